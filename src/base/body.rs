@@ -1,0 +1,223 @@
+//! A parsed piece of one of our own TOML files that still knows where it stands, so that whoever
+//! reads it (a sampler kind, a pane kind) can report file, line, column and the nearest known name.
+
+use super::{Clean, Fault};
+use core::ops::Range;
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use toml::Spanned;
+use toml::de::{DeTable, DeValue, Deserializer, ValueDeserializer};
+
+/// A file's text, kept to turn byte offsets into lines and columns.
+#[derive(Debug)]
+struct Source {
+    file: Clean,
+    text: &'static str,
+}
+
+/// One table of a file.
+#[derive(Clone, Debug)]
+pub struct Body {
+    table: Spanned<DeTable<'static>>,
+    source: Arc<Source>,
+}
+
+impl Body {
+    /// Parses a whole file. `file` is the path as the user would type it.
+    ///
+    /// # Errors
+    /// The first syntax error, placed.
+    pub fn parse(file: impl AsRef<str>, text: &str) -> Result<Self, Fault> {
+        // The parser's tables borrow their text. Our files are few, small and loaded once: they live for ever.
+        let text: &'static str = Box::leak(text.into());
+        let source = Arc::new(Source { file: Clean::text(file.as_ref()), text });
+        match DeTable::parse(text) {
+            Ok(table) => Ok(Self { table, source }),
+            Err(error) => Err(source.place(&error, 0..0)),
+        }
+    }
+
+    /// Reads the whole table as `T`. Unknown keys are faults where `T` denies them.
+    ///
+    /// # Errors
+    /// What is wrong, where, and the nearest known name.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+        T::deserialize(Deserializer::from(self.table.clone()))
+            .map_err(|error| self.source.place(&error, self.table.span()))
+    }
+
+    /// Takes one key out and reads it; `None` when it is absent.
+    ///
+    /// # Errors
+    /// As [`Body::read`].
+    pub fn take<T: DeserializeOwned>(&mut self, key: &str) -> Result<Option<T>, Fault> {
+        self.take_value(key)
+            .map(|value| {
+                let span = value.span();
+                T::deserialize(ValueDeserializer::from(value)).map_err(|error| self.source.place(&error, span))
+            })
+            .transpose()
+    }
+
+    /// Takes one key out and reads it; its absence is a fault that names the table.
+    ///
+    /// # Errors
+    /// As [`Body::read`], and when the key is missing.
+    pub fn need<T: DeserializeOwned>(&mut self, key: &str) -> Result<T, Fault> {
+        self.take(key)?.ok_or_else(|| self.fault(format!("`{key}` is missing here.")))
+    }
+
+    /// Takes a sub-table out; `None` when absent.
+    ///
+    /// # Errors
+    /// When the key is there but is no table.
+    pub fn take_table(&mut self, key: &str) -> Result<Option<Self>, Fault> {
+        self.take_value(key).map(|value| self.child(key, value)).transpose()
+    }
+
+    /// Takes a table of tables out, as `(name, table)` in the order of the file.
+    ///
+    /// # Errors
+    /// When a value is no table.
+    pub fn take_tables(&mut self, key: &str) -> Result<Vec<(String, Self)>, Fault> {
+        let Some(outer) = self.take_table(key)? else { return Ok(Vec::new()) };
+        let mut rows: Vec<_> = outer.table.into_inner().into_iter().collect();
+        rows.sort_by_key(|(name, _)| name.span().start);
+        rows.into_iter()
+            .map(|(name, value)| {
+                let name = name.into_inner().into_owned();
+                self.child(&name, value).map(|body| (name, body))
+            })
+            .collect()
+    }
+
+    /// Takes an array of tables out, in the order of the file.
+    ///
+    /// # Errors
+    /// When it is no array, or an element is no table.
+    pub fn take_array(&mut self, key: &str) -> Result<Vec<Self>, Fault> {
+        let Some(value) = self.take_value(key) else { return Ok(Vec::new()) };
+        let span = value.span();
+        match value.into_inner() {
+            DeValue::Array(rows) => rows.into_iter().map(|row| self.child(key, row)).collect(),
+            other => Err(self
+                .source
+                .fault(format!("`{key}` is {}, expected `[[{key}]]` tables.", a(other.type_str())), &span)),
+        }
+    }
+
+    /// The names of the keys that are left, with a fault for each when there ought to be none.
+    ///
+    /// # Errors
+    /// The first unknown key, with the nearest of `known`.
+    pub fn done(&self, known: &[&str]) -> Result<(), Fault> {
+        match self.table.get_ref().iter().min_by_key(|(key, _)| key.span().start) {
+            None => Ok(()),
+            Some((key, _)) => {
+                let fault = self.source.fault(format!("unknown key `{}`.", key.get_ref()), &key.span());
+                Err(fault.hint(nearest(key.get_ref(), known.iter().copied())))
+            }
+        }
+    }
+
+    /// A fault placed at the start of this table.
+    pub fn fault(&self, what: impl AsRef<str>) -> Fault {
+        self.source.fault(what, &self.table.span())
+    }
+
+    /// A fault placed at the value of `key` if it is still here, else at the table.
+    pub fn fault_at(&self, key: &str, what: impl AsRef<str>) -> Fault {
+        let span = self.table.get_ref().get(key).map_or_else(|| self.table.span(), Spanned::span);
+        self.source.fault(what, &span)
+    }
+
+    /// The file that this came from.
+    pub fn file(&self) -> &Clean {
+        &self.source.file
+    }
+
+    fn take_value(&mut self, key: &str) -> Option<Spanned<DeValue<'static>>> {
+        self.table.get_mut().remove(key)
+    }
+
+    fn child(&self, key: &str, value: Spanned<DeValue<'static>>) -> Result<Self, Fault> {
+        let span = value.span();
+        match value.into_inner() {
+            DeValue::Table(table) => Ok(Self { table: Spanned::new(span, table), source: Arc::clone(&self.source) }),
+            other => Err(self.source.fault(format!("`{key}` is {}, expected a table.", a(other.type_str())), &span)),
+        }
+    }
+}
+
+/// "did you mean": the nearest of the known names, or all of them when none is near.
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.collect();
+    let best = known.iter().map(|k| (strsim::jaro_winkler(name, k), *k)).max_by(|a, b| a.0.total_cmp(&b.0));
+    match best {
+        Some((score, near)) if score > 0.75 => format!("Did you mean `{near}`?"),
+        _ => format!("Known here: {}.", known.join(", ")),
+    }
+}
+
+fn a(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {noun}")
+}
+
+impl Source {
+    fn fault(&self, what: impl AsRef<str>, span: &Range<usize>) -> Fault {
+        let before = self.text.get(..span.start).unwrap_or("");
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
+        let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Fault::new(what).at(&self.file, small(line), small(column))
+    }
+
+    /// Turns the parser's error into ours. Its message never holds source text; its `Display` would.
+    fn place(&self, error: &toml::de::Error, whole: Range<usize>) -> Fault {
+        let span = error.span().unwrap_or(whole);
+        let message = error.message().trim_end_matches('.');
+        let mut names = message.split('`').skip(1).step_by(2);
+        if message.starts_with("unknown field") || message.starts_with("unknown variant") {
+            let name = names.next().unwrap_or_default().to_owned();
+            let noun = if message.starts_with("unknown field") { "key" } else { "value" };
+            return self.fault(format!("unknown {noun} `{name}`."), &span).hint(nearest(&name, names));
+        }
+        self.fault(format!("{message}."), &span)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Http {
+        #[expect(dead_code, reason = "only its place matters here")]
+        url: String,
+    }
+
+    fn fault(text: &str) -> String {
+        let body = Body::parse("p.toml", text).and_then(|mut body| {
+            let table = body.take_tables("samplers")?;
+            table.into_iter().try_for_each(|(_, body)| body.read::<Http>().map(drop))
+        });
+        body.err().map(|fault| fault.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn a_fault_says_where_and_what_was_meant() {
+        assert_eq!(fault("[samplers.a]\nurk = \"x\"\n"), "p.toml:2:1: unknown key `urk`. Did you mean `url`?");
+        assert_eq!(fault("[samplers.a]\nurl = 5\n"), "p.toml:2:7: invalid type: integer `5`, expected a string.");
+        assert_eq!(fault("[samplers]\na = 5\n"), "p.toml:2:5: `a` is an integer, expected a table.");
+        assert!(fault("[samplers.a\n").starts_with("p.toml:1:12: "), "{}", fault("[samplers.a\n"));
+    }
+
+    #[test]
+    fn rows_keep_the_order_of_the_file() {
+        let mut body = Body::parse("p.toml", "[s.b]\n[s.a]\n[s.c]\n").expect("parses");
+        let names: Vec<String> = body.take_tables("s").expect("tables").into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["b", "a", "c"]);
+    }
+}

@@ -1,0 +1,24 @@
+//! The vocabulary every floor shares: time, text, values, samples, faults.
+//! Pure: no clock, file, socket or `async`. Anyone may import it; it imports nothing of ours.
+
+pub mod backoff;
+pub mod body;
+pub mod clean;
+pub mod fault;
+pub mod freshness;
+pub mod id;
+pub mod level;
+pub mod sample;
+pub mod scrub;
+pub mod time;
+pub mod unit;
+
+pub use body::Body;
+pub use clean::Clean;
+pub use fault::{Fault, Place};
+pub use freshness::{Freshness, Reading, Unknown};
+pub use id::Ulid;
+pub use level::Level;
+pub use sample::{Failure, Labels, LogLevel, LogLine, Observation, Point, PointKind, Sample, SeriesKey};
+pub use time::{Clock, Mono, Now, Wall};
+pub use unit::Unit;

@@ -1,0 +1,128 @@
+//! Two clocks, never mixed: `Mono` (CLOCK_BOOTTIME) for ages and timeouts, `Wall` for people and records.
+
+use core::fmt;
+use core::ops::{Add, Sub};
+use core::time::Duration;
+use jiff::Timestamp;
+
+/// A moment on CLOCK_BOOTTIME: nanoseconds since boot, suspension counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Mono(pub u64);
+
+impl Mono {
+    /// Time since `earlier`; zero when `earlier` lies ahead.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// The last multiple of `step` at or before this moment (`step` of zero gives `self`).
+    pub fn floor(self, step: Duration) -> Self {
+        let step = nanos(step);
+        if step == 0 { self } else { Self(self.0 - self.0 % step) }
+    }
+}
+
+impl Add<Duration> for Mono {
+    type Output = Self;
+    fn add(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(nanos(by)))
+    }
+}
+
+impl Sub<Duration> for Mono {
+    type Output = Self;
+    fn sub(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(nanos(by)))
+    }
+}
+
+fn nanos(of: Duration) -> u64 {
+    u64::try_from(of.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Wall-clock time: nanoseconds since the Unix epoch, UTC. For display and records only.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Wall(pub i64);
+
+impl Wall {
+    /// `HH:MM:SS` in UTC.
+    pub fn hms(self) -> String {
+        let day = self.0.div_euclid(1_000_000_000).rem_euclid(86_400);
+        format!("{:02}:{:02}:{:02}", day / 3600, day / 60 % 60, day % 60)
+    }
+
+    /// RFC 3339 with microseconds and `Z`.
+    pub fn rfc3339(self) -> String {
+        Timestamp::from_nanosecond(i128::from(self.0)).map_or_else(|_| "unknown".to_owned(), |at| format!("{at:.6}"))
+    }
+}
+
+/// One reading of both clocks, taken together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Now {
+    /// Nanoseconds on CLOCK_BOOTTIME.
+    pub mono: Mono,
+    /// Nanoseconds since the Unix epoch.
+    pub wall: Wall,
+}
+
+/// The only way to learn the time. The real one lives in `sys::clock`; tests bring their own.
+pub trait Clock: Send + Sync {
+    /// Both clocks, now.
+    fn now(&self) -> Now;
+}
+
+/// An age in at most four characters: `3s`, `41s`, `12m`, `7h`, `3d`.
+pub struct Age(pub Duration);
+
+impl fmt::Display for Age {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_secs() {
+            s @ 0..120 => write!(f, "{s}s"),
+            s @ 120..7_200 => write!(f, "{}m", s / 60),
+            s @ 7_200..172_800 => write!(f, "{}h", s / 3_600),
+            s => write!(f, "{}d", s / 86_400),
+        }
+    }
+}
+
+/// A span as a clock shows it: `2:41`, `1:02:03`.
+pub struct Span(pub Duration);
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let s = self.0.as_secs();
+        if s >= 3_600 {
+            write!(f, "{}:{:02}:{:02}", s / 3_600, s / 60 % 60, s % 60)
+        } else {
+            write!(f, "{}:{:02}", s / 60, s % 60)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wall_time_prints_as_utc() {
+        let at = Wall(1_795_230_767_123_456_789);
+        assert_eq!(at.hms(), "03:12:47");
+        assert_eq!(at.rfc3339(), "2026-11-21T03:12:47.123456Z");
+    }
+
+    #[test]
+    fn ages_stay_short() {
+        let shown: Vec<String> = [0, 119, 120, 7_199, 7_200, 172_799, 172_800]
+            .iter()
+            .map(|s| Age(Duration::from_secs(*s)).to_string())
+            .collect();
+        assert_eq!(shown, ["0s", "119s", "2m", "119m", "2h", "47h", "2d"]);
+    }
+
+    #[test]
+    fn earlier_is_never_negative() {
+        assert_eq!(Mono(5).since(Mono(9)), Duration::ZERO);
+        assert_eq!(Mono(1_234).floor(Duration::from_nanos(1_000)), Mono(1_000));
+    }
+}

@@ -1,0 +1,1 @@
+//! Layers, profiles and diagnostics. Kind bodies stay opaque tables.

@@ -1,0 +1,1 @@
+//! Keys to commands: keymap trie and reverse lookup. Pure.

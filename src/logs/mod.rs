@@ -1,0 +1,1 @@
+//! Following log files and understanding their lines.

@@ -1,0 +1,1 @@
+//! The only wiring: console loop, runner, headless, demo and twin; the only interpreter of effects.

@@ -1,0 +1,1 @@
+//! Conditions over series: selectors, bands, alert state machine. Pure.

@@ -1,0 +1,42 @@
+//! Samplers observe; they never act and never disturb. Each kind is one file in `kinds/` with its
+//! configuration, docs, sampler and tests; a new kind is that file and one line in [`KINDS`].
+//! Called by `roles` only: the supervisor runs them, a mailbox carries what they saw.
+
+pub mod kinds;
+
+use crate::base::{Body, Failure, Fault, Now, Observation};
+use core::future::Future;
+use core::pin::Pin;
+use core::time::Duration;
+
+/// What one attempt yields.
+pub type Observed<'a> = Pin<Box<dyn Future<Output = Result<Observation, Failure>> + Send + 'a>>;
+
+/// One configured sampler. The supervisor keeps at most one attempt in flight and drops it at the timeout.
+pub trait Sampler: Send {
+    /// Observes once. Must be cancel-safe: the future is dropped when its time is over.
+    fn observe(&mut self, now: Now) -> Observed<'_>;
+}
+
+/// A family of samplers: how a table of a profile becomes one.
+pub trait Kind: Sync {
+    /// The name in `kind = "…"`.
+    fn name(&self) -> &'static str;
+    /// One line for help and references.
+    fn about(&self) -> &'static str;
+    /// How often when the profile does not say; at least a second.
+    fn every(&self) -> Duration;
+    /// Builds a sampler from what is left of its table (without `kind`, `every`, `timeout`, `simulated`).
+    ///
+    /// # Errors
+    /// A placed fault; never does I/O.
+    fn build(&self, body: &Body) -> Result<Box<dyn Sampler>, Fault>;
+}
+
+/// Every kind there is.
+pub static KINDS: &[&dyn Kind] = &[];
+
+/// The kind with this name.
+pub fn kind(name: &str) -> Option<&'static dyn Kind> {
+    KINDS.iter().copied().find(|kind| kind.name() == name)
+}

@@ -1,0 +1,1 @@
+//! Owns the tty: guard, writer, reader, hang-up watch, capabilities.

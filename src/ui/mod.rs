@@ -1,0 +1,1 @@
+//! Draws a Model into a Buffer; reads, never acts.
