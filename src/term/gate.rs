@@ -97,6 +97,7 @@ mod tests {
     use ratatui::text::Span;
     use ratatui::widgets::Widget;
 
+    #[expect(clippy::disallowed_methods, reason = "cells that no widget would draw")]
     fn pass(symbols: &[&str], utf8: bool) -> (String, u64) {
         let mut row: Vec<Cell> = symbols
             .iter()
