@@ -1,6 +1,131 @@
 //! The judge of captured bytes is strict: it accepts what the console sends and refuses everything else.
 
-use crate::harness::{only_our_sequences, without_copies};
+/// The private modes that a stream of bytes has left switched on, and the cursor and the pen.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Modes {
+    pub(crate) on: std::collections::BTreeSet<u16>,
+    pub(crate) off: std::collections::BTreeSet<u16>,
+    pub(crate) pen: bool,
+}
+
+impl Modes {
+    /// As the console needs it: alternate screen, no cursor, no wrapping, paste marks and focus events on.
+    pub(crate) fn is_console(&self) -> bool {
+        [1049, 2004, 1004].iter().all(|mode| self.on.contains(mode))
+            && [7, 25].iter().all(|mode| self.off.contains(mode))
+    }
+
+    /// As a terminal is for a shell: wrapping, showing the cursor, nothing else.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.on.iter().all(|mode| matches!(mode, 7 | 25))
+            && !self.off.contains(&7)
+            && !self.off.contains(&25)
+            && !self.pen
+    }
+}
+
+/// Fails unless the bytes hold nothing but printable text and the sequences that the console itself sends.
+/// A sequence cut off at the very end passes. The clipboard (OSC 52) is not among them: see [`without_copies`].
+pub(crate) fn only_our_sequences(bytes: &[u8]) -> Result<Modes, String> {
+    let mut modes = Modes::default();
+    let mut rest = bytes;
+    while let Some((first, after)) = rest.split_first() {
+        let place = bytes.len() - rest.len();
+        rest = match first {
+            b'\r' | b'\n' | 0x08 => after,
+            0x1B => match csi(after)? {
+                Some((sequence, after)) => {
+                    allowed(sequence, &mut modes).map_err(|what| format!("{what} at byte {place}"))?;
+                    after
+                }
+                None => break,
+            },
+            0x00..0x20 | 0x7F => return Err(format!("control byte {first:#04x} at byte {place}")),
+            _ => printable(rest).map_err(|what| format!("{what} at byte {place}"))?,
+        };
+    }
+    Ok(modes)
+}
+
+/// The bytes without complete `OSC 52` copies to the clipboard, for programs that were asked to copy.
+pub(crate) fn without_copies(bytes: &[u8]) -> Vec<u8> {
+    let start = b"\x1b]52;c;";
+    let mut out = Vec::new();
+    let mut rest = bytes;
+    while let Some(at) = rest.windows(start.len()).position(|window| window == start) {
+        let body = &rest[at + start.len()..];
+        let length = body.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b"+/=".contains(byte)).count();
+        assert!(body[length..].starts_with(b"\x1b\\"), "an unfinished copy");
+        out.extend_from_slice(&rest[..at]);
+        rest = &body[length + 2..];
+    }
+    out.extend_from_slice(rest);
+    out
+}
+
+/// A sequence and what follows it.
+type Cut<'a> = Option<(&'a [u8], &'a [u8])>;
+
+/// Splits a CSI sequence off; `None` when it is cut off.
+fn csi(after: &[u8]) -> Result<Cut<'_>, String> {
+    match after.split_first() {
+        None => return Ok(None),
+        Some((b'[', _)) => {}
+        Some((other, _)) => return Err(format!("ESC {other:#04x}")),
+    }
+    match after.iter().skip(1).position(|byte| matches!(byte, 0x40..=0x7E)) {
+        Some(end) => Ok(Some((&after[1..end + 2], &after[end + 2..]))),
+        None if after.len() < 64 => Ok(None),
+        None => Err("an endless CSI".to_owned()),
+    }
+}
+
+fn allowed(sequence: &[u8], modes: &mut Modes) -> Result<(), String> {
+    let text = std::str::from_utf8(sequence).map_err(|_| "CSI with foreign bytes".to_owned())?;
+    let (parameters, end) = text.split_at(text.len() - 1);
+    let numbers = |text: &str, most: usize| {
+        let parts: Vec<&str> = text.split(';').collect();
+        parts.len() <= most && parts.iter().all(|part| part.is_empty() || part.parse::<u16>().is_ok())
+    };
+    let fine = match end {
+        "C" | "D" => numbers(parameters, 1),
+        "H" => numbers(parameters, 2),
+        "J" | "K" => parameters.is_empty(),
+        "m" => {
+            modes.pen = !matches!(parameters, "" | "0");
+            numbers(parameters, 24)
+        }
+        "n" => parameters == "5",
+        "u" => parameters == "<",
+        "h" | "l" => {
+            let mode = parameters.strip_prefix('?').and_then(|mode| mode.parse().ok()).unwrap_or(0);
+            let (to, from) = if end == "h" { (&mut modes.on, &mut modes.off) } else { (&mut modes.off, &mut modes.on) };
+            from.remove(&mode);
+            to.insert(mode);
+            matches!(mode, 7 | 25 | 1000 | 1002 | 1003 | 1004 | 1006 | 1049 | 2004 | 2026)
+        }
+        _ => false,
+    };
+    if fine { Ok(()) } else { Err(format!("CSI {text}")) }
+}
+
+/// Takes one character off that is neither a control nor hidden nor reordering.
+fn printable(rest: &[u8]) -> Result<&[u8], String> {
+    let length = match rest[0] {
+        0x20..0x7F => 1,
+        0xC2..0xE0 => 2,
+        0xE0..0xF0 => 3,
+        0xF0..0xF5 => 4,
+        other => return Err(format!("stray byte {other:#04x}")),
+    };
+    let Some(bytes) = rest.get(..length) else { return Ok(&[]) };
+    let c = std::str::from_utf8(bytes).map_err(|_| "broken UTF-8".to_owned())?.chars().next().unwrap();
+    let hidden = matches!(c,
+        '\u{80}'..='\u{9F}' | '\u{AD}' | '\u{61C}' | '\u{180E}' | '\u{200B}' | '\u{200C}' | '\u{200E}' | '\u{200F}'
+        | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}'
+        | '\u{E000}'..='\u{F8FF}' | '\u{E0000}'..='\u{E0FFF}' | '\u{F0000}'..='\u{10FFFF}');
+    if hidden { Err(format!("U+{:04X}", u32::from(c))) } else { Ok(&rest[length..]) }
+}
 
 #[test]
 fn our_own_sequences_pass() {
