@@ -1,0 +1,226 @@
+//! The one function that changes the model: it only dispatches to a handler a family.
+
+use super::effect::Effect;
+use super::log_view::LogView;
+use super::model::{ARMED_IDLE, Model, NOTICE, Overlay};
+use super::msg::Msg;
+use super::prompt;
+use super::run::Run;
+use crate::base::{Level, Now};
+use crate::clean;
+use crate::command::{Command, Context};
+use crate::input::Lookup;
+use crate::logs::LogBatch;
+use crate::term::Input;
+use crossterm::event::KeyEvent;
+
+/// Applies one event. The screen needs drawing after every call.
+pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
+    model.now = now;
+    match msg {
+        Msg::Input(at, input) => on_input(model, Now { mono: at, ..now }, input),
+        Msg::Samples(samples) => {
+            for sample in &samples {
+                model.store.ingest(sample);
+            }
+            judge(model, now);
+            Vec::new()
+        }
+        Msg::Logs(batches) => {
+            batches.into_iter().for_each(|batch| on_log(model, batch));
+            Vec::new()
+        }
+        Msg::Planned(action, plan) => prompt::planned(model, &action, plan),
+        Msg::Launched(Ok(())) => Vec::new(),
+        Msg::Launched(Err(fault)) => {
+            model.run = None;
+            model.overlay = Overlay::None;
+            model.session.say(clean!("The runner did not start: {fault}"), Level::Critical, now);
+            Vec::new()
+        }
+        Msg::Progress(status) => {
+            on_progress(model, status);
+            Vec::new()
+        }
+        Msg::Stalled(stalled) => {
+            model.session.stalled = stalled;
+            if stalled { prompt::stalled(model) } else { Vec::new() }
+        }
+        Msg::Tick => on_tick(model, now),
+    }
+}
+
+fn judge(model: &mut Model, now: Now) {
+    for transition in model.book.judge(&model.store, now) {
+        tracing::info!(target: "alerts", "{}", transition.sentence(&model.book));
+    }
+    model.board.refresh(&model.store, &model.book, now);
+}
+
+fn on_tick(model: &mut Model, now: Now) -> Vec<Effect> {
+    judge(model, now);
+    if model.session.notice.as_ref().is_some_and(|notice| now.mono.since(notice.since.mono) > NOTICE) {
+        model.session.notice = None;
+    }
+    if model.session.armed.is_some_and(|used| now.mono.since(used.mono) > ARMED_IDLE) {
+        model.session.armed = None;
+        model.session.say(clean!("Back to OBSERVE: armed and idle for 15 minutes."), Level::Note, now);
+        return vec![Effect::Record(prompt::note("disarm", "idle"))];
+    }
+    prompt::tick(model)
+}
+
+fn on_log(model: &mut Model, batch: LogBatch) {
+    if !model.log_views.iter().any(|view| view.source == batch.source) {
+        model.log_views.push(LogView::follow(batch.source.clone()));
+    }
+    model.logs.take(batch);
+}
+
+fn on_progress(model: &mut Model, status: crate::action::Status) {
+    let Some(run) = &mut model.run else { return };
+    let news = run.status.as_ref().is_none_or(|known| known.outcome != status.outcome);
+    if let Some(outcome) = status.outcome.as_ref().filter(|_| news) {
+        let text = clean!("{}: {}", run.plan.title, outcome.sentence());
+        let level = outcome.level();
+        tracing::info!(target: "action", "{text}");
+        model.session.say(text, level, model.now);
+    }
+    run.status = Some(status);
+}
+
+fn on_input(model: &mut Model, at: Now, input: Input) -> Vec<Effect> {
+    if let Some(used) = &mut model.session.armed {
+        *used = at;
+    }
+    if matches!(model.overlay, Overlay::Prompt(_)) {
+        return prompt::on_input(model, at, &input);
+    }
+    match input {
+        Input::Key(key) => on_key(model, &key),
+        Input::Resize(width, height) => {
+            model.size = (width, height);
+            Vec::new()
+        }
+        Input::HungUp | Input::Stop(_) => vec![Effect::Quit],
+        Input::Suspended => prompt::disarm(model, "suspended"),
+        Input::Resumed => vec![Effect::Redraw],
+        Input::Paste(_) | Input::Focus(_) | Input::Fence(_) | Input::Reload => Vec::new(),
+    }
+}
+
+fn on_key(model: &mut Model, key: &KeyEvent) -> Vec<Effect> {
+    let context = model.context();
+    match model.keymap.feed(context, key) {
+        Lookup::Found(command) => {
+            model.session.notice = None;
+            on_command(model, context, command)
+        }
+        Lookup::Pending | Lookup::Unbound => Vec::new(),
+    }
+}
+
+fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effect> {
+    match command {
+        Command::Quit => return vec![Effect::Quit],
+        Command::Suspend => return vec![Effect::Suspend],
+        Command::Redraw => return vec![Effect::Redraw],
+        Command::Back => model.overlay = Overlay::None,
+        Command::Help => toggle(model, Overlay::Help(0)),
+        Command::OwnLog => toggle(model, Overlay::OwnLog),
+        Command::Actions => toggle(model, Overlay::Actions(0)),
+        Command::Arm => return prompt::arm(model),
+        Command::Open => return open(model),
+        Command::FocusNext => model.board.turn(true),
+        Command::FocusPrevious => model.board.turn(false),
+        Command::Zoom => model.board.zoomed = !model.board.zoomed,
+        Command::Pause => pause(model),
+        Command::NextAlert => turn_alert(model, 1),
+        Command::PreviousAlert => turn_alert(model, -1),
+        _ if context == Context::Overlay => scroll_overlay(model, command),
+        _ => scroll_log(model, command),
+    }
+    Vec::new()
+}
+
+/// Esc goes back one level and never leaves: overlay, then zoom.
+fn toggle(model: &mut Model, overlay: Overlay) {
+    let same = core::mem::discriminant(&model.overlay) == core::mem::discriminant(&overlay);
+    model.overlay = if same { Overlay::None } else { overlay };
+}
+
+fn pause(model: &mut Model) {
+    if model.board.paused.take().is_some() {
+        model.board.refresh(&model.store, &model.book, model.now);
+        return;
+    }
+    model.board.paused = Some(model.now);
+    for view in &mut model.log_views {
+        if let Some(ring) = model.logs.ring(&view.source) {
+            view.hold(ring);
+        }
+    }
+}
+
+fn turn_alert(model: &mut Model, by: isize) {
+    let count = model.alerts().len();
+    if count > 0 {
+        model.alert = (model.alert.min(count - 1) + count).saturating_add_signed(by) % count;
+    }
+}
+
+/// Enter: the selected action; the alert's action; a run that is under way; our faults.
+fn open(model: &mut Model) -> Vec<Effect> {
+    if let Overlay::Actions(selected) = model.overlay {
+        let action = model.identity.actions.get(selected).map(|(name, _)| name.clone());
+        return action.map_or_else(Vec::new, |action| prompt::plan(model, action));
+    }
+    if model.run.as_ref().is_some_and(|run: &Run| !run.ended()) {
+        model.overlay = Overlay::Run;
+        return Vec::new();
+    }
+    let remedy = model.current_alert().map(|alert| model.book.watch(alert.watch).and_then(|watch| watch.remedy.clone()));
+    match remedy {
+        Some(Some(action)) => return prompt::plan(model, action),
+        Some(None) => model.session.say(clean!("No action is declared for this alert."), Level::Note, model.now),
+        None if model.run.is_some() => model.overlay = Overlay::Run,
+        None if !model.session.faults.is_empty() => model.overlay = Overlay::Faults(0),
+        None => model.session.say(clean!("No alert is firing."), Level::Ok, model.now),
+    }
+    Vec::new()
+}
+
+fn scroll_overlay(model: &mut Model, command: Command) {
+    let last = model.identity.actions.len().saturating_sub(1);
+    let page = usize::from(model.size.1 / 2);
+    let (Overlay::Help(at) | Overlay::Faults(at) | Overlay::Actions(at)) = &mut model.overlay else { return };
+    *at = match command {
+        Command::Up => at.saturating_sub(1),
+        Command::Down => at.saturating_add(1),
+        Command::PageUp => at.saturating_sub(page),
+        Command::PageDown => at.saturating_add(page),
+        Command::Top => 0,
+        _ => *at,
+    };
+    let limit = if matches!(model.overlay, Overlay::Actions(_)) { last } else { super::model::OVERLAY_LINES };
+    if let Overlay::Help(at) | Overlay::Faults(at) | Overlay::Actions(at) = &mut model.overlay {
+        *at = (*at).min(limit);
+    }
+}
+
+fn scroll_log(model: &mut Model, command: Command) {
+    let page = i64::from(model.size.1 / 3).max(1);
+    if command == Command::Bottom && model.board.paused.is_some() {
+        return;
+    }
+    let Some((view, ring)) = model.focused_log() else { return };
+    match command {
+        Command::Up => view.scroll(ring, -1),
+        Command::Down => view.scroll(ring, 1),
+        Command::PageUp => view.scroll(ring, -page),
+        Command::PageDown => view.scroll(ring, page),
+        Command::Top => view.top(ring),
+        Command::Bottom => view.bottom = None,
+        _ => {}
+    }
+}
