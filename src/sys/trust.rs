@@ -127,8 +127,11 @@ fn judge_file(path: &Path, stat: &Stat, owners: Owners) -> Option<Fault> {
 
 fn foreign(path: &Path, noun: &str, stat: &Stat, owners: Owners) -> Fault {
     let trusted = if owners.own == 0 { "root".to_owned() } else { format!("root or user {}", owners.own) };
-    fault(path, format!("the {noun} belongs to user {}, not to {trusted}.", stat.st_uid))
-        .hint(format!("Mend it: chown {} {}", owners.own, shell(path)))
+    fault(path, format!("the {noun} belongs to user {}, not to {trusted}.", stat.st_uid)).hint(format!(
+        "Mend it: chown {} {}",
+        owners.own,
+        shell(path)
+    ))
 }
 
 fn writable(path: &Path, noun: &str, stat: &Stat) -> Fault {
@@ -155,7 +158,9 @@ fn unreadable(path: &Path, error: &io::Error) -> Fault {
         io::ErrorKind::PermissionDenied => {
             fault(path, "this login may not read it.").hint(format!("See who may: namei -l {name}"))
         }
-        io::ErrorKind::NotADirectory => fault(path, "a part of the path is no folder.").hint(format!("See: namei {name}")),
+        io::ErrorKind::NotADirectory => {
+            fault(path, "a part of the path is no folder.").hint(format!("See: namei {name}"))
+        }
         io::ErrorKind::IsADirectory => fault(path, "this is a folder.").hint("Name a plain text file."),
         _ => fault(path, format!("it cannot be read: {error}.")),
     }
@@ -236,7 +241,11 @@ mod tests {
         put(&path, 0o644);
         let soft = home.path().join("soft.toml");
         symlink(&path, &soft).expect("links");
-        assert!(reason(&soft).expect("distrusted").contains("is a symbolic link. Mend it: name the file that `readlink -f "));
+        assert!(
+            reason(&soft)
+                .expect("distrusted")
+                .contains("is a symbolic link. Mend it: name the file that `readlink -f ")
+        );
         let way = home.path().join("way");
         symlink(home.path(), &way).expect("links");
         assert!(reason(&way.join("profile.toml")).expect("distrusted").contains("/way` is a symbolic link."));
