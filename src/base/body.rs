@@ -6,7 +6,7 @@ use core::ops::Range;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue, Deserializer, ValueDeserializer};
+use toml::de::{DeString, DeTable, DeValue, Deserializer, ValueDeserializer};
 
 /// A file's text, kept to turn byte offsets into lines and columns.
 #[derive(Debug)]
@@ -106,18 +106,26 @@ impl Body {
         }
     }
 
-    /// The names of the keys that are left, with a fault for each when there ought to be none.
+    /// Checks that no key is left.
     ///
     /// # Errors
     /// The first unknown key, with the nearest of `known`.
     pub fn done(&self, known: &[&str]) -> Result<(), Fault> {
-        match self.table.get_ref().iter().min_by_key(|(key, _)| key.span().start) {
-            None => Ok(()),
-            Some((key, _)) => {
-                let fault = self.source.fault(format!("unknown key `{}`.", key.get_ref()), &key.span());
-                Err(fault.hint(nearest(key.get_ref(), known.iter().copied())))
-            }
-        }
+        self.unknown(known).into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// A fault for every key that is left, each with the nearest of `known`.
+    pub fn unknown(&self, known: &[&str]) -> Vec<Fault> {
+        let unknown = self.rows().into_iter().map(|(key, _)| {
+            let fault = self.source.fault(format!("unknown key `{}`.", key.get_ref()), &key.span());
+            fault.hint(nearest(key.get_ref(), known.iter().copied()))
+        });
+        unknown.collect()
+    }
+
+    /// The keys that are left, in the order of the file.
+    pub fn keys(&self) -> Vec<String> {
+        self.rows().into_iter().map(|(key, _)| key.get_ref().clone().into_owned()).collect()
     }
 
     /// A fault placed at the start of this table.
@@ -136,6 +144,12 @@ impl Body {
         &self.source.file
     }
 
+    fn rows(&self) -> Vec<(&Spanned<DeString<'static>>, &Spanned<DeValue<'static>>)> {
+        let mut rows: Vec<_> = self.table.get_ref().iter().collect();
+        rows.sort_by_key(|(key, _)| key.span().start);
+        rows
+    }
+
     fn take_value(&mut self, key: &str) -> Option<Spanned<DeValue<'static>>> {
         self.table.get_mut().remove(key)
     }
@@ -152,7 +166,9 @@ impl Body {
 /// "did you mean": the nearest of the known names, or all of them when none is near.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.collect();
-    let best = known.iter().map(|k| (strsim::jaro_winkler(name, k), *k)).max_by(|a, b| a.0.total_cmp(&b.0));
+    // One slip of the finger is near in a short word too, where Jaro-Winkler does not see it.
+    let score = |k: &str| strsim::jaro_winkler(name, k).max(if strsim::osa_distance(name, k) == 1 { 0.9 } else { 0.0 });
+    let best = known.iter().map(|k| (score(k), *k)).max_by(|a, b| a.0.total_cmp(&b.0));
     match best {
         Some((score, near)) if score > 0.75 => format!("Did you mean `{near}`?"),
         _ => format!("Known here: {}.", known.join(", ")),
