@@ -189,10 +189,21 @@ impl Source {
         Fault::new(what).at(&self.file, small(line), small(column))
     }
 
-    /// Turns the parser's error into ours. Its message never holds source text; its `Display` would.
+    /// Turns the parser's error into ours. Its `Display` would show source text, its message a text's value:
+    /// either may be a secret.
     fn place(&self, error: &toml::de::Error, whole: Range<usize>) -> Fault {
         let span = error.span().unwrap_or(whole);
         let message = error.message().trim_end_matches('.');
+        if message == "duplicate key" {
+            let key = self.text.get(span.clone()).unwrap_or_default();
+            return self.fault(format!("`{key}` stands here for the second time."), &span);
+        }
+        if let Some((value, expected)) = message.rsplit_once(", expected ")
+            && let Some(kind) =
+                ["invalid type: string", "invalid value: string"].iter().find(|kind| value.starts_with(*kind))
+        {
+            return self.fault(format!("{kind}, expected {expected}."), &span);
+        }
         let mut names = message.split('`').skip(1).step_by(2);
         if message.starts_with("unknown field") || message.starts_with("unknown variant") {
             let name = names.next().unwrap_or_default().to_owned();
@@ -226,8 +237,19 @@ mod tests {
     fn a_fault_says_where_and_what_was_meant() {
         assert_eq!(fault("[samplers.a]\nurk = \"x\"\n"), "p.toml:2:1: unknown key `urk`. Did you mean `url`?");
         assert_eq!(fault("[samplers.a]\nurl = 5\n"), "p.toml:2:7: invalid type: integer `5`, expected a string.");
+        assert_eq!(
+            fault("[samplers.a]\nurl = \"x\"\n[samplers.a]\n"),
+            "p.toml:3:11: `a` stands here for the second time."
+        );
         assert_eq!(fault("[samplers]\na = 5\n"), "p.toml:2:5: `a` is an integer, expected a table.");
         assert!(fault("[samplers.a\n").starts_with("p.toml:1:12: "), "{}", fault("[samplers.a\n"));
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_is_not_shown() {
+        let mut body = Body::parse("p.toml", "password = 'hunter2, expected \"'\n").expect("parses");
+        let fault = body.take::<u16>("password").expect_err("no number").to_string();
+        assert_eq!(fault, "p.toml:1:12: invalid type: string, expected u16.");
     }
 
     #[test]

@@ -43,10 +43,8 @@ pub enum Command {
     PageDown,
     /// The oldest line, the first row.
     Top,
-    /// The newest line, the last row.
+    /// The newest line, which a log then follows; the last row.
     Bottom,
-    /// The log keeps to its newest line, or stands still.
-    Follow,
     /// The console's own log.
     OwnLog,
     /// The selected text goes to the clipboard.
@@ -71,9 +69,8 @@ pub enum Context {
 }
 
 impl Context {
-    /// Every context that keys can be bound in, with its name in files.
-    pub const BINDABLE: &[(Self, &'static str)] =
-        &[(Self::Triage, "triage"), (Self::Log, "log"), (Self::Overlay, "overlay")];
+    /// Every context that keys can be bound in.
+    pub const ALL: &[Self] = &[Self::Triage, Self::Log, Self::Overlay];
 
     /// The name in files and on the help page.
     pub const fn word(self) -> &'static str {
@@ -93,7 +90,7 @@ pub struct Spec {
     pub command: Command,
     /// The name in keymap files: kebab-case.
     pub word: &'static str,
-    /// One or two words for the hint line; empty when it is not worth the room.
+    /// One or two words for the hint line.
     pub hint: &'static str,
     /// One line for help.
     pub about: &'static str,

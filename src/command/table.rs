@@ -1,9 +1,8 @@
-//! The one list of commands, in the order of importance: hint line and help page keep it.
+//! The one list of commands, in the order of the help page.
 
 use super::{Command, Context, Spec};
 
 const TRIAGE: &[Context] = &[Context::Triage];
-const LOG: &[Context] = &[Context::Log];
 const SCREEN: &[Context] = &[Context::Triage, Context::Log];
 const ROWS: &[Context] = &[Context::Log, Context::Overlay];
 const ALL: &[Context] = &[Context::Triage, Context::Log, Context::Overlay];
@@ -27,21 +26,20 @@ pub static TABLE: &[Spec] = &[
     row(Command::Pause, "pause", "pause", "hold the panes still; sampling and alerts go on", SCREEN),
     row(Command::Zoom, "zoom", "zoom", "focused pane fills the screen, and back", SCREEN),
     row(Command::FocusNext, "focus-next", "focus", "next pane", SCREEN),
-    row(Command::FocusPrevious, "focus-previous", "", "previous pane", SCREEN),
-    row(Command::NextAlert, "next-alert", "", "next alert", TRIAGE),
-    row(Command::PreviousAlert, "previous-alert", "", "previous alert", TRIAGE),
-    row(Command::Follow, "follow", "follow", "follow the newest line, or stand still", LOG),
-    row(Command::Up, "up", "", "one line up", ROWS),
-    row(Command::Down, "down", "", "one line down", ROWS),
-    row(Command::PageUp, "page-up", "", "one page up", ROWS),
-    row(Command::PageDown, "page-down", "", "one page down", ROWS),
-    row(Command::Top, "top", "", "oldest line, first row", ROWS),
-    row(Command::Bottom, "bottom", "", "newest line, last row", ROWS),
-    row(Command::Copy, "copy", "", "copy to the clipboard", ROWS),
+    row(Command::FocusPrevious, "focus-previous", "focus back", "previous pane", SCREEN),
+    row(Command::NextAlert, "next-alert", "next alert", "next alert", TRIAGE),
+    row(Command::PreviousAlert, "previous-alert", "previous alert", "previous alert", TRIAGE),
+    row(Command::Up, "up", "scroll", "one line up", ROWS),
+    row(Command::Down, "down", "scroll", "one line down", ROWS),
+    row(Command::PageUp, "page-up", "page", "one page up", ROWS),
+    row(Command::PageDown, "page-down", "page", "one page down", ROWS),
+    row(Command::Top, "top", "oldest", "oldest line, first row", ROWS),
+    row(Command::Bottom, "bottom", "newest", "newest line, and follow it; last row", ROWS),
+    row(Command::Copy, "copy", "copy", "copy to the clipboard", ROWS),
     row(Command::OwnLog, "own-log", "own log", "the console's own log", SCREEN),
     row(Command::Back, "back", "back", "one level back; never quits, never confirms", ALL),
-    row(Command::Redraw, "redraw", "", "draw every cell anew", ALL),
-    row(Command::Suspend, "suspend", "", "give the shell back; `fg` returns", ALL),
+    row(Command::Redraw, "redraw", "redraw", "draw every cell anew", ALL),
+    row(Command::Suspend, "suspend", "suspend", "give the shell back; `fg` returns", ALL),
     row(Command::Quit, "quit", "quit", "leave; what runs goes on", SCREEN),
 ];
 
@@ -71,8 +69,7 @@ mod tests {
             C::PageUp => C::PageDown,
             C::PageDown => C::Top,
             C::Top => C::Bottom,
-            C::Bottom => C::Follow,
-            C::Follow => C::OwnLog,
+            C::Bottom => C::OwnLog,
             C::OwnLog => C::Copy,
             C::Copy => C::Redraw,
             C::Redraw => C::Suspend,
@@ -96,7 +93,7 @@ mod tests {
         for spec in TABLE {
             assert!(spec.word.bytes().all(|byte| byte == b'-' || byte.is_ascii_lowercase()), "{}", spec.word);
             assert_eq!(Command::parse(spec.word), Some(spec.command));
-            assert!(spec.about.len() <= 60 && !spec.about.is_empty(), "{}", spec.word);
+            assert!((1..=60).contains(&spec.about.len()) && (1..=14).contains(&spec.hint.len()), "{}", spec.word);
         }
     }
 

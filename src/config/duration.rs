@@ -31,17 +31,12 @@ mod tests {
 
     #[test]
     fn people_write_times_in_many_ways() {
-        for (text, milliseconds) in [
-            ("1s", 1_000),
-            ("800ms", 800),
-            ("1m 30s", 90_000),
-            ("1m30s", 90_000),
-            ("2 hours", 7_200_000),
-            ("PT5S", 5_000),
-        ] {
+        for (text, milliseconds) in
+            [("1s", 1_000), ("800ms", 800), ("1m 30s", 90_000), ("1m30s", 90_000), ("2 hours", 7_200_000)]
+        {
             assert_eq!(Lasting::parse(text), Some(Lasting(Duration::from_millis(milliseconds))), "{text}");
         }
-        for wrong in ["", "1", "fast", "-1s", "1 day", "1s ago"] {
+        for wrong in ["", "1", "PT5S", "fast", "-1s", "1 day", "1s ago"] {
             assert_eq!(Lasting::parse(wrong), None, "{wrong}");
         }
     }

@@ -135,6 +135,15 @@ impl Intent {
         }
     }
 
+    /// For the alert strip.
+    pub const fn alert(level: Level) -> Self {
+        match level {
+            Level::Critical => Self::AlertCritical,
+            Level::Warning => Self::AlertWarning,
+            Level::Ok | Level::Note | Level::BelowNormal | Level::Unknown => Self::AlertQuiet,
+        }
+    }
+
     /// For an environment's badge, by the usual words.
     pub fn badge(environment: &str) -> Self {
         const WORDS: &[(&str, Intent)] = &[

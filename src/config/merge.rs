@@ -62,7 +62,7 @@ impl<'a> Merge<'a> {
         }
         let found = (self.fetch)(&base.name).and_then(|found| {
             // A user's own `host` extends the built-in `host`.
-            if self.chain.contains(&found.file) { builtin::profile(&base.name) } else { Ok(found) }
+            Ok(if self.chain.contains(&found.file) { builtin::profile(&base.name).unwrap_or(found) } else { found })
         });
         match found {
             Ok(found) if self.chain.contains(&found.file) => {

@@ -1,24 +1,16 @@
-//! The keymap in use: rows of files merged over the complete default, conflicts as placed faults, lookup both ways.
+//! The keymap in use: rows of files merged over the complete default, looked up both ways.
 
 use super::Chord;
-use crate::base::body::nearest;
+use super::rows::{Binding, read, shown};
 use crate::base::{Body, Clean, Fault};
 use crate::command::{Command, Context, TABLE};
-use core::fmt::Write;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-
-/// Rows under this name hold in every context where their command means something.
-const EVERYWHERE: &str = "everywhere";
-/// The word that takes a key's meaning away.
-const NONE: &str = "none";
-/// Longest sequence.
-const LONGEST: usize = 4;
 
 /// What a key led to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lookup {
     /// A command.
-    Run(Command),
+    Found(Command),
     /// The start of a longer sequence.
     Pending,
     /// Nothing.
@@ -32,35 +24,15 @@ pub struct HelpRow {
     pub keys: Vec<String>,
     /// What it asks for.
     pub command: Command,
-    /// The keymap's own words, else the command's.
-    pub about: Clean,
+    /// The row's own words, else the command's.
+    pub desc: Clean,
 }
 
-#[derive(Clone, Debug)]
-struct Binding {
-    context: Context,
-    keys: Vec<Chord>,
-    /// `None` takes away what lower layers bound.
-    command: Option<Command>,
-    about: Clean,
-    /// Where it stands, to name it in a conflict.
-    line: u32,
-    general: bool,
-}
-
-impl Binding {
-    /// Whether one is the other or its beginning: then one of them could never be typed.
-    fn clashes(&self, other: &Self) -> bool {
-        self.context == other.context && (self.keys.starts_with(&other.keys) || other.keys.starts_with(&self.keys))
+impl HelpRow {
+    /// The keys in one text: `Down j`.
+    pub fn keys(&self) -> String {
+        self.keys.join("  ")
     }
-}
-
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Row {
-    on: String,
-    run: String,
-    desc: Option<Clean>,
 }
 
 /// Keys to commands in every context, with the sequence that is being typed.
@@ -85,9 +57,9 @@ impl Keymap {
             keymap.bindings = rows;
         }
         for needed in [Command::Help, Command::Back, Command::Quit] {
-            for (context, word) in Context::BINDABLE {
+            for context in Context::ALL {
                 if needed.works_in(*context) && keymap.keys_for(*context, needed).is_none() {
-                    let name = needed.spec().map_or("", |spec| spec.word);
+                    let (name, word) = (needed.spec().map_or("", |spec| spec.word), context.word());
                     faults.push(
                         Fault::new(format!("no key is left for `{name}` in `{word}`."))
                             .hint(format!("Add a row: [[{word}]] with on = \"…\" and run = \"{name}\".")),
@@ -113,7 +85,7 @@ impl Keymap {
         let mut open = self.bindings.iter().filter(|row| row.context == context && row.keys.starts_with(&self.typed));
         let lookup = match open.next() {
             Some(row) if row.keys.len() > self.typed.len() => return Lookup::Pending,
-            Some(row) => row.command.map_or(Lookup::Unbound, Lookup::Run),
+            Some(row) => row.command.map_or(Lookup::Unbound, Lookup::Found),
             None => Lookup::Unbound,
         };
         self.typed.clear();
@@ -135,126 +107,21 @@ impl Keymap {
         TABLE
             .iter()
             .filter_map(|spec| {
-                let about = self.rows_for(context, spec.command).next()?.about.clone();
+                let desc = self.rows_for(context, spec.command).next()?.desc.clone();
                 let keys = self.rows_for(context, spec.command).map(|row| shown(&row.keys)).collect();
-                Some(HelpRow { keys, command: spec.command, about })
+                Some(HelpRow { keys, command: spec.command, desc: desc.unwrap_or_else(|| spec.about.into()) })
             })
             .collect()
     }
 
-    /// Key and label for the hint line, most important first; whoever draws takes as many as fit.
-    pub fn hints(&self, context: Context) -> Vec<(String, &'static str)> {
-        let labelled = TABLE.iter().filter(|spec| !spec.hint.is_empty());
-        labelled.filter_map(|spec| Some((self.keys_for(context, spec.command)?, spec.hint))).collect()
+    /// What a command is called on the hint line: the row's own words, else the command's.
+    pub fn describe(&self, context: Context, command: Command) -> Clean {
+        let own = self.rows_for(context, command).next().and_then(|row| row.desc.clone());
+        own.unwrap_or_else(|| command.spec().map_or_else(Clean::default, |spec| spec.hint.into()))
     }
 
     fn rows_for(&self, context: Context, command: Command) -> impl Iterator<Item = &Binding> {
         self.bindings.iter().filter(move |row| row.context == context && row.command == Some(command))
-    }
-}
-
-fn shown(keys: &[Chord]) -> String {
-    let mut out = String::new();
-    for (at, key) in keys.iter().enumerate() {
-        // Writing to a String cannot fail.
-        let _infallible = write!(out, "{}{key}", if at == 0 { "" } else { " " });
-    }
-    out
-}
-
-/// The rows of one file that hold, the general ones first.
-fn read(layer: &Body, faults: &mut Vec<Fault>) -> Vec<Binding> {
-    let mut file = layer.clone();
-    let mut accepted: Vec<Binding> = Vec::new();
-    let sections = core::iter::once((None, EVERYWHERE))
-        .chain(Context::BINDABLE.iter().map(|(context, word)| (Some(*context), *word)));
-    for (context, word) in sections {
-        let rows = match file.take_array(word) {
-            Ok(rows) => rows,
-            Err(fault) => {
-                faults.push(fault);
-                continue;
-            }
-        };
-        for row in rows {
-            match bindings(&row, context) {
-                Ok(new) => accept(&mut accepted, new, &row, faults),
-                Err(fault) => faults.push(fault),
-            }
-        }
-    }
-    match file.take_array(Context::Prompt.word()) {
-        Ok(rows) => {
-            faults.extend(rows.first().map(|row| row.fault("a prompt takes keys raw: nothing can be bound there.")))
-        }
-        Err(fault) => faults.push(fault),
-    }
-    let known: Vec<&str> =
-        core::iter::once(EVERYWHERE).chain(Context::BINDABLE.iter().map(|(_, word)| *word)).collect();
-    faults.extend(file.unknown(&known));
-    accepted
-}
-
-/// What one row binds: once in its own context, or in every one where its command means something.
-fn bindings(row: &Body, context: Option<Context>) -> Result<Vec<Binding>, Fault> {
-    let Row { on, run, desc } = row.read()?;
-    let keys = on
-        .split_ascii_whitespace()
-        .map(Chord::parse)
-        .collect::<Result<Vec<Chord>, String>>()
-        .map_err(|what| row.fault_at("on", what))?;
-    if keys.is_empty() || keys.len() > LONGEST {
-        return Err(row.fault_at("on", format!("a row needs 1 to {LONGEST} keys, this one has {}.", keys.len())));
-    }
-    let command = match run.as_str() {
-        NONE => None,
-        word => Some(Command::parse(word).ok_or_else(|| {
-            let known = TABLE.iter().map(|spec| spec.word).chain([NONE]);
-            row.fault_at("run", format!("unknown command `{word}`.")).hint(nearest(word, known))
-        })?),
-    };
-    let works = |context: Context| command.is_none_or(|command| command.works_in(context));
-    if let Some(context) = context.filter(|context| !works(*context)) {
-        return Err(row.fault_at("run", format!("`{run}` means nothing in `{}`.", context.word())));
-    }
-    let about =
-        desc.unwrap_or_else(|| command.and_then(Command::spec).map_or_else(Clean::default, |spec| spec.about.into()));
-    let line = row.fault_at("on", "").at.map_or(0, |place| place.line);
-    let places = Context::BINDABLE.iter().map(|(bindable, _)| *bindable);
-    Ok(places
-        .filter(|place| context.map_or_else(|| works(*place), |context| context == *place))
-        .map(|place| Binding {
-            context: place,
-            keys: keys.clone(),
-            command,
-            about: about.clone(),
-            line,
-            general: context.is_none(),
-        })
-        .collect())
-}
-
-/// Adds what does not clash. A context's own row replaces a general one with the same keys.
-fn accept(accepted: &mut Vec<Binding>, new: Vec<Binding>, row: &Body, faults: &mut Vec<Fault>) {
-    for binding in new {
-        let own = |old: &Binding| old.general && !binding.general && old.keys == binding.keys;
-        match accepted.iter().position(|old| old.clashes(&binding)) {
-            None => accepted.push(binding),
-            Some(at) if accepted.get(at).is_some_and(own) => {
-                accepted.remove(at);
-                accepted.push(binding);
-            }
-            Some(at) => {
-                let (line, keys) = accepted.get(at).map_or((0, String::new()), |old| (old.line, shown(&old.keys)));
-                let what = format!(
-                    "`{}` in `{}` clashes with `{keys}` of line {line}: one of them could never be typed.",
-                    shown(&binding.keys),
-                    binding.context.word(),
-                );
-                faults.push(row.fault_at("on", what));
-                return;
-            }
-        }
     }
 }
 
@@ -311,7 +178,7 @@ mod tests {
             (Context::Overlay, "j", Command::Down),
             (Context::Triage, "ctrl-z", Command::Suspend),
         ] {
-            assert_eq!(keymap.feed(context, &key(text)), Lookup::Run(command), "{text} in {}", context.word());
+            assert_eq!(keymap.feed(context, &key(text)), Lookup::Found(command), "{text} in {}", context.word());
         }
         assert_eq!(keymap.feed(Context::Prompt, &key("q")), Lookup::Unbound);
     }
@@ -324,12 +191,13 @@ mod tests {
         );
         assert_eq!(faults, [""; 0]);
         assert_eq!(keymap.keys_for(Context::Log, Command::Help).as_deref(), Some("F1"));
-        assert_eq!(keymap.hints(Context::Triage).first(), Some(&("F1".to_owned(), "help")));
+        assert_eq!(keymap.describe(Context::Log, Command::Help).as_str(), "the manual");
+        assert_eq!(keymap.describe(Context::Log, Command::Quit).as_str(), "quit");
         let help = keymap.rows(Context::Overlay).into_iter().find(|row| row.command == Command::Help).expect("a row");
-        assert_eq!((help.keys.join(" "), help.about.as_str()), ("F1 ?".to_owned(), "the manual"));
+        assert_eq!((help.keys(), help.desc.as_str()), ("F1  ?".to_owned(), "the manual"));
         assert_eq!(keymap.feed(Context::Log, &key("g")), Lookup::Pending);
         assert_eq!(keymap.typed(), "g");
-        assert_eq!(keymap.feed(Context::Log, &key("g")), Lookup::Run(Command::Top));
+        assert_eq!(keymap.feed(Context::Log, &key("g")), Lookup::Found(Command::Top));
         assert_eq!(keymap.feed(Context::Triage, &key("q")), Lookup::Unbound);
         assert_eq!(keymap.keys_for(Context::Triage, Command::Quit).as_deref(), Some("Ctrl-C"));
     }
@@ -343,7 +211,7 @@ mod tests {
             assert_eq!(keymap.typed(), "");
         }
         assert_eq!(keymap.feed(Context::Log, &key("g")), Lookup::Pending);
-        assert_eq!(keymap.feed(Context::Triage, &key("q")), Lookup::Run(Command::Quit));
+        assert_eq!(keymap.feed(Context::Triage, &key("q")), Lookup::Found(Command::Quit));
     }
 
     #[test]
