@@ -135,8 +135,11 @@ pub(crate) fn addresses(file: &File) -> Vec<String> {
         for rest in line.split("://").skip(1) {
             let host: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || ".-[]".contains(*c)).collect();
             let bare = host.trim_end_matches('.');
-            let example =
-                bare.is_empty() || bare.ends_with(".example") || bare.starts_with("127.") || !bare.contains('.');
+            let example = bare.is_empty()
+                || bare.starts_with("example.")
+                || bare.ends_with(".example")
+                || bare.starts_with("127.")
+                || !bare.contains('.');
             if !example && !HOSTS.contains(&bare) {
                 breaches.push(format!("{place}: the host `{bare}` is not in the list of tests/meta/floors.rs."));
             }
