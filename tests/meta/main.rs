@@ -8,16 +8,16 @@ mod source;
 mod tree;
 
 use source::Source;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use tree::File;
 
 /// Every file that git tracks or would add; without git, every file outside `target`.
 static FILES: LazyLock<Vec<File>> = LazyLock::new(|| {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut paths = git_files(root).unwrap_or_else(|| {
+    let root = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    let mut paths = git_files(&root).unwrap_or_else(|| {
         let mut paths = Vec::new();
-        walk(root, root, &mut paths);
+        walk(&root, &root, &mut paths);
         paths
     });
     paths.sort();
@@ -117,6 +117,7 @@ fn data_files_parse() {
 #[test]
 fn readme_shows_the_commands_that_ci_runs() {
     none("README", tree::readme(text("README.md"), text(".ci/run")));
+    none("README's links", tree::links(text("README.md"), &paths()));
     none("README's map", tree::map(text("README.md"), &paths()));
 }
 

@@ -111,6 +111,15 @@ pub(crate) fn map(readme: &str, paths: &[&str]) -> Vec<String> {
         .collect()
 }
 
+/// Files that README links to exist.
+pub(crate) fn links(readme: &str, paths: &[&str]) -> Vec<String> {
+    let targets = readme.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    targets
+        .filter(|target| !target.contains("://") && !target.starts_with('#') && !paths.contains(target))
+        .map(|target| format!("README.md: links to `{target}`, which is not there."))
+        .collect()
+}
+
 /// No path of a builder's machine, and no host but those of the list.
 pub(crate) fn addresses(file: &File) -> Vec<String> {
     let mut breaches = Vec::new();
@@ -126,8 +135,11 @@ pub(crate) fn addresses(file: &File) -> Vec<String> {
         for rest in line.split("://").skip(1) {
             let host: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || ".-[]".contains(*c)).collect();
             let bare = host.trim_end_matches('.');
-            let example =
-                bare.is_empty() || bare.ends_with(".example") || bare.starts_with("127.") || !bare.contains('.');
+            let example = bare.is_empty()
+                || bare.starts_with("example.")
+                || bare.ends_with(".example")
+                || bare.starts_with("127.")
+                || !bare.contains('.');
             if !example && !HOSTS.contains(&bare) {
                 breaches.push(format!("{place}: the host `{bare}` is not in the list of tests/meta/floors.rs."));
             }
@@ -207,6 +219,13 @@ mod tests {
         assert!(map(text, &["src/base/mod.rs", "Cargo.toml"]).is_empty());
         assert!(map(text, &["src/base/mod.rs"])[0].contains("Cargo.toml"));
         assert!(map("", &[])[0].contains("no `text` block"));
+    }
+
+    #[test]
+    fn a_link_to_what_is_not_there_is_found() {
+        let text = "![a](screenshots/a.png) [b](https://docs.rs/b) [c](#c)";
+        assert!(links(text, &["screenshots/a.png"]).is_empty());
+        assert!(links(text, &[])[0].contains("`screenshots/a.png`"));
     }
 
     #[test]

@@ -21,7 +21,6 @@ svc_init() { # NAME "$@"
   [ -d "$DIR" ] || { [ "$ACTION" = start ] || { echo "$SVC: not running (no $DIR)"; [ "$ACTION" = stop ] && exit 0; exit 3; }; }
   DIR=$(cd "$DIR" && pwd -P) || exit 1
   [ "$DIR" != / ] || { echo "$SVC: refusing DIR=/" >&2; exit 2; }
-  LOG=$DIR/log
 }
 
 need() { # BINARY PACKAGE
