@@ -3,3 +3,10 @@
 
 pub mod bell;
 pub mod clock;
+pub mod files;
+pub mod held;
+pub mod host;
+pub mod lock;
+pub mod paths;
+pub mod process;
+pub mod random;
