@@ -3,4 +3,11 @@
 
 pub mod bell;
 pub mod clock;
+pub mod files;
+pub mod held;
+pub mod host;
+pub mod lock;
+pub mod paths;
+pub mod process;
+pub mod random;
 pub mod trust;
