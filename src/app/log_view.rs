@@ -1,5 +1,6 @@
 //! Where a reader stands in a log: following its end, or holding still at a line.
 
+use crate::base::Fault;
 use crate::store::LogRing;
 use std::sync::Arc;
 
@@ -10,12 +11,16 @@ pub struct LogView {
     pub source: Arc<str>,
     /// Index of the lowest line shown; `None` follows the end.
     pub bottom: Option<u64>,
+    /// Held by the pause key, not by the reader.
+    pub held: bool,
+    /// What keeps the source from being read, as a sentence.
+    pub failure: Option<Fault>,
 }
 
 impl LogView {
     /// Follows `source`.
     pub fn follow(source: Arc<str>) -> Self {
-        Self { source, bottom: None }
+        Self { source, bottom: None, held: false, failure: None }
     }
 
     /// Moves by `lines` (negative: towards older ones). Reaching the end follows again.
@@ -33,10 +38,23 @@ impl LogView {
         }
     }
 
-    /// Holds still at the present end.
+    /// Follows, or stands still at the present end.
+    pub fn toggle(&mut self, ring: &LogRing) {
+        self.bottom = if self.bottom.is_some() || ring.is_empty() { None } else { Some(last(ring)) };
+    }
+
+    /// Stands still while the screen is paused.
     pub fn hold(&mut self, ring: &LogRing) {
         if self.bottom.is_none() && !ring.is_empty() {
             self.bottom = Some(last(ring));
+            self.held = true;
+        }
+    }
+
+    /// The pause is over: follows again unless the reader had stopped himself.
+    pub fn release(&mut self) {
+        if core::mem::take(&mut self.held) {
+            self.bottom = None;
         }
     }
 

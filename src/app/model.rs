@@ -5,7 +5,9 @@ use super::log_view::LogView;
 use super::prompt::Prompt;
 use super::run::Run;
 use crate::base::{Clean, Fault, Level, Now};
-use crate::config::Theme;
+use crate::action::mode::Mode;
+use crate::action::plan::Support;
+use crate::command::Context;
 use crate::input::Keymap;
 use crate::rules::{Book, Finding, FindingState};
 use crate::store::{LogStore, Store};
@@ -38,16 +40,16 @@ pub struct Notice {
 
 /// How long a notice stays.
 pub const NOTICE: Duration = Duration::from_secs(12);
-/// An armed session returns to OBSERVE after this much idleness (safety.md 4.7).
-pub const ARMED_IDLE: Duration = Duration::from_secs(15 * 60);
+/// An overlay's list has no more lines.
+pub const OVERLAY_LINES: usize = 1_000;
 
 /// The session's rights and what it has to say.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Session {
-    /// Armed since (and last used at); `None` is OBSERVE.
-    pub armed: Option<Now>,
-    /// OBSERVE for good.
-    pub read_only: bool,
+    /// OBSERVE, ARMED or READ-ONLY.
+    pub mode: Mode,
+    /// What this login may do at most.
+    pub support: Support,
     /// What the last line says.
     pub notice: Option<Notice>,
     /// What was wrong with the profile, keymap or theme.
@@ -59,6 +61,11 @@ pub struct Session {
 }
 
 impl Session {
+    /// A session that begins with these faults to tell.
+    pub fn new(mode: Mode, support: Support, faults: Vec<Fault>) -> Self {
+        Self { mode, support, notice: None, faults, after_arming: None, stalled: false }
+    }
+
     /// Says a sentence in the last line.
     pub fn say(&mut self, text: Clean, level: Level, now: Now) {
         self.notice = Some(Notice { text, level, since: now });
@@ -114,8 +121,6 @@ pub struct Model {
     pub run: Option<Run>,
     /// Keys.
     pub keymap: Keymap,
-    /// Styles.
-    pub theme: Theme,
     /// Which alert the strip shows.
     pub alert: usize,
 }
@@ -134,6 +139,22 @@ impl Model {
     pub fn current_alert(&self) -> Option<&Finding> {
         let alerts = self.alerts();
         alerts.get(self.alert.min(alerts.len().saturating_sub(1))).copied()
+    }
+
+    /// The title of an action of the profile.
+    pub fn action_title(&self, name: Option<&str>) -> Option<&Clean> {
+        let name = name?;
+        self.identity.actions.iter().find(|(known, _)| **known == *name).map(|(_, title)| title)
+    }
+
+    /// Where keys go now.
+    pub fn context(&self) -> Context {
+        match &self.overlay {
+            Overlay::None if self.board.focused().is_some_and(|pane| pane.log.is_some()) => Context::Log,
+            Overlay::None => Context::Triage,
+            Overlay::Prompt(prompt) if prompt.preview.is_none() => Context::Prompt,
+            _ => Context::Overlay,
+        }
     }
 
     /// The view of the focused log pane.

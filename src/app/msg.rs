@@ -1,6 +1,7 @@
 //! What can happen to the console.
 
-use crate::action::{Plan, Status};
+use crate::action::lifecycle::Progress;
+use crate::action::plan::Plan;
 use crate::base::{Fault, Mono, Sample};
 use crate::logs::LogBatch;
 use crate::term::Input;
@@ -17,11 +18,15 @@ pub enum Msg {
     Logs(Vec<LogBatch>),
     /// The answer to `Effect::Plan`.
     Planned(Arc<str>, Result<Box<Plan>, Fault>),
+    /// The answer to `Effect::PlanArming`.
+    ArmingPlanned(Box<Plan>),
+    /// A frame with the prompt was handed to the writer; true when nothing of it was cut.
+    Shown(bool),
     /// The answer to `Effect::Launch`.
     Launched(Result<(), Fault>),
     /// The runner of the current action says where it stands.
-    Progress(Status),
-    /// The display has not taken a frame for this long, or takes them again.
+    Progress(Box<Progress>),
+    /// The display has not taken a frame for a while, or takes them again.
     Stalled(bool),
     /// A second has begun, or a prompt is open and time passes.
     Tick,

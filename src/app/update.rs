@@ -2,10 +2,11 @@
 
 use super::effect::Effect;
 use super::log_view::LogView;
-use super::model::{ARMED_IDLE, Model, NOTICE, Overlay};
+use super::model::{Model, NOTICE, OVERLAY_LINES, Overlay};
 use super::msg::Msg;
 use super::prompt;
 use super::run::Run;
+use crate::action::lifecycle::{Outcome, Progress};
 use crate::base::{Level, Now};
 use crate::clean;
 use crate::command::{Command, Context};
@@ -30,7 +31,9 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
             batches.into_iter().for_each(|batch| on_log(model, batch));
             Vec::new()
         }
-        Msg::Planned(action, plan) => prompt::planned(model, &action, plan),
+        Msg::Planned(action, plan) => prompt::planned(model, action, plan),
+        Msg::ArmingPlanned(plan) => prompt::open_arming(model, *plan),
+        Msg::Shown(whole) => prompt::submitted(model, whole),
         Msg::Launched(Ok(())) => Vec::new(),
         Msg::Launched(Err(fault)) => {
             model.run = None;
@@ -38,8 +41,8 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
             model.session.say(clean!("The runner did not start: {fault}"), Level::Critical, now);
             Vec::new()
         }
-        Msg::Progress(status) => {
-            on_progress(model, status);
+        Msg::Progress(progress) => {
+            on_progress(model, progress);
             Vec::new()
         }
         Msg::Stalled(stalled) => {
@@ -62,12 +65,12 @@ fn on_tick(model: &mut Model, now: Now) -> Vec<Effect> {
     if model.session.notice.as_ref().is_some_and(|notice| now.mono.since(notice.since.mono) > NOTICE) {
         model.session.notice = None;
     }
-    if model.session.armed.is_some_and(|used| now.mono.since(used.mono) > ARMED_IDLE) {
-        model.session.armed = None;
-        model.session.say(clean!("Back to OBSERVE: armed and idle for 15 minutes."), Level::Note, now);
-        return vec![Effect::Record(prompt::note("disarm", "idle"))];
+    let mut effects = prompt::tick(model);
+    if model.session.mode.lapse(now.mono) != model.session.mode {
+        effects.extend(prompt::lapsed(model));
+        effects.extend(prompt::disarm(model, "15 minutes without a key"));
     }
-    prompt::tick(model)
+    effects
 }
 
 fn on_log(model: &mut Model, batch: LogBatch) {
@@ -77,42 +80,46 @@ fn on_log(model: &mut Model, batch: LogBatch) {
     model.logs.take(batch);
 }
 
-fn on_progress(model: &mut Model, status: crate::action::Status) {
-    let Some(run) = &mut model.run else { return };
-    let news = run.status.as_ref().is_none_or(|known| known.outcome != status.outcome);
-    if let Some(outcome) = status.outcome.as_ref().filter(|_| news) {
-        let text = clean!("{}: {}", run.plan.title, outcome.sentence());
-        let level = outcome.level();
+fn on_progress(model: &mut Model, progress: Box<Progress>) {
+    let Some(run) = model.run.as_mut().filter(|run| run.plan.id == progress.plan) else { return };
+    let ended = run.ended();
+    if let Some(end) = progress.end.as_ref().filter(|_| !ended) {
+        let text = clean!("{}: {}. {}", run.plan.what.title, end.outcome, end.reason);
         tracing::info!(target: "action", "{text}");
-        model.session.say(text, level, model.now);
+        model.session.say(text, level(end.outcome), model.now);
     }
-    run.status = Some(status);
+    run.progress = Some(progress);
+}
+
+fn level(outcome: Outcome) -> Level {
+    match outcome {
+        Outcome::Succeeded => Level::Ok,
+        Outcome::Failed | Outcome::Indeterminate => Level::Critical,
+        Outcome::Unverified | Outcome::Refused => Level::Warning,
+    }
 }
 
 fn on_input(model: &mut Model, at: Now, input: Input) -> Vec<Effect> {
-    if let Some(used) = &mut model.session.armed {
-        *used = at;
+    if matches!(input, Input::Key(_)) {
+        model.session.mode = model.session.mode.touch(at.mono);
     }
-    if matches!(model.overlay, Overlay::Prompt(_)) {
-        return prompt::on_input(model, at, &input);
-    }
+    let prompted = matches!(model.overlay, Overlay::Prompt(_));
+    let mut effects = prompt::on_input(model, at, &input);
     match input {
-        Input::Key(key) => on_key(model, &key),
-        Input::Resize(width, height) => {
-            model.size = (width, height);
-            Vec::new()
-        }
-        Input::HungUp | Input::Stop(_) => vec![Effect::Quit],
-        Input::Suspended => prompt::disarm(model, "suspended"),
-        Input::Resumed => vec![Effect::Redraw],
-        Input::Paste(_) | Input::Focus(_) | Input::Fence(_) | Input::Reload => Vec::new(),
+        Input::Key(key) if !prompted => effects.extend(on_key(model, &key)),
+        Input::Resize(width, height) => model.size = (width, height),
+        Input::HungUp | Input::Stop(_) => effects.push(Effect::Quit),
+        Input::Suspended => effects.extend(prompt::disarm(model, "suspended")),
+        Input::Resumed => effects.push(Effect::Redraw),
+        Input::Key(_) | Input::Paste(_) | Input::Focus(_) | Input::Fence(_) | Input::Reload => {}
     }
+    effects
 }
 
 fn on_key(model: &mut Model, key: &KeyEvent) -> Vec<Effect> {
     let context = model.context();
     match model.keymap.feed(context, key) {
-        Lookup::Found(command) => {
+        Lookup::Run(command) => {
             model.session.notice = None;
             on_command(model, context, command)
         }
@@ -151,6 +158,7 @@ fn toggle(model: &mut Model, overlay: Overlay) {
 
 fn pause(model: &mut Model) {
     if model.board.paused.take().is_some() {
+        model.log_views.iter_mut().for_each(LogView::release);
         model.board.refresh(&model.store, &model.book, model.now);
         return;
     }
@@ -202,7 +210,7 @@ fn scroll_overlay(model: &mut Model, command: Command) {
         Command::Top => 0,
         _ => *at,
     };
-    let limit = if matches!(model.overlay, Overlay::Actions(_)) { last } else { super::model::OVERLAY_LINES };
+    let limit = if matches!(model.overlay, Overlay::Actions(_)) { last } else { OVERLAY_LINES };
     if let Overlay::Help(at) | Overlay::Faults(at) | Overlay::Actions(at) = &mut model.overlay {
         *at = (*at).min(limit);
     }
@@ -221,6 +229,7 @@ fn scroll_log(model: &mut Model, command: Command) {
         Command::PageDown => view.scroll(ring, page),
         Command::Top => view.top(ring),
         Command::Bottom => view.bottom = None,
+        Command::Follow => view.toggle(ring),
         _ => {}
     }
 }

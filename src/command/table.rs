@@ -22,7 +22,7 @@ pub static TABLE: &[Spec] = &[
     row(Command::Help, "help", "help", "keys that work here and now", ALL),
     row(Command::Open, "open", "open", "what the selected alert or row offers", ALL),
     row(Command::Actions, "actions", "actions", "list of actions", SCREEN),
-    row(Command::Arm, "arm", "arm", "arm for acting, or back to OBSERVE", SCREEN),
+    row(Command::Arm, "arm", "arm", "arm for acting, or back to OBSERVE", ALL),
     row(Command::Pause, "pause", "pause", "hold the panes still; sampling and alerts go on", SCREEN),
     row(Command::Zoom, "zoom", "zoom", "focused pane fills the screen, and back", SCREEN),
     row(Command::FocusNext, "focus-next", "focus", "next pane", SCREEN),
