@@ -95,6 +95,12 @@ fn the_top_level_is_as_designed() {
 }
 
 #[test]
+fn the_pure_files_of_the_table_are_there() {
+    let missing = floors::PURE_FILES.iter().filter(|file| !paths().contains(file));
+    none("PURE_FILES", missing.map(|file| format!("tests/meta/floors.rs: `{file}` is not there.")));
+}
+
+#[test]
 fn folders_and_registries_agree() {
     none("registries", tree::registries(&SOURCES));
 }
