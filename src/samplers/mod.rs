@@ -2,7 +2,21 @@
 //! configuration, docs, sampler and tests; a new kind is that file and one line in [`KINDS`].
 //! Called by `roles` only: the supervisor runs them, a mailbox carries what they saw.
 
+mod blocking;
+mod disks;
+mod fetch;
+mod json;
 pub mod kinds;
+mod lmdb_format;
+mod mailbox;
+mod proc_text;
+mod resolve;
+mod schedule;
+mod scrape_text;
+mod supervisor;
+
+pub use mailbox::Mailbox;
+pub use supervisor::{Job, Supervisor};
 
 use crate::base::{Body, Failure, Fault, Now, Observation};
 use core::future::Future;
@@ -34,7 +48,7 @@ pub trait Kind: Sync {
 }
 
 /// Every kind there is.
-pub static KINDS: &[&dyn Kind] = &[];
+pub static KINDS: &[&dyn Kind] = &[&kinds::host::Host, &kinds::http::Http, &kinds::lmdb::Lmdb, &kinds::scrape::Scrape];
 
 /// The kind with this name.
 pub fn kind(name: &str) -> Option<&'static dyn Kind> {
