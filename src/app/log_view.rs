@@ -38,11 +38,6 @@ impl LogView {
         }
     }
 
-    /// Follows, or stands still at the present end.
-    pub fn toggle(&mut self, ring: &LogRing) {
-        self.bottom = if self.bottom.is_some() || ring.is_empty() { None } else { Some(last(ring)) };
-    }
-
     /// Stands still while the screen is paused.
     pub fn hold(&mut self, ring: &LogRing) {
         if self.bottom.is_none() && !ring.is_empty() {

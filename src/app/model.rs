@@ -21,10 +21,18 @@ pub struct Identity {
     pub host: Clean,
     /// The profile's title.
     pub title: Clean,
-    /// The profile's environment, as a badge: `PROD`, `DEMO`.
+    /// The profile's environment.
     pub environment: Clean,
     /// Actions of the profile: name and title, in its order.
     pub actions: Vec<(Arc<str>, Clean)>,
+}
+
+impl Identity {
+    /// The environment as its badge: `PROD`, `DEMO`.
+    pub fn badge(&self) -> Clean {
+        let word = self.environment.as_str();
+        Clean::text(if word.eq_ignore_ascii_case("production") { "PROD".to_owned() } else { word.to_uppercase() })
+    }
 }
 
 /// A sentence for the operator, shown for a while in the last line.

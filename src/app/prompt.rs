@@ -182,12 +182,12 @@ fn on_preview_key(model: &mut Model, key: &KeyEvent) -> Vec<Effect> {
         scroll(&mut prompt.scroll, key.code);
     }
     match model.keymap.feed(Context::Overlay, key) {
-        Lookup::Run(Command::Arm) => arm(model),
-        Lookup::Run(Command::Back | Command::Quit) => {
+        Lookup::Found(Command::Arm) => arm(model),
+        Lookup::Found(Command::Back | Command::Quit) => {
             model.overlay = Overlay::None;
             Vec::new()
         }
-        Lookup::Run(_) | Lookup::Pending | Lookup::Unbound => Vec::new(),
+        Lookup::Found(_) | Lookup::Pending | Lookup::Unbound => Vec::new(),
     }
 }
 

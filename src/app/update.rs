@@ -119,7 +119,7 @@ fn on_input(model: &mut Model, at: Now, input: Input) -> Vec<Effect> {
 fn on_key(model: &mut Model, key: &KeyEvent) -> Vec<Effect> {
     let context = model.context();
     match model.keymap.feed(context, key) {
-        Lookup::Run(command) => {
+        Lookup::Found(command) => {
             model.session.notice = None;
             on_command(model, context, command)
         }
@@ -229,7 +229,6 @@ fn scroll_log(model: &mut Model, command: Command) {
         Command::PageDown => view.scroll(ring, page),
         Command::Top => view.top(ring),
         Command::Bottom => view.bottom = None,
-        Command::Follow => view.toggle(ring),
         _ => {}
     }
 }

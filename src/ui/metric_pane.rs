@@ -4,7 +4,7 @@ use super::chart::chart;
 use super::paint::{Painter, Piece};
 use super::value;
 use crate::app::{Metric, Model, Pane};
-use crate::base::{Body, Clean, Fault, Unit};
+use crate::base::{Body, Clean, Fault, Level, Unit};
 use crate::config::Intent;
 use crate::rules::{Bands, parse_selector};
 use ratatui::layout::Rect;
@@ -54,7 +54,7 @@ pub fn heading(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, 
     let mut left = vec![paint.piece(if focused { "▸" } else { " " }, Intent::Focus)];
     left.push(paint.piece(&pane.title, if focused { Intent::Focus } else { Intent::Title }));
     if pane.metrics().any(|metric| metric.shown.simulated) {
-        left.push(paint.piece(" SIMULATED", Intent::Note));
+        left.push(paint.piece(" SIMULATED", Intent::Simulated));
     }
     let after = paint.line((area.x, area.y), area.width, &left);
     if let Some(metric) = &pane.headline {
@@ -76,13 +76,21 @@ pub fn draw(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, foc
     let lines = u16::try_from(details.len()).unwrap_or(u16::MAX).min(most);
     if let Some(metric) = &pane.headline {
         let level = metric.shown.level_now(model.now.mono);
-        let intent = if absence.is_some() { Intent::Stale } else { value::intent(level) };
+        let intent = if absence.is_some() { Intent::Stale } else { chart_intent(level) };
         let limit = metric.bands.as_ref().and_then(Bands::limit);
         let area = Rect { height: inner.height - lines.min(inner.height), ..inner };
         chart(paint, area, &pane.chart, metric.unit, limit, intent);
     }
     for (line, pieces) in (inner.bottom().saturating_sub(lines)..inner.bottom()).zip(&details) {
         paint.line((inner.x, line), inner.width, pieces);
+    }
+}
+
+/// Bars are calm until a level asks for attention.
+const fn chart_intent(level: Level) -> Intent {
+    match level {
+        Level::Warning | Level::Critical => Intent::of(level),
+        _ => Intent::Chart,
     }
 }
 

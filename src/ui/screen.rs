@@ -6,6 +6,8 @@ use super::paint::{Painter, Piece};
 use super::panes::{self, Place};
 use super::value;
 use crate::app::{Model, Overlay, Pane};
+use crate::action::mode::Mode;
+use crate::base::time::Span;
 use crate::base::{Clean, Level};
 use crate::clean;
 use crate::command::{Command, Context};
@@ -74,20 +76,20 @@ fn draw_board(paint: &mut Painter<'_>, layout: &Layout, model: &Model) {
 }
 
 fn state_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
-    let (mode, intent) = match (model.session.read_only, model.session.armed) {
-        (true, _) => ("READ ONLY", Intent::Muted),
-        (false, None) => ("OBSERVE", Intent::Muted),
-        (false, Some(_)) => ("ARMED", Intent::Warning),
-    };
+    let mode = model.session.mode;
+    let intent = if matches!(mode, Mode::Armed { .. }) { Intent::Armed } else { Intent::Observe };
     let mut left = vec![
-        paint.piece(clean!(" {} ", model.identity.environment), Intent::Badge),
+        paint.piece(clean!(" {} ", model.identity.badge()), Intent::badge(model.identity.environment.as_str())),
         paint.piece(" ", Intent::Text),
         paint.piece(&model.identity.host, Intent::Title),
         paint.piece("  ", Intent::Text),
         paint.piece(&model.identity.title, Intent::Text),
         paint.piece("   ", Intent::Text),
-        paint.piece(mode, intent),
+        paint.piece(mode.word(), intent),
     ];
+    if let Some(left_s) = mode.left(model.now.mono) {
+        left.push(paint.piece(clean!(" {} left", Span(left_s)), Intent::Muted));
+    }
     if let Some(since) = model.board.paused {
         left.push(paint.piece(clean!("   PAUSED {}", value::since(model.now, since)), Intent::Warning));
     }
@@ -107,10 +109,10 @@ fn alert_strip(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     };
     let Some(watch) = model.book.watch(alert.watch) else { return };
     let mut left = vec![
-        paint.piece(clean!(" {} ", alert.level.word()), Intent::alert(alert.level)),
+        paint.piece(clean!(" {} ", alert.level.word()), alert_intent(alert.level)),
         paint.piece(" ", Intent::Text),
         paint.piece(&watch.title, Intent::Title),
-        paint.piece(clean!(" {}", watch.unit.show(alert.value)), value::intent(alert.level)),
+        paint.piece(clean!(" {}", watch.unit.show(alert.value)), Intent::of(alert.level)),
     ];
     if let Some(limit) = watch.bands.crossed(alert.level) {
         let sign = if watch.bands.inverted() { "<" } else { ">" };
@@ -137,7 +139,7 @@ fn calm_strip(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     let unknown = metrics().filter(|metric| metric.shown.level_now(now) == Level::Unknown).count();
     let worst = metrics().map(|metric| metric.shown.level_now(now)).filter(|level| *level > Level::Unknown).max();
     let (text, intent) = match (worst, unknown) {
-        (Some(level), _) => (clean!(" no alert yet: a value is at {}", level.word()), value::intent(level)),
+        (Some(level), _) => (clean!(" no alert yet: a value is at {}", level.word()), Intent::of(level)),
         (None, 0) => (Clean::text(" no alert: every value with a band is OK"), Intent::Ok),
         (None, unknown) => (clean!(" no alert, but {unknown} of {} values with a band are UNKNOWN", metrics().count()), Intent::Unknown),
     };
@@ -157,27 +159,41 @@ pub fn key(model: &Model, context: Context, command: Command) -> Clean {
 
 fn hint_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     if let Some(notice) = &model.session.notice {
-        paint.put((area.x + 1, area.y), area.width.saturating_sub(2), &notice.text, value::intent(notice.level));
+        paint.put((area.x + 1, area.y), area.width.saturating_sub(2), &notice.text, Intent::of(notice.level));
         return;
     }
-    let context = model.context();
     let mut pieces: Vec<Piece<'_>> = vec![paint.piece(" ", Intent::Text)];
+    let context = model.context();
     for command in hints(model) {
         let Some(keys) = model.keymap.keys_for(context, *command) else { continue };
-        pieces.push(paint.piece(Clean::text(keys), Intent::Accent));
-        pieces.push(paint.piece(clean!(" {}  ", model.keymap.describe(context, *command)), Intent::Muted));
+        let words = model.keymap.describe(context, *command);
+        let next = [paint.piece(Clean::text(keys), Intent::Key), paint.piece(clean!(" {words}  "), Intent::Muted)];
+        if paint.width(&pieces) + paint.width(&next) > area.width {
+            break;
+        }
+        pieces.extend(next);
     }
     paint.line((area.x, area.y), area.width, &pieces);
 }
 
-/// What is worth a hint here and now.
+/// What is worth a hint here and now, most important first.
 fn hints(model: &Model) -> &'static [Command] {
-    use Command::{Actions, Arm, Back, Bottom, FocusNext, Help, Open, Pause, Quit, Up, Zoom};
-    match model.overlay {
-        Overlay::None if model.context() == Context::Log => &[Help, Up, Bottom, FocusNext, Zoom, Pause, Actions, Quit],
-        Overlay::None => &[Help, FocusNext, Zoom, Pause, Open, Actions, Arm, Quit],
-        Overlay::Actions(_) => &[Open, Up, Back],
+    use Command::{Actions, Arm, Back, Bottom, Down, FocusNext, Help, Open, OwnLog, Pause, Quit, Top, Up, Zoom};
+    match (&model.overlay, model.context()) {
+        (Overlay::None, Context::Log) => &[Help, Up, Down, Top, Bottom, FocusNext, Zoom, Pause, Quit],
+        (Overlay::None, _) => &[Help, Open, Actions, Arm, FocusNext, Zoom, Pause, OwnLog, Quit],
+        (Overlay::Actions(_), _) => &[Open, Up, Down, Back],
+        (Overlay::Help(_) | Overlay::Faults(_), _) => &[Up, Down, Back],
+        (Overlay::Prompt(prompt), Context::Overlay) if prompt.plan().is_arming() => &[Back],
+        (Overlay::Prompt(_), Context::Overlay) => &[Arm, Back],
         _ => &[Back],
+    }
+}
+
+const fn alert_intent(level: Level) -> Intent {
+    match level {
+        Level::Critical => Intent::AlertCritical,
+        _ => Intent::AlertWarning,
     }
 }
 

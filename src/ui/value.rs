@@ -3,20 +3,9 @@
 use super::paint::{Painter, Piece};
 use crate::app::{Metric, Shown};
 use crate::base::time::{Age, Span};
-use crate::base::{Clean, Freshness, Level, Now, Reading, Unit, Unknown, Wall};
+use crate::base::{Clean, Freshness, Level, Now, Reading, Unknown, Wall};
 use crate::clean;
 use crate::config::Intent;
-
-/// The theme's intent for a level.
-pub fn intent(level: Level) -> Intent {
-    match level {
-        Level::Ok => Intent::Ok,
-        Level::Note | Level::BelowNormal => Intent::Note,
-        Level::Warning => Intent::Warning,
-        Level::Critical => Intent::Critical,
-        Level::Unknown => Intent::Unknown,
-    }
-}
 
 /// `14.2 µs CRITICAL 1s`, `— STALE 41s`, `? UNKNOWN`, `not supported`.
 pub fn headline<'a>(paint: &Painter<'_>, metric: &Metric, now: Now) -> Vec<Piece<'a>> {
@@ -34,7 +23,7 @@ pub fn headline<'a>(paint: &Painter<'_>, metric: &Metric, now: Now) -> Vec<Piece
             let mut pieces = vec![paint.piece(number(metric, *value), strong(level))];
             if metric.bands.is_some() {
                 pieces.push(paint.piece(" ", Intent::Text));
-                pieces.push(paint.piece(level.word(), intent(level)));
+                pieces.push(paint.piece(level.word(), Intent::of(level)));
             }
             if freshness == Freshness::Late {
                 pieces.push(paint.piece(" LATE", Intent::Stale));
@@ -60,7 +49,7 @@ pub fn detail<'a>(paint: &Painter<'_>, metric: &'a Metric, now: Now) -> Vec<Piec
             pieces.push(paint.piece(number(metric, *value), strong(level)));
             if metric.bands.is_some() {
                 pieces.push(paint.piece(" ", Intent::Text));
-                pieces.push(paint.piece(level.short(), intent(level)));
+                pieces.push(paint.piece(level.short(), Intent::of(level)));
             }
             if freshness == Freshness::Late {
                 pieces.push(paint.piece(clean!(" LATE {}", Age(now.mono.since(*seen))), Intent::Stale));
@@ -108,14 +97,9 @@ fn number(metric: &Metric, value: f64) -> Clean {
 
 fn strong(level: Level) -> Intent {
     match level {
-        Level::Warning | Level::Critical => intent(level),
-        _ => Intent::Text,
+        Level::Warning | Level::Critical => Intent::of(level),
+        _ => Intent::Value,
     }
-}
-
-/// A value in words for sentences: `14.2 µs`.
-pub fn quantity(unit: Unit, value: f64) -> Clean {
-    Clean::text(unit.show(value))
 }
 
 /// `2:41` since a moment.

@@ -13,8 +13,9 @@ use ratatui::layout::Rect;
 pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, first: usize) {
     let mut lines: Vec<(Clean, Clean)> = Vec::new();
     for context in Context::ALL {
+        lines.push((Clean::text(context.word().to_uppercase()), Clean::default()));
         for row in model.keymap.rows(*context) {
-            lines.push((Clean::text(row.keys()), clean!("{}", row.desc)));
+            lines.push((Clean::text(row.keys()), row.desc));
         }
         lines.push((Clean::default(), Clean::default()));
     }
@@ -23,7 +24,7 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, first: usize) {
     let rows = usize::from(inner.height);
     let first = first.min(lines.len().saturating_sub(rows));
     for (y, (keys, about)) in (inner.top()..inner.bottom()).zip(lines.iter().skip(first)) {
-        paint.put((inner.x, y), 14, keys, Intent::Accent);
-        paint.put((inner.x + 15, y), inner.width.saturating_sub(15), about, Intent::Text);
+        paint.put((inner.x, y), 18, keys, Intent::Key);
+        paint.put((inner.x + 19, y), inner.width.saturating_sub(19), about, Intent::Text);
     }
 }

@@ -1,7 +1,8 @@
 //! The confirm prompt: WHERE, WHO, WHAT, HITS, UNDO, BASED ON, EXPIRES, always in this order, never abbreviated.
 
 use super::sheet::sheet;
-use crate::action::{GateView, Phase, Plan, Support};
+use crate::action::plan::{Plan, Support};
+use crate::action::prompt::{GateView, Phase};
 use crate::app::Model;
 use crate::app::prompt::Prompt;
 use crate::base::Clean;
@@ -27,7 +28,7 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, prompt: &Prompt, model: &Model)
     let room = usize::from(foot.saturating_sub(inner.top()));
     let first = prompt.scroll.min(rows.len().saturating_sub(room));
     for (y, (label, text)) in (inner.top()..foot).zip(rows.iter().skip(first)) {
-        paint.put((inner.x, y), LABEL, *label, Intent::Muted);
+        paint.put((inner.x, y), LABEL, label.to_owned(), Intent::Muted);
         paint.put((inner.x + LABEL, y), inner.width.saturating_sub(LABEL), text, Intent::Text);
     }
     if rows.len() > room {
@@ -50,8 +51,8 @@ fn rows(plan: &Plan, model: &Model, width: u16) -> Vec<(&'static str, Clean)> {
         }
     };
     let machine: String = plan.place.host.machine_id.as_str().chars().take(8).collect();
-    add("WHERE", vec![clean!("{} (machine {machine})  {}  {}", plan.place.host.name, plan.place.environment, plan.who.line())]);
-    add("WHO", vec![clean!("{}  support level {}", plan.who, support(plan.support))]);
+    add("WHERE", vec![clean!("{} (machine {machine})  {}  {}", plan.place.host.name, plan.place.environment, local(plan))]);
+    add("WHO", vec![clean!("{} as {}  support level {}", plan.who.login, plan.who.user, support(plan.support))]);
     add("WHAT", plan.what.lines.clone());
     add("HITS", plan.hits.clone());
     add("UNDO", vec![clean!("{}", plan.undo)]);
@@ -108,6 +109,10 @@ fn ask<'a>(paint: &Painter<'_>, plan: &'a Plan, view: &GateView<'_>) -> Vec<crat
     }
 }
 
+fn local(plan: &Plan) -> Clean {
+    plan.who.ssh.as_ref().map_or_else(|| Clean::text("local"), |from| clean!("via ssh from {from}"))
+}
+
 /// `armed in ▰▰▰▱▱`, `armed`.
 fn state(paint: &Painter<'_>, view: &GateView<'_>) -> Clean {
     match view.phase {
@@ -117,7 +122,7 @@ fn state(paint: &Painter<'_>, view: &GateView<'_>) -> Clean {
             clean!("armed in {}{}", on.repeat(full), off.repeat(STEPS - full))
         }
         Phase::Armed | Phase::Matched => Clean::text("armed"),
-        Phase::Opening | Phase::Draining | Phase::Fenced => Clean::text("waiting for the display"),
+        Phase::Draining | Phase::Fenced => Clean::text("waiting for the display"),
         Phase::Accepted => Clean::text("accepted"),
         Phase::Refused => Clean::text("refused"),
     }

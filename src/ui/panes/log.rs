@@ -73,7 +73,7 @@ fn heading(paint: &mut Painter<'_>, area: Rect, (pane, view, ring): (&Pane, &Log
     ];
     if view.bottom.is_some() {
         left.push(paint.piece(clean!("+{} new, G to follow", view.unseen(ring)), Intent::Note));
-    } else if let Some(failure) = ring.failure() {
+    } else if let Some(failure) = &view.failure {
         left.push(paint.piece(clean!("{failure}"), Intent::Warning));
     } else if ring.is_empty() {
         left.push(muted(paint, "following, no line yet".to_owned()));
@@ -105,11 +105,11 @@ fn pieces<'a>(paint: &Painter<'_>, seen: Now, line: &'a LogLine) -> Vec<Piece<'a
     let time = line.time.unwrap_or(seen.wall);
     let mut out = vec![paint.piece(clean!("{} ", time.hms()), Intent::Muted)];
     let (word, intent) = match line.level {
-        Some(LogLevel::Error) => ("ERROR ", Intent::Critical),
-        Some(LogLevel::Warn) => ("WARN  ", Intent::Warning),
+        Some(LogLevel::Error) => ("ERROR ", Intent::LogError),
+        Some(LogLevel::Warn) => ("WARN  ", Intent::LogWarn),
         Some(LogLevel::Info) => ("INFO  ", Intent::Muted),
-        Some(LogLevel::Debug) => ("DEBUG ", Intent::Muted),
-        Some(LogLevel::Trace) => ("TRACE ", Intent::Muted),
+        Some(LogLevel::Debug) => ("DEBUG ", Intent::LogDebug),
+        Some(LogLevel::Trace) => ("TRACE ", Intent::LogDebug),
         None => ("", Intent::Muted),
     };
     out.push(paint.piece(word, intent));
