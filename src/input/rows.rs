@@ -64,7 +64,8 @@ pub(super) fn read(layer: &Body, faults: &mut Vec<Fault>) -> Vec<Binding> {
     }
     match file.take_array(Context::Prompt.word()) {
         Ok(rows) => {
-            faults.extend(rows.first().map(|row| row.fault("a prompt takes keys raw: nothing can be bound there.")))
+            let raw = "a prompt takes keys raw: nothing can be bound there.";
+            faults.extend(rows.first().map(|row| row.fault(raw)));
         }
         Err(fault) => faults.push(fault),
     }
