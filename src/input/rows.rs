@@ -28,7 +28,7 @@ pub(super) struct Binding {
 
 impl Binding {
     /// Whether one is the other or its beginning: then one of them could never be typed.
-    pub fn clashes(&self, other: &Self) -> bool {
+    pub(super) fn clashes(&self, other: &Self) -> bool {
         self.context == other.context && (self.keys.starts_with(&other.keys) || other.keys.starts_with(&self.keys))
     }
 }
