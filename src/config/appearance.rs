@@ -76,7 +76,7 @@ fn find(name: &str, folder: &str, known: &[(&str, &str)], search: &SearchPath) -
     };
     let content = trust::read(&file, Owners::effective().and(search.guest))?;
     match content.distrust {
-        Some(fault) => Err(fault),
+        Some(fault) => Err(Fault { what: Fault::new(format!("{} The file is not used.", fault.what)).what, ..fault }),
         None => Body::parse(file.to_string_lossy(), &content.text),
     }
 }

@@ -55,15 +55,14 @@ impl<'a> Merge<'a> {
     /// A base that cannot be had is a fault of the file that names it.
     fn extend(&mut self, base: &Extends) {
         let placed = |what: String| Fault { what: Clean::text(what), ..base.place.clone() };
-        if self.chain.len() >= DEPTH_LIMIT {
-            let what =
-                format!("`{}` would be the {DEPTH_LIMIT}th profile extended in a row; it is left out.", base.name);
+        if self.chain.len() > DEPTH_LIMIT {
+            let what = format!("`{}` is extended more than {DEPTH_LIMIT} deep; it is left out.", base.name);
             return self.profile.faults.push(placed(what));
         }
-        let found = (self.fetch)(&base.name).and_then(|found| {
-            // A user's own `host` extends the built-in `host`.
-            Ok(if self.chain.contains(&found.file) { builtin::profile(&base.name).unwrap_or(found) } else { found })
-        });
+        // A user's own `host` extends the built-in `host`.
+        let past_files = |found: Origin| builtin::profile(&base.name).unwrap_or(found);
+        let found = (self.fetch)(&base.name)
+            .map(|found| if self.chain.contains(&found.file) { past_files(found) } else { found });
         match found {
             Ok(found) if self.chain.contains(&found.file) => {
                 let what = format!("`{}` extends itself by way of this line; it is left out.", base.name);
@@ -76,16 +75,18 @@ impl<'a> Merge<'a> {
                 }
             }
             Err(fault) => {
-                let what = placed(format!("`{}` cannot be extended: {}", base.name, fault.what));
-                self.profile.faults.push(fault.hint.map_or(what.clone(), |hint| what.hint(hint)));
+                self.profile.faults.push(placed(format!("`{}` cannot be extended: {fault}", base.name)));
             }
         }
     }
 
     fn put(&mut self, layer: Layer) {
         let profile = &mut self.profile;
-        profile.title = layer.title.unwrap_or_else(|| profile.title.clone());
-        profile.environment = layer.environment.unwrap_or_else(|| profile.environment.clone());
+        if self.chain.is_empty() {
+            // Whose system it is, only its own file says.
+            profile.title = layer.title.unwrap_or_else(|| profile.title.clone());
+            profile.environment = layer.environment.unwrap_or_else(|| profile.environment.clone());
+        }
         replace(&mut profile.samplers, layer.samplers, |spec| spec.name.clone());
         replace(&mut profile.logs, layer.logs, |spec| spec.name.clone());
         replace(&mut profile.actions, layer.actions, |spec| spec.name.clone());

@@ -261,7 +261,9 @@ mod tests {
         #[test]
         fn no_two_rows_in_use_clash(keys in proptest::collection::vec("[a-c]( [a-c]){0,2}", 0..12), log in any::<bool>()) {
             let word = if log { "log" } else { "everywhere" };
-            let text: String = keys.iter().map(|on| format!("[[{word}]]\non = \"{on}\"\nrun = \"help\"\n")).collect();
+            let rows: Vec<String> =
+                keys.iter().map(|on| format!("[[{word}]]\non = \"{on}\"\nrun = \"help\"\n")).collect();
+            let text = rows.concat();
             let (keymap, _) = over_default(&text);
             for (at, one) in keymap.bindings.iter().enumerate() {
                 prop_assert!(keymap.bindings.iter().skip(at + 1).all(|other| !one.clashes(other)));

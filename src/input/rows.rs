@@ -28,7 +28,7 @@ pub(super) struct Binding {
 
 impl Binding {
     /// Whether one is the other or its beginning: then one of them could never be typed.
-    pub fn clashes(&self, other: &Self) -> bool {
+    pub(super) fn clashes(&self, other: &Self) -> bool {
         self.context == other.context && (self.keys.starts_with(&other.keys) || other.keys.starts_with(&self.keys))
     }
 }
@@ -64,7 +64,8 @@ pub(super) fn read(layer: &Body, faults: &mut Vec<Fault>) -> Vec<Binding> {
     }
     match file.take_array(Context::Prompt.word()) {
         Ok(rows) => {
-            faults.extend(rows.first().map(|row| row.fault("a prompt takes keys raw: nothing can be bound there.")))
+            let raw = "a prompt takes keys raw: nothing can be bound there.";
+            faults.extend(rows.first().map(|row| row.fault(raw)));
         }
         Err(fault) => faults.push(fault),
     }

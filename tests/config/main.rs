@@ -1,5 +1,6 @@
 //! Profiles, themes and keymaps as files: what loads, and for each kind of mistake the exact sentence.
 //! A pair `invalid/NAME.toml`, `invalid/NAME.txt` is one case; `BLESS=1` writes the sentences anew.
+#![cfg(test)] // so that clippy knows this for a test
 
 mod profiles;
 mod search;
