@@ -81,20 +81,100 @@ struct Engine {
 ///
 /// # Errors
 /// When there is no terminal to own, or no thread can be started.
-pub fn start(options: Options, bell: &Arc<Bell>) -> Result<Started, Fault> {
+pub fn start(options: &Options, bell: &Arc<Bell>) -> Result<Started, Fault> {
     let lookup = |name: &str| std::env::var(name).ok();
     let caps = Caps::detect(&lookup, true);
     let search = SearchPath::detect(&lookup);
-    let mut loaded = Loaded::load(&options, &search);
-    let (model_parts, engine, samples, lines) = loaded.run(bell)?;
-    let (theme, theme_faults) =
-        config::load_theme(options.theme.as_deref().unwrap_or("default"), depth(&caps), &search);
+    let mut store = Store::new(Limits::default());
+    let host = Host::current();
+    let profile_name = options.profile.clone().unwrap_or_else(|| "host".to_owned());
+    let profile = load(&profile_name, &search);
+    let setup = setup::setup(&profile, host.name.clone(), &mut store);
+    let (samples, lines) = (Arc::new(Mailbox::new(Arc::clone(bell))), Arc::new(LogMailbox::new(Arc::clone(bell))));
+    let engine = Engine::start(setup.jobs, setup.sources.clone(), &samples, &lines)?;
+    let terminal = Terminal::open(Arc::clone(bell), caps)
+        .map_err(|error| Fault::new(format!("the terminal cannot be used: {error}.")))?;
+    let theme_name = options.theme.as_deref().unwrap_or("default");
+    let (theme, theme_faults) = config::load_theme(theme_name, depth(caps.depth), &search);
     let (layers, keymap_faults) = config::load_keymap(options.keymap.as_deref().unwrap_or("default"), &search);
     let (keymap, row_faults) = Keymap::merge(&layers);
-    let terminal = Terminal::open(Arc::clone(bell), caps.clone())
-        .map_err(|error| Fault::new(format!("the terminal cannot be used: {error}.")))?;
-    let mut faults = loaded.faults;
-    faults.extend(theme_faults.into_iter().chain(keymap_faults).chain(row_faults));
-    let model = model_parts.into_model(terminal.size(), keymap, faults);
-    Ok(Started { model, theme, caps, terminal, samples, lines, shared: loaded.shared, engine })
+    let faults = setup.faults.into_iter().chain(theme_faults).chain(keymap_faults).chain(row_faults);
+    let shared = Shared::open(options, profile, profile_name, host);
+    let mode = if options.read_only { Mode::ReadOnly } else { Mode::Observe };
+    let mut session = Session::new(mode, Support::L1, faults.collect());
+    shared.tell(&mut session);
+    let model = Model {
+        now: RealClock.now(),
+        size: terminal.size(),
+        identity: setup.identity,
+        store,
+        logs: LogStore::default(),
+        book: setup.book,
+        board: setup.board,
+        log_views: setup.sources.iter().map(|source| LogView::follow(Arc::clone(&source.name))).collect(),
+        overlay: Overlay::None,
+        session,
+        run: None,
+        keymap,
+        alert: 0,
+    };
+    Ok(Started { model, theme, caps, terminal, samples, lines, shared, engine })
+}
+
+/// The profile by name, folder or file; the host's own, with the reason, when that one cannot be had.
+fn load(name: &str, search: &SearchPath) -> Profile {
+    config::load_or_host(&reference(name), search, &setup::known_kinds())
+}
+
+/// A name without a slash is looked for, anything else is a path.
+pub fn reference(name: &str) -> ProfileRef {
+    if name.contains('/') || name.ends_with(".toml") {
+        ProfileRef::Path(PathBuf::from(name))
+    } else {
+        ProfileRef::Named(name.to_owned())
+    }
+}
+
+const fn depth(of: crate::term::Depth) -> config::Depth {
+    match of {
+        crate::term::Depth::None => config::Depth::Mono,
+        crate::term::Depth::Ansi16 => config::Depth::Ansi16,
+        crate::term::Depth::Ansi256 => config::Depth::Ansi256,
+        crate::term::Depth::True => config::Depth::True,
+    }
+}
+
+impl Engine {
+    fn start(
+        jobs: Vec<Job>,
+        sources: Vec<LogSource>,
+        samples: &Arc<Mailbox>,
+        lines: &Arc<LogMailbox>,
+    ) -> Result<Self, Fault> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .max_blocking_threads(8)
+            .thread_name("samplers")
+            .enable_all()
+            .build()
+            .map_err(|error| Fault::new(format!("no sampler can be started: {error}.")))?;
+        let clock: Arc<dyn Clock> = Arc::new(RealClock);
+        let seed = u64::try_from(random::bits() & u128::from(u64::MAX)).unwrap_or(0);
+        let supervisor = Supervisor::start(jobs, Arc::clone(samples), Arc::clone(&clock), seed, runtime.handle());
+        let follower = Follower::start(sources, Arc::clone(lines), clock);
+        Ok(Self { _supervisor: supervisor, _follower: follower, runtime })
+    }
+}
+
+impl Started {
+    /// Where blocking work is started.
+    pub fn runtime(&self) -> &tokio::runtime::Handle {
+        self.engine.runtime.handle()
+    }
+
+    /// Gives the terminal back. Nothing is waited for: the process ends next (F5).
+    pub fn leave(self) {
+        self.terminal.close();
+        self.engine.runtime.shutdown_background();
+    }
 }

@@ -1,15 +1,17 @@
 //! From a profile to what the console runs: panes with their watches, sampler jobs, log sources.
 //! A part that cannot be built becomes a fault; the rest goes on.
 
+use crate::action;
 use crate::app::{Board, Identity, Pane};
 use crate::base::{Clean, Fault};
-use crate::config::{PaneSpec, Profile};
+use crate::config::{KnownKinds, LogSpec, PaneSpec, Profile, SamplerSpec};
 use crate::rules::{Book, Watch};
-use crate::samplers::{self, supervisor::Job};
+use crate::logs::{Format, LogSource};
+use crate::samplers::{self, Job};
 use crate::store::Store;
 use crate::ui::panes;
 use core::time::Duration;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// A band must be crossed this long before its alert fires.
 const HOLD: Duration = Duration::from_secs(3);
@@ -26,8 +28,26 @@ pub struct Setup {
     pub identity: Identity,
     /// Samplers to run.
     pub jobs: Vec<Job>,
+    /// Logs to follow.
+    pub sources: Vec<LogSource>,
     /// What could not be built.
     pub faults: Vec<Fault>,
+}
+
+/// The kinds of log sources.
+const LOGS: &[&str] = &["file"];
+
+/// Every kind that a profile may name, from the registries.
+pub fn known_kinds() -> KnownKinds<'static> {
+    static NAMES: LazyLock<[Vec<&'static str>; 3]> = LazyLock::new(|| {
+        [
+            samplers::KINDS.iter().map(|kind| kind.name()).collect(),
+            panes::KINDS.iter().map(|kind| kind.name()).collect(),
+            action::KINDS.iter().map(|kind| kind.name()).collect(),
+        ]
+    });
+    let [samplers, panes, actions] = &*NAMES;
+    KnownKinds { samplers, logs: LOGS, panes, actions }
 }
 
 /// Builds everything. Declares the samplers to the store.
@@ -46,9 +66,10 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
             Err(fault) => faults.push(fault),
         }
     }
+    let sources = profile.logs.iter().filter_map(|spec| log(spec).map_err(|fault| faults.push(fault)).ok()).collect();
     let actions = profile.actions.iter().map(|action| (Arc::clone(&action.name), action.title.clone())).collect();
     let identity = Identity { host, title: profile.title.clone(), environment: profile.environment.clone(), actions };
-    Setup { board: Board::new(built), book, identity, jobs, faults }
+    Setup { board: Board::new(built), book, identity, jobs, sources, faults }
 }
 
 fn pane(spec: &PaneSpec) -> Result<Pane, Fault> {
@@ -82,10 +103,23 @@ fn watches(panes: &mut [Pane]) -> Vec<Watch> {
 ///
 /// # Errors
 /// An unknown kind or a fault in its table.
-pub fn job(spec: &crate::config::SamplerSpec) -> Result<Job, Fault> {
+pub fn job(spec: &SamplerSpec) -> Result<Job, Fault> {
     let kind =
         samplers::kind(&spec.kind).ok_or_else(|| spec.body.fault(format!("unknown sampler kind `{}`.", spec.kind)))?;
     let every = spec.every.unwrap_or_else(|| kind.every());
     let timeout = spec.timeout.unwrap_or(every).min(every).min(LONGEST);
     Ok(Job { name: Arc::clone(&spec.name), sampler: kind.build(&spec.body)?, every, timeout })
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LogTable {
+    path: String,
+    #[serde(default)]
+    format: Format,
+}
+
+fn log(spec: &LogSpec) -> Result<LogSource, Fault> {
+    let table: LogTable = spec.body.read()?;
+    Ok(LogSource { name: Arc::clone(&spec.name), pattern: table.path, format: table.format })
 }
