@@ -132,8 +132,7 @@ impl Metric {
         let health = worst.map(|id| store.sampler_of(id)).and_then(|name| store.sampler(name));
         let reading = match worst {
             Some(id) => store.reading(id, now),
-            None if self.selector.name().is_some_and(|name| store.not_supported(name).is_some()) => Reading::NotSupported,
-            None => Reading::Unknown(absent(store)),
+            None => store.absence(self.selector.name.as_ref().map(Clean::as_str)),
         };
         let level = match (self.watch, reading.usable()) {
             (_, None) => Level::Unknown,
@@ -149,16 +148,6 @@ impl Metric {
             interval: health.map_or(Duration::from_secs(1), |health| health.interval),
             reading,
         };
-    }
-}
-
-/// Why a series is not there: some sampler's failure explains it better than "not yet".
-fn absent(store: &Store) -> Unknown {
-    let failing = store.samplers().find_map(|(_, health)| health.failure.as_ref().filter(|_| health.last_good.is_none()));
-    match failing {
-        Some(failure) => failure.reason(),
-        None if store.samplers().all(|(_, health)| health.last_good.is_some()) => Unknown::NoSuchSeries,
-        None => Unknown::NotYet,
     }
 }
 

@@ -55,7 +55,10 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
 
 fn judge(model: &mut Model, now: Now) {
     for transition in model.book.judge(&model.store, now) {
-        tracing::info!(target: "alerts", "{}", transition.sentence(&model.book));
+        let Some(watch) = model.book.watch(transition.watch) else { continue };
+        let (state, level) = (transition.to.0.word(), transition.to.1.word());
+        let value = watch.unit.show(transition.value);
+        tracing::info!(target: "alerts", "{} {value} is {state} at {level}", watch.title);
     }
     model.board.refresh(&model.store, &model.book, now);
 }
@@ -77,7 +80,15 @@ fn on_log(model: &mut Model, batch: LogBatch) {
     if !model.log_views.iter().any(|view| view.source == batch.source) {
         model.log_views.push(LogView::follow(batch.source.clone()));
     }
-    model.logs.take(batch);
+    if batch.dropped > 0 {
+        model.logs.lose(&batch.source, batch.dropped);
+    }
+    if let Some(view) = model.log_views.iter_mut().find(|view| view.source == batch.source) {
+        view.failure = batch.failure;
+    }
+    for (seen, line) in batch.lines {
+        model.logs.push(&batch.source, line, seen);
+    }
 }
 
 fn on_progress(model: &mut Model, progress: Box<Progress>) {

@@ -35,7 +35,7 @@ impl Row {
         let selector = |query: &str| parse_selector(query).map_err(|fault| placed(body, "query", &fault));
         let mut metric = Metric::plain(self.label.clone(), selector(&self.query)?, self.unit);
         metric.of = self.of.as_deref().map(selector).transpose()?;
-        metric.bands.clone_from(&self.bands);
+        metric.bands = self.bands;
         Ok(metric)
     }
 }
@@ -77,7 +77,7 @@ pub fn draw(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, foc
     if let Some(metric) = &pane.headline {
         let level = metric.shown.level_now(model.now.mono);
         let intent = if absence.is_some() { Intent::Stale } else { chart_intent(level) };
-        let limit = metric.bands.as_ref().and_then(Bands::limit);
+        let limit = metric.bands.as_ref().and_then(|bands| bands.limit(Level::Warning));
         let area = Rect { height: inner.height - lines.min(inner.height), ..inner };
         chart(paint, area, &pane.chart, metric.unit, limit, intent);
     }

@@ -92,7 +92,7 @@ fn gate(paint: &mut Painter<'_>, area: Rect, prompt: &Prompt, model: &Model) {
     }
     if let Some(note) = &view.note {
         field.push(paint.piece("   ", Intent::Text));
-        field.push(paint.piece(note, Intent::Warning));
+        field.push(paint.piece(*note, Intent::Warning));
     }
     paint.line((area.x, area.y + 2), area.width, &field);
 }

@@ -50,17 +50,17 @@ impl Kind for Gpu {
             Row { label: label.into(), query: query(metric), unit, of: of.map(query), bands }.metric(body)
         };
         let used = row("memory", "DCGM_FI_DEV_FB_USED", Unit::Mebibytes, Some("DCGM_FI_DEV_FB_TOTAL"), None)?;
-        let share = row("used", "DCGM_FI_DEV_FB_USED_PERCENT", Unit::Ratio, None, table.memory.clone())?;
-        let temperature = row("temp", "DCGM_FI_DEV_GPU_TEMP", Unit::Celsius, None, table.temperature.clone())?;
+        let share = row("used", "DCGM_FI_DEV_FB_USED_PERCENT", Unit::Ratio, None, table.memory)?;
+        let temperature = row("temp", "DCGM_FI_DEV_GPU_TEMP", Unit::Celsius, None, table.temperature)?;
         let power = row("power", "DCGM_FI_DEV_POWER_USAGE", Unit::Watts, None, None)?;
-        let mut busy = row("busy", "DCGM_FI_DEV_GPU_UTIL", Unit::Percent, None, table.busy.clone())?;
+        let mut busy = row("busy", "DCGM_FI_DEV_GPU_UTIL", Unit::Percent, None, table.busy)?;
         busy.label = title.clone();
         Ok(Pane {
             kind: self.name(),
             title: title.clone(),
             headline: Some(busy),
             beside: vec![used, share, temperature, power],
-            action: table.action.clone(),
+            action: table.action,
             log: None,
             chart: Vec::new(),
         })
