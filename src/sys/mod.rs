@@ -2,4 +2,6 @@
 //! The only floor with `unsafe`, FFI, `std::process` and the system clocks. Imports `base` alone.
 
 pub mod bell;
+pub mod child;
 pub mod clock;
+pub mod lmdb;
