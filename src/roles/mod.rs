@@ -1,1 +1,4 @@
 //! The only wiring: console loop, runner, headless, demo and twin; the only interpreter of effects.
+
+pub mod demo;
+pub mod twin;

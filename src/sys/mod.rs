@@ -2,10 +2,12 @@
 //! The only floor with `unsafe`, FFI, `std::process` and the system clocks. Imports `base` alone.
 
 pub mod bell;
+pub mod child;
 pub mod clock;
 pub mod files;
 pub mod held;
 pub mod host;
+pub mod lmdb;
 pub mod lock;
 pub mod paths;
 pub mod process;
