@@ -30,9 +30,23 @@ impl TryFrom<Limits> for Bands {
 }
 
 impl Bands {
+    /// Whether lower is worse.
+    pub fn inverted(&self) -> bool {
+        self.critical < self.warning
+    }
+
+    /// The limit that a value of this level has reached.
+    pub fn limit(&self, level: Level) -> Option<f64> {
+        match level {
+            Level::Critical => Some(self.critical),
+            Level::Warning => Some(self.warning),
+            _ => None,
+        }
+    }
+
     /// The level of a value. What is not a number is UNKNOWN.
     pub fn level(&self, value: f64) -> Level {
-        let (beyond, at) = if self.critical < self.warning {
+        let (beyond, at) = if self.inverted() {
             (value < self.critical, value <= self.warning)
         } else {
             (value > self.critical, value >= self.warning)
