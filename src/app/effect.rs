@@ -20,7 +20,7 @@ pub enum Effect {
     /// Write a record; the screen does not wait.
     Record(Entry),
     /// Put text on the clipboard by OSC 52.
-    Copy(Clean),
+    Copy(Vec<Clean>),
     /// Draw everything again.
     Redraw,
     /// Give the terminal back and stop, until continued.

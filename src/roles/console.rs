@@ -3,15 +3,13 @@
 
 use super::effects::Effects;
 use super::session::{self, Options, Started};
-use crate::app::{self, Effect, Model, Msg, Overlay};
-use crate::base::{Clock, Fault, Mono, Now};
+use crate::app::{self, Effect, Msg, Overlay};
+use crate::base::{Clean, Clock, Fault, Level, Mono, Now};
+use crate::clean;
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
-use crate::term::{Frame, Terminal};
 use crate::ui;
 use core::time::Duration;
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 use std::sync::Arc;
 
 /// Frames that only carry data are at least this far apart.
@@ -26,12 +24,13 @@ const SECOND: u64 = 1_000_000_000;
 ///
 /// # Errors
 /// When there is no terminal to own or the profile cannot be had at all.
-pub fn run(options: Options) -> Result<u8, Fault> {
+pub fn run(options: &Options) -> Result<u8, Fault> {
     let bell = Arc::new(Bell::default());
     let started = session::start(options, &bell)?;
     let mut console = Console::new(started, bell);
     while console.turn() {}
-    Ok(console.leave())
+    console.leave();
+    Ok(0)
 }
 
 struct Console {
@@ -73,7 +72,7 @@ impl Console {
     /// How long nothing needs doing: until the next frame or the next second.
     fn pause(&self, now: Now) -> Duration {
         let second = Duration::from_nanos(SECOND - now.wall.0.rem_euclid(1_000_000_000).unsigned_abs());
-        let prompt = matches!(self.started.model.overlay, Overlay::Prompt(_)) || self.effects.busy();
+        let prompt = matches!(self.started.model.overlay, Overlay::Prompt(_));
         let tick = if prompt { second.min(FRAME_GAP) } else { second };
         match (self.dirty, self.drawn) {
             (false, _) => tick,
@@ -131,14 +130,9 @@ impl Console {
                 Effect::Suspend => self.started.terminal.suspend(),
                 Effect::Redraw => self.started.terminal.redraw(),
                 Effect::DiscardInput => self.started.terminal.discard_input(),
-                Effect::Fence(id) => {
-                    // The frame with the prompt goes first: only then does the fence prove anything.
-                    self.urgent = true;
-                    self.draw(now);
-                    self.started.terminal.fence(id);
-                }
-                Effect::Copy(text) => self.started.terminal.copy(&text),
-                other => self.effects.carry_out(other, &self.started.model, &mut self.started.shared),
+                Effect::Fence(id) => self.started.terminal.fence(id),
+                Effect::Copy(lines) => self.copy(&lines, now),
+                other => self.effects.carry_out(other, &self.started.model, &self.started.shared),
             }
         }
     }
@@ -152,25 +146,30 @@ impl Console {
         if !self.dirty || !due {
             return;
         }
-        let frame = frame(&self.started.model, &self.started);
-        self.started.terminal.submit(Frame { buffer: frame, urgent: self.urgent });
+        let mut frame = self.started.terminal.blank();
+        self.started.model.size = (frame.area.width, frame.area.height);
+        let whole = ui::draw(&self.started.model, &self.started.theme, !self.started.caps.utf8, &mut frame);
+        self.started.terminal.submit(frame);
         self.drawn = Some(now.mono);
         self.dirty = false;
         self.urgent = false;
         self.bell.drained();
+        let unshown = matches!(&self.started.model.overlay, Overlay::Prompt(prompt) if prompt.unshown());
+        if unshown {
+            self.apply(Msg::Shown(whole), now);
+        }
+    }
+
+    fn copy(&mut self, lines: &[Clean], now: Now) {
+        let (text, level) = match self.started.terminal.copy(lines) {
+            Ok(()) => (clean!("{} lines offered to the terminal's clipboard.", lines.len()), Level::Ok),
+            Err(fault) => (clean!("{fault}"), Level::Warning),
+        };
+        self.started.model.session.say(text, level, now);
     }
 
     /// Prompts are No, the journal learns that we left, the terminal comes back; the runtime is never dropped (F5).
-    fn leave(self) -> u8 {
-        let Self { started, effects, .. } = self;
-        effects.detach();
-        started.leave()
+    fn leave(self) {
+        self.started.leave();
     }
-}
-
-fn frame(model: &Model, started: &Started) -> Buffer {
-    let (width, height) = model.size;
-    let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
-    ui::draw(model, &started.theme, !started.caps.utf8, &mut buffer);
-    buffer
 }

@@ -1,24 +1,29 @@
 //! From the command line to a running session: files read, samplers and followers started, terminal owned, model built.
 
-use super::setup::{self, Setup};
+use super::setup;
 use crate::action::mode::Mode;
 use crate::action::plan::Support;
-use crate::app::{Model, Overlay, Session};
-use crate::base::{Clean, Clock, Fault, LogLine};
-use crate::config::{self, Profile, ProfileRef, SearchPath, Theme};
+use crate::app::{LogView, Model, Overlay, Session};
+use crate::base::{Clock, Fault, Level};
+use crate::clean;
+use crate::config::{self, Profile, ProfileRef, SearchPath, Theme, Trust};
 use crate::input::Keymap;
-use crate::journal::Journal;
-use crate::logs::{Follower, LogMailbox};
-use crate::samplers::mailbox::Mailbox;
-use crate::samplers::supervisor::Supervisor;
+use crate::journal::{self, Event, Journal, Record};
+use crate::logs::{Follower, LogMailbox, LogSource};
+use crate::samplers::{Job, Mailbox, Supervisor};
 use crate::store::{Limits, LogStore, Store};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::host::{Host, Login};
 use crate::sys::{paths, random};
 use crate::term::{Caps, Terminal};
-use std::path::PathBuf;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use core::time::Duration;
 use std::sync::Arc;
+
+/// The journal's last record is waited for this long.
+const LAST_RECORD: Duration = Duration::from_millis(200);
 
 /// What the command line chose.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +46,8 @@ pub struct Shared {
     pub profile: Profile,
     /// How the runner finds the profile again.
     pub profile_name: String,
+    /// What keeps the journal from being opened.
+    pub unrecorded: Option<Fault>,
     /// This host.
     pub host: Host,
     /// This login.
@@ -175,6 +182,56 @@ impl Started {
     /// Gives the terminal back. Nothing is waited for: the process ends next (F5).
     pub fn leave(self) {
         self.terminal.close();
+        if let Some(journal) = self.shared.journal {
+            journal.append(Record::new(Event::SessionEnd));
+            journal.close(LAST_RECORD);
+        }
         self.engine.runtime.shutdown_background();
     }
+}
+
+impl Shared {
+    fn open(options: &Options, profile: Profile, profile_name: String, host: Host) -> Self {
+        let login = Login::current();
+        let state_dir = options.state_dir.clone().or_else(paths::state_dir);
+        let opened = match &state_dir {
+            Some(state) => open_journal(state, &host, &login, &profile),
+            None => Err(Fault::new("there is no folder for the journal.").hint("Set HOME or XDG_STATE_HOME.")),
+        };
+        let (journal, unrecorded) = match opened {
+            Ok(journal) => (Some(journal), None),
+            Err(fault) => (None, Some(fault)),
+        };
+        Self { profile, profile_name, unrecorded, host, login, state_dir, journal }
+    }
+
+    /// What the operator should know before he relies on acting.
+    fn tell(&self, session: &mut Session) {
+        let now = RealClock.now();
+        if let Some(fault) = &self.unrecorded {
+            session.say(clean!("Nothing can be done from here, only looked at: {fault}"), Level::Warning, now);
+        } else if let Trust::DisplayOnly(fault) = &self.profile.trust {
+            session.say(clean!("Actions are shown but cannot run: {fault}"), Level::Warning, now);
+        }
+    }
+
+    /// Why no action may be planned for running, if so.
+    pub fn no_acting(&self) -> Option<Fault> {
+        match (&self.unrecorded, &self.profile.trust) {
+            (Some(fault), _) | (None, Trust::DisplayOnly(fault)) => Some(fault.clone()),
+            (None, Trust::Trusted) => None,
+        }
+    }
+}
+
+fn open_journal(state: &Path, host: &Host, login: &Login, profile: &Profile) -> Result<Journal, Fault> {
+    let id = random::ulid(RealClock.now().wall);
+    let session = journal::Session { host: host.clone(), login: login.clone(), id, pid: std::process::id() };
+    let journal = Journal::open(&paths::journal_dir(state), session, Arc::new(RealClock))?;
+    journal.append(Record::new(Event::SessionStart).res(json!({ "profile": profile.name })));
+    for source in &profile.sources {
+        let loaded = json!({ "file": source.file.as_str(), "sha256": source.sha256 });
+        journal.append(Record::new(Event::ConfigLoad).res(loaded));
+    }
+    Ok(journal)
 }

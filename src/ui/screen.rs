@@ -16,12 +16,13 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 /// Draws `model` over the whole of `buffer`. `ascii` is for terminals that cannot show more.
-pub fn draw(model: &Model, theme: &Theme, ascii: bool, buffer: &mut Buffer) {
+/// Returns whether an open prompt stands on it whole: WHERE, WHAT, UNDO and all between.
+pub fn draw(model: &Model, theme: &Theme, ascii: bool, buffer: &mut Buffer) -> bool {
     let area = buffer.area;
     let mut paint = Painter::new(buffer, theme, ascii);
     let Some(layout) = layout::layout(area, wants(model)) else {
         too_small(&mut paint, area, model);
-        return;
+        return false;
     };
     state_line(&mut paint, layout.state, model);
     alert_strip(&mut paint, layout.alert, model);
@@ -32,7 +33,7 @@ pub fn draw(model: &Model, theme: &Theme, ascii: bool, buffer: &mut Buffer) {
         None => draw_board(&mut paint, &layout, model),
     }
     hint_line(&mut paint, layout.hint, model);
-    overlays::draw(&mut paint, layout.body, model);
+    overlays::draw(&mut paint, layout.body, model)
 }
 
 fn wants(model: &Model) -> Wants {

@@ -17,8 +17,8 @@ const LABEL: u16 = 9;
 /// Steps of the arming bar.
 const STEPS: usize = 5;
 
-/// Draws the plan and, below it, what the gate waits for. Needs room for all of it: the gate refuses otherwise.
-pub fn draw(paint: &mut Painter<'_>, body: Rect, prompt: &Prompt, model: &Model) {
+/// Draws the plan and, below it, what the gate waits for. False when the plan had to be cut.
+pub fn draw(paint: &mut Painter<'_>, body: Rect, prompt: &Prompt, model: &Model) -> bool {
     let plan = prompt.plan();
     let width = body.width.saturating_sub(6).min(96);
     let rows = rows(plan, model, width.saturating_sub(LABEL));
@@ -36,11 +36,7 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, prompt: &Prompt, model: &Model)
         paint.right(inner.right(), inner.x, foot, &more);
     }
     gate(paint, Rect { y: foot, height: 3, ..inner }, prompt, model);
-}
-
-/// Lines that the whole plan takes at this width, without the foot: what the gate needs to know before it opens.
-pub fn height(plan: &Plan, model: &Model, width: u16) -> usize {
-    rows(plan, model, width.saturating_sub(6).min(96).saturating_sub(LABEL)).len() + 6
+    rows.len() <= room
 }
 
 fn rows(plan: &Plan, model: &Model, width: u16) -> Vec<(&'static str, Clean)> {

@@ -7,8 +7,8 @@ use crate::config::Intent;
 use crate::ui::paint::Painter;
 use ratatui::layout::Rect;
 
-/// Draws what lies over the panes, if anything does.
-pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model) {
+/// Draws what lies over the panes, if anything does. False when a prompt had to be cut.
+pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model) -> bool {
     match &model.overlay {
         Overlay::None => {}
         Overlay::Help(first) => help::draw(paint, body, model, *first),
@@ -17,11 +17,12 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model) {
             let inner = sheet(paint, body, 5, &clean!(" PLAN "), &clean!(""));
             paint.put((inner.x, inner.y + 1), inner.width, clean!("Planning: {title} …"), Intent::Text);
         }
-        Overlay::Prompt(open) => prompt::draw(paint, body, open, model),
+        Overlay::Prompt(open) => return prompt::draw(paint, body, open, model),
         Overlay::Run => run::draw(paint, body, model),
         Overlay::OwnLog => own_log::draw(paint, body, model),
         Overlay::Faults(first) => faults::draw(paint, body, model, *first),
     }
+    true
 }
 
 /// A framed sheet of `height` lines, centred, at most 100 columns wide. Returns its inside.
