@@ -4,10 +4,12 @@
 use core::fmt;
 use std::sync::Arc;
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthChar;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// A stored line is never longer; the rest is counted.
 pub const LINE_LIMIT: usize = 16 * 1024;
+/// A cluster of more bytes has no place in a cell of the screen.
+const CELL: usize = 32;
 /// Combining marks kept on one base character.
 const MARKS: usize = 8;
 const TAB: usize = 8;
@@ -121,8 +123,30 @@ fn clean(raw: &[u8], policy: Policy) -> String {
             column += push(&mut out, format_args!("\\x{byte:02X}"));
         }
     }
+    if policy == Policy::Text {
+        out = spell_out_odd(out);
+    }
     if raw.len() > kept.len() {
         push(&mut out, format_args!("<+{} bytes>", raw.len() - kept.len()));
+    }
+    out
+}
+
+/// What no terminal shows in one or two columns (a mark without a base, a cluster of many) is spelled out.
+fn spell_out_odd(text: String) -> String {
+    let odd = |grapheme: &str| !grapheme.is_ascii() && (!matches!(grapheme.width(), 1..=2) || grapheme.len() > CELL);
+    if !text.graphemes(true).any(odd) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len() + 16);
+    for grapheme in text.graphemes(true) {
+        if odd(grapheme) {
+            for c in grapheme.chars() {
+                push(&mut out, format_args!("<U+{:04X}>", u32::from(c)));
+            }
+        } else {
+            out.push_str(grapheme);
+        }
     }
     out
 }
@@ -226,6 +250,8 @@ mod tests {
             ("a\u{200d}b".as_bytes(), "a<U+200D>b"),
             ("👩\u{200d}💻".as_bytes(), "👩\u{200d}💻"),
             (b"two\nlines", "two␊lines"),
+            ("\u{301}x".as_bytes(), "<U+0301>x"),
+            ("\u{11052}\u{bc7}\u{11302}".as_bytes(), "<U+11052><U+0BC7><U+11302>"),
         ] {
             assert_eq!(Clean::text(raw).as_str(), shown);
         }

@@ -12,4 +12,5 @@ pub mod lock;
 pub mod paths;
 pub mod process;
 pub mod random;
+pub mod signal;
 pub mod trust;
