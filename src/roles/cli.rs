@@ -4,7 +4,6 @@ use super::session::Options;
 use super::{console, demo, journal_tool, runner, snapshot, twin, validate};
 use crate::base::Fault;
 use clap::{CommandFactory, Parser, Subcommand};
-use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -39,8 +38,8 @@ enum Role {
     /// A living incident on real processes, files and sockets of a stand-in system; leaves nothing behind
     Demo {
         /// Which incident
-        #[arg(long, value_enum, default_value_t = demo::Scenario::GpuMemory)]
-        scenario: demo::Scenario,
+        #[arg(long, default_value = "gpu-memory", value_name = "quiet|gpu-memory")]
+        scenario: twin::Scenario,
         /// Fixes the faults
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -55,6 +54,9 @@ enum Role {
     Journal {
         #[command(subcommand)]
         what: JournalTool,
+        /// The folder that holds it, when not at the usual place
+        #[arg(long, value_name = "FOLDER", global = true)]
+        state: Option<PathBuf>,
     },
     /// Completions for a shell, on standard output
     Completions {
@@ -65,9 +67,21 @@ enum Role {
     Runner { run_dir: PathBuf },
     #[command(hide = true)]
     Twin {
-        #[arg(allow_hyphen_values = true, trailing_var_arg = true)]
-        args: Vec<OsString>,
+        part: TwinPart,
+        dir: PathBuf,
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+        #[arg(long)]
+        scenario: twin::Scenario,
+        #[arg(long)]
+        seed: u64,
     },
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum TwinPart {
+    Supervisor,
+    Service,
 }
 
 #[derive(Clone, Copy, Debug, Subcommand)]
@@ -82,17 +96,22 @@ enum JournalTool {
 pub fn main() -> u8 {
     let cli = Cli::parse();
     let outcome = match cli.role {
-        None => look(cli.look.into_options()),
+        None => look(&cli.look.into_options()),
         Some(Role::Demo { scenario, seed }) => demo(cli.look.into_options(), scenario, seed),
         Some(Role::Validate { profile }) => validate::validate(&profile, &mut std::io::stdout().lock()),
-        Some(Role::Journal { what: JournalTool::Show }) => journal_tool::show(&mut std::io::stdout().lock()),
-        Some(Role::Journal { what: JournalTool::Verify }) => journal_tool::verify(&mut std::io::stdout().lock()),
+        Some(Role::Journal { what: JournalTool::Show, state }) => journal_tool::show(state, &mut std::io::stdout().lock()),
+        Some(Role::Journal { what: JournalTool::Verify, state }) => journal_tool::verify(state, &mut std::io::stdout().lock()),
         Some(Role::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "watchkeeper", &mut std::io::stdout().lock());
             Ok(0)
         }
         Some(Role::Runner { run_dir }) => Ok(runner::main(&run_dir)),
-        Some(Role::Twin { args }) => Ok(twin::main(args)),
+        Some(Role::Twin { part: TwinPart::Supervisor, dir, port, scenario, seed }) => {
+            Ok(status(twin::supervisor(&dir, port, scenario, seed)))
+        }
+        Some(Role::Twin { part: TwinPart::Service, dir, scenario, seed, .. }) => {
+            Ok(status(twin::service(&dir, scenario, seed)))
+        }
     };
     outcome.unwrap_or_else(|fault| {
         // Nothing is left to report to when standard error is gone.
@@ -101,17 +120,19 @@ pub fn main() -> u8 {
     })
 }
 
-fn look(options: Options) -> Result<u8, Fault> {
-    if snapshot::wanted(&options) { snapshot::run(options) } else { console::run(options) }
+fn look(options: &Options) -> Result<u8, Fault> {
+    if snapshot::wanted() { snapshot::run(options) } else { console::run(options) }
 }
 
-fn demo(mut options: Options, scenario: demo::Scenario, seed: u64) -> Result<u8, Fault> {
+fn demo(mut options: Options, scenario: twin::Scenario, seed: u64) -> Result<u8, Fault> {
     let demo = demo::Demo::start(scenario, seed)?;
     options.profile = Some(demo.profile.to_string_lossy().into_owned());
     options.state_dir = Some(demo.state_dir.clone());
-    let status = look(options);
-    demo.leave();
-    status
+    look(&options)
+}
+
+fn status(code: i32) -> u8 {
+    u8::try_from(code).unwrap_or(1)
 }
 
 impl Look {

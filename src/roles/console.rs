@@ -72,7 +72,7 @@ impl Console {
     /// How long nothing needs doing: until the next frame or the next second.
     fn pause(&self, now: Now) -> Duration {
         let second = Duration::from_nanos(SECOND - now.wall.0.rem_euclid(1_000_000_000).unsigned_abs());
-        let prompt = matches!(self.started.model.overlay, Overlay::Prompt(_));
+        let prompt = matches!(self.started.look.model.overlay, Overlay::Prompt(_));
         let tick = if prompt { second.min(FRAME_GAP) } else { second };
         match (self.dirty, self.drawn) {
             (false, _) => tick,
@@ -87,21 +87,21 @@ impl Console {
             self.apply(Msg::Input(at, input), now);
             self.urgent = true;
         }
-        if self.started.terminal.stalled_for().is_some_and(|gone| gone > STALLED) != self.started.model.session.stalled {
-            let stalled = !self.started.model.session.stalled;
+        if self.started.terminal.stalled_for().is_some_and(|gone| gone > STALLED) != self.started.look.model.session.stalled {
+            let stalled = !self.started.look.model.session.stalled;
             self.apply(Msg::Stalled(stalled), now);
         }
     }
 
     fn take_data(&mut self, now: Now) {
-        let samples = self.started.samples.drain();
+        let samples = self.started.look.samples.drain();
         if !samples.is_empty() {
             self.apply(Msg::Samples(samples), now);
             if self.drawn.is_none() {
                 self.urgent = true;
             }
         }
-        let lines = self.started.lines.drain();
+        let lines = self.started.look.lines.drain();
         if !lines.is_empty() {
             self.apply(Msg::Logs(lines), now);
         }
@@ -113,8 +113,8 @@ impl Console {
     }
 
     fn pass_time(&mut self, now: Now) {
-        let prompt = matches!(self.started.model.overlay, Overlay::Prompt(_));
-        let second = now.wall.0 / 1_000_000_000 != self.started.model.now.wall.0 / 1_000_000_000;
+        let prompt = matches!(self.started.look.model.overlay, Overlay::Prompt(_));
+        let second = now.wall.0 / 1_000_000_000 != self.started.look.model.now.wall.0 / 1_000_000_000;
         if second || prompt && now.mono.since(self.tick) >= FRAME_GAP {
             self.tick = now.mono;
             self.apply(Msg::Tick, now);
@@ -122,7 +122,7 @@ impl Console {
     }
 
     fn apply(&mut self, msg: Msg, now: Now) {
-        let effects = app::update(&mut self.started.model, msg, now);
+        let effects = app::update(&mut self.started.look.model, msg, now);
         self.dirty = true;
         for effect in effects {
             match effect {
@@ -132,7 +132,7 @@ impl Console {
                 Effect::DiscardInput => self.started.terminal.discard_input(),
                 Effect::Fence(id) => self.started.terminal.fence(id),
                 Effect::Copy(lines) => self.copy(&lines, now),
-                other => self.effects.carry_out(other, &self.started.model, &self.started.shared),
+                other => self.effects.carry_out(other, &self.started.look.model, &self.started.look.shared),
             }
         }
     }
@@ -147,14 +147,14 @@ impl Console {
             return;
         }
         let mut frame = self.started.terminal.blank();
-        self.started.model.size = (frame.area.width, frame.area.height);
-        let whole = ui::draw(&self.started.model, &self.started.theme, !self.started.caps.utf8, &mut frame);
+        self.started.look.model.size = (frame.area.width, frame.area.height);
+        let whole = ui::draw(&self.started.look.model, &self.started.look.theme, !self.started.caps.utf8, &mut frame);
         self.started.terminal.submit(frame);
         self.drawn = Some(now.mono);
         self.dirty = false;
         self.urgent = false;
         self.bell.drained();
-        let unshown = matches!(&self.started.model.overlay, Overlay::Prompt(prompt) if prompt.unshown());
+        let unshown = matches!(&self.started.look.model.overlay, Overlay::Prompt(prompt) if prompt.unshown());
         if unshown {
             self.apply(Msg::Shown(whole), now);
         }
@@ -165,7 +165,7 @@ impl Console {
             Ok(()) => (clean!("{} lines offered to the terminal's clipboard.", lines.len()), Level::Ok),
             Err(fault) => (clean!("{fault}"), Level::Warning),
         };
-        self.started.model.session.say(text, level, now);
+        self.started.look.model.session.say(text, level, now);
     }
 
     /// Prompts are No, the journal learns that we left, the terminal comes back; the runtime is never dropped (F5).

@@ -54,7 +54,7 @@ impl Effects {
     /// Nothing under way yet.
     pub fn new(started: &Started, bell: Arc<Bell>) -> Self {
         let (queue, answers) = sync_channel(ANSWERS);
-        Self { answers, answer: Answer { queue, bell }, runtime: started.runtime().clone(), watching: None }
+        Self { answers, answer: Answer { queue, bell }, runtime: started.look.engine.runtime().clone(), watching: None }
     }
 
     /// The next answer, if one waits.

@@ -1,4 +1,5 @@
-//! From the command line to a running session: files read, samplers and followers started, terminal owned, model built.
+//! From the command line to a running session: files read, samplers and followers started, the model built, the
+//! terminal owned.
 
 use super::setup;
 use crate::action::mode::Mode;
@@ -22,6 +23,8 @@ use std::path::{Path, PathBuf};
 use core::time::Duration;
 use std::sync::Arc;
 
+/// Log lines that wait for the loop at most; more are dropped and counted.
+const LINES: usize = 20_000;
 /// The journal's last record is waited for this long.
 const LAST_RECORD: Duration = Duration::from_millis(200);
 
@@ -58,37 +61,61 @@ pub struct Shared {
     pub journal: Option<Journal>,
 }
 
-/// A running session.
-pub struct Started {
+/// A model with everything that feeds it: all of a session but the terminal.
+pub struct Look {
     /// Everything the screen shows.
     pub model: Model,
-    /// Styles for this terminal.
+    /// Styles.
     pub theme: Theme,
-    /// What the terminal can do.
-    pub caps: Caps,
-    /// The terminal.
-    pub terminal: Terminal,
     /// From the samplers.
     pub samples: Arc<Mailbox>,
     /// From the log followers.
     pub lines: Arc<LogMailbox>,
     /// For effects.
     pub shared: Shared,
-    engine: Engine,
+    /// What works in the background.
+    pub engine: Engine,
+}
+
+/// A running session.
+pub struct Started {
+    /// All but the terminal.
+    pub look: Look,
+    /// What the terminal can do.
+    pub caps: Caps,
+    /// The terminal.
+    pub terminal: Terminal,
 }
 
 /// What works in the background for as long as the session lasts.
-struct Engine {
+pub struct Engine {
     _supervisor: Supervisor,
     _follower: Option<Follower>,
     runtime: tokio::runtime::Runtime,
 }
 
-/// Starts everything. Samplers first: their first answers come while the terminal is set up.
+/// Starts a session. Samplers first: their first answers come while the terminal is set up.
 ///
 /// # Errors
 /// When there is no terminal to own, or no thread can be started.
 pub fn start(options: &Options, bell: &Arc<Bell>) -> Result<Started, Fault> {
+    let caps = Caps::detect(&|name| std::env::var(name).ok(), true);
+    let mut look = look(options, bell, (0, 0))?;
+    let terminal = Terminal::open(Arc::clone(bell), caps)
+        .map_err(|error| Fault::new(format!("the terminal cannot be used: {error}.")))?;
+    look.model.size = terminal.size();
+    if terminal.found_raw() {
+        let text = "The terminal was left raw by a program that died; leaving this console mends it.";
+        look.model.session.say(text.into(), Level::Note, RealClock.now());
+    }
+    Ok(Started { look, caps, terminal })
+}
+
+/// Reads the files and starts what feeds the model, for a screen of this size.
+///
+/// # Errors
+/// When no thread can be started.
+pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Look, Fault> {
     let lookup = |name: &str| std::env::var(name).ok();
     let caps = Caps::detect(&lookup, true);
     let search = SearchPath::detect(&lookup);
@@ -97,10 +124,9 @@ pub fn start(options: &Options, bell: &Arc<Bell>) -> Result<Started, Fault> {
     let profile_name = options.profile.clone().unwrap_or_else(|| "host".to_owned());
     let profile = load(&profile_name, &search);
     let setup = setup::setup(&profile, host.name.clone(), &mut store);
-    let (samples, lines) = (Arc::new(Mailbox::new(Arc::clone(bell))), Arc::new(LogMailbox::new(Arc::clone(bell))));
-    let engine = Engine::start(setup.jobs, setup.sources.clone(), &samples, &lines)?;
-    let terminal = Terminal::open(Arc::clone(bell), caps)
-        .map_err(|error| Fault::new(format!("the terminal cannot be used: {error}.")))?;
+    let (samples, lines) = (Arc::new(Mailbox::new(Arc::clone(bell))), Arc::new(LogMailbox::new(Arc::clone(bell), LINES)));
+    let log_views = setup.sources.iter().map(|source| LogView::follow(Arc::clone(&source.name))).collect();
+    let engine = Engine::start(setup.jobs, setup.sources, &samples, &lines)?;
     let theme_name = options.theme.as_deref().unwrap_or("default");
     let (theme, theme_faults) = config::load_theme(theme_name, depth(caps.depth), &search);
     let (layers, keymap_faults) = config::load_keymap(options.keymap.as_deref().unwrap_or("default"), &search);
@@ -112,20 +138,20 @@ pub fn start(options: &Options, bell: &Arc<Bell>) -> Result<Started, Fault> {
     shared.tell(&mut session);
     let model = Model {
         now: RealClock.now(),
-        size: terminal.size(),
+        size,
         identity: setup.identity,
         store,
         logs: LogStore::default(),
         book: setup.book,
         board: setup.board,
-        log_views: setup.sources.iter().map(|source| LogView::follow(Arc::clone(&source.name))).collect(),
+        log_views,
         overlay: Overlay::None,
         session,
         run: None,
         keymap,
         alert: 0,
     };
-    Ok(Started { model, theme, caps, terminal, samples, lines, shared, engine })
+    Ok(Look { model, theme, samples, lines, shared, engine })
 }
 
 /// The profile by name, folder or file; the host's own, with the reason, when that one cannot be had.
@@ -173,20 +199,27 @@ impl Engine {
     }
 }
 
-impl Started {
+impl Engine {
     /// Where blocking work is started.
     pub fn runtime(&self) -> &tokio::runtime::Handle {
-        self.engine.runtime.handle()
+        self.runtime.handle()
     }
 
-    /// Gives the terminal back. Nothing is waited for: the process ends next (F5).
+    /// Lets everything go; nothing is waited for, the process ends next (F5).
+    pub fn leave(self) {
+        self.runtime.shutdown_background();
+    }
+}
+
+impl Started {
+    /// Gives the terminal back, closes the journal, lets the rest go.
     pub fn leave(self) {
         self.terminal.close();
-        if let Some(journal) = self.shared.journal {
+        if let Some(journal) = self.look.shared.journal {
             journal.append(Record::new(Event::SessionEnd));
             journal.close(LAST_RECORD);
         }
-        self.engine.runtime.shutdown_background();
+        self.look.engine.leave();
     }
 }
 
