@@ -2,7 +2,6 @@
 //! read files and ask managers off the loop.
 
 use crate::action::plan::Readings;
-use crate::action::verify::Seen;
 use crate::base::{Fault, Mono};
 use crate::rules::parse_selector;
 use crate::store::Store;
@@ -14,7 +13,7 @@ const WINDOW: Duration = Duration::from_secs(120);
 
 struct Taken {
     reading: Result<(f64, Duration), Fault>,
-    recent: Vec<Seen>,
+    recent: Vec<(Mono, f64)>,
 }
 
 /// The answers to a fixed set of queries.
@@ -47,7 +46,7 @@ fn taken(store: &Store, query: &str, now: Mono) -> Taken {
     };
     let points = store.points(id, now - WINDOW, now + Duration::from_secs(1));
     let recent =
-        points.filter_map(|(at, value)| value.map(|value| Seen { query: query.to_owned(), at, value })).collect();
+        points.filter_map(|(at, value)| value.map(|value| (at, value))).collect();
     Taken { reading, recent }
 }
 
@@ -59,9 +58,9 @@ impl Readings for Snapshot {
         }
     }
 
-    fn recent(&self, query: &str, window: Duration) -> Vec<Seen> {
+    fn recent(&self, query: &str, window: Duration) -> Vec<(Mono, f64)> {
         let from = self.now - window;
         let taken = self.taken.get(query).map(|taken| taken.recent.as_slice()).unwrap_or_default();
-        taken.iter().filter(|seen| seen.at >= from).cloned().collect()
+        taken.iter().filter(|(at, _)| *at >= from).copied().collect()
     }
 }

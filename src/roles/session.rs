@@ -194,7 +194,7 @@ impl Engine {
         let clock: Arc<dyn Clock> = Arc::new(RealClock);
         let seed = u64::try_from(random::bits() & u128::from(u64::MAX)).unwrap_or(0);
         let supervisor = Supervisor::start(jobs, Arc::clone(samples), Arc::clone(&clock), seed, runtime.handle());
-        let follower = Follower::start(sources, Arc::clone(lines), clock);
+        let follower = if sources.is_empty() { None } else { Some(Follower::start(sources, Arc::clone(lines), clock)?) };
         Ok(Self { _supervisor: supervisor, _follower: follower, runtime })
     }
 }

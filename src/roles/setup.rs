@@ -15,8 +15,6 @@ use std::sync::{Arc, LazyLock};
 
 /// A band must be crossed this long before its alert fires.
 const HOLD: Duration = Duration::from_secs(3);
-/// No sample takes longer (safety.md 4.10 item 3).
-const LONGEST: Duration = Duration::from_secs(5);
 
 /// Everything that a profile asks for.
 pub struct Setup {
@@ -107,8 +105,8 @@ pub fn job(spec: &SamplerSpec) -> Result<Job, Fault> {
     let kind =
         samplers::kind(&spec.kind).ok_or_else(|| spec.body.fault(format!("unknown sampler kind `{}`.", spec.kind)))?;
     let every = spec.every.unwrap_or_else(|| kind.every());
-    let timeout = spec.timeout.unwrap_or(every).min(every).min(LONGEST);
-    Ok(Job { name: Arc::clone(&spec.name), sampler: kind.build(&spec.body)?, every, timeout })
+    let sampler = kind.build(&spec.body)?;
+    Ok(Job { name: Arc::clone(&spec.name), sampler, every, timeout: spec.timeout })
 }
 
 #[derive(serde::Deserialize)]

@@ -60,7 +60,7 @@ pub fn layout(area: Rect, wants: Wants) -> Option<Layout> {
     let top = area.y + 3;
     out.body = Rect { x: area.x, y: top, width: area.width, height: area.bottom() - 1 - top };
 
-    let columns = usize::from((area.width + 1) / (PANE_WIDTH + 1)).clamp(1, 4).min(wants.grid.max(1));
+    let columns = columns(usize::from((area.width + 1) / (PANE_WIDTH + 1)).clamp(1, 4), wants.grid);
     let log_room = if wants.logs > 0 { LOG_HEIGHT + 1 } else { 0 };
     let strips = u16::try_from(wants.strips).unwrap_or(u16::MAX).min(3);
     let strip_room = if strips > 0 { strips + 1 } else { 0 };
@@ -89,6 +89,12 @@ pub fn layout(area: Rect, wants: Wants) -> Option<Layout> {
         logs(&mut out, Rect { x: area.x, y, width: area.width, height }, wants.logs);
     }
     Some(out)
+}
+
+/// As many columns as fit, but rather one fewer than an empty corner.
+fn columns(fit: usize, count: usize) -> usize {
+    let holes = |columns: usize| count.div_ceil(columns) * columns - count;
+    (1..=fit.min(count.max(1))).rev().filter(|columns| *columns > 1 || fit == 1).min_by_key(|c| holes(*c)).unwrap_or(1)
 }
 
 fn grid(out: &mut Layout, top: u16, (rows, columns): (u16, usize), height: u16, count: usize) {
@@ -131,7 +137,8 @@ mod tests {
         assert_eq!(small.grid[3], Rect::new(40, 7, 40, 4));
         assert_eq!((small.strips[0].y, small.logs[0].y, small.hint.y), (12, 14, 23));
         assert_eq!(small.logs[0].height, 9);
-        assert_eq!(at(120, 40).grid[0].height, 8);
+        assert_eq!(at(120, 40).grid[3], Rect::new(60, 11, 60, 8), "four panes stay two by two");
+        assert_eq!(at(200, 50).grid[3].y, 3, "and stand side by side where there is room");
         assert_eq!(at(60, 15).grid.len(), 1, "panes drop by priority");
         assert_eq!(layout(Rect::new(0, 0, 59, 24), FULL), None);
     }

@@ -181,10 +181,10 @@ fn hint_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
 fn hints(model: &Model) -> &'static [Command] {
     use Command::{Actions, Arm, Back, Bottom, Down, FocusNext, Help, Open, OwnLog, Pause, Quit, Top, Up, Zoom};
     match (&model.overlay, model.context()) {
-        (Overlay::None, Context::Log) => &[Help, Up, Down, Top, Bottom, FocusNext, Zoom, Pause, Quit],
+        (Overlay::None, Context::Log) => &[Help, Up, Bottom, Top, FocusNext, Zoom, Pause, Quit],
         (Overlay::None, _) => &[Help, Open, Actions, Arm, FocusNext, Zoom, Pause, OwnLog, Quit],
-        (Overlay::Actions(_), _) => &[Open, Up, Down, Back],
-        (Overlay::Help(_) | Overlay::Faults(_), _) => &[Up, Down, Back],
+        (Overlay::Actions(_), _) => &[Open, Down, Back],
+        (Overlay::Help(_) | Overlay::Faults(_), _) => &[Down, Back],
         (Overlay::Prompt(prompt), Context::Overlay) if prompt.plan().is_arming() => &[Back],
         (Overlay::Prompt(_), Context::Overlay) => &[Arm, Back],
         _ => &[Back],

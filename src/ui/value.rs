@@ -39,7 +39,7 @@ pub fn detail<'a>(paint: &Painter<'_>, metric: &'a Metric, now: Now) -> Vec<Piec
     let shown = &metric.shown;
     let mut pieces = vec![paint.piece(&metric.label, Intent::Muted), paint.piece(" ", Intent::Muted)];
     match (&shown.reading, shown.freshness(now.mono)) {
-        (Reading::NotSupported, _) => pieces.push(paint.piece("not supported", Intent::Muted)),
+        (Reading::NotSupported, _) => pieces.push(paint.piece("none", Intent::Muted)),
         (Reading::Unknown(_), _) => pieces.push(paint.piece("?", Intent::Unknown)),
         (Reading::Value { seen, .. }, Freshness::Stale | Freshness::Failed | Freshness::Unknown) => {
             pieces.push(paint.piece(clean!("— STALE {}", Age(now.mono.since(*seen))), Intent::Stale));
