@@ -1,0 +1,6 @@
+//! The follower against real files: rotation in both styles, late creation, hostile bytes, floods.
+
+mod bench;
+mod flood;
+mod life;
+mod rotation;
