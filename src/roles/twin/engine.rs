@@ -227,7 +227,7 @@ impl Default for Kernel {
             next = 3.9 * next * (1.0 - next);
             *weight = next;
         }
-        Self { weights, rounds: 8 }
+        Self { weights, rounds: 1 }
     }
 }
 
