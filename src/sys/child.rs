@@ -112,11 +112,19 @@ pub fn start_time(pid: u32) -> Option<u64> {
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
-/// Leaves the caller's session and terminal, and takes a name for `ps`.
-pub fn own_session(name: &core::ffi::CStr) {
+/// Leaves the caller's session and terminal, and takes a name for `ps`. A `deaf` process ignores HUP, INT and TERM:
+/// it ends with its lifeline, after clearing up. The setting passes to children, so each says what it wants.
+pub fn own_session(name: &core::ffi::CStr, deaf: bool) {
     // Refused only to the leader of a process group, which a started child is not.
     let _ = rustix::process::setsid();
     let _ = rustix::thread::set_name(name);
+    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
+        // SAFETY: no handler of ours is installed, only the kernel's own two dispositions.
+        #[expect(unsafe_code, reason = "rustix leaves signal dispositions out")]
+        unsafe {
+            libc::signal(signal, if deaf { libc::SIG_IGN } else { libc::SIG_DFL });
+        }
+    }
 }
 
 #[cfg(test)]

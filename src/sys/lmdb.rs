@@ -209,7 +209,7 @@ impl Env {
     /// # Errors
     /// The library's code.
     pub fn stat(&self) -> Result<Stat, LmdbError> {
-        // SAFETY: both are plain structs of integers and a pointer, for which zero is a value.
+        // SAFETY: plain structs of integers and a pointer, for which zero is a value.
         #[expect(unsafe_code, reason = "liblmdb is a C library")]
         let (mut stat, mut info): (ffi::MDB_stat, ffi::MDB_envinfo) =
             unsafe { (core::mem::zeroed(), core::mem::zeroed()) };

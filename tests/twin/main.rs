@@ -4,6 +4,7 @@
 mod probe;
 
 use probe::{Twin, alive, eventually, holder_dir, value};
+use rustix::process::Signal;
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -158,7 +159,7 @@ fn a_crashed_service_comes_back_on_its_port() {
     let twin = Twin::start(Scenario::Quiet, 9);
     twin.get("/health").unwrap();
     let old = twin.running().unwrap().0;
-    probe::kill(old);
+    probe::signal(old, Signal::KILL);
     let new = eventually(GUARD, "another process", || twin.running().filter(|(pid, _)| *pid != old));
     assert!(alive(new.0));
     eventually(GUARD, "an answer", || twin.get("/health"));
@@ -203,8 +204,21 @@ fn a_killed_supervisor_takes_the_service_with_it_and_leaving_removes_the_folder(
     let twin = Twin::start(Scenario::Quiet, 2);
     twin.get("/health").unwrap();
     let service = twin.running().unwrap().0;
-    probe::kill(twin.demo.supervisor_pid());
+    probe::signal(twin.demo.supervisor_pid(), Signal::KILL);
     eventually(GUARD, "the service's end", || (!alive(service)).then_some(()));
+    twin.leave().nothing_is_left(GUARD);
+}
+
+#[test]
+fn signals_do_not_end_the_supervisor_but_the_service_which_comes_back() {
+    let twin = Twin::start(Scenario::Quiet, 2);
+    twin.get("/health").unwrap();
+    let old = twin.running().unwrap().0;
+    for signal in [Signal::HUP, Signal::INT, Signal::TERM] {
+        probe::signal(twin.demo.supervisor_pid(), signal);
+    }
+    probe::signal(old, Signal::TERM);
+    eventually(GUARD, "another process", || twin.running().filter(|(pid, _)| *pid != old));
     twin.leave().nothing_is_left(GUARD);
 }
 

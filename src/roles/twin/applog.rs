@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 /// A file is rotated at this size or age, whichever comes first.
 const MAX_BYTES: u64 = 1 << 20;
-const MAX_AGE: Duration = Duration::from_secs(120);
+const MAX_AGE: Duration = Duration::from_mins(2);
 /// Rotated files kept: `app.log.1` is the youngest.
 const KEPT: u32 = 3;
 

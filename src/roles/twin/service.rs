@@ -37,7 +37,7 @@ const HISTORY: Duration = Duration::from_millis(100);
 /// Runs the service: hidden subcommand, started by the supervisor with a lifeline for stdin and its listening
 /// socket for stdout. Returns the exit code.
 pub fn service(folder: &Path, scenario: Scenario, seed: u64) -> i32 {
-    own_session(c"twin-service");
+    own_session(c"twin-service", false);
     match run(folder, scenario, seed) {
         Ok(()) => 0,
         Err(fault) => {

@@ -27,7 +27,7 @@ const SETTLE: Duration = Duration::from_secs(1);
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
 const STEADY: Duration = Duration::from_secs(30);
 /// How long a running action is waited for once the console is gone.
-const LAST_ACTION: Duration = Duration::from_secs(120);
+const LAST_ACTION: Duration = Duration::from_mins(2);
 /// A run folder without an outcome counts as running for so long, also before its runner has locked anything.
 const YOUNG: Duration = Duration::from_secs(3);
 /// How long a client of the socket may take over its line.
@@ -36,7 +36,7 @@ const CLIENT: Duration = Duration::from_millis(500);
 /// Runs the supervisor: hidden subcommand, started by the demo with a lifeline for stdin and the service's first
 /// listening socket (on `port`) for stdout. Returns the exit code.
 pub fn supervisor(folder: &Path, port: u16, scenario: Scenario, seed: u64) -> i32 {
-    own_session(c"twin-supervisor");
+    own_session(c"twin-supervisor", true);
     let clock = RealClock;
     let done = Supervisor::new(folder, port, scenario, seed, &clock).and_then(|mut supervisor| supervisor.run());
     if let Err(error) = &done {
@@ -132,7 +132,7 @@ impl<'a> Supervisor<'a> {
             }
             if asked && let Ok((client, _)) = self.socket.accept() {
                 // A client that misbehaves gets no answer; the next one does.
-                let _ = self.answer(client);
+                let _ = self.answer(&client);
             }
         }
         if let Some(service) = self.service.take() {
@@ -168,13 +168,13 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    fn answer(&mut self, client: UnixStream) -> io::Result<()> {
+    fn answer(&mut self, client: &UnixStream) -> io::Result<()> {
         client.set_read_timeout(Some(CLIENT))?;
         client.set_write_timeout(Some(CLIENT))?;
         let mut line = String::new();
-        BufReader::new((&client).take(256)).read_line(&mut line)?;
+        BufReader::new(client.take(256)).read_line(&mut line)?;
         let reply = match line.trim_end().split_once(' ') {
-            Some((_, unit)) if unit != UNIT => format!("error no unit {:?}, there is {UNIT}", unit),
+            Some((_, unit)) if unit != UNIT => format!("error no unit {unit:?}, there is {UNIT}"),
             Some(("restart", _)) => {
                 self.restart().map_or_else(|error| format!("error {error}"), |pid| format!("ok {pid}"))
             }
@@ -189,7 +189,7 @@ impl<'a> Supervisor<'a> {
             },
             _ => "error say: restart UNIT, or: status UNIT".to_owned(),
         };
-        writeln!(&client, "{reply}")
+        writeln!(&*client, "{reply}")
     }
 
     fn restart(&mut self) -> io::Result<u32> {
