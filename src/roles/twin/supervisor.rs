@@ -7,17 +7,18 @@
 use super::port::{bind_loopback, reserve};
 use super::{Scenario, UNIT};
 use crate::base::{Clock, Mono};
-use crate::sys::child::{Child, OURSELVES, own_session, wait_readable};
+use crate::sys::child::{Child, OURSELVES, own_session, start_time, wait_readable};
 use crate::sys::clock::RealClock;
 use core::time::Duration;
 use rustix::fs::{FlockOperation, flock};
+use serde_json::Value;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// How long the service may take to end before it is killed.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -28,7 +29,7 @@ const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::fro
 const STEADY: Duration = Duration::from_secs(30);
 /// How long a running action is waited for once the console is gone.
 const LAST_ACTION: Duration = Duration::from_mins(2);
-/// A run folder without an outcome counts as running for so long, also before its runner has locked anything.
+/// A run folder without an end counts as running for so long, also before its runner has written anything.
 const YOUNG: Duration = Duration::from_secs(3);
 /// How long a client of the socket may take over its line.
 const CLIENT: Duration = Duration::from_millis(500);
@@ -214,16 +215,19 @@ pub fn errors(folder: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(0o600).open(folder.join("twin.err"))
 }
 
-/// Whether some run under `actions` is under way: a file of its folder is locked, or it is young and has no outcome.
+/// Whether some run under `actions` is under way: a file of its folder is locked; or its status names no end yet
+/// and its runner lives; or it has come so lately that its runner may not have written anything.
 fn action_runs(actions: &Path, wall: i64) -> bool {
     let Ok(runs) = actions.read_dir() else { return false };
     runs.flatten().any(|run| {
-        let files: Vec<PathBuf> =
-            run.path().read_dir().into_iter().flatten().flatten().map(|file| file.path()).collect();
-        let ended = files
-            .iter()
-            .any(|file| file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"outcome")));
-        files.iter().any(|file| locked(file)) || !ended && young(&run.path(), wall)
+        let folder = run.path();
+        let status = std::fs::read(folder.join("status.json")).unwrap_or_default();
+        let status: Value = serde_json::from_slice(&status).unwrap_or_default();
+        let runner = status.get("pid").and_then(Value::as_u64).and_then(|pid| u32::try_from(pid).ok());
+        let ended = status.get("end").is_some_and(|end| !end.is_null());
+        let works = runner.and_then(start_time).is_some();
+        folder.read_dir().into_iter().flatten().flatten().any(|file| locked(&file.path()))
+            || !ended && (works || young(&folder, wall))
     })
 }
 
@@ -258,22 +262,32 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn an_action_runs_while_its_file_is_locked_or_while_it_is_young_without_an_outcome() {
+    fn an_action_runs_while_it_is_locked_or_its_runner_lives_or_it_is_young() {
         let state = tempfile::tempdir().unwrap();
         let actions = state.path().join("actions");
-        let later = RealClock.now().wall.0 + 60_000_000_000;
+        let soon = RealClock.now().wall.0;
+        let later = soon + 60_000_000_000;
         assert!(!action_runs(&actions, later));
         let run = actions.join("01J");
         fs::create_dir_all(&run).unwrap();
         let file = File::create(run.join("running")).unwrap();
-        assert!(action_runs(&actions, RealClock.now().wall.0), "just made");
+        assert!(action_runs(&actions, soon), "just made");
         assert!(!action_runs(&actions, later), "never started");
         flock(&file, FlockOperation::LockExclusive).unwrap();
         assert!(action_runs(&actions, later));
-        fs::write(run.join("outcome.json"), "{}").unwrap();
-        assert!(action_runs(&actions, later), "still cleaning up");
+        let status = |pid: u32, end: &str| {
+            let text = format!(r#"{{"pid":{pid},"state":"Running","end":{end}}}"#);
+            fs::write(run.join("status.json"), text).unwrap();
+        };
+        let us = rustix::process::getpid().as_raw_nonzero().get().cast_unsigned();
+        status(us, r#"{"outcome":"Succeeded"}"#);
+        assert!(action_runs(&actions, later), "over, but not out of the folder");
         drop(file);
         assert!(!action_runs(&actions, later));
-        assert!(!action_runs(&actions, RealClock.now().wall.0), "ended");
+        assert!(!action_runs(&actions, soon), "over");
+        status(us, "null");
+        assert!(action_runs(&actions, later), "its runner lives");
+        status(u32::MAX, "null");
+        assert!(!action_runs(&actions, later), "its runner is gone");
     }
 }
