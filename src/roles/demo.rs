@@ -73,7 +73,7 @@ impl Demo {
         ];
         let errors = errors(&dir).map_err(said)?;
         let supervisor = Child::start(program, &args, Some(listener.into()), errors).map_err(said)?;
-        let _ = folder.keep();
+        let _kept = folder.keep();
         Ok(Self { state_dir: dir.join("state"), profile, port, supervisor, dir })
     }
 
@@ -87,7 +87,7 @@ impl Drop for Demo {
     fn drop(&mut self) {
         if self.supervisor.ended() {
             // Somebody killed the supervisor: nobody else would clear up.
-            let _ = std::fs::remove_dir_all(&self.dir);
+            let _best_effort = std::fs::remove_dir_all(&self.dir);
         }
         self.supervisor.let_go();
     }

@@ -1,6 +1,14 @@
 //! The demo's twin, for real: its processes are started, asked, restarted, crashed, filled and left.
 //! Wall time is only a hang guard here: every wait ends as soon as what it waits for is there.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "these tests start real processes, wait for them with a guard, and say what they skip"
+)]
+
 mod probe;
 
 use probe::{Twin, alive, eventually, holder_dir, value};
@@ -265,7 +273,7 @@ fn a_killed_console_leaves_nothing_behind() {
 fn holder() {
     let twin = Twin::start(Scenario::GpuMemory, 11);
     println!("\nholding {} {}", twin.demo.supervisor_pid(), twin.demo.dir.display());
-    let _ = std::io::stdin().read(&mut [0]);
+    let _end = std::io::stdin().read(&mut [0]);
 }
 
 fn skipped(peer: &str) {

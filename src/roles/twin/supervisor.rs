@@ -1,8 +1,5 @@
 //! The supervisor's process: starts the service, answers over a Unix socket, starts the service again after a
 //! crash, and when its lifeline (stdin) ends it waits for a running action, ends the service and removes the folder.
-//!
-//! Protocol, one line each way: `restart UNIT` → `ok PID`; `status UNIT` → `running PID STARTTIME restarts N` or
-//! `stopped`; anything that cannot be done → `error …`.
 
 use super::port::{bind_loopback, reserve};
 use super::{Scenario, UNIT};
@@ -42,9 +39,9 @@ pub fn supervisor(folder: &Path, port: u16, scenario: Scenario, seed: u64) -> i3
     let done = Supervisor::new(folder, port, scenario, seed, &clock).and_then(|mut supervisor| supervisor.run());
     if let Err(error) = &done {
         // Kept in the folder's twin.err, for as long as the folder lives.
-        let _ = writeln!(io::stderr(), "supervisor: {error}");
+        let _best_effort = writeln!(io::stderr(), "supervisor: {error}");
         // Without a supervisor there is no demo: the folder must not outlive it.
-        let _ = wait_readable(&[io::stdin().as_fd()], None);
+        let _best_effort = wait_readable(&[io::stdin().as_fd()], None);
     }
     remove(folder);
     i32::from(done.is_err())
@@ -133,7 +130,7 @@ impl<'a> Supervisor<'a> {
             }
             if asked && let Ok((client, _)) = self.socket.accept() {
                 // A client that misbehaves gets no answer; the next one does.
-                let _ = self.answer(&client);
+                let _best_effort = self.answer(&client);
             }
         }
         if let Some(service) = self.service.take() {
@@ -211,7 +208,7 @@ impl<'a> Supervisor<'a> {
 ///
 /// # Errors
 /// What the system said.
-pub fn errors(folder: &Path) -> io::Result<File> {
+pub(crate) fn errors(folder: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(0o600).open(folder.join("twin.err"))
 }
 
@@ -249,7 +246,7 @@ fn remove(folder: &Path) {
     for _ in 0..20 {
         match std::fs::remove_dir_all(folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                let _ = wait_readable(&[], Some(Duration::from_millis(50)));
+                let _best_effort = wait_readable(&[], Some(Duration::from_millis(50)));
             }
             _ => return,
         }
