@@ -4,9 +4,9 @@
 use super::twin::{PRODUCTION, Scenario, bind_loopback, errors};
 use crate::base::Fault;
 use crate::sys::child::{Child, OURSELVES};
-use std::fs::{DirBuilder, OpenOptions};
+use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// The demo's profile; `@DIR@` and `@PORT@` are filled in at the start.
@@ -46,7 +46,11 @@ impl Demo {
                 .hint("It needs a temporary folder (TMPDIR) that it can write to.")
         };
         // Removed on every early return; from the supervisor's start on it is the supervisor's.
-        let folder = tempfile::Builder::new().prefix("watchkeeper-demo-").tempdir().map_err(said)?;
+        let folder = tempfile::Builder::new()
+            .prefix("watchkeeper-demo-")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir()
+            .map_err(said)?;
         let dir = folder.path().canonicalize().map_err(said)?;
         for name in ["etc", "log", "data", "data/lmdb", "state"] {
             DirBuilder::new().mode(0o700).create(dir.join(name)).map_err(said)?;
@@ -69,7 +73,7 @@ impl Demo {
         ];
         let errors = errors(&dir).map_err(said)?;
         let supervisor = Child::start(program, &args, Some(listener.into()), errors).map_err(said)?;
-        let _ = folder.keep();
+        let _kept = folder.keep();
         Ok(Self { state_dir: dir.join("state"), profile, port, supervisor, dir })
     }
 
@@ -83,7 +87,7 @@ impl Drop for Demo {
     fn drop(&mut self) {
         if self.supervisor.ended() {
             // Somebody killed the supervisor: nobody else would clear up.
-            let _ = std::fs::remove_dir_all(&self.dir);
+            let _best_effort = std::fs::remove_dir_all(&self.dir);
         }
         self.supervisor.let_go();
     }

@@ -31,6 +31,7 @@ impl Child {
     /// What the system said; no child is left then.
     pub fn start(program: &Path, args: &[OsString], stdout: Option<OwnedFd>, stderr: File) -> io::Result<Self> {
         let (reader, lifeline) = io::pipe()?;
+        #[expect(clippy::disallowed_methods, reason = "this is where our own image is started again")]
         let mut inner = Command::new(program)
             .arg0("watchkeeper")
             .args(args)
@@ -47,8 +48,8 @@ impl Child {
                 Ok(Self { start_time: start_time(inner.id()).unwrap_or(0), inner, pidfd, lifeline: Some(lifeline) })
             }
             Err(error) => {
-                let _ = inner.kill();
-                let _ = inner.wait();
+                let _best_effort = inner.kill();
+                let _best_effort = inner.wait();
                 Err(error)
             }
         }
@@ -77,10 +78,10 @@ impl Child {
     /// Asks it to end, waits at most `patience`, then kills it; returns when it is gone.
     pub fn stop(mut self, patience: Duration) {
         self.let_go();
-        let _ = wait_readable(&[self.pidfd.as_fd()], Some(patience));
+        let _best_effort = wait_readable(&[self.pidfd.as_fd()], Some(patience));
         if !self.ended() {
-            let _ = self.inner.kill();
-            let _ = self.inner.wait();
+            let _best_effort = self.inner.kill();
+            let _best_effort = self.inner.wait();
         }
     }
 }
@@ -112,11 +113,19 @@ pub fn start_time(pid: u32) -> Option<u64> {
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
-/// Leaves the caller's session and terminal, and takes a name for `ps`.
-pub fn own_session(name: &core::ffi::CStr) {
+/// Leaves the caller's session and terminal, and takes a name for `ps`. A `deaf` process ignores HUP, INT and TERM:
+/// it ends with its lifeline, after clearing up. The setting passes to children, so each says what it wants.
+pub fn own_session(name: &core::ffi::CStr, deaf: bool) {
     // Refused only to the leader of a process group, which a started child is not.
-    let _ = rustix::process::setsid();
-    let _ = rustix::thread::set_name(name);
+    let _best_effort = rustix::process::setsid();
+    let _best_effort = rustix::thread::set_name(name);
+    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
+        // SAFETY: no handler of ours is installed, only the kernel's own two dispositions.
+        #[expect(unsafe_code, reason = "rustix leaves signal dispositions out")]
+        unsafe {
+            libc::signal(signal, if deaf { libc::SIG_IGN } else { libc::SIG_DFL });
+        }
+    }
 }
 
 #[cfg(test)]

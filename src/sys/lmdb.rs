@@ -1,5 +1,6 @@
 //! The one door to liblmdb 0.9.35: open, write a batch, count. Whoever only looks reads the meta pages instead.
 //! An environment stays on the thread that opened it, and a process opens each folder once.
+#![expect(unsafe_code, reason = "liblmdb is a C library")]
 
 use crate::base::Clean;
 use core::ffi::{CStr, c_int, c_uint};
@@ -72,7 +73,6 @@ impl Stat {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "page counts stay far below 2^52")]
 fn approximate(count: u64) -> f64 {
     count as f64
 }
@@ -81,7 +81,6 @@ fn approximate(count: u64) -> f64 {
 pub fn version() -> (i32, i32, i32) {
     let (mut major, mut minor, mut patch): (c_int, c_int, c_int) = (0, 0, 0);
     // SAFETY: three valid places to write; the returned string is static and not used.
-    #[expect(unsafe_code, reason = "liblmdb is a C library")]
     let _ = unsafe { ffi::mdb_version(&raw mut major, &raw mut minor, &raw mut patch) };
     (major, minor, patch)
 }
@@ -109,7 +108,6 @@ impl Env {
         }
         let mut raw: *mut ffi::MDB_env = ptr::null_mut();
         // SAFETY: a valid place to write the handle.
-        #[expect(unsafe_code, reason = "liblmdb is a C library")]
         let made = check("mdb_env_create", unsafe { ffi::mdb_env_create(&raw mut raw) });
         let Some(raw) = NonNull::new(raw).filter(|_| made.is_ok()) else {
             OPEN.lock().unwrap_or_else(PoisonError::into_inner).remove(&folder);
@@ -122,16 +120,14 @@ impl Env {
     }
 
     fn prepare(&mut self, name: &CStr, map_bytes: usize) -> Result<(), LmdbError> {
-        // SAFETY: the handle is fresh and ours, the path is a C string that outlives the call.
-        #[expect(unsafe_code, reason = "liblmdb is a C library")]
-        unsafe {
-            check("mdb_env_set_mapsize", ffi::mdb_env_set_mapsize(self.raw.as_ptr(), map_bytes))?;
-            check("mdb_env_open", ffi::mdb_env_open(self.raw.as_ptr(), name.as_ptr(), ffi::MDB_NOSYNC, 0o600))?;
-        }
+        // SAFETY: the handle is fresh and ours, not open yet.
+        check("mdb_env_set_mapsize", unsafe { ffi::mdb_env_set_mapsize(self.raw.as_ptr(), map_bytes) })?;
+        // SAFETY: the same handle; the path is a C string that outlives the call.
+        let code = unsafe { ffi::mdb_env_open(self.raw.as_ptr(), name.as_ptr(), ffi::MDB_NOSYNC, 0o600) };
+        check("mdb_env_open", code)?;
         let txn = Txn::begin(self, 0)?;
         let mut dbi = 0;
         // SAFETY: a live transaction; a null name is the unnamed database.
-        #[expect(unsafe_code, reason = "liblmdb is a C library")]
         check("mdb_dbi_open", unsafe { ffi::mdb_dbi_open(txn.raw.as_ptr(), ptr::null(), 0, &raw mut dbi) })?;
         txn.commit()?;
         self.dbi = dbi;
@@ -149,14 +145,12 @@ impl Env {
                 Change::Put(key, value) => {
                     let (mut key, mut value) = (val(key), val(value));
                     // SAFETY: live transaction and database; LMDB copies from both slices and writes to neither.
-                    #[expect(unsafe_code, reason = "liblmdb is a C library")]
                     let code = unsafe { ffi::mdb_put(txn.raw.as_ptr(), self.dbi, &raw mut key, &raw mut value, 0) };
                     ("mdb_put", code)
                 }
                 Change::Delete(key) => {
                     let mut key = val(key);
                     // SAFETY: as above; without duplicates the value is not looked at.
-                    #[expect(unsafe_code, reason = "liblmdb is a C library")]
                     let code = unsafe { ffi::mdb_del(txn.raw.as_ptr(), self.dbi, &raw mut key, ptr::null_mut()) };
                     ("mdb_del", if code == ffi::MDB_NOTFOUND { 0 } else { code })
                 }
@@ -174,7 +168,6 @@ impl Env {
         let txn = Txn::begin(self, ffi::MDB_RDONLY)?;
         let (mut key, mut found) = (val(key), val(&[]));
         // SAFETY: live transaction and database; `found` is written only on success.
-        #[expect(unsafe_code, reason = "liblmdb is a C library")]
         match unsafe { ffi::mdb_get(txn.raw.as_ptr(), self.dbi, &raw mut key, &raw mut found) } {
             ffi::MDB_NOTFOUND => Ok(None),
             code => check("mdb_get", code).map(|()| Some(copy(&txn, &found))),
@@ -189,15 +182,13 @@ impl Env {
         let txn = Txn::begin(self, ffi::MDB_RDONLY)?;
         let mut cursor = ptr::null_mut();
         let (mut key, mut value) = (val(&[]), val(&[]));
-        // SAFETY: live transaction and database; the cursor is closed before the transaction ends, and key and
-        // value are written only on success.
-        #[expect(unsafe_code, reason = "liblmdb is a C library")]
-        let code = unsafe {
-            check("mdb_cursor_open", ffi::mdb_cursor_open(txn.raw.as_ptr(), self.dbi, &raw mut cursor))?;
-            let code = ffi::mdb_cursor_get(cursor, &raw mut key, &raw mut value, ffi::MDB_cursor_op_MDB_LAST);
-            ffi::mdb_cursor_close(cursor);
-            code
-        };
+        // SAFETY: live transaction and database, a valid place to write.
+        let opened = unsafe { ffi::mdb_cursor_open(txn.raw.as_ptr(), self.dbi, &raw mut cursor) };
+        check("mdb_cursor_open", opened)?;
+        // SAFETY: an open cursor; key and value are written only on success.
+        let code = unsafe { ffi::mdb_cursor_get(cursor, &raw mut key, &raw mut value, ffi::MDB_cursor_op_MDB_LAST) };
+        // SAFETY: the cursor is ours and is closed before its transaction ends.
+        unsafe { ffi::mdb_cursor_close(cursor) };
         if code == ffi::MDB_NOTFOUND {
             return Ok(None);
         }
@@ -209,16 +200,14 @@ impl Env {
     /// # Errors
     /// The library's code.
     pub fn stat(&self) -> Result<Stat, LmdbError> {
-        // SAFETY: both are plain structs of integers and a pointer, for which zero is a value.
-        #[expect(unsafe_code, reason = "liblmdb is a C library")]
-        let (mut stat, mut info): (ffi::MDB_stat, ffi::MDB_envinfo) =
-            unsafe { (core::mem::zeroed(), core::mem::zeroed()) };
-        // SAFETY: an open environment and two valid places to write.
-        #[expect(unsafe_code, reason = "liblmdb is a C library")]
-        unsafe {
-            check("mdb_env_stat", ffi::mdb_env_stat(self.raw.as_ptr(), &raw mut stat))?;
-            check("mdb_env_info", ffi::mdb_env_info(self.raw.as_ptr(), &raw mut info))?;
-        }
+        // SAFETY: a plain struct of integers, for which zero is a value.
+        let mut stat: ffi::MDB_stat = unsafe { core::mem::zeroed() };
+        // SAFETY: the same, and a null pointer.
+        let mut info: ffi::MDB_envinfo = unsafe { core::mem::zeroed() };
+        // SAFETY: an open environment and a valid place to write.
+        check("mdb_env_stat", unsafe { ffi::mdb_env_stat(self.raw.as_ptr(), &raw mut stat) })?;
+        // SAFETY: the same.
+        check("mdb_env_info", unsafe { ffi::mdb_env_info(self.raw.as_ptr(), &raw mut info) })?;
         Ok(Stat {
             page_bytes: u64::from(stat.ms_psize),
             map_bytes: wide(info.me_mapsize),
@@ -233,7 +222,6 @@ impl Env {
 impl Drop for Env {
     fn drop(&mut self) {
         // SAFETY: the handle is ours, every transaction borrowed it and is gone.
-        #[expect(unsafe_code, reason = "liblmdb is a C library")]
         unsafe {
             ffi::mdb_env_close(self.raw.as_ptr());
         }
@@ -251,7 +239,6 @@ impl<'env> Txn<'env> {
     fn begin(env: &'env Env, flags: c_uint) -> Result<Self, LmdbError> {
         let mut raw: *mut ffi::MDB_txn = ptr::null_mut();
         // SAFETY: an open environment (its type keeps it on this thread), no parent, a valid place to write.
-        #[expect(unsafe_code, reason = "liblmdb is a C library")]
         let code = unsafe { ffi::mdb_txn_begin(env.raw.as_ptr(), ptr::null_mut(), flags, &raw mut raw) };
         check("mdb_txn_begin", code)?;
         let missing = || LmdbError::Library { call: "mdb_txn_begin", code, text: Clean::text("no transaction") };
@@ -262,7 +249,6 @@ impl<'env> Txn<'env> {
         let raw = self.raw;
         core::mem::forget(self);
         // SAFETY: a live transaction; commit frees it whether it succeeds or not, so drop must not run.
-        #[expect(unsafe_code, reason = "liblmdb is a C library")]
         check("mdb_txn_commit", unsafe { ffi::mdb_txn_commit(raw.as_ptr()) })
     }
 }
@@ -270,7 +256,6 @@ impl<'env> Txn<'env> {
 impl Drop for Txn<'_> {
     fn drop(&mut self) {
         // SAFETY: a live transaction that was not committed.
-        #[expect(unsafe_code, reason = "liblmdb is a C library")]
         unsafe {
             ffi::mdb_txn_abort(self.raw.as_ptr());
         }
@@ -287,10 +272,7 @@ fn copy(_txn: &Txn<'_>, found: &ffi::MDB_val) -> Vec<u8> {
         return Vec::new();
     }
     // SAFETY: LMDB filled in address and length of a value inside the map, valid while the transaction lives.
-    #[expect(unsafe_code, reason = "liblmdb is a C library")]
-    unsafe {
-        core::slice::from_raw_parts(found.mv_data.cast::<u8>(), found.mv_size).to_vec()
-    }
+    unsafe { core::slice::from_raw_parts(found.mv_data.cast::<u8>(), found.mv_size).to_vec() }
 }
 
 fn wide(count: usize) -> u64 {
@@ -302,9 +284,10 @@ fn check(call: &'static str, code: c_int) -> Result<(), LmdbError> {
         0 => Ok(()),
         ffi::MDB_MAP_FULL => Err(LmdbError::MapFull),
         code => {
-            // SAFETY: for any code the library returns a static or thread-local C string.
-            #[expect(unsafe_code, reason = "liblmdb is a C library")]
-            let text = unsafe { CStr::from_ptr(ffi::mdb_strerror(code)) };
+            // SAFETY: takes any code.
+            let text = unsafe { ffi::mdb_strerror(code) };
+            // SAFETY: the library returned a static or thread-local C string.
+            let text = unsafe { CStr::from_ptr(text) };
             Err(LmdbError::Library { call, code, text: Clean::text(text.to_bytes()) })
         }
     }
@@ -387,6 +370,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "asks a foreign reader of the format")]
     fn another_0_9_library_opens_it_meanwhile() {
         let folder = tempfile::tempdir().unwrap();
         let mut env = Env::open(folder.path(), MIB).unwrap();

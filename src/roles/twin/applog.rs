@@ -9,13 +9,13 @@ use std::path::{Path, PathBuf};
 
 /// A file is rotated at this size or age, whichever comes first.
 const MAX_BYTES: u64 = 1 << 20;
-const MAX_AGE: Duration = Duration::from_secs(120);
+const MAX_AGE: Duration = Duration::from_mins(2);
 /// Rotated files kept: `app.log.1` is the youngest.
 const KEPT: u32 = 3;
 
 /// The open log.
 #[derive(Debug)]
-pub struct AppLog {
+pub(super) struct AppLog {
     path: PathBuf,
     file: File,
     bytes: u64,
@@ -27,7 +27,7 @@ impl AppLog {
     ///
     /// # Errors
     /// What the system said.
-    pub fn open(folder: &Path, now: Mono) -> io::Result<Self> {
+    pub(super) fn open(folder: &Path, now: Mono) -> io::Result<Self> {
         let path = folder.join("app.log");
         let file = OpenOptions::new().append(true).create(true).open(&path)?;
         Ok(Self { bytes: file.metadata()?.len(), path, file, opened: now })
@@ -37,7 +37,7 @@ impl AppLog {
     ///
     /// # Errors
     /// What the system said; the line is lost then, the next one tries again.
-    pub fn line(&mut self, now: Now, level: &str, message: &str, fields: &[(&str, Value)]) -> io::Result<()> {
+    pub(super) fn line(&mut self, now: Now, level: &str, message: &str, fields: &[(&str, Value)]) -> io::Result<()> {
         if self.bytes >= MAX_BYTES || now.mono.since(self.opened) >= MAX_AGE {
             self.rotate(now.mono)?;
         }

@@ -20,15 +20,15 @@ const CONNECTIONS: usize = 32;
 const IDLE: Duration = Duration::from_secs(30);
 
 /// Prometheus' text format.
-pub const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub(super) const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// JSON.
-pub const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 
 /// Answers a path: content type and body; `None` for a path that there is not.
-pub type Answer = dyn Fn(&str) -> Option<(&'static str, String)>;
+pub(super) type Answer = dyn Fn(&str) -> Option<(&'static str, String)>;
 
 /// Serves for ever. Must run on a `LocalSet`.
-pub async fn serve(listener: TcpListener, answer: Rc<Answer>) {
+pub(super) async fn serve(listener: TcpListener, answer: Rc<Answer>) {
     let free = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
         let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return };
@@ -44,7 +44,7 @@ pub async fn serve(listener: TcpListener, answer: Rc<Answer>) {
                 async move { Ok::<_, Infallible>(response) }
             });
             // A connection that breaks is the client's affair.
-            let _ = http1::Builder::new()
+            let _best_effort = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(IDLE)
                 .serve_connection(TokioIo::new(stream), service)

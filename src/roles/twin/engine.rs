@@ -17,38 +17,38 @@ const WORK: f64 = 1.5e-6;
 
 /// One launch in flight.
 #[derive(Debug)]
-pub struct Launch {
+pub(super) struct Launch {
     latencies: Vec<f64>,
     retries: u32,
     /// How long it keeps its stream.
-    pub duration: Duration,
+    pub(super) duration: Duration,
 }
 
 /// Something for the log about the launches since the last line.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Recent {
+pub(super) struct Recent {
     /// Number of the last launch.
-    pub step: u64,
+    pub(super) step: u64,
     /// Mean seconds of an item in it.
-    pub mean: f64,
+    pub(super) mean: f64,
     /// Retries of the allocator since the last look.
-    pub retries: u32,
+    pub(super) retries: u32,
 }
 
 /// Totals since the start.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Totals {
+pub(super) struct Totals {
     /// Requests that came.
-    pub requests: u64,
+    pub(super) requests: u64,
     /// Requests turned away.
-    pub errors: u64,
+    pub(super) errors: u64,
 }
 
 /// The simulated card.
 #[derive(Clone, Copy, Debug)]
-pub struct Card {
+pub(super) struct Card {
     /// Degrees Celsius.
-    pub temperature: f64,
+    pub(super) temperature: f64,
     /// Share of the time that streams were busy, smoothed; launches come in lumps, so it may pass 1 for a moment.
     load: f64,
     busy_seconds: f64,
@@ -57,26 +57,26 @@ pub struct Card {
 
 impl Card {
     /// Share of the time that streams are busy, 0–1.
-    pub fn busy(&self) -> f64 {
+    pub(super) fn busy(&self) -> f64 {
         self.load.min(1.0)
     }
 }
 
 /// Everything but files and sockets.
 #[derive(Debug)]
-pub struct Engine {
+pub(super) struct Engine {
     /// The model it follows.
-    pub model: Model,
+    pub(super) model: Model,
     /// The settings it was started with.
-    pub settings: Settings,
+    pub(super) settings: Settings,
     /// When it started.
-    pub started: Now,
+    pub(super) started: Now,
     /// The card's state at the last tick.
-    pub card: Card,
+    pub(super) card: Card,
     /// Counters.
-    pub totals: Totals,
+    pub(super) totals: Totals,
     /// For the log.
-    pub recent: Recent,
+    pub(super) recent: Recent,
     latencies: Latencies,
     arrived: Rate,
     completed: Rate,
@@ -87,7 +87,7 @@ pub struct Engine {
 
 impl Engine {
     /// A service that starts now.
-    pub fn new(scenario: Scenario, seed: u64, settings: Settings, now: Now) -> Self {
+    pub(super) fn new(scenario: Scenario, seed: u64, settings: Settings, now: Now) -> Self {
         let card = Card { load: 0.5, temperature: 58.0, busy_seconds: 0.0, ticked: now.mono };
         Self {
             model: Model::new(scenario, seed, &settings),
@@ -106,12 +106,12 @@ impl Engine {
     }
 
     /// Time since the start.
-    pub fn up(&self, now: Mono) -> Duration {
+    pub(super) fn up(&self, now: Mono) -> Duration {
         now.since(self.started.mono)
     }
 
     /// Lets come what came since the last call.
-    pub fn arrive(&mut self, now: Mono) {
+    pub(super) fn arrive(&mut self, now: Mono) {
         let span = now.since(self.last_arrival);
         self.last_arrival = now;
         let count = self.model.arrivals(self.up(now), span);
@@ -127,7 +127,7 @@ impl Engine {
     }
 
     /// Takes a batch off the queue and works on it; `None` when nothing waits.
-    pub fn launch(&mut self, clock: &dyn Clock) -> Option<Launch> {
+    pub(super) fn launch(&mut self, clock: &dyn Clock) -> Option<Launch> {
         let count = self.queue.len().min(self.model.requests_per_launch());
         let up = self.up(clock.now().mono);
         let mut launch = Launch { latencies: Vec::with_capacity(count), retries: 0, duration: Duration::ZERO };
@@ -150,7 +150,7 @@ impl Engine {
     }
 
     /// The launch is over: its items are done.
-    pub fn finish(&mut self, launch: &Launch, now: Mono) {
+    pub(super) fn finish(&mut self, launch: &Launch, now: Mono) {
         let items = u32::try_from(launch.latencies.len()).unwrap_or(u32::MAX).max(1);
         for latency in &launch.latencies {
             self.latencies.add(now, *latency);
@@ -163,7 +163,7 @@ impl Engine {
     }
 
     /// Brings the card up to date; call it about twice a second.
-    pub fn tick(&mut self, now: Mono) {
+    pub(super) fn tick(&mut self, now: Mono) {
         let elapsed = now.since(self.card.ticked).as_secs_f64();
         if elapsed <= 0.0 {
             return;
@@ -177,37 +177,37 @@ impl Engine {
     }
 
     /// Requests that wait.
-    pub fn depth(&self) -> usize {
+    pub(super) fn depth(&self) -> usize {
         self.queue.len()
     }
 
     /// Requests that came in a second.
-    pub fn arrivals_per_second(&mut self, now: Mono) -> f64 {
+    pub(super) fn arrivals_per_second(&mut self, now: Mono) -> f64 {
         self.arrived.per_second(now)
     }
 
     /// Requests that were done in a second.
-    pub fn completions_per_second(&mut self, now: Mono) -> f64 {
+    pub(super) fn completions_per_second(&mut self, now: Mono) -> f64 {
         self.completed.per_second(now)
     }
 
     /// Latency at these quantiles over the last ten seconds; seconds.
-    pub fn quantiles<const N: usize>(&mut self, now: Mono, wanted: [f64; N]) -> Option<[f64; N]> {
+    pub(super) fn quantiles<const N: usize>(&mut self, now: Mono, wanted: [f64; N]) -> Option<[f64; N]> {
         self.latencies.quantiles(now, wanted)
     }
 
     /// Sum of all latencies in seconds, and their count.
-    pub fn latency_totals(&self) -> (f64, u64) {
+    pub(super) fn latency_totals(&self) -> (f64, u64) {
         (self.latencies.sum(), self.latencies.count())
     }
 
     /// GPU memory in use over the card's, 0–1.
-    pub fn memory_ratio(&self, now: Mono) -> f64 {
+    pub(super) fn memory_ratio(&self, now: Mono) -> f64 {
         self.model.memory_mib(self.up(now)) / CARD_MIB
     }
 
     /// One word for the service's own view of itself.
-    pub fn status(&self, now: Mono) -> &'static str {
+    pub(super) fn status(&self, now: Mono) -> &'static str {
         if self.model.pressure(self.up(now)) > 0.5 { "degraded" } else { "healthy" }
     }
 }
@@ -227,7 +227,7 @@ impl Default for Kernel {
             next = 3.9 * next * (1.0 - next);
             *weight = next;
         }
-        Self { weights, rounds: 8 }
+        Self { weights, rounds: 1 }
     }
 }
 
@@ -282,7 +282,9 @@ mod tests {
                         engine.finish(&launch, Mono(at));
                     }
                     *flight = engine.launch(clock);
-                    let pause = flight.as_ref().map_or(SECOND / 10, |launch| launch.duration.as_nanos() as u64);
+                    let pause = flight
+                        .as_ref()
+                        .map_or(SECOND / 10, |launch| u64::try_from(launch.duration.as_nanos()).unwrap());
                     *until = (*until).max(at.saturating_sub(SECOND / 20)) + pause.max(SECOND / 10);
                 }
             }

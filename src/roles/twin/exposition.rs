@@ -20,11 +20,11 @@ struct Page(String);
 impl Page {
     fn family(&mut self, name: &str, kind: &str, help: &str) {
         // Writing to a String cannot fail.
-        let _ = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        let _ok = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
     fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
-        let _ = if labels.is_empty() {
+        let _ok = if labels.is_empty() {
             writeln!(self.0, "{name} {value}")
         } else {
             writeln!(self.0, "{name}{{{labels}}} {value}")
@@ -38,7 +38,7 @@ impl Page {
 }
 
 /// `/metrics`. `store_errors` counts writes that the store refused.
-pub fn metrics(engine: &mut Engine, now: Now, store_errors: u64) -> String {
+pub(super) fn metrics(engine: &mut Engine, now: Now, store_errors: u64) -> String {
     let mut page = Page::default();
     let name = "inference_latency_seconds";
     page.family(name, "summary", "Processing time of an item over the last ten seconds.");
@@ -75,7 +75,7 @@ fn resident_bytes() -> Option<u64> {
 }
 
 /// `/gpu/metrics`, under the names of NVIDIA's DCGM exporter.
-pub fn gpu(engine: &Engine, now: Now, seed: u64) -> String {
+pub(super) fn gpu(engine: &Engine, now: Now, seed: u64) -> String {
     let used = engine.model.memory_mib(engine.up(now.mono));
     let busy = engine.card.busy();
     let labels =
@@ -99,7 +99,7 @@ pub fn gpu(engine: &Engine, now: Now, seed: u64) -> String {
 }
 
 /// `/neural/metrics`: the service's own text, with timestamps in milliseconds.
-pub fn neural(engine: &mut Engine, now: Now) -> String {
+pub(super) fn neural(engine: &mut Engine, now: Now) -> String {
     let stamp = now.wall.0 / 1_000_000;
     let latency = engine.quantiles(now.mono, [0.95]).map_or(0.0, |[p95]| (p95 * 1e9).round());
     let completions = engine.completions_per_second(now.mono);
@@ -120,7 +120,6 @@ pub fn neural(engine: &mut Engine, now: Now) -> String {
     page.0
 }
 
-#[expect(clippy::cast_precision_loss, reason = "counts of a demo stay far below 2^52")]
 fn ratio(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64
 }
@@ -140,7 +139,7 @@ fn accuracy(engine: &Engine, now: Now) -> f64 {
 }
 
 /// `/training/status/latest`.
-pub fn training(engine: &Engine, now: Now) -> Value {
+pub(super) fn training(engine: &Engine, now: Now) -> Value {
     let (epoch, progress, loss) = training_state(engine, now);
     json!({
         "status": "running",
@@ -153,7 +152,7 @@ pub fn training(engine: &Engine, now: Now) -> Value {
 }
 
 /// `/health`. Latency in microseconds and memory as a share, as the service's documents give them.
-pub fn health(engine: &mut Engine, now: Now) -> Value {
+pub(super) fn health(engine: &mut Engine, now: Now) -> Value {
     let p95 = engine.quantiles(now.mono, [0.95]).map(|[p95]| rounded(p95 * 1e6));
     json!({
         "status": engine.status(now.mono),

@@ -2,6 +2,9 @@
 //! A *supervisor* starts the *service*, restarts it on request over a Unix socket and after a crash, and clears
 //! everything away when the console that started it is gone. Called by `main` (hidden subcommands) and by `demo`.
 //!
+//! The socket's protocol, one line each way: `restart UNIT` → `ok PID`; `status UNIT` → `running PID STARTTIME
+//! restarts N` or `stopped`; anything that cannot be done → `error …`.
+//!
 //! Folder of a demo: `profile.toml`, `etc/production.toml`, `log/app.log`, `data/lmdb/`, `state/`,
 //! `supervisor.sock`, `twin.err` (what the twin's processes had to say on stderr).
 
@@ -17,10 +20,12 @@ mod storage;
 mod supervisor;
 mod window;
 
-pub use port::bind_loopback;
+pub(crate) use port::bind_loopback;
+pub(crate) use settings::PRODUCTION;
+pub(crate) use supervisor::errors;
+
 pub use service::service;
-pub use settings::PRODUCTION;
-pub use supervisor::{errors, supervisor};
+pub use supervisor::supervisor;
 
 use crate::base::Fault;
 use core::str::FromStr;

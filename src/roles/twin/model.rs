@@ -8,7 +8,7 @@ use core::f64::consts::TAU;
 use core::time::Duration;
 
 /// Memory of the simulated card, MiB.
-pub const CARD_MIB: f64 = 24_576.0;
+pub(super) const CARD_MIB: f64 = 24_576.0;
 /// Weights and context, whatever the batch.
 const WEIGHTS_MIB: f64 = 7_600.0;
 /// Activations per sample of a batch and stream.
@@ -24,21 +24,23 @@ const REQUEST_SAMPLES: u32 = 32;
 /// Device time of a launch: fixed part, part per request and stream, and stall at full pressure; seconds.
 const LAUNCH: (f64, f64, f64) = (0.010, 0.001_975, 0.070);
 /// Cost of an item beside its measured work: kernel, and one retry of the allocator (least and most); seconds.
-const KERNEL: f64 = 3.6e-6;
+const KERNEL: f64 = 4.0e-6;
 const RETRY: (f64, f64) = (2.5e-6, 9.0e-6);
+/// Share of items that find their weights out of the cache, and what that costs at most; seconds.
+const COLD: (f64, f64) = (0.08, 2.5e-6);
 
 /// What the model adds to the measured work of one item.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Cost {
+pub(super) struct Cost {
     /// Seconds.
-    pub seconds: f64,
+    pub(super) seconds: f64,
     /// Retries of the allocator in it.
-    pub retries: u32,
+    pub(super) retries: u32,
 }
 
 /// The model of one run of the service.
 #[derive(Clone, Debug)]
-pub struct Model {
+pub(super) struct Model {
     scenario: Scenario,
     batch: f64,
     streams: f64,
@@ -50,7 +52,7 @@ pub struct Model {
 
 impl Model {
     /// A run with these settings; the same seed gives the same run.
-    pub fn new(scenario: Scenario, seed: u64, settings: &Settings) -> Self {
+    pub(super) fn new(scenario: Scenario, seed: u64, settings: &Settings) -> Self {
         let mut jitter = Jitter(seed);
         Self {
             scenario,
@@ -64,12 +66,12 @@ impl Model {
     }
 
     /// Streams that launch side by side.
-    pub fn streams(&self) -> f64 {
+    pub(super) fn streams(&self) -> f64 {
         self.streams
     }
 
     /// Requests that one launch takes at most.
-    pub fn requests_per_launch(&self) -> usize {
+    pub(super) fn requests_per_launch(&self) -> usize {
         let samples = f64::from(REQUEST_SAMPLES);
         #[expect(
             clippy::cast_possible_truncation,
@@ -102,25 +104,28 @@ impl Model {
     }
 
     /// GPU memory in use, MiB.
-    pub fn memory_mib(&self, up: Duration) -> f64 {
+    pub(super) fn memory_mib(&self, up: Duration) -> f64 {
         self.wanted_mib(up).min(self.limit_mib * 0.995)
     }
 
     /// Size of one allocation of a launch, MiB.
-    pub fn allocation_mib(&self) -> f64 {
+    pub(super) fn allocation_mib(&self) -> f64 {
         self.batch * 0.598
     }
 
     /// Share of allocations that must be retried, 0–1.
-    pub fn pressure(&self, up: Duration) -> f64 {
+    pub(super) fn pressure(&self, up: Duration) -> f64 {
         ((self.wanted_mib(up) / self.limit_mib - PRESSURE.0) / (PRESSURE.1 - PRESSURE.0)).clamp(0.0, 1.0)
     }
 
     /// What one item costs beside its measured work.
-    pub fn item(&mut self, up: Duration) -> Cost {
+    pub(super) fn item(&mut self, up: Duration) -> Cost {
         let pressure = self.pressure(up);
         let noise = self.jitter.unit() + self.jitter.unit() - 1.0;
         let mut cost = Cost { seconds: KERNEL * (1.0 + 0.15 * noise + 0.05 * self.swing(up)), retries: 0 };
+        if self.jitter.unit() < COLD.0 {
+            cost.seconds += COLD.1 * self.jitter.unit();
+        }
         for share in [0.92, 0.05] {
             if self.jitter.unit() >= share * pressure {
                 break;
@@ -132,14 +137,14 @@ impl Model {
     }
 
     /// How long a launch with this many requests keeps its stream.
-    pub fn launch(&mut self, up: Duration, requests: usize) -> Duration {
+    pub(super) fn launch(&mut self, up: Duration, requests: usize) -> Duration {
         let requests = u32::try_from(requests).map_or(0.0, f64::from);
         let stall = LAUNCH.2 * self.pressure(up) * (0.8 + 0.4 * self.jitter.unit());
         Duration::from_secs_f64(LAUNCH.0 + LAUNCH.1 * self.streams * requests + stall)
     }
 
     /// Requests that come in a second.
-    pub fn arrivals_per_second(&self, up: Duration) -> f64 {
+    pub(super) fn arrivals_per_second(&self, up: Duration) -> f64 {
         let usual = match self.scenario {
             Scenario::Quiet => 300.0,
             Scenario::GpuMemory => 412.0,
@@ -148,7 +153,7 @@ impl Model {
     }
 
     /// How many requests come within `span`: Poisson distributed.
-    pub fn arrivals(&mut self, up: Duration, span: Duration) -> usize {
+    pub(super) fn arrivals(&mut self, up: Duration, span: Duration) -> usize {
         let mut mean = self.arrivals_per_second(up) * span.as_secs_f64().min(1.0);
         let mut count = 0;
         // In slices of at most 16, so that the exponential keeps its digits.
@@ -165,7 +170,7 @@ impl Model {
     }
 
     /// A number in 0–1 for what else is left to chance.
-    pub fn chance(&mut self) -> f64 {
+    pub(super) fn chance(&mut self) -> f64 {
         self.jitter.unit()
     }
 }
@@ -178,10 +183,10 @@ mod tests {
         Model::new(scenario, seed, &Settings { batch_size, cuda_streams, ..Settings::default() })
     }
 
-    fn quantile(model: &mut Model, at: Duration, quantile: f64) -> f64 {
+    fn quantile(model: &mut Model, at: Duration, hundredth: usize) -> f64 {
         let mut costs: Vec<f64> = (0..4_000).map(|_| model.item(at).seconds).collect();
         costs.sort_by(f64::total_cmp);
-        costs[(quantile * 4_000.0) as usize]
+        costs[hundredth * 40]
     }
 
     /// Requests a second that all streams can finish with full launches.
@@ -196,13 +201,13 @@ mod tests {
         for seed in 0..200 {
             let mut bad = model(Scenario::GpuMemory, seed, 1024, 4);
             assert!(bad.memory_mib(Duration::from_secs(1)) / CARD_MIB < 0.85, "starts healthy");
-            assert!(quantile(&mut bad, Duration::from_secs(1), 0.95) < 6e-6);
+            assert!(quantile(&mut bad, Duration::from_secs(1), 95) < 6.5e-6);
             for at in (12..600).step_by(7).map(Duration::from_secs) {
                 let memory = bad.memory_mib(at) / CARD_MIB;
                 assert!((0.952..0.99).contains(&memory), "seed {seed} at {at:?}: {memory}");
                 assert!(bad.pressure(at) > 0.95);
             }
-            let p95 = quantile(&mut bad, Duration::from_secs(60), 0.95);
+            let p95 = quantile(&mut bad, Duration::from_secs(60), 95);
             assert!((11e-6..16e-6).contains(&p95), "{p95}");
             assert!(capacity(&mut bad, Duration::from_secs(60)) < 400.0, "the queue grows");
         }
@@ -216,7 +221,7 @@ mod tests {
                 assert!(mended.memory_mib(at) / CARD_MIB < 0.70);
                 assert!(mended.pressure(at) == 0.0);
             }
-            assert!(quantile(&mut mended, Duration::from_secs(60), 0.95) < 6e-6);
+            assert!(quantile(&mut mended, Duration::from_secs(60), 95) < 6.5e-6);
             assert!(capacity(&mut mended, Duration::from_secs(60)) > 440.0, "the queue drains");
             assert!(model(Scenario::GpuMemory, seed, 1024, 4).pressure(Duration::from_secs(12)) > 0.95);
             assert!(
@@ -233,7 +238,7 @@ mod tests {
             let memory: Vec<f64> = (0..600).map(|at| quiet.memory_mib(Duration::from_secs(at))).collect();
             assert!(memory.iter().all(|mib| mib / CARD_MIB < 0.80));
             assert!(memory.windows(2).any(|pair| pair[0] != pair[1]));
-            assert!(quantile(&mut quiet, Duration::from_secs(60), 0.95) < 6e-6);
+            assert!(quantile(&mut quiet, Duration::from_secs(60), 95) < 6.5e-6);
         }
     }
 

@@ -37,12 +37,12 @@ const HISTORY: Duration = Duration::from_millis(100);
 /// Runs the service: hidden subcommand, started by the supervisor with a lifeline for stdin and its listening
 /// socket for stdout. Returns the exit code.
 pub fn service(folder: &Path, scenario: Scenario, seed: u64) -> i32 {
-    own_session(c"twin-service");
+    own_session(c"twin-service", false);
     match run(folder, scenario, seed) {
         Ok(()) => 0,
         Err(fault) => {
             // The supervisor keeps this stream in a file.
-            let _ = writeln!(io::stderr(), "service: {fault}");
+            let _best_effort = writeln!(io::stderr(), "service: {fault}");
             1
         }
     }
@@ -63,17 +63,18 @@ fn run(folder: &Path, scenario: Scenario, seed: u64) -> Result<(), Fault> {
     let now = clock.now();
     let mut log = AppLog::open(&folder.join("log"), now.mono).map_err(|error| said("cannot open the log", &error))?;
     let settings = Settings::load(&folder.join("etc/production.toml")).inspect_err(|fault| {
-        let _ = log.line(now, "ERROR", &fault.to_string(), &[]);
+        let _best_effort = log.line(now, "ERROR", &fault.to_string(), &[]);
     })?;
     let storage = Storage::open(&folder.join("data/lmdb"), settings.map_size_mib, scenario).map_err(|error| {
-        let _ = log.line(now, "ERROR", &format!("store: {error}"), &[]);
+        let _best_effort = log.line(now, "ERROR", &format!("store: {error}"), &[]);
         said("cannot open the store", &error)
     })?;
     let started = format!(
         "started: batch size {}, {} streams, map {} MiB",
         settings.batch_size, settings.cuda_streams, settings.map_size_mib
     );
-    let _ = log.line(now, "INFO", &started, &[("pid", rustix::process::getpid().as_raw_nonzero().get().into())]);
+    let _best_effort =
+        log.line(now, "INFO", &started, &[("pid", rustix::process::getpid().as_raw_nonzero().get().into())]);
     let shared = Rc::new(Shared {
         engine: RefCell::new(Engine::new(scenario, seed, settings, now)),
         storage: RefCell::new(storage),
@@ -178,7 +179,7 @@ async fn chronicle(shared: Rc<Shared>) {
 impl Shared {
     /// Writes one line; a log that cannot be written stops nothing.
     fn say(&self, level: &str, message: &str, fields: &[(&str, Value)]) {
-        let _ = self.log.borrow_mut().line(self.clock.now(), level, message, fields);
+        let _best_effort = self.log.borrow_mut().line(self.clock.now(), level, message, fields);
     }
 
     /// One turn of the log: a step, and every other time what else there is.

@@ -4,21 +4,21 @@ use crate::base::{Body, Fault};
 use std::path::Path;
 
 /// What a new demo starts with; comments and order are the operator's to keep.
-pub const PRODUCTION: &str = include_str!("production.toml");
+pub(crate) const PRODUCTION: &str = include_str!("production.toml");
 
 /// The settings that the service uses.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Settings {
+pub(super) struct Settings {
     /// Samples per launch.
-    pub batch_size: u32,
+    pub(super) batch_size: u32,
     /// Launches side by side.
-    pub cuda_streams: u32,
+    pub(super) cuda_streams: u32,
     /// Most GPU memory the service may take, MiB.
-    pub pool_mib: f64,
+    pub(super) pool_mib: f64,
     /// Map of the LMDB environment, MiB.
-    pub map_size_mib: u32,
+    pub(super) map_size_mib: u32,
     /// Shown beside the training run.
-    pub learning_rate: f64,
+    pub(super) learning_rate: f64,
 }
 
 impl Default for Settings {
@@ -32,7 +32,7 @@ impl Settings {
     ///
     /// # Errors
     /// A placed fault: unreadable, not TOML, a missing key, a value out of range.
-    pub fn load(file: &Path) -> Result<Self, Fault> {
+    pub(super) fn load(file: &Path) -> Result<Self, Fault> {
         let name = file.display().to_string();
         let text = std::fs::read_to_string(file).map_err(|error| {
             Fault::new(format!("cannot read {name}: {error}.")).hint("The service needs its configuration to start.")

@@ -14,14 +14,14 @@ const MARK: &[u8] = b"m:history";
 
 /// The open store.
 #[derive(Debug)]
-pub struct Storage {
+pub(super) struct Storage {
     env: Env,
     scenario: Scenario,
     next: u64,
     oldest: u64,
     history: bool,
     /// Writes that failed since the start.
-    pub errors: u64,
+    pub(super) errors: u64,
 }
 
 impl Storage {
@@ -29,7 +29,7 @@ impl Storage {
     ///
     /// # Errors
     /// What LMDB said.
-    pub fn open(folder: &Path, map_mib: u32, scenario: Scenario) -> Result<Self, LmdbError> {
+    pub(super) fn open(folder: &Path, map_mib: u32, scenario: Scenario) -> Result<Self, LmdbError> {
         let bytes = usize::try_from(map_mib).unwrap_or(usize::MAX).saturating_mul(1 << 20);
         let env = Env::open(folder, bytes)?;
         let last = env.last_key()?.and_then(|key| <[u8; 8]>::try_from(key.get(2..)?).ok()).map(u64::from_be_bytes);
@@ -40,7 +40,7 @@ impl Storage {
     }
 
     /// Whether the history is complete. Until then call [`Storage::import`].
-    pub fn complete(&self) -> bool {
+    pub(super) fn complete(&self) -> bool {
         self.history
     }
 
@@ -48,7 +48,7 @@ impl Storage {
     ///
     /// # Errors
     /// What LMDB said.
-    pub fn import(&mut self) -> Result<(), LmdbError> {
+    pub(super) fn import(&mut self) -> Result<(), LmdbError> {
         // Where the scenario wants the store to stand when its story begins, in thousandths of the map.
         let target: u64 = match self.scenario {
             Scenario::Quiet => 410,
@@ -77,7 +77,7 @@ impl Storage {
     ///
     /// # Errors
     /// [`LmdbError::MapFull`] when there is no room; the record is lost then.
-    pub fn record(&mut self, values: &[f64]) -> Result<(), LmdbError> {
+    pub(super) fn record(&mut self, values: &[f64]) -> Result<(), LmdbError> {
         let mut value: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).take(RECORD).collect();
         value.resize(RECORD, 0);
         let (new, old) = (key(self.next), key(self.oldest));
@@ -94,7 +94,7 @@ impl Storage {
     ///
     /// # Errors
     /// What LMDB said.
-    pub fn stat(&self) -> Result<Stat, LmdbError> {
+    pub(super) fn stat(&self) -> Result<Stat, LmdbError> {
         self.env.stat()
     }
 

@@ -1,23 +1,21 @@
 //! The supervisor's process: starts the service, answers over a Unix socket, starts the service again after a
 //! crash, and when its lifeline (stdin) ends it waits for a running action, ends the service and removes the folder.
-//!
-//! Protocol, one line each way: `restart UNIT` → `ok PID`; `status UNIT` → `running PID STARTTIME restarts N` or
-//! `stopped`; anything that cannot be done → `error …`.
 
 use super::port::{bind_loopback, reserve};
 use super::{Scenario, UNIT};
 use crate::base::{Clock, Mono};
-use crate::sys::child::{Child, OURSELVES, own_session, wait_readable};
+use crate::sys::child::{Child, OURSELVES, own_session, start_time, wait_readable};
 use crate::sys::clock::RealClock;
 use core::time::Duration;
 use rustix::fs::{FlockOperation, flock};
+use serde_json::Value;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// How long the service may take to end before it is killed.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -27,8 +25,8 @@ const SETTLE: Duration = Duration::from_secs(1);
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(10));
 const STEADY: Duration = Duration::from_secs(30);
 /// How long a running action is waited for once the console is gone.
-const LAST_ACTION: Duration = Duration::from_secs(120);
-/// A run folder without an outcome counts as running for so long, also before its runner has locked anything.
+const LAST_ACTION: Duration = Duration::from_mins(2);
+/// A run folder without an end counts as running for so long, also before its runner has written anything.
 const YOUNG: Duration = Duration::from_secs(3);
 /// How long a client of the socket may take over its line.
 const CLIENT: Duration = Duration::from_millis(500);
@@ -36,14 +34,14 @@ const CLIENT: Duration = Duration::from_millis(500);
 /// Runs the supervisor: hidden subcommand, started by the demo with a lifeline for stdin and the service's first
 /// listening socket (on `port`) for stdout. Returns the exit code.
 pub fn supervisor(folder: &Path, port: u16, scenario: Scenario, seed: u64) -> i32 {
-    own_session(c"twin-supervisor");
+    own_session(c"twin-supervisor", true);
     let clock = RealClock;
     let done = Supervisor::new(folder, port, scenario, seed, &clock).and_then(|mut supervisor| supervisor.run());
     if let Err(error) = &done {
         // Kept in the folder's twin.err, for as long as the folder lives.
-        let _ = writeln!(io::stderr(), "supervisor: {error}");
+        let _best_effort = writeln!(io::stderr(), "supervisor: {error}");
         // Without a supervisor there is no demo: the folder must not outlive it.
-        let _ = wait_readable(&[io::stdin().as_fd()], None);
+        let _best_effort = wait_readable(&[io::stdin().as_fd()], None);
     }
     remove(folder);
     i32::from(done.is_err())
@@ -132,7 +130,7 @@ impl<'a> Supervisor<'a> {
             }
             if asked && let Ok((client, _)) = self.socket.accept() {
                 // A client that misbehaves gets no answer; the next one does.
-                let _ = self.answer(client);
+                let _best_effort = self.answer(&client);
             }
         }
         if let Some(service) = self.service.take() {
@@ -168,13 +166,13 @@ impl<'a> Supervisor<'a> {
         }
     }
 
-    fn answer(&mut self, client: UnixStream) -> io::Result<()> {
+    fn answer(&mut self, client: &UnixStream) -> io::Result<()> {
         client.set_read_timeout(Some(CLIENT))?;
         client.set_write_timeout(Some(CLIENT))?;
         let mut line = String::new();
-        BufReader::new((&client).take(256)).read_line(&mut line)?;
+        BufReader::new(client.take(256)).read_line(&mut line)?;
         let reply = match line.trim_end().split_once(' ') {
-            Some((_, unit)) if unit != UNIT => format!("error no unit {:?}, there is {UNIT}", unit),
+            Some((_, unit)) if unit != UNIT => format!("error no unit {unit:?}, there is {UNIT}"),
             Some(("restart", _)) => {
                 self.restart().map_or_else(|error| format!("error {error}"), |pid| format!("ok {pid}"))
             }
@@ -189,7 +187,7 @@ impl<'a> Supervisor<'a> {
             },
             _ => "error say: restart UNIT, or: status UNIT".to_owned(),
         };
-        writeln!(&client, "{reply}")
+        writeln!(&*client, "{reply}")
     }
 
     fn restart(&mut self) -> io::Result<u32> {
@@ -210,20 +208,23 @@ impl<'a> Supervisor<'a> {
 ///
 /// # Errors
 /// What the system said.
-pub fn errors(folder: &Path) -> io::Result<File> {
+pub(crate) fn errors(folder: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(0o600).open(folder.join("twin.err"))
 }
 
-/// Whether some run under `actions` is under way: a file of its folder is locked, or it is young and has no outcome.
+/// Whether some run under `actions` is under way: a file of its folder is locked; or its status names no end yet
+/// and its runner lives; or it has come so lately that its runner may not have written anything.
 fn action_runs(actions: &Path, wall: i64) -> bool {
     let Ok(runs) = actions.read_dir() else { return false };
     runs.flatten().any(|run| {
-        let files: Vec<PathBuf> =
-            run.path().read_dir().into_iter().flatten().flatten().map(|file| file.path()).collect();
-        let ended = files
-            .iter()
-            .any(|file| file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"outcome")));
-        files.iter().any(|file| locked(file)) || !ended && young(&run.path(), wall)
+        let folder = run.path();
+        let status = std::fs::read(folder.join("status.json")).unwrap_or_default();
+        let status: Value = serde_json::from_slice(&status).unwrap_or_default();
+        let runner = status.get("pid").and_then(Value::as_u64).and_then(|pid| u32::try_from(pid).ok());
+        let ended = status.get("end").is_some_and(|end| !end.is_null());
+        let works = runner.and_then(start_time).is_some();
+        folder.read_dir().into_iter().flatten().flatten().any(|file| locked(&file.path()))
+            || !ended && (works || young(&folder, wall))
     })
 }
 
@@ -245,7 +246,7 @@ fn remove(folder: &Path) {
     for _ in 0..20 {
         match std::fs::remove_dir_all(folder) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                let _ = wait_readable(&[], Some(Duration::from_millis(50)));
+                let _best_effort = wait_readable(&[], Some(Duration::from_millis(50)));
             }
             _ => return,
         }
@@ -258,22 +259,32 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn an_action_runs_while_its_file_is_locked_or_while_it_is_young_without_an_outcome() {
+    fn an_action_runs_while_it_is_locked_or_its_runner_lives_or_it_is_young() {
         let state = tempfile::tempdir().unwrap();
         let actions = state.path().join("actions");
-        let later = RealClock.now().wall.0 + 60_000_000_000;
+        let soon = RealClock.now().wall.0;
+        let later = soon + 60_000_000_000;
         assert!(!action_runs(&actions, later));
         let run = actions.join("01J");
         fs::create_dir_all(&run).unwrap();
         let file = File::create(run.join("running")).unwrap();
-        assert!(action_runs(&actions, RealClock.now().wall.0), "just made");
+        assert!(action_runs(&actions, soon), "just made");
         assert!(!action_runs(&actions, later), "never started");
         flock(&file, FlockOperation::LockExclusive).unwrap();
         assert!(action_runs(&actions, later));
-        fs::write(run.join("outcome.json"), "{}").unwrap();
-        assert!(action_runs(&actions, later), "still cleaning up");
+        let status = |pid: u32, end: &str| {
+            let text = format!(r#"{{"pid":{pid},"state":"Running","end":{end}}}"#);
+            fs::write(run.join("status.json"), text).unwrap();
+        };
+        let us = rustix::process::getpid().as_raw_nonzero().get().cast_unsigned();
+        status(us, r#"{"outcome":"Succeeded"}"#);
+        assert!(action_runs(&actions, later), "over, but not out of the folder");
         drop(file);
         assert!(!action_runs(&actions, later));
-        assert!(!action_runs(&actions, RealClock.now().wall.0), "ended");
+        assert!(!action_runs(&actions, soon), "over");
+        status(us, "null");
+        assert!(action_runs(&actions, later), "its runner lives");
+        status(u32::MAX, "null");
+        assert!(!action_runs(&actions, later), "its runner is gone");
     }
 }

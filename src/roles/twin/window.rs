@@ -5,13 +5,13 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 /// How far the windows look back.
-pub const SPAN: Duration = Duration::from_secs(10);
+pub(super) const SPAN: Duration = Duration::from_secs(10);
 /// Latencies kept at most: twenty times the usual load.
 const CAPACITY: usize = 100_000;
 
 /// Latencies of the last ten seconds, with running totals.
 #[derive(Debug, Default)]
-pub struct Latencies {
+pub(super) struct Latencies {
     recent: VecDeque<(Mono, f64)>,
     sum: f64,
     count: u64,
@@ -19,7 +19,7 @@ pub struct Latencies {
 
 impl Latencies {
     /// Adds one latency in seconds.
-    pub fn add(&mut self, at: Mono, seconds: f64) {
+    pub(super) fn add(&mut self, at: Mono, seconds: f64) {
         if self.recent.len() >= CAPACITY {
             self.recent.pop_front();
         }
@@ -29,7 +29,7 @@ impl Latencies {
     }
 
     /// Values at these quantiles over the window (nearest rank); `None` when nothing was processed in it.
-    pub fn quantiles<const N: usize>(&mut self, now: Mono, wanted: [f64; N]) -> Option<[f64; N]> {
+    pub(super) fn quantiles<const N: usize>(&mut self, now: Mono, wanted: [f64; N]) -> Option<[f64; N]> {
         while self.recent.front().is_some_and(|(at, _)| now.since(*at) > SPAN) {
             self.recent.pop_front();
         }
@@ -40,12 +40,12 @@ impl Latencies {
     }
 
     /// Seconds of all latencies since the start.
-    pub fn sum(&self) -> f64 {
+    pub(super) fn sum(&self) -> f64 {
         self.sum
     }
 
     /// Latencies since the start.
-    pub fn count(&self) -> u64 {
+    pub(super) fn count(&self) -> u64 {
         self.count
     }
 }
@@ -53,7 +53,6 @@ impl Latencies {
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
     reason = "at most 100,000 ranks, and the quantile lies in 0–1"
 )]
 fn rank(quantile: f64, count: usize) -> usize {
@@ -62,19 +61,19 @@ fn rank(quantile: f64, count: usize) -> usize {
 
 /// Events per second over the last ten seconds, or since the start when that is shorter.
 #[derive(Debug)]
-pub struct Rate {
+pub(super) struct Rate {
     started: Mono,
     recent: VecDeque<(Mono, u32)>,
 }
 
 impl Rate {
     /// Nothing yet.
-    pub fn new(started: Mono) -> Self {
+    pub(super) fn new(started: Mono) -> Self {
         Self { started, recent: VecDeque::new() }
     }
 
     /// Adds events that came together.
-    pub fn add(&mut self, at: Mono, events: usize) {
+    pub(super) fn add(&mut self, at: Mono, events: usize) {
         if events > 0 {
             self.recent.push_back((at, u32::try_from(events).unwrap_or(u32::MAX)));
         }
@@ -82,7 +81,7 @@ impl Rate {
     }
 
     /// Events per second; zero within the first tenth of a second.
-    pub fn per_second(&mut self, now: Mono) -> f64 {
+    pub(super) fn per_second(&mut self, now: Mono) -> f64 {
         self.forget(now);
         let span = now.since(self.started).min(SPAN).as_secs_f64();
         let sum: f64 = self.recent.iter().map(|(_, events)| f64::from(*events)).sum();
