@@ -26,6 +26,8 @@ pub(crate) struct Fetcher {
     place: Clean,
     names: Names,
     client: Option<Client>,
+    /// True once an answer has come: a connection may be waiting for the next request.
+    warm: bool,
 }
 
 /// A 2xx answer, whole.
@@ -57,7 +59,7 @@ impl Fetcher {
             return Err(body.fault_at("url", format!("`url` begins with {scheme}://, expected http:// or https://.")));
         }
         let place = place(&url);
-        Ok(Self { url, place, names: Names::new(), client: None })
+        Ok(Self { url, place, names: Names::new(), client: None, warm: false })
     }
 
     /// Host, port and path, as sentences name it: no user, password or query.
@@ -82,7 +84,19 @@ impl Fetcher {
         let request =
             client.get(self.url.clone()).header(ACCEPT, accept).header(ACCEPT_ENCODING, "gzip, identity;q=0.5");
         let start = RealClock.now().mono;
-        let mut response = request.send().await.map_err(|error| self.failure(&error))?;
+        let again = request.try_clone().filter(|_| self.warm);
+        let mut sent = request.send().await;
+        if let (Err(error), Some(again)) = (&sent, again)
+            && error.is_request()
+            && !error.is_connect()
+            && !error.is_timeout()
+            && !error.is_redirect()
+        {
+            // The server may have closed the waiting connection just now; only a fresh one tells.
+            sent = again.send().await;
+        }
+        self.warm = sent.is_ok();
+        let mut response = sent.map_err(|error| self.failure(&error))?;
         let head = RealClock.now().mono;
         let status = response.status();
         if !status.is_success() {

@@ -64,13 +64,11 @@ fn times(text: &str) -> Option<Times> {
 }
 
 /// Ticks as seconds.
-#[expect(clippy::cast_precision_loss, reason = "ticks since boot stay below 2^53")]
 pub(crate) fn seconds(ticks: u64) -> f64 {
     ticks as f64 / TICKS
 }
 
 /// The share of time between two readings in which CPUs were not idle; `None` when no time passed.
-#[expect(clippy::cast_precision_loss, reason = "a difference of ticks is small")]
 pub(crate) fn busy(before: &Times, after: &Times) -> Option<f64> {
     let mut passed = 0_u64;
     let mut idle = 0_u64;

@@ -110,7 +110,6 @@ impl Sampler for LmdbSampler {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "sizes and counts beyond 2^53 do not occur; a display needs no more")]
 fn observation(path: &str, seen: &Seen) -> Observation {
     let gauge = |name: &str, value: f64| Point::gauge(name, &[("path", path)], value);
     let meta = &seen.meta;
@@ -175,7 +174,6 @@ fn look(path: &Path) -> Result<Seen, Trouble> {
     let (data, lock) = files(path);
     let trouble = |why| Trouble::new(&data, why);
     let file = open(&data).map_err(trouble)?;
-    let about = file.metadata().map_err(|error| trouble(errno(&error)))?;
     let mut meta = metas(&file).map_err(trouble)?;
     let mut equal = false;
     for _ in 1..READS {
@@ -191,6 +189,9 @@ fn look(path: &Path) -> Result<Seen, Trouble> {
     }
     let [first, second] = &meta;
     let meta = newest(first, second).map_err(|wrong| trouble(Why::Wrong(wrong)))?;
+    // After the meta pages, since a writer lengthens the file before it tells of the new pages.
+    let about = file.metadata().map_err(|error| trouble(errno(&error)))?;
+    meta.fits(about.len()).map_err(|wrong| trouble(Why::Wrong(wrong)))?;
     let readers = table(&lock);
     let dead = readers.as_ref().ok().and_then(|readers| dead(Path::new("/proc"), readers));
     Ok(Seen { meta, file: (about.dev(), about.ino()), file_bytes: about.len(), readers, dead })
