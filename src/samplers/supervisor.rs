@@ -226,6 +226,7 @@ mod tests {
         starts: Vec<Starts>,
     }
 
+    #[expect(clippy::disallowed_methods, reason = "tokio's paused time is the clock here")]
     fn stage(scripts: &[(Duration, &[Act])]) -> Stage {
         let mailbox = Arc::new(Mailbox::new(Arc::new(Bell::default())));
         let clock: Arc<dyn Clock> = Arc::new(Virtual(Instant::now()));

@@ -48,7 +48,6 @@ impl Drop for Peer {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test may start its peer")]
 fn run(command: &mut Command) -> Output {
     command.stdin(Stdio::null()).output().expect("the script runs")
 }
