@@ -75,7 +75,7 @@ mod tests {
     async fn a_stuck_call_is_reported_and_never_doubled() {
         static CLASS: Semaphore = Semaphore::const_new(2);
         let second = Duration::from_secs(1);
-        let (free, held) = mpsc::channel::<()>();
+        let (free, held) = mpsc::sync_channel::<()>(1);
         let mut stuck = Worker::new(&CLASS);
         let wait = stuck.run(Mono(0), move || held.recv().is_ok());
         assert!(tokio::time::timeout(Duration::from_millis(20), wait).await.is_err());

@@ -24,9 +24,32 @@ const LOCAL: &[&str] = &[
 ];
 /// File systems of the kernel's own making: harmless on the way to a mount point.
 const PSEUDO: &[&str] = &[
-    "autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs", "efivarfs",
-    "fusectl", "hugetlbfs", "iso9660", "mqueue", "nsfs", "overlay", "proc", "pstore", "ramfs", "rootfs", "rpc_pipefs",
-    "securityfs", "selinuxfs", "squashfs", "sysfs", "tracefs",
+    "autofs",
+    "binfmt_misc",
+    "bpf",
+    "cgroup",
+    "cgroup2",
+    "configfs",
+    "debugfs",
+    "devpts",
+    "devtmpfs",
+    "efivarfs",
+    "fusectl",
+    "hugetlbfs",
+    "iso9660",
+    "mqueue",
+    "nsfs",
+    "overlay",
+    "proc",
+    "pstore",
+    "ramfs",
+    "rootfs",
+    "rpc_pipefs",
+    "securityfs",
+    "selinuxfs",
+    "squashfs",
+    "sysfs",
+    "tracefs",
 ];
 /// Folders that hold no disk of interest, as node_exporter leaves them out.
 const SKIPPED: &[&str] =
@@ -112,8 +135,11 @@ fn ask(root: &Path, asking: &Mutex<Clean>) -> Vec<Disk> {
 fn local(mounts: Vec<Mount>) -> Vec<Mount> {
     let is = |mount: &Mount, kinds: &[&str]| kinds.iter().any(|kind| kind.as_bytes() == mount.kind);
     // Reaching a mount point walks through those above it, and one mounted over it hides it: order does not matter.
-    let risky: Vec<Vec<u8>> =
-        mounts.iter().filter(|mount| !is(mount, LOCAL) && !is(mount, PSEUDO)).map(|mount| mount.point.clone()).collect();
+    let risky: Vec<Vec<u8>> = mounts
+        .iter()
+        .filter(|mount| !is(mount, LOCAL) && !is(mount, PSEUDO))
+        .map(|mount| mount.point.clone())
+        .collect();
     let mut seen = HashSet::new();
     let mut kept: Vec<Mount> = mounts
         .into_iter()

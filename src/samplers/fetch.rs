@@ -10,7 +10,7 @@ use core::error::Error;
 use core::time::Duration;
 use flate2::read::MultiGzDecoder;
 use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
-use reqwest::redirect::{Attempt, Policy};
+use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Client, Response, StatusCode, Url};
 use std::io::{self, Read};
 
@@ -20,12 +20,14 @@ const DECOMPRESSED: u64 = 4 << 20;
 const REDIRECTS: usize = 3;
 
 /// Asks one URL. Its connection is kept between requests, so that a steady watch costs no handshakes.
-#[derive(Debug)]
+/// Not `Debug`: the URL may hold a password.
 pub(crate) struct Fetcher {
     url: Url,
     place: Clean,
     names: Names,
     client: Option<Client>,
+    /// True once an answer has come: a connection may be waiting for the next request.
+    warm: bool,
 }
 
 /// A 2xx answer, whole.
@@ -57,7 +59,7 @@ impl Fetcher {
             return Err(body.fault_at("url", format!("`url` begins with {scheme}://, expected http:// or https://.")));
         }
         let place = place(&url);
-        Ok(Self { url, place, names: Names::new(), client: None })
+        Ok(Self { url, place, names: Names::new(), client: None, warm: false })
     }
 
     /// Host, port and path, as sentences name it: no user, password or query.
@@ -82,7 +84,19 @@ impl Fetcher {
         let request =
             client.get(self.url.clone()).header(ACCEPT, accept).header(ACCEPT_ENCODING, "gzip, identity;q=0.5");
         let start = RealClock.now().mono;
-        let mut response = request.send().await.map_err(|error| self.failure(&error))?;
+        let again = request.try_clone().filter(|_| self.warm);
+        let mut sent = request.send().await;
+        if let (Err(error), Some(again)) = (&sent, again)
+            && error.is_request()
+            && !error.is_connect()
+            && !error.is_timeout()
+            && !error.is_redirect()
+        {
+            // The server may have closed the waiting connection just now; only a fresh one tells.
+            sent = again.send().await;
+        }
+        self.warm = sent.is_ok();
+        let mut response = sent.map_err(|error| self.failure(&error))?;
         let head = RealClock.now().mono;
         let status = response.status();
         if !status.is_success() {
@@ -184,21 +198,24 @@ fn build(url: &Url, names: &Names) -> reqwest::Result<Client> {
         .connect_timeout(CONNECT)
         .pool_max_idle_per_host(1)
         .dns_resolver(names.clone());
-    let plain = url.scheme() == "http";
-    if plain {
+    if url.scheme() == "http" {
         // Without TLS there is no reason to load the system's certificates.
         client = client.tls_certs_only(core::iter::empty());
     }
-    client.redirect(Policy::custom(move |attempt| follow(attempt, plain))).build()
+    client.redirect(Policy::custom(follow)).build()
 }
 
-fn follow(attempt: Attempt<'_>, plain: bool) -> reqwest::redirect::Action {
-    let from = attempt.previous().first().and_then(Url::host_str).unwrap_or_default();
+fn follow(attempt: Attempt<'_>) -> Action {
+    let first = attempt.previous().first();
+    let from = first.and_then(Url::host_str).unwrap_or_default();
     let to = attempt.url().host_str().unwrap_or_default();
+    let scheme = attempt.url().scheme();
     let refused = if from != to {
         format!("redirects to another host ({}), which is not followed", Clean::text(to))
-    } else if plain && attempt.url().scheme() != "http" {
-        "redirects to https: write https:// in its url".to_owned()
+    } else if first.is_none_or(|first| first.scheme() != scheme) {
+        // Up to https there are no certificates loaded, down to http a password would be readable.
+        let scheme = Clean::text(scheme);
+        format!("redirects to {scheme}: write {scheme}:// in its url")
     } else if attempt.previous().len() > REDIRECTS {
         format!("redirects more than {REDIRECTS} times")
     } else {
@@ -221,7 +238,7 @@ fn header(response: &Response, name: HeaderName) -> String {
     value.unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-fn cause<'a, E: Error + 'static>(error: &'a reqwest::Error) -> Option<&'a E> {
+fn cause<E: Error + 'static>(error: &reqwest::Error) -> Option<&E> {
     core::iter::successors(error.source(), |cause| (*cause).source()).find_map(<dyn Error>::downcast_ref)
 }
 

@@ -25,6 +25,8 @@ pub(crate) struct Meta {
     pub(crate) txn: u64,
     /// Entries of the main database (named databases count as one each).
     pub(crate) entries: u64,
+    /// The page where each tree begins: free pages, main database; `None` while a tree is empty.
+    pub(crate) roots: [Option<u64>; 2],
 }
 
 /// One slot in use.
@@ -50,6 +52,8 @@ pub(crate) struct Readers {
 pub(crate) enum Wrong {
     #[error("is cut short: it ends within its two meta pages")]
     Short,
+    #[error("is cut short: it ends before page {0}, the root of a tree")]
+    NoRoot(u64),
     #[error("is not an LMDB file")]
     Foreign,
     #[error("has LMDB data version {0}; only version 1 (LMDB 0.9) is understood")]
@@ -70,12 +74,14 @@ pub(crate) fn meta(page: &[u8]) -> Result<Meta, Wrong> {
         1 => {}
         other => return Err(Wrong::Version(other)),
     }
+    let root = |at| page.u64(at).map(|root| Some(root).filter(|root| *root != u64::MAX));
     let meta = Meta {
         page_size: page.u32(40)?,
         map_size: page.u64(32)?,
         last_page: page.u64(136)?,
         txn: page.u64(144)?,
         entries: page.u64(120)?,
+        roots: [root(80)?, root(128)?],
     };
     let sound = page.u16(10)? & META_FLAG != 0
         && meta.page_size.is_power_of_two()
@@ -99,6 +105,15 @@ impl Meta {
     /// Bytes up to the last page in use; a high-water mark, since pages below it may be free.
     pub(crate) fn used(&self) -> u64 {
         self.last_page.saturating_add(1).saturating_mul(u64::from(self.page_size))
+    }
+
+    /// A file of `length` bytes holds its roots. It may well end before its last page, when that one is free.
+    pub(crate) fn fits(&self, length: u64) -> Result<(), Wrong> {
+        let pages = length / u64::from(self.page_size);
+        match self.roots.into_iter().flatten().find(|root| *root >= pages) {
+            Some(root) => Err(Wrong::NoRoot(root)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -157,6 +172,8 @@ mod tests {
         put(32, &(1_u64 << 20).to_le_bytes());
         put(40, &4096_u32.to_le_bytes());
         put(120, &7_u64.to_le_bytes());
+        put(80, &u64::MAX.to_le_bytes());
+        put(128, &8_u64.to_le_bytes());
         put(136, &9_u64.to_le_bytes());
         put(144, &txn.to_le_bytes());
         page
@@ -164,10 +181,13 @@ mod tests {
 
     #[test]
     fn the_later_transaction_counts() {
-        let expected = Meta { page_size: 4096, map_size: 1 << 20, last_page: 9, txn: 6, entries: 7 };
+        let expected =
+            Meta { page_size: 4096, map_size: 1 << 20, last_page: 9, txn: 6, entries: 7, roots: [None, Some(8)] };
         assert_eq!(newest(&page(6), &page(5)), Ok(expected));
         assert_eq!(newest(&page(5), &page(6)), Ok(expected));
         assert_eq!(expected.used(), 40_960);
+        assert_eq!(expected.fits(9 * 4096), Ok(()), "the last page may be missing");
+        assert_eq!(expected.fits(9 * 4096 - 1), Err(Wrong::NoRoot(8)));
     }
 
     #[test]
@@ -204,7 +224,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_pages_are_survived(raw in proptest::collection::vec(any::<u8>(), 0..400)) {
-            drop(meta(&raw));
+            prop_assert!(meta(&raw).is_err());
             drop(readers(&raw, raw.len() as u64));
         }
 

@@ -1,6 +1,12 @@
 //! Samplers observe; they never act and never disturb. Each kind is one file in `kinds/` with its
 //! configuration, docs, sampler and tests; a new kind is that file and one line in [`KINDS`].
-//! Called by `roles` only: the supervisor runs them, a mailbox carries what they saw.
+//!
+//! Called by `roles` only: [`Supervisor`] runs them on a tokio runtime, a [`Mailbox`] carries what they saw to the
+//! event loop. The contract: one attempt in flight, a deadline on each, every cap of the house (connect 2 s, body
+//! 1 MiB, 4 MiB unpacked, JSON depth 64, 2,000 series, 50 attempts a second in all), a sentence for every failure.
+//!
+//! `schedule` is when, `supervisor` runs, `blocking` is for what may hang, `resolve` and `fetch` are HTTP; the
+//! other files read formats and are pure: `json`, `scrape_text`, `lmdb_format`, `proc_text`.
 
 mod blocking;
 mod disks;

@@ -278,7 +278,9 @@ level -1
         assert_eq!((page.points.len(), page.over), (2, 1));
     }
 
-    fn write(points: &[(String, Vec<(String, String)>, f64)]) -> String {
+    type Series = (String, Vec<(String, String)>, f64);
+
+    fn write(points: &[Series]) -> String {
         let mut text = String::new();
         for (name, labels, value) in points {
             let labels: Vec<String> = labels

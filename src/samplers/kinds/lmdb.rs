@@ -110,7 +110,6 @@ impl Sampler for LmdbSampler {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "sizes and counts beyond 2^53 do not occur; a display needs no more")]
 fn observation(path: &str, seen: &Seen) -> Observation {
     let gauge = |name: &str, value: f64| Point::gauge(name, &[("path", path)], value);
     let meta = &seen.meta;
@@ -175,22 +174,11 @@ fn look(path: &Path) -> Result<Seen, Trouble> {
     let (data, lock) = files(path);
     let trouble = |why| Trouble::new(&data, why);
     let file = open(&data).map_err(trouble)?;
+    let [first, second] = settled(|| metas(&file)).map_err(trouble)?;
+    let meta = newest(&first, &second).map_err(|wrong| trouble(Why::Wrong(wrong)))?;
+    // After the meta pages, since a writer lengthens the file before it tells of the new pages.
     let about = file.metadata().map_err(|error| trouble(errno(&error)))?;
-    let mut meta = metas(&file).map_err(trouble)?;
-    let mut equal = false;
-    for _ in 1..READS {
-        let again = metas(&file).map_err(trouble)?;
-        equal = again == meta;
-        if equal {
-            break;
-        }
-        meta = again;
-    }
-    if !equal {
-        return Err(trouble(Why::Moving));
-    }
-    let [first, second] = &meta;
-    let meta = newest(first, second).map_err(|wrong| trouble(Why::Wrong(wrong)))?;
+    meta.fits(about.len()).map_err(|wrong| trouble(Why::Wrong(wrong)))?;
     let readers = table(&lock);
     let dead = readers.as_ref().ok().and_then(|readers| dead(Path::new("/proc"), readers));
     Ok(Seen { meta, file: (about.dev(), about.ino()), file_bytes: about.len(), readers, dead })
@@ -225,6 +213,19 @@ fn open(path: &Path) -> Result<File, Why> {
         Ok(_) => Err(Why::NotAFile),
         Err(error) => Err(errno(&error)),
     }
+}
+
+/// What two reads in a row agree on: a single one may see a page half written.
+fn settled<T: PartialEq>(mut read: impl FnMut() -> Result<T, Why>) -> Result<T, Why> {
+    let mut last = read()?;
+    for _ in 1..READS {
+        let again = read()?;
+        if again == last {
+            return Ok(again);
+        }
+        last = again;
+    }
+    Err(Why::Moving)
 }
 
 /// Both meta pages, raw.
@@ -304,6 +305,18 @@ mod tests {
         std::fs::remove_file(&data).expect("removed");
         std::fs::create_dir(&data).expect("a folder");
         assert!(failure(dir.path()).what.as_str().ends_with("is not a plain file."));
+    }
+
+    #[test]
+    fn only_what_two_reads_agree_on_is_believed() {
+        let mut reads = [1, 2, 3, 3, 4].into_iter();
+        assert_eq!(settled(|| reads.next().ok_or(Why::Moving)).ok(), Some(3));
+        let mut count = 0;
+        let restless = settled(|| {
+            count += 1;
+            Ok(count)
+        });
+        assert!(matches!(restless, Err(Why::Moving)) && count == READS);
     }
 
     #[test]
