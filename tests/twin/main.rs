@@ -10,6 +10,7 @@
 )]
 
 mod probe;
+mod profile;
 
 use probe::{Twin, alive, eventually, holder_dir, value};
 use rustix::process::Signal;
