@@ -4,7 +4,7 @@ use super::chart::chart;
 use super::paint::{Painter, Piece};
 use super::value;
 use crate::app::{Metric, Model, Pane};
-use crate::base::{Body, Clean, Fault, Level, Unit};
+use crate::base::{Body, Clean, Fault, Freshness, Level, Unit};
 use crate::config::Intent;
 use crate::rules::{Bands, parse_selector};
 use ratatui::layout::Rect;
@@ -97,8 +97,9 @@ const fn chart_intent(level: Level) -> Intent {
 /// Puts as many values on a line as fit.
 fn pack<'a>(paint: &Painter<'_>, pane: &'a Pane, model: &Model, width: u16) -> Vec<Vec<Piece<'a>>> {
     let mut lines: Vec<Vec<Piece<'_>>> = Vec::new();
+    let shared = pane.headline.as_ref().map_or(Freshness::Live, |metric| metric.shown.freshness(model.now.mono));
     for metric in &pane.beside {
-        let pieces = value::detail(paint, metric, model.now);
+        let pieces = value::detail(paint, metric, model.now, shared);
         match lines.last_mut() {
             Some(line) if paint.width(line) + 3 + paint.width(&pieces) <= width => {
                 line.push(paint.piece("   ", Intent::Text));

@@ -119,14 +119,15 @@ fn alert_strip(paint: &mut Painter<'_>, area: Rect, model: &Model) {
         let sign = if watch.bands.inverted() { "<" } else { ">" };
         left.push(paint.piece(clean!(" {sign} {}", watch.unit.show(limit)), Intent::Muted));
     }
-    left.push(paint.piece(clean!("  {} {}", alert.state.word(), value::since(model.now, alert.since)), Intent::Text));
+    left.push(paint.piece(clean!("  {} {}", alert.state.word().to_lowercase(), value::since(model.now, alert.since)), Intent::Text));
     if let Some(gone) = alert.no_data_for {
         left.push(paint.piece(clean!("  no data for {}", crate::base::time::Age(gone)), Intent::Stale));
     }
     let mut right = Vec::new();
     if let Some(action) = model.action_title(watch.remedy.as_deref()) {
         let key = key(model, Context::Triage, Command::Open);
-        right.push(paint.piece(clean!("{key} {action}  "), Intent::Accent));
+        let offer = if area.width < 100 { Clean::text("plan") } else { action.clone() };
+        right.push(paint.piece(clean!("{key} {offer}  "), Intent::Accent));
     }
     right.push(paint.piece(clean!("{}/{alerts}", model.alert.min(alerts - 1) + 1), Intent::Muted));
     let room = area.width.saturating_sub(paint.width(&right) + 2);
@@ -199,15 +200,16 @@ const fn alert_intent(level: Level) -> Intent {
 }
 
 fn too_small(paint: &mut Painter<'_>, area: Rect, model: &Model) {
-    let mut lines = vec![
-        clean!("{} {}", model.identity.environment, model.identity.host),
-        clean!("{} UTC", model.now.wall.hms()),
-        clean!("{}x{} is too small: {}x{}", area.width, area.height, layout::SMALLEST.0, layout::SMALLEST.1),
-        clean!("{} alerts", model.alerts().len()),
-    ];
+    let mut lines = Vec::new();
     if let Some((alert, watch)) = model.current_alert().and_then(|alert| Some((alert, model.book.watch(alert.watch)?))) {
-        lines.insert(0, clean!("{} {} {}", alert.level.word(), watch.title, watch.unit.show(alert.value)));
+        lines.push(clean!("{} {}/{}", alert.level.word(), model.alert + 1, model.alerts().len()));
+        lines.push(clean!("{} {}", watch.title, watch.unit.show(alert.value)));
     }
+    lines.extend([
+        clean!("needs {}x{}, has {}x{}", layout::SMALLEST.0, layout::SMALLEST.1, area.width, area.height),
+        clean!("{} UTC", model.now.wall.hms()),
+        clean!("{} {}", model.identity.badge(), model.identity.host),
+    ]);
     for (y, line) in (area.top()..area.bottom()).zip(lines) {
         paint.put((area.x, y), area.width, line, Intent::Text);
     }

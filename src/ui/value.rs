@@ -34,8 +34,8 @@ pub fn headline<'a>(paint: &Painter<'_>, metric: &Metric, now: Now) -> Vec<Piece
     }
 }
 
-/// `memory 23.1 GiB / 24.0 GiB WARN`; an age only where it differs from the pane's.
-pub fn detail<'a>(paint: &Painter<'_>, metric: &'a Metric, now: Now) -> Vec<Piece<'a>> {
+/// `memory 23.1 / 24.0 GiB WARN`; LATE and its age only where the pane as a whole, at `shared`, is fresher.
+pub fn detail<'a>(paint: &Painter<'_>, metric: &'a Metric, now: Now, shared: Freshness) -> Vec<Piece<'a>> {
     let shown = &metric.shown;
     let mut pieces = vec![paint.piece(&metric.label, Intent::Muted), paint.piece(" ", Intent::Muted)];
     match (&shown.reading, shown.freshness(now.mono)) {
@@ -51,7 +51,7 @@ pub fn detail<'a>(paint: &Painter<'_>, metric: &'a Metric, now: Now) -> Vec<Piec
                 pieces.push(paint.piece(" ", Intent::Text));
                 pieces.push(paint.piece(level.short(), Intent::of(level)));
             }
-            if freshness == Freshness::Late {
+            if freshness > shared {
                 pieces.push(paint.piece(clean!(" LATE {}", Age(now.mono.since(*seen))), Intent::Stale));
             }
         }

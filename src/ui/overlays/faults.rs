@@ -11,7 +11,7 @@ use ratatui::layout::Rect;
 
 /// Draws the faults from line `first` on.
 pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, first: usize) {
-    let width = body.width.saturating_sub(6).min(96);
+    let width = body.width.saturating_sub(4).min(96);
     let lines: Vec<Clean> = model
         .session
         .faults

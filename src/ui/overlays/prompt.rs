@@ -20,7 +20,7 @@ const STEPS: usize = 5;
 /// Draws the plan and, below it, what the gate waits for. False when the plan had to be cut.
 pub fn draw(paint: &mut Painter<'_>, body: Rect, prompt: &Prompt, model: &Model) -> bool {
     let plan = prompt.plan();
-    let width = body.width.saturating_sub(6).min(96);
+    let width = body.width.saturating_sub(4).min(96);
     let rows = rows(plan, model, width.saturating_sub(LABEL));
     let height = u16::try_from(rows.len()).unwrap_or(u16::MAX).saturating_add(4);
     let inner = sheet(paint, body, height, &clean!(" {} ", plan.what.title), &clean!(" danger {} ", plan.danger));
@@ -73,6 +73,11 @@ const fn support(level: Support) -> &'static str {
 }
 
 fn gate(paint: &mut Painter<'_>, area: Rect, prompt: &Prompt, model: &Model) {
+    if let Some(why) = &prompt.preview {
+        let intent = Intent::Warning;
+        paint.put((area.x, area.y + 1), area.width, clean!("Only a preview; {why}"), intent);
+        return;
+    }
     let view = prompt.view(model.now.mono);
     let expires = [
         paint.piece("EXPIRES  ", Intent::Muted),

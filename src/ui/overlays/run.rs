@@ -80,7 +80,7 @@ fn comparison(row: &Comparison) -> (Clean, Intent) {
         None => "not decided yet",
     };
     let text = clean!(
-        "  {:<14} {:>10} → {:<10} median of {} fresh points, {met}",
+        "  {:<14} {:>10} → {:<10} median of {}, {met}",
         row.label.as_str(),
         said(row.unit, row.before),
         said(row.unit, row.after),

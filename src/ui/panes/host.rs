@@ -3,13 +3,14 @@
 use super::{Kind, Place};
 use crate::app::{Model, Pane};
 use crate::base::time::Age;
-use crate::base::{Body, Clean, Fault, Reading, Unit};
+use crate::base::{Body, Clean, Fault, Freshness, Reading, Unit};
 use crate::clean;
 use crate::config::Intent;
 use crate::rules::Bands;
 use crate::ui::metric_pane::Row;
-use crate::ui::paint::Painter;
+use crate::ui::paint::{Painter, Piece};
 use crate::ui::value;
+use core::time::Duration;
 use ratatui::layout::Rect;
 
 /// The kind.
@@ -62,23 +63,41 @@ impl Kind for Host {
     }
 
     fn draw(&self, paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, focused: bool) {
-        let mut pieces = vec![
-            paint.piece(if focused { "▸" } else { " " }, Intent::Focus),
-            paint.piece(&pane.title, if focused { Intent::Focus } else { Intent::Title }),
-        ];
-        for metric in &pane.beside {
-            pieces.push(paint.piece("  ", Intent::Text));
-            pieces.extend(value::detail(paint, metric, model.now));
-        }
         let oldest = pane.metrics().filter_map(|metric| match metric.shown.reading {
-            Reading::Value { seen, .. } => Some(model.now.mono.since(seen)),
+            Reading::Value { seen, .. } => Some((model.now.mono.since(seen), metric.shown.freshness(model.now.mono))),
             _ => None,
         });
-        let age = oldest.max().map(|age| paint.piece(clean!(" {:>3}", Age(age).to_string()), Intent::Muted));
-        let room = area.width.saturating_sub(5);
-        paint.line((area.x, area.y), room, &pieces);
-        if let Some(age) = age {
-            paint.right(area.right() - 1, area.x, area.y, &[age]);
+        let (age, shared) = oldest.max().unwrap_or((Duration::ZERO, Freshness::Live));
+        let age = match shared {
+            Freshness::Late => clean!("LATE {}", Age(age)),
+            _ => clean!("{}", Age(age)),
+        };
+        let age = [paint.piece(age, if shared == Freshness::Live { Intent::Muted } else { Intent::Stale })];
+        let room = area.width - paint.width(&age) - 2;
+        // Two columns between values where there is room, else one.
+        let mut pieces = self::pieces(paint, pane, model, focused, (shared, "  "));
+        if paint.width(&pieces) > room {
+            pieces = self::pieces(paint, pane, model, focused, (shared, " "));
         }
+        paint.line((area.x, area.y), room, &pieces);
+        paint.right(area.right() - 1, area.x, area.y, &age);
     }
+}
+
+fn pieces<'a>(
+    paint: &Painter<'_>,
+    pane: &'a Pane,
+    model: &Model,
+    focused: bool,
+    (shared, gap): (Freshness, &'static str),
+) -> Vec<Piece<'a>> {
+    let mut pieces = vec![
+        paint.piece(if focused { "▸" } else { " " }, Intent::Focus),
+        paint.piece(&pane.title, if focused { Intent::Focus } else { Intent::Title }),
+    ];
+    for metric in &pane.beside {
+        pieces.push(paint.piece(gap, Intent::Text));
+        pieces.extend(value::detail(paint, metric, model.now, shared));
+    }
+    pieces
 }
