@@ -187,6 +187,10 @@ fn on_preview_key(model: &mut Model, key: &KeyEvent) -> Vec<Effect> {
             model.overlay = Overlay::None;
             Vec::new()
         }
+        Lookup::Found(Command::Copy) => {
+            let Overlay::Prompt(prompt) = &model.overlay else { return Vec::new() };
+            vec![Effect::Copy(prompt.plan().what.lines.clone())]
+        }
         Lookup::Found(_) | Lookup::Pending | Lookup::Unbound => Vec::new(),
     }
 }

@@ -149,6 +149,7 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
         Command::Actions => toggle(model, Overlay::Actions(0)),
         Command::Arm => return prompt::arm(model),
         Command::Open => return open(model),
+        Command::Copy => return copy(model),
         Command::FocusNext => model.board.turn(true),
         Command::FocusPrevious => model.board.turn(false),
         Command::Zoom => model.board.zoomed = !model.board.zoomed,
@@ -186,6 +187,24 @@ fn turn_alert(model: &mut Model, by: isize) {
     if count > 0 {
         model.alert = (model.alert.min(count - 1) + count).saturating_add_signed(by) % count;
     }
+}
+
+/// What the overlay is about, or the lowest line of the focused log.
+fn copy(model: &mut Model) -> Vec<Effect> {
+    let lines = match &model.overlay {
+        Overlay::Run => model.run.as_ref().map(|run| run.plan.what.lines.clone()).unwrap_or_default(),
+        Overlay::Faults(_) => model.session.faults.iter().map(|fault| clean!("{fault}")).collect(),
+        Overlay::None => match model.focused_log() {
+            Some((view, ring)) => ring.get(view.lowest(ring)).map(|(_, line)| line.message.clone()).into_iter().collect(),
+            None => Vec::new(),
+        },
+        _ => Vec::new(),
+    };
+    if lines.is_empty() {
+        model.session.say(clean!("There is nothing to copy here."), Level::Note, model.now);
+        return Vec::new();
+    }
+    vec![Effect::Copy(lines)]
 }
 
 /// Enter: the selected action; the alert's action; a run that is under way; our faults.
