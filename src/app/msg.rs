@@ -2,6 +2,7 @@
 
 use crate::action::lifecycle::Progress;
 use crate::action::plan::Plan;
+use crate::action::recover::Unresolved;
 use crate::base::{Fault, Mono, Sample};
 use crate::logs::LogBatch;
 use crate::term::Input;
@@ -26,6 +27,8 @@ pub enum Msg {
     Launched(Result<(), Fault>),
     /// The runner of the current action says where it stands.
     Progress(Box<Progress>),
+    /// A run of an earlier console has no outcome yet.
+    Recovered(Box<Unresolved>),
     /// The display has not taken a frame for a while, or takes them again.
     Stalled(bool),
     /// A second has begun, or a prompt is open and time passes.

@@ -7,6 +7,7 @@ use super::msg::Msg;
 use super::prompt;
 use super::run::Run;
 use crate::action::lifecycle::{Outcome, Progress};
+use crate::action::recover::{Standing, Unresolved};
 use crate::base::{Level, Now};
 use crate::clean;
 use crate::command::{Command, Context};
@@ -43,6 +44,10 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         }
         Msg::Progress(progress) => {
             on_progress(model, progress);
+            Vec::new()
+        }
+        Msg::Recovered(found) => {
+            recovered(model, *found);
             Vec::new()
         }
         Msg::Stalled(stalled) => {
@@ -100,6 +105,16 @@ fn on_progress(model: &mut Model, progress: Box<Progress>) {
         model.session.say(text, level(end.outcome), model.now);
     }
     run.progress = Some(progress);
+}
+
+/// What an earlier console left: a run that goes on is followed, of the rest the sentence is told.
+fn recovered(model: &mut Model, found: Unresolved) {
+    model.session.say(found.sentence(), Level::Warning, model.now);
+    tracing::warn!(target: "action", "{}", found.sentence());
+    if matches!(found.standing, Standing::Attach { .. }) && model.run.is_none() {
+        let progress = found.progress.map(Box::new);
+        model.run = Some(Run { plan: Box::new(found.plan), progress, since: model.now.mono });
+    }
 }
 
 fn level(outcome: Outcome) -> Level {

@@ -1,7 +1,7 @@
 //! The command line: what can be asked of the binary, and who does it. stdout is data, stderr messages.
 
 use super::session::Options;
-use super::{console, demo, journal_tool, runner, snapshot, twin, validate};
+use super::{console, demo, journal_tool, probe, snapshot, twin, validate};
 use crate::base::Fault;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::io::Write;
@@ -105,7 +105,7 @@ pub fn main() -> u8 {
             clap_complete::generate(shell, &mut Cli::command(), "watchkeeper", &mut std::io::stdout().lock());
             Ok(0)
         }
-        Some(Role::Runner { run_dir }) => Ok(runner::main(&run_dir)),
+        Some(Role::Runner { run_dir }) => Ok(probe::run(&run_dir)),
         Some(Role::Twin { part: TwinPart::Supervisor, dir, port, scenario, seed }) => {
             Ok(status(twin::supervisor(&dir, port, scenario, seed)))
         }

@@ -8,6 +8,8 @@ use crate::base::{Clean, Clock, Fault, Level, Mono, Now};
 use crate::clean;
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
+use crate::sys::paths;
+use crate::term::install_panic_hook;
 use crate::ui;
 use core::time::Duration;
 use std::sync::Arc;
@@ -25,6 +27,7 @@ const SECOND: u64 = 1_000_000_000;
 /// # Errors
 /// When there is no terminal to own or the profile cannot be had at all.
 pub fn run(options: &Options) -> Result<u8, Fault> {
+    install_panic_hook(options.state_dir.clone().or_else(paths::state_dir).unwrap_or_else(std::env::temp_dir));
     let bell = Arc::new(Bell::default());
     let started = session::start(options, &bell)?;
     let mut console = Console::new(started, bell);
@@ -50,7 +53,8 @@ impl Console {
     fn new(started: Started, bell: Arc<Bell>) -> Self {
         let clock = RealClock;
         let begun = clock.now().mono;
-        let effects = Effects::new(&started, Arc::clone(&bell));
+        let mut effects = Effects::new(&started, Arc::clone(&bell));
+        effects.recover(&started.look.shared);
         Self { clock, bell, started, effects, drawn: None, dirty: true, urgent: false, tick: begun, begun, leaving: false }
     }
 

@@ -2,20 +2,21 @@
 
 use super::readings::Snapshot;
 use super::session::{Shared, Started};
-use crate::action::lifecycle::{Progress, Run};
+use crate::action;
+use crate::action::lifecycle::{Progress, Run, earlier};
 use crate::action::plan::{Plan, Where};
+use crate::action::prepare::{AGAIN, Context, prepare};
 use crate::action::prompt::Acceptance;
-use crate::action::{self, Asked};
+use crate::action::recover::{Standing, unresolved};
 use crate::app::effect::{Effect, Entry};
 use crate::app::{Model, Msg};
-use crate::base::{Clock, Fault};
+use crate::base::{Clock, Fault, Wall};
 use crate::journal::{Event, Record};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
-use crate::sys::random;
+use crate::sys::{paths, random};
 use core::time::Duration;
 use serde_json::json;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use tokio::runtime::Handle;
@@ -84,31 +85,79 @@ impl Effects {
 
     fn plan(&self, name: Arc<str>, model: &Model, shared: &Shared) {
         let answer = self.answer.clone();
-        let asked = match asked(&name, model, shared) {
-            Ok(asked) => asked,
-            Err(fault) => {
-                answer.send(Msg::Planned(name, Err(fault)));
-                return;
-            }
+        let found = shared.profile.actions.iter().find(|action| action.name == name).cloned();
+        let (Some(spec), Some(state)) = (found, shared.state_dir.clone()) else {
+            answer.send(Msg::Planned(name, Err(Fault::new("there is no such action, or no folder for its run."))));
+            return;
         };
+        if let Some(fault) = shared.no_acting() {
+            answer.send(Msg::Planned(name, Err(fault)));
+            return;
+        }
+        let readings = Snapshot::take(&model.store, &action::queries::queries(&spec.body), model.now.mono);
+        let (place, login) = (place(shared), shared.login.clone());
+        let profile = shared.profile_name.clone();
         self.runtime.spawn_blocking(move || {
-            let plan = action::prepare(&asked.0, &asked.1).map(Box::new);
+            let clock = RealClock;
+            let now = clock.now();
+            let since = Wall(now.wall.0.saturating_sub(i64::try_from(AGAIN.as_nanos()).unwrap_or(i64::MAX)));
+            let context = Context {
+                host: &place.host,
+                login: &login,
+                environment: &place.environment,
+                profile: &profile,
+                readings: &readings,
+                earlier: &earlier(&state, since),
+                state: &state,
+                id: random::ulid(now.wall),
+                clock: &clock,
+            };
+            let plan = prepare(&name, &spec.kind, &spec.title, &spec.body, &context).map(Box::new);
             answer.send(Msg::Planned(name, plan));
         });
     }
 
     fn launch(&mut self, acceptance: Box<Acceptance>, shared: &Shared) {
-        let Some(state) = shared.state_dir.clone() else { return };
-        let (answer, id) = (self.answer.clone(), acceptance.plan.id);
-        let (stop, stopped) = sync_channel::<()>(0);
-        self.watching = Some(stop);
-        self.runtime.spawn_blocking(move || {
-            let launched = action::launch(&acceptance, &state);
-            let started = launched.is_ok();
-            if answer.send(Msg::Launched(launched)) && started {
-                watch(&Run::of(&state, id), &answer, &stopped);
+        let (Some(state), Some(launcher)) = (shared.state_dir.clone(), shared.launcher.clone()) else {
+            self.answer.send(Msg::Launched(Err(Fault::new("this console cannot start a runner."))));
+            return;
+        };
+        let (answer, stopped) = (self.answer.clone(), self.watch());
+        self.runtime.spawn_blocking(move || match launcher.launch(&acceptance, &state) {
+            Ok(run) => {
+                if answer.send(Msg::Launched(Ok(()))) {
+                    watch(&run, &answer, &stopped);
+                }
+            }
+            Err(fault) => {
+                answer.send(Msg::Launched(Err(fault)));
             }
         });
+    }
+
+    /// Looks for runs of an earlier console: one that still runs is followed, of others the outcome is told.
+    pub fn recover(&mut self, shared: &Shared) {
+        let Some(state) = shared.state_dir.clone() else { return };
+        let (answer, stopped) = (self.answer.clone(), self.watch());
+        self.runtime.spawn_blocking(move || {
+            let (open, _) = unresolved(&state, &paths::lock_dirs());
+            for found in open {
+                let attached = matches!(found.standing, Standing::Attach { .. });
+                let run = found.run.clone();
+                if !answer.send(Msg::Recovered(Box::new(found))) {
+                    return;
+                }
+                if attached {
+                    return watch(&run, &answer, &stopped);
+                }
+            }
+        });
+    }
+
+    fn watch(&mut self) -> Receiver<()> {
+        let (stop, stopped) = sync_channel::<()>(0);
+        self.watching = Some(stop);
+        stopped
     }
 }
 

@@ -2,6 +2,7 @@
 //! terminal owned.
 
 use super::setup;
+use crate::action::launch::Launcher;
 use crate::action::mode::Mode;
 use crate::action::plan::Support;
 use crate::app::{LogView, Model, Overlay, Session};
@@ -19,6 +20,7 @@ use crate::sys::host::{Host, Login};
 use crate::sys::{paths, random};
 use crate::term::{Caps, Terminal};
 use serde_json::json;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use core::time::Duration;
 use std::sync::Arc;
@@ -57,6 +59,8 @@ pub struct Shared {
     pub login: Login,
     /// Journal and runs; `None` when there is no place for them: then nothing acts.
     pub state_dir: Option<PathBuf>,
+    /// The only way to start a runner; a read-only session has none.
+    pub launcher: Option<Arc<Launcher>>,
     /// The trail; `None` when it cannot be opened: then nothing acts.
     pub journal: Option<Journal>,
 }
@@ -121,7 +125,7 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
     let search = SearchPath::detect(&lookup);
     let mut store = Store::new(Limits::default());
     let host = Host::current();
-    let profile_name = options.profile.clone().unwrap_or_else(|| "host".to_owned());
+    let profile_name = absolute(options.profile.as_deref().unwrap_or("host"));
     let profile = load(&profile_name, &search);
     let setup = setup::setup(&profile, host.name.clone(), &mut store);
     let (samples, lines) = (Arc::new(Mailbox::new(Arc::clone(bell))), Arc::new(LogMailbox::new(Arc::clone(bell), LINES)));
@@ -157,6 +161,14 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
 /// The profile by name, folder or file; the host's own, with the reason, when that one cannot be had.
 fn load(name: &str, search: &SearchPath) -> Profile {
     config::load_or_host(&reference(name), search, &setup::known_kinds())
+}
+
+/// A path as the runner can find it from another folder.
+fn absolute(name: &str) -> String {
+    match reference(name) {
+        ProfileRef::Path(path) => std::path::absolute(&path).unwrap_or(path).to_string_lossy().into_owned(),
+        _ => name.to_owned(),
+    }
 }
 
 /// A name without a slash is looked for, anything else is a path.
@@ -235,7 +247,8 @@ impl Shared {
             Ok(journal) => (Some(journal), None),
             Err(fault) => (None, Some(fault)),
         };
-        Self { profile, profile_name, unrecorded, host, login, state_dir, journal }
+        let launcher = launcher(options.read_only).map(Arc::new);
+        Self { profile, profile_name, unrecorded, host, login, state_dir, launcher, journal }
     }
 
     /// What the operator should know before he relies on acting.
@@ -255,6 +268,13 @@ impl Shared {
             (None, Trust::Trusted) => None,
         }
     }
+}
+
+/// The runner finds profiles where we do; it learns nothing else of our environment.
+fn launcher(read_only: bool) -> Option<Launcher> {
+    let known = ["HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"];
+    let env = known.iter().filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?))).collect();
+    Launcher::new(read_only, None, vec!["runner".into()], env)
 }
 
 fn open_journal(state: &Path, host: &Host, login: &Login, profile: &Profile) -> Result<Journal, Fault> {

@@ -1,7 +1,7 @@
 //! From a profile to what the console runs: panes with their watches, sampler jobs, log sources.
 //! A part that cannot be built becomes a fault; the rest goes on.
 
-use crate::action;
+use crate::action::kinds;
 use crate::app::{Board, Identity, Pane};
 use crate::base::{Clean, Fault};
 use crate::config::{KnownKinds, LogSpec, PaneSpec, Profile, SamplerSpec};
@@ -41,7 +41,7 @@ pub fn known_kinds() -> KnownKinds<'static> {
         [
             samplers::KINDS.iter().map(|kind| kind.name()).collect(),
             panes::KINDS.iter().map(|kind| kind.name()).collect(),
-            action::KINDS.iter().map(|kind| kind.name()).collect(),
+            kinds::KINDS.iter().map(|kind| kind.name()).collect(),
         ]
     });
     let [samplers, panes, actions] = &*NAMES;

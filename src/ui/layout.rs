@@ -134,10 +134,10 @@ mod tests {
         let at = |w, h| layout(Rect::new(0, 0, w, h), FULL).expect("fits");
         let small = at(80, 24);
         assert_eq!(small.grid.len(), 4);
-        assert_eq!(small.grid[3], Rect::new(40, 7, 40, 4));
-        assert_eq!((small.strips[0].y, small.logs[0].y, small.hint.y), (12, 14, 23));
-        assert_eq!(small.logs[0].height, 9);
-        assert_eq!(at(120, 40).grid[3], Rect::new(60, 11, 60, 8), "four panes stay two by two");
+        assert_eq!(small.grid[3], Rect::new(40, 8, 40, 5));
+        assert_eq!((small.strips[0].y, small.logs[0].y, small.hint.y), (14, 16, 23));
+        assert_eq!(small.logs[0].height, 7);
+        assert_eq!(at(120, 40).grid[3], Rect::new(60, 12, 60, 9), "four panes stay two by two");
         assert_eq!(at(200, 50).grid[3].y, 3, "and stand side by side where there is room");
         assert_eq!(at(60, 15).grid.len(), 1, "panes drop by priority");
         assert_eq!(layout(Rect::new(0, 0, 59, 24), FULL), None);

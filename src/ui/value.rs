@@ -6,6 +6,8 @@ use crate::base::time::{Age, Span};
 use crate::base::{Clean, Freshness, Level, Now, Reading, Unknown, Wall};
 use crate::clean;
 use crate::config::Intent;
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
 
 /// `14.2 µs CRITICAL 1s`, `— STALE 41s`, `? UNKNOWN`, `not supported`.
 pub fn headline<'a>(paint: &Painter<'_>, metric: &Metric, now: Now) -> Vec<Piece<'a>> {
@@ -107,23 +109,37 @@ pub fn since(now: Now, then: Now) -> Clean {
     clean!("{}", Span(now.mono.since(then.mono)))
 }
 
-/// Breaks a sentence into at most `lines` lines of `width` columns at spaces; what is left is cut.
+/// Breaks a text into at most `lines` lines of `width` columns, at spaces where it can; the rest stays on the last.
+/// A word wider than a line is broken: nothing of a path may be lost.
 pub fn wrap(text: &Clean, width: u16, lines: usize) -> Vec<Clean> {
-    use unicode_width::UnicodeWidthStr;
+    let width = usize::from(width.max(1));
     let mut out: Vec<String> = vec![String::new()];
     for word in text.as_str().split(' ') {
-        let full = out.len() >= lines;
-        let Some(line) = out.last_mut() else { break };
-        if line.is_empty() {
-            line.push_str(word);
-        } else if full || line.width() + 1 + word.width() <= usize::from(width) {
-            line.push(' ');
-            line.push_str(word);
-        } else {
-            out.push(word.to_owned());
+        for (at, part) in parts(word, width).into_iter().enumerate() {
+            let full = out.len() >= lines;
+            let Some(line) = out.last_mut() else { break };
+            let gap = usize::from(at == 0 && !line.is_empty());
+            if line.is_empty() || full || line.width() + gap + part.width() <= width {
+                line.push_str(if gap == 1 { " " } else { "" });
+                line.push_str(&part);
+            } else {
+                out.push(part);
+            }
         }
     }
     out.into_iter().map(Clean::text).collect()
+}
+
+/// A word in pieces that each fit a line.
+fn parts(word: &str, width: usize) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    for grapheme in word.graphemes(true) {
+        match parts.last_mut() {
+            Some(part) if part.is_empty() || part.width() + grapheme.width() <= width => part.push_str(grapheme),
+            _ => parts.push(grapheme.to_owned()),
+        }
+    }
+    parts
 }
 
 #[cfg(test)]
@@ -136,5 +152,14 @@ mod tests {
         let lines = wrap(&text, 22, 2);
         assert_eq!(lines[0].as_str(), "connection refused by");
         assert_eq!(lines[1].as_str(), "127.0.0.1:6379, next try in 8s");
+    }
+
+    #[test]
+    fn a_path_wider_than_the_line_is_broken_and_loses_nothing() {
+        let path = "/var/lib/watchkeeper/actions/01M7Y7877V3T34XY8C9E0VN/backup/production.toml";
+        let lines = wrap(&clean!("put back {path} then restart"), 30, 8);
+        assert!(lines.iter().all(|line| line.as_str().len() <= 30), "{lines:?}");
+        let joined: String = lines.iter().map(Clean::as_str).collect();
+        assert!(joined.contains(path), "{lines:?}");
     }
 }

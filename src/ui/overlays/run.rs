@@ -9,12 +9,15 @@ use crate::base::{Clean, Level, Unit};
 use crate::clean;
 use crate::config::Intent;
 use crate::ui::paint::Painter;
+use crate::ui::value::wrap;
 use ratatui::layout::Rect;
 
 /// Draws the whole run.
 pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model) {
     let Some(run) = &model.run else { return };
-    let rows = rows(run, model);
+    let width = body.width.saturating_sub(4).min(96);
+    let rows: Vec<(Clean, Intent)> =
+        rows(run, model).iter().flat_map(|(text, intent)| wrap(text, width, 3).into_iter().map(|line| (line, *intent))).collect();
     let height = u16::try_from(rows.len()).unwrap_or(u16::MAX);
     let took = clean!(" {} ", Span(model.now.mono.since(run.since)));
     let inner = sheet(paint, body, height, &clean!(" {} ", run.plan.what.title), &took);

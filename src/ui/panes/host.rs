@@ -75,16 +75,16 @@ impl Kind for Host {
         let age = [paint.piece(age, if shared == Freshness::Live { Intent::Muted } else { Intent::Stale })];
         let room = area.width - paint.width(&age) - 2;
         // Two columns between values where there is room, else one.
-        let mut pieces = self::pieces(paint, pane, model, focused, (shared, "  "));
+        let mut pieces = pieces_of(paint, pane, model, focused, (shared, "  "));
         if paint.width(&pieces) > room {
-            pieces = self::pieces(paint, pane, model, focused, (shared, " "));
+            pieces = pieces_of(paint, pane, model, focused, (shared, " "));
         }
         paint.line((area.x, area.y), room, &pieces);
         paint.right(area.right() - 1, area.x, area.y, &age);
     }
 }
 
-fn pieces<'a>(
+fn pieces_of<'a>(
     paint: &Painter<'_>,
     pane: &'a Pane,
     model: &Model,
