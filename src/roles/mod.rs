@@ -1,1 +1,3 @@
 //! The only wiring: console loop, runner, headless, demo and twin; the only interpreter of effects.
+
+pub mod runner;

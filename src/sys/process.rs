@@ -104,3 +104,13 @@ fn close_on_exec() {
         }
     }
 }
+
+/// Our own process number.
+pub fn pid() -> u32 {
+    std::process::id()
+}
+
+/// These variables of our own environment, where set: what a detached process may be told.
+pub fn inherited(names: &[&str]) -> Vec<(OsString, OsString)> {
+    names.iter().filter_map(|name| std::env::var_os(name).map(|value| (OsString::from(name), value))).collect()
+}
