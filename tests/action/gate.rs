@@ -1,6 +1,7 @@
 //! The gate: each rule of the prompt by itself, then random operators on slow lines in virtual time.
 
 use crate::support::{at, plan};
+use std::collections::BTreeMap;
 use std::time::Duration;
 use watchkeeper::action::gate::{ENTER_GAP, FENCE_WAIT, Gate};
 use watchkeeper::action::mode::{Mode, Standing};
@@ -246,7 +247,7 @@ enum Event {
 
 struct World {
     random: Jitter,
-    queue: Vec<(u64, u64, Event)>,
+    queue: BTreeMap<(u64, u64), Event>,
     order: u64,
     /// When the last byte up and down arrives: lines keep their order.
     up: u64,
@@ -262,7 +263,7 @@ impl World {
 
     fn push(&mut self, time: u64, event: Event) {
         self.order += 1;
-        self.queue.push((time, self.order, event));
+        self.queue.insert((time, self.order), event);
     }
 
     fn arrive_up(&mut self, sent: u64) -> u64 {
@@ -283,9 +284,7 @@ impl World {
     }
 
     fn next(&mut self) -> Option<(u64, Event)> {
-        let first = (0..self.queue.len()).min_by_key(|at| (self.queue[*at].0, self.queue[*at].1))?;
-        let (time, _, event) = self.queue.swap_remove(first);
-        Some((time, event))
+        self.queue.pop_first().map(|((time, _), event)| (time, event))
     }
 
     /// An operator who types roughly the right thing at roughly any time.
@@ -319,7 +318,7 @@ fn stream(seed: u64) -> bool {
     let danger = if random.unit() < 0.3 { Danger::C1 } else { Danger::C2 };
     let slow = if random.unit() < 0.5 { random.unit() } else { 0.02 };
     let answers = random.unit() < 0.85;
-    let mut world = World { random, queue: Vec::new(), order: 0, up: 0, down: 0, slow, answers };
+    let mut world = World { random, queue: BTreeMap::new(), order: 0, up: 0, down: 0, slow, answers };
     let (mut gate, _) = Gate::open(plan(danger), standing(), at(0));
     let word = gate.plan().expected().to_owned();
     world.operator(&word);
@@ -468,7 +467,7 @@ fn time_alone_never_acts() {
         let mut gate = armed(danger);
         let mut time = 1_600;
         while !gate.is_over() {
-            time += 250;
+            time += 100;
             let next: Option<Mono> = gate.next();
             assert!(next.is_some());
             for effect in gate.tick(at(time)) {

@@ -3,4 +3,6 @@
 
 mod gate;
 mod journal;
+mod plan;
+mod runner;
 mod support;

@@ -332,3 +332,91 @@ impl fmt::Display for Scalar {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const FILE: &str = "# tuned 2026-03-01\r\n[performance]\r\nbatch_size = 1_024  # was 512 until March\r\ncuda_streams=4\r\n\r\n[memory]\r\npool = \"20GB\"\r\nlimits = { soft = 0.5, hard = 0.9 }\r\n";
+
+    fn row(key: &str, from: Scalar, to: Scalar) -> Row {
+        Row { key: key.into(), from, to }
+    }
+
+    fn set(rows: &[Row]) -> Result<String, String> {
+        edited(FILE.as_bytes(), rows, Path::new("/etc/p.toml"))
+            .map(|bytes| String::from_utf8(bytes).unwrap())
+            .map_err(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn only_the_bytes_of_the_values_change() {
+        let rows = [
+            row("performance.batch_size", Scalar::Int(1024), Scalar::Int(512)),
+            row("performance.cuda_streams", Scalar::Int(4), Scalar::Int(2)),
+            row("memory.pool", Scalar::Text("20GB".into()), Scalar::Text("16GB".into())),
+            row("memory.limits.hard", Scalar::Float(0.9), Scalar::Float(0.8)),
+        ];
+        let wanted = FILE.replace("1_024", "512").replace("=4", "=2").replace("20GB", "16GB").replace("0.9", "0.8");
+        assert_eq!(set(&rows).unwrap(), wanted);
+    }
+
+    #[test]
+    fn what_is_not_as_declared_stops_for_a_decision() {
+        let int = |from, to| set(&[row("performance.batch_size", Scalar::Int(from), Scalar::Int(to))]).unwrap_err();
+        assert_eq!(
+            int(2048, 512),
+            "/etc/p.toml: `performance.batch_size` is 1_024, not 2048 as the action expects. Decide which is right before anything is changed."
+        );
+        assert_eq!(
+            int(2048, 1024),
+            "/etc/p.toml: `performance.batch_size` is 1_024, not 2048 as the action expects. It already has the new value."
+        );
+        assert_eq!(
+            int(1024, 1024),
+            "/etc/p.toml: `performance.batch_size` would not change: it is 1024 before and after."
+        );
+        let one = |key: &str, from, to| set(&[row(key, from, to)]).unwrap_err();
+        assert!(
+            one("performance.batch", Scalar::Int(1), Scalar::Int(2)).contains("there is no value `performance.batch`")
+        );
+        assert!(one("performance", Scalar::Int(1), Scalar::Int(2)).contains("there is no value"));
+        assert!(
+            one("performance.batch_size", Scalar::Int(1024), Scalar::Text("512".into())).contains("change its type")
+        );
+        assert!(
+            one("performance.batch_size", Scalar::Float(1024.0), Scalar::Float(512.0)).contains("is 1_024, not 1024.0")
+        );
+        let twice = row("performance.batch_size", Scalar::Int(1024), Scalar::Int(512));
+        assert!(set(&[twice.clone(), twice]).unwrap_err().contains("names a key twice"));
+        assert!(set(&[]).unwrap_err().contains("names no key"));
+    }
+
+    #[test]
+    fn files_that_are_no_clean_toml_are_refused() {
+        let rows = [row("a", Scalar::Int(1), Scalar::Int(2))];
+        let edit = |bytes: &[u8]| edited(bytes, &rows, Path::new("/x")).unwrap_err().to_string();
+        assert!(edit(b"a = 1\n\xff").contains("not UTF-8"));
+        assert!(edit(b"a = 1\na = 1\n").starts_with("/x:2: duplicate key"), "{}", edit(b"a = 1\na = 1\n"));
+        assert!(edit(b"[a").starts_with("/x:1:"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_reads_back_and_its_surroundings_stay(from in any::<i64>(), to in ".{0,20}", comment in "[ -~]{0,30}") {
+            let text = format!("# {comment}\nn = {from} # {comment}\ns = \"x\"\nlast = true");
+            let rows = [row("s", Scalar::Text("x".into()), Scalar::Text(to.clone()))];
+            match edited(text.as_bytes(), &rows, Path::new("/x")) {
+                Ok(bytes) => {
+                    let out = String::from_utf8(bytes).unwrap();
+                    let head = format!("# {comment}\nn = {from} # {comment}\ns = ");
+                    prop_assert!(out.starts_with(&head) && out.ends_with("\nlast = true"));
+                    let document = Document::parse(out.as_str()).unwrap();
+                    prop_assert_eq!(lookup(&document, "s").and_then(Value::as_str), Some(to.as_str()));
+                }
+                Err(_) => prop_assert_eq!(to.as_str(), "x"),
+            }
+        }
+    }
+}
