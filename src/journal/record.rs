@@ -228,7 +228,7 @@ fn tame_text(text: &str) -> String {
         }
         let rest = text.len() - end;
         text.truncate(end);
-        text.push_str(&format!("<+{rest} bytes>"));
+        return format!("{text}<+{rest} bytes>");
     }
     text
 }

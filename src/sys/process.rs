@@ -27,6 +27,7 @@ pub struct Detached {
 /// When it cannot be started, with the system's reason.
 pub fn spawn_detached(what: &Detached, errors: File) -> Result<(), Fault> {
     let program = what.program.clone().unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that starts processes that outlive us")]
     let mut command = Command::new(&program);
     command
         .arg0("watchkeeper")

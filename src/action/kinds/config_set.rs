@@ -119,7 +119,7 @@ impl Kind for ConfigSet {
             }
             targets.push(target);
             lines.push(manager.line());
-            undo.push_str(&format!(", then restart {}", manager.unit()));
+            undo = format!("{undo}, then restart {}", manager.unit());
         }
         let target = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let raise = if Clean::identifier(file.as_os_str().as_encoded_bytes()).1 {
