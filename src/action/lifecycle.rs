@@ -259,8 +259,11 @@ pub struct Earlier {
     pub end: Option<End>,
 }
 
+/// A run that a runner took over, its plan, and what it told last.
+pub type Known = (Run, Plan, Option<Progress>);
+
 /// Every run under the state folder that a runner took over, oldest first. Unreadable ones are returned as faults.
-pub fn runs(state: &Path) -> (Vec<(Run, Plan, Option<Progress>)>, Vec<Fault>) {
+pub fn runs(state: &Path) -> (Vec<Known>, Vec<Fault>) {
     let (mut known, mut faults) = (Vec::new(), Vec::new());
     let Ok(entries) = std::fs::read_dir(crate::sys::paths::actions_dir(state)) else { return (known, faults) };
     let mut dirs: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();

@@ -27,6 +27,7 @@ pub struct Detached {
 /// When it cannot be started, with the system's reason.
 pub fn spawn_detached(what: &Detached, errors: File) -> Result<(), Fault> {
     let program = what.program.clone().unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that starts processes that outlive us")]
     let mut command = Command::new(&program);
     command
         .arg0("watchkeeper")
@@ -103,4 +104,14 @@ fn close_on_exec() {
             libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
         }
     }
+}
+
+/// Our own process number.
+pub fn pid() -> u32 {
+    std::process::id()
+}
+
+/// These variables of our own environment, where set: what a detached process may be told.
+pub fn inherited(names: &[&str]) -> Vec<(OsString, OsString)> {
+    names.iter().filter_map(|name| std::env::var_os(name).map(|value| (OsString::from(name), value))).collect()
 }
