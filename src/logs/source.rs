@@ -156,7 +156,7 @@ impl Source {
     fn catch_up(&mut self, now: Now) {
         let Ok(pattern) = &self.pattern else { return };
         let mut names: Vec<OsString> = Vec::new();
-        names.extend(self.tails.iter().filter(|tail| tail.replaced && !tail.live).map(|tail| tail.began.clone()));
+        names.extend(self.tails.iter().filter(|tail| !tail.live).map(|tail| tail.began.clone()));
         names.sort();
         names.dedup();
         for name in names {
@@ -179,6 +179,12 @@ impl Source {
                 tail.replaced = true;
                 tail.announce = Some(crate::clean!("{}: rotated here", name.display()));
                 between.push((changed, place_in_line(&other), tail));
+            }
+            if !between.is_empty() {
+                self.tails
+                    .iter_mut()
+                    .filter(|tail| tail.began == name && !tail.live)
+                    .for_each(|tail| tail.replaced = true);
             }
             between.sort_by_key(|(changed, place, _)| (*changed, *place));
             // Before the file that has the name now.
