@@ -240,7 +240,7 @@ fn find(pattern: &Pattern, tails: &[Tail]) -> (Vec<Found>, Option<(OsString, io:
     for name in names {
         match rustix::fs::stat(pattern.path(&name)) {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
-                found.push(Found { name, stat })
+                found.push(Found { name, stat });
             }
             Ok(_) if pattern.is_literal() => fault = Some((name, io::ErrorKind::InvalidInput.into())),
             Ok(_) | Err(rustix::io::Errno::NOENT) => {}

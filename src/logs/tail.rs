@@ -3,6 +3,7 @@
 use super::cutter::Cutter;
 use super::format::Format;
 use crate::base::{Clean, LogLine, Mono, Now};
+use core::mem;
 use rustix::fs::{FileType, Mode, OFlags, SeekFrom, Stat};
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -166,7 +167,7 @@ impl Tail {
         let (size, stop) = (now.0, now.0.min(self.offset + LOOK));
         let understood = size.saturating_sub(UNDERSTOOD);
         while self.offset < stop {
-            let mut chunk = core::mem::take(&mut pass.chunk);
+            let mut chunk = mem::take(&mut pass.chunk);
             chunk.resize(CHUNK, 0);
             let read = self.file.read_at(&mut chunk, self.offset);
             if let Ok(read) = read {
@@ -228,7 +229,7 @@ impl Tail {
         pass.mark(crate::clean!("{}: emptied by its owner, read from its beginning", self.name.display()));
         self.offset = rustix::fs::seek(&self.file, SeekFrom::Data(0)).unwrap_or(0);
         self.before.clear();
-        self.former_head = core::mem::take(&mut self.identity.head);
+        self.former_head = mem::take(&mut self.identity.head);
         self.hole = true;
     }
 }

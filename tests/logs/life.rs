@@ -10,7 +10,7 @@ use watchkeeper::logs::{Format, LogSource};
 #[test]
 fn of_a_file_that_was_there_the_end_is_shown() {
     let mut bench = Bench::new(10_000);
-    let old: String = (0..1_000).map(|n| format!("old {n}\n")).collect();
+    let old = (0..1_000).map(|n| format!("old {n}\n")).collect::<Vec<_>>().concat();
     bench.write("app.log", old.as_bytes());
     bench.write("app.log", b"half a li");
     bench.follow("app.log");

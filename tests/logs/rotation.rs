@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{Seek as _, SeekFrom, Write as _};
 
 fn text(numbers: core::ops::Range<usize>) -> String {
-    numbers.map(|n| format!("line {n}\n")).collect()
+    numbers.map(|n| format!("line {n}\n")).collect::<Vec<_>>().concat()
 }
 
 fn numbers(bench: &Bench) -> Vec<usize> {
