@@ -73,13 +73,6 @@ impl Block {
         }
     }
 
-    /// Forgets one column, so that another series may use it.
-    pub(super) fn clear(&mut self, column: usize) {
-        if let Some(cells) = self.values.get_mut(column * ROWS..(column + 1) * ROWS) {
-            cells.fill(f64::from_bits(GAP));
-        }
-    }
-
     /// The ticks in `from..=to` with the column's values.
     pub(super) fn points(&self, column: usize, from: Mono, to: Mono) -> impl Iterator<Item = (Mono, Option<f64>)> + '_ {
         let first = self.times.partition_point(|at| *at < from);
