@@ -7,6 +7,7 @@ use super::source::Source;
 use super::tail::Pass;
 use super::watch::{Look, Watches};
 use crate::base::{Clock, Fault};
+use core::mem;
 use core::time::Duration;
 use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::{Errno, write};
@@ -117,7 +118,7 @@ impl Worker {
     fn look(&mut self) {
         for (at, source) in self.sources.iter_mut().enumerate() {
             let Some(look) = self.looks.get_mut(at) else { continue };
-            let thorough = core::mem::take(look);
+            let thorough = mem::take(look);
             if thorough == Look::Away {
                 continue;
             }

@@ -2,6 +2,7 @@
 
 use crate::base::{Fault, LogLine, Now};
 use crate::sys::bell::Bell;
+use core::mem;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -54,8 +55,8 @@ impl LogMailbox {
             slot.bytes = 0;
             LogBatch {
                 source: Arc::clone(&slot.source),
-                lines: core::mem::take(&mut slot.lines).into(),
-                dropped: core::mem::take(&mut slot.dropped),
+                lines: mem::take(&mut slot.lines).into(),
+                dropped: mem::take(&mut slot.dropped),
                 failure: slot.failure.clone(),
             }
         })

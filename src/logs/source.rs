@@ -6,7 +6,7 @@ use super::tail::{Identity, Pass, Tail, changed, number};
 use crate::base::{Fault, Mono, Now};
 use core::time::Duration;
 use rustix::fs::{FileType, Stat};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::sync::Arc;
@@ -31,8 +31,8 @@ pub(super) struct Source {
     pub(super) tails: Vec<Tail>,
     /// Files that were read to their end and closed.
     done: VecDeque<Identity>,
-    /// Names that could not be opened: when they can, they are not new.
-    refused: Vec<OsString>,
+    /// Names that were there and could not be followed: when they can, they are not new.
+    passed_over: BTreeSet<OsString>,
     started: bool,
     failure: Option<Fault>,
 }
@@ -51,7 +51,7 @@ impl Source {
             spec,
             tails: Vec::new(),
             done: VecDeque::new(),
-            refused: Vec::new(),
+            passed_over: BTreeSet::new(),
             started: false,
             failure: None,
         }
@@ -72,6 +72,10 @@ impl Source {
         if let Some((name, error)) = fault {
             self.fail(&name, &error);
         }
+        if !self.passed_over.is_empty() {
+            let there: BTreeSet<&OsString> = found.iter().map(|file| &file.name).collect();
+            self.passed_over.retain(|name| there.contains(name));
+        }
         for tail in &mut self.tails {
             tail.live = false;
         }
@@ -82,8 +86,9 @@ impl Source {
             let fault = Fault::new(what).at(&self.spec.pattern, 0, 0).hint("Narrow the pattern.");
             self.failure.get_or_insert(fault);
         }
-        let newest = found.len().saturating_sub(surplus + 1);
-        for (at, file) in found.drain(..).skip(surplus).enumerate() {
+        self.passed_over.extend(found.drain(..surplus).map(|file| file.name));
+        let newest = found.len().saturating_sub(1);
+        for (at, file) in found.into_iter().enumerate() {
             self.meet(file, at == newest, now);
         }
         for tail in self.tails.iter_mut().filter(|tail| surplus > 0 && !tail.live) {
@@ -126,17 +131,14 @@ impl Source {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return,
             Err(error) => {
                 self.fail(&file.name, &error);
-                if !self.refused.contains(&file.name) {
-                    self.refused.push(file.name);
-                }
+                self.passed_over.insert(file.name);
                 return;
             }
         };
-        if self.done.iter().any(|done| done.is(&tail.identity)) {
-            return;
-        }
-        let refused = self.refused.iter().position(|name| *name == tail.name).map(|at| self.refused.swap_remove(at));
-        if !self.started || refused.is_some() {
+        let passed_over = self.passed_over.remove(&tail.name);
+        if let Some(known) = self.done.iter().find(|done| done.is(&tail.identity)) {
+            tail.resume(known);
+        } else if !self.started || passed_over {
             // What was there before us is history: the end of it is enough.
             let backlog = if newest { BACKLOG } else { 0 };
             if let Err(error) = tail.skip_to_last(backlog) {
@@ -156,7 +158,7 @@ impl Source {
     fn catch_up(&mut self, now: Now) {
         let Ok(pattern) = &self.pattern else { return };
         let mut names: Vec<OsString> = Vec::new();
-        names.extend(self.tails.iter().filter(|tail| tail.replaced && !tail.live).map(|tail| tail.began.clone()));
+        names.extend(self.tails.iter().filter(|tail| !tail.live).map(|tail| tail.began.clone()));
         names.sort();
         names.dedup();
         for name in names {
@@ -179,6 +181,12 @@ impl Source {
                 tail.replaced = true;
                 tail.announce = Some(crate::clean!("{}: rotated here", name.display()));
                 between.push((changed, place_in_line(&other), tail));
+            }
+            if !between.is_empty() {
+                self.tails
+                    .iter_mut()
+                    .filter(|tail| tail.began == name && !tail.live)
+                    .for_each(|tail| tail.replaced = true);
             }
             between.sort_by_key(|(changed, place, _)| (*changed, *place));
             // Before the file that has the name now.
@@ -234,7 +242,7 @@ fn find(pattern: &Pattern, tails: &[Tail]) -> (Vec<Found>, Option<(OsString, io:
     for name in names {
         match rustix::fs::stat(pattern.path(&name)) {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => {
-                found.push(Found { name, stat })
+                found.push(Found { name, stat });
             }
             Ok(_) if pattern.is_literal() => fault = Some((name, io::ErrorKind::InvalidInput.into())),
             Ok(_) | Err(rustix::io::Errno::NOENT) => {}

@@ -3,6 +3,7 @@
 use super::cutter::Cutter;
 use super::format::Format;
 use crate::base::{Clean, LogLine, Mono, Now};
+use core::mem;
 use rustix::fs::{FileType, Mode, OFlags, SeekFrom, Stat};
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -48,6 +49,8 @@ impl Pass {
 pub(super) struct Identity {
     pub(super) number: (u64, u64),
     pub(super) head: Vec<u8>,
+    /// How far it has been read.
+    offset: u64,
 }
 
 impl Identity {
@@ -74,7 +77,6 @@ pub(super) struct Tail {
     pub(super) grew: Mono,
     /// The kernel's watch on it.
     pub(super) watch: Option<i32>,
-    offset: u64,
     before: Vec<u8>,
     size_and_time: (u64, (i64, i64)),
     cutter: Cutter,
@@ -96,7 +98,7 @@ impl Tail {
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
             return Err(io::Error::from(io::ErrorKind::InvalidInput));
         }
-        let identity = Identity { number: number(&stat), head: head(&file, HEAD) };
+        let identity = Identity { number: number(&stat), head: head(&file, HEAD), offset: 0 };
         Ok(Self {
             file,
             began: name.clone(),
@@ -107,7 +109,6 @@ impl Tail {
             announce: None,
             grew: now.mono,
             watch: None,
-            offset: 0,
             before: Vec::new(),
             size_and_time: (0, (0, 0)),
             cutter: Cutter::default(),
@@ -131,10 +132,15 @@ impl Tail {
             // The oldest line of the stretch has lost its beginning.
             None => memchr::memchr(b'\n', &chunk).map_or(0, |end| end + 1),
         };
-        self.offset = from + u64::try_from(start).unwrap_or(0);
+        self.identity.offset = from + u64::try_from(start).unwrap_or(0);
         let passed = chunk.get(..start).unwrap_or_default();
         self.before = passed.get(start.saturating_sub(BEFORE)..).unwrap_or_default().to_vec();
         Ok(())
+    }
+
+    /// Goes on where a file that was closed had been read to.
+    pub(super) fn resume(&mut self, known: &Identity) {
+        self.identity = known.clone();
     }
 
     /// The size and the time of the last change as they are now, and whether the file still has a name.
@@ -156,19 +162,19 @@ impl Tail {
         if let Some(sentence) = self.announce.take() {
             pass.mark(sentence);
         }
-        if now == self.size_and_time && now.0 == self.offset {
+        if now == self.size_and_time && now.0 == self.identity.offset {
             return Ok(());
         }
         self.size_and_time = now;
         if self.was_cut(now.0)? {
             self.begin_again(pass);
         }
-        let (size, stop) = (now.0, now.0.min(self.offset + LOOK));
+        let (size, stop) = (now.0, now.0.min(self.identity.offset + LOOK));
         let understood = size.saturating_sub(UNDERSTOOD);
-        while self.offset < stop {
-            let mut chunk = core::mem::take(&mut pass.chunk);
+        while self.identity.offset < stop {
+            let mut chunk = mem::take(&mut pass.chunk);
             chunk.resize(CHUNK, 0);
-            let read = self.file.read_at(&mut chunk, self.offset);
+            let read = self.file.read_at(&mut chunk, self.identity.offset);
             if let Ok(read) = read {
                 self.take(chunk.get(..read).unwrap_or_default(), understood, pass);
             }
@@ -178,7 +184,7 @@ impl Tail {
             }
             self.grew = pass.now.mono;
         }
-        pass.more |= self.offset < size;
+        pass.more |= self.identity.offset < size;
         if self.identity.head.len() < HEAD {
             self.identity.head = head(&self.file, HEAD);
         }
@@ -194,7 +200,7 @@ impl Tail {
     }
 
     fn take(&mut self, chunk: &[u8], understood: u64, pass: &mut Pass) {
-        self.offset += u64::try_from(chunk.len()).unwrap_or(0);
+        self.identity.offset += u64::try_from(chunk.len()).unwrap_or(0);
         self.before.extend_from_slice(chunk.get(chunk.len().saturating_sub(BEFORE)..).unwrap_or_default());
         self.before.drain(..self.before.len().saturating_sub(BEFORE));
         let mut text = chunk;
@@ -204,7 +210,7 @@ impl Tail {
             self.hole = text.is_empty();
         }
         let Pass { now, format, lines, dropped, .. } = pass;
-        if self.offset <= understood {
+        if self.identity.offset <= understood {
             self.cutter.feed(text, |_, _| *dropped += 1);
         } else {
             self.cutter.feed(text, |line, more| lines.push_back((*now, format.read(line, more))));
@@ -213,12 +219,12 @@ impl Tail {
 
     /// Shorter than our place, or other bytes before it: it was emptied and written again.
     fn was_cut(&self, size: u64) -> io::Result<bool> {
-        if size < self.offset {
+        if size < self.identity.offset {
             return Ok(true);
         }
         let mut now = [0; BEFORE];
         let Some(now) = now.get_mut(..self.before.len()) else { return Ok(false) };
-        let at = self.offset.saturating_sub(u64::try_from(self.before.len()).unwrap_or(0));
+        let at = self.identity.offset.saturating_sub(u64::try_from(self.before.len()).unwrap_or(0));
         let read = self.file.read_at(now, at)?;
         Ok(read == self.before.len() && *now != *self.before)
     }
@@ -226,9 +232,9 @@ impl Tail {
     fn begin_again(&mut self, pass: &mut Pass) {
         self.finish(pass);
         pass.mark(crate::clean!("{}: emptied by its owner, read from its beginning", self.name.display()));
-        self.offset = rustix::fs::seek(&self.file, SeekFrom::Data(0)).unwrap_or(0);
+        self.identity.offset = rustix::fs::seek(&self.file, SeekFrom::Data(0)).unwrap_or(0);
         self.before.clear();
-        self.former_head = core::mem::take(&mut self.identity.head);
+        self.former_head = mem::take(&mut self.identity.head);
         self.hole = true;
     }
 }

@@ -7,6 +7,9 @@ pub mod book;
 mod row;
 pub mod selector;
 
+#[cfg(test)]
+mod tests;
+
 pub use bands::Bands;
 pub use book::{Book, Finding, FindingState, Transition, Watch};
 pub use selector::parse_selector;

@@ -9,9 +9,9 @@ use std::sync::Arc;
 /// A level changes, an alert fires or clears, when so many ticks in a row say so.
 const TICKS: usize = 3;
 /// Without data for so long, an alert is not known any more.
-const LOST: Duration = Duration::from_secs(300);
+const LOST: Duration = Duration::from_mins(5);
 /// A resolved alert is shown for so long.
-const KEPT: Duration = Duration::from_secs(900);
+const KEPT: Duration = Duration::from_mins(15);
 
 #[derive(Debug)]
 pub(super) struct Row {
@@ -210,12 +210,11 @@ impl Row {
 
     /// Data is back: an alert that was up is up again until the ticks say otherwise.
     fn find(&mut self, now: Now) {
-        match self.firing_since {
-            Some(since) => self.enter(FindingState::Firing, since),
-            None => {
-                self.level = Level::Unknown;
-                self.enter(FindingState::Inactive, now);
-            }
+        if let Some(since) = self.firing_since {
+            self.enter(FindingState::Firing, since);
+        } else {
+            self.level = Level::Unknown;
+            self.enter(FindingState::Inactive, now);
         }
     }
 

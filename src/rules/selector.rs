@@ -1,4 +1,4 @@
-//! Reads a plain PromQL selector. The one module that knows the parser crate, so that it can be replaced.
+//! Reads a plain selector of `PromQL`. The one module that knows the parser crate, so that it can be replaced.
 
 use crate::base::{Clean, Fault};
 use crate::store::{MatchOp, Matcher, Selector};
@@ -11,7 +11,7 @@ const LONGEST: usize = 4 * 1024;
 /// The selector that a text means.
 ///
 /// # Errors
-/// A sentence when it is no PromQL, or more than a plain selector.
+/// A sentence when it is no `PromQL`, or more than a plain selector.
 pub fn parse_selector(text: &str) -> Result<Selector, Fault> {
     if text.len() > LONGEST {
         return Err(Fault::new(format!("the query is {} bytes long; at most {LONGEST} are read.", text.len())));

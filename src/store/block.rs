@@ -2,6 +2,7 @@
 //! Columns lie one after the other in one buffer, so that reading a series is a walk over neighbours.
 
 use crate::base::Mono;
+use core::iter;
 
 /// Ticks in a block: small enough that the last, half-empty one costs little.
 pub(super) const ROWS: usize = 64;
@@ -72,24 +73,19 @@ impl Block {
         }
     }
 
-    /// Forgets one column, so that another series may use it.
-    pub(super) fn clear(&mut self, column: usize) {
-        if let Some(cells) = self.values.get_mut(column * ROWS..(column + 1) * ROWS) {
-            cells.fill(f64::from_bits(GAP));
-        }
-    }
-
     /// The ticks in `from..=to` with the column's values.
     pub(super) fn points(&self, column: usize, from: Mono, to: Mono) -> impl Iterator<Item = (Mono, Option<f64>)> + '_ {
         let first = self.times.partition_point(|at| *at < from);
         let times = self.times.get(first..).unwrap_or_default().iter().copied().take_while(move |at| *at <= to);
         let cells = self.values.get(column * ROWS + first..).unwrap_or_default();
-        times.zip(cells.iter().map(Some).chain(core::iter::repeat(None))).map(|(at, cell)| (at, cell.and_then(present)))
+        times
+            .zip(cells.iter().copied().map(Some).chain(iter::repeat(None)))
+            .map(|(at, cell)| (at, cell.and_then(present)))
     }
 }
 
-fn present(cell: &f64) -> Option<f64> {
-    (cell.to_bits() != GAP).then_some(*cell)
+fn present(cell: f64) -> Option<f64> {
+    (cell.to_bits() != GAP).then_some(cell)
 }
 
 #[cfg(test)]

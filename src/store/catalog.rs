@@ -47,13 +47,12 @@ impl Catalog {
 
     /// Takes a series in; `None` when handles have run out.
     pub(super) fn add(&mut self, series: Series) -> Option<SeriesId> {
-        let slot = match self.free.pop() {
-            Some(slot) => slot,
-            None => {
-                let slot = u32::try_from(self.slots.len()).ok()?;
-                self.slots.push(Slot::default());
-                slot
-            }
+        let slot = if let Some(slot) = self.free.pop() {
+            slot
+        } else {
+            let slot = u32::try_from(self.slots.len()).ok()?;
+            self.slots.push(Slot::default());
+            slot
         };
         let place = self.slots.get_mut(usize::try_from(slot).ok()?)?;
         let id = SeriesId { slot, life: place.life };

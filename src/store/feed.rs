@@ -61,14 +61,12 @@ impl Feed {
         })
     }
 
+    /// Frees a column. What it holds is older than any point that is still handed out.
     pub(super) fn forget(&mut self, key: &SeriesKey, column: usize) {
         self.index.remove(key);
         if let Some(place) = self.columns.get_mut(column) {
             *place = None;
             self.free.push(column);
-        }
-        for block in &mut self.blocks {
-            block.clear(column);
         }
     }
 }

@@ -9,6 +9,9 @@ pub mod lines;
 pub mod selector;
 pub mod series;
 
+#[cfg(test)]
+mod tests;
+
 pub use catalog::SeriesId;
 pub use feed::SamplerHealth;
 pub use lines::{LogRing, LogStore};

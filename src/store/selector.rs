@@ -1,4 +1,4 @@
-//! A plain vector selector as data: which series are meant. `rules` parses it from PromQL; nothing here does.
+//! A plain vector selector as data: which series are meant. `rules` parses it from `PromQL`; nothing here does.
 
 use crate::base::{Clean, SeriesKey};
 use regex::Regex;

@@ -12,59 +12,59 @@ use watchkeeper::sys::bell::Bell;
 use watchkeeper::sys::clock::RealClock;
 
 /// Only a guard against hanging; nothing is measured by it.
-const GUARD: Duration = Duration::from_secs(60);
+const GUARD: Duration = Duration::from_mins(1);
 
-pub struct Bench {
-    pub dir: TempDir,
-    pub mailbox: Arc<LogMailbox>,
-    pub lines: Vec<LogLine>,
-    pub dropped: u64,
-    pub failure: Option<Fault>,
+pub(crate) struct Bench {
+    pub(crate) dir: TempDir,
+    pub(crate) mailbox: Arc<LogMailbox>,
+    pub(crate) lines: Vec<LogLine>,
+    pub(crate) dropped: u64,
+    pub(crate) failure: Option<Fault>,
     bell: Arc<Bell>,
     follower: Option<Follower>,
 }
 
 impl Bench {
-    pub fn new(capacity: usize) -> Self {
+    pub(crate) fn new(capacity: usize) -> Self {
         let bell = Arc::new(Bell::default());
         let mailbox = Arc::new(LogMailbox::new(Arc::clone(&bell), capacity));
         let dir = tempfile::tempdir().expect("a folder");
         Self { dir, mailbox, lines: Vec::new(), dropped: 0, failure: None, bell, follower: None }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    pub fn append(&self, name: &str) -> File {
+    pub(crate) fn append(&self, name: &str) -> File {
         OpenOptions::new().create(true).append(true).open(self.path(name)).expect("opens")
     }
 
-    pub fn write(&self, name: &str, text: &[u8]) {
+    pub(crate) fn write(&self, name: &str, text: &[u8]) {
         self.append(name).write_all(text).expect("writes");
     }
 
-    pub fn source(&self, pattern: &str) -> LogSource {
+    pub(crate) fn source(&self, pattern: &str) -> LogSource {
         let pattern = self.path(pattern).to_string_lossy().into_owned();
         LogSource { name: "app".into(), pattern, format: Format::Plain }
     }
 
-    pub fn follow(&mut self, pattern: &str) {
+    pub(crate) fn follow(&mut self, pattern: &str) {
         let sources = vec![self.source(pattern)];
         self.follow_all(sources);
     }
 
-    pub fn follow_all(&mut self, sources: Vec<LogSource>) {
+    pub(crate) fn follow_all(&mut self, sources: Vec<LogSource>) {
         let follower = Follower::start(sources, Arc::clone(&self.mailbox), Arc::new(RealClock)).expect("starts");
         self.follower = Some(follower);
     }
 
-    pub fn stop(&mut self) {
+    pub(crate) fn stop(&mut self) {
         self.follower = None;
     }
 
     /// Takes in what has come.
-    pub fn drain(&mut self) {
+    pub(crate) fn drain(&mut self) {
         for batch in self.mailbox.drain() {
             self.lines.extend(batch.lines.into_iter().map(|(_, line)| line));
             self.dropped += batch.dropped;
@@ -73,7 +73,7 @@ impl Bench {
     }
 
     /// Waits until what has come satisfies `done`.
-    pub fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
+    pub(crate) fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
         let begun = Instant::now();
         loop {
             self.drain();
@@ -86,15 +86,15 @@ impl Bench {
     }
 
     /// The lines that are not of our own making.
-    pub fn shown(&self) -> Vec<String> {
+    pub(crate) fn shown(&self) -> Vec<String> {
         self.lines.iter().filter(|line| !line.marker).map(|line| line.message.to_string()).collect()
     }
 
-    pub fn has(&self, text: &str) -> bool {
+    pub(crate) fn has(&self, text: &str) -> bool {
         self.lines.iter().any(|line| !line.marker && line.message.as_str() == text)
     }
 
-    pub fn marks(&self) -> usize {
+    pub(crate) fn marks(&self) -> usize {
         self.lines.iter().filter(|line| line.marker).count()
     }
 }

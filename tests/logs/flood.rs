@@ -11,7 +11,10 @@ fn shown_and_dropped_are_all_that_was_offered() {
     let mut file = bench.append("app.log");
     let mut offered = 0_u64;
     for burst in [10_u64, 300_000, 999, 5_000] {
-        let text: String = (offered..offered + burst).map(|n| format!("a line of the flood, number {n}\n")).collect();
+        let text = (offered..offered + burst)
+            .map(|n| format!("a line of the flood, number {n}\n"))
+            .collect::<Vec<_>>()
+            .concat();
         file.write_all(text.as_bytes()).expect("writes");
         offered += burst;
         let last = format!("a line of the flood, number {}", offered - 1);

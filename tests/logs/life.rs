@@ -4,13 +4,14 @@ use super::bench::Bench;
 use std::fs;
 use std::io::Write as _;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 use watchkeeper::base::LogLevel;
 use watchkeeper::logs::{Format, LogSource};
 
 #[test]
 fn of_a_file_that_was_there_the_end_is_shown() {
     let mut bench = Bench::new(10_000);
-    let old: String = (0..1_000).map(|n| format!("old {n}\n")).collect();
+    let old = (0..1_000).map(|n| format!("old {n}\n")).collect::<Vec<_>>().concat();
     bench.write("app.log", old.as_bytes());
     bench.write("app.log", b"half a li");
     bench.follow("app.log");
@@ -107,4 +108,31 @@ fn dropping_the_follower_ends_its_thread_at_once() {
     bench.until("one", |bench| bench.has("one"));
     bench.stop();
     bench.until("the thread lets go", |bench| Arc::strong_count(&bench.mailbox) == 1);
+}
+
+#[test]
+fn of_too_many_files_the_newest_are_followed_and_none_is_read_twice() {
+    let mut bench = Bench::new(1_000);
+    let name = |n: u64| format!("{n:02}.log");
+    for n in 0..40 {
+        bench.write(&name(n), format!("old {n}\n").as_bytes());
+        let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000 + n);
+        bench.append(&name(n)).set_modified(at).expect("sets its time");
+    }
+    bench.follow("*.log");
+    bench.until("the newest", |bench| bench.has("old 39"));
+    let sentence = bench.failure.as_ref().map(ToString::to_string).unwrap_or_default();
+    assert!(sentence.contains("40 files match; the 32 that changed last are followed."), "{sentence}");
+    for n in 0..8 {
+        bench.write(&name(n), format!("late {n}\n").as_bytes());
+        bench.until("each in its turn", |bench| bench.has(&format!("late {n}")));
+    }
+    // By now these had to make place.
+    for n in 8..12 {
+        bench.write(&name(n), format!("late {n}\n").as_bytes());
+        bench.until("each in its turn", |bench| bench.has(&format!("late {n}")));
+    }
+    let shown = bench.shown();
+    assert!((0..12).all(|n| shown.iter().filter(|line| **line == format!("late {n}")).count() == 1), "{shown:?}");
+    assert!(!bench.has("old 8") && !bench.has("old 20"), "history is not news: {shown:?}");
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{Seek as _, SeekFrom, Write as _};
 
 fn text(numbers: core::ops::Range<usize>) -> String {
-    numbers.map(|n| format!("line {n}\n")).collect()
+    numbers.map(|n| format!("line {n}\n")).collect::<Vec<_>>().concat()
 }
 
 fn numbers(bench: &Bench) -> Vec<usize> {
@@ -55,8 +55,10 @@ fn fifty_rotations_by_rename_at_full_speed() {
 #[test]
 fn fifty_rotations_by_rename_that_are_watched_stay_in_order() {
     let mut bench = Bench::new(100_000);
+    bench.write("app.log", text(0..1).as_bytes());
     bench.follow("*.log");
-    let mut next = 0;
+    bench.until("the first line", |bench| bench.has("line 0"));
+    let mut next = 1;
     for _ in 0..50 {
         let mut old = bench.append("app.log");
         old.write_all(text(next..next + 5).as_bytes()).expect("writes");
