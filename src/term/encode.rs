@@ -224,4 +224,5 @@ fn digits(value: usize) -> usize {
 }
 
 #[cfg(test)]
+#[path = "tests/encode.rs"]
 mod tests;

@@ -12,7 +12,7 @@ const BYTES: usize = 32;
 pub(super) fn columns(cell: &Cell) -> usize {
     match cell.symbol().as_bytes() {
         // Box drawing and blocks, the bulk of what is not ASCII, without a look into the tables.
-        [_] | [0xE2, 0x94 | 0x95 | 0x96, _] => 1,
+        [_] | [0xE2, 0x94..=0x96, _] => 1,
         _ => cell.symbol().width().clamp(1, 2),
     }
 }
@@ -60,7 +60,7 @@ enum Verdict {
 fn judge(symbol: &str) -> Verdict {
     match symbol.as_bytes() {
         [] => return Verdict::Empty,
-        [0x20..0x7F] | [0xE2, 0x94 | 0x95 | 0x96, _] => return Verdict::Fine(1),
+        [0x20..0x7F] | [0xE2, 0x94..=0x96, _] => return Verdict::Fine(1),
         bytes if bytes.len() > BYTES => return Verdict::Refused,
         _ => {}
     }
@@ -97,6 +97,7 @@ mod tests {
     use ratatui::text::Span;
     use ratatui::widgets::Widget;
 
+    #[expect(clippy::disallowed_methods, reason = "cells that no widget would draw")]
     fn pass(symbols: &[&str], utf8: bool) -> (String, u64) {
         let mut row: Vec<Cell> = symbols
             .iter()

@@ -61,9 +61,16 @@ struct Tty {
 /// non-blocking; only where nothing can be opened it is a copy of the shell's, and stays blocking.
 ///
 /// # Errors
-/// When there is no terminal, or one is open already.
+/// When there is no terminal, one is open already, or it belongs to another job and nobody can stop us.
 pub(super) fn open_tty() -> io::Result<()> {
     let (fd, blocking) = find()?;
+    if !is_ours(fd.as_fd()) {
+        // Started in the background: wait to be brought forward; the modes now are the shell's own.
+        signal::stop_self(false);
+    }
+    if !is_ours(fd.as_fd()) {
+        return Err(io::Error::new(io::ErrorKind::ResourceBusy, "the terminal belongs to another job"));
+    }
     let mut saved = tcgetattr(&fd)?;
     let found_raw = !saved.local_modes.intersects(LocalModes::ICANON | LocalModes::ECHO);
     let mut raw = saved.clone();
@@ -139,7 +146,11 @@ pub(super) fn give_away() {
 
 /// Whether the terminal's group is ours, so that we may use the terminal. True when nobody can tell.
 pub(super) fn in_foreground() -> bool {
-    tty().is_none_or(|fd| tcgetpgrp(fd).map_or(true, |group| group == rustix::process::getpgrp()))
+    tty().is_none_or(is_ours)
+}
+
+fn is_ours(tty: BorrowedFd<'_>) -> bool {
+    tcgetpgrp(tty).map_or(true, |group| group == rustix::process::getpgrp())
 }
 
 /// Whether the terminal may be written to.

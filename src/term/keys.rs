@@ -330,4 +330,5 @@ fn modifiers(parameter: u16) -> KeyModifiers {
 }
 
 #[cfg(test)]
+#[path = "tests/keys.rs"]
 mod tests;

@@ -58,11 +58,8 @@ fn panicked(info: &PanicHookInfo<'_>, reports: &Path) {
     if contained {
         return;
     }
-    let mut text = format!("watchkeeper: internal error at {place}; the terminal was restored.");
-    if let Some(report) = report {
-        text.push_str(&format!(" Report: {report}"));
-    }
-    text.push('\n');
+    let report = report.map_or_else(Clean::default, |path| clean!(" Report: {path}"));
+    let text = format!("watchkeeper: internal error at {place}; the terminal was restored.{report}\n");
     if !guard::is_hung_up() {
         let deadline = RealClock.now().mono + Duration::from_millis(100);
         guard::write_within(rustix::stdio::stderr().as_fd(), text.as_bytes(), deadline);

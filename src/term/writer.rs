@@ -24,6 +24,7 @@ const FENCE: &[u8] = b"\x1b[5n";
 
 /// What waits for the writer.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "four wishes that do not exclude one another")]
 struct Slot {
     frame: Option<Buffer>,
     spare: Option<Buffer>,

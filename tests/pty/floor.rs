@@ -194,6 +194,37 @@ fn control_z_gives_the_terminal_back_and_takes_it_again() {
     }
 }
 
+#[test]
+fn started_in_the_background_it_waits_to_be_brought_forward() {
+    let dir = dir();
+    let mut spec = spec(&dir, &[]);
+    spec.script = Some("set -m; \"$@\" & echo BACK; read line; jobs; fg >/dev/null; echo END $?");
+    let mut pty = Pty::spawn(&spec);
+    pty.wait_for("BACK");
+    wait_state(child_of(&pty), 'T');
+    assert!(pty.modes().local_modes.contains(LocalModes::ICANON | LocalModes::ECHO));
+    pty.send("\n");
+    pty.wait_for("found-raw false");
+    pty.send("q");
+    pty.wait_for("END 0");
+    assert_eq!(pty.status(), 0);
+    pty.assert_restored();
+}
+
+/// Waits for a state letter of `/proc/PID/stat`.
+fn wait_state(pid: rustix::process::Pid, wanted: char) {
+    let start = Instant::now();
+    loop {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap();
+        let state = stat.rsplit_once(") ").unwrap().1.chars().next();
+        if state == Some(wanted) {
+            return;
+        }
+        assert!(start.elapsed() < GUARD, "never {wanted}: {stat}");
+        std::thread::yield_now();
+    }
+}
+
 /// The program under the shell of a script.
 fn child_of(pty: &Pty) -> rustix::process::Pid {
     let pid = pty.pid().as_raw_nonzero();

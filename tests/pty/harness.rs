@@ -17,27 +17,27 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// No wait lasts longer; figures are not judged here.
-pub const GUARD: Duration = Duration::from_secs(30);
+pub(crate) const GUARD: Duration = Duration::from_secs(30);
 
 /// What to run, and how.
 #[derive(Clone)]
-pub struct Spec {
-    pub program: PathBuf,
-    pub args: Vec<String>,
-    pub env: Vec<(String, String)>,
+pub(crate) struct Spec {
+    pub(crate) program: PathBuf,
+    pub(crate) args: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
     /// Columns, rows.
-    pub size: (u16, u16),
+    pub(crate) size: (u16, u16),
     /// Started as `nohup` would.
-    pub ignore_hup: bool,
+    pub(crate) ignore_hup: bool,
     /// A shell script that runs the program as `"$@"`, with job control.
-    pub script: Option<&'static str>,
+    pub(crate) script: Option<&'static str>,
     /// The terminal is left raw by someone else.
-    pub raw: bool,
+    pub(crate) raw: bool,
 }
 
 impl Spec {
     /// A program with a plain environment on 80×24.
-    pub fn new(program: impl Into<PathBuf>) -> Self {
+    pub(crate) fn new(program: impl Into<PathBuf>) -> Self {
         let env = [("TERM", "xterm-256color"), ("LANG", "C.UTF-8"), ("RUST_BACKTRACE", "0")];
         Self {
             program: program.into(),
@@ -50,7 +50,7 @@ impl Spec {
         }
     }
 
-    pub fn args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+    pub(crate) fn args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
         self
     }
@@ -67,7 +67,7 @@ struct Seen {
 }
 
 /// A running program in its terminal.
-pub struct Pty {
+pub(crate) struct Pty {
     master: Option<Arc<OwnedFd>>,
     slave: OwnedFd,
     wake: Arc<OwnedFd>,
@@ -78,7 +78,7 @@ pub struct Pty {
 }
 
 impl Pty {
-    pub fn spawn(spec: &Spec) -> Self {
+    pub(crate) fn spawn(spec: &Spec) -> Self {
         let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
@@ -105,7 +105,7 @@ impl Pty {
         Self { master: Some(master), slave, wake, seen, reader: Some(reader), child, before }
     }
 
-    pub fn pid(&self) -> Pid {
+    pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 
@@ -115,7 +115,7 @@ impl Pty {
     }
 
     /// Waits until the screen (or the raw capture) is as wanted; fails with the screen when it never is.
-    pub fn wait(&self, what: &str, mut wanted: impl FnMut(&vt100::Screen, &[u8]) -> bool) {
+    pub(crate) fn wait(&self, what: &str, mut wanted: impl FnMut(&vt100::Screen, &[u8]) -> bool) {
         let seen = self.seen.0.lock().unwrap();
         let until = |seen: &mut Seen| !wanted(seen.parser.screen(), &seen.raw);
         let (seen, timeout) = self.seen.1.wait_timeout_while(seen, GUARD, until).unwrap();
@@ -123,22 +123,22 @@ impl Pty {
     }
 
     /// Waits until the screen holds a text.
-    pub fn wait_for(&self, text: &str) {
+    pub(crate) fn wait_for(&self, text: &str) {
         self.wait(text, |screen, _| screen.contents().contains(text));
     }
 
     /// The screen as text.
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         self.seen.0.lock().unwrap().parser.screen().contents()
     }
 
     /// Every byte so far.
-    pub fn raw(&self) -> Vec<u8> {
+    pub(crate) fn raw(&self) -> Vec<u8> {
         self.seen.0.lock().unwrap().raw.clone()
     }
 
     /// Types bytes.
-    pub fn send(&self, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn send(&self, bytes: impl AsRef<[u8]>) {
         let master = self.master.as_ref().expect("the terminal is gone");
         let mut rest = bytes.as_ref();
         while !rest.is_empty() {
@@ -147,27 +147,27 @@ impl Pty {
     }
 
     /// Columns, rows.
-    pub fn resize(&self, size: (u16, u16)) {
+    pub(crate) fn resize(&self, size: (u16, u16)) {
         self.change(|seen| seen.parser.screen_mut().set_size(nonzero(size.1), nonzero(size.0)));
         set_size(self.master.as_ref().expect("the terminal is gone"), size);
     }
 
     /// A terminal that does not read.
-    pub fn pause(&self, paused: bool) {
+    pub(crate) fn pause(&self, paused: bool) {
         self.change(|seen| seen.paused = paused);
     }
 
     /// Whether the terminal answers `CSI 5 n` (it does from the start).
-    pub fn answer(&self, answer: bool) {
+    pub(crate) fn answer(&self, answer: bool) {
         self.change(|seen| seen.answer = answer);
     }
 
-    pub fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).unwrap();
     }
 
     /// The terminal goes away.
-    pub fn hang_up(&mut self) {
+    pub(crate) fn hang_up(&mut self) {
         self.change(|seen| seen.closing = true);
         if let Some(reader) = self.reader.take() {
             reader.join().unwrap();
@@ -176,7 +176,7 @@ impl Pty {
     }
 
     /// Waits for the end without reaping; gives how long that took.
-    pub fn wait_end(&self) -> Duration {
+    pub(crate) fn wait_end(&self) -> Duration {
         let start = Instant::now();
         let process = pidfd_open(self.pid(), PidfdFlags::empty()).unwrap();
         let limit = Timespec::try_from(GUARD).unwrap();
@@ -186,14 +186,14 @@ impl Pty {
     }
 
     /// Waits for the end: the exit status, or the signal's number negated.
-    pub fn status(&mut self) -> i32 {
+    pub(crate) fn status(&mut self) -> i32 {
         self.wait_end();
         let status = self.child.wait().unwrap();
         status.code().or_else(|| status.signal().map(|number| -number)).unwrap()
     }
 
     /// Seconds of CPU so far; also of a program that has ended and was not reaped.
-    pub fn cpu(&self) -> f64 {
+    pub(crate) fn cpu(&self) -> f64 {
         let pid = self.pid().as_raw_nonzero();
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
         let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
@@ -202,29 +202,29 @@ impl Pty {
     }
 
     /// Resident bytes.
-    pub fn resident(&self) -> i64 {
+    pub(crate) fn resident(&self) -> i64 {
         let pid = self.pid().as_raw_nonzero();
         let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap();
         statm.split(' ').nth(1).unwrap().parse::<i64>().unwrap() * 4_096
     }
 
     /// The terminal's modes now.
-    pub fn modes(&self) -> Termios {
+    pub(crate) fn modes(&self) -> Termios {
         tcgetattr(&self.slave).unwrap()
     }
 
     /// The terminal's modes before the program came.
-    pub fn modes_before(&self) -> &Termios {
+    pub(crate) fn modes_before(&self) -> &Termios {
         &self.before
     }
 
     /// The flags of the open file that the program shares with us, as it would with a shell.
-    pub fn shared_flags(&self) -> OFlags {
+    pub(crate) fn shared_flags(&self) -> OFlags {
         rustix::fs::fcntl_getfl(&self.slave).unwrap()
     }
 
     /// After the end: all output is read, every byte of it is ours, termios and emitted modes are as before.
-    pub fn assert_restored(&self) {
+    pub(crate) fn assert_restored(&self) {
         // What the program wrote last may still be on its way.
         self.wait("the restored modes", |_, raw| only_our_sequences(raw).is_ok_and(|modes| modes.is_plain()));
         assert_eq!(format!("{:?}", self.modes()), format!("{:?}", self.before), "termios");
@@ -308,15 +308,15 @@ fn nonzero(value: u16) -> NonZero<u16> {
 
 /// The private modes that a stream of bytes has left switched on, and the cursor and the pen.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Modes {
-    pub on: std::collections::BTreeSet<u16>,
-    pub off: std::collections::BTreeSet<u16>,
-    pub pen: bool,
+pub(crate) struct Modes {
+    pub(crate) on: std::collections::BTreeSet<u16>,
+    pub(crate) off: std::collections::BTreeSet<u16>,
+    pub(crate) pen: bool,
 }
 
 impl Modes {
     /// As a terminal is for a shell: wrapping, showing the cursor, nothing else.
-    pub fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         self.on.iter().all(|mode| matches!(mode, 7 | 25))
             && !self.off.contains(&7)
             && !self.off.contains(&25)
@@ -326,7 +326,7 @@ impl Modes {
 
 /// Fails unless the bytes hold nothing but printable text and the sequences that the console itself sends.
 /// A sequence cut off at the very end passes. The clipboard (OSC 52) is not among them: see [`without_copies`].
-pub fn only_our_sequences(bytes: &[u8]) -> Result<Modes, String> {
+pub(crate) fn only_our_sequences(bytes: &[u8]) -> Result<Modes, String> {
     let mut modes = Modes::default();
     let mut rest = bytes;
     while let Some((first, after)) = rest.split_first() {
@@ -348,7 +348,7 @@ pub fn only_our_sequences(bytes: &[u8]) -> Result<Modes, String> {
 }
 
 /// The bytes without complete `OSC 52` copies to the clipboard, for programs that were asked to copy.
-pub fn without_copies(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn without_copies(bytes: &[u8]) -> Vec<u8> {
     let start = b"\x1b]52;c;";
     let mut out = Vec::new();
     let mut rest = bytes;
@@ -363,8 +363,11 @@ pub fn without_copies(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
+/// A sequence and what follows it.
+type Cut<'a> = Option<(&'a [u8], &'a [u8])>;
+
 /// Splits a CSI sequence off; `None` when it is cut off.
-fn csi(after: &[u8]) -> Result<Option<(&[u8], &[u8])>, String> {
+fn csi(after: &[u8]) -> Result<Cut<'_>, String> {
     match after.split_first() {
         None => return Ok(None),
         Some((b'[', _)) => {}
@@ -425,13 +428,19 @@ fn printable(rest: &[u8]) -> Result<&[u8], String> {
 }
 
 /// An example of this package, built from the sources as they are now.
-pub fn example(name: &str) -> PathBuf {
+pub(crate) fn example(name: &str) -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     let folder = BUILT.get_or_init(|| {
         // …/target/PROFILE/deps/pty-HASH
         let test = std::env::current_exe().unwrap();
         let profile = test.ancestors().nth(2).unwrap();
-        let mut build = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+        let mut build = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        // Build scripts watch what cargo tells a test about its package: they would run again, each time.
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")) {
+                build.env_remove(name);
+            }
+        }
         build.args(["build", "--quiet", "--examples", "--manifest-path"]);
         build.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));
         build.arg("--target-dir").arg(profile.parent().unwrap());

@@ -97,6 +97,7 @@ fn wide_characters_leave_no_halves() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a cell that no widget would draw")]
 fn what_the_gate_refuses_is_a_question_mark() {
     let mut bad = text(&["abc"]);
     bad[(1, 0)].set_symbol("\x1b]0;x\x07");
@@ -104,6 +105,21 @@ fn what_the_gate_refuses_is_a_question_mark() {
     let mut out = Vec::new();
     encoder.encode(bad, &mut out);
     assert_eq!((out.ends_with(b"a?c"), encoder.refused()), (true, 1));
+}
+
+#[test]
+fn any_size_will_do() {
+    let mut encoder = Encoder::new(Depth::Ansi256, true);
+    for (width, height) in [(1, 1), (0, 0), (500, 200), (20, 5), (0, 7), (2, 1), (250, 80)] {
+        let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+        buffer.set_style(buffer.area, Style::new().bg(Color::Rgb(1, 2, 3)));
+        if width > 1 && height > 0 {
+            buffer.set_string(0, height - 1, "中", Style::new());
+        }
+        let mut out = Vec::new();
+        encoder.encode(buffer, &mut out);
+        assert_eq!(out.is_empty(), width == 0);
+    }
 }
 
 fn style() -> impl Strategy<Value = Style> {
