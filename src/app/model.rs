@@ -4,9 +4,9 @@ use super::board::Board;
 use super::log_view::LogView;
 use super::prompt::Prompt;
 use super::run::Run;
-use crate::base::{Clean, Fault, Level, Now};
 use crate::action::mode::Mode;
 use crate::action::plan::Support;
+use crate::base::{Clean, Fault, Level, Now};
 use crate::command::Context;
 use crate::input::Keymap;
 use crate::rules::{Book, Finding, FindingState};
@@ -139,7 +139,9 @@ impl Model {
         self.book
             .findings()
             .iter()
-            .filter(|finding| matches!(finding.state, FindingState::Firing | FindingState::Clearing | FindingState::NoData))
+            .filter(|finding| {
+                matches!(finding.state, FindingState::Firing | FindingState::Clearing | FindingState::NoData)
+            })
             .collect()
     }
 

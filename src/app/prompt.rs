@@ -205,7 +205,9 @@ fn key_input(key: &KeyEvent) -> GateInput {
         KeyCode::Char('c' | 'd') | KeyCode::Esc => GateKey::Cancel,
         KeyCode::Enter if bare => GateKey::Enter,
         KeyCode::Backspace => GateKey::Backspace,
-        KeyCode::Up | KeyCode::Down | KeyCode::PageUp | KeyCode::PageDown | KeyCode::Home | KeyCode::End => GateKey::Scroll,
+        KeyCode::Up | KeyCode::Down | KeyCode::PageUp | KeyCode::PageDown | KeyCode::Home | KeyCode::End => {
+            GateKey::Scroll
+        }
         _ => GateKey::Other,
     })
 }
@@ -251,7 +253,11 @@ fn accepted(model: &mut Model, acceptance: Box<Acceptance>) -> Vec<Effect> {
     model.overlay = Overlay::None;
     if acceptance.plan.is_arming() {
         model.session.mode = model.session.mode.arm(model.now.mono);
-        model.session.say(clean!("ARMED: actions can be confirmed until 15 minutes pass without a key."), Level::Warning, model.now);
+        model.session.say(
+            clean!("ARMED: actions can be confirmed until 15 minutes pass without a key."),
+            Level::Warning,
+            model.now,
+        );
         let mut out = vec![Effect::Record(Entry::Armed { confirm: acceptance.confirm })];
         if let Some(action) = model.session.after_arming.take() {
             out.extend(plan(model, action));

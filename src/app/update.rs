@@ -210,7 +210,9 @@ fn copy(model: &mut Model) -> Vec<Effect> {
         Overlay::Run => model.run.as_ref().map(|run| run.plan.what.lines.clone()).unwrap_or_default(),
         Overlay::Faults(_) => model.session.faults.iter().map(|fault| clean!("{fault}")).collect(),
         Overlay::None => match model.focused_log() {
-            Some((view, ring)) => ring.get(view.lowest(ring)).map(|(_, line)| line.message.clone()).into_iter().collect(),
+            Some((view, ring)) => {
+                ring.get(view.lowest(ring)).map(|(_, line)| line.message.clone()).into_iter().collect()
+            }
             None => Vec::new(),
         },
         _ => Vec::new(),
@@ -232,7 +234,8 @@ fn open(model: &mut Model) -> Vec<Effect> {
         model.overlay = Overlay::Run;
         return Vec::new();
     }
-    let remedy = model.current_alert().map(|alert| model.book.watch(alert.watch).and_then(|watch| watch.remedy.clone()));
+    let remedy =
+        model.current_alert().map(|alert| model.book.watch(alert.watch).and_then(|watch| watch.remedy.clone()));
     match remedy {
         Some(Some(action)) => return prompt::plan(model, action),
         Some(None) => model.session.say(clean!("No action is declared for this alert."), Level::Note, model.now),

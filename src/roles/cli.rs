@@ -99,8 +99,12 @@ pub fn main() -> u8 {
         None => look(&cli.look.into_options()),
         Some(Role::Demo { scenario, seed }) => demo(cli.look.into_options(), scenario, seed),
         Some(Role::Validate { profile }) => validate::validate(&profile, &mut std::io::stdout().lock()),
-        Some(Role::Journal { what: JournalTool::Show, state }) => journal_tool::show(state, &mut std::io::stdout().lock()),
-        Some(Role::Journal { what: JournalTool::Verify, state }) => journal_tool::verify(state, &mut std::io::stdout().lock()),
+        Some(Role::Journal { what: JournalTool::Show, state }) => {
+            journal_tool::show(state, &mut std::io::stdout().lock())
+        }
+        Some(Role::Journal { what: JournalTool::Verify, state }) => {
+            journal_tool::verify(state, &mut std::io::stdout().lock())
+        }
         Some(Role::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "watchkeeper", &mut std::io::stdout().lock());
             Ok(0)
@@ -137,6 +141,12 @@ fn status(code: i32) -> u8 {
 
 impl Look {
     fn into_options(self) -> Options {
-        Options { profile: self.profile, theme: self.theme, keymap: self.keymap, read_only: self.read_only, state_dir: None }
+        Options {
+            profile: self.profile,
+            theme: self.theme,
+            keymap: self.keymap,
+            read_only: self.read_only,
+            state_dir: None,
+        }
     }
 }

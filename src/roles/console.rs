@@ -55,7 +55,18 @@ impl Console {
         let begun = clock.now().mono;
         let mut effects = Effects::new(&started, Arc::clone(&bell));
         effects.recover(&started.look.shared);
-        Self { clock, bell, started, effects, drawn: None, dirty: true, urgent: false, tick: begun, begun, leaving: false }
+        Self {
+            clock,
+            bell,
+            started,
+            effects,
+            drawn: None,
+            dirty: true,
+            urgent: false,
+            tick: begun,
+            begun,
+            leaving: false,
+        }
     }
 
     /// One turn of the loop; false when it is time to leave.
@@ -91,7 +102,9 @@ impl Console {
             self.apply(Msg::Input(at, input), now);
             self.urgent = true;
         }
-        if self.started.terminal.stalled_for().is_some_and(|gone| gone > STALLED) != self.started.look.model.session.stalled {
+        if self.started.terminal.stalled_for().is_some_and(|gone| gone > STALLED)
+            != self.started.look.model.session.stalled
+        {
             let stalled = !self.started.look.model.session.stalled;
             self.apply(Msg::Stalled(stalled), now);
         }

@@ -79,7 +79,12 @@ impl Effects {
                 }
             }
             // The console carries these out: they are the terminal's.
-            Effect::DiscardInput | Effect::Fence(_) | Effect::Copy(_) | Effect::Redraw | Effect::Suspend | Effect::Quit => {}
+            Effect::DiscardInput
+            | Effect::Fence(_)
+            | Effect::Copy(_)
+            | Effect::Redraw
+            | Effect::Suspend
+            | Effect::Quit => {}
         }
     }
 

@@ -14,4 +14,3 @@ pub mod setup;
 pub mod snapshot;
 pub mod twin;
 pub mod validate;
-//! The only wiring: console loop, runner, headless, demo and twin; the only interpreter of effects.

@@ -48,8 +48,10 @@ impl Eyes {
         let mut store = Store::new(Limits::default());
         let jobs = jobs(plan, &mut store)?;
         let queries = plan.queries();
-        let queries: Vec<(String, Selector)> =
-            queries.into_iter().map(|query| parse_selector(&query).map(|parsed| (query, parsed))).collect::<Result<_, _>>()?;
+        let queries: Vec<(String, Selector)> = queries
+            .into_iter()
+            .map(|query| parse_selector(&query).map(|parsed| (query, parsed)))
+            .collect::<Result<_, _>>()?;
         let seed = u64::try_from(random::bits() & u128::from(u64::MAX)).unwrap_or(0);
         let clock: Arc<dyn Clock> = Arc::new(RealClock);
         let supervisor = Supervisor::start(jobs, Arc::clone(&mailbox), clock, seed, runtime.handle());

@@ -45,8 +45,7 @@ fn taken(store: &Store, query: &str, now: Mono) -> Taken {
         _ => Err(Fault::new(format!("`{query}` has no fresh value.")).hint("A plan never rests on a stale one.")),
     };
     let points = store.points(id, now - WINDOW, now + Duration::from_secs(1));
-    let recent =
-        points.filter_map(|(at, value)| value.map(|value| (at, value))).collect();
+    let recent = points.filter_map(|(at, value)| value.map(|value| (at, value))).collect();
     Taken { reading, recent }
 }
 

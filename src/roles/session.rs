@@ -19,10 +19,10 @@ use crate::sys::clock::RealClock;
 use crate::sys::host::{Host, Login};
 use crate::sys::{paths, random};
 use crate::term::{Caps, Terminal};
+use core::time::Duration;
 use serde_json::json;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use core::time::Duration;
 use std::sync::Arc;
 
 /// Log lines that wait for the loop at most; more are dropped and counted.
@@ -128,7 +128,8 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
     let profile_name = absolute(options.profile.as_deref().unwrap_or("host"));
     let profile = load(&profile_name, &search);
     let setup = setup::setup(&profile, host.name.clone(), &mut store);
-    let (samples, lines) = (Arc::new(Mailbox::new(Arc::clone(bell))), Arc::new(LogMailbox::new(Arc::clone(bell), LINES)));
+    let (samples, lines) =
+        (Arc::new(Mailbox::new(Arc::clone(bell))), Arc::new(LogMailbox::new(Arc::clone(bell), LINES)));
     let log_views = setup.sources.iter().map(|source| LogView::follow(Arc::clone(&source.name))).collect();
     let engine = Engine::start(setup.jobs, setup.sources, &samples, &lines)?;
     let theme_name = options.theme.as_deref().unwrap_or("default");
@@ -206,7 +207,8 @@ impl Engine {
         let clock: Arc<dyn Clock> = Arc::new(RealClock);
         let seed = u64::try_from(random::bits() & u128::from(u64::MAX)).unwrap_or(0);
         let supervisor = Supervisor::start(jobs, Arc::clone(samples), Arc::clone(&clock), seed, runtime.handle());
-        let follower = if sources.is_empty() { None } else { Some(Follower::start(sources, Arc::clone(lines), clock)?) };
+        let follower =
+            if sources.is_empty() { None } else { Some(Follower::start(sources, Arc::clone(lines), clock)?) };
         Ok(Self { _supervisor: supervisor, _follower: follower, runtime })
     }
 }

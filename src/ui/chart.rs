@@ -22,7 +22,14 @@ const ASCII: Set<'static> = Set {
 const STEPS: f64 = 10_000.0;
 
 /// Draws the newest columns that fit, newest at the right. `limit` is a band that belongs into the picture.
-pub fn chart(paint: &mut Painter<'_>, area: Rect, columns: &[Option<f64>], unit: Unit, limit: Option<f64>, intent: Intent) {
+pub fn chart(
+    paint: &mut Painter<'_>,
+    area: Rect,
+    columns: &[Option<f64>],
+    unit: Unit,
+    limit: Option<f64>,
+    intent: Intent,
+) {
     if area.is_empty() {
         return;
     }

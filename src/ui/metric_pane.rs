@@ -66,10 +66,17 @@ pub fn heading(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, 
 /// The whole pane.
 pub fn draw(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, focused: bool) {
     heading(paint, area, pane, model, focused);
-    let inner = Rect { x: area.x + 1, y: area.y + 1, width: area.width.saturating_sub(2), height: area.height.saturating_sub(1) };
+    let inner = Rect {
+        x: area.x + 1,
+        y: area.y + 1,
+        width: area.width.saturating_sub(2),
+        height: area.height.saturating_sub(1),
+    };
     let absence = pane.headline.as_ref().and_then(|metric| value::absence(metric, model.now));
     let details: Vec<Vec<Piece<'_>>> = match &absence {
-        Some(why) => value::wrap(why, inner.width, 2).into_iter().map(|line| vec![paint.piece(line, Intent::Stale)]).collect(),
+        Some(why) => {
+            value::wrap(why, inner.width, 2).into_iter().map(|line| vec![paint.piece(line, Intent::Stale)]).collect()
+        }
         None => pack(paint, pane, model, inner.width),
     };
     let most = inner.height.saturating_sub(1).max(1);

@@ -178,11 +178,7 @@ impl<'a> Painter<'a> {
 
     fn shown<'t>(&self, ink: &'t Ink<'_>) -> Cow<'t, str> {
         let text = ink.as_str();
-        if self.ascii && !text.is_ascii() {
-            Cow::Owned(text.chars().map(ascii).collect())
-        } else {
-            Cow::Borrowed(text)
-        }
+        if self.ascii && !text.is_ascii() { Cow::Owned(text.chars().map(ascii).collect()) } else { Cow::Borrowed(text) }
     }
 }
 

@@ -5,8 +5,8 @@ use super::overlays;
 use super::paint::{Painter, Piece};
 use super::panes::{self, Place};
 use super::value;
-use crate::app::{Model, Overlay, Pane};
 use crate::action::mode::Mode;
+use crate::app::{Model, Overlay, Pane};
 use crate::base::time::Span;
 use crate::base::{Clean, Level};
 use crate::clean;
@@ -119,7 +119,10 @@ fn alert_strip(paint: &mut Painter<'_>, area: Rect, model: &Model) {
         let sign = if watch.bands.inverted() { "<" } else { ">" };
         left.push(paint.piece(clean!(" {sign} {}", watch.unit.show(limit)), Intent::Muted));
     }
-    left.push(paint.piece(clean!("  {} {}", alert.state.word().to_lowercase(), value::since(model.now, alert.since)), Intent::Text));
+    left.push(paint.piece(
+        clean!("  {} {}", alert.state.word().to_lowercase(), value::since(model.now, alert.since)),
+        Intent::Text,
+    ));
     if let Some(gone) = alert.no_data_for {
         left.push(paint.piece(clean!("  no data for {}", crate::base::time::Age(gone)), Intent::Stale));
     }
@@ -143,7 +146,10 @@ fn calm_strip(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     let (text, intent) = match (worst, unknown) {
         (Some(level), _) => (clean!(" no alert yet: a value is at {}", level.word()), Intent::of(level)),
         (None, 0) => (Clean::text(" no alert: every value with a band is OK"), Intent::Ok),
-        (None, unknown) => (clean!(" no alert, but {unknown} of {} values with a band are UNKNOWN", metrics().count()), Intent::Unknown),
+        (None, unknown) => (
+            clean!(" no alert, but {unknown} of {} values with a band are UNKNOWN", metrics().count()),
+            Intent::Unknown,
+        ),
     };
     paint.put((area.x, area.y), area.width, text, intent);
     if !model.session.faults.is_empty() {
@@ -201,7 +207,8 @@ const fn alert_intent(level: Level) -> Intent {
 
 fn too_small(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     let mut lines = Vec::new();
-    if let Some((alert, watch)) = model.current_alert().and_then(|alert| Some((alert, model.book.watch(alert.watch)?))) {
+    if let Some((alert, watch)) = model.current_alert().and_then(|alert| Some((alert, model.book.watch(alert.watch)?)))
+    {
         lines.push(clean!("{} {}/{}", alert.level.word(), model.alert + 1, model.alerts().len()));
         lines.push(clean!("{} {}", watch.title, watch.unit.show(alert.value)));
     }

@@ -72,7 +72,9 @@ pub fn absence(metric: &Metric, now: Now) -> Option<Clean> {
         Reading::NotSupported => Some(Clean::text("This host does not offer it.")),
         Reading::Unknown(Unknown::NotYet) => Some(Clean::text("Waiting for the first answer.")),
         Reading::Unknown(Unknown::NoSuchSeries) => Some(Clean::text("No sampler gives this series.")),
-        Reading::Unknown(Unknown::Failed(why) | Unknown::NotPermitted(why)) => Some(with_retry(why.as_str(), shown, now)),
+        Reading::Unknown(Unknown::Failed(why) | Unknown::NotPermitted(why)) => {
+            Some(with_retry(why.as_str(), shown, now))
+        }
         Reading::Value { value, seen, failing, .. } if shown.freshness(now.mono) >= Freshness::Stale => {
             let age = now.mono.since(*seen);
             let at = Wall(now.wall.0.saturating_sub(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX)));

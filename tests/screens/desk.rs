@@ -10,9 +10,7 @@ use watchkeeper::action::mode::Mode;
 use watchkeeper::action::plan::{Danger, Plan, Precondition, Support, Target, Undo, What, Where};
 use watchkeeper::action::verify::Comparison;
 use watchkeeper::app::{self, Effect, LogView, Model, Msg, Overlay, Session};
-use watchkeeper::base::{
-    Clean, Failure, LogLevel, LogLine, Mono, Now, Observation, Point, Sample, Ulid, Unit, Wall,
-};
+use watchkeeper::base::{Clean, Failure, LogLevel, LogLine, Mono, Now, Observation, Point, Sample, Ulid, Unit, Wall};
 use watchkeeper::config::{self, Depth, Profile, SearchPath, Theme};
 use watchkeeper::input::Keymap;
 use watchkeeper::logs::LogBatch;
@@ -25,15 +23,15 @@ use watchkeeper::ui;
 /// 03:12:00 UTC on 21 November 2026, an hour after boot.
 const START: Now = Now { mono: Mono(3_600_000_000_000), wall: Wall(1_795_230_720_000_000_000) };
 
-pub struct Desk {
-    pub model: Model,
+pub(crate) struct Desk {
+    pub(crate) model: Model,
     theme: Theme,
     now: Now,
     line: u32,
 }
 
 impl Desk {
-    pub fn demo(width: u16, height: u16) -> Self {
+    pub(crate) fn demo(width: u16, height: u16) -> Self {
         let text = include_str!("../../profiles/demo/profile.toml").replace("@DIR@", "/demo").replace("@PORT@", "4711");
         let profile = Profile::parse("demo", "profile.toml", &text, &setup::known_kinds()).expect("the demo's profile");
         let mut store = Store::new(Limits::default());
@@ -62,11 +60,11 @@ impl Desk {
         Self { model, theme, now: START, line: 0 }
     }
 
-    pub fn screen(&self) -> String {
+    pub(crate) fn screen(&self) -> String {
         self.draw(false)
     }
 
-    pub fn ascii(&self) -> String {
+    pub(crate) fn ascii(&self) -> String {
         self.draw(true)
     }
 
@@ -78,18 +76,18 @@ impl Desk {
         (0..height).map(row).collect::<Vec<_>>().join("\n")
     }
 
-    pub fn send(&mut self, msg: Msg) -> Vec<Effect> {
+    pub(crate) fn send(&mut self, msg: Msg) -> Vec<Effect> {
         app::update(&mut self.model, msg, self.now)
     }
 
-    pub fn pass(&mut self, ms: u64) {
+    pub(crate) fn pass(&mut self, ms: u64) {
         self.now.mono = self.now.mono + Duration::from_millis(ms);
         self.now.wall.0 += i64::try_from(ms * 1_000_000).unwrap();
         self.send(Msg::Tick);
     }
 
     /// `seconds` of healthy samples, one a second.
-    pub fn quiet(&mut self, seconds: u32) {
+    pub(crate) fn quiet(&mut self, seconds: u32) {
         for second in 0..seconds {
             let swing = f64::from(second % 5);
             self.tick(&[7.1e-6 + swing * 1e-7, 0.70, 20.0 + swing, 0.41 + f64::from(second) * 0.001]);
@@ -100,7 +98,7 @@ impl Desk {
     }
 
     /// `seconds` of the incident.
-    pub fn incident(&mut self, seconds: u32) {
+    pub(crate) fn incident(&mut self, seconds: u32) {
         for second in 0..seconds {
             let at = f64::from(second);
             self.tick(&[10.2e-6 + at * 1e-7, 0.961, 500.0 + at * 17.0, 0.86 + at * 0.001]);
@@ -113,7 +111,7 @@ impl Desk {
     }
 
     /// `seconds` in which the service refuses every connection.
-    pub fn refused(&mut self, seconds: u64) {
+    pub(crate) fn refused(&mut self, seconds: u64) {
         for second in 0..seconds {
             self.pass(1_000);
             for sampler in ["metrics", "gpu"] {
@@ -166,14 +164,22 @@ impl Desk {
             Point::gauge("node_load1", &[], 1.9),
             Point::gauge("watchkeeper_host_pressure_ratio", &[("resource", "cpu")], 0.004),
         ];
-        let samples = [("metrics", 1, metrics), ("gpu", 1, card), ("store", 2, store), ("host", 1, host)]
-            .map(|(name, every, points)| self.sample(name, every, Ok(Observation { points, ..Observation::default() })));
+        let samples = [("metrics", 1, metrics), ("gpu", 1, card), ("store", 2, store), ("host", 1, host)].map(
+            |(name, every, points)| self.sample(name, every, Ok(Observation { points, ..Observation::default() })),
+        );
         self.send(Msg::Samples(samples.into()));
     }
 
     fn sample(&self, sampler: &str, every: u64, outcome: Result<Observation, Failure>) -> Sample {
         let interval = Duration::from_secs(every);
-        Sample { sampler: sampler.into(), seen: self.now, took: Duration::from_millis(2), interval, next_in: interval, outcome }
+        Sample {
+            sampler: sampler.into(),
+            seen: self.now,
+            took: Duration::from_millis(2),
+            interval,
+            next_in: interval,
+            outcome,
+        }
     }
 
     fn log(&mut self, level: LogLevel, message: &str) {
@@ -188,37 +194,37 @@ impl Desk {
         self.send(Msg::Logs(vec![batch]));
     }
 
-    pub fn press(&mut self, code: KeyCode) -> Vec<Effect> {
+    pub(crate) fn press(&mut self, code: KeyCode) -> Vec<Effect> {
         let key = Input::Key(KeyEvent::new(code, KeyModifiers::NONE));
         self.send(Msg::Input(self.now.mono, key))
     }
 
-    pub fn key(&mut self, c: char) {
+    pub(crate) fn key(&mut self, c: char) {
         self.press(KeyCode::Char(c));
     }
 
-    pub fn tab(&mut self) {
+    pub(crate) fn tab(&mut self) {
         self.press(KeyCode::Tab);
     }
 
-    pub fn enter(&mut self) {
+    pub(crate) fn enter(&mut self) {
         self.press(KeyCode::Enter);
     }
 
-    pub fn type_text(&mut self, text: &str) {
+    pub(crate) fn type_text(&mut self, text: &str) {
         for c in text.chars() {
             self.key(c);
         }
     }
 
     /// The frame with the prompt went to the writer and the terminal answered its fence.
-    pub fn shown(&mut self) {
+    pub(crate) fn shown(&mut self) {
         let effects = self.send(Msg::Shown(true));
         let id = effects.iter().find_map(|effect| if let Effect::Fence(id) = effect { Some(*id) } else { None });
         self.send(Msg::Input(self.now.mono, Input::Fence(id.expect("a fence"))));
     }
 
-    pub fn arm(&mut self) {
+    pub(crate) fn arm(&mut self) {
         self.press(KeyCode::Char('A'));
         let plan = Plan::arm(Ulid(7), place(), who(), self.now);
         self.send(Msg::ArmingPlanned(Box::new(plan)));
@@ -230,14 +236,14 @@ impl Desk {
     }
 
     /// Enter on the alert, and the planner's answer.
-    pub fn planned(&mut self) {
+    pub(crate) fn planned(&mut self) {
         let effects = self.press(KeyCode::Enter);
         assert!(matches!(effects[..], [Effect::Plan(_)]), "{effects:?}");
         let plan = plan(self.now);
         self.send(Msg::Planned("reduce-batch-size".into(), Ok(Box::new(plan))));
     }
 
-    pub fn verified(&mut self) {
+    pub(crate) fn verified(&mut self) {
         let plan = self.model.run.as_ref().expect("a run").plan.id;
         let step = |what: &'static str| Step { at: self.now, what: what.into() };
         let mut progress = Progress::new(plan, 4_242);
@@ -259,7 +265,7 @@ impl Desk {
     }
 
     /// Every field that foreign text can reach, with text that would harm a terminal.
-    pub fn hostile(&mut self) {
+    pub(crate) fn hostile(&mut self) {
         const TEXT: &str = "\u{1b}]52;c;aGk=\u{7}\u{202e}x\u{200b}\rOK\u{9b}31m";
         self.quiet(3);
         self.log(LogLevel::Error, TEXT);

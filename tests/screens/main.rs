@@ -53,7 +53,7 @@ fn ascii_shows_the_same_in_its_own_letters() {
 
 #[test]
 fn before_the_first_answer_nothing_is_claimed() {
-    let mut desk = Desk::demo(80, 24);
+    let desk = Desk::demo(80, 24);
     insta::assert_snapshot!(desk.screen());
 }
 
@@ -136,7 +136,8 @@ fn hostile_text_never_reaches_a_cell() {
     let mut desk = Desk::demo(120, 40);
     desk.hostile();
     let screen = desk.screen();
-    let bad: Vec<char> = screen.chars().filter(|c| *c != '\n' && (c.is_control() || ('\u{200b}'..='\u{202e}').contains(c))).collect();
+    let bad: Vec<char> =
+        screen.chars().filter(|c| *c != '\n' && (c.is_control() || ('\u{200b}'..='\u{202e}').contains(c))).collect();
     assert!(bad.is_empty(), "{bad:?}");
     assert!(screen.contains('␛'), "what was removed is shown as a mark");
 }

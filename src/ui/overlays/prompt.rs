@@ -47,7 +47,10 @@ fn rows(plan: &Plan, model: &Model, width: u16) -> Vec<(&'static str, Clean)> {
         }
     };
     let machine: String = plan.place.host.machine_id.as_str().chars().take(8).collect();
-    add("WHERE", vec![clean!("{} (machine {machine})  {}  {}", plan.place.host.name, plan.place.environment, local(plan))]);
+    add(
+        "WHERE",
+        vec![clean!("{} (machine {machine})  {}  {}", plan.place.host.name, plan.place.environment, local(plan))],
+    );
     add("WHO", vec![clean!("{} as {}  support level {}", plan.who.login, plan.who.user, support(plan.support))]);
     add("WHAT", plan.what.lines.clone());
     add("HITS", plan.hits.clone());
@@ -79,10 +82,8 @@ fn gate(paint: &mut Painter<'_>, area: Rect, prompt: &Prompt, model: &Model) {
         return;
     }
     let view = prompt.view(model.now.mono);
-    let expires = [
-        paint.piece("EXPIRES  ", Intent::Muted),
-        paint.piece(clean!("in {}", Age(view.expires_in)), Intent::Text),
-    ];
+    let expires =
+        [paint.piece("EXPIRES  ", Intent::Muted), paint.piece(clean!("in {}", Age(view.expires_in)), Intent::Text)];
     paint.line((area.x, area.y), area.width, &expires);
     let mut ask = ask(paint, prompt.plan(), &view);
     ask.push(paint.piece(clean!("   {}", state(paint, &view)), Intent::Muted));
@@ -118,7 +119,9 @@ fn local(plan: &Plan) -> Clean {
 fn state(paint: &Painter<'_>, view: &GateView<'_>) -> Clean {
     match view.phase {
         Phase::Arming => {
-            let full = (1..=STEPS).filter(|step| view.armed_fraction * 5.0 >= f64::from(u8::try_from(*step).unwrap_or(u8::MAX))).count();
+            let full = (1..=STEPS)
+                .filter(|step| view.armed_fraction * 5.0 >= f64::from(u8::try_from(*step).unwrap_or(u8::MAX)))
+                .count();
             let (on, off) = if paint.ascii() { ("#", ".") } else { ("▰", "▱") };
             clean!("armed in {}{}", on.repeat(full), off.repeat(STEPS - full))
         }

@@ -16,8 +16,10 @@ use ratatui::layout::Rect;
 pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model) {
     let Some(run) = &model.run else { return };
     let width = body.width.saturating_sub(4).min(96);
-    let rows: Vec<(Clean, Intent)> =
-        rows(run, model).iter().flat_map(|(text, intent)| wrap(text, width, 3).into_iter().map(|line| (line, *intent))).collect();
+    let rows: Vec<(Clean, Intent)> = rows(run, model)
+        .iter()
+        .flat_map(|(text, intent)| wrap(text, width, 3).into_iter().map(|line| (line, *intent)))
+        .collect();
     let height = u16::try_from(rows.len()).unwrap_or(u16::MAX);
     let took = clean!(" {} ", Span(model.now.mono.since(run.since)));
     let inner = sheet(paint, body, height, &clean!(" {} ", run.plan.what.title), &took);
@@ -32,10 +34,8 @@ pub fn in_rule(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     let Some(run) = &model.run else { return };
     let (word, intent) = headline(run);
     let waiting = run.progress.as_ref().and_then(|progress| progress.waiting.clone());
-    let mut pieces = vec![
-        paint.piece(clean!(" {} ", run.plan.what.title), Intent::Title),
-        paint.piece(clean!("{word} "), intent),
-    ];
+    let mut pieces =
+        vec![paint.piece(clean!(" {} ", run.plan.what.title), Intent::Title), paint.piece(clean!("{word} "), intent)];
     if let Some(waiting) = waiting.filter(|_| !run.ended()) {
         pieces.push(paint.piece(clean!("{waiting} "), Intent::Muted));
     }

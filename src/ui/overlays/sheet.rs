@@ -26,7 +26,13 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model) -> bool {
 }
 
 /// A framed sheet of `height` lines, centred, at most 100 columns wide. Returns its inside.
-pub(super) fn sheet(paint: &mut Painter<'_>, body: Rect, height: u16, heading: &crate::base::Clean, tail: &crate::base::Clean) -> Rect {
+pub(super) fn sheet(
+    paint: &mut Painter<'_>,
+    body: Rect,
+    height: u16,
+    heading: &crate::base::Clean,
+    tail: &crate::base::Clean,
+) -> Rect {
     let width = body.width.min(100);
     let height = height.saturating_add(2).min(body.height);
     let area = Rect { x: body.x + (body.width - width) / 2, y: body.y + (body.height - height) / 2, width, height };

@@ -43,7 +43,9 @@ impl Kind for Gpu {
     fn build(&self, title: &Clean, body: &Body) -> Result<Pane, Fault> {
         let table: Table = body.read()?;
         if !table.gpu.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(body.fault(format!("`gpu = \"{}\"` is no device number.", table.gpu)).hint("Expected \"0\", \"1\" …"));
+            return Err(body
+                .fault(format!("`gpu = \"{}\"` is no device number.", table.gpu))
+                .hint("Expected \"0\", \"1\" …"));
         }
         let row = |label: &'static str, metric: &str, unit, of: Option<&str>, bands: Option<Bands>| {
             let query = |metric: &str| format!("{metric}{{gpu=\"{}\"}}", table.gpu);

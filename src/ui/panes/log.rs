@@ -64,7 +64,13 @@ impl Kind for Log {
     }
 }
 
-fn heading(paint: &mut Painter<'_>, area: Rect, (pane, view, ring): (&Pane, &LogView, &LogRing), now: Now, focused: bool) {
+fn heading(
+    paint: &mut Painter<'_>,
+    area: Rect,
+    (pane, view, ring): (&Pane, &LogView, &LogRing),
+    now: Now,
+    focused: bool,
+) {
     let muted = |paint: &Painter<'_>, text: String| paint.piece(Clean::text(text), Intent::Muted);
     let mut left = vec![
         paint.piece(if focused { "▸" } else { " " }, Intent::Focus),
