@@ -179,11 +179,23 @@ fn reduce(colour: Color, depth: Depth) -> Color {
         Color::Indexed(index) => index,
         Color::Rgb(red, green, blue) => match depth {
             Depth::True => return colour,
-            Depth::Ansi256 => nearest([red, green, blue], 16..=255),
+            Depth::Ansi256 => nearest([red, green, blue], candidates([red, green, blue])),
             _ => nearest([red, green, blue], 0..16),
         },
     };
     Color::Indexed(index)
+}
+
+/// The nearest of xterm's cube and the nearest of its greys: one of the two is the nearest of all.
+fn candidates(to: [u8; 3]) -> impl Iterator<Item = u8> {
+    let [red, green, blue] = to.map(|part| match part {
+        0..48 => 0,
+        48..115 => 1,
+        _ => (part - 35) / 40,
+    });
+    let mean = to.iter().map(|part| u16::from(*part)).sum::<u16>() / 3;
+    let grey = u8::try_from(mean.saturating_sub(3) / 10).unwrap_or(23).min(23);
+    [16 + 36 * red + 6 * green + blue, 232 + grey].into_iter()
 }
 
 fn nearest(to: [u8; 3], among: impl Iterator<Item = u8>) -> u8 {
@@ -271,6 +283,17 @@ mod tests {
         assert_eq!(reduce(Color::Indexed(196), Depth::Ansi16), Color::Indexed(9));
         assert_eq!(reduce(Color::LightRed, Depth::Ansi16), Color::Indexed(9));
         assert_eq!(reduce(orange, Depth::None), Color::Reset);
+    }
+
+    #[test]
+    fn the_nearest_of_256_is_found_without_a_search() {
+        for step in 0..4_096_u32 {
+            let [_, red, green, blue] = (step * 4_093).to_be_bytes();
+            let to = [red, green, blue];
+            let distance = |index| rgb(index).iter().zip(to).map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum::<u32>();
+            let (quick, best) = (nearest(to, candidates(to)), nearest(to, 16..=255));
+            assert_eq!(distance(quick), distance(best), "{to:?}: {quick} for {best}");
+        }
     }
 
     #[test]

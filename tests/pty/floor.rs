@@ -215,12 +215,12 @@ fn started_in_the_background_it_waits_to_be_brought_forward() {
 fn wait_state(pid: rustix::process::Pid, wanted: char) {
     let start = Instant::now();
     loop {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap();
-        let state = stat.rsplit_once(") ").unwrap().1.chars().next();
+        let line = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap();
+        let state = line.rsplit_once(") ").unwrap().1.chars().next();
         if state == Some(wanted) {
             return;
         }
-        assert!(start.elapsed() < GUARD, "never {wanted}: {stat}");
+        assert!(start.elapsed() < GUARD, "never {wanted}: {line}");
         std::thread::yield_now();
     }
 }
@@ -267,7 +267,7 @@ fn two_hundred_resizes_end_on_a_right_screen() {
         rows.len() == 30
             && rows[0].trim_end() == "size 100x30"
             && rows[29] == corners
-            && rows[7..29].iter().all(|row| row.is_empty())
+            && rows[7..29].iter().all(String::is_empty)
     });
     assert!(pty.cpu() - before < 0.6, "{} s of CPU", pty.cpu() - before);
     only_our_sequences(&pty.raw()).unwrap();

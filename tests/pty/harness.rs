@@ -57,6 +57,7 @@ impl Spec {
 }
 
 /// What came out of the program so far.
+#[expect(clippy::struct_excessive_bools, reason = "four states that do not exclude one another")]
 struct Seen {
     parser: vt100::Parser,
     raw: Vec<u8>,
@@ -265,7 +266,7 @@ fn command(spec: &Spec, slave: &OwnedFd) -> Command {
 }
 
 fn read_all(master: &OwnedFd, wake: &OwnedFd, seen: &(Mutex<Seen>, Condvar)) {
-    let mut buffer = [0; 65_536];
+    let mut buffer = vec![0; 65_536];
     loop {
         let (paused, closing) = {
             let seen = seen.0.lock().unwrap();
@@ -281,7 +282,7 @@ fn read_all(master: &OwnedFd, wake: &OwnedFd, seen: &(Mutex<Seen>, Condvar)) {
             read(wake, &mut [0; 8]).unwrap();
             continue;
         }
-        let got = read(master, &mut buffer).unwrap_or(0);
+        let got = read(master, &mut *buffer).unwrap_or(0);
         let mut locked = seen.0.lock().unwrap();
         locked.ended = got == 0;
         let bytes = &buffer[..got];
