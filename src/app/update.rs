@@ -20,7 +20,7 @@ use crossterm::event::KeyEvent;
 pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
     model.now = now;
     match msg {
-        Msg::Input(at, input) => on_input(model, Now { mono: at, ..now }, input),
+        Msg::Input(at, input) => on_input(model, Now { mono: at, ..now }, &input),
         Msg::Samples(samples) => {
             for sample in &samples {
                 model.store.ingest(sample);
@@ -29,7 +29,9 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Logs(batches) => {
-            batches.into_iter().for_each(|batch| on_log(model, batch));
+            for batch in batches {
+                on_log(model, batch);
+            }
             Vec::new()
         }
         Msg::Planned(action, plan) => prompt::planned(model, action, plan),
@@ -125,15 +127,15 @@ fn level(outcome: Outcome) -> Level {
     }
 }
 
-fn on_input(model: &mut Model, at: Now, input: Input) -> Vec<Effect> {
+fn on_input(model: &mut Model, at: Now, input: &Input) -> Vec<Effect> {
     if matches!(input, Input::Key(_)) {
         model.session.mode = model.session.mode.touch(at.mono);
     }
     let prompted = matches!(model.overlay, Overlay::Prompt(_));
-    let mut effects = prompt::on_input(model, at, &input);
+    let mut effects = prompt::on_input(model, at, input);
     match input {
-        Input::Key(key) if !prompted => effects.extend(on_key(model, &key)),
-        Input::Resize(width, height) => model.size = (width, height),
+        Input::Key(key) if !prompted => effects.extend(on_key(model, key)),
+        Input::Resize(width, height) => model.size = (*width, *height),
         Input::HungUp | Input::Stop(_) => effects.push(Effect::Quit),
         Input::Suspended => effects.extend(prompt::disarm(model, "suspended")),
         Input::Resumed => effects.push(Effect::Redraw),

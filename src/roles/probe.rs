@@ -85,7 +85,7 @@ impl Probe for Eyes {
             if !seen.is_empty() || passed >= limit {
                 return seen;
             }
-            self.bell.wait(limit - passed, false);
+            self.bell.wait(limit.saturating_sub(passed), false);
         }
     }
 }

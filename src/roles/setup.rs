@@ -82,7 +82,7 @@ fn watches(panes: &mut [Pane]) -> Vec<Watch> {
         let (title, action) = (pane.title.clone(), pane.action.clone());
         let headline = pane.headline.as_mut().map(|metric| (true, metric));
         for (head, metric) in headline.into_iter().chain(pane.beside.iter_mut().map(|metric| (false, metric))) {
-            let Some(bands) = metric.bands.clone() else { continue };
+            let Some(bands) = metric.bands else { continue };
             metric.watch = Some(watches.len());
             watches.push(Watch {
                 title: if head { title.clone() } else { title.join(" ", &metric.label) },

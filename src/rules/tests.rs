@@ -60,7 +60,7 @@ impl Bench {
     }
 
     fn state(&self) -> FindingState {
-        self.book.findings().first().map_or(FindingState::Inactive, |finding| finding.state)
+        self.book.findings().first().map_or(Inactive, |finding| finding.state)
     }
 
     fn first(&self) -> Finding {

@@ -119,6 +119,9 @@ fn event() -> impl Strategy<Value = Event> {
     prop_oneof![4 => points.prop_map(Event::Good), 1 => Just(Event::Bad)]
 }
 
+/// Sampler, time, what was seen: nothing when the attempt failed.
+type Seen = (usize, u64, Option<Vec<(usize, f64)>>);
+
 proptest! {
     #[test]
     fn the_store_agrees_with_a_plain_list(
@@ -129,7 +132,7 @@ proptest! {
         let mut store = Store::new(limits);
         let mut now = 1_000_000;
         // (sampler, time, what was seen), all of it.
-        let mut seen: Vec<(usize, u64, Option<Vec<(usize, f64)>>)> = Vec::new();
+        let mut seen: Vec<Seen> = Vec::new();
         for (event, pause, sampler) in events {
             now += pause;
             let name = ["a", "b"][sampler];
