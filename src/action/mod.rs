@@ -14,6 +14,7 @@ pub mod mode;
 pub mod plan;
 pub mod prepare;
 pub mod prompt;
+pub mod queries;
 pub mod record;
 pub mod recover;
 pub mod restart;

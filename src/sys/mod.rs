@@ -10,3 +10,4 @@ pub mod lock;
 pub mod paths;
 pub mod process;
 pub mod random;
+pub mod socket;
