@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// The only way to start a runner.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Launcher {
     template: Detached,
 }

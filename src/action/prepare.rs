@@ -83,6 +83,11 @@ pub fn prepare(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<
     let hits: Vec<Clean> = body.take("hits")?.unwrap_or_default();
     let mut based_on = based_on(&mut body, cx)?;
     let judging = judging(&mut body, cx)?;
+    if !based_on.is_empty() && judging.is_none() {
+        return Err(body
+            .fault("`based_on` needs `verify` with its samplers.")
+            .hint("The runner observes again what a plan rests on, with samplers of its own."));
+    }
     let draft = known.draft(&mut body, &Run::of(cx.state, cx.id), cx)?;
     let (danger, raised) = danger(known, declared, &draft, name, cx);
     based_on.splice(0..0, draft.based_on);

@@ -1,28 +1,22 @@
-//! Which readings an action's table will ask for, before it is planned: the console takes them out of its store, and
-//! planning then needs nothing from the loop.
+//! Which series an action of a profile looks at, known before it is planned, so that their values can be taken out of
+//! the store for the planner.
 
 use crate::base::Body;
 use serde::Deserialize;
 
-#[derive(Default, Deserialize)]
-struct Asked {
-    #[serde(default)]
-    based_on: Vec<Row>,
-    #[serde(default)]
-    verify: Vec<Row>,
-    traffic: Option<String>,
-}
-
 #[derive(Deserialize)]
-struct Row {
+struct Asks {
     query: String,
 }
 
-/// Every query in the table; none when the table is faulty, which `prepare` then says.
+/// Every query of an action's table: what it is based on, what verifies it, its traffic. What cannot be read is left
+/// out here: planning reports it.
 pub fn queries(body: &Body) -> Vec<String> {
-    let asked: Asked = body.read().unwrap_or_default();
-    let rows = asked.based_on.into_iter().chain(asked.verify).map(|row| row.query);
-    let mut all: Vec<String> = rows.chain(asked.traffic).collect();
+    let mut body = body.clone();
+    let mut rows = |key: &str| body.take::<Vec<Asks>>(key).ok().flatten().unwrap_or_default();
+    let asked: Vec<Asks> = rows("based_on").into_iter().chain(rows("verify")).collect();
+    let traffic = body.take::<String>("traffic").ok().flatten();
+    let mut all: Vec<String> = asked.into_iter().map(|row| row.query).chain(traffic).collect();
     all.sort();
     all.dedup();
     all

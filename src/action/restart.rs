@@ -4,12 +4,11 @@
 use super::kinds::StepError;
 use super::plan::{Process, Target};
 use crate::base::{Clean, Clock, Fault, Mono};
+use crate::sys::socket::connect;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::io::{Read, Write};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::sync_channel;
 
 /// A restart may take this long.
 pub const RESTART_WAIT: Duration = Duration::from_secs(60);
@@ -124,8 +123,9 @@ impl Stop {
 /// One request, one line back, all within `limit`.
 fn ask(path: &Path, request: &str, limit: Duration, clock: &dyn Clock) -> Result<Clean, Stop> {
     let start = clock.now().mono;
-    let mut stream = connect(path, limit.min(STATUS_WAIT)).map_err(Stop::NotSent)?;
     let failed = |doing: &str, error: &std::io::Error| crate::sys::files::fault(doing, path, error);
+    let mut stream =
+        connect(path, STATUS_WAIT).map_err(|error| Stop::NotSent(failed("reach the manager at", &error)))?;
     let sent = stream.set_write_timeout(Some(STATUS_WAIT)).and_then(|()| stream.write_all(request.as_bytes()));
     // Part of a request may have gone out; without its line feed it says nothing.
     sent.map_err(|error| Stop::NotSent(failed("write to", &error)))?;
@@ -154,21 +154,6 @@ fn ask(path: &Path, request: &str, limit: Duration, clock: &dyn Clock) -> Result
 
 fn remaining(start: Mono, limit: Duration, clock: &dyn Clock) -> Option<Duration> {
     limit.checked_sub(clock.now().mono.since(start)).filter(|left| *left > Duration::from_millis(1))
-}
-
-/// A connect can hang on a full backlog and has no timeout of its own: a thread of its own takes the risk.
-fn connect(path: &Path, limit: Duration) -> Result<UnixStream, Fault> {
-    let (reply, answer) = sync_channel(1);
-    let target = path.to_owned();
-    let worker = std::thread::Builder::new().name("connect".to_owned()).spawn(move || {
-        let _gone = reply.send(UnixStream::connect(target));
-    });
-    worker.map_err(|error| Fault::new(format!("cannot start a thread: {error}.")))?;
-    match answer.recv_timeout(limit) {
-        Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(error)) => Err(crate::sys::files::fault("reach the manager at", path, &error)),
-        Err(_) => Err(Fault::new(format!("the manager at {} takes no connection.", path.display()))),
-    }
 }
 
 #[cfg(test)]

@@ -149,21 +149,23 @@ impl Record {
     fn line(&self, session: &Session, at: Now, seq: u64, prev: &str) -> String {
         let login = &session.login;
         let line = Line {
-            v: 1,
-            seq,
-            ts: at.wall.rfc3339(),
-            boot: &session.host.boot_id,
-            bt_ns: at.mono.0,
-            host: &session.host.machine_id,
-            sess: session.id,
-            pid: session.pid,
-            who: Who {
-                login_uid: login.login_uid,
-                login: &login.login,
-                uid: login.uid,
-                sudo_uid: login.sudo_uid,
-                tty: login.tty.as_ref(),
-                ssh: login.ssh.as_ref(),
+            origin: Origin {
+                v: 1,
+                seq,
+                ts: at.wall.rfc3339(),
+                boot: &session.host.boot_id,
+                bt_ns: at.mono.0,
+                host: &session.host.machine_id,
+                sess: session.id,
+                pid: session.pid,
+                who: Who {
+                    login_uid: login.login_uid,
+                    login: &login.login,
+                    uid: login.uid,
+                    sudo_uid: login.sudo_uid,
+                    tty: login.tty.as_ref(),
+                    ssh: login.ssh.as_ref(),
+                },
             },
             support: self.support.as_deref(),
             ev: self.event.name(),
@@ -195,9 +197,9 @@ struct Who<'a> {
     ssh: Option<&'a Clean>,
 }
 
-/// A line has one field per key of the format; that is more than a struct of ours has otherwise.
+/// Which record, when, and by whom.
 #[derive(Serialize)]
-struct Line<'a> {
+struct Origin<'a> {
     v: u8,
     seq: u64,
     ts: String,
@@ -207,6 +209,12 @@ struct Line<'a> {
     sess: Ulid,
     pid: u32,
     who: Who<'a>,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(flatten)]
+    origin: Origin<'a>,
     support: Option<&'a str>,
     ev: &'static str,
     act: Option<String>,

@@ -13,4 +13,5 @@ pub mod paths;
 pub mod process;
 pub mod random;
 pub mod signal;
+pub mod socket;
 pub mod trust;

@@ -252,13 +252,14 @@ struct World {
     /// When the last byte up and down arrives: lines keep their order.
     up: u64,
     down: u64,
-    slow: f64,
+    /// No message takes longer, in milliseconds.
+    slow: u64,
     answers: bool,
 }
 
 impl World {
     fn up_to(&mut self, limit: u64) -> u64 {
-        (self.random.unit() * limit as f64) as u64
+        self.random.next() % limit
     }
 
     fn push(&mut self, time: u64, event: Event) {
@@ -267,13 +268,13 @@ impl World {
     }
 
     fn arrive_up(&mut self, sent: u64) -> u64 {
-        let late = (self.random.unit() * 3_000.0 * self.slow) as u64;
+        let late = self.up_to(self.slow);
         self.up = self.up.max(sent + late);
         self.up
     }
 
     fn arrive_down(&mut self, sent: u64) -> u64 {
-        let late = (self.random.unit() * 3_000.0 * self.slow) as u64;
+        let late = self.up_to(self.slow);
         self.down = self.down.max(sent + late);
         self.down
     }
@@ -290,7 +291,7 @@ impl World {
     /// An operator who types roughly the right thing at roughly any time.
     fn operator(&mut self, word: &str) {
         let mut time = self.up_to(9_000);
-        for _ in 0..1 + self.up_to(3) {
+        for _ in 0..=self.up_to(3) {
             for c in word.chars() {
                 time += self.up_to(120);
                 match self.up_to(60) {
@@ -316,7 +317,7 @@ impl World {
 fn stream(seed: u64) -> bool {
     let mut random = Jitter(seed);
     let danger = if random.unit() < 0.3 { Danger::C1 } else { Danger::C2 };
-    let slow = if random.unit() < 0.5 { random.unit() } else { 0.02 };
+    let slow = if random.unit() < 0.5 { 1 + random.next() % 3_000 } else { 60 };
     let answers = random.unit() < 0.85;
     let mut world = World { random, queue: BTreeMap::new(), order: 0, up: 0, down: 0, slow, answers };
     let (mut gate, _) = Gate::open(plan(danger), standing(), at(0));
@@ -373,6 +374,10 @@ fn stream(seed: u64) -> bool {
     false
 }
 
+fn milliseconds(of: Duration) -> u64 {
+    u64::try_from(of.as_millis()).unwrap()
+}
+
 /// The oracle: what the law says of an act, told from the outside.
 #[expect(clippy::too_many_arguments, reason = "all that the world knows about one act")]
 fn judge(
@@ -387,7 +392,7 @@ fn judge(
 ) {
     let (drawn, seen) = (drawn.expect("never drawn"), seen.unwrap_or_else(|| panic!("seed {seed}: never seen")));
     assert!(seen <= time, "seed {seed}: acted before it was on screen");
-    let quiet = danger.arm_delay().as_millis() as u64;
+    let quiet = milliseconds(danger.arm_delay());
     // Keys since the last thing that disarms.
     let disturbs = |input: &GateInput| {
         matches!(
@@ -404,7 +409,7 @@ fn judge(
             assert!(*typed >= seen, "seed {seed}: typed at {typed}, seen at {seen}");
         }
     } else {
-        let wait = FENCE_WAIT.as_millis() as u64 + 2 * quiet;
+        let wait = milliseconds(FENCE_WAIT) + 2 * quiet;
         assert!(first.0 >= drawn + wait, "seed {seed}: no answer from the terminal and no doubled delay");
     }
     // Before the first character of the answer the prompt stood untouched for the whole delay.
@@ -455,7 +460,8 @@ fn answer(log: &[(u64, GateInput, u64)], word: &str, danger: Danger) -> Option<u
 fn no_random_stream_acts_without_a_shown_prompt_and_the_right_text_after_arming() {
     // 10^4 here; WATCHKEEPER_STREAMS=1000000 by hand.
     let streams = std::env::var("WATCHKEEPER_STREAMS").ok().and_then(|text| text.parse().ok()).unwrap_or(10_000_u64);
-    let acts = (0..streams).filter(|seed| stream(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15))).count() as u64;
+    let acts = (0..streams).filter(|seed| stream(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15))).count();
+    let acts = u64::try_from(acts).unwrap();
     // The test means something only if operators do get through when they do it right.
     assert!(acts * 50 > streams, "only {acts} of {streams} streams ended in an act");
     assert!(acts < streams);

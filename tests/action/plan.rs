@@ -6,6 +6,8 @@ use std::os::unix::fs::symlink;
 use std::time::Duration;
 use watchkeeper::action::lifecycle::Earlier;
 use watchkeeper::action::plan::{Danger, Plan};
+use watchkeeper::action::queries::queries;
+use watchkeeper::base::Body;
 
 #[test]
 fn a_plan_says_where_what_and_on_what_it_rests() {
@@ -72,6 +74,17 @@ fn what_is_not_as_declared_is_refused_before_any_prompt() {
     let old = Store { age: Duration::from_secs(41), ..Store::default() };
     let said = scene.prepare(&profile, &old, &[]).unwrap_err().to_string();
     assert!(said.contains("GPU memory is 41.0 s old"), "{said}");
+}
+
+#[test]
+fn what_a_plan_looks_at_is_known_beforehand() {
+    let scene = Scene::new(Temper::Restarts);
+    let body = Body::parse("p.toml", &scene.profile()).unwrap();
+    assert_eq!(queries(&body), scene.plan().queries());
+    let profile = scene.profile();
+    let blind = profile.lines().filter(|line| !line.contains("verify") && !line.contains("expect") && *line != "]");
+    let said = scene.prepare(&blind.collect::<Vec<_>>().join("\n"), &Store::default(), &[]).unwrap_err().to_string();
+    assert!(said.contains("`based_on` needs `verify`"), "{said}");
 }
 
 #[test]

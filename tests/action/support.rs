@@ -19,13 +19,13 @@ use watchkeeper::journal::Session;
 use watchkeeper::sys::host::{Host, Login};
 use watchkeeper::sys::random;
 
-pub const WALL: Wall = Wall(1_795_230_767_000_000_000);
-pub const GPU: &str = "DCGM_FI_DEV_FB_USED{gpu=\"0\"}";
-pub const LATENCY: &str = "latency_seconds{quantile=\"0.95\"}";
-pub const TRAFFIC: &str = "steps_total";
+pub(crate) const WALL: Wall = Wall(1_795_230_767_000_000_000);
+pub(crate) const GPU: &str = "DCGM_FI_DEV_FB_USED{gpu=\"0\"}";
+pub(crate) const LATENCY: &str = "latency_seconds{quantile=\"0.95\"}";
+pub(crate) const TRAFFIC: &str = "steps_total";
 
 /// A moment that does not pass.
-pub struct Fixed;
+pub(crate) struct Fixed;
 
 impl Clock for Fixed {
     fn now(&self) -> Now {
@@ -35,10 +35,10 @@ impl Clock for Fixed {
 
 /// A clock that the scripted probe moves.
 #[derive(Default)]
-pub struct Stepped(AtomicU64);
+pub(crate) struct Stepped(AtomicU64);
 
 impl Stepped {
-    pub fn step(&self, by: Duration) {
+    pub(crate) fn step(&self, by: Duration) {
         self.0.fetch_add(u64::try_from(by.as_nanos()).unwrap(), Ordering::SeqCst);
     }
 }
@@ -49,11 +49,11 @@ impl Clock for Stepped {
     }
 }
 
-pub fn at(milliseconds: u64) -> Mono {
+pub(crate) fn at(milliseconds: u64) -> Mono {
     Mono::default() + Duration::from_millis(milliseconds)
 }
 
-pub fn login() -> Login {
+pub(crate) fn login() -> Login {
     Login {
         login_uid: Some(1000),
         login: "oncall".into(),
@@ -65,16 +65,16 @@ pub fn login() -> Login {
     }
 }
 
-pub fn host() -> Host {
+pub(crate) fn host() -> Host {
     Host { name: "gpu-07".into(), machine_id: "3f9c41ab".into(), boot_id: "b007".into() }
 }
 
-pub fn session() -> Session {
+pub(crate) fn session() -> Session {
     Session { host: host(), login: login(), id: Ulid(7), pid: std::process::id() }
 }
 
 /// A plan that touches nothing, at the given danger.
-pub fn plan(danger: Danger) -> Plan {
+pub(crate) fn plan(danger: Danger) -> Plan {
     Plan {
         id: Ulid::new(WALL, 42),
         made: Fixed.now(),
@@ -102,7 +102,7 @@ pub fn plan(danger: Danger) -> Plan {
 
 /// How the stand-in manager answers `restart`.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub enum Temper {
+pub(crate) enum Temper {
     #[default]
     Restarts,
     SaysNo,
@@ -112,14 +112,14 @@ pub enum Temper {
 }
 
 /// A manager of one unit on a socket, as the action expects one.
-pub struct Manager {
-    pub socket: PathBuf,
-    pub restarts: Arc<AtomicU64>,
+pub(crate) struct Manager {
+    pub(crate) socket: PathBuf,
+    pub(crate) restarts: Arc<AtomicU64>,
     stop: Arc<AtomicBool>,
 }
 
 impl Manager {
-    pub fn start(dir: &Path, temper: Temper) -> Self {
+    pub(crate) fn start(dir: &Path, temper: Temper) -> Self {
         let socket = dir.join("supervisor.sock");
         let listener = UnixListener::bind(&socket).unwrap();
         let (restarts, stop) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
@@ -171,9 +171,9 @@ fn serve(stream: UnixStream, restarts: &AtomicU64, temper: Temper, go: &Path) {
 }
 
 /// What the console's store would say.
-pub struct Store {
-    pub age: Duration,
-    pub points: usize,
+pub(crate) struct Store {
+    pub(crate) age: Duration,
+    pub(crate) points: usize,
 }
 
 impl Default for Store {
@@ -199,30 +199,30 @@ impl Readings for Store {
 }
 
 /// A folder with a configuration, a manager and a state folder.
-pub struct Scene {
-    pub dir: tempfile::TempDir,
-    pub manager: Manager,
+pub(crate) struct Scene {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) manager: Manager,
 }
 
-pub const CONFIG: &str = "[performance]\nbatch_size = 1024  # tuned\ncuda_streams = 4\n";
+pub(crate) const CONFIG: &str = "[performance]\nbatch_size = 1024  # tuned\ncuda_streams = 4\n";
 
 impl Scene {
-    pub fn new(temper: Temper) -> Self {
+    pub(crate) fn new(temper: Temper) -> Self {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("production.toml"), CONFIG).unwrap();
         let manager = Manager::start(dir.path(), temper);
         Self { dir, manager }
     }
 
-    pub fn config(&self) -> PathBuf {
+    pub(crate) fn config(&self) -> PathBuf {
         self.dir.path().join("production.toml")
     }
 
-    pub fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.dir.path().join("state")
     }
 
-    pub fn profile(&self) -> String {
+    pub(crate) fn profile(&self) -> String {
         format!(
             r#"
 verb = "reduce"
@@ -246,7 +246,7 @@ verify_within = "60s"
         )
     }
 
-    pub fn prepare(&self, profile: &str, store: &Store, earlier: &[Earlier]) -> Result<Plan, Fault> {
+    pub(crate) fn prepare(&self, profile: &str, store: &Store, earlier: &[Earlier]) -> Result<Plan, Fault> {
         let (host, login, environment) = (host(), login(), Clean::from("PROD"));
         let context = Context {
             host: &host,
@@ -263,34 +263,34 @@ verify_within = "60s"
         prepare("reduce-batch-size", "config_set", &"Reduce batch size".into(), &body, &context)
     }
 
-    pub fn plan(&self) -> Plan {
+    pub(crate) fn plan(&self) -> Plan {
         self.prepare(&self.profile(), &Store::default(), &[]).unwrap()
     }
 
-    pub fn content(&self) -> String {
+    pub(crate) fn content(&self) -> String {
         fs::read_to_string(self.config()).unwrap()
     }
 }
 
-pub fn accepted(plan: Plan) -> Acceptance {
+pub(crate) fn accepted(plan: Plan) -> Acceptance {
     let confirm = Confirm { danger: plan.danger, fence: true, shown_ms: 2_310, reason: None };
     Acceptance { plan, confirm }
 }
 
 /// A system whose latency and memory follow its batch size, as read from the file: 100 steps a second.
-pub struct Twin {
-    pub config: PathBuf,
-    pub steps: f64,
-    pub rate: f64,
-    pub helps: bool,
+pub(crate) struct Twin {
+    pub(crate) config: PathBuf,
+    pub(crate) steps: f64,
+    pub(crate) rate: f64,
+    pub(crate) helps: bool,
 }
 
 impl Twin {
-    pub fn new(config: PathBuf) -> Self {
+    pub(crate) fn new(config: PathBuf) -> Self {
         Self { config, steps: 0.0, rate: 100.0, helps: true }
     }
 
-    pub fn points(&mut self, at: Mono) -> Vec<Seen> {
+    pub(crate) fn points(&mut self, at: Mono) -> Vec<Seen> {
         let smaller = self.helps && fs::read_to_string(&self.config).unwrap_or_default().contains("batch_size = 512");
         self.steps += self.rate;
         let values = [
@@ -303,10 +303,10 @@ impl Twin {
 }
 
 /// One observation a second of stepped time; runs a deed before the first.
-pub struct Script {
-    pub clock: Arc<Stepped>,
-    pub twin: Twin,
-    pub deeds: Arc<Mutex<VecDeque<Box<dyn FnOnce() + Send>>>>,
+pub(crate) struct Script {
+    pub(crate) clock: Arc<Stepped>,
+    pub(crate) twin: Twin,
+    pub(crate) deeds: Arc<Mutex<VecDeque<Box<dyn FnOnce() + Send>>>>,
 }
 
 impl Probe for Script {
