@@ -19,6 +19,8 @@ pub enum Effect {
     Fence(u64),
     /// Write a record; the screen does not wait.
     Record(Entry),
+    /// Write a line into our own log.
+    Log(Clean),
     /// Put text on the clipboard by OSC 52.
     Copy(Vec<Clean>),
     /// Draw everything again.

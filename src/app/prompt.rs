@@ -10,9 +10,8 @@ use crate::action::prompt::{Acceptance, GateEffect, GateInput, GateKey, GateView
 use crate::base::{Fault, Level, Mono, Now};
 use crate::clean;
 use crate::command::{Command, Context};
-use crate::input::Lookup;
+use crate::input::{Key, Lookup, Press, press};
 use crate::term::Input;
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use std::sync::Arc;
 
 /// A plan on screen, with its gate. A gate that did not open leaves the plan as a preview with the reason.
@@ -163,8 +162,9 @@ pub fn on_input(model: &mut Model, at: Now, input: &Input) -> Vec<Effect> {
     }
     let gate_input = match input {
         Input::Key(key) => {
-            scroll(&mut prompt.scroll, key.code);
-            key_input(key)
+            let press = press(key);
+            scroll(&mut prompt.scroll, press);
+            gate_input(press)
         }
         Input::Paste(_) => GateInput::Paste,
         Input::Focus(_) => GateInput::Focus,
@@ -177,9 +177,9 @@ pub fn on_input(model: &mut Model, at: Now, input: &Input) -> Vec<Effect> {
     hand(model, gate_input, at.mono)
 }
 
-fn on_preview_key(model: &mut Model, key: &KeyEvent) -> Vec<Effect> {
+fn on_preview_key(model: &mut Model, key: &Key) -> Vec<Effect> {
     if let Overlay::Prompt(prompt) = &mut model.overlay {
-        scroll(&mut prompt.scroll, key.code);
+        scroll(&mut prompt.scroll, press(key));
     }
     match model.keymap.feed(Context::Overlay, key) {
         Lookup::Found(Command::Arm) => arm(model),
@@ -195,33 +195,22 @@ fn on_preview_key(model: &mut Model, key: &KeyEvent) -> Vec<Effect> {
     }
 }
 
-fn key_input(key: &KeyEvent) -> GateInput {
-    let bare = !key.modifiers.intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
-    if key.kind == KeyEventKind::Repeat {
-        return GateInput::Repeat;
-    }
-    GateInput::Key(match key.code {
-        KeyCode::Char(c) if bare => GateKey::Char(c),
-        KeyCode::Char('c' | 'd') | KeyCode::Esc => GateKey::Cancel,
-        KeyCode::Enter if bare => GateKey::Enter,
-        KeyCode::Backspace => GateKey::Backspace,
-        KeyCode::Up | KeyCode::Down | KeyCode::PageUp | KeyCode::PageDown | KeyCode::Home | KeyCode::End => {
-            GateKey::Scroll
-        }
-        _ => GateKey::Other,
+fn gate_input(press: Press) -> GateInput {
+    GateInput::Key(match press {
+        Press::Char(c) => GateKey::Char(c),
+        Press::Enter => GateKey::Enter,
+        Press::Backspace => GateKey::Backspace,
+        Press::Cancel => GateKey::Cancel,
+        Press::Scroll(_) => GateKey::Scroll,
+        Press::Other => GateKey::Other,
+        Press::Repeat => return GateInput::Repeat,
     })
 }
 
-fn scroll(first: &mut usize, code: KeyCode) {
-    *first = match code {
-        KeyCode::Up => first.saturating_sub(1),
-        KeyCode::Down => first.saturating_add(1).min(LONGEST),
-        KeyCode::PageUp => first.saturating_sub(10),
-        KeyCode::PageDown => first.saturating_add(10).min(LONGEST),
-        KeyCode::Home => 0,
-        KeyCode::End => LONGEST,
-        _ => *first,
-    };
+fn scroll(first: &mut usize, press: Press) {
+    if let Press::Scroll(lines) = press {
+        *first = first.saturating_add_signed(lines).min(LONGEST);
+    }
 }
 
 /// No plan has more lines.

@@ -11,10 +11,9 @@ use crate::action::recover::{Standing, Unresolved};
 use crate::base::{Level, Now};
 use crate::clean;
 use crate::command::{Command, Context};
-use crate::input::Lookup;
+use crate::input::{Key, Lookup};
 use crate::logs::LogBatch;
 use crate::term::Input;
-use crossterm::event::KeyEvent;
 
 /// Applies one event. The screen needs drawing after every call.
 pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
@@ -25,8 +24,7 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
             for sample in &samples {
                 model.store.ingest(sample);
             }
-            judge(model, now);
-            Vec::new()
+            judge(model, now)
         }
         Msg::Logs(batches) => {
             for batch in batches {
@@ -44,14 +42,8 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
             model.session.say(clean!("The runner did not start: {fault}"), Level::Critical, now);
             Vec::new()
         }
-        Msg::Progress(progress) => {
-            on_progress(model, progress);
-            Vec::new()
-        }
-        Msg::Recovered(found) => {
-            recovered(model, *found);
-            Vec::new()
-        }
+        Msg::Progress(progress) => on_progress(model, progress),
+        Msg::Recovered(found) => recovered(model, *found),
         Msg::Stalled(stalled) => {
             model.session.stalled = stalled;
             if stalled { prompt::stalled(model) } else { Vec::new() }
@@ -60,22 +52,24 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
     }
 }
 
-fn judge(model: &mut Model, now: Now) {
+fn judge(model: &mut Model, now: Now) -> Vec<Effect> {
+    let mut told = Vec::new();
     for transition in model.book.judge(&model.store, now) {
         let Some(watch) = model.book.watch(transition.watch) else { continue };
         let (state, level) = (transition.to.0.word(), transition.to.1.word());
         let value = watch.unit.show(transition.value);
-        tracing::info!(target: "alerts", "{} {value} is {state} at {level}", watch.title);
+        told.push(Effect::Log(clean!("{} {value} is {state} at {level}", watch.title)));
     }
     model.board.refresh(&model.store, &model.book, now);
+    told
 }
 
 fn on_tick(model: &mut Model, now: Now) -> Vec<Effect> {
-    judge(model, now);
+    let mut effects = judge(model, now);
     if model.session.notice.as_ref().is_some_and(|notice| now.mono.since(notice.since.mono) > NOTICE) {
         model.session.notice = None;
     }
-    let mut effects = prompt::tick(model);
+    effects.extend(prompt::tick(model));
     if model.session.mode.lapse(now.mono) != model.session.mode {
         effects.extend(prompt::lapsed(model));
         effects.extend(prompt::disarm(model, "15 minutes without a key"));
@@ -98,25 +92,28 @@ fn on_log(model: &mut Model, batch: LogBatch) {
     }
 }
 
-fn on_progress(model: &mut Model, progress: Box<Progress>) {
-    let Some(run) = model.run.as_mut().filter(|run| run.plan.id == progress.plan) else { return };
+fn on_progress(model: &mut Model, progress: Box<Progress>) -> Vec<Effect> {
+    let Some(run) = model.run.as_mut().filter(|run| run.plan.id == progress.plan) else { return Vec::new() };
+    let mut told = Vec::new();
     let ended = run.ended();
     if let Some(end) = progress.end.as_ref().filter(|_| !ended) {
         let text = clean!("{}: {}. {}", run.plan.what.title, end.outcome, end.reason);
-        tracing::info!(target: "action", "{text}");
-        model.session.say(text, level(end.outcome), model.now);
+        model.session.say(text.clone(), level(end.outcome), model.now);
+        told.push(Effect::Log(text));
     }
     run.progress = Some(progress);
+    told
 }
 
 /// What an earlier console left: a run that goes on is followed, of the rest the sentence is told.
-fn recovered(model: &mut Model, found: Unresolved) {
-    model.session.say(found.sentence(), Level::Warning, model.now);
-    tracing::warn!(target: "action", "{}", found.sentence());
+fn recovered(model: &mut Model, found: Unresolved) -> Vec<Effect> {
+    let text = found.sentence();
+    model.session.say(text.clone(), Level::Warning, model.now);
     if matches!(found.standing, Standing::Attach { .. }) && model.run.is_none() {
         let progress = found.progress.map(Box::new);
         model.run = Some(Run { plan: Box::new(found.plan), progress, since: model.now.mono });
     }
+    vec![Effect::Log(text)]
 }
 
 fn level(outcome: Outcome) -> Level {
@@ -144,7 +141,7 @@ fn on_input(model: &mut Model, at: Now, input: &Input) -> Vec<Effect> {
     effects
 }
 
-fn on_key(model: &mut Model, key: &KeyEvent) -> Vec<Effect> {
+fn on_key(model: &mut Model, key: &Key) -> Vec<Effect> {
     let context = model.context();
     match model.keymap.feed(context, key) {
         Lookup::Found(command) => {

@@ -4,7 +4,11 @@
 
 mod key;
 mod keymap;
+mod press;
 mod rows;
 
+/// A key as `term` yields it.
+pub use crossterm::event::KeyEvent as Key;
 pub use key::Chord;
 pub use keymap::{HelpRow, Keymap, Lookup};
+pub use press::{Press, press};

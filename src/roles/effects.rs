@@ -78,6 +78,7 @@ impl Effects {
                     journal.append(record(entry));
                 }
             }
+            Effect::Log(text) => tracing::info!(target: "console", "{text}"),
             // The console carries these out: they are the terminal's.
             Effect::DiscardInput
             | Effect::Fence(_)

@@ -17,7 +17,7 @@ use crate::store::{Limits, LogStore, Store};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::host::{Host, Login};
-use crate::sys::{paths, random};
+use crate::sys::{paths, process, random};
 use crate::term::{Caps, Terminal};
 use core::time::Duration;
 use serde_json::json;
@@ -281,7 +281,7 @@ fn launcher(read_only: bool) -> Option<Launcher> {
 
 fn open_journal(state: &Path, host: &Host, login: &Login, profile: &Profile) -> Result<Journal, Fault> {
     let id = random::ulid(RealClock.now().wall);
-    let session = journal::Session { host: host.clone(), login: login.clone(), id, pid: std::process::id() };
+    let session = journal::Session { host: host.clone(), login: login.clone(), id, pid: process::pid() };
     let journal = Journal::open(&paths::journal_dir(state), session, Arc::new(RealClock))?;
     journal.append(Record::new(Event::SessionStart).res(json!({ "profile": profile.name })));
     for source in &profile.sources {

@@ -9,8 +9,6 @@ use crate::sys::clock::RealClock;
 use crate::term::Caps;
 use crate::{app, ui};
 use core::time::Duration;
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
@@ -47,14 +45,9 @@ pub fn run(options: &Options) -> Result<u8, Fault> {
         }
     }
     app::update(&mut model, Msg::Tick, clock.now());
-    let mut buffer = Buffer::empty(Rect::new(0, 0, SIZE.0, SIZE.1));
-    ui::draw(&model, &theme, true, &mut buffer);
-    let row = |y: u16| {
-        let cells = (0..SIZE.0).filter_map(|x| buffer.cell((x, y)));
-        cells.map(ratatui::buffer::Cell::symbol).collect::<String>().trim_end().to_owned()
-    };
+    let mut screen = ui::text::lines(&model, &theme, true);
     // The last line tells keys, and there are none here.
-    let screen: Vec<String> = (0..SIZE.1 - 1).map(row).collect();
+    screen.pop();
     written(&mut std::io::stdout().lock(), &screen)?;
     engine.leave();
     let why = "watchkeeper: this terminal cannot show the console (TERM=dumb or no terminal); this was one look.";

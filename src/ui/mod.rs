@@ -8,6 +8,7 @@ pub mod overlays;
 pub mod paint;
 pub mod panes;
 pub mod screen;
+pub mod text;
 pub mod value;
 
 pub use screen::draw;

@@ -25,8 +25,9 @@ pub(crate) const FLOORS: &[Floor] = &[
     Floor { name: "input", imports: &["base", "command"], pure: true },
     Floor { name: "action", imports: &["base", "sys", "store", "rules", "journal"], pure: false },
     Floor {
+        // `term` for the Input that a message carries
         name: "app",
-        imports: &["base", "config", "journal", "store", "logs", "command", "rules", "input", "action"],
+        imports: &["base", "config", "term", "journal", "store", "logs", "command", "rules", "input", "action"],
         pure: true,
     },
     Floor {
@@ -138,6 +139,7 @@ pub(crate) const TOP: &[&str] = &[
     "LICENSE-MIT",
     "README.md",
     "benches",
+    "examples",
     "keymaps",
     "profiles",
     "screenshots",

@@ -2,8 +2,6 @@
 
 use core::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 use std::sync::Arc;
 use watchkeeper::action::lifecycle::{End, Outcome, Progress, State, Step};
 use watchkeeper::action::mode::Mode;
@@ -69,11 +67,7 @@ impl Desk {
     }
 
     fn draw(&self, ascii: bool) -> String {
-        let (width, height) = self.model.size;
-        let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
-        ui::draw(&self.model, &self.theme, ascii, &mut buffer);
-        let row = |y| (0..width).map(|x| buffer[(x, y)].symbol()).collect::<String>().trim_end().to_owned();
-        (0..height).map(row).collect::<Vec<_>>().join("\n")
+        ui::text::lines(&self.model, &self.theme, ascii).join("\n")
     }
 
     pub(crate) fn send(&mut self, msg: Msg) -> Vec<Effect> {
