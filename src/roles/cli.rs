@@ -3,6 +3,7 @@
 use super::session::Options;
 use super::{console, demo, journal_tool, probe, snapshot, twin, validate};
 use crate::base::Fault;
+use crate::sys::limits::no_core_dumps;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::io::Write;
 use std::path::PathBuf;
@@ -94,6 +95,7 @@ enum JournalTool {
 
 /// Runs what the command line asks for. Returns the exit status.
 pub fn main() -> u8 {
+    no_core_dumps();
     let cli = Cli::parse();
     let outcome = match cli.role {
         None => look(&cli.look.into_options()),

@@ -2,6 +2,7 @@
 //! It never waits for anything but the bell.
 
 use super::effects::Effects;
+use super::own_log;
 use super::session::{self, Options, Started};
 use crate::app::{self, Effect, Msg, Overlay};
 use crate::base::{Clean, Clock, Fault, Level, Mono, Now};
@@ -28,6 +29,7 @@ const SECOND: u64 = 1_000_000_000;
 /// When there is no terminal to own or the profile cannot be had at all.
 pub fn run(options: &Options) -> Result<u8, Fault> {
     install_panic_hook(options.state_dir.clone().or_else(paths::state_dir).unwrap_or_else(std::env::temp_dir));
+    own_log::start();
     let bell = Arc::new(Bell::default());
     let started = session::start(options, &bell)?;
     let mut console = Console::new(started, bell);

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod files;
 pub mod held;
 pub mod host;
+pub mod limits;
 pub mod lmdb;
 pub mod lock;
 pub mod paths;
