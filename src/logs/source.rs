@@ -140,7 +140,7 @@ impl Source {
             tail.resume(known);
         } else if !self.started || passed_over {
             // What was there before us is history: the end of it is enough.
-            let backlog = if newest { BACKLOG } else { 0 };
+            let backlog = if newest || self.started { BACKLOG } else { 0 };
             if let Err(error) = tail.skip_to_last(backlog) {
                 self.fail(&tail.name, &error);
             }

@@ -15,6 +15,8 @@ use std::path::Path;
 const CHUNK: usize = 64 * 1024;
 /// Of what one look finds, only the last bytes are understood; lines before them are counted. No reader could follow.
 const UNDERSTOOD: u64 = 1024 * 1024;
+/// One look keeps no more lines: a megabyte may hold a million.
+const KEPT: usize = 20_000;
 /// One look reads no more, so that other files have their turn.
 const LOOK: u64 = 64 * 1024 * 1024;
 /// Bytes at the beginning of a file that tell it from another one with its number.
@@ -37,6 +39,14 @@ pub(super) struct Pass {
 impl Pass {
     pub(super) fn new(now: Now, format: Format) -> Self {
         Self { now, format, lines: VecDeque::new(), dropped: 0, more: false, chunk: Vec::new() }
+    }
+
+    fn line(&mut self, raw: &[u8], more: usize) {
+        if self.lines.len() >= KEPT {
+            let oldest = self.lines.pop_front();
+            self.dropped += u64::from(oldest.is_some_and(|(_, line)| !line.marker));
+        }
+        self.lines.push_back((self.now, self.format.read(raw, more)));
     }
 
     pub(super) fn mark(&mut self, message: Clean) {
@@ -194,8 +204,7 @@ impl Tail {
     /// The last line, which nobody will end any more.
     pub(super) fn finish(&mut self, pass: &mut Pass) {
         if !self.cutter.is_empty() {
-            let Pass { now, format, lines, .. } = pass;
-            self.cutter.finish(|line, more| lines.push_back((*now, format.read(line, more))));
+            self.cutter.finish(|line, more| pass.line(line, more));
         }
     }
 
@@ -209,11 +218,10 @@ impl Tail {
             text = chunk.get(zeros..).unwrap_or_default();
             self.hole = text.is_empty();
         }
-        let Pass { now, format, lines, dropped, .. } = pass;
         if self.identity.offset <= understood {
-            self.cutter.feed(text, |_, _| *dropped += 1);
+            self.cutter.feed(text, |_, _| pass.dropped += 1);
         } else {
-            self.cutter.feed(text, |line, more| lines.push_back((*now, format.read(line, more))));
+            self.cutter.feed(text, |line, more| pass.line(line, more));
         }
     }
 

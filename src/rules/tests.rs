@@ -135,6 +135,9 @@ fn without_data_an_alert_keeps_its_state_and_after_five_minutes_is_unknown() {
     bench.value(25.0);
     let finding = bench.first();
     assert_eq!((finding.state, finding.since, finding.no_data_for), (Firing, since, None));
+    for _ in 0..302 {
+        bench.fail();
+    }
     bench.values(&[1.0, 1.0]);
     assert_eq!(bench.state(), Clearing, "what was before the silence does not help it to clear");
     bench.value(1.0);

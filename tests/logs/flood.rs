@@ -22,5 +22,10 @@ fn shown_and_dropped_are_all_that_was_offered() {
     }
     let shown = u64::try_from(bench.shown().len()).expect("small");
     assert_eq!(shown + bench.dropped, offered);
+    file.write_all(&vec![b'\n'; 3_000_000]).expect("writes");
+    file.write_all(b"the end\n").expect("writes");
+    offered += 3_000_001;
+    bench.until("the end", |bench| bench.has("the end"));
+    assert_eq!(u64::try_from(bench.shown().len()).expect("small") + bench.dropped, offered);
     assert!(bench.dropped > 0, "the mailbox is smaller than the flood");
 }
