@@ -2,6 +2,7 @@
 
 use super::board::Board;
 use super::log_view::LogView;
+use super::pane::Pane;
 use super::prompt::Prompt;
 use super::run::Run;
 use crate::action::mode::Mode;
@@ -155,6 +156,12 @@ impl Model {
     pub fn action_title(&self, name: Option<&str>) -> Option<&Clean> {
         let name = name?;
         self.identity.actions.iter().find(|(known, _)| **known == *name).map(|(_, title)| title)
+    }
+
+    /// Whether what this watch looks at is made up by a stand-in.
+    pub fn is_simulated(&self, watch: usize) -> bool {
+        let mut metrics = self.board.panes.iter().flat_map(Pane::metrics);
+        metrics.any(|metric| metric.watch == Some(watch) && metric.shown.simulated)
     }
 
     /// Where keys go now.

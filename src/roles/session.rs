@@ -130,6 +130,10 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
     let setup = setup::setup(&profile, host.name.clone(), &mut store);
     let (samples, lines) =
         (Arc::new(Mailbox::new(Arc::clone(bell))), Arc::new(LogMailbox::new(Arc::clone(bell), LINES)));
+    let mut logs = LogStore::default();
+    for source in &setup.sources {
+        logs.declare(&source.name);
+    }
     let log_views = setup.sources.iter().map(|source| LogView::follow(Arc::clone(&source.name))).collect();
     let engine = Engine::start(setup.jobs, setup.sources, &samples, &lines)?;
     let theme_name = options.theme.as_deref().unwrap_or("default");
@@ -146,7 +150,7 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
         size,
         identity: setup.identity,
         store,
-        logs: LogStore::default(),
+        logs,
         book: setup.book,
         board: setup.board,
         log_views,

@@ -115,6 +115,9 @@ fn alert_strip(paint: &mut Painter<'_>, area: Rect, model: &Model) {
         paint.piece(&watch.title, Intent::Title),
         paint.piece(clean!(" {}", watch.unit.show(alert.value)), Intent::of(alert.level)),
     ];
+    if model.is_simulated(alert.watch) {
+        left.insert(3, paint.piece(" SIMULATED", Intent::Simulated));
+    }
     if let Some(limit) = watch.bands.limit(alert.level) {
         let sign = if watch.bands.inverted() { "<" } else { ">" };
         left.push(paint.piece(clean!(" {sign} {}", watch.unit.show(limit)), Intent::Muted));

@@ -40,12 +40,16 @@ impl Desk {
         let (layers, _) = config::load_keymap("default", &search);
         let (keymap, faults) = Keymap::merge(&layers);
         assert_eq!(faults, []);
+        let mut logs = LogStore::default();
+        for source in &setup.sources {
+            logs.declare(&source.name);
+        }
         let model = Model {
             now: START,
             size: (width, height),
             identity: setup.identity,
             store,
-            logs: LogStore::default(),
+            logs,
             book: setup.book,
             board: setup.board,
             log_views: setup.sources.iter().map(|source| LogView::follow(Arc::clone(&source.name))).collect(),

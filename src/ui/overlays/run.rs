@@ -83,7 +83,7 @@ fn comparison(row: &Comparison) -> (Clean, Intent) {
         None => "not decided yet",
     };
     let text = clean!(
-        "  {:<14} {:>10} → {:<10} median of {}, {met}",
+        "  {:<20} {:>10} → {:<10} median of {}, {met}",
         row.label.as_str(),
         said(row.unit, row.before),
         said(row.unit, row.after),
