@@ -25,9 +25,14 @@ pub fn runtime_dir() -> Option<PathBuf> {
     std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
-/// Folders for target locks, best first: the one that every login of this host shares, then this login's own.
+/// Folders for target locks, best first: the one that every login of this host shares, then this login's own, and
+/// `/tmp` for bare containers that have neither.
 pub fn lock_dirs() -> Vec<PathBuf> {
-    [Some(PathBuf::from("/run/lock")), runtime_dir()].into_iter().flatten().filter(|path| path.is_dir()).collect()
+    [Some(PathBuf::from("/run/lock")), runtime_dir(), Some(PathBuf::from("/tmp"))]
+        .into_iter()
+        .flatten()
+        .filter(|path| path.is_dir())
+        .collect()
 }
 
 /// The journal's folder in a state folder.

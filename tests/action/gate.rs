@@ -202,6 +202,20 @@ fn pastes_clear_repeats_are_dropped_focus_and_stall_disarm() {
 }
 
 #[test]
+fn an_answer_to_an_older_frame_proves_nothing() {
+    let (mut gate, _) = Gate::open(plan(Danger::C2), standing(), at(0));
+    let [GateEffect::Fence(old)] = gate.handle(GateInput::Submitted { whole: true }, at(0))[..] else { panic!() };
+    gate.handle(GateInput::Resize(100, 30), at(10));
+    gate.handle(GateInput::Fence(old), at(15));
+    let [GateEffect::Fence(new)] = gate.handle(GateInput::Submitted { whole: true }, at(20))[..] else { panic!() };
+    assert_ne!(old, new);
+    gate.handle(GateInput::Fence(old), at(30));
+    assert_eq!(gate.view(at(30)).phase, Phase::Fenced);
+    gate.handle(GateInput::Fence(new), at(40));
+    assert_eq!(gate.view(at(40)).phase, Phase::Arming);
+}
+
+#[test]
 fn backspace_mends_and_hidden_characters_are_not_taken() {
     let mut gate = armed(Danger::C2);
     let time = write(&mut gate, "rex", 2_000);
@@ -254,6 +268,8 @@ struct World {
     down: u64,
     /// No message takes longer, in milliseconds.
     slow: u64,
+    /// No message takes less.
+    least: u64,
     answers: bool,
 }
 
@@ -268,13 +284,13 @@ impl World {
     }
 
     fn arrive_up(&mut self, sent: u64) -> u64 {
-        let late = self.up_to(self.slow);
+        let late = self.least + self.up_to(self.slow - self.least);
         self.up = self.up.max(sent + late);
         self.up
     }
 
     fn arrive_down(&mut self, sent: u64) -> u64 {
-        let late = self.up_to(self.slow);
+        let late = self.least + self.up_to(self.slow - self.least);
         self.down = self.down.max(sent + late);
         self.down
     }
@@ -291,9 +307,15 @@ impl World {
     /// An operator who types roughly the right thing at roughly any time.
     fn operator(&mut self, word: &str) {
         let mut time = self.up_to(9_000);
+        let pace = if self.up_to(2) == 0 { 120 } else { 900 };
+        for _ in 0..self.up_to(3) {
+            let moment = self.up_to(6_000);
+            let input = if self.up_to(2) == 0 { GateInput::Resize(100, 30) } else { GateInput::Stalled };
+            self.push(moment, Event::Input { input, typed: moment });
+        }
         for _ in 0..=self.up_to(3) {
             for c in word.chars() {
-                time += self.up_to(120);
+                time += self.up_to(pace);
                 match self.up_to(60) {
                     0 => self.send(GateInput::Key(GateKey::Char('x')), time),
                     1 => self.send(GateInput::Paste, time),
@@ -318,8 +340,9 @@ fn stream(seed: u64) -> bool {
     let mut random = Jitter(seed);
     let danger = if random.unit() < 0.3 { Danger::C1 } else { Danger::C2 };
     let slow = if random.unit() < 0.5 { 1 + random.next() % 3_000 } else { 60 };
+    let least = random.next() % slow;
     let answers = random.unit() < 0.85;
-    let mut world = World { random, queue: BTreeMap::new(), order: 0, up: 0, down: 0, slow, answers };
+    let mut world = World { random, queue: BTreeMap::new(), order: 0, up: 0, down: 0, slow, least, answers };
     let (mut gate, _) = Gate::open(plan(danger), standing(), at(0));
     let word = gate.plan().expected().to_owned();
     world.operator(&word);

@@ -302,11 +302,14 @@ impl Twin {
     }
 }
 
+/// Something that happens at the first observation.
+pub(crate) type Deed = Box<dyn FnOnce() + Send>;
+
 /// One observation a second of stepped time; runs a deed before the first.
 pub(crate) struct Script {
     pub(crate) clock: Arc<Stepped>,
     pub(crate) twin: Twin,
-    pub(crate) deeds: Arc<Mutex<VecDeque<Box<dyn FnOnce() + Send>>>>,
+    pub(crate) deeds: Arc<Mutex<VecDeque<Deed>>>,
 }
 
 impl Probe for Script {

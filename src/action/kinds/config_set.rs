@@ -367,11 +367,11 @@ mod tests {
         let int = |from, to| set(&[row("performance.batch_size", Scalar::Int(from), Scalar::Int(to))]).unwrap_err();
         assert_eq!(
             int(2048, 512),
-            "/etc/p.toml: `performance.batch_size` is 1_024, not 2048 as the action expects. Decide which is right before anything is changed."
+            "/etc/p.toml: `performance.batch_size` is 1024, not 2048 as the action expects. Decide which is right before anything is changed."
         );
         assert_eq!(
             int(2048, 1024),
-            "/etc/p.toml: `performance.batch_size` is 1_024, not 2048 as the action expects. It already has the new value."
+            "/etc/p.toml: `performance.batch_size` is 1024, not 2048 as the action expects. It already has the new value."
         );
         assert_eq!(
             int(1024, 1024),
@@ -386,7 +386,7 @@ mod tests {
             one("performance.batch_size", Scalar::Int(1024), Scalar::Text("512".into())).contains("change its type")
         );
         assert!(
-            one("performance.batch_size", Scalar::Float(1024.0), Scalar::Float(512.0)).contains("is 1_024, not 1024.0")
+            one("performance.batch_size", Scalar::Float(1024.0), Scalar::Float(512.0)).contains("is 1024, not 1024.0")
         );
         let twice = row("performance.batch_size", Scalar::Int(1024), Scalar::Int(512));
         assert!(set(&[twice.clone(), twice]).unwrap_err().contains("names a key twice"));
