@@ -21,7 +21,6 @@ use crate::sys::{paths, process, random};
 use crate::term::{Caps, Terminal};
 use core::time::Duration;
 use serde_json::json;
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -278,8 +277,7 @@ impl Shared {
 
 /// The runner finds profiles where we do; it learns nothing else of our environment.
 fn launcher(read_only: bool) -> Option<Launcher> {
-    let known = ["HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR"];
-    let env = known.iter().filter_map(|name| Some((OsString::from(name), std::env::var_os(name)?))).collect();
+    let env = process::inherited(&["HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "WATCHKEEPER_READ_ONLY"]);
     Launcher::new(read_only, None, vec!["runner".into()], env)
 }
 

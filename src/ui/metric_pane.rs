@@ -108,8 +108,8 @@ fn pack<'a>(paint: &Painter<'_>, pane: &'a Pane, model: &Model, width: u16) -> V
     for metric in &pane.beside {
         let pieces = value::detail(paint, metric, model.now, shared);
         match lines.last_mut() {
-            Some(line) if paint.width(line) + 3 + paint.width(&pieces) <= width => {
-                line.push(paint.piece("   ", Intent::Text));
+            Some(line) if paint.width(line) + 2 + paint.width(&pieces) <= width => {
+                line.push(paint.piece("  ", Intent::Text));
                 line.extend(pieces);
             }
             _ => lines.push(pieces),

@@ -6,9 +6,9 @@ use super::paint::{Painter, Piece};
 use super::panes::{self, Place};
 use super::value;
 use crate::action::mode::Mode;
-use crate::app::{Model, Overlay, Pane};
+use crate::app::{Metric, Model, Overlay, Pane};
 use crate::base::time::Span;
-use crate::base::{Clean, Level};
+use crate::base::{Clean, Level, Reading};
 use crate::clean;
 use crate::command::{Command, Context};
 use crate::config::{Intent, Theme};
@@ -143,7 +143,9 @@ fn alert_strip(paint: &mut Painter<'_>, area: Rect, model: &Model) {
 
 fn calm_strip(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     let now = model.now.mono;
-    let metrics = || model.board.panes.iter().flat_map(Pane::metrics).filter(|metric| metric.bands.is_some());
+    // What a host does not offer is no unknown: it has no level at all.
+    let judged = |metric: &&Metric| metric.bands.is_some() && metric.shown.reading != Reading::NotSupported;
+    let metrics = || model.board.panes.iter().flat_map(Pane::metrics).filter(judged);
     let unknown = metrics().filter(|metric| metric.shown.level_now(now) == Level::Unknown).count();
     let worst = metrics().map(|metric| metric.shown.level_now(now)).filter(|level| *level > Level::Unknown).max();
     let (text, intent) = match (worst, unknown) {
