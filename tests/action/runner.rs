@@ -268,7 +268,7 @@ fn last_argument() -> PathBuf {
 }
 
 #[test]
-#[ignore = "played by a process of its own"]
+#[ignore = "a role: played by a process of its own"]
 fn plays_the_runner() {
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
     let code = runner::main(&last_argument(), &clock, |plan| {
@@ -279,7 +279,7 @@ fn plays_the_runner() {
 }
 
 #[test]
-#[ignore = "played by a process of its own"]
+#[ignore = "a role: played by a process of its own"]
 fn plays_the_console() {
     let state = last_argument();
     let order: Acceptance = serde_json::from_slice(&fs::read(state.join("order.json")).unwrap()).unwrap();

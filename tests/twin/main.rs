@@ -270,7 +270,7 @@ fn a_killed_console_leaves_nothing_behind() {
 
 /// Not a test: the process that `a_killed_console_leaves_nothing_behind` kills. It holds a demo until its stdin ends.
 #[test]
-#[ignore = "the victim of another test"]
+#[ignore = "a role: the victim of another test"]
 fn holder() {
     let twin = Twin::start(Scenario::GpuMemory, 11);
     println!("\nholding {} {}", twin.demo.supervisor_pid(), twin.demo.dir.display());
@@ -279,5 +279,5 @@ fn holder() {
 
 fn skipped(peer: &str) {
     assert!(std::env::var_os("CI").is_none(), "{peer} is missing, and CI=true asks for it");
-    println!("skipped: {peer} is missing");
+    println!("SKIPPED: {peer} is missing");
 }
