@@ -73,6 +73,7 @@ impl Bench {
     }
 
     /// Waits until what has come satisfies `done`.
+    #[expect(clippy::disallowed_methods, reason = "a hang guard")]
     pub(crate) fn until(&mut self, what: &str, done: impl Fn(&Self) -> bool) {
         let begun = Instant::now();
         loop {
