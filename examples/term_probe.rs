@@ -16,6 +16,7 @@ use watchkeeper::term::{Caps, Input, Terminal, contain, install_panic_hook};
 
 struct Probe {
     terminal: Terminal,
+    dir: PathBuf,
     beat: std::fs::File,
     hostile: Vec<Vec<u8>>,
     raw: bool,
@@ -50,7 +51,7 @@ fn main() -> ExitCode {
         return ExitCode::from(1);
     };
     let last = Clean::default();
-    let mut probe = Probe { terminal, beat, hostile, raw, noise, ticks: 0, inputs: 0, last, contained: 0 };
+    let mut probe = Probe { terminal, dir, beat, hostile, raw, noise, ticks: 0, inputs: 0, last, contained: 0 };
     loop {
         probe.draw();
         bell.wait(pause, false);
@@ -130,7 +131,14 @@ impl Probe {
                     },
                     Some('z') => self.terminal.suspend(),
                     Some('f') => self.terminal.fence(self.inputs),
-                    Some('x') => self.terminal.discard_input(),
+                    Some('x') => {
+                        // Until then, more is typed.
+                        let _full_disk = std::fs::write(self.dir.join("busy"), "");
+                        while !self.dir.join("go").exists() {
+                            std::thread::yield_now();
+                        }
+                        self.terminal.discard_input();
+                    }
                     Some('l') => self.terminal.redraw(),
                     Some('y') => {
                         let _fits = self.terminal.copy(&[Clean::from("copied"), Clean::from("text")]);

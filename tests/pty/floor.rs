@@ -31,13 +31,18 @@ fn beat(dir: &Path) -> (u64, u64) {
 }
 
 fn wait_beat(dir: &Path, what: &str, wanted: impl Fn((u64, u64)) -> bool) -> (u64, u64) {
+    let mut last = (0, 0);
+    wait_until(what, || {
+        last = beat(dir);
+        wanted(last)
+    });
+    last
+}
+
+fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
-    loop {
-        let beat = beat(dir);
-        if wanted(beat) {
-            return beat;
-        }
-        assert!(start.elapsed() < GUARD, "never {what}: {beat:?}");
+    while !done() {
+        assert!(start.elapsed() < GUARD, "never {what}");
         std::thread::yield_now();
     }
 }
@@ -186,6 +191,7 @@ fn control_z_gives_the_terminal_back_and_takes_it_again() {
         pty.send("\n");
         pty.wait_for("last Resumed");
         pty.wait_for("size 80x24");
+        assert!(only_our_sequences(&pty.raw()).unwrap().is_console());
         assert!(!pty.modes().local_modes.intersects(LocalModes::ICANON | LocalModes::ECHO));
         pty.send("q");
         pty.wait_for("END 0");
@@ -213,16 +219,10 @@ fn started_in_the_background_it_waits_to_be_brought_forward() {
 
 /// Waits for a state letter of `/proc/PID/stat`.
 fn wait_state(pid: rustix::process::Pid, wanted: char) {
-    let start = Instant::now();
-    loop {
+    wait_until("in the wanted state", || {
         let line = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap();
-        let state = line.rsplit_once(") ").unwrap().1.chars().next();
-        if state == Some(wanted) {
-            return;
-        }
-        assert!(start.elapsed() < GUARD, "never {wanted}: {line}");
-        std::thread::yield_now();
-    }
+        line.rsplit_once(") ").unwrap().1.starts_with(wanted)
+    });
 }
 
 /// The program under the shell of a script.
@@ -277,6 +277,22 @@ fn two_hundred_resizes_end_on_a_right_screen() {
 }
 
 #[test]
+fn a_window_that_shrinks_and_grows_back_at_once_is_drawn_whole() {
+    let dir = dir();
+    let mut pty = start(&dir, &[]);
+    for _ in 0..20 {
+        // The terminal forgets what does not fit; the program may see only the size that it knows already.
+        pty.resize((20, 5));
+        pty.resize((80, 24));
+        let corners = format!("<{}>", "-".repeat(78));
+        pty.wait("the whole last line", |screen, _| screen.rows(0, 80).last() == Some(corners.clone()));
+    }
+    pty.send("q");
+    assert_eq!(pty.status(), 0);
+    pty.assert_restored();
+}
+
+#[test]
 fn keys_pastes_and_the_terminals_answers_arrive_as_what_they_are() {
     let dir = dir();
     let mut pty = start(&dir, &[]);
@@ -316,6 +332,35 @@ fn a_terminal_left_raw_is_left_sane() {
     pty.send("q");
     assert_eq!(pty.status(), 0);
     assert!(pty.modes().local_modes.contains(LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG));
+}
+
+/// How often the program's reader has gone to sleep: each time, it has taken all that there was.
+fn reader_naps(pty: &Pty) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", pty.pid().as_raw_nonzero())).unwrap();
+    let status = tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("status")).unwrap());
+    let reader = status.into_iter().find(|status| status.contains("term-reader")).unwrap();
+    let line = reader.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    line.unwrap().trim().parse().unwrap()
+}
+
+#[test]
+fn what_was_typed_before_a_prompt_is_dropped_wherever_it_waits() {
+    let dir = dir();
+    let mut pty = start(&dir, &[]);
+    pty.send("x");
+    wait_until("busy", || dir.path().join("busy").exists());
+    // The loop is busy with that key; the rest waits in the queue, in the parser and in the kernel.
+    let naps = reader_naps(&pty);
+    pty.send("restart\r\x1b[200~pa");
+    wait_until("read", || reader_naps(&pty) > naps);
+    pty.send("sted\x1b[201~\x1b");
+    std::fs::write(dir.path().join("go"), "").unwrap();
+    pty.wait_for("inputs 1");
+    pty.send("v");
+    pty.wait_for("Char('v')");
+    pty.wait_for("inputs 2");
+    pty.send("q");
+    assert_eq!(pty.status(), 0);
 }
 
 const HOSTILE: &[&str] = &[

@@ -120,7 +120,9 @@ impl Pty {
         let seen = self.seen.0.lock().unwrap();
         let until = |seen: &mut Seen| !wanted(seen.parser.screen(), &seen.raw);
         let (seen, timeout) = self.seen.1.wait_timeout_while(seen, GUARD, until).unwrap();
-        assert!(!timeout.timed_out(), "never saw {what}:\n{}", seen.parser.screen().contents());
+        let (late, text) = (timeout.timed_out(), seen.parser.screen().contents());
+        drop(seen);
+        assert!(!late, "never saw {what}:\n{text}");
     }
 
     /// Waits until the screen holds a text.
@@ -316,6 +318,12 @@ pub(crate) struct Modes {
 }
 
 impl Modes {
+    /// As the console needs it: alternate screen, no cursor, no wrapping, paste marks and focus events on.
+    pub(crate) fn is_console(&self) -> bool {
+        [1049, 2004, 1004].iter().all(|mode| self.on.contains(mode))
+            && [7, 25].iter().all(|mode| self.off.contains(mode))
+    }
+
     /// As a terminal is for a shell: wrapping, showing the cursor, nothing else.
     pub(crate) fn is_plain(&self) -> bool {
         self.on.iter().all(|mode| matches!(mode, 7 | 25))
