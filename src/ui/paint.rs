@@ -5,6 +5,7 @@ use crate::config::{Intent, Theme};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
+use ratatui::widgets::{Clear, Widget};
 use std::borrow::Cow;
 use unicode_width::UnicodeWidthStr;
 
@@ -146,10 +147,8 @@ impl<'a> Painter<'a> {
 
     /// Blanks an area and draws a frame round it with a heading and a tail in the frame.
     pub fn frame(&mut self, area: Rect, heading: &[Piece<'_>], tail: &[Piece<'_>]) -> Rect {
-        let style = self.style(Intent::Text);
-        for y in area.top()..area.bottom() {
-            self.buffer.set_stringn(area.x, y, " ".repeat(usize::from(area.width)), usize::from(area.width), style);
-        }
+        // Not only blank: a style of what lies below must not shine through.
+        Clear.render(area, self.buffer);
         let rule = self.style(Intent::Rule);
         let [left_top, right_top, left_low, right_low, flat, tall] =
             if self.ascii { ["+", "+", "+", "+", "-", "|"] } else { ["┌", "┐", "└", "┘", "─", "│"] };

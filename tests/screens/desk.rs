@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 use std::sync::Arc;
 use watchkeeper::action::lifecycle::{End, Outcome, Progress, State, Step};
 use watchkeeper::action::mode::Mode;
@@ -68,6 +70,13 @@ impl Desk {
 
     pub(crate) fn ascii(&self) -> String {
         self.draw(true)
+    }
+
+    pub(crate) fn cells(&self) -> Buffer {
+        let (width, height) = self.model.size;
+        let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+        ui::draw(&self.model, &self.theme, false, &mut buffer);
+        buffer
     }
 
     fn draw(&self, ascii: bool) -> String {

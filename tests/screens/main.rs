@@ -141,3 +141,17 @@ fn hostile_text_never_reaches_a_cell() {
     assert!(bad.is_empty(), "{bad:?}");
     assert!(screen.contains('␛'), "what was removed is shown as a mark");
 }
+
+#[test]
+fn nothing_below_a_sheet_shines_through() {
+    use ratatui::style::Modifier;
+    let mut desk = Desk::demo(80, 24);
+    desk.quiet(30);
+    desk.incident(41);
+    desk.planned();
+    let cells = desk.cells();
+    let text = |y: u16| (11..70).map(|x| cells[(x, y)].symbol()).collect::<String>();
+    let what = (0..24).find(|y| text(*y).contains("/etc/cerebellar-norse")).expect("the plan is shown");
+    let odd = (11..40).find(|x| cells[(*x, what)].modifier != Modifier::empty());
+    assert_eq!(odd, None, "plain text keeps its style over whatever lay there");
+}
