@@ -1,7 +1,7 @@
 //! The whole screen: state line, alert strip, panes, hint; or a card when the terminal is too small.
 
 use super::layout::{self, Layout, Wants};
-use super::overlays;
+use super::overlays::{actions, faults, help, own_log, prompt, run, sheet};
 use super::paint::{Painter, Piece};
 use super::panes::{self, Place};
 use super::value;
@@ -27,13 +27,31 @@ pub fn draw(model: &Model, theme: &Theme, ascii: bool, buffer: &mut Buffer) -> b
     state_line(&mut paint, layout.state, model);
     alert_strip(&mut paint, layout.alert, model);
     paint.rule(area, layout.rule.y);
-    overlays::run::in_rule(&mut paint, layout.rule, model);
+    run::in_rule(&mut paint, layout.rule, model);
     match model.board.focused().filter(|_| model.board.zoomed) {
         Some(pane) => draw_pane(&mut paint, layout.body, pane, model, true),
         None => draw_board(&mut paint, &layout, model),
     }
     hint_line(&mut paint, layout.hint, model);
-    overlays::draw(&mut paint, layout.body, model)
+    draw_overlay(&mut paint, layout.body, model)
+}
+
+/// Draws what lies over the panes, if anything does. False when a prompt had to be cut.
+fn draw_overlay(paint: &mut Painter<'_>, body: Rect, model: &Model) -> bool {
+    match &model.overlay {
+        Overlay::None => {}
+        Overlay::Help(first) => help::draw(paint, body, model, *first),
+        Overlay::Actions(selected) => actions::draw(paint, body, model, *selected),
+        Overlay::Planning(title) => {
+            let inner = sheet::sheet(paint, body, 5, &clean!(" PLAN "), &clean!(""));
+            paint.put((inner.x, inner.y + 1), inner.width, clean!("Planning: {title} …"), Intent::Text);
+        }
+        Overlay::Prompt(open) => return prompt::draw(paint, body, open, model),
+        Overlay::Run => run::draw(paint, body, model),
+        Overlay::OwnLog => own_log::draw(paint, body, model),
+        Overlay::Faults(first) => faults::draw(paint, body, model, *first),
+    }
+    true
 }
 
 fn wants(model: &Model) -> Wants {

@@ -7,6 +7,4 @@ pub mod help;
 pub mod own_log;
 pub mod prompt;
 pub mod run;
-mod sheet;
-
-pub use sheet::draw;
+pub(super) mod sheet;
