@@ -1,3 +1,7 @@
 //! The binary: hands over to the roles.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(watchkeeper::roles::cli::main())
+}

@@ -1,1 +1,21 @@
-//! The only floor that changes the world: plan, gate, lifecycle, runner, verify. The planning half is pure.
+//! Actions: the only place that changes the world (safety.md 4.2, 4.3). `prepare` makes a [`plan::Plan`]; [`gate::Gate`]
+//! asks the operator; [`launch::Launcher`] hands an accepted plan to a runner; the runner carries it out by
+//! [`act::carry_out`] and tells how it goes in its run folder ([`lifecycle::Run`]); `verify` judges by the metric.
+//! A new kind of action is one file in `kinds/` and one line in [`kinds::KINDS`].
+//! Pure: `plan`, `mode`, `prompt`, `gate`, `verify`, `act`. Called by `app` (plans, gate) and `roles` (everything).
+
+pub mod act;
+pub mod execute;
+pub mod gate;
+pub mod kinds;
+pub mod launch;
+pub mod lifecycle;
+pub mod mode;
+pub mod plan;
+pub mod prepare;
+pub mod prompt;
+pub mod queries;
+pub mod record;
+pub mod recover;
+pub mod restart;
+pub mod verify;

@@ -1,1 +1,21 @@
-//! The pure core of the console: Model, Msg and `update`. No clock, no I/O.
+//! The pure core of the console: a [`Model`], what can happen to it ([`Msg`]), and what it asks of the world
+//! ([`Effect`]). `update` takes the time and data and returns data; `roles` alone carries effects out.
+
+pub mod board;
+pub mod effect;
+pub mod log_view;
+pub mod model;
+pub mod msg;
+pub mod pane;
+pub mod prompt;
+pub mod run;
+pub mod update;
+
+pub use board::Board;
+pub use effect::Effect;
+pub use log_view::LogView;
+pub use model::{Identity, Model, Notice, Overlay, Session};
+pub use msg::Msg;
+pub use pane::{Metric, Pane, Shown};
+pub use run::Run;
+pub use update::update;

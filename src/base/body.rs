@@ -6,7 +6,7 @@ use core::ops::Range;
 use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue, Deserializer, ValueDeserializer};
+use toml::de::{DeString, DeTable, DeValue, Deserializer, ValueDeserializer};
 
 /// A file's text, kept to turn byte offsets into lines and columns.
 #[derive(Debug)]
@@ -106,18 +106,26 @@ impl Body {
         }
     }
 
-    /// The names of the keys that are left, with a fault for each when there ought to be none.
+    /// Checks that no key is left.
     ///
     /// # Errors
     /// The first unknown key, with the nearest of `known`.
     pub fn done(&self, known: &[&str]) -> Result<(), Fault> {
-        match self.table.get_ref().iter().min_by_key(|(key, _)| key.span().start) {
-            None => Ok(()),
-            Some((key, _)) => {
-                let fault = self.source.fault(format!("unknown key `{}`.", key.get_ref()), &key.span());
-                Err(fault.hint(nearest(key.get_ref(), known.iter().copied())))
-            }
-        }
+        self.unknown(known).into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// A fault for every key that is left, each with the nearest of `known`.
+    pub fn unknown(&self, known: &[&str]) -> Vec<Fault> {
+        let unknown = self.rows().into_iter().map(|(key, _)| {
+            let fault = self.source.fault(format!("unknown key `{}`.", key.get_ref()), &key.span());
+            fault.hint(nearest(key.get_ref(), known.iter().copied()))
+        });
+        unknown.collect()
+    }
+
+    /// The keys that are left, in the order of the file.
+    pub fn keys(&self) -> Vec<String> {
+        self.rows().into_iter().map(|(key, _)| key.get_ref().clone().into_owned()).collect()
     }
 
     /// A fault placed at the start of this table.
@@ -136,6 +144,12 @@ impl Body {
         &self.source.file
     }
 
+    fn rows(&self) -> Vec<(&Spanned<DeString<'static>>, &Spanned<DeValue<'static>>)> {
+        let mut rows: Vec<_> = self.table.get_ref().iter().collect();
+        rows.sort_by_key(|(key, _)| key.span().start);
+        rows
+    }
+
     fn take_value(&mut self, key: &str) -> Option<Spanned<DeValue<'static>>> {
         self.table.get_mut().remove(key)
     }
@@ -152,7 +166,9 @@ impl Body {
 /// "did you mean": the nearest of the known names, or all of them when none is near.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.collect();
-    let best = known.iter().map(|k| (strsim::jaro_winkler(name, k), *k)).max_by(|a, b| a.0.total_cmp(&b.0));
+    // One slip of the finger is near in a short word too, where Jaro-Winkler does not see it.
+    let score = |k: &str| strsim::jaro_winkler(name, k).max(if strsim::osa_distance(name, k) == 1 { 0.9 } else { 0.0 });
+    let best = known.iter().map(|k| (score(k), *k)).max_by(|a, b| a.0.total_cmp(&b.0));
     match best {
         Some((score, near)) if score > 0.75 => format!("Did you mean `{near}`?"),
         _ => format!("Known here: {}.", known.join(", ")),
@@ -173,10 +189,21 @@ impl Source {
         Fault::new(what).at(&self.file, small(line), small(column))
     }
 
-    /// Turns the parser's error into ours. Its message never holds source text; its `Display` would.
+    /// Turns the parser's error into ours. Its `Display` would show source text, its message a text's value:
+    /// either may be a secret.
     fn place(&self, error: &toml::de::Error, whole: Range<usize>) -> Fault {
         let span = error.span().unwrap_or(whole);
         let message = error.message().trim_end_matches('.');
+        if message == "duplicate key" {
+            let key = self.text.get(span.clone()).unwrap_or_default();
+            return self.fault(format!("`{key}` stands here for the second time."), &span);
+        }
+        if let Some((value, expected)) = message.rsplit_once(", expected ")
+            && let Some(kind) =
+                ["invalid type: string", "invalid value: string"].iter().find(|kind| value.starts_with(*kind))
+        {
+            return self.fault(format!("{kind}, expected {expected}."), &span);
+        }
         let mut names = message.split('`').skip(1).step_by(2);
         if message.starts_with("unknown field") || message.starts_with("unknown variant") {
             let name = names.next().unwrap_or_default().to_owned();
@@ -210,8 +237,19 @@ mod tests {
     fn a_fault_says_where_and_what_was_meant() {
         assert_eq!(fault("[samplers.a]\nurk = \"x\"\n"), "p.toml:2:1: unknown key `urk`. Did you mean `url`?");
         assert_eq!(fault("[samplers.a]\nurl = 5\n"), "p.toml:2:7: invalid type: integer `5`, expected a string.");
+        assert_eq!(
+            fault("[samplers.a]\nurl = \"x\"\n[samplers.a]\n"),
+            "p.toml:3:11: `a` stands here for the second time."
+        );
         assert_eq!(fault("[samplers]\na = 5\n"), "p.toml:2:5: `a` is an integer, expected a table.");
         assert!(fault("[samplers.a\n").starts_with("p.toml:1:12: "), "{}", fault("[samplers.a\n"));
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_is_not_shown() {
+        let mut body = Body::parse("p.toml", "password = 'hunter2, expected \"'\n").expect("parses");
+        let fault = body.take::<u16>("password").expect_err("no number").to_string();
+        assert_eq!(fault, "p.toml:1:12: invalid type: string, expected u16.");
     }
 
     #[test]

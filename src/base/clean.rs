@@ -36,6 +36,18 @@ impl Clean {
         Self(clean(raw, Policy::Text).into())
     }
 
+    /// One line of text of which only the beginning is at hand: says how many bytes more there were.
+    pub fn cut(raw: impl AsRef<[u8]>, more: usize) -> Self {
+        let raw = raw.as_ref();
+        if more == 0 {
+            return Self::text(raw);
+        }
+        let kept = raw.get(..LINE_LIMIT).unwrap_or(raw);
+        let mut out = clean(kept, Policy::Text);
+        push(&mut out, format_args!("<+{} bytes>", raw.len() - kept.len() + more));
+        Self(out.into())
+    }
+
     /// A name that a person must be able to tell from any other: `[A-Za-z0-9._:@/-]`, the rest escaped.
     /// The second value is true when something had to be escaped: then the danger of acting on it rises.
     pub fn identifier(raw: impl AsRef<[u8]>) -> (Self, bool) {

@@ -106,7 +106,7 @@ fn grouped(value: f64) -> String {
     if value.fract() != 0.0 && size < 100.0 {
         return three(value);
     }
-    let whole = format!("{:.0}", size);
+    let whole = format!("{size:.0}");
     let mut out = String::with_capacity(whole.len() + whole.len() / 3 + 1);
     if value < 0.0 && whole != "0" {
         out.push('-');
@@ -153,7 +153,7 @@ fn binary(value: f64, signs: [&'static str; 5]) -> (String, &'static str) {
 /// Three significant digits: `1.23`, `12.3`, `123`.
 fn three(value: f64) -> String {
     match value.abs() {
-        size if size == 0.0 => "0".to_owned(),
+        0.0 => "0".to_owned(),
         size if size < 9.995 => format!("{value:.2}"),
         size if size < 99.95 => format!("{value:.1}"),
         _ => format!("{value:.0}"),

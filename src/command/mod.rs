@@ -1,1 +1,116 @@
-//! Commands as data: what the operator can ask for, with the line that explains it.
+//! Commands as data: what the operator can ask for, with the word that files use and the line that explains it.
+//! Pure. Called by `input` (keys to commands), `app` (carries them out), `ui` and `roles` (help, hints, references).
+//! A new command is one line of [`Command`] and one of [`TABLE`]; help, hint line and key reference follow.
+
+mod table;
+
+pub use table::TABLE;
+
+/// Something the operator asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Command {
+    /// Leave the console; what runs goes on without it.
+    Quit,
+    /// One level back: closes an overlay, ends zoom.
+    Back,
+    /// The keys that work here and now.
+    Help,
+    /// The next pane takes the keys.
+    FocusNext,
+    /// The previous pane takes the keys.
+    FocusPrevious,
+    /// The focused pane fills the screen, and back.
+    Zoom,
+    /// The panes stand still; collection and the alert strip go on.
+    Pause,
+    /// What belongs to the selected alert, pane or row.
+    Open,
+    /// The list of actions.
+    Actions,
+    /// From OBSERVE to ARMED, and back.
+    Arm,
+    /// The next alert on the strip.
+    NextAlert,
+    /// The previous alert on the strip.
+    PreviousAlert,
+    /// One line up.
+    Up,
+    /// One line down.
+    Down,
+    /// One page up.
+    PageUp,
+    /// One page down.
+    PageDown,
+    /// The oldest line, the first row.
+    Top,
+    /// The newest line, which a log then follows; the last row.
+    Bottom,
+    /// The console's own log.
+    OwnLog,
+    /// The selected text goes to the clipboard.
+    Copy,
+    /// Every cell is drawn anew.
+    Redraw,
+    /// The console sleeps and gives the shell back.
+    Suspend,
+}
+
+/// Where keys go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Context {
+    /// The triage screen with any pane but a log focused.
+    Triage,
+    /// A log pane is focused.
+    Log,
+    /// A list, a help page or a plan lies over the screen.
+    Overlay,
+    /// A confirmation takes keys as they are typed: nothing can be bound here. Esc and Ctrl-C cancel it.
+    Prompt,
+}
+
+impl Context {
+    /// Every context that keys can be bound in.
+    pub const ALL: &[Self] = &[Self::Triage, Self::Log, Self::Overlay];
+
+    /// The name in files and on the help page.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Triage => "triage",
+            Self::Log => "log",
+            Self::Overlay => "overlay",
+            Self::Prompt => "prompt",
+        }
+    }
+}
+
+/// What is known about a command.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// Which.
+    pub command: Command,
+    /// The name in keymap files: kebab-case.
+    pub word: &'static str,
+    /// One or two words for the hint line.
+    pub hint: &'static str,
+    /// One line for help.
+    pub about: &'static str,
+    /// Where it means something.
+    pub contexts: &'static [Context],
+}
+
+impl Command {
+    /// The command with this word in files.
+    pub fn parse(word: &str) -> Option<Self> {
+        TABLE.iter().find(|spec| spec.word == word).map(|spec| spec.command)
+    }
+
+    /// Its row; `None` only for a command that the table lacks, which a test forbids.
+    pub fn spec(self) -> Option<&'static Spec> {
+        TABLE.iter().find(|spec| spec.command == self)
+    }
+
+    /// Whether it means something there.
+    pub fn works_in(self, context: Context) -> bool {
+        self.spec().is_some_and(|spec| spec.contexts.contains(&context))
+    }
+}

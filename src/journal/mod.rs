@@ -1,1 +1,14 @@
-//! The one trail of everything asked, done and decided: records, hash chain, verify.
+//! The one trail of everything asked, done and decided (safety.md 4.6): hash-chained lines of plain ASCII.
+//! Console and runner append through [`Journal`], which has its own thread and never makes the console wait;
+//! `verify` and `show` read. A new event is one row of [`EVENTS`].
+
+pub mod chain;
+pub mod record;
+pub mod show;
+pub mod verify;
+pub mod writer;
+
+pub use record::{EVENTS, Event, Record, Session};
+pub use show::show;
+pub use verify::{Verdict, verify};
+pub use writer::{Journal, Receipt};

@@ -1,1 +1,17 @@
-//! The only wiring: console loop, runner, headless, demo and twin; the only interpreter of effects.
+//! The only wiring, and the only interpreter of effects: the console loop, its session and effects, the runner, the
+//! demo with its twin, and the small tools of the command line. Called by `main` alone.
+
+pub mod cli;
+pub mod console;
+pub mod demo;
+pub mod effects;
+pub mod journal_tool;
+pub mod own_log;
+pub mod probe;
+pub mod readings;
+pub mod runner;
+pub mod session;
+pub mod setup;
+pub mod snapshot;
+pub mod twin;
+pub mod validate;

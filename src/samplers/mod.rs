@@ -1,8 +1,28 @@
 //! Samplers observe; they never act and never disturb. Each kind is one file in `kinds/` with its
 //! configuration, docs, sampler and tests; a new kind is that file and one line in [`KINDS`].
-//! Called by `roles` only: the supervisor runs them, a mailbox carries what they saw.
+//!
+//! Called by `roles` only: [`Supervisor`] runs them on a tokio runtime, a [`Mailbox`] carries what they saw to the
+//! event loop. The contract: one attempt in flight, a deadline on each, every cap of the house (connect 2 s, body
+//! 1 MiB, 4 MiB unpacked, JSON depth 64, 2,000 series, 50 attempts a second in all), a sentence for every failure.
+//!
+//! `schedule` is when, `supervisor` runs, `blocking` is for what may hang, `resolve` and `fetch` are HTTP; the
+//! other files read formats and are pure: `json`, `scrape_text`, `lmdb_format`, `proc_text`.
 
+mod blocking;
+mod disks;
+mod fetch;
+mod json;
 pub mod kinds;
+mod lmdb_format;
+mod mailbox;
+mod proc_text;
+mod resolve;
+mod schedule;
+mod scrape_text;
+mod supervisor;
+
+pub use mailbox::Mailbox;
+pub use supervisor::{Job, Supervisor};
 
 use crate::base::{Body, Failure, Fault, Now, Observation};
 use core::future::Future;
@@ -34,7 +54,7 @@ pub trait Kind: Sync {
 }
 
 /// Every kind there is.
-pub static KINDS: &[&dyn Kind] = &[];
+pub static KINDS: &[&dyn Kind] = &[&kinds::host::Host, &kinds::http::Http, &kinds::lmdb::Lmdb, &kinds::scrape::Scrape];
 
 /// The kind with this name.
 pub fn kind(name: &str) -> Option<&'static dyn Kind> {

@@ -1,1 +1,19 @@
-//! Series with gaps, log rings, freshness. Pure.
+//! What was seen, in memory: series with gaps, the health of each sampler, rings of log lines.
+//! Pure: it gets samples, lines and `now`, and returns data. `rules`, `app` and `ui` read it, `app` alone feeds it.
+//! Everything is bounded in advance (bytes, age, series, lines), and what a bound costs is counted.
+
+mod block;
+mod catalog;
+mod feed;
+pub mod lines;
+pub mod selector;
+pub mod series;
+
+#[cfg(test)]
+mod tests;
+
+pub use catalog::SeriesId;
+pub use feed::SamplerHealth;
+pub use lines::{LogRing, LogStore};
+pub use selector::{MatchOp, Matcher, Selector};
+pub use series::{Limits, Store, Usage};

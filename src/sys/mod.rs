@@ -2,5 +2,17 @@
 //! The only floor with `unsafe`, FFI, `std::process` and the system clocks. Imports `base` alone.
 
 pub mod bell;
+pub mod child;
 pub mod clock;
+pub mod files;
+pub mod held;
+pub mod host;
+pub mod limits;
+pub mod lmdb;
+pub mod lock;
+pub mod paths;
+pub mod process;
+pub mod random;
 pub mod signal;
+pub mod socket;
+pub mod trust;

@@ -4,6 +4,7 @@
 use super::caps::Depth;
 use super::gate;
 use super::pen::{Pen, number};
+use super::scroll::{self, Scroll};
 use ratatui::buffer::{Buffer, Cell};
 use unicode_width::UnicodeWidthStr;
 
@@ -49,7 +50,13 @@ impl Encoder {
         if width == 0 {
             return Some(next);
         }
-        let shown = self.shown.take();
+        let mut shown = self.shown.take();
+        if let Some(shown) = shown.as_mut().filter(|shown| shown.area == next.area)
+            && let Some(scroll) = scroll::find(&shown.content, &next.content, width)
+        {
+            self.scroll(scroll, out);
+            scroll.apply(&mut shown.content, width);
+        }
         let known = shown.as_ref().filter(|shown| shown.area == next.area);
         if known.is_none() {
             out.extend_from_slice(CLEAR);
@@ -71,6 +78,22 @@ impl Encoder {
         }
         self.shown = Some(next);
         shown
+    }
+
+    /// Lets the terminal move lines up: margins, line feeds at the lower one, margins off (which homes the cursor).
+    fn scroll(&mut self, scroll: Scroll, out: &mut Vec<u8>) {
+        // New lines take the pen's background.
+        self.pen.change(Pen::PLAIN, out);
+        self.pen = Pen::PLAIN;
+        out.extend_from_slice(b"\x1b[");
+        place(out, scroll.top + 1);
+        out.push(b';');
+        place(out, scroll.bottom + 1);
+        out.push(b'r');
+        absolute(0, scroll.bottom, out);
+        out.extend(core::iter::repeat_n(b'\n', scroll.by));
+        out.extend_from_slice(b"\x1b[r");
+        self.cursor = Some((0, 0));
     }
 
     fn row(&mut self, y: usize, old: &[Cell], new: &[Cell], out: &mut Vec<u8>) {

@@ -21,9 +21,9 @@ use std::sync::OnceLock;
 /// Alternate screen, no cursor, no wrapping at the edge, bracketed paste, focus events.
 pub(super) const ENTER: &[u8] = b"\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[?2004h\x1b[?1004h";
 
-/// Ends a synchronised update, plain pen, mouse, focus events and paste marks off, keyboard flags popped, wrapping
-/// on, main screen, cursor shown. The title was never touched.
-pub const RESTORE: &[u8] = b"\x1b[?2026l\x1b[m\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1004l\x1b[?2004l\
+/// Ends a synchronised update, margins off, plain pen, mouse, focus events and paste marks off, keyboard flags
+/// popped, wrapping on, main screen, cursor shown. The title was never touched.
+pub const RESTORE: &[u8] = b"\x1b[?2026l\x1b[r\x1b[m\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1004l\x1b[?2004l\
 \x1b[<u\x1b[?7h\x1b[?1049l\x1b[?25h";
 
 /// A terminal that does not take the restore string within this is left without it.

@@ -21,6 +21,7 @@ pub mod panic;
 mod pen;
 mod reader;
 mod resize;
+mod scroll;
 mod terminal;
 mod writer;
 

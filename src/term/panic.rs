@@ -8,7 +8,6 @@ use crate::sys::clock::RealClock;
 use crate::sys::signal::exit_now;
 use core::cell::Cell;
 use core::time::Duration;
-use rustix::process::getpid;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::os::fd::AsFd;
@@ -71,7 +70,7 @@ fn panicked(info: &PanicHookInfo<'_>, reports: &Path) {
 /// A literal message is the program's own; a formatted one may hold values, so only its place is told.
 fn write_report(info: &PanicHookInfo<'_>, place: &Clean, reports: &Path) -> Option<Clean> {
     let now = RealClock.now();
-    let path = reports.join(format!("panic-{}-{}.txt", now.wall.0, getpid().as_raw_nonzero()));
+    let path = reports.join(format!("panic-{}-{}.txt", now.wall.0, crate::sys::process::pid()));
     let message = info.payload().downcast_ref::<&'static str>().copied().unwrap_or("(formatted, withheld)");
     let thread = std::thread::current();
     let report = format!(

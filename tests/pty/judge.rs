@@ -91,6 +91,7 @@ fn allowed(sequence: &[u8], modes: &mut Modes) -> Result<(), String> {
         "C" | "D" => numbers(parameters, 1),
         "H" => numbers(parameters, 2),
         "J" | "K" => parameters.is_empty(),
+        "r" => parameters.is_empty() || numbers(parameters, 2),
         "m" => {
             modes.pen = !matches!(parameters, "" | "0");
             numbers(parameters, 24)

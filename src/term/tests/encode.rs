@@ -210,16 +210,33 @@ fn compare(shown: &Buffer, screen: &vt100::Screen) -> Result<(), TestCaseError> 
     Ok(())
 }
 
+#[test]
+fn a_line_more_in_a_log_costs_little_more_than_that_line() {
+    let words = ["allocator", "step", "queue depth", "falling back", "store", "transaction", "pool", "retry", "idle"];
+    let line = |n: usize| format!("03:12:4{n} {} of {}", words[n], words[n - 1]);
+    let log = |from: usize| {
+        let lines: Vec<String> = (from..from + 6).map(line).collect();
+        let mut all = vec!["head"];
+        all.extend(lines.iter().map(String::as_str));
+        text(&all)
+    };
+    let sent = step(log(1), log(2));
+    assert!(sent.contains("^[2;7r^[7H\n^[r"), "{sent}");
+    assert!(sent.len() < line(7).len() + 40, "{} bytes: {sent}", sent.len());
+}
+
 proptest! {
     #[test]
-    fn the_terminal_shows_what_was_drawn(frames in proptest::collection::vec((writes(), any::<bool>()), 1..8)) {
+    fn the_terminal_shows_what_was_drawn(frames in proptest::collection::vec((writes(), any::<bool>(), 0_usize..4), 1..8)) {
         let mut encoder = Encoder::new(Depth::True, true);
         let mut terminal = vt100::Parser::new(size(SIZE.height), size(SIZE.width), 0);
         let mut buffer = Buffer::empty(SIZE);
-        for (writes, keep) in frames {
+        for (writes, keep, moved) in frames {
             if !keep {
                 buffer.reset();
             }
+            // As a log does: some rows move up, the last ones become blank.
+            Scroll { top: 1, bottom: 6, by: moved }.apply(&mut buffer.content, usize::from(SIZE.width));
             for (x, y, words, style) in writes {
                 buffer.set_string(x, y, words, style);
             }

@@ -1,0 +1,191 @@
+//! The one order of effects: lock, accepted, re-observe, backup, intent, the kind's steps, verify, outcome.
+//! It is a sentence over [`Executor`], so that a scripted one can prove it.
+
+use super::kinds::StepError;
+use super::lifecycle::{End, Outcome};
+use super::verify::{Seen, Verdict};
+use crate::base::{Clean, Fault};
+use core::time::Duration;
+
+/// Who carries out each part. The real one is `execute::Real`; tests bring a scripted one.
+pub trait Executor {
+    /// Takes the locks of all targets.
+    ///
+    /// # Errors
+    /// Who holds one.
+    fn lock(&mut self) -> Result<(), Fault>;
+    /// Consumes the plan: only the first caller may go on.
+    ///
+    /// # Errors
+    /// It was consumed before.
+    fn accept(&mut self) -> Result<(), Fault>;
+    /// Looks at everything again that the plan rests on.
+    ///
+    /// # Errors
+    /// The plan is stale: what differs, or cannot be observed.
+    fn observe(&mut self) -> Result<(), Fault>;
+    /// Makes the way back durable.
+    ///
+    /// # Errors
+    /// It could not be written or read back.
+    fn backup(&mut self) -> Result<(), Fault>;
+    /// Records durably that the first effect follows.
+    ///
+    /// # Errors
+    /// Nothing durable could be written.
+    fn intent(&mut self) -> Result<(), Fault>;
+    /// The names of the effects, in order.
+    fn steps(&self) -> Vec<&'static str>;
+    /// One effect.
+    ///
+    /// # Errors
+    /// Whether it certainly did not take place, or may have.
+    fn step(&mut self, name: &'static str) -> Result<Clean, StepError>;
+    /// Observes until it can be judged or the time is over.
+    fn verify(&mut self) -> Verdict;
+    /// Records how it ended.
+    fn outcome(&mut self, end: &End);
+}
+
+/// The runner's own eyes: samplers that it runs itself.
+pub trait Probe: Send {
+    /// Points that came since the last call and answer one of the plan's queries. Waits until some have come, at most
+    /// `limit`; returns empty only after that.
+    fn points(&mut self, limit: Duration) -> Vec<Seen>;
+}
+
+/// Carries out one accepted plan, once.
+pub fn carry_out(executor: &mut dyn Executor) -> End {
+    let end = match prepare(executor) {
+        Err(fault) => End { outcome: Outcome::Refused, reason: Clean::text(fault.to_string()), executed: false },
+        Ok(()) => effects(executor),
+    };
+    executor.outcome(&end);
+    end
+}
+
+/// Everything before the first effect.
+fn prepare(executor: &mut dyn Executor) -> Result<(), Fault> {
+    executor.lock()?;
+    executor.accept()?;
+    executor.observe()?;
+    executor.backup()?;
+    executor.intent()
+}
+
+fn effects(executor: &mut dyn Executor) -> End {
+    let mut done: Vec<&str> = Vec::new();
+    for name in executor.steps() {
+        let failed = match executor.step(name) {
+            Ok(_) => {
+                done.push(name);
+                continue;
+            }
+            Err(StepError::Failed(fault)) => (Outcome::Failed, "failed", fault),
+            Err(StepError::Unknown(fault)) => (Outcome::Indeterminate, "may or may not have taken place", fault),
+        };
+        let (outcome, how, fault) = failed;
+        let before = if done.is_empty() {
+            "nothing before it".to_owned()
+        } else {
+            format!("done before it: {}", done.join(", "))
+        };
+        return End { outcome, reason: crate::clean!("{name} {how} ({before}). {fault}"), executed: false };
+    }
+    let (outcome, reason) = match executor.verify() {
+        Verdict::Verified => (Outcome::Succeeded, Clean::from("executed, and the metrics prove it.")),
+        Verdict::Failed(why) => (Outcome::Failed, crate::clean!("executed, but it did not help: {why}")),
+        Verdict::Unverified(why) | Verdict::Waiting(why) => {
+            (Outcome::Unverified, crate::clean!("executed; whether it helped cannot be told: {why}"))
+        }
+    };
+    End { outcome, reason, executed: true }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Does nothing but remember; breaks where it is told to.
+    #[derive(Default)]
+    struct Scripted {
+        said: Vec<&'static str>,
+        breaks: &'static str,
+        unknown: bool,
+    }
+
+    impl Scripted {
+        fn say(&mut self, what: &'static str) -> Result<(), Fault> {
+            self.said.push(what);
+            if self.breaks == what { Err(Fault::new(format!("{what} broke."))) } else { Ok(()) }
+        }
+    }
+
+    impl Executor for Scripted {
+        fn lock(&mut self) -> Result<(), Fault> {
+            self.say("lock")
+        }
+        fn accept(&mut self) -> Result<(), Fault> {
+            self.say("accepted")
+        }
+        fn observe(&mut self) -> Result<(), Fault> {
+            self.say("re-observe")
+        }
+        fn backup(&mut self) -> Result<(), Fault> {
+            self.say("backup")
+        }
+        fn intent(&mut self) -> Result<(), Fault> {
+            self.say("intent")
+        }
+        fn steps(&self) -> Vec<&'static str> {
+            vec!["edit", "restart"]
+        }
+        fn step(&mut self, name: &'static str) -> Result<Clean, StepError> {
+            let unknown = self.unknown;
+            let wrap = |fault| if unknown { StepError::Unknown(fault) } else { StepError::Failed(fault) };
+            self.say(name).map(|()| Clean::from(name)).map_err(wrap)
+        }
+        fn verify(&mut self) -> Verdict {
+            match self.say("verify") {
+                Ok(()) => Verdict::Verified,
+                Err(_) => Verdict::Failed("no fall".into()),
+            }
+        }
+        fn outcome(&mut self, end: &End) {
+            self.said.push("outcome");
+            self.said.push(end.outcome.word());
+        }
+    }
+
+    fn run(breaks: &'static str, unknown: bool) -> (String, End) {
+        let mut scripted = Scripted { breaks, unknown, ..Scripted::default() };
+        let end = carry_out(&mut scripted);
+        (scripted.said.join(", "), end)
+    }
+
+    #[test]
+    fn effects_come_in_their_order() {
+        let (said, end) = run("", false);
+        assert_eq!(said, "lock, accepted, re-observe, backup, intent, edit, restart, verify, outcome, VERIFIED");
+        assert!(end.executed);
+    }
+
+    #[test]
+    fn nothing_is_touched_unless_everything_before_it_holds() {
+        assert_eq!(run("lock", false).0, "lock, outcome, REFUSED");
+        assert_eq!(run("accepted", false).0, "lock, accepted, outcome, REFUSED");
+        assert_eq!(run("re-observe", false).0, "lock, accepted, re-observe, outcome, REFUSED");
+        assert_eq!(run("backup", false).0, "lock, accepted, re-observe, backup, outcome, REFUSED");
+        assert_eq!(run("intent", false).0, "lock, accepted, re-observe, backup, intent, outcome, REFUSED");
+    }
+
+    #[test]
+    fn a_broken_step_ends_it_and_says_what_was_done() {
+        let (said, end) = run("restart", false);
+        assert_eq!(said, "lock, accepted, re-observe, backup, intent, edit, restart, outcome, FAILED");
+        assert_eq!(end.reason.as_str(), "restart failed (done before it: edit). restart broke.");
+        assert!(!end.executed);
+        assert_eq!(run("restart", true).1.outcome, Outcome::Indeterminate);
+        assert_eq!(run("verify", false).1.outcome, Outcome::Failed);
+    }
+}

@@ -1,0 +1,235 @@
+//! The real executor: locks, files, managers, the journal, and the runner's own samplers. Tells every step in the run
+//! folder, so that any console can follow.
+
+use super::act::{Executor, Probe};
+use super::kinds::{self, Kind, StepError};
+use super::lifecycle::{End, Outcome, Progress, Run, State, Step};
+use super::plan::Plan;
+use super::prompt::Acceptance;
+use super::record::record;
+use super::verify::{Seen, Verdict, judge};
+use crate::base::{Clean, Clock, Fault, Mono};
+use crate::journal::{Event, Journal};
+use crate::sys::lock::{Refusal, TargetLock};
+use core::time::Duration;
+use serde_json::json;
+use std::path::PathBuf;
+
+/// A value that the plan rests on must be seen again within this time.
+const OBSERVE: Duration = Duration::from_secs(2);
+/// The status is told at least this often while verifying.
+const TELL: Duration = Duration::from_secs(1);
+/// The outcome is tried this often before the runner gives up on the journal.
+const TRIES: usize = 3;
+
+/// Carries out one plan on this host.
+pub struct Real<'a> {
+    accepted: &'a Acceptance,
+    kind: &'static dyn Kind,
+    run: &'a Run,
+    locks_in: Vec<PathBuf>,
+    journal: &'a Journal,
+    clock: &'a dyn Clock,
+    probe: Box<dyn Probe>,
+    progress: Progress,
+    locks: Vec<TargetLock>,
+    /// Whether this runner owns the run folder: only then may it replace the status.
+    owner: bool,
+    seen: Vec<Seen>,
+}
+
+impl<'a> Real<'a> {
+    /// Ready to carry out `accepted` in `run`.
+    ///
+    /// # Errors
+    /// When this program does not know the plan's kind.
+    pub fn new(
+        accepted: &'a Acceptance,
+        run: &'a Run,
+        locks_in: Vec<PathBuf>,
+        journal: &'a Journal,
+        clock: &'a dyn Clock,
+        probe: Box<dyn Probe>,
+    ) -> Result<Self, Fault> {
+        Ok(Self {
+            accepted,
+            kind: kinds::of(&accepted.plan)?,
+            run,
+            locks_in,
+            journal,
+            clock,
+            probe,
+            progress: Progress::new(accepted.plan.id, crate::sys::process::pid()),
+            locks: Vec::new(),
+            owner: false,
+            seen: Vec::new(),
+        })
+    }
+
+    const fn plan(&self) -> &Plan {
+        &self.accepted.plan
+    }
+
+    fn tell(&mut self, what: Clean) {
+        self.progress.steps.push(Step { at: self.clock.now(), what });
+    }
+
+    /// The status is for the screen; the journal is for the truth: a full disk must not stop a run half-way.
+    fn show(&mut self) {
+        let told = if self.owner { self.run.write(&self.progress) } else { Ok(()) };
+        if let Err(fault) = told {
+            self.progress.unrecorded.get_or_insert(Clean::text(fault.to_string()));
+        }
+    }
+
+    /// Values that the plan rests on must still be there, fresh.
+    fn observe_metrics(&mut self) -> Result<(), Fault> {
+        let wanted: Vec<(Clean, String)> = self
+            .plan()
+            .based_on
+            .iter()
+            .filter_map(|row| row.query.clone().map(|query| (row.label.clone(), query)))
+            .collect();
+        let start = self.clock.now().mono;
+        let limit = OBSERVE * u32::try_from(wanted.len()).unwrap_or(1);
+        loop {
+            let missing = wanted.iter().find(|(_, query)| !self.seen.iter().any(|seen| seen.query == *query));
+            let Some((label, _)) = missing else { return Ok(()) };
+            let Some(left) = left(start, limit, self.clock) else {
+                return Err(
+                    Fault::new(format!("plan is stale: {label} cannot be observed now.")).hint("Make a new plan.")
+                );
+            };
+            let points = self.probe.points(left);
+            self.seen.extend(points);
+        }
+    }
+}
+
+fn left(start: Mono, limit: Duration, clock: &dyn Clock) -> Option<Duration> {
+    limit.checked_sub(clock.now().mono.since(start)).filter(|left| !left.is_zero())
+}
+
+impl Executor for Real<'_> {
+    fn lock(&mut self) -> Result<(), Fault> {
+        for name in self.plan().locks() {
+            match TargetLock::take(&self.locks_in, &name) {
+                Ok(lock) => self.locks.push(lock),
+                Err(Refusal::Broken(fault)) => return Err(fault),
+                Err(Refusal::Held(who)) => {
+                    let what = format!("{} is being acted on by {who}.", Clean::text(&name));
+                    return Err(Fault::new(what).hint("Wait for that to end, then make a new plan."));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self) -> Result<(), Fault> {
+        if !self.run.accept(self.progress.pid)? {
+            return Err(Fault::new("this plan was taken over before: it is carried out once."));
+        }
+        self.owner = true;
+        self.tell(Clean::from("target locked, plan taken over"));
+        self.show();
+        Ok(())
+    }
+
+    fn observe(&mut self) -> Result<(), Fault> {
+        let differences = self.kind.differences(self.plan(), self.clock)?;
+        if !differences.is_empty() {
+            let list: Vec<&str> = differences.iter().map(Clean::as_str).collect();
+            return Err(Fault::new(format!("plan is stale: {}.", list.join("; "))).hint("Make a new plan."));
+        }
+        self.observe_metrics()?;
+        self.progress.state = State::Prechecked;
+        self.tell(Clean::from("everything is as the plan says"));
+        self.show();
+        Ok(())
+    }
+
+    fn backup(&mut self) -> Result<(), Fault> {
+        self.kind.backup(self.plan(), self.run)?;
+        self.tell(Clean::from("backup written and read back"));
+        Ok(())
+    }
+
+    fn intent(&mut self) -> Result<(), Fault> {
+        self.journal.append_durable(record(Event::Intent, self.plan(), Some(&self.accepted.confirm)))?;
+        self.progress.state = State::Intent;
+        self.tell(Clean::from("intent recorded"));
+        // After a crash this tells a run that may have had effects from one that had none.
+        self.run.write(&self.progress)
+    }
+
+    fn steps(&self) -> Vec<&'static str> {
+        self.kind.steps(self.plan())
+    }
+
+    fn step(&mut self, name: &'static str) -> Result<Clean, StepError> {
+        if self.progress.state != State::Running {
+            self.progress.state = State::Running;
+            self.show();
+        }
+        let done = self.kind.step(name, self.plan(), self.clock);
+        match &done {
+            Ok(what) => self.tell(what.clone()),
+            Err(StepError::Failed(fault) | StepError::Unknown(fault)) => self.tell(crate::clean!("{name}: {fault}")),
+        }
+        self.show();
+        done
+    }
+
+    fn verify(&mut self) -> Verdict {
+        let effect = self.clock.now();
+        self.progress.state = State::Verifying;
+        self.progress.effect = Some(effect);
+        let Some(judging) = self.plan().judging.clone() else {
+            return Verdict::Unverified(Clean::from("the profile declares no check."));
+        };
+        self.show();
+        loop {
+            let rest = left(effect.mono, judging.within, self.clock);
+            let (verdict, rows) = judge(&judging, &self.seen, effect.mono, rest.is_none());
+            self.progress.comparisons = rows;
+            self.progress.waiting = match &verdict {
+                Verdict::Waiting(what) => Some(what.clone()),
+                _ => None,
+            };
+            self.show();
+            match (verdict, rest) {
+                (Verdict::Waiting(_), Some(rest)) => {
+                    let points = self.probe.points(rest.min(TELL));
+                    self.seen.extend(points);
+                }
+                (verdict, _) => return verdict,
+            }
+        }
+    }
+
+    fn outcome(&mut self, end: &End) {
+        let event = if end.outcome == Outcome::Refused { Event::ActionRefused } else { Event::Outcome };
+        let res = json!({
+            "outcome": end.outcome.word(),
+            "executed": end.executed,
+            "reason": end.reason,
+            "comparisons": self.progress.comparisons,
+        });
+        let written = (0..TRIES).find_map(|_| {
+            self.journal.append_durable(record(event, self.plan(), Some(&self.accepted.confirm)).res(res.clone())).ok()
+        });
+        self.progress.unrecorded = match written {
+            Some(_) => None,
+            None => Some(Clean::from("the outcome is not in the journal: it cannot be written")),
+        };
+        self.progress.state = State::Over;
+        self.progress.waiting = None;
+        self.progress.end = Some(end.clone());
+        if self.owner {
+            self.show();
+        } else {
+            // The one at work keeps its status; where there is none yet, this refusal is what can be told.
+            let _theirs = self.run.write_if_first(&self.progress);
+        }
+    }
+}

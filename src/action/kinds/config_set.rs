@@ -1,0 +1,422 @@
+//! `config_set`: sets keys of a TOML file in place, then restarts what reads it. Only the bytes of the values change,
+//! so comments, order and line ends stay; several keys are one edit, one backup, one restart.
+
+use super::{Draft, Kind, Settled, StepError};
+use crate::action::lifecycle::Run;
+use crate::action::plan::{Danger, Plan, Precondition, Target, Undo};
+use crate::action::prepare::Context;
+use crate::action::restart::Manager;
+use crate::base::{Body, Clean, Clock, Fault};
+use crate::sys::files;
+use crate::sys::held::{Broken, FileId, Held};
+use core::fmt;
+use core::ops::Range;
+use core::time::Duration;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use toml_edit::{Document, Item, TableLike, Value};
+
+/// The kind.
+#[derive(Debug)]
+pub struct ConfigSet;
+
+/// The keys of its table, for "did you mean".
+const KEYS: &[&str] = &[
+    "title",
+    "verb",
+    "support",
+    "danger",
+    "hits",
+    "based_on",
+    "verify",
+    "verify_samplers",
+    "verify_within",
+    "baseline",
+    "traffic",
+    "file",
+    "set",
+    "restart",
+];
+
+/// A plain TOML value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Scalar {
+    /// `true`.
+    Bool(bool),
+    /// `512`.
+    Int(i64),
+    /// `0.5`.
+    Float(f64),
+    /// `"20GB"`.
+    Text(String),
+}
+
+/// One key to set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// Dotted path.
+    pub key: String,
+    /// What must be there.
+    pub from: Scalar,
+    /// What will be there.
+    pub to: Scalar,
+}
+
+/// This kind's part of a plan.
+#[derive(Debug, Serialize, Deserialize)]
+struct Work {
+    file: PathBuf,
+    set: Vec<Row>,
+    restart: Option<Manager>,
+    /// Digest of the content that the edit leaves.
+    after: String,
+}
+
+impl Kind for ConfigSet {
+    fn name(&self) -> &'static str {
+        "config_set"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn about(&self) -> &'static str {
+        "sets values of a TOML file in place and restarts the unit that reads it"
+    }
+
+    fn least_danger(&self) -> Danger {
+        Danger::C2
+    }
+
+    fn draft(&self, body: &mut Body, run: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
+        let file: PathBuf = body.need("file")?;
+        let set: Vec<Row> = body.need("set")?;
+        let restart: Option<Manager> = body.take("restart")?;
+        body.done(KEYS)?;
+        let held = Held::open(&file)?;
+        let after = edited(held.bytes(), &set, &file)?;
+        let mut lines = vec![Clean::text(file.as_os_str().as_encoded_bytes())];
+        lines.extend(set.iter().map(|row| crate::clean!("{}   {} → {}", row.key, row.from, row.to)));
+        let mut based_on: Vec<Precondition> = set.iter().map(|row| seen(&row.key, &row.from)).collect();
+        let mut targets = vec![Target::File { path: file.clone(), id: held.id().clone() }];
+        let mut hits = Vec::new();
+        let backup = run.backup_dir().join(file.file_name().unwrap_or_default());
+        let mut undo = format!("put back the backup {}", backup.display());
+        if let Some(manager) = &restart {
+            manager.check()?;
+            let target = manager.target(cx.clock)?;
+            if let Target::Unit { process, .. } = &target {
+                hits.push(crate::clean!("{} restarted {} times so far", manager.unit(), process.restarts));
+                based_on.push(Precondition {
+                    label: crate::clean!("{} running", manager.unit()),
+                    value: crate::clean!("process {}", process.pid),
+                    age: Duration::ZERO,
+                    query: None,
+                });
+            }
+            targets.push(target);
+            lines.push(manager.line());
+            undo = format!("{undo}, then restart {}", manager.unit());
+        }
+        let target = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let raise = if Clean::identifier(file.as_os_str().as_encoded_bytes()).1 {
+            vec![Clean::from("the path holds unusual characters")]
+        } else {
+            Vec::new()
+        };
+        let work = Work { file, set, restart, after: files::sha256(&after) };
+        let work =
+            serde_json::to_value(work).map_err(|error| Fault::new(format!("this plan cannot be written: {error}.")))?;
+        Ok(Draft { lines, work, target, hits, undo: Undo::How(Clean::text(undo)), based_on, targets, raise })
+    }
+
+    fn differences(&self, plan: &Plan, clock: &dyn Clock) -> Result<Vec<Clean>, Fault> {
+        let mut found = Vec::new();
+        for target in &plan.targets {
+            match target {
+                Target::File { path, id } => {
+                    let now = Held::open(path)?;
+                    found.extend(
+                        id.differences(now.id()).iter().map(|what| crate::clean!("{}: {what}", path.display())),
+                    );
+                }
+                Target::Unit { manager, unit, process } => {
+                    let now = Manager::UnixSocket { path: manager.clone(), unit: unit.clone() }.status(clock)?;
+                    if now != *process {
+                        let (old, new) = (process.pid, now.pid);
+                        found.push(crate::clean!("{unit}: restarted meanwhile (process {old} → {new})"));
+                    }
+                }
+                Target::Session => {}
+            }
+        }
+        Ok(found)
+    }
+
+    fn backup(&self, plan: &Plan, run: &Run) -> Result<(), Fault> {
+        let (work, held) = open(plan)?;
+        files::private_dir(&run.backup_dir())?;
+        held.backup(&run.backup_dir().join(work.file.file_name().unwrap_or_default()))
+    }
+
+    fn steps(&self, plan: &Plan) -> Vec<&'static str> {
+        match work(plan) {
+            Ok(Work { restart: Some(_), .. }) => vec!["edit", "restart"],
+            _ => vec!["edit"],
+        }
+    }
+
+    fn step(&self, name: &str, plan: &Plan, clock: &dyn Clock) -> Result<Clean, StepError> {
+        let wanted = work(plan).map_err(StepError::Failed)?;
+        match (name, &wanted.restart) {
+            ("edit", _) => edit(plan),
+            ("restart", Some(manager)) => manager.restart(clock),
+            _ => Err(StepError::Failed(Fault::new(format!("there is no step `{}`.", Clean::text(name))))),
+        }
+    }
+
+    fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
+        let work = work(plan)?;
+        let now = Held::open(&work.file)?;
+        let (path, digest) = (work.file.display(), &now.id().sha256);
+        Ok(if *digest == work.after {
+            Settled::Done(crate::clean!("{path} holds the new values"))
+        } else if before(plan).is_some_and(|id| id.sha256 == *digest) {
+            Settled::NotDone(crate::clean!("{path} is as it was before"))
+        } else {
+            Settled::Other(crate::clean!("{path} was changed by somebody else"))
+        })
+    }
+}
+
+fn seen(key: &str, value: &Scalar) -> Precondition {
+    Precondition { label: Clean::text(key), value: Clean::text(value.to_string()), age: Duration::ZERO, query: None }
+}
+
+fn work(plan: &Plan) -> Result<Work, Fault> {
+    Work::deserialize(&plan.what.work)
+        .map_err(|error| Fault::new(format!("the plan's own part cannot be read: {error}.")))
+}
+
+fn before(plan: &Plan) -> Option<&FileId> {
+    plan.targets.iter().find_map(|target| match target {
+        Target::File { id, .. } => Some(id),
+        _ => None,
+    })
+}
+
+/// The file, held, and still exactly the one of the plan.
+fn open(plan: &Plan) -> Result<(Work, Held), Fault> {
+    let work = work(plan)?;
+    let held = Held::open(&work.file)?;
+    match before(plan) {
+        Some(id) if id == held.id() => Ok((work, held)),
+        _ => Err(Fault::new(format!("{} is no longer the file of the plan.", work.file.display()))),
+    }
+}
+
+fn edit(plan: &Plan) -> Result<Clean, StepError> {
+    let (work, held) = open(plan).map_err(StepError::Failed)?;
+    let content = edited(held.bytes(), &work.set, &work.file).map_err(StepError::Failed)?;
+    if files::sha256(&content) != work.after {
+        return Err(StepError::Failed(Fault::new("the edit would not be the one that was confirmed.")));
+    }
+    held.replace(&content).map_err(|broken| match broken {
+        Broken::Untouched(fault) => StepError::Failed(fault),
+        Broken::Unknown(fault) => StepError::Unknown(fault),
+    })?;
+    Ok(crate::clean!("{} written and read back", work.file.display()))
+}
+
+/// The content with every row set; only the bytes of those values differ.
+///
+/// # Errors
+/// Not UTF-8, not TOML, a key that is absent or no plain value, another old value, another type, no change.
+pub fn edited(bytes: &[u8], set: &[Row], file: &Path) -> Result<Vec<u8>, Fault> {
+    let here = |what: String| Fault::new(what).at(file.to_string_lossy(), 0, 0);
+    let text = core::str::from_utf8(bytes).map_err(|_| here("is not UTF-8.".to_owned()))?;
+    let document = parse(text, file)?;
+    if set.is_empty() {
+        return Err(here("`set` names no key.".to_owned()));
+    }
+    let mut cuts: Vec<(Range<usize>, String)> = Vec::new();
+    for row in set {
+        let value = find(&document, row, file)?;
+        let span =
+            value.span().ok_or_else(|| here(format!("`{}` has no place in the file.", Clean::text(&row.key))))?;
+        cuts.push((span, row.to.to_string()));
+    }
+    cuts.sort_by_key(|(span, _)| span.start);
+    if cuts.iter().zip(cuts.iter().skip(1)).any(|((a, _), (b, _))| a.end > b.start) {
+        return Err(here("`set` names a key twice.".to_owned()));
+    }
+    let mut out = text.to_owned();
+    for (span, new) in cuts.iter().rev() {
+        out.replace_range(span.clone(), new);
+    }
+    let again = parse(&out, file)?;
+    for row in set {
+        let done = Row { key: row.key.clone(), from: row.to.clone(), to: row.to.clone() };
+        if !matches!(lookup(&again, &done.key), Some(value) if done.from.is(value)) {
+            return Err(here(format!("`{}` does not read back as it was set.", Clean::text(&row.key))));
+        }
+    }
+    Ok(out.into_bytes())
+}
+
+fn parse<'a>(text: &'a str, file: &Path) -> Result<Document<&'a str>, Fault> {
+    Document::parse(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        let line = text.get(..at).unwrap_or("").matches('\n').count() + 1;
+        let what = error.message().trim_end_matches('.').to_owned();
+        Fault::new(format!("{what}.")).at(file.to_string_lossy(), u32::try_from(line).unwrap_or(0), 0)
+    })
+}
+
+/// The value that `row` means, if it is what the row says.
+fn find<'a>(document: &'a Document<&str>, row: &Row, file: &Path) -> Result<&'a Value, Fault> {
+    let key = Clean::text(&row.key);
+    let here = |what: String| Fault::new(what).at(file.to_string_lossy(), 0, 0);
+    let value = lookup(document, &row.key).ok_or_else(|| here(format!("there is no value `{key}`.")))?;
+    if core::mem::discriminant(&row.from) != core::mem::discriminant(&row.to) {
+        return Err(here(format!("`{key}` would change its type: {} → {}.", row.from, row.to)));
+    }
+    if row.from == row.to {
+        return Err(here(format!("`{key}` would not change: it is {} before and after.", row.from)));
+    }
+    if row.from.is(value) {
+        return Ok(value);
+    }
+    let real = Clean::text(value.to_string().trim());
+    let fault = here(format!("`{key}` is {real}, not {} as the action expects.", row.from));
+    Err(if row.to.is(value) {
+        fault.hint("It already has the new value.")
+    } else {
+        fault.hint("Decide which is right before anything is changed.")
+    })
+}
+
+fn lookup<'a>(document: &'a Document<&str>, key: &str) -> Option<&'a Value> {
+    let mut names = toml_edit::Key::parse(key).ok()?;
+    let last = names.pop()?;
+    let mut table: &dyn TableLike = document.as_table();
+    for name in &names {
+        table = table.get(name.get()).and_then(Item::as_table_like)?;
+    }
+    table.get(last.get()).and_then(Item::as_value)
+}
+
+impl Scalar {
+    /// Same type and same value.
+    fn is(&self, value: &Value) -> bool {
+        match self {
+            Self::Bool(flag) => value.as_bool() == Some(*flag),
+            Self::Int(number) => value.as_integer() == Some(*number),
+            Self::Float(number) => value.as_float() == Some(*number),
+            Self::Text(text) => value.as_str() == Some(text),
+        }
+    }
+}
+
+impl fmt::Display for Scalar {
+    /// As it stands in a TOML file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bool(flag) => write!(f, "{flag}"),
+            Self::Int(number) => write!(f, "{number}"),
+            Self::Float(number) => write!(f, "{}", Value::from(*number)),
+            Self::Text(text) => write!(f, "{}", Value::from(text.as_str())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const FILE: &str = "# tuned 2026-03-01\r\n[performance]\r\nbatch_size = 1_024  # was 512 until March\r\ncuda_streams=4\r\n\r\n[memory]\r\npool = \"20GB\"\r\nlimits = { soft = 0.5, hard = 0.9 }\r\n";
+
+    fn row(key: &str, from: Scalar, to: Scalar) -> Row {
+        Row { key: key.into(), from, to }
+    }
+
+    fn set(rows: &[Row]) -> Result<String, String> {
+        edited(FILE.as_bytes(), rows, Path::new("/etc/p.toml"))
+            .map(|bytes| String::from_utf8(bytes).unwrap())
+            .map_err(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn only_the_bytes_of_the_values_change() {
+        let rows = [
+            row("performance.batch_size", Scalar::Int(1024), Scalar::Int(512)),
+            row("performance.cuda_streams", Scalar::Int(4), Scalar::Int(2)),
+            row("memory.pool", Scalar::Text("20GB".into()), Scalar::Text("16GB".into())),
+            row("memory.limits.hard", Scalar::Float(0.9), Scalar::Float(0.8)),
+        ];
+        let wanted = FILE.replace("1_024", "512").replace("=4", "=2").replace("20GB", "16GB").replace("0.9", "0.8");
+        assert_eq!(set(&rows).unwrap(), wanted);
+    }
+
+    #[test]
+    fn what_is_not_as_declared_stops_for_a_decision() {
+        let int = |from, to| set(&[row("performance.batch_size", Scalar::Int(from), Scalar::Int(to))]).unwrap_err();
+        assert_eq!(
+            int(2048, 512),
+            "/etc/p.toml: `performance.batch_size` is 1024, not 2048 as the action expects. Decide which is right before anything is changed."
+        );
+        assert_eq!(
+            int(2048, 1024),
+            "/etc/p.toml: `performance.batch_size` is 1024, not 2048 as the action expects. It already has the new value."
+        );
+        assert_eq!(
+            int(1024, 1024),
+            "/etc/p.toml: `performance.batch_size` would not change: it is 1024 before and after."
+        );
+        let one = |key: &str, from, to| set(&[row(key, from, to)]).unwrap_err();
+        assert!(
+            one("performance.batch", Scalar::Int(1), Scalar::Int(2)).contains("there is no value `performance.batch`")
+        );
+        assert!(one("performance", Scalar::Int(1), Scalar::Int(2)).contains("there is no value"));
+        assert!(
+            one("performance.batch_size", Scalar::Int(1024), Scalar::Text("512".into())).contains("change its type")
+        );
+        assert!(
+            one("performance.batch_size", Scalar::Float(1024.0), Scalar::Float(512.0)).contains("is 1024, not 1024.0")
+        );
+        let twice = row("performance.batch_size", Scalar::Int(1024), Scalar::Int(512));
+        assert!(set(&[twice.clone(), twice]).unwrap_err().contains("names a key twice"));
+        assert!(set(&[]).unwrap_err().contains("names no key"));
+    }
+
+    #[test]
+    fn files_that_are_no_clean_toml_are_refused() {
+        let rows = [row("a", Scalar::Int(1), Scalar::Int(2))];
+        let edit = |bytes: &[u8]| edited(bytes, &rows, Path::new("/x")).unwrap_err().to_string();
+        assert!(edit(b"a = 1\n\xff").contains("not UTF-8"));
+        assert!(edit(b"a = 1\na = 1\n").starts_with("/x:2: duplicate key"), "{}", edit(b"a = 1\na = 1\n"));
+        assert!(edit(b"[a").starts_with("/x:1:"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_value_reads_back_and_its_surroundings_stay(from in any::<i64>(), to in ".{0,20}", comment in "[ -~]{0,30}") {
+            let text = format!("# {comment}\nn = {from} # {comment}\ns = \"x\"\nlast = true");
+            let rows = [row("s", Scalar::Text("x".into()), Scalar::Text(to.clone()))];
+            match edited(text.as_bytes(), &rows, Path::new("/x")) {
+                Ok(bytes) => {
+                    let out = String::from_utf8(bytes).unwrap();
+                    let head = format!("# {comment}\nn = {from} # {comment}\ns = ");
+                    prop_assert!(out.starts_with(&head) && out.ends_with("\nlast = true"));
+                    let document = Document::parse(out.as_str()).unwrap();
+                    prop_assert_eq!(lookup(&document, "s").and_then(Value::as_str), Some(to.as_str()));
+                }
+                Err(_) => prop_assert_eq!(to.as_str(), "x"),
+            }
+        }
+    }
+}

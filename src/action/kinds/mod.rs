@@ -1,0 +1,109 @@
+//! One file per kind of action: its configuration, how it plans, what it re-observes, its steps, and how a crash is
+//! judged. A new kind is that file and one line in [`KINDS`]. Called by `prepare` and the runner.
+
+pub mod config_set;
+
+use super::lifecycle::Run;
+use super::plan::{Danger, Plan, Precondition, Target, Undo};
+use super::prepare::Context;
+use crate::base::{Body, Clean, Clock, Fault};
+use serde_json::Value;
+
+/// What a kind adds to a plan.
+#[derive(Debug)]
+pub struct Draft {
+    /// Exact commands or diff.
+    pub lines: Vec<Clean>,
+    /// The kind's own part, read back by its steps.
+    pub work: Value,
+    /// What is typed at C3 after the host.
+    pub target: String,
+    /// Numbers for HITS.
+    pub hits: Vec<Clean>,
+    /// The way back.
+    pub undo: Undo,
+    /// What was observed and the plan rests on.
+    pub based_on: Vec<Precondition>,
+    /// By identity.
+    pub targets: Vec<Target>,
+    /// Why the danger must be raised, if anything showed.
+    pub raise: Vec<Clean>,
+}
+
+/// How a step failed.
+#[derive(Debug)]
+pub enum StepError {
+    /// It certainly did not take place.
+    Failed(Fault),
+    /// It may have taken place.
+    Unknown(Fault),
+}
+
+/// What a look at the target says about a run that did not report its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// As the plan would leave it.
+    Done(Clean),
+    /// As it was before.
+    NotDone(Clean),
+    /// Neither.
+    Other(Clean),
+}
+
+/// A family of actions.
+pub trait Kind: Sync {
+    /// The name in `kind = "…"`.
+    fn name(&self) -> &'static str;
+    /// Raised whenever plans of this kind mean something new.
+    fn version(&self) -> u32;
+    /// One line for help and references.
+    fn about(&self) -> &'static str;
+    /// No action of this kind is lighter.
+    fn least_danger(&self) -> Danger;
+    /// Looks at the targets and says what would be done. No effects. `body` has lost the keys common to all kinds.
+    ///
+    /// # Errors
+    /// Any reason not to offer the plan.
+    fn draft(&self, body: &mut Body, run: &Run, cx: &Context<'_>) -> Result<Draft, Fault>;
+    /// Looks again, under the lock: what differs from the plan; nothing when it still holds.
+    ///
+    /// # Errors
+    /// What could not be observed.
+    fn differences(&self, plan: &Plan, clock: &dyn Clock) -> Result<Vec<Clean>, Fault>;
+    /// Makes the way back durable and reads it back.
+    ///
+    /// # Errors
+    /// Then nothing may follow.
+    fn backup(&self, plan: &Plan, run: &Run) -> Result<(), Fault>;
+    /// The names of the effects, in order.
+    fn steps(&self, plan: &Plan) -> Vec<&'static str>;
+    /// Carries one out; what was done, in words.
+    ///
+    /// # Errors
+    /// Whether it certainly did not take place, or may have.
+    fn step(&self, name: &str, plan: &Plan, clock: &dyn Clock) -> Result<Clean, StepError>;
+    /// After a crash: read-only.
+    ///
+    /// # Errors
+    /// When it cannot be observed.
+    fn settled(&self, plan: &Plan) -> Result<Settled, Fault>;
+}
+
+/// Every kind there is.
+pub static KINDS: &[&dyn Kind] = &[&config_set::ConfigSet];
+
+/// The kind with this name.
+pub fn kind(name: &str) -> Option<&'static dyn Kind> {
+    KINDS.iter().copied().find(|kind| kind.name() == name)
+}
+
+/// The kind of a plan, in the version that made it.
+///
+/// # Errors
+/// When this program does not know it.
+pub fn of(plan: &Plan) -> Result<&'static dyn Kind, Fault> {
+    let known = |kind: &&&'static dyn Kind| format!("{}@{}", kind.name(), kind.version()) == plan.what.kind;
+    KINDS.iter().find(known).copied().ok_or_else(|| {
+        Fault::new(format!("this version cannot carry out plans of kind `{}`.", Clean::text(&plan.what.kind)))
+    })
+}

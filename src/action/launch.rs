@@ -1,0 +1,54 @@
+//! Hands an accepted plan to a process of its own that outlives the console. A read-only console has no [`Launcher`].
+
+use super::lifecycle::Run;
+use super::prompt::Acceptance;
+use crate::base::{Clean, Fault};
+use crate::sys::files;
+use crate::sys::process::{Detached, spawn_detached};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// The only way to start a runner.
+#[derive(Clone, Debug)]
+pub struct Launcher {
+    template: Detached,
+}
+
+impl Launcher {
+    /// `None` for a read-only console. The runner is `program` (our own image when `None`) with `args` and the run
+    /// folder after them, and knows nothing of our environment but `env`.
+    pub fn new(
+        read_only: bool,
+        program: Option<PathBuf>,
+        args: Vec<OsString>,
+        env: Vec<(OsString, OsString)>,
+    ) -> Option<Self> {
+        (!read_only).then_some(Self { template: Detached { program, args, env } })
+    }
+
+    /// Writes the order durably and starts its runner. Returns as soon as it runs; [`Run::read`] tells how it goes.
+    ///
+    /// # Errors
+    /// When the order cannot be written or the runner not started: then nothing was done.
+    pub fn launch(&self, accepted: &Acceptance, state: &Path) -> Result<Run, Fault> {
+        if accepted.plan.is_arming() {
+            return Err(Fault::new("arming needs no runner."));
+        }
+        if !state.is_absolute() {
+            return Err(Fault::new(format!(
+                "the state folder {} is not an absolute path.",
+                Clean::text(state.to_string_lossy().as_bytes())
+            )));
+        }
+        let run = Run::of(state, accepted.plan.id);
+        run.write_order(accepted)?;
+        let log = run.dir().join("out.log");
+        files::create_exclusive(&log, 0o600, b"")?;
+        let errors =
+            std::fs::OpenOptions::new().append(true).open(&log).map_err(|error| files::fault("open", &log, &error))?;
+        let mut what = self.template.clone();
+        what.args.push(run.dir().as_os_str().to_owned());
+        spawn_detached(&what, errors)?;
+        Ok(run)
+    }
+}

@@ -1,0 +1,285 @@
+//! What becomes of an accepted plan: states, outcomes, and the run folder that console and runner share.
+//! `ACTIONS/<ulid>/{plan.json, accepted, status.json, out.log, backup/}`; the journal holds what happened.
+
+use super::plan::{Plan, canonical};
+use super::prompt::Acceptance;
+use super::verify::Comparison;
+use crate::base::{Clean, Fault, Now, Ulid};
+use crate::sys::files;
+use core::fmt;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// A plan, a status: never larger.
+const LIMIT: u64 = 1024 * 1024;
+
+/// Where a run stands (safety.md 4.3). Ordered as it goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum State {
+    /// The runner has taken it over.
+    Accepted,
+    /// Target locked, identity the same as in the plan.
+    Prechecked,
+    /// Backup and record are durable; nothing is changed yet.
+    Intent,
+    /// Effects are under way.
+    Running,
+    /// Every effect is done: EXECUTED.
+    Verifying,
+    /// Nothing more will happen.
+    Over,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// Executed, and the metric proves it.
+    Succeeded,
+    /// It did not work, or did not help.
+    Failed,
+    /// Executed; whether it helped cannot be told.
+    Unverified,
+    /// Whether it was executed cannot be told.
+    Indeterminate,
+    /// Refused by the runner before the first effect: nothing was changed.
+    Refused,
+}
+
+impl Outcome {
+    /// The word on screen and in the journal.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Succeeded => "VERIFIED",
+            Self::Failed => "FAILED",
+            Self::Unverified => "UNVERIFIED",
+            Self::Indeterminate => "UNKNOWN",
+            Self::Refused => "REFUSED",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.word())
+    }
+}
+
+/// The end of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct End {
+    /// The judgement.
+    pub outcome: Outcome,
+    /// Why, in a sentence.
+    pub reason: Clean,
+    /// Whether every effect took place.
+    pub executed: bool,
+}
+
+/// One line of what the runner did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// When.
+    pub at: Now,
+    /// What.
+    pub what: Clean,
+}
+
+/// What the runner tells: `status.json`, replaced as a whole, read back by any console.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Of this plan.
+    pub plan: Ulid,
+    /// The runner's process number.
+    pub pid: u32,
+    /// Where it stands.
+    pub state: State,
+    /// What it did so far.
+    pub steps: Vec<Step>,
+    /// When the last effect was done.
+    pub effect: Option<Now>,
+    /// Before and after, as far as known; the last row is the traffic.
+    pub comparisons: Vec<Comparison>,
+    /// What verification still waits for.
+    pub waiting: Option<Clean>,
+    /// How it ended.
+    pub end: Option<End>,
+    /// Set while the journal lacks a record of this run.
+    pub unrecorded: Option<Clean>,
+}
+
+impl Progress {
+    /// A run that has just begun.
+    pub const fn new(plan: Ulid, pid: u32) -> Self {
+        Self {
+            plan,
+            pid,
+            state: State::Accepted,
+            steps: Vec::new(),
+            effect: None,
+            comparisons: Vec::new(),
+            waiting: None,
+            end: None,
+            unrecorded: None,
+        }
+    }
+}
+
+/// One run's folder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    dir: PathBuf,
+}
+
+/// `plan.json`: what was accepted, how, and the digest that the operator saw.
+#[derive(Serialize, Deserialize)]
+struct Order {
+    sha256: String,
+    accepted: Acceptance,
+}
+
+impl Run {
+    /// The folder of a plan under the state folder.
+    pub fn of(state: &Path, plan: Ulid) -> Self {
+        Self { dir: crate::sys::paths::actions_dir(state).join(plan.to_string()) }
+    }
+
+    /// An existing folder, as given to the runner.
+    pub fn at(dir: &Path) -> Self {
+        Self { dir: dir.to_owned() }
+    }
+
+    /// The folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The state folder that it lies in.
+    pub fn state_dir(&self) -> Option<&Path> {
+        self.dir.parent().and_then(Path::parent)
+    }
+
+    /// The folder for backups.
+    pub fn backup_dir(&self) -> PathBuf {
+        self.dir.join("backup")
+    }
+
+    /// Writes the accepted plan, durable.
+    ///
+    /// # Errors
+    /// When the state folder cannot be written, or the plan was handed over before.
+    pub fn write_order(&self, accepted: &Acceptance) -> Result<(), Fault> {
+        files::private_dir(&self.dir)?;
+        let order = Order { sha256: accepted.plan.digest(), accepted: accepted.clone() };
+        let text = serde_json::to_string_pretty(&order)
+            .map_err(|error| Fault::new(format!("a plan cannot be written: {error}.")))?;
+        if files::create_exclusive(&self.dir.join("plan.json"), 0o600, text.as_bytes())? {
+            Ok(())
+        } else {
+            Err(Fault::new("this plan was handed over before: it is carried out once."))
+        }
+    }
+
+    /// Reads the accepted plan and holds it against its digest.
+    ///
+    /// # Errors
+    /// Unreadable, or not what was accepted.
+    pub fn read_order(&self) -> Result<Acceptance, Fault> {
+        let path = self.dir.join("plan.json");
+        let bytes = files::read(&path, LIMIT)?;
+        let order: Order = serde_json::from_slice(&bytes).map_err(|error| {
+            Fault::new(format!("this is no plan: {}.", plain(&error))).at(path.to_string_lossy(), 0, 0)
+        })?;
+        if order.accepted.plan.digest() != order.sha256 {
+            return Err(Fault::new("the plan differs from what was accepted.").at(path.to_string_lossy(), 0, 0));
+        }
+        Ok(order.accepted)
+    }
+
+    /// The double-submit guard: true for the first caller only.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn accept(&self, pid: u32) -> Result<bool, Fault> {
+        files::create_exclusive(&self.dir.join("accepted"), 0o600, format!("{pid}\n").as_bytes())
+    }
+
+    /// True once a runner has taken it over.
+    pub fn is_accepted(&self) -> bool {
+        self.dir.join("accepted").exists()
+    }
+
+    /// Writes the status, whole and durable.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn write(&self, progress: &Progress) -> Result<(), Fault> {
+        files::replace(&self.dir.join("status.json"), text(progress)?.as_bytes())
+    }
+
+    /// Writes the status only if nobody else has: for a runner that was refused and must not disturb the one at work.
+    ///
+    /// # Errors
+    /// The file system's.
+    pub fn write_if_first(&self, progress: &Progress) -> Result<bool, Fault> {
+        files::create_exclusive(&self.dir.join("status.json"), 0o600, text(progress)?.as_bytes())
+    }
+
+    /// The status, if a runner has written one.
+    ///
+    /// # Errors
+    /// Unreadable or not a status.
+    pub fn read(&self) -> Result<Option<Progress>, Fault> {
+        let path = self.dir.join("status.json");
+        if !path.exists() {
+            return Ok(None);
+        }
+        let bytes = files::read(&path, LIMIT)?;
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+            Fault::new(format!("this is no status: {}.", plain(&error))).at(path.to_string_lossy(), 0, 0)
+        })
+    }
+}
+
+fn text(progress: &Progress) -> Result<String, Fault> {
+    serde_json::to_value(progress)
+        .map(|value| canonical(&value))
+        .map_err(|error| Fault::new(format!("a status cannot be written: {error}.")))
+}
+
+fn plain(error: &serde_json::Error) -> String {
+    error.to_string().trim_end_matches('.').to_owned()
+}
+
+/// A run of the past, for "the third time in ten minutes".
+#[derive(Clone, Debug, PartialEq)]
+pub struct Earlier {
+    /// The plan.
+    pub plan: Plan,
+    /// How it ended, if it did.
+    pub end: Option<End>,
+}
+
+/// A run that a runner took over, its plan, and what it told last.
+pub type Known = (Run, Plan, Option<Progress>);
+
+/// Every run under the state folder that a runner took over, oldest first. Unreadable ones are returned as faults.
+pub fn runs(state: &Path) -> (Vec<Known>, Vec<Fault>) {
+    let (mut known, mut faults) = (Vec::new(), Vec::new());
+    let Ok(entries) = std::fs::read_dir(crate::sys::paths::actions_dir(state)) else { return (known, faults) };
+    let mut dirs: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+    dirs.sort();
+    for run in dirs.iter().map(|dir| Run::at(dir)).filter(Run::is_accepted) {
+        match run.read_order().and_then(|order| run.read().map(|status| (order.plan, status))) {
+            Ok((plan, status)) => known.push((run, plan, status)),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    (known, faults)
+}
+
+/// The runs that were accepted at or after `since` (wall time of the plan), oldest first.
+pub fn earlier(state: &Path, since: crate::base::Wall) -> Vec<Earlier> {
+    let (known, _) = runs(state);
+    let recent = known.into_iter().filter(|(_, plan, _)| plan.made.wall >= since);
+    recent.map(|(_, plan, status)| Earlier { plan, end: status.and_then(|status| status.end) }).collect()
+}

@@ -1,0 +1,334 @@
+//! What an action would do, before anybody agrees: where, who, what, how far it reaches, how to undo it, what it is
+//! based on, how it will be judged. Bound to identities, with a digest. Plain data.
+
+use super::verify::{Check, Traffic};
+use crate::base::{Clean, Fault, Mono, Now, Ulid};
+use crate::sys::files;
+use crate::sys::held::FileId;
+use crate::sys::host::{Host, Login};
+use core::fmt;
+use core::time::Duration;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// How heavy the prompt is (safety.md 4.2). Declared per action; only ever raised.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Danger {
+    /// Reading and navigation: no prompt.
+    C0,
+    /// Reversible, nobody notices: `y`.
+    C1,
+    /// Users may notice, can be undone: the verb is typed.
+    C2,
+    /// Data at stake, irreversible, many targets: host and target are typed, and a reason.
+    C3,
+}
+
+impl Danger {
+    /// One heavier; C3 stays.
+    pub const fn raised(self) -> Self {
+        match self {
+            Self::C0 => Self::C1,
+            Self::C1 => Self::C2,
+            Self::C2 | Self::C3 => Self::C3,
+        }
+    }
+
+    /// How long the prompt is on screen, untouched, before it takes an answer.
+    pub const fn arm_delay(self) -> Duration {
+        Duration::from_millis(match self {
+            Self::C0 => 0,
+            Self::C1 => 400,
+            Self::C2 => 800,
+            Self::C3 => 1_500,
+        })
+    }
+
+    /// How long the prompt stays open.
+    pub const fn expires(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::C0 | Self::C1 | Self::C2 => 60,
+            Self::C3 => 120,
+        })
+    }
+}
+
+impl fmt::Display for Danger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// Who ought to do it (safety.md 4.7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Support {
+    /// Observer.
+    L0,
+    /// Operations.
+    L1,
+    /// Engineering.
+    L2,
+    /// Architecture.
+    L3,
+}
+
+impl fmt::Display for Support {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// First line of every prompt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Where {
+    /// The host, by identity.
+    pub host: Host,
+    /// The profile's badge, such as `PROD`.
+    pub environment: Clean,
+}
+
+/// What will be done, for people and for the runner.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct What {
+    /// The action's name in the profile; part of the journal.
+    pub action: String,
+    /// The kind and its version, such as `config_set@1`.
+    pub kind: String,
+    /// Heading of the prompt.
+    pub title: Clean,
+    /// What is typed at C2.
+    pub verb: Clean,
+    /// What is typed at C3: `host/target`.
+    pub target: Clean,
+    /// Exact commands or diff, one line each, never abbreviated.
+    pub lines: Vec<Clean>,
+    /// The kind's own part of the plan.
+    pub work: Value,
+}
+
+/// How it can be taken back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Undo {
+    /// The way.
+    How(Clean),
+    /// There is none.
+    Irreversible,
+}
+
+impl fmt::Display for Undo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::How(how) => fmt::Display::fmt(how, f),
+            Self::Irreversible => f.write_str("IRREVERSIBLE"),
+        }
+    }
+}
+
+/// A value that the plan rests on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Precondition {
+    /// In words.
+    pub label: Clean,
+    /// As shown.
+    pub value: Clean,
+    /// How old it was when the plan was made.
+    pub age: Duration,
+    /// For a metric: what is asked again before the first effect.
+    pub query: Option<String>,
+}
+
+/// Something that will be changed, by identity and not only by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Target {
+    /// A file.
+    File {
+        /// Its real, absolute path.
+        path: PathBuf,
+        /// Which file, in which state.
+        id: FileId,
+    },
+    /// A unit of a manager.
+    Unit {
+        /// The manager's socket.
+        manager: PathBuf,
+        /// The unit's name there.
+        unit: String,
+        /// The process that served when the plan was made.
+        process: Process,
+    },
+    /// This console session: its mode.
+    Session,
+}
+
+/// A process by more than its number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Process {
+    /// Process number.
+    pub pid: u32,
+    /// Start time as the manager gives it.
+    pub started: String,
+    /// How often the manager has restarted it.
+    pub restarts: u64,
+}
+
+impl Target {
+    /// The name under which it is locked; equal for everybody who means the same thing.
+    pub fn name(&self) -> String {
+        match self {
+            Self::File { path, .. } => format!("file:{}", path.display()),
+            Self::Unit { manager, unit, .. } => format!("unit:{}:{unit}", manager.display()),
+            Self::Session => "session".to_owned(),
+        }
+    }
+}
+
+/// How the effect will be judged, and by what.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Judging {
+    /// What must come true.
+    pub checks: Vec<Check>,
+    /// Work must go on: without it nothing is proven.
+    pub traffic: Traffic,
+    /// Time limit after the effect.
+    pub within: Duration,
+    /// Samplers of the profile that the runner runs itself.
+    pub samplers: Vec<String>,
+    /// The profile they come from, as the console was given it.
+    pub profile: String,
+}
+
+/// A complete proposal. Serialised as `plan.json`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// This proposal; consumed by being accepted once.
+    pub id: Ulid,
+    /// When it was made.
+    pub made: Now,
+    /// What, exactly.
+    pub what: What,
+    /// How heavy the prompt is, after raising.
+    pub danger: Danger,
+    /// Why the danger was raised.
+    pub raised: Vec<Clean>,
+    /// Who ought to do it.
+    pub support: Support,
+    /// On which host.
+    pub place: Where,
+    /// On whose behalf.
+    pub who: Login,
+    /// Blast radius, in numbers.
+    pub hits: Vec<Clean>,
+    /// The way back.
+    pub undo: Undo,
+    /// What it rests on.
+    pub based_on: Vec<Precondition>,
+    /// What it changes, by identity.
+    pub targets: Vec<Target>,
+    /// How it is judged; `None` ends as Unverified.
+    pub judging: Option<Judging>,
+}
+
+/// The kind of the plan that arms the console.
+pub const ARM: &str = "arm@1";
+
+impl Plan {
+    /// Arming the console, as a plan through the same gate: C1, no runner.
+    pub fn arm(id: Ulid, place: Where, who: Login, now: Now) -> Self {
+        let minutes = super::mode::IDLE.as_secs() / 60;
+        Self {
+            id,
+            made: now,
+            what: What {
+                action: "arm".to_owned(),
+                kind: ARM.to_owned(),
+                title: Clean::from("Arm this console"),
+                verb: Clean::from("arm"),
+                target: crate::clean!("{}/console", place.host.name),
+                lines: vec![crate::clean!("actions may be confirmed from this console for {minutes} idle minutes")],
+                work: Value::Null,
+            },
+            danger: Danger::C1,
+            raised: Vec::new(),
+            support: Support::L0,
+            place,
+            who,
+            hits: vec![Clean::from("this console only; nothing runs by itself")],
+            undo: Undo::How(Clean::from("press the same key again")),
+            based_on: Vec::new(),
+            targets: vec![Target::Session],
+            judging: None,
+        }
+    }
+
+    /// True for the plan that arms the console.
+    pub fn is_arming(&self) -> bool {
+        self.what.kind == ARM
+    }
+
+    /// What must be typed; a single `y` up to C1.
+    pub fn expected(&self) -> &str {
+        match self.danger {
+            Danger::C0 | Danger::C1 => "y",
+            Danger::C2 => self.what.verb.as_str(),
+            Danger::C3 => self.what.target.as_str(),
+        }
+    }
+
+    /// SHA-256 over the canonical JSON of everything that is decided (not the id and the time).
+    pub fn digest(&self) -> String {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        if let Some(fields) = value.as_object_mut() {
+            fields.remove("id");
+            fields.remove("made");
+        }
+        files::sha256(canonical(&value).as_bytes())
+    }
+
+    /// Every query that must be answered fresh by the runner's own samplers.
+    pub fn queries(&self) -> Vec<String> {
+        let based = self.based_on.iter().filter_map(|row| row.query.clone());
+        let judged = self.judging.iter().flat_map(|judging| {
+            judging.checks.iter().map(|check| check.query.clone()).chain([judging.traffic.query.clone()])
+        });
+        let mut all: Vec<String> = based.chain(judged).collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+
+    /// The names to lock, in the one order that everybody uses.
+    pub fn locks(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.targets.iter().map(Target::name).collect();
+        names.sort();
+        names
+    }
+}
+
+/// JSON with sorted keys and no spaces.
+pub fn canonical(value: &Value) -> String {
+    match value {
+        Value::Object(fields) => {
+            let sorted: BTreeMap<&String, &Value> = fields.iter().collect();
+            let rows: Vec<String> = sorted
+                .iter()
+                .map(|(key, value)| format!("{}:{}", Value::from(key.as_str()), canonical(value)))
+                .collect();
+            format!("{{{}}}", rows.join(","))
+        }
+        Value::Array(rows) => format!("[{}]", rows.iter().map(canonical).collect::<Vec<_>>().join(",")),
+        plain => plain.to_string(),
+    }
+}
+
+/// What planning may look at: the console's own store, behind a seam.
+pub trait Readings {
+    /// The value of a plain selector that matches one series, with its age.
+    ///
+    /// # Errors
+    /// When nothing matches, more than one series does, or the value is stale or unknown.
+    fn reading(&self, query: &str) -> Result<(f64, Duration), Fault>;
+    /// The points of the last `window`, oldest first; gaps are left out.
+    fn recent(&self, query: &str, window: Duration) -> Vec<(Mono, f64)>;
+}

@@ -1,0 +1,216 @@
+//! Makes a plan from an action of a profile and what is observed now. No effects; reads files and asks managers, so
+//! it runs beside the console's loop, never in it.
+
+use super::kinds::{self, Draft, Kind};
+use super::lifecycle::{Earlier, Run};
+use super::plan::{Danger, Judging, Plan, Precondition, Readings, Support, What, Where};
+use super::verify::{BASELINE, Check, Expect, Traffic, is_counter, median, pace};
+use crate::base::body::nearest;
+use crate::base::{Body, Clean, Clock, Fault, Ulid, Unit};
+use crate::sys::host::{Host, Login};
+use core::time::Duration;
+use serde::Deserialize;
+use std::path::Path;
+
+/// Actions of the last ten minutes count towards "again and again".
+pub const AGAIN: Duration = Duration::from_secs(600);
+/// This many earlier ones make the next one heavier.
+const AGAIN_COUNT: usize = 2;
+/// Baseline when the profile does not say.
+const WINDOW: Duration = Duration::from_secs(60);
+/// A reading may be this old when the profile does not say.
+const MAX_AGE: Duration = Duration::from_secs(10);
+/// Time for verification when the profile does not say.
+const WITHIN: Duration = Duration::from_secs(60);
+
+/// What planning may look at.
+pub struct Context<'a> {
+    /// This host.
+    pub host: &'a Host,
+    /// This login.
+    pub login: &'a Login,
+    /// The profile's badge.
+    pub environment: &'a Clean,
+    /// The profile as the console was given it: a name or a path. The runner loads its samplers from there.
+    pub profile: &'a str,
+    /// Current values.
+    pub readings: &'a dyn Readings,
+    /// Runs of the last ten minutes ([`super::lifecycle::earlier`]).
+    pub earlier: &'a [Earlier],
+    /// Where runs are kept.
+    pub state: &'a Path,
+    /// The new plan's id.
+    pub id: Ulid,
+    /// The clock.
+    pub clock: &'a dyn Clock,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BasedOn {
+    label: Clean,
+    query: String,
+    #[serde(default)]
+    unit: Unit,
+    max_age: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VerifyRow {
+    label: Clean,
+    query: String,
+    #[serde(default)]
+    unit: Unit,
+    expect: Expect,
+}
+
+/// Plans one action of a profile. `body` is its table without `kind` and `title`.
+///
+/// # Errors
+/// Every reason not to offer it, as a sentence: an unknown key, a target that is not as declared, a stale value.
+pub fn prepare(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<'_>) -> Result<Plan, Fault> {
+    let known = kinds::kind(kind).ok_or_else(|| {
+        let names = kinds::KINDS.iter().map(|kind| kind.name());
+        body.fault(format!("unknown kind of action `{}`.", Clean::text(kind))).hint(nearest(kind, names))
+    })?;
+    let mut body = body.clone();
+    let made = cx.clock.now();
+    let verb: String = body.need("verb")?;
+    check_verb(&verb, &body)?;
+    let support: Support = body.take("support")?.unwrap_or(Support::L1);
+    let declared: Danger = body.need("danger")?;
+    let hits: Vec<Clean> = body.take("hits")?.unwrap_or_default();
+    let mut based_on = based_on(&mut body, cx)?;
+    let judging = judging(&mut body, cx)?;
+    if !based_on.is_empty() && judging.is_none() {
+        return Err(body
+            .fault("`based_on` needs `verify` with its samplers.")
+            .hint("The runner observes again what a plan rests on, with samplers of its own."));
+    }
+    let draft = known.draft(&mut body, &Run::of(cx.state, cx.id), cx)?;
+    let (danger, raised) = danger(known, declared, &draft, name, cx);
+    based_on.splice(0..0, draft.based_on);
+    Ok(Plan {
+        id: cx.id,
+        made,
+        what: What {
+            action: name.to_owned(),
+            kind: format!("{}@{}", known.name(), known.version()),
+            title: title.clone(),
+            verb: Clean::text(&verb),
+            target: Clean::identifier(format!("{}/{}", cx.host.name, draft.target)).0,
+            lines: draft.lines,
+            work: draft.work,
+        },
+        danger,
+        raised,
+        support,
+        place: Where { host: cx.host.clone(), environment: cx.environment.clone() },
+        who: cx.login.clone(),
+        hits: hits.into_iter().chain(draft.hits).collect(),
+        undo: draft.undo,
+        based_on,
+        targets: draft.targets,
+        judging,
+    })
+}
+
+/// The verb is typed by hand: lower-case letters and `-`, at least four of them, so that no single key is one.
+fn check_verb(verb: &str, body: &Body) -> Result<(), Fault> {
+    let plain = verb.chars().all(|c| c.is_ascii_lowercase() || c == '-') && !verb.starts_with('-');
+    if plain && (4..=32).contains(&verb.len()) {
+        return Ok(());
+    }
+    Err(body
+        .fault(format!("`{}` cannot be the verb.", Clean::text(verb)))
+        .hint("Use 4 to 32 letters a-z, such as `restart`."))
+}
+
+fn based_on(body: &mut Body, cx: &Context<'_>) -> Result<Vec<Precondition>, Fault> {
+    let rows: Vec<BasedOn> = body.take("based_on")?.unwrap_or_default();
+    rows.into_iter()
+        .map(|row| {
+            let limit = row.max_age.as_deref().map_or(Ok(MAX_AGE), |text| duration(text, body))?;
+            let (value, age) = cx.readings.reading(&row.query)?;
+            if age > limit {
+                let (age, limit) = (age.as_secs_f64(), limit.as_secs_f64());
+                return Err(Fault::new(format!(
+                    "{} is {age:.1} s old; a plan rests on values of at most {limit} s.",
+                    row.label
+                ))
+                .hint("Wait for a fresh value, or look at why it does not come."));
+            }
+            Ok(Precondition { label: row.label, value: Clean::text(row.unit.show(value)), age, query: Some(row.query) })
+        })
+        .collect()
+}
+
+fn judging(body: &mut Body, cx: &Context<'_>) -> Result<Option<Judging>, Fault> {
+    let rows: Vec<VerifyRow> = body.take("verify")?.unwrap_or_default();
+    let samplers: Option<Vec<String>> = body.take("verify_samplers")?;
+    let traffic: Option<String> = body.take("traffic")?;
+    let within: Option<String> = body.take("verify_within")?;
+    let window: Option<String> = body.take("baseline")?;
+    let within = within.map_or(Ok(WITHIN), |text| duration(&text, body))?;
+    let window = window.map_or(Ok(WINDOW), |text| duration(&text, body))?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let Some(query) = traffic else {
+        return Err(body
+            .fault("`verify` needs `traffic`: without work nothing is proven.")
+            .hint("Name a series of requests a second, or a counter ending in _total."));
+    };
+    let Some(samplers) = samplers.filter(|names| !names.is_empty()) else {
+        return Err(body
+            .fault("`verify` needs `verify_samplers`: the runner observes by itself.")
+            .hint("Name the samplers that give the verified series."));
+    };
+    let enough = |query: &str| Some(cx.readings.recent(query, window)).filter(|points| points.len() >= BASELINE);
+    let checks = rows.into_iter().map(|row| {
+        let before = enough(&row.query).and_then(|points| median(points.into_iter().map(|(_, value)| value)));
+        Check { label: row.label, query: row.query, unit: row.unit, expect: row.expect, before }
+    });
+    let checks = checks.collect();
+    let counter = is_counter(&query);
+    let before = enough(&query).and_then(|points| pace(&points, counter)).filter(|pace| pace.is_finite());
+    let traffic = Traffic { query, counter, before };
+    Ok(Some(Judging { checks, traffic, within, samplers, profile: cx.profile.to_owned() }))
+}
+
+/// Only ever raised: by the kind, by names that had to be escaped, by impatience.
+fn danger(kind: &dyn Kind, declared: Danger, draft: &Draft, name: &str, cx: &Context<'_>) -> (Danger, Vec<Clean>) {
+    let mut danger = declared.max(kind.least_danger());
+    let mut raised = draft.raise.clone();
+    if Clean::identifier(draft.target.as_bytes()).1 {
+        raised.push(Clean::from("the target's name holds unusual characters"));
+    }
+    if draft.undo == super::plan::Undo::Irreversible {
+        raised.push(Clean::from("there is no way back"));
+    }
+    let mut targets: Vec<String> = draft.targets.iter().map(super::plan::Target::name).collect();
+    targets.sort();
+    let same: Vec<&Earlier> =
+        cx.earlier.iter().filter(|run| run.plan.what.action == name && run.plan.locks() == targets).collect();
+    if same.len() >= AGAIN_COUNT {
+        let ends: Vec<&str> =
+            same.iter().map(|run| run.end.as_ref().map_or("not ended", |end| end.outcome.word())).collect();
+        raised.push(crate::clean!("number {} of its kind in 10 minutes: {}", same.len() + 1, ends.join(", ")));
+    }
+    for _ in &raised {
+        danger = danger.raised();
+    }
+    (danger, raised)
+}
+
+/// A duration of a profile: `10s`, `800ms`, `2m`.
+fn duration(text: &str, body: &Body) -> Result<Duration, Fault> {
+    text.parse::<jiff::SignedDuration>()
+        .ok()
+        .and_then(|span| Duration::try_from(span).ok())
+        .filter(|span| !span.is_zero())
+        .ok_or_else(|| {
+            body.fault(format!("`{}` is no duration.", Clean::text(text))).hint("Write it like `10s` or `2m`.")
+        })
+}

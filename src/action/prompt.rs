@@ -1,0 +1,199 @@
+//! The words of the confirm prompt (safety.md 4.2): what comes in, what the shell must do, why it was refused, what
+//! the screen shows. The machine itself is in `gate`.
+
+use super::plan::{Danger, Plan, Support};
+use crate::base::Clean;
+use core::fmt;
+use core::time::Duration;
+use serde::{Deserialize, Serialize};
+
+/// A terminal below this cannot show what C2 and above must show.
+pub const SMALLEST: (u16, u16) = (60, 16);
+
+/// What came from the terminal or the shell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GateInput {
+    /// A key press.
+    Key(GateKey),
+    /// The terminal says that a key is being held.
+    Repeat,
+    /// A bracketed paste, whatever was in it.
+    Paste,
+    /// The window gained or lost the focus.
+    Focus,
+    /// Columns and rows now.
+    Resize(u16, u16),
+    /// A frame with the prompt was handed to the writer; `whole` when WHERE, WHAT and UNDO are all on it.
+    Submitted {
+        /// See above.
+        whole: bool,
+    },
+    /// The terminal answered this fence.
+    Fence(u64),
+    /// The end of the plan was on screen (C3 asks for it).
+    EndSeen,
+    /// The writer has been blocked for more than two seconds.
+    Stalled,
+    /// SIGTSTP or SIGCONT.
+    Suspended,
+    /// The terminal is gone.
+    HungUp,
+    /// The console is no longer armed.
+    Lapsed,
+}
+
+/// A key as the gate tells keys apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GateKey {
+    /// A character without Ctrl or Alt.
+    Char(char),
+    /// Enter.
+    Enter,
+    /// Backspace.
+    Backspace,
+    /// Esc, Ctrl-C, Ctrl-D.
+    Cancel,
+    /// Up, Down, Page Up, Page Down, Home, End: they move the view of the plan, nothing else.
+    Scroll,
+    /// Any other.
+    Other,
+}
+
+/// What the shell must do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum GateEffect {
+    /// Throw away every key that the terminal, the parser and the queue still hold.
+    Discard,
+    /// Ask the terminal, after the newest frame, to answer with this number.
+    Fence(u64),
+    /// Carry it out. Emitted at most once.
+    Accepted(Box<Acceptance>),
+    /// Nothing happens; the reason is shown and recorded.
+    Refused(Refusal),
+}
+
+/// A plan and how it was confirmed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Acceptance {
+    /// What to do.
+    pub plan: Plan,
+    /// How it was confirmed.
+    pub confirm: Confirm,
+}
+
+/// How a prompt was answered; part of the record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirm {
+    /// Of the prompt.
+    pub danger: Danger,
+    /// Whether the terminal proved that it had the prompt.
+    pub fence: bool,
+    /// From the submitted frame to the answer.
+    pub shown_ms: u64,
+    /// The operator's, at C3.
+    pub reason: Option<Clean>,
+}
+
+/// Why nothing happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The operator said no.
+    Cancelled,
+    /// A key that means nothing here means No.
+    Unlisted,
+    /// Something else was typed.
+    WrongText {
+        /// What was there.
+        typed: Clean,
+        /// What ought to be.
+        expected: Clean,
+    },
+    /// Nobody answered in time.
+    Expired,
+    /// The terminal is too small.
+    TooSmall(u16, u16),
+    /// WHERE, WHAT and UNDO do not fit together.
+    NotWhole,
+    /// The session was stopped or continued.
+    Suspended,
+    /// The terminal is gone.
+    HungUp,
+    /// Not armed, or no longer.
+    NotArmed,
+    /// This console only looks.
+    ReadOnly,
+    /// The login's support level is lower than the action's.
+    Support(Support, Support),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cancelled => f.write_str("cancelled."),
+            Self::Unlisted => f.write_str("cancelled: that key is no answer."),
+            Self::WrongText { typed, expected } => write!(f, "cancelled: `{typed}` was typed, not `{expected}`."),
+            Self::Expired => f.write_str("expired: nobody answered in time."),
+            Self::TooSmall(columns, rows) => {
+                let (least, lines) = SMALLEST;
+                write!(f, "refused: the terminal has {columns}×{rows}, this prompt needs {least}×{lines}.")
+            }
+            Self::NotWhole => {
+                f.write_str("refused: the terminal cannot show WHERE, WHAT and UNDO together. Make it larger.")
+            }
+            Self::Suspended => f.write_str("cancelled: the session was suspended."),
+            Self::HungUp => f.write_str("cancelled: the terminal is gone."),
+            Self::NotArmed => f.write_str("refused: this console is in OBSERVE. Arm it first."),
+            Self::ReadOnly => f.write_str("refused: this console is read-only."),
+            Self::Support(need, have) => {
+                write!(f, "refused: this action needs support level {need}, this login has {have}.")
+            }
+        }
+    }
+}
+
+/// The states.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// What was typed before is thrown away; the prompt is not on screen yet.
+    Draining,
+    /// The prompt was written; the terminal has not answered yet.
+    Fenced,
+    /// On screen; keys start the delay again.
+    Arming,
+    /// Takes an answer.
+    Armed,
+    /// What is typed is right; Enter carries it out.
+    Matched,
+    /// Done; the plan is consumed.
+    Accepted,
+    /// Done; nothing happens.
+    Refused,
+}
+
+/// Which field is being typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// The verb or the target.
+    Word,
+    /// The reason, at C3.
+    Reason,
+}
+
+/// What the screen shows of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct GateView<'a> {
+    /// The plan.
+    pub plan: &'a Plan,
+    /// Where it stands.
+    pub phase: Phase,
+    /// The field that is being typed.
+    pub field: Field,
+    /// What is in it.
+    pub typed: &'a str,
+    /// 0 to 1; 1 when armed.
+    pub armed_fraction: f64,
+    /// Until the prompt closes.
+    pub expires_in: Duration,
+    /// What the operator should know now.
+    pub note: Option<&'static str>,
+}

@@ -1,0 +1,327 @@
+//! Did it help? Judged on the metric itself, by the runner, purely: baseline median against fresh points after the
+//! effect, and only while work went on (safety.md 4.3 item 9).
+
+use super::plan::Judging;
+use crate::base::{Clean, Mono, Unit};
+use serde::{Deserialize, Serialize};
+
+/// Fresh points that a judgement needs.
+pub const FRESH: usize = 10;
+/// Points that a baseline needs.
+pub const BASELINE: usize = 5;
+/// "Falls" and "rises" mean by at least this share: less is noise.
+const MARGIN: f64 = 0.05;
+
+/// One value of one query, as a sampler saw it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// The query it answers.
+    pub query: String,
+    /// When it was observed.
+    pub at: Mono,
+    /// In the metric's base unit.
+    pub value: f64,
+}
+
+/// What must come true. In a profile: `"falls"`, `"rises"`, `{ below = 0.9 }`, `{ above = 1 }`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expect {
+    /// Lower than the baseline by 5 % or more.
+    Falls,
+    /// Higher than the baseline by 5 % or more.
+    Rises,
+    /// Under a fixed value.
+    Below(f64),
+    /// Over a fixed value.
+    Above(f64),
+}
+
+impl Expect {
+    /// Whether `after` is what was wanted; `None` without the baseline that it needs.
+    pub fn holds(self, before: Option<f64>, after: f64) -> Option<bool> {
+        match self {
+            Self::Falls => before.map(|before| after <= before - before.abs() * MARGIN && after < before),
+            Self::Rises => before.map(|before| after >= before + before.abs() * MARGIN && after > before),
+            Self::Below(limit) => Some(after < limit),
+            Self::Above(limit) => Some(after > limit),
+        }
+    }
+
+    fn wanted(self, unit: Unit) -> String {
+        match self {
+            Self::Falls => "fall by 5 % or more".to_owned(),
+            Self::Rises => "rise by 5 % or more".to_owned(),
+            Self::Below(limit) => format!("come below {}", unit.show(limit)),
+            Self::Above(limit) => format!("come above {}", unit.show(limit)),
+        }
+    }
+}
+
+/// One thing to verify.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// In words.
+    pub label: Clean,
+    /// A plain selector.
+    pub query: String,
+    /// For display.
+    pub unit: Unit,
+    /// What must come true.
+    pub expect: Expect,
+    /// Median before the effect; `None` when there were fewer than [`BASELINE`] points.
+    pub before: Option<f64>,
+}
+
+/// The work that must go on meanwhile: after the effect it must be above half of what it was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// A plain selector.
+    pub query: String,
+    /// True for a counter: its rate a second counts.
+    pub counter: bool,
+    /// A second, before the effect; `None` when there were too few points.
+    pub before: Option<f64>,
+}
+
+/// Whether the metric of a selector is a counter, by the naming convention that every series here follows.
+pub fn is_counter(query: &str) -> bool {
+    let name = query.split('{').next().unwrap_or("").trim();
+    name.ends_with("_total") || name.ends_with("_count")
+}
+
+/// One row of before and after, as far as it is known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Comparison {
+    /// In words.
+    pub label: Clean,
+    /// For display.
+    pub unit: Unit,
+    /// Median before.
+    pub before: Option<f64>,
+    /// Median of the newest fresh points.
+    pub after: Option<f64>,
+    /// Fresh points so far.
+    pub fresh: usize,
+    /// Whether it is as wanted; `None` while that cannot be said.
+    pub met: Option<bool>,
+}
+
+/// What the points say so far.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// Not yet; the sentence says what is missing.
+    Waiting(Clean),
+    /// Everything came true while work went on.
+    Verified,
+    /// Enough was seen, and it is not as wanted.
+    Failed(Clean),
+    /// Too little was seen to say.
+    Unverified(Clean),
+}
+
+/// Judges what was seen after `effect`. `over` is whether the time limit has passed. The last row is the traffic.
+pub fn judge(judging: &Judging, seen: &[Seen], effect: Mono, over: bool) -> (Verdict, Vec<Comparison>) {
+    let mut rows: Vec<Comparison> = Vec::with_capacity(judging.checks.len() + 1);
+    let mut unknown: Option<Clean> = None;
+    let mut wrong: Option<Clean> = None;
+    for check in &judging.checks {
+        let points = fresh(seen, &check.query, effect);
+        let after = median(points.iter().map(|(_, value)| *value));
+        let met =
+            if points.len() < FRESH { None } else { after.and_then(|after| check.expect.holds(check.before, after)) };
+        match met {
+            Some(true) => {}
+            Some(false) => {
+                let show = |value: Option<f64>| value.map_or_else(|| "—".to_owned(), |value| check.unit.show(value));
+                let (before, after) = (show(check.before), show(after));
+                let wanted = check.expect.wanted(check.unit);
+                wrong.get_or_insert(crate::clean!("{} did not {wanted}: {before} → {after}.", check.label));
+            }
+            None if points.len() < FRESH => {
+                let count = points.len();
+                unknown.get_or_insert(crate::clean!("{}: {count} of {FRESH} fresh points.", check.label));
+            }
+            None => {
+                unknown.get_or_insert(crate::clean!("{}: no baseline from before the change.", check.label));
+            }
+        }
+        let (label, unit, before) = (check.label.clone(), check.unit, check.before);
+        rows.push(Comparison { label, unit, before, after, fresh: points.len(), met });
+    }
+    let traffic = traffic_row(&judging.traffic, seen, effect);
+    if traffic.met != Some(true) {
+        let show = |value: Option<f64>| value.map_or_else(|| "unknown".to_owned(), |value| Unit::PerSecond.show(value));
+        let (before, after) = (show(traffic.before), show(traffic.after));
+        unknown.get_or_insert(crate::clean!("too little work went through to tell: {after}, before {before}."));
+    }
+    rows.push(traffic);
+    let verdict = match (unknown, wrong) {
+        (None, None) => Verdict::Verified,
+        (Some(what), _) if over => Verdict::Unverified(what),
+        (None, Some(what)) if over => Verdict::Failed(what),
+        (Some(what), _) | (None, Some(what)) => Verdict::Waiting(what),
+    };
+    (verdict, rows)
+}
+
+fn traffic_row(traffic: &Traffic, seen: &[Seen], effect: Mono) -> Comparison {
+    let points = fresh(seen, &traffic.query, effect);
+    let after = pace(&points, traffic.counter);
+    let met = match (points.len() >= FRESH, traffic.before, after) {
+        (true, Some(before), Some(after)) => Some(before > 0.0 && after > before / 2.0),
+        _ => None,
+    };
+    let (label, unit) = (Clean::from("traffic"), Unit::PerSecond);
+    Comparison { label, unit, before: traffic.before, after, fresh: points.len(), met }
+}
+
+/// Work a second: the median of a gauge, the rate of a counter. `None` when the points cannot tell.
+pub fn pace(points: &[(Mono, f64)], counter: bool) -> Option<f64> {
+    if !counter {
+        return median(points.iter().map(|(_, value)| *value));
+    }
+    let (first, last) = (points.first()?, points.last()?);
+    let time = last.0.since(first.0).as_secs_f64();
+    let rise: f64 = points
+        .iter()
+        .zip(points.iter().skip(1))
+        // A fall is a restart: what the counter shows then was counted since.
+        .map(|((_, before), (_, after))| if after >= before { after - before } else { *after })
+        .sum();
+    (time > 0.0).then(|| rise / time)
+}
+
+/// The middle value; of an even number the mean of the two middle ones. NaN is no value.
+pub fn median(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let mut values: Vec<f64> = values.filter(|value| value.is_finite()).collect();
+    values.sort_by(f64::total_cmp);
+    let upper = *values.get(values.len() / 2)?;
+    if values.len() % 2 == 1 {
+        return Some(upper);
+    }
+    values.get(values.len() / 2 - 1).map(|lower| f64::midpoint(*lower, upper))
+}
+
+/// The newest points of `query` after `effect`, oldest first; the same moment counts once, what is no number never.
+fn fresh(seen: &[Seen], query: &str, effect: Mono) -> Vec<(Mono, f64)> {
+    let mut points: Vec<(Mono, f64)> = seen
+        .iter()
+        .filter(|point| point.query == query && point.at > effect && point.value.is_finite())
+        .map(|point| (point.at, point.value))
+        .collect();
+    points.sort_by_key(|(at, _)| *at);
+    points.dedup_by_key(|(at, _)| *at);
+    points.split_off(points.len().saturating_sub(FRESH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::time::Duration;
+    use proptest::prelude::*;
+
+    fn judging(expect: Expect, before: Option<f64>) -> Judging {
+        Judging {
+            checks: vec![Check { label: "latency".into(), query: "l".into(), unit: Unit::Seconds, expect, before }],
+            traffic: Traffic { query: "t_total".into(), counter: true, before: Some(100.0) },
+            within: Duration::from_secs(60),
+            samplers: Vec::new(),
+            profile: String::new(),
+        }
+    }
+
+    fn at(second: usize) -> Mono {
+        Mono(u64::try_from(second).unwrap() * 1_000_000_000)
+    }
+
+    /// `n` points a second apart after second 10: latency `value`, a counter that rises by `rate`.
+    fn points(n: usize, value: f64, rate: f64) -> Vec<Seen> {
+        (1..=n)
+            .flat_map(|i| {
+                let at = at(10 + i);
+                let count = rate * i as f64;
+                [Seen { query: "l".into(), at, value }, Seen { query: "t_total".into(), at, value: count }]
+            })
+            .collect()
+    }
+
+    #[test]
+    fn ten_fresh_lower_points_with_traffic_verify_a_fall() {
+        let judging = judging(Expect::Falls, Some(14.2e-6));
+        let (verdict, rows) = judge(&judging, &points(10, 9.0e-6, 90.0), at(10), false);
+        assert_eq!(verdict, Verdict::Verified);
+        assert_eq!((rows[0].before, rows[0].after, rows[0].met), (Some(14.2e-6), Some(9.0e-6), Some(true)));
+        assert_eq!(rows[1].after, Some(90.0));
+    }
+
+    #[test]
+    fn nine_points_wait_and_then_are_unverified() {
+        let judging = judging(Expect::Falls, Some(14.2e-6));
+        let seen = points(9, 9.0e-6, 90.0);
+        assert!(matches!(judge(&judging, &seen, at(10), false).0, Verdict::Waiting(_)));
+        let Verdict::Unverified(why) = judge(&judging, &seen, at(10), true).0 else { panic!("judged") };
+        assert_eq!(why.as_str(), "latency: 9 of 10 fresh points.");
+    }
+
+    #[test]
+    fn points_from_before_the_effect_do_not_count() {
+        let judging = judging(Expect::Falls, Some(14.2e-6));
+        assert!(matches!(judge(&judging, &points(12, 9.0e-6, 90.0), at(13), true).0, Verdict::Unverified(_)));
+    }
+
+    #[test]
+    fn a_fall_without_traffic_is_never_verified() {
+        let judging = judging(Expect::Falls, Some(14.2e-6));
+        for rate in [0.0, 50.0] {
+            let Verdict::Unverified(why) = judge(&judging, &points(20, 9.0e-6, rate), at(10), true).0 else {
+                panic!("judged at {rate}/s")
+            };
+            assert!(why.as_str().contains("too little work"), "{why}");
+        }
+    }
+
+    #[test]
+    fn no_fall_fails_only_when_the_time_is_over() {
+        let judging = judging(Expect::Falls, Some(14.2e-6));
+        let seen = points(20, 14.0e-6, 100.0);
+        assert!(matches!(judge(&judging, &seen, at(10), false).0, Verdict::Waiting(_)));
+        let Verdict::Failed(why) = judge(&judging, &seen, at(10), true).0 else { panic!("not failed") };
+        assert_eq!(why.as_str(), "latency did not fall by 5 % or more: 14.2 µs → 14.0 µs.");
+    }
+
+    #[test]
+    fn without_a_baseline_a_fall_cannot_be_told_but_a_limit_can() {
+        let seen = points(10, 9.0e-6, 100.0);
+        assert!(matches!(judge(&judging(Expect::Falls, None), &seen, at(10), true).0, Verdict::Unverified(_)));
+        assert_eq!(judge(&judging(Expect::Below(1e-5), None), &seen, at(10), true).0, Verdict::Verified);
+        assert!(matches!(judge(&judging(Expect::Above(1e-5), None), &seen, at(10), true).0, Verdict::Failed(_)));
+    }
+
+    #[test]
+    fn a_counter_that_starts_again_still_gives_a_rate() {
+        let rate = pace(&[(at(0), 1_000.0), (at(1), 1_100.0), (at(2), 50.0), (at(3), 150.0)], true);
+        assert!((rate.unwrap() - 250.0 / 3.0).abs() < 1e-9);
+        assert_eq!(pace(&[(at(0), 1.0)], true), None);
+    }
+
+    #[test]
+    fn the_words_of_a_profile_read_as_expectations() {
+        #[derive(Deserialize)]
+        struct Row {
+            expect: Expect,
+        }
+        let read = |text: &str| toml::from_str::<Row>(text).map(|row| row.expect).ok();
+        assert_eq!(read("expect = \"falls\""), Some(Expect::Falls));
+        assert_eq!(read("expect = { below = 1 }"), Some(Expect::Below(1.0)));
+        assert_eq!(read("expect = \"sinks\""), None);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_verified_on_fewer_than_ten_finite_fresh_points(n in 0_usize..10, value in any::<f64>(), rate in 0.0_f64..1e6) {
+            let verdict = judge(&judging(Expect::Below(f64::MAX), None), &points(n, value, rate), at(10), true).0;
+            prop_assert!(matches!(verdict, Verdict::Unverified(_)));
+        }
+    }
+}

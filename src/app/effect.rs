@@ -1,0 +1,77 @@
+//! What the pure core asks of the world. Each is carried out by `roles`, nowhere else.
+
+use crate::action::prompt::{Acceptance, Confirm};
+use crate::base::{Clean, Ulid};
+use std::sync::Arc;
+
+/// One order.
+#[derive(Debug)]
+pub enum Effect {
+    /// Plan this action of the profile; the answer is `Msg::Planned`.
+    Plan(Arc<str>),
+    /// Plan the arming of this console; the answer is `Msg::ArmingPlanned`.
+    PlanArming,
+    /// Start the runner on an accepted plan; the answer is `Msg::Launched`.
+    Launch(Box<Acceptance>),
+    /// Throw away every key that has been typed so far.
+    DiscardInput,
+    /// Ask the terminal to say that it has shown the newest frame.
+    Fence(u64),
+    /// Write a record; the screen does not wait.
+    Record(Entry),
+    /// Write a line into our own log.
+    Log(Clean),
+    /// Put text on the clipboard by OSC 52.
+    Copy(Vec<Clean>),
+    /// Draw everything again.
+    Redraw,
+    /// Give the terminal back and stop, until continued.
+    Suspend,
+    /// Leave.
+    Quit,
+}
+
+/// What the console itself records; runners write their own records.
+#[derive(Debug)]
+pub enum Entry {
+    /// A plan could not be made.
+    NoPlan {
+        /// The action's name in the profile.
+        action: Arc<str>,
+        /// Why.
+        why: Clean,
+    },
+    /// A plan was shown that this session may not confirm.
+    Previewed {
+        /// Which plan.
+        plan: Ulid,
+        /// Why it cannot be confirmed.
+        why: Clean,
+    },
+    /// A prompt was opened.
+    Prompted {
+        /// Which plan.
+        plan: Ulid,
+        /// The plan's digest.
+        digest: String,
+    },
+    /// A prompt ended as No.
+    Refused {
+        /// Which plan.
+        plan: Ulid,
+        /// How it stood.
+        confirm: Confirm,
+        /// Why.
+        why: Clean,
+    },
+    /// The session may act.
+    Armed {
+        /// How it was confirmed.
+        confirm: Confirm,
+    },
+    /// The session only looks again.
+    Disarmed {
+        /// Why.
+        why: &'static str,
+    },
+}

@@ -1,0 +1,36 @@
+//! What can happen to the console.
+
+use crate::action::lifecycle::Progress;
+use crate::action::plan::Plan;
+use crate::action::recover::Unresolved;
+use crate::base::{Fault, Mono, Sample};
+use crate::logs::LogBatch;
+use crate::term::Input;
+use std::sync::Arc;
+
+/// One event.
+#[derive(Debug)]
+pub enum Msg {
+    /// From the terminal, with the moment it was read.
+    Input(Mono, Input),
+    /// From the samplers' mailbox.
+    Samples(Vec<Sample>),
+    /// From the log followers' mailbox.
+    Logs(Vec<LogBatch>),
+    /// The answer to `Effect::Plan`.
+    Planned(Arc<str>, Result<Box<Plan>, Fault>),
+    /// The answer to `Effect::PlanArming`.
+    ArmingPlanned(Box<Plan>),
+    /// A frame with the prompt was handed to the writer; true when nothing of it was cut.
+    Shown(bool),
+    /// The answer to `Effect::Launch`.
+    Launched(Result<(), Fault>),
+    /// The runner of the current action says where it stands.
+    Progress(Box<Progress>),
+    /// A run of an earlier console has no outcome yet.
+    Recovered(Box<Unresolved>),
+    /// The display has not taken a frame for a while, or takes them again.
+    Stalled(bool),
+    /// A second has begun, or a prompt is open and time passes.
+    Tick,
+}

@@ -1,0 +1,281 @@
+//! The one function that changes the model: it only dispatches to a handler a family.
+
+use super::effect::Effect;
+use super::log_view::LogView;
+use super::model::{Model, NOTICE, OVERLAY_LINES, Overlay};
+use super::msg::Msg;
+use super::prompt;
+use super::run::Run;
+use crate::action::lifecycle::{Outcome, Progress};
+use crate::action::recover::{Standing, Unresolved};
+use crate::base::{Level, Now};
+use crate::clean;
+use crate::command::{Command, Context};
+use crate::input::{Key, Lookup};
+use crate::logs::LogBatch;
+use crate::term::Input;
+
+/// Applies one event. The screen needs drawing after every call.
+pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
+    model.now = now;
+    match msg {
+        Msg::Input(at, input) => on_input(model, Now { mono: at, ..now }, &input),
+        Msg::Samples(samples) => {
+            for sample in &samples {
+                model.store.ingest(sample);
+            }
+            judge(model, now)
+        }
+        Msg::Logs(batches) => {
+            for batch in batches {
+                on_log(model, batch);
+            }
+            Vec::new()
+        }
+        Msg::Planned(action, plan) => prompt::planned(model, action, plan),
+        Msg::ArmingPlanned(plan) => prompt::open_arming(model, *plan),
+        Msg::Shown(whole) => prompt::submitted(model, whole),
+        Msg::Launched(Ok(())) => Vec::new(),
+        Msg::Launched(Err(fault)) => {
+            model.run = None;
+            model.overlay = Overlay::None;
+            model.session.say(clean!("The runner did not start: {fault}"), Level::Critical, now);
+            Vec::new()
+        }
+        Msg::Progress(progress) => on_progress(model, progress),
+        Msg::Recovered(found) => recovered(model, *found),
+        Msg::Stalled(stalled) => {
+            model.session.stalled = stalled;
+            if stalled { prompt::stalled(model) } else { Vec::new() }
+        }
+        Msg::Tick => on_tick(model, now),
+    }
+}
+
+fn judge(model: &mut Model, now: Now) -> Vec<Effect> {
+    let mut told = Vec::new();
+    for transition in model.book.judge(&model.store, now) {
+        let Some(watch) = model.book.watch(transition.watch) else { continue };
+        let (state, level) = (transition.to.0.word(), transition.to.1.word());
+        let value = watch.unit.show(transition.value);
+        told.push(Effect::Log(clean!("{} {value} is {state} at {level}", watch.title)));
+    }
+    model.board.refresh(&model.store, &model.book, now);
+    told
+}
+
+fn on_tick(model: &mut Model, now: Now) -> Vec<Effect> {
+    let mut effects = judge(model, now);
+    if model.session.notice.as_ref().is_some_and(|notice| now.mono.since(notice.since.mono) > NOTICE) {
+        model.session.notice = None;
+    }
+    effects.extend(prompt::tick(model));
+    if model.session.mode.lapse(now.mono) != model.session.mode {
+        effects.extend(prompt::lapsed(model));
+        effects.extend(prompt::disarm(model, "15 minutes without a key"));
+    }
+    effects
+}
+
+fn on_log(model: &mut Model, batch: LogBatch) {
+    if !model.log_views.iter().any(|view| view.source == batch.source) {
+        model.log_views.push(LogView::follow(batch.source.clone()));
+    }
+    if batch.dropped > 0 {
+        model.logs.lose(&batch.source, batch.dropped);
+    }
+    if let Some(view) = model.log_views.iter_mut().find(|view| view.source == batch.source) {
+        view.failure = batch.failure;
+    }
+    for (seen, line) in batch.lines {
+        model.logs.push(&batch.source, line, seen);
+    }
+}
+
+fn on_progress(model: &mut Model, progress: Box<Progress>) -> Vec<Effect> {
+    let Some(run) = model.run.as_mut().filter(|run| run.plan.id == progress.plan) else { return Vec::new() };
+    let mut told = Vec::new();
+    let ended = run.ended();
+    if let Some(end) = progress.end.as_ref().filter(|_| !ended) {
+        let text = clean!("{}: {}. {}", run.plan.what.title, end.outcome, end.reason);
+        model.session.say(text.clone(), level(end.outcome), model.now);
+        told.push(Effect::Log(text));
+    }
+    run.progress = Some(progress);
+    told
+}
+
+/// What an earlier console left: a run that goes on is followed, of the rest the sentence is told.
+fn recovered(model: &mut Model, found: Unresolved) -> Vec<Effect> {
+    let text = found.sentence();
+    model.session.say(text.clone(), Level::Warning, model.now);
+    if matches!(found.standing, Standing::Attach { .. }) && model.run.is_none() {
+        let progress = found.progress.map(Box::new);
+        model.run = Some(Run { plan: Box::new(found.plan), progress, since: model.now.mono });
+    }
+    vec![Effect::Log(text)]
+}
+
+fn level(outcome: Outcome) -> Level {
+    match outcome {
+        Outcome::Succeeded => Level::Ok,
+        Outcome::Failed | Outcome::Indeterminate => Level::Critical,
+        Outcome::Unverified | Outcome::Refused => Level::Warning,
+    }
+}
+
+fn on_input(model: &mut Model, at: Now, input: &Input) -> Vec<Effect> {
+    if matches!(input, Input::Key(_)) {
+        model.session.mode = model.session.mode.touch(at.mono);
+    }
+    let prompted = matches!(model.overlay, Overlay::Prompt(_));
+    let mut effects = prompt::on_input(model, at, input);
+    match input {
+        Input::Key(key) if !prompted => effects.extend(on_key(model, key)),
+        Input::Resize(width, height) => model.size = (*width, *height),
+        Input::HungUp | Input::Stop(_) => effects.push(Effect::Quit),
+        Input::Suspended => effects.extend(prompt::disarm(model, "suspended")),
+        Input::Resumed => effects.push(Effect::Redraw),
+        Input::Key(_) | Input::Paste(_) | Input::Focus(_) | Input::Fence(_) | Input::Reload => {}
+    }
+    effects
+}
+
+fn on_key(model: &mut Model, key: &Key) -> Vec<Effect> {
+    let context = model.context();
+    match model.keymap.feed(context, key) {
+        Lookup::Found(command) => {
+            model.session.notice = None;
+            on_command(model, context, command)
+        }
+        Lookup::Pending | Lookup::Unbound => Vec::new(),
+    }
+}
+
+fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effect> {
+    match command {
+        Command::Quit => return vec![Effect::Quit],
+        Command::Suspend => return vec![Effect::Suspend],
+        Command::Redraw => return vec![Effect::Redraw],
+        Command::Back => model.overlay = Overlay::None,
+        Command::Help => toggle(model, Overlay::Help(0)),
+        Command::OwnLog => toggle(model, Overlay::OwnLog),
+        Command::Actions => toggle(model, Overlay::Actions(0)),
+        Command::Arm => return prompt::arm(model),
+        Command::Open => return open(model),
+        Command::Copy => return copy(model),
+        Command::FocusNext => model.board.turn(true),
+        Command::FocusPrevious => model.board.turn(false),
+        Command::Zoom => model.board.zoomed = !model.board.zoomed,
+        Command::Pause => pause(model),
+        Command::NextAlert => turn_alert(model, 1),
+        Command::PreviousAlert => turn_alert(model, -1),
+        _ if context == Context::Overlay => scroll_overlay(model, command),
+        _ => scroll_log(model, command),
+    }
+    Vec::new()
+}
+
+/// Esc goes back one level and never leaves: overlay, then zoom.
+fn toggle(model: &mut Model, overlay: Overlay) {
+    let same = core::mem::discriminant(&model.overlay) == core::mem::discriminant(&overlay);
+    model.overlay = if same { Overlay::None } else { overlay };
+}
+
+fn pause(model: &mut Model) {
+    if model.board.paused.take().is_some() {
+        model.log_views.iter_mut().for_each(LogView::release);
+        model.board.refresh(&model.store, &model.book, model.now);
+        return;
+    }
+    model.board.paused = Some(model.now);
+    for view in &mut model.log_views {
+        if let Some(ring) = model.logs.ring(&view.source) {
+            view.hold(ring);
+        }
+    }
+}
+
+fn turn_alert(model: &mut Model, by: isize) {
+    let count = model.alerts().len();
+    if count > 0 {
+        model.alert = (model.alert.min(count - 1) + count).saturating_add_signed(by) % count;
+    }
+}
+
+/// What the overlay is about, or the lowest line of the focused log.
+fn copy(model: &mut Model) -> Vec<Effect> {
+    let lines = match &model.overlay {
+        Overlay::Run => model.run.as_ref().map(|run| run.plan.what.lines.clone()).unwrap_or_default(),
+        Overlay::Faults(_) => model.session.faults.iter().map(|fault| clean!("{fault}")).collect(),
+        Overlay::None => match model.focused_log() {
+            Some((view, ring)) => {
+                ring.get(view.lowest(ring)).map(|(_, line)| line.message.clone()).into_iter().collect()
+            }
+            None => Vec::new(),
+        },
+        _ => Vec::new(),
+    };
+    if lines.is_empty() {
+        model.session.say(clean!("There is nothing to copy here."), Level::Note, model.now);
+        return Vec::new();
+    }
+    vec![Effect::Copy(lines)]
+}
+
+/// Enter: the selected action; the alert's action; a run that is under way; our faults.
+fn open(model: &mut Model) -> Vec<Effect> {
+    if let Overlay::Actions(selected) = model.overlay {
+        let action = model.identity.actions.get(selected).map(|(name, _)| name.clone());
+        return action.map_or_else(Vec::new, |action| prompt::plan(model, action));
+    }
+    if model.run.as_ref().is_some_and(|run: &Run| !run.ended()) {
+        model.overlay = Overlay::Run;
+        return Vec::new();
+    }
+    let remedy =
+        model.current_alert().map(|alert| model.book.watch(alert.watch).and_then(|watch| watch.remedy.clone()));
+    match remedy {
+        Some(Some(action)) => return prompt::plan(model, action),
+        Some(None) => model.session.say(clean!("No action is declared for this alert."), Level::Note, model.now),
+        None if model.run.is_some() => model.overlay = Overlay::Run,
+        None if !model.session.faults.is_empty() => model.overlay = Overlay::Faults(0),
+        None => model.session.say(clean!("No alert is firing."), Level::Ok, model.now),
+    }
+    Vec::new()
+}
+
+fn scroll_overlay(model: &mut Model, command: Command) {
+    let last = model.identity.actions.len().saturating_sub(1);
+    let page = usize::from(model.size.1 / 2);
+    let (Overlay::Help(at) | Overlay::Faults(at) | Overlay::Actions(at)) = &mut model.overlay else { return };
+    *at = match command {
+        Command::Up => at.saturating_sub(1),
+        Command::Down => at.saturating_add(1),
+        Command::PageUp => at.saturating_sub(page),
+        Command::PageDown => at.saturating_add(page),
+        Command::Top => 0,
+        _ => *at,
+    };
+    let limit = if matches!(model.overlay, Overlay::Actions(_)) { last } else { OVERLAY_LINES };
+    if let Overlay::Help(at) | Overlay::Faults(at) | Overlay::Actions(at) = &mut model.overlay {
+        *at = (*at).min(limit);
+    }
+}
+
+fn scroll_log(model: &mut Model, command: Command) {
+    let page = i64::from(model.size.1 / 3).max(1);
+    if command == Command::Bottom && model.board.paused.is_some() {
+        return;
+    }
+    let Some((view, ring)) = model.focused_log() else { return };
+    match command {
+        Command::Up => view.scroll(ring, -1),
+        Command::Down => view.scroll(ring, 1),
+        Command::PageUp => view.scroll(ring, -page),
+        Command::PageDown => view.scroll(ring, page),
+        Command::Top => view.top(ring),
+        Command::Bottom => view.bottom = None,
+        _ => {}
+    }
+}

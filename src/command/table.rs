@@ -1,0 +1,106 @@
+//! The one list of commands, in the order of the help page.
+
+use super::{Command, Context, Spec};
+
+const TRIAGE: &[Context] = &[Context::Triage];
+const SCREEN: &[Context] = &[Context::Triage, Context::Log];
+const ROWS: &[Context] = &[Context::Log, Context::Overlay];
+const ALL: &[Context] = &[Context::Triage, Context::Log, Context::Overlay];
+
+const fn row(
+    command: Command,
+    word: &'static str,
+    hint: &'static str,
+    about: &'static str,
+    contexts: &'static [Context],
+) -> Spec {
+    Spec { command, word, hint, about, contexts }
+}
+
+/// Every command, once.
+pub static TABLE: &[Spec] = &[
+    row(Command::Help, "help", "help", "keys that work here and now", ALL),
+    row(Command::Open, "open", "open", "what the selected alert or row offers", ALL),
+    row(Command::Actions, "actions", "actions", "list of actions", SCREEN),
+    row(Command::Arm, "arm", "arm", "arm for acting, or back to OBSERVE", ALL),
+    row(Command::Pause, "pause", "pause", "hold the panes still; sampling and alerts go on", SCREEN),
+    row(Command::Zoom, "zoom", "zoom", "focused pane fills the screen, and back", SCREEN),
+    row(Command::FocusNext, "focus-next", "focus", "next pane", SCREEN),
+    row(Command::FocusPrevious, "focus-previous", "focus back", "previous pane", SCREEN),
+    row(Command::NextAlert, "next-alert", "next alert", "next alert", TRIAGE),
+    row(Command::PreviousAlert, "previous-alert", "previous alert", "previous alert", TRIAGE),
+    row(Command::Up, "up", "scroll", "one line up", ROWS),
+    row(Command::Down, "down", "scroll", "one line down", ROWS),
+    row(Command::PageUp, "page-up", "page", "one page up", ROWS),
+    row(Command::PageDown, "page-down", "page", "one page down", ROWS),
+    row(Command::Top, "top", "oldest", "oldest line, first row", ROWS),
+    row(Command::Bottom, "bottom", "newest", "newest line, and follow it; last row", ROWS),
+    row(Command::Copy, "copy", "copy", "copy to the clipboard", ROWS),
+    row(Command::OwnLog, "own-log", "own log", "the console's own log", SCREEN),
+    row(Command::Back, "back", "back", "one level back; never quits, never confirms", ALL),
+    row(Command::Redraw, "redraw", "redraw", "draw every cell anew", ALL),
+    row(Command::Suspend, "suspend", "suspend", "give the shell back; `fg` returns", ALL),
+    row(Command::Quit, "quit", "quit", "leave; what runs goes on", SCREEN),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// The compiler names a command that is forgotten here; the test then finds it missing in the table.
+    fn next(command: Command) -> Option<Command> {
+        use Command as C;
+        Some(match command {
+            C::Quit => C::Back,
+            C::Back => C::Help,
+            C::Help => C::FocusNext,
+            C::FocusNext => C::FocusPrevious,
+            C::FocusPrevious => C::Zoom,
+            C::Zoom => C::Pause,
+            C::Pause => C::Open,
+            C::Open => C::Actions,
+            C::Actions => C::Arm,
+            C::Arm => C::NextAlert,
+            C::NextAlert => C::PreviousAlert,
+            C::PreviousAlert => C::Up,
+            C::Up => C::Down,
+            C::Down => C::PageUp,
+            C::PageUp => C::PageDown,
+            C::PageDown => C::Top,
+            C::Top => C::Bottom,
+            C::Bottom => C::OwnLog,
+            C::OwnLog => C::Copy,
+            C::Copy => C::Redraw,
+            C::Redraw => C::Suspend,
+            C::Suspend => return None,
+        })
+    }
+
+    #[test]
+    fn each_command_stands_in_the_table_once() {
+        let all: Vec<Command> = core::iter::successors(Some(Command::Quit), |command| next(*command)).collect();
+        for command in &all {
+            assert_eq!(TABLE.iter().filter(|spec| spec.command == *command).count(), 1, "{command:?}");
+        }
+        assert_eq!(TABLE.len(), all.len());
+    }
+
+    #[test]
+    fn words_are_unique_kebab_case_and_read_back() {
+        let words: BTreeSet<&str> = TABLE.iter().map(|spec| spec.word).collect();
+        assert_eq!(words.len(), TABLE.len());
+        for spec in TABLE {
+            assert!(spec.word.bytes().all(|byte| byte == b'-' || byte.is_ascii_lowercase()), "{}", spec.word);
+            assert_eq!(Command::parse(spec.word), Some(spec.command));
+            assert!((1..=60).contains(&spec.about.len()) && (1..=14).contains(&spec.hint.len()), "{}", spec.word);
+        }
+    }
+
+    #[test]
+    fn nothing_works_in_the_prompt_and_everything_works_somewhere() {
+        for spec in TABLE {
+            assert!(!spec.contexts.is_empty() && !spec.contexts.contains(&Context::Prompt), "{}", spec.word);
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The profiles in the binary.
+
+use crate::base::Fault;
+use crate::base::body::nearest;
+use std::path::PathBuf;
+
+/// The profile of any host.
+pub const HOST: &str = "host";
+/// Name and text of each.
+pub const PROFILES: &[(&str, &str)] = &[(HOST, include_str!("../../profiles/host/profile.toml"))];
+
+/// A profile's text with where it came from.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    pub name: String,
+    /// How faults name it.
+    pub file: String,
+    pub path: Option<PathBuf>,
+    pub text: String,
+    pub distrust: Option<Fault>,
+}
+
+/// A profile in the binary.
+pub(super) fn profile(name: &str) -> Result<Origin, Fault> {
+    let names = PROFILES.iter().map(|(known, _)| *known);
+    let (name, text) = PROFILES
+        .iter()
+        .find(|(known, _)| *known == name)
+        .ok_or_else(|| Fault::new(format!("there is no built-in profile `{name}`.")).hint(nearest(name, names)))?;
+    Ok(Origin {
+        name: (*name).to_owned(),
+        file: format!("built-in {name}"),
+        path: None,
+        text: (*text).to_owned(),
+        distrust: None,
+    })
+}

@@ -1,0 +1,150 @@
+//! One profile file, read: its good parts and the faults of the others.
+
+use super::schema::{ACTION, LOG, PANE, SAMPLER, TOP};
+use super::{ActionSpec, KnownKinds, Lasting, LogSpec, PaneSpec, SamplerSpec};
+use crate::base::body::nearest;
+use crate::base::{Body, Clean, Fault};
+use core::time::Duration;
+
+/// Sampling faster would disturb what it watches.
+const FASTEST: Duration = Duration::from_secs(1);
+/// Longest name of a part, in bytes.
+const NAME_LIMIT: usize = 64;
+
+#[derive(Debug, Default)]
+pub(super) struct Layer {
+    pub title: Option<Clean>,
+    pub environment: Option<Clean>,
+    pub extends: Vec<Extends>,
+    pub samplers: Vec<SamplerSpec>,
+    pub logs: Vec<LogSpec>,
+    pub panes: Vec<PaneSpec>,
+    pub actions: Vec<ActionSpec>,
+    pub faults: Vec<Fault>,
+}
+
+/// A name to extend, with a fault at its place for whoever cannot find it.
+#[derive(Debug)]
+pub(super) struct Extends {
+    pub name: String,
+    pub place: Fault,
+}
+
+impl Layer {
+    /// Reads a whole file.
+    pub(super) fn read(mut file: Body, known: &KnownKinds<'_>) -> Self {
+        let mut layer = Self::default();
+        layer.title = layer.keep(text(&mut file, "title"));
+        layer.environment = layer.keep(text(&mut file, "environment"));
+        let place = file.fault_at("extends", "");
+        let names: Option<Vec<String>> = layer.keep(file.take("extends"));
+        layer.extends =
+            names.unwrap_or_default().into_iter().map(|name| Extends { name, place: place.clone() }).collect();
+        layer.samplers = layer.named(&mut file, "samplers", |name, body| sampler(name, body, known));
+        layer.logs = layer.named(&mut file, "logs", |name, body| log(name, body, known));
+        layer.actions = layer.named(&mut file, "actions", |name, body| action(name, body, known));
+        match file.take_array("panes") {
+            Ok(rows) => {
+                let panes: Vec<Option<PaneSpec>> =
+                    rows.into_iter().map(|body| layer.keep(pane(body, known).map(Some))).collect();
+                layer.panes = panes.into_iter().flatten().collect();
+            }
+            Err(fault) => layer.faults.push(fault),
+        }
+        layer.faults.extend(file.unknown(&TOP.names()));
+        layer
+    }
+
+    fn keep<T>(&mut self, result: Result<Option<T>, Fault>) -> Option<T> {
+        result.unwrap_or_else(|fault| {
+            self.faults.push(fault);
+            None
+        })
+    }
+
+    /// Reads a table of tables; a broken row is a fault and leaves the others.
+    fn named<T>(&mut self, file: &mut Body, key: &str, read: impl Fn(&str, Body) -> Result<T, Fault>) -> Vec<T> {
+        let Some(mut tables) = self.keep(file.take_table(key)) else { return Vec::new() };
+        let mut good = Vec::new();
+        for name in tables.keys() {
+            let row = tables.take_table(&name).and_then(|body| body.map(|body| read(&name, body)).transpose());
+            good.extend(self.keep(row));
+        }
+        good
+    }
+}
+
+fn sampler(name: &str, mut body: Body, known: &KnownKinds<'_>) -> Result<SamplerSpec, Fault> {
+    let whole = body.clone();
+    check_name(name, &whole)?;
+    let kind = kind(&mut body, "sampler", known.samplers, &SAMPLER.names())?;
+    let every = body.take::<Lasting>("every")?.map(|lasting| lasting.0);
+    if every.is_some_and(|every| every < FASTEST) {
+        return Err(whole
+            .fault_at("every", "sampling faster than once a second disturbs what it watches.")
+            .hint("Write at least `1s`."));
+    }
+    let timeout = body.take::<Lasting>("timeout")?.map(|lasting| lasting.0);
+    if timeout.is_some_and(|timeout| timeout.is_zero()) {
+        return Err(whole.fault_at("timeout", "no attempt ends in no time.").hint("Write for example `800ms`."));
+    }
+    let simulated = body.take("simulated")?.unwrap_or(false);
+    Ok(SamplerSpec { name: name.into(), kind, every, timeout, simulated, body })
+}
+
+fn log(name: &str, mut body: Body, known: &KnownKinds<'_>) -> Result<LogSpec, Fault> {
+    check_name(name, &body)?;
+    let kind = kind(&mut body, "log", known.logs, &LOG.names())?;
+    Ok(LogSpec { name: name.into(), kind, body })
+}
+
+fn pane(mut body: Body, known: &KnownKinds<'_>) -> Result<PaneSpec, Fault> {
+    let whole = body.clone();
+    let kind = kind(&mut body, "pane", known.panes, &PANE.names())?;
+    let title = text(&mut body, "title")?.ok_or_else(|| whole.fault("`title` is missing here."))?;
+    Ok(PaneSpec { kind, title, body })
+}
+
+fn action(name: &str, mut body: Body, known: &KnownKinds<'_>) -> Result<ActionSpec, Fault> {
+    check_name(name, &body)?;
+    let kind = kind(&mut body, "action", known.actions, &ACTION.names())?;
+    let title = text(&mut body, "title")?.unwrap_or_else(|| Clean::text(name));
+    Ok(ActionSpec { name: name.into(), kind, title, body })
+}
+
+/// A text that shows something.
+fn text(body: &mut Body, key: &str) -> Result<Option<Clean>, Fault> {
+    let empty = body.fault_at(key, format!("`{key}` is empty."));
+    match body.take::<Clean>(key)? {
+        Some(text) if text.as_str().trim().is_empty() => Err(empty.hint("Say what it is, or leave the line out.")),
+        other => Ok(other),
+    }
+}
+
+fn kind(body: &mut Body, noun: &str, known: &[&str], keys: &[&str]) -> Result<String, Fault> {
+    let place = body.fault_at("kind", "");
+    let Some(kind) = body.take::<String>("kind")? else {
+        let misspelt =
+            body.keys().into_iter().find(|key| !keys.contains(&key.as_str()) && strsim::osa_distance(key, "kind") == 1);
+        let hint = misspelt.map_or_else(
+            || format!("Write kind = \"…\" with one of: {}.", known.join(", ")),
+            |key| format!("Is `{key}` meant to be `kind`?"),
+        );
+        return Err(body.fault("`kind` is missing here.").hint(hint));
+    };
+    if known.contains(&kind.as_str()) {
+        return Ok(kind);
+    }
+    Err(Fault { what: Clean::text(format!("unknown {noun} kind `{kind}`.")), ..place }
+        .hint(nearest(&kind, known.iter().copied())))
+}
+
+/// A name is typed, shown and compared by people: it must be one that they can tell from any other.
+fn check_name(name: &str, body: &Body) -> Result<(), Fault> {
+    let (shown, escaped) = Clean::identifier(name);
+    if name.is_empty() || escaped || name.len() > NAME_LIMIT {
+        let what = format!("`{shown}` cannot be a name.");
+        return Err(body.fault(what).hint(format!("Use up to {NAME_LIMIT} of A-Z a-z 0-9 . _ : @ / -.")));
+    }
+    Ok(())
+}

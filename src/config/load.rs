@@ -1,0 +1,126 @@
+//! Where profiles are looked for, and how they are read: through `sys::trust`, with a way on when one is broken.
+
+use super::builtin::{self, HOST, Origin};
+use super::merge::Merge;
+use super::{KnownKinds, Profile};
+use crate::base::{Clean, Fault};
+use crate::sys::trust::{self, Owners};
+use std::path::{Path, PathBuf};
+
+const FILE: &str = "profile.toml";
+
+/// Which profile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProfileRef {
+    /// One in the binary.
+    Builtin(String),
+    /// The first with this name on the search path.
+    Named(String),
+    /// A file, or a folder with a `profile.toml`.
+    Path(PathBuf),
+}
+
+/// The folders that hold profiles, themes and keymaps.
+#[derive(Clone, Debug, Default)]
+pub struct SearchPath {
+    /// The user's folder, then the system's.
+    pub folders: Vec<PathBuf>,
+    /// Under sudo, who called: their files may change appearance only.
+    pub guest: Option<u32>,
+}
+
+impl SearchPath {
+    /// From `XDG_CONFIG_HOME` (or `HOME`) and `SUDO_UID`; then `/etc`.
+    pub fn detect(lookup: &dyn Fn(&str) -> Option<String>) -> Self {
+        let absolute = |name: &str| lookup(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let user = absolute("XDG_CONFIG_HOME").or_else(|| absolute("HOME").map(|home| home.join(".config")));
+        let folders =
+            user.into_iter().chain([PathBuf::from("/etc")]).map(|folder| folder.join("watchkeeper")).collect();
+        Self { folders, guest: lookup("SUDO_UID").and_then(|uid| uid.parse().ok()) }
+    }
+
+    /// The first that exists of `FOLDER/relative`; one that cannot be looked at counts, so that its fault is seen.
+    pub(super) fn find(&self, relative: &Path) -> Option<PathBuf> {
+        self.folders.iter().map(|folder| folder.join(relative)).find(|path| path.try_exists().unwrap_or(true))
+    }
+}
+
+impl Profile {
+    /// A profile from text that is trusted, such as an embedded template; `extends` finds built-in profiles only.
+    /// `file` is how faults name it.
+    ///
+    /// # Errors
+    /// Only a syntax error of the whole text; broken parts are in `faults`.
+    pub fn parse(name: &str, file: &str, text: &str, known: &KnownKinds<'_>) -> Result<Self, Fault> {
+        let origin = Origin { name: name.into(), file: file.into(), path: None, text: text.into(), distrust: None };
+        Merge::run(&origin, known, &builtin::profile)
+    }
+}
+
+/// Reads a profile and what it extends.
+///
+/// # Errors
+/// When the profile is not found, cannot be read, or is no TOML; broken parts are in its `faults`.
+pub fn load_profile(which: &ProfileRef, search: &SearchPath, known: &KnownKinds<'_>) -> Result<Profile, Fault> {
+    let origin = match which {
+        ProfileRef::Builtin(name) => builtin::profile(name)?,
+        ProfileRef::Named(name) => named(name, search)?,
+        ProfileRef::Path(path) => {
+            let file = if path.is_dir() { path.join(FILE) } else { path.clone() };
+            from_file(&name_of(&file), &file)?
+        }
+    };
+    Merge::run(&origin, known, &|name| named(name, search))
+}
+
+/// The same, but always a profile: the host's own, with the reason first among its faults.
+pub fn load_or_host(which: &ProfileRef, search: &SearchPath, known: &KnownKinds<'_>) -> Profile {
+    load_profile(which, search, known).unwrap_or_else(|fault| {
+        let host = ProfileRef::Builtin(HOST.to_owned());
+        let mut profile = load_profile(&host, search, known).unwrap_or_else(|fault| Profile::empty(HOST, vec![fault]));
+        profile.faults.insert(0, fault);
+        profile
+    })
+}
+
+fn named(name: &str, search: &SearchPath) -> Result<Origin, Fault> {
+    check_file_name(name)?;
+    match search.find(&Path::new("profiles").join(name).join(FILE)) {
+        Some(file) => from_file(name, &file),
+        None => builtin::profile(name).map_err(|_| {
+            let folders: Vec<String> =
+                search.folders.iter().map(|folder| folder.join("profiles").display().to_string()).collect();
+            Fault::new(format!("there is no profile `{name}`."))
+                .hint(format!("Looked in {} and among the built-in ones.", folders.join(", ")))
+        }),
+    }
+}
+
+fn from_file(name: &str, file: &Path) -> Result<Origin, Fault> {
+    let content = trust::read(file, Owners::effective())?;
+    Ok(Origin {
+        name: Clean::text(name).as_str().to_owned(),
+        file: file.to_string_lossy().into_owned(),
+        path: Some(file.to_owned()),
+        text: content.text,
+        distrust: content.distrust,
+    })
+}
+
+/// A name that stays inside its folder.
+pub(super) fn check_file_name(name: &str) -> Result<(), Fault> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    if name.is_empty() || name.starts_with('.') || !name.chars().all(plain) {
+        return Err(
+            Fault::new(format!("`{name}` cannot be a name.")).hint("Use A-Z a-z 0-9 . _ - and no dot at the start.")
+        );
+    }
+    Ok(())
+}
+
+/// `NAME/profile.toml` is NAME, `NAME.toml` too.
+fn name_of(file: &Path) -> String {
+    let folder =
+        file.file_name().is_some_and(|name| name == FILE).then(|| file.parent().and_then(Path::file_name)).flatten();
+    folder.or_else(|| file.file_stem()).map_or_else(|| "profile".to_owned(), |name| name.to_string_lossy().into_owned())
+}

@@ -1,0 +1,141 @@
+//! A profile: one system as its owner describes it, checked as far as this floor can.
+
+use crate::base::{Body, Clean, Fault};
+use core::time::Duration;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What stands for an environment that no file names.
+const NO_ENVIRONMENT: &str = "unset";
+
+/// What is watched and what can be done, in the order of the file, the extended profiles' parts first.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    /// The folder's name, or a built-in one.
+    pub name: String,
+    /// For the top line.
+    pub title: Clean,
+    /// For the badge: `production`, `staging`, `demo`; `unset` when no file says.
+    pub environment: Clean,
+    /// The file; `None` when built in.
+    pub path: Option<PathBuf>,
+    /// SHA-256 of the file's text, in hex.
+    pub sha256: String,
+    /// Every file that took part, this one last, for the journal.
+    pub sources: Vec<Source>,
+    /// Whether its actions may run.
+    pub trust: Trust,
+    /// What to observe.
+    pub samplers: Vec<SamplerSpec>,
+    /// What to follow.
+    pub logs: Vec<LogSpec>,
+    /// What to show.
+    pub panes: Vec<PaneSpec>,
+    /// What can be done.
+    pub actions: Vec<ActionSpec>,
+    /// What is wrong, each with its place; the parts concerned are missing above.
+    pub faults: Vec<Fault>,
+}
+
+/// Whether a profile's actions may run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Every file passed the rules.
+    Trusted,
+    /// They are shown with their reason and never run.
+    DisplayOnly(Fault),
+}
+
+/// One file that took part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// As the user would type it.
+    pub file: Clean,
+    /// SHA-256 of its text, in hex.
+    pub sha256: String,
+}
+
+/// `[samplers.NAME]`.
+#[derive(Clone, Debug)]
+pub struct SamplerSpec {
+    /// Unique in the profile.
+    pub name: Arc<str>,
+    /// A known kind.
+    pub kind: String,
+    /// How often; the kind's own pace when absent. At least a second.
+    pub every: Option<Duration>,
+    /// How long one attempt may take. Above zero.
+    pub timeout: Option<Duration>,
+    /// Its values are marked SIMULATED wherever they show.
+    pub simulated: bool,
+    /// The rest, for the kind.
+    pub body: Body,
+}
+
+/// `[logs.NAME]`.
+#[derive(Clone, Debug)]
+pub struct LogSpec {
+    /// Unique in the profile.
+    pub name: Arc<str>,
+    /// A known kind.
+    pub kind: String,
+    /// The rest, for the kind.
+    pub body: Body,
+}
+
+/// `[[panes]]`.
+#[derive(Clone, Debug)]
+pub struct PaneSpec {
+    /// A known kind.
+    pub kind: String,
+    /// Above the pane.
+    pub title: Clean,
+    /// The rest, for the kind.
+    pub body: Body,
+}
+
+/// `[actions.NAME]`.
+#[derive(Clone, Debug)]
+pub struct ActionSpec {
+    /// Unique in the profile.
+    pub name: Arc<str>,
+    /// A known kind.
+    pub kind: String,
+    /// On the list of actions; the name when absent.
+    pub title: Clean,
+    /// The rest, for the kind.
+    pub body: Body,
+}
+
+/// The kinds that exist: this floor does not know them.
+#[derive(Clone, Copy, Debug)]
+pub struct KnownKinds<'a> {
+    /// Of `[samplers.NAME]`.
+    pub samplers: &'a [&'a str],
+    /// Of `[logs.NAME]`.
+    pub logs: &'a [&'a str],
+    /// Of `[[panes]]`.
+    pub panes: &'a [&'a str],
+    /// Of `[actions.NAME]`.
+    pub actions: &'a [&'a str],
+}
+
+impl Profile {
+    /// The profile of a host that nothing is known about: nothing to watch, only what went wrong.
+    pub fn empty(name: &str, faults: Vec<Fault>) -> Self {
+        Self {
+            name: name.to_owned(),
+            title: Clean::text(name),
+            environment: NO_ENVIRONMENT.into(),
+            path: None,
+            sha256: String::new(),
+            sources: Vec::new(),
+            trust: Trust::Trusted,
+            samplers: Vec::new(),
+            logs: Vec::new(),
+            panes: Vec::new(),
+            actions: Vec::new(),
+            faults,
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The keys of a profile that this floor reads, as data: diagnostics, `validate` and the reference derive from it.
+
+/// One key.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// As written.
+    pub name: &'static str,
+    /// One line.
+    pub about: &'static str,
+    /// A value that works.
+    pub example: &'static str,
+}
+
+/// One table with its keys. Kinds add their own.
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    /// As written.
+    pub header: &'static str,
+    /// One line.
+    pub about: &'static str,
+    /// Its keys.
+    pub keys: &'static [Key],
+}
+
+const fn key(name: &'static str, about: &'static str, example: &'static str) -> Key {
+    Key { name, about, example }
+}
+
+/// The top of the file.
+pub const TOP: Table = Table {
+    header: "",
+    about: "one system, as its owner describes it",
+    keys: &[
+        key("title", "name of the system on the top line", "\"Cerebellar-Norse\""),
+        key("environment", "badge on every screen", "\"production\""),
+        key("extends", "profiles whose parts come first, at most 4 deep", "[\"host\"]"),
+        key("samplers", "what to observe, by name", "{}"),
+        key("logs", "what to follow, by name", "{}"),
+        key("panes", "what to show, in order of importance", "[]"),
+        key("actions", "what can be done, by name", "{}"),
+    ],
+};
+
+/// `[samplers.NAME]`.
+pub const SAMPLER: Table = Table {
+    header: "[samplers.NAME]",
+    about: "one thing that is observed on a schedule",
+    keys: &[
+        key("kind", "which sampler", "\"http\""),
+        key("every", "how often, at least 1s", "\"1s\""),
+        key("timeout", "how long one attempt may take", "\"800ms\""),
+        key("simulated", "marks its values SIMULATED", "false"),
+    ],
+};
+
+/// `[logs.NAME]`.
+pub const LOG: Table = Table {
+    header: "[logs.NAME]",
+    about: "one log that is followed",
+    keys: &[key("kind", "which log source", "\"file\"")],
+};
+
+/// `[[panes]]`.
+pub const PANE: Table = Table {
+    header: "[[panes]]",
+    about: "one pane of the screen",
+    keys: &[key("title", "above the pane", "\"Queue depth\""), key("kind", "which pane", "\"sparkline\"")],
+};
+
+/// `[actions.NAME]`.
+pub const ACTION: Table = Table {
+    header: "[actions.NAME]",
+    about: "one thing that can be done, behind the gate",
+    keys: &[
+        key("kind", "which action", "\"config_edit\""),
+        key("title", "on the list of actions", "\"Reduce batch size\""),
+    ],
+};
+
+/// Every table, in the order of the reference.
+pub const TABLES: &[Table] = &[TOP, SAMPLER, LOG, PANE, ACTION];
+
+impl Table {
+    /// The names of its keys.
+    pub fn names(&self) -> Vec<&'static str> {
+        self.keys.iter().map(|key| key.name).collect()
+    }
+}

@@ -1,0 +1,154 @@
+//! The command line: what can be asked of the binary, and who does it. stdout is data, stderr messages.
+
+use super::session::Options;
+use super::{console, demo, journal_tool, probe, snapshot, twin, validate};
+use crate::base::Fault;
+use crate::sys::limits::no_core_dumps;
+use clap::{CommandFactory, Parser, Subcommand};
+use std::io::Write;
+use std::path::PathBuf;
+
+/// The operations console for the engineer on watch.
+#[derive(Debug, Parser)]
+#[command(name = "watchkeeper", version, about, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    look: Look,
+    #[command(subcommand)]
+    role: Option<Role>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Look {
+    /// Profile: a file, a folder, or a name on the search path [default: this host]
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<String>,
+    /// Theme by name or file
+    #[arg(long, global = true, value_name = "THEME")]
+    theme: Option<String>,
+    /// Keymap by name or file, merged over the complete default
+    #[arg(long, global = true, value_name = "KEYMAP")]
+    keymap: Option<String>,
+    /// Look only: nothing can be armed
+    #[arg(long, global = true)]
+    read_only: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Role {
+    /// A living incident on real processes, files and sockets of a stand-in system; leaves nothing behind
+    Demo {
+        /// Which incident
+        #[arg(long, default_value = "gpu-memory", value_name = "quiet|gpu-memory")]
+        scenario: twin::Scenario,
+        /// Fixes the faults
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Checks a profile: every fault with file, line, column and how to mend it; exit status 1 when there is one
+    Validate {
+        /// A file, a folder, or a name on the search path
+        #[arg(default_value = "host")]
+        profile: String,
+    },
+    /// The trail of everything asked, done and decided
+    Journal {
+        #[command(subcommand)]
+        what: JournalTool,
+        /// The folder that holds it, when not at the usual place
+        #[arg(long, value_name = "FOLDER", global = true)]
+        state: Option<PathBuf>,
+    },
+    /// Completions for a shell, on standard output
+    Completions {
+        /// Which shell
+        shell: clap_complete::Shell,
+    },
+    #[command(hide = true)]
+    Runner { run_dir: PathBuf },
+    #[command(hide = true)]
+    Twin {
+        part: TwinPart,
+        dir: PathBuf,
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+        #[arg(long)]
+        scenario: twin::Scenario,
+        #[arg(long)]
+        seed: u64,
+    },
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum TwinPart {
+    Supervisor,
+    Service,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum JournalTool {
+    /// Every record in words, oldest first
+    Show,
+    /// Checks the hash chain; exit status 1 when it is broken
+    Verify,
+}
+
+/// Runs what the command line asks for. Returns the exit status.
+pub fn main() -> u8 {
+    no_core_dumps();
+    let cli = Cli::parse();
+    let outcome = match cli.role {
+        None => look(&cli.look.into_options()),
+        Some(Role::Demo { scenario, seed }) => demo(cli.look.into_options(), scenario, seed),
+        Some(Role::Validate { profile }) => validate::validate(&profile, &mut std::io::stdout().lock()),
+        Some(Role::Journal { what: JournalTool::Show, state }) => {
+            journal_tool::show(state, &mut std::io::stdout().lock())
+        }
+        Some(Role::Journal { what: JournalTool::Verify, state }) => {
+            journal_tool::verify(state, &mut std::io::stdout().lock())
+        }
+        Some(Role::Completions { shell }) => {
+            clap_complete::generate(shell, &mut Cli::command(), "watchkeeper", &mut std::io::stdout().lock());
+            Ok(0)
+        }
+        Some(Role::Runner { run_dir }) => Ok(probe::run(&run_dir)),
+        Some(Role::Twin { part: TwinPart::Supervisor, dir, port, scenario, seed }) => {
+            Ok(status(twin::supervisor(&dir, port, scenario, seed)))
+        }
+        Some(Role::Twin { part: TwinPart::Service, dir, scenario, seed, .. }) => {
+            Ok(status(twin::service(&dir, scenario, seed)))
+        }
+    };
+    outcome.unwrap_or_else(|fault| {
+        // Nothing is left to report to when standard error is gone.
+        let _gone = writeln!(std::io::stderr().lock(), "watchkeeper: {fault}");
+        2
+    })
+}
+
+fn look(options: &Options) -> Result<u8, Fault> {
+    if snapshot::wanted() { snapshot::run(options) } else { console::run(options) }
+}
+
+fn demo(mut options: Options, scenario: twin::Scenario, seed: u64) -> Result<u8, Fault> {
+    let demo = demo::Demo::start(scenario, seed)?;
+    options.profile = Some(demo.profile.to_string_lossy().into_owned());
+    options.state_dir = Some(demo.state_dir.clone());
+    look(&options)
+}
+
+fn status(code: i32) -> u8 {
+    u8::try_from(code).unwrap_or(1)
+}
+
+impl Look {
+    fn into_options(self) -> Options {
+        Options {
+            profile: self.profile,
+            theme: self.theme,
+            keymap: self.keymap,
+            read_only: self.read_only,
+            state_dir: None,
+        }
+    }
+}

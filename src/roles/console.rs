@@ -1,0 +1,194 @@
+//! The console loop: drains the mailboxes, updates the model, carries effects out, hands frames to the terminal.
+//! It never waits for anything but the bell.
+
+use super::effects::Effects;
+use super::own_log;
+use super::session::{self, Options, Started};
+use crate::app::{self, Effect, Msg, Overlay};
+use crate::base::{Clean, Clock, Fault, Level, Mono, Now};
+use crate::clean;
+use crate::sys::bell::Bell;
+use crate::sys::clock::RealClock;
+use crate::sys::paths;
+use crate::term::install_panic_hook;
+use crate::ui;
+use core::time::Duration;
+use std::sync::Arc;
+
+/// Frames that only carry data are at least this far apart.
+const FRAME_GAP: Duration = Duration::from_millis(100);
+/// How long the first frame waits for the first sample.
+const FIRST_DATA: Duration = Duration::from_millis(8);
+/// A display that takes nothing for this long is stalled: prompts disarm.
+const STALLED: Duration = Duration::from_secs(2);
+const SECOND: u64 = 1_000_000_000;
+
+/// Runs the console until it is left. Returns the exit status.
+///
+/// # Errors
+/// When there is no terminal to own or the profile cannot be had at all.
+pub fn run(options: &Options) -> Result<u8, Fault> {
+    install_panic_hook(options.state_dir.clone().or_else(paths::state_dir).unwrap_or_else(std::env::temp_dir));
+    own_log::start();
+    let bell = Arc::new(Bell::default());
+    let started = session::start(options, &bell)?;
+    let mut console = Console::new(started, bell);
+    while console.turn() {}
+    console.leave();
+    Ok(0)
+}
+
+struct Console {
+    clock: RealClock,
+    bell: Arc<Bell>,
+    started: Started,
+    effects: Effects,
+    drawn: Option<Mono>,
+    dirty: bool,
+    urgent: bool,
+    tick: Mono,
+    begun: Mono,
+    leaving: bool,
+}
+
+impl Console {
+    fn new(started: Started, bell: Arc<Bell>) -> Self {
+        let clock = RealClock;
+        let begun = clock.now().mono;
+        let mut effects = Effects::new(&started, Arc::clone(&bell));
+        effects.recover(&started.look.shared);
+        Self {
+            clock,
+            bell,
+            started,
+            effects,
+            drawn: None,
+            dirty: true,
+            urgent: false,
+            tick: begun,
+            begun,
+            leaving: false,
+        }
+    }
+
+    /// One turn of the loop; false when it is time to leave.
+    fn turn(&mut self) -> bool {
+        let now = self.clock.now();
+        self.bell.wait(self.pause(now), self.dirty);
+        let now = self.clock.now();
+        self.take_input(now);
+        self.take_data(now);
+        self.pass_time(now);
+        if self.leaving {
+            return false;
+        }
+        self.draw(now);
+        true
+    }
+
+    /// How long nothing needs doing: until the next frame or the next second.
+    fn pause(&self, now: Now) -> Duration {
+        let second = Duration::from_nanos(SECOND - now.wall.0.rem_euclid(1_000_000_000).unsigned_abs());
+        let prompt = matches!(self.started.look.model.overlay, Overlay::Prompt(_));
+        let tick = if prompt { second.min(FRAME_GAP) } else { second };
+        match (self.dirty, self.drawn) {
+            (false, _) => tick,
+            (true, _) if self.urgent => Duration::ZERO,
+            (true, None) => FIRST_DATA.saturating_sub(now.mono.since(self.begun)),
+            (true, Some(drawn)) => FRAME_GAP.saturating_sub(now.mono.since(drawn)).min(tick),
+        }
+    }
+
+    fn take_input(&mut self, now: Now) {
+        for (at, input) in self.started.terminal.inputs() {
+            self.apply(Msg::Input(at, input), now);
+            self.urgent = true;
+        }
+        if self.started.terminal.stalled_for().is_some_and(|gone| gone > STALLED)
+            != self.started.look.model.session.stalled
+        {
+            let stalled = !self.started.look.model.session.stalled;
+            self.apply(Msg::Stalled(stalled), now);
+        }
+    }
+
+    fn take_data(&mut self, now: Now) {
+        let samples = self.started.look.samples.drain();
+        if !samples.is_empty() {
+            self.apply(Msg::Samples(samples), now);
+            if self.drawn.is_none() {
+                self.urgent = true;
+            }
+        }
+        let lines = self.started.look.lines.drain();
+        if !lines.is_empty() {
+            self.apply(Msg::Logs(lines), now);
+        }
+        while let Some(msg) = self.effects.answer() {
+            self.apply(msg, now);
+            self.urgent = true;
+        }
+        tui_logger::move_events();
+    }
+
+    fn pass_time(&mut self, now: Now) {
+        let prompt = matches!(self.started.look.model.overlay, Overlay::Prompt(_));
+        let second = now.wall.0 / 1_000_000_000 != self.started.look.model.now.wall.0 / 1_000_000_000;
+        if second || prompt && now.mono.since(self.tick) >= FRAME_GAP {
+            self.tick = now.mono;
+            self.apply(Msg::Tick, now);
+        }
+    }
+
+    fn apply(&mut self, msg: Msg, now: Now) {
+        let effects = app::update(&mut self.started.look.model, msg, now);
+        self.dirty = true;
+        for effect in effects {
+            match effect {
+                Effect::Quit => self.leaving = true,
+                Effect::Suspend => self.started.terminal.suspend(),
+                Effect::Redraw => self.started.terminal.redraw(),
+                Effect::DiscardInput => self.started.terminal.discard_input(),
+                Effect::Fence(id) => self.started.terminal.fence(id),
+                Effect::Copy(lines) => self.copy(&lines, now),
+                other => self.effects.carry_out(other, &self.started.look.model, &self.started.look.shared),
+            }
+        }
+    }
+
+    fn draw(&mut self, now: Now) {
+        let due = match self.drawn {
+            _ if self.urgent => true,
+            None => now.mono.since(self.begun) >= FIRST_DATA,
+            Some(drawn) => now.mono.since(drawn) >= FRAME_GAP,
+        };
+        if !self.dirty || !due {
+            return;
+        }
+        let mut frame = self.started.terminal.blank();
+        self.started.look.model.size = (frame.area.width, frame.area.height);
+        let whole = ui::draw(&self.started.look.model, &self.started.look.theme, !self.started.caps.utf8, &mut frame);
+        self.started.terminal.submit(frame);
+        self.drawn = Some(now.mono);
+        self.dirty = false;
+        self.urgent = false;
+        self.bell.drained();
+        let unshown = matches!(&self.started.look.model.overlay, Overlay::Prompt(prompt) if prompt.unshown());
+        if unshown {
+            self.apply(Msg::Shown(whole), now);
+        }
+    }
+
+    fn copy(&mut self, lines: &[Clean], now: Now) {
+        let (text, level) = match self.started.terminal.copy(lines) {
+            Ok(()) => (clean!("{} lines offered to the terminal's clipboard.", lines.len()), Level::Ok),
+            Err(fault) => (clean!("{fault}"), Level::Warning),
+        };
+        self.started.look.model.session.say(text, level, now);
+    }
+
+    /// Prompts are No, the journal learns that we left, the terminal comes back; the runtime is never dropped (F5).
+    fn leave(self) {
+        self.started.leave();
+    }
+}

@@ -1,0 +1,138 @@
+//! The demo: a fresh folder, a profile that points into it, and the twin's processes. Needs no root, network, GPU
+//! or configuration. The twin watches a lifeline: when this process lets go or dies, it clears everything away.
+
+use super::twin::{PRODUCTION, Scenario, bind_loopback, errors};
+use crate::base::Fault;
+use crate::sys::child::{Child, OURSELVES};
+use std::fs::{DirBuilder, OpenOptions, Permissions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// The demo's profile; `@DIR@` and `@PORT@` are filled in at the start.
+const PROFILE: &str = include_str!("../../profiles/demo/profile.toml");
+
+/// A running demo. Dropping it lets the twin go: its processes end and its folder vanishes within a second or
+/// two, a running action first. Drop it after whatever still writes below [`Demo::state_dir`].
+#[derive(Debug)]
+pub struct Demo {
+    /// The demo's folder.
+    pub dir: PathBuf,
+    /// Its profile, ready to load.
+    pub profile: PathBuf,
+    /// Where journal and action runs of this demo belong.
+    pub state_dir: PathBuf,
+    /// Port of the service on 127.0.0.1.
+    pub port: u16,
+    supervisor: Child,
+}
+
+impl Demo {
+    /// Starts the twin and returns at once: the service answers a little later.
+    ///
+    /// # Errors
+    /// When the folder, the port or the process cannot be had; nothing is left then.
+    pub fn start(scenario: Scenario, seed: u64) -> Result<Self, Fault> {
+        Self::start_as(Path::new(OURSELVES), scenario, seed)
+    }
+
+    /// The same with another image of this program: for tests, whose own image is not it.
+    ///
+    /// # Errors
+    /// As [`Demo::start`].
+    pub fn start_as(program: &Path, scenario: Scenario, seed: u64) -> Result<Self, Fault> {
+        let said = |error: io::Error| {
+            Fault::new(format!("the demo cannot start: {error}."))
+                .hint("It needs a temporary folder (TMPDIR) that it can write to.")
+        };
+        // Removed on every early return; from the supervisor's start on it is the supervisor's.
+        let folder = tempfile::Builder::new()
+            .prefix("watchkeeper-demo-")
+            .permissions(Permissions::from_mode(0o700))
+            .tempdir()
+            .map_err(said)?;
+        let dir = folder.path().canonicalize().map_err(said)?;
+        for name in ["etc", "log", "data", "data/lmdb", "state"] {
+            DirBuilder::new().mode(0o700).create(dir.join(name)).map_err(said)?;
+        }
+        let listener = bind_loopback(0).map_err(said)?;
+        let port = listener.local_addr().map_err(said)?.port();
+        let profile = dir.join("profile.toml");
+        write(&dir.join("etc/production.toml"), PRODUCTION).map_err(said)?;
+        write(&profile, &filled(&dir, port)?).map_err(said)?;
+        let args = [
+            "twin".into(),
+            "supervisor".into(),
+            dir.clone().into(),
+            "--port".into(),
+            port.to_string().into(),
+            "--scenario".into(),
+            scenario.name().into(),
+            "--seed".into(),
+            seed.to_string().into(),
+        ];
+        let errors = errors(&dir).map_err(said)?;
+        let supervisor = Child::start(program, &args, Some(listener.into()), errors).map_err(said)?;
+        let _kept = folder.keep();
+        Ok(Self { state_dir: dir.join("state"), profile, port, supervisor, dir })
+    }
+
+    /// Process number of the twin's supervisor.
+    pub fn supervisor_pid(&self) -> u32 {
+        self.supervisor.pid()
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        if self.supervisor.ended() {
+            // Somebody killed the supervisor: nobody else would clear up.
+            let _best_effort = std::fs::remove_dir_all(&self.dir);
+        }
+        self.supervisor.let_go();
+    }
+}
+
+/// Only the owner may write it, whatever the umask: files that lead to actions are judged by that.
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(text.as_bytes())
+}
+
+/// The profile of a demo in this folder and on this port.
+fn filled(dir: &Path, port: u16) -> Result<String, Fault> {
+    let plain = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\' | '*' | '?' | '[' | ']' | '{' | '}');
+    let name = dir.to_str().filter(|name| name.chars().all(plain)).ok_or_else(|| {
+        Fault::new(format!("the temporary folder {} has a name that no profile can hold.", dir.display()))
+            .hint("Set TMPDIR to a folder with a plain name.")
+    })?;
+    Ok(PROFILE.replace("@DIR@", name).replace("@PORT@", &port.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Body;
+
+    #[test]
+    fn the_profile_is_filled_in_and_is_toml() {
+        let text = filled(Path::new("/tmp/demo-1"), 4711).unwrap();
+        assert!(!text.contains('@'), "a placeholder is left");
+        let mut body = Body::parse("profile.toml", &text).unwrap();
+        let samplers: Vec<String> = body.take_tables("samplers").unwrap().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(samplers, ["host", "metrics", "gpu", "store", "health", "training"]);
+        let actions = body.take_tables("actions").unwrap();
+        let panes = body.take_array("panes").unwrap();
+        let named: Vec<String> = panes.into_iter().filter_map(|mut pane| pane.take("action").unwrap()).collect();
+        assert!(!named.is_empty());
+        for name in named {
+            assert!(actions.iter().any(|(known, _)| *known == name), "no action {name}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_a_profile_cannot_name_is_refused() {
+        for name in ["/tmp/a\"b", "/tmp/a b", "/tmp/a\\b", "/tmp/[a]", "/tmp/ä"] {
+            assert!(filled(Path::new(name), 1).is_err(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The runner's own eyes: the samplers that its plan names, run by itself, so that VERIFIED needs no console.
+
+use super::session::reference;
+use super::{runner, setup};
+use crate::action::act::Probe;
+use crate::action::plan::Plan;
+use crate::action::verify::Seen;
+use crate::base::{Clock, Fault, Mono};
+use crate::config::{SearchPath, load_profile};
+use crate::rules::parse_selector;
+use crate::samplers::{Job, Mailbox, Supervisor};
+use crate::store::{Limits, Selector, Store};
+use crate::sys::bell::Bell;
+use crate::sys::clock::RealClock;
+use crate::sys::random;
+use core::time::Duration;
+use std::path::Path;
+use std::sync::Arc;
+use tokio::runtime::Runtime;
+
+/// Runs the runner's role on a run folder. Returns its exit status.
+pub fn run(run_dir: &Path) -> u8 {
+    let clock: Arc<dyn Clock> = Arc::new(RealClock);
+    runner::main(run_dir, &clock, |plan| Ok(Box::new(Eyes::open(plan)?)))
+}
+
+struct Eyes {
+    bell: Arc<Bell>,
+    mailbox: Arc<Mailbox>,
+    store: Store,
+    queries: Vec<(String, Selector)>,
+    /// Up to where each query has been told.
+    told: Vec<Mono>,
+    _supervisor: Option<Supervisor>,
+    _runtime: Runtime,
+}
+
+impl Eyes {
+    fn open(plan: &Plan) -> Result<Self, Fault> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .max_blocking_threads(8)
+            .enable_all()
+            .build()
+            .map_err(|error| Fault::new(format!("no sampler can be started: {error}.")))?;
+        let bell = Arc::new(Bell::default());
+        let mailbox = Arc::new(Mailbox::new(Arc::clone(&bell)));
+        let mut store = Store::new(Limits::default());
+        let jobs = jobs(plan, &mut store)?;
+        let queries = plan.queries();
+        let queries: Vec<(String, Selector)> = queries
+            .into_iter()
+            .map(|query| parse_selector(&query).map(|parsed| (query, parsed)))
+            .collect::<Result<_, _>>()?;
+        let seed = u64::try_from(random::bits() & u128::from(u64::MAX)).unwrap_or(0);
+        let clock: Arc<dyn Clock> = Arc::new(RealClock);
+        let supervisor = Supervisor::start(jobs, Arc::clone(&mailbox), clock, seed, runtime.handle());
+        let told = vec![RealClock.now().mono; queries.len()];
+        Ok(Self { bell, mailbox, store, queries, told, _supervisor: Some(supervisor), _runtime: runtime })
+    }
+
+    fn fresh(&mut self) -> Vec<Seen> {
+        for sample in self.mailbox.drain() {
+            self.store.ingest(&sample);
+        }
+        let mut seen = Vec::new();
+        for ((query, selector), told) in self.queries.iter().zip(&mut self.told) {
+            let [id] = self.store.select(selector)[..] else { continue };
+            let from = *told + Duration::from_nanos(1);
+            for (at, value) in self.store.points(id, from, Mono(u64::MAX)) {
+                *told = at;
+                seen.extend(value.map(|value| Seen { query: query.clone(), at, value }));
+            }
+        }
+        seen
+    }
+}
+
+impl Probe for Eyes {
+    fn points(&mut self, limit: Duration) -> Vec<Seen> {
+        let begun = RealClock.now().mono;
+        loop {
+            let seen = self.fresh();
+            let passed = RealClock.now().mono.since(begun);
+            if !seen.is_empty() || passed >= limit {
+                return seen;
+            }
+            self.bell.wait(limit.saturating_sub(passed), false);
+        }
+    }
+}
+
+fn jobs(plan: &Plan, store: &mut Store) -> Result<Vec<Job>, Fault> {
+    let Some(judging) = &plan.judging else { return Ok(Vec::new()) };
+    let search = SearchPath::detect(&|name| std::env::var(name).ok());
+    let profile = load_profile(&reference(&judging.profile), &search, &setup::known_kinds())?;
+    let mut jobs = Vec::new();
+    for name in &judging.samplers {
+        let spec = profile.samplers.iter().find(|spec| *spec.name == **name).ok_or_else(|| {
+            Fault::new(format!("the profile {} has no sampler `{name}` to verify with.", judging.profile))
+        })?;
+        let job = setup::job(spec)?;
+        store.declare(&job.name, job.every, spec.simulated);
+        jobs.push(job);
+    }
+    Ok(jobs)
+}

@@ -1,0 +1,294 @@
+//! From the command line to a running session: files read, samplers and followers started, the model built, the
+//! terminal owned.
+
+use super::setup;
+use crate::action::launch::Launcher;
+use crate::action::mode::Mode;
+use crate::action::plan::Support;
+use crate::app::{LogView, Model, Overlay, Session};
+use crate::base::{Clock, Fault, Level};
+use crate::clean;
+use crate::config::{self, Profile, ProfileRef, SearchPath, Theme, Trust};
+use crate::input::Keymap;
+use crate::journal::{self, Event, Journal, Record};
+use crate::logs::{Follower, LogMailbox, LogSource};
+use crate::samplers::{Job, Mailbox, Supervisor};
+use crate::store::{Limits, LogStore, Store};
+use crate::sys::bell::Bell;
+use crate::sys::clock::RealClock;
+use crate::sys::host::{Host, Login};
+use crate::sys::{paths, process, random};
+use crate::term::{Caps, Terminal};
+use core::time::Duration;
+use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Log lines that wait for the loop at most; more are dropped and counted.
+const LINES: usize = 20_000;
+/// The journal's last record is waited for this long.
+const LAST_RECORD: Duration = Duration::from_millis(200);
+
+/// What the command line chose.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// A file, a folder, or a name on the search path.
+    pub profile: Option<String>,
+    /// By name or file.
+    pub theme: Option<String>,
+    /// By name or file.
+    pub keymap: Option<String>,
+    /// OBSERVE for good.
+    pub read_only: bool,
+    /// Where journal and runs are kept, when not at the usual place.
+    pub state_dir: Option<PathBuf>,
+}
+
+/// What effects need beside the model.
+pub struct Shared {
+    /// The profile in use, for planning and for the runner.
+    pub profile: Profile,
+    /// How the runner finds the profile again.
+    pub profile_name: String,
+    /// What keeps the journal from being opened.
+    pub unrecorded: Option<Fault>,
+    /// This host.
+    pub host: Host,
+    /// This login.
+    pub login: Login,
+    /// Journal and runs; `None` when there is no place for them: then nothing acts.
+    pub state_dir: Option<PathBuf>,
+    /// The only way to start a runner; a read-only session has none.
+    pub launcher: Option<Arc<Launcher>>,
+    /// The trail; `None` when it cannot be opened: then nothing acts.
+    pub journal: Option<Journal>,
+}
+
+/// A model with everything that feeds it: all of a session but the terminal.
+pub struct Look {
+    /// Everything the screen shows.
+    pub model: Model,
+    /// Styles.
+    pub theme: Theme,
+    /// From the samplers.
+    pub samples: Arc<Mailbox>,
+    /// From the log followers.
+    pub lines: Arc<LogMailbox>,
+    /// For effects.
+    pub shared: Shared,
+    /// What works in the background.
+    pub engine: Engine,
+}
+
+/// A running session.
+pub struct Started {
+    /// All but the terminal.
+    pub look: Look,
+    /// What the terminal can do.
+    pub caps: Caps,
+    /// The terminal.
+    pub terminal: Terminal,
+}
+
+/// What works in the background for as long as the session lasts.
+pub struct Engine {
+    _supervisor: Supervisor,
+    _follower: Option<Follower>,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// Starts a session. Samplers first: their first answers come while the terminal is set up.
+///
+/// # Errors
+/// When there is no terminal to own, or no thread can be started.
+pub fn start(options: &Options, bell: &Arc<Bell>) -> Result<Started, Fault> {
+    let caps = Caps::detect(&|name| std::env::var(name).ok(), true);
+    let mut look = look(options, bell, (0, 0))?;
+    let terminal = Terminal::open(Arc::clone(bell), caps)
+        .map_err(|error| Fault::new(format!("the terminal cannot be used: {error}.")))?;
+    look.model.size = terminal.size();
+    if terminal.found_raw() {
+        let text = "The terminal was left raw by a program that died; leaving this console mends it.";
+        look.model.session.say(text.into(), Level::Note, RealClock.now());
+    }
+    Ok(Started { look, caps, terminal })
+}
+
+/// Reads the files and starts what feeds the model, for a screen of this size.
+///
+/// # Errors
+/// When no thread can be started.
+pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Look, Fault> {
+    let lookup = |name: &str| std::env::var(name).ok();
+    let caps = Caps::detect(&lookup, true);
+    let search = SearchPath::detect(&lookup);
+    let mut store = Store::new(Limits::default());
+    let host = Host::current();
+    let profile_name = absolute(options.profile.as_deref().unwrap_or("host"));
+    let profile = load(&profile_name, &search);
+    let setup = setup::setup(&profile, host.name.clone(), &mut store);
+    let (samples, lines) =
+        (Arc::new(Mailbox::new(Arc::clone(bell))), Arc::new(LogMailbox::new(Arc::clone(bell), LINES)));
+    let mut logs = LogStore::default();
+    for source in &setup.sources {
+        logs.declare(&source.name);
+    }
+    let log_views = setup.sources.iter().map(|source| LogView::follow(Arc::clone(&source.name))).collect();
+    let engine = Engine::start(setup.jobs, setup.sources, &samples, &lines)?;
+    let theme_name = options.theme.as_deref().unwrap_or("default");
+    let (theme, theme_faults) = config::load_theme(theme_name, depth(caps.depth), &search);
+    let (layers, keymap_faults) = config::load_keymap(options.keymap.as_deref().unwrap_or("default"), &search);
+    let (keymap, row_faults) = Keymap::merge(&layers);
+    let faults = setup.faults.into_iter().chain(theme_faults).chain(keymap_faults).chain(row_faults);
+    let shared = Shared::open(options, profile, profile_name, host);
+    let mode = if options.read_only { Mode::ReadOnly } else { Mode::Observe };
+    let mut session = Session::new(mode, Support::L1, faults.collect());
+    shared.tell(&mut session);
+    let model = Model {
+        now: RealClock.now(),
+        size,
+        identity: setup.identity,
+        store,
+        logs,
+        book: setup.book,
+        board: setup.board,
+        log_views,
+        overlay: Overlay::None,
+        session,
+        run: None,
+        keymap,
+        alert: 0,
+    };
+    Ok(Look { model, theme, samples, lines, shared, engine })
+}
+
+/// The profile by name, folder or file; the host's own, with the reason, when that one cannot be had.
+fn load(name: &str, search: &SearchPath) -> Profile {
+    config::load_or_host(&reference(name), search, &setup::known_kinds())
+}
+
+/// A path as the runner can find it from another folder.
+fn absolute(name: &str) -> String {
+    match reference(name) {
+        ProfileRef::Path(path) => std::path::absolute(&path).unwrap_or(path).to_string_lossy().into_owned(),
+        _ => name.to_owned(),
+    }
+}
+
+/// A name without a slash is looked for, anything else is a path.
+pub fn reference(name: &str) -> ProfileRef {
+    if name.contains('/') || name.ends_with(".toml") {
+        ProfileRef::Path(PathBuf::from(name))
+    } else {
+        ProfileRef::Named(name.to_owned())
+    }
+}
+
+const fn depth(of: crate::term::Depth) -> config::Depth {
+    match of {
+        crate::term::Depth::None => config::Depth::Mono,
+        crate::term::Depth::Ansi16 => config::Depth::Ansi16,
+        crate::term::Depth::Ansi256 => config::Depth::Ansi256,
+        crate::term::Depth::True => config::Depth::True,
+    }
+}
+
+impl Engine {
+    fn start(
+        jobs: Vec<Job>,
+        sources: Vec<LogSource>,
+        samples: &Arc<Mailbox>,
+        lines: &Arc<LogMailbox>,
+    ) -> Result<Self, Fault> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .max_blocking_threads(8)
+            .thread_name("samplers")
+            .enable_all()
+            .build()
+            .map_err(|error| Fault::new(format!("no sampler can be started: {error}.")))?;
+        let clock: Arc<dyn Clock> = Arc::new(RealClock);
+        let seed = u64::try_from(random::bits() & u128::from(u64::MAX)).unwrap_or(0);
+        let supervisor = Supervisor::start(jobs, Arc::clone(samples), Arc::clone(&clock), seed, runtime.handle());
+        let follower =
+            if sources.is_empty() { None } else { Some(Follower::start(sources, Arc::clone(lines), clock)?) };
+        Ok(Self { _supervisor: supervisor, _follower: follower, runtime })
+    }
+}
+
+impl Engine {
+    /// Where blocking work is started.
+    pub fn runtime(&self) -> &tokio::runtime::Handle {
+        self.runtime.handle()
+    }
+
+    /// Lets everything go; nothing is waited for, the process ends next (F5).
+    pub fn leave(self) {
+        self.runtime.shutdown_background();
+    }
+}
+
+impl Started {
+    /// Gives the terminal back, closes the journal, lets the rest go.
+    pub fn leave(self) {
+        self.terminal.close();
+        if let Some(journal) = self.look.shared.journal {
+            journal.append(Record::new(Event::SessionEnd));
+            journal.close(LAST_RECORD);
+        }
+        self.look.engine.leave();
+    }
+}
+
+impl Shared {
+    fn open(options: &Options, profile: Profile, profile_name: String, host: Host) -> Self {
+        let login = Login::current();
+        let state_dir = options.state_dir.clone().or_else(paths::state_dir);
+        let opened = match &state_dir {
+            Some(state) => open_journal(state, &host, &login, &profile),
+            None => Err(Fault::new("there is no folder for the journal.").hint("Set HOME or XDG_STATE_HOME.")),
+        };
+        let (journal, unrecorded) = match opened {
+            Ok(journal) => (Some(journal), None),
+            Err(fault) => (None, Some(fault)),
+        };
+        let launcher = launcher(options.read_only).map(Arc::new);
+        Self { profile, profile_name, unrecorded, host, login, state_dir, launcher, journal }
+    }
+
+    /// What the operator should know before he relies on acting.
+    fn tell(&self, session: &mut Session) {
+        let now = RealClock.now();
+        if let Some(fault) = &self.unrecorded {
+            session.say(clean!("Nothing can be done from here, only looked at: {fault}"), Level::Warning, now);
+        } else if let Trust::DisplayOnly(fault) = &self.profile.trust {
+            session.say(clean!("Actions are shown but cannot run: {fault}"), Level::Warning, now);
+        }
+    }
+
+    /// Why no action may be planned for running, if so.
+    pub fn no_acting(&self) -> Option<Fault> {
+        match (&self.unrecorded, &self.profile.trust) {
+            (Some(fault), _) | (None, Trust::DisplayOnly(fault)) => Some(fault.clone()),
+            (None, Trust::Trusted) => None,
+        }
+    }
+}
+
+/// The runner finds profiles where we do; it learns nothing else of our environment.
+fn launcher(read_only: bool) -> Option<Launcher> {
+    let env = process::inherited(&["HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "WATCHKEEPER_READ_ONLY"]);
+    Launcher::new(read_only, None, vec!["runner".into()], env)
+}
+
+fn open_journal(state: &Path, host: &Host, login: &Login, profile: &Profile) -> Result<Journal, Fault> {
+    let id = random::ulid(RealClock.now().wall);
+    let session = journal::Session { host: host.clone(), login: login.clone(), id, pid: process::pid() };
+    let journal = Journal::open(&paths::journal_dir(state), session, Arc::new(RealClock))?;
+    journal.append(Record::new(Event::SessionStart).res(json!({ "profile": profile.name })));
+    for source in &profile.sources {
+        let loaded = json!({ "file": source.file.as_str(), "sha256": source.sha256 });
+        journal.append(Record::new(Event::ConfigLoad).res(loaded));
+    }
+    Ok(journal)
+}

@@ -1,0 +1,123 @@
+//! From a profile to what the console runs: panes with their watches, sampler jobs, log sources.
+//! A part that cannot be built becomes a fault; the rest goes on.
+
+use crate::action::kinds;
+use crate::app::{Board, Identity, Pane};
+use crate::base::{Clean, Fault};
+use crate::config::{KnownKinds, LogSpec, PaneSpec, Profile, SamplerSpec};
+use crate::logs::{Format, LogSource};
+use crate::rules::{Book, Watch};
+use crate::samplers::{self, Job};
+use crate::store::Store;
+use crate::ui::panes;
+use core::time::Duration;
+use std::sync::{Arc, LazyLock};
+
+/// A band must be crossed this long before its alert fires.
+const HOLD: Duration = Duration::from_secs(3);
+
+/// Everything that a profile asks for.
+pub struct Setup {
+    /// Panes.
+    pub board: Board,
+    /// Alerts.
+    pub book: Book,
+    /// The badge.
+    pub identity: Identity,
+    /// Samplers to run.
+    pub jobs: Vec<Job>,
+    /// Logs to follow.
+    pub sources: Vec<LogSource>,
+    /// What could not be built.
+    pub faults: Vec<Fault>,
+}
+
+/// The kinds of log sources.
+const LOGS: &[&str] = &["file"];
+
+/// Every kind that a profile may name, from the registries.
+pub fn known_kinds() -> KnownKinds<'static> {
+    static NAMES: LazyLock<[Vec<&'static str>; 3]> = LazyLock::new(|| {
+        [
+            samplers::KINDS.iter().map(|kind| kind.name()).collect(),
+            panes::KINDS.iter().map(|kind| kind.name()).collect(),
+            kinds::KINDS.iter().map(|kind| kind.name()).collect(),
+        ]
+    });
+    let [samplers, panes, actions] = &*NAMES;
+    KnownKinds { samplers, logs: LOGS, panes, actions }
+}
+
+/// Builds everything. Declares the samplers to the store.
+pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
+    let mut faults = profile.faults.clone();
+    let mut keep = |result: Result<Pane, Fault>| result.map_err(|fault| faults.push(fault)).ok();
+    let mut built: Vec<Pane> = profile.panes.iter().filter_map(|spec| keep(pane(spec))).collect();
+    let book = Book::new(watches(&mut built));
+    let mut jobs = Vec::new();
+    for spec in &profile.samplers {
+        match job(spec) {
+            Ok(job) => {
+                store.declare(&job.name, job.every, spec.simulated);
+                jobs.push(job);
+            }
+            Err(fault) => faults.push(fault),
+        }
+    }
+    let sources = profile.logs.iter().filter_map(|spec| log(spec).map_err(|fault| faults.push(fault)).ok()).collect();
+    let actions = profile.actions.iter().map(|action| (Arc::clone(&action.name), action.title.clone())).collect();
+    let identity = Identity { host, title: profile.title.clone(), environment: profile.environment.clone(), actions };
+    Setup { board: Board::new(built), book, identity, jobs, sources, faults }
+}
+
+fn pane(spec: &PaneSpec) -> Result<Pane, Fault> {
+    let kind = panes::kind(&spec.kind).ok_or_else(|| spec.body.fault(format!("unknown pane kind `{}`.", spec.kind)))?;
+    kind.build(&spec.title, &spec.body)
+}
+
+/// Every value with bands is watched; an alert offers its pane's action.
+fn watches(panes: &mut [Pane]) -> Vec<Watch> {
+    let mut watches = Vec::new();
+    for pane in panes {
+        let (title, action) = (pane.title.clone(), pane.action.clone());
+        let headline = pane.headline.as_mut().map(|metric| (true, metric));
+        for (head, metric) in headline.into_iter().chain(pane.beside.iter_mut().map(|metric| (false, metric))) {
+            let Some(bands) = metric.bands else { continue };
+            metric.watch = Some(watches.len());
+            watches.push(Watch {
+                title: if head { title.clone() } else { title.join(" ", &metric.label) },
+                selector: metric.selector.clone(),
+                unit: metric.unit,
+                bands,
+                remedy: action.clone(),
+                hold: HOLD,
+            });
+        }
+    }
+    watches
+}
+
+/// One sampler of the profile, ready to run.
+///
+/// # Errors
+/// An unknown kind or a fault in its table.
+pub fn job(spec: &SamplerSpec) -> Result<Job, Fault> {
+    let kind =
+        samplers::kind(&spec.kind).ok_or_else(|| spec.body.fault(format!("unknown sampler kind `{}`.", spec.kind)))?;
+    let every = spec.every.unwrap_or_else(|| kind.every());
+    let sampler = kind.build(&spec.body)?;
+    Ok(Job { name: Arc::clone(&spec.name), sampler, every, timeout: spec.timeout })
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LogTable {
+    path: String,
+    #[serde(default)]
+    format: Format,
+}
+
+fn log(spec: &LogSpec) -> Result<LogSource, Fault> {
+    let table: LogTable = spec.body.read()?;
+    Ok(LogSource { name: Arc::clone(&spec.name), pattern: table.path, format: table.format })
+}

@@ -1,0 +1,351 @@
+//! Runs every sampler on its grid: first at once, then in step; one attempt in flight each, a deadline on every
+//! attempt, a growing pause after silence, panics caught, and never more than 50 attempts a second in all.
+
+use super::schedule::{Circuit, Gate, Grid, Phases};
+use super::{Mailbox, Sampler};
+use crate::base::backoff::Jitter;
+use crate::base::scrub::scrub;
+use crate::base::{Clock, Failure, Mono, Observation, Sample, Unit};
+use core::any::Any;
+use core::panic::AssertUnwindSafe;
+use core::time::Duration;
+use futures_util::FutureExt;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::runtime::Handle;
+use tokio::task::JoinSet;
+
+/// No attempt may take longer, whatever its interval.
+const LONGEST: Duration = Duration::from_secs(5);
+/// No sampler is asked more often.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+/// One sampler to run.
+pub struct Job {
+    /// Its name in the profile, unique.
+    pub name: Arc<str>,
+    /// What observes.
+    pub sampler: Box<dyn Sampler>,
+    /// How often; less than a second counts as a second.
+    pub every: Duration,
+    /// Deadline of one attempt; at most `every` and five seconds, which is also what `None` means.
+    pub timeout: Option<Duration>,
+}
+
+/// The running samplers. Dropping it stops them: attempts in flight are dropped too.
+#[derive(Debug)]
+pub struct Supervisor {
+    #[expect(dead_code, reason = "held for its drop, which aborts the tasks")]
+    tasks: JoinSet<()>,
+}
+
+/// What every task shares.
+struct Shared {
+    mailbox: Arc<Mailbox>,
+    clock: Arc<dyn Clock>,
+    gate: Mutex<Gate>,
+}
+
+/// One sampler's task.
+struct Task {
+    job: Job,
+    timeout: Duration,
+    grid: Grid,
+    circuit: Circuit,
+    shared: Arc<Shared>,
+}
+
+/// How an attempt ended, before the pause after it is known.
+enum Ending {
+    Observed(Observation),
+    Failed(Failure),
+    Silent,
+    Crashed(String),
+}
+
+impl Supervisor {
+    /// Starts every job on `runtime` (which needs its timer and I/O enabled). `seed` places jitter and backoff.
+    pub fn start(jobs: Vec<Job>, mailbox: Arc<Mailbox>, clock: Arc<dyn Clock>, seed: u64, runtime: &Handle) -> Self {
+        let mut jitter = Jitter(seed);
+        let start = clock.now().mono;
+        let every = |job: &Job| job.every.max(SHORTEST);
+        let mut phases = Phases::new(start, jitter.unit(), jobs.iter().map(every));
+        let shared = Arc::new(Shared { mailbox, clock, gate: Mutex::default() });
+        let mut tasks = JoinSet::new();
+        for job in jobs {
+            let every = every(&job);
+            let timeout = job.timeout.unwrap_or(LONGEST).min(every).min(LONGEST);
+            let circuit = Circuit::new(jitter.next());
+            let task = Task { timeout, grid: phases.grid(every), circuit, shared: Arc::clone(&shared), job };
+            tasks.spawn_on(task.run(), runtime);
+        }
+        Self { tasks }
+    }
+}
+
+impl Task {
+    async fn run(mut self) {
+        // The second sample keeps half an interval of distance from the first, which is off the grid.
+        let mut distance = self.grid.every / 2;
+        loop {
+            let wait = self.place();
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+            let next = self.attempt(distance).await;
+            distance = Duration::ZERO;
+            tokio::time::sleep(next).await;
+        }
+    }
+
+    /// One attempt, posted; how long to sleep until the next.
+    async fn attempt(&mut self, distance: Duration) -> Duration {
+        let start = self.shared.clock.now();
+        let sampler = &mut self.job.sampler;
+        let observing = AssertUnwindSafe(async { sampler.observe(start).await }).catch_unwind();
+        let ending = match tokio::time::timeout(self.timeout, observing).await {
+            Ok(Ok(Ok(observation))) => Ending::Observed(observation),
+            Ok(Ok(Err(failure))) => Ending::Failed(failure),
+            Ok(Err(panic)) => Ending::Crashed(words(panic.as_ref())),
+            Err(_) => Ending::Silent,
+        };
+        let seen = self.shared.clock.now();
+        let pause = match &ending {
+            Ending::Observed(_) => {
+                self.circuit.answered();
+                Duration::ZERO
+            }
+            Ending::Failed(failure) if failure.answered => {
+                self.circuit.answered();
+                Duration::ZERO
+            }
+            _ => self.circuit.failed(),
+        };
+        let next_in = self.grid.next(seen.mono + pause.max(distance)).since(seen.mono);
+        let outcome = self.outcome(ending, next_in);
+        self.shared.mailbox.post(Sample {
+            sampler: Arc::clone(&self.job.name),
+            seen,
+            took: seen.mono.since(start.mono),
+            interval: self.grid.every,
+            next_in,
+            outcome,
+        });
+        next_in
+    }
+
+    fn outcome(&self, ending: Ending, next_in: Duration) -> Result<Observation, Failure> {
+        let name = &self.job.name;
+        Err(match ending {
+            Ending::Observed(observation) => return Ok(observation),
+            Ending::Failed(failure) => failure,
+            Ending::Silent => Failure::unreachable(format!("{name}: no answer within {}.", span(self.timeout))),
+            Ending::Crashed(words) => Failure::unreachable(format!(
+                "{name}: the sampler crashed ({words}), restart in {}. Please report it.",
+                span(next_in)
+            )),
+        })
+    }
+
+    fn place(&self) -> Duration {
+        let now: Mono = self.shared.clock.now().mono;
+        self.shared.gate.lock().unwrap_or_else(PoisonError::into_inner).place(now)
+    }
+}
+
+fn span(of: Duration) -> String {
+    Unit::Seconds.show(of.as_secs_f64())
+}
+
+/// What a panic said; it may quote foreign text, so secrets are taken out and it stays short.
+fn words(panic: &(dyn Any + Send)) -> String {
+    let said = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    scrub(said.unwrap_or("without words")).chars().take(120).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Now, Wall};
+    use crate::samplers::Observed;
+    use crate::sys::bell::Bell;
+    use std::collections::VecDeque;
+    use tokio::time::{Instant, sleep};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// Follows tokio's paused time.
+    struct Virtual(Instant);
+
+    impl Clock for Virtual {
+        fn now(&self) -> Now {
+            let passed = u64::try_from(self.0.elapsed().as_nanos()).expect("short");
+            Now { mono: Mono(passed), wall: Wall(0) }
+        }
+    }
+
+    #[derive(Clone, Copy, PartialEq)]
+    enum Act {
+        Good,
+        Bad,
+        Refused,
+        Hang,
+        Panic,
+        Take(Duration),
+    }
+
+    type Starts = Arc<Mutex<Vec<Mono>>>;
+
+    /// Does as told, then goes on with its last act.
+    struct Scripted {
+        acts: VecDeque<Act>,
+        starts: Starts,
+    }
+
+    impl Sampler for Scripted {
+        fn observe(&mut self, now: Now) -> Observed<'_> {
+            self.starts.lock().expect("no panic").push(now.mono);
+            let act = if self.acts.len() > 1 { self.acts.pop_front() } else { self.acts.front().copied() };
+            Box::pin(async move {
+                match act.expect("one act") {
+                    Act::Good => {}
+                    Act::Bad => return Err(Failure::answered("x answered 503.")),
+                    Act::Refused => return Err(Failure::unreachable("x refused the connection.")),
+                    Act::Hang => std::future::pending().await,
+                    Act::Panic => panic!("password=hunter2 in {}", "words"),
+                    Act::Take(span) => sleep(span).await,
+                }
+                Ok(Observation::default())
+            })
+        }
+    }
+
+    struct Stage {
+        mailbox: Arc<Mailbox>,
+        clock: Arc<dyn Clock>,
+        supervisor: Option<Supervisor>,
+        starts: Vec<Starts>,
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "tokio's paused time is the clock here")]
+    fn stage(scripts: &[(Duration, &[Act])]) -> Stage {
+        let mailbox = Arc::new(Mailbox::new(Arc::new(Bell::default())));
+        let clock: Arc<dyn Clock> = Arc::new(Virtual(Instant::now()));
+        let starts: Vec<Starts> = scripts.iter().map(|_| Starts::default()).collect();
+        let jobs = scripts.iter().zip(&starts).enumerate().map(|(at, ((every, acts), starts))| Job {
+            name: format!("s{at}").into(),
+            sampler: Box::new(Scripted { acts: acts.iter().copied().collect(), starts: Arc::clone(starts) }),
+            every: *every,
+            timeout: None,
+        });
+        let supervisor =
+            Supervisor::start(jobs.collect(), Arc::clone(&mailbox), Arc::clone(&clock), 7, &Handle::current());
+        Stage { mailbox, clock, supervisor: Some(supervisor), starts }
+    }
+
+    impl Stage {
+        /// Runs for `span` and takes every sample as it comes.
+        async fn run(&self, span: Duration) -> Vec<Sample> {
+            let end = self.clock.now().mono + span;
+            let mut samples = Vec::new();
+            while self.clock.now().mono < end {
+                sleep(Duration::from_millis(10)).await;
+                samples.extend(self.mailbox.drain());
+            }
+            samples
+        }
+
+        fn starts(&self, of: usize) -> Vec<Mono> {
+            self.starts[of].lock().expect("no panic").clone()
+        }
+    }
+
+    fn gaps(starts: &[Mono]) -> Vec<u128> {
+        starts.windows(2).map(|pair| pair[1].since(pair[0]).as_millis()).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_sample_comes_at_once_and_the_others_keep_a_grid_that_samplers_share() {
+        let stage = stage(&[(SECOND, &[Act::Good]), (SECOND * 5, &[Act::Good]), (SECOND, &[Act::Good])]);
+        stage.run(SECOND * 21).await;
+        let starts = stage.starts(0);
+        assert!(starts[0].0 < 20_000_000, "at once");
+        let to_grid = starts[1].since(starts[0]);
+        assert!(to_grid >= SECOND / 2 && to_grid <= SECOND * 3 / 2, "{to_grid:?}");
+        assert!(gaps(&starts[1..]).iter().all(|gap| (999..=1_001).contains(gap)), "{:?}", gaps(&starts));
+        let off = |at: Mono| at.0 / 1_000_000 % 1_000;
+        assert_eq!(off(stage.starts(1)[1]), off(starts[1]), "slow and fast wake together");
+        assert_eq!(stage.starts(2)[1..], starts[1..]);
+        assert_eq!(stage.starts(1).len(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_long_keeps_the_grid_and_never_overlaps() {
+        let slow = Act::Take(Duration::from_millis(2_300));
+        let stage = stage(&[(SECOND * 3, &[slow])]);
+        let samples = stage.run(SECOND * 20).await;
+        assert!(gaps(&stage.starts(0)[1..]).iter().all(|gap| (2_999..=3_001).contains(gap)));
+        assert!(samples.iter().all(|sample| sample.outcome.is_ok() && sample.took.as_millis() >= 2_300));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hanging_attempt_is_dropped_at_its_deadline_with_a_sentence() {
+        let stage = stage(&[(SECOND * 60, &[Act::Hang]), (SECOND, &[Act::Hang, Act::Good])]);
+        let samples = stage.run(SECOND * 6).await;
+        let said = |name: &str| {
+            let sample = samples.iter().find(|sample| &*sample.sampler == name).expect("a sample");
+            sample.outcome.as_ref().err().map(|failure| failure.what.to_string())
+        };
+        assert_eq!(said("s0").as_deref(), Some("s0: no answer within 5.00 s."));
+        assert_eq!(said("s1").as_deref(), Some("s1: no answer within 1.00 s."));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_panic_ends_nothing_but_its_attempt_and_says_no_secret() {
+        let stage = stage(&[(SECOND, &[Act::Panic, Act::Good]), (SECOND, &[Act::Good])]);
+        let samples = stage.run(SECOND * 10).await;
+        let of = |name| samples.iter().filter(move |sample| &*sample.sampler == name).collect::<Vec<_>>();
+        let what = of("s0")[0].outcome.as_ref().expect_err("crashed").what.to_string();
+        assert!(what.starts_with("s0: the sampler crashed (password=<redacted> in words), restart in "), "{what}");
+        assert!(of("s0")[1].outcome.is_ok(), "it came back");
+        assert!(of("s1").iter().all(|sample| sample.outcome.is_ok()) && of("s1").len() >= 9);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_is_asked_less_and_less_and_a_bad_answer_as_ever() {
+        let stage = stage(&[(SECOND, &[Act::Refused]), (SECOND, &[Act::Bad])]);
+        let samples = stage.run(SECOND * 600).await;
+        let silent = stage.starts(0);
+        let longest = gaps(&silent).into_iter().max().expect("several");
+        assert!((20_000..=61_001).contains(&longest), "{longest} ms");
+        assert!(silent.len() < 40, "{} attempts in ten minutes", silent.len());
+        assert!(stage.starts(1).len() >= 599);
+        let told = samples.iter().filter(|sample| &*sample.sampler == "s0");
+        for (sample, next) in told.zip(silent.iter().skip(1)) {
+            let promised = sample.seen.mono + sample.next_in;
+            assert!(next.since(promised).as_millis() <= 1, "what is promised is kept");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn all_samplers_together_start_at_most_fifty_attempts_a_second() {
+        let stage = stage(&vec![(SECOND, &[Act::Good][..]); 200]);
+        stage.run(SECOND * 10).await;
+        let mut starts: Vec<Mono> = (0..200).flat_map(|of| stage.starts(of)).collect();
+        starts.sort();
+        assert!(starts.len() >= 480);
+        for window in starts.windows(51) {
+            assert!(window[50].since(window[0]).as_millis() >= 999);
+        }
+        assert!((0..200).all(|of| stage.starts(of).len() >= 2), "nobody starves");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn dropping_the_supervisor_stops_the_samplers() {
+        let mut stage = stage(&[(SECOND, &[Act::Good])]);
+        stage.run(SECOND * 3).await;
+        stage.supervisor = None;
+        sleep(SECOND).await;
+        stage.mailbox.drain();
+        assert!(stage.run(SECOND * 5).await.is_empty());
+    }
+}

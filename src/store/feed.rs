@@ -1,0 +1,72 @@
+//! What one sampler has given: its health, and its blocks of ticks.
+
+use super::block::Block;
+use super::catalog::SeriesId;
+use crate::base::{Clean, Failure, Mono, Now, SeriesKey};
+use core::time::Duration;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+/// How a sampler is doing.
+#[derive(Clone, Debug, Default)]
+pub struct SamplerHealth {
+    /// How often it means to ask.
+    pub interval: Duration,
+    /// True when its values come from a stand-in: SIMULATED wherever they show.
+    pub simulated: bool,
+    /// When the last attempt ended.
+    pub last_attempt: Option<Now>,
+    /// When the last good attempt ended.
+    pub last_good: Option<Now>,
+    /// Why the last attempt gave nothing; `None` when it was good.
+    pub failure: Option<Failure>,
+    /// When it will ask again.
+    pub next_attempt: Option<Mono>,
+    /// How many series of the last good attempt were not kept, because a cap is reached.
+    pub dropped_series: u64,
+    /// Named facts of the last good attempt.
+    pub facts: Vec<(Clean, Clean)>,
+    /// How long the last attempt took.
+    pub took: Duration,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Feed {
+    pub(super) name: Arc<str>,
+    pub(super) health: SamplerHealth,
+    /// Oldest first; the last one is being written.
+    pub(super) blocks: VecDeque<Block>,
+    /// Which series a column belongs to.
+    pub(super) columns: Vec<Option<SeriesId>>,
+    pub(super) free: Vec<usize>,
+    pub(super) index: HashMap<SeriesKey, usize>,
+    pub(super) not_supported: Vec<(Clean, Clean)>,
+}
+
+impl Feed {
+    pub(super) fn last_tick(&self) -> Option<Mono> {
+        self.blocks.back().and_then(Block::end)
+    }
+
+    /// The end of the oldest block, unless it is the only one (with `full_too`: and still being written).
+    pub(super) fn oldest_end(&self, full_too: bool) -> Option<Mono> {
+        self.blocks.front().filter(|block| self.blocks.len() > 1 || full_too && block.is_full()).and_then(Block::end)
+    }
+
+    /// The column for a series that may be new: a freed one, or one more.
+    pub(super) fn new_column(&mut self) -> usize {
+        self.free.pop().unwrap_or_else(|| {
+            self.columns.push(None);
+            self.columns.len() - 1
+        })
+    }
+
+    /// Frees a column. What it holds is older than any point that is still handed out.
+    pub(super) fn forget(&mut self, key: &SeriesKey, column: usize) {
+        self.index.remove(key);
+        if let Some(place) = self.columns.get_mut(column) {
+            *place = None;
+            self.free.push(column);
+        }
+    }
+}

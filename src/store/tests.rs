@@ -1,0 +1,175 @@
+//! The store against what a person would expect, and against a plain list.
+
+use super::{Limits, Selector, SeriesId, Store};
+use crate::base::{Clean, Failure, Freshness, Mono, Now, Observation, Point, Reading, Sample, Unknown, Wall};
+use core::time::Duration;
+use proptest::prelude::*;
+use std::sync::Arc;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn at(ms: u64) -> Now {
+    Now { mono: Mono(ms * 1_000_000), wall: Wall(0) }
+}
+
+fn sample(sampler: &str, ms: u64, outcome: Result<Vec<Point>, Failure>) -> Sample {
+    let outcome = outcome.map(|points| Observation { points, ..Observation::default() });
+    let (seen, took) = (at(ms), Duration::ZERO);
+    Sample { sampler: sampler.into(), seen, took, interval: SECOND, next_in: SECOND, outcome }
+}
+
+fn gauge(n: usize, value: f64) -> Point {
+    Point::gauge("m", &[("n", &n.to_string())], value)
+}
+
+fn one(store: &Store, n: usize) -> Option<SeriesId> {
+    let mut found = store.select(&Selector::metric("m")).into_iter();
+    found.find(|id| store.key(*id).label("n").is_some_and(|label| label.as_str() == n.to_string()))
+}
+
+fn all(store: &Store, id: SeriesId) -> Vec<(u64, Option<f64>)> {
+    store.points(id, Mono(0), Mono(u64::MAX)).map(|(at, value)| (at.0 / 1_000_000, value)).collect()
+}
+
+#[test]
+fn a_failed_tick_a_missing_series_and_a_long_silence_are_gaps() {
+    let mut store = Store::new(Limits::default());
+    store.ingest(&sample("s", 1_000, Ok(vec![gauge(0, 1.0), gauge(1, 10.0)])));
+    store.ingest(&sample("s", 2_000, Err(Failure::unreachable("no answer."))));
+    store.ingest(&sample("s", 3_000, Ok(vec![gauge(1, 11.0)])));
+    store.ingest(&sample("s", 9_000, Ok(vec![gauge(2, 20.0), gauge(0, 2.0)])));
+    let zero = one(&store, 0).expect("kept");
+    assert_eq!(
+        all(&store, zero),
+        [(1_000, Some(1.0)), (2_000, None), (3_000, None), (4_000, None), (9_000, Some(2.0))]
+    );
+    let two = one(&store, 2).expect("new");
+    assert_eq!(all(&store, two).last(), Some(&(9_000, Some(20.0))));
+    assert_eq!(all(&store, two).iter().filter(|(_, value)| value.is_some()).count(), 1);
+}
+
+#[test]
+fn a_reading_says_how_old_it_is_and_why() {
+    let mut store = Store::new(Limits::default());
+    let s: Arc<str> = "s".into();
+    store.declare(&s, SECOND, true);
+    assert_eq!(store.absence(Some("m")), Reading::Unknown(Unknown::NotYet));
+    store.ingest(&sample("s", 1_000, Ok(vec![gauge(0, 0.0), gauge(1, 5.0)])));
+    let (zero, gone) = (one(&store, 0).expect("kept"), one(&store, 1).expect("kept"));
+    let freshness = |store: &Store, ms: u64| match store.reading(zero, at(ms).mono) {
+        Reading::Value { value: 0.0, freshness, failing, .. } => Some((freshness, failing.is_some())),
+        _ => None,
+    };
+    assert_eq!(freshness(&store, 4_000), Some((Freshness::Live, false)));
+    assert_eq!(freshness(&store, 4_001), Some((Freshness::Late, false)));
+    assert_eq!(freshness(&store, 6_001), Some((Freshness::Stale, false)));
+    store.ingest(&sample("s", 2_000, Err(Failure::unreachable("no answer."))));
+    assert_eq!(freshness(&store, 2_000), Some((Freshness::Late, true)));
+    store.ingest(&sample("s", 3_000, Ok(vec![gauge(0, 0.0)])));
+    assert_eq!(store.reading(gone, at(3_000).mono), Reading::Unknown(Unknown::NoSuchSeries));
+    assert!(store.sampler("s").is_some_and(|health| health.simulated && health.failure.is_none()));
+}
+
+#[test]
+fn what_a_host_cannot_give_is_not_supported() {
+    let mut store = Store::new(Limits::default());
+    let seen = Observation { not_supported: vec![("m".into(), "no such sensor".into())], ..Observation::default() };
+    store.ingest(&Sample { outcome: Ok(seen), ..sample("s", 1_000, Ok(Vec::new())) });
+    assert_eq!(store.not_supported("m").map(Clean::as_str), Some("no such sensor"));
+    assert_eq!(store.absence(Some("m")), Reading::NotSupported);
+    assert_eq!(store.absence(Some("other")), Reading::Unknown(Unknown::NoSuchSeries));
+}
+
+#[test]
+fn more_series_than_the_cap_are_counted_and_an_old_one_leaves() {
+    let mut store = Store::new(Limits { series_per_sampler: 2, age: Duration::from_secs(100), ..Limits::default() });
+    store.ingest(&sample("s", 1_000, Ok((0..5).map(|n| gauge(n, 1.0)).collect())));
+    assert_eq!(store.sampler("s").map(|health| health.dropped_series), Some(3));
+    let old = one(&store, 0).expect("kept");
+    let generation = store.generation();
+    for second in 2..200 {
+        store.ingest(&sample("s", second * 1_000, Ok(vec![gauge(1, 1.0), gauge(9, 9.0)])));
+    }
+    assert_ne!(store.generation(), generation);
+    assert_eq!(store.key(old).name.as_str(), "", "its handle means nothing any more");
+    let new = one(&store, 9).expect("took the free place");
+    assert!(all(&store, new).iter().all(|(_, value)| value.is_none_or(|value| value > 8.0)), "no point of another");
+    assert_eq!(store.sampler("s").map(|health| health.dropped_series), Some(0));
+}
+
+#[test]
+fn a_thousand_series_over_an_hour_fit_their_budget() {
+    let mut store = Store::new(Limits { bytes: usize::MAX, ..Limits::default() });
+    for second in 0..3_600 {
+        store.ingest(&sample("s", second * 1_000, Ok((0..100).map(|n| gauge(n, 1.0)).collect())));
+    }
+    let usage = store.usage();
+    assert!(usage.bytes <= 3_200_000, "{usage:?}");
+    assert_eq!((usage.series, usage.evicted_ticks), (100, 0));
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    Good(Vec<(usize, f64)>),
+    Bad,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let points = prop::collection::vec((0_usize..6, -9_f64..9.0), 0..6);
+    prop_oneof![4 => points.prop_map(Event::Good), 1 => Just(Event::Bad)]
+}
+
+/// Sampler, time, what was seen: nothing when the attempt failed.
+type Seen = (usize, u64, Option<Vec<(usize, f64)>>);
+
+proptest! {
+    #[test]
+    fn the_store_agrees_with_a_plain_list(
+        events in prop::collection::vec((event(), 1_u64..6_000, 0_usize..2), 1..400),
+        ask in 0_u64..20_000,
+    ) {
+        let limits = Limits { bytes: 24 * 1024, age: Duration::from_secs(600), series_per_sampler: 5 };
+        let mut store = Store::new(limits);
+        let mut now = 1_000_000;
+        // (sampler, time, what was seen), all of it.
+        let mut seen: Vec<Seen> = Vec::new();
+        for (event, pause, sampler) in events {
+            now += pause;
+            let name = ["a", "b"][sampler];
+            let outcome = match &event {
+                Event::Good(points) => Ok(points.iter().map(|(n, value)| gauge(*n, *value)).collect()),
+                Event::Bad => Err(Failure::unreachable("no answer.")),
+            };
+            store.ingest(&sample(name, now, outcome));
+            seen.push((sampler, now, match event { Event::Good(points) => Some(points), Event::Bad => None }));
+            prop_assert!(store.usage().bytes <= limits.bytes);
+        }
+        for id in store.select(&Selector::metric("m")) {
+            let sampler = usize::from(**store.sampler_of(id) == *"b");
+            let n: usize = store.key(id).label("n").and_then(|label| label.as_str().parse().ok()).expect("labelled");
+            let ticks: Vec<_> = seen.iter().filter(|(of, ..)| *of == sampler).collect();
+            let value = |points: &Vec<(usize, f64)>| points.iter().rev().find(|(of, _)| *of == n).map(|(_, value)| *value);
+            let points = all(&store, id);
+            prop_assert!(points.windows(2).all(|pair| pair[0].0 < pair[1].0), "time moves on");
+            for pair in points.windows(2) {
+                if let [(before, Some(_)), (after, Some(_))] = pair {
+                    prop_assert!(after - before <= 3_000, "a line across {before}..{after}");
+                    prop_assert!(!ticks.iter().any(|(_, at, points)| before < at && at < after && points.is_none()));
+                }
+            }
+            for (at, shown) in &points {
+                let tick = ticks.iter().find(|(_, tick, _)| tick == at);
+                let expected = tick.and_then(|(_, _, points)| points.as_ref()).and_then(value);
+                // A series over the cap has gaps where it was refused; a value is never another's.
+                prop_assert!(shown.is_none() || *shown == expected);
+            }
+            let last = ticks.iter().rev().find_map(|(_, at, points)| points.as_ref().map(|points| (*at, value(points))));
+            if let Reading::Value { value: shown, seen, freshness, .. } = store.reading(id, at(now + ask).mono) {
+                let (time, expected) = last.expect("a good tick");
+                prop_assert_eq!((Some(shown), seen), (expected, at(time).mono));
+                let failing = ticks.last().is_some_and(|(_, _, points)| points.is_none());
+                prop_assert_eq!(freshness, Freshness::judge(at(now + ask).mono.since(seen), SECOND, failing));
+            }
+        }
+    }
+}

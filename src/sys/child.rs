@@ -1,0 +1,165 @@
+//! This program started again as a child of its own: with a lifeline for stdin, so that neither outlives its use.
+//! The parent keeps the writing end; when that closes, by drop or by death (KILL too), the child reads the end.
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, PipeWriter};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// The image that runs now, also when its file was replaced or deleted since.
+pub const OURSELVES: &str = "/proc/self/exe";
+
+/// A child of ours, its end seen through a pidfd.
+#[derive(Debug)]
+pub struct Child {
+    inner: std::process::Child,
+    pidfd: OwnedFd,
+    start_time: u64,
+    lifeline: Option<PipeWriter>,
+}
+
+impl Child {
+    /// Starts `program` with a lifeline as stdin, `stdout` handed over, and an empty environment.
+    ///
+    /// # Errors
+    /// What the system said; no child is left then.
+    pub fn start(program: &Path, args: &[OsString], stdout: Option<OwnedFd>, stderr: File) -> io::Result<Self> {
+        let (reader, lifeline) = io::pipe()?;
+        #[expect(clippy::disallowed_methods, reason = "this is where our own image is started again")]
+        let mut inner = Command::new(program)
+            .arg0("watchkeeper")
+            .args(args)
+            .env_clear()
+            .stdin(Stdio::from(reader))
+            .stdout(stdout.map_or_else(Stdio::null, Stdio::from))
+            .stderr(Stdio::from(stderr))
+            .spawn()?;
+        let pid = i32::try_from(inner.id()).ok().and_then(Pid::from_raw);
+        let opened =
+            pid.ok_or(io::ErrorKind::InvalidData.into()).and_then(|pid| Ok(pidfd_open(pid, PidfdFlags::empty())?));
+        match opened {
+            Ok(pidfd) => {
+                Ok(Self { start_time: start_time(inner.id()).unwrap_or(0), inner, pidfd, lifeline: Some(lifeline) })
+            }
+            Err(error) => {
+                let _best_effort = inner.kill();
+                let _best_effort = inner.wait();
+                Err(error)
+            }
+        }
+    }
+
+    /// Its process number.
+    pub fn pid(&self) -> u32 {
+        self.inner.id()
+    }
+
+    /// When it started, in clock ticks since boot: with the number it names one process for ever.
+    pub fn start_time(&self) -> u64 {
+        self.start_time
+    }
+
+    /// Whether it has ended; reaps it then.
+    pub fn ended(&mut self) -> bool {
+        !matches!(self.inner.try_wait(), Ok(None))
+    }
+
+    /// Lets the lifeline go: asks the child to end. Returns at once.
+    pub fn let_go(&mut self) {
+        self.lifeline = None;
+    }
+
+    /// Asks it to end, waits at most `patience`, then kills it; returns when it is gone.
+    pub fn stop(mut self, patience: Duration) {
+        self.let_go();
+        let _best_effort = wait_readable(&[self.pidfd.as_fd()], Some(patience));
+        if !self.ended() {
+            let _best_effort = self.inner.kill();
+            let _best_effort = self.inner.wait();
+        }
+    }
+}
+
+impl AsFd for Child {
+    /// Becomes readable when the child has ended.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.pidfd.as_fd()
+    }
+}
+
+/// Waits until one of the descriptors can be read or has hung up, at most `limit` (for ever without); tells which.
+///
+/// # Errors
+/// What poll said; a signal counts as an early return with nothing ready.
+pub fn wait_readable(fds: &[BorrowedFd<'_>], limit: Option<Duration>) -> io::Result<Vec<bool>> {
+    let mut polled: Vec<PollFd<'_>> = fds.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
+    let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+    match poll(&mut polled, limit.as_ref()) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(polled.iter().map(|fd| !fd.revents().is_empty()).collect()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Start of a process in clock ticks since boot (field 22 of its `stat`); `None` when it is gone.
+pub fn start_time(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name in brackets may hold anything: count from the last bracket.
+    stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// Leaves the caller's session and terminal, and takes a name for `ps`. A `deaf` process ignores HUP, INT and TERM:
+/// it ends with its lifeline, after clearing up. The setting passes to children, so each says what it wants.
+pub fn own_session(name: &core::ffi::CStr, deaf: bool) {
+    // Refused only to the leader of a process group, which a started child is not.
+    let _best_effort = rustix::process::setsid();
+    let _best_effort = rustix::thread::set_name(name);
+    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
+        // SAFETY: no handler of ours is installed, only the kernel's own two dispositions.
+        #[expect(unsafe_code, reason = "rustix leaves signal dispositions out")]
+        unsafe {
+            libc::signal(signal, if deaf { libc::SIG_IGN } else { libc::SIG_DFL });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn child(program: &str, args: &[&str]) -> Child {
+        let args: Vec<OsString> = args.iter().map(OsString::from).collect();
+        Child::start(Path::new(program), &args, None, tempfile::tempfile().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_child_reads_the_end_of_its_lifeline() {
+        let mut cat = child("/bin/cat", &[]);
+        assert!(!cat.ended());
+        assert_eq!(start_time(cat.pid()), Some(cat.start_time()));
+        let pid = cat.pid();
+        cat.let_go();
+        let seen = wait_readable(&[cat.as_fd()], Some(Duration::from_secs(20))).unwrap();
+        assert!(seen[0] && cat.ended());
+        assert_eq!(start_time(pid), None);
+    }
+
+    #[test]
+    fn a_child_that_will_not_end_is_killed() {
+        let deaf = child("/bin/sleep", &["600"]);
+        let pid = deaf.pid();
+        deaf.stop(Duration::from_millis(50));
+        assert_eq!(start_time(pid), None);
+    }
+
+    #[test]
+    fn a_missing_program_is_an_error() {
+        let missing = Child::start(Path::new("/nowhere/program"), &[], None, tempfile::tempfile().unwrap());
+        assert_eq!(missing.map(|_| ()).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}

@@ -1,0 +1,138 @@
+//! Who we are and where: host, machine, boot, login. Read from `/proc` and `/etc`, never through NSS, which can hang.
+
+use crate::base::Clean;
+use serde::{Deserialize, Serialize};
+use std::fs;
+
+/// This host by identity, not only by name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// The kernel's host name.
+    pub name: Clean,
+    /// `/etc/machine-id`; empty when the host has none.
+    pub machine_id: Clean,
+    /// Changes at every boot.
+    pub boot_id: Clean,
+}
+
+/// This login. `login_uid` survives sudo; `sudo_uid` and `ssh` are claims of the environment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Login {
+    /// From `/proc/self/loginuid`; `None` when unset.
+    pub login_uid: Option<u32>,
+    /// The name of `login_uid`, else of the claimed sudo user, else of the effective user.
+    pub login: Clean,
+    /// The effective user.
+    pub uid: u32,
+    /// The effective user's name, or its number.
+    pub user: Clean,
+    /// What sudo says.
+    pub sudo_uid: Option<u32>,
+    /// `pts/3`, when standard input is a terminal.
+    pub tty: Option<Clean>,
+    /// Client address and port, when the session came by ssh.
+    pub ssh: Option<Clean>,
+}
+
+impl Host {
+    /// Reads it now.
+    pub fn current() -> Self {
+        Self {
+            name: Clean::text(rustix::system::uname().nodename().to_bytes()),
+            machine_id: line("/etc/machine-id"),
+            boot_id: line("/proc/sys/kernel/random/boot_id"),
+        }
+    }
+}
+
+impl Login {
+    /// Reads it now.
+    pub fn current() -> Self {
+        let number = |text: &str| text.trim().parse::<u32>().ok();
+        let login_uid = fs::read_to_string("/proc/self/loginuid")
+            .ok()
+            .and_then(|text| number(&text))
+            .filter(|uid| *uid != u32::MAX);
+        let sudo_uid = std::env::var("SUDO_UID").ok().and_then(|text| number(&text));
+        let uid = rustix::process::geteuid().as_raw();
+        let passwd = fs::read("/etc/passwd").unwrap_or_default();
+        Self {
+            login_uid,
+            login: name_of(&passwd, login_uid.or(sudo_uid).unwrap_or(uid)),
+            uid,
+            user: name_of(&passwd, uid),
+            sudo_uid,
+            tty: tty(),
+            ssh: std::env::var_os("SSH_CONNECTION").and_then(|claim| ssh_claim(claim.as_encoded_bytes())),
+        }
+    }
+}
+
+/// The login name of a process' owner and its command, for "who holds this?". `None` when it is gone or hidden.
+pub fn describe_process(pid: u32) -> Option<Clean> {
+    use std::os::unix::fs::MetadataExt;
+    let owner = fs::metadata(format!("/proc/{pid}")).ok()?.uid();
+    let uid = fs::read_to_string(format!("/proc/{pid}/loginuid"))
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .filter(|uid| *uid != u32::MAX)
+        .unwrap_or(owner);
+    let passwd = fs::read("/etc/passwd").unwrap_or_default();
+    Some(crate::clean!("process {pid} of {}", name_of(&passwd, uid)))
+}
+
+/// The name of `uid` in the text of a passwd file, else the number.
+fn name_of(passwd: &[u8], uid: u32) -> Clean {
+    passwd
+        .split(|byte| *byte == b'\n')
+        .find_map(|row| {
+            let mut fields = row.split(|byte| *byte == b':');
+            let name = fields.next()?;
+            let number = core::str::from_utf8(fields.nth(1)?).ok()?.parse::<u32>().ok()?;
+            (number == uid && !name.is_empty()).then(|| Clean::text(name))
+        })
+        .unwrap_or_else(|| crate::clean!("{uid}"))
+}
+
+/// `address:port` of the client, from `client port server port`.
+fn ssh_claim(claim: &[u8]) -> Option<Clean> {
+    let text = Clean::text(claim);
+    let mut words = text.as_str().split(' ');
+    let (address, port) = (words.next()?, words.next()?);
+    (!address.is_empty()).then(|| crate::clean!("{address}:{port}"))
+}
+
+fn tty() -> Option<Clean> {
+    let link = fs::read_link("/proc/self/fd/0").ok()?;
+    let name = link.to_str()?.strip_prefix("/dev/")?;
+    (name.starts_with("pts/") || name.starts_with("tty")).then(|| Clean::text(name))
+}
+
+fn line(path: &str) -> Clean {
+    Clean::text(fs::read(path).unwrap_or_default().trim_ascii())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_come_from_the_passwd_text_and_fall_back_to_the_number() {
+        let passwd = b"root:x:0:0::/root:/bin/sh\noncall:x:1000:1000::/home/oncall:/bin/sh\nbroken\n";
+        assert_eq!(name_of(passwd, 1000).as_str(), "oncall");
+        assert_eq!(name_of(passwd, 7).as_str(), "7");
+    }
+
+    #[test]
+    fn an_ssh_claim_is_the_client_alone() {
+        assert_eq!(ssh_claim(b"10.0.0.5 50222 10.0.0.9 22"), Some("10.0.0.5:50222".into()));
+        assert_eq!(ssh_claim(b""), None);
+    }
+
+    #[test]
+    fn this_host_has_a_name_and_a_boot() {
+        let host = Host::current();
+        assert!(!host.name.as_str().is_empty());
+        assert_eq!(host.boot_id.as_str().len(), 36);
+    }
+}

@@ -1,0 +1,185 @@
+//! Locks on targets that every login of this host shares (safety.md 4.3): never waited for, never stolen, the holder
+//! shown. A lock lives as long as its descriptor, so it ends with its process, however that ends.
+
+use super::{files, host};
+use crate::base::{Clean, Fault};
+use rustix::fs::{AtFlags, CWD, FlockOperation, Mode, OFlags, fchmod, flock, fstat, openat, statat};
+use rustix::io::Errno;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A lock that is ours until dropped.
+#[derive(Debug)]
+pub struct TargetLock {
+    path: PathBuf,
+    file: File,
+}
+
+/// Why a lock was not had.
+#[derive(Debug)]
+pub enum Refusal {
+    /// Somebody holds it: which process, as far as can be seen.
+    Held(Clean),
+    /// There is no place for locks.
+    Broken(Fault),
+}
+
+impl TargetLock {
+    /// Takes the lock of `target` in the first of `dirs` that can hold it.
+    ///
+    /// # Errors
+    /// Who holds it, or that no folder can hold a lock.
+    pub fn take(dirs: &[PathBuf], target: &str) -> Result<Self, Refusal> {
+        let mut last =
+            Fault::new("there is no folder for locks that all logins share.").hint("Create /run/lock (mode 1777).");
+        for dir in dirs {
+            let path = lock_path(dir, target);
+            match try_take(&path) {
+                Ok(Some(file)) => return Ok(Self { path, file }),
+                Ok(None) => {
+                    return Err(Refusal::Held(holder(&path).map_or_else(|| Clean::from("another process"), describe)));
+                }
+                Err(error) => last = files::fault("lock", &path, &error),
+            }
+        }
+        Err(Refusal::Broken(last))
+    }
+}
+
+impl Drop for TargetLock {
+    fn drop(&mut self) {
+        // While we hold it nobody else acts on this name; whoever opened it already will see that the name is gone.
+        let _best_effort = fs::remove_file(&self.path);
+        let _best_effort = flock(&self.file, FlockOperation::Unlock);
+    }
+}
+
+/// The lock file of `target` in `dir`.
+pub fn lock_path(dir: &Path, target: &str) -> PathBuf {
+    dir.join(format!("watchkeeper-{}", files::sha256(target.as_bytes())))
+}
+
+/// The process that holds the lock of `target` now, read without touching the lock.
+pub fn held_by(dirs: &[PathBuf], target: &str) -> Option<u32> {
+    dirs.iter().find_map(|dir| holder(&lock_path(dir, target)))
+}
+
+fn describe(pid: u32) -> Clean {
+    host::describe_process(pid).unwrap_or_else(|| crate::clean!("process {pid}"))
+}
+
+fn try_take(path: &Path) -> io::Result<Option<File>> {
+    // A few rounds: between open and lock the last holder may have removed the name.
+    for _ in 0..64 {
+        let file = open(path)?;
+        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(Errno::WOULDBLOCK) => return Ok(None),
+            Err(errno) => return Err(errno.into()),
+        }
+        let ours = fstat(&file)?;
+        match statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(named) if (named.st_dev, named.st_ino) == (ours.st_dev, ours.st_ino) => return Ok(Some(file)),
+            Ok(_) | Err(Errno::NOENT) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Ok(None)
+}
+
+/// Created exclusively, else opened read-only: a sticky shared folder refuses `O_CREAT` on another's file.
+fn open(path: &Path) -> io::Result<File> {
+    let common = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    for _ in 0..64 {
+        match openat(CWD, path, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | common, Mode::from_raw_mode(0o644)) {
+            Ok(fd) => {
+                fchmod(&fd, Mode::from_raw_mode(0o644))?;
+                return Ok(File::from(fd));
+            }
+            Err(Errno::EXIST) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        match openat(CWD, path, OFlags::RDONLY | common, Mode::empty()) {
+            Ok(fd) => return Ok(File::from(fd)),
+            Err(Errno::NOENT) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+    Err(Errno::BUSY.into())
+}
+
+/// From `/proc/locks`: `1: FLOCK  ADVISORY  WRITE 4711 00:1a:5678 0 EOF`.
+fn holder(path: &Path) -> Option<u32> {
+    let stat = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    find_holder(&fs::read_to_string("/proc/locks").ok()?, stat.st_dev, stat.st_ino)
+}
+
+fn find_holder(table: &str, dev: u64, ino: u64) -> Option<u32> {
+    let device = format!("{:02x}:{:02x}", rustix::fs::major(dev), rustix::fs::minor(dev));
+    let rows = table.lines().filter_map(|row| {
+        let mut words = row.split_whitespace().skip(1);
+        let (kind, _, _, pid, file) = (words.next()?, words.next()?, words.next()?, words.next()?, words.next()?);
+        let (on, inode) = file.rsplit_once(':')?;
+        (kind == "FLOCK" && inode.parse() == Ok(ino)).then_some((on, pid.parse::<u32>().ok()?))
+    });
+    let rows: Vec<(&str, u32)> = rows.collect();
+    // Some file systems show another device there than `stat` does; then the inode alone must be unambiguous.
+    match rows.iter().find(|(on, _)| *on == device) {
+        Some((_, pid)) => Some(*pid),
+        None => match rows.as_slice() {
+            [(_, pid)] => Some(*pid),
+            _ => None,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_is_had_once_names_its_holder_and_leaves_no_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let dirs = [dir.path().to_owned()];
+        let lock = TargetLock::take(&dirs, "file:/x").unwrap();
+        assert_eq!(held_by(&dirs, "file:/x"), Some(std::process::id()));
+        let Err(Refusal::Held(who)) = TargetLock::take(&dirs, "file:/x") else { panic!("had twice") };
+        assert!(who.as_str().contains(&std::process::id().to_string()), "{who}");
+        assert!(TargetLock::take(&dirs, "file:/y").is_ok());
+        drop(lock);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        assert!(TargetLock::take(&dirs, "file:/x").is_ok());
+    }
+
+    #[test]
+    fn sixteen_racers_never_hold_it_together() {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        let dir = tempfile::tempdir().unwrap();
+        let dirs = [dir.path().to_owned()];
+        let (inside, had) = (AtomicU32::new(0), AtomicU32::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        if let Ok(lock) = TargetLock::take(&dirs, "t") {
+                            assert_eq!(inside.fetch_add(1, Ordering::SeqCst), 0);
+                            had.fetch_add(1, Ordering::SeqCst);
+                            inside.fetch_sub(1, Ordering::SeqCst);
+                            drop(lock);
+                        }
+                    }
+                });
+            }
+        });
+        assert!(had.load(Ordering::SeqCst) > 0);
+    }
+
+    #[test]
+    fn the_table_of_locks_is_read_by_device_and_inode() {
+        let table = "1: POSIX  ADVISORY  WRITE 10 00:1a:77 0 EOF\n2: FLOCK  ADVISORY  WRITE 11 00:1b:77 0 EOF\n3: FLOCK  ADVISORY  WRITE 12 00:1a:77 0 EOF\n";
+        let dev = rustix::fs::makedev(0, 0x1a);
+        assert_eq!(find_holder(table, dev, 77), Some(12));
+        assert_eq!(find_holder(table, dev, 78), None);
+    }
+}

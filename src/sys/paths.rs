@@ -1,0 +1,63 @@
+//! Where our own files live (design.md §4): state, sockets, and the locks that all logins share.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// The state folder of this login: `/var/lib/watchkeeper` as root, else under `XDG_STATE_HOME` or `~/.local/state`.
+/// `None` when neither is known: then nothing can be recorded, so nothing may act.
+pub fn state_dir() -> Option<PathBuf> {
+    state_dir_of(rustix::process::geteuid().is_root(), &|name| std::env::var_os(name))
+}
+
+/// [`state_dir`] for a given login and environment.
+pub fn state_dir_of(root: bool, lookup: &dyn Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    if root {
+        return Some(PathBuf::from("/var/lib/watchkeeper"));
+    }
+    let absolute = |name: &str| lookup(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_STATE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
+        .map(|base| base.join("watchkeeper"))
+}
+
+/// The folder for sockets of this login.
+pub fn runtime_dir() -> Option<PathBuf> {
+    std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+/// Folders for target locks, best first: the one that every login of this host shares, then this login's own, and
+/// `/tmp` for bare containers that have neither.
+pub fn lock_dirs() -> Vec<PathBuf> {
+    [Some(PathBuf::from("/run/lock")), runtime_dir(), Some(PathBuf::from("/tmp"))]
+        .into_iter()
+        .flatten()
+        .filter(|path| path.is_dir())
+        .collect()
+}
+
+/// The journal's folder in a state folder.
+pub fn journal_dir(state: &Path) -> PathBuf {
+    state.join("journal")
+}
+
+/// The folder of all action runs in a state folder.
+pub fn actions_dir(state: &Path) -> PathBuf {
+    state.join("actions")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_state_folder_follows_the_login_and_never_a_relative_path() {
+        let env = |pairs: &'static [(&str, &str)]| {
+            move |name: &str| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
+        };
+        let of = |root, pairs| state_dir_of(root, &env(pairs));
+        assert_eq!(of(true, &[]), Some("/var/lib/watchkeeper".into()));
+        assert_eq!(of(false, &[("HOME", "/home/a")]), Some("/home/a/.local/state/watchkeeper".into()));
+        assert_eq!(of(false, &[("HOME", "/h"), ("XDG_STATE_HOME", "/s")]), Some("/s/watchkeeper".into()));
+        assert_eq!(of(false, &[("XDG_STATE_HOME", "here")]), None);
+    }
+}

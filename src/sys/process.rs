@@ -1,0 +1,117 @@
+//! Starts a process that outlives us: own session, no terminal, nothing inherited but what is declared (safety.md 4.3).
+
+use crate::base::Fault;
+use rustix::process::{Resource, Rlimit, setrlimit, setsid, umask};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// What to start, and all that it may know.
+#[derive(Clone, Debug)]
+pub struct Detached {
+    /// Absolute path of the program; `None` is our own image, even when its file was replaced since.
+    pub program: Option<PathBuf>,
+    /// Its arguments.
+    pub args: Vec<OsString>,
+    /// Its whole environment besides PATH, LANG and TERM.
+    pub env: Vec<(OsString, OsString)>,
+}
+
+/// Starts it as a grandchild in its own session, with `/` as its folder, umask 077, no core dumps, standard input
+/// and output on `/dev/null`, standard error to `errors`. Returns when the program runs.
+///
+/// # Errors
+/// When it cannot be started, with the system's reason.
+pub fn spawn_detached(what: &Detached, errors: File) -> Result<(), Fault> {
+    let program = what.program.clone().unwrap_or_else(|| PathBuf::from("/proc/self/exe"));
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that starts processes that outlive us")]
+    let mut command = Command::new(&program);
+    command
+        .arg0("watchkeeper")
+        .args(&what.args)
+        .env_clear()
+        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+        .env("LANG", "C.UTF-8")
+        .env("TERM", "dumb")
+        .envs(what.env.iter().map(|(name, value)| (name, value)))
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::from(errors));
+    #[expect(unsafe_code, reason = "the detaching happens between fork and exec")]
+    // SAFETY: `detach` makes only async-signal-safe calls and allocates nothing.
+    unsafe {
+        command.pre_exec(detach);
+    }
+    let started = command.spawn().and_then(|mut child| child.wait());
+    match started {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(Fault::new(format!("the runner could not be detached: {status}."))),
+        Err(error) => Err(Fault::new(format!("cannot start {}: {error}.", program.display()))),
+    }
+}
+
+/// In the child: leave the session, fork once more so that no terminal can ever be had, keep no descriptor.
+fn detach() -> io::Result<()> {
+    setsid()?;
+    #[expect(unsafe_code, reason = "there is no safe fork")]
+    // SAFETY: between fork and exec of a child with one thread; the parent leaves at once.
+    match unsafe { libc::fork() } {
+        -1 => return Err(io::Error::last_os_error()),
+        0 => {}
+        _ => {
+            #[expect(unsafe_code, reason = "no exit handler of the console may run here")]
+            // SAFETY: ends this process at once.
+            unsafe {
+                libc::_exit(0)
+            }
+        }
+    }
+    umask(rustix::fs::Mode::from_raw_mode(0o077));
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    default_signals();
+    close_on_exec();
+    Ok(())
+}
+
+/// Whatever the console ignores, the runner takes by default, except a hang-up, which is never meant for it.
+fn default_signals() {
+    for signal in 1..=64 {
+        let how = if signal == libc::SIGHUP { libc::SIG_IGN } else { libc::SIG_DFL };
+        #[expect(unsafe_code, reason = "signal dispositions outlive exec")]
+        // SAFETY: async-signal-safe; numbers that do not exist are refused by the call.
+        unsafe {
+            libc::signal(signal, how);
+        }
+    }
+}
+
+/// Every descriptor but the standard three ends at exec (the one that reports a failed exec does so already).
+fn close_on_exec() {
+    #[expect(unsafe_code, reason = "close_range has no safe wrapper here")]
+    // SAFETY: only sets flags on descriptors.
+    let done = unsafe { libc::syscall(libc::SYS_close_range, 3_u32, u32::MAX, 4_u32) };
+    if done == 0 {
+        return;
+    }
+    for fd in 3..4_096 {
+        #[expect(unsafe_code, reason = "a kernel without close_range")]
+        // SAFETY: only sets a flag; closed numbers are refused by the call.
+        unsafe {
+            libc::fcntl(fd, libc::F_SETFD, libc::FD_CLOEXEC);
+        }
+    }
+}
+
+/// Our own process number.
+pub fn pid() -> u32 {
+    std::process::id()
+}
+
+/// These variables of our own environment, where set: what a detached process may be told.
+pub fn inherited(names: &[&str]) -> Vec<(OsString, OsString)> {
+    names.iter().filter_map(|name| std::env::var_os(name).map(|value| (OsString::from(name), value))).collect()
+}

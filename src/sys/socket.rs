@@ -1,0 +1,22 @@
+//! Connecting to a Unix socket within a time limit.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+
+/// Connects within `limit`. A connect waits on a full backlog and has no timeout of its own, so a thread takes the risk;
+/// it ends with the process at the latest.
+///
+/// # Errors
+/// The system's, or that the limit has passed.
+pub fn connect(path: &Path, limit: Duration) -> io::Result<UnixStream> {
+    let (reply, answer) = sync_channel(1);
+    let target = path.to_owned();
+    std::thread::Builder::new().name("connect".to_owned()).spawn(move || {
+        // Whoever asked may have given up.
+        let _gone = reply.try_send(UnixStream::connect(target));
+    })?;
+    answer.recv_timeout(limit).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}

@@ -1,0 +1,103 @@
+//! `host`: the machine in one line.
+
+use super::{Kind, Place};
+use crate::app::{Model, Pane};
+use crate::base::time::Age;
+use crate::base::{Body, Clean, Fault, Freshness, Reading, Unit};
+use crate::clean;
+use crate::config::Intent;
+use crate::rules::Bands;
+use crate::ui::metric_pane::Row;
+use crate::ui::paint::{Painter, Piece};
+use crate::ui::value;
+use core::time::Duration;
+use ratatui::layout::Rect;
+
+/// The kind.
+pub struct Host;
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    cpu: Option<Bands>,
+    memory: Option<Bands>,
+    swap: Option<Bands>,
+    disk: Option<Bands>,
+    pressure: Option<Bands>,
+}
+
+impl Kind for Host {
+    fn name(&self) -> &'static str {
+        "host"
+    }
+
+    fn about(&self) -> &'static str {
+        "the machine in one line; bands (ratios) for `cpu`, `memory`, `swap`, `disk` and `pressure`"
+    }
+
+    fn place(&self) -> Place {
+        Place::Strip
+    }
+
+    fn build(&self, title: &Clean, body: &Body) -> Result<Pane, Fault> {
+        let table: Table = body.read()?;
+        let row = |label: &'static str, query: &str, unit, bands| {
+            Row { label: label.into(), query: query.to_owned(), unit, of: None, bands }.metric(body)
+        };
+        Ok(Pane {
+            kind: self.name(),
+            title: title.clone(),
+            headline: None,
+            beside: vec![
+                row("cpu", "watchkeeper_host_cpu_busy_ratio", Unit::Ratio, table.cpu)?,
+                row("mem", "watchkeeper_host_memory_used_ratio", Unit::Ratio, table.memory)?,
+                row("swap", "watchkeeper_host_swap_used_ratio", Unit::Ratio, table.swap)?,
+                row("disk", "watchkeeper_host_filesystem_used_ratio", Unit::Ratio, table.disk)?,
+                row("load", "node_load1", Unit::Count, None)?,
+                row("psi", "watchkeeper_host_pressure_ratio", Unit::Ratio, table.pressure)?,
+            ],
+            action: None,
+            log: None,
+            chart: Vec::new(),
+        })
+    }
+
+    fn draw(&self, paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, focused: bool) {
+        let oldest = pane.metrics().filter_map(|metric| match metric.shown.reading {
+            Reading::Value { seen, .. } => Some((model.now.mono.since(seen), metric.shown.freshness(model.now.mono))),
+            _ => None,
+        });
+        let (age, shared) = oldest.max().unwrap_or((Duration::ZERO, Freshness::Live));
+        let age = match shared {
+            Freshness::Late => clean!("LATE {}", Age(age)),
+            _ => clean!("{}", Age(age)),
+        };
+        let age = [paint.piece(age, if shared == Freshness::Live { Intent::Muted } else { Intent::Stale })];
+        let room = area.width - paint.width(&age) - 2;
+        // Two columns between values where there is room, else one.
+        let mut pieces = pieces_of(paint, pane, model, focused, (shared, "  "));
+        if paint.width(&pieces) > room {
+            pieces = pieces_of(paint, pane, model, focused, (shared, " "));
+        }
+        paint.line((area.x, area.y), room, &pieces);
+        paint.right(area.right() - 1, area.x, area.y, &age);
+    }
+}
+
+fn pieces_of<'a>(
+    paint: &Painter<'_>,
+    pane: &'a Pane,
+    model: &Model,
+    focused: bool,
+    (shared, gap): (Freshness, &'static str),
+) -> Vec<Piece<'a>> {
+    let mut pieces = vec![
+        paint.piece(if focused { "▸" } else { " " }, Intent::Focus),
+        paint.piece(&pane.title, if focused { Intent::Focus } else { Intent::Title }),
+    ];
+    for metric in &pane.beside {
+        pieces.push(paint.piece(gap, Intent::Text));
+        pieces.extend(value::detail(paint, metric, model.now, shared));
+    }
+    pieces
+}

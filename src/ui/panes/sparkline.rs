@@ -1,0 +1,57 @@
+//! `sparkline`: any series with its recent course and further values beside it.
+
+use super::{Kind, Place};
+use crate::app::{Model, Pane};
+use crate::base::{Body, Clean, Fault, Unit};
+use crate::rules::Bands;
+use crate::ui::metric_pane::{self, Row};
+use crate::ui::paint::Painter;
+use ratatui::layout::Rect;
+use std::sync::Arc;
+
+/// The kind.
+pub struct Sparkline;
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    query: String,
+    #[serde(default)]
+    unit: Unit,
+    bands: Option<Bands>,
+    #[serde(default)]
+    beside: Vec<Row>,
+    action: Option<Arc<str>>,
+}
+
+impl Kind for Sparkline {
+    fn name(&self) -> &'static str {
+        "sparkline"
+    }
+
+    fn about(&self) -> &'static str {
+        "a series with its recent course; `query`, `unit`, `bands`, `beside`, `action`"
+    }
+
+    fn place(&self) -> Place {
+        Place::Grid
+    }
+
+    fn build(&self, title: &Clean, body: &Body) -> Result<Pane, Fault> {
+        let table: Table = body.read()?;
+        let headline = Row { label: title.clone(), query: table.query, unit: table.unit, of: None, bands: table.bands };
+        Ok(Pane {
+            kind: self.name(),
+            title: title.clone(),
+            headline: Some(headline.metric(body)?),
+            beside: table.beside.iter().map(|row| row.metric(body)).collect::<Result<_, _>>()?,
+            action: table.action,
+            log: None,
+            chart: Vec::new(),
+        })
+    }
+
+    fn draw(&self, paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, focused: bool) {
+        metric_pane::draw(paint, area, pane, model, focused);
+    }
+}

@@ -1,0 +1,167 @@
+//! How a value is said: number with unit, level word, age. Unknown, stale, not supported and zero look different.
+
+use super::paint::{Painter, Piece};
+use crate::app::{Metric, Shown};
+use crate::base::time::{Age, Span};
+use crate::base::{Clean, Freshness, Level, Now, Reading, Unknown, Wall};
+use crate::clean;
+use crate::config::Intent;
+use unicode_segmentation::UnicodeSegmentation;
+use unicode_width::UnicodeWidthStr;
+
+/// `14.2 µs CRITICAL 1s`, `— STALE 41s`, `? UNKNOWN`, `not supported`.
+pub fn headline<'a>(paint: &Painter<'_>, metric: &Metric, now: Now) -> Vec<Piece<'a>> {
+    let shown = &metric.shown;
+    match &shown.reading {
+        Reading::NotSupported => vec![paint.piece("not supported", Intent::Muted)],
+        Reading::Unknown(_) => vec![paint.piece("? UNKNOWN", Intent::Unknown)],
+        Reading::Value { value, seen, .. } => {
+            let age = clean!(" {:>3}", Age(now.mono.since(*seen)).to_string());
+            let freshness = shown.freshness(now.mono);
+            if freshness >= Freshness::Stale {
+                return vec![paint.piece("— STALE", Intent::Stale), paint.piece(age, Intent::Stale)];
+            }
+            let level = shown.level_now(now.mono);
+            let mut pieces = vec![paint.piece(number(metric, *value), strong(level))];
+            if metric.bands.is_some() {
+                pieces.push(paint.piece(" ", Intent::Text));
+                pieces.push(paint.piece(level.word(), Intent::of(level)));
+            }
+            if freshness == Freshness::Late {
+                pieces.push(paint.piece(" LATE", Intent::Stale));
+            }
+            pieces.push(paint.piece(age, Intent::Muted));
+            pieces
+        }
+    }
+}
+
+/// `memory 23.1 / 24.0 GiB WARN`; LATE and its age only where the pane as a whole, at `shared`, is fresher.
+pub fn detail<'a>(paint: &Painter<'_>, metric: &'a Metric, now: Now, shared: Freshness) -> Vec<Piece<'a>> {
+    let shown = &metric.shown;
+    let mut pieces = vec![paint.piece(&metric.label, Intent::Muted), paint.piece(" ", Intent::Muted)];
+    match (&shown.reading, shown.freshness(now.mono)) {
+        (Reading::NotSupported, _) => pieces.push(paint.piece("none", Intent::Muted)),
+        (Reading::Unknown(_), _) => pieces.push(paint.piece("?", Intent::Unknown)),
+        (Reading::Value { seen, .. }, Freshness::Stale | Freshness::Failed | Freshness::Unknown) => {
+            pieces.push(paint.piece(clean!("— STALE {}", Age(now.mono.since(*seen))), Intent::Stale));
+        }
+        (Reading::Value { value, seen, .. }, freshness) => {
+            let level = shown.level_now(now.mono);
+            pieces.push(paint.piece(number(metric, *value), strong(level)));
+            if metric.bands.is_some() {
+                pieces.push(paint.piece(" ", Intent::Text));
+                pieces.push(paint.piece(level.short(), Intent::of(level)));
+            }
+            if freshness > shared {
+                pieces.push(paint.piece(clean!(" LATE {}", Age(now.mono.since(*seen))), Intent::Stale));
+            }
+        }
+    }
+    if let Some(which) = &shown.which {
+        pieces.push(paint.piece(" ", Intent::Muted));
+        pieces.push(paint.piece(which, Intent::Muted));
+    }
+    pieces
+}
+
+/// Why the headline has no value to show, as a sentence; `None` while it has one.
+pub fn absence(metric: &Metric, now: Now) -> Option<Clean> {
+    let shown = &metric.shown;
+    match &shown.reading {
+        Reading::NotSupported => Some(Clean::text("This host does not offer it.")),
+        Reading::Unknown(Unknown::NotYet) => Some(Clean::text("Waiting for the first answer.")),
+        Reading::Unknown(Unknown::NoSuchSeries) => Some(Clean::text("No sampler gives this series.")),
+        Reading::Unknown(Unknown::Failed(why) | Unknown::NotPermitted(why)) => {
+            Some(with_retry(why.as_str(), shown, now))
+        }
+        Reading::Value { value, seen, failing, .. } if shown.freshness(now.mono) >= Freshness::Stale => {
+            let age = now.mono.since(*seen);
+            let at = Wall(now.wall.0.saturating_sub(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX)));
+            let why = failing.as_ref().map_or("no answer since.", Clean::as_str);
+            Some(with_retry(&format!("last {} at {}; {why}", number(metric, *value), at.hms()), shown, now))
+        }
+        Reading::Value { .. } => None,
+    }
+}
+
+fn with_retry(why: &str, shown: &Shown, now: Now) -> Clean {
+    match shown.next_attempt {
+        Some(next) if next > now.mono => clean!("{why} Next try in {}.", Age(next.since(now.mono))),
+        _ => Clean::text(why),
+    }
+}
+
+/// Number and unit, with its total when there is one; a shared unit is said once.
+fn number(metric: &Metric, value: f64) -> Clean {
+    let Some(total) = metric.shown.of else { return Clean::text(metric.unit.show(value)) };
+    let ((part, sign), (whole, total_sign)) = (metric.unit.parts(value), metric.unit.parts(total));
+    if sign == total_sign { clean!("{part} / {whole} {sign}") } else { clean!("{part} {sign} / {whole} {total_sign}") }
+}
+
+fn strong(level: Level) -> Intent {
+    match level {
+        Level::Warning | Level::Critical => Intent::of(level),
+        _ => Intent::Value,
+    }
+}
+
+/// `2:41` since a moment.
+pub fn since(now: Now, then: Now) -> Clean {
+    clean!("{}", Span(now.mono.since(then.mono)))
+}
+
+/// Breaks a text into at most `lines` lines of `width` columns, at spaces where it can; the rest stays on the last.
+/// A word wider than a line is broken: nothing of a path may be lost.
+pub fn wrap(text: &Clean, width: u16, lines: usize) -> Vec<Clean> {
+    let width = usize::from(width.max(1));
+    let mut out: Vec<String> = vec![String::new()];
+    for word in text.as_str().split(' ') {
+        for (at, part) in parts(word, width).into_iter().enumerate() {
+            let full = out.len() >= lines;
+            let Some(line) = out.last_mut() else { break };
+            let gap = usize::from(at == 0 && !line.is_empty());
+            if line.is_empty() || full || line.width() + gap + part.width() <= width {
+                line.push_str(if gap == 1 { " " } else { "" });
+                line.push_str(&part);
+            } else {
+                out.push(part);
+            }
+        }
+    }
+    out.into_iter().map(Clean::text).collect()
+}
+
+/// A word in pieces that each fit a line.
+fn parts(word: &str, width: usize) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    for grapheme in word.graphemes(true) {
+        match parts.last_mut() {
+            Some(part) if part.is_empty() || part.width() + grapheme.width() <= width => part.push_str(grapheme),
+            _ => parts.push(grapheme.to_owned()),
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_breaks_at_spaces_and_keeps_all_its_words() {
+        let text = Clean::text("connection refused by 127.0.0.1:6379, next try in 8s");
+        let lines = wrap(&text, 22, 2);
+        assert_eq!(lines[0].as_str(), "connection refused by");
+        assert_eq!(lines[1].as_str(), "127.0.0.1:6379, next try in 8s");
+    }
+
+    #[test]
+    fn a_path_wider_than_the_line_is_broken_and_loses_nothing() {
+        let path = "/var/lib/watchkeeper/actions/01M7Y7877V3T34XY8C9E0VN/backup/production.toml";
+        let lines = wrap(&clean!("put back {path} then restart"), 30, 8);
+        assert!(lines.iter().all(|line| line.as_str().len() <= 30), "{lines:?}");
+        let joined: String = lines.iter().map(Clean::as_str).collect();
+        assert!(joined.contains(path), "{lines:?}");
+    }
+}

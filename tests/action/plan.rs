@@ -1,0 +1,128 @@
+//! From a profile's table to a plan: what it says, what it refuses, what makes it heavier.
+
+use crate::support::{Scene, Store, Temper, plan};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::time::Duration;
+use watchkeeper::action::lifecycle::Earlier;
+use watchkeeper::action::plan::{Danger, Plan};
+use watchkeeper::action::queries::queries;
+use watchkeeper::base::Body;
+
+#[test]
+fn a_plan_says_where_what_and_on_what_it_rests() {
+    let scene = Scene::new(Temper::Restarts);
+    let plan = scene.plan();
+    let text = |rows: &[watchkeeper::base::Clean]| rows.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let config = scene.config().display().to_string();
+    let lines = text(&plan.what.lines);
+    assert_eq!(lines[..2], [config.clone(), "performance.batch_size   1024 → 512".into()]);
+    assert!(lines[2].starts_with("then  restart inference  through /"), "{}", lines[2]);
+    assert_eq!(text(&plan.hits), ["1 file, 1 unit, about 2 s without service", "inference restarted 0 times so far"]);
+    let based: Vec<String> = plan.based_on.iter().map(|row| format!("{} = {}", row.label, row.value)).collect();
+    assert_eq!(based, ["performance.batch_size = 1024", "inference running = process 4000", "GPU memory = 23.1 GiB"]);
+    assert!(plan.undo.to_string().starts_with("put back the backup "), "{}", plan.undo);
+    assert_eq!((plan.danger, plan.expected()), (Danger::C2, "reduce"));
+    let judging = plan.judging.as_ref().unwrap();
+    assert_eq!((judging.checks[0].before, judging.traffic.before), (Some(14.2e-6), Some(100.0)));
+    assert_eq!(plan.queries().len(), 3);
+    assert_eq!(scene.content(), crate::support::CONFIG, "planning changes nothing");
+}
+
+#[test]
+fn the_digest_holds_everything_but_id_and_time_and_survives_the_file() {
+    let scene = Scene::new(Temper::Restarts);
+    let plan = scene.plan();
+    let again = scene.plan();
+    assert_ne!(plan.id, again.id);
+    let back: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
+    assert_eq!(back.digest(), plan.digest());
+    assert_eq!(back, plan);
+    let mut changed = plan.clone();
+    changed.judging.as_mut().unwrap().checks[0].before = Some(14.200_000_1e-6);
+    assert_ne!(changed.digest(), plan.digest());
+}
+
+#[test]
+fn what_is_not_as_declared_is_refused_before_any_prompt() {
+    let scene = Scene::new(Temper::Restarts);
+    let profile = scene.profile();
+    let fault = |from: &str, to: &str| {
+        let text = profile.replace(from, to);
+        assert_ne!(text, profile, "{from}");
+        scene.prepare(&text, &Store::default(), &[]).expect_err(to).to_string()
+    };
+    for (from, to, says) in [
+        ("from = 1024", "from = 2048", "`performance.batch_size` is 1024, not 2048 as the action expects."),
+        ("to = 512", "to = 1024", "would not change"),
+        ("to = 512", "to = \"512\"", "change its type"),
+        ("performance.batch_size", "performance.batch", "there is no value"),
+        ("production.toml", "missing.toml", "No such file"),
+        ("unit = \"inference\"", "unit = \"-x\"", "no unit name"),
+        ("unit = \"inference\"", "unit = \"a\\nb\"", "no unit name"),
+        ("unit = \"inference\"", "unit = \"other\"", "is not running"),
+        ("supervisor.sock", "nobody.sock", "cannot reach the manager"),
+        ("verb = \"reduce\"", "verb = \"y\"", "cannot be the verb"),
+        ("traffic = \"steps_total\"", "", "needs `traffic`"),
+        ("verify_within = \"60s\"", "verify_within = \"soon\"", "no duration"),
+        ("support = \"L1\"", "suport = \"L1\"", "unknown key `suport`. Did you mean `support`?"),
+        ("DCGM_FI_DEV_FB_USED", "NO_SUCH", "no series matches"),
+    ] {
+        let said = fault(from, to);
+        assert!(said.contains(says), "{to}: {said}");
+    }
+    let old = Store { age: Duration::from_secs(41), ..Store::default() };
+    let said = scene.prepare(&profile, &old, &[]).unwrap_err().to_string();
+    assert!(said.contains("GPU memory is 41.0 s old"), "{said}");
+}
+
+#[test]
+fn what_a_plan_looks_at_is_known_beforehand() {
+    let scene = Scene::new(Temper::Restarts);
+    let body = Body::parse("p.toml", &scene.profile()).unwrap();
+    assert_eq!(queries(&body), scene.plan().queries());
+    let profile = scene.profile();
+    let blind = profile.lines().filter(|line| !line.contains("verify") && !line.contains("expect") && *line != "]");
+    let said = scene.prepare(&blind.collect::<Vec<_>>().join("\n"), &Store::default(), &[]).unwrap_err().to_string();
+    assert!(said.contains("`based_on` needs `verify`"), "{said}");
+}
+
+#[test]
+fn links_are_refused() {
+    let scene = Scene::new(Temper::Restarts);
+    let real = scene.dir.path().join("real.toml");
+    fs::rename(scene.config(), &real).unwrap();
+    symlink(&real, scene.config()).unwrap();
+    let said = scene.prepare(&scene.profile(), &Store::default(), &[]).unwrap_err().to_string();
+    assert!(said.contains("symbolic link"), "{said}");
+    fs::remove_file(scene.config()).unwrap();
+    fs::hard_link(&real, scene.config()).unwrap();
+    let said = scene.prepare(&scene.profile(), &Store::default(), &[]).unwrap_err().to_string();
+    assert!(said.contains("2 hard links"), "{said}");
+}
+
+#[test]
+fn the_third_in_ten_minutes_is_heavier_and_shows_the_earlier_ones() {
+    let scene = Scene::new(Temper::Restarts);
+    let earlier = |plan: Plan| Earlier { plan, end: None };
+    let two = [earlier(scene.plan()), earlier(scene.plan())];
+    let plan3 = scene.prepare(&scene.profile(), &Store::default(), &two).unwrap();
+    assert_eq!(plan3.danger, Danger::C3);
+    assert_eq!(plan3.raised[0].as_str(), "number 3 of its kind in 10 minutes: not ended, not ended");
+    assert_eq!(plan3.expected(), "gpu-07/production.toml");
+    let others = [earlier(scene.plan()), earlier(plan(Danger::C2))];
+    assert_eq!(scene.prepare(&scene.profile(), &Store::default(), &others).unwrap().danger, Danger::C2);
+}
+
+#[test]
+fn danger_is_raised_never_lowered() {
+    let scene = Scene::new(Temper::Restarts);
+    let light = scene.profile().replace("danger = \"C2\"", "danger = \"C1\"");
+    assert_eq!(scene.prepare(&light, &Store::default(), &[]).unwrap().danger, Danger::C2);
+    let strange = scene.dir.path().join("prod uction.toml");
+    fs::rename(scene.config(), &strange).unwrap();
+    let profile = scene.profile().replace("/production.toml", "/prod uction.toml");
+    let plan = scene.prepare(&profile, &Store::default(), &[]).unwrap();
+    assert_eq!(plan.danger, Danger::C3);
+    assert!(plan.expected().contains("<U+0020>"), "{}", plan.expected());
+}

@@ -1,0 +1,400 @@
+//! The runner: what it refuses, how it ends, and that it ends whatever becomes of its console.
+
+use crate::support::{CONFIG, Deed, Manager, Scene, Script, Stepped, Temper, Twin, accepted};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use watchkeeper::action::act::Probe;
+use watchkeeper::action::kinds::Settled;
+use watchkeeper::action::launch::Launcher;
+use watchkeeper::action::lifecycle::{End, Outcome, Progress, Run, State};
+use watchkeeper::action::plan::Plan;
+use watchkeeper::action::prompt::Acceptance;
+use watchkeeper::action::recover::{Standing, unresolved};
+use watchkeeper::action::verify::Seen;
+use watchkeeper::base::Clock;
+use watchkeeper::journal;
+use watchkeeper::roles::runner;
+use watchkeeper::sys::clock::RealClock;
+use watchkeeper::sys::lock::TargetLock;
+use watchkeeper::sys::paths::{journal_dir, lock_dirs};
+
+/// Runs a plan in this process, in stepped time.
+fn carry(run: &Run, twin: Twin, deed: Option<Deed>) -> u8 {
+    let clock = Arc::new(Stepped::default());
+    let shared: Arc<dyn Clock> = clock.clone();
+    let deeds = Arc::new(Mutex::new(deed.into_iter().collect()));
+    runner::main(run.dir(), &shared, |_| Ok(Box::new(Script { clock, twin, deeds })))
+}
+
+fn order(scene: &Scene, plan: Plan) -> Run {
+    let run = Run::of(&scene.state(), plan.id);
+    run.write_order(&accepted(plan)).unwrap();
+    run
+}
+
+fn end(run: &Run) -> End {
+    run.read().unwrap().unwrap().end.unwrap()
+}
+
+/// The events of the journal, in order.
+fn events(scene: &Scene) -> Vec<String> {
+    let verdict = journal::verify(&journal_dir(&scene.state())).unwrap();
+    assert!(verdict.intact(), "{verdict:?}");
+    let text = fs::read_to_string(journal_dir(&scene.state()).join("00000001.jsonl")).unwrap();
+    let event =
+        |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap()["ev"].as_str().unwrap().to_owned();
+    text.lines().map(event).collect()
+}
+
+#[test]
+fn a_plan_is_carried_out_verified_and_recorded() {
+    let scene = Scene::new(Temper::Restarts);
+    let run = order(&scene, scene.plan());
+    assert_eq!(carry(&run, Twin::new(scene.config()), None), 0);
+    let progress = run.read().unwrap().unwrap();
+    let end = progress.end.clone().unwrap();
+    assert_eq!((end.outcome, end.executed, progress.state), (Outcome::Succeeded, true, State::Over));
+    assert_eq!(scene.content(), CONFIG.replace("1024", "512"));
+    assert_eq!(fs::read_to_string(run.backup_dir().join("production.toml")).unwrap(), CONFIG);
+    let latency = &progress.comparisons[0];
+    assert_eq!((latency.before, latency.after, latency.met), (Some(14.2e-6), Some(9.1e-6), Some(true)));
+    assert_eq!(events(&scene), ["journal.open", "action.intent", "action.outcome"]);
+    let said: Vec<String> = progress.steps.iter().map(|step| step.what.to_string()).collect();
+    assert_eq!(
+        said[..4],
+        [
+            "target locked, plan taken over",
+            "everything is as the plan says",
+            "backup written and read back",
+            "intent recorded"
+        ]
+    );
+    assert!(said[5].contains("inference restarted as process 4001"), "{said:?}");
+}
+
+#[test]
+fn a_plan_is_carried_out_once() {
+    let scene = Scene::new(Temper::Restarts);
+    let run = order(&scene, scene.plan());
+    assert_eq!(carry(&run, Twin::new(scene.config()), None), 0);
+    let told = run.read().unwrap();
+    fs::write(scene.config(), CONFIG).unwrap();
+    assert_eq!(carry(&run, Twin::new(scene.config()), None), 3);
+    assert_eq!(run.read().unwrap(), told, "the first runner's status stays");
+    assert_eq!(scene.content(), CONFIG);
+    assert!(Run::of(&scene.state(), scene.plan().id).write_order(&run.read_order().unwrap()).is_ok());
+    assert!(run.write_order(&run.read_order().unwrap()).is_err(), "a plan is handed over once");
+}
+
+#[test]
+fn whatever_changed_since_the_plan_is_a_refusal_that_says_what() {
+    type Change = fn(&Scene);
+    let cases: [(&str, Change); 5] = [
+        ("content changed", |scene| fs::write(scene.config(), format!("{CONFIG}# by hand\n")).unwrap()),
+        ("replaced by another file", |scene| {
+            let other = scene.dir.path().join("other");
+            fs::write(&other, CONFIG).unwrap();
+            fs::rename(other, scene.config()).unwrap();
+        }),
+        ("owner or mode changed", |scene| {
+            let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+            fs::set_permissions(scene.config(), mode).unwrap();
+        }),
+        ("restarted meanwhile (process 4000 → 4001)", |scene| {
+            scene.manager.restarts.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        }),
+        ("No such file", |scene| fs::remove_file(scene.config()).unwrap()),
+    ];
+    for (says, change) in cases {
+        let scene = Scene::new(Temper::Restarts);
+        let run = order(&scene, scene.plan());
+        change(&scene);
+        let before = fs::read(scene.config()).ok();
+        assert_eq!(carry(&run, Twin::new(scene.config()), None), 3, "{says}");
+        let end = end(&run);
+        assert_eq!((end.outcome, end.executed), (Outcome::Refused, false));
+        assert!(end.reason.as_str().contains(says), "{}", end.reason);
+        assert_eq!(fs::read(scene.config()).ok(), before);
+        assert_eq!(events(&scene), ["journal.open", "action.refused"]);
+    }
+}
+
+#[test]
+fn a_change_after_the_last_look_still_stops_the_edit() {
+    let scene = Scene::new(Temper::Restarts);
+    let run = order(&scene, scene.plan());
+    let config = scene.config();
+    let deed = Box::new(move || fs::write(config, "[performance]\nbatch_size = 1024\n").unwrap());
+    assert_eq!(carry(&run, Twin::new(scene.config()), Some(deed)), 3);
+    assert!(end(&run).reason.as_str().contains("no longer the file of the plan"), "{}", end(&run).reason);
+    assert_eq!(scene.content(), "[performance]\nbatch_size = 1024\n");
+}
+
+#[test]
+fn somebody_else_at_the_target_is_a_refusal_that_names_them() {
+    let scene = Scene::new(Temper::Restarts);
+    let plan = scene.plan();
+    let name = plan.locks()[0].clone();
+    let run = order(&scene, plan);
+    let lock = TargetLock::take(&lock_dirs(), &name).unwrap();
+    assert_eq!(carry(&run, Twin::new(scene.config()), None), 3);
+    let reason = end(&run).reason;
+    assert!(reason.as_str().contains(&format!("process {}", std::process::id())), "{reason}");
+    assert!(!run.is_accepted(), "the plan is not consumed");
+    drop(lock);
+    assert_eq!(scene.content(), CONFIG);
+}
+
+#[test]
+fn sixteen_racers_for_one_target_carry_out_one() {
+    let scene = Scene::new(Temper::Restarts);
+    let runs: Vec<Run> = (0..16).map(|_| order(&scene, scene.plan())).collect();
+    let codes: Vec<u8> = std::thread::scope(|scope| {
+        let config = scene.config();
+        let start = |run| {
+            let twin = Twin::new(config.clone());
+            scope.spawn(move || carry(run, twin, None))
+        };
+        let racers: Vec<_> = runs.iter().map(start).collect();
+        racers.into_iter().map(|racer| racer.join().unwrap()).collect()
+    });
+    let ended = |with: u32| codes.iter().copied().map(u32::from).filter(|code| *code == with).count();
+    assert_eq!(ended(0), 1, "{codes:?}");
+    assert_eq!(ended(3), 15, "{codes:?}");
+    assert_eq!(events(&scene).iter().filter(|event| *event == "action.intent").count(), 1);
+    assert_eq!(scene.manager.restarts.load(std::sync::atomic::Ordering::SeqCst), 1);
+}
+
+#[test]
+fn how_it_ends_when_the_manager_or_the_metric_says_no() {
+    type Bend = fn(&mut Twin);
+    let cases: [(Temper, Bend, Outcome, &str); 4] = [
+        (Temper::SaysNo, |_| {}, Outcome::Failed, "restart failed (done before it: edit). inference was not restarted"),
+        (Temper::HangsUp, |_| {}, Outcome::Indeterminate, "restart may or may not have taken place"),
+        (Temper::Restarts, |twin| twin.helps = false, Outcome::Failed, "latency p95 did not fall by 5 % or more"),
+        (Temper::Restarts, |twin| twin.rate = 10.0, Outcome::Unverified, "too little work went through"),
+    ];
+    for (temper, bend, outcome, says) in cases {
+        let scene = Scene::new(temper);
+        let run = order(&scene, scene.plan());
+        let mut twin = Twin::new(scene.config());
+        bend(&mut twin);
+        carry(&run, twin, None);
+        let end = end(&run);
+        assert_eq!(end.outcome, outcome);
+        assert!(end.reason.as_str().contains(says), "{}", end.reason);
+        assert_eq!(events(&scene), ["journal.open", "action.intent", "action.outcome"]);
+        assert_eq!(scene.content(), CONFIG.replace("1024", "512"));
+    }
+}
+
+#[test]
+fn without_a_durable_record_nothing_is_touched() {
+    let scene = Scene::new(Temper::Restarts);
+    let run = order(&scene, scene.plan());
+    fs::create_dir_all(journal_dir(&scene.state())).unwrap();
+    fs::create_dir(journal_dir(&scene.state()).join("00000001.jsonl")).unwrap();
+    assert_eq!(carry(&run, Twin::new(scene.config()), None), 3);
+    let progress = run.read().unwrap().unwrap();
+    assert_eq!(progress.end.unwrap().outcome, Outcome::Refused);
+    assert!(progress.unrecorded.is_some(), "the screen says that the refusal is not in the journal");
+    assert_eq!(scene.content(), CONFIG);
+}
+
+#[test]
+fn a_plan_that_was_changed_on_its_way_is_not_carried_out() {
+    let scene = Scene::new(Temper::Restarts);
+    let run = order(&scene, scene.plan());
+    let path = run.dir().join("plan.json");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("\"to\": 512", "\"to\": 4")).unwrap();
+    assert_eq!(carry(&run, Twin::new(scene.config()), None), 3);
+    assert_eq!(scene.content(), CONFIG);
+}
+
+#[test]
+fn after_a_crash_the_digest_decides_and_nothing_runs_again() {
+    let scene = Scene::new(Temper::Restarts);
+    let plan = scene.plan();
+    let run = order(&scene, plan.clone());
+    run.accept(1).unwrap();
+    let look = |state: State| {
+        let mut progress = Progress::new(plan.id, 1);
+        progress.state = state;
+        run.write(&progress).unwrap();
+        let (found, faults) = unresolved(&scene.state(), &lock_dirs());
+        assert_eq!((found.len(), faults), (1, Vec::new()));
+        found[0].clone()
+    };
+    assert_eq!(look(State::Prechecked).standing, Standing::NothingDone);
+    assert!(matches!(look(State::Running).standing, Standing::Unknown(Settled::NotDone(_))));
+    fs::write(scene.config(), CONFIG.replace("1024", "512")).unwrap();
+    let done = look(State::Running);
+    assert!(matches!(done.standing, Standing::Unknown(Settled::Done(_))));
+    assert!(done.sentence().as_str().contains("outcome unknown. Now observed: "), "{}", done.sentence());
+    fs::write(scene.config(), "other = 1\n").unwrap();
+    assert!(matches!(look(State::Intent).standing, Standing::Unknown(Settled::Other(_))));
+    let lock = TargetLock::take(&lock_dirs(), &plan.locks()[0]).unwrap();
+    let mut progress = Progress::new(plan.id, std::process::id());
+    progress.state = State::Running;
+    run.write(&progress).unwrap();
+    let (found, _) = unresolved(&scene.state(), &lock_dirs());
+    assert_eq!(found[0].standing, Standing::Attach { pid: std::process::id() });
+    drop(lock);
+}
+
+#[test]
+fn a_read_only_console_has_no_way_to_start_a_runner() {
+    assert!(Launcher::new(true, None, Vec::new(), Vec::new()).is_none());
+}
+
+// ---- real processes: this test binary plays console and runner ----
+
+/// Real time, twenty milliseconds a point.
+struct Eyes(Twin);
+
+impl Probe for Eyes {
+    fn points(&mut self, limit: Duration) -> Vec<Seen> {
+        std::thread::park_timeout(limit.min(Duration::from_millis(20)));
+        self.0.points(RealClock.now().mono)
+    }
+}
+
+fn last_argument() -> PathBuf {
+    PathBuf::from(std::env::args_os().next_back().unwrap())
+}
+
+#[test]
+#[ignore = "a role: played by a process of its own"]
+fn plays_the_runner() {
+    let clock: Arc<dyn Clock> = Arc::new(RealClock);
+    let code = runner::main(&last_argument(), &clock, |plan| {
+        let config = plan.what.lines[0].as_str().into();
+        Ok(Box::new(Eyes(Twin::new(config))))
+    });
+    assert_eq!(code, 0);
+}
+
+#[test]
+#[ignore = "a role: played by a process of its own"]
+fn plays_the_console() {
+    let state = last_argument();
+    let order: Acceptance = serde_json::from_slice(&fs::read(state.join("order.json")).unwrap()).unwrap();
+    let args = ["runner::plays_the_runner", "--exact", "--ignored"].map(Into::into).to_vec();
+    let env = vec![("DECLARED".into(), "yes".into())];
+    let launcher = Launcher::new(false, None, args, env).unwrap();
+    launcher.launch(&order, &state).unwrap();
+    std::thread::park_timeout(Duration::from_secs(60));
+}
+
+#[expect(clippy::disallowed_methods, reason = "the test plays the operator who starts a console")]
+fn console(scene: &Scene, plan: Plan) -> (Child, Run) {
+    let run = Run::of(&scene.state(), plan.id);
+    fs::create_dir_all(scene.state()).unwrap();
+    fs::write(scene.state().join("order.json"), serde_json::to_vec(&accepted(plan)).unwrap()).unwrap();
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["runner::plays_the_console", "--exact", "--ignored"])
+        .arg(scene.state())
+        .env("SECRET", "hunter2")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    (child, run)
+}
+
+/// Waits on the run folder; the limit is only a hang guard.
+fn wait_for(run: &Run, what: impl Fn(&Progress) -> bool) -> Progress {
+    let start = RealClock.now().mono;
+    loop {
+        if let Ok(Some(progress)) = run.read()
+            && what(&progress)
+        {
+            return progress;
+        }
+        assert!(
+            RealClock.now().mono.since(start) < Duration::from_secs(120),
+            "{:?}: {:?}",
+            run.read(),
+            fs::read_to_string(run.dir().join("out.log"))
+        );
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+}
+
+fn proc(pid: u32, name: &str) -> String {
+    fs::read_to_string(Path::new("/proc").join(pid.to_string()).join(name)).unwrap()
+}
+
+#[test]
+fn the_runner_outlives_its_console_and_finishes() {
+    let scene = Scene::new(Temper::WaitsForGo);
+    let (mut console, run) = console(&scene, scene.plan());
+    // Half-way: the file is written, the manager has not answered.
+    let half = wait_for(&run, |progress| {
+        progress.steps.iter().any(|step| {
+            step.what.as_str().contains("written and read back") && step.what.as_str().contains("production.toml")
+        })
+    });
+    isolated(half.pid, console.id());
+    console.kill().unwrap();
+    console.wait().unwrap();
+    let runner = rustix::process::Pid::from_raw(i32::try_from(half.pid).unwrap()).unwrap();
+    rustix::process::kill_process(runner, rustix::process::Signal::HUP).unwrap();
+    let (found, _) = unresolved(&scene.state(), &lock_dirs());
+    assert_eq!(found[0].standing, Standing::Attach { pid: half.pid });
+    fs::write(scene.dir.path().join("go"), b"").unwrap();
+    let over = wait_for(&run, |progress| progress.end.is_some());
+    assert_eq!(over.end.unwrap().outcome, Outcome::Succeeded);
+    assert_eq!(events(&scene), ["journal.open", "action.intent", "action.outcome"]);
+    assert_eq!(scene.content(), CONFIG.replace("1024", "512"));
+    assert!(unresolved(&scene.state(), &lock_dirs()).0.is_empty());
+}
+
+/// Own session, no terminal, nothing inherited.
+fn isolated(pid: u32, console: u32) {
+    let stat = proc(pid, "stat");
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let (parent, session, tty) = (fields[1], fields[3], fields[4]);
+    assert_ne!(parent, console.to_string());
+    assert_ne!(session, proc(console, "stat").rsplit_once(')').unwrap().1.split_whitespace().nth(3).unwrap());
+    assert_ne!(session, pid.to_string(), "a session's leader could get a terminal");
+    assert_eq!(tty, "0");
+    assert!(proc(pid, "status").contains("Umask:\t0077"));
+    let core = proc(pid, "limits").lines().find(|line| line.starts_with("Max core")).unwrap().to_owned();
+    assert_eq!(core.split_whitespace().collect::<Vec<_>>()[4..6], ["0", "0"]);
+    assert_eq!(fs::read_link(format!("/proc/{pid}/cwd")).unwrap(), Path::new("/"));
+    assert_eq!(fs::read_link(format!("/proc/{pid}/fd/0")).unwrap(), Path::new("/dev/null"));
+    let names = |text: String| {
+        text.split('\0').filter_map(|row| row.split_once('=').map(|(name, _)| name.to_owned())).collect::<Vec<_>>()
+    };
+    let mut environment = names(proc(pid, "environ"));
+    environment.sort();
+    assert_eq!(environment, ["DECLARED", "LANG", "PATH", "TERM"]);
+}
+
+#[test]
+fn a_killed_runner_leaves_a_truth_behind_and_its_lock_free() {
+    let scene = Scene::new(Temper::WaitsForGo);
+    let (mut console, run) = console(&scene, scene.plan());
+    let half = wait_for(&run, |progress| progress.state == State::Running && progress.steps.len() >= 5);
+    let runner = rustix::process::Pid::from_raw(i32::try_from(half.pid).unwrap()).unwrap();
+    rustix::process::kill_process(runner, rustix::process::Signal::KILL).unwrap();
+    let start = RealClock.now().mono;
+    loop {
+        let (found, _) = unresolved(&scene.state(), &lock_dirs());
+        if matches!(found[0].standing, Standing::Unknown(Settled::Done(_))) {
+            break;
+        }
+        assert!(RealClock.now().mono.since(start) < Duration::from_secs(60), "{found:?}");
+        std::thread::park_timeout(Duration::from_millis(10));
+    }
+    assert_eq!(events(&scene), ["journal.open", "action.intent"]);
+    console.kill().unwrap();
+    console.wait().unwrap();
+    fs::write(scene.dir.path().join("go"), b"").unwrap();
+    let _manager: &Manager = &scene.manager;
+}

@@ -1,0 +1,78 @@
+"""LMDB environments written by an implementation that is not ours (py-lmdb). Run by lmdb-lab.sh.
+
+  create PATH [MAPSIZE] [ENTRIES]   an environment (default 1 MiB map, 100 entries in db "main", 10 in db "jobs")
+  fill PATH                         writes until MDB_MAP_FULL; prints how many entries fitted
+  grow PATH NEWSIZE                 another process sets a bigger map (and commits, so the meta page has it)
+  hold PATH                         keeps one read transaction open until SIGTERM (a live, slow reader)
+  stale PATH                        opens a read transaction and dies by SIGKILL: leaves a stale reader slot
+                                    (only while another process has the environment open: the first opener
+                                    of an unused environment resets the reader table)
+  churn PATH N                      N overwrites while a reader holds: pages cannot be reused, the file grows
+  stat PATH                         one line of facts as key=value
+"""
+import os, signal, sys
+import lmdb
+
+cmd, path = sys.argv[1], sys.argv[2]
+arg = [int(a) for a in sys.argv[3:]]
+
+
+def env(size=0):  # size 0 = what the file says
+    return lmdb.open(path, map_size=size, max_dbs=8, subdir=True)
+
+
+if cmd == "create":
+    size = arg[0] if arg else 1 << 20
+    n = arg[1] if len(arg) > 1 else 100
+    e = env(size)
+    main, jobs = e.open_db(b"main"), e.open_db(b"jobs")
+    with e.begin(write=True) as t:
+        for i in range(n):
+            t.put(b"key-%06d" % i, b"v" * 100, db=main)
+        for i in range(10):
+            t.put(b"job-%04d" % i, b"{}", db=jobs)
+elif cmd == "fill":
+    e = env()
+    main = e.open_db(b"main")
+    n = 0
+    try:
+        while True:
+            with e.begin(write=True, db=main) as t:
+                for _ in range(8):
+                    t.put(b"fill-%09d" % n, b"x" * 512)
+                    n += 1
+    except lmdb.MapFullError as x:
+        print(f"filled={n} error={x}")
+elif cmd == "grow":
+    e = env(arg[0])
+    with e.begin(write=True) as t:  # a write makes the new size part of the meta page
+        t.put(b"grown", str(arg[0]).encode())
+    print(f"map_size={e.info()['map_size']}")
+elif cmd == "hold":
+    e = env()
+    t = e.begin()
+    print("holding", flush=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    signal.pause()
+elif cmd == "stale":
+    e = env()
+    t = e.begin()
+    os.kill(os.getpid(), signal.SIGKILL)
+elif cmd == "churn":
+    e = env()
+    main = e.open_db(b"main")
+    err = ""
+    try:
+        for i in range(arg[0]):
+            with e.begin(write=True, db=main) as t:
+                t.put(b"churn-%02d" % (i % 20), os.urandom(200))
+    except lmdb.MapFullError as x:
+        err = f" after={i} error={x}"
+    print(f"last_pgno={e.info()['last_pgno']}{err}")
+elif cmd == "stat":
+    e = lmdb.open(path, map_size=0, max_dbs=8, readonly=True, subdir=True)
+    i, s = e.info(), e.stat()
+    print(" ".join(f"{k}={v}" for k, v in {**i, "psize": s["psize"], "entries": s["entries"],
+          "readers": e.readers().strip().replace("\n", "|").replace(" ", "_")}.items()))
+else:
+    sys.exit(__doc__)

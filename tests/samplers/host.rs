@@ -1,0 +1,78 @@
+//! `host` against the node exporter on the same kernel: same names, same labels, same values.
+
+use crate::{observe, peer, sampler, value};
+use core::time::Duration;
+use std::collections::HashMap;
+use watchkeeper::base::{Observation, PointKind, SeriesKey};
+
+fn by_key(seen: &Observation) -> HashMap<SeriesKey, f64> {
+    seen.points.iter().map(|point| (point.key.clone(), point.value)).collect()
+}
+
+#[tokio::test]
+async fn names_labels_and_values_are_those_of_the_node_exporter() {
+    let Some(peer) = peer::start("node-exporter") else { return };
+    let mut ours = sampler("host", "");
+    let mut theirs = sampler("scrape", &format!("url = \"{}\"", peer.env("NODE_EXPORTER_URL")));
+    let before = observe(&mut *ours).await.expect("a host");
+    let between = by_key(&observe(&mut *theirs).await.expect("a page"));
+    let after = by_key(&observe(&mut *ours).await.expect("a host"));
+    // Frees and loads move between three looks; totals do not, and counters only rise.
+    let fixed = ["MemTotal", "SwapTotal", "boot_time", "filesystem_size", "filesystem_files", "filesystem_readonly"];
+    let mut compared = 0;
+    for point in before.points.iter().filter(|point| point.key.name.as_str().starts_with("node_")) {
+        let key = &point.key;
+        // Debian's build leaves out the loopback and what is mounted at /run, /mnt and /media.
+        let label = |name| key.label(name).map(watchkeeper::base::Clean::as_str);
+        if label("device") == Some("lo") || label("mountpoint").is_some_and(|point| point != "/") {
+            continue;
+        }
+        let (low, high) = (point.value, after.get(key).copied().unwrap_or(f64::NAN));
+        let Some(value) = between.get(key).copied() else { panic!("the exporter has no {key:?}") };
+        compared += 1;
+        let name = key.name.as_str();
+        if fixed.iter().any(|fixed| name.contains(fixed)) && !name.ends_with("files_free") {
+            assert_eq!((low, high), (value, value), "{key:?}");
+        } else if point.kind == PointKind::Counter {
+            // They multiply where we divide: the last digit may differ.
+            let digit = value.abs() * 1e-12;
+            assert!(low <= value + digit && value <= high + digit, "{key:?}: {low} {value} {high}");
+        }
+    }
+    assert!(compared > 40, "{compared} series");
+}
+
+#[tokio::test]
+async fn the_first_sample_has_disks_and_no_rates_the_second_has_both() {
+    let mut host = sampler("host", "");
+    let first = observe(&mut *host).await.expect("a host");
+    assert!(crate::find(&first, "watchkeeper_host_cpu_busy_ratio", &[]).is_none(), "one reading is no rate");
+    let used = value(&first, "watchkeeper_host_filesystem_used_ratio", &[]);
+    assert!((0.0..=1.0).contains(&used), "{used}");
+    assert!(first.facts.iter().any(|(name, _)| name.as_str() == "kernel"), "{:?}", first.facts);
+    // CPU time is counted in steps of 10 ms.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let second = observe(&mut *host).await.expect("a host");
+    let busy = value(&second, "watchkeeper_host_cpu_busy_ratio", &[]);
+    assert!((0.0..=1.0).contains(&busy), "{busy}");
+    let memory = value(&second, "watchkeeper_host_memory_used_ratio", &[]);
+    assert!(memory > 0.0 && memory < 1.0, "{memory}");
+}
+
+#[tokio::test]
+async fn a_sample_costs_less_than_ten_times_its_millisecond() {
+    let cpu = || {
+        let at = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        Duration::try_from(at).expect("after the start")
+    };
+    let mut host = sampler("host", "");
+    let mut costs = Vec::new();
+    for _ in 0..21 {
+        let before = cpu();
+        observe(&mut *host).await.expect("a host");
+        costs.push(cpu().saturating_sub(before));
+    }
+    costs.sort();
+    println!("host: {:?} CPU for the median sample of this build", costs[10]);
+    assert!(costs[10] < Duration::from_millis(10), "{:?}", costs[10]);
+}

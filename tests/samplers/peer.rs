@@ -1,0 +1,53 @@
+//! Starts a script of tests/peers and stops it again.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// A running peer.
+pub(crate) struct Peer {
+    script: PathBuf,
+    dir: tempfile::TempDir,
+    env: String,
+}
+
+/// Starts it; `None` when it cannot run here, which is a failure where `CI=true`.
+pub(crate) fn start(name: &str) -> Option<Peer> {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(format!("{name}.sh"));
+    let dir = tempfile::tempdir().expect("a folder");
+    let output = run(Command::new(&script).arg("start").arg(dir.path()));
+    if output.status.code() == Some(77) {
+        skip(name, String::from_utf8_lossy(&output.stderr).trim());
+        return None;
+    }
+    assert!(output.status.success(), "{name}: {output:?}");
+    Some(Peer { script, dir, env: String::from_utf8_lossy(&output.stdout).into_owned() })
+}
+
+/// Says that a test cannot run for want of `what`.
+pub(crate) fn skip(what: &str, why: &str) {
+    println!("SKIPPED: {what}: {why}");
+    assert!(std::env::var("CI").as_deref() != Ok("true"), "CI must have {what}");
+}
+
+impl Peer {
+    /// A line of its env file.
+    pub(crate) fn env(&self, name: &str) -> &str {
+        let found = self.env.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+        found.unwrap_or_else(|| panic!("no {name} in {}", self.env))
+    }
+
+    /// `NAME.sh exec DIR …`; whether it succeeds is the caller's business.
+    pub(crate) fn exec(&self, arguments: &[&str]) -> Output {
+        run(Command::new(&self.script).arg("exec").arg(self.dir.path()).args(arguments))
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        run(Command::new(&self.script).arg("stop").arg(self.dir.path()));
+    }
+}
+
+fn run(command: &mut Command) -> Output {
+    command.stdin(Stdio::null()).output().expect("the script runs")
+}

@@ -1,0 +1,348 @@
+//! A console without a terminal: the real model, panes and profile; samples, lines, keys and time from a script.
+
+use core::time::Duration;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use std::sync::Arc;
+use watchkeeper::action::lifecycle::{End, Outcome, Progress, State, Step};
+use watchkeeper::action::mode::Mode;
+use watchkeeper::action::plan::{Danger, Plan, Precondition, Support, Target, Undo, What, Where};
+use watchkeeper::action::verify::Comparison;
+use watchkeeper::app::{self, Effect, LogView, Model, Msg, Overlay, Session};
+use watchkeeper::base::{Clean, Failure, LogLevel, LogLine, Mono, Now, Observation, Point, Sample, Ulid, Unit, Wall};
+use watchkeeper::config::{self, Depth, Profile, SearchPath, Theme};
+use watchkeeper::input::Keymap;
+use watchkeeper::logs::LogBatch;
+use watchkeeper::roles::setup;
+use watchkeeper::store::{Limits, LogStore, Store};
+use watchkeeper::sys::host::{Host, Login};
+use watchkeeper::term::Input;
+use watchkeeper::ui;
+
+/// 03:12:00 UTC on 21 November 2026, an hour after boot.
+const START: Now = Now { mono: Mono(3_600_000_000_000), wall: Wall(1_795_230_720_000_000_000) };
+
+pub(crate) struct Desk {
+    pub(crate) model: Model,
+    theme: Theme,
+    now: Now,
+    line: u32,
+}
+
+impl Desk {
+    pub(crate) fn demo(width: u16, height: u16) -> Self {
+        let text = include_str!("../../profiles/demo/profile.toml").replace("@DIR@", "/demo").replace("@PORT@", "4711");
+        let profile = Profile::parse("demo", "profile.toml", &text, &setup::known_kinds()).expect("the demo's profile");
+        let mut store = Store::new(Limits::default());
+        let setup = setup::setup(&profile, "gpu-07".into(), &mut store);
+        assert_eq!(setup.faults, [], "the demo's profile has no fault");
+        let search = SearchPath::default();
+        let (theme, _) = config::load_theme("default", Depth::Mono, &search);
+        let (layers, _) = config::load_keymap("default", &search);
+        let (keymap, faults) = Keymap::merge(&layers);
+        assert_eq!(faults, []);
+        let mut logs = LogStore::default();
+        for source in &setup.sources {
+            logs.declare(&source.name);
+        }
+        let model = Model {
+            now: START,
+            size: (width, height),
+            identity: setup.identity,
+            store,
+            logs,
+            book: setup.book,
+            board: setup.board,
+            log_views: setup.sources.iter().map(|source| LogView::follow(Arc::clone(&source.name))).collect(),
+            overlay: Overlay::None,
+            session: Session::new(Mode::Observe, Support::L1, Vec::new()),
+            run: None,
+            keymap,
+            alert: 0,
+        };
+        Self { model, theme, now: START, line: 0 }
+    }
+
+    pub(crate) fn screen(&self) -> String {
+        self.draw(false)
+    }
+
+    pub(crate) fn ascii(&self) -> String {
+        self.draw(true)
+    }
+
+    pub(crate) fn cells(&self) -> Buffer {
+        let (width, height) = self.model.size;
+        let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+        ui::draw(&self.model, &self.theme, false, &mut buffer);
+        buffer
+    }
+
+    fn draw(&self, ascii: bool) -> String {
+        ui::text::lines(&self.model, &self.theme, ascii).join("\n")
+    }
+
+    pub(crate) fn send(&mut self, msg: Msg) -> Vec<Effect> {
+        app::update(&mut self.model, msg, self.now)
+    }
+
+    pub(crate) fn pass(&mut self, ms: u64) {
+        self.now.mono = self.now.mono + Duration::from_millis(ms);
+        self.now.wall.0 += i64::try_from(ms * 1_000_000).unwrap();
+        self.send(Msg::Tick);
+    }
+
+    /// `seconds` of healthy samples, one a second.
+    pub(crate) fn quiet(&mut self, seconds: u32) {
+        for second in 0..seconds {
+            let swing = f64::from(second % 5);
+            self.tick(&[7.1e-6 + swing * 1e-7, 0.70, 20.0 + swing, 0.41 + f64::from(second) * 0.001]);
+            if second % 3 == 0 {
+                self.log(LogLevel::Info, "step done in 7.2 µs");
+            }
+        }
+    }
+
+    /// `seconds` of the incident.
+    pub(crate) fn incident(&mut self, seconds: u32) {
+        for second in 0..seconds {
+            let at = f64::from(second);
+            self.tick(&[10.2e-6 + at * 1e-7, 0.961, 500.0 + at * 17.0, 0.86 + at * 0.001]);
+            match second % 4 {
+                0 => self.log(LogLevel::Warn, "allocator: pool 96 % used, 1 retry"),
+                2 => self.log(LogLevel::Error, "CUDA_ERROR_OUT_OF_MEMORY in cudaMallocAsync (612 MiB)"),
+                _ => {}
+            }
+        }
+    }
+
+    /// `seconds` in which the service refuses every connection.
+    pub(crate) fn refused(&mut self, seconds: u64) {
+        for second in 0..seconds {
+            self.pass(1_000);
+            for sampler in ["metrics", "gpu"] {
+                let why = "127.0.0.1:4711 refused the connection. Is the service running?";
+                let mut sample = self.sample(sampler, 1, Err(Failure::unreachable(why)));
+                sample.next_in = Duration::from_secs(if second + 1 == seconds { 8 } else { 1 });
+                self.send(Msg::Samples(vec![sample]));
+            }
+        }
+    }
+
+    fn tick(&mut self, [latency, memory, queue, lmdb]: &[f64; 4]) {
+        self.pass(1_000);
+        let quantile = |q: &str, factor: f64| Point {
+            key: watchkeeper::base::SeriesKey::new("inference_latency_seconds", &[("quantile", q)]),
+            value: latency * factor,
+            kind: watchkeeper::base::PointKind::Summary,
+        };
+        let gpu = |name: &str, value| Point::gauge(name, &[("gpu", "0"), ("modelName", "SIMULATED 24 GB card")], value);
+        let metrics = vec![
+            quantile("0.5", 0.7),
+            quantile("0.95", 1.0),
+            quantile("0.99", 1.5),
+            Point::gauge("queue_depth", &[], *queue),
+            Point::gauge("queue_arrivals_per_second", &[], 412.0),
+            Point::gauge("queue_completions_per_second", &[], 395.0),
+        ];
+        let card = vec![
+            gpu("DCGM_FI_DEV_GPU_UTIL", 97.0),
+            gpu("DCGM_FI_DEV_FB_TOTAL", 24_576.0),
+            gpu("DCGM_FI_DEV_FB_USED", 24_576.0 * memory),
+            gpu("DCGM_FI_DEV_FB_USED_PERCENT", *memory),
+            gpu("DCGM_FI_DEV_GPU_TEMP", 71.0),
+            gpu("DCGM_FI_DEV_POWER_USAGE", 348.0),
+        ];
+        let size = 1_073_741_824.0;
+        let store = vec![
+            Point::gauge("lmdb_used_ratio", &[], *lmdb),
+            Point::gauge("lmdb_used_bytes", &[], size * lmdb),
+            Point::gauge("lmdb_map_size_bytes", &[], size),
+            Point::gauge("lmdb_readers", &[], 3.0),
+            Point::gauge("lmdb_entries", &[], 182_004.0),
+        ];
+        let host = vec![
+            Point::gauge("watchkeeper_host_cpu_busy_ratio", &[], 0.64),
+            Point::gauge("watchkeeper_host_memory_used_ratio", &[], 0.41),
+            Point::gauge("watchkeeper_host_swap_used_ratio", &[], 0.0),
+            Point::gauge("watchkeeper_host_filesystem_used_ratio", &[("mountpoint", "/")], 0.72),
+            Point::gauge("watchkeeper_host_filesystem_used_ratio", &[("mountpoint", "/var")], 0.31),
+            Point::gauge("node_load1", &[], 1.9),
+            Point::gauge("watchkeeper_host_pressure_ratio", &[("resource", "cpu")], 0.004),
+        ];
+        let samples = [("metrics", 1, metrics), ("gpu", 1, card), ("store", 2, store), ("host", 1, host)].map(
+            |(name, every, points)| self.sample(name, every, Ok(Observation { points, ..Observation::default() })),
+        );
+        self.send(Msg::Samples(samples.into()));
+    }
+
+    fn sample(&self, sampler: &str, every: u64, outcome: Result<Observation, Failure>) -> Sample {
+        let interval = Duration::from_secs(every);
+        Sample {
+            sampler: sampler.into(),
+            seen: self.now,
+            took: Duration::from_millis(2),
+            interval,
+            next_in: interval,
+            outcome,
+        }
+    }
+
+    fn log(&mut self, level: LogLevel, message: &str) {
+        self.line += 1;
+        let line = LogLine {
+            time: Some(self.now.wall),
+            level: Some(level),
+            message: Clean::text(format!("{message} step={}", self.line)),
+            marker: false,
+        };
+        let batch = LogBatch { source: "app".into(), lines: vec![(self.now, line)], dropped: 0, failure: None };
+        self.send(Msg::Logs(vec![batch]));
+    }
+
+    pub(crate) fn press(&mut self, code: KeyCode) -> Vec<Effect> {
+        let key = Input::Key(KeyEvent::new(code, KeyModifiers::NONE));
+        self.send(Msg::Input(self.now.mono, key))
+    }
+
+    pub(crate) fn key(&mut self, c: char) {
+        self.press(KeyCode::Char(c));
+    }
+
+    pub(crate) fn tab(&mut self) {
+        self.press(KeyCode::Tab);
+    }
+
+    pub(crate) fn enter(&mut self) {
+        self.press(KeyCode::Enter);
+    }
+
+    pub(crate) fn type_text(&mut self, text: &str) {
+        for c in text.chars() {
+            self.key(c);
+        }
+    }
+
+    /// The frame with the prompt went to the writer and the terminal answered its fence.
+    pub(crate) fn shown(&mut self) {
+        let effects = self.send(Msg::Shown(true));
+        let id = effects.iter().find_map(|effect| if let Effect::Fence(id) = effect { Some(*id) } else { None });
+        self.send(Msg::Input(self.now.mono, Input::Fence(id.expect("a fence"))));
+    }
+
+    pub(crate) fn arm(&mut self) {
+        self.press(KeyCode::Char('A'));
+        let plan = Plan::arm(Ulid(7), place(), who(), self.now);
+        self.send(Msg::ArmingPlanned(Box::new(plan)));
+        self.shown();
+        self.pass(500);
+        self.key('y');
+        assert!(matches!(self.model.session.mode, Mode::Armed { .. }));
+        self.model.session.notice = None;
+    }
+
+    /// Enter on the alert, and the planner's answer.
+    pub(crate) fn planned(&mut self) {
+        let effects = self.press(KeyCode::Enter);
+        assert!(matches!(effects[..], [Effect::Plan(_)]), "{effects:?}");
+        let plan = plan(self.now);
+        self.send(Msg::Planned("reduce-batch-size".into(), Ok(Box::new(plan))));
+    }
+
+    pub(crate) fn verified(&mut self) {
+        let plan = self.model.run.as_ref().expect("a run").plan.id;
+        let step = |what: &'static str| Step { at: self.now, what: what.into() };
+        let mut progress = Progress::new(plan, 4_242);
+        progress.state = State::Over;
+        progress.steps = vec![
+            step("took the lock of 2 targets"),
+            step("identity is as in the plan"),
+            step("backup read back by digest; intent is on disk"),
+            step("performance.batch_size is 512"),
+            step("inference restarted: process 811, before 794"),
+        ];
+        progress.comparisons = vec![
+            row("latency p95", Unit::Seconds, 14.2e-6, 7.3e-6),
+            row("GPU memory", Unit::Mebibytes, 23_617.0, 16_990.0),
+        ];
+        progress.end =
+            Some(End { outcome: Outcome::Succeeded, reason: "Every value is as wanted.".into(), executed: true });
+        self.send(Msg::Progress(Box::new(progress)));
+    }
+
+    /// Every field that foreign text can reach, with text that would harm a terminal.
+    pub(crate) fn hostile(&mut self) {
+        const TEXT: &str = "\u{1b}]52;c;aGk=\u{7}\u{202e}x\u{200b}\rOK\u{9b}31m";
+        self.quiet(3);
+        self.log(LogLevel::Error, TEXT);
+        self.pass(1_000);
+        let sample = self.sample("metrics", 1, Err(Failure::answered(TEXT)));
+        self.send(Msg::Samples(vec![sample]));
+        let labels = vec![
+            Point::gauge("watchkeeper_host_filesystem_used_ratio", &[("mountpoint", TEXT)], 0.99),
+            Point::gauge("watchkeeper_host_filesystem_used_ratio", &[("mountpoint", "/")], 0.1),
+        ];
+        let sample = self.sample("host", 1, Ok(Observation { points: labels, ..Observation::default() }));
+        self.send(Msg::Samples(vec![sample]));
+        self.model.identity.host = Clean::text(TEXT);
+        self.model.session.say(Clean::text(TEXT), watchkeeper::base::Level::Warning, self.now);
+    }
+}
+
+fn row(label: &'static str, unit: Unit, before: f64, after: f64) -> Comparison {
+    Comparison { label: label.into(), unit, before: Some(before), after: Some(after), fresh: 10, met: Some(true) }
+}
+
+fn place() -> Where {
+    let host = Host { name: "gpu-07".into(), machine_id: "3f9c41ab77d0".into(), boot_id: "b1".into() };
+    Where { host, environment: "demo".into() }
+}
+
+fn who() -> Login {
+    Login {
+        login_uid: Some(1_000),
+        login: "oncall".into(),
+        uid: 0,
+        user: "root".into(),
+        sudo_uid: None,
+        tty: Some("pts/3".into()),
+        ssh: None,
+    }
+}
+
+fn plan(now: Now) -> Plan {
+    let file = "/etc/cerebellar-norse/production.toml";
+    Plan {
+        id: Ulid(42),
+        made: now,
+        what: What {
+            action: "reduce-batch-size".to_owned(),
+            kind: "config_set@1".to_owned(),
+            title: "Reduce batch size".into(),
+            verb: "reduce".into(),
+            target: "gpu-07/production.toml".into(),
+            lines: vec![
+                file.into(),
+                "performance.batch_size   1024 → 512".into(),
+                "then  restart inference through its supervisor".into(),
+            ],
+            work: serde_json::Value::Null,
+        },
+        danger: Danger::C2,
+        raised: Vec::new(),
+        support: Support::L1,
+        place: place(),
+        who: who(),
+        hits: vec!["1 file, 1 unit, about 2 s without service".into()],
+        undo: Undo::How("put the backup back and restart".into()),
+        based_on: vec![Precondition {
+            label: "GPU memory".into(),
+            value: "23.1 GiB".into(),
+            age: Duration::from_secs(1),
+            query: None,
+        }],
+        targets: vec![Target::Session],
+        judging: None,
+    }
+}

@@ -1,0 +1,157 @@
+//! Whole screens as text, drawn from a scripted stream of samples under a scripted clock.
+#![cfg(test)]
+
+mod desk;
+
+use desk::Desk;
+
+#[test]
+fn triage_when_all_is_quiet() {
+    let mut desk = Desk::demo(80, 24);
+    desk.quiet(30);
+    insta::assert_snapshot!(desk.screen());
+}
+
+#[test]
+fn triage_while_latency_is_critical() {
+    let mut desk = Desk::demo(80, 24);
+    desk.quiet(30);
+    desk.incident(41);
+    insta::assert_snapshot!(desk.screen());
+}
+
+#[test]
+fn triage_spreads_on_a_larger_screen() {
+    let mut desk = Desk::demo(120, 40);
+    desk.quiet(30);
+    desk.incident(41);
+    insta::assert_snapshot!(desk.screen());
+}
+
+#[test]
+fn panes_drop_by_priority_on_the_smallest_screen() {
+    let mut desk = Desk::demo(60, 15);
+    desk.incident(41);
+    insta::assert_snapshot!(desk.screen());
+}
+
+#[test]
+fn a_screen_that_is_too_small_still_tells_the_alert() {
+    let mut desk = Desk::demo(20, 5);
+    desk.incident(41);
+    insta::assert_snapshot!(desk.screen());
+}
+
+#[test]
+fn ascii_shows_the_same_in_its_own_letters() {
+    let mut desk = Desk::demo(80, 24);
+    desk.incident(41);
+    let screen = desk.ascii();
+    assert!(screen.is_ascii(), "{screen}");
+    insta::assert_snapshot!(screen);
+}
+
+#[test]
+fn before_the_first_answer_nothing_is_claimed() {
+    let desk = Desk::demo(80, 24);
+    insta::assert_snapshot!(desk.screen());
+}
+
+#[test]
+fn what_is_stale_says_so_and_why() {
+    let mut desk = Desk::demo(80, 24);
+    desk.quiet(30);
+    desk.refused(41);
+    insta::assert_snapshot!(desk.screen());
+}
+
+#[test]
+fn a_paused_screen_says_so_and_its_values_age() {
+    let mut desk = Desk::demo(80, 24);
+    desk.quiet(30);
+    desk.key(' ');
+    desk.incident(4);
+    insta::assert_snapshot!(desk.screen());
+}
+
+#[test]
+fn help_lists_the_keys_in_use() {
+    let mut desk = Desk::demo(80, 24);
+    desk.quiet(3);
+    desk.key('?');
+    insta::assert_snapshot!(desk.screen());
+}
+
+#[test]
+fn a_zoomed_log_scrolls_and_counts_what_is_new() {
+    let mut desk = Desk::demo(80, 24);
+    desk.quiet(30);
+    for _ in 0..5 {
+        desk.tab();
+    }
+    desk.key('z');
+    desk.key('k');
+    desk.key('k');
+    desk.quiet(2);
+    insta::assert_snapshot!(desk.screen());
+}
+
+#[test]
+fn a_plan_in_observe_is_a_preview() {
+    let mut desk = Desk::demo(80, 24);
+    desk.incident(41);
+    desk.planned();
+    insta::assert_snapshot!(desk.screen());
+}
+
+#[test]
+fn a_plan_when_armed_asks_for_its_verb() {
+    let mut desk = Desk::demo(80, 24);
+    desk.incident(41);
+    desk.arm();
+    desk.planned();
+    desk.shown();
+    desk.pass(2_000);
+    desk.type_text("redu");
+    insta::assert_snapshot!(desk.screen());
+}
+
+#[test]
+fn a_verified_run_shows_before_and_after() {
+    let mut desk = Desk::demo(80, 24);
+    desk.incident(41);
+    desk.arm();
+    desk.planned();
+    desk.shown();
+    desk.pass(2_000);
+    desk.type_text("reduce");
+    desk.pass(200);
+    desk.enter();
+    desk.verified();
+    insta::assert_snapshot!(desk.screen());
+}
+
+#[test]
+fn hostile_text_never_reaches_a_cell() {
+    let mut desk = Desk::demo(120, 40);
+    desk.hostile();
+    let screen = desk.screen();
+    let bad: Vec<char> =
+        screen.chars().filter(|c| *c != '\n' && (c.is_control() || ('\u{200b}'..='\u{202e}').contains(c))).collect();
+    assert!(bad.is_empty(), "{bad:?}");
+    assert!(screen.contains('␛'), "what was removed is shown as a mark");
+}
+
+#[test]
+fn nothing_below_a_sheet_shines_through() {
+    use ratatui::style::Modifier;
+    let mut desk = Desk::demo(80, 24);
+    desk.quiet(30);
+    desk.incident(41);
+    desk.planned();
+    let cells = desk.cells();
+    let text = |y: u16| (11..70).map(|x| cells[(x, y)].symbol()).collect::<String>();
+    let what = (0..24).find(|y| text(*y).contains("/etc/cerebellar-norse")).expect("the plan is shown");
+    let odd = (11..40).find(|x| cells[(*x, what)].modifier != Modifier::empty());
+    assert_eq!(odd, None, "plain text keeps its style over whatever lay there");
+}
