@@ -18,7 +18,7 @@ use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::host::{Host, Login};
 use crate::sys::{paths, process, random};
-use crate::term::{Caps, Terminal};
+use crate::term::{Caps, Terminal, contain_thread};
 use core::time::Duration;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -204,6 +204,8 @@ impl Engine {
             .worker_threads(2)
             .max_blocking_threads(8)
             .thread_name("samplers")
+            // A panic in a sampler is that sampler's: the supervisor tells it, the screen stays.
+            .on_thread_start(contain_thread)
             .enable_all()
             .build()
             .map_err(|error| Fault::new(format!("no sampler can be started: {error}.")))?;
