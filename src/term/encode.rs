@@ -80,7 +80,7 @@ impl Encoder {
         shown
     }
 
-    /// Lets the terminal move lines up: margins, line feeds at the lower one, margins off (which homes the cursor).
+    /// Lets the terminal move lines up: margins, line feeds at the lower one, margins off.
     fn scroll(&mut self, scroll: Scroll, out: &mut Vec<u8>) {
         // New lines take the pen's background.
         self.pen.change(Pen::PLAIN, out);
@@ -93,7 +93,8 @@ impl Encoder {
         absolute(0, scroll.bottom, out);
         out.extend(core::iter::repeat_n(b'\n', scroll.by));
         out.extend_from_slice(b"\x1b[r");
-        self.cursor = Some((0, 0));
+        // Terminals disagree on whether that homes the cursor.
+        self.cursor = None;
     }
 
     fn row(&mut self, y: usize, old: &[Cell], new: &[Cell], out: &mut Vec<u8>) {
