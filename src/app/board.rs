@@ -1,4 +1,4 @@
-//! The panes, which one has the focus, and the values frozen by a pause.
+//! The panes, which one has the focus, and the picture that a pause holds.
 
 use super::pane::Pane;
 use crate::base::Now;
@@ -14,8 +14,10 @@ pub struct Board {
     pub focus: usize,
     /// The focused pane fills the screen.
     pub zoomed: bool,
-    /// Since when the panes stand still; collection and alerts go on.
+    /// Since when the picture stands still.
     pub paused: Option<Now>,
+    /// The picture of that moment.
+    held: Vec<Pane>,
 }
 
 impl Board {
@@ -24,18 +26,33 @@ impl Board {
         Self { panes, ..Self::default() }
     }
 
-    /// Reads all values anew, unless paused.
+    /// Reads all values anew: also while the picture stands still, for the alert strip.
     pub fn refresh(&mut self, store: &Store, book: &Book, now: Now) {
-        if self.paused.is_none() {
-            for pane in &mut self.panes {
-                pane.refresh(store, book, now);
-            }
+        for pane in &mut self.panes {
+            pane.refresh(store, book, now);
         }
+    }
+
+    /// The picture stands still from now on.
+    pub fn hold(&mut self, now: Now) {
+        self.held.clone_from(&self.panes);
+        self.paused = Some(now);
+    }
+
+    /// The picture lives again.
+    pub fn go_on(&mut self) {
+        self.paused = None;
+        self.held.clear();
+    }
+
+    /// The panes to draw.
+    pub fn shown(&self) -> &[Pane] {
+        if self.paused.is_some() { &self.held } else { &self.panes }
     }
 
     /// The pane that has the focus.
     pub fn focused(&self) -> Option<&Pane> {
-        self.panes.get(self.focus)
+        self.shown().get(self.focus)
     }
 
     /// Moves the focus by one, around.

@@ -7,7 +7,7 @@ use super::prompt::Prompt;
 use super::run::Run;
 use crate::action::mode::Mode;
 use crate::action::plan::Support;
-use crate::base::{Clean, Fault, Level, Now};
+use crate::base::{Clean, Fault, Level, Mono, Now, SeriesKey};
 use crate::command::Context;
 use crate::input::Keymap;
 use crate::rules::{Book, Finding, FindingState};
@@ -67,18 +67,40 @@ pub struct Session {
     pub after_arming: Option<Arc<str>>,
     /// The display does not take frames.
     pub stalled: bool,
+    /// Keys read until then belong to a prompt that is over: they are no commands.
+    pub deaf_until: Mono,
+    /// Why the journal does not take records, if it does not.
+    pub unrecorded: Option<Fault>,
 }
 
 impl Session {
     /// A session that begins with these faults to tell.
     pub fn new(mode: Mode, support: Support, faults: Vec<Fault>) -> Self {
-        Self { mode, support, notice: None, faults, after_arming: None, stalled: false }
+        Self {
+            mode,
+            support,
+            notice: None,
+            faults,
+            after_arming: None,
+            stalled: false,
+            deaf_until: Mono::default(),
+            unrecorded: None,
+        }
     }
 
     /// Says a sentence in the last line.
     pub fn say(&mut self, text: Clean, level: Level, now: Now) {
         self.notice = Some(Notice { text, level, since: now });
     }
+}
+
+/// Which plan is awaited: an answer to anything else is not shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// An action of the profile.
+    Action(Arc<str>),
+    /// Arming this console.
+    Arming,
 }
 
 /// What lies over the panes.
@@ -91,8 +113,8 @@ pub enum Overlay {
     Help(usize),
     /// The profile's actions; the number is the selected one.
     Actions(usize),
-    /// A plan is being made for this action.
-    Planning(Clean),
+    /// A plan is being made; its title.
+    Planning(Wanted, Clean),
     /// The one confirm prompt.
     Prompt(Box<Prompt>),
     /// What the runner does.
@@ -130,8 +152,8 @@ pub struct Model {
     pub run: Option<Run>,
     /// Keys.
     pub keymap: Keymap,
-    /// Which alert the strip shows.
-    pub alert: usize,
+    /// Which alert the strip shows: its watch and series. The list is sorted anew all the time.
+    pub alert: Option<(usize, SeriesKey)>,
 }
 
 impl Model {
@@ -148,8 +170,15 @@ impl Model {
 
     /// The alert that the strip shows now.
     pub fn current_alert(&self) -> Option<&Finding> {
-        let alerts = self.alerts();
-        alerts.get(self.alert.min(alerts.len().saturating_sub(1))).copied()
+        self.alerts().get(self.alert_position()).copied()
+    }
+
+    /// Where the shown alert stands among all: the chosen one, else the worst.
+    pub fn alert_position(&self) -> usize {
+        let chosen = |(watch, key): &(usize, SeriesKey)| {
+            self.alerts().iter().position(|finding| finding.watch == *watch && finding.key == *key)
+        };
+        self.alert.as_ref().and_then(chosen).unwrap_or(0)
     }
 
     /// The title of an action of the profile.
@@ -162,6 +191,11 @@ impl Model {
     pub fn is_simulated(&self, watch: usize) -> bool {
         let mut metrics = self.board.panes.iter().flat_map(Pane::metrics);
         metrics.any(|metric| metric.watch == Some(watch) && metric.shown.simulated)
+    }
+
+    /// The moment that panes show: while paused, that of the held picture.
+    pub fn pane_now(&self) -> Now {
+        self.board.paused.unwrap_or(self.now)
     }
 
     /// Where keys go now.

@@ -31,6 +31,8 @@ pub enum Msg {
     Recovered(Box<Unresolved>),
     /// The display has not taken a frame for a while, or takes them again.
     Stalled(bool),
-    /// A second has begun, or a prompt is open and time passes.
+    /// A prompt is open and time moves it on.
+    Moment,
+    /// A second has begun.
     Tick,
 }

@@ -1,13 +1,13 @@
 //! From a wish to a started runner: the plan comes, the one gate asks, and only its acceptance leads on.
 
 use super::effect::{Effect, Entry};
-use super::model::{Model, Overlay};
+use super::model::{Model, Overlay, Wanted};
 use super::run::Run;
 use crate::action::gate::Gate;
 use crate::action::mode::{Mode, Standing};
 use crate::action::plan::Plan;
 use crate::action::prompt::{Acceptance, GateEffect, GateInput, GateKey, GateView, Phase, Refusal};
-use crate::base::{Fault, Level, Mono, Now};
+use crate::base::{Clean, Fault, Level, Mono, Now};
 use crate::clean;
 use crate::command::{Command, Context};
 use crate::input::{Key, Lookup, Press, press};
@@ -24,6 +24,8 @@ pub struct Prompt {
     pub preview: Option<Refusal>,
     /// The profile's name of the action; none for arming.
     action: Option<Arc<str>>,
+    /// The journal knows that it was on screen.
+    recorded: bool,
 }
 
 impl Prompt {
@@ -42,9 +44,10 @@ impl Prompt {
         self.preview.is_none() && self.gate.view(Mono::default()).phase == Phase::Draining
     }
 
-    /// When the gate has something to do next.
-    pub fn next(&self) -> Option<Mono> {
-        if self.preview.is_some() { None } else { self.gate.next() }
+    /// True while time alone moves it on: the fence is awaited, the delay runs.
+    pub fn moving(&self) -> bool {
+        self.preview.is_none()
+            && matches!(self.gate.view(Mono::default()).phase, Phase::Draining | Phase::Fenced | Phase::Arming)
     }
 }
 
@@ -56,13 +59,14 @@ pub fn plan(model: &mut Model, action: Arc<str>) -> Vec<Effect> {
         return Vec::new();
     }
     let title = model.action_title(Some(&action)).cloned().unwrap_or_else(|| clean!("{action}"));
-    model.overlay = Overlay::Planning(title);
+    model.overlay = Overlay::Planning(Wanted::Action(Arc::clone(&action)), title);
     vec![Effect::Plan(action)]
 }
 
 /// The plan has come.
 pub fn planned(model: &mut Model, action: Arc<str>, plan: Result<Box<Plan>, Fault>) -> Vec<Effect> {
-    if !matches!(model.overlay, Overlay::Planning(_)) {
+    // Somebody else's answer: the operator went back, or asked for another one since.
+    if !matches!(&model.overlay, Overlay::Planning(Wanted::Action(wanted), _) if *wanted == action) {
         return Vec::new();
     }
     match plan {
@@ -84,9 +88,11 @@ pub fn arm(model: &mut Model) -> Vec<Effect> {
             Vec::new()
         }
         Mode::Observe => {
-            if let Overlay::Prompt(prompt) = &model.overlay {
-                model.session.after_arming.clone_from(&prompt.action);
-            }
+            model.session.after_arming = match &model.overlay {
+                Overlay::Prompt(prompt) => prompt.action.clone(),
+                _ => None,
+            };
+            model.overlay = Overlay::Planning(Wanted::Arming, Clean::from("Arm this console"));
             vec![Effect::PlanArming]
         }
     }
@@ -94,6 +100,9 @@ pub fn arm(model: &mut Model) -> Vec<Effect> {
 
 /// The arming plan has come.
 pub fn open_arming(model: &mut Model, plan: Plan) -> Vec<Effect> {
+    if !matches!(model.overlay, Overlay::Planning(Wanted::Arming, _)) {
+        return Vec::new();
+    }
     open(model, plan, None)
 }
 
@@ -114,20 +123,24 @@ fn open(model: &mut Model, plan: Plan, action: Option<Arc<str>>) -> Vec<Effect> 
         GateEffect::Refused(refusal) => Some(refusal.clone()),
         _ => None,
     });
-    let recorded = match &preview {
-        Some(why) => Entry::Previewed { plan: gate.plan().id, why: clean!("{why}") },
-        None => Entry::Prompted { plan: gate.plan().id, digest: gate.plan().digest() },
+    let out = match &preview {
+        Some(why) => vec![Effect::Record(Entry::Previewed { plan: gate.plan().id, why: clean!("{why}") })],
+        None => follow(model, effects),
     };
-    let carried = if preview.is_some() { Vec::new() } else { follow(model, effects) };
-    model.overlay = Overlay::Prompt(Box::new(Prompt { gate, scroll: 0, preview, action }));
-    let mut out = vec![Effect::Record(recorded)];
-    out.extend(carried);
+    model.overlay = Overlay::Prompt(Box::new(Prompt { gate, scroll: 0, preview, action, recorded: false }));
     out
 }
 
 /// A frame with the prompt was handed to the writer; `whole` when nothing of it was cut.
 pub fn submitted(model: &mut Model, whole: bool) -> Vec<Effect> {
-    hand(model, GateInput::Submitted { whole }, model.now.mono)
+    let mut out = hand(model, GateInput::Submitted { whole }, model.now.mono);
+    if let Overlay::Prompt(prompt) = &mut model.overlay
+        && !core::mem::replace(&mut prompt.recorded, true)
+    {
+        let plan = prompt.gate.plan();
+        out.push(Effect::Record(Entry::Prompted { plan: plan.id, digest: plan.digest() }));
+    }
+    out
 }
 
 /// Time has passed.
@@ -240,6 +253,8 @@ fn follow(model: &mut Model, effects: Vec<GateEffect>) -> Vec<Effect> {
 
 fn accepted(model: &mut Model, acceptance: Box<Acceptance>) -> Vec<Effect> {
     model.overlay = Overlay::None;
+    // What was typed beyond the answer is no command.
+    model.session.deaf_until = model.now.mono;
     if acceptance.plan.is_arming() {
         model.session.mode = model.session.mode.arm(model.now.mono);
         model.session.say(
@@ -254,6 +269,10 @@ fn accepted(model: &mut Model, acceptance: Box<Acceptance>) -> Vec<Effect> {
         return out;
     }
     model.overlay = Overlay::Run;
+    if model.run.as_ref().is_some_and(|run| !run.ended()) {
+        model.session.say(clean!("One action at a time: this one is not over yet."), Level::Warning, model.now);
+        return Vec::new();
+    }
     model.run = Some(Run { plan: Box::new(acceptance.plan.clone()), progress: None, since: model.now.mono });
     vec![Effect::Launch(acceptance)]
 }
@@ -262,7 +281,9 @@ fn refused(model: &mut Model, refusal: &Refusal) -> Vec<Effect> {
     let Overlay::Prompt(prompt) = core::mem::take(&mut model.overlay) else { return Vec::new() };
     let title = prompt.plan().what.title.clone();
     model.session.after_arming = None;
+    model.session.deaf_until = model.now.mono;
     model.session.say(clean!("{title}: {refusal}"), Level::Note, model.now);
     let confirm = prompt.gate.confirm(model.now.mono);
-    vec![Effect::Record(Entry::Refused { plan: prompt.plan().id, confirm, why: clean!("{refusal}") })]
+    let entry = Entry::Refused { plan: prompt.plan().id, confirm, why: clean!("{refusal}") };
+    vec![Effect::DiscardInput, Effect::Record(entry)]
 }

@@ -46,8 +46,9 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         Msg::Recovered(found) => recovered(model, *found),
         Msg::Stalled(stalled) => {
             model.session.stalled = stalled;
-            if stalled { prompt::stalled(model) } else { Vec::new() }
+            if stalled { prompt::stalled(model) } else { vec![Effect::Redraw] }
         }
+        Msg::Moment => prompt::tick(model),
         Msg::Tick => on_tick(model, now),
     }
 }
@@ -125,18 +126,23 @@ fn level(outcome: Outcome) -> Level {
 }
 
 fn on_input(model: &mut Model, at: Now, input: &Input) -> Vec<Effect> {
-    if matches!(input, Input::Key(_)) {
+    // An arming that has lapsed stays so: the next tick tells it.
+    if matches!(input, Input::Key(_)) && model.session.mode.lapse(at.mono) == model.session.mode {
         model.session.mode = model.session.mode.touch(at.mono);
     }
     let prompted = matches!(model.overlay, Overlay::Prompt(_));
     let mut effects = prompt::on_input(model, at, input);
     match input {
-        Input::Key(key) if !prompted => effects.extend(on_key(model, key)),
+        Input::Key(key) if !prompted && at.mono > model.session.deaf_until => effects.extend(on_key(model, key)),
         Input::Resize(width, height) => model.size = (*width, *height),
         Input::HungUp | Input::Stop(_) => effects.push(Effect::Quit),
         Input::Suspended => effects.extend(prompt::disarm(model, "suspended")),
         Input::Resumed => effects.push(Effect::Redraw),
-        Input::Key(_) | Input::Paste(_) | Input::Focus(_) | Input::Fence(_) | Input::Reload => {}
+        Input::Reload => {
+            let text = "A profile is read once, at the start: leave and start again to read it anew.";
+            model.session.say(text.into(), Level::Note, model.now);
+        }
+        Input::Key(_) | Input::Paste(_) | Input::Focus(_) | Input::Fence(_) => {}
     }
     effects
 }
@@ -157,6 +163,7 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
         Command::Quit => return vec![Effect::Quit],
         Command::Suspend => return vec![Effect::Suspend],
         Command::Redraw => return vec![Effect::Redraw],
+        Command::Back if matches!(model.overlay, Overlay::None) => model.board.zoomed = false,
         Command::Back => model.overlay = Overlay::None,
         Command::Help => toggle(model, Overlay::Help(0)),
         Command::OwnLog => toggle(model, Overlay::OwnLog),
@@ -183,12 +190,12 @@ fn toggle(model: &mut Model, overlay: Overlay) {
 }
 
 fn pause(model: &mut Model) {
-    if model.board.paused.take().is_some() {
+    if model.board.paused.is_some() {
+        model.board.go_on();
         model.log_views.iter_mut().for_each(LogView::release);
-        model.board.refresh(&model.store, &model.book, model.now);
         return;
     }
-    model.board.paused = Some(model.now);
+    model.board.hold(model.now);
     for view in &mut model.log_views {
         if let Some(ring) = model.logs.ring(&view.source) {
             view.hold(ring);
@@ -197,10 +204,10 @@ fn pause(model: &mut Model) {
 }
 
 fn turn_alert(model: &mut Model, by: isize) {
-    let count = model.alerts().len();
-    if count > 0 {
-        model.alert = (model.alert.min(count - 1) + count).saturating_add_signed(by) % count;
-    }
+    let (position, alerts) = (model.alert_position(), model.alerts());
+    let next = (position + alerts.len()).saturating_add_signed(by).checked_rem(alerts.len());
+    let chosen = next.and_then(|next| alerts.get(next)).map(|finding| (finding.watch, finding.key.clone()));
+    model.alert = chosen;
 }
 
 /// What the overlay is about, or the lowest line of the focused log.
@@ -225,6 +232,9 @@ fn copy(model: &mut Model) -> Vec<Effect> {
 
 /// Enter: the selected action; the alert's action; a run that is under way; our faults.
 fn open(model: &mut Model) -> Vec<Effect> {
+    if matches!(model.overlay, Overlay::Planning(..)) {
+        return Vec::new();
+    }
     if let Overlay::Actions(selected) = model.overlay {
         let action = model.identity.actions.get(selected).map(|(name, _)| name.clone());
         return action.map_or_else(Vec::new, |action| prompt::plan(model, action));

@@ -7,6 +7,7 @@ use super::session::{self, Options, Started};
 use crate::app::{self, Effect, Msg, Overlay};
 use crate::base::{Clean, Clock, Fault, Level, Mono, Now};
 use crate::clean;
+use crate::journal::Journal;
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::paths;
@@ -46,7 +47,8 @@ struct Console {
     drawn: Option<Mono>,
     dirty: bool,
     urgent: bool,
-    tick: Mono,
+    moment: Mono,
+    second: i64,
     begun: Mono,
     leaving: bool,
 }
@@ -65,7 +67,8 @@ impl Console {
             drawn: None,
             dirty: true,
             urgent: false,
-            tick: begun,
+            moment: begun,
+            second: 0,
             begun,
             leaving: false,
         }
@@ -89,8 +92,7 @@ impl Console {
     /// How long nothing needs doing: until the next frame or the next second.
     fn pause(&self, now: Now) -> Duration {
         let second = Duration::from_nanos(SECOND - now.wall.0.rem_euclid(1_000_000_000).unsigned_abs());
-        let prompt = matches!(self.started.look.model.overlay, Overlay::Prompt(_));
-        let tick = if prompt { second.min(FRAME_GAP) } else { second };
+        let tick = if self.moving() { second.min(FRAME_GAP) } else { second };
         match (self.dirty, self.drawn) {
             (false, _) => tick,
             (true, _) if self.urgent => Duration::ZERO,
@@ -112,7 +114,14 @@ impl Console {
         }
     }
 
+    /// An open prompt waits for its fence or its delay.
+    fn moving(&self) -> bool {
+        matches!(&self.started.look.model.overlay, Overlay::Prompt(prompt) if prompt.moving())
+    }
+
     fn take_data(&mut self, now: Now) {
+        // Before the mailboxes are emptied: what comes later rings again.
+        self.bell.drained();
         let samples = self.started.look.samples.drain();
         if !samples.is_empty() {
             self.apply(Msg::Samples(samples), now);
@@ -132,11 +141,16 @@ impl Console {
     }
 
     fn pass_time(&mut self, now: Now) {
-        let prompt = matches!(self.started.look.model.overlay, Overlay::Prompt(_));
-        let second = now.wall.0 / 1_000_000_000 != self.started.look.model.now.wall.0 / 1_000_000_000;
-        if second || prompt && now.mono.since(self.tick) >= FRAME_GAP {
-            self.tick = now.mono;
+        let second = now.wall.0.div_euclid(1_000_000_000);
+        if second != self.second {
+            self.second = second;
+            self.started.look.model.session.unrecorded =
+                self.started.look.shared.journal.as_ref().and_then(Journal::failing);
             self.apply(Msg::Tick, now);
+        }
+        if self.moving() && now.mono.since(self.moment) >= FRAME_GAP {
+            self.moment = now.mono;
+            self.apply(Msg::Moment, now);
         }
     }
 
@@ -172,9 +186,9 @@ impl Console {
         self.drawn = Some(now.mono);
         self.dirty = false;
         self.urgent = false;
-        self.bell.drained();
         let unshown = matches!(&self.started.look.model.overlay, Overlay::Prompt(prompt) if prompt.unshown());
-        if unshown {
+        // A display that takes nothing has not shown it.
+        if unshown && !self.started.look.model.session.stalled {
             self.apply(Msg::Shown(whole), now);
         }
     }

@@ -141,7 +141,7 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
     let (keymap, row_faults) = Keymap::merge(&layers);
     let faults = setup.faults.into_iter().chain(theme_faults).chain(keymap_faults).chain(row_faults);
     let shared = Shared::open(options, profile, profile_name, host);
-    let mode = if options.read_only { Mode::ReadOnly } else { Mode::Observe };
+    let mode = if options.read_only || shared.no_acting().is_some() { Mode::ReadOnly } else { Mode::Observe };
     let mut session = Session::new(mode, Support::L1, faults.collect());
     shared.tell(&mut session);
     let model = Model {
@@ -157,7 +157,7 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
         session,
         run: None,
         keymap,
-        alert: 0,
+        alert: None,
     };
     Ok(Look { model, theme, samples, lines, shared, engine })
 }

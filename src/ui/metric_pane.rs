@@ -58,7 +58,7 @@ pub fn heading(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, 
     }
     let after = paint.line((area.x, area.y), area.width, &left);
     if let Some(metric) = &pane.headline {
-        let right = value::headline(paint, metric, model.now);
+        let right = value::headline(paint, metric, model.pane_now());
         paint.right(area.right() - 1, after + 1, area.y, &right);
     }
 }
@@ -72,7 +72,7 @@ pub fn draw(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, foc
         width: area.width.saturating_sub(2),
         height: area.height.saturating_sub(1),
     };
-    let absence = pane.headline.as_ref().and_then(|metric| value::absence(metric, model.now));
+    let absence = pane.headline.as_ref().and_then(|metric| value::absence(metric, model.pane_now()));
     let details: Vec<Vec<Piece<'_>>> = match &absence {
         Some(why) => {
             value::wrap(why, inner.width, 2).into_iter().map(|line| vec![paint.piece(line, Intent::Stale)]).collect()
@@ -82,7 +82,7 @@ pub fn draw(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, foc
     let most = inner.height.saturating_sub(1).max(1);
     let lines = u16::try_from(details.len()).unwrap_or(u16::MAX).min(most);
     if let Some(metric) = &pane.headline {
-        let level = metric.shown.level_now(model.now.mono);
+        let level = metric.shown.level_now(model.pane_now().mono);
         let intent = if absence.is_some() { Intent::Stale } else { chart_intent(level) };
         let limit = metric.bands.as_ref().and_then(|bands| bands.limit(Level::Warning));
         let area = Rect { height: inner.height - lines.min(inner.height), ..inner };
@@ -104,9 +104,9 @@ const fn chart_intent(level: Level) -> Intent {
 /// Puts as many values on a line as fit.
 fn pack<'a>(paint: &Painter<'_>, pane: &'a Pane, model: &Model, width: u16) -> Vec<Vec<Piece<'a>>> {
     let mut lines: Vec<Vec<Piece<'_>>> = Vec::new();
-    let shared = pane.headline.as_ref().map_or(Freshness::Live, |metric| metric.shown.freshness(model.now.mono));
+    let shared = pane.headline.as_ref().map_or(Freshness::Live, |metric| metric.shown.freshness(model.pane_now().mono));
     for metric in &pane.beside {
-        let pieces = value::detail(paint, metric, model.now, shared);
+        let pieces = value::detail(paint, metric, model.pane_now(), shared);
         match lines.last_mut() {
             Some(line) if paint.width(line) + 2 + paint.width(&pieces) <= width => {
                 line.push(paint.piece("  ", Intent::Text));

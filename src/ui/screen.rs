@@ -42,7 +42,7 @@ fn draw_overlay(paint: &mut Painter<'_>, body: Rect, model: &Model) -> bool {
         Overlay::None => {}
         Overlay::Help(first) => help::draw(paint, body, model, *first),
         Overlay::Actions(selected) => actions::draw(paint, body, model, *selected),
-        Overlay::Planning(title) => {
+        Overlay::Planning(_, title) => {
             let inner = sheet::sheet(paint, body, 5, &clean!(" PLAN "), &clean!(""));
             paint.put((inner.x, inner.y + 1), inner.width, clean!("Planning: {title} …"), Intent::Text);
         }
@@ -71,7 +71,7 @@ fn draw_pane(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, fo
 
 fn draw_board(paint: &mut Painter<'_>, layout: &Layout, model: &Model) {
     let (mut grid, mut strips, mut logs) = (layout.grid.iter(), layout.strips.iter(), layout.logs.iter());
-    for (index, pane) in model.board.panes.iter().enumerate() {
+    for (index, pane) in model.board.shown().iter().enumerate() {
         let slot = match place_of(pane) {
             Some(Place::Grid) => grid.next(),
             Some(Place::Strip) => strips.next(),
@@ -111,6 +111,9 @@ fn state_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     }
     if let Some(since) = model.board.paused {
         left.push(paint.piece(clean!("   PAUSED {}", value::since(model.now, since)), Intent::Warning));
+    }
+    if model.session.unrecorded.is_some() {
+        left.push(paint.piece("   JOURNAL FAILING", Intent::Critical));
     }
     if model.session.stalled {
         left.push(paint.piece("   DISPLAY STALLED", Intent::Warning));
@@ -153,7 +156,7 @@ fn alert_strip(paint: &mut Painter<'_>, area: Rect, model: &Model) {
         let offer = if area.width < 100 { Clean::text("plan") } else { action.clone() };
         right.push(paint.piece(clean!("{key} {offer}  "), Intent::Accent));
     }
-    right.push(paint.piece(clean!("{}/{alerts}", model.alert.min(alerts - 1) + 1), Intent::Muted));
+    right.push(paint.piece(clean!("{}/{alerts}", model.alert_position() + 1), Intent::Muted));
     let room = area.width.saturating_sub(paint.width(&right) + 2);
     let after = paint.line((area.x, area.y), room, &left);
     paint.right(area.right() - 1, after + 1, area.y, &right);
@@ -232,7 +235,7 @@ fn too_small(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     let mut lines = Vec::new();
     if let Some((alert, watch)) = model.current_alert().and_then(|alert| Some((alert, model.book.watch(alert.watch)?)))
     {
-        lines.push(clean!("{} {}/{}", alert.level.word(), model.alert + 1, model.alerts().len()));
+        lines.push(clean!("{} {}/{}", alert.level.word(), model.alert_position() + 1, model.alerts().len()));
         lines.push(clean!("{} {}", watch.title, watch.unit.show(alert.value)));
     }
     lines.extend([

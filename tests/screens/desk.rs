@@ -59,7 +59,7 @@ impl Desk {
             session: Session::new(Mode::Observe, Support::L1, Vec::new()),
             run: None,
             keymap,
-            alert: 0,
+            alert: None,
         };
         Self { model, theme, now: START, line: 0 }
     }
@@ -239,6 +239,7 @@ impl Desk {
         self.pass(500);
         self.key('y');
         assert!(matches!(self.model.session.mode, Mode::Armed { .. }));
+        self.pass(10);
         self.model.session.notice = None;
     }
 

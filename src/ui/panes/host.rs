@@ -64,7 +64,9 @@ impl Kind for Host {
 
     fn draw(&self, paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, focused: bool) {
         let oldest = pane.metrics().filter_map(|metric| match metric.shown.reading {
-            Reading::Value { seen, .. } => Some((model.now.mono.since(seen), metric.shown.freshness(model.now.mono))),
+            Reading::Value { seen, .. } => {
+                Some((model.pane_now().mono.since(seen), metric.shown.freshness(model.pane_now().mono)))
+            }
             _ => None,
         });
         let (age, shared) = oldest.max().unwrap_or((Duration::ZERO, Freshness::Live));
@@ -97,7 +99,7 @@ fn pieces_of<'a>(
     ];
     for metric in &pane.beside {
         pieces.push(paint.piece(gap, Intent::Text));
-        pieces.extend(value::detail(paint, metric, model.now, shared));
+        pieces.extend(value::detail(paint, metric, model.pane_now(), shared));
     }
     pieces
 }

@@ -1,0 +1,132 @@
+//! The pure core: what keys, answers and time make of the console, without a terminal.
+#![cfg(test)]
+
+#[expect(dead_code, reason = "the screens use more of the desk")]
+#[path = "../screens/desk.rs"]
+mod desk;
+
+use crossterm::event::KeyCode;
+use desk::Desk;
+use watchkeeper::app::effect::{Effect, Entry};
+use watchkeeper::app::{Msg, Overlay};
+use watchkeeper::base::Fault;
+
+fn launched(effects: &[Effect]) -> bool {
+    effects.iter().any(|effect| matches!(effect, Effect::Launch(_)))
+}
+
+fn incident() -> Desk {
+    let mut desk = Desk::demo(80, 24);
+    desk.incident(41);
+    desk
+}
+
+/// Armed, the plan on screen, `reduce` typed.
+fn typed() -> Desk {
+    let mut desk = incident();
+    desk.arm();
+    desk.planned();
+    desk.shown();
+    desk.pass(2_000);
+    desk.type_text("reduce");
+    desk.pass(200);
+    desk
+}
+
+#[test]
+fn the_right_verb_after_the_delay_launches_once() {
+    let mut desk = typed();
+    assert!(launched(&desk.press(KeyCode::Enter)));
+    assert!(!launched(&desk.press(KeyCode::Enter)), "a second Enter finds the plan consumed");
+}
+
+#[test]
+fn a_display_that_takes_nothing_lets_nothing_through() {
+    let mut desk = typed();
+    desk.send(Msg::Stalled(true));
+    for _ in 0..20 {
+        desk.pass(1_000);
+        desk.type_text("reduce");
+        desk.pass(200);
+        assert!(!launched(&desk.press(KeyCode::Enter)));
+    }
+}
+
+#[test]
+fn the_answer_to_another_wish_is_not_shown() {
+    let mut desk = incident();
+    desk.press(KeyCode::Enter);
+    desk.press(KeyCode::Esc);
+    desk.send(Msg::Planned("reduce-batch-size".into(), Err(Fault::new("late"))));
+    assert!(matches!(desk.model.overlay, Overlay::None), "Esc went back, the late answer stays away");
+    desk.press(KeyCode::Enter);
+    desk.send(Msg::Planned("another".into(), Err(Fault::new("not mine"))));
+    assert!(matches!(desk.model.overlay, Overlay::Planning(..)), "still waits for its own answer");
+}
+
+#[test]
+fn keys_typed_beyond_a_refusal_are_no_commands() {
+    let mut desk = typed();
+    let effects = desk.press(KeyCode::Esc);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::DiscardInput)));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Record(Entry::Refused { .. }))));
+    let effects = desk.press(KeyCode::Char('q'));
+    assert!(effects.is_empty(), "{effects:?}");
+    desk.pass(10);
+    assert!(matches!(desk.press(KeyCode::Char('q'))[..], [Effect::Quit]));
+}
+
+#[test]
+fn a_prompt_is_recorded_when_it_is_shown_and_not_before() {
+    let mut desk = incident();
+    desk.arm();
+    let shown = |effects: &[Effect]| effects.iter().any(|e| matches!(e, Effect::Record(Entry::Prompted { .. })));
+    desk.planned();
+    assert!(shown(&desk.send(Msg::Shown(true))));
+    assert!(!shown(&desk.send(Msg::Shown(true))));
+}
+
+#[test]
+fn the_chosen_alert_stays_chosen_when_the_list_is_sorted_anew() {
+    let mut desk = incident();
+    desk.key('n');
+    let chosen = desk.model.current_alert().map(|alert| alert.watch);
+    assert_ne!(chosen, desk.model.alerts().first().map(|alert| alert.watch));
+    desk.incident(5);
+    assert_eq!(desk.model.current_alert().map(|alert| alert.watch), chosen);
+}
+
+#[test]
+fn a_pause_holds_the_picture_and_not_the_alerts() {
+    let mut desk = Desk::demo(80, 24);
+    desk.quiet(30);
+    desk.key(' ');
+    desk.incident(41);
+    let held = desk.model.board.shown()[0].headline.as_ref().map(|metric| metric.shown.reading.clone());
+    let live = desk.model.board.panes[0].headline.as_ref().map(|metric| metric.shown.reading.clone());
+    assert_ne!(held, live);
+    assert!(!desk.model.alerts().is_empty());
+    desk.key(' ');
+    assert_eq!(desk.model.board.shown().len(), desk.model.board.panes.len());
+}
+
+#[test]
+fn esc_goes_back_one_level_and_never_leaves() {
+    let mut desk = incident();
+    desk.key('z');
+    desk.key('?');
+    assert!(desk.press(KeyCode::Esc).is_empty());
+    assert!(desk.model.board.zoomed && matches!(desk.model.overlay, Overlay::None));
+    assert!(desk.press(KeyCode::Esc).is_empty());
+    assert!(!desk.model.board.zoomed);
+    assert!(desk.press(KeyCode::Esc).is_empty());
+}
+
+#[test]
+fn arming_lapses_after_fifteen_minutes_without_a_key_and_says_so() {
+    let mut desk = incident();
+    desk.arm();
+    desk.pass(15 * 60 * 1_000 + 1_000);
+    assert_eq!(desk.model.session.mode.word(), "OBSERVE");
+    assert!(desk.model.session.notice.is_some());
+}
