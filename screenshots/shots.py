@@ -17,6 +17,13 @@ class Screen(pyte.Screen):
     def write_process_input(self, data):
         self.answers += data.encode()
 
+    def set_margins(self, top=None, bottom=None):
+        """CSI r without numbers takes the margins away; pyte 0.8.0 reads its 0 as a number."""
+        if not top and bottom is None:
+            self.margins = None
+        else:
+            super().set_margins(top, bottom)
+
 
 class Player:
     def __init__(self, program, flow, home, folder):
