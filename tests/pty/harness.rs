@@ -16,8 +16,8 @@ use std::sync::{Arc, Condvar, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// No wait lasts longer; figures are not judged here.
-pub(crate) const GUARD: Duration = Duration::from_secs(30);
+/// No wait lasts longer: ten times the longest of them on an idle machine. Figures are not judged here.
+pub(crate) const GUARD: Duration = Duration::from_secs(150);
 
 /// What to run, and how.
 #[derive(Clone)]
@@ -120,7 +120,9 @@ impl Pty {
         let seen = self.seen.0.lock().unwrap();
         let until = |seen: &mut Seen| !wanted(seen.parser.screen(), &seen.raw);
         let (seen, timeout) = self.seen.1.wait_timeout_while(seen, GUARD, until).unwrap();
-        assert!(!timeout.timed_out(), "never saw {what}:\n{}", seen.parser.screen().contents());
+        let text = seen.parser.screen().contents();
+        drop(seen);
+        assert!(!timeout.timed_out(), "never saw {what}:\n{text}");
     }
 
     /// Waits until the screen holds a text.
