@@ -11,7 +11,8 @@ use crate::journal::Journal;
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::paths;
-use crate::term::install_panic_hook;
+use crate::sys::signal::Signal;
+use crate::term::{Input, install_panic_hook};
 use crate::ui;
 use core::time::Duration;
 use std::sync::Arc;
@@ -35,8 +36,9 @@ pub fn run(options: &Options) -> Result<u8, Fault> {
     let started = session::start(options, &bell)?;
     let mut console = Console::new(started, bell);
     while console.turn() {}
+    let status = console.status;
     console.leave();
-    Ok(0)
+    Ok(status)
 }
 
 struct Console {
@@ -51,6 +53,8 @@ struct Console {
     second: i64,
     begun: Mono,
     leaving: bool,
+    /// 128 and the signal's number when a signal or the loss of the terminal ends it, as a shell would say.
+    status: u8,
 }
 
 impl Console {
@@ -71,6 +75,7 @@ impl Console {
             second: 0,
             begun,
             leaving: false,
+            status: 0,
         }
     }
 
@@ -103,6 +108,11 @@ impl Console {
 
     fn take_input(&mut self, now: Now) {
         for (at, input) in self.started.terminal.inputs() {
+            self.status = match input {
+                Input::Stop(signal) => u8::try_from(128 + signal.number()).unwrap_or(1),
+                Input::HungUp => u8::try_from(128 + Signal::Hup.number()).unwrap_or(1),
+                _ => self.status,
+            };
             self.apply(Msg::Input(at, input), now);
             self.urgent = true;
         }

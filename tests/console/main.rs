@@ -1,0 +1,15 @@
+//! The real console in a pseudo-terminal, from outside: the story that README tells, every way to lose it, hostile
+//! text and broken files. Tests wait for what stands on the screen; wall time is only a hang guard.
+#![cfg(test)] // so that clippy knows this for a test
+#![expect(clippy::disallowed_methods, reason = "starts programs and guards against hanging by the wall clock")]
+
+mod desk;
+#[path = "../pty/judge.rs"]
+mod judge;
+#[path = "../pty/harness.rs"]
+#[expect(dead_code, reason = "shared with tests/pty, which uses the rest")]
+mod harness;
+mod host;
+mod poor;
+mod story;
+mod terminal;
