@@ -2,7 +2,7 @@
 
 use super::follow::LogSource;
 use super::pattern::{Pattern, is_rotated};
-use super::tail::{Identity, Pass, Tail, changed, number};
+use super::tail::{Identity, Pass, Tail, changed, number, shown};
 use crate::base::{Fault, Mono, Now};
 use core::time::Duration;
 use rustix::fs::{FileType, Stat};
@@ -148,7 +148,7 @@ impl Source {
             if let Some(old) = self.tails.get_mut(old) {
                 old.replaced = true;
             }
-            tail.announce = Some(crate::clean!("{}: rotated here", tail.name.display()));
+            tail.announce = Some(crate::clean!("{}: rotated here", shown(&tail.name)));
         }
         self.tails.push(tail);
     }
@@ -179,7 +179,7 @@ impl Source {
                 }
                 tail.live = false;
                 tail.replaced = true;
-                tail.announce = Some(crate::clean!("{}: rotated here", name.display()));
+                tail.announce = Some(crate::clean!("{}: rotated here", shown(&name)));
                 between.push((changed, place_in_line(&other), tail));
             }
             if !between.is_empty() {
@@ -219,7 +219,7 @@ impl Source {
 
     fn fail(&mut self, name: &OsStr, error: &io::Error) {
         let place = match &self.pattern {
-            Ok(pattern) if !name.is_empty() => pattern.path(name).to_string_lossy().into_owned(),
+            Ok(pattern) if !name.is_empty() => shown(pattern.path(name).as_os_str()).as_str().to_owned(),
             _ => self.spec.pattern.clone(),
         };
         self.failure.get_or_insert_with(|| sentence(&place, error));

@@ -6,7 +6,7 @@ use crate::base::{Clean, LogLine, Mono, Now};
 use core::mem;
 use rustix::fs::{FileType, Mode, OFlags, SeekFrom, Stat};
 use std::collections::VecDeque;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -239,7 +239,7 @@ impl Tail {
 
     fn begin_again(&mut self, pass: &mut Pass) {
         self.finish(pass);
-        pass.mark(crate::clean!("{}: emptied by its owner, read from its beginning", self.name.display()));
+        pass.mark(crate::clean!("{}: emptied by its owner, read from its beginning", shown(&self.name)));
         self.identity.offset = rustix::fs::seek(&self.file, SeekFrom::Data(0)).unwrap_or(0);
         self.before.clear();
         self.former_head = mem::take(&mut self.identity.head);
@@ -264,4 +264,9 @@ fn head(file: &File, length: usize) -> Vec<u8> {
     let read = file.read_at(&mut head, 0).unwrap_or(0);
     head.truncate(read);
     head
+}
+
+/// A file's name as a person may see it: bytes that are no text are spelt out, so that two names never look the same.
+pub(super) fn shown(name: &OsStr) -> Clean {
+    Clean::text(name.as_encoded_bytes())
 }

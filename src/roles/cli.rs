@@ -23,10 +23,10 @@ struct Look {
     /// Profile: a file, a folder, or a name on the search path [default: this host]
     #[arg(long, value_name = "PROFILE")]
     profile: Option<String>,
-    /// Theme by name or file
+    /// Theme by name: themes/NAME.toml beside your profiles, or a built-in one
     #[arg(long, global = true, value_name = "THEME")]
     theme: Option<String>,
-    /// Keymap by name or file, merged over the complete default
+    /// Keymap by name: keymaps/NAME.toml beside your profiles, merged over the complete default
     #[arg(long, global = true, value_name = "KEYMAP")]
     keymap: Option<String>,
     /// Look only: nothing can be armed

@@ -34,9 +34,9 @@ const LAST_RECORD: Duration = Duration::from_millis(200);
 pub struct Options {
     /// A file, a folder, or a name on the search path.
     pub profile: Option<String>,
-    /// By name or file.
+    /// By name.
     pub theme: Option<String>,
-    /// By name or file.
+    /// By name.
     pub keymap: Option<String>,
     /// OBSERVE for good.
     pub read_only: bool,

@@ -1,10 +1,9 @@
 //! A folder of its own for each console: home, state, temporary files; and what can be seen of it from outside.
 
 use crate::harness::{GUARD, Pty, Spec};
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _};
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
@@ -41,6 +40,7 @@ impl Desk {
     /// A file in the folder.
     pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, bytes).unwrap();
         path
     }
@@ -141,9 +141,4 @@ pub(crate) fn clock_of(text: &str) -> Option<u32> {
     let time = row.trim_end().strip_suffix(" UTC")?.rsplit(' ').next()?;
     let parts: Vec<u32> = time.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
     (parts.len() == 3).then(|| (parts[0] * 60 + parts[1]) * 60 + parts[2])
-}
-
-/// A file name from bytes.
-pub(crate) fn name(bytes: &[u8]) -> OsString {
-    OsString::from_vec(bytes.to_vec())
 }

@@ -3,13 +3,17 @@
 #![cfg(test)] // so that clippy knows this for a test
 #![expect(clippy::disallowed_methods, reason = "starts programs and guards against hanging by the wall clock")]
 
+mod corpus;
 mod desk;
 mod faults;
 #[path = "../pty/harness.rs"]
-#[expect(dead_code, reason = "shared with tests/pty, which uses the rest")]
+#[expect(dead_code, unused_imports, reason = "shared with tests/pty, which uses the rest")]
 mod harness;
 mod host;
+mod hostile;
+mod hostile_files;
 #[path = "../pty/judge.rs"]
+#[expect(dead_code, reason = "shared with tests/pty, which uses the rest")]
 mod judge;
 mod poor;
 #[path = "../samplers/server.rs"]

@@ -1,0 +1,191 @@
+//! Hostile text out of files that the console reads about itself: profile, keymap, theme; and in what fails.
+
+use crate::corpus::{bytes, texts};
+use crate::desk::{Desk, row_with};
+use crate::harness::{Pty, Spec, only_our_sequences};
+use crate::hostile::{close_sheet, hostile_server, judge, pane, quoted, start, wait_for_all};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// Actions, keys, faults: what a profile, a keymap and a theme can say.
+#[test]
+fn plans_keys_and_faults() {
+    let desk = Desk::new();
+    let pty = start(plans_keys_and_faults_spec(&desk));
+    pty.wait_for("OBSERVE");
+    pty.send("?");
+    pty.wait_for("KEYS");
+    wait_for_all(&pty, &texts("k")[..14], 20);
+    close_sheet(&pty, "KEYS");
+    pty.send("a");
+    pty.wait_for("ACTIONS");
+    wait_for_all(&pty, &texts("a"), 60);
+    pty.send("\r");
+    pty.wait_for("Only a preview");
+    wait_for_all(&pty, &texts("h"), 60);
+    for text in ["via ssh from 1.2.3.4␛[2J<U+202E>:5<9B>6", r"from \u001B[31m", r"to \u001B]0;"] {
+        pty.wait_for(text);
+    }
+    close_sheet(&pty, "Only a preview");
+    // The others' files are not there: their names come in a sentence.
+    for at in 1..texts("a").len() {
+        pty.send(format!("a{}\r", "j".repeat(at)));
+        pty.wait("no plan for this one", |screen, _| {
+            row_with(screen, "No plan: ").is_some_and(|row| row.contains(&format!("f{at:02}")))
+        });
+    }
+    pty.send("\r");
+    pty.wait_for("FAULTS");
+    let said = pages(&pty);
+    // The sheet shows a thousand lines: of the keymap's rows only some.
+    let kinds = [("u", 99), ("s", 99), ("w", 99), ("r", 30), ("o", 30), ("m", 99)];
+    let tags = |(of, most)| texts(of).iter().take(most).map(|text| text[..3].to_owned()).collect::<Vec<_>>();
+    let mut tags: Vec<String> = kinds.into_iter().flat_map(tags).collect();
+    tags.retain(|tag| !said.contains(tag));
+    assert!(tags.is_empty(), "no fault told about {tags:?}\n{said}");
+    close_sheet(&pty, "FAULTS");
+    judge(pty);
+}
+
+/// All pages of the open sheet.
+fn pages(pty: &Pty) -> String {
+    let sheet = || pty.text().lines().filter(|line| line.contains('│')).map(|line| format!("{line}\n")).collect();
+    let mut all = Vec::<String>::from([sheet()]);
+    loop {
+        pty.send("\x1b[6~");
+        let last = all.last().unwrap();
+        let turned = (0..10).find_map(|_| {
+            std::thread::sleep(Duration::from_millis(50));
+            let now: String = sheet();
+            (now != *last).then_some(now)
+        });
+        match turned {
+            Some(page) => all.push(page),
+            None => return all.concat(),
+        }
+    }
+}
+
+fn plans_keys_and_faults_spec(desk: &Desk) -> Spec {
+    let mut profile = "title = \"Plans\"\nenvironment = \"test\"\n".to_owned();
+    let mut tables = String::new();
+    for (at, title) in texts("a").iter().enumerate() {
+        let name = if at == 0 { "real.toml".to_owned() } else { texts("f")[at].clone() };
+        let file = quoted(&format!("{}/{name}", desk.path().display()));
+        let hits = texts("h")
+            .iter()
+            .take(if at == 0 { 99 } else { 1 })
+            .map(|text| quoted(text))
+            .collect::<Vec<_>>()
+            .join(", ");
+        writeln!(
+            tables,
+            "[actions.a{at}]\nkind = \"config_set\"\ntitle = {}\nverb = \"reduce\"\ndanger = \"C2\"\nfile = {file}\nhits = [{hits}]\n\
+            set = [{{ key = \"k\", from = {}, to = {} }}]",
+            quoted(title),
+            quoted("from \x1b[31m"),
+            quoted("to \x1b]0;x\x07")
+        )
+        .unwrap();
+    }
+    desk.write("real.toml", format!("k = {}\n", quoted("from \x1b[31m")));
+    for text in texts("u") {
+        writeln!(profile, "{} = 1", quoted(&text)).unwrap();
+    }
+    for (at, text) in texts("s").iter().enumerate() {
+        writeln!(tables, "[samplers.s{at}]\nkind = {}", quoted(text)).unwrap();
+    }
+    for text in texts("w") {
+        writeln!(tables, "[samplers.{}]\nkind = \"host\"", quoted(&text)).unwrap();
+    }
+    let path = desk.write("profile.toml", profile + &tables);
+    let commands = [
+        "help",
+        "open",
+        "actions",
+        "arm",
+        "pause",
+        "zoom",
+        "focus-next",
+        "own-log",
+        "back",
+        "redraw",
+        "suspend",
+        "quit",
+        "focus-previous",
+        "next-alert",
+    ];
+    let mut keymap = "everywhere = [\n".to_owned();
+    let keys = ["?", "enter", "a", "A", "space", "z", "tab", "L", "esc", "ctrl-l", "ctrl-z", "q", "shift-tab", "n"];
+    for ((key, command), text) in keys.iter().zip(commands).zip(texts("k")) {
+        writeln!(keymap, "{{ on = \"{key}\", run = \"{command}\", desc = {} }},", quoted(&text)).unwrap();
+    }
+    for (run, on) in texts("r").iter().zip(texts("o")).take(30) {
+        writeln!(keymap, "{{ on = \"x\", run = {} }},\n{{ on = {}, run = \"help\" }},", quoted(run), quoted(&on))
+            .unwrap();
+    }
+    desk.write("home/.config/watchkeeper/keymaps/odd.toml", keymap + "]\n");
+    let theme: String =
+        texts("m").iter().map(|text| format!("{} = {{ fg = {} }}\n", quoted(text), quoted(text))).collect();
+    desk.write("home/.config/watchkeeper/themes/odd.toml", theme);
+    let mut spec = desk.spec(&["--profile", path.to_str().unwrap(), "--keymap", "odd", "--theme", "odd"]);
+    spec.env.push(("SSH_CONNECTION".to_owned(), "1.2.3.4\x1b[2J\u{202e} 5\u{9b}6 7 8".to_owned()));
+    spec
+}
+
+#[test]
+fn failures_and_files_that_cannot_be_read() {
+    let (desk, server) = (Desk::new(), hostile_server());
+    let mut profile = "title = \"Failures\"\nenvironment = \"test\"\n".to_owned();
+    for (at, path) in ["away", "far", "packed", "typed", "status", "words\u{1b}[2J\u{202e}"].iter().enumerate() {
+        writeln!(
+            profile,
+            "[samplers.h{at}]\nkind = \"http\"\nevery = \"1s\"\nurl = {}\njson = [{{ pointer = \"/x\", metric = \"m{at}\" }}]",
+            quoted(&format!("http://{}/{path}", server.at))
+        )
+        .unwrap();
+        profile.push_str(&pane(&format!("pane {at}"), &format!("m{at}"), ""));
+    }
+    writeln!(profile, "[samplers.g]\nkind = \"scrape\"\nevery = \"1s\"\nurl = \"http://{}/garbage\"", server.at)
+        .unwrap();
+    profile.push_str(&pane("garbage", "garbage", ""));
+    let lmdb = desk.path().join("l\u{1b}]0;x\u{7}\u{202e}.mdb");
+    writeln!(
+        profile,
+        "[samplers.l]\nkind = \"lmdb\"\nevery = \"1s\"\npath = {}\n[[panes]]\ntitle = \"lmdb\"\nkind = \"lmdb\"",
+        quoted(lmdb.to_str().unwrap())
+    )
+    .unwrap();
+    // Its own name is hostile, too, and it is broken in a second console.
+    let path = desk.write("p\u{1b}]0;x\u{7}\u{202e}.toml", profile);
+    let pty = start(desk.spec(&["--profile", path.to_str().unwrap()]));
+    for text in [
+        "/away",
+        "/far redirects to another host",
+        "/packed is not JSON",
+        "/typed: ",
+        "/status: ",
+        "/words%1B[2J%E2%80%AE is not JSON",
+        "/garbage shows no metrics",
+        "l␛]0;x␇<U+202E>.mdb does not exist",
+    ] {
+        pty.wait_for(text);
+    }
+    judge(pty);
+    desk.write("p\u{1b}]0;x\u{7}\u{202e}.toml", texts("t").join("\n= \u{1b}[2J"));
+    let pty = start(desk.spec(&["--profile", path.to_str().unwrap()]));
+    pty.wait_for("CPU busy");
+    pty.send("\r");
+    pty.wait_for("FAULTS");
+    pty.wait_for("p␛]0;x␇<U+202E>.toml");
+    close_sheet(&pty, "FAULTS");
+    judge(pty);
+
+    // What `validate` says goes to a terminal as well.
+    for text in bytes("t") {
+        let path = desk.write("bad.toml", [b"title = \"", &text[..], b"\"\n"].concat());
+        let output = desk.run(&["validate", path.to_str().unwrap()]);
+        let said = [output.stdout, output.stderr].concat();
+        only_our_sequences(&said).unwrap_or_else(|what| panic!("{what}: {}", String::from_utf8_lossy(&said)));
+    }
+}
