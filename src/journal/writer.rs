@@ -42,7 +42,8 @@ enum Job {
     Close(SyncSender<()>),
 }
 
-/// The way into the journal. Dropping it lets its thread finish what it has.
+/// The way into the journal. Dropping the last one lets its thread finish what it has.
+#[derive(Clone)]
 pub struct Journal {
     jobs: SyncSender<Job>,
     clock: Arc<dyn Clock>,

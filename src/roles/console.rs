@@ -61,7 +61,7 @@ impl Console {
     fn new(started: Started, bell: Arc<Bell>) -> Self {
         let clock = RealClock;
         let begun = clock.now().mono;
-        let mut effects = Effects::new(&started, Arc::clone(&bell));
+        let mut effects = Effects::new(Arc::clone(&bell));
         effects.recover(&started.look.shared);
         Self {
             clock,

@@ -225,7 +225,7 @@ fn after_a_crash_the_digest_decides_and_nothing_runs_again() {
         let mut progress = Progress::new(plan.id, 1);
         progress.state = state;
         run.write(&progress).unwrap();
-        let (found, faults) = unresolved(&scene.state(), &lock_dirs());
+        let (found, faults) = unresolved(&scene.state(), &lock_dirs(), RealClock.now().wall);
         assert_eq!((found.len(), faults), (1, Vec::new()));
         found[0].clone()
     };
@@ -241,7 +241,7 @@ fn after_a_crash_the_digest_decides_and_nothing_runs_again() {
     let mut progress = Progress::new(plan.id, std::process::id());
     progress.state = State::Running;
     run.write(&progress).unwrap();
-    let (found, _) = unresolved(&scene.state(), &lock_dirs());
+    let (found, _) = unresolved(&scene.state(), &lock_dirs(), RealClock.now().wall);
     assert_eq!(found[0].standing, Standing::Attach { pid: std::process::id() });
     drop(lock);
 }
@@ -344,14 +344,14 @@ fn the_runner_outlives_its_console_and_finishes() {
     console.wait().unwrap();
     let runner = rustix::process::Pid::from_raw(i32::try_from(half.pid).unwrap()).unwrap();
     rustix::process::kill_process(runner, rustix::process::Signal::HUP).unwrap();
-    let (found, _) = unresolved(&scene.state(), &lock_dirs());
+    let (found, _) = unresolved(&scene.state(), &lock_dirs(), RealClock.now().wall);
     assert_eq!(found[0].standing, Standing::Attach { pid: half.pid });
     fs::write(scene.dir.path().join("go"), b"").unwrap();
     let over = wait_for(&run, |progress| progress.end.is_some());
     assert_eq!(over.end.unwrap().outcome, Outcome::Succeeded);
     assert_eq!(events(&scene), ["journal.open", "action.intent", "action.outcome"]);
     assert_eq!(scene.content(), CONFIG.replace("1024", "512"));
-    assert!(unresolved(&scene.state(), &lock_dirs()).0.is_empty());
+    assert!(unresolved(&scene.state(), &lock_dirs(), RealClock.now().wall).0.is_empty());
 }
 
 /// Own session, no terminal, nothing inherited.
@@ -385,7 +385,7 @@ fn a_killed_runner_leaves_a_truth_behind_and_its_lock_free() {
     rustix::process::kill_process(runner, rustix::process::Signal::KILL).unwrap();
     let start = RealClock.now().mono;
     loop {
-        let (found, _) = unresolved(&scene.state(), &lock_dirs());
+        let (found, _) = unresolved(&scene.state(), &lock_dirs(), RealClock.now().wall);
         if matches!(found[0].standing, Standing::Unknown(Settled::Done(_))) {
             break;
         }
