@@ -4,12 +4,12 @@
 #![expect(clippy::disallowed_methods, reason = "starts programs and guards against hanging by the wall clock")]
 
 mod desk;
-#[path = "../pty/judge.rs"]
-mod judge;
 #[path = "../pty/harness.rs"]
 #[expect(dead_code, reason = "shared with tests/pty, which uses the rest")]
 mod harness;
 mod host;
+#[path = "../pty/judge.rs"]
+mod judge;
 mod poor;
 mod story;
 mod terminal;

@@ -139,7 +139,8 @@ fn lose_it_while_it_runs(lose: impl FnOnce(&mut Pty)) {
     demo.arm();
     demo.confirm();
     demo.pty.wait("the action runs", |screen, _| {
-        row_with(screen, "── Reduce batch size").is_some_and(|row| row.contains(" running ") || row.contains("EXECUTED"))
+        row_with(screen, "── Reduce batch size")
+            .is_some_and(|row| row.contains(" running ") || row.contains("EXECUTED"))
     });
     assert!(!trail.text().contains("action.outcome"), "too late to prove anything");
     lose(&mut demo.pty);

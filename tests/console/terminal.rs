@@ -78,7 +78,8 @@ fn two_hundred_resizes_end_on_a_right_screen() {
         spec.size = (132, 43);
         start(&spec)
     };
-    let titles = ["this host", "CPU busy", "Memory used", "Waiting for I/O", "Disk used", "System log", "? help", "UTC"];
+    let titles =
+        ["this host", "CPU busy", "Memory used", "Waiting for I/O", "Disk used", "System log", "? help", "UTC"];
     for pty in [&fresh, &pty] {
         titles.iter().for_each(|title| pty.wait_for(title));
     }
@@ -102,9 +103,8 @@ fn places(pty: &Pty, texts: &[&str]) -> Vec<Option<(usize, usize)>> {
 
 fn places_on(screen: &vt100::Screen, texts: &[&str]) -> Vec<Option<(usize, usize)>> {
     let rows: Vec<String> = screen.rows(0, screen.size().1.get()).collect();
-    let place = |text: &&str| {
-        rows.iter().enumerate().find_map(|(y, row)| Some((y, row[..row.find(*text)?].chars().count())))
-    };
+    let place =
+        |text: &&str| rows.iter().enumerate().find_map(|(y, row)| Some((y, row[..row.find(*text)?].chars().count())));
     texts.iter().map(place).collect()
 }
 
@@ -146,9 +146,10 @@ fn a_terminal_that_stops_reading_stops_nothing_but_the_display() {
 /// Asks for whole frames until the terminal's buffer takes no more: the writer sits in its write.
 fn stall(pty: &Pty) {
     let pid = pty.pid().as_raw_nonzero();
-    let writer = std::fs::read_dir(format!("/proc/{pid}/task")).unwrap().flatten().find(|task| {
-        std::fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name.contains("writer"))
-    });
+    let writer = std::fs::read_dir(format!("/proc/{pid}/task"))
+        .unwrap()
+        .flatten()
+        .find(|task| std::fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name.contains("writer")));
     let writer = writer.expect("a writer thread").path();
     let written = || {
         let io = std::fs::read_to_string(writer.join("io")).unwrap();
