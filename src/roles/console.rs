@@ -82,7 +82,8 @@ impl Console {
     /// One turn of the loop; false when it is time to leave.
     fn turn(&mut self) -> bool {
         let now = self.clock.now();
-        self.bell.wait(self.pause(now), self.dirty);
+        // Until the first frame the first data is what is waited for.
+        self.bell.wait(self.pause(now), self.dirty && self.drawn.is_some());
         let now = self.clock.now();
         self.take_input(now);
         self.take_data(now);
