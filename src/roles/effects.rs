@@ -313,3 +313,47 @@ fn record(entry: Entry) -> Record {
         Entry::Disarmed { why } => Record::new(Event::Disarm).res(json!({ "why": why })),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loop_never_waits_for_itself() {
+        let mut effects = Effects::new(Arc::new(Bell::default()));
+        for _ in 0..40 {
+            effects.say(Msg::Tick);
+        }
+        assert_eq!(core::iter::from_fn(|| effects.answer()).count(), 40);
+    }
+
+    #[test]
+    fn a_plan_that_takes_too_long_is_told_once_and_dropped_when_it_comes() {
+        let mut effects = Effects::new(Arc::new(Bell::default()));
+        let (reply, answer) = sync_channel(1);
+        let begun = Mono(1);
+        let action: Arc<str> = "slow".into();
+        let planning = Planning { action: Arc::clone(&action), title: "Slow".into(), begun, answer, late: false };
+        effects.planning = Some(planning);
+        assert!(effects.planned(begun + Duration::from_millis(4_999)).is_none());
+        let Some(Msg::Planned(name, Err(fault))) = effects.planned(begun + PLANNING) else { panic!("not told") };
+        assert_eq!(name, action);
+        assert!(fault.to_string().starts_with("planning takes longer than 5 s: "), "{fault}");
+        assert!(effects.planned(begun + PLANNING * 2).is_none());
+        assert!(effects.planning.is_some(), "it still runs: no second one beside it");
+        reply.try_send(Msg::Tick).unwrap();
+        assert!(effects.planned(begun + PLANNING * 3).is_none());
+        assert!(effects.planning.is_none());
+    }
+
+    #[test]
+    fn a_planner_that_dies_is_told() {
+        let mut effects = Effects::new(Arc::new(Bell::default()));
+        let (reply, answer) = sync_channel(1);
+        drop(reply);
+        let planning = Planning { action: "x".into(), title: "X".into(), begun: Mono(1), answer, late: false };
+        effects.planning = Some(planning);
+        assert!(matches!(effects.planned(Mono(2)), Some(Msg::Planned(_, Err(_)))));
+        assert!(effects.planning.is_none());
+    }
+}
