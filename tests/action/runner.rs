@@ -130,7 +130,7 @@ fn a_metric_that_moved_since_the_plan_is_a_refusal_that_names_both_values() {
         (29_000.0, "", None),
         (17_000.0, "", Some("plan is stale: GPU memory was 23.1 GiB and is 16.6 GiB now (may differ by 25 %).")),
         (f64::NAN, "", Some("GPU memory was 23.1 GiB and is ")),
-        (25_000.0, ", tolerance = 0.05", Some("is 24.4 GiB now (may differ by 5 %)")),
+        (25_000.0, ", tolerance = 0.05", Some("is 24.4 GiB now (may differ by 5.0 %)")),
         (12_000.0, ", tolerance = 0.5", None),
     ];
     for (memory, tolerance, says) in cases {
