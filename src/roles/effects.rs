@@ -313,3 +313,99 @@ fn record(entry: Entry) -> Record {
         Entry::Disarmed { why } => Record::new(Event::Disarm).res(json!({ "why": why })),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::prompt::Confirm;
+    use crate::journal::Session;
+    use crate::sys::host::{Host, Login};
+
+    #[test]
+    fn the_loop_never_waits_for_itself() {
+        let mut effects = Effects::new(Arc::new(Bell::default()));
+        for _ in 0..40 {
+            effects.say(Msg::Tick);
+        }
+        assert_eq!(core::iter::from_fn(|| effects.answer()).count(), 40);
+    }
+
+    #[test]
+    fn a_plan_that_takes_too_long_is_told_once_and_dropped_when_it_comes() {
+        let mut effects = Effects::new(Arc::new(Bell::default()));
+        let (reply, answer) = sync_channel(1);
+        let begun = Mono(1);
+        let action: Arc<str> = "slow".into();
+        let planning = Planning { action: Arc::clone(&action), title: "Slow".into(), begun, answer, late: false };
+        effects.planning = Some(planning);
+        assert!(effects.planned(begun + Duration::from_millis(4_999)).is_none());
+        let Some(Msg::Planned(name, Err(fault))) = effects.planned(begun + PLANNING) else { panic!("not told") };
+        assert_eq!(name, action);
+        assert!(fault.to_string().starts_with("planning takes longer than 5 s: "), "{fault}");
+        assert!(effects.planned(begun + PLANNING * 2).is_none());
+        assert!(effects.planning.is_some(), "it still runs: no second one beside it");
+        reply.try_send(Msg::Tick).unwrap();
+        assert!(effects.planned(begun + PLANNING * 3).is_none());
+        assert!(effects.planning.is_none());
+    }
+
+    /// A plan for a runner that cannot be started, a journal, and what it then holds.
+    fn started(journal_broken: bool) -> (Result<Run, Fault>, Vec<String>, Option<Run>) {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().to_owned();
+        let journals = paths::journal_dir(&state);
+        if journal_broken {
+            std::fs::create_dir_all(journals.join("00000001.jsonl")).unwrap();
+        }
+        let (host, login, now) = (Host::current(), Login::current(), RealClock.now());
+        let session = Session { host: host.clone(), login: login.clone(), id: random::ulid(now.wall), pid: 1 };
+        let journal = Journal::open(&journals, session, Arc::new(RealClock)).unwrap();
+        let place = Where { host, environment: "TEST".into() };
+        let mut plan = Plan::arm(random::ulid(now.wall), place, login, now);
+        plan.what.kind = "x@1".into();
+        let confirm = Confirm { danger: plan.danger, fence: true, shown_ms: 1, reason: None };
+        let accepted = Acceptance { plan, confirm };
+        let nobody = Launcher::new(false, Some("/nonexistent/runner".into()), Vec::new(), Vec::new()).unwrap();
+        let done = start(&nobody, &journal, &accepted, &state);
+        journal.close(Duration::from_secs(10));
+        let text = std::fs::read_to_string(journals.join("00000001.jsonl")).unwrap_or_default();
+        let events = text.lines().map(|line| {
+            let value: serde_json::Value = serde_json::from_str(line).unwrap();
+            value["ev"].as_str().unwrap().to_owned()
+        });
+        let events = events.collect();
+        let run = Run::of(&state, accepted.plan.id);
+        if run.dir().exists() {
+            let (open, faults) = unresolved(&state, &[], Wall(i64::MAX));
+            assert!(open.is_empty() && faults.is_empty(), "{open:?} {faults:?}");
+            return (done, events, Some(run));
+        }
+        (done, events, None)
+    }
+
+    #[test]
+    fn an_acceptance_is_recorded_before_its_runner_and_so_is_a_runner_that_did_not_start() {
+        let (done, events, run) = started(false);
+        assert!(done.is_err());
+        assert_eq!(events, ["journal.open", "confirm.accepted", "action.refused"]);
+        assert!(run.is_some(), "the order was written, and later consoles know its end");
+    }
+
+    #[test]
+    fn an_acceptance_that_cannot_be_recorded_starts_nothing() {
+        let (done, _, run) = started(true);
+        assert!(done.unwrap_err().to_string().contains("starts nothing"));
+        assert!(run.is_none());
+    }
+
+    #[test]
+    fn a_planner_that_dies_is_told() {
+        let mut effects = Effects::new(Arc::new(Bell::default()));
+        let (reply, answer) = sync_channel(1);
+        drop(reply);
+        let planning = Planning { action: "x".into(), title: "X".into(), begun: Mono(1), answer, late: false };
+        effects.planning = Some(planning);
+        assert!(matches!(effects.planned(Mono(2)), Some(Msg::Planned(_, Err(_)))));
+        assert!(effects.planning.is_none());
+    }
+}

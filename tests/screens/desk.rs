@@ -341,7 +341,7 @@ fn plan(now: Now) -> Plan {
             label: "GPU memory".into(),
             value: "23.1 GiB".into(),
             age: Duration::from_secs(1),
-            query: None,
+            metric: None,
         }],
         targets: vec![Target::Session],
         judging: None,
