@@ -9,6 +9,7 @@ mod desk;
 mod harness;
 mod host;
 #[path = "../pty/judge.rs"]
+#[expect(dead_code, reason = "shared with tests/pty, which uses the rest")]
 mod judge;
 mod poor;
 mod story;
