@@ -251,9 +251,10 @@ fn open(model: &mut Model) -> Vec<Effect> {
         model.current_alert().map(|alert| model.book.watch(alert.watch).and_then(|watch| watch.remedy.clone()));
     match remedy {
         Some(Some(action)) => return prompt::plan(model, action),
-        Some(None) => model.session.say(clean!("No action is declared for this alert."), Level::Note, model.now),
         None if model.run.is_some() => model.overlay = Overlay::Run,
-        None if !model.session.faults.is_empty() => model.overlay = Overlay::Faults(0),
+        // An alert that nothing can be done about must not hide what is wrong with our files.
+        _ if !model.session.faults.is_empty() => model.overlay = Overlay::Faults(0),
+        Some(None) => model.session.say(clean!("No action is declared for this alert."), Level::Note, model.now),
         None => model.session.say(clean!("No alert is firing."), Level::Ok, model.now),
     }
     Vec::new()

@@ -34,11 +34,21 @@ pub fn run(options: &Options) -> Result<u8, Fault> {
     own_log::start();
     let bell = Arc::new(Bell::default());
     let started = session::start(options, &bell)?;
+    tell(&started);
     let mut console = Console::new(started, bell);
     while console.turn() {}
     let status = console.status;
     console.leave();
     Ok(status)
+}
+
+/// The first lines of our own log.
+fn tell(started: &Started) {
+    let model = &started.look.model;
+    tracing::info!(target: "console", "watching {}: {} panes", model.identity.title, model.board.panes.len());
+    for fault in &model.session.faults {
+        tracing::warn!(target: "console", "{fault}");
+    }
 }
 
 struct Console {

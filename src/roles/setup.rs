@@ -59,6 +59,8 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
         match job(spec) {
             Ok(job) => {
                 store.declare(&job.name, job.every, spec.simulated);
+                store
+                    .expect(&job.name, samplers::kind(&spec.kind).map_or_else(Vec::new, |kind| kind.gives(&spec.body)));
                 jobs.push(job);
             }
             Err(fault) => faults.push(fault),

@@ -51,6 +51,10 @@ pub trait Kind: Sync {
     /// # Errors
     /// A placed fault; never does I/O.
     fn build(&self, body: &Body) -> Result<Box<dyn Sampler>, Fault>;
+    /// The metrics it can give: names, and beginnings of names that end in `_`. Empty when only the source knows.
+    fn gives(&self, _body: &Body) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Every kind there is.

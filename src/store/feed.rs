@@ -41,9 +41,16 @@ pub(super) struct Feed {
     pub(super) free: Vec<usize>,
     pub(super) index: HashMap<SeriesKey, usize>,
     pub(super) not_supported: Vec<(Clean, Clean)>,
+    /// Names, and beginnings of names that end in `_`, of what it can give; empty when nobody knows.
+    pub(super) gives: Vec<String>,
 }
 
 impl Feed {
+    /// Whether this sampler is known to give the metric.
+    pub(super) fn gives(&self, metric: &str) -> bool {
+        self.gives.iter().any(|name| metric == name || name.ends_with('_') && metric.starts_with(name))
+    }
+
     pub(super) fn last_tick(&self) -> Option<Mono> {
         self.blocks.back().and_then(Block::end)
     }

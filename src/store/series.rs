@@ -80,6 +80,15 @@ impl Store {
         }
     }
 
+    /// What a sampler can give: names, and beginnings of names that end in `_`. Then its silence explains the lack of
+    /// nothing else.
+    pub fn expect(&mut self, sampler: &Arc<str>, gives: Vec<String>) {
+        let at = self.feed_index(sampler);
+        if let Some(feed) = self.feeds.get_mut(at) {
+            feed.gives = gives;
+        }
+    }
+
     /// Takes one attempt in. A sample older than the sampler's last one says nothing new and is ignored.
     pub fn ingest(&mut self, sample: &Sample) {
         let at = sample.seen.mono;
@@ -152,7 +161,14 @@ impl Store {
         if metric.is_some_and(|name| self.not_supported(name).is_some()) {
             return Reading::NotSupported;
         }
-        let silent = || self.feeds.iter().map(|feed| &feed.health).filter(|health| health.last_good.is_none());
+        let quiet = |feed: &&Feed| feed.health.last_good.is_none();
+        let known = |feed: &&Feed| metric.is_none_or(|name| feed.gives(name));
+        // Who is known to give it explains its lack; else anyone may whose metrics nobody knows beforehand.
+        let any = self.feeds.iter().filter(quiet).any(|feed| known(&feed));
+        let silent = || {
+            let feeds = self.feeds.iter().filter(quiet);
+            feeds.filter(move |feed| if any { known(feed) } else { feed.gives.is_empty() }).map(|feed| &feed.health)
+        };
         match silent().find_map(|health| health.failure.as_ref()) {
             Some(failure) => Reading::Unknown(Failure::reason(failure)),
             None if silent().next().is_some() => Reading::Unknown(Unknown::NotYet),

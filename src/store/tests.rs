@@ -71,6 +71,26 @@ fn a_reading_says_how_old_it_is_and_why() {
 }
 
 #[test]
+fn a_lack_is_explained_by_who_would_give_it() {
+    let mut store = Store::new(Limits::default());
+    for (name, gives) in [("page", vec![]), ("web", vec!["probe_", "depth"]), ("store", vec!["lmdb_"])] {
+        store.declare(&name.into(), SECOND, false);
+        store.expect(&name.into(), gives.into_iter().map(str::to_owned).collect());
+    }
+    store.ingest(&sample("page", 1_000, Err(Failure::unreachable("no page."))));
+    store.ingest(&sample("web", 1_000, Err(Failure::unreachable("no web."))));
+    let why = |metric: &str| match store.absence(Some(metric)) {
+        Reading::Unknown(Unknown::Failed(why)) => why.to_string(),
+        other => format!("{other:?}"),
+    };
+    let told = ["probe_success", "depth", "depth_total", "anything"].map(why);
+    assert_eq!(told, ["no web.", "no web.", "no page.", "no page."]);
+    assert_eq!(store.absence(Some("lmdb_readers")), Reading::Unknown(Unknown::NotYet));
+    store.ingest(&sample("page", 2_000, Ok(Vec::new())));
+    assert_eq!(store.absence(Some("anything")), Reading::Unknown(Unknown::NoSuchSeries));
+}
+
+#[test]
 fn what_a_host_cannot_give_is_not_supported() {
     let mut store = Store::new(Limits::default());
     let seen = Observation { not_supported: vec![("m".into(), "no such sensor".into())], ..Observation::default() };

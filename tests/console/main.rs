@@ -4,13 +4,16 @@
 #![expect(clippy::disallowed_methods, reason = "starts programs and guards against hanging by the wall clock")]
 
 mod desk;
+mod faults;
 #[path = "../pty/harness.rs"]
 #[expect(dead_code, reason = "shared with tests/pty, which uses the rest")]
 mod harness;
 mod host;
 #[path = "../pty/judge.rs"]
-#[expect(dead_code, reason = "shared with tests/pty, which uses the rest")]
 mod judge;
 mod poor;
+#[path = "../samplers/server.rs"]
+#[expect(dead_code, reason = "shared with tests/samplers, which counts")]
+mod server;
 mod story;
 mod terminal;

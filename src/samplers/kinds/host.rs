@@ -62,6 +62,10 @@ impl Kind for Host {
         let Config {} = body.read()?;
         Ok(Box::new(HostSampler::new("/".into())))
     }
+
+    fn gives(&self, _: &Body) -> Vec<String> {
+        ["node_".to_owned(), "watchkeeper_host_".to_owned()].into()
+    }
 }
 
 #[derive(Deserialize)]

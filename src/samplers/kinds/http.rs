@@ -37,6 +37,11 @@ impl Kind for Http {
         let json = config.json.into_iter().map(|row| row.check(body)).collect::<Result<_, _>>()?;
         Ok(Box::new(HttpSampler { fetcher, json }))
     }
+
+    fn gives(&self, body: &Body) -> Vec<String> {
+        let rows = body.read::<Config>().map(|config| config.json).unwrap_or_default();
+        rows.into_iter().filter_map(|row| row.metric).chain(["probe_".to_owned()]).collect()
+    }
 }
 
 #[derive(Deserialize)]

@@ -48,6 +48,10 @@ impl Kind for Lmdb {
         }
         Ok(Box::new(LmdbSampler { path: config.path, worker: Worker::new(&LOCAL_FILES), last: None }))
     }
+
+    fn gives(&self, _: &Body) -> Vec<String> {
+        ["lmdb_".to_owned()].into()
+    }
 }
 
 #[derive(Deserialize)]
