@@ -79,6 +79,12 @@ impl Desk {
         buffer
     }
 
+    /// Whether an open prompt stands on the screen with nothing cut.
+    pub(crate) fn whole(&self) -> bool {
+        let (width, height) = self.model.size;
+        ui::draw(&self.model, &self.theme, false, &mut Buffer::empty(Rect::new(0, 0, width, height)))
+    }
+
     fn draw(&self, ascii: bool) -> String {
         ui::text::lines(&self.model, &self.theme, ascii).join("\n")
     }
@@ -245,9 +251,15 @@ impl Desk {
 
     /// Enter on the alert, and the planner's answer.
     pub(crate) fn planned(&mut self) {
+        self.planned_as(|_| ());
+    }
+
+    /// The same with a plan that was changed.
+    pub(crate) fn planned_as(&mut self, change: impl FnOnce(&mut Plan)) {
         let effects = self.press(KeyCode::Enter);
         assert!(matches!(effects[..], [Effect::Plan(_)]), "{effects:?}");
-        let plan = plan(self.now);
+        let mut plan = plan(self.now);
+        change(&mut plan);
         self.send(Msg::Planned("reduce-batch-size".into(), Ok(Box::new(plan))));
     }
 

@@ -4,6 +4,7 @@
 mod desk;
 
 use desk::Desk;
+use watchkeeper::base::Clean;
 
 #[test]
 fn triage_when_all_is_quiet() {
@@ -129,6 +130,40 @@ fn a_verified_run_shows_before_and_after() {
     desk.enter();
     desk.verified();
     insta::assert_snapshot!(desk.screen());
+}
+
+/// The words on the screen without the frame, each line's blanks at the ends and the line breaks.
+fn joined(screen: &str) -> String {
+    screen.lines().map(|line| line.trim_matches(['│', ' '])).collect()
+}
+
+#[test]
+fn a_plan_is_told_to_its_last_word_or_is_not_whole() {
+    let mut desk = Desk::demo(80, 40);
+    desk.incident(41);
+    desk.arm();
+    let tail = "the-last-word-of-the-plan";
+    let long = format!("{}{tail}", "/a-folder-with-a-name".repeat(30));
+    desk.planned_as(|plan| plan.what.lines = vec![Clean::text(&long)]);
+    assert!(desk.whole(), "{}", desk.screen());
+    assert!(joined(&desk.screen()).contains(tail), "{}", desk.screen());
+    desk.model.size = (80, 18);
+    assert!(!desk.whole(), "what must be scrolled to is not whole");
+}
+
+#[test]
+fn the_text_to_type_is_never_cut() {
+    let mut desk = Desk::demo(80, 24);
+    desk.incident(41);
+    desk.arm();
+    let target = format!("gpu-07/{}/production.toml", "a-folder/".repeat(9));
+    desk.planned_as(|plan| {
+        plan.danger = watchkeeper::action::plan::Danger::C3;
+        plan.what.target = Clean::text(&target);
+        plan.what.title = Clean::text(format!("Reduce the {} size", "very ".repeat(20)));
+    });
+    assert!(desk.whole(), "{}", desk.screen());
+    assert!(joined(&desk.screen()).contains(&target), "{}", desk.screen());
 }
 
 #[test]
