@@ -32,7 +32,7 @@ pub fn draw(paint: &mut Painter<'_>, area: Rect, model: &Model) {
         [paint.piece(clean!(" {} ", alert.level.word()), alert_intent(alert.level)), paint.piece(" ", Intent::Text)];
     let (needed, more) = said(paint, model, alert, watch);
     let title_room = room.saturating_sub(paint.width(&head) + paint.width(&needed));
-    let title = paint.piece(value::shorten(&watch.title, title_room.max(10)), Intent::Title);
+    let title = paint.piece(value::shorten(&watch.title, title_room.max(5)), Intent::Title);
     let left: Vec<Piece<'_>> = head.into_iter().chain([title]).chain(needed).chain(more).collect();
     let after = paint.line((area.x, area.y), room, &left);
     paint.right(area.right() - 1, after + 1, area.y, &right);
