@@ -32,13 +32,18 @@ pub fn draw(paint: &mut Painter<'_>, area: Rect, model: &Model) {
         [paint.piece(clean!(" {} ", alert.level.word()), alert_intent(alert.level)), paint.piece(" ", Intent::Text)];
     let (needed, more) = said(paint, model, alert, watch);
     let title_room = room.saturating_sub(paint.width(&head) + paint.width(&needed));
-    let title = paint.piece(value::shorten(&watch.title, title_room.max(10)), Intent::Title);
-    let left: Vec<Piece<'_>> = head.into_iter().chain([title]).chain(needed).chain(more).collect();
+    let title = paint.piece(value::shorten(&watch.title, title_room.max(5)), Intent::Title);
+    let mut left: Vec<Piece<'_>> = head.into_iter().chain([title]).chain(needed).collect();
+    for piece in more {
+        if paint.width(&left) + paint.width(core::slice::from_ref(&piece)) <= room {
+            left.push(piece);
+        }
+    }
     let after = paint.line((area.x, area.y), room, &left);
     paint.right(area.right() - 1, after + 1, area.y, &right);
 }
 
-/// What is said after the title: what must stay, and what may be cut.
+/// What is said after the title: what must stay, and what is left out where it does not fit.
 fn said<'a>(paint: &Painter<'_>, model: &Model, alert: &Finding, watch: &Watch) -> (Vec<Piece<'a>>, Vec<Piece<'a>>) {
     let mut needed = Vec::new();
     if let Some(which) = telling_labels(&model.store, &model.store.select(&watch.selector), &alert.key) {

@@ -123,6 +123,23 @@ impl Desk {
         }
     }
 
+    /// A second in which LMDB environments, by folder, have this share used of this size.
+    pub(crate) fn stores(&mut self, stores: &[(&str, f64, f64)]) {
+        self.pass(1_000);
+        let of = |(folder, share, size): &(&str, f64, f64)| {
+            let path = format!("/{folder}");
+            let labels = [("kind", "lmdb"), ("path", path.as_str())];
+            [
+                Point::gauge("lmdb_used_ratio", &labels, *share),
+                Point::gauge("lmdb_used_bytes", &labels, share * size),
+                Point::gauge("lmdb_map_size_bytes", &labels, *size),
+            ]
+        };
+        let points = stores.iter().flat_map(of).collect();
+        let sample = self.sample("store", 2, Ok(Observation { points, ..Observation::default() }));
+        self.send(Msg::Samples(vec![sample]));
+    }
+
     /// `seconds` in which the service refuses every connection.
     pub(crate) fn refused(&mut self, seconds: u64) {
         for second in 0..seconds {
