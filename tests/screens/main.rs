@@ -170,11 +170,11 @@ fn the_text_to_type_is_never_cut() {
 fn long_names_cut_neither_mode_nor_pause_nor_value() {
     let mut desk = Desk::demo(80, 24);
     desk.incident(41);
-    desk.key(' ');
     desk.model.identity.host = Clean::text("a-host-name.".repeat(8));
     desk.model.identity.title = Clean::text("a title ".repeat(9));
     desk.model.board.panes[0].title = Clean::text("A title of more than fifty columns for one latency");
     desk.model.session.faults = vec![Fault::new("the theme is gone.")];
+    desk.key(' ');
     let screen = desk.screen();
     let lines: Vec<&str> = screen.lines().collect();
     for word in ["DEMO", "OBSERVE", "PAUSED 0:00", "1 fault", "03:12:41 UTC", "a-host"] {
