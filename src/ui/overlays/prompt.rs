@@ -125,7 +125,7 @@ fn ask<'a>(paint: &Painter<'_>, plan: &'a Plan, view: &GateView<'_>, width: u16)
     let own = |text: &'static str, intent| vec![vec![paint.piece(text, intent)]];
     if view.phase == Phase::Matched {
         // As many lines as before: nothing moves under the eyes of who is about to press Enter.
-        let mut lines = own("Enter runs it, anything else cancels.", Intent::Danger);
+        let mut lines = own("Enter runs it, Esc cancels.", Intent::Danger);
         let before = typing(paint, plan, width).len();
         lines.resize_with(before.max(1), Vec::new);
         return lines;
