@@ -4,11 +4,11 @@
 use super::act::{Executor, Probe};
 use super::kinds::{self, Kind, StepError};
 use super::lifecycle::{End, Outcome, Progress, Run, State, Step};
-use super::plan::Plan;
+use super::plan::{Metric, Plan};
 use super::prompt::Acceptance;
 use super::record::record;
 use super::verify::{Seen, Verdict, judge};
-use crate::base::{Clean, Clock, Fault, Mono};
+use crate::base::{Clean, Clock, Fault, Mono, Unit};
 use crate::journal::{Event, Journal};
 use crate::sys::lock::{Refusal, TargetLock};
 use core::time::Duration;
@@ -82,28 +82,38 @@ impl<'a> Real<'a> {
         }
     }
 
-    /// Values that the plan rests on must still be there, fresh.
+    /// Values that the plan rests on must still be there, fresh, and near what was planned.
     fn observe_metrics(&mut self) -> Result<(), Fault> {
-        let wanted: Vec<(Clean, String)> = self
-            .plan()
-            .based_on
-            .iter()
-            .filter_map(|row| row.query.clone().map(|query| (row.label.clone(), query)))
-            .collect();
+        let rows = self.plan().based_on.iter();
+        let wanted: Vec<(Clean, Metric)> =
+            rows.filter_map(|row| Some((row.label.clone(), row.metric.clone()?))).collect();
         let start = self.clock.now().mono;
         let limit = OBSERVE * u32::try_from(wanted.len()).unwrap_or(1);
-        loop {
-            let missing = wanted.iter().find(|(_, query)| !self.seen.iter().any(|seen| seen.query == *query));
-            let Some((label, _)) = missing else { return Ok(()) };
+        while let Some((label, _)) = wanted.iter().find(|(_, metric)| self.newest(metric).is_none()) {
             let Some(left) = left(start, limit, self.clock) else {
-                return Err(
-                    Fault::new(format!("plan is stale: {label} cannot be observed now.")).hint("Make a new plan.")
-                );
+                return Err(stale(&crate::clean!("{label} cannot be observed now")));
             };
             let points = self.probe.points(left);
             self.seen.extend(points);
         }
+        for (label, metric) in &wanted {
+            let fresh = self.newest(metric).unwrap_or(f64::NAN);
+            if !metric.holds(fresh) {
+                let (was, now) = (metric.unit.show(metric.planned), metric.unit.show(fresh));
+                let within = Unit::Ratio.show(metric.tolerance);
+                return Err(stale(&crate::clean!("{label} was {was} and is {now} now (may differ by {within})")));
+            }
+        }
+        Ok(())
     }
+
+    fn newest(&self, metric: &Metric) -> Option<f64> {
+        self.seen.iter().rfind(|seen| seen.query == metric.query).map(|seen| seen.value)
+    }
+}
+
+fn stale(how: &Clean) -> Fault {
+    Fault::new(format!("plan is stale: {how}.")).hint("Make a new plan.")
 }
 
 fn left(start: Mono, limit: Duration, clock: &dyn Clock) -> Option<Duration> {
@@ -139,7 +149,7 @@ impl Executor for Real<'_> {
         let differences = self.kind.differences(self.plan(), self.clock)?;
         if !differences.is_empty() {
             let list: Vec<&str> = differences.iter().map(Clean::as_str).collect();
-            return Err(Fault::new(format!("plan is stale: {}.", list.join("; "))).hint("Make a new plan."));
+            return Err(stale(&Clean::text(list.join("; "))));
         }
         self.observe_metrics()?;
         self.progress.state = State::Prechecked;

@@ -27,7 +27,6 @@ pub struct Gate {
     /// When the arm delay (re)started.
     arming: Mono,
     typing: Typing,
-    end_seen: bool,
     note: Option<&'static str>,
 }
 
@@ -59,7 +58,6 @@ impl Gate {
             fence: Fence { id, ..Fence::default() },
             arming: now,
             typing: Typing::default(),
-            end_seen: false,
             note: None,
         };
         let effects = match refusal {
@@ -84,13 +82,9 @@ impl Gate {
                 self.refuse(Refusal::TooSmall(columns, rows))
             }
             GateInput::Resize(..) | GateInput::Stalled => self.show_again(),
-            GateInput::Submitted { whole: false } if self.plan.danger >= Danger::C2 => self.refuse(Refusal::NotWhole),
-            GateInput::Submitted { .. } => self.submitted(now),
+            GateInput::Submitted { whole: false } => self.refuse(Refusal::NotWhole),
+            GateInput::Submitted { whole: true } => self.submitted(now),
             GateInput::Fence(id) => self.answered(id, now),
-            GateInput::EndSeen => {
-                self.end_seen |= self.phase != Phase::Draining;
-                Vec::new()
-            }
             GateInput::Key(GateKey::Cancel) => self.refuse(Refusal::Cancelled),
             GateInput::Key(_) | GateInput::Repeat | GateInput::Paste | GateInput::Focus => self.touched(input, now),
         }
@@ -296,8 +290,6 @@ impl Gate {
             self.note = Some("now the reason, at least 8 characters");
         } else if !self.reason_is_given() {
             self.note = Some("the reason needs at least 8 characters");
-        } else if !self.end_seen {
-            self.note = Some("scroll the plan to its end first");
         } else {
             return self.accept(now);
         }

@@ -42,13 +42,20 @@ impl Launcher {
         }
         let run = Run::of(state, accepted.plan.id);
         run.write_order(accepted)?;
+        self.start(&run).inspect_err(|fault| {
+            // No later console shall wonder; where this cannot be written either, it will say "never started".
+            let _told = run.withdraw(accepted.plan.id, crate::clean!("the runner was not started: {fault}"));
+        })?;
+        Ok(run)
+    }
+
+    fn start(&self, run: &Run) -> Result<(), Fault> {
         let log = run.dir().join("out.log");
         files::create_exclusive(&log, 0o600, b"")?;
         let errors =
             std::fs::OpenOptions::new().append(true).open(&log).map_err(|error| files::fault("open", &log, &error))?;
         let mut what = self.template.clone();
         what.args.push(run.dir().as_os_str().to_owned());
-        spawn_detached(&what, errors)?;
-        Ok(run)
+        spawn_detached(&what, errors)
     }
 }

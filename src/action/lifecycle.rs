@@ -4,7 +4,7 @@
 use super::plan::{Plan, canonical};
 use super::prompt::Acceptance;
 use super::verify::Comparison;
-use crate::base::{Clean, Fault, Now, Ulid};
+use crate::base::{Clean, Fault, Now, Ulid, Wall};
 use crate::sys::files;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -208,6 +208,36 @@ impl Run {
         self.dir.join("accepted").exists()
     }
 
+    /// The process that took it over.
+    pub fn accepted_by(&self) -> Option<u32> {
+        let bytes = files::read(&self.dir.join("accepted"), 64).ok()?;
+        core::str::from_utf8(bytes.trim_ascii()).ok()?.parse().ok()
+    }
+
+    /// Makes sure that no runner takes it over any more, and says so in the run folder; `None` when one already has.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub fn withdraw(&self, plan: Ulid, why: Clean) -> Result<Option<Progress>, Fault> {
+        let pid = crate::sys::process::pid();
+        if !self.accept(pid)? {
+            return Ok(None);
+        }
+        let mut progress = Progress::new(plan, pid);
+        progress.state = State::Over;
+        progress.end = Some(End { outcome: Outcome::Refused, reason: why, executed: false });
+        // A runner that was refused before may have told its own end.
+        let first = self.write_if_first(&progress)?;
+        Ok(if first { Some(progress) } else { self.read()? })
+    }
+
+    /// When the order was written, as the file system says.
+    pub fn ordered(&self) -> Option<Wall> {
+        let written = std::fs::metadata(self.dir.join("plan.json")).and_then(|meta| meta.modified()).ok()?;
+        let since = written.duration_since(std::time::UNIX_EPOCH).ok()?;
+        i64::try_from(since.as_nanos()).ok().map(Wall)
+    }
+
     /// Writes the status, whole and durable.
     ///
     /// # Errors
@@ -259,16 +289,16 @@ pub struct Earlier {
     pub end: Option<End>,
 }
 
-/// A run that a runner took over, its plan, and what it told last.
+/// A run, its plan, and what its runner told last.
 pub type Known = (Run, Plan, Option<Progress>);
 
-/// Every run under the state folder that a runner took over, oldest first. Unreadable ones are returned as faults.
+/// Every run under the state folder that was ordered, oldest first. Unreadable ones are returned as faults.
 pub fn runs(state: &Path) -> (Vec<Known>, Vec<Fault>) {
     let (mut known, mut faults) = (Vec::new(), Vec::new());
     let Ok(entries) = std::fs::read_dir(crate::sys::paths::actions_dir(state)) else { return (known, faults) };
     let mut dirs: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
     dirs.sort();
-    for run in dirs.iter().map(|dir| Run::at(dir)).filter(Run::is_accepted) {
+    for run in dirs.iter().map(|dir| Run::at(dir)).filter(|run| run.is_accepted() || run.ordered().is_some()) {
         match run.read_order().and_then(|order| run.read().map(|status| (order.plan, status))) {
             Ok((plan, status)) => known.push((run, plan, status)),
             Err(fault) => faults.push(fault),
@@ -277,9 +307,9 @@ pub fn runs(state: &Path) -> (Vec<Known>, Vec<Fault>) {
     (known, faults)
 }
 
-/// The runs that were accepted at or after `since` (wall time of the plan), oldest first.
-pub fn earlier(state: &Path, since: crate::base::Wall) -> Vec<Earlier> {
+/// The runs that a runner took over, of plans made at or after `since`, oldest first.
+pub fn earlier(state: &Path, since: Wall) -> Vec<Earlier> {
     let (known, _) = runs(state);
-    let recent = known.into_iter().filter(|(_, plan, _)| plan.made.wall >= since);
+    let recent = known.into_iter().filter(|(run, plan, _)| plan.made.wall >= since && run.is_accepted());
     recent.map(|(_, plan, status)| Earlier { plan, end: status.and_then(|status| status.end) }).collect()
 }

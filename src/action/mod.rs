@@ -6,6 +6,7 @@
 
 pub mod act;
 pub mod execute;
+pub mod follow;
 pub mod gate;
 pub mod kinds;
 pub mod launch;

@@ -2,7 +2,7 @@
 //! based on, how it will be judged. Bound to identities, with a digest. Plain data.
 
 use super::verify::{Check, Traffic};
-use crate::base::{Clean, Fault, Mono, Now, Ulid};
+use crate::base::{Clean, Fault, Mono, Now, Ulid, Unit};
 use crate::sys::files;
 use crate::sys::held::FileId;
 use crate::sys::host::{Host, Login};
@@ -136,7 +136,27 @@ pub struct Precondition {
     /// How old it was when the plan was made.
     pub age: Duration,
     /// For a metric: what is asked again before the first effect.
-    pub query: Option<String>,
+    pub metric: Option<Metric>,
+}
+
+/// A metric that a plan rests on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Metric {
+    /// A plain selector.
+    pub query: String,
+    /// For display.
+    pub unit: Unit,
+    /// When the plan was made, in the metric's base unit.
+    pub planned: f64,
+    /// Share of the planned value by which a fresh one may differ.
+    pub tolerance: f64,
+}
+
+impl Metric {
+    /// True while `fresh` is still what the plan rests on.
+    pub fn holds(&self, fresh: f64) -> bool {
+        (fresh - self.planned).abs() <= self.tolerance * self.planned.abs()
+    }
 }
 
 /// Something that will be changed, by identity and not only by name.
@@ -288,7 +308,7 @@ impl Plan {
 
     /// Every query that must be answered fresh by the runner's own samplers.
     pub fn queries(&self) -> Vec<String> {
-        let based = self.based_on.iter().filter_map(|row| row.query.clone());
+        let based = self.based_on.iter().filter_map(|row| Some(row.metric.as_ref()?.query.clone()));
         let judged = self.judging.iter().flat_map(|judging| {
             judging.checks.iter().map(|check| check.query.clone()).chain([judging.traffic.query.clone()])
         });

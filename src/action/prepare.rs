@@ -3,7 +3,7 @@
 
 use super::kinds::{self, Draft, Kind};
 use super::lifecycle::{Earlier, Run};
-use super::plan::{Danger, Judging, Plan, Precondition, Readings, Support, What, Where};
+use super::plan::{Danger, Judging, Metric, Plan, Precondition, Readings, Support, What, Where};
 use super::verify::{BASELINE, Check, Expect, Traffic, is_counter, median, pace};
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Clock, Fault, Ulid, Unit};
@@ -20,6 +20,8 @@ const AGAIN_COUNT: usize = 2;
 const WINDOW: Duration = Duration::from_secs(60);
 /// A reading may be this old when the profile does not say.
 const MAX_AGE: Duration = Duration::from_secs(10);
+/// By this share a reading may have changed before the first effect, when the profile does not say.
+const TOLERANCE: f64 = 0.25;
 /// Time for verification when the profile does not say.
 const WITHIN: Duration = Duration::from_secs(60);
 
@@ -53,6 +55,7 @@ struct BasedOn {
     #[serde(default)]
     unit: Unit,
     max_age: Option<String>,
+    tolerance: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -132,7 +135,16 @@ fn based_on(body: &mut Body, cx: &Context<'_>) -> Result<Vec<Precondition>, Faul
     rows.into_iter()
         .map(|row| {
             let limit = row.max_age.as_deref().map_or(Ok(MAX_AGE), |text| duration(text, body))?;
+            let tolerance = row.tolerance.unwrap_or(TOLERANCE);
+            if !(0.0..=1.0).contains(&tolerance) {
+                return Err(body
+                    .fault(format!("`tolerance = {tolerance}` is no share."))
+                    .hint("From 0 to 1: 0.2 allows a fifth more or less than planned."));
+            }
             let (value, age) = cx.readings.reading(&row.query)?;
+            if !value.is_finite() {
+                return Err(Fault::new(format!("{} is no number: a plan cannot rest on it.", row.label)));
+            }
             if age > limit {
                 let (age, limit) = (age.as_secs_f64(), limit.as_secs_f64());
                 return Err(Fault::new(format!(
@@ -141,7 +153,8 @@ fn based_on(body: &mut Body, cx: &Context<'_>) -> Result<Vec<Precondition>, Faul
                 ))
                 .hint("Wait for a fresh value, or look at why it does not come."));
             }
-            Ok(Precondition { label: row.label, value: Clean::text(row.unit.show(value)), age, query: Some(row.query) })
+            let metric = Metric { query: row.query, unit: row.unit, planned: value, tolerance };
+            Ok(Precondition { label: row.label, value: Clean::text(row.unit.show(value)), age, metric: Some(metric) })
         })
         .collect()
 }

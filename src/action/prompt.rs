@@ -7,7 +7,7 @@ use core::fmt;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
-/// A terminal below this cannot show what C2 and above must show.
+/// On a terminal below this a prompt of C2 and above does not even open.
 pub const SMALLEST: (u16, u16) = (60, 16);
 
 /// What came from the terminal or the shell.
@@ -23,15 +23,13 @@ pub enum GateInput {
     Focus,
     /// Columns and rows now.
     Resize(u16, u16),
-    /// A frame with the prompt was handed to the writer; `whole` when WHERE, WHAT and UNDO are all on it.
+    /// A frame with the prompt was handed to the writer; `whole` when the plan is on it from WHERE to EXPIRES: no danger is confirmed on less.
     Submitted {
         /// See above.
         whole: bool,
     },
     /// The terminal answered this fence.
     Fence(u64),
-    /// The end of the plan was on screen (C3 asks for it).
-    EndSeen,
     /// The writer has been blocked for more than two seconds.
     Stalled,
     /// SIGTSTP or SIGCONT.
@@ -112,7 +110,7 @@ pub enum Refusal {
     Expired,
     /// The terminal is too small.
     TooSmall(u16, u16),
-    /// WHERE, WHAT and UNDO do not fit together.
+    /// WHERE, WHAT, UNDO and all between do not fit together.
     NotWhole,
     /// The session was stopped or continued.
     Suspended,

@@ -1,11 +1,15 @@
-//! After a crash: runs that were taken over and never reported their end. Looked at, never run again.
+//! After a crash: runs that were ordered and never reported their end. Looked at, never run again.
 
 use super::kinds::{self, Settled};
 use super::lifecycle::{Progress, Run, State, runs};
 use super::plan::Plan;
-use crate::base::{Clean, Fault};
+use crate::base::{Clean, Fault, Wall};
 use crate::sys::lock::held_by;
+use core::time::Duration;
 use std::path::{Path, PathBuf};
+
+/// An order this young may still find its runner.
+pub const GRACE: Duration = Duration::from_secs(15);
 
 /// What is known of such a run.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +19,8 @@ pub enum Standing {
         /// The runner.
         pid: u32,
     },
+    /// It was accepted, and no runner took it over.
+    NeverStarted,
     /// Its runner ended before the first effect.
     NothingDone,
     /// Outcome unknown; what the target looks like now.
@@ -40,30 +46,60 @@ impl Unresolved {
         let title = &self.plan.what.title;
         match &self.standing {
             Standing::Attach { pid } => crate::clean!("{title}: still running as process {pid}."),
+            Standing::NeverStarted => crate::clean!("{title}: was accepted but never started; nothing was done."),
             Standing::NothingDone => crate::clean!("{title}: its runner ended before it changed anything."),
             Standing::Unknown(settled) => {
-                let (Settled::Done(what) | Settled::NotDone(what) | Settled::Other(what)) = settled;
-                crate::clean!("{title}: outcome unknown. Now observed: {what}.")
+                crate::clean!("{title}: outcome unknown. Now observed: {}.", settled.what())
             }
         }
     }
 }
 
-/// Every run without an outcome under the state folder, oldest first, and what could not be read.
-pub fn unresolved(state: &Path, lock_dirs: &[PathBuf]) -> (Vec<Unresolved>, Vec<Fault>) {
+/// Every run without an outcome under the state folder, oldest first, and what could not be read. At `now`, for orders
+/// that may still find their runner: they are left out.
+pub fn unresolved(state: &Path, lock_dirs: &[PathBuf], now: Wall) -> (Vec<Unresolved>, Vec<Fault>) {
     let (known, faults) = runs(state);
     let open = known.into_iter().filter(|(_, _, progress)| progress.as_ref().is_none_or(|told| told.end.is_none()));
-    let found = open.map(|(run, plan, progress)| {
-        let holder = plan.locks().iter().find_map(|name| held_by(lock_dirs, name));
-        let pid = progress.as_ref().map(|told| told.pid);
-        let standing = match holder {
-            Some(holder) if pid.is_none_or(|pid| pid == holder) => Standing::Attach { pid: holder },
-            _ if progress.as_ref().is_none_or(|told| told.state < State::Intent) => Standing::NothingDone,
-            _ => Standing::Unknown(look(&plan)),
-        };
-        Unresolved { run, plan, progress, standing }
+    let found = open.filter_map(|(run, plan, progress)| {
+        if !run.is_accepted() && run.ordered().is_none_or(|at| is_young(at, now)) {
+            return None;
+        }
+        let standing = standing(&run, &plan, progress.as_ref(), true, lock_dirs);
+        // It may have told its end while we looked: then it let the target go for that.
+        let ended = run.read().is_ok_and(|told| told.is_some_and(|told| told.end.is_some()));
+        (!ended).then_some(Unresolved { run, plan, progress, standing })
     });
     (found.collect(), faults)
+}
+
+fn is_young(at: Wall, now: Wall) -> bool {
+    let passed = now.0.saturating_sub(at.0);
+    u64::try_from(passed).is_ok_and(|passed| Duration::from_nanos(passed) < GRACE)
+}
+
+/// What can be said of a run without an end: whether its runner still holds a target, else how far it certainly did
+/// not come. A status that is there but not `readable` proves nothing.
+pub fn standing(
+    run: &Run,
+    plan: &Plan,
+    progress: Option<&Progress>,
+    readable: bool,
+    lock_dirs: &[PathBuf],
+) -> Standing {
+    if !run.is_accepted() {
+        return Standing::NeverStarted;
+    }
+    let pid = progress.map(|told| told.pid).or_else(|| run.accepted_by());
+    let holder = plan
+        .locks()
+        .iter()
+        .filter_map(|name| held_by(lock_dirs, name))
+        .find(|holder| pid.is_none_or(|pid| pid == *holder));
+    match holder {
+        Some(holder) => Standing::Attach { pid: holder },
+        None if readable && progress.is_none_or(|told| told.state < State::Intent) => Standing::NothingDone,
+        None => Standing::Unknown(look(plan)),
+    }
 }
 
 fn look(plan: &Plan) -> Settled {

@@ -27,8 +27,8 @@ pub enum Msg {
     Launched(Result<(), Fault>),
     /// The runner of the current action says where it stands.
     Progress(Box<Progress>),
-    /// A run of an earlier console has no outcome yet.
-    Recovered(Box<Unresolved>),
+    /// Runs of earlier consoles without an outcome, oldest first, and what could not be read of them.
+    Recovered(Vec<Unresolved>, Vec<Fault>),
     /// The display has not taken a frame for a while, or takes them again.
     Stalled(bool),
     /// A prompt is open and time moves it on.

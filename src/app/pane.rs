@@ -1,6 +1,6 @@
 //! A pane as data: which series it shows, in which unit, with which bands, and what was last seen.
 
-use crate::base::{Clean, Freshness, Level, Mono, Now, Reading, Unit, Unknown};
+use crate::base::{Clean, Freshness, Level, Mono, Now, Reading, SeriesKey, Unit, Unknown};
 use crate::rules::{Bands, Book};
 use crate::store::{Selector, SeriesId, Store};
 use core::time::Duration;
@@ -141,8 +141,8 @@ impl Metric {
         };
         self.shown = Shown {
             level,
-            of: self.of.as_ref().and_then(|of| worst_value(store, &store.select(of), now)),
-            which: worst.filter(|_| ids.len() > 1).map(|id| telling_labels(store, id)),
+            of: self.of.as_ref().zip(worst).and_then(|(of, id)| total(store, of, id, now)),
+            which: worst.and_then(|id| telling_labels(store, &ids, store.key(id))),
             simulated: health.is_some_and(|health| health.simulated),
             next_attempt: health.filter(|health| health.failure.is_some()).and_then(|health| health.next_attempt),
             interval: health.map_or(Duration::from_secs(1), |health| health.interval),
@@ -151,18 +151,42 @@ impl Metric {
     }
 }
 
+/// The worst that is known: neither an absent value nor NaN hides one that can be judged.
 fn worst(store: &Store, ids: &[SeriesId], low: bool, now: Mono) -> Option<SeriesId> {
-    let rank = |id: SeriesId| store.reading(id, now).usable().map_or(f64::NEG_INFINITY, |v| if low { -v } else { v });
+    let rank = |id: SeriesId| {
+        let known = store.reading(id, now).usable().filter(|value| !value.is_nan());
+        known.map_or(f64::NEG_INFINITY, |value| if low { -value } else { value })
+    };
     ids.iter().copied().max_by(|a, b| rank(*a).total_cmp(&rank(*b)))
 }
 
-fn worst_value(store: &Store, ids: &[SeriesId], now: Mono) -> Option<f64> {
-    worst(store, ids, false, now).and_then(|id| store.reading(id, now).usable())
+/// The total of the shown series: the one with its labels, else the only one there is unless that is of another.
+fn total(store: &Store, of: &Selector, shown: SeriesId, now: Mono) -> Option<f64> {
+    let key = store.key(shown);
+    let totals = store.select(of);
+    let same = |id: &&SeriesId| store.key(**id).labels == key.labels;
+    let alike = totals.iter().filter(same).find(|id| store.sampler_of(**id) == store.sampler_of(shown));
+    let only = || match totals.as_slice() {
+        [id] => Some(id).filter(|id| !contradict(store.key(**id), key)),
+        _ => None,
+    };
+    let id = alike.or_else(|| totals.iter().find(same)).or_else(only)?;
+    store.reading(*id, now).usable()
 }
 
-fn telling_labels(store: &Store, id: SeriesId) -> Clean {
-    let values: Vec<&str> = store.key(id).labels.iter().map(|(_, value)| value.as_str()).collect();
-    Clean::text(values.join(" "))
+fn contradict(a: &SeriesKey, b: &SeriesKey) -> bool {
+    a.labels.iter().any(|(name, value)| b.label(name.as_str()).is_some_and(|other| other != value))
+}
+
+/// What tells this series from the others of a selection: the values of the labels that differ among them.
+/// `None` when it is the only one, or when nothing but their samplers differ.
+pub fn telling_labels(store: &Store, ids: &[SeriesId], key: &SeriesKey) -> Option<Clean> {
+    let differs = |name: &Clean, value: &Clean| {
+        ids.iter().any(|id| store.key(*id).label(name.as_str()).is_none_or(|other| other != value))
+    };
+    let values: Vec<&str> =
+        key.labels.iter().filter(|(name, value)| differs(name, value)).map(|(_, value)| value.as_str()).collect();
+    (!values.is_empty()).then(|| Clean::text(values.join(" ")))
 }
 
 /// The newest [`COLUMNS`] columns: the worst point of each, `None` where no good sample fell.
@@ -175,6 +199,7 @@ fn columns(store: &Store, selector: &Selector, low: bool, now: Mono) -> Vec<Opti
     let begin = end - span;
     for (at, value) in store.points(id, begin, end) {
         let column = at.since(begin).as_nanos() / COLUMN.as_nanos();
+        let value = value.filter(|value| !value.is_nan());
         if let (Some(slot), Some(value)) = (usize::try_from(column).ok().and_then(|c| out.get_mut(c)), value) {
             let worse = slot.is_none_or(|known| if low { value < known } else { value > known });
             if worse {

@@ -8,7 +8,7 @@ use super::prompt;
 use super::run::Run;
 use crate::action::lifecycle::{Outcome, Progress};
 use crate::action::recover::{Standing, Unresolved};
-use crate::base::{Level, Now};
+use crate::base::{Clean, Fault, Level, Now};
 use crate::clean;
 use crate::command::{Command, Context};
 use crate::input::{Key, Lookup};
@@ -43,7 +43,7 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Progress(progress) => on_progress(model, progress),
-        Msg::Recovered(found) => recovered(model, *found),
+        Msg::Recovered(found, faults) => recovered(model, found, &faults),
         Msg::Stalled(stalled) => {
             model.session.stalled = stalled;
             if stalled { prompt::stalled(model) } else { vec![Effect::Redraw] }
@@ -106,15 +106,19 @@ fn on_progress(model: &mut Model, progress: Box<Progress>) -> Vec<Effect> {
     told
 }
 
-/// What an earlier console left: a run that goes on is followed, of the rest the sentence is told.
-fn recovered(model: &mut Model, found: Unresolved) -> Vec<Effect> {
-    let text = found.sentence();
-    model.session.say(text.clone(), Level::Warning, model.now);
-    if matches!(found.standing, Standing::Attach { .. }) && model.run.is_none() {
-        let progress = found.progress.map(Box::new);
-        model.run = Some(Run { plan: Box::new(found.plan), progress, since: model.now.mono });
+/// What earlier consoles left: the newest run that goes on is followed, of all the sentence is told, newest first.
+fn recovered(model: &mut Model, found: Vec<Unresolved>, faults: &[Fault]) -> Vec<Effect> {
+    let unread = faults.iter().map(|fault| clean!("a run of an earlier console cannot be read: {fault}"));
+    let told: Vec<Clean> = found.iter().rev().map(Unresolved::sentence).chain(unread).collect();
+    if let Some(text) = told.iter().cloned().reduce(|all, one| all.join(" ", &one)) {
+        model.session.say(text, Level::Warning, model.now);
     }
-    vec![Effect::Log(text)]
+    let attached = found.into_iter().rfind(|open| matches!(open.standing, Standing::Attach { .. }));
+    if let Some(open) = attached.filter(|_| model.run.is_none()) {
+        let progress = open.progress.map(Box::new);
+        model.run = Some(Run { plan: Box::new(open.plan), progress, since: model.now.mono });
+    }
+    told.into_iter().map(Effect::Log).collect()
 }
 
 fn level(outcome: Outcome) -> Level {

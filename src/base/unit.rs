@@ -2,6 +2,9 @@
 
 use core::fmt;
 
+/// A number in a scale that fits it is no longer than this, except a grouped count.
+const WIDEST: usize = 7;
+
 /// The base unit of a series. Scaling is for display only.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Unit {
@@ -53,6 +56,13 @@ impl Unit {
         if value.is_nan() {
             return ("—".to_owned(), "");
         }
+        let (number, sign) = self.scaled(value);
+        // Absurd, but a source may say it; whoever draws it must not run out of room.
+        let fits = value.abs() < 1e15 && (number.len() <= WIDEST || matches!(self, Self::Count | Self::PerSecond));
+        if fits || !value.is_finite() { (number, sign) } else { (format!("{value:.2e}"), self.base_sign()) }
+    }
+
+    fn scaled(self, value: f64) -> (String, &'static str) {
         match self {
             Self::Count => (grouped(value), ""),
             Self::PerSecond => (grouped(value), "/s"),
@@ -64,6 +74,22 @@ impl Unit {
             Self::Bytes => binary(value, ["B", "KiB", "MiB", "GiB", "TiB"]),
             Self::Mebibytes => binary(value * 1_048_576.0, ["B", "KiB", "MiB", "GiB", "TiB"]),
             Self::BytesPerSecond => binary(value, ["B/s", "KiB/s", "MiB/s", "GiB/s", "TiB/s"]),
+        }
+    }
+
+    /// The sign of the base unit, for what no scale can hold.
+    const fn base_sign(self) -> &'static str {
+        match self {
+            Self::Count => "",
+            Self::PerSecond => "/s",
+            Self::Ratio => "",
+            Self::Percent => "%",
+            Self::Celsius => "°C",
+            Self::Watts => "W",
+            Self::Seconds => "s",
+            Self::Bytes => "B",
+            Self::Mebibytes => "MiB",
+            Self::BytesPerSecond => "B/s",
         }
     }
 
@@ -199,6 +225,21 @@ mod tests {
                 "71 °C"
             ]
         );
+    }
+
+    #[test]
+    fn an_absurd_value_is_short() {
+        assert_eq!(Unit::Count.show(1.5e300), "1.50e300");
+        assert_eq!(Unit::Seconds.show(-2e99), "-2.00e99 s");
+        assert_eq!(Unit::Celsius.show(123_456_789.0), "1.23e8 °C");
+        for (_, unit) in Unit::NAMES {
+            for value in [f64::MAX, f64::MIN, f64::INFINITY, 1e15, -1e18, 1e12] {
+                let shown = unit.show(value);
+                let count = matches!(unit, Unit::Count | Unit::PerSecond) && value.abs() < 1e15;
+                assert!(shown.chars().count() <= if count { 19 } else { 15 }, "{shown}");
+                assert!(count || unit.parts(value).0.len() <= 12, "{shown}");
+            }
+        }
     }
 
     #[test]

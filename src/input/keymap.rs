@@ -222,7 +222,7 @@ mod tests {
             ("[[log]]\non = \"\"\nrun = \"top\"\n", "k.toml:2:6: a row needs 1 to 4 keys, this one has 0."),
             ("[[log]]\nkey = \"x\"\n", "k.toml:2:1: unknown key `key`."),
             ("[[lgo]]\non = \"x\"\n", "k.toml:1:3: unknown key `lgo`. Did you mean `log`?"),
-            ("[[overlay]]\non = \"x\"\nrun = \"arm\"\n", "k.toml:3:7: `arm` means nothing in `overlay`."),
+            ("[[overlay]]\non = \"x\"\nrun = \"pause\"\n", "k.toml:3:7: `pause` means nothing in `overlay`."),
             (
                 "[[prompt]]\non = \"x\"\nrun = \"arm\"\n",
                 "k.toml:1:1: a prompt takes keys raw: nothing can be bound there.",

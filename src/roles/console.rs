@@ -71,7 +71,7 @@ impl Console {
     fn new(started: Started, bell: Arc<Bell>) -> Self {
         let clock = RealClock;
         let begun = clock.now().mono;
-        let mut effects = Effects::new(&started, Arc::clone(&bell));
+        let mut effects = Effects::new(Arc::clone(&bell));
         effects.recover(&started.look.shared);
         Self {
             clock,
@@ -92,7 +92,8 @@ impl Console {
     /// One turn of the loop; false when it is time to leave.
     fn turn(&mut self) -> bool {
         let now = self.clock.now();
-        self.bell.wait(self.pause(now), self.dirty);
+        // Until the first frame the first data is what is waited for.
+        self.bell.wait(self.pause(now), self.dirty && self.drawn.is_some());
         let now = self.clock.now();
         self.take_input(now);
         self.take_data(now);

@@ -1,38 +1,57 @@
 //! Carries out what the pure core asks for, off the loop; the answers come back through a bounded queue.
 
 use super::readings::Snapshot;
-use super::session::{Shared, Started};
+use super::session::Shared;
 use crate::action;
-use crate::action::lifecycle::{Progress, Run, earlier};
+use crate::action::follow::Follow;
+use crate::action::launch::Launcher;
+use crate::action::lifecycle::{Outcome, Run, earlier};
 use crate::action::plan::{Plan, Where};
 use crate::action::prepare::{AGAIN, Context, prepare};
 use crate::action::prompt::Acceptance;
-use crate::action::recover::{Standing, unresolved};
+use crate::action::recover::{Standing, Unresolved, unresolved};
 use crate::app::effect::{Effect, Entry};
 use crate::app::{Model, Msg};
-use crate::base::{Clock, Fault, Wall};
-use crate::journal::{Event, Record};
+use crate::base::{Clean, Clock, Fault, Mono, Wall};
+use crate::journal::{Event, Journal, Record};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::{paths, random};
 use core::time::Duration;
 use serde_json::json;
+use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use tokio::runtime::Handle;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 
-/// More answers than this never wait: one plan, one launch, one status at a time.
+/// Workers wait while this many of their answers are not taken.
 const ANSWERS: usize = 16;
 /// How often a runner's word is read.
 const PROGRESS: Duration = Duration::from_millis(200);
+/// A plan takes no longer (safety.md 4.3).
+const PLANNING: Duration = Duration::from_secs(5);
+/// Of a worker's thread: it parses small files and asks a socket.
+const STACK: usize = 1024 * 1024;
 
 /// What is under way beside the loop.
 pub struct Effects {
+    /// What the loop's own thread answers: it must never wait on the queue that only itself empties.
+    own: VecDeque<Msg>,
     answers: Receiver<Msg>,
     answer: Answer,
-    runtime: Handle,
+    planning: Option<Planning>,
     /// Dropping it ends the thread that reads a runner's word.
     watching: Option<SyncSender<()>>,
+}
+
+/// The one plan that is being made.
+struct Planning {
+    action: Arc<str>,
+    title: Clean,
+    begun: Mono,
+    answer: Receiver<Msg>,
+    /// It was told that this takes too long: what comes now is dropped.
+    late: bool,
 }
 
 /// How workers report.
@@ -53,26 +72,43 @@ impl Answer {
 
 impl Effects {
     /// Nothing under way yet.
-    pub fn new(started: &Started, bell: Arc<Bell>) -> Self {
+    pub fn new(bell: Arc<Bell>) -> Self {
         let (queue, answers) = sync_channel(ANSWERS);
-        Self { answers, answer: Answer { queue, bell }, runtime: started.look.engine.runtime().clone(), watching: None }
+        Self { own: VecDeque::new(), answers, answer: Answer { queue, bell }, planning: None, watching: None }
     }
 
     /// The next answer, if one waits.
-    pub fn answer(&self) -> Option<Msg> {
-        self.answers.try_recv().ok()
+    pub fn answer(&mut self) -> Option<Msg> {
+        let own = self.own.pop_front();
+        own.or_else(|| self.planned(RealClock.now().mono)).or_else(|| self.answers.try_recv().ok())
+    }
+
+    /// An answer of the loop's own thread.
+    fn say(&mut self, msg: Msg) {
+        self.own.push_back(msg);
+        self.answer.bell.ring();
     }
 
     /// Carries out one effect that is not the terminal's.
     pub fn carry_out(&mut self, effect: Effect, model: &Model, shared: &Shared) {
         match effect {
-            Effect::Plan(action) => self.plan(action, model, shared),
+            Effect::Plan(action) => {
+                if let Err(fault) = self.plan(&action, model, shared) {
+                    self.say(Msg::Planned(action, Err(fault)));
+                }
+            }
             Effect::PlanArming => {
                 let now = RealClock.now();
                 let plan = Plan::arm(random::ulid(now.wall), place(shared), shared.login.clone(), now);
-                self.answer.send(Msg::ArmingPlanned(Box::new(plan)));
+                // However often the key is pressed, one prompt opens.
+                self.own.retain(|msg| !matches!(msg, Msg::ArmingPlanned(_)));
+                self.say(Msg::ArmingPlanned(Box::new(plan)));
             }
-            Effect::Launch(acceptance) => self.launch(acceptance, shared),
+            Effect::Launch(acceptance) => {
+                if let Err(fault) = self.launch(acceptance, shared) {
+                    self.say(Msg::Launched(Err(fault)));
+                }
+            }
             Effect::Record(entry) => {
                 if let Some(journal) = &shared.journal {
                     journal.append(record(entry));
@@ -89,21 +125,25 @@ impl Effects {
         }
     }
 
-    fn plan(&self, name: Arc<str>, model: &Model, shared: &Shared) {
-        let answer = self.answer.clone();
-        let found = shared.profile.actions.iter().find(|action| action.name == name).cloned();
-        let (Some(spec), Some(state)) = (found, shared.state_dir.clone()) else {
-            answer.send(Msg::Planned(name, Err(Fault::new("there is no such action, or no folder for its run."))));
-            return;
-        };
+    /// Starts the thread that makes a plan; [`Effects::planned`] takes the answer.
+    fn plan(&mut self, name: &Arc<str>, model: &Model, shared: &Shared) -> Result<(), Fault> {
         if let Some(fault) = shared.no_acting() {
-            answer.send(Msg::Planned(name, Err(fault)));
-            return;
+            return Err(fault);
         }
+        if let Some(earlier) = &self.planning {
+            return Err(Fault::new(format!("the plan for \"{}\" is still being made.", earlier.title))
+                .hint("One plan at a time: try again when what it waits for has answered."));
+        }
+        let found = shared.profile.actions.iter().find(|action| action.name == *name).cloned();
+        let (Some(spec), Some(state)) = (found, shared.state_dir.clone()) else {
+            return Err(Fault::new("there is no such action, or no folder for its run."));
+        };
         let readings = Snapshot::take(&model.store, &action::queries::queries(&spec.body), model.now.mono);
         let (place, login) = (place(shared), shared.login.clone());
-        let profile = shared.profile_name.clone();
-        self.runtime.spawn_blocking(move || {
+        let (profile, title) = (shared.profile_name.clone(), spec.title.clone());
+        let (reply, answer) = sync_channel(1);
+        let (bell, action) = (Arc::clone(&self.answer.bell), Arc::clone(name));
+        worker("planner", move || {
             let clock = RealClock;
             let now = clock.now();
             let since = Wall(now.wall.0.saturating_sub(i64::try_from(AGAIN.as_nanos()).unwrap_or(i64::MAX)));
@@ -118,46 +158,80 @@ impl Effects {
                 id: random::ulid(now.wall),
                 clock: &clock,
             };
-            let plan = prepare(&name, &spec.kind, &spec.title, &spec.body, &context).map(Box::new);
-            answer.send(Msg::Planned(name, plan));
-        });
+            let plan = prepare(&action, &spec.kind, &spec.title, &spec.body, &context).map(Box::new);
+            // Its only answer, into a queue of one: never waits, and nobody may be there any more.
+            let _gone = reply.try_send(Msg::Planned(action, plan));
+            bell.ring();
+        })?;
+        let action = Arc::clone(name);
+        self.planning = Some(Planning { action, title, begun: RealClock.now().mono, answer, late: false });
+        Ok(())
     }
 
-    fn launch(&mut self, acceptance: Box<Acceptance>, shared: &Shared) {
+    /// The plan under way, when it is made, has failed, or takes too long.
+    fn planned(&mut self, now: Mono) -> Option<Msg> {
+        let planning = self.planning.as_mut()?;
+        let (found, over) = match planning.answer.try_recv() {
+            Ok(msg) => (Some(msg), true),
+            Err(TryRecvError::Disconnected) => (Some(planning.failed("planning ended without a plan.".into())), true),
+            Err(TryRecvError::Empty) if !planning.late && now.since(planning.begun) >= PLANNING => {
+                let text = format!(
+                    "planning takes longer than {} s: a file or a manager that \"{}\" looks at does not answer.",
+                    PLANNING.as_secs(),
+                    planning.title
+                );
+                (Some(planning.failed(text)), false)
+            }
+            Err(TryRecvError::Empty) => return None,
+        };
+        let told = found.filter(|_| !planning.late);
+        planning.late = true;
+        if over {
+            self.planning = None;
+        }
+        told
+    }
+
+    fn launch(&mut self, acceptance: Box<Acceptance>, shared: &Shared) -> Result<(), Fault> {
         let (Some(state), Some(launcher)) = (shared.state_dir.clone(), shared.launcher.clone()) else {
-            self.answer.send(Msg::Launched(Err(Fault::new("this console cannot start a runner."))));
-            return;
+            return Err(Fault::new("this console cannot start a runner."));
+        };
+        let Some(journal) = shared.journal.clone() else {
+            return Err(Fault::new("there is no journal, and nothing acts without one."));
         };
         let (answer, stopped) = (self.answer.clone(), self.watch());
-        self.runtime.spawn_blocking(move || match launcher.launch(&acceptance, &state) {
+        worker("launcher", move || match start(&launcher, &journal, &acceptance, &state) {
             Ok(run) => {
                 if answer.send(Msg::Launched(Ok(()))) {
-                    watch(&run, &answer, &stopped);
+                    watch(run, acceptance.plan, &answer, &stopped);
                 }
             }
             Err(fault) => {
                 answer.send(Msg::Launched(Err(fault)));
             }
-        });
+        })
     }
 
-    /// Looks for runs of an earlier console: one that still runs is followed, of others the outcome is told.
+    /// Looks for runs of an earlier console: the newest that still runs is followed, of all the standing is told.
     pub fn recover(&mut self, shared: &Shared) {
         let Some(state) = shared.state_dir.clone() else { return };
+        // A read-only session only looks.
+        let may_write = shared.launcher.is_some();
         let (answer, stopped) = (self.answer.clone(), self.watch());
-        self.runtime.spawn_blocking(move || {
-            let (open, _) = unresolved(&state, &paths::lock_dirs());
-            for found in open {
-                let attached = matches!(found.standing, Standing::Attach { .. });
-                let run = found.run.clone();
-                if !answer.send(Msg::Recovered(Box::new(found))) {
-                    return;
-                }
-                if attached {
-                    return watch(&run, &answer, &stopped);
-                }
+        let started = worker("recovery", move || {
+            let (mut found, faults) = unresolved(&state, &paths::lock_dirs(), RealClock.now().wall);
+            found.retain(|open| !may_write || is_open(open));
+            let attached = found.iter().rfind(|open| matches!(open.standing, Standing::Attach { .. })).cloned();
+            if found.is_empty() && faults.is_empty() || !answer.send(Msg::Recovered(found, faults)) {
+                return;
+            }
+            if let Some(Unresolved { run, plan, .. }) = attached {
+                watch(run, plan, &answer, &stopped);
             }
         });
+        if let Err(fault) = started {
+            self.say(Msg::Recovered(Vec::new(), vec![fault]));
+        }
     }
 
     fn watch(&mut self) -> Receiver<()> {
@@ -167,19 +241,52 @@ impl Effects {
     }
 }
 
-/// Reads the runner's word until it is over or nobody wants to know.
-fn watch(run: &Run, answer: &Answer, stopped: &Receiver<()>) {
-    let mut known: Option<Progress> = None;
+/// Records the acceptance, then starts the runner; that it was not started is recorded too.
+fn start(launcher: &Launcher, journal: &Journal, accepted: &Acceptance, state: &Path) -> Result<Run, Fault> {
+    let (plan, confirm) = (&accepted.plan, Some(&accepted.confirm));
+    journal
+        .append_durable(action::record::record(Event::Accepted, plan, confirm))
+        .map_err(|fault| fault.hint("Nothing was done: an acceptance that is not in the journal starts nothing."))?;
+    launcher.launch(accepted, state).inspect_err(|fault| {
+        let why = Clean::text(fault.to_string());
+        let res = json!({ "outcome": Outcome::Refused.word(), "executed": false, "reason": why });
+        journal.append(action::record::record(Event::ActionRefused, plan, confirm).res(res));
+    })
+}
+
+/// An order that never found a runner is withdrawn, so that it never will; false when one has it after all.
+fn is_open(open: &Unresolved) -> bool {
+    open.standing != Standing::NeverStarted
+        || !matches!(
+            open.run.withdraw(open.plan.id, "was accepted but never started; nothing was done.".into()),
+            Ok(None)
+        )
+}
+
+/// Follows a run until it is over or nobody wants to know.
+fn watch(run: Run, plan: Plan, answer: &Answer, stopped: &Receiver<()>) {
+    let mut follow = Follow::new(run, plan, paths::lock_dirs(), RealClock.now().mono);
     while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(PROGRESS) {
-        let Ok(Some(progress)) = run.read() else { continue };
-        if known.as_ref() == Some(&progress) {
-            continue;
-        }
+        let Some(progress) = follow.look(RealClock.now().mono) else { continue };
         let over = progress.end.is_some();
-        known = Some(progress.clone());
         if !answer.send(Msg::Progress(Box::new(progress))) || over {
             return;
         }
+    }
+}
+
+impl Planning {
+    fn failed(&self, text: String) -> Msg {
+        Msg::Planned(Arc::clone(&self.action), Err(Fault::new(text)))
+    }
+}
+
+/// Starts a thread of the console's own: samplers that hang must not keep an action from its thread.
+fn worker(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Fault> {
+    let thread = std::thread::Builder::new().name(name.to_owned()).stack_size(STACK);
+    match thread.spawn(work) {
+        Ok(_detached) => Ok(()),
+        Err(error) => Err(Fault::new(format!("cannot start the {name}'s thread: {error}."))),
     }
 }
 
@@ -204,5 +311,101 @@ fn record(entry: Entry) -> Record {
         }
         Entry::Armed { confirm } => Record { confirm: json!(confirm), ..Record::new(Event::Arm) },
         Entry::Disarmed { why } => Record::new(Event::Disarm).res(json!({ "why": why })),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::prompt::Confirm;
+    use crate::journal::Session;
+    use crate::sys::host::{Host, Login};
+
+    #[test]
+    fn the_loop_never_waits_for_itself() {
+        let mut effects = Effects::new(Arc::new(Bell::default()));
+        for _ in 0..40 {
+            effects.say(Msg::Tick);
+        }
+        assert_eq!(core::iter::from_fn(|| effects.answer()).count(), 40);
+    }
+
+    #[test]
+    fn a_plan_that_takes_too_long_is_told_once_and_dropped_when_it_comes() {
+        let mut effects = Effects::new(Arc::new(Bell::default()));
+        let (reply, answer) = sync_channel(1);
+        let begun = Mono(1);
+        let action: Arc<str> = "slow".into();
+        let planning = Planning { action: Arc::clone(&action), title: "Slow".into(), begun, answer, late: false };
+        effects.planning = Some(planning);
+        assert!(effects.planned(begun + Duration::from_millis(4_999)).is_none());
+        let Some(Msg::Planned(name, Err(fault))) = effects.planned(begun + PLANNING) else { panic!("not told") };
+        assert_eq!(name, action);
+        assert!(fault.to_string().starts_with("planning takes longer than 5 s: "), "{fault}");
+        assert!(effects.planned(begun + PLANNING * 2).is_none());
+        assert!(effects.planning.is_some(), "it still runs: no second one beside it");
+        reply.try_send(Msg::Tick).unwrap();
+        assert!(effects.planned(begun + PLANNING * 3).is_none());
+        assert!(effects.planning.is_none());
+    }
+
+    /// A plan for a runner that cannot be started, a journal, and what it then holds.
+    fn started(journal_broken: bool) -> (Result<Run, Fault>, Vec<String>, Option<Run>) {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().to_owned();
+        let journals = paths::journal_dir(&state);
+        if journal_broken {
+            std::fs::create_dir_all(journals.join("00000001.jsonl")).unwrap();
+        }
+        let (host, login, now) = (Host::current(), Login::current(), RealClock.now());
+        let session = Session { host: host.clone(), login: login.clone(), id: random::ulid(now.wall), pid: 1 };
+        let journal = Journal::open(&journals, session, Arc::new(RealClock)).unwrap();
+        let place = Where { host, environment: "TEST".into() };
+        let mut plan = Plan::arm(random::ulid(now.wall), place, login, now);
+        plan.what.kind = "x@1".into();
+        let confirm = Confirm { danger: plan.danger, fence: true, shown_ms: 1, reason: None };
+        let accepted = Acceptance { plan, confirm };
+        let nobody = Launcher::new(false, Some("/nonexistent/runner".into()), Vec::new(), Vec::new()).unwrap();
+        let done = start(&nobody, &journal, &accepted, &state);
+        journal.close(Duration::from_secs(10));
+        let text = std::fs::read_to_string(journals.join("00000001.jsonl")).unwrap_or_default();
+        let events = text.lines().map(|line| {
+            let value: serde_json::Value = serde_json::from_str(line).unwrap();
+            value["ev"].as_str().unwrap().to_owned()
+        });
+        let events = events.collect();
+        let run = Run::of(&state, accepted.plan.id);
+        if run.dir().exists() {
+            let (open, faults) = unresolved(&state, &[], Wall(i64::MAX));
+            assert!(open.is_empty() && faults.is_empty(), "{open:?} {faults:?}");
+            return (done, events, Some(run));
+        }
+        (done, events, None)
+    }
+
+    #[test]
+    fn an_acceptance_is_recorded_before_its_runner_and_so_is_a_runner_that_did_not_start() {
+        let (done, events, run) = started(false);
+        assert!(done.is_err());
+        assert_eq!(events, ["journal.open", "confirm.accepted", "action.refused"]);
+        assert!(run.is_some(), "the order was written, and later consoles know its end");
+    }
+
+    #[test]
+    fn an_acceptance_that_cannot_be_recorded_starts_nothing() {
+        let (done, _, run) = started(true);
+        assert!(done.unwrap_err().to_string().contains("starts nothing"));
+        assert!(run.is_none());
+    }
+
+    #[test]
+    fn a_planner_that_dies_is_told() {
+        let mut effects = Effects::new(Arc::new(Bell::default()));
+        let (reply, answer) = sync_channel(1);
+        drop(reply);
+        let planning = Planning { action: "x".into(), title: "X".into(), begun: Mono(1), answer, late: false };
+        effects.planning = Some(planning);
+        assert!(matches!(effects.planned(Mono(2)), Some(Msg::Planned(_, Err(_)))));
+        assert!(effects.planning.is_none());
     }
 }

@@ -61,10 +61,12 @@ fn carry(
     Ok(end)
 }
 
-/// Refused before there was an executor: told in the run folder unless another runner is at work there.
+/// Refused before there was an executor: told in the run folder unless another runner is at work there. The folder
+/// has the plan's name, so that even an unreadable order is answered.
 fn refuse(run: &Run, plan: Option<Box<Plan>>, fault: &Fault) {
-    let Some(plan) = plan else { return };
-    let mut progress = Progress::new(plan.id, process::pid());
+    let named = || run.dir().file_name()?.to_str()?.parse().ok();
+    let Some(id) = plan.map(|plan| plan.id).or_else(named) else { return };
+    let mut progress = Progress::new(id, process::pid());
     progress.state = State::Over;
     progress.end = Some(End { outcome: Outcome::Refused, reason: Clean::text(fault.to_string()), executed: false });
     let _theirs = run.write_if_first(&progress);

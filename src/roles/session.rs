@@ -219,11 +219,6 @@ impl Engine {
 }
 
 impl Engine {
-    /// Where blocking work is started.
-    pub fn runtime(&self) -> &tokio::runtime::Handle {
-        self.runtime.handle()
-    }
-
     /// Lets everything go; nothing is waited for, the process ends next (F5).
     pub fn leave(self) {
         self.runtime.shutdown_background();

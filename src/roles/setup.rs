@@ -3,13 +3,14 @@
 
 use crate::action::kinds;
 use crate::app::{Board, Identity, Pane};
-use crate::base::{Clean, Fault};
+use crate::base::body::nearest;
+use crate::base::{Body, Clean, Fault};
 use crate::config::{KnownKinds, LogSpec, PaneSpec, Profile, SamplerSpec};
 use crate::logs::{Format, LogSource};
 use crate::rules::{Book, Watch};
 use crate::samplers::{self, Job};
 use crate::store::Store;
-use crate::ui::panes;
+use crate::ui::panes::{self, Kind as _};
 use core::time::Duration;
 use std::sync::{Arc, LazyLock};
 
@@ -67,9 +68,41 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
         }
     }
     let sources = profile.logs.iter().filter_map(|spec| log(spec).map_err(|fault| faults.push(fault)).ok()).collect();
+    faults.extend(dangling(profile));
     let actions = profile.actions.iter().map(|action| (Arc::clone(&action.name), action.title.clone())).collect();
     let identity = Identity { host, title: profile.title.clone(), environment: profile.environment.clone(), actions };
     Setup { board: Board::new(built), book, identity, jobs, sources, faults }
+}
+
+/// Names that nothing in the profile bears: a pane's action and log source, an action's samplers.
+fn dangling(profile: &Profile) -> Vec<Fault> {
+    let actions: Vec<&str> = profile.actions.iter().map(|action| &*action.name).collect();
+    let logs: Vec<&str> = profile.logs.iter().map(|log| &*log.name).collect();
+    let samplers: Vec<&str> = profile.samplers.iter().map(|sampler| &*sampler.name).collect();
+    let one = |body: &Body, key| body.clone().take::<String>(key).ok().flatten().into_iter().collect::<Vec<_>>();
+    let mut faults = Vec::new();
+    for spec in &profile.panes {
+        faults.extend(unknown(&spec.body, ("action", "action"), &one(&spec.body, "action"), &actions));
+        if spec.kind == panes::log::Log.name() {
+            faults.extend(unknown(&spec.body, ("source", "log"), &one(&spec.body, "source"), &logs));
+        }
+    }
+    for spec in &profile.actions {
+        let key = "verify_samplers";
+        // A list of another type is the action kind's fault to tell.
+        let names = spec.body.clone().take::<Vec<String>>(key).ok().flatten().unwrap_or_default();
+        faults.extend(unknown(&spec.body, (key, "sampler"), &names, &samplers));
+    }
+    faults
+}
+
+fn unknown(body: &Body, (key, noun): (&str, &str), names: &[String], known: &[&str]) -> Vec<Fault> {
+    let strange = names.iter().filter(|name| !known.contains(&name.as_str()));
+    let fault = |name: &String| {
+        let fault = body.fault_at(key, format!("no {noun} of this profile is called `{name}`."));
+        if known.is_empty() { fault } else { fault.hint(nearest(name, known.iter().copied())) }
+    };
+    strange.map(fault).collect()
 }
 
 fn pane(spec: &PaneSpec) -> Result<Pane, Fault> {
@@ -122,4 +155,44 @@ struct LogTable {
 fn log(spec: &LogSpec) -> Result<LogSource, Fault> {
     let table: LogTable = spec.body.read()?;
     Ok(LogSource { name: Arc::clone(&spec.name), pattern: table.path, format: table.format })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Limits;
+
+    #[test]
+    fn a_name_that_nothing_bears_is_a_fault_where_it_stands() {
+        let text = r#"
+[samplers.metrics]
+kind = "host"
+[logs.app]
+kind = "file"
+path = "/x/*.log"
+[[panes]]
+title = "Load"
+kind = "sparkline"
+query = "node_load1"
+action = "reduce-batchsize"
+[[panes]]
+title = "Log"
+kind = "log"
+source = "ap"
+[actions.reduce-batch-size]
+kind = "config_set"
+verify_samplers = ["metrics", "metrisc"]
+"#;
+        let profile = Profile::parse("t", "p.toml", text, &known_kinds()).expect("parses");
+        let setup = setup(&profile, "h".into(), &mut Store::new(Limits::default()));
+        let faults: Vec<String> = setup.faults.iter().map(Fault::to_string).collect();
+        assert_eq!(
+            faults,
+            [
+                "p.toml:11:10: no action of this profile is called `reduce-batchsize`. Did you mean `reduce-batch-size`?",
+                "p.toml:15:10: no log of this profile is called `ap`. Did you mean `app`?",
+                "p.toml:18:19: no sampler of this profile is called `metrisc`. Did you mean `metrics`?",
+            ]
+        );
+    }
 }

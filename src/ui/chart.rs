@@ -35,13 +35,20 @@ pub fn chart(
     }
     let width = usize::from(area.width);
     let newest = columns.get(columns.len().saturating_sub(width)..).unwrap_or(columns);
-    let highest = newest.iter().flatten().copied().fold(0.0_f64, f64::max);
+    let highest = newest.iter().flatten().copied().filter(|value| value.is_finite()).fold(0.0_f64, f64::max);
     let top = match unit {
         Unit::Ratio => 1.0,
         Unit::Percent => 100.0,
         _ => highest.max(limit.filter(|limit| *limit < highest * 4.0).unwrap_or(0.0)),
     };
-    let bar = |value: &Option<f64>| SparklineBar::from(value.map(|value| height(value, top)));
+    // One eighth of a row, the lowest mark: zero is drawn, though quietly, and nothing above zero vanishes.
+    let least = 10_000_u64.div_ceil(u64::from(area.height) * 8);
+    let quiet = paint.style(Intent::Muted);
+    let bar = |value: &Option<f64>| match value.filter(|value| !value.is_nan()) {
+        Some(value) if value > 0.0 => SparklineBar::from(height(value, top).max(least)),
+        Some(_) => SparklineBar::from(least).style(quiet),
+        None => SparklineBar::from(None),
+    };
     let data = core::iter::repeat_n(SparklineBar::from(None), width - newest.len()).chain(newest.iter().map(bar));
     Sparkline::default()
         .data(data)
@@ -53,11 +60,34 @@ pub fn chart(
 }
 
 fn height(value: f64, top: f64) -> u64 {
-    if top <= 0.0 || value <= 0.0 || !value.is_finite() {
-        return 0;
+    if top <= 0.0 {
+        return if value.is_finite() { 0 } else { 10_000 };
     }
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=10,000")]
     {
         (value / top * STEPS).clamp(0.0, STEPS) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Depth, SearchPath, load_theme};
+    use ratatui::buffer::{Buffer, Cell};
+
+    fn drawn(columns: &[Option<f64>]) -> String {
+        let area = Rect::new(0, 0, 6, 1);
+        let mut buffer = Buffer::empty(area);
+        let (theme, _) = load_theme("default", Depth::Mono, &SearchPath::default());
+        let mut paint = Painter::new(&mut buffer, &theme, false);
+        chart(&mut paint, area, columns, Unit::Count, None, Intent::Chart);
+        buffer.content().iter().map(Cell::symbol).collect()
+    }
+
+    #[test]
+    fn zero_and_little_are_drawn_and_a_gap_is_not() {
+        assert_eq!(drawn(&[Some(0.0), None, Some(1e-9), Some(f64::NAN), Some(8.0)]), " ▁ ▁ █");
+        assert_eq!(drawn(&[Some(0.0), Some(0.0)]), "    ▁▁");
+        assert_eq!(drawn(&[Some(4.0), Some(f64::INFINITY), Some(8.0)]), "   ▄██", "one infinity levels nothing");
     }
 }

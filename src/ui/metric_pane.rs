@@ -4,10 +4,16 @@ use super::chart::chart;
 use super::paint::{Painter, Piece};
 use super::value;
 use crate::app::{Metric, Model, Pane};
-use crate::base::{Body, Clean, Fault, Freshness, Level, Unit};
+use crate::base::{Body, Clean, Fault, Freshness, Level, Now, Unit};
+use crate::clean;
 use crate::config::Intent;
 use crate::rules::{Bands, parse_selector};
 use ratatui::layout::Rect;
+
+/// Columns between two values.
+const GAP: u16 = 2;
+/// A title shorter than this names nothing.
+const LEAST_TITLE: u16 = 6;
 
 /// One further value in a profile.
 #[derive(Clone, Debug, serde::Deserialize)]
@@ -49,21 +55,28 @@ pub fn placed(body: &Body, key: &str, fault: &Fault) -> Fault {
     }
 }
 
-/// The heading line: title left; value, level and age right.
+/// The heading line: value, level and age right, laid out first; the title left, shortened where it must be.
 pub fn heading(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, focused: bool) {
-    let mut left = vec![paint.piece(if focused { "▸" } else { " " }, Intent::Focus)];
-    left.push(paint.piece(&pane.title, if focused { Intent::Focus } else { Intent::Title }));
+    let right =
+        pane.headline.as_ref().map(|metric| value::headline(paint, metric, model.pane_now())).unwrap_or_default();
+    let room = area.width.saturating_sub(paint.width(&right) + if right.is_empty() { 0 } else { 2 });
+    let mark = paint.piece(if focused { "▸" } else { " " }, Intent::Focus);
+    let mut tail = Vec::new();
+    if let Some(which) = pane.headline.as_ref().and_then(|metric| metric.shown.which.as_ref()) {
+        tail.push(paint.piece(clean!("  {}", value::shorten(which, room / 3)), Intent::Muted));
+    }
     if pane.metrics().any(|metric| metric.shown.simulated) {
-        left.push(paint.piece(" SIMULATED", Intent::Simulated));
+        let word = if room < LEAST_TITLE + 11 { " SIM" } else { " SIMULATED" };
+        tail.push(paint.piece(word, Intent::Simulated));
     }
-    let after = paint.line((area.x, area.y), area.width, &left);
-    if let Some(metric) = &pane.headline {
-        let right = value::headline(paint, metric, model.pane_now());
-        paint.right(area.right() - 1, after + 1, area.y, &right);
-    }
+    let title = value::shorten(&pane.title, room.saturating_sub(1 + paint.width(&tail)));
+    let mut left = vec![mark, paint.piece(title, if focused { Intent::Focus } else { Intent::Title })];
+    left.extend(tail);
+    paint.line((area.x, area.y), room, &left);
+    paint.right(area.right() - 1, area.x, area.y, &right);
 }
 
-/// The whole pane.
+/// The whole pane. Its chart gives way to the further values, down to one row.
 pub fn draw(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, focused: bool) {
     heading(paint, area, pane, model, focused);
     let inner = Rect {
@@ -72,15 +85,22 @@ pub fn draw(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, foc
         width: area.width.saturating_sub(2),
         height: area.height.saturating_sub(1),
     };
+    let most = usize::from(inner.height.saturating_sub(1).max(1));
     let absence = pane.headline.as_ref().and_then(|metric| value::absence(metric, model.pane_now()));
-    let details: Vec<Vec<Piece<'_>>> = match &absence {
-        Some(why) => {
-            value::wrap(why, inner.width, 2).into_iter().map(|line| vec![paint.piece(line, Intent::Stale)]).collect()
-        }
-        None => pack(paint, pane, model, inner.width),
+    // Why there is no value; what the pane knows besides stays, what is gone with it needs no second word.
+    let known =
+        |metric: &&Metric| absence.is_none() || metric.shown.freshness(model.pane_now().mono) < Freshness::Stale;
+    let beside: Vec<&Metric> = pane.beside.iter().filter(known).collect();
+    let reason = most.min(if beside.is_empty() { 3 } else { 2 });
+    let why = absence.as_ref().map(|why| value::wrap(why, inner.width, reason)).unwrap_or_default();
+    let mut details: Vec<Vec<Piece<'_>>> = why.into_iter().map(|line| vec![paint.piece(line, Intent::Stale)]).collect();
+    let rows = most.saturating_sub(details.len());
+    let shared = match &pane.headline {
+        Some(metric) if absence.is_none() => metric.shown.freshness(model.pane_now().mono),
+        _ => Freshness::Live,
     };
-    let most = inner.height.saturating_sub(1).max(1);
-    let lines = u16::try_from(details.len()).unwrap_or(u16::MAX).min(most);
+    details.extend(pack(paint, &beside, (model.pane_now(), shared), (inner.width, rows)));
+    let lines = u16::try_from(details.len()).unwrap_or(u16::MAX);
     if let Some(metric) = &pane.headline {
         let level = metric.shown.level_now(model.pane_now().mono);
         let intent = if absence.is_some() { Intent::Stale } else { chart_intent(level) };
@@ -101,19 +121,44 @@ const fn chart_intent(level: Level) -> Intent {
     }
 }
 
-/// Puts as many values on a line as fit.
-fn pack<'a>(paint: &Painter<'_>, pane: &'a Pane, model: &Model, width: u16) -> Vec<Vec<Piece<'a>>> {
-    let mut lines: Vec<Vec<Piece<'_>>> = Vec::new();
-    let shared = pane.headline.as_ref().map_or(Freshness::Live, |metric| metric.shown.freshness(model.pane_now().mono));
-    for metric in &pane.beside {
-        let pieces = value::detail(paint, metric, model.pane_now(), shared);
+/// Puts as many values on a line as fit, on at most `rows` lines; `+n` ends the last one when n values found no room.
+fn pack<'a>(
+    paint: &Painter<'_>,
+    beside: &[&'a Metric],
+    (now, shared): (Now, Freshness),
+    (width, rows): (u16, usize),
+) -> Vec<Vec<Piece<'a>>> {
+    let mut lines: Vec<Vec<Vec<Piece<'_>>>> = Vec::new();
+    for metric in beside {
+        let value = value::detail(paint, metric, now, shared);
         match lines.last_mut() {
-            Some(line) if paint.width(line) + 2 + paint.width(&pieces) <= width => {
-                line.push(paint.piece("  ", Intent::Text));
-                line.extend(pieces);
-            }
-            _ => lines.push(pieces),
+            Some(line) if row_width(paint, line) + GAP + paint.width(&value) <= width => line.push(value),
+            _ => lines.push(vec![value]),
         }
     }
-    lines
+    let mut dropped: usize = lines.iter().skip(rows).map(Vec::len).sum();
+    lines.truncate(rows);
+    if let Some(last) = lines.last_mut().filter(|_| dropped > 0) {
+        while last.len() > 1 && row_width(paint, last) + GAP + 3 > width {
+            last.pop();
+            dropped += 1;
+        }
+        last.push(vec![paint.piece(clean!("+{dropped}"), Intent::Note)]);
+    }
+    let flat = |line: Vec<Vec<Piece<'a>>>| {
+        let mut out = Vec::new();
+        for value in line {
+            if !out.is_empty() {
+                out.push(paint.piece("  ", Intent::Text));
+            }
+            out.extend(value);
+        }
+        out
+    };
+    lines.into_iter().map(flat).collect()
+}
+
+fn row_width(paint: &Painter<'_>, row: &[Vec<Piece<'_>>]) -> u16 {
+    let gaps = u16::try_from(row.len().saturating_sub(1)).unwrap_or(u16::MAX);
+    row.iter().map(|value| paint.width(value)).fold(gaps.saturating_mul(GAP), u16::saturating_add)
 }

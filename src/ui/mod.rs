@@ -8,6 +8,7 @@ pub mod overlays;
 pub mod paint;
 pub mod panes;
 pub mod screen;
+pub mod strip;
 pub mod text;
 pub mod value;
 

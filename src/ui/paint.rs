@@ -81,7 +81,8 @@ impl<'a> Painter<'a> {
 
     /// A piece of a line.
     pub fn piece<'t>(&self, ink: impl Into<Ink<'t>>, intent: Intent) -> Piece<'t> {
-        Piece { ink: ink.into(), style: self.style(intent) }
+        // A whole style: text drawn over a rule must not keep the rule's colour.
+        Piece { ink: ink.into(), style: Style::reset().patch(self.style(intent)) }
     }
 
     /// Writes one text from `(x, y)`, at most `width` columns, cut with an ellipsis. Returns the column after it.

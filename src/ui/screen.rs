@@ -4,16 +4,17 @@ use super::layout::{self, Layout, Wants};
 use super::overlays::{actions, faults, help, own_log, prompt, run, sheet};
 use super::paint::{Painter, Piece};
 use super::panes::{self, Place};
-use super::value;
+use super::{strip, value};
 use crate::action::mode::Mode;
-use crate::app::{Metric, Model, Overlay, Pane};
-use crate::base::time::Span;
-use crate::base::{Clean, Level, Reading};
+use crate::app::{Model, Notice, Overlay, Pane};
+use crate::base::Clean;
+use crate::base::time::{Age, Span};
 use crate::clean;
 use crate::command::{Command, Context};
 use crate::config::{Intent, Theme};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::widgets::{Clear, Widget};
 
 /// Draws `model` over the whole of `buffer`. `ascii` is for terminals that cannot show more.
 /// Returns whether an open prompt stands on it whole: WHERE, WHAT, UNDO and all between.
@@ -25,7 +26,7 @@ pub fn draw(model: &Model, theme: &Theme, ascii: bool, buffer: &mut Buffer) -> b
         return false;
     };
     state_line(&mut paint, layout.state, model);
-    alert_strip(&mut paint, layout.alert, model);
+    strip::draw(&mut paint, layout.alert, model);
     paint.rule(area, layout.rule.y);
     run::in_rule(&mut paint, layout.rule, model);
     match model.board.focused().filter(|_| model.board.zoomed) {
@@ -94,96 +95,46 @@ fn draw_board(paint: &mut Painter<'_>, layout: &Layout, model: &Model) {
     }
 }
 
+/// What must not be lost is laid out first; a long title is shortened, then a long host name.
 fn state_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     let mode = model.session.mode;
     let intent = if matches!(mode, Mode::Armed { .. }) { Intent::Armed } else { Intent::Observe };
-    let mut left = vec![
-        paint.piece(clean!(" {} ", model.identity.badge()), Intent::badge(model.identity.environment.as_str())),
-        paint.piece(" ", Intent::Text),
-        paint.piece(&model.identity.host, Intent::Title),
-        paint.piece("  ", Intent::Text),
-        paint.piece(&model.identity.title, Intent::Text),
-        paint.piece("   ", Intent::Text),
-        paint.piece(mode.word(), intent),
-    ];
+    let mut fixed = vec![paint.piece("   ", Intent::Text), paint.piece(mode.word(), intent)];
     if let Some(left_s) = mode.left(model.now.mono) {
-        left.push(paint.piece(clean!(" {} left", Span(left_s)), Intent::Muted));
+        fixed.push(paint.piece(clean!(" {} left", Span(left_s)), Intent::Muted));
     }
     if let Some(since) = model.board.paused {
-        left.push(paint.piece(clean!("   PAUSED {}", value::since(model.now, since)), Intent::Warning));
+        fixed.push(paint.piece(clean!("   PAUSED {}", value::since(model.now, since)), Intent::Warning));
     }
     if model.session.unrecorded.is_some() {
-        left.push(paint.piece("   JOURNAL FAILING", Intent::Critical));
+        fixed.push(paint.piece("   JOURNAL FAILING", Intent::Critical));
     }
     if model.session.stalled {
-        left.push(paint.piece("   DISPLAY STALLED", Intent::Warning));
-    }
-    let clock = [paint.piece(clean!("{} UTC", model.now.wall.hms()), Intent::Text)];
-    let after = paint.line((area.x, area.y), area.width.saturating_sub(14), &left);
-    paint.right(area.right() - 1, after + 1, area.y, &clock);
-}
-
-fn alert_strip(paint: &mut Painter<'_>, area: Rect, model: &Model) {
-    let alerts = model.alerts().len();
-    let Some(alert) = model.current_alert() else {
-        calm_strip(paint, area, model);
-        return;
-    };
-    let Some(watch) = model.book.watch(alert.watch) else { return };
-    let mut left = vec![
-        paint.piece(clean!(" {} ", alert.level.word()), alert_intent(alert.level)),
-        paint.piece(" ", Intent::Text),
-        paint.piece(&watch.title, Intent::Title),
-        paint.piece(clean!(" {}", watch.unit.show(alert.value)), Intent::of(alert.level)),
-    ];
-    if model.is_simulated(alert.watch) {
-        left.insert(3, paint.piece(" SIMULATED", Intent::Simulated));
-    }
-    if let Some(limit) = watch.bands.limit(alert.level) {
-        let sign = if watch.bands.inverted() { "<" } else { ">" };
-        left.push(paint.piece(clean!(" {sign} {}", watch.unit.show(limit)), Intent::Muted));
-    }
-    left.push(paint.piece(
-        clean!("  {} {}", alert.state.word().to_lowercase(), value::since(model.now, alert.since)),
-        Intent::Text,
-    ));
-    if let Some(gone) = alert.no_data_for {
-        left.push(paint.piece(clean!("  no data for {}", crate::base::time::Age(gone)), Intent::Stale));
+        fixed.push(paint.piece("   DISPLAY STALLED", Intent::Warning));
     }
     let mut right = Vec::new();
-    if let Some(action) = model.action_title(watch.remedy.as_deref()) {
-        let key = key(model, Context::Triage, Command::Open);
-        let offer = if area.width < 100 { Clean::text("plan") } else { action.clone() };
-        right.push(paint.piece(clean!("{key} {offer}  "), Intent::Accent));
+    if model.current_alert().is_some() && !model.session.faults.is_empty() {
+        right.push(paint.piece(clean!("{}  ", strip::faults(model)), Intent::Warning));
     }
-    right.push(paint.piece(clean!("{}/{alerts}", model.alert_position() + 1), Intent::Muted));
-    let room = area.width.saturating_sub(paint.width(&right) + 2);
-    let after = paint.line((area.x, area.y), room, &left);
+    right.push(paint.piece(clean!("{} UTC", model.now.wall.hms()), Intent::Text));
+    let badge = value::shorten(&model.identity.badge(), 12);
+    let mut left = vec![
+        paint.piece(clean!(" {badge} "), Intent::badge(model.identity.environment.as_str())),
+        paint.piece(" ", Intent::Text),
+    ];
+    let taken = paint.width(&left) + paint.width(&fixed) + paint.width(&right) + 2;
+    let room = area.width.saturating_sub(taken);
+    let host = value::shorten(&model.identity.host, room);
+    let host = paint.piece(host, Intent::Title);
+    let title = room.saturating_sub(paint.width(core::slice::from_ref(&host)) + 2);
+    left.push(host);
+    if title > 1 {
+        left.push(paint.piece("  ", Intent::Text));
+        left.push(paint.piece(value::shorten(&model.identity.title, title), Intent::Text));
+    }
+    left.extend(fixed);
+    let after = paint.line((area.x, area.y), area.width.saturating_sub(paint.width(&right) + 2), &left);
     paint.right(area.right() - 1, after + 1, area.y, &right);
-}
-
-fn calm_strip(paint: &mut Painter<'_>, area: Rect, model: &Model) {
-    let now = model.now.mono;
-    // What a host does not offer is no unknown: it has no level at all.
-    let judged = |metric: &&Metric| metric.bands.is_some() && metric.shown.reading != Reading::NotSupported;
-    let metrics = || model.board.panes.iter().flat_map(Pane::metrics).filter(judged);
-    let unknown = metrics().filter(|metric| metric.shown.level_now(now) == Level::Unknown).count();
-    let worst = metrics().map(|metric| metric.shown.level_now(now)).filter(|level| *level > Level::Unknown).max();
-    let (text, intent) = match (worst, unknown) {
-        (Some(level), _) => (clean!(" no alert yet: a value is at {}", level.word()), Intent::of(level)),
-        (None, 0) => (Clean::text(" no alert: every value with a band is OK"), Intent::Ok),
-        (None, unknown) => (
-            clean!(" no alert, but {unknown} of {} values with a band are UNKNOWN", metrics().count()),
-            Intent::Unknown,
-        ),
-    };
-    paint.put((area.x, area.y), area.width, text, intent);
-    if !model.session.faults.is_empty() {
-        let key = key(model, Context::Triage, Command::Open);
-        let text = clean!("{key} {} faults in our files", model.session.faults.len());
-        let pieces = [paint.piece(text, Intent::Warning)];
-        paint.right(area.right() - 1, area.x, area.y, &pieces);
-    }
 }
 
 /// The key that runs a command here, as the keymap in use has it.
@@ -193,7 +144,7 @@ pub fn key(model: &Model, context: Context, command: Command) -> Clean {
 
 fn hint_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     if let Some(notice) = &model.session.notice {
-        paint.put((area.x + 1, area.y), area.width.saturating_sub(2), &notice.text, Intent::of(notice.level));
+        said(paint, area, notice, matches!(model.overlay, Overlay::None));
         return;
     }
     let mut pieces: Vec<Piece<'_>> = vec![paint.piece(" ", Intent::Text)];
@@ -210,6 +161,18 @@ fn hint_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     paint.line((area.x, area.y), area.width, &pieces);
 }
 
+/// A notice; one longer than its line takes the two above it too, unless something else lies there.
+fn said(paint: &mut Painter<'_>, area: Rect, notice: &Notice, free: bool) {
+    let width = area.width.saturating_sub(2);
+    let lines = value::wrap(&notice.text, width, if free { 3 } else { 1 });
+    let above = u16::try_from(lines.len()).unwrap_or(1).saturating_sub(1);
+    let area = Rect { y: area.y - above, height: above + 1, ..area };
+    Clear.render(area, paint.buffer);
+    for (y, line) in (area.top()..area.bottom()).zip(lines) {
+        paint.put((area.x + 1, y), width, line, Intent::of(notice.level));
+    }
+}
+
 /// What is worth a hint here and now, most important first.
 fn hints(model: &Model) -> &'static [Command] {
     use Command::{Actions, Arm, Back, Bottom, Down, FocusNext, Help, Open, OwnLog, Pause, Quit, Top, Up, Zoom};
@@ -224,22 +187,21 @@ fn hints(model: &Model) -> &'static [Command] {
     }
 }
 
-const fn alert_intent(level: Level) -> Intent {
-    match level {
-        Level::Critical => Intent::AlertCritical,
-        _ => Intent::AlertWarning,
-    }
-}
-
 fn too_small(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     let mut lines = Vec::new();
     if let Some((alert, watch)) = model.current_alert().and_then(|alert| Some((alert, model.book.watch(alert.watch)?)))
     {
-        lines.push(clean!("{} {}/{}", alert.level.word(), model.alert_position() + 1, model.alerts().len()));
-        lines.push(clean!("{} {}", watch.title, watch.unit.show(alert.value)));
+        lines.push(clean!("{} {}", alert.level.word(), strip::place(model)));
+        lines.push(match alert.no_data_for {
+            Some(gone) => clean!("{} no data for {}", watch.title, Age(gone)),
+            None => clean!("{} {}", watch.title, watch.unit.show(alert.value)),
+        });
+        if model.is_simulated(alert.watch) {
+            lines.push(Clean::text("SIMULATED"));
+        }
     }
     lines.extend([
-        clean!("needs {}x{}, has {}x{}", layout::SMALLEST.0, layout::SMALLEST.1, area.width, area.height),
+        clean!("needs {}x{}", layout::SMALLEST.0, layout::SMALLEST.1),
         clean!("{} UTC", model.now.wall.hms()),
         clean!("{} {}", model.identity.badge(), model.identity.host),
     ]);

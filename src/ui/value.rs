@@ -132,6 +132,25 @@ pub fn wrap(text: &Clean, width: u16, lines: usize) -> Vec<Clean> {
     out.into_iter().map(Clean::text).collect()
 }
 
+/// A text of at most `width` columns; an ellipsis stands for what is missing.
+pub fn shorten(text: &Clean, width: u16) -> Clean {
+    let width = usize::from(width);
+    if text.as_str().width() <= width {
+        return text.clone();
+    }
+    let mut out = String::new();
+    for grapheme in text.as_str().graphemes(true) {
+        if out.width() + grapheme.width() + 1 > width {
+            break;
+        }
+        out.push_str(grapheme);
+    }
+    if width > 0 {
+        out.push('…');
+    }
+    Clean::text(out)
+}
+
 /// A word in pieces that each fit a line.
 fn parts(word: &str, width: usize) -> Vec<String> {
     let mut parts = vec![String::new()];
@@ -154,6 +173,13 @@ mod tests {
         let lines = wrap(&text, 22, 2);
         assert_eq!(lines[0].as_str(), "connection refused by");
         assert_eq!(lines[1].as_str(), "127.0.0.1:6379, next try in 8s");
+    }
+
+    #[test]
+    fn a_shortened_text_says_that_it_is() {
+        let text = Clean::text("interference");
+        let at = |width| shorten(&text, width).as_str().to_owned();
+        assert_eq!([at(12), at(6), at(1), at(0)], ["interference", "inter…", "…", ""]);
     }
 
     #[test]

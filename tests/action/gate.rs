@@ -226,7 +226,7 @@ fn backspace_mends_and_hidden_characters_are_not_taken() {
 }
 
 #[test]
-fn the_heaviest_prompt_wants_the_target_the_end_and_a_reason() {
+fn the_heaviest_prompt_wants_the_target_and_a_reason() {
     let mut gate = armed(Danger::C3);
     let time = write(&mut gate, "gpu-07/production.toml", 2_000);
     assert_eq!(gate.handle(ENTER, at(time + 100)), []);
@@ -234,12 +234,21 @@ fn the_heaviest_prompt_wants_the_target_the_end_and_a_reason() {
     assert_eq!(gate.handle(ENTER, at(time + 100)), []);
     assert!(gate.view(at(time)).note.unwrap().contains("8 characters"));
     let time = write(&mut gate, " INC-1", time + 200);
-    assert_eq!(gate.handle(ENTER, at(time + 100)), []);
-    assert!(gate.view(at(time)).note.unwrap().contains("scroll"));
     gate.handle(GateInput::Key(GateKey::Scroll), at(time + 110));
-    gate.handle(GateInput::EndSeen, at(time + 120));
     let effects = gate.handle(ENTER, at(time + 200));
     assert_eq!(accepted(&effects).confirm.reason.as_ref().unwrap().as_str(), "why not INC-1");
+}
+
+#[test]
+fn a_prompt_that_is_not_whole_on_the_frame_is_refused_at_every_danger() {
+    let base = plan(Danger::C2);
+    let arm = Plan::arm(base.id, base.place, base.who, base.made);
+    for plan in [arm, plan(Danger::C1), plan(Danger::C2), plan(Danger::C3)] {
+        let (mut gate, effects) = Gate::open(plan, standing(), at(0));
+        assert_eq!(effects, [GateEffect::Discard]);
+        assert_eq!(refusal(&gate.handle(GateInput::Submitted { whole: false }, at(50))), &Refusal::NotWhole);
+        assert_eq!(gate.handle(key('y'), at(5_000)), []);
+    }
 }
 
 // ---- random operators on slow lines ----

@@ -67,6 +67,7 @@ fn what_is_not_as_declared_is_refused_before_any_prompt() {
         ("verify_within = \"60s\"", "verify_within = \"soon\"", "no duration"),
         ("support = \"L1\"", "suport = \"L1\"", "unknown key `suport`. Did you mean `support`?"),
         ("DCGM_FI_DEV_FB_USED", "NO_SUCH", "no series matches"),
+        ("max_age = \"10s\"", "tolerance = 25", "`tolerance = 25` is no share"),
     ] {
         let said = fault(from, to);
         assert!(said.contains(says), "{to}: {said}");

@@ -1,12 +1,13 @@
 //! The runner: what it refuses, how it ends, and that it ends whatever becomes of its console.
 
-use crate::support::{CONFIG, Deed, Manager, Scene, Script, Stepped, Temper, Twin, accepted};
+use crate::support::{CONFIG, Deed, Manager, Scene, Script, Stepped, Store, Temper, Twin, accepted, at};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use watchkeeper::action::act::Probe;
+use watchkeeper::action::follow::Follow;
 use watchkeeper::action::kinds::Settled;
 use watchkeeper::action::launch::Launcher;
 use watchkeeper::action::lifecycle::{End, Outcome, Progress, Run, State};
@@ -14,7 +15,7 @@ use watchkeeper::action::plan::Plan;
 use watchkeeper::action::prompt::Acceptance;
 use watchkeeper::action::recover::{Standing, unresolved};
 use watchkeeper::action::verify::Seen;
-use watchkeeper::base::Clock;
+use watchkeeper::base::{Clock, Wall};
 use watchkeeper::journal;
 use watchkeeper::roles::runner;
 use watchkeeper::sys::clock::RealClock;
@@ -123,6 +124,34 @@ fn whatever_changed_since_the_plan_is_a_refusal_that_says_what() {
 }
 
 #[test]
+fn a_metric_that_moved_since_the_plan_is_a_refusal_that_names_both_values() {
+    // Planned at 23 654 MiB; a quarter more or less holds, unless the profile says otherwise.
+    let cases = [
+        (29_000.0, "", None),
+        (17_000.0, "", Some("plan is stale: GPU memory was 23.1 GiB and is 16.6 GiB now (may differ by 25 %).")),
+        (f64::NAN, "", Some("GPU memory was 23.1 GiB and is ")),
+        (25_000.0, ", tolerance = 0.05", Some("is 24.4 GiB now (may differ by 5.0 %)")),
+        (12_000.0, ", tolerance = 0.5", None),
+    ];
+    for (memory, tolerance, says) in cases {
+        let scene = Scene::new(Temper::Restarts);
+        let profile = scene.profile().replacen(", max_age = \"10s\"", tolerance, 1);
+        let run = order(&scene, scene.prepare(&profile, &Store::default(), &[]).unwrap());
+        let twin = Twin { memory, ..Twin::new(scene.config()) };
+        carry(&run, twin, None);
+        let end = end(&run);
+        match says {
+            Some(says) => {
+                assert_eq!((end.outcome, end.executed), (Outcome::Refused, false));
+                assert!(end.reason.as_str().contains(says), "{}", end.reason);
+                assert_eq!(scene.content(), CONFIG);
+            }
+            None => assert!(end.executed, "{memory}: {}", end.reason),
+        }
+    }
+}
+
+#[test]
 fn a_change_after_the_last_look_still_stops_the_edit() {
     let scene = Scene::new(Temper::Restarts);
     let run = order(&scene, scene.plan());
@@ -213,6 +242,7 @@ fn a_plan_that_was_changed_on_its_way_is_not_carried_out() {
     fs::write(&path, text.replace("\"to\": 512", "\"to\": 4")).unwrap();
     assert_eq!(carry(&run, Twin::new(scene.config()), None), 3);
     assert_eq!(scene.content(), CONFIG);
+    assert!(end(&run).reason.as_str().contains("differs from what was accepted"), "{}", end(&run).reason);
 }
 
 #[test]
@@ -225,7 +255,7 @@ fn after_a_crash_the_digest_decides_and_nothing_runs_again() {
         let mut progress = Progress::new(plan.id, 1);
         progress.state = state;
         run.write(&progress).unwrap();
-        let (found, faults) = unresolved(&scene.state(), &lock_dirs());
+        let (found, faults) = unresolved(&scene.state(), &lock_dirs(), RealClock.now().wall);
         assert_eq!((found.len(), faults), (1, Vec::new()));
         found[0].clone()
     };
@@ -241,9 +271,55 @@ fn after_a_crash_the_digest_decides_and_nothing_runs_again() {
     let mut progress = Progress::new(plan.id, std::process::id());
     progress.state = State::Running;
     run.write(&progress).unwrap();
-    let (found, _) = unresolved(&scene.state(), &lock_dirs());
+    let (found, _) = unresolved(&scene.state(), &lock_dirs(), RealClock.now().wall);
     assert_eq!(found[0].standing, Standing::Attach { pid: std::process::id() });
     drop(lock);
+}
+
+#[test]
+fn a_plan_whose_runner_never_begins_is_withdrawn_and_stays_so() {
+    let scene = Scene::new(Temper::Restarts);
+    let plan = scene.plan();
+    let run = order(&scene, plan.clone());
+    let mut follow = Follow::new(run.clone(), plan, lock_dirs(), at(0));
+    assert_eq!((follow.look(at(0)), follow.look(at(9_999))), (None, None));
+    let told = follow.look(at(10_000)).unwrap().end.unwrap();
+    assert_eq!((told.outcome, told.executed), (Outcome::Refused, false));
+    assert!(told.reason.as_str().contains("did not begin within 10 s; nothing was done"), "{}", told.reason);
+    assert_eq!(carry(&run, Twin::new(scene.config()), None), 3, "a runner that comes late does nothing");
+    assert_eq!((scene.content().as_str(), end(&run)), (CONFIG, told));
+}
+
+#[test]
+fn a_runner_that_died_before_its_first_word_is_noticed() {
+    let scene = Scene::new(Temper::Restarts);
+    let plan = scene.plan();
+    let run = order(&scene, plan.clone());
+    run.accept(1).unwrap();
+    let mut follow = Follow::new(run, plan, lock_dirs(), at(0));
+    assert_eq!((follow.look(at(100)), follow.look(at(2_099))), (None, None));
+    let told = follow.look(at(2_100)).unwrap().end.unwrap();
+    assert_eq!(told.outcome, Outcome::Refused);
+    assert_eq!(told.reason.as_str(), "its runner ended before it changed anything.");
+}
+
+#[test]
+fn an_order_that_never_started_is_told_until_it_is_withdrawn() {
+    let scene = Scene::new(Temper::Restarts);
+    let run = order(&scene, scene.plan());
+    let now = RealClock.now().wall;
+    assert_eq!(unresolved(&scene.state(), &lock_dirs(), now), (Vec::new(), Vec::new()), "its runner may yet come");
+    let later = Wall(now.0 + 16_000_000_000);
+    let (found, _) = unresolved(&scene.state(), &lock_dirs(), later);
+    assert_eq!(found[0].standing, Standing::NeverStarted);
+    let said = found[0].sentence();
+    assert!(said.as_str().ends_with("was accepted but never started; nothing was done."), "{said}");
+    assert!(run.withdraw(found[0].plan.id, said).unwrap().is_some());
+    assert_eq!(unresolved(&scene.state(), &lock_dirs(), later), (Vec::new(), Vec::new()));
+    assert_eq!(carry(&run, Twin::new(scene.config()), None), 3);
+    assert_eq!(scene.content(), CONFIG);
+    fs::write(run.dir().join("plan.json"), "{").unwrap();
+    assert_eq!(unresolved(&scene.state(), &lock_dirs(), later).1.len(), 1, "what cannot be read is told");
 }
 
 #[test]
@@ -344,14 +420,14 @@ fn the_runner_outlives_its_console_and_finishes() {
     console.wait().unwrap();
     let runner = rustix::process::Pid::from_raw(i32::try_from(half.pid).unwrap()).unwrap();
     rustix::process::kill_process(runner, rustix::process::Signal::HUP).unwrap();
-    let (found, _) = unresolved(&scene.state(), &lock_dirs());
+    let (found, _) = unresolved(&scene.state(), &lock_dirs(), RealClock.now().wall);
     assert_eq!(found[0].standing, Standing::Attach { pid: half.pid });
     fs::write(scene.dir.path().join("go"), b"").unwrap();
     let over = wait_for(&run, |progress| progress.end.is_some());
     assert_eq!(over.end.unwrap().outcome, Outcome::Succeeded);
     assert_eq!(events(&scene), ["journal.open", "action.intent", "action.outcome"]);
     assert_eq!(scene.content(), CONFIG.replace("1024", "512"));
-    assert!(unresolved(&scene.state(), &lock_dirs()).0.is_empty());
+    assert!(unresolved(&scene.state(), &lock_dirs(), RealClock.now().wall).0.is_empty());
 }
 
 /// Own session, no terminal, nothing inherited.
@@ -379,19 +455,28 @@ fn isolated(pid: u32, console: u32) {
 #[test]
 fn a_killed_runner_leaves_a_truth_behind_and_its_lock_free() {
     let scene = Scene::new(Temper::WaitsForGo);
-    let (mut console, run) = console(&scene, scene.plan());
+    let plan = scene.plan();
+    let (mut console, run) = console(&scene, plan.clone());
     let half = wait_for(&run, |progress| progress.state == State::Running && progress.steps.len() >= 5);
+    let mut follow = Follow::new(run.clone(), plan, lock_dirs(), at(0));
+    assert!(follow.look(at(0)).unwrap().end.is_none());
+    assert_eq!((follow.look(at(1_000)), follow.look(at(9_000))), (None, None), "it works on");
     let runner = rustix::process::Pid::from_raw(i32::try_from(half.pid).unwrap()).unwrap();
     rustix::process::kill_process(runner, rustix::process::Signal::KILL).unwrap();
     let start = RealClock.now().mono;
     loop {
-        let (found, _) = unresolved(&scene.state(), &lock_dirs());
+        let (found, _) = unresolved(&scene.state(), &lock_dirs(), RealClock.now().wall);
         if matches!(found[0].standing, Standing::Unknown(Settled::Done(_))) {
             break;
         }
         assert!(RealClock.now().mono.since(start) < Duration::from_secs(60), "{found:?}");
         std::thread::park_timeout(Duration::from_millis(10));
     }
+    assert_eq!((follow.look(at(10_000)), follow.look(at(11_999))), (None, None));
+    let told = follow.look(at(12_000)).unwrap();
+    let end = told.end.unwrap();
+    assert_eq!((told.state, end.outcome, end.executed), (State::Over, Outcome::Indeterminate, false));
+    assert!(end.reason.as_str().contains("ended without telling the outcome. Now observed: "), "{}", end.reason);
     assert_eq!(events(&scene), ["journal.open", "action.intent"]);
     console.kill().unwrap();
     console.wait().unwrap();

@@ -282,19 +282,20 @@ pub(crate) struct Twin {
     pub(crate) config: PathBuf,
     pub(crate) steps: f64,
     pub(crate) rate: f64,
+    pub(crate) memory: f64,
     pub(crate) helps: bool,
 }
 
 impl Twin {
     pub(crate) fn new(config: PathBuf) -> Self {
-        Self { config, steps: 0.0, rate: 100.0, helps: true }
+        Self { config, steps: 0.0, rate: 100.0, memory: 23_654.0, helps: true }
     }
 
     pub(crate) fn points(&mut self, at: Mono) -> Vec<Seen> {
         let smaller = self.helps && fs::read_to_string(&self.config).unwrap_or_default().contains("batch_size = 512");
         self.steps += self.rate;
         let values = [
-            (GPU, if smaller { 13_000.0 } else { 23_654.0 }),
+            (GPU, if smaller { 13_000.0 } else { self.memory }),
             (LATENCY, if smaller { 9.1e-6 } else { 14.2e-6 }),
             (TRAFFIC, self.steps),
         ];

@@ -25,7 +25,7 @@ fn without_arguments_it_shows_this_host() {
     let first = clock_of(&pty.text()).unwrap();
     pty.wait("a clock that ticks", |screen, _| clock_of(&screen.contents()).is_some_and(|now| now != first));
     pty.wait("a value with its age", |screen, _| {
-        crate::desk::row_with(screen, "Memory used").is_some_and(|row| row.contains('%') && row.contains("s"))
+        crate::desk::row_with(screen, "Memory used").is_some_and(|row| row.contains('%') && row.contains('s'))
     });
     pty.send("q");
     assert_eq!(pty.status(), 0);

@@ -33,8 +33,8 @@ fn a_dumb_terminal_gets_one_look_as_text() {
 fn sgr(raw: &[u8]) -> Vec<u16> {
     let text = String::from_utf8_lossy(raw);
     let sequences = text.split("\x1b[").skip(1).filter_map(|rest| {
-        let end = rest.find(|c: char| c.is_ascii_alphabetic())?;
-        (rest[end..].starts_with('m')).then(|| rest[..end].to_owned())
+        let (numbers, after) = rest.split_at(rest.find(|c: char| c.is_ascii_alphabetic())?);
+        after.starts_with('m').then(|| numbers.to_owned())
     });
     sequences.flat_map(|s| s.split(';').filter_map(|n| n.parse().ok()).collect::<Vec<u16>>()).collect()
 }

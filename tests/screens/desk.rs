@@ -79,6 +79,12 @@ impl Desk {
         buffer
     }
 
+    /// Whether an open prompt stands on the screen with nothing cut.
+    pub(crate) fn whole(&self) -> bool {
+        let (width, height) = self.model.size;
+        ui::draw(&self.model, &self.theme, false, &mut Buffer::empty(Rect::new(0, 0, width, height)))
+    }
+
     fn draw(&self, ascii: bool) -> String {
         ui::text::lines(&self.model, &self.theme, ascii).join("\n")
     }
@@ -115,6 +121,23 @@ impl Desk {
                 _ => {}
             }
         }
+    }
+
+    /// A second in which LMDB environments, by folder, have this share used of this size.
+    pub(crate) fn stores(&mut self, stores: &[(&str, f64, f64)]) {
+        self.pass(1_000);
+        let of = |(folder, share, size): &(&str, f64, f64)| {
+            let path = format!("/{folder}");
+            let labels = [("kind", "lmdb"), ("path", path.as_str())];
+            [
+                Point::gauge("lmdb_used_ratio", &labels, *share),
+                Point::gauge("lmdb_used_bytes", &labels, share * size),
+                Point::gauge("lmdb_map_size_bytes", &labels, *size),
+            ]
+        };
+        let points = stores.iter().flat_map(of).collect();
+        let sample = self.sample("store", 2, Ok(Observation { points, ..Observation::default() }));
+        self.send(Msg::Samples(vec![sample]));
     }
 
     /// `seconds` in which the service refuses every connection.
@@ -245,9 +268,15 @@ impl Desk {
 
     /// Enter on the alert, and the planner's answer.
     pub(crate) fn planned(&mut self) {
+        self.planned_as(|_| ());
+    }
+
+    /// The same with a plan that was changed.
+    pub(crate) fn planned_as(&mut self, change: impl FnOnce(&mut Plan)) {
         let effects = self.press(KeyCode::Enter);
         assert!(matches!(effects[..], [Effect::Plan(_)]), "{effects:?}");
-        let plan = plan(self.now);
+        let mut plan = plan(self.now);
+        change(&mut plan);
         self.send(Msg::Planned("reduce-batch-size".into(), Ok(Box::new(plan))));
     }
 
@@ -341,7 +370,7 @@ fn plan(now: Now) -> Plan {
             label: "GPU memory".into(),
             value: "23.1 GiB".into(),
             age: Duration::from_secs(1),
-            query: None,
+            metric: None,
         }],
         targets: vec![Target::Session],
         judging: None,

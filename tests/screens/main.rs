@@ -4,6 +4,7 @@
 mod desk;
 
 use desk::Desk;
+use watchkeeper::base::{Clean, Fault};
 
 #[test]
 fn triage_when_all_is_quiet() {
@@ -129,6 +130,110 @@ fn a_verified_run_shows_before_and_after() {
     desk.enter();
     desk.verified();
     insta::assert_snapshot!(desk.screen());
+}
+
+/// The words on the screen without the frame, each line's blanks at the ends and the line breaks.
+fn joined(screen: &str) -> String {
+    screen.lines().map(|line| line.trim_matches(['│', ' '])).collect()
+}
+
+#[test]
+fn a_plan_is_told_to_its_last_word_or_is_not_whole() {
+    let mut desk = Desk::demo(80, 40);
+    desk.incident(41);
+    desk.arm();
+    let tail = "the-last-word-of-the-plan";
+    let long = format!("{}{tail}", "/a-folder-with-a-name".repeat(30));
+    desk.planned_as(|plan| plan.what.lines = vec![Clean::text(&long)]);
+    assert!(desk.whole(), "{}", desk.screen());
+    assert!(joined(&desk.screen()).contains(tail), "{}", desk.screen());
+    desk.model.size = (80, 18);
+    assert!(!desk.whole(), "what must be scrolled to is not whole");
+}
+
+#[test]
+fn the_text_to_type_is_never_cut() {
+    let mut desk = Desk::demo(80, 24);
+    desk.incident(41);
+    desk.arm();
+    let target = format!("gpu-07/{}/production.toml", "a-folder/".repeat(9));
+    desk.planned_as(|plan| {
+        plan.danger = watchkeeper::action::plan::Danger::C3;
+        plan.what.target = Clean::text(&target);
+        plan.what.title = Clean::text(format!("Reduce the {} size", "very ".repeat(20)));
+    });
+    assert!(desk.whole(), "{}", desk.screen());
+    assert!(joined(&desk.screen()).contains(&target), "{}", desk.screen());
+}
+
+#[test]
+fn long_names_cut_neither_mode_nor_pause_nor_value() {
+    let mut desk = Desk::demo(80, 24);
+    desk.incident(41);
+    desk.model.identity.host = Clean::text("a-host-name.".repeat(8));
+    desk.model.identity.title = Clean::text("a title ".repeat(9));
+    desk.model.board.panes[0].title = Clean::text("A title of more than fifty columns for one latency");
+    desk.model.session.faults = vec![Fault::new("the theme is gone.")];
+    desk.key(' ');
+    let screen = desk.screen();
+    let lines: Vec<&str> = screen.lines().collect();
+    for word in ["DEMO", "OBSERVE", "PAUSED 0:00", "1 fault", "03:12:41 UTC", "a-host"] {
+        assert!(lines[0].contains(word), "{word}: {}", lines[0]);
+    }
+    assert!(lines[3].contains("14.2 µs CRITICAL  0s"), "{}", lines[3]);
+    assert!(lines[3].contains("A title of more…"), "{}", lines[3]);
+}
+
+#[test]
+fn a_calm_strip_is_green_only_when_all_is_known() {
+    let mut desk = Desk::demo(80, 24);
+    desk.quiet(30);
+    let strip = |desk: &Desk| desk.screen().lines().nth(1).unwrap_or_default().to_owned();
+    assert_eq!(strip(&desk), " no alert: every value with a band is OK");
+    desk.model.session.faults = vec![Fault::new(format!("the profile's {} is gone.", "very ".repeat(20)))];
+    let told = strip(&desk);
+    assert!(told.starts_with(" the profile's very"), "{told}");
+    assert!(told.ends_with("Enter 1 fault in our files"), "{told}");
+    desk.model.session.faults.clear();
+    for pane in &mut desk.model.board.panes {
+        for metric in pane.headline.iter_mut().chain(&mut pane.beside) {
+            metric.bands = None;
+        }
+    }
+    assert_eq!(strip(&desk), " no alert: no value has a band");
+}
+
+#[test]
+fn an_alert_without_data_says_so_before_its_limit() {
+    let mut desk = Desk::demo(60, 15);
+    desk.incident(41);
+    desk.refused(41);
+    let screen = desk.screen();
+    let strip = screen.lines().nth(1).unwrap_or_default();
+    assert!(strip.contains("14.2 µs  no data for 41s"), "{strip}");
+}
+
+#[test]
+fn a_long_notice_is_read_to_its_end() {
+    let mut desk = Desk::demo(80, 24);
+    desk.quiet(30);
+    let text = format!("No plan: {}the end.", "one thing or another is not as it was, ".repeat(4));
+    desk.model.session.say(Clean::text(text), watchkeeper::base::Level::Warning, desk.model.now);
+    assert!(desk.screen().ends_with("the end."), "{}", desk.screen());
+}
+
+#[test]
+fn one_of_several_is_named_and_has_its_own_total() {
+    let mut desk = Desk::demo(120, 24);
+    desk.stores(&[("a", 0.2, 1e6), ("b", 0.97, 2e9), ("c", f64::NAN, 3e12)]);
+    let screen = desk.screen();
+    assert!(screen.contains("LMDB used  /b"), "{screen}");
+    assert!(screen.contains("/ 1.86 GiB"), "{screen}");
+    for _ in 0..10 {
+        desk.stores(&[("a", 0.2, 1e6), ("b", 0.97, 2e9), ("c", f64::NAN, 3e12)]);
+    }
+    let screen = desk.screen();
+    assert!(screen.lines().nth(1).is_some_and(|strip| strip.contains("LMDB used  /b 97 %")), "{screen}");
 }
 
 #[test]

@@ -114,7 +114,7 @@ impl Kind for ConfigSet {
                     label: crate::clean!("{} running", manager.unit()),
                     value: crate::clean!("process {}", process.pid),
                     age: Duration::ZERO,
-                    query: None,
+                    metric: None,
                 });
             }
             targets.push(target);
@@ -193,7 +193,7 @@ impl Kind for ConfigSet {
 }
 
 fn seen(key: &str, value: &Scalar) -> Precondition {
-    Precondition { label: Clean::text(key), value: Clean::text(value.to_string()), age: Duration::ZERO, query: None }
+    Precondition { label: Clean::text(key), value: Clean::text(value.to_string()), age: Duration::ZERO, metric: None }
 }
 
 fn work(plan: &Plan) -> Result<Work, Fault> {

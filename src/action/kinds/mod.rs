@@ -50,6 +50,14 @@ pub enum Settled {
     Other(Clean),
 }
 
+impl Settled {
+    /// What was seen, in words.
+    pub const fn what(&self) -> &Clean {
+        let (Self::Done(what) | Self::NotDone(what) | Self::Other(what)) = self;
+        what
+    }
+}
+
 /// A family of actions.
 pub trait Kind: Sync {
     /// The name in `kind = "…"`.

@@ -9,7 +9,7 @@ use crate::base::Clean;
 use crate::base::time::Age;
 use crate::clean;
 use crate::config::Intent;
-use crate::ui::paint::Painter;
+use crate::ui::paint::{Painter, Piece};
 use crate::ui::value::wrap;
 use ratatui::layout::Rect;
 
@@ -17,32 +17,51 @@ const LABEL: u16 = 9;
 /// Steps of the arming bar.
 const STEPS: usize = 5;
 
-/// Draws the plan and, below it, what the gate waits for. False when the plan had to be cut.
+/// Draws the plan and, below it, what the gate waits for. False when anything of it had to be cut.
 pub fn draw(paint: &mut Painter<'_>, body: Rect, prompt: &Prompt, model: &Model) -> bool {
     let plan = prompt.plan();
     let width = body.width.saturating_sub(4).min(96);
-    let rows = rows(plan, model, width.saturating_sub(LABEL));
-    let height = u16::try_from(rows.len()).unwrap_or(u16::MAX).saturating_add(4);
-    let inner = sheet(paint, body, height, &clean!(" {} ", plan.what.title), &clean!(" danger {} ", plan.danger));
-    let foot = inner.bottom().saturating_sub(3);
+    let view = prompt.view(model.now.mono);
+    let ask = if prompt.preview.is_some() { preview(paint, prompt, width) } else { ask(paint, plan, &view, width) };
+    let danger = clean!(" danger {} ", plan.danger);
+    // A title that the frame would cut stands whole in the first line.
+    let titled = paint.width(&[paint.piece(&plan.what.title, Intent::Title), paint.piece(&danger, Intent::Muted)]) + 2;
+    let mut rows = rows(plan, model, width.saturating_sub(LABEL));
+    if titled > width {
+        let title = wrap(&plan.what.title, width.saturating_sub(LABEL), usize::MAX);
+        rows.splice(0..0, title.into_iter().map(|line| ("", line)));
+    }
+    let foot_height = u16::try_from(ask.len()).unwrap_or(u16::MAX).saturating_add(2);
+    let height = u16::try_from(rows.len()).unwrap_or(u16::MAX).saturating_add(foot_height).saturating_add(1);
+    let inner = sheet(paint, body, height, &clean!(" {} ", plan.what.title), &danger);
+    let foot = inner.bottom().saturating_sub(foot_height).max(inner.top());
     let room = usize::from(foot.saturating_sub(inner.top()));
     let first = prompt.scroll.min(rows.len().saturating_sub(room));
+    let text_width = inner.width.saturating_sub(LABEL);
     for (y, (label, text)) in (inner.top()..foot).zip(rows.iter().skip(first)) {
         paint.put((inner.x, y), LABEL, label.to_owned(), Intent::Muted);
-        paint.put((inner.x + LABEL, y), inner.width.saturating_sub(LABEL), text, Intent::Text);
+        paint.put((inner.x + LABEL, y), text_width, text, Intent::Text);
     }
     if rows.len() > room {
         let more = [paint.piece(clean!("{} more, arrows scroll", rows.len() - room - first), Intent::Warning)];
         paint.right(inner.right(), inner.x, foot, &more);
+    } else if prompt.preview.is_none() {
+        let state = [paint.piece(state(paint, &view), Intent::Muted)];
+        paint.right(inner.right(), inner.x, foot, &state);
     }
-    gate(paint, Rect { y: foot, height: 3, ..inner }, prompt, model);
+    let area = Rect { y: foot, height: inner.bottom() - foot, ..inner };
+    gate(paint, area, prompt.preview.is_none().then_some(&view), &ask);
+    let whole = |text: &Clean| paint.width(&[paint.piece(text, Intent::Text)]) <= text_width;
     rows.len() <= room
+        && foot + foot_height <= inner.bottom()
+        && rows.iter().all(|(_, text)| whole(text))
+        && ask.iter().all(|line| paint.width(line) <= inner.width)
 }
 
 fn rows(plan: &Plan, model: &Model, width: u16) -> Vec<(&'static str, Clean)> {
     let mut rows: Vec<(&'static str, Clean)> = Vec::new();
     let mut add = |label: &'static str, texts: Vec<Clean>| {
-        for (at, text) in texts.iter().flat_map(|text| wrap(text, width, 8)).enumerate() {
+        for (at, text) in texts.iter().flat_map(|text| wrap(text, width, usize::MAX)).enumerate() {
             rows.push((if at == 0 { label } else { "" }, text));
         }
     };
@@ -51,7 +70,8 @@ fn rows(plan: &Plan, model: &Model, width: u16) -> Vec<(&'static str, Clean)> {
         "WHERE",
         vec![clean!("{} (machine {machine})  {}  {}", plan.place.host.name, plan.place.environment, local(plan))],
     );
-    add("WHO", vec![clean!("{} as {}  support level {}", plan.who.login, plan.who.user, support(plan.support))]);
+    let needed = support(plan.support);
+    add("WHO", vec![clean!("{} as {}  support level {needed} needed", plan.who.login, plan.who.user)]);
     add("WHAT", plan.what.lines.clone());
     add("HITS", plan.hits.clone());
     add("UNDO", vec![clean!("{}", plan.undo)]);
@@ -75,19 +95,15 @@ const fn support(level: Support) -> &'static str {
     }
 }
 
-fn gate(paint: &mut Painter<'_>, area: Rect, prompt: &Prompt, model: &Model) {
-    if let Some(why) = &prompt.preview {
-        let intent = Intent::Warning;
-        paint.put((area.x, area.y + 1), area.width, clean!("Only a preview; {why}"), intent);
-        return;
+/// When it expires, what to type, and what was typed; of a preview only why it is one.
+fn gate(paint: &mut Painter<'_>, area: Rect, view: Option<&GateView<'_>>, ask: &[Vec<Piece<'_>>]) {
+    for (y, line) in (area.top()..area.bottom()).skip(1).zip(ask) {
+        paint.line((area.x, y), area.width, line);
     }
-    let view = prompt.view(model.now.mono);
+    let Some(view) = view else { return };
     let expires =
         [paint.piece("EXPIRES  ", Intent::Muted), paint.piece(clean!("in {}", Age(view.expires_in)), Intent::Text)];
     paint.line((area.x, area.y), area.width, &expires);
-    let mut ask = ask(paint, prompt.plan(), &view);
-    ask.push(paint.piece(clean!("   {}", state(paint, &view)), Intent::Muted));
-    paint.line((area.x, area.y + 1), area.width, &ask);
     let mut field = vec![paint.piece("> ", Intent::Prompt), paint.piece(Clean::text(view.typed), Intent::Prompt)];
     if matches!(view.phase, Phase::Armed | Phase::Matched) {
         field.push(paint.piece("_", Intent::Prompt));
@@ -96,19 +112,48 @@ fn gate(paint: &mut Painter<'_>, area: Rect, prompt: &Prompt, model: &Model) {
         field.push(paint.piece("   ", Intent::Text));
         field.push(paint.piece(*note, Intent::Warning));
     }
-    paint.line((area.x, area.y + 2), area.width, &field);
+    paint.line((area.x, area.bottom().saturating_sub(1)), area.width, &field);
 }
 
-fn ask<'a>(paint: &Painter<'_>, plan: &'a Plan, view: &GateView<'_>) -> Vec<crate::ui::paint::Piece<'a>> {
-    match view.phase {
-        Phase::Matched => vec![paint.piece("Enter runs it, anything else cancels.", Intent::Danger)],
-        _ if plan.is_arming() => vec![paint.piece("Press  y  to arm, anything else cancels.", Intent::Text)],
-        _ => vec![
-            paint.piece("Type  ", Intent::Text),
-            paint.piece(Clean::text(plan.expected()), Intent::Danger),
-            paint.piece("  and Enter to run it, Esc cancels.", Intent::Text),
-        ],
+fn preview<'a>(paint: &Painter<'_>, prompt: &Prompt, width: u16) -> Vec<Vec<Piece<'a>>> {
+    let why = prompt.preview.as_ref().map(|why| clean!("Only a preview; {why}")).unwrap_or_default();
+    wrap(&why, width, usize::MAX).into_iter().map(|line| vec![paint.piece(line, Intent::Warning)]).collect()
+}
+
+/// What to type; a text that does not fit beside the question gets lines of its own.
+fn ask<'a>(paint: &Painter<'_>, plan: &'a Plan, view: &GateView<'_>, width: u16) -> Vec<Vec<Piece<'a>>> {
+    let own = |text: &'static str, intent| vec![vec![paint.piece(text, intent)]];
+    if view.phase == Phase::Matched {
+        // As many lines as before: nothing moves under the eyes of who is about to press Enter.
+        let mut lines = own("Enter runs it, Esc cancels.", Intent::Danger);
+        let before = typing(paint, plan, width).len();
+        lines.resize_with(before.max(1), Vec::new);
+        return lines;
     }
+    if plan.is_arming() {
+        return own("Press  y  to arm, anything else cancels.", Intent::Text);
+    }
+    typing(paint, plan, width)
+}
+
+fn typing<'a>(paint: &Painter<'_>, plan: &'a Plan, width: u16) -> Vec<Vec<Piece<'a>>> {
+    if plan.is_arming() {
+        return Vec::new();
+    }
+    let expected = Clean::text(plan.expected());
+    let line = vec![
+        paint.piece("Type  ", Intent::Text),
+        paint.piece(expected.clone(), Intent::Danger),
+        paint.piece("  and Enter to run it, Esc cancels.", Intent::Text),
+    ];
+    if paint.width(&line) <= width {
+        return vec![line];
+    }
+    let mut lines = vec![vec![paint.piece("Type this and Enter to run it, Esc cancels:", Intent::Text)]];
+    let texts = wrap(&expected, width.saturating_sub(2), usize::MAX);
+    lines
+        .extend(texts.into_iter().map(|line| vec![paint.piece("  ", Intent::Text), paint.piece(line, Intent::Danger)]));
+    lines
 }
 
 fn local(plan: &Plan) -> Clean {

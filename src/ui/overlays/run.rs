@@ -5,7 +5,7 @@ use crate::action::lifecycle::{Outcome, Progress, State};
 use crate::action::verify::Comparison;
 use crate::app::{Model, Run};
 use crate::base::time::Span;
-use crate::base::{Clean, Level, Unit};
+use crate::base::{Clean, Level, Mono, Unit};
 use crate::clean;
 use crate::config::Intent;
 use crate::ui::paint::Painter;
@@ -21,12 +21,19 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model) {
         .flat_map(|(text, intent)| wrap(text, width, 3).into_iter().map(|line| (line, *intent)))
         .collect();
     let height = u16::try_from(rows.len()).unwrap_or(u16::MAX);
-    let took = clean!(" {} ", Span(model.now.mono.since(run.since)));
+    let took = clean!(" {} ", Span(until(run, model.now.mono).since(run.since)));
     let inner = sheet(paint, body, height, &clean!(" {} ", run.plan.what.title), &took);
     let first = rows.len().saturating_sub(usize::from(inner.height));
     for (y, (text, intent)) in (inner.top()..inner.bottom()).zip(rows.into_iter().skip(first)) {
         paint.put((inner.x, y), inner.width, text, intent);
     }
+}
+
+/// Now, or when a run that has ended did its last step: its clock stands still.
+fn until(run: &Run, now: Mono) -> Mono {
+    let Some(progress) = run.progress.as_ref().filter(|progress| progress.end.is_some()) else { return now };
+    let steps = progress.steps.iter().map(|step| step.at.mono);
+    steps.chain(progress.effect.map(|at| at.mono)).max().map_or(now, |last| last.min(now))
 }
 
 /// A running or just ended action, told in the rule below the alert strip.

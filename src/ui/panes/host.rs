@@ -10,7 +10,6 @@ use crate::rules::Bands;
 use crate::ui::metric_pane::Row;
 use crate::ui::paint::{Painter, Piece};
 use crate::ui::value;
-use core::time::Duration;
 use ratatui::layout::Rect;
 
 /// The kind.
@@ -69,10 +68,12 @@ impl Kind for Host {
             }
             _ => None,
         });
-        let (age, shared) = oldest.max().unwrap_or((Duration::ZERO, Freshness::Live));
-        let age = match shared {
-            Freshness::Late => clean!("LATE {}", Age(age)),
-            _ => clean!("{}", Age(age)),
+        let oldest = oldest.max();
+        let shared = oldest.map_or(Freshness::Live, |(_, freshness)| freshness);
+        let age = match oldest {
+            Some((age, Freshness::Late)) => clean!("LATE {}", Age(age)),
+            Some((age, _)) => clean!("{}", Age(age)),
+            None => Clean::default(),
         };
         let age = [paint.piece(age, if shared == Freshness::Live { Intent::Muted } else { Intent::Stale })];
         let room = area.width - paint.width(&age) - 2;

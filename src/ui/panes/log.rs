@@ -8,6 +8,7 @@ use crate::clean;
 use crate::config::Intent;
 use crate::store::LogRing;
 use crate::ui::paint::{Painter, Piece};
+use crate::ui::value;
 use ratatui::layout::Rect;
 use std::sync::Arc;
 
@@ -74,7 +75,7 @@ fn heading(
     let muted = |paint: &Painter<'_>, text: String| paint.piece(Clean::text(text), Intent::Muted);
     let mut left = vec![
         paint.piece(if focused { "▸" } else { " " }, Intent::Focus),
-        paint.piece(&pane.title, if focused { Intent::Focus } else { Intent::Title }),
+        paint.piece(value::shorten(&pane.title, area.width / 3), if focused { Intent::Focus } else { Intent::Title }),
         paint.piece("  ", Intent::Text),
     ];
     if view.bottom.is_some() {
@@ -95,8 +96,10 @@ fn heading(
     if let Some((seen, _)) = ring.get(ring.first_index() + u64::try_from(ring.len()).unwrap_or(0).saturating_sub(1)) {
         right.push(muted(paint, format!(" {:>3}", Age(now.mono.since(seen.mono)).to_string())));
     }
-    let after = paint.line((area.x, area.y), area.width, &left);
-    paint.right(area.right() - 1, after + 1, area.y, &right);
+    // What was lost and how old the newest line is stay; a long failure is cut.
+    let room = area.width.saturating_sub(paint.width(&right) + 2);
+    paint.line((area.x, area.y), room, &left);
+    paint.right(area.right() - 1, area.x, area.y, &right);
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a count for display")]
