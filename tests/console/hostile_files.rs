@@ -5,6 +5,7 @@ use crate::desk::{Desk, row_with};
 use crate::harness::{Pty, Spec, only_our_sequences};
 use crate::hostile::{close_sheet, hostile_server, judge, pane, quoted, start, wait_for_all};
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Actions, keys, faults: what a profile, a keymap and a theme can say.
@@ -39,7 +40,9 @@ fn plans_keys_and_faults() {
     let said = pages(&pty);
     // The sheet shows a thousand lines: of the keymap's rows only some.
     let kinds = [("u", 99), ("s", 99), ("w", 99), ("r", 30), ("o", 30), ("m", 99)];
-    let tags = |(of, most)| texts(of).iter().take(most).map(|text| text[..3].to_owned()).collect::<Vec<_>>();
+    let tags = |(of, most)| {
+        texts(of).iter().take(most).filter_map(|text| text.get(..3).map(str::to_owned)).collect::<Vec<_>>()
+    };
     let mut tags: Vec<String> = kinds.into_iter().flat_map(tags).collect();
     tags.retain(|tag| !said.contains(tag));
     assert!(tags.is_empty(), "no fault told about {tags:?}\n{said}");
@@ -67,70 +70,74 @@ fn pages(pty: &Pty) -> String {
 }
 
 fn plans_keys_and_faults_spec(desk: &Desk) -> Spec {
-    let mut profile = "title = \"Plans\"\nenvironment = \"test\"\n".to_owned();
-    let mut tables = String::new();
-    for (at, title) in texts("a").iter().enumerate() {
-        let name = if at == 0 { "real.toml".to_owned() } else { texts("f")[at].clone() };
-        let file = quoted(&format!("{}/{name}", desk.path().display()));
-        let hits = texts("h")
-            .iter()
-            .take(if at == 0 { 99 } else { 1 })
-            .map(|text| quoted(text))
-            .collect::<Vec<_>>()
-            .join(", ");
-        writeln!(
-            tables,
-            "[actions.a{at}]\nkind = \"config_set\"\ntitle = {}\nverb = \"reduce\"\ndanger = \"C2\"\nfile = {file}\nhits = [{hits}]\n\
-            set = [{{ key = \"k\", from = {}, to = {} }}]",
-            quoted(title),
-            quoted("from \x1b[31m"),
-            quoted("to \x1b]0;x\x07")
-        )
-        .unwrap();
-    }
-    desk.write("real.toml", format!("k = {}\n", quoted("from \x1b[31m")));
-    for text in texts("u") {
-        writeln!(profile, "{} = 1", quoted(&text)).unwrap();
-    }
-    for (at, text) in texts("s").iter().enumerate() {
-        writeln!(tables, "[samplers.s{at}]\nkind = {}", quoted(text)).unwrap();
-    }
-    for text in texts("w") {
-        writeln!(tables, "[samplers.{}]\nkind = \"host\"", quoted(&text)).unwrap();
-    }
-    let path = desk.write("profile.toml", profile + &tables);
-    let commands = [
-        "help",
-        "open",
-        "actions",
-        "arm",
-        "pause",
-        "zoom",
-        "focus-next",
-        "own-log",
-        "back",
-        "redraw",
-        "suspend",
-        "quit",
-        "focus-previous",
-        "next-alert",
-    ];
-    let mut keymap = "everywhere = [\n".to_owned();
-    let keys = ["?", "enter", "a", "A", "space", "z", "tab", "L", "esc", "ctrl-l", "ctrl-z", "q", "shift-tab", "n"];
-    for ((key, command), text) in keys.iter().zip(commands).zip(texts("k")) {
-        writeln!(keymap, "{{ on = \"{key}\", run = \"{command}\", desc = {} }},", quoted(&text)).unwrap();
-    }
-    for (run, on) in texts("r").iter().zip(texts("o")).take(30) {
-        writeln!(keymap, "{{ on = \"x\", run = {} }},\n{{ on = {}, run = \"help\" }},", quoted(run), quoted(&on))
-            .unwrap();
-    }
-    desk.write("home/.config/watchkeeper/keymaps/odd.toml", keymap + "]\n");
+    let path = hostile_profile(desk);
+    hostile_keymap(desk);
     let theme: String =
         texts("m").iter().map(|text| format!("{} = {{ fg = {} }}\n", quoted(text), quoted(text))).collect();
     desk.write("home/.config/watchkeeper/themes/odd.toml", theme);
     let mut spec = desk.spec(&["--profile", path.to_str().unwrap(), "--keymap", "odd", "--theme", "odd"]);
     spec.env.push(("SSH_CONNECTION".to_owned(), "1.2.3.4\x1b[2J\u{202e} 5\u{9b}6 7 8".to_owned()));
     spec
+}
+
+/// Actions with hostile words in all they say, unknown keys, unknown kinds, impossible names.
+fn hostile_profile(desk: &Desk) -> PathBuf {
+    let mut profile = "title = \"Plans\"\nenvironment = \"test\"\n".to_owned();
+    for text in texts("u") {
+        writeln!(profile, "{} = 1", quoted(&text)).unwrap();
+    }
+    let (from, to) = (quoted("from \x1b[31m"), quoted("to \x1b]0;x\x07"));
+    desk.write("real.toml", format!("k = {from}\n"));
+    let all: Vec<String> = texts("h").iter().map(|text| quoted(text)).collect();
+    for (at, title) in texts("a").iter().enumerate() {
+        // The first can be planned, the others' files are not there.
+        let (name, hits) = if at == 0 { ("real.toml", &all[..]) } else { (&*texts("f")[at], &all[..1]) };
+        let file = quoted(&format!("{}/{name}", desk.path().display()));
+        let (title, hits) = (quoted(title), hits.join(", "));
+        writeln!(
+            profile,
+            "[actions.a{at}]\nkind = \"config_set\"\ntitle = {title}\nverb = \"reduce\"\ndanger = \"C2\"\nfile = {file}\n\
+            hits = [{hits}]\nset = [{{ key = \"k\", from = {from}, to = {to} }}]"
+        )
+        .unwrap();
+    }
+    for (at, text) in texts("s").iter().enumerate() {
+        writeln!(profile, "[samplers.s{at}]\nkind = {}", quoted(text)).unwrap();
+    }
+    for text in texts("w") {
+        writeln!(profile, "[samplers.{}]\nkind = \"host\"", quoted(&text)).unwrap();
+    }
+    desk.write("profile.toml", profile)
+}
+
+/// Keys with hostile descriptions, unknown commands, unknown keys.
+fn hostile_keymap(desk: &Desk) {
+    let rows = [
+        "? help",
+        "enter open",
+        "a actions",
+        "A arm",
+        "space pause",
+        "z zoom",
+        "tab focus-next",
+        "L own-log",
+        "esc back",
+        "ctrl-l redraw",
+        "ctrl-z suspend",
+        "q quit",
+        "shift-tab focus-previous",
+        "n next-alert",
+    ];
+    let mut keymap = "everywhere = [\n".to_owned();
+    for (row, text) in rows.iter().zip(texts("k")) {
+        let (key, command) = row.split_once(' ').unwrap();
+        writeln!(keymap, "{{ on = \"{key}\", run = \"{command}\", desc = {} }},", quoted(&text)).unwrap();
+    }
+    for (run, on) in texts("r").iter().zip(texts("o")).take(30) {
+        let (run, on) = (quoted(run), quoted(&on));
+        writeln!(keymap, "{{ on = \"x\", run = {run} }},\n{{ on = {on}, run = \"help\" }},").unwrap();
+    }
+    desk.write("home/.config/watchkeeper/keymaps/odd.toml", keymap + "]\n");
 }
 
 #[test]

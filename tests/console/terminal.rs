@@ -81,7 +81,9 @@ fn two_hundred_resizes_end_on_a_right_screen() {
     let titles =
         ["this host", "CPU busy", "Memory used", "Waiting for I/O", "Disk used", "System log", "? help", "UTC"];
     for pty in [&fresh, &pty] {
-        titles.iter().for_each(|title| pty.wait_for(title));
+        for title in titles {
+            pty.wait_for(title);
+        }
     }
     let wanted = places(&fresh, &titles);
     pty.wait("the layout of a fresh console", |screen, _| places_on(screen, &titles) == wanted);
@@ -104,7 +106,7 @@ fn places(pty: &Pty, texts: &[&str]) -> Vec<Option<(usize, usize)>> {
 fn places_on(screen: &vt100::Screen, texts: &[&str]) -> Vec<Option<(usize, usize)>> {
     let rows: Vec<String> = screen.rows(0, screen.size().1.get()).collect();
     let place =
-        |text: &&str| rows.iter().enumerate().find_map(|(y, row)| Some((y, row[..row.find(*text)?].chars().count())));
+        |text: &&str| rows.iter().enumerate().find_map(|(y, row)| Some((y, row.split_once(*text)?.0.chars().count())));
     texts.iter().map(place).collect()
 }
 
