@@ -50,22 +50,22 @@ fn plans_keys_and_faults() {
     judge(pty);
 }
 
-/// All pages of the open sheet.
+/// All pages of the open sheet, each once it has stood still.
 fn pages(pty: &Pty) -> String {
     let sheet = || pty.text().lines().filter(|line| line.contains('│')).map(|line| format!("{line}\n")).collect();
-    let mut all = Vec::<String>::from([sheet()]);
+    let mut all = vec![String::new()];
     loop {
-        pty.send("\x1b[6~");
-        let last = all.last().unwrap();
-        let turned = (0..10).find_map(|_| {
+        let mut last = String::new();
+        let turned = (0..60).find_map(|_| {
             std::thread::sleep(Duration::from_millis(50));
-            let now: String = sheet();
-            (now != *last).then_some(now)
+            let before = core::mem::replace(&mut last, sheet());
+            (last == before && all.last() != Some(&last)).then(|| last.clone())
         });
         match turned {
             Some(page) => all.push(page),
             None => return all.concat(),
         }
+        pty.send("\x1b[6~");
     }
 }
 

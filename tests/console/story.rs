@@ -73,9 +73,11 @@ impl Demo {
     }
 }
 
-/// The bar is full: nothing but `armed` stands behind the question.
+/// The question is asked and the bar is full.
 fn is_armed(screen: &vt100::Screen, question: &str) -> bool {
-    row_with(screen, question).is_some_and(|row| row.trim_end_matches(['│', ' ']).ends_with(".   armed"))
+    let state = row_with(screen, "│ EXPIRES");
+    row_with(screen, question).is_some()
+        && state.is_some_and(|row| row.trim_end_matches(['│', ' ']).ends_with(" armed"))
 }
 
 /// The arguments of the demo in the first `sh` block that shows it.
