@@ -57,7 +57,7 @@ fn pages(pty: &Pty) -> String {
     loop {
         pty.send("\x1b[6~");
         let last = all.last().unwrap();
-        let turned = (0..10).find_map(|_| {
+        let turned = (0..60).find_map(|_| {
             std::thread::sleep(Duration::from_millis(50));
             let now: String = sheet();
             (now != *last).then_some(now)

@@ -18,7 +18,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// No wait lasts longer: ten times the longest of them on an idle machine. Figures are not judged here.
-pub(crate) const GUARD: Duration = Duration::from_secs(150);
+pub(crate) const GUARD: Duration = Duration::from_secs(60);
 
 /// What to run, and how.
 #[derive(Clone)]
