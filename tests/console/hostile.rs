@@ -121,6 +121,7 @@ fn titles_labels_and_label_values() {
         pty.wait_for("h␛]0;x␇");
     }
     pty.wait_for("p␛]0;x␇<U+202E>rofile");
+    // A badge has twelve columns.
     pty.wait_for("E␛[31M<U+20");
     wait_for_all(&pty, &texts("t"), 24);
     wait_for_all(&pty, &texts("l"), 20);

@@ -73,11 +73,10 @@ impl Demo {
     }
 }
 
-/// The question is asked and the bar is full.
+/// The question stands there and the bar is full: nothing but `armed` is left of it.
 fn is_armed(screen: &vt100::Screen, question: &str) -> bool {
-    let state = row_with(screen, "│ EXPIRES");
-    row_with(screen, question).is_some()
-        && state.is_some_and(|row| row.trim_end_matches(['│', ' ']).ends_with(" armed"))
+    let full = |row: String| row.trim_end_matches(['│', ' ']).ends_with("  armed");
+    row_with(screen, question).is_some() && row_with(screen, "EXPIRES").is_some_and(full)
 }
 
 /// The arguments of the demo in the first `sh` block that shows it.
