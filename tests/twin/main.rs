@@ -151,7 +151,8 @@ fn python_reads_the_store_while_it_is_written() {
     let folder = twin.demo.dir.join("data/lmdb");
     eventually(GUARD, "a store", || fs::metadata(folder.join("data.mdb")).ok().filter(|meta| meta.len() > 1 << 20));
     let program = "import lmdb,sys\ne=lmdb.open(sys.argv[1],readonly=True)\nt=e.begin()\nprint(t.stat()['entries'])";
-    let out = Command::new("python3").args(["-c", program]).arg(&folder).output();
+    // Debian's own: that is where its python3-lmdb is found.
+    let out = Command::new("/usr/bin/python3").args(["-c", program]).arg(&folder).output();
     match out {
         Ok(out) if out.status.success() => {
             assert!(String::from_utf8_lossy(&out.stdout).trim().parse::<u64>().unwrap() > 100);
