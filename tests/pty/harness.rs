@@ -252,10 +252,10 @@ impl Drop for Pty {
 }
 
 fn command(spec: &Spec, slave: &OwnedFd) -> Command {
-    // env takes away what a nohup around the tests would leave; setsid makes the terminal the controlling one.
+    // env takes away what a nohup or a background job around the tests would leave ignored; setsid makes the terminal the controlling one.
     // Both exec: the pid stays.
     let mut command = Command::new("env");
-    command.args(["--default-signal=HUP", "setsid", "--ctty"]);
+    command.args(["--default-signal", "setsid", "--ctty"]);
     match spec.script {
         Some(script) => _ = command.args(["sh", "-c", script, "sh"]),
         None if spec.ignore_hup => _ = command.args(["sh", "-c", "trap '' HUP; exec \"$@\"", "sh"]),
