@@ -4,8 +4,13 @@
 
 pub mod bands;
 pub mod book;
+pub mod expr;
+pub mod finding;
 mod row;
+pub mod rule;
 pub mod selector;
+pub mod severity;
+pub mod template;
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,83 @@
+//! A rule as data, wherever it was written: in a rule file, or as the bands of a pane.
+
+use super::bands::Bands;
+use super::expr::Expr;
+use super::template::Template;
+use crate::base::fault::Place;
+use crate::base::{Clean, Fault, Unit};
+use core::time::Duration;
+use std::sync::Arc;
+
+/// One rule.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    /// The alert's name, the recorded metric's name, or the pane value's title.
+    pub name: Clean,
+    /// Where it was written.
+    pub place: Option<Place>,
+    /// Its condition, or what it records.
+    pub expr: Expr,
+    /// Added to every row; an empty text removes the label.
+    pub labels: Vec<(Clean, Template)>,
+    /// What it is for.
+    pub kind: RuleKind,
+}
+
+/// What a rule is for.
+#[derive(Clone, Debug)]
+pub enum RuleKind {
+    /// Its rows become series under the rule's name.
+    Recording,
+    /// Its rows are alerts.
+    Alerting(Alerting),
+}
+
+/// How an alerting rule judges, and what it says.
+#[derive(Clone, Debug)]
+pub struct Alerting {
+    /// When a row is bad.
+    pub judge: Judge,
+    /// `for`: how long a row must be bad before it fires.
+    pub hold: Duration,
+    /// `keep_firing_for`.
+    pub keep: Duration,
+    /// Summary, description, runbook_url, procedure and others.
+    pub annotations: Vec<(Clean, Template)>,
+    /// How the value is shown.
+    pub unit: Unit,
+    /// The action that mends it, by name.
+    pub remedy: Option<Arc<str>>,
+}
+
+/// When a row of the answer is bad.
+#[derive(Clone, Debug)]
+pub enum Judge {
+    /// Always: the expression is the condition. The level comes from the label `severity`.
+    Rows,
+    /// By the level of its value; judged each tick and debounced over three.
+    Bands(Bands),
+}
+
+/// Rules that are evaluated together, in order, each seeing what its predecessors recorded.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// Unique in its file.
+    pub name: Clean,
+    /// How often; the profile's interval when absent.
+    pub interval: Option<Duration>,
+    /// More rows of one rule than this are an error of the rule; 0 is no limit.
+    pub limit: usize,
+    /// In order.
+    pub rules: Vec<Rule>,
+}
+
+/// A file of rules, as far as it could be read.
+#[derive(Clone, Debug, Default)]
+pub struct RuleFile {
+    /// The path as the user would type it; empty for the bands of the profile.
+    pub file: Clean,
+    /// Its groups.
+    pub groups: Vec<Group>,
+    /// Rules that could not be read: name where known, and the fault with its place.
+    pub broken: Vec<(Clean, Fault)>,
+}

@@ -1,0 +1,45 @@
+//! How serious an alert is for people, and by when somebody must answer it.
+
+use crate::base::Level;
+use core::time::Duration;
+
+/// A row of the escalation matrix. Ordered by weight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Somebody should look today.
+    Minor,
+    /// Somebody should look soon. Also what an unmapped word counts as, loudly.
+    #[default]
+    Major,
+    /// Somebody must act.
+    Critical,
+}
+
+impl Severity {
+    /// The word on screen.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Minor => "MINOR",
+            Self::Major => "MAJOR",
+            Self::Critical => "CRITICAL",
+        }
+    }
+
+    /// The level that colours it.
+    pub const fn level(self) -> Level {
+        match self {
+            Self::Critical => Level::Critical,
+            Self::Major | Self::Minor => Level::Warning,
+        }
+    }
+}
+
+/// What the matrix asks for one severity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// Somebody must answer within this time of the first firing.
+    pub respond: Duration,
+    /// It is handed to the next level after this time; zero is at once.
+    pub escalate: Duration,
+}
