@@ -5,8 +5,10 @@
 pub mod bands;
 pub mod book;
 pub mod changes;
+mod deviation;
 pub mod expr;
 pub mod finding;
+pub mod forecast;
 mod row;
 pub mod rule;
 pub mod selector;
