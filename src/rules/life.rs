@@ -52,8 +52,12 @@ pub struct Life {
     level: Level,
     /// The level of the alert while it is up.
     severity: Level,
+    /// When this episode began: its first bad tick.
+    active: Option<Now>,
     /// First firing of this episode; kept while it clears or its data is lost.
     fired: Option<Now>,
+    /// Since when anybody looks: the console's start is no loss of data.
+    awake: Mono,
     /// The tick judged last; before any, when the life began.
     seen: Now,
     /// The levels of the last ticks, newest last.
@@ -81,7 +85,9 @@ impl Life {
             value: f64::NAN,
             level: Level::Unknown,
             severity: Level::Unknown,
+            active: None,
             fired: None,
+            awake: now.mono,
             seen: now,
             recent: [Level::Unknown; TICKS],
             ticks: (0, 0),
@@ -107,7 +113,7 @@ impl Life {
     pub fn miss(&mut self, now: Now) {
         let silent = now.since(self.seen);
         self.silent_for = Some(silent);
-        if silent > LOST {
+        if silent.min(now.mono.since(self.awake)) > LOST {
             self.lose(now);
         }
         self.age(now);
@@ -173,6 +179,7 @@ impl Life {
         match self.state {
             FindingState::Inactive | FindingState::Resolved => {
                 self.severity = level;
+                self.active = Some(now);
                 self.enter(FindingState::Pending, now);
             }
             FindingState::Pending => self.severity = level,
@@ -246,6 +253,11 @@ impl Life {
         self.since
     }
 
+    /// The first bad tick of this episode; `None` when it is neither pending nor up.
+    pub fn active(&self) -> Option<Now> {
+        self.active.filter(|_| !matches!(self.state, FindingState::Inactive | FindingState::Resolved))
+    }
+
     /// First firing of this episode.
     pub const fn fired(&self) -> Option<Now> {
         self.fired
@@ -300,8 +312,10 @@ impl Life {
         self.state == FindingState::Inactive && self.gone && self.ticks.1 >= pace.ticks && self.firings.is_empty()
     }
 
-    /// Every moment of it on another clock: after a restart of the console, and after a boot.
-    pub fn retime(&mut self, to: impl Fn(Now) -> Now) {
+    /// Every moment of it on the clock of a console that starts `now`, which may run since another boot.
+    pub fn wake(&mut self, to: impl Fn(Now) -> Now, now: Now) {
+        self.awake = now.mono;
+        self.active = self.active.map(&to);
         self.since = to(self.since);
         self.seen = to(self.seen);
         self.fired = self.fired.map(&to);
