@@ -4,7 +4,9 @@
 
 pub mod bands;
 pub mod book;
+pub mod evaluate;
 pub mod expr;
+pub mod file;
 pub mod finding;
 mod row;
 pub mod rule;
