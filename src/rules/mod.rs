@@ -5,7 +5,9 @@
 pub mod bands;
 pub mod book;
 pub mod escalation;
+pub mod evaluate;
 pub mod expr;
+pub mod file;
 pub mod finding;
 mod row;
 pub mod rule;
