@@ -6,6 +6,7 @@ pub mod bands;
 pub mod book;
 pub mod escalation;
 pub mod evaluate;
+pub mod changes;
 pub mod expr;
 pub mod file;
 pub mod finding;
