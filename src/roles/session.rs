@@ -40,6 +40,8 @@ pub struct Options {
     pub keymap: Option<String>,
     /// OBSERVE for good.
     pub read_only: bool,
+    /// A new critical alert rings no bell.
+    pub no_bell: bool,
     /// Where journal and runs are kept, when not at the usual place.
     pub state_dir: Option<PathBuf>,
 }

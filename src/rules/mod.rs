@@ -20,6 +20,6 @@ pub mod template;
 mod tests;
 
 pub use bands::Bands;
-pub use escalation::{Clock, Due, Escalated, Policy};
 pub use book::{Book, Finding, FindingState, Transition, Watch};
+pub use escalation::{Clock, Due, Escalated, Policy};
 pub use selector::parse_selector;
