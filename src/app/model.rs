@@ -3,6 +3,7 @@
 use super::board::Board;
 use super::changes::Changes;
 use super::log_view::LogView;
+use super::notify::NotifierStatus;
 use super::pane::Pane;
 use super::prompt::Prompt;
 use super::run::Run;
@@ -155,6 +156,8 @@ pub struct Model {
     pub run: Option<Run>,
     /// Keys.
     pub keymap: Keymap,
+    /// How the webhook does.
+    pub notifier: NotifierStatus,
     /// Which alert the strip shows: its watch and series. The list is sorted anew all the time.
     pub alert: Option<(usize, SeriesKey)>,
 }

@@ -7,7 +7,7 @@ use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault};
 use crate::config::{KnownKinds, LogSpec, PaneSpec, Profile, SamplerSpec};
 use crate::logs::{Format, LogSource};
-use crate::rules::{Book, Watch, parse_selector};
+use crate::rules::{Book, Policy, Watch};
 use crate::samplers::{self, Job};
 use crate::store::Store;
 use crate::ui::panes::{self, Kind as _};
@@ -72,6 +72,12 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     let actions = profile.actions.iter().map(|action| (Arc::clone(&action.name), action.title.clone())).collect();
     let identity = Identity { host, title: profile.title.clone(), environment: profile.environment.clone(), actions };
     Setup { board: Board::new(built), book, identity, jobs, sources, faults }
+}
+
+/// Severity words, matrix and contacts of a profile, over what ships.
+pub fn policy(profile: &Profile) -> Policy {
+    let people = &profile.people;
+    Policy::new(&people.words, &people.rows, people.contacts.clone())
 }
 
 /// Names that nothing in the profile bears: a pane's action and log source, an action's samplers.

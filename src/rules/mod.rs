@@ -4,9 +4,12 @@
 
 pub mod bands;
 pub mod book;
+pub mod escalation;
+pub mod evaluate;
 pub mod changes;
 mod deviation;
 pub mod expr;
+pub mod file;
 pub mod finding;
 pub mod forecast;
 mod row;
@@ -20,4 +23,5 @@ mod tests;
 
 pub use bands::Bands;
 pub use book::{Book, Finding, FindingState, Transition, Watch};
+pub use escalation::{Clock, Due, Escalated, Policy};
 pub use selector::parse_selector;
