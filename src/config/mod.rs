@@ -22,5 +22,5 @@ pub use duration::Lasting;
 pub use intent::{INTENTS, Intent};
 pub use load::{ProfileRef, SearchPath, load_or_host, load_profile};
 pub use people::People;
-pub use profile::{ActionSpec, KnownKinds, LogSpec, PaneSpec, Profile, SamplerSpec, Source, Trust};
+pub use profile::{ActionSpec, KnownKinds, LogSpec, Marker, PaneSpec, Profile, SamplerSpec, Source, Trust};
 pub use theme::{Depth, Theme};

@@ -38,6 +38,7 @@ pub const TOP: Table = Table {
         key("logs", "what to follow, by name", "{}"),
         key("panes", "what to show, in order of importance", "[]"),
         key("actions", "what can be done, by name", "{}"),
+        key("markers", "what tells of a deploy: files, or lines of a log", "[]"),
         key("severities", "what words of the label `severity` mean to people", "{ page = \"critical\" }"),
         key("escalation", "by when somebody must answer, and be told further up", "{}"),
         key("contacts", "who can be called", "[]"),
@@ -128,8 +129,19 @@ pub const NOTIFY: Table = Table {
     ],
 };
 
+/// `[[markers]]`.
+pub const MARKER: Table = Table {
+    header: "[[markers]]",
+    about: "what tells of a deploy, for the list of what changed before an alert: a file, or a line of a log",
+    keys: &[
+        key("path", "a file that each deploy writes", "\"/srv/app/RELEASE\""),
+        key("log", "a source of `[logs]`", "\"app\""),
+        key("contains", "what a line of that log holds", "\"deployed version\""),
+    ],
+};
+
 /// Every table, in the order of the reference.
-pub const TABLES: &[Table] = &[TOP, SAMPLER, LOG, PANE, ACTION, SEVERITIES, ESCALATION, CONTACT, NOTIFY];
+pub const TABLES: &[Table] = &[TOP, SAMPLER, LOG, PANE, ACTION, MARKER, SEVERITIES, ESCALATION, CONTACT, NOTIFY];
 
 impl Table {
     /// The names of its keys.

@@ -125,6 +125,7 @@ pub fn changes(store: &Store, case: &Case<'_>) -> Vec<Change> {
         Mark { at: Now { mono: at, wall: earlier(case.fired.wall, back) }, text, kind: ChangeKind::Restart }
     });
     let mut marks: Vec<Change> = restarts
+        .chain(written(store, case.fired))
         .chain(case.marks.iter().cloned())
         .filter(|mark| mark.at.mono <= case.fired.mono && case.fired.mono.since(mark.at.mono) <= WINDOW)
         .map(|mark| weighed(&mark, first, recorded, case.fired))
@@ -134,6 +135,31 @@ pub fn changes(store: &Store, case: &Case<'_>) -> Vec<Change> {
     list.extend(marks);
     sort(&mut list);
     list
+}
+
+/// The files that were written within the window: the times that the `files` sampler saw, and whose they are.
+fn written(store: &Store, fired: Now) -> Vec<Mark> {
+    let mut marks = Vec::new();
+    for id in store.select(&Selector::metric("watchkeeper_file_modified_seconds")) {
+        let key = store.key(id);
+        let (Some(path), Some(role)) = (key.label("path"), key.label("role")) else { continue };
+        let health = store.sampler(store.sampler_of(id));
+        let facts = health.map(|health| health.facts.as_slice()).unwrap_or_default();
+        let owner = facts.iter().find(|(name, _)| name == path).map(|(_, owner)| clean!(" (owner {owner})"));
+        let (kind, word) =
+            if role.as_str() == "deploy" { (ChangeKind::Deploy, "deploy marker ") } else { (ChangeKind::Config, "") };
+        let mut times: Vec<f64> =
+            store.points(id, fired.mono - WINDOW, fired.mono).filter_map(|(_, value)| value).collect();
+        times.dedup();
+        for time in times {
+            let back = Duration::try_from_secs_f64(fired.wall.0 as f64 / 1e9 - time);
+            let Ok(back) = back else { continue };
+            let at = Now { mono: fired.mono - back, wall: earlier(fired.wall, back) };
+            let text = clean!("{word}{path} was written{}", owner.clone().unwrap_or_default());
+            marks.push(Mark { at, text, kind });
+        }
+    }
+    marks
 }
 
 /// Gives each deviation its weight; returns when the first of those on the screen began.

@@ -4,10 +4,10 @@
 
 pub mod bands;
 pub mod book;
-pub mod escalation;
-pub mod evaluate;
 pub mod changes;
 mod deviation;
+pub mod escalation;
+pub mod evaluate;
 pub mod expr;
 pub mod file;
 pub mod finding;
