@@ -72,6 +72,7 @@ pub fn absence(metric: &Metric, now: Now) -> Option<Clean> {
         Reading::NotSupported => Some(Clean::text("This host does not offer it.")),
         Reading::Unknown(Unknown::NotYet) => Some(Clean::text("Waiting for the first answer.")),
         Reading::Unknown(Unknown::NoSuchSeries) => Some(Clean::text("No sampler gives this series.")),
+        Reading::Unknown(Unknown::Empty) => Some(Clean::text("The expression has no value now.")),
         Reading::Unknown(Unknown::Failed(why) | Unknown::NotPermitted(why)) => {
             Some(with_retry(why.as_str(), shown, now))
         }
