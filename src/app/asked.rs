@@ -130,7 +130,7 @@ pub(super) fn ask(metric: &mut Metric, sight: &Sight<'_>, evaluator: &mut Evalua
         Ok(Answer { value, coverage, .. }) => (rows_of(value), coverage, None),
         Err(fault) => (Vec::new(), None, Some(Clean::text(fault.to_string()))),
     };
-    rows.sort_by(|a, b| metric.rank(b.value).total_cmp(&metric.rank(a.value)).then_with(|| a.key.cmp(&b.key)));
+    rows.sort_by(|a, b| metric.compare(b.value, a.value).then_with(|| a.key.cmp(&b.key)));
     let reading = match (fault, rows.first()) {
         (Some(fault), _) => Reading::Unknown(Unknown::Failed(fault)),
         (None, Some(row)) => fed.reading(row.value, sight.now.mono),

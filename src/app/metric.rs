@@ -7,6 +7,7 @@ use crate::rules::Bands;
 use crate::rules::expr::{Coverage, Evaluator, Expr};
 use crate::rules::forecast::{Forecast, forecast};
 use crate::store::{Selector, SeriesId, Store};
+use core::cmp::Ordering;
 use core::time::Duration;
 
 /// A value on a pane.
@@ -115,10 +116,12 @@ impl Metric {
         self.bands.as_ref().is_some_and(Bands::inverted)
     }
 
-    /// How bad a value is, for comparing: by its level, then by the side on which it is worse. Neither an absent value
+    /// Which of two values is worse: by their levels, then by the side on which it is worse. Neither an absent value
     /// nor NaN hides one that can be judged.
-    pub(super) fn rank(&self, value: f64) -> f64 {
-        if value.is_nan() { f64::NEG_INFINITY } else if self.worst_is_low() { -value } else { value }
+    pub(super) fn compare(&self, a: f64, b: f64) -> Ordering {
+        let level = |value: f64| self.bands.map_or(Level::Ok, |bands| bands.level(value));
+        let side = if self.worst_is_low() { b.total_cmp(&a) } else { a.total_cmp(&b) };
+        b.is_nan().cmp(&a.is_nan()).then(level(a).cmp(&level(b))).then(side)
     }
 
     /// Reads it anew; its course too where one is wanted.
@@ -132,13 +135,7 @@ impl Metric {
     }
 
     /// A plain selector: the series itself, with its own age.
-    fn read(
-        &mut self,
-        selector: &Selector,
-        sight: &Sight<'_>,
-        evaluator: &mut Evaluator,
-        course: Option<&mut Course>,
-    ) {
+    fn read(&mut self, selector: &Selector, sight: &Sight<'_>, evaluator: &mut Evaluator, course: Option<&mut Course>) {
         let (store, now) = (sight.store, sight.now.mono);
         let ids = store.select(selector);
         let worst = self.worst(store, &ids, now);
@@ -177,8 +174,8 @@ impl Metric {
     }
 
     fn worst(&self, store: &Store, ids: &[SeriesId], now: Mono) -> Option<SeriesId> {
-        let rank = |id: SeriesId| self.rank(store.reading(id, now).usable().unwrap_or(f64::NAN));
-        ids.iter().copied().max_by(|a, b| rank(*a).total_cmp(&rank(*b)))
+        let value = |id: SeriesId| store.reading(id, now).usable().unwrap_or(f64::NAN);
+        ids.iter().copied().max_by(|a, b| self.compare(value(*a), value(*b)))
     }
 
     /// Foretells when the limit is reached, every now and then.
