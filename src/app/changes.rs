@@ -53,7 +53,7 @@ impl Changes {
     }
 
     /// Finds what changed before each alert that fires now for the first time.
-    pub(super) fn note(&mut self, moved: &[Transition], (store, book, panes): (&Store, &Book, &[Pane]), now: Now) {
+    pub fn note(&mut self, moved: &[Transition], (store, book, panes): (&Store, &Book, &[Pane]), now: Now) {
         let mut looked = 0;
         for transition in moved {
             let id = id_of(transition);

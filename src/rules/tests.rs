@@ -22,7 +22,7 @@ impl Bench {
             title: "queue".into(),
             selector: Selector::metric("queue"),
             unit: Unit::Count,
-            bands: Bands { warning: 10.0, critical: 20.0 },
+            bands: Bands::limits(10.0, 20.0),
             remedy: None,
             hold: Duration::from_secs(hold),
         };
@@ -239,7 +239,7 @@ proptest! {
                 prop_assert!(moved.iter().all(|moved| moved.to.0 == NoData), "{moved:?}");
                 continue;
             };
-            levels.push(Bands { warning: 10.0, critical: 20.0 }.level(value));
+            levels.push(Bands::limits(10.0, 20.0).level(value));
             let last = levels.get(levels.len().saturating_sub(3)..).unwrap_or_default();
             let shown = bench.book.level(0);
             if known != Level::Unknown && shown != known {
