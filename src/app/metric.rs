@@ -223,7 +223,7 @@ fn contradict(a: &SeriesKey, b: &SeriesKey) -> bool {
 /// What tells this series from the others of a selection: the values of the labels that differ among them.
 /// `None` when it is the only one, or when nothing but their samplers differ.
 pub fn telling_labels(store: &Store, ids: &[SeriesId], key: &SeriesKey) -> Option<Clean> {
-    telling(ids.iter().map(|id| store.key(*id)), key)
+    telling(ids.iter().map(|id| store.full_key(*id)), key)
 }
 
 /// The same for rows of an answer.

@@ -4,11 +4,11 @@
 use super::engine::Engine;
 use super::settings::Settings;
 use super::{Scenario, exposition};
-use crate::app::Changes;
 use crate::base::backoff::Jitter;
 use crate::base::{Clock, Failure, Mono, Now, Observation, Point, Sample, Wall};
 use crate::config::Profile;
 use crate::roles::setup::{self, Setup};
+use crate::rules::FindingState;
 use crate::samplers::kinds::files;
 use crate::samplers::scrape_text;
 use crate::store::{Limits, Store};
@@ -82,7 +82,7 @@ impl Story {
         }
         self.sample();
         let now = self.clock.now();
-        let moved = self.setup.book.judge(&self.store, now);
+        let moved = self.setup.book.judge(&mut self.store, now);
         let board = &self.setup.board;
         self.setup.changes.note(&moved, (&self.store, &self.setup.book, &board.panes), now);
         self.setup.board.refresh(&self.store, &self.setup.book, now);
@@ -91,7 +91,10 @@ impl Story {
     fn sample(&mut self) {
         let now = self.clock.now();
         let second = self.clock.0.load(Ordering::Relaxed) / 1_000_000_000;
-        let page = |text: String| Observation { points: scrape_text::parse(text.as_bytes(), 2_000).points, ..Observation::default() };
+        let page = |text: String| Observation {
+            points: scrape_text::parse(text.as_bytes(), 2_000).points,
+            ..Observation::default()
+        };
         let up = self.down.is_none_or(|until| now.mono >= until);
         let refused = || Err(Failure::unreachable("refused."));
         let metrics = if up { Ok(page(exposition::metrics(&mut self.engine, now, 0))) } else { refused() };
@@ -108,11 +111,8 @@ impl Story {
             .collect();
         let used = if self.scenario == Scenario::GpuMemory { 0.908 } else { 0.41 } + second as f64 * 6e-5;
         let lmdb = vec![Point::gauge("lmdb_used_ratio", &[], used), Point::gauge("lmdb_entries", &[], second as f64)];
-        let modified = Point::gauge(
-            files::MODIFIED,
-            &[("path", "/demo/etc/production.toml"), ("role", "config")],
-            self.written,
-        );
+        let modified =
+            Point::gauge(files::MODIFIED, &[("path", "/demo/etc/production.toml"), ("role", "config")], self.written);
         let seen = |points| Ok(Observation { points, ..Observation::default() });
         let samples = [("metrics", 1, metrics), ("gpu", 1, gpu), ("host", 1, seen(host)), ("store", 2, seen(lmdb))];
         for (name, every, outcome) in samples.into_iter().chain([("files", 2, seen(vec![modified]))]) {
@@ -140,24 +140,15 @@ impl Story {
     /// What changed before each alert that fired, by the alert's title.
     fn told(&self) -> Vec<(String, Vec<String>)> {
         let Setup { book, changes, .. } = &self.setup;
-        let findings = book.findings().iter().filter(|finding| is_up(finding.state));
+        let findings = book.findings().iter().filter(|finding| finding.state == FindingState::Firing);
         findings
             .map(|finding| {
-                let title = book.watch(finding.watch).unwrap().title.as_str().to_owned();
-                let told = sentences(changes, finding.watch, &finding.key);
-                (title, told)
+                let changes = changes.of(&finding.id).iter();
+                let told = changes.map(|change| format!("{} [{:.2}]", change.text, change.weight)).collect();
+                (book.rule(finding.id.rule).unwrap().name.as_str().to_owned(), told)
             })
             .collect()
     }
-}
-
-fn is_up(state: crate::rules::FindingState) -> bool {
-    state == crate::rules::FindingState::Firing
-}
-
-fn sentences(changes: &Changes, rule: usize, key: &crate::base::SeriesKey) -> Vec<String> {
-    let id = crate::rules::finding::AlertId { rule, key: key.clone() };
-    changes.of(&id).iter().map(|change| format!("{} [{:.2}]", change.text, change.weight)).collect()
 }
 
 fn among_the_first_two(told: &[(String, Vec<String>)], alert: &str, cause: &str) {
