@@ -1,7 +1,9 @@
 //! Everything the screen can show, and nothing else.
 
 use super::board::Board;
+use super::changes::Changes;
 use super::log_view::LogView;
+use super::notify::NotifierStatus;
 use super::pane::Pane;
 use super::prompt::Prompt;
 use super::run::Run;
@@ -142,6 +144,8 @@ pub struct Model {
     pub book: Book,
     /// Panes.
     pub board: Board,
+    /// What changed before each alert.
+    pub changes: Changes,
     /// One view a log source.
     pub log_views: Vec<LogView>,
     /// What lies over the panes.
@@ -152,6 +156,8 @@ pub struct Model {
     pub run: Option<Run>,
     /// Keys.
     pub keymap: Keymap,
+    /// How the webhook does.
+    pub notifier: NotifierStatus,
     /// Which alert the strip shows: its watch and series. The list is sorted anew all the time.
     pub alert: Option<(usize, SeriesKey)>,
 }
@@ -190,7 +196,7 @@ impl Model {
     /// Whether what this watch looks at is made up by a stand-in.
     pub fn is_simulated(&self, watch: usize) -> bool {
         let mut metrics = self.board.panes.iter().flat_map(Pane::metrics);
-        metrics.any(|metric| metric.watch == Some(watch) && metric.shown.simulated)
+        metrics.any(|metric| metric.rule == Some(watch) && metric.shown.simulated)
     }
 
     /// The moment that panes show: while paused, that of the held picture.

@@ -1,7 +1,7 @@
 //! One profile file, read: its good parts and the faults of the others.
 
 use super::schema::{ACTION, LOG, PANE, SAMPLER, TOP};
-use super::{ActionSpec, KnownKinds, Lasting, LogSpec, PaneSpec, SamplerSpec};
+use super::{ActionSpec, KnownKinds, Lasting, LogSpec, PaneSpec, People, SamplerSpec};
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault};
 use core::time::Duration;
@@ -20,6 +20,7 @@ pub(super) struct Layer {
     pub logs: Vec<LogSpec>,
     pub panes: Vec<PaneSpec>,
     pub actions: Vec<ActionSpec>,
+    pub people: People,
     pub faults: Vec<Fault>,
 }
 
@@ -51,6 +52,7 @@ impl Layer {
             }
             Err(fault) => layer.faults.push(fault),
         }
+        layer.people = People::read(&mut file, &mut layer.faults);
         layer.faults.extend(file.unknown(&TOP.names()));
         layer
     }

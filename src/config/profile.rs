@@ -1,5 +1,6 @@
 //! A profile: one system as its owner describes it, checked as far as this floor can.
 
+use super::People;
 use crate::base::{Body, Clean, Fault};
 use core::time::Duration;
 use std::path::PathBuf;
@@ -33,6 +34,8 @@ pub struct Profile {
     pub panes: Vec<PaneSpec>,
     /// What can be done.
     pub actions: Vec<ActionSpec>,
+    /// Who is called, by when, and how they are told.
+    pub people: People,
     /// What is wrong, each with its place; the parts concerned are missing above.
     pub faults: Vec<Fault>,
 }
@@ -135,6 +138,7 @@ impl Profile {
             logs: Vec::new(),
             panes: Vec::new(),
             actions: Vec::new(),
+            people: People::default(),
             faults,
         }
     }

@@ -7,7 +7,7 @@ use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault};
 use crate::config::{KnownKinds, LogSpec, PaneSpec, Profile, SamplerSpec};
 use crate::logs::{Format, LogSource};
-use crate::rules::{Book, Watch};
+use crate::rules::{Book, Policy, Watch};
 use crate::samplers::{self, Job};
 use crate::store::Store;
 use crate::ui::panes::{self, Kind as _};
@@ -74,6 +74,12 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     Setup { board: Board::new(built), book, identity, jobs, sources, faults }
 }
 
+/// Severity words, matrix and contacts of a profile, over what ships.
+pub fn policy(profile: &Profile) -> Policy {
+    let people = &profile.people;
+    Policy::new(&people.words, &people.rows, people.contacts.clone())
+}
+
 /// Names that nothing in the profile bears: a pane's action and log source, an action's samplers.
 fn dangling(profile: &Profile) -> Vec<Fault> {
     let actions: Vec<&str> = profile.actions.iter().map(|action| &*action.name).collect();
@@ -117,11 +123,13 @@ fn watches(panes: &mut [Pane]) -> Vec<Watch> {
         let (title, action) = (pane.title.clone(), pane.action.clone());
         let headline = pane.headline.as_mut().map(|metric| (true, metric));
         for (head, metric) in headline.into_iter().chain(pane.beside.iter_mut().map(|metric| (false, metric))) {
-            let Some(bands) = metric.bands else { continue };
-            metric.watch = Some(watches.len());
+            let Some((bands, selector)) = metric.bands.zip(parse_selector(metric.expr.text().as_str()).ok()) else {
+                continue;
+            };
+            metric.rule = Some(watches.len());
             watches.push(Watch {
                 title: if head { title.clone() } else { title.join(" ", &metric.label) },
-                selector: metric.selector.clone(),
+                selector,
                 unit: metric.unit,
                 bands,
                 remedy: action.clone(),

@@ -4,7 +4,9 @@
 
 pub mod bands;
 pub mod book;
+pub mod escalation;
 pub mod evaluate;
+pub mod changes;
 pub mod expr;
 pub mod file;
 pub mod finding;
@@ -19,4 +21,5 @@ mod tests;
 
 pub use bands::Bands;
 pub use book::{Book, Finding, FindingState, Transition, Watch};
+pub use escalation::{Clock, Due, Escalated, Policy};
 pub use selector::parse_selector;
