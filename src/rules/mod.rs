@@ -4,12 +4,13 @@
 
 pub mod bands;
 pub mod book;
+pub mod changes;
 pub mod escalation;
 pub mod evaluate;
-pub mod changes;
 pub mod expr;
 pub mod file;
 pub mod finding;
+pub mod life;
 mod row;
 pub mod rule;
 pub mod selector;
