@@ -10,6 +10,7 @@ pub mod own_log;
 pub mod probe;
 pub mod readings;
 pub mod records;
+pub mod rules_test;
 pub mod runner;
 pub mod session;
 pub mod setup;
