@@ -70,10 +70,10 @@ struct Console {
 }
 
 impl Console {
-    fn new(started: Started, bell: Arc<Bell>, options: &Options) -> Self {
+    fn new(mut started: Started, bell: Arc<Bell>, options: &Options) -> Self {
         let clock = RealClock;
         let begun = clock.now().mono;
-        let mut effects = Effects::new(Arc::clone(&bell));
+        let mut effects = Effects::new(Arc::clone(&bell), started.notifier.take());
         effects.recover(&started.look.shared);
         Self {
             clock,

@@ -128,8 +128,8 @@ impl Fetcher {
         if status.is_success() {
             return Ok(status.as_u16());
         }
-        let again = status.is_server_error()
-            || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
+        let again =
+            status.is_server_error() || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
         let failure = if status.is_redirection() {
             self.answered(format!("answered {}: it redirects, which is not followed", status.as_u16()))
         } else {
