@@ -17,7 +17,7 @@ pub use effect::Effect;
 pub use log_view::LogView;
 pub use model::{Identity, Model, Notice, Overlay, Session};
 pub use msg::Msg;
-pub use notify::{AlertNote, NotifierStatus};
+pub use notify::{AlertNote, NotifierStatus, Told};
 pub use pane::{Metric, Pane, Shown};
 pub use run::Run;
 pub use update::update;

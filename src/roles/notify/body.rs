@@ -188,6 +188,7 @@ fn alert(note: &AlertNote) -> Value {
         "fingerprint": format!("{:016x}", fingerprint(&note.labels)),
         "severity": note.severity.name(),
         "value": note.value,
+        "shown": note.shown,
     })
 }
 

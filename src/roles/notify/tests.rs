@@ -131,6 +131,7 @@ fn note(name: &str, firing: bool) -> AlertNote {
         starts: Wall(1_795_230_767_123_456_789),
         ends: (!firing).then_some(Wall(1_795_230_800_000_000_000)),
         value: 0.97,
+        shown: "97 %".into(),
     }
 }
 
