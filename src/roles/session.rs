@@ -96,6 +96,8 @@ pub struct Started {
     pub terminal: Terminal,
     /// Who tells the webhook; `None` when the profile has none.
     pub notifier: Option<Notifier>,
+    /// A new critical alert rings the bell.
+    pub rings: bool,
 }
 
 /// What works in the background for as long as the session lasts.
@@ -120,7 +122,7 @@ pub fn start(options: &Options, bell: &Arc<Bell>) -> Result<Started, Fault> {
         look.model.session.say(text.into(), Level::Note, RealClock.now());
     }
     let notifier = notifier(&mut look, bell);
-    Ok(Started { look, caps, terminal, notifier })
+    Ok(Started { look, caps, terminal, notifier, rings: !options.no_bell })
 }
 
 /// One look never tells anybody; a session does, read-only or not.

@@ -4,7 +4,7 @@
 
 use crate::app::AlertNote;
 use crate::base::body::nearest;
-use crate::base::{Clean, Fault, Severity};
+use crate::base::{Clean, Fault, Severity, Wall};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -183,7 +183,7 @@ fn alert(note: &AlertNote) -> Value {
         "labels": table(&note.labels),
         "annotations": table(&note.annotations),
         "startsAt": note.starts.rfc3339(),
-        "endsAt": note.ends.map_or_else(|| NEVER.to_owned(), |ends| ends.rfc3339()),
+        "endsAt": note.ends.map_or_else(|| NEVER.to_owned(), Wall::rfc3339),
         "generatorURL": "",
         "fingerprint": format!("{:016x}", fingerprint(&note.labels)),
         "severity": note.severity.name(),

@@ -1,10 +1,4 @@
 //! `[notify]`: where to POST, with which headers, how long to try. Secrets come from the environment or a file.
-//! ```toml
-//! [notify]
-//! url     = { env = "HOOK_URL" }                        # or a text, or { file = "/run/secrets/hook" }
-//! headers = { Authorization = { file = "/etc/watchkeeper/hook.token" } }
-//! body    = '{ "text": "{{title}} on {{host}}", "urgent": "{{alerts.0.severity}}" }'
-//! ```
 
 use super::body::Template;
 use crate::base::{Body, Clean, Fault};
