@@ -1,6 +1,7 @@
 //! Everything the screen can show, and nothing else.
 
 use super::board::Board;
+use super::changes::Changes;
 use super::log_view::LogView;
 use super::notify::{NotifierStatus, Told};
 use super::pane::Pane;
@@ -8,10 +9,10 @@ use super::prompt::Prompt;
 use super::run::Run;
 use crate::action::mode::Mode;
 use crate::action::plan::Support;
-use crate::base::{Clean, Fault, Level, Mono, Now, SeriesKey};
+use crate::base::{Clean, Fault, Level, Mono, Now};
 use crate::command::Context;
 use crate::input::Keymap;
-use crate::rules::{Book, Finding, FindingState};
+use crate::rules::{AlertId, Book, Finding};
 use crate::store::{LogStore, Store};
 use core::time::Duration;
 use std::sync::Arc;
@@ -146,6 +147,8 @@ pub struct Model {
     pub book: Book,
     /// Panes.
     pub board: Board,
+    /// What changed before each alert.
+    pub changes: Changes,
     /// One view a log source.
     pub log_views: Vec<LogView>,
     /// What lies over the panes.
@@ -158,20 +161,15 @@ pub struct Model {
     pub keymap: Keymap,
     /// How the webhook does.
     pub notifier: NotifierStatus,
-    /// Which alert the strip shows: its watch and series. The list is sorted anew all the time.
-    pub alert: Option<(usize, SeriesKey)>,
+    /// Which alert the strip shows. The list is sorted anew all the time.
+    pub alert: Option<AlertId>,
 }
 
 impl Model {
-    /// Alerts that the strip shows: firing or clearing, worst first.
+    /// Alerts that the strip shows: those that are up and that no other explains, worst first.
     pub fn alerts(&self) -> Vec<&Finding> {
-        self.book
-            .findings()
-            .iter()
-            .filter(|finding| {
-                matches!(finding.state, FindingState::Firing | FindingState::Clearing | FindingState::NoData)
-            })
-            .collect()
+        let shown = |finding: &&Finding| finding.state.is_up() && finding.cause.is_none();
+        self.book.findings().iter().filter(shown).collect()
     }
 
     /// The alert that the strip shows now.
@@ -181,9 +179,7 @@ impl Model {
 
     /// Where the shown alert stands among all: the chosen one, else the worst.
     pub fn alert_position(&self) -> usize {
-        let chosen = |(watch, key): &(usize, SeriesKey)| {
-            self.alerts().iter().position(|finding| finding.watch == *watch && finding.key == *key)
-        };
+        let chosen = |id: &AlertId| self.alerts().iter().position(|finding| finding.id == *id);
         self.alert.as_ref().and_then(chosen).unwrap_or(0)
     }
 
@@ -196,7 +192,7 @@ impl Model {
     /// Whether what this watch looks at is made up by a stand-in.
     pub fn is_simulated(&self, watch: usize) -> bool {
         let mut metrics = self.board.panes.iter().flat_map(Pane::metrics);
-        metrics.any(|metric| metric.watch == Some(watch) && metric.shown.simulated)
+        metrics.any(|metric| metric.rule == Some(watch) && metric.shown.simulated)
     }
 
     /// The moment that panes show: while paused, that of the held picture.

@@ -13,6 +13,7 @@ use crate::clean;
 use crate::command::{Command, Context};
 use crate::input::{Key, Lookup};
 use crate::logs::LogBatch;
+use crate::rules::Rule;
 use crate::term::Input;
 
 /// Applies one event. The screen needs drawing after every call.
@@ -59,11 +60,11 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
 
 fn judge(model: &mut Model, now: Now) -> Vec<Effect> {
     let mut told = Vec::new();
-    for transition in model.book.judge(&model.store, now) {
-        let Some(watch) = model.book.watch(transition.watch) else { continue };
+    for transition in model.book.judge(&mut model.store, now) {
+        let Some(rule) = model.book.rule(transition.id.rule) else { continue };
         let (state, level) = (transition.to.0.word(), transition.to.1.word());
-        let value = watch.unit.show(transition.value);
-        told.push(Effect::Log(clean!("{} {value} is {state} at {level}", watch.title)));
+        let value = rule.unit().show(transition.value);
+        told.push(Effect::Log(clean!("{} {value} is {state} at {level}", rule.name)));
     }
     model.board.refresh(&model.store, &model.book, now);
     told
@@ -214,7 +215,7 @@ fn pause(model: &mut Model) {
 fn turn_alert(model: &mut Model, by: isize) {
     let (position, alerts) = (model.alert_position(), model.alerts());
     let next = (position + alerts.len()).saturating_add_signed(by).checked_rem(alerts.len());
-    let chosen = next.and_then(|next| alerts.get(next)).map(|finding| (finding.watch, finding.key.clone()));
+    let chosen = next.and_then(|next| alerts.get(next)).map(|finding| finding.id.clone());
     model.alert = chosen;
 }
 
@@ -252,7 +253,7 @@ fn open(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     }
     let remedy =
-        model.current_alert().map(|alert| model.book.watch(alert.watch).and_then(|watch| watch.remedy.clone()));
+        model.current_alert().map(|alert| model.book.rule(alert.id.rule).and_then(Rule::remedy).cloned());
     match remedy {
         Some(Some(action)) => return prompt::plan(model, action),
         None if model.run.is_some() => model.overlay = Overlay::Run,

@@ -189,14 +189,14 @@ fn hints(model: &Model) -> &'static [Command] {
 
 fn too_small(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     let mut lines = Vec::new();
-    if let Some((alert, watch)) = model.current_alert().and_then(|alert| Some((alert, model.book.watch(alert.watch)?)))
+    if let Some((alert, rule)) = model.current_alert().and_then(|alert| Some((alert, model.book.rule(alert.id.rule)?)))
     {
         lines.push(clean!("{} {}", alert.level.word(), strip::place(model)));
         lines.push(match alert.no_data_for {
-            Some(gone) => clean!("{} no data for {}", watch.title, Age(gone)),
-            None => clean!("{} {}", watch.title, watch.unit.show(alert.value)),
+            Some(gone) => clean!("{} no data for {}", rule.name, Age(gone)),
+            None => clean!("{} {}", rule.name, rule.unit().show(alert.value)),
         });
-        if model.is_simulated(alert.watch) {
+        if model.is_simulated(alert.id.rule) {
             lines.push(Clean::text("SIMULATED"));
         }
     }

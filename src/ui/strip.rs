@@ -3,14 +3,14 @@
 use super::paint::{Painter, Piece};
 use super::screen::key;
 use super::value;
-use crate::app::pane::telling_labels;
+use crate::app::metric::telling_labels;
 use crate::app::{Metric, Model, Pane};
 use crate::base::time::Age;
 use crate::base::{Clean, Level, Reading};
 use crate::clean;
 use crate::command::{Command, Context};
 use crate::config::Intent;
-use crate::rules::{Finding, Watch};
+use crate::rules::{Finding, Rule};
 use ratatui::layout::Rect;
 
 /// Draws the strip.
@@ -19,9 +19,9 @@ pub fn draw(paint: &mut Painter<'_>, area: Rect, model: &Model) {
         calm(paint, area, model);
         return;
     };
-    let Some(watch) = model.book.watch(alert.watch) else { return };
+    let Some(rule) = model.book.rule(alert.id.rule) else { return };
     let mut right = Vec::new();
-    if let Some(action) = model.action_title(watch.remedy.as_deref()) {
+    if let Some(action) = model.action_title(rule.remedy().map(|name| &**name)) {
         let key = key(model, Context::Triage, Command::Open);
         let offer = if area.width < 100 { Clean::text("plan") } else { value::shorten(action, 30) };
         right.push(paint.piece(clean!("{key} {offer}  "), Intent::Accent));
@@ -30,9 +30,9 @@ pub fn draw(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     let room = area.width.saturating_sub(paint.width(&right) + 2);
     let head =
         [paint.piece(clean!(" {} ", alert.level.word()), alert_intent(alert.level)), paint.piece(" ", Intent::Text)];
-    let (needed, more) = said(paint, model, alert, watch);
+    let (needed, more) = said(paint, model, alert, rule);
     let title_room = room.saturating_sub(paint.width(&head) + paint.width(&needed));
-    let title = paint.piece(value::shorten(&watch.title, title_room.max(5)), Intent::Title);
+    let title = paint.piece(value::shorten(&rule.name, title_room.max(5)), Intent::Title);
     let mut left: Vec<Piece<'_>> = head.into_iter().chain([title]).chain(needed).collect();
     for piece in more {
         if paint.width(&left) + paint.width(core::slice::from_ref(&piece)) <= room {
@@ -44,24 +44,25 @@ pub fn draw(paint: &mut Painter<'_>, area: Rect, model: &Model) {
 }
 
 /// What is said after the title: what must stay, and what is left out where it does not fit.
-fn said<'a>(paint: &Painter<'_>, model: &Model, alert: &Finding, watch: &Watch) -> (Vec<Piece<'a>>, Vec<Piece<'a>>) {
+fn said<'a>(paint: &Painter<'_>, model: &Model, alert: &Finding, rule: &Rule) -> (Vec<Piece<'a>>, Vec<Piece<'a>>) {
     let mut needed = Vec::new();
-    if let Some(which) = telling_labels(&model.store, &model.store.select(&watch.selector), &alert.key) {
+    let selector = rule.expr.plain_selector();
+    let which = selector.and_then(|plain| telling_labels(&model.store, &model.store.select(plain), &alert.id.key));
+    if let Some(which) = which {
         needed.push(paint.piece(clean!("  {}", value::shorten(&which, 20)), Intent::Text));
     }
-    if model.is_simulated(alert.watch) {
+    if model.is_simulated(alert.id.rule) {
         needed.push(paint.piece(" SIMULATED", Intent::Simulated));
     }
     // An old value has no colour of health or alarm; that it is old comes before what it is judged by.
     let fresh = if alert.no_data_for.is_some() { Intent::Stale } else { Intent::of(alert.level) };
-    needed.push(paint.piece(clean!(" {}", watch.unit.show(alert.value)), fresh));
+    needed.push(paint.piece(clean!(" {}", rule.unit().show(alert.value)), fresh));
     if let Some(gone) = alert.no_data_for {
         needed.push(paint.piece(clean!("  no data for {}", Age(gone)), Intent::Stale));
     }
     let mut more = Vec::new();
-    if let Some(limit) = watch.bands.limit(alert.level) {
-        let sign = if watch.bands.inverted() { "<" } else { ">" };
-        more.push(paint.piece(clean!(" {sign} {}", watch.unit.show(limit)), Intent::Muted));
+    if let Some((sign, limit)) = rule.bands().and_then(|bands| bands.reached(alert.value, alert.level)) {
+        more.push(paint.piece(clean!(" {sign} {}", rule.unit().show(limit)), Intent::Muted));
     }
     let since = value::since(model.now, alert.since);
     more.push(paint.piece(clean!("  {} {since}", alert.state.word().to_lowercase()), Intent::Text));
