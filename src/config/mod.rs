@@ -24,5 +24,5 @@ pub use intent::{INTENTS, Intent};
 pub use judging::{InhibitSpec, Judging, RuleFileSpec};
 pub use load::{ProfileRef, SearchPath, load_or_host, load_profile};
 pub use people::People;
-pub use profile::{ActionSpec, KnownKinds, LogSpec, PaneSpec, Profile, SamplerSpec, Source, Trust};
+pub use profile::{ActionSpec, KnownKinds, LogSpec, Marker, PaneSpec, Profile, SamplerSpec, Source, Trust};
 pub use theme::{Depth, Theme};

@@ -41,6 +41,7 @@ pub const TOP: Table = Table {
         key("rules", "rule files of Prometheus; `rules.yaml` beside this file when absent", "[\"rules.yaml\"]"),
         key("interval", "how often groups of rules are judged that do not say their own", "\"15s\""),
         key("inhibit", "which alerts explain which", "[]"),
+        key("markers", "what tells of a deploy: files, or lines of a log", "[]"),
         key("severities", "what words of the label `severity` mean to people", "{ page = \"critical\" }"),
         key("escalation", "by when somebody must answer, and be told further up", "{}"),
         key("contacts", "who can be called", "[]"),
@@ -142,8 +143,20 @@ pub const NOTIFY: Table = Table {
     ],
 };
 
+/// `[[markers]]`.
+pub const MARKER: Table = Table {
+    header: "[[markers]]",
+    about: "what tells of a deploy, for the list of what changed before an alert: a file, or a line of a log",
+    keys: &[
+        key("path", "a file that each deploy writes", "\"/srv/app/RELEASE\""),
+        key("log", "a source of `[logs]`", "\"app\""),
+        key("contains", "what a line of that log holds", "\"deployed version\""),
+    ],
+};
+
 /// Every table, in the order of the reference.
-pub const TABLES: &[Table] = &[TOP, SAMPLER, LOG, PANE, ACTION, INHIBIT, SEVERITIES, ESCALATION, CONTACT, NOTIFY];
+pub const TABLES: &[Table] =
+    &[TOP, SAMPLER, LOG, PANE, ACTION, INHIBIT, MARKER, SEVERITIES, ESCALATION, CONTACT, NOTIFY];
 
 impl Table {
     /// The names of its keys.
