@@ -3,7 +3,7 @@
 
 use super::expr::source::{Ends, Handle, Millis, Source};
 use crate::base::{Clean, Mono, Now, SeriesKey, Wall, backoff};
-use crate::store::{Edges, Feeder, Selector, SeriesId, Store};
+use crate::store::{Edges, SamplerHealth, Selector, SeriesId, Store};
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -66,6 +66,10 @@ pub struct Feeding {
     pub late: bool,
     /// When it last gave something.
     pub good: Option<Mono>,
+    /// How often it means to speak.
+    pub every: Duration,
+    /// Nothing but its `up` is asked for.
+    pub only_up: bool,
 }
 
 /// The store at one moment.
@@ -109,7 +113,7 @@ impl<'a> Live<'a> {
     pub fn finished(&self, selectors: &[Selector]) -> Now {
         let feeders = self.store.feeders(selectors);
         let until = feeders.iter().map(|feeder| match feeder.health.next_attempt {
-            Some(next) if next <= self.now.mono && !self.overdue(feeder) => next,
+            Some(next) if next <= self.now.mono && !self.overdue(feeder.health) => next,
             _ => self.now.mono,
         });
         self.moment(until.min().unwrap_or(self.now.mono))
@@ -117,13 +121,24 @@ impl<'a> Live<'a> {
 
     /// Who feeds these selectors: whoever gives a series of theirs, or is known to be able to.
     pub fn feeding(&self, selectors: &[Selector]) -> Vec<Feeding> {
-        let of = |feeder: Feeder<'_>| Feeding {
-            name: Arc::clone(feeder.name),
-            failing: feeder.health.failure.as_ref().filter(|_| !feeder.only_up).map(|failure| failure.what.clone()),
-            late: self.overdue(&feeder) || feeder.health.last_attempt.is_none(),
-            good: feeder.health.last_good.map(|good| good.mono),
-        };
-        self.store.feeders(selectors).into_iter().map(of).collect()
+        let feeders = self.store.feeders(selectors);
+        feeders.iter().map(|feeder| self.as_it_is(feeder.name, feeder.health, feeder.only_up)).collect()
+    }
+
+    /// How a feeder is doing now that was asked for before.
+    pub fn again(&self, known: &Feeding) -> Option<Feeding> {
+        self.store.sampler(&known.name).map(|health| self.as_it_is(&known.name, health, known.only_up))
+    }
+
+    fn as_it_is(&self, name: &Arc<str>, health: &SamplerHealth, only_up: bool) -> Feeding {
+        Feeding {
+            name: Arc::clone(name),
+            failing: health.failure.as_ref().filter(|_| !only_up).map(|failure| failure.what.clone()),
+            late: self.overdue(health) || health.last_attempt.is_none(),
+            good: health.last_good.map(|good| good.mono),
+            every: health.interval,
+            only_up,
+        }
     }
 
     /// Whether what these selectors and a window so long need is recorded. It does not know what the query does with
@@ -159,9 +174,9 @@ impl<'a> Live<'a> {
     }
 
     /// It should have spoken by now: an attempt is cut off after an interval at the latest.
-    fn overdue(&self, feeder: &Feeder<'_>) -> bool {
-        let grace = feeder.health.interval + Duration::from_secs(1);
-        feeder.health.next_attempt.is_some_and(|next| self.now.mono.since(next) > grace)
+    fn overdue(&self, health: &SamplerHealth) -> bool {
+        let grace = health.interval + Duration::from_secs(1);
+        health.next_attempt.is_some_and(|next| self.now.mono.since(next) > grace)
     }
 
     fn ends_of(&self, edges: Edges, dropped: f64) -> Ends {
