@@ -6,7 +6,7 @@ use super::metric::{Metric, Shown, telling};
 use crate::base::{Clean, Failure, Freshness, Level, Mono, Now, Reading, SeriesKey, Unknown};
 use crate::rules::expr::{Answer, Evaluator, Expr, Millis, Row, Track, Value};
 use crate::rules::{Book, Live};
-use crate::store::{Selector, Store};
+use crate::store::{History, Selector, Store};
 use core::time::Duration;
 
 /// An expression is asked again when new data has come, but not sooner than this.
@@ -21,6 +21,7 @@ const SEEDING: Duration = Duration::from_secs(10);
 /// What panes are read from.
 pub(super) struct Sight<'a> {
     pub(super) store: &'a Store,
+    pub(super) history: &'a History,
     pub(super) book: &'a Book,
     pub(super) live: Live<'a>,
     pub(super) now: Now,

@@ -13,7 +13,7 @@ use crate::base::{Clean, Fault, Level, Mono, Now};
 use crate::command::Context;
 use crate::input::Keymap;
 use crate::rules::{AlertId, Book, Finding};
-use crate::store::{LogStore, Store};
+use crate::store::{History, LogStore, Store};
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -141,6 +141,8 @@ pub struct Model {
     pub identity: Identity,
     /// All series.
     pub store: Store,
+    /// The last two days of the panes' values, by the minute.
+    pub history: History,
     /// All log lines.
     pub logs: LogStore,
     /// Alerts.

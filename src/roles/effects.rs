@@ -1,5 +1,6 @@
 //! Carries out what the pure core asks for, off the loop; the answers come back through a bounded queue.
 
+use super::history::{Keeper, Loaded};
 use super::notify::Notifier;
 use super::readings::Snapshot;
 use super::records::record;
@@ -45,6 +46,7 @@ pub struct Effects {
     /// Dropping it ends the thread that reads a runner's word.
     watching: Option<SyncSender<()>>,
     notifier: Option<Notifier>,
+    keeper: Option<Keeper>,
 }
 
 /// The one plan that is being made.
@@ -78,7 +80,7 @@ impl Effects {
     pub fn new(bell: Arc<Bell>, notifier: Option<Notifier>) -> Self {
         let (queue, answers) = sync_channel(ANSWERS);
         let answer = Answer { queue, bell };
-        Self { own: VecDeque::new(), answers, answer, planning: None, watching: None, notifier }
+        Self { own: VecDeque::new(), answers, answer, planning: None, watching: None, notifier, keeper: None }
     }
 
     /// The next answer, if one waits.
@@ -123,6 +125,11 @@ impl Effects {
             Effect::Notify(notes) => {
                 if let Some(notifier) = &self.notifier {
                     notifier.send(notes);
+                }
+            }
+            Effect::KeepMinutes(rows) => {
+                if self.keeper.as_ref().is_some_and(|keeper| !keeper.keep(rows)) {
+                    tracing::warn!(target: "console", "a minute of history is lost: its disk does not keep up");
                 }
             }
             Effect::Log(text) => tracing::info!(target: "console", "{text}"),
@@ -243,6 +250,19 @@ impl Effects {
         });
         if let Err(fault) = started {
             self.say(Msg::Recovered(Vec::new(), vec![fault]));
+        }
+    }
+
+    /// Reads the history that earlier consoles kept, and keeps it from now on.
+    pub fn keep_history(&mut self, shared: &Shared) {
+        let Some(state) = &shared.state_dir else { return };
+        let answer = self.answer.clone();
+        let loaded = move |loaded: Loaded| {
+            answer.send(Msg::History(loaded.rows, loaded.told));
+        };
+        match Keeper::start(state, &shared.profile_name, loaded) {
+            Ok(keeper) => self.keeper = Some(keeper),
+            Err(fault) => self.say(Msg::History(Vec::new(), vec![Clean::text(fault.to_string())])),
         }
     }
 

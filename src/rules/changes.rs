@@ -165,9 +165,8 @@ fn written(store: &Store, fired: Now) -> Vec<Mark> {
 /// Gives each deviation its weight; returns when the story began: with the first value that grew worse, else the
 /// first on the screen, else the first.
 fn weigh(found: &mut [Found], case: &Case<'_>) -> Option<Mono> {
-    let onset = |least: f64| {
-        found.iter().filter(|found| shown(found) >= least).map(|found| found.deviation.onset).min()
-    };
+    let onset =
+        |least: f64| found.iter().filter(|found| shown(found) >= least).map(|found| found.deviation.onset).min();
     let first = onset(1.0).or_else(|| onset(0.5)).or_else(|| onset(0.0));
     let begin = first.unwrap_or(case.begun.mono);
     let fading = (case.fired.mono.since(begin).as_secs_f64() / 3.0).max(FOLLOWING);
