@@ -157,7 +157,7 @@ impl Effects {
         let (Some(spec), Some(state)) = (found, shared.state_dir.clone()) else {
             return Err(Fault::new("there is no such action, or no folder for its run."));
         };
-        let readings = Snapshot::take(&model.store, &action::queries::queries(&spec.body), model.now.mono);
+        let readings = Snapshot::take(&model.store, &action::queries::queries(&spec.body), model.now);
         let (place, login) = (place(shared), shared.login.clone());
         let (profile, title) = (shared.profile_name.clone(), spec.title.clone());
         let (reply, answer) = sync_channel(1);

@@ -1,10 +1,10 @@
 //! Matchers of alerts as Alertmanager writes them: `severity="warning"`, `alertname=~"Gpu.*"`. All of them must hold;
 //! the label `alertname` is the rule's name, and an absent label counts as the empty text.
 
-use super::selector::parse_selector;
+use super::expr::Expr;
 use crate::base::{Clean, Fault, SeriesKey};
 use crate::clean;
-use crate::store::Selector;
+use crate::store::{MatchOp, Matcher, Selector};
 
 /// The label that holds the name of an alert.
 pub const ALERTNAME: &str = "alertname";
@@ -30,8 +30,15 @@ impl Matchers {
         }
         let written: Vec<String> = split(inner).iter().map(|one| quoted(one)).collect();
         let written = written.join(", ");
-        let selector = parse_selector(&format!("{{{written}}}"))
-            .map_err(|fault| Fault::new(format!("`{inner}` is no list of matchers: {}", fault.what)).hint(hint))?;
+        let wrong = |why: &str| Fault::new(format!("`{inner}` is no list of matchers: {why}")).hint(hint);
+        // With a name, since a selector without one may not fit everything: matchers of alerts may (`team!~"web.*"`).
+        let parsed = Expr::parse(&format!("alert{{{written}}}")).map_err(|fault| wrong(fault.what.as_str()))?;
+        let selector = parsed.plain_selector().ok_or_else(|| wrong("it says more than that."))?;
+        let selector = Selector { name: None, matchers: selector.matchers.clone() };
+        let absent = |matcher: &Matcher| matches!(matcher.op, MatchOp::Equal) && matcher.value.as_str().is_empty();
+        if selector.matchers.iter().all(absent) {
+            return Err(wrong("one of them has to say what is there."));
+        }
         Ok(Self { text: Clean::text(written), selector })
     }
 
