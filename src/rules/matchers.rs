@@ -4,7 +4,7 @@
 use super::expr::Expr;
 use crate::base::{Clean, Fault, SeriesKey};
 use crate::clean;
-use crate::store::{MatchOp, Matcher, Selector};
+use crate::store::Selector;
 
 /// The label that holds the name of an alert.
 pub const ALERTNAME: &str = "alertname";
@@ -20,7 +20,7 @@ impl Matchers {
     /// Reads matchers, separated by commas, in braces or without.
     ///
     /// # Errors
-    /// What is wrong with them. Matchers that every alert fulfils are refused.
+    /// What is wrong with them.
     pub fn parse(text: &str) -> Result<Self, Fault> {
         let inner = text.trim();
         let inner = inner.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')).unwrap_or(inner);
@@ -35,10 +35,6 @@ impl Matchers {
         let parsed = Expr::parse(&format!("alert{{{written}}}")).map_err(|fault| wrong(fault.what.as_str()))?;
         let selector = parsed.plain_selector().ok_or_else(|| wrong("it says more than that."))?;
         let selector = Selector { name: None, matchers: selector.matchers.clone() };
-        let absent = |matcher: &Matcher| matches!(matcher.op, MatchOp::Equal) && matcher.value.as_str().is_empty();
-        if selector.matchers.iter().all(absent) {
-            return Err(wrong("one of them has to say what is there."));
-        }
         Ok(Self { text: Clean::text(written), selector })
     }
 
@@ -146,7 +142,7 @@ mod tests {
             let matchers = Matchers::parse(text).unwrap_or_else(|fault| panic!("{text}: {fault}"));
             assert_eq!(matchers.matches(&alert(&[("instance", "db2")])), meant, "{text}");
         }
-        for text in ["", "{}", "alertname", "=x", "instance=~\"(\"", "alertname=\"\""] {
+        for text in ["", "{}", "alertname", "=x", "instance=~\"(\""] {
             assert!(Matchers::parse(text).is_err(), "{text}");
         }
     }

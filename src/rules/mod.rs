@@ -25,6 +25,9 @@ pub mod severity;
 pub mod silence;
 pub mod template;
 
+#[cfg(test)]
+mod tests;
+
 pub use bands::Bands;
 pub use book::{Book, BookOptions, GroupInfo};
 pub use escalation::{Clock, Due, Escalated, Policy};
