@@ -3,6 +3,7 @@
 
 pub mod board;
 pub mod effect;
+pub mod form;
 pub mod log_view;
 pub mod model;
 pub mod msg;
@@ -14,7 +15,7 @@ pub mod update;
 pub use board::Board;
 pub use effect::Effect;
 pub use log_view::LogView;
-pub use model::{Identity, Model, Notice, Overlay, Session};
+pub use model::{Identity, Model, Notice, Overlay, Scroll, Session};
 pub use msg::Msg;
 pub use pane::{Metric, Pane, Shown};
 pub use run::Run;

@@ -12,6 +12,8 @@ use crate::command::Context;
 use crate::input::Keymap;
 use crate::rules::{Book, Finding, FindingState};
 use crate::store::{LogStore, Store};
+use core::cell::Cell;
+use core::mem::{discriminant, take};
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -103,14 +105,47 @@ pub enum Wanted {
     Arming,
 }
 
+/// Where a reader stands in a text that only drawing can measure.
+#[derive(Debug)]
+pub struct Scroll {
+    /// The first line shown.
+    pub first: usize,
+    /// The last line that may be the first one shown, as of the last drawing.
+    end: Cell<usize>,
+}
+
+impl Default for Scroll {
+    fn default() -> Self {
+        Self { first: 0, end: Cell::new(OVERLAY_LINES) }
+    }
+}
+
+impl Scroll {
+    /// Of `lines`, `rows` fit: the first one to draw. Tells the reader where the end is.
+    pub fn clamp(&self, lines: usize, rows: u16) -> usize {
+        self.end.set(lines.saturating_sub(usize::from(rows)));
+        self.first.min(self.end.get())
+    }
+
+    /// Moves by so many lines; the extremes mean its ends.
+    pub fn by(&mut self, lines: isize) {
+        let end = self.end.get();
+        self.first = match lines {
+            isize::MIN => 0,
+            isize::MAX => end,
+            _ => self.first.min(end).saturating_add_signed(lines).min(end),
+        };
+    }
+}
+
 /// What lies over the panes.
 #[derive(Debug, Default)]
 pub enum Overlay {
     /// Nothing.
     #[default]
     None,
-    /// The keys of here and now; the number is the first line shown.
-    Help(usize),
+    /// The keys of here and now.
+    Help(Scroll),
     /// The profile's actions; the number is the selected one.
     Actions(usize),
     /// A plan is being made; its title.
@@ -121,8 +156,8 @@ pub enum Overlay {
     Run,
     /// Our own log.
     OwnLog,
-    /// What is wrong with the files we read; the number is the first line shown.
-    Faults(usize),
+    /// What is wrong with the files we read.
+    Faults(Scroll),
 }
 
 /// The whole state.
@@ -146,6 +181,8 @@ pub struct Model {
     pub log_views: Vec<LogView>,
     /// What lies over the panes.
     pub overlay: Overlay,
+    /// What it was opened from, the lowest first: Esc goes back there.
+    pub beneath: Vec<Overlay>,
     /// Mode and notices.
     pub session: Session,
     /// The last action.
@@ -206,6 +243,23 @@ impl Model {
             Overlay::Prompt(prompt) if prompt.preview.is_none() => Context::Prompt,
             _ => Context::Overlay,
         }
+    }
+
+    /// Opens an overlay over the one there is. One that is on the way there already is never opened twice.
+    pub fn open(&mut self, overlay: Overlay) {
+        let below = take(&mut self.overlay);
+        let kept = matches!(below, Overlay::Help(_) | Overlay::OwnLog | Overlay::Faults(_));
+        if kept {
+            self.beneath.push(below);
+        }
+        let known = self.beneath.iter().position(|below| discriminant(below) == discriminant(&overlay));
+        self.beneath.truncate(known.unwrap_or(usize::MAX));
+        self.overlay = overlay;
+    }
+
+    /// Esc: back to what the overlay was opened from.
+    pub fn back(&mut self) {
+        self.overlay = self.beneath.pop().unwrap_or_default();
     }
 
     /// The view of the focused log pane.

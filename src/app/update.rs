@@ -2,7 +2,7 @@
 
 use super::effect::Effect;
 use super::log_view::LogView;
-use super::model::{Model, NOTICE, OVERLAY_LINES, Overlay};
+use super::model::{Model, NOTICE, Overlay, Scroll};
 use super::msg::Msg;
 use super::prompt;
 use super::run::Run;
@@ -38,7 +38,7 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         Msg::Launched(Ok(())) => Vec::new(),
         Msg::Launched(Err(fault)) => {
             model.run = None;
-            model.overlay = Overlay::None;
+            model.back();
             model.session.say(clean!("The runner did not start: {fault}"), Level::Critical, now);
             Vec::new()
         }
@@ -146,7 +146,7 @@ fn on_input(model: &mut Model, at: Now, input: &Input) -> Vec<Effect> {
             let text = "A profile is read once, at the start: leave and start again to read it anew.";
             model.session.say(text.into(), Level::Note, model.now);
         }
-        Input::Key(_) | Input::Paste(_) | Input::Focus(_) | Input::Fence(_) => {}
+        Input::Key(_) | Input::Paste { .. } | Input::Focus(_) | Input::Fence(_) => {}
     }
     effects
 }
@@ -168,8 +168,8 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
         Command::Suspend => return vec![Effect::Suspend],
         Command::Redraw => return vec![Effect::Redraw],
         Command::Back if matches!(model.overlay, Overlay::None) => model.board.zoomed = false,
-        Command::Back => model.overlay = Overlay::None,
-        Command::Help => toggle(model, Overlay::Help(0)),
+        Command::Back => model.back(),
+        Command::Help => toggle(model, Overlay::Help(Scroll::default())),
         Command::OwnLog => toggle(model, Overlay::OwnLog),
         Command::Actions => toggle(model, Overlay::Actions(0)),
         Command::Arm => return prompt::arm(model),
@@ -187,10 +187,13 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
     Vec::new()
 }
 
-/// Esc goes back one level and never leaves: overlay, then zoom.
+/// Opens what the key stands for, or closes it again.
 fn toggle(model: &mut Model, overlay: Overlay) {
-    let same = core::mem::discriminant(&model.overlay) == core::mem::discriminant(&overlay);
-    model.overlay = if same { Overlay::None } else { overlay };
+    if core::mem::discriminant(&model.overlay) == core::mem::discriminant(&overlay) {
+        model.back();
+    } else {
+        model.open(overlay);
+    }
 }
 
 fn pause(model: &mut Model) {
@@ -253,7 +256,7 @@ fn open(model: &mut Model) -> Vec<Effect> {
         Some(Some(action)) => return prompt::plan(model, action),
         None if model.run.is_some() => model.overlay = Overlay::Run,
         // An alert that nothing can be done about must not hide what is wrong with our files.
-        _ if !model.session.faults.is_empty() => model.overlay = Overlay::Faults(0),
+        _ if !model.session.faults.is_empty() => model.open(Overlay::Faults(Scroll::default())),
         Some(None) => model.session.say(clean!("No action is declared for this alert."), Level::Note, model.now),
         None => model.session.say(clean!("No alert is firing."), Level::Ok, model.now),
     }
@@ -262,19 +265,20 @@ fn open(model: &mut Model) -> Vec<Effect> {
 
 fn scroll_overlay(model: &mut Model, command: Command) {
     let last = model.identity.actions.len().saturating_sub(1);
-    let page = usize::from(model.size.1 / 2);
-    let (Overlay::Help(at) | Overlay::Faults(at) | Overlay::Actions(at)) = &mut model.overlay else { return };
-    *at = match command {
-        Command::Up => at.saturating_sub(1),
-        Command::Down => at.saturating_add(1),
-        Command::PageUp => at.saturating_sub(page),
-        Command::PageDown => at.saturating_add(page),
-        Command::Top => 0,
-        _ => *at,
+    let page = isize::try_from(model.size.1 / 2).unwrap_or(1);
+    let by = match command {
+        Command::Up => -1,
+        Command::Down => 1,
+        Command::PageUp => -page,
+        Command::PageDown => page,
+        Command::Top => isize::MIN,
+        Command::Bottom => isize::MAX,
+        _ => return,
     };
-    let limit = if matches!(model.overlay, Overlay::Actions(_)) { last } else { OVERLAY_LINES };
-    if let Overlay::Help(at) | Overlay::Faults(at) | Overlay::Actions(at) = &mut model.overlay {
-        *at = (*at).min(limit);
+    match &mut model.overlay {
+        Overlay::Help(scroll) | Overlay::Faults(scroll) => scroll.by(by),
+        Overlay::Actions(at) => *at = at.saturating_add_signed(by).min(last),
+        _ => {}
     }
 }
 

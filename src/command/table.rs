@@ -5,6 +5,7 @@ use super::{Command, Context, Spec};
 const TRIAGE: &[Context] = &[Context::Triage];
 const SCREEN: &[Context] = &[Context::Triage, Context::Log];
 const ROWS: &[Context] = &[Context::Log, Context::Overlay];
+const OVERLAY: &[Context] = &[Context::Overlay];
 const ALL: &[Context] = &[Context::Triage, Context::Log, Context::Overlay];
 
 const fn row(
@@ -29,6 +30,18 @@ pub static TABLE: &[Spec] = &[
     row(Command::FocusPrevious, "focus-previous", "focus back", "previous pane", SCREEN),
     row(Command::NextAlert, "next-alert", "next alert", "next alert", TRIAGE),
     row(Command::PreviousAlert, "previous-alert", "previous alert", "previous alert", TRIAGE),
+    row(Command::Alerts, "alerts", "alerts", "every alert and rule, in a list", ALL),
+    row(Command::Detail, "detail", "detail", "everything about this alert", ALL),
+    row(Command::Take, "take", "take", "take this alert: I have it", ALL),
+    row(Command::GiveBack, "give-back", "give back", "give a taken alert back", ALL),
+    row(Command::Silence, "silence", "silence", "mute alerts for a while, with a reason", ALL),
+    row(Command::EndSilence, "end-silence", "end silence", "end the silence on this alert", ALL),
+    row(Command::Escalate, "escalate", "escalate", "hand this alert to the next one, recorded", ALL),
+    row(Command::Contacts, "contacts", "contacts", "whom to call", ALL),
+    row(Command::WhatChanged, "what-changed", "what changed", "what changed when this alert began", ALL),
+    row(Command::Unfold, "unfold", "unfold", "show or fold consequences and instances", OVERLAY),
+    row(Command::Wider, "wider", "wider", "charts cover more time", SCREEN),
+    row(Command::Narrower, "narrower", "narrower", "charts cover less time", SCREEN),
     row(Command::Up, "up", "scroll", "one line up", ROWS),
     row(Command::Down, "down", "scroll", "one line down", ROWS),
     row(Command::PageUp, "page-up", "page", "one page up", ROWS),
@@ -63,7 +76,19 @@ mod tests {
             C::Actions => C::Arm,
             C::Arm => C::NextAlert,
             C::NextAlert => C::PreviousAlert,
-            C::PreviousAlert => C::Up,
+            C::PreviousAlert => C::Alerts,
+            C::Alerts => C::Detail,
+            C::Detail => C::Take,
+            C::Take => C::GiveBack,
+            C::GiveBack => C::Silence,
+            C::Silence => C::EndSilence,
+            C::EndSilence => C::Escalate,
+            C::Escalate => C::Contacts,
+            C::Contacts => C::WhatChanged,
+            C::WhatChanged => C::Unfold,
+            C::Unfold => C::Wider,
+            C::Wider => C::Narrower,
+            C::Narrower => C::Up,
             C::Up => C::Down,
             C::Down => C::PageUp,
             C::PageUp => C::PageDown,

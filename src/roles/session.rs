@@ -154,6 +154,7 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
         board: setup.board,
         log_views,
         overlay: Overlay::None,
+        beneath: Vec::new(),
         session,
         run: None,
         keymap,

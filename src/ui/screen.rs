@@ -29,7 +29,7 @@ pub fn draw(model: &Model, theme: &Theme, ascii: bool, buffer: &mut Buffer) -> b
     strip::draw(&mut paint, layout.alert, model);
     paint.rule(area, layout.rule.y);
     run::in_rule(&mut paint, layout.rule, model);
-    match model.board.focused().filter(|_| model.board.zoomed) {
+    match model.board.focused().filter(|pane| model.board.zoomed || !has_room(&layout, pane)) {
         Some(pane) => draw_pane(&mut paint, layout.body, pane, model, true),
         None => draw_board(&mut paint, &layout, model),
     }
@@ -41,7 +41,7 @@ pub fn draw(model: &Model, theme: &Theme, ascii: bool, buffer: &mut Buffer) -> b
 fn draw_overlay(paint: &mut Painter<'_>, body: Rect, model: &Model) -> bool {
     match &model.overlay {
         Overlay::None => {}
-        Overlay::Help(first) => help::draw(paint, body, model, *first),
+        Overlay::Help(scroll) => help::draw(paint, body, model, scroll),
         Overlay::Actions(selected) => actions::draw(paint, body, model, *selected),
         Overlay::Planning(_, title) => {
             let inner = sheet::sheet(paint, body, 5, &clean!(" PLAN "), &clean!(""));
@@ -50,7 +50,7 @@ fn draw_overlay(paint: &mut Painter<'_>, body: Rect, model: &Model) -> bool {
         Overlay::Prompt(open) => return prompt::draw(paint, body, open, model),
         Overlay::Run => run::draw(paint, body, model),
         Overlay::OwnLog => own_log::draw(paint, body, model),
-        Overlay::Faults(first) => faults::draw(paint, body, model, *first),
+        Overlay::Faults(scroll) => faults::draw(paint, body, model, scroll),
     }
     true
 }
@@ -64,6 +64,16 @@ fn place_of(pane: &Pane) -> Option<Place> {
     panes::kind(pane.kind).map(panes::Kind::place)
 }
 
+/// Whether panes of its kind have a place on this screen at all.
+fn has_room(layout: &Layout, pane: &Pane) -> bool {
+    !match place_of(pane) {
+        Some(Place::Grid) => layout.grid.is_empty(),
+        Some(Place::Strip) => layout.strips.is_empty(),
+        Some(Place::Log) => layout.logs.is_empty(),
+        None => false,
+    }
+}
+
 fn draw_pane(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, focused: bool) {
     if let Some(kind) = panes::kind(pane.kind) {
         kind.draw(paint, area, pane, model, focused);
@@ -71,16 +81,21 @@ fn draw_pane(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, fo
 }
 
 fn draw_board(paint: &mut Painter<'_>, layout: &Layout, model: &Model) {
-    let (mut grid, mut strips, mut logs) = (layout.grid.iter(), layout.strips.iter(), layout.logs.iter());
-    for (index, pane) in model.board.shown().iter().enumerate() {
-        let slot = match place_of(pane) {
-            Some(Place::Grid) => grid.next(),
-            Some(Place::Strip) => strips.next(),
-            Some(Place::Log) => logs.next(),
-            None => None,
-        };
-        if let Some(area) = slot {
-            draw_pane(paint, *area, pane, model, index == model.board.focus);
+    let panes = model.board.shown();
+    for (place, slots) in [(Place::Grid, &layout.grid), (Place::Strip, &layout.strips), (Place::Log, &layout.logs)] {
+        let mut here: Vec<usize> =
+            (0..panes.len()).filter(|at| panes.get(*at).and_then(place_of) == Some(place)).collect();
+        // Where there is no room for all, the pane that takes the keys takes the last place of its kind.
+        let focused = here.iter().position(|at| *at == model.board.focus);
+        if let (Some(focused), Some(last)) = (focused, slots.len().checked_sub(1)) {
+            if focused > last {
+                here.swap(focused, last);
+            }
+        }
+        for (index, area) in here.iter().zip(slots) {
+            if let Some(pane) = panes.get(*index) {
+                draw_pane(paint, *area, pane, model, *index == model.board.focus);
+            }
         }
     }
     for area in &layout.grid {

@@ -56,6 +56,7 @@ impl Desk {
             board: setup.board,
             log_views: setup.sources.iter().map(|source| LogView::follow(Arc::clone(&source.name))).collect(),
             overlay: Overlay::None,
+            beneath: Vec::new(),
             session: Session::new(Mode::Observe, Support::L1, Vec::new()),
             run: None,
             keymap,
