@@ -2,6 +2,7 @@
 
 use super::board::Board;
 use super::log_view::LogView;
+use super::notify::NotifierStatus;
 use super::pane::Pane;
 use super::prompt::Prompt;
 use super::run::Run;
@@ -189,6 +190,8 @@ pub struct Model {
     pub run: Option<Run>,
     /// Keys.
     pub keymap: Keymap,
+    /// How the webhook does.
+    pub notifier: NotifierStatus,
     /// Which alert the strip shows: its watch and series. The list is sorted anew all the time.
     pub alert: Option<(usize, SeriesKey)>,
 }

@@ -48,6 +48,10 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
             model.session.stalled = stalled;
             if stalled { prompt::stalled(model) } else { vec![Effect::Redraw] }
         }
+        Msg::Notified(status) => {
+            model.notifier = status;
+            Vec::new()
+        }
         Msg::Moment => prompt::tick(model),
         Msg::Tick => on_tick(model, now),
     }

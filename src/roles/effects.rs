@@ -1,6 +1,7 @@
 //! Carries out what the pure core asks for, off the loop; the answers come back through a bounded queue.
 
 use super::readings::Snapshot;
+use super::records::record;
 use super::session::Shared;
 use crate::action;
 use crate::action::follow::Follow;
@@ -10,10 +11,10 @@ use crate::action::plan::{Plan, Where};
 use crate::action::prepare::{AGAIN, Context, prepare};
 use crate::action::prompt::Acceptance;
 use crate::action::recover::{Standing, Unresolved, unresolved};
-use crate::app::effect::{Effect, Entry};
+use crate::app::effect::Effect;
 use crate::app::{Model, Msg};
 use crate::base::{Clean, Clock, Fault, Mono, Wall};
-use crate::journal::{Event, Journal, Record};
+use crate::journal::{Event, Journal};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::{paths, random};
@@ -114,11 +115,13 @@ impl Effects {
                     journal.append(record(entry));
                 }
             }
+            Effect::Notify(_) => {}
             Effect::Log(text) => tracing::info!(target: "console", "{text}"),
             // The console carries these out: they are the terminal's.
             Effect::DiscardInput
             | Effect::Fence(_)
             | Effect::Copy(_)
+            | Effect::Alarm(_)
             | Effect::Redraw
             | Effect::Suspend
             | Effect::Quit => {}
@@ -292,26 +295,6 @@ fn worker(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Fault>
 
 fn place(shared: &Shared) -> Where {
     Where { host: shared.host.clone(), environment: shared.profile.environment.clone() }
-}
-
-fn record(entry: Entry) -> Record {
-    match entry {
-        Entry::NoPlan { action, why } => {
-            Record { act: Some(action.to_string()), ..Record::new(Event::Refused) }.res(json!({ "why": why.as_str() }))
-        }
-        Entry::Previewed { plan, why } => {
-            Record { plan: Some(plan), ..Record::new(Event::Refused) }.res(json!({ "why": why.as_str() }))
-        }
-        Entry::Prompted { plan, digest } => {
-            Record { plan: Some(plan), plan_sha: Some(digest), ..Record::new(Event::Shown) }
-        }
-        Entry::Refused { plan, confirm, why } => {
-            Record { plan: Some(plan), confirm: json!(confirm), ..Record::new(Event::Refused) }
-                .res(json!({ "why": why.as_str() }))
-        }
-        Entry::Armed { confirm } => Record { confirm: json!(confirm), ..Record::new(Event::Arm) },
-        Entry::Disarmed { why } => Record::new(Event::Disarm).res(json!({ "why": why })),
-    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ pub mod journal_tool;
 pub mod own_log;
 pub mod probe;
 pub mod readings;
+pub mod records;
 pub mod runner;
 pub mod session;
 pub mod setup;

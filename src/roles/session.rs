@@ -5,7 +5,7 @@ use super::setup;
 use crate::action::launch::Launcher;
 use crate::action::mode::Mode;
 use crate::action::plan::Support;
-use crate::app::{LogView, Model, Overlay, Session};
+use crate::app::{LogView, Model, NotifierStatus, Overlay, Session};
 use crate::base::{Clock, Fault, Level};
 use crate::clean;
 use crate::config::{self, Profile, ProfileRef, SearchPath, Theme, Trust};
@@ -158,6 +158,7 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
         session,
         run: None,
         keymap,
+        notifier: NotifierStatus::default(),
         alert: None,
     };
     Ok(Look { model, theme, samples, lines, shared, engine })
