@@ -1,7 +1,7 @@
 //! What the pure core asks of the world. Each is carried out by `roles`, nowhere else.
 
-use crate::action::prompt::{Acceptance, Confirm};
 use super::notify::AlertNote;
+use crate::action::prompt::{Acceptance, Confirm};
 use crate::base::{Clean, Severity, Ulid, Wall};
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
 //! Everything the screen can show, and nothing else.
 
 use super::board::Board;
+use super::changes::Changes;
 use super::log_view::LogView;
 use super::notify::NotifierStatus;
 use super::pane::Pane;
@@ -62,6 +63,10 @@ pub struct Session {
     pub mode: Mode,
     /// What this login may do at most.
     pub support: Support,
+    /// Who sits here: the login that alerts are taken by.
+    pub login: Clean,
+    /// What the overlay was opened from, the lowest first: Esc goes back there.
+    pub beneath: Vec<Overlay>,
     /// What the last line says.
     pub notice: Option<Notice>,
     /// What was wrong with the profile, keymap or theme.
@@ -78,10 +83,12 @@ pub struct Session {
 
 impl Session {
     /// A session that begins with these faults to tell.
-    pub fn new(mode: Mode, support: Support, faults: Vec<Fault>) -> Self {
+    pub fn new(mode: Mode, support: Support, login: Clean, faults: Vec<Fault>) -> Self {
         Self {
             mode,
             support,
+            login,
+            beneath: Vec::new(),
             notice: None,
             faults,
             after_arming: None,
@@ -178,12 +185,12 @@ pub struct Model {
     pub book: Book,
     /// Panes.
     pub board: Board,
+    /// What changed before each alert.
+    pub changes: Changes,
     /// One view a log source.
     pub log_views: Vec<LogView>,
     /// What lies over the panes.
     pub overlay: Overlay,
-    /// What it was opened from, the lowest first: Esc goes back there.
-    pub beneath: Vec<Overlay>,
     /// Mode and notices.
     pub session: Session,
     /// The last action.
@@ -230,7 +237,7 @@ impl Model {
     /// Whether what this watch looks at is made up by a stand-in.
     pub fn is_simulated(&self, watch: usize) -> bool {
         let mut metrics = self.board.panes.iter().flat_map(Pane::metrics);
-        metrics.any(|metric| metric.watch == Some(watch) && metric.shown.simulated)
+        metrics.any(|metric| metric.rule == Some(watch) && metric.shown.simulated)
     }
 
     /// The moment that panes show: while paused, that of the held picture.
@@ -253,16 +260,16 @@ impl Model {
         let below = take(&mut self.overlay);
         let kept = matches!(below, Overlay::Help(_) | Overlay::OwnLog | Overlay::Faults(_));
         if kept {
-            self.beneath.push(below);
+            self.session.beneath.push(below);
         }
-        let known = self.beneath.iter().position(|below| discriminant(below) == discriminant(&overlay));
-        self.beneath.truncate(known.unwrap_or(usize::MAX));
+        let known = self.session.beneath.iter().position(|below| discriminant(below) == discriminant(&overlay));
+        self.session.beneath.truncate(known.unwrap_or(usize::MAX));
         self.overlay = overlay;
     }
 
     /// Esc: back to what the overlay was opened from.
     pub fn back(&mut self) {
-        self.overlay = self.beneath.pop().unwrap_or_default();
+        self.overlay = self.session.beneath.pop().unwrap_or_default();
     }
 
     /// The view of the focused log pane.

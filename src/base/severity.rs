@@ -4,9 +4,7 @@ use super::Level;
 use core::time::Duration;
 
 /// A row of the escalation matrix. Ordered by weight.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// For the record: nobody has to answer, nothing escalates.

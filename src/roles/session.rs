@@ -5,7 +5,7 @@ use super::setup;
 use crate::action::launch::Launcher;
 use crate::action::mode::Mode;
 use crate::action::plan::Support;
-use crate::app::{LogView, Model, NotifierStatus, Overlay, Session};
+use crate::app::{Changes, LogView, Model, NotifierStatus, Overlay, Session};
 use crate::base::{Clock, Fault, Level};
 use crate::clean;
 use crate::config::{self, Profile, ProfileRef, SearchPath, Theme, Trust};
@@ -142,7 +142,7 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
     let faults = setup.faults.into_iter().chain(theme_faults).chain(keymap_faults).chain(row_faults);
     let shared = Shared::open(options, profile, profile_name, host);
     let mode = if options.read_only || shared.no_acting().is_some() { Mode::ReadOnly } else { Mode::Observe };
-    let mut session = Session::new(mode, Support::L1, faults.collect());
+    let mut session = Session::new(mode, Support::L1, shared.login.login.clone(), faults.collect());
     shared.tell(&mut session);
     let model = Model {
         now: RealClock.now(),
@@ -152,9 +152,9 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
         logs,
         book: setup.book,
         board: setup.board,
+        changes: Changes::default(),
         log_views,
         overlay: Overlay::None,
-        beneath: Vec::new(),
         session,
         run: None,
         keymap,

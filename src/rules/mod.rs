@@ -4,6 +4,7 @@
 
 pub mod bands;
 pub mod book;
+pub mod changes;
 pub mod escalation;
 pub mod expr;
 pub mod finding;
@@ -17,6 +18,6 @@ pub mod template;
 mod tests;
 
 pub use bands::Bands;
-pub use escalation::{Clock, Due, Escalated, Policy};
 pub use book::{Book, Finding, FindingState, Transition, Watch};
+pub use escalation::{Clock, Due, Escalated, Policy};
 pub use selector::parse_selector;
