@@ -166,13 +166,18 @@ impl Body {
 /// "did you mean": the nearest of the known names, or all of them when none is near.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.collect();
+    match near(name, &known) {
+        Some(near) => format!("Did you mean `{near}`?"),
+        None => format!("Known here: {}.", known.join(", ")),
+    }
+}
+
+/// The known name that was probably meant.
+pub fn near<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     // One slip of the finger is near in a short word too, where Jaro-Winkler does not see it.
     let score = |k: &str| strsim::jaro_winkler(name, k).max(if strsim::osa_distance(name, k) == 1 { 0.9 } else { 0.0 });
     let best = known.iter().map(|k| (score(k), *k)).max_by(|a, b| a.0.total_cmp(&b.0));
-    match best {
-        Some((score, near)) if score > 0.75 => format!("Did you mean `{near}`?"),
-        _ => format!("Known here: {}.", known.join(", ")),
-    }
+    best.filter(|(score, _)| *score > 0.75).map(|(_, near)| near)
 }
 
 fn a(noun: &str) -> String {

@@ -59,12 +59,14 @@ pub enum Judge {
 }
 
 /// Rules that are evaluated together, in order, each seeing what its predecessors recorded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Group {
     /// Unique in its file.
     pub name: Clean,
     /// How often; the profile's interval when absent.
     pub interval: Option<Duration>,
+    /// `query_offset`: its rules see the world as it was so long ago.
+    pub offset: Duration,
     /// More rows of one rule than this are an error of the rule; 0 is no limit.
     pub limit: usize,
     /// In order.
@@ -80,4 +82,6 @@ pub struct RuleFile {
     pub groups: Vec<Group>,
     /// Rules that could not be read: name where known, and the fault with its place.
     pub broken: Vec<(Clean, Fault)>,
+    /// Keys that are not known and were passed over, each with its place: for the linter.
+    pub unknown: Vec<Fault>,
 }

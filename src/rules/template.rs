@@ -13,6 +13,8 @@ pub struct Template {
 pub struct Scope<'a> {
     /// `$labels`.
     pub labels: &'a [(Clean, Clean)],
+    /// `$externalLabels`.
+    pub external: &'a [(Clean, Clean)],
     /// `$value`.
     pub value: f64,
     /// When it is expanded: `now`, and of `query`.
@@ -39,7 +41,7 @@ impl Template {
 
     /// The text for one alert. What cannot be expanded shows raw; an alert is never dropped for it.
     pub fn expand(&self, scope: &mut Scope<'_>) -> Clean {
-        let _ = (scope.labels, scope.value, scope.at, &mut scope.query);
+        let _ = (scope.labels, scope.external, scope.value, scope.at, &mut scope.query);
         self.raw.clone()
     }
 }

@@ -1,0 +1,1 @@
+//! Rule files: places, error rows, bounds.
