@@ -1,6 +1,5 @@
 //! The list of alerts and rules: what stands in it, in which order, and where the reader is.
 
-use super::model::Model;
 use crate::rules::{AlertId, Book, Finding, FindingState, RuleHealth};
 use core::cell::Cell;
 use std::collections::BTreeSet;
@@ -47,8 +46,8 @@ pub enum Row {
     Instances(usize, Standing),
     /// Alerts with these labels are muted; the silence's number.
     Silence(u64),
-    /// A rule that could not be read: its file and its place among the broken ones.
-    Broken(usize, usize),
+    /// A rule that could not be read: its place among the broken ones.
+    Broken(usize),
     /// A rule that has found nothing, or cannot.
     Rule(usize),
 }
@@ -77,6 +76,13 @@ impl AlertList {
         rows.get(self.position(rows)).filter(|row| !matches!(row, Row::Heading(_)))
     }
 
+    /// Selects this alert, or the row that stands for it.
+    pub fn seek(&mut self, book: &Book, id: &AlertId) {
+        let rows = rows(book, &self.unfolded);
+        let at = rows.iter().position(|row| meant(book, row).contains(id));
+        self.select(&rows, at.unwrap_or(0));
+    }
+
     /// Selects this row.
     pub fn select(&mut self, rows: &[Row], at: usize) {
         self.at = nearest(rows, at);
@@ -97,13 +103,13 @@ impl AlertList {
     }
 
     /// Shows what the selected row folds, or folds it again. False when it folds nothing.
-    pub fn turn(&mut self, model: &Model, rows: &[Row]) -> bool {
+    pub fn turn(&mut self, book: &Book, rows: &[Row]) -> bool {
         let fold = match self.row(rows) {
             Some(Row::Instances(rule, _)) => Fold::Rule(*rule),
-            Some(Row::Alert(id, _)) => match finding(&model.book, id) {
-                Some(found) if !model.book.consequences(id).is_empty() => Fold::Cause(found.id.clone()),
+            Some(Row::Alert(id, _)) => match finding(book, id) {
+                Some(found) if !book.consequences(id).is_empty() => Fold::Cause(found.id.clone()),
                 Some(Finding { cause: Some(cause), .. }) => Fold::Cause(cause.clone()),
-                Some(found) if alike(&model.book, id.rule, Standing::of(found)).len() > 1 => Fold::Rule(id.rule),
+                Some(found) if alike(book, id.rule, Standing::of(found)).len() > 1 => Fold::Rule(id.rule),
                 _ => return false,
             },
             _ => return false,
@@ -137,7 +143,7 @@ pub fn rows(book: &Book, unfolded: &BTreeSet<Fold>) -> Vec<Row> {
     let mut rows = Vec::new();
     section(&mut rows, "ALERTS", alerts(book, unfolded));
     section(&mut rows, "SILENCES", book.silences().iter().map(|silence| Row::Silence(silence.id)).collect());
-    let broken = book.broken().enumerate().map(|(at, (file, _))| Row::Broken(file, at));
+    let broken = book.broken().enumerate().map(|(at, _)| Row::Broken(at));
     let (quiet, ill): (Vec<_>, Vec<_>) = book
         .rules()
         .filter(|(at, ..)| !book.findings().iter().any(|found| found.id.rule == *at))

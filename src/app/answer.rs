@@ -6,16 +6,16 @@ use super::effect::{Effect, Entry};
 use super::form::{Field, Fields, Step};
 use super::model::{Model, Overlay};
 use crate::action::mode::Mode;
-use crate::base::{Clean, Contact, Level, Severity};
+use crate::base::{Clean, Contact, Level, SeriesKey, Severity};
 use crate::clean;
 use crate::command::Command;
-use crate::config::duration;
+use crate::config::duration::Lasting;
 use crate::rules::escalation::Escalated;
 use crate::rules::finding::Ack;
+use crate::rules::matchers::Matchers;
 use crate::rules::silence::Silence;
 use crate::rules::{AlertId, Finding};
 use crate::term::Input;
-use core::time::Duration;
 
 /// What a form is for.
 #[derive(Clone, Debug)]
@@ -39,8 +39,6 @@ pub struct Form {
     pub fields: Fields,
 }
 
-/// A silence lasts at most this long.
-const LONGEST: Duration = Duration::from_hours(4);
 /// Fields of the silence form.
 const REASON: usize = 0;
 const SPAN: usize = 1;
@@ -121,12 +119,10 @@ fn silence(model: &mut Model, first: &Finding, several: bool) -> Vec<Effect> {
     let mut span = Field::new("for", &"1h".into(), "arrows choose 15m, 1h, 4h; at most 4h");
     span.choices = vec!["15m".into(), "1h".into(), "4h".into()];
     span.needed = true;
-    let mut labels = vec![(Clean::from("alertname"), name(model, first.id.rule))];
-    if !several {
-        labels.extend(first.id.key.labels.iter().cloned());
-    }
-    let matchers: Vec<String> = labels.iter().map(|(label, value)| format!("{label}={:?}", value.as_str())).collect();
-    let mut which = Field::new("labels", &Clean::text(matchers.join(", ")), "= != =~ !~; every alert that has them all");
+    let name = name(model, first.id.rule);
+    let none = SeriesKey::new("", &[]);
+    let matchers = Matchers::exactly(&name, if several { &none } else { &first.id.key });
+    let mut which = Field::new("labels", matchers.text(), "= != =~ !~ and commas; every alert that has them all");
     which.needed = true;
     let about = named(model, first, 1);
     open(model, Purpose::Silence, about, Fields::new(vec![reason, span, which], REASON))
@@ -161,7 +157,7 @@ fn end_silence(model: &mut Model) -> Vec<Effect> {
     let mut out = Vec::new();
     for id in ids {
         if let Some(silence) = model.book.unsilence(id) {
-            let matchers = silence.matchers_text();
+            let matchers = silence.matchers.text().clone();
             out.push(Effect::Record(Entry::Unsilenced { matchers, expired: false }));
         }
     }
@@ -253,14 +249,13 @@ fn told(model: &mut Model, effects: Vec<Effect>, text: Clean) -> Vec<Effect> {
 fn silenced(model: &mut Model) -> Result<Vec<Effect>, (usize, Clean)> {
     let Overlay::Form(form) = &model.overlay else { return Ok(Vec::new()) };
     let (reason, span, which) = (form.fields.text(REASON), form.fields.text(SPAN), form.fields.text(MATCHERS));
-    let lasts = duration::parse(span.as_str()).map_err(|why| (SPAN, clean!("{why}")))?;
-    if lasts.is_zero() || lasts > LONGEST {
-        return Err((SPAN, "a silence lasts at most 4h, and longer than nothing.".into()));
-    }
-    let matchers = Silence::read(which.as_str()).map_err(|why| (MATCHERS, clean!("{why}")))?;
-    let until = model.now.wall.plus(lasts);
-    let silence = Silence { matchers, reason: reason.clone(), by: model.session.login.clone(), until };
-    let matchers = silence.matchers_text();
+    let Lasting(lasts) = Lasting::parse(span.as_str())
+        .ok_or((SPAN, Clean::text("Not a length of time: write it like 15m, 1h or 2h 30m.")))?;
+    let matchers = Matchers::parse(which.as_str()).map_err(|fault| (MATCHERS, clean!("{fault}")))?;
+    let by = model.session.login.clone();
+    let silence = Silence::new(matchers, reason.clone(), by, lasts, model.now)
+        .map_err(|fault| (if reason.as_str().is_empty() { REASON } else { SPAN }, clean!("{fault}")))?;
+    let (matchers, until) = (silence.matchers.text().clone(), silence.until(model.now));
     model.book.silence(silence);
     say(model, clean!("Muted until {} UTC; S ends it sooner.", until.hms()), Level::Ok);
     Ok(vec![Effect::Record(Entry::Silenced { matchers, reason, until })])

@@ -1,9 +1,13 @@
 //! The pure core of the console: a [`Model`], what can happen to it ([`Msg`]), and what it asks of the world
 //! ([`Effect`]). `update` takes the time and data and returns data; `roles` alone carries effects out.
 
+pub mod alerts;
+pub mod answer;
 pub mod board;
 pub mod changes;
+pub mod contacts;
 pub mod course;
+pub mod detail;
 pub mod effect;
 pub mod form;
 pub mod log_view;

@@ -1,5 +1,9 @@
 //! The one function that changes the model: it only dispatches to a handler a family.
 
+use super::alerts::{self, AlertList};
+use super::answer;
+use super::contacts;
+use super::detail;
 use super::effect::Effect;
 use super::log_view::LogView;
 use super::model::{Model, NOTICE, Overlay, Scroll};
@@ -75,6 +79,7 @@ fn on_tick(model: &mut Model, now: Now) -> Vec<Effect> {
         model.session.notice = None;
     }
     effects.extend(prompt::tick(model));
+    detail::refresh(model);
     if model.session.mode.lapse(now.mono) != model.session.mode {
         effects.extend(prompt::lapsed(model));
         effects.extend(prompt::disarm(model, "15 minutes without a key"));
@@ -138,8 +143,9 @@ fn on_input(model: &mut Model, at: Now, input: &Input) -> Vec<Effect> {
     if matches!(input, Input::Key(_)) && model.session.mode.lapse(at.mono) == model.session.mode {
         model.session.mode = model.session.mode.touch(at.mono);
     }
-    let prompted = matches!(model.overlay, Overlay::Prompt(_));
+    let prompted = matches!(model.overlay, Overlay::Prompt(_) | Overlay::Form(_));
     let mut effects = prompt::on_input(model, at, input);
+    effects.extend(answer::on_input(model, input));
     match input {
         Input::Key(key) if !prompted && at.mono > model.session.deaf_until => effects.extend(on_key(model, key)),
         Input::Resize(width, height) => model.size = (*width, *height),
@@ -179,6 +185,17 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
         Command::Arm => return prompt::arm(model),
         Command::Open => return open(model),
         Command::Copy => return copy(model),
+        Command::Alerts => toggle(model, Overlay::Alerts(Box::default())),
+        Command::Detail => detail::show(model),
+        Command::Take | Command::GiveBack | Command::Silence | Command::EndSilence | Command::Escalate => {
+            return answer::command(model, command);
+        }
+        Command::Contacts => toggle(model, Overlay::Contacts(0)),
+        Command::WhatChanged => what_changed(model),
+        Command::Unfold => unfold(model),
+        Command::Faults => toggle(model, Overlay::Faults(Scroll::default())),
+        Command::Wider => model.board.widen(),
+        Command::Narrower => model.board.narrow(),
         Command::FocusNext => model.board.turn(true),
         Command::FocusPrevious => model.board.turn(false),
         Command::Zoom => model.board.zoomed = !model.board.zoomed,
@@ -217,8 +234,41 @@ fn pause(model: &mut Model) {
 fn turn_alert(model: &mut Model, by: isize) {
     let (position, alerts) = (model.alert_position(), model.alerts());
     let next = (position + alerts.len()).saturating_add_signed(by).checked_rem(alerts.len());
-    let chosen = next.and_then(|next| alerts.get(next)).map(|finding| (finding.watch, finding.key.clone()));
+    let chosen = next.and_then(|next| alerts.get(next)).map(|found| found.id.clone());
     model.alert = chosen;
+}
+
+/// What changed before the alert that is meant here and now.
+fn what_changed(model: &mut Model) {
+    if matches!(model.overlay, Overlay::Changes(..)) {
+        return model.back();
+    }
+    match answer::subject(model).into_iter().next() {
+        Some(id) => model.open(Overlay::Changes(id, Scroll::default())),
+        None => model.session.say(clean!("No alert is firing: there is no moment to compare with."), Level::Note, model.now),
+    }
+}
+
+/// In the list the selected row; elsewhere the list opens at the alert of the strip, with all that it folds.
+fn unfold(model: &mut Model) {
+    let mut list = match core::mem::take(&mut model.overlay) {
+        Overlay::Alerts(list) => list,
+        other => {
+            model.overlay = other;
+            model.open(Overlay::Alerts(Box::default()));
+            let mut list = Box::<AlertList>::default();
+            if let Some(id) = model.current_alert().map(|found| found.id.clone()) {
+                list.seek(&model.book, &id);
+            }
+            list
+        }
+    };
+    let rows = alerts::rows(&model.book, &list.unfolded);
+    let folds = list.turn(&model.book, &rows);
+    model.overlay = Overlay::Alerts(list);
+    if !folds {
+        model.session.say(clean!("It folds nothing: no consequence, no second instance."), Level::Note, model.now);
+    }
 }
 
 /// What the overlay is about, or the lowest line of the focused log.
@@ -226,6 +276,9 @@ fn copy(model: &mut Model) -> Vec<Effect> {
     let lines = match &model.overlay {
         Overlay::Run => model.run.as_ref().map(|run| run.plan.what.lines.clone()).unwrap_or_default(),
         Overlay::Faults(_) => model.session.faults.iter().map(|fault| clean!("{fault}")).collect(),
+        Overlay::Contacts(at) => contacts::ordered(model).get(*at).map(|card| card.card()).unwrap_or_default(),
+        Overlay::Detail(detail) => detail::copied(model, detail),
+        Overlay::Changes(id, _) => model.changes.of(id).iter().map(|change| change.text.clone()).collect(),
         Overlay::None => match model.focused_log() {
             Some((view, ring)) => {
                 ring.get(view.lowest(ring)).map(|(_, line)| line.message.clone()).into_iter().collect()
@@ -254,8 +307,10 @@ fn open(model: &mut Model) -> Vec<Effect> {
         model.overlay = Overlay::Run;
         return Vec::new();
     }
-    let remedy =
-        model.current_alert().map(|alert| model.book.watch(alert.watch).and_then(|watch| watch.remedy.clone()));
+    let remedy = match &model.overlay {
+        Overlay::Detail(detail) => Some(remedy(model, detail.rule)),
+        _ => model.current_alert().map(|found| remedy(model, found.id.rule)),
+    };
     match remedy {
         Some(Some(action)) => return prompt::plan(model, action),
         None if model.run.is_some() => model.overlay = Overlay::Run,
@@ -265,6 +320,11 @@ fn open(model: &mut Model) -> Vec<Effect> {
         None => model.session.say(clean!("No alert is firing."), Level::Ok, model.now),
     }
     Vec::new()
+}
+
+/// The action that mends what this rule tells.
+fn remedy(model: &Model, rule: usize) -> Option<Arc<str>> {
+    model.book.rule(rule).and_then(Rule::alerting).and_then(|it| it.remedy.clone())
 }
 
 fn scroll_overlay(model: &mut Model, command: Command) {
@@ -280,7 +340,12 @@ fn scroll_overlay(model: &mut Model, command: Command) {
         _ => return,
     };
     match &mut model.overlay {
-        Overlay::Help(scroll) | Overlay::Faults(scroll) => scroll.by(by),
+        Overlay::Help(scroll) | Overlay::Faults(scroll) | Overlay::Changes(_, scroll) => scroll.by(by),
+        Overlay::Detail(detail) => detail.scroll.by(by),
+        Overlay::Alerts(list) => list.by(&alerts::rows(&model.book, &list.unfolded), by),
+        Overlay::Contacts(at) => {
+            *at = at.saturating_add_signed(by).min(model.book.policy().contacts().len().saturating_sub(1));
+        }
         Overlay::Actions(at) => *at = at.saturating_add_signed(by).min(last),
         _ => {}
     }

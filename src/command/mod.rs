@@ -53,6 +53,8 @@ pub enum Command {
     WhatChanged,
     /// Consequences of a cause and instances of an alert: shown or folded.
     Unfold,
+    /// What is wrong with the files we read.
+    Faults,
     /// Charts cover more time.
     Wider,
     /// Charts cover less time.

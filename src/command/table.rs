@@ -5,7 +5,6 @@ use super::{Command, Context, Spec};
 const TRIAGE: &[Context] = &[Context::Triage];
 const SCREEN: &[Context] = &[Context::Triage, Context::Log];
 const ROWS: &[Context] = &[Context::Log, Context::Overlay];
-const OVERLAY: &[Context] = &[Context::Overlay];
 const ALL: &[Context] = &[Context::Triage, Context::Log, Context::Overlay];
 
 const fn row(
@@ -39,7 +38,8 @@ pub static TABLE: &[Spec] = &[
     row(Command::Escalate, "escalate", "escalate", "hand this alert to the next one, recorded", ALL),
     row(Command::Contacts, "contacts", "contacts", "whom to call", ALL),
     row(Command::WhatChanged, "what-changed", "what changed", "what changed when this alert began", ALL),
-    row(Command::Unfold, "unfold", "unfold", "show or fold consequences and instances", OVERLAY),
+    row(Command::Unfold, "unfold", "unfold", "show or fold consequences and instances", ALL),
+    row(Command::Faults, "faults", "faults", "what is wrong with our files", ALL),
     row(Command::Wider, "wider", "wider", "charts cover more time", SCREEN),
     row(Command::Narrower, "narrower", "narrower", "charts cover less time", SCREEN),
     row(Command::Up, "up", "scroll", "one line up", ROWS),
@@ -86,7 +86,8 @@ mod tests {
             C::Escalate => C::Contacts,
             C::Contacts => C::WhatChanged,
             C::WhatChanged => C::Unfold,
-            C::Unfold => C::Wider,
+            C::Unfold => C::Faults,
+            C::Faults => C::Wider,
             C::Wider => C::Narrower,
             C::Narrower => C::Up,
             C::Up => C::Down,

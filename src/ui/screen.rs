@@ -1,12 +1,14 @@
 //! The whole screen: state line, alert strip, panes, hint; or a card when the terminal is too small.
 
 use super::layout::{self, Layout, Wants};
-use super::overlays::{actions, faults, help, own_log, prompt, run, sheet};
+use super::overlays::{
+    actions, alerts, changes, contacts, detail, faults, form, help, own_log, prompt, run, sheet,
+};
 use super::paint::{Painter, Piece};
 use super::panes::{self, Place};
-use super::{strip, value};
+use super::{alert, strip, value};
 use crate::action::mode::Mode;
-use crate::app::{Model, Notice, Overlay, Pane};
+use crate::app::{Model, Notice, Overlay, Pane, answer};
 use crate::base::Clean;
 use crate::base::time::{Age, Span};
 use crate::clean;
@@ -50,6 +52,11 @@ fn draw_overlay(paint: &mut Painter<'_>, body: Rect, model: &Model) -> bool {
         Overlay::Prompt(open) => return prompt::draw(paint, body, open, model),
         Overlay::Run => run::draw(paint, body, model),
         Overlay::OwnLog => own_log::draw(paint, body, model),
+        Overlay::Alerts(list) => alerts::draw(paint, body, model, list),
+        Overlay::Detail(open) => detail::draw(paint, body, model, open),
+        Overlay::Form(open) => form::draw(paint, body, open),
+        Overlay::Contacts(selected) => contacts::draw(paint, body, model, *selected),
+        Overlay::Changes(alert, scroll) => changes::draw(paint, body, model, alert, scroll),
         Overlay::Faults(scroll) => faults::draw(paint, body, model, scroll),
     }
     true
@@ -121,6 +128,11 @@ fn state_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     if let Some(since) = model.board.paused {
         fixed.push(paint.piece(clean!("   PAUSED {}", value::since(model.now, since)), Intent::Warning));
     }
+    // The strip may show another alert: that nobody has answered in time is told all the same.
+    if let Some(text) = strip::overdue(model) {
+        fixed.push(paint.piece("   ", Intent::Text));
+        fixed.push(paint.piece(clean!(" {text} "), Intent::AlertCritical));
+    }
     if model.session.unrecorded.is_some() {
         fixed.push(paint.piece("   JOURNAL FAILING", Intent::Critical));
     }
@@ -190,10 +202,20 @@ fn said(paint: &mut Painter<'_>, area: Rect, notice: &Notice, free: bool) {
 
 /// What is worth a hint here and now, most important first.
 fn hints(model: &Model) -> &'static [Command] {
-    use Command::{Actions, Arm, Back, Bottom, Down, FocusNext, Help, Open, OwnLog, Pause, Quit, Top, Up, Zoom};
+    use Command::{
+        Actions, Alerts, Arm, Back, Bottom, Contacts, Copy, Detail, Down, Escalate, FocusNext, Help, Open, OwnLog,
+        Pause, Quit, Silence, Take, Top, Unfold, Up, WhatChanged, Zoom,
+    };
     match (&model.overlay, model.context()) {
         (Overlay::None, Context::Log) => &[Help, Up, Bottom, Top, FocusNext, Zoom, Pause, Quit],
-        (Overlay::None, _) => &[Help, Open, Actions, Arm, FocusNext, Zoom, Pause, OwnLog, Quit],
+        (Overlay::None, _) if model.current_alert().is_some() => {
+            &[Help, Open, Detail, Take, Alerts, WhatChanged, Contacts, Actions, Arm, Silence, Zoom, Pause, Quit]
+        }
+        (Overlay::None, _) => &[Help, Alerts, Actions, Arm, FocusNext, Zoom, Pause, OwnLog, Quit],
+        (Overlay::Alerts(_), _) => &[Detail, Take, Silence, Escalate, Unfold, WhatChanged, Contacts, Back],
+        (Overlay::Detail(_), _) => &[Open, Take, Silence, Escalate, WhatChanged, Contacts, Copy, Back],
+        (Overlay::Contacts(_), _) => &[Copy, Down, Escalate, Back],
+        (Overlay::Changes(..), _) => &[Copy, Down, Detail, Back],
         (Overlay::Actions(_), _) => &[Open, Down, Back],
         (Overlay::Help(_) | Overlay::Faults(_), _) => &[Down, Back],
         (Overlay::Prompt(prompt), Context::Overlay) if prompt.plan().is_arming() => &[Back],
@@ -204,16 +226,17 @@ fn hints(model: &Model) -> &'static [Command] {
 
 fn too_small(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     let mut lines = Vec::new();
-    if let Some((alert, watch)) = model.current_alert().and_then(|alert| Some((alert, model.book.watch(alert.watch)?)))
-    {
-        lines.push(clean!("{} {}", alert.level.word(), strip::place(model)));
-        lines.push(match alert.no_data_for {
-            Some(gone) => clean!("{} no data for {}", watch.title, Age(gone)),
-            None => clean!("{} {}", watch.title, watch.unit.show(alert.value)),
+    if let Some(found) = model.current_alert() {
+        let name = answer::name(model, found.id.rule);
+        lines.push(clean!("{} {}", alert::word(model, found), strip::place(model)));
+        lines.push(match found.no_data_for {
+            Some(gone) => clean!("{name} no data for {}", Age(gone)),
+            None => clean!("{name} {}", alert::unit(model, found.id.rule).show(found.value)),
         });
-        if model.is_simulated(alert.watch) {
+        if model.is_simulated(found.id.rule) {
             lines.push(Clean::text("SIMULATED"));
         }
+        lines.extend(strip::overdue(model));
     }
     lines.extend([
         clean!("needs {}x{}", layout::SMALLEST.0, layout::SMALLEST.1),
