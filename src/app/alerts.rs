@@ -142,7 +142,7 @@ pub fn finding<'a>(book: &'a Book, id: &AlertId) -> Option<&'a Finding> {
 pub fn rows(book: &Book, unfolded: &BTreeSet<Fold>) -> Vec<Row> {
     let mut rows = Vec::new();
     section(&mut rows, "ALERTS", alerts(book, unfolded));
-    section(&mut rows, "SILENCES", book.silences().iter().map(|silence| Row::Silence(silence.id)).collect());
+    section(&mut rows, "SILENCES", book.silences().map(|silence| Row::Silence(silence.id)).collect());
     let broken = book.broken().enumerate().map(|(at, _)| Row::Broken(at));
     let (quiet, ill): (Vec<_>, Vec<_>) = book
         .rules()

@@ -104,7 +104,7 @@ fn give_back(model: &mut Model, ids: &[AlertId]) -> Vec<Effect> {
     let mut out = Vec::new();
     for id in ids {
         if finding(&model.book, id).is_some_and(|found| found.ack.is_some()) {
-            model.book.unack(id);
+            let _had: bool = model.book.unack(id, model.now);
             out.push(Effect::Record(Entry::Unacked { alert: labelled(model, id) }));
         }
     }
@@ -156,7 +156,7 @@ fn end_silence(model: &mut Model) -> Vec<Effect> {
     };
     let mut out = Vec::new();
     for id in ids {
-        if let Some(silence) = model.book.unsilence(id) {
+        if let Some(silence) = model.book.unsilence(id, model.now) {
             let matchers = silence.matchers.text().clone();
             out.push(Effect::Record(Entry::Unsilenced { matchers, expired: false }));
         }
@@ -219,7 +219,7 @@ fn taken(model: &mut Model, ids: &[AlertId], note: &Clean) -> Vec<Effect> {
     let mut out = Vec::new();
     for id in ids {
         let Some(severity) = severity(model, id) else { continue };
-        model.book.ack(id, Ack { by: model.session.login.clone(), note: note.clone(), at: model.now.wall });
+        let _there: bool = model.book.ack(id, Ack { by: model.session.login.clone(), note: note.clone(), at: model.now.wall });
         out.push(Effect::Record(Entry::Acked { alert: labelled(model, id), severity, note: note.clone() }));
     }
     told(model, out, clean!("Taken by {}.", model.session.login))
@@ -230,7 +230,7 @@ fn escalated(model: &mut Model, ids: &[AlertId], to: &Clean) -> Vec<Effect> {
     for id in ids {
         let Some(severity) = severity(model, id) else { continue };
         let told = Escalated { to: to.clone(), by: model.session.login.clone(), at: model.now.wall };
-        model.book.escalated(id, told);
+        let _there: bool = model.book.escalated(id, told);
         out.push(Effect::Record(Entry::Escalated { alert: labelled(model, id), severity, to: to.clone() }));
     }
     told(model, out, clean!("Recorded: escalated to {to} by {}.", model.session.login))
@@ -256,7 +256,7 @@ fn silenced(model: &mut Model) -> Result<Vec<Effect>, (usize, Clean)> {
     let silence = Silence::new(matchers, reason.clone(), by, lasts, model.now)
         .map_err(|fault| (if reason.as_str().is_empty() { REASON } else { SPAN }, clean!("{fault}")))?;
     let (matchers, until) = (silence.matchers.text().clone(), silence.until(model.now));
-    model.book.silence(silence);
+    let _number: u64 = model.book.silence(silence);
     say(model, clean!("Muted until {} UTC; S ends it sooner.", until.hms()), Level::Ok);
     Ok(vec![Effect::Record(Entry::Silenced { matchers, reason, until })])
 }

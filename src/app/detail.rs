@@ -6,7 +6,7 @@ use super::model::{Model, Overlay, Scroll};
 use crate::base::{Clean, Level};
 use crate::clean;
 use crate::rules::expr::{Coverage, Evaluator, Expr, Semantics, Value};
-use crate::rules::live::Live;
+use crate::rules::live::{Live, WallOffset};
 use crate::rules::rule::{Judge, Rule};
 use crate::rules::threshold::threshold;
 use crate::rules::AlertId;
@@ -94,7 +94,7 @@ impl Detail {
         let (of, limit) = judged(rule, self.alert.as_ref().and_then(|id| finding(&model.book, id)).map(|it| it.level));
         self.limit = limit;
         self.why_not = model.book.why_not(self.rule, &model.store, model.now);
-        let live = Live::new(&model.store, model.now, &mut model.book.clock());
+        let live = Live::new(&model.store, model.now, &mut WallOffset::default());
         let mut evaluator = Evaluator::new(Semantics::Console);
         let now = live.now();
         self.coverage = None;

@@ -23,6 +23,16 @@ pub struct Rule {
     pub kind: RuleKind,
 }
 
+impl Rule {
+    /// How it judges, unless it only records.
+    pub const fn alerting(&self) -> Option<&Alerting> {
+        match &self.kind {
+            RuleKind::Alerting(alerting) => Some(alerting),
+            RuleKind::Recording => None,
+        }
+    }
+}
+
 /// What a rule is for.
 #[derive(Clone, Debug)]
 pub enum RuleKind {

@@ -9,23 +9,15 @@ use crate::base::{Clean, Level, Unit};
 use crate::clean;
 use crate::config::Intent;
 use crate::rules::escalation::Due;
-use crate::rules::rule::{Judge, RuleKind};
-use crate::rules::{AlertId, Finding, FindingState, Rule};
+use crate::rules::rule::{Judge, Rule};
+use crate::rules::{AlertId, Finding, FindingState};
 
 /// A text with what it looks like.
 pub type Said = (Clean, Intent);
 
-/// The rule of an alert, with how it judges.
-pub fn alerting<'a>(rule: &'a Rule) -> Option<&'a crate::rules::rule::Alerting> {
-    match &rule.kind {
-        RuleKind::Alerting(alerting) => Some(alerting),
-        RuleKind::Recording => None,
-    }
-}
-
 /// The level of a band, the severity of a rule; UNKNOWN of an alert that nothing is known of.
 pub fn word(model: &Model, found: &Finding) -> &'static str {
-    let banded = model.book.rule(found.id.rule).and_then(alerting).is_some_and(|it| matches!(it.judge, Judge::Bands(_)));
+    let banded = model.book.rule(found.id.rule).and_then(Rule::alerting).is_some_and(|it| matches!(it.judge, Judge::Bands(_)));
     match found.level {
         level @ Level::Unknown => level.word(),
         level if banded => level.word(),
@@ -35,7 +27,7 @@ pub fn word(model: &Model, found: &Finding) -> &'static str {
 
 /// The unit of an alert's value.
 pub fn unit(model: &Model, rule: usize) -> Unit {
-    model.book.rule(rule).and_then(alerting).map_or(Unit::Count, |alerting| alerting.unit)
+    model.book.rule(rule).and_then(Rule::alerting).map_or(Unit::Count, |alerting| alerting.unit)
 }
 
 /// `firing 2:41`, `pending 1:12/2:00`, `clearing 0:10`, `no data for 6m`, `resolved 3:12 ago`.
@@ -56,11 +48,6 @@ pub fn state(model: &Model, found: &Finding) -> Clean {
 pub fn silence_of_data(found: &Finding) -> Option<Said> {
     let gone = found.no_data_for.filter(|_| found.state != FindingState::NoData)?;
     Some((clean!("no data for {}", Age(gone)), Intent::Stale))
-}
-
-/// By how much the answer or the escalation of this alert is overdue. What is due at once is no delay of anybody's.
-pub fn overdue(model: &Model, found: &Finding) -> Option<core::time::Duration> {
-    model.overdue(found)
 }
 
 /// The clocks of an alert: until it must be answered, then until it is handed on.
@@ -134,7 +121,7 @@ pub fn which(model: &Model, id: &AlertId) -> Option<Clean> {
 
 /// `> 10 µs`: the limit that the value has reached.
 pub fn limit(model: &Model, found: &Finding) -> Option<Clean> {
-    let alerting = model.book.rule(found.id.rule).and_then(alerting)?;
+    let alerting = model.book.rule(found.id.rule).and_then(Rule::alerting)?;
     match &alerting.judge {
         Judge::Bands(bands) => {
             let limit = bands.limit(found.level)?;

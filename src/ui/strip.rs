@@ -1,6 +1,6 @@
 //! The alert strip: the alert of now with its clock and offer; without one, what keeps the strip from being calm.
 
-use super::alert::{self, Said, alerting};
+use super::alert::{self, Said};
 use super::paint::{Painter, Piece};
 use super::screen::key;
 use super::value;
@@ -10,7 +10,7 @@ use crate::base::{Clean, Level, Reading};
 use crate::clean;
 use crate::command::{Command, Context};
 use crate::config::Intent;
-use crate::rules::rule::Judge;
+use crate::rules::rule::{Judge, Rule};
 use crate::rules::{Finding, FindingState, RuleHealth};
 use ratatui::layout::Rect;
 
@@ -24,7 +24,7 @@ pub fn draw(paint: &mut Painter<'_>, area: Rect, model: &Model) {
         return;
     };
     let mut right = Vec::new();
-    let remedy = model.book.rule(found.id.rule).and_then(alerting).and_then(|it| it.remedy.as_deref());
+    let remedy = model.book.rule(found.id.rule).and_then(Rule::alerting).and_then(|it| it.remedy.as_deref());
     if let Some(action) = model.action_title(remedy) {
         let key = key(model, Context::Triage, Command::Open);
         let offer = if area.width < 100 { Clean::text("plan") } else { value::shorten(action, 30) };
@@ -164,7 +164,7 @@ fn calm_text(model: &Model) -> Said {
 /// Alerting rules of files; those of the panes' bands are told by their values.
 fn of_files(model: &Model) -> impl Iterator<Item = &RuleHealth> {
     model.book.rules().filter_map(|(_, rule, health)| {
-        alerting(rule).filter(|it| matches!(it.judge, Judge::Rows)).map(|_| health)
+        rule.alerting().filter(|it| matches!(it.judge, Judge::Rows)).map(|_| health)
     })
 }
 
@@ -180,7 +180,7 @@ fn lacking(model: &Model, (unknown, bands): (usize, usize)) -> Vec<String> {
         (broken, "rules cannot be read"),
         (count(|health| matches!(health, RuleHealth::Error(_))), "rules in error"),
         (count(|health| matches!(health, RuleHealth::Warming { .. })), "rules warming"),
-        (count(|health| matches!(health, RuleHealth::NotYet)), "rules without data yet"),
+        (count(|health| matches!(health, RuleHealth::NotYet | RuleHealth::NoData { .. })), "rules without data"),
         (count(|health| matches!(health, RuleHealth::NotEvaluable(_))), "rules not evaluable here"),
     ];
     let mut said: Vec<String> = parts

@@ -211,7 +211,7 @@ const fn level_intent(found: &Finding) -> Intent {
 }
 
 fn muted(paint: &mut Painter<'_>, area: Rect, model: &Model, id: u64, selected: bool) {
-    let Some(silence) = model.book.silences().iter().find(|silence| silence.id == id) else { return };
+    let Some(silence) = model.book.silences().find(|silence| silence.id == id) else { return };
     paint.put((area.x, area.y), WORD, "MUTED", Intent::Note);
     let left = clean!("{} left, {}", Span(silence.left(model.now).unwrap_or_default()), silence.by);
     let said = [paint.piece(left, Intent::Note)];
@@ -233,7 +233,7 @@ fn rule(paint: &mut Painter<'_>, area: Rect, model: &Model, at: usize, selected:
 pub const fn health_word(health: &RuleHealth) -> (&'static str, Intent) {
     match health {
         RuleHealth::Ok => (Level::Ok.word(), Intent::Ok),
-        RuleHealth::NotYet => ("NO DATA", Intent::Unknown),
+        RuleHealth::NotYet | RuleHealth::NoData { .. } => ("NO DATA", Intent::Unknown),
         RuleHealth::Warming { .. } => ("WARMING", Intent::Unknown),
         RuleHealth::NotEvaluable(_) => ("NOT HERE", Intent::Unknown),
         RuleHealth::Error(_) => ("ERROR", Intent::Critical),
@@ -242,12 +242,7 @@ pub const fn health_word(health: &RuleHealth) -> (&'static str, Intent) {
 
 /// The same as a sentence.
 pub fn health_text(health: &RuleHealth) -> Clean {
-    match health {
-        RuleHealth::Ok => Clean::text("evaluated, nothing found"),
-        RuleHealth::NotYet => Clean::text("no data of it has come yet"),
-        RuleHealth::Warming { ready_in } => clean!("ready in {}", Span(*ready_in)),
-        RuleHealth::NotEvaluable(why) | RuleHealth::Error(why) => why.clone(),
-    }
+    health.sentence().unwrap_or_else(|| Clean::text("nothing found"))
 }
 
 fn rule_row(paint: &mut Painter<'_>, area: Rect, word: (&'static str, Intent), name: &Clean, why: &Clean, selected: bool) {

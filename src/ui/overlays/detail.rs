@@ -10,8 +10,8 @@ use crate::base::{Clean, Contact};
 use crate::clean;
 use crate::command::{Command, Context};
 use crate::config::Intent;
-use crate::rules::rule::{Alerting, Judge};
-use crate::rules::{AlertId, Finding, Rule, Transition};
+use crate::rules::rule::{Alerting, Judge, Rule};
+use crate::rules::{AlertId, Finding, Transition};
 use crate::ui::alert::{self, Said};
 use crate::ui::chart;
 use crate::ui::paint::Painter;
@@ -71,7 +71,7 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, detail: &Detail)
 fn place(model: &Model, at: usize, rule: &Rule) -> Clean {
     match &rule.place {
         Some(place) => clean!("{place}"),
-        None => model.book.file_of(at).clone(),
+        None => model.book.file_of(at),
     }
 }
 
@@ -109,6 +109,11 @@ fn head(paint: &mut Painter<'_>, area: Rect, model: &Model, detail: &Detail, fou
 
 fn all(model: &Model, detail: &Detail, rule: &Rule, found: Option<&Finding>) -> Vec<Line> {
     let mut lines: Vec<Line> = vec![("expression", rule.expr.text().clone(), Intent::Text)];
+    let unit = alert::unit(model, detail.rule);
+    for (at, (key, value)) in detail.values.iter().enumerate() {
+        let text = clean!("{}  {key}", unit.show(*value));
+        lines.push((if at == 0 { "now" } else { "" }, text, Intent::Value));
+    }
     if let Some(coverage) = detail.coverage {
         let text = clean!("only {} of {} recorded", length(coverage.have), length(coverage.want));
         lines.push(("window", text, Intent::Warning));
@@ -116,13 +121,13 @@ fn all(model: &Model, detail: &Detail, rule: &Rule, found: Option<&Finding>) -> 
     if found.is_none_or(|found| !found.state.is_up()) {
         lines.push(("why not", detail.why_not.clone(), Intent::Text));
     }
-    let alerting = alert::alerting(rule);
+    let alerting = rule.alerting();
     lines.extend(alerting.map(|alerting| ("judged", judged(model, detail.rule, alerting), Intent::Text)));
     let label = |(name, value): &(Clean, Clean)| format!("{name}={:?}", value.as_str());
     if let Some(id) = &detail.alert {
         let labels: Vec<String> = id.key.labels.iter().map(label).collect();
         lines.push(("labels", Clean::text(if labels.is_empty() { "none".to_owned() } else { labels.join("  ") }), Intent::Text));
-        lines.extend(annotations(model, id, alerting));
+        lines.extend(annotations(model, id));
     }
     lines.extend(alerting.and_then(|alerting| offer(model, alerting)));
     if let Some(found) = found {
@@ -141,7 +146,8 @@ fn judged(model: &Model, at: usize, alerting: &Alerting) -> Clean {
     if let Judge::Bands(_) = alerting.judge {
         said.push("by bands, each tick".to_owned());
     } else {
-        said.push(format!("every {}", length(model.book.every(at))));
+        let every = model.book.group_of(at).map(|group| group.interval);
+        said.extend(every.map(|every| format!("every {}", length(every))));
     }
     said.push(if alerting.hold.is_zero() { "at once".to_owned() } else { format!("for {}", length(alerting.hold)) });
     if !alerting.keep.is_zero() {
@@ -153,21 +159,18 @@ fn judged(model: &Model, at: usize, alerting: &Alerting) -> Clean {
     Clean::text(said.join(", "))
 }
 
-fn annotations(model: &Model, id: &AlertId, alerting: Option<&Alerting>) -> Vec<Line> {
+fn annotations(model: &Model, id: &AlertId) -> Vec<Line> {
     const KNOWN: [(&str, &str); 4] =
         [("summary", "summary"), ("description", "description"), ("runbook_url", "runbook"), ("procedure", "procedure")];
-    let names: Vec<&Clean> = alerting.into_iter().flat_map(|it| &it.annotations).map(|(name, _)| name).collect();
-    let mut lines = Vec::new();
-    for (name, label) in KNOWN {
-        if let Some(text) = model.book.annotation(id, name) {
-            lines.push((label, text, Intent::Text));
-        }
+    let all = model.book.annotations(id);
+    let is = |name: &Clean| KNOWN.iter().position(|(known, _)| *known == name.as_str());
+    let mut lines: Vec<Line> = Vec::new();
+    for (at, (_, label)) in KNOWN.iter().enumerate() {
+        let texts = all.iter().filter(|(name, _)| is(name) == Some(at));
+        lines.extend(texts.map(|(_, text)| (*label, text.clone(), Intent::Text)));
     }
-    for name in names.iter().filter(|name| !KNOWN.iter().any(|(known, _)| *known == name.as_str())) {
-        if let Some(text) = model.book.annotation(id, name.as_str()) {
-            lines.push(("", clean!("{name}: {text}"), Intent::Text));
-        }
-    }
+    let others = all.iter().filter(|(name, _)| is(name).is_none());
+    lines.extend(others.map(|(name, text)| ("", clean!("{name}: {text}"), Intent::Text)));
     lines
 }
 
@@ -195,7 +198,8 @@ fn people(model: &Model, found: &Finding) -> Vec<Line> {
         let note = if ack.note.as_str().is_empty() { String::new() } else { format!(": {}", ack.note) };
         lines.push(("taken", clean!("by {} at {} UTC{note}", ack.by, ack.at.hms()), Intent::Ok));
     }
-    for silence in model.book.silences().iter().filter(|silence| model.book.is_muted_by(&found.id, silence)) {
+    let muting = model.book.silenced_by(&found.id);
+    for silence in model.book.silences().filter(|silence| muting.contains(&silence.id)) {
         let left = silence.left(model.now).unwrap_or_default();
         let text = clean!("{} left, by {}: {} ({})", Span(left), silence.by, silence.reason, silence.matchers.text());
         lines.push(("muted", text, Intent::Note));
