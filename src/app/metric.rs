@@ -2,7 +2,7 @@
 
 use crate::base::{Clean, Freshness, Level, Mono, Reading, SeriesKey, Unit, Unknown};
 use crate::rules::expr::{Coverage, Expr};
-use crate::rules::{Bands, Book, parse_selector};
+use crate::rules::{Bands, Book};
 use crate::store::{Selector, SeriesId, Store};
 use core::time::Duration;
 
@@ -90,8 +90,8 @@ impl Metric {
     }
 
     pub(super) fn refresh(&mut self, store: &Store, book: &Book, now: Mono) {
-        let Some(selector) = plain_of(&self.expr) else { return };
-        let ids = store.select(&selector);
+        let Some(selector) = self.expr.plain_selector() else { return };
+        let ids = store.select(selector);
         let worst = worst(store, &ids, self.worst_is_low(), now);
         let health = worst.map(|id| store.sampler_of(id)).and_then(|name| store.sampler(name));
         let reading = match worst {
@@ -105,7 +105,12 @@ impl Metric {
         };
         self.shown = Shown {
             level,
-            of: self.of.as_ref().and_then(plain_of).zip(worst).and_then(|(of, id)| total(store, &of, id, now)),
+            of: self
+                .of
+                .as_ref()
+                .and_then(Expr::plain_selector)
+                .zip(worst)
+                .and_then(|(of, id)| total(store, of, id, now)),
             which: worst.and_then(|id| telling_labels(store, &ids, store.key(id))),
             simulated: health.is_some_and(|health| health.simulated),
             coverage: None,
@@ -156,10 +161,6 @@ pub fn telling_labels(store: &Store, ids: &[SeriesId], key: &SeriesKey) -> Optio
 
 /// The one series that a plain selector's chart shows: the worst now.
 pub(super) fn charted(metric: &Metric, store: &Store, now: Mono) -> Option<SeriesId> {
-    let selector = plain_of(&metric.expr)?;
-    worst(store, &store.select(&selector), metric.worst_is_low(), now)
-}
-
-fn plain_of(expr: &Expr) -> Option<Selector> {
-    expr.plain_selector().cloned().or_else(|| parse_selector(expr.text().as_str()).ok())
+    let selector = metric.expr.plain_selector()?;
+    worst(store, &store.select(selector), metric.worst_is_low(), now)
 }

@@ -91,6 +91,8 @@ impl<'a> Merge<'a> {
         replace(&mut profile.logs, layer.logs, |spec| spec.name.clone());
         replace(&mut profile.actions, layer.actions, |spec| spec.name.clone());
         profile.panes.extend(layer.panes);
+        profile.markers.extend(layer.markers);
+        profile.people.put(layer.people);
         profile.faults.extend(layer.faults);
     }
 }

@@ -32,6 +32,9 @@ struct Look {
     /// Look only: nothing can be armed
     #[arg(long, global = true)]
     read_only: bool,
+    /// No bell and no desktop notification when a new critical alert fires
+    #[arg(long, global = true)]
+    no_bell: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -148,6 +151,7 @@ impl Look {
             theme: self.theme,
             keymap: self.keymap,
             read_only: self.read_only,
+            no_bell: self.no_bell,
             state_dir: None,
         }
     }

@@ -5,7 +5,7 @@ use super::setup;
 use crate::action::launch::Launcher;
 use crate::action::mode::Mode;
 use crate::action::plan::Support;
-use crate::app::{Changes, LogView, Model, NotifierStatus, Overlay, Session};
+use crate::app::{LogView, Model, NotifierStatus, Overlay, Session};
 use crate::base::{Clock, Fault, Level};
 use crate::clean;
 use crate::config::{self, Profile, ProfileRef, SearchPath, Theme, Trust};
@@ -40,6 +40,8 @@ pub struct Options {
     pub keymap: Option<String>,
     /// OBSERVE for good.
     pub read_only: bool,
+    /// A new critical alert rings no bell.
+    pub no_bell: bool,
     /// Where journal and runs are kept, when not at the usual place.
     pub state_dir: Option<PathBuf>,
 }
@@ -152,7 +154,7 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
         logs,
         book: setup.book,
         board: setup.board,
-        changes: Changes::default(),
+        changes: setup.changes,
         log_views,
         overlay: Overlay::None,
         session,

@@ -1,13 +1,15 @@
 //! From a profile to what the console runs: panes with their watches, sampler jobs, log sources.
 //! A part that cannot be built becomes a fault; the rest goes on.
 
+use super::marks;
 use crate::action::kinds;
-use crate::app::{Board, Identity, Pane};
+use crate::app::{Board, Changes, Identity, Pane};
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault};
 use crate::config::{KnownKinds, LogSpec, PaneSpec, Profile, SamplerSpec};
 use crate::logs::{Format, LogSource};
-use crate::rules::{Book, Watch, parse_selector};
+use crate::rules::{Book, Policy, Watch};
+use crate::samplers::kinds::files;
 use crate::samplers::{self, Job};
 use crate::store::Store;
 use crate::ui::panes::{self, Kind as _};
@@ -29,6 +31,8 @@ pub struct Setup {
     pub jobs: Vec<Job>,
     /// Logs to follow.
     pub sources: Vec<LogSource>,
+    /// What listens for what may explain an alert.
+    pub changes: Changes,
     /// What could not be built.
     pub faults: Vec<Fault>,
 }
@@ -67,11 +71,24 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
             Err(fault) => faults.push(fault),
         }
     }
+    if let Some(job) = marks::job(profile) {
+        store.declare(&job.name, job.every, false);
+        store.expect(&job.name, [files::MODIFIED.to_owned()].into());
+        jobs.push(job);
+    }
+    let (changes, deaf) = marks::changes(profile);
+    faults.extend(deaf);
     let sources = profile.logs.iter().filter_map(|spec| log(spec).map_err(|fault| faults.push(fault)).ok()).collect();
     faults.extend(dangling(profile));
     let actions = profile.actions.iter().map(|action| (Arc::clone(&action.name), action.title.clone())).collect();
     let identity = Identity { host, title: profile.title.clone(), environment: profile.environment.clone(), actions };
-    Setup { board: Board::new(built), book, identity, jobs, sources, faults }
+    Setup { board: Board::new(built), book, identity, jobs, sources, changes, faults }
+}
+
+/// Severity words, matrix and contacts of a profile, over what ships.
+pub fn policy(profile: &Profile) -> Policy {
+    let people = &profile.people;
+    Policy::new(&people.words, &people.rows, people.contacts.clone())
 }
 
 /// Names that nothing in the profile bears: a pane's action and log source, an action's samplers.
@@ -117,7 +134,7 @@ fn watches(panes: &mut [Pane]) -> Vec<Watch> {
         let (title, action) = (pane.title.clone(), pane.action.clone());
         let headline = pane.headline.as_mut().map(|metric| (true, metric));
         for (head, metric) in headline.into_iter().chain(pane.beside.iter_mut().map(|metric| (false, metric))) {
-            let Some((bands, selector)) = metric.bands.zip(parse_selector(metric.expr.text().as_str()).ok()) else {
+            let Some((bands, selector)) = metric.bands.zip(metric.expr.plain_selector().cloned()) else {
                 continue;
             };
             metric.rule = Some(watches.len());

@@ -204,3 +204,155 @@ fn rank(level: &Clean) -> u32 {
     let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
     digits.get(..end).and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Labels, Level, Mono, SeriesKey};
+    use crate::rules::finding::{Ack, AlertId, FindingState};
+
+    const MINUTE: u64 = 60;
+    const HOUR: u64 = 3_600;
+
+    fn at(seconds: u64) -> Now {
+        let wall = i64::try_from(seconds).unwrap() * 1_000_000_000;
+        Now { mono: Mono(seconds * 1_000_000_000), wall: Wall(wall) }
+    }
+
+    /// An alert that fired at second 1,000.
+    fn alert(severity: Severity) -> Finding {
+        Finding {
+            id: AlertId { rule: 0, key: SeriesKey { name: "m".into(), labels: Labels::default() } },
+            state: FindingState::Firing,
+            level: Level::Critical,
+            severity,
+            since: at(1_000),
+            value: 1.0,
+            no_data_for: None,
+            fired: Some(at(1_000)),
+            flaps: 0,
+            ack: None,
+            silenced_until: None,
+            cause: None,
+        }
+    }
+
+    fn contact(name: &'static str, level: &'static str) -> Contact {
+        Contact { name: name.into(), role: "r".into(), level: level.into(), phone: Some("1".into()), mail: None }
+    }
+
+    fn told(to: &'static str) -> Escalated {
+        Escalated { to: to.into(), by: "oncall".into(), at: Wall(1_795_230_767_123_456_789) }
+    }
+
+    fn left(seconds: u64) -> Due {
+        Due::In(Duration::from_secs(seconds))
+    }
+
+    fn over(seconds: u64) -> Due {
+        Due::Overdue(Duration::from_secs(seconds))
+    }
+
+    /// CN-11.7, CN-11.8, CN-11.9.
+    #[test]
+    fn both_clocks_run_from_the_first_firing_by_the_shipped_matrix() {
+        let policy = Policy::default();
+        for (severity, after, answer, escalate) in [
+            (Severity::Critical, 0, left(15 * MINUTE), over(0)),
+            (Severity::Critical, 15 * MINUTE - 1, left(1), over(15 * MINUTE - 1)),
+            (Severity::Critical, 15 * MINUTE, over(0), over(15 * MINUTE)),
+            (Severity::Critical, 16 * MINUTE, over(MINUTE), over(16 * MINUTE)),
+            (Severity::Major, 0, left(HOUR), left(2 * HOUR)),
+            (Severity::Major, HOUR, over(0), left(HOUR)),
+            (Severity::Major, 2 * HOUR - 1, over(HOUR - 1), left(1)),
+            (Severity::Major, 2 * HOUR, over(HOUR), over(0)),
+            (Severity::Minor, 1, left(4 * HOUR - 1), left(24 * HOUR - 1)),
+            (Severity::Minor, 4 * HOUR, over(0), left(20 * HOUR)),
+            (Severity::Minor, 24 * HOUR, over(20 * HOUR), over(0)),
+            (Severity::Info, 1_000 * HOUR, Due::Done, Due::Done),
+        ] {
+            let alert = alert(severity);
+            let clock = policy.clock(&alert, &[], at(1_000 + after));
+            assert_eq!((clock.answer, clock.escalate), (answer, escalate), "{severity:?} after {after} s");
+        }
+    }
+
+    #[test]
+    fn an_acknowledgement_stops_the_first_clock_and_an_escalation_the_second() {
+        let policy = Policy::default();
+        let mut alert = alert(Severity::Major);
+        let now = at(1_000 + 3 * HOUR);
+        assert_eq!(policy.clock(&alert, &[], now).overdue(), Some(Duration::from_secs(2 * HOUR)));
+        alert.ack = Some(Ack { by: "oncall".into(), note: "mine".into(), at: now.wall });
+        let clock = policy.clock(&alert, &[], now);
+        assert_eq!((clock.answer, clock.escalate), (Due::Done, over(HOUR)));
+        let clock = policy.clock(&alert, &[told("L2 Ada Example")], now);
+        assert_eq!((clock.answer, clock.escalate, clock.overdue()), (Due::Done, Due::Done, None));
+    }
+
+    #[test]
+    fn clearing_and_lost_data_stop_no_clock_and_the_end_a_silence_and_a_cause_do() {
+        let policy = Policy::default();
+        let now = at(1_000 + HOUR);
+        for (state, runs) in [
+            (FindingState::Firing, true),
+            (FindingState::Clearing, true),
+            (FindingState::NoData, true),
+            (FindingState::Pending, false),
+            (FindingState::Resolved, false),
+        ] {
+            let alert = Finding { state, ..alert(Severity::Critical) };
+            assert_eq!(policy.clock(&alert, &[], now).overdue().is_some(), runs, "{state:?}");
+        }
+        let silenced = Finding { silenced_until: Some(Wall(9)), ..alert(Severity::Critical) };
+        let cause = Some(alert(Severity::Critical).id);
+        let folded = Finding { cause, ..alert(Severity::Critical) };
+        let never_fired = Finding { fired: None, ..alert(Severity::Critical) };
+        for quiet in [silenced, folded, never_fired] {
+            assert_eq!(policy.clock(&quiet, &[], now).overdue(), None);
+        }
+    }
+
+    #[test]
+    fn next_is_the_lowest_level_above_all_who_know() {
+        let next = |contacts: &[Contact], told: &[Escalated]| {
+            let policy = Policy::new(&[], &[], contacts.to_vec());
+            let now = at(1_000);
+            policy.clock(&alert(Severity::Critical), told, now).next.map(|next| next.name.to_string())
+        };
+        let all = [contact("Cy", "L3"), contact("On", "L1"), contact("Ada", "L2"), contact("Bo", "L2")];
+        assert_eq!(next(&all, &[]).as_deref(), Some("Ada"), "whoever watches is L1");
+        assert_eq!(next(&all, &[told("L2 Ada")]).as_deref(), Some("Cy"));
+        assert_eq!(next(&all, &[told("L3 Cy"), told("L2 Ada")]), None);
+        assert_eq!(next(&all, &[told("my boss")]).as_deref(), Some("On"), "of a free text no level is known");
+        assert_eq!(next(&[contact("On", "L1")], &[]).as_deref(), Some("On"), "better than nobody");
+        assert_eq!(next(&[], &[]), None);
+    }
+
+    #[test]
+    fn words_are_found_whatever_their_case_and_an_unmapped_one_is_major_and_says_so() {
+        let own = [("Page".into(), Severity::Minor), ("on fire".into(), Severity::Critical)];
+        let policy = Policy::new(&own, &[(Severity::Major, Some(Duration::from_secs(7)), None)], Vec::new());
+        for (word, severity) in [
+            (Some("critical"), (Severity::Critical, true)),
+            (Some("CRITICAL "), (Severity::Critical, true)),
+            (Some("major"), (Severity::Major, true)),
+            (Some("warning"), (Severity::Minor, true)),
+            (Some("none"), (Severity::Info, true)),
+            (Some("page"), (Severity::Minor, true)),
+            (Some("On Fire"), (Severity::Critical, true)),
+            (Some("sev1"), (Severity::Major, false)),
+            (Some(""), (Severity::Major, false)),
+            (None, (Severity::Major, false)),
+        ] {
+            assert_eq!(policy.severity(word), severity, "{word:?}");
+        }
+        let terms = policy.terms(Severity::Major);
+        assert_eq!((terms.respond.as_secs(), terms.escalate.as_secs()), (7, 2 * HOUR));
+    }
+
+    #[test]
+    fn an_escalation_is_a_sentence() {
+        assert_eq!(told("L2 Ada Example").sentence().as_str(), "escalated to L2 Ada Example by oncall at 03:12:47 UTC");
+    }
+}

@@ -5,16 +5,19 @@
 pub mod bands;
 pub mod book;
 pub mod changes;
+mod deviation;
 pub mod escalation;
 pub mod evaluate;
 pub mod expr;
 pub mod file;
 pub mod finding;
+pub mod forecast;
 mod row;
 pub mod rule;
 pub mod selector;
 pub mod severity;
 pub mod template;
+pub mod threshold;
 
 #[cfg(test)]
 mod tests;

@@ -58,7 +58,8 @@ pub trait Kind: Sync {
 }
 
 /// Every kind there is.
-pub static KINDS: &[&dyn Kind] = &[&kinds::host::Host, &kinds::http::Http, &kinds::lmdb::Lmdb, &kinds::scrape::Scrape];
+pub static KINDS: &[&dyn Kind] =
+    &[&kinds::files::Files, &kinds::host::Host, &kinds::http::Http, &kinds::lmdb::Lmdb, &kinds::scrape::Scrape];
 
 /// The kind with this name.
 pub fn kind(name: &str) -> Option<&'static dyn Kind> {
