@@ -1,6 +1,7 @@
 //! The list of alerts and rules: what stands in it, in which order, and where the reader is.
 
-use crate::rules::{AlertId, Book, Finding, FindingState, RuleHealth};
+use crate::rules::finding::{AlertId, RuleHealth};
+use crate::rules::{Book, Finding, FindingState};
 use core::cell::Cell;
 use std::collections::BTreeSet;
 

@@ -14,7 +14,8 @@ use crate::rules::escalation::Escalated;
 use crate::rules::finding::Ack;
 use crate::rules::matchers::Matchers;
 use crate::rules::silence::Silence;
-use crate::rules::{AlertId, Finding};
+use crate::rules::Finding;
+use crate::rules::finding::AlertId;
 use crate::term::Input;
 
 /// What a form is for.

@@ -3,13 +3,13 @@
 use super::alerts::{self, Row, finding};
 use super::answer;
 use super::model::{Model, Overlay, Scroll};
-use crate::base::{Clean, Level};
+use crate::base::{Clean, Level, SeriesKey};
 use crate::clean;
 use crate::rules::expr::{Coverage, Evaluator, Expr, Semantics, Value};
 use crate::rules::live::{Live, WallOffset};
 use crate::rules::rule::{Judge, Rule};
 use crate::rules::threshold::threshold;
-use crate::rules::AlertId;
+use crate::rules::finding::AlertId;
 use core::time::Duration;
 
 /// Columns of the picture.
@@ -103,7 +103,7 @@ impl Detail {
             self.coverage = answer.coverage;
             self.values = match answer.value {
                 Value::Vector(rows) => {
-                    rows.into_iter().take(VALUES).map(|row| (clean!("{}", row.key), row.value)).collect()
+                    rows.into_iter().take(VALUES).map(|row| (labels(&row.key), row.value)).collect()
                 }
                 Value::Scalar(value) => vec![(Clean::default(), value)],
                 _ => Vec::new(),
@@ -113,7 +113,7 @@ impl Detail {
         let begin = now.div_euclid(step) * step - step * i64::from(COLUMNS - 1);
         let Ok(answer) = evaluator.range(&of, &live, (begin, now), COLUMN) else { return };
         let Value::Matrix(tracks) = answer.value else { return };
-        let meant = |key: &crate::base::SeriesKey| {
+        let meant = |key: &SeriesKey| {
             self.alert.as_ref().is_none_or(|id| {
                 id.key.labels.iter().all(|(name, value)| key.label(name.as_str()).is_none_or(|known| known == value))
             })
@@ -127,6 +127,12 @@ impl Detail {
         }
         self.course = if course.iter().any(Option::is_some) { course } else { Vec::new() };
     }
+}
+
+/// Labels as `PromQL` writes them, without braces.
+pub fn labels(key: &SeriesKey) -> Clean {
+    let all: Vec<String> = key.labels.iter().map(|(name, value)| format!("{name}={:?}", value.as_str())).collect();
+    Clean::text(all.join(" "))
 }
 
 /// What a rule measures, and the limit that belongs into its picture.

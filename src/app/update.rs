@@ -17,7 +17,9 @@ use crate::clean;
 use crate::command::{Command, Context};
 use crate::input::{Key, Lookup};
 use crate::logs::LogBatch;
+use crate::rules::rule::Rule;
 use crate::term::Input;
+use std::sync::Arc;
 
 /// Applies one event. The screen needs drawing after every call.
 pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {

@@ -3,14 +3,15 @@
 use super::value;
 use crate::app::Model;
 use crate::app::alerts::{Standing, alike};
-use crate::app::pane::telling_labels;
+use crate::app::metric::telling_labels;
 use crate::base::time::{Age, Span};
 use crate::base::{Clean, Level, Unit};
 use crate::clean;
 use crate::config::Intent;
 use crate::rules::escalation::Due;
 use crate::rules::rule::{Judge, Rule};
-use crate::rules::{AlertId, Finding, FindingState};
+use crate::rules::finding::AlertId;
+use crate::rules::{Finding, FindingState};
 
 /// A text with what it looks like.
 pub type Said = (Clean, Intent);

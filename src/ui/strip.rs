@@ -11,7 +11,8 @@ use crate::clean;
 use crate::command::{Command, Context};
 use crate::config::Intent;
 use crate::rules::rule::{Judge, Rule};
-use crate::rules::{Finding, FindingState, RuleHealth};
+use crate::rules::finding::RuleHealth;
+use crate::rules::{Finding, FindingState};
 use ratatui::layout::Rect;
 
 /// A title is not shortened below this while anything less important stands beside it.

@@ -6,7 +6,7 @@ use crate::app::{Model, Scroll, answer};
 use crate::base::Clean;
 use crate::clean;
 use crate::config::Intent;
-use crate::rules::AlertId;
+use crate::rules::finding::AlertId;
 use crate::rules::changes::ChangeKind;
 use crate::ui::paint::Painter;
 use crate::ui::value::wrap;

@@ -3,7 +3,7 @@
 use super::alerts::{health_text, health_word, webhook};
 use super::sheet::sheet;
 use crate::app::alerts::finding;
-use crate::app::detail::Detail;
+use crate::app::detail::{Detail, labels};
 use crate::app::{Model, answer};
 use crate::base::time::Span;
 use crate::base::{Clean, Contact};
@@ -11,7 +11,8 @@ use crate::clean;
 use crate::command::{Command, Context};
 use crate::config::Intent;
 use crate::rules::rule::{Alerting, Judge, Rule};
-use crate::rules::{AlertId, Finding, Transition};
+use crate::rules::finding::AlertId;
+use crate::rules::{Finding, Transition};
 use crate::ui::alert::{self, Said};
 use crate::ui::chart;
 use crate::ui::paint::Painter;
@@ -123,10 +124,10 @@ fn all(model: &Model, detail: &Detail, rule: &Rule, found: Option<&Finding>) -> 
     }
     let alerting = rule.alerting();
     lines.extend(alerting.map(|alerting| ("judged", judged(model, detail.rule, alerting), Intent::Text)));
-    let label = |(name, value): &(Clean, Clean)| format!("{name}={:?}", value.as_str());
     if let Some(id) = &detail.alert {
-        let labels: Vec<String> = id.key.labels.iter().map(label).collect();
-        lines.push(("labels", Clean::text(if labels.is_empty() { "none".to_owned() } else { labels.join("  ") }), Intent::Text));
+        if !id.key.labels.is_empty() {
+            lines.push(("labels", labels(&id.key), Intent::Text));
+        }
         lines.extend(annotations(model, id));
     }
     lines.extend(alerting.and_then(|alerting| offer(model, alerting)));
