@@ -10,12 +10,12 @@ use crate::base::{Clean, Contact, Level, SeriesKey, Severity};
 use crate::clean;
 use crate::command::Command;
 use crate::config::duration::Lasting;
+use crate::rules::Finding;
 use crate::rules::escalation::Escalated;
 use crate::rules::finding::Ack;
+use crate::rules::finding::AlertId;
 use crate::rules::matchers::Matchers;
 use crate::rules::silence::Silence;
-use crate::rules::Finding;
-use crate::rules::finding::AlertId;
 use crate::term::Input;
 
 /// What a form is for.
@@ -220,7 +220,8 @@ fn taken(model: &mut Model, ids: &[AlertId], note: &Clean) -> Vec<Effect> {
     let mut out = Vec::new();
     for id in ids {
         let Some(severity) = severity(model, id) else { continue };
-        let _there: bool = model.book.ack(id, Ack { by: model.session.login.clone(), note: note.clone(), at: model.now.wall });
+        let _there: bool =
+            model.book.ack(id, Ack { by: model.session.login.clone(), note: note.clone(), at: model.now.wall });
         out.push(Effect::Record(Entry::Acked { alert: labelled(model, id), severity, note: note.clone() }));
     }
     told(model, out, clean!("Taken by {}.", model.session.login))
@@ -273,7 +274,8 @@ pub fn name(model: &Model, rule: usize) -> Clean {
 
 /// The alert's name and labels, as the journal has them.
 fn labelled(model: &Model, id: &AlertId) -> Clean {
-    let labels: Vec<String> = id.key.labels.iter().map(|(name, value)| format!("{name}={:?}", value.as_str())).collect();
+    let labels: Vec<String> =
+        id.key.labels.iter().map(|(name, value)| format!("{name}={:?}", value.as_str())).collect();
     let name = name(model, id.rule);
     if labels.is_empty() { name } else { clean!("{name}{{{}}}", labels.join(", ")) }
 }

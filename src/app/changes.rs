@@ -86,14 +86,16 @@ impl Changes {
         (store, book, panes): (&Store, &Book, &[Pane]),
         (begun, fired): (Now, Now),
     ) -> Vec<Change> {
-        let own = |key: &SeriesKey| book.watch(alert.rule).is_some_and(|watch| watch.selector.matches(key));
+        let own = |key: &SeriesKey| {
+            book.rule(alert.rule).is_some_and(|rule| rule.expr.selectors().iter().any(|it| it.matches(key)))
+        };
         let marks: Vec<Mark> = self.heard.iter().cloned().collect();
         changes(store, &Case { begun, fired, own: &own, known: &|key| known(panes, key), marks: &marks })
     }
 }
 
 fn id_of(transition: &Transition) -> AlertId {
-    AlertId { rule: transition.watch, key: transition.key.clone() }
+    transition.id.clone()
 }
 
 /// What a series is called on the board. One with bands wins: that is the one that a person watches.

@@ -3,13 +3,14 @@
 use super::alerts::{self, Row, finding};
 use super::answer;
 use super::model::{Model, Overlay, Scroll};
+use crate::base::time::Span;
 use crate::base::{Clean, Level, SeriesKey};
 use crate::clean;
 use crate::rules::expr::{Coverage, Evaluator, Expr, Semantics, Value};
+use crate::rules::finding::{AlertId, RuleHealth};
 use crate::rules::live::{Live, WallOffset};
 use crate::rules::rule::{Judge, Rule};
 use crate::rules::threshold::threshold;
-use crate::rules::finding::AlertId;
 use core::time::Duration;
 
 /// Columns of the picture.
@@ -93,7 +94,6 @@ impl Detail {
         let Some(rule) = model.book.rule(self.rule) else { return };
         let (of, limit) = judged(rule, self.alert.as_ref().and_then(|id| finding(&model.book, id)).map(|it| it.level));
         self.limit = limit;
-        self.why_not = model.book.why_not(self.rule, &model.store, model.now);
         let live = Live::new(&model.store, model.now, &mut WallOffset::default());
         let mut evaluator = Evaluator::new(Semantics::Console);
         let now = live.now();
@@ -102,13 +102,12 @@ impl Detail {
         if let Ok(answer) = evaluator.instant(&of, &live, now) {
             self.coverage = answer.coverage;
             self.values = match answer.value {
-                Value::Vector(rows) => {
-                    rows.into_iter().take(VALUES).map(|row| (labels(&row.key), row.value)).collect()
-                }
+                Value::Vector(rows) => rows.into_iter().take(VALUES).map(|row| (labels(&row.key), row.value)).collect(),
                 Value::Scalar(value) => vec![(Clean::default(), value)],
                 _ => Vec::new(),
             };
         }
+        self.why_not = why_not(model, self, rule);
         let step = i64::try_from(COLUMN.as_millis()).unwrap_or(1);
         let begin = now.div_euclid(step) * step - step * i64::from(COLUMNS - 1);
         let Ok(answer) = evaluator.range(&of, &live, (begin, now), COLUMN) else { return };
@@ -133,6 +132,30 @@ impl Detail {
 pub fn labels(key: &SeriesKey) -> Clean {
     let all: Vec<String> = key.labels.iter().map(|(name, value)| format!("{name}={:?}", value.as_str())).collect();
     Clean::text(all.join(" "))
+}
+
+/// Why it does not fire, as a sentence.
+fn why_not(model: &Model, detail: &Detail, rule: &Rule) -> Clean {
+    if let Some(sentence) = model.book.health(detail.rule).and_then(RuleHealth::sentence) {
+        return sentence;
+    }
+    let held = detail.alert.as_ref().and_then(|id| model.book.progress(id));
+    if let Some((held, hold)) = held {
+        return clean!("its condition holds since {}; it fires after {}", Span(held), Span(hold));
+    }
+    let unit = rule.unit();
+    let Some((_, value)) = detail.values.first() else {
+        return Clean::text("what it looks at gives no row now");
+    };
+    let value = unit.show(*value);
+    match (rule.bands(), threshold(&rule.expr)) {
+        (Some(bands), _) => match bands.limit(Level::Warning) {
+            Some(limit) => clean!("{value} is in its band; it is judged bad from {} on", unit.show(limit)),
+            None => clean!("{value} is in its band"),
+        },
+        (None, Some(found)) => clean!("{value} is not {} {}", found.op.sign(), unit.show(found.limit)),
+        (None, None) => Clean::text("its condition holds, and not for long enough"),
+    }
 }
 
 /// What a rule measures, and the limit that belongs into its picture.

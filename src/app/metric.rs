@@ -152,7 +152,7 @@ fn contradict(a: &SeriesKey, b: &SeriesKey) -> bool {
 /// `None` when it is the only one, or when nothing but their samplers differ.
 pub fn telling_labels(store: &Store, ids: &[SeriesId], key: &SeriesKey) -> Option<Clean> {
     let differs = |name: &Clean, value: &Clean| {
-        ids.iter().any(|id| store.key(*id).label(name.as_str()).is_none_or(|other| other != value))
+        ids.iter().any(|id| store.full_key(*id).label(name.as_str()).is_none_or(|other| other != value))
     };
     let values: Vec<&str> =
         key.labels.iter().filter(|(name, value)| differs(name, value)).map(|(_, value)| value.as_str()).collect();

@@ -7,7 +7,6 @@ use super::changes::Changes;
 use super::detail::Detail;
 use super::log_view::LogView;
 use super::notify::NotifierStatus;
-use super::pane::Pane;
 use super::prompt::Prompt;
 use super::run::Run;
 use crate::action::mode::Mode;

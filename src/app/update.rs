@@ -17,7 +17,7 @@ use crate::clean;
 use crate::command::{Command, Context};
 use crate::input::{Key, Lookup};
 use crate::logs::LogBatch;
-use crate::rules::rule::Rule;
+use crate::rules::Rule;
 use crate::term::Input;
 use std::sync::Arc;
 
@@ -65,13 +65,13 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
 
 fn judge(model: &mut Model, now: Now) -> Vec<Effect> {
     let mut told = Vec::new();
-    let moved = model.book.judge(&model.store, now);
+    let moved = model.book.judge(&mut model.store, now);
     model.changes.note(&moved, (&model.store, &model.book, &model.board.panes), now);
     for transition in moved {
-        let Some(watch) = model.book.watch(transition.watch) else { continue };
+        let Some(rule) = model.book.rule(transition.id.rule) else { continue };
         let (state, level) = (transition.to.0.word(), transition.to.1.word());
-        let value = watch.unit.show(transition.value);
-        told.push(Effect::Log(clean!("{} {value} is {state} at {level}", watch.title)));
+        let value = rule.unit().show(transition.value);
+        told.push(Effect::Log(clean!("{} {value} is {state} at {level}", rule.name)));
     }
     model.board.refresh(&model.store, &model.book, now);
     told
@@ -250,7 +250,9 @@ fn what_changed(model: &mut Model) {
     }
     match answer::subject(model).into_iter().next() {
         Some(id) => model.open(Overlay::Changes(id, Scroll::default())),
-        None => model.session.say(clean!("No alert is firing: there is no moment to compare with."), Level::Note, model.now),
+        None => {
+            model.session.say(clean!("No alert is firing: there is no moment to compare with."), Level::Note, model.now)
+        }
     }
 }
 
@@ -329,7 +331,7 @@ fn open(model: &mut Model) -> Vec<Effect> {
 
 /// The action that mends what this rule tells.
 fn remedy(model: &Model, rule: usize) -> Option<Arc<str>> {
-    model.book.rule(rule).and_then(Rule::alerting).and_then(|it| it.remedy.clone())
+    model.book.rule(rule).and_then(Rule::remedy).cloned()
 }
 
 fn scroll_overlay(model: &mut Model, command: Command) {

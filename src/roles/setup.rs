@@ -8,7 +8,7 @@ use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault};
 use crate::config::{KnownKinds, LogSpec, PaneSpec, Profile, SamplerSpec};
 use crate::logs::{Format, LogSource};
-use crate::rules::{Book, Policy, Watch};
+use crate::rules::{Alerting, Book, BookOptions, Group, Judge, Policy, Rule, RuleFile, RuleKind};
 use crate::samplers::kinds::files;
 use crate::samplers::{self, Job};
 use crate::store::Store;
@@ -18,6 +18,9 @@ use std::sync::{Arc, LazyLock};
 
 /// A band must be crossed this long before its alert fires.
 const HOLD: Duration = Duration::from_secs(3);
+
+/// The group of the rules that panes' bands are.
+const BANDS: &str = "bands";
 
 /// Everything that a profile asks for.
 pub struct Setup {
@@ -58,7 +61,8 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     let mut faults = profile.faults.clone();
     let mut keep = |result: Result<Pane, Fault>| result.map_err(|fault| faults.push(fault)).ok();
     let mut built: Vec<Pane> = profile.panes.iter().filter_map(|spec| keep(pane(spec))).collect();
-    let book = Book::new(watches(&mut built));
+    let options = BookOptions { policy: policy(profile), ..BookOptions::default() };
+    let book = Book::new(vec![bands(&mut built)], options);
     let mut jobs = Vec::new();
     for spec in &profile.samplers {
         match job(spec) {
@@ -127,28 +131,34 @@ fn pane(spec: &PaneSpec) -> Result<Pane, Fault> {
     kind.build(&spec.title, &spec.body)
 }
 
-/// Every value with bands is watched; an alert offers its pane's action.
-fn watches(panes: &mut [Pane]) -> Vec<Watch> {
-    let mut watches = Vec::new();
+/// Bands are sugar for rules: every value with bands is one, named by its pane; an alert offers the pane's action.
+fn bands(panes: &mut [Pane]) -> RuleFile {
+    let mut rules = Vec::new();
     for pane in panes {
         let (title, action) = (pane.title.clone(), pane.action.clone());
         let headline = pane.headline.as_mut().map(|metric| (true, metric));
         for (head, metric) in headline.into_iter().chain(pane.beside.iter_mut().map(|metric| (false, metric))) {
-            let Some((bands, selector)) = metric.bands.zip(metric.expr.plain_selector().cloned()) else {
-                continue;
-            };
-            metric.rule = Some(watches.len());
-            watches.push(Watch {
-                title: if head { title.clone() } else { title.join(" ", &metric.label) },
-                selector,
+            let Some(bands) = metric.bands else { continue };
+            metric.rule = Some(rules.len());
+            let alerting = Alerting {
+                judge: Judge::Bands(bands),
+                hold: if bands.is_state() { Duration::ZERO } else { HOLD },
+                keep: Duration::ZERO,
+                annotations: Vec::new(),
                 unit: metric.unit,
-                bands,
                 remedy: action.clone(),
-                hold: HOLD,
+            };
+            rules.push(Rule {
+                name: if head { title.clone() } else { title.join(" ", &metric.label) },
+                place: None,
+                expr: metric.expr.clone(),
+                labels: Vec::new(),
+                kind: RuleKind::Alerting(alerting),
             });
         }
     }
-    watches
+    let group = Group { name: Clean::from(BANDS), interval: None, offset: Duration::ZERO, limit: 0, rules };
+    RuleFile { file: Clean::default(), groups: vec![group], ..RuleFile::default() }
 }
 
 /// One sampler of the profile, ready to run.

@@ -109,9 +109,14 @@ impl Life {
         self.age(now);
     }
 
-    /// One evaluation without fresh data: everything stays, and ages.
-    pub fn miss(&mut self, now: Now) {
-        let silent = now.since(self.seen);
+    /// Between two evaluations, with fresh data: time goes on.
+    pub fn rest(&mut self, now: Now) {
+        self.silent_for = None;
+        self.age(now);
+    }
+
+    /// Without fresh data for so long: everything stays, and ages.
+    pub fn miss(&mut self, silent: Duration, now: Now) {
         self.silent_for = Some(silent);
         if silent.min(now.mono.since(self.awake)) > LOST {
             self.lose(now);

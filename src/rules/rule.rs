@@ -24,11 +24,29 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// How it judges, unless it only records.
+    /// How it judges and what it says, when its rows are alerts.
     pub const fn alerting(&self) -> Option<&Alerting> {
         match &self.kind {
             RuleKind::Alerting(alerting) => Some(alerting),
             RuleKind::Recording => None,
+        }
+    }
+
+    /// How its value is shown.
+    pub fn unit(&self) -> Unit {
+        self.alerting().map_or(Unit::Count, |alerting| alerting.unit)
+    }
+
+    /// The action that mends it, by name.
+    pub fn remedy(&self) -> Option<&Arc<str>> {
+        self.alerting().and_then(|alerting| alerting.remedy.as_ref())
+    }
+
+    /// Its bands, when it judges by them.
+    pub fn bands(&self) -> Option<&Bands> {
+        match &self.alerting()?.judge {
+            Judge::Bands(bands) => Some(bands),
+            Judge::Rows => None,
         }
     }
 }

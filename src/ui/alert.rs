@@ -9,7 +9,9 @@ use crate::base::{Clean, Level, Unit};
 use crate::clean;
 use crate::config::Intent;
 use crate::rules::escalation::Due;
-use crate::rules::rule::{Judge, Rule};
+use crate::rules::rule::Rule;
+use crate::rules::threshold::threshold;
+
 use crate::rules::finding::AlertId;
 use crate::rules::{Finding, FindingState};
 
@@ -18,7 +20,7 @@ pub type Said = (Clean, Intent);
 
 /// The level of a band, the severity of a rule; UNKNOWN of an alert that nothing is known of.
 pub fn word(model: &Model, found: &Finding) -> &'static str {
-    let banded = model.book.rule(found.id.rule).and_then(Rule::alerting).is_some_and(|it| matches!(it.judge, Judge::Bands(_)));
+    let banded = model.book.rule(found.id.rule).and_then(Rule::bands).is_some();
     match found.level {
         level @ Level::Unknown => level.word(),
         level if banded => level.word(),
@@ -28,7 +30,7 @@ pub fn word(model: &Model, found: &Finding) -> &'static str {
 
 /// The unit of an alert's value.
 pub fn unit(model: &Model, rule: usize) -> Unit {
-    model.book.rule(rule).and_then(Rule::alerting).map_or(Unit::Count, |alerting| alerting.unit)
+    model.book.rule(rule).map_or(Unit::Count, Rule::unit)
 }
 
 /// `firing 2:41`, `pending 1:12/2:00`, `clearing 0:10`, `no data for 6m`, `resolved 3:12 ago`.
@@ -122,13 +124,15 @@ pub fn which(model: &Model, id: &AlertId) -> Option<Clean> {
 
 /// `> 10 µs`: the limit that the value has reached.
 pub fn limit(model: &Model, found: &Finding) -> Option<Clean> {
-    let alerting = model.book.rule(found.id.rule).and_then(Rule::alerting)?;
-    match &alerting.judge {
-        Judge::Bands(bands) => {
-            let limit = bands.limit(found.level)?;
-            let sign = if bands.inverted() { "<" } else { ">" };
-            Some(clean!("{sign} {}", alerting.unit.show(limit)))
+    let rule = model.book.rule(found.id.rule)?;
+    match rule.bands() {
+        Some(bands) => {
+            let (sign, limit) = bands.reached(found.value, found.level)?;
+            Some(clean!("{sign} {}", rule.unit().show(limit)))
         }
-        Judge::Rows => None,
+        None => {
+            let found = threshold(&rule.expr)?;
+            Some(clean!("{} {}", found.op.sign(), rule.unit().show(found.limit)))
+        }
     }
 }

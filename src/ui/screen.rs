@@ -1,9 +1,7 @@
 //! The whole screen: state line, alert strip, panes, hint; or a card when the terminal is too small.
 
 use super::layout::{self, Layout, Wants};
-use super::overlays::{
-    actions, alerts, changes, contacts, detail, faults, form, help, own_log, prompt, run, sheet,
-};
+use super::overlays::{actions, alerts, changes, contacts, detail, faults, form, help, own_log, prompt, run, sheet};
 use super::paint::{Painter, Piece};
 use super::panes::{self, Place};
 use super::{alert, strip, value};

@@ -10,8 +10,8 @@ use crate::base::{Clean, Level, Reading};
 use crate::clean;
 use crate::command::{Command, Context};
 use crate::config::Intent;
-use crate::rules::rule::{Judge, Rule};
 use crate::rules::finding::RuleHealth;
+use crate::rules::rule::{Judge, Rule};
 use crate::rules::{Finding, FindingState};
 use ratatui::layout::Rect;
 
@@ -70,7 +70,16 @@ fn said(model: &Model, found: &Finding) -> Vec<(u8, Said)> {
     out.push((3, (clean!("  {}", alert::state(model, found)), Intent::Text)));
     for (at, (text, intent)) in alert::clocks(model, found).into_iter().enumerate() {
         let loud = intent == Intent::AlertCritical;
-        out.push((if loud { 0 } else if at == 0 { 4 } else { 7 }, (clean!("  "), Intent::Text)));
+        out.push((
+            if loud {
+                0
+            } else if at == 0 {
+                4
+            } else {
+                7
+            },
+            (clean!("  "), Intent::Text),
+        ));
         let weight = out.last().map_or(0, |(weight, _)| *weight);
         out.push((weight, (text, intent)));
     }
@@ -110,7 +119,11 @@ pub fn place(model: &Model) -> Clean {
 pub fn overdue(model: &Model) -> Option<Clean> {
     let all: Vec<_> = model.alerts().into_iter().filter_map(|found| model.overdue(found)).collect();
     let longest = all.iter().max()?;
-    Some(if all.len() > 1 { clean!("{} OVERDUE {}", all.len(), Span(*longest)) } else { clean!("OVERDUE {}", Span(*longest)) })
+    Some(if all.len() > 1 {
+        clean!("{} OVERDUE {}", all.len(), Span(*longest))
+    } else {
+        clean!("OVERDUE {}", Span(*longest))
+    })
 }
 
 /// `2 faults`.
@@ -164,9 +177,10 @@ fn calm_text(model: &Model) -> Said {
 
 /// Alerting rules of files; those of the panes' bands are told by their values.
 fn of_files(model: &Model) -> impl Iterator<Item = &RuleHealth> {
-    model.book.rules().filter_map(|(_, rule, health)| {
-        rule.alerting().filter(|it| matches!(it.judge, Judge::Rows)).map(|_| health)
-    })
+    model
+        .book
+        .rules()
+        .filter_map(|(_, rule, health)| rule.alerting().filter(|it| matches!(it.judge, Judge::Rows)).map(|_| health))
 }
 
 fn rules(model: &Model) -> usize {
@@ -187,7 +201,9 @@ fn lacking(model: &Model, (unknown, bands): (usize, usize)) -> Vec<String> {
     let mut said: Vec<String> = parts
         .iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{count} {}", if *count == 1 { what.replacen("rules", "rule", 1) } else { (*what).to_owned() }))
+        .map(|(count, what)| {
+            format!("{count} {}", if *count == 1 { what.replacen("rules", "rule", 1) } else { (*what).to_owned() })
+        })
         .collect();
     if unknown > 0 {
         said.push(format!("{unknown} of {bands} values with a band are UNKNOWN"));

@@ -246,7 +246,14 @@ pub fn health_text(health: &RuleHealth) -> Clean {
     health.sentence().unwrap_or_else(|| Clean::text("nothing found"))
 }
 
-fn rule_row(paint: &mut Painter<'_>, area: Rect, word: (&'static str, Intent), name: &Clean, why: &Clean, selected: bool) {
+fn rule_row(
+    paint: &mut Painter<'_>,
+    area: Rect,
+    word: (&'static str, Intent),
+    name: &Clean,
+    why: &Clean,
+    selected: bool,
+) {
     paint.put((area.x, area.y), WORD, word.0, word.1);
     let pieces = [paint.piece(name, text(selected)), paint.piece(clean!("  {why}"), Intent::Muted)];
     paint.line((area.x + WORD, area.y), area.width.saturating_sub(WORD), &pieces);

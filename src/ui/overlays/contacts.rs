@@ -52,6 +52,11 @@ fn draw_card(paint: &mut Painter<'_>, area: Rect, card: &Contact, selected: bool
     let ways = [&card.phone, &card.mail].into_iter().flatten();
     let ways: Vec<&str> = ways.map(Clean::as_str).collect();
     if area.height > 1 {
-        paint.put((area.x + 6, area.y + 1), area.width.saturating_sub(6), clean!("{}", ways.join("   ")), Intent::Value);
+        paint.put(
+            (area.x + 6, area.y + 1),
+            area.width.saturating_sub(6),
+            clean!("{}", ways.join("   ")),
+            Intent::Value,
+        );
     }
 }

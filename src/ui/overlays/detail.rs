@@ -10,8 +10,8 @@ use crate::base::{Clean, Contact};
 use crate::clean;
 use crate::command::{Command, Context};
 use crate::config::Intent;
-use crate::rules::rule::{Alerting, Judge, Rule};
 use crate::rules::finding::AlertId;
+use crate::rules::rule::{Alerting, Judge, Rule};
 use crate::rules::{Finding, Transition};
 use crate::ui::alert::{self, Said};
 use crate::ui::chart;
@@ -161,8 +161,12 @@ fn judged(model: &Model, at: usize, alerting: &Alerting) -> Clean {
 }
 
 fn annotations(model: &Model, id: &AlertId) -> Vec<Line> {
-    const KNOWN: [(&str, &str); 4] =
-        [("summary", "summary"), ("description", "description"), ("runbook_url", "runbook"), ("procedure", "procedure")];
+    const KNOWN: [(&str, &str); 4] = [
+        ("summary", "summary"),
+        ("description", "description"),
+        ("runbook_url", "runbook"),
+        ("procedure", "procedure"),
+    ];
     let all = model.book.annotations(id);
     let is = |name: &Clean| KNOWN.iter().position(|(known, _)| *known == name.as_str());
     let mut lines: Vec<Line> = Vec::new();

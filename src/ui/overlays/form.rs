@@ -41,7 +41,11 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, form: &Form) {
             paint.put(foot, inner.width, fault, Intent::Warning);
         }
         None => {
-            let more = if fields.len() > 1 { "Enter does it, Tab next field, Esc does nothing" } else { "Enter does it, Esc does nothing" };
+            let more = if fields.len() > 1 {
+                "Enter does it, Tab next field, Esc does nothing"
+            } else {
+                "Enter does it, Esc does nothing"
+            };
             paint.put(foot, inner.width, more, Intent::Muted);
         }
     }
@@ -59,8 +63,7 @@ fn line(paint: &mut Painter<'_>, area: Rect, field: &Field, here: bool) {
     }
     // What stands before the cursor is shown to its end, however long it is.
     let before = tail(&before, usize::from(room.saturating_sub(2)));
-    let pieces =
-        [paint.piece(before, typed), paint.piece("_", Intent::Accent), paint.piece(after, typed)];
+    let pieces = [paint.piece(before, typed), paint.piece("_", Intent::Accent), paint.piece(after, typed)];
     paint.line((area.x + LABEL, area.y), room, &pieces);
 }
 
