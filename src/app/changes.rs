@@ -4,8 +4,7 @@ use super::pane::Pane;
 use crate::base::{Clean, LogLine, Now, SeriesKey, Unit};
 use crate::clean;
 use crate::rules::changes::{Case, Change, ChangeKind, Known, Mark, changes};
-use crate::rules::finding::AlertId;
-use crate::rules::{Book, FindingState, Transition};
+use crate::rules::{AlertId, Book, FindingState, Transition};
 use crate::store::Store;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -53,10 +52,10 @@ impl Changes {
     }
 
     /// Finds what changed before each alert that fires now for the first time.
-    pub(super) fn note(&mut self, moved: &[Transition], (store, book, panes): (&Store, &Book, &[Pane]), now: Now) {
+    pub fn note(&mut self, moved: &[Transition], (store, book, panes): (&Store, &Book, &[Pane]), now: Now) {
         let mut looked = 0;
         for transition in moved {
-            let id = id_of(transition);
+            let id = transition.id.clone();
             match (transition.from.0, transition.to.0) {
                 (_, FindingState::Pending) => {
                     self.begun.insert(id, now);
@@ -86,16 +85,11 @@ impl Changes {
         (store, book, panes): (&Store, &Book, &[Pane]),
         (begun, fired): (Now, Now),
     ) -> Vec<Change> {
-        let own = |key: &SeriesKey| {
-            book.rule(alert.rule).is_some_and(|rule| rule.expr.selectors().iter().any(|it| it.matches(key)))
-        };
+        let selectors = book.rule(alert.rule).map(|rule| rule.expr.selectors()).unwrap_or_default();
+        let own = |key: &SeriesKey| selectors.iter().any(|selector| selector.matches(key));
         let marks: Vec<Mark> = self.heard.iter().cloned().collect();
         changes(store, &Case { begun, fired, own: &own, known: &|key| known(panes, key), marks: &marks })
     }
-}
-
-fn id_of(transition: &Transition) -> AlertId {
-    transition.id.clone()
 }
 
 /// What a series is called on the board. One with bands wins: that is the one that a person watches.

@@ -3,6 +3,7 @@
 
 pub mod alerts;
 pub mod answer;
+mod asked;
 pub mod board;
 pub mod changes;
 pub mod contacts;
