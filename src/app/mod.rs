@@ -29,7 +29,7 @@ pub use log_view::LogView;
 pub use metric::{Metric, Shown};
 pub use model::{Identity, Model, Notice, Overlay, Scroll, Session};
 pub use msg::Msg;
-pub use notify::{AlertNote, NotifierStatus};
+pub use notify::{AlertNote, NotifierStatus, Told};
 pub use pane::Pane;
 pub use run::Run;
 pub use update::update;

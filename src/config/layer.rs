@@ -1,11 +1,11 @@
 //! One profile file, read: its good parts and the faults of the others.
 
 use super::schema::{ACTION, LOG, MARKER, PANE, SAMPLER, TOP};
-use super::{ActionSpec, KnownKinds, Lasting, LogSpec, Marker, PaneSpec, People, SamplerSpec};
+use super::{ActionSpec, Judging, KnownKinds, Lasting, LogSpec, Marker, PaneSpec, People, SamplerSpec};
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault};
 use core::time::Duration;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Sampling faster would disturb what it watches.
 const FASTEST: Duration = Duration::from_secs(1);
@@ -23,6 +23,7 @@ pub(super) struct Layer {
     pub actions: Vec<ActionSpec>,
     pub markers: Vec<Marker>,
     pub people: People,
+    pub judging: Judging,
     pub faults: Vec<Fault>,
 }
 
@@ -34,8 +35,8 @@ pub(super) struct Extends {
 }
 
 impl Layer {
-    /// Reads a whole file.
-    pub(super) fn read(mut file: Body, known: &KnownKinds<'_>) -> Self {
+    /// Reads a whole file; `path` is where it lies.
+    pub(super) fn read(mut file: Body, path: Option<&Path>, known: &KnownKinds<'_>) -> Self {
         let mut layer = Self::default();
         layer.title = layer.keep(text(&mut file, "title"));
         layer.environment = layer.keep(text(&mut file, "environment"));
@@ -63,6 +64,7 @@ impl Layer {
             Err(fault) => layer.faults.push(fault),
         }
         layer.people = People::read(&mut file, &mut layer.faults);
+        layer.judging = Judging::read(&mut file, path, &mut layer.faults);
         layer.faults.extend(file.unknown(&TOP.names()));
         layer
     }

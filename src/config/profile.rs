@@ -1,6 +1,6 @@
 //! A profile: one system as its owner describes it, checked as far as this floor can.
 
-use super::People;
+use super::{Judging, People};
 use crate::base::{Body, Clean, Fault};
 use core::time::Duration;
 use std::path::PathBuf;
@@ -38,6 +38,8 @@ pub struct Profile {
     pub markers: Vec<Marker>,
     /// Who is called, by when, and how they are told.
     pub people: People,
+    /// What is judged, beside the bands of panes.
+    pub judging: Judging,
     /// What is wrong, each with its place; the parts concerned are missing above.
     pub faults: Vec<Fault>,
 }
@@ -158,6 +160,7 @@ impl Profile {
             actions: Vec::new(),
             markers: Vec::new(),
             people: People::default(),
+            judging: Judging::default(),
             faults,
         }
     }

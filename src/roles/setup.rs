@@ -2,11 +2,12 @@
 //! A part that cannot be built becomes a fault; the rest goes on.
 
 use super::marks;
+use super::notify::Webhook;
 use crate::action::kinds;
 use crate::app::{Board, Changes, Identity, Pane};
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault};
-use crate::config::{KnownKinds, LogSpec, PaneSpec, Profile, SamplerSpec};
+use crate::config::{KnownKinds, LogSpec, PaneSpec, Profile, SamplerSpec, Trust};
 use crate::logs::{Format, LogSource};
 use crate::rules::{Alerting, Book, BookOptions, Group, Judge, Policy, Rule, RuleFile, RuleKind};
 use crate::samplers::kinds::files;
@@ -36,6 +37,8 @@ pub struct Setup {
     pub sources: Vec<LogSource>,
     /// What listens for what may explain an alert.
     pub changes: Changes,
+    /// Who is told of alerts; only files that passed the rules of trust may send anything.
+    pub webhook: Option<Webhook>,
     /// What could not be built.
     pub faults: Vec<Fault>,
 }
@@ -83,10 +86,25 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     let (changes, deaf) = marks::changes(profile);
     faults.extend(deaf);
     let sources = profile.logs.iter().filter_map(|spec| log(spec).map_err(|fault| faults.push(fault)).ok()).collect();
+    let webhook = webhook(profile).unwrap_or_else(|fault| {
+        faults.push(fault);
+        None
+    });
     faults.extend(dangling(profile));
     let actions = profile.actions.iter().map(|action| (Arc::clone(&action.name), action.title.clone())).collect();
     let identity = Identity { host, title: profile.title.clone(), environment: profile.environment.clone(), actions };
-    Setup { board: Board::new(built), book, identity, jobs, sources, changes, faults }
+    Setup { board: Board::new(built), book, identity, jobs, sources, changes, webhook, faults }
+}
+
+fn webhook(profile: &Profile) -> Result<Option<Webhook>, Fault> {
+    let read = profile.people.notify.as_ref().map(Webhook::read).transpose()?;
+    match (&read, &profile.trust) {
+        (Some(_), Trust::DisplayOnly(fault)) => {
+            let what = Clean::text(format!("{} Until then nobody is told of alerts.", fault.what));
+            Err(Fault { what, ..fault.clone() })
+        }
+        _ => Ok(read),
+    }
 }
 
 /// Severity words, matrix and contacts of a profile, over what ships.

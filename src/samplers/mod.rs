@@ -21,6 +21,7 @@ mod schedule;
 pub(crate) mod scrape_text;
 mod supervisor;
 
+pub use fetch::{Fetcher, Undelivered};
 pub use mailbox::Mailbox;
 pub use supervisor::{Job, Supervisor};
 
