@@ -69,7 +69,8 @@ pub fn show(model: &mut Model) {
 
 /// Asks the store anew for what the open detail shows.
 pub fn refresh(model: &mut Model) {
-    let Overlay::Detail(mut detail) = core::mem::take(&mut model.overlay) else { return };
+    let Overlay::Detail(detail) = &mut model.overlay else { return };
+    let mut detail = core::mem::take(detail);
     detail.ask(model);
     model.overlay = Overlay::Detail(detail);
 }
@@ -90,7 +91,7 @@ pub fn copied(model: &Model, detail: &Detail) -> Vec<Clean> {
 }
 
 impl Detail {
-    fn ask(&mut self, model: &mut Model) {
+    fn ask(&mut self, model: &Model) {
         let Some(rule) = model.book.rule(self.rule) else { return };
         let (of, limit) = judged(rule, self.alert.as_ref().and_then(|id| finding(&model.book, id)).map(|it| it.level));
         self.limit = limit;
