@@ -38,10 +38,10 @@ pub const TOP: Table = Table {
         key("logs", "what to follow, by name", "{}"),
         key("panes", "what to show, in order of importance", "[]"),
         key("actions", "what can be done, by name", "{}"),
-        key("markers", "what tells of a deploy: files, or lines of a log", "[]"),
         key("rules", "rule files of Prometheus; `rules.yaml` beside this file when absent", "[\"rules.yaml\"]"),
         key("interval", "how often groups of rules are judged that do not say their own", "\"15s\""),
         key("inhibit", "which alerts explain which", "[]"),
+        key("markers", "what tells of a deploy: files, or lines of a log", "[]"),
         key("severities", "what words of the label `severity` mean to people", "{ page = \"critical\" }"),
         key("escalation", "by when somebody must answer, and be told further up", "{}"),
         key("contacts", "who can be called", "[]"),
@@ -156,7 +156,7 @@ pub const MARKER: Table = Table {
 
 /// Every table, in the order of the reference.
 pub const TABLES: &[Table] =
-    &[TOP, SAMPLER, LOG, PANE, ACTION, MARKER, INHIBIT, SEVERITIES, ESCALATION, CONTACT, NOTIFY];
+    &[TOP, SAMPLER, LOG, PANE, ACTION, INHIBIT, MARKER, SEVERITIES, ESCALATION, CONTACT, NOTIFY];
 
 impl Table {
     /// The names of its keys.

@@ -35,10 +35,10 @@ pub struct Setup {
     pub jobs: Vec<Job>,
     /// Logs to follow.
     pub sources: Vec<LogSource>,
-    /// What listens for what may explain an alert.
-    pub changes: Changes,
     /// Who is told of alerts; only files that passed the rules of trust may send anything.
     pub webhook: Option<Webhook>,
+    /// What listens for what may explain an alert.
+    pub changes: Changes,
     /// What could not be built.
     pub faults: Vec<Fault>,
 }
@@ -93,7 +93,7 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     faults.extend(dangling(profile));
     let actions = profile.actions.iter().map(|action| (Arc::clone(&action.name), action.title.clone())).collect();
     let identity = Identity { host, title: profile.title.clone(), environment: profile.environment.clone(), actions };
-    Setup { board: Board::new(built), book, identity, jobs, sources, changes, webhook, faults }
+    Setup { board: Board::new(built), book, identity, jobs, sources, webhook, changes, faults }
 }
 
 fn webhook(profile: &Profile) -> Result<Option<Webhook>, Fault> {
