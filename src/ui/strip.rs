@@ -65,7 +65,7 @@ fn said(model: &Model, found: &Finding) -> Vec<(u8, Said)> {
     let fresh = if found.no_data_for.is_some() { Intent::Stale } else { Intent::of(found.level) };
     let unit = alert::unit(model, found.id.rule);
     out.push((0, (clean!(" {}", unit.show(found.value)), fresh)));
-    out.extend(alert::silence_of_data(found).map(|(text, intent)| (1, (clean!("  {text}"), intent))));
+    out.extend(alert::silence_of_data(found).map(|(text, intent)| (0, (clean!("  {text}"), intent))));
     out.extend(alert::limit(model, found).map(|limit| (6, (clean!(" {limit}"), Intent::Muted))));
     out.push((3, (clean!("  {}", alert::state(model, found)), Intent::Text)));
     for (at, (text, intent)) in alert::clocks(model, found).into_iter().enumerate() {
