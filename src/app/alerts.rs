@@ -5,6 +5,9 @@ use crate::rules::{Book, Finding, FindingState};
 use core::cell::Cell;
 use std::collections::BTreeSet;
 
+/// The heading over the alerts.
+pub const ALERTS: &str = "ALERTS";
+
 /// What is shown or folded.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fold {
@@ -45,6 +48,8 @@ pub enum Row {
     Alert(AlertId, u16),
     /// Several alerts of one rule that stand alike, folded or named before them.
     Instances(usize, Standing),
+    /// So many consequences of this cause are folded; it cannot be selected.
+    Folded(AlertId),
     /// Alerts with these labels are muted; the silence's number.
     Silence(u64),
     /// A rule that could not be read: its place among the broken ones.
@@ -74,7 +79,7 @@ impl AlertList {
 
     /// The selected row.
     pub fn row<'a>(&self, rows: &'a [Row]) -> Option<&'a Row> {
-        rows.get(self.position(rows)).filter(|row| !matches!(row, Row::Heading(_)))
+        rows.get(self.position(rows)).filter(|row| is_choice(row))
     }
 
     /// Selects this alert, or the row that stands for it.
@@ -124,8 +129,12 @@ impl AlertList {
     }
 }
 
+const fn is_choice(row: &Row) -> bool {
+    !matches!(row, Row::Heading(_) | Row::Folded(_))
+}
+
 fn is_selectable(rows: &[Row], at: usize) -> bool {
-    rows.get(at).is_some_and(|row| !matches!(row, Row::Heading(_)))
+    rows.get(at).is_some_and(is_choice)
 }
 
 fn nearest(rows: &[Row], at: usize) -> usize {
@@ -142,7 +151,7 @@ pub fn finding<'a>(book: &'a Book, id: &AlertId) -> Option<&'a Finding> {
 /// Everything there is, in order: alerts, silences, rules that cannot judge, rules that have found nothing.
 pub fn rows(book: &Book, unfolded: &BTreeSet<Fold>) -> Vec<Row> {
     let mut rows = Vec::new();
-    section(&mut rows, "ALERTS", alerts(book, unfolded));
+    section(&mut rows, ALERTS, alerts(book, unfolded));
     section(&mut rows, "SILENCES", book.silences().map(|silence| Row::Silence(silence.id)).collect());
     let broken = book.broken().enumerate().map(|(at, _)| Row::Broken(at));
     let (quiet, ill): (Vec<_>, Vec<_>) = book
@@ -187,8 +196,11 @@ pub fn alike(book: &Book, rule: usize, standing: Standing) -> Vec<&Finding> {
 
 fn push(rows: &mut Vec<Row>, book: &Book, unfolded: &BTreeSet<Fold>, found: &Finding, depth: u16) {
     rows.push(Row::Alert(found.id.clone(), depth));
+    let folds = book.consequences(&found.id);
     if unfolded.contains(&Fold::Cause(found.id.clone())) {
-        rows.extend(book.consequences(&found.id).iter().map(|one| Row::Alert(one.id.clone(), depth + 1)));
+        rows.extend(folds.iter().map(|one| Row::Alert(one.id.clone(), depth + 1)));
+    } else if !folds.is_empty() {
+        rows.push(Row::Folded(found.id.clone()));
     }
 }
 

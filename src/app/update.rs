@@ -310,8 +310,15 @@ fn open(model: &mut Model) -> Vec<Effect> {
         let action = model.identity.actions.get(selected).map(|(name, _)| name.clone());
         return action.map_or_else(Vec::new, |action| prompt::plan(model, action));
     }
+    if matches!(model.overlay, Overlay::Alerts(_)) {
+        detail::show(model);
+        return Vec::new();
+    }
+    if matches!(model.overlay, Overlay::Contacts(_)) {
+        return copy(model);
+    }
     if model.run.as_ref().is_some_and(|run: &Run| !run.ended()) {
-        model.overlay = Overlay::Run;
+        model.open(Overlay::Run);
         return Vec::new();
     }
     let remedy = match &model.overlay {
@@ -320,7 +327,10 @@ fn open(model: &mut Model) -> Vec<Effect> {
     };
     match remedy {
         Some(Some(action)) => return prompt::plan(model, action),
-        None if model.run.is_some() => model.overlay = Overlay::Run,
+        None if model.run.is_some() => model.open(Overlay::Run),
+        Some(None) if matches!(model.overlay, Overlay::Detail(_)) => {
+            model.session.say(clean!("No action is declared for this alert."), Level::Note, model.now);
+        }
         // An alert that nothing can be done about must not hide what is wrong with our files.
         _ if !model.session.faults.is_empty() => model.open(Overlay::Faults(Scroll::default())),
         Some(None) => model.session.say(clean!("No action is declared for this alert."), Level::Note, model.now),

@@ -12,6 +12,7 @@ use crate::base::time::{Age, Span};
 use crate::clean;
 use crate::command::{Command, Context};
 use crate::config::{Intent, Theme};
+use crate::rules::Rule;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget};
@@ -179,7 +180,7 @@ fn hint_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     let context = model.context();
     for command in hints(model) {
         let Some(keys) = model.keymap.keys_for(context, *command) else { continue };
-        let words = model.keymap.describe(context, *command);
+        let Some(words) = hint_words(model, context, *command) else { continue };
         let next = [paint.piece(Clean::text(keys), Intent::Key), paint.piece(clean!(" {words}  "), Intent::Muted)];
         if paint.width(&pieces) + paint.width(&next) > area.width {
             break;
@@ -187,6 +188,23 @@ fn hint_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
         pieces.extend(next);
     }
     paint.line((area.x, area.y), area.width, &pieces);
+}
+
+/// What a command does here and now; `None` when it would do nothing.
+fn hint_words(model: &Model, context: Context, command: Command) -> Option<Clean> {
+    let words = model.keymap.describe(context, command);
+    let general = command.spec().is_some_and(|spec| spec.hint == words.as_str());
+    let rule = match &model.overlay {
+        Overlay::None => model.current_alert().map(|found| found.id.rule),
+        Overlay::Detail(detail) => Some(detail.rule),
+        _ => None,
+    };
+    match (command, rule) {
+        (Command::Open, Some(rule)) if general => {
+            model.book.rule(rule).and_then(Rule::remedy).map(|_| Clean::text("plan"))
+        }
+        _ => Some(words),
+    }
 }
 
 /// A notice; one longer than its line takes the two above it too, unless something else lies there.

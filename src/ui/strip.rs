@@ -51,6 +51,7 @@ pub fn draw(paint: &mut Painter<'_>, area: Rect, model: &Model) {
 /// What is said after the title, in order, with how important it is: 0 stays whatever happens.
 fn said(model: &Model, found: &Finding) -> Vec<(u8, Said)> {
     let mut out = Vec::new();
+    let folds = !model.book.consequences(&found.id).is_empty();
     match alert::instances(model, found) {
         Some(count) => out.push((2, (clean!("  {count}"), Intent::Text))),
         None => {
@@ -67,26 +68,21 @@ fn said(model: &Model, found: &Finding) -> Vec<(u8, Said)> {
     out.push((0, (clean!(" {}", unit.show(found.value)), fresh)));
     out.extend(alert::silence_of_data(found).map(|(text, intent)| (0, (clean!("  {text}"), intent))));
     out.extend(alert::limit(model, found).map(|limit| (6, (clean!(" {limit}"), Intent::Muted))));
-    out.push((3, (clean!("  {}", alert::state(model, found)), Intent::Text)));
-    for (at, (text, intent)) in alert::clocks(model, found).into_iter().enumerate() {
-        let loud = intent == Intent::AlertCritical;
-        out.push((
-            if loud {
-                0
-            } else if at == 0 {
-                4
-            } else {
-                7
-            },
-            (clean!("  "), Intent::Text),
-        ));
-        let weight = out.last().map_or(0, |(weight, _)| *weight);
+    out.push((if folds { 5 } else { 4 }, (clean!("  {}", alert::state(model, found)), Intent::Text)));
+    for (text, intent) in alert::clocks(model, found) {
+        let (weight, gap) = match intent {
+            Intent::AlertCritical => (0, " "),
+            Intent::Text => (3, "  "),
+            _ => (7, "  "),
+        };
+        // A gap of its own: what is loud is filled with colour to its ends.
+        out.push((weight, (Clean::text(gap), Intent::Text)));
         out.push((weight, (text, intent)));
     }
     for (at, (text, intent)) in alert::marks(model, found).into_iter().enumerate() {
-        out.push((if at == 0 { 4 } else { 8 }, (clean!("  {text}"), intent)));
+        out.push((if at == 0 { 3 } else { 8 }, (clean!("  {text}"), intent)));
     }
-    out.extend(alert::consequences(model, &found.id).map(|text| (5, (clean!("  {text}"), Intent::Muted))));
+    out.extend(alert::consequences(model, &found.id).map(|text| (2, (clean!("  {text}"), Intent::Muted))));
     out
 }
 

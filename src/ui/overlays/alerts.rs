@@ -6,6 +6,7 @@ use crate::app::alerts::{self, AlertList, Fold, Row, Standing, alike, finding};
 use crate::base::time::{Age, Span};
 use crate::base::{Clean, Level};
 use crate::clean;
+use crate::command::{Command, Context};
 use crate::config::Intent;
 use crate::rules::Finding;
 use crate::rules::finding::{AlertId, RuleHealth};
@@ -17,9 +18,9 @@ use ratatui::layout::Rect;
 /// Columns of the fixed parts: mark, word, value, state, clock.
 const MARK: u16 = 2;
 const WORD: u16 = 9;
-const VALUE: u16 = 10;
+const VALUE: u16 = 9;
 const STATE: u16 = 17;
-const CLOCK: u16 = 18;
+const CLOCK: u16 = 15;
 
 /// Draws the list with the selected row marked.
 pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, list: &AlertList) {
@@ -88,6 +89,9 @@ pub fn webhook(model: &Model) -> Option<Said> {
 fn line(paint: &mut Painter<'_>, area: Rect, model: &Model, list: &AlertList, row: &Row, selected: bool) {
     if let Row::Heading(text) = row {
         paint.put((area.x, area.y), area.width, *text, Intent::Muted);
+        if *text == alerts::ALERTS {
+            columns(paint, area);
+        }
         return;
     }
     let mark = if selected { "▸ " } else { "  " };
@@ -109,6 +113,16 @@ fn line(paint: &mut Painter<'_>, area: Rect, model: &Model, list: &AlertList, ro
                 alert(paint, area, model, worst, &name, selected);
             }
         }
+        Row::Folded(id) => {
+            let text = alert::consequences(model, id).unwrap_or_default();
+            let key = crate::ui::screen::key(model, Context::Overlay, Command::Unfold);
+            paint.put(
+                (area.x + WORD + 2, area.y),
+                area.width.saturating_sub(WORD + 2),
+                clean!("{text}; {key} shows them"),
+                Intent::Muted,
+            );
+        }
         Row::Silence(id) => muted(paint, area, model, *id, selected),
         Row::Broken(at) => {
             if let Some((name, fault)) = model.book.broken().nth(*at) {
@@ -117,6 +131,22 @@ fn line(paint: &mut Painter<'_>, area: Rect, model: &Model, list: &AlertList, ro
         }
         Row::Rule(at) => rule(paint, area, model, *at, selected),
     }
+}
+
+/// The names of the columns, over them.
+fn columns(paint: &mut Painter<'_>, area: Rect) {
+    let [value, state, clock] = stops(area);
+    let named = [paint.piece("value", Intent::Muted)];
+    paint.right(value + VALUE, value, area.y, &named);
+    paint.put((state, area.y), STATE, "state", Intent::Muted);
+    paint.put((clock, area.y), CLOCK, "answer", Intent::Muted);
+}
+
+/// Where the columns of value, state and answer begin.
+fn stops(area: Rect) -> [u16; 3] {
+    let clock = area.right().saturating_sub(CLOCK);
+    let state = clock.saturating_sub(STATE + 1);
+    [state.saturating_sub(VALUE + 1), state, clock]
 }
 
 /// Whether what this cause folds is shown; `None` when it folds nothing.
@@ -139,10 +169,7 @@ const fn text(selected: bool) -> Intent {
 fn alert(paint: &mut Painter<'_>, area: Rect, model: &Model, found: &Finding, named: &Named, selected: bool) {
     let level = level_intent(found);
     paint.put((area.x, area.y), WORD, alert::word(model, found), level);
-    let right = area.right();
-    let clock = right.saturating_sub(CLOCK);
-    let state = clock.saturating_sub(STATE + 1);
-    let value = state.saturating_sub(VALUE + 1);
+    let [value, state, clock] = stops(area);
     let name = area.x + WORD + named.depth * 2;
     let pieces = name_pieces(paint, model, found, named, selected);
     paint.line((name, area.y), value.saturating_sub(name + 1), &pieces);
@@ -178,28 +205,24 @@ fn name_pieces<'a>(
     if model.is_simulated(found.id.rule) {
         pieces.push(paint.piece(" SIMULATED", Intent::Simulated));
     }
-    if let Some(folded) = alert::consequences(model, &found.id).filter(|_| named.instances.is_none()) {
-        pieces.push(paint.piece(clean!(" {folded}"), Intent::Muted));
-    }
     pieces
 }
 
-/// What matters most of clocks and marks: what is overdue, then who has it, then what is due.
+/// What matters most of clocks and marks: what is overdue, then who has it, then what is due. The column says `answer`.
 fn answer(model: &Model, found: &Finding) -> Option<Said> {
-    let gone = alert::silence_of_data(found);
     let mut clocks = alert::clocks(model, found);
     let mut marks = alert::marks(model, found);
-    let overdue = clocks.iter().position(|(_, intent)| *intent == Intent::AlertCritical);
-    if let Some(at) = overdue {
+    if let Some(at) = clocks.iter().position(|(_, intent)| *intent == Intent::AlertCritical) {
         return Some(clocks.swap_remove(at));
     }
-    if gone.is_some() {
-        return gone;
+    if let Some(gone) = alert::silence_of_data(found) {
+        return Some(gone);
     }
     if !marks.is_empty() {
         return Some(marks.swap_remove(0));
     }
-    clocks.into_iter().next()
+    let (text, intent) = clocks.into_iter().next()?;
+    Some((Clean::text(text.as_str().trim_start_matches("answer ")), intent))
 }
 
 const fn level_intent(found: &Finding) -> Intent {
@@ -219,8 +242,8 @@ fn muted(paint: &mut Painter<'_>, area: Rect, model: &Model, id: u64, selected: 
     let right = paint.right(area.right(), area.x + WORD, area.y, &said);
     let name = area.x + WORD;
     let pieces = [
-        paint.piece(silence.matchers.text(), text(selected)),
-        paint.piece(clean!("  {}", silence.reason), Intent::Muted),
+        paint.piece(&silence.reason, text(selected)),
+        paint.piece(clean!("  {}", silence.matchers.text()), Intent::Muted),
     ];
     paint.line((name, area.y), right.saturating_sub(name + 1), &pieces);
 }
@@ -241,9 +264,14 @@ pub const fn health_word(health: &RuleHealth) -> (&'static str, Intent) {
     }
 }
 
-/// The same as a sentence.
+/// The same as a sentence, without the word.
 pub fn health_text(health: &RuleHealth) -> Clean {
-    health.sentence().unwrap_or_else(|| Clean::text("nothing found"))
+    match health {
+        RuleHealth::Ok => Clean::text("nothing found"),
+        RuleHealth::NotYet => Clean::text("no data has come yet"),
+        RuleHealth::Warming { ready_in } => clean!("ready in {}", Span(*ready_in)),
+        RuleHealth::NotEvaluable(why) | RuleHealth::NoData { why } | RuleHealth::Error(why) => why.clone(),
+    }
 }
 
 fn rule_row(

@@ -21,7 +21,7 @@ use crate::ui::value::wrap;
 use ratatui::layout::Rect;
 
 /// Columns of the labels on the left.
-const LABEL: u16 = 11;
+const LABEL: u16 = 12;
 /// Lines of the chart.
 const CHART: u16 = 4;
 /// Below this many lines the text needs all of them.
@@ -39,23 +39,24 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, detail: &Detail)
     let found = detail.alert.as_ref().and_then(|id| finding(&model.book, id));
     let which = detail.alert.as_ref().and_then(|id| alert::which(model, id));
     let title = which.map_or_else(|| clean!(" {} ", rule.name), |which| clean!(" {}  {which} ", rule.name));
-    let inner = sheet(paint, body, body.height, &title, &clean!(" {} ", place(model, detail.rule, rule)));
+    let width = body.width.min(100).saturating_sub(4 + LABEL);
     let mut lines = Vec::new();
-    let width = inner.width.saturating_sub(LABEL);
     for (label, text, intent) in all(model, detail, rule, found) {
         for (at, text) in wrap(&text, width, usize::MAX).into_iter().enumerate() {
             lines.push((if at == 0 { label } else { "" }, text, intent));
         }
     }
+    let pictured = body.height >= ROOMY && !detail.course.is_empty();
+    let above = 2 + if pictured { CHART } else { 0 };
+    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(above);
+    let inner = sheet(paint, body, height, &title, &clean!(" {} ", place(model, detail.rule, rule)));
     head(paint, Rect { height: 1, ..inner }, model, detail, found);
-    let mut top = inner.y + 1;
-    if inner.height >= ROOMY && !detail.course.is_empty() {
-        let area = Rect { y: top, height: CHART, ..inner };
+    if pictured {
+        let area = Rect { y: inner.y + 1, height: CHART, ..inner };
         let unit = alert::unit(model, detail.rule);
         chart::draw_with_limit(paint, area, &detail.course, unit, detail.limit, Intent::Chart);
-        top += CHART;
     }
-    top += 1;
+    let top = inner.y + above;
     let room = inner.bottom().saturating_sub(top);
     let first = detail.scroll.clamp(lines.len(), room);
     for (y, (label, text, intent)) in (top..inner.bottom()).zip(lines.iter().skip(first)) {
@@ -72,7 +73,9 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, detail: &Detail)
 fn place(model: &Model, at: usize, rule: &Rule) -> Clean {
     match &rule.place {
         Some(place) => clean!("{place}"),
-        None => model.book.file_of(at),
+        None => Some(model.book.file_of(at))
+            .filter(|file| !file.as_str().is_empty())
+            .unwrap_or("a band of the profile".into()),
     }
 }
 
