@@ -169,6 +169,10 @@ impl Console {
                 self.started.look.shared.journal.as_ref().and_then(Journal::failing);
             self.apply(Msg::Tick, now);
         }
+        if let Some(alerts) = &mut self.started.alerts {
+            self.dirty |= alerts.learn(&mut self.started.look.model.book, now);
+            alerts.keep(&self.started.look.model.book, now);
+        }
         if self.moving() && now.mono.since(self.moment) >= FRAME_GAP {
             self.moment = now.mono;
             self.apply(Msg::Moment, now);

@@ -1,6 +1,7 @@
 //! From the command line to a running session: files read, samplers and followers started, the model built, the
 //! terminal owned.
 
+use super::alert_state::{self, AlertState};
 use super::notify::{Notifier, Origin, Webhook};
 use super::setup;
 use crate::action::launch::Launcher;
@@ -98,6 +99,8 @@ pub struct Started {
     pub notifier: Option<Notifier>,
     /// A new critical alert rings the bell.
     pub rings: bool,
+    /// Alerts over a restart; `None` when there is no place for them.
+    pub alerts: Option<AlertState>,
 }
 
 /// What works in the background for as long as the session lasts.
@@ -122,7 +125,8 @@ pub fn start(options: &Options, bell: &Arc<Bell>) -> Result<Started, Fault> {
         look.model.session.say(text.into(), Level::Note, RealClock.now());
     }
     let notifier = notifier(&mut look, bell);
-    Ok(Started { look, caps, terminal, notifier, rings: !options.no_bell })
+    let alerts = keep_alerts(&mut look);
+    Ok(Started { look, caps, terminal, notifier, rings: !options.no_bell, alerts })
 }
 
 /// One look never tells anybody; a session does, read-only or not.
@@ -149,6 +153,23 @@ fn notifier(look: &mut Look, bell: &Arc<Bell>) -> Option<Notifier> {
 /// For jitter; not for secrets.
 fn seed() -> u64 {
     u64::try_from(random::bits() & u128::from(u64::MAX)).unwrap_or(0)
+}
+
+/// Takes up the alerts of the last console of this profile.
+fn keep_alerts(look: &mut Look) -> Option<AlertState> {
+    let state = look.shared.state_dir.as_ref()?;
+    let (now, boot) = (RealClock.now(), look.shared.host.boot_id.clone());
+    let path = alert_state::path(state, &look.shared.profile_name);
+    let opened = AlertState::open(path, boot, &mut look.model.book, now);
+    let (kept, fault) = match opened {
+        Ok((kept, fault)) => (Some(kept), fault),
+        Err(fault) => (None, Some(fault)),
+    };
+    if let Some(fault) = fault {
+        look.model.session.say(clean!("{fault}"), Level::Warning, now);
+        look.model.session.faults.push(fault);
+    }
+    kept
 }
 
 /// Reads the files and starts what feeds the model, for a screen of this size.
@@ -267,6 +288,9 @@ impl Started {
     /// Gives the terminal back, closes the journal, lets the rest go.
     pub fn leave(self) {
         self.terminal.close();
+        if let Some(alerts) = self.alerts {
+            alerts.close(&self.look.model.book, RealClock.now());
+        }
         if let Some(journal) = self.look.shared.journal {
             journal.append(Record::new(Event::SessionEnd));
             journal.close(LAST_RECORD);

@@ -1,6 +1,7 @@
 //! From a profile to what the console runs: panes with their watches, sampler jobs, log sources.
 //! A part that cannot be built becomes a fault; the rest goes on.
 
+use super::judging;
 use super::marks;
 use super::notify::Webhook;
 use crate::action::kinds;
@@ -9,7 +10,7 @@ use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault};
 use crate::config::{KnownKinds, LogSpec, PaneSpec, Profile, SamplerSpec, Trust};
 use crate::logs::{Format, LogSource};
-use crate::rules::{Alerting, Book, BookOptions, Group, Judge, Policy, Rule, RuleFile, RuleKind};
+use crate::rules::{Alerting, Book, Group, Judge, Policy, Rule, RuleFile, RuleKind};
 use crate::samplers::kinds::files;
 use crate::samplers::{self, Job};
 use crate::store::Store;
@@ -64,8 +65,8 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     let mut faults = profile.faults.clone();
     let mut keep = |result: Result<Pane, Fault>| result.map_err(|fault| faults.push(fault)).ok();
     let mut built: Vec<Pane> = profile.panes.iter().filter_map(|spec| keep(pane(spec))).collect();
-    let options = BookOptions { policy: policy(profile), ..BookOptions::default() };
-    let book = Book::new(vec![bands(&mut built)], options);
+    let (book, broken) = judging::book(profile, bands(&mut built));
+    faults.extend(broken);
     let mut jobs = Vec::new();
     for spec in &profile.samplers {
         match job(spec) {

@@ -20,7 +20,7 @@ impl Matchers {
     /// Reads matchers, separated by commas, in braces or without.
     ///
     /// # Errors
-    /// What is wrong with them. Matchers that every alert fulfils are refused.
+    /// What is wrong with them.
     pub fn parse(text: &str) -> Result<Self, Fault> {
         let inner = text.trim();
         let inner = inner.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')).unwrap_or(inner);
@@ -30,9 +30,10 @@ impl Matchers {
         }
         let written: Vec<String> = split(inner).iter().map(|one| quoted(one)).collect();
         let written = written.join(", ");
-        let selector = parse_selector(&format!("{{{written}}}"))
+        // With a name a list of matchers may be such that the empty text fulfils all of them.
+        let selector = parse_selector(&format!("alert{{{written}}}"))
             .map_err(|fault| Fault::new(format!("`{inner}` is no list of matchers: {}", fault.what)).hint(hint))?;
-        Ok(Self { text: Clean::text(written), selector })
+        Ok(Self { text: Clean::text(written), selector: Selector { name: None, ..selector } })
     }
 
     /// Exactly one alert: its name and all its labels.
@@ -139,7 +140,7 @@ mod tests {
             let matchers = Matchers::parse(text).unwrap_or_else(|fault| panic!("{text}: {fault}"));
             assert_eq!(matchers.matches(&alert(&[("instance", "db2")])), meant, "{text}");
         }
-        for text in ["", "{}", "alertname", "=x", "instance=~\"(\"", "alertname=\"\""] {
+        for text in ["", "{}", "alertname", "=x", "instance=~\"(\""] {
             assert!(Matchers::parse(text).is_err(), "{text}");
         }
     }

@@ -27,6 +27,9 @@ pub mod silence;
 pub mod template;
 pub mod threshold;
 
+#[cfg(test)]
+mod tests;
+
 pub use bands::Bands;
 pub use book::{Book, BookOptions, GroupInfo};
 pub use escalation::{Clock, Due, Escalated, Policy};

@@ -12,3 +12,4 @@ mod series;
 mod world;
 
 pub use report::run;
+pub(crate) use report::read_rules;
