@@ -24,6 +24,7 @@ pub mod saved;
 pub mod severity;
 pub mod silence;
 pub mod template;
+pub mod threshold;
 
 #[cfg(test)]
 mod tests;
