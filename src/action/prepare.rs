@@ -181,8 +181,11 @@ fn judging(body: &mut Body, cx: &Context<'_>) -> Result<Option<Judging>, Fault> 
             .hint("Name the samplers that give the verified series."));
     };
     let enough = |query: &str| Some(cx.readings.recent(query, window)).filter(|points| points.len() >= BASELINE);
+    // As many of the newest as are wanted afterwards: who acts soon after an alert must not be told that calm values
+    // from before it were what he mended.
+    let newest = |points: Vec<(Mono, f64)>| median(points.into_iter().rev().take(FRESH).map(|(_, value)| value));
     let checks = rows.into_iter().map(|row| {
-        let before = enough(&row.query).and_then(|points| median(points.into_iter().map(|(_, value)| value)));
+        let before = enough(&row.query).and_then(newest);
         Check { label: row.label, query: row.query, unit: row.unit, expect: row.expect, before }
     });
     let checks = checks.collect();
