@@ -4,6 +4,7 @@ use super::effect::Effect;
 use super::log_view::LogView;
 use super::model::{Model, NOTICE, OVERLAY_LINES, Overlay};
 use super::msg::Msg;
+use super::notify;
 use super::prompt;
 use super::run::Run;
 use crate::action::lifecycle::{Outcome, Progress};
@@ -67,6 +68,7 @@ fn judge(model: &mut Model, now: Now) -> Vec<Effect> {
         told.push(Effect::Log(clean!("{} {value} is {state} at {level}", rule.name)));
     }
     model.board.refresh(&model.store, &model.book, now);
+    told.extend(notify::tell(model));
     told
 }
 
@@ -252,8 +254,7 @@ fn open(model: &mut Model) -> Vec<Effect> {
         model.overlay = Overlay::Run;
         return Vec::new();
     }
-    let remedy =
-        model.current_alert().map(|alert| model.book.rule(alert.id.rule).and_then(Rule::remedy).cloned());
+    let remedy = model.current_alert().map(|alert| model.book.rule(alert.id.rule).and_then(Rule::remedy).cloned());
     match remedy {
         Some(Some(action)) => return prompt::plan(model, action),
         None if model.run.is_some() => model.overlay = Overlay::Run,
