@@ -6,7 +6,7 @@ use super::setup;
 use crate::action::launch::Launcher;
 use crate::action::mode::Mode;
 use crate::action::plan::Support;
-use crate::app::{Changes, LogView, Model, NotifierStatus, Overlay, Session};
+use crate::app::{LogView, Model, NotifierStatus, Overlay, Session};
 use crate::base::backoff::Jitter;
 use crate::base::{Clock, Fault, Level};
 use crate::clean;
@@ -189,7 +189,7 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
         logs,
         book: setup.book,
         board: setup.board,
-        changes: Changes::default(),
+        changes: setup.changes,
         log_views,
         overlay: Overlay::None,
         session,

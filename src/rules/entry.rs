@@ -175,11 +175,7 @@ impl Entry {
     }
 
     /// Every alert takes a step; those that are over leave.
-    fn each(
-        &mut self,
-        look: impl Fn(&Alert) -> (Option<Seen>, Footing),
-        desk: &mut Desk<'_, '_>,
-    ) -> Vec<Transition> {
+    fn each(&mut self, look: impl Fn(&Alert) -> (Option<Seen>, Footing), desk: &mut Desk<'_, '_>) -> Vec<Transition> {
         let Some(alerting) = self.alerting().cloned() else { return Vec::new() };
         let banded = self.is_banded();
         let mut moved = Vec::new();
@@ -254,6 +250,14 @@ impl Entry {
         }
         let shown = core::mem::replace(&mut self.shows, !rows.is_empty());
         (shown || self.shows).then_some(Recorded { rows, at })
+    }
+
+    /// An alert that an earlier console left.
+    pub(super) fn put(&mut self, mut alert: Alert, policy: &Policy) {
+        if let Some(alerting) = self.rule.alerting() {
+            alert.weigh(&alerting.judge, policy);
+            self.alerts.insert(alert.id.key.clone(), alert);
+        }
     }
 
     /// It waits for its first data.

@@ -183,8 +183,8 @@ impl Reader<'_> {
     }
 }
 
-/// How many characters lie before a place; lines and columns count from 1.
-fn offset(text: &str, line: u32, column: u32) -> Option<usize> {
+/// How many characters of a text lie before a place; lines and columns count from 1.
+pub fn offset(text: &str, line: u32, column: u32) -> Option<usize> {
     let skipped = usize::try_from(line).ok()?.checked_sub(1)?;
     let before: usize = text.split('\n').take(skipped).map(|line| line.chars().count() + 1).sum();
     Some(before + usize::try_from(column).ok()?.checked_sub(1)?)

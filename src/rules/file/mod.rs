@@ -10,3 +10,4 @@ pub mod yaml;
 mod tests;
 
 pub use fields::Fields;
+pub use groups::offset;

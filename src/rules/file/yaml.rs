@@ -61,7 +61,7 @@ pub struct Scalar {
     /// Plain `~`, `null` or nothing at all.
     pub null: bool,
     style: ScalarStyle,
-    /// Where its writing begins in the file, counted in characters.
+    /// Where its writing begins in the file, counted in characters; behind the `|` of a block.
     start: usize,
 }
 
@@ -125,7 +125,6 @@ impl Scalar {
         let text = file_text.strip_prefix('\u{FEFF}').unwrap_or(file_text);
         let mut at = Spot { line: 1, column: 1 };
         let mut chars = text.chars().enumerate().peekable();
-        let mut header = matches!(self.style, ScalarStyle::Literal | ScalarStyle::Folded);
         let mut met = 0;
         let mut escaped = false;
         while let Some((index, c)) = chars.next() {
@@ -133,13 +132,6 @@ impl Scalar {
             at = if c == '\n' { Spot { line: at.line + 1, column: 1 } } else { Spot { column: at.column + 1, ..at } };
             if index < self.start {
                 continue;
-            }
-            if header {
-                // `|-` and a comment; where the span begins behind them, there is nothing to pass over.
-                header = c != '\n' && (matches!(c, '|' | '>' | '-' | '+' | '#' | ' ') || c.is_ascii_digit());
-                if header || c == '\n' {
-                    continue;
-                }
             }
             let opening =
                 index == self.start && matches!(self.style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted);
