@@ -66,6 +66,8 @@ impl AlertNote {
 pub struct NotifierStatus {
     /// Host and port; `None` when the profile has no webhook, or it cannot be used.
     pub place: Option<Clean>,
+    /// The other console on this host that tells it, instead of this one.
+    pub other: Option<Clean>,
     /// The last request that was answered or failed: when, and its HTTP status or what went wrong.
     pub last: Option<(Now, Result<u16, Clean>)>,
     /// Alerts that wait to be told.

@@ -22,9 +22,11 @@ fn hook() -> (String, Receiver<(String, Value)>) {
             let mut reader = BufReader::new(stream.try_clone().unwrap());
             let mut head = String::new();
             while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap() > 0 {}
-            let length = head.to_ascii_lowercase().split("content-length: ").nth(1).map(|rest| {
-                rest.split('\r').next().and_then(|length| length.parse().ok()).unwrap_or(0)
-            });
+            let length = head
+                .to_ascii_lowercase()
+                .split("content-length: ")
+                .nth(1)
+                .map(|rest| rest.split('\r').next().and_then(|length| length.parse().ok()).unwrap_or(0));
             let mut body = vec![0; length.unwrap_or(0)];
             reader.read_exact(&mut body).unwrap();
             stream.write_all(b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n").unwrap();
