@@ -179,7 +179,7 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
     let faults = setup.faults.into_iter().chain(theme_faults).chain(keymap_faults).chain(row_faults);
     let shared = Shared::open(options, profile, profile_name, host);
     let mode = if options.read_only || shared.no_acting().is_some() { Mode::ReadOnly } else { Mode::Observe };
-    let mut session = Session::new(mode, Support::L1, faults.collect());
+    let mut session = Session::new(mode, Support::L1, shared.login.login.clone(), faults.collect());
     shared.tell(&mut session);
     let model = Model {
         now: RealClock.now(),

@@ -25,6 +25,7 @@ pub mod selector;
 pub mod severity;
 pub mod silence;
 pub mod template;
+pub mod threshold;
 
 pub use bands::Bands;
 pub use book::{Book, BookOptions, GroupInfo};
@@ -33,7 +34,7 @@ pub use finding::{Ack, AlertId, Finding, FindingState, RuleHealth, Transition};
 pub use inhibit::Inhibit;
 pub use live::{Feeding, Live, Readiness, WallOffset};
 pub use matchers::Matchers;
-pub use saved::Saved;
 pub use rule::{Alerting, Group, Judge, Rule, RuleFile, RuleKind};
+pub use saved::Saved;
 pub use selector::parse_selector;
 pub use silence::Silence;

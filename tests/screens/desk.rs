@@ -57,7 +57,7 @@ impl Desk {
             changes: setup.changes,
             log_views: setup.sources.iter().map(|source| LogView::follow(Arc::clone(&source.name))).collect(),
             overlay: Overlay::None,
-            session: Session::new(Mode::Observe, Support::L1, Vec::new()),
+            session: Session::new(Mode::Observe, Support::L1, "oncall".into(), Vec::new()),
             run: None,
             keymap,
             notifier: NotifierStatus::default(),
