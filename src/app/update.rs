@@ -8,6 +8,7 @@ use super::effect::Effect;
 use super::log_view::LogView;
 use super::model::{Model, NOTICE, Overlay, Scroll};
 use super::msg::Msg;
+use super::notify;
 use super::prompt;
 use super::run::Run;
 use crate::action::lifecycle::{Outcome, Progress};
@@ -74,6 +75,7 @@ fn judge(model: &mut Model, now: Now) -> Vec<Effect> {
         told.push(Effect::Log(clean!("{} {value} is {state} at {level}", rule.name)));
     }
     model.board.refresh(&model.store, &model.book, now);
+    told.extend(notify::tell(model));
     told
 }
 
