@@ -14,9 +14,8 @@ use crate::action::plan::Support;
 use crate::base::{Clean, Fault, Level, Mono, Now, Wall};
 use crate::command::Context;
 use crate::input::Keymap;
-use crate::rules::finding::AlertId;
-use crate::rules::{Book, Finding};
-use crate::store::{LogStore, SeriesId, Store};
+use crate::rules::{AlertId, Book, Finding};
+use crate::store::{History, LogStore, SeriesId, Store};
 use core::cell::Cell;
 use core::mem::{discriminant, take};
 use core::time::Duration;
@@ -196,6 +195,8 @@ pub struct Model {
     pub identity: Identity,
     /// All series.
     pub store: Store,
+    /// The last two days of the panes' values, by the minute.
+    pub history: History,
     /// All log lines.
     pub logs: LogStore,
     /// Alerts.

@@ -51,6 +51,10 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         }
         Msg::Progress(progress) => on_progress(model, progress),
         Msg::Recovered(found, faults) => recovered(model, found, &faults),
+        Msg::History(rows, told) => {
+            model.history.take(&rows);
+            told.into_iter().map(Effect::Log).collect()
+        }
         Msg::Stalled(stalled) => {
             model.session.stalled = stalled;
             if stalled { prompt::stalled(model) } else { vec![Effect::Redraw] }
@@ -74,7 +78,9 @@ fn judge(model: &mut Model, now: Now) -> Vec<Effect> {
         let value = rule.unit().show(transition.value);
         told.push(Effect::Log(clean!("{} {value} is {state} at {level}", rule.name)));
     }
-    model.board.refresh(&model.store, &model.book, now);
+    model.board.refresh(&model.store, &model.history, &model.book, now);
+    let minutes = model.board.keep(&mut model.history, now);
+    told.extend((!minutes.is_empty()).then_some(Effect::KeepMinutes(minutes)));
     told.extend(notify::tell(model));
     told
 }

@@ -1,4 +1,5 @@
-//! What was seen, in memory: series with gaps, the health of each sampler, rings of log lines.
+//! What was seen, in memory: series with gaps and stale markers, the health of each sampler, what rules recorded,
+//! rings of log lines, and two days of minutes.
 //! Pure: it gets samples, lines and `now`, and returns data. `rules`, `app` and `ui` read it, `app` alone feeds it.
 //! Everything is bounded in advance (bytes, age, series, lines), and what a bound costs is counted.
 
@@ -6,6 +7,7 @@ mod block;
 mod catalog;
 mod drops;
 mod feed;
+pub mod history;
 mod ingest;
 pub mod lines;
 pub mod selector;
@@ -17,6 +19,7 @@ mod tests;
 
 pub use catalog::SeriesId;
 pub use feed::SamplerHealth;
+pub use history::History;
 pub use lines::{LogRing, LogStore};
 pub use selector::{MatchOp, Matcher, Selector};
 pub use series::{Feeder, Limits, Makers, Store, UP, Usage};

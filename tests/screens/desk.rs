@@ -16,7 +16,7 @@ use watchkeeper::input::Keymap;
 use watchkeeper::logs::LogBatch;
 use watchkeeper::roles::setup;
 use watchkeeper::rules::{Book, BookOptions, Group, Inhibit, Matchers, RuleFile};
-use watchkeeper::store::{Limits, LogStore, Store};
+use watchkeeper::store::{History, Limits, LogStore, Store};
 use watchkeeper::sys::host::{Host, Login};
 use watchkeeper::term::Input;
 use watchkeeper::ui;
@@ -54,6 +54,7 @@ impl Desk {
             size: (width, height),
             identity: setup.identity,
             store,
+            history: History::default(),
             logs,
             book: setup.book,
             board: setup.board,
