@@ -252,8 +252,7 @@ fn open(model: &mut Model) -> Vec<Effect> {
         model.overlay = Overlay::Run;
         return Vec::new();
     }
-    let remedy =
-        model.current_alert().map(|alert| model.book.rule(alert.id.rule).and_then(Rule::remedy).cloned());
+    let remedy = model.current_alert().map(|alert| model.book.rule(alert.id.rule).and_then(Rule::remedy).cloned());
     match remedy {
         Some(Some(action)) => return prompt::plan(model, action),
         None if model.run.is_some() => model.overlay = Overlay::Run,

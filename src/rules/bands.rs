@@ -80,7 +80,8 @@ impl TryFrom<Limits> for Bands {
                 bands.one(one(warning), one(critical));
             }
             (warning, critical) => {
-                let pair = |limit| if let Some(Limit::Both(pair)) = limit { pair } else { [f64::NEG_INFINITY, f64::INFINITY] };
+                let pair =
+                    |limit| if let Some(Limit::Both(pair)) = limit { pair } else { [f64::NEG_INFINITY, f64::INFINITY] };
                 let finite = |limit: f64| limit.is_finite().then_some(limit);
                 let ([low_warning, high_warning], [low, high]) = (pair(warning), pair(critical));
                 if low_warning.is_nan() || high_warning.is_nan() || low.is_nan() || high.is_nan() {
@@ -138,7 +139,9 @@ impl Bands {
             () if !below(self.below_normal, normal_low.or(highest)) || !apart(self.low.warning, self.below_normal) => {
                 Err("`below_normal` lies between the lower limits and what is normal")
             }
-            () if self.outside.is_some() && self.normal.is_none() => Err("`outside` says what lies outside of `normal`"),
+            () if self.outside.is_some() && self.normal.is_none() => {
+                Err("`outside` says what lies outside of `normal`")
+            }
             () => self.check_clear(),
         }
     }
@@ -147,7 +150,8 @@ impl Bands {
     fn check_clear(self) -> Result<Self, &'static str> {
         let Some((low, high)) = self.clear else { return Ok(self) };
         let bad = |limit: f64| limit.is_finite() && self.level(limit) >= Level::Warning;
-        if low.is_nan() || high.is_nan() || low > high || bad(low) || bad(high) || self.limit(Level::Warning).is_none() {
+        if low.is_nan() || high.is_nan() || low > high || bad(low) || bad(high) || self.limit(Level::Warning).is_none()
+        {
             return Err("`clear` is a value, or a range of values, that is not bad");
         }
         Ok(self)
@@ -232,7 +236,9 @@ impl Bands {
         match () {
             () if value.is_nan() => Level::Unknown,
             () if value == 0.0 && self.zero.is_some() => self.zero.unwrap_or_default(),
-            () if beyond(&self.high, |v, limit| v > limit) || beyond(&self.low, |v, limit| v < limit) => Level::Critical,
+            () if beyond(&self.high, |v, limit| v > limit) || beyond(&self.low, |v, limit| v < limit) => {
+                Level::Critical
+            }
             () if at(&self.high, |v, limit| v >= limit) || at(&self.low, |v, limit| v <= limit) => Level::Warning,
             () if self.below_normal.is_some_and(|limit| value < limit) => Level::BelowNormal,
             () if self.normal.is_some_and(|(low, high)| value < low || value > high) => {
@@ -264,20 +270,44 @@ mod tests {
     #[test]
     fn every_row_of_the_guides_is_stated_and_starts_at_its_edge() {
         let rows: &[(&str, &str, &[(f64, Level)])] = &[
-            ("GE-1.1", "{ warning = 50, critical = 200 }", &[(49.9, Fine), (50.0, Warning), (200.0, Warning), (200.1, Critical)]),
-            ("GE-1.2", "{ warning = 100, critical = 500 }", &[(99.9, Fine), (100.0, Warning), (500.0, Warning), (500.1, Critical)]),
+            (
+                "GE-1.1",
+                "{ warning = 50, critical = 200 }",
+                &[(49.9, Fine), (50.0, Warning), (200.0, Warning), (200.1, Critical)],
+            ),
+            (
+                "GE-1.2",
+                "{ warning = 100, critical = 500 }",
+                &[(99.9, Fine), (100.0, Warning), (500.0, Warning), (500.1, Critical)],
+            ),
             (
                 "GE-1.3",
                 "{ warning = 40, critical = 70, normal = [20, 40], below_normal = 20 }",
-                &[(10.0, BelowNormal), (19.9, BelowNormal), (20.0, Fine), (39.9, Fine), (40.0, Warning), (70.0, Warning), (70.1, Critical)],
+                &[
+                    (10.0, BelowNormal),
+                    (19.9, BelowNormal),
+                    (20.0, Fine),
+                    (39.9, Fine),
+                    (40.0, Warning),
+                    (70.0, Warning),
+                    (70.1, Critical),
+                ],
             ),
             (
                 "GE-1.4",
                 "{ warning = 4e9, critical = 6e9, below_normal = 2e9 }",
                 &[(1.9e9, BelowNormal), (2e9, Fine), (4e9, Warning), (6e9, Warning), (6.1e9, Critical)],
             ),
-            ("GE-1.5", "{ warning = 10, critical = 50 }", &[(9.9, Fine), (10.0, Warning), (50.0, Warning), (50.1, Critical)]),
-            ("GE-1.7", "{ warning = 5, critical = 20 }", &[(4.9, Fine), (5.0, Warning), (20.0, Warning), (20.1, Critical)]),
+            (
+                "GE-1.5",
+                "{ warning = 10, critical = 50 }",
+                &[(9.9, Fine), (10.0, Warning), (50.0, Warning), (50.1, Critical)],
+            ),
+            (
+                "GE-1.7",
+                "{ warning = 5, critical = 20 }",
+                &[(4.9, Fine), (5.0, Warning), (20.0, Warning), (20.1, Critical)],
+            ),
             (
                 "GE-1.10",
                 "{ warning = 0.9, critical = 0.7 }",
@@ -293,7 +323,11 @@ mod tests {
                 "{ normal = [10, 50], zero = \"critical\" }",
                 &[(0.0, Critical), (9.0, Note), (10.0, Fine), (50.0, Fine), (51.0, Note)],
             ),
-            ("GE-2.3", "{ warning = 100, critical = 1000 }", &[(99.0, Fine), (100.0, Warning), (1000.0, Warning), (1001.0, Critical)]),
+            (
+                "GE-2.3",
+                "{ warning = 100, critical = 1000 }",
+                &[(99.0, Fine), (100.0, Warning), (1000.0, Warning), (1001.0, Critical)],
+            ),
             ("PL-5.25", "{ warning = 1 }", &[(0.0, Fine), (1.0, Warning), (99.0, Warning)]),
             (
                 "two sides",
@@ -335,7 +369,8 @@ mod tests {
         assert_eq!(holes("{ normal = [20, 40], warning = 40, critical = 70, below_normal = 20 }"), []);
         assert_eq!(holes("{ normal = [0, 50], warning = 80, critical = 200, outside = \"ok\" }"), []);
         assert_eq!(holes("{ normal = [100, 200], zero = \"warning\" }"), []);
-        let edges = read("{ warning = 40, critical = 70, normal = [20, 40], below_normal = 20 }").expect("reads").edges();
+        let edges =
+            read("{ warning = 40, critical = 70, normal = [20, 40], below_normal = 20 }").expect("reads").edges();
         assert_eq!(edges, [(20.0, BelowNormal), (40.0, Warning), (70.0, Critical)]);
     }
 
@@ -355,14 +390,23 @@ mod tests {
         for (text, fault) in [
             ("{ warning = nan, critical = 1.0 }", "p.toml:1:9: a limit must be a finite number."),
             ("{ }", "p.toml:1:9: bands without a limit judge nothing."),
-            ("{ warning = 1, critical = [0, 2] }", "p.toml:1:9: `warning` and `critical` are both one number, or both a pair."),
+            (
+                "{ warning = 1, critical = [0, 2] }",
+                "p.toml:1:9: `warning` and `critical` are both one number, or both a pair.",
+            ),
             ("{ warning = [1, 5], critical = [2, 6] }", "p.toml:1:9: on each side `critical` lies beyond `warning`."),
             ("{ warning = [5, 1] }", "p.toml:1:9: the lower limits lie below the upper ones."),
             ("{ normal = [2, 1] }", "p.toml:1:9: `normal` is a range, the lower end first."),
-            ("{ warning = 1, normal = [0, 2] }", "p.toml:1:9: `normal` lies inside the limits of `warning` and `critical`."),
+            (
+                "{ warning = 1, normal = [0, 2] }",
+                "p.toml:1:9: `normal` lies inside the limits of `warning` and `critical`.",
+            ),
             ("{ warning = 1, clear = 2 }", "p.toml:1:9: `clear` is a value, or a range of values, that is not bad."),
             ("{ warning = 1, outside = \"ok\" }", "p.toml:1:9: `outside` says what lies outside of `normal`."),
-            ("{ warning = 1, below_normal = 3 }", "p.toml:1:9: `below_normal` lies between the lower limits and what is normal."),
+            (
+                "{ warning = 1, below_normal = 3 }",
+                "p.toml:1:9: `below_normal` lies between the lower limits and what is normal.",
+            ),
         ] {
             assert_eq!(read(text), Err(fault.to_owned()), "{text}");
         }

@@ -39,12 +39,7 @@ pub struct BookOptions {
 
 impl Default for BookOptions {
     fn default() -> Self {
-        Self {
-            interval: INTERVAL,
-            semantics: Semantics::Console,
-            inhibit: Vec::new(),
-            policy: Policy::default(),
-        }
+        Self { interval: INTERVAL, semantics: Semantics::Console, inhibit: Vec::new(), policy: Policy::default() }
     }
 }
 
@@ -158,9 +153,8 @@ impl Book {
     /// Who feeds each rule, and how they do.
     fn look(&mut self, store: &Store, now: Now) {
         let live = Live::new(store, now, &mut self.offset);
-        let known = self.looked.is_some_and(|(generation, at)| {
-            generation == store.generation() && now.mono.since(at) < LOOK
-        });
+        let known =
+            self.looked.is_some_and(|(generation, at)| generation == store.generation() && now.mono.since(at) < LOOK);
         for entry in &mut self.entries {
             if known {
                 entry.needs.refresh(&live);
@@ -199,8 +193,7 @@ impl Book {
             }
             let live = Live::new(store, now, &mut self.offset);
             let at = if banded { live.finished(&entry.needs.selectors) } else { together };
-            let mut desk =
-                Desk { evaluator: &mut self.evaluator, live: &live, policy: &self.policy, limit, at, now };
+            let mut desk = Desk { evaluator: &mut self.evaluator, live: &live, policy: &self.policy, limit, at, now };
             let (steps, recorded) = entry.evaluate(&mut desk);
             moved.extend(steps);
             answered |= !entry.is_waiting();
@@ -209,7 +202,10 @@ impl Book {
             }
         }
         // The first evaluation waits for data, not for the interval.
-        if due && !answered && let Some(group) = self.groups.get_mut(group) {
+        if due
+            && !answered
+            && let Some(group) = self.groups.get_mut(group)
+        {
             group.next = None;
         }
     }
@@ -220,7 +216,8 @@ impl Book {
         let mut findings: Vec<Finding> =
             alerts.filter(|alert| alert.life.state() != FindingState::Inactive).map(Alert::finding).collect();
         findings.sort_by(|a, b| {
-            let weight = rank(a.state).cmp(&rank(b.state)).then(b.severity.cmp(&a.severity)).then(b.level.cmp(&a.level));
+            let weight =
+                rank(a.state).cmp(&rank(b.state)).then(b.severity.cmp(&a.severity)).then(b.level.cmp(&a.level));
             weight.then_with(|| now.since(b.since).cmp(&now.since(a.since))).then_with(|| a.id.cmp(&b.id))
         });
         for found in &mut findings {

@@ -175,11 +175,7 @@ impl Entry {
     }
 
     /// Every alert takes a step; those that are over leave.
-    fn each(
-        &mut self,
-        look: impl Fn(&Alert) -> (Option<Seen>, Footing),
-        desk: &mut Desk<'_, '_>,
-    ) -> Vec<Transition> {
+    fn each(&mut self, look: impl Fn(&Alert) -> (Option<Seen>, Footing), desk: &mut Desk<'_, '_>) -> Vec<Transition> {
         let Some(alerting) = self.alerting().cloned() else { return Vec::new() };
         let banded = self.is_banded();
         let mut moved = Vec::new();

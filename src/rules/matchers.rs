@@ -85,7 +85,8 @@ fn split(text: &str) -> Vec<&str> {
 fn quoted(one: &str) -> String {
     let op = ["=~", "!~", "!=", "="].into_iter().filter_map(|op| one.find(op).map(|at| (at, op)));
     let Some((at, op)) = op.min_by_key(|(at, op)| (*at, core::cmp::Reverse(op.len()))) else { return one.to_owned() };
-    let (label, value) = (one.get(..at).unwrap_or_default().trim(), one.get(at + op.len()..).unwrap_or_default().trim());
+    let (label, value) =
+        (one.get(..at).unwrap_or_default().trim(), one.get(at + op.len()..).unwrap_or_default().trim());
     if value.starts_with(['"', '\'', '`']) { format!("{label}{op}{value}") } else { format!("{label}{op}\"{value}\"") }
 }
 

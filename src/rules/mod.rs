@@ -14,6 +14,7 @@ pub mod file;
 pub mod finding;
 pub mod inhibit;
 pub mod life;
+pub mod lint;
 pub mod live;
 pub mod matchers;
 mod needs;

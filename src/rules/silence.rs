@@ -74,7 +74,8 @@ mod tests {
     fn a_silence_counts_down_by_the_clock_that_nobody_sets() {
         let matchers = Matchers::parse("alertname=A").expect("parses");
         let hour = Duration::from_hours(1);
-        let silence = Silence::new(matchers.clone(), "deploy".into(), "ada".into(), hour, at(100, 1_000)).expect("fits");
+        let silence =
+            Silence::new(matchers.clone(), "deploy".into(), "ada".into(), hour, at(100, 1_000)).expect("fits");
         assert_eq!(silence.left(at(160, 1_060)), Some(Duration::from_mins(59)));
         // The wall clock was set back a day, then ahead a day.
         assert_eq!(silence.left(at(160, -85_340)), Some(Duration::from_mins(59)));
