@@ -1,6 +1,7 @@
 //! The pure core of the console: a [`Model`], what can happen to it ([`Msg`]), and what it asks of the world
 //! ([`Effect`]). `update` takes the time and data and returns data; `roles` alone carries effects out.
 
+mod asked;
 pub mod board;
 pub mod changes;
 pub mod course;
@@ -23,7 +24,7 @@ pub use log_view::LogView;
 pub use metric::{Metric, Shown};
 pub use model::{Identity, Model, Notice, Overlay, Session};
 pub use msg::Msg;
-pub use notify::{AlertNote, NotifierStatus};
+pub use notify::{AlertNote, NotifierStatus, Told};
 pub use pane::Pane;
 pub use run::Run;
 pub use update::update;

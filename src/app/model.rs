@@ -3,7 +3,7 @@
 use super::board::Board;
 use super::changes::Changes;
 use super::log_view::LogView;
-use super::notify::NotifierStatus;
+use super::notify::{NotifierStatus, Told};
 use super::pane::Pane;
 use super::prompt::Prompt;
 use super::run::Run;
@@ -73,6 +73,8 @@ pub struct Session {
     pub deaf_until: Mono,
     /// Why the journal does not take records, if it does not.
     pub unrecorded: Option<Fault>,
+    /// Who was told of which alert.
+    pub told: Told,
 }
 
 impl Session {
@@ -87,6 +89,7 @@ impl Session {
             stalled: false,
             deaf_until: Mono::default(),
             unrecorded: None,
+            told: Told::default(),
         }
     }
 

@@ -1,10 +1,10 @@
 //! A pane as data: its values and the course of its headline.
 
+use super::asked::Sight;
 use super::course::Course;
-use super::metric::{self, Metric};
-use crate::base::{Clean, Now};
-use crate::rules::Book;
-use crate::store::Store;
+use super::metric::Metric;
+use crate::base::Clean;
+use crate::rules::expr::Evaluator;
 use std::sync::Arc;
 
 /// A rectangle of the triage screen.
@@ -32,20 +32,13 @@ impl Pane {
         self.headline.iter().chain(&self.beside)
     }
 
-    /// Reads every value anew from the store.
-    pub fn refresh(&mut self, store: &Store, book: &Book, now: Now) {
-        for metric in self.headline.iter_mut().chain(&mut self.beside) {
-            metric.refresh(store, book, now.mono);
+    /// Reads every value anew.
+    pub(super) fn refresh(&mut self, sight: &Sight<'_>, evaluator: &mut Evaluator) {
+        if let Some(headline) = &mut self.headline {
+            headline.refresh(sight, evaluator, Some(&mut self.course));
         }
-        if let Some(headline) = &self.headline {
-            self.course = Course::new(self.course.range, headline.worst_is_low());
-            let points = metric::charted(headline, store, now.mono);
-            let begin = self.course.begin(now.mono);
-            let points = points.into_iter().flat_map(|id| store.points(id, begin, now.mono));
-            for (at, value) in points {
-                self.course.add(at, value.unwrap_or(f64::NAN));
-            }
-            self.course.advance(now.mono);
+        for metric in &mut self.beside {
+            metric.refresh(sight, evaluator, None);
         }
     }
 }

@@ -60,7 +60,9 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
 
 fn judge(model: &mut Model, now: Now) -> Vec<Effect> {
     let mut told = Vec::new();
-    for transition in model.book.judge(&mut model.store, now) {
+    let moved = model.book.judge(&mut model.store, now);
+    model.changes.note(&moved, (&model.store, &model.book, &model.board.panes), now);
+    for transition in moved {
         let Some(rule) = model.book.rule(transition.id.rule) else { continue };
         let (state, level) = (transition.to.0.word(), transition.to.1.word());
         let value = rule.unit().show(transition.value);
@@ -93,6 +95,7 @@ fn on_log(model: &mut Model, batch: LogBatch) {
     if let Some(view) = model.log_views.iter_mut().find(|view| view.source == batch.source) {
         view.failure = batch.failure;
     }
+    model.changes.hear(&batch.source, &batch.lines);
     for (seen, line) in batch.lines {
         model.logs.push(&batch.source, line, seen);
     }

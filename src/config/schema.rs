@@ -38,6 +38,10 @@ pub const TOP: Table = Table {
         key("logs", "what to follow, by name", "{}"),
         key("panes", "what to show, in order of importance", "[]"),
         key("actions", "what can be done, by name", "{}"),
+        key("rules", "rule files of Prometheus; `rules.yaml` beside this file when absent", "[\"rules.yaml\"]"),
+        key("interval", "how often groups of rules are judged that do not say their own", "\"15s\""),
+        key("inhibit", "which alerts explain which", "[]"),
+        key("markers", "what tells of a deploy: files, or lines of a log", "[]"),
         key("severities", "what words of the label `severity` mean to people", "{ page = \"critical\" }"),
         key("escalation", "by when somebody must answer, and be told further up", "{}"),
         key("contacts", "who can be called", "[]"),
@@ -78,6 +82,17 @@ pub const ACTION: Table = Table {
     keys: &[
         key("kind", "which action", "\"config_edit\""),
         key("title", "on the list of actions", "\"Reduce batch size\""),
+    ],
+};
+
+/// `[[inhibit]]`.
+pub const INHIBIT: Table = Table {
+    header: "[[inhibit]]",
+    about: "alerts that are consequences of another: they are folded under it, as Alertmanager's inhibit_rules mute them",
+    keys: &[
+        key("source_matchers", "matchers of the cause", "['alertname=\"GpuMemoryFull\"']"),
+        key("target_matchers", "matchers of what it explains", "['alertname=~\"Queue.*\"']"),
+        key("equal", "labels that both must have in common", "[\"instance\"]"),
     ],
 };
 
@@ -128,8 +143,20 @@ pub const NOTIFY: Table = Table {
     ],
 };
 
+/// `[[markers]]`.
+pub const MARKER: Table = Table {
+    header: "[[markers]]",
+    about: "what tells of a deploy, for the list of what changed before an alert: a file, or a line of a log",
+    keys: &[
+        key("path", "a file that each deploy writes", "\"/srv/app/RELEASE\""),
+        key("log", "a source of `[logs]`", "\"app\""),
+        key("contains", "what a line of that log holds", "\"deployed version\""),
+    ],
+};
+
 /// Every table, in the order of the reference.
-pub const TABLES: &[Table] = &[TOP, SAMPLER, LOG, PANE, ACTION, SEVERITIES, ESCALATION, CONTACT, NOTIFY];
+pub const TABLES: &[Table] =
+    &[TOP, SAMPLER, LOG, PANE, ACTION, INHIBIT, MARKER, SEVERITIES, ESCALATION, CONTACT, NOTIFY];
 
 impl Table {
     /// The names of its keys.

@@ -42,7 +42,7 @@ enum Role {
     /// A living incident on real processes, files and sockets of a stand-in system; leaves nothing behind
     Demo {
         /// Which incident
-        #[arg(long, default_value = "gpu-memory", value_name = "quiet|gpu-memory")]
+        #[arg(long, default_value = "gpu-memory", value_name = "quiet|gpu-memory|config-change")]
         scenario: twin::Scenario,
         /// Fixes the faults
         #[arg(long, default_value_t = 1)]

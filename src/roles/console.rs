@@ -35,7 +35,7 @@ pub fn run(options: &Options) -> Result<u8, Fault> {
     let bell = Arc::new(Bell::default());
     let started = session::start(options, &bell)?;
     tell(&started);
-    let mut console = Console::new(started, bell, options);
+    let mut console = Console::new(started, bell);
     while console.turn() {}
     let status = console.status;
     console.leave();
@@ -63,17 +63,15 @@ struct Console {
     second: i64,
     begun: Mono,
     leaving: bool,
-    /// New critical alerts ring the bell.
-    rings: bool,
     /// 128 and the signal's number when a signal or the loss of the terminal ends it, as a shell would say.
     status: u8,
 }
 
 impl Console {
-    fn new(started: Started, bell: Arc<Bell>, options: &Options) -> Self {
+    fn new(mut started: Started, bell: Arc<Bell>) -> Self {
         let clock = RealClock;
         let begun = clock.now().mono;
-        let mut effects = Effects::new(Arc::clone(&bell));
+        let mut effects = Effects::new(Arc::clone(&bell), started.notifier.take());
         effects.recover(&started.look.shared);
         Self {
             clock,
@@ -87,7 +85,6 @@ impl Console {
             second: 0,
             begun,
             leaving: false,
-            rings: !options.no_bell,
             status: 0,
         }
     }
@@ -188,7 +185,7 @@ impl Console {
                 Effect::Redraw => self.started.terminal.redraw(),
                 Effect::DiscardInput => self.started.terminal.discard_input(),
                 Effect::Fence(id) => self.started.terminal.fence(id),
-                Effect::Alarm(text) if self.rings => self.started.terminal.alarm(text),
+                Effect::Alarm(text) if self.started.rings => self.started.terminal.alarm(text),
                 Effect::Copy(lines) => self.copy(&lines, now),
                 other => self.effects.carry_out(other, &self.started.look.model, &self.started.look.shared),
             }

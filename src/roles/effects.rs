@@ -1,5 +1,6 @@
 //! Carries out what the pure core asks for, off the loop; the answers come back through a bounded queue.
 
+use super::notify::Notifier;
 use super::readings::Snapshot;
 use super::records::record;
 use super::session::Shared;
@@ -43,6 +44,7 @@ pub struct Effects {
     planning: Option<Planning>,
     /// Dropping it ends the thread that reads a runner's word.
     watching: Option<SyncSender<()>>,
+    notifier: Option<Notifier>,
 }
 
 /// The one plan that is being made.
@@ -73,15 +75,18 @@ impl Answer {
 
 impl Effects {
     /// Nothing under way yet.
-    pub fn new(bell: Arc<Bell>) -> Self {
+    pub fn new(bell: Arc<Bell>, notifier: Option<Notifier>) -> Self {
         let (queue, answers) = sync_channel(ANSWERS);
-        Self { own: VecDeque::new(), answers, answer: Answer { queue, bell }, planning: None, watching: None }
+        let answer = Answer { queue, bell };
+        Self { own: VecDeque::new(), answers, answer, planning: None, watching: None, notifier }
     }
 
     /// The next answer, if one waits.
     pub fn answer(&mut self) -> Option<Msg> {
         let own = self.own.pop_front();
-        own.or_else(|| self.planned(RealClock.now().mono)).or_else(|| self.answers.try_recv().ok())
+        own.or_else(|| self.planned(RealClock.now().mono))
+            .or_else(|| self.answers.try_recv().ok())
+            .or_else(|| self.notifier.as_ref().and_then(Notifier::news).map(Msg::Notified))
     }
 
     /// An answer of the loop's own thread.
@@ -115,7 +120,11 @@ impl Effects {
                     journal.append(record(entry));
                 }
             }
-            Effect::Notify(_) => {}
+            Effect::Notify(notes) => {
+                if let Some(notifier) = &self.notifier {
+                    notifier.send(notes);
+                }
+            }
             Effect::Log(text) => tracing::info!(target: "console", "{text}"),
             // The console carries these out: they are the terminal's.
             Effect::DiscardInput
@@ -306,7 +315,7 @@ mod tests {
 
     #[test]
     fn the_loop_never_waits_for_itself() {
-        let mut effects = Effects::new(Arc::new(Bell::default()));
+        let mut effects = Effects::new(Arc::new(Bell::default()), None);
         for _ in 0..40 {
             effects.say(Msg::Tick);
         }
@@ -315,7 +324,7 @@ mod tests {
 
     #[test]
     fn a_plan_that_takes_too_long_is_told_once_and_dropped_when_it_comes() {
-        let mut effects = Effects::new(Arc::new(Bell::default()));
+        let mut effects = Effects::new(Arc::new(Bell::default()), None);
         let (reply, answer) = sync_channel(1);
         let begun = Mono(1);
         let action: Arc<str> = "slow".into();
@@ -383,7 +392,7 @@ mod tests {
 
     #[test]
     fn a_planner_that_dies_is_told() {
-        let mut effects = Effects::new(Arc::new(Bell::default()));
+        let mut effects = Effects::new(Arc::new(Bell::default()), None);
         let (reply, answer) = sync_channel(1);
         drop(reply);
         let planning = Planning { action: "x".into(), title: "X".into(), begun: Mono(1), answer, late: false };

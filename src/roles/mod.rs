@@ -6,6 +6,8 @@ pub mod console;
 pub mod demo;
 pub mod effects;
 pub mod journal_tool;
+mod marks;
+pub mod notify;
 pub mod own_log;
 pub mod probe;
 pub mod readings;

@@ -1,11 +1,13 @@
 //! From the command line to a running session: files read, samplers and followers started, the model built, the
 //! terminal owned.
 
+use super::notify::{Notifier, Origin, Webhook};
 use super::setup;
 use crate::action::launch::Launcher;
 use crate::action::mode::Mode;
 use crate::action::plan::Support;
-use crate::app::{Changes, LogView, Model, NotifierStatus, Overlay, Session};
+use crate::app::{LogView, Model, NotifierStatus, Overlay, Session};
+use crate::base::backoff::Jitter;
 use crate::base::{Clock, Fault, Level};
 use crate::clean;
 use crate::config::{self, Profile, ProfileRef, SearchPath, Theme, Trust};
@@ -78,6 +80,8 @@ pub struct Look {
     pub lines: Arc<LogMailbox>,
     /// For effects.
     pub shared: Shared,
+    /// Who is told of alerts, until the notifier is started.
+    pub webhook: Option<Webhook>,
     /// What works in the background.
     pub engine: Engine,
 }
@@ -90,6 +94,10 @@ pub struct Started {
     pub caps: Caps,
     /// The terminal.
     pub terminal: Terminal,
+    /// Who tells the webhook; `None` when the profile has none.
+    pub notifier: Option<Notifier>,
+    /// A new critical alert rings the bell.
+    pub rings: bool,
 }
 
 /// What works in the background for as long as the session lasts.
@@ -113,7 +121,34 @@ pub fn start(options: &Options, bell: &Arc<Bell>) -> Result<Started, Fault> {
         let text = "The terminal was left raw by a program that died; leaving this console mends it.";
         look.model.session.say(text.into(), Level::Note, RealClock.now());
     }
-    Ok(Started { look, caps, terminal })
+    let notifier = notifier(&mut look, bell);
+    Ok(Started { look, caps, terminal, notifier, rings: !options.no_bell })
+}
+
+/// One look never tells anybody; a session does, read-only or not.
+fn notifier(look: &mut Look, bell: &Arc<Bell>) -> Option<Notifier> {
+    let hook = match look.webhook.take()?.open(&|name| std::env::var(name).ok()) {
+        Ok(hook) => hook,
+        Err(fault) => {
+            look.model.notifier.last = Some((RealClock.now(), Err(clean!("{fault}"))));
+            look.model.session.faults.push(fault);
+            return None;
+        }
+    };
+    let identity = &look.model.identity;
+    let origin = Origin {
+        host: identity.host.clone(),
+        profile: identity.title.clone(),
+        environment: identity.environment.clone(),
+    };
+    let mut jitter = Jitter(seed());
+    let (clock, runtime) = (Arc::new(RealClock), look.engine.runtime.handle());
+    Some(Notifier::start(hook, origin, Arc::clone(bell), clock, move || jitter.unit(), runtime))
+}
+
+/// For jitter; not for secrets.
+fn seed() -> u64 {
+    u64::try_from(random::bits() & u128::from(u64::MAX)).unwrap_or(0)
 }
 
 /// Reads the files and starts what feeds the model, for a screen of this size.
@@ -154,7 +189,7 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
         logs,
         book: setup.book,
         board: setup.board,
-        changes: Changes::default(),
+        changes: setup.changes,
         log_views,
         overlay: Overlay::None,
         session,
@@ -163,7 +198,7 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
         notifier: NotifierStatus::default(),
         alert: None,
     };
-    Ok(Look { model, theme, samples, lines, shared, engine })
+    Ok(Look { model, theme, samples, lines, shared, webhook: setup.webhook, engine })
 }
 
 /// The profile by name, folder or file; the host's own, with the reason, when that one cannot be had.
@@ -214,8 +249,7 @@ impl Engine {
             .build()
             .map_err(|error| Fault::new(format!("no sampler can be started: {error}.")))?;
         let clock: Arc<dyn Clock> = Arc::new(RealClock);
-        let seed = u64::try_from(random::bits() & u128::from(u64::MAX)).unwrap_or(0);
-        let supervisor = Supervisor::start(jobs, Arc::clone(samples), Arc::clone(&clock), seed, runtime.handle());
+        let supervisor = Supervisor::start(jobs, Arc::clone(samples), Arc::clone(&clock), seed(), runtime.handle());
         let follower =
             if sources.is_empty() { None } else { Some(Follower::start(sources, Arc::clone(lines), clock)?) };
         Ok(Self { _supervisor: supervisor, _follower: follower, runtime })

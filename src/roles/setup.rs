@@ -1,13 +1,16 @@
 //! From a profile to what the console runs: panes with their watches, sampler jobs, log sources.
 //! A part that cannot be built becomes a fault; the rest goes on.
 
+use super::marks;
+use super::notify::Webhook;
 use crate::action::kinds;
-use crate::app::{Board, Identity, Pane};
+use crate::app::{Board, Changes, Identity, Pane};
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault};
-use crate::config::{KnownKinds, LogSpec, PaneSpec, Profile, SamplerSpec};
+use crate::config::{KnownKinds, LogSpec, PaneSpec, Profile, SamplerSpec, Trust};
 use crate::logs::{Format, LogSource};
 use crate::rules::{Alerting, Book, BookOptions, Group, Judge, Policy, Rule, RuleFile, RuleKind};
+use crate::samplers::kinds::files;
 use crate::samplers::{self, Job};
 use crate::store::Store;
 use crate::ui::panes::{self, Kind as _};
@@ -32,6 +35,10 @@ pub struct Setup {
     pub jobs: Vec<Job>,
     /// Logs to follow.
     pub sources: Vec<LogSource>,
+    /// Who is told of alerts; only files that passed the rules of trust may send anything.
+    pub webhook: Option<Webhook>,
+    /// What listens for what may explain an alert.
+    pub changes: Changes,
     /// What could not be built.
     pub faults: Vec<Fault>,
 }
@@ -71,11 +78,33 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
             Err(fault) => faults.push(fault),
         }
     }
+    if let Some(job) = marks::job(profile) {
+        store.declare(&job.name, job.every, false);
+        store.expect(&job.name, [files::MODIFIED.to_owned()].into());
+        jobs.push(job);
+    }
+    let (changes, deaf) = marks::changes(profile);
+    faults.extend(deaf);
     let sources = profile.logs.iter().filter_map(|spec| log(spec).map_err(|fault| faults.push(fault)).ok()).collect();
+    let webhook = webhook(profile).unwrap_or_else(|fault| {
+        faults.push(fault);
+        None
+    });
     faults.extend(dangling(profile));
     let actions = profile.actions.iter().map(|action| (Arc::clone(&action.name), action.title.clone())).collect();
     let identity = Identity { host, title: profile.title.clone(), environment: profile.environment.clone(), actions };
-    Setup { board: Board::new(built), book, identity, jobs, sources, faults }
+    Setup { board: Board::new(built), book, identity, jobs, sources, webhook, changes, faults }
+}
+
+fn webhook(profile: &Profile) -> Result<Option<Webhook>, Fault> {
+    let read = profile.people.notify.as_ref().map(Webhook::read).transpose()?;
+    match (&read, &profile.trust) {
+        (Some(_), Trust::DisplayOnly(fault)) => {
+            let what = Clean::text(format!("{} Until then nobody is told of alerts.", fault.what));
+            Err(Fault { what, ..fault.clone() })
+        }
+        _ => Ok(read),
+    }
 }
 
 /// Severity words, matrix and contacts of a profile, over what ships.

@@ -69,7 +69,7 @@ pub struct Book {
     findings: Vec<Finding>,
     pub(super) silences: Vec<Silence>,
     inhibit: Vec<Inhibit>,
-    policy: Policy,
+    pub(super) policy: Policy,
     semantics: Semantics,
     evaluator: Evaluator,
     offset: WallOffset,

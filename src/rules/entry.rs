@@ -252,6 +252,14 @@ impl Entry {
         (shown || self.shows).then_some(Recorded { rows, at })
     }
 
+    /// An alert that an earlier console left.
+    pub(super) fn put(&mut self, mut alert: Alert, policy: &Policy) {
+        if let Some(alerting) = self.rule.alerting() {
+            alert.weigh(&alerting.judge, policy);
+            self.alerts.insert(alert.id.key.clone(), alert);
+        }
+    }
+
     /// It waits for its first data.
     pub(super) fn is_waiting(&self) -> bool {
         self.answered == RuleHealth::NotYet

@@ -1,0 +1,286 @@
+//! What an expression answers now, as a pane shows it: the worst row by name, as fresh as the least fresh of the
+//! samplers that it rests on; and the course of each row, drawn from one instant query a tick.
+
+use super::course::{Course, Range};
+use super::metric::{Metric, Shown, telling};
+use crate::base::{Clean, Failure, Freshness, Level, Mono, Now, Reading, SeriesKey, Unknown};
+use crate::rules::expr::{Answer, Evaluator, Expr, Millis, Row, Track, Value};
+use crate::rules::{Book, Live};
+use crate::store::{Selector, Store};
+use core::time::Duration;
+
+/// An expression is asked again when new data has come, but not sooner than this.
+const SOONEST: Duration = Duration::from_millis(500);
+/// It is asked again without new data after this: time alone may change what it answers.
+const LATEST: Duration = Duration::from_millis(1_500);
+/// Rows of one expression whose courses are kept.
+const ROWS: usize = 8;
+/// New rows get the course that the store still holds, but not more often than this.
+const SEEDING: Duration = Duration::from_secs(10);
+
+/// What panes are read from.
+pub(super) struct Sight<'a> {
+    pub(super) store: &'a Store,
+    pub(super) book: &'a Book,
+    pub(super) live: Live<'a>,
+    pub(super) now: Now,
+}
+
+impl Sight<'_> {
+    /// A time of expressions on the clock of ages.
+    fn mono(&self, at: Millis) -> Mono {
+        let ahead = at.saturating_sub(self.live.now());
+        let span = Duration::from_millis(ahead.unsigned_abs());
+        if ahead < 0 { self.now.mono - span } else { self.now.mono + span }
+    }
+
+    /// When data last came.
+    fn newest(&self) -> Option<Mono> {
+        self.store.samplers().filter_map(|(_, health)| health.last_attempt).map(|at| at.mono).max()
+    }
+}
+
+/// When an expression was last asked, and what was known then.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Asked {
+    at: Option<Mono>,
+    newest: Option<Mono>,
+    tracks: Vec<(SeriesKey, Course)>,
+    seeded: Option<Mono>,
+}
+
+impl Asked {
+    /// Whether it is time to ask again; then it counts as asked.
+    fn due(&mut self, sight: &Sight<'_>) -> bool {
+        let newest = sight.newest();
+        let due = self.at.is_none_or(|at| {
+            let since = sight.now.mono.since(at);
+            since >= LATEST || since >= SOONEST && newest != self.newest
+        });
+        if due {
+            *self = Self { at: Some(sight.now.mono), newest, ..core::mem::take(self) };
+        }
+        due
+    }
+
+    /// The course that is drawn for the first of `rows`. A range query is only made for a new range or a new row.
+    fn follow(
+        &mut self,
+        rows: &[Row],
+        (range, low): (Range, bool),
+        sight: &Sight<'_>,
+        seed: impl FnOnce() -> Vec<Track>,
+    ) -> Course {
+        let now = sight.now.mono;
+        if self.tracks.first().is_some_and(|(_, course)| course.range != range) {
+            self.tracks.clear();
+            self.seeded = None;
+        }
+        let rows = rows.get(..rows.len().min(ROWS)).unwrap_or(rows);
+        let known = |tracks: &[(SeriesKey, Course)], key: &SeriesKey| tracks.iter().position(|(known, _)| known == key);
+        let fresh: Vec<SeriesKey> =
+            rows.iter().map(|row| &row.key).filter(|key| known(&self.tracks, key).is_none()).cloned().collect();
+        if !fresh.is_empty() {
+            let may = self.seeded.is_none_or(|at| now.since(at) >= SEEDING);
+            let held = if may { seed() } else { Vec::new() };
+            self.seeded = if may { Some(now) } else { self.seeded };
+            for key in fresh {
+                let mut course = Course::new(range, low);
+                for (at, value) in held.iter().filter(|track| track.key == key).flat_map(|track| &track.points) {
+                    course.add(sight.mono(*at), *value);
+                }
+                self.tracks.push((key, course));
+            }
+        }
+        for row in rows {
+            if let Some((_, course)) = self.tracks.iter_mut().find(|(key, _)| *key == row.key) {
+                course.add(now, row.value);
+            }
+        }
+        for (_, course) in &mut self.tracks {
+            course.advance(now);
+        }
+        let shown = rows.first().map(|row| row.key.clone()).or_else(|| self.tracks.first().map(|(key, _)| key.clone()));
+        // The shown row first: when there are too many, the others leave, the oldest first.
+        if let Some(at) = shown.and_then(|key| known(&self.tracks, &key)) {
+            let drawn = self.tracks.remove(at);
+            self.tracks.insert(0, drawn);
+        }
+        if self.tracks.len() > 2 * ROWS {
+            let excess = self.tracks.len() - ROWS;
+            self.tracks.drain(1..=excess);
+        }
+        self.tracks.first().map_or_else(|| Course::new(range, low), |(_, course)| course.clone())
+    }
+}
+
+/// Asks a general expression, unless it was asked just now. The course is drawn where one is wanted.
+pub(super) fn ask(metric: &mut Metric, sight: &Sight<'_>, evaluator: &mut Evaluator, course: Option<&mut Course>) {
+    if !metric.asked.due(sight) {
+        metric.shown.level = level(metric, sight, &metric.shown.reading);
+        if let Some(course) = course {
+            course.advance(sight.now.mono);
+        }
+        return;
+    }
+    let at = sight.live.millis(sight.live.finished(metric.expr.selectors()).mono);
+    let answer = evaluator.instant(&metric.expr, &sight.live, at);
+    let fed = Fed::of(sight, metric.expr.selectors());
+    let (mut rows, coverage, fault) = match answer {
+        Ok(Answer { value, coverage, .. }) => (rows_of(value), coverage, None),
+        Err(fault) => (Vec::new(), None, Some(Clean::text(fault.to_string()))),
+    };
+    rows.sort_by(|a, b| metric.compare(b.value, a.value).then_with(|| a.key.cmp(&b.key)));
+    let reading = match (fault, rows.first()) {
+        (Some(fault), _) => Reading::Unknown(Unknown::Failed(fault)),
+        (None, Some(row)) => fed.reading(row.value, sight.now.mono),
+        (None, None) => fed.absence(metric, sight),
+    };
+    let key = rows.first().map(|row| row.key.clone());
+    let of = metric.of.as_ref().zip(key.as_ref()).and_then(|(of, key)| total(of, key, sight, evaluator));
+    metric.shown = Shown {
+        level: level(metric, sight, &reading),
+        of,
+        which: key.and_then(|key| telling(rows.iter().map(|row| &row.key), &key)),
+        simulated: fed.simulated,
+        next_attempt: fed.next_attempt,
+        coverage,
+        interval: fed.interval,
+        forecast: metric.shown.forecast,
+        reading,
+    };
+    let Some(course) = course else { return };
+    let (expr, range) = (&metric.expr, course.range);
+    let begin = Course::new(range, false).begin(sight.now.mono).max(sight.now.mono - sight.store.limits().age);
+    let seed = || tracks(expr, sight, evaluator, (begin, range.column()));
+    *course = metric.asked.follow(&rows, (range, metric.worst_is_low()), sight, seed);
+}
+
+fn level(metric: &Metric, sight: &Sight<'_>, reading: &Reading) -> Level {
+    match (metric.rule, reading.usable()) {
+        (_, None) => Level::Unknown,
+        (Some(rule), Some(_)) => sight.book.level(rule),
+        (None, Some(_)) => Level::Ok,
+    }
+}
+
+/// The rows of an instant query.
+fn rows_of(value: Value) -> Vec<Row> {
+    match value {
+        Value::Vector(rows) => rows,
+        Value::Scalar(value) => vec![Row { key: SeriesKey::new("", &[]), value }],
+        Value::Text(_) | Value::Matrix(_) => Vec::new(),
+    }
+}
+
+/// What the expression answered from `begin` on, a point every `step`.
+pub(super) fn tracks(
+    expr: &Expr,
+    sight: &Sight<'_>,
+    evaluator: &mut Evaluator,
+    (begin, step): (Mono, Duration),
+) -> Vec<Track> {
+    let span = (sight.live.millis(begin), sight.live.now());
+    match evaluator.range(expr, &sight.live, span, step).map(|answer| answer.value) {
+        Ok(Value::Matrix(tracks)) => tracks,
+        _ => Vec::new(),
+    }
+}
+
+/// The newest points of the first row, for a forecast.
+pub(super) fn recent(metric: &Metric, sight: &Sight<'_>, evaluator: &mut Evaluator, count: u32) -> Vec<(Mono, f64)> {
+    let age = sight.store.limits().age;
+    let held = tracks(&metric.expr, sight, evaluator, (sight.now.mono - age, age / count));
+    let shown = metric.asked.tracks.first().map(|(key, _)| key);
+    let track = held.iter().find(|track| Some(&track.key) == shown).or_else(|| held.first());
+    let points = track.map(|track| track.points.as_slice()).unwrap_or_default();
+    points.iter().map(|(at, value)| (sight.mono(*at), *value)).collect()
+}
+
+/// The total of the shown row: the one with its labels, else the only one there is.
+pub(super) fn total(of: &Expr, key: &SeriesKey, sight: &Sight<'_>, evaluator: &mut Evaluator) -> Option<f64> {
+    let at = sight.live.millis(sight.live.finished(of.selectors()).mono);
+    let rows = evaluator.instant(of, &sight.live, at).map(|answer| rows_of(answer.value)).ok()?;
+    let same = rows.iter().find(|row| row.key.labels == key.labels);
+    let only = || if let [row] = rows.as_slice() { Some(row) } else { None };
+    same.or_else(only).map(|row| row.value)
+}
+
+/// The samplers that an expression rests on, taken together: the worst of each.
+struct Fed {
+    /// When the one that has been silent longest last gave something.
+    seen: Option<Mono>,
+    freshness: Freshness,
+    failing: Option<Clean>,
+    /// One of them has not given anything yet, and why.
+    missing: Option<Unknown>,
+    simulated: bool,
+    interval: Duration,
+    next_attempt: Option<Mono>,
+}
+
+impl Fed {
+    fn of(sight: &Sight<'_>, selectors: &[Selector]) -> Self {
+        let mut fed = Self {
+            seen: None,
+            freshness: Freshness::Live,
+            failing: None,
+            missing: None,
+            simulated: false,
+            interval: Duration::ZERO,
+            next_attempt: None,
+        };
+        for feeder in sight.store.feeders(selectors) {
+            let health = feeder.health;
+            // Whether it answered is known with every attempt.
+            let failure = health.failure.as_ref().filter(|_| !feeder.only_up);
+            let last = if feeder.only_up { health.last_attempt } else { health.last_good };
+            fed.simulated |= health.simulated;
+            fed.interval = fed.interval.max(health.interval);
+            if let Some(failure) = failure {
+                fed.failing.get_or_insert_with(|| failure.what.clone());
+                fed.next_attempt = fed.next_attempt.into_iter().chain(health.next_attempt).min();
+            }
+            let Some(last) = last else {
+                fed.missing.get_or_insert_with(|| failure.map_or(Unknown::NotYet, Failure::reason));
+                continue;
+            };
+            let age = sight.now.mono.since(last.mono);
+            fed.freshness = fed.freshness.max(Freshness::judge(age, health.interval, failure.is_some()));
+            fed.seen = Some(fed.seen.map_or(last.mono, |seen| seen.min(last.mono)));
+        }
+        // What rests on no sampler is as old as its calculation.
+        fed.interval = if fed.interval.is_zero() { Duration::from_secs(1) } else { fed.interval };
+        fed
+    }
+
+    fn reading(&self, value: f64, now: Mono) -> Reading {
+        match &self.missing {
+            Some(why) => Reading::Unknown(why.clone()),
+            None => Reading::Value {
+                value,
+                seen: self.seen.unwrap_or(now),
+                freshness: self.freshness,
+                failing: self.failing.clone(),
+            },
+        }
+    }
+
+    /// Why there is no row: the last value when it is only too old; else who does not give what is asked for.
+    fn absence(&self, metric: &Metric, sight: &Sight<'_>) -> Reading {
+        if let Reading::Value { value, seen, .. } = metric.shown.reading
+            && self.freshness >= Freshness::Stale
+        {
+            return Reading::Value { value, seen, freshness: self.freshness, failing: self.failing.clone() };
+        }
+        if let Some(why) = &self.missing {
+            return Reading::Unknown(why.clone());
+        }
+        let lacking = metric.expr.selectors().iter().find(|selector| sight.store.select(selector).is_empty());
+        match (lacking, &self.failing) {
+            (Some(selector), _) => sight.store.absence(selector.metric_name()),
+            (None, Some(why)) => Reading::Unknown(Unknown::Failed(why.clone())),
+            (None, None) => Reading::Unknown(Unknown::Empty),
+        }
+    }
+}
