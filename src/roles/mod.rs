@@ -8,6 +8,7 @@ pub mod effects;
 pub mod journal_tool;
 pub mod own_log;
 pub mod probe;
+pub mod query;
 pub mod readings;
 pub mod runner;
 pub mod session;
