@@ -277,7 +277,7 @@ mod tests {
             ("", "f: holds no series."),
             (
                 "{\"status\":\"success\",\n\"data\":{\"resultType\":\"tensor\"}}",
-                "f:2:30: this is no answer of Prometheus' query API: unknown variant `tensor`, expected `vector` or `matrix`.",
+                "f:2:29: this is no answer of Prometheus' query API: unknown variant `tensor`, expected `vector` or `matrix`.",
             ),
             ("{\"status\":\"error\",\"error\":\"boom\"}", "f: this answer is an error itself: boom"),
             ("{\"status\":1}", "f: this is no answer of Prometheus' query API: it has no `data`."),
