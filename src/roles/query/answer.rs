@@ -46,10 +46,10 @@ fn answered(ask: &Ask) -> Result<(Answer, When), Refused> {
     let expr = Expr::parse(&ask.expr).map_err(bad)?;
     let now = RealClock.now().wall.0 / 1_000_000;
     if let Some(path) = &ask.series {
-        let tracks = file::read(path, now).map_err(bad)?;
-        let newest = tracks.iter().filter_map(|track| track.points.last()).map(|(at, _)| *at).max().unwrap_or(now);
+        let table = file::read(path, now).map_err(bad)?;
+        let newest = table.span().map_or(now, |(_, newest)| newest);
         let when = ask.when(newest, now).map_err(bad)?;
-        return evaluate(ask, &expr, &file::source(tracks), when).map(|answer| (answer, when));
+        return evaluate(ask, &expr, &table, when).map(|answer| (answer, when));
     }
     // A time that cannot be read is told before anything is waited for.
     ask.when(now, now).map_err(bad)?;

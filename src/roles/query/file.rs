@@ -1,10 +1,10 @@
 //! Files of series: Prometheus and OpenMetrics text with timestamps, and saved answers of Prometheus' query API.
 
 use crate::base::{Clean, Fault, SeriesKey};
-use crate::rules::expr::{Millis, Track};
+use crate::rules::expr::{Millis, Table};
 use crate::samplers::scrape_text;
 use serde::Deserialize;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
@@ -17,7 +17,7 @@ const LARGEST: u64 = 512 * 1024 * 1024;
 ///
 /// # Errors
 /// What is wrong, with line and column.
-pub(super) fn read(path: &Path, now: Millis) -> Result<Vec<Track>, Fault> {
+pub(super) fn read(path: &Path, now: Millis) -> Result<Table, Fault> {
     let name = path.to_string_lossy();
     let fault = |error: std::io::Error| Fault::new(format!("cannot be read: {error}.")).at(&name, 0, 0);
     let mut bytes = Vec::new();
@@ -40,23 +40,9 @@ pub(super) fn read(path: &Path, now: Millis) -> Result<Vec<Track>, Fault> {
 }
 
 /// Reads a text; points without a time are of the moment `seen`.
-pub(super) fn parse(name: &str, bytes: &[u8], seen: Millis) -> Result<Vec<Track>, Fault> {
-    let read = if is_json(bytes) { api(name, bytes) } else { exposition(name, bytes, seen) };
-    read.and_then(|series| {
-        if series.is_empty() { Err(Fault::new("holds no series.").at(name, 0, 0)) } else { Ok(tracks(series)) }
-    })
-}
-
-type Series = HashMap<SeriesKey, Vec<(Millis, f64)>>;
-
-/// Series in the order of their names and labels, points in the order of time; of two at one time the later written stays.
-fn tracks(series: Series) -> Vec<Track> {
-    let sorted: BTreeMap<_, _> = series.into_iter().collect();
-    let track = |(key, points): (SeriesKey, Vec<(Millis, f64)>)| {
-        let by_time: BTreeMap<Millis, f64> = points.into_iter().collect();
-        Track { key, points: by_time.into_iter().collect() }
-    };
-    sorted.into_iter().map(track).collect()
+pub(super) fn parse(name: &str, bytes: &[u8], seen: Millis) -> Result<Table, Fault> {
+    let table = if is_json(bytes) { api(name, bytes) } else { exposition(name, bytes, seen) }?;
+    if table.span().is_none() { Err(Fault::new("holds no series.").at(name, 0, 0)) } else { Ok(table) }
 }
 
 /// Text exposition may begin with a brace too, but never with a quoted name and a colon in it.
@@ -68,34 +54,12 @@ fn is_json(bytes: &[u8]) -> bool {
     word.get(end + 1..).unwrap_or_default().trim_ascii_start().starts_with(b":")
 }
 
-/// Points to ask.
-pub(super) fn source(_tracks: Vec<Track>) -> impl crate::rules::expr::Source {
-    Nothing
-}
-struct Nothing;
-impl crate::rules::expr::Source for Nothing {
-    fn generation(&self) -> u64 {
-        0
-    }
-    fn select(&self, _: &crate::store::Selector) -> Vec<crate::rules::expr::Handle> {
-        Vec::new()
-    }
-    fn key(&self, _: crate::rules::expr::Handle) -> &SeriesKey {
-        static KEY: std::sync::LazyLock<SeriesKey> = std::sync::LazyLock::new(|| SeriesKey::new("", &[]));
-        &KEY
-    }
-    fn latest(&self, _: crate::rules::expr::Handle, _: Millis, _: Option<Millis>) -> Option<(Millis, f64)> {
-        None
-    }
-    fn scan(&self, _: crate::rules::expr::Handle, _: Millis, _: Millis, _: &mut Vec<(Millis, f64)>) {}
-}
-
 // ── text exposition ──────────────────────────────────────────────────────────────────────────────────────────────
 
 /// Timestamps are milliseconds, or seconds where the text ends with OpenMetrics' `# EOF`.
-fn exposition(name: &str, bytes: &[u8], seen: Millis) -> Result<Series, Fault> {
+fn exposition(name: &str, bytes: &[u8], seen: Millis) -> Result<Table, Fault> {
     let open_metrics = bytes.trim_ascii_end().rsplit(|byte| *byte == b'\n').next().is_some_and(is_eof);
-    let mut series = Series::new();
+    let mut table = Table::new();
     for (at, raw) in bytes.split(|byte| *byte == b'\n').enumerate() {
         let indent = raw.len() - raw.trim_ascii_start().len();
         let line = raw.trim_ascii();
@@ -113,9 +77,9 @@ fn exposition(name: &str, bytes: &[u8], seen: Millis) -> Result<Series, Fault> {
             None => seen,
             Some((column, text)) => time(text, open_metrics).map_err(|expected| fault(column, expected))?,
         };
-        series.entry(sample.key).or_default().push((stamp, sample.value));
+        table.push(&sample.key, stamp, sample.value);
     }
-    Ok(series)
+    Ok(table)
 }
 
 fn is_eof(line: &[u8]) -> bool {
@@ -179,7 +143,7 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
-fn api(name: &str, bytes: &[u8]) -> Result<Series, Fault> {
+fn api(name: &str, bytes: &[u8]) -> Result<Table, Fault> {
     let reply: Reply = serde_json::from_slice(bytes).map_err(|error| {
         let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let text = error.to_string();
@@ -201,17 +165,19 @@ fn api(name: &str, bytes: &[u8]) -> Result<Series, Fault> {
     let Some((_, members)) = found else {
         return Err(Fault::new("this is no answer of Prometheus' query API: it has no `data`.").at(name, 0, 0));
     };
-    let mut series = Series::new();
+    let mut table = Table::new();
     for member in members {
         if member.histogram.is_some() || member.histograms.is_some() {
             return Err(Fault::new("holds native histograms, which are not understood.").at(name, 0, 0));
         }
         let key = key(member.metric);
-        let points = member.values.into_iter().chain(member.value);
-        let points = points.filter_map(|(at, Value(value))| millis(at).map(|at| (at, value)));
-        series.entry(key).or_default().extend(points);
+        for (at, Value(value)) in member.values.into_iter().chain(member.value) {
+            if let Some(at) = millis(at) {
+                table.push(&key, at, value);
+            }
+        }
     }
-    Ok(series)
+    Ok(table)
 }
 
 fn key(mut metric: BTreeMap<Clean, Clean>) -> SeriesKey {
@@ -222,10 +188,17 @@ fn key(mut metric: BTreeMap<Clean, Clean>) -> SeriesKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rules::expr::{Handle, Source as _};
+    use crate::store::Selector;
 
     fn read(text: &str) -> Vec<(String, Vec<(Millis, f64)>)> {
-        let tracks = parse("f", text.as_bytes(), 7).expect("reads");
-        tracks.into_iter().map(|track| (super::super::table::series(&track.key), track.points)).collect()
+        let table = parse("f", text.as_bytes(), 7).expect("reads");
+        let series = |handle: &Handle| {
+            let mut points = Vec::new();
+            table.scan(*handle, Millis::MIN, Millis::MAX, &mut points);
+            (super::super::table::series(table.key(*handle)), points)
+        };
+        table.select(&Selector::default()).iter().map(series).collect()
     }
 
     fn fault(text: &str) -> String {
