@@ -4,10 +4,13 @@
 
 mod block;
 mod catalog;
+mod drops;
 mod feed;
+mod ingest;
 pub mod lines;
 pub mod selector;
 pub mod series;
+mod window;
 
 #[cfg(test)]
 mod tests;
@@ -16,4 +19,5 @@ pub use catalog::SeriesId;
 pub use feed::SamplerHealth;
 pub use lines::{LogRing, LogStore};
 pub use selector::{MatchOp, Matcher, Selector};
-pub use series::{Limits, Store, Usage};
+pub use series::{Feeder, Limits, Makers, Store, UP, Usage};
+pub use window::Edges;
