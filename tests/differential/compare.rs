@@ -39,7 +39,8 @@ fn differs(key: &str, theirs: &BTreeMap<i64, f64>, ours: &BTreeMap<i64, f64>) ->
 }
 
 fn same(theirs: f64, ours: f64) -> bool {
-    theirs == ours || (theirs.is_nan() && ours.is_nan()) || (theirs - ours).abs() <= SHARE * theirs.abs().max(ours.abs())
+    let close = || (theirs - ours).abs() <= SHARE * theirs.abs().max(ours.abs());
+    theirs == ours || theirs.is_nan() && ours.is_nan() || theirs.is_finite() && ours.is_finite() && close()
 }
 
 fn rows(data: &Json) -> Option<Rows> {

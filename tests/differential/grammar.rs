@@ -34,16 +34,25 @@ const METRICS: &[(&str, &[&str], bool, bool, bool)] = &[
 const WINDOWS: &[&str] = &["30s", "45s", "1m", "90s", "2m", "5m", "10m", "15m", "25m"];
 const OFFSETS: &[&str] = &["15s", "1m", "5m", "-1m", "-5m", "12m"];
 const OVER_TIME: &[&str] = &[
-    "avg_over_time", "min_over_time", "max_over_time", "sum_over_time", "count_over_time", "stddev_over_time",
-    "stdvar_over_time", "last_over_time", "present_over_time", "changes", "resets",
+    "avg_over_time",
+    "min_over_time",
+    "max_over_time",
+    "sum_over_time",
+    "count_over_time",
+    "stddev_over_time",
+    "stdvar_over_time",
+    "last_over_time",
+    "present_over_time",
+    "changes",
+    "resets",
 ];
 const OF_COUNTERS: &[&str] = &["rate", "increase", "irate"];
 const OF_GAUGES: &[&str] = &["delta", "idelta", "deriv"];
-const MATHS: &[&str] = &[
-    "abs", "exp", "ln", "log2", "log10", "sqrt", "sin", "cos", "atan", "tanh", "deg", "rad", "sgn", "asinh",
-];
+const MATHS: &[&str] =
+    &["abs", "exp", "ln", "log2", "log10", "sqrt", "sin", "cos", "atan", "tanh", "deg", "rad", "sgn", "asinh"];
 const STEPPED: &[&str] = &["ceil", "floor", "round"];
-const TIMES: &[&str] = &["minute", "hour", "day_of_week", "day_of_month", "month", "year", "days_in_month", "day_of_year"];
+const TIMES: &[&str] =
+    &["minute", "hour", "day_of_week", "day_of_month", "month", "year", "days_in_month", "day_of_year"];
 const AGGREGATIONS: &[&str] = &["sum", "avg", "min", "max", "count", "stddev", "stdvar", "group"];
 
 /// A moment of the corpus, and a little beyond both ends: seven seconds past a minute.
@@ -93,7 +102,13 @@ fn matchers(dice: &mut Dice, labels: &[&str]) -> String {
         return String::new();
     }
     let matcher = dice.one(&[
-        "job=\"api\"", "job!=\"api\"", "job=~\"a.+|x\"", "instance=~\"[ab]:.\"", "instance!~\"a.*\"", "job=~\"d?b\"", "nothing=\"\"",
+        "job=\"api\"",
+        "job!=\"api\"",
+        "job=~\"a.+|x\"",
+        "instance=~\"[ab]:.\"",
+        "instance!~\"a.*\"",
+        "job=~\"d?b\"",
+        "nothing=\"\"",
     ]);
     format!("{{{matcher}}}")
 }
@@ -142,7 +157,8 @@ fn overtime(dice: &mut Dice, depth: u32) -> Node {
         _ => dice.one(OVER_TIME),
     };
     let mut node = Node::new(format!("{function}({})", inner.text), inner.parts.clone(), &inner);
-    node.exact = ["count_over_time", "changes", "resets", "min_over_time", "max_over_time", "last_over_time"].contains(&function);
+    node.exact = ["count_over_time", "changes", "resets", "min_over_time", "max_over_time", "last_over_time"]
+        .contains(&function);
     node.distinct = distinct && ["rate", "increase", "delta", "avg_over_time", "sum_over_time"].contains(&function);
     node
 }
@@ -181,7 +197,13 @@ fn aggregation(dice: &mut Dice, depth: u32) -> Node {
     let parts = vec![inner.clone()];
     if dice.chance(10) {
         let share = dice.one(&["0", "0.3", "0.5", "0.95", "1", "2"]);
-        return Node { text: format!("quantile{group} ({share}, {})", inner.text), parts, labels, exact: false, distinct: false };
+        return Node {
+            text: format!("quantile{group} ({share}, {})", inner.text),
+            parts,
+            labels,
+            exact: false,
+            distinct: false,
+        };
     }
     if inner.exact && !inner.distinct && dice.chance(12) {
         let text = format!("count_values{group} (\"size\", {})", inner.text);
@@ -189,7 +211,13 @@ fn aggregation(dice: &mut Dice, depth: u32) -> Node {
     }
     let function = dice.one(AGGREGATIONS);
     let exact = ["min", "max", "count", "group"].contains(&function) && inner.exact;
-    Node { text: format!("{function}{group} ({})", inner.text), parts, labels, exact, distinct: inner.distinct && function == "sum" }
+    Node {
+        text: format!("{function}{group} ({})", inner.text),
+        parts,
+        labels,
+        exact,
+        distinct: inner.distinct && function == "sum",
+    }
 }
 
 fn ranked(dice: &mut Dice, depth: u32) -> Node {
@@ -224,13 +252,19 @@ fn binary(dice: &mut Dice, depth: u32) -> Node {
     };
     if dice.chance(40) {
         let (op, number) = (any(dice, left.exact), scalar(dice));
-        let text = if dice.chance(60) { format!("({}) {op} {number}", left.text) } else { format!("{number} {op} ({})", left.text) };
+        let text = if dice.chance(60) {
+            format!("({}) {op} {number}", left.text)
+        } else {
+            format!("{number} {op} ({})", left.text)
+        };
         return Node::new(text, vec![left.clone()], &left);
     }
-    let right = vector(dice, dice.below(u64::from(depth)) as u32);
+    let less = u32::try_from(dice.below(u64::from(depth))).expect("small");
+    let right = vector(dice, less);
     let parts = vec![left.clone(), right.clone()];
     if dice.chance(25) {
-        let matching = dice.one(&["", " on (job)", " on (job, instance)", " ignoring (code)", " ignoring (le, code)", " on ()"]);
+        let matching =
+            dice.one(&["", " on (job)", " on (job, instance)", " ignoring (code)", " ignoring (le, code)", " on ()"]);
         let text = format!("({}) {}{matching} ({})", left.text, dice.one(&["and", "or", "unless"]), right.text);
         return Node::new(text, parts, &left);
     }
@@ -285,7 +319,13 @@ fn quantile(dice: &mut Dice) -> Node {
         _ => format!("sum by (le) (increase(latency_seconds_bucket{{le!=\"0.25\"}}[{range}]))"),
     };
     let part = Node { text: inner.clone(), parts: vec![], labels: vec![], exact: false, distinct: false };
-    Node { text: format!("histogram_quantile({share}, {inner})"), parts: vec![part], labels: vec![], exact: false, distinct: false }
+    Node {
+        text: format!("histogram_quantile({share}, {inner})"),
+        parts: vec![part],
+        labels: vec![],
+        exact: false,
+        distinct: false,
+    }
 }
 
 fn absent(dice: &mut Dice) -> Node {

@@ -50,8 +50,11 @@ impl Server {
     }
 
     fn post(&mut self, path: &str, headers: &str, body: &[u8]) -> (u16, Vec<u8>) {
-        let head =
-            format!("POST {path} HTTP/1.1\r\nHost: {}\r\n{headers}Content-Length: {}\r\n\r\n", self.address, body.len());
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: {}\r\n{headers}Content-Length: {}\r\n\r\n",
+            self.address,
+            body.len()
+        );
         let message = [head.as_bytes(), body].concat();
         self.stream.get_mut().write_all(&message).expect("the server reads");
         let status = self.line().split(' ').nth(1).and_then(|code| code.parse().ok()).expect("a status");
@@ -98,7 +101,9 @@ fn seconds(at: Millis) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    text.bytes().map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
+    text.bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
 }
 
 /// A block of literals: larger than it need be, and as valid. <https://github.com/google/snappy>

@@ -1,14 +1,17 @@
 //! From the question to the printed answer.
 
 use super::ask::{Ask, When};
-use super::collect::{Collected, collect};
+use super::collect::Collector;
+use super::moment::Span;
 use super::plot::{self, Sheet};
-use super::{file, json, moment, table};
-use crate::base::{Clean, Clock, Fault, Unit};
+use super::{file, json, table};
+use crate::base::{Clean, Clock, Fault, Now};
 use crate::roles::validate::written;
 use crate::rules::expr::{Answer, Evaluator, Expr, Millis, Semantics, Source, Value};
+use crate::rules::live::{Live, WallOffset};
 use crate::sys::clock::RealClock;
 use crate::term::Caps;
+use core::time::Duration;
 use std::io::IsTerminal;
 
 /// Exit status: there is an answer.
@@ -17,6 +20,9 @@ const ANSWERED: u8 = 0;
 const EMPTY: u8 = 1;
 /// Exit status: there is none.
 const FAULTY: u8 = 2;
+
+/// Without `--for`, samplers are not waited for longer.
+const LONGEST: Duration = Duration::from_secs(15);
 
 /// Why there is no answer, in the words of Prometheus' API and in ours.
 struct Refused {
@@ -53,15 +59,72 @@ fn answered(ask: &Ask) -> Result<(Answer, When), Refused> {
     }
     // A time that cannot be read is told before anything is waited for.
     ask.when(now, now).map_err(bad)?;
-    let mut told = |sentence: &str| drop(say(&[format!("watchkeeper: {sentence}")]));
-    let exactly = ask.collect.map(|moment::Span(span)| span);
-    let collected = collect(ask.profile.as_deref(), &expr, exactly, &mut told).map_err(bad)?;
-    live(ask, &expr, &collected).map_err(|fault| Refused { kind: "execution", fault })
+    live(ask, &expr)
 }
 
-fn live(ask: &Ask, expr: &Expr, collected: &Collected) -> Result<(Answer, When), Fault> {
-    let _ = (ask, expr, collected);
-    Err(Fault::new("the live store is being built."))
+/// Asks the samplers of a profile.
+fn live(ask: &Ask, expr: &Expr) -> Result<(Answer, When), Refused> {
+    let mut note = |sentence: &str| drop(say(&[format!("watchkeeper: {sentence}")]));
+    let bad = |fault| Refused { kind: "bad_data", fault };
+    let mut collector = Collector::start(ask.profile.as_deref(), expr.selectors(), &mut note).map_err(bad)?;
+    let patience = Patience::of(ask, expr.longest_window());
+    if !collector.names().is_empty() {
+        note(&patience.sentence(&collector.names()));
+    }
+    let mut clock = WallOffset::default();
+    let mut asked = |collector: &Collector, now: Now| {
+        let live = Live::new(&collector.store, now, &mut clock);
+        let at = live.millis(live.finished(expr.selectors()).mono);
+        let when = ask.when(at, live.now()).map_err(bad)?;
+        evaluate(ask, expr, &live, when).map(|answer| (answer, when))
+    };
+    let mut now = collector.until(patience.answers, patience.limit);
+    let mut answer = asked(&collector, now);
+    if answer.as_ref().is_ok_and(|(answer, _)| is_empty(&answer.value)) && patience.answers == 1 {
+        // Some values are differences of two answers.
+        now = collector.until(2, patience.limit);
+        answer = asked(&collector, now);
+    }
+    for failure in collector.failures() {
+        note(&failure);
+    }
+    collector.leave();
+    answer
+}
+
+/// How long samplers are waited for.
+struct Patience {
+    answers: u32,
+    limit: Duration,
+}
+
+impl Patience {
+    /// What was asked for; else two answers for what looks back, one for what does not.
+    fn of(ask: &Ask, window: Duration) -> Self {
+        let range = ask.range.map(|Span(range)| range.min(LONGEST));
+        match ask.collect.map(|Span(span)| span).or(range) {
+            Some(limit) => Self { answers: u32::MAX, limit },
+            None => Self { answers: if window.is_zero() { 1 } else { 2 }, limit: LONGEST },
+        }
+    }
+
+    fn sentence(&self, names: &str) -> String {
+        let limit = span(self.limit);
+        match self.answers {
+            1 => format!("waiting for an answer of {names}, {limit} at most"),
+            2 => format!("waiting for two answers of {names}, {limit} at most"),
+            _ => format!("collecting from {names} for {limit}"),
+        }
+    }
+}
+
+/// A span as people write it beside a window: `4 s`, `5 m`, `1 h 30 m`.
+fn span(of: Duration) -> String {
+    let (hours, minutes, seconds) = (of.as_secs() / 3_600, of.as_secs() / 60 % 60, of.as_secs() % 60);
+    let parts = [(hours, "h"), (minutes, "m"), (seconds, "s")];
+    let parts: Vec<String> =
+        parts.iter().filter(|(count, _)| *count > 0).map(|(count, sign)| format!("{count} {sign}")).collect();
+    if parts.is_empty() { format!("{} ms", of.as_millis()) } else { parts.join(" ") }
 }
 
 fn evaluate(ask: &Ask, expr: &Expr, source: &dyn Source, when: When) -> Result<Answer, Refused> {
@@ -129,7 +192,6 @@ fn notes(answer: &Answer) -> Vec<String> {
     lines.extend(answer.warnings.iter().map(|note| format!("warning: {note}")));
     lines.extend(answer.infos.iter().map(|note| format!("info: {note}")));
     if let Some(coverage) = answer.coverage {
-        let span = |of: core::time::Duration| Unit::Seconds.show(of.as_secs_f64());
         lines.push(format!("coverage: {} of {}", span(coverage.have), span(coverage.want)));
     }
     lines

@@ -1,75 +1,92 @@
 //! Samplers run without a screen, for as long as an expression needs.
 
-use super::super::session::{Engine, reference};
-use super::super::setup;
-use crate::base::{Clean, Clock, Fault, Now, Unit};
+use crate::base::{Clock, Fault, Mono, Now};
 use crate::config::{Profile, SearchPath, load_or_host, load_profile};
 use crate::logs::LogMailbox;
-use crate::rules::expr::Expr;
-use crate::samplers::{self, Mailbox};
-use crate::store::{Limits, MatchOp, Selector, Store};
+use crate::roles::session::{Engine, reference};
+use crate::roles::setup;
+use crate::samplers::Mailbox;
+use crate::store::{Limits, Selector, Store};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Without `--for`, no answer is waited for longer.
-const PATIENCE: Duration = Duration::from_secs(15);
-/// Names that the store itself gives for every sampler.
-const OF_ALL: &[&str] = &["up"];
-
-/// What was seen.
-pub(super) struct Collected {
+/// Samplers at work, and what they have said so far.
+pub(super) struct Collector {
     /// The points.
     pub(super) store: Store,
-    /// When collecting ended.
-    pub(super) now: Now,
-    /// What has to be said: who failed, who was not waited for.
-    pub(super) notes: Vec<Clean>,
-}
-
-/// What is waited for.
-struct Need {
-    /// Sampler with the answers wanted of it.
+    engine: Engine,
+    bell: Arc<Bell>,
+    samples: Arc<Mailbox>,
+    /// How often each sampler has answered; failures count, since waiting would not mend them.
     answers: BTreeMap<Arc<str>, u32>,
-    /// At least so long, when it was asked for.
-    exactly: Option<Duration>,
+    begun: Mono,
 }
 
-/// Runs the samplers that the expression needs. `say` hears how long it will take.
-///
-/// # Errors
-/// When the profile cannot be had, or nothing can be started.
-pub(super) fn collect(
-    profile: Option<&str>,
-    expr: &Expr,
-    exactly: Option<Duration>,
-    say: &mut dyn FnMut(&str),
-) -> Result<Collected, Fault> {
-    let profile = load(profile)?;
-    let mut store = Store::new(Limits::default());
-    let mut setup = setup::setup(&profile, "this host".into(), &mut store);
-    let needed = needed(&profile, expr.selectors());
-    setup.jobs.retain(|job| needed.contains(&job.name));
-    let mut notes: Vec<Clean> = setup.faults.iter().map(|fault| Clean::text(fault.to_string())).collect();
-    if setup.jobs.is_empty() && !expr.selectors().is_empty() {
-        notes.push(Clean::text(format!("no sampler of `{}` gives what this expression asks for.", profile.title)));
+impl Collector {
+    /// Starts the samplers that these selectors need. `say` hears what is wrong with the profile.
+    ///
+    /// # Errors
+    /// When the profile cannot be had, or nothing can be started.
+    pub(super) fn start(
+        profile: Option<&str>,
+        selectors: &[Selector],
+        say: &mut dyn FnMut(&str),
+    ) -> Result<Self, Fault> {
+        let profile = load(profile)?;
+        let mut store = Store::new(Limits::default());
+        let mut setup = setup::setup(&profile, "this host".into(), &mut store);
+        let needed = needed(&store, selectors);
+        setup.jobs.retain(|job| needed.contains(&job.name));
+        for fault in &setup.faults {
+            say(&fault.to_string());
+        }
+        let bell = Arc::new(Bell::default());
+        let samples = Arc::new(Mailbox::new(Arc::clone(&bell)));
+        let lines = Arc::new(LogMailbox::new(Arc::clone(&bell), 1));
+        let answers = setup.jobs.iter().map(|job| (Arc::clone(&job.name), 0)).collect();
+        let begun = RealClock.now().mono;
+        let engine = Engine::start(setup.jobs, Vec::new(), &samples, &lines)?;
+        Ok(Self { store, engine, bell, samples, answers, begun })
     }
-    let answers = if expr.longest_window() > Duration::ZERO { 2 } else { 1 };
-    let need = Need { answers: setup.jobs.iter().map(|job| (Arc::clone(&job.name), answers)).collect(), exactly };
-    let longest = setup.jobs.iter().map(|job| job.every).max().unwrap_or_default();
-    if !setup.jobs.is_empty() {
-        let names: Vec<&str> = setup.jobs.iter().map(|job| &*job.name).collect();
-        say(&need.sentence(&names.join(", "), longest));
+
+    /// The samplers that were started, as a list in words.
+    pub(super) fn names(&self) -> String {
+        self.answers.keys().map(|name| &**name).collect::<Vec<_>>().join(", ")
     }
-    let bell = Arc::new(Bell::default());
-    let (samples, lines) = (Arc::new(Mailbox::new(Arc::clone(&bell))), Arc::new(LogMailbox::new(Arc::clone(&bell), 1)));
-    let engine = Engine::start(setup.jobs, Vec::new(), &samples, &lines)?;
-    let now = need.wait(&bell, &samples, &mut store);
-    engine.leave();
-    notes.extend(failures(&store, &needed));
-    Ok(Collected { store, now, notes })
+
+    /// Takes samples in until every sampler has answered so often, or until so long after the start.
+    pub(super) fn until(&mut self, answers: u32, limit: Duration) -> Now {
+        loop {
+            for sample in self.samples.drain() {
+                self.store.ingest(&sample);
+                *self.answers.entry(sample.sampler).or_default() += 1;
+            }
+            let now = RealClock.now();
+            let left = limit.saturating_sub(now.mono.since(self.begun));
+            if left.is_zero() || self.answers.values().all(|given| *given >= answers) {
+                return now;
+            }
+            self.bell.wait(left, false);
+        }
+    }
+
+    /// A sentence for every sampler that has not answered, or with a failure.
+    pub(super) fn failures(&self) -> Vec<String> {
+        let started = self.store.samplers().filter(|(name, _)| self.answers.contains_key(*name));
+        let said = started.filter_map(|(name, health)| match &health.failure {
+            Some(failure) => Some(failure.what.to_string()),
+            None => health.last_attempt.is_none().then(|| format!("{name} has not answered in time.")),
+        });
+        said.collect()
+    }
+
+    /// Lets the samplers go.
+    pub(super) fn leave(self) {
+        self.engine.leave();
+    }
 }
 
 fn load(profile: Option<&str>) -> Result<Profile, Fault> {
@@ -80,82 +97,15 @@ fn load(profile: Option<&str>) -> Result<Profile, Fault> {
     }
 }
 
-/// The samplers that can give a metric of these selectors; those of which only the source knows what it gives, too.
-fn needed(profile: &Profile, selectors: &[Selector]) -> BTreeSet<Arc<str>> {
-    let gives = |spec: &crate::config::SamplerSpec, metric: &str| {
-        let gives = samplers::kind(&spec.kind).map_or_else(Vec::new, |kind| kind.gives(&spec.body));
-        gives.is_empty()
-            || gives.iter().any(|name| metric == name || name.ends_with('_') && metric.starts_with(name.as_str()))
+/// The samplers that give a metric of these selectors, or may: all of them where a selector names none.
+fn needed(store: &Store, selectors: &[Selector]) -> BTreeSet<Arc<str>> {
+    let all = || store.samplers().map(|(name, _)| Arc::clone(name)).collect::<Vec<_>>();
+    let of = |selector: &Selector| match selector.metric_name() {
+        None => all(),
+        Some(metric) => {
+            let makers = store.makers(metric);
+            makers.known.into_iter().chain(makers.possible).collect()
+        }
     };
-    let wants = |spec: &crate::config::SamplerSpec, selector: &Selector| match metric(selector) {
-        Some(name) if !OF_ALL.contains(&name) => gives(spec, name),
-        _ => true,
-    };
-    let wanted = profile.samplers.iter().filter(|spec| selectors.iter().any(|selector| wants(spec, selector)));
-    wanted.map(|spec| Arc::clone(&spec.name)).collect()
-}
-
-/// The one metric that a selector means, when it says so.
-fn metric(selector: &Selector) -> Option<&str> {
-    let named = selector
-        .matchers
-        .iter()
-        .find(|matcher| matcher.label.as_str() == "__name__" && matches!(matcher.op, MatchOp::Equal));
-    selector.name.as_ref().or(named.map(|matcher| &matcher.value)).map(Clean::as_str)
-}
-
-impl Need {
-    fn limit(&self) -> Duration {
-        self.exactly.unwrap_or(PATIENCE)
-    }
-
-    fn sentence(&self, names: &str, longest: Duration) -> String {
-        let span = |of: Duration| Unit::Seconds.show(of.as_secs_f64());
-        match self.exactly {
-            Some(exactly) => format!("collecting from {names} for {}", span(exactly)),
-            None if self.answers.values().all(|answers| *answers < 2) => {
-                format!("waiting for an answer of {names}, {} at most", span(PATIENCE))
-            }
-            None => format!(
-                "waiting for two answers of {names}, which come every {}; {} at most",
-                span(longest),
-                span(PATIENCE)
-            ),
-        }
-    }
-
-    /// Takes samples in until there are enough; returns when that was.
-    fn wait(&self, bell: &Bell, samples: &Mailbox, store: &mut Store) -> Now {
-        let begun = RealClock.now().mono;
-        let mut seen: BTreeMap<Arc<str>, u32> = BTreeMap::new();
-        loop {
-            let now = RealClock.now();
-            for sample in samples.drain() {
-                store.ingest(&sample);
-                // A sampler that fails has answered too: nothing more is to be had by waiting.
-                *seen.entry(sample.sampler).or_default() += 1;
-            }
-            let enough = self.answers.iter().all(|(name, wanted)| seen.get(name).is_some_and(|got| got >= wanted));
-            let left = self.limit().saturating_sub(now.mono.since(begun));
-            if left.is_zero() || (enough && self.exactly.is_none()) {
-                return RealClock.now();
-            }
-            bell.wait(left, false);
-        }
-    }
-}
-
-/// A sentence for every sampler that has not answered, or only with a failure.
-fn failures(store: &Store, needed: &BTreeSet<Arc<str>>) -> Vec<Clean> {
-    let mut notes = Vec::new();
-    for (name, health) in store.samplers().filter(|(name, _)| needed.contains(*name)) {
-        match &health.failure {
-            Some(failure) => notes.push(failure.what.clone()),
-            None if health.last_attempt.is_none() => {
-                notes.push(Clean::text(format!("{name} has not answered in time.")));
-            }
-            None => {}
-        }
-    }
-    notes
+    selectors.iter().flat_map(of).collect()
 }

@@ -6,7 +6,7 @@ use crate::rules::expr::{Answer, Millis, Value};
 use serde_json::{Map, Number, Value as Json, json};
 
 /// A value as text: shortest digits that read back, an exponent below 1e-6 and from 1e21, `NaN`, `+Inf`, `-Inf`.
-pub(super) fn number(value: f64) -> String {
+pub fn number(value: f64) -> String {
     match value {
         _ if value.is_nan() => "NaN".to_owned(),
         f64::INFINITY => "+Inf".to_owned(),
@@ -42,7 +42,7 @@ fn metric(key: &SeriesKey) -> Json {
 }
 
 /// A success; `at` is the moment that was asked for.
-pub(super) fn success(answer: &Answer, at: Millis) -> Json {
+pub fn success(answer: &Answer, at: Millis) -> Json {
     let (kind, result) = match &answer.value {
         Value::Scalar(value) => ("scalar", sample(at, &number(*value))),
         Value::Text(text) => ("string", sample(at, text.as_str())),
@@ -70,7 +70,7 @@ pub(super) fn success(answer: &Answer, at: Millis) -> Json {
 }
 
 /// Why there is no answer: `bad_data` for what was asked, `execution` for what came of it.
-pub(super) fn error(kind: &str, fault: &Fault) -> Json {
+pub fn error(kind: &str, fault: &Fault) -> Json {
     json!({ "status": "error", "errorType": kind, "error": fault.to_string() })
 }
 

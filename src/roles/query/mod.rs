@@ -12,7 +12,7 @@ pub mod answer;
 pub mod ask;
 mod collect;
 mod file;
-mod json;
+pub mod json;
 mod moment;
 mod plot;
 mod table;
