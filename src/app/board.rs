@@ -1,5 +1,6 @@
 //! The panes, which one has the focus, and the picture that a pause holds.
 
+use super::course::Range;
 use super::pane::Pane;
 use crate::base::Now;
 use crate::rules::Book;
@@ -12,6 +13,8 @@ pub struct Board {
     pub panes: Vec<Pane>,
     /// Index of the focused pane.
     pub focus: usize,
+    /// How far back all charts reach.
+    pub range: Range,
     /// The focused pane fills the screen.
     pub zoomed: bool,
     /// Since when the picture stands still.
@@ -30,6 +33,24 @@ impl Board {
     pub fn refresh(&mut self, store: &Store, book: &Book, now: Now) {
         for pane in &mut self.panes {
             pane.refresh(store, book, now);
+        }
+    }
+
+    /// Charts reach further back.
+    pub fn widen(&mut self) {
+        self.reach(self.range.step(true));
+    }
+
+    /// Charts reach less far back.
+    pub fn narrow(&mut self) {
+        self.reach(self.range.step(false));
+    }
+
+    /// What the charts show is asked for anew at the next refresh.
+    fn reach(&mut self, range: Range) {
+        self.range = range;
+        for pane in &mut self.panes {
+            pane.course.range = range;
         }
     }
 

@@ -1,6 +1,7 @@
 //! Everything the screen can show, and nothing else.
 
 use super::board::Board;
+use super::changes::Changes;
 use super::log_view::LogView;
 use super::pane::Pane;
 use super::prompt::Prompt;
@@ -142,6 +143,8 @@ pub struct Model {
     pub book: Book,
     /// Panes.
     pub board: Board,
+    /// What changed before each alert.
+    pub changes: Changes,
     /// One view a log source.
     pub log_views: Vec<LogView>,
     /// What lies over the panes.
@@ -190,7 +193,7 @@ impl Model {
     /// Whether what this watch looks at is made up by a stand-in.
     pub fn is_simulated(&self, watch: usize) -> bool {
         let mut metrics = self.board.panes.iter().flat_map(Pane::metrics);
-        metrics.any(|metric| metric.watch == Some(watch) && metric.shown.simulated)
+        metrics.any(|metric| metric.rule == Some(watch) && metric.shown.simulated)
     }
 
     /// The moment that panes show: while paused, that of the held picture.

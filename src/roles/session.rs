@@ -5,7 +5,7 @@ use super::setup;
 use crate::action::launch::Launcher;
 use crate::action::mode::Mode;
 use crate::action::plan::Support;
-use crate::app::{LogView, Model, Overlay, Session};
+use crate::app::{Changes, LogView, Model, Overlay, Session};
 use crate::base::{Clock, Fault, Level};
 use crate::clean;
 use crate::config::{self, Profile, ProfileRef, SearchPath, Theme, Trust};
@@ -152,6 +152,7 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
         logs,
         book: setup.book,
         board: setup.board,
+        changes: Changes::default(),
         log_views,
         overlay: Overlay::None,
         session,

@@ -4,6 +4,7 @@
 
 pub mod bands;
 pub mod book;
+pub mod changes;
 pub mod expr;
 pub mod finding;
 pub mod live;

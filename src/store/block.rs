@@ -46,12 +46,7 @@ impl Block {
     /// A block that goes on after `last` with so many columns.
     pub(super) fn after(last: Option<&Self>, columns: usize) -> Self {
         let mut block = Self { times: Vec::with_capacity(ROWS), ..Self::default() };
-        block.expect(columns);
-        block.marks.extend((0..columns).map(|column| {
-            let before = last.map_or(0, |last| last.count_through(column));
-            Marks { here: 0, before }
-        }));
-        block.widen(columns);
+        block.widen(columns, |column| last.map_or(0, |last| last.count_through(column)));
         block
     }
 
@@ -86,16 +81,18 @@ impl Block {
         self.marks.reserve_exact(columns.saturating_sub(self.marks.len()));
     }
 
-    /// Adds empty columns up to this number; returns by how many bytes the block grew.
-    pub(super) fn widen(&mut self, columns: usize) -> usize {
-        let before = self.bytes();
-        if columns > self.marks.len() {
-            self.marks.resize(columns, Marks::default());
-        }
-        if columns * ROWS > self.values.len() {
-            self.values.resize(columns * ROWS, 0.0);
-        }
-        self.bytes() - before
+    pub(super) fn columns(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// Adds empty columns up to this number, each with how many values it had in earlier blocks; returns by how many
+    /// bytes the block grew.
+    pub(super) fn widen(&mut self, columns: usize, before: impl Fn(usize) -> u32) -> usize {
+        let (bytes, known) = (self.bytes(), self.marks.len());
+        self.expect(columns);
+        self.marks.extend((known..columns).map(|column| Marks { here: 0, before: before(column) }));
+        self.values.resize(self.marks.len() * ROWS, 0.0);
+        self.bytes() - bytes
     }
 
     /// A new tick without values. The caller has looked that it fits.

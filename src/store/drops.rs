@@ -25,8 +25,9 @@ impl Drops {
         if at <= self.complete_after {
             return;
         }
-        if self.list.len() >= KEPT {
-            self.complete_after = self.list.pop_front().map_or(at, |(oldest, _)| oldest);
+        let full = self.list.len() >= KEPT;
+        if let Some((oldest, _)) = self.list.pop_front_if(|_| full) {
+            self.complete_after = self.complete_after.max(oldest);
         }
         self.list.push_back((at, value));
     }

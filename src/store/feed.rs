@@ -109,4 +109,23 @@ impl Feed {
             self.free.push(column);
         }
     }
+
+    /// Drops the last columns while they belong to no series: the next blocks do not hold room for them.
+    pub(super) fn narrow(&mut self) {
+        let kept = self.columns.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        if kept < self.columns.len() {
+            self.columns.truncate(kept);
+            self.free.retain(|column| *column < kept);
+        }
+    }
+
+    /// Makes room for so many columns in the block that is being written; returns by how many bytes it grew.
+    pub(super) fn widen(&mut self, columns: usize) -> usize {
+        let Some(mut block) = self.blocks.pop_back() else { return 0 };
+        // A column may have been dropped for some blocks.
+        let last = |column: usize| self.blocks.iter().rev().find(|block| block.columns() > column);
+        let grown = block.widen(columns, |column| last(column).map_or(0, |block| block.count_through(column)));
+        self.blocks.push_back(block);
+        grown
+    }
 }

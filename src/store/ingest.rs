@@ -3,6 +3,7 @@
 use super::block::Block;
 use super::catalog::{Series, cost_of};
 use super::drops::Drops;
+use super::feed::Feed;
 use super::series::Store;
 use crate::base::{Freshness, Mono, Now, Point, PointKind, Sample, SeriesKey};
 use core::time::Duration;
@@ -125,8 +126,11 @@ impl Store {
             block.set(column, value);
         }
         if let Some(series) = feed.columns.get(column).copied().flatten().and_then(|id| self.catalog.get_mut(id)) {
-            if series.seen == tick.at && series.born != tick.at {
-                series.drops.replaced(tick.at);
+            if series.seen == tick.at {
+                // Its first value, or one more in this tick: the last one counts.
+                if series.born != tick.at {
+                    series.drops.replaced(tick.at);
+                }
             } else if value < series.value {
                 series.drops.fell(tick.at, series.value);
             }
@@ -228,7 +232,7 @@ impl Store {
         if let Some(place) = feed.columns.get_mut(column) {
             *place = id;
         }
-        let grown = feed.blocks.back_mut().map_or(0, |block| block.widen(column + 1));
+        let grown = feed.widen(column + 1);
         self.bytes += cost + grown;
         Some(column)
     }
@@ -251,6 +255,7 @@ impl Store {
                 feed.forget(&series.key, series.column);
             }
         }
+        self.feeds.iter_mut().for_each(Feed::narrow);
         self.bytes -= self.catalog.forget_sets();
     }
 }

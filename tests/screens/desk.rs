@@ -54,6 +54,7 @@ impl Desk {
             logs,
             book: setup.book,
             board: setup.board,
+            changes: app::Changes::default(),
             log_views: setup.sources.iter().map(|source| LogView::follow(Arc::clone(&source.name))).collect(),
             overlay: Overlay::None,
             session: Session::new(Mode::Observe, Support::L1, Vec::new()),
