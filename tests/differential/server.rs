@@ -35,13 +35,16 @@ impl Server {
 
     /// The server's answer at one moment.
     pub(crate) fn instant(&mut self, expr: &str, at: Millis) -> Json {
-        self.ask("/api/v1/query", &format!("query={}&time={}", escaped(expr), seconds(at)))
+        self.ask("/api/v1/query", &format!("query={}&time={}&stats=all", escaped(expr), seconds(at)))
     }
 
     /// The server's answer at every step of a range.
     pub(crate) fn range(&mut self, expr: &str, (start, end): (Millis, Millis), step: Millis) -> Json {
         let (start, end, step) = (seconds(start), seconds(end), seconds(step));
-        self.ask("/api/v1/query_range", &format!("query={}&start={start}&end={end}&step={step}", escaped(expr)))
+        self.ask(
+            "/api/v1/query_range",
+            &format!("query={}&start={start}&end={end}&step={step}&stats=all", escaped(expr)),
+        )
     }
 
     fn ask(&mut self, path: &str, form: &str) -> Json {

@@ -144,7 +144,8 @@ fn matrix(case: &Json, got: &Json) -> Option<String> {
         if !seen.insert(key.clone()) {
             return Some(format!("twice {key:?}"));
         }
-        let points: BTreeMap<i64, f64> = list(&row["values"]).iter().map(|pair| (whole(&pair[0]), number(&pair[1]))).collect();
+        let points: BTreeMap<i64, f64> =
+            list(&row["values"]).iter().map(|pair| (whole(&pair[0]), number(&pair[1]))).collect();
         if !points.keys().eq(wanted.keys()) {
             return Some(format!("{key:?}: points at {:?}, want {:?}", points.keys(), wanted.keys()));
         }
@@ -182,5 +183,9 @@ fn number(of: &Json) -> f64 {
 fn same(want: f64, got: f64) -> bool {
     want == got
         || (want.is_nan() && got.is_nan())
-        || (want.is_finite() && got.is_finite() && want != 0.0 && got != 0.0 && (want - got).abs() / (want.abs() + got.abs()) < SHARE)
+        || (want.is_finite()
+            && got.is_finite()
+            && want != 0.0
+            && got != 0.0
+            && (want - got).abs() / (want.abs() + got.abs()) < SHARE)
 }

@@ -43,6 +43,12 @@ impl Collector {
         for fault in &setup.faults {
             say(&fault.to_string());
         }
+        for metric in selectors.iter().filter_map(Selector::metric_name) {
+            let makers = store.makers(metric);
+            if makers.known.is_empty() && makers.possible.is_empty() {
+                say(&format!("no sampler of this profile makes `{metric}`."));
+            }
+        }
         let bell = Arc::new(Bell::default());
         let samples = Arc::new(Mailbox::new(Arc::clone(&bell)));
         let lines = Arc::new(LogMailbox::new(Arc::clone(&bell), 1));
