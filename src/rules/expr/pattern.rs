@@ -112,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_runaway_pattern_is_refused() {
-        assert_eq!(compile("(a{1000}){1000}").map_err(|_| ()), Err(()));
+        assert!(compile("(a{1000}){1000}").is_err());
         assert_eq!(compile("(((a{100}){100}){100}){100}").unwrap_err(), "it is too large once compiled");
         assert_eq!(compile("(").unwrap_err(), "unclosed group");
     }

@@ -62,6 +62,7 @@ impl<'a> Scan<'a> {
         }
         let mut scan = Self { text, tokens: Vec::new() };
         let mut at = 0;
+        let mut in_range = false;
         while let Some(c) = scan.rest(at).chars().next() {
             let start = at;
             let token = match c {
@@ -78,10 +79,12 @@ impl<'a> Scan<'a> {
                     Token::Quote
                 }
                 '(' | '[' | '{' => {
+                    in_range = c == '[';
                     at += 1;
                     Token::Open
                 }
                 ')' | ']' | '}' => {
+                    in_range = false;
                     at += 1;
                     Token::Close
                 }
@@ -92,6 +95,11 @@ impl<'a> Scan<'a> {
                 c if c.is_ascii_digit() || c == '.' => {
                     at += scan.number(at);
                     Token::Number
+                }
+                // Inside the brackets of a range a colon begins a step, elsewhere a name.
+                ':' if in_range => {
+                    at += 1;
+                    Token::Operator
                 }
                 c if c.is_alphabetic() || c == '_' || c == ':' => {
                     let word = |c: char| c.is_alphanumeric() || c == '_' || c == ':';

@@ -28,6 +28,12 @@ pub trait Source {
     /// Changes whenever a series comes or goes: selections may be kept until then.
     fn generation(&self) -> u64;
 
+    /// Changes whenever any point comes or goes; `None` when that is not known. As long as it stays, the values of
+    /// common sub-expressions are worked out once for one moment.
+    fn revision(&self) -> Option<u64> {
+        None
+    }
+
     /// The series that a selector means.
     fn select(&self, selector: &Selector) -> Vec<Handle>;
 
