@@ -20,6 +20,7 @@ pub mod lint;
 pub mod live;
 pub mod matchers;
 mod needs;
+pub mod report;
 pub mod rule;
 pub mod saved;
 pub mod selector;

@@ -47,7 +47,7 @@ impl<'a> Known<'a> {
     /// The metric that comes here and was probably meant.
     pub(super) fn near(&self, metric: &str) -> Option<String> {
         let names: Vec<&str> = self.store?.metrics().map(AsRef::as_ref).collect();
-        crate::base::body::near(metric, &names).map(str::to_owned)
+        crate::base::body::misspelt(metric, &names).map(str::to_owned)
     }
 
     /// The finite bounds of a histogram's buckets, rising; empty while no bucket was seen.
