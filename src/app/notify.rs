@@ -2,9 +2,12 @@
 //! the journal of critical ones. A silenced alert and one folded under its cause are told only when that ends.
 
 use super::effect::{Effect, Entry};
+use super::model::Model;
 use crate::base::{Clean, Mono, Now, Severity, Wall};
 use crate::clean;
+use crate::rules::Book;
 use crate::rules::finding::{AlertId, Finding};
+use crate::rules::silence::Silence;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
@@ -63,12 +66,36 @@ impl AlertNote {
 pub struct NotifierStatus {
     /// Host and port; `None` when the profile has no webhook, or it cannot be used.
     pub place: Option<Clean>,
+    /// The other console on this host that tells it, instead of this one.
+    pub other: Option<Clean>,
     /// The last request that was answered or failed: when, and its HTTP status or what went wrong.
     pub last: Option<(Now, Result<u16, Clean>)>,
     /// Alerts that wait to be told.
     pub waiting: usize,
     /// Alerts that were never told: too many waited, or the webhook failed for too long.
     pub dropped: u64,
+}
+
+/// Tells what the last judgement has changed.
+pub fn tell(model: &mut Model) -> Vec<Effect> {
+    let Model { book, session, now, .. } = model;
+    let mut effects = session.told.silences(book, *now);
+    effects.extend(session.told.look(book.findings(), |finding| note(book, finding), *now));
+    effects
+}
+
+fn note(book: &Book, finding: &Finding) -> AlertNote {
+    let shown = book.rule(finding.id.rule).map(|rule| rule.unit().show(finding.value));
+    AlertNote {
+        firing: true,
+        labels: book.labels(&finding.id).labels.iter().cloned().collect(),
+        annotations: book.annotations(&finding.id).to_vec(),
+        severity: finding.severity,
+        starts: finding.fired.unwrap_or(finding.since).wall,
+        ends: None,
+        value: finding.value,
+        shown: shown.map(|shown| clean!("{shown}")).unwrap_or_default(),
+    }
 }
 
 /// Who was told what.
@@ -84,6 +111,8 @@ pub struct Told {
     rung: Option<Mono>,
     /// New critical alerts that the bell has not rung for.
     unrung: Vec<(AlertId, AlertNote)>,
+    /// Silences that had time left at the last look.
+    silences: Vec<Silence>,
 }
 
 impl Told {
@@ -116,6 +145,18 @@ impl Told {
         }
         effects.extend(self.ring(now));
         effects
+    }
+
+    /// A silence that nobody ended has run out.
+    fn silences(&mut self, book: &Book, now: Now) -> Vec<Effect> {
+        let same = self.silences.iter().map(|silence| silence.id).eq(book.silences().map(|silence| silence.id));
+        if same {
+            return Vec::new();
+        }
+        let known = core::mem::replace(&mut self.silences, book.silences().cloned().collect());
+        let past = known.into_iter().filter(|silence| silence.is_past(now));
+        let entry = |silence: Silence| Entry::Unsilenced { matchers: silence.matchers.text().clone(), expired: true };
+        past.map(entry).map(Effect::Record).collect()
     }
 
     /// What the webhook knows to fire and is over.

@@ -121,6 +121,16 @@ impl Shared {
         self.lock().waiting.iter().take(BATCH).cloned().collect()
     }
 
+    /// Forgets what another console tells.
+    fn leave(&self, batch: &[Waiting], other: Option<Clean>) {
+        self.change(|state| {
+            if other.is_some() {
+                state.waiting.retain(|waiting| batch.iter().all(|done| done.serial != waiting.serial));
+            }
+            state.status.other = other;
+        });
+    }
+
     /// Forgets what was told, but not what has changed meanwhile.
     fn done(&self, batch: &[Waiting], last: Result<u16, Clean>, dropped: u64) {
         let now = self.clock.now();
@@ -144,6 +154,11 @@ async fn run(shared: Arc<Shared>, mut hook: Hook, mut jitter: impl FnMut() -> f6
 /// One delivery: until it is taken, refused for good, or tried for too long. Each attempt tells the newest.
 async fn deliver(shared: &Shared, hook: &mut Hook, jitter: &mut impl FnMut() -> f64) {
     let begun = shared.clock.now().mono;
+    let other = hook.turn.other();
+    if other.is_some() {
+        return shared.leave(&shared.batch(), other);
+    }
+    shared.leave(&[], None);
     for failures in 1_u32.. {
         let batch = shared.batch();
         let notes: Vec<AlertNote> = batch.iter().map(|waiting| waiting.note.clone()).collect();

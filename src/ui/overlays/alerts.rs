@@ -70,6 +70,9 @@ fn counts(model: &Model) -> Clean {
 pub fn webhook(model: &Model) -> Option<Said> {
     let status = &model.notifier;
     let place = status.place.as_ref()?;
+    if let Some(other) = &status.other {
+        return Some((clean!("webhook {place}: told by {other}"), Intent::Muted));
+    }
     let lost = if status.dropped > 0 { format!(", {} never told", status.dropped) } else { String::new() };
     let waits = if status.waiting > 0 { format!(", {} waiting", status.waiting) } else { String::new() };
     Some(match &status.last {
