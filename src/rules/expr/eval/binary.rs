@@ -93,6 +93,7 @@ impl Run<'_> {
         let join = match self.memory.join(node.digest(), &left.keys, &right.keys) {
             Some(known) => known,
             None => {
+                self.budget.labels(left.keys.rows.len() + right.keys.rows.len())?;
                 let join = self.plan_join(binary, left, right);
                 self.memory.keep_join(node.digest(), &left.keys, &right.keys, join)
             }
@@ -168,7 +169,7 @@ impl Run<'_> {
     fn step_by_step(&mut self, general: &General<'_>, grid: Grid) -> Result<Frame, Fault> {
         let mut answer = Partial { rows: Vec::new(), places: HashMap::new(), values: Vec::new(), width: grid.count };
         for column in 0..grid.count {
-            self.budget.spend(general.left_groups.len() + general.right_groups.len())?;
+            self.budget.labels(general.left_groups.len() + general.right_groups.len())?;
             general.step(column, &mut answer)?;
             self.budget.frame(answer.rows.len(), 1)?;
         }

@@ -77,6 +77,7 @@ impl Run<'_> {
 
     /// The values of a frame under new keys; rows with one key become one, which must not have two values at once.
     pub(super) fn merged(&mut self, frame: &Frame, keys: Vec<SeriesKey>, nameless: Vec<bool>) -> Result<Frame, Fault> {
+        self.budget.labels(keys.len())?;
         let mut place: HashMap<&SeriesKey, usize> = HashMap::with_capacity(keys.len());
         let mut kept = Vec::with_capacity(keys.len());
         let mut values: Vec<f64> = Vec::with_capacity(frame.values.len());

@@ -16,6 +16,7 @@ impl Run<'_> {
         let join = match self.memory.join(node.digest(), &left.keys, &right.keys) {
             Some(known) => known,
             None => {
+                self.budget.labels(left.keys.rows.len() + right.keys.rows.len())?;
                 let join = self.set_join(binary, left, right);
                 self.memory.keep_join(node.digest(), &left.keys, &right.keys, join)
             }
