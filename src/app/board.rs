@@ -2,9 +2,10 @@
 
 use super::course::Range;
 use super::pane::Pane;
-use crate::base::Now;
+use crate::base::{Freshness, Now, Reading, Wall};
 use crate::rules::Book;
-use crate::store::Store;
+use crate::store::history::Kept;
+use crate::store::{History, Store};
 
 /// All panes of the profile in the order of importance.
 #[derive(Debug, Default)]
@@ -34,6 +35,21 @@ impl Board {
         for pane in &mut self.panes {
             pane.refresh(store, book, now);
         }
+    }
+
+    /// Takes what the panes show into history, each observation once; returns the minutes that are over.
+    pub fn keep(&self, history: &mut History, now: Now) -> Vec<Kept> {
+        for metric in self.panes.iter().flat_map(Pane::metrics) {
+            let Reading::Value { value, seen, freshness: Freshness::Live | Freshness::Late, .. } = metric.shown.reading
+            else {
+                continue;
+            };
+            if !metric.shown.simulated || history.keeps_simulated() {
+                let age = i64::try_from(now.mono.since(seen).as_nanos()).unwrap_or(i64::MAX);
+                history.note(metric.expr.text(), value, seen, Wall(now.wall.0.saturating_sub(age)));
+            }
+        }
+        history.close(now.wall)
     }
 
     /// Charts reach further back.

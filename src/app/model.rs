@@ -12,7 +12,7 @@ use crate::base::{Clean, Fault, Level, Mono, Now, SeriesKey};
 use crate::command::Context;
 use crate::input::Keymap;
 use crate::rules::{Book, Finding, FindingState};
-use crate::store::{LogStore, Store};
+use crate::store::{History, LogStore, Store};
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -137,6 +137,8 @@ pub struct Model {
     pub identity: Identity,
     /// All series.
     pub store: Store,
+    /// The last two days of the panes' values, by the minute.
+    pub history: History,
     /// All log lines.
     pub logs: LogStore,
     /// Alerts.

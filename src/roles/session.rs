@@ -13,7 +13,7 @@ use crate::input::Keymap;
 use crate::journal::{self, Event, Journal, Record};
 use crate::logs::{Follower, LogMailbox, LogSource};
 use crate::samplers::{Job, Mailbox, Supervisor};
-use crate::store::{Limits, LogStore, Store};
+use crate::store::{History, Limits, LogStore, Store};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::host::{Host, Login};
@@ -149,6 +149,8 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
         size,
         identity: setup.identity,
         store,
+        // Only the demo has a state folder of its own.
+        history: History::new(options.state_dir.is_some()),
         logs,
         book: setup.book,
         board: setup.board,

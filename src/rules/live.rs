@@ -3,7 +3,7 @@
 
 use super::expr::source::{Ends, Handle, Millis, Source};
 use crate::base::{Clean, Mono, Now, SeriesKey, Wall, backoff};
-use crate::store::{Edges, Feeder, Selector, SeriesId, Store};
+use crate::store::{Edges, SamplerHealth, Selector, SeriesId, Store};
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -66,6 +66,10 @@ pub struct Feeding {
     pub late: bool,
     /// When it last gave something.
     pub good: Option<Mono>,
+    /// How often it means to speak.
+    pub every: Duration,
+    /// Nothing but its `up` is asked for.
+    pub only_up: bool,
 }
 
 /// The store at one moment.
@@ -109,7 +113,7 @@ impl<'a> Live<'a> {
     pub fn finished(&self, selectors: &[Selector]) -> Now {
         let feeders = self.store.feeders(selectors);
         let until = feeders.iter().map(|feeder| match feeder.health.next_attempt {
-            Some(next) if next <= self.now.mono && !self.overdue(feeder) => next,
+            Some(next) if next <= self.now.mono && !self.overdue(feeder.health) => next,
             _ => self.now.mono,
         });
         self.moment(until.min().unwrap_or(self.now.mono))
@@ -117,13 +121,24 @@ impl<'a> Live<'a> {
 
     /// Who feeds these selectors: whoever gives a series of theirs, or is known to be able to.
     pub fn feeding(&self, selectors: &[Selector]) -> Vec<Feeding> {
-        let of = |feeder: Feeder<'_>| Feeding {
-            name: Arc::clone(feeder.name),
-            failing: feeder.health.failure.as_ref().filter(|_| !feeder.only_up).map(|failure| failure.what.clone()),
-            late: self.overdue(&feeder) || feeder.health.last_attempt.is_none(),
-            good: feeder.health.last_good.map(|good| good.mono),
-        };
-        self.store.feeders(selectors).into_iter().map(of).collect()
+        let feeders = self.store.feeders(selectors);
+        feeders.iter().map(|feeder| self.as_it_is(feeder.name, feeder.health, feeder.only_up)).collect()
+    }
+
+    /// How a feeder is doing now that was asked for before.
+    pub fn again(&self, known: &Feeding) -> Option<Feeding> {
+        self.store.sampler(&known.name).map(|health| self.as_it_is(&known.name, health, known.only_up))
+    }
+
+    fn as_it_is(&self, name: &Arc<str>, health: &SamplerHealth, only_up: bool) -> Feeding {
+        Feeding {
+            name: Arc::clone(name),
+            failing: health.failure.as_ref().filter(|_| !only_up).map(|failure| failure.what.clone()),
+            late: self.overdue(health) || health.last_attempt.is_none(),
+            good: health.last_good.map(|good| good.mono),
+            every: health.interval,
+            only_up,
+        }
     }
 
     /// Whether what these selectors and a window so long need is recorded. It does not know what the query does with
@@ -159,9 +174,9 @@ impl<'a> Live<'a> {
     }
 
     /// It should have spoken by now: an attempt is cut off after an interval at the latest.
-    fn overdue(&self, feeder: &Feeder<'_>) -> bool {
-        let grace = feeder.health.interval + Duration::from_secs(1);
-        feeder.health.next_attempt.is_some_and(|next| self.now.mono.since(next) > grace)
+    fn overdue(&self, health: &SamplerHealth) -> bool {
+        let grace = health.interval + Duration::from_secs(1);
+        health.next_attempt.is_some_and(|next| self.now.mono.since(next) > grace)
     }
 
     fn ends_of(&self, edges: Edges, dropped: f64) -> Ends {
@@ -242,6 +257,7 @@ impl Source for Live<'_> {
 mod tests {
     use super::*;
     use crate::base::{Failure, Observation, Point, Sample};
+    use crate::rules::expr::{Coverage, Evaluator, Expr, Semantics, Value};
     use crate::store::Limits;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -336,6 +352,29 @@ mod tests {
             assert_eq!(live.ends(series, from, to), Some(Ends { first, last, count: points.len(), dropped }));
             assert_eq!(live.gauge_ends(series, from, to).map(|ends| ends.count), Some(points.len()));
         }
+    }
+
+    #[test]
+    fn a_rate_in_the_first_seconds_is_true_and_says_what_it_covers() {
+        let mut store = Store::new(Limits::default());
+        for second in 100..=110_u64 {
+            give(&mut store, "s", second * 1_000, second * 1_000 + 1_000, one(5.0 * (second as f64)));
+        }
+        let born = vec![Point::counter("m", &[], 555.0), Point::counter("n", &[], 8.0)];
+        give(&mut store, "s", 111_000, 112_000, Some(born));
+        let live = live(&store, 111_000);
+        let ask = |text: &str| {
+            let expr = Expr::parse(text).expect(text);
+            let answer = Evaluator::new(Semantics::Console).instant(&expr, &live, live.now()).expect(text);
+            let Value::Vector(rows) = answer.value else { panic!("no vector") };
+            (rows.first().map(|row| row.value), answer.coverage)
+        };
+        let (rate, coverage) = ask("rate(m[5m])");
+        assert_eq!(rate, Some(5.0), "not a thirtieth of it");
+        let (have, want) = (Duration::from_secs(11), Duration::from_mins(5));
+        assert_eq!(coverage, Some(Coverage { have, want }));
+        assert!(ask("increase(n[10s])").0.is_some_and(|gain| gain >= 8.0), "its first increment counts");
+        assert_eq!(ask("count_over_time(n[10s])").0, Some(2.0));
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod block;
 mod catalog;
 mod drops;
 mod feed;
+pub mod history;
 mod ingest;
 pub mod lines;
 pub mod selector;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use catalog::SeriesId;
 pub use feed::SamplerHealth;
+pub use history::History;
 pub use lines::{LogRing, LogStore};
 pub use selector::{MatchOp, Matcher, Selector};
 pub use series::{Feeder, Limits, Makers, Store, UP, Usage};
