@@ -6,7 +6,8 @@ use core::time::Duration;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use watchkeeper::base::SeriesKey;
-use watchkeeper::rules::expr::{Evaluator, Expr, Millis, Semantics, Table};
+use watchkeeper::rules::expr::{Evaluator, Expr, Handle, Millis, Semantics, Source, Table};
+use watchkeeper::store::Selector;
 
 /// Over series `a` and `b` with labels `i` and `j`.
 const QUERIES: &[&str] = &[
@@ -76,6 +77,31 @@ fn table() -> impl Strategy<Value = Table> {
     })
 }
 
+/// The same points without an index.
+struct Scanned<'a>(&'a Table);
+
+impl Source for Scanned<'_> {
+    fn generation(&self) -> u64 {
+        self.0.generation()
+    }
+
+    fn select(&self, selector: &Selector) -> Vec<Handle> {
+        self.0.select(selector)
+    }
+
+    fn key(&self, series: Handle) -> &SeriesKey {
+        self.0.key(series)
+    }
+
+    fn latest(&self, series: Handle, at: Millis, within: Option<Millis>) -> Option<(Millis, f64)> {
+        self.0.latest(series, at, within)
+    }
+
+    fn scan(&self, series: Handle, after: Millis, until: Millis, out: &mut Vec<(Millis, f64)>) {
+        self.0.scan(series, after, until, out);
+    }
+}
+
 type Points = BTreeMap<(SeriesKey, Millis), f64>;
 
 proptest! {
@@ -115,6 +141,15 @@ proptest! {
             for (place, value) in &instants {
                 prop_assert!(same(*value, range[place]), "{} {:?}: {} and {}", query, place, value, range[place]);
             }
+        }
+    }
+
+    #[test]
+    fn the_ends_of_a_window_are_those_of_its_scan(table in table(), after in -1000_i64..120_000, span in 0_i64..90_000) {
+        let every = Expr::parse(r#"{__name__=~".+"}"#).expect("every series");
+        for series in table.select(&every.selectors()[0]) {
+            let fast = table.ends(series, after, after + span);
+            prop_assert_eq!(fast, Scanned(&table).ends(series, after, after + span));
         }
     }
 
