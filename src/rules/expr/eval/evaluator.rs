@@ -68,13 +68,17 @@ impl Evaluator {
         self.shared_for = wanted;
         let query = Query { start: at, end: at, step: 1, default_step: self.default_step };
         let grid = Grid::at(at);
-        self.run(source, query, |run| match expr.plan().plan() {
+        let answer = self.run(source, query, |run| match expr.plan().plan() {
             Plan::Range(..) | Plan::Subquery(_) => run.tracks(expr.plan(), grid),
             _ => {
                 let computed = run.eval(expr.plan(), grid)?;
                 run.instant(computed)
             }
-        })
+        });
+        if wanted.is_none() {
+            self.shared.clear();
+        }
+        answer
     }
 
     /// The values at `start`, `start + step` … up to `end`; the answer is a matrix.

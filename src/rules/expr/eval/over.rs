@@ -280,6 +280,8 @@ fn plain(function: Over, points: &[(Millis, f64)]) -> Option<f64> {
         Over::TimeOfMax => best(points, |new, old| new >= old).map(|point| point.0 as f64 / 1000.0),
         Over::Stddev => Some(variance().sqrt()),
         Over::Stdvar => Some(variance()),
+        // A NaN has no place in an order: nothing is known of the middle.
+        Over::Mad if values().any(f64::is_nan) => Some(f64::NAN),
         Over::Mad => {
             let mut numbers = numbers(points);
             let median = quantile(0.5, &mut numbers);

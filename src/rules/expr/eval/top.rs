@@ -16,7 +16,7 @@ impl Run<'_> {
         let params = self.numbers(aggregate.param.as_deref(), grid)?;
         let frame = self.vector(Some(&aggregate.of), grid)?;
         self.check_params(aggregate.op, &params)?;
-        let groups = self.groups(node, aggregate, &frame);
+        let groups = self.groups(node, aggregate, &frame)?;
         let count = groups.keys.rows.len();
         let rows = frame.keys.rows.len();
         let mut values = vec![ABSENT; frame.values.len()];
