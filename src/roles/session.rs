@@ -254,7 +254,11 @@ const fn depth(of: crate::term::Depth) -> config::Depth {
 }
 
 impl Engine {
-    fn start(
+    /// Starts samplers and followers.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start(
         jobs: Vec<Job>,
         sources: Vec<LogSource>,
         samples: &Arc<Mailbox>,
