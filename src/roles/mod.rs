@@ -6,6 +6,7 @@ pub mod cli;
 pub mod console;
 pub mod demo;
 pub mod effects;
+pub mod history;
 pub mod journal_tool;
 pub mod judging;
 mod marks;

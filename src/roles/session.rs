@@ -16,7 +16,7 @@ use crate::input::Keymap;
 use crate::journal::{self, Event, Journal, Record};
 use crate::logs::{Follower, LogMailbox, LogSource};
 use crate::samplers::{Job, Mailbox, Supervisor};
-use crate::store::{Limits, LogStore, Store};
+use crate::store::{History, Limits, LogStore, Store};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::host::{Host, Login};
@@ -200,13 +200,15 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
     let faults = setup.faults.into_iter().chain(theme_faults).chain(keymap_faults).chain(row_faults);
     let shared = Shared::open(options, profile, profile_name, host);
     let mode = if options.read_only || shared.no_acting().is_some() { Mode::ReadOnly } else { Mode::Observe };
-    let mut session = Session::new(mode, Support::L1, faults.collect());
+    let mut session = Session::new(mode, Support::L1, shared.login.login.clone(), faults.collect());
     shared.tell(&mut session);
     let model = Model {
         now: RealClock.now(),
         size,
         identity: setup.identity,
         store,
+        // Only the demo has a state folder of its own.
+        history: History::new(options.state_dir.is_some()),
         logs,
         book: setup.book,
         board: setup.board,

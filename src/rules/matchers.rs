@@ -1,7 +1,7 @@
 //! Matchers of alerts as Alertmanager writes them: `severity="warning"`, `alertname=~"Gpu.*"`. All of them must hold;
 //! the label `alertname` is the rule's name, and an absent label counts as the empty text.
 
-use super::selector::parse_selector;
+use super::expr::Expr;
 use crate::base::{Clean, Fault, SeriesKey};
 use crate::clean;
 use crate::store::Selector;
@@ -30,10 +30,12 @@ impl Matchers {
         }
         let written: Vec<String> = split(inner).iter().map(|one| quoted(one)).collect();
         let written = written.join(", ");
-        // With a name a list of matchers may be such that the empty text fulfils all of them.
-        let selector = parse_selector(&format!("alert{{{written}}}"))
-            .map_err(|fault| Fault::new(format!("`{inner}` is no list of matchers: {}", fault.what)).hint(hint))?;
-        Ok(Self { text: Clean::text(written), selector: Selector { name: None, ..selector } })
+        let wrong = |why: &str| Fault::new(format!("`{inner}` is no list of matchers: {why}")).hint(hint);
+        // With a name, since a selector without one may not fit everything: matchers of alerts may (`team!~"web.*"`).
+        let parsed = Expr::parse(&format!("alert{{{written}}}")).map_err(|fault| wrong(fault.what.as_str()))?;
+        let selector = parsed.plain_selector().ok_or_else(|| wrong("it says more than that."))?;
+        let selector = Selector { name: None, matchers: selector.matchers.clone() };
+        Ok(Self { text: Clean::text(written), selector })
     }
 
     /// Exactly one alert: its name and all its labels.

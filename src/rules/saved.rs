@@ -94,7 +94,13 @@ impl Book {
             told: alert.told.clone(),
             history: alert.history.iter().map(Step::of).collect(),
         });
-        Saved { version: VERSION, boot: boot.clone(), at: now, alerts: alerts.collect(), silences: self.silences.clone() }
+        Saved {
+            version: VERSION,
+            boot: boot.clone(),
+            at: now,
+            alerts: alerts.collect(),
+            silences: self.silences.clone(),
+        }
     }
 
     /// Takes up what an earlier console left. Call it before the first judgement. Alerts of rules that are no more are

@@ -11,5 +11,5 @@ mod report;
 mod series;
 mod world;
 
-pub use report::run;
 pub(crate) use report::read_rules;
+pub use report::run;
