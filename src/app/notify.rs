@@ -217,7 +217,10 @@ impl Told {
 mod tests {
     use super::*;
     use crate::base::{Level, SeriesKey};
+    use crate::rules::book::BookOptions;
     use crate::rules::finding::FindingState;
+    use crate::rules::matchers::Matchers;
+    use crate::store::{Limits, Store};
 
     fn at(seconds: u64) -> Now {
         let nanos = seconds * 1_000_000_000;
@@ -331,6 +334,33 @@ mod tests {
             rings(look(&mut told, &[alert("9", Severity::Major, 70)], 70)).is_empty(),
             "not for what is not critical"
         );
+    }
+
+    #[test]
+    fn a_silence_that_runs_out_is_recorded_and_one_that_is_ended_is_not() {
+        let mut book = Book::new(Vec::new(), BookOptions::default());
+        let mut store = Store::new(Limits::default());
+        let silence = |name: &str| {
+            let matchers = Matchers::parse(&format!("alertname={name}")).unwrap();
+            Silence::new(matchers, "work".into(), "ada".into(), Duration::from_secs(60), at(10)).unwrap()
+        };
+        let mut told = Told::default();
+        let mut look = |book: &mut Book, now: u64| {
+            book.judge(&mut store, at(now));
+            let effects = told.silences(book, at(now));
+            effects.into_iter().map(|effect| format!("{effect:?}")).collect::<Vec<_>>()
+        };
+        book.silence(silence("A"));
+        let ended = book.silence(silence("B"));
+        assert!(look(&mut book, 10).is_empty());
+        book.unsilence(ended, at(20));
+        assert!(look(&mut book, 69).is_empty());
+        let said = look(&mut book, 70);
+        assert!(
+            matches!(said.as_slice(), [one] if one.contains("alertname=") && one.contains("expired: true")),
+            "{said:?}"
+        );
+        assert!(look(&mut book, 71).is_empty());
     }
 
     #[test]
