@@ -63,7 +63,10 @@ fn rest_on(book: &Book, files: &mut [FileReport]) {
         let rows = || files.iter().flat_map(|file| &file.rules);
         let recorders = |metric: &str| {
             let named = rows().filter(|row| row.name.as_str() == metric).collect::<Vec<_>>();
-            named.into_iter().filter(|row| book.rule(row.rule).is_some_and(|rule| rule.kind.records())).collect::<Vec<_>>()
+            named
+                .into_iter()
+                .filter(|row| book.rule(row.rule).is_some_and(|rule| rule.kind.records()))
+                .collect::<Vec<_>>()
         };
         let cause = |row: &RuleReport| {
             let selectors = book.rule(row.rule)?.expr.selectors();
