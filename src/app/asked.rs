@@ -6,7 +6,7 @@ use super::metric::{Metric, Shown, telling};
 use crate::base::{Clean, Failure, Freshness, Level, Mono, Now, Reading, SeriesKey, Unknown};
 use crate::rules::expr::{Answer, Evaluator, Expr, Millis, Row, Track, Value};
 use crate::rules::{Book, Live};
-use crate::store::{Selector, Store};
+use crate::store::{History, Selector, Store};
 use core::time::Duration;
 
 /// An expression is asked again when new data has come, but not sooner than this.
@@ -21,6 +21,7 @@ const SEEDING: Duration = Duration::from_secs(10);
 /// What panes are read from.
 pub(super) struct Sight<'a> {
     pub(super) store: &'a Store,
+    pub(super) history: &'a History,
     pub(super) book: &'a Book,
     pub(super) live: Live<'a>,
     pub(super) now: Now,
@@ -269,9 +270,11 @@ impl Fed {
     /// Why there is no row: the last value when it is only too old; else who does not give what is asked for.
     fn absence(&self, metric: &Metric, sight: &Sight<'_>) -> Reading {
         if let Reading::Value { value, seen, .. } = metric.shown.reading
-            && self.freshness >= Freshness::Stale
+            && self.freshness >= Freshness::Late
         {
-            return Reading::Value { value, seen, freshness: self.freshness, failing: self.failing.clone() };
+            // The look-back of an expression ends with its last moment, that of an age after it.
+            let freshness = self.freshness.max(Freshness::Stale);
+            return Reading::Value { value, seen, freshness, failing: self.failing.clone() };
         }
         if let Some(why) = &self.missing {
             return Reading::Unknown(why.clone());
@@ -282,5 +285,181 @@ impl Fed {
             (None, Some(why)) => Reading::Unknown(Unknown::Failed(why.clone())),
             (None, None) => Reading::Unknown(Unknown::Empty),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::{Board, Pane};
+    use crate::base::{Observation, Point, Sample, Unit, Wall};
+    use crate::rules::expr::Coverage;
+    use crate::rules::{Bands, BookOptions};
+    use crate::store::{History, Limits};
+
+    struct Bench {
+        store: Store,
+        board: Board,
+        book: Book,
+        second: u64,
+    }
+
+    impl Bench {
+        fn new(query: &str, bands: Option<Bands>) -> Self {
+            let mut metric = Metric::plain("m".into(), Expr::parse(query).expect("a query"), Unit::Count);
+            metric.bands = bands;
+            let pane = Pane {
+                kind: "sparkline",
+                title: "t".into(),
+                headline: Some(metric),
+                beside: Vec::new(),
+                action: None,
+                log: None,
+                course: Course::default(),
+            };
+            let mut store = Store::new(Limits::default());
+            for name in ["a", "b"] {
+                store.declare(&name.into(), Duration::from_secs(1), name == "b");
+            }
+            let book = Book::new(Vec::new(), BookOptions::default());
+            Self { store, board: Board::new(vec![pane]), book, second: 1_000 }
+        }
+
+        fn now(&self) -> Now {
+            let nanos = self.second * 1_000_000_000;
+            Now { mono: Mono(nanos), wall: Wall(1_795_230_720_000_000_000 + i64::try_from(nanos).expect("small")) }
+        }
+
+        /// A second in which these samplers give these points, or nothing.
+        fn second(&mut self, given: &[(&str, Option<Vec<Point>>)]) -> &Shown {
+            self.second += 1;
+            for (sampler, points) in given {
+                let outcome = match points {
+                    Some(points) => Ok(Observation { points: points.clone(), ..Observation::default() }),
+                    None => Err(Failure::unreachable("gone.")),
+                };
+                let (seen, took, interval) = (self.now(), Duration::ZERO, Duration::from_secs(1));
+                let sampler = (*sampler).into();
+                self.store.ingest(&Sample { sampler, seen, took, interval, next_in: interval, outcome });
+            }
+            let now = self.now();
+            self.board.refresh(&self.store, &History::default(), &self.book, now);
+            self.shown()
+        }
+
+        fn shown(&self) -> &Shown {
+            self.board.panes.first().and_then(|pane| pane.headline.as_ref()).map(|metric| &metric.shown).expect("shown")
+        }
+
+        fn columns(&self) -> Vec<Option<f64>> {
+            self.board.panes.first().map(|pane| pane.course.columns()).unwrap_or_default()
+        }
+    }
+
+    fn counter(value: f64) -> Option<Vec<Point>> {
+        Some(vec![Point::counter("x_total", &[], value)])
+    }
+
+    fn gauge(name: &str, value: f64) -> Option<Vec<Point>> {
+        Some(vec![Point::gauge(name, &[], value)])
+    }
+
+    #[test]
+    fn a_rate_says_how_much_of_its_window_it_rests_on_until_that_is_whole() {
+        let mut bench = Bench::new("rate(x_total[1m])", None);
+        assert_eq!(bench.second(&[]).reading, Reading::Unknown(Unknown::NotYet));
+        for second in 0..31 {
+            bench.second(&[("a", counter(f64::from(second) * 7.0)), ("b", gauge("y", 1.0))]);
+        }
+        let shown = bench.shown();
+        let value = shown.reading.usable().expect("a value");
+        assert!((value - 7.0).abs() < 0.5, "{value}");
+        let Coverage { have, want } = shown.coverage.expect("not whole");
+        assert_eq!((have.as_secs(), want.as_secs()), (30, 60));
+        assert_eq!(
+            (shown.freshness(bench.now().mono), shown.level, shown.simulated),
+            (Freshness::Live, Level::Ok, false)
+        );
+        for second in 31..70 {
+            bench.second(&[("a", counter(f64::from(second) * 7.0))]);
+        }
+        assert_eq!(bench.shown().coverage, None);
+    }
+
+    #[test]
+    fn an_expression_is_as_fresh_as_the_worst_of_its_samplers_and_a_stale_one_is_never_ok() {
+        let mut bench = Bench::new("x + on() y", None);
+        for _ in 0..9 {
+            bench.second(&[("a", gauge("x", 1.0)), ("b", gauge("y", 2.0))]);
+        }
+        assert_eq!((bench.shown().reading.usable(), bench.shown().simulated), (Some(3.0), true));
+        for second in 1..=9 {
+            bench.second(&[("a", gauge("x", 1.0)), ("b", None)]);
+            let now = bench.now().mono;
+            let (freshness, level) = (bench.shown().freshness(now), bench.shown().level_now(now));
+            let expected = if second < 5 { Freshness::Late } else { Freshness::Stale };
+            assert_eq!(freshness, expected, "after {second} s");
+            assert_eq!(level == Level::Ok, second < 5);
+        }
+        let Reading::Value { value, failing, seen, .. } = &bench.shown().reading else {
+            panic!("the last value stays")
+        };
+        assert_eq!((*value, failing.as_ref().map(Clean::as_str)), (3.0, Some("gone.")));
+        assert_eq!(bench.now().mono.since(*seen), Duration::from_secs(9));
+        let columns = bench.columns();
+        assert_eq!(columns.last(), Some(&None), "a chart shows a gap: {columns:?}");
+    }
+
+    #[test]
+    fn the_worst_of_several_rows_is_shown_by_what_tells_it_from_the_others() {
+        let lanes = |a: f64, b: f64| {
+            let lane = |lane: &str, value| Point::gauge("q", &[("lane", lane), ("zone", "z")], value);
+            Some(vec![lane("a", a), lane("b", b)])
+        };
+        let mut high = Bench::new("q * 2", None);
+        high.second(&[("a", lanes(1.0, 5.0))]);
+        assert_eq!(high.shown().reading.usable(), Some(10.0));
+        assert_eq!(high.shown().which.as_ref().map(Clean::as_str), Some("b"));
+        let mut low = Bench::new("q * 2", Some(Bands::limits(0.9, 0.7)));
+        for value in [5.0, 5.0, 0.1] {
+            low.second(&[("a", lanes(1.0, value))]);
+        }
+        assert_eq!(low.shown().which.as_ref().map(Clean::as_str), Some("b"));
+        assert!((low.shown().reading.usable().expect("a value") - 0.2).abs() < 1e-9);
+    }
+
+    #[test]
+    fn why_there_is_no_value_is_told_apart() {
+        let mut empty = Bench::new("x > 100", None);
+        empty.second(&[("a", gauge("x", 1.0))]);
+        assert_eq!(empty.shown().reading, Reading::Unknown(Unknown::Empty));
+        let mut nobody = Bench::new("sum(nobody)", None);
+        nobody.second(&[("a", gauge("x", 1.0)), ("b", gauge("y", 1.0))]);
+        assert_eq!(nobody.shown().reading, Reading::Unknown(Unknown::NoSuchSeries));
+        let mut clash = Bench::new("x / on() y", None);
+        let twice = Some(vec![Point::gauge("y", &[("n", "1")], 1.0), Point::gauge("y", &[("n", "2")], 1.0)]);
+        clash.second(&[("a", gauge("x", 1.0)), ("b", twice)]);
+        assert!(matches!(&clash.shown().reading, Reading::Unknown(Unknown::Failed(_))), "{:?}", clash.shown());
+        let mut constant = Bench::new("vector(3)", None);
+        constant.second(&[]);
+        assert_eq!(constant.shown().reading.usable(), Some(3.0));
+    }
+
+    #[test]
+    fn a_new_range_shows_what_the_store_still_holds() {
+        let mut bench = Bench::new("x * 2", None);
+        for second in 0..120 {
+            bench.second(&[("a", gauge("x", f64::from(second)))]);
+        }
+        let columns = bench.columns();
+        assert!(columns.len() >= 60 && columns.iter().all(Option::is_some), "{columns:?}");
+        bench.board.widen();
+        bench.board.widen();
+        bench.second(&[("a", gauge("x", 120.0))]);
+        bench.second(&[("a", gauge("x", 121.0))]);
+        let columns = bench.columns();
+        assert!((10..=12).contains(&columns.len()), "twelve seconds a column: {columns:?}");
+        assert_eq!(columns.last(), Some(&Some(242.0)));
+        assert!(columns.windows(2).all(|pair| pair[0] < pair[1]), "{columns:?}");
     }
 }

@@ -3,10 +3,11 @@
 use super::asked::Sight;
 use super::course::Range;
 use super::pane::Pane;
-use crate::base::Now;
+use crate::base::{Freshness, Now, Reading, Wall};
 use crate::rules::expr::Evaluator;
 use crate::rules::{Book, Live, WallOffset};
-use crate::store::Store;
+use crate::store::history::Kept;
+use crate::store::{History, Store};
 
 /// All panes of the profile in the order of importance.
 #[derive(Debug, Default)]
@@ -34,11 +35,26 @@ impl Board {
     }
 
     /// Reads all values anew: also while the picture stands still, for the alert strip.
-    pub fn refresh(&mut self, store: &Store, book: &Book, now: Now) {
-        let sight = Sight { store, book, live: Live::new(store, now, &mut self.clock), now };
+    pub fn refresh(&mut self, store: &Store, history: &History, book: &Book, now: Now) {
+        let sight = Sight { store, history, book, live: Live::new(store, now, &mut self.clock), now };
         for pane in &mut self.panes {
             pane.refresh(&sight, &mut self.evaluator);
         }
+    }
+
+    /// Takes what the panes show into history, each observation once; returns the minutes that are over.
+    pub fn keep(&self, history: &mut History, now: Now) -> Vec<Kept> {
+        for metric in self.panes.iter().flat_map(Pane::metrics) {
+            let Reading::Value { value, seen, freshness: Freshness::Live | Freshness::Late, .. } = metric.shown.reading
+            else {
+                continue;
+            };
+            if !metric.shown.simulated || history.keeps_simulated() {
+                let age = i64::try_from(now.mono.since(seen).as_nanos()).unwrap_or(i64::MAX);
+                history.note(metric.expr.text(), value, seen, Wall(now.wall.0.saturating_sub(age)));
+            }
+        }
+        history.close(now.wall)
     }
 
     /// Charts reach further back.
@@ -55,7 +71,7 @@ impl Board {
     fn reach(&mut self, range: Range) {
         self.range = range;
         for pane in &mut self.panes {
-            pane.course.range = range;
+            pane.reach(range);
         }
     }
 

@@ -3,6 +3,7 @@
 use super::notify::AlertNote;
 use crate::action::prompt::{Acceptance, Confirm};
 use crate::base::{Clean, Severity, Ulid, Wall};
+use crate::store::history::Kept;
 use std::sync::Arc;
 
 /// One order.
@@ -22,6 +23,8 @@ pub enum Effect {
     Record(Entry),
     /// Write a line into our own log.
     Log(Clean),
+    /// Append these minutes to the history on disk.
+    KeepMinutes(Vec<Kept>),
     /// Put text on the clipboard by OSC 52.
     Copy(Vec<Clean>),
     /// Ring the terminal's bell and show this sentence as a desktop notification.

@@ -1,11 +1,16 @@
 //! The pure core of the console: a [`Model`], what can happen to it ([`Msg`]), and what it asks of the world
 //! ([`Effect`]). `update` takes the time and data and returns data; `roles` alone carries effects out.
 
+pub mod alerts;
+pub mod answer;
 mod asked;
 pub mod board;
 pub mod changes;
+pub mod contacts;
 pub mod course;
+pub mod detail;
 pub mod effect;
+pub mod form;
 pub mod log_view;
 pub mod metric;
 pub mod model;
@@ -22,7 +27,7 @@ pub use course::{Course, Range};
 pub use effect::Effect;
 pub use log_view::LogView;
 pub use metric::{Metric, Shown};
-pub use model::{Identity, Model, Notice, Overlay, Session};
+pub use model::{Identity, Model, Notice, Overlay, Scroll, Session};
 pub use msg::Msg;
 pub use notify::{AlertNote, NotifierStatus, Told};
 pub use pane::Pane;

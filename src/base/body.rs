@@ -139,6 +139,14 @@ impl Body {
         self.source.fault(what, &span)
     }
 
+    /// A fault inside the text that `key` holds: placed at this line and column of the text where the file shows
+    /// it as it is (no escapes before), else at the value.
+    pub fn fault_in(&self, key: &str, (line, column): (u32, u32), what: impl AsRef<str>) -> Fault {
+        let Some(span) = self.table.get_ref().get(key).map(Spanned::span) else { return self.fault(what) };
+        let at = self.source.inside(span.clone(), line, column).unwrap_or(span.start);
+        self.source.fault(what, &(at..at))
+    }
+
     /// The file that this came from.
     pub fn file(&self) -> &Clean {
         &self.source.file
@@ -200,6 +208,22 @@ impl Source {
         Fault::new(what).at(&self.file, small(line), small(column))
     }
 
+    /// The byte of the file at this line and column of the text that is quoted in `span`.
+    fn inside(&self, span: Range<usize>, line: u32, column: u32) -> Option<usize> {
+        let quoted = self.text.get(span.clone())?;
+        let triple = quoted.starts_with("\"\"\"") || quoted.starts_with("'''");
+        let open = if triple { 3 } else { 1 };
+        // The first line break after three quotes is not part of the text.
+        let text = quoted.get(open..)?;
+        let skipped = if triple { text.len() - text.strip_prefix('\n').unwrap_or(text).len() } else { 0 };
+        let text = text.get(skipped..)?;
+        let begin: usize =
+            text.split_inclusive('\n').take(usize::try_from(line).ok()?.checked_sub(1)?).map(str::len).sum();
+        let (within, _) = text.get(begin..)?.char_indices().nth(usize::try_from(column).ok()?.checked_sub(1)?)?;
+        let escaped = quoted.starts_with('"') && text.get(..begin + within)?.contains('\\');
+        (!escaped).then_some(span.start + open + skipped + begin + within)
+    }
+
     /// Turns the parser's error into ours. Its `Display` would show source text, its message a text's value:
     /// either may be a secret.
     fn place(&self, error: &toml::de::Error, whole: Range<usize>) -> Fault {
@@ -254,6 +278,20 @@ mod tests {
         );
         assert_eq!(fault("[samplers]\na = 5\n"), "p.toml:2:5: `a` is an integer, expected a table.");
         assert!(fault("[samplers.a\n").starts_with("p.toml:1:12: "), "{}", fault("[samplers.a\n"));
+    }
+
+    #[test]
+    fn a_fault_inside_a_text_stands_where_the_file_shows_it() {
+        let at = |text: &str, place| {
+            let body = Body::parse("p.toml", text).expect("parses");
+            body.fault_in("q", place, "x").at.map(|place| (place.line, place.column))
+        };
+        assert_eq!(at("q = 'sum(x'", (1, 6)), Some((1, 11)));
+        assert_eq!(at("q = \"sum(µ) by\"", (1, 8)), Some((1, 13)));
+        assert_eq!(at("a = 1\nq = '''\nsum(\n  rate(x))'''", (2, 3)), Some((4, 3)));
+        assert_eq!(at("q = \"x{a=\\\"b\\\"} +\"", (1, 9)), Some((1, 5)), "escapes are not counted");
+        assert_eq!(at("q = 'x'", (1, 9)), Some((1, 5)), "no such column");
+        assert_eq!(at("b = 'x'", (1, 1)), Some((1, 1)));
     }
 
     #[test]

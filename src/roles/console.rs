@@ -73,6 +73,7 @@ impl Console {
         let begun = clock.now().mono;
         let mut effects = Effects::new(Arc::clone(&bell), started.notifier.take());
         effects.recover(&started.look.shared);
+        effects.keep_history(&started.look.shared);
         Self {
             clock,
             bell,
@@ -168,6 +169,10 @@ impl Console {
             self.started.look.model.session.unrecorded =
                 self.started.look.shared.journal.as_ref().and_then(Journal::failing);
             self.apply(Msg::Tick, now);
+        }
+        if let Some(alerts) = &mut self.started.alerts {
+            self.dirty |= alerts.learn(&mut self.started.look.model.book, now);
+            alerts.keep(&self.started.look.model.book, now);
         }
         if self.moving() && now.mono.since(self.moment) >= FRAME_GAP {
             self.moment = now.mono;

@@ -1,5 +1,6 @@
 //! Carries out what the pure core asks for, off the loop; the answers come back through a bounded queue.
 
+use super::history::{Keeper, Loaded};
 use super::notify::Notifier;
 use super::readings::Snapshot;
 use super::records::record;
@@ -45,6 +46,7 @@ pub struct Effects {
     /// Dropping it ends the thread that reads a runner's word.
     watching: Option<SyncSender<()>>,
     notifier: Option<Notifier>,
+    keeper: Option<Keeper>,
 }
 
 /// The one plan that is being made.
@@ -78,7 +80,7 @@ impl Effects {
     pub fn new(bell: Arc<Bell>, notifier: Option<Notifier>) -> Self {
         let (queue, answers) = sync_channel(ANSWERS);
         let answer = Answer { queue, bell };
-        Self { own: VecDeque::new(), answers, answer, planning: None, watching: None, notifier }
+        Self { own: VecDeque::new(), answers, answer, planning: None, watching: None, notifier, keeper: None }
     }
 
     /// The next answer, if one waits.
@@ -125,6 +127,11 @@ impl Effects {
                     notifier.send(notes);
                 }
             }
+            Effect::KeepMinutes(rows) => {
+                if self.keeper.as_ref().is_some_and(|keeper| !keeper.keep(rows)) {
+                    tracing::warn!(target: "console", "a minute of history is lost: its disk does not keep up");
+                }
+            }
             Effect::Log(text) => tracing::info!(target: "console", "{text}"),
             // The console carries these out: they are the terminal's.
             Effect::DiscardInput
@@ -150,7 +157,7 @@ impl Effects {
         let (Some(spec), Some(state)) = (found, shared.state_dir.clone()) else {
             return Err(Fault::new("there is no such action, or no folder for its run."));
         };
-        let readings = Snapshot::take(&model.store, &action::queries::queries(&spec.body), model.now.mono);
+        let readings = Snapshot::take(&model.store, &action::queries::queries(&spec.body), model.now);
         let (place, login) = (place(shared), shared.login.clone());
         let (profile, title) = (shared.profile_name.clone(), spec.title.clone());
         let (reply, answer) = sync_channel(1);
@@ -243,6 +250,19 @@ impl Effects {
         });
         if let Err(fault) = started {
             self.say(Msg::Recovered(Vec::new(), vec![fault]));
+        }
+    }
+
+    /// Reads the history that earlier consoles kept, and keeps it from now on.
+    pub fn keep_history(&mut self, shared: &Shared) {
+        let Some(state) = &shared.state_dir else { return };
+        let answer = self.answer.clone();
+        let loaded = move |loaded: Loaded| {
+            answer.send(Msg::History(loaded.rows, loaded.told));
+        };
+        match Keeper::start(state, &shared.profile_name, loaded) {
+            Ok(keeper) => self.keeper = Some(keeper),
+            Err(fault) => self.say(Msg::History(Vec::new(), vec![Clean::text(fault.to_string())])),
         }
     }
 

@@ -1,6 +1,7 @@
 //! From the command line to a running session: files read, samplers and followers started, the model built, the
 //! terminal owned.
 
+use super::alert_state::{self, AlertState};
 use super::notify::{Notifier, Origin, Webhook};
 use super::setup;
 use crate::action::launch::Launcher;
@@ -15,7 +16,7 @@ use crate::input::Keymap;
 use crate::journal::{self, Event, Journal, Record};
 use crate::logs::{Follower, LogMailbox, LogSource};
 use crate::samplers::{Job, Mailbox, Supervisor};
-use crate::store::{Limits, LogStore, Store};
+use crate::store::{History, Limits, LogStore, Store};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::host::{Host, Login};
@@ -98,6 +99,8 @@ pub struct Started {
     pub notifier: Option<Notifier>,
     /// A new critical alert rings the bell.
     pub rings: bool,
+    /// Alerts over a restart; `None` when there is no place for them.
+    pub alerts: Option<AlertState>,
 }
 
 /// What works in the background for as long as the session lasts.
@@ -122,12 +125,13 @@ pub fn start(options: &Options, bell: &Arc<Bell>) -> Result<Started, Fault> {
         look.model.session.say(text.into(), Level::Note, RealClock.now());
     }
     let notifier = notifier(&mut look, bell);
-    Ok(Started { look, caps, terminal, notifier, rings: !options.no_bell })
+    let alerts = keep_alerts(&mut look);
+    Ok(Started { look, caps, terminal, notifier, rings: !options.no_bell, alerts })
 }
 
 /// One look never tells anybody; a session does, read-only or not.
 fn notifier(look: &mut Look, bell: &Arc<Bell>) -> Option<Notifier> {
-    let hook = match look.webhook.take()?.open(&|name| std::env::var(name).ok()) {
+    let hook = match look.webhook.take()?.open(&|name| std::env::var(name).ok(), paths::lock_dirs()) {
         Ok(hook) => hook,
         Err(fault) => {
             look.model.notifier.last = Some((RealClock.now(), Err(clean!("{fault}"))));
@@ -149,6 +153,23 @@ fn notifier(look: &mut Look, bell: &Arc<Bell>) -> Option<Notifier> {
 /// For jitter; not for secrets.
 fn seed() -> u64 {
     u64::try_from(random::bits() & u128::from(u64::MAX)).unwrap_or(0)
+}
+
+/// Takes up the alerts of the last console of this profile.
+fn keep_alerts(look: &mut Look) -> Option<AlertState> {
+    let state = look.shared.state_dir.as_ref()?;
+    let (now, boot) = (RealClock.now(), look.shared.host.boot_id.clone());
+    let path = alert_state::path(state, &look.shared.profile_name);
+    let opened = AlertState::open(path, boot, &mut look.model.book, now);
+    let (kept, fault) = match opened {
+        Ok((kept, fault)) => (Some(kept), fault),
+        Err(fault) => (None, Some(fault)),
+    };
+    if let Some(fault) = fault {
+        look.model.session.say(clean!("{fault}"), Level::Warning, now);
+        look.model.session.faults.push(fault);
+    }
+    kept
 }
 
 /// Reads the files and starts what feeds the model, for a screen of this size.
@@ -179,13 +200,15 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
     let faults = setup.faults.into_iter().chain(theme_faults).chain(keymap_faults).chain(row_faults);
     let shared = Shared::open(options, profile, profile_name, host);
     let mode = if options.read_only || shared.no_acting().is_some() { Mode::ReadOnly } else { Mode::Observe };
-    let mut session = Session::new(mode, Support::L1, faults.collect());
+    let mut session = Session::new(mode, Support::L1, shared.login.login.clone(), faults.collect());
     shared.tell(&mut session);
     let model = Model {
         now: RealClock.now(),
         size,
         identity: setup.identity,
         store,
+        // Only the demo has a state folder of its own.
+        history: History::new(options.state_dir.is_some()),
         logs,
         book: setup.book,
         board: setup.board,
@@ -271,6 +294,9 @@ impl Started {
     /// Gives the terminal back, closes the journal, lets the rest go.
     pub fn leave(self) {
         self.terminal.close();
+        if let Some(alerts) = self.alerts {
+            alerts.close(&self.look.model.book, RealClock.now());
+        }
         if let Some(journal) = self.look.shared.journal {
             journal.append(Record::new(Event::SessionEnd));
             journal.close(LAST_RECORD);

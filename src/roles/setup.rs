@@ -1,6 +1,7 @@
 //! From a profile to what the console runs: panes with their watches, sampler jobs, log sources.
 //! A part that cannot be built becomes a fault; the rest goes on.
 
+use super::judging;
 use super::marks;
 use super::notify::Webhook;
 use crate::action::kinds;
@@ -9,7 +10,7 @@ use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault};
 use crate::config::{KnownKinds, LogSpec, PaneSpec, Profile, SamplerSpec, Trust};
 use crate::logs::{Format, LogSource};
-use crate::rules::{Alerting, Book, BookOptions, Group, Judge, Policy, Rule, RuleFile, RuleKind};
+use crate::rules::{Alerting, Book, Group, Judge, Policy, Rule, RuleFile, RuleKind};
 use crate::samplers::kinds::files;
 use crate::samplers::{self, Job};
 use crate::store::Store;
@@ -64,8 +65,8 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     let mut faults = profile.faults.clone();
     let mut keep = |result: Result<Pane, Fault>| result.map_err(|fault| faults.push(fault)).ok();
     let mut built: Vec<Pane> = profile.panes.iter().filter_map(|spec| keep(pane(spec))).collect();
-    let options = BookOptions { policy: policy(profile), ..BookOptions::default() };
-    let book = Book::new(vec![bands(&mut built)], options);
+    let (book, broken) = judging::book(profile, bands(&mut built));
+    faults.extend(broken);
     let mut jobs = Vec::new();
     for spec in &profile.samplers {
         match job(spec) {
@@ -241,5 +242,18 @@ verify_samplers = ["metrics", "metrisc"]
                 "p.toml:18:19: no sampler of this profile is called `metrisc`. Did you mean `metrics`?",
             ]
         );
+    }
+
+    #[test]
+    fn a_profile_that_is_not_trusted_tells_nobody() {
+        let text = "[notify]\nurl = \"http://127.0.0.1:9/\"\n";
+        let mut profile = Profile::parse("t", "p.toml", text, &known_kinds()).expect("parses");
+        let setup = |profile: &Profile| setup(profile, "h".into(), &mut Store::new(Limits::default()));
+        assert!(setup(&profile).webhook.is_some());
+        profile.trust = Trust::DisplayOnly(Fault::new("others may write to this file.").at("p.toml", 0, 0));
+        let built = setup(&profile);
+        assert!(built.webhook.is_none());
+        let faults: Vec<String> = built.faults.iter().map(Fault::to_string).collect();
+        assert_eq!(faults, ["p.toml: others may write to this file. Until then nobody is told of alerts."]);
     }
 }

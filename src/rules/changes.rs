@@ -2,7 +2,7 @@
 //! written, restarts and deploys, as one list of sentences with the most telling first. What began earlier and went
 //! further is more telling than what followed; the alert's own series tell least of why.
 
-use super::deviation::{Course, Deviation};
+use super::deviation::{Course, Deviation, Restart};
 use crate::base::time::Age;
 use crate::base::{Clean, Mono, Now, SeriesKey, Unit, Wall};
 use crate::clean;
@@ -97,16 +97,16 @@ struct Found {
 
 /// What changed before the alert, the most telling first.
 pub fn changes(store: &Store, case: &Case<'_>) -> Vec<Change> {
-    let mut restarts = BTreeMap::new();
+    let mut restarts: BTreeMap<Arc<str>, Restart> = BTreeMap::new();
     let mut found: Vec<Found> = Vec::new();
     let mut recorded = case.fired.mono;
     for id in store.select(&Selector::default()).into_iter().take(SERIES) {
         let key = store.key(id);
         let course = Course::of(store, id, (case.fired.mono - WINDOW, case.fired.mono));
         recorded = recorded.min(course.begin().unwrap_or(recorded));
-        if let Some((at, text)) = course.restart(key) {
-            let sampler = store.sampler_of(id);
-            restarts.entry(Arc::clone(sampler)).or_insert_with(|| (at, clean!("{sampler}: {text}")));
+        if let Some(restart) = course.restart(key) {
+            let best = restarts.entry(Arc::clone(store.sampler_of(id))).or_insert(restart);
+            *best = restart.min(*best);
         }
         if is_clockwork(key) {
             continue;
@@ -120,9 +120,9 @@ pub fn changes(store: &Store, case: &Case<'_>) -> Vec<Change> {
     let first = weigh(&mut found, case);
     let told = distinct(store, found);
     let mut list: Vec<Change> = told.iter().map(|found| sentence(store, found, case)).collect();
-    let restarts = restarts.into_values().map(|(at, text)| {
-        let back = case.fired.mono.since(at);
-        Mark { at: Now { mono: at, wall: earlier(case.fired.wall, back) }, text, kind: ChangeKind::Restart }
+    let restarts = restarts.into_iter().map(|(sampler, Restart { at, text, .. })| {
+        let at = Now { mono: at, wall: earlier(case.fired.wall, case.fired.mono.since(at)) };
+        Mark { at, text: clean!("{sampler}: {text}"), kind: ChangeKind::Restart }
     });
     let mut marks: Vec<Change> = restarts
         .chain(written(store, case.fired))
@@ -162,10 +162,12 @@ fn written(store: &Store, fired: Now) -> Vec<Mark> {
     marks
 }
 
-/// Gives each deviation its weight; returns when the first of those on the screen began.
+/// Gives each deviation its weight; returns when the story began: with the first value that grew worse, else the
+/// first on the screen, else the first.
 fn weigh(found: &mut [Found], case: &Case<'_>) -> Option<Mono> {
-    let onsets = || found.iter().filter(|found| found.known.is_some()).map(|found| found.deviation.onset);
-    let first = onsets().min().or_else(|| found.iter().map(|found| found.deviation.onset).min());
+    let onset =
+        |least: f64| found.iter().filter(|found| shown(found) >= least).map(|found| found.deviation.onset).min();
+    let first = onset(1.0).or_else(|| onset(0.5)).or_else(|| onset(0.0));
     let begin = first.unwrap_or(case.begun.mono);
     let fading = (case.fired.mono.since(begin).as_secs_f64() / 3.0).max(FOLLOWING);
     for found in found {
@@ -178,14 +180,17 @@ fn weigh(found: &mut [Found], case: &Case<'_>) -> Option<Mono> {
 /// What the profile's author put on the screen tells more than what merely exists; a value that grew better, or the
 /// alert's own, less.
 fn relevance(found: &Found) -> f64 {
+    if found.own { shown(found) / 2.0 } else { shown(found) }
+}
+
+fn shown(found: &Found) -> f64 {
     let rose = found.deviation.to > found.deviation.from;
-    let shown = match found.known.as_ref().map(|known| known.worse_is_low) {
+    match found.known.as_ref().map(|known| known.worse_is_low) {
         Some(Some(low)) if low != rose => 1.0,
         Some(Some(_)) => 0.3,
         Some(None) => 0.7,
         None => 0.35,
-    };
-    if found.own { shown / 2.0 } else { shown }
+    }
 }
 
 /// The strongest, each thing once: neither two series of one metric nor two that move as one.
@@ -211,7 +216,7 @@ fn distinct(store: &Store, mut found: Vec<Found>) -> Vec<Found> {
 
 fn sentence(store: &Store, found: &Found, case: &Case<'_>) -> Change {
     let key = store.key(found.id);
-    let name = found.known.as_ref().map_or_else(|| plain_name(key), |known| known.name.clone());
+    let name = found.known.as_ref().map_or_else(|| plain_name(store, key), |known| known.name.clone());
     let Deviation { from, to, onset, rate, .. } = &found.deviation;
     let unit = match (&found.known, *rate) {
         (_, true) => per_second(found.known.as_ref().map_or_else(|| unit_of(key), |known| known.unit)),
@@ -261,9 +266,12 @@ fn is_clockwork(key: &SeriesKey) -> bool {
     ["_time_seconds", "_timestamp_seconds", "uptime_seconds", "_build_info"].iter().any(|end| name.ends_with(end))
 }
 
-/// The metric's name with the values of its labels.
-fn plain_name(key: &SeriesKey) -> Clean {
-    key.labels.iter().take(3).fold(key.name.clone(), |name, (_, value)| name.join(" ", value))
+/// The metric's name with the values of the labels that tell it from the others of that name.
+fn plain_name(store: &Store, key: &SeriesKey) -> Clean {
+    let ids = store.select(&Selector::metric(key.name.as_str()));
+    let tells = |name: &Clean, value: &Clean| ids.iter().any(|id| store.key(*id).label(name.as_str()) != Some(value));
+    let labels = key.labels.iter().filter(|(name, value)| tells(name, value)).take(3);
+    labels.fold(key.name.clone(), |name, (_, value)| name.join(" ", value))
 }
 
 /// The unit that a metric's name ends in, by Prometheus' conventions.

@@ -1,12 +1,13 @@
 //! How far, and since when, a series has left what was usual: its course of the last minutes against the median and
 //! the median absolute deviation of its baseline (Hampel's identifier). Counters are judged by their rates.
 
-use crate::base::{Clean, Mono, SeriesKey, Unit};
+use crate::base::{Mono, SeriesKey, Unit};
 use crate::store::{SeriesId, Store};
 use core::time::Duration;
 
-/// Fewer points of a baseline, or since the alert began, tell nothing.
+/// Fewer points of a baseline, or after it, tell nothing.
 const LEAST: usize = 3;
+const LEAST_REST: usize = 2;
 /// Median absolute deviation to standard deviation, for a normal distribution.
 const NORMAL: f64 = 1.4826;
 /// Outside is what lies so many deviations off.
@@ -25,6 +26,16 @@ pub(super) struct Course {
     /// As given by the source.
     raw: Vec<(Mono, f64)>,
     rate: bool,
+}
+
+/// A sign of a restart; of several of one sampler the one of the lowest rank says most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Restart {
+    rank: u8,
+    /// When it was first seen.
+    pub(super) at: Mono,
+    /// What happened.
+    pub(super) text: &'static str,
 }
 
 /// One departure from a baseline.
@@ -57,33 +68,34 @@ impl Course {
         self.raw.first().map(|(at, _)| *at)
     }
 
-    /// The newest sign in it that its process is another one, and what it is.
-    pub(super) fn restart(&self, key: &SeriesKey) -> Option<(Mono, Clean)> {
+    /// The newest sign in it that what gives it was started anew.
+    pub(super) fn restart(&self, key: &SeriesKey) -> Option<Restart> {
         let name = key.name.as_str();
-        let (moved, text): (fn(f64, f64) -> bool, &'static str) = match () {
-            () if name == "node_boot_time_seconds" => (|a, b| (a - b).abs() > 30.0, "the machine was started anew"),
-            () if name.ends_with("start_time_seconds") => (|a, b| (a - b).abs() > 1.0, "the process was started anew"),
-            () if name.ends_with("uptime_seconds") => (|a, b| b < a, "it was started anew"),
-            () if name == "lmdb_last_txn_id" => (|a, b| b < a, "the store was replaced"),
-            () if is_counter(key) => (|a, b| b < a, "its counters began anew"),
+        let fell: fn(f64, f64) -> bool = |a, b| b < a;
+        let (rank, moved, text): (u8, fn(f64, f64) -> bool, &'static str) = match () {
+            () if name == "node_boot_time_seconds" => (0, |a, b| (a - b).abs() > 30.0, "the machine was started anew"),
+            () if name.ends_with("start_time_seconds") => (1, |a, b| (a - b).abs() > 1.0, "the process was restarted"),
+            () if name.ends_with("uptime_seconds") => (2, fell, "it was restarted"),
+            () if name == "lmdb_last_txn_id" => (2, fell, "the store was replaced"),
+            () if is_counter(key) => (3, fell, "its counters began anew"),
             () => return None,
         };
         let mut pairs = self.raw.iter().zip(self.raw.iter().skip(1)).rev();
-        pairs.find(|((_, a), (_, b))| moved(*a, *b)).map(|(_, (at, _))| (*at, text.into()))
+        let found = pairs.find(|((_, a), (_, b))| moved(*a, *b));
+        found.map(|(_, (at, _))| Restart { rank, at: *at, text })
     }
 
     /// How it has left its baseline by its end, if it has: the baseline ends well before `begun`.
     pub(super) fn deviation(&self, unit: Unit, begun: Mono) -> Option<Deviation> {
         let history = begun.since(self.points.first()?.0);
-        let lead = if history < SHORT { history / 3 * 2 } else { (history / 2).min(LEAD) };
-        let (baseline, rest) = self.points.split_at(self.points.partition_point(|(at, _)| *at < begun - lead));
-        if baseline.len() < LEAST || rest.len() < LEAST {
-            return None;
-        }
+        let lead = if history < SHORT { history / 5 * 4 } else { (history / 2).min(LEAD) };
+        let usual = self.points.partition_point(|(at, _)| *at < begun - lead).max(LEAST);
+        let (baseline, rest) = self.points.split_at_checked(usual).filter(|(_, rest)| rest.len() >= LEAST_REST)?;
         let from = median(baseline.iter().map(|(_, value)| *value).collect())?;
         let spread = median(baseline.iter().map(|(_, value)| (value - from).abs()).collect())?;
         let to = median(rest.iter().rev().take(LEAST).map(|(_, value)| *value).collect())?;
         let scale = (NORMAL * spread)
+            .max(NORMAL * restlessness(&self.points))
             .max(FLOOR * from.abs())
             .max(CHANGE_FLOOR * (to - from).abs())
             .max(FLOOR * whole(unit) / 2.0);
@@ -143,6 +155,14 @@ fn only_rises(points: &[(Mono, f64)]) -> bool {
     let pairs = || points.iter().zip(points.iter().skip(1));
     let rising = pairs().filter(|((_, a), (_, b))| b > a).count();
     points.len() > 30 && pairs().all(|((_, a), (_, b))| b >= a) && rising * 10 > points.len() * 9
+}
+
+/// The median absolute deviation of noise, from the bends between three neighbours: neither a change of level nor a
+/// ramp moves it, restless values do. The bend of independent noise is wider than the noise by the root of six.
+fn restlessness(points: &[(Mono, f64)]) -> f64 {
+    let triples = points.iter().zip(points.iter().skip(1)).zip(points.iter().skip(2));
+    let bends = triples.map(|(((_, a), (_, b)), (_, c))| (a - 2.0 * b + c).abs() / 6.0_f64.sqrt());
+    median(bends.collect()).unwrap_or(0.0)
 }
 
 /// Rates between neighbours; a fall is a reset and gives none.

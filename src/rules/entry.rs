@@ -179,7 +179,7 @@ impl Entry {
         let Some(alerting) = self.alerting().cloned() else { return Vec::new() };
         let banded = self.is_banded();
         let mut moved = Vec::new();
-        let every = self.every;
+        let every = if banded { Duration::ZERO } else { self.every };
         self.alerts.retain(|_, alert| {
             let (seen, footing) = look(alert);
             let pace = pace(&alerting, every.max(footing.every));
@@ -214,7 +214,7 @@ impl Entry {
         let shown = |alert: &Alert| {
             let footing = self.needs.footing(alert.job.as_ref().map(Clean::as_str));
             let age = now.since(alert.life.seen());
-            let every = self.every.max(footing.every);
+            let every = if banded { footing.every } else { self.every.max(footing.every) };
             let old = Freshness::judge(age, every, false) >= Freshness::Stale;
             match alert.life.state() {
                 _ if old && footing.silent.is_some() => Level::Unknown,

@@ -257,6 +257,7 @@ impl Source for Live<'_> {
 mod tests {
     use super::*;
     use crate::base::{Failure, Observation, Point, Sample};
+    use crate::rules::expr::{Coverage, Evaluator, Expr, Semantics, Value};
     use crate::store::Limits;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -351,6 +352,29 @@ mod tests {
             assert_eq!(live.ends(series, from, to), Some(Ends { first, last, count: points.len(), dropped }));
             assert_eq!(live.gauge_ends(series, from, to).map(|ends| ends.count), Some(points.len()));
         }
+    }
+
+    #[test]
+    fn a_rate_in_the_first_seconds_is_true_and_says_what_it_covers() {
+        let mut store = Store::new(Limits::default());
+        for second in 100..=110_u64 {
+            give(&mut store, "s", second * 1_000, second * 1_000 + 1_000, one(5.0 * (second as f64)));
+        }
+        let born = vec![Point::counter("m", &[], 555.0), Point::counter("n", &[], 8.0)];
+        give(&mut store, "s", 111_000, 112_000, Some(born));
+        let live = live(&store, 111_000);
+        let ask = |text: &str| {
+            let expr = Expr::parse(text).expect(text);
+            let answer = Evaluator::new(Semantics::Console).instant(&expr, &live, live.now()).expect(text);
+            let Value::Vector(rows) = answer.value else { panic!("no vector") };
+            (rows.first().map(|row| row.value), answer.coverage)
+        };
+        let (rate, coverage) = ask("rate(m[5m])");
+        assert_eq!(rate, Some(5.0), "not a thirtieth of it");
+        let (have, want) = (Duration::from_secs(11), Duration::from_mins(5));
+        assert_eq!(coverage, Some(Coverage { have, want }));
+        assert!(ask("increase(n[10s])").0.is_some_and(|gain| gain >= 8.0), "its first increment counts");
+        assert_eq!(ask("count_over_time(n[10s])").0, Some(2.0));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Matchers of alerts as Alertmanager writes them: `severity="warning"`, `alertname=~"Gpu.*"`. All of them must hold;
 //! the label `alertname` is the rule's name, and an absent label counts as the empty text.
 
-use super::selector::parse_selector;
+use super::expr::Expr;
 use crate::base::{Clean, Fault, SeriesKey};
 use crate::clean;
 use crate::store::Selector;
@@ -20,7 +20,7 @@ impl Matchers {
     /// Reads matchers, separated by commas, in braces or without.
     ///
     /// # Errors
-    /// What is wrong with them. Matchers that every alert fulfils are refused.
+    /// What is wrong with them.
     pub fn parse(text: &str) -> Result<Self, Fault> {
         let inner = text.trim();
         let inner = inner.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')).unwrap_or(inner);
@@ -30,8 +30,11 @@ impl Matchers {
         }
         let written: Vec<String> = split(inner).iter().map(|one| quoted(one)).collect();
         let written = written.join(", ");
-        let selector = parse_selector(&format!("{{{written}}}"))
-            .map_err(|fault| Fault::new(format!("`{inner}` is no list of matchers: {}", fault.what)).hint(hint))?;
+        let wrong = |why: &str| Fault::new(format!("`{inner}` is no list of matchers: {why}")).hint(hint);
+        // With a name, since a selector without one may not fit everything: matchers of alerts may (`team!~"web.*"`).
+        let parsed = Expr::parse(&format!("alert{{{written}}}")).map_err(|fault| wrong(fault.what.as_str()))?;
+        let selector = parsed.plain_selector().ok_or_else(|| wrong("it says more than that."))?;
+        let selector = Selector { name: None, matchers: selector.matchers.clone() };
         Ok(Self { text: Clean::text(written), selector })
     }
 
@@ -139,7 +142,7 @@ mod tests {
             let matchers = Matchers::parse(text).unwrap_or_else(|fault| panic!("{text}: {fault}"));
             assert_eq!(matchers.matches(&alert(&[("instance", "db2")])), meant, "{text}");
         }
-        for text in ["", "{}", "alertname", "=x", "instance=~\"(\"", "alertname=\"\""] {
+        for text in ["", "{}", "alertname", "=x", "instance=~\"(\""] {
             assert!(Matchers::parse(text).is_err(), "{text}");
         }
     }

@@ -23,10 +23,13 @@ mod needs;
 pub mod report;
 pub mod rule;
 pub mod saved;
-pub mod selector;
 pub mod severity;
 pub mod silence;
 pub mod template;
+pub mod threshold;
+
+#[cfg(test)]
+mod tests;
 
 pub use bands::Bands;
 pub use book::{Book, BookOptions, GroupInfo};
@@ -35,7 +38,6 @@ pub use finding::{Ack, AlertId, Finding, FindingState, RuleHealth, Transition};
 pub use inhibit::Inhibit;
 pub use live::{Feeding, Live, Readiness, WallOffset};
 pub use matchers::Matchers;
-pub use saved::Saved;
 pub use rule::{Alerting, Group, Judge, Rule, RuleFile, RuleKind};
-pub use selector::parse_selector;
+pub use saved::Saved;
 pub use silence::Silence;

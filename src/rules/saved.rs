@@ -94,7 +94,13 @@ impl Book {
             told: alert.told.clone(),
             history: alert.history.iter().map(Step::of).collect(),
         });
-        Saved { version: VERSION, boot: boot.clone(), at: now, alerts: alerts.collect(), silences: self.silences.clone() }
+        Saved {
+            version: VERSION,
+            boot: boot.clone(),
+            at: now,
+            alerts: alerts.collect(),
+            silences: self.silences.clone(),
+        }
     }
 
     /// Takes up what an earlier console left. Call it before the first judgement. Alerts of rules that are no more are
@@ -124,46 +130,22 @@ impl Book {
         self.find(now);
     }
 
-    /// Learns what another console of this profile has answered: its acknowledgements, escalations and silences. The
-    /// later word on an acknowledgement counts.
-    pub fn adopt(&mut self, other: &Saved, boot: &Clean, now: Now) {
-        let retime = Retime::new(other, boot, now);
-        let theirs: BTreeMap<(&Clean, &[(Clean, Clean)]), &SavedAlert> =
-            other.alerts.iter().map(|alert| ((&alert.rule, alert.labels.as_slice()), alert)).collect();
-        let mut missed = false;
+    /// Learns what another console of this profile has answered.
+    pub fn adopt(&mut self, other: &Saved, now: Now) {
+        let mut merged = self.saved(&other.boot, now);
+        merged.merge(other);
+        let answered: BTreeMap<(Clean, Vec<(Clean, Clean)>), SavedAlert> =
+            merged.alerts.into_iter().map(|alert| ((alert.rule.clone(), alert.labels.clone()), alert)).collect();
         for entry in &mut self.entries {
-            let name = entry.name.clone();
-            for alert in entry.alerts.values_mut().filter(|alert| alert.life.active().is_some()) {
-                let Some(known) = theirs.get(&(&name, &*alert.id.key.labels)) else {
-                    missed |= alert.ack.is_some() || !alert.told.is_empty();
-                    continue;
-                };
-                if known.ack_changed > alert.ack_changed {
-                    alert.ack.clone_from(&known.ack);
-                    alert.ack_changed = known.ack_changed;
-                }
-                missed |= alert.ack_changed > known.ack_changed;
-                missed |= alert.told.iter().any(|told| !known.told.contains(told));
-                let begun = alert.life.active().map_or(Wall::default(), |active| active.wall);
-                let news = known.told.iter().filter(|told| told.at >= begun && !alert.told.contains(told)).cloned();
-                let news: Vec<Escalated> = news.collect();
-                alert.told.extend(news);
-                alert.told.sort_by_key(|told| told.at);
+            for alert in entry.alerts.values_mut() {
+                let Some(known) = answered.get(&(entry.name.clone(), alert.id.key.labels.to_vec())) else { continue };
+                alert.ack.clone_from(&known.ack);
+                alert.ack_changed = known.ack_changed;
+                alert.told.clone_from(&known.told);
             }
         }
-        for silence in other.silences.iter().map(|silence| retimed(silence, &retime)) {
-            match self.silences.iter_mut().find(|known| known.id == silence.id && known.by == silence.by) {
-                Some(known) => known.ended |= silence.ended,
-                None if !silence.is_past(now) => self.silences.push(silence),
-                None => {}
-            }
-        }
-        missed |= self.silences.iter().any(|own| {
-            !other.silences.iter().any(|known| known.id == own.id && known.by == own.by && known.ended == own.ended)
-        });
-        self.silences.sort_by_key(|silence| silence.id);
-        // What they do not know is written again.
-        self.revision += u64::from(missed);
+        self.silences = merged.silences;
+        self.silences.retain(|silence| !silence.is_past(now));
         self.find(now);
     }
 
@@ -172,9 +154,46 @@ impl Book {
         self.revision
     }
 
-    /// Whether anything is going on whose timers a restart must go on with.
+    /// Whether anything is going on that a restart must know of.
     pub fn is_busy(&self) -> bool {
         self.findings().iter().any(|found| found.state != FindingState::Resolved)
+    }
+
+    /// Whether timers run that a restart must go on with.
+    pub fn is_ripening(&self) -> bool {
+        self.findings().iter().any(|found| matches!(found.state, FindingState::Pending | FindingState::Clearing))
+    }
+}
+
+impl Saved {
+    /// Takes over the answers of another console on the same boot: of two words on an acknowledgement the later one
+    /// counts, escalations and silences are put together, and a silence that anybody ended is over.
+    pub fn merge(&mut self, other: &Self) {
+        if self.boot != other.boot {
+            return;
+        }
+        for alert in self.alerts.iter_mut().filter(|alert| alert.life.active().is_some()) {
+            let same = |known: &&SavedAlert| known.rule == alert.rule && known.labels == alert.labels;
+            let Some(known) = other.alerts.iter().find(same) else { continue };
+            if known.ack_changed > alert.ack_changed {
+                alert.ack.clone_from(&known.ack);
+                alert.ack_changed = known.ack_changed;
+            }
+            let begun = alert.life.active().map_or(Wall::default(), |active| active.wall);
+            for told in known.told.iter().filter(|told| told.at >= begun) {
+                if !alert.told.contains(told) {
+                    alert.told.push(told.clone());
+                }
+            }
+            alert.told.sort_by_key(|told| told.at);
+        }
+        for silence in &other.silences {
+            match self.silences.iter_mut().find(|known| known.id == silence.id && known.by == silence.by) {
+                Some(known) => known.ended |= silence.ended,
+                None => self.silences.push(silence.clone()),
+            }
+        }
+        self.silences.sort_by_key(|silence| silence.id);
     }
 }
 

@@ -50,9 +50,13 @@ impl Row {
     }
 }
 
-/// A fault of a query, placed where the query stands.
+/// A fault of a query, placed where the query stands, inside it where that is known.
 pub fn placed(body: &Body, key: &str, fault: &Fault) -> Fault {
-    let at = body.fault_at(key, fault.what.as_str());
+    let inside = fault.at.as_ref().filter(|at| at.line > 0 && at.column > 0).map(|at| (at.line, at.column));
+    let at = match inside {
+        Some(place) => body.fault_in(key, place, fault.what.as_str()),
+        None => body.fault_at(key, fault.what.as_str()),
+    };
     match &fault.hint {
         Some(hint) => at.hint(hint.as_str()),
         None => at,

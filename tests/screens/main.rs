@@ -1,6 +1,7 @@
 //! Whole screens as text, drawn from a scripted stream of samples under a scripted clock.
 #![cfg(test)]
 
+mod alerts;
 mod desk;
 
 use desk::Desk;
@@ -200,7 +201,7 @@ fn a_calm_strip_is_green_only_when_all_is_known() {
             metric.bands = None;
         }
     }
-    assert_eq!(strip(&desk), " no alert: no value has a band");
+    assert_eq!(strip(&desk), " no alert: there is no rule, and no value has a band");
 }
 
 #[test]

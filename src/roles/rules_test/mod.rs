@@ -11,4 +11,5 @@ mod report;
 mod series;
 mod world;
 
+pub(crate) use report::read_rules;
 pub use report::run;

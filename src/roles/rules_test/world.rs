@@ -3,9 +3,9 @@
 use super::format::{Fired, Test, millis};
 use super::series::Step;
 use crate::base::{Clean, Fault, Level, Mono, Now, SeriesKey, Wall};
-use crate::rules::finding::FindingState;
 use crate::rules::evaluate::{Evaluated, evaluate, labels_of, query};
 use crate::rules::expr::{Answer, Evaluator, Expr, Millis, Semantics, Table};
+use crate::rules::finding::FindingState;
 use crate::rules::life::{Life, Pace, Seen};
 use crate::rules::rule::{Alerting, Group, Rule, RuleKind};
 use crate::rules::template::Scope;

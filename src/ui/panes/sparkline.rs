@@ -40,13 +40,15 @@ impl Kind for Sparkline {
 
     fn build(&self, title: &Clean, body: &Body) -> Result<Pane, Fault> {
         let table: Table = body.read()?;
+        let rows = body.clone().take_array("beside")?;
+        let beside = table.beside.iter().zip(&rows).map(|(row, body)| row.metric(body)).collect::<Result<_, _>>()?;
         let Table { query, unit, bands, forecast, .. } = table;
         let headline = Row { label: title.clone(), query, unit, of: None, bands, forecast };
         Ok(Pane {
             kind: self.name(),
             title: title.clone(),
             headline: Some(headline.metric(body)?),
-            beside: table.beside.iter().map(|row| row.metric(body)).collect::<Result<_, _>>()?,
+            beside,
             action: table.action,
             log: None,
             course: Course::default(),
