@@ -7,8 +7,8 @@ use divan::counter::ItemsCount;
 use divan::{AllocProfiler, Bencher, black_box};
 use std::sync::LazyLock;
 use watchkeeper::base::{Clean, Mono, Now, Observation, Point, PointKind, Sample, Wall};
-use watchkeeper::rules::expr::Source as _;
 use watchkeeper::rules::expr::Expr;
+use watchkeeper::rules::expr::Source as _;
 use watchkeeper::rules::{Live, WallOffset};
 use watchkeeper::store::history::{self, Kept, Minute, Tag};
 use watchkeeper::store::{History, Limits, Selector, Store};
@@ -19,6 +19,11 @@ static ALLOC: AllocProfiler = AllocProfiler::system();
 const SERIES: usize = 1_000;
 const SECONDS: u64 = 3_600;
 const SECOND: Duration = Duration::from_secs(1);
+
+/// A plain selector from its text.
+fn selector(text: &str) -> Selector {
+    Expr::parse(text).expect("parses").plain_selector().expect("plain").clone()
+}
 
 fn main() {
     divan::main();

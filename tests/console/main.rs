@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "starts programs and guards against hanging by the wall clock")]
 
 mod alarm;
+mod alerts;
 mod corpus;
 mod desk;
 mod faults;

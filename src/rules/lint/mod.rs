@@ -17,3 +17,4 @@ mod tests;
 pub use check::{file, metric};
 pub use known::Known;
 pub use table::{Found, LINTS, Lint, explain};
+pub use units::promised;
