@@ -2,7 +2,7 @@
 //! what cannot be judged, and the rules of the guides.
 
 use super::Bench;
-use crate::base::{Failure, Level, Point, SeriesKey, Severity};
+use crate::base::{Clean, Failure, Level, Point, SeriesKey, Severity};
 use crate::rules::expr::{Evaluator, Expr, Semantics, Value};
 use crate::rules::{
     Ack, BookOptions, Finding, FindingState, Inhibit, Live, Matchers, RuleFile, RuleHealth, Silence, WallOffset,
@@ -82,7 +82,7 @@ fn a_rule_lives_as_prometheus_has_it() {
     assert_eq!(bench.book.annotation(&id, "summary").expect("is there").as_str(), "a at 16");
     let shown = bench.ask("ALERTS{alertname=\"High\"}");
     assert_eq!(shown.len(), 1);
-    assert_eq!(shown.first().and_then(|(key, _)| key.label("alertstate")).map(|state| state.as_str()), Some("firing"));
+    assert_eq!(shown.first().and_then(|(key, _)| key.label("alertstate")).map(Clean::as_str), Some("firing"));
     let since = bench.ask("ALERTS_FOR_STATE");
     assert_eq!(since.first().map(|(_, value)| *value), Some(1_700_000_003.0), "active since the first bad row");
     bench.gauge(&[("a", 1.0), ("b", 1.0)]);
@@ -169,7 +169,7 @@ fn a_recording_rule_is_seen_by_those_that_follow_it() {
     bench.gauge(&[("a", 3.0), ("b", 4.0)]);
     let found = bench.first();
     assert_eq!((found.id.rule, found.state, found.value), (2, Firing, 14.0));
-    assert_eq!(found.id.key.label("kind").map(|kind| kind.as_str()), Some("recorded"));
+    assert_eq!(found.id.key.label("kind").map(Clean::as_str), Some("recorded"));
     // The sampler fails: what is recorded goes on, but an alert that rests on it does not resolve.
     bench.fails(20);
     assert_eq!((bench.first().state, bench.first().no_data_for), (Firing, Some(Duration::from_secs(20))));
