@@ -19,6 +19,11 @@ const SERIES: usize = 1_000;
 const SECONDS: u64 = 3_600;
 const SECOND: Duration = Duration::from_secs(1);
 
+/// A plain selector from its text.
+fn selector(text: &str) -> Selector {
+    Expr::parse(text).expect("parses").plain_selector().expect("plain").clone()
+}
+
 fn main() {
     divan::main();
 }
@@ -71,11 +76,6 @@ static HOUR: LazyLock<Store> = LazyLock::new(|| fill(&mut sample(points(), 0), S
 
 fn now() -> Live<'static> {
     Live::new(&HOUR, at(SECONDS), &mut WallOffset::default())
-}
-
-fn selector(text: &str) -> Selector {
-    let expr = Expr::parse(text).expect("a selector");
-    expr.plain_selector().cloned().expect("a plain one")
 }
 
 /// 3.6 million samples.

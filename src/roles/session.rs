@@ -131,7 +131,7 @@ pub fn start(options: &Options, bell: &Arc<Bell>) -> Result<Started, Fault> {
 
 /// One look never tells anybody; a session does, read-only or not.
 fn notifier(look: &mut Look, bell: &Arc<Bell>) -> Option<Notifier> {
-    let hook = match look.webhook.take()?.open(&|name| std::env::var(name).ok()) {
+    let hook = match look.webhook.take()?.open(&|name| std::env::var(name).ok(), paths::lock_dirs()) {
         Ok(hook) => hook,
         Err(fault) => {
             look.model.notifier.last = Some((RealClock.now(), Err(clean!("{fault}"))));
@@ -256,7 +256,11 @@ const fn depth(of: crate::term::Depth) -> config::Depth {
 }
 
 impl Engine {
-    fn start(
+    /// Starts samplers and followers.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start(
         jobs: Vec<Job>,
         sources: Vec<LogSource>,
         samples: &Arc<Mailbox>,

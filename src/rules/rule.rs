@@ -2,6 +2,7 @@
 
 use super::bands::Bands;
 use super::expr::Expr;
+use super::lint::promised;
 use super::template::Template;
 use crate::base::fault::Place;
 use crate::base::{Clean, Fault, Unit};
@@ -32,9 +33,12 @@ impl Rule {
         }
     }
 
-    /// How its value is shown.
+    /// How its value is shown. A rule of a file names no unit: the names of its metrics do.
     pub fn unit(&self) -> Unit {
-        self.alerting().map_or(Unit::Count, |alerting| alerting.unit)
+        match self.alerting() {
+            Some(Alerting { judge: Judge::Bands(_), unit, .. }) => *unit,
+            _ => promised(&self.expr).unwrap_or_default(),
+        }
     }
 
     /// The action that mends it, by name.
@@ -58,6 +62,13 @@ pub enum RuleKind {
     Recording,
     /// Its rows are alerts.
     Alerting(Alerting),
+}
+
+impl RuleKind {
+    /// Its rows become series.
+    pub const fn records(&self) -> bool {
+        matches!(self, Self::Recording)
+    }
 }
 
 /// How an alerting rule judges, and what it says.

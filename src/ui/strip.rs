@@ -56,7 +56,10 @@ fn said(model: &Model, found: &Finding) -> Vec<(u8, Said)> {
         Some(count) => out.push((2, (clean!("  {count}"), Intent::Text))),
         None => {
             let which = alert::which(model, &found.id);
-            out.extend(which.map(|which| (2, (clean!("  {}", value::shorten(&which, 20)), Intent::Text))));
+            // Of a plain series it says which; the labels of a rule's row say more than fits.
+            let plain = model.book.rule(found.id.rule).is_some_and(|rule| rule.expr.plain_selector().is_some());
+            let weight = if plain { 2 } else { 6 };
+            out.extend(which.map(|which| (weight, (clean!("  {}", value::shorten(&which, 20)), Intent::Text))));
         }
     }
     if model.is_simulated(found.id.rule) {

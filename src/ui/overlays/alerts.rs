@@ -69,7 +69,13 @@ fn counts(model: &Model) -> Clean {
 /// How the webhook did last; `None` when the profile has none.
 pub fn webhook(model: &Model) -> Option<Said> {
     let status = &model.notifier;
-    let place = status.place.as_ref()?;
+    let Some(place) = &status.place else {
+        let Some((_, Err(why))) = &status.last else { return None };
+        return Some((clean!("webhook OFF: {why}"), Intent::Warning));
+    };
+    if let Some(other) = &status.other {
+        return Some((clean!("webhook {place}: told by {other}"), Intent::Muted));
+    }
     let lost = if status.dropped > 0 { format!(", {} never told", status.dropped) } else { String::new() };
     let waits = if status.waiting > 0 { format!(", {} waiting", status.waiting) } else { String::new() };
     Some(match &status.last {
@@ -250,7 +256,9 @@ fn muted(paint: &mut Painter<'_>, area: Rect, model: &Model, id: u64, selected: 
 
 fn rule(paint: &mut Painter<'_>, area: Rect, model: &Model, at: usize, selected: bool) {
     let Some((_, rule, health)) = model.book.rules().find(|(index, ..)| *index == at) else { return };
-    rule_row(paint, area, health_word(health), &rule.name, &health_text(health), selected);
+    let records = rule.alerting().is_none() && *health == RuleHealth::Ok;
+    let text = if records { Clean::text("records") } else { health_text(health) };
+    rule_row(paint, area, health_word(health), &rule.name, &text, selected);
 }
 
 /// How a rule itself does, as a word.
