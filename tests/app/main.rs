@@ -9,7 +9,7 @@ use core::time::Duration;
 use crossterm::event::KeyCode;
 use desk::Desk;
 use watchkeeper::app::effect::{Effect, Entry};
-use watchkeeper::app::{Msg, Overlay, Shown, update};
+use watchkeeper::app::{Msg, Overlay, Pane, Shown, update};
 use watchkeeper::base::{Fault, Now, Wall};
 
 fn launched(effects: &[Effect]) -> bool {
@@ -149,7 +149,7 @@ fn what_panes_show_is_kept_by_the_minute_once_and_never_what_a_stand_in_made_up(
             _ => None,
         }));
     }
-    let metrics: Vec<_> = desk.model.board.panes.iter().flat_map(|pane| pane.metrics()).collect();
+    let metrics: Vec<_> = desk.model.board.panes.iter().flat_map(Pane::metrics).collect();
     let of = |simulated: bool| {
         let shown = |shown: &Shown| shown.simulated == simulated && shown.reading.usable().is_some();
         let some = metrics.iter().find(|metric| shown(&metric.shown));
