@@ -46,8 +46,10 @@ pub trait Source {
         let mut points = Vec::new();
         self.scan(series, after, until, &mut points);
         let (first, last) = (*points.first()?, *points.last()?);
-        let dropped =
-            points.windows(2).filter_map(|pair| if let [a, b] = pair { (b.1 < a.1).then_some(a.1) } else { None }).sum();
+        let dropped = points
+            .windows(2)
+            .filter_map(|pair| if let [a, b] = pair { (b.1 < a.1).then_some(a.1) } else { None })
+            .sum();
         Some(Ends { first, last, count: points.len(), dropped })
     }
 
