@@ -2,6 +2,7 @@
 
 use crate::action::prompt::{Acceptance, Confirm};
 use crate::base::{Clean, Ulid};
+use crate::store::history::Kept;
 use std::sync::Arc;
 
 /// One order.
@@ -21,6 +22,8 @@ pub enum Effect {
     Record(Entry),
     /// Write a line into our own log.
     Log(Clean),
+    /// Append these minutes to the history on disk.
+    KeepMinutes(Vec<Kept>),
     /// Put text on the clipboard by OSC 52.
     Copy(Vec<Clean>),
     /// Draw everything again.

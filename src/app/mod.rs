@@ -2,8 +2,11 @@
 //! ([`Effect`]). `update` takes the time and data and returns data; `roles` alone carries effects out.
 
 pub mod board;
+pub mod changes;
+pub mod course;
 pub mod effect;
 pub mod log_view;
+pub mod metric;
 pub mod model;
 pub mod msg;
 pub mod pane;
@@ -12,10 +15,13 @@ pub mod run;
 pub mod update;
 
 pub use board::Board;
+pub use changes::Changes;
+pub use course::{Course, Range};
 pub use effect::Effect;
 pub use log_view::LogView;
+pub use metric::{Metric, Shown};
 pub use model::{Identity, Model, Notice, Overlay, Session};
 pub use msg::Msg;
-pub use pane::{Metric, Pane, Shown};
+pub use pane::Pane;
 pub use run::Run;
 pub use update::update;

@@ -1,6 +1,7 @@
 //! Everything the screen can show, and nothing else.
 
 use super::board::Board;
+use super::changes::Changes;
 use super::log_view::LogView;
 use super::pane::Pane;
 use super::prompt::Prompt;
@@ -11,7 +12,7 @@ use crate::base::{Clean, Fault, Level, Mono, Now, SeriesKey};
 use crate::command::Context;
 use crate::input::Keymap;
 use crate::rules::{Book, Finding, FindingState};
-use crate::store::{LogStore, Store};
+use crate::store::{History, LogStore, Store};
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -136,12 +137,16 @@ pub struct Model {
     pub identity: Identity,
     /// All series.
     pub store: Store,
+    /// The last two days of the panes' values, by the minute.
+    pub history: History,
     /// All log lines.
     pub logs: LogStore,
     /// Alerts.
     pub book: Book,
     /// Panes.
     pub board: Board,
+    /// What changed before each alert.
+    pub changes: Changes,
     /// One view a log source.
     pub log_views: Vec<LogView>,
     /// What lies over the panes.
@@ -190,7 +195,7 @@ impl Model {
     /// Whether what this watch looks at is made up by a stand-in.
     pub fn is_simulated(&self, watch: usize) -> bool {
         let mut metrics = self.board.panes.iter().flat_map(Pane::metrics);
-        metrics.any(|metric| metric.watch == Some(watch) && metric.shown.simulated)
+        metrics.any(|metric| metric.rule == Some(watch) && metric.shown.simulated)
     }
 
     /// The moment that panes show: while paused, that of the held picture.

@@ -44,6 +44,10 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         }
         Msg::Progress(progress) => on_progress(model, progress),
         Msg::Recovered(found, faults) => recovered(model, found, &faults),
+        Msg::History(rows, told) => {
+            model.history.take(&rows);
+            told.into_iter().map(Effect::Log).collect()
+        }
         Msg::Stalled(stalled) => {
             model.session.stalled = stalled;
             if stalled { prompt::stalled(model) } else { vec![Effect::Redraw] }
@@ -62,6 +66,8 @@ fn judge(model: &mut Model, now: Now) -> Vec<Effect> {
         told.push(Effect::Log(clean!("{} {value} is {state} at {level}", watch.title)));
     }
     model.board.refresh(&model.store, &model.book, now);
+    let minutes = model.board.keep(&mut model.history, now);
+    told.extend((!minutes.is_empty()).then_some(Effect::KeepMinutes(minutes)));
     told
 }
 

@@ -1,7 +1,7 @@
 //! The command line: what can be asked of the binary, and who does it. stdout is data, stderr messages.
 
 use super::session::Options;
-use super::{console, demo, journal_tool, probe, snapshot, twin, validate};
+use super::{console, demo, journal_tool, probe, query, snapshot, twin, validate};
 use crate::base::Fault;
 use crate::sys::limits::no_core_dumps;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -51,6 +51,8 @@ enum Role {
         #[arg(default_value = "host")]
         profile: String,
     },
+    /// One PromQL expression, one answer: of this host, of a profile, or of a file of series
+    Query(Box<query::Ask>),
     /// The trail of everything asked, done and decided
     Journal {
         #[command(subcommand)]
@@ -101,6 +103,7 @@ pub fn main() -> u8 {
         None => look(&cli.look.into_options()),
         Some(Role::Demo { scenario, seed }) => demo(cli.look.into_options(), scenario, seed),
         Some(Role::Validate { profile }) => validate::validate(&profile, &mut std::io::stdout().lock()),
+        Some(Role::Query(ask)) => query::run(&ask),
         Some(Role::Journal { what: JournalTool::Show, state }) => {
             journal_tool::show(state, &mut std::io::stdout().lock())
         }

@@ -73,6 +73,7 @@ impl Console {
         let begun = clock.now().mono;
         let mut effects = Effects::new(Arc::clone(&bell));
         effects.recover(&started.look.shared);
+        effects.keep_history(&started.look.shared);
         Self {
             clock,
             bell,

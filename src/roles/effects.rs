@@ -1,5 +1,6 @@
 //! Carries out what the pure core asks for, off the loop; the answers come back through a bounded queue.
 
+use super::history::{Keeper, Loaded};
 use super::readings::Snapshot;
 use super::session::Shared;
 use crate::action;
@@ -42,6 +43,7 @@ pub struct Effects {
     planning: Option<Planning>,
     /// Dropping it ends the thread that reads a runner's word.
     watching: Option<SyncSender<()>>,
+    keeper: Option<Keeper>,
 }
 
 /// The one plan that is being made.
@@ -74,7 +76,14 @@ impl Effects {
     /// Nothing under way yet.
     pub fn new(bell: Arc<Bell>) -> Self {
         let (queue, answers) = sync_channel(ANSWERS);
-        Self { own: VecDeque::new(), answers, answer: Answer { queue, bell }, planning: None, watching: None }
+        Self {
+            own: VecDeque::new(),
+            answers,
+            answer: Answer { queue, bell },
+            planning: None,
+            watching: None,
+            keeper: None,
+        }
     }
 
     /// The next answer, if one waits.
@@ -112,6 +121,11 @@ impl Effects {
             Effect::Record(entry) => {
                 if let Some(journal) = &shared.journal {
                     journal.append(record(entry));
+                }
+            }
+            Effect::KeepMinutes(rows) => {
+                if self.keeper.as_ref().is_some_and(|keeper| !keeper.keep(rows)) {
+                    tracing::warn!(target: "console", "a minute of history is lost: its disk does not keep up");
                 }
             }
             Effect::Log(text) => tracing::info!(target: "console", "{text}"),
@@ -231,6 +245,19 @@ impl Effects {
         });
         if let Err(fault) = started {
             self.say(Msg::Recovered(Vec::new(), vec![fault]));
+        }
+    }
+
+    /// Reads the history that earlier consoles kept, and keeps it from now on.
+    pub fn keep_history(&mut self, shared: &Shared) {
+        let Some(state) = &shared.state_dir else { return };
+        let answer = self.answer.clone();
+        let loaded = move |loaded: Loaded| {
+            answer.send(Msg::History(loaded.rows, loaded.told));
+        };
+        match Keeper::start(state, &shared.profile_name, loaded) {
+            Ok(keeper) => self.keeper = Some(keeper),
+            Err(fault) => self.say(Msg::History(Vec::new(), vec![Clean::text(fault.to_string())])),
         }
     }
 

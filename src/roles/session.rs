@@ -5,7 +5,7 @@ use super::setup;
 use crate::action::launch::Launcher;
 use crate::action::mode::Mode;
 use crate::action::plan::Support;
-use crate::app::{LogView, Model, Overlay, Session};
+use crate::app::{Changes, LogView, Model, Overlay, Session};
 use crate::base::{Clock, Fault, Level};
 use crate::clean;
 use crate::config::{self, Profile, ProfileRef, SearchPath, Theme, Trust};
@@ -13,7 +13,7 @@ use crate::input::Keymap;
 use crate::journal::{self, Event, Journal, Record};
 use crate::logs::{Follower, LogMailbox, LogSource};
 use crate::samplers::{Job, Mailbox, Supervisor};
-use crate::store::{Limits, LogStore, Store};
+use crate::store::{History, Limits, LogStore, Store};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::host::{Host, Login};
@@ -149,9 +149,12 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
         size,
         identity: setup.identity,
         store,
+        // Only the demo has a state folder of its own.
+        history: History::new(options.state_dir.is_some()),
         logs,
         book: setup.book,
         board: setup.board,
+        changes: Changes::default(),
         log_views,
         overlay: Overlay::None,
         session,
@@ -194,7 +197,11 @@ const fn depth(of: crate::term::Depth) -> config::Depth {
 }
 
 impl Engine {
-    fn start(
+    /// Starts samplers and followers.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start(
         jobs: Vec<Job>,
         sources: Vec<LogSource>,
         samples: &Arc<Mailbox>,

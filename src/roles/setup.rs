@@ -7,7 +7,7 @@ use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault};
 use crate::config::{KnownKinds, LogSpec, PaneSpec, Profile, SamplerSpec};
 use crate::logs::{Format, LogSource};
-use crate::rules::{Book, Watch};
+use crate::rules::{Book, Watch, parse_selector};
 use crate::samplers::{self, Job};
 use crate::store::Store;
 use crate::ui::panes::{self, Kind as _};
@@ -117,11 +117,13 @@ fn watches(panes: &mut [Pane]) -> Vec<Watch> {
         let (title, action) = (pane.title.clone(), pane.action.clone());
         let headline = pane.headline.as_mut().map(|metric| (true, metric));
         for (head, metric) in headline.into_iter().chain(pane.beside.iter_mut().map(|metric| (false, metric))) {
-            let Some(bands) = metric.bands else { continue };
-            metric.watch = Some(watches.len());
+            let Some((bands, selector)) = metric.bands.zip(parse_selector(metric.expr.text().as_str()).ok()) else {
+                continue;
+            };
+            metric.rule = Some(watches.len());
             watches.push(Watch {
                 title: if head { title.clone() } else { title.join(" ", &metric.label) },
-                selector: metric.selector.clone(),
+                selector,
                 unit: metric.unit,
                 bands,
                 remedy: action.clone(),

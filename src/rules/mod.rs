@@ -4,8 +4,10 @@
 
 pub mod bands;
 pub mod book;
+pub mod changes;
 pub mod expr;
 pub mod finding;
+pub mod live;
 mod row;
 pub mod rule;
 pub mod selector;
@@ -17,4 +19,5 @@ mod tests;
 
 pub use bands::Bands;
 pub use book::{Book, Finding, FindingState, Transition, Watch};
+pub use live::{Feeding, Live, Readiness, WallOffset};
 pub use selector::parse_selector;

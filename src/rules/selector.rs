@@ -93,14 +93,6 @@ mod tests {
     }
 
     #[test]
-    fn the_job_is_the_sampler_unless_the_series_says_otherwise() {
-        let selector = parse_selector(r#"up{job="api"}"#).expect("plain");
-        assert!(selector.matches_from(&SeriesKey::new("up", &[]), "api"));
-        assert!(!selector.matches_from(&SeriesKey::new("up", &[]), "web"));
-        assert!(!selector.matches_from(&SeriesKey::new("up", &[("job", "web")]), "api"));
-    }
-
-    #[test]
     fn more_than_a_selector_is_refused_with_a_sentence() {
         for text in [
             "rate(x[5m])",

@@ -18,7 +18,7 @@ mod mailbox;
 mod proc_text;
 mod resolve;
 mod schedule;
-mod scrape_text;
+pub(crate) mod scrape_text;
 mod supervisor;
 
 pub use mailbox::Mailbox;

@@ -4,16 +4,22 @@
 
 mod block;
 mod catalog;
+mod drops;
 mod feed;
+pub mod history;
+mod ingest;
 pub mod lines;
 pub mod selector;
 pub mod series;
+mod window;
 
 #[cfg(test)]
 mod tests;
 
 pub use catalog::SeriesId;
 pub use feed::SamplerHealth;
+pub use history::History;
 pub use lines::{LogRing, LogStore};
 pub use selector::{MatchOp, Matcher, Selector};
-pub use series::{Limits, Store, Usage};
+pub use series::{Feeder, Limits, Makers, Store, UP, Usage};
+pub use window::Edges;

@@ -7,7 +7,8 @@ use crate::app::{Metric, Model, Pane};
 use crate::base::{Body, Clean, Fault, Freshness, Level, Now, Unit};
 use crate::clean;
 use crate::config::Intent;
-use crate::rules::{Bands, parse_selector};
+use crate::rules::Bands;
+use crate::rules::expr::Expr;
 use ratatui::layout::Rect;
 
 /// Columns between two values.
@@ -21,12 +22,12 @@ const LEAST_TITLE: u16 = 6;
 pub struct Row {
     /// What the engineer calls it.
     pub label: Clean,
-    /// A plain selector.
+    /// A `PromQL` expression.
     pub query: String,
     /// Base unit.
     #[serde(default)]
     pub unit: Unit,
-    /// A plain selector for the total.
+    /// The expression of its total.
     pub of: Option<String>,
     /// Levels.
     pub bands: Option<Bands>,
@@ -36,11 +37,11 @@ impl Row {
     /// The metric of this row.
     ///
     /// # Errors
-    /// When a query is no plain selector; placed at the pane.
+    /// When a query is no `PromQL`; placed where it stands.
     pub fn metric(&self, body: &Body) -> Result<Metric, Fault> {
-        let selector = |query: &str| parse_selector(query).map_err(|fault| placed(body, "query", &fault));
-        let mut metric = Metric::plain(self.label.clone(), selector(&self.query)?, self.unit);
-        metric.of = self.of.as_deref().map(selector).transpose()?;
+        let parse = |key: &str, query: &str| Expr::parse(query).map_err(|fault| placed(body, key, &fault));
+        let mut metric = Metric::plain(self.label.clone(), parse("query", &self.query)?, self.unit);
+        metric.of = self.of.as_deref().map(|of| parse("of", of)).transpose()?;
         metric.bands = self.bands;
         Ok(metric)
     }
@@ -106,7 +107,7 @@ pub fn draw(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, foc
         let intent = if absence.is_some() { Intent::Stale } else { chart_intent(level) };
         let limit = metric.bands.as_ref().and_then(|bands| bands.limit(Level::Warning));
         let area = Rect { height: inner.height - lines.min(inner.height), ..inner };
-        chart(paint, area, &pane.chart, metric.unit, limit, intent);
+        chart(paint, area, &pane.course.fit(area.width), metric.unit, limit, intent);
     }
     for (line, pieces) in (inner.bottom().saturating_sub(lines)..inner.bottom()).zip(&details) {
         paint.line((inner.x, line), inner.width, pieces);

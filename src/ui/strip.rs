@@ -3,7 +3,7 @@
 use super::paint::{Painter, Piece};
 use super::screen::key;
 use super::value;
-use crate::app::pane::telling_labels;
+use crate::app::metric::telling_labels;
 use crate::app::{Metric, Model, Pane};
 use crate::base::time::Age;
 use crate::base::{Clean, Level, Reading};

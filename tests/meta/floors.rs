@@ -89,7 +89,7 @@ pub(crate) const CRATES: &[(&str, &[&str])] = &[
     ("toml", &["base", "config", "roles"]),
     ("toml_edit", &["action"]),
     ("promql_parser", &["rules"]),
-    ("sha2", &["sys", "config", "journal", "action"]),
+    ("sha2", &["sys", "config", "journal", "store", "action"]),
     ("clap", &["roles"]),
     ("clap_complete", &["roles"]),
     ("tracing", &["sys", "config", "journal", "term", "samplers", "logs", "action", "roles"]),

@@ -1,6 +1,7 @@
 //! The `term` floor under a small program (`examples/term_probe.rs`).
 
-use crate::harness::{GUARD, Pty, Spec, example, only_our_sequences, without_copies};
+use crate::example::example;
+use crate::harness::{GUARD, Pty, Spec, only_our_sequences, without_copies};
 use rustix::process::Signal;
 use rustix::termios::LocalModes;
 use std::os::unix::fs::PermissionsExt;

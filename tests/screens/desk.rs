@@ -15,7 +15,7 @@ use watchkeeper::config::{self, Depth, Profile, SearchPath, Theme};
 use watchkeeper::input::Keymap;
 use watchkeeper::logs::LogBatch;
 use watchkeeper::roles::setup;
-use watchkeeper::store::{Limits, LogStore, Store};
+use watchkeeper::store::{History, Limits, LogStore, Store};
 use watchkeeper::sys::host::{Host, Login};
 use watchkeeper::term::Input;
 use watchkeeper::ui;
@@ -51,9 +51,11 @@ impl Desk {
             size: (width, height),
             identity: setup.identity,
             store,
+            history: History::default(),
             logs,
             book: setup.book,
             board: setup.board,
+            changes: app::Changes::default(),
             log_views: setup.sources.iter().map(|source| LogView::follow(Arc::clone(&source.name))).collect(),
             overlay: Overlay::None,
             session: Session::new(Mode::Observe, Support::L1, Vec::new()),

@@ -28,6 +28,12 @@ pub trait Source {
     /// Changes whenever a series comes or goes: selections may be kept until then.
     fn generation(&self) -> u64;
 
+    /// Changes whenever any point comes or goes; `None` when that is not known. As long as it stays, the values of
+    /// common sub-expressions are worked out once for one moment.
+    fn revision(&self) -> Option<u64> {
+        None
+    }
+
     /// The series that a selector means.
     fn select(&self, selector: &Selector) -> Vec<Handle>;
 
@@ -51,6 +57,11 @@ pub trait Source {
             .filter_map(|pair| if let [a, b] = pair { (b.1 < a.1).then_some(a.1) } else { None })
             .sum();
         Some(Ends { first, last, count: points.len(), dropped })
+    }
+
+    /// As [`Source::ends`], for functions of gauges: they ask for no resets, so `dropped` may be 0.
+    fn gauge_ends(&self, series: Handle, after: Millis, until: Millis) -> Option<Ends> {
+        self.ends(series, after, until)
     }
 
     /// When recording of this series' sampler began: an earlier window is clipped to it (`Semantics::Console`).

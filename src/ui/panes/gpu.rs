@@ -1,7 +1,7 @@
 //! `gpu`: one device by DCGM's metric names: utilisation, memory, temperature, power.
 
 use super::{Kind, Place};
-use crate::app::{Model, Pane};
+use crate::app::{Course, Model, Pane};
 use crate::base::{Body, Clean, Fault, Unit};
 use crate::rules::Bands;
 use crate::ui::metric_pane::{self, Row};
@@ -64,7 +64,7 @@ impl Kind for Gpu {
             beside: vec![used, share, temperature, power],
             action: table.action,
             log: None,
-            chart: Vec::new(),
+            course: Course::default(),
         })
     }
 

@@ -1,7 +1,7 @@
 //! `host`: the machine in one line.
 
 use super::{Kind, Place};
-use crate::app::{Model, Pane};
+use crate::app::{Course, Model, Pane};
 use crate::base::time::Age;
 use crate::base::{Body, Clean, Fault, Freshness, Reading, Unit};
 use crate::clean;
@@ -57,7 +57,7 @@ impl Kind for Host {
             ],
             action: None,
             log: None,
-            chart: Vec::new(),
+            course: Course::default(),
         })
     }
 

@@ -1,7 +1,7 @@
 //! `lmdb`: how full one LMDB environment is, from what the `lmdb` sampler reads.
 
 use super::{Kind, Place};
-use crate::app::{Model, Pane};
+use crate::app::{Course, Model, Pane};
 use crate::base::{Body, Clean, Fault, Unit};
 use crate::rules::Bands;
 use crate::ui::metric_pane::{self, Row};
@@ -48,7 +48,7 @@ impl Kind for Lmdb {
             ],
             action: table.action,
             log: None,
-            chart: Vec::new(),
+            course: Course::default(),
         })
     }
 

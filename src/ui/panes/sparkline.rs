@@ -1,7 +1,7 @@
 //! `sparkline`: any series with its recent course and further values beside it.
 
 use super::{Kind, Place};
-use crate::app::{Model, Pane};
+use crate::app::{Course, Model, Pane};
 use crate::base::{Body, Clean, Fault, Unit};
 use crate::rules::Bands;
 use crate::ui::metric_pane::{self, Row};
@@ -47,7 +47,7 @@ impl Kind for Sparkline {
             beside: table.beside.iter().map(|row| row.metric(body)).collect::<Result<_, _>>()?,
             action: table.action,
             log: None,
-            chart: Vec::new(),
+            course: Course::default(),
         })
     }
 
