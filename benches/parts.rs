@@ -8,7 +8,8 @@ use divan::{AllocProfiler, Bencher, black_box};
 use std::sync::LazyLock;
 use watchkeeper::base::{Clean, Mono, Now, Observation, Point, PointKind, Sample, Wall};
 use watchkeeper::rules::expr::Source as _;
-use watchkeeper::rules::{Live, WallOffset, parse_selector};
+use watchkeeper::rules::expr::Expr;
+use watchkeeper::rules::{Live, WallOffset};
 use watchkeeper::store::history::{self, Kept, Minute, Tag};
 use watchkeeper::store::{History, Limits, Selector, Store};
 
@@ -115,7 +116,7 @@ fn take_a_thousand_series_in(bencher: Bencher<'_, '_>) {
 #[divan::bench(args = [60, 600, 3_600])]
 fn ends_of_a_window(bencher: Bencher<'_, '_>, seconds: i64) {
     let live = now();
-    let found = live.select(&parse_selector(r#"{__name__=~"node_bench_total_.*"}"#).expect("plain"));
+    let found = live.select(&selector(r#"{__name__=~"node_bench_total_.*"}"#));
     let until = live.now() - 1;
     bencher.counter(ItemsCount::new(found.len())).bench_local(|| {
         for series in &found {
@@ -128,7 +129,7 @@ fn ends_of_a_window(bencher: Bencher<'_, '_>, seconds: i64) {
 #[divan::bench(args = [60, 600, 3_600])]
 fn scan_of_a_window(bencher: Bencher<'_, '_>, seconds: i64) {
     let live = now();
-    let found = live.select(&parse_selector(r#"{__name__=~"node_bench_total_.*"}"#).expect("plain"));
+    let found = live.select(&selector(r#"{__name__=~"node_bench_total_.*"}"#));
     let until = live.now() - 1;
     let mut points = Vec::new();
     bencher.counter(ItemsCount::new(found.len())).bench_local(|| {
@@ -156,7 +157,7 @@ fn latest(bencher: Bencher<'_, '_>) {
 /// 50 series of one metric, one of them, and half of all by a pattern.
 #[divan::bench(args = ["node_bench_1", r#"node_bench_1{device="dev7"}"#, r#"{__name__=~"node_bench_total_.*"}"#])]
 fn select(bencher: Bencher<'_, '_>, text: &str) {
-    let selector = parse_selector(text).expect("plain");
+    let selector = selector(text);
     bencher.bench_local(|| HOUR.select(black_box(&selector)));
 }
 

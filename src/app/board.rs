@@ -1,9 +1,11 @@
 //! The panes, which one has the focus, and the picture that a pause holds.
 
+use super::asked::Sight;
 use super::course::Range;
 use super::pane::Pane;
 use crate::base::{Freshness, Now, Reading, Wall};
-use crate::rules::Book;
+use crate::rules::expr::Evaluator;
+use crate::rules::{Book, Live, WallOffset};
 use crate::store::history::Kept;
 use crate::store::{History, Store};
 
@@ -22,6 +24,8 @@ pub struct Board {
     pub paused: Option<Now>,
     /// The picture of that moment.
     held: Vec<Pane>,
+    evaluator: Evaluator,
+    clock: WallOffset,
 }
 
 impl Board {
@@ -31,9 +35,10 @@ impl Board {
     }
 
     /// Reads all values anew: also while the picture stands still, for the alert strip.
-    pub fn refresh(&mut self, store: &Store, book: &Book, now: Now) {
+    pub fn refresh(&mut self, store: &Store, history: &History, book: &Book, now: Now) {
+        let sight = Sight { store, history, book, live: Live::new(store, now, &mut self.clock), now };
         for pane in &mut self.panes {
-            pane.refresh(store, book, now);
+            pane.refresh(&sight, &mut self.evaluator);
         }
     }
 
@@ -66,7 +71,7 @@ impl Board {
     fn reach(&mut self, range: Range) {
         self.range = range;
         for pane in &mut self.panes {
-            pane.course.range = range;
+            pane.reach(range);
         }
     }
 

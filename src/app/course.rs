@@ -6,6 +6,8 @@ use std::collections::VecDeque;
 
 /// A range is made of so many columns; a screen as wide as that shows each of them.
 pub const COLUMNS: u32 = 300;
+/// What one point of a history covers.
+const MINUTE: Duration = Duration::from_mins(1);
 /// Columns kept: a chart whose columns are grouped covers a little more than its range.
 const KEPT: usize = 600;
 
@@ -77,8 +79,8 @@ pub struct Course {
     /// Lower is worse: of several points in a column the lowest shows.
     low: bool,
     columns: VecDeque<Option<f64>>,
-    /// Number of the newest column, counted from boot.
-    newest: u64,
+    /// Number of the newest column, counted from boot: what was before it is negative.
+    newest: i64,
 }
 
 impl Course {
@@ -87,7 +89,12 @@ impl Course {
         Self { range, low, ..Self::default() }
     }
 
-    /// Where the columns that are kept begin.
+    /// How far back the columns that are kept reach.
+    pub fn reaches(&self) -> Duration {
+        self.range.column() * u32::try_from(KEPT).unwrap_or(u32::MAX)
+    }
+
+    /// Where the columns that are kept begin, or the machine's time.
     pub fn begin(&self, now: Mono) -> Mono {
         let kept = u32::try_from(KEPT - 1).unwrap_or(u32::MAX);
         now.floor(self.range.column()) - self.range.column() * kept
@@ -95,14 +102,17 @@ impl Course {
 
     /// Moves on to the column of `now`; what lies between is a gap until a point comes.
     pub fn advance(&mut self, now: Mono) {
-        let number = self.number(now);
+        self.reach(self.number(now, Duration::ZERO));
+    }
+
+    fn reach(&mut self, number: i64) {
         if self.columns.is_empty() {
             self.newest = number;
             self.columns.push_back(None);
         }
-        let ahead = number.saturating_sub(self.newest);
-        self.columns.extend((0..ahead.min(KEPT as u64)).map(|_| None));
-        self.newest += ahead;
+        let ahead = usize::try_from(number.saturating_sub(self.newest)).unwrap_or(0);
+        self.columns.extend((0..ahead.min(KEPT)).map(|_| None));
+        self.newest = self.newest.max(number);
         while self.columns.len() > KEPT {
             self.columns.pop_front();
         }
@@ -110,14 +120,33 @@ impl Course {
 
     /// Takes a point into its column, older ones too. The worst of a column shows; what is no number is a gap.
     pub fn add(&mut self, at: Mono, value: f64) {
+        self.put(self.number(at, Duration::ZERO), value);
+    }
+
+    /// Takes the minutes of a history in that lie before the first column with a value: when each began, as time
+    /// before `now`, and its value. All columns that a minute reaches into show it.
+    pub fn precede(&mut self, now: Mono, minutes: impl Iterator<Item = (Duration, f64)>) {
+        let first = self.columns.iter().position(Option::is_some).unwrap_or(self.columns.len());
+        let later = i64::try_from(self.columns.len() - first).unwrap_or(i64::MAX);
+        let known = self.newest.saturating_add(1).saturating_sub(later);
+        for (back, value) in minutes {
+            let last = self.number(now, back.saturating_sub(MINUTE - Duration::from_nanos(1)));
+            for number in self.number(now, back)..=last.min(known - 1) {
+                self.put(number, value);
+                self.by_minute = true;
+            }
+        }
+    }
+
+    /// Puts a value into the column of this number.
+    fn put(&mut self, number: i64, value: f64) {
         if value.is_nan() {
             return;
         }
-        let number = self.number(at);
         if self.columns.is_empty() || number > self.newest {
-            self.advance(at);
+            self.reach(number);
         }
-        let Ok(back) = usize::try_from(self.newest - number.min(self.newest)) else { return };
+        let Ok(back) = usize::try_from(self.newest - number) else { return };
         if back >= KEPT {
             return;
         }
@@ -130,13 +159,9 @@ impl Course {
         }
     }
 
-    /// Takes a value for the whole of a span in, as history gives one for a minute.
-    pub fn fill(&mut self, from: Mono, to: Mono, value: f64) {
-        let mut at = from;
-        while at < to {
-            self.add(at, value);
-            at = at.floor(self.range.column()) + self.range.column();
-        }
+    /// Which of several values shows: true when it is the lowest.
+    pub fn shows_lowest(&self) -> bool {
+        self.low
     }
 
     /// Whether nothing was ever seen.
@@ -154,11 +179,11 @@ impl Course {
     pub fn fit(&self, width: u16) -> Vec<Option<f64>> {
         let group = match self.range {
             Range::Now => 1,
-            _ => u64::from(COLUMNS.div_ceil(u32::from(width.max(1)))),
+            _ => i64::from(COLUMNS.div_ceil(u32::from(width.max(1)))),
         };
-        let mut out: Vec<(u64, Option<f64>)> = Vec::with_capacity(usize::from(width));
-        for (back, value) in (0_u64..).zip(self.columns.iter().rev()) {
-            let cell = self.newest.saturating_sub(back) / group;
+        let mut out: Vec<(i64, Option<f64>)> = Vec::with_capacity(usize::from(width));
+        for (back, value) in (0_i64..).zip(self.columns.iter().rev()) {
+            let cell = self.newest.saturating_sub(back).div_euclid(group);
             let count = out.len();
             match out.last_mut() {
                 Some((known, slot)) if *known == cell => *slot = either(*slot, *value, self.low),
@@ -171,8 +196,11 @@ impl Course {
         columns.split_off(first)
     }
 
-    fn number(&self, at: Mono) -> u64 {
-        at.0 / u64::try_from(self.range.column().as_nanos()).unwrap_or(u64::MAX)
+    /// The number of the column so long before a moment.
+    fn number(&self, at: Mono, back: Duration) -> i64 {
+        let nanos = i128::from(at.0) - i128::try_from(back.as_nanos()).unwrap_or(i128::MAX);
+        let column = i128::try_from(self.range.column().as_nanos()).unwrap_or(i128::MAX);
+        i64::try_from(nanos.div_euclid(column)).unwrap_or(i64::MIN)
     }
 }
 
@@ -235,8 +263,28 @@ mod tests {
         course.add(second(9_996), 3.0);
         course.add(second(1), 9.0);
         assert_eq!(course.columns(), [Some(3.0), None, Some(1.0)]);
-        course.fill(second(9_990), second(9_994), 7.0);
-        assert_eq!(course.columns(), [Some(7.0), Some(7.0), None, Some(3.0), None, Some(1.0)]);
+    }
+
+    #[test]
+    fn history_stands_before_what_is_recorded_also_before_boot_and_its_gaps_stay() {
+        let mut course = Course::new(Range::Hour, false);
+        // The machine came up two minutes ago.
+        for at in 60..120 {
+            course.add(second(at), 5.0);
+        }
+        let now = second(120);
+        course.advance(now);
+        let minutes = [(600, 1.0), (540, 9.0), (240, 3.0), (30, 99.0)];
+        course.precede(now, minutes.into_iter().map(|(back, value)| (Duration::from_secs(back), value)));
+        let columns = course.columns();
+        // Ten minutes at twelve seconds a column, and the one that has just begun.
+        assert_eq!(columns.len(), 51);
+        assert_eq!(columns[..5], [Some(1.0); 5]);
+        assert_eq!(columns[5..10], [Some(9.0); 5]);
+        assert_eq!(columns[10..30], [None; 20]);
+        assert_eq!(columns[30..35], [Some(3.0); 5]);
+        assert_eq!(columns[45..50], [Some(5.0); 5], "what is recorded is not mixed with history");
+        assert!(course.by_minute);
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! A value on a pane as data: what it is made of, in which unit, with which bands, and what was last seen.
 
+use super::asked::{self, Asked, Sight};
+use super::course::Course;
 use crate::base::{Clean, Freshness, Level, Mono, Reading, SeriesKey, Unit, Unknown};
-use crate::rules::expr::{Coverage, Expr};
-use crate::rules::{Bands, Book, parse_selector};
+use crate::rules::Bands;
+use crate::rules::expr::{Coverage, Evaluator, Expr};
+use crate::rules::forecast::{Forecast, forecast};
 use crate::store::{Selector, SeriesId, Store};
+use core::cmp::Ordering;
 use core::time::Duration;
 
 /// A value on a pane.
@@ -21,9 +25,18 @@ pub struct Metric {
     pub bands: Option<Bands>,
     /// Its rule's place in the alert book, when it has bands.
     pub rule: Option<usize>,
+    /// The limit whose reach is foretold while the value tends to it.
+    pub forecast: Option<f64>,
     /// As of the last refresh.
     pub shown: Shown,
+    pub(super) asked: Asked,
+    foretold: Option<Mono>,
 }
+
+/// How often a forecast is made anew.
+const FORETELLING: Duration = Duration::from_secs(10);
+/// Points of a forecast's query.
+const FORETOLD: u32 = 120;
 
 /// What a metric showed at the last refresh. Its age goes on counting from `seen`.
 #[derive(Clone, Debug)]
@@ -42,6 +55,8 @@ pub struct Shown {
     pub next_attempt: Option<Mono>,
     /// How much of its window was recorded, while that is less than it asks for.
     pub coverage: Option<Coverage>,
+    /// When its limit will be reached, if it tends to it steadily.
+    pub forecast: Option<Forecast>,
     /// The sampling interval, for judging the age while the screen is paused.
     pub interval: Duration,
 }
@@ -56,6 +71,7 @@ impl Default for Shown {
             simulated: false,
             next_attempt: None,
             coverage: None,
+            forecast: None,
             interval: Duration::from_secs(1),
         }
     }
@@ -81,7 +97,18 @@ impl Shown {
 impl Metric {
     /// A value without bands.
     pub fn plain(label: Clean, expr: Expr, unit: Unit) -> Self {
-        Self { label, expr, unit, of: None, bands: None, rule: None, shown: Shown::default() }
+        Self {
+            label,
+            expr,
+            unit,
+            of: None,
+            bands: None,
+            rule: None,
+            forecast: None,
+            shown: Shown::default(),
+            asked: Asked::default(),
+            foretold: None,
+        }
     }
 
     /// Whether lower is worse.
@@ -89,40 +116,90 @@ impl Metric {
         self.bands.as_ref().is_some_and(Bands::inverted)
     }
 
-    pub(super) fn refresh(&mut self, store: &Store, book: &Book, now: Mono) {
-        let Some(selector) = plain_of(&self.expr) else { return };
-        let ids = store.select(&selector);
-        let worst = worst(store, &ids, self.worst_is_low(), now);
-        let health = worst.map(|id| store.sampler_of(id)).and_then(|name| store.sampler(name));
+    /// Which of two values is worse: by their levels, then by the side on which it is worse. Neither an absent value
+    /// nor NaN hides one that can be judged.
+    pub(super) fn compare(&self, a: f64, b: f64) -> Ordering {
+        let level = |value: f64| self.bands.map_or(Level::Ok, |bands| bands.level(value));
+        let side = if self.worst_is_low() { b.total_cmp(&a) } else { a.total_cmp(&b) };
+        b.is_nan().cmp(&a.is_nan()).then(level(a).cmp(&level(b))).then(side)
+    }
+
+    /// Reads it anew; its course too where one is wanted.
+    pub(super) fn refresh(&mut self, sight: &Sight<'_>, evaluator: &mut Evaluator, course: Option<&mut Course>) {
+        if let Some(selector) = self.expr.plain_selector().cloned() {
+            self.read(&selector, sight, evaluator, course);
+        } else {
+            asked::ask(self, sight, evaluator, course);
+        }
+        self.foretell(sight, evaluator);
+    }
+
+    /// A plain selector: the series itself, with its own age.
+    fn read(&mut self, selector: &Selector, sight: &Sight<'_>, evaluator: &mut Evaluator, course: Option<&mut Course>) {
+        let (store, now) = (sight.store, sight.now.mono);
+        let ids = store.select(selector);
+        let worst = self.worst(store, &ids, now);
+        let health = worst.and_then(|id| store.health_of(id));
         let reading = match worst {
             Some(id) => store.reading(id, now),
-            None => store.absence(selector.name.as_ref().map(Clean::as_str)),
+            None => store.absence(selector.metric_name()),
         };
         let level = match (self.rule, reading.usable()) {
             (_, None) => Level::Unknown,
-            (Some(rule), Some(_)) => book.level(rule),
+            (Some(rule), Some(_)) => sight.book.level(rule),
             (None, Some(_)) => Level::Ok,
         };
+        let of = self.of.as_ref().zip(worst).and_then(|(of, id)| match of.plain_selector() {
+            Some(plain) => total(store, plain, id, now),
+            None => asked::total(of, store.key(id), sight, evaluator),
+        });
         self.shown = Shown {
             level,
-            of: self.of.as_ref().and_then(plain_of).zip(worst).and_then(|(of, id)| total(store, &of, id, now)),
+            of,
             which: worst.and_then(|id| telling_labels(store, &ids, store.key(id))),
             simulated: health.is_some_and(|health| health.simulated),
-            coverage: None,
             next_attempt: health.filter(|health| health.failure.is_some()).and_then(|health| health.next_attempt),
+            coverage: None,
+            forecast: self.shown.forecast,
             interval: health.map_or(Duration::from_secs(1), |health| health.interval),
             reading,
         };
+        let Some(course) = course else { return };
+        *course = Course::new(course.range, self.worst_is_low());
+        let begin = course.begin(now);
+        for (at, value) in worst.into_iter().flat_map(|id| store.points(id, begin, now)) {
+            course.add(at, value.unwrap_or(f64::NAN));
+        }
+        course.advance(now);
     }
-}
 
-/// The worst that is known: neither an absent value nor NaN hides one that can be judged.
-fn worst(store: &Store, ids: &[SeriesId], low: bool, now: Mono) -> Option<SeriesId> {
-    let rank = |id: SeriesId| {
-        let known = store.reading(id, now).usable().filter(|value| !value.is_nan());
-        known.map_or(f64::NEG_INFINITY, |value| if low { -value } else { value })
-    };
-    ids.iter().copied().max_by(|a, b| rank(*a).total_cmp(&rank(*b)))
+    fn worst(&self, store: &Store, ids: &[SeriesId], now: Mono) -> Option<SeriesId> {
+        let value = |id: SeriesId| store.reading(id, now).usable().unwrap_or(f64::NAN);
+        ids.iter().copied().max_by(|a, b| self.compare(value(*a), value(*b)))
+    }
+
+    /// Foretells when the limit is reached, every now and then.
+    fn foretell(&mut self, sight: &Sight<'_>, evaluator: &mut Evaluator) {
+        let now = sight.now.mono;
+        let Some(limit) = self.forecast else { return };
+        if self.shown.reading.usable().is_none() {
+            self.shown.forecast = None;
+            return;
+        }
+        if self.foretold.is_some_and(|at| now.since(at) < FORETELLING) {
+            return;
+        }
+        self.foretold = Some(now);
+        let points: Vec<(Mono, f64)> = match self.expr.plain_selector() {
+            Some(selector) => {
+                let id = self.worst(sight.store, &sight.store.select(selector), now);
+                let held = id.into_iter().flat_map(|id| sight.store.points(id, Mono::default(), now));
+                held.filter_map(|(at, value)| Some((at, value?))).collect()
+            }
+            None => asked::recent(self, sight, evaluator, FORETOLD),
+        };
+        self.shown.forecast = forecast(&points, limit, now);
+    }
 }
 
 /// The total of the shown series: the one with its labels, else the only one there is unless that is of another.
@@ -146,20 +223,15 @@ fn contradict(a: &SeriesKey, b: &SeriesKey) -> bool {
 /// What tells this series from the others of a selection: the values of the labels that differ among them.
 /// `None` when it is the only one, or when nothing but their samplers differ.
 pub fn telling_labels(store: &Store, ids: &[SeriesId], key: &SeriesKey) -> Option<Clean> {
+    telling(ids.iter().map(|id| store.full_key(*id)), key)
+}
+
+/// The same for rows of an answer.
+pub fn telling<'a>(keys: impl Iterator<Item = &'a SeriesKey> + Clone, key: &SeriesKey) -> Option<Clean> {
     let differs = |name: &Clean, value: &Clean| {
-        ids.iter().any(|id| store.key(*id).label(name.as_str()).is_none_or(|other| other != value))
+        keys.clone().any(|known| known.label(name.as_str()).is_none_or(|other| other != value))
     };
     let values: Vec<&str> =
         key.labels.iter().filter(|(name, value)| differs(name, value)).map(|(_, value)| value.as_str()).collect();
     (!values.is_empty()).then(|| Clean::text(values.join(" ")))
-}
-
-/// The one series that a plain selector's chart shows: the worst now.
-pub(super) fn charted(metric: &Metric, store: &Store, now: Mono) -> Option<SeriesId> {
-    let selector = plain_of(&metric.expr)?;
-    worst(store, &store.select(&selector), metric.worst_is_low(), now)
-}
-
-fn plain_of(expr: &Expr) -> Option<Selector> {
-    expr.plain_selector().cloned().or_else(|| parse_selector(expr.text().as_str()).ok())
 }

@@ -1,5 +1,6 @@
 //! What can happen to the console.
 
+use super::notify::NotifierStatus;
 use crate::action::lifecycle::Progress;
 use crate::action::plan::Plan;
 use crate::action::recover::Unresolved;
@@ -34,6 +35,8 @@ pub enum Msg {
     History(Vec<Kept>, Vec<Clean>),
     /// The display has not taken a frame for a while, or takes them again.
     Stalled(bool),
+    /// The webhook answered, failed, or has other work.
+    Notified(NotifierStatus),
     /// A prompt is open and time moves it on.
     Moment,
     /// A second has begun.

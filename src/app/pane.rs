@@ -1,10 +1,11 @@
 //! A pane as data: its values and the course of its headline.
 
-use super::course::Course;
-use super::metric::{self, Metric};
-use crate::base::{Clean, Now};
-use crate::rules::Book;
-use crate::store::Store;
+use super::asked::{Asked, Sight};
+use super::course::{Course, Range};
+use super::metric::Metric;
+use crate::base::{Clean, Wall};
+use crate::rules::expr::Evaluator;
+use core::time::Duration;
 use std::sync::Arc;
 
 /// A rectangle of the triage screen.
@@ -32,20 +33,37 @@ impl Pane {
         self.headline.iter().chain(&self.beside)
     }
 
-    /// Reads every value anew from the store.
-    pub fn refresh(&mut self, store: &Store, book: &Book, now: Now) {
-        for metric in self.headline.iter_mut().chain(&mut self.beside) {
-            metric.refresh(store, book, now.mono);
-        }
-        if let Some(headline) = &self.headline {
-            self.course = Course::new(self.course.range, headline.worst_is_low());
-            let points = metric::charted(headline, store, now.mono);
-            let begin = self.course.begin(now.mono);
-            let points = points.into_iter().flat_map(|id| store.points(id, begin, now.mono));
-            for (at, value) in points {
-                self.course.add(at, value.unwrap_or(f64::NAN));
-            }
-            self.course.advance(now.mono);
+    /// From now on its chart reaches so far back; what it shows is asked for at the next refresh.
+    pub(super) fn reach(&mut self, range: Range) {
+        self.course = Course::new(range, self.course.shows_lowest());
+        if let Some(headline) = &mut self.headline {
+            headline.asked = Asked::default();
         }
     }
+
+    /// Reads every value anew.
+    pub(super) fn refresh(&mut self, sight: &Sight<'_>, evaluator: &mut Evaluator) {
+        if let Some(headline) = &mut self.headline {
+            headline.refresh(sight, evaluator, Some(&mut self.course));
+            recall(headline, sight, &mut self.course);
+        }
+        for metric in &mut self.beside {
+            metric.refresh(sight, evaluator, None);
+        }
+    }
+}
+
+/// Puts what is kept by the minute before what the store still holds, where the range reaches so far.
+fn recall(metric: &Metric, sight: &Sight<'_>, course: &mut Course) {
+    if course.range < Range::Hour {
+        return;
+    }
+    let now = sight.now.wall.0;
+    let begin = now.saturating_sub(i64::try_from(course.reaches().as_nanos()).unwrap_or(i64::MAX));
+    let low = course.shows_lowest();
+    let minutes = sight.history.points(metric.expr.text().as_str(), Wall(begin), Wall(now)).iter().map(|minute| {
+        let back = Duration::from_nanos(now.saturating_sub(minute.start().0).unsigned_abs());
+        (back, if low { minute.min } else { minute.max })
+    });
+    course.precede(sight.now.mono, minutes);
 }

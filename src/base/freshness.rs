@@ -54,6 +54,8 @@ pub enum Unknown {
     NotYet,
     /// The sampler answers, but without this series.
     NoSuchSeries,
+    /// What is asked for is there, but the expression has no value for it now.
+    Empty,
     /// The last answer was a failure; its sentence.
     Failed(Clean),
     /// A person or the kernel refused.

@@ -1,46 +1,64 @@
 //! Alerts from their first tick to their last, and what missing data must not do.
 
-use super::{Bands, Book, Finding, FindingState, Transition, Watch};
+use super::expr::Expr;
+use super::rule::{Alerting, Group, Judge, Rule, RuleFile, RuleKind};
+use super::{Bands, Book, BookOptions, Finding, FindingState, Transition};
 use crate::base::{Clean, Failure, Level, Mono, Now, Observation, Point, Sample, Unit, Wall};
-use crate::store::{Limits, Selector, Store};
+use crate::store::{Limits, Store};
 use core::time::Duration;
 use proptest::prelude::*;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// A store with one sampler of every second, a book with one watch, and a clock.
-struct Bench {
-    store: Store,
-    book: Book,
-    now: Now,
+/// A store with one sampler of every second, a book, and a clock.
+pub(super) struct Bench {
+    pub(super) store: Store,
+    pub(super) book: Book,
+    pub(super) now: Now,
     moves: Vec<(FindingState, FindingState)>,
+}
+
+/// The bands of a pane as the one rule of a book.
+fn banded(bands: Bands, hold: u64) -> RuleFile {
+    let alerting = Alerting {
+        judge: Judge::Bands(bands),
+        hold: Duration::from_secs(hold),
+        keep: Duration::ZERO,
+        annotations: Vec::new(),
+        unit: Unit::Count,
+        remedy: None,
+    };
+    let expr = Expr::parse("queue").expect("parses");
+    let rule = Rule { name: "queue".into(), place: None, expr, labels: Vec::new(), kind: RuleKind::Alerting(alerting) };
+    let group = Group { name: "bands".into(), interval: None, offset: Duration::ZERO, limit: 0, rules: vec![rule] };
+    RuleFile { groups: vec![group], ..RuleFile::default() }
 }
 
 impl Bench {
     fn new(hold: u64) -> Self {
-        let watch = Watch {
-            title: "queue".into(),
-            selector: Selector::metric("queue"),
-            unit: Unit::Count,
-            bands: Bands { warning: 10.0, critical: 20.0 },
-            remedy: None,
-            hold: Duration::from_secs(hold),
-        };
-        let now = Now { mono: Mono(1_000_000_000_000), wall: Wall(0) };
-        Self { store: Store::new(Limits::default()), book: Book::new(vec![watch]), now, moves: Vec::new() }
+        Self::of(vec![banded(Bands::limits(10.0, 20.0), hold)], BookOptions::default())
     }
 
-    fn sample(&mut self, outcome: Result<Vec<Point>, Failure>) {
+    pub(super) fn of(files: Vec<RuleFile>, options: BookOptions) -> Self {
+        let now = Now { mono: Mono(1_000_000_000_000), wall: Wall(1_700_000_000_000_000_000) };
+        Self { store: Store::new(Limits::default()), book: Book::new(files, options), now, moves: Vec::new() }
+    }
+
+    pub(super) fn sample(&mut self, outcome: Result<Vec<Point>, Failure>) {
         let outcome = outcome.map(|points| Observation { points, ..Observation::default() });
         let (seen, took) = (self.now, Duration::ZERO);
         self.store.ingest(&Sample { sampler: "s".into(), seen, took, interval: SECOND, next_in: SECOND, outcome });
     }
 
-    fn judge(&mut self) -> Vec<Transition> {
-        let moved = self.book.judge(&self.store, self.now);
+    pub(super) fn judge(&mut self) -> Vec<Transition> {
+        let moved = self.book.judge(&mut self.store, self.now);
         self.moves.extend(moved.iter().map(|moved| (moved.from.0, moved.to.0)));
-        self.now.mono = self.now.mono + SECOND;
+        self.pass(SECOND);
         moved
+    }
+
+    pub(super) fn pass(&mut self, by: Duration) {
+        self.now = Now { mono: self.now.mono + by, wall: self.now.wall.ahead(by) };
     }
 
     fn value(&mut self, value: f64) -> Vec<Transition> {
@@ -198,7 +216,7 @@ fn each_series_has_its_own_finding_and_the_worst_comes_first() {
         .book
         .findings()
         .iter()
-        .map(|finding| (finding.key.label("lane").map(Clean::as_str), finding.state, finding.level))
+        .map(|finding| (finding.id.key.label("lane").map(Clean::as_str), finding.state, finding.level))
         .collect();
     let expected = [
         (Some("b"), Firing, Level::Critical),
@@ -239,7 +257,7 @@ proptest! {
                 prop_assert!(moved.iter().all(|moved| moved.to.0 == NoData), "{moved:?}");
                 continue;
             };
-            levels.push(Bands { warning: 10.0, critical: 20.0 }.level(value));
+            levels.push(Bands::limits(10.0, 20.0).level(value));
             let last = levels.get(levels.len().saturating_sub(3)..).unwrap_or_default();
             let shown = bench.book.level(0);
             if known != Level::Unknown && shown != known {

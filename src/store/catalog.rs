@@ -168,12 +168,19 @@ impl Catalog {
 
     /// The matching series, in the order of their keys.
     pub(super) fn select(&self, selector: &Selector) -> Vec<SeriesId> {
-        let mut found: Vec<(&SeriesKey, SeriesId)> = match selector.metric_name() {
-            Some(name) => self.pick(selector, self.named(name)),
-            None => self.pick(selector, self.by_name.values().flatten()),
-        };
+        let mut found: Vec<(&SeriesKey, SeriesId)> =
+            self.matching(selector).map(|(id, series)| (&series.key, id)).collect();
         found.sort_unstable();
         found.into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// The matching series, in no order.
+    pub(super) fn matching<'a>(&'a self, selector: &'a Selector) -> impl Iterator<Item = (SeriesId, &'a Series)> {
+        let name = selector.metric_name();
+        let named = name.into_iter().flat_map(|name| self.named(name));
+        let ids = named.chain(name.is_none().then(|| self.by_name.values().flatten()).into_iter().flatten());
+        let found = ids.filter_map(|id| self.get(*id).map(|series| (*id, series)));
+        found.filter(|(_, series)| selector.matches(&series.full))
     }
 
     /// Every series of a metric, in no order.
@@ -184,17 +191,6 @@ impl Catalog {
     /// The metrics that there are, in no order.
     pub(super) fn metrics(&self) -> impl Iterator<Item = &Clean> {
         self.by_name.keys()
-    }
-
-    fn pick<'a>(
-        &'a self,
-        selector: &Selector,
-        ids: impl Iterator<Item = &'a SeriesId>,
-    ) -> Vec<(&'a SeriesKey, SeriesId)> {
-        ids.filter_map(|id| self.get(*id).map(|series| (series, *id)))
-            .filter(|(series, _)| selector.matches(&series.full))
-            .map(|(series, id)| (&series.key, id))
-            .collect()
     }
 }
 

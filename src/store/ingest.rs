@@ -9,7 +9,9 @@ use crate::base::{Freshness, Mono, Now, Point, PointKind, Sample, SeriesKey};
 use core::time::Duration;
 use std::sync::Arc;
 
-/// How often series that nobody gives any more are looked for.
+/// How often blocks that are too old are looked for.
+const PRUNE: Duration = Duration::from_secs(1);
+/// How often series that nobody gives any more are.
 const SWEEP: Duration = Duration::from_mins(1);
 
 /// One tick that is being written.
@@ -239,6 +241,10 @@ impl Store {
 
     /// Lets go what is older than the age cap.
     fn expire(&mut self, now: Mono) {
+        if now.since(self.pruned) < PRUNE {
+            return;
+        }
+        self.pruned = now;
         let limit = now - self.limits.age;
         for feed in &mut self.feeds {
             while feed.oldest_end(true).is_some_and(|end| end < limit) {

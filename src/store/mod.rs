@@ -1,4 +1,5 @@
-//! What was seen, in memory: series with gaps, the health of each sampler, rings of log lines.
+//! What was seen, in memory: series with gaps and stale markers, the health of each sampler, what rules recorded,
+//! rings of log lines, and two days of minutes.
 //! Pure: it gets samples, lines and `now`, and returns data. `rules`, `app` and `ui` read it, `app` alone feeds it.
 //! Everything is bounded in advance (bytes, age, series, lines), and what a bound costs is counted.
 

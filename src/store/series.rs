@@ -6,7 +6,7 @@ use super::feed::{Feed, SamplerHealth};
 use super::selector::Selector;
 use crate::base::{Clean, Failure, Freshness, Mono, PointKind, Reading, SeriesKey, Unknown};
 use core::time::Duration;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// The series that says whether a sampler answers: 1 or 0 at every attempt.
@@ -50,6 +50,8 @@ pub struct Store {
     pub(super) catalog: Catalog,
     pub(super) bytes: usize,
     pub(super) evicted_ticks: u64,
+    /// When old blocks and old series were looked for last.
+    pub(super) pruned: Mono,
     pub(super) swept: Mono,
     pub(super) up: SeriesKey,
     nobody: (SeriesKey, Arc<str>),
@@ -90,6 +92,7 @@ impl Store {
             catalog: Catalog::default(),
             bytes: 0,
             evicted_ticks: 0,
+            pruned: Mono::default(),
             swept: Mono::default(),
             up: SeriesKey::new(UP, &[]),
             nobody: (SeriesKey::new("", &[]), Arc::from("")),
@@ -170,8 +173,9 @@ impl Store {
     /// Who gives a metric, or may: nobody at all means that it does not come here.
     pub fn makers(&self, metric: &str) -> Makers {
         let mut makers = Makers::default();
+        let giving = self.giving(metric);
         for (at, feed) in self.feeds.iter().enumerate() {
-            if self.makes(at, feed, metric) {
+            if giving.contains(&at) || feed.is_to_give(metric) || metric == UP && !feed.recorded {
                 makers.known.push(Arc::clone(&feed.name));
             } else if feed.may_give() {
                 makers.possible.push(Arc::clone(&feed.name));
@@ -187,13 +191,14 @@ impl Store {
         let mut wanted: BTreeMap<usize, bool> = BTreeMap::new();
         for selector in selectors {
             let mut nobody = true;
-            for (series, feed) in self.select(selector).into_iter().filter_map(|id| self.found(id)) {
+            for (_, series) in self.catalog.matching(selector) {
+                let up = self.feeds.get(series.feed).is_some_and(|feed| feed.up == Some(series.column));
                 nobody = false;
-                *wanted.entry(series.feed).or_default() |= feed.up != Some(series.column);
+                *wanted.entry(series.feed).or_default() |= !up;
             }
             let Some(metric) = selector.metric_name().filter(|metric| *metric != UP) else { continue };
-            let makes = self.feeds.iter().enumerate().filter(|(at, feed)| self.makes(*at, feed, metric));
-            for (at, _) in makes {
+            let to_give = self.feeds.iter().enumerate().filter(|(_, feed)| feed.is_to_give(metric)).map(|(at, _)| at);
+            for at in self.giving(metric).into_iter().chain(to_give) {
                 nobody = false;
                 wanted.insert(at, true);
             }
@@ -209,9 +214,9 @@ impl Store {
         Feeder { name: &feed.name, health: &feed.health, since, evicting: feed.evicted, only_up }
     }
 
-    fn makes(&self, at: usize, feed: &Feed, metric: &str) -> bool {
-        let has = || self.catalog.named(metric).filter_map(|id| self.catalog.get(*id)).any(|series| series.feed == at);
-        feed.is_to_give(metric) || metric == UP && !feed.recorded || has()
+    /// The feeds that give a series of the metric.
+    fn giving(&self, metric: &str) -> BTreeSet<usize> {
+        self.catalog.named(metric).filter_map(|id| self.catalog.get(*id)).map(|series| series.feed).collect()
     }
 
     /// The value as it stands, with its age judged at `now`.

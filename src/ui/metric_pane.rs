@@ -3,8 +3,8 @@
 use super::chart::chart;
 use super::paint::{Painter, Piece};
 use super::value;
-use crate::app::{Metric, Model, Pane};
-use crate::base::{Body, Clean, Fault, Freshness, Level, Now, Unit};
+use crate::app::{Metric, Model, Pane, Range};
+use crate::base::{Body, Clean, Fault, Freshness, Level, Unit};
 use crate::clean;
 use crate::config::Intent;
 use crate::rules::Bands;
@@ -31,6 +31,8 @@ pub struct Row {
     pub of: Option<String>,
     /// Levels.
     pub bands: Option<Bands>,
+    /// The limit whose reach is foretold.
+    pub forecast: Option<f64>,
 }
 
 impl Row {
@@ -43,13 +45,18 @@ impl Row {
         let mut metric = Metric::plain(self.label.clone(), parse("query", &self.query)?, self.unit);
         metric.of = self.of.as_deref().map(|of| parse("of", of)).transpose()?;
         metric.bands = self.bands;
+        metric.forecast = self.forecast;
         Ok(metric)
     }
 }
 
-/// A fault of a query, placed where the query stands.
+/// A fault of a query, placed where the query stands, inside it where that is known.
 pub fn placed(body: &Body, key: &str, fault: &Fault) -> Fault {
-    let at = body.fault_at(key, fault.what.as_str());
+    let inside = fault.at.as_ref().filter(|at| at.line > 0 && at.column > 0).map(|at| (at.line, at.column));
+    let at = match inside {
+        Some(place) => body.fault_in(key, place, fault.what.as_str()),
+        None => body.fault_at(key, fault.what.as_str()),
+    };
     match &fault.hint {
         Some(hint) => at.hint(hint.as_str()),
         None => at,
@@ -65,6 +72,15 @@ pub fn heading(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, 
     let mut tail = Vec::new();
     if let Some(which) = pane.headline.as_ref().and_then(|metric| metric.shown.which.as_ref()) {
         tail.push(paint.piece(clean!("  {}", value::shorten(which, room / 3)), Intent::Muted));
+    }
+    if pane.headline.is_some() && pane.course.range != Range::Now {
+        let whole = usize::from(room) >= 20 + pane.title.as_str().len();
+        let source = match (pane.course.by_minute, whole) {
+            (true, true) => ", by minute",
+            (true, false) => "/min",
+            (false, _) => "",
+        };
+        tail.push(paint.piece(clean!("  {}{source}", pane.course.range.word()), Intent::Note));
     }
     if pane.metrics().any(|metric| metric.shown.simulated) {
         let word = if room < LEAST_TITLE + 11 { " SIM" } else { " SIMULATED" };
@@ -100,7 +116,12 @@ pub fn draw(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, foc
         Some(metric) if absence.is_none() => metric.shown.freshness(model.pane_now().mono),
         _ => Freshness::Live,
     };
-    details.extend(pack(paint, &beside, (model.pane_now(), shared), (inner.width, rows)));
+    // What will be full is said before anything that may find no room.
+    let foretold = pane.headline.as_ref().filter(|_| absence.is_none()).and_then(value::forecast);
+    let mut values: Vec<Vec<Piece<'_>>> =
+        foretold.map(|text| vec![paint.piece(text, Intent::Note)]).into_iter().collect();
+    values.extend(beside.iter().map(|metric| value::detail(paint, metric, model.pane_now(), shared)));
+    details.extend(pack(paint, values, (inner.width, rows)));
     let lines = u16::try_from(details.len()).unwrap_or(u16::MAX);
     if let Some(metric) = &pane.headline {
         let level = metric.shown.level_now(model.pane_now().mono);
@@ -123,15 +144,9 @@ const fn chart_intent(level: Level) -> Intent {
 }
 
 /// Puts as many values on a line as fit, on at most `rows` lines; `+n` ends the last one when n values found no room.
-fn pack<'a>(
-    paint: &Painter<'_>,
-    beside: &[&'a Metric],
-    (now, shared): (Now, Freshness),
-    (width, rows): (u16, usize),
-) -> Vec<Vec<Piece<'a>>> {
+fn pack<'a>(paint: &Painter<'_>, values: Vec<Vec<Piece<'a>>>, (width, rows): (u16, usize)) -> Vec<Vec<Piece<'a>>> {
     let mut lines: Vec<Vec<Vec<Piece<'_>>>> = Vec::new();
-    for metric in beside {
-        let value = value::detail(paint, metric, now, shared);
+    for value in values {
         match lines.last_mut() {
             Some(line) if row_width(paint, line) + GAP + paint.width(&value) <= width => line.push(value),
             _ => lines.push(vec![value]),

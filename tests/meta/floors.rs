@@ -86,6 +86,7 @@ pub(crate) const CRATES: &[(&str, &[&str])] = &[
     ("jiff", &["*"]),
     ("regex", &["store", "rules", "logs"]),
     ("strsim", &["base", "config"]),
+    ("saphyr_parser", &["rules"]),
     ("toml", &["base", "config", "roles"]),
     ("toml_edit", &["action"]),
     ("promql_parser", &["rules"]),

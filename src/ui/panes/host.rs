@@ -41,7 +41,9 @@ impl Kind for Host {
     fn build(&self, title: &Clean, body: &Body) -> Result<Pane, Fault> {
         let table: Table = body.read()?;
         let row = |label: &'static str, query: &str, unit, bands| {
-            Row { label: label.into(), query: query.to_owned(), unit, of: None, bands }.metric(body)
+            // Of these, what fills up stays full.
+            let forecast = matches!(label, "mem" | "disk").then_some(1.0);
+            Row { label: label.into(), query: query.to_owned(), unit, of: None, bands, forecast }.metric(body)
         };
         Ok(Pane {
             kind: self.name(),

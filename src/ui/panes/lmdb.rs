@@ -35,12 +35,22 @@ impl Kind for Lmdb {
     fn build(&self, title: &Clean, body: &Body) -> Result<Pane, Fault> {
         let table: Table = body.read()?;
         let row = |label: &Clean, query: &str, unit, of: Option<&str>, bands| {
-            Row { label: label.clone(), query: query.to_owned(), unit, of: of.map(str::to_owned), bands }.metric(body)
+            Row {
+                label: label.clone(),
+                query: query.to_owned(),
+                unit,
+                of: of.map(str::to_owned),
+                bands,
+                forecast: None,
+            }
+            .metric(body)
         };
+        let mut headline = row(title, "lmdb_used_ratio", Unit::Ratio, None, table.bands)?;
+        headline.forecast = Some(1.0);
         Ok(Pane {
             kind: self.name(),
             title: title.clone(),
-            headline: Some(row(title, "lmdb_used_ratio", Unit::Ratio, None, table.bands)?),
+            headline: Some(headline),
             beside: vec![
                 row(&"used".into(), "lmdb_used_bytes", Unit::Bytes, Some("lmdb_map_size_bytes"), None)?,
                 row(&"readers".into(), "lmdb_readers", Unit::Count, None, None)?,

@@ -1,0 +1,1 @@
+//! Each lint fires where it must, and is silent where it must.
