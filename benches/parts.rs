@@ -7,8 +7,7 @@ use divan::counter::ItemsCount;
 use divan::{AllocProfiler, Bencher, black_box};
 use std::sync::LazyLock;
 use watchkeeper::base::{Clean, Mono, Now, Observation, Point, PointKind, Sample, Wall};
-use watchkeeper::rules::expr::Source as _;
-use watchkeeper::rules::expr::Expr;
+use watchkeeper::rules::expr::{Expr, Source as _};
 use watchkeeper::rules::{Live, WallOffset};
 use watchkeeper::store::history::{self, Kept, Minute, Tag};
 use watchkeeper::store::{History, Limits, Selector, Store};
@@ -34,8 +33,8 @@ fn points() -> Vec<Point> {
     let point = |n: usize| {
         let (metric, device) = (n / 50, format!("dev{}", n % 50));
         let labels = [("device", device.as_str()), ("instance", "gpu-07:9100"), ("zone", "a")];
-        let kind = if metric % 2 == 0 { PointKind::Counter } else { PointKind::Gauge };
-        let name = format!("node_bench_{}{metric}", if metric % 2 == 0 { "total_" } else { "" });
+        let kind = if metric.is_multiple_of(2) { PointKind::Counter } else { PointKind::Gauge };
+        let name = format!("node_bench_{}{metric}", if metric.is_multiple_of(2) { "total_" } else { "" });
         Point { kind, ..Point::gauge(&name, &labels, 0.0) }
     };
     (0..SERIES).map(point).collect()
@@ -72,6 +71,11 @@ static HOUR: LazyLock<Store> = LazyLock::new(|| fill(&mut sample(points(), 0), S
 
 fn now() -> Live<'static> {
     Live::new(&HOUR, at(SECONDS), &mut WallOffset::default())
+}
+
+fn selector(text: &str) -> Selector {
+    let expr = Expr::parse(text).expect("a selector");
+    expr.plain_selector().cloned().expect("a plain one")
 }
 
 /// 3.6 million samples.
