@@ -344,7 +344,7 @@ pub fn canonical(value: &Value) -> String {
 
 /// What planning may look at: the console's own store, behind a seam.
 pub trait Readings {
-    /// The value of a plain selector that matches one series, with its age.
+    /// The value of an expression that gives one row, with the age of the oldest that it rests on.
     ///
     /// # Errors
     /// When nothing matches, more than one series does, or the value is stale or unknown.

@@ -63,7 +63,7 @@ impl Expect {
 pub struct Check {
     /// In words.
     pub label: Clean,
-    /// A plain selector.
+    /// An expression that gives one row.
     pub query: String,
     /// For display.
     pub unit: Unit,
@@ -76,7 +76,7 @@ pub struct Check {
 /// The work that must go on meanwhile: after the effect it must be above half of what it was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Traffic {
-    /// A plain selector.
+    /// An expression that gives one row.
     pub query: String,
     /// True for a counter: its rate a second counts.
     pub counter: bool,

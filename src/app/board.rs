@@ -1,9 +1,13 @@
 //! The panes, which one has the focus, and the picture that a pause holds.
 
+use super::asked::Sight;
+use super::course::Range;
 use super::pane::Pane;
-use crate::base::Now;
-use crate::rules::Book;
-use crate::store::Store;
+use crate::base::{Freshness, Now, Reading, Wall};
+use crate::rules::expr::Evaluator;
+use crate::rules::{Book, Live, WallOffset};
+use crate::store::history::Kept;
+use crate::store::{History, Store};
 
 /// All panes of the profile in the order of importance.
 #[derive(Debug, Default)]
@@ -12,12 +16,16 @@ pub struct Board {
     pub panes: Vec<Pane>,
     /// Index of the focused pane.
     pub focus: usize,
+    /// How far back all charts reach.
+    pub range: Range,
     /// The focused pane fills the screen.
     pub zoomed: bool,
     /// Since when the picture stands still.
     pub paused: Option<Now>,
     /// The picture of that moment.
     held: Vec<Pane>,
+    evaluator: Evaluator,
+    clock: WallOffset,
 }
 
 impl Board {
@@ -27,9 +35,43 @@ impl Board {
     }
 
     /// Reads all values anew: also while the picture stands still, for the alert strip.
-    pub fn refresh(&mut self, store: &Store, book: &Book, now: Now) {
+    pub fn refresh(&mut self, store: &Store, history: &History, book: &Book, now: Now) {
+        let sight = Sight { store, history, book, live: Live::new(store, now, &mut self.clock), now };
         for pane in &mut self.panes {
-            pane.refresh(store, book, now);
+            pane.refresh(&sight, &mut self.evaluator);
+        }
+    }
+
+    /// Takes what the panes show into history, each observation once; returns the minutes that are over.
+    pub fn keep(&self, history: &mut History, now: Now) -> Vec<Kept> {
+        for metric in self.panes.iter().flat_map(Pane::metrics) {
+            let Reading::Value { value, seen, freshness: Freshness::Live | Freshness::Late, .. } = metric.shown.reading
+            else {
+                continue;
+            };
+            if !metric.shown.simulated || history.keeps_simulated() {
+                let age = i64::try_from(now.mono.since(seen).as_nanos()).unwrap_or(i64::MAX);
+                history.note(metric.expr.text(), value, seen, Wall(now.wall.0.saturating_sub(age)));
+            }
+        }
+        history.close(now.wall)
+    }
+
+    /// Charts reach further back.
+    pub fn widen(&mut self) {
+        self.reach(self.range.step(true));
+    }
+
+    /// Charts reach less far back.
+    pub fn narrow(&mut self) {
+        self.reach(self.range.step(false));
+    }
+
+    /// What the charts show is asked for anew at the next refresh.
+    fn reach(&mut self, range: Range) {
+        self.range = range;
+        for pane in &mut self.panes {
+            pane.reach(range);
         }
     }
 

@@ -1,7 +1,9 @@
 //! What the pure core asks of the world. Each is carried out by `roles`, nowhere else.
 
+use super::notify::AlertNote;
 use crate::action::prompt::{Acceptance, Confirm};
-use crate::base::{Clean, Ulid};
+use crate::base::{Clean, Severity, Ulid, Wall};
+use crate::store::history::Kept;
 use std::sync::Arc;
 
 /// One order.
@@ -21,8 +23,14 @@ pub enum Effect {
     Record(Entry),
     /// Write a line into our own log.
     Log(Clean),
+    /// Append these minutes to the history on disk.
+    KeepMinutes(Vec<Kept>),
     /// Put text on the clipboard by OSC 52.
     Copy(Vec<Clean>),
+    /// Ring the terminal's bell and show this sentence as a desktop notification.
+    Alarm(Clean),
+    /// Tell the webhook, if there is one; the answer is `Msg::Notified`.
+    Notify(Vec<AlertNote>),
     /// Draw everything again.
     Redraw,
     /// Give the terminal back and stop, until continued.
@@ -73,5 +81,58 @@ pub enum Entry {
     Disarmed {
         /// Why.
         why: &'static str,
+    },
+    /// Somebody took an alert.
+    Acked {
+        /// Name and labels of the alert.
+        alert: Clean,
+        /// How serious it is for people.
+        severity: Severity,
+        /// What they wrote.
+        note: Clean,
+    },
+    /// Somebody gave an alert back.
+    Unacked {
+        /// Name and labels of the alert.
+        alert: Clean,
+    },
+    /// Alerts were muted.
+    Silenced {
+        /// Which: the matchers as they are written.
+        matchers: Clean,
+        /// Why.
+        reason: Clean,
+        /// Until when.
+        until: Wall,
+    },
+    /// A silence ended.
+    Unsilenced {
+        /// Which: the matchers as they are written.
+        matchers: Clean,
+        /// By its own time, not by a person.
+        expired: bool,
+    },
+    /// Somebody further up was told of an alert.
+    Escalated {
+        /// Name and labels of the alert.
+        alert: Clean,
+        /// How serious it is for people.
+        severity: Severity,
+        /// Level and name.
+        to: Clean,
+    },
+    /// A critical alert began to fire.
+    Fired {
+        /// Name and labels of the alert.
+        alert: Clean,
+        /// The value, with its unit.
+        value: Clean,
+    },
+    /// A critical alert is over.
+    Resolved {
+        /// Name and labels of the alert.
+        alert: Clean,
+        /// Since when it had fired.
+        since: Wall,
     },
 }

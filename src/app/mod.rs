@@ -1,21 +1,35 @@
 //! The pure core of the console: a [`Model`], what can happen to it ([`Msg`]), and what it asks of the world
 //! ([`Effect`]). `update` takes the time and data and returns data; `roles` alone carries effects out.
 
+pub mod alerts;
+pub mod answer;
+mod asked;
 pub mod board;
+pub mod changes;
+pub mod contacts;
+pub mod course;
+pub mod detail;
 pub mod effect;
+pub mod form;
 pub mod log_view;
+pub mod metric;
 pub mod model;
 pub mod msg;
+pub mod notify;
 pub mod pane;
 pub mod prompt;
 pub mod run;
 pub mod update;
 
 pub use board::Board;
+pub use changes::Changes;
+pub use course::{Course, Range};
 pub use effect::Effect;
 pub use log_view::LogView;
-pub use model::{Identity, Model, Notice, Overlay, Session};
+pub use metric::{Metric, Shown};
+pub use model::{Identity, Model, Notice, Overlay, Scroll, Session};
 pub use msg::Msg;
-pub use pane::{Metric, Pane, Shown};
+pub use notify::{AlertNote, NotifierStatus, Told};
+pub use pane::Pane;
 pub use run::Run;
 pub use update::update;

@@ -1,18 +1,25 @@
 //! Everything the screen can show, and nothing else.
 
+use super::alerts::AlertList;
+use super::answer::Form;
 use super::board::Board;
+use super::changes::Changes;
+use super::detail::Detail;
 use super::log_view::LogView;
-use super::pane::Pane;
+use super::notify::{NotifierStatus, Told};
 use super::prompt::Prompt;
 use super::run::Run;
 use crate::action::mode::Mode;
 use crate::action::plan::Support;
-use crate::base::{Clean, Fault, Level, Mono, Now, SeriesKey};
+use crate::base::{Clean, Fault, Level, Mono, Now, Wall};
 use crate::command::Context;
 use crate::input::Keymap;
-use crate::rules::{Book, Finding, FindingState};
-use crate::store::{LogStore, Store};
+use crate::rules::{AlertId, Book, Finding};
+use crate::store::{History, LogStore, SeriesId, Store};
+use core::cell::Cell;
+use core::mem::{discriminant, take};
 use core::time::Duration;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Where this is and what it watches: the badge of every screen.
@@ -59,6 +66,10 @@ pub struct Session {
     pub mode: Mode,
     /// What this login may do at most.
     pub support: Support,
+    /// Who sits here: the login that alerts are taken by.
+    pub login: Clean,
+    /// What the overlay was opened from, the lowest first: Esc goes back there.
+    pub beneath: Vec<Overlay>,
     /// What the last line says.
     pub notice: Option<Notice>,
     /// What was wrong with the profile, keymap or theme.
@@ -71,20 +82,25 @@ pub struct Session {
     pub deaf_until: Mono,
     /// Why the journal does not take records, if it does not.
     pub unrecorded: Option<Fault>,
+    /// Who was told of which alert.
+    pub told: Told,
 }
 
 impl Session {
     /// A session that begins with these faults to tell.
-    pub fn new(mode: Mode, support: Support, faults: Vec<Fault>) -> Self {
+    pub fn new(mode: Mode, support: Support, login: Clean, faults: Vec<Fault>) -> Self {
         Self {
             mode,
             support,
+            login,
+            beneath: Vec::new(),
             notice: None,
             faults,
             after_arming: None,
             stalled: false,
             deaf_until: Mono::default(),
             unrecorded: None,
+            told: Told::default(),
         }
     }
 
@@ -103,14 +119,47 @@ pub enum Wanted {
     Arming,
 }
 
+/// Where a reader stands in a text that only drawing can measure.
+#[derive(Debug)]
+pub struct Scroll {
+    /// The first line shown.
+    pub first: usize,
+    /// The last line that may be the first one shown, as of the last drawing.
+    end: Cell<usize>,
+}
+
+impl Default for Scroll {
+    fn default() -> Self {
+        Self { first: 0, end: Cell::new(OVERLAY_LINES) }
+    }
+}
+
+impl Scroll {
+    /// Of `lines`, `rows` fit: the first one to draw. Tells the reader where the end is.
+    pub fn clamp(&self, lines: usize, rows: u16) -> usize {
+        self.end.set(lines.saturating_sub(usize::from(rows)));
+        self.first.min(self.end.get())
+    }
+
+    /// Moves by so many lines; the extremes mean its ends.
+    pub fn by(&mut self, lines: isize) {
+        let end = self.end.get();
+        self.first = match lines {
+            isize::MIN => 0,
+            isize::MAX => end,
+            _ => self.first.min(end).saturating_add_signed(lines).min(end),
+        };
+    }
+}
+
 /// What lies over the panes.
 #[derive(Debug, Default)]
 pub enum Overlay {
     /// Nothing.
     #[default]
     None,
-    /// The keys of here and now; the number is the first line shown.
-    Help(usize),
+    /// The keys of here and now.
+    Help(Scroll),
     /// The profile's actions; the number is the selected one.
     Actions(usize),
     /// A plan is being made; its title.
@@ -121,8 +170,18 @@ pub enum Overlay {
     Run,
     /// Our own log.
     OwnLog,
-    /// What is wrong with the files we read; the number is the first line shown.
-    Faults(usize),
+    /// What is wrong with the files we read.
+    Faults(Scroll),
+    /// Every alert and rule.
+    Alerts(Box<AlertList>),
+    /// One alert or rule.
+    Detail(Box<Detail>),
+    /// Something to say about an alert.
+    Form(Box<Form>),
+    /// Whom to call; the number is the selected one.
+    Contacts(usize),
+    /// What changed before this alert.
+    Changes(AlertId, Scroll),
 }
 
 /// The whole state.
@@ -136,12 +195,16 @@ pub struct Model {
     pub identity: Identity,
     /// All series.
     pub store: Store,
+    /// The last two days of the panes' values, by the minute.
+    pub history: History,
     /// All log lines.
     pub logs: LogStore,
     /// Alerts.
     pub book: Book,
     /// Panes.
     pub board: Board,
+    /// What changed before each alert.
+    pub changes: Changes,
     /// One view a log source.
     pub log_views: Vec<LogView>,
     /// What lies over the panes.
@@ -152,20 +215,30 @@ pub struct Model {
     pub run: Option<Run>,
     /// Keys.
     pub keymap: Keymap,
-    /// Which alert the strip shows: its watch and series. The list is sorted anew all the time.
-    pub alert: Option<(usize, SeriesKey)>,
+    /// How the webhook does.
+    pub notifier: NotifierStatus,
+    /// Which alert the strip shows, when somebody chose one. The list is sorted anew all the time.
+    pub alert: Option<AlertId>,
 }
 
 impl Model {
-    /// Alerts that the strip shows: firing or clearing, worst first.
+    /// Alerts that the strip shows: what is up and no consequence, one of several instances, the worst first and what
+    /// is muted last.
     pub fn alerts(&self) -> Vec<&Finding> {
-        self.book
-            .findings()
-            .iter()
-            .filter(|finding| {
-                matches!(finding.state, FindingState::Firing | FindingState::Clearing | FindingState::NoData)
-            })
-            .collect()
+        let up = |found: &&Finding| found.state.is_up() && found.cause.is_none();
+        let mut rules = BTreeSet::new();
+        let mut alerts: Vec<&Finding> = self.book.findings().iter().filter(up).collect();
+        alerts.sort_by_key(|found| found.silenced_until.is_some());
+        alerts.retain(|found| rules.insert(found.id.rule));
+        alerts
+    }
+
+    /// By how much an answer or an escalation is overdue. What is due at once with the firing is nobody's delay.
+    pub fn overdue(&self, found: &Finding) -> Option<Duration> {
+        let policy = self.book.policy();
+        let clock = policy.clock(found, self.book.escalations(&found.id), self.now);
+        let escalate = clock.escalate.overdue().filter(|_| !policy.terms(found.severity).escalate.is_zero());
+        clock.answer.overdue().max(escalate)
     }
 
     /// The alert that the strip shows now.
@@ -173,12 +246,16 @@ impl Model {
         self.alerts().get(self.alert_position()).copied()
     }
 
-    /// Where the shown alert stands among all: the chosen one, else the worst.
+    /// Where the shown alert stands among all: the chosen one, else one that is overdue, else the worst.
     pub fn alert_position(&self) -> usize {
-        let chosen = |(watch, key): &(usize, SeriesKey)| {
-            self.alerts().iter().position(|finding| finding.watch == *watch && finding.key == *key)
-        };
-        self.alert.as_ref().and_then(chosen).unwrap_or(0)
+        let alerts = self.alerts();
+        let chosen = self.alert.as_ref().and_then(|id| alerts.iter().position(|found| found.id == *id));
+        chosen.or_else(|| alerts.iter().position(|found| self.overdue(found).is_some())).unwrap_or(0)
+    }
+
+    /// How long it is until then.
+    pub fn until(&self, then: Wall) -> Duration {
+        Duration::from_nanos(then.0.saturating_sub(self.now.wall.0).max(0).unsigned_abs())
     }
 
     /// The title of an action of the profile.
@@ -187,10 +264,11 @@ impl Model {
         self.identity.actions.iter().find(|(known, _)| **known == *name).map(|(_, title)| title)
     }
 
-    /// Whether what this watch looks at is made up by a stand-in.
-    pub fn is_simulated(&self, watch: usize) -> bool {
-        let mut metrics = self.board.panes.iter().flat_map(Pane::metrics);
-        metrics.any(|metric| metric.watch == Some(watch) && metric.shown.simulated)
+    /// Whether what this rule looks at is made up by a stand-in.
+    pub fn is_simulated(&self, rule: usize) -> bool {
+        let simulated = |id: SeriesId| self.store.sampler(self.store.sampler_of(id)).is_some_and(|it| it.simulated);
+        let selectors = self.book.rule(rule).map_or(&[][..], |rule| rule.expr.selectors());
+        selectors.iter().any(|selector| self.store.select(selector).into_iter().any(simulated))
     }
 
     /// The moment that panes show: while paused, that of the held picture.
@@ -204,8 +282,29 @@ impl Model {
             Overlay::None if self.board.focused().is_some_and(|pane| pane.log.is_some()) => Context::Log,
             Overlay::None => Context::Triage,
             Overlay::Prompt(prompt) if prompt.preview.is_none() => Context::Prompt,
+            Overlay::Form(_) => Context::Prompt,
             _ => Context::Overlay,
         }
+    }
+
+    /// Opens an overlay over the one there is. One that is on the way there already is never opened twice.
+    pub fn open(&mut self, overlay: Overlay) {
+        let below = take(&mut self.overlay);
+        let passing = matches!(
+            below,
+            Overlay::None | Overlay::Actions(_) | Overlay::Planning(..) | Overlay::Prompt(_) | Overlay::Run
+        );
+        if !passing {
+            self.session.beneath.push(below);
+        }
+        let known = self.session.beneath.iter().position(|below| discriminant(below) == discriminant(&overlay));
+        self.session.beneath.truncate(known.unwrap_or(usize::MAX));
+        self.overlay = overlay;
+    }
+
+    /// Esc: back to what the overlay was opened from.
+    pub fn back(&mut self) {
+        self.overlay = self.session.beneath.pop().unwrap_or_default();
     }
 
     /// The view of the focused log pane.

@@ -1,10 +1,12 @@
 //! What can happen to the console.
 
+use super::notify::NotifierStatus;
 use crate::action::lifecycle::Progress;
 use crate::action::plan::Plan;
 use crate::action::recover::Unresolved;
-use crate::base::{Fault, Mono, Sample};
+use crate::base::{Clean, Fault, Mono, Sample};
 use crate::logs::LogBatch;
+use crate::store::history::Kept;
 use crate::term::Input;
 use std::sync::Arc;
 
@@ -29,8 +31,12 @@ pub enum Msg {
     Progress(Box<Progress>),
     /// Runs of earlier consoles without an outcome, oldest first, and what could not be read of them.
     Recovered(Vec<Unresolved>, Vec<Fault>),
+    /// What earlier consoles kept of the last two days, and what has to be said of it.
+    History(Vec<Kept>, Vec<Clean>),
     /// The display has not taken a frame for a while, or takes them again.
     Stalled(bool),
+    /// The webhook answered, failed, or has other work.
+    Notified(NotifierStatus),
     /// A prompt is open and time moves it on.
     Moment,
     /// A second has begun.

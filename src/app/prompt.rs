@@ -59,7 +59,7 @@ pub fn plan(model: &mut Model, action: Arc<str>) -> Vec<Effect> {
         return Vec::new();
     }
     let title = model.action_title(Some(&action)).cloned().unwrap_or_else(|| clean!("{action}"));
-    model.overlay = Overlay::Planning(Wanted::Action(Arc::clone(&action)), title);
+    model.open(Overlay::Planning(Wanted::Action(Arc::clone(&action)), title));
     vec![Effect::Plan(action)]
 }
 
@@ -72,7 +72,7 @@ pub fn planned(model: &mut Model, action: Arc<str>, plan: Result<Box<Plan>, Faul
     match plan {
         Ok(plan) => open(model, *plan, Some(action)),
         Err(fault) => {
-            model.overlay = Overlay::None;
+            model.back();
             model.session.say(clean!("No plan: {fault}"), Level::Warning, model.now);
             vec![Effect::Record(Entry::NoPlan { action, why: fault.what })]
         }
@@ -92,7 +92,7 @@ pub fn arm(model: &mut Model) -> Vec<Effect> {
                 Overlay::Prompt(prompt) => prompt.action.clone(),
                 _ => None,
             };
-            model.overlay = Overlay::Planning(Wanted::Arming, Clean::from("Arm this console"));
+            model.open(Overlay::Planning(Wanted::Arming, Clean::from("Arm this console")));
             vec![Effect::PlanArming]
         }
     }
@@ -127,7 +127,7 @@ fn open(model: &mut Model, plan: Plan, action: Option<Arc<str>>) -> Vec<Effect> 
         Some(why) => vec![Effect::Record(Entry::Previewed { plan: gate.plan().id, why: clean!("{why}") })],
         None => follow(model, effects),
     };
-    model.overlay = Overlay::Prompt(Box::new(Prompt { gate, scroll: 0, preview, action, recorded: false }));
+    model.open(Overlay::Prompt(Box::new(Prompt { gate, scroll: 0, preview, action, recorded: false })));
     out
 }
 
@@ -179,7 +179,7 @@ pub fn on_input(model: &mut Model, at: Now, input: &Input) -> Vec<Effect> {
             scroll(&mut prompt.scroll, press);
             gate_input(press)
         }
-        Input::Paste(_) => GateInput::Paste,
+        Input::Paste { .. } => GateInput::Paste,
         Input::Focus(_) => GateInput::Focus,
         Input::Resize(width, height) => GateInput::Resize(*width, *height),
         Input::Fence(id) => GateInput::Fence(*id),
@@ -197,7 +197,7 @@ fn on_preview_key(model: &mut Model, key: &Key) -> Vec<Effect> {
     match model.keymap.feed(Context::Overlay, key) {
         Lookup::Found(Command::Arm) => arm(model),
         Lookup::Found(Command::Back | Command::Quit) => {
-            model.overlay = Overlay::None;
+            model.back();
             Vec::new()
         }
         Lookup::Found(Command::Copy) => {
@@ -215,7 +215,13 @@ fn gate_input(press: Press) -> GateInput {
         Press::Backspace => GateKey::Backspace,
         Press::Cancel => GateKey::Cancel,
         Press::Scroll(_) => GateKey::Scroll,
-        Press::Other => GateKey::Other,
+        Press::Delete
+        | Press::DropWord
+        | Press::DropAll
+        | Press::Left
+        | Press::Right
+        | Press::Field(_)
+        | Press::Other => GateKey::Other,
         Press::Repeat => return GateInput::Repeat,
     })
 }
@@ -252,7 +258,7 @@ fn follow(model: &mut Model, effects: Vec<GateEffect>) -> Vec<Effect> {
 }
 
 fn accepted(model: &mut Model, acceptance: Box<Acceptance>) -> Vec<Effect> {
-    model.overlay = Overlay::None;
+    model.back();
     // What was typed beyond the answer is no command.
     model.session.deaf_until = model.now.mono;
     if acceptance.plan.is_arming() {
@@ -268,7 +274,7 @@ fn accepted(model: &mut Model, acceptance: Box<Acceptance>) -> Vec<Effect> {
         }
         return out;
     }
-    model.overlay = Overlay::Run;
+    model.open(Overlay::Run);
     if model.run.as_ref().is_some_and(|run| !run.ended()) {
         model.session.say(clean!("One action at a time: this one is not over yet."), Level::Warning, model.now);
         return Vec::new();
@@ -279,6 +285,7 @@ fn accepted(model: &mut Model, acceptance: Box<Acceptance>) -> Vec<Effect> {
 
 fn refused(model: &mut Model, refusal: &Refusal) -> Vec<Effect> {
     let Overlay::Prompt(prompt) = core::mem::take(&mut model.overlay) else { return Vec::new() };
+    model.back();
     let title = prompt.plan().what.title.clone();
     model.session.after_arming = None;
     model.session.deaf_until = model.now.mono;

@@ -1,9 +1,14 @@
 //! The one function that changes the model: it only dispatches to a handler a family.
 
+use super::alerts::{self, AlertList};
+use super::answer;
+use super::contacts;
+use super::detail;
 use super::effect::Effect;
 use super::log_view::LogView;
-use super::model::{Model, NOTICE, OVERLAY_LINES, Overlay};
+use super::model::{Model, NOTICE, Overlay, Scroll};
 use super::msg::Msg;
+use super::notify;
 use super::prompt;
 use super::run::Run;
 use crate::action::lifecycle::{Outcome, Progress};
@@ -13,7 +18,9 @@ use crate::clean;
 use crate::command::{Command, Context};
 use crate::input::{Key, Lookup};
 use crate::logs::LogBatch;
+use crate::rules::Rule;
 use crate::term::Input;
+use std::sync::Arc;
 
 /// Applies one event. The screen needs drawing after every call.
 pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
@@ -38,15 +45,23 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         Msg::Launched(Ok(())) => Vec::new(),
         Msg::Launched(Err(fault)) => {
             model.run = None;
-            model.overlay = Overlay::None;
+            model.back();
             model.session.say(clean!("The runner did not start: {fault}"), Level::Critical, now);
             Vec::new()
         }
         Msg::Progress(progress) => on_progress(model, progress),
         Msg::Recovered(found, faults) => recovered(model, found, &faults),
+        Msg::History(rows, told) => {
+            model.history.take(&rows);
+            told.into_iter().map(Effect::Log).collect()
+        }
         Msg::Stalled(stalled) => {
             model.session.stalled = stalled;
             if stalled { prompt::stalled(model) } else { vec![Effect::Redraw] }
+        }
+        Msg::Notified(status) => {
+            model.notifier = status;
+            Vec::new()
         }
         Msg::Moment => prompt::tick(model),
         Msg::Tick => on_tick(model, now),
@@ -55,13 +70,18 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
 
 fn judge(model: &mut Model, now: Now) -> Vec<Effect> {
     let mut told = Vec::new();
-    for transition in model.book.judge(&model.store, now) {
-        let Some(watch) = model.book.watch(transition.watch) else { continue };
+    let moved = model.book.judge(&mut model.store, now);
+    model.changes.note(&moved, (&model.store, &model.book, &model.board.panes), now);
+    for transition in moved {
+        let Some(rule) = model.book.rule(transition.id.rule) else { continue };
         let (state, level) = (transition.to.0.word(), transition.to.1.word());
-        let value = watch.unit.show(transition.value);
-        told.push(Effect::Log(clean!("{} {value} is {state} at {level}", watch.title)));
+        let value = rule.unit().show(transition.value);
+        told.push(Effect::Log(clean!("{} {value} is {state} at {level}", rule.name)));
     }
-    model.board.refresh(&model.store, &model.book, now);
+    model.board.refresh(&model.store, &model.history, &model.book, now);
+    let minutes = model.board.keep(&mut model.history, now);
+    told.extend((!minutes.is_empty()).then_some(Effect::KeepMinutes(minutes)));
+    told.extend(notify::tell(model));
     told
 }
 
@@ -71,6 +91,7 @@ fn on_tick(model: &mut Model, now: Now) -> Vec<Effect> {
         model.session.notice = None;
     }
     effects.extend(prompt::tick(model));
+    detail::refresh(model);
     if model.session.mode.lapse(now.mono) != model.session.mode {
         effects.extend(prompt::lapsed(model));
         effects.extend(prompt::disarm(model, "15 minutes without a key"));
@@ -88,6 +109,7 @@ fn on_log(model: &mut Model, batch: LogBatch) {
     if let Some(view) = model.log_views.iter_mut().find(|view| view.source == batch.source) {
         view.failure = batch.failure;
     }
+    model.changes.hear(&batch.source, &batch.lines);
     for (seen, line) in batch.lines {
         model.logs.push(&batch.source, line, seen);
     }
@@ -134,8 +156,9 @@ fn on_input(model: &mut Model, at: Now, input: &Input) -> Vec<Effect> {
     if matches!(input, Input::Key(_)) && model.session.mode.lapse(at.mono) == model.session.mode {
         model.session.mode = model.session.mode.touch(at.mono);
     }
-    let prompted = matches!(model.overlay, Overlay::Prompt(_));
+    let prompted = matches!(model.overlay, Overlay::Prompt(_) | Overlay::Form(_));
     let mut effects = prompt::on_input(model, at, input);
+    effects.extend(answer::on_input(model, input));
     match input {
         Input::Key(key) if !prompted && at.mono > model.session.deaf_until => effects.extend(on_key(model, key)),
         Input::Resize(width, height) => model.size = (*width, *height),
@@ -146,7 +169,7 @@ fn on_input(model: &mut Model, at: Now, input: &Input) -> Vec<Effect> {
             let text = "A profile is read once, at the start: leave and start again to read it anew.";
             model.session.say(text.into(), Level::Note, model.now);
         }
-        Input::Key(_) | Input::Paste(_) | Input::Focus(_) | Input::Fence(_) => {}
+        Input::Key(_) | Input::Paste { .. } | Input::Focus(_) | Input::Fence(_) => {}
     }
     effects
 }
@@ -168,13 +191,23 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
         Command::Suspend => return vec![Effect::Suspend],
         Command::Redraw => return vec![Effect::Redraw],
         Command::Back if matches!(model.overlay, Overlay::None) => model.board.zoomed = false,
-        Command::Back => model.overlay = Overlay::None,
-        Command::Help => toggle(model, Overlay::Help(0)),
+        Command::Back => model.back(),
+        Command::Help => toggle(model, Overlay::Help(Scroll::default())),
         Command::OwnLog => toggle(model, Overlay::OwnLog),
         Command::Actions => toggle(model, Overlay::Actions(0)),
         Command::Arm => return prompt::arm(model),
         Command::Open => return open(model),
         Command::Copy => return copy(model),
+        Command::Alerts => toggle(model, Overlay::Alerts(Box::default())),
+        Command::Detail => detail::show(model),
+        Command::Take | Command::GiveBack | Command::Silence | Command::EndSilence | Command::Escalate => {
+            return answer::command(model, command);
+        }
+        Command::Contacts => toggle(model, Overlay::Contacts(0)),
+        Command::WhatChanged => what_changed(model),
+        Command::Unfold => unfold(model),
+        Command::Faults => toggle(model, Overlay::Faults(Scroll::default())),
+        Command::Wider | Command::Narrower => reach(model, command == Command::Wider),
         Command::FocusNext => model.board.turn(true),
         Command::FocusPrevious => model.board.turn(false),
         Command::Zoom => model.board.zoomed = !model.board.zoomed,
@@ -187,10 +220,13 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
     Vec::new()
 }
 
-/// Esc goes back one level and never leaves: overlay, then zoom.
+/// Opens what the key stands for, or closes it again.
 fn toggle(model: &mut Model, overlay: Overlay) {
-    let same = core::mem::discriminant(&model.overlay) == core::mem::discriminant(&overlay);
-    model.overlay = if same { Overlay::None } else { overlay };
+    if core::mem::discriminant(&model.overlay) == core::mem::discriminant(&overlay) {
+        model.back();
+    } else {
+        model.open(overlay);
+    }
 }
 
 fn pause(model: &mut Model) {
@@ -207,11 +243,56 @@ fn pause(model: &mut Model) {
     }
 }
 
+/// Charts reach further back, or less far, at once.
+fn reach(model: &mut Model, wider: bool) {
+    if wider {
+        model.board.widen();
+    } else {
+        model.board.narrow();
+    }
+    model.board.refresh(&model.store, &model.history, &model.book, model.now);
+}
+
 fn turn_alert(model: &mut Model, by: isize) {
     let (position, alerts) = (model.alert_position(), model.alerts());
     let next = (position + alerts.len()).saturating_add_signed(by).checked_rem(alerts.len());
-    let chosen = next.and_then(|next| alerts.get(next)).map(|finding| (finding.watch, finding.key.clone()));
+    let chosen = next.and_then(|next| alerts.get(next)).map(|found| found.id.clone());
     model.alert = chosen;
+}
+
+/// What changed before the alert that is meant here and now.
+fn what_changed(model: &mut Model) {
+    if matches!(model.overlay, Overlay::Changes(..)) {
+        return model.back();
+    }
+    match answer::subject(model).into_iter().next() {
+        Some(id) => model.open(Overlay::Changes(id, Scroll::default())),
+        None => {
+            model.session.say(clean!("No alert is firing: there is no moment to compare with."), Level::Note, model.now)
+        }
+    }
+}
+
+/// In the list the selected row; elsewhere the list opens at the alert of the strip, with all that it folds.
+fn unfold(model: &mut Model) {
+    let mut list = match core::mem::take(&mut model.overlay) {
+        Overlay::Alerts(list) => list,
+        other => {
+            model.overlay = other;
+            model.open(Overlay::Alerts(Box::default()));
+            let mut list = Box::<AlertList>::default();
+            if let Some(id) = model.current_alert().map(|found| found.id.clone()) {
+                list.seek(&model.book, &id);
+            }
+            list
+        }
+    };
+    let rows = alerts::rows(&model.book, &list.unfolded);
+    let folds = list.turn(&model.book, &rows);
+    model.overlay = Overlay::Alerts(list);
+    if !folds {
+        model.session.say(clean!("It folds nothing: no consequence, no second instance."), Level::Note, model.now);
+    }
 }
 
 /// What the overlay is about, or the lowest line of the focused log.
@@ -219,6 +300,9 @@ fn copy(model: &mut Model) -> Vec<Effect> {
     let lines = match &model.overlay {
         Overlay::Run => model.run.as_ref().map(|run| run.plan.what.lines.clone()).unwrap_or_default(),
         Overlay::Faults(_) => model.session.faults.iter().map(|fault| clean!("{fault}")).collect(),
+        Overlay::Contacts(at) => contacts::ordered(model).get(*at).map(|card| card.card()).unwrap_or_default(),
+        Overlay::Detail(detail) => detail::copied(model, detail),
+        Overlay::Changes(id, _) => model.changes.of(id).iter().map(|change| change.text.clone()).collect(),
         Overlay::None => match model.focused_log() {
             Some((view, ring)) => {
                 ring.get(view.lowest(ring)).map(|(_, line)| line.message.clone()).into_iter().collect()
@@ -243,38 +327,61 @@ fn open(model: &mut Model) -> Vec<Effect> {
         let action = model.identity.actions.get(selected).map(|(name, _)| name.clone());
         return action.map_or_else(Vec::new, |action| prompt::plan(model, action));
     }
-    if model.run.as_ref().is_some_and(|run: &Run| !run.ended()) {
-        model.overlay = Overlay::Run;
+    if matches!(model.overlay, Overlay::Alerts(_)) {
+        detail::show(model);
         return Vec::new();
     }
-    let remedy =
-        model.current_alert().map(|alert| model.book.watch(alert.watch).and_then(|watch| watch.remedy.clone()));
+    if matches!(model.overlay, Overlay::Contacts(_)) {
+        return copy(model);
+    }
+    if model.run.as_ref().is_some_and(|run: &Run| !run.ended()) {
+        model.open(Overlay::Run);
+        return Vec::new();
+    }
+    let remedy = match &model.overlay {
+        Overlay::Detail(detail) => Some(remedy(model, detail.rule)),
+        _ => model.current_alert().map(|found| remedy(model, found.id.rule)),
+    };
     match remedy {
         Some(Some(action)) => return prompt::plan(model, action),
-        None if model.run.is_some() => model.overlay = Overlay::Run,
+        None if model.run.is_some() => model.open(Overlay::Run),
+        Some(None) if matches!(model.overlay, Overlay::Detail(_)) => {
+            model.session.say(clean!("No action is declared for this alert."), Level::Note, model.now);
+        }
         // An alert that nothing can be done about must not hide what is wrong with our files.
-        _ if !model.session.faults.is_empty() => model.overlay = Overlay::Faults(0),
+        _ if !model.session.faults.is_empty() => model.open(Overlay::Faults(Scroll::default())),
         Some(None) => model.session.say(clean!("No action is declared for this alert."), Level::Note, model.now),
         None => model.session.say(clean!("No alert is firing."), Level::Ok, model.now),
     }
     Vec::new()
 }
 
+/// The action that mends what this rule tells.
+fn remedy(model: &Model, rule: usize) -> Option<Arc<str>> {
+    model.book.rule(rule).and_then(Rule::remedy).cloned()
+}
+
 fn scroll_overlay(model: &mut Model, command: Command) {
     let last = model.identity.actions.len().saturating_sub(1);
-    let page = usize::from(model.size.1 / 2);
-    let (Overlay::Help(at) | Overlay::Faults(at) | Overlay::Actions(at)) = &mut model.overlay else { return };
-    *at = match command {
-        Command::Up => at.saturating_sub(1),
-        Command::Down => at.saturating_add(1),
-        Command::PageUp => at.saturating_sub(page),
-        Command::PageDown => at.saturating_add(page),
-        Command::Top => 0,
-        _ => *at,
+    let page = isize::try_from(model.size.1 / 2).unwrap_or(1);
+    let by = match command {
+        Command::Up => -1,
+        Command::Down => 1,
+        Command::PageUp => -page,
+        Command::PageDown => page,
+        Command::Top => isize::MIN,
+        Command::Bottom => isize::MAX,
+        _ => return,
     };
-    let limit = if matches!(model.overlay, Overlay::Actions(_)) { last } else { OVERLAY_LINES };
-    if let Overlay::Help(at) | Overlay::Faults(at) | Overlay::Actions(at) = &mut model.overlay {
-        *at = (*at).min(limit);
+    match &mut model.overlay {
+        Overlay::Help(scroll) | Overlay::Faults(scroll) | Overlay::Changes(_, scroll) => scroll.by(by),
+        Overlay::Detail(detail) => detail.scroll.by(by),
+        Overlay::Alerts(list) => list.by(&alerts::rows(&model.book, &list.unfolded), by),
+        Overlay::Contacts(at) => {
+            *at = at.saturating_add_signed(by).min(model.book.policy().contacts().len().saturating_sub(1));
+        }
+        Overlay::Actions(at) => *at = at.saturating_add_signed(by).min(last),
+        _ => {}
     }
 }
 

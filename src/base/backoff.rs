@@ -5,7 +5,7 @@ use core::time::Duration;
 /// Base of the exponential growth.
 const BASE: Duration = Duration::from_secs(1);
 /// No pause is longer.
-const CAP: Duration = Duration::from_secs(60);
+pub const CAP: Duration = Duration::from_secs(60);
 
 /// Pause before the next attempt: `random(0, min(60 s, 1 s × 2^failures))`. `random` lies in 0..1.
 pub fn full_jitter(failures: u32, random: f64) -> Duration {

@@ -139,6 +139,14 @@ impl Body {
         self.source.fault(what, &span)
     }
 
+    /// A fault inside the text that `key` holds: placed at this line and column of the text where the file shows
+    /// it as it is (no escapes before), else at the value.
+    pub fn fault_in(&self, key: &str, (line, column): (u32, u32), what: impl AsRef<str>) -> Fault {
+        let Some(span) = self.table.get_ref().get(key).map(Spanned::span) else { return self.fault(what) };
+        let at = self.source.inside(span.clone(), line, column).unwrap_or(span.start);
+        self.source.fault(what, &(at..at))
+    }
+
     /// The file that this came from.
     pub fn file(&self) -> &Clean {
         &self.source.file
@@ -166,13 +174,24 @@ impl Body {
 /// "did you mean": the nearest of the known names, or all of them when none is near.
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.collect();
+    match near(name, &known) {
+        Some(near) => format!("Did you mean `{near}`?"),
+        None => format!("Known here: {}.", known.join(", ")),
+    }
+}
+
+/// The known name that was probably meant.
+pub fn near<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     // One slip of the finger is near in a short word too, where Jaro-Winkler does not see it.
     let score = |k: &str| strsim::jaro_winkler(name, k).max(if strsim::osa_distance(name, k) == 1 { 0.9 } else { 0.0 });
     let best = known.iter().map(|k| (score(k), *k)).max_by(|a, b| a.0.total_cmp(&b.0));
-    match best {
-        Some((score, near)) if score > 0.75 => format!("Did you mean `{near}`?"),
-        _ => format!("Known here: {}.", known.join(", ")),
-    }
+    best.filter(|(score, _)| *score > 0.75).map(|(_, near)| near)
+}
+
+/// The known name that differs by a slip or two of the finger: for long names with much in common.
+pub fn misspelt<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let slips = known.iter().map(|k| (strsim::osa_distance(name, k), *k));
+    slips.filter(|(slips, _)| *slips <= 2 && name.len() > 4).min().map(|(_, near)| near)
 }
 
 fn a(noun: &str) -> String {
@@ -187,6 +206,22 @@ impl Source {
         let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
         let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         Fault::new(what).at(&self.file, small(line), small(column))
+    }
+
+    /// The byte of the file at this line and column of the text that is quoted in `span`.
+    fn inside(&self, span: Range<usize>, line: u32, column: u32) -> Option<usize> {
+        let quoted = self.text.get(span.clone())?;
+        let triple = quoted.starts_with("\"\"\"") || quoted.starts_with("'''");
+        let open = if triple { 3 } else { 1 };
+        // The first line break after three quotes is not part of the text.
+        let text = quoted.get(open..)?;
+        let skipped = if triple { text.len() - text.strip_prefix('\n').unwrap_or(text).len() } else { 0 };
+        let text = text.get(skipped..)?;
+        let begin: usize =
+            text.split_inclusive('\n').take(usize::try_from(line).ok()?.checked_sub(1)?).map(str::len).sum();
+        let (within, _) = text.get(begin..)?.char_indices().nth(usize::try_from(column).ok()?.checked_sub(1)?)?;
+        let escaped = quoted.starts_with('"') && text.get(..begin + within)?.contains('\\');
+        (!escaped).then_some(span.start + open + skipped + begin + within)
     }
 
     /// Turns the parser's error into ours. Its `Display` would show source text, its message a text's value:
@@ -243,6 +278,20 @@ mod tests {
         );
         assert_eq!(fault("[samplers]\na = 5\n"), "p.toml:2:5: `a` is an integer, expected a table.");
         assert!(fault("[samplers.a\n").starts_with("p.toml:1:12: "), "{}", fault("[samplers.a\n"));
+    }
+
+    #[test]
+    fn a_fault_inside_a_text_stands_where_the_file_shows_it() {
+        let at = |text: &str, place| {
+            let body = Body::parse("p.toml", text).expect("parses");
+            body.fault_in("q", place, "x").at.map(|place| (place.line, place.column))
+        };
+        assert_eq!(at("q = 'sum(x'", (1, 6)), Some((1, 11)));
+        assert_eq!(at("q = \"sum(µ) by\"", (1, 8)), Some((1, 13)));
+        assert_eq!(at("a = 1\nq = '''\nsum(\n  rate(x))'''", (2, 3)), Some((4, 3)));
+        assert_eq!(at("q = \"x{a=\\\"b\\\"} +\"", (1, 9)), Some((1, 5)), "escapes are not counted");
+        assert_eq!(at("q = 'x'", (1, 9)), Some((1, 5)), "no such column");
+        assert_eq!(at("b = 'x'", (1, 1)), Some((1, 1)));
     }
 
     #[test]

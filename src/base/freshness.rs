@@ -21,14 +21,18 @@ pub enum Freshness {
 impl Freshness {
     /// Judges an `age` against the sampling `interval`; `failing` is whether the last attempt failed.
     pub fn judge(age: Duration, interval: Duration, failing: bool) -> Self {
-        let lookback = (interval * 3 + Duration::from_secs(1)).max(Duration::from_secs(5));
-        if age > lookback {
+        if age > Self::lookback(interval) {
             Self::Stale
         } else if failing || age > interval * 2 + Duration::from_secs(1) {
             Self::Late
         } else {
             Self::Live
         }
+    }
+
+    /// How long a value of this sampling interval is believed.
+    pub fn lookback(interval: Duration) -> Duration {
+        (interval * 3 + Duration::from_secs(1)).max(Duration::from_secs(5))
     }
 
     /// The word on screen.
@@ -50,6 +54,8 @@ pub enum Unknown {
     NotYet,
     /// The sampler answers, but without this series.
     NoSuchSeries,
+    /// What is asked for is there, but the expression has no value for it now.
+    Empty,
     /// The last answer was a failure; its sentence.
     Failed(Clean),
     /// A person or the kernel refused.

@@ -4,21 +4,25 @@
 pub mod backoff;
 pub mod body;
 pub mod clean;
+pub mod contact;
 pub mod fault;
 pub mod freshness;
 pub mod id;
 pub mod level;
 pub mod sample;
 pub mod scrub;
+pub mod severity;
 pub mod time;
 pub mod unit;
 
 pub use body::Body;
 pub use clean::Clean;
+pub use contact::Contact;
 pub use fault::{Fault, Place};
 pub use freshness::{Freshness, Reading, Unknown};
 pub use id::Ulid;
 pub use level::Level;
 pub use sample::{Failure, Labels, LogLevel, LogLine, Observation, Point, PointKind, Sample, SeriesKey};
+pub use severity::{Severity, Terms};
 pub use time::{Clock, Mono, Now, Wall};
 pub use unit::Unit;

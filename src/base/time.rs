@@ -51,6 +51,23 @@ impl Wall {
         format!("{:02}:{:02}:{:02}", day / 3600, day / 60 % 60, day % 60)
     }
 
+    /// Time since `earlier`; zero when `earlier` lies ahead.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// So long before this.
+    #[must_use]
+    pub fn back(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX)))
+    }
+
+    /// So long after this.
+    #[must_use]
+    pub fn ahead(self, by: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX)))
+    }
+
     /// RFC 3339 with microseconds and `Z`.
     pub fn rfc3339(self) -> String {
         Timestamp::from_nanosecond(i128::from(self.0)).map_or_else(|_| "unknown".to_owned(), |at| format!("{at:.6}"))
@@ -64,6 +81,15 @@ pub struct Now {
     pub mono: Mono,
     /// Nanoseconds since the Unix epoch.
     pub wall: Wall,
+}
+
+impl Now {
+    /// Time since `earlier`, never negative: by the monotonic clock, and for a moment before this boot (whose
+    /// monotonic part is zero) by the wall clock, but no less than the time since the boot.
+    pub fn since(self, earlier: Self) -> Duration {
+        let since = self.mono.since(earlier.mono);
+        if earlier.mono == Mono::default() { since.max(self.wall.since(earlier.wall)) } else { since }
+    }
 }
 
 /// The only way to learn the time. The real one lives in `sys::clock`; tests bring their own.

@@ -33,6 +33,32 @@ pub enum Command {
     NextAlert,
     /// The previous alert on the strip.
     PreviousAlert,
+    /// Every alert and every rule, in a list.
+    Alerts,
+    /// Everything about the alert on the strip or in the list.
+    Detail,
+    /// I have this alert; it needs no other answer.
+    Take,
+    /// I do not have it any more.
+    GiveBack,
+    /// Alerts with these labels are muted for a while, with a reason.
+    Silence,
+    /// The silence on this alert, or the selected one, ends.
+    EndSilence,
+    /// It was handed to somebody.
+    Escalate,
+    /// Whom to call.
+    Contacts,
+    /// What was different when the alert began.
+    WhatChanged,
+    /// Consequences of a cause and instances of an alert: shown or folded.
+    Unfold,
+    /// What is wrong with the files we read.
+    Faults,
+    /// Charts cover more time.
+    Wider,
+    /// Charts cover less time.
+    Narrower,
     /// One line up.
     Up,
     /// One line down.

@@ -1,10 +1,11 @@
 //! One profile file, read: its good parts and the faults of the others.
 
-use super::schema::{ACTION, LOG, PANE, SAMPLER, TOP};
-use super::{ActionSpec, KnownKinds, Lasting, LogSpec, PaneSpec, SamplerSpec};
+use super::schema::{ACTION, LOG, MARKER, PANE, SAMPLER, TOP};
+use super::{ActionSpec, Judging, KnownKinds, Lasting, LogSpec, Marker, PaneSpec, People, SamplerSpec};
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault};
 use core::time::Duration;
+use std::path::{Path, PathBuf};
 
 /// Sampling faster would disturb what it watches.
 const FASTEST: Duration = Duration::from_secs(1);
@@ -20,6 +21,9 @@ pub(super) struct Layer {
     pub logs: Vec<LogSpec>,
     pub panes: Vec<PaneSpec>,
     pub actions: Vec<ActionSpec>,
+    pub markers: Vec<Marker>,
+    pub people: People,
+    pub judging: Judging,
     pub faults: Vec<Fault>,
 }
 
@@ -31,8 +35,8 @@ pub(super) struct Extends {
 }
 
 impl Layer {
-    /// Reads a whole file.
-    pub(super) fn read(mut file: Body, known: &KnownKinds<'_>) -> Self {
+    /// Reads a whole file; `path` is where it lies.
+    pub(super) fn read(mut file: Body, path: Option<&Path>, known: &KnownKinds<'_>) -> Self {
         let mut layer = Self::default();
         layer.title = layer.keep(text(&mut file, "title"));
         layer.environment = layer.keep(text(&mut file, "environment"));
@@ -51,6 +55,16 @@ impl Layer {
             }
             Err(fault) => layer.faults.push(fault),
         }
+        match file.take_array("markers") {
+            Ok(rows) => {
+                let markers: Vec<Option<Marker>> =
+                    rows.into_iter().map(|body| layer.keep(marker(body).map(Some))).collect();
+                layer.markers = markers.into_iter().flatten().collect();
+            }
+            Err(fault) => layer.faults.push(fault),
+        }
+        layer.people = People::read(&mut file, &mut layer.faults);
+        layer.judging = Judging::read(&mut file, path, &mut layer.faults);
         layer.faults.extend(file.unknown(&TOP.names()));
         layer
     }
@@ -110,6 +124,28 @@ fn action(name: &str, mut body: Body, known: &KnownKinds<'_>) -> Result<ActionSp
     let kind = kind(&mut body, "action", known.actions, &ACTION.names())?;
     let title = text(&mut body, "title")?.unwrap_or_else(|| Clean::text(name));
     Ok(ActionSpec { name: name.into(), kind, title, body })
+}
+
+fn marker(mut body: Body) -> Result<Marker, Fault> {
+    let whole = body.clone();
+    let path: Option<PathBuf> = body.take("path")?;
+    let log = text(&mut body, "log")?;
+    let contains = text(&mut body, "contains")?;
+    if let Some(fault) = body.unknown(&MARKER.names()).into_iter().next() {
+        return Err(fault);
+    }
+    match (path, log, contains) {
+        (Some(path), None, None) if path.is_absolute() => Ok(Marker::File(path)),
+        (Some(path), None, None) => {
+            Err(whole.fault_at("path", format!("`{}` does not begin with `/`.", path.display())))
+        }
+        (None, Some(log), Some(contains)) => {
+            Ok(Marker::Line { log: log.as_str().into(), contains: contains.as_str().to_owned(), body: whole })
+        }
+        _ => Err(whole
+            .fault("a marker is a file, or a line of a log.")
+            .hint("Write `path`, or `log` and `contains` together.")),
+    }
 }
 
 /// A text that shows something.

@@ -33,7 +33,7 @@ impl<'a> Merge<'a> {
     }
 
     fn add(&mut self, origin: &Origin) -> Result<(), Fault> {
-        let layer = Layer::read(Body::parse(&origin.file, &origin.text)?, self.known);
+        let layer = Layer::read(Body::parse(&origin.file, &origin.text)?, origin.path.as_deref(), self.known);
         self.chain.push(origin.file.clone());
         for base in &layer.extends {
             self.extend(base);
@@ -91,6 +91,9 @@ impl<'a> Merge<'a> {
         replace(&mut profile.logs, layer.logs, |spec| spec.name.clone());
         replace(&mut profile.actions, layer.actions, |spec| spec.name.clone());
         profile.panes.extend(layer.panes);
+        profile.markers.extend(layer.markers);
+        profile.people.put(layer.people);
+        profile.judging.put(layer.judging);
         profile.faults.extend(layer.faults);
     }
 }

@@ -1,5 +1,6 @@
 //! A profile: one system as its owner describes it, checked as far as this floor can.
 
+use super::{Judging, People};
 use crate::base::{Body, Clean, Fault};
 use core::time::Duration;
 use std::path::PathBuf;
@@ -33,6 +34,12 @@ pub struct Profile {
     pub panes: Vec<PaneSpec>,
     /// What can be done.
     pub actions: Vec<ActionSpec>,
+    /// What tells of a deploy.
+    pub markers: Vec<Marker>,
+    /// Who is called, by when, and how they are told.
+    pub people: People,
+    /// What is judged, beside the bands of panes.
+    pub judging: Judging,
     /// What is wrong, each with its place; the parts concerned are missing above.
     pub faults: Vec<Fault>,
 }
@@ -107,6 +114,22 @@ pub struct ActionSpec {
     pub body: Body,
 }
 
+/// `[[markers]]`: what tells that a new version was brought, so that an alert after it can say so.
+#[derive(Clone, Debug)]
+pub enum Marker {
+    /// A file that is written at each deploy.
+    File(PathBuf),
+    /// A line of a log, by its source's name, that holds this text.
+    Line {
+        /// The source's name in `[logs]`.
+        log: Arc<str>,
+        /// The text.
+        contains: String,
+        /// Its table, to place faults.
+        body: Body,
+    },
+}
+
 /// The kinds that exist: this floor does not know them.
 #[derive(Clone, Copy, Debug)]
 pub struct KnownKinds<'a> {
@@ -135,6 +158,9 @@ impl Profile {
             logs: Vec::new(),
             panes: Vec::new(),
             actions: Vec::new(),
+            markers: Vec::new(),
+            people: People::default(),
+            judging: Judging::default(),
             faults,
         }
     }

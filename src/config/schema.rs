@@ -38,6 +38,14 @@ pub const TOP: Table = Table {
         key("logs", "what to follow, by name", "{}"),
         key("panes", "what to show, in order of importance", "[]"),
         key("actions", "what can be done, by name", "{}"),
+        key("rules", "rule files of Prometheus; `rules.yaml` beside this file when absent", "[\"rules.yaml\"]"),
+        key("interval", "how often groups of rules are judged that do not say their own", "\"15s\""),
+        key("inhibit", "which alerts explain which", "[]"),
+        key("markers", "what tells of a deploy: files, or lines of a log", "[]"),
+        key("severities", "what words of the label `severity` mean to people", "{ page = \"critical\" }"),
+        key("escalation", "by when somebody must answer, and be told further up", "{}"),
+        key("contacts", "who can be called", "[]"),
+        key("notify", "where alerts are sent", "{}"),
     ],
 };
 
@@ -77,8 +85,78 @@ pub const ACTION: Table = Table {
     ],
 };
 
+/// `[[inhibit]]`.
+pub const INHIBIT: Table = Table {
+    header: "[[inhibit]]",
+    about: "alerts that are consequences of another: they are folded under it, as Alertmanager's inhibit_rules mute them",
+    keys: &[
+        key("source_matchers", "matchers of the cause", "['alertname=\"GpuMemoryFull\"']"),
+        key("target_matchers", "matchers of what it explains", "['alertname=~\"Queue.*\"']"),
+        key("equal", "labels that both must have in common", "[\"instance\"]"),
+    ],
+};
+
+/// `[severities]`: any word is a key.
+pub const SEVERITIES: Table = Table {
+    header: "[severities]",
+    about: "words of the label `severity`: critical, major, minor, or info, which nobody has to answer",
+    keys: &[key("page", "for example", "\"critical\"")],
+};
+
+/// `[escalation.critical]`, `[escalation.major]`, `[escalation.minor]`.
+pub const ESCALATION: Table = Table {
+    header: "[escalation.SEVERITY]",
+    about: "the two clocks of an alert, from its first firing",
+    keys: &[
+        key("respond", "somebody must have answered by then", "\"15m\""),
+        key("escalate", "the next support level is told then; 0s is at once", "\"0s\""),
+    ],
+};
+
+/// `[[contacts]]`.
+pub const CONTACT: Table = Table {
+    header: "[[contacts]]",
+    about: "somebody who can be called",
+    keys: &[
+        key("name", "unique in the profile", "\"Ada Example\""),
+        key("role", "what they are", "\"Technical lead\""),
+        key("level", "support level: L1, L2 or L3", "\"L2\""),
+        key("phone", "as it is dialled", "\"+1-555-0124\""),
+        key("mail", "mail address", "\"ada@example.org\""),
+    ],
+};
+
+/// `[notify]`.
+pub const NOTIFY: Table = Table {
+    header: "[notify]",
+    about: "a webhook that is told of every alert that begins, worsens or ends",
+    keys: &[
+        key("url", "where to POST; a text, { env = \"NAME\" } or { file = \"/path\" }", "\"https://example.org/hook\""),
+        key("headers", "added to the request; values as of `url`", "{ Authorization = { env = \"HOOK_AUTH\" } }"),
+        key(
+            "body",
+            "JSON whose texts may hold {{placeholders}}; Alertmanager's fields when absent",
+            "'{ \"text\": \"{{title}}\" }'",
+        ),
+        key("timeout", "how long one attempt may take", "\"5s\""),
+        key("retry", "for how long it is tried again", "\"15m\""),
+    ],
+};
+
+/// `[[markers]]`.
+pub const MARKER: Table = Table {
+    header: "[[markers]]",
+    about: "what tells of a deploy, for the list of what changed before an alert: a file, or a line of a log",
+    keys: &[
+        key("path", "a file that each deploy writes", "\"/srv/app/RELEASE\""),
+        key("log", "a source of `[logs]`", "\"app\""),
+        key("contains", "what a line of that log holds", "\"deployed version\""),
+    ],
+};
+
 /// Every table, in the order of the reference.
-pub const TABLES: &[Table] = &[TOP, SAMPLER, LOG, PANE, ACTION];
+pub const TABLES: &[Table] =
+    &[TOP, SAMPLER, LOG, PANE, ACTION, INHIBIT, MARKER, SEVERITIES, ESCALATION, CONTACT, NOTIFY];
 
 impl Table {
     /// The names of its keys.

@@ -13,6 +13,18 @@ pub enum Press {
     Backspace,
     /// Esc, Ctrl-C, Ctrl-D: No.
     Cancel,
+    /// Takes the character under the cursor away.
+    Delete,
+    /// Takes the word before the cursor away: Ctrl-W.
+    DropWord,
+    /// Takes everything before the cursor away: Ctrl-U.
+    DropAll,
+    /// The cursor, by one character.
+    Left,
+    /// The cursor, by one character.
+    Right,
+    /// The next field, or with `false` the one before.
+    Field(bool),
     /// Moves a view by so many lines; the extremes mean its ends.
     Scroll(isize),
     /// The key is being held down.
@@ -33,9 +45,16 @@ pub fn press(key: &KeyEvent) -> Press {
     match key.code {
         KeyCode::Char(c) if bare => Press::Char(c),
         KeyCode::Char('c' | 'd') if key.modifiers.contains(KeyModifiers::CONTROL) => Press::Cancel,
+        KeyCode::Char('w') if key.modifiers.contains(KeyModifiers::CONTROL) => Press::DropWord,
+        KeyCode::Char('u') if key.modifiers.contains(KeyModifiers::CONTROL) => Press::DropAll,
         KeyCode::Esc => Press::Cancel,
         KeyCode::Enter if bare => Press::Enter,
         KeyCode::Backspace => Press::Backspace,
+        KeyCode::Delete if bare => Press::Delete,
+        KeyCode::Left if bare => Press::Left,
+        KeyCode::Right if bare => Press::Right,
+        KeyCode::Tab => Press::Field(true),
+        KeyCode::BackTab => Press::Field(false),
         KeyCode::Up => Press::Scroll(-1),
         KeyCode::Down => Press::Scroll(1),
         KeyCode::PageUp => Press::Scroll(-PAGE),

@@ -45,6 +45,20 @@ pub enum Event {
     Intent,
     /// How a run ended.
     Outcome,
+    /// A critical alert began to fire.
+    AlertFiring,
+    /// A critical alert is over.
+    AlertResolved,
+    /// Somebody took an alert.
+    AlertAck,
+    /// Somebody gave an alert back.
+    AlertUnack,
+    /// Alerts were muted.
+    AlertSilence,
+    /// A silence ended, by its time or by a person.
+    AlertUnsilence,
+    /// Somebody further up was told of an alert.
+    AlertEscalate,
 }
 
 /// One row per event: its name in the file, and whether it is synced by itself.
@@ -62,6 +76,13 @@ pub const EVENTS: &[(Event, &str, bool)] = &[
     (Event::ActionRefused, "action.refused", true),
     (Event::Intent, "action.intent", true),
     (Event::Outcome, "action.outcome", true),
+    (Event::AlertFiring, "alert.firing", false),
+    (Event::AlertResolved, "alert.resolved", false),
+    (Event::AlertAck, "alert.ack", false),
+    (Event::AlertUnack, "alert.unack", false),
+    (Event::AlertSilence, "alert.silence", false),
+    (Event::AlertUnsilence, "alert.unsilence", false),
+    (Event::AlertEscalate, "alert.escalate", false),
 ];
 
 impl Event {

@@ -14,3 +14,4 @@ mod watch;
 pub use follow::{Follower, LogSource};
 pub use format::Format;
 pub use mailbox::{LogBatch, LogMailbox};
+pub use pattern::Pattern;

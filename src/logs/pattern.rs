@@ -10,16 +10,19 @@ use std::path::{Path, PathBuf};
 const ENTRIES: usize = 100_000;
 const COMPRESSED: &[&[u8]] = &[b".gz", b".xz", b".zst", b".bz2", b".lz4", b".zip"];
 
+/// A path whose file name may hold wildcards.
 #[derive(Debug)]
-pub(super) struct Pattern {
+pub struct Pattern {
     pub(super) dir: PathBuf,
     name: OsString,
 }
 
 impl Pattern {
+    /// Reads one.
+    ///
     /// # Errors
     /// When it names no file, or has a wildcard in its directory.
-    pub(super) fn new(text: &str) -> Result<Self, Fault> {
+    pub fn new(text: &str) -> Result<Self, Fault> {
         let path = Path::new(text);
         let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let Some(name) = path.file_name().filter(|_| !text.ends_with('/')) else {
@@ -33,7 +36,10 @@ impl Pattern {
     }
 
     /// The names that match now, compressed files apart.
-    pub(super) fn names(&self) -> io::Result<Vec<OsString>> {
+    ///
+    /// # Errors
+    /// The directory cannot be listed.
+    pub fn names(&self) -> io::Result<Vec<OsString>> {
         if self.is_literal() {
             return Ok(vec![self.name.clone()]);
         }
@@ -52,7 +58,8 @@ impl Pattern {
         !has_wildcard(&self.name)
     }
 
-    pub(super) fn path(&self, name: &OsStr) -> PathBuf {
+    /// The path of one of its names.
+    pub fn path(&self, name: &OsStr) -> PathBuf {
         self.dir.join(name)
     }
 }

@@ -1,7 +1,7 @@
 //! The command line: what can be asked of the binary, and who does it. stdout is data, stderr messages.
 
 use super::session::Options;
-use super::{console, demo, journal_tool, probe, snapshot, twin, validate};
+use super::{console, demo, journal_tool, probe, query, rule_check, rules_test, snapshot, twin, validate};
 use crate::base::Fault;
 use crate::sys::limits::no_core_dumps;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -32,6 +32,9 @@ struct Look {
     /// Look only: nothing can be armed
     #[arg(long, global = true)]
     read_only: bool,
+    /// No bell and no desktop notification when a new critical alert fires
+    #[arg(long, global = true)]
+    no_bell: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -39,18 +42,31 @@ enum Role {
     /// A living incident on real processes, files and sockets of a stand-in system; leaves nothing behind
     Demo {
         /// Which incident
-        #[arg(long, default_value = "gpu-memory", value_name = "quiet|gpu-memory")]
+        #[arg(long, default_value = "gpu-memory", value_name = "quiet|gpu-memory|config-change")]
         scenario: twin::Scenario,
         /// Fixes the faults
         #[arg(long, default_value_t = 1)]
         seed: u64,
     },
     /// Checks a profile: every fault with file, line, column and how to mend it; exit status 1 when there is one
+    #[command(args_conflicts_with_subcommands = true)]
     Validate {
+        #[command(subcommand)]
+        what: Option<ValidateTool>,
         /// A file, a folder, or a name on the search path
         #[arg(default_value = "host")]
         profile: String,
+        /// Says what a lint means and how to mend it, and nothing else
+        #[arg(long, value_name = "ID")]
+        explain: Option<String>,
     },
+    /// Runs unit tests; exit status 1 when one fails
+    Test {
+        #[command(subcommand)]
+        what: TestTool,
+    },
+    /// One PromQL expression, one answer: of this host, of a profile, or of a file of series
+    Query(Box<query::Ask>),
     /// The trail of everything asked, done and decided
     Journal {
         #[command(subcommand)]
@@ -85,6 +101,25 @@ enum TwinPart {
     Service,
 }
 
+#[derive(Debug, Subcommand)]
+enum ValidateTool {
+    /// Checks rule files: every fault and lint, and which rules can work on this system
+    Rules(rule_check::Ask),
+}
+
+#[derive(Debug, Subcommand)]
+enum TestTool {
+    /// Unit tests of rules in Prometheus' test-file format: a line a test, and what differs
+    Rules {
+        /// Test files
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+        /// Writes the outcome as JUnit XML too
+        #[arg(long, value_name = "OUT.xml")]
+        junit: Option<PathBuf>,
+    },
+}
+
 #[derive(Clone, Copy, Debug, Subcommand)]
 enum JournalTool {
     /// Every record in words, oldest first
@@ -100,7 +135,15 @@ pub fn main() -> u8 {
     let outcome = match cli.role {
         None => look(&cli.look.into_options()),
         Some(Role::Demo { scenario, seed }) => demo(cli.look.into_options(), scenario, seed),
-        Some(Role::Validate { profile }) => validate::validate(&profile, &mut std::io::stdout().lock()),
+        Some(Role::Validate { what: Some(ValidateTool::Rules(ask)), .. }) => {
+            rule_check::run(&ask, &mut std::io::stdout().lock())
+        }
+        Some(Role::Validate { explain: Some(id), .. }) => rule_check::explain(&id, &mut std::io::stdout().lock()),
+        Some(Role::Validate { profile, .. }) => validate::validate(&profile, &mut std::io::stdout().lock()),
+        Some(Role::Test { what: TestTool::Rules { files, junit } }) => {
+            rules_test::run(&files, junit.as_deref(), &mut std::io::stdout().lock())
+        }
+        Some(Role::Query(ask)) => query::run(&ask),
         Some(Role::Journal { what: JournalTool::Show, state }) => {
             journal_tool::show(state, &mut std::io::stdout().lock())
         }
@@ -148,6 +191,7 @@ impl Look {
             theme: self.theme,
             keymap: self.keymap,
             read_only: self.read_only,
+            no_bell: self.no_bell,
             state_dir: None,
         }
     }

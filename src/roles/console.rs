@@ -68,11 +68,12 @@ struct Console {
 }
 
 impl Console {
-    fn new(started: Started, bell: Arc<Bell>) -> Self {
+    fn new(mut started: Started, bell: Arc<Bell>) -> Self {
         let clock = RealClock;
         let begun = clock.now().mono;
-        let mut effects = Effects::new(Arc::clone(&bell));
+        let mut effects = Effects::new(Arc::clone(&bell), started.notifier.take());
         effects.recover(&started.look.shared);
+        effects.keep_history(&started.look.shared);
         Self {
             clock,
             bell,
@@ -169,6 +170,10 @@ impl Console {
                 self.started.look.shared.journal.as_ref().and_then(Journal::failing);
             self.apply(Msg::Tick, now);
         }
+        if let Some(alerts) = &mut self.started.alerts {
+            self.dirty |= alerts.learn(&mut self.started.look.model.book, now);
+            alerts.keep(&self.started.look.model.book, now);
+        }
         if self.moving() && now.mono.since(self.moment) >= FRAME_GAP {
             self.moment = now.mono;
             self.apply(Msg::Moment, now);
@@ -185,6 +190,7 @@ impl Console {
                 Effect::Redraw => self.started.terminal.redraw(),
                 Effect::DiscardInput => self.started.terminal.discard_input(),
                 Effect::Fence(id) => self.started.terminal.fence(id),
+                Effect::Alarm(text) if self.started.rings => self.started.terminal.alarm(text),
                 Effect::Copy(lines) => self.copy(&lines, now),
                 other => self.effects.carry_out(other, &self.started.look.model, &self.started.look.shared),
             }

@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 /// The demo's profile; `@DIR@` and `@PORT@` are filled in at the start.
 const PROFILE: &str = include_str!("../../profiles/demo/profile.toml");
 
+/// Its rules, beside it.
+const RULES: &str = include_str!("../../profiles/demo/rules.yaml");
+
 /// A running demo. Dropping it lets the twin go: its processes end and its folder vanishes within a second or
 /// two, a running action first. Drop it after whatever still writes below [`Demo::state_dir`].
 #[derive(Debug)]
@@ -60,6 +63,7 @@ impl Demo {
         let profile = dir.join("profile.toml");
         write(&dir.join("etc/production.toml"), PRODUCTION).map_err(said)?;
         write(&profile, &filled(&dir, port)?).map_err(said)?;
+        write(&dir.join("rules.yaml"), RULES).map_err(said)?;
         let args = [
             "twin".into(),
             "supervisor".into(),
@@ -116,7 +120,7 @@ mod tests {
     #[test]
     fn the_profile_is_filled_in_and_is_toml() {
         let text = filled(Path::new("/tmp/demo-1"), 4711).unwrap();
-        assert!(!text.contains('@'), "a placeholder is left");
+        assert!(!text.contains("@DIR@") && !text.contains("@PORT@"), "a placeholder is left");
         let mut body = Body::parse("profile.toml", &text).unwrap();
         let samplers: Vec<String> = body.take_tables("samplers").unwrap().into_iter().map(|(name, _)| name).collect();
         assert_eq!(samplers, ["host", "metrics", "gpu", "store", "health", "training"]);

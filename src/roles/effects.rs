@@ -1,6 +1,9 @@
 //! Carries out what the pure core asks for, off the loop; the answers come back through a bounded queue.
 
+use super::history::{Keeper, Loaded};
+use super::notify::Notifier;
 use super::readings::Snapshot;
+use super::records::record;
 use super::session::Shared;
 use crate::action;
 use crate::action::follow::Follow;
@@ -10,10 +13,10 @@ use crate::action::plan::{Plan, Where};
 use crate::action::prepare::{AGAIN, Context, prepare};
 use crate::action::prompt::Acceptance;
 use crate::action::recover::{Standing, Unresolved, unresolved};
-use crate::app::effect::{Effect, Entry};
+use crate::app::effect::Effect;
 use crate::app::{Model, Msg};
 use crate::base::{Clean, Clock, Fault, Mono, Wall};
-use crate::journal::{Event, Journal, Record};
+use crate::journal::{Event, Journal};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::{paths, random};
@@ -42,6 +45,8 @@ pub struct Effects {
     planning: Option<Planning>,
     /// Dropping it ends the thread that reads a runner's word.
     watching: Option<SyncSender<()>>,
+    notifier: Option<Notifier>,
+    keeper: Option<Keeper>,
 }
 
 /// The one plan that is being made.
@@ -72,15 +77,18 @@ impl Answer {
 
 impl Effects {
     /// Nothing under way yet.
-    pub fn new(bell: Arc<Bell>) -> Self {
+    pub fn new(bell: Arc<Bell>, notifier: Option<Notifier>) -> Self {
         let (queue, answers) = sync_channel(ANSWERS);
-        Self { own: VecDeque::new(), answers, answer: Answer { queue, bell }, planning: None, watching: None }
+        let answer = Answer { queue, bell };
+        Self { own: VecDeque::new(), answers, answer, planning: None, watching: None, notifier, keeper: None }
     }
 
     /// The next answer, if one waits.
     pub fn answer(&mut self) -> Option<Msg> {
         let own = self.own.pop_front();
-        own.or_else(|| self.planned(RealClock.now().mono)).or_else(|| self.answers.try_recv().ok())
+        own.or_else(|| self.planned(RealClock.now().mono))
+            .or_else(|| self.answers.try_recv().ok())
+            .or_else(|| self.notifier.as_ref().and_then(Notifier::news).map(Msg::Notified))
     }
 
     /// An answer of the loop's own thread.
@@ -114,11 +122,22 @@ impl Effects {
                     journal.append(record(entry));
                 }
             }
+            Effect::Notify(notes) => {
+                if let Some(notifier) = &self.notifier {
+                    notifier.send(notes);
+                }
+            }
+            Effect::KeepMinutes(rows) => {
+                if self.keeper.as_ref().is_some_and(|keeper| !keeper.keep(rows)) {
+                    tracing::warn!(target: "console", "a minute of history is lost: its disk does not keep up");
+                }
+            }
             Effect::Log(text) => tracing::info!(target: "console", "{text}"),
             // The console carries these out: they are the terminal's.
             Effect::DiscardInput
             | Effect::Fence(_)
             | Effect::Copy(_)
+            | Effect::Alarm(_)
             | Effect::Redraw
             | Effect::Suspend
             | Effect::Quit => {}
@@ -138,7 +157,7 @@ impl Effects {
         let (Some(spec), Some(state)) = (found, shared.state_dir.clone()) else {
             return Err(Fault::new("there is no such action, or no folder for its run."));
         };
-        let readings = Snapshot::take(&model.store, &action::queries::queries(&spec.body), model.now.mono);
+        let readings = Snapshot::take(&model.store, &action::queries::queries(&spec.body), model.now);
         let (place, login) = (place(shared), shared.login.clone());
         let (profile, title) = (shared.profile_name.clone(), spec.title.clone());
         let (reply, answer) = sync_channel(1);
@@ -234,6 +253,19 @@ impl Effects {
         }
     }
 
+    /// Reads the history that earlier consoles kept, and keeps it from now on.
+    pub fn keep_history(&mut self, shared: &Shared) {
+        let Some(state) = &shared.state_dir else { return };
+        let answer = self.answer.clone();
+        let loaded = move |loaded: Loaded| {
+            answer.send(Msg::History(loaded.rows, loaded.told));
+        };
+        match Keeper::start(state, &shared.profile_name, loaded) {
+            Ok(keeper) => self.keeper = Some(keeper),
+            Err(fault) => self.say(Msg::History(Vec::new(), vec![Clean::text(fault.to_string())])),
+        }
+    }
+
     fn watch(&mut self) -> Receiver<()> {
         let (stop, stopped) = sync_channel::<()>(0);
         self.watching = Some(stop);
@@ -294,26 +326,6 @@ fn place(shared: &Shared) -> Where {
     Where { host: shared.host.clone(), environment: shared.profile.environment.clone() }
 }
 
-fn record(entry: Entry) -> Record {
-    match entry {
-        Entry::NoPlan { action, why } => {
-            Record { act: Some(action.to_string()), ..Record::new(Event::Refused) }.res(json!({ "why": why.as_str() }))
-        }
-        Entry::Previewed { plan, why } => {
-            Record { plan: Some(plan), ..Record::new(Event::Refused) }.res(json!({ "why": why.as_str() }))
-        }
-        Entry::Prompted { plan, digest } => {
-            Record { plan: Some(plan), plan_sha: Some(digest), ..Record::new(Event::Shown) }
-        }
-        Entry::Refused { plan, confirm, why } => {
-            Record { plan: Some(plan), confirm: json!(confirm), ..Record::new(Event::Refused) }
-                .res(json!({ "why": why.as_str() }))
-        }
-        Entry::Armed { confirm } => Record { confirm: json!(confirm), ..Record::new(Event::Arm) },
-        Entry::Disarmed { why } => Record::new(Event::Disarm).res(json!({ "why": why })),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -323,7 +335,7 @@ mod tests {
 
     #[test]
     fn the_loop_never_waits_for_itself() {
-        let mut effects = Effects::new(Arc::new(Bell::default()));
+        let mut effects = Effects::new(Arc::new(Bell::default()), None);
         for _ in 0..40 {
             effects.say(Msg::Tick);
         }
@@ -332,7 +344,7 @@ mod tests {
 
     #[test]
     fn a_plan_that_takes_too_long_is_told_once_and_dropped_when_it_comes() {
-        let mut effects = Effects::new(Arc::new(Bell::default()));
+        let mut effects = Effects::new(Arc::new(Bell::default()), None);
         let (reply, answer) = sync_channel(1);
         let begun = Mono(1);
         let action: Arc<str> = "slow".into();
@@ -400,7 +412,7 @@ mod tests {
 
     #[test]
     fn a_planner_that_dies_is_told() {
-        let mut effects = Effects::new(Arc::new(Bell::default()));
+        let mut effects = Effects::new(Arc::new(Bell::default()), None);
         let (reply, answer) = sync_channel(1);
         drop(reply);
         let planning = Planning { action: "x".into(), title: "X".into(), begun: Mono(1), answer, late: false };

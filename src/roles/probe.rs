@@ -1,15 +1,16 @@
 //! The runner's own eyes: the samplers that its plan names, run by itself, so that VERIFIED needs no console.
 
 use super::session::reference;
-use super::{runner, setup};
+use super::{readings, runner, setup};
 use crate::action::act::Probe;
 use crate::action::plan::Plan;
 use crate::action::verify::Seen;
 use crate::base::{Clock, Fault, Mono};
 use crate::config::{SearchPath, load_profile};
-use crate::rules::parse_selector;
+use crate::rules::expr::{Evaluator, Expr};
+use crate::rules::{Live, WallOffset};
 use crate::samplers::{Job, Mailbox, Supervisor};
-use crate::store::{Limits, Selector, Store};
+use crate::store::{Limits, Store};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::random;
@@ -28,7 +29,9 @@ struct Eyes {
     bell: Arc<Bell>,
     mailbox: Arc<Mailbox>,
     store: Store,
-    queries: Vec<(String, Selector)>,
+    queries: Vec<(String, Expr)>,
+    evaluator: Evaluator,
+    wall: WallOffset,
     /// Up to where each query has been told.
     told: Vec<Mono>,
     _supervisor: Option<Supervisor>,
@@ -48,23 +51,30 @@ impl Eyes {
         let mut store = Store::new(Limits::default());
         let jobs = jobs(plan, &mut store)?;
         let queries = plan.queries();
-        let queries: Vec<(String, Selector)> = queries
+        let queries: Vec<(String, Expr)> = queries
             .into_iter()
-            .map(|query| parse_selector(&query).map(|parsed| (query, parsed)))
+            .map(|query| Expr::parse(&query).map(|parsed| (query, parsed)))
             .collect::<Result<_, _>>()?;
         let seed = u64::try_from(random::bits() & u128::from(u64::MAX)).unwrap_or(0);
         let clock: Arc<dyn Clock> = Arc::new(RealClock);
         let supervisor = Supervisor::start(jobs, Arc::clone(&mailbox), clock, seed, runtime.handle());
         let told = vec![RealClock.now().mono; queries.len()];
-        Ok(Self { bell, mailbox, store, queries, told, _supervisor: Some(supervisor), _runtime: runtime })
+        let (evaluator, wall) = (Evaluator::default(), WallOffset::default());
+        let _supervisor = Some(supervisor);
+        Ok(Self { bell, mailbox, store, queries, evaluator, wall, told, _supervisor, _runtime: runtime })
     }
 
     fn fresh(&mut self) -> Vec<Seen> {
         for sample in self.mailbox.drain() {
             self.store.ingest(&sample);
         }
+        let live = Live::new(&self.store, RealClock.now(), &mut self.wall);
         let mut seen = Vec::new();
-        for ((query, selector), told) in self.queries.iter().zip(&mut self.told) {
+        for ((query, expr), told) in self.queries.iter().zip(&mut self.told) {
+            let Some(selector) = expr.plain_selector() else {
+                seen.extend(answered(&mut self.evaluator, &live, (query, expr), told));
+                continue;
+            };
             let [id] = self.store.select(selector)[..] else { continue };
             let from = *told + Duration::from_nanos(1);
             for (at, value) in self.store.points(id, from, Mono(u64::MAX)) {
@@ -74,6 +84,16 @@ impl Eyes {
         }
         seen
     }
+}
+
+/// What an expression answers, once for each time that all of its samplers have given something new.
+fn answered(evaluator: &mut Evaluator, live: &Live<'_>, (query, expr): (&str, &Expr), told: &mut Mono) -> Option<Seen> {
+    let feeding = live.feeding(expr.selectors());
+    let at = feeding.iter().map(|feeder| feeder.good).min().flatten().filter(|at| at > told)?;
+    let answer = evaluator.instant(expr, live, live.millis(live.finished(expr.selectors()).mono)).ok()?;
+    let value = readings::one(answer.value).ok()?.value;
+    *told = at;
+    Some(Seen { query: query.to_owned(), at, value })
 }
 
 impl Probe for Eyes {

@@ -1,11 +1,14 @@
 //! From the command line to a running session: files read, samplers and followers started, the model built, the
 //! terminal owned.
 
+use super::alert_state::{self, AlertState};
+use super::notify::{Notifier, Origin, Webhook};
 use super::setup;
 use crate::action::launch::Launcher;
 use crate::action::mode::Mode;
 use crate::action::plan::Support;
-use crate::app::{LogView, Model, Overlay, Session};
+use crate::app::{LogView, Model, NotifierStatus, Overlay, Session};
+use crate::base::backoff::Jitter;
 use crate::base::{Clock, Fault, Level};
 use crate::clean;
 use crate::config::{self, Profile, ProfileRef, SearchPath, Theme, Trust};
@@ -13,7 +16,7 @@ use crate::input::Keymap;
 use crate::journal::{self, Event, Journal, Record};
 use crate::logs::{Follower, LogMailbox, LogSource};
 use crate::samplers::{Job, Mailbox, Supervisor};
-use crate::store::{Limits, LogStore, Store};
+use crate::store::{History, Limits, LogStore, Store};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::host::{Host, Login};
@@ -40,6 +43,8 @@ pub struct Options {
     pub keymap: Option<String>,
     /// OBSERVE for good.
     pub read_only: bool,
+    /// A new critical alert rings no bell.
+    pub no_bell: bool,
     /// Where journal and runs are kept, when not at the usual place.
     pub state_dir: Option<PathBuf>,
 }
@@ -76,6 +81,8 @@ pub struct Look {
     pub lines: Arc<LogMailbox>,
     /// For effects.
     pub shared: Shared,
+    /// Who is told of alerts, until the notifier is started.
+    pub webhook: Option<Webhook>,
     /// What works in the background.
     pub engine: Engine,
 }
@@ -88,6 +95,12 @@ pub struct Started {
     pub caps: Caps,
     /// The terminal.
     pub terminal: Terminal,
+    /// Who tells the webhook; `None` when the profile has none.
+    pub notifier: Option<Notifier>,
+    /// A new critical alert rings the bell.
+    pub rings: bool,
+    /// Alerts over a restart; `None` when there is no place for them.
+    pub alerts: Option<AlertState>,
 }
 
 /// What works in the background for as long as the session lasts.
@@ -111,7 +124,52 @@ pub fn start(options: &Options, bell: &Arc<Bell>) -> Result<Started, Fault> {
         let text = "The terminal was left raw by a program that died; leaving this console mends it.";
         look.model.session.say(text.into(), Level::Note, RealClock.now());
     }
-    Ok(Started { look, caps, terminal })
+    let notifier = notifier(&mut look, bell);
+    let alerts = keep_alerts(&mut look);
+    Ok(Started { look, caps, terminal, notifier, rings: !options.no_bell, alerts })
+}
+
+/// One look never tells anybody; a session does, read-only or not.
+fn notifier(look: &mut Look, bell: &Arc<Bell>) -> Option<Notifier> {
+    let hook = match look.webhook.take()?.open(&|name| std::env::var(name).ok(), paths::lock_dirs()) {
+        Ok(hook) => hook,
+        Err(fault) => {
+            look.model.notifier.last = Some((RealClock.now(), Err(clean!("{fault}"))));
+            look.model.session.faults.push(fault);
+            return None;
+        }
+    };
+    let identity = &look.model.identity;
+    let origin = Origin {
+        host: identity.host.clone(),
+        profile: identity.title.clone(),
+        environment: identity.environment.clone(),
+    };
+    let mut jitter = Jitter(seed());
+    let (clock, runtime) = (Arc::new(RealClock), look.engine.runtime.handle());
+    Some(Notifier::start(hook, origin, Arc::clone(bell), clock, move || jitter.unit(), runtime))
+}
+
+/// For jitter; not for secrets.
+fn seed() -> u64 {
+    u64::try_from(random::bits() & u128::from(u64::MAX)).unwrap_or(0)
+}
+
+/// Takes up the alerts of the last console of this profile.
+fn keep_alerts(look: &mut Look) -> Option<AlertState> {
+    let state = look.shared.state_dir.as_ref()?;
+    let (now, boot) = (RealClock.now(), look.shared.host.boot_id.clone());
+    let path = alert_state::path(state, &look.shared.profile_name);
+    let opened = AlertState::open(path, boot, &mut look.model.book, now);
+    let (kept, fault) = match opened {
+        Ok((kept, fault)) => (Some(kept), fault),
+        Err(fault) => (None, Some(fault)),
+    };
+    if let Some(fault) = fault {
+        look.model.session.say(clean!("{fault}"), Level::Warning, now);
+        look.model.session.faults.push(fault);
+    }
+    kept
 }
 
 /// Reads the files and starts what feeds the model, for a screen of this size.
@@ -142,24 +200,28 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
     let faults = setup.faults.into_iter().chain(theme_faults).chain(keymap_faults).chain(row_faults);
     let shared = Shared::open(options, profile, profile_name, host);
     let mode = if options.read_only || shared.no_acting().is_some() { Mode::ReadOnly } else { Mode::Observe };
-    let mut session = Session::new(mode, Support::L1, faults.collect());
+    let mut session = Session::new(mode, Support::L1, shared.login.login.clone(), faults.collect());
     shared.tell(&mut session);
     let model = Model {
         now: RealClock.now(),
         size,
         identity: setup.identity,
         store,
+        // Only the demo has a state folder of its own.
+        history: History::new(options.state_dir.is_some()),
         logs,
         book: setup.book,
         board: setup.board,
+        changes: setup.changes,
         log_views,
         overlay: Overlay::None,
         session,
         run: None,
         keymap,
+        notifier: NotifierStatus::default(),
         alert: None,
     };
-    Ok(Look { model, theme, samples, lines, shared, engine })
+    Ok(Look { model, theme, samples, lines, shared, webhook: setup.webhook, engine })
 }
 
 /// The profile by name, folder or file; the host's own, with the reason, when that one cannot be had.
@@ -194,7 +256,11 @@ const fn depth(of: crate::term::Depth) -> config::Depth {
 }
 
 impl Engine {
-    fn start(
+    /// Starts samplers and followers.
+    ///
+    /// # Errors
+    /// When no thread can be started.
+    pub fn start(
         jobs: Vec<Job>,
         sources: Vec<LogSource>,
         samples: &Arc<Mailbox>,
@@ -210,8 +276,7 @@ impl Engine {
             .build()
             .map_err(|error| Fault::new(format!("no sampler can be started: {error}.")))?;
         let clock: Arc<dyn Clock> = Arc::new(RealClock);
-        let seed = u64::try_from(random::bits() & u128::from(u64::MAX)).unwrap_or(0);
-        let supervisor = Supervisor::start(jobs, Arc::clone(samples), Arc::clone(&clock), seed, runtime.handle());
+        let supervisor = Supervisor::start(jobs, Arc::clone(samples), Arc::clone(&clock), seed(), runtime.handle());
         let follower =
             if sources.is_empty() { None } else { Some(Follower::start(sources, Arc::clone(lines), clock)?) };
         Ok(Self { _supervisor: supervisor, _follower: follower, runtime })
@@ -229,6 +294,9 @@ impl Started {
     /// Gives the terminal back, closes the journal, lets the rest go.
     pub fn leave(self) {
         self.terminal.close();
+        if let Some(alerts) = self.alerts {
+            alerts.close(&self.look.model.book, RealClock.now());
+        }
         if let Some(journal) = self.look.shared.journal {
             journal.append(Record::new(Event::SessionEnd));
             journal.close(LAST_RECORD);

@@ -1,13 +1,17 @@
 //! From a profile to what the console runs: panes with their watches, sampler jobs, log sources.
 //! A part that cannot be built becomes a fault; the rest goes on.
 
+use super::judging;
+use super::marks;
+use super::notify::Webhook;
 use crate::action::kinds;
-use crate::app::{Board, Identity, Pane};
+use crate::app::{Board, Changes, Identity, Pane};
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault};
-use crate::config::{KnownKinds, LogSpec, PaneSpec, Profile, SamplerSpec};
+use crate::config::{KnownKinds, LogSpec, PaneSpec, Profile, SamplerSpec, Trust};
 use crate::logs::{Format, LogSource};
-use crate::rules::{Book, Watch};
+use crate::rules::{Alerting, Book, Group, Judge, Policy, Rule, RuleFile, RuleKind};
+use crate::samplers::kinds::files;
 use crate::samplers::{self, Job};
 use crate::store::Store;
 use crate::ui::panes::{self, Kind as _};
@@ -16,6 +20,9 @@ use std::sync::{Arc, LazyLock};
 
 /// A band must be crossed this long before its alert fires.
 const HOLD: Duration = Duration::from_secs(3);
+
+/// The group of the rules that panes' bands are.
+const BANDS: &str = "bands";
 
 /// Everything that a profile asks for.
 pub struct Setup {
@@ -29,6 +36,10 @@ pub struct Setup {
     pub jobs: Vec<Job>,
     /// Logs to follow.
     pub sources: Vec<LogSource>,
+    /// Who is told of alerts; only files that passed the rules of trust may send anything.
+    pub webhook: Option<Webhook>,
+    /// What listens for what may explain an alert.
+    pub changes: Changes,
     /// What could not be built.
     pub faults: Vec<Fault>,
 }
@@ -54,7 +65,8 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     let mut faults = profile.faults.clone();
     let mut keep = |result: Result<Pane, Fault>| result.map_err(|fault| faults.push(fault)).ok();
     let mut built: Vec<Pane> = profile.panes.iter().filter_map(|spec| keep(pane(spec))).collect();
-    let book = Book::new(watches(&mut built));
+    let (book, broken) = judging::book(profile, bands(&mut built));
+    faults.extend(broken);
     let mut jobs = Vec::new();
     for spec in &profile.samplers {
         match job(spec) {
@@ -67,11 +79,39 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
             Err(fault) => faults.push(fault),
         }
     }
+    if let Some(job) = marks::job(profile) {
+        store.declare(&job.name, job.every, false);
+        store.expect(&job.name, [files::MODIFIED.to_owned()].into());
+        jobs.push(job);
+    }
+    let (changes, deaf) = marks::changes(profile);
+    faults.extend(deaf);
     let sources = profile.logs.iter().filter_map(|spec| log(spec).map_err(|fault| faults.push(fault)).ok()).collect();
+    let webhook = webhook(profile).unwrap_or_else(|fault| {
+        faults.push(fault);
+        None
+    });
     faults.extend(dangling(profile));
     let actions = profile.actions.iter().map(|action| (Arc::clone(&action.name), action.title.clone())).collect();
     let identity = Identity { host, title: profile.title.clone(), environment: profile.environment.clone(), actions };
-    Setup { board: Board::new(built), book, identity, jobs, sources, faults }
+    Setup { board: Board::new(built), book, identity, jobs, sources, webhook, changes, faults }
+}
+
+fn webhook(profile: &Profile) -> Result<Option<Webhook>, Fault> {
+    let read = profile.people.notify.as_ref().map(Webhook::read).transpose()?;
+    match (&read, &profile.trust) {
+        (Some(_), Trust::DisplayOnly(fault)) => {
+            let what = Clean::text(format!("{} Until then nobody is told of alerts.", fault.what));
+            Err(Fault { what, ..fault.clone() })
+        }
+        _ => Ok(read),
+    }
+}
+
+/// Severity words, matrix and contacts of a profile, over what ships.
+pub fn policy(profile: &Profile) -> Policy {
+    let people = &profile.people;
+    Policy::new(&people.words, &people.rows, people.contacts.clone())
 }
 
 /// Names that nothing in the profile bears: a pane's action and log source, an action's samplers.
@@ -110,26 +150,34 @@ fn pane(spec: &PaneSpec) -> Result<Pane, Fault> {
     kind.build(&spec.title, &spec.body)
 }
 
-/// Every value with bands is watched; an alert offers its pane's action.
-fn watches(panes: &mut [Pane]) -> Vec<Watch> {
-    let mut watches = Vec::new();
+/// Bands are sugar for rules: every value with bands is one, named by its pane; an alert offers the pane's action.
+fn bands(panes: &mut [Pane]) -> RuleFile {
+    let mut rules = Vec::new();
     for pane in panes {
         let (title, action) = (pane.title.clone(), pane.action.clone());
         let headline = pane.headline.as_mut().map(|metric| (true, metric));
         for (head, metric) in headline.into_iter().chain(pane.beside.iter_mut().map(|metric| (false, metric))) {
             let Some(bands) = metric.bands else { continue };
-            metric.watch = Some(watches.len());
-            watches.push(Watch {
-                title: if head { title.clone() } else { title.join(" ", &metric.label) },
-                selector: metric.selector.clone(),
+            metric.rule = Some(rules.len());
+            let alerting = Alerting {
+                judge: Judge::Bands(bands),
+                hold: if bands.is_state() { Duration::ZERO } else { HOLD },
+                keep: Duration::ZERO,
+                annotations: Vec::new(),
                 unit: metric.unit,
-                bands,
                 remedy: action.clone(),
-                hold: HOLD,
+            };
+            rules.push(Rule {
+                name: if head { title.clone() } else { title.join(" ", &metric.label) },
+                place: None,
+                expr: metric.expr.clone(),
+                labels: Vec::new(),
+                kind: RuleKind::Alerting(alerting),
             });
         }
     }
-    watches
+    let group = Group { name: Clean::from(BANDS), interval: None, offset: Duration::ZERO, limit: 0, rules };
+    RuleFile { file: Clean::default(), groups: vec![group], ..RuleFile::default() }
 }
 
 /// One sampler of the profile, ready to run.
@@ -194,5 +242,18 @@ verify_samplers = ["metrics", "metrisc"]
                 "p.toml:18:19: no sampler of this profile is called `metrisc`. Did you mean `metrics`?",
             ]
         );
+    }
+
+    #[test]
+    fn a_profile_that_is_not_trusted_tells_nobody() {
+        let text = "[notify]\nurl = \"http://127.0.0.1:9/\"\n";
+        let mut profile = Profile::parse("t", "p.toml", text, &known_kinds()).expect("parses");
+        let setup = |profile: &Profile| setup(profile, "h".into(), &mut Store::new(Limits::default()));
+        assert!(setup(&profile).webhook.is_some());
+        profile.trust = Trust::DisplayOnly(Fault::new("others may write to this file.").at("p.toml", 0, 0));
+        let built = setup(&profile);
+        assert!(built.webhook.is_none());
+        let faults: Vec<String> = built.faults.iter().map(Fault::to_string).collect();
+        assert_eq!(faults, ["p.toml: others may write to this file. Until then nobody is told of alerts."]);
     }
 }

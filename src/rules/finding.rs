@@ -1,7 +1,9 @@
 //! What a rule found, as every view shows it.
 
 use super::severity::Severity;
+use crate::base::time::Span;
 use crate::base::{Clean, Level, Now, SeriesKey, Wall};
+use crate::clean;
 use core::time::Duration;
 
 /// Where an alert stands.
@@ -51,7 +53,7 @@ pub struct AlertId {
 }
 
 /// Somebody has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Ack {
     /// Login that took it.
     pub by: Clean,
@@ -104,12 +106,31 @@ pub enum RuleHealth {
     },
     /// It asks for more history than is kept here, or for a metric that no sampler makes.
     NotEvaluable(Clean),
+    /// A sampler that it needs is late or fails: its alerts keep their state.
+    NoData {
+        /// Which sampler, and what it says.
+        why: Clean,
+    },
     /// The last evaluation failed: its alerts keep their state.
     Error(Clean),
 }
 
+impl RuleHealth {
+    /// The sentence that a person reads; `None` when all is well.
+    pub fn sentence(&self) -> Option<Clean> {
+        match self {
+            Self::Ok => None,
+            Self::NotYet => Some(Clean::from("no data has come yet.")),
+            Self::Warming { ready_in } => Some(clean!("warming: ready in {}.", Span(*ready_in))),
+            Self::NotEvaluable(why) => Some(clean!("not evaluable here: {why}")),
+            Self::NoData { why } => Some(clean!("no data: {why}")),
+            Self::Error(why) => Some(why.clone()),
+        }
+    }
+}
+
 /// An alert moved, or a firing one changed its level.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Transition {
     /// Which.
     pub id: AlertId,

@@ -23,6 +23,34 @@ pub struct Rule {
     pub kind: RuleKind,
 }
 
+impl Rule {
+    /// How it judges and what it says, when its rows are alerts.
+    pub const fn alerting(&self) -> Option<&Alerting> {
+        match &self.kind {
+            RuleKind::Alerting(alerting) => Some(alerting),
+            RuleKind::Recording => None,
+        }
+    }
+
+    /// How its value is shown.
+    pub fn unit(&self) -> Unit {
+        self.alerting().map_or(Unit::Count, |alerting| alerting.unit)
+    }
+
+    /// The action that mends it, by name.
+    pub fn remedy(&self) -> Option<&Arc<str>> {
+        self.alerting().and_then(|alerting| alerting.remedy.as_ref())
+    }
+
+    /// Its bands, when it judges by them.
+    pub fn bands(&self) -> Option<&Bands> {
+        match &self.alerting()?.judge {
+            Judge::Bands(bands) => Some(bands),
+            Judge::Rows => None,
+        }
+    }
+}
+
 /// What a rule is for.
 #[derive(Clone, Debug)]
 pub enum RuleKind {
@@ -30,6 +58,13 @@ pub enum RuleKind {
     Recording,
     /// Its rows are alerts.
     Alerting(Alerting),
+}
+
+impl RuleKind {
+    /// Its rows become series.
+    pub const fn records(&self) -> bool {
+        matches!(self, Self::Recording)
+    }
 }
 
 /// How an alerting rule judges, and what it says.
@@ -59,12 +94,14 @@ pub enum Judge {
 }
 
 /// Rules that are evaluated together, in order, each seeing what its predecessors recorded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Group {
     /// Unique in its file.
     pub name: Clean,
     /// How often; the profile's interval when absent.
     pub interval: Option<Duration>,
+    /// `query_offset`: its rules see the world as it was so long ago.
+    pub offset: Duration,
     /// More rows of one rule than this are an error of the rule; 0 is no limit.
     pub limit: usize,
     /// In order.
@@ -80,4 +117,6 @@ pub struct RuleFile {
     pub groups: Vec<Group>,
     /// Rules that could not be read: name where known, and the fault with its place.
     pub broken: Vec<(Clean, Fault)>,
+    /// Keys that are not known and were passed over, each with its place: for the linter.
+    pub unknown: Vec<Fault>,
 }

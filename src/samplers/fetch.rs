@@ -1,5 +1,6 @@
 //! One HTTP GET with every cap of the house: connect 2 s, body 1 MiB, decompressed 4 MiB, three redirects on the
-//! same host. What goes wrong becomes a sentence: where, what, hint. `http` and `scrape` share it.
+//! same host. What goes wrong becomes a sentence: where, what, hint. `http` and `scrape` share it; the notifier
+//! POSTs through it, without any redirect.
 
 use super::resolve::{NameFault, Names};
 use crate::base::scrub::scrub;
@@ -9,9 +10,9 @@ use crate::sys::clock::RealClock;
 use core::error::Error;
 use core::time::Duration;
 use flate2::read::MultiGzDecoder;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
 use reqwest::redirect::{Action, Attempt, Policy};
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use std::io::{self, Read};
 
 const CONNECT: Duration = Duration::from_secs(2);
@@ -21,9 +22,11 @@ const REDIRECTS: usize = 3;
 
 /// Asks one URL. Its connection is kept between requests, so that a steady watch costs no handshakes.
 /// Not `Debug`: the URL may hold a password.
-pub(crate) struct Fetcher {
+pub struct Fetcher {
     url: Url,
     place: Clean,
+    /// A POST that is redirected would arrive as a GET, or somewhere else: neither is a delivery.
+    redirects: bool,
     names: Names,
     client: Option<Client>,
     /// True once an answer has come: a connection may be waiting for the next request.
@@ -42,6 +45,15 @@ pub(crate) struct Answer {
     pub(crate) rest: Duration,
 }
 
+/// A POST that was not taken.
+#[derive(Debug)]
+pub struct Undelivered {
+    /// Why, as a sentence.
+    pub what: Clean,
+    /// Nobody answered, or the answer says that it may go better later (5xx, 408, 429).
+    pub again: bool,
+}
+
 /// A redirect that is not followed, as the end of a sentence.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
@@ -58,12 +70,22 @@ impl Fetcher {
             let scheme = Clean::text(url.scheme());
             return Err(body.fault_at("url", format!("`url` begins with {scheme}://, expected http:// or https://.")));
         }
-        let place = place(&url);
-        Ok(Self { url, place, names: Names::new(), client: None, warm: false })
+        let place = place(&url, url.path());
+        Ok(Self { url, place, redirects: true, names: Names::new(), client: None, warm: false })
+    }
+
+    /// The same for POSTs. Sentences name host and port only: the path of a webhook is often its secret.
+    ///
+    /// # Errors
+    /// As [`Fetcher::new`].
+    pub fn posting(body: &Body, url: &str) -> Result<Self, Fault> {
+        let fetcher = Self::new(body, url)?;
+        let place = place(&fetcher.url, "/");
+        Ok(Self { place, redirects: false, ..fetcher })
     }
 
     /// Host, port and path, as sentences name it: no user, password or query.
-    pub(crate) fn place(&self) -> &Clean {
+    pub fn place(&self) -> &Clean {
         &self.place
     }
 
@@ -74,29 +96,10 @@ impl Fetcher {
 
     /// Asks once. Anything but a whole 2xx answer is a failure. Cancel-safe.
     pub(crate) async fn get(&mut self, accept: &'static str) -> Result<Answer, Failure> {
-        let client = match &self.client {
-            Some(client) => client,
-            None => {
-                let client = build(&self.url, &self.names).map_err(|error| self.failure(&error))?;
-                self.client.insert(client)
-            }
-        };
-        let request =
-            client.get(self.url.clone()).header(ACCEPT, accept).header(ACCEPT_ENCODING, "gzip, identity;q=0.5");
+        let request = self.client()?.get(self.url.clone());
+        let request = request.header(ACCEPT, accept).header(ACCEPT_ENCODING, "gzip, identity;q=0.5");
         let start = RealClock.now().mono;
-        let again = request.try_clone().filter(|_| self.warm);
-        let mut sent = request.send().await;
-        if let (Err(error), Some(again)) = (&sent, again)
-            && error.is_request()
-            && !error.is_connect()
-            && !error.is_timeout()
-            && !error.is_redirect()
-        {
-            // The server may have closed the waiting connection just now; only a fresh one tells.
-            sent = again.send().await;
-        }
-        self.warm = sent.is_ok();
-        let mut response = sent.map_err(|error| self.failure(&error))?;
+        let mut response = self.send(request).await?;
         let head = RealClock.now().mono;
         let status = response.status();
         if !status.is_success() {
@@ -111,6 +114,52 @@ impl Fetcher {
         };
         let content_type = header(&response, CONTENT_TYPE);
         Ok(Answer { status, content_type, body, first_byte: head.since(start), rest })
+    }
+
+    /// Posts once; what the answer says beside its status is not read. Cancel-safe. The HTTP status of a 2xx answer.
+    ///
+    /// # Errors
+    /// Why it was not taken, and whether trying again may help.
+    pub async fn post(&mut self, headers: &HeaderMap, body: Vec<u8>) -> Result<u16, Undelivered> {
+        let unanswered = |failure: Failure| Undelivered { what: failure.what, again: true };
+        let client = self.client().map_err(|failure| Undelivered { what: failure.what, again: false })?;
+        let request = client.post(self.url.clone()).headers(headers.clone()).body(body);
+        let status = self.send(request).await.map_err(unanswered)?.status();
+        if status.is_success() {
+            return Ok(status.as_u16());
+        }
+        let again =
+            status.is_server_error() || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
+        let failure = if status.is_redirection() {
+            self.answered(format!("answered {}: it redirects, which is not followed", status.as_u16()))
+        } else {
+            self.bad(status)
+        };
+        Err(Undelivered { what: failure.what, again })
+    }
+
+    fn client(&mut self) -> Result<Client, Failure> {
+        if let Some(client) = &self.client {
+            return Ok(client.clone());
+        }
+        let client = build(&self.url, &self.names, self.redirects).map_err(|error| self.failure(&error))?;
+        Ok(self.client.insert(client).clone())
+    }
+
+    async fn send(&mut self, request: RequestBuilder) -> Result<Response, Failure> {
+        let again = request.try_clone().filter(|_| self.warm);
+        let mut sent = request.send().await;
+        if let (Err(error), Some(again)) = (&sent, again)
+            && error.is_request()
+            && !error.is_connect()
+            && !error.is_timeout()
+            && !error.is_redirect()
+        {
+            // The server may have closed the waiting connection just now; only a fresh one tells.
+            sent = again.send().await;
+        }
+        self.warm = sent.is_ok();
+        sent.map_err(|error| self.failure(&error))
     }
 
     /// A failure of the kind "it answered, but", as `PLACE what.`
@@ -188,7 +237,7 @@ impl Fetcher {
     }
 }
 
-fn build(url: &Url, names: &Names) -> reqwest::Result<Client> {
+fn build(url: &Url, names: &Names, redirects: bool) -> reqwest::Result<Client> {
     // Fails when a provider is there already, which is as good.
     drop(rustls::crypto::ring::default_provider().install_default());
     let mut client = Client::builder()
@@ -202,7 +251,7 @@ fn build(url: &Url, names: &Names) -> reqwest::Result<Client> {
         // Without TLS there is no reason to load the system's certificates.
         client = client.tls_certs_only(core::iter::empty());
     }
-    client.redirect(Policy::custom(follow)).build()
+    client.redirect(if redirects { Policy::custom(follow) } else { Policy::none() }).build()
 }
 
 fn follow(attempt: Attempt<'_>) -> Action {
@@ -224,9 +273,9 @@ fn follow(attempt: Attempt<'_>) -> Action {
     attempt.error(Refused(refused))
 }
 
-fn place(url: &Url) -> Clean {
+fn place(url: &Url, path: &str) -> Clean {
     let host = url.host_str().unwrap_or_default();
-    let path = if url.path() == "/" { "" } else { url.path() };
+    let path = if path == "/" { "" } else { path };
     match url.port() {
         Some(port) => clean!("{host}:{port}{path}"),
         None => clean!("{host}{path}"),

@@ -18,9 +18,10 @@ mod mailbox;
 mod proc_text;
 mod resolve;
 mod schedule;
-mod scrape_text;
+pub(crate) mod scrape_text;
 mod supervisor;
 
+pub use fetch::{Fetcher, Undelivered};
 pub use mailbox::Mailbox;
 pub use supervisor::{Job, Supervisor};
 
@@ -58,7 +59,8 @@ pub trait Kind: Sync {
 }
 
 /// Every kind there is.
-pub static KINDS: &[&dyn Kind] = &[&kinds::host::Host, &kinds::http::Http, &kinds::lmdb::Lmdb, &kinds::scrape::Scrape];
+pub static KINDS: &[&dyn Kind] =
+    &[&kinds::files::Files, &kinds::host::Host, &kinds::http::Http, &kinds::lmdb::Lmdb, &kinds::scrape::Scrape];
 
 /// The kind with this name.
 pub fn kind(name: &str) -> Option<&'static dyn Kind> {

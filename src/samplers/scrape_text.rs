@@ -18,7 +18,7 @@ pub(crate) struct Page {
 }
 
 /// A line's fault: what was expected.
-type Expected = &'static str;
+pub(crate) type Expected = &'static str;
 
 /// Reads a page and keeps at most `limit` series.
 pub(crate) fn parse(page: &[u8], limit: usize) -> Page {
@@ -34,7 +34,13 @@ pub(crate) fn parse(page: &[u8], limit: usize) -> Page {
                 out.over += 1;
                 Ok(())
             }
-            None => sample(line, &kinds).map(|point| out.points.push(point)),
+            None => sample(line).map_err(|(_, expected)| expected).and_then(|sample| {
+                // A timestamp says when the source last looked; ours is when we did. An exemplar is not kept.
+                sample.stamp().map_err(|(_, expected)| expected)?;
+                let kind = kind_of(sample.name, &kinds);
+                out.points.push(Point { key: sample.key, value: sample.value, kind });
+                Ok(())
+            }),
         };
         if let Err(expected) = read {
             out.bad_lines += 1;
@@ -63,20 +69,52 @@ fn note_type<'a>(comment: &'a [u8], kinds: &mut HashMap<&'a [u8], PointKind>) ->
     Ok(())
 }
 
-fn sample(line: &[u8], kinds: &HashMap<&[u8], PointKind>) -> Result<Point, Expected> {
+/// One line of a page that holds a value.
+pub(crate) struct SampleLine<'a> {
+    /// Which series.
+    pub(crate) key: SeriesKey,
+    /// Its value.
+    pub(crate) value: f64,
+    name: &'a [u8],
+    line: &'a [u8],
+    tail: Cursor<'a>,
+}
+
+/// Reads a line that holds a value; a fault comes with the byte of the line at which it was expected.
+pub(crate) fn sample(line: &[u8]) -> Result<SampleLine<'_>, (usize, Expected)> {
     let mut cursor = Cursor { rest: line };
-    let name = cursor.name(true).ok_or("a metric name")?;
+    let at = |cursor: &Cursor<'_>, expected: Expected| (line.len() - cursor.rest.len(), expected);
+    let named = cursor.name(true);
     cursor.blank();
-    let labels = if cursor.eat(b'{') { labels(&mut cursor)? } else { Vec::new() };
-    let value = number(cursor.word()).ok_or("a number")?;
-    cursor.blank();
-    // A timestamp says when the source last looked; ours is when we did. An exemplar (`# {…} …`) is not kept.
-    let tail = cursor.word();
-    if !tail.is_empty() && tail != b"#" && number(tail).is_none() {
-        return Err("a timestamp or the end of the line");
+    let mut labels = Vec::new();
+    if cursor.eat(b'{') {
+        labels = self::labels(&mut cursor).map_err(|expected| at(&cursor, expected))?;
     }
-    let key = SeriesKey { name: Clean::text(name), labels: labels.into() };
-    Ok(Point { key, value, kind: kind_of(name, kinds) })
+    // A dump writes the name as the label it is.
+    let label = labels.iter().position(|(label, _)| named.is_none() && label.as_str() == "__name__");
+    let label = label.map(|place| labels.remove(place).1);
+    let Some(name) = named.map(Clean::text).or(label) else { return Err((0, "a metric name")) };
+    cursor.blank();
+    let start = at(&cursor, "a number");
+    let value = number(cursor.word()).ok_or(start)?;
+    let key = SeriesKey { name, labels: labels.into() };
+    Ok(SampleLine { key, value, name: named.unwrap_or_default(), line, tail: cursor })
+}
+
+impl<'a> SampleLine<'a> {
+    /// The word after the value that says when it was so, and the byte at which it stands; `None` without one.
+    pub(crate) fn stamp(&self) -> Result<Option<(usize, &'a str)>, (usize, Expected)> {
+        let mut tail = Cursor { rest: self.tail.rest };
+        tail.blank();
+        let at = self.line.len() - tail.rest.len();
+        match tail.word() {
+            b"" | b"#" => Ok(None),
+            word => match core::str::from_utf8(word).ok().filter(|_| number(word).is_some()) {
+                Some(text) => Ok(Some((at, text))),
+                None => Err((at, "a timestamp or the end of the line")),
+            },
+        }
+    }
 }
 
 fn labels(cursor: &mut Cursor<'_>) -> Result<Vec<(Clean, Clean)>, Expected> {
@@ -92,7 +130,11 @@ fn labels(cursor: &mut Cursor<'_>) -> Result<Vec<(Clean, Clean)>, Expected> {
             return Err("`=` after a label name");
         }
         cursor.blank();
-        let value = cursor.quoted().ok_or("a label value in double quotes")?;
+        let start = cursor.rest;
+        let Some(value) = cursor.quoted() else {
+            cursor.rest = start;
+            return Err("a label value in double quotes");
+        };
         labels.push((Clean::text(name), Clean::text(value)));
         cursor.blank();
         if !cursor.eat(b',') && cursor.peek() != Some(b'}') {

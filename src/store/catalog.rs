@@ -1,9 +1,16 @@
-//! Which series there are: identities that are never given to another series, and an index by metric name.
+//! Which series there are: identities that are never given to another series, an index by metric name, and the
+//! label sets, each held once.
 
-use super::selector::{MatchOp, Selector};
-use crate::base::{Clean, Mono, SeriesKey};
-use std::collections::HashMap;
+use super::drops::Drops;
+use super::selector::Selector;
+use crate::base::{Clean, Labels, Mono, PointKind, SeriesKey};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+
+/// What one series costs beside its points, apart from its text.
+const SERIES_COST: usize = 512;
+/// What a label costs apart from its text: two counted texts and their places.
+const LABEL_COST: usize = 96;
 
 /// A handle on a series. It never comes to mean another one: after eviction it means nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,17 +19,38 @@ pub struct SeriesId {
     life: u32,
 }
 
+impl SeriesId {
+    /// The handle as a number.
+    pub fn bits(self) -> u64 {
+        u64::from(self.slot) << 32 | u64::from(self.life)
+    }
+
+    /// The handle that has this number.
+    pub fn of_bits(bits: u64) -> Self {
+        let half = |bits: u64| u32::try_from(bits & u64::from(u32::MAX)).unwrap_or(u32::MAX);
+        Self { slot: half(bits >> 32), life: half(bits) }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Series {
+    /// As its source names it.
     pub(super) key: SeriesKey,
-    /// The sampler's place in the store, and its name.
+    /// As an expression sees it: with a `job` where the source says none.
+    pub(super) full: SeriesKey,
+    pub(super) kind: PointKind,
+    /// The sampler's place in the store.
     pub(super) feed: usize,
-    pub(super) sampler: Arc<str>,
     /// Column in the sampler's blocks.
     pub(super) column: usize,
     /// The last value, and when it was seen.
     pub(super) value: f64,
     pub(super) seen: Mono,
+    /// Its first value.
+    pub(super) born: Mono,
+    /// When a counter that is younger than its sampler is known to have been absent, so zero.
+    pub(super) zero: Option<Mono>,
+    pub(super) drops: Drops,
 }
 
 #[derive(Debug, Default)]
@@ -36,6 +64,7 @@ pub(super) struct Catalog {
     slots: Vec<Slot>,
     free: Vec<u32>,
     by_name: HashMap<Clean, Vec<SeriesId>>,
+    sets: HashSet<Labels>,
     /// Rises whenever a series comes or goes.
     pub(super) generation: u64,
 }
@@ -43,6 +72,43 @@ pub(super) struct Catalog {
 impl Catalog {
     pub(super) fn len(&self) -> usize {
         self.slots.len() - self.free.len()
+    }
+
+    /// The key with its label set shared, the same with this `job` unless it has its own or there is none, and what
+    /// the sets cost that were not known before.
+    pub(super) fn share(&mut self, key: &SeriesKey, job: Option<&str>) -> (SeriesKey, SeriesKey, usize) {
+        let (labels, own) = self.intern(Arc::clone(&key.labels));
+        let (full, more) = match job.filter(|_| key.label("job").is_none()) {
+            Some(job) => {
+                let at = labels.partition_point(|(name, _)| name.as_str() < "job");
+                let mut pairs = labels.to_vec();
+                pairs.insert(at.min(pairs.len()), (Clean::text("job"), Clean::text(job)));
+                self.intern(pairs.into())
+            }
+            None => (Arc::clone(&labels), 0),
+        };
+        let of = |labels| SeriesKey { name: key.name.clone(), labels };
+        (of(labels), of(full), own + more)
+    }
+
+    fn intern(&mut self, labels: Labels) -> (Labels, usize) {
+        if let Some(known) = self.sets.get(&labels) {
+            return (Arc::clone(known), 0);
+        }
+        self.sets.insert(Arc::clone(&labels));
+        let cost = cost_of_set(&labels);
+        (labels, cost)
+    }
+
+    /// Lets label sets go that nobody has any more; returns what they cost.
+    pub(super) fn forget_sets(&mut self) -> usize {
+        let mut freed = 0;
+        self.sets.retain(|set| {
+            let used = Arc::strong_count(set) > 1;
+            freed += if used { 0 } else { cost_of_set(set) };
+            used
+        });
+        freed
     }
 
     /// Takes a series in; `None` when handles have run out.
@@ -102,33 +168,37 @@ impl Catalog {
 
     /// The matching series, in the order of their keys.
     pub(super) fn select(&self, selector: &Selector) -> Vec<SeriesId> {
-        let mut found: Vec<(&SeriesKey, SeriesId)> = match exact_name(selector) {
-            Some(name) => self.pick(selector, self.by_name.get(name).into_iter().flatten()),
-            None => self.pick(selector, self.by_name.values().flatten()),
-        };
-        found.sort();
+        let mut found: Vec<(&SeriesKey, SeriesId)> =
+            self.matching(selector).map(|(id, series)| (&series.key, id)).collect();
+        found.sort_unstable();
         found.into_iter().map(|(_, id)| id).collect()
     }
 
-    fn pick<'a>(
-        &'a self,
-        selector: &Selector,
-        ids: impl Iterator<Item = &'a SeriesId>,
-    ) -> Vec<(&'a SeriesKey, SeriesId)> {
-        ids.filter_map(|id| self.get(*id).map(|series| (series, *id)))
-            .filter(|(series, _)| selector.matches_from(&series.key, &series.sampler))
-            .map(|(series, id)| (&series.key, id))
-            .collect()
+    /// The matching series, in no order.
+    pub(super) fn matching<'a>(&'a self, selector: &'a Selector) -> impl Iterator<Item = (SeriesId, &'a Series)> {
+        let name = selector.metric_name();
+        let named = name.into_iter().flat_map(|name| self.named(name));
+        let ids = named.chain(name.is_none().then(|| self.by_name.values().flatten()).into_iter().flatten());
+        let found = ids.filter_map(|id| self.get(*id).map(|series| (*id, series)));
+        found.filter(|(_, series)| selector.matches(&series.full))
+    }
+
+    /// Every series of a metric, in no order.
+    pub(super) fn named(&self, metric: &str) -> impl Iterator<Item = &SeriesId> {
+        self.by_name.get(metric).into_iter().flatten()
+    }
+
+    /// The metrics that there are, in no order.
+    pub(super) fn metrics(&self) -> impl Iterator<Item = &Clean> {
+        self.by_name.keys()
     }
 }
 
-fn exact_name(selector: &Selector) -> Option<&str> {
-    selector.name.as_ref().map(Clean::as_str).or_else(|| {
-        let named = selector.matchers.iter().find(|matcher| {
-            matcher.label.as_str() == "__name__"
-                && matches!(matcher.op, MatchOp::Equal)
-                && !matcher.value.as_str().is_empty()
-        });
-        named.map(|matcher| matcher.value.as_str())
-    })
+/// What a series costs beside its points and its label sets.
+pub(super) fn cost_of(key: &SeriesKey) -> usize {
+    SERIES_COST + key.name.as_str().len()
+}
+
+fn cost_of_set(labels: &Labels) -> usize {
+    labels.iter().map(|(name, value)| name.as_str().len() + value.as_str().len() + LABEL_COST).sum()
 }

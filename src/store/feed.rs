@@ -33,13 +33,21 @@ pub struct SamplerHealth {
 #[derive(Debug, Default)]
 pub(super) struct Feed {
     pub(super) name: Arc<str>,
+    /// No sampler, but what a rule records.
+    pub(super) recorded: bool,
     pub(super) health: SamplerHealth,
+    /// The first good attempt.
+    pub(super) good_since: Option<Mono>,
     /// Oldest first; the last one is being written.
     pub(super) blocks: VecDeque<Block>,
     /// Which series a column belongs to.
     pub(super) columns: Vec<Option<SeriesId>>,
     pub(super) free: Vec<usize>,
     pub(super) index: HashMap<SeriesKey, usize>,
+    /// The column of the series that says whether the sampler answers.
+    pub(super) up: Option<usize>,
+    /// Ticks had to leave before their age, for lack of room.
+    pub(super) evicted: bool,
     pub(super) not_supported: Vec<(Clean, Clean)>,
     /// Names, and beginnings of names that end in `_`, of what it can give; empty when nobody knows.
     pub(super) gives: Vec<String>,
@@ -49,6 +57,28 @@ impl Feed {
     /// Whether this sampler is known to give the metric.
     pub(super) fn gives(&self, metric: &str) -> bool {
         self.gives.iter().any(|name| metric == name || name.ends_with('_') && metric.starts_with(name))
+    }
+
+    /// Whether it says that it gives the metric: by name, or by the beginning of one as long as it has not answered.
+    pub(super) fn is_to_give(&self, metric: &str) -> bool {
+        self.gives.iter().any(|name| metric == name) || self.good_since.is_none() && self.gives(metric)
+    }
+
+    /// Nobody knows what it gives, and it has not answered.
+    pub(super) fn may_give(&self) -> bool {
+        self.gives.is_empty() && self.good_since.is_none()
+    }
+
+    /// How far its next attempt is away: longer than its interval while it does not answer.
+    pub(super) fn promised(&self) -> Duration {
+        let health = &self.health;
+        let pause = health.next_attempt.zip(health.last_attempt).map(|(next, last)| next.since(last.mono));
+        pause.unwrap_or_default().max(health.interval)
+    }
+
+    /// Series that count for the cap.
+    pub(super) fn series(&self) -> usize {
+        self.index.len() - usize::from(self.up.is_some())
     }
 
     pub(super) fn last_tick(&self) -> Option<Mono> {
@@ -71,9 +101,31 @@ impl Feed {
     /// Frees a column. What it holds is older than any point that is still handed out.
     pub(super) fn forget(&mut self, key: &SeriesKey, column: usize) {
         self.index.remove(key);
+        if self.up == Some(column) {
+            self.up = None;
+        }
         if let Some(place) = self.columns.get_mut(column) {
             *place = None;
             self.free.push(column);
         }
+    }
+
+    /// Drops the last columns while they belong to no series: the next blocks do not hold room for them.
+    pub(super) fn narrow(&mut self) {
+        let kept = self.columns.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+        if kept < self.columns.len() {
+            self.columns.truncate(kept);
+            self.free.retain(|column| *column < kept);
+        }
+    }
+
+    /// Makes room for so many columns in the block that is being written; returns by how many bytes it grew.
+    pub(super) fn widen(&mut self, columns: usize) -> usize {
+        let Some(mut block) = self.blocks.pop_back() else { return 0 };
+        // A column may have been dropped for some blocks.
+        let last = |column: usize| self.blocks.iter().rev().find(|block| block.columns() > column);
+        let grown = block.widen(columns, |column| last(column).map_or(0, |block| block.count_through(column)));
+        self.blocks.push_back(block);
+        grown
     }
 }

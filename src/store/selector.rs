@@ -53,21 +53,26 @@ impl Selector {
         Self { name: Some(Clean::text(name)), matchers: Vec::new() }
     }
 
-    /// Whether this series is meant.
-    pub fn matches(&self, key: &SeriesKey) -> bool {
-        self.matches_from(key, "")
+    /// The one metric that it can mean, if it says so.
+    pub fn metric_name(&self) -> Option<&str> {
+        self.name.as_ref().map(Clean::as_str).or_else(|| {
+            let named = self.matchers.iter().find(|matcher| {
+                matcher.label.as_str() == "__name__"
+                    && matches!(matcher.op, MatchOp::Equal)
+                    && !matcher.value.as_str().is_empty()
+            });
+            named.map(|matcher| matcher.value.as_str())
+        })
     }
 
-    /// As [`Selector::matches`], for a series that this sampler gave: unless the series has a label `job` of its
-    /// own, its job is the sampler's name, as a Prometheus server would have labelled it.
-    pub fn matches_from(&self, key: &SeriesKey, sampler: &str) -> bool {
+    /// Whether this series is meant.
+    pub fn matches(&self, key: &SeriesKey) -> bool {
         self.name.as_ref().is_none_or(|name| *name == key.name)
             && self.matchers.iter().all(|matcher| {
                 let label = matcher.label.as_str();
                 matcher.accepts(match key.label(label) {
                     Some(value) => value.as_str(),
                     None if label == "__name__" => key.name.as_str(),
-                    None if label == "job" => sampler,
                     None => "",
                 })
             })

@@ -1,19 +1,16 @@
-//! The store of series: takes samples in, answers readings and points. A tick that gave nothing is a gap,
-//! and so is a pause longer than the sampler promised: no chart can draw a line across what was not seen.
+//! The store of series: who gives what, readings as they stand, points for charts. A tick that gave nothing is a
+//! gap, and so is a pause longer than the sampler promised: no chart can draw a line across what was not seen.
 
-use super::block::Block;
 use super::catalog::{Catalog, Series, SeriesId};
 use super::feed::{Feed, SamplerHealth};
 use super::selector::Selector;
-use crate::base::{Clean, Failure, Freshness, Mono, Observation, Point, Reading, Sample, SeriesKey, Unknown};
+use crate::base::{Clean, Failure, Freshness, Mono, PointKind, Reading, SeriesKey, Unknown};
 use core::time::Duration;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// What one series costs beside its points, apart from its text.
-const SERIES_COST: usize = 384;
-/// How often series that nobody gives any more are looked for.
-const SWEEP: Duration = Duration::from_mins(1);
+/// The series that says whether a sampler answers: 1 or 0 at every attempt.
+pub const UP: &str = "up";
 
 /// What the store may hold.
 #[derive(Clone, Copy, Debug)]
@@ -46,14 +43,42 @@ pub struct Usage {
 /// Series with gaps, and the health of who gives them.
 #[derive(Debug)]
 pub struct Store {
-    limits: Limits,
-    feeds: Vec<Feed>,
+    pub(super) limits: Limits,
+    pub(super) feeds: Vec<Feed>,
     by_sampler: HashMap<Arc<str>, usize>,
-    catalog: Catalog,
-    bytes: usize,
-    evicted_ticks: u64,
-    swept: Mono,
+    by_rule: HashMap<Arc<str>, usize>,
+    pub(super) catalog: Catalog,
+    pub(super) bytes: usize,
+    pub(super) evicted_ticks: u64,
+    /// When old blocks and old series were looked for last.
+    pub(super) pruned: Mono,
+    pub(super) swept: Mono,
+    pub(super) up: SeriesKey,
     nobody: (SeriesKey, Arc<str>),
+}
+
+/// A sampler that feeds a query, or a rule that records what the query looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct Feeder<'a> {
+    /// Its name.
+    pub name: &'a Arc<str>,
+    /// How it is doing.
+    pub health: &'a SamplerHealth,
+    /// Since when what it gives is held; `None` while it has given nothing.
+    pub since: Option<Mono>,
+    /// Its ticks had to leave before their age.
+    pub evicting: bool,
+    /// Of what it gives, only its `up` is wanted: that comes with every attempt.
+    pub only_up: bool,
+}
+
+/// Who gives a metric.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Makers {
+    /// Samplers and rules that give it, or say that they will.
+    pub known: Vec<Arc<str>>,
+    /// Samplers of which nobody knows what they give, and that have not answered yet.
+    pub possible: Vec<Arc<str>>,
 }
 
 impl Store {
@@ -63,10 +88,13 @@ impl Store {
             limits,
             feeds: Vec::new(),
             by_sampler: HashMap::new(),
+            by_rule: HashMap::new(),
             catalog: Catalog::default(),
             bytes: 0,
             evicted_ticks: 0,
+            pruned: Mono::default(),
             swept: Mono::default(),
+            up: SeriesKey::new(UP, &[]),
             nobody: (SeriesKey::new("", &[]), Arc::from("")),
         }
     }
@@ -89,35 +117,13 @@ impl Store {
         }
     }
 
-    /// Takes one attempt in. A sample older than the sampler's last one says nothing new and is ignored.
-    pub fn ingest(&mut self, sample: &Sample) {
-        let at = sample.seen.mono;
-        let index = self.feed_index(&sample.sampler);
-        self.expire(at);
-        let Some(feed) = self.feeds.get_mut(index) else { return };
-        let health = &mut feed.health;
-        if health.last_attempt.is_some_and(|last| at < last.mono) {
-            return;
-        }
-        health.last_attempt = Some(sample.seen);
-        health.interval = sample.interval;
-        health.next_attempt = Some(at + sample.next_in);
-        health.took = sample.took;
-        match &sample.outcome {
-            Ok(seen) => {
-                health.last_good = Some(sample.seen);
-                health.failure = None;
-                health.facts.clone_from(&seen.facts);
-                feed.not_supported.clone_from(&seen.not_supported);
-                let refused = self.values(index, at, seen);
-                if let Some(feed) = self.feeds.get_mut(index) {
-                    feed.health.dropped_series = refused;
-                }
-            }
-            Err(failure) => {
-                health.failure = Some(failure.clone());
-                self.tick(index, at);
-            }
+    /// Announces a rule that records before its first evaluation: how often it is evaluated, and the names of what it
+    /// records.
+    pub fn declare_rule(&mut self, rule: &Arc<str>, every: Duration, makes: Vec<String>) {
+        let at = self.rule_index(rule);
+        if let Some(feed) = self.feeds.get_mut(at) {
+            feed.health.interval = every;
+            feed.gives = makes;
         }
     }
 
@@ -136,23 +142,97 @@ impl Store {
         self.catalog.get(id).map_or(&self.nobody.0, |series| &series.key)
     }
 
-    /// The sampler that gives this series; an empty name when it was evicted.
+    /// Name and labels as an expression sees them: with the sampler as `job`, unless the series has its own or a rule
+    /// recorded it.
+    pub fn full_key(&self, id: SeriesId) -> &SeriesKey {
+        self.catalog.get(id).map_or(&self.nobody.0, |series| &series.full)
+    }
+
+    /// The sampler that gives this series, or the rule that records it; an empty name when it was evicted.
     pub fn sampler_of(&self, id: SeriesId) -> &Arc<str> {
-        self.catalog.get(id).map_or(&self.nobody.1, |series| &series.sampler)
+        self.found(id).map_or(&self.nobody.1, |(_, feed)| &feed.name)
+    }
+
+    /// How the sampler of this series is doing, or the rule that records it.
+    pub fn health_of(&self, id: SeriesId) -> Option<&SamplerHealth> {
+        self.found(id).map(|(_, feed)| &feed.health)
+    }
+
+    /// The type of a metric, as its source says; `None` while there is no series of it.
+    pub fn kind_of(&self, metric: &str) -> Option<PointKind> {
+        let mut kinds = self.catalog.named(metric).filter_map(|id| self.catalog.get(*id)).map(|series| series.kind);
+        let first = kinds.next()?;
+        if first == PointKind::Untyped { kinds.find(|kind| *kind != first).or(Some(first)) } else { Some(first) }
+    }
+
+    /// Every metric that there is a series of, in no order.
+    pub fn metrics(&self) -> impl Iterator<Item = &Clean> {
+        self.catalog.metrics()
+    }
+
+    /// Who gives a metric, or may: nobody at all means that it does not come here.
+    pub fn makers(&self, metric: &str) -> Makers {
+        let mut makers = Makers::default();
+        let giving = self.giving(metric);
+        for (at, feed) in self.feeds.iter().enumerate() {
+            if giving.contains(&at) || feed.is_to_give(metric) || metric == UP && !feed.recorded {
+                makers.known.push(Arc::clone(&feed.name));
+            } else if feed.may_give() {
+                makers.possible.push(Arc::clone(&feed.name));
+            }
+        }
+        makers
+    }
+
+    /// Who feeds these selectors: whoever gives a series of theirs or is to give their metric; if nobody is known,
+    /// whoever may. In the order of the samplers.
+    pub fn feeders(&self, selectors: &[Selector]) -> Vec<Feeder<'_>> {
+        // Per feed, whether anything but `up` is wanted of it.
+        let mut wanted: BTreeMap<usize, bool> = BTreeMap::new();
+        for selector in selectors {
+            let mut nobody = true;
+            for (_, series) in self.catalog.matching(selector) {
+                let up = self.feeds.get(series.feed).is_some_and(|feed| feed.up == Some(series.column));
+                nobody = false;
+                *wanted.entry(series.feed).or_default() |= !up;
+            }
+            let Some(metric) = selector.metric_name().filter(|metric| *metric != UP) else { continue };
+            let to_give = self.feeds.iter().enumerate().filter(|(_, feed)| feed.is_to_give(metric)).map(|(at, _)| at);
+            for at in self.giving(metric).into_iter().chain(to_give) {
+                nobody = false;
+                wanted.insert(at, true);
+            }
+            let may = self.feeds.iter().enumerate().filter(|(_, feed)| nobody && feed.may_give());
+            wanted.extend(may.map(|(at, _)| (at, true)));
+        }
+        let of = |(at, values): (usize, bool)| self.feeds.get(at).map(|feed| self.feeder(feed, !values));
+        wanted.into_iter().filter_map(of).collect()
+    }
+
+    fn feeder<'a>(&self, feed: &'a Feed, only_up: bool) -> Feeder<'a> {
+        let since = self.held_since(feed, only_up);
+        Feeder { name: &feed.name, health: &feed.health, since, evicting: feed.evicted, only_up }
+    }
+
+    /// The feeds that give a series of the metric.
+    fn giving(&self, metric: &str) -> BTreeSet<usize> {
+        self.catalog.named(metric).filter_map(|id| self.catalog.get(*id)).map(|series| series.feed).collect()
     }
 
     /// The value as it stands, with its age judged at `now`.
     pub fn reading(&self, id: SeriesId, now: Mono) -> Reading {
-        let found = self.catalog.get(id).and_then(|series| Some((series, self.feeds.get(series.feed)?)));
-        let Some((series, feed)) = found else { return Reading::Unknown(Unknown::NoSuchSeries) };
+        let Some((series, feed)) = self.found(id) else { return Reading::Unknown(Unknown::NoSuchSeries) };
         if feed.not_supported.iter().any(|(name, _)| *name == series.key.name) {
             return Reading::NotSupported;
         }
         if feed.health.last_good.is_some_and(|good| series.seen < good.mono) {
             return Reading::Unknown(Unknown::NoSuchSeries);
         }
-        let failing = feed.health.failure.as_ref().map(|failure| failure.what.clone());
-        let freshness = Freshness::judge(now.since(series.seen), feed.health.interval, failing.is_some());
+        // That the sampler does not answer is what `up` says: nothing is wrong with that value.
+        let up = feed.up == Some(series.column);
+        let failing = feed.health.failure.as_ref().filter(|_| !up).map(|failure| failure.what.clone());
+        let every = if up { feed.promised() } else { feed.health.interval };
+        let freshness = Freshness::judge(now.since(series.seen), every, failing.is_some());
         Reading::Value { value: series.value, seen: series.seen, freshness, failing }
     }
 
@@ -184,13 +264,14 @@ impl Store {
 
     /// The ticks of the series' sampler in `from..=to`, oldest first; `None` is a gap.
     pub fn points(&self, id: SeriesId, from: Mono, to: Mono) -> impl Iterator<Item = (Mono, Option<f64>)> + '_ {
-        let found = self.catalog.get(id).and_then(|series| Some((series.column, self.feeds.get(series.feed)?)));
-        found.into_iter().flat_map(move |(column, feed)| {
-            let oldest = feed.last_tick().map_or(from, |last| from.max(last - self.limits.age));
+        self.found(id).into_iter().flat_map(move |(series, feed)| {
+            let (column, born) = (series.column, series.born);
+            let oldest = from.max(self.oldest(feed));
             feed.blocks
                 .iter()
                 .skip_while(move |block| block.end().is_none_or(|end| end < oldest))
-                .flat_map(move |block| block.points(column, oldest, to))
+                .flat_map(move |block| block.points(column, oldest, Mono(to.0.saturating_add(1))))
+                .map(move |(at, value)| (at, value.filter(|_| at >= born)))
         })
     }
 
@@ -201,7 +282,12 @@ impl Store {
 
     /// Every sampler that was declared or has spoken, in that order.
     pub fn samplers(&self) -> impl Iterator<Item = (&Arc<str>, &SamplerHealth)> {
-        self.feeds.iter().map(|feed| (&feed.name, &feed.health))
+        self.feeds.iter().filter(|feed| !feed.recorded).map(|feed| (&feed.name, &feed.health))
+    }
+
+    /// What the store may hold.
+    pub fn limits(&self) -> Limits {
+        self.limits
     }
 
     /// What is held, and what the caps have cost.
@@ -209,7 +295,17 @@ impl Store {
         Usage { bytes: self.bytes, series: self.catalog.len(), evicted_ticks: self.evicted_ticks }
     }
 
-    fn feed_index(&mut self, sampler: &Arc<str>) -> usize {
+    /// A series and who gives it.
+    pub(super) fn found(&self, id: SeriesId) -> Option<(&Series, &Feed)> {
+        self.catalog.get(id).and_then(|series| Some((series, self.feeds.get(series.feed)?)))
+    }
+
+    /// Nothing older is handed out of this feed.
+    pub(super) fn oldest(&self, feed: &Feed) -> Mono {
+        feed.last_tick().map_or(Mono::default(), |last| last - self.limits.age)
+    }
+
+    pub(super) fn feed_index(&mut self, sampler: &Arc<str>) -> usize {
         if let Some(at) = self.by_sampler.get(sampler) {
             return *at;
         }
@@ -218,132 +314,27 @@ impl Store {
         self.feeds.len() - 1
     }
 
-    /// Begins a tick at `at`, after a gap when the sampler was silent for longer than it promised.
-    fn tick(&mut self, index: usize, at: Mono) -> bool {
-        let Some(feed) = self.feeds.get(index) else { return false };
-        let every = feed.health.interval;
-        match feed.last_tick() {
-            Some(last) if last == at => return true,
-            Some(last) if Freshness::judge(at.since(last), every, false) != Freshness::Live => {
-                self.push_row(index, last + every.max(Duration::from_nanos(1)));
-            }
-            _ => {}
+    pub(super) fn rule_index(&mut self, rule: &Arc<str>) -> usize {
+        if let Some(at) = self.by_rule.get(rule) {
+            return *at;
         }
-        self.push_row(index, at)
-    }
-
-    fn push_row(&mut self, index: usize, at: Mono) -> bool {
-        let Some(feed) = self.feeds.get(index) else { return false };
-        if feed.blocks.back().is_none_or(Block::is_full) {
-            let cost = Block::cost(feed.columns.len());
-            if !self.make_room(cost, true) {
-                self.evicted_ticks += 1;
-                return false;
-            }
-            self.bytes += cost;
-            if let Some(feed) = self.feeds.get_mut(index) {
-                feed.blocks.push_back(Block::new(feed.columns.len()));
-            }
-        }
-        if let Some(block) = self.feeds.get_mut(index).and_then(|feed| feed.blocks.back_mut()) {
-            block.tick(at);
-        }
-        true
-    }
-
-    /// Writes a tick's values; returns how many series found no place.
-    fn values(&mut self, index: usize, at: Mono, seen: &Observation) -> u64 {
-        let kept = self.tick(index, at);
-        if let Some(block) = self.feeds.get_mut(index).and_then(|feed| feed.blocks.back_mut()) {
-            block.expect(seen.points.len().min(self.limits.series_per_sampler));
-        }
-        let mut refused = 0;
-        let mut next = 0;
-        for point in &seen.points {
-            let Some(column) = self.column(index, next, point, at).filter(|_| kept) else {
-                refused += 1;
-                continue;
-            };
-            next = column + 1;
-            let Some(feed) = self.feeds.get_mut(index) else { continue };
-            if let Some(block) = feed.blocks.back_mut() {
-                block.set(column, point.value);
-            }
-            if let Some(series) = feed.columns.get(column).copied().flatten().and_then(|id| self.catalog.get_mut(id)) {
-                series.value = point.value;
-                series.seen = at;
-            }
-        }
-        refused
-    }
-
-    /// The column of a point's series. A sampler nearly always lists its series in one order: look at `next` first.
-    fn column(&mut self, index: usize, next: usize, point: &Point, at: Mono) -> Option<usize> {
-        let feed = self.feeds.get(index)?;
-        let likely = feed.columns.get(next).copied().flatten().and_then(|id| self.catalog.get(id));
-        if likely.is_some_and(|series| series.key == point.key) {
-            return Some(next);
-        }
-        if let Some(column) = feed.index.get(&point.key) {
-            return Some(*column);
-        }
-        if feed.index.len() >= self.limits.series_per_sampler {
-            return None;
-        }
-        let cost = cost_of(&point.key);
-        if !self.make_room(cost + Block::cost(1) - Block::cost(0), false) {
-            return None;
-        }
-        let feed = self.feeds.get_mut(index)?;
-        let column = feed.new_column();
-        let sampler = Arc::clone(&feed.name);
-        let key = point.key.clone();
-        let id = self.catalog.add(Series { key, feed: index, sampler, column, value: point.value, seen: at });
-        feed.index.insert(point.key.clone(), column);
-        if let Some(place) = feed.columns.get_mut(column) {
-            *place = id;
-        }
-        let grown = feed.blocks.back_mut().map_or(0, |block| block.widen(column + 1));
-        self.bytes += cost + grown;
-        Some(column)
+        self.by_rule.insert(Arc::clone(rule), self.feeds.len());
+        self.feeds.push(Feed { name: Arc::clone(rule), recorded: true, ..Feed::default() });
+        self.feeds.len() - 1
     }
 
     /// Lets the oldest blocks go until `need` bytes fit; false when they cannot. A sampler's only block stays
     /// while it is written, and leaves when `full_too` and it is full.
-    fn make_room(&mut self, need: usize, full_too: bool) -> bool {
+    pub(super) fn make_room(&mut self, need: usize, full_too: bool) -> bool {
         while self.bytes + need > self.limits.bytes {
             let oldest = self.feeds.iter_mut().filter_map(|feed| feed.oldest_end(full_too).map(|end| (end, feed)));
             let Some((_, feed)) = oldest.min_by_key(|(end, _)| *end) else { return false };
             if let Some(block) = feed.blocks.pop_front() {
                 self.bytes -= block.bytes();
                 self.evicted_ticks += u64::try_from(block.rows()).unwrap_or(0);
+                feed.evicted = true;
             }
         }
         true
     }
-
-    /// Lets go what is older than the age cap.
-    fn expire(&mut self, now: Mono) {
-        let limit = now - self.limits.age;
-        for feed in &mut self.feeds {
-            while feed.oldest_end(true).is_some_and(|end| end < limit) {
-                self.bytes -= feed.blocks.pop_front().map_or(0, |block| block.bytes());
-            }
-        }
-        if now.since(self.swept) < SWEEP {
-            return;
-        }
-        self.swept = now;
-        for series in self.catalog.expire(limit) {
-            self.bytes -= cost_of(&series.key);
-            if let Some(feed) = self.feeds.get_mut(series.feed) {
-                feed.forget(&series.key, series.column);
-            }
-        }
-    }
-}
-
-fn cost_of(key: &SeriesKey) -> usize {
-    let text: usize = key.labels.iter().map(|(name, value)| name.as_str().len() + value.as_str().len() + 64).sum();
-    SERIES_COST + key.name.as_str().len() + text
 }

@@ -1,7 +1,9 @@
 //! The store against what a person would expect, and against a plain list.
 
 use super::{Limits, Selector, SeriesId, Store};
-use crate::base::{Clean, Failure, Freshness, Mono, Now, Observation, Point, Reading, Sample, Unknown, Wall};
+use crate::base::{
+    Clean, Failure, Freshness, Mono, Now, Observation, Point, PointKind, Reading, Sample, Unknown, Wall,
+};
 use core::time::Duration;
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -125,7 +127,69 @@ fn a_thousand_series_over_an_hour_fit_their_budget() {
     }
     let usage = store.usage();
     assert!(usage.bytes <= 3_200_000, "{usage:?}");
-    assert_eq!((usage.series, usage.evicted_ticks), (100, 0));
+    assert_eq!((usage.series, usage.evicted_ticks), (101, 0), "and `up`");
+}
+
+#[test]
+fn fifty_thousand_series_cost_no_more_than_the_cap() {
+    let mut store = Store::new(Limits::default());
+    let flood: Vec<Point> = (0..50_000).map(|n| gauge(n, 1.0)).collect();
+    store.ingest(&sample("s", 1_000, Ok(flood.clone())));
+    store.ingest(&sample("s", 2_000, Ok(flood)));
+    assert_eq!(store.sampler("s").map(|health| health.dropped_series), Some(48_000));
+    assert_eq!(store.select(&Selector::default()).len(), 2_001);
+    assert!(store.usage().bytes <= 4 * 1024 * 1024, "{:?}", store.usage());
+}
+
+#[test]
+fn equal_label_sets_are_held_once_and_leave_with_their_last_series() {
+    let mut store = Store::new(Limits { age: Duration::from_secs(100), ..Limits::default() });
+    let disk = |name: &str, n: usize| Point::gauge(name, &[("disk", &n.to_string())], 1.0);
+    let points = (0..50).flat_map(|n| ["reads", "writes"].map(|name| disk(name, n))).collect();
+    store.ingest(&sample("s", 1_000, Ok(points)));
+    let sets = |name| -> Vec<_> {
+        let ids = store.select(&Selector::metric(name)).into_iter();
+        ids.flat_map(|id| [&store.key(id).labels, &store.full_key(id).labels].map(Arc::clone)).collect()
+    };
+    let (reads, writes) = (sets("reads"), sets("writes"));
+    assert_eq!(reads.len(), 100);
+    assert!(reads.iter().zip(&writes).all(|(a, b)| Arc::ptr_eq(a, b)));
+    drop((reads, writes));
+    let full = store.usage().bytes;
+    for second in 2..400 {
+        store.ingest(&sample("s", second * 1_000, Ok(Vec::new())));
+    }
+    let usage = store.usage();
+    assert_eq!(usage.series, 1);
+    assert!(usage.bytes < full, "{usage:?} after {full}");
+}
+
+#[test]
+fn what_a_metric_is_and_who_makes_it() {
+    let mut store = Store::new(Limits::default());
+    for (name, gives) in [("page", vec![]), ("web", vec!["probe_", "depth"])] {
+        store.declare(&name.into(), SECOND, false);
+        store.expect(&name.into(), gives.into_iter().map(str::to_owned).collect());
+    }
+    let makers = |store: &Store, metric: &str| {
+        let makers = store.makers(metric);
+        [makers.known, makers.possible]
+            .map(|names| names.iter().map(|name| name.to_string()).collect::<Vec<_>>().join(","))
+    };
+    assert_eq!(makers(&store, "probe_success"), ["web", "page"]);
+    assert_eq!(makers(&store, "loss"), ["", "page"]);
+    assert_eq!((store.kind_of("loss"), makers(&store, "up")), (None, ["page,web".to_owned(), String::new()]));
+    let untyped = Point { kind: PointKind::Untyped, ..Point::gauge("loss", &[("n", "0")], 1.0) };
+    store.ingest(&sample("page", 1_000, Ok(vec![untyped, Point::gauge("loss", &[], 1.0)])));
+    store.ingest(&sample("web", 1_000, Ok(vec![Point::counter("probe_total", &[], 1.0)])));
+    assert_eq!(store.kind_of("loss"), Some(PointKind::Gauge));
+    assert_eq!(store.kind_of("probe_total"), Some(PointKind::Counter));
+    assert_eq!(makers(&store, "loss"), ["page", ""]);
+    assert_eq!(makers(&store, "probe_success"), ["", ""], "it answered, and without it");
+    assert_eq!(makers(&store, "depth"), ["web", ""], "it says that it makes it");
+    let mut names: Vec<_> = store.metrics().map(Clean::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["loss", "probe_total", "up"]);
 }
 
 #[derive(Clone, Debug)]

@@ -81,6 +81,11 @@ pub fn describe_process(pid: u32) -> Option<Clean> {
     Some(crate::clean!("process {pid} of {}", name_of(&passwd, uid)))
 }
 
+/// The name of a user, from `/etc/passwd` alone; else the number.
+pub fn user_name(uid: u32) -> Clean {
+    name_of(&fs::read("/etc/passwd").unwrap_or_default(), uid)
+}
+
 /// The name of `uid` in the text of a passwd file, else the number.
 fn name_of(passwd: &[u8], uid: u32) -> Clean {
     passwd

@@ -13,6 +13,9 @@ use std::path::{Component, Path, PathBuf};
 /// No file of ours is larger, in bytes.
 pub const SIZE_LIMIT: u64 = 1024 * 1024;
 
+/// A secret is not larger, in bytes.
+const SECRET_LIMIT: i64 = 4 * 1024;
+
 /// A file's text and whether it may have an effect.
 #[derive(Clone, Debug)]
 pub struct Content {
@@ -51,6 +54,30 @@ impl Owners {
 /// # Errors
 /// A sentence when there is nothing to show: no such file, not readable, not a regular file, too large, not UTF-8.
 pub fn read(path: &Path, owners: Owners) -> Result<Content, Fault> {
+    let (file, distrust, _) = open(path, owners)?;
+    Ok(Content { text: text(path, file)?, distrust })
+}
+
+/// Reads a secret from a file that nobody else may even read, without the blank at its end.
+///
+/// # Errors
+/// As [`read`], and when any rule of trust is broken.
+pub fn secret(path: &Path, owners: Owners) -> Result<String, Fault> {
+    let (file, distrust, stat) = open(path, owners)?;
+    if let Some(fault) = distrust {
+        return Err(fault);
+    }
+    if stat.st_mode & 0o077 != 0 {
+        let what = format!("others may read this secret (mode {:04o}).", stat.st_mode & 0o7777);
+        return Err(fault(path, what).hint(format!("Mend it: chmod go= {}", shell(path))));
+    }
+    if stat.st_size > SECRET_LIMIT {
+        return Err(fault(path, "the file is larger than 4 KiB: that is no secret."));
+    }
+    text(path, file).map(|text| text.trim_end().to_owned())
+}
+
+fn open(path: &Path, owners: Owners) -> Result<(OwnedFd, Option<Fault>, Stat), Fault> {
     let full = std::path::absolute(path).map_err(|error| unreadable(path, &error))?;
     let (file, distrust) = match walk(&full, owners) {
         Ok(Walked::File(file, distrust)) => (file, distrust),
@@ -68,7 +95,7 @@ pub fn read(path: &Path, owners: Owners) -> Result<Content, Fault> {
         return Err(fault(path, "this is not a regular file.").hint("Name a plain text file."));
     }
     let distrust = distrust.or_else(|| judge_file(path, &stat, owners));
-    Ok(Content { text: text(path, file)?, distrust })
+    Ok((file, distrust, stat))
 }
 
 enum Walked {
@@ -285,6 +312,22 @@ mod tests {
         assert!(said(&path).contains("larger than 1 MiB"));
         fs::write(&path, large.get(1..).expect("more than one")).expect("writes");
         assert!(read(&path, Owners::effective()).is_ok());
+    }
+
+    #[test]
+    fn a_secret_is_read_only_where_nobody_else_can() {
+        let home = folder();
+        let path = home.path().join("token");
+        fs::write(&path, "hunter2\n").expect("writes");
+        fs::set_permissions(&path, Permissions::from_mode(0o640)).expect("sets the mode");
+        let said = secret(&path, Owners::effective()).expect_err("readable by the group").to_string();
+        assert!(said.contains("others may read this secret (mode 0640). Mend it: chmod go= /tmp/"), "{said}");
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("sets the mode");
+        assert_eq!(secret(&path, Owners::effective()), Ok("hunter2".to_owned()));
+        symlink(&path, home.path().join("link")).expect("links");
+        assert!(secret(&home.path().join("link"), Owners::effective()).is_err());
+        fs::write(&path, [b'x'; 4_097]).expect("writes");
+        assert!(secret(&path, Owners::effective()).is_err());
     }
 
     #[test]

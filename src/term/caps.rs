@@ -13,6 +13,19 @@ pub enum Depth {
     True,
 }
 
+/// Which sequences of a desktop notification are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Popup {
+    /// None: it would show them as text.
+    None,
+    /// OSC 9.
+    Osc9,
+    /// OSC 777.
+    Osc777,
+    /// Both: a terminal takes the one it knows and ignores the other.
+    Both,
+}
+
 /// What the terminal can show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Caps {
@@ -24,6 +37,8 @@ pub struct Caps {
     pub dumb: bool,
     /// Inside tmux or screen: a fence proves only that the multiplexer has the frame.
     pub multiplexer: bool,
+    /// How it is told of an alarm beside the bell.
+    pub popup: Popup,
 }
 
 impl Caps {
@@ -41,7 +56,28 @@ impl Caps {
             // GNU screen cannot pass 24-bit colours on, whatever the terminal around it can.
             depth(&term, set("COLORTERM").as_deref(), screen && !tmux)
         };
-        Self { depth, utf8: locale.contains("utf-8") || locale.contains("utf8"), dumb, multiplexer: screen || tmux }
+        Self {
+            depth,
+            utf8: locale.contains("utf-8") || locale.contains("utf8"),
+            dumb,
+            multiplexer: screen || tmux,
+            popup: popup(&term),
+        }
+    }
+}
+
+/// By the name alone, which ssh carries on. A multiplexer drops both sequences and passes the bell on.
+fn popup(term: &str) -> Popup {
+    let is = |names: &[&str]| names.iter().any(|name| term.starts_with(name));
+    if is(&["linux", "vt", "cons", "dumb"]) {
+        Popup::None
+    } else if is(&["rxvt", "foot", "xterm-ghostty", "wezterm"]) {
+        // They know both, but for the first, which knows this one: never two notifications for one alarm.
+        Popup::Osc777
+    } else if is(&["xterm-kitty", "iterm"]) {
+        Popup::Osc9
+    } else {
+        Popup::Both
     }
 }
 
@@ -101,6 +137,22 @@ mod tests {
         assert!(detect(&[]).dumb);
         assert!(!detect(&[("TERM", "xterm")]).dumb);
         assert!(Caps::detect(&|_| Some("xterm".to_owned()), false).dumb);
+    }
+
+    #[test]
+    fn no_terminal_is_notified_twice_and_a_console_not_at_all() {
+        for (term, popup) in [
+            ("linux", Popup::None),
+            ("vt220", Popup::None),
+            ("rxvt-unicode-256color", Popup::Osc777),
+            ("foot", Popup::Osc777),
+            ("xterm-ghostty", Popup::Osc777),
+            ("xterm-kitty", Popup::Osc9),
+            ("xterm-256color", Popup::Both),
+            ("tmux-256color", Popup::Both),
+        ] {
+            assert_eq!(detect(&[("TERM", term)]).popup, popup, "{term}");
+        }
     }
 
     #[test]

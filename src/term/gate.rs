@@ -50,6 +50,11 @@ pub(super) fn admit(row: &mut [Cell], utf8: bool) -> u64 {
     refused
 }
 
+/// Neither a control nor hidden nor reordering: fit for the terminal wherever it stands.
+pub(super) fn is_plain(c: char) -> bool {
+    !c.is_control() && !is_hidden(c)
+}
+
 enum Verdict {
     /// Printable, with this many columns.
     Fine(usize),
@@ -65,11 +70,10 @@ fn judge(symbol: &str) -> Verdict {
         _ => {}
     }
     let mut chars = symbol.chars();
-    let plain = |c: char| !c.is_control() && !is_hidden(c);
-    let base = chars.next().is_some_and(plain);
+    let base = chars.next().is_some_and(is_plain);
     // A joiner or a variation selector belongs after a pictograph only; those lie above U+2000.
     let joins = symbol.chars().next().is_some_and(|c| c >= '\u{2000}');
-    let rest = chars.all(|c| plain(c) || (joins && matches!(c, '\u{200D}' | '\u{FE0F}')));
+    let rest = chars.all(|c| is_plain(c) || (joins && matches!(c, '\u{200D}' | '\u{FE0F}')));
     match symbol.width() {
         columns @ 1..=2 if base && rest => Verdict::Fine(columns),
         _ => Verdict::Refused,

@@ -1,6 +1,6 @@
 //! What the loop gets from the terminal, and the bounded queue in which it waits.
 
-use crate::base::Mono;
+use crate::base::{Clean, Mono};
 use crate::sys::signal::Signal;
 use crossterm::event::KeyEvent;
 use std::collections::VecDeque;
@@ -10,8 +10,13 @@ use std::collections::VecDeque;
 pub enum Input {
     /// A key, in crossterm's words.
     Key(KeyEvent),
-    /// A bracketed paste of so many bytes; its text is dropped.
-    Paste(u64),
+    /// A bracketed paste. It is never taken for keys.
+    Paste {
+        /// How long it was.
+        bytes: u64,
+        /// Its beginning, clean, on one line: for a form. A confirm prompt refuses it.
+        text: Clean,
+    },
     /// The terminal has got or lost the focus.
     Focus(bool),
     /// The new size: columns, rows. Sent at most 20 times a second.
@@ -43,7 +48,7 @@ impl Inbox {
     /// Adds one. What is no key waits once at most, the newest resize replaces an older one.
     pub(super) fn push(&mut self, at: Mono, input: Input) {
         match input {
-            Input::Key(_) | Input::Paste(_) | Input::Focus(_) => {
+            Input::Key(_) | Input::Paste { .. } | Input::Focus(_) => {
                 if self.waiting.len() >= LIMIT {
                     return;
                 }
@@ -61,7 +66,7 @@ impl Inbox {
 
     /// Drops what was typed; signals, sizes and the rest stay.
     pub(super) fn drop_typed(&mut self) {
-        self.waiting.retain(|(_, input)| !matches!(input, Input::Key(_) | Input::Paste(_) | Input::Fence(_)));
+        self.waiting.retain(|(_, input)| !matches!(input, Input::Key(_) | Input::Paste { .. } | Input::Fence(_)));
     }
 }
 
@@ -89,7 +94,14 @@ mod tests {
     #[test]
     fn type_ahead_is_dropped_and_nothing_else() {
         let mut inbox = Inbox::default();
-        for input in [key('y'), Input::Reload, Input::Paste(3), Input::Fence(1), Input::HungUp, Input::Focus(false)] {
+        for input in [
+            key('y'),
+            Input::Reload,
+            Input::Paste { bytes: 3, text: "abc".into() },
+            Input::Fence(1),
+            Input::HungUp,
+            Input::Focus(false),
+        ] {
             inbox.push(Mono(1), input);
         }
         inbox.drop_typed();

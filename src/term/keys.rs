@@ -2,6 +2,7 @@
 //! state machine (UTF-8, CSI parameters). Pure; holds a bounded state whatever comes; only real keys come out as keys.
 
 use super::inbox::Input;
+use crate::base::Clean;
 use core::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyEventState, KeyModifiers};
 use vte::{Params, Parser, Perform};
@@ -14,6 +15,8 @@ const LONE_ESC: Duration = Duration::from_millis(25);
 const TORN: Duration = Duration::from_millis(100);
 /// A paste whose end never comes is over after this much silence: a dead keyboard would be worse.
 const PASTE_SILENCE: Duration = Duration::from_secs(3);
+/// Of a paste so many bytes are kept, for a form to take; the rest is counted.
+const PASTED: usize = 1_024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Frame {
@@ -29,7 +32,7 @@ enum Frame {
     Linux,
     /// In an OSC, DCS, APC, PM or SOS string: the terminal's answer to a question that we did not ask.
     Text { opener: u8, empty: bool, escaped: bool },
-    /// In a bracketed paste: counted, dropped.
+    /// In a bracketed paste: counted, its beginning kept.
     Paste { matched: usize, bytes: u64 },
     /// In an X10 mouse report left switched on by someone else.
     Mouse { left: u8 },
@@ -40,6 +43,8 @@ pub(super) struct Keys {
     frame: Frame,
     vte: Parser,
     sink: Sink,
+    /// The beginning of the paste that is coming in.
+    pasted: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -53,7 +58,7 @@ struct Sink {
 
 impl Keys {
     pub(super) fn new() -> Self {
-        Self { frame: Frame::Ground, vte: Parser::new(), sink: Sink::default() }
+        Self { frame: Frame::Ground, vte: Parser::new(), sink: Sink::default(), pasted: Vec::new() }
     }
 
     /// Feeds bytes; gives what they complete. `Input::Fence` comes out with the number 0.
@@ -81,7 +86,7 @@ impl Keys {
             Frame::Esc => self.sink.out.push(plain(KeyCode::Esc)),
             Frame::Ss3 => self.sink.out.push(alt('O')),
             Frame::Text { opener, empty: true, .. } => self.sink.out.push(alt(char::from(opener))),
-            Frame::Paste { bytes, .. } => self.sink.out.push(Input::Paste(bytes)),
+            Frame::Paste { bytes, .. } => self.take_paste(bytes),
             _ => {}
         }
         self.reset();
@@ -177,11 +182,21 @@ impl Keys {
             _ => usize::from(byte == ESC),
         };
         let bytes = bytes.saturating_add(1);
+        if self.pasted.len() < PASTED {
+            self.pasted.push(byte);
+        }
         if matched < PASTE_END.len() {
             return Frame::Paste { matched, bytes };
         }
-        self.sink.out.push(Input::Paste(bytes - 6));
+        self.take_paste(bytes - 6);
         Frame::Ground
+    }
+
+    /// The paste of so many bytes is over: its beginning goes out clean, without what was seen of the end marker.
+    fn take_paste(&mut self, bytes: u64) {
+        let mut text = core::mem::take(&mut self.pasted);
+        text.truncate(usize::try_from(bytes).unwrap_or(usize::MAX));
+        self.sink.out.push(Input::Paste { bytes, text: Clean::text(text) });
     }
 }
 

@@ -10,6 +10,7 @@
 //! - Every death that can be caught leaves the terminal as it was found ([`guard::restore`]); KILL cannot be caught.
 //! - The terminal's title is never touched, its shared flags neither.
 
+mod alarm;
 pub mod caps;
 mod encode;
 mod fence;

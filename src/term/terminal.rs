@@ -147,6 +147,12 @@ impl Terminal {
         Ok(())
     }
 
+    /// Rings the bell and shows a sentence as a desktop notification, where the terminal can. Never blocks; of
+    /// several that wait the newest is kept.
+    pub fn alarm(&self, text: Clean) {
+        self.mailbox.alarm(text);
+    }
+
     /// Restores the terminal and ends the threads. Idempotent; at most 200 ms.
     pub fn close(&self) {
         self.shared.closed.store(true, Ordering::SeqCst);

@@ -1,11 +1,12 @@
 //! The only thread that writes frames. It takes the newest from a one-slot mailbox, sends what differs from what it
 //! really wrote, and is the only one that a terminal which stops reading can hold up.
 
+use super::alarm;
 use super::caps::Caps;
 use super::encode::Encoder;
 use super::fence::Fences;
 use super::guard;
-use crate::base::{Clock, Mono};
+use crate::base::{Clean, Clock, Mono};
 use crate::sys::clock::RealClock;
 use crate::sys::signal::Signals;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -30,6 +31,7 @@ struct Slot {
     spare: Option<Buffer>,
     fence: Option<u64>,
     copy: Option<String>,
+    alarm: Option<Clean>,
     /// The terminal shows something else than we wrote: the next frame goes out whole.
     stale: bool,
     /// Draw the last frame again now.
@@ -88,6 +90,10 @@ impl Mailbox {
 
     pub(super) fn copy(&self, sequence: String) {
         self.change(|slot| slot.copy = Some(sequence));
+    }
+
+    pub(super) fn alarm(&self, text: Clean) {
+        self.change(|slot| slot.alarm = Some(text));
     }
 
     /// The terminal's content is not what we wrote: whole frame, when the next one comes.
@@ -152,6 +158,9 @@ pub(super) struct Writer {
     fences: Arc<Fences>,
     signals: &'static Signals,
     encoder: Encoder,
+    caps: Caps,
+    /// Characters of alarms that the gate has refused, ever.
+    refused: u64,
     out: Vec<u8>,
     shows: bool,
 }
@@ -159,7 +168,7 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn new(mailbox: Arc<Mailbox>, fences: Arc<Fences>, signals: &'static Signals, caps: Caps) -> Self {
         let encoder = Encoder::new(caps.depth, caps.utf8);
-        Self { mailbox, fences, signals, encoder, out: Vec::new(), shows: false }
+        Self { mailbox, fences, signals, encoder, caps, refused: 0, out: Vec::new(), shows: false }
     }
 
     pub(super) fn run(mut self) {
@@ -172,6 +181,10 @@ impl Writer {
             if let Some(sequence) = &work.copy {
                 self.out.extend_from_slice(sequence.as_bytes());
             }
+            if let Some(text) = &work.alarm {
+                self.refused += alarm::ring(text, self.caps, &mut self.out);
+            }
+            self.mailbox.refused.store(self.encoder.refused() + self.refused, Ordering::Relaxed);
             let fence = work.fence.filter(|id| self.fences.sent(*id, RealClock.now().mono));
             if fence.is_some() {
                 self.out.extend_from_slice(FENCE);
@@ -204,6 +217,7 @@ impl Writer {
                 || slot.frame.is_some()
                 || slot.fence.is_some()
                 || slot.copy.is_some()
+                || slot.alarm.is_some()
                 || (slot.redraw && shows))
         };
         let mut slot = self.mailbox.wake.wait_while(self.mailbox.lock(), idle).unwrap_or_else(PoisonError::into_inner);
@@ -228,7 +242,6 @@ impl Writer {
         };
         let old = self.encoder.encode(frame, &mut self.out);
         self.shows = true;
-        self.mailbox.refused.store(self.encoder.refused(), Ordering::Relaxed);
         if let Some(old) = old.or(shown) {
             self.mailbox.lock().spare = Some(old);
         }

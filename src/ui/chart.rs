@@ -2,6 +2,7 @@
 
 use super::paint::Painter;
 use crate::base::Unit;
+use crate::clean;
 use crate::config::Intent;
 use ratatui::layout::Rect;
 use ratatui::symbols::bar::{NINE_LEVELS, Set};
@@ -30,17 +31,59 @@ pub fn chart(
     limit: Option<f64>,
     intent: Intent,
 ) {
+    bars(paint, area, columns, top(columns, area, unit, limit), intent);
+}
+
+/// The same with the limit drawn as a line, its value at the left end: over the gaps, and behind the bars as their
+/// mark. A limit that lies above the picture is drawn at its upper edge with an arrow.
+pub fn draw_with_limit(
+    paint: &mut Painter<'_>,
+    area: Rect,
+    columns: &[Option<f64>],
+    unit: Unit,
+    limit: Option<f64>,
+    intent: Intent,
+) {
+    chart(paint, area, columns, unit, limit, intent);
+    let Some(limit) = limit.filter(|limit| limit.is_finite() && !area.is_empty()) else { return };
+    let top = top(columns, area, unit, Some(limit));
+    let beyond = limit > top;
+    let rows = u64::from(area.height);
+    // The row that holds the limit: the lowest one begins at zero.
+    let row = if beyond { rows } else { (height(limit, top) * rows).div_ceil(10_000).clamp(1, rows) };
+    let y = area.bottom() - u16::try_from(row).unwrap_or(area.height);
+    let (line, arrow) = if paint.ascii() { ("-", "^") } else { ("─", "↑") };
+    let style = paint.style(Intent::Warning);
+    for x in area.left()..area.right() {
+        if let Some(cell) = paint.buffer.cell_mut((x, y)) {
+            let empty = cell.symbol() == " ";
+            if empty {
+                cell.set_symbol(line);
+            }
+            cell.set_style(style);
+        }
+    }
+    let sign = if beyond { arrow } else { "" };
+    paint.put((area.x, y), area.width, clean!("{sign}{} ", unit.show(limit)), Intent::Warning);
+}
+
+/// The value at the upper edge.
+fn top(columns: &[Option<f64>], area: Rect, unit: Unit, limit: Option<f64>) -> f64 {
+    let newest = columns.get(columns.len().saturating_sub(usize::from(area.width))..).unwrap_or(columns);
+    let highest = newest.iter().flatten().copied().filter(|value| value.is_finite()).fold(0.0_f64, f64::max);
+    match unit {
+        Unit::Ratio => 1.0,
+        Unit::Percent => 100.0,
+        _ => highest.max(limit.filter(|limit| *limit < highest * 4.0).unwrap_or(0.0)),
+    }
+}
+
+fn bars(paint: &mut Painter<'_>, area: Rect, columns: &[Option<f64>], top: f64, intent: Intent) {
     if area.is_empty() {
         return;
     }
     let width = usize::from(area.width);
     let newest = columns.get(columns.len().saturating_sub(width)..).unwrap_or(columns);
-    let highest = newest.iter().flatten().copied().filter(|value| value.is_finite()).fold(0.0_f64, f64::max);
-    let top = match unit {
-        Unit::Ratio => 1.0,
-        Unit::Percent => 100.0,
-        _ => highest.max(limit.filter(|limit| *limit < highest * 4.0).unwrap_or(0.0)),
-    };
     // One eighth of a row, the lowest mark: zero is drawn, though quietly, and nothing above zero vanishes.
     let least = 10_000_u64.div_ceil(u64::from(area.height) * 8);
     let quiet = paint.style(Intent::Muted);
@@ -82,6 +125,25 @@ mod tests {
         let mut paint = Painter::new(&mut buffer, &theme, false);
         chart(&mut paint, area, columns, Unit::Count, None, Intent::Chart);
         buffer.content().iter().map(Cell::symbol).collect()
+    }
+
+    fn limited(columns: &[Option<f64>], limit: f64) -> Vec<String> {
+        let area = Rect::new(0, 0, 12, 4);
+        let mut buffer = Buffer::empty(area);
+        let (theme, _) = load_theme("default", Depth::Mono, &SearchPath::default());
+        let mut paint = Painter::new(&mut buffer, &theme, false);
+        draw_with_limit(&mut paint, area, columns, Unit::Count, Some(limit), Intent::Chart);
+        let symbols: Vec<&str> = buffer.content().iter().map(Cell::symbol).collect();
+        symbols.chunks(12).map(|row| row.concat()).collect()
+    }
+
+    #[test]
+    fn a_limit_is_a_line_at_its_height_with_its_value() {
+        let values = [Some(2.0), Some(4.0), None, Some(8.0)];
+        assert_eq!(limited(&values, 4.0), ["           █", "           █", "4 ───────█─█", "        ██ █"]);
+        assert_eq!(limited(&values, 16.0)[0], "16 ─────────", "the picture grows to hold it");
+        assert_eq!(limited(&values, 99.0)[0], "↑99 ───────█", "one far above is said to be so");
+        assert_eq!(limited(&[], 4.0)[0], "↑4 ─────────");
     }
 
     #[test]

@@ -3,11 +3,12 @@
 use super::chart::chart;
 use super::paint::{Painter, Piece};
 use super::value;
-use crate::app::{Metric, Model, Pane};
-use crate::base::{Body, Clean, Fault, Freshness, Level, Now, Unit};
+use crate::app::{Metric, Model, Pane, Range};
+use crate::base::{Body, Clean, Fault, Freshness, Level, Unit};
 use crate::clean;
 use crate::config::Intent;
-use crate::rules::{Bands, parse_selector};
+use crate::rules::Bands;
+use crate::rules::expr::Expr;
 use ratatui::layout::Rect;
 
 /// Columns between two values.
@@ -21,34 +22,41 @@ const LEAST_TITLE: u16 = 6;
 pub struct Row {
     /// What the engineer calls it.
     pub label: Clean,
-    /// A plain selector.
+    /// A `PromQL` expression.
     pub query: String,
     /// Base unit.
     #[serde(default)]
     pub unit: Unit,
-    /// A plain selector for the total.
+    /// The expression of its total.
     pub of: Option<String>,
     /// Levels.
     pub bands: Option<Bands>,
+    /// The limit whose reach is foretold.
+    pub forecast: Option<f64>,
 }
 
 impl Row {
     /// The metric of this row.
     ///
     /// # Errors
-    /// When a query is no plain selector; placed at the pane.
+    /// When a query is no `PromQL`; placed where it stands.
     pub fn metric(&self, body: &Body) -> Result<Metric, Fault> {
-        let selector = |query: &str| parse_selector(query).map_err(|fault| placed(body, "query", &fault));
-        let mut metric = Metric::plain(self.label.clone(), selector(&self.query)?, self.unit);
-        metric.of = self.of.as_deref().map(selector).transpose()?;
+        let parse = |key: &str, query: &str| Expr::parse(query).map_err(|fault| placed(body, key, &fault));
+        let mut metric = Metric::plain(self.label.clone(), parse("query", &self.query)?, self.unit);
+        metric.of = self.of.as_deref().map(|of| parse("of", of)).transpose()?;
         metric.bands = self.bands;
+        metric.forecast = self.forecast;
         Ok(metric)
     }
 }
 
-/// A fault of a query, placed where the query stands.
+/// A fault of a query, placed where the query stands, inside it where that is known.
 pub fn placed(body: &Body, key: &str, fault: &Fault) -> Fault {
-    let at = body.fault_at(key, fault.what.as_str());
+    let inside = fault.at.as_ref().filter(|at| at.line > 0 && at.column > 0).map(|at| (at.line, at.column));
+    let at = match inside {
+        Some(place) => body.fault_in(key, place, fault.what.as_str()),
+        None => body.fault_at(key, fault.what.as_str()),
+    };
     match &fault.hint {
         Some(hint) => at.hint(hint.as_str()),
         None => at,
@@ -64,6 +72,15 @@ pub fn heading(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, 
     let mut tail = Vec::new();
     if let Some(which) = pane.headline.as_ref().and_then(|metric| metric.shown.which.as_ref()) {
         tail.push(paint.piece(clean!("  {}", value::shorten(which, room / 3)), Intent::Muted));
+    }
+    if pane.headline.is_some() && pane.course.range != Range::Now {
+        let whole = usize::from(room) >= 20 + pane.title.as_str().len();
+        let source = match (pane.course.by_minute, whole) {
+            (true, true) => ", by minute",
+            (true, false) => "/min",
+            (false, _) => "",
+        };
+        tail.push(paint.piece(clean!("  {}{source}", pane.course.range.word()), Intent::Note));
     }
     if pane.metrics().any(|metric| metric.shown.simulated) {
         let word = if room < LEAST_TITLE + 11 { " SIM" } else { " SIMULATED" };
@@ -99,14 +116,19 @@ pub fn draw(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, foc
         Some(metric) if absence.is_none() => metric.shown.freshness(model.pane_now().mono),
         _ => Freshness::Live,
     };
-    details.extend(pack(paint, &beside, (model.pane_now(), shared), (inner.width, rows)));
+    // What will be full is said before anything that may find no room.
+    let foretold = pane.headline.as_ref().filter(|_| absence.is_none()).and_then(value::forecast);
+    let mut values: Vec<Vec<Piece<'_>>> =
+        foretold.map(|text| vec![paint.piece(text, Intent::Note)]).into_iter().collect();
+    values.extend(beside.iter().map(|metric| value::detail(paint, metric, model.pane_now(), shared)));
+    details.extend(pack(paint, values, (inner.width, rows)));
     let lines = u16::try_from(details.len()).unwrap_or(u16::MAX);
     if let Some(metric) = &pane.headline {
         let level = metric.shown.level_now(model.pane_now().mono);
         let intent = if absence.is_some() { Intent::Stale } else { chart_intent(level) };
         let limit = metric.bands.as_ref().and_then(|bands| bands.limit(Level::Warning));
         let area = Rect { height: inner.height - lines.min(inner.height), ..inner };
-        chart(paint, area, &pane.chart, metric.unit, limit, intent);
+        chart(paint, area, &pane.course.fit(area.width), metric.unit, limit, intent);
     }
     for (line, pieces) in (inner.bottom().saturating_sub(lines)..inner.bottom()).zip(&details) {
         paint.line((inner.x, line), inner.width, pieces);
@@ -122,15 +144,9 @@ const fn chart_intent(level: Level) -> Intent {
 }
 
 /// Puts as many values on a line as fit, on at most `rows` lines; `+n` ends the last one when n values found no room.
-fn pack<'a>(
-    paint: &Painter<'_>,
-    beside: &[&'a Metric],
-    (now, shared): (Now, Freshness),
-    (width, rows): (u16, usize),
-) -> Vec<Vec<Piece<'a>>> {
+fn pack<'a>(paint: &Painter<'_>, values: Vec<Vec<Piece<'a>>>, (width, rows): (u16, usize)) -> Vec<Vec<Piece<'a>>> {
     let mut lines: Vec<Vec<Vec<Piece<'_>>>> = Vec::new();
-    for metric in beside {
-        let value = value::detail(paint, metric, now, shared);
+    for value in values {
         match lines.last_mut() {
             Some(line) if row_width(paint, line) + GAP + paint.width(&value) <= width => line.push(value),
             _ => lines.push(vec![value]),

@@ -1,6 +1,7 @@
 //! Draws a [`Model`](crate::app::Model) into a buffer; reads, never acts. Pane kinds are one file each in `panes/`,
 //! what lies over them in `overlays/`. Called by `roles` for the terminal and for text snapshots.
 
+pub mod alert;
 pub mod chart;
 pub mod layout;
 pub mod metric_pane;

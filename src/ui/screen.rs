@@ -1,17 +1,18 @@
 //! The whole screen: state line, alert strip, panes, hint; or a card when the terminal is too small.
 
 use super::layout::{self, Layout, Wants};
-use super::overlays::{actions, faults, help, own_log, prompt, run, sheet};
+use super::overlays::{actions, alerts, changes, contacts, detail, faults, form, help, own_log, prompt, run, sheet};
 use super::paint::{Painter, Piece};
 use super::panes::{self, Place};
-use super::{strip, value};
+use super::{alert, strip, value};
 use crate::action::mode::Mode;
-use crate::app::{Model, Notice, Overlay, Pane};
+use crate::app::{Model, Notice, Overlay, Pane, answer};
 use crate::base::Clean;
 use crate::base::time::{Age, Span};
 use crate::clean;
 use crate::command::{Command, Context};
 use crate::config::{Intent, Theme};
+use crate::rules::Rule;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget};
@@ -29,7 +30,7 @@ pub fn draw(model: &Model, theme: &Theme, ascii: bool, buffer: &mut Buffer) -> b
     strip::draw(&mut paint, layout.alert, model);
     paint.rule(area, layout.rule.y);
     run::in_rule(&mut paint, layout.rule, model);
-    match model.board.focused().filter(|_| model.board.zoomed) {
+    match model.board.focused().filter(|pane| model.board.zoomed || !has_room(&layout, pane)) {
         Some(pane) => draw_pane(&mut paint, layout.body, pane, model, true),
         None => draw_board(&mut paint, &layout, model),
     }
@@ -41,7 +42,7 @@ pub fn draw(model: &Model, theme: &Theme, ascii: bool, buffer: &mut Buffer) -> b
 fn draw_overlay(paint: &mut Painter<'_>, body: Rect, model: &Model) -> bool {
     match &model.overlay {
         Overlay::None => {}
-        Overlay::Help(first) => help::draw(paint, body, model, *first),
+        Overlay::Help(scroll) => help::draw(paint, body, model, scroll),
         Overlay::Actions(selected) => actions::draw(paint, body, model, *selected),
         Overlay::Planning(_, title) => {
             let inner = sheet::sheet(paint, body, 5, &clean!(" PLAN "), &clean!(""));
@@ -50,7 +51,12 @@ fn draw_overlay(paint: &mut Painter<'_>, body: Rect, model: &Model) -> bool {
         Overlay::Prompt(open) => return prompt::draw(paint, body, open, model),
         Overlay::Run => run::draw(paint, body, model),
         Overlay::OwnLog => own_log::draw(paint, body, model),
-        Overlay::Faults(first) => faults::draw(paint, body, model, *first),
+        Overlay::Alerts(list) => alerts::draw(paint, body, model, list),
+        Overlay::Detail(open) => detail::draw(paint, body, model, open),
+        Overlay::Form(open) => form::draw(paint, body, open),
+        Overlay::Contacts(selected) => contacts::draw(paint, body, model, *selected),
+        Overlay::Changes(alert, scroll) => changes::draw(paint, body, model, alert, scroll),
+        Overlay::Faults(scroll) => faults::draw(paint, body, model, scroll),
     }
     true
 }
@@ -64,6 +70,16 @@ fn place_of(pane: &Pane) -> Option<Place> {
     panes::kind(pane.kind).map(panes::Kind::place)
 }
 
+/// Whether panes of its kind have a place on this screen at all.
+fn has_room(layout: &Layout, pane: &Pane) -> bool {
+    !match place_of(pane) {
+        Some(Place::Grid) => layout.grid.is_empty(),
+        Some(Place::Strip) => layout.strips.is_empty(),
+        Some(Place::Log) => layout.logs.is_empty(),
+        None => false,
+    }
+}
+
 fn draw_pane(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, focused: bool) {
     if let Some(kind) = panes::kind(pane.kind) {
         kind.draw(paint, area, pane, model, focused);
@@ -71,16 +87,21 @@ fn draw_pane(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, fo
 }
 
 fn draw_board(paint: &mut Painter<'_>, layout: &Layout, model: &Model) {
-    let (mut grid, mut strips, mut logs) = (layout.grid.iter(), layout.strips.iter(), layout.logs.iter());
-    for (index, pane) in model.board.shown().iter().enumerate() {
-        let slot = match place_of(pane) {
-            Some(Place::Grid) => grid.next(),
-            Some(Place::Strip) => strips.next(),
-            Some(Place::Log) => logs.next(),
-            None => None,
-        };
-        if let Some(area) = slot {
-            draw_pane(paint, *area, pane, model, index == model.board.focus);
+    let panes = model.board.shown();
+    for (place, slots) in [(Place::Grid, &layout.grid), (Place::Strip, &layout.strips), (Place::Log, &layout.logs)] {
+        let mut here: Vec<usize> =
+            (0..panes.len()).filter(|at| panes.get(*at).and_then(place_of) == Some(place)).collect();
+        // Where there is no room for all, the pane that takes the keys takes the last place of its kind.
+        let focused = here.iter().position(|at| *at == model.board.focus);
+        if let (Some(focused), Some(last)) = (focused, slots.len().checked_sub(1)) {
+            if focused > last {
+                here.swap(focused, last);
+            }
+        }
+        for (index, area) in here.iter().zip(slots) {
+            if let Some(pane) = panes.get(*index) {
+                draw_pane(paint, *area, pane, model, *index == model.board.focus);
+            }
         }
     }
     for area in &layout.grid {
@@ -105,6 +126,14 @@ fn state_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     }
     if let Some(since) = model.board.paused {
         fixed.push(paint.piece(clean!("   PAUSED {}", value::since(model.now, since)), Intent::Warning));
+    }
+    // The strip may show another alert: that nobody has answered in time is told all the same.
+    if let Some(text) = strip::overdue(model) {
+        fixed.push(paint.piece("   ", Intent::Text));
+        fixed.push(paint.piece(clean!(" {text} "), Intent::AlertCritical));
+    }
+    if matches!(model.notifier.last, Some((_, Err(_)))) {
+        fixed.push(paint.piece("   WEBHOOK FAILING", Intent::Warning));
     }
     if model.session.unrecorded.is_some() {
         fixed.push(paint.piece("   JOURNAL FAILING", Intent::Critical));
@@ -151,7 +180,7 @@ fn hint_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     let context = model.context();
     for command in hints(model) {
         let Some(keys) = model.keymap.keys_for(context, *command) else { continue };
-        let words = model.keymap.describe(context, *command);
+        let Some(words) = hint_words(model, context, *command) else { continue };
         let next = [paint.piece(Clean::text(keys), Intent::Key), paint.piece(clean!(" {words}  "), Intent::Muted)];
         if paint.width(&pieces) + paint.width(&next) > area.width {
             break;
@@ -159,6 +188,23 @@ fn hint_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
         pieces.extend(next);
     }
     paint.line((area.x, area.y), area.width, &pieces);
+}
+
+/// What a command does here and now; `None` when it would do nothing.
+fn hint_words(model: &Model, context: Context, command: Command) -> Option<Clean> {
+    let words = model.keymap.describe(context, command);
+    let general = command.spec().is_some_and(|spec| spec.hint == words.as_str());
+    let rule = match &model.overlay {
+        Overlay::None => model.current_alert().map(|found| found.id.rule),
+        Overlay::Detail(detail) => Some(detail.rule),
+        _ => None,
+    };
+    match (command, rule) {
+        (Command::Open, Some(rule)) if general => {
+            model.book.rule(rule).and_then(Rule::remedy).map(|_| Clean::text("plan"))
+        }
+        _ => Some(words),
+    }
 }
 
 /// A notice; one longer than its line takes the two above it too, unless something else lies there.
@@ -175,10 +221,20 @@ fn said(paint: &mut Painter<'_>, area: Rect, notice: &Notice, free: bool) {
 
 /// What is worth a hint here and now, most important first.
 fn hints(model: &Model) -> &'static [Command] {
-    use Command::{Actions, Arm, Back, Bottom, Down, FocusNext, Help, Open, OwnLog, Pause, Quit, Top, Up, Zoom};
+    use Command::{
+        Actions, Alerts, Arm, Back, Bottom, Contacts, Copy, Detail, Down, Escalate, FocusNext, Help, Open, OwnLog,
+        Pause, Quit, Silence, Take, Top, Unfold, Up, WhatChanged, Zoom,
+    };
     match (&model.overlay, model.context()) {
         (Overlay::None, Context::Log) => &[Help, Up, Bottom, Top, FocusNext, Zoom, Pause, Quit],
-        (Overlay::None, _) => &[Help, Open, Actions, Arm, FocusNext, Zoom, Pause, OwnLog, Quit],
+        (Overlay::None, _) if model.current_alert().is_some() => {
+            &[Help, Open, Detail, Take, Alerts, WhatChanged, Contacts, Actions, Arm, Silence, Zoom, Pause, Quit]
+        }
+        (Overlay::None, _) => &[Help, Alerts, Actions, Arm, FocusNext, Zoom, Pause, OwnLog, Quit],
+        (Overlay::Alerts(_), _) => &[Detail, Take, Silence, Escalate, Unfold, WhatChanged, Contacts, Back],
+        (Overlay::Detail(_), _) => &[Open, Take, Silence, Escalate, WhatChanged, Contacts, Copy, Back],
+        (Overlay::Contacts(_), _) => &[Copy, Down, Escalate, Back],
+        (Overlay::Changes(..), _) => &[Copy, Down, Detail, Back],
         (Overlay::Actions(_), _) => &[Open, Down, Back],
         (Overlay::Help(_) | Overlay::Faults(_), _) => &[Down, Back],
         (Overlay::Prompt(prompt), Context::Overlay) if prompt.plan().is_arming() => &[Back],
@@ -189,16 +245,17 @@ fn hints(model: &Model) -> &'static [Command] {
 
 fn too_small(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     let mut lines = Vec::new();
-    if let Some((alert, watch)) = model.current_alert().and_then(|alert| Some((alert, model.book.watch(alert.watch)?)))
-    {
-        lines.push(clean!("{} {}", alert.level.word(), strip::place(model)));
-        lines.push(match alert.no_data_for {
-            Some(gone) => clean!("{} no data for {}", watch.title, Age(gone)),
-            None => clean!("{} {}", watch.title, watch.unit.show(alert.value)),
+    if let Some(found) = model.current_alert() {
+        let name = answer::name(model, found.id.rule);
+        lines.push(clean!("{} {}", alert::word(model, found), strip::place(model)));
+        lines.push(match found.no_data_for {
+            Some(gone) => clean!("{name} no data for {}", Age(gone)),
+            None => clean!("{name} {}", alert::unit(model, found.id.rule).show(found.value)),
         });
-        if model.is_simulated(alert.watch) {
+        if model.is_simulated(found.id.rule) {
             lines.push(Clean::text("SIMULATED"));
         }
+        lines.extend(strip::overdue(model));
     }
     lines.extend([
         clean!("needs {}x{}", layout::SMALLEST.0, layout::SMALLEST.1),

@@ -3,9 +3,11 @@
 use super::paint::{Painter, Piece};
 use crate::app::{Metric, Shown};
 use crate::base::time::{Age, Span};
-use crate::base::{Clean, Freshness, Level, Now, Reading, Unknown, Wall};
+use crate::base::{Clean, Freshness, Level, Now, Reading, Unit, Unknown, Wall};
 use crate::clean;
 use crate::config::Intent;
+use crate::rules::forecast::Forecast;
+use core::time::Duration;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
@@ -27,6 +29,7 @@ pub fn headline<'a>(paint: &Painter<'_>, metric: &Metric, now: Now) -> Vec<Piece
                 pieces.push(paint.piece(" ", Intent::Text));
                 pieces.push(paint.piece(level.word(), Intent::of(level)));
             }
+            pieces.extend(coverage(paint, shown));
             if freshness == Freshness::Late {
                 pieces.push(paint.piece(" LATE", Intent::Stale));
             }
@@ -53,6 +56,7 @@ pub fn detail<'a>(paint: &Painter<'_>, metric: &'a Metric, now: Now, shared: Fre
                 pieces.push(paint.piece(" ", Intent::Text));
                 pieces.push(paint.piece(level.short(), Intent::of(level)));
             }
+            pieces.extend(coverage(paint, shown));
             if freshness > shared {
                 pieces.push(paint.piece(clean!(" LATE {}", Age(now.mono.since(*seen))), Intent::Stale));
             }
@@ -62,7 +66,45 @@ pub fn detail<'a>(paint: &Painter<'_>, metric: &'a Metric, now: Now, shared: Fre
         pieces.push(paint.piece(" ", Intent::Muted));
         pieces.push(paint.piece(which, Intent::Muted));
     }
+    if let Some(text) = forecast(metric) {
+        pieces.push(paint.piece(clean!(" {text}"), Intent::Note));
+    }
     pieces
+}
+
+/// ` 10 s of 5 m`, while a window is not recorded whole: the value rests on that much only.
+fn coverage<'a>(paint: &Painter<'_>, shown: &Shown) -> Option<Piece<'a>> {
+    let coverage = shown.coverage?;
+    Some(paint.piece(clean!(" {} of {}", brief(coverage.have), brief(coverage.want)), Intent::Note))
+}
+
+/// A span in one unit, as expressions write it: `10 s`, `5 m`, `24 h`.
+fn brief(span: Duration) -> String {
+    match span.as_secs() {
+        s if s >= 7_200 || s > 0 && s.is_multiple_of(3_600) => format!("{} h", s / 3_600),
+        s if s >= 120 || s > 0 && s.is_multiple_of(60) => format!("{} m", s / 60),
+        s => format!("{s} s"),
+    }
+}
+
+/// `full in 38 min (±6)`: when the value reaches its limit, if it tends to it steadily and is fresh.
+pub fn forecast(metric: &Metric) -> Option<Clean> {
+    let Forecast { limit, after, margin } =
+        metric.shown.forecast.filter(|_| metric.shown.reading.usable().is_some())?;
+    let full = match metric.unit {
+        Unit::Ratio => 1.0,
+        Unit::Percent => 100.0,
+        _ => f64::NAN,
+    };
+    #[expect(clippy::float_cmp, reason = "a limit as it was written")]
+    let what = if limit == full { "full".to_owned() } else { format!("at {}", metric.unit.show(limit)) };
+    let (size, unit) = match after.as_secs() {
+        0..120 => (1, "s"),
+        120..7_200 => (60, "min"),
+        _ => (3_600, "h"),
+    };
+    let (after, margin) = ((after.as_secs() + size / 2) / size, margin.as_secs().div_ceil(size).max(1));
+    Some(clean!("{what} in {after} {unit} (±{margin})"))
 }
 
 /// Why the headline has no value to show, as a sentence; `None` while it has one.
@@ -72,6 +114,7 @@ pub fn absence(metric: &Metric, now: Now) -> Option<Clean> {
         Reading::NotSupported => Some(Clean::text("This host does not offer it.")),
         Reading::Unknown(Unknown::NotYet) => Some(Clean::text("Waiting for the first answer.")),
         Reading::Unknown(Unknown::NoSuchSeries) => Some(Clean::text("No sampler gives this series.")),
+        Reading::Unknown(Unknown::Empty) => Some(Clean::text("The expression has no value now.")),
         Reading::Unknown(Unknown::Failed(why) | Unknown::NotPermitted(why)) => {
             Some(with_retry(why.as_str(), shown, now))
         }

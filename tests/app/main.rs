@@ -5,11 +5,12 @@
 #[path = "../screens/desk.rs"]
 mod desk;
 
+use core::time::Duration;
 use crossterm::event::KeyCode;
 use desk::Desk;
 use watchkeeper::app::effect::{Effect, Entry};
-use watchkeeper::app::{Msg, Overlay};
-use watchkeeper::base::Fault;
+use watchkeeper::app::{Msg, Overlay, Shown, update};
+use watchkeeper::base::{Fault, Now, Wall};
 
 fn launched(effects: &[Effect]) -> bool {
     effects.iter().any(|effect| matches!(effect, Effect::Launch(_)))
@@ -90,10 +91,10 @@ fn a_prompt_is_recorded_when_it_is_shown_and_not_before() {
 fn the_chosen_alert_stays_chosen_when_the_list_is_sorted_anew() {
     let mut desk = incident();
     desk.key('n');
-    let chosen = desk.model.current_alert().map(|alert| alert.watch);
-    assert_ne!(chosen, desk.model.alerts().first().map(|alert| alert.watch));
+    let chosen = desk.model.current_alert().map(|alert| alert.id.clone());
+    assert_ne!(chosen, desk.model.alerts().first().map(|alert| alert.id.clone()));
     desk.incident(5);
-    assert_eq!(desk.model.current_alert().map(|alert| alert.watch), chosen);
+    assert_eq!(desk.model.current_alert().map(|alert| alert.id.clone()), chosen);
 }
 
 #[test]
@@ -129,4 +130,37 @@ fn arming_lapses_after_fifteen_minutes_without_a_key_and_says_so() {
     desk.pass(15 * 60 * 1_000 + 1_000);
     assert_eq!(desk.model.session.mode.word(), "OBSERVE");
     assert!(desk.model.session.notice.is_some());
+}
+
+#[test]
+fn what_panes_show_is_kept_by_the_minute_once_and_never_what_a_stand_in_made_up() {
+    let mut desk = Desk::demo(80, 24);
+    let start = desk.model.now;
+    desk.quiet(119);
+    let at = |seconds: u64| Now {
+        mono: start.mono + Duration::from_secs(seconds),
+        wall: Wall(start.wall.0 + i64::try_from(seconds * 1_000_000_000).unwrap()),
+    };
+    let mut kept = Vec::new();
+    for seconds in 119..125 {
+        let effects = update(&mut desk.model, Msg::Tick, at(seconds));
+        kept.extend(effects.into_iter().filter_map(|effect| match effect {
+            Effect::KeepMinutes(rows) => Some(rows),
+            _ => None,
+        }));
+    }
+    let metrics: Vec<_> = desk.model.board.panes.iter().flat_map(|pane| pane.metrics()).collect();
+    let of = |simulated: bool| {
+        let shown = |shown: &Shown| shown.simulated == simulated && shown.reading.usable().is_some();
+        let some = metrics.iter().find(|metric| shown(&metric.shown));
+        some.map(|metric| metric.expr.text().to_string()).expect("such a value")
+    };
+    let minutes = |desk: &Desk, text: &str| desk.model.history.points(text, Wall(0), Wall(i64::MAX)).to_vec();
+    let real = minutes(&desk, &of(false));
+    assert_eq!(real.iter().map(|minute| minute.count).collect::<Vec<_>>(), [59, 60], "{real:?}");
+    assert!(minutes(&desk, &of(true)).is_empty());
+    assert_eq!(kept.len(), 1, "once a minute");
+    let mut next = Desk::demo(80, 24);
+    next.send(Msg::History(kept.concat(), Vec::new()));
+    assert_eq!(minutes(&next, &of(false)), real[1..]);
 }

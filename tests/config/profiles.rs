@@ -4,8 +4,9 @@ use super::{KNOWN, files};
 use core::time::Duration;
 use proptest::prelude::*;
 use std::fs;
-use watchkeeper::base::Fault;
-use watchkeeper::config::{Profile, Trust};
+use watchkeeper::base::{Fault, Severity};
+use watchkeeper::config::{Profile, ProfileRef, SearchPath, Trust, load_profile};
+use watchkeeper::rules::Policy;
 
 /// Every fault of a text, one to a line; the error of the whole file is one too.
 fn faults(name: &str, text: &str) -> (Vec<String>, String) {
@@ -111,4 +112,48 @@ fn deep_nesting_is_a_sentence() {
     let text = format!("x = {}", "[".repeat(200_000));
     let fault = Profile::parse("deep", "deep.toml", &text, &KNOWN).expect_err("no profile");
     assert!(fault.at.is_some(), "{fault}");
+}
+
+#[test]
+fn people_are_merged_by_name_and_times_one_by_one() {
+    let text = include_str!("valid/people.toml");
+    let people = Profile::parse("team", "people.toml", text, &KNOWN).expect("loads").people;
+    let word =
+        |word: &str| people.words.iter().find(|(known, _)| known.as_str() == word).map(|(_, severity)| *severity);
+    assert_eq!(
+        [word("page"), word("warning"), word("on fire"), word("heartbeat"), word("odd")],
+        [Some(Severity::Critical), Some(Severity::Major), Some(Severity::Critical), Some(Severity::Info), None]
+    );
+    let (minutes, hours) = (|n: u64| Some(Duration::from_secs(n * 60)), |n: u64| Some(Duration::from_secs(n * 3_600)));
+    assert_eq!(people.rows, [(Severity::Critical, minutes(5), None), (Severity::Minor, None, hours(48))]);
+    assert_eq!(
+        people.contacts.iter().map(|contact| contact.label().to_string()).collect::<Vec<_>>(),
+        ["L2 Ada Example"]
+    );
+    assert!(people.notify.is_some());
+}
+
+#[test]
+fn what_a_profile_says_of_people_lies_over_what_it_extends() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        let folder = dir.path().join("profiles").join(name);
+        fs::create_dir_all(&folder).expect("a folder");
+        fs::write(folder.join("profile.toml"), text).expect("writes");
+    };
+    write("team", include_str!("valid/people.toml"));
+    let own = "extends = [\"team\"]\n[severities]\nwarning = \"minor\"\n[escalation.critical]\nescalate = \"10m\"\n\
+               [[contacts]]\nname = \"Bo Example\"\nrole = \"On call\"\nlevel = \"L1\"\nphone = \"1\"\n\
+               [[contacts]]\nname = \"Ada Example\"\nrole = \"Architect\"\nlevel = \"L3\"\nphone = \"2\"\n";
+    write("own", own);
+    let search = SearchPath { folders: vec![dir.path().to_owned()], guest: None };
+    let people = load_profile(&ProfileRef::Named("own".into()), &search, &KNOWN).expect("loads").people;
+    let policy = Policy::new(&people.words, &people.rows, people.contacts.clone());
+    assert_eq!(policy.severity(Some("warning")), (Severity::Minor, true));
+    assert_eq!(policy.severity(Some("on fire")), (Severity::Critical, true));
+    let (critical, minutes) = (policy.terms(Severity::Critical), |n: u64| Duration::from_secs(n * 60));
+    assert_eq!((critical.respond, critical.escalate), (minutes(5), minutes(10)));
+    let names: Vec<String> = policy.contacts().iter().map(|contact| contact.label().to_string()).collect();
+    assert_eq!(names, ["L3 Ada Example", "L1 Bo Example"]);
+    assert!(people.notify.is_some(), "inherited");
 }

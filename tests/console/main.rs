@@ -3,11 +3,12 @@
 #![cfg(test)] // so that clippy knows this for a test
 #![expect(clippy::disallowed_methods, reason = "starts programs and guards against hanging by the wall clock")]
 
+mod alarm;
 mod corpus;
 mod desk;
 mod faults;
 #[path = "../pty/harness.rs"]
-#[expect(dead_code, unused_imports, reason = "shared with tests/pty, which uses the rest")]
+#[expect(dead_code, reason = "shared with tests/pty, which uses the rest")]
 mod harness;
 mod host;
 mod hostile;

@@ -1,11 +1,15 @@
 //! Expressions: a table of named cases that covers every function, operator, aggregation and modifier with its exact
-//! answer, hostile input, properties over random data, and what the console does differently.
+//! answer, hostile input, properties over random data, what the console does differently, and Prometheus' own cases.
 #![cfg(test)] // so that clippy knows this for a test
+#![expect(clippy::disallowed_methods, reason = "starts the example")]
 
 mod console;
+#[path = "../pty/example.rs"]
+mod example;
 mod hostile;
 mod properties;
 mod script;
+mod upstream;
 
 use script::{Case, Expected};
 use std::collections::HashSet;

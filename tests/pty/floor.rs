@@ -1,6 +1,7 @@
 //! The `term` floor under a small program (`examples/term_probe.rs`).
 
-use crate::harness::{GUARD, Pty, Spec, example, only_our_sequences, without_copies};
+use crate::example::example;
+use crate::harness::{GUARD, Pty, Spec, only_our_sequences, without_copies};
 use rustix::process::Signal;
 use rustix::termios::LocalModes;
 use std::os::unix::fs::PermissionsExt;
@@ -303,7 +304,7 @@ fn keys_pastes_and_the_terminals_answers_arrive_as_what_they_are() {
         ("\x1b[1;5A", "code: Up, modifiers: KeyModifiers(CONTROL)"),
         ("\x1b", "code: Esc"),
         ("\x1bOP", "F(1)"),
-        ("\x1b[200~q\rq\x1b[201~", "last Paste(3)"),
+        ("\x1b[200~q\rq\x1b[201~", "last Paste { bytes: 3, text: \"q␍q\" }"),
         ("\x1b[I", "last Focus(true)"),
         ("\x03", "Char('c'), modifiers: KeyModifiers(CONTROL)"),
     ] {

@@ -26,6 +26,7 @@ impl Modes {
 
 /// Fails unless the bytes hold nothing but printable text and the sequences that the console itself sends.
 /// A sequence cut off at the very end passes. The clipboard (OSC 52) is not among them: see [`without_copies`].
+/// An alarm is: a bell with its notifications.
 pub(crate) fn only_our_sequences(bytes: &[u8]) -> Result<Modes, String> {
     let mut modes = Modes::default();
     let mut rest = bytes;
@@ -33,6 +34,10 @@ pub(crate) fn only_our_sequences(bytes: &[u8]) -> Result<Modes, String> {
         let place = bytes.len() - rest.len();
         rest = match first {
             b'\r' | b'\n' | 0x08 => after,
+            0x07 => match alarm(after).map_err(|what| format!("{what} at byte {place}"))? {
+                Some(after) => after,
+                None => break,
+            },
             0x1B => match csi(after)? {
                 Some((sequence, after)) => {
                     allowed(sequence, &mut modes).map_err(|what| format!("{what} at byte {place}"))?;
@@ -110,6 +115,35 @@ fn allowed(sequence: &[u8], modes: &mut Modes) -> Result<(), String> {
     if fine { Ok(()) } else { Err(format!("CSI {text}")) }
 }
 
+/// Takes the notifications off that follow a bell: OSC 9, OSC 777, or both with one text. A bell alone is foreign.
+/// `None` when they are cut off.
+fn alarm(after: &[u8]) -> Result<Option<&[u8]>, String> {
+    let (mut rest, mut said) = (after, None);
+    for start in [&b"\x1b]9;Watchkeeper: "[..], b"\x1b]777;notify;Watchkeeper;"] {
+        if start.starts_with(rest) {
+            return Ok(None);
+        }
+        let Some(body) = rest.strip_prefix(start) else { continue };
+        let length = body.iter().position(|byte| *byte < 0x20).unwrap_or(body.len());
+        let (text, end) = body.split_at(length);
+        let mut left = text;
+        while !left.is_empty() {
+            left = printable(left)?;
+        }
+        let cut = end.len() < 2 && b"\x1b\\".starts_with(end);
+        let same = said.is_none_or(|said: &[u8]| if cut { said.starts_with(text) } else { said == text });
+        if text.len() > 243 || text.contains(&b';') || !same {
+            return Err("a notification that is none of ours".to_owned());
+        }
+        if cut {
+            return Ok(None);
+        }
+        rest = end.strip_prefix(b"\x1b\\").ok_or("a notification with a foreign end")?;
+        said = Some(text);
+    }
+    if said.is_some() { Ok(Some(rest)) } else { Err("a bell".to_owned()) }
+}
+
 /// Takes one character off that is neither a control nor hidden nor reordering.
 fn printable(rest: &[u8]) -> Result<&[u8], String> {
     let length = match rest[0] {
@@ -140,6 +174,16 @@ fn our_own_sequences_pass() {
 }
 
 #[test]
+fn our_own_alarms_pass_even_cut_off() {
+    let alarm = b"\x07\x1b]9;Watchkeeper: a \xc3\xa9\x1b\\\x1b]777;notify;Watchkeeper;a \xc3\xa9\x1b\\";
+    for length in 0..=alarm.len() {
+        assert!(only_our_sequences(&alarm[..length]).is_ok(), "{length}");
+    }
+    assert!(only_our_sequences(&[&alarm[..], b"text\x1b[H"].concat()).is_ok());
+    assert!(only_our_sequences(b"\x07\x1b]777;notify;Watchkeeper;a\x1b\\x").is_ok());
+}
+
+#[test]
 fn everything_else_fails() {
     for bad in [
         &b"\x1b]0;title\x07"[..],
@@ -151,7 +195,15 @@ fn everything_else_fails() {
         b"\x1b[2J",
         b"\x1b[>4;1m",
         b"\x1bc",
-        b"\x07",
+        b"\x07x",
+        b"\x07\x1b]9;text\x1b\\",
+        b"\x07\x1b]9;4;1;50\x1b\\",
+        b"\x07\x1b]9;Watchkeeper: a;b\x1b\\",
+        b"\x07\x1b]9;Watchkeeper: a\x07",
+        b"\x07\x1b]9;Watchkeeper: a\x1b\\\x1b]777;notify;Watchkeeper;b\x1b\\",
+        b"\x07\x1b]777;notify;Other;a\x1b\\",
+        b"\x07\x1b]9;Watchkeeper: \xe2\x80\xae\x1b\\",
+        b"\x1b]9;Watchkeeper: a\x1b\\",
         b"\x0e",
         b"\t",
         b"\x7f",

@@ -9,13 +9,14 @@ use watchkeeper::action::lifecycle::{End, Outcome, Progress, State, Step};
 use watchkeeper::action::mode::Mode;
 use watchkeeper::action::plan::{Danger, Plan, Precondition, Support, Target, Undo, What, Where};
 use watchkeeper::action::verify::Comparison;
-use watchkeeper::app::{self, Effect, LogView, Model, Msg, Overlay, Session};
+use watchkeeper::app::{self, Effect, LogView, Model, Msg, NotifierStatus, Overlay, Session};
 use watchkeeper::base::{Clean, Failure, LogLevel, LogLine, Mono, Now, Observation, Point, Sample, Ulid, Unit, Wall};
 use watchkeeper::config::{self, Depth, Profile, SearchPath, Theme};
 use watchkeeper::input::Keymap;
 use watchkeeper::logs::LogBatch;
 use watchkeeper::roles::setup;
-use watchkeeper::store::{Limits, LogStore, Store};
+use watchkeeper::rules::{Book, BookOptions, Group, Inhibit, Matchers, RuleFile};
+use watchkeeper::store::{History, Limits, LogStore, Store};
 use watchkeeper::sys::host::{Host, Login};
 use watchkeeper::term::Input;
 use watchkeeper::ui;
@@ -28,11 +29,22 @@ pub(crate) struct Desk {
     theme: Theme,
     now: Now,
     line: u32,
+    /// Share in use of `/var`.
+    room: f64,
 }
 
 impl Desk {
     pub(crate) fn demo(width: u16, height: u16) -> Self {
+        Self::demo_with(width, height, &[])
+    }
+
+    /// The demo with these pieces of its profile written otherwise.
+    pub(crate) fn demo_with(width: u16, height: u16, changes: &[(&str, &str)]) -> Self {
         let text = include_str!("../../profiles/demo/profile.toml").replace("@DIR@", "/demo").replace("@PORT@", "4711");
+        let text = changes.iter().fold(text, |text, (from, to)| {
+            assert!(text.contains(from), "the profile has no {from}");
+            text.replace(from, to)
+        });
         let profile = Profile::parse("demo", "profile.toml", &text, &setup::known_kinds()).expect("the demo's profile");
         let mut store = Store::new(Limits::default());
         let setup = setup::setup(&profile, "gpu-07".into(), &mut store);
@@ -51,17 +63,36 @@ impl Desk {
             size: (width, height),
             identity: setup.identity,
             store,
+            history: History::default(),
             logs,
             book: setup.book,
             board: setup.board,
+            changes: setup.changes,
             log_views: setup.sources.iter().map(|source| LogView::follow(Arc::clone(&source.name))).collect(),
             overlay: Overlay::None,
-            session: Session::new(Mode::Observe, Support::L1, Vec::new()),
+            session: Session::new(Mode::Observe, Support::L1, "oncall".into(), Vec::new()),
             run: None,
             keymap,
+            notifier: NotifierStatus::default(),
             alert: None,
         };
-        Self { model, theme, now: START, line: 0 }
+        Self { model, theme, now: START, line: 0, room: 0.31 }
+    }
+
+    /// The profile's own bands and these rules judge; each pair is a row of `[[inhibit]]`.
+    pub(crate) fn judge_by(&mut self, rules: &str, inhibit: &[(&str, &str)]) {
+        let bands = self.model.book.rules().map(|(_, rule, _)| rule.clone()).collect();
+        let bands = Group { name: "bands".into(), interval: None, offset: Duration::ZERO, limit: 0, rules: bands };
+        let bands = RuleFile { groups: vec![bands], ..RuleFile::default() };
+        let matchers = |text: &str| Matchers::parse(text).expect("matchers");
+        let row = |(source, target): &(&str, &str)| Inhibit {
+            source: matchers(source),
+            target: matchers(target),
+            equal: Vec::new(),
+        };
+        let policy = self.model.book.policy().clone();
+        let options = BookOptions { inhibit: inhibit.iter().map(row).collect(), policy, ..BookOptions::default() };
+        self.model.book = Book::new(vec![bands, RuleFile::parse("rules.yaml", rules)], options);
     }
 
     pub(crate) fn screen(&self) -> String {
@@ -107,6 +138,14 @@ impl Desk {
             if second % 3 == 0 {
                 self.log(LogLevel::Info, "step done in 7.2 µs");
             }
+        }
+    }
+
+    /// `seconds` in which nothing at all is bad, and every disk has room.
+    pub(crate) fn calm(&mut self, seconds: u32) {
+        for _ in 0..seconds {
+            self.room = 0.1;
+            self.tick(&[7.1e-6, 0.70, 20.0, 0.41]);
         }
     }
 
@@ -189,8 +228,12 @@ impl Desk {
             Point::gauge("watchkeeper_host_cpu_busy_ratio", &[], 0.64),
             Point::gauge("watchkeeper_host_memory_used_ratio", &[], 0.41),
             Point::gauge("watchkeeper_host_swap_used_ratio", &[], 0.0),
-            Point::gauge("watchkeeper_host_filesystem_used_ratio", &[("mountpoint", "/")], 0.72),
-            Point::gauge("watchkeeper_host_filesystem_used_ratio", &[("mountpoint", "/var")], 0.31),
+            Point::gauge(
+                "watchkeeper_host_filesystem_used_ratio",
+                &[("mountpoint", "/")],
+                if self.room < 0.3 { 0.2 } else { 0.72 },
+            ),
+            Point::gauge("watchkeeper_host_filesystem_used_ratio", &[("mountpoint", "/var")], self.room),
             Point::gauge("node_load1", &[], 1.9),
             Point::gauge("watchkeeper_host_pressure_ratio", &[("resource", "cpu")], 0.004),
         ];
@@ -298,6 +341,7 @@ impl Desk {
         ];
         progress.end =
             Some(End { outcome: Outcome::Succeeded, reason: "Every value is as wanted.".into(), executed: true });
+        progress.ended = Some(self.now);
         self.send(Msg::Progress(Box::new(progress)));
     }
 

@@ -1,7 +1,9 @@
 //! Whole screens as text, drawn from a scripted stream of samples under a scripted clock.
 #![cfg(test)]
 
+mod alerts;
 mod desk;
+mod insight;
 
 use desk::Desk;
 use watchkeeper::base::{Clean, Fault};
@@ -200,7 +202,7 @@ fn a_calm_strip_is_green_only_when_all_is_known() {
             metric.bands = None;
         }
     }
-    assert_eq!(strip(&desk), " no alert: no value has a band");
+    assert_eq!(strip(&desk), " no alert: there is no rule, and no value has a band");
 }
 
 #[test]

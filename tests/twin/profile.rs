@@ -7,8 +7,9 @@ use std::time::Duration;
 use watchkeeper::base::{Clock, SeriesKey};
 use watchkeeper::config::{KnownKinds, Profile, ProfileRef, SearchPath, Trust, load_profile};
 use watchkeeper::roles::twin::Scenario;
-use watchkeeper::rules::parse_selector;
+use watchkeeper::rules::expr::Expr;
 use watchkeeper::samplers::{Job, KINDS, Mailbox, Supervisor, kind};
+use watchkeeper::store::Selector;
 use watchkeeper::sys::bell::Bell;
 use watchkeeper::sys::clock::RealClock;
 
@@ -61,8 +62,9 @@ fn the_profile_loads_and_every_query_finds_a_series() {
             }
         }
         let found = |query: &String| {
-            let selector = parse_selector(query).unwrap();
-            seen.values().flatten().any(|key| selector.matches(key))
+            let expr = Expr::parse(query).unwrap();
+            let found = |selector: &Selector| seen.values().flatten().any(|key| selector.matches(key));
+            expr.selectors().iter().all(found)
         };
         (queries.iter().all(found) && seen.len() == profile.samplers.len()).then_some(())
     });

@@ -9,6 +9,8 @@
 //! `supervisor.sock`, `twin.err` (what the twin's processes had to say on stderr).
 
 mod applog;
+#[cfg(test)]
+mod cause;
 mod endpoint;
 mod engine;
 mod exposition;
@@ -41,17 +43,20 @@ pub enum Scenario {
     /// The GPU's memory pool fragments until allocations are retried: latency, queue, store.
     #[default]
     GpuMemory,
+    /// A rollout writes a bad value into the configuration and restarts the service: memory, latency.
+    ConfigChange,
 }
 
 impl Scenario {
     /// Every scenario there is.
-    pub const ALL: [Self; 2] = [Self::Quiet, Self::GpuMemory];
+    pub const ALL: [Self; 3] = [Self::Quiet, Self::GpuMemory, Self::ConfigChange];
 
     /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Quiet => "quiet",
             Self::GpuMemory => "gpu-memory",
+            Self::ConfigChange => "config-change",
         }
     }
 }

@@ -92,7 +92,7 @@ impl Model {
     /// How far the pool is fragmented, 0–1.
     fn fragmented(&self, up: Duration) -> f64 {
         match self.scenario {
-            Scenario::Quiet => 0.0,
+            Scenario::Quiet | Scenario::ConfigChange => 0.0,
             Scenario::GpuMemory => (up.saturating_sub(self.onset).as_secs_f64() / SWELLING.as_secs_f64()).min(1.0),
         }
     }
@@ -146,7 +146,7 @@ impl Model {
     /// Requests that come in a second.
     pub(super) fn arrivals_per_second(&self, up: Duration) -> f64 {
         let usual = match self.scenario {
-            Scenario::Quiet => 300.0,
+            Scenario::Quiet | Scenario::ConfigChange => 300.0,
             Scenario::GpuMemory => 412.0,
         };
         usual * (1.0 + 0.015 * self.swing(up))
@@ -239,6 +239,19 @@ mod tests {
             assert!(memory.iter().all(|mib| mib / CARD_MIB < 0.80));
             assert!(memory.windows(2).any(|pair| pair[0] != pair[1]));
             assert!(quantile(&mut quiet, Duration::from_secs(60), 95) < 6.5e-6);
+        }
+    }
+
+    #[test]
+    fn the_streams_of_a_bad_rollout_exhaust_the_card_and_half_the_batch_mends_it() {
+        for seed in 0..50 {
+            let at = Duration::from_secs(30);
+            let mut bad = model(Scenario::ConfigChange, seed, 1024, 8);
+            assert!(bad.pressure(at) == 1.0 && bad.memory_mib(at) / CARD_MIB > 0.95);
+            assert!(quantile(&mut bad, at, 95) > 11e-6);
+            let mut mended = model(Scenario::ConfigChange, seed, 512, 8);
+            assert!(mended.pressure(at) == 0.0 && quantile(&mut mended, at, 95) < 6.5e-6);
+            assert!(model(Scenario::ConfigChange, seed, 1024, 4).pressure(at) == 0.0, "before it all is well");
         }
     }
 

@@ -51,7 +51,7 @@ impl Storage {
     pub(super) fn import(&mut self) -> Result<(), LmdbError> {
         // Where the scenario wants the store to stand when its story begins, in thousandths of the map.
         let target: u64 = match self.scenario {
-            Scenario::Quiet => 410,
+            Scenario::Quiet | Scenario::ConfigChange => 410,
             Scenario::GpuMemory => 908,
         };
         let stat = self.env.stat()?;
@@ -82,7 +82,7 @@ impl Storage {
         value.resize(RECORD, 0);
         let (new, old) = (key(self.next), key(self.oldest));
         let put = Change::Put(&new, &value);
-        let drops = self.scenario == Scenario::Quiet && self.oldest < self.next;
+        let drops = self.scenario != Scenario::GpuMemory && self.oldest < self.next;
         let changes = [put, Change::Delete(&old)];
         self.counted(|env| env.write(changes.get(..if drops { 2 } else { 1 }).unwrap_or(&changes)))?;
         self.next = self.next.saturating_add(1);

@@ -1,8 +1,9 @@
 //! The supervisor's process: starts the service, answers over a Unix socket, starts the service again after a
-//! crash, and when its lifeline (stdin) ends it waits for a running action, ends the service and removes the folder.
+//! crash, plays the rollout of the scenario that has one, and when its lifeline (stdin) ends it waits for a running action, ends the service and removes the folder.
 
 use super::port::{bind_loopback, reserve};
 use super::{Scenario, UNIT};
+use crate::base::backoff::Jitter;
 use crate::base::{Clock, Mono};
 use crate::sys::child::{Child, OURSELVES, own_session, start_time, wait_readable};
 use crate::sys::clock::RealClock;
@@ -30,6 +31,10 @@ const LAST_ACTION: Duration = Duration::from_mins(2);
 const YOUNG: Duration = Duration::from_secs(3);
 /// How long a client of the socket may take over its line.
 const CLIENT: Duration = Duration::from_millis(500);
+
+/// When the rollout of `config-change` comes, least and most after the start, and what it writes.
+const ROLLOUT: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(24));
+const ROLLED_OUT: (&str, &str) = ("cuda_streams = 4", "cuda_streams = 8");
 
 /// Runs the supervisor: hidden subcommand, started by the demo with a lifeline for stdin and the service's first
 /// listening socket (on `port`) for stdout. Returns the exit code.
@@ -59,6 +64,8 @@ struct Supervisor<'a> {
     service: Option<Child>,
     started: Mono,
     next_start: Option<Mono>,
+    /// When a rollout changes the configuration.
+    rollout: Option<Mono>,
     pause: Duration,
     starts: u32,
 }
@@ -79,6 +86,7 @@ impl<'a> Supervisor<'a> {
             service: None,
             started: clock.now().mono,
             next_start: None,
+            rollout: rollout(scenario, seed).map(|after| clock.now().mono + after),
             pause: BACKOFF.0,
             starts: 0,
         };
@@ -121,6 +129,10 @@ impl<'a> Supervisor<'a> {
             {
                 self.next_start = Some(now + BACKOFF.1);
             }
+            if self.rollout.is_some_and(|at| at <= now) && leaving.is_none() {
+                self.rollout = None;
+                self.roll_out()?;
+            }
             let [asked, gone, ended] = self.wait(now, leaving.is_some())?;
             if gone {
                 leaving = Some(now);
@@ -147,12 +159,30 @@ impl<'a> Supervisor<'a> {
             fds.push(stdin.as_fd());
         }
         fds.extend(self.service.as_ref().map(AsFd::as_fd));
-        let due = self.next_start.map(|at| at.since(now));
+        let due = self.next_start.into_iter().chain(self.rollout).min().map(|at| at.since(now));
         let limit = if leaving { Some(Duration::from_millis(100)) } else { due };
         let mut ready = wait_readable(&fds, limit)?.into_iter();
         let asked = ready.next() == Some(true);
         let gone = !leaving && ready.next() == Some(true);
         Ok([asked, gone, ready.next() == Some(true)])
+    }
+
+    /// What a tool that brings configuration does: the file is replaced as a whole, then the service restarted. A
+    /// file in which somebody has changed the line is left alone.
+    fn roll_out(&mut self) -> io::Result<()> {
+        let file = self.folder.join("etc/production.toml");
+        let text = std::fs::read_to_string(&file)?;
+        let changed = text.replacen(ROLLED_OUT.0, ROLLED_OUT.1, 1);
+        if changed == text {
+            return Ok(());
+        }
+        let new = file.with_extension("toml.new");
+        let mut written = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        written.write_all(changed.as_bytes())?;
+        std::fs::rename(&new, &file)?;
+        // As in a real rollout, a start that fails is the supervisor's to try again.
+        let _tried_again = self.restart();
+        Ok(())
     }
 
     /// The service ended without being asked: it comes back, later and later.
@@ -202,6 +232,12 @@ impl<'a> Supervisor<'a> {
         }
         pid
     }
+}
+
+/// When the scenario's rollout comes, after the start.
+fn rollout(scenario: Scenario, seed: u64) -> Option<Duration> {
+    let (least, most) = ROLLOUT;
+    (scenario == Scenario::ConfigChange).then(|| least + (most - least).mul_f64(Jitter(seed).unit()))
 }
 
 /// Where the twin's processes write what they have to say on stderr.

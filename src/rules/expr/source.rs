@@ -59,6 +59,11 @@ pub trait Source {
         Some(Ends { first, last, count: points.len(), dropped })
     }
 
+    /// As [`Source::ends`], for functions of gauges: they ask for no resets, so `dropped` may be 0.
+    fn gauge_ends(&self, series: Handle, after: Millis, until: Millis) -> Option<Ends> {
+        self.ends(series, after, until)
+    }
+
     /// When recording of this series' sampler began: an earlier window is clipped to it (`Semantics::Console`).
     /// `Millis::MIN` when it always was.
     fn recorded_since(&self, _: Handle) -> Millis {

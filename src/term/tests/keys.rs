@@ -77,14 +77,24 @@ fn focus_fence_and_paste_are_no_keys() {
     assert_eq!(all(b"\x1b[I\x1b[O\x1b[0n"), [Input::Focus(true), Input::Focus(false), Input::Fence(0)]);
 }
 
+fn pasted(bytes: u64, text: &[u8]) -> Input {
+    Input::Paste { bytes, text: Clean::text(text) }
+}
+
 #[test]
-fn a_paste_is_counted_and_dropped_however_it_is_split() {
+fn of_a_long_paste_only_the_beginning_is_kept() {
+    let text = [&b"\x1b[200~"[..], &b"x".repeat(100_000), b"\x1b[201~"].concat();
+    assert_eq!(all(&text), [pasted(100_000, &b"x".repeat(PASTED))]);
+}
+
+#[test]
+fn a_paste_is_one_input_and_no_keys_however_it_is_split() {
     let text = b"\x1b[200~rm -rf /\r\x1b\x1b[201\x1b[201~y";
     for split in 0..text.len() {
         let mut keys = Keys::new();
         let mut got = keys.feed(&text[..split]);
         got.extend(keys.feed(&text[split..]));
-        let mut expected = vec![Input::Paste(15)];
+        let mut expected = vec![pasted(15, b"rm -rf /\r\x1b\x1b[201")];
         expected.extend(chars("y"));
         assert_eq!(got, expected, "split at {split}");
     }
@@ -95,7 +105,7 @@ fn a_paste_without_end_does_not_kill_the_keyboard() {
     let mut keys = Keys::new();
     assert_eq!(keys.feed(b"\x1b[200~abc"), []);
     assert_eq!(keys.patience(), Some(PASTE_SILENCE));
-    assert_eq!(keys.quiet(), [Input::Paste(3)]);
+    assert_eq!(keys.quiet(), [pasted(3, b"abc")]);
     assert_eq!(keys.feed(b"y"), chars("y"));
 }
 

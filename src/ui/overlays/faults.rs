@@ -1,7 +1,7 @@
 //! What is wrong with profile, keymap or theme: where, what, how to mend it.
 
 use super::sheet::sheet;
-use crate::app::Model;
+use crate::app::{Model, Scroll};
 use crate::base::Clean;
 use crate::clean;
 use crate::config::Intent;
@@ -9,8 +9,8 @@ use crate::ui::paint::Painter;
 use crate::ui::value::wrap;
 use ratatui::layout::Rect;
 
-/// Draws the faults from line `first` on.
-pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, first: usize) {
+/// Draws the faults from where the reader stands.
+pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, scroll: &Scroll) {
     let width = body.width.saturating_sub(4).min(96);
     let lines: Vec<Clean> = model
         .session
@@ -24,7 +24,7 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, first: usize) {
         .collect();
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
     let inner = sheet(paint, body, height, &clean!(" FAULTS IN OUR FILES "), &clean!(" the rest goes on "));
-    let first = first.min(lines.len().saturating_sub(usize::from(inner.height)));
+    let first = scroll.clamp(lines.len(), inner.height);
     for (y, line) in (inner.top()..inner.bottom()).zip(lines.iter().skip(first)) {
         paint.put((inner.x, y), inner.width, line, Intent::Text);
     }

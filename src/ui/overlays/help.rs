@@ -1,7 +1,7 @@
 //! The keys of here and now, from the keymap in use.
 
 use super::sheet::sheet;
-use crate::app::Model;
+use crate::app::{Model, Scroll};
 use crate::base::Clean;
 use crate::clean;
 use crate::command::Context;
@@ -9,8 +9,8 @@ use crate::config::Intent;
 use crate::ui::paint::Painter;
 use ratatui::layout::Rect;
 
-/// Draws the key reference from line `first` on.
-pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, first: usize) {
+/// Draws the key reference from where the reader stands.
+pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, scroll: &Scroll) {
     let mut lines: Vec<(Clean, Clean)> = Vec::new();
     let here =
         if model.board.focused().is_some_and(|pane| pane.log.is_some()) { Context::Log } else { Context::Triage };
@@ -24,8 +24,7 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, first: usize) {
     }
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
     let inner = sheet(paint, body, height, &clean!(" KEYS "), &clean!(" Esc "));
-    let rows = usize::from(inner.height);
-    let first = first.min(lines.len().saturating_sub(rows));
+    let first = scroll.clamp(lines.len(), inner.height);
     for (y, (keys, about)) in (inner.top()..inner.bottom()).zip(lines.iter().skip(first)) {
         paint.put((inner.x, y), 18, keys, Intent::Key);
         paint.put((inner.x + 19, y), inner.width.saturating_sub(19), about, Intent::Text);

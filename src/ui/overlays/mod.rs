@@ -1,8 +1,14 @@
-//! What lies over the panes, one file each: help, the action list, the confirm prompt, a run, our own log, faults.
+//! What lies over the panes, one file each: help, actions, the confirm prompt, a run, our own log, faults, alerts and
+//! rules, one of them in detail, forms, contacts, what changed.
 //! Called by `ui::screen` alone.
 
 pub mod actions;
+pub mod alerts;
+pub mod changes;
+pub mod contacts;
+pub mod detail;
 pub mod faults;
+pub mod form;
 pub mod help;
 pub mod own_log;
 pub mod prompt;

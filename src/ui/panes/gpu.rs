@@ -1,7 +1,7 @@
 //! `gpu`: one device by DCGM's metric names: utilisation, memory, temperature, power.
 
 use super::{Kind, Place};
-use crate::app::{Model, Pane};
+use crate::app::{Course, Model, Pane};
 use crate::base::{Body, Clean, Fault, Unit};
 use crate::rules::Bands;
 use crate::ui::metric_pane::{self, Row};
@@ -49,10 +49,12 @@ impl Kind for Gpu {
         }
         let row = |label: &'static str, metric: &str, unit, of: Option<&str>, bands: Option<Bands>| {
             let query = |metric: &str| format!("{metric}{{gpu=\"{}\"}}", table.gpu);
-            Row { label: label.into(), query: query(metric), unit, of: of.map(query), bands }.metric(body)
+            Row { label: label.into(), query: query(metric), unit, of: of.map(query), bands, forecast: None }
+                .metric(body)
         };
         let used = row("memory", "DCGM_FI_DEV_FB_USED", Unit::Mebibytes, Some("DCGM_FI_DEV_FB_TOTAL"), None)?;
-        let share = row("used", "DCGM_FI_DEV_FB_USED_PERCENT", Unit::Ratio, None, table.memory)?;
+        let mut share = row("used", "DCGM_FI_DEV_FB_USED_PERCENT", Unit::Ratio, None, table.memory)?;
+        share.forecast = Some(1.0);
         let temperature = row("temp", "DCGM_FI_DEV_GPU_TEMP", Unit::Celsius, None, table.temperature)?;
         let power = row("power", "DCGM_FI_DEV_POWER_USAGE", Unit::Watts, None, None)?;
         let mut busy = row("busy", "DCGM_FI_DEV_GPU_UTIL", Unit::Percent, None, table.busy)?;
@@ -64,7 +66,7 @@ impl Kind for Gpu {
             beside: vec![used, share, temperature, power],
             action: table.action,
             log: None,
-            chart: Vec::new(),
+            course: Course::default(),
         })
     }
 

@@ -1,7 +1,7 @@
 //! `host`: the machine in one line.
 
 use super::{Kind, Place};
-use crate::app::{Model, Pane};
+use crate::app::{Course, Model, Pane};
 use crate::base::time::Age;
 use crate::base::{Body, Clean, Fault, Freshness, Reading, Unit};
 use crate::clean;
@@ -41,7 +41,9 @@ impl Kind for Host {
     fn build(&self, title: &Clean, body: &Body) -> Result<Pane, Fault> {
         let table: Table = body.read()?;
         let row = |label: &'static str, query: &str, unit, bands| {
-            Row { label: label.into(), query: query.to_owned(), unit, of: None, bands }.metric(body)
+            // Of these, what fills up stays full.
+            let forecast = matches!(label, "mem" | "disk").then_some(1.0);
+            Row { label: label.into(), query: query.to_owned(), unit, of: None, bands, forecast }.metric(body)
         };
         Ok(Pane {
             kind: self.name(),
@@ -57,7 +59,7 @@ impl Kind for Host {
             ],
             action: None,
             log: None,
-            chart: Vec::new(),
+            course: Course::default(),
         })
     }
 

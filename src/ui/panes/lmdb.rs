@@ -1,7 +1,7 @@
 //! `lmdb`: how full one LMDB environment is, from what the `lmdb` sampler reads.
 
 use super::{Kind, Place};
-use crate::app::{Model, Pane};
+use crate::app::{Course, Model, Pane};
 use crate::base::{Body, Clean, Fault, Unit};
 use crate::rules::Bands;
 use crate::ui::metric_pane::{self, Row};
@@ -35,12 +35,22 @@ impl Kind for Lmdb {
     fn build(&self, title: &Clean, body: &Body) -> Result<Pane, Fault> {
         let table: Table = body.read()?;
         let row = |label: &Clean, query: &str, unit, of: Option<&str>, bands| {
-            Row { label: label.clone(), query: query.to_owned(), unit, of: of.map(str::to_owned), bands }.metric(body)
+            Row {
+                label: label.clone(),
+                query: query.to_owned(),
+                unit,
+                of: of.map(str::to_owned),
+                bands,
+                forecast: None,
+            }
+            .metric(body)
         };
+        let mut headline = row(title, "lmdb_used_ratio", Unit::Ratio, None, table.bands)?;
+        headline.forecast = Some(1.0);
         Ok(Pane {
             kind: self.name(),
             title: title.clone(),
-            headline: Some(row(title, "lmdb_used_ratio", Unit::Ratio, None, table.bands)?),
+            headline: Some(headline),
             beside: vec![
                 row(&"used".into(), "lmdb_used_bytes", Unit::Bytes, Some("lmdb_map_size_bytes"), None)?,
                 row(&"readers".into(), "lmdb_readers", Unit::Count, None, None)?,
@@ -48,7 +58,7 @@ impl Kind for Lmdb {
             ],
             action: table.action,
             log: None,
-            chart: Vec::new(),
+            course: Course::default(),
         })
     }
 

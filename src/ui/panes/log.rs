@@ -1,7 +1,7 @@
 //! `log`: the end of a log source, or where the reader scrolled to.
 
 use super::{Kind, Place};
-use crate::app::{LogView, Model, Pane};
+use crate::app::{Course, LogView, Model, Pane};
 use crate::base::time::Age;
 use crate::base::{Body, Clean, Fault, LogLevel, LogLine, Now};
 use crate::clean;
@@ -43,7 +43,7 @@ impl Kind for Log {
             beside: Vec::new(),
             action: None,
             log: Some(table.source),
-            chart: Vec::new(),
+            course: Course::default(),
         })
     }
 

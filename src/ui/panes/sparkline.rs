@@ -1,7 +1,7 @@
-//! `sparkline`: any series with its recent course and further values beside it.
+//! `sparkline`: any expression with its recent course and further values beside it.
 
 use super::{Kind, Place};
-use crate::app::{Model, Pane};
+use crate::app::{Course, Model, Pane};
 use crate::base::{Body, Clean, Fault, Unit};
 use crate::rules::Bands;
 use crate::ui::metric_pane::{self, Row};
@@ -19,6 +19,7 @@ struct Table {
     #[serde(default)]
     unit: Unit,
     bands: Option<Bands>,
+    forecast: Option<f64>,
     #[serde(default)]
     beside: Vec<Row>,
     action: Option<Arc<str>>,
@@ -30,7 +31,7 @@ impl Kind for Sparkline {
     }
 
     fn about(&self) -> &'static str {
-        "a series with its recent course; `query`, `unit`, `bands`, `beside`, `action`"
+        "an expression with its recent course; `query`, `unit`, `bands`, `forecast` (a limit), `beside`, `action`"
     }
 
     fn place(&self) -> Place {
@@ -39,15 +40,18 @@ impl Kind for Sparkline {
 
     fn build(&self, title: &Clean, body: &Body) -> Result<Pane, Fault> {
         let table: Table = body.read()?;
-        let headline = Row { label: title.clone(), query: table.query, unit: table.unit, of: None, bands: table.bands };
+        let rows = body.clone().take_array("beside")?;
+        let beside = table.beside.iter().zip(&rows).map(|(row, body)| row.metric(body)).collect::<Result<_, _>>()?;
+        let Table { query, unit, bands, forecast, .. } = table;
+        let headline = Row { label: title.clone(), query, unit, of: None, bands, forecast };
         Ok(Pane {
             kind: self.name(),
             title: title.clone(),
             headline: Some(headline.metric(body)?),
-            beside: table.beside.iter().map(|row| row.metric(body)).collect::<Result<_, _>>()?,
+            beside,
             action: table.action,
             log: None,
-            chart: Vec::new(),
+            course: Course::default(),
         })
     }
 

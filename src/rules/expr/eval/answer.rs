@@ -70,13 +70,13 @@ impl Run<'_> {
     }
 }
 
-fn final_key(frame: &Frame, row: usize, key: &SeriesKey) -> SeriesKey {
+pub(super) fn final_key(frame: &Frame, row: usize, key: &SeriesKey) -> SeriesKey {
     if frame.drops_name(row) { labels::nameless(key.clone()) } else { key.clone() }
 }
 
 impl Frame {
     /// Whether two rows may end under one key.
-    fn may_clash(&self) -> bool {
+    pub(super) fn may_clash(&self) -> bool {
         let distinct = self.keys.distinct.get_or_init(|| {
             let mut known = HashSet::with_capacity(self.keys.rows.len());
             self.keys.rows.iter().all(|key| known.insert(&key.labels))

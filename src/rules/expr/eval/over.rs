@@ -70,7 +70,10 @@ impl Run<'_> {
     fn by_ends(&mut self, function: Over, handle: Handle, ranges: &Ranges, grid: Grid) -> Option<f64> {
         let until = self.shifted(ranges.shift, grid.start);
         let after = until.saturating_sub(ranges.range);
-        let ends = self.source.ends(handle, after, until)?;
+        let ends = match function {
+            Over::Rate | Over::Increase => self.source.ends(handle, after, until)?,
+            _ => self.source.gauge_ends(handle, after, until)?,
+        };
         let edges = self.clipped(Some(handle), Edges { after, until });
         from_ends(function, &ends, edges)
     }

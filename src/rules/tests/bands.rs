@@ -1,72 +1,10 @@
-//! Alerts from their first tick to their last, and what missing data must not do.
+//! Alerts of bands from their first tick to their last, and what missing data must not do.
 
-use super::{Bands, Book, Finding, FindingState, Transition, Watch};
-use crate::base::{Clean, Failure, Level, Mono, Now, Observation, Point, Sample, Unit, Wall};
-use crate::store::{Limits, Selector, Store};
+use super::Bench;
+use crate::base::{Clean, Level, Point};
+use crate::rules::{Bands, FindingState};
 use core::time::Duration;
 use proptest::prelude::*;
-
-const SECOND: Duration = Duration::from_secs(1);
-
-/// A store with one sampler of every second, a book with one watch, and a clock.
-struct Bench {
-    store: Store,
-    book: Book,
-    now: Now,
-    moves: Vec<(FindingState, FindingState)>,
-}
-
-impl Bench {
-    fn new(hold: u64) -> Self {
-        let watch = Watch {
-            title: "queue".into(),
-            selector: Selector::metric("queue"),
-            unit: Unit::Count,
-            bands: Bands { warning: 10.0, critical: 20.0 },
-            remedy: None,
-            hold: Duration::from_secs(hold),
-        };
-        let now = Now { mono: Mono(1_000_000_000_000), wall: Wall(0) };
-        Self { store: Store::new(Limits::default()), book: Book::new(vec![watch]), now, moves: Vec::new() }
-    }
-
-    fn sample(&mut self, outcome: Result<Vec<Point>, Failure>) {
-        let outcome = outcome.map(|points| Observation { points, ..Observation::default() });
-        let (seen, took) = (self.now, Duration::ZERO);
-        self.store.ingest(&Sample { sampler: "s".into(), seen, took, interval: SECOND, next_in: SECOND, outcome });
-    }
-
-    fn judge(&mut self) -> Vec<Transition> {
-        let moved = self.book.judge(&self.store, self.now);
-        self.moves.extend(moved.iter().map(|moved| (moved.from.0, moved.to.0)));
-        self.now.mono = self.now.mono + SECOND;
-        moved
-    }
-
-    fn value(&mut self, value: f64) -> Vec<Transition> {
-        self.sample(Ok(vec![Point::gauge("queue", &[], value)]));
-        self.judge()
-    }
-
-    fn values(&mut self, values: &[f64]) {
-        for value in values {
-            self.value(*value);
-        }
-    }
-
-    fn fail(&mut self) -> Vec<Transition> {
-        self.sample(Err(Failure::unreachable("no answer.")));
-        self.judge()
-    }
-
-    fn state(&self) -> FindingState {
-        self.book.findings().first().map_or(Inactive, |finding| finding.state)
-    }
-
-    fn first(&self) -> Finding {
-        self.book.findings().first().cloned().expect("something was found")
-    }
-}
 
 use FindingState::{Clearing, Firing, Inactive, NoData, Pending, Resolved};
 
@@ -198,7 +136,7 @@ fn each_series_has_its_own_finding_and_the_worst_comes_first() {
         .book
         .findings()
         .iter()
-        .map(|finding| (finding.key.label("lane").map(Clean::as_str), finding.state, finding.level))
+        .map(|finding| (finding.id.key.label("lane").map(Clean::as_str), finding.state, finding.level))
         .collect();
     let expected = [
         (Some("b"), Firing, Level::Critical),
@@ -239,7 +177,7 @@ proptest! {
                 prop_assert!(moved.iter().all(|moved| moved.to.0 == NoData), "{moved:?}");
                 continue;
             };
-            levels.push(Bands { warning: 10.0, critical: 20.0 }.level(value));
+            levels.push(Bands::limits(10.0, 20.0).level(value));
             let last = levels.get(levels.len().saturating_sub(3)..).unwrap_or_default();
             let shown = bench.book.level(0);
             if known != Level::Unknown && shown != known {

@@ -1,0 +1,123 @@
+//! Samplers run without a screen, for as long as an expression needs.
+
+use crate::base::{Clock, Fault, Mono, Now};
+use crate::config::{Profile, SearchPath, load_or_host, load_profile};
+use crate::logs::LogMailbox;
+use crate::roles::session::{Engine, reference};
+use crate::roles::setup;
+use crate::samplers::Mailbox;
+use crate::store::{Limits, Selector, Store};
+use crate::sys::bell::Bell;
+use crate::sys::clock::RealClock;
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Samplers at work, and what they have said so far.
+pub(in crate::roles) struct Collector {
+    /// The points.
+    pub(in crate::roles) store: Store,
+    engine: Engine,
+    bell: Arc<Bell>,
+    samples: Arc<Mailbox>,
+    /// How often each sampler has answered; failures count, since waiting would not mend them.
+    answers: BTreeMap<Arc<str>, u32>,
+    begun: Mono,
+}
+
+impl Collector {
+    /// Starts the samplers that these selectors need. `say` hears what is wrong with the profile.
+    ///
+    /// # Errors
+    /// When the profile cannot be had, or nothing can be started.
+    pub(in crate::roles) fn start(
+        profile: Option<&str>,
+        selectors: &[Selector],
+        say: &mut dyn FnMut(&str),
+    ) -> Result<Self, Fault> {
+        let profile = load(profile)?;
+        let mut store = Store::new(Limits::default());
+        let mut setup = setup::setup(&profile, "this host".into(), &mut store);
+        let needed = needed(&store, selectors);
+        setup.jobs.retain(|job| needed.contains(&job.name));
+        for fault in &setup.faults {
+            say(&fault.to_string());
+        }
+        for metric in selectors.iter().filter_map(Selector::metric_name) {
+            let makers = store.makers(metric);
+            if makers.known.is_empty() && makers.possible.is_empty() {
+                say(&format!("no sampler of this profile makes `{metric}`."));
+            }
+        }
+        let bell = Arc::new(Bell::default());
+        let samples = Arc::new(Mailbox::new(Arc::clone(&bell)));
+        let lines = Arc::new(LogMailbox::new(Arc::clone(&bell), 1));
+        let answers = setup.jobs.iter().map(|job| (Arc::clone(&job.name), 0)).collect();
+        let begun = RealClock.now().mono;
+        let engine = Engine::start(setup.jobs, Vec::new(), &samples, &lines)?;
+        Ok(Self { store, engine, bell, samples, answers, begun })
+    }
+
+    /// The samplers that were started, as a list in words.
+    pub(in crate::roles) fn names(&self) -> String {
+        self.answers.keys().map(|name| &**name).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Takes samples in until every sampler has answered so often, or until so long after the start.
+    pub(in crate::roles) fn until(&mut self, answers: u32, limit: Duration) -> Now {
+        loop {
+            for sample in self.samples.drain() {
+                self.store.ingest(&sample);
+                *self.answers.entry(sample.sampler).or_default() += 1;
+            }
+            let now = RealClock.now();
+            let left = limit.saturating_sub(now.mono.since(self.begun));
+            if left.is_zero() || self.answers.values().all(|given| *given >= answers) {
+                return now;
+            }
+            self.bell.wait(left, false);
+        }
+    }
+
+    /// A sentence for every sampler that has not answered, or with a failure.
+    pub(in crate::roles) fn failures(&self) -> Vec<String> {
+        let started = self.store.samplers().filter(|(name, _)| self.answers.contains_key(*name));
+        let said = started.filter_map(|(name, health)| match &health.failure {
+            Some(failure) => Some(failure.what.to_string()),
+            None => health.last_attempt.is_none().then(|| format!("{name} has not answered in time.")),
+        });
+        said.collect()
+    }
+
+    /// Lets the samplers go; what they said remains.
+    pub(in crate::roles) fn into_store(self) -> Store {
+        self.engine.leave();
+        self.store
+    }
+
+    /// Lets the samplers go.
+    pub(in crate::roles) fn leave(self) {
+        self.engine.leave();
+    }
+}
+
+fn load(profile: Option<&str>) -> Result<Profile, Fault> {
+    let search = SearchPath::detect(&|name| std::env::var(name).ok());
+    match profile {
+        Some(name) => load_profile(&reference(name), &search, &setup::known_kinds()),
+        None => Ok(load_or_host(&reference("host"), &search, &setup::known_kinds())),
+    }
+}
+
+/// The samplers that give a metric of these selectors, or may: all of them where a selector names none.
+fn needed(store: &Store, selectors: &[Selector]) -> BTreeSet<Arc<str>> {
+    let all = || store.samplers().map(|(name, _)| Arc::clone(name)).collect::<Vec<_>>();
+    let of = |selector: &Selector| match selector.metric_name() {
+        None => all(),
+        Some(metric) => {
+            let makers = store.makers(metric);
+            makers.known.into_iter().chain(makers.possible).collect()
+        }
+    };
+    selectors.iter().flat_map(of).collect()
+}

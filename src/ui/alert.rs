@@ -1,0 +1,138 @@
+//! How an alert is said, the same on strip, list and detail: its word, its state with time, its clocks, its marks.
+
+use super::value;
+use crate::app::Model;
+use crate::app::alerts::{Standing, alike};
+use crate::app::metric::telling_labels;
+use crate::base::time::{Age, Span};
+use crate::base::{Clean, Level, Unit};
+use crate::clean;
+use crate::config::Intent;
+use crate::rules::escalation::Due;
+use crate::rules::rule::Rule;
+use crate::rules::threshold::threshold;
+
+use crate::rules::finding::AlertId;
+use crate::rules::{Finding, FindingState};
+
+/// A text with what it looks like.
+pub type Said = (Clean, Intent);
+
+/// The level of a band, the severity of a rule; UNKNOWN of an alert that nothing is known of.
+pub fn word(model: &Model, found: &Finding) -> &'static str {
+    let banded = model.book.rule(found.id.rule).and_then(Rule::bands).is_some();
+    match found.level {
+        level @ Level::Unknown => level.word(),
+        level if banded => level.word(),
+        _ => found.severity.word(),
+    }
+}
+
+/// The unit of an alert's value.
+pub fn unit(model: &Model, rule: usize) -> Unit {
+    model.book.rule(rule).map_or(Unit::Count, Rule::unit)
+}
+
+/// `firing 2:41`, `pending 1:12/2:00`, `clearing 0:10`, `no data for 6m`, `resolved 3:12 ago`.
+pub fn state(model: &Model, found: &Finding) -> Clean {
+    let since = value::since(model.now, found.since);
+    match (found.state, model.book.progress(&found.id)) {
+        (FindingState::Pending, Some((held, hold))) => clean!("pending {}/{}", Span(held), Span(hold)),
+        (FindingState::NoData, _) => match found.no_data_for {
+            Some(gone) => clean!("no data {}", Span(gone)),
+            None => clean!("no data {since}"),
+        },
+        (FindingState::Resolved, _) => clean!("resolved {since} ago"),
+        (state, _) => clean!("{} {since}", state.word().to_lowercase()),
+    }
+}
+
+/// `no data for 40s`, while the alert keeps its state without it.
+pub fn silence_of_data(found: &Finding) -> Option<Said> {
+    let gone = found.no_data_for.filter(|_| found.state != FindingState::NoData)?;
+    Some((clean!("no data for {}", Age(gone)), Intent::Stale))
+}
+
+/// The clocks of an alert: until it must be answered, then until it is handed on.
+pub fn clocks(model: &Model, found: &Finding) -> Vec<Said> {
+    let policy = model.book.policy();
+    let clock = policy.clock(found, model.book.escalations(&found.id), model.now);
+    let mut said = Vec::new();
+    match clock.answer {
+        Due::In(left) => said.push((clean!("answer in {}", Span(left)), Intent::Text)),
+        Due::Overdue(by) => said.push((clean!(" OVERDUE {} ", Span(by)), Intent::AlertCritical)),
+        Due::Done => {}
+    }
+    let at_once = policy.terms(found.severity).escalate.is_zero();
+    match clock.escalate {
+        Due::In(left) if clock.answer == Due::Done => {
+            said.push((clean!("escalate in {}", Span(left)), Intent::Text));
+        }
+        Due::Overdue(_) if at_once => said.push((clean!("escalate now"), Intent::Warning)),
+        Due::Overdue(by) => said.push((clean!(" ESCALATION OVERDUE {} ", Span(by)), Intent::AlertCritical)),
+        Due::In(_) | Due::Done => {}
+    }
+    said
+}
+
+/// Who has it, how long it is muted, whom it went to, how often it came back.
+pub fn marks(model: &Model, found: &Finding) -> Vec<Said> {
+    let mut said = Vec::new();
+    if let Some(ack) = &found.ack {
+        said.push((clean!("taken by {}", ack.by), Intent::Ok));
+    }
+    if let Some(until) = found.silenced_until {
+        said.push((clean!("muted {}", Span(model.until(until))), Intent::Note));
+    }
+    if let Some(told) = model.book.escalations(&found.id).last() {
+        said.push((clean!("escalated to {}", told.to), Intent::Note));
+    }
+    if found.flaps > 1 {
+        said.push((clean!("flaps {}/h", found.flaps), Intent::Warning));
+    }
+    said
+}
+
+/// `4 consequences`, of a cause that folds some.
+pub fn consequences(model: &Model, id: &AlertId) -> Option<Clean> {
+    match model.book.consequences(id).len() {
+        0 => None,
+        1 => Some(Clean::text("1 consequence")),
+        count => Some(clean!("{count} consequences")),
+    }
+}
+
+/// `5 instances`, when alerts of the same rule stand alike.
+pub fn instances(model: &Model, found: &Finding) -> Option<Clean> {
+    let count = alike(&model.book, found.id.rule, Standing::of(found)).len();
+    (count > 1 && found.cause.is_none()).then(|| clean!("{count} instances"))
+}
+
+/// What tells this alert from others of its rule: for a plain series what differs among its series, else its labels.
+pub fn which(model: &Model, id: &AlertId) -> Option<Clean> {
+    let rule = model.book.rule(id.rule)?;
+    if let Some(selector) = rule.expr.plain_selector() {
+        return telling_labels(&model.store, &model.store.select(selector), &id.key);
+    }
+    const COMMON: [&str; 3] = ["severity", "job", "alertname"];
+    let own = rule.labels.iter().map(|(name, _)| name.as_str());
+    let own: Vec<&str> = COMMON.into_iter().chain(own).collect();
+    let telling = id.key.labels.iter().filter(|(name, _)| !own.contains(&name.as_str()));
+    let values: Vec<&str> = telling.map(|(_, value)| value.as_str()).collect();
+    (!values.is_empty()).then(|| Clean::text(values.join(" ")))
+}
+
+/// `> 10 µs`: the limit that the value has reached.
+pub fn limit(model: &Model, found: &Finding) -> Option<Clean> {
+    let rule = model.book.rule(found.id.rule)?;
+    match rule.bands() {
+        Some(bands) => {
+            let (sign, limit) = bands.reached(found.value, found.level)?;
+            Some(clean!("{sign} {}", rule.unit().show(limit)))
+        }
+        None => {
+            let found = threshold(&rule.expr)?;
+            Some(clean!("{} {}", found.op.sign(), rule.unit().show(found.limit)))
+        }
+    }
+}

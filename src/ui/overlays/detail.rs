@@ -1,0 +1,283 @@
+//! Everything about one alert or one rule: where it stands, its course with the threshold, what it asks, its past.
+
+use super::alerts::{health_text, health_word, webhook};
+use super::sheet::sheet;
+use crate::app::alerts::finding;
+use crate::app::detail::{Detail, labels};
+use crate::app::{Model, answer};
+use crate::base::time::Span;
+use crate::base::{Clean, Contact};
+use crate::clean;
+use crate::command::{Command, Context};
+use crate::config::Intent;
+use crate::rules::finding::AlertId;
+use crate::rules::rule::{Alerting, Judge, Rule};
+use crate::rules::{Finding, Transition};
+use crate::ui::alert::{self, Said};
+use crate::ui::chart;
+use crate::ui::paint::Painter;
+use crate::ui::screen::key;
+use crate::ui::value::wrap;
+use ratatui::layout::Rect;
+
+/// Columns of the labels on the left.
+const LABEL: u16 = 12;
+/// Lines of the chart.
+const CHART: u16 = 4;
+/// Below this many lines the text needs all of them.
+const ROOMY: u16 = 14;
+/// Of the history the newest are shown.
+const HISTORY: usize = 12;
+/// Of what changed the first are shown.
+const CHANGES: usize = 2;
+
+type Line = (&'static str, Clean, Intent);
+
+/// Draws the sheet.
+pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, detail: &Detail) {
+    let Some(rule) = model.book.rule(detail.rule) else { return };
+    let found = detail.alert.as_ref().and_then(|id| finding(&model.book, id));
+    let which = detail.alert.as_ref().and_then(|id| alert::which(model, id));
+    let title = which.map_or_else(|| clean!(" {} ", rule.name), |which| clean!(" {}  {which} ", rule.name));
+    let width = body.width.min(100).saturating_sub(4 + LABEL);
+    let mut lines = Vec::new();
+    for (label, text, intent) in all(model, detail, rule, found) {
+        for (at, text) in wrap(&text, width, usize::MAX).into_iter().enumerate() {
+            lines.push((if at == 0 { label } else { "" }, text, intent));
+        }
+    }
+    let pictured = body.height >= ROOMY && !detail.course.is_empty();
+    let above = 2 + if pictured { CHART } else { 0 };
+    let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(above);
+    let inner = sheet(paint, body, height, &title, &clean!(" {} ", place(model, detail.rule, rule)));
+    head(paint, Rect { height: 1, ..inner }, model, detail, found);
+    if pictured {
+        let area = Rect { y: inner.y + 1, height: CHART, ..inner };
+        let unit = alert::unit(model, detail.rule);
+        chart::draw_with_limit(paint, area, &detail.course, unit, detail.limit, Intent::Chart);
+    }
+    let top = inner.y + above;
+    let room = inner.bottom().saturating_sub(top);
+    let first = detail.scroll.clamp(lines.len(), room);
+    for (y, (label, text, intent)) in (top..inner.bottom()).zip(lines.iter().skip(first)) {
+        paint.put((inner.x, y), LABEL, *label, Intent::Muted);
+        paint.put((inner.x + LABEL, y), width, text, *intent);
+    }
+    if lines.len() > first + usize::from(room) {
+        let more = [paint.piece(clean!(" {} more ", lines.len() - first - usize::from(room)), Intent::Muted)];
+        paint.right(body.right().min(inner.right() + 1), inner.x, inner.bottom(), &more);
+    }
+}
+
+/// The group, and where the rule was written.
+fn place(model: &Model, at: usize, rule: &Rule) -> Clean {
+    match &rule.place {
+        Some(place) => clean!("{place}"),
+        None => Some(model.book.file_of(at))
+            .filter(|file| !file.as_str().is_empty())
+            .unwrap_or("a band of the profile".into()),
+    }
+}
+
+/// Level, state, clocks, marks: as on the strip.
+fn head(paint: &mut Painter<'_>, area: Rect, model: &Model, detail: &Detail, found: Option<&Finding>) {
+    let mut said: Vec<Said> = Vec::new();
+    match found {
+        Some(found) => {
+            said.push((Clean::text(alert::word(model, found)), Intent::of(found.level)));
+            let value = alert::unit(model, detail.rule).show(found.value);
+            said.push((Clean::text(value), Intent::Value));
+            said.extend(alert::limit(model, found).map(|limit| (limit, Intent::Muted)));
+            said.push((alert::state(model, found), Intent::Text));
+            said.extend(alert::silence_of_data(found));
+            said.extend(alert::clocks(model, found));
+            said.extend(alert::marks(model, found));
+        }
+        None => {
+            let health = model.book.rules().find(|(at, ..)| *at == detail.rule).map(|(.., health)| health);
+            let (word, intent) = health.map_or(("", Intent::Text), health_word);
+            said.push((Clean::text(word), intent));
+            said.extend(health.map(|health| (health_text(health), Intent::Text)));
+        }
+    }
+    if model.is_simulated(detail.rule) {
+        said.insert(1, (Clean::text("SIMULATED"), Intent::Simulated));
+    }
+    let mut pieces = Vec::new();
+    for (text, intent) in said {
+        pieces.push(paint.piece(text, intent));
+        pieces.push(paint.piece("  ", Intent::Text));
+    }
+    paint.line((area.x, area.y), area.width, &pieces);
+}
+
+fn all(model: &Model, detail: &Detail, rule: &Rule, found: Option<&Finding>) -> Vec<Line> {
+    let mut lines: Vec<Line> = vec![("expression", rule.expr.text().clone(), Intent::Text)];
+    let unit = alert::unit(model, detail.rule);
+    for (at, (key, value)) in detail.values.iter().enumerate() {
+        let text = clean!("{}  {key}", unit.show(*value));
+        lines.push((if at == 0 { "now" } else { "" }, text, Intent::Value));
+    }
+    if let Some(coverage) = detail.coverage {
+        let text = clean!("only {} of {} recorded", length(coverage.have), length(coverage.want));
+        lines.push(("window", text, Intent::Warning));
+    }
+    if found.is_none_or(|found| !found.state.is_up()) {
+        lines.push(("why not", detail.why_not.clone(), Intent::Text));
+    }
+    let alerting = rule.alerting();
+    lines.extend(alerting.map(|alerting| ("judged", judged(model, detail.rule, alerting), Intent::Text)));
+    if let Some(id) = &detail.alert {
+        if !id.key.labels.is_empty() {
+            lines.push(("labels", labels(&id.key), Intent::Text));
+        }
+        lines.extend(annotations(model, id));
+    }
+    lines.extend(alerting.and_then(|alerting| offer(model, alerting)));
+    if let Some(found) = found {
+        lines.extend(people(model, found));
+        lines.extend(family(model, found));
+        lines.extend(changed(model, found));
+        lines.extend(history(model, found));
+    }
+    lines.extend(webhook(model).map(|(text, intent)| ("told", text, intent)));
+    lines
+}
+
+/// How it is judged: bands, or for how long; how often.
+fn judged(model: &Model, at: usize, alerting: &Alerting) -> Clean {
+    let mut said = Vec::new();
+    if let Judge::Bands(_) = alerting.judge {
+        said.push("by bands, each tick".to_owned());
+    } else {
+        let every = model.book.group_of(at).map(|group| group.interval);
+        said.extend(every.map(|every| format!("every {}", length(every))));
+    }
+    said.push(if alerting.hold.is_zero() { "at once".to_owned() } else { format!("for {}", length(alerting.hold)) });
+    if !alerting.keep.is_zero() {
+        said.push(format!("keeps firing for {}", length(alerting.keep)));
+    }
+    if alerting.unit.to_string() != "count" {
+        said.push(format!("in {}", alerting.unit));
+    }
+    Clean::text(said.join(", "))
+}
+
+fn annotations(model: &Model, id: &AlertId) -> Vec<Line> {
+    const KNOWN: [(&str, &str); 4] = [
+        ("summary", "summary"),
+        ("description", "description"),
+        ("runbook_url", "runbook"),
+        ("procedure", "procedure"),
+    ];
+    let all = model.book.annotations(id);
+    let is = |name: &Clean| KNOWN.iter().position(|(known, _)| *known == name.as_str());
+    let mut lines: Vec<Line> = Vec::new();
+    for (at, (_, label)) in KNOWN.iter().enumerate() {
+        let texts = all.iter().filter(|(name, _)| is(name) == Some(at));
+        lines.extend(texts.map(|(_, text)| (*label, text.clone(), Intent::Text)));
+    }
+    let others = all.iter().filter(|(name, _)| is(name).is_none());
+    lines.extend(others.map(|(name, text)| ("", clean!("{name}: {text}"), Intent::Text)));
+    lines
+}
+
+/// The action that mends it.
+fn offer(model: &Model, alerting: &Alerting) -> Option<Line> {
+    let title = model.action_title(alerting.remedy.as_deref())?;
+    Some(("mended by", clean!("{title}; {} plans it", key(model, Context::Overlay, Command::Open)), Intent::Accent))
+}
+
+/// What the matrix asks, who has it, whom it went to, who is next.
+fn people(model: &Model, found: &Finding) -> Vec<Line> {
+    let policy = model.book.policy();
+    let terms = policy.terms(found.severity);
+    let mut lines = Vec::new();
+    if terms.respond < core::time::Duration::MAX {
+        let escalate = match terms.escalate {
+            core::time::Duration::ZERO => "at once".to_owned(),
+            core::time::Duration::MAX => "never".to_owned(),
+            after => format!("after {}", length(after)),
+        };
+        let text = clean!("{}: answer within {}, escalate {escalate}", found.severity.word(), length(terms.respond));
+        lines.push(("asks for", text, Intent::Text));
+    }
+    if let Some(ack) = &found.ack {
+        let note = if ack.note.as_str().is_empty() { String::new() } else { format!(": {}", ack.note) };
+        lines.push(("taken", clean!("by {} at {} UTC{note}", ack.by, ack.at.hms()), Intent::Ok));
+    }
+    let muting = model.book.silenced_by(&found.id);
+    for silence in model.book.silences().filter(|silence| muting.contains(&silence.id)) {
+        let left = silence.left(model.now).unwrap_or_default();
+        let text = clean!("{} left, by {}: {} ({})", Span(left), silence.by, silence.reason, silence.matchers.text());
+        lines.push(("muted", text, Intent::Note));
+    }
+    lines.extend(model.book.escalations(&found.id).iter().map(|told| ("escalated", told.sentence(), Intent::Note)));
+    let next = policy.clock(found, model.book.escalations(&found.id), model.now).next;
+    lines.extend(next.map(|contact| ("next", call(contact), Intent::Text)));
+    if found.flaps > 1 {
+        lines.push(("flaps", clean!("fired {} times in the last hour", found.flaps), Intent::Warning));
+    }
+    lines
+}
+
+fn call(contact: &Contact) -> Clean {
+    let phone = contact.phone.as_ref().map_or_else(String::new, |phone| format!("  {phone}"));
+    clean!("{}, {}{phone}", contact.label(), contact.role)
+}
+
+/// Its cause, or its consequences.
+fn family(model: &Model, found: &Finding) -> Vec<Line> {
+    let mut lines = Vec::new();
+    if let Some(cause) = &found.cause {
+        lines.push(("follows", clean!("from {}", answer::name(model, cause.rule)), Intent::Text));
+    }
+    for (at, one) in model.book.consequences(&found.id).iter().enumerate() {
+        let text = clean!("{} {}", answer::name(model, one.id.rule), alert::state(model, one));
+        lines.push((if at == 0 { "explains" } else { "" }, text, Intent::Text));
+    }
+    lines
+}
+
+fn changed(model: &Model, found: &Finding) -> Vec<Line> {
+    let changes = model.changes.of(&found.id);
+    let first = changes.iter().take(CHANGES).enumerate();
+    let mut lines: Vec<Line> =
+        first.map(|(at, change)| (if at == 0 { "changed" } else { "" }, change.text.clone(), Intent::Text)).collect();
+    if changes.len() > CHANGES {
+        let key = key(model, Context::Overlay, Command::WhatChanged);
+        lines.push(("", clean!("{key} shows {} more", changes.len() - CHANGES), Intent::Muted));
+    }
+    lines
+}
+
+/// How it came here, the newest first.
+fn history(model: &Model, found: &Finding) -> Vec<Line> {
+    let unit = alert::unit(model, found.id.rule);
+    let line = |(at, moved): (usize, &Transition)| {
+        let (from, to) = (moved.from.0, moved.to.0);
+        let level = moved.to.1.word();
+        let text = clean!(
+            "{}  {:>8} → {:<8}  {:>9}  {level}",
+            moved.at.wall.hms(),
+            from.word().to_lowercase(),
+            to.word().to_lowercase(),
+            unit.show(moved.value)
+        );
+        (if at == 0 { "history" } else { "" }, text, Intent::Text)
+    };
+    model.book.history(&found.id).iter().rev().take(HISTORY).enumerate().map(line).collect()
+}
+
+/// `10 s`, `5 m`, `1 h 30 m`: as rule files think of it.
+fn length(of: core::time::Duration) -> String {
+    let s = of.as_secs();
+    match s {
+        0 if !of.is_zero() => format!("{} ms", of.as_millis()),
+        0..60 => format!("{s} s"),
+        60..3_600 if s.is_multiple_of(60) => format!("{} m", s / 60),
+        60..3_600 => format!("{} m {} s", s / 60, s % 60),
+        _ if (s % 3_600) < 60 => format!("{} h", s / 3_600),
+        _ => format!("{} h {} m", s / 3_600, s % 3_600 / 60),
+    }
+}

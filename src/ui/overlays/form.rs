@@ -1,0 +1,85 @@
+//! A form about an alert: named lines of text, one of them with the cursor.
+
+use super::sheet::sheet;
+use crate::app::answer::{Form, Purpose};
+use crate::app::form::Field;
+use crate::base::Clean;
+use crate::clean;
+use crate::config::Intent;
+use crate::ui::paint::Painter;
+use crate::ui::value::wrap;
+use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
+
+const LABEL: u16 = 9;
+
+/// Draws the form.
+pub fn draw(paint: &mut Painter<'_>, body: Rect, form: &Form) {
+    let title = match form.purpose {
+        Purpose::Take(_) => "TAKE",
+        Purpose::Silence => "MUTE",
+        Purpose::Escalate(_) => "ESCALATED",
+    };
+    let fields = &form.fields.all;
+    let height = u16::try_from(fields.len() * 3 + 2).unwrap_or(u16::MAX);
+    let inner = sheet(paint, body, height, &clean!(" {title}: {} ", form.about), &clean!(""));
+    let mut y = inner.y;
+    for (index, field) in fields.iter().enumerate() {
+        if y < inner.bottom() {
+            line(paint, Rect { y, height: 1, ..inner }, field, index == form.fields.at);
+            let below = (inner.x + LABEL, y + 1);
+            if y + 1 < inner.bottom() {
+                paint.put(below, inner.width.saturating_sub(LABEL), field.about, Intent::Muted);
+            }
+        }
+        y = y.saturating_add(3);
+    }
+    let foot = (inner.x, inner.bottom().saturating_sub(1));
+    match &form.fields.fault {
+        Some(fault) => {
+            let fault = wrap(fault, inner.width, 1).into_iter().next().unwrap_or_default();
+            paint.put(foot, inner.width, fault, Intent::Warning);
+        }
+        None => {
+            let more = if fields.len() > 1 {
+                "Enter does it, Tab next field, Esc does nothing"
+            } else {
+                "Enter does it, Esc does nothing"
+            };
+            paint.put(foot, inner.width, more, Intent::Muted);
+        }
+    }
+}
+
+fn line(paint: &mut Painter<'_>, area: Rect, field: &Field, here: bool) {
+    let (label, typed) = if here { (Intent::Focus, Intent::Prompt) } else { (Intent::Muted, Intent::Text) };
+    paint.put((area.x, area.y), LABEL, field.label, label);
+    let (before, after) = field.line.parts();
+    let room = area.width.saturating_sub(LABEL);
+    if !here {
+        let text = clean!("{before}{after}");
+        paint.put((area.x + LABEL, area.y), room, text, typed);
+        return;
+    }
+    // What stands before the cursor is shown to its end, however long it is.
+    let before = tail(&before, usize::from(room.saturating_sub(2)));
+    let pieces = [paint.piece(before, typed), paint.piece("_", Intent::Accent), paint.piece(after, typed)];
+    paint.line((area.x + LABEL, area.y), room, &pieces);
+}
+
+/// The end of a text in at most `width` columns; an ellipsis stands for what is left out.
+fn tail(text: &Clean, width: usize) -> Clean {
+    if text.as_str().width() <= width {
+        return text.clone();
+    }
+    let mut start = text.as_str().len();
+    let mut used = 1;
+    for (at, c) in text.as_str().char_indices().rev() {
+        used += unicode_width::UnicodeWidthChar::width(c).unwrap_or(0);
+        if used > width {
+            break;
+        }
+        start = at;
+    }
+    clean!("…{}", text.as_str().get(start..).unwrap_or_default())
+}
