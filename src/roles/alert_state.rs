@@ -192,7 +192,8 @@ mod tests {
     use crate::rules::{Ack, BookOptions, FindingState, RuleFile};
     use crate::store::{Limits, Store};
 
-    const RULES: &str = "groups:\n- name: g\n  interval: 1s\n  rules:\n  - alert: High\n    expr: load > 10\n    for: 2m\n";
+    const RULES: &str =
+        "groups:\n- name: g\n  interval: 1s\n  rules:\n  - alert: High\n    expr: load > 10\n    for: 2m\n";
 
     fn book() -> Book {
         Book::new(vec![RuleFile::parse("rules.yaml", RULES)], BookOptions::default())

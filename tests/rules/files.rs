@@ -2,9 +2,9 @@
 
 use crate::{folder, names, watchkeeper};
 use core::time::Duration;
+use watchkeeper::rules::Policy;
 use watchkeeper::rules::lint::{self, Known};
 use watchkeeper::rules::rule::RuleFile;
-use watchkeeper::rules::Policy;
 
 #[test]
 fn public_style_files_load_whole_and_have_no_lint() {

@@ -226,8 +226,8 @@ impl Run<'_> {
             Function::HistogramQuantile | Function::HistogramFraction | Function::HistogramQuantiles => {
                 self.histogram(node, call, grid).map(Computed::Vector)
             }
-            Function::LabelReplace => self.label_replace(call, grid).map(Computed::Vector),
-            Function::LabelJoin => self.label_join(call, grid).map(Computed::Vector),
+            Function::LabelReplace => self.label_replace(node, call, grid).map(Computed::Vector),
+            Function::LabelJoin => self.label_join(node, call, grid).map(Computed::Vector),
             Function::Sort | Function::SortDesc | Function::SortByLabel | Function::SortByLabelDesc => {
                 self.sort(call, grid).map(Computed::Vector)
             }
