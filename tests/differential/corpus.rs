@@ -15,7 +15,7 @@ const CALM: i64 = 110;
 /// Upper bounds of the histogram.
 const BOUNDS: &[&str] = &["0.05", "0.1", "0.25", "0.5", "1", "2.5", "+Inf"];
 
-/// SplitMix64: <https://prng.di.unimi.it/splitmix64.c> in spirit, small and good enough for tests.
+/// SplitMix64 (Steele, Lea, Flood 2014): small and good enough for tests.
 pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {

@@ -3,12 +3,9 @@
 use super::moment::told;
 use super::table::{series, unit};
 use crate::base::Unit;
-use crate::config::{Depth, Intent, SearchPath, load_theme};
+use crate::config::{Depth, SearchPath, load_theme};
 use crate::rules::expr::{Millis, Track};
-use crate::ui::chart::chart;
-use crate::ui::paint::Painter;
-use ratatui::buffer::{Buffer, Cell};
-use ratatui::layout::Rect;
+use crate::ui::text;
 
 /// Series drawn; more would scroll away.
 const CHARTS: usize = 12;
@@ -26,12 +23,14 @@ pub(super) struct Sheet {
 
 /// Lines for the terminal: of each series its name, its least, greatest and last value, and its course.
 pub(super) fn lines(tracks: &[Track], (start, end): (Millis, Millis), step: Millis, sheet: Sheet) -> Vec<String> {
+    let (theme, _) = load_theme("default", Depth::Mono, &SearchPath::default());
     let mut lines = Vec::new();
     for track in tracks.iter().take(CHARTS) {
         let unit = unit(track.key.name.as_str()).unwrap_or(Unit::Count);
         lines.push(cut(&series(&track.key), sheet));
         lines.push(cut(&summary(track, unit), sheet));
-        lines.extend(drawn(&columns(track, (start, end), step, sheet.width), unit, sheet));
+        let columns = columns(track, (start, end), step, sheet.width);
+        lines.extend(text::chart(&columns, HEIGHT, unit, &theme, sheet.ascii));
     }
     if let Some(more) = tracks.len().checked_sub(CHARTS).filter(|more| *more > 0) {
         lines.push(format!("and {more} more series: narrow the expression, or print every point with `| cat`"));
@@ -60,19 +59,6 @@ fn columns(track: &Track, (start, end): (Millis, Millis), step: Millis, width: u
         }
     }
     columns
-}
-
-fn drawn(columns: &[Option<f64>], unit: Unit, sheet: Sheet) -> Vec<String> {
-    let width = u16::try_from(columns.len()).unwrap_or(sheet.width);
-    let area = Rect::new(0, 0, width, HEIGHT);
-    let mut buffer = Buffer::empty(area);
-    let (theme, _) = load_theme("default", Depth::Mono, &SearchPath::default());
-    chart(&mut Painter::new(&mut buffer, &theme, sheet.ascii), area, columns, unit, None, Intent::Chart);
-    let row = |y: u16| {
-        let cells = (0..width).filter_map(|x| buffer.cell((x, y)));
-        cells.map(Cell::symbol).collect::<String>().trim_end().to_owned()
-    };
-    (0..HEIGHT).map(row).collect()
 }
 
 /// First and last moment at both ends of a line.
