@@ -46,19 +46,23 @@ fn summary(track: &Track, unit: Unit) -> String {
     format!("least {}, greatest {}, last {}", unit.show(least), unit.show(most), unit.show(*last))
 }
 
-/// One cell a column: the greatest value of the steps that fall into it, so that no peak is lost.
+/// One cell a column of the whole width: the greatest value of the steps that fall into it, so that no peak is lost.
 fn columns(track: &Track, (start, end): (Millis, Millis), step: Millis, width: u16) -> Vec<Option<f64>> {
-    let steps = (end - start) / step.max(1) + 1;
-    let wide = usize::from(width).min(usize::try_from(steps).unwrap_or(usize::MAX)).max(1);
-    let mut columns = vec![None; wide];
+    let step = step.max(1);
+    let steps = usize::try_from((end - start) / step).unwrap_or(0) + 1;
+    let mut values = vec![None; steps];
     for (at, value) in &track.points {
-        let place = usize::try_from((at - start) / step.max(1)).unwrap_or(0) * wide
-            / usize::try_from(steps).unwrap_or(1).max(1);
-        if let Some(cell) = columns.get_mut(place) {
-            *cell = Some(cell.map_or(*value, |old: f64| old.max(*value)));
+        if let Some(cell) = usize::try_from((at - start) / step).ok().and_then(|place| values.get_mut(place)) {
+            *cell = Some(*value);
         }
     }
-    columns
+    let width = usize::from(width.max(1));
+    let column = |column: usize| {
+        let from = column * steps / width;
+        let until = ((column + 1) * steps / width).max(from + 1);
+        values.get(from..until).unwrap_or_default().iter().flatten().copied().reduce(f64::max)
+    };
+    (0..width).map(column).collect()
 }
 
 /// First and last moment at both ends of a line.
@@ -84,17 +88,17 @@ mod tests {
     #[test]
     fn a_course_is_drawn_with_its_gap_and_its_peak() {
         let points = [(0, 1.0), (1_000, 2.0), (3_000, 8.0), (4_000, f64::NAN), (5_000, 4.0)];
-        let lines = lines(&[track(&points)], (0, 5_000), 1_000, Sheet { width: 40, ascii: true });
+        let lines = lines(&[track(&points)], (0, 5_000), 1_000, Sheet { width: 12, ascii: true });
         assert_eq!(
             lines,
             [
-                "queue{job=\"a\"}",
-                "least 1, greatest 8, last 4",
-                "   #",
-                "   #",
-                "   # =",
-                " - # #",
-                "*# # #",
+                "queue{job=…",
+                "least 1, gr…",
+                "      ##",
+                "      ##",
+                "      ##  ==",
+                "  --  ##  ##",
+                "**##  ##  ##",
                 "1970-01-01T00:00:00Z to 1970-01-01T00:00:05Z",
             ]
         );
