@@ -2,9 +2,12 @@
 //! the journal of critical ones. A silenced alert and one folded under its cause are told only when that ends.
 
 use super::effect::{Effect, Entry};
+use super::model::Model;
 use crate::base::{Clean, Mono, Now, Severity, Wall};
 use crate::clean;
+use crate::rules::Book;
 use crate::rules::finding::{AlertId, Finding};
+use crate::rules::silence::Silence;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
@@ -30,6 +33,8 @@ pub struct AlertNote {
     pub value: f64,
     /// The last value as the screen shows it.
     pub shown: Clean,
+    /// What it looks at is made up by a stand-in.
+    pub simulated: bool,
 }
 
 impl AlertNote {
@@ -54,7 +59,8 @@ impl AlertNote {
     fn headline(&self) -> Clean {
         let summary = self.annotations.iter().find(|(name, _)| name.as_str() == "summary");
         let summary = summary.map(|(_, text)| format!(": {text}")).unwrap_or_default();
-        clean!("{}: {} {}{summary}", self.severity.word(), self.name(), self.shown)
+        let mark = if self.simulated { "SIMULATED " } else { "" };
+        clean!("{mark}{}: {} {}{summary}", self.severity.word(), self.name(), self.shown)
     }
 }
 
@@ -63,12 +69,39 @@ impl AlertNote {
 pub struct NotifierStatus {
     /// Host and port; `None` when the profile has no webhook, or it cannot be used.
     pub place: Option<Clean>,
+    /// The other console on this host that tells it, instead of this one.
+    pub other: Option<Clean>,
     /// The last request that was answered or failed: when, and its HTTP status or what went wrong.
     pub last: Option<(Now, Result<u16, Clean>)>,
     /// Alerts that wait to be told.
     pub waiting: usize,
     /// Alerts that were never told: too many waited, or the webhook failed for too long.
     pub dropped: u64,
+}
+
+/// Tells what the last judgement has changed.
+pub fn tell(model: &mut Model) -> Vec<Effect> {
+    let mut told = core::mem::take(&mut model.session.told);
+    let mut effects = told.silences(&model.book, model.now);
+    effects.extend(told.look(model.book.findings(), |finding| note(model, finding), model.now));
+    model.session.told = told;
+    effects
+}
+
+fn note(model: &Model, finding: &Finding) -> AlertNote {
+    let (book, id) = (&model.book, &finding.id);
+    let shown = book.rule(id.rule).map(|rule| rule.unit().show(finding.value));
+    AlertNote {
+        firing: true,
+        labels: book.labels(id).labels.iter().cloned().collect(),
+        annotations: book.annotations(id).to_vec(),
+        severity: finding.severity,
+        starts: finding.fired.unwrap_or(finding.since).wall,
+        ends: None,
+        value: finding.value,
+        shown: shown.map(|shown| clean!("{shown}")).unwrap_or_default(),
+        simulated: model.is_simulated(id.rule),
+    }
 }
 
 /// Who was told what.
@@ -84,6 +117,8 @@ pub struct Told {
     rung: Option<Mono>,
     /// New critical alerts that the bell has not rung for.
     unrung: Vec<(AlertId, AlertNote)>,
+    /// Silences that had time left at the last look.
+    silences: Vec<Silence>,
 }
 
 impl Told {
@@ -116,6 +151,18 @@ impl Told {
         }
         effects.extend(self.ring(now));
         effects
+    }
+
+    /// A silence that nobody ended has run out.
+    fn silences(&mut self, book: &Book, now: Now) -> Vec<Effect> {
+        let same = self.silences.iter().map(|silence| silence.id).eq(book.silences().map(|silence| silence.id));
+        if same {
+            return Vec::new();
+        }
+        let known = core::mem::replace(&mut self.silences, book.silences().cloned().collect());
+        let past = known.into_iter().filter(|silence| silence.is_past(now));
+        let entry = |silence: Silence| Entry::Unsilenced { matchers: silence.matchers.text().clone(), expired: true };
+        past.map(entry).map(Effect::Record).collect()
     }
 
     /// What the webhook knows to fire and is over.
@@ -176,7 +223,10 @@ impl Told {
 mod tests {
     use super::*;
     use crate::base::{Level, SeriesKey};
+    use crate::rules::book::BookOptions;
     use crate::rules::finding::FindingState;
+    use crate::rules::matchers::Matchers;
+    use crate::store::{Limits, Store};
 
     fn at(seconds: u64) -> Now {
         let nanos = seconds * 1_000_000_000;
@@ -211,6 +261,7 @@ mod tests {
             ends: None,
             value: finding.value,
             shown: "97 %".into(),
+            simulated: false,
         }
     }
 
@@ -290,6 +341,33 @@ mod tests {
             rings(look(&mut told, &[alert("9", Severity::Major, 70)], 70)).is_empty(),
             "not for what is not critical"
         );
+    }
+
+    #[test]
+    fn a_silence_that_runs_out_is_recorded_and_one_that_is_ended_is_not() {
+        let mut book = Book::new(Vec::new(), BookOptions::default());
+        let mut store = Store::new(Limits::default());
+        let silence = |name: &str| {
+            let matchers = Matchers::parse(&format!("alertname={name}")).unwrap();
+            Silence::new(matchers, "work".into(), "ada".into(), Duration::from_secs(60), at(10)).unwrap()
+        };
+        let mut told = Told::default();
+        let mut look = |book: &mut Book, now: u64| {
+            book.judge(&mut store, at(now));
+            let effects = told.silences(book, at(now));
+            effects.into_iter().map(|effect| format!("{effect:?}")).collect::<Vec<_>>()
+        };
+        book.silence(silence("A"));
+        let ended = book.silence(silence("B"));
+        assert!(look(&mut book, 10).is_empty());
+        book.unsilence(ended, at(20));
+        assert!(look(&mut book, 69).is_empty());
+        let said = look(&mut book, 70);
+        assert!(
+            matches!(said.as_slice(), [one] if one.contains("alertname=") && one.contains("expired: true")),
+            "{said:?}"
+        );
+        assert!(look(&mut book, 71).is_empty());
     }
 
     #[test]

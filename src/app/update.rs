@@ -8,6 +8,7 @@ use super::effect::Effect;
 use super::log_view::LogView;
 use super::model::{Model, NOTICE, Overlay, Scroll};
 use super::msg::Msg;
+use super::notify;
 use super::prompt;
 use super::run::Run;
 use crate::action::lifecycle::{Outcome, Progress};
@@ -80,6 +81,7 @@ fn judge(model: &mut Model, now: Now) -> Vec<Effect> {
     model.board.refresh(&model.store, &model.history, &model.book, now);
     let minutes = model.board.keep(&mut model.history, now);
     told.extend((!minutes.is_empty()).then_some(Effect::KeepMinutes(minutes)));
+    told.extend(notify::tell(model));
     told
 }
 

@@ -188,6 +188,12 @@ pub fn near<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     best.filter(|(score, _)| *score > 0.75).map(|(_, near)| near)
 }
 
+/// The known name that differs by a slip or two of the finger: for long names with much in common.
+pub fn misspelt<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let slips = known.iter().map(|k| (strsim::osa_distance(name, k), *k));
+    slips.filter(|(slips, _)| *slips <= 2 && name.len() > 4).min().map(|(_, near)| near)
+}
+
 fn a(noun: &str) -> String {
     let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
     format!("{article} {noun}")

@@ -51,6 +51,22 @@ impl Unit {
         Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, unit)| *unit)
     }
 
+    /// The unit that a metric's name promises by its ending; `None` where it promises none, or a point in time.
+    /// Source: prometheus.io/docs/practices/naming.
+    pub fn of_metric(name: &str) -> Option<Self> {
+        const ENDINGS: &[(&str, Unit)] = &[
+            ("_bytes", Unit::Bytes),
+            ("_seconds", Unit::Seconds),
+            ("_ratio", Unit::Ratio),
+            ("_percent", Unit::Percent),
+            ("_celsius", Unit::Celsius),
+            ("_watts", Unit::Watts),
+        ];
+        let family = ["_total", "_sum", "_bucket"].iter().find_map(|kind| name.strip_suffix(kind)).unwrap_or(name);
+        let moment = ["_time_seconds", "_timestamp_seconds"].iter().any(|ending| family.ends_with(ending));
+        ENDINGS.iter().find(|(ending, _)| family.ends_with(ending) && !moment).map(|(_, unit)| *unit)
+    }
+
     /// Number and unit sign, apart, so that numbers can be aligned: `("14.2", "µs")`.
     pub fn parts(self, value: f64) -> (String, &'static str) {
         if value.is_nan() {

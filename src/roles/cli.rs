@@ -1,7 +1,7 @@
 //! The command line: what can be asked of the binary, and who does it. stdout is data, stderr messages.
 
 use super::session::Options;
-use super::{console, demo, journal_tool, probe, query, rules_test, snapshot, twin, validate};
+use super::{console, demo, journal_tool, probe, query, rule_check, rules_test, snapshot, twin, validate};
 use crate::base::Fault;
 use crate::sys::limits::no_core_dumps;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -49,18 +49,24 @@ enum Role {
         seed: u64,
     },
     /// Checks a profile: every fault with file, line, column and how to mend it; exit status 1 when there is one
+    #[command(args_conflicts_with_subcommands = true)]
     Validate {
+        #[command(subcommand)]
+        what: Option<ValidateTool>,
         /// A file, a folder, or a name on the search path
         #[arg(default_value = "host")]
         profile: String,
+        /// Says what a lint means and how to mend it, and nothing else
+        #[arg(long, value_name = "ID")]
+        explain: Option<String>,
     },
-    /// One PromQL expression, one answer: of this host, of a profile, or of a file of series
-    Query(Box<query::Ask>),
     /// Runs unit tests; exit status 1 when one fails
     Test {
         #[command(subcommand)]
         what: TestTool,
     },
+    /// One PromQL expression, one answer: of this host, of a profile, or of a file of series
+    Query(Box<query::Ask>),
     /// The trail of everything asked, done and decided
     Journal {
         #[command(subcommand)]
@@ -96,6 +102,12 @@ enum TwinPart {
 }
 
 #[derive(Debug, Subcommand)]
+enum ValidateTool {
+    /// Checks rule files: every fault and lint, and which rules can work on this system
+    Rules(rule_check::Ask),
+}
+
+#[derive(Debug, Subcommand)]
 enum TestTool {
     /// Unit tests of rules in Prometheus' test-file format: a line a test, and what differs
     Rules {
@@ -123,11 +135,15 @@ pub fn main() -> u8 {
     let outcome = match cli.role {
         None => look(&cli.look.into_options()),
         Some(Role::Demo { scenario, seed }) => demo(cli.look.into_options(), scenario, seed),
-        Some(Role::Validate { profile }) => validate::validate(&profile, &mut std::io::stdout().lock()),
-        Some(Role::Query(ask)) => query::run(&ask),
+        Some(Role::Validate { what: Some(ValidateTool::Rules(ask)), .. }) => {
+            rule_check::run(&ask, &mut std::io::stdout().lock())
+        }
+        Some(Role::Validate { explain: Some(id), .. }) => rule_check::explain(&id, &mut std::io::stdout().lock()),
+        Some(Role::Validate { profile, .. }) => validate::validate(&profile, &mut std::io::stdout().lock()),
         Some(Role::Test { what: TestTool::Rules { files, junit } }) => {
             rules_test::run(&files, junit.as_deref(), &mut std::io::stdout().lock())
         }
+        Some(Role::Query(ask)) => query::run(&ask),
         Some(Role::Journal { what: JournalTool::Show, state }) => {
             journal_tool::show(state, &mut std::io::stdout().lock())
         }

@@ -1,11 +1,10 @@
 //! The book of a profile: the bands of its panes, its rule files, what explains what. A rule that cannot be read is a
 //! fault and leaves the others.
 
-use super::rules_test::read_rules;
+use super::rule_check;
 use super::setup::policy;
 use crate::base::{Clean, Fault};
 use crate::config::{InhibitSpec, Profile};
-use crate::rules::book::INTERVAL;
 use crate::rules::{Book, BookOptions, Inhibit, Matchers, RuleFile};
 
 /// The book of this profile, with the faults of what could not be read.
@@ -16,7 +15,7 @@ pub fn book(profile: &Profile, bands: RuleFile) -> (Book, Vec<Fault>) {
         if spec.named.is_none() && !spec.path.exists() {
             continue;
         }
-        match (read_rules(&spec.path), &spec.named) {
+        match (rule_check::read(&spec.path), &spec.named) {
             (Ok(file), _) => {
                 faults.extend(file.broken.iter().map(|(_, fault)| fault.clone()));
                 faults.extend(file.unknown.iter().cloned());
@@ -36,7 +35,7 @@ pub fn book(profile: &Profile, bands: RuleFile) -> (Book, Vec<Fault>) {
             Err(fault) => faults.push(fault),
         }
     }
-    let interval = profile.judging.interval.unwrap_or(INTERVAL);
+    let interval = rule_check::interval(profile);
     let options = BookOptions { interval, inhibit: inhibitions, policy: policy(profile), ..BookOptions::default() };
     (Book::new(files, options), faults)
 }

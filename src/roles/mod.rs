@@ -16,6 +16,7 @@ pub mod probe;
 pub mod query;
 pub mod readings;
 pub mod records;
+pub mod rule_check;
 pub mod rules_test;
 pub mod runner;
 pub mod session;

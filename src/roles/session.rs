@@ -131,7 +131,7 @@ pub fn start(options: &Options, bell: &Arc<Bell>) -> Result<Started, Fault> {
 
 /// One look never tells anybody; a session does, read-only or not.
 fn notifier(look: &mut Look, bell: &Arc<Bell>) -> Option<Notifier> {
-    let hook = match look.webhook.take()?.open(&|name| std::env::var(name).ok()) {
+    let hook = match look.webhook.take()?.open(&|name| std::env::var(name).ok(), paths::lock_dirs()) {
         Ok(hook) => hook,
         Err(fault) => {
             look.model.notifier.last = Some((RealClock.now(), Err(clean!("{fault}"))));

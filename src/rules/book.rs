@@ -10,7 +10,7 @@ use super::inhibit::{self, Inhibit};
 use super::live::{Live, WallOffset};
 use super::matchers::labels_of;
 use super::needs::{Needs, Recording};
-use super::rule::{Rule, RuleFile};
+use super::rule::{Rule, RuleFile, RuleKind};
 use super::silence::Silence;
 use crate::base::{Clean, Fault, Level, Mono, Now, SeriesKey};
 use crate::clean;
@@ -132,6 +132,9 @@ impl Book {
     /// Judges what is due. Call it for each tick in which data came, and each second. Rules that record write into
     /// the store, and so do `ALERTS` and `ALERTS_FOR_STATE`.
     pub fn judge(&mut self, store: &mut Store, now: Now) -> Vec<Transition> {
+        if self.looked.is_none() {
+            self.declare(store);
+        }
         self.look(store, now);
         let mut moved = Vec::new();
         for group in 0..self.groups.len() {
@@ -148,6 +151,13 @@ impl Book {
         }
         self.find(now);
         moved
+    }
+
+    /// What is going to be recorded is known before its first evaluation: nobody takes it for a metric that never comes.
+    fn declare(&self, store: &mut Store) {
+        for entry in self.entries.iter().filter(|entry| matches!(entry.rule.kind, RuleKind::Recording)) {
+            store.declare_rule(&entry.feed, entry.every(), vec![entry.rule.name.as_str().to_owned()]);
+        }
     }
 
     /// Who feeds each rule, and how they do.

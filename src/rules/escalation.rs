@@ -169,7 +169,7 @@ impl Policy {
         let Some(fired) = finding.fired.filter(|_| finding.state.is_up() && !muted) else {
             return Clock { answer: Due::Done, escalate: Due::Done, next };
         };
-        let (terms, age) = (self.terms(finding.severity), now.mono.since(fired.mono));
+        let (terms, age) = (self.terms(finding.severity), now.since(fired));
         let due = |done: bool, term: Duration| match term.checked_sub(age) {
             _ if done || term == Duration::MAX => Due::Done,
             Some(left) if !left.is_zero() => Due::In(left),

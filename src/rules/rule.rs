@@ -60,6 +60,13 @@ pub enum RuleKind {
     Alerting(Alerting),
 }
 
+impl RuleKind {
+    /// Its rows become series.
+    pub const fn records(&self) -> bool {
+        matches!(self, Self::Recording)
+    }
+}
+
 /// How an alerting rule judges, and what it says.
 #[derive(Clone, Debug)]
 pub struct Alerting {

@@ -3,6 +3,7 @@
 #![cfg(test)] // so that clippy knows this for a test
 #![expect(clippy::disallowed_methods, reason = "starts programs and guards against hanging by the wall clock")]
 
+mod alarm;
 mod corpus;
 mod desk;
 mod faults;

@@ -1,7 +1,7 @@
 //! What the console does otherwise than Prometheus: look-back by series, windows clipped to the recording, coverage.
 
 use core::time::Duration;
-use watchkeeper::base::SeriesKey;
+use watchkeeper::base::{Clean, SeriesKey};
 use watchkeeper::rules::expr::{Coverage, Ends, Evaluator, Expr, Handle, Millis, Semantics, Source, Table, Value};
 use watchkeeper::store::Selector;
 
@@ -62,17 +62,17 @@ fn ask(query: &str, semantics: Semantics, at: Millis) -> (Option<f64>, Option<Co
     (value, answer.coverage)
 }
 
-fn covered(have: u64, want: u64) -> Option<Coverage> {
-    Some(Coverage { have: Duration::from_secs(have), want: Duration::from_secs(want) })
+const fn covered(have: u64, want: u64) -> Coverage {
+    Coverage { have: Duration::from_secs(have), want: Duration::from_secs(want) }
 }
 
 #[test]
 fn a_rate_over_a_short_history_is_the_rate_of_what_was_recorded() {
     let query = "rate(old_total[5m])";
-    assert_eq!(ask(query, Semantics::Console, 110_000), (Some(1.0), covered(10, 300)));
+    assert_eq!(ask(query, Semantics::Console, 110_000), (Some(1.0), Some(covered(10, 300))));
     let (prometheus, coverage) = ask(query, Semantics::Prometheus, 110_000);
     assert!(prometheus.expect("a value") < 0.05 && coverage.is_none());
-    assert_eq!(ask("increase(old_total[5m])", Semantics::Console, 110_000), (Some(10.0), covered(10, 300)));
+    assert_eq!(ask("increase(old_total[5m])", Semantics::Console, 110_000), (Some(10.0), Some(covered(10, 300))));
     assert_eq!(ask("rate(old_total[30s])", Semantics::Console, 140_000), (Some(1.0), None));
 }
 
@@ -83,7 +83,7 @@ fn a_series_that_was_born_later_keeps_the_window() {
     // It was absent for the first 30 s of the recording: those count.
     let clipped = ask("rate(young_total[5m])", Semantics::Console, 140_000);
     assert!(clipped.0.expect("a value") < 0.3, "{clipped:?}");
-    assert_eq!(clipped.1, covered(40, 300));
+    assert_eq!(clipped.1, Some(covered(40, 300)));
 }
 
 #[test]
@@ -105,10 +105,13 @@ fn the_look_back_is_that_of_the_series() {
 
 #[test]
 fn coverage_is_that_of_the_worst_window() {
-    assert_eq!(ask("avg_over_time(old_total[1m])", Semantics::Console, 130_000).1, covered(30, 60));
-    assert_eq!(ask("rate(old_total[10s]) / rate(old_total[2m])", Semantics::Console, 130_000).1, covered(30, 120));
-    assert_eq!(ask("max_over_time(rate(old_total[10s])[1m:5s])", Semantics::Console, 130_000).1, covered(30, 70));
-    assert_eq!(ask("old_total offset 1m", Semantics::Console, 130_000).1, covered(30, 60));
+    assert_eq!(ask("avg_over_time(old_total[1m])", Semantics::Console, 130_000).1, Some(covered(30, 60)));
+    assert_eq!(
+        ask("rate(old_total[10s]) / rate(old_total[2m])", Semantics::Console, 130_000).1,
+        Some(covered(30, 120))
+    );
+    assert_eq!(ask("max_over_time(rate(old_total[10s])[1m:5s])", Semantics::Console, 130_000).1, Some(covered(30, 70)));
+    assert_eq!(ask("old_total offset 1m", Semantics::Console, 130_000).1, Some(covered(30, 60)));
     assert_eq!(ask("rate(old_total[10s] offset 10s)", Semantics::Console, 130_000), (Some(1.0), None));
 }
 
@@ -126,7 +129,7 @@ fn the_longest_window_counts_all_that_looks_back() {
 fn an_expression_tells_its_selectors_and_whether_it_is_one() {
     let expr = Expr::parse(r#"histogram_quantile(0.9, sum by (le) (rate(x_bucket{a="b"}[5m]))) > 2 and up"#).expect("");
     let names: Vec<&str> =
-        expr.selectors().iter().filter_map(|selector| selector.name.as_ref()).map(|name| name.as_str()).collect();
+        expr.selectors().iter().filter_map(|selector| selector.name.as_ref()).map(Clean::as_str).collect();
     assert_eq!(names, ["x_bucket", "up"]);
     assert!(expr.plain_selector().is_none());
     let plain = |query: &str| Expr::parse(query).expect(query).plain_selector().is_some();

@@ -44,6 +44,8 @@ struct State {
     status: NotifierStatus,
     /// The status has changed since it was last asked for.
     news: bool,
+    /// It was told that the task has ended.
+    crashed: bool,
 }
 
 #[derive(Clone)]
@@ -93,6 +95,11 @@ impl Notifier {
     /// How it does, when that has changed since the last call.
     pub fn news(&self) -> Option<NotifierStatus> {
         let mut state = self.shared.lock();
+        if self.task.is_finished() && !state.crashed {
+            let what = Clean::from("The notifier has crashed: leave the console and start it again.");
+            state.status.last = Some((self.shared.clock.now(), Err(what)));
+            (state.crashed, state.news) = (true, true);
+        }
         core::mem::take(&mut state.news).then(|| state.status.clone())
     }
 }
@@ -121,6 +128,16 @@ impl Shared {
         self.lock().waiting.iter().take(BATCH).cloned().collect()
     }
 
+    /// Forgets what another console tells.
+    fn leave(&self, batch: &[Waiting], other: Option<Clean>) {
+        self.change(|state| {
+            if other.is_some() {
+                state.waiting.retain(|waiting| batch.iter().all(|done| done.serial != waiting.serial));
+            }
+            state.status.other = other;
+        });
+    }
+
     /// Forgets what was told, but not what has changed meanwhile.
     fn done(&self, batch: &[Waiting], last: Result<u16, Clean>, dropped: u64) {
         let now = self.clock.now();
@@ -144,6 +161,11 @@ async fn run(shared: Arc<Shared>, mut hook: Hook, mut jitter: impl FnMut() -> f6
 /// One delivery: until it is taken, refused for good, or tried for too long. Each attempt tells the newest.
 async fn deliver(shared: &Shared, hook: &mut Hook, jitter: &mut impl FnMut() -> f64) {
     let begun = shared.clock.now().mono;
+    let other = hook.turn.other();
+    if other.is_some() {
+        return shared.leave(&shared.batch(), other);
+    }
+    shared.leave(&[], None);
     for failures in 1_u32.. {
         let batch = shared.batch();
         let notes: Vec<AlertNote> = batch.iter().map(|waiting| waiting.note.clone()).collect();

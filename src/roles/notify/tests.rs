@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, OnceLock};
 use tokio::runtime::Runtime;
@@ -89,12 +90,16 @@ struct Desk {
 
 /// A notifier for this table that tries again at once.
 fn desk(table: &str) -> Desk {
+    desk_with(table, Vec::new())
+}
+
+fn desk_with(table: &str, locks: Vec<PathBuf>) -> Desk {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     let runtime = RUNTIME
         .get_or_init(|| tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap());
     let table = Body::parse("p.toml", table).unwrap();
     let env = |name: &str| (name == "HOOK_AUTH").then(|| "Bearer hunter3".to_owned());
-    let hook = Webhook::read(&table).unwrap().open(&env).unwrap_or_else(|fault| panic!("{fault}"));
+    let hook = Webhook::read(&table).unwrap().open(&env, locks).unwrap_or_else(|fault| panic!("{fault}"));
     let (bell, clock) = (Arc::new(Bell::default()), Arc::new(Still::default()));
     let (ring, time) = (Arc::clone(&bell), Arc::clone(&clock));
     Desk { notifier: Notifier::start(hook, origin(), ring, time, || 0.0, runtime.handle()), bell, clock }
@@ -132,6 +137,7 @@ fn note(name: &str, firing: bool) -> AlertNote {
         ends: (!firing).then_some(Wall(1_795_230_800_000_000_000)),
         value: 0.97,
         shown: "97 %".into(),
+        simulated: false,
     }
 }
 
@@ -274,6 +280,30 @@ fn a_refusal_and_a_redirect_are_not_tried_again() {
 }
 
 #[test]
+fn of_two_consoles_one_tells_and_the_other_when_that_has_left() {
+    let (at, got) = serve(|_| Some(status("200 OK")));
+    let locks = tempfile::tempdir().unwrap();
+    let table = format!("url = \"{at}\"");
+    let [first, second] = [(); 2].map(|()| desk_with(&table, vec![locks.path().to_owned()]));
+    first.notifier.send(vec![note("a", true)]);
+    assert_eq!(first.settled().other, None);
+    second.notifier.send(vec![note("a", true)]);
+    let status = second.until(|status| status.other.is_some());
+    assert!(status.other.is_some_and(|who| who.as_str().contains(&std::process::id().to_string())));
+    assert_eq!((status.waiting, status.dropped, status.last), (0, 0, None));
+    drop(first);
+    for n in 0.. {
+        // Until the first is really gone.
+        second.notifier.send(vec![note(&format!("b{n}"), true)]);
+        if second.until(|status| status.waiting == 0).last.is_some() {
+            break;
+        }
+    }
+    let bodies: Vec<String> = got.try_iter().map(|(_, body)| body).collect();
+    assert_eq!(bodies.len(), 2, "{bodies:?}");
+}
+
+#[test]
 fn nobody_there_is_a_sentence_without_the_secret() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let at = listener.local_addr().unwrap();
@@ -300,6 +330,15 @@ fn a_body_of_ones_own_takes_values_with_their_types_and_no_name_changes_its_form
     assert_eq!(body["first"], shown.as_str(), "what an alert is called is no placeholder");
     assert_eq!(body["all"][0]["severity"], "critical");
     assert_eq!(body["fixed"][2]["labels"]["alertname"], shown.as_str());
+}
+
+#[test]
+fn what_is_made_up_says_so() {
+    let made_up = AlertNote { simulated: true, ..note("GPU memory", true) };
+    let body = Template::default().render(&[note("Queue depth", true), made_up], &origin());
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["title"], "SIMULATED CRITICAL: 2 firing: Queue depth, GPU memory");
+    assert_eq!((&body["alerts"][0]["simulated"], &body["alerts"][1]["simulated"]), (&false.into(), &true.into()));
 }
 
 #[test]
@@ -337,7 +376,7 @@ fn a_bad_table_is_told_with_its_place() {
         ),
     ] {
         let read = Webhook::read(&Body::parse("p.toml", table).unwrap());
-        let fault = read.and_then(|webhook| webhook.open(&|_| None)).err().map(|fault| fault.to_string());
+        let fault = read.and_then(|webhook| webhook.open(&|_| None, Vec::new())).err().map(|fault| fault.to_string());
         assert_eq!(fault.as_deref(), Some(said), "{table}");
     }
 }

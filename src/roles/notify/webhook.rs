@@ -5,6 +5,7 @@ use crate::base::{Body, Clean, Fault};
 use crate::config::Lasting;
 use crate::config::schema::NOTIFY;
 use crate::samplers::Fetcher;
+use crate::sys::lock::{Refusal, TargetLock};
 use crate::sys::trust::{self, Owners};
 use core::time::Duration;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -36,6 +37,28 @@ pub struct Hook {
     pub(super) timeout: Duration,
     /// How long one delivery is tried.
     pub(super) retry: Duration,
+    pub(super) turn: Turn,
+}
+
+/// Of all consoles that watch the same thing on this host one tells; when it leaves, another does.
+pub(super) struct Turn {
+    dirs: Vec<PathBuf>,
+    target: String,
+    lock: Option<TargetLock>,
+}
+
+impl Turn {
+    /// The process that tells instead of us, if there is one. Without a place for locks everybody tells.
+    pub(super) fn other(&mut self) -> Option<Clean> {
+        if self.lock.is_none() {
+            match TargetLock::take(&self.dirs, &self.target) {
+                Ok(lock) => self.lock = Some(lock),
+                Err(Refusal::Held(who)) => return Some(who),
+                Err(Refusal::Broken(_)) => {}
+            }
+        }
+        None
+    }
 }
 
 /// A value, or where it is kept.
@@ -81,11 +104,11 @@ impl Webhook {
         Ok(Self { table: table.clone(), url, headers, template, timeout, retry })
     }
 
-    /// Reads the secrets. `env` looks a variable up.
+    /// Reads the secrets. `env` looks a variable up; `locks` are the folders of this host's locks.
     ///
     /// # Errors
     /// Which of them cannot be had, with its place.
-    pub fn open(self, env: &dyn Fn(&str) -> Option<String>) -> Result<Hook, Fault> {
+    pub fn open(self, env: &dyn Fn(&str) -> Option<String>, locks: Vec<PathBuf>) -> Result<Hook, Fault> {
         let table = &self.table;
         let url = self.url.get(env).map_err(|fault| place(table, "url", &fault))?;
         let fetcher = Fetcher::posting(table, &url)?;
@@ -99,7 +122,8 @@ impl Webhook {
             value.set_sensitive(true);
             headers.insert(name, value);
         }
-        Ok(Hook { fetcher, headers, template: self.template, timeout: self.timeout, retry: self.retry })
+        let turn = Turn { dirs: locks, target: format!("notify:{url}"), lock: None };
+        Ok(Hook { fetcher, headers, template: self.template, timeout: self.timeout, retry: self.retry, turn })
     }
 }
 

@@ -14,9 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Samplers at work, and what they have said so far.
-pub(super) struct Collector {
+pub(in crate::roles) struct Collector {
     /// The points.
-    pub(super) store: Store,
+    pub(in crate::roles) store: Store,
     engine: Engine,
     bell: Arc<Bell>,
     samples: Arc<Mailbox>,
@@ -30,7 +30,7 @@ impl Collector {
     ///
     /// # Errors
     /// When the profile cannot be had, or nothing can be started.
-    pub(super) fn start(
+    pub(in crate::roles) fn start(
         profile: Option<&str>,
         selectors: &[Selector],
         say: &mut dyn FnMut(&str),
@@ -59,12 +59,12 @@ impl Collector {
     }
 
     /// The samplers that were started, as a list in words.
-    pub(super) fn names(&self) -> String {
+    pub(in crate::roles) fn names(&self) -> String {
         self.answers.keys().map(|name| &**name).collect::<Vec<_>>().join(", ")
     }
 
     /// Takes samples in until every sampler has answered so often, or until so long after the start.
-    pub(super) fn until(&mut self, answers: u32, limit: Duration) -> Now {
+    pub(in crate::roles) fn until(&mut self, answers: u32, limit: Duration) -> Now {
         loop {
             for sample in self.samples.drain() {
                 self.store.ingest(&sample);
@@ -80,7 +80,7 @@ impl Collector {
     }
 
     /// A sentence for every sampler that has not answered, or with a failure.
-    pub(super) fn failures(&self) -> Vec<String> {
+    pub(in crate::roles) fn failures(&self) -> Vec<String> {
         let started = self.store.samplers().filter(|(name, _)| self.answers.contains_key(*name));
         let said = started.filter_map(|(name, health)| match &health.failure {
             Some(failure) => Some(failure.what.to_string()),
@@ -89,8 +89,14 @@ impl Collector {
         said.collect()
     }
 
+    /// Lets the samplers go; what they said remains.
+    pub(in crate::roles) fn into_store(self) -> Store {
+        self.engine.leave();
+        self.store
+    }
+
     /// Lets the samplers go.
-    pub(super) fn leave(self) {
+    pub(in crate::roles) fn leave(self) {
         self.engine.leave();
     }
 }

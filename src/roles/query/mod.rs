@@ -10,7 +10,7 @@
 
 pub mod answer;
 pub mod ask;
-mod collect;
+pub(in crate::roles) mod collect;
 mod file;
 pub mod json;
 mod moment;

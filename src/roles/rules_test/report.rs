@@ -5,10 +5,10 @@ use super::format::{self, TestFile};
 use super::junit;
 use crate::base::{Clean, Fault};
 use crate::logs::Pattern;
+use crate::roles::rule_check;
 use crate::roles::validate::written;
-use crate::rules::file::yaml::LARGEST;
 use crate::rules::rule::RuleFile;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// What came of one test file.
@@ -61,7 +61,7 @@ pub(super) fn told(failure: &Failure) -> Vec<String> {
 fn test_file(path: &Path) -> Outcome {
     let file = Clean::text(path.to_string_lossy().as_bytes());
     let broken = |failures| vec![Case { name: Clean::from("the file can be read"), line: None, failures }];
-    let cases = match read(path).and_then(|text| format::read(file.as_str(), &text)) {
+    let cases = match rule_check::text(path).and_then(|text| format::read(file.as_str(), &text)) {
         Err(fault) => broken(vec![Failure::from(fault)]),
         Ok(tests) => match rules(path, &tests) {
             Err(failures) => broken(failures),
@@ -100,7 +100,7 @@ fn rules(path: &Path, tests: &TestFile) -> Result<Vec<RuleFile>, Vec<Failure>> {
             failures.push(Failure { place: Some(place.clone()), what: fault.what.to_string(), lines: Vec::new() });
         }
         for path in paths.unwrap_or_default() {
-            match read_rules(&path) {
+            match rule_check::read(&path) {
                 Ok(file) => {
                     failures.extend(file.broken.iter().map(|(_, fault)| Failure::from(fault.clone())));
                     files.push(file);
@@ -110,22 +110,4 @@ fn rules(path: &Path, tests: &TestFile) -> Result<Vec<RuleFile>, Vec<Failure>> {
         }
     }
     if failures.is_empty() { Ok(files) } else { Err(failures) }
-}
-
-/// Reads a rule file.
-///
-/// # Errors
-/// It cannot be had.
-pub(crate) fn read_rules(path: &Path) -> Result<RuleFile, Fault> {
-    let text = read(path)?;
-    Ok(RuleFile::parse(&path.to_string_lossy(), &text))
-}
-
-fn read(path: &Path) -> Result<String, Fault> {
-    let name = path.to_string_lossy();
-    let fault = |error: std::io::Error| Fault::new(format!("cannot be read: {error}.")).at(&name, 0, 0);
-    let mut raw = Vec::new();
-    let limit = u64::try_from(LARGEST).unwrap_or(u64::MAX).saturating_add(1);
-    std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut raw)).map_err(fault)?;
-    String::from_utf8(raw).map_err(|_| Fault::new("is no text in UTF-8.").at(&name, 0, 0))
 }

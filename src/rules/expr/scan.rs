@@ -61,61 +61,43 @@ impl<'a> Scan<'a> {
             )));
         }
         let mut scan = Self { text, tokens: Vec::new() };
-        let mut at = 0;
-        let mut in_range = false;
+        let (mut at, mut in_range) = (0, false);
         while let Some(c) = scan.rest(at).chars().next() {
-            let start = at;
-            let token = match c {
-                c if c.is_whitespace() => {
-                    at += c.len_utf8();
-                    continue;
-                }
-                '#' => {
-                    at += scan.rest(at).find('\n').unwrap_or(scan.rest(at).len());
-                    continue;
-                }
-                '"' | '\'' | '`' => {
-                    at += scan.quote(at, c)?;
-                    Token::Quote
-                }
-                '(' | '[' | '{' => {
-                    in_range = c == '[';
-                    at += 1;
-                    Token::Open
-                }
-                ')' | ']' | '}' => {
-                    in_range = false;
-                    at += 1;
-                    Token::Close
-                }
-                ',' => {
-                    at += 1;
-                    Token::Comma
-                }
-                c if c.is_ascii_digit() || c == '.' => {
-                    at += scan.number(at);
-                    Token::Number
-                }
-                // Inside the brackets of a range a colon begins a step, elsewhere a name.
-                ':' if in_range => {
-                    at += 1;
-                    Token::Operator
-                }
-                c if c.is_alphabetic() || c == '_' || c == ':' => {
-                    let word = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
-                    at += scan.rest(at).find(|c| !word(c)).unwrap_or(scan.rest(at).len());
-                    Token::Word
-                }
-                c => {
-                    let double = ["==", "!=", ">=", "<=", "=~", "!~"].iter().any(|op| scan.rest(at).starts_with(op));
-                    at += if double { 2 } else { c.len_utf8() };
-                    Token::Operator
-                }
-            };
-            scan.tokens.push((token, start..at));
+            let (token, length) = scan.token(at, c, in_range)?;
+            match token {
+                Some(Token::Open) => in_range = c == '[',
+                Some(Token::Close) => in_range = false,
+                _ => {}
+            }
+            scan.tokens.extend(token.map(|token| (token, at..at + length)));
+            at += length;
         }
         scan.limits()?;
         Ok(scan)
+    }
+
+    /// The token that begins with `c`, and its length; no token for blanks and comments.
+    fn token(&self, at: usize, c: char, in_range: bool) -> Result<(Option<Token>, usize), Fault> {
+        let rest = self.rest(at);
+        let until = |end: &dyn Fn(char) -> bool| rest.find(end).unwrap_or(rest.len());
+        Ok(match c {
+            c if c.is_whitespace() => (None, c.len_utf8()),
+            '#' => (None, until(&|c| c == '\n')),
+            '"' | '\'' | '`' => (Some(Token::Quote), self.quote(at, c)?),
+            '(' | '[' | '{' => (Some(Token::Open), 1),
+            ')' | ']' | '}' => (Some(Token::Close), 1),
+            ',' => (Some(Token::Comma), 1),
+            c if c.is_ascii_digit() || c == '.' => (Some(Token::Number), self.number(at)),
+            // Inside the brackets of a range a colon begins a step, elsewhere a name.
+            ':' if in_range => (Some(Token::Operator), 1),
+            c if c.is_alphabetic() || c == '_' || c == ':' => {
+                (Some(Token::Word), until(&|c| !(c.is_alphanumeric() || c == '_' || c == ':')))
+            }
+            c => {
+                let double = ["==", "!=", ">=", "<=", "=~", "!~"].iter().any(|op| rest.starts_with(op));
+                (Some(Token::Operator), if double { 2 } else { c.len_utf8() })
+            }
+        })
     }
 
     fn rest(&self, at: usize) -> &'a str {
@@ -195,7 +177,7 @@ impl<'a> Scan<'a> {
             let text = self.slice(range);
             let before = at.checked_sub(1).and_then(|at| self.tokens.get(at));
             let after_value = before.is_some_and(|(token, range)| {
-                matches!(token, Token::Close) || *token == Token::Word && !self.is_keyword(self.slice(range))
+                matches!(token, Token::Close) || *token == Token::Word && !is_keyword(self.slice(range))
             });
             let before_word = before.map_or("", |(_, range)| self.slice(range));
             match token {
@@ -219,10 +201,6 @@ impl<'a> Scan<'a> {
             return Some(self.refuse(range.start, refused));
         }
         None
-    }
-
-    fn is_keyword(&self, word: &str) -> bool {
-        BETWEEN.iter().chain(AFTER).any(|known| known.eq_ignore_ascii_case(word))
     }
 
     /// A fault that names a construct and says that it is not understood.
@@ -322,15 +300,19 @@ impl<'a> Scan<'a> {
             out.push_str(self.text.get(done..range.start).unwrap_or_default());
             let text = self.slice(range);
             if *token == Token::Quote && !text.starts_with('`') {
-                unescape(text, &mut out)
+                unescape(text, &mut out);
             } else {
-                out.push_str(text)
+                out.push_str(text);
             }
             done = range.end;
         }
         out.push_str(self.rest(done));
         Cow::Owned(out)
     }
+}
+
+fn is_keyword(word: &str) -> bool {
+    BETWEEN.iter().chain(AFTER).any(|known| known.eq_ignore_ascii_case(word))
 }
 
 /// Replaces the byte escapes above 0x7F of one quoted text.

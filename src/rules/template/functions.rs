@@ -231,7 +231,7 @@ fn spaced(args: &[Val]) -> Result<String, Fail> {
 
 /// Numbers of both kinds compare by value: more lenient than Go, where `gt $value 5` is an error.
 fn compare(order: Order, first: &Val, rest: &[Val]) -> Result<Val, Fail> {
-    use core::cmp::Ordering::{Equal, Greater, Less};
+    use core::cmp::Ordering::{Equal, Less};
     let against = |other: &Val| match (first, other) {
         (Val::Text(a), Val::Text(b)) => Ok(Some(a.cmp(b))),
         (Val::Bool(a), Val::Bool(b)) if matches!(order, Order::Eq | Order::Ne) => Ok(Some(a.cmp(b))),
@@ -253,13 +253,15 @@ fn compare(order: Order, first: &Val, rest: &[Val]) -> Result<Val, Fail> {
     }
     let [other] = rest else { return Err(Fail) };
     let ordering = against(other)?;
+    // Go asks less and equal only: what is not a number is greater than everything.
+    let (less, equal) = (ordering == Some(Less), ordering == Some(Equal));
     Ok(Val::Bool(match order {
-        Order::Eq => ordering == Some(Equal),
-        Order::Ne => ordering != Some(Equal),
-        Order::Lt => ordering == Some(Less),
-        Order::Le => matches!(ordering, Some(Less | Equal)),
-        Order::Gt => ordering == Some(Greater),
-        Order::Ge => matches!(ordering, Some(Greater | Equal)),
+        Order::Eq => equal,
+        Order::Ne => !equal,
+        Order::Lt => less,
+        Order::Le => less || equal,
+        Order::Gt => !less && !equal,
+        Order::Ge => !less,
     }))
 }
 

@@ -4,6 +4,7 @@ use super::super::parse::Expr;
 use super::super::plan::{Node, Plan};
 use super::super::source::{Millis, Source};
 use super::super::value::{Answer, Track, Value};
+use super::answer::instant;
 use super::frame::{Computed, Grid};
 use super::limit::{Budget, MOST_STEPS};
 use super::memory::Memory;
@@ -72,7 +73,7 @@ impl Evaluator {
             Plan::Range(..) | Plan::Subquery(_) => run.tracks(expr.plan(), grid),
             _ => {
                 let computed = run.eval(expr.plan(), grid)?;
-                run.instant(computed)
+                instant(computed)
             }
         });
         if wanted.is_none() {

@@ -67,7 +67,7 @@ impl Run<'_> {
     }
 
     fn quantiles(&mut self, node: &Node, frame: &Frame, phi: &[f64]) -> Result<Frame, Fault> {
-        phi.iter().for_each(|phi| self.notes.check_quantile(*phi));
+        self.notes.check_quantiles(phi);
         self.buckets(node, frame, |column, buckets, notes| {
             let (value, repair) = quantile(phi.get(column).copied().unwrap_or(f64::NAN), buckets);
             if let Some(Repair { lowest, highest, largest }) = repair {
@@ -238,7 +238,8 @@ fn quantile(phi: f64, buckets: &mut Vec<Bucket>) -> (f64, Option<Repair>) {
     let [finite @ .., all] = buckets.as_slice() else { return (f64::NAN, repair) };
     let Some(highest) = finite.last().filter(|_| all.count != 0.0) else { return (f64::NAN, repair) };
     let rank = phi * all.count;
-    let at = finite.partition_point(|bucket| !(bucket.count >= rank));
+    // A count that is NaN is never enough.
+    let at = finite.partition_point(|bucket| bucket.count < rank || bucket.count.is_nan() || rank.is_nan());
     let value = match (finite.get(at), at.checked_sub(1).and_then(|before| finite.get(before))) {
         (None, _) => highest.bound,
         (Some(bucket), None) if bucket.bound <= 0.0 => bucket.bound,

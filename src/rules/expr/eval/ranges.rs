@@ -58,8 +58,8 @@ impl Run<'_> {
         let Computed::Vector(mut frame) = value? else { return Ok(None) };
         if frame.may_clash() && (0..frame.keys.rows.len()).any(|row| frame.drops_name(row)) {
             // Rows that differ only in names that go are one series of the window.
-            let keys = (0..).zip(&frame.keys.rows).map(|(row, key)| final_key(&frame, row, key)).collect();
-            frame = self.merged(&frame, keys, Vec::new())?;
+            let keys: Vec<_> = (0..).zip(&frame.keys.rows).map(|(row, key)| final_key(&frame, row, key)).collect();
+            frame = self.merged(&frame, &keys, &[])?;
         }
         let keys = Arc::clone(&frame.keys);
         Ok(Some(Ranges { origin: Origin::Computed(frame, inner), keys, range: sub.range, shift: sub.shift }))

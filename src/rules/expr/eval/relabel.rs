@@ -71,12 +71,12 @@ impl Run<'_> {
             Some(value) => (labels::set(key, label, &value), label != labels::NAME && frame.drops_name(row)),
             None => (key.clone(), frame.drops_name(row)),
         });
-        let (keys, nameless) = rows.unzip();
-        self.merged(frame, keys, nameless)
+        let (keys, nameless): (Vec<_>, Vec<_>) = rows.unzip();
+        self.merged(frame, &keys, &nameless)
     }
 
     /// The values of a frame under new keys; rows with one key become one, which must not have two values at once.
-    pub(super) fn merged(&mut self, frame: &Frame, keys: Vec<SeriesKey>, nameless: Vec<bool>) -> Result<Frame, Fault> {
+    pub(super) fn merged(&mut self, frame: &Frame, keys: &[SeriesKey], nameless: &[bool]) -> Result<Frame, Fault> {
         self.budget.labels(keys.len())?;
         let goes = |row: usize| nameless.get(row).copied().unwrap_or(false);
         let mut place: HashMap<(&SeriesKey, bool), usize> = HashMap::with_capacity(keys.len());

@@ -14,7 +14,7 @@ impl Run<'_> {
     pub(super) fn quantile(&mut self, node: &Node, aggregate: &Aggregate, grid: Grid) -> Result<Frame, Fault> {
         let phi = self.numbers(aggregate.param.as_deref(), grid)?;
         let frame = self.vector(Some(&aggregate.of), grid)?;
-        phi.iter().for_each(|phi| self.notes.check_quantile(*phi));
+        self.notes.check_quantiles(&phi);
         let groups = self.groups(node, aggregate, &frame)?;
         let cells = self.budget.frame(groups.keys.rows.len(), grid.count)?;
         let mut values = vec![ABSENT; cells];
