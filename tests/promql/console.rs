@@ -5,8 +5,8 @@ use watchkeeper::base::{Clean, SeriesKey};
 use watchkeeper::rules::expr::{Coverage, Ends, Evaluator, Expr, Handle, Millis, Semantics, Source, Table, Value};
 use watchkeeper::store::Selector;
 
-/// Recorded since 100 s: `old` was there from the beginning, `young` came at 130 s.
-struct Recorded(Table);
+/// Recorded since 100 s: `old` was there from the beginning, `young` came at 130 s. The second part is the revision.
+struct Recorded(Table, Option<u64>);
 
 impl Recorded {
     fn new() -> Self {
@@ -18,13 +18,17 @@ impl Recorded {
                 table.push(&SeriesKey::new("young_total", &[]), Millis::from(at) * 1000, value);
             }
         }
-        Self(table)
+        Self(table, None)
     }
 }
 
 impl Source for Recorded {
     fn generation(&self) -> u64 {
         self.0.generation()
+    }
+
+    fn revision(&self) -> Option<u64> {
+        self.1
     }
 
     fn select(&self, selector: &Selector) -> Vec<Handle> {
@@ -146,4 +150,30 @@ fn the_step_of_a_subquery_without_one_can_be_set() {
     };
     assert_eq!(ask(Evaluator::new(Semantics::Console)), 1.0);
     assert_eq!(ask(Evaluator::new(Semantics::Console).with_default_step(Duration::from_secs(15))), 4.0);
+}
+
+#[test]
+fn a_value_is_worked_out_once_for_a_moment_and_a_revision() {
+    let mut source = Recorded::new();
+    let mut evaluator = Evaluator::new(Semantics::Console);
+    let mut ask = |source: &Recorded, query: &str| {
+        let expr = Expr::parse(query).expect(query);
+        match evaluator.instant(&expr, source, 140_000).expect(query).value {
+            Value::Vector(rows) => rows[0].value,
+            other => panic!("{other:?}"),
+        }
+    };
+    let key = SeriesKey::new("old_total", &[]);
+    source.1 = Some(1);
+    assert_eq!(ask(&source, "sum(old_total)"), 40.0);
+    // Behind the evaluator's back: nothing says that the point has changed.
+    source.0.push(&key, 140_000, 50.0);
+    assert_eq!(ask(&source, "1 + sum(old_total)"), 41.0);
+    source.1 = Some(2);
+    assert_eq!(ask(&source, "1 + sum(old_total)"), 51.0);
+    source.1 = None;
+    source.0.push(&key, 140_000, 60.0);
+    assert_eq!(ask(&source, "sum(old_total)"), 60.0);
+    source.0.push(&key, 140_000, 70.0);
+    assert_eq!(ask(&source, "sum(old_total)"), 70.0);
 }
