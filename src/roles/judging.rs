@@ -1,7 +1,7 @@
 //! The book of a profile: the bands of its panes, its rule files, what explains what. A rule that cannot be read is a
 //! fault and leaves the others.
 
-use super::rules_test::read_rules;
+use super::rule_check;
 use super::setup::policy;
 use crate::base::{Clean, Fault};
 use crate::config::{InhibitSpec, Profile};
@@ -16,7 +16,7 @@ pub fn book(profile: &Profile, bands: RuleFile) -> (Book, Vec<Fault>) {
         if spec.named.is_none() && !spec.path.exists() {
             continue;
         }
-        match (read_rules(&spec.path), &spec.named) {
+        match (rule_check::read(&spec.path), &spec.named) {
             (Ok(file), _) => {
                 faults.extend(file.broken.iter().map(|(_, fault)| fault.clone()));
                 faults.extend(file.unknown.iter().cloned());

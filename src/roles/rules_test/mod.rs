@@ -11,5 +11,4 @@ mod report;
 mod series;
 mod world;
 
-pub(crate) use report::read_rules;
 pub use report::run;
