@@ -53,6 +53,7 @@ impl Rule {
 
 /// What a rule is for.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly every rule is an alerting one")]
 pub enum RuleKind {
     /// Its rows become series under the rule's name.
     Recording,
