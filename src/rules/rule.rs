@@ -53,7 +53,7 @@ impl Rule {
 
 /// What a rule is for.
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly every rule is an alerting one")]
+#[expect(clippy::large_enum_variant, reason = "rules are few and made once")]
 pub enum RuleKind {
     /// Its rows become series under the rule's name.
     Recording,

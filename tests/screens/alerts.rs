@@ -299,6 +299,7 @@ fn a_webhook_that_fails_is_seen() {
         last: Some((now, Err(Clean::from("refused the connection.")))),
         waiting: 2,
         dropped: 0,
+        ..NotifierStatus::default()
     };
     assert!(desk.screen().lines().next().is_some_and(|line| line.contains("WEBHOOK FAILING")), "{}", desk.screen());
     desk.key('e');
