@@ -7,7 +7,8 @@ use crate::store::{Edges, SamplerHealth, Selector, SeriesId, Store};
 use core::time::Duration;
 use std::sync::Arc;
 
-const NANOS: i128 = 1_000_000;
+/// In a millisecond.
+const NANOS: i64 = 1_000_000;
 /// A rule whose longest window is covered less is not evaluated: its numerator, of ten.
 const ENOUGH: u32 = 8;
 
@@ -93,8 +94,8 @@ impl<'a> Live<'a> {
 
     /// A monotonic moment as expressions count.
     pub fn millis(&self, at: Mono) -> Millis {
-        let nanos = i128::from(at.0) + i128::from(self.offset);
-        Millis::try_from(nanos.div_euclid(NANOS)).unwrap_or(Millis::MAX)
+        let mono = i64::try_from(at.0).unwrap_or(i64::MAX);
+        mono.saturating_add(self.offset).div_euclid(NANOS)
     }
 
     /// Both clocks at a monotonic moment, the wall clock as expressions have it.
@@ -186,8 +187,8 @@ impl<'a> Live<'a> {
 
     /// The first monotonic moment whose millisecond lies after `at`.
     fn after(&self, at: Millis) -> Mono {
-        let nanos = (i128::from(at) + 1) * NANOS - i128::from(self.offset);
-        Mono(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX))
+        let nanos = at.saturating_add(1).saturating_mul(NANOS).saturating_sub(self.offset);
+        Mono(nanos.max(0).unsigned_abs())
     }
 }
 
