@@ -164,3 +164,15 @@ fn what_panes_show_is_kept_by_the_minute_once_and_never_what_a_stand_in_made_up(
     next.send(Msg::History(kept.concat(), Vec::new()));
     assert_eq!(minutes(&next, &of(false)), real[1..]);
 }
+
+#[test]
+fn lints_stand_among_the_faults_of_our_files() {
+    let mut desk = Desk::demo(80, 24);
+    let rule = "{alert: Rising, expr: 'rate(queue_depth[1m]) > 0', labels: {severity: page-me}}";
+    desk.judge_by(&format!("groups: [{{name: g, rules: [{rule}]}}]"), &[]);
+    desk.quiet(35);
+    let faults: Vec<String> = desk.model.session.faults.iter().map(ToString::to_string).collect();
+    let lints: Vec<&str> =
+        faults.iter().filter_map(|fault| fault.split(' ').nth(1)).filter(|id| id.starts_with("WK")).collect();
+    assert_eq!(lints, ["WK001", "WK004"], "{faults:?}");
+}

@@ -36,7 +36,7 @@ fn lint(text: &str, store: Option<&Store>) -> Vec<String> {
     let files = [RuleFile::parse("r.yml", text)];
     assert_eq!(files[0].broken, [], "{text}");
     let policy = Policy::default();
-    let known = Known::new(store, &policy, Duration::from_secs(15), &files);
+    let known = Known::new(store, &policy, Duration::from_secs(15), files[0].rules());
     file(&files[0], &known).iter().map(ToString::to_string).collect()
 }
 
@@ -169,7 +169,7 @@ fn banded(expr: &str, bands: &str, unit: Unit) -> Vec<String> {
         ("app_bytes", &[], PointKind::Gauge),
     ]);
     let policy = Policy::default();
-    let known = Known::new(Some(&known), &policy, Duration::from_secs(15), &files);
+    let known = Known::new(Some(&known), &policy, Duration::from_secs(15), files[0].rules());
     file(&files[0], &known).iter().map(ToString::to_string).collect()
 }
 
@@ -199,7 +199,7 @@ fn bands_finer_than_the_buckets_are_caught() {
 fn a_unit_that_differs_from_the_name_is_caught() {
     let policy = Policy::default();
     let check = |expr: &str, unit: Unit| {
-        let known = Known::new(None, &policy, Duration::from_secs(15), &[]);
+        let known = Known::new(None, &policy, Duration::from_secs(15), core::iter::empty());
         let expr = Expr::parse(expr).expect("an expression");
         metric(&Clean::from("Pane"), &expr, unit, &known).iter().map(ToString::to_string).collect::<Vec<_>>()
     };
