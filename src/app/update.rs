@@ -259,7 +259,7 @@ fn what_changed(model: &mut Model) {
     match answer::subject(model).into_iter().next() {
         Some(id) => model.open(Overlay::Changes(id, Scroll::default())),
         None => {
-            model.session.say(clean!("No alert is firing: there is no moment to compare with."), Level::Note, model.now)
+            model.session.say(clean!("No alert is firing: there is no moment to compare with."), Level::Note, model.now);
         }
     }
 }
