@@ -39,8 +39,8 @@ fn points() -> Vec<Point> {
     let point = |n: usize| {
         let (metric, device) = (n / 50, format!("dev{}", n % 50));
         let labels = [("device", device.as_str()), ("instance", "gpu-07:9100"), ("zone", "a")];
-        let kind = if metric % 2 == 0 { PointKind::Counter } else { PointKind::Gauge };
-        let name = format!("node_bench_{}{metric}", if metric % 2 == 0 { "total_" } else { "" });
+        let kind = if metric.is_multiple_of(2) { PointKind::Counter } else { PointKind::Gauge };
+        let name = format!("node_bench_{}{metric}", if metric.is_multiple_of(2) { "total_" } else { "" });
         Point { kind, ..Point::gauge(&name, &labels, 0.0) }
     };
     (0..SERIES).map(point).collect()

@@ -71,7 +71,7 @@ impl Board {
     fn reach(&mut self, range: Range) {
         self.range = range;
         for pane in &mut self.panes {
-            pane.course.range = range;
+            pane.reach(range);
         }
     }
 

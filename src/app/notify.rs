@@ -33,6 +33,8 @@ pub struct AlertNote {
     pub value: f64,
     /// The last value as the screen shows it.
     pub shown: Clean,
+    /// What it looks at is made up by a stand-in.
+    pub simulated: bool,
 }
 
 impl AlertNote {
@@ -57,7 +59,8 @@ impl AlertNote {
     fn headline(&self) -> Clean {
         let summary = self.annotations.iter().find(|(name, _)| name.as_str() == "summary");
         let summary = summary.map(|(_, text)| format!(": {text}")).unwrap_or_default();
-        clean!("{}: {} {}{summary}", self.severity.word(), self.name(), self.shown)
+        let mark = if self.simulated { "SIMULATED " } else { "" };
+        clean!("{mark}{}: {} {}{summary}", self.severity.word(), self.name(), self.shown)
     }
 }
 
@@ -78,23 +81,26 @@ pub struct NotifierStatus {
 
 /// Tells what the last judgement has changed.
 pub fn tell(model: &mut Model) -> Vec<Effect> {
-    let Model { book, session, now, .. } = model;
-    let mut effects = session.told.silences(book, *now);
-    effects.extend(session.told.look(book.findings(), |finding| note(book, finding), *now));
+    let mut told = core::mem::take(&mut model.session.told);
+    let mut effects = told.silences(&model.book, model.now);
+    effects.extend(told.look(model.book.findings(), |finding| note(model, finding), model.now));
+    model.session.told = told;
     effects
 }
 
-fn note(book: &Book, finding: &Finding) -> AlertNote {
-    let shown = book.rule(finding.id.rule).map(|rule| rule.unit().show(finding.value));
+fn note(model: &Model, finding: &Finding) -> AlertNote {
+    let (book, id) = (&model.book, &finding.id);
+    let shown = book.rule(id.rule).map(|rule| rule.unit().show(finding.value));
     AlertNote {
         firing: true,
-        labels: book.labels(&finding.id).labels.iter().cloned().collect(),
-        annotations: book.annotations(&finding.id).to_vec(),
+        labels: book.labels(id).labels.iter().cloned().collect(),
+        annotations: book.annotations(id).to_vec(),
         severity: finding.severity,
         starts: finding.fired.unwrap_or(finding.since).wall,
         ends: None,
         value: finding.value,
         shown: shown.map(|shown| clean!("{shown}")).unwrap_or_default(),
+        simulated: model.is_simulated(id.rule),
     }
 }
 
@@ -217,7 +223,10 @@ impl Told {
 mod tests {
     use super::*;
     use crate::base::{Level, SeriesKey};
+    use crate::rules::book::BookOptions;
     use crate::rules::finding::FindingState;
+    use crate::rules::matchers::Matchers;
+    use crate::store::{Limits, Store};
 
     fn at(seconds: u64) -> Now {
         let nanos = seconds * 1_000_000_000;
@@ -252,6 +261,7 @@ mod tests {
             ends: None,
             value: finding.value,
             shown: "97 %".into(),
+            simulated: false,
         }
     }
 
@@ -331,6 +341,33 @@ mod tests {
             rings(look(&mut told, &[alert("9", Severity::Major, 70)], 70)).is_empty(),
             "not for what is not critical"
         );
+    }
+
+    #[test]
+    fn a_silence_that_runs_out_is_recorded_and_one_that_is_ended_is_not() {
+        let mut book = Book::new(Vec::new(), BookOptions::default());
+        let mut store = Store::new(Limits::default());
+        let silence = |name: &str| {
+            let matchers = Matchers::parse(&format!("alertname={name}")).unwrap();
+            Silence::new(matchers, "work".into(), "ada".into(), Duration::from_secs(60), at(10)).unwrap()
+        };
+        let mut told = Told::default();
+        let mut look = |book: &mut Book, now: u64| {
+            book.judge(&mut store, at(now));
+            let effects = told.silences(book, at(now));
+            effects.into_iter().map(|effect| format!("{effect:?}")).collect::<Vec<_>>()
+        };
+        book.silence(silence("A"));
+        let ended = book.silence(silence("B"));
+        assert!(look(&mut book, 10).is_empty());
+        book.unsilence(ended, at(20));
+        assert!(look(&mut book, 69).is_empty());
+        let said = look(&mut book, 70);
+        assert!(
+            matches!(said.as_slice(), [one] if one.contains("alertname=") && one.contains("expired: true")),
+            "{said:?}"
+        );
+        assert!(look(&mut book, 71).is_empty());
     }
 
     #[test]

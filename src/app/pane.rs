@@ -1,6 +1,6 @@
 //! A pane as data: its values and the course of its headline.
 
-use super::asked::Sight;
+use super::asked::{Asked, Sight};
 use super::course::{Course, Range};
 use super::metric::Metric;
 use crate::base::{Clean, Wall};
@@ -31,6 +31,14 @@ impl Pane {
     /// Every value of the pane.
     pub fn metrics(&self) -> impl Iterator<Item = &Metric> {
         self.headline.iter().chain(&self.beside)
+    }
+
+    /// From now on its chart reaches so far back; what it shows is asked for at the next refresh.
+    pub(super) fn reach(&mut self, range: Range) {
+        self.course = Course::new(range, self.course.shows_lowest());
+        if let Some(headline) = &mut self.headline {
+            headline.asked = Asked::default();
+        }
     }
 
     /// Reads every value anew.

@@ -207,8 +207,7 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
         Command::WhatChanged => what_changed(model),
         Command::Unfold => unfold(model),
         Command::Faults => toggle(model, Overlay::Faults(Scroll::default())),
-        Command::Wider => model.board.widen(),
-        Command::Narrower => model.board.narrow(),
+        Command::Wider | Command::Narrower => reach(model, command == Command::Wider),
         Command::FocusNext => model.board.turn(true),
         Command::FocusPrevious => model.board.turn(false),
         Command::Zoom => model.board.zoomed = !model.board.zoomed,
@@ -242,6 +241,16 @@ fn pause(model: &mut Model) {
             view.hold(ring);
         }
     }
+}
+
+/// Charts reach further back, or less far, at once.
+fn reach(model: &mut Model, wider: bool) {
+    if wider {
+        model.board.widen();
+    } else {
+        model.board.narrow();
+    }
+    model.board.refresh(&model.store, &model.history, &model.book, model.now);
 }
 
 fn turn_alert(model: &mut Model, by: isize) {

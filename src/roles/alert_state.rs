@@ -184,3 +184,111 @@ impl Writer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Mono, Observation, Point, Sample, Wall};
+    use crate::rules::{Ack, BookOptions, FindingState, RuleFile};
+    use crate::store::{Limits, Store};
+
+    const RULES: &str = "groups:\n- name: g\n  interval: 1s\n  rules:\n  - alert: High\n    expr: load > 10\n    for: 2m\n";
+
+    fn book() -> Book {
+        Book::new(vec![RuleFile::parse("rules.yaml", RULES)], BookOptions::default())
+    }
+
+    fn now(seconds: u64) -> Now {
+        let wall = i64::try_from(seconds).unwrap_or(0) * 1_000_000_000;
+        Now { mono: Mono(seconds * 1_000_000_000), wall: Wall(1_700_000_000_000_000_000 + wall) }
+    }
+
+    fn judge(book: &mut Book, store: &mut Store, seconds: core::ops::Range<u64>) {
+        for second in seconds {
+            let (seen, every) = (now(second), Duration::from_secs(1));
+            let seen_then = Observation { points: vec![Point::gauge("load", &[], 15.0)], ..Observation::default() };
+            let sample = Sample {
+                sampler: "s".into(),
+                seen,
+                took: Duration::ZERO,
+                interval: every,
+                next_in: every,
+                outcome: Ok(seen_then),
+            };
+            store.ingest(&sample);
+            book.judge(store, seen);
+        }
+    }
+
+    fn open(path: &Path, book: &mut Book, at: Now) -> (AlertState, Option<Fault>) {
+        AlertState::open(path.to_owned(), Clean::from("boot"), book, at).expect("opens")
+    }
+
+    #[test]
+    fn a_pending_alert_goes_on_in_the_next_console() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = path(folder.path(), "demo");
+        let (mut first, mut store) = (book(), Store::new(Limits::default()));
+        let (mut state, fault) = open(&path, &mut first, now(100));
+        assert!(fault.is_none() && !path.exists(), "nothing to keep is worth no file");
+        judge(&mut first, &mut store, 100..173);
+        state.keep(&first, now(173));
+        state.close(&first, now(173));
+        let mut second = book();
+        let (_state, fault) = open(&path, &mut second, now(200));
+        assert!(fault.is_none(), "{fault:?}");
+        let found = second.findings().first().cloned().expect("was taken up");
+        assert_eq!(found.state, FindingState::Pending);
+        assert_eq!(second.progress(&found.id).map(|(held, _)| held), Some(Duration::from_secs(72)));
+        let mode = std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).expect("is there").permissions());
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_damaged_file_is_dropped_with_a_sentence() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = path(folder.path(), "demo");
+        files::private_dir(path.parent().expect("has one")).expect("a folder");
+        for (text, why) in [("{\"version\":1,", "is damaged"), ("", "is damaged"), ("\u{0}\u{1}", "is damaged")] {
+            std::fs::write(&path, text).expect("writes");
+            let mut fresh = book();
+            let (_state, fault) = open(&path, &mut fresh, now(1));
+            let said = fault.expect("a sentence").to_string();
+            assert!(said.contains(why) && said.contains("begin anew"), "{said}");
+            assert!(fresh.findings().is_empty());
+        }
+        let mut saved = book().saved(&Clean::from("boot"), now(1));
+        saved.version = 99;
+        std::fs::write(&path, serde_json::to_vec(&saved).expect("text")).expect("writes");
+        assert!(open(&path, &mut book(), now(1)).1.is_some_and(|fault| fault.what.as_str().contains("version 99")));
+    }
+
+    #[test]
+    fn consoles_of_one_profile_learn_each_other_s_answers() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = path(folder.path(), "demo");
+        let consoles = || (book(), Store::new(Limits::default()));
+        let ((mut first, mut one), (mut second, mut two)) = (consoles(), consoles());
+        let (mut ours, _) = open(&path, &mut first, now(100));
+        let (mut theirs, _) = open(&path, &mut second, now(100));
+        judge(&mut first, &mut one, 100..110);
+        judge(&mut second, &mut two, 100..110);
+        let id = first.findings().first().expect("pends").id.clone();
+        assert!(first.ack(&id, Ack { by: "ada".into(), note: "mine".into(), at: now(110).wall }));
+        ours.keep(&first, now(110));
+        // The writers look once a second; the bound is a guard against hanging only.
+        let begun = std::time::Instant::now();
+        while !theirs.learn(&mut second, now(110)) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "nothing was learned");
+            std::thread::yield_now();
+        }
+        assert_eq!(second.findings().first().and_then(|found| found.ack.clone()).map(|ack| ack.by), Some("ada".into()));
+        // The last writer keeps what the other has answered.
+        theirs.keep(&second, now(112));
+        theirs.close(&second, now(112));
+        let kept = read(&path).expect("reads").expect("is there");
+        let mut third = book();
+        third.restore(&kept, &Clean::from("boot"), now(113));
+        assert!(third.findings().first().is_some_and(|found| found.ack.is_some()));
+    }
+}

@@ -5,7 +5,6 @@ use super::rule_check;
 use super::setup::policy;
 use crate::base::{Clean, Fault};
 use crate::config::{InhibitSpec, Profile};
-use crate::rules::book::INTERVAL;
 use crate::rules::{Book, BookOptions, Inhibit, Matchers, RuleFile};
 
 /// The book of this profile, with the faults of what could not be read.
@@ -36,7 +35,7 @@ pub fn book(profile: &Profile, bands: RuleFile) -> (Book, Vec<Fault>) {
             Err(fault) => faults.push(fault),
         }
     }
-    let interval = profile.judging.interval.unwrap_or(INTERVAL);
+    let interval = rule_check::interval(profile);
     let options = BookOptions { interval, inhibit: inhibitions, policy: policy(profile), ..BookOptions::default() };
     (Book::new(files, options), faults)
 }

@@ -243,4 +243,17 @@ verify_samplers = ["metrics", "metrisc"]
             ]
         );
     }
+
+    #[test]
+    fn a_profile_that_is_not_trusted_tells_nobody() {
+        let text = "[notify]\nurl = \"http://127.0.0.1:9/\"\n";
+        let mut profile = Profile::parse("t", "p.toml", text, &known_kinds()).expect("parses");
+        let setup = |profile: &Profile| setup(profile, "h".into(), &mut Store::new(Limits::default()));
+        assert!(setup(&profile).webhook.is_some());
+        profile.trust = Trust::DisplayOnly(Fault::new("others may write to this file.").at("p.toml", 0, 0));
+        let built = setup(&profile);
+        assert!(built.webhook.is_none());
+        let faults: Vec<String> = built.faults.iter().map(Fault::to_string).collect();
+        assert_eq!(faults, ["p.toml: others may write to this file. Until then nobody is told of alerts."]);
+    }
 }

@@ -19,6 +19,8 @@ pub(super) struct Alert {
     pub(super) severity: Severity,
     /// The label `job` of the series that it came from: which sampler it rests on.
     pub(super) job: Option<Clean>,
+    /// The last evaluation could not say anything of it; so it is until the first one.
+    blind: bool,
     pub(super) annotations: Vec<(Clean, Clean)>,
     pub(super) ack: Option<Ack>,
     /// When `ack` was given or taken back: the later word counts when two consoles differ.
@@ -35,6 +37,7 @@ impl Alert {
             life: Life::new(now),
             severity: Severity::default(),
             job: None,
+            blind: true,
             annotations: Vec::new(),
             ack: None,
             ack_changed: Wall::default(),
@@ -53,6 +56,7 @@ impl Alert {
         now: Now,
     ) -> Option<Transition> {
         let before = (self.life.state(), self.life.severity());
+        self.blind = seen.is_none();
         match (seen, &footing.silent) {
             (Some(seen), None) => self.life.tick(seen, pace, at, now),
             _ => self.life.miss(self.silent(footing, now), now),
@@ -63,7 +67,7 @@ impl Alert {
     /// Between two evaluations: time goes on.
     pub(super) fn rest(&mut self, footing: &Footing, now: Now) -> Option<Transition> {
         let before = (self.life.state(), self.life.severity());
-        if footing.silent.is_some() {
+        if self.blind || footing.silent.is_some() {
             self.life.miss(self.silent(footing, now), now);
         } else {
             self.life.rest(now);

@@ -1,7 +1,6 @@
-//! What was seen, in memory: series with gaps and stale markers, the health of each sampler, what rules recorded,
-//! rings of log lines, and two days of minutes.
-//! Pure: it gets samples, lines and `now`, and returns data. `rules`, `app` and `ui` read it, `app` alone feeds it.
-//! Everything is bounded in advance (bytes, age, series, lines), and what a bound costs is counted.
+//! What was seen, in memory: series with gaps and stale markers, sampler health, log lines, two days of minutes.
+//! Pure: it gets samples, lines and `now`, and returns data. `rules`, `app` and `ui` read it, `app` feeds it, and
+//! `rules` adds what rules record. Everything is bounded in advance (bytes, age, series), and a bound's cost is counted.
 
 mod block;
 mod catalog;

@@ -9,7 +9,7 @@ mod corpus;
 mod desk;
 mod faults;
 #[path = "../pty/harness.rs"]
-#[expect(dead_code, unused_imports, reason = "shared with tests/pty, which uses the rest")]
+#[expect(unused_imports, reason = "shared with tests/pty, which uses the rest")]
 mod harness;
 mod host;
 mod hostile;

@@ -35,7 +35,16 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) fn demo(width: u16, height: u16) -> Self {
+        Self::demo_with(width, height, &[])
+    }
+
+    /// The demo with these pieces of its profile written otherwise.
+    pub(crate) fn demo_with(width: u16, height: u16, changes: &[(&str, &str)]) -> Self {
         let text = include_str!("../../profiles/demo/profile.toml").replace("@DIR@", "/demo").replace("@PORT@", "4711");
+        let text = changes.iter().fold(text, |text, (from, to)| {
+            assert!(text.contains(from), "the profile has no {from}");
+            text.replace(from, to)
+        });
         let profile = Profile::parse("demo", "profile.toml", &text, &setup::known_kinds()).expect("the demo's profile");
         let mut store = Store::new(Limits::default());
         let setup = setup::setup(&profile, "gpu-07".into(), &mut store);

@@ -189,6 +189,7 @@ fn alert(note: &AlertNote) -> Value {
         "severity": note.severity.name(),
         "value": note.value,
         "shown": note.shown,
+        "simulated": note.simulated,
     })
 }
 
@@ -204,7 +205,8 @@ fn title(notes: &[AlertNote], worst: Severity) -> String {
     let counts = [(firing, "firing"), (notes.len() - firing, "resolved")];
     let counts: Vec<String> =
         counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-    format!("{}: {}: {}", worst.word(), counts.join(", "), names.join(", "))
+    let mark = if notes.iter().any(|note| note.simulated) { "SIMULATED " } else { "" };
+    format!("{mark}{}: {}: {}", worst.word(), counts.join(", "), names.join(", "))
 }
 
 fn name(note: &AlertNote) -> &str {

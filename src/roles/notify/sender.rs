@@ -44,6 +44,8 @@ struct State {
     status: NotifierStatus,
     /// The status has changed since it was last asked for.
     news: bool,
+    /// It was told that the task has ended.
+    crashed: bool,
 }
 
 #[derive(Clone)]
@@ -93,6 +95,11 @@ impl Notifier {
     /// How it does, when that has changed since the last call.
     pub fn news(&self) -> Option<NotifierStatus> {
         let mut state = self.shared.lock();
+        if self.task.is_finished() && !state.crashed {
+            let what = Clean::from("The notifier has crashed: leave the console and start it again.");
+            state.status.last = Some((self.shared.clock.now(), Err(what)));
+            (state.crashed, state.news) = (true, true);
+        }
         core::mem::take(&mut state.news).then(|| state.status.clone())
     }
 }

@@ -137,6 +137,7 @@ fn note(name: &str, firing: bool) -> AlertNote {
         ends: (!firing).then_some(Wall(1_795_230_800_000_000_000)),
         value: 0.97,
         shown: "97 %".into(),
+        simulated: false,
     }
 }
 
@@ -329,6 +330,15 @@ fn a_body_of_ones_own_takes_values_with_their_types_and_no_name_changes_its_form
     assert_eq!(body["first"], shown.as_str(), "what an alert is called is no placeholder");
     assert_eq!(body["all"][0]["severity"], "critical");
     assert_eq!(body["fixed"][2]["labels"]["alertname"], shown.as_str());
+}
+
+#[test]
+fn what_is_made_up_says_so() {
+    let made_up = AlertNote { simulated: true, ..note("GPU memory", true) };
+    let body = Template::default().render(&[note("Queue depth", true), made_up], &origin());
+    let body: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(body["title"], "SIMULATED CRITICAL: 2 firing: Queue depth, GPU memory");
+    assert_eq!((&body["alerts"][0]["simulated"], &body["alerts"][1]["simulated"]), (&false.into(), &true.into()));
 }
 
 #[test]

@@ -69,7 +69,10 @@ fn counts(model: &Model) -> Clean {
 /// How the webhook did last; `None` when the profile has none.
 pub fn webhook(model: &Model) -> Option<Said> {
     let status = &model.notifier;
-    let place = status.place.as_ref()?;
+    let Some(place) = &status.place else {
+        let Some((_, Err(why))) = &status.last else { return None };
+        return Some((clean!("webhook OFF: {why}"), Intent::Warning));
+    };
     if let Some(other) = &status.other {
         return Some((clean!("webhook {place}: told by {other}"), Intent::Muted));
     }

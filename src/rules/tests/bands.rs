@@ -1,90 +1,10 @@
-//! Alerts from their first tick to their last, and what missing data must not do.
+//! Alerts of bands from their first tick to their last, and what missing data must not do.
 
-use super::expr::Expr;
-use super::rule::{Alerting, Group, Judge, Rule, RuleFile, RuleKind};
-use super::{Bands, Book, BookOptions, Finding, FindingState, Transition};
-use crate::base::{Clean, Failure, Level, Mono, Now, Observation, Point, Sample, Unit, Wall};
-use crate::store::{Limits, Store};
+use super::Bench;
+use crate::base::{Clean, Level, Point};
+use crate::rules::{Bands, FindingState};
 use core::time::Duration;
 use proptest::prelude::*;
-
-const SECOND: Duration = Duration::from_secs(1);
-
-/// A store with one sampler of every second, a book, and a clock.
-pub(super) struct Bench {
-    pub(super) store: Store,
-    pub(super) book: Book,
-    pub(super) now: Now,
-    moves: Vec<(FindingState, FindingState)>,
-}
-
-/// The bands of a pane as the one rule of a book.
-fn banded(bands: Bands, hold: u64) -> RuleFile {
-    let alerting = Alerting {
-        judge: Judge::Bands(bands),
-        hold: Duration::from_secs(hold),
-        keep: Duration::ZERO,
-        annotations: Vec::new(),
-        unit: Unit::Count,
-        remedy: None,
-    };
-    let expr = Expr::parse("queue").expect("parses");
-    let rule = Rule { name: "queue".into(), place: None, expr, labels: Vec::new(), kind: RuleKind::Alerting(alerting) };
-    let group = Group { name: "bands".into(), interval: None, offset: Duration::ZERO, limit: 0, rules: vec![rule] };
-    RuleFile { groups: vec![group], ..RuleFile::default() }
-}
-
-impl Bench {
-    fn new(hold: u64) -> Self {
-        Self::of(vec![banded(Bands::limits(10.0, 20.0), hold)], BookOptions::default())
-    }
-
-    pub(super) fn of(files: Vec<RuleFile>, options: BookOptions) -> Self {
-        let now = Now { mono: Mono(1_000_000_000_000), wall: Wall(1_700_000_000_000_000_000) };
-        Self { store: Store::new(Limits::default()), book: Book::new(files, options), now, moves: Vec::new() }
-    }
-
-    pub(super) fn sample(&mut self, outcome: Result<Vec<Point>, Failure>) {
-        let outcome = outcome.map(|points| Observation { points, ..Observation::default() });
-        let (seen, took) = (self.now, Duration::ZERO);
-        self.store.ingest(&Sample { sampler: "s".into(), seen, took, interval: SECOND, next_in: SECOND, outcome });
-    }
-
-    pub(super) fn judge(&mut self) -> Vec<Transition> {
-        let moved = self.book.judge(&mut self.store, self.now);
-        self.moves.extend(moved.iter().map(|moved| (moved.from.0, moved.to.0)));
-        self.pass(SECOND);
-        moved
-    }
-
-    pub(super) fn pass(&mut self, by: Duration) {
-        self.now = Now { mono: self.now.mono + by, wall: self.now.wall.ahead(by) };
-    }
-
-    fn value(&mut self, value: f64) -> Vec<Transition> {
-        self.sample(Ok(vec![Point::gauge("queue", &[], value)]));
-        self.judge()
-    }
-
-    fn values(&mut self, values: &[f64]) {
-        for value in values {
-            self.value(*value);
-        }
-    }
-
-    fn fail(&mut self) -> Vec<Transition> {
-        self.sample(Err(Failure::unreachable("no answer.")));
-        self.judge()
-    }
-
-    fn state(&self) -> FindingState {
-        self.book.findings().first().map_or(Inactive, |finding| finding.state)
-    }
-
-    fn first(&self) -> Finding {
-        self.book.findings().first().cloned().expect("something was found")
-    }
-}
 
 use FindingState::{Clearing, Firing, Inactive, NoData, Pending, Resolved};
 
