@@ -5,6 +5,7 @@ use super::answer::Form;
 use super::board::Board;
 use super::changes::Changes;
 use super::detail::Detail;
+use super::lints::Linted;
 use super::log_view::LogView;
 use super::notify::{NotifierStatus, Told};
 use super::prompt::Prompt;
@@ -74,6 +75,8 @@ pub struct Session {
     pub notice: Option<Notice>,
     /// What was wrong with the profile, keymap or theme.
     pub faults: Vec<Fault>,
+    /// When lints were looked for last: they stand among the faults.
+    pub linted: Linted,
     /// The action to reopen once the session is armed.
     pub after_arming: Option<Arc<str>>,
     /// The display does not take frames.
@@ -96,6 +99,7 @@ impl Session {
             beneath: Vec::new(),
             notice: None,
             faults,
+            linted: Linted::default(),
             after_arming: None,
             stalled: false,
             deaf_until: Mono::default(),

@@ -5,6 +5,7 @@ use super::answer;
 use super::contacts;
 use super::detail;
 use super::effect::Effect;
+use super::lints;
 use super::log_view::LogView;
 use super::model::{Model, NOTICE, Overlay, Scroll};
 use super::msg::Msg;
@@ -87,6 +88,7 @@ fn judge(model: &mut Model, now: Now) -> Vec<Effect> {
 
 fn on_tick(model: &mut Model, now: Now) -> Vec<Effect> {
     let mut effects = judge(model, now);
+    lints::look(model, now);
     if model.session.notice.as_ref().is_some_and(|notice| now.mono.since(notice.since.mono) > NOTICE) {
         model.session.notice = None;
     }

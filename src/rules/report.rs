@@ -133,6 +133,13 @@ impl FileReport {
         }
     }
 
+    /// The summary, and below it what keeps rules from working.
+    pub fn lines(&self) -> Vec<String> {
+        let causes = self.causes();
+        let causes = causes.iter().map(|cause| format!("  {cause}"));
+        core::iter::once(self.summary().to_string()).chain(causes).collect()
+    }
+
     /// What keeps rules from working, a line for each cause, with the rules that it concerns.
     pub fn causes(&self) -> Vec<Clean> {
         let mut causes: BTreeMap<String, Vec<&str>> = BTreeMap::new();

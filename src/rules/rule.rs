@@ -124,3 +124,10 @@ pub struct RuleFile {
     /// Keys that are not known and were passed over, each with its place: for the linter.
     pub unknown: Vec<Fault>,
 }
+
+impl RuleFile {
+    /// Every rule of every group, in order.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.groups.iter().flat_map(|group| &group.rules)
+    }
+}

@@ -2,9 +2,9 @@
 
 use crate::{folder, names, watchkeeper};
 use core::time::Duration;
+use watchkeeper::rules::Policy;
 use watchkeeper::rules::lint::{self, Known};
 use watchkeeper::rules::rule::RuleFile;
-use watchkeeper::rules::Policy;
 
 #[test]
 fn public_style_files_load_whole_and_have_no_lint() {
@@ -15,7 +15,7 @@ fn public_style_files_load_whole_and_have_no_lint() {
         assert_eq!((&files[0].broken[..], &files[0].unknown[..]), (&[][..], &[][..]));
         count += files[0].groups.iter().map(|group| group.rules.len()).sum::<usize>();
         let policy = Policy::default();
-        let known = Known::new(None, &policy, Duration::from_secs(15), &files);
+        let known = Known::new(None, &policy, Duration::from_secs(15), files[0].rules());
         let found: Vec<String> = lint::file(&files[0], &known).iter().map(ToString::to_string).collect();
         assert_eq!(found, [""; 0], "{name}");
     }

@@ -6,7 +6,10 @@ use std::process::Command;
 #[test]
 fn every_test_file_passes() {
     let files = names("files", "_test.yml");
-    let (status, out, _) = watchkeeper(&folder("files"), &[&["test", "rules"], &files.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat());
+    let (status, out, _) = watchkeeper(
+        &folder("files"),
+        &[&["test", "rules"], &files.iter().map(String::as_str).collect::<Vec<_>>()[..]].concat(),
+    );
     assert_eq!(status, 0, "{out}");
     assert!(out.ends_with("15 tests, 0 failed\n"), "{out}");
     assert_eq!(out.lines().filter(|line| line.starts_with("ok   ")).count(), 15, "{out}");
@@ -14,7 +17,9 @@ fn every_test_file_passes() {
 
 #[test]
 fn the_same_files_pass_promtool() {
-    for (name, passes) in names("files", "_test.yml").iter().map(|name| (name, true)).chain([(&"failing_test.yml".to_owned(), false)]) {
+    for (name, passes) in
+        names("files", "_test.yml").iter().map(|name| (name, true)).chain([(&"failing_test.yml".to_owned(), false)])
+    {
         let folder = folder(if passes { "files" } else { "broken" });
         let run = Command::new("promtool").args(["test", "rules", name]).current_dir(folder).output();
         let Ok(run) = run else {
@@ -63,7 +68,12 @@ ok   failing_test.yml:31 this one holds
     assert_eq!(status, 1);
     let xml = std::fs::read_to_string(xml.path()).expect("the XML");
     assert!(xml.contains(r#"<testsuite name="failing_test.yml" tests="2" failures="1">"#), "{xml}");
-    assert!(xml.contains(r#"<testcase classname="failing_test.yml" name="this one holds" file="failing_test.yml" line="31"/>"#), "{xml}");
+    assert!(
+        xml.contains(
+            r#"<testcase classname="failing_test.yml" name="this one holds" file="failing_test.yml" line="31"/>"#
+        ),
+        "{xml}"
+    );
     assert!(xml.contains("+ {instance=&quot;&lt;&amp;b&gt;&quot;"), "{xml}");
     assert_eq!(xml.matches("<failure message=").count(), 4, "{xml}");
 }
@@ -79,9 +89,21 @@ fn a_test_file_that_cannot_be_played_fails_and_the_others_go_on() {
     write("typo.yml", "tests:\n- input_serie: []\n");
     write("values.yml", "tests:\n- input_series:\n  - {series: up, values: '1 two'}\n");
     write("expr.yml", "tests:\n- promql_expr_test:\n  - expr: |\n      sum(\n        up\n");
-    write("clash_test.yml", "rule_files: [clash.yml]\ntests:\n- input_series: [{series: 'up{job=\"a\"}', values: 1x5}, {series: 'up{job=\"b\"}', values: 1x5}]\n  alert_rule_test: [{eval_time: 1m, alertname: A}]\n");
+    write(
+        "clash_test.yml",
+        "rule_files: [clash.yml]\ntests:\n- input_series: [{series: 'up{job=\"a\"}', values: 1x5}, {series: 'up{job=\"b\"}', values: 1x5}]\n  alert_rule_test: [{eval_time: 1m, alertname: A}]\n",
+    );
     write("good.yml", "tests: [{name: nothing is asked}]");
-    let files = ["broken_rules.yml", "no_rules.yml", "typo.yml", "values.yml", "expr.yml", "clash_test.yml", "absent.yml", "good.yml"];
+    let files = [
+        "broken_rules.yml",
+        "no_rules.yml",
+        "typo.yml",
+        "values.yml",
+        "expr.yml",
+        "clash_test.yml",
+        "absent.yml",
+        "good.yml",
+    ];
     let (status, out, _) = watchkeeper(dir.path(), &[&["test", "rules"], &files[..]].concat());
     assert_eq!(status, 1);
     for told in [

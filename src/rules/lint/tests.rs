@@ -36,7 +36,7 @@ fn lint(text: &str, store: Option<&Store>) -> Vec<String> {
     let files = [RuleFile::parse("r.yml", text)];
     assert_eq!(files[0].broken, [], "{text}");
     let policy = Policy::default();
-    let known = Known::new(store, &policy, Duration::from_secs(15), &files);
+    let known = Known::new(store, &policy, Duration::from_secs(15), files[0].rules());
     file(&files[0], &known).iter().map(ToString::to_string).collect()
 }
 
@@ -57,9 +57,12 @@ fn ids(found: &[String]) -> Vec<&str> {
 fn a_counter_function_over_a_gauge_is_caught() {
     assert_eq!(
         of_expr("rate(training_loss[10m]) > 0", None),
-        ["r.yml:4:12: WK001 `A`: `rate` wants a counter, and `training_loss` is a gauge: each fall counts as a restart."]
+        [
+            "r.yml:4:12: WK001 `A`: `rate` wants a counter, and `training_loss` is a gauge: each fall counts as a restart."
+        ]
     );
-    for expr in ["irate(queue_depth[1m])", "sum(increase(temperature[5m:30s]))", "1 - resets(x{a=\"b\"}[1h] offset 5m)"] {
+    for expr in ["irate(queue_depth[1m])", "sum(increase(temperature[5m:30s]))", "1 - resets(x{a=\"b\"}[1h] offset 5m)"]
+    {
         assert_eq!(ids(&of_expr(expr, None)), ["WK001"], "{expr}");
     }
     for expr in [
@@ -84,12 +87,19 @@ fn a_counter_function_over_a_gauge_is_caught() {
 fn a_gauge_function_over_a_counter_is_caught() {
     assert_eq!(
         of_expr("deriv(requests_total[5m]) > 1", None),
-        ["r.yml:4:12: WK002 `A`: `deriv` wants a gauge, and `requests_total` is a counter: a restart looks like a fall."]
+        [
+            "r.yml:4:12: WK002 `A`: `deriv` wants a gauge, and `requests_total` is a counter: a restart looks like a fall."
+        ]
     );
     for expr in ["delta(errors_total[5m])", "predict_linear(x_total[1h], 60)", "avg_over_time(x_bucket[1h])"] {
         assert_eq!(ids(&of_expr(expr, None)), ["WK002"], "{expr}");
     }
-    for expr in ["delta(temperature[5m])", "avg_over_time(replica_count[1h])", "avg_over_time(rate(x_total[5m])[1h:5m])", "changes(x_total[5m])"] {
+    for expr in [
+        "delta(temperature[5m])",
+        "avg_over_time(replica_count[1h])",
+        "avg_over_time(rate(x_total[5m])[1h:5m])",
+        "changes(x_total[5m])",
+    ] {
         assert_eq!(of_expr(expr, None), [""; 0], "{expr}");
     }
     let known = store(&[("app_jobs_count", &[], PointKind::Summary)]);
@@ -133,7 +143,12 @@ fn a_severity_without_a_row_is_loud() {
     }
     assert_eq!(rule("{severity: '{{ if gt $value 1.0 }}critical{{ else }}minor{{ end }}'}"), "");
     let found = lint("groups: [{name: g, rules: [{alert: A, expr: up, labels: {severity: huge}}]}]", None);
-    assert!(found[0].starts_with("r.yml:1:36: WK004 `A`: severity `huge` has no row in the escalation matrix; it counts as MAJOR. Known are "), "{found:?}");
+    assert!(
+        found[0].starts_with(
+            "r.yml:1:36: WK004 `A`: severity `huge` has no row in the escalation matrix; it counts as MAJOR. Known are "
+        ),
+        "{found:?}"
+    );
     assert_eq!(lint("groups: [{name: g, rules: [{record: a, expr: up}]}]", None), [""; 0]);
 }
 
@@ -154,13 +169,14 @@ fn banded(expr: &str, bands: &str, unit: Unit) -> Vec<String> {
         ("app_bytes", &[], PointKind::Gauge),
     ]);
     let policy = Policy::default();
-    let known = Known::new(Some(&known), &policy, Duration::from_secs(15), &files);
+    let known = Known::new(Some(&known), &policy, Duration::from_secs(15), files[0].rules());
     file(&files[0], &known).iter().map(ToString::to_string).collect()
 }
 
 #[test]
 fn a_band_with_a_hole_is_caught() {
-    let hole = banded("app_bytes", "{ normal = [10, 20], warning = 50, critical = 90, below_normal = 10 }", Unit::Bytes);
+    let hole =
+        banded("app_bytes", "{ normal = [10, 20], warning = 50, critical = 90, below_normal = 10 }", Unit::Bytes);
     assert_eq!(hole, ["WK005 `Queue depth`: nothing is said of 20 B to 50 B."]);
     for fine in [
         "{ warning = 50, critical = 90 }",
@@ -183,7 +199,7 @@ fn bands_finer_than_the_buckets_are_caught() {
 fn a_unit_that_differs_from_the_name_is_caught() {
     let policy = Policy::default();
     let check = |expr: &str, unit: Unit| {
-        let known = Known::new(None, &policy, Duration::from_secs(15), &[]);
+        let known = Known::new(None, &policy, Duration::from_secs(15), core::iter::empty());
         let expr = Expr::parse(expr).expect("an expression");
         metric(&Clean::from("Pane"), &expr, unit, &known).iter().map(ToString::to_string).collect::<Vec<_>>()
     };
@@ -230,7 +246,8 @@ fn a_metric_that_nobody_makes_is_caught() {
     for fine in ["app_requests_total", "up", "ALERTS", "{a=\"b\"}"] {
         assert_eq!(of_expr(fine, Some(&known)), [""; 0], "{fine}");
     }
-    let recorded = "groups: [{name: g, rules: [{record: a:b, expr: up}, {alert: A, expr: a:b, labels: {severity: major}}]}]";
+    let recorded =
+        "groups: [{name: g, rules: [{record: a:b, expr: up}, {alert: A, expr: a:b, labels: {severity: major}}]}]";
     assert_eq!(lint(recorded, Some(&known)), [""; 0]);
     assert_eq!(of_expr("db_hits_total", None), [""; 0]);
 }
@@ -238,10 +255,15 @@ fn a_metric_that_nobody_makes_is_caught() {
 #[test]
 fn a_hold_shorter_than_the_interval_is_caught() {
     let rule = |interval: &str, hold: &str| {
-        let text = format!("groups: [{{name: g, {interval} rules: [{{alert: A, expr: up, for: {hold}, labels: {{severity: major}}}}]}}]");
+        let text = format!(
+            "groups: [{{name: g, {interval} rules: [{{alert: A, expr: up, for: {hold}, labels: {{severity: major}}}}]}}]"
+        );
         lint(&text, None)
     };
-    assert_eq!(rule("interval: 1m,", "30s"), ["r.yml:1:50: WK008 `A`: `for` is 30s, and the rule is looked at every 1m only."]);
+    assert_eq!(
+        rule("interval: 1m,", "30s"),
+        ["r.yml:1:50: WK008 `A`: `for` is 30s, and the rule is looked at every 1m only."]
+    );
     assert_eq!(ids(&rule("", "10s")), ["WK008"]);
     for (interval, hold) in [("interval: 1m,", "1m"), ("interval: 1m,", "0s"), ("", "15s"), ("interval: 5s,", "10s")] {
         assert_eq!(rule(interval, hold), [""; 0], "{interval} {hold}");
