@@ -262,6 +262,9 @@ mod tests {
     use crate::base::Body;
     use Level::{BelowNormal, Critical, Note, Ok as Fine, Unknown, Warning};
 
+    /// A row of the guides, its bands, and the levels of values.
+    type Row = (&'static str, &'static str, &'static [(f64, Level)]);
+
     fn read(text: &str) -> Result<Bands, String> {
         let body = Body::parse("p.toml", &format!("bands = {text}")).and_then(|mut body| body.need::<Bands>("bands"));
         body.map_err(|fault| fault.to_string())
@@ -269,7 +272,7 @@ mod tests {
 
     #[test]
     fn every_row_of_the_guides_is_stated_and_starts_at_its_edge() {
-        let rows: &[(&str, &str, &[(f64, Level)])] = &[
+        let rows: &[Row] = &[
             (
                 "GE-1.1",
                 "{ warning = 50, critical = 200 }",

@@ -64,10 +64,8 @@ pub struct Life {
     recent: [Level; TICKS],
     /// So many ticks in a row were bad, or good; one of the two is zero.
     ticks: (usize, usize),
-    /// How long the ticks have been bad, without the time that had no data; `None` when the last one was not.
-    bad_for: Option<Duration>,
-    /// How long they have been good since it fired, likewise.
-    good_for: Duration,
+    /// How long they have been so, without the time that had no data.
+    held: Duration,
     /// The last tick had no row.
     gone: bool,
     /// Without live data for so long, as of the last step.
@@ -91,8 +89,7 @@ impl Life {
             seen: now,
             recent: [Level::Unknown; TICKS],
             ticks: (0, 0),
-            bad_for: None,
-            good_for: Duration::ZERO,
+            held: Duration::ZERO,
             gone: false,
             silent_for: None,
             firings: Vec::new(),
@@ -146,13 +143,12 @@ impl Life {
         };
         self.value = value;
         self.debounce(level, pace);
-        if matches!(found, Seen::Bad(..)) {
-            self.ticks = (self.ticks.0.saturating_add(1), 0);
-            self.bad(pace, level, held, now);
-        } else {
-            self.ticks = (0, self.ticks.1.saturating_add(1));
-            self.good(pace, held, now);
-        }
+        let is_bad = matches!(found, Seen::Bad(..));
+        let same = if is_bad { self.ticks.0 } else { self.ticks.1 };
+        self.held = if same == 0 { Duration::ZERO } else { self.held + held };
+        let ticks = same.saturating_add(1);
+        self.ticks = if is_bad { (ticks, 0) } else { (0, ticks) };
+        if is_bad { self.bad(pace, level, now) } else { self.good(pace, now) }
     }
 
     /// The first value gives a level at once. From then on it moves only as far as all of the last ticks agree.
@@ -177,10 +173,7 @@ impl Life {
         self.recent.get(TICKS.saturating_sub(pace.ticks)..).unwrap_or(&self.recent)
     }
 
-    fn bad(&mut self, pace: &Pace, level: Level, held: Duration, now: Now) {
-        let bad_for = self.bad_for.map_or(Duration::ZERO, |bad_for| bad_for + held);
-        self.bad_for = Some(bad_for);
-        self.good_for = Duration::ZERO;
+    fn bad(&mut self, pace: &Pace, level: Level, now: Now) {
         match self.state {
             FindingState::Inactive | FindingState::Resolved => {
                 self.severity = level;
@@ -192,7 +185,7 @@ impl Life {
             FindingState::Clearing => self.enter(FindingState::Firing, self.fired.unwrap_or(now)),
             FindingState::Firing | FindingState::NoData => {}
         }
-        if self.state == FindingState::Pending && self.ticks.0 >= pace.ticks && bad_for >= pace.hold {
+        if self.state == FindingState::Pending && self.ticks.0 >= pace.ticks && self.held >= pace.hold {
             self.fired = Some(now);
             if self.firings.len() == FIRINGS {
                 self.firings.remove(0);
@@ -205,18 +198,13 @@ impl Life {
         }
     }
 
-    fn good(&mut self, pace: &Pace, held: Duration, now: Now) {
-        self.bad_for = None;
+    fn good(&mut self, pace: &Pace, now: Now) {
         match self.state {
             FindingState::Pending => self.enter(FindingState::Inactive, now),
-            FindingState::Firing => {
-                self.good_for = Duration::ZERO;
-                self.enter(FindingState::Clearing, now);
-            }
-            FindingState::Clearing => self.good_for += held,
-            FindingState::Inactive | FindingState::Resolved | FindingState::NoData => {}
+            FindingState::Firing => self.enter(FindingState::Clearing, now),
+            FindingState::Clearing | FindingState::Inactive | FindingState::Resolved | FindingState::NoData => {}
         }
-        let cleared = self.good_for >= pace.keep && self.ticks.1 >= pace.ticks;
+        let cleared = self.held >= pace.keep && self.ticks.1 >= pace.ticks;
         if self.state == FindingState::Clearing && cleared {
             self.fired = None;
             self.enter(FindingState::Resolved, now);
@@ -226,7 +214,6 @@ impl Life {
     /// No data for too long: an alert that was up stays up, but as unknown.
     fn lose(&mut self, now: Now) {
         if !matches!(self.state, FindingState::Resolved | FindingState::NoData) {
-            self.bad_for = None;
             self.recent = [Level::Unknown; TICKS];
             self.ticks = (0, 0);
             self.enter(FindingState::NoData, now);
@@ -309,7 +296,7 @@ impl Life {
 
     /// How long it has been bad, while it is pending.
     pub fn ripened(&self) -> Option<Duration> {
-        self.bad_for.filter(|_| self.state == FindingState::Pending)
+        (self.state == FindingState::Pending).then_some(self.held)
     }
 
     /// Nothing more to say of it: its row is gone, it is not up, and no flap has to be remembered.

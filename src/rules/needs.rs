@@ -123,7 +123,7 @@ fn needed(node: &Node, makes: &dyn Fn(&Selector) -> bool, out: &mut Vec<Selector
             let can = [left, right].map(|side| side.iter().all(makes));
             match can {
                 [false, true] => out.extend_from_slice(right),
-                [true, false] | [false, false] => out.extend_from_slice(left),
+                [true | false, false] => out.extend_from_slice(left),
                 [true, true] => sides.into_iter().for_each(|mut side| out.append(&mut side)),
             }
         }

@@ -57,6 +57,7 @@ impl Rule {
 
 /// What a rule is for.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "rules are few and made once")]
 pub enum RuleKind {
     /// Its rows become series under the rule's name.
     Recording,

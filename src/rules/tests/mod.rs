@@ -35,15 +35,8 @@ fn banded(bands: Bands, hold: u64) -> RuleFile {
         remedy: None,
     };
     let expr = Expr::parse("queue").expect("parses");
-    let rule =
-        Rule { name: "queue".into(), place: None, expr, labels: Vec::new(), kind: RuleKind::Alerting(alerting) };
-    let group = Group {
-        name: "bands".into(),
-        interval: None,
-        offset: Duration::ZERO,
-        limit: 0,
-        rules: vec![rule],
-    };
+    let rule = Rule { name: "queue".into(), place: None, expr, labels: Vec::new(), kind: RuleKind::Alerting(alerting) };
+    let group = Group { name: "bands".into(), interval: None, offset: Duration::ZERO, limit: 0, rules: vec![rule] };
     RuleFile { groups: vec![group], ..RuleFile::default() }
 }
 
@@ -54,13 +47,26 @@ impl Bench {
 
     pub(super) fn of(files: Vec<RuleFile>, options: BookOptions) -> Self {
         let now = Now { mono: Mono(1_000_000_000_000), wall: Wall(1_700_000_000_000_000_000) };
-        Self { store: Store::new(Limits::default()), book: Book::new(files, options), now, every: SECOND, moves: Vec::new() }
+        Self {
+            store: Store::new(Limits::default()),
+            book: Book::new(files, options),
+            now,
+            every: SECOND,
+            moves: Vec::new(),
+        }
     }
 
     pub(super) fn sample(&mut self, outcome: Result<Vec<Point>, Failure>) {
         let outcome = outcome.map(|points| Observation { points, ..Observation::default() });
         let (seen, took) = (self.now, Duration::ZERO);
-        self.store.ingest(&Sample { sampler: "s".into(), seen, took, interval: self.every, next_in: self.every, outcome });
+        self.store.ingest(&Sample {
+            sampler: "s".into(),
+            seen,
+            took,
+            interval: self.every,
+            next_in: self.every,
+            outcome,
+        });
     }
 
     pub(super) fn judge(&mut self) -> Vec<Transition> {
@@ -98,4 +104,3 @@ impl Bench {
         self.book.findings().first().cloned().expect("something was found")
     }
 }
-

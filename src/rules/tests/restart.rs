@@ -57,7 +57,11 @@ fn timers_go_on_after_a_restart() {
     let found = bench.first();
     assert_eq!((found.state, bench.book.progress(&id).map(|(held, _)| held)), (Pending, Some(Duration::from_secs(72))));
     bench.judge();
-    assert!(bench.first().no_data_for.is_some_and(|gone| gone > Duration::from_secs(59)), "never OK: {:?}", bench.first());
+    assert!(
+        bench.first().no_data_for.is_some_and(|gone| gone > Duration::from_secs(59)),
+        "never OK: {:?}",
+        bench.first()
+    );
     bench.load(15.0, 48);
     assert_eq!(bench.first().state, Pending, "the time in which nobody looked does not count");
     bench.load(15.0, 2);
@@ -65,7 +69,11 @@ fn timers_go_on_after_a_restart() {
     assert_eq!(bench.first().state, Firing);
     bench.restart("boot-1", Duration::from_secs(600));
     bench.judge();
-    assert_eq!((bench.first().state, bench.first().since), (Firing, fired), "ten minutes without a console are no loss of data");
+    assert_eq!(
+        (bench.first().state, bench.first().since),
+        (Firing, fired),
+        "ten minutes without a console are no loss of data"
+    );
     bench.load(1.0, 8);
     assert_eq!(bench.first().state, Resolved);
 }
@@ -119,7 +127,8 @@ fn answers_survive_and_those_of_another_console_are_learned() {
     assert!(other.ack(&id, Ack { by: "bob".into(), note: "no, mine".into(), at: second }));
     assert!(bench.book.escalated(&id, Escalated { to: "L2 Cleo".into(), by: "ada".into(), at: first }));
     let matchers = Matchers::parse("alertname=High").expect("parses");
-    let silence = Silence::new(matchers, "deploy".into(), "bob".into(), Duration::from_hours(1), bench.now).expect("fits");
+    let silence =
+        Silence::new(matchers, "deploy".into(), "bob".into(), Duration::from_hours(1), bench.now).expect("fits");
     let number = other.silence(silence);
     bench.book.adopt(&through_a_file(&other.saved(&boot, bench.now)), bench.now);
     other.adopt(&through_a_file(&bench.book.saved(&boot, bench.now)), bench.now);

@@ -2,7 +2,7 @@
 //! what cannot be judged, and the rules of the guides.
 
 use super::Bench;
-use crate::base::{Failure, Level, Point, SeriesKey, Severity};
+use crate::base::{Clean, Failure, Level, Point, SeriesKey, Severity};
 use crate::rules::expr::{Evaluator, Expr, Semantics, Value};
 use crate::rules::{
     Ack, BookOptions, Finding, FindingState, Inhibit, Live, Matchers, RuleFile, RuleHealth, Silence, WallOffset,
@@ -75,11 +75,14 @@ fn a_rule_lives_as_prometheus_has_it() {
     assert_eq!(bench.book.progress(&id), Some((Duration::from_secs(4), Duration::from_secs(5))));
     bench.gauge(&[("a", 16.0), ("b", 1.0)]);
     let found = bench.first();
-    assert_eq!((found.state, found.level, found.severity, found.value), (Firing, Level::Critical, Severity::Critical, 16.0));
+    assert_eq!(
+        (found.state, found.level, found.severity, found.value),
+        (Firing, Level::Critical, Severity::Critical, 16.0)
+    );
     assert_eq!(bench.book.annotation(&id, "summary").expect("is there").as_str(), "a at 16");
     let shown = bench.ask("ALERTS{alertname=\"High\"}");
     assert_eq!(shown.len(), 1);
-    assert_eq!(shown.first().and_then(|(key, _)| key.label("alertstate")).map(|state| state.as_str()), Some("firing"));
+    assert_eq!(shown.first().and_then(|(key, _)| key.label("alertstate")).map(Clean::as_str), Some("firing"));
     let since = bench.ask("ALERTS_FOR_STATE");
     assert_eq!(since.first().map(|(_, value)| *value), Some(1_700_000_003.0), "active since the first bad row");
     bench.gauge(&[("a", 1.0), ("b", 1.0)]);
@@ -166,7 +169,7 @@ fn a_recording_rule_is_seen_by_those_that_follow_it() {
     bench.gauge(&[("a", 3.0), ("b", 4.0)]);
     let found = bench.first();
     assert_eq!((found.id.rule, found.state, found.value), (2, Firing, 14.0));
-    assert_eq!(found.id.key.label("kind").map(|kind| kind.as_str()), Some("recorded"));
+    assert_eq!(found.id.key.label("kind").map(Clean::as_str), Some("recorded"));
     // The sampler fails: what is recorded goes on, but an alert that rests on it does not resolve.
     bench.fails(20);
     assert_eq!((bench.first().state, bench.first().no_data_for), (Firing, Some(Duration::from_secs(20))));
@@ -205,7 +208,9 @@ fn what_cannot_be_judged_says_so_and_is_never_ok() {
 
 #[test]
 fn an_error_keeps_the_states() {
-    let mut bench = bench("  - alert: High\n    expr: load > 10\n    labels: {instance: '{{ if gt $value 50.0 }}x{{ else }}{{ $labels.instance }}{{ end }}'}\n");
+    let mut bench = bench(
+        "  - alert: High\n    expr: load > 10\n    labels: {instance: '{{ if gt $value 50.0 }}x{{ else }}{{ $labels.instance }}{{ end }}'}\n",
+    );
     bench.gauges(&[("a", 15.0), ("b", 1.0)], 2);
     assert_eq!(bench.found(), [(Firing, "a")]);
     bench.gauges(&[("a", 60.0), ("b", 60.0)], 3);
@@ -235,7 +240,8 @@ fn an_ack_ends_with_its_alert_and_a_silence_with_its_time() {
     let matchers = Matchers::parse("alertname=High, instance=b").expect("parses");
     let silence = Silence::new(matchers, "deploy".into(), "ada".into(), Duration::from_secs(10), bench.now);
     let number = bench.book.silence(silence.expect("fits"));
-    let muted: Vec<_> = bench.book.findings().iter().map(|found| (instance(found), found.silenced_until.is_some())).collect();
+    let muted: Vec<_> =
+        bench.book.findings().iter().map(|found| (instance(found), found.silenced_until.is_some())).collect();
     assert_eq!(muted, [("a", false), ("b", true)]);
     assert_eq!(bench.book.silenced_by(&bench.book.findings()[1].id.clone()), [number]);
     bench.gauge(&[("a", 1.0), ("b", 15.0)]);
@@ -253,7 +259,8 @@ fn a_cause_folds_its_consequences_and_equal_alerts_stand_together() {
         target: Matchers::parse(target).expect("parses"),
         equal: equal.iter().map(|label| (*label).into()).collect(),
     };
-    let inhibit = vec![row("alertname=Cause", "alertname=Effect", &["instance"]), row("alertname=Effect", "alertname=Last", &[])];
+    let inhibit =
+        vec![row("alertname=Cause", "alertname=Effect", &["instance"]), row("alertname=Effect", "alertname=Last", &[])];
     let options = BookOptions { inhibit, ..BookOptions::default() };
     let mut bench = of(
         "  - alert: Effect\n    expr: load > 5\n    labels: {severity: critical}\n  - alert: Cause\n    expr: load > 10\n    labels: {severity: warning}\n  - alert: Last\n    expr: load > 14\n",
@@ -263,7 +270,8 @@ fn a_cause_folds_its_consequences_and_equal_alerts_stand_together() {
     let cause = bench.book.findings().iter().find(|found| found.id.rule == 1).expect("fires").id.clone();
     let folded: Vec<_> = bench.book.consequences(&cause).iter().map(|found| (found.id.rule, instance(found))).collect();
     assert_eq!(folded, [(0, "a"), (2, "a")], "equal labels only; what a consequence explains lies under the root");
-    let lots: Vec<Vec<&str>> = bench.book.lots().iter().map(|lot| lot.iter().map(|found| instance(found)).collect()).collect();
+    let lots: Vec<Vec<&str>> =
+        bench.book.lots().iter().map(|lot| lot.iter().map(|found| instance(found)).collect()).collect();
     assert_eq!(lots.first(), Some(&vec!["b", "c"]), "{lots:?}");
     bench.gauge(&[("a", 7.0), ("b", 1.0), ("c", 1.0)]);
     assert_eq!(bench.book.consequences(&cause).len(), 0, "what is resolved explains nothing");
