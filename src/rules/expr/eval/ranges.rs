@@ -58,8 +58,7 @@ impl Run<'_> {
         let Computed::Vector(mut frame) = value? else { return Ok(None) };
         if frame.may_clash() && (0..frame.keys.rows.len()).any(|row| frame.drops_name(row)) {
             // Rows that differ only in names that go are one series of the window.
-            let keys: Vec<_> =
-                (0..).zip(&frame.keys.rows).map(|(row, key)| final_key(&frame, row, key)).collect();
+            let keys: Vec<_> = (0..).zip(&frame.keys.rows).map(|(row, key)| final_key(&frame, row, key)).collect();
             frame = self.merged(&frame, &keys, &[])?;
         }
         let keys = Arc::clone(&frame.keys);
