@@ -85,6 +85,8 @@ pub struct Session {
     pub deaf_until: Mono,
     /// Why the journal does not take records, if it does not.
     pub unrecorded: Option<Fault>,
+    /// How the webhook does.
+    pub notifier: NotifierStatus,
     /// Who was told of which alert.
     pub told: Told,
 }
@@ -104,6 +106,7 @@ impl Session {
             stalled: false,
             deaf_until: Mono::default(),
             unrecorded: None,
+            notifier: NotifierStatus::default(),
             told: Told::default(),
         }
     }
@@ -219,8 +222,6 @@ pub struct Model {
     pub run: Option<Run>,
     /// Keys.
     pub keymap: Keymap,
-    /// How the webhook does.
-    pub notifier: NotifierStatus,
     /// Which alert the strip shows, when somebody chose one. The list is sorted anew all the time.
     pub alert: Option<AlertId>,
 }

@@ -61,7 +61,7 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
             if stalled { prompt::stalled(model) } else { vec![Effect::Redraw] }
         }
         Msg::Notified(status) => {
-            model.notifier = status;
+            model.session.notifier = status;
             Vec::new()
         }
         Msg::Moment => prompt::tick(model),
@@ -270,7 +270,11 @@ fn what_changed(model: &mut Model) {
     match answer::subject(model).into_iter().next() {
         Some(id) => model.open(Overlay::Changes(id, Scroll::default())),
         None => {
-            model.session.say(clean!("No alert is firing: there is no moment to compare with."), Level::Note, model.now)
+            model.session.say(
+                clean!("No alert is firing: there is no moment to compare with."),
+                Level::Note,
+                model.now,
+            );
         }
     }
 }

@@ -9,7 +9,7 @@ use watchkeeper::action::lifecycle::{End, Outcome, Progress, State, Step};
 use watchkeeper::action::mode::Mode;
 use watchkeeper::action::plan::{Danger, Plan, Precondition, Support, Target, Undo, What, Where};
 use watchkeeper::action::verify::Comparison;
-use watchkeeper::app::{self, Effect, LogView, Model, Msg, NotifierStatus, Overlay, Session};
+use watchkeeper::app::{self, Effect, LogView, Model, Msg, Overlay, Session};
 use watchkeeper::base::{Clean, Failure, LogLevel, LogLine, Mono, Now, Observation, Point, Sample, Ulid, Unit, Wall};
 use watchkeeper::config::{self, Depth, Profile, SearchPath, Theme};
 use watchkeeper::input::Keymap;
@@ -73,7 +73,6 @@ impl Desk {
             session: Session::new(Mode::Observe, Support::L1, "oncall".into(), Vec::new()),
             run: None,
             keymap,
-            notifier: NotifierStatus::default(),
             alert: None,
         };
         Self { model, theme, now: START, line: 0, room: 0.31 }

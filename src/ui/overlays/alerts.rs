@@ -68,7 +68,7 @@ fn counts(model: &Model) -> Clean {
 
 /// How the webhook did last; `None` when the profile has none.
 pub fn webhook(model: &Model) -> Option<Said> {
-    let status = &model.notifier;
+    let status = &model.session.notifier;
     let Some(place) = &status.place else {
         let Some((_, Err(why))) = &status.last else { return None };
         return Some((clean!("webhook OFF: {why}"), Intent::Warning));

@@ -116,6 +116,8 @@ fn all(model: &Model, detail: &Detail, rule: &Rule, found: Option<&Finding>) -> 
     let mut lines: Vec<Line> = vec![("expression", rule.expr.text().clone(), Intent::Text)];
     let unit = alert::unit(model, detail.rule);
     for (at, (key, value)) in detail.values.iter().enumerate() {
+        // One row has the labels of the alert, which stand below.
+        let key = if detail.alert.is_some() && detail.values.len() == 1 { "" } else { key.as_str() };
         let text = clean!("{}  {key}", unit.show(*value));
         lines.push((if at == 0 { "now" } else { "" }, text, Intent::Value));
     }
