@@ -1,5 +1,6 @@
 //! Rule files as they are in the wild, the real binary over them, and Prometheus' own tool beside it.
 #![cfg(test)]
+#![expect(clippy::disallowed_methods, reason = "starts the binary and promtool")]
 
 mod check;
 mod files;

@@ -176,7 +176,7 @@ fn a_bomb_is_refused_at_once() {
     let mut laughs = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for n in 1..20 {
         let all = vec![format!("*a{}", n - 1); 10].join(", ");
-        laughs += &format!("a{n}: &a{n} [{all}]\n");
+        laughs.extend([format!("a{n}: &a{n} [{all}]\n")]);
     }
     assert!(broken(&laughs)[0].contains("with its aliases written out"), "{:?}", broken(&laughs));
     for deep in ["[".repeat(1_000_000), "- ".repeat(1_000_000), "{a: ".repeat(300_000)] {

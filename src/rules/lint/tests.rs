@@ -10,17 +10,16 @@ use crate::store::{Limits, Store};
 use core::time::Duration;
 use std::sync::Arc;
 
+/// Metric, labels, kind.
+type Seen<'a> = (&'a str, &'a [(&'a str, &'a str)], PointKind);
+
 /// A store whose sampler `app` gives these points, and nobody else anything.
-fn store(points: &[(&str, &[(&str, &str)], PointKind)]) -> Store {
+fn store(points: &[Seen<'_>]) -> Store {
     let mut store = Store::new(Limits::default());
     let app: Arc<str> = "app".into();
     store.declare(&app, Duration::from_secs(1), false);
     store.expect(&app, vec!["app_".to_owned()]);
-    let point = |(name, labels, kind): &(&str, &[(&str, &str)], PointKind)| Point {
-        key: SeriesKey::new(name, labels),
-        value: 1.0,
-        kind: *kind,
-    };
+    let point = |(name, labels, kind): &Seen<'_>| Point { key: SeriesKey::new(name, labels), value: 1.0, kind: *kind };
     store.ingest(&Sample {
         sampler: app,
         seen: Now { mono: Mono(1_000_000_000), wall: Wall(1_700_000_000_000_000_000) },
