@@ -93,10 +93,10 @@ fn draw_board(paint: &mut Painter<'_>, layout: &Layout, model: &Model) {
             (0..panes.len()).filter(|at| panes.get(*at).and_then(place_of) == Some(place)).collect();
         // Where there is no room for all, the pane that takes the keys takes the last place of its kind.
         let focused = here.iter().position(|at| *at == model.board.focus);
-        if let (Some(focused), Some(last)) = (focused, slots.len().checked_sub(1)) {
-            if focused > last {
-                here.swap(focused, last);
-            }
+        if let (Some(focused), Some(last)) = (focused, slots.len().checked_sub(1))
+            && focused > last
+        {
+            here.swap(focused, last);
         }
         for (index, area) in here.iter().zip(slots) {
             if let Some(pane) = panes.get(*index) {
