@@ -263,31 +263,88 @@ fn their_time(answer: &Json) -> f64 {
     answer["data"]["stats"]["timings"]["execTotalTime"].as_f64().unwrap_or(f64::NAN)
 }
 
-struct Figures {
+/// What the server took, and how many of its answers are ours.
+struct Theirs {
+    append: f64,
     instant: f64,
     range: f64,
     equal: usize,
 }
 
-/// The same questions to the server: its own time for all of them, and how many of its answers are ours.
-fn beside(server: &mut Server, live: &Live<'_>, expressions: &[Expr], at: Millis) -> Figures {
-    let mut figures = Figures { instant: 0.0, range: 0.0, equal: 0 };
+/// What we took, in seconds of processor time but for `wall`.
+struct Ranges {
+    total: f64,
+    wall: f64,
+    dearest: Vec<(f64, &'static str)>,
+}
+
+/// The same points and questions to the server.
+fn beside(live: &Live<'_>, expressions: &[Expr], at: Millis) -> Option<Theirs> {
+    let peer = peer::start("prometheus")?;
+    let mut server = Server::connect(peer.env("PROMETHEUS_ADDR"));
+    let mut theirs = Theirs { append: 0.0, instant: 0.0, range: 0.0, equal: 0 };
+    let (wall, mut from) = (Instant::now(), Millis::MIN);
+    for slice in 1..=8 {
+        let to = at - 3_700_000 + slice * 500_000;
+        server.write(&tracks(live, from, to));
+        from = to;
+    }
+    theirs.append = wall.elapsed().as_secs_f64();
     let mut evaluator = Evaluator::new(Semantics::Prometheus);
-    let start = at - STEPS * STEP;
+    let span = (at - STEPS * STEP, at);
     for (text, expr) in QUERIES.iter().zip(expressions) {
         // The best of three: the first one of a server warms its caches.
         let best = |ask: &mut dyn FnMut() -> Json| (0..3).map(|_| their_time(&ask())).fold(f64::INFINITY, f64::min);
-        figures.instant += best(&mut || server.instant(text, at));
-        figures.range += best(&mut || server.range(text, (start, at), STEP));
-        let step = Duration::from_millis(STEP.unsigned_abs());
-        let ours = evaluator.range(expr, live, (start, at), step).map(|answer| json::success(&answer, at));
-        let difference = compare::difference(&server.range(text, (start, at), STEP), &ours.unwrap());
+        theirs.instant += best(&mut || server.instant(text, at));
+        theirs.range += best(&mut || server.range(text, span, STEP));
+        let ours = evaluator.range(expr, live, span, step()).map(|answer| json::success(&answer, at)).unwrap();
+        let difference = compare::difference(&server.range(text, span, STEP), &ours);
         if let Some(found) = &difference {
             println!("    {text}: the server says {found}");
         }
-        figures.equal += usize::from(difference.is_none());
+        theirs.equal += usize::from(difference.is_none());
     }
-    figures
+    Some(theirs)
+}
+
+fn step() -> Duration {
+    Duration::from_millis(STEP.unsigned_abs())
+}
+
+/// A minute of life: each second all samples and all queries. Seconds of processor time for one of them.
+fn a_second_of_life(store: &mut Store, feed: &mut Feed, expressions: &[Expr], clock: &mut WallOffset) -> f64 {
+    let mut evaluator = Evaluator::new(Semantics::Console);
+    let mut total = 0.0;
+    for second in HOUR..HOUR + LIVE {
+        total += feed.tick(store, second);
+        let from = cpu();
+        let live = Live::new(store, moment(second), clock);
+        for expr in expressions {
+            evaluator.instant(expr, &live, live.now()).unwrap();
+        }
+        total += cpu() - from;
+    }
+    total / LIVE as f64
+}
+
+/// All range queries; the best of three, as the server's. The first paint knows nothing: each has a new evaluator.
+fn ranges(live: &Live<'_>, expressions: &[Expr], at: Millis) -> Ranges {
+    let mut best = Ranges { total: f64::INFINITY, wall: f64::INFINITY, dearest: Vec::new() };
+    for _ in 0..3 {
+        let mut evaluator = Evaluator::new(Semantics::Console);
+        let (begun, wall) = (cpu(), Instant::now());
+        let mut each = Vec::new();
+        for (text, expr) in QUERIES.iter().zip(expressions) {
+            let from = cpu();
+            evaluator.range(expr, live, (at - STEPS * STEP, at), step()).unwrap();
+            each.push((cpu() - from, *text));
+        }
+        if cpu() - begun < best.total {
+            best = Ranges { total: cpu() - begun, wall: wall.elapsed().as_secs_f64(), dearest: each };
+        }
+    }
+    best.dearest.sort_by(|a, b| b.0.total_cmp(&a.0));
+    best
 }
 
 fn main() {
@@ -298,90 +355,39 @@ fn main() {
     let fed = held() - before;
     let append: f64 = (0..HOUR).map(|second| feed.tick(&mut store, second)).sum();
     let memory = (held() - before - fed) as f64 / 1e6;
-    let series = store.usage().series;
-
     let expressions: Vec<Expr> = QUERIES.iter().map(|text| Expr::parse(text).unwrap()).collect();
-    let mut evaluator = Evaluator::new(Semantics::Console);
     let mut clock = WallOffset::default();
-    let (mut live_cpu, mut rows) = (0.0, 0);
-    for second in HOUR..HOUR + LIVE {
-        live_cpu += feed.tick(&mut store, second);
-        let from = cpu();
-        let live = Live::new(&store, moment(second), &mut clock);
-        for expr in &expressions {
-            let answer = evaluator.instant(expr, &live, live.now()).unwrap();
-            if let watchkeeper::rules::expr::Value::Vector(some) = &answer.value {
-                rows += some.len();
-            }
-        }
-        live_cpu += cpu() - from;
-    }
-
-    let now = moment(HOUR + LIVE - 1);
-    let live = Live::new(&store, now, &mut clock);
+    let second = a_second_of_life(&mut store, &mut feed, &expressions, &mut clock) * 1e3;
+    let live = Live::new(&store, moment(HOUR + LIVE - 1), &mut clock);
     let at = live.now() / 1_000 * 1_000;
-    let start = at - STEPS * STEP;
-    let step = Duration::from_millis(STEP.unsigned_abs());
-    let (from, wall) = (cpu(), Instant::now());
-    for expr in &expressions {
-        evaluator.range(expr, &live, (start, at), step).unwrap();
-    }
-    let (range_cpu, range_wall) = (cpu() - from, wall.elapsed().as_secs_f64());
+    let ranges = ranges(&live, &expressions, at);
+    let theirs = beside(&live, &expressions, at);
 
-    let peer = peer::start("prometheus");
-    let theirs = peer.as_ref().map(|peer| {
-        let mut server = Server::connect(peer.env("PROMETHEUS_ADDR"));
-        let wall = Instant::now();
-        let mut from = Millis::MIN;
-        let oldest = at - 3_700_000;
-        for slice in 1..=8 {
-            let to = oldest + slice * 500_000;
-            server.write(&tracks(&live, from, to));
-            from = to;
-        }
-        let write = wall.elapsed().as_secs_f64();
-        (write, beside(&mut server, &live, &expressions, at))
-    });
-
-    println!(
-        "{series} series, {} samples, {} queries, {} rows an evaluation\n",
-        HOUR * series as u64,
-        QUERIES.len(),
-        rows as u64 / LIVE / 40
-    );
+    let series = store.usage().series;
+    println!("{series} series, {} samples, {} queries\n", HOUR * series as u64, QUERIES.len());
     println!("{:44} {:>12} {:>12}  {:7} {:>12}", "", "ours", "budget", "", "Prometheus");
-    let told = |of: Option<String>| of.unwrap_or_else(|| "—".to_owned());
-    let per_second = live_cpu / LIVE as f64 * 1e3;
+    let their = |figure: &dyn Fn(&Theirs) -> String| theirs.as_ref().map_or_else(|| "—".to_owned(), figure);
+    let (instant, range, write) = (
+        their(&|theirs| format!("{:.2} ms", theirs.instant * 1e3)),
+        their(&|theirs| format!("{:.3} s", theirs.range)),
+        their(&|theirs| format!("{:.2} s", theirs.append)),
+    );
+    let total = ranges.total;
     let all = [
-        row(
-            "CPU a second, 1,000 series and 40 queries",
-            &format!("{per_second:.2} ms"),
-            "5 ms",
-            &told(theirs.as_ref().map(|(_, figures)| format!("{:.2} ms", figures.instant * 1e3))),
-            per_second <= 5.0,
-        ),
-        row(
-            "40 range queries × 301 points",
-            &format!("{:.3} s", range_wall),
-            "0.4 s",
-            &told(theirs.as_ref().map(|(_, figures)| format!("{:.3} s", figures.range))),
-            range_wall <= 0.4,
-        ),
+        row("CPU a second, 1,000 series and 40 queries", &format!("{second:.2} ms"), "5 ms", &instant, second <= 5.0),
+        row("40 range queries × 301 points", &format!("{total:.3} s"), "0.4 s", &range, total <= 0.4),
         row("memory of 1,000 series-hours at 1 Hz", &format!("{memory:.1} MB"), "32 MB", "", memory <= 32.0),
         row("a series beside its points", &format!("{per_series:.0} B"), "1024 B", "", per_series <= 1_024.0),
-        row(
-            "append of 3.6 M samples",
-            &format!("{append:.3} s"),
-            "0.5 s",
-            &told(theirs.as_ref().map(|(write, _)| format!("{write:.2} s"))),
-            append <= 0.5,
-        ),
+        row("append of 3.6 M samples", &format!("{append:.3} s"), "0.5 s", &write, append <= 0.5),
     ];
-    println!(
-        "\nrange queries took {range_cpu:.3} s of processor time; Prometheus' column is its own execTotalTime (best of three), and for the append its remote write"
-    );
-    if let Some((_, figures)) = &theirs {
-        println!("{} of {} range answers are equal to Prometheus' to 1e-9", figures.equal, QUERIES.len());
+    println!("\nours: processor time, of the ranges the best of three (by the clock {:.3} s)", ranges.wall);
+    println!("Prometheus: its own execTotalTime, the best of three; for the append its remote write by the clock");
+    if let Some(theirs) = &theirs {
+        println!("{} of {} range answers are equal to Prometheus' to 1e-9", theirs.equal, QUERIES.len());
+    }
+    println!("the dearest ranges:");
+    for (seconds, text) in ranges.dearest.iter().take(6) {
+        println!("    {:5.1} ms  {text}", seconds * 1e3);
     }
     assert!(all.iter().all(|kept| *kept), "a budget is not kept");
 }

@@ -7,8 +7,9 @@ use divan::counter::ItemsCount;
 use divan::{AllocProfiler, Bencher, black_box};
 use std::sync::LazyLock;
 use watchkeeper::base::{Clean, Mono, Now, Observation, Point, PointKind, Sample, Wall};
+use watchkeeper::rules::expr::Expr;
 use watchkeeper::rules::expr::Source as _;
-use watchkeeper::rules::{Live, WallOffset, parse_selector};
+use watchkeeper::rules::{Live, WallOffset};
 use watchkeeper::store::history::{self, Kept, Minute, Tag};
 use watchkeeper::store::{History, Limits, Selector, Store};
 
@@ -18,6 +19,11 @@ static ALLOC: AllocProfiler = AllocProfiler::system();
 const SERIES: usize = 1_000;
 const SECONDS: u64 = 3_600;
 const SECOND: Duration = Duration::from_secs(1);
+
+/// A plain selector from its text.
+fn selector(text: &str) -> Selector {
+    Expr::parse(text).expect("parses").plain_selector().expect("plain").clone()
+}
 
 fn main() {
     divan::main();
@@ -33,8 +39,8 @@ fn points() -> Vec<Point> {
     let point = |n: usize| {
         let (metric, device) = (n / 50, format!("dev{}", n % 50));
         let labels = [("device", device.as_str()), ("instance", "gpu-07:9100"), ("zone", "a")];
-        let kind = if metric % 2 == 0 { PointKind::Counter } else { PointKind::Gauge };
-        let name = format!("node_bench_{}{metric}", if metric % 2 == 0 { "total_" } else { "" });
+        let kind = if metric.is_multiple_of(2) { PointKind::Counter } else { PointKind::Gauge };
+        let name = format!("node_bench_{}{metric}", if metric.is_multiple_of(2) { "total_" } else { "" });
         Point { kind, ..Point::gauge(&name, &labels, 0.0) }
     };
     (0..SERIES).map(point).collect()
@@ -115,7 +121,7 @@ fn take_a_thousand_series_in(bencher: Bencher<'_, '_>) {
 #[divan::bench(args = [60, 600, 3_600])]
 fn ends_of_a_window(bencher: Bencher<'_, '_>, seconds: i64) {
     let live = now();
-    let found = live.select(&parse_selector(r#"{__name__=~"node_bench_total_.*"}"#).expect("plain"));
+    let found = live.select(&selector(r#"{__name__=~"node_bench_total_.*"}"#));
     let until = live.now() - 1;
     bencher.counter(ItemsCount::new(found.len())).bench_local(|| {
         for series in &found {
@@ -128,7 +134,7 @@ fn ends_of_a_window(bencher: Bencher<'_, '_>, seconds: i64) {
 #[divan::bench(args = [60, 600, 3_600])]
 fn scan_of_a_window(bencher: Bencher<'_, '_>, seconds: i64) {
     let live = now();
-    let found = live.select(&parse_selector(r#"{__name__=~"node_bench_total_.*"}"#).expect("plain"));
+    let found = live.select(&selector(r#"{__name__=~"node_bench_total_.*"}"#));
     let until = live.now() - 1;
     let mut points = Vec::new();
     bencher.counter(ItemsCount::new(found.len())).bench_local(|| {
@@ -156,7 +162,7 @@ fn latest(bencher: Bencher<'_, '_>) {
 /// 50 series of one metric, one of them, and half of all by a pattern.
 #[divan::bench(args = ["node_bench_1", r#"node_bench_1{device="dev7"}"#, r#"{__name__=~"node_bench_total_.*"}"#])]
 fn select(bencher: Bencher<'_, '_>, text: &str) {
-    let selector = parse_selector(text).expect("plain");
+    let selector = selector(text);
     bencher.bench_local(|| HOUR.select(black_box(&selector)));
 }
 

@@ -4,9 +4,9 @@
 use super::kinds::{self, Draft, Kind};
 use super::lifecycle::{Earlier, Run};
 use super::plan::{Danger, Judging, Metric, Plan, Precondition, Readings, Support, What, Where};
-use super::verify::{BASELINE, Check, Expect, Traffic, is_counter, median, pace};
+use super::verify::{BASELINE, Check, Expect, FRESH, Traffic, is_counter, median, pace};
 use crate::base::body::nearest;
-use crate::base::{Body, Clean, Clock, Fault, Ulid, Unit};
+use crate::base::{Body, Clean, Clock, Fault, Mono, Ulid, Unit};
 use crate::sys::host::{Host, Login};
 use core::time::Duration;
 use serde::Deserialize;
@@ -181,8 +181,11 @@ fn judging(body: &mut Body, cx: &Context<'_>) -> Result<Option<Judging>, Fault> 
             .hint("Name the samplers that give the verified series."));
     };
     let enough = |query: &str| Some(cx.readings.recent(query, window)).filter(|points| points.len() >= BASELINE);
+    // As many of the newest as are wanted afterwards: who acts soon after an alert must not be told that calm values
+    // from before it were what he mended.
+    let newest = |points: Vec<(Mono, f64)>| median(points.into_iter().rev().take(FRESH).map(|(_, value)| value));
     let checks = rows.into_iter().map(|row| {
-        let before = enough(&row.query).and_then(|points| median(points.into_iter().map(|(_, value)| value)));
+        let before = enough(&row.query).and_then(newest);
         Check { label: row.label, query: row.query, unit: row.unit, expect: row.expect, before }
     });
     let checks = checks.collect();

@@ -181,7 +181,9 @@ fn alerts(book: &Book, unfolded: &BTreeSet<Fold>) -> Vec<Row> {
         } else if told.insert((rule, standing)) {
             rows.push(Row::Instances(rule, standing));
             if unfolded.contains(&Fold::Rule(rule)) {
-                kin.into_iter().for_each(|one| push(&mut rows, book, unfolded, one, 1));
+                for one in kin {
+                    push(&mut rows, book, unfolded, one, 1);
+                }
             }
         }
     }

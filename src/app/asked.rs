@@ -190,8 +190,10 @@ pub(super) fn tracks(
 
 /// The newest points of the first row, for a forecast.
 pub(super) fn recent(metric: &Metric, sight: &Sight<'_>, evaluator: &mut Evaluator, count: u32) -> Vec<(Mono, f64)> {
-    let age = sight.store.limits().age;
-    let held = tracks(&metric.expr, sight, evaluator, (sight.now.mono - age, age / count));
+    let begun = sight.store.feeders(metric.expr.selectors()).iter().filter_map(|feeder| feeder.since).min();
+    let age = begun.map_or(Duration::ZERO, |begun| sight.now.mono.since(begun)).min(sight.store.limits().age);
+    let step = (age / count).max(Duration::from_secs(1));
+    let held = tracks(&metric.expr, sight, evaluator, (sight.now.mono - age, step));
     let shown = metric.asked.tracks.first().map(|(key, _)| key);
     let track = held.iter().find(|track| Some(&track.key) == shown).or_else(|| held.first());
     let points = track.map(|track| track.points.as_slice()).unwrap_or_default();

@@ -5,6 +5,7 @@ use super::answer::Form;
 use super::board::Board;
 use super::changes::Changes;
 use super::detail::Detail;
+use super::lints::Linted;
 use super::log_view::LogView;
 use super::notify::{NotifierStatus, Told};
 use super::prompt::Prompt;
@@ -74,6 +75,8 @@ pub struct Session {
     pub notice: Option<Notice>,
     /// What was wrong with the profile, keymap or theme.
     pub faults: Vec<Fault>,
+    /// When lints were looked for last: they stand among the faults.
+    pub linted: Linted,
     /// The action to reopen once the session is armed.
     pub after_arming: Option<Arc<str>>,
     /// The display does not take frames.
@@ -82,6 +85,8 @@ pub struct Session {
     pub deaf_until: Mono,
     /// Why the journal does not take records, if it does not.
     pub unrecorded: Option<Fault>,
+    /// How the webhook does.
+    pub notifier: NotifierStatus,
     /// Who was told of which alert.
     pub told: Told,
 }
@@ -96,10 +101,12 @@ impl Session {
             beneath: Vec::new(),
             notice: None,
             faults,
+            linted: Linted::default(),
             after_arming: None,
             stalled: false,
             deaf_until: Mono::default(),
             unrecorded: None,
+            notifier: NotifierStatus::default(),
             told: Told::default(),
         }
     }
@@ -215,8 +222,6 @@ pub struct Model {
     pub run: Option<Run>,
     /// Keys.
     pub keymap: Keymap,
-    /// How the webhook does.
-    pub notifier: NotifierStatus,
     /// Which alert the strip shows, when somebody chose one. The list is sorted anew all the time.
     pub alert: Option<AlertId>,
 }

@@ -5,6 +5,7 @@ use super::answer;
 use super::contacts;
 use super::detail;
 use super::effect::Effect;
+use super::lints;
 use super::log_view::LogView;
 use super::model::{Model, NOTICE, Overlay, Scroll};
 use super::msg::Msg;
@@ -60,7 +61,7 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
             if stalled { prompt::stalled(model) } else { vec![Effect::Redraw] }
         }
         Msg::Notified(status) => {
-            model.notifier = status;
+            model.session.notifier = status;
             Vec::new()
         }
         Msg::Moment => prompt::tick(model),
@@ -87,6 +88,7 @@ fn judge(model: &mut Model, now: Now) -> Vec<Effect> {
 
 fn on_tick(model: &mut Model, now: Now) -> Vec<Effect> {
     let mut effects = judge(model, now);
+    lints::look(model, now);
     if model.session.notice.as_ref().is_some_and(|notice| now.mono.since(notice.since.mono) > NOTICE) {
         model.session.notice = None;
     }
@@ -186,6 +188,11 @@ fn on_key(model: &mut Model, key: &Key) -> Vec<Effect> {
 }
 
 fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effect> {
+    // What is typed while a plan is being made is meant for its prompt, and is no command.
+    let ends = matches!(command, Command::Back | Command::Quit | Command::Suspend | Command::Redraw);
+    if matches!(model.overlay, Overlay::Planning(..)) && !ends {
+        return Vec::new();
+    }
     match command {
         Command::Quit => return vec![Effect::Quit],
         Command::Suspend => return vec![Effect::Suspend],
@@ -268,7 +275,11 @@ fn what_changed(model: &mut Model) {
     match answer::subject(model).into_iter().next() {
         Some(id) => model.open(Overlay::Changes(id, Scroll::default())),
         None => {
-            model.session.say(clean!("No alert is firing: there is no moment to compare with."), Level::Note, model.now)
+            model.session.say(
+                clean!("No alert is firing: there is no moment to compare with."),
+                Level::Note,
+                model.now,
+            );
         }
     }
 }

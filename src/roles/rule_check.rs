@@ -8,7 +8,7 @@ use crate::base::{Clock, Fault};
 use crate::config::{Profile, SearchPath, load_or_host, load_profile};
 use crate::rules::file::yaml::LARGEST;
 use crate::rules::lint::{self, Found, Known};
-use crate::rules::report::report;
+use crate::rules::report::{FileReport, report};
 use crate::rules::{Book, BookOptions, Policy, RuleFile};
 use crate::store::{Limits, Store};
 use crate::sys::clock::RealClock;
@@ -61,7 +61,7 @@ pub fn run(ask: &Ask, out: &mut dyn Write) -> Result<u8, Fault> {
     let policy = setup::policy(&profile);
     let mut store = store(ask, &profile, &files)?;
     faults.extend(files.iter().flat_map(|file| &file.broken).map(|(_, fault)| fault.clone()));
-    let known = Known::new(Some(&store), &policy, interval(&profile), &files);
+    let known = Known::new(Some(&store), &policy, interval(&profile), files.iter().flat_map(RuleFile::rules));
     let found: Vec<Found> = files.iter().flat_map(|file| lint::file(file, &known)).collect();
     let mut lines: Vec<String> = faults.iter().map(Fault::to_string).collect();
     lines.extend(found.iter().map(Found::to_string));
@@ -112,7 +112,7 @@ fn store(ask: &Ask, profile: &Profile, files: &[RuleFile]) -> Result<Store, Faul
     if ask.offline {
         return Ok(store);
     }
-    let rules = files.iter().flat_map(|file| &file.groups).flat_map(|group| &group.rules);
+    let rules = files.iter().flat_map(RuleFile::rules);
     let selectors: Vec<_> = rules.flat_map(|rule| rule.expr.selectors()).cloned().collect();
     // What is wrong with the profile is told by `validate PROFILE`.
     let mut quiet = |_: &str| {};
@@ -124,10 +124,5 @@ fn store(ask: &Ask, profile: &Profile, files: &[RuleFile]) -> Result<Store, Faul
 fn standing(files: Vec<RuleFile>, store: &mut Store, policy: Policy, interval: Duration) -> Vec<String> {
     let mut book = Book::new(files, BookOptions { interval, policy, ..BookOptions::default() });
     book.judge(store, RealClock.now());
-    let mut lines = Vec::new();
-    for file in report(&book) {
-        lines.push(file.summary().to_string());
-        lines.extend(file.causes().iter().map(|cause| format!("  {cause}")));
-    }
-    lines
+    report(&book).iter().flat_map(FileReport::lines).collect()
 }

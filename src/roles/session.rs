@@ -7,7 +7,7 @@ use super::setup;
 use crate::action::launch::Launcher;
 use crate::action::mode::Mode;
 use crate::action::plan::Support;
-use crate::app::{LogView, Model, NotifierStatus, Overlay, Session};
+use crate::app::{LogView, Model, Overlay, Session};
 use crate::base::backoff::Jitter;
 use crate::base::{Clock, Fault, Level};
 use crate::clean;
@@ -134,7 +134,7 @@ fn notifier(look: &mut Look, bell: &Arc<Bell>) -> Option<Notifier> {
     let hook = match look.webhook.take()?.open(&|name| std::env::var(name).ok(), paths::lock_dirs()) {
         Ok(hook) => hook,
         Err(fault) => {
-            look.model.notifier.last = Some((RealClock.now(), Err(clean!("{fault}"))));
+            look.model.session.notifier.last = Some((RealClock.now(), Err(clean!("{fault}"))));
             look.model.session.faults.push(fault);
             return None;
         }
@@ -218,7 +218,6 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
         session,
         run: None,
         keymap,
-        notifier: NotifierStatus::default(),
         alert: None,
     };
     Ok(Look { model, theme, samples, lines, shared, webhook: setup.webhook, engine })

@@ -2,23 +2,35 @@
 
 use super::session::reference;
 use super::setup;
-use crate::base::Fault;
+use crate::app::lints;
+use crate::base::{Clock, Fault};
 use crate::config::{SearchPath, Trust, load_profile};
+use crate::rules::lint::Found;
+use crate::rules::report::report;
 use crate::store::{Limits, Store};
+use crate::sys::clock::RealClock;
 use std::io::Write;
 
-/// Writes the faults of a profile, a line each. Returns 1 when there was one, else 0.
+/// Writes the faults and lints of a profile, a line each, and how the rules of its files stand as far as its samplers
+/// say. Returns 1 when there was a fault or a lint, else 0.
 ///
 /// # Errors
 /// When the profile cannot be had at all, or the output is gone.
 pub fn validate(name: &str, out: &mut dyn Write) -> Result<u8, Fault> {
     let search = SearchPath::detect(&|name| std::env::var(name).ok());
     let profile = load_profile(&reference(name), &search, &setup::known_kinds())?;
-    let setup = setup::setup(&profile, "this host".into(), &mut Store::new(Limits::default()));
+    let mut store = Store::new(Limits::default());
+    let mut setup = setup::setup(&profile, "this host".into(), &mut store);
+    // Where a sampler is missing for a fault, its metrics are too: that is told by the fault.
+    let whole = setup.faults.is_empty();
+    let mut lints = lints::found(&store, &setup.book, &setup.board.panes);
+    lints.retain(|found| whole || !found.is_absence());
     let mut lines: Vec<String> = setup.faults.iter().map(Fault::to_string).collect();
+    lines.extend(lints.iter().map(Found::to_string));
     if let Trust::DisplayOnly(fault) = &profile.trust {
         lines.push(format!("{fault} Until then its actions are shown but cannot run."));
     }
+    let status = u8::from(!lines.is_empty());
     if lines.is_empty() {
         lines.push(format!(
             "{}: {} samplers, {} logs, {} panes, {} actions; no fault.",
@@ -28,9 +40,11 @@ pub fn validate(name: &str, out: &mut dyn Write) -> Result<u8, Fault> {
             setup.board.panes.len(),
             profile.actions.len()
         ));
-        return written(out, &lines).map(|()| 0);
     }
-    written(out, &lines).map(|()| 1)
+    setup.book.judge(&mut store, RealClock.now());
+    let files = report(&setup.book).into_iter().filter(|file| !file.file.as_str().is_empty());
+    lines.extend(files.flat_map(|file| file.lines()));
+    written(out, &lines).map(|()| status)
 }
 
 /// Lines to standard output; a reader that has gone is no fault of ours.

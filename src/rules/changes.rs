@@ -151,6 +151,10 @@ fn written(store: &Store, fired: Now) -> Vec<Mark> {
         let mut times: Vec<f64> =
             store.points(id, fired.mono - WINDOW, fired.mono).filter_map(|(_, value)| value).collect();
         times.dedup();
+        // What was written before anybody looked is only told while it is all that is known of the file.
+        if times.len() > 1 {
+            times.remove(0);
+        }
         for time in times {
             let back = Duration::try_from_secs_f64(fired.wall.0 as f64 / 1e9 - time);
             let Ok(back) = back else { continue };

@@ -154,7 +154,7 @@ pub(super) fn is_counter(key: &SeriesKey) -> bool {
 fn only_rises(points: &[(Mono, f64)]) -> bool {
     let pairs = || points.iter().zip(points.iter().skip(1));
     let rising = pairs().filter(|((_, a), (_, b))| b > a).count();
-    points.len() > 30 && pairs().all(|((_, a), (_, b))| b >= a) && rising * 10 > points.len() * 9
+    points.len() >= 10 && pairs().all(|((_, a), (_, b))| b >= a) && rising * 10 > points.len() * 9
 }
 
 /// The median absolute deviation of noise, from the bends between three neighbours: neither a change of level nor a

@@ -7,7 +7,8 @@ use crate::store::{Edges, SamplerHealth, Selector, SeriesId, Store};
 use core::time::Duration;
 use std::sync::Arc;
 
-const NANOS: i128 = 1_000_000;
+/// In a millisecond.
+const NANOS: i64 = 1_000_000;
 /// A rule whose longest window is covered less is not evaluated: its numerator, of ten.
 const ENOUGH: u32 = 8;
 
@@ -93,8 +94,8 @@ impl<'a> Live<'a> {
 
     /// A monotonic moment as expressions count.
     pub fn millis(&self, at: Mono) -> Millis {
-        let nanos = i128::from(at.0) + i128::from(self.offset);
-        Millis::try_from(nanos.div_euclid(NANOS)).unwrap_or(Millis::MAX)
+        let mono = i64::try_from(at.0).unwrap_or(i64::MAX);
+        mono.saturating_add(self.offset).div_euclid(NANOS)
     }
 
     /// Both clocks at a monotonic moment, the wall clock as expressions have it.
@@ -186,8 +187,8 @@ impl<'a> Live<'a> {
 
     /// The first monotonic moment whose millisecond lies after `at`.
     fn after(&self, at: Millis) -> Mono {
-        let nanos = (i128::from(at) + 1) * NANOS - i128::from(self.offset);
-        Mono(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX))
+        let nanos = at.saturating_add(1).saturating_mul(NANOS).saturating_sub(self.offset);
+        Mono(nanos.max(0).unsigned_abs())
     }
 }
 
@@ -288,8 +289,8 @@ mod tests {
         store.ingest(&Sample { sampler: sampler.into(), seen, took, interval, next_in, outcome });
     }
 
-    fn one(value: f64) -> Option<Vec<Point>> {
-        Some(vec![Point::counter("m", &[], value)])
+    fn one(value: f64) -> Vec<Point> {
+        vec![Point::counter("m", &[], value)]
     }
 
     fn m() -> [Selector; 1] {
@@ -316,7 +317,7 @@ mod tests {
     #[test]
     fn a_value_is_believed_for_its_own_look_back_and_windows_are_left_open() {
         let mut store = Store::new(Limits::default());
-        give(&mut store, "s", 1_000, 2_000, one(7.0));
+        give(&mut store, "s", 1_000, 2_000, Some(one(7.0)));
         let live = live(&store, 1_000);
         let m = handle(&live, "m");
         assert_eq!(live.key(m), &SeriesKey::new("m", &[("job", "s")]));
@@ -358,7 +359,7 @@ mod tests {
     fn a_rate_in_the_first_seconds_is_true_and_says_what_it_covers() {
         let mut store = Store::new(Limits::default());
         for second in 100..=110_u64 {
-            give(&mut store, "s", second * 1_000, second * 1_000 + 1_000, one(5.0 * (second as f64)));
+            give(&mut store, "s", second * 1_000, second * 1_000 + 1_000, Some(one(5.0 * (second as f64))));
         }
         let born = vec![Point::counter("m", &[], 555.0), Point::counter("n", &[], 8.0)];
         give(&mut store, "s", 111_000, 112_000, Some(born));
@@ -380,7 +381,7 @@ mod tests {
     #[test]
     fn a_failed_attempt_is_the_last_word_until_the_next_one() {
         let mut store = Store::new(Limits::default());
-        give(&mut store, "s", 1_000, 2_000, one(1.0));
+        give(&mut store, "s", 1_000, 2_000, Some(one(1.0)));
         give(&mut store, "s", 2_000, 42_000, None);
         let live = live(&store, 30_000);
         let (up, m) = (handle(&live, "up"), handle(&live, "m"));
@@ -388,7 +389,7 @@ mod tests {
         assert_eq!(live.latest(m, ms(5_500), None).map(|(_, value)| value), Some(1.0), "no marker: late, not gone");
         assert_eq!(live.latest(m, ms(30_000), None), None);
         let mut store = Store::new(Limits::default());
-        give(&mut store, "s", 1_000, 2_000, one(1.0));
+        give(&mut store, "s", 1_000, 2_000, Some(one(1.0)));
         let live = tests::live(&store, 30_000);
         assert_eq!(live.latest(handle(&live, "up"), ms(30_000), None), None, "an old 1 is no word about now");
     }
@@ -397,12 +398,12 @@ mod tests {
     fn a_sum_never_mixes_new_with_old() {
         let mut store = Store::new(Limits::default());
         let both = [Selector::metric("m"), Selector::metric("n")];
-        give(&mut store, "a", 1_020, 2_000, one(1.0));
+        give(&mut store, "a", 1_020, 2_000, Some(one(1.0)));
         give(&mut store, "b", 1_300, 2_000, Some(vec![Point::gauge("n", &[], 1.0)]));
         let finished =
             |store: &Store, selectors: &[Selector], now| live(store, now).finished(selectors).mono.0 / 1_000_000;
         assert_eq!(finished(&store, &both, 1_900), 1_900, "nothing is due");
-        give(&mut store, "a", 2_020, 3_000, one(2.0));
+        give(&mut store, "a", 2_020, 3_000, Some(one(2.0)));
         assert_eq!(finished(&store, &both, 2_050), 2_000, "b has not said what it has to say");
         assert_eq!(finished(&store, &m(), 2_050), 2_050);
         give(&mut store, "b", 2_300, 3_000, Some(vec![Point::gauge("n", &[], 2.0)]));
@@ -415,7 +416,7 @@ mod tests {
         let mut store = Store::new(Limits::default());
         store.declare(&"later".into(), SECOND, false);
         store.expect(&"later".into(), vec!["late_".to_owned()]);
-        give(&mut store, "s", 1_000, 2_000, one(1.0));
+        give(&mut store, "s", 1_000, 2_000, Some(one(1.0)));
         give(&mut store, "s", 2_000, 3_000, None);
         let fed = |selectors: &[Selector], now| {
             let feeding = live(&store, now).feeding(selectors).into_iter();
@@ -439,7 +440,7 @@ mod tests {
         assert_eq!(ready(&store, "m", minute, 1_000), Readiness::NotYet);
         give(&mut store, "s", 1_000, 2_000, None);
         assert_eq!(ready(&store, "m", minute, 1_000), Readiness::NotYet);
-        give(&mut store, "s", 2_000, 3_000, one(1.0));
+        give(&mut store, "s", 2_000, 3_000, Some(one(1.0)));
         assert_eq!(ready(&store, "m", Duration::ZERO, 2_000), Readiness::Ready);
         assert_eq!(ready(&store, "m", minute, 12_000), Readiness::Warming { ready_in: Duration::from_secs(38) });
         assert_eq!(ready(&store, "m", minute, 50_000), Readiness::Ready);
@@ -454,7 +455,7 @@ mod tests {
     fn a_ring_that_is_too_small_for_a_window_says_so() {
         let mut store = Store::new(Limits { bytes: 8 * 1024, ..Limits::default() });
         for second in 1..1_000 {
-            give(&mut store, "s", second * 1_000, second * 1_000 + 1_000, one(1.0));
+            give(&mut store, "s", second * 1_000, second * 1_000 + 1_000, Some(one(1.0)));
         }
         let hour = Duration::from_hours(1);
         let found = live(&store, 999_000).readiness(&m(), hour);

@@ -6,7 +6,10 @@ use crate::base::time::Span;
 use crate::base::{Clean, Fault, Place};
 use crate::clean;
 use core::time::Duration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+
+/// Rules that rest on each other's records.
+const LONGEST_CHAIN: usize = 20;
 
 /// A rule and how it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,42 +58,46 @@ pub fn report(book: &Book) -> Vec<FileReport> {
     files
 }
 
-/// A rule that waits for what another one records can work only where that one can.
+/// A rule over what others record stands no better than those do.
 fn rest_on(book: &Book, files: &mut [FileReport]) {
-    let waits = |health: &RuleHealth| matches!(health, RuleHealth::NotYet);
-    // Each round carries a cause one rule further; a chain has no more links than there are rules.
-    for _ in 0..files.iter().map(|file| file.rules.len()).sum::<usize>() {
-        let rows = || files.iter().flat_map(|file| &file.rules);
-        let recorders = |metric: &str| {
-            let named = rows().filter(|row| row.name.as_str() == metric).collect::<Vec<_>>();
-            named
-                .into_iter()
-                .filter(|row| book.rule(row.rule).is_some_and(|rule| rule.kind.records()))
-                .collect::<Vec<_>>()
-        };
-        let cause = |row: &RuleReport| {
-            let selectors = book.rule(row.rule)?.expr.selectors();
-            selectors.iter().filter_map(|selector| selector.metric_name()).find_map(|metric| {
-                let recorders = recorders(metric);
-                let mut reasons = recorders.iter().map(|row| match &row.health {
-                    RuleHealth::NotEvaluable(why) => Some(why),
-                    _ => None,
-                });
-                let first = reasons.next()??;
-                reasons.all(|reason| reason.is_some()).then(|| clean!("`{metric}` is never recorded: {first}"))
+    let mut recorders: HashMap<Clean, Vec<usize>> = HashMap::new();
+    for (at, rule, _) in book.rules().filter(|(_, rule, _)| rule.kind.records()) {
+        recorders.entry(rule.name.clone()).or_default().push(at);
+    }
+    let mut healths: HashMap<usize, RuleHealth> = book.rules().map(|(at, _, health)| (at, health.clone())).collect();
+    // Each round carries a cause one rule further.
+    for _ in 0..LONGEST_CHAIN {
+        let worse: Vec<(usize, RuleHealth)> = book
+            .rules()
+            .filter(|(at, ..)| matches!(healths.get(at), Some(RuleHealth::Ok | RuleHealth::NotYet)))
+            .filter_map(|(at, rule, _)| {
+                let metrics = rule.expr.selectors().iter().filter_map(|selector| selector.metric_name());
+                let through = metrics.filter_map(|metric| recorders.get_key_value(metric));
+                let health = through.filter_map(|(metric, rules)| inherited(metric, rules, &healths)).next()?;
+                Some((at, health))
             })
-        };
-        let found: Vec<(usize, Clean)> =
-            rows().filter(|row| waits(&row.health)).filter_map(|row| Some((row.rule, cause(row)?))).collect();
-        if found.is_empty() {
-            return;
+            .collect();
+        if worse.is_empty() {
+            break;
         }
-        for row in files.iter_mut().flat_map(|file| &mut file.rules) {
-            if let Some((_, why)) = found.iter().find(|(rule, _)| *rule == row.rule) {
-                row.health = RuleHealth::NotEvaluable(why.clone());
-            }
+        healths.extend(worse);
+    }
+    for row in files.iter_mut().flat_map(|file| &mut file.rules) {
+        if let Some(health) = healths.remove(&row.rule) {
+            row.health = health;
         }
     }
+}
+
+/// What reading a metric means for the reader, where the rules that record it have no data of their own.
+fn inherited(metric: &Clean, recorders: &[usize], healths: &HashMap<usize, RuleHealth>) -> Option<RuleHealth> {
+    let of = || recorders.iter().filter_map(|at| healths.get(at));
+    if let Some(warming) = of().find(|health| matches!(health, RuleHealth::Warming { .. })) {
+        return Some(warming.clone());
+    }
+    let why = |health: &RuleHealth| if let RuleHealth::NotEvaluable(why) = health { Some(why.clone()) } else { None };
+    let all: Option<Vec<Clean>> = of().map(why).collect();
+    all?.first().map(|why| RuleHealth::NotEvaluable(clean!("`{metric}` is never recorded: {why}")))
 }
 
 impl FileReport {
@@ -124,6 +131,13 @@ impl FileReport {
             [] => clean!("{}: no rule.", self.file),
             parts => clean!("{}: {total} {noun}: {}.", self.file, parts.join(", ")),
         }
+    }
+
+    /// The summary, and below it what keeps rules from working.
+    pub fn lines(&self) -> Vec<String> {
+        let causes = self.causes();
+        let causes = causes.iter().map(|cause| format!("  {cause}"));
+        core::iter::once(self.summary().to_string()).chain(causes).collect()
     }
 
     /// What keeps rules from working, a line for each cause, with the rules that it concerns.

@@ -2,6 +2,7 @@
 
 use super::bands::Bands;
 use super::expr::Expr;
+use super::lint::promised;
 use super::template::Template;
 use crate::base::fault::Place;
 use crate::base::{Clean, Fault, Unit};
@@ -32,9 +33,12 @@ impl Rule {
         }
     }
 
-    /// How its value is shown.
+    /// How its value is shown. A rule of a file names no unit: the names of its metrics do.
     pub fn unit(&self) -> Unit {
-        self.alerting().map_or(Unit::Count, |alerting| alerting.unit)
+        match self.alerting() {
+            Some(Alerting { judge: Judge::Bands(_), unit, .. }) => *unit,
+            _ => promised(&self.expr).unwrap_or_default(),
+        }
     }
 
     /// The action that mends it, by name.
@@ -120,4 +124,11 @@ pub struct RuleFile {
     pub broken: Vec<(Clean, Fault)>,
     /// Keys that are not known and were passed over, each with its place: for the linter.
     pub unknown: Vec<Fault>,
+}
+
+impl RuleFile {
+    /// Every rule of every group, in order.
+    pub fn rules(&self) -> impl Iterator<Item = &Rule> {
+        self.groups.iter().flat_map(|group| &group.rules)
+    }
 }

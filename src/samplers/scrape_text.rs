@@ -130,7 +130,11 @@ fn labels(cursor: &mut Cursor<'_>) -> Result<Vec<(Clean, Clean)>, Expected> {
             return Err("`=` after a label name");
         }
         cursor.blank();
-        let value = cursor.quoted().ok_or("a label value in double quotes")?;
+        let start = cursor.rest;
+        let Some(value) = cursor.quoted() else {
+            cursor.rest = start;
+            return Err("a label value in double quotes");
+        };
         labels.push((Clean::text(name), Clean::text(value)));
         cursor.blank();
         if !cursor.eat(b',') && cursor.peek() != Some(b'}') {

@@ -147,7 +147,11 @@ impl History {
             }
             let known = self.minutes.entry(*tag).or_default();
             match known.binary_search_by_key(&minute.number, |known| known.number) {
-                Ok(at) => known.get_mut(at).into_iter().for_each(|known| known.merge(minute)),
+                Ok(at) => {
+                    if let Some(known) = known.get_mut(at) {
+                        known.merge(minute);
+                    }
+                }
                 Err(at) => known.insert(at, *minute),
             }
         }
@@ -190,7 +194,7 @@ pub fn encode(rows: &[Kept]) -> Vec<u8> {
             body.extend(tag.0.to_le_bytes());
             body.extend(minute.number.to_le_bytes());
             body.extend(minute.count.to_le_bytes());
-            [minute.min, minute.mean, minute.max].iter().for_each(|value| body.extend(value.to_le_bytes()));
+            body.extend([minute.min, minute.mean, minute.max].into_iter().flat_map(f64::to_le_bytes));
         }
         out.extend(MAGIC);
         out.extend(u32::try_from(body.len()).unwrap_or(u32::MAX).to_le_bytes());

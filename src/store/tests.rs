@@ -173,8 +173,7 @@ fn what_a_metric_is_and_who_makes_it() {
     }
     let makers = |store: &Store, metric: &str| {
         let makers = store.makers(metric);
-        [makers.known, makers.possible]
-            .map(|names| names.iter().map(|name| name.to_string()).collect::<Vec<_>>().join(","))
+        [makers.known, makers.possible].map(|names| names.iter().map(ToString::to_string).collect::<Vec<_>>().join(","))
     };
     assert_eq!(makers(&store, "probe_success"), ["web", "page"]);
     assert_eq!(makers(&store, "loss"), ["", "page"]);

@@ -156,7 +156,7 @@ mod tests {
 
     /// Even ones are counters, odd ones are gauges.
     fn point(n: usize, value: f64) -> Point {
-        let kind = if n % 2 == 0 { PointKind::Counter } else { PointKind::Gauge };
+        let kind = if n.is_multiple_of(2) { PointKind::Counter } else { PointKind::Gauge };
         Point { key: SeriesKey::new("m", &[("n", &n.to_string())]), value, kind }
     }
 

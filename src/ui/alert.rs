@@ -15,6 +15,9 @@ use crate::rules::threshold::threshold;
 use crate::rules::finding::AlertId;
 use crate::rules::{Finding, FindingState};
 
+/// Labels that tell one alert of a rule from the others at most.
+const LABELS: usize = 2;
+
 /// A text with what it looks like.
 pub type Said = (Clean, Intent);
 
@@ -118,8 +121,11 @@ pub fn which(model: &Model, id: &AlertId) -> Option<Clean> {
     let own = rule.labels.iter().map(|(name, _)| name.as_str());
     let own: Vec<&str> = COMMON.into_iter().chain(own).collect();
     let telling = id.key.labels.iter().filter(|(name, _)| !own.contains(&name.as_str()));
-    let values: Vec<&str> = telling.map(|(_, value)| value.as_str()).collect();
-    (!values.is_empty()).then(|| Clean::text(values.join(" ")))
+    let mut telling: Vec<String> = telling.map(|(name, value)| format!("{name}={value}")).collect();
+    // The short ones are those that people use.
+    telling.sort_by_key(String::len);
+    telling.truncate(LABELS);
+    (!telling.is_empty()).then(|| Clean::text(telling.join(" ")))
 }
 
 /// `> 10 µs`: the limit that the value has reached.

@@ -74,7 +74,12 @@ pub fn heading(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, 
         tail.push(paint.piece(clean!("  {}", value::shorten(which, room / 3)), Intent::Muted));
     }
     if pane.headline.is_some() && pane.course.range != Range::Now {
-        let source = if pane.course.by_minute { ", by minute" } else { "" };
+        let whole = usize::from(room) >= 20 + pane.title.as_str().len();
+        let source = match (pane.course.by_minute, whole) {
+            (true, true) => ", by minute",
+            (true, false) => "/min",
+            (false, _) => "",
+        };
         tail.push(paint.piece(clean!("  {}{source}", pane.course.range.word()), Intent::Note));
     }
     if pane.metrics().any(|metric| metric.shown.simulated) {

@@ -132,7 +132,7 @@ fn state_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
         fixed.push(paint.piece("   ", Intent::Text));
         fixed.push(paint.piece(clean!(" {text} "), Intent::AlertCritical));
     }
-    if matches!(model.notifier.last, Some((_, Err(_)))) {
+    if matches!(model.session.notifier.last, Some((_, Err(_)))) {
         fixed.push(paint.piece("   WEBHOOK FAILING", Intent::Warning));
     }
     if model.session.unrecorded.is_some() {

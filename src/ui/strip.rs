@@ -56,7 +56,10 @@ fn said(model: &Model, found: &Finding) -> Vec<(u8, Said)> {
         Some(count) => out.push((2, (clean!("  {count}"), Intent::Text))),
         None => {
             let which = alert::which(model, &found.id);
-            out.extend(which.map(|which| (2, (clean!("  {}", value::shorten(&which, 20)), Intent::Text))));
+            // Of a plain series it says which; the labels of a rule's row say more than fits.
+            let plain = model.book.rule(found.id.rule).is_some_and(|rule| rule.expr.plain_selector().is_some());
+            let weight = if plain { 2 } else { 6 };
+            out.extend(which.map(|which| (weight, (clean!("  {}", value::shorten(&which, 20)), Intent::Text))));
         }
     }
     if model.is_simulated(found.id.rule) {
@@ -70,19 +73,20 @@ fn said(model: &Model, found: &Finding) -> Vec<(u8, Said)> {
     out.extend(alert::limit(model, found).map(|limit| (6, (clean!(" {limit}"), Intent::Muted))));
     out.push((if folds { 5 } else { 4 }, (clean!("  {}", alert::state(model, found)), Intent::Text)));
     for (text, intent) in alert::clocks(model, found) {
-        let (weight, gap) = match intent {
-            Intent::AlertCritical => (0, " "),
-            Intent::Text => (3, "  "),
-            _ => (7, "  "),
-        };
-        // A gap of its own: what is loud is filled with colour to its ends.
-        out.push((weight, (Clean::text(gap), Intent::Text)));
-        out.push((weight, (text, intent)));
+        match intent {
+            Intent::AlertCritical => {
+                // A gap of its own: what is loud is filled with colour to its ends.
+                out.push((0, (Clean::text(" "), Intent::Text)));
+                out.push((0, (text, intent)));
+            }
+            Intent::Text => out.push((2, (clean!("  {text}"), intent))),
+            _ => out.push((7, (clean!("  {text}"), intent))),
+        }
     }
     for (at, (text, intent)) in alert::marks(model, found).into_iter().enumerate() {
-        out.push((if at == 0 { 3 } else { 8 }, (clean!("  {text}"), intent)));
+        out.push((if at == 0 { 2 } else { 8 }, (clean!("  {text}"), intent)));
     }
-    out.extend(alert::consequences(model, &found.id).map(|text| (2, (clean!("  {text}"), Intent::Muted))));
+    out.extend(alert::consequences(model, &found.id).map(|text| (3, (clean!("  {text}"), Intent::Muted))));
     out
 }
 

@@ -164,3 +164,14 @@ fn what_panes_show_is_kept_by_the_minute_once_and_never_what_a_stand_in_made_up(
     next.send(Msg::History(kept.concat(), Vec::new()));
     assert_eq!(minutes(&next, &of(false)), real[1..]);
 }
+
+#[test]
+fn what_is_typed_while_a_plan_is_made_is_no_command() {
+    let mut desk = incident();
+    desk.press(KeyCode::Enter);
+    desk.type_text("reduce");
+    desk.press(KeyCode::Enter);
+    assert!(matches!(desk.model.overlay, Overlay::Planning(..)), "it still waits for its plan");
+    desk.press(KeyCode::Esc);
+    assert!(matches!(desk.model.overlay, Overlay::None));
+}

@@ -4,11 +4,12 @@
 #![expect(clippy::disallowed_methods, reason = "starts programs and guards against hanging by the wall clock")]
 
 mod alarm;
+mod alerts;
 mod corpus;
 mod desk;
 mod faults;
 #[path = "../pty/harness.rs"]
-#[expect(dead_code, unused_imports, reason = "shared with tests/pty, which uses the rest")]
+#[expect(unused_imports, reason = "shared with tests/pty, which uses the rest")]
 mod harness;
 mod host;
 mod hostile;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 
 /// Values agree to this share of their size.
 const SHARE: f64 = 1e-9;
+/// What a sum that cancels out may leave.
+const DUST: f64 = 1e-14;
 
 type Rows = BTreeMap<String, BTreeMap<i64, f64>>;
 
@@ -39,7 +41,7 @@ fn differs(key: &str, theirs: &BTreeMap<i64, f64>, ours: &BTreeMap<i64, f64>) ->
 }
 
 fn same(theirs: f64, ours: f64) -> bool {
-    let close = || (theirs - ours).abs() <= SHARE * theirs.abs().max(ours.abs());
+    let close = || (theirs - ours).abs() <= DUST.max(SHARE * theirs.abs().max(ours.abs()));
     theirs == ours || theirs.is_nan() && ours.is_nan() || theirs.is_finite() && ours.is_finite() && close()
 }
 

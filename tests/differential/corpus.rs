@@ -10,6 +10,8 @@ pub(crate) const START: Millis = 1_700_000_040_000;
 /// Moments of each series, [`EVERY`] apart.
 const TICKS: i64 = 160;
 const EVERY: Millis = 15_000;
+/// No counter restarts before this tick: longer after the first one than the longest window.
+const CALM: i64 = 110;
 /// Upper bounds of the histogram.
 const BOUNDS: &[&str] = &["0.05", "0.1", "0.25", "0.5", "1", "2.5", "+Inf"];
 
@@ -92,20 +94,20 @@ pub(crate) fn corpus(seed: u64) -> Vec<Track> {
     all
 }
 
-/// Rises by any amount, restarts near zero, never pauses.
+/// Rises by any amount, restarts near zero, but late: no window reaches from a restart to before the first point.
 fn counter(dice: &mut Dice, labels: &[(&str, &str)]) -> Track {
     let mut value = dice.unit() * 1e4;
-    track(dice, SeriesKey::new("requests_total", labels), move |dice, _| {
-        value = if dice.chance(3) { dice.unit() * 5.0 } else { value + dice.unit() * 40.0 };
+    track(dice, SeriesKey::new("requests_total", labels), move |dice, tick| {
+        value = if tick > CALM && dice.chance(6) { dice.unit() * 5.0 } else { value + dice.unit() * 40.0 };
         Event::Value(value)
     })
 }
 
-/// Far from zero, with pauses and ends; begins late in some.
+/// Never restarts; with pauses and ends; begins late in some.
 fn steady_counter(dice: &mut Dice, labels: &[(&str, &str)]) -> Track {
     let (mut value, born) = (5e5 + dice.unit() * 1e5, i64::try_from(dice.below(60)).expect("small"));
     track(dice, SeriesKey::new("sent_bytes_total", labels), move |dice, tick| {
-        value = if dice.chance(2) { 4e5 + dice.unit() } else { value + dice.unit() * 900.0 };
+        value += dice.unit() * 900.0;
         match dice.below(100) {
             _ if tick < born && born > 20 => Event::Nothing,
             0..8 => Event::Nothing,
@@ -177,8 +179,8 @@ fn histogram(dice: &mut Dice, labels: &[(&str, &str)], all: &mut Vec<Track>) {
         let labels: Vec<(&str, &str)> = labels.iter().copied().chain(le.map(|le| ("le", le))).collect();
         // The same dice for every part of a histogram, so that the parts agree.
         let (mut same, mut counts, mut sum) = (Dice(seed), [1e4; 7], 5e4);
-        let at = track(&mut Dice(phase), SeriesKey::new(&name, &labels), |_, _| {
-            if same.chance(1) {
+        let at = track(&mut Dice(phase), SeriesKey::new(&name, &labels), |_, tick| {
+            if tick > CALM && same.chance(3) {
                 (counts, sum) = ([0.0; 7], 0.0);
             }
             for _ in 0..=same.below(8) {

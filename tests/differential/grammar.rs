@@ -14,6 +14,8 @@ pub(crate) struct Node {
     exact: bool,
     /// No two rows are expected to have one value: `topk` has one answer.
     distinct: bool,
+    /// Neither NaN nor infinite: 2.42 calls the deviation of a lone NaN zero.
+    finite: bool,
 }
 
 const PLAIN: &[&str] = &["job", "instance"];
@@ -33,6 +35,9 @@ const METRICS: &[(&str, &[&str], bool, bool, bool)] = &[
 /// All in steps of five seconds: no window ends on a whole step where the moment asked for is seven past a minute.
 const WINDOWS: &[&str] = &["30s", "45s", "1m", "90s", "2m", "5m", "10m", "15m", "25m"];
 const OFFSETS: &[&str] = &["15s", "1m", "5m", "-1m", "-5m", "12m"];
+/// Of these, a rounding of the input stays a rounding of the output.
+const SMOOTH: &[&str] =
+    &["avg_over_time", "min_over_time", "max_over_time", "sum_over_time", "count_over_time", "last_over_time"];
 const OVER_TIME: &[&str] = &[
     "avg_over_time",
     "min_over_time",
@@ -48,8 +53,7 @@ const OVER_TIME: &[&str] = &[
 ];
 const OF_COUNTERS: &[&str] = &["rate", "increase", "irate"];
 const OF_GAUGES: &[&str] = &["delta", "idelta", "deriv"];
-const MATHS: &[&str] =
-    &["abs", "exp", "ln", "log2", "log10", "sqrt", "sin", "cos", "atan", "tanh", "deg", "rad", "sgn", "asinh"];
+const MATHS: &[&str] = &["abs", "exp", "ln", "log2", "log10", "sqrt", "atan", "tanh", "deg", "rad", "sgn", "asinh"];
 const STEPPED: &[&str] = &["ceil", "floor", "round"];
 const TIMES: &[&str] =
     &["minute", "hour", "day_of_week", "day_of_month", "month", "year", "days_in_month", "day_of_year"];
@@ -61,8 +65,12 @@ pub(crate) fn moment(dice: &mut Dice) -> i64 {
 }
 
 impl Node {
+    fn of(text: String, parts: Vec<Node>, labels: Vec<&'static str>) -> Self {
+        Self { text, parts, labels, exact: false, distinct: false, finite: false }
+    }
+
     fn new(text: String, parts: Vec<Node>, like: &Node) -> Self {
-        Self { text, parts, labels: like.labels.clone(), exact: false, distinct: false }
+        Self::of(text, parts, like.labels.clone())
     }
 }
 
@@ -116,7 +124,8 @@ fn matchers(dice: &mut Dice, labels: &[&str]) -> String {
 fn metric(dice: &mut Dice) -> (Node, bool) {
     let (name, labels, exact, distinct, counter) = METRICS[dice.below(METRICS.len() as u64) as usize];
     let text = format!("{name}{}", matchers(dice, labels));
-    (Node { text, parts: Vec::new(), labels: labels.to_vec(), exact, distinct }, counter)
+    let finite = name != "balance";
+    (Node { text, parts: Vec::new(), labels: labels.to_vec(), exact, distinct, finite }, counter)
 }
 
 fn selector(dice: &mut Dice) -> Node {
@@ -130,10 +139,13 @@ fn window(dice: &mut Dice, depth: u32) -> (Node, bool) {
     let range = dice.one(WINDOWS);
     if depth > 0 && dice.chance(30) {
         let inner = vector(dice, depth - 1);
-        let step = dice.one(&["10s", "15s", "20s", "30s", "1m", "5m", ""]);
+        // A step longer than its range makes 2.42 panic.
+        let long = !["30s", "45s"].contains(&range);
+        let step = dice.one(if long { &["10s", "15s", "20s", "30s", "1m", ""] } else { &["10s", "15s", "20s", "30s"] });
         // Three seconds off: an inner window of a sub-query does not end on a whole step either.
         let text = format!("({})[{range}:{step}] offset {}", inner.text, dice.one(&["3s", "13s", "63s"]));
-        return (Node::new(text, vec![inner.clone()], &inner), false);
+        let (finite, exact) = (inner.finite, inner.exact);
+        return (Node { finite, exact, ..Node::new(text, vec![inner.clone()], &inner) }, false);
     }
     let (mut node, counter) = metric(dice);
     node.text = format!("{}[{range}]{}", node.text, modifiers(dice));
@@ -143,39 +155,44 @@ fn window(dice: &mut Dice, depth: u32) -> (Node, bool) {
 fn overtime(dice: &mut Dice, depth: u32) -> Node {
     let (inner, counter) = window(dice, depth);
     let distinct = inner.distinct;
+    // What tells small differences apart is asked of what was not rounded yet.
     let function = match dice.below(100) {
         0..40 if counter => dice.one(OF_COUNTERS),
-        0..40 => dice.one(OF_GAUGES),
+        0..40 if inner.finite && inner.exact => dice.one(OF_GAUGES),
         40..46 => {
             let share = dice.one(&["0", "0.25", "0.5", "0.9", "1", "1.5", "-0.5"]);
-            return Node::new(format!("quantile_over_time({share}, {})", inner.text), vec![], &inner);
+            return Node::new(format!("quantile_over_time({share}, {})", inner.text), inner.parts.clone(), &inner);
         }
-        46..52 => {
+        // The server moves a window that `@` holds, step by step, under this one function.
+        46..52 if !inner.text.contains('@') && inner.finite && inner.exact => {
             let ahead = dice.one(&["60", "-30", "3600"]);
-            return Node::new(format!("predict_linear({}, {ahead})", inner.text), vec![], &inner);
+            return Node::new(format!("predict_linear({}, {ahead})", inner.text), inner.parts.clone(), &inner);
         }
-        _ => dice.one(OVER_TIME),
+        _ if inner.exact => dice.one(OVER_TIME),
+        _ => dice.one(SMOOTH),
     };
     let mut node = Node::new(format!("{function}({})", inner.text), inner.parts.clone(), &inner);
-    node.exact = ["count_over_time", "changes", "resets", "min_over_time", "max_over_time", "last_over_time"]
-        .contains(&function);
+    let counts = ["count_over_time", "changes", "resets"].contains(&function);
+    node.exact = counts || inner.exact && ["min_over_time", "max_over_time", "last_over_time"].contains(&function);
+    node.finite = inner.finite;
     node.distinct = distinct && ["rate", "increase", "delta", "avg_over_time", "sum_over_time"].contains(&function);
     node
 }
 
 fn maths(dice: &mut Dice, depth: u32) -> Node {
     let inner = vector(dice, depth - 1);
-    let text = match dice.below(100) {
-        0..30 if inner.exact => format!("{}({})", dice.one(STEPPED), inner.text),
-        30..38 if inner.exact => format!("round({}, {})", inner.text, dice.one(&["5", "0.25", "10"])),
-        38..50 => format!("clamp_min({}, {})", inner.text, dice.one(&["0", "50", "-10"])),
-        50..56 => format!("clamp_max({}, {})", inner.text, dice.one(&["0", "50", "1e3"])),
-        56..64 => format!("clamp({}, {})", inner.text, dice.one(&["-1, 1", "0, 100", "10, 5"])),
-        64..72 => format!("-({})", inner.text),
-        72..78 => format!("sort({})", inner.text),
-        _ => format!("{}({})", dice.one(MATHS), inner.text),
+    let (text, finite) = match dice.below(100) {
+        0..30 if inner.exact => (format!("{}({})", dice.one(STEPPED), inner.text), true),
+        30..38 if inner.exact => (format!("round({}, {})", inner.text, dice.one(&["5", "0.25", "10"])), true),
+        38..50 => (format!("clamp_min({}, {})", inner.text, dice.one(&["0", "50", "-10"])), true),
+        50..56 => (format!("clamp_max({}, {})", inner.text, dice.one(&["0", "50", "1e3"])), true),
+        56..64 => (format!("clamp({}, {})", inner.text, dice.one(&["-1, 1", "0, 100", "10, 5"])), true),
+        64..72 => (format!("-({})", inner.text), true),
+        72..78 => (format!("sort({})", inner.text), true),
+        78..82 if inner.exact => (format!("{}({})", dice.one(&["sin", "cos", "tan"]), inner.text), false),
+        _ => (format!("{}({})", dice.one(MATHS), inner.text), false),
     };
-    Node::new(text, vec![inner.clone()], &inner)
+    Node { finite: finite && inner.finite, ..Node::new(text, vec![inner.clone()], &inner) }
 }
 
 /// `by` or `without` some labels of the inner rows, and what is left.
@@ -197,27 +214,20 @@ fn aggregation(dice: &mut Dice, depth: u32) -> Node {
     let parts = vec![inner.clone()];
     if dice.chance(10) {
         let share = dice.one(&["0", "0.3", "0.5", "0.95", "1", "2"]);
-        return Node {
-            text: format!("quantile{group} ({share}, {})", inner.text),
-            parts,
-            labels,
-            exact: false,
-            distinct: false,
-        };
+        return Node::of(format!("quantile{group} ({share}, {})", inner.text), parts, labels);
     }
     if inner.exact && !inner.distinct && dice.chance(12) {
         let text = format!("count_values{group} (\"size\", {})", inner.text);
-        return Node { text, parts, labels: Vec::new(), exact: true, distinct: false };
+        return Node { exact: true, finite: true, ..Node::of(text, parts, Vec::new()) };
     }
-    let function = dice.one(AGGREGATIONS);
+    let function = match dice.one(AGGREGATIONS) {
+        "stddev" | "stdvar" if !inner.finite || !(inner.exact || inner.distinct) => "avg",
+        other => other,
+    };
     let exact = ["min", "max", "count", "group"].contains(&function) && inner.exact;
-    Node {
-        text: format!("{function}{group} ({})", inner.text),
-        parts,
-        labels,
-        exact,
-        distinct: inner.distinct && function == "sum",
-    }
+    let distinct = inner.distinct && function == "sum";
+    let text = format!("{function}{group} ({})", inner.text);
+    Node { exact, distinct, finite: inner.finite, ..Node::of(text, parts, labels) }
 }
 
 fn ranked(dice: &mut Dice, depth: u32) -> Node {
@@ -239,25 +249,26 @@ fn scalar(dice: &mut Dice) -> String {
     }
 }
 
-fn binary(dice: &mut Dice, depth: u32) -> Node {
-    let left = vector(dice, depth - 1);
-    let arithmetic = ["+", "-", "*", "/", "^", "atan2"];
+fn operator(dice: &mut Dice, exact: bool) -> String {
+    let smooth: &[&str] = if exact { &["+", "-", "*", "/", "^", "atan2"] } else { &["+", "-", "*", "/", "atan2"] };
     let order = [">", "<", ">=", "<="];
-    let any = |dice: &mut Dice, exact: bool| match dice.below(10) {
-        0..6 => dice.one(&arithmetic).to_owned(),
+    match dice.below(10) {
+        0..6 => dice.one(smooth).to_owned(),
         6..8 => dice.one(&order).to_owned(),
         8 => format!("{} bool", dice.one(&order)),
         _ if exact => dice.one(&["==", "!=", "== bool", "!= bool", "%"]).to_owned(),
         _ => "*".to_owned(),
-    };
+    }
+}
+
+fn binary(dice: &mut Dice, depth: u32) -> Node {
+    let left = vector(dice, depth - 1);
     if dice.chance(40) {
-        let (op, number) = (any(dice, left.exact), scalar(dice));
-        let text = if dice.chance(60) {
-            format!("({}) {op} {number}", left.text)
-        } else {
-            format!("{number} {op} ({})", left.text)
-        };
-        return Node::new(text, vec![left.clone()], &left);
+        let (op, number) = (operator(dice, left.exact), scalar(dice));
+        let forward = dice.chance(60);
+        let text =
+            if forward { format!("({}) {op} {number}", left.text) } else { format!("{number} {op} ({})", left.text) };
+        return Node::new(nameless(text, &op), vec![left.clone()], &left);
     }
     let less = u32::try_from(dice.below(u64::from(depth))).expect("small");
     let right = vector(dice, less);
@@ -266,12 +277,18 @@ fn binary(dice: &mut Dice, depth: u32) -> Node {
         let matching =
             dice.one(&["", " on (job)", " on (job, instance)", " ignoring (code)", " ignoring (le, code)", " on ()"]);
         let text = format!("({}) {}{matching} ({})", left.text, dice.one(&["and", "or", "unless"]), right.text);
-        return Node::new(text, parts, &left);
+        return Node { finite: left.finite && right.finite, ..Node::new(text, parts, &left) };
     }
-    let op = any(dice, left.exact && right.exact);
+    let op = operator(dice, left.exact && right.exact);
     let (matching, many) = matching(dice, &left.labels, &right.labels);
-    let text = format!("({}) {op}{matching} ({})", left.text, right.text);
-    Node::new(text, parts.clone(), if many { &right } else { &left })
+    let text = nameless(format!("({}) {op}{matching} ({})", left.text, right.text), &op);
+    let finite = left.finite && right.finite && ["+", "-", "*"].contains(&op.as_str());
+    Node { finite, ..Node::new(text, parts, if many { &right } else { &left }) }
+}
+
+/// 2.42 keeps the metric's name under `atan2`.
+fn nameless(text: String, op: &str) -> String {
+    if op == "atan2" { format!("abs({text})") } else { text }
 }
 
 /// A matching that fits both label sets; true when the right side is the one with more rows.
@@ -312,20 +329,14 @@ fn relabelled(dice: &mut Dice, depth: u32) -> Node {
 fn quantile(dice: &mut Dice) -> Node {
     let share = dice.one(&["0.5", "0.9", "0.99", "0", "1", "0.01", "-1", "2", "NaN"]);
     let range = dice.one(&["1m", "5m", "15m"]);
-    let inner = match dice.below(4) {
-        0 => "latency_seconds_bucket".to_owned(),
-        1 => format!("rate(latency_seconds_bucket[{range}])"),
-        2 => format!("sum by (le, job) (rate(latency_seconds_bucket[{range}]))"),
-        _ => format!("sum by (le) (increase(latency_seconds_bucket{{le!=\"0.25\"}}[{range}]))"),
+    let (inner, labels) = match dice.below(4) {
+        0 => ("latency_seconds_bucket".to_owned(), PLAIN),
+        1 => (format!("rate(latency_seconds_bucket[{range}])"), PLAIN),
+        2 => (format!("sum by (le, job) (rate(latency_seconds_bucket[{range}]))"), &PLAIN[..1]),
+        _ => (format!("sum by (le) (increase(latency_seconds_bucket{{le!=\"0.25\"}}[{range}]))"), &PLAIN[..0]),
     };
-    let part = Node { text: inner.clone(), parts: vec![], labels: vec![], exact: false, distinct: false };
-    Node {
-        text: format!("histogram_quantile({share}, {inner})"),
-        parts: vec![part],
-        labels: vec![],
-        exact: false,
-        distinct: false,
-    }
+    let part = Node::of(inner.clone(), vec![], vec![]);
+    Node::of(format!("histogram_quantile({share}, {inner})"), vec![part], labels.to_vec())
 }
 
 fn absent(dice: &mut Dice) -> Node {
@@ -336,16 +347,23 @@ fn absent(dice: &mut Dice) -> Node {
         2 => format!("absent_over_time(depth{{instance=\"a:1\"}}[{range}])"),
         _ => format!("absent_over_time(nothing{{job=\"x\"}}[{range}])"),
     };
-    Node { text, parts: vec![], labels: vec![], exact: true, distinct: false }
+    Node { exact: true, finite: true, ..Node::of(text, vec![], vec![]) }
 }
 
 fn times(dice: &mut Dice, depth: u32) -> Node {
     let inner = vector(dice, depth - 1);
     let text = match dice.below(4) {
-        0 => format!("timestamp({})", selector(dice).text),
-        1 => format!("{}()", dice.one(TIMES)),
-        2 => format!("{}(timestamp({}))", dice.one(TIMES), inner.text),
-        _ => format!("vector(scalar({}))", inner.text),
+        0 => timestamped(dice),
+        1 => return Node { exact: true, finite: true, ..Node::of(format!("{}()", dice.one(TIMES)), vec![], vec![]) },
+        2 if !inner.text.contains('@') => format!("{}(timestamp({}))", dice.one(TIMES), inner.text),
+        2 => format!("hour({})", timestamped(dice)),
+        _ => return Node::of(format!("vector(scalar({}))", inner.text), vec![inner], vec![]),
     };
     Node::new(text, vec![], &inner)
+}
+
+/// 2.42 looks elsewhere when both `@` and `timestamp` hold a selector.
+fn timestamped(dice: &mut Dice) -> String {
+    let selector = selector(dice).text;
+    if selector.contains('@') { "timestamp(lonely)".to_owned() } else { format!("timestamp({selector})") }
 }

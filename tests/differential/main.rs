@@ -1,5 +1,6 @@
 //! The same points and the same expressions to a real Prometheus server and to our evaluator: the answers are equal.
-//! Deterministic from a seed, which is printed; `WATCHKEEPER_SEED=N` asks another one, `WATCHKEEPER_PAIRS=N` asks more.
+//! Deterministic from a seed, which is printed; `WATCHKEEPER_SEED=N` asks another one, `WATCHKEEPER_PAIRS=N` asks more,
+//! `WATCHKEEPER_PAIR=N` tells both answers to one of them.
 #![cfg(test)] // so that clippy knows this for a test
 #![expect(clippy::disallowed_methods, reason = "starts a peer")]
 
@@ -30,11 +31,18 @@ const TOLD: usize = 10;
 /// Where Debian's server (2.42) and Prometheus 3, which we follow, are known to differ, and how the corpus or the
 /// grammar keeps away from it.
 const KNOWN: &[(&str, &str)] = &[
-    ("windows are closed on the left in 2.42", "no point and no sub-query step lies on a window's edge"),
+    ("2.42 closes windows on the left", "no point and no sub-query step lies on a window's edge"),
     (
-        "rate near a counter's zero after a pause is extrapolated otherwise since 2.53",
-        "counters with pauses stay far from zero",
+        "rate near a counter's zero, where its window begins long before its first point, is extrapolated otherwise in 3",
+        "no counter restarts in such a window, nor one that pauses",
     ),
+    ("2.42 says that the deviation of a lone NaN is 0", "stddev and stdvar are asked of finite rows"),
+    ("2.42 keeps the metric's name under atan2", "abs() around it takes the name away"),
+    ("3 refuses many-to-one rows though a comparison takes them away", "such a refusal of ours is let pass"),
+    ("2.42 looks elsewhere when both @ and timestamp() hold a selector", "the two do not meet"),
+    ("2.42 panics where a sub-query's step is longer than its range", "it is shorter"),
+    ("2.42 gives NaN for a line through an infinity", "deriv and predict_linear are asked of finite rows"),
+    ("the server moves a window that `@` holds under predict_linear, step by step", "the two do not meet"),
 ];
 
 /// A question in the form both are asked in.
@@ -95,6 +103,14 @@ fn smallest(node: &Node, when: When, ours: &mut Ours, server: &mut Server) -> Op
     })
 }
 
+/// A refusal of Prometheus 3 that 2.42 knows only where the comparison leaves rows.
+fn is_newer_refusal(ours: &Json) -> bool {
+    let told = ours["error"].as_str().unwrap_or_default();
+    ["many-to-one matching must be explicit", "grouping labels must ensure unique"]
+        .iter()
+        .any(|known| told.contains(known))
+}
+
 fn number(name: &str, usual: u64) -> u64 {
     std::env::var(name).map_or(usual, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }
@@ -112,6 +128,7 @@ fn a_real_server_answers_as_we_do() {
     server.write(&tracks);
     let mut ours = Ours::new(&tracks);
     let mut dice = Dice(seed ^ 0x5EED);
+    let told = std::env::var("WATCHKEEPER_PAIR").ok().and_then(|text| text.parse::<u64>().ok());
     let (mut wrong, mut rows, mut refused) = (Vec::new(), 0, 0);
     for pair in 0..pairs {
         let depth = 1 + u32::try_from(dice.below(3)).expect("small");
@@ -124,7 +141,11 @@ fn a_real_server_answers_as_we_do() {
         let answer = theirs(&mut server, &node.text, when);
         refused += u64::from(answer["status"] != "success");
         rows += u64::from(answer["data"]["result"].as_array().is_some_and(|rows| !rows.is_empty()));
-        if let Some(found) = difference(&answer, &ours.ask(&node.text, when)) {
+        let mine = ours.ask(&node.text, when);
+        if told == Some(pair) {
+            println!("{}\nthe server: {answer}\nours: {mine}", node.text);
+        }
+        if let Some(found) = difference(&answer, &mine).filter(|_| !is_newer_refusal(&mine)) {
             wrong.push((pair, node, when, found));
         }
     }

@@ -29,18 +29,36 @@ impl Modes {
 /// An alarm is: a bell with its notifications.
 pub(crate) fn only_our_sequences(bytes: &[u8]) -> Result<Modes, String> {
     let mut modes = Modes::default();
+    // Whoever restores the terminal does not wait for a frame that is half out: there, too, a cut passes.
+    let mut from = 0;
+    let next = |from: usize| {
+        let ahead = bytes.get(from + 1..).unwrap_or_default();
+        ahead.windows(RESTORING.len()).position(|window| window == RESTORING)
+    };
+    while let Some(at) = next(from) {
+        judge(&bytes[from..from + 1 + at], from, &mut modes)?;
+        from += 1 + at;
+    }
+    judge(&bytes[from..], from, &mut modes)?;
+    Ok(modes)
+}
+
+/// How the bytes begin that give the terminal back; nothing else of ours holds them.
+const RESTORING: &[u8] = b"\x1b[?2026l\x1b[r\x1b[m\x1b[?1000l";
+
+fn judge(bytes: &[u8], from: usize, modes: &mut Modes) -> Result<(), String> {
     let mut rest = bytes;
     while let Some((first, after)) = rest.split_first() {
-        let place = bytes.len() - rest.len();
+        let place = from + bytes.len() - rest.len();
         rest = match first {
             b'\r' | b'\n' | 0x08 => after,
             0x07 => match alarm(after).map_err(|what| format!("{what} at byte {place}"))? {
                 Some(after) => after,
                 None => break,
             },
-            0x1B => match csi(after)? {
+            0x1B => match csi(after).map_err(|what| format!("{what} at byte {place}"))? {
                 Some((sequence, after)) => {
-                    allowed(sequence, &mut modes).map_err(|what| format!("{what} at byte {place}"))?;
+                    allowed(sequence, modes).map_err(|what| format!("{what} at byte {place}"))?;
                     after
                 }
                 None => break,
@@ -49,7 +67,7 @@ pub(crate) fn only_our_sequences(bytes: &[u8]) -> Result<Modes, String> {
             _ => printable(rest).map_err(|what| format!("{what} at byte {place}"))?,
         };
     }
-    Ok(modes)
+    Ok(())
 }
 
 /// The bytes without complete `OSC 52` copies to the clipboard, for programs that were asked to copy.
@@ -171,6 +189,18 @@ fn our_own_sequences_pass() {
     assert!(!modes.is_plain());
     let restored = [&ours[..], b"\x1b[m\x1b[?1049l\x1b[?25h\x1b[?7h\x1b[?2004l\x1b[?1004l\x1b[<u"].concat();
     assert!(only_our_sequences(&restored).unwrap().is_plain());
+}
+
+#[test]
+fn a_frame_that_is_cut_by_the_end_passes_and_by_anything_else_not() {
+    let frame = b"\x1b[?2004hx\x1b[1;31my\xc3\xa9\x07\x1b]9;Watchkeeper: a\x1b\\z";
+    let restore = [RESTORING, b"\x1b[?2004l\x1b[?7h"].concat();
+    for length in 0..=frame.len() {
+        let cut = [&frame[..length], &restore[..]].concat();
+        assert!(only_our_sequences(&cut).unwrap().is_plain(), "{length}");
+    }
+    assert!(only_our_sequences(b"x\x1b\x1b[2;3Hy").is_err());
+    assert!(only_our_sequences(&[b"\x1b]0;t\x07", &restore[..]].concat()).is_err());
 }
 
 #[test]

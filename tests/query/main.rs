@@ -8,7 +8,7 @@
 mod desk;
 mod file;
 #[path = "../pty/harness.rs"]
-#[expect(dead_code, reason = "shared with tests/pty, which uses the rest")]
+#[expect(dead_code, unused_imports, reason = "shared with tests/pty, which uses the rest")]
 mod harness;
 #[path = "../pty/judge.rs"]
 #[expect(dead_code, reason = "shared with tests/pty, which uses the rest")]
@@ -18,6 +18,7 @@ mod live;
 #[expect(dead_code, reason = "shared with tests/samplers, which uses the rest")]
 mod peer;
 #[path = "../differential/server.rs"]
+#[expect(dead_code, reason = "shared with tests/differential, which uses the rest")]
 mod server;
 
 use desk::Desk;

@@ -294,7 +294,7 @@ fn a_rule_that_warms_up_is_not_ok_and_the_strip_says_so() {
 fn a_webhook_that_fails_is_seen() {
     let mut desk = desk(80, 24);
     let now: Now = desk.model.now;
-    desk.model.notifier = NotifierStatus {
+    desk.model.session.notifier = NotifierStatus {
         place: Some("alerts.example.org/hook".into()),
         last: Some((now, Err(Clean::from("refused the connection.")))),
         waiting: 2,

@@ -9,7 +9,7 @@ use watchkeeper::action::lifecycle::{End, Outcome, Progress, State, Step};
 use watchkeeper::action::mode::Mode;
 use watchkeeper::action::plan::{Danger, Plan, Precondition, Support, Target, Undo, What, Where};
 use watchkeeper::action::verify::Comparison;
-use watchkeeper::app::{self, Effect, LogView, Model, Msg, NotifierStatus, Overlay, Session};
+use watchkeeper::app::{self, Effect, LogView, Model, Msg, Overlay, Session};
 use watchkeeper::base::{Clean, Failure, LogLevel, LogLine, Mono, Now, Observation, Point, Sample, Ulid, Unit, Wall};
 use watchkeeper::config::{self, Depth, Profile, SearchPath, Theme};
 use watchkeeper::input::Keymap;
@@ -35,7 +35,16 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) fn demo(width: u16, height: u16) -> Self {
+        Self::demo_with(width, height, &[])
+    }
+
+    /// The demo with these pieces of its profile written otherwise.
+    pub(crate) fn demo_with(width: u16, height: u16, changes: &[(&str, &str)]) -> Self {
         let text = include_str!("../../profiles/demo/profile.toml").replace("@DIR@", "/demo").replace("@PORT@", "4711");
+        let text = changes.iter().fold(text, |text, (from, to)| {
+            assert!(text.contains(from), "the profile has no {from}");
+            text.replace(from, to)
+        });
         let profile = Profile::parse("demo", "profile.toml", &text, &setup::known_kinds()).expect("the demo's profile");
         let mut store = Store::new(Limits::default());
         let setup = setup::setup(&profile, "gpu-07".into(), &mut store);
@@ -64,7 +73,6 @@ impl Desk {
             session: Session::new(Mode::Observe, Support::L1, "oncall".into(), Vec::new()),
             run: None,
             keymap,
-            notifier: NotifierStatus::default(),
             alert: None,
         };
         Self { model, theme, now: START, line: 0, room: 0.31 }

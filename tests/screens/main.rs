@@ -3,6 +3,7 @@
 
 mod alerts;
 mod desk;
+mod insight;
 
 use desk::Desk;
 use watchkeeper::base::{Clean, Fault};

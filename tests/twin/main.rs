@@ -9,6 +9,7 @@
     reason = "these tests start real processes, wait for them with a guard, and say what they skip"
 )]
 
+mod cause;
 mod probe;
 mod profile;
 

@@ -7,7 +7,7 @@ use super::plot::{self, Sheet};
 use super::{file, json, table};
 use crate::base::{Clean, Clock, Fault, Now};
 use crate::roles::validate::written;
-use crate::rules::expr::{Answer, Evaluator, Expr, Millis, Semantics, Source, Value};
+use crate::rules::expr::{Answer, Evaluator, Expr, Millis, Plan, Semantics, Source, Value};
 use crate::rules::live::{Live, WallOffset};
 use crate::sys::clock::RealClock;
 use crate::term::Caps;
@@ -133,7 +133,12 @@ fn evaluate(ask: &Ask, expr: &Expr, source: &dyn Source, when: When) -> Result<A
         When::At(at) => evaluator.instant(expr, source, at),
         When::Range { start, end, step } => evaluator.range(expr, source, (start, end), step),
     }
-    .map_err(|fault| Refused { kind: "execution", fault })
+    .map_err(|fault| {
+        // What has no value at a moment cannot be asked for over a range: that is a fault of the question.
+        let odd = matches!(expr.plan().plan(), Plan::Range(..) | Plan::Subquery(_) | Plan::Text(_));
+        let kind = if odd && matches!(when, When::Range { .. }) { "bad_data" } else { "execution" };
+        Refused { kind, fault }
+    })
 }
 
 fn print(ask: &Ask, answer: &Answer, when: When) -> Result<u8, Fault> {

@@ -153,7 +153,7 @@ impl Reader<'_> {
                 of: below(sub.expr)?,
                 range: millis(sub.range),
                 step: sub.step.map(millis).filter(|step| *step > 0),
-                shift: shift(sub.offset, sub.at),
+                shift: shift(sub.offset.as_ref(), sub.at.as_ref()),
             }),
             parser::Expr::Unary(unary) => Plan::Negate(below(unary.expr)?),
             parser::Expr::Binary(binary) => {
@@ -226,20 +226,20 @@ impl Reader<'_> {
             if name.is_none() && matcher.name == "__name__" && matches!(matcher.op, label::MatchOp::Equal) {
                 name = Some(Clean::text(matcher.value));
             } else {
-                kept.push(self.matcher(matcher)?);
+                kept.push(self.matcher(&matcher)?);
             }
         }
-        Ok(Select::new(Selector { name, matchers: kept }, shift(from.offset, from.at)))
+        Ok(Select::new(Selector { name, matchers: kept }, shift(from.offset.as_ref(), from.at.as_ref())))
     }
 
-    fn matcher(&self, from: label::Matcher) -> Result<Matcher, Fault> {
+    fn matcher(&self, from: &label::Matcher) -> Result<Matcher, Fault> {
         let compile = || {
             pattern::compile(&from.value).map_err(|error| {
                 let at = self.scan.word(&from.value).unwrap_or_default();
                 self.scan.fault(at, &format!("this is no regular expression: {error}."))
             })
         };
-        let op = match from.op {
+        let op = match &from.op {
             label::MatchOp::Equal => MatchOp::Equal,
             label::MatchOp::NotEqual => MatchOp::NotEqual,
             label::MatchOp::Re(_) => MatchOp::Like(compile()?),
@@ -276,16 +276,16 @@ impl Reader<'_> {
     }
 }
 
-fn shift(offset: Option<Offset>, at: Option<AtModifier>) -> Shift {
+fn shift(offset: Option<&Offset>, at: Option<&AtModifier>) -> Shift {
     let offset = match offset {
         None => 0,
-        Some(Offset::Pos(span)) => millis(span),
-        Some(Offset::Neg(span)) => -millis(span),
+        Some(Offset::Pos(span)) => millis(*span),
+        Some(Offset::Neg(span)) => -millis(*span),
     };
     let at = at.map(|at| match at {
         AtModifier::Start => At::Start,
         AtModifier::End => At::End,
-        AtModifier::At(time) => At::Time(epoch(time)),
+        AtModifier::At(time) => At::Time(epoch(*time)),
     });
     Shift { offset, at }
 }

@@ -195,7 +195,7 @@ impl<'a> Scan<'a> {
             let text = self.slice(range);
             let before = at.checked_sub(1).and_then(|at| self.tokens.get(at));
             let after_value = before.is_some_and(|(token, range)| {
-                matches!(token, Token::Close) || *token == Token::Word && !self.is_keyword(self.slice(range))
+                matches!(token, Token::Close) || *token == Token::Word && !is_keyword(self.slice(range))
             });
             let before_word = before.map_or("", |(_, range)| self.slice(range));
             match token {
@@ -219,10 +219,6 @@ impl<'a> Scan<'a> {
             return Some(self.refuse(range.start, refused));
         }
         None
-    }
-
-    fn is_keyword(&self, word: &str) -> bool {
-        BETWEEN.iter().chain(AFTER).any(|known| known.eq_ignore_ascii_case(word))
     }
 
     /// A fault that names a construct and says that it is not understood.
@@ -322,15 +318,19 @@ impl<'a> Scan<'a> {
             out.push_str(self.text.get(done..range.start).unwrap_or_default());
             let text = self.slice(range);
             if *token == Token::Quote && !text.starts_with('`') {
-                unescape(text, &mut out)
+                unescape(text, &mut out);
             } else {
-                out.push_str(text)
+                out.push_str(text);
             }
             done = range.end;
         }
         out.push_str(self.rest(done));
         Cow::Owned(out)
     }
+}
+
+fn is_keyword(word: &str) -> bool {
+    BETWEEN.iter().chain(AFTER).any(|known| known.eq_ignore_ascii_case(word))
 }
 
 /// Replaces the byte escapes above 0x7F of one quoted text.

@@ -66,8 +66,7 @@ pub trait Source {
 
     /// When recording of this series' sampler began: an earlier window is clipped to it (`Semantics::Console`).
     /// `Millis::MIN` when it always was.
-    fn recorded_since(&self, series: Handle) -> Millis {
-        let _always: Handle = series;
+    fn recorded_since(&self, _: Handle) -> Millis {
         Millis::MIN
     }
 }

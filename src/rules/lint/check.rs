@@ -4,6 +4,7 @@ use super::Known;
 use super::table::{Found, HOLE, Lint, NO_MAKER, SEVERITY, SHORT_HOLD, TEMPLATE, TOO_COARSE, UNIT, UNKNOWN_KEY};
 use super::{buckets, kinds, units};
 use crate::base::{Clean, Unit};
+use crate::rules::book::Book;
 use crate::rules::expr::Expr;
 use crate::rules::file::lengths;
 use crate::rules::rule::{Alerting, Judge, Rule, RuleFile, RuleKind};
@@ -27,6 +28,16 @@ pub fn file(file: &RuleFile, known: &Known<'_>) -> Vec<Found> {
     }
     let place = |found: &Found| found.fault.at.as_ref().map(|at| (at.line, at.column));
     out.sort_by_key(|found| (place(found), found.lint.id));
+    out
+}
+
+/// Everything that is suspicious about the rules of a book, in its order.
+pub fn book(book: &Book, known: &Known<'_>) -> Vec<Found> {
+    let mut out = Vec::new();
+    for (at, rule, _) in book.rules() {
+        let every = book.group_of(at).map_or(known.interval, |group| group.interval);
+        check(rule, every, known, &mut out);
+    }
     out
 }
 

@@ -2,7 +2,7 @@
 
 use crate::base::PointKind;
 use crate::rules::escalation::Policy;
-use crate::rules::rule::{RuleFile, RuleKind};
+use crate::rules::rule::Rule;
 use crate::store::{Selector, Store};
 use core::time::Duration;
 use std::collections::HashSet;
@@ -20,10 +20,14 @@ pub struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
-    /// With the names that these files record under.
-    pub fn new(store: Option<&'a Store>, policy: &'a Policy, interval: Duration, files: &'a [RuleFile]) -> Self {
-        let rules = files.iter().flat_map(|file| &file.groups).flat_map(|group| &group.rules);
-        let recording = rules.filter(|rule| matches!(rule.kind, RuleKind::Recording));
+    /// With the names that these rules record under.
+    pub fn new(
+        store: Option<&'a Store>,
+        policy: &'a Policy,
+        interval: Duration,
+        rules: impl Iterator<Item = &'a Rule>,
+    ) -> Self {
+        let recording = rules.filter(|rule| rule.kind.records());
         Self { store, policy, interval, recorded: recording.map(|rule| rule.name.as_str()).collect() }
     }
 

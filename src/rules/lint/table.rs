@@ -55,6 +55,11 @@ impl Found {
         self
     }
 
+    /// It says that a metric never comes.
+    pub fn is_absence(&self) -> bool {
+        self.lint == NO_MAKER
+    }
+
     /// As a fault among others: the id stands in the sentence.
     pub fn into_fault(self) -> Fault {
         let Self { lint, about, fault } = self;

@@ -3,7 +3,7 @@
 use crate::base::Unit;
 use crate::rules::expr::function::{Each, Function, Over};
 use crate::rules::expr::plan::{AggregateOp, BinaryOp};
-use crate::rules::expr::{Node, Plan};
+use crate::rules::expr::{Expr, Node, Plan};
 
 /// What an expression promises.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -35,6 +35,15 @@ impl Promise {
             Self::Events => "per_second".to_owned(),
         }
     }
+}
+
+/// The unit that the names of an expression's metrics promise, where they do.
+pub fn promised(expr: &Expr) -> Option<Unit> {
+    promise(expr.plan()).map(|(promise, _)| match promise {
+        Promise::Unit(unit) => unit,
+        Promise::Share => Unit::Ratio,
+        Promise::Events => Unit::PerSecond,
+    })
 }
 
 /// The promise of an expression with the metric that makes it; `None` where its parts cancel or nothing is promised.

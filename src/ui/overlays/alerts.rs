@@ -68,7 +68,7 @@ fn counts(model: &Model) -> Clean {
 
 /// How the webhook did last; `None` when the profile has none.
 pub fn webhook(model: &Model) -> Option<Said> {
-    let status = &model.notifier;
+    let status = &model.session.notifier;
     let Some(place) = &status.place else {
         let Some((_, Err(why))) = &status.last else { return None };
         return Some((clean!("webhook OFF: {why}"), Intent::Warning));
@@ -256,7 +256,9 @@ fn muted(paint: &mut Painter<'_>, area: Rect, model: &Model, id: u64, selected: 
 
 fn rule(paint: &mut Painter<'_>, area: Rect, model: &Model, at: usize, selected: bool) {
     let Some((_, rule, health)) = model.book.rules().find(|(index, ..)| *index == at) else { return };
-    rule_row(paint, area, health_word(health), &rule.name, &health_text(health), selected);
+    let records = rule.alerting().is_none() && *health == RuleHealth::Ok;
+    let text = if records { Clean::text("records") } else { health_text(health) };
+    rule_row(paint, area, health_word(health), &rule.name, &text, selected);
 }
 
 /// How a rule itself does, as a word.

@@ -17,7 +17,7 @@ use crate::ui::alert::{self, Said};
 use crate::ui::chart;
 use crate::ui::paint::Painter;
 use crate::ui::screen::key;
-use crate::ui::value::wrap;
+use crate::ui::value::{shorten, wrap};
 use ratatui::layout::Rect;
 
 /// Columns of the labels on the left.
@@ -38,7 +38,8 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, detail: &Detail)
     let Some(rule) = model.book.rule(detail.rule) else { return };
     let found = detail.alert.as_ref().and_then(|id| finding(&model.book, id));
     let which = detail.alert.as_ref().and_then(|id| alert::which(model, id));
-    let title = which.map_or_else(|| clean!(" {} ", rule.name), |which| clean!(" {}  {which} ", rule.name));
+    let title =
+        which.map_or_else(|| clean!(" {} ", rule.name), |which| clean!(" {}  {} ", rule.name, shorten(&which, 30)));
     let width = body.width.min(100).saturating_sub(4 + LABEL);
     let mut lines = Vec::new();
     for (label, text, intent) in all(model, detail, rule, found) {
@@ -115,6 +116,8 @@ fn all(model: &Model, detail: &Detail, rule: &Rule, found: Option<&Finding>) -> 
     let mut lines: Vec<Line> = vec![("expression", rule.expr.text().clone(), Intent::Text)];
     let unit = alert::unit(model, detail.rule);
     for (at, (key, value)) in detail.values.iter().enumerate() {
+        // One row has the labels of the alert, which stand below.
+        let key = if detail.alert.is_some() && detail.values.len() == 1 { "" } else { key.as_str() };
         let text = clean!("{}  {key}", unit.show(*value));
         lines.push((if at == 0 { "now" } else { "" }, text, Intent::Value));
     }

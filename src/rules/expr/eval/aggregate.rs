@@ -32,7 +32,7 @@ impl Run<'_> {
             _ => {}
         }
         let frame = self.vector(Some(&aggregate.of), grid)?;
-        let groups = self.groups(node, aggregate, &frame);
+        let groups = self.groups(node, aggregate, &frame)?;
         let cells = self.budget.frame(groups.keys.rows.len(), grid.count)?;
         let mut states = vec![State::Nothing; cells];
         for (row, group) in frame.rows().zip(groups.group.iter()) {
@@ -47,10 +47,11 @@ impl Run<'_> {
     }
 
     /// Which group each row is of.
-    pub(super) fn groups(&mut self, node: &Node, aggregate: &Aggregate, frame: &Frame) -> Groups {
+    pub(super) fn groups(&mut self, node: &Node, aggregate: &Aggregate, frame: &Frame) -> Result<Groups, Fault> {
         if let Some(known) = self.memory.groups(node.digest(), &frame.keys) {
-            return known;
+            return Ok(known);
         }
+        self.budget.labels(frame.keys.rows.len())?;
         let mut places: HashMap<SeriesKey, usize> = HashMap::new();
         let mut rows = Vec::new();
         let mut nameless = Vec::new();
@@ -69,7 +70,7 @@ impl Run<'_> {
             group.push(u32::try_from(place).unwrap_or(u32::MAX));
         }
         let keys = self.memory.keys(rows, nameless);
-        self.memory.keep_groups(node.digest(), &frame.keys, group, keys)
+        Ok(self.memory.keep_groups(node.digest(), &frame.keys, group, keys))
     }
 }
 

@@ -9,31 +9,31 @@ use super::run::Run;
 use crate::base::{Clean, Fault, SeriesKey};
 use std::collections::{HashMap, HashSet};
 
-impl Run<'_> {
-    /// The value at one moment.
-    pub(super) fn instant(&mut self, computed: Computed) -> Result<Value, Fault> {
-        match computed {
-            Computed::Scalar(numbers) => Ok(Value::Scalar(numbers.first().copied().unwrap_or(f64::NAN))),
-            Computed::Text(text) => Ok(Value::Text(Clean::text(&*text))),
-            Computed::Vector(frame) => {
-                let check = frame.may_clash();
-                let mut known = HashSet::new();
-                let mut rows = Vec::new();
-                for (row, (key, value)) in frame.keys.rows.iter().zip(&frame.values).enumerate() {
-                    if !is_present(*value) {
-                        continue;
-                    }
-                    let key = final_key(&frame, row, key);
-                    if check && !known.insert(key.clone()) {
-                        return Err(clash(&key));
-                    }
-                    rows.push(Row { key, value: *value });
+/// The value at one moment.
+pub(super) fn instant(computed: Computed) -> Result<Value, Fault> {
+    match computed {
+        Computed::Scalar(numbers) => Ok(Value::Scalar(numbers.first().copied().unwrap_or(f64::NAN))),
+        Computed::Text(text) => Ok(Value::Text(Clean::text(&*text))),
+        Computed::Vector(frame) => {
+            let check = frame.may_clash();
+            let mut known = HashSet::new();
+            let mut rows = Vec::new();
+            for (row, (key, value)) in frame.keys.rows.iter().zip(&frame.values).enumerate() {
+                if !is_present(*value) {
+                    continue;
                 }
-                Ok(Value::Vector(rows))
+                let key = final_key(&frame, row, key);
+                if check && !known.insert(key.clone()) {
+                    return Err(clash(&key));
+                }
+                rows.push(Row { key, value: *value });
             }
+            Ok(Value::Vector(rows))
         }
     }
+}
 
+impl Run<'_> {
     /// The values at every step: rows by their labels.
     pub(super) fn matrix(&mut self, computed: Computed, grid: Grid) -> Result<Value, Fault> {
         let frame = match computed {
@@ -70,13 +70,13 @@ impl Run<'_> {
     }
 }
 
-fn final_key(frame: &Frame, row: usize, key: &SeriesKey) -> SeriesKey {
+pub(super) fn final_key(frame: &Frame, row: usize, key: &SeriesKey) -> SeriesKey {
     if frame.drops_name(row) { labels::nameless(key.clone()) } else { key.clone() }
 }
 
 impl Frame {
     /// Whether two rows may end under one key.
-    fn may_clash(&self) -> bool {
+    pub(super) fn may_clash(&self) -> bool {
         let distinct = self.keys.distinct.get_or_init(|| {
             let mut known = HashSet::with_capacity(self.keys.rows.len());
             self.keys.rows.iter().all(|key| known.insert(&key.labels))

@@ -93,6 +93,7 @@ impl Run<'_> {
         let join = match self.memory.join(node.digest(), &left.keys, &right.keys) {
             Some(known) => known,
             None => {
+                self.budget.labels(left.keys.rows.len() + right.keys.rows.len())?;
                 let join = self.plan_join(binary, left, right);
                 self.memory.keep_join(node.digest(), &left.keys, &right.keys, join)
             }
@@ -166,13 +167,20 @@ impl Run<'_> {
 
     /// Matching that depends on which rows have a value at each step.
     fn step_by_step(&mut self, general: &General<'_>, grid: Grid) -> Result<Frame, Fault> {
-        let mut answer = Partial { rows: Vec::new(), places: HashMap::new(), values: Vec::new(), width: grid.count };
+        let mut answer = Partial {
+            rows: Vec::new(),
+            nameless: Vec::new(),
+            places: HashMap::new(),
+            values: Vec::new(),
+            width: grid.count,
+        };
         for column in 0..grid.count {
-            self.budget.spend(general.left_groups.len() + general.right_groups.len())?;
+            self.budget.labels(general.left_groups.len() + general.right_groups.len())?;
             general.step(column, &mut answer)?;
             self.budget.frame(answer.rows.len(), 1)?;
         }
-        Ok(self.frame(answer.rows, grid, answer.values))
+        let keys = self.memory.keys(answer.rows, answer.nameless);
+        Ok(Frame { keys, nameless: false, width: grid.count, values: answer.values })
     }
 }
 
@@ -225,16 +233,19 @@ struct General<'a> {
 /// An answer whose rows come up step by step.
 struct Partial {
     rows: Vec<SeriesKey>,
-    places: HashMap<SeriesKey, usize>,
+    /// Whose names are dropped at the end.
+    nameless: Vec<bool>,
+    places: HashMap<(SeriesKey, bool), usize>,
     values: Vec<f64>,
     width: usize,
 }
 
 impl Partial {
-    fn put(&mut self, key: SeriesKey, column: usize, value: f64) -> Result<(), Fault> {
+    fn put(&mut self, key: SeriesKey, nameless: bool, column: usize, value: f64) -> Result<(), Fault> {
         let next = self.rows.len();
-        let place = *self.places.entry(key).or_insert_with_key(|key| {
+        let place = *self.places.entry((key, nameless)).or_insert_with_key(|(key, nameless)| {
             self.rows.push(key.clone());
+            self.nameless.push(*nameless);
             next
         });
         if place == next {
@@ -296,7 +307,7 @@ impl General<'_> {
             let left_cell = left.cell(left_row, column);
             let value = value(self.binary, left_cell, right.cell(right_row, column), left_cell);
             if is_present(value) {
-                answer.put(key, column, value)?;
+                answer.put(key, many.drops_name(row), column, value)?;
             }
         }
         Ok(())

@@ -4,6 +4,7 @@ use super::super::parse::Expr;
 use super::super::plan::{Node, Plan};
 use super::super::source::{Millis, Source};
 use super::super::value::{Answer, Track, Value};
+use super::answer::instant;
 use super::frame::{Computed, Grid};
 use super::limit::{Budget, MOST_STEPS};
 use super::memory::Memory;
@@ -68,13 +69,17 @@ impl Evaluator {
         self.shared_for = wanted;
         let query = Query { start: at, end: at, step: 1, default_step: self.default_step };
         let grid = Grid::at(at);
-        self.run(source, query, |run| match expr.plan().plan() {
+        let answer = self.run(source, query, |run| match expr.plan().plan() {
             Plan::Range(..) | Plan::Subquery(_) => run.tracks(expr.plan(), grid),
             _ => {
                 let computed = run.eval(expr.plan(), grid)?;
-                run.instant(computed)
+                instant(computed)
             }
-        })
+        });
+        if wanted.is_none() {
+            self.shared.clear();
+        }
+        answer
     }
 
     /// The values at `start`, `start + step` … up to `end`; the answer is a matrix.

@@ -67,7 +67,7 @@ impl Run<'_> {
     }
 
     fn quantiles(&mut self, node: &Node, frame: &Frame, phi: &[f64]) -> Result<Frame, Fault> {
-        phi.iter().for_each(|phi| self.notes.check_quantile(*phi));
+        self.notes.check_quantiles(phi);
         self.buckets(node, frame, |column, buckets, notes| {
             let (value, repair) = quantile(phi.get(column).copied().unwrap_or(f64::NAN), buckets);
             if let Some(Repair { lowest, highest, largest }) = repair {
@@ -87,7 +87,7 @@ impl Run<'_> {
         frame: &Frame,
         compute: impl Fn(usize, &mut Vec<Bucket>, &mut Notes) -> f64,
     ) -> Result<Frame, Fault> {
-        let groups = self.histograms(node, frame);
+        let groups = self.histograms(node, frame)?;
         let count = groups.keys.rows.len();
         let bound = |key: &SeriesKey| labels::value(key, BOUND).parse::<f64>().ok();
         let bounds: Vec<Option<f64>> = frame.keys.rows.iter().map(bound).collect();
@@ -112,10 +112,11 @@ impl Run<'_> {
     }
 
     /// Which rows are buckets of one histogram: all labels but the bound are equal.
-    fn histograms(&mut self, node: &Node, frame: &Frame) -> Groups {
+    fn histograms(&mut self, node: &Node, frame: &Frame) -> Result<Groups, Fault> {
         if let Some(known) = self.memory.groups(node.digest(), &frame.keys) {
-            return known;
+            return Ok(known);
         }
+        self.budget.labels(frame.keys.rows.len())?;
         let mut places: HashMap<SeriesKey, u32> = HashMap::new();
         let mut keys = Vec::new();
         let le = [Clean::from(BOUND)];
@@ -132,7 +133,7 @@ impl Run<'_> {
         };
         let group = frame.keys.rows.iter().map(&mut group_of).collect();
         let keys = self.memory.keys(keys, Vec::new());
-        self.memory.keep_groups(node.digest(), &frame.keys, group, keys)
+        Ok(self.memory.keep_groups(node.digest(), &frame.keys, group, keys))
     }
 
     /// The rows of several quantiles, told apart by a label.
@@ -237,7 +238,8 @@ fn quantile(phi: f64, buckets: &mut Vec<Bucket>) -> (f64, Option<Repair>) {
     let [finite @ .., all] = buckets.as_slice() else { return (f64::NAN, repair) };
     let Some(highest) = finite.last().filter(|_| all.count != 0.0) else { return (f64::NAN, repair) };
     let rank = phi * all.count;
-    let at = finite.partition_point(|bucket| !(bucket.count >= rank));
+    // A count that is NaN is never enough.
+    let at = finite.partition_point(|bucket| bucket.count < rank || bucket.count.is_nan() || rank.is_nan());
     let value = match (finite.get(at), at.checked_sub(1).and_then(|before| finite.get(before))) {
         (None, _) => highest.bound,
         (Some(bucket), None) if bucket.bound <= 0.0 => bucket.bound,

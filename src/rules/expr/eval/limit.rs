@@ -6,6 +6,8 @@ use crate::base::Fault;
 const MOST_CELLS: usize = 6 * 1024 * 1024;
 /// Points read and cells computed in one evaluation: a second or two of work.
 const MOST_WORK: usize = 100 * 1024 * 1024;
+/// What work with one row's labels costs, in points.
+const LABEL_WORK: usize = 50;
 /// Steps of a range query, as Prometheus' API has it.
 pub(super) const MOST_STEPS: usize = 11_000;
 
@@ -32,6 +34,14 @@ impl Budget {
                 .hint("Select fewer series, a shorter window or a wider step.")
         })?;
         Ok(())
+    }
+
+    /// Counts rows whose labels are compared or made.
+    ///
+    /// # Errors
+    /// As [`Budget::spend`].
+    pub(super) fn labels(&mut self, rows: usize) -> Result<(), Fault> {
+        self.spend(rows.saturating_mul(LABEL_WORK))
     }
 
     /// Room for a frame.

@@ -28,6 +28,12 @@ impl Notes {
         }
     }
 
+    pub(super) fn check_quantiles(&mut self, quantiles: &[f64]) {
+        for quantile in quantiles {
+            self.check_quantile(*quantile);
+        }
+    }
+
     pub(super) fn merge(&mut self, other: &Self) {
         other.warnings.iter().for_each(|note| add(&mut self.warnings, note.as_str()));
         other.infos.iter().for_each(|note| add(&mut self.infos, note.as_str()));

@@ -39,7 +39,7 @@ impl Run<'_> {
         let params = [self.numbers(params[0], grid)?, self.numbers(params[1], grid)?];
         let Some(ranges) = self.ranges(range, grid)? else {
             return match function {
-                Over::Absent => self.absent_over(range, None, grid),
+                Over::Absent => Ok(self.absent_over(range, None, grid)),
                 _ => self.vector(None, grid),
             };
         };
@@ -63,7 +63,7 @@ impl Run<'_> {
         if matches!(function, Over::Rate | Over::Increase) {
             self.doubt_counters(&frame);
         }
-        if function == Over::Absent { self.absent_over(range, Some(&frame), grid) } else { Ok(frame) }
+        Ok(if function == Over::Absent { self.absent_over(range, Some(&frame), grid) } else { frame })
     }
 
     /// The value at the only step, from the ends of the window: the source may know them without a scan.
@@ -182,7 +182,7 @@ impl Run<'_> {
     }
 
     /// 1 wherever no row has a point, under the labels that the selector names.
-    fn absent_over(&mut self, range: &Node, frame: Option<&Frame>, grid: Grid) -> Result<Frame, Fault> {
+    fn absent_over(&mut self, range: &Node, frame: Option<&Frame>, grid: Grid) -> Frame {
         let mut values = vec![1.0; grid.count];
         for row in frame.iter().flat_map(|frame| frame.rows()) {
             for (value, found) in values.iter_mut().zip(row) {
@@ -192,7 +192,7 @@ impl Run<'_> {
             }
         }
         let key = if range.select().is_some() { labels_of_absence(range) } else { labels::empty() };
-        Ok(self.frame(vec![key], grid, values))
+        self.frame(vec![key], grid, values)
     }
 }
 
@@ -280,6 +280,8 @@ fn plain(function: Over, points: &[(Millis, f64)]) -> Option<f64> {
         Over::TimeOfMax => best(points, |new, old| new >= old).map(|point| point.0 as f64 / 1000.0),
         Over::Stddev => Some(variance().sqrt()),
         Over::Stdvar => Some(variance()),
+        // A NaN has no place in an order: nothing is known of the middle.
+        Over::Mad if values().any(f64::is_nan) => Some(f64::NAN),
         Over::Mad => {
             let mut numbers = numbers(points);
             let median = quantile(0.5, &mut numbers);

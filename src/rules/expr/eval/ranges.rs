@@ -2,6 +2,7 @@
 
 use super::super::plan::{Node, Plan, Shift, Subquery};
 use super::super::source::{Handle, Millis};
+use super::answer::final_key;
 use super::frame::{Computed, Frame, Grid, Keys, is_present};
 use super::run::Run;
 use crate::base::Fault;
@@ -54,7 +55,12 @@ impl Run<'_> {
         self.around = outer.saturating_add(sub.range);
         let value = self.eval(&sub.of, inner);
         self.around = outer;
-        let Computed::Vector(frame) = value? else { return Ok(None) };
+        let Computed::Vector(mut frame) = value? else { return Ok(None) };
+        if frame.may_clash() && (0..frame.keys.rows.len()).any(|row| frame.drops_name(row)) {
+            // Rows that differ only in names that go are one series of the window.
+            let keys: Vec<_> = (0..).zip(&frame.keys.rows).map(|(row, key)| final_key(&frame, row, key)).collect();
+            frame = self.merged(&frame, &keys, &[])?;
+        }
         let keys = Arc::clone(&frame.keys);
         Ok(Some(Ranges { origin: Origin::Computed(frame, inner), keys, range: sub.range, shift: sub.shift }))
     }

@@ -71,18 +71,20 @@ impl Run<'_> {
             Some(value) => (labels::set(key, label, &value), label != labels::NAME && frame.drops_name(row)),
             None => (key.clone(), frame.drops_name(row)),
         });
-        let (keys, nameless) = rows.unzip();
-        self.merged(frame, keys, nameless)
+        let (keys, nameless): (Vec<_>, Vec<_>) = rows.unzip();
+        self.merged(frame, &keys, &nameless)
     }
 
     /// The values of a frame under new keys; rows with one key become one, which must not have two values at once.
-    pub(super) fn merged(&mut self, frame: &Frame, keys: Vec<SeriesKey>, nameless: Vec<bool>) -> Result<Frame, Fault> {
-        let mut place: HashMap<&SeriesKey, usize> = HashMap::with_capacity(keys.len());
+    pub(super) fn merged(&mut self, frame: &Frame, keys: &[SeriesKey], nameless: &[bool]) -> Result<Frame, Fault> {
+        self.budget.labels(keys.len())?;
+        let goes = |row: usize| nameless.get(row).copied().unwrap_or(false);
+        let mut place: HashMap<(&SeriesKey, bool), usize> = HashMap::with_capacity(keys.len());
         let mut kept = Vec::with_capacity(keys.len());
         let mut values: Vec<f64> = Vec::with_capacity(frame.values.len());
         for (row, (key, cells)) in keys.iter().zip(frame.rows()).enumerate() {
             let next = place.len();
-            let at = *place.entry(key).or_insert(next);
+            let at = *place.entry((key, goes(row))).or_insert(next);
             if at == next {
                 kept.push(row);
                 values.extend(cells);
@@ -98,7 +100,7 @@ impl Run<'_> {
             }
         }
         let rows = kept.iter().filter_map(|row| keys.get(*row).cloned()).collect();
-        let nameless = kept.iter().map(|row| nameless.get(*row).copied().unwrap_or(false)).collect();
+        let nameless = kept.iter().map(|row| goes(*row)).collect();
         Ok(Frame { keys: self.memory.keys(rows, nameless), nameless: false, width: frame.width, values })
     }
 

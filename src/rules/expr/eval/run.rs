@@ -129,8 +129,13 @@ impl Run<'_> {
                 values.push(point.map_or(ABSENT, |(at, value)| give(at, value)));
             }
         }
-        let back = if self.around > 0 { self.around } else { select.shift.offset };
-        self.note_coverage(&selection.handles, self.shifted(select.shift, grid.last()), back);
+        // Without a sub-query around it, a selector looks back by its offset alone.
+        let last = grid.last();
+        let (until, back) = match self.around {
+            0 => (last, select.shift.offset),
+            around => (self.shifted(select.shift, last), around),
+        };
+        self.note_coverage(&selection.handles, until, back);
         Ok(Frame { keys: selection.keys, nameless: false, width: grid.count, values })
     }
 

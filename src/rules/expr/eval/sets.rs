@@ -16,6 +16,7 @@ impl Run<'_> {
         let join = match self.memory.join(node.digest(), &left.keys, &right.keys) {
             Some(known) => known,
             None => {
+                self.budget.labels(left.keys.rows.len() + right.keys.rows.len())?;
                 let join = self.set_join(binary, left, right);
                 self.memory.keep_join(node.digest(), &left.keys, &right.keys, join)
             }
@@ -68,10 +69,12 @@ impl Run<'_> {
         }
         let mut rows = left.keys.rows.clone();
         let mut nameless: Vec<bool> = (0..rows.len()).map(|row| left.drops_name(row)).collect();
-        let places: HashMap<&SeriesKey, usize> = left.keys.rows.iter().enumerate().map(|(at, key)| (key, at)).collect();
+        // A row whose name goes is another one than a row of that name.
+        let places: HashMap<(&SeriesKey, bool), usize> =
+            left.keys.rows.iter().enumerate().map(|(at, key)| ((key, left.drops_name(at)), at)).collect();
         let mut right_rows = Vec::with_capacity(right.keys.rows.len());
         for (row, key) in right.keys.rows.iter().enumerate() {
-            let place = places.get(key).copied().unwrap_or(rows.len());
+            let place = places.get(&(key, right.drops_name(row))).copied().unwrap_or(rows.len());
             if place == rows.len() {
                 rows.push(key.clone());
                 nameless.push(right.drops_name(row));

@@ -16,7 +16,7 @@ impl Run<'_> {
         let params = self.numbers(aggregate.param.as_deref(), grid)?;
         let frame = self.vector(Some(&aggregate.of), grid)?;
         self.check_params(aggregate.op, &params)?;
-        let groups = self.groups(node, aggregate, &frame);
+        let groups = self.groups(node, aggregate, &frame)?;
         let count = groups.keys.rows.len();
         let rows = frame.keys.rows.len();
         let mut values = vec![ABSENT; frame.values.len()];
@@ -33,7 +33,7 @@ impl Run<'_> {
                     AggregateOp::Topk => keep(list, (row, value), most, lower),
                     AggregateOp::Bottomk => keep(list, (row, value), most, higher),
                     AggregateOp::Limitk if list.len() >= most => {}
-                    AggregateOp::LimitRatio if !self.sampled(frame.keys.rows.get(row), *param) => {}
+                    AggregateOp::LimitRatio if !sampled(frame.keys.rows.get(row), *param) => {}
                     _ => list.push((row, value)),
                 }
             }
@@ -75,13 +75,13 @@ impl Run<'_> {
         }
         Ok(())
     }
+}
 
-    /// Whether a row is of the share that `limit_ratio` takes: chosen by the hash of its labels.
-    fn sampled(&self, key: Option<&SeriesKey>, ratio: f64) -> bool {
-        let Some(key) = key else { return false };
-        let place = hash(key) as f64 / u64::MAX as f64;
-        if ratio >= 0.0 { place < ratio } else { place >= 1.0 + ratio }
-    }
+/// Whether a row is of the share that `limit_ratio` takes: chosen by the hash of its labels.
+fn sampled(key: Option<&SeriesKey>, ratio: f64) -> bool {
+    let Some(key) = key else { return false };
+    let place = hash(key) as f64 / u64::MAX as f64;
+    if ratio >= 0.0 { place < ratio } else { place >= 1.0 + ratio }
 }
 
 /// How many rows a group may have.

@@ -14,8 +14,8 @@ impl Run<'_> {
     pub(super) fn quantile(&mut self, node: &Node, aggregate: &Aggregate, grid: Grid) -> Result<Frame, Fault> {
         let phi = self.numbers(aggregate.param.as_deref(), grid)?;
         let frame = self.vector(Some(&aggregate.of), grid)?;
-        phi.iter().for_each(|phi| self.notes.check_quantile(*phi));
-        let groups = self.groups(node, aggregate, &frame);
+        self.notes.check_quantiles(&phi);
+        let groups = self.groups(node, aggregate, &frame)?;
         let cells = self.budget.frame(groups.keys.rows.len(), grid.count)?;
         let mut values = vec![ABSENT; cells];
         let mut lists: Vec<Vec<f64>> = vec![Vec::new(); groups.keys.rows.len()];

@@ -1,4 +1,4 @@
-//! Prometheus' own test scripts as data (`cases/README.md`), asked of `examples/promql_stdio` line by line.
+//! Prometheus' own test scripts as data (`upstream/README.md`), asked of `examples/promql_stdio` line by line.
 
 use crate::example::example;
 use serde_json::{Map, Value as Json, json};
@@ -45,7 +45,7 @@ impl Drop for Adapter {
 
 #[test]
 fn the_cases_of_prometheus_agree() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/promql/cases");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/promql/upstream");
     let file = std::env::var_os("PROMQL_CASES").map_or_else(|| folder.join("cases.ndjson"), PathBuf::from);
     let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let mut adapter = Adapter::start();
