@@ -90,7 +90,7 @@ pub const INHIBIT: Table = Table {
     header: "[[inhibit]]",
     about: "alerts that are consequences of another: they are folded under it, as Alertmanager's inhibit_rules mute them",
     keys: &[
-        key("source_matchers", "matchers of the cause", "['alertname=\"GpuMemoryFull\"']"),
+        key("source_matchers", "matchers of the cause", "['alertname=\"GpuFull\"']"),
         key("target_matchers", "matchers of what it explains", "['alertname=~\"Queue.*\"']"),
         key("equal", "labels that both must have in common", "[\"instance\"]"),
     ],
