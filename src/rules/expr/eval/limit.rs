@@ -7,7 +7,7 @@ const MOST_CELLS: usize = 6 * 1024 * 1024;
 /// Points read and cells computed in one evaluation: a second or two of work.
 const MOST_WORK: usize = 100 * 1024 * 1024;
 /// What work with one row's labels costs, in points.
-const LABEL_WORK: usize = 50;
+const LABEL_WORK: usize = 200;
 /// Steps of a range query, as Prometheus' API has it.
 pub(super) const MOST_STEPS: usize = 11_000;
 
