@@ -93,6 +93,11 @@ pub fn copied(model: &Model, detail: &Detail) -> Vec<Clean> {
 impl Detail {
     fn ask(&mut self, model: &Model) {
         let Some(rule) = model.book.rule(self.rule) else { return };
+        if self.alert.is_none() {
+            // A quiet rule that finds something is looked at as that.
+            let found = model.book.findings().iter().find(|found| found.id.rule == self.rule);
+            self.alert = found.map(|found| found.id.clone());
+        }
         let (of, limit) = judged(rule, self.alert.as_ref().and_then(|id| finding(&model.book, id)).map(|it| it.level));
         self.limit = limit;
         let live = Live::new(&model.store, model.now, &mut WallOffset::default());
@@ -145,11 +150,14 @@ fn why_not(model: &Model, detail: &Detail, rule: &Rule) -> Clean {
         return clean!("its condition holds since {}; it fires after {}", Span(held), Span(hold));
     }
     let unit = rule.unit();
-    let Some((_, value)) = detail.values.first() else {
+    let Some((_, number)) = detail.values.first() else {
         return Clean::text("what it looks at gives no row now");
     };
-    let value = unit.show(*value);
+    let value = unit.show(*number);
     match (rule.bands(), threshold(&rule.expr)) {
+        (Some(bands), _) if bands.level(*number) > Level::Unknown => {
+            clean!("{value} is bad, and not for long enough yet")
+        }
         (Some(bands), _) => match bands.limit(Level::Warning) {
             Some(limit) => clean!("{value} is in its band; it is judged bad from {} on", unit.show(limit)),
             None => clean!("{value} is in its band"),

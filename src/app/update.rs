@@ -188,6 +188,11 @@ fn on_key(model: &mut Model, key: &Key) -> Vec<Effect> {
 }
 
 fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effect> {
+    // What is typed while a plan is being made is meant for its prompt, and is no command.
+    let ends = matches!(command, Command::Back | Command::Quit | Command::Suspend | Command::Redraw);
+    if matches!(model.overlay, Overlay::Planning(..)) && !ends {
+        return Vec::new();
+    }
     match command {
         Command::Quit => return vec![Effect::Quit],
         Command::Suspend => return vec![Effect::Suspend],

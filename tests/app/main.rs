@@ -176,3 +176,14 @@ fn lints_stand_among_the_faults_of_our_files() {
         faults.iter().filter_map(|fault| fault.split(' ').nth(1)).filter(|id| id.starts_with("WK")).collect();
     assert_eq!(lints, ["WK001", "WK004"], "{faults:?}");
 }
+
+#[test]
+fn what_is_typed_while_a_plan_is_made_is_no_command() {
+    let mut desk = incident();
+    desk.press(KeyCode::Enter);
+    desk.type_text("reduce");
+    desk.press(KeyCode::Enter);
+    assert!(matches!(desk.model.overlay, Overlay::Planning(..)), "it still waits for its plan");
+    desk.press(KeyCode::Esc);
+    assert!(matches!(desk.model.overlay, Overlay::None));
+}

@@ -29,13 +29,13 @@ impl Demo {
 
     /// The medians before the action are those of the incident once it has lasted a while.
     fn incident(&self) {
-        self.pty.wait("an alert that has lasted", |screen, _| row_with(screen, "firing 0:2").is_some());
+        self.pty.wait("an alert that has lasted", |screen, _| row_with(screen, "answer in 14:3").is_some());
     }
 
     /// The plan that the alert offers, as a preview.
     fn preview(&self) {
         self.pty.wait("the alert of the incident", |screen, _| {
-            row_with(screen, " CRITICAL ").is_some_and(|row| row.contains("firing") && row.contains("Enter plan"))
+            row_with(screen, " CRITICAL ").is_some_and(|row| row.contains("answer in") && row.contains("Enter plan"))
         });
         self.pty.send("\r");
         self.pty.wait_for("Only a preview");
