@@ -78,11 +78,6 @@ fn now() -> Live<'static> {
     Live::new(&HOUR, at(SECONDS), &mut WallOffset::default())
 }
 
-fn selector(text: &str) -> Selector {
-    let expr = Expr::parse(text).expect("a selector");
-    expr.plain_selector().cloned().expect("a plain one")
-}
-
 /// 3.6 million samples.
 #[divan::bench(sample_count = 5, sample_size = 1)]
 fn append_an_hour(bencher: Bencher<'_, '_>) {
