@@ -12,7 +12,7 @@ pub(super) fn nan_first(a: f64, b: f64) -> Ordering {
     }
 }
 
-/// The φ-quantile, interpolated between neighbours. Sorts the numbers.
+/// The φ-quantile, interpolated between neighbours. Reorders the numbers; to sort them all would cost most of a window.
 pub(super) fn quantile(phi: f64, numbers: &mut [f64]) -> f64 {
     if numbers.is_empty() || phi.is_nan() {
         return f64::NAN;
@@ -23,12 +23,12 @@ pub(super) fn quantile(phi: f64, numbers: &mut [f64]) -> f64 {
     if phi > 1.0 {
         return f64::INFINITY;
     }
-    numbers.sort_by(|a, b| nan_first(*a, *b));
     let top = numbers.len() - 1;
     let rank = phi * top as f64;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 <= rank <= top")]
     let lower = (rank.floor() as usize).min(top);
     let weight = rank - rank.floor();
-    let number = |at: usize| numbers.get(at.min(top)).copied().unwrap_or(f64::NAN);
-    number(lower) * (1.0 - weight) + number(lower + 1) * weight
+    let (_, low, above) = numbers.select_nth_unstable_by(lower, |a, b| nan_first(*a, *b));
+    let next = above.iter().copied().min_by(|a, b| nan_first(*a, *b)).unwrap_or(*low);
+    *low * (1.0 - weight) + next * weight
 }
