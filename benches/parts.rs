@@ -7,8 +7,7 @@ use divan::counter::ItemsCount;
 use divan::{AllocProfiler, Bencher, black_box};
 use std::sync::LazyLock;
 use watchkeeper::base::{Clean, Mono, Now, Observation, Point, PointKind, Sample, Wall};
-use watchkeeper::rules::expr::Expr;
-use watchkeeper::rules::expr::Source as _;
+use watchkeeper::rules::expr::{Expr, Source as _};
 use watchkeeper::rules::{Live, WallOffset};
 use watchkeeper::store::history::{self, Kept, Minute, Tag};
 use watchkeeper::store::{History, Limits, Selector, Store};
@@ -19,11 +18,6 @@ static ALLOC: AllocProfiler = AllocProfiler::system();
 const SERIES: usize = 1_000;
 const SECONDS: u64 = 3_600;
 const SECOND: Duration = Duration::from_secs(1);
-
-/// A plain selector from its text.
-fn selector(text: &str) -> Selector {
-    Expr::parse(text).expect("parses").plain_selector().expect("plain").clone()
-}
 
 fn main() {
     divan::main();
@@ -77,6 +71,11 @@ static HOUR: LazyLock<Store> = LazyLock::new(|| fill(&mut sample(points(), 0), S
 
 fn now() -> Live<'static> {
     Live::new(&HOUR, at(SECONDS), &mut WallOffset::default())
+}
+
+fn selector(text: &str) -> Selector {
+    let expr = Expr::parse(text).expect("a selector");
+    expr.plain_selector().cloned().expect("a plain one")
 }
 
 /// 3.6 million samples.

@@ -7,7 +7,7 @@ use std::io::{BufRead, Write};
 use watchkeeper::base::{Clean, Fault, SeriesKey};
 use watchkeeper::rules::expr::{Answer, Evaluator, Expr, Semantics, Table, Value};
 
-/// The bits of Prometheus' stale marker.
+/// Prometheus' stale marker, as the runner writes it.
 const STALE: &str = "StaleNaN";
 
 fn main() -> std::io::Result<()> {
@@ -40,16 +40,16 @@ impl Session {
     fn answer(&mut self, line: &str) -> Result<Json, Failure> {
         let bad = |what: String| ("bad_data", Fault::new(what));
         let asked: Json = serde_json::from_str(line).map_err(|error| bad(error.to_string()))?;
-        let number = |name: &str| asked[name].as_i64().unwrap_or_default();
-        match asked["op"].as_str() {
+        let number = |name: &str| field(&asked, name).as_i64().unwrap_or_default();
+        match field(&asked, "op").as_str() {
             Some("reset") => *self = Self::default(),
             Some("load") => {
-                for series in asked["series"].as_array().into_iter().flatten() {
+                for series in field(&asked, "series").as_array().into_iter().flatten() {
                     self.load(series);
                 }
             }
             Some(op @ ("query" | "query_range")) => {
-                let expr = Expr::parse(asked["query"].as_str().unwrap_or_default()).map_err(|fault| {
+                let expr = Expr::parse(field(&asked, "query").as_str().unwrap_or_default()).map_err(|fault| {
                     let kind =
                         if fault.to_string().contains("is not understood here") { "unsupported" } else { "bad_data" };
                     (kind, fault)
@@ -70,19 +70,24 @@ impl Session {
 
     fn load(&mut self, series: &Json) {
         let empty = Map::new();
-        let labels = series["labels"].as_object().unwrap_or(&empty);
+        let labels = field(series, "labels").as_object().unwrap_or(&empty);
         let pairs: Vec<(&str, &str)> = labels.iter().map(|(name, value)| (name.as_str(), text(value))).collect();
         let rest: Vec<(&str, &str)> = pairs.iter().copied().filter(|(name, _)| *name != "__name__").collect();
         let name = pairs.iter().find(|(name, _)| *name == "__name__").map_or("", |(_, value)| value);
         let key = SeriesKey::new(name, &rest);
-        for sample in series["samples"].as_array().into_iter().flatten() {
-            let at = sample[0].as_i64().unwrap_or_default();
-            match text(&sample[1]) {
+        for sample in field(series, "samples").as_array().into_iter().flatten() {
+            let part = |at: usize| sample.get(at).unwrap_or(&Json::Null);
+            let at = part(0).as_i64().unwrap_or_default();
+            match text(part(1)) {
                 STALE => self.table.push_stale(&key, at),
                 value => self.table.push(&key, at, value.parse().unwrap_or(f64::NAN)),
             }
         }
     }
+}
+
+fn field<'a>(of: &'a Json, name: &str) -> &'a Json {
+    of.get(name).unwrap_or(&Json::Null)
 }
 
 fn text(value: &Json) -> &str {

@@ -235,6 +235,7 @@ impl Executor for Real<'_> {
         self.progress.state = State::Over;
         self.progress.waiting = None;
         self.progress.end = Some(end.clone());
+        self.progress.ended = Some(self.clock.now());
         if self.owner {
             self.show();
         } else {

@@ -103,6 +103,9 @@ pub struct Progress {
     pub waiting: Option<Clean>,
     /// How it ended.
     pub end: Option<End>,
+    /// When it ended, if its runner told.
+    #[serde(default)]
+    pub ended: Option<Now>,
     /// Set while the journal lacks a record of this run.
     pub unrecorded: Option<Clean>,
 }
@@ -119,6 +122,7 @@ impl Progress {
             comparisons: Vec::new(),
             waiting: None,
             end: None,
+            ended: None,
             unrecorded: None,
         }
     }

@@ -142,7 +142,7 @@ pub(super) fn ask(metric: &mut Metric, sight: &Sight<'_>, evaluator: &mut Evalua
     metric.shown = Shown {
         level: level(metric, sight, &reading),
         of,
-        which: key.and_then(|key| telling(rows.iter().map(|row| &row.key), &key)),
+        which: key.and_then(|key| telling(&rows.iter().map(|row| &row.key), &key)),
         simulated: fed.simulated,
         next_attempt: fed.next_attempt,
         coverage,
@@ -299,6 +299,9 @@ mod tests {
     use crate::rules::{Bands, BookOptions};
     use crate::store::{History, Limits};
 
+    /// What a sampler gives; `None` when it fails.
+    type Given = Option<Vec<Point>>;
+
     struct Bench {
         store: Store,
         board: Board,
@@ -333,7 +336,7 @@ mod tests {
         }
 
         /// A second in which these samplers give these points, or nothing.
-        fn second(&mut self, given: &[(&str, Option<Vec<Point>>)]) -> &Shown {
+        fn second(&mut self, given: &[(&str, Given)]) -> &Shown {
             self.second += 1;
             for (sampler, points) in given {
                 let outcome = match points {
@@ -358,12 +361,12 @@ mod tests {
         }
     }
 
-    fn counter(value: f64) -> Option<Vec<Point>> {
-        Some(vec![Point::counter("x_total", &[], value)])
+    fn counter(value: f64) -> Vec<Point> {
+        vec![Point::counter("x_total", &[], value)]
     }
 
-    fn gauge(name: &str, value: f64) -> Option<Vec<Point>> {
-        Some(vec![Point::gauge(name, &[], value)])
+    fn gauge(name: &str, value: f64) -> Vec<Point> {
+        vec![Point::gauge(name, &[], value)]
     }
 
     #[test]
@@ -371,7 +374,7 @@ mod tests {
         let mut bench = Bench::new("rate(x_total[1m])", None);
         assert_eq!(bench.second(&[]).reading, Reading::Unknown(Unknown::NotYet));
         for second in 0..31 {
-            bench.second(&[("a", counter(f64::from(second) * 7.0)), ("b", gauge("y", 1.0))]);
+            bench.second(&[("a", Some(counter(f64::from(second) * 7.0))), ("b", Some(gauge("y", 1.0)))]);
         }
         let shown = bench.shown();
         let value = shown.reading.usable().expect("a value");
@@ -383,7 +386,7 @@ mod tests {
             (Freshness::Live, Level::Ok, false)
         );
         for second in 31..70 {
-            bench.second(&[("a", counter(f64::from(second) * 7.0))]);
+            bench.second(&[("a", Some(counter(f64::from(second) * 7.0)))]);
         }
         assert_eq!(bench.shown().coverage, None);
     }
@@ -392,11 +395,11 @@ mod tests {
     fn an_expression_is_as_fresh_as_the_worst_of_its_samplers_and_a_stale_one_is_never_ok() {
         let mut bench = Bench::new("x + on() y", None);
         for _ in 0..9 {
-            bench.second(&[("a", gauge("x", 1.0)), ("b", gauge("y", 2.0))]);
+            bench.second(&[("a", Some(gauge("x", 1.0))), ("b", Some(gauge("y", 2.0)))]);
         }
         assert_eq!((bench.shown().reading.usable(), bench.shown().simulated), (Some(3.0), true));
         for second in 1..=9 {
-            bench.second(&[("a", gauge("x", 1.0)), ("b", None)]);
+            bench.second(&[("a", Some(gauge("x", 1.0))), ("b", None)]);
             let now = bench.now().mono;
             let (freshness, level) = (bench.shown().freshness(now), bench.shown().level_now(now));
             let expected = if second < 5 { Freshness::Late } else { Freshness::Stale };
@@ -416,15 +419,15 @@ mod tests {
     fn the_worst_of_several_rows_is_shown_by_what_tells_it_from_the_others() {
         let lanes = |a: f64, b: f64| {
             let lane = |lane: &str, value| Point::gauge("q", &[("lane", lane), ("zone", "z")], value);
-            Some(vec![lane("a", a), lane("b", b)])
+            vec![lane("a", a), lane("b", b)]
         };
         let mut high = Bench::new("q * 2", None);
-        high.second(&[("a", lanes(1.0, 5.0))]);
+        high.second(&[("a", Some(lanes(1.0, 5.0)))]);
         assert_eq!(high.shown().reading.usable(), Some(10.0));
         assert_eq!(high.shown().which.as_ref().map(Clean::as_str), Some("b"));
         let mut low = Bench::new("q * 2", Some(Bands::limits(0.9, 0.7)));
         for value in [5.0, 5.0, 0.1] {
-            low.second(&[("a", lanes(1.0, value))]);
+            low.second(&[("a", Some(lanes(1.0, value)))]);
         }
         assert_eq!(low.shown().which.as_ref().map(Clean::as_str), Some("b"));
         assert!((low.shown().reading.usable().expect("a value") - 0.2).abs() < 1e-9);
@@ -433,14 +436,14 @@ mod tests {
     #[test]
     fn why_there_is_no_value_is_told_apart() {
         let mut empty = Bench::new("x > 100", None);
-        empty.second(&[("a", gauge("x", 1.0))]);
+        empty.second(&[("a", Some(gauge("x", 1.0)))]);
         assert_eq!(empty.shown().reading, Reading::Unknown(Unknown::Empty));
         let mut nobody = Bench::new("sum(nobody)", None);
-        nobody.second(&[("a", gauge("x", 1.0)), ("b", gauge("y", 1.0))]);
+        nobody.second(&[("a", Some(gauge("x", 1.0))), ("b", Some(gauge("y", 1.0)))]);
         assert_eq!(nobody.shown().reading, Reading::Unknown(Unknown::NoSuchSeries));
         let mut clash = Bench::new("x / on() y", None);
-        let twice = Some(vec![Point::gauge("y", &[("n", "1")], 1.0), Point::gauge("y", &[("n", "2")], 1.0)]);
-        clash.second(&[("a", gauge("x", 1.0)), ("b", twice)]);
+        let twice = vec![Point::gauge("y", &[("n", "1")], 1.0), Point::gauge("y", &[("n", "2")], 1.0)];
+        clash.second(&[("a", Some(gauge("x", 1.0))), ("b", Some(twice))]);
         assert!(matches!(&clash.shown().reading, Reading::Unknown(Unknown::Failed(_))), "{:?}", clash.shown());
         let mut constant = Bench::new("vector(3)", None);
         constant.second(&[]);
@@ -451,14 +454,14 @@ mod tests {
     fn a_new_range_shows_what_the_store_still_holds() {
         let mut bench = Bench::new("x * 2", None);
         for second in 0..120 {
-            bench.second(&[("a", gauge("x", f64::from(second)))]);
+            bench.second(&[("a", Some(gauge("x", f64::from(second))))]);
         }
         let columns = bench.columns();
         assert!(columns.len() >= 60 && columns.iter().all(Option::is_some), "{columns:?}");
         bench.board.widen();
         bench.board.widen();
-        bench.second(&[("a", gauge("x", 120.0))]);
-        bench.second(&[("a", gauge("x", 121.0))]);
+        bench.second(&[("a", Some(gauge("x", 120.0)))]);
+        bench.second(&[("a", Some(gauge("x", 121.0)))]);
         let columns = bench.columns();
         assert!((10..=12).contains(&columns.len()), "twelve seconds a column: {columns:?}");
         assert_eq!(columns.last(), Some(&Some(242.0)));

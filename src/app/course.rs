@@ -6,8 +6,8 @@ use std::collections::VecDeque;
 
 /// A range is made of so many columns; a screen as wide as that shows each of them.
 pub const COLUMNS: u32 = 300;
-/// What one point of a history covers.
-const MINUTE: Duration = Duration::from_mins(1);
+/// From the beginning of a minute to its last moment.
+const ALL_BUT_A_BIT: Duration = Duration::from_nanos(59_999_999_999);
 /// Columns kept: a chart whose columns are grouped covers a little more than its range.
 const KEPT: usize = 600;
 
@@ -130,7 +130,7 @@ impl Course {
         let later = i64::try_from(self.columns.len() - first).unwrap_or(i64::MAX);
         let known = self.newest.saturating_add(1).saturating_sub(later);
         for (back, value) in minutes {
-            let last = self.number(now, back.saturating_sub(MINUTE - Duration::from_nanos(1)));
+            let last = self.number(now, back.saturating_sub(ALL_BUT_A_BIT));
             for number in self.number(now, back)..=last.min(known - 1) {
                 self.put(number, value);
                 self.by_minute = true;

@@ -223,11 +223,11 @@ fn contradict(a: &SeriesKey, b: &SeriesKey) -> bool {
 /// What tells this series from the others of a selection: the values of the labels that differ among them.
 /// `None` when it is the only one, or when nothing but their samplers differ.
 pub fn telling_labels(store: &Store, ids: &[SeriesId], key: &SeriesKey) -> Option<Clean> {
-    telling(ids.iter().map(|id| store.full_key(*id)), key)
+    telling(&ids.iter().map(|id| store.full_key(*id)), key)
 }
 
 /// The same for rows of an answer.
-pub fn telling<'a>(keys: impl Iterator<Item = &'a SeriesKey> + Clone, key: &SeriesKey) -> Option<Clean> {
+pub fn telling<'a>(keys: &(impl Iterator<Item = &'a SeriesKey> + Clone), key: &SeriesKey) -> Option<Clean> {
     let differs = |name: &Clean, value: &Clean| {
         keys.clone().any(|known| known.label(name.as_str()).is_none_or(|other| other != value))
     };

@@ -60,8 +60,17 @@ impl Eyes {
         let supervisor = Supervisor::start(jobs, Arc::clone(&mailbox), clock, seed, runtime.handle());
         let told = vec![RealClock.now().mono; queries.len()];
         let (evaluator, wall) = (Evaluator::default(), WallOffset::default());
-        let _supervisor = Some(supervisor);
-        Ok(Self { bell, mailbox, store, queries, evaluator, wall, told, _supervisor, _runtime: runtime })
+        Ok(Self {
+            bell,
+            mailbox,
+            store,
+            queries,
+            evaluator,
+            wall,
+            told,
+            _supervisor: Some(supervisor),
+            _runtime: runtime,
+        })
     }
 
     fn fresh(&mut self) -> Vec<Seen> {

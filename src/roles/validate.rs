@@ -3,8 +3,8 @@
 use super::session::reference;
 use super::setup;
 use crate::app::lints;
-use crate::base::{Clock, Fault};
-use crate::config::{SearchPath, Trust, load_profile};
+use crate::base::{Clock, Fault, Place};
+use crate::config::{PaneSpec, Profile, SearchPath, Trust, load_profile};
 use crate::rules::lint::Found;
 use crate::rules::report::report;
 use crate::store::{Limits, Store};
@@ -25,6 +25,9 @@ pub fn validate(name: &str, out: &mut dyn Write) -> Result<u8, Fault> {
     let whole = setup.faults.is_empty();
     let mut lints = lints::found(&store, &setup.book, &setup.board.panes);
     lints.retain(|found| whole || !found.is_absence());
+    for found in lints.iter_mut().filter(|found| found.fault.at.is_none()) {
+        found.fault.at = place(&profile, found.about.as_str());
+    }
     let mut lines: Vec<String> = setup.faults.iter().map(Fault::to_string).collect();
     lines.extend(lints.iter().map(Found::to_string));
     if let Trust::DisplayOnly(fault) = &profile.trust {
@@ -45,6 +48,15 @@ pub fn validate(name: &str, out: &mut dyn Write) -> Result<u8, Fault> {
     let files = report(&setup.book).into_iter().filter(|file| !file.file.as_str().is_empty());
     lines.extend(files.flat_map(|file| file.lines()));
     written(out, &lines).map(|()| status)
+}
+
+/// Where a pane asks for the value of this name: its title, with the value's own name behind it.
+fn place(profile: &Profile, about: &str) -> Option<Place> {
+    let of = |spec: &&PaneSpec| {
+        about.strip_prefix(spec.title.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
+    let longest = profile.panes.iter().filter(of).max_by_key(|spec| spec.title.as_str().len())?;
+    longest.body.fault_at("query", "").at
 }
 
 /// Lines to standard output; a reader that has gone is no fault of ours.

@@ -302,3 +302,98 @@ const fn per_second(unit: Unit) -> Unit {
         _ => Unit::PerSecond,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{Observation, Point, Sample};
+
+    fn at(second: u64) -> Now {
+        let nanos = second * 1_000_000_000;
+        Now { mono: Mono(nanos), wall: Wall(1_795_230_720_000_000_000 + i64::try_from(nanos).unwrap()) }
+    }
+
+    /// A store of 400 seconds in which each metric has the value that the function gives.
+    fn store(metrics: &[(&str, fn(f64) -> f64)]) -> Store {
+        let mut store = Store::new(crate::store::Limits::default());
+        for second in 0..400_u32 {
+            let points =
+                metrics.iter().map(|(name, value)| Point::gauge(name, &[], value(f64::from(second)))).collect();
+            let outcome = Ok(Observation { points, ..Observation::default() });
+            let (seen, interval) = (at(1_000 + u64::from(second)), Duration::from_secs(1));
+            store.ingest(&Sample {
+                sampler: "app".into(),
+                seen,
+                took: Duration::ZERO,
+                interval,
+                next_in: interval,
+                outcome,
+            });
+        }
+        store
+    }
+
+    fn told(store: &Store, marks: &[Mark]) -> Vec<String> {
+        let known = |key: &SeriesKey| {
+            let name = key.name.clone();
+            (key.name.as_str() != "hidden").then_some(Known { name, unit: Unit::Count, worse_is_low: Some(false) })
+        };
+        let own = |key: &SeriesKey| key.name.as_str() == "latency";
+        let case = Case { begun: at(1_396), fired: at(1_399), own: &own, known: &known, marks };
+        changes(store, &case).iter().map(|change| change.text.as_str().to_owned()).collect()
+    }
+
+    fn restless(x: f64) -> f64 {
+        10.0 + (x * 12.9898).sin() * 3.0
+    }
+
+    #[test]
+    fn what_began_first_comes_first_and_noise_does_not_come() {
+        let store = store(&[
+            ("memory", |x| if x < 380.0 { 60.0 } else { 96.0 }),
+            ("queue", |x| if x < 388.0 { restless(x) } else { 500.0 }),
+            ("latency", |x| if x < 392.0 { 5.0 } else { 14.0 }),
+            ("noise", restless),
+            ("drift", |x| x * 2.0),
+        ]);
+        assert_eq!(
+            told(&store, &[]),
+            ["memory rose 60 → 96, 19s before", "queue rose 10.1 → 500, 11s before", "latency rose 5 → 14, 7s before"]
+        );
+    }
+
+    #[test]
+    fn a_mark_before_the_story_leads_it_and_one_within_it_follows() {
+        let store = store(&[
+            ("memory", |x| if x < 380.0 { 60.0 } else { 96.0 }),
+            ("app_start_time_seconds", |x| if x < 378.0 { 1.0 } else { 2_000.0 }),
+        ]);
+        let mark = |second, text: &'static str, kind| Mark { at: at(second), text: text.into(), kind };
+        let marks = [
+            mark(1_377, "version 7 is deployed", ChangeKind::Deploy),
+            mark(1_395, "late.toml was written", ChangeKind::Config),
+            mark(1_100, "old.toml was written", ChangeKind::Config),
+            mark(400, "ancient.toml was written", ChangeKind::Config),
+        ];
+        assert_eq!(
+            told(&store, &marks),
+            [
+                "22s before: version 7 is deployed",
+                "21s before: app: the process was restarted",
+                "memory rose 60 → 96, 19s before",
+                "4m before: old.toml was written",
+                "4s before: late.toml was written",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_counter_is_told_by_its_rate_and_one_thing_once() {
+        let store = store(&[
+            ("errors_total", |x| if x < 390.0 { x } else { 390.0 + (x - 390.0) * 50.0 }),
+            ("used", |x| if x < 385.0 { 10.0 + x % 2.0 } else { 40.0 + x % 2.0 }),
+            ("hidden", |x| if x < 385.0 { 90.0 - x % 2.0 } else { 60.0 - x % 2.0 }),
+        ]);
+        assert_eq!(told(&store, &[]), ["used rose 11 → 41, 14s before", "errors_total rose 1/s → 50/s, 8s before"]);
+    }
+}

@@ -100,7 +100,7 @@ impl Course {
             .max(CHANGE_FLOOR * (to - from).abs())
             .max(FLOOR * whole(unit) / 2.0);
         let distance = (to - from).abs() / scale;
-        if !(distance >= OUTSIDE) {
+        if distance.is_nan() || distance < OUTSIDE {
             return None;
         }
         // A few points make a poor baseline.
@@ -154,7 +154,7 @@ pub(super) fn is_counter(key: &SeriesKey) -> bool {
 fn only_rises(points: &[(Mono, f64)]) -> bool {
     let pairs = || points.iter().zip(points.iter().skip(1));
     let rising = pairs().filter(|((_, a), (_, b))| b > a).count();
-    points.len() >= 10 && pairs().all(|((_, a), (_, b))| b >= a) && rising * 10 > points.len() * 9
+    points.len() > 30 && pairs().all(|((_, a), (_, b))| b >= a) && rising * 10 > points.len() * 9
 }
 
 /// The median absolute deviation of noise, from the bends between three neighbours: neither a change of level nor a

@@ -110,3 +110,78 @@ fn key(rule: &Rule, from: &SeriesKey, scope: &mut Scope<'_>) -> SeriesKey {
     }
     SeriesKey { name, labels: labels.into_iter().collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rules::RuleFile;
+    use crate::rules::expr::{Semantics, Table};
+
+    /// The rows of the rule that this text is, over `up` of two hosts and `size` without labels.
+    fn rows(rule: &str, limit: usize) -> Result<Vec<String>, String> {
+        let file = RuleFile::parse("r.yml", &format!("groups: [{{name: g, rules: [{rule}]}}]"));
+        assert_eq!(file.broken, []);
+        let mut table = Table::new();
+        for (host, value) in [("a", 1.0), ("b", 0.0)] {
+            table.push(&SeriesKey::new("up", &[("host", host), ("job", "n")]), 1_000, value);
+        }
+        table.push(&SeriesKey::new("size", &[]), 1_000, 7.0);
+        let rule = file.rules().next().expect("a rule");
+        let external = [(Clean::from("region"), Clean::from("eu"))];
+        let mut evaluator = Evaluator::new(Semantics::Prometheus);
+        let found =
+            evaluate(rule, &mut evaluator, &table, 2_000, limit, &external).map_err(|fault| fault.to_string())?;
+        assert_eq!(found.rows.len(), found.from.len());
+        let labels = |key: &SeriesKey| {
+            let pairs: Vec<String> = key.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            pairs.join(",")
+        };
+        Ok(found.rows.iter().map(|row| format!("{}{{{}}} {}", row.key.name, labels(&row.key), row.value)).collect())
+    }
+
+    #[test]
+    fn rows_bear_the_labels_of_the_rule() {
+        for (rule, expected) in [
+            ("{alert: A, expr: up == 0}", vec!["{host=b,job=n} 0"]),
+            ("{alert: A, expr: up == 0, labels: {job: '', severity: major}}", vec!["{host=b,severity=major} 0"]),
+            (
+                "{alert: A, expr: up, labels: {is: '{{ $labels.host }}{{ $value }}{{ $labels.__name__ }}{{ $externalLabels.region }}'}}",
+                vec!["{host=a,is=a1upeu,job=n} 1", "{host=b,is=b0upeu,job=n} 0"],
+            ),
+            (
+                "{alert: A, expr: size, labels: {hosts: '{{ query \"count(up)\" | first | value }}'}}",
+                vec!["{hosts=2} 7"],
+            ),
+            ("{record: a:b, expr: sum(up), labels: {x: '{{ $value }}'}}", vec!["a:b{x={{ $value }}} 1"]),
+            ("{record: c, expr: 1 + 1}", vec!["c{} 2"]),
+            ("{alert: A, expr: vector(1) / 0}", vec!["{} inf"]),
+            ("{alert: A, expr: absent(nobody)}", vec!["{} 1"]),
+            ("{alert: A, expr: up == 5}", vec![]),
+        ] {
+            assert_eq!(rows(rule, 0), Ok(expected.into_iter().map(str::to_owned).collect()), "{rule}");
+        }
+    }
+
+    #[test]
+    fn a_clash_a_limit_and_a_text_are_errors_of_the_rule() {
+        for (rule, limit, expected) in [
+            (
+                "{alert: A, expr: up, labels: {host: x}}",
+                0,
+                "vector contains metrics with the same labelset after applying alert labels",
+            ),
+            (
+                "{record: a, expr: up, labels: {host: ''}}",
+                0,
+                "vector contains metrics with the same labelset after applying rule labels",
+            ),
+            ("{alert: A, expr: up}", 1, "exceeded limit of 1 with 2 alerts"),
+            ("{record: a, expr: up}", 1, "exceeded limit of 1 with 2 series"),
+            ("{alert: A, expr: '\"text\"'}", 0, "the answer of a rule must be a vector or a number."),
+        ] {
+            let fault = rows(rule, limit).expect_err(rule);
+            assert!(fault.starts_with("r.yml:1:") && fault.contains(expected), "{fault}");
+        }
+        assert!(rows("{alert: A, expr: up}", 2).is_ok());
+    }
+}

@@ -72,8 +72,8 @@ fn rest_on(book: &Book, files: &mut [FileReport]) {
             .filter(|(at, ..)| matches!(healths.get(at), Some(RuleHealth::Ok | RuleHealth::NotYet)))
             .filter_map(|(at, rule, _)| {
                 let metrics = rule.expr.selectors().iter().filter_map(|selector| selector.metric_name());
-                let through = metrics.filter_map(|metric| recorders.get_key_value(metric));
-                let health = through.filter_map(|(metric, rules)| inherited(metric, rules, &healths)).next()?;
+                let mut through = metrics.filter_map(|metric| recorders.get_key_value(metric));
+                let health = through.find_map(|(metric, rules)| inherited(metric, rules, &healths))?;
                 Some((at, health))
             })
             .collect();

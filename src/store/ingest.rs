@@ -29,6 +29,7 @@ impl Store {
     /// Takes one attempt in. A sample older than the sampler's last one says nothing new and is ignored.
     /// `up` becomes 1 or 0, whether the attempt was good or not.
     pub fn ingest(&mut self, sample: &Sample) {
+        self.revision += 1;
         let at = sample.seen.mono;
         let index = self.feed_index(&sample.sampler);
         self.expire(at);
@@ -66,6 +67,7 @@ impl Store {
     /// evaluation is stale at once. `rule` is unique to the rule: its rows are never those of another.
     /// An evaluation older than the last one is ignored. Returns how many rows found no place.
     pub fn record(&mut self, rule: &Arc<str>, every: Duration, rows: &[Point], at: Now) -> u64 {
+        self.revision += 1;
         let index = self.rule_index(rule);
         self.expire(at.mono);
         let Some(feed) = self.feeds.get_mut(index) else { return 0 };

@@ -49,6 +49,7 @@ pub struct Store {
     by_rule: HashMap<Arc<str>, usize>,
     pub(super) catalog: Catalog,
     pub(super) bytes: usize,
+    pub(super) revision: u64,
     pub(super) evicted_ticks: u64,
     /// When old blocks and old series were looked for last.
     pub(super) pruned: Mono,
@@ -91,6 +92,7 @@ impl Store {
             by_rule: HashMap::new(),
             catalog: Catalog::default(),
             bytes: 0,
+            revision: 0,
             evicted_ticks: 0,
             pruned: Mono::default(),
             swept: Mono::default(),
@@ -101,6 +103,7 @@ impl Store {
 
     /// Announces a sampler before its first sample, so that its silence can be seen.
     pub fn declare(&mut self, sampler: &Arc<str>, interval: Duration, simulated: bool) {
+        self.revision += 1;
         let at = self.feed_index(sampler);
         if let Some(feed) = self.feeds.get_mut(at) {
             feed.health.interval = interval;
@@ -120,6 +123,7 @@ impl Store {
     /// Announces a rule that records before its first evaluation: how often it is evaluated, and the names of what it
     /// records.
     pub fn declare_rule(&mut self, rule: &Arc<str>, every: Duration, makes: Vec<String>) {
+        self.revision += 1;
         let at = self.rule_index(rule);
         if let Some(feed) = self.feeds.get_mut(at) {
             feed.health.interval = every;
@@ -135,6 +139,11 @@ impl Store {
     /// Changes whenever a series comes or goes.
     pub fn generation(&self) -> u64 {
         self.catalog.generation
+    }
+
+    /// Changes whenever anything was taken in: as long as it stays, every question has the same answer.
+    pub fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// Name and labels; an empty name when the series was evicted.

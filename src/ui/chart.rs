@@ -55,14 +55,12 @@ pub fn draw_with_limit(
     let (line, arrow) = if paint.ascii() { ("-", "^") } else { ("─", "↑") };
     let style = paint.style(Intent::Warning);
     for x in area.left()..area.right() {
-        if let Some(cell) = paint.buffer.cell_mut((x, y)) {
-            let empty = cell.symbol() == " ";
-            if empty {
-                cell.set_symbol(line);
-            }
-            cell.set_style(style);
+        let empty = paint.buffer.cell((x, y)).is_some_and(|cell| cell.symbol() == " ");
+        if empty {
+            paint.buffer.set_stringn(x, y, line, 1, style);
         }
     }
+    paint.buffer.set_style(Rect { y, height: 1, ..area }, style);
     let sign = if beyond { arrow } else { "" };
     paint.put((area.x, y), area.width, clean!("{sign}{} ", unit.show(limit)), Intent::Warning);
 }
@@ -134,7 +132,7 @@ mod tests {
         let mut paint = Painter::new(&mut buffer, &theme, false);
         draw_with_limit(&mut paint, area, columns, Unit::Count, Some(limit), Intent::Chart);
         let symbols: Vec<&str> = buffer.content().iter().map(Cell::symbol).collect();
-        symbols.chunks(12).map(|row| row.concat()).collect()
+        symbols.chunks(12).map(<[&str]>::concat).collect()
     }
 
     #[test]

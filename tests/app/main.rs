@@ -9,7 +9,7 @@ use core::time::Duration;
 use crossterm::event::KeyCode;
 use desk::Desk;
 use watchkeeper::app::effect::{Effect, Entry};
-use watchkeeper::app::{Msg, Overlay, Shown, update};
+use watchkeeper::app::{Msg, Overlay, Pane, Shown, update};
 use watchkeeper::base::{Fault, Now, Wall};
 
 fn launched(effects: &[Effect]) -> bool {
@@ -149,7 +149,7 @@ fn what_panes_show_is_kept_by_the_minute_once_and_never_what_a_stand_in_made_up(
             _ => None,
         }));
     }
-    let metrics: Vec<_> = desk.model.board.panes.iter().flat_map(|pane| pane.metrics()).collect();
+    let metrics: Vec<_> = desk.model.board.panes.iter().flat_map(Pane::metrics).collect();
     let of = |simulated: bool| {
         let shown = |shown: &Shown| shown.simulated == simulated && shown.reading.usable().is_some();
         let some = metrics.iter().find(|metric| shown(&metric.shown));
@@ -163,6 +163,18 @@ fn what_panes_show_is_kept_by_the_minute_once_and_never_what_a_stand_in_made_up(
     let mut next = Desk::demo(80, 24);
     next.send(Msg::History(kept.concat(), Vec::new()));
     assert_eq!(minutes(&next, &of(false)), real[1..]);
+}
+
+#[test]
+fn lints_stand_among_the_faults_of_our_files() {
+    let mut desk = Desk::demo(80, 24);
+    let rule = "{alert: Rising, expr: 'rate(queue_depth[1m]) > 0', labels: {severity: page-me}}";
+    desk.judge_by(&format!("groups: [{{name: g, rules: [{rule}]}}]"), &[]);
+    desk.quiet(35);
+    let faults: Vec<String> = desk.model.session.faults.iter().map(ToString::to_string).collect();
+    let lints: Vec<&str> =
+        faults.iter().filter_map(|fault| fault.split(' ').nth(1)).filter(|id| id.starts_with("WK")).collect();
+    assert_eq!(lints, ["WK001", "WK004"], "{faults:?}");
 }
 
 #[test]

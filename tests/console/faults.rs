@@ -106,7 +106,7 @@ fn many_wrongs_at_once_are_sentences_and_the_rest_goes_on() {
         "broken.toml:3:1: unknown key `colour`.",
         "unknown sampler kind `htpp`. Did you mean `http`?",
         "furlongs",
-        "only a plain selector is understood",
+        "WK001 `Bad query`: `rate` wants a counter",
     ] {
         pty.wait_for(sentence);
     }
@@ -140,7 +140,7 @@ fn validate_names_every_fault_and_its_place() {
     let output = desk.run(&["validate", profile.to_str().unwrap()]);
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stdout).unwrap();
-    for what in ["unknown key `colour`", "unknown sampler kind `htpp`", "furlongs", "only a plain selector"] {
+    for what in ["unknown key `colour`", "unknown sampler kind `htpp`", "furlongs", "WK001 `Bad query`"] {
         let line = said.lines().find(|line| line.contains(what)).unwrap_or_else(|| panic!("{what}:\n{said}"));
         let place = line.strip_prefix(profile.to_str().unwrap()).and_then(|rest| rest.strip_prefix(':')).unwrap();
         let mut numbers = place.split(':').map(|part| part.parse::<u32>().is_ok());

@@ -45,6 +45,7 @@ fn same(theirs: f64, ours: f64) -> bool {
     theirs == ours || theirs.is_nan() && ours.is_nan() || theirs.is_finite() && ours.is_finite() && close()
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "milliseconds of our time")]
 fn rows(data: &Json) -> Option<Rows> {
     let point = |pair: &Json| {
         let value = pair[1].as_str().and_then(|text| text.parse().ok()).expect("a number in a text");

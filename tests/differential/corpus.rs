@@ -15,7 +15,7 @@ const CALM: i64 = 110;
 /// Upper bounds of the histogram.
 const BOUNDS: &[&str] = &["0.05", "0.1", "0.25", "0.5", "1", "2.5", "+Inf"];
 
-/// SplitMix64: <https://prng.di.unimi.it/splitmix64.c> in spirit, small and good enough for tests.
+/// SplitMix64 (Steele, Lea, Flood 2014): small and good enough for tests.
 pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
@@ -32,6 +32,11 @@ impl Dice {
         self.bits() % limit
     }
 
+    /// A place in a list so long.
+    pub(crate) fn place(&mut self, length: usize) -> usize {
+        usize::try_from(self.below(length as u64)).expect("as long as a list")
+    }
+
     /// 0 to 1.
     pub(crate) fn unit(&mut self) -> f64 {
         (self.bits() >> 11) as f64 / (1_u64 << 53) as f64
@@ -42,7 +47,7 @@ impl Dice {
     }
 
     pub(crate) fn one<'a, T: ?Sized>(&mut self, of: &[&'a T]) -> &'a T {
-        of[self.below(of.len() as u64) as usize]
+        of[self.place(of.len())]
     }
 }
 
@@ -184,7 +189,7 @@ fn histogram(dice: &mut Dice, labels: &[(&str, &str)], all: &mut Vec<Track>) {
                 (counts, sum) = ([0.0; 7], 0.0);
             }
             for _ in 0..=same.below(8) {
-                let bucket = same.below(7) as usize;
+                let bucket = same.place(7);
                 counts[bucket] += 1.0;
                 sum += 0.04 * (bucket + 1) as f64;
             }

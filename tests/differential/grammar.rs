@@ -122,7 +122,7 @@ fn matchers(dice: &mut Dice, labels: &[&str]) -> String {
 }
 
 fn metric(dice: &mut Dice) -> (Node, bool) {
-    let (name, labels, exact, distinct, counter) = METRICS[dice.below(METRICS.len() as u64) as usize];
+    let (name, labels, exact, distinct, counter) = METRICS[dice.place(METRICS.len())];
     let text = format!("{name}{}", matchers(dice, labels));
     let finite = name != "balance";
     (Node { text, parts: Vec::new(), labels: labels.to_vec(), exact, distinct, finite }, counter)
@@ -145,7 +145,7 @@ fn window(dice: &mut Dice, depth: u32) -> (Node, bool) {
         // Three seconds off: an inner window of a sub-query does not end on a whole step either.
         let text = format!("({})[{range}:{step}] offset {}", inner.text, dice.one(&["3s", "13s", "63s"]));
         let (finite, exact) = (inner.finite, inner.exact);
-        return (Node { finite, exact, ..Node::new(text, vec![inner.clone()], &inner) }, false);
+        return (Node { exact, finite, ..Node::new(text, vec![inner.clone()], &inner) }, false);
     }
     let (mut node, counter) = metric(dice);
     node.text = format!("{}[{range}]{}", node.text, modifiers(dice));

@@ -155,9 +155,10 @@ fn field(out: &mut Vec<u8>, number: u8, bytes: &[u8]) {
 }
 
 fn varint(out: &mut Vec<u8>, mut value: u64) {
+    let seven = |value: u64| u8::try_from(value & 0x7F).expect("seven bits");
     while value >= 0x80 {
-        out.push((value & 0x7F) as u8 | 0x80);
+        out.push(seven(value) | 0x80);
         value >>= 7;
     }
-    out.push(value as u8);
+    out.push(seven(value));
 }

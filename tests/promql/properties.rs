@@ -145,6 +145,22 @@ proptest! {
     }
 
     #[test]
+    fn what_is_kept_follows_the_series_that_come(table in table(), at in 0_i64..120_000) {
+        let mut table = table;
+        let mut kept = Evaluator::new(Semantics::Prometheus);
+        for round in 0..3_u8 {
+            for query in QUERIES {
+                let expr = Expr::parse(query).expect(query);
+                let [kept, fresh] = [&mut kept, &mut Evaluator::new(Semantics::Prometheus)]
+                    .map(|evaluator| evaluator.instant(&expr, &table, at).map(|answer| format!("{answer:?}")));
+                prop_assert_eq!(kept, fresh, "{} in round {}", query, round);
+            }
+            let key = SeriesKey::new(if round == 0 { "a" } else { "b" }, &[("i", "1"), ("j", &(7 + round).to_string())]);
+            table.push(&key, at, f64::from(round));
+        }
+    }
+
+    #[test]
     fn the_ends_of_a_window_are_those_of_its_scan(table in table(), after in -1000_i64..120_000, span in 0_i64..90_000) {
         let every = Expr::parse(r#"{__name__=~".+"}"#).expect("every series");
         for series in table.select(&every.selectors()[0]) {

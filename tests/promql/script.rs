@@ -1,7 +1,5 @@
-//! The language of the case files. `load STEP` is followed by series (`name{labels} values`: a number, `_` for none,
-//! `stale`, `3x6` for six more 3s, `0+2x6` for six more that rise by 2); `at TIME QUERY` and `range START END STEP
-//! QUERY` by the answer: rows, `scalar`, `text`, `empty`, `error WORDS`, `refused LINE:COLUMN WORDS`, and what is said
-//! beside it: `warn WORDS`, `info WORDS`, `ordered`.
+//! The language of the case files: `load STEP` with series below it, `at TIME QUERY` or `range START END STEP QUERY`
+//! with the answer below it. A value is a number, `_`, `stale`, `3x6` (six more 3s) or `0+2x6` (six more, rising by 2).
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -25,7 +23,8 @@ enum Time {
     Range(Millis, Millis, Millis),
 }
 
-/// What must come back.
+/// What must come back: rows, `scalar`, `text`, `empty`, `error WORDS` or `refused LINE:COLUMN WORDS`; beside it may
+/// stand `warn WORDS`, `info WORDS` and `ordered`.
 pub(crate) enum Expected {
     Scalar(f64),
     Text(String),
@@ -39,15 +38,15 @@ fn number(text: &str) -> f64 {
 }
 
 fn span(text: &str) -> Millis {
-    let digits = text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len());
-    let factor = match &text[digits..] {
+    let (digits, unit) = text.split_at(text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len()));
+    let factor = match unit {
         "ms" => 1,
         "s" | "" => 1000,
         "m" => 60_000,
         "h" => 3_600_000,
         unit => panic!("no unit `{unit}`"),
     };
-    text[..digits].parse::<Millis>().expect(text) * factor
+    digits.parse::<Millis>().expect(text) * factor
 }
 
 /// A key written as a selector.
@@ -66,26 +65,32 @@ fn key(text: &str) -> SeriesKey {
 
 /// Splits a line after the key with which it begins.
 fn keyed(line: &str) -> (SeriesKey, &str) {
-    let end = match line.find('{') {
-        Some(open) if !line[..open].contains(' ') => line.find('}').expect(line) + 1,
-        _ => line.find(' ').expect(line),
-    };
-    (key(&line[..end]), line[end..].trim())
+    let labelled = line.split(' ').next().is_some_and(|word| word.contains('{'));
+    let end = if labelled { line.find('}').map(|at| at + 1) } else { line.find(' ') };
+    let (written, rest) = line.split_at(end.expect(line));
+    (key(written), rest.trim())
 }
 
-/// The values of a series: `None` is a gap, `Some(None)` a stale marker.
-fn values(text: &str) -> Vec<Option<Option<f64>>> {
+/// One place in a series.
+enum Place {
+    Gap,
+    Stale,
+    Value(f64),
+}
+
+/// The values of a series.
+fn values(text: &str) -> Vec<Place> {
     let mut out = Vec::new();
     for word in text.split_whitespace() {
         match (word, word.split_once('x')) {
-            ("_", _) => out.push(None),
-            ("stale", _) => out.push(Some(None)),
+            ("_", _) => out.push(Place::Gap),
+            ("stale", _) => out.push(Place::Stale),
             (_, Some((value, times))) => {
                 let (start, step) = value.split_once('+').unwrap_or((value, "0"));
                 let times: u32 = times.parse().expect(word);
-                out.extend((0..=times).map(|at| Some(Some(number(start) + number(step) * f64::from(at)))));
+                out.extend((0..=times).map(|at| Place::Value(number(start) + number(step) * f64::from(at))));
             }
-            _ => out.push(Some(Some(number(word)))),
+            _ => out.push(Place::Value(number(word))),
         }
     }
     out
@@ -125,9 +130,9 @@ pub(crate) fn read(name: &str, text: &str) -> Vec<Case> {
                 for (index, value) in values(points).into_iter().enumerate() {
                     let time = step * Millis::try_from(index).expect("few");
                     match value {
-                        Some(Some(value)) => table.push(&key, time, value),
-                        Some(None) => table.push_stale(&key, time),
-                        None => {}
+                        Place::Value(value) => table.push(&key, time, value),
+                        Place::Stale => table.push_stale(&key, time),
+                        Place::Gap => {}
                     }
                 }
             }

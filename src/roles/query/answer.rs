@@ -194,8 +194,9 @@ fn notes(answer: &Answer) -> Vec<String> {
     if is_empty(&answer.value) {
         lines.push("watchkeeper: no series matches, or no row satisfies the expression.".to_owned());
     }
-    lines.extend(answer.warnings.iter().map(|note| format!("warning: {note}")));
-    lines.extend(answer.infos.iter().map(|note| format!("info: {note}")));
+    let bare = |note: &Clean, word: &str| note.as_str().trim_start_matches(&format!("PromQL {word}: ")).to_owned();
+    lines.extend(answer.warnings.iter().map(|note| format!("warning: {}", bare(note, "warning"))));
+    lines.extend(answer.infos.iter().map(|note| format!("info: {}", bare(note, "info"))));
     if let Some(coverage) = answer.coverage {
         lines.push(format!("coverage: {} of {}", span(coverage.have), span(coverage.want)));
     }

@@ -3,12 +3,9 @@
 use super::moment::told;
 use super::table::{series, unit};
 use crate::base::Unit;
-use crate::config::{Depth, Intent, SearchPath, load_theme};
+use crate::config::{Depth, SearchPath, load_theme};
 use crate::rules::expr::{Millis, Track};
-use crate::ui::chart::chart;
-use crate::ui::paint::Painter;
-use ratatui::buffer::{Buffer, Cell};
-use ratatui::layout::Rect;
+use crate::ui::text;
 
 /// Series drawn; more would scroll away.
 const CHARTS: usize = 12;
@@ -26,12 +23,14 @@ pub(super) struct Sheet {
 
 /// Lines for the terminal: of each series its name, its least, greatest and last value, and its course.
 pub(super) fn lines(tracks: &[Track], (start, end): (Millis, Millis), step: Millis, sheet: Sheet) -> Vec<String> {
+    let (theme, _) = load_theme("default", Depth::Mono, &SearchPath::default());
     let mut lines = Vec::new();
     for track in tracks.iter().take(CHARTS) {
         let unit = unit(track.key.name.as_str()).unwrap_or(Unit::Count);
         lines.push(cut(&series(&track.key), sheet));
         lines.push(cut(&summary(track, unit), sheet));
-        lines.extend(drawn(&columns(track, (start, end), step, sheet.width), unit, sheet));
+        let columns = columns(track, (start, end), step, sheet.width);
+        lines.extend(text::chart(&columns, HEIGHT, unit, &theme, sheet.ascii));
     }
     if let Some(more) = tracks.len().checked_sub(CHARTS).filter(|more| *more > 0) {
         lines.push(format!("and {more} more series: narrow the expression, or print every point with `| cat`"));
@@ -47,32 +46,23 @@ fn summary(track: &Track, unit: Unit) -> String {
     format!("least {}, greatest {}, last {}", unit.show(least), unit.show(most), unit.show(*last))
 }
 
-/// One cell a column: the greatest value of the steps that fall into it, so that no peak is lost.
+/// One cell a column of the whole width: the greatest value of the steps that fall into it, so that no peak is lost.
 fn columns(track: &Track, (start, end): (Millis, Millis), step: Millis, width: u16) -> Vec<Option<f64>> {
-    let steps = (end - start) / step.max(1) + 1;
-    let wide = usize::from(width).min(usize::try_from(steps).unwrap_or(usize::MAX)).max(1);
-    let mut columns = vec![None; wide];
+    let step = step.max(1);
+    let steps = usize::try_from((end - start) / step).unwrap_or(0) + 1;
+    let mut values = vec![None; steps];
     for (at, value) in &track.points {
-        let place = usize::try_from((at - start) / step.max(1)).unwrap_or(0) * wide
-            / usize::try_from(steps).unwrap_or(1).max(1);
-        if let Some(cell) = columns.get_mut(place) {
-            *cell = Some(cell.map_or(*value, |old: f64| old.max(*value)));
+        if let Some(cell) = usize::try_from((at - start) / step).ok().and_then(|place| values.get_mut(place)) {
+            *cell = Some(*value);
         }
     }
-    columns
-}
-
-fn drawn(columns: &[Option<f64>], unit: Unit, sheet: Sheet) -> Vec<String> {
-    let width = u16::try_from(columns.len()).unwrap_or(sheet.width);
-    let area = Rect::new(0, 0, width, HEIGHT);
-    let mut buffer = Buffer::empty(area);
-    let (theme, _) = load_theme("default", Depth::Mono, &SearchPath::default());
-    chart(&mut Painter::new(&mut buffer, &theme, sheet.ascii), area, columns, unit, None, Intent::Chart);
-    let row = |y: u16| {
-        let cells = (0..width).filter_map(|x| buffer.cell((x, y)));
-        cells.map(Cell::symbol).collect::<String>().trim_end().to_owned()
+    let width = usize::from(width.max(1));
+    let column = |column: usize| {
+        let from = column * steps / width;
+        let until = ((column + 1) * steps / width).max(from + 1);
+        values.get(from..until).unwrap_or_default().iter().flatten().copied().reduce(f64::max)
     };
-    (0..HEIGHT).map(row).collect()
+    (0..width).map(column).collect()
 }
 
 /// First and last moment at both ends of a line.
@@ -98,17 +88,17 @@ mod tests {
     #[test]
     fn a_course_is_drawn_with_its_gap_and_its_peak() {
         let points = [(0, 1.0), (1_000, 2.0), (3_000, 8.0), (4_000, f64::NAN), (5_000, 4.0)];
-        let lines = lines(&[track(&points)], (0, 5_000), 1_000, Sheet { width: 40, ascii: true });
+        let lines = lines(&[track(&points)], (0, 5_000), 1_000, Sheet { width: 12, ascii: true });
         assert_eq!(
             lines,
             [
-                "queue{job=\"a\"}",
-                "least 1, greatest 8, last 4",
-                "   #",
-                "   #",
-                "   # =",
-                " - # #",
-                "*# # #",
+                "queue{job=…",
+                "least 1, gr…",
+                "      ##",
+                "      ##",
+                "      ##  ==",
+                "  --  ##  ##",
+                "**##  ##  ##",
                 "1970-01-01T00:00:00Z to 1970-01-01T00:00:05Z",
             ]
         );

@@ -6,7 +6,7 @@ use crate::rules::expr::Expr;
 use crate::store::MatchOp;
 
 /// Values of all series of one test, together.
-pub(super) const MOST_VALUES: usize = 5_000_000;
+pub(super) const MOST_VALUES: usize = 2_000_000;
 
 /// What a series has at one step.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -32,8 +32,8 @@ const YOUNG: Duration = Duration::from_secs(3);
 /// How long a client of the socket may take over its line.
 const CLIENT: Duration = Duration::from_millis(500);
 
-/// When the rollout of `config-change` comes, least and most after the start, and what it writes.
-const ROLLOUT: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(24));
+/// When the rollout of `config-change` comes after the start, at least and how much later at most; what it writes.
+const ROLLOUT: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(4));
 const ROLLED_OUT: (&str, &str) = ("cuda_streams = 4", "cuda_streams = 8");
 
 /// Runs the supervisor: hidden subcommand, started by the demo with a lifeline for stdin and the service's first
@@ -236,8 +236,8 @@ impl<'a> Supervisor<'a> {
 
 /// When the scenario's rollout comes, after the start.
 fn rollout(scenario: Scenario, seed: u64) -> Option<Duration> {
-    let (least, most) = ROLLOUT;
-    (scenario == Scenario::ConfigChange).then(|| least + (most - least).mul_f64(Jitter(seed).unit()))
+    let (least, more) = ROLLOUT;
+    (scenario == Scenario::ConfigChange).then(|| least + more.mul_f64(Jitter(seed).unit()))
 }
 
 /// Where the twin's processes write what they have to say on stderr.

@@ -13,7 +13,7 @@ use core::time::Duration;
 use promql_parser::label::{self, Labels, Matchers};
 use promql_parser::parser::{self, AtModifier, BinModifier, LabelModifier, Offset, VectorMatchCardinality};
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 /// Our tree is no deeper; whoever walks it recurses, on a stack of 2 MiB.
 const DEEPEST: usize = 250;
@@ -285,7 +285,10 @@ fn shift(offset: Option<&Offset>, at: Option<&AtModifier>) -> Shift {
     let at = at.map(|at| match at {
         AtModifier::Start => At::Start,
         AtModifier::End => At::End,
-        AtModifier::At(time) => At::Time(epoch(*time)),
+        AtModifier::At(time) => At::Time(match time.duration_since(UNIX_EPOCH) {
+            Ok(after) => millis(after),
+            Err(before) => -millis(before.duration()),
+        }),
     });
     Shift { offset, at }
 }
@@ -293,11 +296,4 @@ fn shift(offset: Option<&Offset>, at: Option<&AtModifier>) -> Shift {
 /// Never so long that a sum of a few could overflow.
 fn millis(span: Duration) -> Millis {
     Millis::try_from(span.as_millis()).unwrap_or(Millis::MAX).min(Millis::MAX / 64)
-}
-
-fn epoch(time: SystemTime) -> Millis {
-    match time.duration_since(UNIX_EPOCH) {
-        Ok(after) => millis(after),
-        Err(before) => -millis(before.duration()),
-    }
 }

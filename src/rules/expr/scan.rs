@@ -61,61 +61,43 @@ impl<'a> Scan<'a> {
             )));
         }
         let mut scan = Self { text, tokens: Vec::new() };
-        let mut at = 0;
-        let mut in_range = false;
+        let (mut at, mut in_range) = (0, false);
         while let Some(c) = scan.rest(at).chars().next() {
-            let start = at;
-            let token = match c {
-                c if c.is_whitespace() => {
-                    at += c.len_utf8();
-                    continue;
-                }
-                '#' => {
-                    at += scan.rest(at).find('\n').unwrap_or(scan.rest(at).len());
-                    continue;
-                }
-                '"' | '\'' | '`' => {
-                    at += scan.quote(at, c)?;
-                    Token::Quote
-                }
-                '(' | '[' | '{' => {
-                    in_range = c == '[';
-                    at += 1;
-                    Token::Open
-                }
-                ')' | ']' | '}' => {
-                    in_range = false;
-                    at += 1;
-                    Token::Close
-                }
-                ',' => {
-                    at += 1;
-                    Token::Comma
-                }
-                c if c.is_ascii_digit() || c == '.' => {
-                    at += scan.number(at);
-                    Token::Number
-                }
-                // Inside the brackets of a range a colon begins a step, elsewhere a name.
-                ':' if in_range => {
-                    at += 1;
-                    Token::Operator
-                }
-                c if c.is_alphabetic() || c == '_' || c == ':' => {
-                    let word = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
-                    at += scan.rest(at).find(|c| !word(c)).unwrap_or(scan.rest(at).len());
-                    Token::Word
-                }
-                c => {
-                    let double = ["==", "!=", ">=", "<=", "=~", "!~"].iter().any(|op| scan.rest(at).starts_with(op));
-                    at += if double { 2 } else { c.len_utf8() };
-                    Token::Operator
-                }
-            };
-            scan.tokens.push((token, start..at));
+            let (token, length) = scan.token(at, c, in_range)?;
+            match token {
+                Some(Token::Open) => in_range = c == '[',
+                Some(Token::Close) => in_range = false,
+                _ => {}
+            }
+            scan.tokens.extend(token.map(|token| (token, at..at + length)));
+            at += length;
         }
         scan.limits()?;
         Ok(scan)
+    }
+
+    /// The token that begins with `c`, and its length; no token for blanks and comments.
+    fn token(&self, at: usize, c: char, in_range: bool) -> Result<(Option<Token>, usize), Fault> {
+        let rest = self.rest(at);
+        let until = |end: &dyn Fn(char) -> bool| rest.find(end).unwrap_or(rest.len());
+        Ok(match c {
+            c if c.is_whitespace() => (None, c.len_utf8()),
+            '#' => (None, until(&|c| c == '\n')),
+            '"' | '\'' | '`' => (Some(Token::Quote), self.quote(at, c)?),
+            '(' | '[' | '{' => (Some(Token::Open), 1),
+            ')' | ']' | '}' => (Some(Token::Close), 1),
+            ',' => (Some(Token::Comma), 1),
+            c if c.is_ascii_digit() || c == '.' => (Some(Token::Number), self.number(at)),
+            // Inside the brackets of a range a colon begins a step, elsewhere a name.
+            ':' if in_range => (Some(Token::Operator), 1),
+            c if c.is_alphabetic() || c == '_' || c == ':' => {
+                (Some(Token::Word), until(&|c| !(c.is_alphanumeric() || c == '_' || c == ':')))
+            }
+            c => {
+                let double = ["==", "!=", ">=", "<=", "=~", "!~"].iter().any(|op| rest.starts_with(op));
+                (Some(Token::Operator), if double { 2 } else { c.len_utf8() })
+            }
+        })
     }
 
     fn rest(&self, at: usize) -> &'a str {

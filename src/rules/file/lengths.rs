@@ -47,7 +47,7 @@ pub fn show(length: Duration) -> String {
         // Years and weeks only where nothing is left over, as Prometheus does.
         let whole = !matches!(*unit, "y" | "w") || left.is_multiple_of(*each);
         if whole && left >= *each {
-            out += &format!("{}{unit}", left / each);
+            out.extend([(left / each).to_string().as_str(), unit]);
             left %= each;
         }
     }

@@ -150,10 +150,8 @@ impl Scalar {
                         continue;
                     }
                 }
-                ScalarStyle::SingleQuoted if c == '\'' => {
-                    if chars.next_if(|(_, next)| *next == '\'').is_some() {
-                        at.column += 1;
-                    }
+                ScalarStyle::SingleQuoted if c == '\'' && chars.next_if(|(_, next)| *next == '\'').is_some() => {
+                    at.column += 1;
                 }
                 _ => {}
             }

@@ -69,7 +69,9 @@ fn check(rule: &Rule, every: Duration, known: &Known<'_>, out: &mut Vec<Found>) 
             }
             let mut coarse = Vec::new();
             buckets::banded(rule.expr.plan(), bands, known, &mut coarse);
-            coarse.into_iter().for_each(|what| tell(TOO_COARSE, what));
+            for what in coarse {
+                tell(TOO_COARSE, what);
+            }
         }
         Judge::Rows => rows(rule, alerting, every, known, out),
     }
@@ -105,10 +107,14 @@ fn expression(expr: &Expr, known: &Known<'_>, tell: &mut dyn FnMut(&'static Lint
     let mut wrong = Vec::new();
     kinds::find(expr.plan(), known, &mut wrong);
     wrong.dedup();
-    wrong.into_iter().for_each(|(lint, what)| tell(lint, what));
+    for (lint, what) in wrong {
+        tell(lint, what);
+    }
     let mut coarse = Vec::new();
     buckets::find(expr.plan(), known, &mut coarse);
-    coarse.into_iter().for_each(|what| tell(TOO_COARSE, what));
+    for what in coarse {
+        tell(TOO_COARSE, what);
+    }
     let mut missing: Vec<&str> = expr.selectors().iter().filter_map(|selector| selector.metric_name()).collect();
     missing.retain(|metric| known.is_missing(metric));
     missing.sort_unstable();

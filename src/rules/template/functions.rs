@@ -1,6 +1,6 @@
 //! Prometheus' template functions and Go's own. Source: prometheus/template/template.go, pkg.go.dev/text/template.
 
-use super::printf::{general, printf};
+use super::printf::{general, printf, push};
 use super::run::{Fail, Run};
 use super::value::{Val, labels_of};
 use crate::rules::file::lengths;
@@ -276,9 +276,9 @@ fn title(text: &str) -> String {
     for c in text.chars() {
         let inside = before.is_alphanumeric() || matches!(before, '_' | '\'');
         if inside {
-            out.push(c)
+            out.push(c);
         } else {
-            out.extend(c.to_uppercase())
+            out.extend(c.to_uppercase());
         }
         before = c;
     }
@@ -328,7 +328,7 @@ fn url_query(text: &str) -> String {
         match byte {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
             b' ' => out.push('+'),
-            byte => out += &format!("%{byte:02X}"),
+            byte => push(&mut out, format_args!("%{byte:02X}")),
         }
         out
     })
@@ -355,9 +355,10 @@ fn humanize(value: f64) -> String {
         return four(value);
     }
     // Dividing, as Prometheus does: multiplying by 0.001 rounds otherwise.
-    let (value, sign) = match value.abs() >= 1.0 {
-        true => divided(value, LARGE, 1000.0),
-        false => scaled(value, SMALL, |size| size >= 1.0, 1000.0),
+    let (value, sign) = if value.abs() >= 1.0 {
+        divided(value, LARGE, 1000.0)
+    } else {
+        scaled(value, SMALL, |size| size >= 1.0, 1000.0)
     };
     four(value) + sign
 }

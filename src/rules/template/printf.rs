@@ -49,6 +49,12 @@ fn scientific(value: f64, decimals: usize) -> String {
     format!("{mantissa}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs())
 }
 
+/// Appends formatted text.
+pub(super) fn push(out: &mut String, text: core::fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    let _infallible = core::fmt::Write::write_fmt(out, text);
+}
+
 const fn odd(value: f64) -> Option<&'static str> {
     match () {
         () if value.is_nan() => Some("NaN"),
@@ -60,13 +66,16 @@ const fn odd(value: f64) -> Option<&'static str> {
 
 #[derive(Default)]
 struct Spec {
-    left: bool,
-    plus: bool,
-    space: bool,
-    zero: bool,
-    sharp: bool,
+    /// Any of `-+ 0#`.
+    flags: String,
     width: usize,
     precision: Option<usize>,
+}
+
+impl Spec {
+    fn has(&self, flag: char) -> bool {
+        self.flags.contains(flag)
+    }
 }
 
 /// The widest field and the finest precision that are honoured.
@@ -84,13 +93,7 @@ pub(super) fn printf(format: &str, args: &[Val]) -> String {
         }
         let mut spec = Spec::default();
         while let Some(flag) = chars.next_if(|c| matches!(c, '-' | '+' | ' ' | '0' | '#')) {
-            match flag {
-                '-' => spec.left = true,
-                '+' => spec.plus = true,
-                ' ' => spec.space = true,
-                '#' => spec.sharp = true,
-                _ => spec.zero = true,
-            }
+            spec.flags.push(flag);
         }
         let mut digits = || {
             let mut number = None;
@@ -115,14 +118,14 @@ pub(super) fn printf(format: &str, args: &[Val]) -> String {
             None => out += "%!(NOVERB)",
             Some('%') => out.push('%'),
             Some(verb) => match left.next() {
-                None => out += &format!("%!{verb}(MISSING)"),
+                None => push(&mut out, format_args!("%!{verb}(MISSING)")),
                 Some(arg) => out += &one(&spec, verb, arg),
             },
         }
     }
     let extra: Vec<String> = left.map(|arg| format!("{}={}", arg.kind(), arg.show().unwrap_or_default())).collect();
     if !extra.is_empty() {
-        out += &format!("%!(EXTRA {})", extra.join(", "));
+        push(&mut out, format_args!("%!(EXTRA {})", extra.join(", ")));
     }
     out
 }
@@ -146,7 +149,7 @@ fn one(spec: &Spec, verb: char, arg: &Val) -> String {
         (Val::Int(value), 'q') => u32::try_from(*value).ok().and_then(char::from_u32).map(|c| format!("'{c}'")),
         (Val::Bool(yes), 't' | 'v') => Some(yes.to_string()),
         (Val::Text(text), 's' | 'v') => Some(cut(text, spec.precision)),
-        (Val::Text(text), 'q') => Some(quoted(&cut(text, spec.precision), spec.sharp)),
+        (Val::Text(text), 'q') => Some(quoted(&cut(text, spec.precision), spec.has('#'))),
         (Val::Text(text), 'x') => Some(text.bytes().map(|byte| format!("{byte:02x}")).collect()),
         (Val::Text(text), 'X') => Some(text.bytes().map(|byte| format!("{byte:02X}")).collect()),
         (Val::Labels(_) | Val::Args(_), 's' | 'v') => arg.show(),
@@ -180,7 +183,7 @@ fn quoted(text: &str, raw: bool) -> String {
             '\n' => out += "\\n",
             '\t' => out += "\\t",
             '\r' => out += "\\r",
-            c if c.is_control() => out += &format!("\\x{:02x}", u32::from(c)),
+            c if c.is_control() => push(&mut out, format_args!("\\x{:02x}", u32::from(c))),
             c => out.push(c),
         }
     }
@@ -194,22 +197,22 @@ fn padded(spec: &Spec, body: &str, number: bool) -> String {
         Some(rest) if number => (
             if body.starts_with('-') {
                 "-"
-            } else if spec.plus || rest == "Inf" {
+            } else if spec.has('+') || rest == "Inf" {
                 "+"
             } else {
                 ""
             },
             rest,
         ),
-        _ if number && spec.plus => ("+", body),
-        _ if number && spec.space => (" ", body),
+        _ if number && spec.has('+') => ("+", body),
+        _ if number && spec.has(' ') => (" ", body),
         _ => ("", body),
     };
     let missing = spec.width.saturating_sub(sign.len() + body.chars().count());
     let finite = number && !matches!(body, "Inf" | "NaN");
     match () {
-        () if spec.left => format!("{sign}{body}{:missing$}", ""),
-        () if spec.zero && (finite || !number) => format!("{sign}{}{body}", "0".repeat(missing)),
+        () if spec.has('-') => format!("{sign}{body}{:missing$}", ""),
+        () if spec.has('0') && (finite || !number) => format!("{sign}{}{body}", "0".repeat(missing)),
         () => format!("{:missing$}{sign}{body}", ""),
     }
 }

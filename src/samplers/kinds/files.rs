@@ -94,7 +94,7 @@ impl Sampler for FilesSampler {
     fn observe(&mut self, now: Now) -> Observed<'_> {
         Box::pin(async move {
             let paths: Vec<PathBuf> = self.files.iter().map(|(path, _)| path.clone()).collect();
-            let looked = self.worker.run(now.mono, move || paths.iter().map(|path| look(path)).collect()).await;
+            let looked = self.worker.run(now.mono, move || paths.iter().map(look).collect()).await;
             let seen: Vec<io::Result<Seen>> =
                 looked.map_err(|stuck| Failure::unreachable(format!("looking at files: {stuck}.")))?;
             let mut observed = Observation::default();

@@ -4,7 +4,7 @@ use super::sheet::sheet;
 use crate::action::lifecycle::{Outcome, Progress, State};
 use crate::action::verify::Comparison;
 use crate::app::{Model, Run};
-use crate::base::time::Span;
+use crate::base::time::{Age, Span};
 use crate::base::{Clean, Level, Mono, Unit};
 use crate::clean;
 use crate::config::Intent;
@@ -29,11 +29,12 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model) {
     }
 }
 
-/// Now, or when a run that has ended did its last step: its clock stands still.
+/// Now, or when a run ended: its clock stands still. Where its runner could not tell, the last step counts.
 fn until(run: &Run, now: Mono) -> Mono {
     let Some(progress) = run.progress.as_ref().filter(|progress| progress.end.is_some()) else { return now };
     let steps = progress.steps.iter().map(|step| step.at.mono);
-    steps.chain(progress.effect.map(|at| at.mono)).max().map_or(now, |last| last.min(now))
+    let last = || steps.chain(progress.effect.map(|at| at.mono)).max();
+    progress.ended.map(|at| at.mono).or_else(last).map_or(now, |ended| ended.min(now))
 }
 
 /// A running or just ended action, told in the rule below the alert strip.
@@ -45,6 +46,9 @@ pub fn in_rule(paint: &mut Painter<'_>, area: Rect, model: &Model) {
         vec![paint.piece(clean!(" {} ", run.plan.what.title), Intent::Title), paint.piece(clean!("{word} "), intent)];
     if let Some(waiting) = waiting.filter(|_| !run.ended()) {
         pieces.push(paint.piece(clean!("{waiting} "), Intent::Muted));
+    }
+    if let Some(ended) = run.progress.as_ref().and_then(|progress| progress.ended) {
+        pieces.push(paint.piece(clean!("{} ago ", Age(model.now.mono.since(ended.mono))), Intent::Muted));
     }
     paint.line((area.x + 2, area.y), area.width.saturating_sub(4), &pieces);
 }

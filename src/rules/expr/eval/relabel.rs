@@ -10,6 +10,7 @@ use super::run::Run;
 use crate::base::{Fault, SeriesKey};
 use core::cmp::Ordering;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The message of two rows that became one.
 pub(super) const CLASH: &str = "vector cannot contain metrics with the same labelset";
@@ -19,6 +20,11 @@ fn text(node: Option<&Node>) -> &str {
         Some(Plan::Text(text)) => text,
         _ => "",
     }
+}
+
+/// Where the keys of a node's answer are kept: they tell whose names go.
+fn place(node: &Node, frame: &Frame) -> u128 {
+    node.digest() ^ u128::from(frame.nameless)
 }
 
 /// Two rows would have the same labels.
@@ -34,13 +40,16 @@ fn check_label(label: &str, role: &str, function: &str) -> Result<(), Fault> {
 }
 
 impl Run<'_> {
-    pub(super) fn label_replace(&mut self, call: &Call, grid: Grid) -> Result<Frame, Fault> {
+    pub(super) fn label_replace(&mut self, node: &Node, call: &Call, grid: Grid) -> Result<Frame, Fault> {
         let [into, replacement, from, pattern] = [1, 2, 3, 4].map(|at| text(call.args.get(at)));
-        let regex = pattern::compile(pattern)
-            .map_err(|error| Fault::new(format!("invalid regular expression in label_replace(): {error}.")))?;
         check_label(into, "destination", "label_replace")?;
         let frame = self.vector(call.args.first(), grid)?;
-        self.relabel(&frame, into, |key| {
+        if let Some(known) = self.relabelled(node, &frame) {
+            return Ok(known);
+        }
+        let regex = pattern::compile(pattern)
+            .map_err(|error| Fault::new(format!("invalid regular expression in label_replace(): {error}.")))?;
+        self.relabel(node, &frame, into, |key| {
             let captures = regex.captures(labels::value(key, from))?;
             let mut value = String::new();
             captures.expand(replacement, &mut value);
@@ -48,20 +57,30 @@ impl Run<'_> {
         })
     }
 
-    pub(super) fn label_join(&mut self, call: &Call, grid: Grid) -> Result<Frame, Fault> {
+    pub(super) fn label_join(&mut self, node: &Node, call: &Call, grid: Grid) -> Result<Frame, Fault> {
         let [into, between] = [1, 2].map(|at| text(call.args.get(at)));
         let from: Vec<&str> = call.args.iter().skip(3).map(|arg| text(Some(arg))).collect();
         from.iter().try_for_each(|label| check_label(label, "source", "label_join"))?;
         check_label(into, "destination", "label_join")?;
         let frame = self.vector(call.args.first(), grid)?;
-        self.relabel(&frame, into, |key| {
+        if let Some(known) = self.relabelled(node, &frame) {
+            return Ok(known);
+        }
+        self.relabel(node, &frame, into, |key| {
             Some(from.iter().map(|label| labels::value(key, label)).collect::<Vec<_>>().join(between))
         })
+    }
+
+    /// The answer for rows whose new keys are known.
+    fn relabelled(&self, node: &Node, frame: &Frame) -> Option<Frame> {
+        let known = self.memory.groups(place(node, frame), &frame.keys)?;
+        Some(Frame { keys: known.keys, nameless: false, width: frame.width, values: frame.values.clone() })
     }
 
     /// Gives each row a new value of one label, where there is one.
     fn relabel(
         &mut self,
+        node: &Node,
         frame: &Frame,
         label: &str,
         value: impl Fn(&SeriesKey) -> Option<String>,
@@ -72,7 +91,12 @@ impl Run<'_> {
             None => (key.clone(), frame.drops_name(row)),
         });
         let (keys, nameless): (Vec<_>, Vec<_>) = rows.unzip();
-        self.merged(frame, &keys, &nameless)
+        let merged = self.merged(frame, &keys, &nameless)?;
+        if merged.keys.rows.len() == frame.keys.rows.len() {
+            // No row became part of another: the keys hold whichever rows have a value.
+            self.memory.keep_groups(place(node, frame), &frame.keys, Vec::new(), Arc::clone(&merged.keys));
+        }
+        Ok(merged)
     }
 
     /// The values of a frame under new keys; rows with one key become one, which must not have two values at once.

@@ -35,8 +35,33 @@ pub(super) struct Known {
     coverage: Option<Coverage>,
 }
 
+/// Cells that are kept to be shared: 16 MiB.
+const MOST_SHARED: usize = 2 * 1024 * 1024;
+
 /// Values by node and time.
-pub(super) type Shared = HashMap<(u128, Grid), Known>;
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    known: HashMap<(u128, Grid), Known>,
+    cells: usize,
+}
+
+impl Shared {
+    pub(super) fn clear(&mut self) {
+        self.known.clear();
+        self.cells = 0;
+    }
+
+    fn insert(&mut self, place: (u128, Grid), known: Known) {
+        let cells = match &known.value {
+            Computed::Vector(frame) => frame.values.len(),
+            Computed::Scalar(_) | Computed::Text(_) => 0,
+        };
+        if self.cells + cells < MOST_SHARED {
+            self.cells += cells + 1;
+            self.known.insert(place, known);
+        }
+    }
+}
 
 /// One evaluation.
 pub(super) struct Run<'a> {
@@ -68,7 +93,7 @@ impl Run<'_> {
             return self.compute(node, grid);
         }
         let place = (node.digest(), grid);
-        if let Some(known) = self.shared.get(&place) {
+        if let Some(known) = self.shared.known.get(&place) {
             self.notes.merge(&known.notes);
             let Known { value, coverage, .. } = known.clone();
             self.cover(coverage);
@@ -226,8 +251,8 @@ impl Run<'_> {
             Function::HistogramQuantile | Function::HistogramFraction | Function::HistogramQuantiles => {
                 self.histogram(node, call, grid).map(Computed::Vector)
             }
-            Function::LabelReplace => self.label_replace(call, grid).map(Computed::Vector),
-            Function::LabelJoin => self.label_join(call, grid).map(Computed::Vector),
+            Function::LabelReplace => self.label_replace(node, call, grid).map(Computed::Vector),
+            Function::LabelJoin => self.label_join(node, call, grid).map(Computed::Vector),
             Function::Sort | Function::SortDesc | Function::SortByLabel | Function::SortByLabelDesc => {
                 self.sort(call, grid).map(Computed::Vector)
             }
