@@ -313,8 +313,10 @@ mod tests {
         Now { mono: Mono(nanos), wall: Wall(1_795_230_720_000_000_000 + i64::try_from(nanos).unwrap()) }
     }
 
+    type Course = fn(f64) -> f64;
+
     /// A store of 400 seconds in which each metric has the value that the function gives.
-    fn store(metrics: &[(&str, fn(f64) -> f64)]) -> Store {
+    fn store(metrics: &[(&str, Course)]) -> Store {
         let mut store = Store::new(crate::store::Limits::default());
         for second in 0..400_u32 {
             let points =
