@@ -19,6 +19,11 @@ const SERIES: usize = 1_000;
 const SECONDS: u64 = 3_600;
 const SECOND: Duration = Duration::from_secs(1);
 
+/// A plain selector from its text.
+fn selector(text: &str) -> Selector {
+    Expr::parse(text).expect("parses").plain_selector().expect("plain").clone()
+}
+
 fn main() {
     divan::main();
 }
