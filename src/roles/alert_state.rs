@@ -34,9 +34,9 @@ pub struct AlertState {
     written: Option<(u64, Now)>,
 }
 
-/// Where the state of a profile lies.
-pub fn path(state: &Path, profile: &str) -> PathBuf {
-    let digest = files::sha256(profile.as_bytes());
+/// Where the state of a profile lies. A home folder may be shared by machines, whose alerts are different ones.
+pub fn path(state: &Path, machine: &str, profile: &str) -> PathBuf {
+    let digest = files::sha256(format!("{machine}\n{profile}").as_bytes());
     state.join("alerts").join(format!("{}.json", digest.get(..16).unwrap_or(&digest)))
 }
 
@@ -106,6 +106,8 @@ impl AlertState {
     /// Takes over what another console of this profile has answered.
     pub fn learn(&self, book: &mut Book, now: Now) -> bool {
         match self.others.try_recv() {
+            // Its moments are of another clock.
+            Ok(other) if other.boot != self.boot => false,
             Ok(other) => {
                 book.adopt(&other, now);
                 true
@@ -171,9 +173,8 @@ impl Writer {
         if let Some(other) = self.look() {
             saved.merge(&other);
         }
-        let outcome = serde_json::to_vec(&saved)
-            .map_err(|error| Fault::new(format!("the state of alerts has no text: {error}.")))
-            .and_then(|bytes| files::replace(&self.path, &bytes).map(|()| files::sha256(&bytes)));
+        let outcome =
+            text(&mut saved).and_then(|bytes| files::replace(&self.path, &bytes).map(|()| files::sha256(&bytes)));
         match outcome {
             Ok(digest) => (self.seen, self.told) = (Some(digest), false),
             Err(fault) if !self.told => {
@@ -181,6 +182,18 @@ impl Writer {
                 tracing::warn!(target: "alerts", "alerts are not kept over a restart: {fault}");
             }
             Err(_) => {}
+        }
+    }
+}
+
+/// The state as text that [`read`] takes: what is too much is left out, answers and silences last.
+fn text(saved: &mut Saved) -> Result<Vec<u8>, Fault> {
+    let largest = usize::try_from(LARGEST).unwrap_or(usize::MAX);
+    loop {
+        let text = serde_json::to_vec(saved)
+            .map_err(|error| Fault::new(format!("the state of alerts has no text: {error}.")))?;
+        if text.len() <= largest || !saved.shed() {
+            return Ok(text);
         }
     }
 }
@@ -228,7 +241,7 @@ mod tests {
     #[test]
     fn a_pending_alert_goes_on_in_the_next_console() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = path(folder.path(), "demo");
+        let path = path(folder.path(), "machine", "demo");
         let (mut first, mut store) = (book(), Store::new(Limits::default()));
         let (mut state, fault) = open(&path, &mut first, now(100));
         assert!(fault.is_none() && !path.exists(), "nothing to keep is worth no file");
@@ -248,7 +261,7 @@ mod tests {
     #[test]
     fn a_damaged_file_is_dropped_with_a_sentence() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = path(folder.path(), "demo");
+        let path = path(folder.path(), "machine", "demo");
         files::private_dir(path.parent().expect("has one")).expect("a folder");
         for (text, why) in [("{\"version\":1,", "is damaged"), ("", "is damaged"), ("\u{0}\u{1}", "is damaged")] {
             std::fs::write(&path, text).expect("writes");
@@ -267,7 +280,7 @@ mod tests {
     #[test]
     fn consoles_of_one_profile_learn_each_other_s_answers() {
         let folder = tempfile::tempdir().expect("a folder");
-        let path = path(folder.path(), "demo");
+        let path = path(folder.path(), "machine", "demo");
         let consoles = || (book(), Store::new(Limits::default()));
         let ((mut first, mut one), (mut second, mut two)) = (consoles(), consoles());
         let (mut ours, _) = open(&path, &mut first, now(100));
@@ -288,5 +301,51 @@ mod tests {
         let mut third = book();
         third.restore(&kept, &Clean::from("boot"), now(113));
         assert!(third.findings().first().is_some_and(|found| found.ack.is_some()));
+    }
+
+    #[test]
+    fn a_state_that_is_too_large_keeps_answers_and_can_be_read() {
+        let rules = "groups:\n- name: g\n  interval: 1s\n  rules:\n  - alert: High\n    expr: load > 10\n    annotations: {summary: 'LONG'}\n"
+            .replace("LONG", &"x".repeat(6_000));
+        let mut full = Book::new(vec![RuleFile::parse("rules.yaml", &rules)], BookOptions::default());
+        let mut store = Store::new(Limits::default());
+        let point = |at: u64| Point {
+            key: crate::base::SeriesKey {
+                name: "load".into(),
+                labels: vec![("i".into(), crate::clean!("{at}"))].into(),
+            },
+            ..Point::gauge("load", &[], 15.0)
+        };
+        store.ingest(&Sample {
+            sampler: "s".into(),
+            seen: now(100),
+            took: Duration::ZERO,
+            interval: Duration::from_secs(1),
+            next_in: Duration::from_secs(1),
+            outcome: Ok(Observation { points: (0..2_000).map(point).collect(), ..Observation::default() }),
+        });
+        full.judge(&mut store, now(100));
+        assert_eq!(full.findings().len(), 2_000);
+        let id = full.findings().last().expect("fires").id.clone();
+        assert!(full.ack(&id, Ack { by: "ada".into(), note: "mine".into(), at: now(100).wall }));
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = path(folder.path(), "machine", "demo");
+        let (mut state, _) = open(&path, &mut book(), now(100));
+        state.keep(&full, now(101));
+        state.close(&full, now(101));
+        // The last one waits 200 ms only; the file is whole at any time.
+        let mut next = Book::new(vec![RuleFile::parse("rules.yaml", &rules)], BookOptions::default());
+        let bytes = text(&mut full.saved(&Clean::from("boot"), now(101))).expect("a text");
+        assert!(bytes.len() <= usize::try_from(LARGEST).expect("fits"));
+        files::replace(&path, &bytes).expect("writes");
+        let (_state, fault) = open(&path, &mut next, now(102));
+        assert!(fault.is_none(), "{fault:?}");
+        assert!(next.findings().iter().any(|found| found.id == id && found.ack.is_some()));
+    }
+
+    #[test]
+    fn what_a_console_of_another_machine_wrote_is_not_adopted() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert_ne!(path(folder.path(), "a", "demo"), path(folder.path(), "b", "demo"));
     }
 }

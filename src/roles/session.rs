@@ -159,7 +159,7 @@ fn seed() -> u64 {
 fn keep_alerts(look: &mut Look) -> Option<AlertState> {
     let state = look.shared.state_dir.as_ref()?;
     let (now, boot) = (RealClock.now(), look.shared.host.boot_id.clone());
-    let path = alert_state::path(state, &look.shared.profile_name);
+    let path = alert_state::path(state, look.shared.host.machine_id.as_str(), &look.shared.profile_name);
     let opened = AlertState::open(path, boot, &mut look.model.book, now);
     let (kept, fault) = match opened {
         Ok((kept, fault)) => (Some(kept), fault),

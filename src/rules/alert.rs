@@ -81,6 +81,13 @@ impl Alert {
         fails.map_or_else(|| now.since(self.life.seen()), |lost| now.mono.since(lost))
     }
 
+    /// Gives the alert to somebody or to nobody. Of two words the later one counts in every console, wherever the wall
+    /// clock was set in between.
+    pub(super) fn hand(&mut self, ack: Option<Ack>, at: Wall) {
+        self.ack_changed = at.max(Wall(self.ack_changed.0.saturating_add(1)));
+        self.ack = ack;
+    }
+
     fn moved(&mut self, before: (FindingState, Level), now: Now) -> Option<Transition> {
         let after = (self.life.state(), self.life.severity());
         let state = after.0;
@@ -101,9 +108,8 @@ impl Alert {
     }
 
     fn remember(&mut self, moved: Transition) {
-        if self.history.len() == HISTORY {
-            self.history.remove(0);
-        }
+        let surplus = (self.history.len() + 1).saturating_sub(HISTORY);
+        self.history.drain(..surplus);
         self.history.push(moved);
     }
 

@@ -351,19 +351,13 @@ impl Book {
 
     /// Somebody takes an alert; it ends with the alert. False when there is no such alert.
     pub fn ack(&mut self, id: &AlertId, ack: Ack) -> bool {
-        self.answer(id, |alert| {
-            alert.ack_changed = ack.at;
-            alert.ack = Some(ack);
-        })
+        let at = ack.at;
+        self.answer(id, |alert| alert.hand(Some(ack), at))
     }
 
     /// Somebody gives an alert back. False when nobody had it.
     pub fn unack(&mut self, id: &AlertId, now: Now) -> bool {
-        self.alert(id).is_some_and(|alert| alert.ack.is_some())
-            && self.answer(id, |alert| {
-                alert.ack_changed = now.wall.max(alert.ack_changed);
-                alert.ack = None;
-            })
+        self.alert(id).is_some_and(|alert| alert.ack.is_some()) && self.answer(id, |alert| alert.hand(None, now.wall))
     }
 
     /// Somebody further up was told of an alert. False when there is no such alert.

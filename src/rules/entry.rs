@@ -21,6 +21,9 @@ use std::sync::Arc;
 /// More rows of one rule are an error of it, whatever its group allows.
 pub(super) const MOST_ROWS: usize = 10_000;
 
+/// Alerts of one rule that are over and remembered, at most: a label may take a new value at every evaluation.
+const MOST_OVER: usize = 1_000;
+
 /// A rule with what it has found.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -189,7 +192,23 @@ impl Entry {
             alert.weigh(&alerting.judge, desk.policy);
             !alert.life.is_over(&pace)
         });
+        self.forget();
         moved
+    }
+
+    /// Of too many that are over the oldest leave.
+    fn forget(&mut self) {
+        let is_over = |alert: &Alert| matches!(alert.life.state(), FindingState::Resolved | FindingState::Inactive);
+        let over = || self.alerts.values().filter(|alert| is_over(alert) && alert.life.is_gone());
+        let surplus = over().count().saturating_sub(MOST_OVER);
+        if surplus > 0 {
+            let mut ended: Vec<(Mono, SeriesKey)> =
+                over().map(|alert| (alert.life.since().mono, alert.id.key.clone())).collect();
+            ended.sort();
+            for (_, key) in ended.into_iter().take(surplus) {
+                self.alerts.remove(&key);
+            }
+        }
     }
 
     /// Between two evaluations: time goes on, samplers fail.

@@ -4,6 +4,10 @@
 use super::finding::{AlertId, Finding};
 use super::matchers::{Matchers, labels_of};
 use crate::base::{Clean, SeriesKey};
+use std::collections::HashMap;
+
+/// Causes of causes are followed so far; what lies deeper is shown for itself.
+const DEEPEST: usize = 100;
 
 /// One row of `[[inhibit]]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,12 +21,21 @@ pub struct Inhibit {
 }
 
 impl Inhibit {
-    fn explains(&self, source: &SeriesKey, target: &SeriesKey) -> bool {
-        self.source.matches(source)
-            && self.target.matches(target)
+    /// The alerts of this row that explain, by the values that a consequence must share: the first of each.
+    fn sources<'a>(&self, up: &[usize], labels: &'a [SeriesKey]) -> HashMap<Vec<&'a str>, usize> {
+        let mut sources = HashMap::new();
+        for at in up {
+            let Some(key) = labels.get(*at) else { continue };
             // Alertmanager: what is a source and a target of one row does not mute itself or its like.
-            && !self.target.matches(source)
-            && self.equal.iter().all(|label| source.label(label.as_str()) == target.label(label.as_str()))
+            if self.source.matches(key) && !self.target.matches(key) {
+                sources.entry(self.shared(key)).or_insert(*at);
+            }
+        }
+        sources
+    }
+
+    fn shared<'a>(&self, key: &'a SeriesKey) -> Vec<&'a str> {
+        self.equal.iter().map(|label| key.label(label.as_str()).map_or("", Clean::as_str)).collect()
     }
 }
 
@@ -39,19 +52,16 @@ pub(super) fn fold<'a>(rows: &[Inhibit], findings: &mut [Finding], name: impl Fn
     // Only what is up explains; the worst and oldest first, as findings are sorted.
     let sources: Vec<usize> =
         findings.iter().enumerate().filter(|(_, found)| found.state.is_up()).map(|(at, _)| at).collect();
-    let cause = |target: usize| {
-        let key = labels.get(target)?;
-        let explains = |source: &usize| {
-            let source = labels.get(*source);
-            source.is_some_and(|source| rows.iter().any(|row| row.explains(source, key)))
-        };
-        sources.iter().copied().filter(|source| *source != target).find(explains)
+    let explaining: Vec<_> = rows.iter().map(|row| (row, row.sources(&sources, &labels))).collect();
+    let cause = |key: &SeriesKey| {
+        let meant = explaining.iter().filter(|(row, sources)| !sources.is_empty() && row.target.matches(key));
+        meant.filter_map(|(row, sources)| sources.get(&row.shared(key)).copied()).min()
     };
-    let causes: Vec<Option<usize>> = (0..findings.len()).map(cause).collect();
+    let causes: Vec<Option<usize>> = labels.iter().map(cause).collect();
     let roots: Vec<Option<AlertId>> = (0..findings.len())
         .map(|at| {
             let mut root = causes.get(at).copied().flatten()?;
-            for _ in 0..findings.len() {
+            for _ in 0..findings.len().min(DEEPEST) {
                 match causes.get(root).copied().flatten() {
                     Some(next) => root = next,
                     None => return findings.get(root).map(|found| found.id.clone()),

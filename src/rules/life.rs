@@ -145,7 +145,7 @@ impl Life {
         self.debounce(level, pace);
         let is_bad = matches!(found, Seen::Bad(..));
         let same = if is_bad { self.ticks.0 } else { self.ticks.1 };
-        self.held = if same == 0 { Duration::ZERO } else { self.held + held };
+        self.held = if same == 0 { Duration::ZERO } else { self.held.saturating_add(held) };
         let ticks = same.saturating_add(1);
         self.ticks = if is_bad { (ticks, 0) } else { (0, ticks) };
         if is_bad { self.bad(pace, level, now) } else { self.good(pace, now) }
@@ -187,9 +187,8 @@ impl Life {
         }
         if self.state == FindingState::Pending && self.ticks.0 >= pace.ticks && self.held >= pace.hold {
             self.fired = Some(now);
-            if self.firings.len() == FIRINGS {
-                self.firings.remove(0);
-            }
+            let surplus = (self.firings.len() + 1).saturating_sub(FIRINGS);
+            self.firings.drain(..surplus);
             self.firings.push(now);
             self.enter(FindingState::Firing, now);
         }
@@ -213,7 +212,8 @@ impl Life {
 
     /// No data for too long: an alert that was up stays up, but as unknown.
     fn lose(&mut self, now: Now) {
-        if !matches!(self.state, FindingState::Resolved | FindingState::NoData) {
+        let over = self.gone && self.state == FindingState::Inactive;
+        if !over && !matches!(self.state, FindingState::Resolved | FindingState::NoData) {
             self.recent = [Level::Unknown; TICKS];
             self.ticks = (0, 0);
             self.enter(FindingState::NoData, now);
@@ -297,6 +297,11 @@ impl Life {
     /// How long it has been bad, while it is pending.
     pub fn ripened(&self) -> Option<Duration> {
         (self.state == FindingState::Pending).then_some(self.held)
+    }
+
+    /// The last evaluation had no row of it.
+    pub const fn is_gone(&self) -> bool {
+        self.gone
     }
 
     /// Nothing more to say of it: its row is gone, it is not up, and no flap has to be remembered.

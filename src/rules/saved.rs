@@ -195,6 +195,24 @@ impl Saved {
         }
         self.silences.sort_by_key(|silence| silence.id);
     }
+
+    /// Makes it smaller: histories go first, then every second alert that nobody has answered. False when nothing is
+    /// left to go.
+    pub fn shed(&mut self) -> bool {
+        let histories = self.alerts.iter().any(|alert| !alert.history.is_empty());
+        let before = self.alerts.len();
+        let mut odd = false;
+        for alert in &mut self.alerts {
+            alert.history.clear();
+        }
+        if !histories {
+            self.alerts.retain(|alert| {
+                odd = !odd;
+                alert.ack.is_some() || !alert.told.is_empty() || !odd
+            });
+        }
+        histories || self.alerts.len() < before
+    }
 }
 
 fn retimed(silence: &Silence, retime: &Retime) -> Silence {

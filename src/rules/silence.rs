@@ -47,7 +47,7 @@ impl Silence {
 
     /// How much of it is left; `None` when it is over. By the clock that nobody sets.
     pub fn left(&self, now: Now) -> Option<Duration> {
-        self.lasts.checked_sub(now.since(self.at)).filter(|left| !left.is_zero() && !self.ended)
+        self.lasts.min(LONGEST).checked_sub(now.since(self.at)).filter(|left| !left.is_zero() && !self.ended)
     }
 
     /// When it ends by the wall clock of now.
@@ -57,7 +57,7 @@ impl Silence {
 
     /// Its time has come, whether or not somebody ended it.
     pub fn is_past(&self, now: Now) -> bool {
-        now.since(self.at) >= self.lasts
+        now.since(self.at) >= self.lasts.min(LONGEST)
     }
 }
 

@@ -62,9 +62,22 @@ pub(super) fn promise(node: &Node) -> Option<(Promise, &str)> {
         Plan::Binary(binary) => match binary.op {
             op if op.compares() || op.is_set() => promise(&binary.left).filter(|_| !binary.as_bool),
             BinaryOp::Add | BinaryOp::Sub => {
+                let sides = [&binary.left, &binary.right];
+                // `1 - used / size`
+                if sides.iter().any(|side| matches!(side.plan(), Plan::Number(_))) {
+                    return sides
+                        .into_iter()
+                        .find_map(|side| promise(side))
+                        .filter(|(promise, _)| *promise == Promise::Share);
+                }
                 let (left, right) = (promise(&binary.left)?, promise(&binary.right)?);
                 (left.0 == right.0).then_some(left)
             }
+            // Bytes of bytes are a share. Events of events need not be: tokens of requests.
+            BinaryOp::Div => match (promise(&binary.left)?, promise(&binary.right)?) {
+                ((Promise::Unit(of), name), (Promise::Unit(whole), _)) if of == whole => Some((Promise::Share, name)),
+                _ => None,
+            },
             _ => None,
         },
         Plan::Call(call) => {

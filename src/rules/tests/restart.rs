@@ -146,6 +146,54 @@ fn answers_survive_and_those_of_another_console_are_learned() {
     assert_eq!(found.ack.as_ref().map(|ack| ack.note.as_str()), Some("no, mine"));
 }
 
+#[test]
+fn a_clock_that_was_set_back_takes_no_alert_away_from_its_owner() {
+    let mut bench = bench();
+    bench.load(25.0, 10);
+    let id = bench.book.findings().iter().find(|found| found.state == Firing).expect("fires").id.clone();
+    let boot = Clean::from("boot-1");
+    assert!(bench.book.ack(&id, Ack { by: "ada".into(), note: "".into(), at: bench.now.wall }));
+    assert!(bench.book.unack(&id, bench.now));
+    let mut other = book();
+    other.restore(&bench.book.saved(&boot, bench.now), &boot, bench.now);
+    bench.now.wall = bench.now.wall.back(Duration::from_hours(1));
+    assert!(bench.book.ack(&id, Ack { by: "ada".into(), note: "mine".into(), at: bench.now.wall }));
+    bench.book.adopt(&other.saved(&boot, bench.now), bench.now);
+    other.adopt(&bench.book.saved(&boot, bench.now), bench.now);
+    for book in [&bench.book, &other] {
+        let found = book.findings().iter().find(|found| found.id == id).expect("is there");
+        assert_eq!(found.ack.as_ref().map(|ack| ack.note.as_str()), Some("mine"));
+    }
+}
+
+#[test]
+fn a_hostile_state_mutes_nothing_for_longer_than_a_silence_lasts_and_breaks_nothing() {
+    let mut bench = bench();
+    bench.load(15.0, 3);
+    let boot = Clean::from("boot-1");
+    let matchers = Matchers::parse("alertname=High").expect("parses");
+    let hour = Duration::from_hours(1);
+    bench.book.silence(Silence::new(matchers, "x".into(), "x".into(), hour, bench.now).expect("fits"));
+    let mut saved = serde_json::to_value(bench.book.saved(&boot, bench.now)).expect("text");
+    let huge = serde_json::to_value(Duration::MAX).expect("text");
+    saved["silences"][0]["lasts"] = huge.clone();
+    let step = saved["alerts"][0]["history"][0].clone();
+    for alert in saved["alerts"].as_array_mut().expect("alerts") {
+        alert["life"]["held"] = huge.clone();
+        alert["history"] = vec![step.clone(); 500].into();
+    }
+    let saved = serde_json::from_value(saved).expect("reads");
+    bench.start(&saved, "boot-1");
+    let left = bench.book.silences().next().and_then(|silence| silence.left(bench.now));
+    assert!(left.is_some_and(|left| left <= Duration::from_hours(4)), "{left:?}");
+    bench.load(15.0, 3);
+    let id = bench.first().id;
+    assert!(bench.book.history(&id).len() <= 50);
+    bench.pass(Duration::from_hours(4));
+    bench.load(15.0, 1);
+    assert_eq!(bench.book.silences().count(), 0);
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Value(f64),

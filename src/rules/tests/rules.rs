@@ -2,7 +2,8 @@
 //! what cannot be judged, and the rules of the guides.
 
 use super::Bench;
-use crate::base::{Clean, Failure, Level, Point, SeriesKey, Severity};
+use crate::base::{Clean, Failure, Level, Point, PointKind, SeriesKey, Severity, Unit};
+use crate::clean;
 use crate::rules::expr::{Evaluator, Expr, Semantics, Value};
 use crate::rules::{
     Ack, BookOptions, Finding, FindingState, Inhibit, Live, Matchers, RuleFile, RuleHealth, Silence, WallOffset,
@@ -275,6 +276,75 @@ fn a_cause_folds_its_consequences_and_equal_alerts_stand_together() {
     assert_eq!(lots.first(), Some(&vec!["b", "c"]), "{lots:?}");
     bench.gauge(&[("a", 7.0), ("b", 1.0), ("c", 1.0)]);
     assert_eq!(bench.book.consequences(&cause).len(), 0, "what is resolved explains nothing");
+}
+
+#[test]
+fn alerts_that_explain_each_other_are_all_shown_and_thousands_are_folded_at_once() {
+    let row = |source: &str, target: &str| Inhibit {
+        source: Matchers::parse(source).expect("parses"),
+        target: Matchers::parse(target).expect("parses"),
+        equal: vec!["instance".into()],
+    };
+    let rules = "  - alert: One\n    expr: load > 5\n  - alert: Two\n    expr: load > 5\n";
+    let inhibit = vec![row("alertname=One", "alertname=Two"), row("alertname=Two", "alertname=One")];
+    let mut circle = of(rules, BookOptions { inhibit, ..BookOptions::default() });
+    circle.gauge(&[("a", 15.0)]);
+    assert_eq!(circle.found().len(), 2);
+    assert!(circle.book.findings().iter().all(|found| found.cause.is_none()));
+    let mut many =
+        of(rules, BookOptions { inhibit: vec![row("alertname=One", "alertname=Two")], ..Default::default() });
+    let points: Vec<Point> = (0..2_000)
+        .map(|at| Point {
+            key: SeriesKey { name: "load".into(), labels: vec![("instance".into(), clean!("{at}"))].into() },
+            value: 15.0,
+            kind: PointKind::Gauge,
+        })
+        .collect();
+    many.sample(Ok(points));
+    let begun = std::time::Instant::now();
+    many.judge();
+    let folded = many.book.findings().iter().filter(|found| found.cause.is_some()).count();
+    assert_eq!(folded, 2_000);
+    // Comparing each with each takes minutes here.
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn labels_that_change_all_the_time_fill_no_memory() {
+    let mut bench = bench("  - alert: High\n    expr: load > 10\n    labels: {v: '{{ $value }}'}\n");
+    for at in 0..1_500 {
+        bench.gauge(&[("a", 15.0 + f64::from(at))]);
+    }
+    assert_eq!(bench.found().iter().filter(|(state, _)| *state == Firing).count(), 1);
+    let kept = bench.book.entries.iter().map(|entry| entry.alerts.len()).sum::<usize>();
+    assert!(kept <= 1_001, "{kept}");
+    assert_eq!(bench.found().iter().filter(|(state, _)| *state == Resolved).count(), 900, "the newest, for 15 minutes");
+}
+
+#[test]
+fn an_alert_that_is_over_is_not_lost_with_its_sampler() {
+    let mut bench = bench("  - alert: High\n    expr: load > 10\n");
+    bench.gauges(&[("a", 15.0)], 2);
+    bench.gauges(&[("a", 1.0)], 905);
+    assert_eq!(bench.found(), [], "resolved, and not shown any more");
+    bench.fails(400);
+    assert_eq!(bench.found(), []);
+}
+
+#[test]
+fn a_share_is_shown_as_one() {
+    for (expr, unit) in [
+        ("node_memory_used_bytes / node_memory_size_bytes > 0.9", Unit::Ratio),
+        ("1 - (node_filesystem_avail_bytes / node_filesystem_size_bytes) > 0.9", Unit::Ratio),
+        ("sum(a_seconds) / sum(b_seconds) > 0.9", Unit::Ratio),
+        ("a_bytes / b_bytes * 100 > 90", Unit::Count),
+        ("rate(tokens_total[1m]) / rate(requests_total[1m]) > 500", Unit::Count),
+        ("rate(x_seconds_sum[1m]) / rate(x_seconds_count[1m]) > 1", Unit::Count),
+        ("5 - a_bytes > 1", Unit::Count),
+    ] {
+        let bench = bench(&format!("  - alert: A\n    expr: {expr}\n"));
+        assert_eq!(bench.book.rule(0).map(|rule| rule.unit()), Some(unit), "{expr}");
+    }
 }
 
 #[test]
