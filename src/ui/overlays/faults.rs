@@ -22,6 +22,8 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, scroll: &Scroll)
             lines
         })
         .collect();
+    let none = [Clean::text("Nothing is wrong with profile, rules, keymap or theme.")];
+    let lines = if lines.is_empty() { none.to_vec() } else { lines };
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
     let inner = sheet(paint, body, height, &clean!(" FAULTS IN OUR FILES "), &clean!(" the rest goes on "));
     let first = scroll.clamp(lines.len(), inner.height);
