@@ -192,6 +192,10 @@ fn hint_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
 
 /// What a command does here and now; `None` when it would do nothing.
 fn hint_words(model: &Model, context: Context, command: Command) -> Option<Clean> {
+    let answers = matches!(command, Command::Take | Command::Silence | Command::Escalate | Command::Arm);
+    if answers && model.session.mode == Mode::ReadOnly {
+        return None;
+    }
     let words = model.keymap.describe(context, command);
     let general = command.spec().is_some_and(|spec| spec.hint == words.as_str());
     let rule = match &model.overlay {

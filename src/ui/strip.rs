@@ -39,15 +39,16 @@ pub fn draw(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     let name = answer::name(model, found.id.rule);
     let head = paint.width(&left);
     let least = head + paint.width(&[paint.piece(value::shorten(&name, TITLE), Intent::Title)]);
+    let said = said(model, found, area.width < 100);
     // The hint line offers it too: what happens, and how long there is to answer, comes first.
     let whole: Vec<Piece<'_>> =
-        said(model, found).iter().map(|(_, said)| paint.piece(said.0.clone(), said.1)).collect();
+        said.iter().map(|(_, said)| paint.piece(said.0.clone(), said.1)).collect();
     let wanted = head + paint.width(&[paint.piece(&name, Intent::Title)]) + paint.width(&whole);
     if wanted + paint.width(&right) + 2 > area.width {
         right = vec![place];
     }
     let room = area.width.saturating_sub(paint.width(&right) + 2);
-    let after = fitting(paint, &said(model, found), room.saturating_sub(least));
+    let after = fitting(paint, &said, room.saturating_sub(least));
     let title = room.saturating_sub(head + paint.width(&after));
     left.push(paint.piece(value::shorten(&name, title.max(5)), Intent::Title));
     left.extend(after);
@@ -56,9 +57,8 @@ pub fn draw(paint: &mut Painter<'_>, area: Rect, model: &Model) {
 }
 
 /// What is said after the title, in order, with how important it is: 0 stays whatever happens.
-fn said(model: &Model, found: &Finding) -> Vec<(u8, Said)> {
+fn said(model: &Model, found: &Finding, narrow: bool) -> Vec<(u8, Said)> {
     let mut out = Vec::new();
-    let folds = !model.book.consequences(&found.id).is_empty();
     match alert::instances(model, found) {
         Some(count) => out.push((2, (clean!("  {count}"), Intent::Text))),
         None => {
@@ -75,7 +75,7 @@ fn said(model: &Model, found: &Finding) -> Vec<(u8, Said)> {
     out.push((0, (clean!(" {}", unit.show(found.value)), fresh)));
     out.extend(alert::silence_of_data(found).map(|(text, intent)| (0, (clean!("  {text}"), intent))));
     out.extend(alert::limit(model, found).map(|limit| (6, (clean!(" {limit}"), Intent::Muted))));
-    out.push((if folds { 5 } else { 4 }, (clean!("  {}", alert::state(model, found)), Intent::Text)));
+    out.push((4, (clean!("  {}", alert::state(model, found)), Intent::Text)));
     for (text, intent) in alert::clocks(model, found) {
         match intent {
             Intent::AlertCritical => {
@@ -90,7 +90,10 @@ fn said(model: &Model, found: &Finding) -> Vec<(u8, Said)> {
     for (at, (text, intent)) in alert::marks(model, found).into_iter().enumerate() {
         out.push((if at == 0 { 2 } else { 8 }, (clean!("  {text}"), intent)));
     }
-    out.extend(alert::consequences(model, &found.id).map(|text| (3, (clean!("  {text}"), Intent::Muted))));
+    let folded = alert::consequences(model, &found.id);
+    // The list marks what folds with the same sign.
+    let folded = folded.map(|text| if narrow { clean!("+{}", model.book.consequences(&found.id).len()) } else { text });
+    out.extend(folded.map(|text| (3, (clean!("  {text}"), Intent::Muted))));
     out
 }
 

@@ -103,7 +103,7 @@ fn the_list_in_ascii_says_the_same() {
 #[test]
 fn consequences_fold_under_their_cause_and_one_key_shows_them() {
     let mut desk = folded(80, 24);
-    assert!(strip(&desk).contains("4 consequences"), "{}", strip(&desk));
+    assert!(strip(&desk).contains("answer in 14:23  +4"), "{}", strip(&desk));
     desk.key('f');
     let screen = desk.screen();
     insta::assert_snapshot!("folded_shown", screen);
@@ -326,6 +326,12 @@ fn an_escalation_names_whom_and_is_recorded() {
 fn a_read_only_console_says_nothing_about_alerts() {
     let mut desk = desk(80, 24);
     desk.model.session.mode = watchkeeper::action::mode::Mode::ReadOnly;
+    for open in ["", "e", "d"] {
+        desk.type_text(open);
+        let hint = desk.screen().lines().last().unwrap_or_default().to_owned();
+        assert!(["take", "silence", "escalate", "arm"].iter().all(|word| !hint.contains(word)), "{hint}");
+        desk.press(KeyCode::Esc);
+    }
     for key in ['t', 'T', 's', 'S', 'u'] {
         let effects = desk.press(KeyCode::Char(key));
         assert!(effects.is_empty() && matches!(desk.model.overlay, Overlay::None), "{key}: {effects:?}");
