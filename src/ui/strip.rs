@@ -41,8 +41,7 @@ pub fn draw(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     let least = head + paint.width(&[paint.piece(value::shorten(&name, TITLE), Intent::Title)]);
     let said = said(model, found, area.width < 100);
     // The hint line offers it too: what happens, and how long there is to answer, comes first.
-    let whole: Vec<Piece<'_>> =
-        said.iter().map(|(_, said)| paint.piece(said.0.clone(), said.1)).collect();
+    let whole: Vec<Piece<'_>> = said.iter().map(|(_, said)| paint.piece(said.0.clone(), said.1)).collect();
     let wanted = head + paint.width(&[paint.piece(&name, Intent::Title)]) + paint.width(&whole);
     if wanted + paint.width(&right) + 2 > area.width {
         right = vec![place];

@@ -54,10 +54,13 @@ fn the_keys_of_the_hint_line_do_what_it_says() {
     wait_without(&pty, "PAUSED");
 
     pty.send("?");
-    pty.wait_for("KEYS");
-    for text in ["Space", "hold the panes still", "leave", "list of actions", "Ctrl-Z"] {
+    // The lower edge is drawn last.
+    pty.wait_for(" more ");
+    for text in ["KEYS", "Space", "hold the panes still", "list of actions"] {
         assert!(pty.text().to_lowercase().contains(&text.to_lowercase()), "{text}:\n{}", pty.text());
     }
+    pty.send("\x1b[6~");
+    pty.wait("the last keys", |screen, _| ["leave", "Ctrl-Z"].iter().all(|text| screen.contents().contains(text)));
     pty.send("\x1b");
     wait_without(&pty, "KEYS");
     pty.send("L");

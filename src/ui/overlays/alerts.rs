@@ -1,6 +1,6 @@
 //! Every alert and every rule: what is up, what may come, what is over, what is muted, what cannot judge.
 
-use super::sheet::sheet;
+use super::sheet::{more, sheet};
 use crate::app::Model;
 use crate::app::alerts::{self, AlertList, Fold, Row, Standing, alike, finding};
 use crate::base::time::{Age, Span};
@@ -40,11 +40,7 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, list: &AlertList
     for (y, (index, row)) in (room.top()..room.bottom()).zip(rows.iter().enumerate().skip(first)) {
         line(paint, Rect { y, height: 1, ..room }, model, list, row, index == at);
     }
-    let below = rows.len().saturating_sub(first + usize::from(room.height));
-    if below > 0 {
-        let more = [paint.piece(clean!(" {below} more "), Intent::Muted)];
-        paint.right(inner.right() + 1, inner.x, inner.bottom(), &more);
-    }
+    more(paint, inner, rows.len().saturating_sub(first + usize::from(room.height)));
     if let Some((text, intent)) = foot {
         paint.put((inner.x, room.bottom()), inner.width, text, intent);
     }

@@ -1,7 +1,7 @@
 //! Everything about one alert or one rule: where it stands, its course with the threshold, what it asks, its past.
 
 use super::alerts::{health_word, quiet, webhook};
-use super::sheet::sheet;
+use super::sheet::{more, sheet};
 use crate::app::alerts::finding;
 use crate::app::detail::{Detail, labels};
 use crate::app::{Model, answer};
@@ -67,10 +67,7 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, detail: &Detail)
         paint.put((inner.x, y), LABEL, *label, Intent::Muted);
         paint.put((inner.x + LABEL, y), width, text, *intent);
     }
-    if lines.len() > first + usize::from(room) {
-        let more = [paint.piece(clean!(" {} more ", lines.len() - first - usize::from(room)), Intent::Muted)];
-        paint.right(body.right().min(inner.right() + 1), inner.x, inner.bottom(), &more);
-    }
+    more(paint, inner, lines.len().saturating_sub(first + usize::from(room)));
 }
 
 /// The group, and where the rule was written.
