@@ -71,10 +71,14 @@ pub struct AlertList {
 }
 
 impl AlertList {
-    /// The index of the selected row: the same row wherever it has gone, else what stands in its place.
+    /// The index of the selected row: the same row wherever it has gone, else the one that stands for the same alert
+    /// or rule by now, else what stands in its place.
     pub fn position(&self, rows: &[Row]) -> usize {
-        let same = self.selected.as_ref().and_then(|row| rows.iter().position(|known| known == row));
-        same.unwrap_or_else(|| nearest(rows, self.at))
+        let find = |of: fn(&Row, &Row) -> bool| {
+            self.selected.as_ref().and_then(|selected| rows.iter().position(|row| of(selected, row)))
+        };
+        let same = find(|selected, row| selected == row).or_else(|| find(is_same_alert));
+        same.or_else(|| find(is_same_rule)).unwrap_or_else(|| nearest(rows, self.at))
     }
 
     /// The selected row.
@@ -126,6 +130,25 @@ impl AlertList {
         // A row that has been folded away leaves the reader where it stood.
         self.at = self.position(rows);
         true
+    }
+}
+
+/// Folded under a cause, or no more, an alert is still the same.
+fn is_same_alert(a: &Row, b: &Row) -> bool {
+    matches!((a, b), (Row::Alert(a, _), Row::Alert(b, _)) if a == b)
+}
+
+/// A second instance, or none, turns a rule's row into another one.
+fn is_same_rule(a: &Row, b: &Row) -> bool {
+    let alert = |row: &Row| matches!(row, Row::Alert(..));
+    rule_of(a).is_some() && rule_of(a) == rule_of(b) && !(alert(a) && alert(b))
+}
+
+const fn rule_of(row: &Row) -> Option<usize> {
+    match row {
+        Row::Alert(id, _) => Some(id.rule),
+        Row::Instances(rule, _) | Row::Rule(rule) => Some(*rule),
+        Row::Heading(_) | Row::Folded(_) | Row::Silence(_) | Row::Broken(_) => None,
     }
 }
 
@@ -214,5 +237,36 @@ pub fn meant(book: &Book, row: &Row) -> Vec<AlertId> {
             alike(book, *rule, *standing).into_iter().map(|found| found.id.clone()).collect()
         }
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::SeriesKey;
+
+    fn alert(rule: usize, disk: &str, depth: u16) -> Row {
+        Row::Alert(AlertId { rule, key: SeriesKey::new("", &[("disk", disk)]) }, depth)
+    }
+
+    #[test]
+    fn the_reader_stays_with_the_alert_when_the_order_changes_under_it() {
+        let mut list = AlertList::default();
+        let rows = [Row::Heading(ALERTS), alert(1, "a", 0), alert(2, "a", 0)];
+        list.select(&rows, 2);
+        for (now, at) in [
+            (vec![Row::Heading(ALERTS), alert(2, "a", 0), alert(1, "a", 0)], 1),
+            // Folded under a cause that is shown whole.
+            (vec![Row::Heading(ALERTS), alert(3, "a", 0), alert(2, "a", 1), alert(1, "a", 0)], 2),
+            // A second instance fires.
+            (vec![Row::Heading(ALERTS), Row::Instances(2, Standing::Up), alert(1, "a", 0)], 1),
+            (vec![Row::Heading(ALERTS), Row::Instances(2, Standing::Up), alert(2, "b", 1), alert(2, "a", 1)], 3),
+            // It is over.
+            (vec![Row::Heading(ALERTS), alert(1, "a", 0), Row::Heading("QUIET"), Row::Rule(2)], 3),
+            // Another alert of the rule is not the one that was meant.
+            (vec![Row::Heading(ALERTS), alert(2, "b", 0), alert(1, "a", 0)], 2),
+        ] {
+            assert_eq!(list.position(&now), at, "{now:?}");
+        }
     }
 }

@@ -97,7 +97,7 @@ fn take(model: &mut Model, ids: Vec<AlertId>, first: &Finding) -> Vec<Effect> {
     }
     let about = named(model, first, ids.len());
     let note = first.ack.as_ref().map(|ack| ack.note.clone()).unwrap_or_default();
-    let note = Field::new("note", &note, "what you know or do, for whoever looks next; may be empty");
+    let note = Field::new("note", &note, "for whoever looks next; may be empty");
     open(model, Purpose::Take(ids), about, Fields::new(vec![note], 0))
 }
 
@@ -123,7 +123,7 @@ fn silence(model: &mut Model, first: &Finding, several: bool) -> Vec<Effect> {
     let name = name(model, first.id.rule);
     let none = SeriesKey::new("", &[]);
     let matchers = Matchers::exactly(&name, if several { &none } else { &first.id.key });
-    let mut which = Field::new("labels", matchers.text(), "= != =~ !~ and commas; every alert that has them all");
+    let mut which = Field::new("labels", matchers.text(), "= != =~ !~ and commas; all must match");
     which.needed = true;
     let about = named(model, first, 1);
     open(model, Purpose::Silence, about, Fields::new(vec![reason, span, which], REASON))
@@ -135,7 +135,7 @@ fn escalate(model: &mut Model, ids: Vec<AlertId>, first: &Finding) -> Vec<Effect
     }
     let policy = model.book.policy();
     let next = policy.clock(first, model.book.escalations(&first.id), model.now).next.map(Contact::label);
-    let mut to = Field::new("to", &next.unwrap_or_default(), "whom you have told; arrows choose, or type a name");
+    let mut to = Field::new("to", &next.unwrap_or_default(), "whom you told; arrows choose, or type");
     to.choices = policy.contacts().iter().map(Contact::label).collect();
     to.needed = true;
     let about = named(model, first, ids.len());
@@ -220,8 +220,11 @@ fn taken(model: &mut Model, ids: &[AlertId], note: &Clean) -> Vec<Effect> {
     let mut out = Vec::new();
     for id in ids {
         let Some(severity) = severity(model, id) else { continue };
-        let _there: bool =
-            model.book.ack(id, Ack { by: model.session.login.clone(), note: note.clone(), at: model.now.wall });
+        let ack = Ack { by: model.session.login.clone(), note: note.clone(), at: model.now.wall };
+        // It may have ended while the form was open: nothing is recorded that did not happen.
+        if !model.book.ack(id, ack) {
+            continue;
+        }
         out.push(Effect::Record(Entry::Acked { alert: labelled(model, id), severity, note: note.clone() }));
     }
     told(model, out, clean!("Taken by {}.", model.session.login))
@@ -232,7 +235,9 @@ fn escalated(model: &mut Model, ids: &[AlertId], to: &Clean) -> Vec<Effect> {
     for id in ids {
         let Some(severity) = severity(model, id) else { continue };
         let told = Escalated { to: to.clone(), by: model.session.login.clone(), at: model.now.wall };
-        let _there: bool = model.book.escalated(id, told);
+        if !model.book.escalated(id, told) {
+            continue;
+        }
         out.push(Effect::Record(Entry::Escalated { alert: labelled(model, id), severity, to: to.clone() }));
     }
     told(model, out, clean!("Recorded: escalated to {to} by {}.", model.session.login))

@@ -252,6 +252,10 @@ fn pause(model: &mut Model) {
 
 /// Charts reach further back, or less far, at once.
 fn reach(model: &mut Model, wider: bool) {
+    if model.board.paused.is_some() {
+        let text = "The picture stands still, its charts too: let it go on first.";
+        return model.session.say(text.into(), Level::Note, model.now);
+    }
     if wider {
         model.board.widen();
     } else {

@@ -61,6 +61,10 @@ impl Unit {
             ("_percent", Unit::Percent),
             ("_celsius", Unit::Celsius),
             ("_watts", Unit::Watts),
+            // The frame buffer of a card, as DCGM names it.
+            ("_FB_USED", Unit::Mebibytes),
+            ("_FB_FREE", Unit::Mebibytes),
+            ("_FB_TOTAL", Unit::Mebibytes),
         ];
         let family = ["_total", "_sum", "_bucket"].iter().find_map(|kind| name.strip_suffix(kind)).unwrap_or(name);
         let moment = ["_time_seconds", "_timestamp_seconds"].iter().any(|ending| family.ends_with(ending));

@@ -191,9 +191,11 @@ fn shown(found: &Found) -> f64 {
     let rose = found.deviation.to > found.deviation.from;
     match found.known.as_ref().map(|known| known.worse_is_low) {
         Some(Some(low)) if low != rose => 1.0,
-        Some(Some(_)) => 0.3,
-        Some(None) => 0.7,
-        None => 0.35,
+        Some(Some(_)) => 0.2,
+        Some(None) if rose => 0.7,
+        // More load, more memory, more errors are what hurts; less of something is rarely why.
+        Some(None) => 0.4,
+        None => 0.15,
     }
 }
 
@@ -387,6 +389,15 @@ mod tests {
                 "4s before: late.toml was written",
             ]
         );
+    }
+
+    #[test]
+    fn a_gauge_that_always_rises_is_told_by_where_it_went_and_never_as_a_rate() {
+        let store = store(&[
+            ("resident_bytes", |x| if x < 385.0 { x } else { 385.0 + (x - 385.0) * 500.0 }),
+            ("cooling", |x| if x < 385.0 { x * 500.0 } else { 192_500.0 + (x - 385.0) }),
+        ]);
+        assert_eq!(told(&store, &[]), ["resident_bytes rose 385 → 7,385, 13s before"]);
     }
 
     #[test]

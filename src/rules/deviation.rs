@@ -1,7 +1,7 @@
 //! How far, and since when, a series has left what was usual: its course of the last minutes against the median and
 //! the median absolute deviation of its baseline (Hampel's identifier). Counters are judged by their rates.
 
-use crate::base::{Mono, SeriesKey, Unit};
+use crate::base::{Mono, PointKind, SeriesKey, Unit};
 use crate::store::{SeriesId, Store};
 use core::time::Duration;
 
@@ -26,6 +26,8 @@ pub(super) struct Course {
     /// As given by the source.
     raw: Vec<(Mono, f64)>,
     rate: bool,
+    /// It counts, by its name or by what the source says of it; another one that only rises is shown as it is.
+    counts: bool,
 }
 
 /// A sign of a restart; of several of one sampler the one of the lowest rank says most.
@@ -59,8 +61,10 @@ impl Course {
         let points = store.points(id, from, to);
         let raw: Vec<(Mono, f64)> = points.filter_map(|(at, value)| Some((at, value?))).collect();
         let raw: Vec<(Mono, f64)> = raw.into_iter().filter(|(_, value)| value.is_finite()).collect();
-        let rate = is_counter(store.key(id)) || only_rises(&raw);
-        Self { points: if rate { rates(&raw) } else { raw.clone() }, raw, rate }
+        let key = store.key(id);
+        let counts = is_counter(key) || store.kind_of(key.name.as_str()) == Some(PointKind::Counter);
+        let rate = counts || only_rises(&raw);
+        Self { points: if rate { rates(&raw) } else { raw.clone() }, raw, rate, counts }
     }
 
     /// The first point.
@@ -120,7 +124,14 @@ impl Course {
                 break;
             }
         }
-        Some(Deviation { from, to, onset: onset?, rate: self.rate, distance, course: self.points.clone() })
+        let (onset, course) = (onset?, self.points.clone());
+        if self.counts || !self.rate {
+            return Some(Deviation { from, to, onset, rate: self.rate, distance, course });
+        }
+        // A gauge that always rises: that it rises faster is told by where it went, that it rises slower is no news.
+        let before = self.raw.iter().rev().find(|(at, _)| *at < onset).filter(|_| to > from)?;
+        let (_, last) = self.raw.last()?;
+        Some(Deviation { from: before.1, to: *last, onset, rate: false, distance, course })
     }
 }
 

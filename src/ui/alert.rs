@@ -5,12 +5,13 @@ use crate::app::Model;
 use crate::app::alerts::{Standing, alike};
 use crate::app::metric::telling_labels;
 use crate::base::time::{Age, Span};
-use crate::base::{Clean, Level, Unit};
+use crate::base::{Clean, Level, SeriesKey, Unit};
 use crate::clean;
 use crate::config::Intent;
 use crate::rules::escalation::Due;
 use crate::rules::rule::Rule;
 use crate::rules::threshold::threshold;
+use crate::store::Selector;
 
 use crate::rules::finding::AlertId;
 use crate::rules::{Finding, FindingState};
@@ -111,21 +112,33 @@ pub fn instances(model: &Model, found: &Finding) -> Option<Clean> {
     (count > 1 && found.cause.is_none()).then(|| clean!("{count} instances"))
 }
 
-/// What tells this alert from others of its rule: for a plain series what differs among its series, else its labels.
+/// What tells this alert from others of its rule: the labels that differ among the series that the rule looks at, or
+/// among its alerts. A lone one needs no name.
 pub fn which(model: &Model, id: &AlertId) -> Option<Clean> {
     let rule = model.book.rule(id.rule)?;
     if let Some(selector) = rule.expr.plain_selector() {
         return telling_labels(&model.store, &model.store.select(selector), &id.key);
     }
-    const COMMON: [&str; 3] = ["severity", "job", "alertname"];
-    let own = rule.labels.iter().map(|(name, _)| name.as_str());
-    let own: Vec<&str> = COMMON.into_iter().chain(own).collect();
-    let telling = id.key.labels.iter().filter(|(name, _)| !own.contains(&name.as_str()));
+    let others: Vec<&SeriesKey> =
+        model.book.findings().iter().filter(|found| found.id.rule == id.rule).map(|found| &found.id.key).collect();
+    let watched: Vec<Vec<&SeriesKey>> = rule.expr.selectors().iter().map(|selector| keys(model, selector)).collect();
+    let is = |key: &SeriesKey, name: &Clean, value: &Clean| key.label(name.as_str()) == Some(value);
+    let tells = |(name, value): &&(Clean, Clean)| {
+        let differs = |key: &&SeriesKey| key.label(name.as_str()).is_some_and(|other| other != value);
+        others.iter().any(|key| !is(key, name, value))
+            || watched.iter().any(|keys| keys.iter().any(differs) && keys.iter().any(|key| is(key, name, value)))
+    };
+    let own = |name: &str| name == "severity" || rule.labels.iter().any(|(known, _)| known.as_str() == name);
+    let telling = id.key.labels.iter().filter(|(name, _)| !own(name.as_str())).filter(tells);
     let mut telling: Vec<String> = telling.map(|(name, value)| format!("{name}={value}")).collect();
     // The short ones are those that people use.
     telling.sort_by_key(String::len);
     telling.truncate(LABELS);
     (!telling.is_empty()).then(|| Clean::text(telling.join(" ")))
+}
+
+fn keys<'a>(model: &'a Model, selector: &Selector) -> Vec<&'a SeriesKey> {
+    model.store.select(selector).into_iter().map(|id| model.store.full_key(id)).collect()
 }
 
 /// `> 10 µs`: the limit that the value has reached.

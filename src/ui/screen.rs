@@ -53,7 +53,7 @@ fn draw_overlay(paint: &mut Painter<'_>, body: Rect, model: &Model) -> bool {
         Overlay::OwnLog => own_log::draw(paint, body, model),
         Overlay::Alerts(list) => alerts::draw(paint, body, model, list),
         Overlay::Detail(open) => detail::draw(paint, body, model, open),
-        Overlay::Form(open) => form::draw(paint, body, open),
+        Overlay::Form(open) => form::draw(paint, body, model, open),
         Overlay::Contacts(selected) => contacts::draw(paint, body, model, *selected),
         Overlay::Changes(alert, scroll) => changes::draw(paint, body, model, alert, scroll),
         Overlay::Faults(scroll) => faults::draw(paint, body, model, scroll),
@@ -192,6 +192,10 @@ fn hint_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
 
 /// What a command does here and now; `None` when it would do nothing.
 fn hint_words(model: &Model, context: Context, command: Command) -> Option<Clean> {
+    let answers = matches!(command, Command::Take | Command::Silence | Command::Escalate | Command::Arm);
+    if answers && model.session.mode == Mode::ReadOnly {
+        return None;
+    }
     let words = model.keymap.describe(context, command);
     let general = command.spec().is_some_and(|spec| spec.hint == words.as_str());
     let rule = match &model.overlay {
@@ -248,6 +252,7 @@ fn too_small(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     if let Some(found) = model.current_alert() {
         let name = answer::name(model, found.id.rule);
         lines.push(clean!("{} {}", alert::word(model, found), strip::place(model)));
+        lines.extend(strip::overdue(model));
         lines.push(match found.no_data_for {
             Some(gone) => clean!("{name} no data for {}", Age(gone)),
             None => clean!("{name} {}", alert::unit(model, found.id.rule).show(found.value)),
@@ -255,7 +260,6 @@ fn too_small(paint: &mut Painter<'_>, area: Rect, model: &Model) {
         if model.is_simulated(found.id.rule) {
             lines.push(Clean::text("SIMULATED"));
         }
-        lines.extend(strip::overdue(model));
     }
     lines.extend([
         clean!("needs {}x{}", layout::SMALLEST.0, layout::SMALLEST.1),

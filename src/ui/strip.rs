@@ -24,15 +24,14 @@ pub fn draw(paint: &mut Painter<'_>, area: Rect, model: &Model) {
         calm(paint, area, model);
         return;
     };
-    let mut right = Vec::new();
+    let place = paint.piece(place(model), Intent::Muted);
+    let mut right = vec![place.clone()];
     let remedy = model.book.rule(found.id.rule).and_then(Rule::alerting).and_then(|it| it.remedy.as_deref());
     if let Some(action) = model.action_title(remedy) {
         let key = key(model, Context::Triage, Command::Open);
         let offer = if area.width < 100 { Clean::text("plan") } else { value::shorten(action, 30) };
-        right.push(paint.piece(clean!("{key} {offer}  "), Intent::Accent));
+        right.insert(0, paint.piece(clean!("{key} {offer}  "), Intent::Accent));
     }
-    right.push(paint.piece(place(model), Intent::Muted));
-    let room = area.width.saturating_sub(paint.width(&right) + 2);
     let mut left = vec![
         paint.piece(clean!(" {} ", alert::word(model, found)), word_intent(found)),
         paint.piece(" ", Intent::Text),
@@ -40,7 +39,15 @@ pub fn draw(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     let name = answer::name(model, found.id.rule);
     let head = paint.width(&left);
     let least = head + paint.width(&[paint.piece(value::shorten(&name, TITLE), Intent::Title)]);
-    let after = fitting(paint, &said(model, found), room.saturating_sub(least));
+    let said = said(model, found, area.width < 100);
+    // The hint line offers it too: what happens, and how long there is to answer, comes first.
+    let whole: Vec<Piece<'_>> = said.iter().map(|(_, said)| paint.piece(said.0.clone(), said.1)).collect();
+    let wanted = head + paint.width(&[paint.piece(&name, Intent::Title)]) + paint.width(&whole);
+    if wanted + paint.width(&right) + 2 > area.width {
+        right = vec![place];
+    }
+    let room = area.width.saturating_sub(paint.width(&right) + 2);
+    let after = fitting(paint, &said, room.saturating_sub(least));
     let title = room.saturating_sub(head + paint.width(&after));
     left.push(paint.piece(value::shorten(&name, title.max(5)), Intent::Title));
     left.extend(after);
@@ -49,17 +56,13 @@ pub fn draw(paint: &mut Painter<'_>, area: Rect, model: &Model) {
 }
 
 /// What is said after the title, in order, with how important it is: 0 stays whatever happens.
-fn said(model: &Model, found: &Finding) -> Vec<(u8, Said)> {
+fn said(model: &Model, found: &Finding, narrow: bool) -> Vec<(u8, Said)> {
     let mut out = Vec::new();
-    let folds = !model.book.consequences(&found.id).is_empty();
     match alert::instances(model, found) {
         Some(count) => out.push((2, (clean!("  {count}"), Intent::Text))),
         None => {
             let which = alert::which(model, &found.id);
-            // Of a plain series it says which; the labels of a rule's row say more than fits.
-            let plain = model.book.rule(found.id.rule).is_some_and(|rule| rule.expr.plain_selector().is_some());
-            let weight = if plain { 2 } else { 6 };
-            out.extend(which.map(|which| (weight, (clean!("  {}", value::shorten(&which, 20)), Intent::Text))));
+            out.extend(which.map(|which| (3, (clean!("  {}", value::shorten(&which, 20)), Intent::Text))));
         }
     }
     if model.is_simulated(found.id.rule) {
@@ -71,7 +74,7 @@ fn said(model: &Model, found: &Finding) -> Vec<(u8, Said)> {
     out.push((0, (clean!(" {}", unit.show(found.value)), fresh)));
     out.extend(alert::silence_of_data(found).map(|(text, intent)| (0, (clean!("  {text}"), intent))));
     out.extend(alert::limit(model, found).map(|limit| (6, (clean!(" {limit}"), Intent::Muted))));
-    out.push((if folds { 5 } else { 4 }, (clean!("  {}", alert::state(model, found)), Intent::Text)));
+    out.push((4, (clean!("  {}", alert::state(model, found)), Intent::Text)));
     for (text, intent) in alert::clocks(model, found) {
         match intent {
             Intent::AlertCritical => {
@@ -79,14 +82,17 @@ fn said(model: &Model, found: &Finding) -> Vec<(u8, Said)> {
                 out.push((0, (Clean::text(" "), Intent::Text)));
                 out.push((0, (text, intent)));
             }
-            Intent::Text => out.push((2, (clean!("  {text}"), intent))),
+            Intent::Text => out.push((1, (clean!("  {text}"), intent))),
             _ => out.push((7, (clean!("  {text}"), intent))),
         }
     }
     for (at, (text, intent)) in alert::marks(model, found).into_iter().enumerate() {
         out.push((if at == 0 { 2 } else { 8 }, (clean!("  {text}"), intent)));
     }
-    out.extend(alert::consequences(model, &found.id).map(|text| (3, (clean!("  {text}"), Intent::Muted))));
+    let folded = alert::consequences(model, &found.id);
+    // The list marks what folds with the same sign.
+    let folded = folded.map(|text| if narrow { clean!("+{}", model.book.consequences(&found.id).len()) } else { text });
+    out.extend(folded.map(|text| (3, (clean!("  {text}"), Intent::Muted))));
     out
 }
 

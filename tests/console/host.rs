@@ -54,16 +54,13 @@ fn the_keys_of_the_hint_line_do_what_it_says() {
     wait_without(&pty, "PAUSED");
 
     pty.send("?");
-    pty.wait_for("KEYS");
-    pty.wait_for("Space");
-    pty.wait_for("hold the panes still");
-    // The sheet is longer than the screen: one page a word is far enough.
-    for text in ["list of actions", "ctrl-z", "leave"] {
-        if !pty.text().to_lowercase().contains(text) {
-            pty.send("\x1b[6~");
-        }
-        pty.wait(text, |screen, _| screen.contents().to_lowercase().contains(text));
+    // The lower edge is drawn last.
+    pty.wait_for(" more ");
+    for text in ["KEYS", "Space", "hold the panes still", "list of actions"] {
+        assert!(pty.text().to_lowercase().contains(&text.to_lowercase()), "{text}:\n{}", pty.text());
     }
+    pty.send("\x1b[6~");
+    pty.wait("the last keys", |screen, _| ["leave", "Ctrl-Z"].iter().all(|text| screen.contents().contains(text)));
     pty.send("\x1b");
     wait_without(&pty, "KEYS");
     pty.send("L");

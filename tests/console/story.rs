@@ -35,7 +35,8 @@ impl Demo {
     /// The plan that the alert offers, as a preview.
     fn preview(&self) {
         self.pty.wait("the alert of the incident", |screen, _| {
-            row_with(screen, " CRITICAL ").is_some_and(|row| row.contains("answer in") && row.contains("Enter plan"))
+            let alert = row_with(screen, " CRITICAL ").is_some_and(|row| row.contains("answer in"));
+            alert && screen.contents().contains("Enter plan")
         });
         self.pty.send("\r");
         self.pty.wait_for("Only a preview");

@@ -103,7 +103,7 @@ fn the_list_in_ascii_says_the_same() {
 #[test]
 fn consequences_fold_under_their_cause_and_one_key_shows_them() {
     let mut desk = folded(80, 24);
-    assert!(strip(&desk).contains("4 consequences"), "{}", strip(&desk));
+    assert!(strip(&desk).contains("answer in 14:23  +4"), "{}", strip(&desk));
     desk.key('f');
     let screen = desk.screen();
     insta::assert_snapshot!("folded_shown", screen);
@@ -218,6 +218,97 @@ fn wrong_matchers_are_told_in_the_form() {
 }
 
 #[test]
+fn an_alert_that_ends_while_its_form_is_open_is_not_answered_and_no_other_is() {
+    for key in ['t', 'u'] {
+        let mut desk = desk(80, 24);
+        desk.key(key);
+        desk.type_text("mine");
+        desk.quiet(120);
+        let up = |desk: &Desk| desk.model.book.findings().iter().filter(|found| found.state.is_up()).count();
+        assert!(up(&desk) > 0, "others go on");
+        assert!(desk.screen().contains("It is over by now"), "{}", desk.screen());
+        let effects = desk.press(KeyCode::Enter);
+        assert!(entries(&effects).is_empty(), "{effects:?}");
+        assert!(desk.model.book.findings().iter().all(|found| found.ack.is_none()));
+        assert!(desk.screen().contains("The alert is over: nothing was recorded."), "{}", desk.screen());
+    }
+}
+
+#[test]
+fn the_clock_of_the_alert_stays_on_the_strip_at_every_width() {
+    for width in 60..=140 {
+        let mut desk = desk(width, 24);
+        let answer = strip(&desk);
+        assert!(answer.contains("answer in 14:2"), "{width}: {answer}");
+        desk.pass(15 * 60 * 1_000);
+        desk.incident(3);
+        let late = strip(&desk);
+        assert!(late.contains("OVERDUE"), "{width}: {late}");
+    }
+}
+
+#[test]
+fn at_80_columns_the_strip_has_value_limit_state_and_clock() {
+    let desk = desk(80, 24);
+    let strip = strip(&desk);
+    for part in ["Latency p95 14.2 µs > 10.0 µs", "firing 0:37", "answer in 14:23"] {
+        assert!(strip.contains(part), "{part}: {strip}");
+    }
+}
+
+#[test]
+fn a_lone_instance_is_not_told_by_its_labels_and_one_of_several_is() {
+    let mut desk = desk(120, 40);
+    desk.key('e');
+    let screen = desk.screen();
+    assert!(screen.contains("GpuMemoryHigh SIMULATED "), "{screen}");
+    assert!(!screen.contains("modelName"), "{screen}");
+    desk.press(KeyCode::Esc);
+    desk.key('e');
+    select(&mut desk, "DiskFilling");
+    desk.key('f');
+    let screen = desk.screen();
+    assert!(screen.contains("mountpoint=/var"), "{screen}");
+}
+
+#[test]
+fn names_stay_readable_in_the_list_of_the_smallest_screen() {
+    let mut desk = desk(60, 15);
+    desk.key('e');
+    let screen = desk.screen();
+    assert!(screen.contains("Latency p95") && screen.contains("in 14:23"), "{screen}");
+    assert!(screen.contains(" more "), "what is below the last row is counted: {screen}");
+    insta::assert_snapshot!("list_60x15", screen);
+}
+
+#[test]
+fn a_recording_rule_says_how_many_series_it_records() {
+    let mut desk = Desk::demo(80, 24);
+    let rules = "groups: [{name: r, interval: 1s, rules: [{record: 'disk:used', expr: watchkeeper_host_filesystem_used_ratio}]}]";
+    desk.judge_by(rules, &[]);
+    desk.quiet(5);
+    desk.key('e');
+    assert!(desk.screen().contains("disk:used  records 2 series"), "{}", desk.screen());
+    select(&mut desk, "disk:used");
+    desk.key('d');
+    let screen = desk.screen();
+    assert!(screen.contains("records 2 series") && !screen.contains("nothing found"), "{screen}");
+    assert!(!screen.contains("why not"), "a rule that records does not fire: {screen}");
+}
+
+#[test]
+fn what_a_paused_picture_cannot_do_is_said() {
+    let mut desk = desk(80, 24);
+    desk.key(' ');
+    desk.key(']');
+    assert!(desk.screen().contains("The picture stands still"), "{}", desk.screen());
+    desk.key(' ');
+    assert!(!desk.screen().contains("10 m"), "and nothing changes behind it");
+    desk.key(']');
+    assert!(desk.screen().contains("10 m"), "{}", desk.screen());
+}
+
+#[test]
 fn an_escalation_names_whom_and_is_recorded() {
     let mut desk = desk(120, 40);
     assert!(strip(&desk).contains("escalate now"), "{}", strip(&desk));
@@ -235,6 +326,12 @@ fn an_escalation_names_whom_and_is_recorded() {
 fn a_read_only_console_says_nothing_about_alerts() {
     let mut desk = desk(80, 24);
     desk.model.session.mode = watchkeeper::action::mode::Mode::ReadOnly;
+    for open in ["", "e", "d"] {
+        desk.type_text(open);
+        let hint = desk.screen().lines().last().unwrap_or_default().to_owned();
+        assert!(["take", "silence", "escalate", "arm"].iter().all(|word| !hint.contains(word)), "{hint}");
+        desk.press(KeyCode::Esc);
+    }
     for key in ['t', 'T', 's', 'S', 'u'] {
         let effects = desk.press(KeyCode::Char(key));
         assert!(effects.is_empty() && matches!(desk.model.overlay, Overlay::None), "{key}: {effects:?}");

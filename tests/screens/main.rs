@@ -4,6 +4,7 @@
 mod alerts;
 mod desk;
 mod insight;
+mod sizes;
 
 use desk::Desk;
 use watchkeeper::base::{Clean, Fault};

@@ -39,11 +39,29 @@ impl Promise {
 
 /// The unit that the names of an expression's metrics promise, where they do.
 pub fn promised(expr: &Expr) -> Option<Unit> {
-    promise(expr.plan()).map(|(promise, _)| match promise {
-        Promise::Unit(unit) => unit,
-        Promise::Share => Unit::Ratio,
-        Promise::Events => Unit::PerSecond,
-    })
+    let share = || is_share(expr.plan()).then_some(Unit::Ratio);
+    promise(expr.plan())
+        .map(|(promise, _)| match promise {
+            Promise::Unit(unit) => unit,
+            Promise::Share => Unit::Ratio,
+            Promise::Events => Unit::PerSecond,
+        })
+        .or_else(share)
+}
+
+/// A quotient of two values of one unit, whatever is picked of it or it is compared with.
+fn is_share(node: &Node) -> bool {
+    match node.plan() {
+        Plan::Aggregate(aggregate) => {
+            matches!(aggregate.op, AggregateOp::Max | AggregateOp::Min | AggregateOp::Avg) && is_share(&aggregate.of)
+        }
+        Plan::Binary(binary) if binary.op.compares() || binary.op.is_set() => !binary.as_bool && is_share(&binary.left),
+        Plan::Binary(binary) if binary.op == BinaryOp::Div => {
+            let (of, all) = (promise(&binary.left), promise(&binary.right));
+            of.zip(all).is_some_and(|((of, _), (all, _))| of == all)
+        }
+        _ => false,
+    }
 }
 
 /// The promise of an expression with the metric that makes it; `None` where its parts cancel or nothing is promised.

@@ -1,6 +1,6 @@
 //! Every alert and every rule: what is up, what may come, what is over, what is muted, what cannot judge.
 
-use super::sheet::sheet;
+use super::sheet::{more, sheet};
 use crate::app::Model;
 use crate::app::alerts::{self, AlertList, Fold, Row, Standing, alike, finding};
 use crate::base::time::{Age, Span};
@@ -10,6 +10,7 @@ use crate::command::{Command, Context};
 use crate::config::Intent;
 use crate::rules::Finding;
 use crate::rules::finding::{AlertId, RuleHealth};
+use crate::store::Selector;
 use crate::ui::alert::{self, Said};
 use crate::ui::paint::{Painter, Piece};
 use crate::ui::value::shorten;
@@ -21,6 +22,8 @@ const WORD: u16 = 9;
 const VALUE: u16 = 9;
 const STATE: u16 = 17;
 const CLOCK: u16 = 15;
+/// Below this there is no column for the state.
+const NARROW: u16 = 68;
 
 /// Draws the list with the selected row marked.
 pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, list: &AlertList) {
@@ -37,6 +40,7 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, list: &AlertList
     for (y, (index, row)) in (room.top()..room.bottom()).zip(rows.iter().enumerate().skip(first)) {
         line(paint, Rect { y, height: 1, ..room }, model, list, row, index == at);
     }
+    more(paint, inner, rows.len().saturating_sub(first + usize::from(room.height)));
     if let Some((text, intent)) = foot {
         paint.put((inner.x, room.bottom()), inner.width, text, intent);
     }
@@ -141,18 +145,27 @@ fn line(paint: &mut Painter<'_>, area: Rect, model: &Model, list: &AlertList, ro
 
 /// The names of the columns, over them.
 fn columns(paint: &mut Painter<'_>, area: Rect) {
-    let [value, state, clock] = stops(area);
+    let Stops { value, state, clock } = stops(area);
     let named = [paint.piece("value", Intent::Muted)];
     paint.right(value + VALUE, value, area.y, &named);
-    paint.put((state, area.y), STATE, "state", Intent::Muted);
+    if let Some(state) = state {
+        paint.put((state, area.y), STATE, "state", Intent::Muted);
+    }
     paint.put((clock, area.y), CLOCK, "answer", Intent::Muted);
 }
 
 /// Where the columns of value, state and answer begin.
-fn stops(area: Rect) -> [u16; 3] {
+fn stops(area: Rect) -> Stops {
     let clock = area.right().saturating_sub(CLOCK);
-    let state = clock.saturating_sub(STATE + 1);
-    [state.saturating_sub(VALUE + 1), state, clock]
+    let state = (area.width >= NARROW).then(|| clock.saturating_sub(STATE + 1));
+    Stops { value: state.unwrap_or(clock).saturating_sub(VALUE + 1), state, clock }
+}
+
+/// Where they begin. Where names would have no room, the state stands in the column of the answer that it has none.
+struct Stops {
+    value: u16,
+    state: Option<u16>,
+    clock: u16,
 }
 
 /// Whether what this cause folds is shown; `None` when it folds nothing.
@@ -175,14 +188,18 @@ const fn text(selected: bool) -> Intent {
 fn alert(paint: &mut Painter<'_>, area: Rect, model: &Model, found: &Finding, named: &Named, selected: bool) {
     let level = level_intent(found);
     paint.put((area.x, area.y), WORD, alert::word(model, found), level);
-    let [value, state, clock] = stops(area);
+    let Stops { value, state, clock } = stops(area);
     let name = area.x + WORD + named.depth * 2;
-    let pieces = name_pieces(paint, model, found, named, selected);
-    paint.line((name, area.y), value.saturating_sub(name + 1), &pieces);
+    let room = value.saturating_sub(name + 1);
+    let pieces = name_pieces(paint, model, found, named, (room, text(selected)));
+    paint.line((name, area.y), room, &pieces);
     let shown = [paint.piece(Clean::text(alert::unit(model, found.id.rule).show(found.value)), level)];
     paint.right(value + VALUE, value, area.y, &shown);
-    paint.put((state, area.y), STATE, alert::state(model, found), Intent::Text);
-    if let Some((text, intent)) = answer(model, found) {
+    if let Some(state) = state {
+        paint.put((state, area.y), STATE, alert::state(model, found), Intent::Text);
+    }
+    let instead = || state.is_none().then(|| (alert::state(model, found), Intent::Text));
+    if let Some((text, intent)) = answer(model, found).or_else(instead) {
         paint.put((clock, area.y), CLOCK, text, intent);
     }
 }
@@ -192,14 +209,20 @@ fn name_pieces<'a>(
     model: &Model,
     found: &Finding,
     named: &Named,
-    selected: bool,
+    (room, intent): (u16, Intent),
 ) -> Vec<Piece<'a>> {
     let mut pieces = Vec::new();
     if let Some(open) = named.fold {
         pieces.push(paint.piece(if open { "- " } else { "+ " }, Intent::Accent));
     }
+    // That it is made up must not fall to a long name.
     let name = crate::app::answer::name(model, found.id.rule);
-    pieces.push(paint.piece(name, text(selected)));
+    let whole = [paint.piece(&name, intent), paint.piece(" SIMULATED", Intent::Simulated)];
+    let word = if paint.width(&pieces) + paint.width(&whole) > room { " SIM" } else { " SIMULATED" };
+    let simulated = model.is_simulated(found.id.rule).then(|| paint.piece(word, Intent::Simulated));
+    let rest = paint.width(simulated.as_slice()) + paint.width(&pieces);
+    pieces.push(paint.piece(shorten(&name, room.saturating_sub(rest)), intent));
+    pieces.extend(simulated);
     match named.instances {
         Some(count) => pieces.push(paint.piece(clean!(" {count} instances"), Intent::Muted)),
         None => {
@@ -207,9 +230,6 @@ fn name_pieces<'a>(
                 pieces.push(paint.piece(clean!(" {}", shorten(&which, 24)), Intent::Muted));
             }
         }
-    }
-    if model.is_simulated(found.id.rule) {
-        pieces.push(paint.piece(" SIMULATED", Intent::Simulated));
     }
     pieces
 }
@@ -256,9 +276,20 @@ fn muted(paint: &mut Painter<'_>, area: Rect, model: &Model, id: u64, selected: 
 
 fn rule(paint: &mut Painter<'_>, area: Rect, model: &Model, at: usize, selected: bool) {
     let Some((_, rule, health)) = model.book.rules().find(|(index, ..)| *index == at) else { return };
-    let records = rule.alerting().is_none() && *health == RuleHealth::Ok;
-    let text = if records { Clean::text("records") } else { health_text(health) };
+    let text = if *health == RuleHealth::Ok { quiet(model, at) } else { health_text(health) };
     rule_row(paint, area, health_word(health), &rule.name, &text, selected);
+}
+
+/// What a rule that is well does while none of its alerts is up.
+pub fn quiet(model: &Model, at: usize) -> Clean {
+    let Some(rule) = model.book.rule(at).filter(|rule| rule.kind.records()) else {
+        return Clean::text("nothing found");
+    };
+    let ids = model.store.select(&Selector::metric(rule.name.as_str()));
+    match ids.into_iter().filter(|id| model.store.reading(*id, model.now.mono).usable().is_some()).count() {
+        1 => Clean::text("records 1 series"),
+        count => clean!("records {count} series"),
+    }
 }
 
 /// How a rule itself does, as a word.

@@ -1,6 +1,6 @@
 //! What changed when an alert began: one list of sentences, the most telling first.
 
-use super::sheet::sheet;
+use super::sheet::{more, sheet};
 use crate::app::alerts::finding;
 use crate::app::{Model, Scroll, answer};
 use crate::base::Clean;
@@ -34,6 +34,7 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, alert: &AlertId,
     let tail = began.map_or_else(Clean::default, |fired| clean!(" it fired at {} UTC ", fired.wall.hms()));
     let inner = sheet(paint, body, height, &clean!(" WHAT CHANGED BEFORE {name} "), &tail);
     let first = scroll.clamp(lines.len(), inner.height);
+    more(paint, inner, lines.len().saturating_sub(first + usize::from(inner.height)));
     for (y, (kind, text)) in (inner.top()..inner.bottom()).zip(lines.iter().skip(first)) {
         paint.put((inner.x, y), KIND, *kind, Intent::Muted);
         paint.put((inner.x + KIND, y), inner.width.saturating_sub(KIND), text, Intent::Text);

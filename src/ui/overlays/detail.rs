@@ -1,7 +1,7 @@
 //! Everything about one alert or one rule: where it stands, its course with the threshold, what it asks, its past.
 
-use super::alerts::{health_text, health_word, webhook};
-use super::sheet::sheet;
+use super::alerts::{health_word, quiet, webhook};
+use super::sheet::{more, sheet};
 use crate::app::alerts::finding;
 use crate::app::detail::{Detail, labels};
 use crate::app::{Model, answer};
@@ -10,14 +10,14 @@ use crate::base::{Clean, Contact};
 use crate::clean;
 use crate::command::{Command, Context};
 use crate::config::Intent;
-use crate::rules::finding::AlertId;
+use crate::rules::finding::{AlertId, RuleHealth};
 use crate::rules::rule::{Alerting, Judge, Rule};
 use crate::rules::{Finding, Transition};
 use crate::ui::alert::{self, Said};
 use crate::ui::chart;
-use crate::ui::paint::Painter;
+use crate::ui::paint::{Painter, Piece};
 use crate::ui::screen::key;
-use crate::ui::value::{shorten, wrap};
+use crate::ui::value::wrap;
 use ratatui::layout::Rect;
 
 /// Columns of the labels on the left.
@@ -37,9 +37,6 @@ type Line = (&'static str, Clean, Intent);
 pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, detail: &Detail) {
     let Some(rule) = model.book.rule(detail.rule) else { return };
     let found = detail.alert.as_ref().and_then(|id| finding(&model.book, id));
-    let which = detail.alert.as_ref().and_then(|id| alert::which(model, id));
-    let title =
-        which.map_or_else(|| clean!(" {} ", rule.name), |which| clean!(" {}  {} ", rule.name, shorten(&which, 30)));
     let width = body.width.min(100).saturating_sub(4 + LABEL);
     let mut lines = Vec::new();
     for (label, text, intent) in all(model, detail, rule, found) {
@@ -48,12 +45,18 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, detail: &Detail)
         }
     }
     let pictured = body.height >= ROOMY && !detail.course.is_empty();
-    let above = 2 + if pictured { CHART } else { 0 };
+    let width_of_head = body.width.min(100).saturating_sub(4);
+    let head = head(paint, width_of_head, model, detail, found);
+    let headed = u16::try_from(head.len()).unwrap_or(1);
+    let above = headed + 1 + if pictured { CHART } else { 0 };
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX).saturating_add(above);
-    let inner = sheet(paint, body, height, &title, &clean!(" {} ", place(model, detail.rule, rule)));
-    head(paint, Rect { height: 1, ..inner }, model, detail, found);
+    let inner =
+        sheet(paint, body, height, &clean!(" {} ", rule.name), &clean!(" {} ", place(model, detail.rule, rule)));
+    for (y, pieces) in (inner.top()..inner.bottom()).zip(&head) {
+        paint.line((inner.x, y), inner.width, pieces);
+    }
     if pictured {
-        let area = Rect { y: inner.y + 1, height: CHART, ..inner };
+        let area = Rect { y: inner.y + headed, height: CHART, ..inner };
         let unit = alert::unit(model, detail.rule);
         chart::draw_with_limit(paint, area, &detail.course, unit, detail.limit, Intent::Chart);
     }
@@ -64,10 +67,7 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, detail: &Detail)
         paint.put((inner.x, y), LABEL, *label, Intent::Muted);
         paint.put((inner.x + LABEL, y), width, text, *intent);
     }
-    if lines.len() > first + usize::from(room) {
-        let more = [paint.piece(clean!(" {} more ", lines.len() - first - usize::from(room)), Intent::Muted)];
-        paint.right(body.right().min(inner.right() + 1), inner.x, inner.bottom(), &more);
-    }
+    more(paint, inner, lines.len().saturating_sub(first + usize::from(room)));
 }
 
 /// The group, and where the rule was written.
@@ -80,8 +80,14 @@ fn place(model: &Model, at: usize, rule: &Rule) -> Clean {
     }
 }
 
-/// Level, state, clocks, marks: as on the strip.
-fn head(paint: &mut Painter<'_>, area: Rect, model: &Model, detail: &Detail, found: Option<&Finding>) {
+/// Level, state, clocks, marks: as on the strip, on as many lines as they need whole.
+fn head<'a>(
+    paint: &Painter<'_>,
+    width: u16,
+    model: &Model,
+    detail: &Detail,
+    found: Option<&Finding>,
+) -> Vec<Vec<Piece<'a>>> {
     let mut said: Vec<Said> = Vec::new();
     match found {
         Some(found) => {
@@ -98,18 +104,27 @@ fn head(paint: &mut Painter<'_>, area: Rect, model: &Model, detail: &Detail, fou
             let health = model.book.rules().find(|(at, ..)| *at == detail.rule).map(|(.., health)| health);
             let (word, intent) = health.map_or(("", Intent::Text), health_word);
             said.push((Clean::text(word), intent));
-            said.extend(health.map(|health| (health_text(health), Intent::Text)));
+            // What keeps a rule from judging is a sentence below.
+            let text = health.filter(|health| **health == RuleHealth::Ok).map(|_| quiet(model, detail.rule));
+            said.extend(text.map(|text| (text, Intent::Text)));
         }
     }
     if model.is_simulated(detail.rule) {
         said.insert(1, (Clean::text("SIMULATED"), Intent::Simulated));
     }
-    let mut pieces = Vec::new();
+    let mut lines = vec![Vec::new()];
     for (text, intent) in said {
-        pieces.push(paint.piece(text, intent));
-        pieces.push(paint.piece("  ", Intent::Text));
+        let piece = paint.piece(text, intent);
+        let next = paint.width(core::slice::from_ref(&piece));
+        match lines.last_mut() {
+            Some(line) if line.is_empty() => line.push(piece),
+            Some(line) if paint.width(line) + 2 + next <= width => {
+                line.extend([paint.piece("  ", Intent::Text), piece]);
+            }
+            _ => lines.push(vec![piece]),
+        }
     }
-    paint.line((area.x, area.y), area.width, &pieces);
+    lines
 }
 
 fn all(model: &Model, detail: &Detail, rule: &Rule, found: Option<&Finding>) -> Vec<Line> {
@@ -125,7 +140,9 @@ fn all(model: &Model, detail: &Detail, rule: &Rule, found: Option<&Finding>) -> 
         let text = clean!("only {} of {} recorded", length(coverage.have), length(coverage.want));
         lines.push(("window", text, Intent::Warning));
     }
-    if found.is_none_or(|found| !found.state.is_up()) {
+    // A rule that records does not fire; why it cannot is said all the same.
+    let ill = model.book.health(detail.rule).is_some_and(|health| *health != RuleHealth::Ok);
+    if found.map_or(ill || !rule.kind.records(), |found| !found.state.is_up()) {
         lines.push(("why not", detail.why_not.clone(), Intent::Text));
     }
     let alerting = rule.alerting();

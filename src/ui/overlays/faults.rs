@@ -1,6 +1,6 @@
 //! What is wrong with profile, keymap or theme: where, what, how to mend it.
 
-use super::sheet::sheet;
+use super::sheet::{more, sheet};
 use crate::app::{Model, Scroll};
 use crate::base::Clean;
 use crate::clean;
@@ -22,9 +22,12 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, scroll: &Scroll)
             lines
         })
         .collect();
+    let none = [Clean::text("Nothing is wrong with profile, rules, keymap or theme.")];
+    let lines = if lines.is_empty() { none.to_vec() } else { lines };
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
     let inner = sheet(paint, body, height, &clean!(" FAULTS IN OUR FILES "), &clean!(" the rest goes on "));
     let first = scroll.clamp(lines.len(), inner.height);
+    more(paint, inner, lines.len().saturating_sub(first + usize::from(inner.height)));
     for (y, line) in (inner.top()..inner.bottom()).zip(lines.iter().skip(first)) {
         paint.put((inner.x, y), inner.width, line, Intent::Text);
     }

@@ -1,6 +1,8 @@
 //! A form about an alert: named lines of text, one of them with the cursor.
 
 use super::sheet::sheet;
+use crate::app::Model;
+use crate::app::alerts::finding;
 use crate::app::answer::{Form, Purpose};
 use crate::app::form::Field;
 use crate::base::Clean;
@@ -9,12 +11,13 @@ use crate::config::Intent;
 use crate::ui::paint::Painter;
 use crate::ui::value::wrap;
 use ratatui::layout::Rect;
+use ratatui::widgets::{Clear, Widget};
 use unicode_width::UnicodeWidthStr;
 
 const LABEL: u16 = 9;
 
 /// Draws the form.
-pub fn draw(paint: &mut Painter<'_>, body: Rect, form: &Form) {
+pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, form: &Form) {
     let title = match form.purpose {
         Purpose::Take(_) => "TAKE",
         Purpose::Silence => "MUTE",
@@ -35,10 +38,17 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, form: &Form) {
         y = y.saturating_add(3);
     }
     let foot = (inner.x, inner.bottom().saturating_sub(1));
-    match &form.fields.fault {
+    let fault = form.fields.fault.clone().or_else(|| over(model, form));
+    match &fault {
         Some(fault) => {
-            let fault = wrap(fault, inner.width, 1).into_iter().next().unwrap_or_default();
-            paint.put(foot, inner.width, fault, Intent::Warning);
+            // A long one takes the line above it too: how to mend it stands at its end.
+            let lines = wrap(fault, inner.width, 2);
+            let above = u16::try_from(lines.len()).unwrap_or(1).saturating_sub(1);
+            let area = Rect { y: foot.1.saturating_sub(above), height: above + 1, ..inner };
+            Clear.render(area.intersection(inner), paint.buffer);
+            for (y, line) in (area.top()..inner.bottom()).zip(lines) {
+                paint.put((inner.x, y), inner.width, line, Intent::Warning);
+            }
         }
         None => {
             let more = if fields.len() > 1 {
@@ -49,6 +59,13 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, form: &Form) {
             paint.put(foot, inner.width, more, Intent::Muted);
         }
     }
+}
+
+/// That what the form answers has ended while it was open.
+fn over(model: &Model, form: &Form) -> Option<Clean> {
+    let (Purpose::Take(ids) | Purpose::Escalate(ids)) = &form.purpose else { return None };
+    let up = ids.iter().filter_map(|id| finding(&model.book, id)).any(|found| found.state.is_up());
+    (!up).then(|| Clean::text("It is over by now: there is nothing left to answer."))
 }
 
 fn line(paint: &mut Painter<'_>, area: Rect, field: &Field, here: bool) {

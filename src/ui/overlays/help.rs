@@ -1,6 +1,6 @@
 //! The keys of here and now, from the keymap in use.
 
-use super::sheet::sheet;
+use super::sheet::{more, sheet};
 use crate::app::{Model, Scroll};
 use crate::base::Clean;
 use crate::clean;
@@ -25,6 +25,7 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, scroll: &Scroll)
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
     let inner = sheet(paint, body, height, &clean!(" KEYS "), &clean!(" Esc "));
     let first = scroll.clamp(lines.len(), inner.height);
+    more(paint, inner, lines.len().saturating_sub(first + usize::from(inner.height)));
     for (y, (keys, about)) in (inner.top()..inner.bottom()).zip(lines.iter().skip(first)) {
         paint.put((inner.x, y), 18, keys, Intent::Key);
         paint.put((inner.x + 19, y), inner.width.saturating_sub(19), about, Intent::Text);

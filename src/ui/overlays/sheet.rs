@@ -1,6 +1,7 @@
 //! The sheet that an overlay is drawn on, in the middle of the screen.
 
 use crate::base::Clean;
+use crate::clean;
 use crate::config::Intent;
 use crate::ui::paint::Painter;
 use ratatui::layout::Rect;
@@ -13,4 +14,12 @@ pub(in crate::ui) fn sheet(paint: &mut Painter<'_>, body: Rect, height: u16, hea
     let heading = [paint.piece(heading, Intent::Title)];
     let tail = [paint.piece(tail, Intent::Muted)];
     paint.frame(area, &heading, &tail)
+}
+
+/// Says in the lower edge of a sheet how many of its lines stand below it.
+pub(super) fn more(paint: &mut Painter<'_>, inner: Rect, below: usize) {
+    if below > 0 {
+        let more = [paint.piece(clean!(" {below} more "), Intent::Muted)];
+        paint.right(inner.right() + 1, inner.x, inner.bottom(), &more);
+    }
 }
