@@ -190,11 +190,24 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
+/// Some value is none that can be judged.
+fn has_no_number(value: &Value) -> bool {
+    match value {
+        Value::Scalar(value) => !value.is_finite(),
+        Value::Vector(rows) => rows.iter().any(|row| !row.value.is_finite()),
+        Value::Matrix(tracks) => tracks.iter().flat_map(|track| &track.points).any(|(_, value)| !value.is_finite()),
+        Value::Text(_) => false,
+    }
+}
+
 /// What has to be said about an answer, a line each.
 fn notes(answer: &Answer) -> Vec<String> {
     let mut lines = Vec::new();
     if is_empty(&answer.value) {
         lines.push("watchkeeper: no series matches, or no row satisfies the expression.".to_owned());
+    }
+    if has_no_number(&answer.value) {
+        lines.push("info: NaN, +Inf and -Inf come of a division by zero, or of values that are so themselves.".to_owned());
     }
     let bare = |note: &Clean, word: &str| note.as_str().trim_start_matches(&format!("PromQL {word}: ")).to_owned();
     lines.extend(answer.warnings.iter().map(|note| format!("warning: {}", bare(note, "warning"))));
