@@ -271,6 +271,10 @@ impl Model {
 
     /// Whether what this rule looks at is made up by a stand-in.
     pub fn is_simulated(&self, rule: usize) -> bool {
+        // Most systems have no stand-in, and a selector may mean very many series.
+        if !self.store.samplers().any(|(_, health)| health.simulated) {
+            return false;
+        }
         let simulated = |id: SeriesId| self.store.sampler(self.store.sampler_of(id)).is_some_and(|it| it.simulated);
         let selectors = self.book.rule(rule).map_or(&[][..], |rule| rule.expr.selectors());
         selectors.iter().any(|selector| self.store.select(selector).into_iter().any(simulated))

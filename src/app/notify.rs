@@ -8,6 +8,7 @@ use crate::clean;
 use crate::rules::Book;
 use crate::rules::finding::{AlertId, Finding};
 use crate::rules::silence::Silence;
+use core::cell::RefCell;
 use core::time::Duration;
 use std::collections::BTreeMap;
 
@@ -83,13 +84,20 @@ pub struct NotifierStatus {
 pub fn tell(model: &mut Model) -> Vec<Effect> {
     let mut told = core::mem::take(&mut model.session.told);
     let mut effects = told.silences(&model.book, model.now);
-    effects.extend(told.look(model.book.findings(), |finding| note(model, finding), model.now));
+    // Of each rule once: it may have thousands of alerts.
+    let simulated: RefCell<BTreeMap<usize, bool>> = RefCell::default();
+    let describe = |finding: &Finding| {
+        let rule = finding.id.rule;
+        let simulated = *simulated.borrow_mut().entry(rule).or_insert_with(|| model.is_simulated(rule));
+        note(&model.book, finding, simulated)
+    };
+    effects.extend(told.look(model.book.findings(), describe, model.now));
     model.session.told = told;
     effects
 }
 
-fn note(model: &Model, finding: &Finding) -> AlertNote {
-    let (book, id) = (&model.book, &finding.id);
+fn note(book: &Book, finding: &Finding, simulated: bool) -> AlertNote {
+    let id = &finding.id;
     let shown = book.rule(id.rule).map(|rule| rule.unit().show(finding.value));
     AlertNote {
         firing: true,
@@ -100,7 +108,7 @@ fn note(model: &Model, finding: &Finding) -> AlertNote {
         ends: None,
         value: finding.value,
         shown: shown.map(|shown| clean!("{shown}")).unwrap_or_default(),
-        simulated: model.is_simulated(id.rule),
+        simulated,
     }
 }
 

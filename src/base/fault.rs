@@ -17,6 +17,8 @@ pub struct Place {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.line, self.column) {
+            // A text that is no file: an expression on the command line.
+            (line, column) if line > 0 && self.file.as_str().is_empty() => write!(f, "{line}:{column}"),
             (0, _) => write!(f, "{}", self.file),
             (line, 0) => write!(f, "{}:{line}", self.file),
             (line, column) => write!(f, "{}:{line}:{column}", self.file),

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 /// The operations console for the engineer on watch.
 #[derive(Debug, Parser)]
-#[command(name = "watchkeeper", version, about, disable_help_subcommand = true)]
+#[command(name = "watchkeeper", version, about, disable_help_subcommand = true, args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(flatten)]
     look: Look,
@@ -23,17 +23,24 @@ struct Look {
     /// Profile: a file, a folder, or a name on the search path [default: this host]
     #[arg(long, value_name = "PROFILE")]
     profile: Option<String>,
+    #[command(flatten)]
+    manner: Manner,
+}
+
+/// How a console looks and behaves.
+#[derive(Debug, clap::Args)]
+struct Manner {
     /// Theme by name: themes/NAME.toml beside your profiles, or a built-in one
-    #[arg(long, global = true, value_name = "THEME")]
+    #[arg(long, value_name = "THEME")]
     theme: Option<String>,
     /// Keymap by name: keymaps/NAME.toml beside your profiles, merged over the complete default
-    #[arg(long, global = true, value_name = "KEYMAP")]
+    #[arg(long, value_name = "KEYMAP")]
     keymap: Option<String>,
     /// Look only: nothing can be armed
-    #[arg(long, global = true)]
+    #[arg(long)]
     read_only: bool,
     /// No bell and no desktop notification when a new critical alert fires
-    #[arg(long, global = true)]
+    #[arg(long)]
     no_bell: bool,
 }
 
@@ -47,6 +54,8 @@ enum Role {
         /// Fixes the faults
         #[arg(long, default_value_t = 1)]
         seed: u64,
+        #[command(flatten)]
+        manner: Manner,
     },
     /// Checks a profile: every fault with file, line, column and how to mend it; exit status 1 when there is one
     #[command(args_conflicts_with_subcommands = true)]
@@ -133,8 +142,8 @@ pub fn main() -> u8 {
     no_core_dumps();
     let cli = Cli::parse();
     let outcome = match cli.role {
-        None => look(&cli.look.into_options()),
-        Some(Role::Demo { scenario, seed }) => demo(cli.look.into_options(), scenario, seed),
+        None => look(&cli.look.manner.into_options(cli.look.profile)),
+        Some(Role::Demo { scenario, seed, manner }) => demo(manner.into_options(None), scenario, seed),
         Some(Role::Validate { what: Some(ValidateTool::Rules(ask)), .. }) => {
             rule_check::run(&ask, &mut std::io::stdout().lock())
         }
@@ -184,10 +193,10 @@ fn status(code: i32) -> u8 {
     u8::try_from(code).unwrap_or(1)
 }
 
-impl Look {
-    fn into_options(self) -> Options {
+impl Manner {
+    fn into_options(self, profile: Option<String>) -> Options {
         Options {
-            profile: self.profile,
+            profile,
             theme: self.theme,
             keymap: self.keymap,
             read_only: self.read_only,

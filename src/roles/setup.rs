@@ -170,6 +170,7 @@ fn bands(panes: &mut [Pane]) -> RuleFile {
             rules.push(Rule {
                 name: if head { title.clone() } else { title.join(" ", &metric.label) },
                 place: None,
+                expr_place: None,
                 expr: metric.expr.clone(),
                 labels: Vec::new(),
                 kind: RuleKind::Alerting(alerting),

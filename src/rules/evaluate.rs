@@ -26,7 +26,7 @@ pub struct Evaluated {
 ///
 /// # Errors
 /// The expression's own, an answer that is a text, two rows with one label set, or the limit: of the whole rule,
-/// placed where the rule is.
+/// placed where its expression is.
 pub fn evaluate(
     rule: &Rule,
     evaluator: &mut Evaluator,
@@ -36,7 +36,7 @@ pub fn evaluate(
     external: &[(Clean, Clean)],
 ) -> Result<Evaluated, Fault> {
     let place = |mut fault: Fault| {
-        fault.at = rule.place.clone().or(fault.at);
+        fault.at = rule.expr_place.clone().or(fault.at);
         fault
     };
     let answer = evaluator.instant(&rule.expr, source, at).map_err(place)?;

@@ -16,6 +16,8 @@ pub struct Rule {
     pub name: Clean,
     /// Where it was written.
     pub place: Option<Place>,
+    /// Where its expression begins.
+    pub expr_place: Option<Place>,
     /// Its condition, or what it records.
     pub expr: Expr,
     /// Added to every row; an empty text removes the label.

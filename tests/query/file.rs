@@ -42,6 +42,43 @@ fn file(desk: &Desk) -> PathBuf {
 }
 
 #[test]
+fn a_division_by_zero_has_an_answer_and_a_word_about_it() {
+    let desk = Desk::new();
+    let path = file(&desk);
+    for (expr, answer) in [("1 / 0", "+Inf"), ("sum(queue_bytes) / 0", "+Inf"), ("sum(queue_bytes) % 0", "NaN")] {
+        let said = query(&desk, &["--series", path.to_str().unwrap(), expr]);
+        assert_eq!(said.status, Some(0), "{expr}");
+        assert!(said.out.contains(answer) && said.err.contains("division by zero"), "{expr}: {} {}", said.out, said.err);
+    }
+    assert_eq!(query(&desk, &["--series", path.to_str().unwrap(), "1 / 2"]).err, "");
+}
+
+#[test]
+fn as_many_different_values_as_series_can_be_counted() {
+    let desk = Desk::new();
+    let text: String = (0..20_000).fold(String::new(), |mut text, n| {
+        writeln!(text, "x{{i=\"{n}\"}} {n} {NOW}").unwrap();
+        text
+    });
+    let path = desk.write("many.prom", text);
+    let said = query(&desk, &["--series", path.to_str().unwrap(), "count(count_values(\"v\", x))"]);
+    assert!(said.out.starts_with("{}  20000 "), "{} {}", said.out, said.err);
+}
+
+#[test]
+fn a_profile_before_the_word_is_refused_not_passed_over() {
+    let desk = Desk::new();
+    for words in [&["--profile", "demo", "query", "up"][..], &["--profile", "demo", "validate", "rules", "r.yml"]] {
+        let said = desk.run(words);
+        let err = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert!(said.status.code() == Some(2) && err.contains("--profile"), "{words:?}: {err}");
+    }
+    let help = String::from_utf8(desk.run(&["query", "--help"]).stdout).unwrap();
+    assert!(!help.contains("--theme") && !help.contains("--no-bell"), "{help}");
+    assert!(String::from_utf8(desk.run(&["demo", "--help"]).stdout).unwrap().contains("--theme"));
+}
+
+#[test]
 fn a_vector_is_a_table_a_scalar_a_number_and_nothing_a_sentence() {
     let desk = Desk::new();
     let path = file(&desk);

@@ -21,6 +21,8 @@ const EMPTY: u8 = 1;
 /// Exit status: there is none.
 const FAULTY: u8 = 2;
 
+/// So many characters of a long line are shown around a fault.
+const SHOWN: usize = 70;
 /// Without `--for`, samplers are not waited for longer.
 const LONGEST: Duration = Duration::from_secs(15);
 
@@ -188,11 +190,24 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
+/// Some value is none that can be judged.
+fn has_no_number(value: &Value) -> bool {
+    match value {
+        Value::Scalar(value) => !value.is_finite(),
+        Value::Vector(rows) => rows.iter().any(|row| !row.value.is_finite()),
+        Value::Matrix(tracks) => tracks.iter().flat_map(|track| &track.points).any(|(_, value)| !value.is_finite()),
+        Value::Text(_) => false,
+    }
+}
+
 /// What has to be said about an answer, a line each.
 fn notes(answer: &Answer) -> Vec<String> {
     let mut lines = Vec::new();
     if is_empty(&answer.value) {
         lines.push("watchkeeper: no series matches, or no row satisfies the expression.".to_owned());
+    }
+    if has_no_number(&answer.value) {
+        lines.push("info: NaN, +Inf and -Inf come of a division by zero, or of values that are so themselves.".to_owned());
     }
     let bare = |note: &Clean, word: &str| note.as_str().trim_start_matches(&format!("PromQL {word}: ")).to_owned();
     lines.extend(answer.warnings.iter().map(|note| format!("warning: {}", bare(note, "warning"))));
@@ -211,9 +226,19 @@ fn placed(expr: &str, fault: &Fault) -> Vec<String> {
     lines = vec![format!("watchkeeper: {bare}")];
     let (line, column) = (usize::try_from(at.line).unwrap_or(1), usize::try_from(at.column).unwrap_or(1));
     let Some(text) = expr.lines().nth(line.saturating_sub(1)) else { return lines };
+    let (text, before) = around(text, column - 1);
     lines.push(format!("  {}", Clean::text(text)));
-    lines.push(format!("  {}^", " ".repeat(column - 1)));
+    lines.push(format!("  {}^", " ".repeat(before)));
     lines
+}
+
+/// What of a long line stands around a place, and how many characters of that stand before it.
+fn around(text: &str, at: usize) -> (String, usize) {
+    let skipped = at.saturating_sub(SHOWN / 2);
+    let (head, before) = if skipped == 0 { ("", at) } else { ("…", at - skipped + 1) };
+    let part: String = text.chars().skip(skipped).take(SHOWN).collect();
+    let tail = if text.chars().nth(skipped + SHOWN).is_some() { "…" } else { "" };
+    (format!("{head}{part}{tail}"), before)
 }
 
 fn say(lines: &[String]) -> Result<(), Fault> {
@@ -229,6 +254,10 @@ mod tests {
         let fault = Fault::new("unexpected `)`.").at("", 2, 5);
         assert_eq!(placed("sum(\n  x))", &fault), ["watchkeeper: unexpected `)`.", "    x))", "      ^"]);
         assert_eq!(placed("x", &Fault::new("no.")), ["watchkeeper: no."]);
+        let deep = format!("{}é{}", "(".repeat(500), "+1".repeat(300));
+        let lines = placed(&deep, &Fault::new("no.").at("", 1, 501));
+        assert_eq!(lines[1], format!("  …{}é{}…", "(".repeat(35), "+1".repeat(17)));
+        assert_eq!(lines[2], format!("{}^", " ".repeat(38)), "under the é");
         let file = Fault::new("expected a number.").at("f", 3, 4);
         assert_eq!(placed("x", &file), ["watchkeeper: f:3:4: expected a number."]);
     }

@@ -119,6 +119,12 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_says_where_as_the_server_does() {
+        let json = error("bad_data", &Fault::new("a value is missing.").at("", 1, 6));
+        assert_eq!(json["error"], "1:6: a value is missing.");
+    }
+
+    #[test]
     fn notes_stand_beside_the_data_only_when_there_are_some() {
         let mut noted = answer(Value::Vector(Vec::new()));
         noted.infos.push("metric might not be a counter".into());

@@ -1,7 +1,7 @@
 //! Groups and rules of a rule file. Format: prometheus.io/docs/prometheus/latest/configuration/recording_rules.
 
 use super::Fields;
-use super::yaml::{self, Node};
+use super::yaml::{self, Node, Spot};
 use crate::base::{Clean, Fault, Place, Unit};
 use crate::rules::expr::Expr;
 use crate::rules::rule::{Alerting, Group, Judge, Rule, RuleFile, RuleKind};
@@ -138,7 +138,8 @@ impl Reader<'_> {
         let expr = self.expr(&fields).map_err(named)?;
         let mut rule = Rule {
             name: name.clone(),
-            place: Some(Place { file: Clean::text(self.file), line: name_spot.line, column: name_spot.column }),
+            place: Some(self.place(name_spot)),
+            expr_place: fields.get("expr").map(|node| self.place(node.spot)),
             expr,
             labels: shared.to_vec(),
             kind: RuleKind::Recording,
@@ -157,6 +158,10 @@ impl Reader<'_> {
         }
         self.out.unknown.extend(unknown.into_iter().map(|key| key.fault));
         Ok(rule)
+    }
+
+    fn place(&self, spot: Spot) -> Place {
+        Place { file: Clean::text(self.file), line: spot.line, column: spot.column }
     }
 
     /// The expression; a fault of it stands where in the file the parser stumbled.

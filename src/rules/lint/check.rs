@@ -53,8 +53,9 @@ pub fn metric(about: &Clean, expr: &Expr, unit: Unit, known: &Known<'_>) -> Vec<
 }
 
 fn check(rule: &Rule, every: Duration, known: &Known<'_>, out: &mut Vec<Found>) {
+    let mut of_expr = |lint, what: String| out.push(Found::new(lint, &rule.name, rule.expr_place.clone(), what));
+    expression(&rule.expr, known, &mut of_expr);
     let mut tell = |lint, what: String| out.push(Found::new(lint, &rule.name, rule.place.clone(), what));
-    expression(&rule.expr, known, &mut tell);
     templates(&rule.labels, &mut tell);
     let RuleKind::Alerting(alerting) = &rule.kind else { return };
     templates(&alerting.annotations, &mut tell);

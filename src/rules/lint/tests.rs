@@ -57,7 +57,7 @@ fn a_counter_function_over_a_gauge_is_caught() {
     assert_eq!(
         of_expr("rate(training_loss[10m]) > 0", None),
         [
-            "r.yml:4:12: WK001 `A`: `rate` wants a counter, and `training_loss` is a gauge: each fall counts as a restart."
+            "r.yml:5:11: WK001 `A`: `rate` wants a counter, and `training_loss` is a gauge: each fall counts as a restart."
         ]
     );
     for expr in ["irate(queue_depth[1m])", "sum(increase(temperature[5m:30s]))", "1 - resets(x{a=\"b\"}[1h] offset 5m)"]
@@ -87,7 +87,7 @@ fn a_gauge_function_over_a_counter_is_caught() {
     assert_eq!(
         of_expr("deriv(requests_total[5m]) > 1", None),
         [
-            "r.yml:4:12: WK002 `A`: `deriv` wants a gauge, and `requests_total` is a counter: a restart looks like a fall."
+            "r.yml:5:11: WK002 `A`: `deriv` wants a gauge, and `requests_total` is a counter: a restart looks like a fall."
         ]
     );
     for expr in ["delta(errors_total[5m])", "predict_linear(x_total[1h], 60)", "avg_over_time(x_bucket[1h])"] {
@@ -118,7 +118,7 @@ fn a_threshold_that_no_bucket_resolves_is_caught() {
     assert_eq!(
         of_expr(&format!("{quantile} > 0.00001"), Some(&known)),
         [
-            "r.yml:4:12: WK003 `A`: resolution too coarse: `app_step_seconds_bucket` cannot resolve 10.0 µs, its first bound is 1.00 ms."
+            "r.yml:5:11: WK003 `A`: resolution too coarse: `app_step_seconds_bucket` cannot resolve 10.0 µs, its first bound is 1.00 ms."
         ]
     );
     assert_eq!(ids(&of_expr(&format!("max({quantile}) >= 5 / 1"), Some(&known))), ["WK003"]);
@@ -158,6 +158,7 @@ fn banded(expr: &str, bands: &str, unit: Unit) -> Vec<String> {
     let bands: Bands = body.and_then(|mut body| body.need("bands")).expect("bands");
     let rule = &mut files[0].groups[0].rules[0];
     rule.place = None;
+    rule.expr_place = None;
     rule.expr = Expr::parse(expr).expect("an expression");
     let RuleKind::Alerting(alerting) = &mut rule.kind else { panic!("an alert") };
     alerting.judge = Judge::Bands(bands);
@@ -238,8 +239,8 @@ fn a_metric_that_nobody_makes_is_caught() {
     assert_eq!(
         of_expr("rate(app_request_total[5m]) > rate(db_hits_total[5m])", Some(&known)),
         [
-            "r.yml:4:12: WK007 `A`: no sampler here makes `app_request_total`. Did you mean `app_requests_total`?",
-            "r.yml:4:12: WK007 `A`: no sampler here makes `db_hits_total`.",
+            "r.yml:5:11: WK007 `A`: no sampler here makes `app_request_total`. Did you mean `app_requests_total`?",
+            "r.yml:5:11: WK007 `A`: no sampler here makes `db_hits_total`.",
         ]
     );
     for fine in ["app_requests_total", "up", "ALERTS", "{a=\"b\"}"] {

@@ -49,12 +49,28 @@ impl Budget {
     /// # Errors
     /// It would be too large.
     pub(super) fn frame(&mut self, rows: usize, width: usize) -> Result<usize, Fault> {
-        let cells = rows.saturating_mul(width);
-        if cells > MOST_CELLS {
-            let what = format!("{rows} series at {width} steps are more than this console holds at once.");
-            return Err(Fault::new(what).hint("Select fewer series or a wider step."));
-        }
+        let cells = fits(rows, width)?;
         self.spend(cells)?;
         Ok(cells)
     }
+
+    /// Room for one row more, whose labels are made, in a frame that has so many with it.
+    ///
+    /// # Errors
+    /// It would be too large.
+    pub(super) fn row(&mut self, rows: usize, width: usize) -> Result<usize, Fault> {
+        let cells = fits(rows, width)?;
+        self.labels(1)?;
+        self.spend(width)?;
+        Ok(cells)
+    }
+}
+
+fn fits(rows: usize, width: usize) -> Result<usize, Fault> {
+    let cells = rows.saturating_mul(width);
+    if cells > MOST_CELLS {
+        let what = format!("{rows} series at {width} steps are more than this console holds at once.");
+        return Err(Fault::new(what).hint("Select fewer series or a wider step."));
+    }
+    Ok(cells)
 }

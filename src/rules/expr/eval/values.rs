@@ -70,7 +70,7 @@ impl Run<'_> {
                 last = Some((value.to_bits(), place));
                 let end = rows.len() * grid.count;
                 if values.len() < end {
-                    self.budget.frame(rows.len(), grid.count)?;
+                    self.budget.row(rows.len(), grid.count)?;
                     values.resize(end, ABSENT);
                 }
                 if let Some(cell) = values.get_mut(place * grid.count + column) {
