@@ -92,7 +92,7 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "queue{job=…",
+                r#"queue{job="…"#,
                 "least 1, gr…",
                 "      ##",
                 "      ##",
