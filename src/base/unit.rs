@@ -55,6 +55,8 @@ impl Unit {
     /// Source: prometheus.io/docs/practices/naming.
     pub fn of_metric(name: &str) -> Option<Self> {
         const ENDINGS: &[(&str, Unit)] = &[
+            ("_bytes_per_second", Unit::BytesPerSecond),
+            ("_per_second", Unit::PerSecond),
             ("_bytes", Unit::Bytes),
             ("_seconds", Unit::Seconds),
             ("_ratio", Unit::Ratio),
@@ -69,6 +71,11 @@ impl Unit {
         let family = ["_total", "_sum", "_bucket"].iter().find_map(|kind| name.strip_suffix(kind)).unwrap_or(name);
         let moment = ["_time_seconds", "_timestamp_seconds"].iter().any(|ending| family.ends_with(ending));
         ENDINGS.iter().find(|(ending, _)| family.ends_with(ending) && !moment).map(|(_, unit)| *unit)
+    }
+
+    /// The unit of a series' values by its metric's name: as [`Self::of_metric`], but a bucket holds a count.
+    pub fn of_values(name: &str) -> Option<Self> {
+        Self::of_metric(name).filter(|_| !name.ends_with("_bucket"))
     }
 
     /// Number and unit sign, apart, so that numbers can be aligned: `("14.2", "µs")`.

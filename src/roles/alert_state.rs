@@ -11,9 +11,13 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync
 
 /// A larger file is none of ours.
 const LARGEST: u64 = 8 * 1024 * 1024;
-/// How often the file is looked at, and written at most.
+/// How often the file is written at most.
 const PACE: Duration = Duration::from_secs(1);
-/// While anything is up, its timers are written so often though nothing moved.
+/// How often the file is looked at: another console's answer shows here so much later.
+const LOOK: Duration = Duration::from_secs(2);
+/// While timers run, they are written so often though nothing moved: a console that is killed loses no more of them.
+const RIPE: Duration = Duration::from_secs(5);
+/// While anything is up, it is written so often though nothing moved.
 const BEAT: Duration = Duration::from_secs(10);
 /// The last state is waited for this long when the console leaves.
 const LAST: Duration = Duration::from_millis(200);
@@ -92,7 +96,8 @@ impl AlertState {
     pub fn keep(&mut self, book: &Book, now: Now) {
         let due = self.written.is_none_or(|(revision, at)| {
             let since = now.mono.since(at.mono);
-            since >= PACE && (revision != book.revision() || book.is_ripening()) || since >= BEAT && book.is_busy()
+            let moved = since >= PACE && revision != book.revision();
+            moved || since >= RIPE && book.is_ripening() || since >= BEAT && book.is_busy()
         });
         // Nothing to keep is worth no file.
         if due && (self.written.is_some() || book.revision() > 0 || book.is_busy()) {
@@ -143,7 +148,7 @@ struct Writer {
 impl Writer {
     fn run(mut self, inbox: &Receiver<Job>) {
         loop {
-            match inbox.recv_timeout(PACE) {
+            match inbox.recv_timeout(LOOK) {
                 Ok(Job::Write(saved)) => self.write(*saved),
                 Ok(Job::Close(saved, reply)) => {
                     self.write(*saved);

@@ -280,20 +280,8 @@ fn plain_name(store: &Store, key: &SeriesKey) -> Clean {
     labels.fold(key.name.clone(), |name, (_, value)| name.join(" ", value))
 }
 
-/// The unit that a metric's name ends in, by Prometheus' conventions.
 fn unit_of(key: &SeriesKey) -> Unit {
-    let name = key.name.as_str();
-    let name = ["_total", "_sum", "_count", "_bucket"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
-    let ends: [(&str, Unit); 7] = [
-        ("_bytes_per_second", Unit::BytesPerSecond),
-        ("_per_second", Unit::PerSecond),
-        ("_seconds", Unit::Seconds),
-        ("_bytes", Unit::Bytes),
-        ("_ratio", Unit::Ratio),
-        ("_celsius", Unit::Celsius),
-        ("_percent", Unit::Percent),
-    ];
-    ends.into_iter().find(|(end, _)| name.ends_with(end)).map_or(Unit::Count, |(_, unit)| unit)
+    Unit::of_values(key.name.as_str()).unwrap_or(Unit::Count)
 }
 
 /// The unit of a counter's rate. Seconds in a second are a share.

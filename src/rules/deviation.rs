@@ -203,7 +203,8 @@ fn correlation(pairs: &[(f64, f64)]) -> f64 {
     if xx > 0.0 && yy > 0.0 { xy / (xx * yy).sqrt() } else { 0.0 }
 }
 
-fn median(mut values: Vec<f64>) -> Option<f64> {
+/// The middle value; of an even number the upper of the two.
+pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
     let middle = values.len() / 2;
     (!values.is_empty()).then(|| *values.select_nth_unstable_by(middle, f64::total_cmp).1)
 }

@@ -1,6 +1,7 @@
 //! Time to a threshold: when a value that rises or falls steadily reaches its limit, with a 95 % interval, or nothing.
 //! The slope is Theil's and Sen's, the interval Sen's; sources and formulas stand at [`forecast`] and [`Slopes`].
 
+use super::deviation::median;
 use crate::base::Mono;
 use core::time::Duration;
 
@@ -185,11 +186,6 @@ fn autocorrelation(residuals: &[f64]) -> f64 {
     let squares: f64 = residuals.iter().map(|residual| residual * residual).sum();
     let products: f64 = residuals.iter().zip(residuals.iter().skip(1)).map(|(a, b)| a * b).sum();
     if squares > 0.0 { (products / squares).clamp(0.0, 0.99) } else { 0.0 }
-}
-
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    let middle = values.len() / 2;
-    (!values.is_empty()).then(|| *values.select_nth_unstable_by(middle, f64::total_cmp).1)
 }
 
 #[cfg(test)]

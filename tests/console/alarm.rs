@@ -100,7 +100,9 @@ fn without_a_bell_nothing_but_the_screen_tells() {
     let pty = console(&desk, profile("Hot", &["a".to_owned()], None), &["--no-bell"]);
     // An alarm goes out no later than the frame after the one that shows its alert.
     pty.wait("a critical alert that lasts", |screen, _| {
-        row_with(screen, " CRITICAL ").is_some_and(|row| row.contains("firing 0:02"))
+        // A busy machine may skip a second.
+        let lasts = |row: &str| row.contains("firing 0:") && !["0:00", "0:01"].iter().any(|new| row.contains(new));
+        row_with(screen, " CRITICAL ").is_some_and(|row| lasts(&row))
     });
     assert!(!pty.raw().contains(&0x07), "it rang");
     judge(pty);

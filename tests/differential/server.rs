@@ -3,10 +3,13 @@
 use serde_json::Value as Json;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 use watchkeeper::rules::expr::{Millis, Track};
 
 /// The bits that Prometheus writes where a series ends.
 pub(crate) const STALE: u64 = 0x7FF0_0000_0000_0002;
+/// The server gives a query up after 30 s.
+const HANG: Duration = Duration::from_secs(120);
 /// Bytes of one literal piece of a snappy block.
 const PIECE: usize = 65_536;
 
@@ -20,6 +23,7 @@ impl Server {
     pub(crate) fn connect(address: &str) -> Self {
         let stream = TcpStream::connect(address).expect("the server listens");
         stream.set_nodelay(true).expect("a socket");
+        stream.set_read_timeout(Some(HANG)).expect("a socket");
         Self { stream: BufReader::new(stream), address: address.to_owned() }
     }
 

@@ -10,7 +10,7 @@ case $ACTION in
 start) already main; "$PY" -c 'import lmdb' 2>/dev/null || need python3-lmdb-module python3-lmdb
   [ -f "$DIR/db/data.mdb" ] || lab create "${MAPSIZE:-1048576}" || exit 1
   : > "$DIR/main.log"; spawn main "$PY" "$HERE/lmdb_lab.py" hold "$DIR/db"
-  wait_for 10 main grep -q holding "$DIR/main.log" || { "$0" stop "$DIR"; exit 1; }
+  wait_for 60 main grep -q holding "$DIR/main.log" || { "$0" stop "$DIR"; exit 1; }
   put_env "LMDB_PATH=$DIR/db" "LMDB_READER_PID=$(pid_of main)" ;;
 stop) end_one main TERM 5; rm -f "$DIR/env" ;;
 status) status_of main ;;

@@ -2,6 +2,7 @@
 
 use crate::base::Fault;
 use crate::rules::expr::Millis;
+use crate::rules::file::lengths;
 use core::str::FromStr;
 use core::time::Duration;
 use jiff::Timestamp;
@@ -10,17 +11,6 @@ use jiff::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
-/// Units of a PromQL duration with their milliseconds, in the order in which one may stand after the other.
-const UNITS: &[(&str, u64)] = &[
-    ("y", 31_536_000_000),
-    ("w", 604_800_000),
-    ("d", 86_400_000),
-    ("h", 3_600_000),
-    ("m", 60_000),
-    ("s", 1_000),
-    ("ms", 1),
-];
-
 impl FromStr for Span {
     type Err = Fault;
 
@@ -28,7 +18,7 @@ impl FromStr for Span {
         let read = if let Ok(seconds) = text.parse::<f64>() {
             Duration::try_from_secs_f64(seconds).ok().map(|span| Duration::from_millis(millis(span)))
         } else {
-            united(text).map(Duration::from_millis)
+            lengths::parse(text)
         };
         let fault = || Fault::new(format!("`{text}` is no span of time.")).hint("Write it like `5m`, `1h30m` or `90`.");
         read.map(Self).ok_or_else(fault)
@@ -37,23 +27,6 @@ impl FromStr for Span {
 
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// A number and a unit, again and again, with falling units.
-fn united(text: &str) -> Option<u64> {
-    let mut units = UNITS;
-    let mut rest = text;
-    let mut sum = 0_u64;
-    while !rest.is_empty() {
-        let (number, tail) = rest.split_at_checked(rest.find(|c: char| !c.is_ascii_digit())?)?;
-        let (unit, tail) = tail.split_at_checked(tail.find(|c: char| !c.is_ascii_lowercase()).unwrap_or(tail.len()))?;
-        let at = units.iter().position(|(known, _)| *known == unit)?;
-        let (_, each) = units.get(at)?;
-        sum = sum.checked_add(number.parse::<u64>().ok()?.checked_mul(*each)?)?;
-        units = units.get(at + 1..)?;
-        rest = tail;
-    }
-    (!text.is_empty()).then_some(sum)
 }
 
 /// A moment in words: RFC 3339, Unix seconds, `now`, `now-5m`, or `-5m`, which goes back from `usual`.

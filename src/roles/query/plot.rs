@@ -1,7 +1,7 @@
 //! A range drawn on the terminal: one chart a series, with the console's own drawing, in as many columns as there are.
 
 use super::moment::told;
-use super::table::{series, unit};
+use super::table::series;
 use crate::base::Unit;
 use crate::config::{Depth, SearchPath, load_theme};
 use crate::rules::expr::{Millis, Track};
@@ -26,7 +26,7 @@ pub(super) fn lines(tracks: &[Track], (start, end): (Millis, Millis), step: Mill
     let (theme, _) = load_theme("default", Depth::Mono, &SearchPath::default());
     let mut lines = Vec::new();
     for track in tracks.iter().take(CHARTS) {
-        let unit = unit(track.key.name.as_str()).unwrap_or(Unit::Count);
+        let unit = Unit::of_values(track.key.name.as_str()).unwrap_or(Unit::Count);
         lines.push(cut(&series(&track.key), sheet));
         lines.push(cut(&summary(track, unit), sheet));
         let columns = columns(track, (start, end), step, sheet.width);

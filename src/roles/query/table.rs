@@ -15,28 +15,13 @@ pub(super) fn series(key: &SeriesKey) -> String {
     }
 }
 
-/// The unit that a metric's suffix promises; `None` where it promises none, or a point in time.
-pub(super) fn unit(name: &str) -> Option<Unit> {
-    const SUFFIXES: &[(&str, Unit)] = &[
-        ("_bytes", Unit::Bytes),
-        ("_seconds", Unit::Seconds),
-        ("_ratio", Unit::Ratio),
-        ("_percent", Unit::Percent),
-        ("_celsius", Unit::Celsius),
-        ("_watts", Unit::Watts),
-    ];
-    let family = ["_total", "_sum"].iter().find_map(|suffix| name.strip_suffix(suffix)).unwrap_or(name);
-    let moment = ["_time_seconds", "_timestamp_seconds"].iter().any(|suffix| family.ends_with(suffix));
-    SUFFIXES.iter().find(|(suffix, _)| family.ends_with(suffix) && !moment).map(|(_, unit)| *unit)
-}
-
 /// One line a row: series, value, the value as a person reads it where its unit is known, the moment.
 pub(super) fn rows(rows: &[Row], at: Millis) -> Vec<String> {
     let at = told(at);
     let cells: Vec<[String; 3]> = rows
         .iter()
         .map(|row| {
-            let read = unit(row.key.name.as_str()).filter(|_| row.value.is_finite());
+            let read = Unit::of_values(row.key.name.as_str()).filter(|_| row.value.is_finite());
             [series(&row.key), number(row.value), read.map_or_else(String::new, |unit| unit.show(row.value))]
         })
         .collect();
@@ -93,7 +78,8 @@ mod tests {
 
     #[test]
     fn a_suffix_promises_a_unit_and_a_point_in_time_is_no_duration() {
-        let units = ["x_bytes_total", "x_seconds_sum", "node_boot_time_seconds", "x_total", "x_ratio"].map(unit);
+        let units =
+            ["x_bytes_total", "x_seconds_sum", "node_boot_time_seconds", "x_total", "x_ratio"].map(Unit::of_values);
         assert_eq!(units, [Some(Unit::Bytes), Some(Unit::Seconds), None, None, Some(Unit::Ratio)]);
     }
 
