@@ -266,10 +266,12 @@ fn earlier(wall: Wall, back: Duration) -> Wall {
     Wall(wall.0.saturating_sub(i64::try_from(back.as_nanos()).unwrap_or(i64::MAX)))
 }
 
-/// Series that only say what time it is or which build runs.
+/// Series that only say what time it is, which build runs, or how things are numbered.
 fn is_clockwork(key: &SeriesKey) -> bool {
     let name = key.name.as_str();
-    ["_time_seconds", "_timestamp_seconds", "uptime_seconds", "_build_info"].iter().any(|end| name.ends_with(end))
+    ["_time_seconds", "_timestamp_seconds", "uptime_seconds", "_build_info", "_id"]
+        .iter()
+        .any(|end| name.ends_with(end))
 }
 
 /// The metric's name with the values of the labels that tell it from the others of that name.
@@ -383,6 +385,7 @@ mod tests {
     fn a_gauge_that_always_rises_is_told_by_where_it_went_and_never_as_a_rate() {
         let store = store(&[
             ("resident_bytes", |x| if x < 385.0 { x } else { 385.0 + (x - 385.0) * 500.0 }),
+            ("last_txn_id", |x| if x < 385.0 { x } else { 385.0 + (x - 385.0) * 500.0 * (1.0 + x % 3.0) }),
             ("cooling", |x| if x < 385.0 { x * 500.0 } else { 192_500.0 + (x - 385.0) }),
         ]);
         assert_eq!(told(&store, &[]), ["resident_bytes rose 385 → 7,385, 13s before"]);

@@ -197,7 +197,10 @@ fn annotations(model: &Model, id: &AlertId) -> Vec<Line> {
         let texts = all.iter().filter(|(name, _)| is(name) == Some(at));
         lines.extend(texts.map(|(_, text)| (*label, text.clone(), Intent::Text)));
     }
-    let others = all.iter().filter(|(name, _)| is(name).is_none());
+    // A remedy that names an action is told by it.
+    let remedy = model.book.rule(id.rule).and_then(Rule::remedy);
+    let told = |name: &Clean| name.as_str() == "remedy" && model.action_title(remedy.map(|it| &**it)).is_some();
+    let others = all.iter().filter(|(name, _)| is(name).is_none() && !told(name));
     lines.extend(others.map(|(name, text)| ("", clean!("{name}: {text}"), Intent::Text)));
     lines
 }
