@@ -36,6 +36,7 @@ pub fn found(store: &Store, book: &Book, panes: &[Pane]) -> Vec<Found> {
     let rules = book.rules().map(|(_, rule, _)| rule);
     let known = Known::new(Some(store), book.policy(), INTERVAL, rules);
     let mut found = lint::book(book, &known);
+    found.extend(lint::samplers(store));
     for pane in panes {
         for metric in pane.metrics().filter(|metric| metric.rule.is_none()) {
             let named = [&Clean::default(), &pane.title].iter().all(|name| metric.label != **name);

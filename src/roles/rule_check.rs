@@ -62,7 +62,8 @@ pub fn run(ask: &Ask, out: &mut dyn Write) -> Result<u8, Fault> {
     let mut store = store(ask, &profile, &files)?;
     faults.extend(files.iter().flat_map(|file| &file.broken).map(|(_, fault)| fault.clone()));
     let known = Known::new(Some(&store), &policy, interval(&profile), files.iter().flat_map(RuleFile::rules));
-    let found: Vec<Found> = files.iter().flat_map(|file| lint::file(file, &known)).collect();
+    let mut found: Vec<Found> = files.iter().flat_map(|file| lint::file(file, &known)).collect();
+    found.extend(lint::samplers(&store));
     let mut lines: Vec<String> = faults.iter().map(Fault::to_string).collect();
     lines.extend(found.iter().map(Found::to_string));
     let status = u8::from(!lines.is_empty());

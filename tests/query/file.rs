@@ -48,7 +48,12 @@ fn a_division_by_zero_has_an_answer_and_a_word_about_it() {
     for (expr, answer) in [("1 / 0", "+Inf"), ("sum(queue_bytes) / 0", "+Inf"), ("sum(queue_bytes) % 0", "NaN")] {
         let said = query(&desk, &["--series", path.to_str().unwrap(), expr]);
         assert_eq!(said.status, Some(0), "{expr}");
-        assert!(said.out.contains(answer) && said.err.contains("division by zero"), "{expr}: {} {}", said.out, said.err);
+        assert!(
+            said.out.contains(answer) && said.err.contains("division by zero"),
+            "{expr}: {} {}",
+            said.out,
+            said.err
+        );
     }
     assert_eq!(query(&desk, &["--series", path.to_str().unwrap(), "1 / 2"]).err, "");
 }

@@ -21,8 +21,8 @@ fn rules_of_this_host_have_data_here() {
     assert_eq!(
         lines[..3],
         [
-            "r.yml:9:13: WK007 `Elsewhere`: no sampler here makes `orders_queue_depth`.",
-            "r.yml:10:14: WK007 `never`: no sampler here makes `orders_queue_depth`.",
+            "r.yml:9:30: WK007 `Elsewhere`: no sampler here makes `orders_queue_depth`.",
+            "r.yml:10:27: WK007 `never`: no sampler here makes `orders_queue_depth`.",
             lines[2],
         ],
         "{out}"

@@ -112,7 +112,7 @@ fn a_test_file_that_cannot_be_played_fails_and_the_others_go_on() {
         "typo.yml:2:3: a test has no key `input_serie`. Did you mean `input_series`?",
         "values.yml:3:26: `two` is no value",
         "expr.yml:4:",
-        "clash.yml:1:36: at 0s: vector contains metrics with the same labelset after applying alert labels",
+        "clash.yml:1:45: at 0s: vector contains metrics with the same labelset after applying alert labels",
         "absent.yml: cannot be read",
         "ok   good.yml:1 nothing is asked",
         "8 tests, 7 failed",

@@ -207,7 +207,9 @@ fn notes(answer: &Answer) -> Vec<String> {
         lines.push("watchkeeper: no series matches, or no row satisfies the expression.".to_owned());
     }
     if has_no_number(&answer.value) {
-        lines.push("info: NaN, +Inf and -Inf come of a division by zero, or of values that are so themselves.".to_owned());
+        lines.push(
+            "info: NaN, +Inf and -Inf come of a division by zero, or of values that are so themselves.".to_owned(),
+        );
     }
     let bare = |note: &Clean, word: &str| note.as_str().trim_start_matches(&format!("PromQL {word}: ")).to_owned();
     lines.extend(answer.warnings.iter().map(|note| format!("warning: {}", bare(note, "warning"))));

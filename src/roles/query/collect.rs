@@ -5,6 +5,7 @@ use crate::config::{Profile, SearchPath, load_or_host, load_profile};
 use crate::logs::LogMailbox;
 use crate::roles::session::{Engine, reference};
 use crate::roles::setup;
+use crate::rules::lint;
 use crate::samplers::Mailbox;
 use crate::store::{Limits, Selector, Store};
 use crate::sys::bell::Bell;
@@ -86,7 +87,8 @@ impl Collector {
             Some(failure) => Some(failure.what.to_string()),
             None => health.last_attempt.is_none().then(|| format!("{name} has not answered in time.")),
         });
-        said.collect()
+        let dropped = lint::samplers(&self.store).into_iter().map(|found| found.to_string());
+        said.chain(dropped).collect()
     }
 
     /// Lets the samplers go; what they said remains.

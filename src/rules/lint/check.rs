@@ -1,7 +1,9 @@
 //! Goes through rules and panes and holds every lint against them.
 
 use super::Known;
-use super::table::{Found, HOLE, Lint, NO_MAKER, SEVERITY, SHORT_HOLD, TEMPLATE, TOO_COARSE, UNIT, UNKNOWN_KEY};
+use super::table::{
+    DROPPED, Found, HOLE, Lint, NO_MAKER, SEVERITY, SHORT_HOLD, TEMPLATE, TOO_COARSE, UNIT, UNKNOWN_KEY,
+};
 use super::{buckets, kinds, units};
 use crate::base::{Clean, Unit};
 use crate::rules::book::Book;
@@ -9,10 +11,13 @@ use crate::rules::expr::Expr;
 use crate::rules::file::lengths;
 use crate::rules::rule::{Alerting, Judge, Rule, RuleFile, RuleKind};
 use crate::rules::template::Template;
+use crate::store::Store;
 use core::time::Duration;
 
 /// The label that carries the severity.
 const LABEL: &str = "severity";
+/// The fact by which a sampler tells what it did not keep.
+const DROPPED_FACT: &str = "dropped series";
 
 /// Everything that is suspicious about a file, in its order.
 pub fn file(file: &RuleFile, known: &Known<'_>) -> Vec<Found> {
@@ -41,6 +46,21 @@ pub fn book(book: &Book, known: &Known<'_>) -> Vec<Found> {
     out
 }
 
+/// Samplers that give more series than are kept of one. One that counts for itself says so by a fact.
+pub fn samplers(store: &Store) -> Vec<Found> {
+    let kept = store.limits().series_per_sampler;
+    let told = store.samplers().filter_map(|(name, health)| {
+        let own = health.facts.iter().find(|(fact, _)| fact.as_str() == DROPPED_FACT);
+        let what = match (own, health.dropped_series) {
+            (Some((_, said)), _) => format!("of its series {said}."),
+            (None, 0) => return None,
+            (None, over) => format!("of its series {over} beyond the limit of {kept} are not kept."),
+        };
+        Some(Found::new(DROPPED, &Clean::text(&**name), None, what))
+    });
+    told.collect()
+}
+
 /// What is suspicious about a value of a pane, its bands apart.
 pub fn metric(about: &Clean, expr: &Expr, unit: Unit, known: &Known<'_>) -> Vec<Found> {
     let mut out = Vec::new();
@@ -65,8 +85,13 @@ fn check(rule: &Rule, every: Duration, known: &Known<'_>, out: &mut Vec<Found>) 
     match &alerting.judge {
         Judge::Bands(bands) => {
             for (from, to) in bands.undeclared_holes() {
-                let show = |edge: f64| if edge.is_finite() { alerting.unit.show(edge) } else { "the end".to_owned() };
-                tell(HOLE, format!("nothing is said of {} to {}.", show(from), show(to)));
+                let show = |edge: f64| alerting.unit.show(edge);
+                let hole = match (from.is_finite(), to.is_finite()) {
+                    (false, _) => format!("what is below {}", show(to)),
+                    (_, false) => format!("what is above {}", show(from)),
+                    _ => format!("{} to {}", show(from), show(to)),
+                };
+                tell(HOLE, format!("nothing is said of {hole}."));
             }
             let mut coarse = Vec::new();
             buckets::banded(rule.expr.plan(), bands, known, &mut coarse);

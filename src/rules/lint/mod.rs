@@ -14,7 +14,7 @@ mod units;
 #[cfg(test)]
 mod tests;
 
-pub use check::{book, file, metric};
+pub use check::{book, file, metric, samplers};
 pub use known::Known;
 pub use table::{Found, LINTS, Lint, explain};
 pub use units::promised;

@@ -139,10 +139,28 @@ pub(super) const UNKNOWN_KEY: &Lint = &Lint {
           meant to do does not happen.",
     mend: "Remove it, or correct its name.",
 };
+pub(super) const DROPPED: &Lint = &Lint {
+    id: "WK011",
+    title: "a sampler that gives more series than are kept",
+    why: "So that memory stays bounded, of one sampler so many series are kept, the first to come. Whatever counts or sums \
+          the series of that sampler counts too few, and a rule does not see the others.",
+    mend: "Let the source give fewer series, or give each part of it a sampler of its own.",
+};
 
 /// Every lint, by id.
-pub const LINTS: &[&Lint] =
-    &[COUNTER_FUNCTION, GAUGE_FUNCTION, TOO_COARSE, SEVERITY, HOLE, UNIT, NO_MAKER, SHORT_HOLD, TEMPLATE, UNKNOWN_KEY];
+pub const LINTS: &[&Lint] = &[
+    COUNTER_FUNCTION,
+    GAUGE_FUNCTION,
+    TOO_COARSE,
+    SEVERITY,
+    HOLE,
+    UNIT,
+    NO_MAKER,
+    SHORT_HOLD,
+    TEMPLATE,
+    UNKNOWN_KEY,
+    DROPPED,
+];
 
 /// What a lint means, as lines; letter case does not count.
 ///

@@ -1,6 +1,6 @@
 //! Each lint fires where it must, and is silent where it must.
 
-use super::{Known, LINTS, explain, file, metric};
+use super::{Known, LINTS, explain, file, metric, samplers};
 use crate::base::{Clean, Mono, Now, Observation, Point, PointKind, Sample, SeriesKey, Unit, Wall};
 use crate::rules::bands::Bands;
 use crate::rules::escalation::Policy;
@@ -174,10 +174,25 @@ fn banded(expr: &str, bands: &str, unit: Unit) -> Vec<String> {
 }
 
 #[test]
+fn a_sampler_that_gives_more_than_is_kept_is_told() {
+    let flood = |count: usize| {
+        let names: Vec<String> = (0..count).map(|n| format!("app_{n}")).collect();
+        let points: Vec<Seen<'_>> = names.iter().map(|name| (name.as_str(), &[][..], PointKind::Gauge)).collect();
+        samplers(&store(&points)).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let kept = Limits::default().series_per_sampler;
+    assert_eq!(flood(kept - 1), [""; 0]);
+    assert_eq!(flood(kept + 500).len(), 1);
+    assert!(flood(kept + 500)[0].starts_with("WK011 `app`: of its series 50"), "{:?}", flood(kept + 500));
+}
+
+#[test]
 fn a_band_with_a_hole_is_caught() {
     let hole =
         banded("app_bytes", "{ normal = [10, 20], warning = 50, critical = 90, below_normal = 10 }", Unit::Bytes);
     assert_eq!(hole, ["WK005 `Queue depth`: nothing is said of 20 B to 50 B."]);
+    let open = banded("app_bytes", "{ normal = [10, 20], warning = 20, critical = 90 }", Unit::Bytes);
+    assert_eq!(open, ["WK005 `Queue depth`: nothing is said of what is below 10 B."]);
     for fine in [
         "{ warning = 50, critical = 90 }",
         "{ normal = [10, 20], warning = 20, critical = 90, below_normal = 10 }",

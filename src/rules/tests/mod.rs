@@ -35,7 +35,14 @@ fn banded(bands: Bands, hold: u64) -> RuleFile {
         remedy: None,
     };
     let expr = Expr::parse("queue").expect("parses");
-    let rule = Rule { name: "queue".into(), place: None, expr_place: None, expr, labels: Vec::new(), kind: RuleKind::Alerting(alerting) };
+    let rule = Rule {
+        name: "queue".into(),
+        place: None,
+        expr_place: None,
+        expr,
+        labels: Vec::new(),
+        kind: RuleKind::Alerting(alerting),
+    };
     let group = Group { name: "bands".into(), interval: None, offset: Duration::ZERO, limit: 0, rules: vec![rule] };
     RuleFile { groups: vec![group], ..RuleFile::default() }
 }
