@@ -264,6 +264,21 @@ mod tests {
     }
 
     #[test]
+    fn running_timers_alone_are_written_only_now_and_then() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (mut book, mut store) = (book(), Store::new(Limits::default()));
+        let (mut state, _) = open(&path(folder.path(), "demo"), &mut book, now(100));
+        judge(&mut book, &mut store, 100..110);
+        let mut written = Vec::new();
+        for second in 110..121 {
+            judge(&mut book, &mut store, second..second + 1);
+            state.keep(&book, now(second));
+            written.extend(state.written.filter(|(_, at)| *at == now(second)).map(|_| second));
+        }
+        assert_eq!(written, [110, 115, 120]);
+    }
+
+    #[test]
     fn a_damaged_file_is_dropped_with_a_sentence() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = path(folder.path(), "machine", "demo");

@@ -5,7 +5,7 @@ use super::finding::{Ack, AlertId, Finding, FindingState, Transition};
 use super::life::{Life, Pace, Seen};
 use super::needs::Footing;
 use super::rule::Judge;
-use super::severity::Severity;
+use crate::base::severity::Severity;
 use crate::base::{Clean, Level, Mono, Now, SeriesKey, Wall};
 use core::time::Duration;
 

@@ -2,7 +2,7 @@
 //! Both clocks start at the first firing. An acknowledgement stops the first; telling somebody stops the second.
 
 use super::finding::Finding;
-use super::severity::{Severity, Terms};
+use crate::base::severity::{Severity, Terms};
 use crate::base::{Clean, Contact, Now, Wall};
 use crate::clean;
 use core::time::Duration;

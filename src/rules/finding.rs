@@ -1,6 +1,6 @@
 //! What a rule found, as every view shows it.
 
-use super::severity::Severity;
+use crate::base::severity::Severity;
 use crate::base::time::Span;
 use crate::base::{Clean, Level, Now, SeriesKey, Wall};
 use crate::clean;

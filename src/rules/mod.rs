@@ -23,7 +23,6 @@ mod needs;
 pub mod report;
 pub mod rule;
 pub mod saved;
-pub mod severity;
 pub mod silence;
 pub mod template;
 pub mod threshold;

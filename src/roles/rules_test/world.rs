@@ -59,7 +59,8 @@ impl<'a> World<'a> {
                 written: BTreeSet::new(),
             })
         });
-        let evaluator = Evaluator::new(Semantics::Prometheus);
+        // As `promtool` does: what the server would take from its own interval of evaluation.
+        let evaluator = Evaluator::new(Semantics::Prometheus).with_default_step(every);
         Self { table, evaluator, rules: played.collect(), external: &test.external, every }
     }
 
