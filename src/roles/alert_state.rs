@@ -21,6 +21,8 @@ const RIPE: Duration = Duration::from_secs(5);
 const BEAT: Duration = Duration::from_secs(10);
 /// The last state is waited for this long when the console leaves.
 const LAST: Duration = Duration::from_millis(200);
+/// What other consoles wrote waits for the loop in this many places: what found none would be overwritten unread.
+const LEARNED: usize = 16;
 const STACK: usize = 256 * 1024;
 
 /// What the writer is asked.
@@ -82,7 +84,7 @@ impl AlertState {
             Err(fault) => Some(fault),
         };
         let (jobs, inbox) = sync_channel(2);
-        let (found, others) = sync_channel(1);
+        let (found, others) = sync_channel(LEARNED);
         let seen = bytes_of(&path);
         std::thread::Builder::new()
             .name("alert-state".to_owned())
