@@ -269,7 +269,7 @@ mod tests {
     fn running_timers_alone_are_written_only_now_and_then() {
         let folder = tempfile::tempdir().expect("a folder");
         let (mut book, mut store) = (book(), Store::new(Limits::default()));
-        let (mut state, _) = open(&path(folder.path(), "demo"), &mut book, now(100));
+        let (mut state, _) = open(&path(folder.path(), "machine", "demo"), &mut book, now(100));
         judge(&mut book, &mut store, 100..110);
         let mut written = Vec::new();
         for second in 110..121 {
