@@ -2,7 +2,7 @@
 
 use crate::base::Unit;
 use crate::rules::expr::function::{Each, Function, Over};
-use crate::rules::expr::plan::{AggregateOp, BinaryOp};
+use crate::rules::expr::plan::{AggregateOp, Binary, BinaryOp};
 use crate::rules::expr::{Expr, Node, Plan};
 
 /// What an expression promises.
@@ -39,29 +39,11 @@ impl Promise {
 
 /// The unit that the names of an expression's metrics promise, where they do.
 pub fn promised(expr: &Expr) -> Option<Unit> {
-    let share = || is_share(expr.plan()).then_some(Unit::Ratio);
-    promise(expr.plan())
-        .map(|(promise, _)| match promise {
-            Promise::Unit(unit) => unit,
-            Promise::Share => Unit::Ratio,
-            Promise::Events => Unit::PerSecond,
-        })
-        .or_else(share)
-}
-
-/// A quotient of two values of one unit, whatever is picked of it or it is compared with.
-fn is_share(node: &Node) -> bool {
-    match node.plan() {
-        Plan::Aggregate(aggregate) => {
-            matches!(aggregate.op, AggregateOp::Max | AggregateOp::Min | AggregateOp::Avg) && is_share(&aggregate.of)
-        }
-        Plan::Binary(binary) if binary.op.compares() || binary.op.is_set() => !binary.as_bool && is_share(&binary.left),
-        Plan::Binary(binary) if binary.op == BinaryOp::Div => {
-            let (of, all) = (promise(&binary.left), promise(&binary.right));
-            of.zip(all).is_some_and(|((of, _), (all, _))| of == all)
-        }
-        _ => false,
-    }
+    promise(expr.plan()).map(|(promise, _)| match promise {
+        Promise::Unit(unit) => unit,
+        Promise::Share => Unit::Ratio,
+        Promise::Events => Unit::PerSecond,
+    })
 }
 
 /// The promise of an expression with the metric that makes it; `None` where its parts cancel or nothing is promised.
@@ -77,27 +59,7 @@ pub(super) fn promise(node: &Node) -> Option<(Promise, &str)> {
             AggregateOp::Count | AggregateOp::CountValues | AggregateOp::Group | AggregateOp::Stdvar => None,
             _ => promise(&aggregate.of),
         },
-        Plan::Binary(binary) => match binary.op {
-            op if op.compares() || op.is_set() => promise(&binary.left).filter(|_| !binary.as_bool),
-            BinaryOp::Add | BinaryOp::Sub => {
-                let sides = [&binary.left, &binary.right];
-                // `1 - used / size`
-                if sides.iter().any(|side| matches!(side.plan(), Plan::Number(_))) {
-                    return sides
-                        .into_iter()
-                        .find_map(|side| promise(side))
-                        .filter(|(promise, _)| *promise == Promise::Share);
-                }
-                let (left, right) = (promise(&binary.left)?, promise(&binary.right)?);
-                (left.0 == right.0).then_some(left)
-            }
-            // Bytes of bytes are a share. Events of events need not be: tokens of requests.
-            BinaryOp::Div => match (promise(&binary.left)?, promise(&binary.right)?) {
-                ((Promise::Unit(of), name), (Promise::Unit(whole), _)) if of == whole => Some((Promise::Share, name)),
-                _ => None,
-            },
-            _ => None,
-        },
+        Plan::Binary(of) => binary(of),
         Plan::Call(call) => {
             let inner = || call.args.iter().find_map(promise);
             match call.function {
@@ -132,6 +94,27 @@ pub(super) fn promise(node: &Node) -> Option<(Promise, &str)> {
             }
         }
         Plan::Number(_) | Plan::Text(_) => None,
+    }
+}
+
+fn binary(of: &Binary) -> Option<(Promise, &str)> {
+    let sides = [&of.left, &of.right];
+    match of.op {
+        op if op.compares() || op.is_set() => promise(&of.left).filter(|_| !of.as_bool),
+        // `1 - used / size`
+        BinaryOp::Add | BinaryOp::Sub if sides.iter().any(|side| matches!(side.plan(), Plan::Number(_))) => {
+            sides.into_iter().find_map(|side| promise(side)).filter(|(promise, _)| *promise == Promise::Share)
+        }
+        BinaryOp::Add | BinaryOp::Sub => {
+            let (left, right) = (promise(&of.left)?, promise(&of.right)?);
+            (left.0 == right.0).then_some(left)
+        }
+        // Bytes of bytes are a share. Events of events need not be: tokens of requests.
+        BinaryOp::Div => match (promise(&of.left)?, promise(&of.right)?) {
+            ((Promise::Unit(of), name), (Promise::Unit(whole), _)) if of == whole => Some((Promise::Share, name)),
+            _ => None,
+        },
+        _ => None,
     }
 }
 
