@@ -34,7 +34,6 @@ pub fn run(options: &Options) -> Result<u8, Fault> {
     own_log::start();
     let bell = Arc::new(Bell::default());
     let started = session::start(options, &bell)?;
-    tell(&started);
     let mut console = Console::new(started, bell);
     while console.turn() {}
     let status = console.status;
@@ -42,7 +41,7 @@ pub fn run(options: &Options) -> Result<u8, Fault> {
     Ok(status)
 }
 
-/// The first lines of our own log.
+/// The first lines of our own log. The first line of all costs milliseconds: its clock looks the time zone up.
 fn tell(started: &Started) {
     let model = &started.look.model;
     tracing::info!(target: "console", "watching {}: {} panes", model.identity.title, model.board.panes.len());
@@ -210,6 +209,9 @@ impl Console {
         self.started.look.model.size = (frame.area.width, frame.area.height);
         let whole = ui::draw(&self.started.look.model, &self.started.look.theme, !self.started.caps.utf8, &mut frame);
         self.started.terminal.submit(frame);
+        if self.drawn.is_none() {
+            tell(&self.started);
+        }
         self.drawn = Some(now.mono);
         self.dirty = false;
         self.urgent = false;
