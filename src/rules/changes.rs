@@ -231,7 +231,9 @@ fn sentence(store: &Store, found: &Found, case: &Case<'_>) -> Change {
     };
     let verb = if to > from { "rose" } else { "fell" };
     let back = case.fired.mono.since(*onset);
-    let text = clean!("{name} {verb} {} → {}, {}", unit.show(*from), unit.show(*to), before(back));
+    let made_up = store.health_of(found.id).is_some_and(|health| health.simulated);
+    let mark = if made_up { " SIMULATED" } else { "" };
+    let text = clean!("{name} {verb} {} → {}{mark}, {}", unit.show(*from), unit.show(*to), before(back));
     let at = Now { mono: *onset, wall: earlier(case.fired.wall, back) };
     Change { at, text, weight: found.weight, kind: ChangeKind::Series }
 }
@@ -383,12 +385,14 @@ mod tests {
 
     #[test]
     fn a_gauge_that_always_rises_is_told_by_where_it_went_and_never_as_a_rate() {
-        let store = store(&[
+        let mut store = store(&[
             ("resident_bytes", |x| if x < 385.0 { x } else { 385.0 + (x - 385.0) * 500.0 }),
             ("last_txn_id", |x| if x < 385.0 { x } else { 385.0 + (x - 385.0) * 500.0 * (1.0 + x % 3.0) }),
             ("cooling", |x| if x < 385.0 { x * 500.0 } else { 192_500.0 + (x - 385.0) }),
         ]);
         assert_eq!(told(&store, &[]), ["resident_bytes rose 385 → 7,385, 13s before"]);
+        store.declare(&"app".into(), Duration::from_secs(1), true);
+        assert_eq!(told(&store, &[]), ["resident_bytes rose 385 → 7,385 SIMULATED, 13s before"]);
     }
 
     #[test]
