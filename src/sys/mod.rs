@@ -13,6 +13,7 @@ pub mod lock;
 pub mod paths;
 pub mod process;
 pub mod random;
+pub mod secret;
 pub mod signal;
 pub mod socket;
 pub mod trust;

@@ -6,10 +6,9 @@ use crate::config::Lasting;
 use crate::config::schema::NOTIFY;
 use crate::samplers::Fetcher;
 use crate::sys::lock::{Refusal, TargetLock};
-use crate::sys::trust::{self, Owners};
+use crate::sys::secret::{Given, Secret};
 use core::time::Duration;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use serde::Deserialize;
 use std::path::PathBuf;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -61,21 +60,6 @@ impl Turn {
     }
 }
 
-/// A value, or where it is kept.
-#[derive(Clone, Deserialize)]
-#[serde(untagged)]
-enum Given {
-    Text(String),
-    Kept(Kept),
-}
-
-#[derive(Clone, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Kept {
-    Env(String),
-    File(PathBuf),
-}
-
 impl Webhook {
     /// Reads the table; opens nothing.
     ///
@@ -83,7 +67,7 @@ impl Webhook {
     /// The first fault, with its place.
     pub fn read(table: &Body) -> Result<Self, Fault> {
         let mut body = table.clone();
-        let url = given(&mut body, "url")?.ok_or_else(|| table.fault("`url` is missing here."))?;
+        let url = Given::take(&mut body, "url")?.ok_or_else(|| table.fault("`url` is missing here."))?;
         if let Given::Text(url) = &url {
             Fetcher::posting(table, url)?;
         }
@@ -110,40 +94,29 @@ impl Webhook {
     /// Which of them cannot be had, with its place.
     pub fn open(self, env: &dyn Fn(&str) -> Option<String>, locks: Vec<PathBuf>) -> Result<Hook, Fault> {
         let table = &self.table;
-        let url = self.url.get(env).map_err(|fault| place(table, "url", &fault))?;
-        let fetcher = Fetcher::posting(table, &url)?;
+        let url = read(table, "url", &self.url, env)?;
+        let fetcher = Fetcher::posting(table, url.reveal())?;
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         for (name, given) in self.headers {
-            let value = given.get(env).map_err(|fault| place(table, "headers", &fault))?;
-            let mut value = HeaderValue::from_str(&value).map_err(|_| {
+            let value = read(table, "headers", &given, env)?;
+            let mut value = HeaderValue::from_str(value.reveal()).map_err(|_| {
                 table.fault_at("headers", format!("the value of `{name}` holds what no header can: a line break?"))
             })?;
             value.set_sensitive(true);
             headers.insert(name, value);
         }
-        let turn = Turn { dirs: locks, target: format!("notify:{url}"), lock: None };
+        let turn = Turn { dirs: locks, target: format!("notify:{}", url.reveal()), lock: None };
         Ok(Hook { fetcher, headers, template: self.template, timeout: self.timeout, retry: self.retry, turn })
     }
 }
 
-impl Given {
-    fn get(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<String, Fault> {
-        match self {
-            Self::Text(text) => Ok(text.clone()),
-            Self::Kept(Kept::Env(name)) => env(name).filter(|value| !value.trim().is_empty()).ok_or_else(|| {
-                Fault::new(format!("the environment variable `{name}` is not set."))
-                    .hint("Until then nobody is told of alerts.")
-            }),
-            Self::Kept(Kept::File(path)) => trust::secret(path, Owners::effective()),
-        }
-    }
-}
-
-fn given(body: &mut Body, key: &str) -> Result<Option<Given>, Fault> {
-    let fault = body.fault_at(key, format!("`{key}` is neither a text nor a place of one."));
-    // The reader's own words would tell of our types.
-    body.take(key).map_err(|_| fault.hint("Write \"…\", { env = \"NAME\" } or { file = \"/path\" }."))
+/// The value, or why it cannot be had, told where it stands.
+fn read(table: &Body, key: &str, given: &Given, env: &dyn Fn(&str) -> Option<String>) -> Result<Secret, Fault> {
+    given.read_from(env).map_err(|fault| {
+        let placed = place(table, key, &fault);
+        if fault.hint.is_none() { placed.hint("Until then nobody is told of alerts.") } else { placed }
+    })
 }
 
 fn headers(body: &mut Body) -> Result<Vec<(HeaderName, Given)>, Fault> {
@@ -152,7 +125,7 @@ fn headers(body: &mut Body) -> Result<Vec<(HeaderName, Given)>, Fault> {
     for key in table.keys() {
         let name = HeaderName::from_bytes(key.as_bytes()).ok().filter(|name| !OURS.contains(&name.as_str()));
         let name = name.ok_or_else(|| table.fault_at(&key, format!("`{key}` cannot be a header here.")))?;
-        headers.extend(given(&mut table, &key)?.map(|given| (name, given)));
+        headers.extend(Given::take(&mut table, &key)?.map(|given| (name, given)));
     }
     Ok(headers)
 }
