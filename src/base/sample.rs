@@ -47,6 +47,19 @@ pub enum PointKind {
     Untyped,
 }
 
+impl PointKind {
+    /// The word of the exposition format.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Gauge => "gauge",
+            Self::Counter => "counter",
+            Self::Histogram => "histogram",
+            Self::Summary => "summary",
+            Self::Untyped => "untyped",
+        }
+    }
+}
+
 /// One value of one series at the sample's time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Point {

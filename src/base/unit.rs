@@ -46,6 +46,11 @@ impl Unit {
         ("mebibytes", Self::Mebibytes),
     ];
 
+    /// The name that files use.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, unit)| *unit == self).map_or("", |(name, _)| *name)
+    }
+
     /// The unit with this name in a file.
     pub fn parse(name: &str) -> Option<Self> {
         Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, unit)| *unit)

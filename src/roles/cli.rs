@@ -1,7 +1,7 @@
 //! The command line: what can be asked of the binary, and who does it. stdout is data, stderr messages.
 
 use super::session::Options;
-use super::{console, demo, journal_tool, probe, query, rule_check, rules_test, snapshot, twin, validate};
+use super::{console, demo, journal_tool, plain, probe, query, rule_check, rules_test, snapshot, twin, validate};
 use crate::base::Fault;
 use crate::sys::limits::no_core_dumps;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -76,6 +76,8 @@ enum Role {
     },
     /// One PromQL expression, one answer: of this host, of a profile, or of a file of series
     Query(Box<query::Ask>),
+    /// One round of every sampler, then every reading; exit status by the worst level: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+    Snapshot(snapshot::Ask),
     /// The trail of everything asked, done and decided
     Journal {
         #[command(subcommand)]
@@ -153,6 +155,7 @@ pub fn main() -> u8 {
             rules_test::run(&files, junit.as_deref(), &mut std::io::stdout().lock())
         }
         Some(Role::Query(ask)) => query::run(&ask),
+        Some(Role::Snapshot(ask)) => snapshot::run(&ask),
         Some(Role::Journal { what: JournalTool::Show, state }) => {
             journal_tool::show(state, &mut std::io::stdout().lock())
         }
@@ -179,7 +182,7 @@ pub fn main() -> u8 {
 }
 
 fn look(options: &Options) -> Result<u8, Fault> {
-    if snapshot::wanted() { snapshot::run(options) } else { console::run(options) }
+    if plain::wanted() { plain::run(options) } else { console::run(options) }
 }
 
 fn demo(mut options: Options, scenario: twin::Scenario, seed: u64) -> Result<u8, Fault> {

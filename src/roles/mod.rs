@@ -3,6 +3,7 @@
 
 pub mod alert_state;
 pub mod cli;
+mod collect;
 pub mod console;
 pub mod demo;
 pub mod effects;
@@ -12,6 +13,7 @@ pub mod judging;
 mod marks;
 pub mod notify;
 pub mod own_log;
+pub mod plain;
 pub mod probe;
 pub mod query;
 pub mod readings;

@@ -1,6 +1,6 @@
 //! `watchkeeper validate rules`: faults and lints of rule files, and which of their rules can work on this system.
 
-use super::query::collect::Collector;
+use super::collect::Collector;
 use super::session::reference;
 use super::setup;
 use super::validate::written;

@@ -271,6 +271,11 @@ impl Store {
         said.into_iter().find(|(name, _)| name.as_str() == metric).map(|(_, why)| why)
     }
 
+    /// Everything of which a sampler says that this host or its source cannot give it: sampler, metric, reason.
+    pub fn all_not_supported(&self) -> impl Iterator<Item = (&Arc<str>, &Clean, &Clean)> {
+        self.feeds.iter().flat_map(|feed| feed.not_supported.iter().map(|(name, why)| (&feed.name, name, why)))
+    }
+
     /// The ticks of the series' sampler in `from..=to`, oldest first; `None` is a gap.
     pub fn points(&self, id: SeriesId, from: Mono, to: Mono) -> impl Iterator<Item = (Mono, Option<f64>)> + '_ {
         self.found(id).into_iter().flat_map(move |(series, feed)| {

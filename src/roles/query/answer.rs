@@ -1,11 +1,11 @@
 //! From the question to the printed answer.
 
 use super::ask::{Ask, When};
-use super::collect::Collector;
 use super::moment::Span;
 use super::plot::{self, Sheet};
 use super::{file, json, table};
 use crate::base::{Clean, Clock, Fault, Now};
+use crate::roles::collect::Collector;
 use crate::roles::validate::written;
 use crate::rules::expr::{Answer, Evaluator, Expr, Millis, Plan, Semantics, Source, Value};
 use crate::rules::live::{Live, WallOffset};

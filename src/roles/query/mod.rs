@@ -5,12 +5,11 @@
 //! about it (warnings, coverage, what was waited for) goes to standard error.
 //! Exit status: 0 an answer, 1 an empty one, 2 none, with the reason.
 //!
-//! `ask` is the command line, `moment` its times and spans, `file` reads series, `collect` runs samplers, `answer`
+//! `ask` is the command line, `moment` its times and spans, `file` reads series, `answer`
 //! evaluates and says the outcome; `json`, `table` and `plot` are the three ways to print.
 
 pub mod answer;
 pub mod ask;
-pub(in crate::roles) mod collect;
 mod file;
 pub mod json;
 mod moment;
@@ -19,3 +18,6 @@ mod table;
 
 pub use answer::run;
 pub use ask::Ask;
+pub(super) use json::number;
+pub(super) use moment::Span;
+pub(super) use table::series;

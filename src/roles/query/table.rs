@@ -7,7 +7,7 @@ use crate::rules::expr::{Millis, Row, Track};
 use unicode_width::UnicodeWidthStr;
 
 /// A series as PromQL would name it.
-pub(super) fn series(key: &SeriesKey) -> String {
+pub(in crate::roles) fn series(key: &SeriesKey) -> String {
     let pairs: Vec<String> = key.labels.iter().map(|(name, value)| format!("{name}={:?}", value.as_str())).collect();
     match (key.name.as_str(), pairs.is_empty()) {
         (name, true) if !name.is_empty() => name.to_owned(),

@@ -1,12 +1,12 @@
-//! Samplers run without a screen, for as long as an expression needs.
+//! Samplers run without a screen: those that an expression needs, or all of a profile.
 
-use crate::base::{Clock, Fault, Mono, Now};
+use super::session::{Engine, reference};
+use super::setup::{self, Setup};
+use crate::base::{Clean, Clock, Fault, Mono, Now};
 use crate::config::{Profile, SearchPath, load_or_host, load_profile};
 use crate::logs::LogMailbox;
-use crate::roles::session::{Engine, reference};
-use crate::roles::setup;
 use crate::rules::lint;
-use crate::samplers::Mailbox;
+use crate::samplers::{Job, Mailbox};
 use crate::store::{Limits, Selector, Store};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
@@ -15,9 +15,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Samplers at work, and what they have said so far.
-pub(in crate::roles) struct Collector {
+pub(super) struct Collector {
     /// The points.
-    pub(in crate::roles) store: Store,
+    pub(super) store: Store,
     engine: Engine,
     bell: Arc<Bell>,
     samples: Arc<Mailbox>,
@@ -31,7 +31,7 @@ impl Collector {
     ///
     /// # Errors
     /// When the profile cannot be had, or nothing can be started.
-    pub(in crate::roles) fn start(
+    pub(super) fn start(
         profile: Option<&str>,
         selectors: &[Selector],
         say: &mut dyn FnMut(&str),
@@ -50,22 +50,38 @@ impl Collector {
                 say(&format!("no sampler of this profile makes `{metric}`."));
             }
         }
+        Self::run(setup.jobs, store)
+    }
+
+    /// Starts every sampler of a profile; what else it asks for comes back.
+    ///
+    /// # Errors
+    /// As [`Collector::start`].
+    pub(super) fn all(profile: Option<&str>, host: Clean) -> Result<(Self, Profile, Setup), Fault> {
+        let profile = load(profile)?;
+        let mut store = Store::new(Limits::default());
+        let mut setup = setup::setup(&profile, host, &mut store);
+        let collector = Self::run(core::mem::take(&mut setup.jobs), store)?;
+        Ok((collector, profile, setup))
+    }
+
+    fn run(jobs: Vec<Job>, store: Store) -> Result<Self, Fault> {
         let bell = Arc::new(Bell::default());
         let samples = Arc::new(Mailbox::new(Arc::clone(&bell)));
         let lines = Arc::new(LogMailbox::new(Arc::clone(&bell), 1));
-        let answers = setup.jobs.iter().map(|job| (Arc::clone(&job.name), 0)).collect();
+        let answers = jobs.iter().map(|job| (Arc::clone(&job.name), 0)).collect();
         let begun = RealClock.now().mono;
-        let engine = Engine::start(setup.jobs, Vec::new(), &samples, &lines)?;
+        let engine = Engine::start(jobs, Vec::new(), &samples, &lines)?;
         Ok(Self { store, engine, bell, samples, answers, begun })
     }
 
     /// The samplers that were started, as a list in words.
-    pub(in crate::roles) fn names(&self) -> String {
+    pub(super) fn names(&self) -> String {
         self.answers.keys().map(|name| &**name).collect::<Vec<_>>().join(", ")
     }
 
     /// Takes samples in until every sampler has answered so often, or until so long after the start.
-    pub(in crate::roles) fn until(&mut self, answers: u32, limit: Duration) -> Now {
+    pub(super) fn until(&mut self, answers: u32, limit: Duration) -> Now {
         loop {
             for sample in self.samples.drain() {
                 self.store.ingest(&sample);
@@ -81,7 +97,7 @@ impl Collector {
     }
 
     /// A sentence for every sampler that has not answered, or with a failure.
-    pub(in crate::roles) fn failures(&self) -> Vec<String> {
+    pub(super) fn failures(&self) -> Vec<String> {
         let started = self.store.samplers().filter(|(name, _)| self.answers.contains_key(*name));
         let said = started.filter_map(|(name, health)| match &health.failure {
             Some(failure) => Some(failure.what.to_string()),
@@ -92,13 +108,13 @@ impl Collector {
     }
 
     /// Lets the samplers go; what they said remains.
-    pub(in crate::roles) fn into_store(self) -> Store {
+    pub(super) fn into_store(self) -> Store {
         self.engine.leave();
         self.store
     }
 
     /// Lets the samplers go.
-    pub(in crate::roles) fn leave(self) {
+    pub(super) fn leave(self) {
         self.engine.leave();
     }
 }

@@ -1,0 +1,14 @@
+//! `watchkeeper snapshot`: one round of every sampler, then every reading as it stands. Called by the command line alone.
+//!
+//! Standard output is the readings, as a table or as JSON (its schema: `--schema`); standard error is what is wrong with
+//! the profile. Exit status by the worst level: 0 OK and NOTE, 1 WARNING and BELOW NORMAL, 2 CRITICAL, 3 UNKNOWN, STALE
+//! and FAILED.
+//!
+//! `take` runs the samplers, `picture` is what was seen as data, `json` and `table` are the two ways to print.
+
+mod json;
+mod picture;
+mod table;
+mod take;
+
+pub use take::{Ask, run};

@@ -1,0 +1,279 @@
+//! What one round of samplers has seen, as data: samplers, readings, panes, alerts, and the worst level of them.
+
+use crate::app::{Board, Metric};
+use crate::base::{Clean, Freshness, Level, Now, Reading, SeriesKey, Unit, Unknown};
+use crate::config::{Profile, SamplerSpec};
+use crate::rules::{Book, Finding};
+use crate::store::{SamplerHealth, Selector, SeriesId, Store, UP};
+use core::time::Duration;
+use std::sync::Arc;
+
+/// Everything that a snapshot tells.
+pub(super) struct Picture {
+    pub(super) samplers: Vec<Sampled>,
+    pub(super) readings: Vec<Row>,
+    pub(super) panes: Vec<Shown>,
+    pub(super) alerts: Vec<Alert>,
+}
+
+/// One sampler.
+pub(super) struct Sampled {
+    pub(super) name: Arc<str>,
+    pub(super) kind: Clean,
+    /// Which peer: its URL without user and query, its path, or nothing.
+    pub(super) source: Clean,
+    pub(super) freshness: Freshness,
+    pub(super) age: Option<Duration>,
+    pub(super) took: Duration,
+    pub(super) interval: Duration,
+    pub(super) simulated: bool,
+    pub(super) failure: Option<Clean>,
+    pub(super) dropped_series: u64,
+    pub(super) facts: Vec<(Clean, Clean)>,
+}
+
+/// One series.
+pub(super) struct Row {
+    pub(super) key: SeriesKey,
+    pub(super) kind: Option<&'static str>,
+    pub(super) unit: Option<Unit>,
+    pub(super) said: Said,
+    pub(super) sampler: Arc<str>,
+}
+
+/// What can be said of a value. Zero, unknown, stale and not supported are four things.
+pub(super) enum Said {
+    Value { value: f64, level: Level, freshness: Freshness, age: Duration, failing: Option<Clean> },
+    NotSupported(Clean),
+    Unknown(Clean),
+}
+
+/// One value of a pane.
+pub(super) struct Shown {
+    pub(super) pane: Clean,
+    pub(super) label: Clean,
+    pub(super) query: Clean,
+    pub(super) unit: Unit,
+    pub(super) which: Option<Clean>,
+    pub(super) said: Said,
+}
+
+/// An alert that is pending or up.
+pub(super) struct Alert {
+    pub(super) name: Clean,
+    pub(super) labels: SeriesKey,
+    pub(super) state: &'static str,
+    pub(super) level: Level,
+    pub(super) value: f64,
+}
+
+impl Picture {
+    /// Takes it out of what the samplers have given.
+    pub(super) fn new(profile: &Profile, store: &Store, board: &Board, book: &Book, now: Now) -> Self {
+        let samplers: Vec<Sampled> = store
+            .samplers()
+            .map(|(name, health)| sampled(name, health, profile.samplers.iter().find(|spec| spec.name == *name), now))
+            .collect();
+        let metrics = || board.panes.iter().flat_map(|pane| pane.metrics());
+        let mut readings = Vec::new();
+        let mut names: Vec<&Clean> = store.metrics().collect();
+        names.sort();
+        for name in names {
+            for id in store.select(&Selector::metric(name.as_str())) {
+                readings.push(row(store, id, metrics(), now));
+            }
+        }
+        for (sampler, name, why) in store.all_not_supported() {
+            readings.push(Row {
+                key: SeriesKey::new(name.as_str(), &[]),
+                kind: None,
+                unit: Unit::of_values(name.as_str()),
+                said: Said::NotSupported(why.clone()),
+                sampler: Arc::clone(sampler),
+            });
+        }
+        let order = |name: &Arc<str>| samplers.iter().position(|sampler| sampler.name == *name);
+        readings.sort_by(|a, b| order(&a.sampler).cmp(&order(&b.sampler)).then_with(|| a.key.name.cmp(&b.key.name)));
+        let panes = board.panes.iter().flat_map(|pane| {
+            let value = move |metric: &Metric| shown(&pane.title, metric, now);
+            pane.metrics().map(value)
+        });
+        let alerts = book.findings().iter().filter_map(|finding| alert(book, finding));
+        Self { panes: panes.collect(), alerts: alerts.collect(), samplers, readings }
+    }
+
+    /// The worst level: of every reading, sampler, pane and alert.
+    pub(super) fn level(&self) -> Level {
+        let readings = self.readings.iter().map(|row| row.said.level());
+        let panes = self.panes.iter().map(|shown| shown.said.level());
+        let samplers = self.samplers.iter().map(Sampled::level);
+        let alerts = self.alerts.iter().filter(|alert| alert.state != "PENDING").map(|alert| alert.level);
+        readings.chain(panes).chain(samplers).chain(alerts).max().unwrap_or_default()
+    }
+
+    /// The exit status: that of monitoring plugins.
+    pub(super) fn status(&self) -> u8 {
+        match self.level() {
+            Level::Ok | Level::Note => 0,
+            Level::Warning | Level::BelowNormal => 1,
+            Level::Critical => 2,
+            Level::Unknown => 3,
+        }
+    }
+}
+
+impl Sampled {
+    /// OK while it answers, UNKNOWN else: what it answers has levels of its own.
+    pub(super) fn level(&self) -> Level {
+        if self.freshness <= Freshness::Late && self.failure.is_none() { Level::Ok } else { Level::Unknown }
+    }
+}
+
+impl Said {
+    /// The level that may be told: a stale value has none, and what is not supported worries nobody.
+    pub(super) fn level(&self) -> Level {
+        match self {
+            Self::Value { level, freshness: Freshness::Live | Freshness::Late, .. } => *level,
+            Self::Value { .. } | Self::Unknown(_) => Level::Unknown,
+            Self::NotSupported(_) => Level::Ok,
+        }
+    }
+
+    /// The word for how far it may be believed.
+    pub(super) fn freshness(&self) -> &'static str {
+        match self {
+            Self::Value { freshness, .. } => freshness.word(),
+            Self::NotSupported(_) => "NOT SUPPORTED",
+            Self::Unknown(_) => Freshness::Unknown.word(),
+        }
+    }
+
+    /// Why it is not LIVE.
+    pub(super) fn reason(&self) -> Option<&Clean> {
+        match self {
+            Self::Value { failing, .. } => failing.as_ref(),
+            Self::NotSupported(why) | Self::Unknown(why) => Some(why),
+        }
+    }
+}
+
+fn sampled(name: &Arc<str>, health: &SamplerHealth, spec: Option<&SamplerSpec>, now: Now) -> Sampled {
+    let age = health.last_good.map(|good| now.mono.since(good.mono));
+    let freshness = match (&health.failure, age) {
+        (Some(failure), _) if failure.answered => Freshness::Failed,
+        (failure, Some(age)) => Freshness::judge(age, health.interval, failure.is_some()),
+        (_, None) => Freshness::Unknown,
+    };
+    let silent = || Clean::from("no answer has come yet.");
+    let failure = match &health.failure {
+        Some(failure) => Some(failure.what.clone()),
+        None => age.is_none().then(silent),
+    };
+    Sampled {
+        name: Arc::clone(name),
+        kind: spec.map_or_else(Clean::default, |spec| Clean::text(&spec.kind)),
+        source: spec.map_or_else(Clean::default, source),
+        freshness,
+        age,
+        took: health.took,
+        interval: health.interval,
+        simulated: health.simulated,
+        failure,
+        dropped_series: health.dropped_series,
+        facts: health.facts.clone(),
+    }
+}
+
+/// Where a sampler looks, without what may be secret in it.
+fn source(spec: &SamplerSpec) -> Clean {
+    let mut body = spec.body.clone();
+    let mut text = |key: &str| body.take::<String>(key).ok().flatten();
+    if let Some(url) = text("url") {
+        let plain = url.split(['?', '#']).next().unwrap_or_default();
+        let bare = plain.split_once("://").map(|(scheme, rest)| {
+            let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+            format!("{scheme}://{}{path}", authority.rsplit_once('@').map_or(authority, |(_, host)| host))
+        });
+        return Clean::text(bare.unwrap_or_else(|| plain.to_owned()));
+    }
+    ["path", "unit", "command"].into_iter().find_map(text).map_or_else(Clean::default, Clean::text)
+}
+
+fn row<'a>(store: &Store, id: SeriesId, metrics: impl Iterator<Item = &'a Metric>, now: Now) -> Row {
+    let key = store.key(id);
+    let sampler = Arc::clone(store.sampler_of(id));
+    let failure = store.health_of(id).and_then(|health| health.failure.as_ref());
+    let up = key.name.as_str() == UP;
+    let said = match store.reading(id, now.mono) {
+        // Whether the sampler answers is known, but not whether all is well with what it looks at.
+        Reading::Value { value, seen, .. } if up && failure.is_some() => Said::Value {
+            value,
+            level: Level::Unknown,
+            freshness: if failure.is_some_and(|it| it.answered) { Freshness::Failed } else { Freshness::Unknown },
+            age: now.mono.since(seen),
+            failing: failure.map(|it| it.what.clone()),
+        },
+        Reading::Value { value, seen, freshness, failing } => {
+            let level = metrics.filter_map(|metric| judged(metric, key, value)).max().unwrap_or(Level::Ok);
+            Said::Value { value, level, freshness, age: now.mono.since(seen), failing }
+        }
+        Reading::NotSupported => Said::NotSupported(
+            store.not_supported(key.name.as_str()).cloned().unwrap_or_else(|| Clean::from("not offered here.")),
+        ),
+        Reading::Unknown(why) => Said::Unknown(sentence(&why)),
+    };
+    let kind = store.kind_of(key.name.as_str()).map(|kind| kind.word());
+    Row { key: key.clone(), kind, unit: Unit::of_values(key.name.as_str()), said, sampler }
+}
+
+/// The level that a pane gives this series; `None` when the pane is about something else.
+fn judged(metric: &Metric, key: &SeriesKey, value: f64) -> Option<Level> {
+    let bands = metric.bands.as_ref()?;
+    metric.expr.plain_selector().filter(|selector| selector.matches(key)).map(|_| bands.level(value))
+}
+
+fn shown(pane: &Clean, metric: &Metric, now: Now) -> Shown {
+    let said = match &metric.shown.reading {
+        Reading::Value { value, seen, failing, .. } => Said::Value {
+            value: *value,
+            level: metric.bands.map_or(Level::Ok, |bands| bands.level(*value)),
+            freshness: metric.shown.freshness(now.mono),
+            age: now.mono.since(*seen),
+            failing: failing.clone(),
+        },
+        Reading::NotSupported => Said::NotSupported(Clean::from("this host does not offer it.")),
+        Reading::Unknown(why) => Said::Unknown(sentence(why)),
+    };
+    Shown {
+        pane: pane.clone(),
+        label: metric.label.clone(),
+        query: metric.expr.text().clone(),
+        unit: metric.unit,
+        which: metric.shown.which.clone(),
+        said,
+    }
+}
+
+fn sentence(why: &Unknown) -> Clean {
+    match why {
+        Unknown::NotYet => Clean::from("no answer has come yet."),
+        Unknown::NoSuchSeries => Clean::from("no sampler gives this series."),
+        Unknown::Empty => Clean::from("the expression has no value now."),
+        Unknown::Failed(what) | Unknown::NotPermitted(what) => what.clone(),
+    }
+}
+
+fn alert(book: &Book, finding: &Finding) -> Option<Alert> {
+    use crate::rules::FindingState::{Firing, NoData, Pending};
+    if !matches!(finding.state, Firing | NoData | Pending) {
+        return None;
+    }
+    let rule = book.rule(finding.id.rule)?;
+    Some(Alert {
+        name: rule.name.clone(),
+        labels: finding.id.key.clone(),
+        state: finding.state.word(),
+        level: finding.level,
+        value: finding.value,
+    })
+}

@@ -1,0 +1,79 @@
+//! Runs the samplers for one round, or for as long as it was asked, and prints what they saw.
+
+use super::picture::Picture;
+use super::{json, table};
+use crate::base::{Clean, Fault, Now, Reading, Unknown};
+use crate::roles::collect::Collector;
+use crate::roles::query::Span;
+use crate::roles::setup::Setup;
+use crate::roles::validate::written;
+use crate::store::History;
+use crate::sys::host::Host;
+use core::time::Duration;
+use std::io::Write;
+
+/// No attempt of a sampler takes longer.
+const ROUND: Duration = Duration::from_millis(5_500);
+/// Values that are differences of two answers are waited for so long.
+const SECOND: Duration = Duration::from_millis(2_500);
+
+/// `watchkeeper snapshot …`
+#[derive(Debug, clap::Args)]
+pub struct Ask {
+    /// Profile whose samplers are asked: a file, a folder, or a name on the search path [default: this host]
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<String>,
+    /// Go on sampling for so long, then tell the newest [default: until each sampler has answered; 5.5s at most]
+    #[arg(long, value_name = "SPAN")]
+    wait: Option<Span>,
+    /// As JSON, in the form that --schema describes
+    #[arg(long)]
+    json: bool,
+    /// Print the JSON Schema of --json, and nothing else
+    #[arg(long, exclusive = true)]
+    schema: bool,
+}
+
+/// Takes a snapshot and prints it. The exit status says the worst level.
+///
+/// # Errors
+/// When the profile cannot be had, nothing can be started, or the output is gone.
+pub fn run(ask: &Ask) -> Result<u8, Fault> {
+    let mut out = std::io::stdout().lock();
+    if ask.schema {
+        return written(&mut out, &[json::SCHEMA.trim_end().to_owned()]).map(|()| 0);
+    }
+    let host = Host::current().name;
+    let (mut collector, profile, mut setup) = Collector::all(ask.profile.as_deref(), host)?;
+    let now = match ask.wait {
+        Some(Span(span)) => collector.until(u32::MAX, span),
+        None => {
+            let first = collector.until(1, ROUND);
+            refresh(&mut setup, &mut collector, first);
+            if incomplete(&setup) { collector.until(2, SECOND) } else { first }
+        }
+    };
+    refresh(&mut setup, &mut collector, now);
+    let picture = Picture::new(&profile, &collector.store, &setup.board, &setup.book, now);
+    let faults: Vec<Clean> = setup.faults.iter().map(|fault| Clean::text(fault.to_string())).collect();
+    let lines = if ask.json {
+        vec![json::document(&picture, &setup.identity, &faults, now).to_string()]
+    } else {
+        table::lines(&picture, now)
+    };
+    collector.leave();
+    let said: Vec<String> = faults.iter().map(|fault| format!("watchkeeper: {fault}")).collect();
+    written(&mut std::io::stderr().lock() as &mut dyn Write, &said)?;
+    written(&mut out, &lines).map(|()| picture.status())
+}
+
+fn refresh(setup: &mut Setup, collector: &mut Collector, now: Now) {
+    setup.book.judge(&mut collector.store, now);
+    setup.board.refresh(&collector.store, &History::new(false), &setup.book, now);
+}
+
+/// Whether a pane lacks a value that a second answer may bring.
+fn incomplete(setup: &Setup) -> bool {
+    let lacks = |reading: &Reading| matches!(reading, Reading::Unknown(Unknown::NoSuchSeries | Unknown::Empty));
+    setup.board.panes.iter().flat_map(|pane| pane.metrics()).any(|metric| lacks(&metric.shown.reading))
+}
