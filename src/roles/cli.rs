@@ -42,6 +42,9 @@ struct Manner {
     /// No bell and no desktop notification when a new critical alert fires
     #[arg(long)]
     no_bell: bool,
+    /// Ask everything five times less often
+    #[arg(long)]
+    gentle: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -204,6 +207,7 @@ impl Manner {
             keymap: self.keymap,
             read_only: self.read_only,
             no_bell: self.no_bell,
+            gentle: self.gentle,
             state_dir: None,
         }
     }

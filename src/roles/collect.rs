@@ -71,7 +71,7 @@ impl Collector {
         let lines = Arc::new(LogMailbox::new(Arc::clone(&bell), 1));
         let answers = jobs.iter().map(|job| (Arc::clone(&job.name), 0)).collect();
         let begun = RealClock.now().mono;
-        let engine = Engine::start(jobs, Vec::new(), &samples, &lines)?;
+        let engine = Engine::start(jobs, Vec::new(), &samples, &lines, false)?;
         Ok(Self { store, engine, bell, samples, answers, begun })
     }
 

@@ -45,6 +45,8 @@ pub struct Options {
     pub read_only: bool,
     /// A new critical alert rings no bell.
     pub no_bell: bool,
+    /// All intervals five times as long.
+    pub gentle: bool,
     /// Where journal and runs are kept, when not at the usual place.
     pub state_dir: Option<PathBuf>,
 }
@@ -192,7 +194,7 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
         logs.declare(&source.name);
     }
     let log_views = setup.sources.iter().map(|source| LogView::follow(Arc::clone(&source.name))).collect();
-    let engine = Engine::start(setup.jobs, setup.sources, &samples, &lines)?;
+    let engine = Engine::start(setup.jobs, setup.sources, &samples, &lines, options.gentle)?;
     let theme_name = options.theme.as_deref().unwrap_or("default");
     let (theme, theme_faults) = config::load_theme(theme_name, depth(caps.depth), &search);
     let (layers, keymap_faults) = config::load_keymap(options.keymap.as_deref().unwrap_or("default"), &search);
@@ -264,6 +266,7 @@ impl Engine {
         sources: Vec<LogSource>,
         samples: &Arc<Mailbox>,
         lines: &Arc<LogMailbox>,
+        gentle: bool,
     ) -> Result<Self, Fault> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -275,7 +278,13 @@ impl Engine {
             .build()
             .map_err(|error| Fault::new(format!("no sampler can be started: {error}.")))?;
         let clock: Arc<dyn Clock> = Arc::new(RealClock);
-        let supervisor = Supervisor::start(jobs, Arc::clone(samples), Arc::clone(&clock), seed(), runtime.handle());
+        let supervisor = Supervisor::start_counted(
+            jobs,
+            Arc::clone(samples),
+            Arc::clone(&clock),
+            (seed(), gentle),
+            runtime.handle(),
+        );
         let follower =
             if sources.is_empty() { None } else { Some(Follower::start(sources, Arc::clone(lines), clock)?) };
         Ok(Self { _supervisor: supervisor, _follower: follower, runtime })

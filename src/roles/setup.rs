@@ -68,6 +68,8 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     let (book, broken) = judging::book(profile, bands(&mut built));
     faults.extend(broken);
     let mut jobs = Vec::new();
+    store.declare(&samplers::OWN.into(), samplers::OWN_EVERY, false);
+    store.expect(&samplers::OWN.into(), samplers::own_gives());
     for spec in &profile.samplers {
         match job(spec) {
             Ok(job) => {
@@ -186,6 +188,12 @@ fn bands(panes: &mut [Pane]) -> RuleFile {
 /// # Errors
 /// An unknown kind or a fault in its table.
 pub fn job(spec: &SamplerSpec) -> Result<Job, Fault> {
+    if *spec.name == *samplers::OWN {
+        return Err(spec
+            .body
+            .fault(format!("`{}` is what the console tells of itself.", samplers::OWN))
+            .hint("Choose another name."));
+    }
     let kind =
         samplers::kind(&spec.kind).ok_or_else(|| spec.body.fault(format!("unknown sampler kind `{}`.", spec.kind)))?;
     let every = spec.every.unwrap_or_else(|| kind.every());

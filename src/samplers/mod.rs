@@ -5,22 +5,25 @@
 //! event loop. The contract: one attempt in flight, a deadline on each, every cap of the house (connect 2 s, body
 //! 1 MiB, 4 MiB unpacked, JSON depth 64, 2,000 series, 50 attempts a second in all), a sentence for every failure.
 //!
-//! `schedule` is when, `supervisor` runs, `blocking` is for what may hang, `resolve` and `fetch` are HTTP; the
+//! `schedule` is when, `pace` how much longer, `supervisor` runs, `cost` tells what that costs us, `blocking` is for what may hang, `resolve` and `fetch` are HTTP; the
 //! other files read formats and are pure: `json`, `scrape_text`, `lmdb_format`, `proc_text`.
 
 mod blocking;
+mod cost;
 mod disks;
 mod fetch;
 mod json;
 pub mod kinds;
 mod lmdb_format;
 mod mailbox;
+mod pace;
 mod proc_text;
 mod resolve;
 mod schedule;
 pub(crate) mod scrape_text;
 mod supervisor;
 
+pub use cost::{EVERY as OWN_EVERY, OWN, gives as own_gives};
 pub use fetch::{Fetcher, Undelivered};
 pub use mailbox::Mailbox;
 pub use supervisor::{Job, Supervisor};

@@ -1,13 +1,17 @@
 //! Runs every sampler on its grid: first at once, then in step; one attempt in flight each, a deadline on every
-//! attempt, a growing pause after silence, panics caught, and never more than 50 attempts a second in all.
+//! attempt, a growing pause after silence, panics caught, and never more than 50 attempts a second in all. What that
+//! costs is told as a sample of its own.
 
-use super::schedule::{Circuit, Gate, Grid, Phases};
+use super::cost::{self, Tally, Usage};
+use super::pace::Pace;
+use super::schedule::{CAP_PER_SECOND, Circuit, Gate, Grid, Phases};
 use super::{Mailbox, Sampler};
 use crate::base::backoff::Jitter;
 use crate::base::scrub::scrub;
-use crate::base::{Clock, Failure, Mono, Observation, Sample, Unit};
+use crate::base::{Clock, Failure, Mono, Observation, Sample, Unit, Wall};
 use core::any::Any;
 use core::panic::AssertUnwindSafe;
+use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 use futures_util::FutureExt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,14 +47,30 @@ struct Shared {
     mailbox: Arc<Mailbox>,
     clock: Arc<dyn Clock>,
     gate: Mutex<Gate>,
+    /// What all intervals are multiplied by.
+    factor: AtomicU32,
+    tallies: Mutex<Vec<Tally>>,
+}
+
+/// What tells our own cost.
+struct Own {
+    pace: Pace,
+    gentle: bool,
+    /// Reads what this process has used; tests script it.
+    usage: Box<dyn FnMut() -> Option<Usage> + Send>,
+    shared: Arc<Shared>,
 }
 
 /// One sampler's task.
 struct Task {
     job: Job,
+    /// Its place in the tallies.
+    at: usize,
     timeout: Duration,
     grid: Grid,
     circuit: Circuit,
+    /// When the first of the attempts began that have not ended in time since.
+    silent: Option<Wall>,
     shared: Arc<Shared>,
 }
 
@@ -65,32 +85,95 @@ enum Ending {
 impl Supervisor {
     /// Starts every job on `runtime` (which needs its timer and I/O enabled). `seed` places jitter and backoff.
     pub fn start(jobs: Vec<Job>, mailbox: Arc<Mailbox>, clock: Arc<dyn Clock>, seed: u64, runtime: &Handle) -> Self {
+        Self::begin(jobs, mailbox, clock, (seed, false), None, runtime)
+    }
+
+    /// The same, and tells every two seconds what it costs, as the sampler [`cost::OWN`]: above 5 % of a core for ten
+    /// seconds it lengthens all intervals and says so. `gentle` makes them five times as long from the start.
+    pub fn start_counted(
+        jobs: Vec<Job>,
+        mailbox: Arc<Mailbox>,
+        clock: Arc<dyn Clock>,
+        (seed, gentle): (u64, bool),
+        runtime: &Handle,
+    ) -> Self {
+        Self::begin(jobs, mailbox, clock, (seed, gentle), Some(Box::new(cost::usage)), runtime)
+    }
+
+    fn begin(
+        jobs: Vec<Job>,
+        mailbox: Arc<Mailbox>,
+        clock: Arc<dyn Clock>,
+        (seed, gentle): (u64, bool),
+        usage: Option<Box<dyn FnMut() -> Option<Usage> + Send>>,
+        runtime: &Handle,
+    ) -> Self {
         let mut jitter = Jitter(seed);
         let start = clock.now().mono;
         let every = |job: &Job| job.every.max(SHORTEST);
+        let rate = jobs.iter().map(|job| every(job).as_secs_f64().recip()).sum();
+        let pace = Pace::new(gentle, rate, CAP_PER_SECOND);
         let mut phases = Phases::new(start, jitter.unit(), jobs.iter().map(every));
-        let shared = Arc::new(Shared { mailbox, clock, gate: Mutex::default() });
+        let tallies = jobs.iter().map(|job| Tally::new(&job.name)).collect();
+        let factor = AtomicU32::new(pace.factor());
+        let shared = Arc::new(Shared { mailbox, clock, gate: Mutex::default(), factor, tallies: Mutex::new(tallies) });
         let mut tasks = JoinSet::new();
-        for job in jobs {
+        for (at, job) in jobs.into_iter().enumerate() {
             let every = every(&job);
             let timeout = job.timeout.unwrap_or(LONGEST).min(every).min(LONGEST);
             let circuit = Circuit::new(jitter.next());
-            let task = Task { timeout, grid: phases.grid(every), circuit, shared: Arc::clone(&shared), job };
+            let task =
+                Task { timeout, grid: phases.grid(every), circuit, silent: None, shared: Arc::clone(&shared), at, job };
             tasks.spawn_on(task.run(), runtime);
         }
+        if let Some(usage) = usage {
+            tasks.spawn_on(Own { pace, gentle, usage, shared }.run(), runtime);
+        }
         Self { tasks }
+    }
+}
+
+impl Own {
+    async fn run(mut self) {
+        let mut before: Option<(Mono, Duration)> = None;
+        loop {
+            let start = self.shared.clock.now();
+            let usage = (self.usage)();
+            let after = usage.map(|usage| (start.mono, usage.cpu));
+            let share = before.zip(after).and_then(|(before, after)| cost::share(before, after));
+            before = after;
+            if share.is_some_and(|share| self.pace.note(start.mono, share)) {
+                self.shared.factor.store(self.pace.factor(), Ordering::Relaxed);
+                let text = self.pace.sentence(self.gentle);
+                tracing::warn!("{}", text.as_deref().unwrap_or("all intervals are as the profile says again"));
+            }
+            let tallies = self.shared.tallies.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let about = (&self.pace, self.gentle, self.shared.mailbox.replaced());
+            let seen = self.shared.clock.now();
+            self.shared.mailbox.post(Sample {
+                sampler: cost::OWN.into(),
+                seen,
+                took: seen.mono.since(start.mono),
+                interval: cost::EVERY,
+                next_in: cost::EVERY,
+                outcome: Ok(cost::observation(usage, share, &tallies, about)),
+            });
+            tokio::time::sleep(cost::EVERY).await;
+        }
     }
 }
 
 impl Task {
     async fn run(mut self) {
         // The second sample keeps half an interval of distance from the first, which is off the grid.
-        let mut distance = self.grid.every / 2;
+        let asked = self.grid.every;
+        let mut distance = asked / 2;
         loop {
             let wait = self.place();
             if !wait.is_zero() {
                 tokio::time::sleep(wait).await;
             }
+            self.grid.every = asked * self.shared.factor.load(Ordering::Relaxed).max(1);
             let next = self.attempt(distance).await;
             distance = Duration::ZERO;
             tokio::time::sleep(next).await;
@@ -109,6 +192,7 @@ impl Task {
             Err(_) => Ending::Silent,
         };
         let seen = self.shared.clock.now();
+        self.silent = matches!(ending, Ending::Silent).then(|| self.silent.unwrap_or(start.wall));
         let pause = match &ending {
             Ending::Observed(_) => {
                 self.circuit.answered();
@@ -121,11 +205,15 @@ impl Task {
             _ => self.circuit.failed(),
         };
         let next_in = self.grid.next(seen.mono + pause.max(distance)).since(seen.mono);
+        let (took, good) = (seen.mono.since(start.mono), matches!(ending, Ending::Observed(_)));
+        if let Some(tally) = self.shared.tallies.lock().unwrap_or_else(PoisonError::into_inner).get_mut(self.at) {
+            tally.count(took, good);
+        }
         let outcome = self.outcome(ending, next_in);
         self.shared.mailbox.post(Sample {
             sampler: Arc::clone(&self.job.name),
             seen,
-            took: seen.mono.since(start.mono),
+            took,
             interval: self.grid.every,
             next_in,
             outcome,
@@ -138,7 +226,10 @@ impl Task {
         Err(match ending {
             Ending::Observed(observation) => return Ok(observation),
             Ending::Failed(failure) => failure,
-            Ending::Silent => Failure::unreachable(format!("{name}: no answer within {}.", span(self.timeout))),
+            Ending::Silent => {
+                let since = self.silent.unwrap_or_default().hms();
+                Failure::unreachable(format!("{name}: no answer within {}, since {since} UTC.", span(self.timeout)))
+            }
             Ending::Crashed(words) => Failure::unreachable(format!(
                 "{name}: the sampler crashed ({words}), restart in {}. Please report it.",
                 span(next_in)
@@ -165,7 +256,7 @@ fn words(panic: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Now, Wall};
+    use crate::base::{Clean, Now};
     use crate::samplers::Observed;
     use crate::sys::bell::Bell;
     use std::collections::VecDeque;
@@ -295,8 +386,8 @@ mod tests {
             let sample = samples.iter().find(|sample| &*sample.sampler == name).expect("a sample");
             sample.outcome.as_ref().err().map(|failure| failure.what.to_string())
         };
-        assert_eq!(said("s0").as_deref(), Some("s0: no answer within 5.00 s."));
-        assert_eq!(said("s1").as_deref(), Some("s1: no answer within 1.00 s."));
+        assert_eq!(said("s0").as_deref(), Some("s0: no answer within 5.00 s, since 00:00:00 UTC."));
+        assert_eq!(said("s1").as_deref(), Some("s1: no answer within 1.00 s, since 00:00:00 UTC."));
     }
 
     #[tokio::test(start_paused = true)]
@@ -337,6 +428,82 @@ mod tests {
             assert!(window[50].since(window[0]).as_millis() >= 999);
         }
         assert!((0..200).all(|of| stage.starts(of).len() >= 2), "nobody starves");
+    }
+
+    /// Runs two samplers for `seconds` while our own share of a core is as scripted; what was told of ourselves.
+    async fn own(seconds: u64, share: f64, gentle: bool) -> (Vec<Sample>, Vec<Mono>) {
+        let stage = stage(&[(SECOND, &[Act::Good]), (SECOND * 2, &[Act::Good, Act::Refused, Act::Good])]);
+        drop(stage.supervisor);
+        let starts: Vec<Starts> = vec![Starts::default(), Starts::default()];
+        let scripts: [&[Act]; 2] = [&[Act::Good], &[Act::Good, Act::Refused, Act::Good]];
+        let jobs = scripts.iter().zip(&starts).enumerate().map(|(at, (acts, starts))| Job {
+            name: format!("own{at}").into(),
+            sampler: Box::new(Scripted { acts: acts.iter().copied().collect(), starts: Arc::clone(starts) }),
+            every: SECOND * (u32::try_from(at).expect("small") + 1),
+            timeout: None,
+        });
+        let clock = Arc::clone(&stage.clock);
+        let usage = Box::new(move || {
+            let passed = clock.now().mono.since(Mono(0));
+            Some(Usage { cpu: passed.mul_f64(share), resident_bytes: 1e7, threads: 9.0, open_files: None })
+        });
+        stage.mailbox.drain();
+        let supervisor = Supervisor::begin(
+            jobs.collect(),
+            Arc::clone(&stage.mailbox),
+            Arc::clone(&stage.clock),
+            (7, gentle),
+            Some(usage),
+            &Handle::current(),
+        );
+        let end = stage.clock.now().mono + Duration::from_secs(seconds);
+        let mut samples = Vec::new();
+        while stage.clock.now().mono < end {
+            sleep(Duration::from_millis(10)).await;
+            samples.extend(stage.mailbox.drain());
+        }
+        drop(supervisor);
+        samples.retain(|sample| &*sample.sampler == cost::OWN);
+        let starts = starts[0].lock().expect("no panic").clone();
+        (samples, starts)
+    }
+
+    fn told(sample: &Sample, name: &str) -> Option<f64> {
+        let points = &sample.outcome.as_ref().expect("always told").points;
+        points.iter().find(|point| point.key.name.as_str() == name).map(|point| point.value)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_watching_costs_is_told_and_too_much_of_it_lengthens_the_intervals() {
+        let (told_of, starts) = own(60, 0.2, false).await;
+        let last = told_of.last().expect("told");
+        assert_eq!(told_of[0].outcome.as_ref().map(|seen| seen.facts.len()), Ok(0), "nothing is slowed at first");
+        assert!(told(last, "watchkeeper_cpu_ratio").is_some_and(|share| (share - 0.2).abs() < 1e-6));
+        assert_eq!(told(last, "process_resident_memory_bytes"), Some(1e7));
+        assert_eq!(told(last, "watchkeeper_interval_factor"), Some(8.0));
+        let fact = last.outcome.as_ref().expect("told").facts[0].1.to_string();
+        assert_eq!(fact, "all intervals ×8: our own cost was above 5 % of a core for 10 s");
+        let gaps = gaps(&starts);
+        assert!(gaps[1..8].iter().all(|gap| *gap <= 1_001), "{gaps:?}");
+        assert!(gaps.last().is_some_and(|gap| *gap >= 3_999), "{gaps:?}");
+        let failures = last
+            .outcome
+            .as_ref()
+            .expect("told")
+            .points
+            .iter()
+            .filter(|point| point.key.name.as_str() == "watchkeeper_sampler_failures_total" && point.value > 0.0);
+        assert_eq!(
+            failures.map(|point| point.key.label("sampler").map(Clean::to_string)).collect::<Vec<_>>(),
+            [Some("own1".to_owned())]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_gentle_console_asks_five_times_less_often() {
+        let (told_of, starts) = own(30, 0.01, true).await;
+        assert_eq!(told(told_of.last().expect("told"), "watchkeeper_interval_factor"), Some(5.0));
+        assert!(gaps(&starts)[1..].iter().all(|gap| (4_999..=5_001).contains(gap)), "{:?}", gaps(&starts));
     }
 
     #[tokio::test(start_paused = true)]
