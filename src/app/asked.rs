@@ -52,7 +52,7 @@ pub(super) struct Asked {
 
 impl Asked {
     /// Whether it is time to ask again; then it counts as asked.
-    fn due(&mut self, sight: &Sight<'_>) -> bool {
+    pub(super) fn due(&mut self, sight: &Sight<'_>) -> bool {
         let newest = sight.newest();
         let due = self.at.is_none_or(|at| {
             let since = sight.now.mono.since(at);
@@ -200,6 +200,26 @@ pub(super) fn recent(metric: &Metric, sight: &Sight<'_>, evaluator: &mut Evaluat
     points.iter().map(|(at, value)| (sight.mono(*at), *value)).collect()
 }
 
+/// Every row that an expression answers now, and how far they may be believed; or why there are none.
+pub(super) fn rows(
+    expr: &Expr,
+    sight: &Sight<'_>,
+    evaluator: &mut Evaluator,
+) -> (Vec<Row>, Result<(Mono, Freshness), Unknown>, bool) {
+    let at = sight.live.millis(sight.live.finished(expr.selectors()).mono);
+    let fed = Fed::of(sight, expr.selectors());
+    let rows = match evaluator.instant(expr, &sight.live, at) {
+        Ok(answer) => rows_of(answer.value),
+        Err(fault) => return (Vec::new(), Err(Unknown::Failed(Clean::text(fault.to_string()))), fed.simulated),
+    };
+    let believed = match (&fed.missing, &fed.failing) {
+        (Some(why), _) if rows.is_empty() => Err(why.clone()),
+        (_, Some(why)) if rows.is_empty() => Err(Unknown::Failed(why.clone())),
+        _ => Ok((fed.seen.unwrap_or(sight.now.mono), fed.freshness)),
+    };
+    (rows, believed, fed.simulated)
+}
+
 /// The total of the shown row: the one with its labels, else the only one there is.
 pub(super) fn total(of: &Expr, key: &SeriesKey, sight: &Sight<'_>, evaluator: &mut Evaluator) -> Option<f64> {
     let at = sight.live.millis(sight.live.finished(of.selectors()).mono);
@@ -313,15 +333,7 @@ mod tests {
         fn new(query: &str, bands: Option<Bands>) -> Self {
             let mut metric = Metric::plain("m".into(), Expr::parse(query).expect("a query"), Unit::Count);
             metric.bands = bands;
-            let pane = Pane {
-                kind: "sparkline",
-                title: "t".into(),
-                headline: Some(metric),
-                beside: Vec::new(),
-                action: None,
-                log: None,
-                course: Course::default(),
-            };
+            let pane = Pane { headline: Some(metric), ..Pane::new("sparkline", &"t".into()) };
             let mut store = Store::new(Limits::default());
             for name in ["a", "b"] {
                 store.declare(&name.into(), Duration::from_secs(1), name == "b");

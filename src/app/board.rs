@@ -100,8 +100,11 @@ impl Board {
     /// Moves the focus by one, around.
     pub fn turn(&mut self, forward: bool) {
         let count = self.panes.len();
-        if count > 0 {
+        for _ in 0..count {
             self.focus = (self.focus + if forward { 1 } else { count - 1 }) % count;
+            if self.focused().is_some_and(Pane::stands) {
+                break;
+            }
         }
     }
 }

@@ -20,6 +20,7 @@ pub mod notify;
 pub mod pane;
 pub mod prompt;
 pub mod run;
+pub mod table;
 pub mod update;
 
 pub use board::Board;
@@ -33,4 +34,5 @@ pub use msg::Msg;
 pub use notify::{AlertNote, NotifierStatus, Told};
 pub use pane::Pane;
 pub use run::Run;
+pub use table::{Column, Table};
 pub use update::update;

@@ -3,7 +3,8 @@
 use super::asked::{Asked, Sight};
 use super::course::{Course, Range};
 use super::metric::Metric;
-use crate::base::{Clean, Wall};
+use super::table::Table;
+use crate::base::{Clean, Reading, Wall};
 use crate::rules::expr::Evaluator;
 use core::time::Duration;
 use std::sync::Arc;
@@ -25,9 +26,39 @@ pub struct Pane {
     pub log: Option<Arc<str>>,
     /// The headline's course.
     pub course: Course,
+    /// Rows of several series, for a table pane.
+    pub table: Option<Table>,
+    /// The sampler whose facts are listed, for a facts pane.
+    pub facts: Option<Arc<str>>,
+    /// It has no place on the screen until it has something to show.
+    pub optional: bool,
+    /// Something was there to show once.
+    pub stood: bool,
 }
 
 impl Pane {
+    /// An empty pane of this kind.
+    pub fn new(kind: &'static str, title: &Clean) -> Self {
+        Self {
+            kind,
+            title: title.clone(),
+            headline: None,
+            beside: Vec::new(),
+            action: None,
+            log: None,
+            course: Course::default(),
+            table: None,
+            facts: None,
+            optional: false,
+            stood: false,
+        }
+    }
+
+    /// Whether it has a place on the screen.
+    pub fn stands(&self) -> bool {
+        self.stood || !self.optional
+    }
+
     /// Every value of the pane.
     pub fn metrics(&self) -> impl Iterator<Item = &Metric> {
         self.headline.iter().chain(&self.beside)
@@ -50,6 +81,16 @@ impl Pane {
         for metric in &mut self.beside {
             metric.refresh(sight, evaluator, None);
         }
+        if let Some(table) = &mut self.table {
+            table.refresh(sight, evaluator);
+        }
+        // Once it stood it stays: what is gone is told in its place.
+        self.stood |= self.metrics().any(|metric| matches!(metric.shown.reading, Reading::Value { .. }))
+            || self.table.as_ref().is_some_and(|table| !table.rows.is_empty())
+            || self
+                .facts
+                .as_ref()
+                .is_some_and(|name| sight.store.sampler(name).is_some_and(|health| !health.facts.is_empty()));
     }
 }
 

@@ -116,7 +116,8 @@ fn pane(mut body: Body, known: &KnownKinds<'_>) -> Result<PaneSpec, Fault> {
     let whole = body.clone();
     let kind = kind(&mut body, "pane", known.panes, &PANE.names())?;
     let title = text(&mut body, "title")?.ok_or_else(|| whole.fault("`title` is missing here."))?;
-    Ok(PaneSpec { kind, title, body })
+    let optional = body.take("optional")?.unwrap_or(false);
+    Ok(PaneSpec { kind, title, optional, body })
 }
 
 fn action(name: &str, mut body: Body, known: &KnownKinds<'_>) -> Result<ActionSpec, Fault> {

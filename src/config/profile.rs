@@ -97,6 +97,8 @@ pub struct PaneSpec {
     pub kind: String,
     /// Above the pane.
     pub title: Clean,
+    /// It has no place on the screen until it has something to show.
+    pub optional: bool,
     /// The rest, for the kind.
     pub body: Body,
 }

@@ -72,7 +72,11 @@ pub const LOG: Table = Table {
 pub const PANE: Table = Table {
     header: "[[panes]]",
     about: "one pane of the screen",
-    keys: &[key("title", "above the pane", "\"Queue depth\""), key("kind", "which pane", "\"sparkline\"")],
+    keys: &[
+        key("title", "above the pane", "\"Queue depth\""),
+        key("kind", "which pane", "\"sparkline\""),
+        key("optional", "stands on the screen only once it has something to show", "false"),
+    ],
 };
 
 /// `[actions.NAME]`.

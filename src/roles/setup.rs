@@ -125,6 +125,9 @@ fn dangling(profile: &Profile) -> Vec<Fault> {
     let mut faults = Vec::new();
     for spec in &profile.panes {
         faults.extend(unknown(&spec.body, ("action", "action"), &one(&spec.body, "action"), &actions));
+        if spec.kind == panes::facts::Facts.name() {
+            faults.extend(unknown(&spec.body, ("sampler", "sampler"), &one(&spec.body, "sampler"), &samplers));
+        }
         if spec.kind == panes::log::Log.name() {
             faults.extend(unknown(&spec.body, ("source", "log"), &one(&spec.body, "source"), &logs));
         }
@@ -149,7 +152,9 @@ fn unknown(body: &Body, (key, noun): (&str, &str), names: &[String], known: &[&s
 
 fn pane(spec: &PaneSpec) -> Result<Pane, Fault> {
     let kind = panes::kind(&spec.kind).ok_or_else(|| spec.body.fault(format!("unknown pane kind `{}`.", spec.kind)))?;
-    kind.build(&spec.title, &spec.body)
+    let mut pane = kind.build(&spec.title, &spec.body)?;
+    pane.optional = spec.optional;
+    Ok(pane)
 }
 
 /// Bands are sugar for rules: every value with bands is one, named by its pane; an alert offers the pane's action.

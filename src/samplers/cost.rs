@@ -13,7 +13,18 @@ pub const EVERY: Duration = Duration::from_secs(2);
 
 /// The metrics of it, for [`super::Kind::gives`]'s readers.
 pub fn gives() -> Vec<String> {
-    ["process_", "watchkeeper_"].map(str::to_owned).into()
+    [
+        "process_cpu_seconds_total",
+        "process_resident_memory_bytes",
+        "process_threads",
+        "process_open_fds",
+        "watchkeeper_cpu_ratio",
+        "watchkeeper_interval_factor",
+        "watchkeeper_samples_replaced_total",
+        "watchkeeper_sampler_",
+    ]
+    .map(str::to_owned)
+    .into()
 }
 
 /// What one sampler has cost so far.

@@ -62,8 +62,12 @@ fn draw_overlay(paint: &mut Painter<'_>, body: Rect, model: &Model) -> bool {
 }
 
 fn wants(model: &Model) -> Wants {
-    let count = |place| model.board.panes.iter().filter(|pane| place_of(pane) == Some(place)).count();
+    let count = |place| model.board.shown().iter().filter(|pane| stands_in(pane, place)).count();
     Wants { grid: count(Place::Grid), strips: count(Place::Strip), logs: count(Place::Log) }
+}
+
+fn stands_in(pane: &Pane, place: Place) -> bool {
+    pane.stands() && place_of(pane) == Some(place)
 }
 
 fn place_of(pane: &Pane) -> Option<Place> {
@@ -90,7 +94,7 @@ fn draw_board(paint: &mut Painter<'_>, layout: &Layout, model: &Model) {
     let panes = model.board.shown();
     for (place, slots) in [(Place::Grid, &layout.grid), (Place::Strip, &layout.strips), (Place::Log, &layout.logs)] {
         let mut here: Vec<usize> =
-            (0..panes.len()).filter(|at| panes.get(*at).and_then(place_of) == Some(place)).collect();
+            (0..panes.len()).filter(|at| panes.get(*at).is_some_and(|pane| stands_in(pane, place))).collect();
         // Where there is no room for all, the pane that takes the keys takes the last place of its kind.
         let focused = here.iter().position(|at| *at == model.board.focus);
         if let (Some(focused), Some(last)) = (focused, slots.len().checked_sub(1))
@@ -137,6 +141,9 @@ fn state_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     }
     if model.session.unrecorded.is_some() {
         fixed.push(paint.piece("   JOURNAL FAILING", Intent::Critical));
+    }
+    if let Some(text) = value::slowed(model) {
+        fixed.push(paint.piece(clean!("   {text}"), Intent::Note));
     }
     if model.session.stalled {
         fixed.push(paint.piece("   DISPLAY STALLED", Intent::Warning));

@@ -1,12 +1,13 @@
 //! How a value is said: number with unit, level word, age. Unknown, stale, not supported and zero look different.
 
 use super::paint::{Painter, Piece};
-use crate::app::{Metric, Shown};
+use crate::app::{Metric, Model, Shown};
 use crate::base::time::{Age, Span};
 use crate::base::{Clean, Freshness, Level, Now, Reading, Unit, Unknown, Wall};
 use crate::clean;
 use crate::config::Intent;
 use crate::rules::forecast::Forecast;
+use crate::store::Selector;
 use core::time::Duration;
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
@@ -107,17 +108,19 @@ pub fn forecast(metric: &Metric) -> Option<Clean> {
     Some(clean!("{what} in {after} {unit} (±{margin})"))
 }
 
+/// `SLOWED ×2`: all intervals are longer than the profile says; the own-cost pane says why.
+pub fn slowed(model: &Model) -> Option<Clean> {
+    let factor = model.store.select(&Selector::metric("watchkeeper_interval_factor"));
+    let factor = factor.first().and_then(|id| model.store.reading(*id, model.now.mono).usable())?;
+    (factor > 1.0).then(|| clean!("SLOWED ×{factor}"))
+}
+
 /// Why the headline has no value to show, as a sentence; `None` while it has one.
 pub fn absence(metric: &Metric, now: Now) -> Option<Clean> {
     let shown = &metric.shown;
     match &shown.reading {
         Reading::NotSupported => Some(Clean::text("This host does not offer it.")),
-        Reading::Unknown(Unknown::NotYet) => Some(Clean::text("Waiting for the first answer.")),
-        Reading::Unknown(Unknown::NoSuchSeries) => Some(Clean::text("No sampler gives this series.")),
-        Reading::Unknown(Unknown::Empty) => Some(Clean::text("The expression has no value now.")),
-        Reading::Unknown(Unknown::Failed(why) | Unknown::NotPermitted(why)) => {
-            Some(with_retry(why.as_str(), shown, now))
-        }
+        Reading::Unknown(why) => Some(with_retry(unknown(why).as_str(), shown, now)),
         Reading::Value { value, seen, failing, .. } if shown.freshness(now.mono) >= Freshness::Stale => {
             let age = now.mono.since(*seen);
             let at = Wall(now.wall.0.saturating_sub(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX)));
@@ -125,6 +128,16 @@ pub fn absence(metric: &Metric, now: Now) -> Option<Clean> {
             Some(with_retry(&format!("last {} at {}; {why}", number(metric, *value), at.hms()), shown, now))
         }
         Reading::Value { .. } => None,
+    }
+}
+
+/// Why nothing is known, as a sentence.
+pub fn unknown(why: &Unknown) -> Clean {
+    match why {
+        Unknown::NotYet => Clean::text("Waiting for the first answer."),
+        Unknown::NoSuchSeries => Clean::text("No sampler gives this series."),
+        Unknown::Empty => Clean::text("The expression has no value now."),
+        Unknown::Failed(why) | Unknown::NotPermitted(why) => why.clone(),
     }
 }
 

@@ -45,10 +45,15 @@ impl Desk {
             assert!(text.contains(from), "the profile has no {from}");
             text.replace(from, to)
         });
-        let profile = Profile::parse("demo", "profile.toml", &text, &setup::known_kinds()).expect("the demo's profile");
+        Self::of(&text, (width, height))
+    }
+
+    /// A console of this profile.
+    pub(crate) fn of(text: &str, (width, height): (u16, u16)) -> Self {
+        let profile = Profile::parse("demo", "profile.toml", text, &setup::known_kinds()).expect("a profile");
         let mut store = Store::new(Limits::default());
         let setup = setup::setup(&profile, "gpu-07".into(), &mut store);
-        assert_eq!(setup.faults, [], "the demo's profile has no fault");
+        assert_eq!(setup.faults, [], "the profile has no fault");
         let search = SearchPath::default();
         let (theme, _) = config::load_theme("default", Depth::Mono, &search);
         let (layers, _) = config::load_keymap("default", &search);
@@ -159,6 +164,13 @@ impl Desk {
                 _ => {}
             }
         }
+    }
+
+    /// What a sampler saw now, every second.
+    pub(crate) fn says(&mut self, sampler: &str, outcome: Result<Observation, Failure>) {
+        let sample = self.sample(sampler, 1, outcome);
+        self.send(Msg::Samples(vec![sample]));
+        self.pass(600);
     }
 
     /// A second in which LMDB environments, by folder, have this share used of this size.

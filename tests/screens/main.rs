@@ -5,6 +5,7 @@ mod alerts;
 mod desk;
 mod insight;
 mod sizes;
+mod tables;
 
 use desk::Desk;
 use watchkeeper::base::{Clean, Fault};

@@ -1,7 +1,7 @@
 //! `gpu`: one device by DCGM's metric names: utilisation, memory, temperature, power.
 
 use super::{Kind, Place};
-use crate::app::{Course, Model, Pane};
+use crate::app::{Model, Pane};
 use crate::base::{Body, Clean, Fault, Unit};
 use crate::rules::Bands;
 use crate::ui::metric_pane::{self, Row};
@@ -60,13 +60,10 @@ impl Kind for Gpu {
         let mut busy = row("busy", "DCGM_FI_DEV_GPU_UTIL", Unit::Percent, None, table.busy)?;
         busy.label = title.clone();
         Ok(Pane {
-            kind: self.name(),
-            title: title.clone(),
             headline: Some(busy),
             beside: vec![used, share, temperature, power],
             action: table.action,
-            log: None,
-            course: Course::default(),
+            ..Pane::new(self.name(), title)
         })
     }
 

@@ -1,7 +1,7 @@
 //! `host`: the machine in one line.
 
 use super::{Kind, Place};
-use crate::app::{Course, Model, Pane};
+use crate::app::{Model, Pane};
 use crate::base::time::Age;
 use crate::base::{Body, Clean, Fault, Freshness, Reading, Unit};
 use crate::clean;
@@ -46,9 +46,6 @@ impl Kind for Host {
             Row { label: label.into(), query: query.to_owned(), unit, of: None, bands, forecast }.metric(body)
         };
         Ok(Pane {
-            kind: self.name(),
-            title: title.clone(),
-            headline: None,
             beside: vec![
                 row("cpu", "watchkeeper_host_cpu_busy_ratio", Unit::Ratio, table.cpu)?,
                 row("mem", "watchkeeper_host_memory_used_ratio", Unit::Ratio, table.memory)?,
@@ -57,9 +54,7 @@ impl Kind for Host {
                 row("load", "node_load1", Unit::Count, None)?,
                 row("psi", "watchkeeper_host_pressure_ratio", Unit::Ratio, table.pressure)?,
             ],
-            action: None,
-            log: None,
-            course: Course::default(),
+            ..Pane::new(self.name(), title)
         })
     }
 

@@ -1,7 +1,7 @@
 //! `lmdb`: how full one LMDB environment is, from what the `lmdb` sampler reads.
 
 use super::{Kind, Place};
-use crate::app::{Course, Model, Pane};
+use crate::app::{Model, Pane};
 use crate::base::{Body, Clean, Fault, Unit};
 use crate::rules::Bands;
 use crate::ui::metric_pane::{self, Row};
@@ -48,8 +48,6 @@ impl Kind for Lmdb {
         let mut headline = row(title, "lmdb_used_ratio", Unit::Ratio, None, table.bands)?;
         headline.forecast = Some(1.0);
         Ok(Pane {
-            kind: self.name(),
-            title: title.clone(),
             headline: Some(headline),
             beside: vec![
                 row(&"used".into(), "lmdb_used_bytes", Unit::Bytes, Some("lmdb_map_size_bytes"), None)?,
@@ -57,8 +55,7 @@ impl Kind for Lmdb {
                 row(&"entries".into(), "lmdb_entries", Unit::Count, None, None)?,
             ],
             action: table.action,
-            log: None,
-            course: Course::default(),
+            ..Pane::new(self.name(), title)
         })
     }
 

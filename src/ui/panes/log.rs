@@ -1,7 +1,7 @@
 //! `log`: the end of a log source, or where the reader scrolled to.
 
 use super::{Kind, Place};
-use crate::app::{Course, LogView, Model, Pane};
+use crate::app::{LogView, Model, Pane};
 use crate::base::time::Age;
 use crate::base::{Body, Clean, Fault, LogLevel, LogLine, Now};
 use crate::clean;
@@ -36,15 +36,7 @@ impl Kind for Log {
 
     fn build(&self, title: &Clean, body: &Body) -> Result<Pane, Fault> {
         let table: Table = body.read()?;
-        Ok(Pane {
-            kind: self.name(),
-            title: title.clone(),
-            headline: None,
-            beside: Vec::new(),
-            action: None,
-            log: Some(table.source),
-            course: Course::default(),
-        })
+        Ok(Pane { log: Some(table.source), ..Pane::new(self.name(), title) })
     }
 
     fn draw(&self, paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, focused: bool) {

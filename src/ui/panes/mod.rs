@@ -1,11 +1,13 @@
 //! Pane kinds: how a `[[panes]]` table becomes a [`Pane`] and how that is drawn. A new kind is one file here and
 //! one line in [`KINDS`]. `roles` builds panes when a profile is loaded; `ui::screen` draws them.
 
+pub mod facts;
 pub mod gpu;
 pub mod host;
 pub mod lmdb;
 pub mod log;
 pub mod sparkline;
+pub mod table;
 
 use super::paint::Painter;
 use crate::app::{Model, Pane};
@@ -41,7 +43,8 @@ pub trait Kind: Sync {
 }
 
 /// Every kind there is.
-pub static KINDS: &[&dyn Kind] = &[&sparkline::Sparkline, &gpu::Gpu, &lmdb::Lmdb, &host::Host, &log::Log];
+pub static KINDS: &[&dyn Kind] =
+    &[&facts::Facts, &gpu::Gpu, &host::Host, &lmdb::Lmdb, &log::Log, &sparkline::Sparkline, &table::Table];
 
 /// The kind with this name.
 pub fn kind(name: &str) -> Option<&'static dyn Kind> {

@@ -1,7 +1,7 @@
 //! `sparkline`: any expression with its recent course and further values beside it.
 
 use super::{Kind, Place};
-use crate::app::{Course, Model, Pane};
+use crate::app::{Model, Pane};
 use crate::base::{Body, Clean, Fault, Unit};
 use crate::rules::Bands;
 use crate::ui::metric_pane::{self, Row};
@@ -45,13 +45,10 @@ impl Kind for Sparkline {
         let Table { query, unit, bands, forecast, .. } = table;
         let headline = Row { label: title.clone(), query, unit, of: None, bands, forecast };
         Ok(Pane {
-            kind: self.name(),
-            title: title.clone(),
             headline: Some(headline.metric(body)?),
             beside,
             action: table.action,
-            log: None,
-            course: Course::default(),
+            ..Pane::new(self.name(), title)
         })
     }
 

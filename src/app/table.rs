@@ -1,0 +1,125 @@
+//! Rows of several series side by side: one row a value of a label, one column an expression.
+
+use super::asked::{self, Asked, Sight};
+use super::metric::telling;
+use crate::base::{Clean, Freshness, Mono, SeriesKey, Unit, Unknown};
+use crate::rules::expr::{Evaluator, Expr};
+
+/// More rows are counted, not kept.
+const ROWS: usize = 500;
+
+/// One column.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Above it.
+    pub title: Clean,
+    /// What it shows of each row.
+    pub expr: Expr,
+    /// Base unit.
+    pub unit: Unit,
+}
+
+/// One row: its name, and a value for each column that has one.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// The value of the label, or what tells the series from the others.
+    pub name: Clean,
+    /// In base units, in the order of the columns.
+    pub cells: Vec<Option<f64>>,
+}
+
+/// A table as of the last refresh, the largest first.
+#[derive(Clone, Debug)]
+pub struct Table {
+    /// The label that names a row; without one, whatever tells its series from the others.
+    pub label: Option<Clean>,
+    /// From left to right; the first one decides the order.
+    pub columns: Vec<Column>,
+    /// The smallest first.
+    pub ascending: bool,
+    /// What was last seen.
+    pub rows: Vec<Line>,
+    /// When the oldest of what it shows was seen, and how far that may be believed; or why there is nothing.
+    pub believed: Result<(Mono, Freshness), Unknown>,
+    /// Why it is too old, when it is.
+    pub why: Option<Unknown>,
+    /// Made up by a stand-in.
+    pub simulated: bool,
+    asked: Asked,
+}
+
+impl Table {
+    /// An empty one.
+    pub fn new(label: Option<Clean>, columns: Vec<Column>, ascending: bool) -> Self {
+        let believed = Err(Unknown::NotYet);
+        Self {
+            label,
+            columns,
+            ascending,
+            rows: Vec::new(),
+            believed,
+            why: None,
+            simulated: false,
+            asked: Asked::default(),
+        }
+    }
+
+    /// Asks anew, unless it was asked just now.
+    pub(super) fn refresh(&mut self, sight: &Sight<'_>, evaluator: &mut Evaluator) {
+        if !self.asked.due(sight) {
+            return;
+        }
+        let mut rows: Vec<Line> = Vec::new();
+        let mut believed = None;
+        self.simulated = false;
+        for (at, column) in self.columns.iter().enumerate() {
+            let (found, fresh, simulated) = asked::rows(&column.expr, sight, evaluator);
+            self.simulated |= simulated;
+            believed = Some(match (believed.take(), fresh) {
+                (None, fresh) => fresh,
+                (Some(Ok((seen, worst))), Ok((also, fresh))) => Ok((also.min(seen), fresh.max(worst))),
+                (Some(first), _) => first,
+            });
+            for row in &found {
+                let name = self.name(&row.key, &found.iter().map(|row| &row.key));
+                let place = rows.iter().position(|known| known.name == name).unwrap_or_else(|| {
+                    rows.push(Line { name, cells: vec![None; self.columns.len()] });
+                    rows.len() - 1
+                });
+                if let Some(cell) = rows.get_mut(place).and_then(|row| row.cells.get_mut(at)) {
+                    *cell = Some(row.value);
+                }
+            }
+        }
+        let first = |row: &Line| row.cells.first().copied().flatten();
+        rows.sort_by(|a, b| {
+            let (a_value, b_value) = (first(a), first(b));
+            let order = match (a_value, b_value) {
+                (Some(a), Some(b)) if self.ascending => a.total_cmp(&b),
+                (Some(a), Some(b)) => b.total_cmp(&a),
+                _ => b_value.is_some().cmp(&a_value.is_some()),
+            };
+            order.then_with(|| a.name.cmp(&b.name))
+        });
+        rows.truncate(ROWS);
+        self.why = None;
+        match (believed.unwrap_or(Err(Unknown::NotYet)), &self.believed) {
+            // What stood there keeps its place, without its values.
+            (Err(why), Ok((seen, _))) if !self.rows.is_empty() => {
+                self.believed = Ok((*seen, Freshness::Stale));
+                self.why = Some(why);
+            }
+            (believed, _) => {
+                self.rows = rows;
+                self.believed = believed;
+            }
+        }
+    }
+
+    fn name<'a>(&self, key: &SeriesKey, all: &(impl Iterator<Item = &'a SeriesKey> + Clone)) -> Clean {
+        match &self.label {
+            Some(label) => key.label(label.as_str()).cloned().unwrap_or_default(),
+            None => telling(all, key).unwrap_or_default(),
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! `table`: rows of several series side by side, the largest first.
+//! ```toml
+//! [[panes]]
+//! title = "Samplers"
+//! kind  = "table"
+//! label = "sampler"              # names the rows; without it, whatever tells the series from one another
+//! columns = [
+//!   { title = "took", query = "watchkeeper_sampler_duration_seconds", unit = "seconds" },
+//!   { title = "failed", query = "watchkeeper_sampler_failures_total" },
+//! ]
+//! order = "descending"           # by the first column; or "ascending"
+//! ```
+
+use super::{Kind, Place};
+use crate::app::{Column, Model, Pane, Table as Rows};
+use crate::base::time::Age;
+use crate::base::{Body, Clean, Fault, Freshness, Unit};
+use crate::clean;
+use crate::config::Intent;
+use crate::rules::expr::Expr;
+use crate::ui::metric_pane::placed;
+use crate::ui::paint::{Painter, Piece};
+use crate::ui::value;
+use ratatui::layout::Rect;
+use unicode_width::UnicodeWidthStr;
+
+/// Columns between two columns.
+const GAP: u16 = 2;
+
+/// The kind.
+pub struct Table;
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Spec {
+    label: Option<Clean>,
+    columns: Vec<Cell>,
+    #[serde(default)]
+    order: Order,
+}
+
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Cell {
+    title: Clean,
+    query: String,
+    #[serde(default)]
+    unit: Unit,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Order {
+    #[default]
+    Descending,
+    Ascending,
+}
+
+impl Kind for Table {
+    fn name(&self) -> &'static str {
+        "table"
+    }
+
+    fn about(&self) -> &'static str {
+        "rows of several series, the largest first; `columns` of `title`, `query`, `unit`; `label`, `order`"
+    }
+
+    fn place(&self) -> Place {
+        Place::Grid
+    }
+
+    fn build(&self, title: &Clean, body: &Body) -> Result<Pane, Fault> {
+        let spec: Spec = body.read()?;
+        let rows = body.clone().take_array("columns")?;
+        let column = |(cell, body): (Cell, &Body)| {
+            let expr = Expr::parse(&cell.query).map_err(|fault| placed(body, "query", &fault))?;
+            Ok(Column { title: cell.title, expr, unit: cell.unit })
+        };
+        let columns: Vec<Column> = spec.columns.into_iter().zip(&rows).map(column).collect::<Result<_, Fault>>()?;
+        if columns.is_empty() {
+            return Err(body.fault_at("columns", "a table without columns shows nothing."));
+        }
+        let table = Rows::new(spec.label, columns, spec.order == Order::Ascending);
+        Ok(Pane { table: Some(table), ..Pane::new(self.name(), title) })
+    }
+
+    fn draw(&self, paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, focused: bool) {
+        let Some(table) = &pane.table else { return };
+        heading(paint, area, (pane, table), model, focused);
+        let inner = Rect {
+            x: area.x + 1,
+            y: area.y + 1,
+            width: area.width.saturating_sub(2),
+            height: area.height.saturating_sub(1),
+        };
+        match &table.believed {
+            Err(why) => {
+                let why = value::unknown(why);
+                for (y, line) in (inner.top()..inner.bottom()).zip(value::wrap(&why, inner.width, 3)) {
+                    paint.put((inner.x, y), inner.width, line, Intent::Stale);
+                }
+            }
+            Ok((_, freshness)) => {
+                let why = table.why.as_ref().map(|why| value::wrap(&value::unknown(why), inner.width, 2));
+                let mut rest = inner;
+                for line in why.unwrap_or_default() {
+                    paint.put((rest.x, rest.y), rest.width, line, Intent::Stale);
+                    rest = Rect { y: rest.y + 1, height: rest.height.saturating_sub(1), ..rest };
+                }
+                body(paint, rest, table, *freshness);
+            }
+        }
+    }
+}
+
+fn heading(paint: &mut Painter<'_>, area: Rect, (pane, table): (&Pane, &Rows), model: &Model, focused: bool) {
+    let right: Vec<Piece<'_>> = match &table.believed {
+        Ok((seen, freshness)) => {
+            let age = Age(model.pane_now().mono.since(*seen)).to_string();
+            let word = if *freshness == Freshness::Live { "" } else { freshness.word() };
+            let intent = if word.is_empty() { Intent::Muted } else { Intent::Stale };
+            vec![paint.piece(clean!("{word} {age:>3}"), intent)]
+        }
+        Err(_) => vec![paint.piece("? UNKNOWN", Intent::Unknown)],
+    };
+    let room = area.width.saturating_sub(paint.width(&right) + 2);
+    let mut left = vec![
+        paint.piece(if focused { "▸" } else { " " }, Intent::Focus),
+        paint.piece(&pane.title, if focused { Intent::Focus } else { Intent::Title }),
+    ];
+    if table.simulated {
+        left.push(paint.piece(" SIMULATED", Intent::Simulated));
+    }
+    paint.line((area.x, area.y), room, &left);
+    paint.right(area.right() - 1, area.x, area.y, &right);
+}
+
+/// Names left, numbers right-aligned under their titles; `+n` where rows found no place.
+fn body(paint: &mut Painter<'_>, area: Rect, table: &Rows, freshness: Freshness) {
+    let rows = usize::from(area.height);
+    let titled = rows > 2;
+    let room = if titled { rows - 1 } else { rows };
+    let shown = if table.rows.len() > room { room.saturating_sub(1) } else { table.rows.len() };
+    let text = |column: &Column, cell: Option<f64>| match cell {
+        // Nothing old is shown as live.
+        _ if freshness >= Freshness::Stale => "—".to_owned(),
+        Some(value) => column.unit.show(value),
+        None => "—".to_owned(),
+    };
+    let lines = table.rows.get(..shown).unwrap_or_default();
+    let widths: Vec<u16> = table
+        .columns
+        .iter()
+        .enumerate()
+        .map(|(at, column)| {
+            let cells = lines.iter().map(|row| text(column, row.cells.get(at).copied().flatten()).width());
+            let title = if titled { column.title.as_str().width() } else { 0 };
+            u16::try_from(cells.chain([title]).max().unwrap_or(0)).unwrap_or(u16::MAX)
+        })
+        .collect();
+    // What has no room is left out from the right: a number is shown whole or not.
+    let mut fit = 0;
+    let mut taken = 0_u16;
+    for width in &widths {
+        if taken + width + GAP + 8 > area.width {
+            break;
+        }
+        taken += width + GAP;
+        fit += 1;
+    }
+    let name = area.width.saturating_sub(taken);
+    let mut y = area.y;
+    let mut put = |paint: &mut Painter<'_>, left: Clean, cells: Vec<String>, intent: Intent| {
+        paint.put((area.x, y), name, left, if intent == Intent::Text { Intent::Muted } else { intent });
+        let mut x = area.x + name;
+        for (cell, width) in cells.iter().zip(&widths) {
+            x += GAP + width;
+            paint.right(x, x.saturating_sub(*width), y, &[paint.piece(Clean::text(cell), intent)]);
+        }
+        y += 1;
+    };
+    if titled {
+        let titles = table.columns.iter().take(fit).map(|column| column.title.to_string()).collect();
+        put(paint, Clean::default(), titles, Intent::Muted);
+    }
+    for row in lines {
+        let cells = table.columns.iter().zip(&row.cells).take(fit).map(|(column, cell)| text(column, *cell)).collect();
+        put(paint, value::shorten(&row.name, name), cells, Intent::Text);
+    }
+    if table.rows.len() > shown {
+        put(paint, clean!("+{}", table.rows.len() - shown), Vec::new(), Intent::Note);
+    }
+    if table.rows.is_empty() {
+        put(paint, Clean::from("none"), Vec::new(), Intent::Muted);
+    }
+}
