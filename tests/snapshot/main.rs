@@ -1,0 +1,171 @@
+//! `watchkeeper snapshot` from outside: the real binary on this host and on servers of the test, held against its schema.
+#![cfg(test)] // so that clippy knows this for a test
+#![expect(clippy::disallowed_methods, reason = "starts programs and guards against hanging by the wall clock")]
+
+#[path = "../console/desk.rs"]
+#[expect(dead_code, reason = "shared with tests/console, which uses the rest")]
+mod desk;
+#[path = "../pty/harness.rs"]
+#[expect(dead_code, unused_imports, reason = "shared with tests/pty, which uses the rest")]
+mod harness;
+#[path = "../pty/judge.rs"]
+#[expect(dead_code, reason = "shared with tests/pty, which uses the rest")]
+mod judge;
+#[path = "../samplers/server.rs"]
+#[expect(dead_code, reason = "shared with tests/samplers, which uses the rest")]
+mod server;
+
+use desk::Desk;
+use serde_json::Value as Json;
+use server::{say, serve};
+use std::process::Output;
+
+struct Said {
+    status: Option<i32>,
+    out: String,
+    err: String,
+}
+
+fn snapshot(desk: &Desk, args: &[&str]) -> Said {
+    let Output { status, stdout, stderr } = desk.run(&[&["snapshot"], args].concat());
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Said { status: status.code(), out: text(stdout), err: text(stderr) }
+}
+
+/// The document of `--json`, held against the schema that the program itself prints.
+fn document(said: &Said, schema: &str) -> Json {
+    let document: Json = serde_json::from_str(&said.out).unwrap_or_else(|error| panic!("{error}: {}", said.out));
+    let mut schemas = boon::Schemas::new();
+    let mut compiler = boon::Compiler::new();
+    compiler.add_resource("mem://schema", serde_json::from_str(schema).expect("the schema is JSON")).expect("a schema");
+    let id = compiler.compile("mem://schema", &mut schemas).expect("the schema compiles");
+    if let Err(error) = schemas.validate(&document, id) {
+        panic!("{error:#}\n{}", said.out);
+    }
+    assert_eq!(document["status"].as_i64(), said.status.map(i64::from), "the exit status is told");
+    document
+}
+
+fn schema(desk: &Desk) -> String {
+    let said = snapshot(desk, &["--schema"]);
+    assert_eq!(said.status, Some(0), "{}", said.err);
+    said.out
+}
+
+fn readings<'a>(document: &'a Json, metric: &str) -> Vec<&'a Json> {
+    document["readings"].as_array().expect("a list").iter().filter(|row| row["metric"] == metric).collect()
+}
+
+#[test]
+fn this_host_in_one_round_with_unit_level_freshness_age_and_source() {
+    let desk = Desk::new();
+    let said = snapshot(&desk, &["--json"]);
+    let document = document(&said, &schema(&desk));
+    let [memory] = readings(&document, "node_memory_MemTotal_bytes")[..] else { panic!("{}", said.out) };
+    let kib = std::fs::read_to_string("/proc/meminfo").expect("readable");
+    let kib: f64 = kib.lines().next().and_then(|line| line.split_whitespace().nth(1)).unwrap().parse().unwrap();
+    assert_eq!(memory["value"].as_f64(), Some(kib * 1024.0));
+    assert_eq!(
+        [&memory["unit"], &memory["level"], &memory["freshness"], &memory["sampler"], &memory["type"]],
+        ["bytes", "OK", "LIVE", "host", "gauge"]
+    );
+    assert!(memory["age_seconds"].as_f64().is_some_and(|age| age < 10.0), "{memory}");
+    let panes = document["panes"].as_array().expect("a list");
+    assert!(
+        panes.iter().any(|pane| pane["pane"] == "CPU busy" && pane["value"].is_number()),
+        "a second answer is waited for: {}",
+        said.out
+    );
+    let text = snapshot(&desk, &[]);
+    let line = text.out.lines().find(|line| line.contains("node_load1 ")).unwrap_or_else(|| panic!("{}", text.out));
+    assert!(line.contains(" OK ") && line.contains(" LIVE ") && line.ends_with('s'), "{line}");
+}
+
+const PROFILE: &str = r#"
+title = "Orders"
+environment = "test"
+[samplers.app]
+kind = "scrape"
+url = "http://reader:hunter2@@AT@/metrics?token=hunter3"
+every = "1s"
+timeout = "800ms"
+[[panes]]
+title = "Depth"
+kind = "sparkline"
+query = "depth"
+bands = { warning = 10, critical = 20 }
+[[panes]]
+title = "Speed"
+kind = "sparkline"
+query = "sum(speed)"
+bands = { below_normal = 5, normal = [5, 50] }
+"#;
+
+#[test]
+fn the_worst_level_is_the_exit_status() {
+    let desk = Desk::new();
+    let schema = schema(&desk);
+    for (page, status, level, depth) in [
+        ("depth 9\nspeed 20\n", 0, "OK", "OK"),
+        ("depth 9\nspeed 60\n", 0, "NOTE", "OK"),
+        ("depth 9\nspeed 1\n", 1, "BELOW NORMAL", "OK"),
+        ("depth 10\nspeed 20\n", 1, "WARNING", "WARNING"),
+        ("depth 20.01\nspeed 20\n", 2, "CRITICAL", "CRITICAL"),
+        ("depth NaN\nspeed 20\n", 3, "UNKNOWN", "UNKNOWN"),
+        ("depth 9\n", 3, "UNKNOWN", "OK"),
+    ] {
+        let server = serve(move |_, stream| say(stream, "200 OK", "", page));
+        let profile = desk.write("p.toml", PROFILE.replace("@AT@", &server.at));
+        let said = snapshot(&desk, &["--json", "--profile", profile.to_str().unwrap()]);
+        assert_eq!(said.status, Some(status), "{page}: {}{}", said.out, said.err);
+        let document = document(&said, &schema);
+        assert_eq!(document["level"], level, "{page}");
+        assert_eq!(readings(&document, "depth")[0]["level"], depth, "{page}");
+        assert!(!said.out.contains("hunter") && !said.err.contains("hunter"), "{}{}", said.out, said.err);
+        assert_eq!(document["samplers"][1]["source"], format!("http://{}/metrics", server.at));
+    }
+}
+
+#[test]
+fn a_bad_answer_is_failed_and_silence_is_unknown_and_both_end_with_three() {
+    let desk = Desk::new();
+    let schema = schema(&desk);
+    let server = serve(|_, stream| say(stream, "503 Service Unavailable", "", ""));
+    let gone = "127.0.0.1:1".to_owned();
+    for (at, freshness, words) in [(&server.at, "FAILED", "answered 503"), (&gone, "UNKNOWN", "refused the connection")]
+    {
+        let profile = desk.write("p.toml", PROFILE.replace("@AT@", at));
+        let profile = profile.to_str().unwrap();
+        let said = snapshot(&desk, &["--json", "--profile", profile]);
+        assert_eq!(said.status, Some(3), "{}{}", said.out, said.err);
+        let document = document(&said, &schema);
+        let app = document["samplers"].as_array().unwrap().iter().find(|sampler| sampler["name"] == "app").unwrap();
+        assert_eq!(app["freshness"], freshness, "{app}");
+        assert!(app["failure"].as_str().unwrap().contains(words), "{app}");
+        let up = readings(&document, "up").into_iter().find(|up| up["sampler"] == "app").unwrap();
+        assert_eq!(
+            (&up["value"], &up["level"], &up["freshness"]),
+            (&Json::from(0.0), &"UNKNOWN".into(), &freshness.into())
+        );
+        let text = snapshot(&desk, &["--profile", profile]);
+        assert!(text.out.contains(words) && text.out.contains(freshness), "{}", text.out);
+    }
+    let said = snapshot(&desk, &["--profile", "/nowhere.toml"]);
+    assert_eq!((said.status, said.out.as_str()), (Some(2), ""), "{}", said.err);
+}
+
+#[test]
+fn waiting_longer_sees_more() {
+    let desk = Desk::new();
+    let server = serve(|_, stream| say(stream, "200 OK", "", "# TYPE n_total counter\nn_total 5\ndepth 1\nspeed 9\n"));
+    let text = PROFILE.replace("@AT@", &server.at).replace("sum(speed)", "count_over_time(n_total[1m])");
+    let profile = desk.write("p.toml", text);
+    let count = |args: &[&str]| {
+        let said = snapshot(&desk, &[&["--json", "--profile", profile.to_str().unwrap()], args].concat());
+        let document: Json = serde_json::from_str(&said.out).unwrap();
+        let panes = document["panes"].as_array().unwrap().clone();
+        panes.iter().find(|pane| pane["pane"] == "Speed").unwrap()["value"].as_f64().unwrap()
+    };
+    assert_eq!(count(&[]), 1.0, "one round");
+    assert!(count(&["--wait", "2500ms"]) >= 2.0);
+}
