@@ -144,7 +144,7 @@ const fn chart_intent(level: Level) -> Intent {
 }
 
 /// Puts as many values on a line as fit, on at most `rows` lines; `+n` ends the last one when n values found no room.
-fn pack<'a>(paint: &Painter<'_>, values: Vec<Vec<Piece<'a>>>, (width, rows): (u16, usize)) -> Vec<Vec<Piece<'a>>> {
+pub fn pack<'a>(paint: &Painter<'_>, values: Vec<Vec<Piece<'a>>>, (width, rows): (u16, usize)) -> Vec<Vec<Piece<'a>>> {
     let mut lines: Vec<Vec<Vec<Piece<'_>>>> = Vec::new();
     for value in values {
         match lines.last_mut() {

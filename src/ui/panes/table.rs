@@ -9,6 +9,9 @@
 //!   { title = "failed", query = "watchkeeper_sampler_failures_total" },
 //! ]
 //! order = "descending"           # by the first column; or "ascending"
+//! query = "watchkeeper_cpu_ratio" # a value beside the title, with `unit` and `bands`
+//! unit  = "ratio"
+//! beside = [{ label = "memory", query = "process_resident_memory_bytes", unit = "bytes" }]   # and more above the rows
 //! ```
 
 use super::{Kind, Place};
@@ -17,8 +20,9 @@ use crate::base::time::Age;
 use crate::base::{Body, Clean, Fault, Freshness, Unit};
 use crate::clean;
 use crate::config::Intent;
+use crate::rules::Bands;
 use crate::rules::expr::Expr;
-use crate::ui::metric_pane::placed;
+use crate::ui::metric_pane::{self, Row, placed};
 use crate::ui::paint::{Painter, Piece};
 use crate::ui::value;
 use ratatui::layout::Rect;
@@ -37,6 +41,12 @@ struct Spec {
     columns: Vec<Cell>,
     #[serde(default)]
     order: Order,
+    query: Option<String>,
+    #[serde(default)]
+    unit: Unit,
+    bands: Option<Bands>,
+    #[serde(default)]
+    beside: Vec<Row>,
 }
 
 #[derive(serde::Deserialize)]
@@ -62,7 +72,7 @@ impl Kind for Table {
     }
 
     fn about(&self) -> &'static str {
-        "rows of several series, the largest first; `columns` of `title`, `query`, `unit`; `label`, `order`"
+        "rows of several series, the largest first; `columns` of `title`, `query`, `unit`; `label`, `order`; `query`, `unit`, `bands`, `beside`"
     }
 
     fn place(&self) -> Place {
@@ -80,19 +90,35 @@ impl Kind for Table {
         if columns.is_empty() {
             return Err(body.fault_at("columns", "a table without columns shows nothing."));
         }
+        let bodies = body.clone().take_array("beside")?;
+        let beside = spec.beside.iter().zip(&bodies).map(|(row, body)| row.metric(body)).collect::<Result<_, _>>()?;
+        let (unit, bands) = (spec.unit, spec.bands);
+        let headline =
+            spec.query.map(|query| Row { label: title.clone(), query, unit, of: None, bands, forecast: None });
+        let headline = headline.map(|row| row.metric(body)).transpose()?;
         let table = Rows::new(spec.label, columns, spec.order == Order::Ascending);
-        Ok(Pane { table: Some(table), ..Pane::new(self.name(), title) })
+        Ok(Pane { headline, beside, table: Some(table), ..Pane::new(self.name(), title) })
     }
 
     fn draw(&self, paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, focused: bool) {
         let Some(table) = &pane.table else { return };
-        heading(paint, area, (pane, table), model, focused);
-        let inner = Rect {
+        if pane.headline.is_some() {
+            metric_pane::heading(paint, area, pane, model, focused);
+        } else {
+            heading(paint, area, (pane, table), model, focused);
+        }
+        let mut inner = Rect {
             x: area.x + 1,
             y: area.y + 1,
             width: area.width.saturating_sub(2),
             height: area.height.saturating_sub(1),
         };
+        let values = pane.beside.iter().map(|metric| value::detail(paint, metric, model.pane_now(), Freshness::Live));
+        let lines = metric_pane::pack(paint, values.collect(), (inner.width, usize::from(inner.height / 2)));
+        for line in lines {
+            paint.line((inner.x, inner.y), inner.width, &line);
+            inner = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
+        }
         match &table.believed {
             Err(why) => {
                 let why = value::unknown(why);
