@@ -174,6 +174,7 @@ pub(crate) const HOSTS: &[&str] = &[
     "no-color.org",
     "ratatui.rs",
     "spdx.org",
+    "json-schema.org",
 ];
 
 /// The floor with this name.

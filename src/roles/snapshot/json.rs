@@ -2,7 +2,7 @@
 
 use super::picture::{Alert, Picture, Row, Said, Sampled, Shown};
 use crate::app::Identity;
-use crate::base::{Clean, Level, Now, SeriesKey};
+use crate::base::{Clean, Level, Now, SeriesKey, Unit};
 use crate::roles::query::number;
 use core::time::Duration;
 use serde_json::{Map, Number, Value as Json, json};
@@ -53,7 +53,7 @@ fn reading(row: &Row, picture: &Picture) -> Json {
     out.insert("metric".into(), row.key.name.as_str().into());
     out.insert("labels".into(), labels(&row.key));
     out.insert("type".into(), row.kind.into());
-    out.insert("unit".into(), row.unit.map(|unit| unit.name()).into());
+    out.insert("unit".into(), row.unit.map(Unit::name).into());
     said(&mut out, &row.said);
     out.insert("sampler".into(), (&*row.sampler).into());
     out.insert("source".into(), sampler.map_or("", |sampler| sampler.source.as_str()).into());

@@ -1,7 +1,7 @@
 //! What one round of samplers has seen, as data: samplers, readings, panes, alerts, and the worst level of them.
 
-use crate::app::{Board, Metric};
-use crate::base::{Clean, Freshness, Level, Now, Reading, SeriesKey, Unit, Unknown};
+use crate::app::{Board, Metric, Pane};
+use crate::base::{Clean, Freshness, Level, Now, PointKind, Reading, SeriesKey, Unit, Unknown};
 use crate::config::{Profile, SamplerSpec};
 use crate::rules::{Book, Finding};
 use crate::store::{SamplerHealth, Selector, SeriesId, Store, UP};
@@ -74,7 +74,7 @@ impl Picture {
             .samplers()
             .map(|(name, health)| sampled(name, health, profile.samplers.iter().find(|spec| spec.name == *name), now))
             .collect();
-        let metrics = || board.panes.iter().flat_map(|pane| pane.metrics());
+        let metrics = || board.panes.iter().flat_map(Pane::metrics);
         let mut readings = Vec::new();
         let mut names: Vec<&Clean> = store.metrics().collect();
         names.sort();
@@ -222,7 +222,7 @@ fn row<'a>(store: &Store, id: SeriesId, metrics: impl Iterator<Item = &'a Metric
         ),
         Reading::Unknown(why) => Said::Unknown(sentence(&why)),
     };
-    let kind = store.kind_of(key.name.as_str()).map(|kind| kind.word());
+    let kind = store.kind_of(key.name.as_str()).map(PointKind::word);
     Row { key: key.clone(), kind, unit: Unit::of_values(key.name.as_str()), said, sampler }
 }
 

@@ -2,6 +2,7 @@
 
 use super::picture::Picture;
 use super::{json, table};
+use crate::app::Pane;
 use crate::base::{Clean, Fault, Now, Reading, Unknown};
 use crate::roles::collect::Collector;
 use crate::roles::query::Span;
@@ -75,5 +76,5 @@ fn refresh(setup: &mut Setup, collector: &mut Collector, now: Now) {
 /// Whether a pane lacks a value that a second answer may bring.
 fn incomplete(setup: &Setup) -> bool {
     let lacks = |reading: &Reading| matches!(reading, Reading::Unknown(Unknown::NoSuchSeries | Unknown::Empty));
-    setup.board.panes.iter().flat_map(|pane| pane.metrics()).any(|metric| lacks(&metric.shown.reading))
+    setup.board.panes.iter().flat_map(Pane::metrics).any(|metric| lacks(&metric.shown.reading))
 }
