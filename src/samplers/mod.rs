@@ -5,11 +5,12 @@
 //! event loop. The contract: one attempt in flight, a deadline on each, every cap of the house (connect 2 s, body
 //! 1 MiB, 4 MiB unpacked, JSON depth 64, 2,000 series, 50 attempts a second in all), a sentence for every failure.
 //!
-//! `schedule` is when, `supervisor` runs, `blocking` is for what may hang, `resolve` and `fetch` are HTTP; the
+//! `schedule` is when, `supervisor` runs, `blocking` is for what may hang, `exec` for programs, `resolve` and `fetch` are HTTP; the
 //! other files read formats and are pure: `json`, `scrape_text`, `lmdb_format`, `proc_text`.
 
 mod blocking;
 mod disks;
+mod exec;
 mod fetch;
 mod json;
 pub mod kinds;
