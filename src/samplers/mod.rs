@@ -5,8 +5,8 @@
 //! event loop. The contract: one attempt in flight, a deadline on each, every cap of the house (connect 2 s, body
 //! 1 MiB, 4 MiB unpacked, JSON depth 64, 2,000 series, 50 attempts a second in all), a sentence for every failure.
 //!
-//! `schedule` is when, `supervisor` runs, `blocking` is for what may hang, `exec` for programs, `resolve` and `fetch` are HTTP; the
-//! other files read formats and are pure: `json`, `scrape_text`, `lmdb_format`, `proc_text`.
+//! `schedule` is when, `supervisor` runs, `blocking` is for what may hang, `exec` for programs, `resolve` and `fetch`
+//! are HTTP; the other files read formats and are pure: `json`, `scrape_text`, `lmdb_format`, `proc_text`, `perfdata`, `pick`.
 
 mod blocking;
 mod disks;
@@ -16,6 +16,8 @@ mod json;
 pub mod kinds;
 mod lmdb_format;
 mod mailbox;
+mod perfdata;
+mod pick;
 mod proc_text;
 mod resolve;
 mod schedule;
@@ -60,8 +62,14 @@ pub trait Kind: Sync {
 }
 
 /// Every kind there is.
-pub static KINDS: &[&dyn Kind] =
-    &[&kinds::files::Files, &kinds::host::Host, &kinds::http::Http, &kinds::lmdb::Lmdb, &kinds::scrape::Scrape];
+pub static KINDS: &[&dyn Kind] = &[
+    &kinds::command::Command,
+    &kinds::files::Files,
+    &kinds::host::Host,
+    &kinds::http::Http,
+    &kinds::lmdb::Lmdb,
+    &kinds::scrape::Scrape,
+];
 
 /// The kind with this name.
 pub fn kind(name: &str) -> Option<&'static dyn Kind> {

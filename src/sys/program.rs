@@ -18,13 +18,13 @@ use std::process::{Child, Command, Stdio};
 const LAST_WAIT: Duration = Duration::from_millis(50);
 
 /// What to start; there is never a shell between.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Order {
     /// Absolute path of the program.
     pub program: PathBuf,
     /// Its arguments.
     pub args: Vec<String>,
-    /// Its environment besides PATH, LANG, TERM and HOME.
+    /// Its environment besides PATH, LANG, TERM and HOME; it may hold secrets, so an order is never printed.
     pub env: Vec<(String, String)>,
 }
 
