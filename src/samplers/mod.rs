@@ -6,15 +6,18 @@
 //! 1 MiB, 4 MiB unpacked, JSON depth 64, 2,000 series, 50 attempts a second in all), a sentence for every failure.
 //!
 //! `schedule` is when, `supervisor` runs, `blocking` is for what may hang, `exec` for programs, `resolve` and `fetch`
-//! are HTTP; the other files read formats and are pure: `json`, `scrape_text`, `lmdb_format`, `proc_text`, `perfdata`, `pick`.
+//! are HTTP; the other files read formats and are pure: `json`, `scrape_text`, `lmdb_format`, `proc_text`, `perfdata`,
+//! `csv`, `pick`.
 
 mod blocking;
+mod csv;
 mod disks;
 mod exec;
 mod fetch;
 mod json;
 pub mod kinds;
 mod lmdb_format;
+mod look;
 mod mailbox;
 mod perfdata;
 mod pick;
@@ -64,6 +67,7 @@ pub trait Kind: Sync {
 /// Every kind there is.
 pub static KINDS: &[&dyn Kind] = &[
     &kinds::command::Command,
+    &kinds::file::File,
     &kinds::files::Files,
     &kinds::host::Host,
     &kinds::http::Http,

@@ -58,13 +58,6 @@ impl Wanted {
             },
         }
     }
-
-    pub(crate) fn metric(&self) -> Option<&str> {
-        match self {
-            Self::Fact(_) => None,
-            Self::Metric(name) => Some(name),
-        }
-    }
 }
 
 impl Pick {

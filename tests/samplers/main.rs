@@ -9,6 +9,7 @@
 )]
 
 mod command;
+mod file;
 mod hang;
 mod host;
 mod http;
