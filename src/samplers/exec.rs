@@ -36,6 +36,15 @@ pub(crate) struct Ran {
     pub(crate) left_others: bool,
 }
 
+#[cfg(test)]
+impl Ran {
+    /// What a program could have done.
+    pub(crate) fn of(ended: Ended, stdout: &str, stderr: &str) -> Self {
+        let kept = |text: &str| Kept { bytes: text.into(), ..Kept::new(STDOUT) };
+        Self { ended, stdout: kept(stdout), stderr: kept(stderr), left_others: false }
+    }
+}
+
 /// The beginning of one output.
 #[derive(Debug)]
 pub(crate) struct Kept {

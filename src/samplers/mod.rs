@@ -7,7 +7,7 @@
 //!
 //! `schedule` is when, `supervisor` runs, `blocking` is for what may hang, `exec` for programs, `resolve` and `fetch`
 //! are HTTP; the other files read formats and are pure: `json`, `scrape_text`, `lmdb_format`, `proc_text`, `perfdata`,
-//! `csv`, `pick`.
+//! `csv`, `systemd_show`, `pick`.
 
 mod blocking;
 mod csv;
@@ -26,6 +26,7 @@ mod resolve;
 mod schedule;
 pub(crate) mod scrape_text;
 mod supervisor;
+mod systemd_show;
 
 pub use fetch::{Fetcher, Undelivered};
 pub use mailbox::Mailbox;
@@ -73,6 +74,7 @@ pub static KINDS: &[&dyn Kind] = &[
     &kinds::http::Http,
     &kinds::lmdb::Lmdb,
     &kinds::scrape::Scrape,
+    &kinds::systemd::Systemd,
 ];
 
 /// The kind with this name.

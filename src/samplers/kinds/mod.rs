@@ -8,3 +8,4 @@ pub mod host;
 pub mod http;
 pub mod lmdb;
 pub mod scrape;
+pub mod systemd;
