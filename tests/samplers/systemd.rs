@@ -56,15 +56,15 @@ impl Lab {
 
 fn fact<'a>(seen: &'a Observation, name: &str) -> &'a str {
     let found = seen.facts.iter().find(|(known, _)| known.as_str() == name);
-    found.map(|(_, text)| text.as_str()).unwrap_or_else(|| panic!("no {name} in {:?}", seen.facts))
+    found.map_or_else(|| panic!("no {name} in {:?}", seen.facts), |(_, text)| text.as_str())
 }
 
 /// The one state that is 1.
 fn state(seen: &Observation, unit: &str) -> &'static str {
     let on = |state: &&str| value(seen, "systemd_unit_state", &[("name", unit), ("state", state)]) == 1.0;
     let all: Vec<_> = ["active", "activating", "deactivating", "inactive", "failed"].into_iter().filter(on).collect();
-    assert_eq!(all.len(), 1, "{unit}: {all:?}");
-    all[0]
+    let [one] = all.as_slice() else { panic!("{unit}: {all:?}") };
+    one
 }
 
 /// Looks until something is so; a hang guard far beyond what it takes.
