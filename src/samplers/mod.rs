@@ -10,18 +10,24 @@
 
 mod blocking;
 mod cost;
+mod csv;
 mod disks;
+mod exec;
 mod fetch;
 mod json;
 pub mod kinds;
 mod lmdb_format;
+mod look;
 mod mailbox;
 mod pace;
+mod perfdata;
+mod pick;
 mod proc_text;
 mod resolve;
 mod schedule;
 pub(crate) mod scrape_text;
 mod supervisor;
+mod systemd_show;
 
 pub use cost::{EVERY as OWN_EVERY, OWN, gives as own_gives};
 pub use fetch::{Fetcher, Undelivered};
@@ -62,8 +68,16 @@ pub trait Kind: Sync {
 }
 
 /// Every kind there is.
-pub static KINDS: &[&dyn Kind] =
-    &[&kinds::files::Files, &kinds::host::Host, &kinds::http::Http, &kinds::lmdb::Lmdb, &kinds::scrape::Scrape];
+pub static KINDS: &[&dyn Kind] = &[
+    &kinds::command::Command,
+    &kinds::file::File,
+    &kinds::files::Files,
+    &kinds::host::Host,
+    &kinds::http::Http,
+    &kinds::lmdb::Lmdb,
+    &kinds::scrape::Scrape,
+    &kinds::systemd::Systemd,
+];
 
 /// The kind with this name.
 pub fn kind(name: &str) -> Option<&'static dyn Kind> {

@@ -86,6 +86,12 @@ pub fn user_name(uid: u32) -> Clean {
     name_of(&fs::read("/etc/passwd").unwrap_or_default(), uid)
 }
 
+/// The name of a group, from `/etc/group` alone; else the number.
+pub fn group_name(gid: u32) -> Clean {
+    // Name and number stand where a passwd file has them.
+    name_of(&fs::read("/etc/group").unwrap_or_default(), gid)
+}
+
 /// The name of `uid` in the text of a passwd file, else the number.
 fn name_of(passwd: &[u8], uid: u32) -> Clean {
     passwd

@@ -12,6 +12,7 @@ pub mod lmdb;
 pub mod lock;
 pub mod paths;
 pub mod process;
+pub mod program;
 pub mod random;
 pub mod secret;
 pub mod signal;

@@ -9,6 +9,10 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+/// What every program that we start finds in its environment.
+pub(super) const PLAIN_ENV: [(&str, &str); 3] =
+    [("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), ("LANG", "C.UTF-8"), ("TERM", "dumb")];
+
 /// What to start, and all that it may know.
 #[derive(Clone, Debug)]
 pub struct Detached {
@@ -33,9 +37,7 @@ pub fn spawn_detached(what: &Detached, errors: File) -> Result<(), Fault> {
         .arg0("watchkeeper")
         .args(&what.args)
         .env_clear()
-        .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-        .env("LANG", "C.UTF-8")
-        .env("TERM", "dumb")
+        .envs(PLAIN_ENV)
         .envs(what.env.iter().map(|(name, value)| (name, value)))
         .current_dir("/")
         .stdin(Stdio::null())
@@ -70,17 +72,23 @@ fn detach() -> io::Result<()> {
             }
         }
     }
+    // A hang-up is never meant for the runner.
+    confine(libc::SIG_IGN)
+}
+
+/// In a child before exec: private files, no core dumps, signals by default, no descriptor but the standard three.
+pub(super) fn confine(hang_up: libc::sighandler_t) -> io::Result<()> {
     umask(rustix::fs::Mode::from_raw_mode(0o077));
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
-    default_signals();
+    default_signals(hang_up);
     close_on_exec();
     Ok(())
 }
 
-/// Whatever the console ignores, the runner takes by default, except a hang-up, which is never meant for it.
-fn default_signals() {
+/// Whatever the console ignores, a child takes by default.
+fn default_signals(hang_up: libc::sighandler_t) {
     for signal in 1..=64 {
-        let how = if signal == libc::SIGHUP { libc::SIG_IGN } else { libc::SIG_DFL };
+        let how = if signal == libc::SIGHUP { hang_up } else { libc::SIG_DFL };
         #[expect(unsafe_code, reason = "signal dispositions outlive exec")]
         // SAFETY: async-signal-safe; numbers that do not exist are refused by the call.
         unsafe {

@@ -77,9 +77,44 @@ pub fn secret(path: &Path, owners: Owners) -> Result<String, Fault> {
     text(path, file).map(|text| text.trim_end().to_owned())
 }
 
+/// A program that was judged: to be run by what was judged, not by its name.
+#[derive(Debug)]
+pub struct Helper {
+    /// The path without any link.
+    pub real: PathBuf,
+    /// The file itself, opened as a place only.
+    pub file: OwnedFd,
+    /// Why it may not be run; `None` when it passed every rule.
+    pub distrust: Option<Fault>,
+}
+
+/// Finds a program and judges it: links are resolved first (a merged `/usr` makes `/bin` one), then the file and every
+/// folder above it are judged, and it may have several names (build tools link their outputs).
+///
+/// # Errors
+/// A sentence when there is nothing to run.
+pub fn helper(path: &Path, owners: Owners) -> Result<Helper, Fault> {
+    let real = path.canonicalize().map_err(|error| unreadable(path, &error))?;
+    let (file, distrust) = match walk(&real, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, owners) {
+        Ok(Walked::File(file, distrust)) => (file, distrust),
+        Ok(Walked::Link(_)) => return Err(fault(path, "it was replaced by a link at this moment.")),
+        Err(error) => return Err(unreadable(path, &error.into())),
+    };
+    let stat = fstat(&file).map_err(|error| unreadable(path, &error.into()))?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(fault(path, "this is no program.").hint("Name an executable file."));
+    }
+    if stat.st_mode & 0o111 == 0 {
+        return Err(fault(path, "it is not executable.").hint(format!("Mend it: chmod +x {}", shell(path))));
+    }
+    let distrust = distrust.or_else(|| judge_owner(&real, &stat, owners));
+    Ok(Helper { real, file, distrust })
+}
+
 fn open(path: &Path, owners: Owners) -> Result<(OwnedFd, Option<Fault>, Stat), Fault> {
     let full = std::path::absolute(path).map_err(|error| unreadable(path, &error))?;
-    let (file, distrust) = match walk(&full, owners) {
+    let file = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let (file, distrust) = match walk(&full, file, owners) {
         Ok(Walked::File(file, distrust)) => (file, distrust),
         // A link's target may be shown, but who chose the link was not judged.
         Ok(Walked::Link(link)) => {
@@ -105,9 +140,8 @@ enum Walked {
 
 /// Opens one component after the other, so that every folder is judged by the very descriptor that leads to the file.
 /// This forbids links as `openat2(RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS)` does, on every kernel.
-fn walk(full: &Path, owners: Owners) -> Result<Walked, Errno> {
+fn walk(full: &Path, file: OFlags, owners: Owners) -> Result<Walked, Errno> {
     let folder = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     let mut seen = PathBuf::from("/");
     let mut at = openat(CWD, "/", folder, Mode::empty())?;
     let mut distrust = judge_folder(&seen, &fstat(&at)?, owners);
@@ -140,13 +174,17 @@ fn judge_folder(path: &Path, stat: &Stat, owners: Owners) -> Option<Fault> {
 }
 
 fn judge_file(path: &Path, stat: &Stat, owners: Owners) -> Option<Fault> {
-    if !owners.include(stat.st_uid) {
-        return Some(foreign(path, "file", stat, owners));
-    }
-    if stat.st_nlink != 1 {
+    if owners.include(stat.st_uid) && stat.st_nlink != 1 {
         let name = shell(path);
         let what = format!("the file has {} names (hard links), so others may hold one.", stat.st_nlink);
         return Some(fault(path, what).hint(format!("Mend it: cp -p {name} {name}.new && mv {name}.new {name}")));
+    }
+    judge_owner(path, stat, owners)
+}
+
+fn judge_owner(path: &Path, stat: &Stat, owners: Owners) -> Option<Fault> {
+    if !owners.include(stat.st_uid) {
+        return Some(foreign(path, "file", stat, owners));
     }
     // An access list is covered too: its mask is what stands in the group bits.
     (stat.st_mode & 0o022 != 0).then(|| writable(path, "file", stat))
@@ -337,6 +375,31 @@ mod tests {
         rustix::fs::mknodat(CWD, &path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("a pipe");
         let said = read(&path, Owners::effective()).expect_err("no text").to_string();
         assert!(said.contains("not a regular file"), "{said}");
+    }
+
+    #[test]
+    fn a_program_may_have_several_names_and_be_reached_by_a_link_but_nobody_else_may_write_it() {
+        let home = folder();
+        let path = home.path().join("check");
+        put(&path, 0o755);
+        fs::hard_link(&path, home.path().join("twin")).expect("links");
+        symlink(&path, home.path().join("link")).expect("links");
+        let judged = |name: &str| helper(&home.path().join(name), Owners::effective());
+        let link = judged("link").expect("a program");
+        assert_eq!((link.real.as_path(), link.distrust), (path.as_path(), None));
+        fs::set_permissions(&path, Permissions::from_mode(0o775)).expect("sets the mode");
+        let said = judged("link").expect("a program").distrust.expect("distrusted").to_string();
+        assert!(said.contains("/check: others may write to this file (mode 0775)."), "{said}");
+        fs::set_permissions(&path, Permissions::from_mode(0o644)).expect("sets the mode");
+        assert!(
+            judged("twin").expect_err("no program").to_string().contains("it is not executable. Mend it: chmod +x")
+        );
+        assert!(judged("none").expect_err("no program").to_string().contains("there is no such file."));
+        assert!(helper(home.path(), Owners::effective()).expect_err("a folder").to_string().contains("is no program."));
+        fs::set_permissions(home.path(), Permissions::from_mode(0o777)).expect("sets the mode");
+        fs::set_permissions(&path, Permissions::from_mode(0o755)).expect("sets the mode");
+        let said = judged("check").expect("a program").distrust.expect("distrusted").to_string();
+        assert!(said.contains("others may write to this folder (mode 0777)."), "{said}");
     }
 
     #[test]

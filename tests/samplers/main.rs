@@ -8,6 +8,8 @@
     reason = "a test fails by panicking, says what it skips, and starts its peers"
 )]
 
+mod command;
+mod file;
 mod hang;
 mod host;
 mod http;
@@ -15,6 +17,7 @@ mod lmdb;
 mod peer;
 mod scrape;
 mod server;
+mod systemd;
 
 use watchkeeper::base::{Body, Clock, Failure, Observation};
 use watchkeeper::samplers::{KINDS, Sampler, kind};

@@ -1,0 +1,324 @@
+//! `command`: runs a program and reads what it says. Never a shell; others must not be able to write the program.
+//! ```toml
+//! [samplers.raid]
+//! kind  = "command"
+//! argv  = ["/usr/lib/nagios/plugins/check_raid", "-v"]
+//! name  = "raid"                         # the label `command`; else program and arguments
+//! env   = { TOKEN = { file = "/etc/raid.token" } }
+//! parse = "nagios"                       # "exit_code" (default), "number", "key_value", "json"
+//! ```
+//! `number` needs `metric = "…"`, `json` rows as in `http`. Gives command_exit_code, command_duration_seconds,
+//! command_value{key} of `key_value`, command_perfdata (also _seconds, _bytes, _ratio, _total, and each with _limit).
+
+use crate::base::{Body, Clean, Clock, Failure, Fault, Now, Observation, Point};
+use crate::clean;
+use crate::samplers::exec::{Ran, Runner};
+use crate::samplers::perfdata::{self, Datum, Measure};
+use crate::samplers::pick::{Pick, Row, metric_name, plain_number};
+use crate::samplers::{Kind, Observed, Sampler, json};
+use crate::sys::clock::RealClock;
+use crate::sys::program::{Ended, Order};
+use crate::sys::secret::Given;
+use core::time::Duration;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// A little less than an attempt may take, so that the sentence is ours.
+const LIMIT: Duration = Duration::from_millis(4_800);
+/// Rows of `key_value` beyond this are not taken.
+const ROWS: usize = 200;
+
+/// The kind.
+pub struct Command;
+
+impl Kind for Command {
+    fn name(&self) -> &'static str {
+        "command"
+    }
+
+    fn about(&self) -> &'static str {
+        "runs a program: its exit code, a number, JSON, key=value lines or Nagios performance data"
+    }
+
+    fn every(&self) -> Duration {
+        Duration::from_secs(30)
+    }
+
+    fn build(&self, body: &Body) -> Result<Box<dyn Sampler>, Fault> {
+        Ok(Box::new(CommandSampler::new(body)?))
+    }
+
+    fn gives(&self, body: &Body) -> Vec<String> {
+        let Ok(config) = body.read::<Config>() else { return Vec::new() };
+        let named = Pick::metrics(config.json.unwrap_or_default()).chain(config.metric);
+        named.chain(["command_".to_owned()]).collect()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    argv: Vec<String>,
+    name: Option<String>,
+    #[serde(default)]
+    env: BTreeMap<String, Given>,
+    #[serde(default)]
+    parse: Parse,
+    metric: Option<String>,
+    json: Option<Vec<Row>>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "snake_case")]
+enum Parse {
+    #[default]
+    ExitCode,
+    Number,
+    Json,
+    KeyValue,
+    Nagios,
+}
+
+/// How to read it, with what that needs.
+enum Reader {
+    ExitCode,
+    Number(String),
+    Json(Vec<Pick>),
+    KeyValue,
+    Nagios,
+}
+
+struct CommandSampler {
+    order: Order,
+    env: BTreeMap<String, Given>,
+    name: Clean,
+    reader: Reader,
+    runner: Runner,
+}
+
+impl CommandSampler {
+    fn new(body: &Body) -> Result<Self, Fault> {
+        let config: Config = body.read()?;
+        let Some((program, args)) = config.argv.split_first() else {
+            return Err(body.fault_at("argv", "`argv` names no program."));
+        };
+        if !program.starts_with('/') {
+            let what = format!("`{}` does not begin with `/`.", Clean::text(program));
+            return Err(body.fault_at("argv", what).hint("Name the program by its whole path; no shell looks for it."));
+        }
+        if let Some(name) = config.env.keys().find(|name| name.is_empty() || name.contains(['=', '\0'])) {
+            return Err(body.fault_at("env", format!("`{}` is no name of a variable.", Clean::text(name))));
+        }
+        if config.argv.iter().any(|word| word.contains('\0')) {
+            return Err(body.fault_at("argv", "a word of `argv` holds a NUL, which no program can be given."));
+        }
+        let short = program.rsplit('/').next().unwrap_or(program);
+        let words = || core::iter::once(short).chain(args.iter().map(String::as_str)).collect::<Vec<_>>().join(" ");
+        Ok(Self {
+            name: Clean::text(config.name.unwrap_or_else(words)),
+            order: Order { program: program.into(), args: args.to_vec(), env: Vec::new() },
+            env: config.env,
+            reader: reader(body, config.parse, config.metric, config.json)?,
+            runner: Runner::new(),
+        })
+    }
+
+    async fn run(&mut self, now: Now) -> Result<Observation, Failure> {
+        let mut order = self.order.clone();
+        for (name, given) in &self.env {
+            let secret = given.read().map_err(|fault| Failure::not_permitted(fault.to_string()))?;
+            order.env.push((name.clone(), secret.reveal().to_owned()));
+        }
+        let start = RealClock.now().mono;
+        let ran = self.runner.run(now.mono, &order, LIMIT).await?;
+        let took = RealClock.now().mono.since(start);
+        let mut seen = self.observation(&ran)?;
+        seen.points.push(self.gauge("command_duration_seconds", &[], took.as_secs_f64()));
+        Ok(seen)
+    }
+
+    fn gauge(&self, name: &str, labels: &[(&str, &str)], value: f64) -> Point {
+        Point::gauge(name, &[&[("command", self.name.as_str())], labels].concat(), value)
+    }
+
+    fn observation(&self, ran: &Ran) -> Result<Observation, Failure> {
+        let mut seen = Observation::default();
+        let code = self.code(ran)?;
+        seen.points.push(self.gauge("command_exit_code", &[], f64::from(code)));
+        let output = ran.stdout.bytes.as_slice();
+        match &self.reader {
+            Reader::ExitCode => {
+                let said = ran.stdout.first_line().or_else(|| ran.stderr.first_line());
+                seen.facts.extend(said.map(|said| (Clean::from("says"), said)));
+            }
+            Reader::Number(metric) => {
+                let number = plain_number(output).ok_or_else(|| self.bad("does not print one number"))?;
+                seen.points.push(self.gauge(metric, &[], number));
+            }
+            Reader::Json(picks) => {
+                let document = json::parse(output).map_err(|what| self.bad(&format!("prints what is {what}")))?;
+                Pick::take(picks, &document, &self.name, &[("command", self.name.as_str())], &mut seen);
+            }
+            Reader::KeyValue => self.key_value(output, &mut seen)?,
+            Reader::Nagios => self.nagios(code, output, &mut seen),
+        }
+        if ran.left_others {
+            let what = "processes that held its output open were ended with it";
+            seen.facts.push((Clean::from("left behind"), Clean::from(what)));
+        }
+        Ok(seen)
+    }
+
+    /// The exit code, where it belongs to the answer: what failed has printed nothing to be believed.
+    fn code(&self, ran: &Ran) -> Result<i32, Failure> {
+        let good = match (&self.reader, ran.ended) {
+            (Reader::ExitCode, Ended::Code(code)) | (Reader::Nagios, Ended::Code(code @ 0..=3)) => Some(code),
+            (_, Ended::Code(0)) => Some(0),
+            _ => None,
+        };
+        let Some(code) = good else {
+            let said = ran.stderr.first_line().or_else(|| ran.stdout.first_line());
+            let said = said.map_or_else(String::new, |said| format!(": {}", said.as_str().trim_end_matches('.')));
+            return Err(self.bad(&format!("failed ({}){said}", ran.ended)));
+        };
+        if ran.stdout.beyond > 0 && !matches!(self.reader, Reader::ExitCode) {
+            return Err(self.bad("prints more than 1 MiB"));
+        }
+        Ok(code)
+    }
+
+    fn bad(&self, what: &str) -> Failure {
+        Failure::answered(format!("{} {what}.", self.name))
+    }
+
+    fn key_value(&self, output: &[u8], seen: &mut Observation) -> Result<(), Failure> {
+        let rows = output.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
+        let (mut taken, mut beyond) = (BTreeMap::new(), 0_usize);
+        for row in rows.filter(|row| !row.starts_with(b"#")) {
+            let Some(at) = row.iter().position(|byte| *byte == b'=') else {
+                return Err(self.bad("prints a line that is not key=value"));
+            };
+            let (key, value) = row.split_at_checked(at).unwrap_or((row, b"="));
+            let value = value.get(1..).unwrap_or_default().trim_ascii();
+            if taken.len() < ROWS {
+                // Of a key that comes twice, the later one counts.
+                taken.insert(Clean::text(key.trim_ascii()), value);
+            } else {
+                beyond += 1;
+            }
+        }
+        for (key, value) in taken {
+            match plain_number(value) {
+                Some(number) => seen.points.push(self.gauge("command_value", &[("key", key.as_str())], number)),
+                None => seen.facts.push((key, Clean::text(value))),
+            }
+        }
+        if beyond > 0 {
+            seen.facts.push((Clean::from("not taken"), clean!("{beyond} lines beyond {ROWS} keys")));
+        }
+        Ok(())
+    }
+
+    fn nagios(&self, code: i32, output: &[u8], seen: &mut Observation) {
+        let said = perfdata::read(output);
+        let state = ["OK", "WARNING", "CRITICAL", "UNKNOWN"].into_iter().zip(0..).find(|(_, known)| *known == code);
+        seen.facts.extend(state.map(|(state, _)| (Clean::from("state"), Clean::from(state))));
+        seen.facts.push((Clean::from("says"), said.text));
+        for datum in &said.data {
+            self.datum(datum, seen);
+        }
+        if said.unread > 0 {
+            let what = clean!("{} pieces of performance data", said.unread);
+            seen.facts.push((Clean::from("not taken"), what));
+        }
+    }
+
+    fn datum(&self, datum: &Datum, seen: &mut Observation) {
+        let name = match datum.measure {
+            Measure::Plain => "command_perfdata",
+            Measure::Seconds => "command_perfdata_seconds",
+            Measure::Bytes => "command_perfdata_bytes",
+            Measure::Ratio => "command_perfdata_ratio",
+            Measure::Counter => "command_perfdata_total",
+        };
+        let label = datum.label.as_str();
+        match datum.value {
+            Some(value) => {
+                let mut point = self.gauge(name, &[("label", label)], value);
+                if datum.measure == Measure::Counter {
+                    point.kind = crate::base::PointKind::Counter;
+                }
+                seen.points.push(point);
+            }
+            None => seen.not_supported.push((clean!("{name} {label}"), clean!("{} could not determine it", self.name))),
+        }
+        let limit = match datum.measure {
+            Measure::Plain | Measure::Counter => "command_perfdata_limit",
+            Measure::Seconds => "command_perfdata_limit_seconds",
+            Measure::Bytes => "command_perfdata_limit_bytes",
+            Measure::Ratio => "command_perfdata_limit_ratio",
+        };
+        let points = datum.bounds.iter();
+        seen.points
+            .extend(points.map(|(bound, value)| self.gauge(limit, &[("label", label), ("bound", bound)], *value)));
+    }
+}
+
+fn reader(body: &Body, parse: Parse, metric: Option<String>, rows: Option<Vec<Row>>) -> Result<Reader, Fault> {
+    if metric.is_some() && parse != Parse::Number {
+        return Err(body.fault_at("metric", "`metric` goes with `parse = \"number\"` only."));
+    }
+    if rows.is_some() && parse != Parse::Json {
+        return Err(body.fault_at("json", "`json` goes with `parse = \"json\"` only."));
+    }
+    Ok(match parse {
+        Parse::ExitCode => Reader::ExitCode,
+        Parse::KeyValue => Reader::KeyValue,
+        Parse::Nagios => Reader::Nagios,
+        Parse::Number => {
+            let missing = || body.fault("`parse = \"number\"` needs `metric`: the name of the number.");
+            Reader::Number(metric_name(body, "metric", metric.ok_or_else(missing)?)?)
+        }
+        Parse::Json => {
+            let missing = || body.fault("`parse = \"json\"` needs `json = [{ pointer = \"/…\", metric = \"…\" }]`.");
+            Reader::Json(Pick::check(body, "json", rows.ok_or_else(missing)?)?)
+        }
+    })
+}
+
+impl Sampler for CommandSampler {
+    fn observe(&mut self, now: Now) -> Observed<'_> {
+        Box::pin(self.run(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bad_table_says_where_and_what() {
+        for (config, fault) in [
+            ("argv = []", "p.toml:1:8: `argv` names no program."),
+            (
+                "argv = [\"ls\"]",
+                "p.toml:1:8: `ls` does not begin with `/`. Name the program by its whole path; no shell looks for it.",
+            ),
+            ("argv = [\"/bin/ls\"]\nmetric = \"x\"", "p.toml:2:10: `metric` goes with `parse = \"number\"` only."),
+            (
+                "argv = [\"/bin/ls\"]\nparse = \"number\"\nmetric = \"1x\"",
+                "p.toml:3:10: `1x` is no metric name. Letters, digits, `_` and `:`; no digit first.",
+            ),
+            ("argv = [\"/bin/ls\"]\nenv = { \"A=B\" = \"x\" }", "p.toml:2:7: `A=B` is no name of a variable."),
+        ] {
+            let body = Body::parse("p.toml", config).expect("TOML");
+            assert_eq!(Command.build(&body).err().map(|fault| fault.to_string()).as_deref(), Some(fault));
+        }
+    }
+
+    #[test]
+    fn it_says_what_it_can_give() {
+        let body = Body::parse("p.toml", "argv = [\"/bin/ls\"]\nparse = \"number\"\nmetric = \"x\"").expect("TOML");
+        assert_eq!(Command.gives(&body), ["x", "command_"]);
+    }
+}

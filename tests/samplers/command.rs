@@ -1,0 +1,122 @@
+//! `command` against programs that behave and programs that do not.
+
+use crate::{find, observe, sampler, value};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use watchkeeper::base::{Failure, Observation};
+
+async fn sh(script: &str, rest: &str) -> Result<Observation, Failure> {
+    let config = format!("argv = [\"/bin/sh\", \"-c\", '''{script}''']\nname = \"x\"\n{rest}");
+    observe(&mut *sampler("command", &config)).await
+}
+
+async fn seen(script: &str, rest: &str) -> Observation {
+    sh(script, rest).await.expect("an answer")
+}
+
+async fn failed(script: &str, rest: &str) -> String {
+    let failure = sh(script, rest).await.expect_err("a failure");
+    assert!(failure.answered, "{failure:?}");
+    failure.what.to_string()
+}
+
+fn fact<'a>(seen: &'a Observation, name: &str) -> Option<&'a str> {
+    seen.facts.iter().find(|(known, _)| known.as_str() == name).map(|(_, text)| text.as_str())
+}
+
+#[tokio::test]
+async fn an_exit_code_is_a_value_and_the_first_line_a_fact() {
+    let seen = seen("echo; echo done; exit 3", "").await;
+    assert_eq!(value(&seen, "command_exit_code", &[("command", "x")]), 3.0);
+    assert!(value(&seen, "command_duration_seconds", &[]) > 0.0);
+    assert_eq!(fact(&seen, "says"), Some("done"));
+    assert_eq!(failed("kill -SEGV $$", "").await, "x failed (killed by SIGSEGV).");
+}
+
+#[tokio::test]
+async fn a_number_is_a_number_or_a_failure_never_zero() {
+    let number = "parse = \"number\"\nmetric = \"raid_degraded\"";
+    assert_eq!(value(&seen("echo ' 12.5 '", number).await, "raid_degraded", &[]), 12.5);
+    for script in [":", "echo nan", "echo 12 apples", r"printf '1\000'"] {
+        assert_eq!(failed(script, number).await, "x does not print one number.", "{script}");
+    }
+    assert_eq!(
+        failed("echo 1; echo disk not found. >&2; exit 4", number).await,
+        "x failed (exit code 4): disk not found."
+    );
+    assert_eq!(failed("head -c 2000000 /dev/zero", number).await, "x prints more than 1 MiB.");
+}
+
+#[tokio::test]
+async fn json_and_key_value_lines_become_series_and_facts() {
+    let rows = "parse = \"json\"\njson = [{ pointer = \"/a/0\", metric = \"a_total\" }, { pointer = \"/b\", fact = \"b\" }, { pointer = \"/c\", metric = \"c\" }]";
+    let found = seen(r#"echo '{"a": [7], "b": "ok", "c": "x"}'"#, rows).await;
+    assert_eq!((value(&found, "a_total", &[("command", "x")]), fact(&found, "b")), (7.0, Some("ok")));
+    assert_eq!(find(&found, "c", &[]), None);
+    assert_eq!(found.not_supported[0].1.as_str(), "x has no number at /c");
+    let bad = failed("echo '<html>'", rows).await;
+    assert_eq!(bad, "x prints what is not JSON (expected value at line 1 column 1).");
+    assert_eq!(
+        failed("head -c 70 /dev/zero | tr '\\000' '['", rows).await,
+        "x prints what is nested deeper than 64 levels."
+    );
+
+    let rows = "parse = \"key_value\"";
+    let found = seen(
+        r"printf '# about\nload = 0.5\nstate=\033[2Jup\nload=0.75\n'; for i in $(seq 300); do echo k$i=1; done",
+        rows,
+    )
+    .await;
+    assert_eq!(value(&found, "command_value", &[("key", "load")]), 0.75);
+    assert_eq!((fact(&found, "state"), fact(&found, "not taken")), (Some("␛[2Jup"), Some("102 lines beyond 200 keys")));
+    assert_eq!(failed("echo word", rows).await, "x prints a line that is not key=value.");
+}
+
+#[tokio::test]
+async fn a_nagios_plugin_keeps_its_state_text_data_and_limits() {
+    let nagios = "parse = \"nagios\"";
+    let found =
+        seen("echo \"DISK CRITICAL - full | '/var log'=2MB;1;2;0;4 time=5ms hits=7c use=U\"; exit 2", nagios).await;
+    assert_eq!(value(&found, "command_exit_code", &[]), 2.0);
+    assert_eq!((fact(&found, "state"), fact(&found, "says")), (Some("CRITICAL"), Some("DISK CRITICAL - full")));
+    assert_eq!(value(&found, "command_perfdata_bytes", &[("label", "/var log")]), 2_097_152.0);
+    let limits = [("label", "/var log"), ("bound", "critical_above")];
+    assert_eq!(value(&found, "command_perfdata_limit_bytes", &limits), 2_097_152.0);
+    assert_eq!(value(&found, "command_perfdata_seconds", &[("label", "time")]), 0.005);
+    assert_eq!(value(&found, "command_perfdata_total", &[("label", "hits")]), 7.0);
+    assert_eq!(found.not_supported[0].1.as_str(), "x could not determine it");
+    assert_eq!(failed("echo no plugin; exit 127", nagios).await, "x failed (exit code 127): no plugin.");
+}
+
+#[tokio::test]
+async fn the_environment_is_what_is_declared_and_a_secret_comes_from_its_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("token");
+    fs::write(&file, "hunter22\n").expect("written");
+    fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("ours");
+    let rest = format!("env = {{ MODE = \"a b\", TOKEN = {{ file = \"{}\" }} }}", file.display());
+    let found = seen("echo \"$MODE ${#TOKEN} ${CARGO-}\"", &rest).await;
+    assert_eq!(fact(&found, "says"), Some("a b 8"));
+    fs::remove_file(&file).expect("removed");
+    let failure = sh("echo 1", &rest).await.expect_err("no secret");
+    assert!(failure.not_permitted && failure.what.as_str().contains("there is no such file"), "{failure:?}");
+}
+
+#[tokio::test]
+async fn a_program_that_others_may_write_is_not_run() {
+    let folder = tempfile::Builder::new().permissions(fs::Permissions::from_mode(0o755)).tempdir().expect("a folder");
+    let (program, trace) = (folder.path().join("check"), folder.path().join("ran"));
+    fs::write(&program, format!("#!/bin/sh\n: > {}\n", trace.display())).expect("written");
+    let mut it = sampler("command", &format!("argv = [\"{}\"]", program.display()));
+    fs::set_permissions(&program, PermissionsExt::from_mode(0o757)).expect("ours");
+    let failure = observe(&mut *it).await.expect_err("refused");
+    assert!(
+        failure.not_permitted && failure.what.as_str().contains("others may write to this file (mode 0757)."),
+        "{failure:?}"
+    );
+    assert!(!Path::new(&trace).exists());
+    fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).expect("ours");
+    assert_eq!(value(&observe(&mut *it).await.expect("runs"), "command_exit_code", &[("command", "check")]), 0.0);
+    assert!(Path::new(&trace).exists());
+}

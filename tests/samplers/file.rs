@@ -1,0 +1,199 @@
+//! `file` against files, folders, pipes and links, with `stat` as the judge.
+
+use crate::{find, observe, sampler, value};
+use std::fs::{self, File, FileTimes};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+use watchkeeper::base::{Failure, Observation};
+
+async fn look(path: &Path, rest: &str) -> Result<Observation, Failure> {
+    observe(&mut *sampler("file", &format!("path = \"{}\"\n{rest}", path.display()))).await
+}
+
+async fn seen(path: &Path, rest: &str) -> Observation {
+    look(path, rest).await.expect("seen")
+}
+
+async fn failed(path: &Path, rest: &str) -> String {
+    let failure = look(path, rest).await.expect_err("a failure");
+    assert!(failure.answered, "{failure:?}");
+    failure.what.as_str().replace(path.to_str().expect("text"), "F")
+}
+
+fn fact<'a>(seen: &'a Observation, name: &str) -> Option<&'a str> {
+    seen.facts.iter().find(|(known, _)| known.as_str() == name).map(|(_, text)| text.as_str())
+}
+
+fn age(path: &Path, seconds: u64) {
+    let time = SystemTime::now() - Duration::from_secs(seconds);
+    File::open(path).expect("there").set_times(FileTimes::new().set_modified(time)).expect("ours");
+}
+
+#[tokio::test]
+async fn what_it_says_of_a_file_is_what_stat_says() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("model.bin");
+    fs::write(&path, [0; 1234]).expect("written");
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).expect("ours");
+    age(&path, 600);
+    let found = seen(&path, "").await;
+    let output = Command::new("stat").args(["-c", "%s %Y %U %G 0%a"]).arg(&path).output().expect("stat runs");
+    let judge = String::from_utf8_lossy(&output.stdout).into_owned();
+    let words: Vec<&str> = judge.split_whitespace().collect();
+    let ours = [("file_stat_size_bytes", words[0]), ("file_stat_modif_time_seconds", words[1])];
+    for (name, theirs) in ours {
+        let theirs: f64 = theirs.parse().expect("a number");
+        assert_eq!(value(&found, name, &[("path", path.to_str().expect("text"))]).floor(), theirs, "{name}");
+    }
+    assert_eq!(
+        ["owner", "group", "mode"].map(|name| fact(&found, name)),
+        [Some(words[2]), Some(words[3]), Some(words[4])]
+    );
+    let age = value(&found, "file_age_seconds", &[]);
+    assert!((600.0..660.0).contains(&age), "{age}");
+    assert_eq!((value(&found, "file_present", &[]), find(&found, "file_unexpected", &[])), (1.0, None));
+}
+
+#[tokio::test]
+async fn what_is_not_as_it_should_be_is_a_series_and_a_fact() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a");
+    fs::write(&path, "1").expect("written");
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).expect("ours");
+    let us = fs::metadata(&path).expect("there");
+    let expect = format!("expect = {{ owner = \"{}\", group = \"nobody-here\", mode = \"640\" }}", us.uid());
+    let found = seen(&path, &expect).await;
+    let unexpected = |what| value(&found, "file_unexpected", &[("what", what)]);
+    assert_eq!(["owner", "group", "mode"].map(unexpected), [0.0, 1.0, 1.0]);
+    assert_eq!(fact(&found, "unexpected mode"), Some("0644, should be 0640"));
+}
+
+#[tokio::test]
+async fn absence_is_a_failure_or_a_state_as_the_profile_says() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("none");
+    assert_eq!(failed(&path, "").await, "F does not exist.");
+    let found = seen(&path, "missing = \"ok\"\nparse = \"number\"\nmetric = \"x\"").await;
+    assert_eq!((value(&found, "file_present", &[]), found.points.len()), (0.0, 1));
+}
+
+#[tokio::test]
+async fn numbers_json_and_rows_are_read_and_a_half_row_is_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("content");
+    let write = |text: &str| fs::write(&path, text).expect("written");
+    let number = "parse = \"number\"\nmetric = \"x\"";
+    write("42\n");
+    assert_eq!(value(&seen(&path, number).await, "x", &[]), 42.0);
+    write("");
+    assert_eq!(failed(&path, number).await, "F does not hold one number.");
+    let json = "parse = \"json\"\njson = [{ pointer = \"/a\", metric = \"x\" }]";
+    write("{\"a\": 1.5}");
+    assert_eq!(value(&seen(&path, json).await, "x", &[]), 1.5);
+    write("{\"a\": ");
+    assert!(failed(&path, json).await.starts_with("F is not JSON (EOF"));
+
+    let csv = "parse = \"csv\"\ncsv = [{ column = \"loss\", metric = \"x\" }, { column = 1, fact = \"epoch\" }]";
+    write("epoch,loss\n1,0.5\n2,\"0.25\"\n3,0.1");
+    let found = seen(&path, csv).await;
+    assert_eq!((value(&found, "x", &[]), fact(&found, "epoch")), (0.25, Some("2")), "the third is half written");
+    let first = seen(&path, &format!("{csv}\nrow = \"first\"")).await;
+    assert_eq!(value(&first, "x", &[]), 0.5);
+    write("epoch,acc\n1,0.5\n");
+    let found = seen(&path, csv).await;
+    assert_eq!(find(&found, "x", &[]), None);
+    assert!(found.not_supported[0].1.as_str().ends_with("has no number in column `loss`"), "{found:?}");
+    write("epoch,loss\n");
+    assert_eq!(failed(&path, csv).await, "F holds no row that ends with a line break.");
+}
+
+#[tokio::test]
+async fn of_a_large_table_the_head_and_the_last_row_are_read_and_other_large_files_are_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("large.csv");
+    let rows: String = (0..300_000).map(|row| format!("{row},{}\n", row * 2)).collect();
+    assert!(rows.len() > 2 * 1024 * 1024);
+    fs::write(&path, format!("n,double\n{rows}")).expect("written");
+    let csv = "parse = \"csv\"\ncsv = [{ column = \"double\", metric = \"x\" }]";
+    assert_eq!(value(&seen(&path, csv).await, "x", &[]), 599_998.0);
+    assert_eq!(value(&seen(&path, &format!("{csv}\nrow = \"first\"")).await, "x", &[]), 0.0);
+    assert_eq!(failed(&path, "parse = \"number\"\nmetric = \"x\"").await, "F is larger than 1 MiB.");
+}
+
+#[tokio::test]
+async fn a_folder_is_counted_one_level_deep() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (name, size, seconds) in [("a.gz", 10, 100), ("b.gz", 20, 9_000), ("c.txt", 40, 0)] {
+        fs::write(folder.path().join(name), vec![0; size]).expect("written");
+        age(&folder.path().join(name), seconds);
+    }
+    fs::create_dir(folder.path().join("d.gz")).expect("made");
+    let found = seen(folder.path(), "names = \"*.gz\"").await;
+    let figures = ["file_folder_files", "file_folder_bytes"].map(|name| value(&found, name, &[]));
+    assert_eq!(figures, [2.0, 30.0]);
+    assert_eq!((fact(&found, "newest"), fact(&found, "oldest")), (Some("a.gz"), Some("b.gz")));
+    let [newest, oldest] =
+        ["newest", "oldest"].map(|name| value(&found, &format!("file_folder_{name}_time_seconds"), &[]));
+    assert!((newest - oldest - 8_900.0).abs() < 5.0);
+    assert_eq!(find(&found, "file_stat_size_bytes", &[]), None);
+    assert_eq!(
+        failed(folder.path(), "parse = \"number\"\nmetric = \"x\"").await,
+        "F is a folder: its content is not read."
+    );
+    for count in 0..10_000 {
+        File::create(folder.path().join(format!("{count}"))).expect("made");
+    }
+    let large = seen(folder.path(), "").await;
+    assert_eq!(find(&large, "file_folder_files", &[]), None, "a count that is not whole is none");
+    assert!(large.not_supported[0].1.as_str().ends_with("holds more than 10000 entries"), "{large:?}");
+}
+
+#[tokio::test]
+async fn pipes_and_links_are_seen_and_never_opened() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let number = "parse = \"number\"\nmetric = \"x\"";
+    let (pipe, link, target) = (folder.path().join("pipe"), folder.path().join("link"), folder.path().join("target"));
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo runs").success());
+    assert_eq!(fact(&seen(&pipe, "").await, "is"), Some("pipe"));
+    assert_eq!(failed(&pipe, number).await, "F is a pipe: its content is not read.");
+    fs::write(&target, "1").expect("written");
+    symlink(&target, &link).expect("linked");
+    assert_eq!(failed(&link, number).await, "F is a symbolic link: its content is not read.");
+}
+
+#[tokio::test]
+async fn looking_leaves_no_trace() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("content");
+    fs::write(&path, "1\n").expect("written");
+    let old = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+    let file = File::options().write(true).open(&path).expect("ours");
+    file.set_times(FileTimes::new().set_accessed(old)).expect("ours");
+    let state = || {
+        [path.as_path(), folder.path()].map(|path| {
+            let about = fs::metadata(path).expect("there");
+            (
+                about.ino(),
+                about.mode(),
+                about.uid(),
+                about.mtime_nsec(),
+                about.ctime_nsec(),
+                about.atime(),
+                about.atime_nsec(),
+            )
+        })
+    };
+    let before = state();
+    let mut files = [
+        sampler("file", &format!("path = \"{}\"\nparse = \"number\"\nmetric = \"x\"", path.display())),
+        sampler("file", &format!("path = \"{}\"", folder.path().display())),
+    ];
+    for _ in 0..50 {
+        for file in &mut files {
+            observe(&mut **file).await.expect("seen");
+        }
+    }
+    assert_eq!(state(), before);
+}
