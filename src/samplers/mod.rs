@@ -5,17 +5,22 @@
 //! event loop. The contract: one attempt in flight, a deadline on each, every cap of the house (connect 2 s, body
 //! 1 MiB, 4 MiB unpacked, JSON depth 64, 2,000 series, 50 attempts a second in all), a sentence for every failure.
 //!
-//! `schedule` is when, `supervisor` runs, `blocking` is for what may hang, `resolve` and `fetch` are HTTP; the
-//! other files read formats and are pure: `json`, `scrape_text`, `lmdb_format`, `proc_text`.
+//! `schedule` is when, `supervisor` runs, `blocking` is for what may hang, `resolve` and `fetch` are HTTP,
+//! `quiet` and `holders` look at files of others, `…_look` at all that one kind wants; the other files read formats
+//! and are pure: `json`, `scrape_text`, `proc_text`, `lmdb_format`, `lmdb_tree`, `sqlite_format`.
 
 mod blocking;
 mod disks;
 mod fetch;
+mod holders;
 mod json;
 pub mod kinds;
 mod lmdb_format;
+mod lmdb_look;
+mod lmdb_tree;
 mod mailbox;
 mod proc_text;
+mod quiet;
 mod resolve;
 mod schedule;
 pub(crate) mod scrape_text;
