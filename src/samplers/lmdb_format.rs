@@ -23,10 +23,43 @@ pub(crate) struct Meta {
     pub(crate) last_page: u64,
     /// The transaction that wrote this page.
     pub(crate) txn: u64,
-    /// Entries of the main database (named databases count as one each).
+    /// The pages that are free, by the transaction that freed them.
+    pub(crate) free: Tree,
+    /// The main database; named databases are one entry each.
+    pub(crate) main: Tree,
+}
+
+/// The record of one tree, `MDB_db`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Tree {
+    /// Levels, from the root to the leaves.
+    pub(crate) depth: u16,
+    /// Pages by kind.
+    pub(crate) branches: u64,
+    pub(crate) leaves: u64,
+    pub(crate) overflows: u64,
+    /// Keys, or values where a key may have several.
     pub(crate) entries: u64,
-    /// The page where each tree begins: free pages, main database; `None` while a tree is empty.
-    pub(crate) roots: [Option<u64>; 2],
+    /// Where it begins; `None` while it is empty.
+    pub(crate) root: Option<u64>,
+}
+
+/// Bytes of a tree's record.
+pub(crate) const TREE_LEN: usize = 48;
+
+impl Tree {
+    /// Reads the record at the start of these bytes.
+    pub(crate) fn read(record: &[u8]) -> Result<Self, Wrong> {
+        let record = Bytes(record.get(..TREE_LEN).ok_or(Wrong::Short)?);
+        Ok(Self {
+            depth: record.u16(6)?,
+            branches: record.u64(8)?,
+            leaves: record.u64(16)?,
+            overflows: record.u64(24)?,
+            entries: record.u64(32)?,
+            root: Some(record.u64(40)?).filter(|root| *root != u64::MAX),
+        })
+    }
 }
 
 /// One slot in use.
@@ -34,6 +67,8 @@ pub(crate) struct Meta {
 pub(crate) struct Slot {
     /// The process that took the slot.
     pub(crate) pid: u32,
+    /// Its thread, as `pthread_self` numbers it.
+    pub(crate) thread: u64,
     /// The transaction that it reads, if one is open.
     pub(crate) txn: Option<u64>,
 }
@@ -45,6 +80,8 @@ pub(crate) struct Readers {
     pub(crate) slots: Vec<Slot>,
     /// Slots that there are.
     pub(crate) max: u64,
+    /// What the lock file calls its format.
+    pub(crate) format: u32,
 }
 
 /// Why bytes are not what they should be, as the end of a sentence.
@@ -56,12 +93,29 @@ pub(crate) enum Wrong {
     NoRoot(u64),
     #[error("is not an LMDB file")]
     Foreign,
-    #[error("has LMDB data version {0}; only version 1 (LMDB 0.9) is understood")]
+    #[error("has LMDB data version {0}{name}; only version 1 (LMDB 0.9) is understood", name = later(*.0))]
     Version(u32),
     #[error("has damaged meta pages")]
     Damaged,
-    #[error("has lock format {0:#x}; only that of LMDB 0.9 is understood")]
+    #[error("has lock format {0:#x}{name}; only {LOCK_FORMAT:#x} of LMDB 0.9 is understood", name = lock_line(*.0))]
     LockFormat(u32),
+}
+
+/// Which line of the library writes such data.
+fn later(version: u32) -> &'static str {
+    match version {
+        2 | 3 => " (the line of LMDB 1.0)",
+        999 => " (a development build)",
+        _ => "",
+    }
+}
+
+/// Which line of the library locks so, and what that does.
+fn lock_line(format: u32) -> &'static str {
+    match format & 0xFFF {
+        2 => " (lock version 2, LMDB's master line: a program of the 0.9 line cannot open it meanwhile)",
+        _ => "",
+    }
 }
 
 /// Reads one meta page from its first [`META_LEN`] bytes.
@@ -74,14 +128,14 @@ pub(crate) fn meta(page: &[u8]) -> Result<Meta, Wrong> {
         1 => {}
         other => return Err(Wrong::Version(other)),
     }
-    let root = |at| page.u64(at).map(|root| Some(root).filter(|root| *root != u64::MAX));
+    let tree = |at| Tree::read(page.0.get(at..).unwrap_or_default());
     let meta = Meta {
         page_size: page.u32(40)?,
         map_size: page.u64(32)?,
         last_page: page.u64(136)?,
         txn: page.u64(144)?,
-        entries: page.u64(120)?,
-        roots: [root(80)?, root(128)?],
+        free: tree(40)?,
+        main: tree(88)?,
     };
     let sound = page.u16(10)? & META_FLAG != 0
         && meta.page_size.is_power_of_two()
@@ -104,17 +158,36 @@ pub(crate) fn newest(first: &[u8], second: &[u8]) -> Result<Meta, Wrong> {
 impl Meta {
     /// Bytes up to the last page in use; a high-water mark, since pages below it may be free.
     pub(crate) fn used(&self) -> u64 {
-        self.last_page.saturating_add(1).saturating_mul(u64::from(self.page_size))
+        self.used_pages().saturating_mul(u64::from(self.page_size))
+    }
+
+    /// Pages up to the last one in use.
+    pub(crate) fn used_pages(&self) -> u64 {
+        self.last_page.saturating_add(1)
+    }
+
+    /// Pages that the stored map has room for.
+    pub(crate) fn max_pages(&self) -> u64 {
+        self.map_size / u64::from(self.page_size)
     }
 
     /// A file of `length` bytes holds its roots. It may well end before its last page, when that one is free.
     pub(crate) fn fits(&self, length: u64) -> Result<(), Wrong> {
         let pages = length / u64::from(self.page_size);
-        match self.roots.into_iter().flatten().find(|root| *root >= pages) {
+        match [self.free.root, self.main.root].into_iter().flatten().find(|root| *root >= pages) {
             Some(root) => Err(Wrong::NoRoot(root)),
             None => Ok(()),
         }
     }
+}
+
+/// Bytes of a lock file that tell how long its table is.
+pub(crate) const LOCK_HEAD: usize = 64;
+
+/// Bytes up to the end of the last slot ever used, from the first [`LOCK_HEAD`] bytes.
+pub(crate) fn table_len(head: &[u8]) -> usize {
+    let ever_used = Bytes(head).u32(56).ok().and_then(|used| usize::try_from(used).ok()).unwrap_or(0);
+    ever_used.saturating_mul(SLOT_LEN).saturating_add(SLOTS_AT)
 }
 
 /// Reads the reader table from a lock file's bytes. `length` is the whole file's, of which `lock` may be a part.
@@ -133,27 +206,30 @@ pub(crate) fn readers(lock: &[u8], length: u64) -> Result<Readers, Wrong> {
     let slots = table.as_chunks::<SLOT_LEN>().0.iter().take(ever_used).filter_map(|slot| {
         let slot = Bytes(slot);
         let pid = slot.u32(8).ok().filter(|pid| *pid != 0)?;
-        Some(Slot { pid, txn: slot.u64(0).ok().filter(|txn| *txn != u64::MAX) })
+        Some(Slot { pid, thread: slot.u64(16).unwrap_or(0), txn: slot.u64(0).ok().filter(|txn| *txn != u64::MAX) })
     });
-    Ok(Readers { slots: slots.collect(), max: length.saturating_sub(SLOTS_AT as u64) / SLOT_LEN as u64 })
+    let max = length.saturating_sub(SLOTS_AT as u64) / SLOT_LEN as u64;
+    Ok(Readers { slots: slots.collect(), max, format: LOCK_FORMAT })
 }
 
-struct Bytes<'a>(&'a [u8]);
+/// Little-endian numbers at an offset; what is not there is cut short.
+#[derive(Clone, Copy)]
+pub(crate) struct Bytes<'a>(pub(crate) &'a [u8]);
 
 impl Bytes<'_> {
-    fn array<const N: usize>(&self, at: usize) -> Result<[u8; N], Wrong> {
+    fn array<const N: usize>(self, at: usize) -> Result<[u8; N], Wrong> {
         self.0.get(at..).and_then(|rest| rest.first_chunk()).copied().ok_or(Wrong::Short)
     }
 
-    fn u16(&self, at: usize) -> Result<u16, Wrong> {
+    pub(crate) fn u16(self, at: usize) -> Result<u16, Wrong> {
         self.array(at).map(u16::from_le_bytes)
     }
 
-    fn u32(&self, at: usize) -> Result<u32, Wrong> {
+    pub(crate) fn u32(self, at: usize) -> Result<u32, Wrong> {
         self.array(at).map(u32::from_le_bytes)
     }
 
-    fn u64(&self, at: usize) -> Result<u64, Wrong> {
+    pub(crate) fn u64(self, at: usize) -> Result<u64, Wrong> {
         self.array(at).map(u64::from_le_bytes)
     }
 }
@@ -181,8 +257,8 @@ mod tests {
 
     #[test]
     fn the_later_transaction_counts() {
-        let expected =
-            Meta { page_size: 4096, map_size: 1 << 20, last_page: 9, txn: 6, entries: 7, roots: [None, Some(8)] };
+        let main = Tree { entries: 7, root: Some(8), ..Tree::default() };
+        let expected = Meta { page_size: 4096, map_size: 1 << 20, last_page: 9, txn: 6, free: Tree::default(), main };
         assert_eq!(newest(&page(6), &page(5)), Ok(expected));
         assert_eq!(newest(&page(5), &page(6)), Ok(expected));
         assert_eq!(expected.used(), 40_960);
@@ -200,6 +276,9 @@ mod tests {
         assert_eq!(meta(&page(1)[..151]), Err(Wrong::Short));
         assert_eq!(with(16, b"abcd"), Err(Wrong::Foreign));
         assert_eq!(with(20, &[3, 0, 0, 0]), Err(Wrong::Version(3)));
+        let said = "has LMDB data version 3 (the line of LMDB 1.0); only version 1 (LMDB 0.9) is understood";
+        assert_eq!(Wrong::Version(3).to_string(), said);
+        assert!(Wrong::LockFormat(0x8_a002).to_string().contains("(lock version 2, LMDB's master line: "));
         assert_eq!(with(40, &[1, 16, 0, 0]), Err(Wrong::Damaged));
         assert_eq!(with(136, &u64::MAX.to_le_bytes()), Err(Wrong::Damaged));
     }
@@ -214,9 +293,10 @@ mod tests {
         lock[136] = 9;
         lock[192] = 5;
         lock[200] = 8;
+        lock[208] = 3;
         lock[264] = 7; // beyond the slots ever used: left over from an earlier life
-        let slots = vec![Slot { pid: 9, txn: None }, Slot { pid: 8, txn: Some(5) }];
-        assert_eq!(readers(&lock, 128 + 126 * 64), Ok(Readers { slots, max: 126 }));
+        let slots = vec![Slot { pid: 9, thread: 0, txn: None }, Slot { pid: 8, thread: 3, txn: Some(5) }];
+        assert_eq!(readers(&lock, 128 + 126 * 64), Ok(Readers { slots, max: 126, format: LOCK_FORMAT }));
         lock[4] = 2;
         assert_eq!(readers(&lock, 1), Err(Wrong::LockFormat(0x1_0002)));
     }

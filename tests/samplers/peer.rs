@@ -1,7 +1,7 @@
 //! Starts a script of tests/peers and stops it again.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 /// A running peer.
 pub(crate) struct Peer {
@@ -39,6 +39,13 @@ impl Peer {
     /// `NAME.sh exec DIR …`; whether it succeeds is the caller's business.
     pub(crate) fn exec(&self, arguments: &[&str]) -> Output {
         run(Command::new(&self.script).arg("exec").arg(self.dir.path()).args(arguments))
+    }
+
+    /// The same without waiting for its end; its output is piped.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        let mut command = Command::new(&self.script);
+        command.arg("exec").arg(self.dir.path()).args(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the script runs")
     }
 }
 

@@ -1,29 +1,36 @@
-//! `lmdb`: usage of an LMDB environment, from plain reads of its meta pages and its reader table.
+//! `lmdb`: usage, readers and trees of LMDB environments by plain reads; no lock, slot or map: the owner cannot notice.
 //! ```toml
 //! [samplers.store]
 //! kind = "lmdb"
-//! path = "/var/lib/service/lmdb"   # the folder, or the data file
+//! path = "/var/lib/service/lmdb"    # the folder, or the data file; `paths = ["/a", "/b"]` for several
+//! free_pages_every = "30s"          # how often the trees are walked, "0s" for never
 //! ```
-//! Never opens the environment, takes no lock and no slot, maps and creates nothing: the owner cannot notice.
+//! `lmdb_` + `used_bytes map_size_bytes used_ratio used_pages max_pages entries last_txn_id txns_per_second file_bytes
+//! file_allocated_bytes ownership_trouble`; of slots `readers readers_max readers_dead readers_doubtful read_transactions
+//! oldest_reader_txns oldest_reader_seconds reader_age_txns{pid,thread,process}`; of maps `process_map_size_bytes
+//! process_used_ratio map_size_mismatch_bytes{pid,process}` (stored less mapped); of walks `free_pages live_pages live_ratio pinned_pages
+//! free_pages_approximate free_pages_age_seconds database_entries _depth _branch_pages _leaf_pages _overflow_pages{database}`.
 
-use crate::base::{Body, Clean, Failure, Fault, Now, Observation, Point};
+use crate::base::{Body, Clean, Failure, Fault, Mono, Now, Observation, Point};
 use crate::clean;
 use crate::samplers::blocking::{LOCAL_FILES, Worker};
-use crate::samplers::lmdb_format::{self, META_LEN, Meta, Readers, Wrong, newest, readers};
+use crate::samplers::lmdb_format::Tree;
+use crate::samplers::lmdb_look::{Life, Reader, Seen, Trouble, Walked, Wanted, look};
 use crate::samplers::{Kind, Observed, Sampler};
 use core::time::Duration;
-use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
+use jiff::fmt::friendly::SpanParser;
 use serde::Deserialize;
-use std::fs::File;
-use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
-/// Two equal reads in a row are wanted; a writer would have to commit between each pair of so many.
-const READS: usize = 20;
-/// More of a lock file is not read: 16,000 slots.
-const LOCK_MAX: u64 = 1 << 20;
+/// More environments are not watched by one sampler.
+const MOST: usize = 16;
+/// How often every process is asked what it maps.
+const SCAN: Duration = Duration::from_secs(30);
+/// Readers that have a series of their own: the oldest.
+const READERS: usize = 64;
+/// Maps end at pages of the system, whatever size was asked for.
+const SYSTEM_PAGE: u64 = 4096;
 
 /// The kind.
 pub struct Lmdb;
@@ -34,7 +41,7 @@ impl Kind for Lmdb {
     }
 
     fn about(&self) -> &'static str {
-        "usage and readers of an LMDB environment, without opening it"
+        "usage, readers, maps and free pages of LMDB environments, without opening them"
     }
 
     fn every(&self) -> Duration {
@@ -42,11 +49,25 @@ impl Kind for Lmdb {
     }
 
     fn build(&self, body: &Body) -> Result<Box<dyn Sampler>, Fault> {
-        let config: Config = body.read()?;
-        if !config.path.is_absolute() {
-            return Err(body.fault_at("path", "`path` does not begin with `/`."));
+        let Config { path, paths, free_pages_every } = body.read()?;
+        let (key, paths) = match (path, paths) {
+            (Some(path), None) => ("path", vec![path]),
+            (None, Some(paths)) if !paths.is_empty() => ("paths", paths),
+            _ => return Err(body.fault("write either `path` or `paths`.").hint("`path` names one environment.")),
+        };
+        if paths.len() > MOST {
+            return Err(body.fault_at(key, format!("more than {MOST} environments.")));
         }
-        Ok(Box::new(LmdbSampler { path: config.path, worker: Worker::new(&LOCAL_FILES), last: None }))
+        if let Some(wrong) = paths.iter().find(|path| !path.is_absolute()) {
+            let shown = if key == "path" { key.to_owned() } else { wrong.display().to_string() };
+            return Err(body.fault_at(key, format!("`{shown}` does not begin with `/`.")));
+        }
+        let every = free_pages_every.as_deref().unwrap_or("30s");
+        let walk_every = SpanParser::new()
+            .parse_unsigned_duration(every)
+            .map_err(|_| body.fault_at("free_pages_every", "not a length of time: write it like `30s`, or `0s`."))?;
+        let envs: BTreeMap<PathBuf, Known> = paths.into_iter().map(|path| (path, Known::default())).collect();
+        Ok(Box::new(LmdbSampler { envs, walk_every, worker: Worker::new(&LOCAL_FILES) }))
     }
 
     fn gives(&self, _: &Body) -> Vec<String> {
@@ -57,287 +78,345 @@ impl Kind for Lmdb {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Config {
-    path: PathBuf,
+    path: Option<PathBuf>,
+    paths: Option<Vec<PathBuf>>,
+    free_pages_every: Option<String>,
 }
 
 struct LmdbSampler {
-    path: PathBuf,
-    worker: Worker<Result<Seen, Trouble>>,
-    /// Which file the last look saw, and its transaction.
-    last: Option<(FileId, u64)>,
+    envs: BTreeMap<PathBuf, Known>,
+    walk_every: Duration,
+    worker: Worker<Vec<Result<Seen, Trouble>>>,
 }
 
-/// Device and inode.
-type FileId = (u64, u64);
-
-/// One look at both files.
-struct Seen {
-    meta: Meta,
-    file: FileId,
-    file_bytes: u64,
-    readers: Result<Readers, Clean>,
-    /// Slots whose process is gone; unknown where other processes are hidden.
-    dead: Option<usize>,
+/// What earlier looks at one environment found.
+#[derive(Default)]
+struct Known {
+    /// Device and inode, transaction, and when that was.
+    last: Option<(crate::samplers::holders::FileId, u64, Mono)>,
+    walked: Option<(Walked, Mono)>,
+    scanned: Option<Mono>,
+    mappers: Vec<u32>,
+    /// Since when each open transaction of a reader has been seen: process, thread, transaction.
+    reading: BTreeMap<(u32, u64, u64), Mono>,
 }
 
-/// Why a file was not read.
-struct Trouble {
-    path: PathBuf,
-    why: Why,
-}
-
-enum Why {
-    Os(Errno),
-    Wrong(Wrong),
-    NotAFile,
-    Moving,
+impl Known {
+    fn wanted(&self, now: Mono, walk_every: Duration) -> Wanted {
+        let due = |last: Option<Mono>, every: Duration| last.is_none_or(|last| now.since(last) >= every);
+        let walked = self.walked.as_ref().map(|(_, at)| *at);
+        Wanted {
+            walk: !walk_every.is_zero() && due(walked, walk_every),
+            scan: due(self.scanned, SCAN),
+            known: self.mappers.clone(),
+        }
+    }
 }
 
 impl Sampler for LmdbSampler {
     fn observe(&mut self, now: Now) -> Observed<'_> {
         Box::pin(async move {
-            let path = self.path.clone();
-            let shown = clean!("{}", path.display());
-            let seen = match self.worker.run(now.mono, move || look(&path)).await {
-                Ok(seen) => seen.map_err(|trouble| trouble.failure())?,
-                Err(stuck) => return Err(Failure::unreachable(format!("{shown}: {stuck}."))),
+            let jobs: Vec<(PathBuf, Wanted)> =
+                self.envs.iter().map(|(path, known)| (path.clone(), known.wanted(now.mono, self.walk_every))).collect();
+            let scans: Vec<bool> = jobs.iter().map(|(_, wanted)| wanted.scan).collect();
+            let looked =
+                self.worker.run(now.mono, move || jobs.iter().map(|(path, wanted)| look(path, wanted)).collect());
+            let looked: Vec<Result<Seen, Trouble>> = match looked.await {
+                Ok(looked) => looked,
+                Err(stuck) => {
+                    let first = self.envs.keys().next().map(|path| path.display().to_string()).unwrap_or_default();
+                    return Err(Failure::unreachable(format!("{first}: {stuck}.")));
+                }
             };
-            let before = self.last.replace((seen.file, seen.meta.txn));
-            match before {
-                Some((file, txn)) if file == seen.file && seen.meta.txn < txn => Err(Failure::answered(format!(
-                    "{shown} went back from transaction {txn} to {}: was it overwritten or restored in place?",
-                    seen.meta.txn
-                ))),
-                _ => Ok(observation(shown.as_str(), &seen)),
+            let several = self.envs.len() > 1;
+            let mut all = Observation::default();
+            let mut failed = Vec::new();
+            for (((path, known), seen), scanned) in self.envs.iter_mut().zip(looked).zip(scans) {
+                let shown = clean!("{}", path.display());
+                let seen = seen.map_err(|trouble| trouble.failure());
+                match seen.and_then(|seen| known.take(shown.as_str(), seen, scanned, now.mono)) {
+                    Ok(found) => add(&mut all, found, several.then_some(&shown)),
+                    Err(failure) => failed.push((shown, failure)),
+                }
+            }
+            match failed.first() {
+                Some((_, failure)) if failed.len() == self.envs.len() => Err(failure.clone()),
+                _ => {
+                    for (shown, failure) in failed {
+                        all.points.push(Point::gauge("lmdb_up", &[("path", shown.as_str())], 0.0));
+                        all.facts.push((shown, failure.what));
+                    }
+                    Ok(all)
+                }
             }
         })
     }
 }
 
-fn observation(path: &str, seen: &Seen) -> Observation {
-    let gauge = |name: &str, value: f64| Point::gauge(name, &[("path", path)], value);
-    let meta = &seen.meta;
-    let mut points = vec![
-        gauge("lmdb_used_bytes", meta.used() as f64),
-        gauge("lmdb_map_size_bytes", meta.map_size as f64),
-        gauge("lmdb_used_ratio", meta.used() as f64 / meta.map_size as f64),
-        gauge("lmdb_entries", meta.entries as f64),
-        gauge("lmdb_last_txn_id", meta.txn as f64),
-        gauge("lmdb_file_bytes", seen.file_bytes as f64),
-    ];
-    let mut not_supported = Vec::new();
-    match &seen.readers {
-        Ok(readers) => {
-            points.push(gauge("lmdb_readers", readers.slots.len() as f64));
-            points.push(gauge("lmdb_readers_max", readers.max as f64));
-            match seen.dead {
-                Some(dead) => points.push(gauge("lmdb_readers_dead", dead as f64)),
-                None => not_supported.push((
-                    Clean::from("lmdb_readers_dead"),
-                    Clean::from("the processes of other users are hidden from this login"),
-                )),
+/// Adds one environment's share; where there are several, a fact says of which.
+fn add(all: &mut Observation, found: Observation, of: Option<&Clean>) {
+    all.points.extend(found.points);
+    all.not_supported.extend(found.not_supported);
+    all.facts.extend(found.facts.into_iter().map(|(name, value)| match of {
+        Some(path) => (clean!("{path}: {name}"), value),
+        None => (name, value),
+    }));
+}
+
+impl Known {
+    /// Compares with what was known, keeps what the next look needs, and puts everything in words and numbers.
+    fn take(&mut self, path: &str, mut seen: Seen, scanned: bool, now: Mono) -> Result<Observation, Failure> {
+        let txn = seen.meta.txn;
+        let before = self.last.replace((seen.file.id.clone(), txn, now)).filter(|(id, ..)| *id == seen.file.id);
+        if before.is_none() && !scanned {
+            // Another file: nothing of the old one counts.
+            (self.walked, self.scanned) = (None, None);
+        }
+        if let Some((_, before, _)) = &before
+            && txn < *before
+        {
+            (self.walked, self.scanned) = (None, None);
+            return Err(Failure::answered(format!(
+                "{path} went back from transaction {before} to {txn}: was it overwritten or restored in place?"
+            )));
+        }
+        self.scanned = if scanned { Some(now) } else { self.scanned };
+        self.mappers = seen.holders.maps.iter().map(|(pid, ..)| *pid).collect();
+        if let Some(walked) = seen.walked.take() {
+            self.walked = Some((walked, now));
+        }
+        let mut out = Out { path, observed: Observation::default() };
+        out.file(&seen);
+        if let Some((_, before, at)) = before.filter(|(_, _, at)| *at < now) {
+            out.gauge("txns_per_second", txn.saturating_sub(before) as f64 / now.since(at).as_secs_f64());
+        }
+        match &seen.readers {
+            Ok(readers) => {
+                self.still_reading(readers, now);
+                out.readers(readers, &seen, &self.reading, now);
             }
-            let oldest = readers.slots.iter().filter_map(|slot| slot.txn).min();
-            points.extend(oldest.map(|txn| gauge("lmdb_oldest_reader_txns", meta.txn.saturating_sub(txn) as f64)));
-        }
-        Err(why) => {
-            let names = ["lmdb_readers", "lmdb_readers_max", "lmdb_readers_dead"];
-            not_supported.extend(names.map(|name| (Clean::from(name), why.clone())));
-        }
-    }
-    Observation { points, facts: Vec::new(), not_supported }
-}
-
-impl Trouble {
-    fn new(path: &Path, why: Why) -> Self {
-        Self { path: path.to_owned(), why }
-    }
-
-    fn failure(&self) -> Failure {
-        let path = self.path.display();
-        match self.why {
-            Why::Os(Errno::NOENT) => {
-                Failure::unreachable(format!("{path} does not exist. Has its service created it yet?"))
+            Err(why) => {
+                for name in ["lmdb_readers", "lmdb_readers_max", "lmdb_readers_dead"] {
+                    out.observed.not_supported.push((Clean::from(name), why.clone()));
+                }
             }
-            Why::Os(Errno::ACCESS | Errno::PERM) => Failure::not_permitted(format!(
-                "{path} may not be read by this login. Run as a user or group that may read it."
-            )),
-            Why::Os(Errno::LOOP) => {
-                Failure::unreachable(format!("{path} is a symbolic link, which is not followed. Give the real path."))
+        }
+        out.maps(&seen);
+        if let Some((walked, at)) = &self.walked {
+            out.walked(walked, txn, now.since(*at));
+        }
+        Ok(out.observed)
+    }
+
+    fn still_reading(&mut self, readers: &[Reader], now: Mono) {
+        let open = readers.iter().filter_map(|reader| Some((reader.slot.pid, reader.slot.thread, reader.slot.txn?)));
+        self.reading = open.map(|key| (key, self.reading.get(&key).copied().unwrap_or(now))).collect();
+    }
+}
+
+/// What is told of one environment.
+struct Out<'a> {
+    path: &'a str,
+    observed: Observation,
+}
+
+impl Out<'_> {
+    fn gauge(&mut self, name: &str, value: f64) {
+        self.labelled(name, &[], value);
+    }
+
+    fn labelled(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
+        let labels: Vec<(&str, &str)> = core::iter::once(("path", self.path)).chain(labels.iter().copied()).collect();
+        self.observed.points.push(Point::gauge(&format!("lmdb_{name}"), &labels, value));
+    }
+
+    fn fact(&mut self, name: &'static str, value: Clean) {
+        self.observed.facts.push((Clean::from(name), value));
+    }
+
+    fn file(&mut self, seen: &Seen) {
+        let meta = &seen.meta;
+        for (name, value) in [
+            ("up", 1),
+            ("used_bytes", meta.used()),
+            ("map_size_bytes", meta.map_size),
+            ("used_pages", meta.used_pages()),
+            ("max_pages", meta.max_pages()),
+            ("entries", meta.main.entries),
+            ("last_txn_id", meta.txn),
+            ("file_bytes", seen.file.bytes),
+            ("file_allocated_bytes", seen.file.allocated),
+            ("ownership_trouble", u64::from(!seen.trouble.is_empty())),
+        ] {
+            self.gauge(name, value as f64);
+        }
+        self.gauge("used_ratio", meta.used() as f64 / meta.map_size as f64);
+        let lock = match seen.lock_format {
+            0 => clean!("data version 1"),
+            format => clean!("data version 1, lock format {format:#x}, both of LMDB 0.9"),
+        };
+        self.fact("format", lock);
+        self.fact("page size", clean!("{} bytes", meta.page_size));
+        if !seen.file.system.as_str().is_empty() {
+            let network =
+                if seen.file.network { ", a network file system: LMDB's locks and maps do not hold there" } else { "" };
+            self.fact("file system", clean!("{}{network}", seen.file.system));
+        }
+        self.observed.facts.extend(seen.owners.iter().cloned());
+        for trouble in &seen.trouble {
+            self.fact("ownership", trouble.clone());
+        }
+    }
+
+    fn readers(&mut self, readers: &[Reader], seen: &Seen, since: &BTreeMap<(u32, u64, u64), Mono>, now: Mono) {
+        let lives = |life: Life| readers.iter().filter(|reader| reader.life == life).count() as f64;
+        self.gauge("readers", readers.len() as f64);
+        self.gauge("readers_max", seen.readers_max as f64);
+        self.gauge("readers_doubtful", lives(Life::Doubtful));
+        if lives(Life::Unknown) > 0.0 {
+            let why = Clean::from("the processes of other users are hidden from this login");
+            self.observed.not_supported.push((Clean::from("lmdb_readers_dead"), why));
+        } else {
+            self.gauge("readers_dead", lives(Life::Gone));
+        }
+        let mut open: Vec<(u64, &Reader)> =
+            readers.iter().filter_map(|reader| Some((reader.slot.txn?, reader))).collect();
+        open.sort_by_key(|(txn, reader)| (*txn, reader.slot.pid, reader.slot.thread));
+        self.gauge("read_transactions", open.len() as f64);
+        let behind = |txn: u64| seen.meta.txn.saturating_sub(txn) as f64;
+        for (txn, reader) in open.iter().take(READERS) {
+            let (pid, thread) = (reader.slot.pid.to_string(), format!("{:x}", reader.slot.thread));
+            let labels = [("pid", &*pid), ("thread", &*thread), ("process", reader.process.as_str())];
+            self.labelled("reader_age_txns", &labels, behind(*txn));
+        }
+        if let Some((txn, reader)) = open.first() {
+            self.gauge("oldest_reader_txns", behind(*txn));
+            let longest = since.values().map(|since| now.since(*since)).max().unwrap_or_default();
+            self.gauge("oldest_reader_seconds", longest.as_secs_f64());
+            let Reader { slot, process, life } = reader;
+            let life = if *life == Life::Gone { ", which is gone" } else { "" };
+            let who = clean!("pid {} ({process}){life}, thread {:x}, reads transaction {txn}", slot.pid, slot.thread);
+            self.fact("oldest reader", who);
+        }
+    }
+
+    fn maps(&mut self, seen: &Seen) {
+        let stored = seen.meta.map_size;
+        let mappable = stored.div_ceil(SYSTEM_PAGE).saturating_mul(SYSTEM_PAGE);
+        for (pid, process, bytes) in &seen.holders.maps {
+            let pid = pid.to_string();
+            let labels = [("pid", &*pid), ("process", process.as_str())];
+            self.labelled("process_map_size_bytes", &labels, *bytes as f64);
+            self.labelled("process_used_ratio", &labels, seen.meta.used() as f64 / *bytes as f64);
+            self.labelled("map_size_mismatch_bytes", &labels, mappable as f64 - *bytes as f64);
+            if mappable != *bytes {
+                let what = clean!("pid {pid} ({process}) maps {bytes} bytes, the file stores {stored}");
+                self.fact("map size differs", what);
             }
-            Why::Os(errno) => Failure::unreachable(format!("{path}: {}.", io::Error::from(errno))),
-            Why::Wrong(wrong) => Failure::answered(format!("{path} {wrong}.")),
-            Why::NotAFile => Failure::answered(format!("{path} is not a plain file.")),
-            Why::Moving => Failure::unreachable(format!("{path} changed during {READS} reads; the next look decides.")),
+        }
+        let hidden = &seen.holders.hidden;
+        let why = match (hidden.first(), seen.holders.unknown) {
+            (Some((pid, name)), _) => {
+                let more = hidden.len().saturating_sub(1);
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                clean!("the maps of pid {pid} ({name}){more} may not be read by this login: be the same user, or root")
+            }
+            (None, 0) => return,
+            (None, others) => clean!("{others} processes do not show their maps to this login; some may map the file"),
+        };
+        if seen.holders.maps.is_empty() {
+            for name in ["lmdb_process_map_size_bytes", "lmdb_map_size_mismatch_bytes"] {
+                self.observed.not_supported.push((Clean::from(name), why.clone()));
+            }
+        } else {
+            self.fact("maps not seen", why);
         }
     }
-}
 
-/// Reads everything. Blocking; on one thread from start to end.
-fn look(path: &Path) -> Result<Seen, Trouble> {
-    let (data, lock) = files(path);
-    let trouble = |why| Trouble::new(&data, why);
-    let file = open(&data).map_err(trouble)?;
-    let [first, second] = settled(|| metas(&file)).map_err(trouble)?;
-    let meta = newest(&first, &second).map_err(|wrong| trouble(Why::Wrong(wrong)))?;
-    // After the meta pages, since a writer lengthens the file before it tells of the new pages.
-    let about = file.metadata().map_err(|error| trouble(errno(&error)))?;
-    meta.fits(about.len()).map_err(|wrong| trouble(Why::Wrong(wrong)))?;
-    let readers = table(&lock);
-    let dead = readers.as_ref().ok().and_then(|readers| dead(Path::new("/proc"), readers));
-    Ok(Seen { meta, file: (about.dev(), about.ino()), file_bytes: about.len(), readers, dead })
-}
-
-/// The data file and the lock file of an environment that is given as a folder or as a file.
-fn files(path: &Path) -> (PathBuf, PathBuf) {
-    if path.is_dir() {
-        return (path.join("data.mdb"), path.join("lock.mdb"));
-    }
-    let beside = path.with_file_name("lock.mdb");
-    if path.file_name().is_some_and(|name| name == "data.mdb") && beside.exists() {
-        return (path.to_owned(), beside);
-    }
-    // Without a folder of its own the lock file's name is the data file's and "-lock".
-    let mut lock = path.as_os_str().to_owned();
-    lock.push("-lock");
-    (path.to_owned(), lock.into())
-}
-
-/// Opens for reading only; leaves no trace in the access time where that is allowed; never waits on a pipe.
-fn open(path: &Path) -> Result<File, Why> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = match rustix::fs::open(path, flags | OFlags::NOATIME, Mode::empty()) {
-        // Only the owner and root may ask for that.
-        Err(Errno::PERM) => rustix::fs::open(path, flags, Mode::empty()),
-        opened => opened,
-    };
-    let file = File::from(file.map_err(Why::Os)?);
-    match file.metadata() {
-        Ok(about) if about.is_file() => Ok(file),
-        Ok(_) => Err(Why::NotAFile),
-        Err(error) => Err(errno(&error)),
-    }
-}
-
-/// What two reads in a row agree on: a single one may see a page half written.
-fn settled<T: PartialEq>(mut read: impl FnMut() -> Result<T, Why>) -> Result<T, Why> {
-    let mut last = read()?;
-    for _ in 1..READS {
-        let again = read()?;
-        if again == last {
-            return Ok(again);
+    fn walked(&mut self, walked: &Walked, txn: u64, age: Duration) {
+        let meta = &walked.meta;
+        match &walked.free {
+            Ok(free) => {
+                // The two meta pages hold no data.
+                let live = meta.used_pages().saturating_sub(free.pages).saturating_sub(2);
+                self.gauge("free_pages", free.pages as f64);
+                self.gauge("pinned_pages", free.pinned as f64);
+                self.gauge("live_pages", live as f64);
+                self.gauge("live_ratio", live as f64 / meta.max_pages() as f64);
+                self.gauge("free_pages_approximate", f64::from(u8::from(walked.moved || meta.txn != txn)));
+                self.gauge("free_pages_age_seconds", age.as_secs_f64());
+            }
+            Err(stop) => {
+                let why = if walked.moved {
+                    clean!("the free tree changed while it was read: {stop}")
+                } else {
+                    clean!("the free tree: {stop}")
+                };
+                for name in ["lmdb_free_pages", "lmdb_live_pages", "lmdb_live_ratio", "lmdb_pinned_pages"] {
+                    self.observed.not_supported.push((Clean::from(name), why.clone()));
+                }
+            }
         }
-        last = again;
-    }
-    Err(Why::Moving)
-}
-
-/// Both meta pages, raw.
-fn metas(file: &File) -> Result<[[u8; META_LEN]; 2], Why> {
-    let read = |at: u64| {
-        let mut page = [0; META_LEN];
-        match file.read_exact_at(&mut page, at) {
-            Ok(()) => Ok(page),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Err(Why::Wrong(Wrong::Short)),
-            Err(error) => Err(errno(&error)),
+        self.database(&Clean::from("(free)"), &meta.free);
+        self.database(&Clean::from("(main)"), &meta.main);
+        let mut names = BTreeSet::new();
+        for database in &walked.databases {
+            let (name, _) = Clean::identifier(&database.name);
+            if names.insert(name.clone()) {
+                self.database(&name, &database.tree);
+            }
         }
-    };
-    let first = read(0)?;
-    let meta = lmdb_format::meta(&first).map_err(Why::Wrong)?;
-    Ok([first, read(u64::from(meta.page_size))?])
-}
-
-/// The reader table, or why there is none.
-fn table(path: &Path) -> Result<Readers, Clean> {
-    if !cfg!(all(target_arch = "x86_64", target_endian = "little")) {
-        return Err(Clean::from("the lock file's layout is known on x86-64 only"));
+        if let Some(stop) = &walked.cut {
+            let found = walked.databases.len();
+            self.fact("databases", clean!("the first {found} that were found in the main database: {stop}"));
+        }
     }
-    let shown = path.display();
-    let file = open(path).map_err(|why| match why {
-        Why::Os(Errno::NOENT) => clean!("{shown} does not exist: nobody has opened the environment with locks"),
-        Why::Os(Errno::ACCESS | Errno::PERM) => clean!("{shown} may not be read by this login"),
-        _ => clean!("{shown} cannot be read"),
-    })?;
-    let length = file.metadata().map_err(|error| clean!("{shown}: {error}"))?.len();
-    let mut lock = vec![0; usize::try_from(length.min(LOCK_MAX)).unwrap_or(0)];
-    file.read_exact_at(&mut lock, 0).map_err(|error| clean!("{shown}: {error}"))?;
-    readers(&lock, length).map_err(|wrong| clean!("{shown} {wrong}"))
-}
 
-/// Slots whose process is gone. Where other users' processes are hidden, absence proves nothing.
-fn dead(proc: &Path, readers: &Readers) -> Option<usize> {
-    let gone = |pid: u32| matches!(proc.join(pid.to_string()).try_exists(), Ok(false));
-    if gone(1) {
-        return None;
+    fn database(&mut self, name: &Clean, tree: &Tree) {
+        for (metric, value) in [
+            ("database_entries", tree.entries),
+            ("database_depth", u64::from(tree.depth)),
+            ("database_branch_pages", tree.branches),
+            ("database_leaf_pages", tree.leaves),
+            ("database_overflow_pages", tree.overflows),
+        ] {
+            self.labelled(metric, &[("database", name.as_str())], value as f64);
+        }
     }
-    Some(readers.slots.iter().filter(|slot| gone(slot.pid)).count())
-}
-
-fn errno(error: &io::Error) -> Why {
-    Why::Os(Errno::from_io_error(error).unwrap_or(Errno::IO))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samplers::lmdb_format::Slot;
 
-    fn failure(path: &Path) -> Failure {
-        look(path).err().map(|trouble| trouble.failure()).expect("not an environment")
+    fn fault(text: &str) -> Option<String> {
+        let body = Body::parse("p.toml", text).expect("parses");
+        Lmdb.build(&body).err().map(|fault| fault.to_string())
     }
 
     #[test]
-    fn every_unreadable_file_has_its_sentence() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let data = dir.path().join("data.mdb");
-        let shown = data.display();
-        let what = format!("{shown} does not exist. Has its service created it yet?");
-        assert_eq!(failure(dir.path()), Failure::unreachable(what));
-
-        std::fs::write(&data, [7; 100]).expect("written");
-        assert_eq!(
-            failure(dir.path()),
-            Failure::answered(format!("{shown} is cut short: it ends within its two meta pages."))
-        );
-        std::fs::write(&data, vec![7; 10_000]).expect("written");
-        assert_eq!(failure(&data), Failure::answered(format!("{shown} is not an LMDB file.")));
-
-        std::fs::remove_file(&data).expect("removed");
-        std::os::unix::fs::symlink("/etc/passwd", &data).expect("linked");
-        assert!(failure(&data).what.as_str().contains("is a symbolic link"));
-
-        std::fs::remove_file(&data).expect("removed");
-        std::fs::create_dir(&data).expect("a folder");
-        assert!(failure(dir.path()).what.as_str().ends_with("is not a plain file."));
+    fn what_is_wrong_with_a_table_is_said_with_its_place() {
+        assert_eq!(fault("path = \"data\"").as_deref(), Some("p.toml:1:8: `path` does not begin with `/`."));
+        assert_eq!(fault("paths = [\"/a\", \"b\"]").as_deref(), Some("p.toml:1:9: `b` does not begin with `/`."));
+        assert!(fault("path = \"/a\"\npaths = [\"/b\"]").is_some_and(|said| said.contains("either `path` or `paths`")));
+        assert!(fault("").is_some_and(|said| said.contains("either `path` or `paths`")));
+        let time = fault("path = \"/a\"\nfree_pages_every = \"often\"");
+        assert!(time.is_some_and(|said| said.starts_with("p.toml:2:20: not a length of time")));
+        assert_eq!(fault("path = \"/a\"\nfree_pages_every = \"0s\""), None);
     }
 
     #[test]
-    fn only_what_two_reads_agree_on_is_believed() {
-        let mut reads = [1, 2, 3, 3, 4].into_iter();
-        assert_eq!(settled(|| reads.next().ok_or(Why::Moving)).ok(), Some(3));
-        let mut count = 0;
-        let restless = settled(|| {
-            count += 1;
-            Ok(count)
-        });
-        assert!(matches!(restless, Err(Why::Moving)) && count == READS);
-    }
-
-    #[test]
-    fn hidden_processes_are_not_called_dead() {
-        let proc = tempfile::tempdir().expect("a folder");
-        let slots = vec![Slot { pid: 40, txn: None }, Slot { pid: 41, txn: Some(2) }];
-        let readers = Readers { slots, max: 126 };
-        std::fs::create_dir(proc.path().join("40")).expect("a folder");
-        assert_eq!(dead(proc.path(), &readers), None);
-        std::fs::create_dir(proc.path().join("1")).expect("a folder");
-        assert_eq!(dead(proc.path(), &readers), Some(1));
-    }
-
-    #[test]
-    fn a_relative_path_is_refused_with_its_place() {
-        let body = Body::parse("p.toml", "path = \"data\"").expect("parses");
-        let fault = Lmdb.build(&body).err().map(|fault| fault.to_string());
-        assert_eq!(fault.as_deref(), Some("p.toml:1:8: `path` does not begin with `/`."));
+    fn trees_are_walked_and_processes_asked_only_when_it_is_time() {
+        let second = Duration::from_secs(1);
+        let mut known = Known::default();
+        let due = |known: &Known, at: Mono, every| {
+            let wanted = known.wanted(at, every);
+            (wanted.walk, wanted.scan)
+        };
+        assert_eq!(due(&known, Mono(0), second * 30), (true, true));
+        assert_eq!(due(&known, Mono(0), Duration::ZERO), (false, true), "never means never");
+        known.scanned = Some(Mono(0));
+        assert_eq!(due(&known, Mono(0) + second * 29, second * 30), (true, false));
+        assert_eq!(due(&known, Mono(0) + second * 30, second * 30), (true, true));
     }
 }

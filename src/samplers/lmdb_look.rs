@@ -1,0 +1,417 @@
+//! One look at an LMDB environment from outside: meta pages, reader table, trees, and the processes that hold it.
+//! Blocking; plain reads only. The library is never called: it would take a slot, a lock, a map.
+
+use super::holders::{self, FileId, Map};
+use super::lmdb_format::{self, LOCK_HEAD, META_LEN, Meta, Readers, Slot, Wrong, newest, readers};
+use super::lmdb_tree::{Database, Free, Stop, Walk};
+use super::quiet::{self, READS, Refused};
+use crate::base::{Clean, Clock, Failure};
+use crate::clean;
+use crate::sys::clock::RealClock;
+use core::time::Duration;
+use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// More of a lock file is not read: 16,000 slots.
+const LOCK_MAX: u64 = 1 << 20;
+/// Pages of the free tree that one walk may read: 64 MiB.
+const FREE_PAGES: u32 = 16_384;
+/// Pages of the main database that are searched for named databases: it may be a huge plain key space.
+const NAME_PAGES: u32 = 512;
+/// Named databases that are shown.
+const NAMES: usize = 200;
+/// A walk may take this long, and is tried once more when the file changed under it.
+const WALK: Duration = Duration::from_millis(400);
+/// Processes whose maps are looked at each time.
+const HOLDERS: usize = 64;
+
+/// What this look is to include, and what earlier ones found.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wanted {
+    /// Walk the trees.
+    pub(crate) walk: bool,
+    /// Look at the maps of every process, not only of those that hold a lock or a slot.
+    pub(crate) scan: bool,
+    /// Processes that mapped the file before.
+    pub(crate) known: Vec<u32>,
+}
+
+/// What one look saw.
+pub(crate) struct Seen {
+    pub(crate) meta: Meta,
+    pub(crate) file: FileState,
+    pub(crate) readers: Result<Vec<Reader>, Clean>,
+    pub(crate) readers_max: u64,
+    pub(crate) lock_format: u32,
+    pub(crate) holders: Holders,
+    /// What keeps the data's owner from it.
+    pub(crate) trouble: Vec<Clean>,
+    /// Owner and mode of both files, for people.
+    pub(crate) owners: Vec<(Clean, Clean)>,
+    pub(crate) walked: Option<Walked>,
+}
+
+/// The data file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileState {
+    pub(crate) id: FileId,
+    pub(crate) bytes: u64,
+    /// What it takes of the disk: less when it is sparse.
+    pub(crate) allocated: u64,
+    pub(crate) system: Clean,
+    pub(crate) network: bool,
+}
+
+/// A slot with an owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reader {
+    pub(crate) slot: Slot,
+    pub(crate) process: Clean,
+    pub(crate) life: Life,
+}
+
+/// Whether a slot's owner lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    Alive,
+    /// No such process, and nobody holds the slot's lock: certainly dead.
+    Gone,
+    /// A process has the number, but not the lock: the number was given anew, or it opened the file otherwise.
+    Doubtful,
+    /// Processes of others are hidden, and so is the lock's holder.
+    Unknown,
+}
+
+/// Who maps the data file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Holders {
+    /// Process, its name, and how many bytes it maps.
+    pub(crate) maps: Vec<(u32, Clean, u64)>,
+    /// Processes that hold the environment but do not show their maps to this login.
+    pub(crate) hidden: Vec<(u32, Clean)>,
+    /// Others that do not show their maps, of which nothing is known.
+    pub(crate) unknown: usize,
+}
+
+/// What a walk found, of the transaction that it read.
+#[derive(Clone, Debug)]
+pub(crate) struct Walked {
+    pub(crate) meta: Meta,
+    pub(crate) free: Result<Free, Stop>,
+    pub(crate) databases: Vec<Database>,
+    /// Why not all of them are there.
+    pub(crate) cut: Option<Stop>,
+    /// A transaction was committed meanwhile.
+    pub(crate) moved: bool,
+}
+
+/// Why there is nothing to tell of.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    path: PathBuf,
+    why: Why,
+}
+
+#[derive(Debug)]
+enum Why {
+    Refused(Refused),
+    Wrong(Wrong),
+    Moving,
+}
+
+impl From<Refused> for Why {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl Trouble {
+    /// The sentence.
+    pub(crate) fn failure(&self) -> Failure {
+        let path = self.path.display();
+        match self.why {
+            Why::Refused(refused) => refused.failure(&self.path),
+            Why::Wrong(wrong) => Failure::answered(format!("{path} {wrong}.")),
+            Why::Moving => Failure::unreachable(format!("{path} changed during {READS} reads; the next look decides.")),
+        }
+    }
+}
+
+/// Reads everything.
+pub(crate) fn look(path: &Path, wanted: &Wanted) -> Result<Seen, Trouble> {
+    let (data, lock) = files(path);
+    let trouble = |why| Trouble { path: data.clone(), why };
+    let (file, _) = quiet::open(&data).map_err(|refused| trouble(refused.into()))?;
+    let meta = newest_meta(&file).map_err(trouble)?;
+    // After the meta pages, since a writer lengthens the file before it tells of the new pages.
+    let about = file.metadata().map_err(|error| trouble(Why::Refused(error.into())))?;
+    meta.fits(about.len()).map_err(|wrong| trouble(Why::Wrong(wrong)))?;
+    let place = quiet::place(&file, &about);
+    let proc = Path::new("/proc");
+    let table = Table::read(&lock);
+    let lock_about = table.as_ref().ok().map(|table| &table.about);
+    let readers = table.as_ref().map(|table| table.readers(proc)).map_err(Clone::clone);
+    let folder = data.parent().unwrap_or(Path::new("/"));
+    let beside: Vec<_> = lock_about.map(|about| (lock.as_path(), about)).into_iter().collect();
+    let around = fs::metadata(folder);
+    let owners = [(&data, Some(&about)), (&lock, lock_about)].into_iter().filter_map(|(path, about)| {
+        Some((Clean::text(path.file_name()?.as_encoded_bytes()), quiet::owner_and_mode(about?)))
+    });
+    let oldest = table.as_ref().ok().and_then(|table| oldest(&table.readers.slots));
+    let walked = wanted.walk.then(|| walk(&file, meta, oldest));
+    Ok(Seen {
+        holders: holders(proc, &place.id, table.as_ref().ok(), wanted),
+        trouble: around.map(|around| quiet::ownership(&about, &beside, (folder, &around))).unwrap_or_default(),
+        owners: owners.collect(),
+        readers,
+        readers_max: table.as_ref().map_or(0, |table| table.readers.max),
+        lock_format: table.as_ref().map_or(0, |table| table.readers.format),
+        file: FileState {
+            id: place.id,
+            bytes: about.len(),
+            allocated: about.blocks().saturating_mul(512),
+            system: place.kind,
+            network: place.network,
+        },
+        // A second walk is of a later transaction: then everything told is of that one.
+        meta: walked.as_ref().map_or(meta, |walked| walked.meta),
+        walked,
+    })
+}
+
+/// The transaction of the oldest reader, dead or not: it pins all the same.
+fn oldest(slots: &[Slot]) -> Option<u64> {
+    slots.iter().filter_map(|slot| slot.txn).min()
+}
+
+/// The data file and the lock file of an environment that is given as a folder or as a file.
+fn files(path: &Path) -> (PathBuf, PathBuf) {
+    if path.is_dir() {
+        return (path.join("data.mdb"), path.join("lock.mdb"));
+    }
+    let beside = path.with_file_name("lock.mdb");
+    if path.file_name().is_some_and(|name| name == "data.mdb") && beside.exists() {
+        return (path.to_owned(), beside);
+    }
+    // Without a folder of its own the lock file's name is the data file's and "-lock".
+    let mut lock = path.as_os_str().to_owned();
+    lock.push("-lock");
+    (path.to_owned(), lock.into())
+}
+
+fn newest_meta(file: &File) -> Result<Meta, Why> {
+    let [first, second] = quiet::settled(|| metas(file))?.ok_or(Why::Moving)?;
+    newest(&first, &second).map_err(Why::Wrong)
+}
+
+/// Both meta pages, raw.
+fn metas(file: &File) -> Result<[[u8; META_LEN]; 2], Why> {
+    let read = |at: u64| {
+        let mut page = [0; META_LEN];
+        match file.read_exact_at(&mut page, at) {
+            Ok(()) => Ok(page),
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(Why::Wrong(Wrong::Short)),
+            Err(error) => Err(Why::Refused(error.into())),
+        }
+    };
+    let first = read(0)?;
+    let meta = lmdb_format::meta(&first).map_err(Why::Wrong)?;
+    Ok([first, read(u64::from(meta.page_size))?])
+}
+
+/// The lock file and the reader table in it.
+struct Table {
+    file: File,
+    about: fs::Metadata,
+    id: FileId,
+    readers: Readers,
+}
+
+impl Table {
+    /// Reads it, or says why there is none.
+    fn read(path: &Path) -> Result<Self, Clean> {
+        if !cfg!(all(target_arch = "x86_64", target_endian = "little")) {
+            return Err(Clean::from("the lock file's layout is known on x86-64 only"));
+        }
+        let shown = path.display();
+        let (file, about) = quiet::open(path).map_err(|refused| match refused {
+            Refused::Os(rustix::io::Errno::NOENT) => {
+                clean!("{shown} does not exist: nobody has opened the environment with locks")
+            }
+            refused => clean!("{shown} {}", refused.words()),
+        })?;
+        let read = |length: usize| {
+            let mut bytes = vec![0; length];
+            file.read_exact_at(&mut bytes, 0).map(|()| bytes).map_err(|error| clean!("{shown}: {error}"))
+        };
+        // Only the slots that were ever used: the file has room for thousands.
+        let all = usize::try_from(about.len().min(LOCK_MAX)).unwrap_or(0);
+        let length = lmdb_format::table_len(&read(all.min(LOCK_HEAD))?).min(all);
+        let readers = readers(&read(length)?, about.len()).map_err(|wrong| clean!("{shown} {wrong}"))?;
+        let id = quiet::place(&file, &about).id;
+        Ok(Self { file, about, id, readers })
+    }
+
+    fn readers(&self, proc: &Path) -> Vec<Reader> {
+        let reader = |slot: &Slot| Reader {
+            slot: *slot,
+            process: holders::name(proc, slot.pid),
+            life: judge(self.is_locked(slot.pid), holders::is_there(proc, slot.pid)),
+        };
+        self.readers.slots.iter().map(reader).collect()
+    }
+
+    /// Whether a living process holds the byte that stands for this number, as LMDB itself asks. Takes nothing.
+    fn is_locked(&self, pid: u32) -> Option<bool> {
+        if pid == crate::sys::process::pid() {
+            return Some(true);
+        }
+        let mut question = Flock::from(FlockType::WriteLock);
+        question.start = u64::from(pid);
+        question.length = 1;
+        question.offset_type = FlockOffsetType::Set;
+        fcntl_getlk(&self.file, &question).ok().map(|holder| holder.is_some())
+    }
+}
+
+fn judge(locked: Option<bool>, there: Option<bool>) -> Life {
+    match (locked, there) {
+        (Some(true), _) => Life::Alive,
+        (_, Some(false)) => Life::Gone,
+        (Some(false), _) => Life::Doubtful,
+        (None, Some(true)) => Life::Alive,
+        (None, None) => Life::Unknown,
+    }
+}
+
+/// Who maps the data file: those with a slot or a lock of the environment, those known before, and at times everybody.
+fn holders(proc: &Path, data: &FileId, table: Option<&Table>, wanted: &Wanted) -> Holders {
+    let mut certain: BTreeSet<u32> = BTreeSet::new();
+    if let Some(table) = table {
+        let text = fs::read_to_string(proc.join("locks")).unwrap_or_default();
+        certain.extend(holders::locks(&text, &table.id).into_iter().filter_map(|lock| lock.pid));
+        certain.extend(
+            table.readers.slots.iter().filter(|slot| table.is_locked(slot.pid) == Some(true)).map(|slot| slot.pid),
+        );
+    }
+    let mut pids: BTreeSet<u32> = certain.iter().chain(&wanted.known).copied().take(HOLDERS).collect();
+    if wanted.scan {
+        pids.extend(holders::processes(proc));
+    }
+    let mut found = Holders::default();
+    for pid in pids {
+        match holders::map_of(proc, pid, data) {
+            Map::Of(bytes) if found.maps.len() < HOLDERS => found.maps.push((pid, holders::name(proc, pid), bytes)),
+            Map::Hidden if certain.contains(&pid) => found.hidden.push((pid, holders::name(proc, pid))),
+            Map::Hidden => found.unknown = found.unknown.saturating_add(1),
+            Map::Of(_) | Map::Without => {}
+        }
+    }
+    found
+}
+
+/// Walks the trees; once more when a transaction was committed meanwhile, since pages may then have been reused.
+fn walk(file: &File, meta: Meta, oldest: Option<u64>) -> Walked {
+    let first = walk_once(file, meta, oldest);
+    match newest_meta(file) {
+        Ok(newer) if first.moved => walk_once(file, newer, oldest),
+        _ => first,
+    }
+}
+
+fn walk_once(file: &File, meta: Meta, oldest: Option<u64>) -> Walked {
+    let page_size = usize::try_from(meta.page_size).unwrap_or(0);
+    let began = RealClock.now().mono;
+    let read = |page: u64, into: &mut [u8]| {
+        if RealClock.now().mono.since(began) > WALK {
+            return Err(Stop::Late);
+        }
+        let at = page.saturating_mul(u64::from(meta.page_size));
+        file.read_exact_at(into, at).map_err(|_| Stop::Unread(page))
+    };
+    let walk = |budget| Walk { read: &read, page_size, last_page: meta.last_page, left: budget, budget };
+    let free = walk(FREE_PAGES).free(&meta.free, oldest);
+    let mut databases = Vec::new();
+    let cut = walk(NAME_PAGES).databases(&meta.main, NAMES, &mut databases).err();
+    let moved = newest_meta(file).map_or(true, |after| after.txn != meta.txn);
+    Walked { meta, free, databases, cut, moved }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::lmdb::{Change, Env};
+
+    fn failure(path: &Path) -> Failure {
+        look(path, &Wanted::default()).err().map(|trouble| trouble.failure()).expect("not an environment")
+    }
+
+    #[test]
+    fn every_unreadable_file_has_its_sentence() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let data = dir.path().join("data.mdb");
+        let shown = data.display();
+        let what = format!("{shown} does not exist. Has its service created it yet?");
+        assert_eq!(failure(dir.path()), Failure::unreachable(what));
+
+        fs::write(&data, [7; 100]).expect("written");
+        assert_eq!(
+            failure(dir.path()),
+            Failure::answered(format!("{shown} is cut short: it ends within its two meta pages."))
+        );
+        fs::write(&data, vec![7; 10_000]).expect("written");
+        assert_eq!(failure(&data), Failure::answered(format!("{shown} is not an LMDB file.")));
+
+        fs::remove_file(&data).expect("removed");
+        std::os::unix::fs::symlink("/etc/passwd", &data).expect("linked");
+        assert!(failure(&data).what.as_str().contains("is a symbolic link"));
+
+        fs::remove_file(&data).expect("removed");
+        fs::create_dir(&data).expect("a folder");
+        assert!(failure(dir.path()).what.as_str().ends_with("is not a plain file."));
+    }
+
+    #[test]
+    fn only_a_process_that_is_gone_is_certainly_dead() {
+        for (locked, there, life) in [
+            (Some(true), Some(false), Life::Alive), // in another namespace of process numbers
+            (Some(false), Some(false), Life::Gone),
+            (None, Some(false), Life::Gone),
+            (Some(false), Some(true), Life::Doubtful),
+            (Some(false), None, Life::Doubtful),
+            (None, None, Life::Unknown),
+        ] {
+            assert_eq!(judge(locked, there), life, "{locked:?} {there:?}");
+        }
+    }
+
+    #[test]
+    fn a_walk_that_meets_a_commit_says_so_and_the_second_is_of_the_later_transaction() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut env = Env::open(dir.path(), 4 << 20).expect("opens");
+        env.write(&[Change::Put(b"a", b"1")]).expect("writes");
+        let (file, _) = quiet::open(&dir.path().join("data.mdb")).expect("readable");
+        let before = newest_meta(&file).expect("sound");
+        assert!(!walk_once(&file, before, None).moved);
+        env.write(&[Change::Put(b"b", &[1; 9_000])]).expect("writes");
+        assert!(walk_once(&file, before, None).moved);
+        let again = walk(&file, before, None);
+        assert_eq!((again.moved, again.meta.txn), (false, before.txn + 1));
+        assert_eq!(again.meta.main.entries, 2);
+    }
+
+    #[test]
+    fn our_own_map_is_seen_and_our_own_slot_is_not_called_dead() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let env = Env::open(dir.path(), 4 << 20).expect("opens");
+        env.get(b"a").expect("reads");
+        let seen = look(dir.path(), &Wanted { scan: true, ..Wanted::default() }).expect("an environment");
+        let own = seen.holders.maps.iter().find(|(pid, ..)| *pid == crate::sys::process::pid()).expect("ours");
+        assert_eq!(own.2, 4 << 20);
+        let readers = seen.readers.expect("a table");
+        assert!(readers.iter().all(|reader| reader.life == Life::Alive) && readers.len() == 1, "{readers:?}");
+    }
+}
