@@ -9,16 +9,19 @@
 //! other files read formats and are pure: `json`, `scrape_text`, `lmdb_format`, `proc_text`.
 
 mod blocking;
+mod dial;
 mod disks;
 mod fetch;
 mod json;
 pub mod kinds;
+mod listener;
 mod lmdb_format;
 mod mailbox;
 mod proc_text;
 mod resolve;
 mod schedule;
 pub(crate) mod scrape_text;
+mod sock_diag;
 mod supervisor;
 
 pub use fetch::{Fetcher, Undelivered};
@@ -59,8 +62,14 @@ pub trait Kind: Sync {
 }
 
 /// Every kind there is.
-pub static KINDS: &[&dyn Kind] =
-    &[&kinds::files::Files, &kinds::host::Host, &kinds::http::Http, &kinds::lmdb::Lmdb, &kinds::scrape::Scrape];
+pub static KINDS: &[&dyn Kind] = &[
+    &kinds::files::Files,
+    &kinds::host::Host,
+    &kinds::http::Http,
+    &kinds::lmdb::Lmdb,
+    &kinds::scrape::Scrape,
+    &kinds::tcp::Tcp,
+];
 
 /// The kind with this name.
 pub fn kind(name: &str) -> Option<&'static dyn Kind> {
