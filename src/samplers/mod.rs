@@ -21,8 +21,11 @@ mod proc_text;
 mod resolve;
 mod schedule;
 pub(crate) mod scrape_text;
+mod sequence;
 mod sock_diag;
 mod supervisor;
+mod ws;
+mod ws_line;
 
 pub use fetch::{Fetcher, Undelivered};
 pub use mailbox::Mailbox;
@@ -69,6 +72,7 @@ pub static KINDS: &[&dyn Kind] = &[
     &kinds::lmdb::Lmdb,
     &kinds::scrape::Scrape,
     &kinds::tcp::Tcp,
+    &kinds::websocket::Websocket,
 ];
 
 /// The kind with this name.

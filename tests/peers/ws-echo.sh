@@ -11,6 +11,6 @@ start) already main; /usr/bin/python3 -c 'import websockets' 2>/dev/null || need
   up() { (exec 3<>"/dev/tcp/127.0.0.1/$P") && grep -q ready "$DIR/main.log"; }
   wait_for 60 main up || { "$0" stop "$DIR"; exit 1; }
   put_env "WS_URL=ws://127.0.0.1:$P" ;;
-stop) end_one main TERM 5; rm -f "$DIR/env" ;;
+stop) end_one main KILL 5; rm -f "$DIR/env" ;; # it would wait for its clients to say goodbye
 status) status_of main ;;
 esac

@@ -16,6 +16,7 @@ mod peer;
 mod scrape;
 mod server;
 mod tcp;
+mod websocket;
 
 use watchkeeper::base::{Body, Clock, Failure, Observation};
 use watchkeeper::samplers::{KINDS, Sampler, kind};

@@ -7,3 +7,4 @@ pub mod http;
 pub mod lmdb;
 pub mod scrape;
 pub mod tcp;
+pub mod websocket;
