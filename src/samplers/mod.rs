@@ -11,12 +11,14 @@
 mod blocking;
 mod cost;
 mod csv;
+mod dial;
 mod disks;
 mod exec;
 mod fetch;
 mod holders;
 mod json;
 pub mod kinds;
+mod listener;
 mod lmdb_format;
 mod lmdb_look;
 mod lmdb_tree;
@@ -30,8 +32,12 @@ mod quiet;
 mod resolve;
 mod schedule;
 pub(crate) mod scrape_text;
+mod sequence;
+mod sock_diag;
 mod supervisor;
 mod systemd_show;
+mod ws;
+mod ws_line;
 
 pub use cost::{EVERY as OWN_EVERY, OWN, gives as own_gives};
 pub use fetch::{Fetcher, Undelivered};
@@ -81,6 +87,8 @@ pub static KINDS: &[&dyn Kind] = &[
     &kinds::lmdb::Lmdb,
     &kinds::scrape::Scrape,
     &kinds::systemd::Systemd,
+    &kinds::tcp::Tcp,
+    &kinds::websocket::Websocket,
 ];
 
 /// The kind with this name.

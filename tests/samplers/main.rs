@@ -18,6 +18,8 @@ mod peer;
 mod scrape;
 mod server;
 mod systemd;
+mod tcp;
+mod websocket;
 
 use watchkeeper::base::{Body, Clock, Failure, Observation};
 use watchkeeper::samplers::{KINDS, Sampler, kind};

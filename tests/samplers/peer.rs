@@ -12,9 +12,14 @@ pub(crate) struct Peer {
 
 /// Starts it; `None` when it cannot run here, which is a failure where `CI=true`.
 pub(crate) fn start(name: &str) -> Option<Peer> {
+    start_with(name, &[])
+}
+
+/// The same with more in its environment.
+pub(crate) fn start_with(name: &str, env: &[(&str, &str)]) -> Option<Peer> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(format!("{name}.sh"));
     let dir = tempfile::tempdir().expect("a folder");
-    let output = run(Command::new(&script).arg("start").arg(dir.path()));
+    let output = run(Command::new(&script).arg("start").arg(dir.path()).envs(env.iter().copied()));
     if output.status.code() == Some(77) {
         skip(name, String::from_utf8_lossy(&output.stderr).trim());
         return None;
@@ -34,6 +39,11 @@ impl Peer {
     pub(crate) fn env(&self, name: &str) -> &str {
         let found = self.env.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
         found.unwrap_or_else(|| panic!("no {name} in {}", self.env))
+    }
+
+    /// Of `netns`: takes its cable out or in.
+    pub(crate) fn cable(&self, state: &str) -> bool {
+        run(Command::new(&self.script).arg("cable").arg(self.dir.path()).arg(state)).status.success()
     }
 
     /// `NAME.sh exec DIR …`; whether it succeeds is the caller's business.

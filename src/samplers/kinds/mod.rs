@@ -9,3 +9,5 @@ pub mod http;
 pub mod lmdb;
 pub mod scrape;
 pub mod systemd;
+pub mod tcp;
+pub mod websocket;

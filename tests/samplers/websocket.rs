@@ -1,0 +1,224 @@
+//! `websocket` against another implementation's server in each of its moods, and behind a line that freezes.
+
+use crate::peer;
+use crate::{find, observe, sampler, value};
+use core::time::Duration;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::thread;
+use watchkeeper::base::{Clock, Failure, Observation};
+use watchkeeper::samplers::Sampler;
+use watchkeeper::sys::clock::RealClock;
+
+/// A hang guard for what a server does in its own time.
+const GUARD: Duration = Duration::from_secs(30);
+
+async fn look(sampler: &mut dyn Sampler) -> Observation {
+    observe(sampler).await.expect("a connection")
+}
+
+/// Looks until it fails.
+async fn complaint(sampler: &mut dyn Sampler) -> Failure {
+    let start = RealClock.now().mono;
+    loop {
+        match observe(sampler).await {
+            Err(failure) => return failure,
+            Ok(seen) => assert!(RealClock.now().mono.since(start) < GUARD, "goes on: {seen:?}"),
+        }
+    }
+}
+
+/// Looks until this is so.
+async fn until(sampler: &mut dyn Sampler, so: impl Fn(&Observation) -> bool) -> Observation {
+    let start = RealClock.now().mono;
+    loop {
+        let seen = look(sampler).await;
+        if so(&seen) {
+            return seen;
+        }
+        assert!(RealClock.now().mono.since(start) < GUARD, "never so: {seen:?}");
+    }
+}
+
+fn fact<'a>(seen: &'a Observation, name: &str) -> Option<&'a str> {
+    seen.facts.iter().find(|(known, _)| known.as_str() == name).map(|(_, what)| what.as_str())
+}
+
+#[tokio::test]
+async fn every_mood_of_the_server_is_a_value_or_a_sentence() {
+    let Some(server) = peer::start("ws-echo") else { return };
+    let url = server.env("WS_URL").to_owned();
+    let place = url.trim_start_matches("ws://").to_owned();
+    let at = |path: &str, more: &str| sampler("websocket", &format!("url = \"{url}{path}\"\n{more}"));
+
+    let frames: Vec<String> = [1, 2, 5, 5, 3, 6].iter().map(|seq| format!("'{{\"seq\": {seq}}}'")).collect();
+    let mut echo = at("/echo/?token=hunter2", &format!("sequence = \"/seq\"\nsubscribe = [{}]", frames.join(", ")));
+    let seen = until(&mut *echo, |seen| value(seen, "websocket_messages_total", &[]) == 6.0).await;
+    let bytes = 6.0 * r#"{"seq": 1}"#.len() as f64;
+    assert_eq!(value(&seen, "websocket_received_bytes_total", &[("instance", &format!("{place}/echo/"))]), bytes);
+    let sequence = ["gaps", "missing", "duplicates", "out_of_order"];
+    let counts = sequence.map(|what| value(&seen, &format!("websocket_sequence_{what}_total"), &[]));
+    assert_eq!(counts, [1.0, 2.0, 1.0, 1.0]);
+    assert_eq!((value(&seen, "websocket_up", &[]), value(&seen, "websocket_reconnects_total", &[])), (1.0, 0.0));
+    for name in [
+        "websocket_connect_duration_seconds",
+        "websocket_ping_round_trip_seconds",
+        "websocket_last_message_age_seconds",
+    ] {
+        assert!((0.0..5.0).contains(&value(&seen, name, &[])), "{name}: {seen:?}");
+    }
+
+    let mut mute = at("/mute", "subscribe = [\"hello\"]\nsequence = \"/seq\"");
+    let first = value(&look(&mut *mute).await, "websocket_last_message_age_seconds", &[]);
+    let seen = until(&mut *mute, |seen| value(seen, "websocket_last_message_age_seconds", &[]) > first).await;
+    assert_eq!(value(&seen, "websocket_messages_total", &[]), 0.0);
+    assert!(fact(&seen, "messages").is_some_and(|what| what.starts_with("none since it connected")), "{seen:?}");
+    assert_eq!(find(&seen, "websocket_sequence_gaps_total", &[]), None, "no number is no zero");
+    assert_eq!(seen.not_supported[0].1.as_str(), "no message had a number at /seq so far");
+
+    let mut refused = at("/refuse", "");
+    let what = complaint(&mut *refused).await;
+    assert_eq!(
+        (what.what.as_str(), what.answered),
+        (format!("{place}/refuse answered 503 Service Unavailable.").as_str(), true)
+    );
+
+    let mut big = at("/big/1048577", "subscribe = [\"x\"]");
+    assert_eq!(
+        complaint(&mut *big).await.what.as_str(),
+        format!("{place}/big/1048577 sent a message of more than 1 MiB.")
+    );
+    let mut fits = at("/big/1048576", "subscribe = [\"x\"]");
+    until(&mut *fits, |seen| value(seen, "websocket_received_bytes_total", &[]) == 1_048_576.0).await;
+}
+
+#[tokio::test]
+async fn an_ended_connection_is_told_once_with_its_code_and_then_opened_again() {
+    let Some(server) = peer::start("ws-echo") else { return };
+    let url = server.env("WS_URL").to_owned();
+    let place = url.trim_start_matches("ws://").to_owned();
+    for (path, code, words) in [
+        ("/close/1011", "1011", "closed the connection with 1011 (internal error): \"asked for\"."),
+        ("/close/4001", "4001", "closed the connection with 4001 (a code of the service's own): \"asked for\"."),
+        ("/drop", "1006", "broke the connection off without a word."),
+        ("/garbage", "1002", "broke the rules of the protocol (Encountered invalid opcode: 3)."),
+    ] {
+        let mut feed = sampler("websocket", &format!("url = \"{url}{path}\"\nsubscribe = [\"x\"]"));
+        for closes in [1.0, 2.0] {
+            let failure = complaint(&mut *feed).await;
+            assert_eq!((failure.what.as_str(), failure.answered), (format!("{place}{path} {words}").as_str(), false));
+            // The next connection may end as quickly as it was opened: a sample that sees it open is wanted.
+            let start = RealClock.now().mono;
+            let seen = loop {
+                match observe(&mut *feed).await {
+                    Ok(seen) => break seen,
+                    Err(failure) => assert!(RealClock.now().mono.since(start) < GUARD, "{failure:?}"),
+                }
+            };
+            assert!(value(&seen, "websocket_closes_total", &[("code", code)]) >= closes, "{seen:?}");
+            assert!(value(&seen, "websocket_reconnects_total", &[]) >= closes, "{seen:?}");
+            assert!(fact(&seen, "last close").is_some_and(|what| what.starts_with(&format!("{code} ("))), "{seen:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_frozen_line_fails_within_its_time_and_a_slow_one_is_measured() {
+    let Some(server) = peer::start("ws-echo") else { return };
+    let upstream = server.env("WS_URL").trim_start_matches("ws://").to_owned();
+    let Some(proxy) = peer::start_with("slow-proxy", &[("UPSTREAM", &upstream)]) else { return };
+    let at = proxy.env("PROXY_ADDR").to_owned();
+    let mut feed = sampler("websocket", &format!("url = \"ws://{at}/echo\"\nsubscribe = [\"x\"]"));
+    let quick = value(&look(&mut *feed).await, "websocket_ping_round_trip_seconds", &[]);
+    assert!(quick < 0.5, "{quick}");
+    // Both ways, so that a ping takes twice as long.
+    assert!(proxy.exec(&["delay=200"]).status.success());
+    let slow =
+        until(&mut *feed, |seen| find(seen, "websocket_ping_round_trip_seconds", &[]).is_some_and(|took| took > 0.4))
+            .await;
+    assert!(value(&slow, "websocket_ping_round_trip_seconds", &[]) < 0.8, "{slow:?}");
+    assert!(proxy.exec(&["delay=0"]).status.success());
+
+    assert!(proxy.exec(&["mode=stall"]).status.success());
+    let start = RealClock.now().mono;
+    let late = look(&mut *feed).await;
+    assert_eq!(find(&late, "websocket_ping_round_trip_seconds", &[]), None);
+    assert!(late.not_supported[0].1.as_str().starts_with("the pong to the ping of "), "{late:?}");
+    let frozen = observe(&mut *feed).await.expect_err("two intervals of silence");
+    assert!(frozen.what.as_str().starts_with(&format!("{at}/echo: no pong and no message for 1.")), "{frozen:?}");
+    assert!(frozen.what.as_str().ends_with(" Does it hang?") && !frozen.answered, "{frozen:?}");
+    assert!(RealClock.now().mono.since(start) < Duration::from_secs(4));
+
+    assert!(proxy.exec(&["mode=pass"]).status.success());
+    let back = look(&mut *feed).await;
+    assert_eq!(value(&back, "websocket_reconnects_total", &[]), 0.0, "the same connection goes on");
+    assert!(value(&back, "websocket_ping_round_trip_seconds", &[]) > 1.0, "what it took is told");
+}
+
+#[tokio::test]
+async fn a_sample_dropped_at_its_deadline_loses_no_connection_and_a_dropped_sampler_does() {
+    let Some(server) = peer::start("ws-echo") else { return };
+    let upstream = server.env("WS_URL").trim_start_matches("ws://").to_owned();
+    let Some(proxy) = peer::start_with("slow-proxy", &[("UPSTREAM", &upstream)]) else { return };
+    assert!(proxy.exec(&["delay=300"]).status.success());
+    let port: u16 = proxy.env("PROXY_PORT").parse().expect("a port");
+    let mut feed = sampler("websocket", &format!("url = \"ws://127.0.0.1:{port}/echo\""));
+    let mut port_of = sampler("tcp", &format!("url = \"127.0.0.1:{port}\"\nconnect = false"));
+    for _ in 0..4 {
+        let dropped = tokio::time::timeout(Duration::from_millis(100), observe(&mut *feed)).await;
+        assert!(dropped.is_err(), "the handshake takes longer: {dropped:?}");
+    }
+    let seen = look(&mut *feed).await;
+    assert_eq!(value(&seen, "websocket_reconnects_total", &[]), 0.0);
+    let open =
+        async |sampler: &mut dyn Sampler| value(&look(sampler).await, "tcp_connections", &[("state", "established")]);
+    assert_eq!(open(&mut *port_of).await, 1.0, "one connection for all attempts");
+    drop(feed);
+    let start = RealClock.now().mono;
+    while open(&mut *port_of).await > 0.0 {
+        assert!(RealClock.now().mono.since(start) < GUARD, "it stays open");
+    }
+}
+
+#[tokio::test]
+async fn a_flood_is_counted_and_not_kept_and_no_websocket_is_a_sentence() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = listener.local_addr().expect("bound");
+    // One that never answers, then one that answers something else; both hold the connection.
+    let server = thread::spawn(move || {
+        let held = listener.accept().expect("a client");
+        let (mut other, _) = listener.accept().expect("a client");
+        let mut request = [0; 4096];
+        let read = other.read(&mut request).expect("a request");
+        assert!(read > 0);
+        other.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").expect("written");
+        (held, other)
+    });
+    let mut plain = sampler("websocket", &format!("url = \"ws://{at}/\""));
+    let hangs = complaint(&mut *plain).await;
+    assert_eq!(hangs.what.as_str(), format!("{at} took the connection and did not answer within 2 s. Does it hang?"));
+    let other = complaint(&mut *plain).await;
+    assert_eq!(other.what.as_str(), format!("{at} answered 200 OK to the request for a WebSocket. Is the path right?"));
+    drop(server.join().expect("the server"));
+    let refused = complaint(&mut *plain).await;
+    assert_eq!(refused.what.as_str(), format!("{at} refused the connection. Is the service running?"));
+
+    let Some(echo) = peer::start("ws-echo") else { return };
+    let frames = vec!["\"{}\""; 64].join(", ");
+    let mut feed =
+        sampler("websocket", &format!("url = \"{}/big/900000\"\nsubscribe = [{frames}]", echo.env("WS_URL")));
+    let seen = until(&mut *feed, |seen| value(seen, "websocket_messages_total", &[]) == 64.0).await;
+    assert_eq!(value(&seen, "websocket_received_bytes_total", &[]), 64.0 * 900_000.0);
+}
+
+#[tokio::test]
+async fn tls_on_a_plain_port_is_a_sentence() {
+    let Some(server) = peer::start("ws-echo") else { return };
+    let at = server.env("WS_URL").trim_start_matches("ws://").to_owned();
+    let mut feed = sampler("websocket", &format!("url = \"wss://{at}/echo\""));
+    let failure = complaint(&mut *feed).await;
+    assert!(
+        failure.what.as_str().starts_with(&format!("{at}/echo")) && failure.what.as_str().ends_with('.'),
+        "{failure:?}"
+    );
+}
