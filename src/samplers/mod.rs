@@ -6,16 +6,31 @@
 //! 1 MiB, 4 MiB unpacked, JSON depth 64, 2,000 series, 50 attempts a second in all), a sentence for every failure.
 //!
 //! `schedule` is when, `supervisor` runs, `blocking` is for what may hang, `resolve` and `fetch` are HTTP; the
-//! other files read formats and are pure: `json`, `scrape_text`, `lmdb_format`, `proc_text`.
+//! other files read formats and are pure: `json`, `scrape_text`, `lmdb_format`, `proc_text`, `redis_text`.
+//! `dial` connects to servers that are asked over a connection of their own; `not_built` stands for absent kinds.
 
 mod blocking;
+#[cfg(any(feature = "redis", feature = "postgres"))]
+mod dial;
 mod disks;
 mod fetch;
 mod json;
 pub mod kinds;
 mod lmdb_format;
 mod mailbox;
+#[cfg(any(test, not(all(feature = "redis", feature = "postgres"))))]
+mod not_built;
+#[cfg(feature = "postgres")]
+mod postgres_session;
+#[cfg(feature = "postgres")]
+mod postgres_sql;
 mod proc_text;
+#[cfg(feature = "redis")]
+mod redis_keys;
+#[cfg(feature = "redis")]
+mod redis_link;
+#[cfg(feature = "redis")]
+mod redis_text;
 mod resolve;
 mod schedule;
 pub(crate) mod scrape_text;
@@ -59,8 +74,21 @@ pub trait Kind: Sync {
 }
 
 /// Every kind there is.
-pub static KINDS: &[&dyn Kind] =
-    &[&kinds::files::Files, &kinds::host::Host, &kinds::http::Http, &kinds::lmdb::Lmdb, &kinds::scrape::Scrape];
+pub static KINDS: &[&dyn Kind] = &[
+    &kinds::files::Files,
+    &kinds::host::Host,
+    &kinds::http::Http,
+    &kinds::lmdb::Lmdb,
+    #[cfg(feature = "postgres")]
+    &kinds::postgres::Postgres,
+    #[cfg(not(feature = "postgres"))]
+    &not_built::NotBuilt("postgres"),
+    #[cfg(feature = "redis")]
+    &kinds::redis::Redis,
+    #[cfg(not(feature = "redis"))]
+    &not_built::NotBuilt("redis"),
+    &kinds::scrape::Scrape,
+];
 
 /// The kind with this name.
 pub fn kind(name: &str) -> Option<&'static dyn Kind> {

@@ -5,4 +5,8 @@ pub mod files;
 pub mod host;
 pub mod http;
 pub mod lmdb;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod scrape;
