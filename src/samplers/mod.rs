@@ -5,8 +5,9 @@
 //! event loop. The contract: one attempt in flight, a deadline on each, every cap of the house (connect 2 s, body
 //! 1 MiB, 4 MiB unpacked, JSON depth 64, 2,000 series, 50 attempts a second in all), a sentence for every failure.
 //!
-//! `schedule` is when, `pace` how much longer, `supervisor` runs, `cost` tells what that costs us, `blocking` is for what may hang, `resolve` and `fetch` are HTTP; the
-//! other files read formats and are pure: `json`, `scrape_text`, `lmdb_format`, `proc_text`.
+//! `schedule` is when, `pace` how much longer, `supervisor` runs, `cost` tells what that costs us. Ways to look:
+//! `blocking` for what may hang, `exec` for programs, `resolve`, `dial`, `wire` and `fetch` for the network, `quiet` and
+//! `holders` for files of others. What begins with the name of a kind is that kind's alone; the rest reads formats.
 
 mod blocking;
 mod cost;
@@ -24,11 +25,23 @@ mod lmdb_look;
 mod lmdb_tree;
 mod look;
 mod mailbox;
+#[cfg(any(test, not(all(feature = "redis", feature = "postgres"))))]
+mod not_built;
 mod pace;
 mod perfdata;
 mod pick;
+#[cfg(feature = "postgres")]
+mod postgres_session;
+#[cfg(feature = "postgres")]
+mod postgres_sql;
 mod proc_text;
 mod quiet;
+#[cfg(feature = "redis")]
+mod redis_keys;
+#[cfg(feature = "redis")]
+mod redis_link;
+#[cfg(feature = "redis")]
+mod redis_text;
 mod resolve;
 mod schedule;
 pub(crate) mod scrape_text;
@@ -36,6 +49,8 @@ mod sequence;
 mod sock_diag;
 mod supervisor;
 mod systemd_show;
+#[cfg(any(feature = "redis", feature = "postgres"))]
+mod wire;
 mod ws;
 mod ws_line;
 
@@ -85,6 +100,14 @@ pub static KINDS: &[&dyn Kind] = &[
     &kinds::host::Host,
     &kinds::http::Http,
     &kinds::lmdb::Lmdb,
+    #[cfg(feature = "postgres")]
+    &kinds::postgres::Postgres,
+    #[cfg(not(feature = "postgres"))]
+    &not_built::NotBuilt("postgres"),
+    #[cfg(feature = "redis")]
+    &kinds::redis::Redis,
+    #[cfg(not(feature = "redis"))]
+    &not_built::NotBuilt("redis"),
     &kinds::scrape::Scrape,
     &kinds::systemd::Systemd,
     &kinds::tcp::Tcp,

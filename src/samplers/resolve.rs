@@ -43,6 +43,15 @@ impl Names {
         Self(Arc::new(Inner { worker, last: Mutex::default() }))
     }
 
+    /// The addresses of a host, each with port 0.
+    #[cfg(any(feature = "redis", feature = "postgres"))]
+    pub(crate) async fn addresses(&self, host: &str) -> Result<Vec<SocketAddr>, NameFault> {
+        match host.parse() {
+            Ok(ip) => Ok(vec![at(ip)]),
+            Err(_) => self.0.look_up(host).await,
+        }
+    }
+
     /// True while the last good address stands in for a lookup that failed.
     pub(crate) fn stale(&self) -> bool {
         self.0.last.lock().unwrap_or_else(PoisonError::into_inner).stale

@@ -15,6 +15,10 @@ mod host;
 mod http;
 mod lmdb;
 mod peer;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
 mod scrape;
 mod server;
 mod systemd;

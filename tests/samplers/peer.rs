@@ -1,5 +1,6 @@
 //! Starts a script of tests/peers and stops it again.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -15,11 +16,13 @@ pub(crate) fn start(name: &str) -> Option<Peer> {
     start_with(name, &[])
 }
 
-/// The same with more in its environment.
-pub(crate) fn start_with(name: &str, env: &[(&str, &str)]) -> Option<Peer> {
+/// The same with settings of the script.
+pub(crate) fn start_with(name: &str, settings: &[(&str, &str)]) -> Option<Peer> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(format!("{name}.sh"));
     let dir = tempfile::tempdir().expect("a folder");
-    let output = run(Command::new(&script).arg("start").arg(dir.path()).envs(env.iter().copied()));
+    // A server may run as a login of its own.
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o711)).expect("ours");
+    let output = run(Command::new(&script).arg("start").arg(dir.path()).envs(settings.iter().copied()));
     if output.status.code() == Some(77) {
         skip(name, String::from_utf8_lossy(&output.stderr).trim());
         return None;
@@ -44,6 +47,19 @@ impl Peer {
     /// Of `netns`: takes its cable out or in.
     pub(crate) fn cable(&self, state: &str) -> bool {
         run(Command::new(&self.script).arg("cable").arg(self.dir.path()).arg(state)).status.success()
+    }
+
+    /// Stops it and starts it again with its data and its port.
+    pub(crate) fn restart(&self) {
+        for action in ["stop", "start"] {
+            let output = run(Command::new(&self.script).arg(action).arg(self.dir.path()));
+            assert!(output.status.success(), "{action}: {output:?}");
+        }
+    }
+
+    /// Where it keeps its files.
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     /// `NAME.sh exec DIR …`; whether it succeeds is the caller's business.

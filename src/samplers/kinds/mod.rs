@@ -7,6 +7,10 @@ pub mod files;
 pub mod host;
 pub mod http;
 pub mod lmdb;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(feature = "redis")]
+pub mod redis;
 pub mod scrape;
 pub mod systemd;
 pub mod tcp;

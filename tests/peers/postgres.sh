@@ -1,0 +1,31 @@
+#!/bin/bash
+# PostgreSQL with pg_stat_statements: slow queries, running queries, locks, connection counts.
+#   postgres.sh start|stop|status [DIR]   package: postgresql (contrib is part of it), runs as user "postgres" if we are root
+# Started by the plain binaries, no cluster tools, no systemd. durability is off (fsync=off): test data only.
+# Superuser "ops" without password (trust on loopback); role "viewer" (password viewer) has pg_monitor only;
+# role "nobody_special" (password x) has nothing: query text of others reads "<insufficient privilege>".
+. "$(dirname "$0")/lib.sh"; svc_init postgres "$@"
+for BIN in "${PG_BIN:-}" /usr/lib/postgresql/*/bin; do [ -x "$BIN/postgres" ] && break; done
+as() { if [ "$(id -u)" = 0 ]; then setpriv --reuid=postgres --regid=postgres --init-groups -- "$@"; else "$@"; fi; }
+sql() { "$BIN/psql" -X -q -v ON_ERROR_STOP=1 -h 127.0.0.1 -p "$P" -U ops "$@"; }
+case $ACTION in
+start) already main; [ -x "$BIN/postgres" ] || need postgres postgresql; P=$(port main); mkdir -p "$DIR/sock"
+  if [ "$(id -u)" = 0 ]; then mkdir -p "$DIR/data"; chown postgres: "$DIR/data" "$DIR/sock"; chmod 700 "$DIR/data"
+    as test -x "$DIR" || { echo "postgres: user postgres can't reach $DIR (mode 711 needed on its parents)" >&2; exit 1; }; fi
+  cd / || exit 1
+  [ -s "$DIR/data/PG_VERSION" ] || as "$BIN/initdb" -D "$DIR/data" -U ops -A trust -E UTF8 --locale=C.UTF-8 -N > "$DIR/initdb.log" 2>&1 \
+    || { cat "$DIR/initdb.log" >&2; exit 1; }
+  set -- "$BIN/postgres" -D "$DIR/data" -p "$P" -k "$DIR/sock" -c listen_addresses=127.0.0.1 -c fsync=off -c full_page_writes=off \
+    -c shared_buffers=16MB -c max_connections=20 -c shared_preload_libraries=pg_stat_statements -c pg_stat_statements.track=all \
+    -c compute_query_id=on -c track_io_timing=on -c log_min_duration_statement=50 -c log_line_prefix='%m [%p] %q%u@%d '
+  if [ "$(id -u)" = 0 ]; then spawn main setpriv --reuid=postgres --regid=postgres --init-groups -- "$@"; else spawn main "$@"; fi
+  ping() { sql -d postgres -c 'select 1'; }; wait_for 20 main ping || { "$0" stop "$DIR"; exit 1; }
+  [ "$(sql -d postgres -Atc "select count(*) from pg_database where datname='app'")" = 1 ] || { sql -d postgres -c 'create database app'
+    sql -d app -c "create extension pg_stat_statements; create role viewer login password 'viewer' in role pg_monitor; create role nobody_special login password 'x';
+      create table orders(id int primary key, total numeric); insert into orders select g, g*1.5 from generate_series(1,1000) g;
+      select pg_stat_statements_reset();" > "$DIR/seed.log"
+    for _ in 1 2 3; do sql -d app -c "select pg_sleep(0.12), count(*) from orders where total > 10" >> "$DIR/seed.log"; done; }
+  put_env "DATABASE_URL=postgres://ops@127.0.0.1:$P/app" "PG_VIEWER_URL=postgres://viewer:viewer@127.0.0.1:$P/app" "PG_NOBODY_URL=postgres://nobody_special:x@127.0.0.1:$P/app" "PG_SOCKET_DIR=$DIR/sock" ;;
+stop) end_one main INT 15; rm -f "$DIR/env" ;;   # INT = fast shutdown
+status) status_of main ;;
+esac
