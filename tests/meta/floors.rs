@@ -175,6 +175,7 @@ pub(crate) const HOSTS: &[&str] = &[
     "ratatui.rs",
     "spdx.org",
     "json-schema.org",
+    "nobody.example.test",
 ];
 
 /// The floor with this name.
