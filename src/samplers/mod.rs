@@ -18,6 +18,7 @@ mod listener;
 mod lmdb_format;
 mod mailbox;
 mod proc_text;
+mod rabbitmq_json;
 mod resolve;
 mod schedule;
 pub(crate) mod scrape_text;
@@ -70,6 +71,7 @@ pub static KINDS: &[&dyn Kind] = &[
     &kinds::host::Host,
     &kinds::http::Http,
     &kinds::lmdb::Lmdb,
+    &kinds::rabbitmq::Rabbitmq,
     &kinds::scrape::Scrape,
     &kinds::tcp::Tcp,
     &kinds::websocket::Websocket,

@@ -13,6 +13,7 @@ mod host;
 mod http;
 mod lmdb;
 mod peer;
+mod rabbitmq;
 mod scrape;
 mod server;
 mod tcp;

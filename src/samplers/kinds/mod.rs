@@ -5,6 +5,7 @@ pub mod files;
 pub mod host;
 pub mod http;
 pub mod lmdb;
+pub mod rabbitmq;
 pub mod scrape;
 pub mod tcp;
 pub mod websocket;
