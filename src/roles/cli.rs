@@ -1,7 +1,7 @@
 //! The command line: what can be asked of the binary, and who does it. stdout is data, stderr messages.
 
 use super::session::Options;
-use super::{console, demo, journal_tool, probe, query, rule_check, rules_test, snapshot, twin, validate};
+use super::{burst, console, demo, journal_tool, probe, query, rule_check, rules_test, snapshot, twin, validate};
 use crate::base::Fault;
 use crate::sys::limits::no_core_dumps;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -76,6 +76,8 @@ enum Role {
     },
     /// One PromQL expression, one answer: of this host, of a profile, or of a file of series
     Query(Box<query::Ask>),
+    /// A bounded burst of probes of a port, a page or a WebSocket: figures and a histogram; exit status 2 when all are lost
+    Burst(burst::Ask),
     /// The trail of everything asked, done and decided
     Journal {
         #[command(subcommand)]
@@ -153,6 +155,7 @@ pub fn main() -> u8 {
             rules_test::run(&files, junit.as_deref(), &mut std::io::stdout().lock())
         }
         Some(Role::Query(ask)) => query::run(&ask),
+        Some(Role::Burst(ask)) => burst::run(&ask, &mut std::io::stdout().lock()),
         Some(Role::Journal { what: JournalTool::Show, state }) => {
             journal_tool::show(state, &mut std::io::stdout().lock())
         }

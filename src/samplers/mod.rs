@@ -9,6 +9,7 @@
 //! other files read formats and are pure: `json`, `scrape_text`, `lmdb_format`, `proc_text`.
 
 mod blocking;
+mod burst;
 mod dial;
 mod disks;
 mod fetch;
@@ -28,6 +29,7 @@ mod supervisor;
 mod ws;
 mod ws_line;
 
+pub use burst::{Bin, Burst, Figures, Outcome};
 pub use fetch::{Fetcher, Undelivered};
 pub use mailbox::Mailbox;
 pub use supervisor::{Job, Supervisor};

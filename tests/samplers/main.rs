@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, says what it skips, and starts its peers"
 )]
 
+mod burst;
 mod hang;
 mod host;
 mod http;

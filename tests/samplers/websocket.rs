@@ -1,6 +1,7 @@
 //! `websocket` against another implementation's server in each of its moods, and behind a line that freezes.
 
 use crate::peer;
+use crate::server::refusing;
 use crate::{find, observe, sampler, value};
 use core::time::Duration;
 use std::io::{Read, Write};
@@ -200,7 +201,8 @@ async fn a_flood_is_counted_and_not_kept_and_no_websocket_is_a_sentence() {
     let other = complaint(&mut *plain).await;
     assert_eq!(other.what.as_str(), format!("{at} answered 200 OK to the request for a WebSocket. Is the path right?"));
     drop(server.join().expect("the server"));
-    let refused = complaint(&mut *plain).await;
+    let (_held, at) = refusing();
+    let refused = complaint(&mut *sampler("websocket", &format!("url = \"ws://{at}/\""))).await;
     assert_eq!(refused.what.as_str(), format!("{at} refused the connection. Is the service running?"));
 
     let Some(echo) = peer::start("ws-echo") else { return };

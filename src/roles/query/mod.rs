@@ -19,3 +19,4 @@ mod table;
 
 pub use answer::run;
 pub use ask::Ask;
+pub(in crate::roles) use moment::Span;
