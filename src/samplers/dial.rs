@@ -208,6 +208,11 @@ mod tests {
         let at = free.local_addr().expect("bound");
         assert_eq!(dial(&at.to_string()).await, Ok(()));
         drop(free);
+        // Held, so that nobody else comes to listen there.
+        let held = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None);
+        let held = held.expect("a socket");
+        rustix::net::bind(&held, &SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
+        let at: SocketAddr = rustix::net::getsockname(&held).expect("bound").try_into().expect("of the internet");
         assert_eq!(dial(&at.to_string()).await, Err(format!("{at} refused the connection. Is the service running?")));
         // A broadcast address has no way to it for TCP on any host.
         let wide = dial("255.255.255.255:9").await.expect_err("no way");

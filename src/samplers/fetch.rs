@@ -89,6 +89,19 @@ impl Fetcher {
         &self.place
     }
 
+    /// What follows asks for another page of the same server, over the same connection. Each part of the path is one
+    /// name, whatever it holds.
+    pub(crate) fn turn_to(&mut self, path: &[&str], query: &[(&str, &str)]) {
+        if let Ok(mut segments) = self.url.path_segments_mut() {
+            segments.clear().extend(path);
+        }
+        self.url.set_query(None);
+        if !query.is_empty() {
+            self.url.query_pairs_mut().extend_pairs(query);
+        }
+        self.place = place(&self.url, self.url.path());
+    }
+
     /// True while the address in use is an old one, since the name service does not answer.
     pub(crate) fn address_is_old(&self) -> bool {
         self.names.stale()
@@ -306,6 +319,14 @@ mod tests {
         assert_eq!(place("http://joe:hunter2@127.0.0.1:8080/health?token=x"), Ok("127.0.0.1:8080/health".into()));
         assert_eq!(place("https://example.org/"), Ok("example.org".into()));
         assert_eq!(place("http://[::1]:9/x"), Ok("[::1]:9/x".into()));
+    }
+
+    #[test]
+    fn another_page_of_the_same_server_is_named_by_its_parts() {
+        let mut fetcher = new("http://joe:hunter2@127.0.0.1:8080/api?x=1").expect("a URL");
+        fetcher.turn_to(&["api", "queues", "/"], &[("name", "^a b$")]);
+        assert_eq!(fetcher.place().as_str(), "127.0.0.1:8080/api/queues/%2F");
+        assert_eq!(fetcher.url.query(), Some("name=%5Ea+b%24"));
     }
 
     #[test]

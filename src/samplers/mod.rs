@@ -10,6 +10,7 @@
 //! `holders` for files of others. What begins with the name of a kind is that kind's alone; the rest reads formats.
 
 mod blocking;
+mod burst;
 mod cost;
 mod csv;
 mod dial;
@@ -36,6 +37,7 @@ mod postgres_session;
 mod postgres_sql;
 mod proc_text;
 mod quiet;
+mod rabbitmq_json;
 #[cfg(feature = "redis")]
 mod redis_keys;
 #[cfg(feature = "redis")]
@@ -104,6 +106,7 @@ pub static KINDS: &[&dyn Kind] = &[
     &kinds::postgres::Postgres,
     #[cfg(not(feature = "postgres"))]
     &not_built::NotBuilt("postgres"),
+    &kinds::rabbitmq::Rabbitmq,
     #[cfg(feature = "redis")]
     &kinds::redis::Redis,
     #[cfg(not(feature = "redis"))]

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking, says what it skips, and starts its peers"
 )]
 
+mod burst;
 mod command;
 mod file;
 mod hang;
@@ -17,6 +18,7 @@ mod lmdb;
 mod peer;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod rabbitmq;
 #[cfg(feature = "redis")]
 mod redis;
 mod scrape;

@@ -1,10 +1,21 @@
 //! An HTTP server of few words for answers that no decent server gives.
 
+use core::net::SocketAddr;
+use rustix::net::{AddressFamily, SocketType};
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+
+/// An address that refuses: held, so that nobody else comes to listen there, but not listened at.
+pub(crate) fn refusing() -> (OwnedFd, SocketAddr) {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
+    let at = rustix::net::getsockname(&socket).expect("bound").try_into().expect("of the internet");
+    (socket, at)
+}
 
 /// A listening server; its threads end with the test process.
 pub(crate) struct Server {

@@ -1,6 +1,7 @@
 //! `tcp` against listeners of this host, a proxy that misbehaves and a second host behind a cable, with `ss` as judge.
 
 use crate::peer::{self, Peer};
+use crate::server::refusing;
 use crate::{find, observe, sampler, value};
 use core::time::Duration;
 use std::net::{TcpListener, TcpStream};
@@ -100,10 +101,12 @@ async fn whose_the_port_is_is_told_and_whether_that_is_right() {
     let wrong = look(&mut *by_unit).await;
     assert_eq!(value(&wrong, "tcp_listener_owner_matches", &[]), 0.0, "we are no unit of that name");
     drop(listener);
-    let gone = complaint(&mut *by_unit).await;
+
+    let (_held, at) = refusing();
+    let gone = complaint(&mut *sampler("tcp", &format!("url = \"{at}\"\nunit = \"norse\""))).await;
     let words = format!("{at} refused the connection: nobody listens there. Is the service running?");
     assert_eq!((gone.what.as_str(), gone.answered), (words.as_str(), false));
-    let nobody = look(&mut *by_file).await;
+    let nobody = look(&mut *sampler("tcp", &format!("url = \"{at}\"\nconnect = false\nunit = \"norse\""))).await;
     assert_eq!(value(&nobody, "tcp_listening", &[]), 0.0);
     assert_eq!(fact(&nobody, "listener"), "nobody");
     assert_eq!(find(&nobody, "tcp_listener_owner_matches", &[]), None, "nobody is neither right nor wrong");

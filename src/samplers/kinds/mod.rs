@@ -9,6 +9,7 @@ pub mod http;
 pub mod lmdb;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod rabbitmq;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod scrape;
