@@ -14,13 +14,16 @@ mod csv;
 mod disks;
 mod exec;
 mod fetch;
+mod gpu_points;
 mod json;
 pub mod kinds;
 mod lmdb_format;
 mod look;
 mod mailbox;
+mod nvidia_smi;
 mod perfdata;
 mod pick;
+pub mod probe;
 mod proc_text;
 mod resolve;
 mod schedule;
@@ -69,6 +72,7 @@ pub static KINDS: &[&dyn Kind] = &[
     &kinds::command::Command,
     &kinds::file::File,
     &kinds::files::Files,
+    &kinds::gpu::Gpu,
     &kinds::host::Host,
     &kinds::http::Http,
     &kinds::lmdb::Lmdb,

@@ -10,11 +10,13 @@
 
 mod command;
 mod file;
+mod gpu;
 mod hang;
 mod host;
 mod http;
 mod lmdb;
 mod peer;
+mod probe;
 mod scrape;
 mod server;
 
