@@ -119,9 +119,9 @@ fn some<T>(things: &[T], word: impl Fn(&T) -> String) -> Clean {
 }
 
 /// What no GPU gives is not supported here; what only some lack is a fact of those.
-pub(crate) fn lacking<'a>(gpus: impl Iterator<Item = (u32, &'a Gpu)> + Clone, seen: &mut Observation) {
-    let given = |metric: &str| gpus.clone().any(|(_, gpu)| value(gpu, metric).is_some());
-    for (index, gpu) in gpus.clone() {
+pub(crate) fn lacking(gpus: &[(u32, &Gpu)], seen: &mut Observation) {
+    let given = |metric: &str| gpus.iter().any(|(_, gpu)| value(gpu, metric).is_some());
+    for (index, gpu) in gpus {
         let mut own = Vec::new();
         for lack in gpu.lacks.iter().filter(|lack| lack.never) {
             if given(&lack.metric) {
@@ -169,7 +169,7 @@ mod tests {
     fn what_one_gpu_gives_is_supported_and_what_may_come_back_is_no_lack_for_ever() {
         let gpus = [of(&[("a", 0.0)], &[("b", true), ("c", false)]), of(&[], &[("a", true), ("b", true)])];
         let mut seen = Observation::default();
-        lacking([0, 1].into_iter().zip(&gpus), &mut seen);
+        lacking(&[(0, &gpus[0]), (1, &gpus[1])], &mut seen);
         assert_eq!(seen.not_supported, [("b".into(), "no".into())]);
         assert_eq!(seen.facts, [("GPU 1 does not support".into(), "a".into())]);
         gpu(0, &gpus[0], &mut seen);

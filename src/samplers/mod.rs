@@ -25,6 +25,7 @@ mod perfdata;
 mod pick;
 pub mod probe;
 mod proc_text;
+mod remote_disks;
 mod resolve;
 mod schedule;
 pub(crate) mod scrape_text;

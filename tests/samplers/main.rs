@@ -15,6 +15,7 @@ mod hang;
 mod host;
 mod http;
 mod lmdb;
+mod mounts;
 mod peer;
 mod probe;
 mod scrape;

@@ -16,7 +16,7 @@ pub(crate) fn launch() {
 }
 
 /// The arguments of a role.
-fn role(name: &str) -> Vec<OsString> {
+pub(crate) fn role(name: &str) -> Vec<OsString> {
     [name, "--exact", "--ignored", "--nocapture", "--test-threads=1"].map(OsString::from).to_vec()
 }
 

@@ -123,7 +123,7 @@ impl Sampler for GpuSampler {
                 Err(refusal) => return Err(sentence(&refusal)),
                 Ok(round) => (round, "NVML"),
             };
-            self.history.observation(round, source, now)
+            self.history.observation(&round, source, now)
         })
     }
 }
@@ -222,13 +222,14 @@ impl History {
         known.and_then(|known| known.lost).is_some_and(|(_, asked)| now.since(asked) < LOST)
     }
 
-    fn observation(&mut self, round: Round, source: &'static str, now: Now) -> Result<Observation, Failure> {
-        self.learn(&round, now);
-        let good = round.seen.iter().filter_map(|(index, seen)| Some((*index, seen.as_ref().ok()?)));
-        let devices = good.clone().count();
+    fn observation(&mut self, round: &Round, source: &'static str, now: Now) -> Result<Observation, Failure> {
+        self.learn(round, now);
+        let good: Vec<(u32, &Seen)> =
+            round.seen.iter().filter_map(|(index, seen)| Some((*index, seen.as_ref().ok()?))).collect();
+        let devices = good.len();
         let expected = self.expected.unwrap_or(self.most);
         if devices == 0 {
-            return Err(self.nothing(&round, expected, now));
+            return Err(self.nothing(round, expected, now));
         }
         let mut seen = Observation::default();
         seen.points.push(Point::gauge("watchkeeper_gpu_devices", &[], devices as f64));
@@ -236,10 +237,10 @@ impl History {
         let versions = [("driver", &round.gpus.driver), ("NVML", &round.gpus.library), ("CUDA", &round.gpus.cuda)];
         let told = versions.into_iter().filter_map(|(name, is)| Some((Clean::from(name), Clean::text(is.as_ref()?))));
         seen.facts.extend(told.chain([("source".into(), source.into())]));
-        for (index, gpu) in good.clone() {
-            gpu_points::gpu(index, gpu, &mut seen);
+        for (index, gpu) in &good {
+            gpu_points::gpu(*index, gpu, &mut seen);
         }
-        gpu_points::lacking(good, &mut seen);
+        gpu_points::lacking(&good, &mut seen);
         for (uuid, known) in &self.known {
             let index = known.index.to_string();
             let up = known.lost.is_none() && known.gone.is_none();

@@ -14,7 +14,7 @@ mod question;
 
 pub use child::serve;
 pub(crate) use parent::Prober;
-pub(crate) use question::{Answer, Gpu, Gpus, Lack, Process, Question, Refusal, Space};
+pub(crate) use question::{Answer, Gpu, Gpus, Lack, Process, Question, Refusal};
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -89,10 +89,10 @@ impl Eyes {
     pub(super) fn gpu(&mut self, library: Option<&Path>, index: u32) -> Result<Gpu, Refusal> {
         let nvml = self.nvml(library).map_err(|error| refusal(&error))?;
         let device = nvml.device_by_index(index).map_err(|error| self.refused(&error))?;
-        let seen = look(&device, &self.alone).and_then(|mut look| {
+        let seen = look(&device, &self.alone).map(|mut look| {
             let xids = self.xids.entry(index).or_insert_with(|| watch(nvml, &device));
             look.xids(xids);
-            Ok(look.seen)
+            look.seen
         });
         seen.map_err(|error| self.refused(&error))
     }
@@ -144,7 +144,7 @@ fn look<'a>(device: &'a Device<'static>, alone: &'a AtomicBool) -> Result<Look<'
     look.health()?;
     look.link()?;
     look.processes()?;
-    look.instances()?;
+    look.instances();
     Ok(look)
 }
 
@@ -321,9 +321,9 @@ impl Look<'_> {
         Ok(())
     }
 
-    fn instances(&mut self) -> Result<(), NvmlError> {
+    fn instances(&mut self) {
         if !self.seen.values.iter().any(|(metric, value)| metric == "DCGM_FI_DEV_MIG_MODE" && *value == 1.0) {
-            return Ok(());
+            return;
         }
         for index in 0..self.device.mig_device_count().unwrap_or(0).min(INSTANCES) {
             let Ok(part) = self.device.mig_device_by_index(index) else { continue };
@@ -331,7 +331,6 @@ impl Look<'_> {
             let (uuid, name) = (part.uuid().unwrap_or_default(), part.name().unwrap_or_default());
             self.seen.instances.push(Instance { index, uuid, name, memory });
         }
-        Ok(())
     }
 
     fn xids(&mut self, xids: &mut Xids) {

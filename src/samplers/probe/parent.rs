@@ -140,18 +140,22 @@ impl State {
             // Its socket closes shortly before it is gone; one that stays is not doubled.
             let pid = link.child.pid();
             let what = clean!("the {class} probe (process {pid}) {why} and is not gone");
-            of.note(Some(Asking { what, since }));
-            let ended = link.end().await;
+            of.note(Some(Asking { what: what.clone(), since }));
+            let watched = link.end().await;
+            let ended = watched.map_err(|error| clean!("{what}, as far as can be seen: {error}"))?;
             of.note(None);
-            let was_asked = link.asked.is_some();
             self.link = None;
-            if ended != Some(Ended::Code(0)) || was_asked {
+            // After an answer it may end to be started anew, maybe with the next question already on its way.
+            if ended != Some(Ended::Code(0)) || self.good == 0 {
                 return Err(self.died(&clean!("the {class} probe (process {pid}) {why}"), ended, now));
             }
         }
         if now.mono < self.not_before {
             let wait = Unit::Seconds.show(self.not_before.since(now.mono).as_secs_f64());
-            return Err(clean!("the {class} probe has died {} times; again in {wait}", self.deaths));
+            return Err(clean!(
+                "the {class} probe ended {} times in a row; it is started again in {wait}",
+                self.deaths
+            ));
         }
         if self.link.is_none() {
             self.link = Some(Link::start(of).map_err(|error| clean!("the {class} probe cannot be started: {error}"))?);
@@ -216,11 +220,11 @@ impl Link {
     }
 
     /// Waits until it is gone, and reaps it.
-    async fn end(&mut self) -> Option<Ended> {
-        let ending: OwnedFd = self.child.as_fd().try_clone_to_owned().ok()?;
+    async fn end(&mut self) -> io::Result<Option<Ended>> {
+        let ending: OwnedFd = self.child.as_fd().try_clone_to_owned()?;
         #[expect(deprecated, reason = "its heir is unsafe for types that lie about their descriptor; OwnedFd does not")]
-        let watched = AsyncFd::with_interest(ending, Interest::READABLE).ok()?;
-        drop(watched.readable().await);
-        self.child.outcome()
+        let watched = AsyncFd::with_interest(ending, Interest::READABLE)?;
+        drop(watched.readable().await?);
+        Ok(self.child.outcome())
     }
 }
