@@ -17,6 +17,7 @@ mod dial;
 mod disks;
 mod exec;
 mod fetch;
+mod gpu_points;
 mod holders;
 mod json;
 pub mod kinds;
@@ -28,6 +29,7 @@ mod look;
 mod mailbox;
 #[cfg(any(test, not(all(feature = "redis", feature = "postgres"))))]
 mod not_built;
+mod nvidia_smi;
 mod pace;
 mod perfdata;
 mod pick;
@@ -35,6 +37,7 @@ mod pick;
 mod postgres_session;
 #[cfg(feature = "postgres")]
 mod postgres_sql;
+pub mod probe;
 mod proc_text;
 mod quiet;
 mod rabbitmq_json;
@@ -44,6 +47,7 @@ mod redis_keys;
 mod redis_link;
 #[cfg(feature = "redis")]
 mod redis_text;
+mod remote_disks;
 mod resolve;
 mod schedule;
 pub(crate) mod scrape_text;
@@ -99,6 +103,7 @@ pub static KINDS: &[&dyn Kind] = &[
     &kinds::command::Command,
     &kinds::file::File,
     &kinds::files::Files,
+    &kinds::gpu::Gpu,
     &kinds::host::Host,
     &kinds::http::Http,
     &kinds::lmdb::Lmdb,

@@ -11,13 +11,16 @@
 mod burst;
 mod command;
 mod file;
+mod gpu;
 mod hang;
 mod host;
 mod http;
 mod lmdb;
+mod mounts;
 mod peer;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod probe;
 mod rabbitmq;
 #[cfg(feature = "redis")]
 mod redis;

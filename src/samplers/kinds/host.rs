@@ -3,6 +3,8 @@
 //! ```toml
 //! [samplers.host]
 //! kind = "host"
+//! remote_mounts = true                # ask file systems that are not local too (network, FUSE), in a child
+//! mounts = ["/data"]                  # or only these
 //! ```
 //! /proc is read inline: the kernel answers from memory, nothing there waits for a device. Disks can: see `disks`.
 //! sysinfo gives what does not change; for the rest it sums up CPU modes, has no pressure and reads more than is used.
@@ -11,6 +13,7 @@ use crate::base::{Body, Clean, Failure, Fault, Mono, Now, Observation, Point, Po
 use crate::clean;
 use crate::samplers::disks::{Disk, Disks};
 use crate::samplers::proc_text::{self, MODES, Pressure, Stat, Times, Traffic};
+use crate::samplers::remote_disks::Remote;
 use crate::samplers::{Kind, Observed, Sampler};
 use core::time::Duration;
 use serde::Deserialize;
@@ -59,8 +62,12 @@ impl Kind for Host {
     }
 
     fn build(&self, body: &Body) -> Result<Box<dyn Sampler>, Fault> {
-        let Config {} = body.read()?;
-        Ok(Box::new(HostSampler::new("/".into())))
+        let Config { remote_mounts, mounts } = body.read()?;
+        if let Some(mount) = mounts.iter().find(|mount| !mount.is_absolute()) {
+            return Err(body.fault_at("mounts", format!("`{}` does not begin with `/`.", mount.display())));
+        }
+        let remote = Remote::new(remote_mounts, mounts);
+        Ok(Box::new(HostSampler { remote, ..HostSampler::new("/".into()) }))
     }
 
     fn gives(&self, _: &Body) -> Vec<String> {
@@ -70,12 +77,18 @@ impl Kind for Host {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Config {}
+struct Config {
+    #[serde(default)]
+    remote_mounts: bool,
+    #[serde(default)]
+    mounts: Vec<PathBuf>,
+}
 
 struct HostSampler {
     /// `/`; only tests name another.
     root: PathBuf,
     disks: Disks,
+    remote: Remote,
     facts: Option<Vec<(Clean, Clean)>>,
     keys: HashMap<u32, [SeriesKey; 8]>,
     ticks: HashMap<u32, Times>,
@@ -101,6 +114,9 @@ impl Sampler for HostSampler {
                 Ok(disks) => disks.iter().for_each(|disk| disk_points(disk, &mut seen)),
                 Err(what) => seen.facts.push((Clean::from("disks"), what)),
             }
+            let (disks, facts) = self.remote.read(&self.root, now).await;
+            disks.iter().for_each(|disk| disk_points(disk, &mut seen));
+            seen.facts.extend(facts);
             Ok(seen)
         })
     }
@@ -111,6 +127,7 @@ impl HostSampler {
         Self {
             root,
             disks: Disks::new(),
+            remote: Remote::new(false, Vec::new()),
             facts: None,
             keys: HashMap::new(),
             ticks: HashMap::new(),

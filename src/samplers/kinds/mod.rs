@@ -4,6 +4,7 @@
 pub mod command;
 pub mod file;
 pub mod files;
+pub mod gpu;
 pub mod host;
 pub mod http;
 pub mod lmdb;
