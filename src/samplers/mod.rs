@@ -24,6 +24,8 @@ mod quiet;
 mod resolve;
 mod schedule;
 pub(crate) mod scrape_text;
+mod sqlite_format;
+mod sqlite_look;
 mod supervisor;
 
 pub use fetch::{Fetcher, Undelivered};
@@ -64,8 +66,14 @@ pub trait Kind: Sync {
 }
 
 /// Every kind there is.
-pub static KINDS: &[&dyn Kind] =
-    &[&kinds::files::Files, &kinds::host::Host, &kinds::http::Http, &kinds::lmdb::Lmdb, &kinds::scrape::Scrape];
+pub static KINDS: &[&dyn Kind] = &[
+    &kinds::files::Files,
+    &kinds::host::Host,
+    &kinds::http::Http,
+    &kinds::lmdb::Lmdb,
+    &kinds::scrape::Scrape,
+    &kinds::sqlite::Sqlite,
+];
 
 /// The kind with this name.
 pub fn kind(name: &str) -> Option<&'static dyn Kind> {

@@ -15,6 +15,7 @@ mod lmdb;
 mod peer;
 mod scrape;
 mod server;
+mod sqlite;
 
 use watchkeeper::base::{Body, Clock, Failure, Observation};
 use watchkeeper::samplers::{KINDS, Sampler, kind};

@@ -6,3 +6,4 @@ pub mod host;
 pub mod http;
 pub mod lmdb;
 pub mod scrape;
+pub mod sqlite;
