@@ -9,6 +9,8 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 /// Reads of local files and file systems.
 pub(crate) static LOCAL_FILES: Semaphore = Semaphore::const_new(2);
+/// How long work waits for a place: others hold theirs for milliseconds, unless they hang.
+const PATIENCE: Duration = Duration::from_millis(250);
 /// Name lookups.
 pub(crate) static NAMES: Semaphore = Semaphore::const_new(2);
 
@@ -49,7 +51,8 @@ impl<T: Send + 'static> Worker<T> {
         {
             return Err(Stuck::Hangs(now.since(*since)));
         }
-        let place = self.class.try_acquire().map_err(|_| Stuck::Busy)?;
+        let place = tokio::time::timeout(PATIENCE, self.class.acquire()).await;
+        let place = place.map_err(|_| Stuck::Busy)?.map_err(|_| Stuck::Busy)?;
         let job = spawn_blocking(move || {
             let _place = place;
             work()
