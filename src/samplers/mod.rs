@@ -53,6 +53,8 @@ mod schedule;
 pub(crate) mod scrape_text;
 mod sequence;
 mod sock_diag;
+mod sqlite_format;
+mod sqlite_look;
 mod supervisor;
 mod systemd_show;
 #[cfg(any(feature = "redis", feature = "postgres"))]
@@ -117,6 +119,7 @@ pub static KINDS: &[&dyn Kind] = &[
     #[cfg(not(feature = "redis"))]
     &not_built::NotBuilt("redis"),
     &kinds::scrape::Scrape,
+    &kinds::sqlite::Sqlite,
     &kinds::systemd::Systemd,
     &kinds::tcp::Tcp,
     &kinds::websocket::Websocket,

@@ -26,6 +26,7 @@ mod rabbitmq;
 mod redis;
 mod scrape;
 mod server;
+mod sqlite;
 mod systemd;
 mod tcp;
 mod websocket;

@@ -14,6 +14,7 @@ pub mod rabbitmq;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod scrape;
+pub mod sqlite;
 pub mod systemd;
 pub mod tcp;
 pub mod websocket;
