@@ -17,6 +17,7 @@ mod fetch;
 mod json;
 pub mod kinds;
 mod lmdb_format;
+mod local_http;
 mod look;
 mod mailbox;
 mod perfdata;
@@ -27,6 +28,7 @@ mod schedule;
 pub(crate) mod scrape_text;
 mod supervisor;
 mod systemd_show;
+mod xml_rpc;
 
 pub use fetch::{Fetcher, Undelivered};
 pub use mailbox::Mailbox;
@@ -74,6 +76,7 @@ pub static KINDS: &[&dyn Kind] = &[
     &kinds::http::Http,
     &kinds::lmdb::Lmdb,
     &kinds::scrape::Scrape,
+    &kinds::supervisor::Supervisor,
     &kinds::systemd::Systemd,
 ];
 

@@ -17,6 +17,7 @@ mod lmdb;
 mod peer;
 mod scrape;
 mod server;
+mod supervisor;
 mod systemd;
 
 use watchkeeper::base::{Body, Clock, Failure, Observation};

@@ -8,4 +8,5 @@ pub mod host;
 pub mod http;
 pub mod lmdb;
 pub mod scrape;
+pub mod supervisor;
 pub mod systemd;
