@@ -57,16 +57,20 @@ impl Daemon {
         Self { login, ..self }
     }
 
-    pub(crate) fn place(&self) -> &Clean {
-        &self.place
-    }
-
-    pub(crate) async fn get(&mut self, path: &str) -> Result<Vec<u8>, Failure> {
-        self.ask(Method::GET, path, None).await
+    /// `None` when the daemon does not have it (404).
+    pub(crate) async fn get(&mut self, path: &str) -> Result<Option<Vec<u8>>, Failure> {
+        match self.ask(Method::GET, path, None).await? {
+            (StatusCode::NOT_FOUND, _) => Ok(None),
+            (status, _) if !status.is_success() => Err(self.answered(format!("answered {status}"))),
+            (_, body) => Ok(Some(body)),
+        }
     }
 
     pub(crate) async fn post(&mut self, path: &str, kind: &'static str, body: String) -> Result<Vec<u8>, Failure> {
-        self.ask(Method::POST, path, Some((kind, body))).await
+        match self.ask(Method::POST, path, Some((kind, body))).await? {
+            (status, _) if !status.is_success() => Err(self.answered(format!("answered {status}"))),
+            (_, body) => Ok(body),
+        }
     }
 
     /// A failure of the kind "it answered, but".
@@ -79,7 +83,7 @@ impl Daemon {
         method: Method,
         path: &str,
         body: Option<(&'static str, String)>,
-    ) -> Result<Vec<u8>, Failure> {
+    ) -> Result<(StatusCode, Vec<u8>), Failure> {
         let url = self.base.join(path).map_err(|_| self.answered("cannot be asked that way"))?;
         let mut request = self.client()?.request(method, url);
         if let Some((user, password)) = &self.login {
@@ -99,9 +103,6 @@ impl Daemon {
             );
             return Err(Failure::not_permitted(what));
         }
-        if !status.is_success() {
-            return Err(self.answered(format!("answered {status}")));
-        }
         let mut whole = Vec::new();
         while let Some(piece) = response.chunk().await.map_err(|error| self.failure(&error))? {
             if whole.len() + piece.len() > BODY {
@@ -109,7 +110,7 @@ impl Daemon {
             }
             whole.extend_from_slice(&piece);
         }
-        Ok(whole)
+        Ok((status, whole))
     }
 
     fn client(&mut self) -> Result<Client, Failure> {

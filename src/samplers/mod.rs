@@ -70,6 +70,7 @@ pub trait Kind: Sync {
 /// Every kind there is.
 pub static KINDS: &[&dyn Kind] = &[
     &kinds::command::Command,
+    &kinds::container::Container,
     &kinds::file::File,
     &kinds::files::Files,
     &kinds::host::Host,

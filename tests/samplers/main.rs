@@ -9,6 +9,7 @@
 )]
 
 mod command;
+mod container;
 mod file;
 mod hang;
 mod host;

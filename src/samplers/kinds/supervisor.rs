@@ -78,7 +78,7 @@ struct SupervisorSampler {
     seen: BTreeMap<(String, String), (f64, u32)>,
 }
 
-/// http://supervisord.org/subprocess.html#process-states
+/// Codes of states in which there is a process: STARTING, RUNNING, STOPPING.
 const RUNS: [i32; 3] = [10, 20, 40];
 
 impl SupervisorSampler {
