@@ -133,7 +133,10 @@ async fn without_names_the_list_says_it() {
         list.push(more);
     }
     let engine = engine(answers);
-    let seen = engine.look("").await.expect("an answer");
+    let mut all = sampler("container", &format!("path = \"{}\"", engine.socket().display()));
+    observe(&mut *all).await.expect("an answer");
+    let seen = observe(&mut *all).await.expect("an answer");
+    assert_eq!(fact(&seen, "engine"), "Podman 4.3.1, API 1.41");
     for (name, state, health, code) in [
         ("good", "running", None, None),
         ("crashed", "exited", None, Some(3.0)),
@@ -151,7 +154,7 @@ async fn without_names_the_list_says_it() {
     }
     assert_eq!(
         *engine.asked.lock().expect("whole"),
-        ["/version", "/containers/json?all=1"],
+        ["/version", "/containers/json?all=1", "/containers/json?all=1"],
         "and nothing else is asked"
     );
 }

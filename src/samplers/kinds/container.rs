@@ -59,7 +59,7 @@ impl Kind for Container {
             return Err(fault.hint("Leave `names` out to see all from the list."));
         }
         let daemon = Daemon::at_socket(body, config.path.unwrap_or_else(|| "/var/run/docker.sock".into()))?;
-        Ok(Box::new(ContainerSampler { daemon, names: config.names }))
+        Ok(Box::new(ContainerSampler { daemon, names: config.names, engine: None }))
     }
 
     fn gives(&self, _: &Body) -> Vec<String> {
@@ -78,15 +78,17 @@ struct Config {
 struct ContainerSampler {
     daemon: Daemon,
     names: Vec<String>,
+    engine: Option<Clean>,
 }
 
 impl ContainerSampler {
     async fn look(&mut self) -> Result<Observation, Failure> {
         let mut seen = Observation::default();
-        let about = self.ask("version").await?.unwrap_or_default();
-        let (version, api) = (text(&about, "/Version"), text(&about, "/ApiVersion"));
-        let maker = if text(&about, "/Components/0/Name").starts_with("Podman") { "Podman" } else { "Docker" };
-        seen.facts.push((Clean::from("engine"), clean!("{maker} {version}, API {api}")));
+        // Kept until the engine is silent: Podman runs programs to tell its version.
+        let engine = match self.engine.take() {
+            Some(engine) => engine,
+            None => self.version().await?,
+        };
         if self.names.is_empty() {
             let all = self.ask("containers/json?all=1").await?.unwrap_or_default();
             let Value::Array(all) = all else { return Err(self.daemon.answered("did not answer with a list")) };
@@ -107,7 +109,15 @@ impl ContainerSampler {
                 None => seen.facts.push((Clean::text(&name), Clean::from("no such container"))),
             }
         }
+        seen.facts.push((Clean::from("engine"), engine.clone()));
+        self.engine = Some(engine);
         Ok(seen)
+    }
+
+    async fn version(&mut self) -> Result<Clean, Failure> {
+        let about = self.ask("version").await?.unwrap_or_default();
+        let maker = if text(&about, "/Components/0/Name").starts_with("Podman") { "Podman" } else { "Docker" };
+        Ok(clean!("{maker} {}, API {}", text(&about, "/Version"), text(&about, "/ApiVersion")))
     }
 
     /// One document; `None` when the engine does not have it.
