@@ -25,6 +25,7 @@ mod listener;
 mod lmdb_format;
 mod lmdb_look;
 mod lmdb_tree;
+mod local_http;
 mod look;
 mod mailbox;
 #[cfg(any(test, not(all(feature = "redis", feature = "postgres"))))]
@@ -61,6 +62,7 @@ mod systemd_show;
 mod wire;
 mod ws;
 mod ws_line;
+mod xml_rpc;
 
 pub use cost::{EVERY as OWN_EVERY, OWN, gives as own_gives};
 pub use fetch::{Fetcher, Undelivered};
@@ -103,6 +105,7 @@ pub trait Kind: Sync {
 /// Every kind there is.
 pub static KINDS: &[&dyn Kind] = &[
     &kinds::command::Command,
+    &kinds::container::Container,
     &kinds::file::File,
     &kinds::files::Files,
     &kinds::gpu::Gpu,
@@ -120,6 +123,7 @@ pub static KINDS: &[&dyn Kind] = &[
     &not_built::NotBuilt("redis"),
     &kinds::scrape::Scrape,
     &kinds::sqlite::Sqlite,
+    &kinds::supervisor::Supervisor,
     &kinds::systemd::Systemd,
     &kinds::tcp::Tcp,
     &kinds::websocket::Websocket,

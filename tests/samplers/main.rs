@@ -10,6 +10,7 @@
 
 mod burst;
 mod command;
+mod container;
 mod file;
 mod gpu;
 mod hang;
@@ -27,6 +28,7 @@ mod redis;
 mod scrape;
 mod server;
 mod sqlite;
+mod supervisor;
 mod systemd;
 mod tcp;
 mod websocket;

@@ -2,6 +2,7 @@
 //! The registry is [`KINDS`](super::KINDS); helpers that are not a kind live one floor up.
 
 pub mod command;
+pub mod container;
 pub mod file;
 pub mod files;
 pub mod gpu;
@@ -15,6 +16,7 @@ pub mod rabbitmq;
 pub mod redis;
 pub mod scrape;
 pub mod sqlite;
+pub mod supervisor;
 pub mod systemd;
 pub mod tcp;
 pub mod websocket;
