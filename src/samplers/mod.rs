@@ -64,6 +64,7 @@ mod ws;
 mod ws_line;
 mod xml_rpc;
 
+pub use burst::{Bin, Burst, Figures, Outcome};
 pub use cost::{EVERY as OWN_EVERY, OWN, gives as own_gives};
 pub use fetch::{Fetcher, Undelivered};
 pub use mailbox::Mailbox;
