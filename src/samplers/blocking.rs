@@ -9,6 +9,8 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 /// Reads of local files and file systems.
 pub(crate) static LOCAL_FILES: Semaphore = Semaphore::const_new(2);
+/// Secrets and certificates of a login: apart from files that are watched, so that a hanging disk stops no notice.
+pub(crate) static LOGINS: Semaphore = Semaphore::const_new(2);
 /// Name lookups.
 pub(crate) static NAMES: Semaphore = Semaphore::const_new(2);
 

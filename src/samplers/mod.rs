@@ -5,21 +5,30 @@
 //! event loop. The contract: one attempt in flight, a deadline on each, every cap of the house (connect 2 s, body
 //! 1 MiB, 4 MiB unpacked, JSON depth 64, 2,000 series, 50 attempts a second in all), a sentence for every failure.
 //!
-//! `schedule` is when, `supervisor` runs, `blocking` is for what may hang, `resolve` and `fetch` are HTTP; the
-//! other files read formats and are pure: `json`, `scrape_text`, `lmdb_format`, `proc_text`.
+//! `schedule` is when, `supervisor` runs, `blocking` is for what may hang; `fetch`, `transport`, `phases`, `access`,
+//! `tls`, `pause` and `resolve` are HTTP; the other files read formats and are pure: `json`, `pick`, `scrape_text`,
+//! `scrape_again`, `lmdb_format`, `proc_text`.
 
+mod access;
 mod blocking;
 mod disks;
 mod fetch;
+mod fetch_fault;
 mod json;
 pub mod kinds;
 mod lmdb_format;
 mod mailbox;
+mod pause;
+mod phases;
+mod pick;
 mod proc_text;
 mod resolve;
 mod schedule;
-pub(crate) mod scrape_text;
+pub mod scrape_again;
+pub mod scrape_text;
 mod supervisor;
+mod tls;
+mod transport;
 
 pub use fetch::{Fetcher, Undelivered};
 pub use mailbox::Mailbox;
