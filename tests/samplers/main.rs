@@ -11,10 +11,13 @@
 mod hang;
 mod host;
 mod http;
+mod http_asks;
 mod lmdb;
+mod login;
 mod peer;
 mod scrape;
 mod server;
+mod tls;
 
 use watchkeeper::base::{Body, Clock, Failure, Observation};
 use watchkeeper::samplers::{KINDS, Sampler, kind};
