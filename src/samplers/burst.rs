@@ -159,7 +159,7 @@ impl Target {
                 let line = dialer.dial(DEADLINE).await.map_err(|trouble| trouble.failure(dialer.place()))?;
                 Ok(line.connect)
             }
-            Self::Page(fetcher) => fetcher.get("*/*").await.map(|answer| answer.first_byte + answer.rest),
+            Self::Page(fetcher) => fetcher.get("*/*").await.map(|answer| answer.whole),
             Self::Socket { opener, stream, number } => {
                 let open = match stream {
                     Some(open) => open,

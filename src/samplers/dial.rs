@@ -9,7 +9,6 @@ use crate::sys::clock::RealClock;
 use core::net::SocketAddr;
 use core::time::Duration;
 use reqwest::Url;
-use reqwest::dns::Resolve;
 use std::io;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -102,13 +101,8 @@ impl Dialer {
         if let Ok(ip) = literal.parse() {
             return Ok(vec![SocketAddr::new(ip, self.port)]);
         }
-        let wrong = |what: &str| Trouble::Name(scrub(what));
-        let name = self.host.parse().map_err(|_| wrong("its name cannot be looked up"))?;
-        let found = self.names.resolve(name).await.map_err(|error| match error.downcast_ref::<NameFault>() {
-            Some(NameFault(what)) => wrong(what),
-            None => wrong("its name cannot be looked up"),
-        })?;
-        Ok(found.map(|address| SocketAddr::new(address.ip(), self.port)).take(ADDRESSES).collect())
+        let found = self.names.look_up(&self.host).await.map_err(|NameFault(what)| Trouble::Name(scrub(&what)))?;
+        Ok(found.into_iter().map(|address| SocketAddr::new(address.ip(), self.port)).take(ADDRESSES).collect())
     }
 
     /// Connects within `limit`, which all addresses share; the name's own limit comes before it. Cancel-safe.

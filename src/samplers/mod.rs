@@ -9,6 +9,7 @@
 //! `blocking` for what may hang, `exec` for programs, `resolve`, `dial`, `wire` and `fetch` for the network, `quiet` and
 //! `holders` for files of others. What begins with the name of a kind is that kind's alone; the rest reads formats.
 
+mod access;
 mod blocking;
 mod burst;
 mod cost;
@@ -17,6 +18,7 @@ mod dial;
 mod disks;
 mod exec;
 mod fetch;
+mod fetch_fault;
 mod gpu_points;
 mod holders;
 mod json;
@@ -32,7 +34,9 @@ mod mailbox;
 mod not_built;
 mod nvidia_smi;
 mod pace;
+mod pause;
 mod perfdata;
+mod phases;
 mod pick;
 #[cfg(feature = "postgres")]
 mod postgres_session;
@@ -51,13 +55,16 @@ mod redis_text;
 mod remote_disks;
 mod resolve;
 mod schedule;
-pub(crate) mod scrape_text;
+pub mod scrape_again;
+pub mod scrape_text;
 mod sequence;
 mod sock_diag;
 mod sqlite_format;
 mod sqlite_look;
 mod supervisor;
 mod systemd_show;
+mod tls;
+mod transport;
 #[cfg(any(feature = "redis", feature = "postgres"))]
 mod wire;
 mod ws;

@@ -1,18 +1,24 @@
-//! What a profile picks out of what a source says: numbers and words of a JSON document by pointer (RFC 6901), the
-//! names that it gives them, and patterns of names.
+//! What a profile picks out of what a source says: numbers and words of a JSON document by pointer (RFC 6901), every
+//! field at its top as a fact, the names that it gives them, and patterns of names.
 
 use crate::base::{Body, Clean, Fault, Observation, Point};
 use crate::clean;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-/// One row of a `json = […]` list: a pointer and either a fact or a metric.
+/// Facts of one answer; more would fill a pane with what nobody asked for.
+const FIELDS: usize = 32;
+/// A fact is a line beside others, in characters.
+const TEXT: usize = 200;
+
+/// One row of a `json = […]` list: a pointer and either a fact, with the texts that are good, or a metric.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Row {
     pointer: String,
     fact: Option<String>,
     metric: Option<String>,
+    one_of: Option<Vec<String>>,
 }
 
 /// One value that is wanted.
@@ -20,6 +26,8 @@ pub(crate) struct Row {
 pub(crate) struct Pick {
     pointer: String,
     wanted: Wanted,
+    /// The texts that are good; absence is good too.
+    one_of: Option<Vec<String>>,
 }
 
 /// As what a value goes on.
@@ -69,28 +77,61 @@ impl Pick {
                 return Err(body.fault_at(key, what).hint("For example /queue/depth."));
             }
             let wanted = Wanted::check(body, key, &row.pointer, row.fact, row.metric)?;
-            Ok(Self { pointer: row.pointer, wanted })
+            if row.one_of.is_some() && matches!(wanted, Wanted::Metric(_)) {
+                let what = format!("the row for `{}` has `one_of`, which is for a `fact`.", Clean::text(&row.pointer));
+                return Err(body.fault_at(key, what));
+            }
+            Ok(Self { pointer: row.pointer, wanted, one_of: row.one_of })
         };
         rows.into_iter().map(check).collect()
     }
 
-    /// Takes the values out of a document of `place`.
+    /// Takes the values out of a document of `place`; the error is the end of a sentence about it.
     pub(crate) fn take(
         picks: &[Self],
         document: &Value,
         place: &Clean,
         labels: &[(&str, &str)],
         seen: &mut Observation,
-    ) {
+    ) -> Result<(), String> {
         for pick in picks {
+            let found = document.pointer(&pick.pointer);
+            if let (Some(good), Some(text)) = (&pick.one_of, found.and_then(text))
+                && !good.iter().any(|good| good == text.as_str())
+            {
+                return Err(format!("says {} is {text}, expected {}", pick.pointer, good.join(" or ")));
+            }
             let why = clean!("{place} has no number at {}", pick.pointer);
-            pick.wanted.put(document.pointer(&pick.pointer), labels, why, seen);
+            pick.wanted.put(found, labels, why, seen);
         }
+        Ok(())
     }
 
     /// The metrics that rows name.
     pub(crate) fn metrics(rows: Vec<Row>) -> impl Iterator<Item = String> {
         rows.into_iter().filter_map(|row| row.metric)
+    }
+}
+
+/// Every field at the top that is no fact yet; of what is nested, how much there is.
+pub(crate) fn fields(fields: &Map<String, Value>, seen: &mut Observation) {
+    for (name, value) in fields {
+        if seen.facts.len() >= FIELDS {
+            let left = fields.len().saturating_sub(FIELDS);
+            seen.facts.push((Clean::from("more fields"), clean!("{left} are not shown")));
+            return;
+        }
+        let name = Clean::text(name);
+        if seen.facts.iter().any(|(known, _)| *known == name) {
+            continue;
+        }
+        let text = match value {
+            Value::Null => Clean::from("null"),
+            Value::Array(rows) => clean!("a list of {}", rows.len()),
+            Value::Object(fields) => clean!("{} fields", fields.len()),
+            _ => text(value).unwrap_or_default(),
+        };
+        seen.facts.push((name, text));
     }
 }
 
@@ -118,7 +159,10 @@ fn number(value: &Value) -> Option<f64> {
 fn text(value: &Value) -> Option<Clean> {
     match value {
         Value::Null | Value::Array(_) | Value::Object(_) => None,
-        Value::String(text) => Some(Clean::text(text)),
+        Value::String(text) => match text.char_indices().nth(TEXT) {
+            Some((end, _)) => Some(Clean::cut(text.get(..end).unwrap_or_default(), text.len() - end)),
+            None => Some(Clean::text(text)),
+        },
         other => Some(clean!("{other}")),
     }
 }

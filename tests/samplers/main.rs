@@ -16,7 +16,9 @@ mod gpu;
 mod hang;
 mod host;
 mod http;
+mod http_asks;
 mod lmdb;
+mod login;
 mod mounts;
 mod peer;
 #[cfg(feature = "postgres")]
@@ -31,6 +33,7 @@ mod sqlite;
 mod supervisor;
 mod systemd;
 mod tcp;
+mod tls;
 mod websocket;
 
 use watchkeeper::base::{Body, Clock, Failure, Observation};
