@@ -142,20 +142,22 @@ async fn a_frozen_line_fails_within_its_time_and_a_slow_one_is_measured() {
     assert!(value(&slow, "websocket_ping_round_trip_seconds", &[]) < 0.8, "{slow:?}");
     assert!(proxy.exec(&["delay=0"]).status.success());
 
-    assert!(proxy.exec(&["mode=stall"]).status.success());
-    let start = RealClock.now().mono;
-    let late = look(&mut *feed).await;
-    assert_eq!(find(&late, "websocket_ping_round_trip_seconds", &[]), None);
-    assert!(late.not_supported[0].1.as_str().starts_with("the pong to the ping of "), "{late:?}");
-    let frozen = observe(&mut *feed).await.expect_err("two intervals of silence");
-    assert!(frozen.what.as_str().starts_with(&format!("{at}/echo: no pong and no message for 1.")), "{frozen:?}");
-    assert!(frozen.what.as_str().ends_with(" Does it hang?") && !frozen.answered, "{frozen:?}");
-    assert!(RealClock.now().mono.since(start) < Duration::from_secs(4));
+    for _ in 0..2 {
+        assert!(proxy.exec(&["mode=stall"]).status.success());
+        let start = RealClock.now().mono;
+        let late = look(&mut *feed).await;
+        assert_eq!(find(&late, "websocket_ping_round_trip_seconds", &[]), None);
+        assert!(late.not_supported[0].1.as_str().starts_with("the pong to the ping of "), "{late:?}");
+        let frozen = observe(&mut *feed).await.expect_err("two intervals of silence");
+        assert!(frozen.what.as_str().starts_with(&format!("{at}/echo: no pong and no message for 1.")), "{frozen:?}");
+        assert!(frozen.what.as_str().ends_with(" Does it hang?") && !frozen.answered, "{frozen:?}");
+        assert!(RealClock.now().mono.since(start) < Duration::from_secs(4));
 
-    assert!(proxy.exec(&["mode=pass"]).status.success());
-    let back = look(&mut *feed).await;
-    assert_eq!(value(&back, "websocket_reconnects_total", &[]), 0.0, "the same connection goes on");
-    assert!(value(&back, "websocket_ping_round_trip_seconds", &[]) > 1.0, "what it took is told");
+        assert!(proxy.exec(&["mode=pass"]).status.success());
+        let back = look(&mut *feed).await;
+        assert_eq!(value(&back, "websocket_reconnects_total", &[]), 0.0, "the same connection goes on");
+        assert!(value(&back, "websocket_ping_round_trip_seconds", &[]) > 1.0, "what it took is told");
+    }
 }
 
 #[tokio::test]
