@@ -191,6 +191,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_systems_errors_are_four_different_sentences() {
+        use rustix::io::Errno;
+        let place = Clean::from("x:1");
+        let said = |errno: Errno| Trouble::of(&errno.into(), CONNECT).sentence(&place);
+        for errno in [Errno::HOSTUNREACH, Errno::NETUNREACH, Errno::NETDOWN, Errno::ADDRNOTAVAIL] {
+            assert!(said(errno).starts_with("x:1 is unreachable: "), "{}", said(errno));
+        }
+        assert_eq!(said(Errno::CONNREFUSED), "x:1 refused the connection. Is the service running?");
+        assert_eq!(said(Errno::TIMEDOUT), "x:1: no connection within 2.00 s. Is the host up, the port open?");
+        assert_eq!(said(Errno::ACCESS), "x:1: Permission denied (os error 13).");
+    }
+
     #[tokio::test]
     async fn an_address_that_cannot_be_reached_is_told_apart_from_one_that_refuses() {
         let body = Body::parse("p.toml", "").expect("parses");

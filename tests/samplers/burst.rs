@@ -28,13 +28,10 @@ async fn the_figures_are_those_of_a_server_with_known_delays() {
         assert!(never.lock().expect("no panic").recv_timeout(Duration::from_millis(delay)).is_err());
         say(stream, "200 OK", "", "{}")
     });
-    let start = RealClock.now().mono;
     let outcome = burst(&format!("http://{}/ping", server.at), 20, FAST, Duration::from_secs(5)).await;
-    let took = RealClock.now().mono.since(start);
     let figures = outcome.figures().expect("answers");
     assert_eq!((outcome.sent, outcome.lost, outcome.took.len()), (20, 0, 20));
     assert_eq!((server.requests(), server.connections()), (20, 1), "one connection for all");
-    assert!(took >= FAST * 17 + Duration::from_millis(400), "the pace is kept: {took:?}");
     assert!(figures.min >= 0.020 && figures.max >= 0.200, "{figures:?}");
     assert!(figures.mean >= 0.038 && figures.mean < figures.p95 && figures.stdev > 0.02, "{figures:?}");
     let bins = outcome.histogram();
@@ -67,9 +64,12 @@ async fn what_is_late_or_bad_is_lost_and_a_server_that_wants_less_is_left_alone(
 async fn a_port_is_connected_to_and_a_closed_one_is_lost() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let at = listener.local_addr().expect("bound");
-    let outcome = burst(&format!("tcp://{at}"), 5, FAST, Duration::from_secs(1)).await;
-    assert_eq!((outcome.sent, outcome.lost), (5, 0));
-    for _ in 0..5 {
+    let start = RealClock.now().mono;
+    let outcome = burst(&format!("tcp://{at}"), 10, FAST, Duration::from_secs(1)).await;
+    let took = RealClock.now().mono.since(start);
+    assert_eq!((outcome.sent, outcome.lost), (10, 0));
+    assert!(took >= FAST * 9, "the pace is kept: {took:?}");
+    for _ in 0..10 {
         drop(listener.accept().expect("one of them"));
     }
     let (_held, at) = refusing();

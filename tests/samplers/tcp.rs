@@ -136,14 +136,16 @@ async fn a_pulled_cable_is_silence_and_a_missing_route_is_no_way() {
         complaint(&mut *tcp).await.what.as_str(),
         format!("{ip}:9 refused the connection. Is the service running?")
     );
-    assert!(far.cable("down"));
-    let start = RealClock.now().mono;
-    let cut = complaint(&mut *tcp).await;
-    let words = format!("{ip}:9: no connection within 2.00 s. Is the host up, the port open?");
-    assert_eq!((cut.what.as_str(), cut.answered), (words.as_str(), false));
-    assert!(RealClock.now().mono.since(start) < Duration::from_secs(4));
-    assert!(far.cable("up"));
-    assert!(complaint(&mut *tcp).await.what.as_str().contains("refused the connection"), "it is back");
+    for _ in 0..2 {
+        assert!(far.cable("down"));
+        let start = RealClock.now().mono;
+        let cut = complaint(&mut *tcp).await;
+        let words = format!("{ip}:9: no connection within 2.00 s. Is the host up, the port open?");
+        assert_eq!((cut.what.as_str(), cut.answered), (words.as_str(), false));
+        assert!(RealClock.now().mono.since(start) < Duration::from_secs(4));
+        assert!(far.cable("up"));
+        assert!(complaint(&mut *tcp).await.what.as_str().contains("refused the connection"), "it is back");
+    }
     drop(far);
     let mut nowhere = sampler("tcp", "url = \"255.255.255.255:9\"");
     assert!(complaint(&mut *nowhere).await.what.as_str().contains("255.255.255.255:9 is unreachable: "));

@@ -5,8 +5,9 @@ use crate::server::refusing;
 use crate::{find, observe, sampler, value};
 use core::time::Duration;
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::process::Command;
+use std::sync::mpsc::sync_channel;
 use std::thread;
 use watchkeeper::base::{Clock, Failure, Observation};
 use watchkeeper::samplers::Sampler;
@@ -141,45 +142,56 @@ async fn a_frozen_line_fails_within_its_time_and_a_slow_one_is_measured() {
     assert!(value(&slow, "websocket_ping_round_trip_seconds", &[]) < 0.8, "{slow:?}");
     assert!(proxy.exec(&["delay=0"]).status.success());
 
-    assert!(proxy.exec(&["mode=stall"]).status.success());
-    let start = RealClock.now().mono;
-    let late = look(&mut *feed).await;
-    assert_eq!(find(&late, "websocket_ping_round_trip_seconds", &[]), None);
-    assert!(late.not_supported[0].1.as_str().starts_with("the pong to the ping of "), "{late:?}");
-    let frozen = observe(&mut *feed).await.expect_err("two intervals of silence");
-    assert!(frozen.what.as_str().starts_with(&format!("{at}/echo: no pong and no message for 1.")), "{frozen:?}");
-    assert!(frozen.what.as_str().ends_with(" Does it hang?") && !frozen.answered, "{frozen:?}");
-    assert!(RealClock.now().mono.since(start) < Duration::from_secs(4));
+    for _ in 0..2 {
+        assert!(proxy.exec(&["mode=stall"]).status.success());
+        let start = RealClock.now().mono;
+        let late = look(&mut *feed).await;
+        assert_eq!(find(&late, "websocket_ping_round_trip_seconds", &[]), None);
+        assert!(late.not_supported[0].1.as_str().starts_with("the pong to the ping of "), "{late:?}");
+        let frozen = observe(&mut *feed).await.expect_err("two intervals of silence");
+        assert!(frozen.what.as_str().starts_with(&format!("{at}/echo: no pong and no message for 1.")), "{frozen:?}");
+        assert!(frozen.what.as_str().ends_with(" Does it hang?") && !frozen.answered, "{frozen:?}");
+        assert!(RealClock.now().mono.since(start) < Duration::from_secs(4));
 
-    assert!(proxy.exec(&["mode=pass"]).status.success());
-    let back = look(&mut *feed).await;
-    assert_eq!(value(&back, "websocket_reconnects_total", &[]), 0.0, "the same connection goes on");
-    assert!(value(&back, "websocket_ping_round_trip_seconds", &[]) > 1.0, "what it took is told");
+        assert!(proxy.exec(&["mode=pass"]).status.success());
+        let back = look(&mut *feed).await;
+        assert_eq!(value(&back, "websocket_reconnects_total", &[]), 0.0, "the same connection goes on");
+        assert!(value(&back, "websocket_ping_round_trip_seconds", &[]) > 1.0, "what it took is told");
+    }
 }
 
 #[tokio::test]
 async fn a_sample_dropped_at_its_deadline_loses_no_connection_and_a_dropped_sampler_does() {
-    let Some(server) = peer::start("ws-echo") else { return };
-    let upstream = server.env("WS_URL").trim_start_matches("ws://").to_owned();
-    let Some(proxy) = peer::start_with("slow-proxy", &[("UPSTREAM", &upstream)]) else { return };
-    assert!(proxy.exec(&["delay=300"]).status.success());
-    let port: u16 = proxy.env("PROXY_PORT").parse().expect("a port");
-    let mut feed = sampler("websocket", &format!("url = \"ws://127.0.0.1:{port}/echo\""));
-    let mut port_of = sampler("tcp", &format!("url = \"127.0.0.1:{port}\"\nconnect = false"));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = listener.local_addr().expect("bound");
+    let (go, told) = sync_channel(0);
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        let handshake = handshake(&mut stream);
+        told.recv().expect("told to go on");
+        stream.write_all(handshake.as_bytes()).expect("written");
+        let mut part = [0; 4096];
+        while stream.read(&mut part).is_ok_and(|length| length > 0) {}
+        listener.set_nonblocking(true).expect("set");
+        listener.accept().map(drop).map_err(|error| error.kind())
+    });
+    let mut feed = sampler("websocket", &format!("url = \"ws://{at}/\""));
     for _ in 0..4 {
-        let dropped = tokio::time::timeout(Duration::from_millis(100), observe(&mut *feed)).await;
-        assert!(dropped.is_err(), "the handshake takes longer: {dropped:?}");
+        let dropped = tokio::time::timeout(Duration::from_millis(50), observe(&mut *feed)).await;
+        assert!(dropped.is_err(), "nobody answered yet: {dropped:?}");
     }
+    go.send(()).expect("it waits");
     let seen = look(&mut *feed).await;
-    assert_eq!(value(&seen, "websocket_reconnects_total", &[]), 0.0);
-    let open =
-        async |sampler: &mut dyn Sampler| value(&look(sampler).await, "tcp_connections", &[("state", "established")]);
-    assert_eq!(open(&mut *port_of).await, 1.0, "one connection for all attempts");
+    assert_eq!((value(&seen, "websocket_up", &[]), value(&seen, "websocket_reconnects_total", &[])), (1.0, 0.0));
     drop(feed);
+    // The runtime ends the task when it comes by.
     let start = RealClock.now().mono;
-    while open(&mut *port_of).await > 0.0 {
-        assert!(RealClock.now().mono.since(start) < GUARD, "it stays open");
+    while !server.is_finished() {
+        assert!(RealClock.now().mono.since(start) < GUARD, "the connection stays open");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    let second = server.join().expect("the server");
+    assert_eq!(second, Err(std::io::ErrorKind::WouldBlock), "one connection for all attempts");
 }
 
 #[tokio::test]
@@ -304,9 +316,8 @@ const ANSWERS: &[Case] = &[
     ("half a line", b"HTTP/1.1 101 Swi", "closed the connection before its answer was whole."),
 ];
 
-/// Answers a request with a handshake and `frames`, or with `answer`, then ends its side.
-fn hostile(listener: &TcpListener, answer: Option<&[u8]>, frames: &[u8]) {
-    let (mut stream, _) = listener.accept().expect("a client");
+/// Reads a request; the answer that opens a WebSocket.
+fn handshake(stream: &mut TcpStream) -> String {
     let mut request = Vec::new();
     let mut part = [0; 4096];
     while !request.windows(4).any(|end| end == b"\r\n\r\n") {
@@ -316,13 +327,20 @@ fn hostile(listener: &TcpListener, answer: Option<&[u8]>, frames: &[u8]) {
     let text = String::from_utf8(request).expect("text");
     let key = text.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).expect("a key");
     let accept = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes());
-    let handshake = format!(
+    format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
-    );
+    )
+}
+
+/// Answers a request with a handshake and `frames`, or with `answer`, then ends its side.
+fn hostile(listener: &TcpListener, answer: Option<&[u8]>, frames: &[u8]) {
+    let (mut stream, _) = listener.accept().expect("a client");
+    let handshake = handshake(&mut stream);
     // A client that has gone by now has heard enough.
     drop(stream.write_all(answer.unwrap_or(handshake.as_bytes())).and_then(|()| stream.write_all(frames)));
     drop(stream.shutdown(std::net::Shutdown::Write));
     // Until the client has gone too: closed with something unread, the rest would be torn away from it.
+    let mut part = [0; 4096];
     while stream.read(&mut part).is_ok_and(|length| length > 0) {}
 }
 
@@ -337,6 +355,9 @@ async fn every_hostile_frame_and_answer_is_one_sentence() {
         for (_, answer, _) in ANSWERS {
             hostile(&listener, Some(answer), b"");
         }
+        // One byte too many, in frames that are small enough.
+        let pieces = [b"\x01\x7f\0\0\0\0\0\x10\0\0".as_slice(), &vec![b'x'; 1 << 20], b"\x80\x01x"].concat();
+        hostile(&listener, None, &pieces);
         let endless = [b"HTTP/1.1 101 X\r\n".as_slice(), &b"X: y\r\n".repeat(200_000)].concat();
         hostile(&listener, Some(&endless), b"");
     });
@@ -347,6 +368,8 @@ async fn every_hostile_frame_and_answer_is_one_sentence() {
         assert!(told.starts_with(&format!("{at} {words}")) && told.ends_with(['.', '?']), "{what}: {told}");
         assert!(told.len() < 200 && !told.contains("hunter2"), "{what}: {told}");
     }
+    let mut feed = sampler("websocket", &format!("url = \"ws://{at}/\""));
+    assert_eq!(complaint(&mut *feed).await.what.as_str(), format!("{at} sent a message of more than 1 MiB."));
     let mut feed = sampler("websocket", &format!("url = \"ws://{at}/\""));
     let failure = complaint(&mut *feed).await;
     assert!(failure.what.as_str().starts_with(&format!("{at} speaks no WebSocket: ")), "endless headers: {failure:?}");
