@@ -11,6 +11,7 @@
 mod blocking;
 mod disks;
 mod fetch;
+mod host;
 mod json;
 pub mod kinds;
 mod lmdb_format;
@@ -20,6 +21,7 @@ mod resolve;
 mod schedule;
 pub(crate) mod scrape_text;
 mod supervisor;
+mod xid;
 
 pub use fetch::{Fetcher, Undelivered};
 pub use mailbox::Mailbox;
