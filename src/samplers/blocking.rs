@@ -9,6 +9,8 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 /// Reads of local files and file systems.
 pub(crate) static LOCAL_FILES: Semaphore = Semaphore::const_new(2);
+/// Reads of other processes' files: one that holds its memory map hangs its reader.
+pub(crate) static PROCESSES: Semaphore = Semaphore::const_new(2);
 /// Name lookups.
 pub(crate) static NAMES: Semaphore = Semaphore::const_new(2);
 

@@ -17,6 +17,7 @@ pub mod kinds;
 mod lmdb_format;
 mod mailbox;
 mod proc_text;
+mod process;
 mod resolve;
 mod schedule;
 pub(crate) mod scrape_text;
@@ -61,8 +62,14 @@ pub trait Kind: Sync {
 }
 
 /// Every kind there is.
-pub static KINDS: &[&dyn Kind] =
-    &[&kinds::files::Files, &kinds::host::Host, &kinds::http::Http, &kinds::lmdb::Lmdb, &kinds::scrape::Scrape];
+pub static KINDS: &[&dyn Kind] = &[
+    &kinds::files::Files,
+    &kinds::host::Host,
+    &kinds::http::Http,
+    &kinds::lmdb::Lmdb,
+    &kinds::process::Process,
+    &kinds::scrape::Scrape,
+];
 
 /// The kind with this name.
 pub fn kind(name: &str) -> Option<&'static dyn Kind> {

@@ -93,7 +93,7 @@ pub(crate) const CRATES: &[(&str, &[&str])] = &[
     ("thiserror", &["*"]),
     ("memchr", &["*"]),
     ("jiff", &["*"]),
-    ("regex", &["store", "rules", "logs"]),
+    ("regex", &["samplers", "store", "rules", "logs"]),
     ("strsim", &["base", "config"]),
     ("saphyr_parser", &["rules"]),
     ("toml", &["base", "config", "roles"]),

@@ -13,6 +13,7 @@ mod host;
 mod http;
 mod lmdb;
 mod peer;
+mod process;
 mod scrape;
 mod server;
 

@@ -5,4 +5,5 @@ pub mod files;
 pub mod host;
 pub mod http;
 pub mod lmdb;
+pub mod process;
 pub mod scrape;
