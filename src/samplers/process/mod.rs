@@ -9,6 +9,8 @@ mod find;
 mod growth;
 mod sockets;
 mod tell;
+#[cfg(test)]
+mod tests;
 mod texts;
 mod top;
 mod watch;
