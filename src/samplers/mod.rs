@@ -21,6 +21,7 @@ mod fetch;
 mod fetch_fault;
 mod gpu_points;
 mod holders;
+mod host;
 mod json;
 pub mod kinds;
 mod listener;
@@ -44,6 +45,7 @@ mod postgres_session;
 mod postgres_sql;
 pub mod probe;
 mod proc_text;
+mod process;
 mod quiet;
 mod rabbitmq_json;
 #[cfg(feature = "redis")]
@@ -69,6 +71,7 @@ mod transport;
 mod wire;
 mod ws;
 mod ws_line;
+mod xid;
 mod xml_rpc;
 
 pub use burst::{Bin, Burst, Figures, Outcome};
@@ -124,6 +127,7 @@ pub static KINDS: &[&dyn Kind] = &[
     &kinds::postgres::Postgres,
     #[cfg(not(feature = "postgres"))]
     &not_built::NotBuilt("postgres"),
+    &kinds::process::Process,
     &kinds::rabbitmq::Rabbitmq,
     #[cfg(feature = "redis")]
     &kinds::redis::Redis,

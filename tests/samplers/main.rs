@@ -24,6 +24,7 @@ mod peer;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod probe;
+mod process;
 mod rabbitmq;
 #[cfg(feature = "redis")]
 mod redis;

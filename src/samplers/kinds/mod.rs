@@ -11,6 +11,7 @@ pub mod http;
 pub mod lmdb;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+pub mod process;
 pub mod rabbitmq;
 #[cfg(feature = "redis")]
 pub mod redis;
