@@ -6,6 +6,9 @@ use crate::clean;
 use serde::Deserialize;
 use serde_json::Value;
 
+/// A fact is a line beside others, in characters.
+const TEXT: usize = 200;
+
 /// One row of a `json = […]` list: a pointer and either a fact or a metric.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -13,6 +16,8 @@ pub(crate) struct Row {
     pointer: String,
     fact: Option<String>,
     metric: Option<String>,
+    /// The texts of a fact that are good; its absence is good too.
+    one_of: Option<Vec<String>>,
 }
 
 /// One value that is wanted.
@@ -20,6 +25,7 @@ pub(crate) struct Row {
 pub(crate) struct Pick {
     pointer: String,
     wanted: Wanted,
+    one_of: Option<Vec<String>>,
 }
 
 /// As what a value goes on.
@@ -69,23 +75,36 @@ impl Pick {
                 return Err(body.fault_at(key, what).hint("For example /queue/depth."));
             }
             let wanted = Wanted::check(body, key, &row.pointer, row.fact, row.metric)?;
-            Ok(Self { pointer: row.pointer, wanted })
+            if row.one_of.is_some() && matches!(wanted, Wanted::Metric(_)) {
+                let what = format!("the row for `{}` has `one_of`, which is for a `fact`.", Clean::text(&row.pointer));
+                return Err(body.fault_at(key, what));
+            }
+            Ok(Self { pointer: row.pointer, wanted, one_of: row.one_of })
         };
         rows.into_iter().map(check).collect()
     }
 
     /// Takes the values out of a document of `place`.
+    ///
+    /// # Errors
+    /// A text that is none of the good ones, as the end of a sentence.
     pub(crate) fn take(
         picks: &[Self],
         document: &Value,
         place: &Clean,
         labels: &[(&str, &str)],
         seen: &mut Observation,
-    ) {
+    ) -> Result<(), String> {
         for pick in picks {
-            let why = clean!("{place} has no number at {}", pick.pointer);
-            pick.wanted.put(document.pointer(&pick.pointer), labels, why, seen);
+            let found = document.pointer(&pick.pointer);
+            if let (Some(good), Some(is)) = (&pick.one_of, found.and_then(text))
+                && !good.iter().any(|good| good == is.as_str())
+            {
+                return Err(format!("says {} is {is}, expected {}", pick.pointer, good.join(" or ")));
+            }
+            pick.wanted.put(found, labels, clean!("{place} has no number at {}", pick.pointer), seen);
         }
+        Ok(())
     }
 
     /// The metrics that rows name.
@@ -118,7 +137,10 @@ fn number(value: &Value) -> Option<f64> {
 fn text(value: &Value) -> Option<Clean> {
     match value {
         Value::Null | Value::Array(_) | Value::Object(_) => None,
-        Value::String(text) => Some(Clean::text(text)),
+        Value::String(text) => Some(match text.char_indices().nth(TEXT) {
+            Some((end, _)) => Clean::cut(text.get(..end).unwrap_or_default(), text.len() - end),
+            None => Clean::text(text),
+        }),
         other => Some(clean!("{other}")),
     }
 }
