@@ -1,7 +1,6 @@
 //! HTTP to a daemon beside us: over its Unix socket or a plain URL, a fresh connection each time, no redirect, 1 MiB
 //! of answer at most. What goes wrong becomes a sentence: where, what, hint.
 
-use super::resolve::{NameFault, Names};
 use crate::base::{Body, Clean, Failure, Fault};
 use crate::clean;
 use crate::sys::secret::Given;
@@ -35,11 +34,11 @@ impl Daemon {
         Ok(Self { base, socket: Some(path), place, login: None, client: None })
     }
 
-    /// At a URL, whose path is the beginning of every path.
+    /// At a URL with an address: no name service is asked.
     pub(crate) fn at_url(body: &Body, url: &str) -> Result<Self, Fault> {
         let hint = "For example http://127.0.0.1:9001.";
         let bad = |what: String| body.fault_at("url", what).hint(hint);
-        let base = Url::parse(url).map_err(|error| bad(format!("`url` cannot be read: {error}.")))?;
+        let mut base = Url::parse(url).map_err(|error| bad(format!("`url` cannot be read: {error}.")))?;
         let Some(host) = base.host_str().filter(|_| base.scheme() == "http") else {
             return Err(bad("`url` does not begin with http://.".to_owned()));
         };
@@ -48,7 +47,16 @@ impl Daemon {
                 .fault_at("url", "a login does not belong into `url`.")
                 .hint("Write `user` and `password`."));
         }
+        let named = host.parse::<core::net::IpAddr>().is_err() && !host.starts_with('[');
+        if named && host != "localhost" {
+            return Err(body.fault_at("url", "`url` names a host.").hint("Write the address of the host."));
+        }
         let place = base.port().map_or_else(|| clean!("{host}"), |port| clean!("{host}:{port}"));
+        if named {
+            // RFC 6761: always the loopback.
+            let address = core::net::Ipv4Addr::LOCALHOST.into();
+            base.set_ip_host(address).map_err(|()| body.fault_at("url", "`url` cannot be read."))?;
+        }
         Ok(Self { base, socket: None, place, login: None, client: None })
     }
 
@@ -125,8 +133,7 @@ impl Daemon {
             .connect_timeout(CONNECT)
             .pool_max_idle_per_host(0)
             .tls_certs_only(core::iter::empty())
-            .redirect(Policy::none())
-            .dns_resolver(Names::new());
+            .redirect(Policy::none());
         if let Some(socket) = &self.socket {
             client = client.unix_socket(socket.clone());
         }
@@ -136,9 +143,6 @@ impl Daemon {
 
     fn failure(&self, error: &reqwest::Error) -> Failure {
         let place = &self.place;
-        if let Some(NameFault(what)) = cause::<NameFault>(error) {
-            return Failure::unreachable(format!("{place}: {what}."));
-        }
         if error.is_timeout() {
             return Failure::unreachable(format!("{place}: no connection within 2 s. Is the daemon alive?"));
         }

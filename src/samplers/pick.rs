@@ -1,5 +1,5 @@
-//! What a profile picks out of what a source says: numbers and words of a JSON document by pointer (RFC 6901), every
-//! field at its top as a fact, the names that it gives them, and patterns of names.
+//! What a profile picks out of what a source says: numbers and words of a JSON document by pointer (RFC 6901), the
+//! names that it gives them, and patterns of names.
 
 use crate::base::{Body, Clean, Fault, Observation, Point};
 use crate::clean;
@@ -11,13 +11,14 @@ const FIELDS: usize = 32;
 /// A fact is a line beside others, in characters.
 const TEXT: usize = 200;
 
-/// One row of a `json = […]` list: a pointer and either a fact, with the texts that are good, or a metric.
+/// One row of a `json = […]` list: a pointer and either a fact or a metric.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Row {
     pointer: String,
     fact: Option<String>,
     metric: Option<String>,
+    /// The texts of a fact that are good; its absence is good too.
     one_of: Option<Vec<String>>,
 }
 
@@ -26,7 +27,6 @@ pub(crate) struct Row {
 pub(crate) struct Pick {
     pointer: String,
     wanted: Wanted,
-    /// The texts that are good; absence is good too.
     one_of: Option<Vec<String>>,
 }
 
@@ -86,7 +86,10 @@ impl Pick {
         rows.into_iter().map(check).collect()
     }
 
-    /// Takes the values out of a document of `place`; the error is the end of a sentence about it.
+    /// Takes the values out of a document of `place`.
+    ///
+    /// # Errors
+    /// A text that is none of the good ones, as the end of a sentence.
     pub(crate) fn take(
         picks: &[Self],
         document: &Value,
@@ -96,13 +99,12 @@ impl Pick {
     ) -> Result<(), String> {
         for pick in picks {
             let found = document.pointer(&pick.pointer);
-            if let (Some(good), Some(text)) = (&pick.one_of, found.and_then(text))
-                && !good.iter().any(|good| good == text.as_str())
+            if let (Some(good), Some(is)) = (&pick.one_of, found.and_then(text))
+                && !good.iter().any(|good| good == is.as_str())
             {
-                return Err(format!("says {} is {text}, expected {}", pick.pointer, good.join(" or ")));
+                return Err(format!("says {} is {is}, expected {}", pick.pointer, good.join(" or ")));
             }
-            let why = clean!("{place} has no number at {}", pick.pointer);
-            pick.wanted.put(found, labels, why, seen);
+            pick.wanted.put(found, labels, clean!("{place} has no number at {}", pick.pointer), seen);
         }
         Ok(())
     }
@@ -111,6 +113,18 @@ impl Pick {
     pub(crate) fn metrics(rows: Vec<Row>) -> impl Iterator<Item = String> {
         rows.into_iter().filter_map(|row| row.metric)
     }
+}
+
+/// A metric name as Prometheus takes it.
+pub(crate) fn metric_name(body: &Body, key: &str, name: String) -> Result<String, Fault> {
+    let good = !name.starts_with(|c: char| c.is_ascii_digit())
+        && !name.is_empty()
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':'));
+    if good {
+        return Ok(name);
+    }
+    let what = format!("`{}` is no metric name.", Clean::text(name));
+    Err(body.fault_at(key, what).hint("Letters, digits, `_` and `:`; no digit first."))
 }
 
 /// Every field at the top that is no fact yet; of what is nested, how much there is.
@@ -135,18 +149,6 @@ pub(crate) fn fields(fields: &Map<String, Value>, seen: &mut Observation) {
     }
 }
 
-/// A metric name as Prometheus takes it.
-pub(crate) fn metric_name(body: &Body, key: &str, name: String) -> Result<String, Fault> {
-    let good = !name.starts_with(|c: char| c.is_ascii_digit())
-        && !name.is_empty()
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':'));
-    if good {
-        return Ok(name);
-    }
-    let what = format!("`{}` is no metric name.", Clean::text(name));
-    Err(body.fault_at(key, what).hint("Letters, digits, `_` and `:`; no digit first."))
-}
-
 /// A number; true counts as 1, false as 0.
 fn number(value: &Value) -> Option<f64> {
     match value {
@@ -159,10 +161,10 @@ fn number(value: &Value) -> Option<f64> {
 fn text(value: &Value) -> Option<Clean> {
     match value {
         Value::Null | Value::Array(_) | Value::Object(_) => None,
-        Value::String(text) => match text.char_indices().nth(TEXT) {
-            Some((end, _)) => Some(Clean::cut(text.get(..end).unwrap_or_default(), text.len() - end)),
-            None => Some(Clean::text(text)),
-        },
+        Value::String(text) => Some(match text.char_indices().nth(TEXT) {
+            Some((end, _)) => Clean::cut(text.get(..end).unwrap_or_default(), text.len() - end),
+            None => Clean::text(text),
+        }),
         other => Some(clean!("{other}")),
     }
 }

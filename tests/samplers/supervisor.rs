@@ -94,6 +94,7 @@ async fn a_login_is_needed_where_it_is_wanted(peer: &Peer) {
     let file = folder.path().join("password");
     fs::write(&file, "hunter22\n").expect("written");
     fs::set_permissions(&file, PermissionsExt::from_mode(0o600)).expect("ours");
+    let url = url.replace("127.0.0.1", "localhost");
     let login = format!("{url}\nuser = \"joe\"\npassword = {{ file = \"{}\" }}", file.display());
     agrees(&look(&mut *sampler("supervisor", &login)).await, peer);
     fs::write(&file, "wrong-word\n").expect("written");

@@ -180,6 +180,7 @@ mod tests {
                 "url = \"http://joe:hunter2@x/\"",
                 "p.toml:1:7: a login does not belong into `url`. Write `user` and `password`.",
             ),
+            ("url = \"http://host:9001\"", "p.toml:1:7: `url` names a host. Write the address of the host."),
             (
                 "url = \"unix:///x\"",
                 "p.toml:1:7: `url` does not begin with http://. For example http://127.0.0.1:9001.",
