@@ -171,18 +171,21 @@ pub(crate) fn is_end(error: &Error) -> bool {
     error.code().is_some_and(|code| code.code().starts_with("57P") || code.code().starts_with("08"))
 }
 
-/// The sentence for an error that the server answered.
+/// The sentence for an error that the server answered. It names no user: that is part of the URL.
 pub(crate) fn refusal(place: &Clean, database: &Config, code: &str, message: &str) -> Failure {
-    let user = Clean::text(database.get_user().unwrap_or("this login"));
-    let name = Clean::text(database.get_dbname().or(database.get_user()).unwrap_or_default());
+    let name = Clean::text(database.get_dbname().unwrap_or("of the login's name"));
     match code {
-        "28P01" => Failure::not_permitted(format!("{place} refused the password of {user}. Mend `password`.")),
-        "28000" => Failure::not_permitted(format!("{place} refused {user}: {}.", scrub(message))),
+        "28P01" => Failure::not_permitted(format!("{place} refused the password. Mend `password`.")),
+        "28000" => Failure::not_permitted(format!(
+            "{place} refuses this login: no role has its name, or pg_hba.conf does not let it in from here."
+        )),
         "42501" => Failure::not_permitted(format!(
-            "{place} does not let {user} into the database {name}. Mend with GRANT CONNECT."
+            "{place} does not let this login into the database {name}. Mend with GRANT CONNECT."
         )),
         "3D000" => Failure::answered(format!("{place} has no database {name}. Mend the end of `url`.")),
-        "53300" => Failure::answered(format!("{place} takes no more connections ({}).", Clean::text(message))),
+        "53300" => Failure::answered(format!(
+            "{place} takes no more connections: max_connections, or the limit of this login or database, is reached."
+        )),
         "57P01" => Failure::answered(format!("{place} ended our session: it is shutting down, or somebody ended it.")),
         "57P02" => Failure::answered(format!("{place} ended all sessions: one of its processes crashed.")),
         "57P03" => {
@@ -261,11 +264,11 @@ mod tests {
         let place = Clean::from("h:5432");
         let database: Config = "postgres://joe@h/app".parse().expect("valid");
         for (code, message, said, not_permitted) in [
-            ("28P01", "password authentication failed for user \"joe\"", "refused the password of joe", true),
-            ("28000", "no pg_hba.conf entry for host", "refused joe: no pg_hba.conf entry", true),
-            ("42501", "permission denied for database", "does not let joe into the database app", true),
+            ("28P01", "password authentication failed for user \"joe\"", "refused the password.", true),
+            ("28000", "no pg_hba.conf entry for host", "refuses this login: no role", true),
+            ("42501", "permission denied for database", "does not let this login into the database app", true),
             ("3D000", "database \"app\" does not exist", "has no database app", false),
-            ("53300", "sorry, too many clients already", "no more connections (sorry, too many clients", false),
+            ("53300", "sorry, too many clients already", "takes no more connections: max_connections", false),
             ("57P03", "the database system is starting up", "is starting up", false),
             ("57P03", "the database system is shutting down", "is shutting down", false),
             ("57P01", "terminating connection due to administrator command", "ended our session", false),
@@ -274,6 +277,7 @@ mod tests {
             let failure = refusal(&place, &database, code, message);
             let what = failure.what.as_str();
             assert!(what.starts_with("h:5432 ") && what.contains(said) && what.ends_with('.'), "{what}");
+            assert!(!what.contains("joe"), "{what}");
             assert_eq!((failure.not_permitted, failure.answered), (not_permitted, !not_permitted), "{what}");
         }
     }

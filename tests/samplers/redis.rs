@@ -250,6 +250,8 @@ async fn what_is_no_redis_is_a_sentence_and_a_flood_is_cut() {
         (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], false, " does not speak Redis' protocol. Is it the right port?"),
         (b"", false, " closed the connection before its answer was whole."),
         (b"$9999999999\r\nxxxxxxxxxxxxxxxx", true, " sent more than 1 MiB for one sample, reading stopped."),
+        (b"*9999999999999\r\n", false, " closed the connection before its answer was whole."),
+        (b"%9999999999999\r\n", false, " does not speak Redis' protocol. Is it the right port?"),
         (b"*1\r\n*1\r\n*1\r\n*1\r\n", true, " does not speak Redis' protocol. Is it the right port?"),
     ] {
         let at = impostor(says, for_ever);

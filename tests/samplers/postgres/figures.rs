@@ -203,7 +203,7 @@ async fn refusals_have_their_sentences(peer: &Peer) {
         (
             url.replace("viewer:viewer", "viewer"),
             "password = \"hunter22\"",
-            " refused the password of viewer. Mend `password`.",
+            " refused the password. Mend `password`.",
             true,
         ),
         (url.replace("/app", "/nowhere"), "", " has no database nowhere. Mend the end of `url`.", false),
@@ -218,7 +218,7 @@ async fn refusals_have_their_sentences(peer: &Peer) {
 
     ask(peer, "alter role viewer connection limit 0");
     let (full, _) = refused(url.to_owned(), "").await;
-    assert_eq!(full, format!("{place} takes no more connections (too many connections for role \"viewer\")."));
+    assert!(full.starts_with(&format!("{place} takes no more connections: ")), "{full}");
     ask(peer, "alter role viewer connection limit -1");
     let socket = peer.env("PG_SOCKET_DIR");
     let port = place.split(':').next_back().expect("a port");
