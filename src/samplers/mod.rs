@@ -7,12 +7,13 @@
 //!
 //! `schedule` is when, `pace` how much longer, `supervisor` runs, `cost` tells what that costs us. Ways to look:
 //! `blocking` for what may hang, `exec` for programs, `resolve`, `dial`, `wire` and `fetch` for the network, `quiet` and
-//! `holders` for files of others. What begins with the name of a kind is that kind's alone; the rest reads formats.
+//! `holders` for files of others, `discover` for what is here. What begins with the name of a kind is that kind's alone; the rest reads formats.
 
 mod blocking;
 mod cost;
 mod csv;
 mod dial;
+pub mod discover;
 mod disks;
 mod exec;
 mod fetch;
@@ -95,6 +96,7 @@ pub trait Kind: Sync {
 /// Every kind there is.
 pub static KINDS: &[&dyn Kind] = &[
     &kinds::command::Command,
+    &kinds::discover::Discover,
     &kinds::file::File,
     &kinds::files::Files,
     &kinds::host::Host,

@@ -2,6 +2,7 @@
 //! The registry is [`KINDS`](super::KINDS); helpers that are not a kind live one floor up.
 
 pub mod command;
+pub mod discover;
 pub mod file;
 pub mod files;
 pub mod host;
