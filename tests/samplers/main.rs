@@ -9,6 +9,7 @@
 )]
 
 mod command;
+mod discover;
 mod file;
 mod hang;
 mod host;

@@ -173,3 +173,62 @@ impl Local {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use core::time::Duration;
+
+    #[test]
+    fn a_look_costs_less_than_ten_times_its_five_milliseconds() {
+        let cpu = || {
+            let at = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+            Duration::try_from(at).expect("after the start")
+        };
+        let mut memory = Memory::default();
+        let mut costs = Vec::new();
+        for _ in 0..31 {
+            let before = cpu();
+            Local::read(Path::new("/"), Wanted::default(), &mut memory).ports.expect("a host");
+            costs.push(cpu().saturating_sub(before));
+        }
+        let first = costs[0];
+        costs.sort();
+        let processes = crate::samplers::holders::processes(Path::new("/proc")).len();
+        println!(
+            "discover: {:?} CPU for the median look of this build, {first:?} for the first; {processes} processes",
+            costs[15]
+        );
+        assert!(costs[15] < Duration::from_millis(50), "{:?}", costs[15]);
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_looked_at_is_a_reason_and_keeps_nothing_else_from_being_found() {
+        let root = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir_all(root.path().join("dev")).expect("made");
+        std::fs::write(root.path().join("dev/nvidia0"), "").expect("written");
+        let mut finder = Finder::at(root.path().to_owned(), Wanted { ports: true, ..Wanted::default() });
+        let seen = finder.look(Now::default()).await;
+        let counts: Vec<(&str, bool)> = seen.counts.iter().map(|(what, count)| (what.word(), count.is_ok())).collect();
+        let looked =
+            [("gpu", true), ("unit", false), ("socket", true), ("lmdb", false), ("port", false), ("metrics", false)];
+        assert_eq!(counts, looked);
+        assert!(seen.found.len() == 1 && seen.journal.is_some_and(|journal| journal.is_err()));
+        let none = Wanted { ports: false, units: false, journal: false, lmdb: false, gpus: false };
+        let seen = Finder::at(root.path().to_owned(), none).look(Now::default()).await;
+        assert!(
+            seen.journal.is_none()
+                && seen.counts.iter().all(|(what, _)| ![What::Gpu, What::Unit, What::Lmdb].contains(what))
+        );
+    }
+
+    #[tokio::test]
+    async fn none_among_hidden_processes_is_not_none() {
+        let mut seen = Seen::default();
+        environments_into(&mut seen, Ok(Environments { hidden: 3, ..Environments::default() }));
+        assert!(matches!(&seen.counts[..], [(What::Lmdb, Err(why))] if why.as_str().starts_with("3 processes")));
+        let mut seen = Seen::default();
+        environments_into(&mut seen, Ok(Environments::default()));
+        assert_eq!((seen.counts, seen.notes.len()), (vec![(What::Lmdb, Ok(0))], 0));
+    }
+}

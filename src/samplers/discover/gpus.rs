@@ -60,8 +60,8 @@ fn others(root: &Path, nvidia: bool) -> Vec<Found> {
             "NVIDIA" => "NVIDIA's driver is not loaded, so it is not watched",
             _ => "no kind of sampler reads it; its maker's exporter can be scraped",
         };
-        let address = fs::read_link(&device).ok().and_then(|to| to.file_name().map(|name| name.to_owned()));
-        let address = address.map(|address| clean!(" ({})", address.display())).unwrap_or_default();
+        let to = fs::read_link(&device).unwrap_or_default();
+        let address = to.file_name().map(|address| clean!(" ({})", address.display())).unwrap_or_default();
         let name = clean!("card{number}");
         Some(Found { what: What::Gpu, says: clean!("{name}, {vendor}{address}: {driver}"), name, keep: None })
     };

@@ -34,9 +34,7 @@ impl Metrics {
         self.answers.retain(|number, (socket, ..)| {
             wanted.iter().any(|port| port.at.port() == *number && port.inode == *socket)
         });
-        wanted.retain(|port| {
-            self.answers.get(&port.at.port()).is_none_or(|(.., at)| now.since(*at) >= AGAIN)
-        });
+        wanted.retain(|port| self.answers.get(&port.at.port()).is_none_or(|(.., at)| now.since(*at) >= AGAIN));
         let (began, mut asked) = (RealClock.now().mono, 0);
         for port in &wanted {
             if asked == MOST || RealClock.now().mono.since(began) > ALL {
@@ -53,9 +51,8 @@ impl Metrics {
 
 /// Whether this address answers with text that holds metrics.
 async fn answers(at: SocketAddr) -> bool {
-    let fetcher = || -> Result<Fetcher, Fault> {
-        Fetcher::new(&Body::parse("discovery", "")?, &format!("http://{at}/metrics"))
-    };
+    let fetcher =
+        || -> Result<Fetcher, Fault> { Fetcher::new(&Body::parse("discovery", "")?, &format!("http://{at}/metrics")) };
     let Ok(mut fetcher) = fetcher() else { return false };
     let Ok(answer) = fetcher.get(ACCEPT).await else { return false };
     // A page of words may hold a line that reads as a metric.

@@ -11,6 +11,7 @@ mod metrics;
 mod ports;
 mod processes;
 mod programs;
+mod services;
 mod sockets;
 
 pub use finder::{Finder, Wanted};

@@ -2,6 +2,7 @@
 //! holds a socket is searched once, since that means a look at every open file.
 
 use super::found::{Found, Keep, What};
+use super::services::{self, service};
 use crate::base::Clean;
 use crate::clean;
 use crate::samplers::holders;
@@ -19,24 +20,6 @@ const FILES: usize = 50_000;
 const MOST: usize = 64;
 /// A search that found nobody is repeated after so many looks.
 const AGAIN: u32 = 10;
-
-/// Services by the name of their process: their sampler, what stands around the port in its URL, and what to adjust.
-/// They do not speak HTTP, or log what they do not understand: they are never asked for metrics.
-const SERVICES: &[(&str, Option<(&str, &str, &str)>, &str)] = &[
-    ("redis-server", Some(("redis", "redis://", "")), "queues by `lists`, `streams`; a login by `user`, `password`"),
-    ("valkey-server", Some(("redis", "redis://", "")), "queues by `lists`, `streams`; a login by `user`, `password`"),
-    ("postgres", Some(("postgres", "postgres://watch@", "/postgres")), "the login and the database in `url`, `password`"),
-    ("sshd", None, ""),
-    ("mysqld", None, ""),
-    ("mariadbd", None, ""),
-    ("mongod", None, ""),
-    ("memcached", None, ""),
-    ("master", None, ""),
-    ("exim4", None, ""),
-    ("epmd", None, ""),
-];
-/// The management port of RabbitMQ, whose process is the one of any Erlang program.
-const RABBITMQ: (&str, u16) = ("beam.smp", 15_672);
 
 /// A listening port.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,14 +136,13 @@ impl Port {
         SocketAddr::new(ip, self.at.port())
     }
 
-    fn service(&self) -> Option<&'static (&'static str, Option<(&'static str, &'static str, &'static str)>, &'static str)> {
-        let (_, name) = self.holder.as_ref()?;
-        SERVICES.iter().find(|(known, ..)| name.as_str() == *known)
+    fn process(&self) -> Option<&str> {
+        self.holder.as_ref().map(|(_, name)| name.as_str())
     }
 
     /// Whether it may be asked for metrics.
     pub(super) fn may_be_asked(&self) -> bool {
-        self.service().is_none()
+        self.process().is_none_or(|process| service(process).is_none())
     }
 
     /// In words, with the table that would watch it.
@@ -170,17 +152,11 @@ impl Port {
             Some((pid, name)) => clean!("{name} ({pid})"),
             None => Clean::from("a process that this login may not see"),
         };
-        let rabbitmq = self.at.port() == RABBITMQ.1
-            && self.holder.as_ref().is_some_and(|(_, name)| name.as_str() == RABBITMQ.0);
-        let keep = match self.service() {
-            Some((_, Some((kind, before, behind)), why)) => {
-                Keep::text(kind, "url", &format!("{before}{near}{behind}")).map(|keep| keep.adjust(why))
-            }
-            _ if rabbitmq => Keep::text("rabbitmq", "url", &format!("http://{near}"))
-                .map(|keep| keep.adjust("a login with the tag \"monitoring\": `user`, `password`")),
-            _ if answers => Keep::text("scrape", "url", &format!("http://{near}/metrics")),
-            _ => Keep::text("tcp", "url", &near.to_string())
-                .map(|keep| keep.possible("a connection is made every 5 s; `connect = false` only looks at the port")),
+        let possible = "a connection is made every 5 s; with `connect = false` the port is only looked at";
+        let keep = match self.process().and_then(|process| services::keep(process, near)) {
+            Some(keep) => Some(keep),
+            None if answers => Keep::text("scrape", "url", &format!("http://{near}/metrics")),
+            None => Keep::text("tcp", "url", &near.to_string()).map(|keep| keep.possible(possible)),
         };
         let does = if answers { "answers with metrics" } else { "listening" };
         let name = self.name();
@@ -201,10 +177,13 @@ mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
 
-    const HEAD: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+    const HEAD: &str =
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
 
     fn row(local: &str, state: &str, inode: u32) -> String {
-        format!("   0: {local} 00000000:0000 {state} 00000000:00000000 00:00000000 00000000     0        0 {inode} 1 0 100\n")
+        format!(
+            "   0: {local} 00000000:0000 {state} 00000000:00000000 00:00000000 00000000     0        0 {inode} 1 0 100\n"
+        )
     }
 
     fn host() -> tempfile::TempDir {
@@ -225,7 +204,10 @@ mod tests {
             row("0100007F:0016", "0A", 5),
         ];
         fs::write(root.path().join("proc/net/tcp"), HEAD.to_owned() + &four.concat()).expect("written");
-        let six = [row("00000000000000000000000000000000:1F90", "0A", 8), row("00000000000000000000000001000000:0050", "0A", 9)];
+        let six = [
+            row("00000000000000000000000000000000:1F90", "0A", 8),
+            row("00000000000000000000000001000000:0050", "0A", 9),
+        ];
         fs::write(root.path().join("proc/net/tcp6"), HEAD.to_owned() + &six.concat()).expect("written");
         root
     }

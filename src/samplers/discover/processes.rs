@@ -9,8 +9,8 @@ use crate::samplers::lmdb_format::{self, META_LEN, Meta, Wrong};
 use crate::samplers::lmdb_look::meta_of;
 use crate::samplers::quiet::{self, Refused};
 use rustix::io::Errno;
-use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ const NEVER: &[&str] = &["/dev/", "/sys/", "/proc/", "/memfd:", "/SYSV"];
 pub(super) struct Processes {
     known: HashMap<u32, Process>,
     /// Mapped files that are no environments.
-    others: HashMap<Shared, u32>,
+    others: HashSet<Shared>,
     looks: u32,
 }
 
@@ -67,7 +67,7 @@ pub(super) struct Environments {
 }
 
 /// What a mapped file is.
-enum File_ {
+enum Mapped {
     Environment(Result<Meta, Clean>),
     /// It lies in another mount namespace, where it is reached by way of a process.
     Away(Result<Meta, Clean>),
@@ -89,7 +89,7 @@ impl Processes {
             let before = self.known.remove(&pid).filter(|process| process.start == start);
             let since = before.as_ref().map_or(self.looks, |process| process.since);
             let process = match before {
-                Some(process) if !process.is_due(pid, self.looks) => process,
+                Some(process) if !process.is_due(pid, self.looks, &self.others) => process,
                 _ => Process::read(&proc, pid, start, since),
             };
             known.insert(pid, process);
@@ -103,12 +103,12 @@ impl Processes {
         for (pid, process) in &self.known {
             process.maps.iter().for_each(|map| mapped.entry(map).or_default().push(*pid));
         }
-        let mut seen = Environments::default();
-        seen.hidden = self.known.values().filter(|process| process.hidden).count();
+        let hidden = self.known.values().filter(|process| process.hidden).count();
+        let mut seen = Environments { hidden, ..Environments::default() };
         let (mut opened, mut waiting) = (0, 0);
-        self.others.retain(|file, _| mapped.contains_key(file));
+        self.others.retain(|file| mapped.contains_key(file));
         for (file, mut pids) in mapped {
-            if self.others.contains_key(file) {
+            if self.others.contains(file) {
                 continue;
             }
             if opened == OPENED {
@@ -118,9 +118,9 @@ impl Processes {
             opened += 1;
             pids.sort_unstable();
             match judge(root, file, &pids) {
-                File_::Other => drop(self.others.insert(file.clone(), self.looks)),
-                File_::Environment(meta) => seen.add(root, file, &pids, &meta, None),
-                File_::Away(meta) => seen.add(root, file, &pids, &meta, pids.first().copied()),
+                Mapped::Other => drop(self.others.insert(file.clone())),
+                Mapped::Environment(meta) => seen.add(root, file, &pids, &meta, None),
+                Mapped::Away(meta) => seen.add(root, file, &pids, &meta, pids.first().copied()),
             }
         }
         if waiting > 0 {
@@ -133,8 +133,7 @@ impl Processes {
 impl Environments {
     fn add(&mut self, root: &Path, file: &Shared, pids: &[u32], meta: &Result<Meta, Clean>, away: Option<u32>) {
         if self.found.len() >= MOST {
-            self.notes.truncate(0);
-            self.notes.push(clean!("more than {MOST} environments are mapped; the others are not told"));
+            self.notes = [clean!("more than {MOST} environments are mapped; the others are not told")].into();
             return;
         }
         let environment = if file.path.ends_with("data.mdb") { file.path.parent() } else { None };
@@ -167,9 +166,12 @@ impl Environments {
 }
 
 impl Process {
-    /// New ones are looked at twice, since a service opens its files after its start; then the turn goes round.
-    fn is_due(&self, pid: u32, look: u32) -> bool {
-        look.wrapping_sub(self.since) <= 1 || !self.maps.is_empty() || look.wrapping_add(pid).is_multiple_of(AGAIN)
+    /// New ones are looked at twice, since a service opens its files after its start; those with an environment each
+    /// time; for all others the turn goes round.
+    fn is_due(&self, pid: u32, look: u32, others: &HashSet<Shared>) -> bool {
+        look.wrapping_sub(self.since) <= 1
+            || look.wrapping_add(pid).is_multiple_of(AGAIN)
+            || self.maps.iter().any(|map| !others.contains(map))
     }
 
     fn read(proc: &Path, pid: u32, start: u64, since: u32) -> Self {
@@ -182,9 +184,12 @@ impl Process {
 
 /// When the process began; `None` when it is gone or a thread of the kernel.
 fn start(proc: &Path, pid: u32) -> Option<u64> {
-    let stat = fs::read(proc.join(format!("{pid}/stat"))).ok()?;
+    // One read of a line that is never so long: this is done for every process at every look.
+    let mut line = [0; 1024];
+    let length = File::open(proc.join(format!("{pid}/stat"))).and_then(|mut stat| stat.read(&mut line)).ok()?;
+    let stat = line.get(..length)?;
     // The name before may hold anything, also blanks and brackets.
-    let behind = stat.get(memchr::memrchr(b')', &stat)? + 1..)?;
+    let behind = stat.get(memchr::memrchr(b')', stat)? + 1..)?;
     let mut words = behind.split(|byte| *byte == b' ').filter(|word| !word.is_empty());
     let mut number = |skipped: usize| core::str::from_utf8(words.nth(skipped)?).ok()?.trim().parse::<u64>().ok();
     let flags = number(6)?;
@@ -215,21 +220,21 @@ fn shared(maps: &[u8]) -> Vec<Shared> {
 }
 
 /// Looks into a mapped file: as it lies here, else as one of its processes sees it.
-fn judge(root: &Path, file: &Shared, pids: &[u32]) -> File_ {
+fn judge(root: &Path, file: &Shared, pids: &[u32]) -> Mapped {
     let relative = file.path.strip_prefix("/").unwrap_or(&file.path);
     let named = file.path.ends_with("data.mdb");
     match read(&root.join(relative), file) {
-        Ok(Some(meta)) => return File_::Environment(meta),
-        Ok(None) => return File_::Other,
+        Ok(Some(meta)) => return Mapped::Environment(meta),
+        Ok(None) => return Mapped::Other,
         Err(Refused::Os(Errno::ACCESS | Errno::PERM)) if named => {
-            return File_::Environment(Err(Clean::from("may not be read by this login")));
+            return Mapped::Environment(Err(Clean::from("may not be read by this login")));
         }
         Err(_) => {}
     }
     let away = pids.first().map(|pid| root.join(format!("proc/{pid}/root")).join(relative));
     match away.map(|away| read(&away, file)) {
-        Some(Ok(Some(meta))) => File_::Away(meta),
-        _ => File_::Other,
+        Some(Ok(Some(meta))) => Mapped::Away(meta),
+        _ => Mapped::Other,
     }
 }
 

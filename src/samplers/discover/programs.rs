@@ -2,10 +2,10 @@
 //! systemd runs and a journal is kept; what they print is read from text, apart from how it came.
 
 use super::found::{Found, Journal, Keep, What, quoted};
+use crate::base::Mono;
 use crate::base::{Clean, Failure};
 use crate::clean;
 use crate::samplers::exec::{Ran, Runner};
-use crate::base::Mono;
 use crate::sys::program::{Ended, Order};
 use core::time::Duration;
 use serde_json::Value;
@@ -159,7 +159,8 @@ mod tests {
         for folder in ["usr/bin", "run/systemd/system", "var/log/journal"] {
             std::fs::create_dir_all(root.path().join(folder)).expect("made");
         }
-        for (name, script) in [("systemctl", "echo \"a.service loaded failed failed $*\""), ("journalctl", "echo '{}'")] {
+        for (name, script) in [("systemctl", "echo \"a.service loaded failed failed $*\""), ("journalctl", "echo '{}'")]
+        {
             let path = root.path().join("usr/bin").join(name);
             std::fs::write(&path, format!("#!/bin/sh\n{script}\n")).expect("written");
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("ours");

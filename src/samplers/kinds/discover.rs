@@ -131,7 +131,11 @@ mod tests {
         let journal = Journal { errors: 200, more: true, most: Some(("a.service".into(), 150)) };
         let seen = Seen {
             found: vec![found],
-            counts: vec![(What::Gpu, Ok(0)), (What::Unit, Err("systemd does not run here".into())), (What::Lmdb, Ok(1))],
+            counts: vec![
+                (What::Gpu, Ok(0)),
+                (What::Unit, Err("systemd does not run here".into())),
+                (What::Lmdb, Ok(1)),
+            ],
             journal: Some(Ok(journal)),
             ..Seen::default()
         };

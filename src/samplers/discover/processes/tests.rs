@@ -1,6 +1,7 @@
 //! Processes and their maps as a folder holds them, with data files that are or are not what they are called.
 
 use super::*;
+use std::fs;
 
 /// Two meta pages of 4096 bytes: a map of 64 MiB of which so many pages are used.
 fn environment(used: u64) -> Vec<u8> {
@@ -45,7 +46,10 @@ impl Host {
     }
 
     fn process(&self, pid: u32, start: u64, maps: &str) {
-        self.put(&format!("proc/{pid}/stat"), format!("{pid} (a) b) S 1 1 1 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0 {start} 9"));
+        self.put(
+            &format!("proc/{pid}/stat"),
+            format!("{pid} (a) b) S 1 1 1 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0 {start} 9"),
+        );
         self.put(&format!("proc/{pid}/comm"), "planar\n");
         self.put(&format!("proc/{pid}/maps"), maps);
     }
