@@ -18,7 +18,8 @@ pub(crate) struct FileId {
 }
 
 impl FileId {
-    fn is(&self, device: &str, inode: &str) -> bool {
+    /// Whether the kernel means this file by these words of its lists.
+    pub(crate) fn is(&self, device: &str, inode: &str) -> bool {
         let hex = |text| u32::from_str_radix(text, 16).ok();
         let device = device.split_once(':').and_then(|(major, minor)| Some((hex(major)?, hex(minor)?)));
         inode.parse() == Ok(self.inode) && device.is_some_and(|device| self.devices.contains(&device))

@@ -208,6 +208,11 @@ fn files(path: &Path) -> (PathBuf, PathBuf) {
     (path.to_owned(), lock.into())
 }
 
+/// The meta page that counts, of a data file that is open.
+pub(crate) fn meta_of(path: &Path, file: &File) -> Result<Meta, Trouble> {
+    newest_meta(file).map_err(|why| Trouble { path: path.to_owned(), why })
+}
+
 fn newest_meta(file: &File) -> Result<Meta, Why> {
     let [first, second] = quiet::settled(|| metas(file))?.ok_or(Why::Moving)?;
     newest(&first, &second).map_err(Why::Wrong)

@@ -15,6 +15,7 @@ mod burst;
 mod cost;
 mod csv;
 mod dial;
+pub mod discover;
 mod disks;
 mod exec;
 mod fetch;
@@ -117,6 +118,7 @@ pub trait Kind: Sync {
 pub static KINDS: &[&dyn Kind] = &[
     &kinds::command::Command,
     &kinds::container::Container,
+    &kinds::discover::Discover,
     &kinds::file::File,
     &kinds::files::Files,
     &kinds::gpu::Gpu,

@@ -11,6 +11,7 @@
 mod burst;
 mod command;
 mod container;
+mod discover;
 mod file;
 mod gpu;
 mod hang;

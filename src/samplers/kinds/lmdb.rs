@@ -87,10 +87,26 @@ struct Config {
     free_pages_every: Option<String>,
 }
 
-struct LmdbSampler {
+pub(crate) struct LmdbSampler {
     envs: BTreeMap<PathBuf, Known>,
     walk_every: Duration,
     worker: Worker<Vec<Result<Seen, Trouble>>>,
+}
+
+impl LmdbSampler {
+    /// For environments that are found and lost again; their trees are not walked.
+    pub(crate) fn found() -> Self {
+        Self { envs: BTreeMap::new(), walk_every: Duration::ZERO, worker: Worker::new(&LOCAL_FILES) }
+    }
+
+    /// From now on these, with the processes that are known to map them: nobody else is asked.
+    pub(crate) fn watch(&mut self, found: &[(PathBuf, Vec<u32>)], now: Mono) {
+        self.envs.retain(|path, _| found.iter().any(|(wanted, _)| wanted == path));
+        for (path, pids) in found.iter().take(MOST) {
+            let known = self.envs.entry(path.clone()).or_default();
+            (known.mappers, known.scanned) = (pids.clone(), Some(now));
+        }
+    }
 }
 
 /// What earlier looks at one environment found.

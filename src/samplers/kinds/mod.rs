@@ -3,6 +3,7 @@
 
 pub mod command;
 pub mod container;
+pub mod discover;
 pub mod file;
 pub mod files;
 pub mod gpu;
