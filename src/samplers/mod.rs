@@ -5,7 +5,7 @@
 //! event loop. The contract: one attempt in flight, a deadline on each, every cap of the house (connect 2 s, body
 //! 1 MiB, 4 MiB unpacked, JSON depth 64, 2,000 series, 50 attempts a second in all), a sentence for every failure.
 //!
-//! `schedule` is when, `supervisor` runs, `blocking` is for what may hang; `fetch`, `transport`, `phases`, `access`,
+//! `schedule` is when, `supervisor` runs, `wall` hides secrets, `blocking` is for what may hang; `fetch`, `transport`, `phases`, `access`,
 //! `tls`, `pause` and `resolve` are HTTP; the other files read formats and are pure: `json`, `pick`, `scrape_text`,
 //! `scrape_again`, `lmdb_format`, `proc_text`.
 
@@ -29,6 +29,7 @@ pub mod scrape_text;
 mod supervisor;
 mod tls;
 mod transport;
+mod wall;
 
 pub use fetch::{Fetcher, Undelivered};
 pub use mailbox::Mailbox;

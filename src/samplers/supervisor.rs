@@ -2,10 +2,11 @@
 //! attempt, a growing pause after silence, panics caught, and never more than 50 attempts a second in all.
 
 use super::schedule::{Circuit, Gate, Grid, Phases};
-use super::{Mailbox, Sampler};
+use super::{Mailbox, Sampler, wall};
 use crate::base::backoff::Jitter;
 use crate::base::scrub::scrub;
 use crate::base::{Clock, Failure, Mono, Observation, Sample, Unit};
+use crate::sys::secret::hide;
 use core::any::Any;
 use core::panic::AssertUnwindSafe;
 use core::time::Duration;
@@ -121,7 +122,8 @@ impl Task {
             _ => self.circuit.failed(),
         };
         let next_in = self.grid.next(seen.mono + pause.max(distance)).since(seen.mono);
-        let outcome = self.outcome(ending, next_in);
+        let mut outcome = self.outcome(ending, next_in);
+        wall::hide(&mut outcome);
         self.shared.mailbox.post(Sample {
             sampler: Arc::clone(&self.job.name),
             seen,
@@ -159,7 +161,8 @@ fn span(of: Duration) -> String {
 /// What a panic said; it may quote foreign text, so secrets are taken out and it stays short.
 fn words(panic: &(dyn Any + Send)) -> String {
     let said = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    scrub(said.unwrap_or("without words")).chars().take(120).collect()
+    // Hidden before it is cut: half a secret is no known form.
+    scrub(&hide(said.unwrap_or("without words"))).chars().take(120).collect()
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ mod lmdb;
 mod login;
 mod peer;
 mod scrape;
+mod secrets;
 mod server;
 mod tls;
 
