@@ -30,6 +30,7 @@ mod rabbitmq;
 #[cfg(feature = "redis")]
 mod redis;
 mod scrape;
+mod secrets;
 mod server;
 mod sqlite;
 mod supervisor;
