@@ -19,6 +19,7 @@ use core::time::Duration;
 use regex::Regex;
 use serde::Deserialize;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// More cannot be on top.
@@ -98,6 +99,13 @@ fn options(body: &Body) -> Result<Options, Fault> {
         if !(1..=MOST).contains(&count) {
             return Err(body.fault_at("top", format!("`top` is a number from 1 to {MOST}.")));
         }
+        for (key, given) in [("user", config.user.is_some()), ("show_env", !config.show_env.is_empty())] {
+            if given {
+                return Err(
+                    body.fault_at(key, format!("`{key}` does not go with `top`, which looks at every process."))
+                );
+            }
+        }
         ways.push(("host".to_owned(), Which::Top(count)));
     }
     if let Some(name) = config.show_env.iter().find(|name| is_secret(name)) {
@@ -124,6 +132,8 @@ fn is_secret(name: &str) -> bool {
 }
 
 struct ProcessSampler {
+    /// Whose files are being read.
+    asking: Arc<AtomicU32>,
     /// Used by one look at a time: the worker keeps to that.
     watch: Arc<Mutex<Watch>>,
     worker: Worker<Result<Observation, Failure>>,
@@ -131,7 +141,8 @@ struct ProcessSampler {
 
 impl ProcessSampler {
     fn new(root: PathBuf, options: Options) -> Self {
-        Self { watch: Arc::new(Mutex::new(Watch::new(root, options))), worker: Worker::new(&PROCESSES) }
+        let watch = Watch::new(root, options);
+        Self { asking: watch.asking(), watch: Arc::new(Mutex::new(watch)), worker: Worker::new(&PROCESSES) }
     }
 }
 
@@ -141,7 +152,8 @@ impl Sampler for ProcessSampler {
             let watch = Arc::clone(&self.watch);
             let look = move || watch.lock().unwrap_or_else(PoisonError::into_inner).look(now);
             let looked = self.worker.run(now.mono, look).await;
-            looked.unwrap_or_else(|stuck| Err(Failure::unreachable(format!("Reading /proc: {stuck}."))))
+            let pid = self.asking.load(Ordering::Relaxed);
+            looked.unwrap_or_else(|stuck| Err(Failure::unreachable(format!("Reading /proc/{pid}: {stuck}."))))
         })
     }
 }
