@@ -157,3 +157,41 @@ impl Sampler for ProcessSampler {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Mono;
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    #[tokio::test]
+    async fn a_process_whose_files_hang_is_named_and_read_again_when_it_answers() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = root.path().join("proc/7");
+        std::fs::create_dir_all(&folder).expect("made");
+        let stat = "7 (engine) S 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 1 0 0 0 0\n";
+        std::fs::write(folder.join("stat"), stat).expect("written");
+        std::fs::write(folder.join("status"), "VmRSS: 4 kB\n").expect("written");
+        std::fs::create_dir_all(root.path().join("proc/1")).expect("made");
+        std::fs::write(root.path().join("proc/1/stat"), stat.replace('7', "1")).expect("written");
+        // Opening a pipe that nobody writes to waits, as reading does from a process that holds its memory map.
+        let pipe = folder.join("cmdline");
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
+        let body = Body::parse("p.toml", "command = \"engine\"").expect("parses");
+        let mut sampler = ProcessSampler::new(root.path().to_owned(), options(&body).expect("valid"));
+        let at = |seconds: u64| Now { mono: Mono(seconds * 1_000_000_000), ..Now::default() };
+        let patience = Duration::from_millis(50);
+        assert!(tokio::time::timeout(patience, sampler.observe(at(10))).await.is_err(), "it hangs");
+        let hangs = sampler.observe(at(19)).await.expect_err("it hangs still").what;
+        assert_eq!(hangs.as_str(), "Reading /proc/7: the last call has hung for 9.00 s.");
+        std::fs::write(&pipe, "other").expect("written");
+        while sampler.worker.hangs() {
+            tokio::task::yield_now().await;
+        }
+        std::fs::remove_file(&pipe).expect("removed");
+        std::fs::write(&pipe, "engine").expect("written");
+        let back = sampler.observe(at(20)).await.expect("it answers");
+        let count = back.points.iter().find(|point| point.key.name.as_str() == "namedprocess_namegroup_num_procs");
+        assert_eq!(count.map(|point| point.value), Some(1.0));
+    }
+}
