@@ -323,7 +323,8 @@ fn a_table_that_names_nobody_or_asks_for_a_secret_is_refused_with_its_place() {
     };
     assert!(fault("").ends_with("give one of `unit`, `cgroup`, `pid_file`, `command` and `top`."), "{}", fault(""));
     assert!(fault("unit = \"a\"\ntop = 3").contains("give one of"), "two ways");
-    let secret = fault("top = 3\nshow_env = [\"RUST_LOG\", \"DB_PASSWORD\"]");
+    assert!(fault("top = 3\nuser = \"joe\"").starts_with("p.toml:2:8: `user` does not go with `top`"));
+    let secret = fault("unit = \"x\"\nshow_env = [\"RUST_LOG\", \"DB_PASSWORD\"]");
     assert!(secret.starts_with("p.toml:2:12: `DB_PASSWORD` looks like the name of a secret"), "{secret}");
     assert!(fault("command = \"(\"").starts_with("p.toml:1:11: `command` is no regular expression: unclosed group"));
     assert!(fault("pid_file = \"x\"").contains("does not begin with `/`"));
