@@ -9,8 +9,10 @@
 )]
 
 mod command;
+mod fake_nvml;
 mod file;
 mod gpu;
+mod gpu_child;
 mod hang;
 mod host;
 mod http;
