@@ -5,9 +5,9 @@
 //! event loop. The contract: one attempt in flight, a deadline on each, every cap of the house (connect 2 s, body
 //! 1 MiB, 4 MiB unpacked, JSON depth 64, 2,000 series, 50 attempts a second in all), a sentence for every failure.
 //!
-//! `schedule` is when, `supervisor` runs, `blocking` is for what may hang, `exec` for programs, `resolve` and `fetch`
-//! are HTTP; the other files read formats and are pure: `json`, `scrape_text`, `lmdb_format`, `proc_text`, `perfdata`,
-//! `csv`, `pick`.
+//! `schedule` is when, `supervisor` runs, `blocking` is for what may hang, `probe` for what may hang for ever, `exec`
+//! for programs, `resolve` and `fetch` are HTTP, `disks` and `remote_disks` space; the other files read formats and
+//! are pure: `json`, `scrape_text`, `lmdb_format`, `proc_text`, `perfdata`, `csv`, `pick`, `gpu_points`, `nvidia_smi`.
 
 mod blocking;
 mod csv;

@@ -1,12 +1,13 @@
 //! `gpu` against a stand-in for the driver's library: what it gives, what it does not give, and why.
 
-use crate::fake_nvml::{Fake, fact, failed, later, seen};
+use crate::fake_nvml::{Fake, fact, later, patient, refused, seen};
 use crate::probe::launch;
-use crate::{find, observe, sampler, value};
+use crate::{find, sampler, value};
 use core::time::Duration;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use watchkeeper::base::{Failure, Observation};
+use watchkeeper::base::{Clock, Failure, Observation};
+use watchkeeper::sys::clock::RealClock;
 
 /// What the library gives of GPU 0 in the first test.
 const EXPECTED: &[(&str, f64)] = &[
@@ -120,7 +121,7 @@ async fn what_no_gpu_gives_is_not_supported_and_never_zero() {
 async fn no_library_no_driver_mismatch_no_right_and_lost_are_different_sentences_and_each_comes_back() {
     let mut said = Vec::new();
     launch();
-    let failure = failed(&mut *sampler("gpu", "library = \"/nowhere/libnvidia-ml.so.1\"")).await;
+    let failure = refused(&mut *sampler("gpu", "library = \"/nowhere/libnvidia-ml.so.1\"")).await;
     said.push(failure.what.to_string());
     for (line, words) in [
         ("fail.nvmlInit_v2 9", "the NVIDIA driver is not loaded"),
@@ -133,12 +134,13 @@ async fn no_library_no_driver_mismatch_no_right_and_lost_are_different_sentences
     ] {
         let Some(fake) = Fake::new(line) else { return };
         let mut gpu = fake.sampler();
-        let failure = failed(&mut *gpu).await;
+        let failure = refused(&mut *gpu).await;
         assert!(failure.what.as_str().starts_with(words), "{line}: {failure:?}");
         assert_eq!(failure.not_permitted, line.ends_with(" 4"));
         said.push(failure.what.to_string());
         fake.set("");
-        assert_eq!(value(&seen(&mut *gpu).await, "watchkeeper_gpu_devices", &[]), 2.0, "{line}");
+        let after = patient(&mut *gpu, || later(Duration::from_secs(61))).await.expect("seen");
+        assert_eq!(value(&after, "watchkeeper_gpu_devices", &[]), 2.0, "{line}");
     }
     assert!(
         said[0].starts_with("no NVIDIA driver here: its library libnvidia-ml.so.1 cannot be loaded"),
@@ -172,9 +174,20 @@ async fn a_gpu_that_falls_off_the_bus_is_told_with_its_last_xid_and_left_in_peac
     assert_eq!(fact(&lost, "devices"), Some("1 of 2 GPUs answer"));
     fake.set("");
     assert_eq!(value(&seen(&mut *gpu).await, "watchkeeper_gpu_devices", &[]), 1.0, "not asked again so soon");
-    let after = gpu.observe(later(Duration::from_secs(61))).await.expect("seen");
+    let after = patient(&mut *gpu, || later(Duration::from_secs(61))).await.expect("seen");
     assert_eq!(value(&after, "watchkeeper_gpu_devices", &[]), 2.0);
     assert_eq!(value(&after, "watchkeeper_gpu_up", &[("gpu", "1")]), 1.0);
+}
+
+#[tokio::test]
+async fn a_gpu_that_was_never_seen_well_is_left_in_peace_too() {
+    let Some(fake) = Fake::new("fail.* 15\n") else { return };
+    let mut gpu = fake.sampler();
+    assert!(refused(&mut *gpu).await.answered);
+    fake.set("");
+    assert!(refused(&mut *gpu).await.what.as_str().starts_with("the GPU is lost"));
+    let after = patient(&mut *gpu, || later(Duration::from_secs(61))).await.expect("seen");
+    assert_eq!(value(&after, "watchkeeper_gpu_devices", &[]), 2.0);
 }
 
 #[tokio::test]
@@ -189,7 +202,7 @@ async fn a_gpu_that_the_driver_no_longer_lists_is_gone_since() {
     let words = fact(&fewer, "GPU 1 trouble").expect("told");
     assert!(words.contains("fake-0000-0000-000000000001 is gone since "), "{words}");
     fake.set("devices 0\n");
-    let none = failed(&mut *gpu).await;
+    let none = refused(&mut *gpu).await;
     assert!(none.answered && none.what.as_str().contains(" is gone since "), "{none:?}");
 }
 
@@ -214,7 +227,7 @@ async fn by_program(script: &str) -> Result<Observation, Failure> {
     fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("written");
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("may run");
     let config = format!("library = \"/nowhere/libnvidia-ml.so.1\"\nnvidia_smi = \"{}\"", program.display());
-    observe(&mut *sampler("gpu", &config)).await
+    patient(&mut *sampler("gpu", &config), || RealClock.now()).await
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! The child that asks NVML: slow, stopped, killed, mad, alone; and what the others notice of it.
 
-use crate::fake_nvml::{Fake, ROLE, comes_back, failed, later, seen};
+use crate::fake_nvml::{Fake, ROLE, comes_back, failed, later, patient, refused, seen};
 use crate::hang::collect;
 use crate::probe::{children, launch, play, signal, until};
 use crate::{observe, sampler, value};
@@ -45,6 +45,14 @@ async fn a_driver_slower_than_one_attempt_still_gives_values() {
     assert_eq!(value(&comes_back(&mut *gpu).await, "watchkeeper_gpu_devices", &[]), 2.0);
 }
 
+/// Whether every thread of it has stopped.
+fn stopped(pid: u32) -> bool {
+    fs::read_dir(format!("/proc/{pid}/task")).expect("there").all(|task| {
+        let stat = fs::read_to_string(task.expect("a thread").path().join("stat")).unwrap_or_default();
+        stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T'))
+    })
+}
+
 #[tokio::test]
 async fn a_stopped_child_is_told_within_the_interval_and_goes_on() {
     let Some(fake) = Fake::new("") else { return };
@@ -54,6 +62,7 @@ async fn a_stopped_child_is_told_within_the_interval_and_goes_on() {
     assert_eq!(children.len(), 1);
     for _ in 0..2 {
         signal(children[0], "STOP");
+        until("it goes on", || stopped(children[0]));
         let start = RealClock.now().mono;
         let failure = failed(&mut *gpu).await;
         assert!(RealClock.now().mono.since(start) < Duration::from_secs(2));
@@ -76,7 +85,7 @@ async fn a_killed_child_costs_one_sentence_and_a_pause() {
         format!("the nvml probe (process {}) ended (killed by SIGKILL); it is started again in 1.00 s.", old[0]);
     assert_eq!(failure.what.as_str(), words);
     assert!(fake.children().is_empty(), "not before its pause is over");
-    let after = gpu.observe(later(Duration::from_secs(2))).await.expect("seen");
+    let after = patient(&mut *gpu, || later(Duration::from_secs(2))).await.expect("seen");
     assert_eq!(value(&after, "watchkeeper_gpu_devices", &[]), 2.0);
     let new = fake.children();
     assert!(new.len() == 1 && new != old, "{new:?}");
@@ -91,8 +100,8 @@ fn a_parent() {
     launch();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let mut gpu = sampler("gpu", &config);
-    let seen = runtime.block_on(observe(&mut *gpu));
-    println!("SEEN {:?}", seen.map(|seen| value(&seen, "DCGM_FI_DEV_GPU_TEMP", &[("gpu", "1")])));
+    let seen = runtime.block_on(seen(&mut *gpu));
+    println!("SEEN {}", value(&seen, "DCGM_FI_DEV_GPU_TEMP", &[("gpu", "1")]));
     std::thread::park();
 }
 
@@ -101,7 +110,7 @@ fn the_child_ends_when_its_parent_is_killed() {
     let Some(fake) = Fake::new("") else { return };
     let mut parent = play("gpu_child::a_parent", &[("PROBE_WORD", &fake.library())]);
     let mut lines = BufReader::new(parent.stdout.take().expect("piped")).lines().map_while(Result::ok);
-    assert!(lines.any(|line| line.contains("SEEN Ok(61.0)")));
+    assert!(lines.any(|line| line.contains("SEEN 61")));
     let children = children(parent.id(), ROLE, "");
     assert_eq!(children.len(), 1);
     parent.kill().expect("killed");
@@ -116,7 +125,7 @@ fn the_drivers_own_library_is_found_as_any_program_finds_it_and_its_switches_rea
     fs::write(&switches, "temp 33\n").expect("written");
     let mut parent = play("gpu_child::a_parent", &[("LD_LIBRARY_PATH", fake.dir.path()), ("FAKE_NVML", &switches)]);
     let lines = BufReader::new(parent.stdout.take().expect("piped")).lines().map_while(Result::ok);
-    let said: Vec<String> = lines.take_while(|line| !line.contains("SEEN Ok(33.0)")).collect();
+    let said: Vec<String> = lines.take_while(|line| !line.contains("SEEN 33")).collect();
     parent.kill().expect("killed");
     parent.wait().expect("reaped");
     assert!(!said.iter().any(|line| line.contains("SEEN")), "{said:?}");
@@ -150,13 +159,13 @@ async fn the_child_has_no_terminal_no_core_no_rights_to_gain_and_nothing_of_ours
 async fn a_child_that_talks_nonsense_or_dies_at_once_is_started_less_and_less() {
     launch();
     let mut garbling = sampler("gpu", "library = \"/nowhere/garbling\"");
-    let failure = failed(&mut *garbling).await;
+    let failure = refused(&mut *garbling).await;
     let words = failure.what.as_str();
     assert!(words.starts_with("the nvml probe (process ") && words.contains(" cannot be understood: "), "{words}");
     let mut dying = sampler("gpu", "library = \"/nowhere/dying\"");
     let mut at = Duration::ZERO;
     for pause in [1, 2, 4, 8, 16, 32, 60, 60] {
-        let failure = dying.observe(later(at)).await.expect_err("it dies");
+        let failure = patient(&mut *dying, || later(at)).await.expect_err("it dies");
         let again = Duration::from_secs(pause);
         let words =
             format!(" ended (killed by SIGABRT); it is started again in {}.", Unit::Seconds.show(again.as_secs_f64()));
@@ -172,8 +181,7 @@ async fn a_child_that_talks_nonsense_or_dies_at_once_is_started_less_and_less() 
 async fn two_samplers_of_one_library_share_its_child() {
     let Some(fake) = Fake::new("") else { return };
     let (mut one, mut other) = (fake.sampler(), fake.sampler());
-    let (one, other) = tokio::join!(observe(&mut *one), observe(&mut *other));
-    assert!(one.is_ok() && other.is_ok(), "{one:?} {other:?}");
+    tokio::join!(seen(&mut *one), seen(&mut *other));
     assert_eq!(fake.children().len(), 1);
 }
 
