@@ -214,12 +214,12 @@ async fn a_process_that_kept_its_smaller_map_is_flagged() {
 #[tokio::test]
 async fn heavy_writing_neither_disturbs_us_nor_them() {
     let Some((peer, mut sampler)) = lab() else { return };
-    assert!(peer.exec(&["grow", "67108864"]).status.success());
+    assert!(peer.exec(&["grow", "268435456"]).status.success());
     let first = value(&look(&mut *sampler).await, "lmdb_last_txn_id", &[]);
     let done = Arc::new(AtomicBool::new(false));
     let finished = Arc::clone(&done);
     let writer = std::thread::spawn(move || {
-        let output = peer.exec(&["churn", "800"]);
+        let output = peer.exec(&["churn", "4000"]);
         finished.store(true, Ordering::SeqCst);
         (output, peer)
     });
@@ -236,7 +236,7 @@ async fn heavy_writing_neither_disturbs_us_nor_them() {
     }
     let (output, _peer) = writer.join().expect("the writer");
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(value(&look(&mut *sampler).await, "lmdb_last_txn_id", &[]), first + 800.0);
+    assert_eq!(value(&look(&mut *sampler).await, "lmdb_last_txn_id", &[]), first + 4_000.0);
     assert!(looks > 20 && distinct > 5, "{looks} looks saw {distinct} states");
 }
 

@@ -226,7 +226,7 @@ async fn sampling_leaves_no_trace_and_writers_do_not_notice() {
     assert!(!locks.lines().any(|line| line.split_whitespace().any(|word| word == us)), "{locks}");
 
     let pages = value(&look(&mut *sampler).await, "sqlite_pages", &[]);
-    let mut writer = peer.spawn(&["write", "3000"]);
+    let mut writer = peer.spawn(&["write", "6000"]);
     let (mut last, mut looks) = (pages, 0);
     let status = loop {
         let seen = look(&mut *sampler).await;
