@@ -303,7 +303,7 @@ impl Fed {
         }
         let lacking = metric.expr.selectors().iter().find(|selector| sight.store.select(selector).is_empty());
         match (lacking, &self.failing) {
-            (Some(selector), _) => sight.store.absence(selector.metric_name()),
+            (Some(selector), _) => sight.store.absence(selector),
             (None, Some(why)) => Reading::Unknown(Unknown::Failed(why.clone())),
             (None, None) => Reading::Unknown(Unknown::Empty),
         }

@@ -142,7 +142,7 @@ impl Metric {
         let health = worst.and_then(|id| store.health_of(id));
         let reading = match worst {
             Some(id) => store.reading(id, now),
-            None => store.absence(selector.metric_name()),
+            None => store.absence(selector),
         };
         let level = match (self.rule, reading.usable()) {
             (_, None) => Level::Unknown,

@@ -1,7 +1,9 @@
 //! The command line: what can be asked of the binary, and who does it. stdout is data, stderr messages.
 
 use super::session::Options;
-use super::{console, demo, journal_tool, plain, probe, query, rule_check, rules_test, snapshot, twin, validate};
+use super::{
+    burst, console, demo, journal_tool, plain, probe, query, rule_check, rules_test, snapshot, twin, validate,
+};
 use crate::base::Fault;
 use crate::sys::limits::no_core_dumps;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -81,6 +83,8 @@ enum Role {
     Query(Box<query::Ask>),
     /// One round of every sampler, then every reading; exit status by the worst level: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
     Snapshot(snapshot::Ask),
+    /// A bounded burst of probes of a port, a page or a WebSocket: figures and a histogram; exit status 2 when all are lost
+    Burst(burst::Ask),
     /// The trail of everything asked, done and decided
     Journal {
         #[command(subcommand)]
@@ -159,6 +163,7 @@ pub fn main() -> u8 {
         }
         Some(Role::Query(ask)) => query::run(&ask),
         Some(Role::Snapshot(ask)) => snapshot::run(&ask),
+        Some(Role::Burst(ask)) => burst::run(&ask, &mut std::io::stdout().lock()),
         Some(Role::Journal { what: JournalTool::Show, state }) => {
             journal_tool::show(state, &mut std::io::stdout().lock())
         }

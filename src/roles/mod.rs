@@ -2,6 +2,7 @@
 //! demo with its twin, and the small tools of the command line. Called by `main` alone.
 
 pub mod alert_state;
+pub mod burst;
 pub mod cli;
 mod collect;
 pub mod console;

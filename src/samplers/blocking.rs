@@ -13,6 +13,10 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Reads of local files and file systems.
 pub(crate) static LOCAL_FILES: Semaphore = Semaphore::const_new(2);
+/// Secrets and certificates of a login: apart from files that are watched, so that a hanging disk stops no notice.
+pub(crate) static LOGINS: Semaphore = Semaphore::const_new(2);
+/// Reads of other processes' files: one that holds its memory map hangs its reader.
+pub(crate) static PROCESSES: Semaphore = Semaphore::const_new(2);
 /// Name lookups.
 pub(crate) static NAMES: Semaphore = Semaphore::const_new(2);
 

@@ -9,7 +9,6 @@ use crate::sys::clock::RealClock;
 use core::net::SocketAddr;
 use core::time::Duration;
 use reqwest::Url;
-use reqwest::dns::Resolve;
 use std::io;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -102,13 +101,8 @@ impl Dialer {
         if let Ok(ip) = literal.parse() {
             return Ok(vec![SocketAddr::new(ip, self.port)]);
         }
-        let wrong = |what: &str| Trouble::Name(scrub(what));
-        let name = self.host.parse().map_err(|_| wrong("its name cannot be looked up"))?;
-        let found = self.names.resolve(name).await.map_err(|error| match error.downcast_ref::<NameFault>() {
-            Some(NameFault(what)) => wrong(what),
-            None => wrong("its name cannot be looked up"),
-        })?;
-        Ok(found.map(|address| SocketAddr::new(address.ip(), self.port)).take(ADDRESSES).collect())
+        let found = self.names.look_up(&self.host).await.map_err(|NameFault(what)| Trouble::Name(scrub(&what)))?;
+        Ok(found.into_iter().map(|address| SocketAddr::new(address.ip(), self.port)).take(ADDRESSES).collect())
     }
 
     /// Connects within `limit`, which all addresses share; the name's own limit comes before it. Cancel-safe.
@@ -197,6 +191,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_systems_errors_are_four_different_sentences() {
+        use rustix::io::Errno;
+        let place = Clean::from("x:1");
+        let said = |errno: Errno| Trouble::of(&errno.into(), CONNECT).sentence(&place);
+        for errno in [Errno::HOSTUNREACH, Errno::NETUNREACH, Errno::NETDOWN, Errno::ADDRNOTAVAIL] {
+            assert!(said(errno).starts_with("x:1 is unreachable: "), "{}", said(errno));
+        }
+        assert_eq!(said(Errno::CONNREFUSED), "x:1 refused the connection. Is the service running?");
+        assert_eq!(said(Errno::TIMEDOUT), "x:1: no connection within 2.00 s. Is the host up, the port open?");
+        assert_eq!(said(Errno::ACCESS), "x:1: Permission denied (os error 13).");
+    }
+
     #[tokio::test]
     async fn an_address_that_cannot_be_reached_is_told_apart_from_one_that_refuses() {
         let body = Body::parse("p.toml", "").expect("parses");
@@ -208,6 +215,11 @@ mod tests {
         let at = free.local_addr().expect("bound");
         assert_eq!(dial(&at.to_string()).await, Ok(()));
         drop(free);
+        // Held, so that nobody else comes to listen there.
+        let held = rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::STREAM, None);
+        let held = held.expect("a socket");
+        rustix::net::bind(&held, &SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
+        let at: SocketAddr = rustix::net::getsockname(&held).expect("bound").try_into().expect("of the internet");
         assert_eq!(dial(&at.to_string()).await, Err(format!("{at} refused the connection. Is the service running?")));
         // A broadcast address has no way to it for TCP on any host.
         let wide = dial("255.255.255.255:9").await.expect_err("no way");

@@ -1,5 +1,5 @@
 //! Space on local disks. Network, FUSE and pseudo file systems are never touched: `statvfs` on them can hang for
-//! ever. Even a local one is asked on a blocking thread, once in ten seconds, so that a dying disk stops nothing.
+//! ever: see `remote_disks`. Even a local one is asked on a blocking thread, once in ten seconds, so that a dying disk stops nothing.
 
 use super::blocking::{LOCAL_FILES, Stuck, Worker};
 use super::proc_text::{Mount, mountinfo};
@@ -13,17 +13,17 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How long an answer is good.
-const EVERY: Duration = Duration::from_secs(10);
+pub(super) const EVERY: Duration = Duration::from_secs(10);
 /// A healthy disk answers within microseconds; the other values of the host do not wait longer than this.
-const PATIENCE: Duration = Duration::from_millis(100);
+pub(super) const PATIENCE: Duration = Duration::from_millis(100);
 
 /// File systems whose data lies on a disk or in the memory of this host.
-const LOCAL: &[&str] = &[
+pub(super) const LOCAL: &[&str] = &[
     "ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "bcachefs", "f2fs", "jfs", "nilfs2", "reiserfs", "vfat", "exfat",
     "ntfs3", "hfsplus", "udf", "tmpfs",
 ];
 /// File systems of the kernel's own making: harmless on the way to a mount point.
-const PSEUDO: &[&str] = &[
+pub(super) const PSEUDO: &[&str] = &[
     "autofs",
     "binfmt_misc",
     "bpf",
@@ -52,7 +52,7 @@ const PSEUDO: &[&str] = &[
     "tracefs",
 ];
 /// Folders that hold no disk of interest, as node_exporter leaves them out.
-const SKIPPED: &[&str] =
+pub(super) const SKIPPED: &[&str] =
     &["/dev", "/proc", "/sys", "/run/credentials", "/var/lib/docker", "/var/lib/containers/storage"];
 
 /// One file system.
@@ -132,7 +132,7 @@ fn ask(root: &Path, asking: &Mutex<Clean>) -> Vec<Disk> {
 }
 
 /// The mounts that may be asked: local by kind, each file system once, none at or below a mount that could hang.
-fn local(mounts: Vec<Mount>) -> Vec<Mount> {
+pub(super) fn local(mounts: Vec<Mount>) -> Vec<Mount> {
     let is = |mount: &Mount, kinds: &[&str]| kinds.iter().any(|kind| kind.as_bytes() == mount.kind);
     // Reaching a mount point walks through those above it, and one mounted over it hides it: order does not matter.
     let risky: Vec<Vec<u8>> = mounts
@@ -155,7 +155,7 @@ fn local(mounts: Vec<Mount>) -> Vec<Mount> {
 }
 
 /// True for `folder` itself and what lies in it.
-fn below(point: &[u8], folder: &[u8]) -> bool {
+pub(super) fn below(point: &[u8], folder: &[u8]) -> bool {
     let folder = folder.strip_suffix(b"/").unwrap_or(folder);
     point.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"/"))
 }

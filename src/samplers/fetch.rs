@@ -1,48 +1,69 @@
-//! One HTTP GET with every cap of the house: connect 2 s, body 1 MiB, decompressed 4 MiB, three redirects on the
-//! same host. What goes wrong becomes a sentence: where, what, hint. `http` and `scrape` share it; the notifier
-//! POSTs through it, without any redirect.
+//! One HTTP request with every cap of the house: connect 2 s, body 1 MiB, decompressed 4 MiB, three redirects on the
+//! same host and port. What goes wrong becomes a sentence: where, what, hint. `http`, `scrape` and whatever else
+//! speaks HTTP share it; the notifier POSTs through it, without any redirect.
 
-use super::resolve::{NameFault, Names};
+use super::access::Access;
+use super::fetch_fault;
+use super::pause::Pause;
+use super::phases::Marks;
+use super::transport::Transport;
 use crate::base::scrub::scrub;
-use crate::base::{Body, Clean, Clock, Failure, Fault};
+use crate::base::{Body, Clean, Clock, Failure, Fault, Mono, Unit};
 use crate::clean;
+use crate::samplers::json;
 use crate::sys::clock::RealClock;
-use core::error::Error;
+use crate::sys::secret::Secret;
+use core::net::SocketAddr;
 use core::time::Duration;
 use flate2::read::MultiGzDecoder;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName};
-use reqwest::redirect::{Action, Attempt, Policy};
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
-use std::io::{self, Read};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER,
+};
+use reqwest::{Method, Response, StatusCode, Url, Version};
+use std::io::Read;
 
-const CONNECT: Duration = Duration::from_secs(2);
 const BODY: usize = 1 << 20;
 const DECOMPRESSED: u64 = 4 << 20;
-const REDIRECTS: usize = 3;
+/// Words of an answer that a sentence quotes, in characters.
+const QUOTED: usize = 120;
 
-/// Asks one URL. Its connection is kept between requests, so that a steady watch costs no handshakes.
+/// Asks one URL. Its connection is kept between requests, so that a steady watch costs few handshakes.
 /// Not `Debug`: the URL may hold a password.
 pub struct Fetcher {
-    url: Url,
     place: Clean,
-    /// A POST that is redirected would arrive as a GET, or somewhere else: neither is a delivery.
-    redirects: bool,
-    names: Names,
-    client: Option<Client>,
-    /// True once an answer has come: a connection may be waiting for the next request.
-    warm: bool,
+    way: Transport,
+    pause: Pause,
+    /// True while an attempt is under way; one that was dropped at its deadline leaves it so.
+    open: bool,
+    dropped: u32,
 }
 
-/// A 2xx answer, whole.
-#[derive(Debug)]
+/// What to ask.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    pub(crate) method: Method,
+    pub(crate) accept: &'static str,
+    pub(crate) body: Option<String>,
+    /// The statuses that are good answers; every 2xx when there is none here.
+    pub(crate) good: Vec<u16>,
+}
+
+/// A good answer, whole.
+#[derive(Debug, Default)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    pub(crate) version: Version,
     pub(crate) content_type: String,
+    /// As the header has it.
+    pub(crate) length: Option<u64>,
     pub(crate) body: Vec<u8>,
-    /// From the start until the head of the answer was here; includes connecting, when that was needed.
-    pub(crate) first_byte: Duration,
-    /// From there until the last byte.
-    pub(crate) rest: Duration,
+    pub(crate) peer: Option<SocketAddr>,
+    /// From the start to the last byte, and of that what is not one of the phases in `marks`: from the request until
+    /// the head of the answer was here, and from there to the end.
+    pub(crate) whole: Duration,
+    pub(crate) processing: Duration,
+    pub(crate) transfer: Duration,
+    pub(crate) marks: Marks,
 }
 
 /// A POST that was not taken.
@@ -54,10 +75,16 @@ pub struct Undelivered {
     pub again: bool,
 }
 
-/// A redirect that is not followed, as the end of a sentence.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Refused(String);
+impl Ask {
+    /// A GET for which every 2xx is good.
+    pub(crate) fn get(accept: &'static str) -> Self {
+        Self { method: Method::GET, accept, body: None, good: Vec::new() }
+    }
+
+    fn takes(&self, status: StatusCode) -> bool {
+        if self.good.is_empty() { status.is_success() } else { self.good.contains(&status.as_u16()) }
+    }
+}
 
 impl Fetcher {
     /// Reads the URL; opens nothing. `body` places the fault.
@@ -70,18 +97,41 @@ impl Fetcher {
             let scheme = Clean::text(url.scheme());
             return Err(body.fault_at("url", format!("`url` begins with {scheme}://, expected http:// or https://.")));
         }
+        remember_secrets(&url);
         let place = place(&url, url.path());
-        Ok(Self { url, place, redirects: true, names: Names::new(), client: None, warm: false })
+        Ok(Self { place, way: Transport::new(url), pause: Pause::default(), open: false, dropped: 0 })
     }
 
-    /// The same for POSTs. Sentences name host and port only: the path of a webhook is often its secret.
+    /// The same with a login and TLS of its own.
+    pub(crate) fn access(mut self, access: Access) -> Self {
+        self.way.access = access;
+        self
+    }
+
+    /// The same that follows no redirect, where `follow` is false.
+    pub(crate) fn follow(mut self, follow: bool) -> Self {
+        self.way.redirects = follow;
+        self
+    }
+
+    /// The same with a connection of its own for each request, where `fresh` is true.
+    pub(crate) fn fresh(mut self, fresh: bool) -> Self {
+        if fresh {
+            self.way.reconnect = Duration::ZERO;
+        }
+        self
+    }
+
+    /// The same for POSTs: a redirected one would arrive as a GET, or somewhere else, and neither is a delivery.
+    /// Sentences name host and port only: the path of a webhook is often its secret.
     ///
     /// # Errors
     /// As [`Fetcher::new`].
     pub fn posting(body: &Body, url: &str) -> Result<Self, Fault> {
-        let fetcher = Self::new(body, url)?;
-        let place = place(&fetcher.url, "/");
-        Ok(Self { place, redirects: false, ..fetcher })
+        let mut fetcher = Self::new(body, url)?.follow(false);
+        fetcher.way.reconnect = Duration::MAX;
+        fetcher.place = place(&fetcher.way.url, "/");
+        Ok(fetcher)
     }
 
     /// Host, port and path, as sentences name it: no user, password or query.
@@ -91,29 +141,104 @@ impl Fetcher {
 
     /// True while the address in use is an old one, since the name service does not answer.
     pub(crate) fn address_is_old(&self) -> bool {
-        self.names.stale()
+        self.way.names.stale()
     }
 
-    /// Asks once. Anything but a whole 2xx answer is a failure. Cancel-safe.
+    /// What follows asks for another page of the same server, over the same connection. Each part of the path is one
+    /// name, whatever it holds.
+    pub(crate) fn turn_to(&mut self, path: &[&str], query: &[(&str, &str)]) {
+        let url = &mut self.way.url;
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.clear().extend(path);
+        }
+        url.set_query(None);
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        self.place = place(&self.way.url, self.way.url.path());
+    }
+
+    pub(crate) fn is_https(&self) -> bool {
+        self.way.is_https()
+    }
+
+    /// What is doubtful about an answer, as facts: an old address, a certificate that nobody looked at.
+    pub(crate) fn doubts(&self, answer: &Answer) -> Vec<(Clean, Clean)> {
+        let mut doubts = Vec::new();
+        if let Some(certificate) = answer.marks.certificate.as_ref().filter(|_| self.way.access.tls.insecure) {
+            let doubt = certificate.doubt.as_deref().unwrap_or("it would pass");
+            doubts.push((Clean::from("TLS"), clean!("NOT CHECKED (insecure = true): {doubt}")));
+        }
+        if self.way.names.stale() {
+            doubts.push((Clean::from("address"), Clean::from("last known: the name service does not answer")));
+        }
+        doubts
+    }
+
+    /// True while the source is left alone, since it asked for it.
+    pub(crate) fn is_pausing(&self) -> bool {
+        self.pause.left(now()).is_some()
+    }
+
+    /// Attempts that ended without an answer because their time was over.
+    pub(crate) fn timeouts(&self) -> u32 {
+        self.dropped + self.way.timeouts
+    }
+
+    /// Asks once with GET. Anything but a whole 2xx answer is a failure. Cancel-safe.
     pub(crate) async fn get(&mut self, accept: &'static str) -> Result<Answer, Failure> {
-        let request = self.client()?.get(self.url.clone());
-        let request = request.header(ACCEPT, accept).header(ACCEPT_ENCODING, "gzip, identity;q=0.5");
-        let start = RealClock.now().mono;
-        let mut response = self.send(request).await?;
-        let head = RealClock.now().mono;
-        let status = response.status();
-        if !status.is_success() {
-            return Err(self.bad(status));
+        self.ask(&Ask::get(accept)).await
+    }
+
+    /// Asks once. Anything but a whole good answer is a failure. Cancel-safe.
+    pub(crate) async fn ask(&mut self, ask: &Ask) -> Result<Answer, Failure> {
+        if core::mem::take(&mut self.open) {
+            self.dropped += 1;
+        }
+        if let Some(left) = self.pause.left(now()) {
+            let left = span(left);
+            return Err(self.answered(format!("asked for a pause (429 Too Many Requests), asked again in {left}")));
+        }
+        self.open = true;
+        let answer = self.attempt(ask).await;
+        self.open = false;
+        answer
+    }
+
+    async fn attempt(&mut self, ask: &Ask) -> Result<Answer, Failure> {
+        self.way.trace.begin();
+        let start = now();
+        let mut response = self.request(ask).await?;
+        if response.status() == StatusCode::UNAUTHORIZED && !ask.takes(response.status()) && self.way.new_login().await
+        {
+            response = self.request(ask).await?;
+        }
+        let head = now();
+        if !ask.takes(response.status()) {
+            return Err(self.bad(response).await);
         }
         let raw = self.read(&mut response).await?;
-        let rest = RealClock.now().mono.since(head);
+        let end = now();
         let body = match header(&response, CONTENT_ENCODING).as_str() {
+            _ if raw.is_empty() => raw,
             "" | "identity" => raw,
             "gzip" | "x-gzip" => self.unzip(&raw)?,
             other => return Err(self.answered(format!("is packed as {}, which was not asked for", Clean::text(other)))),
         };
-        let content_type = header(&response, CONTENT_TYPE);
-        Ok(Answer { status, content_type, body, first_byte: head.since(start), rest })
+        let marks = self.way.trace.marks().clone();
+        let before = [marks.resolve, marks.connect, marks.tls].into_iter().flatten().sum();
+        Ok(Answer {
+            status: response.status(),
+            version: response.version(),
+            content_type: header(&response, CONTENT_TYPE),
+            length: header(&response, CONTENT_LENGTH).parse().ok(),
+            body,
+            peer: response.remote_addr(),
+            whole: end.since(start),
+            processing: head.since(start).saturating_sub(before),
+            transfer: end.since(head),
+            marks,
+        })
     }
 
     /// Posts once; what the answer says beside its status is not read. Cancel-safe. The HTTP status of a 2xx answer.
@@ -122,9 +247,10 @@ impl Fetcher {
     /// Why it was not taken, and whether trying again may help.
     pub async fn post(&mut self, headers: &HeaderMap, body: Vec<u8>) -> Result<u16, Undelivered> {
         let unanswered = |failure: Failure| Undelivered { what: failure.what, again: true };
-        let client = self.client().map_err(|failure| Undelivered { what: failure.what, again: false })?;
-        let request = client.post(self.url.clone()).headers(headers.clone()).body(body);
-        let status = self.send(request).await.map_err(unanswered)?.status();
+        let (client, _) = self.way.ready(&self.place).await.map_err(unanswered)?;
+        let request = client.post(self.way.url.clone()).headers(headers.clone()).body(body);
+        let response = self.way.send(request, false, &self.place).await.map_err(unanswered)?;
+        let status = response.status();
         if status.is_success() {
             return Ok(status.as_u16());
         }
@@ -133,33 +259,14 @@ impl Fetcher {
         let failure = if status.is_redirection() {
             self.answered(format!("answered {}: it redirects, which is not followed", status.as_u16()))
         } else {
-            self.bad(status)
+            self.refusal(status, "")
         };
         Err(Undelivered { what: failure.what, again })
     }
 
-    fn client(&mut self) -> Result<Client, Failure> {
-        if let Some(client) = &self.client {
-            return Ok(client.clone());
-        }
-        let client = build(&self.url, &self.names, self.redirects).map_err(|error| self.failure(&error))?;
-        Ok(self.client.insert(client).clone())
-    }
-
-    async fn send(&mut self, request: RequestBuilder) -> Result<Response, Failure> {
-        let again = request.try_clone().filter(|_| self.warm);
-        let mut sent = request.send().await;
-        if let (Err(error), Some(again)) = (&sent, again)
-            && error.is_request()
-            && !error.is_connect()
-            && !error.is_timeout()
-            && !error.is_redirect()
-        {
-            // The server may have closed the waiting connection just now; only a fresh one tells.
-            sent = again.send().await;
-        }
-        self.warm = sent.is_ok();
-        sent.map_err(|error| self.failure(&error))
+    async fn request(&mut self, ask: &Ask) -> Result<Response, Failure> {
+        let accept = [(ACCEPT, ask.accept), (ACCEPT_ENCODING, "gzip, identity;q=0.5")];
+        self.way.request(&ask.method, &accept, ask.body.as_deref(), &self.place).await
     }
 
     /// A failure of the kind "it answered, but", as `PLACE what.`
@@ -173,7 +280,7 @@ impl Fetcher {
             return Err(too_long());
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| self.failure(&error))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| fetch_fault::failure(&self.place, &error))? {
             if body.len() + chunk.len() > BODY {
                 return Err(too_long());
             }
@@ -193,11 +300,32 @@ impl Fetcher {
         }
     }
 
-    fn bad(&self, status: StatusCode) -> Failure {
+    /// An answer with a status that is not good.
+    async fn bad(&mut self, mut response: Response) -> Failure {
+        let status = response.status();
+        let retry_after = header(&response, RETRY_AFTER);
+        // Some exchanges say 418 to whoever went on after a 429.
+        let banned = status == StatusCode::IM_A_TEAPOT && !retry_after.is_empty();
+        if status == StatusCode::TOO_MANY_REQUESTS || banned {
+            let pause = span(self.pause.begin(&retry_after, RealClock.now()));
+            return self.refusal(status, &format!(": it wants to be left alone, asked again in {pause}"));
+        }
+        let plain = header(&response, CONTENT_ENCODING).is_empty();
+        let words = match header(&response, CONTENT_TYPE).contains("json") && plain {
+            true => self.read(&mut response).await.ok().and_then(|body| words(&body)),
+            false => None,
+        };
+        self.refusal(status, &words.unwrap_or_default())
+    }
+
+    fn refusal(&self, status: StatusCode, words: &str) -> Failure {
         let reason = status.canonical_reason().unwrap_or("");
         let answer = format!("{} answered {} {reason}", self.place, status.as_u16());
-        let answer = answer.trim_end();
+        let answer = answer.trim_end().to_owned() + words;
         match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if self.way.access.has_login() => {
+                Failure::not_permitted(format!("{answer}. It does not take the login that the profile gives."))
+            }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 Failure::not_permitted(format!("{answer}. It wants a login that the profile does not give."))
             }
@@ -205,72 +333,14 @@ impl Fetcher {
             _ => Failure::answered(format!("{answer}.")),
         }
     }
-
-    fn failure(&self, error: &reqwest::Error) -> Failure {
-        let place = &self.place;
-        if let Some(refused) = cause::<Refused>(error) {
-            return self.answered(&refused.0);
-        }
-        if let Some(NameFault(what)) = cause::<NameFault>(error) {
-            return Failure::unreachable(format!("{place}: {what}."));
-        }
-        if error.is_connect() && error.is_timeout() {
-            return Failure::unreachable(format!("{place}: no connection within 2 s. Is the host up, the port open?"));
-        }
-        if let Some(io) = cause::<io::Error>(error) {
-            return match io.kind() {
-                io::ErrorKind::ConnectionRefused => {
-                    Failure::unreachable(format!("{place} refused the connection. Is the service running?"))
-                }
-                io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof | io::ErrorKind::BrokenPipe => {
-                    Failure::unreachable(format!("{place} closed the connection before its answer was whole."))
-                }
-                _ => Failure::unreachable(format!("{place}: {}.", scrub(&io.to_string()))),
-            };
-        }
-        if error.is_body() || error.is_decode() {
-            return Failure::unreachable(format!("{place} closed the connection before its answer was whole."));
-        }
-        let last = core::iter::successors(error.source(), |cause| (*cause).source()).last();
-        let what = last.map_or_else(|| "the request failed".to_owned(), |cause| scrub(&cause.to_string()));
-        Failure::unreachable(format!("{place}: {what}."))
-    }
 }
 
-fn build(url: &Url, names: &Names, redirects: bool) -> reqwest::Result<Client> {
-    // Fails when a provider is there already, which is as good.
-    drop(rustls::crypto::ring::default_provider().install_default());
-    let mut client = Client::builder()
-        .user_agent(concat!("watchkeeper/", env!("CARGO_PKG_VERSION")))
-        .no_proxy()
-        .no_gzip()
-        .connect_timeout(CONNECT)
-        .pool_max_idle_per_host(1)
-        .dns_resolver(names.clone());
-    if url.scheme() == "http" {
-        // Without TLS there is no reason to load the system's certificates.
-        client = client.tls_certs_only(core::iter::empty());
-    }
-    client.redirect(if redirects { Policy::custom(follow) } else { Policy::none() }).build()
+fn now() -> Mono {
+    RealClock.now().mono
 }
 
-fn follow(attempt: Attempt<'_>) -> Action {
-    let first = attempt.previous().first();
-    let from = first.and_then(Url::host_str).unwrap_or_default();
-    let to = attempt.url().host_str().unwrap_or_default();
-    let scheme = attempt.url().scheme();
-    let refused = if from != to {
-        format!("redirects to another host ({}), which is not followed", Clean::text(to))
-    } else if first.is_none_or(|first| first.scheme() != scheme) {
-        // Up to https there are no certificates loaded, down to http a password would be readable.
-        let scheme = Clean::text(scheme);
-        format!("redirects to {scheme}: write {scheme}:// in its url")
-    } else if attempt.previous().len() > REDIRECTS {
-        format!("redirects more than {REDIRECTS} times")
-    } else {
-        return attempt.follow();
-    };
-    attempt.error(Refused(refused))
+fn span(of: Duration) -> String {
+    Unit::Seconds.show(of.as_secs_f64())
 }
 
 fn place(url: &Url, path: &str) -> Clean {
@@ -282,13 +352,30 @@ fn place(url: &Url, path: &str) -> Clean {
     }
 }
 
+/// What a URL holds of secrets is hidden wherever it comes back.
+fn remember_secrets(url: &Url) {
+    let known = url.query_pairs().filter(|(key, value)| {
+        let pair = format!("{key}={value}");
+        scrub(&pair) != pair
+    });
+    for value in url.password().map(str::to_owned).into_iter().chain(known.map(|(_, value)| value.into_owned())) {
+        drop(Secret::new(value));
+    }
+}
+
+/// The one text of a JSON answer that tells most, as the end of a sentence.
+fn words(body: &[u8]) -> Option<String> {
+    let value = json::parse(body).ok()?;
+    let (key, text) = ["status", "error", "message", "detail"]
+        .iter()
+        .find_map(|key| Some((*key, value.get(*key)?.as_str().filter(|text| !text.is_empty())?)))?;
+    let text: String = scrub(text).chars().take(QUOTED).collect();
+    Some(format!(", {key}: {}", Clean::text(text).as_str().trim_end_matches('.')))
+}
+
 fn header(response: &Response, name: HeaderName) -> String {
     let value = response.headers().get(name).and_then(|value| value.to_str().ok());
     value.unwrap_or_default().trim().to_ascii_lowercase()
-}
-
-fn cause<E: Error + 'static>(error: &reqwest::Error) -> Option<&E> {
-    core::iter::successors(error.source(), |cause| (*cause).source()).find_map(<dyn Error>::downcast_ref)
 }
 
 #[cfg(test)]

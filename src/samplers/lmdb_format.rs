@@ -13,7 +13,7 @@ const META_FLAG: u16 = 0x08;
 const LOCK_FORMAT: u32 = 0x1_0001;
 
 /// One meta page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Meta {
     /// Bytes of a page.
     pub(crate) page_size: u32,

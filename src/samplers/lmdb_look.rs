@@ -24,7 +24,9 @@ const NAME_PAGES: u32 = 512;
 /// Named databases that are shown.
 const NAMES: usize = 200;
 /// A walk may take this long, and is tried once more when the file changed under it.
-const WALK: Duration = Duration::from_millis(400);
+const WALK: Duration = Duration::from_millis(200);
+/// Asking every process may take this long.
+const SCAN: Duration = Duration::from_millis(250);
 /// Processes whose maps are looked at each time.
 const HOLDERS: usize = 64;
 
@@ -94,6 +96,10 @@ pub(crate) struct Holders {
     pub(crate) hidden: Vec<(u32, Clean)>,
     /// Others that do not show their maps, of which nothing is known.
     pub(crate) unknown: usize,
+    /// Processes that there was no time to ask.
+    pub(crate) unasked: usize,
+    /// Everybody was to be asked.
+    pub(crate) scanned: bool,
 }
 
 /// What a walk found, of the transaction that it read.
@@ -306,8 +312,13 @@ fn holders(proc: &Path, data: &FileId, table: Option<&Table>, wanted: &Wanted) -
     if wanted.scan {
         pids.extend(holders::processes(proc));
     }
-    let mut found = Holders::default();
+    let mut found = Holders { scanned: wanted.scan, ..Holders::default() };
+    let began = RealClock.now().mono;
     for pid in pids {
+        if !certain.contains(&pid) && RealClock.now().mono.since(began) > SCAN {
+            found.unasked = found.unasked.saturating_add(1);
+            continue;
+        }
         match holders::map_of(proc, pid, data) {
             Map::Of(bytes) if found.maps.len() < HOLDERS => found.maps.push((pid, holders::name(proc, pid), bytes)),
             Map::Hidden if certain.contains(&pid) => found.hidden.push((pid, holders::name(proc, pid))),

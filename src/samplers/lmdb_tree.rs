@@ -230,8 +230,10 @@ mod tests {
     /// A copy that is damaged and mended again.
     static FILE: LazyLock<Mutex<Vec<u8>>> = LazyLock::new(|| Mutex::new(REAL.clone()));
 
+    type Walked = (Result<Free, Stop>, Result<(), Stop>);
+
     /// What a sampler would do, over bytes.
-    fn walk(file: &[u8], budget: u32) -> Result<(Result<Free, Stop>, Result<(), Stop>), Wrong> {
+    fn walk(file: &[u8], budget: u32) -> Result<Walked, Wrong> {
         let meta = newest(file, file.get(4096..).unwrap_or_default())?;
         let page_size = meta.page_size as usize;
         let read = |page: u64, into: &mut [u8]| {

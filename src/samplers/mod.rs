@@ -7,9 +7,11 @@
 //!
 //! `docs` tells of the kinds, `schedule` is when, `pace` how much longer, `supervisor` runs, `cost` tells what that costs us. Ways to look:
 //! `blocking` for what may hang, `exec` for programs, `resolve`, `dial`, `wire` and `fetch` for the network, `quiet` and
-//! `holders` for files of others, `discover` for what is here. What begins with the name of a kind is that kind's alone; the rest reads formats.
+//! `holders` for files of others. What begins with the name of a kind is that kind's alone; the rest reads formats.
 
+mod access;
 mod blocking;
+mod burst;
 mod cost;
 mod csv;
 mod dial;
@@ -18,44 +20,63 @@ mod disks;
 mod docs;
 mod exec;
 mod fetch;
+mod fetch_fault;
+mod gpu_points;
 mod holders;
+mod host;
 mod json;
 pub mod kinds;
 mod listener;
 mod lmdb_format;
 mod lmdb_look;
 mod lmdb_tree;
+mod local_http;
 mod look;
 mod mailbox;
 #[cfg(any(test, not(all(feature = "redis", feature = "postgres"))))]
 mod not_built;
+mod nvidia_smi;
 mod pace;
+mod pause;
 mod perfdata;
+mod phases;
 mod pick;
 #[cfg(feature = "postgres")]
 mod postgres_session;
 #[cfg(feature = "postgres")]
 mod postgres_sql;
+pub mod probe;
 mod proc_text;
+mod process;
 mod quiet;
+mod rabbitmq_json;
 #[cfg(feature = "redis")]
 mod redis_keys;
 #[cfg(feature = "redis")]
 mod redis_link;
 #[cfg(feature = "redis")]
 mod redis_text;
+mod remote_disks;
 mod resolve;
 mod schedule;
-pub(crate) mod scrape_text;
+pub mod scrape_again;
+pub mod scrape_text;
 mod sequence;
 mod sock_diag;
+mod sqlite_format;
+mod sqlite_look;
 mod supervisor;
 mod systemd_show;
+mod tls;
+mod transport;
 #[cfg(any(feature = "redis", feature = "postgres"))]
 mod wire;
 mod ws;
 mod ws_line;
+mod xid;
+mod xml_rpc;
 
+pub use burst::{Bin, Burst, Figures, Outcome};
 pub use cost::{EVERY as OWN_EVERY, OWN, gives as own_gives};
 pub use docs::docs;
 pub use fetch::{Fetcher, Undelivered};
@@ -98,9 +119,11 @@ pub trait Kind: Sync {
 /// Every kind there is.
 pub static KINDS: &[&dyn Kind] = &[
     &kinds::command::Command,
+    &kinds::container::Container,
     &kinds::discover::Discover,
     &kinds::file::File,
     &kinds::files::Files,
+    &kinds::gpu::Gpu,
     &kinds::host::Host,
     &kinds::http::Http,
     &kinds::lmdb::Lmdb,
@@ -108,11 +131,15 @@ pub static KINDS: &[&dyn Kind] = &[
     &kinds::postgres::Postgres,
     #[cfg(not(feature = "postgres"))]
     &not_built::NotBuilt("postgres"),
+    &kinds::process::Process,
+    &kinds::rabbitmq::Rabbitmq,
     #[cfg(feature = "redis")]
     &kinds::redis::Redis,
     #[cfg(not(feature = "redis"))]
     &not_built::NotBuilt("redis"),
     &kinds::scrape::Scrape,
+    &kinds::sqlite::Sqlite,
+    &kinds::supervisor::Supervisor,
     &kinds::systemd::Systemd,
     &kinds::tcp::Tcp,
     &kinds::websocket::Websocket,

@@ -4,7 +4,12 @@
 use crate::base::{Body, Clean, Fault, Observation, Point};
 use crate::clean;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+/// Facts of one answer; more would fill a pane with what nobody asked for.
+const FIELDS: usize = 32;
+/// A fact is a line beside others, in characters.
+const TEXT: usize = 200;
 
 /// One row of a `json = […]` list: a pointer and either a fact or a metric.
 #[derive(Clone, Debug, Deserialize)]
@@ -13,6 +18,8 @@ pub(crate) struct Row {
     pointer: String,
     fact: Option<String>,
     metric: Option<String>,
+    /// The texts of a fact that are good; its absence is good too.
+    one_of: Option<Vec<String>>,
 }
 
 /// One value that is wanted.
@@ -20,6 +27,7 @@ pub(crate) struct Row {
 pub(crate) struct Pick {
     pointer: String,
     wanted: Wanted,
+    one_of: Option<Vec<String>>,
 }
 
 /// As what a value goes on.
@@ -69,23 +77,36 @@ impl Pick {
                 return Err(body.fault_at(key, what).hint("For example /queue/depth."));
             }
             let wanted = Wanted::check(body, key, &row.pointer, row.fact, row.metric)?;
-            Ok(Self { pointer: row.pointer, wanted })
+            if row.one_of.is_some() && matches!(wanted, Wanted::Metric(_)) {
+                let what = format!("the row for `{}` has `one_of`, which is for a `fact`.", Clean::text(&row.pointer));
+                return Err(body.fault_at(key, what));
+            }
+            Ok(Self { pointer: row.pointer, wanted, one_of: row.one_of })
         };
         rows.into_iter().map(check).collect()
     }
 
     /// Takes the values out of a document of `place`.
+    ///
+    /// # Errors
+    /// A text that is none of the good ones, as the end of a sentence.
     pub(crate) fn take(
         picks: &[Self],
         document: &Value,
         place: &Clean,
         labels: &[(&str, &str)],
         seen: &mut Observation,
-    ) {
+    ) -> Result<(), String> {
         for pick in picks {
-            let why = clean!("{place} has no number at {}", pick.pointer);
-            pick.wanted.put(document.pointer(&pick.pointer), labels, why, seen);
+            let found = document.pointer(&pick.pointer);
+            if let (Some(good), Some(is)) = (&pick.one_of, found.and_then(text))
+                && !good.iter().any(|good| good == is.as_str())
+            {
+                return Err(format!("says {} is {is}, expected {}", pick.pointer, good.join(" or ")));
+            }
+            pick.wanted.put(found, labels, clean!("{place} has no number at {}", pick.pointer), seen);
         }
+        Ok(())
     }
 
     /// The metrics that rows name.
@@ -106,6 +127,28 @@ pub(crate) fn metric_name(body: &Body, key: &str, name: String) -> Result<String
     Err(body.fault_at(key, what).hint("Letters, digits, `_` and `:`; no digit first."))
 }
 
+/// Every field at the top that is no fact yet; of what is nested, how much there is.
+pub(crate) fn fields(fields: &Map<String, Value>, seen: &mut Observation) {
+    for (name, value) in fields {
+        if seen.facts.len() >= FIELDS {
+            let left = fields.len().saturating_sub(FIELDS);
+            seen.facts.push((Clean::from("more fields"), clean!("{left} are not shown")));
+            return;
+        }
+        let name = Clean::text(name);
+        if seen.facts.iter().any(|(known, _)| *known == name) {
+            continue;
+        }
+        let text = match value {
+            Value::Null => Clean::from("null"),
+            Value::Array(rows) => clean!("a list of {}", rows.len()),
+            Value::Object(fields) => clean!("{} fields", fields.len()),
+            _ => text(value).unwrap_or_default(),
+        };
+        seen.facts.push((name, text));
+    }
+}
+
 /// A number; true counts as 1, false as 0.
 fn number(value: &Value) -> Option<f64> {
     match value {
@@ -118,7 +161,10 @@ fn number(value: &Value) -> Option<f64> {
 fn text(value: &Value) -> Option<Clean> {
     match value {
         Value::Null | Value::Array(_) | Value::Object(_) => None,
-        Value::String(text) => Some(Clean::text(text)),
+        Value::String(text) => Some(match text.char_indices().nth(TEXT) {
+            Some((end, _)) => Clean::cut(text.get(..end).unwrap_or_default(), text.len() - end),
+            None => Clean::text(text),
+        }),
         other => Some(clean!("{other}")),
     }
 }

@@ -1,9 +1,10 @@
 //! One session with PostgreSQL, and never a second beside it: its seat is given up when the server has ended it.
 //! A question that is given up is cancelled at the server. TLS as libpq's `sslmode` says.
 
+use super::wire::{Address, Allowance, Wire, connect};
 use super::postgres_sql::ROWS;
 use super::resolve::Names;
-use super::wire::{Address, Allowance, Wire, connect};
+use crate::base::scrub::scrub;
 use crate::base::{Clean, Failure};
 use core::time::Duration;
 use rustls::client::WebPkiServerVerifier;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio_postgres::config::SslMode;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
+use tokio_postgres::{Client, Config, Error, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 /// So long the server may take to end a session; then it counts as ended.
@@ -50,7 +51,7 @@ pub(crate) struct Session {
 /// Why there is no session.
 pub(crate) enum Refused {
     Failure(Failure),
-    Server(tokio_postgres::Error),
+    Server(Error),
 }
 
 impl Server {
@@ -128,10 +129,7 @@ impl Server {
 
 impl Session {
     /// Asks in a read-only transaction of its own; at most [`ROWS`] rows.
-    pub(crate) async fn ask(
-        &mut self,
-        sql: &str,
-    ) -> Result<Vec<tokio_postgres::SimpleQueryRow>, tokio_postgres::Error> {
+    pub(crate) async fn ask(&mut self, sql: &str) -> Result<Vec<tokio_postgres::SimpleQueryRow>, Error> {
         self.asking = true;
         let answer = self.client.simple_query(&format!("{BEGIN}; {sql}; COMMIT")).await;
         let answer = match answer {
@@ -165,6 +163,36 @@ impl Drop for Session {
             let cancel = self.server.clone().cancel(self.client.cancel_token(), self.database.clone());
             runtime.spawn(tokio::time::timeout(GOODBYE, cancel));
         }
+    }
+}
+
+/// The server ends the session with this error.
+pub(crate) fn is_end(error: &Error) -> bool {
+    error.code().is_some_and(|code| code.code().starts_with("57P") || code.code().starts_with("08"))
+}
+
+/// The sentence for an error that the server answered. It names no user: that is part of the URL.
+pub(crate) fn refusal(place: &Clean, database: &Config, code: &str, message: &str) -> Failure {
+    let name = Clean::text(database.get_dbname().unwrap_or("of the login's name"));
+    match code {
+        "28P01" => Failure::not_permitted(format!("{place} refused the password. Mend `password`.")),
+        "28000" => Failure::not_permitted(format!(
+            "{place} refuses this login: no role has its name, or pg_hba.conf does not let it in from here."
+        )),
+        "42501" => Failure::not_permitted(format!(
+            "{place} does not let this login into the database {name}. Mend with GRANT CONNECT."
+        )),
+        "3D000" => Failure::answered(format!("{place} has no database {name}. Mend the end of `url`.")),
+        "53300" => Failure::answered(format!(
+            "{place} takes no more connections: max_connections, or the limit of this login or database, is reached."
+        )),
+        "57P01" => Failure::answered(format!("{place} ended our session: it is shutting down, or somebody ended it.")),
+        "57P02" => Failure::answered(format!("{place} ended all sessions: one of its processes crashed.")),
+        "57P03" => {
+            let what = if message.contains("shutting down") { "is shutting down" } else { "is starting up" };
+            Failure::answered(format!("{place} {what} ({}).", Clean::text(message)))
+        }
+        _ => Failure::answered(format!("{place} answered {}: {}.", Clean::text(code), scrub(message))),
     }
 }
 
@@ -224,5 +252,33 @@ impl ServerCertVerifier for Anybody {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refusal_has_its_sentence() {
+        let place = Clean::from("h:5432");
+        let database: Config = "postgres://joe@h/app".parse().expect("valid");
+        for (code, message, said, not_permitted) in [
+            ("28P01", "password authentication failed for user \"joe\"", "refused the password.", true),
+            ("28000", "no pg_hba.conf entry for host", "refuses this login: no role", true),
+            ("42501", "permission denied for database", "does not let this login into the database app", true),
+            ("3D000", "database \"app\" does not exist", "has no database app", false),
+            ("53300", "sorry, too many clients already", "takes no more connections: max_connections", false),
+            ("57P03", "the database system is starting up", "is starting up", false),
+            ("57P03", "the database system is shutting down", "is shutting down", false),
+            ("57P01", "terminating connection due to administrator command", "ended our session", false),
+            ("XX000", "could not open file", "answered XX000: could not open file", false),
+        ] {
+            let failure = refusal(&place, &database, code, message);
+            let what = failure.what.as_str();
+            assert!(what.starts_with("h:5432 ") && what.contains(said) && what.ends_with('.'), "{what}");
+            assert!(!what.contains("joe"), "{what}");
+            assert_eq!((failure.not_permitted, failure.answered), (not_permitted, !not_permitted), "{what}");
+        }
     }
 }

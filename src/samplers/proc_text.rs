@@ -83,6 +83,14 @@ pub(crate) fn busy(before: &Times, after: &Times) -> Option<f64> {
     (passed > 0).then(|| (passed - idle) as f64 / passed as f64)
 }
 
+/// The share of time between two readings that CPUs spent in a mode; `None` when no time passed.
+pub(crate) fn share(before: &Times, after: &Times, mode: &str) -> Option<f64> {
+    let steps = || MODES.iter().zip(before.iter().zip(after)).map(|(mode, (a, b))| (*mode, b.saturating_sub(*a)));
+    let passed: u64 = steps().map(|(_, step)| step).sum();
+    let spent: u64 = steps().filter(|(known, _)| *known == mode).map(|(_, step)| step).sum();
+    (passed > 0).then(|| spent as f64 / passed as f64)
+}
+
 /// /proc/meminfo: names and bytes (counts where the line has no unit).
 pub(crate) fn meminfo(text: &str) -> impl Iterator<Item = (&str, u64)> {
     text.lines().filter_map(|line| {
@@ -200,6 +208,7 @@ mod tests {
         let after = [120, 0, 60, 1_060, 20, 0, 0, 0];
         assert_eq!(busy(&before, &after), Some(0.3));
         assert_eq!(busy(&before, &before), None, "no time passed: not known, not zero");
+        assert_eq!((share(&before, &after, "iowait"), share(&before, &after, "steal")), (Some(0.1), Some(0.0)));
         assert_eq!(busy(&before, &[120, 0, 50, 1_000, 5, 0, 0, 0]), Some(1.0), "iowait fell");
     }
 

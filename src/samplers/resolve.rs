@@ -56,6 +56,11 @@ impl Names {
     pub(crate) fn stale(&self) -> bool {
         self.0.last.lock().unwrap_or_else(PoisonError::into_inner).stale
     }
+
+    /// The addresses of a host; their port is 0.
+    pub(crate) async fn look_up(&self, host: &str) -> Result<Vec<SocketAddr>, NameFault> {
+        self.0.look_up(host).await
+    }
 }
 
 impl Resolve for Names {
@@ -114,15 +119,15 @@ mod tests {
         let good = vec![at(Ipv4Addr::new(192, 0, 2, 7).into())];
         names.0.remember("no-such-host.invalid", good.clone());
         assert!(!names.stale());
-        assert_eq!(names.0.look_up("no-such-host.invalid").await.ok(), Some(good));
+        assert_eq!(names.look_up("no-such-host.invalid").await.ok(), Some(good));
         assert!(names.stale());
-        let fault = names.0.look_up("other-host.invalid").await.expect_err("never seen").to_string();
+        let fault = names.look_up("other-host.invalid").await.expect_err("never seen").to_string();
         assert!(fault.contains("other-host.invalid"), "{fault}");
     }
 
     #[tokio::test]
     async fn localhost_needs_no_name_service() {
-        let addresses = Names::new().0.look_up("localhost").await.expect("built in");
+        let addresses = Names::new().look_up("localhost").await.expect("built in");
         assert!(addresses.iter().all(|address| address.ip().is_loopback()));
     }
 }

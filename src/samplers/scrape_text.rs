@@ -2,43 +2,60 @@
 //! complaints out. A line that makes no sense is skipped and reported; the others count.
 
 use crate::base::{Clean, Point, PointKind, SeriesKey};
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 /// What a page said.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Page {
+pub struct Page {
     /// Every series, in the order of the page.
-    pub(crate) points: Vec<Point>,
+    pub points: Vec<Point>,
     /// Series beyond the limit, not kept.
-    pub(crate) over: usize,
+    pub over: usize,
     /// Lines that could not be read.
-    pub(crate) bad_lines: usize,
+    pub bad_lines: usize,
     /// The first of them: line number from 1, and what was expected.
-    pub(crate) first_bad: Option<(usize, &'static str)>,
+    pub first_bad: Option<(usize, &'static str)>,
+    /// True when its last line says that it is whole (OpenMetrics).
+    pub whole: bool,
 }
 
 /// A line's fault: what was expected.
 pub(crate) type Expected = &'static str;
 
 /// Reads a page and keeps at most `limit` series.
-pub(crate) fn parse(page: &[u8], limit: usize) -> Page {
+pub fn parse(page: &[u8], limit: usize) -> Page {
+    read(page, limit, &mut |_, _| ())
+}
+
+/// The same; every line that has a say in what the next page means is shown, a series with its point.
+pub(super) fn read<'a>(page: &'a [u8], limit: usize, told: &mut dyn FnMut(&'a [u8], Option<&Point>)) -> Page {
     let mut out = Page::default();
     let mut kinds: HashMap<&[u8], PointKind> = HashMap::new();
-    for (at, line) in page.split(|byte| *byte == b'\n').enumerate() {
-        let line = line.trim_ascii();
+    let mut words = Words::default();
+    for (at, line) in lines(page).enumerate() {
         let read = match line.strip_prefix(b"#") {
-            Some(comment) if comment.trim_ascii() == b"EOF" => break,
-            Some(comment) => note_type(comment, &mut kinds),
+            Some(comment) if comment.trim_ascii() == b"EOF" => {
+                out.whole = true;
+                break;
+            }
+            Some(comment) => note_type(comment, &mut kinds).map(|said| {
+                if said {
+                    told(line, None);
+                }
+            }),
             None if line.is_empty() => Ok(()),
             None if out.points.len() >= limit => {
                 out.over += 1;
                 Ok(())
             }
-            None => sample(line).map_err(|(_, expected)| expected).and_then(|sample| {
+            None => sample_with(line, &mut words).map_err(|(_, expected)| expected).and_then(|sample| {
                 // A timestamp says when the source last looked; ours is when we did. An exemplar is not kept.
                 sample.stamp().map_err(|(_, expected)| expected)?;
                 let kind = kind_of(sample.name, &kinds);
-                out.points.push(Point { key: sample.key, value: sample.value, kind });
+                let point = Point { key: sample.key, value: sample.value, kind };
+                told(sample.head, Some(&point));
+                out.points.push(point);
                 Ok(())
             }),
         };
@@ -50,11 +67,42 @@ pub(crate) fn parse(page: &[u8], limit: usize) -> Page {
     out
 }
 
+/// The lines of a page without the blank around them.
+pub(super) fn lines(page: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let ends = memchr::memchr_iter(b'\n', page).chain(core::iter::once(page.len()));
+    ends.scan(0, |start, end| {
+        let line = page.get(*start..end).unwrap_or_default();
+        *start = end + 1;
+        Some(line.trim_ascii())
+    })
+}
+
+/// Texts of one page that were made already: names and labels stand there again and again.
+#[derive(Default)]
+struct Words<'a>(HashMap<&'a [u8], Clean>);
+
+impl<'a> Words<'a> {
+    /// More would be texts that each stand there once.
+    const MOST: usize = 4_096;
+
+    fn clean(&mut self, raw: &'a [u8]) -> Clean {
+        if let Some(known) = self.0.get(raw) {
+            return known.clone();
+        }
+        let text = Clean::text(raw);
+        if self.0.len() < Self::MOST {
+            self.0.insert(raw, text.clone());
+        }
+        text
+    }
+}
+
 /// Remembers `# TYPE name kind`; HELP, UNIT and free comments say nothing that we need.
-fn note_type<'a>(comment: &'a [u8], kinds: &mut HashMap<&'a [u8], PointKind>) -> Result<(), Expected> {
+/// True when it was one.
+fn note_type<'a>(comment: &'a [u8], kinds: &mut HashMap<&'a [u8], PointKind>) -> Result<bool, Expected> {
     let mut words = comment.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     if words.next() != Some(b"TYPE") {
-        return Ok(());
+        return Ok(false);
     }
     let name = words.next().ok_or("a name after `# TYPE`")?;
     let kind = match words.next().ok_or("a type after the name")? {
@@ -66,7 +114,7 @@ fn note_type<'a>(comment: &'a [u8], kinds: &mut HashMap<&'a [u8], PointKind>) ->
         _ => return Err("a type: counter, gauge, histogram, summary or untyped"),
     };
     kinds.insert(name, kind);
-    Ok(())
+    Ok(true)
 }
 
 /// One line of a page that holds a value.
@@ -77,47 +125,66 @@ pub(crate) struct SampleLine<'a> {
     pub(crate) value: f64,
     name: &'a [u8],
     line: &'a [u8],
+    /// Of the line the name and the labels.
+    head: &'a [u8],
     tail: Cursor<'a>,
 }
 
 /// Reads a line that holds a value; a fault comes with the byte of the line at which it was expected.
 pub(crate) fn sample(line: &[u8]) -> Result<SampleLine<'_>, (usize, Expected)> {
+    sample_with(line, &mut Words::default())
+}
+
+fn sample_with<'a>(line: &'a [u8], words: &mut Words<'a>) -> Result<SampleLine<'a>, (usize, Expected)> {
     let mut cursor = Cursor { rest: line };
     let at = |cursor: &Cursor<'_>, expected: Expected| (line.len() - cursor.rest.len(), expected);
     let named = cursor.name(true);
+    let mut head = line.len() - cursor.rest.len();
     cursor.blank();
     let mut labels = Vec::new();
     if cursor.eat(b'{') {
-        labels = self::labels(&mut cursor).map_err(|expected| at(&cursor, expected))?;
+        labels = self::labels(&mut cursor, words).map_err(|expected| at(&cursor, expected))?;
+        head = line.len() - cursor.rest.len();
     }
     // A dump writes the name as the label it is.
     let label = labels.iter().position(|(label, _)| named.is_none() && label.as_str() == "__name__");
     let label = label.map(|place| labels.remove(place).1);
-    let Some(name) = named.map(Clean::text).or(label) else { return Err((0, "a metric name")) };
+    let Some(name) = named.map(|name| words.clean(name)).or(label) else { return Err((0, "a metric name")) };
     cursor.blank();
-    let start = at(&cursor, "a number");
+    let composed = cursor.peek() == Some(b'{');
+    let start = at(&cursor, if composed { "a number; a native histogram is not read here" } else { "a number" });
     let value = number(cursor.word()).ok_or(start)?;
     let key = SeriesKey { name, labels: labels.into() };
-    Ok(SampleLine { key, value, name: named.unwrap_or_default(), line, tail: cursor })
+    let head = line.get(..head).unwrap_or_default();
+    Ok(SampleLine { key, value, name: named.unwrap_or_default(), line, head, tail: cursor })
 }
 
 impl<'a> SampleLine<'a> {
     /// The word after the value that says when it was so, and the byte at which it stands; `None` without one.
     pub(crate) fn stamp(&self) -> Result<Option<(usize, &'a str)>, (usize, Expected)> {
-        let mut tail = Cursor { rest: self.tail.rest };
-        tail.blank();
-        let at = self.line.len() - tail.rest.len();
-        match tail.word() {
-            b"" | b"#" => Ok(None),
-            word => match core::str::from_utf8(word).ok().filter(|_| number(word).is_some()) {
-                Some(text) => Ok(Some((at, text))),
-                None => Err((at, "a timestamp or the end of the line")),
-            },
-        }
+        let at = self.line.len() - self.tail.rest.trim_ascii_start().len();
+        stamp(self.tail.rest).map(|text| text.map(|text| (at, text))).map_err(|expected| (at, expected))
     }
 }
 
-fn labels(cursor: &mut Cursor<'_>) -> Result<Vec<(Clean, Clean)>, Expected> {
+fn stamp(rest: &[u8]) -> Result<Option<&str>, Expected> {
+    match (Cursor { rest }).word() {
+        b"" | b"#" => Ok(None),
+        word => match core::str::from_utf8(word).ok().filter(|_| number(word).is_some()) {
+            Some(text) => Ok(Some(text)),
+            None => Err("a timestamp or the end of the line"),
+        },
+    }
+}
+
+/// What stands after the name and the labels of a line: its value, where the rest makes sense too.
+pub(super) fn value(rest: &[u8]) -> Option<f64> {
+    let mut cursor = Cursor { rest };
+    let value = number(cursor.word())?;
+    (cursor.rest.is_empty() || stamp(cursor.rest).is_ok()).then_some(value)
+}
+
+fn labels<'a>(cursor: &mut Cursor<'a>, words: &mut Words<'a>) -> Result<Vec<(Clean, Clean)>, Expected> {
     let mut labels = Vec::new();
     loop {
         cursor.blank();
@@ -135,7 +202,11 @@ fn labels(cursor: &mut Cursor<'_>) -> Result<Vec<(Clean, Clean)>, Expected> {
             cursor.rest = start;
             return Err("a label value in double quotes");
         };
-        labels.push((Clean::text(name), Clean::text(value)));
+        let value = match value {
+            Cow::Borrowed(value) => words.clean(value),
+            Cow::Owned(value) => Clean::text(value),
+        };
+        labels.push((words.clean(name), value));
         cursor.blank();
         if !cursor.eat(b',') && cursor.peek() != Some(b'}') {
             return Err("`,` or `}` after a label");
@@ -210,25 +281,23 @@ impl<'a> Cursor<'a> {
         self.take(length)
     }
 
-    /// A quoted string with `\\`, `\"` and `\n` undone; any other escape stands for itself.
-    fn quoted(&mut self) -> Option<Vec<u8>> {
+    /// A quoted string with `\\`, `\"` and `\n` undone; any other escape is none.
+    fn quoted(&mut self) -> Option<Cow<'a, [u8]>> {
         if !self.eat(b'"') {
             return None;
         }
-        let mut out = Vec::new();
-        loop {
-            let plain = memchr::memchr2(b'"', b'\\', self.rest)?;
-            out.extend_from_slice(self.take(plain));
-            if self.eat(b'"') {
-                return Some(out);
-            }
+        let plain = memchr::memchr2(b'"', b'\\', self.rest)?;
+        let mut out = Cow::Borrowed(self.take(plain));
+        while !self.eat(b'"') {
             match self.take(2) {
-                [_, b'n'] => out.push(b'\n'),
-                [_, escaped @ (b'\\' | b'"')] => out.push(*escaped),
-                [_, _] => return None,
+                [_, b'n'] => out.to_mut().push(b'\n'),
+                [_, escaped @ (b'\\' | b'"')] => out.to_mut().push(*escaped),
                 _ => return None,
             }
+            let plain = memchr::memchr2(b'"', b'\\', self.rest)?;
+            out.to_mut().extend_from_slice(self.take(plain));
         }
+        Some(out)
     }
 }
 
@@ -292,7 +361,7 @@ level -1
             ("foo_created", 1.5, PointKind::Gauge),
             ("bar", 2.0, PointKind::Untyped),
         ];
-        assert_eq!((read.as_slice(), page.first_bad), (expected.as_slice(), None));
+        assert_eq!((read.as_slice(), page.first_bad, page.whole), (expected.as_slice(), None, true));
     }
 
     #[test]
@@ -301,6 +370,8 @@ level -1
             ("1up 1", "a metric name"),
             ("up", "a number"),
             ("up one", "a number"),
+            ("up {count:3,sum:1.5}", "`=` after a label name"),
+            ("up{} {count:3,sum:1.5}", "a number; a native histogram is not read here"),
             ("up{a=b} 1", "a label value in double quotes"),
             ("up{a=\"b} 1", "a label value in double quotes"),
             ("up{a} 1", "`=` after a label name"),

@@ -76,15 +76,22 @@ fn seconds(unit: &str) -> Option<f64> {
     })
 }
 
-/// What an exit status of a service means where it is no number of the program's own choice (systemd.exec(5), shells).
+/// What an exit status usually means where it is no number of the program's own choice: as shells and engines set it.
+pub(crate) fn usual_meaning(status: i32) -> Option<&'static str> {
+    Some(match status {
+        126 => "a command was found but could not be executed",
+        127 => "a command was not found",
+        134 => "SIGABRT: it aborted",
+        137 => "SIGKILL: killed, often for memory",
+        139 => "SIGSEGV: it crashed",
+        143 => "SIGTERM: it was asked to end",
+        _ => return None,
+    })
+}
+
+/// The same for a service, where systemd could not even start it (systemd.exec(5)).
 pub(crate) fn meaning(status: i32) -> Option<&'static str> {
     const MEANINGS: &[(i32, &str)] = &[
-        (126, "a command was found but could not be executed"),
-        (127, "a command was not found"),
-        (134, "SIGABRT: it aborted"),
-        (137, "SIGKILL: killed, often for memory"),
-        (139, "SIGSEGV: it crashed"),
-        (143, "SIGTERM: it was asked to end"),
         (200, "CHDIR: its working directory cannot be entered"),
         (202, "FDS: its file descriptors cannot be set up"),
         (203, "EXEC: its program cannot be executed (missing, not executable, or no interpreter)"),
@@ -112,7 +119,8 @@ pub(crate) fn meaning(status: i32) -> Option<&'static str> {
         (241, "CONFIGURATION_DIRECTORY: it cannot be made"),
         (243, "CREDENTIALS: they cannot be set up"),
     ];
-    MEANINGS.iter().find(|(known, _)| *known == status).map(|(_, words)| *words)
+    let own = MEANINGS.iter().find(|(known, _)| *known == status).map(|(_, words)| *words);
+    own.or_else(|| usual_meaning(status))
 }
 
 #[cfg(test)]

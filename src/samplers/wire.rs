@@ -188,10 +188,20 @@ impl AsyncRead for Wire {
 
 impl AsyncWrite for Wire {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match &mut self.get_mut().socket {
+        let this = self.get_mut();
+        let wrote = ready!(match &mut this.socket {
             Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Socket::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+        });
+        if wrote.is_err() {
+            // Who hung up before it was asked may have said why; nobody else will read it.
+            let mut space = [0; FIRST];
+            let mut said = ReadBuf::new(&mut space);
+            if let Poll::Ready(Ok(())) = this.raw_read(cx, &mut said) {
+                this.allowance.take(said.filled());
+            }
         }
+        Poll::Ready(wrote)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

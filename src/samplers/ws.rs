@@ -14,7 +14,7 @@ use std::io;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Bytes, Error};
@@ -118,10 +118,15 @@ impl Opener {
         let place = self.place();
         match error {
             Error::Http(response) => refused_by_status(place, response.status()),
-            Error::Io(error) if broken_off(error) => {
+            Error::Io(error) if !broken_off(error) => {
+                Failure::unreachable(format!("{place}: {}.", scrub(&error.to_string())))
+            }
+            Error::Io(_) | Error::Protocol(ProtocolError::HandshakeIncomplete) => {
                 Failure::unreachable(format!("{place} closed the connection before its answer was whole."))
             }
-            Error::Io(error) => Failure::unreachable(format!("{place}: {}.", scrub(&error.to_string()))),
+            Error::Protocol(what) => {
+                Failure::answered(format!("{place} speaks no WebSocket: {}.", scrub(&what.to_string())))
+            }
             other => Failure::answered(format!("{place} speaks no WebSocket: {}.", scrub(&other.to_string()))),
         }
     }
@@ -154,7 +159,7 @@ pub(crate) fn ended(error: Option<&Error>) -> (u16, String) {
         Some(Error::Capacity(CapacityError::MessageTooLong { .. })) => {
             (1009, "sent a message of more than 1 MiB".to_owned())
         }
-        Some(Error::Protocol(tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)) => {
+        Some(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake)) => {
             (1006, "broke the connection off without a word".to_owned())
         }
         Some(Error::Protocol(what)) => {

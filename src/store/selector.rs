@@ -65,6 +65,12 @@ impl Selector {
         })
     }
 
+    /// The one value that a label must have, if it says so.
+    pub fn equals(&self, label: &str) -> Option<&str> {
+        let exact = |matcher: &&Matcher| matcher.label.as_str() == label && matches!(matcher.op, MatchOp::Equal);
+        self.matchers.iter().find(exact).map(|matcher| matcher.value.as_str())
+    }
+
     /// Whether this series is meant.
     pub fn matches(&self, key: &SeriesKey) -> bool {
         self.name.as_ref().is_none_or(|name| *name == key.name)

@@ -245,12 +245,15 @@ impl Store {
         Reading::Value { value: series.value, seen: series.seen, freshness, failing }
     }
 
-    /// Why there is no series of this metric (`None`: of an unnamed one): what to show when a selection is empty.
-    pub fn absence(&self, metric: Option<&str>) -> Reading {
+    /// Why there is no series that a selector means: what to show when a selection is empty. A sampler that it names as
+    /// `job` explains the lack alone.
+    pub fn absence(&self, selector: &Selector) -> Reading {
+        let metric = selector.metric_name();
+        let asked = selector.equals("job").filter(|name| self.by_sampler.contains_key(*name));
         if metric.is_some_and(|name| self.not_supported(name).is_some()) {
             return Reading::NotSupported;
         }
-        let quiet = |feed: &&Feed| feed.health.last_good.is_none();
+        let quiet = |feed: &&Feed| feed.health.last_good.is_none() && asked.is_none_or(|name| *feed.name == *name);
         let known = |feed: &&Feed| metric.is_none_or(|name| feed.gives(name));
         // Who is known to give it explains its lack; else anyone may whose metrics nobody knows beforehand.
         let any = self.feeds.iter().filter(quiet).any(|feed| known(&feed));

@@ -1,6 +1,6 @@
 //! The store against what a person would expect, and against a plain list.
 
-use super::{Limits, Selector, SeriesId, Store};
+use super::{Limits, MatchOp, Matcher, Selector, SeriesId, Store};
 use crate::base::{
     Clean, Failure, Freshness, Mono, Now, Observation, Point, PointKind, Reading, Sample, Unknown, Wall,
 };
@@ -55,7 +55,7 @@ fn a_reading_says_how_old_it_is_and_why() {
     let mut store = Store::new(Limits::default());
     let s: Arc<str> = "s".into();
     store.declare(&s, SECOND, true);
-    assert_eq!(store.absence(Some("m")), Reading::Unknown(Unknown::NotYet));
+    assert_eq!(store.absence(&Selector::metric("m")), Reading::Unknown(Unknown::NotYet));
     store.ingest(&sample("s", 1_000, Ok(vec![gauge(0, 0.0), gauge(1, 5.0)])));
     let (zero, gone) = (one(&store, 0).expect("kept"), one(&store, 1).expect("kept"));
     let freshness = |store: &Store, ms: u64| match store.reading(zero, at(ms).mono) {
@@ -81,15 +81,21 @@ fn a_lack_is_explained_by_who_would_give_it() {
     }
     store.ingest(&sample("page", 1_000, Err(Failure::unreachable("no page."))));
     store.ingest(&sample("web", 1_000, Err(Failure::unreachable("no web."))));
-    let why = |metric: &str| match store.absence(Some(metric)) {
+    let why = |metric: &str| match store.absence(&Selector::metric(metric)) {
         Reading::Unknown(Unknown::Failed(why)) => why.to_string(),
         other => format!("{other:?}"),
     };
     let told = ["probe_success", "depth", "depth_total", "anything"].map(why);
     assert_eq!(told, ["no web.", "no web.", "no page.", "no page."]);
-    assert_eq!(store.absence(Some("lmdb_readers")), Reading::Unknown(Unknown::NotYet));
+    assert_eq!(store.absence(&Selector::metric("lmdb_readers")), Reading::Unknown(Unknown::NotYet));
+    let of = |job: &str| Selector {
+        matchers: vec![Matcher { label: "job".into(), value: Clean::text(job), op: MatchOp::Equal }],
+        ..Selector::metric("lmdb_readers")
+    };
+    assert_eq!(store.absence(&of("store")), Reading::Unknown(Unknown::NotYet));
+    assert_eq!(store.absence(&of("web")), Reading::Unknown(Unknown::NoSuchSeries), "another sampler explains nothing");
     store.ingest(&sample("page", 2_000, Ok(Vec::new())));
-    assert_eq!(store.absence(Some("anything")), Reading::Unknown(Unknown::NoSuchSeries));
+    assert_eq!(store.absence(&Selector::metric("anything")), Reading::Unknown(Unknown::NoSuchSeries));
 }
 
 #[test]
@@ -98,8 +104,8 @@ fn what_a_host_cannot_give_is_not_supported() {
     let seen = Observation { not_supported: vec![("m".into(), "no such sensor".into())], ..Observation::default() };
     store.ingest(&Sample { outcome: Ok(seen), ..sample("s", 1_000, Ok(Vec::new())) });
     assert_eq!(store.not_supported("m").map(Clean::as_str), Some("no such sensor"));
-    assert_eq!(store.absence(Some("m")), Reading::NotSupported);
-    assert_eq!(store.absence(Some("other")), Reading::Unknown(Unknown::NoSuchSeries));
+    assert_eq!(store.absence(&Selector::metric("m")), Reading::NotSupported);
+    assert_eq!(store.absence(&Selector::metric("other")), Reading::Unknown(Unknown::NoSuchSeries));
 }
 
 #[test]

@@ -1,13 +1,16 @@
 //! This program started again as a child of its own: with a lifeline for stdin, so that neither outlives its use.
 //! The parent keeps the writing end; when that closes, by drop or by death (KILL too), the child reads the end.
 
+use super::process::confine;
+use super::program::Ended;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, pidfd_open, setsid};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, PipeWriter};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::process::CommandExt;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -31,22 +34,44 @@ impl Child {
     /// What the system said; no child is left then.
     pub fn start(program: &Path, args: &[OsString], stdout: Option<OwnedFd>, stderr: File) -> io::Result<Self> {
         let (reader, lifeline) = io::pipe()?;
-        #[expect(clippy::disallowed_methods, reason = "this is where our own image is started again")]
-        let mut inner = Command::new(program)
-            .arg0("watchkeeper")
-            .args(args)
-            .env_clear()
+        let mut command = ourselves(program, args);
+        command
             .stdin(Stdio::from(reader))
             .stdout(stdout.map_or_else(Stdio::null, Stdio::from))
-            .stderr(Stdio::from(stderr))
-            .spawn()?;
+            .stderr(Stdio::from(stderr));
+        Self::spawned(command, Some(lifeline))
+    }
+
+    /// Starts `program` with one end of a socket as stdin, for questions and answers: foreign code in it may print
+    /// whatever it likes to an output that nobody reads. The other end comes back, and is the lifeline.
+    ///
+    /// # Errors
+    /// What the system said; no child is left then.
+    pub fn converse(program: &Path, args: &[OsString], env: &[(OsString, OsString)]) -> io::Result<(Self, UnixStream)> {
+        let (ours, theirs) = UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        let mut command = ourselves(program, args);
+        command
+            .envs(env.iter().map(|(name, value)| (name, value)))
+            .current_dir("/")
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        #[expect(unsafe_code, reason = "its own session begins before any code of it runs")]
+        // SAFETY: `apart` makes only async-signal-safe calls and allocates nothing.
+        unsafe {
+            command.pre_exec(apart);
+        }
+        Ok((Self::spawned(command, None)?, ours))
+    }
+
+    fn spawned(mut command: Command, lifeline: Option<PipeWriter>) -> io::Result<Self> {
+        let mut inner = command.spawn()?;
         let pid = i32::try_from(inner.id()).ok().and_then(Pid::from_raw);
         let opened =
             pid.ok_or(io::ErrorKind::InvalidData.into()).and_then(|pid| Ok(pidfd_open(pid, PidfdFlags::empty())?));
         match opened {
-            Ok(pidfd) => {
-                Ok(Self { start_time: start_time(inner.id()).unwrap_or(0), inner, pidfd, lifeline: Some(lifeline) })
-            }
+            Ok(pidfd) => Ok(Self { start_time: start_time(inner.id()).unwrap_or(0), inner, pidfd, lifeline }),
             Err(error) => {
                 let _best_effort = inner.kill();
                 let _best_effort = inner.wait();
@@ -68,6 +93,12 @@ impl Child {
     /// Whether it has ended; reaps it then.
     pub fn ended(&mut self) -> bool {
         !matches!(self.inner.try_wait(), Ok(None))
+    }
+
+    /// How it ended, once it has; reaps it then.
+    pub fn outcome(&mut self) -> Option<Ended> {
+        let status = self.inner.try_wait().ok()??;
+        Some(status.signal().map_or_else(|| Ended::Code(status.code().unwrap_or(-1)), Ended::Signal))
     }
 
     /// Lets the lifeline go: asks the child to end. Returns at once.
@@ -93,6 +124,20 @@ impl AsFd for Child {
     }
 }
 
+/// Our image, or what stands for it, with nothing of our environment.
+#[expect(clippy::disallowed_methods, reason = "this is where our own image is started again")]
+fn ourselves(program: &Path, args: &[OsString]) -> Command {
+    let mut command = Command::new(program);
+    command.arg0("watchkeeper").args(args).env_clear();
+    command
+}
+
+/// In a child before exec: no terminal, no core dumps, private files, no descriptor but the standard three.
+fn apart() -> io::Result<()> {
+    setsid()?;
+    confine(libc::SIG_IGN)
+}
+
 /// Waits until one of the descriptors can be read or has hung up, at most `limit` (for ever without); tells which.
 ///
 /// # Errors
@@ -113,11 +158,17 @@ pub fn start_time(pid: u32) -> Option<u64> {
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
+/// For a child that loads foreign code: what it loads can gain no rights.
+pub fn no_new_rights() {
+    // An old kernel that cannot be asked has nothing to give.
+    let _best_effort = rustix::thread::set_no_new_privs(true);
+}
+
 /// Leaves the caller's session and terminal, and takes a name for `ps`. A `deaf` process ignores HUP, INT and TERM:
 /// it ends with its lifeline, after clearing up. The setting passes to children, so each says what it wants.
 pub fn own_session(name: &core::ffi::CStr, deaf: bool) {
     // Refused only to the leader of a process group, which a started child is not.
-    let _best_effort = rustix::process::setsid();
+    let _best_effort = setsid();
     let _best_effort = rustix::thread::set_name(name);
     for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGTERM] {
         // SAFETY: no handler of ours is installed, only the kernel's own two dispositions.
@@ -131,6 +182,7 @@ pub fn own_session(name: &core::ffi::CStr, deaf: bool) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read, Write};
 
     fn child(program: &str, args: &[&str]) -> Child {
         let args: Vec<OsString> = args.iter().map(OsString::from).collect();
@@ -155,6 +207,23 @@ mod tests {
         let pid = deaf.pid();
         deaf.stop(Duration::from_millis(50));
         assert_eq!(start_time(pid), None);
+    }
+
+    #[test]
+    fn a_conversation_goes_over_stdin_and_ends_with_its_socket() {
+        let env = [(OsString::from("WORD"), OsString::from("yes"))];
+        let script = "read line; echo \"$line $WORD $HOME\" >&0; cat; exit 7";
+        let args = ["-c", script].map(OsString::from);
+        let (mut child, mut socket) = Child::converse(Path::new("/bin/sh"), &args, &env).unwrap();
+        socket.set_nonblocking(false).unwrap();
+        socket.write_all(b"hello\n").unwrap();
+        let mut answer = [0; 11];
+        socket.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"hello yes \n");
+        assert_eq!(child.outcome(), None);
+        drop(socket);
+        wait_readable(&[child.as_fd()], Some(Duration::from_secs(20))).unwrap();
+        assert_eq!(child.outcome(), Some(Ended::Code(7)));
     }
 
     #[test]

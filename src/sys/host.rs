@@ -81,6 +81,14 @@ pub fn describe_process(pid: u32) -> Option<Clean> {
     Some(crate::clean!("process {pid} of {}", name_of(&passwd, uid)))
 }
 
+/// Bytes of a page of memory.
+pub fn page_bytes() -> f64 {
+    #[expect(unsafe_code, reason = "sysconf has no safe wrapper here")]
+    // SAFETY: takes a number and gives a number.
+    let bytes = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    bytes as f64
+}
+
 /// The name of a user, from `/etc/passwd` alone; else the number.
 pub fn user_name(uid: u32) -> Clean {
     name_of(&fs::read("/etc/passwd").unwrap_or_default(), uid)

@@ -123,3 +123,8 @@ pub fn pid() -> u32 {
 pub fn inherited(names: &[&str]) -> Vec<(OsString, OsString)> {
     names.iter().filter_map(|name| std::env::var_os(name).map(|value| (OsString::from(name), value))).collect()
 }
+
+/// The variables of our own environment whose names are accepted.
+pub fn inherited_where(accepts: fn(&str) -> bool) -> Vec<(OsString, OsString)> {
+    std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(accepts)).collect()
+}

@@ -21,5 +21,6 @@ mod poor;
 #[path = "../samplers/server.rs"]
 #[expect(dead_code, reason = "shared with tests/samplers, which counts")]
 mod server;
+mod sick;
 mod story;
 mod terminal;

@@ -82,6 +82,9 @@ pub(crate) const CRATES: &[(&str, &[&str])] = &[
     ("tokio_postgres_rustls", &["samplers"]),
     ("tokio_rustls", &["samplers"]),
     ("http", &["samplers"]),
+    ("tower_layer", &["samplers"]),
+    ("tower_service", &["samplers"]),
+    ("rustls_native_certs", &["samplers"]),
     ("roxmltree", &["samplers"]),
     ("x509_cert", &["samplers"]),
     ("libc", &["sys"]),
@@ -93,7 +96,8 @@ pub(crate) const CRATES: &[(&str, &[&str])] = &[
     ("thiserror", &["*"]),
     ("memchr", &["*"]),
     ("jiff", &["*"]),
-    ("regex", &["store", "rules", "logs"]),
+    ("regex", &["store", "rules", "logs", "samplers"]),
+    ("aho_corasick", &["sys"]),
     ("strsim", &["base", "config"]),
     ("saphyr_parser", &["rules"]),
     ("toml", &["base", "config", "roles"]),
@@ -175,6 +179,7 @@ pub(crate) const HOSTS: &[&str] = &[
     "ratatui.rs",
     "spdx.org",
     "json-schema.org",
+    "nobody.example.test",
 ];
 
 /// The floor with this name.

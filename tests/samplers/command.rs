@@ -1,10 +1,12 @@
 //! `command` against programs that behave and programs that do not.
 
 use crate::{find, observe, sampler, value};
+use core::time::Duration;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use watchkeeper::base::{Failure, Observation};
+use watchkeeper::base::{Clock, Failure, Observation};
+use watchkeeper::sys::clock::RealClock;
 
 async fn sh(script: &str, rest: &str) -> Result<Observation, Failure> {
     let config = format!("argv = [\"/bin/sh\", \"-c\", '''{script}''']\nname = \"x\"\n{rest}");
@@ -119,4 +121,47 @@ async fn a_program_that_others_may_write_is_not_run() {
     fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).expect("ours");
     assert_eq!(value(&observe(&mut *it).await.expect("runs"), "command_exit_code", &[("command", "check")]), 0.0);
     assert!(Path::new(&trace).exists());
+}
+
+/// Attempts that are given up end their program before the next one is started.
+#[tokio::test]
+async fn a_program_that_hangs_is_silence_never_runs_twice_and_comes_back() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (hang, trace) = (folder.path().join("hang"), folder.path().join("trace"));
+    fs::write(&hang, "").expect("written");
+    // Says who still runs of those that were started before.
+    let script = format!(
+        "trap '' TERM; for p in $(cat {t}); do [ ! -d /proc/$p ] || echo twice >> {t}.twice; done; echo $$ >> {t}; \
+         [ ! -e {h} ] || sleep 600; echo 7",
+        t = trace.display(),
+        h = hang.display()
+    );
+    fs::write(&trace, "").expect("written");
+    let config =
+        format!("argv = [\"/bin/sh\", \"-c\", '''{script}''']\nname = \"x\"\nparse = \"number\"\nmetric = \"n\"");
+    let mut it = sampler("command", &config);
+    let started = || fs::read_to_string(&trace).expect("there").lines().count();
+    for attempt in 1..=2 {
+        while started() < attempt {
+            let given_up = tokio::time::timeout(Duration::from_millis(150), observe(&mut *it)).await;
+            if let Ok(answer) = given_up {
+                let said = answer.expect_err("it hangs").what.to_string();
+                assert!(said.contains("No second one is started."), "{said}");
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+    fs::remove_file(&hang).expect("removed");
+    let start = RealClock.now().mono;
+    let back = loop {
+        match observe(&mut *it).await {
+            Ok(seen) => break seen,
+            Err(failure) => assert!(failure.what.as_str().contains("No second one is started."), "{failure:?}"),
+        }
+        assert!(RealClock.now().mono.since(start) < Duration::from_secs(60), "never back");
+        tokio::task::yield_now().await;
+    };
+    assert_eq!(value(&back, "n", &[]), 7.0);
+    assert!(started() >= 3, "two that hung and the last");
+    assert!(!trace.with_extension("twice").exists());
 }

@@ -95,6 +95,12 @@ async fn numbers_json_and_rows_are_read_and_a_half_row_is_not() {
     write("{\"a\": ");
     assert!(failed(&path, json).await.starts_with("F is not JSON (EOF"));
 
+    let judged = "parse = \"json\"\njson = [{ pointer = \"/a\", fact = \"a\", one_of = [\"ok\", \"fine\"] }]";
+    write("{\"a\": \"fine\"}");
+    assert_eq!(fact(&seen(&path, judged).await, "a"), Some("fine"));
+    write("{\"a\": \"sick\"}");
+    assert_eq!(failed(&path, judged).await, "F says /a is sick, expected ok or fine.");
+
     let csv = "parse = \"csv\"\ncsv = [{ column = \"loss\", metric = \"x\" }, { column = 1, fact = \"epoch\" }]";
     write("epoch,loss\n1,0.5\n2,\"0.25\"\n3,0.1");
     let found = seen(&path, csv).await;

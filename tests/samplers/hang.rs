@@ -14,7 +14,7 @@ use watchkeeper::sys::bell::Bell;
 use watchkeeper::sys::clock::RealClock;
 
 /// Samples until `enough`, or until a hang guard far beyond what it takes.
-fn collect(mailbox: &Mailbox, bell: &Bell, enough: impl Fn(&[Sample]) -> bool) -> Vec<Sample> {
+pub(crate) fn collect(mailbox: &Mailbox, bell: &Bell, enough: impl Fn(&[Sample]) -> bool) -> Vec<Sample> {
     let start = RealClock.now().mono;
     let mut samples = Vec::new();
     while !enough(&samples) {

@@ -16,9 +16,18 @@ async fn names_labels_and_values_are_those_of_the_node_exporter() {
     let mut theirs = sampler("scrape", &format!("url = \"{}\"", peer.env("NODE_EXPORTER_URL")));
     let before = observe(&mut *ours).await.expect("a host");
     let between = by_key(&observe(&mut *theirs).await.expect("a page"));
-    let after = by_key(&observe(&mut *ours).await.expect("a host"));
+    // A new one, since some values are kept for ten seconds.
+    let after = by_key(&observe(&mut *sampler("host", "")).await.expect("a host"));
     // Frees and loads move between three looks; totals do not, and counters only rise.
-    let fixed = ["MemTotal", "SwapTotal", "boot_time", "filesystem_size", "filesystem_files", "filesystem_readonly"];
+    let fixed = [
+        "MemTotal",
+        "filefd_maximum",
+        "SwapTotal",
+        "boot_time",
+        "filesystem_size",
+        "filesystem_files",
+        "filesystem_readonly",
+    ];
     let mut compared = 0;
     for point in before.points.iter().filter(|point| point.key.name.as_str().starts_with("node_")) {
         let key = &point.key;
@@ -39,7 +48,10 @@ async fn names_labels_and_values_are_those_of_the_node_exporter() {
             assert!(low <= value + digit && value <= high + digit, "{key:?}: {low} {value} {high}");
         }
     }
-    assert!(compared > 40, "{compared} series");
+    assert!(compared > 90, "{compared} series");
+    for name in ["node_disk_io_time_seconds_total", "node_buddyinfo_blocks", "node_vmstat_oom_kill", "node_filefd_"] {
+        assert!(before.points.iter().any(|point| point.key.name.as_str().starts_with(name)), "no {name}");
+    }
 }
 
 #[tokio::test]
@@ -57,6 +69,26 @@ async fn the_first_sample_has_disks_and_no_rates_the_second_has_both() {
     assert!((0.0..=1.0).contains(&busy), "{busy}");
     let memory = value(&second, "watchkeeper_host_memory_used_ratio", &[]);
     assert!(memory > 0.0 && memory < 1.0, "{memory}");
+}
+
+#[tokio::test]
+async fn what_this_host_lacks_has_its_reason_and_is_not_zero() {
+    let seen = observe(&mut *sampler("host", "")).await.expect("a host");
+    for name in [
+        "node_hwmon_temp_celsius",
+        "node_thermal_zone_temp",
+        "node_cpu_scaling_frequency_hertz",
+        "node_cpu_core_throttles_total",
+        "node_cpu_package_throttles_total",
+        "node_vmstat_oom_kill",
+        "watchkeeper_host_oom_kills_total",
+        "watchkeeper_host_xids_total",
+        "watchkeeper_host_memory_fragmentation_ratio",
+    ] {
+        let why = seen.not_supported.iter().find(|(known, _)| known.as_str() == name);
+        let given = crate::find(&seen, name, &[]).is_some();
+        assert!(given != why.is_some_and(|(_, why)| !why.as_str().is_empty()), "{name}: {given} {why:?}");
+    }
 }
 
 #[tokio::test]

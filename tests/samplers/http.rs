@@ -48,8 +48,9 @@ async fn a_good_answer_gives_status_latency_and_values() {
     assert_eq!(value(&seen, "probe_http_status_code", &instance), 200.0);
     assert_eq!(value(&seen, "queue_depth", &instance), 12.0);
     let whole = value(&seen, "probe_duration_seconds", &[]);
-    let parts = ["first_byte", "body"].map(|phase| value(&seen, "probe_http_duration_seconds", &[("phase", phase)]));
-    assert!(whole > 0.0 && (parts[0] + parts[1] - whole).abs() < 1e-9, "{whole} {parts:?}");
+    let parts = ["processing", "transfer", "connect"]
+        .map(|phase| value(&seen, "probe_http_duration_seconds", &[("phase", phase)]));
+    assert!(whole > 0.0 && (parts.iter().sum::<f64>() - whole).abs() < 1e-9, "{whole} {parts:?}");
     assert_eq!(seen.facts[0].1.as_str(), "healthy");
 }
 

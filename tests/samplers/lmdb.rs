@@ -83,7 +83,7 @@ fn judge(path: &str) -> Option<Judge> {
                 judge.trees.entry(tree.clone()).or_default().push(number.parse().expect("a number"));
             }
             (Some((name, number)), _, None) => {
-                drop(number.parse().map(|number| judge.info.insert(name.to_owned(), number)))
+                judge.info.extend(number.parse().ok().map(|number| (name.to_owned(), number)));
             }
             (None, [pid, _, txn], None) if pid.parse::<u32>().is_ok() => {
                 judge.readers.push(((*pid).to_owned(), txn.parse().ok()));
@@ -96,7 +96,8 @@ fn judge(path: &str) -> Option<Judge> {
 
 /// Every figure that both sides know is the same.
 fn agrees(seen: &Observation, judge: &Judge) {
-    let info = |name: &str| judge.info[name];
+    let info = |name: &str| *judge.info.get(name).expect("told");
+    let main = judge.trees.get("(main)").expect("told");
     let (page, used, max) = (info("Page size"), info("Number of pages used"), info("Max pages"));
     let oldest = judge.readers.iter().filter_map(|(_, txn)| *txn).reduce(f64::min);
     let pinned = |oldest: f64| judge.freed.iter().filter(|(txn, _)| *txn >= oldest).map(|(_, pages)| pages).sum();
@@ -111,7 +112,7 @@ fn agrees(seen: &Observation, judge: &Judge) {
         ("lmdb_readers_max", info("Max readers")),
         ("lmdb_readers", judge.readers.len() as f64),
         ("lmdb_read_transactions", judge.readers.iter().filter(|(_, txn)| txn.is_some()).count() as f64),
-        ("lmdb_entries", judge.trees["(main)"][4]),
+        ("lmdb_entries", *main.last().expect("entries")),
         ("lmdb_free_pages", judge.free_pages),
         ("lmdb_live_pages", live),
         ("lmdb_live_ratio", live / max),
@@ -121,9 +122,9 @@ fn agrees(seen: &Observation, judge: &Judge) {
         assert_eq!(value(seen, ours, &[]), theirs, "{ours} against {judge:?}");
     }
     for (name, tree) in &judge.trees {
-        for (at, what) in ["depth", "branch_pages", "leaf_pages", "overflow_pages", "entries"].iter().enumerate() {
+        for (what, theirs) in ["depth", "branch_pages", "leaf_pages", "overflow_pages", "entries"].iter().zip(tree) {
             let ours = value(seen, &format!("lmdb_database_{what}"), &[("database", name)]);
-            assert_eq!(ours, tree[at], "{what} of {name}");
+            assert_eq!(ours, *theirs, "{what} of {name}");
         }
     }
     let shown = seen.points.iter().filter(|point| point.key.name.as_str() == "lmdb_database_entries").count();

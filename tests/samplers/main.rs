@@ -8,22 +8,34 @@
     reason = "a test fails by panicking, says what it skips, and starts its peers"
 )]
 
+mod burst;
 mod command;
+mod container;
 mod discover;
 mod file;
+mod gpu;
 mod hang;
 mod host;
 mod http;
+mod http_asks;
 mod lmdb;
+mod login;
+mod mounts;
 mod peer;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod probe;
+mod process;
+mod rabbitmq;
 #[cfg(feature = "redis")]
 mod redis;
 mod scrape;
 mod server;
+mod sqlite;
+mod supervisor;
 mod systemd;
 mod tcp;
+mod tls;
 mod websocket;
 
 use watchkeeper::base::{Body, Clock, Failure, Observation};

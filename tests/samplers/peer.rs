@@ -50,6 +50,7 @@ impl Peer {
     }
 
     /// Stops it and starts it again with its data and its port.
+    #[cfg(any(feature = "redis", feature = "postgres"))]
     pub(crate) fn restart(&self) {
         for action in ["stop", "start"] {
             let output = run(Command::new(&self.script).arg(action).arg(self.dir.path()));
@@ -58,6 +59,7 @@ impl Peer {
     }
 
     /// Where it keeps its files.
+    #[cfg(any(feature = "redis", feature = "postgres"))]
     pub(crate) fn dir(&self) -> &Path {
         self.dir.path()
     }

@@ -7,8 +7,9 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::process::Command;
 use std::thread;
-use watchkeeper::base::{Failure, Observation};
+use watchkeeper::base::{Clock, Failure, Observation};
 use watchkeeper::samplers::Sampler;
+use watchkeeper::sys::clock::RealClock;
 
 const PASSWORD: &str = "canary-7f3a91";
 
@@ -197,6 +198,40 @@ async fn a_stopped_server_is_silence_and_a_restarted_one_is_another_run() {
     assert!(refused.ends_with("refused the connection. Is the service running?"), "{refused}");
 }
 
+#[tokio::test]
+async fn a_replica_and_its_master_tell_of_each_other() {
+    let Some(master) = server() else { return };
+    let address = master.env("REDIS_URL").trim_start_matches("redis://").trim_end_matches("/0").to_owned();
+    let (host, port) = address.split_once(':').expect("an address");
+    let replicaof = format!("--replicaof {host} {port} --repl-diskless-sync-delay 0");
+    cli(&master, &["config", "set", "repl-diskless-sync-delay", "0"]);
+    let Some(replica) = peer::start_with("redis", &[("REDIS_ARGS", &replicaof)]) else { return };
+    let start = RealClock.now().mono;
+    while info(&replica, "master_link_status") != "up"
+        || !cli(&master, &["info", "replication"]).contains("state=online")
+    {
+        assert!(RealClock.now().mono.since(start) < Duration::from_secs(60), "no link");
+    }
+    let config = |peer: &Peer| format!("url = \"{}\"\nlists = [\"jobs\"]", peer.env("REDIS_URL"));
+    let above = observe(&mut *sampler("redis", &config(&master))).await.expect("good");
+    let below = observe(&mut *sampler("redis", &config(&replica))).await.expect("good");
+    let link = [("master_host", host), ("master_port", port)];
+    assert_eq!(value(&below, "redis_master_link_up", &link), 1.0);
+    assert_eq!(value(&below, "redis_key_size", &[("key", "jobs")]), 42.0);
+    assert_eq!(fact(&below, "master"), Some(address.clone()));
+    assert_eq!((fact(&above, "role"), fact(&below, "role")), (Some("master".into()), Some("slave".into())));
+    assert_eq!(value(&above, "redis_connected_slaves", &[]), 1.0);
+    let slave = [("slave_ip", "127.0.0.1"), ("slave_state", "online")];
+    assert!(value(&above, "redis_connected_slave_lag_seconds", &slave) <= 10.0);
+    assert!(value(&above, "redis_connected_slave_offset_bytes", &slave) >= 0.0);
+    drop(master);
+    while info(&replica, "master_link_status") == "up" {
+        assert!(RealClock.now().mono.since(start) < Duration::from_secs(60), "the link stays");
+    }
+    let alone = observe(&mut *sampler("redis", &config(&replica))).await.expect("good");
+    assert_eq!(value(&alone, "redis_master_link_up", &link), 0.0);
+}
+
 /// A listener that says the same to everybody.
 fn impostor(says: &'static [u8], for_ever: bool) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -215,6 +250,8 @@ async fn what_is_no_redis_is_a_sentence_and_a_flood_is_cut() {
         (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], false, " does not speak Redis' protocol. Is it the right port?"),
         (b"", false, " closed the connection before its answer was whole."),
         (b"$9999999999\r\nxxxxxxxxxxxxxxxx", true, " sent more than 1 MiB for one sample, reading stopped."),
+        (b"*9999999999999\r\n", false, " closed the connection before its answer was whole."),
+        (b"%9999999999999\r\n", false, " does not speak Redis' protocol. Is it the right port?"),
         (b"*1\r\n*1\r\n*1\r\n*1\r\n", true, " does not speak Redis' protocol. Is it the right port?"),
     ] {
         let at = impostor(says, for_ever);

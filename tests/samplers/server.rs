@@ -1,10 +1,22 @@
 //! An HTTP server of few words for answers that no decent server gives.
 
-use std::io::{BufRead, BufReader, Write};
+use core::net::SocketAddr;
+use rustix::net::{AddressFamily, SocketType};
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+
+/// An address that refuses: held, so that nobody else comes to listen there, but not listened at.
+pub(crate) fn refusing() -> (OwnedFd, SocketAddr) {
+    let socket = rustix::net::socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+    rustix::net::bind(&socket, &SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
+    let at = rustix::net::getsockname(&socket).expect("bound").try_into().expect("of the internet");
+    (socket, at)
+}
 
 /// A listening server; its threads end with the test process.
 pub(crate) struct Server {
@@ -64,4 +76,51 @@ impl Server {
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
+}
+
+/// A server that sees the whole head of a request, over TLS if told so; the answer is written as it is, and the
+/// connection stays open for the next request.
+pub(crate) fn serve_heads(
+    tls: Option<Arc<ServerConfig>>,
+    answer: impl Fn(&str) -> String + Send + Sync + 'static,
+) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = listener.local_addr().expect("bound").to_string();
+    let server = Server { at, requests: Arc::default(), connections: Arc::default() };
+    let (requests, connections) = (Arc::clone(&server.requests), Arc::clone(&server.connections));
+    let answer = Arc::new(answer);
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            connections.fetch_add(1, Ordering::SeqCst);
+            let (answer, requests, tls) = (Arc::clone(&answer), Arc::clone(&requests), tls.clone());
+            thread::spawn(move || match tls {
+                Some(tls) => {
+                    let session = ServerConnection::new(tls).expect("a configuration");
+                    converse_heads(StreamOwned::new(session, stream), &*answer, &requests);
+                }
+                None => converse_heads(stream, &*answer, &requests),
+            });
+        }
+    });
+    server
+}
+
+fn converse_heads(mut stream: impl Read + Write, answer: &dyn Fn(&str) -> String, requests: &AtomicUsize) {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while stream.read(&mut byte).is_ok_and(|read| read == 1) {
+        head.extend(byte);
+        if head.ends_with(b"\r\n\r\n") {
+            requests.fetch_add(1, Ordering::SeqCst);
+            let text = answer(&String::from_utf8_lossy(&head));
+            if stream.write_all(text.as_bytes()).and_then(|()| stream.flush()).is_err() {
+                return;
+            }
+            head.clear();
+        }
+    }
+}
+
+/// A whole answer as text.
+pub(crate) fn whole(status: &str, headers: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{headers}\r\n{body}", body.len())
 }

@@ -1,6 +1,7 @@
 //! `tcp` against listeners of this host, a proxy that misbehaves and a second host behind a cable, with `ss` as judge.
 
 use crate::peer::{self, Peer};
+use crate::server::refusing;
 use crate::{find, observe, sampler, value};
 use core::time::Duration;
 use std::net::{TcpListener, TcpStream};
@@ -100,10 +101,12 @@ async fn whose_the_port_is_is_told_and_whether_that_is_right() {
     let wrong = look(&mut *by_unit).await;
     assert_eq!(value(&wrong, "tcp_listener_owner_matches", &[]), 0.0, "we are no unit of that name");
     drop(listener);
-    let gone = complaint(&mut *by_unit).await;
+
+    let (_held, at) = refusing();
+    let gone = complaint(&mut *sampler("tcp", &format!("url = \"{at}\"\nunit = \"norse\""))).await;
     let words = format!("{at} refused the connection: nobody listens there. Is the service running?");
     assert_eq!((gone.what.as_str(), gone.answered), (words.as_str(), false));
-    let nobody = look(&mut *by_file).await;
+    let nobody = look(&mut *sampler("tcp", &format!("url = \"{at}\"\nconnect = false\nunit = \"norse\""))).await;
     assert_eq!(value(&nobody, "tcp_listening", &[]), 0.0);
     assert_eq!(fact(&nobody, "listener"), "nobody");
     assert_eq!(find(&nobody, "tcp_listener_owner_matches", &[]), None, "nobody is neither right nor wrong");
@@ -133,14 +136,16 @@ async fn a_pulled_cable_is_silence_and_a_missing_route_is_no_way() {
         complaint(&mut *tcp).await.what.as_str(),
         format!("{ip}:9 refused the connection. Is the service running?")
     );
-    assert!(far.cable("down"));
-    let start = RealClock.now().mono;
-    let cut = complaint(&mut *tcp).await;
-    let words = format!("{ip}:9: no connection within 2.00 s. Is the host up, the port open?");
-    assert_eq!((cut.what.as_str(), cut.answered), (words.as_str(), false));
-    assert!(RealClock.now().mono.since(start) < Duration::from_secs(4));
-    assert!(far.cable("up"));
-    assert!(complaint(&mut *tcp).await.what.as_str().contains("refused the connection"), "it is back");
+    for _ in 0..2 {
+        assert!(far.cable("down"));
+        let start = RealClock.now().mono;
+        let cut = complaint(&mut *tcp).await;
+        let words = format!("{ip}:9: no connection within 2.00 s. Is the host up, the port open?");
+        assert_eq!((cut.what.as_str(), cut.answered), (words.as_str(), false));
+        assert!(RealClock.now().mono.since(start) < Duration::from_secs(4));
+        assert!(far.cable("up"));
+        assert!(complaint(&mut *tcp).await.what.as_str().contains("refused the connection"), "it is back");
+    }
     drop(far);
     let mut nowhere = sampler("tcp", "url = \"255.255.255.255:9\"");
     assert!(complaint(&mut *nowhere).await.what.as_str().contains("255.255.255.255:9 is unreachable: "));

@@ -1,10 +1,13 @@
 //! `websocket` against another implementation's server in each of its moods, and behind a line that freezes.
 
 use crate::peer;
+use crate::server::refusing;
 use crate::{find, observe, sampler, value};
 use core::time::Duration;
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::mpsc::sync_channel;
 use std::thread;
 use watchkeeper::base::{Clock, Failure, Observation};
 use watchkeeper::samplers::Sampler;
@@ -139,45 +142,56 @@ async fn a_frozen_line_fails_within_its_time_and_a_slow_one_is_measured() {
     assert!(value(&slow, "websocket_ping_round_trip_seconds", &[]) < 0.8, "{slow:?}");
     assert!(proxy.exec(&["delay=0"]).status.success());
 
-    assert!(proxy.exec(&["mode=stall"]).status.success());
-    let start = RealClock.now().mono;
-    let late = look(&mut *feed).await;
-    assert_eq!(find(&late, "websocket_ping_round_trip_seconds", &[]), None);
-    assert!(late.not_supported[0].1.as_str().starts_with("the pong to the ping of "), "{late:?}");
-    let frozen = observe(&mut *feed).await.expect_err("two intervals of silence");
-    assert!(frozen.what.as_str().starts_with(&format!("{at}/echo: no pong and no message for 1.")), "{frozen:?}");
-    assert!(frozen.what.as_str().ends_with(" Does it hang?") && !frozen.answered, "{frozen:?}");
-    assert!(RealClock.now().mono.since(start) < Duration::from_secs(4));
+    for _ in 0..2 {
+        assert!(proxy.exec(&["mode=stall"]).status.success());
+        let start = RealClock.now().mono;
+        let late = look(&mut *feed).await;
+        assert_eq!(find(&late, "websocket_ping_round_trip_seconds", &[]), None);
+        assert!(late.not_supported[0].1.as_str().starts_with("the pong to the ping of "), "{late:?}");
+        let frozen = observe(&mut *feed).await.expect_err("two intervals of silence");
+        assert!(frozen.what.as_str().starts_with(&format!("{at}/echo: no pong and no message for 1.")), "{frozen:?}");
+        assert!(frozen.what.as_str().ends_with(" Does it hang?") && !frozen.answered, "{frozen:?}");
+        assert!(RealClock.now().mono.since(start) < Duration::from_secs(4));
 
-    assert!(proxy.exec(&["mode=pass"]).status.success());
-    let back = look(&mut *feed).await;
-    assert_eq!(value(&back, "websocket_reconnects_total", &[]), 0.0, "the same connection goes on");
-    assert!(value(&back, "websocket_ping_round_trip_seconds", &[]) > 1.0, "what it took is told");
+        assert!(proxy.exec(&["mode=pass"]).status.success());
+        let back = look(&mut *feed).await;
+        assert_eq!(value(&back, "websocket_reconnects_total", &[]), 0.0, "the same connection goes on");
+        assert!(value(&back, "websocket_ping_round_trip_seconds", &[]) > 1.0, "what it took is told");
+    }
 }
 
 #[tokio::test]
 async fn a_sample_dropped_at_its_deadline_loses_no_connection_and_a_dropped_sampler_does() {
-    let Some(server) = peer::start("ws-echo") else { return };
-    let upstream = server.env("WS_URL").trim_start_matches("ws://").to_owned();
-    let Some(proxy) = peer::start_with("slow-proxy", &[("UPSTREAM", &upstream)]) else { return };
-    assert!(proxy.exec(&["delay=300"]).status.success());
-    let port: u16 = proxy.env("PROXY_PORT").parse().expect("a port");
-    let mut feed = sampler("websocket", &format!("url = \"ws://127.0.0.1:{port}/echo\""));
-    let mut port_of = sampler("tcp", &format!("url = \"127.0.0.1:{port}\"\nconnect = false"));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = listener.local_addr().expect("bound");
+    let (go, told) = sync_channel(0);
+    let server = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a client");
+        let handshake = handshake(&mut stream);
+        told.recv().expect("told to go on");
+        stream.write_all(handshake.as_bytes()).expect("written");
+        let mut part = [0; 4096];
+        while stream.read(&mut part).is_ok_and(|length| length > 0) {}
+        listener.set_nonblocking(true).expect("set");
+        listener.accept().map(drop).map_err(|error| error.kind())
+    });
+    let mut feed = sampler("websocket", &format!("url = \"ws://{at}/\""));
     for _ in 0..4 {
-        let dropped = tokio::time::timeout(Duration::from_millis(100), observe(&mut *feed)).await;
-        assert!(dropped.is_err(), "the handshake takes longer: {dropped:?}");
+        let dropped = tokio::time::timeout(Duration::from_millis(50), observe(&mut *feed)).await;
+        assert!(dropped.is_err(), "nobody answered yet: {dropped:?}");
     }
+    go.send(()).expect("it waits");
     let seen = look(&mut *feed).await;
-    assert_eq!(value(&seen, "websocket_reconnects_total", &[]), 0.0);
-    let open =
-        async |sampler: &mut dyn Sampler| value(&look(sampler).await, "tcp_connections", &[("state", "established")]);
-    assert_eq!(open(&mut *port_of).await, 1.0, "one connection for all attempts");
+    assert_eq!((value(&seen, "websocket_up", &[]), value(&seen, "websocket_reconnects_total", &[])), (1.0, 0.0));
     drop(feed);
+    // The runtime ends the task when it comes by.
     let start = RealClock.now().mono;
-    while open(&mut *port_of).await > 0.0 {
-        assert!(RealClock.now().mono.since(start) < GUARD, "it stays open");
+    while !server.is_finished() {
+        assert!(RealClock.now().mono.since(start) < GUARD, "the connection stays open");
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
+    let second = server.join().expect("the server");
+    assert_eq!(second, Err(std::io::ErrorKind::WouldBlock), "one connection for all attempts");
 }
 
 #[tokio::test]
@@ -200,7 +214,8 @@ async fn a_flood_is_counted_and_not_kept_and_no_websocket_is_a_sentence() {
     let other = complaint(&mut *plain).await;
     assert_eq!(other.what.as_str(), format!("{at} answered 200 OK to the request for a WebSocket. Is the path right?"));
     drop(server.join().expect("the server"));
-    let refused = complaint(&mut *plain).await;
+    let (_held, at) = refusing();
+    let refused = complaint(&mut *sampler("websocket", &format!("url = \"ws://{at}/\""))).await;
     assert_eq!(refused.what.as_str(), format!("{at} refused the connection. Is the service running?"));
 
     let Some(echo) = peer::start("ws-echo") else { return };
@@ -212,13 +227,152 @@ async fn a_flood_is_counted_and_not_kept_and_no_websocket_is_a_sentence() {
 }
 
 #[tokio::test]
-async fn tls_on_a_plain_port_is_a_sentence() {
-    let Some(server) = peer::start("ws-echo") else { return };
-    let at = server.env("WS_URL").trim_start_matches("ws://").to_owned();
-    let mut feed = sampler("websocket", &format!("url = \"wss://{at}/echo\""));
-    let failure = complaint(&mut *feed).await;
+async fn tls_is_spoken_with_a_server_that_is_trusted_and_with_no_other() {
+    let Some(server) = peer::start_with("ws-echo", &[("WS_TLS", "1")]) else { return };
+    let url = server.env("WS_URL").to_owned();
+    let at = url.trim_start_matches("wss://").to_owned();
+    let failure = complaint(&mut *sampler("websocket", &format!("url = \"{url}/echo\""))).await;
+    let words = format!("{at}/echo: invalid peer certificate: ");
+    assert!(failure.what.as_str().starts_with(&words) && failure.what.as_str().ends_with('.'), "{failure:?}");
+    // Whom the system trusts is read from its environment: a process of its own has another one.
+    let role = Command::new(std::env::current_exe().expect("a test program"))
+        .args(["--exact", "websocket::trusting_client", "--ignored", "--nocapture"])
+        .envs([("SSL_CERT_FILE", server.env("WS_CERT")), ("WATCHKEEPER_TEST_URL", &url)])
+        .output()
+        .expect("starts");
+    let said = String::from_utf8_lossy(&role.stdout).into_owned();
+    assert!(role.status.success() && said.contains("a whole session over TLS"), "{said}");
+
+    let Some(plain) = peer::start("ws-echo") else { return };
+    let at = plain.env("WS_URL").trim_start_matches("ws://").to_owned();
+    let failure = complaint(&mut *sampler("websocket", &format!("url = \"wss://{at}/echo\""))).await;
     assert!(
         failure.what.as_str().starts_with(&format!("{at}/echo")) && failure.what.as_str().ends_with('.'),
         "{failure:?}"
     );
+}
+
+#[tokio::test]
+#[ignore = "a role: the client of a server whose certificate is trusted"]
+async fn trusting_client() {
+    let url = std::env::var("WATCHKEEPER_TEST_URL").expect("set by the test");
+    let mut feed = sampler("websocket", &format!("url = \"{url}/echo\"\nsubscribe = [\"hello\"]"));
+    let seen = until(&mut *feed, |seen| value(seen, "websocket_messages_total", &[]) == 1.0).await;
+    assert_eq!(value(&seen, "websocket_received_bytes_total", &[]), 5.0);
+    println!("a whole session over TLS");
+}
+
+/// What a hostile server says, and what is told of it, behind the address.
+type Case = (&'static str, &'static [u8], &'static str);
+
+/// After a correct handshake.
+const FRAMES: &[Case] = &[
+    ("an unknown control frame", b"\x8b\x00", "broke the rules of the protocol (Encountered invalid opcode: 11)."),
+    ("a masked frame", b"\x81\x81\0\0\0\0x", "broke the rules of the protocol (Received a masked frame from server)."),
+    ("reserved bits", b"\xf1\x01x", "broke the rules of the protocol (Reserved bits are non-zero)."),
+    (
+        "a continuation of nothing",
+        b"\x80\x01x",
+        "broke the rules of the protocol (Continue frame but nothing to continue).",
+    ),
+    ("a ping in pieces", b"\x09\x01x", "broke the rules of the protocol (Fragmented control frame)."),
+    (
+        "a long ping",
+        b"\x89\x7e\x00\x7exxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+        "broke the rules of the protocol (Control frame too big (payload must be 125 bytes or less)).",
+    ),
+    ("a frame of 2^62 bytes", b"\x82\x7f\x40\0\0\0\0\0\0\0", "sent a message of more than 1 MiB."),
+    ("a frame of 1 MiB and a byte", b"\x82\x7f\0\0\0\0\0\x10\0\x01", "sent a message of more than 1 MiB."),
+    ("text that is none", b"\x81\x02\xc3\x28", "sent text that is not UTF-8."),
+    ("a close of one byte", b"\x88\x01x", "broke the rules of the protocol (Invalid close sequence)."),
+    ("a close without a code", b"\x88\x00", "closed the connection with 1005 (no code given)."),
+    (
+        "a reason that would draw on the screen",
+        b"\x88\x0a\x0f\xa1\x1b]0;own\x07",
+        "closed the connection with 4001 (a code of the service's own): \"\u{241b}]0;own\u{2407}\".",
+    ),
+    ("half a frame", b"\x81\x05he", "broke the connection off without a word."),
+];
+
+/// Instead of one.
+const ANSWERS: &[Case] = &[
+    ("garbage", b"\x00\x01\x1b]0;own\x07\r\n\r\n", "speaks no WebSocket: "),
+    (
+        "the wrong key",
+        b"HTTP/1.1 101 X\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n",
+        "speaks no WebSocket: ",
+    ),
+    (
+        "a redirect",
+        b"HTTP/1.1 302 Found\r\nLocation: ws://elsewhere.invalid/\r\nContent-Length: 0\r\n\r\n",
+        "answered 302 Found to the request for a WebSocket.",
+    ),
+    (
+        "a login",
+        b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n",
+        "answered 401 Unauthorized. It wants a login",
+    ),
+    ("nothing", b"", "closed the connection before its answer was whole."),
+    ("half a line", b"HTTP/1.1 101 Swi", "closed the connection before its answer was whole."),
+];
+
+/// Reads a request; the answer that opens a WebSocket.
+fn handshake(stream: &mut TcpStream) -> String {
+    let mut request = Vec::new();
+    let mut part = [0; 4096];
+    while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+        let length = stream.read(&mut part).expect("a request");
+        request.extend(part.iter().take(length));
+    }
+    let text = String::from_utf8(request).expect("text");
+    let key = text.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).expect("a key");
+    let accept = tokio_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes());
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+    )
+}
+
+/// Answers a request with a handshake and `frames`, or with `answer`, then ends its side.
+fn hostile(listener: &TcpListener, answer: Option<&[u8]>, frames: &[u8]) {
+    let (mut stream, _) = listener.accept().expect("a client");
+    let handshake = handshake(&mut stream);
+    // A client that has gone by now has heard enough.
+    drop(stream.write_all(answer.unwrap_or(handshake.as_bytes())).and_then(|()| stream.write_all(frames)));
+    drop(stream.shutdown(std::net::Shutdown::Write));
+    // Until the client has gone too: closed with something unread, the rest would be torn away from it.
+    let mut part = [0; 4096];
+    while stream.read(&mut part).is_ok_and(|length| length > 0) {}
+}
+
+#[tokio::test]
+async fn every_hostile_frame_and_answer_is_one_sentence() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let at = listener.local_addr().expect("bound").to_string();
+    let server = thread::spawn(move || {
+        for (_, frames, _) in FRAMES {
+            hostile(&listener, None, frames);
+        }
+        for (_, answer, _) in ANSWERS {
+            hostile(&listener, Some(answer), b"");
+        }
+        // One byte too many, in frames that are small enough.
+        let pieces = [b"\x01\x7f\0\0\0\0\0\x10\0\0".as_slice(), &vec![b'x'; 1 << 20], b"\x80\x01x"].concat();
+        hostile(&listener, None, &pieces);
+        let endless = [b"HTTP/1.1 101 X\r\n".as_slice(), &b"X: y\r\n".repeat(200_000)].concat();
+        hostile(&listener, Some(&endless), b"");
+    });
+    for (what, _, words) in FRAMES.iter().chain(ANSWERS) {
+        let mut feed = sampler("websocket", &format!("url = \"ws://{at}/?token=hunter2\""));
+        let failure = complaint(&mut *feed).await;
+        let told = failure.what.as_str();
+        assert!(told.starts_with(&format!("{at} {words}")) && told.ends_with(['.', '?']), "{what}: {told}");
+        assert!(told.len() < 200 && !told.contains("hunter2"), "{what}: {told}");
+    }
+    let mut feed = sampler("websocket", &format!("url = \"ws://{at}/\""));
+    assert_eq!(complaint(&mut *feed).await.what.as_str(), format!("{at} sent a message of more than 1 MiB."));
+    let mut feed = sampler("websocket", &format!("url = \"ws://{at}/\""));
+    let failure = complaint(&mut *feed).await;
+    assert!(failure.what.as_str().starts_with(&format!("{at} speaks no WebSocket: ")), "endless headers: {failure:?}");
+    drop(feed);
+    server.join().expect("the server");
 }

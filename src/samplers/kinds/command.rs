@@ -157,7 +157,8 @@ impl CommandSampler {
             }
             Reader::Json(picks) => {
                 let document = json::parse(output).map_err(|what| self.bad(&format!("prints what is {what}")))?;
-                Pick::take(picks, &document, &self.name, &[("command", self.name.as_str())], &mut seen);
+                let labels = [("command", self.name.as_str())];
+                Pick::take(picks, &document, &self.name, &labels, &mut seen).map_err(|what| self.bad(&what))?;
             }
             Reader::KeyValue => self.key_value(output, &mut seen)?,
             Reader::Nagios => self.nagios(code, output, &mut seen),

@@ -281,7 +281,7 @@ impl FileSampler {
             }
             Reader::Json(picks) => {
                 let document = json::parse(&content.head).map_err(|what| self.bad(format_args!("is {what}")))?;
-                Pick::take(picks, &document, &self.shown, &labels, seen);
+                Pick::take(picks, &document, &self.shown, &labels, seen).map_err(|what| self.bad(what))?;
             }
             Reader::Csv(cells, which) => self.table(cells, *which, content, seen)?,
         }

@@ -1,16 +1,24 @@
-//! `host`: CPU, load, memory, local disks, network and pressure of this host, as node_exporter names them, and a
-//! few gauges of our own where a panel would otherwise need a rate.
+//! `host`: CPU, load, memory, disks, network, pressure, temperatures, clocks and the kernel log of this host, named and
+//! measured as node_exporter does (`node_*`). It has no keys:
 //! ```toml
 //! [samplers.host]
 //! kind = "host"
+//! remote_mounts = true                # ask file systems that are not local too (network, FUSE), in a child
+//! mounts = ["/data"]                  # or only these
 //! ```
-//! /proc is read inline: the kernel answers from memory, nothing there waits for a device. Disks can: see `disks`.
+//! Of our own, where a panel would else need a rate: `watchkeeper_host_{cpu_busy,cpu_iowait,cpu_steal,memory_used,
+//! swap_used,pressure,disk_busy,filesystem_used,filesystem_files_used,memory_fragmentation}_ratio` (0 to 1),
+//! `…_disk_{read,written}_bytes_per_second`, `…_network_{receive,transmit}_bytes_per_second`; from the kernel log since
+//! boot, as far as its ring goes: `…_oom_kills_total`, `…_xids_total`, `…_xid_total{xid,pci}`, `…_kernel_log_lost_total`.
+//! /proc is read inline, since the kernel answers from memory; what can wait for a device is not: `disks`, `host::slow`.
 //! sysinfo gives what does not change; for the rest it sums up CPU modes, has no pressure and reads more than is used.
 
 use crate::base::{Body, Clean, Failure, Fault, Mono, Now, Observation, Point, PointKind, SeriesKey};
 use crate::clean;
 use crate::samplers::disks::{Disk, Disks};
+use crate::samplers::host::{DiskIo, KernelLog, Slow};
 use crate::samplers::proc_text::{self, MODES, Pressure, Stat, Times, Traffic};
+use crate::samplers::remote_disks::Remote;
 use crate::samplers::{Kind, Observed, Sampler};
 use core::time::Duration;
 use serde::Deserialize;
@@ -51,7 +59,7 @@ impl Kind for Host {
     }
 
     fn about(&self) -> &'static str {
-        "CPU, load, memory, local disks, network and pressure of this host"
+        "CPU, memory, disks, network, pressure, temperatures and the kernel log of this host"
     }
 
     fn every(&self) -> Duration {
@@ -59,8 +67,12 @@ impl Kind for Host {
     }
 
     fn build(&self, body: &Body) -> Result<Box<dyn Sampler>, Fault> {
-        let Config {} = body.read()?;
-        Ok(Box::new(HostSampler::new("/".into())))
+        let Config { remote_mounts, mounts } = body.read()?;
+        if let Some(mount) = mounts.iter().find(|mount| !mount.is_absolute()) {
+            return Err(body.fault_at("mounts", format!("`{}` does not begin with `/`.", mount.display())));
+        }
+        let remote = Remote::new(remote_mounts, mounts);
+        Ok(Box::new(HostSampler { remote, ..HostSampler::new("/".into()) }))
     }
 
     fn gives(&self, _: &Body) -> Vec<String> {
@@ -70,17 +82,26 @@ impl Kind for Host {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Config {}
+struct Config {
+    #[serde(default)]
+    remote_mounts: bool,
+    #[serde(default)]
+    mounts: Vec<PathBuf>,
+}
 
 struct HostSampler {
     /// `/`; only tests name another.
     root: PathBuf,
     disks: Disks,
+    remote: Remote,
     facts: Option<Vec<(Clean, Clean)>>,
     keys: HashMap<u32, [SeriesKey; 8]>,
     ticks: HashMap<u32, Times>,
     busy: Option<Times>,
     traffic: HashMap<Clean, (Mono, [u64; 2])>,
+    disk_io: DiskIo,
+    kernel_log: KernelLog,
+    slow: Slow,
 }
 
 impl Sampler for HostSampler {
@@ -97,10 +118,16 @@ impl Sampler for HostSampler {
                 let what = format!("{} cannot be read: is it mounted, and open to this login?", proc.display());
                 return Err(Failure::not_permitted(what));
             }
+            self.disk_io.read(&self.root, now.mono, &mut seen);
+            self.kernel_log.read(&self.root, now.mono, &mut seen);
+            self.slow.read(&self.root, now.mono, &mut seen).await;
             match self.disks.read(&self.root, now.mono).await {
                 Ok(disks) => disks.iter().for_each(|disk| disk_points(disk, &mut seen)),
                 Err(what) => seen.facts.push((Clean::from("disks"), what)),
             }
+            let (disks, facts) = self.remote.read(&self.root, now).await;
+            disks.iter().for_each(|disk| disk_points(disk, &mut seen));
+            seen.facts.extend(facts);
             Ok(seen)
         })
     }
@@ -111,11 +138,15 @@ impl HostSampler {
         Self {
             root,
             disks: Disks::new(),
+            remote: Remote::new(false, Vec::new()),
             facts: None,
             keys: HashMap::new(),
             ticks: HashMap::new(),
             busy: None,
             traffic: HashMap::new(),
+            disk_io: DiskIo::default(),
+            kernel_log: KernelLog::default(),
+            slow: Slow::new(),
         }
     }
 
@@ -150,9 +181,13 @@ impl HostSampler {
             }
         }
         // A share of time needs two readings; the first gives none, which is not zero.
-        let before = self.busy.replace(stat.all);
-        if let Some(busy) = before.and_then(|before| proc_text::busy(&before, &stat.all)) {
-            seen.points.push(Point::gauge("watchkeeper_host_cpu_busy_ratio", &[], busy));
+        if let Some(before) = self.busy.replace(stat.all) {
+            let shares = [
+                ("watchkeeper_host_cpu_busy_ratio", proc_text::busy(&before, &stat.all)),
+                ("watchkeeper_host_cpu_iowait_ratio", proc_text::share(&before, &stat.all, "iowait")),
+                ("watchkeeper_host_cpu_steal_ratio", proc_text::share(&before, &stat.all, "steal")),
+            ];
+            seen.points.extend(shares.iter().filter_map(|(name, share)| Some(Point::gauge(name, &[], (*share)?))));
         }
         kernel_points(&stat, seen);
     }
@@ -309,6 +344,12 @@ fn disk_points(disk: &Disk, seen: &mut Observation) {
         let labels = [("mountpoint", disk.point.as_str())];
         seen.points.push(Point::gauge("watchkeeper_host_filesystem_used_ratio", &labels, float(used) / float(usable)));
     }
+    // File systems that make inodes as they go (btrfs) say 0 of them.
+    if disk.files > 0 {
+        let used = float(disk.files.saturating_sub(disk.files_free)) / float(disk.files);
+        let labels = [("mountpoint", disk.point.as_str())];
+        seen.points.push(Point::gauge("watchkeeper_host_filesystem_files_used_ratio", &labels, used));
+    }
 }
 
 fn absent(name: &'static str, why: &str) -> (Clean, Clean) {
@@ -381,6 +422,54 @@ mod tests {
         let root = tempfile::tempdir().expect("a folder");
         let failure = HostSampler::new(root.path().to_owned()).observe(at(1)).await.expect_err("nothing there");
         assert!(failure.not_permitted && failure.what.as_str().contains("cannot be read"), "{failure:?}");
+    }
+
+    #[tokio::test]
+    async fn what_virtual_machines_lack_is_read_where_it_is() {
+        let root = tempfile::tempdir().expect("a folder");
+        put(root.path(), "stat", STAT);
+        for (path, text) in [
+            ("class/hwmon/hwmon0/name", "coretemp\n"),
+            ("class/hwmon/hwmon0/temp1_input", "45500\n"),
+            ("class/hwmon/hwmon0/temp1_crit", "100000\n"),
+            ("class/hwmon/hwmon0/temp1_label", "Package id 0\n"),
+            ("class/hwmon/hwmon1/device/temp2_input", "-5000\n"),
+            ("class/thermal/thermal_zone0/type", "x86_pkg_temp\n"),
+            ("class/thermal/thermal_zone0/temp", "46000\n"),
+            ("devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", "2400000\n"),
+            ("devices/system/cpu/cpu0/cpufreq/scaling_max_freq", "2000000\n"),
+            ("devices/system/cpu/cpu0/cpufreq/scaling_governor", "powersave\n"),
+            ("devices/system/cpu/cpu0/topology/core_id", "0\n"),
+            ("devices/system/cpu/cpu0/topology/physical_package_id", "0\n"),
+            ("devices/system/cpu/cpu0/thermal_throttle/core_throttle_count", "7\n"),
+            ("devices/system/cpu/cpu0/thermal_throttle/package_throttle_count", "9\n"),
+            ("devices/system/cpu/cpu1/topology/core_id", "0\n"),
+            ("devices/system/cpu/cpu1/topology/physical_package_id", "0\n"),
+            ("devices/system/cpu/cpu1/thermal_throttle/core_throttle_count", "7\n"),
+        ] {
+            put(root.path(), &format!("../sys/{path}"), text);
+        }
+        let seen = HostSampler::new(root.path().to_owned()).observe(at(1)).await.expect("seen");
+        for (name, expected) in [
+            ("node_hwmon_temp_celsius", 45.5),
+            ("node_hwmon_temp_crit_celsius", 100.0),
+            ("node_thermal_zone_temp", 46.0),
+            ("node_cpu_scaling_frequency_hertz", 2.4e9),
+            ("node_cpu_scaling_frequency_max_hertz", 2e9),
+            ("node_cpu_core_throttles_total", 7.0),
+            ("node_cpu_package_throttles_total", 9.0),
+        ] {
+            assert_eq!(value(&seen, name), Some(expected), "{name}");
+        }
+        let throttles = |point: &&Point| point.key.name.as_str() == "node_cpu_core_throttles_total";
+        assert_eq!(seen.points.iter().filter(throttles).count(), 1, "two threads are one core");
+        let chips: Vec<_> = seen.points.iter().filter_map(|point| point.key.label("chip")).collect();
+        assert!(chips.iter().any(|chip| chip.as_str() == "coretemp"), "{chips:?}");
+        assert!(chips.iter().any(|chip| chip.as_str() == "hwmon1_device"), "{chips:?}");
+        assert!(seen.facts.contains(&("governor".into(), "powersave".into())), "{:?}", seen.facts);
+        let lacks = |name: &str| seen.not_supported.iter().any(|(known, _)| known.as_str() == name);
+        assert!(lacks("node_cpu_frequency_hertz") && lacks("node_buddyinfo_blocks") && lacks("node_disk_io_now"));
+        assert!(!lacks("node_hwmon_temp_celsius") && lacks("watchkeeper_host_oom_kills_total"));
     }
 
     #[test]

@@ -1,19 +1,52 @@
-//! `http`: asks one URL. Names as the blackbox exporter gives them: status, durations, values by JSON pointer.
+//! `http`: asks one URL. Names as the blackbox exporter gives them, each with the label `instance` (host, port, path).
 //! ```toml
 //! [samplers.health]
 //! kind = "http"
-//! url  = "http://127.0.0.1:8080/health"
-//! json = [{ pointer = "/status", fact = "status" }, { pointer = "/loss", metric = "training_loss" }]
+//! url  = "https://127.0.0.1:8080/health"
+//! json = [{ pointer = "/status", fact = "status", one_of = ["healthy", "ok"] },
+//!         { pointer = "/loss", metric = "training_loss" }]
+//! fields = true                    # every field at the top of a JSON answer is a fact; the default
+//! status = [200, 204]              # the statuses that are good; every 2xx when absent
+//! body_contains = "ready"          # else FAILED
+//! body_matches  = "^(up|idle)"     # a regular expression over the whole body
+//! method = "POST"                  # GET, HEAD or POST; GET is the default
+//! body   = '{"probe": true}'       # with POST
+//! follow = false                   # up to 3 redirects on the same host and port are followed by default
+//! fresh  = true                    # a connection for each sample; by default one is kept for a minute
+//! bearer = { file = "/run/app/key" }                         # or { env = "NAME" }; read anew after a 401
+//! basic  = { user = "watch", password = { env = "PASSWORD" } }   # instead of `bearer`
+//! headers = { X-Api-Key = { file = "/etc/app/key" } }
+//! ca = "/etc/app/ca.pem"           # instead of the system's authorities
+//! server_name = "app.internal"     # the name in the certificate and the Host header, where `url` has an address
+//! cert = "/etc/app/client.pem"     # with `key`: as whom we come
+//! key  = "/etc/app/client.key"
+//! insecure = true                  # certificates are looked at, not refused; said as a fact
 //! ```
-//! A 2xx answer is good; anything else is FAILED with its status. Secrets do not belong into the URL.
+//! A good answer gives `probe_success`, `probe_http_status_code`, `probe_duration_seconds`, `probe_http_version`,
+//! `probe_http_redirects`, `probe_http_ssl`, `probe_ip_protocol` (4 or 6), `probe_http_content_length` (bytes, where
+//! the header has it), `probe_http_uncompressed_body_length` (bytes), `probe_http_duration_seconds{phase=…}`,
+//! `probe_dns_lookup_time_seconds`, `probe_ssl_earliest_cert_expiry` (seconds since 1970, of the certificates shown),
+//! `watchkeeper_http_timeouts_total`. The phases are `resolve`, `connect`, `tls`, `processing`, `transfer`; together
+//! they are the duration. A kept connection has no first three, and they are absent then. A bad answer is FAILED with
+//! its status; after 429 the source is left alone as long as `Retry-After` says, else a minute, at most an hour.
+//! Secrets do not belong into the URL.
 
 use crate::base::{Body, Clean, Failure, Fault, Now, Observation, Point};
 use crate::clean;
-use crate::samplers::fetch::{Answer, Fetcher};
-use crate::samplers::{Kind, Observed, Sampler, json};
+use crate::samplers::access::Access;
+use crate::samplers::fetch::{Answer, Ask, Fetcher};
+use crate::samplers::pick::{self, Pick, Row};
+use crate::samplers::{Kind, Observed, Sampler, json, tls};
 use core::time::Duration;
+use regex::bytes::{Regex, RegexBuilder};
+use reqwest::{Method, Version};
 use serde::Deserialize;
-use serde_json::Value;
+
+/// The keys of its own.
+const KEYS: &[&str] =
+    &["url", "json", "fields", "status", "body_contains", "body_matches", "method", "body", "follow", "fresh"];
+/// A compiled `body_matches` is not larger, in bytes.
+const REGEX: usize = 1 << 20;
 
 /// The kind.
 pub struct Http;
@@ -24,7 +57,7 @@ impl Kind for Http {
     }
 
     fn about(&self) -> &'static str {
-        "asks a URL: status, latency, values of its JSON answer"
+        "asks a URL: status, latency by phase, end of the certificate, values of its JSON answer"
     }
 
     fn every(&self) -> Duration {
@@ -32,15 +65,14 @@ impl Kind for Http {
     }
 
     fn build(&self, body: &Body) -> Result<Box<dyn Sampler>, Fault> {
-        let config: Config = body.read()?;
-        let fetcher = Fetcher::new(body, &config.url)?;
-        let json = config.json.into_iter().map(|row| row.check(body)).collect::<Result<_, _>>()?;
-        Ok(Box::new(HttpSampler { fetcher, json }))
+        Ok(Box::new(HttpSampler::new(body)?))
     }
 
     fn gives(&self, body: &Body) -> Vec<String> {
-        let rows = body.read::<Config>().map(|config| config.json).unwrap_or_default();
-        rows.into_iter().filter_map(|row| row.metric).chain(["probe_".to_owned()]).collect()
+        let config = Access::take(&mut body.clone()).ok().and_then(|_| Config::read(body).ok());
+        let rows = config.map(|(_, config)| config.json).unwrap_or_default();
+        let own = ["probe_", "watchkeeper_http_"].map(str::to_owned);
+        Pick::metrics(rows).chain(own).collect()
     }
 }
 
@@ -50,147 +82,168 @@ struct Config {
     url: String,
     #[serde(default)]
     json: Vec<Row>,
+    #[serde(default = "yes")]
+    fields: bool,
+    #[serde(default)]
+    status: Vec<u16>,
+    body_contains: Option<String>,
+    body_matches: Option<String>,
+    #[serde(default)]
+    method: Verb,
+    body: Option<String>,
+    #[serde(default = "yes")]
+    follow: bool,
+    #[serde(default)]
+    fresh: bool,
 }
 
-/// One value of the JSON answer, as the profile writes it.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Row {
-    /// RFC 6901.
-    pointer: String,
-    fact: Option<String>,
-    metric: Option<String>,
+#[derive(Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+enum Verb {
+    #[default]
+    Get,
+    Head,
+    Post,
 }
 
-/// One value of the JSON answer.
-#[derive(Debug)]
-struct Pick {
-    pointer: String,
-    wanted: Wanted,
+fn yes() -> bool {
+    true
 }
 
-#[derive(Debug)]
-enum Wanted {
-    Fact(Clean),
-    Metric(String),
-}
-
-impl Row {
-    fn check(self, body: &Body) -> Result<Pick, Fault> {
-        let pointer = self.pointer;
-        if !pointer.is_empty() && !pointer.starts_with('/') {
-            let what = format!("the JSON pointer `{}` does not begin with `/`.", Clean::text(&pointer));
-            return Err(body.fault_at("json", what).hint("For example /queue/depth."));
-        }
-        let wanted = match (self.fact, self.metric) {
-            (Some(fact), None) => Wanted::Fact(Clean::text(fact)),
-            (None, Some(metric)) if is_metric_name(&metric) => Wanted::Metric(metric),
-            (None, Some(metric)) => {
-                let what = format!("`{}` is no metric name.", Clean::text(metric));
-                return Err(body.fault_at("json", what).hint("Letters, digits, `_` and `:`; no digit first."));
-            }
-            _ => {
-                let what = format!("the row for `{}` needs either `fact` or `metric`.", Clean::text(&pointer));
-                return Err(body.fault_at("json", what));
-            }
-        };
-        Ok(Pick { pointer, wanted })
+impl Config {
+    fn read(body: &Body) -> Result<(Access, Self), Fault> {
+        let mut rest = body.clone();
+        let access = Access::take(&mut rest)?;
+        Access::done(&rest, KEYS)?;
+        Ok((access, rest.read()?))
     }
-}
-
-fn is_metric_name(name: &str) -> bool {
-    !name.starts_with(|c: char| c.is_ascii_digit())
-        && !name.is_empty()
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b':'))
 }
 
 struct HttpSampler {
     fetcher: Fetcher,
+    ask: Ask,
     json: Vec<Pick>,
+    fields: bool,
+    contains: Option<String>,
+    matches: Option<Regex>,
+}
+
+impl HttpSampler {
+    fn new(body: &Body) -> Result<Self, Fault> {
+        let (access, config) = Config::read(body)?;
+        let fetcher = Fetcher::new(body, &config.url)?;
+        let fetcher = fetcher.access(access).follow(config.follow).fresh(config.fresh);
+        if let Some(odd) = config.status.iter().find(|status| !(200..600).contains(*status)) {
+            return Err(body.fault_at("status", format!("{odd} is no HTTP status, expected 200 to 599.")));
+        }
+        if config.body.is_some() && config.method != Verb::Post {
+            return Err(body.fault_at("body", "`body` is sent with `method = \"POST\"` only."));
+        }
+        let looks = config.body_contains.is_some() || config.body_matches.is_some() || !config.json.is_empty();
+        if looks && config.method == Verb::Head {
+            return Err(body.fault_at("method", "an answer to HEAD has no body to look at."));
+        }
+        let matches = config.body_matches.map(|text| {
+            let regex = RegexBuilder::new(&text).size_limit(REGEX).build();
+            regex.map_err(|_| body.fault_at("body_matches", "`body_matches` is no regular expression, or too large."))
+        });
+        let json = Pick::check(body, "json", config.json)?;
+        let method = match config.method {
+            Verb::Get => Method::GET,
+            Verb::Head => Method::HEAD,
+            Verb::Post => Method::POST,
+        };
+        let ask = Ask { method, accept: "application/json, */*;q=0.5", body: config.body, good: config.status };
+        let contains = config.body_contains;
+        Ok(Self { fetcher, ask, json, fields: config.fields, contains, matches: matches.transpose()? })
+    }
+
+    fn observation(&self, answer: &Answer) -> Result<Observation, Failure> {
+        let place = self.fetcher.place();
+        let mut seen = Observation { points: self.points(answer), ..Observation::default() };
+        if let Some(text) = &self.contains
+            && memchr::memmem::find(&answer.body, text.as_bytes()).is_none()
+        {
+            return Err(self.fetcher.answered("does not contain what `body_contains` asks for"));
+        }
+        if self.matches.as_ref().is_some_and(|regex| !regex.is_match(&answer.body)) {
+            return Err(self.fetcher.answered("does not match `body_matches`"));
+        }
+        let object = answer.content_type.contains("json") || answer.body.trim_ascii_start().starts_with(b"{");
+        if !self.json.is_empty() || (self.fields && object && !answer.body.is_empty()) {
+            match json::parse(&answer.body) {
+                Ok(value) => {
+                    let labels = [("instance", place.as_str())];
+                    Pick::take(&self.json, &value, place, &labels, &mut seen)
+                        .map_err(|what| self.fetcher.answered(what))?;
+                    if let Some(object) = value.as_object().filter(|_| self.fields) {
+                        pick::fields(object, &mut seen);
+                    }
+                }
+                Err(what) if !self.json.is_empty() => return Err(self.fetcher.answered(format!("is {what}"))),
+                Err(what) => seen.facts.push((Clean::from("body"), clean!("{what}"))),
+            }
+        }
+        let ends = answer.marks.certificate.as_ref().and_then(|certificate| certificate.ends);
+        seen.facts.extend(ends.map(|ends| (Clean::from("certificate ends"), Clean::text(tls::day(ends)))));
+        seen.facts.extend(self.fetcher.doubts(answer));
+        Ok(seen)
+    }
+
+    fn points(&self, answer: &Answer) -> Vec<Point> {
+        let place = self.fetcher.place().as_str();
+        let gauge = |name: &str, value| Point::gauge(name, &[("instance", place)], value);
+        let marks = &answer.marks;
+        let version = match answer.version {
+            Version::HTTP_10 => 1.0,
+            Version::HTTP_2 => 2.0,
+            _ => 1.1,
+        };
+        let certificate = marks.certificate.as_ref().and_then(|certificate| certificate.ends);
+        let peer = answer.peer.map(|peer| if peer.is_ipv4() { 4.0 } else { 6.0 });
+        let always = [
+            ("probe_success", Some(1.0)),
+            ("probe_http_status_code", Some(f64::from(answer.status.as_u16()))),
+            ("probe_duration_seconds", Some(answer.whole.as_secs_f64())),
+            ("probe_http_version", Some(version)),
+            ("probe_http_redirects", Some(f64::from(marks.redirects))),
+            ("probe_http_ssl", Some(f64::from(u8::from(self.fetcher.is_https())))),
+            ("probe_http_uncompressed_body_length", Some(answer.body.len() as f64)),
+            ("probe_http_content_length", answer.length.map(|length| length as f64)),
+            ("probe_ip_protocol", peer),
+            ("probe_dns_lookup_time_seconds", marks.resolve.map(|took| took.as_secs_f64())),
+            ("probe_ssl_earliest_cert_expiry", certificate.map(|at| at as f64)),
+        ];
+        let phases = [
+            ("resolve", marks.resolve),
+            ("connect", marks.connect),
+            ("tls", marks.tls),
+            ("processing", Some(answer.processing)),
+            ("transfer", Some(answer.transfer)),
+        ];
+        let phase = |(phase, took): (&str, Option<Duration>)| {
+            let labels = [("instance", place), ("phase", phase)];
+            took.map(|took| Point::gauge("probe_http_duration_seconds", &labels, took.as_secs_f64()))
+        };
+        let always = always.into_iter().filter_map(|(name, value)| Some(gauge(name, value?)));
+        let timeouts = f64::from(self.fetcher.timeouts());
+        let timeouts = Point::counter("watchkeeper_http_timeouts_total", &[("instance", place)], timeouts);
+        always.chain(phases.into_iter().filter_map(phase)).chain([timeouts]).collect()
+    }
 }
 
 impl Sampler for HttpSampler {
     fn observe(&mut self, _: Now) -> Observed<'_> {
         Box::pin(async {
-            let accept = if self.json.is_empty() { "*/*" } else { "application/json" };
-            let answer = self.fetcher.get(accept).await?;
+            let answer = self.fetcher.ask(&self.ask).await?;
             self.observation(&answer)
         })
-    }
-}
-
-impl HttpSampler {
-    fn observation(&self, answer: &Answer) -> Result<Observation, Failure> {
-        let place = self.fetcher.place().as_str();
-        let gauge = |name: &str, value| Point::gauge(name, &[("instance", place)], value);
-        let phase = |phase, took: Duration| {
-            let labels = [("instance", place), ("phase", phase)];
-            Point::gauge("probe_http_duration_seconds", &labels, took.as_secs_f64())
-        };
-        let mut seen = Observation {
-            points: vec![
-                gauge("probe_success", 1.0),
-                gauge("probe_http_status_code", f64::from(answer.status.as_u16())),
-                gauge("probe_duration_seconds", (answer.first_byte + answer.rest).as_secs_f64()),
-                phase("first_byte", answer.first_byte),
-                phase("body", answer.rest),
-            ],
-            ..Observation::default()
-        };
-        if self.fetcher.address_is_old() {
-            seen.facts.push((Clean::from("address"), Clean::from("last known: the name service does not answer")));
-        }
-        if !self.json.is_empty() {
-            let value = json::parse(&answer.body).map_err(|what| self.fetcher.answered(format!("is {what}")))?;
-            for pick in &self.json {
-                self.pick(pick, &value, &mut seen);
-            }
-        }
-        Ok(seen)
-    }
-
-    fn pick(&self, pick: &Pick, value: &Value, seen: &mut Observation) {
-        let found = value.pointer(&pick.pointer);
-        match &pick.wanted {
-            Wanted::Fact(name) => {
-                if let Some(text) = found.and_then(text) {
-                    seen.facts.push((name.clone(), text));
-                }
-            }
-            Wanted::Metric(name) => match found.and_then(number) {
-                Some(value) => {
-                    seen.points.push(Point::gauge(name, &[("instance", self.fetcher.place().as_str())], value));
-                }
-                None => {
-                    let why = clean!("{} has no number at {}", self.fetcher.place(), pick.pointer);
-                    seen.not_supported.push((Clean::text(name), why));
-                }
-            },
-        }
-    }
-}
-
-/// A number; true counts as 1, false as 0.
-fn number(value: &Value) -> Option<f64> {
-    match value {
-        Value::Bool(on) => Some(f64::from(u8::from(*on))),
-        Value::Number(number) => number.as_f64().filter(|number| number.is_finite()),
-        _ => None,
-    }
-}
-
-fn text(value: &Value) -> Option<Clean> {
-    match value {
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-        Value::String(text) => Some(Clean::text(text)),
-        other => Some(clean!("{other}")),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use reqwest::StatusCode;
 
     const CONFIG: &str = r#"
 url = "http://127.0.0.1:8080/status"
@@ -199,30 +252,27 @@ json = [{ pointer = "/status", fact = "status" }, { pointer = "/loss", metric = 
 
     fn sampler(config: &str) -> Result<HttpSampler, String> {
         let body = Body::parse("p.toml", config).expect("parses");
-        let read = |body: &Body| {
-            let config: Config = body.read()?;
-            let fetcher = Fetcher::new(body, &config.url)?;
-            let json = config.json.into_iter().map(|row| row.check(body)).collect::<Result<_, _>>()?;
-            Ok(HttpSampler { fetcher, json })
-        };
-        read(&body).map_err(|fault: Fault| fault.to_string())
+        HttpSampler::new(&body).map_err(|fault| fault.to_string())
     }
 
     fn answer(body: &str) -> Answer {
-        Answer {
-            status: StatusCode::OK,
-            content_type: String::new(),
-            body: body.into(),
-            first_byte: Duration::from_millis(3),
-            rest: Duration::from_millis(1),
-        }
+        Answer { body: body.into(), ..Answer::default() }
     }
 
     #[test]
-    fn pointers_become_facts_and_metrics() {
+    fn pointers_become_facts_and_metrics_and_every_field_at_the_top_a_fact() {
         let sampler = sampler(CONFIG).expect("valid");
-        let seen = sampler.observation(&answer(r#"{"status": "healthy\u001b[2J", "loss": 0.25}"#)).expect("good");
-        assert_eq!(seen.facts, [(Clean::from("status"), Clean::from("healthy␛[2J"))]);
+        let body = r#"{"status": "healthy\u001b[2J", "loss": 0.25, "checks": [1, 2], "gone": null, "in": {"a": 1}}"#;
+        let seen = sampler.observation(&answer(body)).expect("good");
+        let facts: Vec<_> = seen.facts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        let expected = [
+            ("status", "healthy␛[2J"),
+            ("loss", "0.25"),
+            ("checks", "a list of 2"),
+            ("gone", "null"),
+            ("in", "1 fields"),
+        ];
+        assert_eq!(facts, expected);
         let loss = seen.points.iter().find(|point| point.key.name.as_str() == "training_loss").map(|point| point.value);
         assert_eq!(loss, Some(0.25));
     }
@@ -239,10 +289,37 @@ json = [{ pointer = "/status", fact = "status" }, { pointer = "/loss", metric = 
     }
 
     #[test]
-    fn a_body_that_is_not_json_is_a_bad_answer() {
-        let failure = sampler(CONFIG).expect("valid").observation(&answer("<html>")).expect_err("no JSON");
-        let what = "127.0.0.1:8080/status is not JSON (expected value at line 1 column 1).";
-        assert_eq!((failure.what.as_str(), failure.answered), (what, true));
+    fn what_the_body_should_say_and_does_not_is_a_bad_answer() {
+        let place = "url = \"http://127.0.0.1:8080/status\"\n";
+        let one_of = "json = [{ pointer = \"/status\", fact = \"status\", one_of = [\"healthy\", \"ok\"] }]";
+        let says = "127.0.0.1:8080/status says /status is degraded, expected healthy or ok.";
+        for (config, body, what) in [
+            (one_of, r#"{"status": "ok"}"#, None),
+            (one_of, "{}", None),
+            (one_of, r#"{"status": "degraded"}"#, Some(says)),
+            (one_of, "<html>", Some("127.0.0.1:8080/status is not JSON (expected value at line 1 column 1).")),
+            ("", "<html>", None),
+            ("body_contains = \"ready\"", "is ready", None),
+            (
+                "body_contains = \"ready\"",
+                "not yet",
+                Some("127.0.0.1:8080/status does not contain what `body_contains` asks for."),
+            ),
+            ("body_matches = '^(up|idle)$'", "idle", None),
+            ("body_matches = '^(up|idle)$'", "idler", Some("127.0.0.1:8080/status does not match `body_matches`.")),
+        ] {
+            let seen = sampler(&format!("{place}{config}")).expect("valid").observation(&answer(body));
+            assert_eq!(seen.err().map(|failure| failure.what.to_string()).as_deref(), what, "{config} {body}");
+        }
+    }
+
+    #[test]
+    fn many_fields_are_counted_not_shown() {
+        let body: Vec<String> = (0..50).map(|n| format!("\"f{n}\": {n}")).collect();
+        let sampler = sampler("url = \"http://127.0.0.1:8080/status\"").expect("valid");
+        let seen = sampler.observation(&answer(&format!("{{{}}}", body.join(",")))).expect("good");
+        assert_eq!(seen.facts.len(), 33);
+        assert_eq!(seen.facts.last().map(|(_, text)| text.as_str()), Some("18 are not shown"));
     }
 
     #[test]
@@ -250,19 +327,27 @@ json = [{ pointer = "/status", fact = "status" }, { pointer = "/loss", metric = 
         for (config, fault) in [
             ("urk = 1", "p.toml:1:1: unknown key `urk`. Did you mean `url`?"),
             (
-                "url = \"http://x/\"\njson = [{ pointer = \"loss\", metric = \"m\" }]",
+                "json = [{ pointer = \"loss\", metric = \"m\" }]",
                 "p.toml:2:8: the JSON pointer `loss` does not begin with `/`. For example /queue/depth.",
             ),
+            ("json = [{ pointer = \"/loss\" }]", "p.toml:2:8: the row for `/loss` needs either `fact` or `metric`."),
             (
-                "url = \"http://x/\"\njson = [{ pointer = \"/loss\" }]",
-                "p.toml:2:8: the row for `/loss` needs either `fact` or `metric`.",
-            ),
-            (
-                "url = \"http://x/\"\njson = [{ pointer = \"/loss\", metric = \"2x\" }]",
+                "json = [{ pointer = \"/loss\", metric = \"2x\" }]",
                 "p.toml:2:8: `2x` is no metric name. Letters, digits, `_` and `:`; no digit first.",
             ),
+            (
+                "json = [{ pointer = \"/loss\", metric = \"x\", one_of = [\"1\"] }]",
+                "p.toml:2:8: the row for `/loss` has `one_of`, which is for a `fact`.",
+            ),
+            ("status = [100]", "p.toml:2:10: 100 is no HTTP status, expected 200 to 599."),
+            ("body = \"x\"", "p.toml:2:8: `body` is sent with `method = \"POST\"` only."),
+            ("method = \"HEAD\"\nbody_contains = \"x\"", "p.toml:2:10: an answer to HEAD has no body to look at."),
+            ("body_matches = \"(\"", "p.toml:2:16: `body_matches` is no regular expression, or too large."),
+            ("method = \"PUT\"", "p.toml:2:10: unknown value `PUT`. Known here: GET, HEAD, POST."),
         ] {
-            assert_eq!(sampler(config).err().as_deref(), Some(fault));
+            let config =
+                if config.starts_with("urk") { config.to_owned() } else { format!("url = \"http://x/\"\n{config}") };
+            assert_eq!(sampler(&config).err().as_deref(), Some(fault));
         }
     }
 }

@@ -5,18 +5,20 @@
 //! path = "/var/lib/service/lmdb"    # the folder, or the data file; `paths = ["/a", "/b"]` for several
 //! free_pages_every = "30s"          # how often the trees are walked, "0s" for never
 //! ```
-//! `lmdb_` + `used_bytes map_size_bytes used_ratio used_pages max_pages entries last_txn_id txns_per_second file_bytes
-//! file_allocated_bytes ownership_trouble`; of slots `readers readers_max readers_dead readers_doubtful read_transactions
-//! oldest_reader_txns oldest_reader_seconds reader_age_txns{pid,thread,process}`; of maps `process_map_size_bytes
-//! process_used_ratio map_size_mismatch_bytes{pid,process}` (stored less mapped); of walks `free_pages live_pages live_ratio pinned_pages
-//! free_pages_approximate free_pages_age_seconds database_entries _depth _branch_pages _leaf_pages _overflow_pages{database}`.
+//! `lmdb_` + `up used_bytes map_size_bytes used_ratio used_pages max_pages entries last_txn_id txns_per_second
+//! file_bytes file_allocated_bytes ownership_trouble`, `readers readers_max readers_dead readers_doubtful
+//! read_transactions oldest_reader_txns oldest_reader_seconds reader_age_txns{pid,thread,process}`; by process
+//! `process_map_size_bytes process_used_ratio map_size_mismatch_bytes` (stored less mapped); from walks `free_pages
+//! live_pages live_ratio pinned_pages free_pages_approximate free_pages_age_seconds`, `database_` + `entries depth …_pages`.
 
-use crate::base::{Body, Clean, Failure, Fault, Mono, Now, Observation, Point};
+use crate::base::{Body, Clean, Clock, Failure, Fault, Mono, Now, Observation, Point};
 use crate::clean;
 use crate::samplers::blocking::{LOCAL_FILES, Worker};
-use crate::samplers::lmdb_format::Tree;
-use crate::samplers::lmdb_look::{Life, Reader, Seen, Trouble, Walked, Wanted, look};
+use crate::samplers::holders::FileId;
+use crate::samplers::lmdb_format::{Meta, Tree};
+use crate::samplers::lmdb_look::{Holders, Life, Reader, Seen, Trouble, Walked, Wanted, look};
 use crate::samplers::{Kind, Observed, Sampler};
+use crate::sys::clock::RealClock;
 use core::time::Duration;
 use jiff::fmt::friendly::SpanParser;
 use serde::Deserialize;
@@ -29,6 +31,8 @@ const MOST: usize = 16;
 const SCAN: Duration = Duration::from_secs(30);
 /// Readers that have a series of their own: the oldest.
 const READERS: usize = 64;
+/// What may take long is left out of a look for the environments whose turn comes later than this.
+const PATIENCE: Duration = Duration::from_millis(250);
 /// Maps end at pages of the system, whatever size was asked for.
 const SYSTEM_PAGE: u64 = 4096;
 
@@ -109,7 +113,7 @@ impl LmdbSampler {
 #[derive(Default)]
 struct Known {
     /// Device and inode, transaction, and when that was.
-    last: Option<(crate::samplers::holders::FileId, u64, Mono)>,
+    last: Option<(FileId, u64, Mono)>,
     walked: Option<(Walked, Mono)>,
     scanned: Option<Mono>,
     mappers: Vec<u32>,
@@ -134,9 +138,7 @@ impl Sampler for LmdbSampler {
         Box::pin(async move {
             let jobs: Vec<(PathBuf, Wanted)> =
                 self.envs.iter().map(|(path, known)| (path.clone(), known.wanted(now.mono, self.walk_every))).collect();
-            let scans: Vec<bool> = jobs.iter().map(|(_, wanted)| wanted.scan).collect();
-            let looked =
-                self.worker.run(now.mono, move || jobs.iter().map(|(path, wanted)| look(path, wanted)).collect());
+            let looked = self.worker.run(now.mono, move || look_at_all(jobs));
             let looked: Vec<Result<Seen, Trouble>> = match looked.await {
                 Ok(looked) => looked,
                 Err(stuck) => {
@@ -147,10 +149,10 @@ impl Sampler for LmdbSampler {
             let several = self.envs.len() > 1;
             let mut all = Observation::default();
             let mut failed = Vec::new();
-            for (((path, known), seen), scanned) in self.envs.iter_mut().zip(looked).zip(scans) {
+            for ((path, known), seen) in self.envs.iter_mut().zip(looked) {
                 let shown = clean!("{}", path.display());
                 let seen = seen.map_err(|trouble| trouble.failure());
-                match seen.and_then(|seen| known.take(shown.as_str(), seen, scanned, now.mono)) {
+                match seen.and_then(|seen| known.take(shown.as_str(), seen, now.mono)) {
                     Ok(found) => add(&mut all, found, several.then_some(&shown)),
                     Err(failure) => failed.push((shown, failure)),
                 }
@@ -169,6 +171,18 @@ impl Sampler for LmdbSampler {
     }
 }
 
+/// One environment after the other, within the time that an attempt has.
+fn look_at_all(jobs: Vec<(PathBuf, Wanted)>) -> Vec<Result<Seen, Trouble>> {
+    let began = RealClock.now().mono;
+    let looks = jobs.into_iter().map(|(path, mut wanted)| {
+        if RealClock.now().mono.since(began) > PATIENCE {
+            (wanted.walk, wanted.scan) = (false, false);
+        }
+        look(&path, &wanted)
+    });
+    looks.collect()
+}
+
 /// Adds one environment's share; where there are several, a fact says of which.
 fn add(all: &mut Observation, found: Observation, of: Option<&Clean>) {
     all.points.extend(found.points);
@@ -181,10 +195,10 @@ fn add(all: &mut Observation, found: Observation, of: Option<&Clean>) {
 
 impl Known {
     /// Compares with what was known, keeps what the next look needs, and puts everything in words and numbers.
-    fn take(&mut self, path: &str, mut seen: Seen, scanned: bool, now: Mono) -> Result<Observation, Failure> {
+    fn take(&mut self, path: &str, mut seen: Seen, now: Mono) -> Result<Observation, Failure> {
         let txn = seen.meta.txn;
         let before = self.last.replace((seen.file.id.clone(), txn, now)).filter(|(id, ..)| *id == seen.file.id);
-        if before.is_none() && !scanned {
+        if before.is_none() {
             // Another file: nothing of the old one counts.
             (self.walked, self.scanned) = (None, None);
         }
@@ -196,7 +210,7 @@ impl Known {
                 "{path} went back from transaction {before} to {txn}: was it overwritten or restored in place?"
             )));
         }
-        self.scanned = if scanned { Some(now) } else { self.scanned };
+        self.scanned = if seen.holders.scanned { Some(now) } else { self.scanned };
         self.mappers = seen.holders.maps.iter().map(|(pid, ..)| *pid).collect();
         if let Some(walked) = seen.walked.take() {
             self.walked = Some((walked, now));
@@ -217,7 +231,7 @@ impl Known {
                 }
             }
         }
-        out.maps(&seen);
+        out.maps(&seen.meta, &seen.holders);
         if let Some((walked, at)) = &self.walked {
             out.walked(walked, txn, now.since(*at));
         }
@@ -316,31 +330,32 @@ impl Out<'_> {
         }
     }
 
-    fn maps(&mut self, seen: &Seen) {
-        let stored = seen.meta.map_size;
+    fn maps(&mut self, meta: &Meta, holders: &Holders) {
+        let stored = meta.map_size;
         let mappable = stored.div_ceil(SYSTEM_PAGE).saturating_mul(SYSTEM_PAGE);
-        for (pid, process, bytes) in &seen.holders.maps {
+        for (pid, process, bytes) in &holders.maps {
             let pid = pid.to_string();
             let labels = [("pid", &*pid), ("process", process.as_str())];
             self.labelled("process_map_size_bytes", &labels, *bytes as f64);
-            self.labelled("process_used_ratio", &labels, seen.meta.used() as f64 / *bytes as f64);
+            self.labelled("process_used_ratio", &labels, meta.used() as f64 / *bytes as f64);
             self.labelled("map_size_mismatch_bytes", &labels, mappable as f64 - *bytes as f64);
             if mappable != *bytes {
                 let what = clean!("pid {pid} ({process}) maps {bytes} bytes, the file stores {stored}");
                 self.fact("map size differs", what);
             }
         }
-        let hidden = &seen.holders.hidden;
-        let why = match (hidden.first(), seen.holders.unknown) {
-            (Some((pid, name)), _) => {
-                let more = hidden.len().saturating_sub(1);
-                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let why = match (holders.hidden.as_slice(), holders.unknown, holders.unasked) {
+            ([(pid, name), more @ ..], ..) => {
+                let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
                 clean!("the maps of pid {pid} ({name}){more} may not be read by this login: be the same user, or root")
             }
-            (None, 0) => return,
-            (None, others) => clean!("{others} processes do not show their maps to this login; some may map the file"),
+            ([], 0, 0) => return,
+            ([], 0, unasked) => clean!("{unasked} processes were not asked for want of time; some may map the file"),
+            ([], others, _) => {
+                clean!("{others} processes do not show their maps to this login; some may map the file")
+            }
         };
-        if seen.holders.maps.is_empty() {
+        if holders.maps.is_empty() {
             for name in ["lmdb_process_map_size_bytes", "lmdb_map_size_mismatch_bytes"] {
                 self.observed.not_supported.push((Clean::from(name), why.clone()));
             }
@@ -434,5 +449,28 @@ mod tests {
         known.scanned = Some(Mono(0));
         assert_eq!(due(&known, Mono(0) + second * 29, second * 30), (true, false));
         assert_eq!(due(&known, Mono(0) + second * 30, second * 30), (true, true));
+    }
+
+    #[test]
+    fn a_map_that_this_login_may_not_see_is_said_and_is_not_zero() {
+        let meta = Meta { page_size: 4096, map_size: 1 << 20, ..Meta::default() };
+        let told = |holders: Holders| {
+            let mut out = Out { path: "/a", observed: Observation::default() };
+            out.maps(&meta, &holders);
+            assert_eq!(out.observed.points.len(), holders.maps.len() * 3);
+            let why =
+                out.observed.not_supported.into_iter().find(|(name, _)| name.as_str() == "lmdb_process_map_size_bytes");
+            let fact = out.observed.facts.into_iter().find(|(name, _)| name.as_str() == "maps not seen");
+            [why, fact].map(|said| said.map(|(_, said)| said.to_string()))
+        };
+        let name = |name: &'static str| Clean::from(name);
+        let hidden = vec![(7, name("planar")), (8, name("planar"))];
+        let said = "the maps of pid 7 (planar) and 1 more may not be read by this login: be the same user, or root";
+        assert_eq!(told(Holders { hidden: hidden.clone(), ..Holders::default() }), [Some(said.to_owned()), None]);
+        let maps = vec![(9, name("other"), 1 << 20)];
+        assert_eq!(told(Holders { maps, hidden, ..Holders::default() }), [None, Some(said.to_owned())]);
+        let unknown = told(Holders { unknown: 3, ..Holders::default() });
+        assert!(unknown[0].as_ref().is_some_and(|said| said.starts_with("3 processes do not show")), "{unknown:?}");
+        assert_eq!(told(Holders::default()), [None, None]);
     }
 }

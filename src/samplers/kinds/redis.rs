@@ -12,11 +12,11 @@
 //! Names as redis_exporter gives them, from INFO: clients, memory and disk sizes (bytes), counters, replication (s).
 
 use crate::base::{Body, Clean, Clock, Failure, Fault, Now, Observation, Point};
+use crate::samplers::wire::{self, Address, Allowance};
 use crate::samplers::redis_keys::{Keys, tell};
 use crate::samplers::redis_link::{Link, refusal, refused};
 use crate::samplers::redis_text::Info;
 use crate::samplers::resolve::Names;
-use crate::samplers::wire::{self, Address, Allowance};
 use crate::samplers::{Kind, Observed, Sampler};
 use crate::sys::clock::RealClock;
 use crate::sys::secret::{Given, Secret};
@@ -94,13 +94,16 @@ impl RedisSampler {
             let hint = "For example redis://127.0.0.1:6379/0 or redis+unix:///run/redis/redis.sock.";
             body.fault_at("url", what).hint(hint)
         };
+        if config.url.starts_with("rediss:") {
+            return Err(wrong("`url` asks for TLS, which this kind does not speak."));
+        }
         // The crate's own words would quote the URL.
         let info = config.url.as_str().into_connection_info();
         let info: ConnectionInfo = info.map_err(|_| wrong("`url` is no address of a Redis server."))?;
         let address = match info.addr() {
             ConnectionAddr::Tcp(host, port) => Address::Host(host.clone(), *port),
             ConnectionAddr::Unix(path) => Address::Path(path.clone()),
-            _ => return Err(wrong("`url` asks for TLS, which this kind does not speak.")),
+            _ => return Err(wrong("`url` is no address of a Redis server.")),
         };
         let settings = info.redis_settings();
         let in_url = settings.password().map(|word| Secret::new(word.to_owned()));
@@ -252,7 +255,7 @@ mod tests {
         let hint = "For example redis://127.0.0.1:6379/0 or redis+unix:///run/redis/redis.sock.";
         for (config, said) in [
             ("url = 'http://:hunter22@x/'", format!("p.toml:1:7: `url` is no address of a Redis server. {hint}")),
-            ("url = 'rediss://x/'", format!("p.toml:1:7: `url` is no address of a Redis server. {hint}")),
+            ("url = 'rediss://x/'", format!("p.toml:1:7: `url` asks for TLS, which this kind does not speak. {hint}")),
             (
                 "url = 'redis://x'\nlists = ['']",
                 "p.toml:2:9: `lists` takes up to 100 names, none of them empty.".to_owned(),

@@ -67,7 +67,13 @@ impl Kind for Facts {
         }
         let facts = health.map(|health| health.facts.as_slice()).unwrap_or_default();
         let intent = if freshness >= Freshness::Stale { Intent::Stale } else { Intent::Text };
-        lines.extend(facts.iter().map(|(name, fact)| (clean!("{name}: {fact}"), intent)));
+        // Each whole where there is room for all of them whole.
+        let each = if facts.len() * 3 <= rows { 3 } else { 1 };
+        for (name, fact) in facts {
+            let text = clean!("{name}: {fact}");
+            let wrapped = if each == 1 { vec![text] } else { value::wrap(&text, width, each) };
+            lines.extend(wrapped.into_iter().map(|line| (line, intent)));
+        }
         if lines.is_empty() {
             lines.push((Clean::from("nothing to say"), Intent::Muted));
         }

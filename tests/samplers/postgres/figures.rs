@@ -161,11 +161,16 @@ async fn sessions_only_read(peer: &Peer) {
         assert_eq!(ask(peer, OURS), "1");
     }
     let log = log();
-    let said: Vec<&str> =
-        log.get(from..).expect("it grows").lines().filter(|line| line.contains("viewer@app")).collect();
+    let said: Vec<&str> = log
+        .get(from..)
+        .expect("it grows")
+        .lines()
+        .filter(|line| line.contains("viewer@app LOG:  statement: "))
+        .collect();
     assert!(said.len() > 30, "{said:#?}");
     let begin = "statement: BEGIN READ ONLY; SET LOCAL statement_timeout = 800; SET LOCAL lock_timeout = 100; ";
-    assert!(said.iter().all(|line| line.contains(begin)), "{said:#?}");
+    let good = |line: &&str| line.contains(begin) || line.ends_with("statement: ROLLBACK");
+    assert!(said.iter().all(good), "{said:#?}");
     assert_eq!(ask(peer, temp), temp_before, "no temporary files");
     let state = "select state, backend_xid is null from pg_stat_activity where application_name = 'watchkeeper'";
     assert_eq!(ask(peer, state), "idle t");
@@ -203,7 +208,7 @@ async fn refusals_have_their_sentences(peer: &Peer) {
         (
             url.replace("viewer:viewer", "viewer"),
             "password = \"hunter22\"",
-            " refused the password of viewer. Mend `password`.",
+            " refused the password. Mend `password`.",
             true,
         ),
         (url.replace("/app", "/nowhere"), "", " has no database nowhere. Mend the end of `url`.", false),
@@ -218,7 +223,7 @@ async fn refusals_have_their_sentences(peer: &Peer) {
 
     ask(peer, "alter role viewer connection limit 0");
     let (full, _) = refused(url.to_owned(), "").await;
-    assert_eq!(full, format!("{place} takes no more connections (too many connections for role \"viewer\")."));
+    assert!(full.starts_with(&format!("{place} takes no more connections: ")), "{full}");
     ask(peer, "alter role viewer connection limit -1");
     let socket = peer.env("PG_SOCKET_DIR");
     let port = place.split(':').next_back().expect("a port");

@@ -83,7 +83,9 @@ async fn given_up_is_cancelled(peer: &Peer, sampler: &mut dyn Sampler) {
     };
     let mut tries = 0;
     while !cancelled() {
-        let attempt = tokio::time::timeout(Duration::from_millis(60), observe(sampler)).await;
+        // Somewhere between "not asked yet" and the limit of waiting for a lock; a slow machine needs longer.
+        let limit = Duration::from_millis(40 + 20 * (tries % 30));
+        let attempt = tokio::time::timeout(limit, observe(sampler)).await;
         assert!(attempt.is_err() || attempt.is_ok_and(|seen| seen.is_err()), "pg_extension is locked");
         let ours: u32 = ask(peer, OURS).parse().expect("a number");
         assert!(ours <= 1, "{ours} sessions");
@@ -114,6 +116,54 @@ async fn frozen(peer: &Peer, sampler: &mut dyn Sampler) {
     let seen = look(sampler).await;
     assert_eq!(value(&seen, "pg_up", &[]), 1.0);
     assert_eq!(ask(peer, OURS), "1");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_standby_and_its_primary_tell_of_each_other() {
+    let Some(peer) = peer::start("postgres") else { return };
+    let output = peer.exec(&["standby"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let url = said.trim().strip_prefix("STANDBY_URL=").unwrap_or_else(|| panic!("{output:?}"));
+    ask(&peer, "insert into orders values (0, 0)");
+    until(&peer, "select count(*) from pg_stat_replication where replay_lsn = pg_current_wal_lsn()", "1");
+    let primary = look(&mut *watch(&peer, "PG_VIEWER_URL", "")).await;
+    let standby = look(&mut *sampler("postgres", &format!("url = \"{url}\""))).await;
+    let labels = [("application_name", "walreceiver"), ("client_addr", "127.0.0.1"), ("state", "streaming")];
+    for (seen, name, labels, expected) in [
+        (&primary, "postgres_standbys", &[][..], 1.0),
+        (&primary, "pg_stat_replication_pg_wal_lsn_diff", &labels, 0.0),
+        (&primary, "pg_replication_is_replica", &[], 0.0),
+        (&standby, "pg_replication_is_replica", &[], 1.0),
+        (&standby, "pg_replication_lag_seconds", &[], 0.0),
+        (&standby, "postgres_standbys", &[], 0.0),
+    ] {
+        assert_eq!(value(seen, name, labels), expected, "{name}");
+    }
+    assert!(value(&standby, "pg_replication_last_replay_seconds", &[]) > 0.0);
+    assert_eq!(
+        (facts(&primary, "role"), facts(&standby, "role")),
+        (vec![("role", "primary")], vec![("role", "standby")])
+    );
+    assert_eq!(facts(&primary, "system_identifier"), facts(&standby, "system_identifier"));
+
+    // A standby that has stopped replaying falls behind, and both say so.
+    let pause = |word: &str| {
+        let sql = format!("select pg_wal_replay_{word}()");
+        let owner = url.replace("viewer:viewer", "ops");
+        let done = Command::new("psql").args(["-X", "-q", "-d", &owner, "-c", &sql]).output().expect("psql runs");
+        assert!(done.status.success(), "{done:?}");
+    };
+    pause("pause");
+    ask(&peer, "insert into orders select g, 0 from generate_series(2000, 4000) g");
+    let behind = "select (pg_wal_lsn_diff(pg_current_wal_lsn(), flush_lsn) = 0 and replay_lsn < flush_lsn)::int from pg_stat_replication";
+    until(&peer, behind, "1");
+    let primary = look(&mut *watch(&peer, "PG_VIEWER_URL", "")).await;
+    let standby = look(&mut *sampler("postgres", &format!("url = \"{url}\""))).await;
+    let bytes = ask(&peer, "select pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn) from pg_stat_replication");
+    assert_eq!(value(&primary, "pg_stat_replication_pg_wal_lsn_diff", &labels), bytes.parse::<f64>().expect("bytes"));
+    assert!(value(&standby, "pg_replication_lag_seconds", &[]) > 0.0);
+    pause("resume");
+    until(&peer, "select count(*) from pg_stat_replication where replay_lsn = pg_current_wal_lsn()", "1");
 }
 
 /// A listener that says the same to everybody.

@@ -1,0 +1,147 @@
+//! `process`: the processes of a service, all that they started, their threads, memory, files, limits and control group.
+//! ```toml
+//! [samplers.engine]
+//! kind = "process"
+//! unit = "x.service"        # or one of: cgroup = "/path", pid_file = "/run/x.pid", command = "^/usr/bin/x( |$)", top = 10
+//! user = "trader"           # only those of this user, by name or number
+//! name = "engine"           # the label `groupname`; what is looked for when it is not given
+//! show_env = ["RUST_LOG"]   # values that are told of its environment; of all others the names only
+//! ```
+//! All together as process-exporter does: `namedprocess_namegroup_*{groupname}` (`memtype` anonymous, file, shmem are
+//! ours); `process_group_*`: busy ratio (1 is one CPU), bytes per second and hour, sockets, restarts, uptime. Each of the
+//! 32 busiest: `process_*{pid,name,start}`, `process_thread_*{tid,thread}`. Its control group: `container_*{id}`.
+
+use crate::base::{Body, Clean, Failure, Fault, Now, Observation};
+use crate::samplers::blocking::{PROCESSES, Worker};
+use crate::samplers::process::{Options, Watch, Which};
+use crate::samplers::{Kind, Observed, Sampler};
+use core::time::Duration;
+use regex::Regex;
+use serde::Deserialize;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// More cannot be on top.
+const MOST: usize = 50;
+/// What the names of secrets hold.
+const SECRET: [&str; 11] =
+    ["PASS", "PWD", "SECRET", "TOKEN", "KEY", "CRED", "AUTH", "PRIVATE", "COOKIE", "DSN", "SIGNATURE"];
+
+/// The kind.
+pub struct Process;
+
+impl Kind for Process {
+    fn name(&self) -> &'static str {
+        "process"
+    }
+
+    fn about(&self) -> &'static str {
+        "processes of a unit, control group, pid file or command line: CPU, memory, files, threads, limits"
+    }
+
+    fn every(&self) -> Duration {
+        Duration::from_secs(2)
+    }
+
+    fn build(&self, body: &Body) -> Result<Box<dyn Sampler>, Fault> {
+        Ok(Box::new(ProcessSampler::new("/".into(), options(body)?)))
+    }
+
+    fn gives(&self, _: &Body) -> Vec<String> {
+        ["namedprocess_namegroup_", "process_", "container_"].map(str::to_owned).into()
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Config {
+    unit: Option<String>,
+    cgroup: Option<String>,
+    pid_file: Option<PathBuf>,
+    command: Option<String>,
+    top: Option<usize>,
+    user: Option<String>,
+    name: Option<String>,
+    #[serde(default)]
+    show_env: Vec<String>,
+}
+
+fn options(body: &Body) -> Result<Options, Fault> {
+    let config: Config = body.read()?;
+    let mut ways = Vec::new();
+    if let Some(unit) = config.unit {
+        if unit.contains('/') || unit.is_empty() {
+            return Err(body.fault_at("unit", "`unit` is the name of a unit, such as `x.service`."));
+        }
+        let unit = if unit.contains('.') { unit } else { unit + ".service" };
+        ways.push((unit.clone(), Which::Unit(unit)));
+    }
+    if let Some(path) = config.cgroup {
+        if !path.starts_with('/') || path.split('/').any(|part| part == "..") {
+            return Err(body.fault_at("cgroup", "`cgroup` begins with `/`, as /proc/PID/cgroup shows it."));
+        }
+        ways.push((path.clone(), Which::Cgroup(path)));
+    }
+    if let Some(path) = config.pid_file {
+        if !path.is_absolute() {
+            return Err(body.fault_at("pid_file", "`pid_file` does not begin with `/`."));
+        }
+        ways.push((path.display().to_string(), Which::PidFile(path)));
+    }
+    if let Some(pattern) = config.command {
+        let regex = Regex::new(&pattern).map_err(|error| {
+            body.fault_at("command", format!("`command` is no regular expression: {}.", last_line(&error.to_string())))
+        })?;
+        ways.push((pattern, Which::Command(regex)));
+    }
+    if let Some(count) = config.top {
+        if !(1..=MOST).contains(&count) {
+            return Err(body.fault_at("top", format!("`top` is a number from 1 to {MOST}.")));
+        }
+        ways.push(("host".to_owned(), Which::Top(count)));
+    }
+    if let Some(name) = config.show_env.iter().find(|name| is_secret(name)) {
+        let what = format!("`{name}` looks like the name of a secret: its value is never shown.");
+        return Err(body.fault_at("show_env", what));
+    }
+    let mut ways = ways.into_iter();
+    let (Some((found, which)), None) = (ways.next(), ways.next()) else {
+        return Err(body.fault("give one of `unit`, `cgroup`, `pid_file`, `command` and `top`."));
+    };
+    let label = Clean::text(config.name.unwrap_or(found));
+    Ok(Options { which, user: config.user, label, show_env: config.show_env })
+}
+
+/// Where the parser of expressions says what is wrong.
+fn last_line(text: &str) -> String {
+    text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
+}
+
+/// True for names under which programs are given secrets; the two that hold folders are none.
+fn is_secret(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    !matches!(&*name, "PWD" | "OLDPWD") && SECRET.iter().any(|part| name.contains(part))
+}
+
+struct ProcessSampler {
+    /// Used by one look at a time: the worker keeps to that.
+    watch: Arc<Mutex<Watch>>,
+    worker: Worker<Result<Observation, Failure>>,
+}
+
+impl ProcessSampler {
+    fn new(root: PathBuf, options: Options) -> Self {
+        Self { watch: Arc::new(Mutex::new(Watch::new(root, options))), worker: Worker::new(&PROCESSES) }
+    }
+}
+
+impl Sampler for ProcessSampler {
+    fn observe(&mut self, now: Now) -> Observed<'_> {
+        Box::pin(async move {
+            let watch = Arc::clone(&self.watch);
+            let look = move || watch.lock().unwrap_or_else(PoisonError::into_inner).look(now);
+            let looked = self.worker.run(now.mono, look).await;
+            looked.unwrap_or_else(|stuck| Err(Failure::unreachable(format!("Reading /proc: {stuck}."))))
+        })
+    }
+}

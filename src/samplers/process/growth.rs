@@ -1,0 +1,77 @@
+//! How fast a size grows: a straight line through what was seen in the last hour. Pure.
+
+use crate::base::Mono;
+use core::time::Duration;
+use std::collections::VecDeque;
+
+const HOUR: Duration = Duration::from_secs(3_600);
+/// A shorter time says nothing of an hour.
+const SHORTEST: Duration = Duration::from_secs(300);
+/// Values kept are so far apart.
+const STEP: Duration = Duration::from_secs(10);
+
+/// The last hour.
+#[derive(Debug, Default)]
+pub(super) struct Growth {
+    seen: VecDeque<(Mono, f64)>,
+}
+
+impl Growth {
+    pub(super) fn add(&mut self, now: Mono, value: f64) {
+        if self.seen.back().is_some_and(|(last, _)| now.since(*last) < STEP) {
+            return;
+        }
+        self.seen.push_back((now, value));
+        while self.seen.front().is_some_and(|(first, _)| now.since(*first) > HOUR) {
+            self.seen.pop_front();
+        }
+    }
+
+    /// Per hour, by least squares; `None` before there are five minutes of it.
+    pub(super) fn per_hour(&self) -> Option<f64> {
+        let (first, last) = (self.seen.front()?, self.seen.back()?);
+        if last.0.since(first.0) < SHORTEST {
+            return None;
+        }
+        let count = self.seen.len() as f64;
+        let hours = |at: &Mono| at.since(first.0).as_secs_f64() / HOUR.as_secs_f64();
+        let mean = |of: &dyn Fn(&(Mono, f64)) -> f64| self.seen.iter().map(of).sum::<f64>() / count;
+        let (time, size) = (mean(&|(at, _)| hours(at)), mean(&|(_, value)| *value));
+        let (mut both, mut square) = (0.0, 0.0);
+        for (at, value) in &self.seen {
+            let off = hours(at) - time;
+            both += off * (value - size);
+            square += off * off;
+        }
+        (square > 0.0).then(|| both / square)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn per_hour(minutes: u64, value: impl Fn(f64) -> f64) -> Option<f64> {
+        let mut growth = Growth::default();
+        for second in 0..=minutes * 60 {
+            growth.add(Mono(second * 1_000_000_000), value(second as f64));
+        }
+        growth.per_hour()
+    }
+
+    #[test]
+    fn a_slope_needs_five_minutes_and_is_zero_for_what_stays() {
+        assert_eq!(per_hour(4, |second| second), None);
+        let leak = per_hour(5, |second| 5e6 + second * 1_000.0).expect("long enough");
+        assert!((leak - 3.6e6).abs() < 1.0, "{leak}");
+        assert!(per_hour(30, |_| 7e9).is_some_and(|slope| slope.abs() < 1e-3));
+        let saw = per_hour(60, |second| (second % 60.0) * 1e6).expect("long enough");
+        assert!(saw.abs() < 2e6, "a saw-tooth of 60 MB does not grow: {saw}");
+    }
+
+    #[test]
+    fn only_the_last_hour_counts() {
+        let late = per_hour(120, |second| if second < 3_600.0 { second * 1e6 } else { 3.6e9 }).expect("long enough");
+        assert!(late.abs() < 1.0, "{late}");
+    }
+}

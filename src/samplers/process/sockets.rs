@@ -1,0 +1,98 @@
+//! The sockets that processes hold open, by protocol and state: their descriptors against the tables of their network.
+
+use super::{Absent, text};
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+
+/// More descriptors are not looked at.
+const MOST: usize = 16_384;
+/// States of TCP by their number in the kernel.
+const STATES: [&str; 12] = [
+    "established",
+    "syn_sent",
+    "syn_recv",
+    "fin_wait1",
+    "fin_wait2",
+    "time_wait",
+    "close",
+    "close_wait",
+    "last_ack",
+    "listen",
+    "closing",
+    "new_syn_recv",
+];
+
+/// Counts by protocol and state; of protocols without states the state is empty.
+pub(super) type Counts = BTreeMap<(&'static str, &'static str), u64>;
+
+/// Of these processes, which share the network of the first.
+pub(super) fn read(root: &Path, pids: &[u32]) -> Result<Counts, Absent> {
+    let mut held: HashSet<u64> = HashSet::new();
+    let mut looked = 0;
+    for pid in pids {
+        for entry in std::fs::read_dir(root.join(format!("proc/{pid}/fd")))?.filter_map(Result::ok) {
+            looked += 1;
+            if looked > MOST {
+                return Err(Absent::Many);
+            }
+            let link = std::fs::read_link(entry.path()).unwrap_or_default();
+            let inode: Option<u64> =
+                link.to_str().and_then(|link| link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok());
+            held.extend(inode);
+        }
+    }
+    let Some(first) = pids.first() else { return Err(Absent::Missing) };
+    let table = |name: &str| text(&root.join(format!("proc/{first}/net/{name}")));
+    let mut counts: Counts = STATES.iter().map(|state| (("tcp", *state), 0)).collect();
+    counts.extend([(("udp", ""), 0), (("unix", ""), 0)]);
+    for (name, protocol) in [("tcp", "tcp"), ("tcp6", "tcp"), ("udp", "udp"), ("udp6", "udp"), ("unix", "unix")] {
+        // Without IPv6 its tables are not there.
+        let Ok(text) = table(name) else { continue };
+        for (state, inode) in text.lines().skip(1).filter_map(|line| row(line, protocol)) {
+            if held.contains(&inode) {
+                *counts.entry((protocol, state)).or_default() += 1;
+            }
+        }
+    }
+    Ok(counts)
+}
+
+/// State and inode of a row.
+fn row(line: &str, protocol: &str) -> Option<(&'static str, u64)> {
+    let mut words = line.split_ascii_whitespace();
+    if protocol == "unix" {
+        return Some(("", words.nth(6)?.parse().ok()?));
+    }
+    let state = usize::from_str_radix(words.nth(3)?, 16).ok()?;
+    let inode = words.nth(5)?.parse().ok()?;
+    let state = if protocol == "tcp" { STATES.get(state.checked_sub(1)?)? } else { "" };
+    Some((state, inode))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn only_sockets_that_are_held_count_and_a_state_without_one_is_zero() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = root.path().join("proc/7");
+        std::fs::create_dir_all(folder.join("fd")).expect("made");
+        std::fs::create_dir_all(folder.join("net")).expect("made");
+        for (at, target) in ["socket:[11]", "socket:[12]", "socket:[13]", "/dev/null"].iter().enumerate() {
+            symlink(target, folder.join(format!("fd/{at}"))).expect("linked");
+        }
+        let tcp = "head\n 0: 0100007F:1F90 00000000:0000 0A 0:0 0:0 0 0 0 11 1\n 1: 0:1 0:2 01 0:0 0:0 0 0 0 99 1\n";
+        std::fs::write(folder.join("net/tcp"), tcp).expect("written");
+        std::fs::write(folder.join("net/unix"), "head\n0: 2 0 10000 1 1 12 /run/x\nbad\n").expect("written");
+        let counts = read(root.path(), &[7]).expect("readable");
+        let count = |protocol, state| counts.get(&(protocol, state)).copied();
+        assert_eq!(
+            (count("tcp", "listen"), count("tcp", "established"), count("udp", "")),
+            (Some(1), Some(0), Some(0))
+        );
+        assert_eq!(count("unix", ""), Some(1));
+        assert_eq!(read(root.path(), &[8]).err(), Some(Absent::Missing));
+    }
+}

@@ -1,0 +1,111 @@
+//! Answers of XML-RPC: an array of structs as rows of names and texts, or the fault that it sent. No document type,
+//! bounded depth and size. Pure.
+
+use crate::base::Clean;
+use roxmltree::{Document, Node, ParsingOptions};
+use std::collections::BTreeMap;
+
+/// Deeper documents are refused.
+const DEPTH: usize = 64;
+/// Nodes of a document.
+const NODES: u32 = 200_000;
+
+/// One struct: the text of each member.
+pub(crate) type Row = BTreeMap<String, String>;
+
+/// Reads an answer; the error is the end of a sentence, without text of the document but for the fault's own words.
+pub(crate) fn rows(body: &[u8]) -> Result<Vec<Row>, String> {
+    let text = core::str::from_utf8(body).map_err(|_| "sent XML that is not UTF-8".to_owned())?;
+    if too_deep(text) {
+        return Err(format!("sent XML nested deeper than {DEPTH} levels"));
+    }
+    let options = ParsingOptions { nodes_limit: NODES, ..ParsingOptions::default() };
+    let document = Document::parse_with_options(text, options).map_err(|_| "sent what is no XML".to_owned())?;
+    let root = document.root_element();
+    if let Some(fault) = root.children().find(|node| node.has_tag_name("fault")) {
+        let fault = find(fault, "struct").map(row).unwrap_or_default();
+        let words = fault.get("faultString").map_or_else(|| Clean::from("without words"), Clean::text);
+        return Err(format!("answered with a fault: {words}"));
+    }
+    let data = find(root, "data").filter(|_| root.has_tag_name("methodResponse"));
+    let data = data.ok_or_else(|| "sent no answer of XML-RPC that is a list".to_owned())?;
+    Ok(data.children().filter_map(|value| find(value, "struct")).map(row).collect())
+}
+
+fn find<'a, 'd>(node: Node<'a, 'd>, name: &str) -> Option<Node<'a, 'd>> {
+    node.descendants().find(|node| node.has_tag_name(name))
+}
+
+fn row(structure: Node<'_, '_>) -> Row {
+    let child = |node: Node<'_, '_>, name| {
+        let found = node.children().find(|node| node.has_tag_name(name))?;
+        Some(found.descendants().filter(Node::is_text).filter_map(|node| node.text()).collect::<String>())
+    };
+    let members = structure.children().filter(|node| node.has_tag_name("member"));
+    members.filter_map(|member| Some((child(member, "name")?, child(member, "value")?.trim().to_owned()))).collect()
+}
+
+/// Tags that are open at once; comments and text with `<` only make it stricter.
+fn too_deep(text: &str) -> bool {
+    let mut depth = 0_usize;
+    for tag in text.split('<').skip(1) {
+        let end = tag.find('>').unwrap_or(tag.len());
+        match tag.as_bytes().first() {
+            Some(b'/') => depth = depth.saturating_sub(1),
+            Some(b'?' | b'!') => {}
+            _ if tag.get(..end).is_some_and(|tag| tag.ends_with('/')) => {}
+            _ => depth += 1,
+        }
+        if depth > DEPTH {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn answer(inner: &str) -> String {
+        format!("<?xml version='1.0'?>\n<methodResponse>\n{inner}\n</methodResponse>")
+    }
+
+    #[test]
+    fn rows_and_faults_are_read() {
+        let list = answer(
+            "<params><param><value><array><data><value><struct>\n<member>\n<name>name</name><value><string>a&lt;b</string></value></member>\
+            <member><name>pid</name><value><int>12</int></value></member><member><name>plain</name><value>x</value></member></struct></value></data></array></value></param></params>",
+        );
+        let rows = rows(list.as_bytes()).expect("a list");
+        assert_eq!(rows.len(), 1);
+        assert_eq!(["name", "pid", "plain"].map(|name| rows[0][name].as_str()), ["a<b", "12", "x"]);
+        let empty = answer("<params><param><value><array><data/></array></value></param></params>");
+        assert_eq!(super::rows(empty.as_bytes()), Ok(Vec::new()));
+        let fault = answer(
+            "<fault><value><struct><member><name>faultCode</name><value><int>1</int></value></member>\
+            <member><name>faultString</name><value><string>UNKNOWN_METHOD</string></value></member></struct></value></fault>",
+        );
+        assert_eq!(super::rows(fault.as_bytes()), Err("answered with a fault: UNKNOWN_METHOD".to_owned()));
+    }
+
+    #[test]
+    fn what_is_no_answer_is_refused() {
+        for (body, said) in [
+            ("<html><body>data</body></html>".to_owned(), "sent no answer of XML-RPC that is a list"),
+            ("not xml".to_owned(), "sent what is no XML"),
+            ("<!DOCTYPE a [<!ENTITY b \"c\">]><a>&b;</a>".to_owned(), "sent what is no XML"),
+            ("<a>".repeat(100_000), "sent XML nested deeper than 64 levels"),
+        ] {
+            assert_eq!(rows(body.as_bytes()), Err(said.to_owned()));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_survived(text in "[<>/a&;!?\"' ]{0,200}") {
+            let _all = rows(text.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,458 @@
+//! `gpu` against a stand-in for the driver's library that fails, hangs and loses devices on demand.
+
+use crate::hang::collect;
+use crate::peer::skip;
+use crate::probe::{children, launch, play, signal, until};
+use crate::{find, observe, sampler, value};
+use core::time::Duration;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, LazyLock};
+use watchkeeper::base::{Clock, Failure, Now, Observation, Sample};
+use watchkeeper::samplers::{Job, Mailbox, Sampler, Supervisor};
+use watchkeeper::sys::bell::Bell;
+use watchkeeper::sys::clock::RealClock;
+
+const ROLE: &str = "the_nvml_child";
+
+/// What the library gives of GPU 0 in the first test.
+const EXPECTED: &[(&str, f64)] = &[
+    ("GPU_UTIL", 37.0),
+    ("MEM_COPY_UTIL", 21.0),
+    ("ENC_UTIL", 3.0),
+    ("DEC_UTIL", 4.0),
+    ("FB_TOTAL", 81_920.0),
+    ("FB_USED", 8_192.0),
+    ("FB_RESERVED", 1_024.0),
+    ("FB_FREE", 72_704.0),
+    ("FB_USED_PERCENT", 8_192.0 / 80_896.0),
+    ("GPU_TEMP", 61.0),
+    ("MEMORY_TEMP", 77.0),
+    ("SLOWDOWN_TEMP", 83.0),
+    ("SHUTDOWN_TEMP", 90.0),
+    ("POWER_USAGE", 180.25),
+    ("POWER_MGMT_LIMIT", 400.0),
+    ("ENFORCED_POWER_LIMIT", 400.0),
+    ("TOTAL_ENERGY_CONSUMPTION", 99.0),
+    ("FAN_SPEED", 40.0),
+    ("SM_CLOCK", 1_410.0),
+    ("MEM_CLOCK", 1_593.0),
+    ("MAX_SM_CLOCK", 1_980.0),
+    ("MAX_MEM_CLOCK", 1_593.0),
+    ("CLOCK_THROTTLE_REASONS", 68.0),
+    ("PSTATE", 2.0),
+    ("ECC_SBE_VOL_TOTAL", 5.0),
+    ("ECC_DBE_VOL_TOTAL", 5.0),
+    ("ECC_SBE_AGG_TOTAL", 5.0),
+    ("ECC_DBE_AGG_TOTAL", 5.0),
+    ("RETIRED_SBE", 2.0),
+    ("RETIRED_DBE", 0.0),
+    ("RETIRED_PENDING", 1.0),
+    ("CORRECTABLE_REMAPPED_ROWS", 6.0),
+    ("UNCORRECTABLE_REMAPPED_ROWS", 7.0),
+    ("ROW_REMAP_PENDING", 0.0),
+    ("ROW_REMAP_FAILURE", 1.0),
+    ("PCIE_LINK_GEN", 4.0),
+    ("PCIE_LINK_WIDTH", 8.0),
+    ("PCIE_MAX_LINK_GEN", 5.0),
+    ("PCIE_MAX_LINK_WIDTH", 16.0),
+    ("PCIE_REPLAY_COUNTER", 9.0),
+    ("PCIE_TX_THROUGHPUT", 1_000.0),
+    ("PCIE_RX_THROUGHPUT", 2_000.0),
+    ("MIG_MODE", 0.0),
+    ("XID_ERRORS", 0.0),
+];
+
+/// A library of its own, and its file of values.
+struct Fake {
+    dir: tempfile::TempDir,
+}
+
+/// The library, built once; why not, where that cannot be done.
+static LIBRARY: LazyLock<Result<(tempfile::TempDir, PathBuf), String>> = LazyLock::new(|| {
+    let dir = tempfile::tempdir().expect("a folder");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/fake_nvml.c");
+    let built = dir.path().join("libnvidia-ml.so.1");
+    let cc = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&built).arg(source).output();
+    match cc {
+        Ok(output) if output.status.success() => Ok((dir, built)),
+        Ok(output) => panic!("{}", String::from_utf8_lossy(&output.stderr)),
+        Err(error) => Err(format!("no C compiler: {error}")),
+    }
+});
+
+impl Fake {
+    fn new(lines: &str) -> Option<Self> {
+        launch();
+        let (_, library) = match &*LIBRARY {
+            Ok(built) => built,
+            Err(why) => {
+                skip("fake_nvml", why);
+                return None;
+            }
+        };
+        let fake = Self { dir: tempfile::tempdir().expect("a folder") };
+        fs::copy(library, fake.library()).expect("copied");
+        fake.set(lines);
+        Some(fake)
+    }
+
+    fn library(&self) -> PathBuf {
+        self.dir.path().join("libnvidia-ml.so.1")
+    }
+
+    /// Other values from now on.
+    fn set(&self, lines: &str) {
+        let new = self.dir.path().join("new");
+        fs::write(&new, lines).expect("written");
+        fs::rename(new, self.dir.path().join("fake_nvml.conf")).expect("renamed");
+    }
+
+    fn config(&self) -> String {
+        format!("library = \"{}\"", self.library().display())
+    }
+
+    fn sampler(&self) -> Box<dyn Sampler> {
+        sampler("gpu", &self.config())
+    }
+
+    /// The probe children that have this library loaded.
+    fn children(&self) -> Vec<u32> {
+        children(std::process::id(), ROLE, self.dir.path().to_str().expect("text"))
+    }
+}
+
+fn fact<'a>(seen: &'a Observation, name: &str) -> Option<&'a str> {
+    seen.facts.iter().find(|(known, _)| known.as_str() == name).map(|(_, text)| text.as_str())
+}
+
+async fn seen(gpu: &mut dyn Sampler) -> Observation {
+    observe(gpu).await.expect("seen")
+}
+
+async fn failed(gpu: &mut dyn Sampler) -> Failure {
+    observe(gpu).await.expect_err("a failure")
+}
+
+/// Observes until it succeeds.
+async fn comes_back(gpu: &mut dyn Sampler) -> Observation {
+    let start = RealClock.now().mono;
+    loop {
+        match observe(gpu).await {
+            Ok(seen) => return seen,
+            Err(failure) => assert!(RealClock.now().mono.since(start) < Duration::from_secs(60), "{failure:?}"),
+        }
+    }
+}
+
+fn later(by: Duration) -> Now {
+    let now = RealClock.now();
+    Now { mono: now.mono + by, wall: now.wall.ahead(by) }
+}
+
+#[tokio::test]
+async fn every_value_is_the_librarys_own_under_dcgms_name_and_labels() {
+    let own = std::process::id();
+    let lines = format!(
+        "gpu_util 37\nmem_util 21\n1.gpu_util 0\nenc 3\ndec 4\nmem_total 85899345920\nmem_used 8589934592\n\
+         mem_reserved 1073741824\ntemp 61\n1.temp 90\nmem_temp 77\npower 180250\npower_limit 400000\nenergy 99\nfan 40\n\
+         sm_clock 1410\nmem_clock 1593\nthrottle 68\npstate 2\necc 5\nretired_sbe 2\nretired_dbe 0\nretire_pending 1\n\
+         remap_cor 6\nremap_unc 7\nremap_pending 0\nremap_failure 1\npcie_gen 4\npcie_width 8\npcie_replay 9\n\
+         pcie_tx 1000\npcie_rx 2000\nprocs {own}:1048576\n"
+    );
+    let Some(fake) = Fake::new(&lines) else { return };
+    let seen = seen(&mut *fake.sampler()).await;
+    let labels = [
+        ("gpu", "0"),
+        ("UUID", "GPU-00000000-fake-0000-0000-000000000000"),
+        ("modelName", "NVIDIA FAKE-100"),
+        ("device", "nvidia0"),
+        ("pci_bus_id", "00000000:01:00.0"),
+    ];
+    for (metric, expected) in EXPECTED {
+        assert_eq!(value(&seen, &format!("DCGM_FI_DEV_{metric}"), &labels), *expected, "{metric}");
+    }
+    assert!(seen.not_supported.is_empty(), "{:?}", seen.not_supported);
+    assert_eq!(value(&seen, "DCGM_FI_DEV_GPU_UTIL", &[("gpu", "1")]), 0.0, "zero is a value");
+    assert_eq!(value(&seen, "DCGM_FI_DEV_GPU_TEMP", &[("gpu", "1")]), 90.0);
+    assert_eq!(value(&seen, "watchkeeper_gpu_throttle", &[("gpu", "1"), ("reason", "hw_thermal")]), 1.0);
+    assert_eq!(value(&seen, "watchkeeper_gpu_throttle", &[("gpu", "1"), ("reason", "sync_boost")]), 0.0);
+    assert_eq!(fact(&seen, "GPU 0 throttled"), Some("power cap, too hot (hardware)"));
+    assert_eq!(value(&seen, "watchkeeper_gpu_processes", &[("gpu", "0")]), 1.0);
+    let process = [("gpu", "0"), ("pid", &own.to_string()), ("type", "compute")];
+    assert_eq!(value(&seen, "watchkeeper_gpu_process_used_bytes", &process), 1_048_576.0);
+    assert!(fact(&seen, "GPU 0 processes").is_some_and(|text| text.starts_with("samplers-")), "{:?}", seen.facts);
+    let (devices, expected) = ("watchkeeper_gpu_devices", "watchkeeper_gpu_devices_expected");
+    assert_eq!((value(&seen, devices, &[]), value(&seen, expected, &[])), (2.0, 2.0));
+    assert_eq!((fact(&seen, "driver"), fact(&seen, "CUDA")), (Some("550.54.15"), Some("12.4")));
+}
+
+#[tokio::test]
+async fn what_no_gpu_gives_is_not_supported_and_never_zero() {
+    let Some(fake) =
+        Fake::new("fail.nvmlDeviceGetNumFans 3\n1.fail.nvmlDeviceGetPowerUsage 3\nfail.nvmlDeviceGetTemperature 4\n")
+    else {
+        return;
+    };
+    let seen = seen(&mut *fake.sampler()).await;
+    let lacks: Vec<&str> = seen.not_supported.iter().map(|(name, _)| name.as_str()).collect();
+    // Nothing is set that would give these either.
+    let fields = ["CORRECTABLE_REMAPPED_ROWS", "UNCORRECTABLE_REMAPPED_ROWS", "ROW_REMAP_PENDING", "ROW_REMAP_FAILURE"];
+    for metric in ["FAN_SPEED", "MEMORY_TEMP"].into_iter().chain(fields) {
+        let name = format!("DCGM_FI_DEV_{metric}");
+        assert!(lacks.contains(&name.as_str()), "{name} {lacks:?}");
+        assert_eq!(find(&seen, &name, &[]), None);
+    }
+    assert_eq!(lacks.len(), 6, "{lacks:?}");
+    assert_eq!(value(&seen, "DCGM_FI_DEV_POWER_USAGE", &[("gpu", "0")]), 180.0);
+    assert_eq!(find(&seen, "DCGM_FI_DEV_POWER_USAGE", &[("gpu", "1")]), None);
+    assert_eq!(fact(&seen, "GPU 1 does not support"), Some("DCGM_FI_DEV_POWER_USAGE"));
+    assert_eq!(fact(&seen, "GPU 0 cannot be read"), Some("DCGM_FI_DEV_GPU_TEMP: this login may not read it"));
+}
+
+#[tokio::test]
+async fn no_library_no_driver_mismatch_no_right_and_lost_are_different_sentences_and_each_comes_back() {
+    let mut said = Vec::new();
+    launch();
+    let failure = failed(&mut *sampler("gpu", "library = \"/nowhere/libnvidia-ml.so.1\"")).await;
+    said.push(failure.what.to_string());
+    for (line, words) in [
+        ("fail.nvmlInit_v2 9", "the NVIDIA driver is not loaded"),
+        ("fail.nvmlInit_v2 18", "NVIDIA driver mismatch"),
+        ("fail.nvmlDeviceGetCount_v2 18", "NVIDIA driver mismatch"),
+        ("fail.nvmlInit_v2 4", "this login may not ask the NVIDIA driver"),
+        ("fail.* 15", "the GPU is lost"),
+        ("devices 0", "the NVIDIA driver lists no GPU on this host"),
+        ("fail.nvmlDeviceGetUUID 999", "NVML does not answer about GPU 0"),
+    ] {
+        let Some(fake) = Fake::new(line) else { return };
+        let mut gpu = fake.sampler();
+        let failure = failed(&mut *gpu).await;
+        assert!(failure.what.as_str().starts_with(words), "{line}: {failure:?}");
+        assert_eq!(failure.not_permitted, line.ends_with(" 4"));
+        said.push(failure.what.to_string());
+        fake.set("");
+        assert_eq!(value(&seen(&mut *gpu).await, "watchkeeper_gpu_devices", &[]), 2.0, "{line}");
+    }
+    assert!(
+        said[0].starts_with("no NVIDIA driver here: its library libnvidia-ml.so.1 cannot be loaded"),
+        "{}",
+        said[0]
+    );
+    said.sort();
+    said.dedup();
+    assert_eq!(said.len(), 7, "{said:?}");
+}
+
+#[tokio::test]
+async fn a_gpu_that_falls_off_the_bus_is_told_with_its_last_xid_and_left_in_peace() {
+    let Some(fake) = Fake::new("") else { return };
+    let mut gpu = fake.sampler();
+    seen(&mut *gpu).await;
+    fake.set("1.xid 79\n1.xid_seq a\n");
+    let marked = seen(&mut *gpu).await;
+    assert_eq!(value(&marked, "DCGM_FI_DEV_XID_ERRORS", &[("gpu", "1")]), 79.0);
+    assert_eq!(value(&marked, "watchkeeper_gpu_xid_errors_total", &[("gpu", "1")]), 1.0);
+    assert_eq!(value(&marked, "DCGM_FI_DEV_XID_ERRORS", &[("gpu", "0")]), 0.0);
+    fake.set("1.fail.* 15\n");
+    let lost = seen(&mut *gpu).await;
+    assert_eq!(value(&lost, "watchkeeper_gpu_devices", &[]), 1.0);
+    assert_eq!(value(&lost, "watchkeeper_gpu_devices_expected", &[]), 2.0);
+    assert_eq!(value(&lost, "watchkeeper_gpu_up", &[("gpu", "1")]), 0.0);
+    assert_eq!(value(&lost, "watchkeeper_gpu_up", &[("gpu", "0")]), 1.0);
+    assert_eq!(find(&lost, "DCGM_FI_DEV_GPU_UTIL", &[("gpu", "1")]), None);
+    let words = fact(&lost, "GPU 1 trouble").expect("told");
+    assert!(words.contains("is lost since") && words.contains("last Xid 79"), "{words}");
+    assert_eq!(fact(&lost, "devices"), Some("1 of 2 GPUs answer"));
+    fake.set("");
+    assert_eq!(value(&seen(&mut *gpu).await, "watchkeeper_gpu_devices", &[]), 1.0, "not asked again so soon");
+    let after = gpu.observe(later(Duration::from_secs(61))).await.expect("seen");
+    assert_eq!(value(&after, "watchkeeper_gpu_devices", &[]), 2.0);
+    assert_eq!(value(&after, "watchkeeper_gpu_up", &[("gpu", "1")]), 1.0);
+}
+
+#[tokio::test]
+async fn a_gpu_that_the_driver_no_longer_lists_is_gone_since() {
+    let Some(fake) = Fake::new("") else { return };
+    let mut gpu = sampler("gpu", &format!("{}\nexpected = 3", fake.config()));
+    assert_eq!(fact(&seen(&mut *gpu).await, "devices"), Some("2 of 3 GPUs answer"));
+    fake.set("devices 1\n");
+    let fewer = seen(&mut *gpu).await;
+    assert_eq!(fact(&fewer, "devices"), Some("1 of 3 GPUs answer"));
+    assert_eq!(value(&fewer, "watchkeeper_gpu_up", &[("gpu", "1")]), 0.0);
+    let words = fact(&fewer, "GPU 1 trouble").expect("told");
+    assert!(words.contains("fake-0000-0000-000000000001 is gone since "), "{words}");
+    fake.set("devices 0\n");
+    let none = failed(&mut *gpu).await;
+    assert!(none.answered && none.what.as_str().contains(" is gone since "), "{none:?}");
+}
+
+#[tokio::test]
+async fn parts_of_a_gpu_have_their_own_memory() {
+    let Some(fake) = Fake::new("0.mig 1\nmem_used 1073741824\n") else { return };
+    let seen = seen(&mut *fake.sampler()).await;
+    for part in ["0", "1"] {
+        let labels = [("gpu", "0"), ("GPU_I_ID", part)];
+        assert_eq!(value(&seen, "watchkeeper_gpu_instance_used_bytes", &labels), 1_073_741_824.0);
+        assert_eq!(value(&seen, "watchkeeper_gpu_instance_total_bytes", &labels), 85_899_345_920.0);
+    }
+    assert_eq!(find(&seen, "watchkeeper_gpu_instance_used_bytes", &[("gpu", "1")]), None);
+    assert_eq!(value(&seen, "DCGM_FI_DEV_MIG_MODE", &[("gpu", "0")]), 1.0);
+}
+
+#[tokio::test]
+async fn a_call_that_hangs_is_named_with_its_time_and_its_late_answer_counts() {
+    let Some(fake) = Fake::new("") else { return };
+    let mut gpu = fake.sampler();
+    seen(&mut *gpu).await;
+    let children = fake.children();
+    fake.set("1.delay.nvmlDeviceGetTemperature 3000\n");
+    let start = RealClock.now();
+    let first = failed(&mut *gpu).await;
+    assert!(RealClock.now().mono.since(start.mono) < Duration::from_secs(2), "told within the interval");
+    let begins = format!("NVML about GPU 1 (probe process {}) has not answered since ", children[0]);
+    assert!(first.what.as_str().starts_with(&begins) && first.what.as_str().ends_with(" (800 ms)."), "{first:?}");
+    assert!(!first.answered);
+    let at = first.what.as_str().strip_prefix(&begins).and_then(|rest| rest.get(..8)).expect("a time");
+    let second = failed(&mut *gpu).await;
+    assert!(second.what.as_str().contains(at), "{second:?}: since the same moment as {first:?}");
+    assert_eq!(fake.children(), children, "nothing is started twice");
+    fake.set("1.temp 55\n");
+    let after = comes_back(&mut *gpu).await;
+    assert_eq!(value(&after, "DCGM_FI_DEV_GPU_TEMP", &[("gpu", "1")]), 55.0);
+    assert_eq!(fake.children(), children);
+}
+
+#[tokio::test]
+async fn a_driver_slower_than_one_attempt_still_gives_values() {
+    let Some(fake) = Fake::new("delay.nvmlDeviceGetTemperature 500\n") else { return };
+    let mut gpu = fake.sampler();
+    assert!(observe(&mut *gpu).await.is_err(), "two GPUs take a second");
+    assert_eq!(value(&comes_back(&mut *gpu).await, "watchkeeper_gpu_devices", &[]), 2.0);
+}
+
+#[tokio::test]
+async fn a_stopped_child_is_told_within_the_interval_and_goes_on() {
+    let Some(fake) = Fake::new("") else { return };
+    let mut gpu = fake.sampler();
+    seen(&mut *gpu).await;
+    let children = fake.children();
+    assert_eq!(children.len(), 1);
+    for _ in 0..2 {
+        signal(children[0], "STOP");
+        let start = RealClock.now().mono;
+        let failure = failed(&mut *gpu).await;
+        assert!(RealClock.now().mono.since(start) < Duration::from_secs(2));
+        assert!(failure.what.as_str().starts_with("NVML (probe process "), "{failure:?}");
+        signal(children[0], "CONT");
+        comes_back(&mut *gpu).await;
+    }
+    assert_eq!(fake.children(), children, "the same one");
+}
+
+#[tokio::test]
+async fn a_killed_child_costs_one_sentence_and_a_pause() {
+    let Some(fake) = Fake::new("") else { return };
+    let mut gpu = fake.sampler();
+    seen(&mut *gpu).await;
+    let old = fake.children();
+    signal(old[0], "KILL");
+    let failure = failed(&mut *gpu).await;
+    let words =
+        format!("the nvml probe (process {}) ended (killed by SIGKILL); it is started again in 1.00 s.", old[0]);
+    assert_eq!(failure.what.as_str(), words);
+    assert!(fake.children().is_empty(), "not before its pause is over");
+    let after = gpu.observe(later(Duration::from_secs(2))).await.expect("seen");
+    assert_eq!(value(&after, "watchkeeper_gpu_devices", &[]), 2.0);
+    let new = fake.children();
+    assert!(new.len() == 1 && new != old, "{new:?}");
+}
+
+/// A program in place of nvidia-smi, where no library can be loaded.
+async fn by_program(script: &str) -> Result<Observation, Failure> {
+    launch();
+    let dir = tempfile::tempdir().expect("a folder");
+    let program = dir.path().join("nvidia-smi");
+    fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("written");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("may run");
+    let config = format!("library = \"/nowhere/libnvidia-ml.so.1\"\nnvidia_smi = \"{}\"", program.display());
+    observe(&mut *sampler("gpu", &config)).await
+}
+
+#[tokio::test]
+async fn where_the_library_cannot_be_loaded_its_program_is_asked() {
+    let line = "0, GPU-a, NVIDIA X, 00000000:01:00.0, 550.54, 37, 21, 1000, 400, 600, 61, 180.25, 400.00, 1410, 1593, \
+                1980, 1593, [N/A], 0, 0, 4, 16";
+    let script =
+        format!("case \"$1 $2\" in --query-gpu=index,uuid,*' --format=csv,noheader,nounits') echo '{line}';; esac");
+    let seen = by_program(&script).await.expect("seen");
+    let labels = [("gpu", "0"), ("UUID", "GPU-a"), ("modelName", "NVIDIA X"), ("pci_bus_id", "00000000:01:00.0")];
+    assert_eq!(value(&seen, "DCGM_FI_DEV_FB_USED_PERCENT", &labels), 0.6);
+    assert_eq!(value(&seen, "DCGM_FI_DEV_POWER_USAGE", &labels), 180.25);
+    assert_eq!(seen.not_supported[0].0.as_str(), "DCGM_FI_DEV_FAN_SPEED");
+    assert_eq!((fact(&seen, "source"), fact(&seen, "driver")), (Some("nvidia-smi"), Some("550.54")));
+    for (script, words) in [
+        (
+            "echo \"NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver.\"; exit 9",
+            "the NVIDIA driver is not loaded",
+        ),
+        ("echo 'Failed to initialize NVML: Driver/library version mismatch'; exit 18", "NVIDIA driver mismatch"),
+        ("echo 'Unable to determine the device handle: GPU is lost.' >&2; exit 15", "the GPU is lost"),
+        ("echo 'No devices were found'; exit 6", "nvidia-smi does not answer: No devices were found."),
+    ] {
+        let failure = by_program(script).await.expect_err("a failure");
+        assert!(failure.what.as_str().starts_with(words), "{failure:?}");
+    }
+}
+
+#[test]
+#[ignore = "a role: a console that is killed"]
+fn a_parent() {
+    let library = std::env::var_os("PROBE_WORD").expect("told");
+    launch();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let mut gpu = sampler("gpu", &format!("library = \"{}\"", Path::new(&library).display()));
+    println!("SEEN {}", runtime.block_on(observe(&mut *gpu)).is_ok());
+    std::thread::park();
+}
+
+#[test]
+fn the_child_ends_when_its_parent_is_killed() {
+    let Some(fake) = Fake::new("") else { return };
+    let mut parent = play("gpu::a_parent", &fake.library());
+    let mut lines = BufReader::new(parent.stdout.take().expect("piped")).lines().map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("SEEN true")));
+    let children = children(parent.id(), ROLE, "");
+    assert_eq!(children.len(), 1);
+    parent.kill().expect("killed");
+    parent.wait().expect("reaped");
+    until("the child outlives its parent", || !Path::new(&format!("/proc/{}", children[0])).exists());
+}
+
+#[test]
+fn while_nvml_hangs_the_other_samplers_go_on() {
+    let Some(fake) = Fake::new("delay.nvmlDeviceGetCount_v2 4000\ndelay.nvmlDeviceGetName 4000\n") else { return };
+    let job = |name: &str, sampler| {
+        let every = Duration::from_secs(1);
+        Job { name: name.into(), sampler, every, timeout: None }
+    };
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let bell = Arc::new(Bell::default());
+    let mailbox = Arc::new(Mailbox::new(Arc::clone(&bell)));
+    let jobs = vec![job("gpu", fake.sampler()), job("host", sampler("host", ""))];
+    let supervisor = Supervisor::start(jobs, Arc::clone(&mailbox), Arc::new(RealClock), 7, runtime.handle());
+    let of = |samples: &[Sample], name: &str| samples.iter().filter(|sample| &*sample.sampler == name).count();
+    let samples = collect(&mailbox, &bell, |samples| of(samples, "gpu") >= 2 && of(samples, "host") >= 3);
+    for sample in samples.iter().filter(|sample| &*sample.sampler == "gpu") {
+        let failure = sample.outcome.as_ref().expect_err("it hangs");
+        assert!(failure.what.as_str().contains("has not answered since"), "{failure:?}");
+    }
+    assert!(samples.iter().filter(|sample| &*sample.sampler == "host").all(|sample| sample.outcome.is_ok()));
+    assert!(fake.children().len() <= 1);
+    drop(supervisor);
+    runtime.shutdown_background();
+}

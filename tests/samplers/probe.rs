@@ -1,0 +1,78 @@
+//! The probe children of these tests: this very program, started again for one role.
+
+use core::time::Duration;
+use std::ffi::OsString;
+use std::fs;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use watchkeeper::base::Clock;
+use watchkeeper::samplers::probe::{Class, launch_with, serve};
+use watchkeeper::sys::clock::RealClock;
+
+/// From now on, children of this process play the roles below.
+pub(crate) fn launch() {
+    launch_with(|class| role(&format!("probe::the_{}_child", class.name())));
+}
+
+/// The arguments of a role.
+pub(crate) fn role(name: &str) -> Vec<OsString> {
+    [name, "--exact", "--ignored", "--nocapture", "--test-threads=1"].map(OsString::from).to_vec()
+}
+
+/// This program in a role, with `word` to read from its environment and a pipe for stdout.
+pub(crate) fn play(name: &str, word: &Path) -> std::process::Child {
+    let program = std::env::current_exe().expect("ourselves");
+    let mut command = Command::new(program);
+    command.args(role(name)).env("PROBE_WORD", word).stdin(Stdio::null()).stdout(Stdio::piped());
+    command.spawn().expect("started")
+}
+
+fn child(class: &Class) -> ! {
+    let socket = std::io::stdin().as_fd().try_clone_to_owned().expect("a socket");
+    std::process::exit(i32::from(serve(class, socket)))
+}
+
+#[test]
+#[ignore = "a role: the probe child for NVML"]
+fn the_nvml_child() {
+    child(&Class::Nvml(None));
+}
+
+#[test]
+#[ignore = "a role: the probe child for disks"]
+fn the_disks_child() {
+    child(&Class::Disks);
+}
+
+/// The children that `parent` has in this role, of those whose memory or cwd names `of` when it is not empty.
+pub(crate) fn children(parent: u32, role: &str, of: &str) -> Vec<u32> {
+    let all = fs::read_dir("/proc").expect("/proc").filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    all.filter(|pid: &u32| {
+        let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        let text = |file: &str| String::from_utf8_lossy(&read(file)).into_owned();
+        let stat = text("stat");
+        let fields: Vec<&str> =
+            stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect()).unwrap_or_default();
+        fields.first().is_some_and(|state| *state != "Z")
+            && fields.get(1).is_some_and(|ppid| *ppid == parent.to_string())
+            && text("cmdline").contains(role)
+            && text("maps").contains(of)
+    })
+    .collect()
+}
+
+/// Sends a signal to one process.
+pub(crate) fn signal(pid: u32, name: &str) {
+    let done = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().expect("kill runs");
+    assert!(done.success());
+}
+
+/// Waits until it holds; a minute is a hang.
+pub(crate) fn until(what: &str, holds: impl Fn() -> bool) {
+    let start = RealClock.now().mono;
+    while !holds() {
+        assert!(RealClock.now().mono.since(start) < Duration::from_secs(60), "{what}");
+        std::thread::yield_now();
+    }
+}

@@ -1,0 +1,424 @@
+//! `process` against stand-ins: shells under other names that do as they are told, and this test itself.
+
+use crate::peer::skip;
+use crate::{find, observe, sampler, value};
+use core::time::Duration;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use watchkeeper::base::{Body, Observation};
+use watchkeeper::samplers::{Sampler, kind};
+
+/// Longer than the kernel keeps.
+const NAME: &str = "cerebellar-norse";
+
+/// A shell under a name of our choice, which runs each line it is sent.
+struct Standin {
+    child: Child,
+    say: ChildStdin,
+    hear: BufReader<ChildStdout>,
+    dir: tempfile::TempDir,
+}
+
+impl Standin {
+    fn start() -> Self {
+        let dir = tempfile::tempdir().expect("a folder");
+        let program = dir.path().join(NAME);
+        fs::copy("/bin/bash", &program).expect("copied");
+        let mut command = Command::new(&program);
+        command.args(["-c", "while read -r line; do eval \"$line\"; echo done; done"]);
+        command
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("RUST_LOG", "info,x=debug")
+            .env("API_KEY", "hunter2hunter2");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
+        let mut child = command.spawn().expect("it starts");
+        let (say, hear) = (child.stdin.take().expect("a pipe"), BufReader::new(child.stdout.take().expect("a pipe")));
+        let mut standin = Self { child, say, hear, dir };
+        // It answers: from now on it is the program, not the fork of this one.
+        standin.run(":");
+        standin
+    }
+
+    fn run(&mut self, line: &str) {
+        writeln!(self.say, "{line}").expect("it reads");
+        let mut answer = String::new();
+        self.hear.read_line(&mut answer).expect("it answers");
+        assert_eq!(answer, "done\n", "{line}");
+    }
+
+    fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// A sampler that looks for its command line, and for no other shell's.
+    fn sampler(&self, more: &str) -> Box<dyn Sampler> {
+        let path = self.dir.path().display();
+        sampler("process", &format!("command = '^{path}/{NAME} -c '\nname = \"engine\"\n{more}"))
+    }
+
+    fn proc(&self, file: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/{file}", self.pid())).expect("readable")
+    }
+}
+
+impl Drop for Standin {
+    fn drop(&mut self) {
+        let group = rustix::process::Pid::from_raw(self.pid().cast_signed()).expect("a number");
+        // It may have ended by itself.
+        let _gone_already = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+        drop(self.child.wait());
+    }
+}
+
+async fn look(sampler: &mut dyn Sampler) -> Observation {
+    observe(sampler).await.expect("an observation")
+}
+
+fn fact<'a>(seen: &'a Observation, name: &str) -> &'a str {
+    let found = seen.facts.iter().find(|(known, _)| known.as_str() == name);
+    found.map_or_else(|| panic!("no {name} in {:?}", seen.facts), |(_, value)| value.as_str())
+}
+
+/// A line of /proc/PID/status or smaps_rollup, in bytes where it says kB.
+fn row(text: &str, name: &str) -> f64 {
+    let rest = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).expect("a row");
+    let number: f64 = rest.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a number");
+    if rest.ends_with("kB") { number * 1024.0 } else { number }
+}
+
+#[tokio::test]
+async fn a_name_of_sixteen_letters_is_found_and_its_figures_are_the_kernels() {
+    let standin = Standin::start();
+    assert_eq!(standin.proc("comm").trim().len(), 15, "the kernel cuts it");
+    let mut sampler = standin.sampler("");
+    let seen = look(&mut *sampler).await;
+    let (status, rollup) = (standin.proc("status"), standin.proc("smaps_rollup"));
+    let pid = standin.pid().to_string();
+    let labels = [("pid", pid.as_str()), ("name", NAME), ("groupname", "engine")];
+    for (ours, theirs) in [
+        ("process_resident_memory_bytes", "VmRSS"),
+        ("process_resident_memory_max_bytes", "VmHWM"),
+        ("process_virtual_memory_bytes", "VmSize"),
+        ("process_threads", "Threads"),
+    ] {
+        assert_eq!(value(&seen, ours, &labels), row(&status, theirs), "{ours}");
+    }
+    for (kind, text, theirs) in [
+        ("resident", &status, "VmRSS"),
+        ("anonymous", &status, "RssAnon"),
+        ("file", &status, "RssFile"),
+        ("shmem", &status, "RssShmem"),
+        ("swapped", &status, "VmSwap"),
+        ("proportionalAnonymous", &rollup, "Pss_Anon"),
+    ] {
+        let ours = value(&seen, "namedprocess_namegroup_memory_bytes", &[("memtype", kind)]);
+        assert_eq!(ours, row(text, theirs), "{kind}");
+    }
+    // Others map the same libraries now and then.
+    let shared = value(&seen, "namedprocess_namegroup_memory_bytes", &[("memtype", "proportionalResident")]);
+    assert!(shared > 0.0 && shared <= row(&status, "VmRSS"), "{shared}");
+    assert_eq!(value(&seen, "namedprocess_namegroup_num_procs", &[]), 1.0);
+    let written: f64 =
+        standin.proc("io").lines().find_map(|line| line.strip_prefix("write_bytes: ")?.parse().ok()).expect("io");
+    assert_eq!(value(&seen, "namedprocess_namegroup_write_bytes_total", &[]), written);
+    assert!(fact(&seen, "main process").starts_with(&format!("{NAME}, process {pid} of ")), "{:?}", seen.facts);
+    if let Ok(ps) = Command::new("ps").args(["-o", "rss=,vsz=,nlwp=", "-p", &pid]).output() {
+        let text = String::from_utf8_lossy(&ps.stdout).into_owned();
+        let ps: Vec<f64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        let ours = [
+            ("process_resident_memory_bytes", 1024.0),
+            ("process_virtual_memory_bytes", 1024.0),
+            ("process_threads", 1.0),
+        ];
+        assert_eq!(ours.map(|(name, unit)| value(&seen, name, &labels) / unit).as_slice(), ps, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn children_belong_to_it_until_they_end_and_what_they_did_stays_counted() {
+    let mut standin = Standin::start();
+    let mut sampler = standin.sampler("");
+    let count = |seen: &Observation| value(seen, "namedprocess_namegroup_num_procs", &[]);
+    assert_eq!(count(&look(&mut *sampler).await), 1.0);
+    standin.run("sleep 1000 & sleep 1000 &");
+    assert_eq!(count(&look(&mut *sampler).await), 3.0);
+    standin.run("kill %1 %2; wait");
+    // A child that burns time and ends between two looks is seen in neither; one that is met stays in the sum.
+    standin.run("(i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done; read -r x < /dev/zero) & sleep 0.3");
+    let cpu = |seen: &Observation| {
+        ["user", "system"]
+            .map(|mode| value(seen, "namedprocess_namegroup_cpu_seconds_total", &[("mode", mode)]))
+            .iter()
+            .sum::<f64>()
+    };
+    let busy = cpu(&look(&mut *sampler).await);
+    assert!(busy > 0.0, "{busy}");
+    standin.run("kill -9 %1; wait");
+    let after = look(&mut *sampler).await;
+    assert_eq!(count(&after), 1.0);
+    assert!(cpu(&after) >= busy, "the sum fell from {busy}");
+}
+
+#[tokio::test]
+async fn a_leak_of_files_fills_the_limit_and_the_limits_are_its_own() {
+    let mut standin = Standin::start();
+    standin.run("ulimit -S -n 50; ulimit -H -n 60; ulimit -v 4000000; ulimit -c 0");
+    let mut sampler = standin.sampler("");
+    let first = look(&mut *sampler).await;
+    let folder = format!("/proc/{}/fd", standin.pid());
+    let entries = || fs::read_dir(&folder).expect("readable").count() as f64;
+    assert_eq!(value(&first, "process_open_fds", &[]), entries());
+    assert_eq!(value(&first, "process_max_fds", &[]), 50.0);
+    assert_eq!(value(&first, "process_limit", &[("resource", "nofile"), ("bound", "hard")]), 60.0);
+    assert_eq!(value(&first, "process_limit", &[("resource", "as"), ("bound", "soft")]), 4_096_000_000.0);
+    assert_eq!(value(&first, "process_virtual_memory_max_bytes", &[]), 4_096_000_000.0);
+    assert!(fact(&first, "limits").starts_with("nofile 50 of 60, "), "{:?}", first.facts);
+    standin.run("for at in {10..47}; do eval \"exec $at</dev/null\"; done");
+    let second = look(&mut *sampler).await;
+    let ratio = value(&second, "process_fds_used_ratio", &[]);
+    assert!(
+        ratio == entries() / 50.0 && ratio > 0.8,
+        "{ratio} after {:?}",
+        find(&first, "process_fds_used_ratio", &[])
+    );
+    assert_eq!(value(&second, "namedprocess_namegroup_worst_fd_ratio", &[]), ratio);
+}
+
+#[tokio::test]
+async fn of_an_environment_only_names_are_told_and_values_where_asked_and_harmless() {
+    let standin = Standin::start();
+    let seen = look(&mut *standin.sampler("show_env = [\"RUST_LOG\", \"JULIA_PROJECT\"]")).await;
+    assert!(fact(&seen, "environment").contains("API_KEY"), "{:?}", seen.facts);
+    assert_eq!([fact(&seen, "RUST_LOG"), fact(&seen, "JULIA_PROJECT")], ["info,x=debug", "not set"]);
+    assert!(!format!("{seen:?}").contains("hunter2"), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_busy_loop_is_on_top_within_two_samples() {
+    let mut standin = Standin::start();
+    let mut top = sampler("process", "top = 20");
+    look(&mut *top).await;
+    standin.run("i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done");
+    let seen = look(&mut *top).await;
+    let pid = standin.pid().to_string();
+    let busy = value(&seen, "process_cpu_busy_ratio", &[("pid", &pid), ("name", NAME)]);
+    assert!(busy > 0.05, "{busy}");
+    let all = value(&seen, "namedprocess_namegroup_num_procs", &[("groupname", "host")]);
+    assert!(all >= 2.0, "{all}");
+    let largest = seen.points.iter().filter(|point| point.key.name.as_str() == "process_resident_memory_bytes").count();
+    assert!((20..=40).contains(&largest), "{largest}");
+}
+
+#[tokio::test]
+async fn a_process_that_was_stopped_is_read_and_one_that_ended_is_zero_until_it_is_back() {
+    let standin = Standin::start();
+    let file = standin.dir.path().join("engine.pid");
+    let write = |pid: u32| fs::write(&file, format!("{pid}\n")).expect("written");
+    write(standin.pid());
+    let mut sampler = sampler("process", &format!("pid_file = \"{}\"", file.display()));
+    let group = rustix::process::Pid::from_raw(standin.pid().cast_signed()).expect("a number");
+    rustix::process::kill_process(group, rustix::process::Signal::STOP).expect("stopped");
+    let seen = look(&mut *sampler).await;
+    assert_eq!(value(&seen, "namedprocess_namegroup_num_procs", &[]), 1.0);
+    let pid = standin.pid();
+    drop(standin);
+    let folder = file.parent().expect("a folder");
+    fs::create_dir_all(folder).expect("made anew");
+    write(pid);
+    let gone = look(&mut *sampler).await;
+    assert_eq!(value(&gone, "namedprocess_namegroup_num_procs", &[]), 0.0);
+    assert!(fact(&gone, "processes").ends_with(&format!("names process {pid}, which is gone: the file is stale")));
+    assert_eq!(find(&gone, "process_resident_memory_bytes", &[]), None, "nobody has no memory, not zero of it");
+    let next = Standin::start();
+    write(next.pid());
+    let back = look(&mut *sampler).await;
+    assert_eq!(value(&back, "process_group_restarts_total", &[]), 1.0);
+    fs::remove_dir_all(folder).expect("removed");
+    let missing = observe(&mut *sampler).await.expect_err("no file").what;
+    assert!(missing.as_str().ends_with("does not exist. Does its service run?"), "{missing}");
+}
+
+#[tokio::test]
+async fn a_pid_file_older_than_its_process_is_stale() {
+    let standin = Standin::start();
+    let file = standin.dir.path().join("engine.pid");
+    fs::write(&file, standin.pid().to_string()).expect("written");
+    let old = std::time::SystemTime::now() - Duration::from_secs(3_600);
+    let times = fs::FileTimes::new().set_modified(old);
+    fs::File::options().write(true).open(&file).expect("ours").set_times(times).expect("set");
+    let mut sampler = sampler("process", &format!("pid_file = \"{}\"", file.display()));
+    let stale = observe(&mut *sampler).await.expect_err("stale");
+    assert!(stale.answered && stale.what.as_str().contains("is stale: it was written"), "{stale:?}");
+    fs::write(&file, "rubbish").expect("written");
+    let rubbish = observe(&mut *sampler).await.expect_err("no number");
+    assert!(rubbish.what.as_str().ends_with("does not begin with a process number."), "{rubbish:?}");
+}
+
+#[tokio::test]
+async fn threads_come_busiest_first_and_sockets_by_their_state() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let file = dir.path().join("self.pid");
+    fs::write(&file, std::process::id().to_string()).expect("written");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let client = TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");
+    let done = Arc::new(AtomicBool::new(false));
+    let stop = Arc::clone(&done);
+    let spin = move || {
+        while !stop.load(Ordering::Relaxed) {
+            core::hint::spin_loop();
+        }
+    };
+    let spinner = std::thread::Builder::new().name("wk-spinner".into()).spawn(spin).expect("a thread");
+    let mut sampler = sampler("process", &format!("pid_file = \"{}\"\nname = \"self\"", file.display()));
+    look(&mut *sampler).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let seen = look(&mut *sampler).await;
+    let tasks = fs::read_dir("/proc/self/task").expect("readable").count() as f64;
+    done.store(true, Ordering::Relaxed);
+    spinner.join().expect("ended");
+    // Other tests of this program come and go beside.
+    let threads = value(&seen, "process_threads", &[]);
+    assert!(threads >= 2.0 && (threads - tasks).abs() <= 8.0, "{threads} of {tasks}");
+    let busy = value(&seen, "process_thread_cpu_busy_ratio", &[("thread", "wk-spinner")]);
+    assert!(busy > 0.05, "{busy}");
+    let named = |point: &&watchkeeper::base::Point| point.key.name.as_str() == "process_thread_cpu_busy_ratio";
+    let shares: Vec<f64> = seen.points.iter().filter(named).map(|point| point.value).collect();
+    assert!(shares.is_sorted_by(|a, b| a >= b) && shares.len() <= 32, "{shares:?}");
+    let sockets = |state| value(&seen, "process_group_sockets", &[("protocol", "tcp"), ("state", state)]);
+    assert!(sockets("listen") >= 1.0 && sockets("established") >= 1.0);
+    drop(client);
+}
+
+#[tokio::test]
+async fn the_control_group_says_what_its_own_files_say() {
+    let standin = Standin::start();
+    let seen = look(&mut *standin.sampler("")).await;
+    let groups = standin.proc("cgroup");
+    let row = groups.lines().find(|line| line.contains(":memory:") || line.starts_with("0::")).unwrap_or_default();
+    let path = row.rsplit(':').next().unwrap_or_default();
+    let files =
+        [format!("/sys/fs/cgroup/memory{path}/memory.usage_in_bytes"), format!("/sys/fs/cgroup{path}/memory.current")];
+    let read = files.iter().find_map(|file| fs::read_to_string(file).ok()?.trim().parse::<f64>().ok());
+    match read {
+        Some(now) => {
+            let used = value(&seen, "container_memory_usage_bytes", &[("id", path)]);
+            assert!(used > now * 0.5 && used < now * 2.0, "{used} and then {now}");
+        }
+        None => assert!(seen.not_supported.iter().any(|(name, _)| name.as_str() == "container_memory_usage_bytes")),
+    }
+}
+
+#[test]
+fn a_table_that_names_nobody_or_asks_for_a_secret_is_refused_with_its_place() {
+    let fault = |text: &str| {
+        let body = Body::parse("p.toml", text).expect("TOML");
+        kind("process").expect("known").build(&body).err().map(|fault| fault.to_string()).unwrap_or_default()
+    };
+    assert!(fault("").ends_with("give one of `unit`, `cgroup`, `pid_file`, `command` and `top`."), "{}", fault(""));
+    assert!(fault("unit = \"a\"\ntop = 3").contains("give one of"), "two ways");
+    let secret = fault("top = 3\nshow_env = [\"RUST_LOG\", \"DB_PASSWORD\"]");
+    assert!(secret.starts_with("p.toml:2:12: `DB_PASSWORD` looks like the name of a secret"), "{secret}");
+    assert!(fault("command = \"(\"").starts_with("p.toml:1:11: `command` is no regular expression: unclosed group"));
+    assert!(fault("pid_file = \"x\"").contains("does not begin with `/`"));
+    assert!(fault("cgroup = \"/a/../b\"").contains("begins with `/`"));
+    assert!(fault("top = 0").contains("from 1 to 50"));
+}
+
+/// What `what_another_user_may_not_see` runs as another user: prints what is told of a process of root's.
+#[tokio::test]
+async fn inner_look_for_another_user() {
+    let Ok(pid_file) = std::env::var("WATCHKEEPER_TEST_PID_FILE") else { return };
+    let seen = observe(&mut *sampler("process", &format!("pid_file = \"{pid_file}\""))).await;
+    println!("LOOKED {seen:?}");
+}
+
+/// The inner test's report, as `nobody`, after these shell words; `None` where that cannot be done.
+fn as_nobody(standin: &Standin, before: &str) -> Option<String> {
+    if !rustix::process::geteuid().is_root() {
+        skip("another user", "the test does not run as root");
+        return None;
+    }
+    let file = standin.dir.path().join("engine.pid");
+    fs::write(&file, standin.pid().to_string()).expect("written");
+    let open = std::os::unix::fs::PermissionsExt::from_mode;
+    fs::set_permissions(standin.dir.path(), open(0o755)).expect("ours");
+    // The test program may lie where nobody may look.
+    let program = standin.dir.path().join("inner");
+    fs::copy(std::env::current_exe().expect("known"), &program).expect("copied");
+    let drop = "exec setpriv --reuid 65534 --regid 65534 --clear-groups";
+    let inner =
+        format!("{before} {drop} {} --exact process::inner_look_for_another_user --nocapture", program.display());
+    let output =
+        Command::new("unshare").args(["-m", "sh", "-c", &inner]).env("WATCHKEEPER_TEST_PID_FILE", &file).output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    let found = text.lines().find_map(|line| line.split_once("LOOKED ")).map(|(_, report)| report.to_owned());
+    if found.is_none() {
+        skip("another user", "unshare and setpriv do not work here");
+    }
+    found
+}
+
+#[test]
+fn what_another_user_may_not_see_is_not_permitted_and_never_zero() {
+    let standin = Standin::start();
+    let Some(report) = as_nobody(&standin, "") else { return };
+    for name in
+        ["namedprocess_namegroup_open_filedesc", "namedprocess_namegroup_read_bytes_total", "process_group_sockets"]
+    {
+        assert!(!report.contains(&format!("name: \"{name}\"")), "{name} is told: {report}");
+        assert!(
+            report.contains(&format!("(\"{name}\", \"not permitted: the process belongs to another user")),
+            "{name}: {report}"
+        );
+    }
+    assert!(report.contains("(\"environment\", \"not permitted"), "{report}");
+    assert!(report.contains("name: \"process_resident_memory_bytes\""), "what all may read is told: {report}");
+}
+
+#[test]
+fn hidden_processes_are_not_permitted_and_never_counted_as_none() {
+    let standin = Standin::start();
+    let Some(report) = as_nobody(&standin, "mount -t proc -o hidepid=2 proc /proc &&") else { return };
+    assert!(report.starts_with("Err(") && report.contains("not_permitted: true"), "{report}");
+    assert!(report.contains("hidden from this login"), "{report}");
+}
+
+#[tokio::test]
+async fn a_sample_of_one_process_and_of_the_whole_host_is_cheap() {
+    let standin = Standin::start();
+    for (what, config) in [
+        ("command", format!("command = '^{}/{NAME} '", standin.dir.path().display())),
+        ("pid_file", format!("pid_file = \"{}\"", pid_file(&standin).display())),
+        ("top", "top = 10".to_owned()),
+    ] {
+        let mut sampler = sampler("process", &config);
+        let mut costs = Vec::new();
+        for _ in 0..11 {
+            let before = cpu();
+            look(&mut *sampler).await;
+            costs.push(cpu().saturating_sub(before));
+        }
+        costs.sort();
+        println!("process by {what}: {:?} CPU of this program for the median sample", costs[5]);
+        assert!(costs[5] < Duration::from_millis(100), "{what}: {:?}", costs[5]);
+    }
+}
+
+fn pid_file(standin: &Standin) -> std::path::PathBuf {
+    let path = standin.dir.path().join("cost.pid");
+    fs::write(&path, standin.pid().to_string()).expect("written");
+    Path::new(&path).to_owned()
+}
+
+/// Of the whole program: the work is done on a thread of its own.
+fn cpu() -> Duration {
+    let at = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(at).expect("after the start")
+}
