@@ -5,7 +5,7 @@
 //! event loop. The contract: one attempt in flight, a deadline on each, every cap of the house (connect 2 s, body
 //! 1 MiB, 4 MiB unpacked, JSON depth 64, 2,000 series, 50 attempts a second in all), a sentence for every failure.
 //!
-//! `schedule` is when, `pace` how much longer, `supervisor` runs, `cost` tells what that costs us. Ways to look:
+//! `docs` tells of the kinds, `schedule` is when, `pace` how much longer, `supervisor` runs, `cost` tells what that costs us. Ways to look:
 //! `blocking` for what may hang, `exec` for programs, `resolve`, `dial`, `wire` and `fetch` for the network, `quiet` and
 //! `holders` for files of others. What begins with the name of a kind is that kind's alone; the rest reads formats.
 
@@ -17,6 +17,7 @@ mod csv;
 mod dial;
 pub mod discover;
 mod disks;
+mod docs;
 mod exec;
 mod fetch;
 mod fetch_fault;
@@ -78,6 +79,7 @@ mod xml_rpc;
 
 pub use burst::{Bin, Burst, Figures, Outcome};
 pub use cost::{EVERY as OWN_EVERY, OWN, gives as own_gives};
+pub use docs::docs;
 pub use fetch::{Fetcher, Undelivered};
 pub use mailbox::Mailbox;
 pub use supervisor::{Job, Supervisor};
