@@ -4,6 +4,6 @@ use crate::samplers::probe::{Class, serve};
 use std::os::fd::AsFd;
 
 /// Runs the child of a class. Returns its exit status.
-pub fn run(class: &Class) -> u8 {
+pub(super) fn run(class: &Class) -> u8 {
     std::io::stdin().as_fd().try_clone_to_owned().map_or(1, |socket| serve(class, socket))
 }

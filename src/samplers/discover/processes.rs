@@ -253,5 +253,5 @@ fn read(path: &Path, file: &Shared) -> Result<Option<Result<Meta, Clean>>, Refus
 }
 
 #[cfg(test)]
-#[path = "processes_tests.rs"]
+#[path = "tests.rs"]
 mod tests;

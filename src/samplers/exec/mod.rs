@@ -3,6 +3,4 @@
 
 mod runner;
 
-#[cfg(test)]
-pub(crate) use runner::Kept;
 pub(crate) use runner::{Ran, Runner};
