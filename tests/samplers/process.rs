@@ -6,6 +6,7 @@ use core::time::Duration;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -259,6 +260,28 @@ async fn a_pid_file_older_than_its_process_is_stale() {
     fs::write(&file, "rubbish").expect("written");
     let rubbish = observe(&mut *sampler).await.expect_err("no number");
     assert!(rubbish.what.as_str().ends_with("does not begin with a process number."), "{rubbish:?}");
+}
+
+#[tokio::test]
+async fn sampling_leaves_no_trace() {
+    let standin = Standin::start();
+    let file = pid_file(&standin);
+    let state = || {
+        let about = fs::metadata(&file).expect("there");
+        let times = (about.mtime(), about.mtime_nsec(), about.ctime(), about.ctime_nsec());
+        let files = fs::read_dir(standin.dir.path()).expect("readable").count();
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", standin.pid())).expect("readable").count();
+        (about.ino(), about.uid(), about.gid(), about.mode(), times, files, descriptors)
+    };
+    let before = state();
+    let mut sampler = sampler("process", &format!("pid_file = \"{}\"", file.display()));
+    for _ in 0..100 {
+        look(&mut *sampler).await;
+    }
+    assert_eq!(state(), before);
+    let locks = fs::read_to_string("/proc/locks").expect("readable");
+    let us = std::process::id().to_string();
+    assert!(!locks.lines().any(|line| line.split_whitespace().any(|word| word == us)), "{locks}");
 }
 
 #[tokio::test]
