@@ -13,7 +13,7 @@ mod marks;
 pub mod notify;
 pub mod own_log;
 pub mod probe;
-mod probe_child;
+pub mod probe_child;
 pub mod query;
 pub mod readings;
 pub mod records;
