@@ -16,7 +16,7 @@ pub mod notify;
 pub mod own_log;
 pub mod plain;
 pub mod probe;
-mod probe_child;
+pub mod probe_child;
 pub mod query;
 pub mod readings;
 pub mod records;
