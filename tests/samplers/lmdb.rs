@@ -412,3 +412,24 @@ async fn a_lock_file_of_another_user_is_trouble() {
     assert!(said.ends_with("lock.mdb belongs to root, the data to nobody"), "{said}");
     assert!(fact(&seen, "data.mdb").expect("said").starts_with("nobody 0"));
 }
+
+#[tokio::test]
+async fn between_two_walks_what_the_last_one_found_is_marked_when_it_is_no_longer_exact() {
+    let Some((peer, _)) = lab() else { return };
+    let path = peer.env("LMDB_PATH");
+    let mut sampler = sampler("lmdb", &format!("path = \"{path}\""));
+    let figures = ["lmdb_free_pages", "lmdb_live_pages", "lmdb_free_pages_approximate"];
+    let read = |seen: &Observation| figures.map(|name| value(seen, name, &[]));
+    let first = read(&look(&mut *sampler).await);
+    assert_eq!(first[2], 0.0);
+    assert_eq!(read(&look(&mut *sampler).await), first, "nothing was written: still exact");
+    peer.exec(&["churn", "10"]);
+    let later = look(&mut *sampler).await;
+    assert_eq!(read(&later), [first[0], first[1], 1.0]);
+    assert!(value(&later, "lmdb_free_pages_age_seconds", &[]) > 0.0);
+
+    let mut never = crate::sampler("lmdb", &format!("path = \"{path}\"\nfree_pages_every = \"0s\""));
+    let seen = look(&mut *never).await;
+    assert_eq!(find(&seen, "lmdb_free_pages", &[]), None);
+    assert_eq!(find(&seen, "lmdb_database_entries", &[]), None);
+}
