@@ -1,9 +1,9 @@
 //! One session with PostgreSQL, and never a second beside it: its seat is given up when the server has ended it.
 //! A question that is given up is cancelled at the server. TLS as libpq's `sslmode` says.
 
-use super::wire::{Address, Allowance, Wire, connect};
 use super::postgres_sql::ROWS;
 use super::resolve::Names;
+use super::wire::{Address, Allowance, Wire, connect};
 use crate::base::scrub::scrub;
 use crate::base::{Clean, Failure};
 use core::time::Duration;
