@@ -87,6 +87,8 @@ pub(super) fn lines(seen: &Seen) -> Vec<String> {
 struct Page {
     lines: Vec<String>,
     names: BTreeSet<String>,
+    /// What was last said of a table: it is not said twice in a row.
+    why: &'static str,
 }
 
 impl Page {
@@ -118,9 +120,10 @@ impl Page {
     fn sampler(&mut self, name: &str, keep: &Keep) -> bool {
         let broken = built(keep).err();
         let live = keep.wanted && broken.is_none();
-        if !keep.why.is_empty() {
+        if !keep.why.is_empty() && keep.why != self.why {
             self.lines.push(format!("# {}.", keep.why));
         }
+        self.why = keep.why;
         self.lines.extend(broken.map(|why| format!("# As it stands it is not complete: {why}")));
         self.table(&format!("[samplers.{name}]"), &keep.lines(), live);
         live
