@@ -6,8 +6,13 @@ use std::path::PathBuf;
 
 /// The profile of any host.
 pub const HOST: &str = "host";
+/// The same, with its ports asked for metrics.
+pub const DISCOVER: &str = "discover";
 /// Name and text of each.
-pub const PROFILES: &[(&str, &str)] = &[(HOST, include_str!("../../profiles/host/profile.toml"))];
+pub const PROFILES: &[(&str, &str)] = &[
+    (HOST, include_str!("../../profiles/host/profile.toml")),
+    (DISCOVER, include_str!("../../profiles/discover/profile.toml")),
+];
 
 /// A profile's text with where it came from.
 #[derive(Clone, Debug)]

@@ -262,7 +262,9 @@ mod tests {
             drop(Secret::new(canary.clone()));
             for form in forms_of(&canary) {
                 let plain = format!("2026-11-21T03:12:47Z ERROR sent {form} to x");
-                let json = serde_json::json!({ "msg": "sent", "key": form, "list": [form] }).to_string();
+                // A form that is quoted already is quoted once more in a field, and no form of ours any longer.
+                let key = if form.contains('\\') { &canary } else { &form };
+                let json = serde_json::json!({ "msg": format!("sent {form}"), "key": key, "list": [key] }).to_string();
                 for (format, raw) in [(Format::Plain, plain), (Format::Json, json)] {
                     let line = format.read(raw.as_bytes(), 0).message.to_string();
                     assert!(!line.contains(&form) && line.contains("<redacted>"), "{form}: {line}");

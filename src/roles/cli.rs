@@ -1,12 +1,13 @@
 //! The command line: what can be asked of the binary, and who does it. stdout is data, stderr messages.
 
 use super::session::Options;
-use super::{
-    burst, console, demo, journal_tool, plain, probe, probe_child, query, rule_check, rules_test, snapshot, twin,
-    validate,
-};
+use super::{burst, console, demo, journal_tool, plain, probe, probe_child, query, rule_check, rules_test, snapshot, twin, validate};
 use crate::base::Fault;
 use crate::samplers::probe::Class;
+    burst, console, demo, describe, journal_tool, plain, probe, query, rule_check, rules_test, snapshot, twin, validate,
+};
+use crate::base::Fault;
+use crate::config::builtin::DISCOVER;
 use crate::sys::limits::no_core_dumps;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::io::Write;
@@ -27,6 +28,9 @@ struct Look {
     /// Profile: a file, a folder, or a name on the search path [default: this host]
     #[arg(long, value_name = "PROFILE")]
     profile: Option<String>,
+    /// Ask listening ports of this host for metrics too, each once in five minutes
+    #[arg(long, conflicts_with = "profile")]
+    discover: bool,
     #[command(flatten)]
     manner: Manner,
 }
@@ -87,6 +91,11 @@ enum Role {
     Snapshot(snapshot::Ask),
     /// A bounded burst of probes of a port, a page or a WebSocket: figures and a histogram; exit status 2 when all are lost
     Burst(burst::Ask),
+    /// What can be watched, shown and done, and a profile of what is found here
+    Describe {
+        #[command(subcommand)]
+        what: describe::Ask,
+    },
     /// The trail of everything asked, done and decided
     Journal {
         #[command(subcommand)]
@@ -158,7 +167,7 @@ pub fn main() -> u8 {
     no_core_dumps();
     let cli = Cli::parse();
     let outcome = match cli.role {
-        None => look(&cli.look.manner.into_options(cli.look.profile)),
+        None => look(&cli.look.into_options()),
         Some(Role::Demo { scenario, seed, manner }) => demo(manner.into_options(None), scenario, seed),
         Some(Role::Validate { what: Some(ValidateTool::Rules(ask)), .. }) => {
             rule_check::run(&ask, &mut std::io::stdout().lock())
@@ -171,6 +180,7 @@ pub fn main() -> u8 {
         Some(Role::Query(ask)) => query::run(&ask),
         Some(Role::Snapshot(ask)) => snapshot::run(&ask),
         Some(Role::Burst(ask)) => burst::run(&ask, &mut std::io::stdout().lock()),
+        Some(Role::Describe { what }) => describe::run(&what, &mut std::io::stdout().lock()),
         Some(Role::Journal { what: JournalTool::Show, state }) => {
             journal_tool::show(state, &mut std::io::stdout().lock())
         }
@@ -214,6 +224,13 @@ fn class(name: &str) -> Result<Class, String> {
 
 fn status(code: i32) -> u8 {
     u8::try_from(code).unwrap_or(1)
+}
+
+impl Look {
+    fn into_options(self) -> Options {
+        let discover = self.discover.then(|| DISCOVER.to_owned());
+        self.manner.into_options(self.profile.or(discover))
+    }
 }
 
 impl Manner {

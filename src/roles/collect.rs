@@ -80,7 +80,8 @@ impl Collector {
         self.answers.keys().map(|name| &**name).collect::<Vec<_>>().join(", ")
     }
 
-    /// Takes samples in until every sampler has answered so often, or until so long after the start.
+    /// Takes samples in until every sampler has answered so often, or until so long after the start. For a second
+    /// answer only those are waited for that can give it by then.
     pub(super) fn until(&mut self, answers: u32, limit: Duration) -> Now {
         loop {
             for sample in self.samples.drain() {
@@ -89,7 +90,9 @@ impl Collector {
             }
             let now = RealClock.now();
             let left = limit.saturating_sub(now.mono.since(self.begun));
-            if left.is_zero() || self.answers.values().all(|given| *given >= answers) {
+            let slow = |name: &Arc<str>| self.store.sampler(name).is_some_and(|health| health.interval > limit);
+            let done = |(name, given): (&Arc<str>, &u32)| *given >= answers || (*given > 0 && slow(name));
+            if left.is_zero() || self.answers.iter().all(done) {
                 return now;
             }
             self.bell.wait(left, false);

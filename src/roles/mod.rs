@@ -7,6 +7,7 @@ pub mod cli;
 mod collect;
 pub mod console;
 pub mod demo;
+pub mod describe;
 pub mod effects;
 pub mod history;
 pub mod journal_tool;

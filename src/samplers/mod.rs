@@ -5,9 +5,10 @@
 //! event loop. The contract: one attempt in flight, a deadline on each, every cap of the house (connect 2 s, body
 //! 1 MiB, 4 MiB unpacked, JSON depth 64, 2,000 series, 50 attempts a second in all), a sentence for every failure.
 //!
-//! `docs` tells of the kinds, `schedule` is when, `pace` how much longer, `supervisor` runs, `cost` tells what that costs us. Ways to look:
-//! `blocking` for what may hang, `exec` for programs, `resolve`, `dial`, `wire` and `fetch` for the network, `quiet` and
-//! `holders` for files of others. What begins with the name of a kind is that kind's alone; the rest reads formats.
+//! `schedule` is when, `pace` how much longer, `supervisor` runs, `cost` tells what that costs us, `docs` of the kinds.
+//! Ways to look: `blocking` for what may hang, `exec` for programs, `resolve`, `dial`, `wire` and `fetch` for the network,
+//! `quiet` and `holders` for files of others, `discover` for what is here. What begins with the name of a kind is that
+//! kind's alone; the rest reads formats.
 
 mod access;
 mod blocking;

@@ -150,9 +150,11 @@ pub(crate) fn forms_of(value: &str) -> Vec<String> {
         let letter = |byte: &u8| if kept(*byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") };
         bytes.iter().map(letter).collect::<String>()
     };
-    let json = serde_json::Value::from(value).to_string();
-    let quoted = json.trim_matches('"').to_owned();
-    let debug = format!("{value:?}");
+    let inside = |quoted: &str| {
+        let text = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+        text.unwrap_or(quoted).to_owned()
+    };
+    let json = |text: &str| inside(&serde_json::Value::from(text).to_string());
     let mut forms = vec![
         value.to_owned(),
         Clean::text(value).as_str().to_owned(),
@@ -162,8 +164,10 @@ pub(crate) fn forms_of(value: &str) -> Vec<String> {
         percent(false).to_lowercase(),
         percent(true),
         percent(true).to_lowercase(),
-        quoted,
-        debug.trim_matches('"').to_owned(),
+        json(value),
+        // JSON in JSON, as a log line quotes a field.
+        json(&json(value)),
+        inside(&format!("{value:?}")),
         value.chars().rev().collect(),
     ];
     for alphabet in [BASE64, BASE64_URL] {

@@ -6,6 +6,7 @@
 mod alarm;
 mod alerts;
 mod corpus;
+mod describe;
 mod desk;
 mod faults;
 #[path = "../pty/harness.rs"]

@@ -142,7 +142,10 @@ impl Finder {
 fn environments_into(seen: &mut Seen, environments: Result<Environments, Clean>) {
     let found = environments.and_then(|environments| {
         let Environments { found, watch, notes, hidden } = environments;
-        let why = clean!("{hidden} processes do not show their maps to this login; some may map environments");
+        let why = match hidden {
+            1 => Clean::from("one process does not show its maps to this login, and may map an environment"),
+            _ => clean!("{hidden} processes do not show their maps to this login, and may map environments"),
+        };
         if hidden > 0 && found.is_empty() {
             return Err(why);
         }

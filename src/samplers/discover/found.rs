@@ -99,7 +99,7 @@ impl fmt::Display for Keep {
 }
 
 /// A text as TOML writes it. Foreign: what is not plain cannot be shown as it is, so it is not written either.
-pub(super) fn quoted(text: &str) -> Option<String> {
+pub fn quoted(text: &str) -> Option<String> {
     (Clean::text(text).as_str() == text).then(|| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"")))
 }
 

@@ -15,4 +15,4 @@ mod services;
 mod sockets;
 
 pub use finder::{Finder, Wanted};
-pub use found::{Found, Journal, Keep, Seen, What};
+pub use found::{Found, Journal, Keep, Seen, What, quoted};

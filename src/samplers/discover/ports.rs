@@ -152,7 +152,7 @@ impl Port {
             Some((pid, name)) => clean!("{name} ({pid})"),
             None => Clean::from("a process that this login may not see"),
         };
-        let possible = "a connection is made every 5 s; with `connect = false` the port is only looked at";
+        let possible = "A connection is made every 5 s; with `connect = false` the port is only looked at";
         let keep = match self.process().and_then(|process| services::keep(process, near)) {
             Some(keep) => Some(keep),
             None if answers => Keep::text("scrape", "url", &format!("http://{near}/metrics")),

@@ -152,7 +152,7 @@ impl Environments {
         };
         let place = if away.is_some() { ", in a container or another mount namespace" } else { "" };
         let keep = Keep::path("lmdb", environment).filter(|_| away.is_none());
-        let keep = keep.map(|keep| if meta.is_ok() { keep } else { keep.possible("it cannot be read as it is") });
+        let keep = keep.map(|keep| if meta.is_ok() { keep } else { keep.possible("It cannot be read as it is") });
         let name = match away {
             Some(pid) => clean!("/proc/{pid}/root{}", file.path.display()),
             None => clean!("{}", file.path.display()),

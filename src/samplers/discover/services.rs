@@ -40,15 +40,15 @@ const SERVICES: &[Service] = &[
 const REDIS: Watch = Watch {
     kind: "redis",
     around: ["redis://", ""],
-    why: "name queues by `lists` and `streams`; a login by `user` and `password`",
+    why: "Name queues by `lists` and `streams`; a login by `user` and `password`",
 };
 const POSTGRES: Watch = Watch {
     kind: "postgres",
     around: ["postgres://watch@", "/postgres"],
-    why: "put login and database into the URL, and add `password`",
+    why: "Put login and database into the URL, and add `password`",
 };
 const RABBITMQ: Watch =
-    Watch { kind: "rabbitmq", around: ["http://", ""], why: "add `user` with the tag \"monitoring\", and `password`" };
+    Watch { kind: "rabbitmq", around: ["http://", ""], why: "Add `user` with the tag \"monitoring\", and `password`" };
 /// The management port of RabbitMQ; its process is the one of any Erlang program.
 const MANAGEMENT: (&str, u16) = ("beam.smp", 15_672);
 

@@ -34,7 +34,7 @@ pub(super) fn look(root: &Path) -> Vec<Found> {
         let open = accessat(CWD, &at, Access::WRITE_OK, AtFlags::EACCESS).is_ok();
         let state = if open { "open to this login" } else { "closed to this login: be root or of its group" };
         let keep = Keep::text(kind, "path", &path);
-        let keep = if open { keep } else { keep.map(|keep| keep.possible("its socket is closed to this login")) };
+        let keep = if open { keep } else { keep.map(|keep| keep.possible("Its socket is closed to this login")) };
         found.push(Found {
             what: What::Socket,
             name: Clean::text(&path),

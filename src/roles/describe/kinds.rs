@@ -1,0 +1,56 @@
+//! The kinds of the registries in words.
+
+use crate::action::kinds as actions;
+use crate::base::Fault;
+use crate::base::body::nearest;
+use crate::samplers;
+use crate::ui::panes;
+
+/// Name and line of every kind of sampler.
+pub(super) fn samplers() -> Vec<String> {
+    aligned(samplers::KINDS.iter().map(|kind| (kind.name(), kind.about())).collect())
+}
+
+/// … of pane.
+pub(super) fn panes() -> Vec<String> {
+    aligned(panes::KINDS.iter().map(|kind| (kind.name(), kind.about())).collect())
+}
+
+/// … of action.
+pub(super) fn actions() -> Vec<String> {
+    aligned(actions::KINDS.iter().map(|kind| (kind.name(), kind.about())).collect())
+}
+
+/// What the file of a kind of sampler says of it.
+pub(super) fn sampler(name: &str) -> Result<Vec<String>, Fault> {
+    let names = samplers::KINDS.iter().map(|kind| kind.name());
+    samplers::docs(name)
+        .ok_or_else(|| Fault::new(format!("there is no kind of sampler `{name}`.")).hint(nearest(name, names)))
+}
+
+fn aligned(rows: Vec<(&str, &str)>) -> Vec<String> {
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    rows.into_iter().map(|(name, about)| format!("{name:width$}  {about}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_line_and_the_names_stand_in_a_column() {
+        for lines in [samplers(), panes(), actions()] {
+            let name = lines.iter().map(|line| line.split(' ').next().unwrap_or_default().len()).max().expect("kinds");
+            assert!(lines.iter().all(|line| line.get(name..name + 2) == Some("  ")), "{lines:?}");
+            assert!(lines.iter().all(|line| line.len() > name + 10), "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_kind_is_described_by_its_table_and_an_unknown_one_by_the_nearest() {
+        let lmdb = sampler("lmdb").expect("a kind");
+        assert!(lmdb.iter().any(|line| line == "kind = \"lmdb\""), "{lmdb:?}");
+        let fault = sampler("lmbd").expect_err("none").to_string();
+        assert_eq!(fault, "there is no kind of sampler `lmbd`. Did you mean `lmdb`?");
+    }
+}

@@ -1,0 +1,40 @@
+//! `watchkeeper describe`: every kind with its line, the documentation of one, and a profile of what is found here.
+
+mod kinds;
+mod profile;
+
+use crate::base::Fault;
+use std::io::Write;
+
+/// `watchkeeper describe …`
+#[derive(Debug, clap::Subcommand)]
+pub enum Ask {
+    /// Every kind of sampler, a line each
+    Samplers,
+    /// Every kind of pane, a line each
+    Panes,
+    /// Every kind of action, a line each
+    Actions,
+    /// What one kind of sampler reads and gives, with every key of its table
+    Sampler {
+        /// Its name
+        kind: String,
+    },
+    /// A commented profile on standard output; what could not be looked at on standard error
+    Profile(profile::Ask),
+}
+
+/// Prints what was asked for. Returns the exit status.
+///
+/// # Errors
+/// No such kind, nothing can be started, or the output is gone.
+pub fn run(ask: &Ask, out: &mut dyn Write) -> Result<u8, Fault> {
+    let lines = match ask {
+        Ask::Samplers => kinds::samplers(),
+        Ask::Panes => kinds::panes(),
+        Ask::Actions => kinds::actions(),
+        Ask::Sampler { kind } => kinds::sampler(kind)?,
+        Ask::Profile(ask) => profile::found(ask)?,
+    };
+    super::validate::written(out, &lines).map(|()| 0)
+}
