@@ -1,13 +1,13 @@
 //! The command line: what can be asked of the binary, and who does it. stdout is data, stderr messages.
 
 use super::session::Options;
-use super::{burst, console, demo, journal_tool, plain, probe, probe_child, query, rule_check, rules_test, snapshot, twin, validate};
-use crate::base::Fault;
-use crate::samplers::probe::Class;
-    burst, console, demo, describe, journal_tool, plain, probe, query, rule_check, rules_test, snapshot, twin, validate,
+use super::{
+    burst, console, demo, describe, journal_tool, plain, probe, probe_child, query, rule_check, rules_test, snapshot,
+    twin, validate,
 };
 use crate::base::Fault;
 use crate::config::builtin::DISCOVER;
+use crate::samplers::probe::Class;
 use crate::sys::limits::no_core_dumps;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::io::Write;
