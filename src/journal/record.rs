@@ -3,6 +3,7 @@
 use crate::base::scrub::scrub;
 use crate::base::{Clean, Now, Ulid};
 use crate::sys::host::{Host, Login};
+use crate::sys::secret::hide;
 use serde::Serialize;
 use serde_json::Value;
 use std::io;
@@ -249,7 +250,7 @@ struct Line<'a> {
 }
 
 fn tame_text(text: &str) -> String {
-    let mut text = scrub(text);
+    let mut text = scrub(&hide(text));
     if text.len() > TEXT {
         let mut end = TEXT;
         while !text.is_char_boundary(end) {
@@ -307,6 +308,7 @@ impl serde_json::ser::Formatter for Ascii {
 pub(super) mod tests {
     use super::*;
     use crate::base::{Mono, Wall};
+    use crate::sys::secret::{Secret, forms_of};
     use proptest::prelude::*;
 
     pub(in super::super) fn session() -> Session {
@@ -371,6 +373,19 @@ pub(super) mod tests {
             let is_json = serde_json::from_str::<Value>(&format!("{body}}}")).is_ok();
             prop_assert!(is_json);
             prop_assert!(body.len() < LINE);
+        }
+    }
+
+    #[test]
+    fn no_form_of_a_secret_that_was_read_reaches_a_record() {
+        for n in 0..30 {
+            let canary = format!("journal-canary/{n}+\"ä\"");
+            drop(Secret::new(canary.clone()));
+            for form in forms_of(&canary) {
+                let value = serde_json::json!({ "a": [form.clone()], form.clone(): { "b": format!("x{form}y") } });
+                let told = tame(&value, DEPTH).to_string() + &tame_text(&format!("--key={form}"));
+                assert!(!told.contains(&form) && told.contains("<redacted>"), "{form}: {told}");
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a line says: when, how bad, what. A line that does not fit its format is shown whole.
 
 use crate::base::{Clean, LogLevel, LogLine, Wall, clean::LINE_LIMIT};
+use crate::sys::secret::hide_clean;
 use core::time::Duration;
 use jiff::Timestamp;
 use memchr::memchr;
@@ -34,10 +35,13 @@ impl Format {
 
     /// Reads a line without its newline; `more` bytes were cut off it.
     pub fn read(self, raw: &[u8], more: usize) -> LogLine {
-        match self {
+        let mut line = match self {
             Self::Json if more == 0 => json(raw).unwrap_or_else(|| plain(raw, more)),
             _ => plain(raw, more),
-        }
+        };
+        // A service may write down the key that we came with.
+        hide_clean(&mut line.message);
+        line
     }
 }
 
@@ -246,6 +250,25 @@ mod tests {
             for (_, format) in Format::NAMES {
                 let line = format.read(&raw, more);
                 prop_assert!(line.message.as_str().chars().all(|c| !c.is_control()));
+            }
+        }
+    }
+
+    #[test]
+    fn no_form_of_a_secret_that_was_read_is_shown_in_a_line() {
+        use crate::sys::secret::{Secret, forms_of};
+        for n in 0..30 {
+            let canary = format!("line-canary/{n}+\"ä\"");
+            drop(Secret::new(canary.clone()));
+            for form in forms_of(&canary) {
+                let plain = format!("2026-11-21T03:12:47Z ERROR sent {form} to x");
+                // A form that is quoted already is quoted once more in a field, and no form of ours any longer.
+                let key = if form.contains('\\') { &canary } else { &form };
+                let json = serde_json::json!({ "msg": format!("sent {form}"), "key": key, "list": [key] }).to_string();
+                for (format, raw) in [(Format::Plain, plain), (Format::Json, json)] {
+                    let line = format.read(raw.as_bytes(), 0).message.to_string();
+                    assert!(!line.contains(&form) && line.contains("<redacted>"), "{form}: {line}");
+                }
             }
         }
     }

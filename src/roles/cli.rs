@@ -2,10 +2,12 @@
 
 use super::session::Options;
 use super::{
-    burst, console, demo, describe, journal_tool, plain, probe, query, rule_check, rules_test, snapshot, twin, validate,
+    burst, console, demo, describe, journal_tool, plain, probe, probe_child, query, rule_check, rules_test, snapshot,
+    twin, validate,
 };
 use crate::base::Fault;
 use crate::config::builtin::DISCOVER;
+use crate::samplers::probe::Class;
 use crate::sys::limits::no_core_dumps;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::io::Write;
@@ -110,6 +112,11 @@ enum Role {
     #[command(hide = true)]
     Runner { run_dir: PathBuf },
     #[command(hide = true)]
+    Probe {
+        #[arg(long, value_parser = class)]
+        class: Class,
+    },
+    #[command(hide = true)]
     Twin {
         part: TwinPart,
         dir: PathBuf,
@@ -185,6 +192,7 @@ pub fn main() -> u8 {
             Ok(0)
         }
         Some(Role::Runner { run_dir }) => Ok(probe::run(&run_dir)),
+        Some(Role::Probe { class }) => Ok(probe_child::run(&class)),
         Some(Role::Twin { part: TwinPart::Supervisor, dir, port, scenario, seed }) => {
             Ok(status(twin::supervisor(&dir, port, scenario, seed)))
         }
@@ -208,6 +216,10 @@ fn demo(mut options: Options, scenario: twin::Scenario, seed: u64) -> Result<u8,
     options.profile = Some(demo.profile.to_string_lossy().into_owned());
     options.state_dir = Some(demo.state_dir.clone());
     look(&options)
+}
+
+fn class(name: &str) -> Result<Class, String> {
+    Class::named(name).ok_or_else(|| "no such class".to_owned())
 }
 
 fn status(code: i32) -> u8 {

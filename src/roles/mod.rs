@@ -17,6 +17,7 @@ pub mod notify;
 pub mod own_log;
 pub mod plain;
 pub mod probe;
+pub mod probe_child;
 pub mod query;
 pub mod readings;
 pub mod records;

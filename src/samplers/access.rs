@@ -175,10 +175,11 @@ mod tests {
         put("first-token-of-two");
         let mut body = Body::parse("p.toml", &format!("bearer = {{ file = \"{}\" }}", path.display())).expect("parses");
         let access = Access::take(&mut body).expect("valid");
-        let first = access.login().ok().expect("read");
-        assert!(access.may_change() && access.has_login() && first.is(&access.login().ok().expect("read")));
+        let read = || access.login().unwrap_or_else(|fault| panic!("{fault}"));
+        let first = read();
+        assert!(access.may_change() && access.has_login() && first.is(&read()));
         put("other-token-of-two");
-        assert!(!first.is(&access.login().ok().expect("read")));
+        assert!(!first.is(&read()));
         let broken = "bearer = \"two\\nlines-of-a-token\"";
         let access = Access::take(&mut Body::parse("p.toml", broken).expect("parses")).expect("valid");
         let said = access.login().err().expect("no header").to_string();

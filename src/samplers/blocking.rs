@@ -53,6 +53,12 @@ impl<T: Send + 'static> Worker<T> {
         Self { class, running: None }
     }
 
+    /// True while a call is under way that nobody waits for any more.
+    #[cfg(test)]
+    pub(crate) fn hangs(&self) -> bool {
+        self.running.as_ref().is_some_and(|(running, _)| !running.is_finished())
+    }
+
     /// Does `work` on a blocking thread and waits for it. A panic in it goes on here.
     pub(crate) async fn run(&mut self, now: Mono, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Stuck> {
         if let Some((running, since)) = &self.running

@@ -38,7 +38,7 @@ enum Target {
     /// Connects.
     Port(Dialer),
     /// Fetches, over one connection where the server keeps it.
-    Page(Fetcher),
+    Page(Box<Fetcher>),
     /// Pings, over one connection.
     Socket { opener: Opener, stream: Option<Box<Stream>>, number: u64 },
 }
@@ -100,7 +100,7 @@ impl Burst {
         // There is no file to point into.
         let body = Body::parse("", "")?;
         let target = match url.split_once("://").map(|(scheme, _)| scheme) {
-            Some("http" | "https") => Fetcher::new(&body, url).map(Target::Page),
+            Some("http" | "https") => Fetcher::new(&body, url).map(|fetcher| Target::Page(Box::new(fetcher))),
             Some("ws" | "wss") => {
                 Opener::new(&body, url).map(|opener| Target::Socket { opener, stream: None, number: 0 })
             }

@@ -12,7 +12,7 @@ use crate::base::{Body, Clean, Clock, Failure, Fault, Mono, Unit};
 use crate::clean;
 use crate::samplers::json;
 use crate::sys::clock::RealClock;
-use crate::sys::secret::Secret;
+use crate::sys::secret::{Secret, hide};
 use core::net::SocketAddr;
 use core::time::Duration;
 use flate2::read::MultiGzDecoder;
@@ -311,11 +311,9 @@ impl Fetcher {
             return self.refusal(status, &format!(": it wants to be left alone, asked again in {pause}"));
         }
         let plain = header(&response, CONTENT_ENCODING).is_empty();
-        let words = match header(&response, CONTENT_TYPE).contains("json") && plain {
-            true => self.read(&mut response).await.ok().and_then(|body| words(&body)),
-            false => None,
-        };
-        self.refusal(status, &words.unwrap_or_default())
+        let told = header(&response, CONTENT_TYPE).contains("json") && plain;
+        let body = if told { self.read(&mut response).await.unwrap_or_default() } else { Vec::new() };
+        self.refusal(status, &words(&body).unwrap_or_default())
     }
 
     fn refusal(&self, status: StatusCode, words: &str) -> Failure {
@@ -369,7 +367,8 @@ fn words(body: &[u8]) -> Option<String> {
     let (key, text) = ["status", "error", "message", "detail"]
         .iter()
         .find_map(|key| Some((*key, value.get(*key)?.as_str().filter(|text| !text.is_empty())?)))?;
-    let text: String = scrub(text).chars().take(QUOTED).collect();
+    // Hidden before it is cut: half a secret is no known form.
+    let text: String = scrub(&hide(text)).chars().take(QUOTED).collect();
     Some(format!(", {key}: {}", Clean::text(text).as_str().trim_end_matches('.')))
 }
 

@@ -1,6 +1,7 @@
 //! Which processes hold a file: their maps and their record locks, as the kernel lists them in `/proc`. Asks, never
 //! takes: files are told by device and inode, never by name.
 
+use super::quiet;
 use crate::base::Clean;
 use std::fs;
 use std::io::{self, Read};
@@ -117,8 +118,20 @@ impl Lock {
     }
 }
 
+/// The record locks on these files, one list each. The kernel prints its list in pieces, between which others lock and
+/// unlock so that lines are lost or doubled: what two readings agree on is believed.
+pub(crate) fn locks_on<const N: usize>(proc: &Path, files: [&FileId; N]) -> [Vec<Lock>; N] {
+    let mut last = files.map(|_| Vec::new());
+    let settled = quiet::settled(|| {
+        let text = fs::read_to_string(proc.join("locks")).unwrap_or_default();
+        last = files.map(|file| locks(&text, file));
+        Ok::<_, ()>(last.clone())
+    });
+    settled.ok().flatten().unwrap_or(last)
+}
+
 /// The record locks on a file, from the text of `/proc/locks`.
-pub(crate) fn locks(text: &str, file: &FileId) -> Vec<Lock> {
+fn locks(text: &str, file: &FileId) -> Vec<Lock> {
     let lock = |line: &str| {
         // 1: POSIX  ADVISORY  WRITE 31188 fe:00:5701636 0 EOF
         let mut words = line.split_ascii_whitespace().skip(1);

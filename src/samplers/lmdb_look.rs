@@ -302,8 +302,8 @@ fn judge(locked: Option<bool>, there: Option<bool>) -> Life {
 fn holders(proc: &Path, data: &FileId, table: Option<&Table>, wanted: &Wanted) -> Holders {
     let mut certain: BTreeSet<u32> = BTreeSet::new();
     if let Some(table) = table {
-        let text = fs::read_to_string(proc.join("locks")).unwrap_or_default();
-        certain.extend(holders::locks(&text, &table.id).into_iter().filter_map(|lock| lock.pid));
+        let [locks] = holders::locks_on(proc, [&table.id]);
+        certain.extend(locks.into_iter().filter_map(|lock| lock.pid));
         certain.extend(
             table.readers.slots.iter().filter(|slot| table.is_locked(slot.pid) == Some(true)).map(|slot| slot.pid),
         );

@@ -208,6 +208,7 @@ mod tests {
     use super::*;
     use crate::sys::lmdb::{Change, Env};
     use proptest::prelude::*;
+    use proptest::sample::Index;
     use std::sync::{LazyLock, Mutex, PoisonError};
 
     /// A real file: many rewrites leave a free tree, long values leave long lists.
@@ -285,8 +286,8 @@ mod tests {
 
         #[test]
         fn any_damage_to_a_real_file_is_survived(
-            changes in proptest::collection::vec((any::<proptest::sample::Index>(), 0..200_usize, any::<u8>(), any::<bool>()), 10),
-            cut in proptest::option::of(any::<proptest::sample::Index>()),
+            changes in proptest::collection::vec((any::<Index>(), 0..200_usize, any::<u8>(), any::<bool>()), 10),
+            cut in proptest::option::of(any::<Index>()),
         ) {
             let mut file = FILE.lock().unwrap_or_else(PoisonError::into_inner);
             let places = interesting(&REAL);

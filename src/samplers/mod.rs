@@ -70,6 +70,7 @@ mod supervisor;
 mod systemd_show;
 mod tls;
 mod transport;
+mod wall;
 #[cfg(any(feature = "redis", feature = "postgres"))]
 mod wire;
 mod ws;

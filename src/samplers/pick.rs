@@ -3,6 +3,7 @@
 
 use crate::base::{Body, Clean, Fault, Observation, Point};
 use crate::clean;
+use crate::sys::secret::hide;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -161,10 +162,14 @@ fn number(value: &Value) -> Option<f64> {
 fn text(value: &Value) -> Option<Clean> {
     match value {
         Value::Null | Value::Array(_) | Value::Object(_) => None,
-        Value::String(text) => Some(match text.char_indices().nth(TEXT) {
-            Some((end, _)) => Clean::cut(text.get(..end).unwrap_or_default(), text.len() - end),
-            None => Clean::text(text),
-        }),
+        Value::String(text) => {
+            // Hidden before it is cut: half a secret is no known form.
+            let text = hide(text);
+            Some(match text.char_indices().nth(TEXT) {
+                Some((end, _)) => Clean::cut(text.get(..end).unwrap_or_default(), text.len() - end),
+                None => Clean::text(&*text),
+            })
+        }
         other => Some(clean!("{other}")),
     }
 }

@@ -122,7 +122,7 @@ impl Remote {
                     files_free: space.files_free,
                 }),
                 Ok(Answer::Refused(Refusal::NotPermitted)) => {
-                    self.facts.push((point, clean!("this login may not look")))
+                    self.facts.push((point, clean!("this login may not look")));
                 }
                 Ok(Answer::Refused(Refusal::Other(why))) => self.facts.push((point, clean!("does not answer: {why}"))),
                 Ok(_) => {}

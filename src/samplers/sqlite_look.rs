@@ -114,11 +114,14 @@ pub(crate) fn look(path: &Path) -> Result<Seen, Trouble> {
     let trouble = |why| Trouble { path: path.to_owned(), why };
     let (file, _) = quiet::open(path).map_err(|refused| trouble(refused.into()))?;
     let [wal, shm, journal] = ["-wal", "-shm", "-journal"].map(|ending| Beside::of(path, ending));
-    let first = quiet::settled(|| first_bytes(&file)).map_err(trouble)?.ok_or_else(|| trouble(Why::Moving))?;
-    let stored = header(&first).map_err(|wrong| trouble(Why::Wrong(wrong)))?;
-    let log = if stored.wal { read_log(&wal, &shm) } else { Ok(Log::default()) };
+    let stored = || {
+        let first = quiet::settled(|| first_bytes(&file))?.ok_or(Why::Moving)?;
+        header(&first).map_err(Why::Wrong)
+    };
+    let log = if stored().map_err(trouble)?.wal { read_log(&wal, &shm) } else { Ok(Log::default()) };
+    // What the log does not hold was in the database before: it is read after the log, which may end meanwhile.
     let newest = log.as_ref().ok().and_then(|log| log.header);
-    let header = newest.map_or(Ok(stored), |raw| header(&raw)).map_err(|wrong| trouble(Why::Wrong(wrong)))?;
+    let header = newest.map_or_else(stored, |raw| header(&raw).map_err(Why::Wrong)).map_err(trouble)?;
     let about = file.metadata().map_err(|error| trouble(Why::Refused(error.into())))?;
     let place = quiet::place(&file, &about);
     let locks = locks(Path::new("/proc"), &place.id, &shm);
@@ -179,8 +182,10 @@ fn read_log(wal: &Beside, shm: &Beside) -> Result<Log, Clean> {
     let index = shm.opened.as_ref().ok();
     let from_index = |at: u64, into: &mut [u8]| index.is_some_and(|(file, _)| read(file, at, into));
     let mut last = Mute::Moving;
-    for _ in 0..READS {
+    for attempt in 0..=READS {
         let length = file.metadata().map_or(about.len(), |about| about.len());
+        // An index that never settles is a damaged one: then the checksums decide.
+        let index = index.filter(|_| attempt < READS);
         let index = index.map(|(_, about)| Source { length: about.len(), read: &from_index });
         match log(Source { length, read: &from_wal }, index) {
             Ok(log) => return Ok(log),
@@ -195,7 +200,10 @@ fn read_log(wal: &Beside, shm: &Beside) -> Result<Log, Clean> {
 
 /// The locks on the database and on the log's index.
 fn locks(proc: &Path, data: &FileId, shm: &Beside) -> Vec<Held> {
-    let text = fs::read_to_string(proc.join("locks")).unwrap_or_default();
+    let index = shm.opened.as_ref().ok().map(|(file, about)| quiet::place(file, about).id);
+    // Without an index nobody locks it: then no file is asked for, by a number that none has.
+    let index = index.unwrap_or(FileId { devices: Vec::new(), inode: 0 });
+    let [on_data, on_index] = holders::locks_on(proc, [data, &index]);
     let mut found = Vec::new();
     let mut note = |lock: &Lock, name: &'static str| {
         let process = lock.pid.map_or(Clean::from("unknown"), |pid| holders::name(proc, pid));
@@ -204,7 +212,7 @@ fn locks(proc: &Path, data: &FileId, shm: &Beside) -> Vec<Held> {
             found.push(held);
         }
     };
-    for lock in holders::locks(&text, data) {
+    for lock in on_data {
         for (name, (from, to), write) in [
             ("shared", SHARED, false),
             ("reserved", (RESERVED, RESERVED), true),
@@ -216,8 +224,7 @@ fn locks(proc: &Path, data: &FileId, shm: &Beside) -> Vec<Held> {
             }
         }
     }
-    let Ok((file, about)) = &shm.opened else { return found };
-    for lock in holders::locks(&text, &quiet::place(file, about).id) {
+    for lock in on_index {
         for (name, (from, to), write) in [
             ("wal_write", (WAL_WRITE, WAL_WRITE), true),
             ("checkpoint", (CHECKPOINT, CHECKPOINT), true),

@@ -5,10 +5,11 @@
 use super::cost::{self, Tally, Usage};
 use super::pace::Pace;
 use super::schedule::{CAP_PER_SECOND, Circuit, Gate, Grid, Phases};
-use super::{Mailbox, Sampler};
+use super::{Mailbox, Sampler, wall};
 use crate::base::backoff::Jitter;
 use crate::base::scrub::scrub;
 use crate::base::{Clock, Failure, Mono, Observation, Sample, Unit, Wall};
+use crate::sys::secret::hide;
 use core::any::Any;
 use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -209,7 +210,8 @@ impl Task {
         if let Some(tally) = self.shared.tallies.lock().unwrap_or_else(PoisonError::into_inner).get_mut(self.at) {
             tally.count(took, good);
         }
-        let outcome = self.outcome(ending, next_in);
+        let mut outcome = self.outcome(ending, next_in);
+        wall::hide(&mut outcome);
         self.shared.mailbox.post(Sample {
             sampler: Arc::clone(&self.job.name),
             seen,
@@ -250,7 +252,8 @@ fn span(of: Duration) -> String {
 /// What a panic said; it may quote foreign text, so secrets are taken out and it stays short.
 fn words(panic: &(dyn Any + Send)) -> String {
     let said = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    scrub(said.unwrap_or("without words")).chars().take(120).collect()
+    // Hidden before it is cut: half a secret is no known form.
+    scrub(&hide(said.unwrap_or("without words"))).chars().take(120).collect()
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::process::confine;
 use super::program::Ended;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open, setsid};
+use rustix::thread::set_no_new_privs;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, PipeWriter};
@@ -132,9 +133,11 @@ fn ourselves(program: &Path, args: &[OsString]) -> Command {
     command
 }
 
-/// In a child before exec: no terminal, no core dumps, private files, no descriptor but the standard three.
+/// In a child before exec: no terminal, no core dumps, private files, no descriptor but the standard three; whatever
+/// code it loads can gain no rights.
 fn apart() -> io::Result<()> {
     setsid()?;
+    set_no_new_privs(true)?;
     confine(libc::SIG_IGN)
 }
 
@@ -156,12 +159,6 @@ pub fn start_time(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name in brackets may hold anything: count from the last bracket.
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
-}
-
-/// For a child that loads foreign code: what it loads can gain no rights.
-pub fn no_new_rights() {
-    // An old kernel that cannot be asked has nothing to give.
-    let _best_effort = rustix::thread::set_no_new_privs(true);
 }
 
 /// Leaves the caller's session and terminal, and takes a name for `ps`. A `deaf` process ignores HUP, INT and TERM:

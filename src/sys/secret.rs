@@ -3,6 +3,7 @@
 
 use super::trust::{self, Owners};
 use crate::base::{Body, Clean, Fault};
+use aho_corasick::{AhoCorasick, MatchKind};
 use serde::Deserialize;
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -12,8 +13,14 @@ use std::sync::{PoisonError, RwLock};
 const SHORTEST: usize = 6;
 const HIDDEN: &str = "<redacted>";
 
-/// Every secret that was read, in each form in which it may come back. Longest first.
-static FORMS: RwLock<Vec<String>> = RwLock::new(Vec::new());
+/// Every secret that was read, in each form in which it may come back.
+static KNOWN: RwLock<Known> = RwLock::new(Known { forms: Vec::new(), finder: None });
+
+struct Known {
+    forms: Vec<String>,
+    /// Finds all of them in one pass.
+    finder: Option<AhoCorasick>,
+}
 
 /// A secret's value. Neither `Debug` nor `Display`, and it is never serialised.
 #[derive(Clone)]
@@ -90,14 +97,20 @@ impl Given {
 
 /// The text without any secret that was read, in whatever usual form it stands there.
 pub fn hide(text: &str) -> Cow<'_, str> {
-    let forms = FORMS.read().unwrap_or_else(PoisonError::into_inner);
-    let mut text = Cow::Borrowed(text);
-    for form in forms.iter() {
-        if text.contains(form.as_str()) {
-            text = Cow::Owned(text.replace(form.as_str(), HIDDEN));
-        }
+    let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+    let Some(finder) = &known.finder else { return Cow::Borrowed(text) };
+    let mut found = finder.find_iter(text).peekable();
+    if found.peek().is_none() {
+        return Cow::Borrowed(text);
     }
-    text
+    let (mut out, mut from) = (String::with_capacity(text.len()), 0);
+    for form in found {
+        out.push_str(text.get(from..form.start()).unwrap_or_default());
+        out.push_str(HIDDEN);
+        from = form.end();
+    }
+    out.push_str(text.get(from..).unwrap_or_default());
+    Cow::Owned(out)
 }
 
 /// The same for text that is clean already.
@@ -107,22 +120,29 @@ pub fn hide_clean(text: &mut Clean) {
     }
 }
 
+/// True once there is anything to hide.
+pub fn any() -> bool {
+    KNOWN.read().unwrap_or_else(PoisonError::into_inner).finder.is_some()
+}
+
 fn remember(value: &str) {
     let value = value.trim();
     if value.len() < SHORTEST {
         return;
     }
-    let mut forms = FORMS.write().unwrap_or_else(PoisonError::into_inner);
-    if forms.iter().any(|known| known == value) {
+    let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
+    if known.forms.iter().any(|form| form == value) {
         return;
     }
-    forms.extend(forms_of(value));
-    forms.sort_by_key(|form| core::cmp::Reverse(form.len()));
-    forms.dedup();
+    known.forms.extend(forms_of(value));
+    known.forms.sort_unstable();
+    known.forms.dedup();
+    // Of two that begin at the same place the longer one is meant. A few secrets cannot be too many to be built.
+    known.finder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(&known.forms).ok();
 }
 
 /// The forms in which protocols and error texts repeat a value.
-fn forms_of(value: &str) -> Vec<String> {
+pub(crate) fn forms_of(value: &str) -> Vec<String> {
     let bytes = value.as_bytes();
     let hex = super::files::hex(bytes);
     let percent = |all: bool| {
@@ -130,19 +150,24 @@ fn forms_of(value: &str) -> Vec<String> {
         let letter = |byte: &u8| if kept(*byte) { char::from(*byte).to_string() } else { format!("%{byte:02X}") };
         bytes.iter().map(letter).collect::<String>()
     };
-    let json = serde_json::Value::from(value).to_string();
-    let quoted = json.trim_matches('"').to_owned();
-    let debug = format!("{value:?}");
+    let inside = |quoted: &str| {
+        let text = quoted.strip_prefix('"').and_then(|text| text.strip_suffix('"'));
+        text.unwrap_or(quoted).to_owned()
+    };
+    let json = |text: &str| inside(&serde_json::Value::from(text).to_string());
     let mut forms = vec![
         value.to_owned(),
+        Clean::text(value).as_str().to_owned(),
         hex.to_uppercase(),
         hex,
         percent(false),
         percent(false).to_lowercase(),
         percent(true),
         percent(true).to_lowercase(),
-        quoted,
-        debug.trim_matches('"').to_owned(),
+        json(value),
+        // JSON in JSON, as a log line quotes a field.
+        json(&json(value)),
+        inside(&format!("{value:?}")),
         value.chars().rev().collect(),
     ];
     for alphabet in [BASE64, BASE64_URL] {

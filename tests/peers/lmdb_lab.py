@@ -22,7 +22,7 @@ arg = [int(a) for a in sys.argv[3:]]
 
 
 def env(size=0):  # size 0 = what the file says
-    return lmdb.open(path, map_size=size, max_dbs=512, subdir=True)
+    return lmdb.open(path, map_size=size, max_dbs=512, subdir=True, sync=False)
 
 
 if cmd == "create":

@@ -16,6 +16,7 @@ import os, signal, sqlite3, sys
 cmd, path, arg = sys.argv[1], sys.argv[2], sys.argv[3:]
 db = sqlite3.connect(path, isolation_level=None, timeout=10)
 run = lambda sql, *values: db.execute(sql, values).fetchall()
+run("PRAGMA synchronous=OFF")
 
 
 def insert(size=900):

@@ -1,22 +1,13 @@
-//! `gpu` against a stand-in for the driver's library that fails, hangs and loses devices on demand.
+//! `gpu` against a stand-in for the driver's library: what it gives, what it does not give, and why.
 
-use crate::hang::collect;
-use crate::peer::skip;
-use crate::probe::{children, launch, play, signal, until};
-use crate::{find, observe, sampler, value};
+use crate::fake_nvml::{Fake, fact, later, patient, refused, seen};
+use crate::probe::launch;
+use crate::{find, sampler, value};
 use core::time::Duration;
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::sync::{Arc, LazyLock};
-use watchkeeper::base::{Clock, Failure, Now, Observation, Sample};
-use watchkeeper::samplers::{Job, Mailbox, Sampler, Supervisor};
-use watchkeeper::sys::bell::Bell;
+use watchkeeper::base::{Clock, Failure, Observation};
 use watchkeeper::sys::clock::RealClock;
-
-const ROLE: &str = "the_nvml_child";
 
 /// What the library gives of GPU 0 in the first test.
 const EXPECTED: &[(&str, f64)] = &[
@@ -65,93 +56,6 @@ const EXPECTED: &[(&str, f64)] = &[
     ("MIG_MODE", 0.0),
     ("XID_ERRORS", 0.0),
 ];
-
-/// A library of its own, and its file of values.
-struct Fake {
-    dir: tempfile::TempDir,
-}
-
-/// The library, built once; why not, where that cannot be done.
-static LIBRARY: LazyLock<Result<(tempfile::TempDir, PathBuf), String>> = LazyLock::new(|| {
-    let dir = tempfile::tempdir().expect("a folder");
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/fake_nvml.c");
-    let built = dir.path().join("libnvidia-ml.so.1");
-    let cc = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&built).arg(source).output();
-    match cc {
-        Ok(output) if output.status.success() => Ok((dir, built)),
-        Ok(output) => panic!("{}", String::from_utf8_lossy(&output.stderr)),
-        Err(error) => Err(format!("no C compiler: {error}")),
-    }
-});
-
-impl Fake {
-    fn new(lines: &str) -> Option<Self> {
-        launch();
-        let (_, library) = match &*LIBRARY {
-            Ok(built) => built,
-            Err(why) => {
-                skip("fake_nvml", why);
-                return None;
-            }
-        };
-        let fake = Self { dir: tempfile::tempdir().expect("a folder") };
-        fs::copy(library, fake.library()).expect("copied");
-        fake.set(lines);
-        Some(fake)
-    }
-
-    fn library(&self) -> PathBuf {
-        self.dir.path().join("libnvidia-ml.so.1")
-    }
-
-    /// Other values from now on.
-    fn set(&self, lines: &str) {
-        let new = self.dir.path().join("new");
-        fs::write(&new, lines).expect("written");
-        fs::rename(new, self.dir.path().join("fake_nvml.conf")).expect("renamed");
-    }
-
-    fn config(&self) -> String {
-        format!("library = \"{}\"", self.library().display())
-    }
-
-    fn sampler(&self) -> Box<dyn Sampler> {
-        sampler("gpu", &self.config())
-    }
-
-    /// The probe children that have this library loaded.
-    fn children(&self) -> Vec<u32> {
-        children(std::process::id(), ROLE, self.dir.path().to_str().expect("text"))
-    }
-}
-
-fn fact<'a>(seen: &'a Observation, name: &str) -> Option<&'a str> {
-    seen.facts.iter().find(|(known, _)| known.as_str() == name).map(|(_, text)| text.as_str())
-}
-
-async fn seen(gpu: &mut dyn Sampler) -> Observation {
-    observe(gpu).await.expect("seen")
-}
-
-async fn failed(gpu: &mut dyn Sampler) -> Failure {
-    observe(gpu).await.expect_err("a failure")
-}
-
-/// Observes until it succeeds.
-async fn comes_back(gpu: &mut dyn Sampler) -> Observation {
-    let start = RealClock.now().mono;
-    loop {
-        match observe(gpu).await {
-            Ok(seen) => return seen,
-            Err(failure) => assert!(RealClock.now().mono.since(start) < Duration::from_secs(60), "{failure:?}"),
-        }
-    }
-}
-
-fn later(by: Duration) -> Now {
-    let now = RealClock.now();
-    Now { mono: now.mono + by, wall: now.wall.ahead(by) }
-}
 
 #[tokio::test]
 async fn every_value_is_the_librarys_own_under_dcgms_name_and_labels() {
@@ -217,7 +121,7 @@ async fn what_no_gpu_gives_is_not_supported_and_never_zero() {
 async fn no_library_no_driver_mismatch_no_right_and_lost_are_different_sentences_and_each_comes_back() {
     let mut said = Vec::new();
     launch();
-    let failure = failed(&mut *sampler("gpu", "library = \"/nowhere/libnvidia-ml.so.1\"")).await;
+    let failure = refused(&mut *sampler("gpu", "library = \"/nowhere/libnvidia-ml.so.1\"")).await;
     said.push(failure.what.to_string());
     for (line, words) in [
         ("fail.nvmlInit_v2 9", "the NVIDIA driver is not loaded"),
@@ -230,12 +134,13 @@ async fn no_library_no_driver_mismatch_no_right_and_lost_are_different_sentences
     ] {
         let Some(fake) = Fake::new(line) else { return };
         let mut gpu = fake.sampler();
-        let failure = failed(&mut *gpu).await;
+        let failure = refused(&mut *gpu).await;
         assert!(failure.what.as_str().starts_with(words), "{line}: {failure:?}");
         assert_eq!(failure.not_permitted, line.ends_with(" 4"));
         said.push(failure.what.to_string());
         fake.set("");
-        assert_eq!(value(&seen(&mut *gpu).await, "watchkeeper_gpu_devices", &[]), 2.0, "{line}");
+        let after = patient(&mut *gpu, || later(Duration::from_secs(61))).await.expect("seen");
+        assert_eq!(value(&after, "watchkeeper_gpu_devices", &[]), 2.0, "{line}");
     }
     assert!(
         said[0].starts_with("no NVIDIA driver here: its library libnvidia-ml.so.1 cannot be loaded"),
@@ -269,9 +174,20 @@ async fn a_gpu_that_falls_off_the_bus_is_told_with_its_last_xid_and_left_in_peac
     assert_eq!(fact(&lost, "devices"), Some("1 of 2 GPUs answer"));
     fake.set("");
     assert_eq!(value(&seen(&mut *gpu).await, "watchkeeper_gpu_devices", &[]), 1.0, "not asked again so soon");
-    let after = gpu.observe(later(Duration::from_secs(61))).await.expect("seen");
+    let after = patient(&mut *gpu, || later(Duration::from_secs(61))).await.expect("seen");
     assert_eq!(value(&after, "watchkeeper_gpu_devices", &[]), 2.0);
     assert_eq!(value(&after, "watchkeeper_gpu_up", &[("gpu", "1")]), 1.0);
+}
+
+#[tokio::test]
+async fn a_gpu_that_was_never_seen_well_is_left_in_peace_too() {
+    let Some(fake) = Fake::new("fail.* 15\n") else { return };
+    let mut gpu = fake.sampler();
+    assert!(refused(&mut *gpu).await.answered);
+    fake.set("");
+    assert!(refused(&mut *gpu).await.what.as_str().starts_with("the GPU is lost"));
+    let after = patient(&mut *gpu, || later(Duration::from_secs(61))).await.expect("seen");
+    assert_eq!(value(&after, "watchkeeper_gpu_devices", &[]), 2.0);
 }
 
 #[tokio::test]
@@ -286,7 +202,7 @@ async fn a_gpu_that_the_driver_no_longer_lists_is_gone_since() {
     let words = fact(&fewer, "GPU 1 trouble").expect("told");
     assert!(words.contains("fake-0000-0000-000000000001 is gone since "), "{words}");
     fake.set("devices 0\n");
-    let none = failed(&mut *gpu).await;
+    let none = refused(&mut *gpu).await;
     assert!(none.answered && none.what.as_str().contains(" is gone since "), "{none:?}");
 }
 
@@ -303,74 +219,6 @@ async fn parts_of_a_gpu_have_their_own_memory() {
     assert_eq!(value(&seen, "DCGM_FI_DEV_MIG_MODE", &[("gpu", "0")]), 1.0);
 }
 
-#[tokio::test]
-async fn a_call_that_hangs_is_named_with_its_time_and_its_late_answer_counts() {
-    let Some(fake) = Fake::new("") else { return };
-    let mut gpu = fake.sampler();
-    seen(&mut *gpu).await;
-    let children = fake.children();
-    fake.set("1.delay.nvmlDeviceGetTemperature 3000\n");
-    let start = RealClock.now();
-    let first = failed(&mut *gpu).await;
-    assert!(RealClock.now().mono.since(start.mono) < Duration::from_secs(2), "told within the interval");
-    let begins = format!("NVML about GPU 1 (probe process {}) has not answered since ", children[0]);
-    assert!(first.what.as_str().starts_with(&begins) && first.what.as_str().ends_with(" (800 ms)."), "{first:?}");
-    assert!(!first.answered);
-    let at = first.what.as_str().strip_prefix(&begins).and_then(|rest| rest.get(..8)).expect("a time");
-    let second = failed(&mut *gpu).await;
-    assert!(second.what.as_str().contains(at), "{second:?}: since the same moment as {first:?}");
-    assert_eq!(fake.children(), children, "nothing is started twice");
-    fake.set("1.temp 55\n");
-    let after = comes_back(&mut *gpu).await;
-    assert_eq!(value(&after, "DCGM_FI_DEV_GPU_TEMP", &[("gpu", "1")]), 55.0);
-    assert_eq!(fake.children(), children);
-}
-
-#[tokio::test]
-async fn a_driver_slower_than_one_attempt_still_gives_values() {
-    let Some(fake) = Fake::new("delay.nvmlDeviceGetTemperature 500\n") else { return };
-    let mut gpu = fake.sampler();
-    assert!(observe(&mut *gpu).await.is_err(), "two GPUs take a second");
-    assert_eq!(value(&comes_back(&mut *gpu).await, "watchkeeper_gpu_devices", &[]), 2.0);
-}
-
-#[tokio::test]
-async fn a_stopped_child_is_told_within_the_interval_and_goes_on() {
-    let Some(fake) = Fake::new("") else { return };
-    let mut gpu = fake.sampler();
-    seen(&mut *gpu).await;
-    let children = fake.children();
-    assert_eq!(children.len(), 1);
-    for _ in 0..2 {
-        signal(children[0], "STOP");
-        let start = RealClock.now().mono;
-        let failure = failed(&mut *gpu).await;
-        assert!(RealClock.now().mono.since(start) < Duration::from_secs(2));
-        assert!(failure.what.as_str().starts_with("NVML (probe process "), "{failure:?}");
-        signal(children[0], "CONT");
-        comes_back(&mut *gpu).await;
-    }
-    assert_eq!(fake.children(), children, "the same one");
-}
-
-#[tokio::test]
-async fn a_killed_child_costs_one_sentence_and_a_pause() {
-    let Some(fake) = Fake::new("") else { return };
-    let mut gpu = fake.sampler();
-    seen(&mut *gpu).await;
-    let old = fake.children();
-    signal(old[0], "KILL");
-    let failure = failed(&mut *gpu).await;
-    let words =
-        format!("the nvml probe (process {}) ended (killed by SIGKILL); it is started again in 1.00 s.", old[0]);
-    assert_eq!(failure.what.as_str(), words);
-    assert!(fake.children().is_empty(), "not before its pause is over");
-    let after = gpu.observe(later(Duration::from_secs(2))).await.expect("seen");
-    assert_eq!(value(&after, "watchkeeper_gpu_devices", &[]), 2.0);
-    let new = fake.children();
-    assert!(new.len() == 1 && new != old, "{new:?}");
-}
-
 /// A program in place of nvidia-smi, where no library can be loaded.
 async fn by_program(script: &str) -> Result<Observation, Failure> {
     launch();
@@ -379,7 +227,7 @@ async fn by_program(script: &str) -> Result<Observation, Failure> {
     fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("written");
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("may run");
     let config = format!("library = \"/nowhere/libnvidia-ml.so.1\"\nnvidia_smi = \"{}\"", program.display());
-    observe(&mut *sampler("gpu", &config)).await
+    patient(&mut *sampler("gpu", &config), || RealClock.now()).await
 }
 
 #[tokio::test]
@@ -406,53 +254,4 @@ async fn where_the_library_cannot_be_loaded_its_program_is_asked() {
         let failure = by_program(script).await.expect_err("a failure");
         assert!(failure.what.as_str().starts_with(words), "{failure:?}");
     }
-}
-
-#[test]
-#[ignore = "a role: a console that is killed"]
-fn a_parent() {
-    let library = std::env::var_os("PROBE_WORD").expect("told");
-    launch();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let mut gpu = sampler("gpu", &format!("library = \"{}\"", Path::new(&library).display()));
-    println!("SEEN {}", runtime.block_on(observe(&mut *gpu)).is_ok());
-    std::thread::park();
-}
-
-#[test]
-fn the_child_ends_when_its_parent_is_killed() {
-    let Some(fake) = Fake::new("") else { return };
-    let mut parent = play("gpu::a_parent", &fake.library());
-    let mut lines = BufReader::new(parent.stdout.take().expect("piped")).lines().map_while(Result::ok);
-    assert!(lines.any(|line| line.contains("SEEN true")));
-    let children = children(parent.id(), ROLE, "");
-    assert_eq!(children.len(), 1);
-    parent.kill().expect("killed");
-    parent.wait().expect("reaped");
-    until("the child outlives its parent", || !Path::new(&format!("/proc/{}", children[0])).exists());
-}
-
-#[test]
-fn while_nvml_hangs_the_other_samplers_go_on() {
-    let Some(fake) = Fake::new("delay.nvmlDeviceGetCount_v2 4000\ndelay.nvmlDeviceGetName 4000\n") else { return };
-    let job = |name: &str, sampler| {
-        let every = Duration::from_secs(1);
-        Job { name: name.into(), sampler, every, timeout: None }
-    };
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
-    let bell = Arc::new(Bell::default());
-    let mailbox = Arc::new(Mailbox::new(Arc::clone(&bell)));
-    let jobs = vec![job("gpu", fake.sampler()), job("host", sampler("host", ""))];
-    let supervisor = Supervisor::start(jobs, Arc::clone(&mailbox), Arc::new(RealClock), 7, runtime.handle());
-    let of = |samples: &[Sample], name: &str| samples.iter().filter(|sample| &*sample.sampler == name).count();
-    let samples = collect(&mailbox, &bell, |samples| of(samples, "gpu") >= 2 && of(samples, "host") >= 3);
-    for sample in samples.iter().filter(|sample| &*sample.sampler == "gpu") {
-        let failure = sample.outcome.as_ref().expect_err("it hangs");
-        assert!(failure.what.as_str().contains("has not answered since"), "{failure:?}");
-    }
-    assert!(samples.iter().filter(|sample| &*sample.sampler == "host").all(|sample| sample.outcome.is_ok()));
-    assert!(fake.children().len() <= 1);
-    drop(supervisor);
-    runtime.shutdown_background();
 }

@@ -4,10 +4,9 @@ use crate::peer::{self, Peer};
 use crate::{find, observe, sampler, value};
 use std::collections::BTreeMap;
 use std::fs::FileTimes;
-use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
@@ -31,15 +30,6 @@ async fn look(sampler: &mut dyn Sampler) -> Observation {
 
 fn fact(seen: &Observation, name: &str) -> Option<String> {
     seen.facts.iter().find(|(known, _)| known.as_str() == name).map(|(_, value)| value.to_string())
-}
-
-/// A second process that has the environment open, once it says so.
-fn held(peer: &Peer, arguments: &[&str]) -> Child {
-    let mut child = peer.spawn(arguments);
-    let mut said = String::new();
-    BufReader::new(child.stdout.take().expect("piped")).read_line(&mut said).expect("a line");
-    assert_eq!(said, "holding\n");
-    child
 }
 
 /// What `mdb_stat` says.
@@ -206,30 +196,30 @@ async fn a_process_that_kept_its_smaller_map_is_flagged() {
     assert_eq!(fact(&same, "map size differs"), None);
 
     assert!(peer.exec(&["grow", "8388608"]).status.success());
-    let mut other = held(&peer, &["hold", "8388608"]);
+    let other = peer.holding(&["hold", "8388608"]);
+    let other_pid = other.0.id().to_string();
     let grown = look(&mut *sampler).await;
     assert_eq!(value(&grown, "lmdb_map_size_bytes", &[]), 8_388_608.0);
     assert_eq!(of(&grown, "lmdb_process_map_size_bytes", &pid), 1_048_576.0, "it keeps its own");
     assert_eq!(of(&grown, "lmdb_map_size_mismatch_bytes", &pid), 7_340_032.0);
     assert_eq!(of(&grown, "lmdb_process_used_ratio", &pid), value(&grown, "lmdb_used_bytes", &[]) / 1_048_576.0);
-    assert_eq!(of(&grown, "lmdb_map_size_mismatch_bytes", &other.id().to_string()), 0.0);
+    assert_eq!(of(&grown, "lmdb_map_size_mismatch_bytes", &other_pid), 0.0);
     let said = fact(&grown, "map size differs").expect("said");
     assert_eq!(said, format!("pid {pid} (python3) maps 1048576 bytes, the file stores 8388608"));
-    other.kill().expect("ours");
-    other.wait().expect("ours");
+    drop(other);
     let gone = look(&mut *sampler).await;
-    assert_eq!(find(&gone, "lmdb_process_map_size_bytes", &[("pid", &other.id().to_string())]), None);
+    assert_eq!(find(&gone, "lmdb_process_map_size_bytes", &[("pid", &other_pid)]), None);
 }
 
 #[tokio::test]
 async fn heavy_writing_neither_disturbs_us_nor_them() {
     let Some((peer, mut sampler)) = lab() else { return };
-    assert!(peer.exec(&["grow", "67108864"]).status.success());
+    assert!(peer.exec(&["grow", "268435456"]).status.success());
     let first = value(&look(&mut *sampler).await, "lmdb_last_txn_id", &[]);
     let done = Arc::new(AtomicBool::new(false));
     let finished = Arc::clone(&done);
     let writer = std::thread::spawn(move || {
-        let output = peer.exec(&["churn", "800"]);
+        let output = peer.exec(&["churn", "4000"]);
         finished.store(true, Ordering::SeqCst);
         (output, peer)
     });
@@ -246,7 +236,7 @@ async fn heavy_writing_neither_disturbs_us_nor_them() {
     }
     let (output, _peer) = writer.join().expect("the writer");
     assert!(output.status.success(), "{output:?}");
-    assert_eq!(value(&look(&mut *sampler).await, "lmdb_last_txn_id", &[]), first + 800.0);
+    assert_eq!(value(&look(&mut *sampler).await, "lmdb_last_txn_id", &[]), first + 4_000.0);
     assert!(looks > 20 && distinct > 5, "{looks} looks saw {distinct} states");
 }
 
@@ -363,7 +353,7 @@ async fn a_program_that_opens_a_cold_environment_while_it_is_sampled_opens_it() 
         let mut program = peer.spawn(&["churn", "20"]);
         let status = loop {
             look(&mut *sampler).await;
-            if let Some(status) = program.try_wait().expect("ours") {
+            if let Some(status) = program.0.try_wait().expect("ours") {
                 break status;
             }
         };
@@ -421,4 +411,25 @@ async fn a_lock_file_of_another_user_is_trouble() {
     let said = fact(&seen, "ownership").expect("said");
     assert!(said.ends_with("lock.mdb belongs to root, the data to nobody"), "{said}");
     assert!(fact(&seen, "data.mdb").expect("said").starts_with("nobody 0"));
+}
+
+#[tokio::test]
+async fn between_two_walks_what_the_last_one_found_is_marked_when_it_is_no_longer_exact() {
+    let Some((peer, _)) = lab() else { return };
+    let path = peer.env("LMDB_PATH");
+    let mut sampler = sampler("lmdb", &format!("path = \"{path}\""));
+    let figures = ["lmdb_free_pages", "lmdb_live_pages", "lmdb_free_pages_approximate"];
+    let read = |seen: &Observation| figures.map(|name| value(seen, name, &[]));
+    let first = read(&look(&mut *sampler).await);
+    assert_eq!(first[2], 0.0);
+    assert_eq!(read(&look(&mut *sampler).await), first, "nothing was written: still exact");
+    peer.exec(&["churn", "10"]);
+    let later = look(&mut *sampler).await;
+    assert_eq!(read(&later), [first[0], first[1], 1.0]);
+    assert!(value(&later, "lmdb_free_pages_age_seconds", &[]) > 0.0);
+
+    let mut never = crate::sampler("lmdb", &format!("path = \"{path}\"\nfree_pages_every = \"0s\""));
+    let seen = look(&mut *never).await;
+    assert_eq!(find(&seen, "lmdb_free_pages", &[]), None);
+    assert_eq!(find(&seen, "lmdb_database_entries", &[]), None);
 }

@@ -12,8 +12,10 @@ mod burst;
 mod command;
 mod container;
 mod discover;
+mod fake_nvml;
 mod file;
 mod gpu;
+mod gpu_child;
 mod hang;
 mod host;
 mod http;
@@ -30,6 +32,7 @@ mod rabbitmq;
 #[cfg(feature = "redis")]
 mod redis;
 mod scrape;
+mod secrets;
 mod server;
 mod sqlite;
 mod supervisor;

@@ -1,5 +1,6 @@
 //! Starts a script of tests/peers and stops it again.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -70,10 +71,30 @@ impl Peer {
     }
 
     /// The same without waiting for its end; its output is piped.
-    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Running {
         let mut command = Command::new(&self.script);
         command.arg("exec").arg(self.dir.path()).args(arguments);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the script runs")
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        Running(command.spawn().expect("the script runs"))
+    }
+
+    /// A second process that holds what the peer serves, once it says so.
+    pub(crate) fn holding(&self, arguments: &[&str]) -> Running {
+        let mut child = self.spawn(arguments);
+        let mut said = String::new();
+        BufReader::new(child.0.stdout.take().expect("piped")).read_line(&mut said).expect("a line");
+        assert_eq!(said, "holding\n");
+        child
+    }
+}
+
+/// A process of ours; killed on drop, however the test ends.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
     }
 }
 

@@ -3,6 +3,7 @@
 use core::time::Duration;
 use std::ffi::OsString;
 use std::fs;
+use std::io::Write;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,9 +11,16 @@ use watchkeeper::base::Clock;
 use watchkeeper::samplers::probe::{Class, launch_with, serve};
 use watchkeeper::sys::clock::RealClock;
 
+/// A library of this name makes the child of a class play another role.
+const BAD: [&str; 2] = ["garbling", "dying"];
+
 /// From now on, children of this process play the roles below.
 pub(crate) fn launch() {
-    launch_with(|class| role(&format!("probe::the_{}_child", class.name())));
+    launch_with(|class| {
+        let file = if let Class::Nvml(Some(library)) = class { library.file_name() } else { None };
+        let bad = BAD.into_iter().find(|bad| file.is_some_and(|file| file == *bad));
+        role(&format!("probe::the_{}_child", bad.unwrap_or(class.name())))
+    });
 }
 
 /// The arguments of a role.
@@ -20,11 +28,11 @@ pub(crate) fn role(name: &str) -> Vec<OsString> {
     [name, "--exact", "--ignored", "--nocapture", "--test-threads=1"].map(OsString::from).to_vec()
 }
 
-/// This program in a role, with `word` to read from its environment and a pipe for stdout.
-pub(crate) fn play(name: &str, word: &Path) -> std::process::Child {
+/// This program in a role, with these variables and a pipe for stdout.
+pub(crate) fn play(name: &str, env: &[(&str, &Path)]) -> std::process::Child {
     let program = std::env::current_exe().expect("ourselves");
     let mut command = Command::new(program);
-    command.args(role(name)).env("PROBE_WORD", word).stdin(Stdio::null()).stdout(Stdio::piped());
+    command.args(role(name)).envs(env.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped());
     command.spawn().expect("started")
 }
 
@@ -43,6 +51,20 @@ fn the_nvml_child() {
 #[ignore = "a role: the probe child for disks"]
 fn the_disks_child() {
     child(&Class::Disks);
+}
+
+#[test]
+#[ignore = "a role: a probe child gone mad"]
+fn the_garbling_child() {
+    let mut socket = fs::File::from(std::io::stdin().as_fd().try_clone_to_owned().expect("a socket"));
+    socket.write_all(&[9, 0, 0, 0, b'{', b'}', b' ', b' ', b' ', b' ', b' ', b' ', b'x']).expect("written");
+    std::io::copy(&mut socket, &mut std::io::sink()).expect("read");
+}
+
+#[test]
+#[ignore = "a role: a probe child that dies of every question"]
+fn the_dying_child() {
+    std::process::abort();
 }
 
 /// The children that `parent` has in this role, of those whose memory or cwd names `of` when it is not empty.

@@ -6,6 +6,7 @@ use core::time::Duration;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -262,6 +263,28 @@ async fn a_pid_file_older_than_its_process_is_stale() {
 }
 
 #[tokio::test]
+async fn sampling_leaves_no_trace() {
+    let standin = Standin::start();
+    let file = pid_file(&standin);
+    let state = || {
+        let about = fs::metadata(&file).expect("there");
+        let times = (about.mtime(), about.mtime_nsec(), about.ctime(), about.ctime_nsec());
+        let files = fs::read_dir(standin.dir.path()).expect("readable").count();
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", standin.pid())).expect("readable").count();
+        (about.ino(), about.uid(), about.gid(), about.mode(), times, files, descriptors)
+    };
+    let before = state();
+    let mut sampler = sampler("process", &format!("pid_file = \"{}\"", file.display()));
+    for _ in 0..100 {
+        look(&mut *sampler).await;
+    }
+    assert_eq!(state(), before);
+    let locks = fs::read_to_string("/proc/locks").expect("readable");
+    let us = std::process::id().to_string();
+    assert!(!locks.lines().any(|line| line.split_whitespace().any(|word| word == us)), "{locks}");
+}
+
+#[tokio::test]
 async fn threads_come_busiest_first_and_sockets_by_their_state() {
     let dir = tempfile::tempdir().expect("a folder");
     let file = dir.path().join("self.pid");
@@ -323,7 +346,8 @@ fn a_table_that_names_nobody_or_asks_for_a_secret_is_refused_with_its_place() {
     };
     assert!(fault("").ends_with("give one of `unit`, `cgroup`, `pid_file`, `command` and `top`."), "{}", fault(""));
     assert!(fault("unit = \"a\"\ntop = 3").contains("give one of"), "two ways");
-    let secret = fault("top = 3\nshow_env = [\"RUST_LOG\", \"DB_PASSWORD\"]");
+    assert!(fault("top = 3\nuser = \"joe\"").starts_with("p.toml:2:8: `user` does not go with `top`"));
+    let secret = fault("unit = \"x\"\nshow_env = [\"RUST_LOG\", \"DB_PASSWORD\"]");
     assert!(secret.starts_with("p.toml:2:12: `DB_PASSWORD` looks like the name of a secret"), "{secret}");
     assert!(fault("command = \"(\"").starts_with("p.toml:1:11: `command` is no regular expression: unclosed group"));
     assert!(fault("pid_file = \"x\"").contains("does not begin with `/`"));

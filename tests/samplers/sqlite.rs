@@ -4,10 +4,9 @@ use crate::peer::{self, Peer};
 use crate::{find, observe, sampler, value};
 use std::collections::BTreeMap;
 use std::fs::FileTimes;
-use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::Command;
 use std::time::SystemTime;
 use watchkeeper::base::Observation;
 use watchkeeper::samplers::Sampler;
@@ -30,26 +29,6 @@ fn done(peer: &Peer, arguments: &[&str]) -> String {
     let output = peer.exec(arguments);
     assert!(output.status.success(), "{arguments:?}: {output:?}");
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
-}
-
-/// A second process that holds the database in this way; killed on drop.
-struct Holder(Child);
-
-impl Holder {
-    fn start(peer: &Peer, how: &str) -> Self {
-        let mut child = peer.spawn(&["hold", how]);
-        let mut said = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut said).expect("a line");
-        assert_eq!(said, "holding\n");
-        Self(child)
-    }
-}
-
-impl Drop for Holder {
-    fn drop(&mut self) {
-        self.0.kill().expect("ours");
-        self.0.wait().expect("ours");
-    }
 }
 
 fn fact(seen: &Observation, name: &str) -> Option<String> {
@@ -115,7 +94,7 @@ async fn every_figure_agrees_with_the_pragmas_in_either_journal_mode() {
 #[tokio::test]
 async fn a_held_reader_keeps_frames_from_the_database_and_is_named() {
     let Some((peer, mut sampler)) = lab() else { return };
-    let reader = Holder::start(&peer, "read");
+    let reader = peer.holding(&["hold", "read"]);
     let pid = reader.0.id().to_string();
     done(&peer, &["write", "50"]);
     let log = done(&peer, &["checkpoint"]);
@@ -141,7 +120,7 @@ async fn a_held_reader_keeps_frames_from_the_database_and_is_named() {
 async fn locks_are_named_with_their_process_in_either_journal_mode() {
     let Some((peer, mut sampler)) = lab() else { return };
     let held = |seen: &Observation, name: &str| value(seen, "sqlite_locks", &[("lock", name)]);
-    let writer = Holder::start(&peer, "write");
+    let writer = peer.holding(&["hold", "write"]);
     let seen = look(&mut *sampler).await;
     assert_eq!((held(&seen, "wal_write"), held(&seen, "exclusive"), held(&seen, "shared")), (1.0, 0.0, 2.0));
     drop(writer);
@@ -150,7 +129,7 @@ async fn locks_are_named_with_their_process_in_either_journal_mode() {
     for (how, expected) in
         [("read", [1.0, 0.0, 0.0, 0.0]), ("write", [1.0, 1.0, 0.0, 0.0]), ("exclusive", [0.0, 1.0, 1.0, 1.0])]
     {
-        let holder = Holder::start(&peer, how);
+        let holder = peer.holding(&["hold", how]);
         let seen = look(&mut *sampler).await;
         let found = ["shared", "reserved", "pending", "exclusive"].map(|name| held(&seen, name));
         assert_eq!(found, expected, "{how}");
@@ -247,14 +226,14 @@ async fn sampling_leaves_no_trace_and_writers_do_not_notice() {
     assert!(!locks.lines().any(|line| line.split_whitespace().any(|word| word == us)), "{locks}");
 
     let pages = value(&look(&mut *sampler).await, "sqlite_pages", &[]);
-    let mut writer = peer.spawn(&["write", "3000"]);
+    let mut writer = peer.spawn(&["write", "6000"]);
     let (mut last, mut looks) = (pages, 0);
     let status = loop {
         let seen = look(&mut *sampler).await;
         let now = value(&seen, "sqlite_pages", &[]);
         assert!(now >= last, "{now} pages after {last}");
         (last, looks) = (now, looks + 1);
-        if let Some(status) = writer.try_wait().expect("ours") {
+        if let Some(status) = writer.0.try_wait().expect("ours") {
             break status;
         }
     };

@@ -304,7 +304,7 @@ const ANSWERS: &[Case] = &[
     ),
     (
         "a redirect",
-        b"HTTP/1.1 302 Found\r\nLocation: ws://elsewhere.invalid/\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: //elsewhere.invalid/\r\nContent-Length: 0\r\n\r\n",
         "answered 302 Found to the request for a WebSocket.",
     ),
     (

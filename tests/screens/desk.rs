@@ -190,6 +190,13 @@ impl Desk {
         self.send(Msg::Samples(vec![sample]));
     }
 
+    /// A second in which the sampler of the card sees this.
+    pub(crate) fn card(&mut self, outcome: Result<Observation, Failure>) {
+        self.pass(1_000);
+        let sample = self.sample("gpu", 1, outcome);
+        self.send(Msg::Samples(vec![sample]));
+    }
+
     /// `seconds` in which the service refuses every connection.
     pub(crate) fn refused(&mut self, seconds: u64) {
         for second in 0..seconds {

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod desk;
+mod gpu;
 mod insight;
 mod sizes;
 mod tables;

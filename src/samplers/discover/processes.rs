@@ -253,4 +253,5 @@ fn read(path: &Path, file: &Shared) -> Result<Option<Result<Meta, Clean>>, Refus
 }
 
 #[cfg(test)]
+#[path = "tests.rs"]
 mod tests;

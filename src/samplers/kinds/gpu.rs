@@ -98,14 +98,16 @@ struct History {
     most: u32,
     /// By UUID.
     known: BTreeMap<String, Known>,
+    /// By number: since when it is lost, and when it was asked last.
+    lost: BTreeMap<u32, (Now, Mono)>,
+    /// How many the driver listed last: numbers move with it.
+    listed: u32,
 }
 
 struct Known {
     index: u32,
     name: String,
     xid: Option<u64>,
-    /// Since when it cannot be asked, and when it was asked last.
-    lost: Option<(Now, Mono)>,
     /// Since when the driver has not listed it.
     gone: Option<Now>,
 }
@@ -218,8 +220,7 @@ fn sentence(refusal: &Refusal) -> Failure {
 impl History {
     /// A lost GPU has its rest from questions.
     fn rests(&self, index: u32, now: Mono) -> bool {
-        let known = self.known.values().find(|known| known.index == index && known.gone.is_none());
-        known.and_then(|known| known.lost).is_some_and(|(_, asked)| now.since(asked) < LOST)
+        self.lost.get(&index).is_some_and(|(_, asked)| now.since(*asked) < LOST)
     }
 
     fn observation(&mut self, round: &Round, source: &'static str, now: Now) -> Result<Observation, Failure> {
@@ -243,10 +244,10 @@ impl History {
         gpu_points::lacking(&good, &mut seen);
         for (uuid, known) in &self.known {
             let index = known.index.to_string();
-            let up = known.lost.is_none() && known.gone.is_none();
+            let words = self.trouble(known, now);
             let labels = [("gpu", index.as_str()), ("UUID", uuid), ("modelName", &known.name)];
-            seen.points.push(Point::gauge("watchkeeper_gpu_up", &labels, f64::from(u8::from(up))));
-            if let Some(words) = known.trouble(now) {
+            seen.points.push(Point::gauge("watchkeeper_gpu_up", &labels, f64::from(u8::from(words.is_none()))));
+            if let Some(words) = words {
                 seen.facts.push((clean!("GPU {index} trouble"), clean!("{} {uuid} {words}", known.name)));
             }
         }
@@ -265,21 +266,25 @@ impl History {
     /// Notes who is there, who was lost and who is gone.
     fn learn(&mut self, round: &Round, now: Now) {
         self.most = self.most.max(round.gpus.count);
+        if round.gpus.count != self.listed {
+            self.listed = round.gpus.count;
+            self.lost.clear();
+        }
         for (index, seen) in &round.seen {
             match seen {
                 Ok(gpu) => {
-                    let new = || Known { index: *index, name: gpu.name.clone(), xid: None, lost: None, gone: None };
+                    let new = || Known { index: *index, name: gpu.name.clone(), xid: None, gone: None };
                     let known = self.known.entry(gpu.uuid.clone()).or_insert_with(new);
-                    (known.index, known.lost, known.gone) = (*index, None, None);
+                    (known.index, known.gone) = (*index, None);
                     let last = gpu_points::value(gpu, "DCGM_FI_DEV_XID_ERRORS").filter(|last| *last > 0.0);
                     known.xid = last.map(whole).or(known.xid);
+                    self.lost.remove(index);
                 }
                 Err(Refusal::Lost) => {
-                    let known = self.known.values_mut().find(|known| known.index == *index && known.gone.is_none());
-                    let Some(known) = known else { continue };
-                    let resting = known.lost.filter(|(_, asked)| now.mono.since(*asked) < LOST);
-                    let since = known.lost.map_or(now, |(since, _)| since);
-                    known.lost = Some(resting.unwrap_or((since, now.mono)));
+                    let (_, asked) = self.lost.entry(*index).or_insert((now, now.mono));
+                    if now.mono.since(*asked) >= LOST {
+                        *asked = now.mono;
+                    }
                 }
                 Err(_) => {}
             }
@@ -293,9 +298,25 @@ impl History {
         }
     }
 
+    /// What is wrong with it, since when.
+    fn trouble(&self, known: &Known, now: Now) -> Option<Clean> {
+        let xid = known.xid.map_or_else(|| clean!("no Xid seen"), |xid| clean!("last Xid {xid}"));
+        let span = |since: Now| Unit::Seconds.show(now.since(since).as_secs_f64());
+        if let Some(since) = known.gone {
+            return Some(clean!(
+                "is gone since {} ({}): the driver no longer lists it; {xid}",
+                since.wall.hms(),
+                span(since)
+            ));
+        }
+        let (since, _) = *self.lost.get(&known.index)?;
+        let when = clean!("is lost since {} ({})", since.wall.hms(), span(since));
+        Some(clean!("{when}: it no longer answers on the PCIe bus; {xid}; a restart of the host may bring it back"))
+    }
+
     /// Why no GPU gives anything.
     fn nothing(&self, round: &Round, expected: u32, now: Now) -> Failure {
-        let told = self.known.values().find_map(|known| Some((known, known.trouble(now)?)));
+        let told = self.known.values().find_map(|known| Some((known, self.trouble(known, now)?)));
         let refused = round.seen.iter().find_map(|(index, seen)| Some((index, seen.as_ref().err()?)));
         match (told, refused) {
             (Some((known, words)), _) => Failure::answered(format!("GPU {} {} {words}.", known.index, known.name)),
@@ -308,24 +329,6 @@ impl History {
             )),
             (None, None) => Failure::unreachable("the NVIDIA driver lists no GPU on this host."),
         }
-    }
-}
-
-impl Known {
-    /// What is wrong with it, since when.
-    fn trouble(&self, now: Now) -> Option<Clean> {
-        let xid = self.xid.map_or_else(|| clean!("no Xid seen"), |xid| clean!("last Xid {xid}"));
-        let span = |since: Now| Unit::Seconds.show(now.since(since).as_secs_f64());
-        if let Some(since) = self.gone {
-            return Some(clean!(
-                "is gone since {} ({}): the driver no longer lists it; {xid}",
-                since.wall.hms(),
-                span(since)
-            ));
-        }
-        let (since, _) = self.lost?;
-        let when = clean!("is lost since {} ({})", since.wall.hms(), span(since));
-        Some(clean!("{when}: it no longer answers on the PCIe bus; {xid}; a restart of the host may bring it back"))
     }
 }
 

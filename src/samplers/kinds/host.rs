@@ -126,7 +126,9 @@ impl Sampler for HostSampler {
                 Err(what) => seen.facts.push((Clean::from("disks"), what)),
             }
             let (disks, facts) = self.remote.read(&self.root, now).await;
-            disks.iter().for_each(|disk| disk_points(disk, &mut seen));
+            for disk in disks {
+                disk_points(disk, &mut seen);
+            }
             seen.facts.extend(facts);
             Ok(seen)
         })

@@ -8,8 +8,8 @@
 //! `lmdb_` + `up used_bytes map_size_bytes used_ratio used_pages max_pages entries last_txn_id txns_per_second
 //! file_bytes file_allocated_bytes ownership_trouble`, `readers readers_max readers_dead readers_doubtful
 //! read_transactions oldest_reader_txns oldest_reader_seconds reader_age_txns{pid,thread,process}`; by process
-//! `process_map_size_bytes process_used_ratio map_size_mismatch_bytes` (stored less mapped); from walks `free_pages
-//! live_pages live_ratio pinned_pages free_pages_approximate free_pages_age_seconds`, `database_` + `entries depth …_pages`.
+//! `process_map_size_bytes process_used_ratio map_size_mismatch_bytes` (stored less mapped); walks: `free_pages live_pages
+//! live_ratio pinned_pages free_pages_approximate free_pages_age_seconds`; `database_` + `entries depth …_pages{database}`.
 
 use crate::base::{Body, Clean, Clock, Failure, Fault, Mono, Now, Observation, Point};
 use crate::clean;
@@ -117,6 +117,8 @@ struct Known {
     walked: Option<(Walked, Mono)>,
     scanned: Option<Mono>,
     mappers: Vec<u32>,
+    /// Processes that did not show their maps when all were asked, and those that were not asked.
+    unseen: (usize, usize),
     /// Since when each open transaction of a reader has been seen: process, thread, transaction.
     reading: BTreeMap<(u32, u64, u64), Mono>,
 }
@@ -210,7 +212,11 @@ impl Known {
                 "{path} went back from transaction {before} to {txn}: was it overwritten or restored in place?"
             )));
         }
-        self.scanned = if seen.holders.scanned { Some(now) } else { self.scanned };
+        if seen.holders.scanned {
+            (self.scanned, self.unseen) = (Some(now), (seen.holders.unknown, seen.holders.unasked));
+        } else {
+            (seen.holders.unknown, seen.holders.unasked) = self.unseen;
+        }
         self.mappers = seen.holders.maps.iter().map(|(pid, ..)| *pid).collect();
         if let Some(walked) = seen.walked.take() {
             self.walked = Some((walked, now));

@@ -19,6 +19,7 @@ use core::time::Duration;
 use regex::Regex;
 use serde::Deserialize;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// More cannot be on top.
@@ -98,6 +99,13 @@ fn options(body: &Body) -> Result<Options, Fault> {
         if !(1..=MOST).contains(&count) {
             return Err(body.fault_at("top", format!("`top` is a number from 1 to {MOST}.")));
         }
+        for (key, given) in [("user", config.user.is_some()), ("show_env", !config.show_env.is_empty())] {
+            if given {
+                return Err(
+                    body.fault_at(key, format!("`{key}` does not go with `top`, which looks at every process."))
+                );
+            }
+        }
         ways.push(("host".to_owned(), Which::Top(count)));
     }
     if let Some(name) = config.show_env.iter().find(|name| is_secret(name)) {
@@ -124,6 +132,8 @@ fn is_secret(name: &str) -> bool {
 }
 
 struct ProcessSampler {
+    /// Whose files are being read.
+    asking: Arc<AtomicU32>,
     /// Used by one look at a time: the worker keeps to that.
     watch: Arc<Mutex<Watch>>,
     worker: Worker<Result<Observation, Failure>>,
@@ -131,7 +141,8 @@ struct ProcessSampler {
 
 impl ProcessSampler {
     fn new(root: PathBuf, options: Options) -> Self {
-        Self { watch: Arc::new(Mutex::new(Watch::new(root, options))), worker: Worker::new(&PROCESSES) }
+        let watch = Watch::new(root, options);
+        Self { asking: watch.asking(), watch: Arc::new(Mutex::new(watch)), worker: Worker::new(&PROCESSES) }
     }
 }
 
@@ -141,7 +152,46 @@ impl Sampler for ProcessSampler {
             let watch = Arc::clone(&self.watch);
             let look = move || watch.lock().unwrap_or_else(PoisonError::into_inner).look(now);
             let looked = self.worker.run(now.mono, look).await;
-            looked.unwrap_or_else(|stuck| Err(Failure::unreachable(format!("Reading /proc: {stuck}."))))
+            let pid = self.asking.load(Ordering::Relaxed);
+            looked.unwrap_or_else(|stuck| Err(Failure::unreachable(format!("Reading /proc/{pid}: {stuck}."))))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Mono;
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    #[tokio::test]
+    async fn a_process_whose_files_hang_is_named_and_read_again_when_it_answers() {
+        let root = tempfile::tempdir().expect("a folder");
+        let folder = root.path().join("proc/7");
+        std::fs::create_dir_all(&folder).expect("made");
+        let stat = "7 (engine) S 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 1 0 0 0 0\n";
+        std::fs::write(folder.join("stat"), stat).expect("written");
+        std::fs::write(folder.join("status"), "VmRSS: 4 kB\n").expect("written");
+        std::fs::create_dir_all(root.path().join("proc/1")).expect("made");
+        std::fs::write(root.path().join("proc/1/stat"), stat.replace('7', "1")).expect("written");
+        // Opening a pipe that nobody writes to waits, as reading does from a process that holds its memory map.
+        let pipe = folder.join("cmdline");
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe");
+        let body = Body::parse("p.toml", "command = \"engine\"").expect("parses");
+        let mut sampler = ProcessSampler::new(root.path().to_owned(), options(&body).expect("valid"));
+        let at = |seconds: u64| Now { mono: Mono(seconds * 1_000_000_000), ..Now::default() };
+        let patience = Duration::from_millis(50);
+        assert!(tokio::time::timeout(patience, sampler.observe(at(10))).await.is_err(), "it hangs");
+        let hangs = sampler.observe(at(19)).await.expect_err("it hangs still").what;
+        assert_eq!(hangs.as_str(), "Reading /proc/7: the last call has hung for 9.00 s.");
+        std::fs::write(&pipe, "other").expect("written");
+        while sampler.worker.hangs() {
+            tokio::task::yield_now().await;
+        }
+        std::fs::remove_file(&pipe).expect("removed");
+        std::fs::write(&pipe, "engine").expect("written");
+        let back = sampler.observe(at(20)).await.expect("it answers");
+        let count = back.points.iter().find(|point| point.key.name.as_str() == "namedprocess_namegroup_num_procs");
+        assert_eq!(count.map(|point| point.value), Some(1.0));
     }
 }

@@ -3,8 +3,7 @@
 use super::nvml::Eyes;
 use super::question::{Answer, Question, Refusal, Space};
 use super::{Class, frame};
-use crate::sys::child::{no_new_rights, own_session};
-use crate::sys::limits::no_core_dumps;
+use crate::sys::child::own_session;
 use crate::sys::signal::exit_now;
 use std::ffi::OsStr;
 use std::fs::File;
@@ -17,8 +16,6 @@ use std::sync::mpsc::{Receiver, sync_channel};
 /// Answers on `socket` until it closes. Returns the exit status: 0 also when it wants to be started anew.
 pub fn serve(class: &Class, socket: OwnedFd) -> u8 {
     own_session(if *class == Class::Disks { c"probe-disks" } else { c"probe-nvml" }, true);
-    no_core_dumps();
-    no_new_rights();
     let mut answers = File::from(socket);
     let Ok(questions) = answers.try_clone() else { return 1 };
     // A thread of its own sees the end of the socket also while a call hangs: who waits for a file system may be

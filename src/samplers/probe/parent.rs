@@ -82,7 +82,7 @@ impl Prober {
     pub(crate) fn hangs(&self, now: Now, patience: Duration) -> Clean {
         let asking = self.asking.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(Asking { what, since }) = asking else {
-            return clean!("the {} probe has no time: others are asking it", self.class.name());
+            return clean!("the {} probe could not be asked in time", self.class.name());
         };
         let age = Unit::Seconds.show((now.mono.since(since.mono) + patience).as_secs_f64());
         clean!("{what} since {} ({age})", since.wall.hms())

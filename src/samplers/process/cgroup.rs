@@ -175,6 +175,7 @@ mod tests {
             "0::/system.slice/x.service\n",
             &[
                 ("cgroup.controllers", "memory"),
+                ("memory.max", "9000\n"),
                 ("system.slice/memory.max", "4000\n"),
                 ("system.slice/x.service/memory.max", "max\n"),
                 ("system.slice/x.service/memory.high", "3000\n"),

@@ -11,6 +11,8 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A command line is judged again so soon after a process was first met, since it may be about to become another
 /// program; and so seldom later.
@@ -22,6 +24,9 @@ const YOUNGER: f64 = 10.0;
 const FOLDERS: usize = 4_096;
 /// Where trees of control groups lie: version 2, hybrid, version 1.
 const TREES: [&str; 3] = ["sys/fs/cgroup", "sys/fs/cgroup/unified", "sys/fs/cgroup/systemd"];
+
+const NO_GROUPS: &str =
+    "This host shows no control groups below /sys/fs/cgroup, so no unit can be found. Give `command` or `pid_file`.";
 
 /// How a profile names them.
 #[derive(Clone, Debug)]
@@ -54,20 +59,27 @@ pub(super) struct Finder {
     root: PathBuf,
     which: Which,
     user: Option<String>,
+    asking: Arc<AtomicU32>,
+    /// Where the unit was last.
+    folder: Option<PathBuf>,
     judged: HashMap<Id, (Mono, Duration, bool)>,
     users: HashMap<u32, Clean>,
 }
 
 impl Finder {
-    pub(super) fn new(root: PathBuf, which: Which, user: Option<String>) -> Self {
-        Self { root, which, user, judged: HashMap::new(), users: HashMap::new() }
+    pub(super) fn new(root: PathBuf, which: Which, user: Option<String>, asking: Arc<AtomicU32>) -> Self {
+        Self { root, which, user, asking, folder: None, judged: HashMap::new(), users: HashMap::new() }
     }
 
     pub(super) fn find(&mut self, now: Mono) -> Result<Found, Failure> {
         let which = self.which.clone();
         let mut found = match &which {
             Which::Unit(unit) => match self.seek(unit) {
-                Some(folder) => self.group(&folder)?,
+                Some(folder) => {
+                    self.folder = Some(folder.clone());
+                    self.group(&folder)?
+                }
+                None if !self.has_groups() => return Err(Failure::unreachable(NO_GROUPS)),
                 None => self.nobody(clean!("{unit} has no control group: it is not running, or there is no such unit")),
             },
             Which::Cgroup(path) => {
@@ -75,6 +87,7 @@ impl Finder {
                 let known = TREES.iter().chain(&["sys/fs/cgroup/memory"]).map(|tree| self.root.join(tree).join(inside));
                 match known.into_iter().find(|folder| folder.join("cgroup.procs").exists()) {
                     Some(folder) => self.group(&folder)?,
+                    None if !self.has_groups() => return Err(Failure::unreachable(NO_GROUPS)),
                     None => self.nobody(clean!("there is no control group {path}")),
                 }
             }
@@ -139,6 +152,9 @@ impl Finder {
 
     /// The folder of a unit's control group: units lie in slices, those of a user below `user@N.service`.
     fn seek(&self, unit: &str) -> Option<PathBuf> {
+        if let Some(folder) = self.folder.as_ref().filter(|folder| folder.join("cgroup.procs").exists()) {
+            return Some(folder.clone());
+        }
         let mut open: Vec<PathBuf> = TREES.iter().map(|tree| self.root.join(tree)).collect();
         for _ in 0..FOLDERS {
             let folder = open.pop()?;
@@ -152,6 +168,11 @@ impl Finder {
             }
         }
         None
+    }
+
+    fn has_groups(&self) -> bool {
+        let trees = ["cgroup.controllers", "unified", "systemd", "memory"];
+        trees.iter().any(|tree| self.root.join("sys/fs/cgroup").join(tree).exists())
     }
 
     fn pid_file(&mut self, path: &Path) -> Result<Found, Failure> {
@@ -198,6 +219,7 @@ impl Finder {
         for stat in all.iter().filter(|stat| !stat.is_kernel() && stat.pid != own) {
             let id = Id { pid: stat.pid, start: stat.start };
             let known = self.judged.get(&id).copied();
+            self.asking.store(stat.pid, Ordering::Relaxed);
             let verdict = known.filter(|(at, again, _)| now.since(*at) < *again).unwrap_or_else(|| {
                 let command = read(&self.root.join(format!("proc/{}/cmdline", stat.pid)));
                 refused |= command.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);

@@ -22,7 +22,7 @@ use crate::base::Clean;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// No file of /proc is read further.
+/// No longer file of /proc is read.
 const MOST: u64 = 4 << 20;
 
 /// A process for good: a number that is given again has another start.
@@ -56,15 +56,19 @@ impl Absent {
 
 impl From<io::Error> for Absent {
     fn from(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::PermissionDenied { Self::Denied } else { Self::Missing }
+        match error.kind() {
+            io::ErrorKind::PermissionDenied => Self::Denied,
+            io::ErrorKind::FileTooLarge => Self::Many,
+            _ => Self::Missing,
+        }
     }
 }
 
-/// A file, up to the limit.
+/// A whole file; a longer one than the limit is refused.
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(MOST).read_to_end(&mut bytes)?;
-    Ok(bytes)
+    std::fs::File::open(path)?.take(MOST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MOST { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }
 
 /// The same as text.

@@ -46,8 +46,11 @@ pub(super) fn read(root: &Path, pids: &[u32]) -> Result<Counts, Absent> {
     let mut counts: Counts = STATES.iter().map(|state| (("tcp", *state), 0)).collect();
     counts.extend([(("udp", ""), 0), (("unix", ""), 0)]);
     for (name, protocol) in [("tcp", "tcp"), ("tcp6", "tcp"), ("udp", "udp"), ("udp6", "udp"), ("unix", "unix")] {
-        // Without IPv6 its tables are not there.
-        let Ok(text) = table(name) else { continue };
+        let text = match table(name).map_err(Absent::from) {
+            // Without IPv6 its tables are not there.
+            Err(Absent::Missing) => continue,
+            table => table?,
+        };
         for (state, inode) in text.lines().skip(1).filter_map(|line| row(line, protocol)) {
             if held.contains(&inode) {
                 *counts.entry((protocol, state)).or_default() += 1;

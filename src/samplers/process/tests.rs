@@ -96,6 +96,8 @@ fn a_number_that_is_given_again_continues_nothing() {
     root.process(9, 7, 100, 90_000, "helper");
     let fourth = look(&mut watch, 106);
     assert_eq!((value(&fourth, COUNT), value(&fourth, CPU)), (Some(2.0), Some(13.0)));
+    let shares = fourth.points.iter().filter(|point| point.key.name.as_str() == BUSY).count();
+    assert_eq!(shares, 1, "of the new one nothing is known yet");
     root.end(9);
     root.end(7);
     let gone = look(&mut watch, 108);
@@ -191,6 +193,8 @@ fn where_the_first_process_cannot_be_seen_nobody_is_not_none() {
     root.end(1);
     let failure = root.watch(command("^engine"), None).look(Now::default()).expect_err("hidden");
     assert!(failure.not_permitted, "{failure:?}");
+    let group = root.watch(Which::Unit("x.service".to_owned()), None).look(Now::default()).expect_err("no groups");
+    assert!(group.what.as_str().starts_with("This host shows no control groups"), "{group:?}");
     let path = Path::new("/run/x.pid").to_owned();
     root.put("run/x.pid", "7\n");
     let failure = root.watch(Which::PidFile(path), None).look(Now::default()).expect_err("hidden");

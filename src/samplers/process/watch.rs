@@ -13,6 +13,8 @@ use crate::samplers::proc_text;
 use core::time::Duration;
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// More processes are not read in detail.
 pub(super) const PROCESSES: usize = 256;
@@ -43,6 +45,7 @@ pub(crate) struct Options {
 pub(crate) struct Watch {
     pub(super) root: PathBuf,
     pub(super) label: Clean,
+    asking: Arc<AtomicU32>,
     finder: Finder,
     top: Option<usize>,
     show_env: Vec<String>,
@@ -86,8 +89,10 @@ impl Watch {
     /// `root` is `/`; only tests name another.
     pub(crate) fn new(root: PathBuf, options: Options) -> Self {
         let top = if let Which::Top(count) = options.which { Some(count) } else { None };
+        let asking = Arc::new(AtomicU32::new(0));
         Self {
-            finder: Finder::new(root.clone(), options.which, options.user),
+            finder: Finder::new(root.clone(), options.which, options.user, Arc::clone(&asking)),
+            asking,
             label: options.label,
             top,
             show_env: options.show_env,
@@ -102,6 +107,11 @@ impl Watch {
             growth: Default::default(),
             seldom: Seldom::default(),
         }
+    }
+
+    /// The process whose files are being read, or were last.
+    pub(crate) fn asking(&self) -> Arc<AtomicU32> {
+        Arc::clone(&self.asking)
     }
 
     /// Looks once. Blocking.
@@ -122,6 +132,7 @@ impl Watch {
         let mut room = THREADS;
         let mut details = Vec::with_capacity(found.members.len());
         for stat in found.members.into_iter().take(PROCESSES) {
+            self.asking.store(stat.pid, Ordering::Relaxed);
             let Some(detail) = Detail::read(&self.root, stat, self.real, room) else { continue };
             room -= detail.threads.len().min(room);
             details.push(detail);
@@ -168,13 +179,17 @@ impl Watch {
             // One met for the first time counts from its start when that lies behind the last look; an older one has
             // only now become one of them.
             let young = last.is_none_or(|last| proc_text::seconds(detail.id.start) >= last);
-            let base = self.before.get(&detail.id).copied().unwrap_or(if young { Counts::default() } else { counts });
+            let base = self.before.get(&detail.id).copied().or(young.then(Counts::default));
+            let known = base.is_some();
+            let base = base.unwrap_or(counts);
             for ((all, new), old) in since.all.iter_mut().zip(&counts).zip(&base) {
                 *all += new.saturating_sub(*old);
             }
             let busy = |new: u64, old: u64| passed.map(|passed| proc_text::seconds(new.saturating_sub(old)) / passed);
             let [old_user, old_system, ..] = base;
-            since.busy.extend(busy(detail.stat.ticks(), old_user + old_system).map(|busy| (detail.id, busy)));
+            if let Some(share) = busy(detail.stat.ticks(), old_user + old_system).filter(|_| known) {
+                since.busy.insert(detail.id, share);
+            }
             for thread in &detail.threads {
                 let key = (detail.id, thread.id);
                 if let Some(share) = self.ticks.get(&key).and_then(|old| busy(thread.ticks, *old)) {

@@ -1,13 +1,21 @@
-//! `gpu`: one device by DCGM's metric names: utilisation, memory, temperature, power.
+//! `gpu`: one device by DCGM's metric names: utilisation, memory, temperature, power; what holds it back in words.
 
 use super::{Kind, Place};
 use crate::app::{Model, Pane};
-use crate::base::{Body, Clean, Fault, Unit};
+use crate::base::{Body, Clean, Fault, Reading, Unit};
+use crate::clean;
+use crate::config::Intent;
 use crate::rules::Bands;
 use crate::ui::metric_pane::{self, Row};
 use crate::ui::paint::Painter;
+use crate::ui::value;
 use ratatui::layout::Rect;
 use std::sync::Arc;
+
+/// Rows that the numbers keep before any words.
+const NUMBERS: u16 = 4;
+/// What is no news.
+const CALM: [&str; 2] = ["no", "idle"];
 
 /// The kind.
 pub struct Gpu;
@@ -56,7 +64,7 @@ impl Kind for Gpu {
         let mut share = row("used", "DCGM_FI_DEV_FB_USED_PERCENT", Unit::Ratio, None, table.memory)?;
         share.forecast = Some(1.0);
         let temperature = row("temp", "DCGM_FI_DEV_GPU_TEMP", Unit::Celsius, None, table.temperature)?;
-        let power = row("power", "DCGM_FI_DEV_POWER_USAGE", Unit::Watts, None, None)?;
+        let power = row("power", "DCGM_FI_DEV_POWER_USAGE", Unit::Watts, Some("DCGM_FI_DEV_POWER_MGMT_LIMIT"), None)?;
         let mut busy = row("busy", "DCGM_FI_DEV_GPU_UTIL", Unit::Percent, None, table.busy)?;
         busy.label = title.clone();
         Ok(Pane {
@@ -68,6 +76,36 @@ impl Kind for Gpu {
     }
 
     fn draw(&self, paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, focused: bool) {
-        metric_pane::draw(paint, area, pane, model, focused);
+        let width = area.width.saturating_sub(2);
+        let room = usize::from(area.height.saturating_sub(NUMBERS));
+        let words = words(pane, model);
+        let lines: Vec<Clean> = words.iter().flat_map(|words| value::wrap(words, width, 2)).take(room).collect();
+        let taken = u16::try_from(lines.len()).unwrap_or(0);
+        let numbers = Rect { height: area.height.saturating_sub(taken), ..area };
+        metric_pane::draw(paint, numbers, pane, model, focused);
+        for (y, line) in (numbers.bottom()..).zip(&lines) {
+            let piece = paint.piece(line, Intent::Note);
+            paint.line((area.x + 1, y), width, &[piece]);
+        }
     }
+}
+
+/// What its sampler says of this device besides numbers: trouble, what holds it back, what it cannot give.
+fn words(pane: &Pane, model: &Model) -> Vec<Clean> {
+    let Some(headline) = &pane.headline else { return Vec::new() };
+    let Some(selector) = headline.expr.plain_selector() else { return Vec::new() };
+    let Some(gpu) = selector.matchers.iter().find(|matcher| matcher.label.as_str() == "gpu") else { return Vec::new() };
+    let fresh = model.store.samplers().filter(|(_, health)| health.failure.is_none());
+    let facts: Vec<&(Clean, Clean)> = fresh.flat_map(|(_, health)| &health.facts).collect();
+    let fact = |what: &str| {
+        let name = clean!("GPU {} {what}", gpu.value);
+        facts.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    };
+    let trouble = fact("trouble").cloned();
+    let throttled = fact("throttled").filter(|why| !CALM.contains(&why.as_str())).map(|why| clean!("throttled: {why}"));
+    let missing = match &headline.shown.reading {
+        Reading::NotSupported => selector.metric_name().and_then(|metric| model.store.not_supported(metric)).cloned(),
+        _ => None,
+    };
+    trouble.into_iter().chain(throttled).chain(missing).collect()
 }

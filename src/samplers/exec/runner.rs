@@ -1,9 +1,9 @@
 //! Runs one program of others at a time and takes what it says: both outputs drained always and kept up to a cap, a
 //! deadline, the whole process group ended and reaped after it, nothing started while an old copy still lives.
 
-use super::blocking::{PROGRAMS, Worker};
 use crate::base::{Clean, Failure, Mono, Unit};
 use crate::clean;
+use crate::samplers::blocking::{PROGRAMS, Worker};
 use crate::sys::program::{Ended, Order, Outputs, Program, Refusal};
 use core::time::Duration;
 use std::io;
@@ -225,4 +225,5 @@ fn span(of: Duration) -> String {
 }
 
 #[cfg(test)]
+#[path = "tests.rs"]
 mod tests;
