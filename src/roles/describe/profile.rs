@@ -74,7 +74,9 @@ pub(super) fn lines(seen: &Seen) -> Vec<String> {
     page.units(&of(What::Unit).collect::<Vec<_>>());
     let environments: Vec<&Found> = of(What::Lmdb).collect();
     let first = environments.first().filter(|_| environments.len() == 1);
-    environments.iter().for_each(|found| page.environment(found, first.is_some()));
+    for found in &environments {
+        page.environment(found, first.is_some());
+    }
     of(What::Socket).chain(of(What::Port)).for_each(|found| page.service(found));
     if let Some(Ok(_)) = &seen.journal {
         page.text("\n# Errors in the journal of the last hour; 200 are counted at most. Your limits: bands = { warning = 10 }");
@@ -146,7 +148,9 @@ impl Page {
     }
 
     fn gpus(&mut self, found: &[&Found]) {
-        found.iter().for_each(|found| self.note(found.says.as_str()));
+        for found in found {
+            self.note(found.says.as_str());
+        }
         let watched: Vec<&&Found> = found.iter().filter(|found| found.keep.is_some()).collect();
         let Some(keep) = watched.first().and_then(|found| found.keep.as_ref()) else { return };
         let name = self.name(keep.kind, "");
@@ -159,7 +163,9 @@ impl Page {
 
     /// All in one table: they are asked for by one call of systemctl.
     fn units(&mut self, found: &[&Found]) {
-        found.iter().for_each(|found| self.note(found.says.as_str()));
+        for found in found {
+            self.note(found.says.as_str());
+        }
         let names: Vec<String> = found.iter().filter_map(|found| quoted(found.name.as_str())).collect();
         if names.is_empty() {
             return;
