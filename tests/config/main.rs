@@ -11,9 +11,9 @@ use watchkeeper::config::KnownKinds;
 
 /// The kinds of this version, as the wiring would pass them.
 const KNOWN: KnownKinds<'static> = KnownKinds {
-    samplers: &["host", "http", "lmdb", "scrape"],
+    samplers: &["discover", "host", "http", "lmdb", "scrape"],
     logs: &["file"],
-    panes: &["gpu", "host", "lmdb", "log", "sparkline"],
+    panes: &["facts", "gpu", "host", "lmdb", "log", "sparkline", "table"],
     actions: &["config_edit"],
 };
 

@@ -182,10 +182,13 @@ impl Page {
     fn environment(&mut self, found: &Found, only: bool) {
         self.note(found.says.as_str());
         let Some(keep) = &found.keep else { return };
-        let path = keep.keys.first().map(|(_, path)| path.trim_matches('"')).unwrap_or_default();
+        let file = found.name.as_str();
+        let path = file.strip_suffix("/data.mdb").unwrap_or(file);
         let short = path.rsplit('/').find(|part| !part.is_empty()).unwrap_or("environment").to_owned();
         let name = self.name("lmdb-", &short);
-        let query = quoted(&format!("lmdb_used_ratio{{path=\"{path}\"}}")).unwrap_or_default();
+        // Text within text: PromQL and TOML write it the same way, one around the other.
+        let query =
+            quoted(path).and_then(|path| quoted(&format!("lmdb_used_ratio{{path={path}}}"))).unwrap_or_default();
         let live = self.sampler(&name, keep);
         let bands = "{ warning = 0.8, critical = 0.95 }".to_owned();
         let title = format!("LMDB {short}");
