@@ -151,7 +151,8 @@ pub(crate) fn forms_of(value: &str) -> Vec<String> {
         bytes.iter().map(letter).collect::<String>()
     };
     let json = serde_json::Value::from(value).to_string();
-    let quoted = json.trim_matches('"').to_owned();
+    let inner =
+        |quoted: &str| quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(quoted).to_owned();
     let debug = format!("{value:?}");
     let mut forms = vec![
         value.to_owned(),
@@ -162,8 +163,8 @@ pub(crate) fn forms_of(value: &str) -> Vec<String> {
         percent(false).to_lowercase(),
         percent(true),
         percent(true).to_lowercase(),
-        quoted,
-        debug.trim_matches('"').to_owned(),
+        inner(&json),
+        inner(&debug),
         value.chars().rev().collect(),
     ];
     for alphabet in [BASE64, BASE64_URL] {
