@@ -180,3 +180,24 @@ impl ClientSessionStore for Trace {
         None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lookup_is_no_part_of_connecting_and_each_attempt_has_phases_of_its_own() {
+        let trace = Trace::default();
+        trace.dial();
+        trace.looked_up(Duration::from_secs(3_600));
+        assert!(trace.kx_hint(&ServerName::try_from("x.internal").expect("a name")).is_none());
+        trace.connected();
+        let marks = trace.marks().clone();
+        assert_eq!((marks.resolve, marks.connect), (Some(Duration::from_secs(3_600)), Some(Duration::ZERO)));
+        assert!(marks.tls.is_some() && marks.connected.is_some());
+        trace.begin();
+        let marks = trace.marks().clone();
+        assert_eq!((marks.resolve, marks.connect, marks.tls), (None, None, None));
+        assert!(marks.connected.is_some(), "the connection is still there");
+    }
+}
