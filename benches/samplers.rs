@@ -20,8 +20,8 @@ mod scrape {
     use core::fmt::Write;
     use divan::counter::BytesCount;
     use divan::{Bencher, black_box};
-    use watchkeeper::samplers::scrape_again::Reader;
-    use watchkeeper::samplers::scrape_text;
+    use watchkeeper::samplers::scrape::again::Reader;
+    use watchkeeper::samplers::scrape::text;
 
     /// More series than a profile can ask for, so that the whole page is read.
     const ALL: usize = 1_000_000;
@@ -63,9 +63,7 @@ mod scrape {
     #[divan::bench(args = [KEPT, ALL])]
     fn first_time(bencher: Bencher<'_, '_>, limit: usize) {
         let page = page(0);
-        bencher
-            .counter(BytesCount::of_str(&page))
-            .bench_local(|| scrape_text::parse(black_box(page.as_bytes()), limit));
+        bencher.counter(BytesCount::of_str(&page)).bench_local(|| text::parse(black_box(page.as_bytes()), limit));
     }
 
     #[divan::bench(args = [KEPT, ALL])]

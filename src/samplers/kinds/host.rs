@@ -15,10 +15,10 @@
 
 use crate::base::{Body, Clean, Failure, Fault, Mono, Now, Observation, Point, PointKind, SeriesKey};
 use crate::clean;
-use crate::samplers::disks::{Disk, Disks};
+use crate::samplers::host::disks::{Disk, Disks};
+use crate::samplers::host::remote_disks::Remote;
 use crate::samplers::host::{DiskIo, KernelLog, Slow};
 use crate::samplers::proc_text::{self, MODES, Pressure, Stat, Times, Traffic};
-use crate::samplers::remote_disks::Remote;
 use crate::samplers::{Kind, Observed, Sampler};
 use core::time::Duration;
 use serde::Deserialize;

@@ -1,12 +1,12 @@
 //! The way to one source: its client, the secrets and certificates it needs, its kept connection. Opened when it is
 //! first asked; nothing here looks into an answer.
 
-use super::access::{Access, Login};
-use super::blocking::{LOGINS, Stuck, Worker};
-use super::fetch_fault::{self, Refused};
-use super::phases::{Resolver, Trace};
-use super::resolve::Names;
 use crate::base::{Clean, Clock, Failure, Fault, Mono};
+use crate::samplers::blocking::{LOGINS, Stuck, Worker};
+use crate::samplers::http::access::{Access, Login};
+use crate::samplers::http::fault::{self, Refused};
+use crate::samplers::http::phases::{Resolver, Trace};
+use crate::samplers::resolve::Names;
 use crate::sys::clock::RealClock;
 use core::time::Duration;
 use reqwest::header::{CONNECTION, HeaderName};
@@ -107,7 +107,7 @@ impl Transport {
         } else {
             Opened { tls: None, login: Login::default() }
         };
-        let client = self.build(opened.tls).map_err(|error| fetch_fault::failure(place, &error))?;
+        let client = self.build(opened.tls).map_err(|error| fault::failure(place, &error))?;
         Ok(self.ready.insert((client, opened.login)).clone())
     }
 
@@ -168,7 +168,7 @@ impl Transport {
         if sent.as_ref().is_err_and(reqwest::Error::is_timeout) {
             self.timeouts += 1;
         }
-        sent.map_err(|error| fetch_fault::failure(place, &error))
+        sent.map_err(|error| fault::failure(place, &error))
     }
 
     fn build(&self, tls: Option<ClientConfig>) -> reqwest::Result<Client> {

@@ -2,8 +2,8 @@
 //! four places: our resolver, a layer around its connector, and of TLS the first question (the session store) and
 //! the check of the certificate.
 
-use super::resolve::Names;
 use crate::base::{Clock, Mono};
+use crate::samplers::resolve::Names;
 use crate::sys::clock::RealClock;
 use core::net::{IpAddr, SocketAddr};
 use core::pin::Pin;
