@@ -6,6 +6,10 @@ use core::time::Duration;
 use std::panic::resume_unwind;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
+
+/// Owners that begin together, as all do at the start, wait for each other so long; a class that hangs is told then.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Reads of local files and file systems.
 pub(crate) static LOCAL_FILES: Semaphore = Semaphore::const_new(2);
@@ -51,7 +55,7 @@ impl<T: Send + 'static> Worker<T> {
         {
             return Err(Stuck::Hangs(now.since(*since)));
         }
-        let place = self.class.try_acquire().map_err(|_| Stuck::Busy)?;
+        let Ok(Ok(place)) = timeout(PATIENCE, self.class.acquire()).await else { return Err(Stuck::Busy) };
         let job = spawn_blocking(move || {
             let _place = place;
             work()
@@ -80,7 +84,7 @@ mod tests {
         let (free, held) = mpsc::sync_channel::<()>(1);
         let mut stuck = Worker::new(&CLASS);
         let wait = stuck.run(Mono(0), move || held.recv().is_ok());
-        assert!(tokio::time::timeout(Duration::from_millis(20), wait).await.is_err());
+        assert!(timeout(Duration::from_millis(20), wait).await.is_err());
         assert_eq!(stuck.run(Mono(0) + second * 9, || true).await, Err(Stuck::Hangs(second * 9)));
         assert_eq!(CLASS.available_permits(), 1, "one thread is held, not two");
 
