@@ -1,6 +1,14 @@
 //! The way to one source: its client, the secrets and certificates it needs, its kept connection. Opened when it is
 //! first asked; nothing here looks into an answer.
 
+<<<<<<< HEAD:src/samplers/http/transport.rs
+=======
+use super::access::{Access, Login};
+use super::blocking::{LOGINS, Worker};
+use super::fetch_fault::{self, Refused};
+use super::phases::{Resolver, Trace};
+use super::resolve::Names;
+>>>>>>> h1:src/samplers/transport.rs
 use crate::base::{Clean, Clock, Failure, Fault, Mono};
 use crate::samplers::blocking::{LOGINS, Stuck, Worker};
 use crate::samplers::http::access::{Access, Login};
@@ -18,9 +26,6 @@ const CONNECT: Duration = Duration::from_secs(2);
 const REDIRECTS: usize = 3;
 /// A connection is used so long: then a new one shows the name, the way and the certificate anew.
 const RECONNECT: Duration = Duration::from_secs(60);
-/// Others are reading their secrets: a moment, then once more, so often.
-const PATIENCE: (Duration, u32) = (Duration::from_millis(20), 25);
-
 /// Not `Debug`: the URL may hold a password.
 pub(crate) struct Transport {
     pub(crate) url: Url,
@@ -113,24 +118,15 @@ impl Transport {
 
     /// Reads secrets and certificates, on a thread for what may hang.
     async fn open_login(&mut self, place: &Clean) -> Result<Opened, Failure> {
-        let mut tries = 0;
-        loop {
-            let (access, trace, https) = (self.access.clone(), self.trace.clone(), self.is_https());
-            let open = move || {
-                let tls = https.then(|| access.tls.open(&trace)).transpose()?;
-                Ok(Opened { tls, login: access.login()? })
-            };
-            match self.opening.run(now(), open).await {
-                Err(Stuck::Busy) if tries < PATIENCE.1 => {
-                    tries += 1;
-                    tokio::time::sleep(PATIENCE.0).await;
-                }
-                Err(stuck) => return Err(Failure::unreachable(format!("{place}: its login cannot be read: {stuck}."))),
-                Ok(Err(fault)) => {
-                    return Err(Failure::unreachable(format!("{place} is not asked: {fault}")));
-                }
-                Ok(Ok(opened)) => return Ok(opened),
-            }
+        let (access, trace, https) = (self.access.clone(), self.trace.clone(), self.is_https());
+        let open = move || {
+            let tls = https.then(|| access.tls.open(&trace)).transpose()?;
+            Ok(Opened { tls, login: access.login()? })
+        };
+        match self.opening.run(now(), open).await {
+            Ok(Ok(opened)) => Ok(opened),
+            Ok(Err(fault)) => Err(Failure::unreachable(format!("{place} is not asked: {fault}"))),
+            Err(stuck) => Err(Failure::unreachable(format!("{place}: its login cannot be read: {stuck}."))),
         }
     }
 
