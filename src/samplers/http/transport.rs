@@ -1,16 +1,8 @@
 //! The way to one source: its client, the secrets and certificates it needs, its kept connection. Opened when it is
 //! first asked; nothing here looks into an answer.
 
-<<<<<<< HEAD:src/samplers/http/transport.rs
-=======
-use super::access::{Access, Login};
-use super::blocking::{LOGINS, Worker};
-use super::fetch_fault::{self, Refused};
-use super::phases::{Resolver, Trace};
-use super::resolve::Names;
->>>>>>> h1:src/samplers/transport.rs
 use crate::base::{Clean, Clock, Failure, Fault, Mono};
-use crate::samplers::blocking::{LOGINS, Stuck, Worker};
+use crate::samplers::blocking::{LOGINS, Worker};
 use crate::samplers::http::access::{Access, Login};
 use crate::samplers::http::fault::{self, Refused};
 use crate::samplers::http::phases::{Resolver, Trace};
