@@ -59,7 +59,7 @@ fn a_profile_is_what_its_file_says_after_what_it_extends() {
     let store = profile.samplers.last().expect("the store");
     assert_eq!((store.kind.as_str(), store.every, store.simulated), ("lmdb", Some(Duration::from_secs(90)), true));
     assert_eq!(store.body.keys(), ["path"], "what is left is the kind's");
-    let metrics = profile.samplers.get(1).expect("the metrics");
+    let metrics = profile.samplers.get(2).expect("the metrics");
     assert_eq!((metrics.timeout, metrics.simulated), (Some(Duration::from_millis(800)), false));
     assert_eq!(profile.panes.last().map(|pane| pane.title.as_str()), Some("Queue depth"));
     assert!(profile.panes.len() > 5, "the host's panes come first");
