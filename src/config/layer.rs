@@ -103,7 +103,8 @@ fn sampler(name: &str, mut body: Body, known: &KnownKinds<'_>) -> Result<Sampler
         return Err(whole.fault_at("timeout", "no attempt ends in no time.").hint("Write for example `800ms`."));
     }
     let simulated = body.take("simulated")?.unwrap_or(false);
-    Ok(SamplerSpec { name: name.into(), kind, every, timeout, simulated, body })
+    let needs = body.take("needs")?;
+    Ok(SamplerSpec { name: name.into(), kind, every, timeout, simulated, needs, body })
 }
 
 fn log(name: &str, mut body: Body, known: &KnownKinds<'_>) -> Result<LogSpec, Fault> {

@@ -75,6 +75,8 @@ pub struct SamplerSpec {
     pub timeout: Option<Duration>,
     /// Its values are marked SIMULATED wherever they show.
     pub simulated: bool,
+    /// It is left out where this path is absent when the profile is loaded.
+    pub needs: Option<PathBuf>,
     /// The rest, for the kind.
     pub body: Body,
 }

@@ -58,6 +58,7 @@ pub const SAMPLER: Table = Table {
         key("every", "how often, at least 1s", "\"1s\""),
         key("timeout", "how long one attempt may take", "\"800ms\""),
         key("simulated", "marks its values SIMULATED", "false"),
+        key("needs", "a path: the sampler is left out where it is absent", "\"/dev/nvidiactl\""),
     ],
 };
 

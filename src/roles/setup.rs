@@ -70,7 +70,8 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     let mut jobs = Vec::new();
     store.declare(&samplers::OWN.into(), samplers::OWN_EVERY, false);
     store.expect(&samplers::OWN.into(), samplers::own_gives());
-    for spec in &profile.samplers {
+    let here = |spec: &&SamplerSpec| spec.needs.as_ref().is_none_or(|path| path.exists());
+    for spec in profile.samplers.iter().filter(here) {
         match job(spec) {
             Ok(job) => {
                 store.declare(&job.name, job.every, spec.simulated);

@@ -7,8 +7,8 @@ use crate::roles::setup;
 use crate::samplers::discover::Journal;
 use crate::store::{Limits, Store};
 
-fn keep(kind: &'static str, key: &'static str, value: &str, wanted: bool) -> Option<Keep> {
-    Some(Keep { kind, keys: vec![(key, quoted(value).expect("plain"))], wanted, why: "" })
+fn keep(kind: &'static str, key: &'static str, value: &str, wanted: bool) -> Keep {
+    Keep { kind, keys: vec![(key, quoted(value).expect("plain"))], wanted, why: "" }
 }
 
 fn found(what: What, name: &str, keep: Option<Keep>) -> Found {
@@ -29,7 +29,7 @@ fn loaded(seen: &Seen) -> (Vec<String>, Vec<String>, Vec<String>) {
 #[test]
 fn with_nothing_found_it_is_the_host_s_profile() {
     let (samplers, _, faults) = loaded(&Seen::default());
-    assert_eq!((samplers.as_slice(), faults.as_slice()), (&["host".to_owned(), "found".to_owned()][..], &[][..]));
+    assert_eq!((samplers.as_slice(), faults.as_slice()), (&["host".to_owned(), "found".to_owned(), "gpu".to_owned()][..], &[][..]));
 }
 
 #[test]
@@ -40,15 +40,15 @@ fn everything_that_is_found_makes_a_profile_without_a_fault() {
             found(What::Gpu, "0", gpu()),
             found(What::Gpu, "1", gpu()),
             found(What::Gpu, "card1", None),
-            found(What::Unit, "a.service", keep("systemd", "units", "a.service", true)),
-            found(What::Unit, "net\\x2db.mount", keep("systemd", "units", "b", true)),
-            found(What::Lmdb, "/var/lib/x/data.mdb", keep("lmdb", "path", "/var/lib/x", true)),
-            found(What::Lmdb, "/srv/x/data.mdb", keep("lmdb", "path", "/srv/x", true)),
-            found(What::Lmdb, "/a \"b\"/data.mdb", keep("lmdb", "path", "/a \"b\"", true)),
+            found(What::Unit, "a.service", Some(keep("systemd", "units", "a.service", true))),
+            found(What::Unit, "net\\x2db.mount", Some(keep("systemd", "units", "b", true))),
+            found(What::Lmdb, "/var/lib/x/data.mdb", Some(keep("lmdb", "path", "/var/lib/x", true))),
+            found(What::Lmdb, "/srv/x/data.mdb", Some(keep("lmdb", "path", "/srv/x", true))),
+            found(What::Lmdb, "/a \"b\"/data.mdb", Some(keep("lmdb", "path", "/a \"b\"", true))),
             found(What::Lmdb, "/proc/7/root/data.mdb", None),
-            found(What::Port, "127.0.0.1:9100", keep("scrape", "url", "http://127.0.0.1:9100/metrics", true)),
-            found(What::Port, "*:22", keep("tcp", "url", "127.0.0.1:22", false)),
-            found(What::Port, "*:5432", keep("postgres", "url", "not a url", true)),
+            found(What::Port, "127.0.0.1:9100", Some(keep("scrape", "url", "http://127.0.0.1:9100/metrics", true))),
+            found(What::Port, "*:22", Some(keep("tcp", "url", "127.0.0.1:22", false))),
+            found(What::Port, "*:5432", Some(keep("postgres", "url", "not a url", true))),
         ],
         journal: Some(Ok(Journal { errors: 0, more: false, most: None })),
         ..Seen::default()

@@ -94,7 +94,7 @@ impl Picture {
         }
         let order = |name: &Arc<str>| samplers.iter().position(|sampler| sampler.name == *name);
         readings.sort_by(|a, b| order(&a.sampler).cmp(&order(&b.sampler)).then_with(|| a.key.name.cmp(&b.key.name)));
-        let panes = board.panes.iter().flat_map(|pane| {
+        let panes = board.panes.iter().filter(|pane| pane.stands()).flat_map(|pane| {
             let value = move |metric: &Metric| shown(&pane.title, metric, now);
             pane.metrics().map(value)
         });
