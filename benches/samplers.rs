@@ -1,5 +1,6 @@
 //! What sampling costs: `cargo bench --bench samplers`. Figures of shared machines are noisy: quote medians and
 //! ratios of one run. Each group is one sampler's work beside the least that could be done with the same bytes.
+#![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a benchmark that cannot be built shall stop")]
 
 use divan::AllocProfiler;
 
@@ -15,8 +16,8 @@ mod scrape {
     use core::fmt::Write;
     use divan::counter::BytesCount;
     use divan::{Bencher, black_box};
-    use watchkeeper::samplers::scrape_again::Reader;
-    use watchkeeper::samplers::scrape_text;
+    use watchkeeper::samplers::scrape::again::Reader;
+    use watchkeeper::samplers::scrape::text;
 
     /// More series than a profile can ask for, so that the whole page is read.
     const ALL: usize = 1_000_000;
@@ -58,9 +59,7 @@ mod scrape {
     #[divan::bench(args = [KEPT, ALL])]
     fn first_time(bencher: Bencher<'_, '_>, limit: usize) {
         let page = page(0);
-        bencher
-            .counter(BytesCount::of_str(&page))
-            .bench_local(|| scrape_text::parse(black_box(page.as_bytes()), limit));
+        bencher.counter(BytesCount::of_str(&page)).bench_local(|| text::parse(black_box(page.as_bytes()), limit));
     }
 
     #[divan::bench(args = [KEPT, ALL])]
@@ -73,5 +72,59 @@ mod scrape {
             turn = 1 - turn;
             reader.read(black_box(pages[turn].as_bytes()), limit)
         });
+    }
+}
+
+/// One attempt against a server of this process that answers at once: what it costs both of them.
+mod ask {
+    use core::net::SocketAddr;
+    use divan::Bencher;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use watchkeeper::base::{Body, Clock};
+    use watchkeeper::samplers::kind;
+    use watchkeeper::sys::clock::RealClock;
+
+    /// Answers every request with a health page that is a page of metrics too.
+    fn serve() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let at = listener.local_addr().expect("bound");
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                std::thread::spawn(move || {
+                    let mut heard = [0; 4_096];
+                    while stream.read(&mut heard).is_ok_and(|count| count > 0) {
+                        let text = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nup 1\n";
+                        if stream.write_all(text.as_bytes()).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        at
+    }
+
+    fn bench(bencher: Bencher<'_, '_>, name: &str, more: &str) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let table = format!("url = \"http://{}/\"\n{more}", serve());
+        let body = Body::parse("bench.toml", &table).expect("TOML");
+        let mut sampler = kind(name).expect("a kind").build(&body).expect("a valid table");
+        bencher.bench_local(|| runtime.block_on(sampler.observe(RealClock.now())).expect("good"));
+    }
+
+    #[divan::bench]
+    fn http_on_a_kept_connection(bencher: Bencher<'_, '_>) {
+        bench(bencher, "http", "");
+    }
+
+    #[divan::bench]
+    fn http_on_a_fresh_connection(bencher: Bencher<'_, '_>) {
+        bench(bencher, "http", "fresh = true");
+    }
+
+    #[divan::bench]
+    fn scrape_of_one_series(bencher: Bencher<'_, '_>) {
+        bench(bencher, "scrape", "");
     }
 }

@@ -2,8 +2,8 @@
 //! Its figures and its histogram are those of the probes that were answered; the others are counted as lost.
 
 use super::dial::Dialer;
-use super::fetch::Fetcher;
-use super::ws::{self, Opener, Stream};
+use super::http::fetch::Fetcher;
+use super::websocket::opening::{self, Opener, Stream};
 use crate::base::{Body, Clean, Clock, Failure, Fault, Unit};
 use crate::clean;
 use crate::sys::clock::RealClock;
@@ -194,15 +194,15 @@ impl Target {
 
 /// One ping and its pong; that of an earlier ping, which came too late, is not taken for it.
 async fn ping(stream: &mut Stream, number: u64) -> Result<Duration, String> {
-    let wanted = ws::ping(number);
+    let wanted = opening::ping(number);
     let start = RealClock.now().mono;
-    stream.send(Message::Ping(wanted.clone())).await.map_err(|error| ws::ended(Some(&error)).1)?;
+    stream.send(Message::Ping(wanted.clone())).await.map_err(|error| opening::ended(Some(&error)).1)?;
     loop {
         match stream.next().await {
             Some(Ok(Message::Pong(payload))) if payload == wanted => return Ok(RealClock.now().mono.since(start)),
             Some(Ok(_)) => {}
-            Some(Err(error)) => return Err(ws::ended(Some(&error)).1),
-            None => return Err(ws::ended(None).1),
+            Some(Err(error)) => return Err(opening::ended(Some(&error)).1),
+            None => return Err(opening::ended(None).1),
         }
     }
 }

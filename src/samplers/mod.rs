@@ -5,83 +5,59 @@
 //! event loop. The contract: one attempt in flight, a deadline on each, every cap of the house (connect 2 s, body
 //! 1 MiB, 4 MiB unpacked, JSON depth 64, 2,000 series, 50 attempts a second in all), a sentence for every failure.
 //!
-//! `schedule` is when, `pace` how much longer, `supervisor` runs, `cost` tells what that costs us, `docs` of the kinds.
-//! Ways to look: `blocking` for what may hang, `exec` for programs, `resolve`, `dial`, `wire` and `fetch` for the network,
-//! `quiet` and `holders` for files of others, `discover` for what is here. What begins with the name of a kind is that
-//! kind's alone; the rest reads formats.
+//! `schedule` is when, `pace` how much longer, `supervisor` runs, `cost` tells what that costs us, `wall` hides secrets.
+//! Ways to look: `blocking` and `probe` for what may hang, `exec` for programs, `resolve`, `dial`, `wire` and `http` for
+//! the network, `quiet` and `holders` for files of others, `discover` for what is here. A folder with a kind's name is
+//! what that kind reads with; the other files read formats that several share.
 
-mod access;
 mod blocking;
 mod burst;
 mod cost;
 mod csv;
 mod dial;
 pub mod discover;
-mod disks;
 mod docs;
 mod exec;
-mod fetch;
-mod fetch_fault;
-mod gpu_points;
+mod gpu;
 mod holders;
 mod host;
+mod http;
 mod json;
 pub mod kinds;
-mod listener;
-mod lmdb_format;
-mod lmdb_look;
-mod lmdb_tree;
-mod local_http;
+mod lmdb;
 mod look;
 mod mailbox;
 #[cfg(any(test, not(all(feature = "redis", feature = "postgres"))))]
 mod not_built;
-mod nvidia_smi;
 mod pace;
-mod pause;
 mod perfdata;
-mod phases;
 mod pick;
 #[cfg(feature = "postgres")]
-mod postgres_session;
-#[cfg(feature = "postgres")]
-mod postgres_sql;
+mod postgres;
 pub mod probe;
 mod proc_text;
 mod process;
 mod quiet;
 mod rabbitmq_json;
 #[cfg(feature = "redis")]
-mod redis_keys;
-#[cfg(feature = "redis")]
-mod redis_link;
-#[cfg(feature = "redis")]
-mod redis_text;
-mod remote_disks;
+mod redis;
 mod resolve;
 mod schedule;
-pub mod scrape_again;
-pub mod scrape_text;
-mod sequence;
-mod sock_diag;
-mod sqlite_format;
-mod sqlite_look;
+pub mod scrape;
+mod sqlite;
 mod supervisor;
 mod systemd_show;
-mod tls;
-mod transport;
+mod tcp;
 mod wall;
+mod websocket;
 #[cfg(any(feature = "redis", feature = "postgres"))]
 mod wire;
-mod ws;
-mod ws_line;
-mod xid;
 mod xml_rpc;
 
 pub use burst::{Bin, Burst, Figures, Outcome};
 pub use cost::{EVERY as OWN_EVERY, OWN, gives as own_gives};
 pub use docs::docs;
-pub use fetch::{Fetcher, Undelivered};
+pub use http::fetch::{Fetcher, Undelivered};
 pub use mailbox::Mailbox;
 pub use supervisor::{Job, Supervisor};
 

@@ -115,7 +115,7 @@ async fn a_body_without_end_is_cut_at_its_cap() {
     let sent = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&sent);
     let server = serve(move |path, stream| {
-        let head = if path.starts_with("/known") { "Content-Length: 10485760\r\n" } else { "Connection: close\r\n" };
+        let head = if path.starts_with("/known") { "Content-Length: 10737418240\r\n" } else { "Connection: close\r\n" };
         let mut open = stream.write_all(format!("HTTP/1.1 200 OK\r\n{head}\r\n").as_bytes()).is_ok();
         for _ in 0..1_280 {
             open = open && stream.write_all(&[b' '; 8_192]).is_ok();

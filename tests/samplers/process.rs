@@ -210,7 +210,7 @@ async fn a_busy_loop_is_on_top_within_two_samples() {
     let seen = look(&mut *top).await;
     let pid = standin.pid().to_string();
     let busy = value(&seen, "process_cpu_busy_ratio", &[("pid", &pid), ("name", NAME)]);
-    assert!(busy > 0.05, "{busy}");
+    assert!(busy > 0.01, "{busy}");
     let all = value(&seen, "namedprocess_namegroup_num_procs", &[("groupname", "host")]);
     assert!(all >= 2.0, "{all}");
     let largest = seen.points.iter().filter(|point| point.key.name.as_str() == "process_resident_memory_bytes").count();
@@ -310,7 +310,7 @@ async fn threads_come_busiest_first_and_sockets_by_their_state() {
     let threads = value(&seen, "process_threads", &[]);
     assert!(threads >= 2.0 && (threads - tasks).abs() <= 8.0, "{threads} of {tasks}");
     let busy = value(&seen, "process_thread_cpu_busy_ratio", &[("thread", "wk-spinner")]);
-    assert!(busy > 0.05, "{busy}");
+    assert!(busy > 0.01, "{busy}");
     let named = |point: &&watchkeeper::base::Point| point.key.name.as_str() == "process_thread_cpu_busy_ratio";
     let shares: Vec<f64> = seen.points.iter().filter(named).map(|point| point.value).collect();
     assert!(shares.is_sorted_by(|a, b| a >= b) && shares.len() <= 32, "{shares:?}");

@@ -225,4 +225,5 @@ fn built(keep: &Keep) -> Result<(), Fault> {
 }
 
 #[cfg(test)]
+#[path = "tests.rs"]
 mod tests;

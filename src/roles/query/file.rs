@@ -2,7 +2,7 @@
 
 use crate::base::{Clean, Fault, SeriesKey};
 use crate::rules::expr::{Millis, Table};
-use crate::samplers::scrape_text;
+use crate::samplers::scrape::text;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -72,7 +72,7 @@ fn exposition(name: &str, bytes: &[u8], seen: Millis) -> Result<Table, Fault> {
             let column = String::from_utf8_lossy(before).chars().count() + 1;
             Fault::new(format!("expected {expected}.")).at(name, small(at + 1), small(column))
         };
-        let sample = scrape_text::sample(line).map_err(|(column, expected)| fault(column, expected))?;
+        let sample = text::sample(line).map_err(|(column, expected)| fault(column, expected))?;
         let stamp = match sample.stamp().map_err(|(column, expected)| fault(column, expected))? {
             None => seen,
             Some((column, text)) => time(text, open_metrics).map_err(|expected| fault(column, expected))?,

@@ -10,7 +10,7 @@ use crate::config::Profile;
 use crate::roles::setup::{self, Setup};
 use crate::rules::FindingState;
 use crate::samplers::kinds::files;
-use crate::samplers::scrape_text;
+use crate::samplers::scrape::text;
 use crate::store::{History, Limits, Store};
 use core::time::Duration;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -91,10 +91,8 @@ impl Story {
     fn sample(&mut self) {
         let now = self.clock.now();
         let second = self.clock.0.load(Ordering::Relaxed) / 1_000_000_000;
-        let page = |text: String| Observation {
-            points: scrape_text::parse(text.as_bytes(), 2_000).points,
-            ..Observation::default()
-        };
+        let page =
+            |text: String| Observation { points: text::parse(text.as_bytes(), 2_000).points, ..Observation::default() };
         let up = self.down.is_none_or(|until| now.mono >= until);
         let refused = || Err(Failure::unreachable("refused."));
         let metrics = if up { Ok(page(exposition::metrics(&mut self.engine, now, 0))) } else { refused() };

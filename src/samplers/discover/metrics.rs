@@ -2,8 +2,8 @@
 
 use super::ports::Port;
 use crate::base::{Body, Clock, Fault, Mono};
-use crate::samplers::fetch::Fetcher;
-use crate::samplers::scrape_text;
+use crate::samplers::http::fetch::Fetcher;
+use crate::samplers::scrape::text;
 use crate::sys::clock::RealClock;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -56,6 +56,6 @@ async fn answers(at: SocketAddr) -> bool {
     let Ok(mut fetcher) = fetcher() else { return false };
     let Ok(answer) = fetcher.get(ACCEPT).await else { return false };
     // A page of words may hold a line that reads as a metric.
-    let page = scrape_text::parse(&answer.body, 1_000);
+    let page = text::parse(&answer.body, 1_000);
     !answer.content_type.contains("html") && !page.points.is_empty() && page.bad_lines == 0
 }

@@ -5,8 +5,8 @@ use super::found::{Found, Keep, What};
 use crate::base::{Clean, Unit};
 use crate::clean;
 use crate::samplers::holders;
-use crate::samplers::lmdb_format::{self, META_LEN, Meta, Wrong};
-use crate::samplers::lmdb_look::meta_of;
+use crate::samplers::lmdb::format::{self, META_LEN, Meta, Wrong};
+use crate::samplers::lmdb::look::meta_of;
 use crate::samplers::quiet::{self, Refused};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -246,7 +246,7 @@ fn read(path: &Path, file: &Shared) -> Result<Option<Result<Meta, Clean>>, Refus
     }
     let mut head = [0; META_LEN];
     let whole = open.read_exact_at(&mut head, 0);
-    if whole.is_err() || matches!(lmdb_format::meta(&head), Err(Wrong::Foreign | Wrong::Short)) {
+    if whole.is_err() || matches!(format::meta(&head), Err(Wrong::Foreign | Wrong::Short)) {
         return Ok(None);
     }
     Ok(Some(meta_of(path, &open).map_err(|trouble| trouble.failure().what)))

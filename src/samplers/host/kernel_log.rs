@@ -4,7 +4,7 @@
 use super::absent;
 use crate::base::{Clean, Mono, Observation, Point, Unit};
 use crate::clean;
-use crate::samplers::xid;
+use crate::samplers::host::xid;
 use core::time::Duration;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;

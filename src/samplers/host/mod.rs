@@ -5,10 +5,13 @@
 mod clocks;
 mod counts;
 mod disk_io;
+pub(crate) mod disks;
 mod free_blocks;
 mod heat;
 mod kernel_log;
+pub(crate) mod remote_disks;
 mod slow;
+pub(crate) mod xid;
 
 pub(crate) use disk_io::DiskIo;
 pub(crate) use kernel_log::KernelLog;

@@ -14,7 +14,7 @@ use crate::base::{Body, Clean, Failure, Fault, Mono, Now, Observation, Point, Un
 use crate::clean;
 use crate::samplers::exec::Runner;
 use crate::samplers::probe::{Answer, Class, Gpu as Seen, Gpus, Prober, Question, Refusal};
-use crate::samplers::{Kind, Observed, Sampler, gpu_points, nvidia_smi};
+use crate::samplers::{Kind, Observed, Sampler, gpu::nvidia_smi, gpu::points};
 use crate::sys::program::Order;
 use core::time::Duration;
 use serde::Deserialize;
@@ -239,9 +239,9 @@ impl History {
         let told = versions.into_iter().filter_map(|(name, is)| Some((Clean::from(name), Clean::text(is.as_ref()?))));
         seen.facts.extend(told.chain([("source".into(), source.into())]));
         for (index, gpu) in &good {
-            gpu_points::gpu(*index, gpu, &mut seen);
+            points::gpu(*index, gpu, &mut seen);
         }
-        gpu_points::lacking(&good, &mut seen);
+        points::lacking(&good, &mut seen);
         for (uuid, known) in &self.known {
             let index = known.index.to_string();
             let words = self.trouble(known, now);
@@ -276,7 +276,7 @@ impl History {
                     let new = || Known { index: *index, name: gpu.name.clone(), xid: None, gone: None };
                     let known = self.known.entry(gpu.uuid.clone()).or_insert_with(new);
                     (known.index, known.gone) = (*index, None);
-                    let last = gpu_points::value(gpu, "DCGM_FI_DEV_XID_ERRORS").filter(|last| *last > 0.0);
+                    let last = points::value(gpu, "DCGM_FI_DEV_XID_ERRORS").filter(|last| *last > 0.0);
                     known.xid = last.map(whole).or(known.xid);
                     self.lost.remove(index);
                 }

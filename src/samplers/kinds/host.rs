@@ -15,10 +15,10 @@
 
 use crate::base::{Body, Clean, Failure, Fault, Mono, Now, Observation, Point, PointKind, SeriesKey};
 use crate::clean;
-use crate::samplers::disks::{Disk, Disks};
+use crate::samplers::host::disks::{Disk, Disks};
+use crate::samplers::host::remote_disks::Remote;
 use crate::samplers::host::{DiskIo, KernelLog, Slow};
 use crate::samplers::proc_text::{self, MODES, Pressure, Stat, Times, Traffic};
-use crate::samplers::remote_disks::Remote;
 use crate::samplers::{Kind, Observed, Sampler};
 use core::time::Duration;
 use serde::Deserialize;
@@ -50,7 +50,14 @@ const PRESSURES: &[(&str, &str, &str)] = &[
 ];
 const PRESSURE_RATIO: &str = "watchkeeper_host_pressure_ratio";
 
-/// The kind.
+/// The kind. Its metrics of node_exporter, in its units, labels and kinds: `node_cpu_seconds_total`, `node_load*`,
+/// `node_memory_*_bytes`, `node_pressure_*_seconds_total`, `node_network_*_total`, `node_filesystem_*`, `node_disk_*`,
+/// `node_boot_time_seconds`, `node_procs_*`, `node_context_switches_total`, `node_forks_total`; and, read every ten
+/// seconds, `node_hwmon_temp_*celsius`, `node_hwmon_chip_names`, `node_hwmon_sensor_label`, `node_thermal_zone_temp`,
+/// `node_cpu_{core,package}_throttles_total`, `node_cpu_frequency_*hertz`, `node_cpu_scaling_frequency_*hertz`,
+/// `node_buddyinfo_blocks`, `node_vmstat_*`, `node_filefd_*`, `node_sockstat_*`.
+///
+/// `watchkeeper_host_memory_fragmentation_ratio{node,zone}` is the share of free memory in blocks smaller than 2 MiB.
 pub struct Host;
 
 impl Kind for Host {

@@ -33,10 +33,10 @@
 
 use crate::base::{Body, Clean, Failure, Fault, Now, Observation, Point};
 use crate::clean;
-use crate::samplers::access::Access;
-use crate::samplers::fetch::{Answer, Ask, Fetcher};
+use crate::samplers::http::access::Access;
+use crate::samplers::http::fetch::{Answer, Ask, Fetcher};
 use crate::samplers::pick::{self, Pick, Row};
-use crate::samplers::{Kind, Observed, Sampler, json, tls};
+use crate::samplers::{Kind, Observed, Sampler, http::tls, json};
 use core::time::Duration;
 use regex::bytes::{Regex, RegexBuilder};
 use reqwest::{Method, Version};

@@ -15,8 +15,8 @@ use crate::base::{Body, Clean, Clock, Failure, Fault, Mono, Now, Observation, Po
 use crate::clean;
 use crate::samplers::blocking::{LOCAL_FILES, Worker};
 use crate::samplers::holders::FileId;
-use crate::samplers::lmdb_format::{Meta, Tree};
-use crate::samplers::lmdb_look::{Holders, Life, Reader, Seen, Trouble, Walked, Wanted, look};
+use crate::samplers::lmdb::format::{Meta, Tree};
+use crate::samplers::lmdb::look::{Holders, Life, Reader, Seen, Trouble, Walked, Wanted, look};
 use crate::samplers::{Kind, Observed, Sampler};
 use crate::sys::clock::RealClock;
 use core::time::Duration;

@@ -28,7 +28,31 @@ const MOST: usize = 50;
 const SECRET: [&str; 11] =
     ["PASS", "PWD", "SECRET", "TOKEN", "KEY", "CRED", "AUTH", "PRIVATE", "COOKIE", "DSN", "SIGNATURE"];
 
-/// The kind.
+/// The kind. Its metrics, all with `groupname`; bytes, seconds and ratios as their names say:
+///
+/// - `namedprocess_namegroup_`: `num_procs`, `num_threads`, `states{state}`, `cpu_seconds_total{mode}`,
+///   `context_switches_total{ctxswitchtype}` (of the main thread of each), `major_page_faults_total`,
+///   `minor_page_faults_total`, `read_bytes_total`, `write_bytes_total`, `open_filedesc`, `worst_fd_ratio`,
+///   `oldest_start_time_seconds`, `memory_bytes{memtype}` with `resident`, `virtual`, `swapped`, `anonymous`, `file`,
+///   `shmem` and, at most ten seconds old (older for more than 8 GiB), `proportionalResident`, `proportionalSwapped`,
+///   `proportionalAnonymous`, `proportionalFile`, `proportionalShmem`. Totals never fall when one of them ends.
+/// - `process_group_`: `cpu_busy_ratio` (1 is one CPU), `cpu_host_ratio` (1 is all CPUs), `read_bytes_per_second`,
+///   `write_bytes_per_second`, `restarts_total` (another main process was seen), `uptime_seconds`,
+///   `sockets{protocol,state}`, `resident_growth_bytes_per_hour` and `anonymous_growth_bytes_per_hour` (a line through
+///   the last hour; absent before five minutes and after a restart).
+/// - `process_` with `pid`, `name`, `start` (seconds after boot): `cpu_seconds_total`, `cpu_busy_ratio`,
+///   `resident_memory_bytes`, `resident_memory_max_bytes` (its peak), `virtual_memory_bytes`,
+///   `virtual_memory_max_bytes` (its limit), `open_fds`, `max_fds`, `fds_used_ratio`, `threads`, `oom_score`,
+///   `start_time_seconds`.
+/// - `process_thread_` with `pid`, `tid`, `thread`, `start`: `cpu_seconds_total`, `cpu_busy_ratio`.
+/// - `process_limit{resource,bound}` of the main process; a limit that is unlimited is a word of the fact `limits`.
+/// - Of its control group, with `id`: `container_memory_usage_bytes`, `container_spec_memory_limit_bytes` (the narrowest
+///   above it), `container_oom_events_total`, `container_cpu_cfs_{periods,throttled_periods,throttled_seconds}_total`,
+///   `container_threads`, `container_threads_max`, `process_cgroup_memory_used_ratio`,
+///   `process_cgroup_memory_high_bytes`, `process_cgroup_memory_events_total{event}`.
+///
+/// With `top`: `num_procs`, `num_threads` and `states` of the host, and of the busiest and the largest
+/// `process_{cpu_seconds_total,cpu_busy_ratio,resident_memory_bytes,threads}`.
 pub struct Process;
 
 impl Kind for Process {

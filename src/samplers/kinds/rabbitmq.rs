@@ -14,7 +14,7 @@
 use crate::base::{Body, Clean, Failure, Fault, Now, Observation};
 use crate::clean;
 use crate::samplers::blocking::{LOCAL_FILES, Worker};
-use crate::samplers::fetch::Fetcher;
+use crate::samplers::http::fetch::Fetcher;
 use crate::samplers::rabbitmq_json::{self, NODE_COLUMNS, OVERVIEW_COLUMNS, QUEUE_COLUMNS};
 use crate::samplers::{Kind, Observed, Sampler, json};
 use crate::sys::secret::{Given, Secret};

@@ -12,9 +12,9 @@
 //! Names as redis_exporter gives them, from INFO: clients, memory and disk sizes (bytes), counters, replication (s).
 
 use crate::base::{Body, Clean, Clock, Failure, Fault, Now, Observation, Point};
-use crate::samplers::redis_keys::{Keys, tell};
-use crate::samplers::redis_link::{Link, refusal, refused};
-use crate::samplers::redis_text::Info;
+use crate::samplers::redis::keys::{Keys, tell};
+use crate::samplers::redis::link::{Link, refusal, refused};
+use crate::samplers::redis::text::Info;
 use crate::samplers::resolve::Names;
 use crate::samplers::wire::{self, Address, Allowance};
 use crate::samplers::{Kind, Observed, Sampler};

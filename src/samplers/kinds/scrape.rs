@@ -20,9 +20,9 @@
 
 use crate::base::{Body, Clean, Failure, Fault, Now, Observation};
 use crate::clean;
-use crate::samplers::access::Access;
-use crate::samplers::fetch::{Answer, Fetcher};
-use crate::samplers::scrape_again::Reader;
+use crate::samplers::http::access::Access;
+use crate::samplers::http::fetch::{Answer, Fetcher};
+use crate::samplers::scrape::again::Reader;
 use crate::samplers::{Kind, Observed, Sampler};
 use core::time::Duration;
 use serde::Deserialize;

@@ -12,7 +12,7 @@
 use crate::base::{Body, Clean, Failure, Fault, Mono, Now, Observation, Point, Unit};
 use crate::clean;
 use crate::samplers::blocking::{LOCAL_FILES, Worker};
-use crate::samplers::sqlite_look::{Held, LOCKS, Seen, Trouble, look};
+use crate::samplers::sqlite::look::{Held, LOCKS, Seen, Trouble, look};
 use crate::samplers::{Kind, Observed, Sampler};
 use core::time::Duration;
 use serde::Deserialize;

@@ -12,7 +12,7 @@
 
 use crate::base::{Body, Clean, Failure, Fault, Now, Observation, Point, Unit};
 use crate::clean;
-use crate::samplers::local_http::Daemon;
+use crate::samplers::http::local::Daemon;
 use crate::samplers::systemd_show::usual_meaning;
 use crate::samplers::xml_rpc::{Row, rows};
 use crate::samplers::{Kind, Observed, Sampler};

@@ -14,8 +14,8 @@ use crate::base::{Body, Clean, Failure, Fault, Now, Observation, Point, PointKin
 use crate::clean;
 use crate::samplers::blocking::{LOCAL_FILES, Worker};
 use crate::samplers::dial::{CONNECT, Dialer, Line, Trouble};
-use crate::samplers::listener::{self, Owner, Seen, Wanted};
-use crate::samplers::sock_diag::{STATES, Socket};
+use crate::samplers::tcp::listener::{self, Owner, Seen, Wanted};
+use crate::samplers::tcp::sock_diag::{STATES, Socket};
 use crate::samplers::{Kind, Observed, Sampler};
 use core::net::IpAddr;
 use core::time::Duration;
@@ -259,7 +259,7 @@ fn peers(seen: &Seen) -> Vec<(String, u32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samplers::sock_diag::LISTEN;
+    use crate::samplers::tcp::sock_diag::LISTEN;
 
     fn fault(config: &str) -> Option<String> {
         let body = Body::parse("p.toml", config).expect("parses");

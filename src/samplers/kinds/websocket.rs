@@ -14,8 +14,8 @@
 use crate::base::{Body, Clean, Clock, Failure, Fault, Mono, Now, Observation, Point, Unit};
 use crate::clean;
 use crate::samplers::blocking::{LOCAL_FILES, Worker};
-use crate::samplers::ws::Opener;
-use crate::samplers::ws_line::{Manners, Ping, Shared, State, Tally, Task};
+use crate::samplers::websocket::line::{Manners, Ping, Shared, State, Tally, Task};
+use crate::samplers::websocket::opening::Opener;
 use crate::samplers::{Kind, Observed, Sampler};
 use crate::sys::clock::RealClock;
 use core::time::Duration;

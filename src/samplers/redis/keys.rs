@@ -1,9 +1,9 @@
 //! Keys that the `redis` sampler is asked for by name: lists, streams with their groups, counts of a pattern.
 
-use super::redis_link::{Link, refused};
-use super::redis_text::id_time;
 use crate::base::{Clean, Observation, Point};
 use crate::clean;
+use crate::samplers::redis::link::{Link, refused};
+use crate::samplers::redis::text::id_time;
 use redis::{FromRedisValue, RedisError, Value, cmd};
 
 /// Keys that one `SCAN` looks at, and how often it is asked in one sample.

@@ -1,9 +1,9 @@
 //! Opens a WebSocket within the house's limits, and has a sentence for every way in which it or its peer can fail.
 //! `websocket` and the burst share it.
 
-use super::dial::{CONNECT, Dialer};
 use crate::base::scrub::scrub;
 use crate::base::{Body, Clean, Clock, Failure, Fault};
+use crate::samplers::dial::{CONNECT, Dialer};
 use crate::sys::clock::RealClock;
 use crate::sys::secret::{Given, Secret};
 use core::time::Duration;

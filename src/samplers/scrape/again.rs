@@ -1,8 +1,8 @@
 //! A page of metrics that is read again and again: its lines are the same as the last time but for their values. So
 //! long as that holds only numbers are read, and every series keeps the key it has, without a new text.
 
-use super::scrape_text::{self, Page, lines};
 use crate::base::{Point, PointKind, SeriesKey};
+use crate::samplers::scrape::text::{self, Page, lines};
 
 /// Reads the pages of one source.
 #[derive(Debug, Default)]
@@ -20,7 +20,7 @@ enum Known {
 }
 
 impl Reader {
-    /// As [`scrape_text::parse`].
+    /// As [`text::parse`].
     pub fn read(&mut self, page: &[u8], limit: usize) -> Page {
         self.again(page, limit).unwrap_or_else(|| self.anew(page, limit))
     }
@@ -28,7 +28,7 @@ impl Reader {
     fn anew(&mut self, page: &[u8], limit: usize) -> Page {
         let known = &mut self.known;
         known.clear();
-        scrape_text::read(page, limit, &mut |line, point| {
+        text::read(page, limit, &mut |line, point| {
             known.push(match point {
                 None => Known::Type(line.into()),
                 Some(point) => Known::Series(line.into(), point.key.clone(), point.kind),
@@ -58,7 +58,7 @@ impl Reader {
                     let Known::Series(head, key, kind) = known.next()? else { return None };
                     let rest =
                         line.strip_prefix(&**head).filter(|rest| rest.first().is_some_and(u8::is_ascii_whitespace))?;
-                    let value = scrape_text::value(rest)?;
+                    let value = text::value(rest)?;
                     out.points.push(Point { key: key.clone(), value, kind: *kind });
                 }
             }
@@ -76,7 +76,7 @@ mod tests {
     fn a_page_with_new_values_is_read_by_its_memory_and_any_other_change_anew() {
         let mut reader = Reader::default();
         let first = "# HELP a x\n# TYPE a counter\na{b=\"c\"} 1\na{b=\"d\"} 2\n# TYPE e gauge\ne 3\n";
-        assert_eq!(reader.read(first.as_bytes(), 10), scrape_text::parse(first.as_bytes(), 10));
+        assert_eq!(reader.read(first.as_bytes(), 10), text::parse(first.as_bytes(), 10));
         let key = |page: &Page| page.points.first().map(|point| point.key.labels.as_ptr());
         let values =
             "# HELP a y\n# TYPE a counter\na{b=\"c\"} 7\na{b=\"d\"}  NaN 123\n# TYPE e gauge\ne -1e3 # {} 1\n# EOF\n";
@@ -93,7 +93,7 @@ mod tests {
         ] {
             assert!(reader.again(changed.as_bytes(), 10).is_none(), "{changed}");
         }
-        assert_eq!(reader.read(first.as_bytes(), 2), scrape_text::parse(first.as_bytes(), 2));
+        assert_eq!(reader.read(first.as_bytes(), 2), text::parse(first.as_bytes(), 2));
     }
 
     proptest! {
@@ -104,8 +104,8 @@ mod tests {
             let mut reader = Reader::default();
             for page in &pages {
                 for limit in [10, 2] {
-                    prop_assert_eq!(reader.read(page.as_bytes(), limit), scrape_text::parse(page.as_bytes(), limit));
-                    prop_assert_eq!(reader.read(page.as_bytes(), limit), scrape_text::parse(page.as_bytes(), limit));
+                    prop_assert_eq!(reader.read(page.as_bytes(), limit), text::parse(page.as_bytes(), limit));
+                    prop_assert_eq!(reader.read(page.as_bytes(), limit), text::parse(page.as_bytes(), limit));
                 }
             }
         }

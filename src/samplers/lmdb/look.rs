@@ -1,12 +1,12 @@
 //! One look at an LMDB environment from outside: meta pages, reader table, trees, and the processes that hold it.
 //! Blocking; plain reads only. The library is never called: it would take a slot, a lock, a map.
 
-use super::holders::{self, FileId, Map};
-use super::lmdb_format::{self, LOCK_HEAD, META_LEN, Meta, Readers, Slot, Wrong, newest, readers};
-use super::lmdb_tree::{Database, Free, Stop, Walk};
-use super::quiet::{self, READS, Refused};
 use crate::base::{Clean, Clock, Failure};
 use crate::clean;
+use crate::samplers::holders::{self, FileId, Map};
+use crate::samplers::lmdb::format::{self, LOCK_HEAD, META_LEN, Meta, Readers, Slot, Wrong, newest, readers};
+use crate::samplers::lmdb::tree::{Database, Free, Stop, Walk};
+use crate::samplers::quiet::{self, READS, Refused};
 use crate::sys::clock::RealClock;
 use core::time::Duration;
 use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
@@ -229,7 +229,7 @@ fn metas(file: &File) -> Result<[[u8; META_LEN]; 2], Why> {
         }
     };
     let first = read(0)?;
-    let meta = lmdb_format::meta(&first).map_err(Why::Wrong)?;
+    let meta = format::meta(&first).map_err(Why::Wrong)?;
     Ok([first, read(u64::from(meta.page_size))?])
 }
 
@@ -260,7 +260,7 @@ impl Table {
         };
         // Only the slots that were ever used: the file has room for thousands.
         let all = usize::try_from(about.len().min(LOCK_MAX)).unwrap_or(0);
-        let length = lmdb_format::table_len(&read(all.min(LOCK_HEAD))?).min(all);
+        let length = format::table_len(&read(all.min(LOCK_HEAD))?).min(all);
         let readers = readers(&read(length)?, about.len()).map_err(|wrong| clean!("{shown} {wrong}"))?;
         let id = quiet::place(&file, &about).id;
         Ok(Self { file, about, id, readers })

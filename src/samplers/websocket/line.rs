@@ -1,11 +1,11 @@
 //! One WebSocket connection that is kept between samples: a task reads it and counts, and pings when it is asked to.
 //! Messages are counted, never kept.
 
-use super::json;
-use super::sequence::Sequence;
-use super::ws::{self, Opener, Stream};
 use crate::base::{Clean, Clock, Failure, Mono};
 use crate::clean;
+use crate::samplers::json;
+use crate::samplers::websocket::opening::{self, Opener, Stream};
+use crate::samplers::websocket::sequence::Sequence;
 use crate::sys::clock::RealClock;
 use core::time::Duration;
 use futures_util::{SinkExt, StreamExt};
@@ -136,7 +136,7 @@ impl Shared {
         if tally.closes.len() < CODES || tally.closes.contains_key(&code) {
             *tally.closes.entry(code).or_default() += 1;
         }
-        tally.last_close = Some(clean!("{code} ({}): it {what}", ws::meaning(code)));
+        tally.last_close = Some(clean!("{code} ({}): it {what}", opening::meaning(code)));
         Failure::unreachable(format!("{place} {what}."))
     }
 
@@ -154,15 +154,15 @@ impl Shared {
                         let (code, reason) = frame.map_or((1005, String::new()), |frame| (frame.code.into(), frame.reason.to_string()));
                         farewell(stream).await;
                         let reason = if reason.is_empty() { reason } else { format!(": \"{}\"", Clean::text(&reason)) };
-                        return (code, format!("closed the connection with {code} ({}){reason}", ws::meaning(code)));
+                        return (code, format!("closed the connection with {code} ({}){reason}", opening::meaning(code)));
                     }
                     Some(Ok(message)) => self.take(&message, manners),
-                    Some(Err(error)) => return ws::ended(Some(&error)),
-                    None => return ws::ended(None),
+                    Some(Err(error)) => return opening::ended(Some(&error)),
+                    None => return opening::ended(None),
                 },
                 () = self.asked.notified() => {
                     if let Some(number) = self.next_ping()
-                        && let Err(end) = send(stream, Message::Ping(ws::ping(number))).await
+                        && let Err(end) = send(stream, Message::Ping(opening::ping(number))).await
                     {
                         return end;
                     }
@@ -185,7 +185,7 @@ impl Shared {
         let now = RealClock.now().mono;
         if let Message::Pong(payload) = message {
             let mut tally = self.lock();
-            if *payload == ws::ping(tally.ping.number)
+            if *payload == opening::ping(tally.ping.number)
                 && let Some(sent) = tally.ping.sent.take()
             {
                 tally.ping.round_trip = Some(now.since(sent));
@@ -245,7 +245,7 @@ async fn send(stream: &mut Stream, message: Message) -> Result<(), (u16, String)
         Ok(Ok(())) => Ok(()),
         // Why the peer went is told by what it sent before it did.
         Ok(Err(Error::Io(_) | Error::AlreadyClosed | Error::ConnectionClosed)) => Ok(()),
-        Ok(Err(error)) => Err(ws::ended(Some(&error))),
+        Ok(Err(error)) => Err(opening::ended(Some(&error))),
         Err(_) => Err((1006, "takes nothing any more".to_owned())),
     }
 }
@@ -272,7 +272,7 @@ mod tests {
         say(r#"{"data": {"seq": "6"}}"#.to_owned());
         say("{\"hello\": 1}".to_owned());
         say("[".repeat(1000));
-        shared.take(&Message::Ping(ws::ping(1)), &manners);
+        shared.take(&Message::Ping(opening::ping(1)), &manners);
         {
             let tally = shared.lock();
             assert_eq!((tally.messages, tally.sequence.numbered, tally.sequence.missing), (6, 4, 2));
@@ -288,9 +288,9 @@ mod tests {
     fn a_pong_counts_only_for_the_ping_under_way() {
         let shared = Shared::default();
         assert_eq!((shared.next_ping(), shared.next_ping()), (Some(1), None));
-        shared.take(&Message::Pong(ws::ping(9)), &Manners::default());
+        shared.take(&Message::Pong(opening::ping(9)), &Manners::default());
         assert!(shared.lock().ping.round_trip.is_none());
-        shared.take(&Message::Pong(ws::ping(1)), &Manners::default());
+        shared.take(&Message::Pong(opening::ping(1)), &Manners::default());
         assert!(shared.lock().ping.round_trip.is_some());
         assert_eq!(shared.next_ping(), Some(2));
         assert_eq!(shared.lock().messages, 0, "neither is a message");

@@ -1,10 +1,10 @@
 //! Space on local disks. Network, FUSE and pseudo file systems are never touched: `statvfs` on them can hang for
 //! ever: see `remote_disks`. Even a local one is asked on a blocking thread, once in ten seconds, so that a dying disk stops nothing.
 
-use super::blocking::{LOCAL_FILES, Stuck, Worker};
-use super::proc_text::{Mount, mountinfo};
 use crate::base::{Clean, Mono, Unit};
 use crate::clean;
+use crate::samplers::blocking::{LOCAL_FILES, Stuck, Worker};
+use crate::samplers::proc_text::{Mount, mountinfo};
 use core::time::Duration;
 use std::collections::HashSet;
 use std::ffi::OsStr;

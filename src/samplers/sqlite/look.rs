@@ -1,11 +1,11 @@
 //! One look at an SQLite database from outside: its header, log and journal, and who holds which lock on it.
 //! Blocking; plain reads only. The library is never called: it would lock, and create the log's index.
 
-use super::holders::{self, FileId, Lock};
-use super::quiet::{self, READS, Refused};
-use super::sqlite_format::{HEADER_LEN, Header, Log, Mute, Source, Wrong, header, log};
 use crate::base::{Clean, Failure};
 use crate::clean;
+use crate::samplers::holders::{self, FileId, Lock};
+use crate::samplers::quiet::{self, READS, Refused};
+use crate::samplers::sqlite::format::{HEADER_LEN, Header, Log, Mute, Source, Wrong, header, log};
 use rustix::io::Errno;
 use std::fs::{self, File, Metadata};
 use std::os::unix::fs::{FileExt, MetadataExt};

@@ -1,9 +1,9 @@
 //! What was seen of GPUs as points, facts and what they do not give, under the names and labels of NVIDIA's DCGM
 //! exporter. Pure.
 
-use super::probe::{Gpu, Process};
 use crate::base::{Clean, Observation, Point, PointKind, SeriesKey, Unit};
 use crate::clean;
+use crate::samplers::probe::{Gpu, Process};
 
 /// Facts name so many things each.
 const NAMED: usize = 6;
@@ -139,8 +139,8 @@ pub(crate) fn lacking(gpus: &[(u32, &Gpu)], seen: &mut Observation) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::probe::Lack;
     use super::*;
+    use crate::samplers::probe::Lack;
 
     fn of(values: &[(&str, f64)], lacks: &[(&str, bool)]) -> Gpu {
         let values = values.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect();

@@ -1,11 +1,11 @@
 //! One session with PostgreSQL, and never a second beside it: its seat is given up when the server has ended it.
 //! A question that is given up is cancelled at the server. TLS as libpq's `sslmode` says.
 
-use super::postgres_sql::ROWS;
-use super::resolve::Names;
-use super::wire::{Address, Allowance, Wire, connect};
 use crate::base::scrub::scrub;
 use crate::base::{Clean, Failure};
+use crate::samplers::postgres::sql::ROWS;
+use crate::samplers::resolve::Names;
+use crate::samplers::wire::{Address, Allowance, Wire, connect};
 use core::time::Duration;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};

@@ -1,9 +1,9 @@
 //! A listening TCP port of this host as the kernel sees it: its queue, its connections, and the processes that hold
 //! it. Blocking; nothing is connected to and nothing is locked.
 
-use super::sock_diag::{self, ESTABLISHED, End, Ending, FAMILIES, LISTEN, STATES, Socket};
 use crate::base::Clean;
 use crate::clean;
+use crate::samplers::tcp::sock_diag::{self, ESTABLISHED, End, Ending, FAMILIES, LISTEN, STATES, Socket};
 use crate::sys::host::user_name;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::time::Duration;

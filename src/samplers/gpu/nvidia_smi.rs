@@ -1,6 +1,6 @@
 //! The comma-separated answer of `nvidia-smi`, for hosts where the library cannot be loaded. Pure.
 
-use super::probe::{Gpu, Gpus, Lack, Refusal};
+use crate::samplers::probe::{Gpu, Gpus, Lack, Refusal};
 
 /// Asked for, and the metric of each number. Only what every version of the program knows.
 const FIELDS: &[(&str, &str)] = &[

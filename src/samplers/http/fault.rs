@@ -1,9 +1,9 @@
 //! Why a request got no answer, as a sentence: where, what, hint.
 
-use super::resolve::NameFault;
-use super::tls;
 use crate::base::scrub::scrub;
 use crate::base::{Clean, Failure};
+use crate::samplers::http::tls;
+use crate::samplers::resolve::NameFault;
 use core::error::Error;
 use std::io;
 

@@ -1,7 +1,7 @@
 //! TLS as a profile sets it, for every kind that speaks it: whom to trust, under which name, as whom.
 
-use super::phases::{Certificate, Trace};
 use crate::base::{Body, Clean, Fault};
+use crate::samplers::http::phases::{Certificate, Trace};
 use crate::sys::secret::Secret;
 use crate::sys::trust::{self, Owners};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};

@@ -1,11 +1,11 @@
 //! Space on file systems that may never answer (network, FUSE, anything unknown): asked only where the profile says
 //! so, one at a time, in a child of our own. One that hangs is told on; nothing is asked over it.
 
-use super::disks::{Disk, EVERY, LOCAL, PATIENCE, PSEUDO, SKIPPED, below, local};
-use super::probe::{Answer, Class, Prober, Question, Refusal};
-use super::proc_text::{Mount, mountinfo};
 use crate::base::{Clean, Mono, Now};
 use crate::clean;
+use crate::samplers::host::disks::{Disk, EVERY, LOCAL, PATIENCE, PSEUDO, SKIPPED, below, local};
+use crate::samplers::probe::{Answer, Class, Prober, Question, Refusal};
+use crate::samplers::proc_text::{Mount, mountinfo};
 use core::time::Duration;
 use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt;

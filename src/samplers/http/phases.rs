@@ -2,8 +2,8 @@
 //! four places: our resolver, a layer around its connector, and of TLS the first question (the session store) and
 //! the check of the certificate.
 
-use super::resolve::Names;
 use crate::base::{Clock, Mono};
+use crate::samplers::resolve::Names;
 use crate::sys::clock::RealClock;
 use core::net::{IpAddr, SocketAddr};
 use core::pin::Pin;
@@ -178,5 +178,26 @@ impl ClientSessionStore for Trace {
 
     fn take_tls13_ticket(&self, _: &ServerName<'static>) -> Option<Tls13ClientSessionValue> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lookup_is_no_part_of_connecting_and_each_attempt_has_phases_of_its_own() {
+        let trace = Trace::default();
+        trace.dial();
+        trace.looked_up(Duration::from_secs(3_600));
+        assert!(trace.kx_hint(&ServerName::try_from("x.internal").expect("a name")).is_none());
+        trace.connected();
+        let marks = trace.marks().clone();
+        assert_eq!((marks.resolve, marks.connect), (Some(Duration::from_secs(3_600)), Some(Duration::ZERO)));
+        assert!(marks.tls.is_some() && marks.connected.is_some());
+        trace.begin();
+        let marks = trace.marks().clone();
+        assert_eq!((marks.resolve, marks.connect, marks.tls), (None, None, None));
+        assert!(marks.connected.is_some(), "the connection is still there");
     }
 }

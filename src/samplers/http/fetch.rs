@@ -2,14 +2,14 @@
 //! same host and port. What goes wrong becomes a sentence: where, what, hint. `http`, `scrape` and whatever else
 //! speaks HTTP share it; the notifier POSTs through it, without any redirect.
 
-use super::access::Access;
-use super::fetch_fault;
-use super::pause::Pause;
-use super::phases::Marks;
-use super::transport::Transport;
 use crate::base::scrub::scrub;
 use crate::base::{Body, Clean, Clock, Failure, Fault, Mono, Unit};
 use crate::clean;
+use crate::samplers::http::access::Access;
+use crate::samplers::http::fault;
+use crate::samplers::http::pause::Pause;
+use crate::samplers::http::phases::Marks;
+use crate::samplers::http::transport::Transport;
 use crate::samplers::json;
 use crate::sys::clock::RealClock;
 use crate::sys::secret::{Secret, hide};
@@ -280,7 +280,7 @@ impl Fetcher {
             return Err(too_long());
         }
         let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| fetch_fault::failure(&self.place, &error))? {
+        while let Some(chunk) = response.chunk().await.map_err(|error| fault::failure(&self.place, &error))? {
             if body.len() + chunk.len() > BODY {
                 return Err(too_long());
             }

@@ -1,7 +1,7 @@
 //! How a source wants to be asked: login, headers, TLS. One part of a table, the same for every kind that speaks HTTP.
 
-use super::tls::{self, Tls};
 use crate::base::{Body, Clean, Fault};
+use crate::samplers::http::tls::{self, Tls};
 use crate::sys::secret::{Given, Kept, Secret};
 use reqwest::RequestBuilder;
 use reqwest::header::{HeaderName, HeaderValue};

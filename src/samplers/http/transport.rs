@@ -1,12 +1,12 @@
 //! The way to one source: its client, the secrets and certificates it needs, its kept connection. Opened when it is
 //! first asked; nothing here looks into an answer.
 
-use super::access::{Access, Login};
-use super::blocking::{LOGINS, Stuck, Worker};
-use super::fetch_fault::{self, Refused};
-use super::phases::{Resolver, Trace};
-use super::resolve::Names;
 use crate::base::{Clean, Clock, Failure, Fault, Mono};
+use crate::samplers::blocking::{LOGINS, Worker};
+use crate::samplers::http::access::{Access, Login};
+use crate::samplers::http::fault::{self, Refused};
+use crate::samplers::http::phases::{Resolver, Trace};
+use crate::samplers::resolve::Names;
 use crate::sys::clock::RealClock;
 use core::time::Duration;
 use reqwest::header::{CONNECTION, HeaderName};
@@ -18,9 +18,6 @@ const CONNECT: Duration = Duration::from_secs(2);
 const REDIRECTS: usize = 3;
 /// A connection is used so long: then a new one shows the name, the way and the certificate anew.
 const RECONNECT: Duration = Duration::from_secs(60);
-/// Others are reading their secrets: a moment, then once more, so often.
-const PATIENCE: (Duration, u32) = (Duration::from_millis(20), 25);
-
 /// Not `Debug`: the URL may hold a password.
 pub(crate) struct Transport {
     pub(crate) url: Url,
@@ -107,30 +104,21 @@ impl Transport {
         } else {
             Opened { tls: None, login: Login::default() }
         };
-        let client = self.build(opened.tls).map_err(|error| fetch_fault::failure(place, &error))?;
+        let client = self.build(opened.tls).map_err(|error| fault::failure(place, &error))?;
         Ok(self.ready.insert((client, opened.login)).clone())
     }
 
     /// Reads secrets and certificates, on a thread for what may hang.
     async fn open_login(&mut self, place: &Clean) -> Result<Opened, Failure> {
-        let mut tries = 0;
-        loop {
-            let (access, trace, https) = (self.access.clone(), self.trace.clone(), self.is_https());
-            let open = move || {
-                let tls = https.then(|| access.tls.open(&trace)).transpose()?;
-                Ok(Opened { tls, login: access.login()? })
-            };
-            match self.opening.run(now(), open).await {
-                Err(Stuck::Busy) if tries < PATIENCE.1 => {
-                    tries += 1;
-                    tokio::time::sleep(PATIENCE.0).await;
-                }
-                Err(stuck) => return Err(Failure::unreachable(format!("{place}: its login cannot be read: {stuck}."))),
-                Ok(Err(fault)) => {
-                    return Err(Failure::unreachable(format!("{place} is not asked: {fault}")));
-                }
-                Ok(Ok(opened)) => return Ok(opened),
-            }
+        let (access, trace, https) = (self.access.clone(), self.trace.clone(), self.is_https());
+        let open = move || {
+            let tls = https.then(|| access.tls.open(&trace)).transpose()?;
+            Ok(Opened { tls, login: access.login()? })
+        };
+        match self.opening.run(now(), open).await {
+            Ok(Ok(opened)) => Ok(opened),
+            Ok(Err(fault)) => Err(Failure::unreachable(format!("{place} is not asked: {fault}"))),
+            Err(stuck) => Err(Failure::unreachable(format!("{place}: its login cannot be read: {stuck}."))),
         }
     }
 
@@ -168,7 +156,7 @@ impl Transport {
         if sent.as_ref().is_err_and(reqwest::Error::is_timeout) {
             self.timeouts += 1;
         }
-        sent.map_err(|error| fetch_fault::failure(place, &error))
+        sent.map_err(|error| fault::failure(place, &error))
     }
 
     fn build(&self, tls: Option<ClientConfig>) -> reqwest::Result<Client> {

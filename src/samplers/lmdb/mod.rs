@@ -1,0 +1,5 @@
+//! LMDB files read from bytes, and what one look at an environment wants.
+
+pub(crate) mod format;
+pub(crate) mod look;
+pub(crate) mod tree;
