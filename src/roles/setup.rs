@@ -68,8 +68,6 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     let (book, broken) = judging::book(profile, bands(&mut built));
     faults.extend(broken);
     let mut jobs = Vec::new();
-    store.declare(&samplers::OWN.into(), samplers::OWN_EVERY, false);
-    store.expect(&samplers::OWN.into(), samplers::own_gives());
     let here = |spec: &&SamplerSpec| spec.needs.as_ref().is_none_or(|path| path.exists());
     for spec in profile.samplers.iter().filter(here) {
         match job(spec) {
@@ -87,6 +85,8 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
         store.expect(&job.name, [files::MODIFIED.to_owned()].into());
         jobs.push(job);
     }
+    store.declare(&samplers::OWN.into(), samplers::OWN_EVERY, false);
+    store.expect(&samplers::OWN.into(), samplers::own_gives());
     let (changes, deaf) = marks::changes(profile);
     faults.extend(deaf);
     let sources = profile.logs.iter().filter_map(|spec| log(spec).map_err(|fault| faults.push(fault)).ok()).collect();

@@ -11,7 +11,7 @@ use watchkeeper::config::KnownKinds;
 
 /// The kinds of this version, as the wiring would pass them.
 const KNOWN: KnownKinds<'static> = KnownKinds {
-    samplers: &["discover", "host", "http", "lmdb", "scrape"],
+    samplers: &["discover", "gpu", "host", "http", "lmdb", "scrape"],
     logs: &["file"],
     panes: &["facts", "gpu", "host", "lmdb", "log", "sparkline", "table"],
     actions: &["config_edit"],

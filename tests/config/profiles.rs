@@ -55,11 +55,11 @@ fn a_profile_is_what_its_file_says_after_what_it_extends() {
     let profile = Profile::parse("norse", "service.toml", text, &KNOWN).expect("loads");
     assert_eq!((profile.title.as_str(), profile.environment.as_str()), ("Cerebellar-Norse", "production"));
     let names: Vec<&str> = profile.samplers.iter().map(|sampler| &*sampler.name).collect();
-    assert_eq!(names, ["host", "found", "metrics", "store"]);
+    assert_eq!(names, ["host", "found", "gpu", "metrics", "store"]);
     let store = profile.samplers.last().expect("the store");
     assert_eq!((store.kind.as_str(), store.every, store.simulated), ("lmdb", Some(Duration::from_secs(90)), true));
     assert_eq!(store.body.keys(), ["path"], "what is left is the kind's");
-    let metrics = profile.samplers.get(2).expect("the metrics");
+    let metrics = profile.samplers.get(3).expect("the metrics");
     assert_eq!((metrics.timeout, metrics.simulated), (Some(Duration::from_millis(800)), false));
     assert_eq!(profile.panes.last().map(|pane| pane.title.as_str()), Some("Queue depth"));
     assert!(profile.panes.len() > 5, "the host's panes come first");
@@ -78,7 +78,7 @@ fn a_part_of_the_same_name_replaces_the_extended_one_in_its_place() {
         "extends = [\"host\"]\n[samplers.host]\nkind = \"host\"\nevery = \"5s\"\n[samplers.web]\nkind = \"http\"\n";
     let profile = Profile::parse("own", "own.toml", text, &KNOWN).expect("loads");
     let paces: Vec<_> = profile.samplers.iter().map(|sampler| (&*sampler.name, sampler.every)).collect();
-    assert_eq!(paces, [("host", Some(Duration::from_secs(5))), ("found", None), ("web", None)]);
+    assert_eq!(paces, [("host", Some(Duration::from_secs(5))), ("found", None), ("gpu", None), ("web", None)]);
 }
 
 #[test]

@@ -136,7 +136,9 @@ async fn refusals_are_sentences(peer: &Peer, url: &str) {
     let config = format!("url = \"{bare}\"\nuser = \"watch\"\npassword = {{ file = \"{}\" }}", file.display());
     let mut watch = sampler("rabbitmq", &config);
     let refused = observe(&mut *watch).await.expect_err("nobody knows it");
-    let words = format!("{at}/overview answered 401 Unauthorized. It wants a login that the profile does not give.");
+    let words = format!(
+        "{at}/overview answered 401 Unauthorized, error: not_authorized. It wants a login that the profile does not give."
+    );
     assert_eq!((refused.what.as_str(), refused.not_permitted), (words.as_str(), true));
     // A changed password is taken up; a user that may only see its own queues is told so for the nodes.
     api(peer, "PUT", "/users/watch", r#"{"password": "canary-password-2", "tags": "management"}"#);

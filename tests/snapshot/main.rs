@@ -122,7 +122,7 @@ fn the_worst_level_is_the_exit_status() {
         assert_eq!(document["level"], level, "{page}");
         assert_eq!(readings(&document, "depth")[0]["level"], depth, "{page}");
         assert!(!said.out.contains("hunter") && !said.err.contains("hunter"), "{}{}", said.out, said.err);
-        assert_eq!(document["samplers"][1]["source"], format!("http://{}/metrics", server.at));
+        assert_eq!(document["samplers"][0]["source"], format!("http://{}/metrics", server.at));
     }
 }
 

@@ -29,7 +29,10 @@ fn loaded(seen: &Seen) -> (Vec<String>, Vec<String>, Vec<String>) {
 #[test]
 fn with_nothing_found_it_is_the_host_s_profile() {
     let (samplers, _, faults) = loaded(&Seen::default());
-    assert_eq!((samplers.as_slice(), faults.as_slice()), (&["host".to_owned(), "found".to_owned(), "gpu".to_owned()][..], &[][..]));
+    assert_eq!(
+        (samplers.as_slice(), faults.as_slice()),
+        (&["host".to_owned(), "found".to_owned(), "gpu".to_owned()][..], &[][..])
+    );
 }
 
 #[test]
