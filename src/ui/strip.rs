@@ -159,9 +159,9 @@ fn calm_text(model: &Model) -> Said {
         let name = answer::name(model, found.id.rule);
         return (clean!(" no alert yet: {name} {}", alert::state(model, found)), Intent::of(found.severity.level()));
     }
-    // What a host does not offer is no unknown: it has no level at all.
+    // What a host does not offer is no unknown: it has no level at all. Nor has a pane that has no place yet.
     let judged = |metric: &&Metric| metric.bands.is_some() && metric.shown.reading != Reading::NotSupported;
-    let metrics = || model.board.panes.iter().flat_map(Pane::metrics).filter(judged);
+    let metrics = || model.board.panes.iter().filter(|pane| pane.stands()).flat_map(Pane::metrics).filter(judged);
     let worst = metrics().map(|metric| metric.shown.level_now(now)).filter(|level| *level > Level::Unknown).max();
     if let Some(level) = worst {
         return (clean!(" no alert yet: a value is at {}", level.word()), Intent::of(level));

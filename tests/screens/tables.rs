@@ -32,6 +32,7 @@ optional = true
 title = "GPU 0"
 kind = "gpu"
 optional = true
+memory = { warning = 0.9, critical = 0.98 }
 "#;
 
 fn rows(count: usize) -> Observation {
@@ -66,6 +67,7 @@ fn an_optional_pane_has_no_place_until_it_has_something_to_show_and_then_it_stay
     desk.says("app", Ok(rows(2)));
     let bare = desk.screen();
     assert!(!bare.contains("Found here") && !bare.contains("GPU 0"), "{bare}");
+    assert!(!bare.contains("UNKNOWN"), "what is not there lacks no value: {bare}");
     for _ in 0..4 {
         desk.tab();
         let focused = desk.model.board.focused().expect("a pane").title.to_string();
