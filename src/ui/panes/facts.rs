@@ -67,12 +67,13 @@ impl Kind for Facts {
         }
         let facts = health.map(|health| health.facts.as_slice()).unwrap_or_default();
         let intent = if freshness >= Freshness::Stale { Intent::Stale } else { Intent::Text };
-        // Each whole where there is room for all of them whole.
-        let each = if facts.len() * 3 <= rows { 3 } else { 1 };
-        for (name, fact) in facts {
-            let text = clean!("{name}: {fact}");
-            let wrapped = if each == 1 { vec![text] } else { value::wrap(&text, width, each) };
-            lines.extend(wrapped.into_iter().map(|line| (line, intent)));
+        // Whole where there is room for all of them, else a line each.
+        let whole: Vec<Clean> =
+            facts.iter().flat_map(|(name, fact)| value::wrap(&clean!("{name}: {fact}"), width, 3)).collect();
+        if lines.len() + whole.len() <= rows {
+            lines.extend(whole.into_iter().map(|line| (line, intent)));
+        } else {
+            lines.extend(facts.iter().map(|(name, fact)| (clean!("{name}: {fact}"), intent)));
         }
         if lines.is_empty() {
             lines.push((Clean::from("nothing to say"), Intent::Muted));
