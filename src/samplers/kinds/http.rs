@@ -8,7 +8,7 @@
 //! fields = true                    # every field at the top of a JSON answer is a fact; the default
 //! status = [200, 204]              # the statuses that are good; every 2xx when absent
 //! body_contains = "ready"          # else FAILED
-//! body_matches  = "^(up|idle)"     # a regular expression over the whole body
+//! body_matches  = "^(up|idle)"     # a regular expression over the first 256 KiB of the body
 //! method = "POST"                  # GET, HEAD or POST; GET is the default
 //! body   = '{"probe": true}'       # with POST
 //! follow = false                   # up to 3 redirects on the same host and port are followed by default
@@ -46,7 +46,9 @@ use serde::Deserialize;
 const KEYS: &[&str] =
     &["url", "json", "fields", "status", "body_contains", "body_matches", "method", "body", "follow", "fresh"];
 /// A compiled `body_matches` is not larger, in bytes.
-const REGEX: usize = 1 << 20;
+const REGEX: usize = 256 << 10;
+/// It looks at so much of a body, in bytes: a slow expression over a large one would hold up every other sampler.
+const MATCHED: usize = 256 << 10;
 
 /// The kind.
 pub struct Http;
@@ -166,7 +168,8 @@ impl HttpSampler {
         {
             return Err(self.fetcher.answered("does not contain what `body_contains` asks for"));
         }
-        if self.matches.as_ref().is_some_and(|regex| !regex.is_match(&answer.body)) {
+        let beginning = answer.body.get(..MATCHED).unwrap_or(&answer.body);
+        if self.matches.as_ref().is_some_and(|regex| !regex.is_match(beginning)) {
             return Err(self.fetcher.answered("does not match `body_matches`"));
         }
         let object = answer.content_type.contains("json") || answer.body.trim_ascii_start().starts_with(b"{");
@@ -311,6 +314,17 @@ json = [{ pointer = "/status", fact = "status" }, { pointer = "/loss", metric = 
             let seen = sampler(&format!("{place}{config}")).expect("valid").observation(&answer(body));
             assert_eq!(seen.err().map(|failure| failure.what.to_string()).as_deref(), what, "{config} {body}");
         }
+    }
+
+    #[test]
+    fn a_pattern_looks_at_the_first_256_kib_and_is_not_large() {
+        let place = "url = \"http://127.0.0.1:8080/status\"\n";
+        let ready = sampler(&format!("{place}body_matches = 'ready'")).expect("valid");
+        for (before, good) in [(MATCHED - 5, true), (MATCHED - 4, false)] {
+            let body = format!("{}ready", " ".repeat(before));
+            assert_eq!(ready.observation(&answer(&body)).is_ok(), good, "{before}");
+        }
+        assert!(sampler(&format!("{place}body_matches = '[ab]{{20000}}'")).is_err());
     }
 
     #[test]

@@ -8,12 +8,14 @@
 //! ca           = "/etc/ssl/postgres-ca.pem"            # for verify-full
 //! show_queries = false                                 # texts of statements among the facts
 //! ```
-//! Names as postgres_exporter gives them (`pg_*`, seconds and bytes), `postgres_*` beside; catalogues once a minute.
+//! Names as postgres_exporter gives them (`pg_*`, seconds and bytes), `postgres_*` beside; catalogues once a minute, and
+//! absent when they could not be asked for three.
 
 use crate::base::scrub::scrub;
 use crate::base::{Body, Clean, Clock, Failure, Fault, Mono, Now, Observation, Point};
 use crate::clean;
 use crate::samplers::blocking::{LOCAL_FILES, Worker};
+use crate::samplers::postgres::seldom::Seldom;
 use crate::samplers::postgres::session::{Refused, Server, Session, is_end, refusal, tls};
 use crate::samplers::postgres::sql::{ALL, Ask, IDENTITY, OFTEN, SELDOM};
 use crate::samplers::wire::{self, Address};
@@ -30,7 +32,6 @@ use std::path::{Path, PathBuf};
 use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::{Config, Error, SimpleQueryRow};
 
-const MINUTE: Duration = Duration::from_secs(60);
 /// When a sample has taken so long, what may wait does: questions of the minute, then all others.
 const PATIENCE: Duration = Duration::from_millis(500);
 const LIMIT: Duration = Duration::from_secs(2);
@@ -91,8 +92,7 @@ struct PostgresSampler {
     show_queries: bool,
     /// Taken out for the time of an attempt: one that is cut off ends it.
     session: Option<Session>,
-    /// When each question of [`SELDOM`] was asked last, and what it told.
-    seldom: Vec<Option<(Mono, Observation)>>,
+    seldom: Seldom,
     life: Life,
 }
 
@@ -159,7 +159,7 @@ impl PostgresSampler {
             reader: Worker::new(&LOCAL_FILES),
             show_queries: table.show_queries,
             session: None,
-            seldom: SELDOM.iter().map(|_| None).collect(),
+            seldom: Seldom::new(),
             life: Life::default(),
         })
     }
@@ -258,27 +258,15 @@ impl PostgresSampler {
                 self.put(session, &identity, ask, &mut seen).await?;
             }
         }
+        self.seldom.of(&seen);
         for (at, ask) in SELDOM.iter().enumerate() {
-            let kept = self.seldom.get(at).and_then(Option::as_ref);
-            let due = kept.is_none_or(|(last, _)| now.since(*last) >= MINUTE);
-            if due && RealClock.now().mono.since(begun) < PATIENCE {
+            if self.seldom.is_due(at, now) && RealClock.now().mono.since(begun) < PATIENCE {
                 let mut told = Observation::default();
                 self.put(session, &identity, ask, &mut told).await?;
-                if let Some(place) = self.seldom.get_mut(at) {
-                    *place = Some((now, told));
-                }
-            }
-            match self.seldom.get(at).and_then(Option::as_ref) {
-                Some((_, told)) => {
-                    seen.points.extend(told.points.iter().cloned());
-                    seen.facts.extend(told.facts.iter().cloned());
-                    seen.not_supported.extend(told.not_supported.iter().cloned());
-                }
-                None => ask.refuse(&Clean::from("not asked yet: the server is slow"), &mut seen),
+                self.seldom.keep(at, now, told);
             }
         }
-        let oldest = self.seldom.iter().flatten().map(|(last, _)| now.since(*last)).max().unwrap_or_default();
-        seen.facts.push((Clean::from("catalogues"), clean!("asked once a minute, last {} s ago", oldest.as_secs())));
+        self.seldom.tell(now, &mut seen);
         self.life.note(&identity, &mut seen);
         Ok(seen)
     }

@@ -7,7 +7,7 @@
 //! password = { env = "REDIS_PASSWORD" }
 //! lists    = ["jobs"]                            # redis_key_size: elements
 //! streams  = ["events"]                          # redis_stream_*: length; per group pending, lag, consumers, ages
-//! patterns = ["cache:*"]                         # redis_keys_count: counted with SCAN, 5,000 keys a sample
+//! patterns = ["cache:*"]                         # redis_keys_count: counted with SCAN, 5,000 keys a sample for all together
 //! ```
 //! Names as redis_exporter gives them, from INFO: clients, memory and disk sizes (bytes), counters, replication (s).
 

@@ -1,4 +1,5 @@
-//! PostgreSQL: its one session, and the questions that are asked in it.
+//! PostgreSQL: its one session, the questions that are asked in it, and the seldom answers.
 
+pub(crate) mod seldom;
 pub(crate) mod session;
 pub(crate) mod sql;

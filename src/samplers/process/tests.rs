@@ -105,6 +105,28 @@ fn a_number_that_is_given_again_continues_nothing() {
 }
 
 #[test]
+fn one_look_without_io_adds_nothing_again() {
+    let root = Root::new();
+    let io = root.0.path().join("proc/7/io");
+    root.process(7, 1, 2_000, 1, "engine");
+    root.process(8, 1, 100, 1, "engine");
+    let mut watch = root.watch(command("^engine"), None);
+    let name = "namedprocess_namegroup_read_bytes_total";
+    assert_eq!(value(&look(&mut watch, 100), name), Some(200.0));
+    fs::remove_file(&io).expect("was there");
+    assert_eq!(value(&look(&mut watch, 102), name), None);
+    root.put("proc/7/io", "read_bytes: 130\nwrite_bytes: 7\n");
+    assert_eq!(value(&look(&mut watch, 104), name), Some(230.0));
+    // Where it could not be read from the beginning, what was before is not of now.
+    let mut watch = root.watch(command("^engine"), None);
+    fs::remove_file(&io).expect("was there");
+    assert_eq!(value(&look(&mut watch, 106), name), None);
+    root.put("proc/7/io", "read_bytes: 130\nwrite_bytes: 7\n");
+    let seen = look(&mut watch, 108);
+    assert_eq!((value(&seen, name), value(&seen, "process_group_read_bytes_per_second")), (Some(100.0), Some(0.0)));
+}
+
+#[test]
 fn a_unit_is_found_in_each_kind_of_tree_with_the_groups_below_it() {
     for (tree, file) in [("", "cgroup.controllers"), ("unified/", "unified/x"), ("systemd/", "systemd/x")] {
         let root = Root::new();

@@ -29,6 +29,8 @@ const NAMES: usize = 128;
 
 /// User and system ticks, minor and major faults, voluntary and forced switches, bytes read and written.
 pub(super) type Counts = [u64; 8];
+/// The same of one process, as far as they could be read.
+type Known = [Option<u64>; 8];
 
 /// What the profile says.
 #[derive(Debug)]
@@ -52,7 +54,7 @@ pub(crate) struct Watch {
     /// /proc is the kernel's, and not a test's.
     real: bool,
     pub(super) last: Option<Mono>,
-    before: HashMap<Id, Counts>,
+    before: HashMap<Id, Known>,
     pub(super) ticks: HashMap<(Id, Id), u64>,
     pub(super) totals: Counts,
     main: Option<Id>,
@@ -172,21 +174,26 @@ impl Watch {
         let passed = self.last.map(|last| now.since(last).as_secs_f64()).filter(|passed| *passed > 0.0);
         let last = self.last.map(|last| last.0 as f64 / 1e9);
         let mut since = Since { passed, ..Since::default() };
-        let mut before = HashMap::with_capacity(details.len());
+        let mut kept = HashMap::with_capacity(details.len());
         let mut ticks = HashMap::new();
         for detail in details {
-            let counts = counts(detail);
+            let mut counts = counts(detail);
             // One met for the first time counts from its start when that lies behind the last look; an older one has
             // only now become one of them.
             let young = last.is_none_or(|last| proc_text::seconds(detail.id.start) >= last);
-            let base = self.before.get(&detail.id).copied().or(young.then(Counts::default));
+            let before = self.before.get(&detail.id).copied();
+            let base = before.or(young.then_some([Some(0); 8]));
             let known = base.is_some();
             let base = base.unwrap_or(counts);
             for ((all, new), old) in since.all.iter_mut().zip(&counts).zip(&base) {
-                *all += new.saturating_sub(*old);
+                *all += new.zip(*old).map_or(0, |(new, old)| new.saturating_sub(old));
+            }
+            // What cannot be read this time goes on from where it was.
+            for (new, old) in counts.iter_mut().zip(before.unwrap_or_default()) {
+                *new = new.or(old);
             }
             let busy = |new: u64, old: u64| passed.map(|passed| proc_text::seconds(new.saturating_sub(old)) / passed);
-            let [old_user, old_system, ..] = base;
+            let [old_user, old_system, ..] = base.map(Option::unwrap_or_default);
             if let Some(share) = busy(detail.stat.ticks(), old_user + old_system).filter(|_| known) {
                 since.busy.insert(detail.id, share);
             }
@@ -197,12 +204,12 @@ impl Watch {
                 }
                 ticks.insert(key, thread.ticks);
             }
-            before.insert(detail.id, counts);
+            kept.insert(detail.id, counts);
         }
         for (total, step) in self.totals.iter_mut().zip(&since.all) {
             *total = total.saturating_add(*step);
         }
-        (self.before, self.ticks) = (before, ticks);
+        (self.before, self.ticks) = (kept, ticks);
         since
     }
 
@@ -238,12 +245,11 @@ fn main(details: &[Detail]) -> Option<&Detail> {
     details.iter().filter(|detail| !pids.contains(&detail.stat.parent)).min_by_key(|detail| detail.id)
 }
 
-fn counts(detail: &Detail) -> Counts {
+fn counts(detail: &Detail) -> Known {
     let (stat, status) = (&detail.stat, &detail.status);
-    let [read, written] = detail.io.unwrap_or_default();
-    let switches = [status.voluntary, status.forced].map(Option::unwrap_or_default);
-    let [voluntary, forced] = switches;
-    [stat.user, stat.system, stat.minor_faults, stat.major_faults, voluntary, forced, read, written]
+    let [read, written] = detail.io.map_or([None; 2], |io| io.map(Some));
+    let [user, system, minor, major] = [stat.user, stat.system, stat.minor_faults, stat.major_faults].map(Some);
+    [user, system, minor, major, status.voluntary, status.forced, read, written]
 }
 
 fn shares(root: &Path, pid: u32) -> Result<Shares, Absent> {

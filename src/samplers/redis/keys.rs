@@ -6,7 +6,7 @@ use crate::samplers::redis::link::{Link, refused};
 use crate::samplers::redis::text::id_time;
 use redis::{FromRedisValue, RedisError, Value, cmd};
 
-/// Keys that one `SCAN` looks at, and how often it is asked in one sample.
+/// Keys that one `SCAN` looks at, and how often it is asked in one sample for all patterns together.
 const SCAN_COUNT: usize = 500;
 const SCANS: usize = 10;
 /// Groups of one stream that are told of.
@@ -18,12 +18,15 @@ pub(crate) struct Keys {
     streams: Vec<String>,
     patterns: Vec<Count>,
     db: String,
+    /// The pattern that is scanned next, and how many scans this sample still has.
+    turn: usize,
+    left: usize,
 }
 
 impl Keys {
     pub(crate) fn new(db: i64, lists: Vec<String>, streams: Vec<String>, patterns: Vec<String>) -> Self {
         let patterns = patterns.into_iter().map(Count::new).collect();
-        Self { lists, streams, patterns, db: format!("db{db}") }
+        Self { lists, streams, patterns, db: format!("db{db}"), turn: 0, left: 0 }
     }
 
     /// Looks at each; `clock` is the server's.
@@ -40,10 +43,31 @@ impl Keys {
         for key in &self.streams {
             stream(link, seen, &self.db, key, clock).await?;
         }
-        for count in &mut self.patterns {
-            count.go_on(link, seen, &self.db).await?;
+        self.begin();
+        while let Some(count) = self.next().and_then(|at| self.patterns.get_mut(at)) {
+            if let Err(error) = count.go_on(link).await {
+                // The command is refused, whatever the pattern.
+                return tell(seen, "redis_keys_count", &[], Err(error));
+            }
         }
+        self.patterns.iter().for_each(|count| count.tell(seen, &self.db));
         Ok(())
+    }
+
+    /// A new sample has all its scans.
+    fn begin(&mut self) {
+        self.left = SCANS;
+        self.patterns.iter_mut().for_each(|count| count.rests = false);
+    }
+
+    /// The pattern whose turn it is, as long as there are scans left and rounds that are not whole.
+    fn next(&mut self) -> Option<usize> {
+        self.left = self.left.checked_sub(1)?;
+        let count = self.patterns.len();
+        let mut turns = (0..count).map(|step| (self.turn + step) % count);
+        let at = turns.find(|at| self.patterns.get(*at).is_some_and(|count| !count.rests))?;
+        self.turn = at + 1;
+        Some(at)
     }
 }
 
@@ -54,6 +78,8 @@ struct Count {
     looked_at: usize,
     found: usize,
     whole: Option<usize>,
+    /// Its round became whole in this sample.
+    rests: bool,
 }
 
 /// A value, or why this one alone cannot be had.
@@ -215,27 +241,25 @@ impl Group {
 
 impl Count {
     fn new(pattern: String) -> Self {
-        Self { pattern, cursor: 0, looked_at: 0, found: 0, whole: None }
+        Self { pattern, cursor: 0, looked_at: 0, found: 0, whole: None, rests: false }
     }
 
     /// Looks at the next keys; the number of the last whole round stands until the next one is whole.
-    async fn go_on(&mut self, link: &mut Link, seen: &mut Observation, db: &str) -> Result<(), RedisError> {
-        for _ in 0..SCANS {
-            let mut scan = cmd("SCAN");
-            scan.arg(self.cursor).arg("MATCH").arg(&self.pattern).arg("COUNT").arg(SCAN_COUNT);
-            let (cursor, keys): (u64, Vec<Vec<u8>>) = match link.ask(&scan).await {
-                Ok(found) => found,
-                Err(error) => return tell(seen, "redis_keys_count", &[], Err(error)),
-            };
-            self.cursor = cursor;
-            self.looked_at += SCAN_COUNT;
-            self.found += keys.len();
-            if cursor == 0 {
-                self.whole = Some(self.found);
-                (self.found, self.looked_at) = (0, 0);
-                break;
-            }
+    async fn go_on(&mut self, link: &mut Link) -> Result<(), RedisError> {
+        let mut scan = cmd("SCAN");
+        scan.arg(self.cursor).arg("MATCH").arg(&self.pattern).arg("COUNT").arg(SCAN_COUNT);
+        let (cursor, keys): (u64, Vec<Vec<u8>>) = link.ask(&scan).await?;
+        self.cursor = cursor;
+        self.looked_at += SCAN_COUNT;
+        self.found += keys.len();
+        if cursor == 0 {
+            self.whole = Some(self.found);
+            (self.found, self.looked_at, self.rests) = (0, 0, true);
         }
+        Ok(())
+    }
+
+    fn tell(&self, seen: &mut Observation, db: &str) {
         match self.whole {
             Some(whole) => {
                 let labels = [("db", db), ("key", &*self.pattern)];
@@ -246,6 +270,35 @@ impl Count {
                 seen.not_supported.push((Clean::from("redis_keys_count"), why));
             }
         }
-        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_patterns_share_the_scans_of_a_sample_in_turn() {
+        let patterns = |count: usize| (0..count).map(|n| format!("{n}:*")).collect();
+        let mut keys = Keys::new(0, Vec::new(), Vec::new(), patterns(25));
+        let mut sample = |ends: bool| {
+            keys.begin();
+            let mut asked = Vec::new();
+            while let Some(at) = keys.next() {
+                keys.patterns[at].rests = ends;
+                asked.push(at);
+            }
+            asked
+        };
+        assert_eq!(sample(false), (0..10).collect::<Vec<_>>());
+        assert_eq!(sample(true), (10..20).collect::<Vec<_>>());
+        assert_eq!(sample(false), [20, 21, 22, 23, 24, 0, 1, 2, 3, 4]);
+        let mut few = Keys::new(0, Vec::new(), Vec::new(), patterns(2));
+        few.begin();
+        few.patterns[0].rests = true;
+        assert_eq!(core::iter::from_fn(|| few.next()).collect::<Vec<_>>(), [1; 10]);
+        few.patterns[1].rests = true;
+        assert_eq!(few.next(), None, "one whole round of each is enough");
+        assert_eq!(Keys::new(0, Vec::new(), Vec::new(), Vec::new()).next(), None);
     }
 }

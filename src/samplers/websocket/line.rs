@@ -23,6 +23,8 @@ const SEND: Duration = Duration::from_secs(2);
 const CLOSING: Duration = Duration::from_secs(1);
 /// Messages whose number is looked for, in any second: more are counted only.
 const READ: u32 = 2_000;
+/// And bytes of them.
+const READ_BYTES: usize = 4 << 20;
 /// Different close codes that are counted apart.
 const CODES: usize = 32;
 
@@ -42,8 +44,8 @@ pub(crate) struct Tally {
     pub(crate) closes: BTreeMap<u16, u64>,
     pub(crate) last_close: Option<Clean>,
     pub(crate) ping: Ping,
-    /// A second, and how many numbers were looked for in it.
-    pub(crate) window: (u64, u32),
+    /// A second, how many numbers were looked for in it, and in how many bytes.
+    pub(crate) window: (u64, u32, usize),
 }
 
 /// The ping under way, and the last that came back.
@@ -201,7 +203,7 @@ impl Shared {
         tally.bytes += message.len() as u64;
         tally.last_message = Some(now);
         if let Some(pointer) = &manners.sequence {
-            if tally.may_read(now) {
+            if tally.may_read(now, message.len()) {
                 drop(tally);
                 // Without the lock: a parse may take a while.
                 let number = number(message, pointer);
@@ -218,13 +220,18 @@ impl Shared {
 }
 
 impl Tally {
-    fn may_read(&mut self, now: Mono) -> bool {
+    fn may_read(&mut self, now: Mono, length: usize) -> bool {
         let second = now.0 / 1_000_000_000;
         if self.window.0 != second {
-            self.window = (second, 0);
+            self.window = (second, 0, 0);
         }
-        self.window.1 += 1;
-        self.window.1 <= READ
+        let (_, messages, bytes) = &mut self.window;
+        if *messages >= READ || bytes.saturating_add(length) > READ_BYTES {
+            return false;
+        }
+        *messages += 1;
+        *bytes += length;
+        true
     }
 }
 
@@ -282,6 +289,14 @@ mod tests {
         assert_eq!(tally.messages, 30_006);
         assert!(tally.unread > 0 && tally.sequence.numbered + tally.unread == 30_004, "{tally:?}");
         assert_eq!(tally.sequence.gaps, 1, "what was not read is no gap");
+    }
+
+    #[test]
+    fn four_mebibytes_a_second_are_parsed_and_no_more() {
+        let mut tally = Tally::default();
+        let mut read = |second: u64, length| tally.may_read(Mono(second * 1_000_000_000), length);
+        assert!(read(1, 3 << 20) && read(1, 1 << 20));
+        assert!(!read(1, 1) && !read(2, READ_BYTES + 1) && read(2, READ_BYTES));
     }
 
     #[test]
