@@ -25,6 +25,7 @@ mod http;
 mod json;
 pub mod kinds;
 mod lmdb;
+mod logins;
 mod look;
 mod mailbox;
 #[cfg(any(test, not(all(feature = "redis", feature = "postgres"))))]

@@ -78,7 +78,15 @@ impl Given {
         self.read_from(&|name| std::env::var(name).ok())
     }
 
-    /// The same with another environment.
+    /// The same for a password or a token: one that stands in the open is a secret too.
+    ///
+    /// # Errors
+    /// As [`Given::read`].
+    pub fn secret(&self) -> Result<Secret, Fault> {
+        self.read().map(|read| Secret::new(read.0))
+    }
+
+    /// As [`Given::read`], with another environment.
     ///
     /// # Errors
     /// As [`Given::read`].

@@ -80,7 +80,7 @@ impl Access {
     /// Reads the secrets. Does file I/O: on a thread for that.
     pub(crate) fn login(&self) -> Result<Login, Fault> {
         // What is sent as a login is a secret, even when it stands in the profile.
-        let read = |given: &Given| given.read().map(|secret| Secret::new(secret.reveal().to_owned()));
+        let read = Given::secret;
         let bearer = self.bearer.as_ref().map(read).transpose()?;
         let basic = self.basic.as_ref().map(|(user, given)| read(given).map(|password| (user.clone(), password)));
         let headers = self.headers.iter().map(|(name, given)| read(given).map(|value| (name.clone(), value)));

@@ -1,8 +1,10 @@
 //! HTTP to a daemon beside us: over its Unix socket or a plain URL, a fresh connection each time, no redirect, 1 MiB
 //! of answer at most. What goes wrong becomes a sentence: where, what, hint.
 
-use crate::base::{Body, Clean, Failure, Fault};
+use crate::base::{Body, Clean, Clock, Failure, Fault};
 use crate::clean;
+use crate::samplers::logins::Logins;
+use crate::sys::clock::RealClock;
 use crate::sys::secret::Given;
 use core::error::Error;
 use core::time::Duration;
@@ -20,6 +22,7 @@ pub(crate) struct Daemon {
     socket: Option<PathBuf>,
     place: Clean,
     login: Option<(String, Given)>,
+    logins: Logins,
     client: Option<Client>,
 }
 
@@ -31,7 +34,7 @@ impl Daemon {
             return Err(body.fault_at("path", format!("`{place}` does not begin with `/`.")));
         }
         let base = Url::parse("http://localhost/").map_err(|error| body.fault(error.to_string()))?;
-        Ok(Self { base, socket: Some(path), place, login: None, client: None })
+        Ok(Self { base, socket: Some(path), place, login: None, logins: Logins::new(), client: None })
     }
 
     /// At a URL with an address: no name service is asked.
@@ -57,7 +60,7 @@ impl Daemon {
             let address = core::net::Ipv4Addr::LOCALHOST.into();
             base.set_ip_host(address).map_err(|()| body.fault_at("url", "`url` cannot be read."))?;
         }
-        Ok(Self { base, socket: None, place, login: None, client: None })
+        Ok(Self { base, socket: None, place, login: None, logins: Logins::new(), client: None })
     }
 
     /// The same with a user and a password, read anew for each request.
@@ -95,7 +98,8 @@ impl Daemon {
         let url = self.base.join(path).map_err(|_| self.answered("cannot be asked that way"))?;
         let mut request = self.client()?.request(method, url);
         if let Some((user, password)) = &self.login {
-            let password = password.read().map_err(|fault| Failure::not_permitted(fault.to_string()))?;
+            let now = RealClock.now().mono;
+            let password = self.logins.secret(now, self.place.as_str(), password).await?;
             request = request.basic_auth(user, Some(password.reveal()));
         }
         if let Some((kind, body)) = body {

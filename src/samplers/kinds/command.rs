@@ -10,15 +10,17 @@
 //! `number` needs `metric = "…"`, `json` rows as in `http`. Gives command_exit_code, command_duration_seconds,
 //! command_value{key} of `key_value`, command_perfdata (also _seconds, _bytes, _ratio, _total, and each with _limit).
 
+use crate::base::scrub::scrub;
 use crate::base::{Body, Clean, Clock, Failure, Fault, Now, Observation, Point};
 use crate::clean;
 use crate::samplers::exec::{Ran, Runner};
+use crate::samplers::logins::Logins;
 use crate::samplers::perfdata::{self, Datum, Measure};
 use crate::samplers::pick::{Pick, Row, metric_name, plain_number};
 use crate::samplers::{Kind, Observed, Sampler, json};
 use crate::sys::clock::RealClock;
 use crate::sys::program::{Ended, Order};
-use crate::sys::secret::Given;
+use crate::sys::secret::{Given, Secret};
 use core::time::Duration;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -91,6 +93,7 @@ enum Reader {
 struct CommandSampler {
     order: Order,
     env: BTreeMap<String, Given>,
+    logins: Logins,
     name: Clean,
     reader: Reader,
     runner: Runner,
@@ -118,6 +121,7 @@ impl CommandSampler {
             name: Clean::text(config.name.unwrap_or_else(words)),
             order: Order { program: program.into(), args: args.to_vec(), env: Vec::new() },
             env: config.env,
+            logins: Logins::new(),
             reader: reader(body, config.parse, config.metric, config.json)?,
             runner: Runner::new(),
         })
@@ -125,9 +129,15 @@ impl CommandSampler {
 
     async fn run(&mut self, now: Now) -> Result<Observation, Failure> {
         let mut order = self.order.clone();
-        for (name, given) in &self.env {
-            let secret = given.read().map_err(|fault| Failure::not_permitted(fault.to_string()))?;
-            order.env.push((name.clone(), secret.reveal().to_owned()));
+        let given = self.env.values().cloned().collect();
+        // A text in the profile is a secret where its name says so: `LANG` is none.
+        let values = self.logins.read(now.mono, self.name.as_str(), given, Given::read).await?;
+        for (name, value) in self.env.keys().zip(values) {
+            let pair = format!("{name}={}", value.reveal());
+            if scrub(&pair) != pair {
+                drop(Secret::new(value.reveal().to_owned()));
+            }
+            order.env.push((name.clone(), value.reveal().to_owned()));
         }
         let start = RealClock.now().mono;
         let ran = self.runner.run(now.mono, &order, LIMIT).await?;

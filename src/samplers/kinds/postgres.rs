@@ -14,7 +14,8 @@
 use crate::base::scrub::scrub;
 use crate::base::{Body, Clean, Clock, Failure, Fault, Mono, Now, Observation, Point};
 use crate::clean;
-use crate::samplers::blocking::{LOCAL_FILES, Worker};
+use crate::samplers::blocking::{LOGINS, Worker};
+use crate::samplers::logins::Logins;
 use crate::samplers::postgres::seldom::Seldom;
 use crate::samplers::postgres::session::{Refused, Server, Session, is_end, refusal, tls};
 use crate::samplers::postgres::sql::{ALL, Ask, IDENTITY, OFTEN, SELDOM};
@@ -87,6 +88,7 @@ struct PostgresSampler {
     server: Server,
     database: Config,
     password: Option<Given>,
+    logins: Logins,
     ca: Option<PathBuf>,
     reader: Worker<io::Result<Vec<u8>>>,
     show_queries: bool,
@@ -155,8 +157,9 @@ impl PostgresSampler {
             server: Server::new(address),
             database,
             password,
+            logins: Logins::new(),
             ca: table.ca,
-            reader: Worker::new(&LOCAL_FILES),
+            reader: Worker::new(&LOGINS),
             show_queries: table.show_queries,
             session: None,
             seldom: Seldom::new(),
@@ -215,10 +218,7 @@ impl PostgresSampler {
     async fn open(&mut self, now: Mono) -> Result<Session, Failure> {
         let place = self.server.address.place();
         if let Some(given) = &self.password {
-            let word = given
-                .read()
-                .map_err(|fault| Failure::not_permitted(format!("{place}: its password cannot be read: {fault}")))?;
-            let word = Secret::new(word.reveal().to_owned());
+            let word = self.logins.secret(now, place.as_str(), given).await?;
             self.database.password(word.reveal());
         }
         if self.database.get_ssl_mode() != SslMode::Disable && (self.server.tls.is_none() || self.ca.is_some()) {

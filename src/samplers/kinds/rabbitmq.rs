@@ -13,11 +13,11 @@
 
 use crate::base::{Body, Clean, Failure, Fault, Now, Observation};
 use crate::clean;
-use crate::samplers::blocking::{LOCAL_FILES, Worker};
 use crate::samplers::http::fetch::Fetcher;
+use crate::samplers::logins::Logins;
 use crate::samplers::rabbitmq_json::{self, NODE_COLUMNS, OVERVIEW_COLUMNS, QUEUE_COLUMNS};
 use crate::samplers::{Kind, Observed, Sampler, json};
-use crate::sys::secret::{Given, Secret};
+use crate::sys::secret::Given;
 use core::time::Duration;
 use reqwest::Url;
 use serde::Deserialize;
@@ -65,7 +65,7 @@ struct RabbitmqSampler {
     body: Body,
     url: Url,
     password: Option<Given>,
-    worker: Worker<Result<Secret, Clean>>,
+    logins: Logins,
     ask: Ask,
     /// The connection's owner: made anew after a refusal, so that a changed password is taken up.
     fetcher: Option<Fetcher>,
@@ -103,7 +103,6 @@ impl RabbitmqSampler {
         if password.is_some() && url.username().is_empty() {
             return Err(whole.fault_at("password", "a `password` without a `user`."));
         }
-        url.password().map(str::to_owned).into_iter().for_each(|word| drop(Secret::new(word)));
         if config.queues.len() > PATTERNS {
             return Err(whole.fault_at("queues", format!("`queues` has more than {PATTERNS} patterns.")));
         }
@@ -114,25 +113,16 @@ impl RabbitmqSampler {
         let host = url.host_str().unwrap_or_default();
         let instance = clean!("{host}:{}", url.port_or_known_default().unwrap_or(0));
         let names = (!config.queues.is_empty()).then(|| pattern(&config.queues));
-        let worker = Worker::new(&LOCAL_FILES);
         let ask = Ask { instance, base, user: Clean::text(url.username()), vhost: config.vhost, names };
-        Ok(Self { body: whole.clone(), url, password, worker, ask, fetcher: None })
+        Ok(Self { body: whole.clone(), url, password, logins: Logins::new(), ask, fetcher: None })
     }
 
     async fn fetcher(&mut self, now: Now) -> Result<Fetcher, Failure> {
         let mut url = self.url.clone();
         if let Some(given) = self.password.clone() {
-            let read = move || {
-                let secret = given.read().map_err(|fault| Clean::text(fault.to_string()))?;
-                Ok(Secret::new(secret.reveal().trim().to_owned()))
-            };
-            let place = &self.ask.instance;
-            let secret = self.worker.run(now.mono, read).await;
-            let secret = secret
-                .map_err(|stuck| Failure::unreachable(format!("{place}: its password cannot be read: {stuck}.")))?
-                .map_err(|why| Failure::unreachable(format!("{place}: {why}")))?;
+            let secret = self.logins.secret(now.mono, self.ask.instance.as_str(), &given).await?;
             // Fails only where there is no host, which was checked.
-            let _checked = url.set_password(Some(secret.reveal()));
+            let _checked = url.set_password(Some(secret.reveal().trim()));
         }
         Fetcher::new(&self.body, url.as_str()).map_err(|fault| Failure::unreachable(fault.to_string()))
     }

@@ -11,7 +11,8 @@
 //! ```
 //! Names as redis_exporter gives them, from INFO: clients, memory and disk sizes (bytes), counters, replication (s).
 
-use crate::base::{Body, Clean, Clock, Failure, Fault, Now, Observation, Point};
+use crate::base::{Body, Clean, Clock, Failure, Fault, Mono, Now, Observation, Point};
+use crate::samplers::logins::Logins;
 use crate::samplers::redis::keys::{Keys, tell};
 use crate::samplers::redis::link::{Link, refusal, refused};
 use crate::samplers::redis::text::Info;
@@ -77,6 +78,7 @@ struct RedisSampler {
     password: Option<Given>,
     keys: Keys,
     names: Names,
+    logins: Logins,
     allowance: Allowance,
     /// Taken out for the time of an attempt: one that is cut off closes it, so that no late answer is mistaken.
     link: Option<Link>,
@@ -120,6 +122,7 @@ impl RedisSampler {
             password: password.or(in_url.map(|word| Given::Text(word.reveal().to_owned()))),
             keys: Keys::new(settings.db(), config.lists, config.streams, config.patterns),
             names: Names::new(),
+            logins: Logins::new(),
             allowance: Allowance::default(),
             link: None,
             run_id: None,
@@ -129,14 +132,14 @@ impl RedisSampler {
 }
 
 impl Sampler for RedisSampler {
-    fn observe(&mut self, _: Now) -> Observed<'_> {
-        Box::pin(async {
+    fn observe(&mut self, now: Now) -> Observed<'_> {
+        Box::pin(async move {
             self.allowance.renew();
             let kept = self.link.take();
             let fresh = kept.is_none();
             let mut link = match kept {
                 Some(link) => link,
-                None => self.connect().await?,
+                None => self.connect(now.mono).await?,
             };
             let mut seen = self.look(&mut link).await;
             if let Err(error) = &seen
@@ -145,7 +148,7 @@ impl Sampler for RedisSampler {
                 && (error.is_connection_dropped() || error.is_io_error())
             {
                 // The server may have closed the waiting connection long ago; only a new one tells.
-                link = self.connect().await?;
+                link = self.connect(now.mono).await?;
                 seen = self.look(&mut link).await;
             }
             match seen {
@@ -161,7 +164,7 @@ impl Sampler for RedisSampler {
 }
 
 impl RedisSampler {
-    async fn connect(&self) -> Result<Link, Failure> {
+    async fn connect(&mut self, now: Mono) -> Result<Link, Failure> {
         let wire = wire::connect(&self.address, &self.names, &self.allowance).await?;
         let plain = RedisConnectionInfo::default().set_skip_set_lib_name();
         // The deadline of the attempt is the limit of each answer.
@@ -170,10 +173,7 @@ impl RedisSampler {
         let (connection, driver) = connected.map_err(|error| self.failure(&error))?;
         let mut link = Link { connection, driver: tokio::spawn(driver) };
         if let Some(given) = &self.password {
-            let word = given.read().map_err(|fault| {
-                Failure::not_permitted(format!("{}: its password cannot be read: {fault}", self.place))
-            })?;
-            let word = Secret::new(word.reveal().to_owned());
+            let word = self.logins.secret(now, self.place.as_str(), given).await?;
             let mut login = cmd("AUTH");
             if let Some(user) = &self.user {
                 login.arg(user);

@@ -13,7 +13,7 @@
 
 use crate::base::{Body, Clean, Clock, Failure, Fault, Mono, Now, Observation, Point, Unit};
 use crate::clean;
-use crate::samplers::blocking::{LOCAL_FILES, Worker};
+use crate::samplers::blocking::{LOGINS, Worker};
 use crate::samplers::websocket::line::{Manners, Ping, Shared, State, Tally, Task};
 use crate::samplers::websocket::opening::Opener;
 use crate::samplers::{Kind, Observed, Sampler};
@@ -93,7 +93,7 @@ impl WebsocketSampler {
             return Err(whole.fault_at("sequence", what).hint("For example /data/seq."));
         }
         let manners = Arc::new(Manners { subscribe: config.subscribe, sequence: config.sequence });
-        let secrets = Worker::new(&LOCAL_FILES);
+        let secrets = Worker::new(&LOGINS);
         Ok(Self { opener, manners, secrets, shared: Arc::default(), task: None, before: None })
     }
 

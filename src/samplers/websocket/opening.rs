@@ -74,7 +74,7 @@ impl Opener {
         let bearer = self.bearer.iter().map(|given| (AUTHORIZATION, "Bearer ", given));
         let headers = self.headers.iter().map(|(name, given)| (name.clone(), "", given));
         for (name, before, given) in headers.chain(bearer) {
-            let value = given.read().map_err(|fault| Clean::text(fault.to_string()))?;
+            let value = given.secret().map_err(|fault| Clean::text(fault.to_string()))?;
             let value = Secret::new(value.reveal().trim().to_owned());
             let mut value = HeaderValue::from_str(&format!("{before}{}", value.reveal()))
                 .map_err(|_| crate::clean!("the value for the header `{name}` holds what no header may hold."))?;
