@@ -42,7 +42,7 @@ impl Eyes {
     fn open(plan: &Plan) -> Result<Self, Fault> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
-            .max_blocking_threads(8)
+            .max_blocking_threads(12)
             .enable_all()
             .build()
             .map_err(|error| Fault::new(format!("no sampler can be started: {error}.")))?;

@@ -20,7 +20,7 @@ use crate::store::{History, Limits, LogStore, Store};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::host::{Host, Login};
-use crate::sys::{paths, process, random};
+use crate::sys::{paths, process, program, random};
 use crate::term::{Caps, Terminal, contain_thread};
 use core::time::Duration;
 use serde_json::json;
@@ -270,7 +270,8 @@ impl Engine {
     ) -> Result<Self, Fault> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
-            .max_blocking_threads(8)
+            // All classes of `samplers::blocking` together may hang on ten: two are left for what has no class.
+            .max_blocking_threads(12)
             .thread_name("samplers")
             // A panic in a sampler is that sampler's: the supervisor tells it, the screen stays.
             .on_thread_start(contain_thread)
@@ -292,9 +293,10 @@ impl Engine {
 }
 
 impl Engine {
-    /// Lets everything go; nothing is waited for, the process ends next (F5).
+    /// Lets everything go; nothing is waited for, the process ends next (F5). Programs that samplers run end with us.
     pub fn leave(self) {
         self.runtime.shutdown_background();
+        program::end_all();
     }
 }
 

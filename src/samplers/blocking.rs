@@ -49,7 +49,7 @@ impl core::fmt::Display for Stuck {
 }
 
 impl<T: Send + 'static> Worker<T> {
-    pub(crate) fn new(class: &'static Semaphore) -> Self {
+    pub(crate) const fn new(class: &'static Semaphore) -> Self {
         Self { class, running: None }
     }
 

@@ -41,20 +41,20 @@ impl Logins {
 mod tests {
     use super::*;
     use core::time::Duration;
-    use std::sync::{Mutex, PoisonError};
+    use tokio::sync::Mutex;
     use tokio::time::timeout;
 
-    static DISK: Mutex<()> = Mutex::new(());
+    static DISK: Mutex<()> = Mutex::const_new(());
 
-    fn disk(_: &Given) -> Result<Secret, Fault> {
-        let _answered = DISK.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(Secret::new("kept-on-a-disk".to_owned()))
+    fn disk(given: &Given) -> Result<Secret, Fault> {
+        let _answered = DISK.blocking_lock();
+        given.secret()
     }
 
     #[tokio::test]
     async fn a_file_that_hangs_is_told_and_holds_no_thread_of_the_runtime() {
         let (kept, mut hung) = (vec![Given::Kept(Kept::File("/x".into()))], Logins::new());
-        let hangs = DISK.lock().unwrap_or_else(PoisonError::into_inner);
+        let hangs = DISK.lock().await;
         let read = hung.read(Mono(0), "x", kept.clone(), disk);
         assert!(timeout(Duration::from_millis(20), read).await.is_err(), "the runtime goes on");
         let told = hung.read(Mono(0) + Duration::from_secs(9), "x", kept, disk).await.err();

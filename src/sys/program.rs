@@ -13,9 +13,85 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// How long the last resort waits for a killed process to be gone.
 const LAST_WAIT: Duration = Duration::from_millis(50);
+
+/// So many may live at once; more are not started.
+const MOST: usize = 256;
+/// Programs whose start is under way when we leave are waited for so long: one on a dead mount never comes.
+const STARTS: Duration = Duration::from_millis(100);
+
+/// What lives and must not outlive us.
+static LIVE: Register = Register::new();
+
+/// Groups that live, by their leaders: none is reaped while it stands here, so no number can have passed to another.
+#[derive(Debug)]
+struct Register {
+    live: Mutex<Live>,
+    started: Condvar,
+}
+
+#[derive(Debug)]
+struct Live {
+    starting: usize,
+    groups: Vec<Pid>,
+}
+
+impl Register {
+    const fn new() -> Self {
+        Self { live: Mutex::new(Live { starting: 0, groups: Vec::new() }), started: Condvar::new() }
+    }
+
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for one that is to be started; `None` where there is none.
+    fn begin(&'static self) -> Option<Place> {
+        let mut live = self.live();
+        (live.starting + live.groups.len() < MOST).then(|| {
+            live.starting += 1;
+            Place(self)
+        })
+    }
+
+    fn forget(&self, group: Pid) {
+        self.live().groups.retain(|live| *live != group);
+    }
+
+    fn end(&self) {
+        let still_starting = |live: &mut Live| live.starting > 0;
+        let waited = self.started.wait_timeout_while(self.live(), STARTS, still_starting);
+        let (live, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        for group in &live.groups {
+            let _best_effort = kill_process_group(*group, Signal::KILL);
+        }
+    }
+}
+
+/// The start of one program.
+struct Place(&'static Register);
+
+impl Place {
+    fn started(self, group: Pid) {
+        self.0.live().groups.push(group);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.live().starting -= 1;
+        self.0.started.notify_all();
+    }
+}
+
+/// Kills the group of every program that still lives, but those that are to be spared. Returns at once: for the end of
+/// a session, where nothing is waited for and nobody's own drop is sure to run.
+pub fn end_all() {
+    LIVE.end();
+}
 
 /// What to start; there is never a shell between.
 #[derive(Clone, Default)]
@@ -26,6 +102,9 @@ pub struct Order {
     pub args: Vec<String>,
     /// Its environment besides PATH, LANG, TERM and HOME; it may hold secrets, so an order is never printed.
     pub env: Vec<(String, String)>,
+    /// Never sent a signal, whatever it does: it may be abandoned. For GPU tools, whose violent end can take the GPU
+    /// with it (safety.md F7).
+    pub spare: bool,
 }
 
 /// Why a program was not started.
@@ -78,13 +157,15 @@ pub fn signal_name(number: i32) -> String {
     known.map_or_else(|| format!("signal {number}"), |(_, name)| (*name).to_owned())
 }
 
-/// A program that was started. Dropping it kills what is left of its group.
+/// A program that was started. Dropping it kills what is left of its group, unless it is to be spared.
 #[derive(Debug)]
 pub struct Program {
     inner: Child,
     group: Pid,
     pidfd: OwnedFd,
     reaped: bool,
+    /// Who ends it when we leave; nobody where it is to be spared.
+    register: Option<&'static Register>,
 }
 
 /// The reading ends of its outputs.
@@ -102,10 +183,17 @@ impl Program {
     /// # Errors
     /// Why it was not started; nothing is left of it then.
     pub fn start(order: &Order) -> Result<(Self, Outputs), Refusal> {
+        Self::start_in(&LIVE, order)
+    }
+
+    fn start_in(register: &'static Register, order: &Order) -> Result<(Self, Outputs), Refusal> {
         let helper = trust::helper(&order.program, Owners::effective()).map_err(Refusal::Impossible)?;
         if let Some(fault) = helper.distrust {
             return Err(Refusal::Forbidden(fault));
         }
+        let full = || Refusal::Impossible(Fault::new(format!("{MOST} programs already run: no other is started.")));
+        let register = if order.spare { None } else { Some(register) };
+        let place = register.map(|register| register.begin().ok_or_else(full)).transpose()?;
         let started = image(&helper).and_then(|image| command(order, &image).spawn());
         let mut inner = started.map_err(|error| refused(&order.program, &error))?;
         let found = Self::hold(&mut inner);
@@ -114,7 +202,10 @@ impl Program {
             let _best_effort = inner.wait();
             return Err(refused(&order.program, &io::ErrorKind::OutOfMemory.into()));
         };
-        Ok((Self { inner, group, pidfd, reaped: false }, outputs))
+        if let Some(place) = place {
+            place.started(group);
+        }
+        Ok((Self { inner, group, pidfd, reaped: false, register }, outputs))
     }
 
     fn hold(inner: &mut Child) -> io::Result<(Pid, OwnedFd, Outputs)> {
@@ -148,21 +239,27 @@ impl Program {
         self.signal(Signal::KILL);
     }
 
+    /// Whether it is never sent a signal.
+    pub fn spared(&self) -> bool {
+        self.register.is_none()
+    }
+
     /// Until it is reaped, its number cannot pass to another group.
     fn signal(&self, signal: Signal) {
-        if !self.reaped {
+        if !self.reaped && !self.spared() {
             // Gone already, or of another user by its own doing.
             let _best_effort = kill_process_group(self.group, signal);
         }
     }
 
-    /// How it ended, or `None` while it lives. Kills what is left of its group with it.
+    /// How it ended, or `None` while it lives. Kills what is left of its group with it, unless it is to be spared.
     pub fn reap(&mut self) -> Option<Ended> {
         let ended = matches!(super::child::wait_readable(&[self.pidfd.as_fd()], Some(Duration::ZERO)), Ok(ready) if ready.contains(&true));
         if !ended {
             return None;
         }
         self.kill();
+        self.forget();
         let status = self.inner.try_wait().ok().flatten()?;
         self.reaped = true;
         Some(match (status.code(), status.signal()) {
@@ -172,12 +269,22 @@ impl Program {
     }
 }
 
+impl Program {
+    fn forget(&self) {
+        if let Some(register) = self.register {
+            register.forget(self.group);
+        }
+    }
+}
+
 impl Drop for Program {
     fn drop(&mut self) {
         if !self.reaped {
             self.kill();
-            let _best_effort = super::child::wait_readable(&[self.pidfd.as_fd()], Some(LAST_WAIT));
+            let wait = if self.spared() { Duration::ZERO } else { LAST_WAIT };
+            let _best_effort = super::child::wait_readable(&[self.pidfd.as_fd()], Some(wait));
             let _best_effort = self.reap();
+            self.forget();
         }
     }
 }
@@ -209,12 +316,18 @@ fn command(order: &Order, image: &Path) -> Command {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
+    let spare = order.spare;
     #[expect(unsafe_code, reason = "a session of its own is had between fork and exec")]
     // SAFETY: only async-signal-safe calls, and nothing is allocated.
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
             setsid()?;
-            confine(libc::SIG_DFL)
+            confine(libc::SIG_DFL)?;
+            if spare {
+                // Nor does it die of an output that nobody reads any more.
+                libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+            }
+            Ok(())
         });
     }
     command
@@ -273,6 +386,36 @@ mod tests {
         let gone = super::super::child::wait_readable(&[pidfd.as_fd()], Some(Duration::from_secs(20)));
         assert!(gone.expect("polled")[0]);
         assert_eq!(super::super::child::start_time(pid), None);
+    }
+
+    fn ended(program: &Program, limit: Duration) -> bool {
+        super::super::child::wait_readable(&[program.pidfd.as_fd()], Some(limit)).expect("polled")[0]
+    }
+
+    #[test]
+    fn leaving_ends_every_program_but_those_to_be_spared() {
+        static REGISTER: Register = Register::new();
+        let args = |script: &str| ["-c", script].map(str::to_owned).into();
+        let order = |args, spare| Order { program: "/bin/sh".into(), args, spare, ..Order::default() };
+        let script = "trap '' TERM; sleep 600 & echo $!; wait";
+        let (mut one, outputs) = Program::start_in(&REGISTER, &order(args(script), false)).expect("starts");
+        let (mut spared, waits) = Program::start_in(&REGISTER, &order(args("sleep 600"), true)).expect("starts");
+        let mut line = [0; 16];
+        let read = File::from(outputs.stdout).read(&mut line).expect("a line");
+        let grandchild: i32 = core::str::from_utf8(&line[..read]).expect("text").trim().parse().expect("a number");
+        let grandchild = pidfd_open(Pid::from_raw(grandchild).expect("a pid"), PidfdFlags::empty()).expect("lives");
+        assert_eq!(REGISTER.live().groups, [one.group]);
+        REGISTER.end();
+        let gone = super::super::child::wait_readable(&[grandchild.as_fd()], Some(Duration::from_secs(20)));
+        assert!(gone.expect("polled")[0] && ended(&one, Duration::from_secs(20)));
+        assert_eq!(one.reap(), Some(Ended::Signal(9)));
+        assert!(REGISTER.live().groups.is_empty());
+        spared.ask();
+        spared.kill();
+        assert!(!ended(&spared, Duration::from_millis(50)), "spared");
+        drop(waits);
+        let ours = kill_process_group(spared.group, Signal::KILL);
+        assert!(ours.is_ok() && ended(&spared, Duration::from_secs(20)) && spared.reap().is_some());
     }
 
     #[test]

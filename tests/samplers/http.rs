@@ -4,11 +4,13 @@ use crate::server::{Server, say, serve};
 use crate::{observe, sampler, value};
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use reqwest::header::HeaderMap;
 use std::io::Write;
 use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use watchkeeper::base::{Failure, Observation};
+use watchkeeper::base::{Body, Failure, Observation};
+use watchkeeper::samplers::Fetcher;
 
 async fn ask(server: &Server, path: &str) -> Result<Observation, Failure> {
     let config = format!("url = \"http://joe:hunter2@{}{path}?token=hunter2\"\n{JSON}", server.at);
@@ -80,6 +82,23 @@ async fn a_waiting_connection_that_the_server_has_given_up_is_no_failure() {
         observe(&mut *watch).await.expect("good");
     }
     assert_eq!((server.requests(), server.connections()), (9, 5));
+}
+
+#[tokio::test]
+async fn a_post_is_never_sent_twice() {
+    let count = AtomicUsize::new(0);
+    let server = serve(move |_, stream| {
+        count.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) && say(stream, "200 OK", "", GOOD)
+    });
+    let body = Body::parse("p.toml", "url = \"x\"").expect("parses");
+    let mut hook = Fetcher::posting(&body, &format!("http://{}/", server.at)).expect("a URL");
+    assert_eq!(hook.post(&HeaderMap::new(), Vec::new()).await.expect("taken"), 200);
+    hook.post(&HeaderMap::new(), Vec::new()).await.expect_err("cut off");
+    assert_eq!((server.requests(), server.connections()), (2, 1));
+    let mut watch = sampler("http", &format!("url = \"http://{}/\"\nmethod = \"POST\"", server.at));
+    observe(&mut *watch).await.expect("good");
+    observe(&mut *watch).await.expect_err("cut off");
+    assert_eq!((server.requests(), server.connections()), (4, 3), "each has a connection of its own");
 }
 
 #[tokio::test]

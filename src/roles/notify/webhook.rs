@@ -99,7 +99,8 @@ impl Webhook {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         for (name, given) in self.headers {
-            let value = read(table, "headers", &given, env)?;
+            // A header may be a login, even when it stands in the profile.
+            let value = Secret::new(read(table, "headers", &given, env)?.reveal().to_owned());
             let mut value = HeaderValue::from_str(value.reveal()).map_err(|_| {
                 table.fault_at("headers", format!("the value of `{name}` holds what no header can: a line break?"))
             })?;

@@ -51,7 +51,8 @@ async fn run(root: &Path, name: &str, args: &[&str], runner: &mut Runner, now: M
         return Err(clean!("{name} is not installed"));
     };
     let program: PathBuf = program;
-    let order = Order { program, args: args.iter().map(|&arg| arg.to_owned()).collect(), env: Vec::new() };
+    let order =
+        Order { program, args: args.iter().map(|&arg| arg.to_owned()).collect(), env: Vec::new(), spare: false };
     runner.run(now, &order, LIMIT).await.map_err(|failure: Failure| failure.what)
 }
 

@@ -78,38 +78,48 @@ pub(crate) struct Runner {
     ending: Option<Ending>,
 }
 
-/// A program that is being ended.
+/// A program that is being ended, or was abandoned.
 #[derive(Debug)]
 struct Ending {
     task: JoinHandle<()>,
     pid: u32,
+    spared: bool,
     since: Mono,
 }
 
-/// Ends its program when it is dropped before the program has ended.
+/// Ends its program, or abandons one that is to be spared, when it is dropped before the program has ended.
 struct Held<'a> {
-    program: Option<Program>,
+    program: Option<(Program, Pipes)>,
     since: Mono,
     ending: &'a mut Option<Ending>,
 }
+
+/// Its outputs, read as long as it lives: nothing that it prints at its end kills it.
+type Pipes = (Receiver, Receiver);
 
 impl Runner {
     pub(crate) fn new() -> Self {
         Self { worker: Worker::new(&PROGRAMS), ending: None }
     }
 
-    /// Runs it to its end, at most for `limit`. Dropping the future ends the program as well.
+    /// Runs it to its end, at most for `limit`. Dropping the future ends the program as well, or abandons it where it is
+    /// to be spared.
     pub(crate) async fn run(&mut self, now: Mono, order: &Order, limit: Duration) -> Result<Ran, Failure> {
         let name = clean!("{}", order.program.display());
         self.old_one_is_gone(now, &name)?;
         let (program, outputs) = self.start(now, order, &name).await?;
+        let Outputs { stdout, stderr } = outputs;
+        let pipes = Receiver::from_owned_fd(stdout).and_then(|out| Ok((out, Receiver::from_owned_fd(stderr)?)));
+        let unread = |error| Failure::unreachable(format!("{name} cannot be followed: {error}."));
+        let program = (program, pipes.map_err(unread)?);
+        let stopped = if order.spare { "it is not killed, but left to itself" } else { "it was stopped" };
         let mut held = Held { program: Some(program), since: now, ending: &mut self.ending };
-        let silent = || Failure::unreachable(format!("{name} has not ended within {}; it was stopped.", span(limit)));
-        match timeout(limit, attend(&mut held, outputs)).await {
+        let silent = || Failure::unreachable(format!("{name} has not ended within {}; {stopped}.", span(limit)));
+        match timeout(limit, attend(&mut held)).await {
             Err(_) => Err(silent()),
             Ok(Ok(ran)) => Ok(ran),
             Ok(Err(error)) if error.kind() == io::ErrorKind::FileTooLarge => Err(Failure::answered(format!(
-                "{name} writes without an end; it was stopped after {}.",
+                "{name} writes without an end; {stopped} after {}.",
                 Unit::Bytes.show(FLOOD as f64)
             ))),
             Ok(Err(error)) => Err(Failure::unreachable(format!("{name} cannot be followed: {error}."))),
@@ -119,9 +129,10 @@ impl Runner {
     fn old_one_is_gone(&mut self, now: Mono, name: &Clean) -> Result<(), Failure> {
         match &self.ending {
             Some(old) if !old.task.is_finished() => Err(Failure::unreachable(format!(
-                "{name} hangs: process {}, started {} ago, does not end when killed. No second one is started.",
+                "{name} hangs: process {}, started {} ago, {}. No second one is started.",
                 old.pid,
-                span(now.since(old.since))
+                span(now.since(old.since)),
+                if old.spared { "is not killed since it may hold a GPU" } else { "does not end when killed" }
             ))),
             _ => {
                 self.ending = None;
@@ -147,12 +158,12 @@ impl Runner {
 }
 
 /// Reads both outputs and waits for the end.
-async fn attend(held: &mut Held<'_>, outputs: Outputs) -> io::Result<Ran> {
-    let Some(program) = &held.program else { return Err(io::ErrorKind::NotFound.into()) };
+async fn attend(held: &mut Held<'_>) -> io::Result<Ran> {
+    let Some((program, (out, err))) = &mut held.program else { return Err(io::ErrorKind::NotFound.into()) };
     let ending = program.ending()?;
     let (mut stdout, mut stderr) = (Kept::new(STDOUT), Kept::new(STDERR));
     let left_others = {
-        let both = async { tokio::try_join!(drain(outputs.stdout, &mut stdout), drain(outputs.stderr, &mut stderr)) };
+        let both = async { tokio::try_join!(drain(out, &mut stdout), drain(err, &mut stderr)) };
         let (mut both, mut ended) = (core::pin::pin!(both), core::pin::pin!(wait(ending)));
         tokio::select! {
             biased;
@@ -170,14 +181,13 @@ async fn attend(held: &mut Held<'_>, outputs: Outputs) -> io::Result<Ran> {
             }
         }
     };
-    let ended = held.program.as_mut().and_then(Program::reap).ok_or(io::ErrorKind::WouldBlock)?;
+    let ended = program.reap().ok_or(io::ErrorKind::WouldBlock)?;
     held.program = None;
     Ok(Ran { ended, stdout, stderr, left_others })
 }
 
 /// Reads to the end; an error when none is to be expected.
-async fn drain(pipe: OwnedFd, into: &mut Kept) -> io::Result<()> {
-    let mut pipe = Receiver::from_owned_fd(pipe)?;
+async fn drain(pipe: &mut Receiver, into: &mut Kept) -> io::Result<()> {
     let mut piece = vec![0; 16 * 1024];
     loop {
         let read = pipe.read(&mut piece).await?;
@@ -199,23 +209,36 @@ async fn wait(ending: OwnedFd) -> io::Result<()> {
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        let Some(program) = self.program.take() else { return };
+        let Some((program, pipes)) = self.program.take() else { return };
         // Outside a runtime the program's own drop kills it.
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            let (pid, since) = (program.pid(), self.since);
-            *self.ending = Some(Ending { task: runtime.spawn(end(program)), pid, since });
+            let (pid, spared, since) = (program.pid(), program.spared(), self.since);
+            *self.ending = Some(Ending { task: runtime.spawn(end(program, pipes)), pid, spared, since });
         }
     }
 }
 
-/// Asks the group to end, kills it shortly after, and waits until its leader is gone, however long that takes.
-async fn end(mut program: Program) {
+/// Asks the group to end, kills it shortly after, and waits until its leader is gone, however long that takes; one that
+/// is to be spared is only waited for. Its outputs are read on meanwhile, so that it can say farewell.
+async fn end(mut program: Program, (mut out, mut err): Pipes) {
     program.ask();
     let Ok(ending) = program.ending() else { return };
-    let mut ended = core::pin::pin!(wait(ending));
-    if timeout(GRACE, &mut ended).await.is_err() {
-        program.kill();
-        let _seen = ended.await;
+    let (mut unread_out, mut unread_err) = (Kept::new(0), Kept::new(0));
+    let drained = async { tokio::join!(drain(&mut out, &mut unread_out), drain(&mut err, &mut unread_err)) };
+    let ended = async {
+        let mut ended = core::pin::pin!(wait(ending));
+        if timeout(GRACE, &mut ended).await.is_err() {
+            program.kill();
+            let _seen = ended.await;
+        }
+    };
+    let mut drained = core::pin::pin!(drained);
+    {
+        let mut ended = core::pin::pin!(ended);
+        tokio::select! {
+            _ = &mut drained => ended.await,
+            () = &mut ended => {}
+        }
     }
     let _reaped = program.reap();
 }

@@ -96,6 +96,35 @@ async fn at_the_deadline_the_whole_group_ends_also_where_it_ignores_the_request(
 }
 
 #[tokio::test]
+async fn what_it_prints_while_it_clears_up_does_not_kill_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("cleared");
+    let script = format!("trap 'echo bye; echo bye >&2; echo yes > {}; exit' TERM; sleep 600 & wait", file.display());
+    let mut runner = Runner::new();
+    runner.run(Mono(0), &sh(&script), Duration::from_millis(300)).await.expect_err("hangs");
+    settle(&mut runner).await;
+    assert_eq!(std::fs::read(&file).expect("it cleared up"), b"yes\n");
+}
+
+#[tokio::test]
+async fn one_that_is_to_be_spared_is_abandoned_and_no_second_one_started_while_it_lives() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("go");
+    let script = format!("trap 'exit 9' TERM; until [ -e {} ]; do sleep 0.05; done", file.display());
+    let (mut runner, order) = (Runner::new(), Order { spare: true, ..sh(&script) });
+    let failure = runner.run(Mono(0), &order, Duration::from_millis(200)).await.expect_err("hangs");
+    assert_eq!(failure.what.as_str(), "/bin/sh has not ended within 200 ms; it is not killed, but left to itself.");
+    let pid = runner.ending.as_ref().expect("abandoned").pid;
+    tokio::time::sleep(GRACE * 2).await;
+    assert!(start_time(pid).is_some(), "neither asked nor killed");
+    let again = runner.run(Mono(0) + GRACE, &order, AMPLE).await.expect_err("one lives");
+    let said = format!("process {pid}, started 500 ms ago, is not killed since it may hold a GPU. No second one");
+    assert!(again.what.as_str().contains(&said), "{again:?}");
+    std::fs::write(&file, "").expect("written");
+    settle(&mut runner).await;
+}
+
+#[tokio::test]
 async fn dropping_the_attempt_ends_the_program() {
     let mut runner = Runner::new();
     let order = sh("sleep 600");
@@ -129,7 +158,7 @@ async fn while_an_old_one_lives_no_second_one_is_started() {
     let task = tokio::spawn(core::future::pending());
     let stop = task.abort_handle();
     let mut runner = Runner::new();
-    runner.ending = Some(Ending { task, pid: 4_242, since: Mono(0) });
+    runner.ending = Some(Ending { task, pid: 4_242, spared: false, since: Mono(0) });
     let failure = runner.run(Mono(0) + minute * 3, &sh("echo 1"), AMPLE).await.expect_err("refused");
     let said = "/bin/sh hangs: process 4242, started 180 s ago, does not end when killed. No second one is started.";
     assert_eq!(failure.what.as_str(), said);

@@ -356,9 +356,19 @@ fn remember_secrets(url: &Url) {
         let pair = format!("{key}={value}");
         scrub(&pair) != pair
     });
-    for value in url.password().map(str::to_owned).into_iter().chain(known.map(|(_, value)| value.into_owned())) {
+    // As it stands in the URL, and as it is sent.
+    let password = url.password().into_iter().flat_map(|word| [word.to_owned(), decoded(url, word)]);
+    for value in password.chain(known.map(|(_, value)| value.into_owned())) {
         drop(Secret::new(value));
     }
+}
+
+/// A password of a URL without percent signs.
+fn decoded(url: &Url, word: &str) -> String {
+    let mut url = url.clone();
+    // In a query these two mean something else.
+    url.set_query(Some(&format!("={}", word.replace('+', "%2B").replace('&', "%26"))));
+    url.query_pairs().map(|(_, value)| value.into_owned()).collect()
 }
 
 /// The one text of a JSON answer that tells most, as the end of a sentence.
@@ -384,6 +394,16 @@ mod tests {
     fn new(url: &str) -> Result<Fetcher, String> {
         let body = Body::parse("p.toml", "url = \"x\"\n").expect("parses");
         Fetcher::new(&body, url).map_err(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_hidden_as_it_is_sent_too() {
+        drop(new("http://joe:p%40ss%2Bw&rd+%25x@127.0.0.1/"));
+        let hidden = |text| hide(text).into_owned();
+        assert_eq!(hidden("it got p@ss+w&rd+%x"), "it got <redacted>");
+        assert_eq!(hidden("it got p%40ss%2Bw&rd+%25x"), "it got <redacted>");
+        let basic = hidden("am9lOnBAc3MrdyZyZCsleA==");
+        assert!(basic.contains("<redacted>"), "{basic}");
     }
 
     #[test]

@@ -78,6 +78,14 @@ impl Tls {
     }
 }
 
+/// TLS with whom the system trusts, and nothing noted. Does file I/O: on a thread for that.
+pub(crate) fn plain() -> Result<ClientConfig, Fault> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
+    let builder = builder.with_safe_default_protocol_versions();
+    let builder = builder.map_err(|error| Fault::new(format!("TLS cannot be had: {error}.")))?;
+    Ok(builder.with_root_certificates(system()).with_no_client_auth())
+}
+
 /// The authorities of this system, read once.
 fn system() -> Arc<RootCertStore> {
     static ROOTS: OnceLock<Arc<RootCertStore>> = OnceLock::new();

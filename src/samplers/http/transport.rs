@@ -77,7 +77,8 @@ impl Transport {
             request = request.body(body.to_owned());
         }
         let age = self.trace.marks().connected.map_or(Duration::ZERO, |since| now().since(since));
-        let last = age >= self.reconnect;
+        // What may not be sent twice gets a connection that nobody has closed meanwhile.
+        let last = age >= self.reconnect || !repeats(method);
         if last {
             request = request.header(CONNECTION, "close");
         }
@@ -141,8 +142,10 @@ impl Transport {
         last: bool,
         place: &Clean,
     ) -> Result<Response, Failure> {
-        let again = request.try_clone().filter(|_| self.warm);
-        let mut sent = request.send().await;
+        let (client, request) = request.build_split();
+        let request = request.map_err(|error| fault::failure(place, &error))?;
+        let again = request.try_clone().filter(|again| self.warm && repeats(again.method()));
+        let mut sent = client.execute(request).await;
         if let (Err(error), Some(again)) = (&sent, again)
             && error.is_request()
             && !error.is_connect()
@@ -150,7 +153,7 @@ impl Transport {
             && !error.is_redirect()
         {
             // The server may have closed the waiting connection just now; only a fresh one tells.
-            sent = again.send().await;
+            sent = client.execute(again).await;
         }
         self.warm = sent.is_ok() && !last;
         if sent.as_ref().is_err_and(reqwest::Error::is_timeout) {
@@ -203,6 +206,11 @@ fn follow(attempt: Attempt<'_>, trace: &Trace) -> Action {
         return attempt.follow();
     };
     attempt.error(Refused(refused))
+}
+
+/// True for what may be sent twice: it changes nothing.
+fn repeats(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
 }
 
 fn now() -> Mono {

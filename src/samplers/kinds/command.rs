@@ -119,7 +119,7 @@ impl CommandSampler {
         let words = || core::iter::once(short).chain(args.iter().map(String::as_str)).collect::<Vec<_>>().join(" ");
         Ok(Self {
             name: Clean::text(config.name.unwrap_or_else(words)),
-            order: Order { program: program.into(), args: args.to_vec(), env: Vec::new() },
+            order: Order { program: program.into(), args: args.to_vec(), env: Vec::new(), spare: false },
             env: config.env,
             logins: Logins::new(),
             reader: reader(body, config.parse, config.metric, config.json)?,

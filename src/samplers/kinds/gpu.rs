@@ -177,7 +177,7 @@ impl GpuSampler {
         let Some(program) = self.nvidia_smi.clone().or_else(found) else {
             return Err(sentence(&Refusal::NoLibrary(why)));
         };
-        let order = Order { program, args: nvidia_smi::arguments(), env: Vec::new() };
+        let order = Order { program, args: nvidia_smi::arguments(), env: Vec::new(), spare: true };
         let ran = self.runner.run(now.mono, &order, PROGRAM).await?;
         let text = [ran.stdout.bytes, ran.stderr.bytes].concat();
         let text = String::from_utf8_lossy(&text);

@@ -97,7 +97,7 @@ impl SystemdSampler {
         }
         // Times in UTC whatever the host's zone; nothing that changes how the manager is reached.
         let env = vec![("TZ".to_owned(), "UTC".to_owned())];
-        Ok(Self { order: Order { program: program.into(), args, env }, failed, runner: Runner::new() })
+        Ok(Self { order: Order { program: program.into(), args, env, spare: false }, failed, runner: Runner::new() })
     }
 
     async fn look(&mut self, now: Now) -> Result<Observation, Failure> {

@@ -3,22 +3,27 @@
 
 use crate::base::scrub::scrub;
 use crate::base::{Body, Clean, Clock, Failure, Fault};
+use crate::samplers::blocking::{LOGINS, Worker};
 use crate::samplers::dial::{CONNECT, Dialer};
+use crate::samplers::http::tls;
 use crate::sys::clock::RealClock;
 use crate::sys::secret::{Given, Secret};
 use core::time::Duration;
 use http::header::{AUTHORIZATION, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use reqwest::Url;
+use rustls::ClientConfig;
 use std::io;
+use std::sync::{Arc, OnceLock};
 use tokio::net::TcpStream;
+use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::{CapacityError, ProtocolError};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Bytes, Error};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, client_async_tls_with_config};
 
 /// TLS and the change of protocol together.
 const HANDSHAKE: Duration = Duration::from_secs(2);
@@ -87,8 +92,7 @@ impl Opener {
     /// Connects and changes the protocol; also how long that took, the name's look-up included. Cancel-safe.
     pub(crate) async fn open(&self, headers: HeaderMap) -> Result<(Stream, Duration), Failure> {
         let place = self.place();
-        // Fails when a provider is there already, which is as good.
-        drop(rustls::crypto::ring::default_provider().install_default());
+        let secure = if self.url.scheme() == "wss" { Some(self.secure().await?) } else { None };
         let mut request = self.url.as_str().into_client_request().map_err(|error| self.refused(&error))?;
         request.headers_mut().extend(headers);
         let agent = HeaderValue::from_static(concat!("watchkeeper/", env!("CARGO_PKG_VERSION")));
@@ -103,7 +107,7 @@ impl Opener {
             .max_write_buffer_size(256 << 10)
             .max_message_size(Some(MESSAGE))
             .max_frame_size(Some(MESSAGE));
-        let opening = client_async_tls_with_config(request, line.stream, Some(config), None);
+        let opening = client_async_tls_with_config(request, line.stream, Some(config), secure);
         match timeout(HANDSHAKE, opening).await {
             Ok(Ok((stream, _))) => Ok((stream, RealClock.now().mono.since(start))),
             Ok(Err(error)) => Err(self.refused(&error)),
@@ -111,6 +115,22 @@ impl Opener {
                 "{place} took the connection and did not answer within 2 s. Does it hang?"
             ))),
         }
+    }
+
+    /// TLS, made once for all: the authorities of the system are read on a thread for that.
+    async fn secure(&self) -> Result<Connector, Failure> {
+        static MADE: OnceLock<Arc<ClientConfig>> = OnceLock::new();
+        static MAKER: Mutex<Worker<Result<ClientConfig, Fault>>> = Mutex::const_new(Worker::new(&LOGINS));
+        let place = self.place();
+        if let Some(made) = MADE.get() {
+            return Ok(Connector::Rustls(Arc::clone(made)));
+        }
+        let unread = |why: &str| Failure::unreachable(format!("{place}: certificates cannot be read: {why}."));
+        let make = async { MAKER.lock().await.run(RealClock.now().mono, tls::plain).await };
+        let made = timeout(HANDSHAKE, make).await.map_err(|_| unread("the disk does not answer"))?;
+        let made = made.map_err(|stuck| unread(&stuck.to_string()))?;
+        let made = made.map_err(|fault| Failure::unreachable(format!("{place}: {fault}")))?;
+        Ok(Connector::Rustls(Arc::clone(MADE.get_or_init(|| Arc::new(made)))))
     }
 
     /// Why there is no WebSocket.
