@@ -324,13 +324,21 @@ fn command(order: &Order, image: &Path) -> Command {
             setsid()?;
             confine(libc::SIG_DFL)?;
             if spare {
-                // Nor does it die of an output that nobody reads any more.
-                libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+                ignore_closed_outputs();
             }
             Ok(())
         });
     }
     command
+}
+
+/// In a child that is spared: nor does it die of an output that nobody reads any more.
+fn ignore_closed_outputs() {
+    #[expect(unsafe_code, reason = "signal dispositions outlive exec")]
+    // SAFETY: async-signal-safe.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_IGN);
+    }
 }
 
 fn refused(program: &Path, error: &io::Error) -> Refusal {
