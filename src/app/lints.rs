@@ -44,6 +44,12 @@ pub fn found(store: &Store, book: &Book, panes: &[Pane]) -> Vec<Found> {
             found.extend(lint::metric(&about, &metric.expr, metric.unit, &known));
         }
     }
+    // That an optional pane's metric does not come here is no slip: it is why the pane is optional.
+    let of = |pane: &Pane, about: &str| {
+        about.strip_prefix(pane.title.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
+    };
+    let optional = |about: &str| panes.iter().any(|pane| pane.optional && of(pane, about));
+    found.retain(|found| !found.is_absence() || !optional(found.about.as_str()));
     found
 }
 
