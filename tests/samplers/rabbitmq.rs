@@ -150,7 +150,10 @@ async fn refusals_are_sentences(peer: &Peer, url: &str) {
     assert_eq!(why.expect("no nodes").1.as_str(), "the user watch may not see nodes; give it the tag monitoring");
     let nowhere = format!("url = \"{url}\"\nvhost = \"nowhere\"");
     let missing = observe(&mut *sampler("rabbitmq", &nowhere)).await.expect_err("no such vhost");
-    assert_eq!(missing.what.as_str(), format!("{at}/queues/nowhere answered 404 Not Found. Is the path right?"));
+    assert_eq!(
+        missing.what.as_str(),
+        format!("{at}/queues/nowhere answered 404 Not Found, error: Object Not Found. Is the path right?")
+    );
 }
 
 /// A dropped sample keeps the connection; a broker that hangs is silence, and comes back.

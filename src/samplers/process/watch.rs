@@ -179,8 +179,8 @@ impl Watch {
         for detail in details {
             let mut counts = counts(detail);
             // One met for the first time counts from its start when that lies behind the last look; an older one has
-            // only now become one of them.
-            let young = last.is_none_or(|last| proc_text::seconds(detail.id.start) >= last);
+            // only now become one of them. A start is told in whole ticks, cut off: it may lie up to one later.
+            let young = last.is_none_or(|last| proc_text::seconds(detail.id.start + 1) >= last);
             let before = self.before.get(&detail.id).copied();
             let base = before.or(young.then_some([Some(0); 8]));
             let known = base.is_some();
