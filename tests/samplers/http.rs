@@ -94,11 +94,13 @@ async fn a_post_is_never_sent_twice() {
     let mut hook = Fetcher::posting(&body, &format!("http://{}/", server.at)).expect("a URL");
     assert_eq!(hook.post(&HeaderMap::new(), Vec::new()).await.expect("taken"), 200);
     hook.post(&HeaderMap::new(), Vec::new()).await.expect_err("cut off");
-    assert_eq!((server.requests(), server.connections()), (2, 1));
+    // An answer that nobody reads may cost its connection.
+    assert_eq!(server.requests(), 2);
+    let before = server.connections();
     let mut watch = sampler("http", &format!("url = \"http://{}/\"\nmethod = \"POST\"", server.at));
     observe(&mut *watch).await.expect("good");
     observe(&mut *watch).await.expect_err("cut off");
-    assert_eq!((server.requests(), server.connections()), (4, 3), "each has a connection of its own");
+    assert_eq!((server.requests(), server.connections() - before), (4, 2), "each has a connection of its own");
 }
 
 #[tokio::test]
