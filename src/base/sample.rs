@@ -94,8 +94,8 @@ pub struct Observation {
     pub not_supported: Vec<(Clean, Clean)>,
 }
 
-/// Why an attempt gave nothing.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why an attempt failed, and what it measured all the same.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Failure {
     /// A sentence: where, what, hint.
     pub what: Clean,
@@ -103,22 +103,31 @@ pub struct Failure {
     pub answered: bool,
     /// True when it was refused for lack of permission.
     pub not_permitted: bool,
+    /// What is known although the attempt failed (`probe_success 0`, the status of a bad answer): live values.
+    pub points: Vec<Point>,
 }
 
 impl Failure {
     /// No answer.
     pub fn unreachable(what: impl AsRef<str>) -> Self {
-        Self { what: Clean::text(what.as_ref()), answered: false, not_permitted: false }
+        Self { what: Clean::text(what.as_ref()), answered: false, not_permitted: false, points: Vec::new() }
     }
 
     /// An answer that is bad.
     pub fn answered(what: impl AsRef<str>) -> Self {
-        Self { what: Clean::text(what.as_ref()), answered: true, not_permitted: false }
+        Self { what: Clean::text(what.as_ref()), answered: true, not_permitted: false, points: Vec::new() }
     }
 
     /// Refused.
     pub fn not_permitted(what: impl AsRef<str>) -> Self {
-        Self { what: Clean::text(what.as_ref()), answered: false, not_permitted: true }
+        Self { what: Clean::text(what.as_ref()), answered: false, not_permitted: true, points: Vec::new() }
+    }
+
+    /// With values that the failed attempt has measured.
+    #[must_use]
+    pub fn with(mut self, points: impl IntoIterator<Item = Point>) -> Self {
+        self.points.extend(points);
+        self
     }
 
     /// The same as a reason for a reading.

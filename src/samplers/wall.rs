@@ -17,7 +17,10 @@ pub(crate) fn hide(outcome: &mut Result<Observation, Failure>) {
                 hide_clean(text);
             }
         }
-        Err(failure) => hide_clean(&mut failure.what),
+        Err(failure) => {
+            hide_clean(&mut failure.what);
+            failure.points.iter_mut().for_each(hide_point);
+        }
     }
 }
 
@@ -59,8 +62,11 @@ mod tests {
         let shown = format!("{seen:?}");
         assert!(!shown.contains("wall-secret") && shown.matches("<redacted>").count() == 7, "{shown}");
         assert_eq!(seen.points.get(1), Some(&Point::gauge("up", &[("b", "c")], 1.0)));
-        let mut failed = Err(Failure::answered("x says wall-secret-of-a-sample."));
+        let point = Point::gauge("up", &[("b", "wall-secret-of-a-sample")], 0.0);
+        let mut failed = Err(Failure::answered("x says wall-secret-of-a-sample.").with([point]));
         hide(&mut failed);
-        assert_eq!(failed.expect_err("bad").what.as_str(), "x says <redacted>.");
+        let failed = failed.expect_err("bad");
+        assert_eq!(failed.what.as_str(), "x says <redacted>.");
+        assert_eq!(failed.points, [Point::gauge("up", &[("b", "<redacted>")], 0.0)]);
     }
 }

@@ -85,8 +85,8 @@ fn two_hundred_resizes_end_on_a_right_screen() {
             pty.wait_for(title);
         }
     }
-    let wanted = places(&fresh, &titles);
-    pty.wait("the layout of a fresh console", |screen, _| places_on(screen, &titles) == wanted);
+    // Both go on: a pane that has nothing to show yet comes to either of them later.
+    pty.wait("the layout of a fresh console", |screen, _| places_on(screen, &titles) == places(&fresh, &titles));
     only_our_sequences(&pty.raw()).unwrap();
     pty.send("q");
     assert_eq!(pty.status(), 0);
