@@ -256,8 +256,8 @@ impl Fed {
         for feeder in sight.store.feeders(selectors) {
             let health = feeder.health;
             // Whether it answered is known with every attempt.
-            let failure = health.failure.as_ref().filter(|_| !feeder.only_up);
-            let last = if feeder.only_up { health.last_attempt } else { health.last_good };
+            let failure = health.failure.as_ref().filter(|_| !feeder.told_failing);
+            let last = if feeder.told_failing { health.last_attempt } else { health.last_good };
             fed.simulated |= health.simulated;
             fed.interval = fed.interval.max(health.interval);
             if let Some(failure) = failure {
@@ -269,7 +269,8 @@ impl Fed {
                 continue;
             };
             let age = sight.now.mono.since(last.mono);
-            fed.freshness = fed.freshness.max(Freshness::judge(age, health.interval, failure.is_some()));
+            let every = if feeder.told_failing { health.promised() } else { health.interval };
+            fed.freshness = fed.freshness.max(Freshness::judge(age, every, failure.is_some()));
             fed.seen = Some(fed.seen.map_or(last.mono, |seen| seen.min(last.mono)));
         }
         // What rests on no sampler is as old as its calculation.

@@ -70,7 +70,7 @@ fn answer(store: &Store, (query, expr): (&str, &Expr), now: Now) -> Result<Taken
     let at = live.finished(expr.selectors()).mono;
     let row = one(evaluator.instant(expr, &live, live.millis(at))?.value).map_err(|count| not_one(query, count))?;
     let mut reading = Ok((row.value, Duration::ZERO));
-    for feeder in live.feeding(expr.selectors()).iter().filter(|feeder| !feeder.only_up) {
+    for feeder in live.feeding(expr.selectors()).iter().filter(|feeder| !feeder.told_failing) {
         let age = feeder.good.map(|good| now.mono.since(good));
         let usable =
             age.filter(|age| Freshness::judge(*age, feeder.every, feeder.failing.is_some()) < Freshness::Stale);

@@ -69,8 +69,8 @@ pub struct Feeding {
     pub good: Option<Mono>,
     /// How often it means to speak.
     pub every: Duration,
-    /// Nothing but its `up` is asked for.
-    pub only_up: bool,
+    /// What is asked for comes with a failed attempt too, as its `up` does.
+    pub told_failing: bool,
 }
 
 /// The store at one moment.
@@ -123,22 +123,22 @@ impl<'a> Live<'a> {
     /// Who feeds these selectors: whoever gives a series of theirs, or is known to be able to.
     pub fn feeding(&self, selectors: &[Selector]) -> Vec<Feeding> {
         let feeders = self.store.feeders(selectors);
-        feeders.iter().map(|feeder| self.as_it_is(feeder.name, feeder.health, feeder.only_up)).collect()
+        feeders.iter().map(|feeder| self.as_it_is(feeder.name, feeder.health, feeder.told_failing)).collect()
     }
 
     /// How a feeder is doing now that was asked for before.
     pub fn again(&self, known: &Feeding) -> Option<Feeding> {
-        self.store.sampler(&known.name).map(|health| self.as_it_is(&known.name, health, known.only_up))
+        self.store.sampler(&known.name).map(|health| self.as_it_is(&known.name, health, known.told_failing))
     }
 
-    fn as_it_is(&self, name: &Arc<str>, health: &SamplerHealth, only_up: bool) -> Feeding {
+    fn as_it_is(&self, name: &Arc<str>, health: &SamplerHealth, told_failing: bool) -> Feeding {
         Feeding {
             name: Arc::clone(name),
-            failing: health.failure.as_ref().filter(|_| !only_up).map(|failure| failure.what.clone()),
+            failing: health.failure.as_ref().filter(|_| !told_failing).map(|failure| failure.what.clone()),
             late: self.overdue(health) || health.last_attempt.is_none(),
-            good: health.last_good.map(|good| good.mono),
+            good: if told_failing { health.last_attempt } else { health.last_good }.map(|good| good.mono),
             every: health.interval,
-            only_up,
+            told_failing,
         }
     }
 
@@ -212,19 +212,20 @@ impl Source for Live<'_> {
 
     fn latest(&self, series: Handle, at: Millis, within: Option<Millis>) -> Option<(Millis, f64)> {
         let id = Self::series(series);
+        let told_failing = within.is_none() && self.store.tells_failing_too(id);
         let before = |span: Duration| at.saturating_sub(Millis::try_from(span.as_millis()).unwrap_or(Millis::MAX));
         let (usual, longest) = match within {
             Some(within) => (at.saturating_sub(within), at.saturating_sub(within)),
             None => {
                 let usual = self.store.lookback(id);
-                let more = if self.store.is_up(id) { backoff::CAP } else { Duration::ZERO };
+                let more = if told_failing { backoff::CAP } else { Duration::ZERO };
                 (before(usual), before(usual + more))
             }
         };
         let (seen, value) = self.store.latest(id, self.after(longest), self.after(at))?;
-        let seen = self.millis(seen);
+        let at = self.millis(seen);
         // A failed attempt is the last word until the next one.
-        (seen > usual || value == 0.0).then_some((seen, value))
+        (at > usual || self.store.failed_at(id, seen)).then_some((at, value))
     }
 
     fn scan(&self, series: Handle, after: Millis, until: Millis, out: &mut Vec<(Millis, f64)>) {

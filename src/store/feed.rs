@@ -18,7 +18,7 @@ pub struct SamplerHealth {
     pub last_attempt: Option<Now>,
     /// When the last good attempt ended.
     pub last_good: Option<Now>,
-    /// Why the last attempt gave nothing; `None` when it was good.
+    /// Why the last attempt failed; `None` when it was good.
     pub failure: Option<Failure>,
     /// When it will ask again.
     pub next_attempt: Option<Mono>,
@@ -28,6 +28,14 @@ pub struct SamplerHealth {
     pub facts: Vec<(Clean, Clean)>,
     /// How long the last attempt took.
     pub took: Duration,
+}
+
+impl SamplerHealth {
+    /// How far its next attempt is away: longer than its interval while it does not answer.
+    pub fn promised(&self) -> Duration {
+        let pause = self.next_attempt.zip(self.last_attempt).map(|(next, last)| next.since(last.mono));
+        pause.unwrap_or_default().max(self.interval)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -46,6 +54,8 @@ pub(super) struct Feed {
     pub(super) index: HashMap<SeriesKey, usize>,
     /// The column of the series that says whether the sampler answers.
     pub(super) up: Option<usize>,
+    /// The columns that the last failed attempt gave values for, in order.
+    pub(super) told_failing: Vec<usize>,
     /// Ticks had to leave before their age, for lack of room.
     pub(super) evicted: bool,
     pub(super) not_supported: Vec<(Clean, Clean)>,
@@ -69,11 +79,9 @@ impl Feed {
         self.gives.is_empty() && self.good_since.is_none()
     }
 
-    /// How far its next attempt is away: longer than its interval while it does not answer.
-    pub(super) fn promised(&self) -> Duration {
-        let health = &self.health;
-        let pause = health.next_attempt.zip(health.last_attempt).map(|(next, last)| next.since(last.mono));
-        pause.unwrap_or_default().max(health.interval)
+    /// Whether this series comes with a failed attempt too.
+    pub(super) fn tells_failing(&self, column: usize) -> bool {
+        self.up == Some(column) || self.told_failing.binary_search(&column).is_ok()
     }
 
     /// Series that count for the cap.
@@ -104,6 +112,7 @@ impl Feed {
         if self.up == Some(column) {
             self.up = None;
         }
+        self.told_failing.retain(|told| *told != column);
         if let Some(place) = self.columns.get_mut(column) {
             *place = None;
             self.free.push(column);

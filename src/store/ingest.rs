@@ -1,7 +1,7 @@
 //! How samples and recorded rows come into the store: a row a tick, a column a series, all within the caps.
 
 use super::block::Block;
-use super::catalog::{Series, cost_of};
+use super::catalog::{Series, SeriesId, cost_of};
 use super::drops::Drops;
 use super::feed::Feed;
 use super::series::Store;
@@ -27,7 +27,7 @@ struct Tick {
 
 impl Store {
     /// Takes one attempt in. A sample older than the sampler's last one says nothing new and is ignored.
-    /// `up` becomes 1 or 0, whether the attempt was good or not.
+    /// `up` becomes 1 or 0, whether the attempt was good or not; what a failed one measured is as live as that.
     pub fn ingest(&mut self, sample: &Sample) {
         self.revision += 1;
         let at = sample.seen.mono;
@@ -58,7 +58,8 @@ impl Store {
             }
             Err(failure) => {
                 health.failure = Some(failure.clone());
-                self.write(&tick, &[], Some(0.0));
+                self.write(&tick, &failure.points, Some(0.0));
+                self.note_told(index, at);
             }
         }
     }
@@ -122,6 +123,17 @@ impl Store {
             }
         }
         refused
+    }
+
+    /// Notes what a failed attempt gave. Who feeds a rule is worked out anew when that has changed.
+    fn note_told(&mut self, index: usize, at: Mono) {
+        let Some(feed) = self.feeds.get_mut(index) else { return };
+        let seen = |id: &Option<SeriesId>| id.and_then(|id| self.catalog.get(id)).is_some_and(|series| series.seen == at);
+        let told: Vec<usize> = feed.columns.iter().enumerate().filter(|(_, id)| seen(id)).map(|(at, _)| at).collect();
+        if told != feed.told_failing {
+            feed.told_failing = told;
+            self.catalog.generation += 1;
+        }
     }
 
     fn set(&mut self, tick: &Tick, column: usize, value: f64) {

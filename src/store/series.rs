@@ -69,8 +69,8 @@ pub struct Feeder<'a> {
     pub since: Option<Mono>,
     /// Its ticks had to leave before their age.
     pub evicting: bool,
-    /// Of what it gives, only its `up` is wanted: that comes with every attempt.
-    pub only_up: bool,
+    /// What is wanted of it comes with a failed attempt too, as its `up` does.
+    pub told_failing: bool,
 }
 
 /// Who gives a metric.
@@ -196,20 +196,20 @@ impl Store {
     /// Who feeds these selectors: whoever gives a series of theirs or is to give their metric; if nobody is known,
     /// whoever may. In the order of the samplers.
     pub fn feeders(&self, selectors: &[Selector]) -> Vec<Feeder<'_>> {
-        // Per feed, whether anything but `up` is wanted of it.
+        // Per feed, whether anything is wanted of it that a failed attempt does not give.
         let mut wanted: BTreeMap<usize, bool> = BTreeMap::new();
         for selector in selectors {
             let mut nobody = true;
             for (_, series) in self.catalog.matching(selector) {
-                let up = self.feeds.get(series.feed).is_some_and(|feed| feed.up == Some(series.column));
+                let told = self.feeds.get(series.feed).is_some_and(|feed| feed.tells_failing(series.column));
                 nobody = false;
-                *wanted.entry(series.feed).or_default() |= !up;
+                *wanted.entry(series.feed).or_default() |= !told;
             }
             let Some(metric) = selector.metric_name().filter(|metric| *metric != UP) else { continue };
             let to_give = self.feeds.iter().enumerate().filter(|(_, feed)| feed.is_to_give(metric)).map(|(at, _)| at);
             for at in self.giving(metric).into_iter().chain(to_give) {
                 nobody = false;
-                wanted.insert(at, true);
+                *wanted.entry(at).or_default() |= !self.tells_failing(at, metric);
             }
             let may = self.feeds.iter().enumerate().filter(|(_, feed)| nobody && feed.may_give());
             wanted.extend(may.map(|(at, _)| (at, true)));
@@ -218,9 +218,16 @@ impl Store {
         wanted.into_iter().filter_map(of).collect()
     }
 
-    fn feeder<'a>(&self, feed: &'a Feed, only_up: bool) -> Feeder<'a> {
-        let since = self.held_since(feed, only_up);
-        Feeder { name: &feed.name, health: &feed.health, since, evicting: feed.evicted, only_up }
+    fn feeder<'a>(&self, feed: &'a Feed, told_failing: bool) -> Feeder<'a> {
+        let since = self.held_since(feed, told_failing);
+        Feeder { name: &feed.name, health: &feed.health, since, evicting: feed.evicted, told_failing }
+    }
+
+    /// Whether the last failed attempt of this sampler gave the metric.
+    fn tells_failing(&self, feed: usize, metric: &str) -> bool {
+        let told = self.feeds.get(feed).map(|feed| &feed.told_failing).into_iter().flatten();
+        let of = |column: &usize| self.feeds.get(feed)?.columns.get(*column).copied().flatten();
+        told.filter_map(of).filter_map(|id| self.catalog.get(id)).any(|series| series.key.name.as_str() == metric)
     }
 
     /// The feeds that give a series of the metric.
@@ -237,10 +244,11 @@ impl Store {
         if feed.health.last_good.is_some_and(|good| series.seen < good.mono) {
             return Reading::Unknown(Unknown::NoSuchSeries);
         }
-        // That the sampler does not answer is what `up` says: nothing is wrong with that value.
-        let up = feed.up == Some(series.column);
-        let failing = feed.health.failure.as_ref().filter(|_| !up).map(|failure| failure.what.clone());
-        let every = if up { feed.promised() } else { feed.health.interval };
+        // What the failed attempt itself says is as it should be, as is its `up`.
+        let told = feed.tells_failing(series.column)
+            && feed.health.last_attempt.is_some_and(|attempt| series.seen == attempt.mono);
+        let failing = feed.health.failure.as_ref().filter(|_| !told).map(|failure| failure.what.clone());
+        let every = if told { feed.health.promised() } else { feed.health.interval };
         let freshness = Freshness::judge(now.since(series.seen), every, failing.is_some());
         Reading::Value { value: series.value, seen: series.seen, freshness, failing }
     }

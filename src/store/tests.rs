@@ -73,6 +73,34 @@ fn a_reading_says_how_old_it_is_and_why() {
 }
 
 #[test]
+fn what_a_failed_attempt_measured_is_live_until_one_says_no_more() {
+    let mut store = Store::new(Limits::default());
+    let refused = || Failure::unreachable("refused.");
+    let freshness = |store: &Store, n: usize, ms: u64| match store.reading(one(store, n)?, at(ms).mono) {
+        Reading::Value { value, freshness, failing, .. } => Some((value, freshness, failing.is_some())),
+        _ => None,
+    };
+    store.ingest(&sample("s", 1_000, Ok(vec![gauge(0, 1.0), gauge(1, 5.0)])));
+    let generation = store.generation();
+    store.ingest(&sample("s", 2_000, Err(refused().with([gauge(0, 0.0)]))));
+    assert_ne!(store.generation(), generation, "who feeds a rule is worked out anew");
+    assert_eq!(freshness(&store, 0, 2_000), Some((0.0, Freshness::Live, false)));
+    assert_eq!(freshness(&store, 1, 2_000), Some((5.0, Freshness::Late, true)));
+    let generation = store.generation();
+    // It asks more seldom now, which makes nothing older than it is.
+    let pause = Duration::from_secs(30);
+    store.ingest(&Sample { next_in: pause, ..sample("s", 3_000, Err(refused().with([gauge(0, 0.0)]))) });
+    assert_eq!(store.generation(), generation);
+    assert_eq!(freshness(&store, 0, 33_000), Some((0.0, Freshness::Live, false)));
+    let id = one(&store, 0).expect("kept");
+    assert!(store.tells_failing_too(id) && store.failed_at(id, at(3_000).mono) && !store.failed_at(id, at(1_000).mono));
+    store.ingest(&sample("s", 33_000, Err(refused())));
+    assert_eq!(freshness(&store, 0, 33_000), Some((0.0, Freshness::Stale, true)));
+    store.ingest(&sample("s", 34_000, Ok(vec![gauge(1, 6.0)])));
+    assert_eq!(freshness(&store, 0, 34_000), None, "a good attempt says all there is");
+}
+
+#[test]
 fn a_lack_is_explained_by_who_would_give_it() {
     let mut store = Store::new(Limits::default());
     for (name, gives) in [("page", vec![]), ("web", vec!["probe_", "depth"]), ("store", vec!["lmdb_"])] {

@@ -76,16 +76,26 @@ impl Store {
         if feed.recorded { every * 3 } else { Freshness::lookback(every) }
     }
 
-    /// The series says whether its sampler answers. Its zero is the last word until the next attempt, which may be as
-    /// far away as [`CAP`](crate::base::backoff::CAP).
-    pub fn is_up(&self, id: SeriesId) -> bool {
-        self.found(id).is_some_and(|(series, feed)| feed.up == Some(series.column))
+    /// Whether the series comes with failed attempts too. What they say is the last word until the next attempt, which
+    /// may be as far away as [`CAP`](crate::base::backoff::CAP).
+    pub fn tells_failing_too(&self, id: SeriesId) -> bool {
+        self.found(id).is_some_and(|(series, feed)| feed.tells_failing(series.column))
+    }
+
+    /// Whether the attempt that ended at this moment failed.
+    pub fn failed_at(&self, id: SeriesId, at: Mono) -> bool {
+        let of = |feed: &Feed| {
+            let up = feed.up?;
+            let (.., time, value) = feed.nth(up, feed.count(up, Mono(at.0.saturating_add(1))).checked_sub(1)?)?;
+            Some(time == at && value == 0.0)
+        };
+        self.found(id).and_then(|(_, feed)| of(feed)).unwrap_or(false)
     }
 
     /// When recording of this series' sampler began, as far as it is still held.
     pub fn recorded_since(&self, id: SeriesId) -> Option<Mono> {
         let (series, feed) = self.found(id)?;
-        self.held_since(feed, feed.up == Some(series.column))
+        self.held_since(feed, feed.tells_failing(series.column))
     }
 
     /// The first moment that a feed holds; of `attempts`, or of good ones only.

@@ -163,6 +163,34 @@ fn absence_and_up_work_as_written() {
 }
 
 #[test]
+fn what_a_failed_attempt_measured_is_judged_and_what_it_did_not_is_kept() {
+    let mut bench = bench(
+        "  - alert: Down\n    expr: load{instance=\"probe\"} == 0\n    for: 2s\n  - alert: Slow\n    expr: load{instance=\"a\"} > 5\n",
+    );
+    bench.gauges(&[("probe", 1.0), ("a", 9.0)], 2);
+    assert_eq!(bench.found(), [(Firing, "a")]);
+    let refused = |bench: &mut Bench| {
+        let point = Point::gauge("load", &[("instance", "probe")], 0.0);
+        bench.sample(Err(Failure::unreachable("refused.").with([point])));
+        bench.judge();
+    };
+    for _ in 0..4 {
+        refused(&mut bench);
+    }
+    let no_data = |bench: &Bench, of: &str| {
+        bench.book.findings().iter().find(|found| instance(found) == of).map(|found| (found.state, found.no_data_for))
+    };
+    assert_eq!(no_data(&bench, "probe"), Some((Firing, None)), "what was measured is judged");
+    let (state, lost) = no_data(&bench, "a").expect("it is kept");
+    assert!(state == Firing && lost.is_some(), "{state:?} {lost:?}");
+    // One that measures nothing ends nothing.
+    bench.fails(20);
+    assert!(no_data(&bench, "probe").is_some_and(|(state, lost)| state != Resolved && lost.is_some()));
+    bench.gauge(&[("probe", 1.0), ("a", 1.0)]);
+    assert!(bench.book.findings().iter().all(|found| found.state == Resolved), "{:?}", bench.found());
+}
+
+#[test]
 fn a_recording_rule_is_seen_by_those_that_follow_it() {
     let mut bench = bench(
         "  - record: job:load:sum\n    expr: sum by (job) (load)\n    labels: {kind: recorded}\n  - record: job:load:double\n    expr: job:load:sum * 2\n  - alert: Much\n    expr: job:load:double > 10\n",
