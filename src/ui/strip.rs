@@ -211,6 +211,12 @@ fn lacking(model: &Model, (unknown, bands): (usize, usize)) -> Vec<String> {
             format!("{count} {}", if *count == 1 { what.replacen("rules", "rule", 1) } else { (*what).to_owned() })
         })
         .collect();
+    let failing: Vec<_> = model.store.samplers().filter(|(_, health)| health.failure.is_some()).collect();
+    match failing.as_slice() {
+        [] => {}
+        [(name, _)] => said.push(format!("{name} fails")),
+        more => said.push(format!("{} of {} sources fail", more.len(), model.store.samplers().count())),
+    }
     if unknown > 0 {
         said.push(format!("{unknown} of {bands} values with a band are UNKNOWN"));
     }
