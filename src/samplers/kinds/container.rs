@@ -6,9 +6,9 @@
 //! names = ["genesis-trading"]         # looked at closely; without it: every container, from the list
 //! ```
 //! Gives container_state_status{status} and _health_status{status}, 0 or 1 for each; container_state_exitcode; for names
-//! also container_present (0: there is none of this name; told first), container_state_oomkilled, container_restartcount, container_start_time_seconds,
-//! container_finish_time_seconds, container_spec_memory_limit_bytes, container_mount_writable{destination, source};
-//! container_engine_up, 0 when the engine is silent or refuses; its version and each state in words as facts.
+//! also container_present (0: there is none of this name; told first), container_state_oomkilled, container_restartcount,
+//! container_start_time_seconds, container_finish_time_seconds, container_spec_memory_limit_bytes,
+//! container_mount_writable{destination, source}; container_engine_up, 0 when the engine is silent or refuses; its version and each state in words as facts.
 
 use crate::base::{Body, Clean, Failure, Fault, Now, Observation, Point};
 use crate::clean;

@@ -266,7 +266,12 @@ mod tests {
         let place = Clean::from("h:5432");
         let database: Config = "postgres://joe@h/app".parse().expect("valid");
         for (code, message, said, not_permitted) in [
-            ("28P01", "password authentication failed for user \"joe\"", "the login that the profile gives is refused. Mend the user", true),
+            (
+                "28P01",
+                "password authentication failed for user \"joe\"",
+                "the login that the profile gives is refused. Mend the user",
+                true,
+            ),
             ("28000", "no pg_hba.conf entry for host", "refuses this login: no role", true),
             ("42501", "permission denied for database", "does not let this login into the database app", true),
             ("3D000", "database \"app\" does not exist", "has no database app", false),

@@ -68,7 +68,12 @@ mod tests {
         let place = Clean::from("h:1");
         for (code, detail, said, not_permitted) in [
             ("NOAUTH", "Authentication required.", "wants a password", true),
-            ("WRONGPASS", "invalid username-password pair", "login that the profile gives is refused (user joe).", true),
+            (
+                "WRONGPASS",
+                "invalid username-password pair",
+                "login that the profile gives is refused (user joe).",
+                true,
+            ),
             ("ERR", "invalid password", "login that the profile gives is refused", true),
             ("NOPERM", "this user has no permissions", "does not let this user", true),
             ("DENIED", "Redis is running in protected mode", "protected mode", true),
