@@ -230,7 +230,8 @@ impl Task {
             Ending::Failed(failure) => failure,
             Ending::Silent => {
                 let since = self.silent.unwrap_or_default().hms();
-                Failure::unreachable(format!("{name}: no answer within {}, since {since} UTC.", span(self.timeout)))
+                let what = format!("{name}: no answer within {}, since {since} UTC.", span(self.timeout));
+                Failure::unreachable(what).with(self.job.sampler.unheard())
             }
             Ending::Crashed(words) => Failure::unreachable(format!(
                 "{name}: the sampler crashed ({words}), restart in {}. Please report it.",
@@ -259,7 +260,7 @@ fn words(panic: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Clean, Now};
+    use crate::base::{Clean, Now, Point};
     use crate::samplers::Observed;
     use crate::sys::bell::Bell;
     use std::collections::VecDeque;
@@ -310,6 +311,10 @@ mod tests {
                 }
                 Ok(Observation::default())
             })
+        }
+
+        fn unheard(&self) -> Vec<Point> {
+            vec![Point::gauge("scripted_up", &[], 0.0)]
         }
     }
 
@@ -390,6 +395,8 @@ mod tests {
             sample.outcome.as_ref().err().map(|failure| failure.what.to_string())
         };
         assert_eq!(said("s0").as_deref(), Some("s0: no answer within 5.00 s, since 00:00:00 UTC."));
+        let known = samples[0].outcome.as_ref().err().map(|failure| failure.points.clone());
+        assert_eq!(known, Some(vec![Point::gauge("scripted_up", &[], 0.0)]), "what its silence tells");
         assert_eq!(said("s1").as_deref(), Some("s1: no answer within 1.00 s, since 00:00:00 UTC."));
     }
 

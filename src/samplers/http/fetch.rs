@@ -321,12 +321,7 @@ impl Fetcher {
         let answer = format!("{} answered {} {reason}", self.place, status.as_u16());
         let answer = answer.trim_end().to_owned() + words;
         match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if self.way.access.has_login() => {
-                Failure::not_permitted(format!("{answer}. It does not take the login that the profile gives."))
-            }
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Failure::not_permitted(format!("{answer}. It wants a login that the profile does not give."))
-            }
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => fault::no_entry(&answer, status, self.way.login()),
             StatusCode::NOT_FOUND => Failure::answered(format!("{answer}. Is the path right?")),
             _ => Failure::answered(format!("{answer}.")),
         }
@@ -363,8 +358,8 @@ fn remember_secrets(url: &Url) {
     }
 }
 
-/// A password of a URL without percent signs.
-fn decoded(url: &Url, word: &str) -> String {
+/// A user or password of a URL without percent signs.
+pub(crate) fn decoded(url: &Url, word: &str) -> String {
     let mut url = url.clone();
     // In a query these two mean something else.
     url.set_query(Some(&format!("={}", word.replace('+', "%2B").replace('&', "%26"))));

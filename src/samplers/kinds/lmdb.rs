@@ -327,8 +327,11 @@ impl Out<'_> {
         }
         if let Some((txn, reader)) = open.first() {
             self.gauge("oldest_reader_txns", behind(*txn));
-            let longest = since.values().map(|since| now.since(*since)).max().unwrap_or_default();
-            self.gauge("oldest_reader_seconds", longest.as_secs_f64());
+            // What is seen for the first time may have been there for long.
+            let longest = since.values().map(|since| now.since(*since)).max().filter(|longest| !longest.is_zero());
+            if let Some(longest) = longest {
+                self.gauge("oldest_reader_seconds", longest.as_secs_f64());
+            }
             let Reader { slot, process, life } = reader;
             let life = if *life == Life::Gone { ", which is gone" } else { "" };
             let who = clean!("pid {} ({process}){life}, thread {:x}, reads transaction {txn}", slot.pid, slot.thread);

@@ -1,12 +1,12 @@
 //! One look at an LMDB environment from outside: meta pages, reader table, trees, and the processes that hold it.
 //! Blocking; plain reads only. The library is never called: it would take a slot, a lock, a map.
 
-use crate::base::{Clean, Clock, Failure};
+use crate::base::{Clean, Clock};
 use crate::clean;
 use crate::samplers::holders::{self, FileId, Map};
 use crate::samplers::lmdb::format::{self, LOCK_HEAD, META_LEN, Meta, Readers, Slot, Wrong, newest, readers};
 use crate::samplers::lmdb::tree::{Database, Free, Stop, Walk};
-use crate::samplers::quiet::{self, READS, Refused};
+use crate::samplers::quiet::{self, Refused};
 use crate::sys::clock::RealClock;
 use core::time::Duration;
 use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
@@ -115,36 +115,8 @@ pub(crate) struct Walked {
 }
 
 /// Why there is nothing to tell of.
-#[derive(Debug)]
-pub(crate) struct Trouble {
-    path: PathBuf,
-    why: Why,
-}
-
-#[derive(Debug)]
-enum Why {
-    Refused(Refused),
-    Wrong(Wrong),
-    Moving,
-}
-
-impl From<Refused> for Why {
-    fn from(refused: Refused) -> Self {
-        Self::Refused(refused)
-    }
-}
-
-impl Trouble {
-    /// The sentence.
-    pub(crate) fn failure(&self) -> Failure {
-        let path = self.path.display();
-        match self.why {
-            Why::Refused(refused) => refused.failure(&self.path),
-            Why::Wrong(wrong) => Failure::answered(format!("{path} {wrong}.")),
-            Why::Moving => Failure::unreachable(format!("{path} changed during {READS} reads; the next look decides.")),
-        }
-    }
-}
+pub(crate) type Trouble = quiet::Trouble<Wrong>;
+type Why = quiet::Why<Wrong>;
 
 /// Reads everything.
 pub(crate) fn look(path: &Path, wanted: &Wanted) -> Result<Seen, Trouble> {
@@ -359,6 +331,7 @@ fn walk_once(file: &File, meta: Meta, oldest: Option<u64>) -> Walked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Failure;
     use crate::sys::lmdb::{Change, Env};
 
     fn failure(path: &Path) -> Failure {
