@@ -291,7 +291,7 @@ json = [{ pointer = "/status", fact = "status" }, { pointer = "/loss", metric = 
     #[test]
     fn pointers_become_facts_and_metrics_and_every_field_at_the_top_a_fact() {
         let sampler = sampler(CONFIG).expect("valid");
-        let body = r#"{"status": "healthy\u001b[2J", "loss": 0.25, "checks": [1, 2], "gone": null, "in": {"a": 1}}"#;
+        let body = r#"{"status": "healthy\u001b[2J", "loss": 0.25, "checks": [1, 2], "gone": null, "in": {"a": 1}, "db_password": "hunter2"}"#;
         let seen = sampler.observation(&answer(body)).expect("good");
         let facts: Vec<_> = seen.facts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         let expected = [
@@ -300,6 +300,7 @@ json = [{ pointer = "/status", fact = "status" }, { pointer = "/loss", metric = 
             ("checks", "a list of 2"),
             ("gone", "null"),
             ("in", "1 fields"),
+            ("db_password", "not shown: by its name it is secret"),
         ];
         assert_eq!(facts, expected);
         let loss = seen.points.iter().find(|point| point.key.name.as_str() == "training_loss").map(|point| point.value);
