@@ -395,7 +395,7 @@ mod tests {
             sample.outcome.as_ref().err().map(|failure| failure.what.to_string())
         };
         assert_eq!(said("s0").as_deref(), Some("s0: no answer within 5.00 s, since 00:00:00 UTC."));
-        let known = samples[0].outcome.as_ref().err().map(|failure| failure.points.clone());
+        let known = samples[0].outcome.as_ref().err().map(|failure| failure.seen.points.clone());
         assert_eq!(known, Some(vec![Point::gauge("scripted_up", &[], 0.0)]), "what its silence tells");
         assert_eq!(said("s1").as_deref(), Some("s1: no answer within 1.00 s, since 00:00:00 UTC."));
     }

@@ -54,7 +54,7 @@ async fn a_bad_end_is_a_failure_that_tells_code_and_time() {
     let mut none = sampler("command", "argv = [\"/no/such/program\"]");
     assert_eq!(none.unheard(), [Point::gauge("command_success", &[("command", "program")], 0.0)]);
     let failure = observe(&mut *none).await.expect_err("none");
-    assert_eq!(failure.points, none.unheard(), "what did not start has no time and no code");
+    assert_eq!(failure.seen.points, none.unheard(), "what did not start has no time and no code");
 }
 
 #[tokio::test]

@@ -58,7 +58,7 @@ async fn observe(sampler: &mut dyn Sampler) -> Result<Observation, Failure> {
 
 /// What a failed attempt has measured all the same.
 fn measured(failure: Failure) -> Observation {
-    Observation { points: failure.points, ..Observation::default() }
+    failure.seen
 }
 
 /// The value of the first series with this name whose labels hold all of these.

@@ -360,7 +360,7 @@ mod tests {
         assert!(tried(&silent, Ok(Seen::default())).is_err());
         let refused = tried(&Trouble::Refused, full()).expect_err("a failure");
         assert_eq!(
-            (of(&refused.points, "probe_success"), of(&refused.points, "tcp_listening")),
+            (of(&refused.seen.points, "probe_success"), of(&refused.seen.points, "tcp_listening")),
             (Some(0.0), Some(1.0))
         );
     }

@@ -95,7 +95,8 @@ fn words(pane: &Pane, model: &Model) -> Vec<Clean> {
     let Some(headline) = &pane.headline else { return Vec::new() };
     let Some(selector) = headline.expr.plain_selector() else { return Vec::new() };
     let Some(gpu) = selector.matchers.iter().find(|matcher| matcher.label.as_str() == "gpu") else { return Vec::new() };
-    let fresh = model.store.samplers().filter(|(_, health)| health.failure.is_none());
+    let fresh =
+        model.store.samplers().filter(|(_, health)| health.failure.as_ref().is_none_or(|it| !it.seen.facts.is_empty()));
     let facts: Vec<&(Clean, Clean)> = fresh.flat_map(|(_, health)| &health.facts).collect();
     let fact = |what: &str| {
         let name = clean!("GPU {} {what}", gpu.value);
