@@ -20,7 +20,7 @@ use crate::store::{History, Limits, LogStore, Store};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::host::{Host, Login};
-use crate::sys::{paths, process, program, random};
+use crate::sys::{group, paths, process, random};
 use crate::term::{Caps, Terminal, contain_thread};
 use core::time::Duration;
 use serde_json::json;
@@ -296,7 +296,7 @@ impl Engine {
     /// Lets everything go; nothing is waited for, the process ends next (F5). Programs that samplers run end with us.
     pub fn leave(self) {
         self.runtime.shutdown_background();
-        program::end_all();
+        group::end_all();
     }
 }
 

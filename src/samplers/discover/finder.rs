@@ -6,13 +6,18 @@ use super::metrics::Metrics;
 use super::ports::{self, Port, Ports};
 use super::processes::{Environments, Processes};
 use super::{gpus, programs, sockets};
-use crate::base::{Clean, Now};
+use crate::base::{Clean, Now, Unit};
 use crate::clean;
-use crate::samplers::blocking::{LOCAL_FILES, Worker};
+use crate::samplers::blocking::{LOCAL_FILES, PROCESSES, Worker};
 use crate::samplers::exec::Runner;
+use core::time::Duration;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use tokio::time::timeout;
+
+/// Processes are waited for so long.
+const ASKING: Duration = Duration::from_secs(2);
 
 /// What to look for: all but asking ports, unless the profile says otherwise.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -43,7 +48,8 @@ pub struct Finder {
     /// `/`; only tests name another.
     root: PathBuf,
     wanted: Wanted,
-    worker: Worker<(Memory, Local)>,
+    files: Worker<(Processes, Local)>,
+    asking: Worker<(Memory, Asked)>,
     memory: Memory,
     units: Runner,
     journal: Runner,
@@ -56,12 +62,19 @@ struct Memory {
     ports: Ports,
 }
 
-/// What plain reads gave.
+/// What was read of processes, which may hang their reader.
+#[derive(Debug)]
+struct Asked {
+    /// Whether their maps are known.
+    maps: Result<(), Clean>,
+    ports: Result<Vec<Port>, Clean>,
+}
+
+/// What plain reads of files gave.
 #[derive(Debug)]
 struct Local {
     gpus: Option<Result<Vec<Found>, Clean>>,
     lmdb: Option<Result<Environments, Clean>>,
-    ports: Result<Vec<Port>, Clean>,
     sockets: Result<Vec<Found>, Clean>,
 }
 
@@ -73,19 +86,19 @@ impl Finder {
 
     pub(super) fn at(root: PathBuf, wanted: Wanted) -> Self {
         let (units, journal) = (Runner::new(), Runner::new());
-        let worker = Worker::new(&LOCAL_FILES);
-        Self { root, wanted, worker, memory: Memory::default(), units, journal, metrics: Metrics::default() }
+        let (files, asking) = (Worker::new(&LOCAL_FILES), Worker::new(&PROCESSES));
+        Self { root, wanted, files, asking, memory: Memory::default(), units, journal, metrics: Metrics::default() }
     }
 
     /// One look. Cancel-safe; takes less than five seconds.
     pub async fn look(&mut self, now: Now) -> Seen {
-        let local = self.local(now).await;
         let (root, wanted) = (self.root.as_path(), self.wanted);
         let (units, journal) = (&mut self.units, &mut self.journal);
         let units = async { if wanted.units { Some(programs::units(root, units, now.mono).await) } else { None } };
         let journal =
             async { if wanted.journal { Some(programs::journal(root, journal, now.mono).await) } else { None } };
-        let (units, journal) = tokio::join!(units, journal);
+        let local = local(root, wanted, &mut self.memory, (&mut self.asking, &mut self.files), now);
+        let ((local, ports), units, journal) = tokio::join!(local, units, journal);
         let mut seen = Seen { journal, ..Seen::default() };
         let mut add = |what, found: Option<_>| found.into_iter().for_each(|found| seen.add(what, found));
         add(What::Gpu, local.gpus);
@@ -94,24 +107,8 @@ impl Finder {
         if let Some(environments) = local.lmdb {
             environments_into(&mut seen, environments);
         }
-        self.ports(&mut seen, local.ports, now).await;
+        self.ports(&mut seen, ports, now).await;
         seen
-    }
-
-    async fn local(&mut self, now: Now) -> Local {
-        let (root, wanted) = (self.root.clone(), self.wanted);
-        let mut memory = core::mem::take(&mut self.memory);
-        let work = move || {
-            let local = Local::read(&root, wanted, &mut memory);
-            (memory, local)
-        };
-        match self.worker.run(now.mono, work).await {
-            Ok((memory, local)) => {
-                self.memory = memory;
-                local
-            }
-            Err(stuck) => Local::stuck(wanted, &clean!("reads of local files: {stuck}")),
-        }
     }
 
     async fn ports(&mut self, seen: &mut Seen, ports: Result<Vec<Port>, Clean>, now: Now) {
@@ -138,10 +135,49 @@ impl Finder {
     }
 }
 
+/// What local files and processes tell. Processes come first, since they tell which files to open; where they hang, files
+/// are read all the same.
+async fn local(
+    root: &Path,
+    wanted: Wanted,
+    memory: &mut Memory,
+    (asking, files): (&mut Worker<(Memory, Asked)>, &mut Worker<(Processes, Local)>),
+    now: Now,
+) -> (Local, Result<Vec<Port>, Clean>) {
+    let (from, mut taken) = (root.to_owned(), core::mem::take(memory));
+    let ask = move || {
+        let asked = Asked::read(&from, wanted, &mut taken);
+        (taken, asked)
+    };
+    let asked = match timeout(ASKING, asking.run(now.mono, ask)).await {
+        Ok(Ok((known, asked))) => {
+            *memory = known;
+            asked
+        }
+        Ok(Err(stuck)) => Asked::stuck(&clean!("reads of processes: {stuck}")),
+        Err(_) => Asked::stuck(&clean!("processes were not read within {}", Unit::Seconds.show(ASKING.as_secs_f64()))),
+    };
+    let (from, mut processes) = (root.to_owned(), core::mem::take(&mut memory.processes));
+    let maps = asked.maps;
+    let read = move || {
+        let local = Local::read(&from, wanted, &mut processes, maps);
+        (processes, local)
+    };
+    let local = match files.run(now.mono, read).await {
+        Ok((processes, local)) => {
+            memory.processes = processes;
+            local
+        }
+        Err(stuck) => Local::stuck(wanted, &clean!("reads of local files: {stuck}")),
+    };
+    (local, asked.ports)
+}
+
 /// None among the processes that may be looked into is not none at all.
 fn environments_into(seen: &mut Seen, environments: Result<Environments, Clean>) {
     let found = environments.and_then(|environments| {
         let Environments { found, watch, notes, hidden } = environments;
+        seen.lmdb = Some(watch);
         let why = match hidden {
             1 => Clean::from("one process does not show its maps to this login, and may map an environment"),
             _ => clean!("{hidden} processes do not show their maps to this login, and may map environments"),
@@ -151,18 +187,27 @@ fn environments_into(seen: &mut Seen, environments: Result<Environments, Clean>)
         }
         let notes = notes.into_iter().chain((hidden > 0).then_some(why));
         seen.notes.extend(notes.map(|note| (What::Lmdb, note)));
-        seen.lmdb = watch;
         Ok(found)
     });
     seen.add(What::Lmdb, found);
 }
 
-impl Local {
+impl Asked {
     fn read(root: &Path, wanted: Wanted, memory: &mut Memory) -> Self {
+        let maps = if wanted.lmdb { memory.processes.ask(root) } else { Ok(()) };
+        Self { maps, ports: memory.ports.look(root) }
+    }
+
+    fn stuck(why: &Clean) -> Self {
+        Self { maps: Err(why.clone()), ports: Err(why.clone()) }
+    }
+}
+
+impl Local {
+    fn read(root: &Path, wanted: Wanted, processes: &mut Processes, maps: Result<(), Clean>) -> Self {
         Self {
             gpus: wanted.gpus.then(|| gpus::look(root)),
-            lmdb: wanted.lmdb.then(|| memory.processes.look(root)),
-            ports: memory.ports.look(root),
+            lmdb: wanted.lmdb.then(|| maps.map(|()| processes.environments(root))),
             sockets: Ok(sockets::look(root)),
         }
     }
@@ -171,7 +216,6 @@ impl Local {
         Self {
             gpus: wanted.gpus.then(|| Err(why.clone())),
             lmdb: wanted.lmdb.then(|| Err(why.clone())),
-            ports: Err(why.clone()),
             sockets: Err(why.clone()),
         }
     }
@@ -180,7 +224,6 @@ impl Local {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use core::time::Duration;
 
     #[test]
     fn a_look_costs_less_than_ten_times_its_five_milliseconds() {
@@ -192,7 +235,9 @@ mod tests {
         let mut costs = Vec::new();
         for _ in 0..31 {
             let before = cpu();
-            Local::read(Path::new("/"), Wanted::default(), &mut memory).ports.expect("a host");
+            let asked = Asked::read(Path::new("/"), Wanted::default(), &mut memory);
+            Local::read(Path::new("/"), Wanted::default(), &mut memory.processes, asked.maps);
+            asked.ports.expect("a host");
             costs.push(cpu().saturating_sub(before));
         }
         let first = costs[0];
@@ -223,6 +268,30 @@ mod tests {
             seen.journal.is_none()
                 && seen.counts.iter().all(|(what, _)| ![What::Gpu, What::Unit, What::Lmdb].contains(what))
         );
+    }
+
+    #[tokio::test]
+    async fn a_process_that_hangs_its_reader_keeps_no_file_from_being_read() {
+        let root = tempfile::tempdir().expect("a folder");
+        let maps = root.path().join("proc/40/maps");
+        std::fs::create_dir_all(maps.parent().expect("a folder")).expect("made");
+        std::fs::create_dir_all(root.path().join("dev")).expect("made");
+        std::fs::write(root.path().join("dev/nvidia0"), "").expect("written");
+        let stat = "40 (a) S 1 1 1 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0 9 9";
+        std::fs::write(root.path().join("proc/40/stat"), stat).expect("written");
+        // Opening a pipe waits for a writer, as reading maps waits for the process.
+        let (here, fifo) = (rustix::fs::CWD, rustix::fs::FileType::Fifo);
+        rustix::fs::mknodat(here, &maps, fifo, rustix::fs::Mode::RWXU, 0).expect("a pipe");
+        let mut finder =
+            Finder::at(root.path().to_owned(), Wanted { units: false, journal: false, ..Wanted::default() });
+        for why in ["processes were not read within 2.00 s", "reads of processes: the last call has hung for 0 s"] {
+            let seen = finder.look(Now::default()).await;
+            let count = |of| seen.counts.iter().find(|(what, _)| *what == of).map(|(_, count)| count.clone());
+            assert_eq!((count(What::Gpu), count(What::Socket)), (Some(Ok(1)), Some(Ok(0))));
+            assert_eq!((count(What::Lmdb), count(What::Port)), (Some(Err(why.into())), Some(Err(why.into()))));
+            assert_eq!(seen.lmdb, None, "what is watched is watched on");
+        }
+        drop(std::fs::OpenOptions::new().write(true).open(&maps).expect("a reader waits"));
     }
 
     #[tokio::test]

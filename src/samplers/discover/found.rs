@@ -125,8 +125,9 @@ pub struct Seen {
     pub journal: Option<Result<Journal, Clean>>,
     /// What should be known beside, by family.
     pub notes: Vec<(What, Clean)>,
-    /// LMDB environments that can be read here, with the processes that map them.
-    pub(crate) lmdb: Vec<(PathBuf, Vec<u32>)>,
+    /// LMDB environments that can be read here, with the processes that map them; `None` where processes could not be
+    /// looked at.
+    pub(crate) lmdb: Option<Vec<(PathBuf, Vec<u32>)>>,
 }
 
 impl Seen {

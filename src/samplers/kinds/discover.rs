@@ -61,8 +61,11 @@ impl Sampler for DiscoverSampler {
         Box::pin(async move {
             let seen = self.finder.look(now).await;
             let mut told = observation(&seen);
-            self.lmdb.watch(&seen.lmdb, now.mono);
-            if !seen.lmdb.is_empty() {
+            // Where processes could not be looked at, those found before are watched on.
+            if let Some(found) = &seen.lmdb {
+                self.lmdb.watch(found);
+            }
+            if !self.lmdb.is_empty() {
                 match self.lmdb.observe(now).await {
                     Ok(lmdb) => {
                         told.points.extend(lmdb.points);

@@ -12,7 +12,7 @@
 
 use crate::base::{Body, Clean, Clock, Failure, Fault, Now, Observation, Point, PointKind};
 use crate::clean;
-use crate::samplers::blocking::{LOCAL_FILES, Worker};
+use crate::samplers::blocking::{PROCESSES, Worker};
 use crate::samplers::dial::{CONNECT, Dialer, Line, Trouble};
 use crate::samplers::tcp::listener::{self, Owner, Seen, Wanted};
 use crate::samplers::tcp::sock_diag::{STATES, Socket};
@@ -110,7 +110,7 @@ impl TcpSampler {
             }
             (None, path) => path.map(Owner::PidFile),
         };
-        let worker = Worker::new(&LOCAL_FILES);
+        let worker = Worker::new(&PROCESSES);
         Ok(Self { dialer, connect: config.connect, owner, worker, held_by: Vec::new(), patience: 0 })
     }
 
