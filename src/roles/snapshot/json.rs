@@ -11,7 +11,7 @@ use serde_json::{Map, Number, Value as Json, json};
 pub(super) const SCHEMA: &str = include_str!("schema.json");
 
 /// The whole document.
-pub(super) fn document(picture: &Picture, identity: &Identity, faults: &[Clean], now: Now) -> Json {
+pub(super) fn document(picture: &Picture, identity: &Identity, now: Now) -> Json {
     json!({
         "schema": "watchkeeper-snapshot-v1",
         "at": now.wall.rfc3339(),
@@ -24,7 +24,7 @@ pub(super) fn document(picture: &Picture, identity: &Identity, faults: &[Clean],
         "readings": picture.readings.iter().map(|row| reading(row, picture)).collect::<Json>(),
         "panes": picture.panes.iter().map(pane).collect::<Json>(),
         "alerts": picture.alerts.iter().map(alert).collect::<Json>(),
-        "faults": faults.iter().map(|fault| Json::from(fault.as_str())).collect::<Json>(),
+        "faults": picture.faults.iter().map(|fault| Json::from(fault.as_str())).collect::<Json>(),
     })
 }
 

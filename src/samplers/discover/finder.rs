@@ -1,7 +1,7 @@
-//! One look at everything: plain reads on a blocking thread, systemd's programs beside each other, ports last. What
+//! One look at everything: plain reads on a blocking thread, then systemd's programs and ports beside each other. What
 //! cannot be looked at is a reason of its own and keeps nothing else from being found.
 
-use super::found::{Found, Seen, What};
+use super::found::{Found, Seen, What, counted};
 use super::metrics::Metrics;
 use super::ports::{self, Port, Ports};
 use super::processes::{Environments, Processes};
@@ -10,9 +10,14 @@ use crate::base::{Clean, Now};
 use crate::clean;
 use crate::samplers::blocking::{LOCAL_FILES, Worker};
 use crate::samplers::exec::Runner;
+use core::time::Duration;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use tokio::time::timeout;
+
+/// Plain reads are waited for so long: a dead mount keeps nothing else from being found.
+const READS: Duration = Duration::from_secs(2);
 
 /// What to look for: all but asking ports, unless the profile says otherwise.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -61,6 +66,8 @@ struct Memory {
 struct Local {
     gpus: Option<Result<Vec<Found>, Clean>>,
     lmdb: Option<Result<Environments, Clean>>,
+    systemctl: Option<Result<PathBuf, Clean>>,
+    journalctl: Option<Result<PathBuf, Clean>>,
     ports: Result<Vec<Port>, Clean>,
     sockets: Result<Vec<Found>, Clean>,
 }
@@ -80,12 +87,21 @@ impl Finder {
     /// One look. Cancel-safe; takes less than five seconds.
     pub async fn look(&mut self, now: Now) -> Seen {
         let local = self.local(now).await;
-        let (root, wanted) = (self.root.as_path(), self.wanted);
         let (units, journal) = (&mut self.units, &mut self.journal);
-        let units = async { if wanted.units { Some(programs::units(root, units, now.mono).await) } else { None } };
-        let journal =
-            async { if wanted.journal { Some(programs::journal(root, journal, now.mono).await) } else { None } };
-        let (units, journal) = tokio::join!(units, journal);
+        let units = async {
+            match local.systemctl? {
+                Ok(program) => Some(programs::units(program, units, now.mono).await),
+                Err(why) => Some(Err(why)),
+            }
+        };
+        let journal = async {
+            match local.journalctl? {
+                Ok(program) => Some(programs::journal(program, journal, now.mono).await),
+                Err(why) => Some(Err(why)),
+            }
+        };
+        let asked = ask(&mut self.metrics, self.wanted.ports, &local.ports, now);
+        let (units, journal, asked) = tokio::join!(units, journal, asked);
         let mut seen = Seen { journal, ..Seen::default() };
         let mut add = |what, found: Option<_>| found.into_iter().for_each(|found| seen.add(what, found));
         add(What::Gpu, local.gpus);
@@ -94,7 +110,7 @@ impl Finder {
         if let Some(environments) = local.lmdb {
             environments_into(&mut seen, environments);
         }
-        self.ports(&mut seen, local.ports, now).await;
+        ports_into(&mut seen, local.ports, asked);
         seen
     }
 
@@ -105,37 +121,40 @@ impl Finder {
             let local = Local::read(&root, wanted, &mut memory);
             (memory, local)
         };
-        match self.worker.run(now.mono, work).await {
-            Ok((memory, local)) => {
+        match timeout(READS, self.worker.run(now.mono, work)).await {
+            Ok(Ok((memory, local))) => {
                 self.memory = memory;
                 local
             }
-            Err(stuck) => Local::stuck(wanted, &clean!("reads of local files: {stuck}")),
+            Ok(Err(stuck)) => Local::stuck(wanted, &clean!("reads of local files: {stuck}")),
+            Err(_) => Local::stuck(wanted, &clean!("reads of local files have not ended within {} s", READS.as_secs())),
         }
     }
+}
 
-    async fn ports(&mut self, seen: &mut Seen, ports: Result<Vec<Port>, Clean>, now: Now) {
-        let not_asked = Clean::from("ports are asked for metrics only with `ports = true`, or `--discover`");
-        let (answering, metrics) = match (&ports, self.wanted.ports) {
-            (Ok(ports), true) => {
-                let (answering, left) = self.metrics.ask(now.mono, ports).await;
-                if left > 0 {
-                    seen.notes.push((What::Metrics, clean!("{left} ports are asked next time")));
-                }
-                let count = answering.len();
-                (answering, Ok(count))
-            }
-            (Err(why), true) => (BTreeSet::new(), Err(why.clone())),
-            (_, false) => (BTreeSet::new(), Err(not_asked)),
-        };
-        let count = ports.as_ref().map(Vec::len).map_err(Clean::clone);
-        let (found, left) = ports.map(|ports| ports::found(&ports, &answering)).unwrap_or_default();
-        if left > 0 {
-            seen.notes.push((What::Port, clean!("{left} more ports are not told")));
-        }
-        seen.found.extend(found);
-        seen.counts.extend([(What::Port, count), (What::Metrics, metrics)]);
+/// The ports that answer with metrics, and how many could not be asked yet; or why none is asked.
+type Asked = Result<(BTreeSet<u16>, usize), Clean>;
+
+async fn ask(metrics: &mut Metrics, wanted: bool, ports: &Result<Vec<Port>, Clean>, now: Now) -> Asked {
+    if !wanted {
+        return Err(Clean::from("ports are asked for metrics only with `--discover`, or `ports = true` in a profile"));
     }
+    Ok(metrics.ask(now.mono, ports.as_deref().map_err(Clean::clone)?).await)
+}
+
+fn ports_into(seen: &mut Seen, ports: Result<Vec<Port>, Clean>, asked: Asked) {
+    let metrics = asked.as_ref().map(|(answering, _)| answering.len()).map_err(Clean::clone);
+    let (answering, waiting) = asked.unwrap_or_default();
+    if waiting > 0 {
+        seen.notes.push((What::Metrics, clean!("not asked yet: {}", counted(waiting, "port"))));
+    }
+    let count = ports.as_ref().map(Vec::len).map_err(Clean::clone);
+    let (found, left) = ports.map(|ports| ports::found(&ports, &answering)).unwrap_or_default();
+    if left > 0 {
+        seen.notes.push((What::Port, clean!("not told: {}", counted(left, "more port"))));
+    }
+    seen.found.extend(found);
+    seen.counts.extend([(What::Port, count), (What::Metrics, metrics)]);
 }
 
 /// None among the processes that may be looked into is not none at all.
@@ -162,6 +181,8 @@ impl Local {
         Self {
             gpus: wanted.gpus.then(|| gpus::look(root)),
             lmdb: wanted.lmdb.then(|| memory.processes.look(root)),
+            systemctl: wanted.units.then(|| programs::systemctl(root)),
+            journalctl: wanted.journal.then(|| programs::journalctl(root)),
             ports: memory.ports.look(root),
             sockets: Ok(sockets::look(root)),
         }
@@ -171,6 +192,8 @@ impl Local {
         Self {
             gpus: wanted.gpus.then(|| Err(why.clone())),
             lmdb: wanted.lmdb.then(|| Err(why.clone())),
+            systemctl: wanted.units.then(|| Err(why.clone())),
+            journalctl: wanted.journal.then(|| Err(why.clone())),
             ports: Err(why.clone()),
             sockets: Err(why.clone()),
         }
