@@ -114,3 +114,19 @@ fn seconds(of: Duration) -> Json {
 fn float(value: f64) -> Json {
     Number::from_f64(value).map_or_else(|| number(value).into(), Json::Number)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_knows_every_unit_and_level_and_freshness() {
+        let schema: Json = serde_json::from_str(SCHEMA).expect("JSON");
+        let known = |of: &str| -> Vec<String> {
+            serde_json::from_value(schema.pointer(&format!("/$defs/{of}/enum")).expect(of).clone()).expect("words")
+        };
+        assert_eq!(known("unit"), Unit::NAMES.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+        let levels = [Level::Ok, Level::Note, Level::BelowNormal, Level::Unknown, Level::Warning, Level::Critical];
+        assert_eq!(known("level"), levels.map(Level::word));
+    }
+}

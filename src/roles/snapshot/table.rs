@@ -162,3 +162,27 @@ fn moment(name: &str, seconds: f64, now: Now) -> Option<String> {
 fn second(at: Wall) -> i64 {
     at.0.div_euclid(1_000_000_000) * 1_000
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_a_date_with_its_distance_and_a_length_of_time_is_none() {
+        let now = Now { wall: Wall(1_795_230_767_123_456_789), ..Now::default() };
+        let said = |name: &str, value| moment(name, value, now);
+        let boot = said("node_boot_time_seconds", 1_795_219_967.0);
+        assert_eq!(boot.as_deref(), Some("2026-11-21T00:12:47Z, 3h ago"));
+        let ends = said("probe_ssl_earliest_cert_expiry", 1_795_230_767.123 + 40.0 * 86_400.0);
+        assert_eq!(ends.as_deref(), Some("2026-12-31T03:12:47Z, in 40d"));
+        for (name, value) in [
+            ("probe_dns_lookup_time_seconds", 0.002),
+            ("node_disk_io_time_seconds_total", 2e8),
+            ("process_start_time_seconds", f64::NAN),
+            ("x_timestamp_seconds", 0.0),
+            ("node_load1", 1.7e9),
+        ] {
+            assert_eq!(said(name, value), None, "{name}");
+        }
+    }
+}

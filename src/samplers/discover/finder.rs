@@ -249,6 +249,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn reads_that_hang_are_a_reason_and_hold_nothing_up() {
+        let root = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir_all(root.path().join("proc/net")).expect("made");
+        let pipe = root.path().join("proc/net/tcp");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("made");
+        let mut finder = Finder::at(root.path().to_owned(), Wanted::default());
+        let seen = finder.look(Now::default()).await;
+        let why = seen.counts.iter().find_map(|(_, count)| count.as_ref().err()).expect("a reason");
+        assert_eq!(why.as_str(), "reads of local files have not ended within 2 s");
+        assert!(seen.counts.len() == 6 && seen.journal.is_some_and(|journal| journal.is_err()));
+        // Whoever waits to read it goes on, once for each time that it is opened.
+        std::fs::write(&pipe, "").expect("written");
+    }
+
+    #[tokio::test]
     async fn none_among_hidden_processes_is_not_none() {
         let mut seen = Seen::default();
         environments_into(&mut seen, Ok(Environments { hidden: 3, ..Environments::default() }));
