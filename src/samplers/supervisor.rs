@@ -17,6 +17,7 @@ use core::time::Duration;
 use futures_util::FutureExt;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 /// No attempt may take longer, whatever its interval.
@@ -51,6 +52,8 @@ struct Shared {
     /// What all intervals are multiplied by.
     factor: AtomicU32,
     tallies: Mutex<Vec<Tally>>,
+    /// Every sampler has ended its first attempt.
+    round: Notify,
 }
 
 /// What tells our own cost.
@@ -117,7 +120,8 @@ impl Supervisor {
         let mut phases = Phases::new(start, jitter.unit(), jobs.iter().map(every));
         let tallies = jobs.iter().map(|job| Tally::new(&job.name)).collect();
         let factor = AtomicU32::new(pace.factor());
-        let shared = Arc::new(Shared { mailbox, clock, gate: Mutex::default(), factor, tallies: Mutex::new(tallies) });
+        let (gate, tallies, round) = (Mutex::default(), Mutex::new(tallies), Notify::new());
+        let shared = Arc::new(Shared { mailbox, clock, gate, factor, tallies, round });
         let mut tasks = JoinSet::new();
         for (at, job) in jobs.into_iter().enumerate() {
             let every = every(&job);
@@ -137,6 +141,8 @@ impl Supervisor {
 impl Own {
     async fn run(mut self) {
         let mut before: Option<(Mono, Duration)> = None;
+        // What one round has cost is told as soon as it is over.
+        let _round_or_time = tokio::time::timeout(cost::EVERY, self.shared.round.notified()).await;
         loop {
             let start = self.shared.clock.now();
             let usage = (self.usage)();
@@ -207,9 +213,6 @@ impl Task {
         };
         let next_in = self.grid.next(seen.mono + pause.max(distance)).since(seen.mono);
         let (took, good) = (seen.mono.since(start.mono), matches!(ending, Ending::Observed(_)));
-        if let Some(tally) = self.shared.tallies.lock().unwrap_or_else(PoisonError::into_inner).get_mut(self.at) {
-            tally.count(took, good);
-        }
         let mut outcome = self.outcome(ending, next_in);
         wall::hide(&mut outcome);
         self.shared.mailbox.post(Sample {
@@ -220,7 +223,17 @@ impl Task {
             next_in,
             outcome,
         });
+        self.count(took, good);
         next_in
+    }
+
+    fn count(&self, took: Duration, good: bool) {
+        let mut tallies = self.shared.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(tally) = tallies.get_mut(self.at) else { return };
+        tally.count(took, good);
+        if tally.attempts == 1 && tallies.iter().all(|tally| tally.attempts > 0) {
+            self.shared.round.notify_one();
+        }
     }
 
     fn outcome(&self, ending: Ending, next_in: Duration) -> Result<Observation, Failure> {
@@ -488,6 +501,13 @@ mod tests {
         let (told_of, starts) = own(60, 0.2, false).await;
         let last = told_of.last().expect("told");
         assert_eq!(told_of[0].outcome.as_ref().map(|seen| seen.facts.len()), Ok(0), "nothing is slowed at first");
+        let first = told_of[0].outcome.as_ref().expect("told").points.iter();
+        let attempts = first.filter(|point| point.key.name.as_str() == "watchkeeper_sampler_attempts_total");
+        assert_eq!(
+            attempts.map(|point| point.value).collect::<Vec<_>>(),
+            [1.0, 1.0],
+            "as soon as the first round is over"
+        );
         assert!(told(last, "watchkeeper_cpu_ratio").is_some_and(|share| (share - 0.2).abs() < 1e-6));
         assert_eq!(told(last, "process_resident_memory_bytes"), Some(1e7));
         assert_eq!(told(last, "watchkeeper_interval_factor"), Some(8.0));

@@ -36,7 +36,7 @@ impl Stopped {
             std::thread::yield_now();
         }
         let pid = rustix::process::Pid::from_child(&child);
-        rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+        rustix::process::kill_process(pid, Signal::STOP).unwrap();
         Self(child, port)
     }
 }

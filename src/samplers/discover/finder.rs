@@ -1,7 +1,7 @@
-//! One look at everything: plain reads on a blocking thread, systemd's programs beside each other, ports last. What
+//! One look at everything: plain reads on a blocking thread, then systemd's programs and ports beside each other. What
 //! cannot be looked at is a reason of its own and keeps nothing else from being found.
 
-use super::found::{Found, Seen, What};
+use super::found::{Found, Seen, What, counted};
 use super::metrics::Metrics;
 use super::ports::{self, Port, Ports};
 use super::processes::{Environments, Processes};
@@ -16,8 +16,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use tokio::time::timeout;
 
-/// Processes are waited for so long.
-const ASKING: Duration = Duration::from_secs(2);
+/// Processes, and then files, are waited for so long: a dead mount keeps nothing else from being found.
+const READS: Duration = Duration::from_secs(2);
 
 /// What to look for: all but asking ports, unless the profile says otherwise.
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -75,6 +75,8 @@ struct Asked {
 struct Local {
     gpus: Option<Result<Vec<Found>, Clean>>,
     lmdb: Option<Result<Environments, Clean>>,
+    systemctl: Option<Result<PathBuf, Clean>>,
+    journalctl: Option<Result<PathBuf, Clean>>,
     sockets: Result<Vec<Found>, Clean>,
 }
 
@@ -93,12 +95,22 @@ impl Finder {
     /// One look. Cancel-safe; takes less than five seconds.
     pub async fn look(&mut self, now: Now) -> Seen {
         let (root, wanted) = (self.root.as_path(), self.wanted);
+        let (local, ports) = local(root, wanted, &mut self.memory, (&mut self.asking, &mut self.files), now).await;
         let (units, journal) = (&mut self.units, &mut self.journal);
-        let units = async { if wanted.units { Some(programs::units(root, units, now.mono).await) } else { None } };
-        let journal =
-            async { if wanted.journal { Some(programs::journal(root, journal, now.mono).await) } else { None } };
-        let local = local(root, wanted, &mut self.memory, (&mut self.asking, &mut self.files), now);
-        let ((local, ports), units, journal) = tokio::join!(local, units, journal);
+        let units = async {
+            match local.systemctl? {
+                Ok(program) => Some(programs::units(program, units, now.mono).await),
+                Err(why) => Some(Err(why)),
+            }
+        };
+        let journal = async {
+            match local.journalctl? {
+                Ok(program) => Some(programs::journal(program, journal, now.mono).await),
+                Err(why) => Some(Err(why)),
+            }
+        };
+        let asked = ask(&mut self.metrics, wanted.ports, &ports, now);
+        let (units, journal, asked) = tokio::join!(units, journal, asked);
         let mut seen = Seen { journal, ..Seen::default() };
         let mut add = |what, found: Option<_>| found.into_iter().for_each(|found| seen.add(what, found));
         add(What::Gpu, local.gpus);
@@ -107,32 +119,34 @@ impl Finder {
         if let Some(environments) = local.lmdb {
             environments_into(&mut seen, environments);
         }
-        self.ports(&mut seen, ports, now).await;
+        ports_into(&mut seen, ports, asked);
         seen
     }
+}
 
-    async fn ports(&mut self, seen: &mut Seen, ports: Result<Vec<Port>, Clean>, now: Now) {
-        let not_asked = Clean::from("ports are asked for metrics only with `ports = true`, or `--discover`");
-        let (answering, metrics) = match (&ports, self.wanted.ports) {
-            (Ok(ports), true) => {
-                let (answering, left) = self.metrics.ask(now.mono, ports).await;
-                if left > 0 {
-                    seen.notes.push((What::Metrics, clean!("{left} ports are asked next time")));
-                }
-                let count = answering.len();
-                (answering, Ok(count))
-            }
-            (Err(why), true) => (BTreeSet::new(), Err(why.clone())),
-            (_, false) => (BTreeSet::new(), Err(not_asked)),
-        };
-        let count = ports.as_ref().map(Vec::len).map_err(Clean::clone);
-        let (found, left) = ports.map(|ports| ports::found(&ports, &answering)).unwrap_or_default();
-        if left > 0 {
-            seen.notes.push((What::Port, clean!("{left} more ports are not told")));
-        }
-        seen.found.extend(found);
-        seen.counts.extend([(What::Port, count), (What::Metrics, metrics)]);
+/// The ports that answer with metrics, and how many could not be asked yet; or why none is asked.
+type Told = Result<(BTreeSet<u16>, usize), Clean>;
+
+async fn ask(metrics: &mut Metrics, wanted: bool, ports: &Result<Vec<Port>, Clean>, now: Now) -> Told {
+    if !wanted {
+        return Err(Clean::from("ports are asked for metrics only with `--discover`, or `ports = true` in a profile"));
     }
+    Ok(metrics.ask(now.mono, ports.as_deref().map_err(Clean::clone)?).await)
+}
+
+fn ports_into(seen: &mut Seen, ports: Result<Vec<Port>, Clean>, asked: Told) {
+    let metrics = asked.as_ref().map(|(answering, _)| answering.len()).map_err(Clean::clone);
+    let (answering, waiting) = asked.unwrap_or_default();
+    if waiting > 0 {
+        seen.notes.push((What::Metrics, clean!("not asked yet: {}", counted(waiting, "port"))));
+    }
+    let count = ports.as_ref().map(Vec::len).map_err(Clean::clone);
+    let (found, left) = ports.map(|ports| ports::found(&ports, &answering)).unwrap_or_default();
+    if left > 0 {
+        seen.notes.push((What::Port, clean!("not told: {}", counted(left, "more port"))));
+    }
+    seen.found.extend(found);
+    seen.counts.extend([(What::Port, count), (What::Metrics, metrics)]);
 }
 
 /// What local files and processes tell. Processes come first, since they tell which files to open; where they hang, files
@@ -149,13 +163,13 @@ async fn local(
         let asked = Asked::read(&from, wanted, &mut taken);
         (taken, asked)
     };
-    let asked = match timeout(ASKING, asking.run(now.mono, ask)).await {
+    let asked = match timeout(READS, asking.run(now.mono, ask)).await {
         Ok(Ok((known, asked))) => {
             *memory = known;
             asked
         }
         Ok(Err(stuck)) => Asked::stuck(&clean!("reads of processes: {stuck}")),
-        Err(_) => Asked::stuck(&clean!("processes were not read within {}", Unit::Seconds.show(ASKING.as_secs_f64()))),
+        Err(_) => Asked::stuck(&clean!("processes were not read within {}", Unit::Seconds.show(READS.as_secs_f64()))),
     };
     let (from, mut processes) = (root.to_owned(), core::mem::take(&mut memory.processes));
     let maps = asked.maps;
@@ -163,12 +177,16 @@ async fn local(
         let local = Local::read(&from, wanted, &mut processes, maps);
         (processes, local)
     };
-    let local = match files.run(now.mono, read).await {
-        Ok((processes, local)) => {
+    let local = match timeout(READS, files.run(now.mono, read)).await {
+        Ok(Ok((processes, local))) => {
             memory.processes = processes;
             local
         }
-        Err(stuck) => Local::stuck(wanted, &clean!("reads of local files: {stuck}")),
+        Ok(Err(stuck)) => Local::stuck(wanted, &clean!("reads of local files: {stuck}")),
+        Err(_) => {
+            let limit = Unit::Seconds.show(READS.as_secs_f64());
+            Local::stuck(wanted, &clean!("local files were not read within {limit}"))
+        }
     };
     (local, asked.ports)
 }
@@ -208,6 +226,8 @@ impl Local {
         Self {
             gpus: wanted.gpus.then(|| gpus::look(root)),
             lmdb: wanted.lmdb.then(|| maps.map(|()| processes.environments(root))),
+            systemctl: wanted.units.then(|| programs::systemctl(root)),
+            journalctl: wanted.journal.then(|| programs::journalctl(root)),
             sockets: Ok(sockets::look(root)),
         }
     }
@@ -216,6 +236,8 @@ impl Local {
         Self {
             gpus: wanted.gpus.then(|| Err(why.clone())),
             lmdb: wanted.lmdb.then(|| Err(why.clone())),
+            systemctl: wanted.units.then(|| Err(why.clone())),
+            journalctl: wanted.journal.then(|| Err(why.clone())),
             sockets: Err(why.clone()),
         }
     }
@@ -292,6 +314,21 @@ mod tests {
             assert_eq!(seen.lmdb, None, "what is watched is watched on");
         }
         drop(std::fs::OpenOptions::new().write(true).open(&maps).expect("a reader waits"));
+    }
+
+    #[tokio::test]
+    async fn reads_that_hang_are_a_reason_and_hold_nothing_up() {
+        let root = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir_all(root.path().join("proc/net")).expect("made");
+        let pipe = root.path().join("proc/net/tcp");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("made");
+        let mut finder = Finder::at(root.path().to_owned(), Wanted::default());
+        let seen = finder.look(Now::default()).await;
+        let why = seen.counts.iter().find_map(|(_, count)| count.as_ref().err()).expect("a reason");
+        assert_eq!(why.as_str(), "processes were not read within 2.00 s");
+        assert!(seen.counts.len() == 6 && seen.journal.is_some_and(|journal| journal.is_err()));
+        // Whoever waits to read it goes on, once for each time that it is opened.
+        std::fs::write(&pipe, "").expect("written");
     }
 
     #[tokio::test]

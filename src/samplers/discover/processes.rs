@@ -1,7 +1,7 @@
 //! LMDB environments by the processes that map them. A list of maps is read when a process is new and seldom later, a
 //! mapped file is opened once: what is no environment is remembered.
 
-use super::found::{Found, Keep, What};
+use super::found::{Found, Keep, What, counted};
 use crate::base::{Clean, Unit};
 use crate::clean;
 use crate::samplers::holders;
@@ -125,7 +125,7 @@ impl Processes {
             }
         }
         if waiting > 0 {
-            seen.notes.push(clean!("{waiting} mapped files are looked at next time"));
+            seen.notes.push(clean!("looked at next time: {}", counted(waiting, "mapped file")));
         }
         seen
     }
