@@ -279,9 +279,11 @@ mod tests {
         std::fs::write(root.path().join("dev/nvidia0"), "").expect("written");
         let stat = "40 (a) S 1 1 1 0 -1 4194304 0 0 0 0 0 0 0 0 20 0 1 0 9 9";
         std::fs::write(root.path().join("proc/40/stat"), stat).expect("written");
-        // Opening a pipe waits for a writer, as reading maps waits for the process.
+        // Reading a pipe waits for its writer, as reading maps waits for the process.
         let (here, fifo) = (rustix::fs::CWD, rustix::fs::FileType::Fifo);
         rustix::fs::mknodat(here, &maps, fifo, rustix::fs::Mode::RWXU, 0).expect("a pipe");
+        // Dropped at the end, whatever fails: then the reader goes on.
+        let _writer = std::fs::OpenOptions::new().read(true).write(true).open(&maps).expect("a pipe");
         let mut finder =
             Finder::at(root.path().to_owned(), Wanted { units: false, journal: false, ..Wanted::default() });
         for why in ["processes were not read within 2.00 s", "reads of processes: the last call has hung for 0 s"] {
@@ -291,7 +293,6 @@ mod tests {
             assert_eq!((count(What::Lmdb), count(What::Port)), (Some(Err(why.into())), Some(Err(why.into()))));
             assert_eq!(seen.lmdb, None, "what is watched is watched on");
         }
-        drop(std::fs::OpenOptions::new().write(true).open(&maps).expect("a reader waits"));
     }
 
     #[tokio::test]
