@@ -97,7 +97,7 @@ impl Finder {
         let units = async { if wanted.units { Some(programs::units(root, units, now.mono).await) } else { None } };
         let journal =
             async { if wanted.journal { Some(programs::journal(root, journal, now.mono).await) } else { None } };
-        let local = local(root, wanted, &mut self.memory, (&mut self.asking, &mut self.files), now);
+        let local = local(root, wanted, &mut self.memory, &mut self.asking, &mut self.files, now);
         let ((local, ports), units, journal) = tokio::join!(local, units, journal);
         let mut seen = Seen { journal, ..Seen::default() };
         let mut add = |what, found: Option<_>| found.into_iter().for_each(|found| seen.add(what, found));
@@ -141,7 +141,8 @@ async fn local(
     root: &Path,
     wanted: Wanted,
     memory: &mut Memory,
-    (asking, files): (&mut Worker<(Memory, Asked)>, &mut Worker<(Processes, Local)>),
+    asking: &mut Worker<(Memory, Asked)>,
+    files: &mut Worker<(Processes, Local)>,
     now: Now,
 ) -> (Local, Result<Vec<Port>, Clean>) {
     let (from, mut taken) = (root.to_owned(), core::mem::take(memory));

@@ -10,6 +10,7 @@
 //! read_transactions oldest_reader_txns oldest_reader_seconds reader_age_txns{pid,thread,process}`; by process
 //! `process_map_size_bytes process_used_ratio map_size_mismatch_bytes` (stored less mapped); walks: `free_pages live_pages
 //! live_ratio pinned_pages free_pages_approximate free_pages_age_seconds`; `database_` + `entries depth …_pages{database}`.
+//! Long because what earlier looks found and what is told of it are one comparison.
 
 use crate::base::{Body, Clean, Clock, Failure, Fault, Mono, Now, Observation, Point, Unit};
 use crate::clean;
