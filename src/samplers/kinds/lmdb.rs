@@ -10,6 +10,7 @@
 //! read_transactions oldest_reader_txns oldest_reader_seconds reader_age_txns{pid,thread,process}`; by process
 //! `process_map_size_bytes process_used_ratio map_size_mismatch_bytes` (stored less mapped); walks: `free_pages live_pages
 //! live_ratio pinned_pages free_pages_approximate free_pages_age_seconds`; `database_` + `entries depth …_pages{database}`.
+//! Long because what earlier looks found and what is told of it are one comparison.
 
 use crate::base::{Body, Clean, Clock, Failure, Fault, Mono, Now, Observation, Point, Unit};
 use crate::clean;
@@ -547,10 +548,12 @@ mod tests {
         let seen = sampler.observe(at(0)).await.expect("an environment");
         assert!(told(&seen, "lmdb_process_map_size_bytes") && seen.not_supported.is_empty(), "{seen:?}");
 
-        // Opening a pipe waits for a writer, as reading maps waits for the process.
+        // Reading a pipe waits for its writer, as reading maps waits for the process.
         std::fs::remove_file(&maps).expect("removed");
         rustix::fs::mknodat(rustix::fs::CWD, &maps, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0)
             .expect("a pipe");
+        // Dropped at the end, whatever fails: then the reader goes on.
+        let _writer = std::fs::OpenOptions::new().read(true).write(true).open(&maps).expect("a pipe");
         for (second, why) in [(5, "not read within 500 ms"), (10, "cannot be read: the last call has hung for 5.00 s")]
         {
             env.write(&[Change::Put(b"a", b"1")]).expect("writes");
@@ -562,7 +565,6 @@ mod tests {
             assert!(seen.not_supported.iter().all(|(_, said)| said.as_str().ends_with(why)), "{seen:?}");
             assert_eq!(sampler.envs[&path].mappers, [us], "whom we knew is not forgotten");
         }
-        drop(std::fs::OpenOptions::new().write(true).open(&maps).expect("a reader waits"));
     }
 
     #[test]
