@@ -150,6 +150,7 @@ fn cells(row: &Row, now: Now) -> [String; 5] {
 }
 
 /// `2026-11-21T03:12:47Z, 3h ago`: a point in time, which its metric gives as seconds since 1970.
+#[expect(clippy::cast_possible_truncation, reason = "within TIMES")]
 fn moment(name: &str, seconds: f64, now: Now) -> Option<String> {
     let is_one = MOMENTS.iter().any(|ending| name.ends_with(ending)) && TIMES.contains(&seconds);
     let at = is_one.then(|| Wall((seconds * 1e3).round() as i64 * 1_000_000))?;
