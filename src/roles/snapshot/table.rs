@@ -150,6 +150,7 @@ fn cells(row: &Row, now: Now) -> [String; 5] {
 }
 
 /// `2026-11-21T03:12:47Z, 3h ago`: a point in time, which its metric gives as seconds since 1970.
+#[expect(clippy::cast_possible_truncation, reason = "within TIMES")]
 fn moment(name: &str, seconds: f64, now: Now) -> Option<String> {
     let is_one = MOMENTS.iter().any(|ending| name.ends_with(ending)) && TIMES.contains(&seconds);
     let at = is_one.then(|| Wall((seconds * 1e3).round() as i64 * 1_000_000))?;
@@ -173,8 +174,8 @@ mod tests {
         let said = |name: &str, value| moment(name, value, now);
         let boot = said("node_boot_time_seconds", 1_795_219_967.0);
         assert_eq!(boot.as_deref(), Some("2026-11-21T00:12:47Z, 3h ago"));
-        let ends = said("probe_ssl_earliest_cert_expiry", 1_795_230_767.123 + 40.0 * 86_400.0);
-        assert_eq!(ends.as_deref(), Some("2026-12-31T03:12:47Z, in 40d"));
+        let ends = said("probe_ssl_earliest_cert_expiry", 1_795_230_768.0 + 40.0 * 86_400.0);
+        assert_eq!(ends.as_deref(), Some("2026-12-31T03:12:48Z, in 40d"));
         for (name, value) in [
             ("probe_dns_lookup_time_seconds", 0.002),
             ("node_disk_io_time_seconds_total", 2e8),
