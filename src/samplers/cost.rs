@@ -107,7 +107,9 @@ pub(crate) fn observation(
         seen.not_supported.push((Clean::from("process_cpu_seconds_total"), why));
     }
     points.extend(share.map(|share| Point::gauge("watchkeeper_cpu_ratio", &[], share)));
-    points.push(Point::gauge("watchkeeper_interval_factor", &[], f64::from(pace.factor())));
+    let slowed = pace.why(gentle);
+    let why = slowed.as_ref().map(|(word, _)| ("why", *word));
+    points.push(Point::gauge("watchkeeper_interval_factor", why.as_slice(), f64::from(pace.factor())));
     points.push(Point::counter("watchkeeper_samples_replaced_total", &[], replaced as f64));
     // Before its first attempt has ended, nothing is known of a sampler: not even that it never failed.
     for tally in tallies.iter().filter(|tally| tally.attempts > 0) {
@@ -117,7 +119,7 @@ pub(crate) fn observation(
         points.push(Point::counter("watchkeeper_sampler_attempts_total", &labels, tally.attempts as f64));
         points.push(Point::counter("watchkeeper_sampler_failures_total", &labels, tally.failures as f64));
     }
-    seen.facts.extend(pace.sentence(gentle).map(|text| (Clean::from("pace"), Clean::text(text))));
+    seen.facts.extend(slowed.map(|(_, text)| (Clean::from("pace"), Clean::text(text))));
     seen
 }
 

@@ -151,7 +151,7 @@ impl Own {
             before = after;
             if share.is_some_and(|share| self.pace.note(start.mono, share)) {
                 self.shared.factor.store(self.pace.factor(), Ordering::Relaxed);
-                let text = self.pace.sentence(self.gentle);
+                let text = self.pace.why(self.gentle).map(|(_, text)| text);
                 tracing::warn!("{}", text.as_deref().unwrap_or("all intervals are as the profile says again"));
             }
             let tallies = self.shared.tallies.lock().unwrap_or_else(PoisonError::into_inner).clone();
