@@ -138,9 +138,12 @@ impl Probe {
                     }
                     Some('a') => std::process::abort(),
                     Some('o') => self.last = clean!("{}", overflow(1)),
-                    Some('h') => loop {
-                        std::thread::park();
-                    },
+                    Some('h') => {
+                        let _told = std::fs::write(self.dir.join("hangs"), "");
+                        loop {
+                            std::thread::park();
+                        }
+                    }
                     Some('z') => self.terminal.suspend(),
                     Some('f') => self.terminal.fence(self.inputs),
                     Some('x') => {

@@ -164,10 +164,12 @@ fn probes(pty: &Pty) -> Vec<(i32, String)> {
     found
 }
 
+/// How the console is lost, and its exit status then.
+type Way = (fn(&mut Pty), i32);
+
 #[test]
 fn programs_that_samplers_run_end_with_the_console_however_it_ends() {
-    let ways: [(fn(&mut Pty), i32); 3] =
-        [(|pty| pty.send("q"), 0), (Pty::hang_up, 129), (|pty| pty.signal(Signal::TERM), 128 + 15)];
+    let ways: [Way; 3] = [(|pty| pty.send("q"), 0), (Pty::hang_up, 129), (|pty| pty.signal(Signal::TERM), 128 + 15)];
     for (lose, status) in ways {
         let desk = Desk::new();
         let script = format!("trap '' HUP TERM; while [ -d {} ]; do sleep 0.1; done", desk.path().display());

@@ -94,9 +94,12 @@ fn every_death_that_can_be_caught_restores_the_terminal() {
     }
 }
 
+/// What is done to it, how, and its exit status then.
+type Way = (&'static str, fn(&mut Pty), i32);
+
 #[test]
 fn programs_of_samplers_end_with_us_also_at_a_panic_and_where_the_loop_hangs() {
-    let ways: [(&str, fn(&mut Pty), i32); 4] = [
+    let ways: [Way; 4] = [
         ("a panic", |pty| pty.send("p"), 101),
         ("a panic elsewhere", |pty| pty.send("T"), 101),
         ("a hang-up", Pty::hang_up, 129),
@@ -111,6 +114,7 @@ fn programs_of_samplers_end_with_us_also_at_a_panic_and_where_the_loop_hangs() {
         let program = PathBuf::from(format!("/proc/{}", number().unwrap()));
         if !way.starts_with("a panic") {
             pty.send("h");
+            wait_until("a loop that hangs", || dir.path().join("hangs").exists());
         }
         lose(&mut pty);
         assert_eq!(pty.status(), status, "{way}");

@@ -11,8 +11,6 @@ use unicode_width::UnicodeWidthStr;
 /// A name is not padded further.
 const WIDEST: usize = 64;
 
-/// Endings of the names of points in time, as exporters write them.
-const MOMENTS: &[&str] = &["_time_seconds", "_timestamp_seconds", "_cert_expiry"];
 /// From 1973 to 5138: what lies outside is a length of time, or means that there was none.
 const TIMES: core::ops::Range<f64> = 1e8..1e11;
 
@@ -152,7 +150,7 @@ fn cells(row: &Row, now: Now) -> [String; 5] {
 /// `2026-11-21T03:12:47Z, 3h ago`: a point in time, which its metric gives as seconds since 1970.
 #[expect(clippy::cast_possible_truncation, reason = "within TIMES")]
 fn moment(name: &str, seconds: f64, now: Now) -> Option<String> {
-    let is_one = MOMENTS.iter().any(|ending| name.ends_with(ending)) && TIMES.contains(&seconds);
+    let is_one = Unit::is_moment(name) && TIMES.contains(&seconds);
     let at = is_one.then(|| Wall((seconds * 1e3).round() as i64 * 1_000_000))?;
     let (past, ahead) = (now.wall.since(at), at.since(now.wall));
     let far = if ahead.is_zero() { format!("{} ago", Age(past)) } else { format!("in {}", Age(ahead)) };
