@@ -26,9 +26,10 @@ pub fn sentence(failure: &Failure, last_good: Option<Now>) -> Clean {
     }
 }
 
-/// The first trouble among those who feed an expression. What a failed attempt tells is as it should be.
+/// The first trouble among those who feed an expression; last that of one whose failed attempt gave what is wanted.
 pub(super) fn among(feeders: &[Feeder<'_>], now: Mono) -> Option<Clean> {
-    feeders.iter().filter(|feeder| !feeder.told_failing).find_map(|feeder| of(feeder.health, now))
+    let told = |is: bool| feeders.iter().filter(move |feeder| feeder.told_failing == is);
+    told(false).chain(told(true)).find_map(|feeder| of(feeder.health, now))
 }
 
 #[cfg(test)]
@@ -49,6 +50,19 @@ mod tests {
         assert_eq!(sentence(&Failure::answered("503."), None).as_str(), "no good answer yet: 503.");
         let told = Failure::unreachable("no answer within 1.00 s, since 00:00:07 UTC.");
         assert_eq!(sentence(&told, Some(at(5))), told.what);
+    }
+
+    #[test]
+    fn who_gives_nothing_is_named_before_who_fails_and_tells() {
+        let interval = Duration::from_secs(1);
+        let failure = Some(Failure::answered("503."));
+        let bad = SamplerHealth { interval, failure, last_good: Some(at(10)), ..SamplerHealth::default() };
+        let late = SamplerHealth { interval, last_good: Some(at(11)), ..SamplerHealth::default() };
+        let names = ["bad".into(), "late".into()];
+        let of = |name, health, told_failing| Feeder { name, health, since: None, evicting: false, told_failing };
+        let feeders = [of(&names[0], &bad, true), of(&names[1], &late, false)];
+        assert_eq!(among(&feeders, at(20).mono).expect("late").as_str(), "no answer since 00:00:11.");
+        assert_eq!(among(&feeders, at(12).mono).expect("bad").as_str(), "since 00:00:10: 503.");
     }
 
     #[test]
