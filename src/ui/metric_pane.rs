@@ -14,6 +14,8 @@ use ratatui::layout::Rect;
 
 /// Columns between two values.
 const GAP: u16 = 2;
+/// From this height on a reason may take a third line.
+pub const TALL: u16 = 8;
 /// A title shorter than this names nothing.
 const LEAST_TITLE: u16 = 6;
 
@@ -131,7 +133,7 @@ pub fn draw_with(
     let known =
         |metric: &&Metric| absence.is_none() || metric.shown.freshness(model.pane_now().mono) < Freshness::Stale;
     let beside: Vec<&Metric> = pane.beside.iter().filter(known).collect();
-    let reason = most.min(if beside.is_empty() { 3 } else { 2 });
+    let reason = most.min(if beside.is_empty() || inner.height >= TALL { 3 } else { 2 });
     let late = pane.headline.as_ref().and_then(|metric| value::lateness(metric, model.pane_now()));
     let why = absence.as_ref().or(late.as_ref()).map(|why| value::wrap(why, inner.width, reason)).unwrap_or_default();
     let mut details: Vec<Vec<Piece<'_>>> = why.into_iter().map(|line| vec![paint.piece(line, Intent::Stale)]).collect();

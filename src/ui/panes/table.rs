@@ -126,7 +126,8 @@ impl Kind for Table {
                 }
             }
             Ok((_, freshness)) => {
-                let why = table.why.as_ref().map(|why| value::wrap(&value::unknown(why), inner.width, 2));
+                let most = if inner.height >= metric_pane::TALL { 3 } else { 2 };
+                let why = table.why.as_ref().map(|why| value::wrap(&value::unknown(why), inner.width, most));
                 let mut rest = inner;
                 for line in why.unwrap_or_default() {
                     paint.put((rest.x, rest.y), rest.width, line, Intent::Stale);
