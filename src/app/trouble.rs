@@ -26,9 +26,9 @@ pub fn sentence(failure: &Failure, last_good: Option<Now>) -> Clean {
     }
 }
 
-/// The first trouble among those who feed an expression. What a failed attempt tells is as it should be.
+/// The first trouble among those who feed an expression.
 pub(super) fn among(feeders: &[Feeder<'_>], now: Mono) -> Option<Clean> {
-    feeders.iter().filter(|feeder| !feeder.told_failing).find_map(|feeder| of(feeder.health, now))
+    feeders.iter().find_map(|feeder| of(feeder.health, now))
 }
 
 #[cfg(test)]
