@@ -135,14 +135,18 @@ pub fn absence(metric: &Metric, now: Now) -> Option<Clean> {
     }
 }
 
-/// Why the headline's value is late, and since when; `None` while it is live, or has no value.
+/// Why the headline's source gives nothing new, and since when; `None` while it does, or where there is no value.
 pub fn lateness(metric: &Metric, now: Now) -> Option<Clean> {
     let Reading::Value { seen, .. } = &metric.shown.reading else { return None };
-    if metric.shown.freshness(now.mono) != Freshness::Late {
-        return None;
+    let trouble = metric.shown.trouble.clone();
+    match metric.shown.freshness(now.mono) {
+        // The value is what a failed attempt measured.
+        Freshness::Live => trouble,
+        Freshness::Late => {
+            Some(trouble.unwrap_or_else(|| clean!("no answer since {}.", now.wall.back(now.mono.since(*seen)).hms())))
+        }
+        _ => None,
     }
-    let silent = || clean!("no answer since {}.", now.wall.back(now.mono.since(*seen)).hms());
-    Some(metric.shown.trouble.clone().unwrap_or_else(silent))
 }
 
 /// Why nothing is known, as a sentence.
