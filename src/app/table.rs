@@ -42,7 +42,7 @@ pub struct Table {
     pub rows: Vec<Line>,
     /// When the oldest of what it shows was seen, and how far that may be believed; or why there is nothing.
     pub believed: Result<(Mono, Freshness), Unknown>,
-    /// Why it is not live, when it is not, and since when.
+    /// Why one of its sources gives nothing new, or fails, and since when.
     pub why: Option<Unknown>,
     /// Made up by a stand-in.
     pub simulated: bool,
@@ -118,7 +118,7 @@ impl Table {
                 self.believed = Err(trouble.unwrap_or(Unknown::Failed(why)));
             }
             (believed, _) => {
-                self.why = trouble.filter(|_| !matches!(believed, Ok((_, Freshness::Live))));
+                self.why = trouble;
                 self.rows = rows;
                 self.believed = believed;
             }

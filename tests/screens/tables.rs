@@ -144,6 +144,7 @@ fn what_a_failed_attempt_tells_is_live_in_every_pane() {
     desk.says("found", Err(Failure::answered("found: bad.").seeing(facts(&[("lmdb", "/srv/data.mdb")]))));
     let live = desk.screen();
     assert!(live.contains("2.00 ms") && live.contains("lmdb: /srv/data.mdb"), "{live}");
+    assert_eq!(live.matches("since 03:12:00: app: 503.").count(), 2, "the sparkline and the table say why: {live}");
     for word in ["LATE", "STALE", "UNKNOWN"] {
         assert!(!live.contains(word), "{live}");
     }
