@@ -122,7 +122,7 @@ fn what_is_late_says_why_and_since_when_in_tables_and_lists_of_facts_too() {
 }
 
 #[test]
-fn a_source_that_was_never_well_says_so_and_one_that_is_silent_since_when() {
+fn a_source_that_was_never_well_says_what_is_wrong_and_one_that_is_silent_since_when() {
     let scrape = "[samplers.app]\nkind = \"scrape\"\nurl = \"http://127.0.0.1:1/metrics\"";
     let mut desk = Desk::of(&PROFILE.replace("[samplers.app]\nkind = \"host\"", scrape), (120, 40));
     desk.says("app", Err(Failure::answered("app: 503.")));
