@@ -14,6 +14,7 @@ pub mod paths;
 pub mod process;
 pub mod program;
 pub mod random;
+pub mod run;
 pub mod secret;
 pub mod signal;
 pub mod socket;
