@@ -5,12 +5,14 @@
 //! Pure: `plan`, `mode`, `prompt`, `gate`, `verify`, `act`. Called by `app` (plans, gate) and `roles` (everything).
 
 pub mod act;
+pub mod doing;
 pub mod execute;
 pub mod follow;
 pub mod gate;
 pub mod kinds;
 pub mod launch;
 pub mod lifecycle;
+pub mod manager;
 pub mod mode;
 pub mod plan;
 pub mod prepare;
@@ -18,5 +20,4 @@ pub mod prompt;
 pub mod queries;
 pub mod record;
 pub mod recover;
-pub mod restart;
 pub mod verify;

@@ -435,6 +435,7 @@ fn plan(now: Now) -> Plan {
             metric: None,
         }],
         targets: vec![Target::Session],
+        settle: Duration::ZERO,
         judging: None,
     }
 }

@@ -1,11 +1,13 @@
 //! `config_set`: sets keys of a TOML file in place, then restarts what reads it. Only the bytes of the values change,
 //! so comments, order and line ends stay; several keys are one edit, one backup, one restart.
 
-use super::{Draft, Kind, Settled, StepError};
+use super::service::SETTLE;
+use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
+use crate::action::doing::Doing;
 use crate::action::lifecycle::Run;
+use crate::action::manager::{Manager, Verb};
 use crate::action::plan::{Danger, Plan, Precondition, Target, Undo};
-use crate::action::prepare::Context;
-use crate::action::restart::Manager;
+use crate::action::prepare::{COMMON, Context};
 use crate::base::{Body, Clean, Clock, Fault};
 use crate::sys::files;
 use crate::sys::held::{Broken, FileId, Held};
@@ -19,24 +21,6 @@ use toml_edit::{Document, Item, TableLike, Value};
 /// The kind.
 #[derive(Debug)]
 pub struct ConfigSet;
-
-/// The keys of its table, for "did you mean".
-const KEYS: &[&str] = &[
-    "title",
-    "verb",
-    "support",
-    "danger",
-    "hits",
-    "based_on",
-    "verify",
-    "verify_samplers",
-    "verify_within",
-    "baseline",
-    "traffic",
-    "file",
-    "set",
-    "restart",
-];
 
 /// A plain TOML value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -95,7 +79,7 @@ impl Kind for ConfigSet {
         let file: PathBuf = body.need("file")?;
         let set: Vec<Row> = body.need("set")?;
         let restart: Option<Manager> = body.take("restart")?;
-        body.done(KEYS)?;
+        body.done(&[COMMON, &["file", "set", "restart"]].concat())?;
         let held = Held::open(&file)?;
         let after = edited(held.bytes(), &set, &file)?;
         let mut lines = vec![Clean::text(file.as_os_str().as_encoded_bytes())];
@@ -105,32 +89,23 @@ impl Kind for ConfigSet {
         let mut hits = Vec::new();
         let backup = run.backup_dir().join(file.file_name().unwrap_or_default());
         let mut undo = format!("put back the backup {}", backup.display());
+        let mut raise = Vec::new();
         if let Some(manager) = &restart {
-            manager.check()?;
-            let target = manager.target(cx.clock)?;
-            if let Target::Unit { process, .. } = &target {
-                hits.push(crate::clean!("{} restarted {} times so far", manager.unit(), process.restarts));
-                based_on.push(Precondition {
-                    label: crate::clean!("{} running", manager.unit()),
-                    value: crate::clean!("process {}", process.pid),
-                    age: Duration::ZERO,
-                    metric: None,
-                });
-            }
-            targets.push(target);
-            lines.push(manager.line());
-            undo = format!("{undo}, then restart {}", manager.unit());
+            let part = manager.draft(Verb::Restart, cx.clock)?;
+            lines.push(crate::clean!("then  {}", part.line));
+            undo = format!("{undo}, then restart {}", manager.service().unit());
+            targets.push(part.target);
+            based_on.push(part.based_on);
+            hits.extend(part.hits);
+            raise.extend(part.raise);
         }
         let target = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let raise = if Clean::identifier(file.as_os_str().as_encoded_bytes()).1 {
-            vec![Clean::from("the path holds unusual characters")]
-        } else {
-            Vec::new()
-        };
-        let work = Work { file, set, restart, after: files::sha256(&after) };
-        let work =
-            serde_json::to_value(work).map_err(|error| Fault::new(format!("this plan cannot be written: {error}.")))?;
-        Ok(Draft { lines, work, target, hits, undo: Undo::How(Clean::text(undo)), based_on, targets, raise })
+        if Clean::identifier(file.as_os_str().as_encoded_bytes()).1 {
+            raise.push(Clean::from("the path holds unusual characters"));
+        }
+        let settle = restart.as_ref().map_or(Duration::ZERO, |_| SETTLE);
+        let work = to_work(&Work { file, set, restart, after: files::sha256(&after) })?;
+        Ok(Draft { lines, work, target, hits, undo: Undo::How(Clean::text(undo)), based_on, targets, raise, settle })
     }
 
     fn differences(&self, plan: &Plan, clock: &dyn Clock) -> Result<Vec<Clean>, Fault> {
@@ -143,12 +118,8 @@ impl Kind for ConfigSet {
                         id.differences(now.id()).iter().map(|what| crate::clean!("{}: {what}", path.display())),
                     );
                 }
-                Target::Unit { manager, unit, process } => {
-                    let now = Manager::UnixSocket { path: manager.clone(), unit: unit.clone() }.status(clock)?;
-                    if now != *process {
-                        let (old, new) = (process.pid, now.pid);
-                        found.push(crate::clean!("{unit}: restarted meanwhile (process {old} → {new})"));
-                    }
+                Target::Unit { manager, serving, identity } => {
+                    found.extend(manager.differences(Verb::Restart, (serving.as_ref(), identity), clock)?);
                 }
                 Target::Session => {}
             }
@@ -163,23 +134,41 @@ impl Kind for ConfigSet {
     }
 
     fn steps(&self, plan: &Plan) -> Vec<&'static str> {
-        match work(plan) {
+        match work::<Work>(plan) {
             Ok(Work { restart: Some(_), .. }) => vec!["edit", "restart"],
             _ => vec!["edit"],
         }
     }
 
-    fn step(&self, name: &str, plan: &Plan, clock: &dyn Clock) -> Result<Clean, StepError> {
-        let wanted = work(plan).map_err(StepError::Failed)?;
+    fn step(&self, name: &str, plan: &Plan, doing: &Doing<'_>) -> Result<Clean, StepError> {
+        let wanted: Work = work(plan).map_err(StepError::Failed)?;
         match (name, &wanted.restart) {
             ("edit", _) => edit(plan),
-            ("restart", Some(manager)) => manager.restart(clock),
+            ("restart", Some(manager)) => manager.service().apply(Verb::Restart, doing),
             _ => Err(StepError::Failed(Fault::new(format!("there is no step `{}`.", Clean::text(name))))),
         }
     }
 
+    fn proof(&self, plan: &Plan, clock: &dyn Clock) -> Option<Proof> {
+        let work: Work = work(plan).ok()?;
+        let (path, digest) = (work.file.display(), Held::open(&work.file).map(|held| held.id().sha256.clone()));
+        match digest {
+            Err(fault) => return Some(Proof::Unseen(Clean::text(fault.to_string()))),
+            Ok(digest) if digest != work.after => {
+                return Some(Proof::Broken(crate::clean!("{path} no longer holds the new values")));
+            }
+            Ok(_) => {}
+        }
+        let manager = work.restart?;
+        let before = plan.targets.iter().find_map(|target| match target {
+            Target::Unit { serving, .. } => serving.as_ref(),
+            _ => None,
+        });
+        Some(manager.proof(Verb::Restart, before, clock))
+    }
+
     fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
-        let work = work(plan)?;
+        let work: Work = work(plan)?;
         let now = Held::open(&work.file)?;
         let (path, digest) = (work.file.display(), &now.id().sha256);
         Ok(if *digest == work.after {
@@ -196,11 +185,6 @@ fn seen(key: &str, value: &Scalar) -> Precondition {
     Precondition { label: Clean::text(key), value: Clean::text(value.to_string()), age: Duration::ZERO, metric: None }
 }
 
-fn work(plan: &Plan) -> Result<Work, Fault> {
-    Work::deserialize(&plan.what.work)
-        .map_err(|error| Fault::new(format!("the plan's own part cannot be read: {error}.")))
-}
-
 fn before(plan: &Plan) -> Option<&FileId> {
     plan.targets.iter().find_map(|target| match target {
         Target::File { id, .. } => Some(id),
@@ -210,7 +194,7 @@ fn before(plan: &Plan) -> Option<&FileId> {
 
 /// The file, held, and still exactly the one of the plan.
 fn open(plan: &Plan) -> Result<(Work, Held), Fault> {
-    let work = work(plan)?;
+    let work: Work = work(plan)?;
     let held = Held::open(&work.file)?;
     match before(plan) {
         Some(id) if id == held.id() => Ok((work, held)),
