@@ -44,7 +44,7 @@ impl Doing<'_> {
         self.keep(&ran);
         if ran.timed_out {
             let (limit, ended) = (patience.as_secs(), ran.ended);
-            return Err(StepError::Unknown(Fault::new(format!("{name} did not end within {limit} s ({ended}).",))));
+            return Err(StepError::Unknown(Fault::new(format!("{name} did not end within {limit} s ({ended})."))));
         }
         Ok(ran)
     }

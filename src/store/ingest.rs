@@ -128,7 +128,8 @@ impl Store {
     /// Notes what a failed attempt gave. Who feeds a rule is worked out anew when that has changed.
     fn note_told(&mut self, index: usize, at: Mono) {
         let Some(feed) = self.feeds.get_mut(index) else { return };
-        let seen = |id: &Option<SeriesId>| id.and_then(|id| self.catalog.get(id)).is_some_and(|series| series.seen == at);
+        let seen =
+            |id: &Option<SeriesId>| id.and_then(|id| self.catalog.get(id)).is_some_and(|series| series.seen == at);
         let told: Vec<usize> = feed.columns.iter().enumerate().filter(|(_, id)| seen(id)).map(|(at, _)| at).collect();
         if told != feed.told_failing {
             feed.told_failing = told;

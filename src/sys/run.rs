@@ -141,7 +141,7 @@ impl Pipes {
 
     /// Reads once from every output that has something; closes those at their end.
     fn read(&mut self, keep: usize) {
-        let mut chunk = [0; 64 * 1024];
+        let mut chunk = [0; 16 * 1024];
         for (open, kept) in self.open.iter_mut().zip(&mut self.kept) {
             let Some(fd) = open.as_ref() else { continue };
             if !matches!(wait_readable(&[fd.as_fd()], Some(Duration::ZERO)), Ok(ready) if ready.contains(&true)) {
@@ -198,8 +198,7 @@ mod tests {
     use crate::sys::clock::RealClock;
 
     fn sh(script: &str, stages: [u64; 3], keep: usize) -> Ran {
-        let order =
-            Order { program: "/bin/sh".into(), args: vec!["-c".into(), script.into()], ..Order::default() };
+        let order = Order { program: "/bin/sh".into(), args: vec!["-c".into(), script.into()], ..Order::default() };
         run_within(&order, stages.map(Duration::from_millis), keep, &RealClock).expect("runs")
     }
 
@@ -238,6 +237,9 @@ mod tests {
     #[test]
     fn what_cannot_run_is_refused() {
         let order = Order { program: "/nonexistent/program".into(), ..Order::default() };
-        assert!(matches!(run(&order, Duration::from_secs(1), &RealClock), Err(Stopped::Refused(Refusal::Impossible(_)))));
+        assert!(matches!(
+            run(&order, Duration::from_secs(1), &RealClock),
+            Err(Stopped::Refused(Refusal::Impossible(_)))
+        ));
     }
 }

@@ -139,8 +139,7 @@ pub fn kind(name: &str) -> Option<&'static dyn Kind> {
 /// # Errors
 /// When it is not as this version writes it.
 pub fn work<T: serde::de::DeserializeOwned>(plan: &Plan) -> Result<T, Fault> {
-    T::deserialize(&plan.what.work)
-        .map_err(|error| Fault::new(format!("the plan's own part cannot be read: {error}.")))
+    T::deserialize(&plan.what.work).map_err(|error| Fault::new(format!("the plan's own part cannot be read: {error}.")))
 }
 
 /// The same, for a plan.

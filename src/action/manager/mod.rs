@@ -162,7 +162,8 @@ impl Manager {
         if let Some(obstacle) = look.obstacle {
             return Err(obstacle);
         }
-        let based_on = Precondition { label: Clean::text(service.unit()), value: look.said, age: Duration::ZERO, metric: None };
+        let based_on =
+            Precondition { label: Clean::text(service.unit()), value: look.said, age: Duration::ZERO, metric: None };
         let target = Target::Unit { manager: self.clone(), serving: look.serving, identity: look.identity };
         Ok(Part { target, line: service.line(verb), based_on, hits: look.hits, raise: look.raise })
     }

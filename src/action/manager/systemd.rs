@@ -94,12 +94,14 @@ impl Service for Systemd {
         };
         let process = if pid > 0 { format!(", process {pid}") } else { String::new() };
         let result = if standing == Standing::Failed { format!(", {}", last_exit(&get)) } else { String::new() };
-        let serving = (standing == Standing::Running).then(|| Serving {
-            pid,
-            id: format!("{} restarts {}", get("InvocationID"), get("NRestarts")),
-        });
+        let serving = (standing == Standing::Running)
+            .then(|| Serving { pid, id: format!("{} restarts {}", get("InvocationID"), get("NRestarts")) });
         let of = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), get(name).to_owned())).collect();
-        let with: Vec<&str> = ["RequiredBy", "BoundBy", "ConsistsOf"].iter().flat_map(|name| get(name).split(' ')).filter(|name| !name.is_empty()).collect();
+        let with: Vec<&str> = ["RequiredBy", "BoundBy", "ConsistsOf"]
+            .iter()
+            .flat_map(|name| get(name).split(' '))
+            .filter(|name| !name.is_empty())
+            .collect();
         let mut hits = vec![crate::clean!("{} restarted by systemd {} times so far", self.unit, get("NRestarts"))];
         if !with.is_empty() {
             hits.push(crate::clean!("{} units go with it: {}", with.len(), with.join(" ")));

@@ -57,8 +57,7 @@ impl Service for UnixSocket {
     fn look(&self, verb: Verb, clock: &dyn Clock) -> Result<Look, Fault> {
         let Self { path, unit } = self;
         let answer = ask(path, &format!("status {unit}\n"), STATUS_WAIT, clock).map_err(Stop::into_fault)?;
-        let process =
-            process(&answer).ok_or_else(|| Fault::new(format!("{unit} is not running: `{answer}`.")))?;
+        let process = process(&answer).ok_or_else(|| Fault::new(format!("{unit} is not running: `{answer}`.")))?;
         let id = format!("{} restarts {}", process.started, process.restarts);
         Ok(Look {
             standing: Standing::Running,
