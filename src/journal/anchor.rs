@@ -3,7 +3,7 @@
 
 use super::record::Event;
 use super::writer::Receipt;
-use std::os::unix::net::UnixDatagram;
+use crate::sys::socket::tell as tell_socket;
 use std::path::Path;
 
 /// Where syslog and journald listen.
@@ -21,11 +21,7 @@ pub(super) fn tell(log: &Path, event: Event, receipt: &Receipt) {
     let pid = crate::sys::process::pid();
     let Receipt { seq, hash } = receipt;
     let line = format!("<{PRIORITY}>watchkeeper[{pid}]: journal record {seq} {} {hash}", event.name());
-    let sent = UnixDatagram::unbound().and_then(|socket| {
-        socket.set_nonblocking(true)?;
-        socket.send_to(line.as_bytes(), log)
-    });
-    if let Err(error) = sent {
+    if let Err(error) = tell_socket(log, &line) {
         tracing::debug!("no anchor in {}: {error}", log.display());
     }
 }
@@ -33,6 +29,7 @@ pub(super) fn tell(log: &Path, event: Event, receipt: &Receipt) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::net::UnixDatagram;
 
     #[test]
     fn an_intent_is_told_to_the_system_log() {

@@ -36,7 +36,7 @@ struct Blind(Arc<Ahead>);
 
 impl Probe for Blind {
     fn points(&mut self, limit: Duration) -> Vec<Seen> {
-        let (_open, shut) = std::sync::mpsc::channel::<()>();
+        let (_open, shut) = std::sync::mpsc::sync_channel::<()>(0);
         let _over = shut.recv_timeout(BEAT);
         self.0.0.fetch_add(u64::try_from(limit.as_nanos()).unwrap(), Ordering::SeqCst);
         Vec::new()
