@@ -75,6 +75,18 @@ pub enum Support {
     L3,
 }
 
+impl Support {
+    /// Who that is.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::L0 => "L0 observer",
+            Self::L1 => "L1 Operations",
+            Self::L2 => "L2 Engineering",
+            Self::L3 => "L3 Architecture",
+        }
+    }
+}
+
 impl fmt::Display for Support {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)

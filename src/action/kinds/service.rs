@@ -2,8 +2,7 @@
 //! that runs the service.
 //!
 //! ```toml
-//! [[action]]
-//! name = "restart-inference"
+//! [actions.restart-inference]
 //! kind = "service_restart"
 //! service = { kind = "systemd", unit = "inference.service" }
 //! ```
