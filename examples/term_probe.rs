@@ -1,5 +1,6 @@
 //! A tiny program on the `term` floor, driven by `tests/pty`: shows a counter, the size and the last input, and can
-//! panic, crash or show hostile text on request. `term_probe DIR [--fast] [--noise] [--raw] [--hostile FILE]`.
+//! panic, crash or show hostile text on request. `term_probe DIR [--fast] [--noise] [--raw] [--program] [--hostile FILE]`:
+//! `--program` runs another program, as a sampler would, which writes its number to `DIR/program`.
 
 use ratatui::buffer::{Buffer, Cell};
 use ratatui::style::{Color, Modifier, Style};
@@ -11,6 +12,7 @@ use std::time::Duration;
 use watchkeeper::base::Clean;
 use watchkeeper::clean;
 use watchkeeper::sys::bell::Bell;
+use watchkeeper::sys::program::{Order, Program};
 use watchkeeper::sys::signal::exit_now;
 use watchkeeper::term::{Caps, Input, Terminal, contain, install_panic_hook};
 
@@ -30,12 +32,14 @@ struct Probe {
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
     let dir = PathBuf::from(args.next().unwrap_or_else(|| ".".to_owned()));
-    let (mut pause, mut raw, mut noise, mut hostile) = (Duration::from_millis(100), false, false, Vec::new());
+    let (mut pause, mut raw, mut noise, mut program) = (Duration::from_millis(100), false, false, false);
+    let mut hostile = Vec::new();
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--fast" => pause = Duration::from_millis(5),
             "--noise" => noise = true,
             "--raw" => raw = true,
+            "--program" => program = true,
             "--hostile" => {
                 let text = std::fs::read(args.next().unwrap_or_default()).unwrap_or_default();
                 hostile = text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
@@ -50,6 +54,14 @@ fn main() -> ExitCode {
     else {
         return ExitCode::from(1);
     };
+    // Held for ever: nothing but the end of this process ends it.
+    let _program = program.then(|| {
+        let script = format!(
+            "trap '' HUP TERM; cd '{}'; echo $$ > program; while [ -e program ]; do sleep 0.1; done",
+            dir.display()
+        );
+        Program::start(&Order { program: "/bin/sh".into(), args: vec!["-c".to_owned(), script], ..Order::default() })
+    });
     let last = Clean::default();
     let mut probe = Probe { terminal, dir, beat, hostile, raw, noise, ticks: 0, inputs: 0, last, contained: 0 };
     loop {
@@ -126,9 +138,12 @@ impl Probe {
                     }
                     Some('a') => std::process::abort(),
                     Some('o') => self.last = clean!("{}", overflow(1)),
-                    Some('h') => loop {
-                        std::thread::park();
-                    },
+                    Some('h') => {
+                        let _told = std::fs::write(self.dir.join("hangs"), "");
+                        loop {
+                            std::thread::park();
+                        }
+                    }
                     Some('z') => self.terminal.suspend(),
                     Some('f') => self.terminal.fence(self.inputs),
                     Some('x') => {

@@ -147,6 +147,18 @@ impl Body {
         self.source.fault(what, &(at..at))
     }
 
+    /// The same without the key at whose name or value `fault` stands; `None` where it stands at none.
+    pub fn without(&self, fault: &Fault) -> Option<Self> {
+        let at = fault.at.as_ref().map(|place| (place.line, place.column))?;
+        let place = |byte: usize| self.source.place_of(byte);
+        let stands = |(key, value): &(&Spanned<DeString<'static>>, &Spanned<DeValue<'static>>)| {
+            (place(key.span().start)..place(value.span().end)).contains(&at)
+        };
+        let key = self.rows().into_iter().find(stands).map(|(key, _)| key.get_ref().clone().into_owned())?;
+        let mut rest = self.clone();
+        rest.take_value(&key).map(|_| rest)
+    }
+
     /// The file that this came from.
     pub fn file(&self) -> &Clean {
         &self.source.file
@@ -201,11 +213,17 @@ fn a(noun: &str) -> String {
 
 impl Source {
     fn fault(&self, what: impl AsRef<str>, span: &Range<usize>) -> Fault {
-        let before = self.text.get(..span.start).unwrap_or("");
+        let (line, column) = self.place_of(span.start);
+        Fault::new(what).at(&self.file, line, column)
+    }
+
+    /// Line and column of a byte, from 1.
+    fn place_of(&self, byte: usize) -> (u32, u32) {
+        let before = self.text.get(..byte).unwrap_or("");
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
         let small = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        Fault::new(what).at(&self.file, small(line), small(column))
+        (small(line), small(column))
     }
 
     /// The byte of the file at this line and column of the text that is quoted in `span`.

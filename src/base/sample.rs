@@ -103,30 +103,38 @@ pub struct Failure {
     pub answered: bool,
     /// True when it was refused for lack of permission.
     pub not_permitted: bool,
-    /// What is known although the attempt failed (`probe_success 0`, the status of a bad answer): live values.
-    pub points: Vec<Point>,
+    /// What was seen although the attempt failed (`probe_success 0`, the status of a bad answer, all GPUs but one):
+    /// live values and facts.
+    pub seen: Observation,
 }
 
 impl Failure {
     /// No answer.
     pub fn unreachable(what: impl AsRef<str>) -> Self {
-        Self { what: Clean::text(what.as_ref()), answered: false, not_permitted: false, points: Vec::new() }
+        Self { what: Clean::text(what.as_ref()), answered: false, not_permitted: false, seen: Observation::default() }
     }
 
     /// An answer that is bad.
     pub fn answered(what: impl AsRef<str>) -> Self {
-        Self { what: Clean::text(what.as_ref()), answered: true, not_permitted: false, points: Vec::new() }
+        Self { what: Clean::text(what.as_ref()), answered: true, not_permitted: false, seen: Observation::default() }
     }
 
     /// Refused.
     pub fn not_permitted(what: impl AsRef<str>) -> Self {
-        Self { what: Clean::text(what.as_ref()), answered: false, not_permitted: true, points: Vec::new() }
+        Self { what: Clean::text(what.as_ref()), answered: false, not_permitted: true, seen: Observation::default() }
     }
 
     /// With values that the failed attempt has measured.
     #[must_use]
     pub fn with(mut self, points: impl IntoIterator<Item = Point>) -> Self {
-        self.points.extend(points);
+        self.seen.points.extend(points);
+        self
+    }
+
+    /// With all that was seen beside what failed.
+    #[must_use]
+    pub fn seeing(mut self, seen: Observation) -> Self {
+        self.seen = seen;
         self
     }
 

@@ -20,6 +20,12 @@ const NAMES: &[&str] = &[
     "private_key",
 ];
 
+/// Whether what has this name is secret by nature.
+pub fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    NAMES.iter().any(|known| name.contains(known))
+}
+
 fn userinfo(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

@@ -57,7 +57,7 @@ impl Unit {
     }
 
     /// The unit that a metric's name promises by its ending; `None` where it promises none, or a point in time.
-    /// Source: prometheus.io/docs/practices/naming.
+    /// Source: prometheus.io/docs/practices/naming; DCGM's field list; what some exporters name otherwise.
     pub fn of_metric(name: &str) -> Option<Self> {
         const ENDINGS: &[(&str, Unit)] = &[
             ("_bytes_per_second", Unit::BytesPerSecond),
@@ -68,14 +68,42 @@ impl Unit {
             ("_percent", Unit::Percent),
             ("_celsius", Unit::Celsius),
             ("_watts", Unit::Watts),
-            // The frame buffer of a card, as DCGM names it.
-            ("_FB_USED", Unit::Mebibytes),
-            ("_FB_FREE", Unit::Mebibytes),
-            ("_FB_TOTAL", Unit::Mebibytes),
+            ("DCGM_FI_DEV_FB_USED_PERCENT", Unit::Ratio),
+            ("DCGM_FI_DEV_FAN_SPEED", Unit::Percent),
+            ("_POWER_USAGE", Unit::Watts),
+            ("_POWER_MGMT_LIMIT", Unit::Watts),
+            ("_POWER_LIMIT", Unit::Watts),
+            ("pg_stat_activity_max_tx_duration", Unit::Seconds),
+            ("pg_long_running_transactions_oldest_timestamp_seconds", Unit::Seconds),
         ];
+        // The same of every field of a card.
+        const DCGM: &[(&str, Unit)] = &[("_TEMP", Unit::Celsius), ("_UTIL", Unit::Percent)];
         let family = ["_total", "_sum", "_bucket"].iter().find_map(|kind| name.strip_suffix(kind)).unwrap_or(name);
-        let moment = ["_time_seconds", "_timestamp_seconds"].iter().any(|ending| family.ends_with(ending));
-        ENDINGS.iter().find(|(ending, _)| family.ends_with(ending) && !moment).map(|(_, unit)| *unit)
+        if let Some((_, unit)) = ENDINGS.iter().find(|(known, _)| *known == family) {
+            return Some(*unit);
+        }
+        if Self::is_moment(family) || family == "pg_database_wraparound_age_datfrozenxid_seconds" {
+            return None;
+        }
+        let card = DCGM.iter().filter(|_| family.starts_with("DCGM_FI_DEV_"));
+        let buffer = family.starts_with("DCGM_FI_DEV_FB_").then_some(Self::Mebibytes);
+        let ending = ENDINGS.iter().chain(card).find(|(ending, _)| family.ends_with(ending)).map(|(_, unit)| *unit);
+        ending.or(buffer)
+    }
+
+    /// Whether a metric's values are points in time, in seconds since 1970.
+    pub fn is_moment(name: &str) -> bool {
+        const ENDINGS: &[&str] = &[
+            "_timestamp_seconds",
+            "_start_time_seconds",
+            "_boot_time_seconds",
+            "_mtime_seconds",
+            "node_time_seconds",
+            "_cert_expiry",
+            "_not_after",
+        ];
+        name != "pg_long_running_transactions_oldest_timestamp_seconds"
+            && ENDINGS.iter().any(|ending| name.ends_with(ending))
     }
 
     /// The unit of a series' values by its metric's name: as [`Self::of_metric`], but a bucket holds a count.

@@ -11,22 +11,27 @@ use std::io::Write;
 /// Characters of the longest bar.
 const WIDTH: u32 = 40;
 
+/// Every exit status, for `--help`.
+pub const STATUS: &str = "\
+Exit status: 0 when at least one probe was answered, 2 when all were lost or nothing could be probed.
+Example: watchkeeper burst tcp://127.0.0.1:6379 --count 20 --every 50ms";
+
 /// `watchkeeper burst URL …`
 #[derive(Debug, clap::Args)]
 pub struct Ask {
-    /// tcp://HOST:PORT (connects), http:// or https:// (fetches), ws:// or wss:// (pings over one connection)
+    /// tcp://HOST:PORT or HOST:PORT (connects), http:// or https:// (fetches), ws:// or wss:// (pings over one connection)
     #[arg(value_name = "URL")]
     pub url: String,
-    /// How many, 1000 at most
+    /// How many probes, 1000 at most
     #[arg(long, default_value_t = 100, value_name = "N")]
     pub count: u32,
-    /// From the start of one to the start of the next, 50ms at least
+    /// Pause from the start of one to the start of the next, 50ms at least
     #[arg(long, default_value = "100ms", value_name = "SPAN")]
     pub every: Span,
-    /// What takes longer is lost, 10s at most
+    /// A probe that takes longer is lost; 10s at most
     #[arg(long, default_value = "2s", value_name = "SPAN")]
     pub timeout: Span,
-    /// Print JSON, in seconds
+    /// Print JSON, all times in seconds
     #[arg(long)]
     pub json: bool,
 }
@@ -66,7 +71,8 @@ fn named(figures: &Figures) -> [(&'static str, f64); 7] {
 fn text(place: &str, every: Duration, deadline: Duration, outcome: &Outcome) -> Vec<String> {
     let [every, deadline] = [every, deadline].map(|span| show(span.as_secs_f64()));
     let (sent, lost) = (outcome.sent, outcome.lost);
-    let mut lines = vec![format!("{place}: {sent} probes, {every} apart, {deadline} each at most; {lost} lost")];
+    let s = if sent == 1 { "" } else { "s" };
+    let mut lines = vec![format!("{place}: {sent} probe{s}, {every} apart, {deadline} each at most; {lost} lost")];
     lines.extend(outcome.cut_short.as_ref().map(|why| format!("cut short: {why}")));
     lines.extend(outcome.first_loss.as_ref().map(|why| format!("first loss: {why}")));
     let Some(figures) = outcome.figures() else { return lines };

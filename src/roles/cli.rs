@@ -87,9 +87,11 @@ enum Role {
     },
     /// One PromQL expression, one answer: of this host, of a profile, or of a file of series
     Query(Box<query::Ask>),
-    /// One round of every sampler, then every reading; exit status by the worst level: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN
+    /// One round of every sampler, then every reading; its exit status is that of a monitoring plugin
+    #[command(after_help = snapshot::STATUS)]
     Snapshot(snapshot::Ask),
-    /// A bounded burst of probes of a port, a page or a WebSocket: figures and a histogram; exit status 2 when all are lost
+    /// A bounded burst of probes of a port, a page or a WebSocket: figures and a histogram
+    #[command(after_help = burst::STATUS)]
     Burst(burst::Ask),
     /// What can be watched, shown and done, and a profile of what is found here
     Describe {
@@ -167,7 +169,11 @@ enum JournalTool {
 /// Runs what the command line asks for. Returns the exit status.
 pub fn main() -> u8 {
     no_core_dumps();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(said) => return not_run(&said),
+    };
+    let unable = unable(matches!(cli.role, Some(Role::Snapshot(_))));
     let outcome = match cli.role {
         None => look(&cli.look.into_options()),
         Some(Role::Demo { scenario, seed, manner }) => demo(manner.into_options(None), scenario, seed),
@@ -206,8 +212,20 @@ pub fn main() -> u8 {
     outcome.unwrap_or_else(|fault| {
         // Nothing is left to report to when standard error is gone.
         let _gone = writeln!(std::io::stderr().lock(), "watchkeeper: {fault}");
-        2
+        unable
     })
+}
+
+/// Help, version, or what is wrong with the command line. Returns the exit status.
+fn not_run(said: &clap::Error) -> u8 {
+    let _gone = said.print();
+    let snapshot = std::env::args_os().nth(1).is_some_and(|role| role == "snapshot");
+    if said.use_stderr() { unable(snapshot) } else { 0 }
+}
+
+/// The exit status when what was asked for cannot be done at all: 2 of a snapshot says CRITICAL.
+const fn unable(snapshot: bool) -> u8 {
+    if snapshot { snapshot::UNKNOWN } else { 2 }
 }
 
 fn look(options: &Options) -> Result<u8, Fault> {

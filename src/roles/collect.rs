@@ -6,7 +6,7 @@ use crate::base::{Clean, Clock, Fault, Mono, Now};
 use crate::config::{Profile, SearchPath, load_or_host, load_profile};
 use crate::logs::LogMailbox;
 use crate::rules::lint;
-use crate::samplers::{Job, Mailbox};
+use crate::samplers::{Job, Mailbox, OWN};
 use crate::store::{Limits, Selector, Store};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
@@ -50,7 +50,7 @@ impl Collector {
                 say(&format!("no sampler of this profile makes `{metric}`."));
             }
         }
-        Self::run(setup.jobs, store)
+        Self::run(setup.jobs, store, needed.contains(OWN))
     }
 
     /// Starts every sampler of a profile; what else it asks for comes back.
@@ -61,15 +61,17 @@ impl Collector {
         let profile = load(profile)?;
         let mut store = Store::new(Limits::default());
         let mut setup = setup::setup(&profile, host, &mut store);
-        let collector = Self::run(core::mem::take(&mut setup.jobs), store)?;
+        let collector = Self::run(core::mem::take(&mut setup.jobs), store, true)?;
         Ok((collector, profile, setup))
     }
 
-    fn run(jobs: Vec<Job>, store: Store) -> Result<Self, Fault> {
+    /// `own`: what the console tells of itself is waited for too.
+    fn run(jobs: Vec<Job>, store: Store, own: bool) -> Result<Self, Fault> {
         let bell = Arc::new(Bell::default());
         let samples = Arc::new(Mailbox::new(Arc::clone(&bell)));
         let lines = Arc::new(LogMailbox::new(Arc::clone(&bell), 1));
-        let answers = jobs.iter().map(|job| (Arc::clone(&job.name), 0)).collect();
+        let own = own.then(|| OWN.into());
+        let answers = jobs.iter().map(|job| Arc::clone(&job.name)).chain(own).map(|name| (name, 0)).collect();
         let begun = RealClock.now().mono;
         let engine = Engine::start(jobs, Vec::new(), &samples, &lines, false)?;
         Ok(Self { store, engine, bell, samples, answers, begun })
@@ -86,7 +88,7 @@ impl Collector {
         loop {
             for sample in self.samples.drain() {
                 self.store.ingest(&sample);
-                *self.answers.entry(sample.sampler).or_default() += 1;
+                self.answers.get_mut(&sample.sampler).into_iter().for_each(|given| *given += 1);
             }
             let now = RealClock.now();
             let left = limit.saturating_sub(now.mono.since(self.begun));

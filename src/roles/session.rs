@@ -20,12 +20,13 @@ use crate::store::{History, Limits, LogStore, Store};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::host::{Host, Login};
-use crate::sys::{paths, process, program, random};
+use crate::sys::{group, paths, process, random};
 use crate::term::{Caps, Terminal, contain_thread};
 use core::time::Duration;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tokio::runtime::Runtime;
 
 /// Log lines that wait for the loop at most; more are dropped and counted.
 const LINES: usize = 20_000;
@@ -109,7 +110,7 @@ pub struct Started {
 pub struct Engine {
     _supervisor: Supervisor,
     _follower: Option<Follower>,
-    runtime: tokio::runtime::Runtime,
+    runtime: Runtime,
 }
 
 /// Starts a session. Samplers first: their first answers come while the terminal is set up.
@@ -268,16 +269,7 @@ impl Engine {
         lines: &Arc<LogMailbox>,
         gentle: bool,
     ) -> Result<Self, Fault> {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            // All classes of `samplers::blocking` together may hang on ten: two are left for what has no class.
-            .max_blocking_threads(12)
-            .thread_name("samplers")
-            // A panic in a sampler is that sampler's: the supervisor tells it, the screen stays.
-            .on_thread_start(contain_thread)
-            .enable_all()
-            .build()
-            .map_err(|error| Fault::new(format!("no sampler can be started: {error}.")))?;
+        let runtime = runtime()?;
         let clock: Arc<dyn Clock> = Arc::new(RealClock);
         let supervisor = Supervisor::start_counted(
             jobs,
@@ -292,11 +284,33 @@ impl Engine {
     }
 }
 
+/// What samplers run on.
+///
+/// # Errors
+/// When no thread can be started.
+pub fn runtime() -> Result<Runtime, Fault> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        // All classes of `samplers::blocking` together may hang on ten: two are left for what has no class.
+        .max_blocking_threads(12)
+        .thread_name("samplers")
+        // A panic in a sampler is that sampler's: the supervisor tells it, the screen stays.
+        .on_thread_start(contain_thread)
+        .enable_all()
+        .build()
+        .map_err(|error| Fault::new(format!("no sampler can be started: {error}.")))
+}
+
+/// Lets everything go; nothing is waited for, the process ends next (F5). Programs that samplers run end with us.
+pub fn leave(runtime: Runtime) {
+    runtime.shutdown_background();
+    group::end_all();
+}
+
 impl Engine {
-    /// Lets everything go; nothing is waited for, the process ends next (F5). Programs that samplers run end with us.
+    /// Lets everything go.
     pub fn leave(self) {
-        self.runtime.shutdown_background();
-        program::end_all();
+        leave(self.runtime);
     }
 }
 

@@ -77,7 +77,7 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
                     .expect(&job.name, samplers::kind(&spec.kind).map_or_else(Vec::new, |kind| kind.gives(&spec.body)));
                 jobs.push(job);
             }
-            Err(fault) => faults.push(fault),
+            Err(fault) => faults.extend(further(spec, fault)),
         }
     }
     if let Some(job) = marks::job(profile) {
@@ -207,6 +207,21 @@ pub fn job(spec: &SamplerSpec) -> Result<Job, Fault> {
     Ok(Job { name: Arc::clone(&spec.name), sampler, every, timeout: spec.timeout })
 }
 
+/// A fault in the table of a sampler, and those that show when its key is left out. What is said of the table as a
+/// whole, such as that a key is missing, may follow from that: it is left out.
+fn further(spec: &SamplerSpec, first: Fault) -> Vec<Fault> {
+    let mut body = spec.body.clone();
+    let mut faults = vec![first];
+    while let Some(rest) = faults.last().and_then(|fault| body.without(fault)) {
+        body = rest;
+        match samplers::kind(&spec.kind).map(|kind| kind.build(&body)) {
+            Some(Err(fault)) if body.without(&fault).is_some() => faults.push(fault),
+            _ => break,
+        }
+    }
+    faults
+}
+
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LogTable {
@@ -224,6 +239,21 @@ fn log(spec: &LogSpec) -> Result<LogSource, Fault> {
 mod tests {
     use super::*;
     use crate::store::Limits;
+
+    #[test]
+    fn every_fault_of_a_table_of_a_sampler_is_told_at_once() {
+        let text = "[samplers.a]\nkind = \"tcp\"\nur = \"127.0.0.1:1\"\nconnect = \"yes\"\nretry = 1\n\
+                    [samplers.b]\nkind = \"http\"\nurl = \"http://127.0.0.1:1/\"\n\
+                    headers = { a = 1 }\nbodyy = \"x\"\n[samplers.c]\nkind = \"tcp\"\n";
+        let profile = Profile::parse("t", "p.toml", text, &known_kinds()).expect("parses");
+        let setup = setup(&profile, "h".into(), &mut Store::new(Limits::default()));
+        let places: Vec<(u32, u32)> =
+            setup.faults.iter().filter_map(|fault| fault.at.as_ref()).map(|at| (at.line, at.column)).collect();
+        let faults: Vec<String> = setup.faults.iter().map(Fault::to_string).collect();
+        let mut lines: Vec<u32> = places.iter().map(|(line, _)| *line).collect();
+        lines.sort_unstable();
+        assert_eq!(lines, [3, 4, 5, 9, 10, 11], "{faults:#?}");
+    }
 
     #[test]
     fn a_name_that_nothing_bears_is_a_fault_where_it_stands() {

@@ -11,6 +11,9 @@ use crate::store::{Limits, Store};
 use crate::sys::clock::RealClock;
 use std::io::Write;
 
+/// How to come by panes.
+const EXTEND: &str = "Add [[panes]], or those of the host by extends = [\"host\"].";
+
 /// Writes the faults and lints of a profile, a line each, and how the rules of its files stand as far as its samplers
 /// say. Returns 1 when there was a fault or a lint, else 0.
 ///
@@ -43,6 +46,12 @@ pub fn validate(name: &str, out: &mut dyn Write) -> Result<u8, Fault> {
             setup.board.panes.len(),
             profile.actions.len()
         ));
+    }
+    // No fault: whoever asks by `snapshot` or `query` alone needs none.
+    if profile.panes.is_empty() {
+        let what =
+            "This profile has no panes: the console shows none of its readings, `watchkeeper snapshot` all of them.";
+        lines.push(format!("{what} {EXTEND}"));
     }
     setup.book.judge(&mut store, RealClock.now());
     let files = report(&setup.book).into_iter().filter(|file| !file.file.as_str().is_empty());

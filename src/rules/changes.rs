@@ -140,7 +140,7 @@ pub fn changes(store: &Store, case: &Case<'_>) -> Vec<Change> {
 /// The files that were written within the window: the times that the `files` sampler saw, and whose they are.
 fn written(store: &Store, fired: Now) -> Vec<Mark> {
     let mut marks = Vec::new();
-    for id in store.select(&Selector::metric("watchkeeper_file_modified_seconds")) {
+    for id in store.select(&Selector::metric("watchkeeper_file_modified_timestamp_seconds")) {
         let key = store.key(id);
         let (Some(path), Some(role)) = (key.label("path"), key.label("role")) else { continue };
         let health = store.sampler(store.sampler_of(id));

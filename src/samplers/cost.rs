@@ -107,16 +107,19 @@ pub(crate) fn observation(
         seen.not_supported.push((Clean::from("process_cpu_seconds_total"), why));
     }
     points.extend(share.map(|share| Point::gauge("watchkeeper_cpu_ratio", &[], share)));
-    points.push(Point::gauge("watchkeeper_interval_factor", &[], f64::from(pace.factor())));
+    let slowed = pace.why(gentle);
+    let why = slowed.as_ref().map(|(word, _)| ("why", *word));
+    points.push(Point::gauge("watchkeeper_interval_factor", why.as_slice(), f64::from(pace.factor())));
     points.push(Point::counter("watchkeeper_samples_replaced_total", &[], replaced as f64));
-    for tally in tallies {
+    // Before its first attempt has ended, nothing is known of a sampler: not even that it never failed.
+    for tally in tallies.iter().filter(|tally| tally.attempts > 0) {
         let labels = [("sampler", &*tally.name)];
         points.push(Point::gauge("watchkeeper_sampler_duration_seconds", &labels, tally.last.as_secs_f64()));
         points.push(Point::counter("watchkeeper_sampler_busy_seconds_total", &labels, tally.busy.as_secs_f64()));
         points.push(Point::counter("watchkeeper_sampler_attempts_total", &labels, tally.attempts as f64));
         points.push(Point::counter("watchkeeper_sampler_failures_total", &labels, tally.failures as f64));
     }
-    seen.facts.extend(pace.sentence(gentle).map(|text| (Clean::from("pace"), Clean::text(text))));
+    seen.facts.extend(slowed.map(|(_, text)| (Clean::from("pace"), Clean::text(text))));
     seen
 }
 
@@ -136,6 +139,16 @@ mod tests {
         };
         assert_eq!(usage, wanted);
         assert_eq!(read("7 (a) S 1", 4096.0), None);
+    }
+
+    #[test]
+    fn of_a_sampler_nothing_is_told_before_its_first_attempt_has_ended() {
+        let mut tallies = ["new", "old"].map(|name| Tally::new(&name.into()));
+        tallies[1].count(Duration::from_millis(3), false);
+        let seen = observation(None, None, &tallies, (&Pace::new(false, 1.0, 50), false, 0));
+        let of =
+            |name| seen.points.iter().filter(|point| point.key.label("sampler").is_some_and(|of| *of == name)).count();
+        assert_eq!((of(Clean::from("new")), of(Clean::from("old"))), (0, 4));
     }
 
     #[test]

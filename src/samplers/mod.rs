@@ -62,7 +62,7 @@ pub use http::fetch::{Fetcher, Undelivered};
 pub use mailbox::Mailbox;
 pub use supervisor::{Job, Supervisor};
 
-use crate::base::{Body, Failure, Fault, Now, Observation};
+use crate::base::{Body, Failure, Fault, Now, Observation, Point};
 use core::future::Future;
 use core::pin::Pin;
 use core::time::Duration;
@@ -74,6 +74,10 @@ pub type Observed<'a> = Pin<Box<dyn Future<Output = Result<Observation, Failure>
 pub trait Sampler: Send {
     /// Observes once. Must be cancel-safe: the future is dropped when its time is over.
     fn observe(&mut self, now: Now) -> Observed<'_>;
+    /// What is known of a source that does not answer, such as `redis_up 0`: told with an attempt whose time was over.
+    fn unheard(&self) -> Vec<Point> {
+        Vec::new()
+    }
 }
 
 /// A family of samplers: how a table of a profile becomes one.

@@ -60,15 +60,15 @@ impl Pace {
     }
 
     /// Why intervals are longer than the profile says: a word for the first line and a sentence; `None` when they are not.
-    pub(crate) fn sentence(&self, gentle: bool) -> Option<String> {
+    pub(crate) fn why(&self, gentle: bool) -> Option<(&'static str, String)> {
         let factor = self.factor();
-        let why = match (self.own > 1, gentle) {
+        let (word, why) = match (self.own > 1, gentle) {
             _ if factor == 1 => return None,
-            (true, _) => "our own cost was above 5 % of a core for 10 s",
-            (false, true) if self.base == GENTLE => "--gentle",
-            (false, _) => "the profile asks for more than 50 attempts a second",
+            (true, _) => ("own cost", "our own cost was above 5 % of a core for 10 s"),
+            (false, true) if self.base == GENTLE => ("--gentle", "--gentle"),
+            (false, _) => ("50 a second", "the profile asks for more than 50 attempts a second"),
         };
-        Some(format!("all intervals ×{factor}: {why}"))
+        Some((word, format!("all intervals ×{factor}: {why}")))
     }
 }
 
@@ -106,10 +106,10 @@ mod tests {
         let crowd = Pace::new(false, 500.0, 50);
         assert_eq!(crowd.factor(), 10);
         assert_eq!(
-            crowd.sentence(false).as_deref(),
+            crowd.why(false).as_ref().map(|(_, text)| text.as_str()),
             Some("all intervals ×10: the profile asks for more than 50 attempts a second")
         );
-        assert_eq!(Pace::new(true, 1.0, 50).sentence(true).as_deref(), Some("all intervals ×5: --gentle"));
-        assert_eq!(Pace::new(false, 50.0, 50).sentence(false), None);
+        assert_eq!(Pace::new(true, 1.0, 50).why(true), Some(("--gentle", "all intervals ×5: --gentle".to_owned())));
+        assert_eq!(Pace::new(false, 50.0, 50).why(false), None);
     }
 }

@@ -1,6 +1,7 @@
 //! What a profile picks out of what a source says: numbers and words of a JSON document by pointer (RFC 6901), the
 //! names that it gives them, and patterns of names.
 
+use crate::base::scrub::is_secret_name;
 use crate::base::{Body, Clean, Fault, Observation, Point};
 use crate::clean;
 use crate::sys::secret::hide;
@@ -141,6 +142,9 @@ pub(crate) fn fields(fields: &Map<String, Value>, seen: &mut Observation) {
             continue;
         }
         let text = match value {
+            Value::String(_) | Value::Number(_) if is_secret_name(name.as_str()) => {
+                Clean::from("not shown: by its name it is secret")
+            }
             Value::Null => Clean::from("null"),
             Value::Array(rows) => clean!("a list of {}", rows.len()),
             Value::Object(fields) => clean!("{} fields", fields.len()),

@@ -91,13 +91,13 @@ pub(crate) fn share(before: &Times, after: &Times, mode: &str) -> Option<f64> {
     (passed > 0).then(|| spent as f64 / passed as f64)
 }
 
-/// /proc/meminfo: names and bytes (counts where the line has no unit).
-pub(crate) fn meminfo(text: &str) -> impl Iterator<Item = (&str, u64)> {
+/// /proc/meminfo: names, values, and what a metric's name ends in: bytes, or nothing where the line counts pages.
+pub(crate) fn meminfo(text: &str) -> impl Iterator<Item = (&str, u64, &'static str)> {
     text.lines().filter_map(|line| {
         let (name, rest) = line.split_once(':')?;
         let mut words = rest.split_ascii_whitespace();
         let value: u64 = words.next()?.parse().ok()?;
-        Some((name, if words.next() == Some("kB") { value.checked_mul(1024)? } else { value }))
+        Some(if words.next() == Some("kB") { (name, value.checked_mul(1024)?, "_bytes") } else { (name, value, "") })
     })
 }
 

@@ -5,13 +5,14 @@ use crate::base::{Clean, Failure};
 use crate::clean;
 use crate::samplers::holders::FileId;
 use crate::sys::host::user_name;
+use core::fmt::Display;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::{self, File, Metadata};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Two equal reads in a row are wanted; a writer would have to commit between each pair of so many.
 pub(crate) const READS: usize = 20;
@@ -76,6 +77,38 @@ impl Refused {
             Self::Os(Errno::ACCESS | Errno::PERM) => Clean::from("may not be read by this login"),
             Self::Os(errno) => clean!("cannot be read: {}", io::Error::from(errno)),
             Self::NotAFile => Clean::from("is not a plain file"),
+        }
+    }
+}
+
+/// Why a file tells nothing: `W` is what its format finds wrong with it, as the end of a sentence.
+#[derive(Debug)]
+pub(crate) struct Trouble<W> {
+    pub(crate) path: PathBuf,
+    pub(crate) why: Why<W>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Why<W> {
+    Refused(Refused),
+    Wrong(W),
+    Moving,
+}
+
+impl<W> From<Refused> for Why<W> {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl<W: Display> Trouble<W> {
+    /// The sentence.
+    pub(crate) fn failure(&self) -> Failure {
+        let path = self.path.display();
+        match &self.why {
+            Why::Refused(refused) => refused.failure(&self.path),
+            Why::Wrong(wrong) => Failure::answered(format!("{path} {wrong}.")),
+            Why::Moving => Failure::unreachable(format!("{path} changed during {READS} reads; the next look decides.")),
         }
     }
 }

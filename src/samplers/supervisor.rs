@@ -17,6 +17,7 @@ use core::time::Duration;
 use futures_util::FutureExt;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 /// No attempt may take longer, whatever its interval.
@@ -51,6 +52,8 @@ struct Shared {
     /// What all intervals are multiplied by.
     factor: AtomicU32,
     tallies: Mutex<Vec<Tally>>,
+    /// Every sampler has ended its first attempt.
+    round: Notify,
 }
 
 /// What tells our own cost.
@@ -117,7 +120,8 @@ impl Supervisor {
         let mut phases = Phases::new(start, jitter.unit(), jobs.iter().map(every));
         let tallies = jobs.iter().map(|job| Tally::new(&job.name)).collect();
         let factor = AtomicU32::new(pace.factor());
-        let shared = Arc::new(Shared { mailbox, clock, gate: Mutex::default(), factor, tallies: Mutex::new(tallies) });
+        let (gate, tallies, round) = (Mutex::default(), Mutex::new(tallies), Notify::new());
+        let shared = Arc::new(Shared { mailbox, clock, gate, factor, tallies, round });
         let mut tasks = JoinSet::new();
         for (at, job) in jobs.into_iter().enumerate() {
             let every = every(&job);
@@ -137,6 +141,8 @@ impl Supervisor {
 impl Own {
     async fn run(mut self) {
         let mut before: Option<(Mono, Duration)> = None;
+        // What one round has cost is told as soon as it is over.
+        let _round_or_time = tokio::time::timeout(cost::EVERY, self.shared.round.notified()).await;
         loop {
             let start = self.shared.clock.now();
             let usage = (self.usage)();
@@ -145,7 +151,7 @@ impl Own {
             before = after;
             if share.is_some_and(|share| self.pace.note(start.mono, share)) {
                 self.shared.factor.store(self.pace.factor(), Ordering::Relaxed);
-                let text = self.pace.sentence(self.gentle);
+                let text = self.pace.why(self.gentle).map(|(_, text)| text);
                 tracing::warn!("{}", text.as_deref().unwrap_or("all intervals are as the profile says again"));
             }
             let tallies = self.shared.tallies.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -207,9 +213,6 @@ impl Task {
         };
         let next_in = self.grid.next(seen.mono + pause.max(distance)).since(seen.mono);
         let (took, good) = (seen.mono.since(start.mono), matches!(ending, Ending::Observed(_)));
-        if let Some(tally) = self.shared.tallies.lock().unwrap_or_else(PoisonError::into_inner).get_mut(self.at) {
-            tally.count(took, good);
-        }
         let mut outcome = self.outcome(ending, next_in);
         wall::hide(&mut outcome);
         self.shared.mailbox.post(Sample {
@@ -220,7 +223,17 @@ impl Task {
             next_in,
             outcome,
         });
+        self.count(took, good);
         next_in
+    }
+
+    fn count(&self, took: Duration, good: bool) {
+        let mut tallies = self.shared.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(tally) = tallies.get_mut(self.at) else { return };
+        tally.count(took, good);
+        if tally.attempts == 1 && tallies.iter().all(|tally| tally.attempts > 0) {
+            self.shared.round.notify_one();
+        }
     }
 
     fn outcome(&self, ending: Ending, next_in: Duration) -> Result<Observation, Failure> {
@@ -230,7 +243,8 @@ impl Task {
             Ending::Failed(failure) => failure,
             Ending::Silent => {
                 let since = self.silent.unwrap_or_default().hms();
-                Failure::unreachable(format!("{name}: no answer within {}, since {since} UTC.", span(self.timeout)))
+                let what = format!("{name}: no answer within {}, since {since} UTC.", span(self.timeout));
+                Failure::unreachable(what).with(self.job.sampler.unheard())
             }
             Ending::Crashed(words) => Failure::unreachable(format!(
                 "{name}: the sampler crashed ({words}), restart in {}. Please report it.",
@@ -259,7 +273,7 @@ fn words(panic: &(dyn Any + Send)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{Clean, Now};
+    use crate::base::{Clean, Now, Point};
     use crate::samplers::Observed;
     use crate::sys::bell::Bell;
     use std::collections::VecDeque;
@@ -310,6 +324,10 @@ mod tests {
                 }
                 Ok(Observation::default())
             })
+        }
+
+        fn unheard(&self) -> Vec<Point> {
+            vec![Point::gauge("scripted_up", &[], 0.0)]
         }
     }
 
@@ -390,6 +408,8 @@ mod tests {
             sample.outcome.as_ref().err().map(|failure| failure.what.to_string())
         };
         assert_eq!(said("s0").as_deref(), Some("s0: no answer within 5.00 s, since 00:00:00 UTC."));
+        let known = samples[0].outcome.as_ref().err().map(|failure| failure.seen.points.clone());
+        assert_eq!(known, Some(vec![Point::gauge("scripted_up", &[], 0.0)]), "what its silence tells");
         assert_eq!(said("s1").as_deref(), Some("s1: no answer within 1.00 s, since 00:00:00 UTC."));
     }
 
@@ -481,6 +501,13 @@ mod tests {
         let (told_of, starts) = own(60, 0.2, false).await;
         let last = told_of.last().expect("told");
         assert_eq!(told_of[0].outcome.as_ref().map(|seen| seen.facts.len()), Ok(0), "nothing is slowed at first");
+        let first = told_of[0].outcome.as_ref().expect("told").points.iter();
+        let attempts = first.filter(|point| point.key.name.as_str() == "watchkeeper_sampler_attempts_total");
+        assert_eq!(
+            attempts.map(|point| point.value).collect::<Vec<_>>(),
+            [1.0, 1.0],
+            "as soon as the first round is over"
+        );
         assert!(told(last, "watchkeeper_cpu_ratio").is_some_and(|share| (share - 0.2).abs() < 1e-6));
         assert_eq!(told(last, "process_resident_memory_bytes"), Some(1e7));
         assert_eq!(told(last, "watchkeeper_interval_factor"), Some(8.0));

@@ -77,7 +77,7 @@ fn seconds(unit: &str) -> Option<f64> {
 }
 
 /// What an exit status usually means where it is no number of the program's own choice: as shells and engines set it.
-pub(crate) fn usual_meaning(status: i32) -> Option<&'static str> {
+fn usual_meaning(status: i32) -> Option<&'static str> {
     Some(match status {
         126 => "a command was found but could not be executed",
         127 => "a command was not found",
@@ -87,6 +87,12 @@ pub(crate) fn usual_meaning(status: i32) -> Option<&'static str> {
         143 => "SIGTERM: it was asked to end",
         _ => return None,
     })
+}
+
+/// An exit status as `what`, with what it usually means.
+pub(crate) fn with_meaning(what: &str, status: i64) -> String {
+    let words = i32::try_from(status).ok().and_then(usual_meaning);
+    words.map_or_else(|| format!("{what} {status}"), |words| format!("{what} {status}, {words}"))
 }
 
 /// The same for a service, where systemd could not even start it (systemd.exec(5)).

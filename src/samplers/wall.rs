@@ -10,17 +10,19 @@ pub(crate) fn hide(outcome: &mut Result<Observation, Failure>) {
         return;
     }
     match outcome {
-        Ok(seen) => {
-            seen.points.iter_mut().for_each(hide_point);
-            for (name, text) in seen.facts.iter_mut().chain(&mut seen.not_supported) {
-                hide_clean(name);
-                hide_clean(text);
-            }
-        }
+        Ok(seen) => hide_seen(seen),
         Err(failure) => {
             hide_clean(&mut failure.what);
-            failure.points.iter_mut().for_each(hide_point);
+            hide_seen(&mut failure.seen);
         }
+    }
+}
+
+fn hide_seen(seen: &mut Observation) {
+    seen.points.iter_mut().for_each(hide_point);
+    for (name, text) in seen.facts.iter_mut().chain(&mut seen.not_supported) {
+        hide_clean(name);
+        hide_clean(text);
     }
 }
 
@@ -67,6 +69,6 @@ mod tests {
         hide(&mut failed);
         let failed = failed.expect_err("bad");
         assert_eq!(failed.what.as_str(), "x says <redacted>.");
-        assert_eq!(failed.points, [Point::gauge("up", &[("b", "<redacted>")], 0.0)]);
+        assert_eq!(failed.seen.points, [Point::gauge("up", &[("b", "<redacted>")], 0.0)]);
     }
 }

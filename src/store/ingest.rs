@@ -58,7 +58,14 @@ impl Store {
             }
             Err(failure) => {
                 health.failure = Some(failure.clone());
-                self.write(&tick, &failure.points, Some(0.0));
+                // What it says of itself stays until it says otherwise.
+                if !failure.seen.facts.is_empty() {
+                    health.facts.clone_from(&failure.seen.facts);
+                }
+                if !failure.seen.not_supported.is_empty() {
+                    feed.not_supported.clone_from(&failure.seen.not_supported);
+                }
+                self.write(&tick, &failure.seen.points, Some(0.0));
                 self.note_told(index, at);
             }
         }

@@ -5,6 +5,7 @@ pub mod bell;
 pub mod child;
 pub mod clock;
 pub mod files;
+pub mod group;
 pub mod held;
 pub mod host;
 pub mod limits;

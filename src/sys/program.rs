@@ -1,6 +1,7 @@
 //! Another program, started with nothing of ours and held by its whole process group: judged first (safety.md 4.8),
 //! own session, empty environment but for what is declared, both outputs as pipes, its end seen through a pidfd.
 
+use super::group::{Full, LIVE, MOST, Register, Rest};
 use super::process::{PLAIN_ENV, confine, inherited};
 use super::trust::{self, Helper, Owners};
 use crate::base::Fault;
@@ -13,85 +14,9 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// How long the last resort waits for a killed process to be gone.
 const LAST_WAIT: Duration = Duration::from_millis(50);
-
-/// So many may live at once; more are not started.
-const MOST: usize = 256;
-/// Programs whose start is under way when we leave are waited for so long: one on a dead mount never comes.
-const STARTS: Duration = Duration::from_millis(100);
-
-/// What lives and must not outlive us.
-static LIVE: Register = Register::new();
-
-/// Groups that live, by their leaders: none is reaped while it stands here, so no number can have passed to another.
-#[derive(Debug)]
-struct Register {
-    live: Mutex<Live>,
-    started: Condvar,
-}
-
-#[derive(Debug)]
-struct Live {
-    starting: usize,
-    groups: Vec<Pid>,
-}
-
-impl Register {
-    const fn new() -> Self {
-        Self { live: Mutex::new(Live { starting: 0, groups: Vec::new() }), started: Condvar::new() }
-    }
-
-    fn live(&self) -> MutexGuard<'_, Live> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A place for one that is to be started; `None` where there is none.
-    fn begin(&'static self) -> Option<Place> {
-        let mut live = self.live();
-        (live.starting + live.groups.len() < MOST).then(|| {
-            live.starting += 1;
-            Place(self)
-        })
-    }
-
-    fn forget(&self, group: Pid) {
-        self.live().groups.retain(|live| *live != group);
-    }
-
-    fn end(&self) {
-        let still_starting = |live: &mut Live| live.starting > 0;
-        let waited = self.started.wait_timeout_while(self.live(), STARTS, still_starting);
-        let (live, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        for group in &live.groups {
-            let _best_effort = kill_process_group(*group, Signal::KILL);
-        }
-    }
-}
-
-/// The start of one program.
-struct Place(&'static Register);
-
-impl Place {
-    fn started(self, group: Pid) {
-        self.0.live().groups.push(group);
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.live().starting -= 1;
-        self.0.started.notify_all();
-    }
-}
-
-/// Kills the group of every program that still lives, but those that are to be spared. Returns at once: for the end of
-/// a session, where nothing is waited for and nobody's own drop is sure to run.
-pub fn end_all() {
-    LIVE.end();
-}
 
 /// What to start; there is never a shell between.
 #[derive(Clone, Default)]
@@ -164,6 +89,8 @@ pub struct Program {
     group: Pid,
     pidfd: OwnedFd,
     reaped: bool,
+    /// Those of its group that it left behind.
+    rest: Option<Rest>,
     /// Who ends it when we leave; nobody where it is to be spared.
     register: Option<&'static Register>,
 }
@@ -191,9 +118,13 @@ impl Program {
         if let Some(fault) = helper.distrust {
             return Err(Refusal::Forbidden(fault));
         }
-        let full = || Refusal::Impossible(Fault::new(format!("{MOST} programs already run: no other is started.")));
-        let register = if order.spare { None } else { Some(register) };
-        let place = register.map(|register| register.begin().ok_or_else(full)).transpose()?;
+        let full = |full| {
+            Refusal::Impossible(Fault::new(match full {
+                Full::Many => format!("{MOST} programs already run: no other is started."),
+                Full::Leaving => "no program is started any more: we are leaving.".to_owned(),
+            }))
+        };
+        let place = register.begin().map_err(full)?;
         let started = image(&helper).and_then(|image| command(order, &image).spawn());
         let mut inner = started.map_err(|error| refused(&order.program, &error))?;
         let found = Self::hold(&mut inner);
@@ -202,10 +133,12 @@ impl Program {
             let _best_effort = inner.wait();
             return Err(refused(&order.program, &io::ErrorKind::OutOfMemory.into()));
         };
-        if let Some(place) = place {
-            place.started(group);
+        let register = (!order.spare).then_some(register);
+        let program = Self { inner, group, pidfd, reaped: false, rest: None, register };
+        if !order.spare && !place.started(group) {
+            return Err(full(Full::Leaving));
         }
-        Ok((Self { inner, group, pidfd, reaped: false, register }, outputs))
+        Ok((program, outputs))
     }
 
     fn hold(inner: &mut Child) -> io::Result<(Pid, OwnedFd, Outputs)> {
@@ -252,28 +185,25 @@ impl Program {
         }
     }
 
-    /// How it ended, or `None` while it lives. Kills what is left of its group with it, unless it is to be spared.
+    /// How it ended, or `None` while it lives. What is left of its group is asked to end, unless it is to be spared.
     pub fn reap(&mut self) -> Option<Ended> {
         let ended = matches!(super::child::wait_readable(&[self.pidfd.as_fd()], Some(Duration::ZERO)), Ok(ready) if ready.contains(&true));
         if !ended {
             return None;
         }
-        self.kill();
-        self.forget();
+        self.ask();
         let status = self.inner.try_wait().ok().flatten()?;
         self.reaped = true;
+        self.rest = self.register.and_then(|register| Rest::of(self.group, register));
         Some(match (status.code(), status.signal()) {
             (Some(code), _) => Ended::Code(code),
             (None, signal) => Ended::Signal(signal.unwrap_or(0)),
         })
     }
-}
 
-impl Program {
-    fn forget(&self) {
-        if let Some(register) = self.register {
-            register.forget(self.group);
-        }
+    /// Those of its group that still live once it is reaped; whoever does not take them has them killed with its drop.
+    pub fn rest(&mut self) -> Option<Rest> {
+        self.rest.take()
     }
 }
 
@@ -283,8 +213,11 @@ impl Drop for Program {
             self.kill();
             let wait = if self.spared() { Duration::ZERO } else { LAST_WAIT };
             let _best_effort = super::child::wait_readable(&[self.pidfd.as_fd()], Some(wait));
-            let _best_effort = self.reap();
-            self.forget();
+            if self.reap().is_none()
+                && let Some(register) = self.register
+            {
+                register.forget(self.group);
+            }
         }
     }
 }
@@ -412,18 +345,35 @@ mod tests {
         let read = File::from(outputs.stdout).read(&mut line).expect("a line");
         let grandchild: i32 = core::str::from_utf8(&line[..read]).expect("text").trim().parse().expect("a number");
         let grandchild = pidfd_open(Pid::from_raw(grandchild).expect("a pid"), PidfdFlags::empty()).expect("lives");
-        assert_eq!(REGISTER.live().groups, [one.group]);
+        assert_eq!(REGISTER.groups(), [one.group]);
         REGISTER.end();
         let gone = super::super::child::wait_readable(&[grandchild.as_fd()], Some(Duration::from_secs(20)));
         assert!(gone.expect("polled")[0] && ended(&one, Duration::from_secs(20)));
         assert_eq!(one.reap(), Some(Ended::Signal(9)));
-        assert!(REGISTER.live().groups.is_empty());
+        drop(one);
+        assert!(REGISTER.groups().is_empty());
+        for spare in [false, true] {
+            let refused = Program::start_in(&REGISTER, &order(args("sleep 600"), spare)).map(drop);
+            let Err(Refusal::Impossible(why)) = refused else { panic!("{refused:?}") };
+            assert_eq!(why.to_string(), "no program is started any more: we are leaving.");
+        }
         spared.ask();
         spared.kill();
         assert!(!ended(&spared, Duration::from_millis(50)), "spared");
         drop(waits);
         let ours = kill_process_group(spared.group, Signal::KILL);
         assert!(ours.is_ok() && ended(&spared, Duration::from_secs(20)) && spared.reap().is_some());
+    }
+
+    #[test]
+    fn one_that_starts_while_we_leave_is_killed_and_refused() {
+        static REGISTER: Register = Register::new();
+        let place = REGISTER.begin().expect("room");
+        REGISTER.end();
+        let (program, _outputs) = started("/bin/sleep", &["600"]);
+        assert!(!place.started(program.group));
+        assert!(ended(&program, Duration::from_secs(20)));
+        assert_eq!(REGISTER.begin().err(), Some(Full::Leaving));
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! What a panic does: in a contained piece of work only a report; anywhere else the terminal is restored first,
-//! a sentence follows, and the process ends with status 101.
+//! a sentence follows, programs that samplers run end, and the process ends with status 101.
 
 use super::guard;
 use crate::base::{Clean, Clock};
 use crate::clean;
 use crate::sys::clock::RealClock;
+use crate::sys::group;
 use crate::sys::signal::exit_now;
 use core::cell::Cell;
 use core::time::Duration;
@@ -64,6 +65,7 @@ fn panicked(info: &PanicHookInfo<'_>, reports: &Path) {
         let deadline = RealClock.now().mono + Duration::from_millis(100);
         guard::write_within(rustix::stdio::stderr().as_fd(), text.as_bytes(), deadline);
     }
+    group::end_all();
     exit_now(STATUS);
 }
 

@@ -11,6 +11,7 @@ use super::writer::Mailbox;
 use crate::base::{Clock, Mono};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
+use crate::sys::group;
 use crate::sys::signal::{Signal, Signals, exit_now, stop_self};
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
@@ -209,6 +210,7 @@ impl Reader {
             && at <= now
         {
             guard::restore();
+            group::end_all();
             exit_now(status);
         }
     }

@@ -24,9 +24,8 @@ pub struct Row {
     pub label: Clean,
     /// A `PromQL` expression.
     pub query: String,
-    /// Base unit.
-    #[serde(default)]
-    pub unit: Unit,
+    /// Base unit; without one what the metric's name promises.
+    pub unit: Option<Unit>,
     /// The expression of its total.
     pub of: Option<String>,
     /// Levels.
@@ -42,12 +41,20 @@ impl Row {
     /// When a query is no `PromQL`; placed where it stands.
     pub fn metric(&self, body: &Body) -> Result<Metric, Fault> {
         let parse = |key: &str, query: &str| Expr::parse(query).map_err(|fault| placed(body, key, &fault));
-        let mut metric = Metric::plain(self.label.clone(), parse("query", &self.query)?, self.unit);
+        let expr = parse("query", &self.query)?;
+        let unit = unit(self.unit, &expr);
+        let mut metric = Metric::plain(self.label.clone(), expr, unit);
         metric.of = self.of.as_deref().map(|of| parse("of", of)).transpose()?;
         metric.bands = self.bands;
         metric.forecast = self.forecast;
         Ok(metric)
     }
+}
+
+/// The unit that the profile gives, else the one that the metric's name promises.
+pub fn unit(given: Option<Unit>, expr: &Expr) -> Unit {
+    let named = || Unit::of_values(expr.plain_selector()?.metric_name()?);
+    given.or_else(named).unwrap_or_default()
 }
 
 /// A fault of a query, placed where the query stands, inside it where that is known.
@@ -109,7 +116,8 @@ pub fn draw(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, foc
         |metric: &&Metric| absence.is_none() || metric.shown.freshness(model.pane_now().mono) < Freshness::Stale;
     let beside: Vec<&Metric> = pane.beside.iter().filter(known).collect();
     let reason = most.min(if beside.is_empty() { 3 } else { 2 });
-    let why = absence.as_ref().map(|why| value::wrap(why, inner.width, reason)).unwrap_or_default();
+    let late = pane.headline.as_ref().and_then(|metric| value::lateness(metric, model.pane_now()));
+    let why = absence.as_ref().or(late.as_ref()).map(|why| value::wrap(why, inner.width, reason)).unwrap_or_default();
     let mut details: Vec<Vec<Piece<'_>>> = why.into_iter().map(|line| vec![paint.piece(line, Intent::Stale)]).collect();
     let rows = most.saturating_sub(details.len());
     let shared = match &pane.headline {

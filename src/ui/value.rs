@@ -3,7 +3,7 @@
 use super::paint::{Painter, Piece};
 use crate::app::{Metric, Model, Shown};
 use crate::base::time::{Age, Span};
-use crate::base::{Clean, Freshness, Level, Now, Reading, Unit, Unknown, Wall};
+use crate::base::{Clean, Freshness, Level, Now, Reading, Unit, Unknown};
 use crate::clean;
 use crate::config::Intent;
 use crate::rules::forecast::Forecast;
@@ -108,11 +108,12 @@ pub fn forecast(metric: &Metric) -> Option<Clean> {
     Some(clean!("{what} in {after} {unit} (±{margin})"))
 }
 
-/// `SLOWED ×2`: all intervals are longer than the profile says; the own-cost pane says why.
+/// `SLOWED ×2 own cost`: all intervals are longer than the profile says; the own-cost pane says why.
 pub fn slowed(model: &Model) -> Option<Clean> {
-    let factor = model.store.select(&Selector::metric("watchkeeper_interval_factor"));
-    let factor = factor.first().and_then(|id| model.store.reading(*id, model.now.mono).usable())?;
-    (factor > 1.0).then(|| clean!("SLOWED ×{factor}"))
+    let mut found = model.store.select(&Selector::metric("watchkeeper_interval_factor")).into_iter();
+    let (id, factor) = found.find_map(|id| Some((id, model.store.reading(id, model.now.mono).usable()?)))?;
+    let why = model.store.key(id).label("why").map_or("", Clean::as_str);
+    (factor > 1.0).then(|| Clean::text(format!("SLOWED ×{factor} {why}").trim_end()))
 }
 
 /// Why the headline has no value to show, as a sentence; `None` while it has one.
@@ -123,12 +124,23 @@ pub fn absence(metric: &Metric, now: Now) -> Option<Clean> {
         Reading::Unknown(why) => Some(with_retry(unknown(why).as_str(), shown, now)),
         Reading::Value { value, seen, failing, .. } if shown.freshness(now.mono) >= Freshness::Stale => {
             let age = now.mono.since(*seen);
-            let at = Wall(now.wall.0.saturating_sub(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX)));
+            let at = now.wall.back(age);
             let why = failing.as_ref().map_or("no answer since.", Clean::as_str);
             Some(with_retry(&format!("last {} at {}; {why}", number(metric, *value), at.hms()), shown, now))
         }
         Reading::Value { .. } => None,
     }
+}
+
+/// Why the headline's value is late, and since when; `None` while it is live, or has no value.
+pub fn lateness(metric: &Metric, now: Now) -> Option<Clean> {
+    let Reading::Value { seen, failing, .. } = &metric.shown.reading else { return None };
+    if metric.shown.freshness(now.mono) != Freshness::Late {
+        return None;
+    }
+    let since = now.wall.back(now.mono.since(*seen)).hms();
+    let why = failing.clone().unwrap_or_else(|| Clean::from("no answer"));
+    Some(clean!("since {since}: {why}"))
 }
 
 /// Why nothing is known, as a sentence.

@@ -26,6 +26,8 @@ fn every_kind_is_listed_and_described_with_a_table() {
 fn the_profile_of_what_is_found_passes_validate() {
     let desk = Desk::new();
     let text = said(desk.run(&["describe", "profile", "--from-discovery"]));
+    let asks = said(desk.run(&["describe", "profile", "--help"]));
+    assert!(asks.contains("--discover ") && !asks.contains("--ports"), "one word for one thing: {asks}");
     assert!(text.contains("extends = [\"host\"]"), "{text}");
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("profile.toml");
@@ -34,4 +36,15 @@ fn the_profile_of_what_is_found_passes_validate() {
     let verdict = desk.run(&["validate", file]);
     assert!(verdict.status.success(), "{verdict:?}\n{text}");
     assert!(said(desk.run(&["validate", "discover"])).contains("no fault"));
+}
+
+#[test]
+fn a_profile_without_panes_is_told_so_by_validate_and_is_no_fault() {
+    let desk = Desk::new();
+    let bare = "[samplers.host]\nkind = \"host\"\n";
+    let file = desk.write("bare.toml", bare);
+    let text = said(desk.run(&["validate", file.to_str().expect("text")]));
+    assert!(text.contains("no fault") && text.contains("no panes") && text.contains("watchkeeper snapshot"), "{text}");
+    let file = desk.write("more.toml", format!("extends = [\"host\"]\n{bare}"));
+    assert!(!said(desk.run(&["validate", file.to_str().expect("text")])).contains("no panes"));
 }

@@ -1,8 +1,9 @@
 //! Everything that can hang, hangs at once: a mount, a server, the name service, the graphics driver. Keys are
 //! answered, frames are drawn, each sick pane says what hangs, and nothing is started twice (safety.md R8).
 
-use crate::desk::{Desk, PROGRAM, clock_of, row_with};
+use crate::desk::{Desk, PROGRAM, clock_of, eventually, row_with};
 use crate::harness::{Pty, Spec};
+use rustix::process::Signal;
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -35,7 +36,7 @@ impl Stopped {
             std::thread::yield_now();
         }
         let pid = rustix::process::Pid::from_child(&child);
-        rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+        rustix::process::kill_process(pid, Signal::STOP).unwrap();
         Self(child, port)
     }
 }
@@ -161,4 +162,26 @@ fn probes(pty: &Pty) -> Vec<(i32, String)> {
         .collect();
     found.sort();
     found
+}
+
+/// How the console is lost, and its exit status then.
+type Way = (fn(&mut Pty), i32);
+
+#[test]
+fn programs_that_samplers_run_end_with_the_console_however_it_ends() {
+    let ways: [Way; 3] = [(|pty| pty.send("q"), 0), (Pty::hang_up, 129), (|pty| pty.signal(Signal::TERM), 128 + 15)];
+    for (lose, status) in ways {
+        let desk = Desk::new();
+        let script = format!("trap '' HUP TERM; while [ -d {} ]; do sleep 0.1; done", desk.path().display());
+        let profile = format!(
+            "title = \"Programs\"\nenvironment = \"test\"\n\n[samplers.check]\nkind = \"command\"\nargv = [\"/bin/sh\", \"-c\", \"{script}\"]\nevery = \"60s\"\n\n[[panes]]\ntitle = \"Check\"\nkind = \"sparkline\"\nquery = 'command_exit_code'\n"
+        );
+        let profile = desk.write("p.toml", profile);
+        let mut pty = desk.start(&["--profile", profile.to_str().unwrap()]);
+        let runs = || desk.processes().iter().any(|line| line.contains("trap"));
+        eventually("the program", || runs().then_some(()));
+        lose(&mut pty);
+        assert_eq!(pty.status(), status);
+        eventually("its end", || (!runs()).then_some(()));
+    }
 }

@@ -78,8 +78,7 @@ fn two_hundred_resizes_end_on_a_right_screen() {
         spec.size = (132, 43);
         start(&spec)
     };
-    let titles =
-        ["this host", "CPU busy", "Memory used", "Waiting for I/O", "Disk used", "System log", "? help", "UTC"];
+    let titles = ["this host", "CPU busy", "Memory used", "Waiting", "Disk used", "System log", "? help", "UTC"];
     for pty in [&fresh, &pty] {
         for title in titles {
             pty.wait_for(title);

@@ -5,7 +5,7 @@ use crate::harness::{GUARD, Pty, Spec, only_our_sequences, without_copies};
 use rustix::process::Signal;
 use rustix::termios::LocalModes;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -91,6 +91,34 @@ fn every_death_that_can_be_caught_restores_the_terminal() {
         if status == 101 {
             pty.wait_for("the terminal was restored");
         }
+    }
+}
+
+/// What is done to it, how, and its exit status then.
+type Way = (&'static str, fn(&mut Pty), i32);
+
+#[test]
+fn programs_of_samplers_end_with_us_also_at_a_panic_and_where_the_loop_hangs() {
+    let ways: [Way; 4] = [
+        ("a panic", |pty| pty.send("p"), 101),
+        ("a panic elsewhere", |pty| pty.send("T"), 101),
+        ("a hang-up", Pty::hang_up, 129),
+        ("a request to stop", |pty| pty.signal(Signal::TERM), 128 + 15),
+    ];
+    for (way, lose, status) in ways {
+        let dir = dir();
+        let mut pty = start(&dir, &["--program"]);
+        let file = dir.path().join("program");
+        let number = || std::fs::read_to_string(&file).ok()?.trim().parse::<u32>().ok();
+        wait_until("a program", || number().is_some());
+        let program = PathBuf::from(format!("/proc/{}", number().unwrap()));
+        if !way.starts_with("a panic") {
+            pty.send("h");
+            wait_until("a loop that hangs", || dir.path().join("hangs").exists());
+        }
+        lose(&mut pty);
+        assert_eq!(pty.status(), status, "{way}");
+        wait_until(way, || !program.exists());
     }
 }
 

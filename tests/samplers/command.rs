@@ -1,11 +1,11 @@
 //! `command` against programs that behave and programs that do not.
 
-use crate::{find, observe, sampler, value};
+use crate::{find, measured, observe, sampler, value};
 use core::time::Duration;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use watchkeeper::base::{Clock, Failure, Observation};
+use watchkeeper::base::{Clock, Failure, Observation, Point};
 use watchkeeper::sys::clock::RealClock;
 
 async fn sh(script: &str, rest: &str) -> Result<Observation, Failure> {
@@ -29,11 +29,42 @@ fn fact<'a>(seen: &'a Observation, name: &str) -> Option<&'a str> {
 
 #[tokio::test]
 async fn an_exit_code_is_a_value_and_the_first_line_a_fact() {
-    let seen = seen("echo; echo done; exit 3", "").await;
+    let seen = seen("echo; echo done; exit 3", "ok_exit = [0, 3]").await;
     assert_eq!(value(&seen, "command_exit_code", &[("command", "x")]), 3.0);
+    assert_eq!(value(&seen, "command_success", &[("command", "x")]), 1.0);
     assert!(value(&seen, "command_duration_seconds", &[]) > 0.0);
     assert_eq!(fact(&seen, "says"), Some("done"));
-    assert_eq!(failed("kill -SEGV $$", "").await, "x failed (killed by SIGSEGV).");
+}
+
+#[tokio::test]
+async fn a_bad_end_is_a_failure_that_tells_code_and_time() {
+    for (script, rest, code, said) in [
+        ("echo no disk; exit 3", "", 3.0, "x failed (exit code 3): no disk."),
+        ("exit 0", "ok_exit = [1]", 0.0, "x failed (exit code 0)."),
+        ("kill -SEGV $$", "ok_exit = [0, 139]", 139.0, "x failed (killed by SIGSEGV)."),
+        ("echo x", "parse = \"number\"\nmetric = \"n\"", 0.0, "x does not print one number."),
+    ] {
+        let failure = sh(script, rest).await.expect_err("a failure");
+        assert_eq!((failure.what.as_str(), failure.answered), (said, true));
+        let known = measured(failure);
+        assert_eq!(value(&known, "command_exit_code", &[("command", "x")]), code, "{said}");
+        assert_eq!(value(&known, "command_success", &[("command", "x")]), 0.0, "{said}");
+        assert!(value(&known, "command_duration_seconds", &[("command", "x")]) > 0.0, "{said}");
+    }
+    let mut none = sampler("command", "argv = [\"/no/such/program\"]");
+    assert_eq!(none.unheard(), [Point::gauge("command_success", &[("command", "program")], 0.0)]);
+    let failure = observe(&mut *none).await.expect_err("none");
+    assert_eq!(failure.seen.points, none.unheard(), "what did not start has no time and no code");
+}
+
+#[tokio::test]
+async fn arguments_are_told_nowhere() {
+    let of = |script: &str| format!("argv = [\"/bin/sh\", \"-c\", \"{script}\", \"hunter22\"]");
+    let good = observe(&mut *sampler("command", &of("echo done"))).await.expect("an answer");
+    assert_eq!(value(&good, "command_exit_code", &[("command", "sh")]), 0.0);
+    let bad = observe(&mut *sampler("command", &of("exit 1"))).await.expect_err("a failure");
+    assert_eq!(bad.what.as_str(), "sh failed (exit code 1).");
+    assert!(!format!("{good:?} {bad:?}").contains("hunter22"), "{good:?} {bad:?}");
 }
 
 #[tokio::test]
@@ -79,9 +110,10 @@ async fn json_and_key_value_lines_become_series_and_facts() {
 async fn a_nagios_plugin_keeps_its_state_text_data_and_limits() {
     let nagios = "parse = \"nagios\"";
     let found =
-        seen("echo \"DISK CRITICAL - full | '/var log'=2MB;1;2;0;4 time=5ms hits=7c use=U\"; exit 2", nagios).await;
-    assert_eq!(value(&found, "command_exit_code", &[]), 2.0);
-    assert_eq!((fact(&found, "state"), fact(&found, "says")), (Some("CRITICAL"), Some("DISK CRITICAL - full")));
+        seen("echo \"DISK WARNING - full | '/var log'=2MB;1;2;0;4 time=5ms hits=7c use=U\"; exit 1", nagios).await;
+    assert_eq!(value(&found, "command_exit_code", &[]), 1.0);
+    assert_eq!(found.facts[0].1.as_str(), "WARNING", "what is wrong comes first");
+    assert_eq!(fact(&found, "says"), Some("DISK WARNING - full"));
     assert_eq!(value(&found, "command_perfdata_bytes", &[("label", "/var log")]), 2_097_152.0);
     let limits = [("label", "/var log"), ("bound", "critical_above")];
     assert_eq!(value(&found, "command_perfdata_limit_bytes", &limits), 2_097_152.0);
@@ -89,6 +121,17 @@ async fn a_nagios_plugin_keeps_its_state_text_data_and_limits() {
     assert_eq!(value(&found, "command_perfdata_total", &[("label", "hits")]), 7.0);
     assert_eq!(found.not_supported[0].1.as_str(), "x could not determine it");
     assert_eq!(failed("echo no plugin; exit 127", nagios).await, "x failed (exit code 127): no plugin.");
+    for (script, code, said) in [
+        ("echo 'DISK CRITICAL - full. | a=7'; exit 2", 2.0, "x says CRITICAL: DISK CRITICAL - full."),
+        ("echo 'no answer | a=7'; exit 3", 3.0, "x says UNKNOWN: no answer."),
+        ("echo '| a=7'; exit 2", 2.0, "x says CRITICAL."),
+    ] {
+        let failure = sh(script, nagios).await.expect_err("a failure");
+        assert_eq!((failure.what.as_str(), failure.answered), (said, true));
+        let known = measured(failure);
+        assert_eq!(value(&known, "command_exit_code", &[]), code, "{said}");
+        assert_eq!(value(&known, "command_perfdata", &[("label", "a")]), 7.0, "{said}");
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! `container` against answers recorded from a Podman 4.3 engine, replayed over a Unix socket, and what Docker says
 //! otherwise.
 
-use crate::{find, observe, sampler, value};
+use crate::{find, measured, observe, sampler, value};
 use core::time::Duration;
 use serde_json::Value;
 use std::io::{BufRead, BufReader, Write};
@@ -25,14 +25,13 @@ fn engine(answers: Value) -> Engine {
     let paths = Arc::clone(&asked);
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let path = answer(stream, &answers);
-            paths.lock().expect("whole").push(path);
+            answer(stream, &answers, &paths);
         }
     });
     Engine { folder, asked }
 }
 
-fn answer(mut stream: UnixStream, answers: &Value) -> String {
+fn answer(mut stream: UnixStream, answers: &Value, asked: &Mutex<Vec<String>>) {
     let mut reader = BufReader::new(stream.try_clone().expect("a second handle"));
     let mut first = String::new();
     reader.read_line(&mut first).expect("a request");
@@ -41,6 +40,8 @@ fn answer(mut stream: UnixStream, answers: &Value) -> String {
         line.clear();
     }
     let path = first.split(' ').nth(1).unwrap_or_default().to_owned();
+    // Before the answer: whoever has it may look at once.
+    asked.lock().expect("whole").push(path.clone());
     let (status, body) = match answers.get(&path) {
         Some(Value::String(raw)) => ("200 OK", raw.clone()),
         Some(found) => ("200 OK", found.to_string()),
@@ -49,7 +50,6 @@ fn answer(mut stream: UnixStream, answers: &Value) -> String {
     let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
     // Whoever has read enough closes early.
     let _closed = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
-    path
 }
 
 fn recorded() -> Value {
@@ -109,11 +109,13 @@ async fn named_containers_are_looked_at_closely() {
         ("crashed", "exited; exit code 3"),
         ("killed", "exited; exit code 137, SIGKILL: killed, often for memory; 2 restarts"),
         ("created", "created"),
-        ("none", "no such container"),
+        ("none", "MISSING: no such container"),
         ("good /app/user", "bind /home/watch/user, writable"),
     ] {
         assert_eq!(fact(&seen, name), words, "{name}");
     }
+    assert_eq!(seen.facts[0].0.as_str(), "none", "what is missing is told first");
+    assert_eq!(value(&seen, "container_engine_up", &[]), 1.0);
 }
 
 #[tokio::test]
@@ -184,7 +186,9 @@ async fn a_socket_that_fails_is_a_sentence() {
     let path = folder.path().join("sock");
     let said = async |path: &Path| {
         let failure = look(path, "").await.expect_err("no engine");
-        (failure.what.as_str().replace(path.to_str().expect("text"), "S"), failure.answered)
+        let said = (failure.what.as_str().replace(path.to_str().expect("text"), "S"), failure.answered);
+        assert_eq!(value(&measured(failure), "container_engine_up", &[]), 0.0);
+        said
     };
     let missing = "S does not exist. Is the daemon running, its socket elsewhere?".to_owned();
     assert_eq!(said(&path).await, (missing, false));

@@ -69,8 +69,9 @@ async fn the_environment_of_a_running_process_is_found_with_what_mdb_stat_says_o
     let used = value(&seen, "lmdb_used_ratio", &[("path", &path)]);
     let said = facts(&seen, "lmdb").into_iter().find(|words| words.contains(&data)).expect("said");
     let pid = peer.env("LMDB_READER_PID");
-    let shown = format!("{data}, mapped by python3 ({pid}): {:.0} % of 4.00 MiB", used * 100.0);
-    assert_eq!(said, format!("{shown} · keep: kind = \"lmdb\", path = \"{path}\""));
+    assert_eq!(said, format!("{data} · keep as lmdb · mapped by python3 ({pid}): {:.0} % of 4.00 MiB", used * 100.0));
+    let how = facts(&seen, "keep");
+    assert!(how.iter().any(|how| how.contains("describe profile --from-discovery") && how.len() < 74), "{how:?}");
 
     drop(peer);
     let seen = observe(&mut *sampler).await.expect("seen");
@@ -106,10 +107,10 @@ async fn a_port_is_listed_and_never_connected_to_without_being_asked_for() {
         let said = until(&mut *sampler, "port", &server.at).await;
         let us = std::process::id();
         assert!(
-            said.starts_with(&format!("{}, ", server.at)) && said.contains(&format!("({us}): listening")),
+            said.starts_with(&format!("{} · keep as tcp · ", server.at))
+                && said.ends_with(&format!("({us}): listening")),
             "{said}"
         );
-        assert!(said.ends_with(&format!(" · keep: kind = \"tcp\", url = \"{}\"", server.at)), "{said}");
     }
     assert_eq!(server.connections(), 0);
     let seen = observe(&mut *sampler).await.expect("seen");
@@ -154,10 +155,11 @@ async fn asks_the_ports_of_a_network_of_its_own() {
     assert_eq!((count("port"), count("metrics")), (3.0, 1.0), "{:?}", seen.facts);
     let ports = facts(&seen, "port");
     assert!(
-        ports[0].ends_with(&format!(": answers with metrics · keep: kind = \"scrape\", url = \"{url}\"")),
+        ports[0].contains(" · keep as scrape · prometheus-node") && ports[0].ends_with(": answers with metrics"),
         "{ports:?}"
     );
-    assert!(ports[0].contains("prometheus-node"), "{ports:?}");
+    let at = ports[0].split(" · ").next().unwrap_or_default();
+    assert!(url.ends_with(&format!(":{}/metrics", at.rsplit(':').next().unwrap_or_default())), "{url} {at}");
     assert!(ports[1..].iter().all(|said| said.contains(": listening")), "{ports:?}");
     observe(&mut *sampler).await.expect("seen");
     assert_eq!((hangs.connections(), words.connections()), (1, 1), "an answer holds for five minutes");

@@ -1,6 +1,6 @@
 //! `file` against files, folders, pipes and links, with `stat` as the judge.
 
-use crate::{find, observe, sampler, value};
+use crate::{find, measured, observe, sampler, value};
 use std::fs::{self, File, FileTimes};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
@@ -75,6 +75,9 @@ async fn absence_is_a_failure_or_a_state_as_the_profile_says() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("none");
     assert_eq!(failed(&path, "").await, "F does not exist.");
+    let label = [("path", path.to_str().expect("text"))];
+    let known = measured(look(&path, "").await.expect_err("missing"));
+    assert_eq!((value(&known, "file_present", &label), known.points.len()), (0.0, 1));
     let found = seen(&path, "missing = \"ok\"\nparse = \"number\"\nmetric = \"x\"").await;
     assert_eq!((value(&found, "file_present", &[]), found.points.len()), (0.0, 1));
 }
@@ -89,6 +92,8 @@ async fn numbers_json_and_rows_are_read_and_a_half_row_is_not() {
     assert_eq!(value(&seen(&path, number).await, "x", &[]), 42.0);
     write("");
     assert_eq!(failed(&path, number).await, "F does not hold one number.");
+    let known = measured(look(&path, number).await.expect_err("no number"));
+    assert_eq!(["file_present", "file_stat_size_bytes"].map(|name| value(&known, name, &[])), [1.0, 0.0]);
     let json = "parse = \"json\"\njson = [{ pointer = \"/a\", metric = \"x\" }]";
     write("{\"a\": 1.5}");
     assert_eq!(value(&seen(&path, json).await, "x", &[]), 1.5);

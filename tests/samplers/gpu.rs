@@ -2,7 +2,7 @@
 
 use crate::fake_nvml::{Fake, fact, later, patient, refused, seen};
 use crate::probe::launch;
-use crate::{find, sampler, value};
+use crate::{find, measured, sampler, value};
 use core::time::Duration;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -163,7 +163,9 @@ async fn a_gpu_that_falls_off_the_bus_is_told_with_its_last_xid_and_left_in_peac
     assert_eq!(value(&marked, "watchkeeper_gpu_xid_errors_total", &[("gpu", "1")]), 1.0);
     assert_eq!(value(&marked, "DCGM_FI_DEV_XID_ERRORS", &[("gpu", "0")]), 0.0);
     fake.set("1.fail.* 15\n");
-    let lost = seen(&mut *gpu).await;
+    let failed = refused(&mut *gpu).await;
+    assert!(failed.answered && failed.what.as_str().starts_with("1 of 2 GPUs answer: NVIDIA FAKE-100 "), "{failed:?}");
+    let lost = measured(failed);
     assert_eq!(value(&lost, "watchkeeper_gpu_devices", &[]), 1.0);
     assert_eq!(value(&lost, "watchkeeper_gpu_devices_expected", &[]), 2.0);
     assert_eq!(value(&lost, "watchkeeper_gpu_up", &[("gpu", "1")]), 0.0);
@@ -171,9 +173,12 @@ async fn a_gpu_that_falls_off_the_bus_is_told_with_its_last_xid_and_left_in_peac
     assert_eq!(find(&lost, "DCGM_FI_DEV_GPU_UTIL", &[("gpu", "1")]), None);
     let words = fact(&lost, "GPU 1 trouble").expect("told");
     assert!(words.contains("is lost since") && words.contains("last Xid 79"), "{words}");
-    assert_eq!(fact(&lost, "devices"), Some("1 of 2 GPUs answer"));
     fake.set("");
-    assert_eq!(value(&seen(&mut *gpu).await, "watchkeeper_gpu_devices", &[]), 1.0, "not asked again so soon");
+    assert_eq!(
+        value(&measured(refused(&mut *gpu).await), "watchkeeper_gpu_devices", &[]),
+        1.0,
+        "not asked again so soon"
+    );
     let after = patient(&mut *gpu, || later(Duration::from_secs(61))).await.expect("seen");
     assert_eq!(value(&after, "watchkeeper_gpu_devices", &[]), 2.0);
     assert_eq!(value(&after, "watchkeeper_gpu_up", &[("gpu", "1")]), 1.0);
@@ -194,16 +199,18 @@ async fn a_gpu_that_was_never_seen_well_is_left_in_peace_too() {
 async fn a_gpu_that_the_driver_no_longer_lists_is_gone_since() {
     let Some(fake) = Fake::new("") else { return };
     let mut gpu = sampler("gpu", &format!("{}\nexpected = 3", fake.config()));
-    assert_eq!(fact(&seen(&mut *gpu).await, "devices"), Some("2 of 3 GPUs answer"));
+    let missing = refused(&mut *gpu).await;
+    assert_eq!(missing.what.as_str(), "2 of 3 GPUs answer: the others were never seen here.");
+    assert_eq!(value(&measured(missing), "DCGM_FI_DEV_GPU_UTIL", &[("gpu", "1")]), 0.0, "those that answer are live");
     fake.set("devices 1\n");
-    let fewer = seen(&mut *gpu).await;
-    assert_eq!(fact(&fewer, "devices"), Some("1 of 3 GPUs answer"));
+    let fewer = measured(refused(&mut *gpu).await);
     assert_eq!(value(&fewer, "watchkeeper_gpu_up", &[("gpu", "1")]), 0.0);
     let words = fact(&fewer, "GPU 1 trouble").expect("told");
     assert!(words.contains("fake-0000-0000-000000000001 is gone since "), "{words}");
     fake.set("devices 0\n");
     let none = refused(&mut *gpu).await;
     assert!(none.answered && none.what.as_str().contains(" is gone since "), "{none:?}");
+    assert_eq!(value(&measured(none), "watchkeeper_gpu_devices", &[]), 0.0);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! `http` against servers that answer well, badly, too much, in circles or not at all.
 
 use crate::server::{Server, say, serve};
-use crate::{observe, sampler, value};
+use crate::{measured, observe, sampler, value};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use reqwest::header::HeaderMap;
@@ -117,6 +117,10 @@ async fn a_bad_status_is_a_short_sentence() {
     assert_eq!(complaint(&server, "/health").await, answered("/health answered 503 Service Unavailable."));
     assert_eq!(complaint(&server, "/none").await, answered("/none answered 404 Not Found. Is the path right?"));
     assert_eq!(complaint(&server, "/odd").await, answered("/odd answered 599."));
+    let bad = measured(ask(&server, "/health").await.expect_err("bad"));
+    assert_eq!((value(&bad, "probe_success", &[]), value(&bad, "probe_http_status_code", &[])), (0.0, 503.0));
+    assert!(value(&bad, "probe_duration_seconds", &[]) > 0.0);
+    assert!(value(&bad, "probe_http_duration_seconds", &[("phase", "connect")]) > 0.0);
     let refused = ask(&server, "/secret").await.expect_err("refused");
     assert!(refused.not_permitted && refused.what.as_str().contains("401 Unauthorized"), "{refused:?}");
 }
@@ -129,6 +133,9 @@ async fn a_port_that_refuses_is_said() {
     let failure = observe(&mut *sampler("http", &format!("url = \"http://{at}/health\""))).await.expect_err("refused");
     assert_eq!(failure.what.as_str(), format!("{at}/health refused the connection. Is the service running?"));
     assert!(!failure.answered);
+    let down = measured(failure);
+    assert_eq!((value(&down, "probe_success", &[]), value(&down, "probe_http_status_code", &[])), (0.0, 0.0));
+    assert_eq!(value(&down, "watchkeeper_http_timeouts_total", &[]), 0.0);
 }
 
 #[tokio::test]

@@ -173,7 +173,9 @@ async fn readers_are_counted_and_the_dead_among_them() {
     let readers = |seen: &Observation| {
         ["lmdb_readers", "lmdb_readers_dead", "lmdb_readers_doubtful"].map(|name| value(seen, name, &[]))
     };
-    assert_eq!(readers(&look(&mut *sampler).await), [1.0, 0.0, 0.0]);
+    let first = look(&mut *sampler).await;
+    assert_eq!(readers(&first), [1.0, 0.0, 0.0]);
+    assert_eq!(find(&first, "lmdb_oldest_reader_seconds", &[]), None, "since when is not known yet");
     peer.exec(&["stale"]);
     let stale = look(&mut *sampler).await;
     assert_eq!(readers(&stale), [2.0, 1.0, 0.0]);

@@ -49,7 +49,11 @@ async fn a_login_is_sent_as_the_profile_gives_it() {
     }
     let wrong = format!("url = \"http://{}/bearer\"\nbearer = \"another-token\"", server.at);
     let failure = observe(&mut *sampler("http", &wrong)).await.expect_err("refused");
-    assert!(failure.what.as_str().ends_with("It does not take the login that the profile gives."), "{failure:?}");
+    let refused = "The login that the profile gives is refused. It may lack a right there.";
+    assert!(failure.what.as_str().ends_with(refused), "{failure:?}");
+    let wrong = format!("url = \"http://{}/basic\"\nbasic = {{ user = \"joe\", password = \"xyzzy\" }}", server.at);
+    let failure = observe(&mut *sampler("http", &wrong)).await.expect_err("refused");
+    assert!(failure.what.as_str().contains(" is refused (user joe)."), "{failure:?}");
 }
 
 #[tokio::test]

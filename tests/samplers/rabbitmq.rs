@@ -2,10 +2,10 @@
 //! takes long to start.
 
 use crate::peer::{self, Peer};
-use crate::{find, observe, sampler, value};
+use crate::{find, measured, observe, sampler, value};
 use core::time::Duration;
 use std::process::Command;
-use watchkeeper::base::{Clock, Observation};
+use watchkeeper::base::{Clock, Observation, Point};
 use watchkeeper::samplers::Sampler;
 use watchkeeper::sys::clock::RealClock;
 
@@ -103,6 +103,9 @@ async fn agrees_with_its_own_page(peer: &Peer, all: &mut dyn Sampler) {
         assert!(ours > theirs * 0.5 && ours < theirs * 2.0, "{name}: {ours} against {theirs}");
     }
     assert_eq!(value(&seen, "rabbitmq_running", &[]), 1.0);
+    let at = peer.env("RABBITMQ_API").rsplit('@').next().and_then(|rest| rest.split('/').next()).expect("an address");
+    assert_eq!(value(&seen, "rabbitmq_up", &[("instance", at)]), 1.0);
+    assert_eq!(all.unheard(), [Point::gauge("rabbitmq_up", &[("instance", at)], 0.0)]);
 }
 
 async fn only_what_is_asked_for(peer: &Peer, url: &str) {
@@ -137,9 +140,19 @@ async fn refusals_are_sentences(peer: &Peer, url: &str) {
     let mut watch = sampler("rabbitmq", &config);
     let refused = observe(&mut *watch).await.expect_err("nobody knows it");
     let words = format!(
-        "{at}/overview answered 401 Unauthorized, error: not_authorized. It wants a login that the profile does not give."
+        "{at}/overview answered 401 Unauthorized, error: not_authorized. \
+         The login that the profile gives is refused (user watch). Mend it in the profile, or let it in there."
     );
     assert_eq!((refused.what.as_str(), refused.not_permitted), (words.as_str(), true));
+    let instance = at.trim_end_matches("/api");
+    assert_eq!(value(&measured(refused), "rabbitmq_up", &[("instance", instance)]), 0.0);
+    for (url, words) in [
+        (bare.clone(), "It wants a login that the profile does not give."),
+        (bare.replace("://", "://guest:other@"), "The login that the profile gives is refused. Mend it "),
+    ] {
+        let refused = observe(&mut *sampler("rabbitmq", &format!("url = \"{url}\""))).await.expect_err("refused");
+        assert!(refused.what.as_str().contains(words), "{refused:?}");
+    }
     // A changed password is taken up; a user that may only see its own queues is told so for the nodes.
     api(peer, "PUT", "/users/watch", r#"{"password": "canary-password-2", "tags": "management"}"#);
     api(peer, "PUT", "/permissions/%2F/watch", r#"{"configure": "^$", "write": "^$", "read": ".*"}"#);

@@ -1,13 +1,13 @@
 //! `redis` against a real server, with `redis-cli` as the judge.
 
 use crate::peer::{self, Peer};
-use crate::{find, observe, sampler, value};
+use crate::{find, measured, observe, sampler, value};
 use core::time::Duration;
 use std::io::Write;
 use std::net::TcpListener;
 use std::process::Command;
 use std::thread;
-use watchkeeper::base::{Clock, Failure, Observation};
+use watchkeeper::base::{Clock, Failure, Observation, Point};
 use watchkeeper::samplers::Sampler;
 use watchkeeper::sys::clock::RealClock;
 
@@ -130,12 +130,17 @@ async fn a_login_is_asked_for_refused_and_accepted_and_its_word_is_never_told() 
     let refused = |config: String| async move {
         let failure = complaint(&mut *sampler("redis", &config)).await;
         assert!(failure.not_permitted && !failure.what.as_str().contains("canary"), "{failure:?}");
-        failure.what.to_string()
+        let what = failure.what.to_string();
+        assert_eq!(value(&measured(failure), "redis_up", &[]), 0.0);
+        what
     };
     let none = refused(format!("url = \"{bare}\"")).await;
     assert_eq!(none, format!("{place} wants a password. Give `password` in the profile."));
     let wrong = refused(format!("url = \"{bare}\"\npassword = \"canary-wrong\"")).await;
-    assert_eq!(wrong, format!("{place} refused user or password. Mend `user`, `password`."));
+    let mend = "Mend `user`, `password`.";
+    assert_eq!(wrong, format!("{place}: the login that the profile gives is refused. {mend}"));
+    let user = refused(format!("url = \"{bare}\"\nuser = \"joe\"\npassword = \"canary-wrong\"")).await;
+    assert_eq!(user, format!("{place}: the login that the profile gives is refused (user joe). {mend}"));
 
     let file = peer.dir().join("password");
     std::fs::write(&file, format!("{PASSWORD}\n")).expect("written");
@@ -176,6 +181,7 @@ async fn a_stopped_server_is_silence_and_a_restarted_one_is_another_run() {
     for _ in 0..2 {
         let attempt = tokio::time::timeout(Duration::from_millis(150), observe(&mut *sampler)).await;
         assert!(attempt.is_err(), "{attempt:?}");
+        assert_eq!(sampler.unheard(), [Point::gauge("redis_up", &[], 0.0)], "what the supervisor tells then");
     }
     signal(peer.env("REDIS_PID"), "-CONT");
     let seen = observe(&mut *sampler).await.expect("back");
@@ -194,7 +200,9 @@ async fn a_stopped_server_is_silence_and_a_restarted_one_is_another_run() {
     assert!(full.ends_with("takes no more clients: its limit (maxclients) is reached."), "{full}");
     let gone = config.clone();
     drop(peer);
-    let refused = complaint(&mut *crate::sampler("redis", &gone)).await.what.to_string();
+    let failure = complaint(&mut *crate::sampler("redis", &gone)).await;
+    let refused = failure.what.to_string();
+    assert_eq!(value(&measured(failure), "redis_up", &[]), 0.0);
     assert!(refused.ends_with("refused the connection. Is the service running?"), "{refused}");
 }
 

@@ -101,8 +101,11 @@ async fn a_held_reader_keeps_frames_from_the_database_and_is_named() {
     let (frames, copied) = log.split_once(' ').expect("two numbers");
     let [frames, copied] = [frames, copied].map(|text| text.parse::<f64>().expect("a number"));
     assert!(copied < frames, "the reader holds the checkpoint back: {log}");
-    look(&mut *sampler).await;
+    let first = look(&mut *sampler).await;
+    assert_eq!(find(&first, "sqlite_lock_held_seconds", &[]), None, "since when is not known yet");
+    assert_eq!(fact(&first, "wal_read lock"), Some(format!("pid {pid} (python3), seen just now")));
     let seen = look(&mut *sampler).await;
+    assert!(fact(&seen, "wal_read lock").expect("held").contains(", seen for "), "{seen:?}");
     assert_eq!(value(&seen, "sqlite_wal_frames", &[]), frames);
     assert_eq!(value(&seen, "sqlite_wal_frames_not_checkpointed", &[]), frames - copied);
     assert_eq!(value(&seen, "sqlite_locks", &[("lock", "wal_read")]), 1.0);

@@ -1,12 +1,12 @@
 //! `supervisor` against a real supervisord, with `supervisorctl` as the judge.
 
 use crate::peer::{self, Peer};
-use crate::{find, observe, sampler, value};
+use crate::{find, measured, observe, sampler, value};
 use core::time::Duration;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use watchkeeper::base::{Clock, Observation};
+use watchkeeper::base::{Clock, Observation, Point};
 use watchkeeper::samplers::Sampler;
 use watchkeeper::sys::clock::RealClock;
 
@@ -61,7 +61,11 @@ async fn every_program_is_as_supervisorctl_says_over_socket_and_port() {
         assert_eq!(of(&seen, "node_supervisord_up", name), Some(up), "{name}");
         assert_eq!(of(&seen, "node_supervisord_state", name), Some(state), "{name}");
         assert_eq!(of(&seen, "node_supervisord_exit_status", name), status, "{name}");
+        assert_eq!(of(&seen, "supervisor_fatal", name), Some(f64::from(u8::from(state == 200.0))), "{name}");
     }
+    assert_eq!(value(&seen, "supervisor_up", &[]), 1.0);
+    let said: Vec<bool> = seen.facts.iter().map(|(_, words)| words.as_str().starts_with("FATAL: ")).collect();
+    assert_eq!(said, [true, true, false, false, false, false, false, false], "the worst first");
     let since =
         RealClock.now().wall.0 as f64 / 1e9 - value(&seen, "node_supervisord_start_time_seconds", &[("name", "good")]);
     assert!((0.0..120.0).contains(&since), "{since}");
@@ -84,12 +88,17 @@ async fn every_program_is_as_supervisorctl_says_over_socket_and_port() {
     let failure = observe(&mut *socket).await.expect_err("gone");
     let said = format!("{path} does not exist. Is the daemon running, its socket elsewhere?");
     assert_eq!((failure.what.to_string(), failure.answered), (said, false));
+    assert_eq!(value(&measured(failure), "supervisor_up", &[]), 0.0);
+    assert_eq!(socket.unheard(), [Point::gauge("supervisor_up", &[], 0.0)]);
 }
 
 async fn a_login_is_needed_where_it_is_wanted(peer: &Peer) {
     let url = format!("url = \"{}\"", peer.env("SUPERVISOR_URL"));
     let failure = observe(&mut *sampler("supervisor", &url)).await.expect_err("refused");
-    assert!(failure.not_permitted && failure.what.as_str().contains("answered 401"), "{failure:?}");
+    let at = peer.env("SUPERVISOR_URL").trim_start_matches("http://").trim_end_matches('/');
+    let said = format!("{at} answered 401 Unauthorized. It wants a login that the profile does not give.");
+    assert_eq!((failure.what.as_str(), failure.not_permitted), (said.as_str(), true));
+    assert_eq!(value(&measured(failure), "supervisor_up", &[]), 0.0);
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("password");
     fs::write(&file, "hunter22\n").expect("written");
@@ -99,7 +108,8 @@ async fn a_login_is_needed_where_it_is_wanted(peer: &Peer) {
     agrees(&look(&mut *sampler("supervisor", &login)).await, peer);
     fs::write(&file, "wrong-word\n").expect("written");
     let failure = observe(&mut *sampler("supervisor", &login)).await.expect_err("refused");
-    assert!(!failure.what.as_str().contains("wrong-word"), "{failure:?}");
+    let said = "The login that the profile gives is refused (user joe). Mend it in the profile, or let it in there.";
+    assert!(failure.what.as_str().ends_with(said) && failure.not_permitted, "{failure:?}");
 }
 
 async fn restarts_are_counted(peer: &Peer, sampler: &mut dyn Sampler) {

@@ -96,17 +96,23 @@ async fn every_unit_is_seen_as_systemctl_sees_it() {
         state(seen, "crash.service") == "failed" && state(seen, "slowstart.service") == "active"
     })
     .await;
-    for name in names.map(|name| format!("{name}.service")) {
-        assert_eq!(state(&seen, &name), lab.says(&name, "ActiveState"), "{name}");
-        let loaded = f64::from(u8::from(lab.says(&name, "LoadState") == "loaded"));
-        assert_eq!(value(&seen, "systemd_unit_loaded", &[("name", &name)]), loaded, "{name}");
-        let restarts: f64 = lab.says(&name, "NRestarts").parse().expect("a number");
-        assert_eq!(value(&seen, "systemd_service_restart_total", &[("name", &name)]), restarts, "{name}");
-        let burst: f64 = lab.says(&name, "StartLimitBurst").parse().expect("a number");
-        assert_eq!(value(&seen, "systemd_service_start_limit_burst", &[("name", &name)]), burst, "{name}");
-        assert_eq!(find(&seen, "systemd_unit_tasks_current", &[("name", &name)]), None, "{name}: [not set]");
-        assert_eq!(find(&seen, "systemd_unit_memory_max_bytes", &[("name", &name)]), None, "{name}: infinity");
+    for name in names.map(|name| format!("{name}.service")).iter().filter(|name| *name != "missing.service") {
+        assert_eq!(state(&seen, name), lab.says(name, "ActiveState"), "{name}");
+        let loaded = f64::from(u8::from(lab.says(name, "LoadState") == "loaded"));
+        assert_eq!(value(&seen, "systemd_unit_loaded", &[("name", name)]), loaded, "{name}");
+        let restarts: f64 = lab.says(name, "NRestarts").parse().expect("a number");
+        assert_eq!(value(&seen, "systemd_service_restart_total", &[("name", name)]), restarts, "{name}");
+        let burst: f64 = lab.says(name, "StartLimitBurst").parse().expect("a number");
+        assert_eq!(value(&seen, "systemd_service_start_limit_burst", &[("name", name)]), burst, "{name}");
+        assert_eq!(find(&seen, "systemd_unit_tasks_current", &[("name", name)]), None, "{name}: [not set]");
+        assert_eq!(find(&seen, "systemd_unit_memory_max_bytes", &[("name", name)]), None, "{name}: infinity");
     }
+    assert_eq!(value(&seen, "systemd_unit_loaded", &[("name", "missing.service")]), 0.0);
+    for absent in ["systemd_unit_state", "systemd_service_restart_total", "systemd_service_start_limit_burst"] {
+        assert_eq!(find(&seen, absent, &[("name", "missing.service")]), None, "{absent} of what does not exist");
+    }
+    let hit = |name: &str| value(&seen, "systemd_service_start_limit_hit", &[("name", name)]);
+    assert_eq!((hit("crash.service"), hit("demo.service"), hit("noexec.service")), (1.0, 0.0, 0.0));
     assert_eq!(value(&seen, "systemd_service_restart_total", &[("name", "crash.service")]), 3.0);
     assert_eq!(value(&seen, "systemd_service_start_limit_interval_seconds", &[("name", "crash.service")]), 60.0);
     assert_eq!(value(&seen, "systemd_service_exit_status", &[("name", "noexec.service")]), 203.0);
@@ -116,7 +122,11 @@ async fn every_unit_is_seen_as_systemctl_sees_it() {
     assert_eq!(find(&seen, "systemd_unit_start_time_seconds", &[("name", "crash.service")]), None, "it does not run");
     for (unit, words) in [
         ("demo.service", format!("active (running); process {}; since ", lab.says("demo.service", "MainPID"))),
-        ("crash.service", "failed; exit-code; exit status 3; 3 restarts; since ".to_owned()),
+        (
+            "crash.service",
+            "failed; exit-code, and started too often: the start limit is hit; exit status 3; 3 restarts; since "
+                .to_owned(),
+        ),
         ("noexec.service", "failed; exit-code; exit status 203, EXEC: its program cannot be executed".to_owned()),
         ("nouser.service", "failed; exit-code; exit status 217, USER: its user does not exist".to_owned()),
         ("killed.service", "failed; signal; killed by SIGKILL; since ".to_owned()),

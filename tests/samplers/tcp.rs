@@ -2,7 +2,7 @@
 
 use crate::peer::{self, Peer};
 use crate::server::refusing;
-use crate::{find, observe, sampler, value};
+use crate::{find, measured, observe, sampler, value};
 use core::time::Duration;
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
@@ -100,12 +100,16 @@ async fn whose_the_port_is_is_told_and_whether_that_is_right() {
     let mut by_unit = sampler("tcp", &format!("url = \"{at}\"\nunit = \"norse\""));
     let wrong = look(&mut *by_unit).await;
     assert_eq!(value(&wrong, "tcp_listener_owner_matches", &[]), 0.0, "we are no unit of that name");
+    let words = fact(&wrong, "WRONG OWNER");
+    assert!(words.starts_with("port ") && words.ends_with(", not by norse.service"), "{words}");
     drop(listener);
 
     let (_held, at) = refusing();
     let gone = complaint(&mut *sampler("tcp", &format!("url = \"{at}\"\nunit = \"norse\""))).await;
     let words = format!("{at} refused the connection: nobody listens there. Is the service running?");
     assert_eq!((gone.what.as_str(), gone.answered), (words.as_str(), false));
+    let gone = measured(gone);
+    assert_eq!((value(&gone, "probe_success", &[]), value(&gone, "tcp_listening", &[])), (0.0, 0.0));
     let nobody = look(&mut *sampler("tcp", &format!("url = \"{at}\"\nconnect = false\nunit = \"norse\""))).await;
     assert_eq!(value(&nobody, "tcp_listening", &[]), 0.0);
     assert_eq!(fact(&nobody, "listener"), "nobody");

@@ -2,7 +2,7 @@
 
 use crate::peer;
 use crate::server::refusing;
-use crate::{find, observe, sampler, value};
+use crate::{find, measured, observe, sampler, value};
 use core::time::Duration;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -147,10 +147,13 @@ async fn a_frozen_line_fails_within_its_time_and_a_slow_one_is_measured() {
         let start = RealClock.now().mono;
         let late = look(&mut *feed).await;
         assert_eq!(find(&late, "websocket_ping_round_trip_seconds", &[]), None);
-        assert!(late.not_supported[0].1.as_str().starts_with("the pong to the ping of "), "{late:?}");
+        assert!(late.facts[0].1.as_str().ends_with(" ago: not here yet"), "{late:?}");
         let frozen = observe(&mut *feed).await.expect_err("two intervals of silence");
-        assert!(frozen.what.as_str().starts_with(&format!("{at}/echo: no pong and no message for 1.")), "{frozen:?}");
-        assert!(frozen.what.as_str().ends_with(" Does it hang?") && !frozen.answered, "{frozen:?}");
+        let words = format!("{at}/echo: no pong and no message since ");
+        assert!(frozen.what.as_str().starts_with(&words), "{frozen:?}");
+        assert!(frozen.what.as_str().ends_with(" UTC. Does it hang?") && !frozen.answered, "{frozen:?}");
+        let down = measured(frozen);
+        assert_eq!((value(&down, "websocket_up", &[]), value(&down, "websocket_reconnects_total", &[])), (0.0, 0.0));
         assert!(RealClock.now().mono.since(start) < Duration::from_secs(4));
 
         assert!(proxy.exec(&["mode=pass"]).status.success());

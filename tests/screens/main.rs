@@ -9,7 +9,7 @@ mod sizes;
 mod tables;
 
 use desk::Desk;
-use watchkeeper::base::{Clean, Fault};
+use watchkeeper::base::{Clean, Fault, Observation, Point};
 
 #[test]
 fn triage_when_all_is_quiet() {
@@ -69,6 +69,34 @@ fn what_is_stale_says_so_and_why() {
     desk.quiet(30);
     desk.refused(41);
     insta::assert_snapshot!(desk.screen());
+}
+
+#[test]
+fn what_is_late_says_since_when_and_why() {
+    let mut desk = Desk::demo(80, 24);
+    desk.quiet(30);
+    desk.refused(2);
+    let screen = desk.screen();
+    assert!(screen.contains("LATE"), "{screen}");
+    assert!(screen.contains("since 03:12:30: 127.0.0.1:4711"), "{screen}");
+}
+
+#[test]
+fn a_profile_without_panes_says_how_to_write_one() {
+    let desk = Desk::of("title = \"bare\"\n", (80, 24));
+    let screen = desk.screen();
+    assert!(screen.contains("This profile has no panes.") && screen.contains("describe panes"), "{screen}");
+}
+
+#[test]
+fn a_metrics_name_says_its_unit_and_a_gpu_has_a_number() {
+    let profile = "[samplers.x]\nkind = \"host\"\n\n[[panes]]\ntitle = \"Lookup\"\nkind = \"sparkline\"\n\
+                   query = \"probe_dns_lookup_time_seconds\"\n\n[[panes]]\ntitle = \"Card\"\nkind = \"gpu\"\ngpu = 0\n";
+    let mut desk = Desk::of(profile, (80, 24));
+    let point = |value| Point::gauge("probe_dns_lookup_time_seconds", &[], value);
+    desk.says("x", Ok(Observation { points: vec![point(0.002)], ..Observation::default() }));
+    desk.pass(200);
+    assert!(desk.screen().contains("2.00 ms"), "{}", desk.screen());
 }
 
 #[test]

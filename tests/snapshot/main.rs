@@ -77,8 +77,16 @@ fn this_host_in_one_round_with_unit_level_freshness_age_and_source() {
         said.out
     );
     let text = snapshot(&desk, &[]);
-    let line = text.out.lines().find(|line| line.contains("node_load1 ")).unwrap_or_else(|| panic!("{}", text.out));
-    assert!(line.contains(" OK ") && line.contains(" LIVE ") && line.ends_with('s'), "{line}");
+    let line =
+        |of: &str| text.out.lines().find(|line| line.contains(of)).unwrap_or_else(|| panic!("{of}: {}", text.out));
+    let load = line("node_load1 ");
+    assert!(load.contains(" OK ") && load.contains(" LIVE ") && load.ends_with('s'), "{load}");
+    let titles: Vec<&str> = line("READING").split_whitespace().collect();
+    assert_eq!(titles, ["READING", "VALUE", "LEVEL", "FRESHNESS", "AGE"]);
+    let boot = line("node_boot_time_seconds ");
+    assert!(boot.contains("Z, ") && boot.contains(" ago "), "a date and how long ago: {boot}");
+    let [boot] = readings(&document, "node_boot_time_seconds")[..] else { panic!("{}", said.out) };
+    assert!(boot["value"].as_f64().is_some_and(|value| value > 1e9), "programs are told the number: {boot}");
 }
 
 const PROFILE: &str = r#"
@@ -87,8 +95,7 @@ environment = "test"
 [samplers.app]
 kind = "scrape"
 url = "http://reader:hunter2@@AT@/metrics?token=hunter3"
-every = "1s"
-timeout = "800ms"
+every = "5s"
 [[panes]]
 title = "Depth"
 kind = "sparkline"
@@ -150,8 +157,62 @@ fn a_bad_answer_is_failed_and_silence_is_unknown_and_both_end_with_three() {
         let text = snapshot(&desk, &["--profile", profile]);
         assert!(text.out.contains(words) && text.out.contains(freshness), "{}", text.out);
     }
-    let said = snapshot(&desk, &["--profile", "/nowhere.toml"]);
-    assert_eq!((said.status, said.out.as_str()), (Some(2), ""), "{}", said.err);
+}
+
+#[test]
+fn what_cannot_be_asked_is_unknown_and_never_critical_and_never_ok() {
+    let desk = Desk::new();
+    for args in [&["--profile", "/nowhere.toml"][..], &["--no-such-flag"], &["--wait", "soon"]] {
+        let said = snapshot(&desk, args);
+        assert_eq!((said.status, said.out.as_str()), (Some(3), ""), "{args:?} {}", said.err);
+    }
+    let help = snapshot(&desk, &["--help"]);
+    assert!(help.status == Some(0) && help.out.contains("\n  3  UNKNOWN"), "{}", help.out);
+    let server = serve(|_, stream| say(stream, "200 OK", "", "depth 1\nspeed 9\n"));
+    for (added, faults, level, status) in [
+        ("", 0, "OK", 0),
+        ("[samplers.b]\nkind = \"tcp\"\nurl = \"127.0.0.1:1\"\nretry = 1\n", 1, "UNKNOWN", 3),
+        ("[[panes]]\ntitle = \"P\"\nkind = \"sparkline\"\nquery = \"depth +\"\n", 1, "UNKNOWN", 3),
+    ] {
+        let profile = desk.write("p.toml", PROFILE.replace("@AT@", &server.at) + added);
+        let said = snapshot(&desk, &["--json", "--profile", profile.to_str().unwrap()]);
+        let document: Json = serde_json::from_str(&said.out).unwrap();
+        let told = (document["faults"].as_array().map(Vec::len), &document["level"], said.status);
+        assert_eq!(told, (Some(faults), &level.into(), Some(status)), "{}{}", said.out, said.err);
+    }
+}
+
+#[test]
+fn who_does_not_answer_is_told_first_whatever_else_is_worse() {
+    let desk = Desk::new();
+    let server = serve(|_, stream| say(stream, "200 OK", "", "depth 90\nspeed 1\n"));
+    let bad = serve(|_, stream| say(stream, "503 Service Unavailable", "", ""));
+    let table = |name: &str, kind: &str, url: &str| {
+        format!("[samplers.{name}]\nkind = \"{kind}\"\nurl = \"{url}\"\nevery = \"5s\"\n")
+    };
+    let more = table("pg", "scrape", "http://127.0.0.1:1/") + &table("cache", "scrape", "http://127.0.0.1:1/");
+    let profile =
+        PROFILE.replace("@AT@", &server.at) + &more + &table("page", "scrape", &format!("http://{}/", bad.at));
+    let profile = desk.write("p.toml", profile);
+    let said = snapshot(&desk, &["--profile", profile.to_str().unwrap()]);
+    assert_eq!(said.status, Some(2), "{}{}", said.out, said.err);
+    let first = said.out.lines().next().unwrap();
+    assert_eq!(first, "CRITICAL — 2 of 4 sources do not answer: pg, cache; 1 of 4 sources is FAILED: page");
+    assert!(
+        said.out.contains("\nBELOW NORMAL  Speed: 1\n") || said.out.contains("BELOW NORMAL PENDING  Speed"),
+        "{}",
+        said.out
+    );
+    let tallies = |name: &str| {
+        let of = format!("watchkeeper_sampler_failures_total{{sampler=\"{name}\"}}");
+        let line = said.out.lines().find(|line| line.contains(&of)).unwrap_or_else(|| panic!("{of}: {}", said.out));
+        line.split_whitespace().nth(1).map(str::to_owned)
+    };
+    assert_eq!(
+        (tallies("pg").as_deref(), tallies("app").as_deref()),
+        (Some("1"), Some("0")),
+        "of the round that it tells"
+    );
 }
 
 #[test]
@@ -159,13 +220,13 @@ fn waiting_longer_sees_more() {
     let desk = Desk::new();
     let server = serve(|_, stream| say(stream, "200 OK", "", "# TYPE n_total counter\nn_total 5\ndepth 1\nspeed 9\n"));
     let text = PROFILE.replace("@AT@", &server.at).replace("sum(speed)", "count_over_time(n_total[1m])");
-    let profile = desk.write("p.toml", text);
-    let count = |args: &[&str]| {
+    let count = |every: &str, args: &[&str]| {
+        let profile = desk.write("p.toml", text.replace("every = \"5s\"", every));
         let said = snapshot(&desk, &[&["--json", "--profile", profile.to_str().unwrap()], args].concat());
         let document: Json = serde_json::from_str(&said.out).unwrap();
         let panes = document["panes"].as_array().unwrap().clone();
         panes.iter().find(|pane| pane["pane"] == "Speed").unwrap()["value"].as_f64().unwrap()
     };
-    assert_eq!(count(&[]), 1.0, "one round");
-    assert!(count(&["--wait", "2500ms"]) >= 2.0);
+    assert_eq!(count("every = \"5s\"", &[]), 1.0, "one round");
+    assert!(count("every = \"1s\"", &["--wait", "4s"]) >= 2.0);
 }

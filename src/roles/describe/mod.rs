@@ -17,10 +17,10 @@ pub enum Ask {
     Actions,
     /// What one kind of sampler reads and gives, with every key of its table
     Sampler {
-        /// Its name
+        /// Its name, one of `watchkeeper describe samplers`
         kind: String,
     },
-    /// A commented profile on standard output; what could not be looked at on standard error
+    /// A commented profile of what is found here, to be saved and completed; what could not be looked at on standard error
     Profile(profile::Ask),
 }
 

@@ -1,48 +1,61 @@
 //! A commented profile from what discovery finds: what is worth keeping as tables, what is merely possible behind `#`.
 
-use crate::base::{Body, Clock, Fault};
+use crate::base::{Body, Clock, Fault, Now};
+use crate::roles::session::{leave, runtime};
 use crate::roles::validate::written;
 use crate::samplers::discover::{Finder, Found, Keep, Seen, Wanted, What, quoted};
 use crate::samplers::kind;
 use crate::sys::clock::RealClock;
+use core::time::Duration;
 use std::collections::BTreeSet;
 use std::io::Write;
+use tokio::time::timeout;
 
-/// A look asks only some ports: so many looks ask all that may be asked.
+/// A look asks only some ports: there are so many looks, and they take so long at most.
 const LOOKS: usize = 20;
+const LIMIT: Duration = Duration::from_secs(5);
 /// Longest name that is made up for a sampler.
 const NAME: usize = 40;
 
 /// `watchkeeper describe profile …`
 #[derive(Debug, clap::Args)]
 pub struct Ask {
-    /// From what is found on this host
+    /// Write it from what is found on this host: it is read, not changed, within 5 seconds
     #[arg(long, required = true)]
     from_discovery: bool,
-    /// Ask listening ports at the loopback for /metrics
+    /// Ask listening ports at the loopback for /metrics too
     #[arg(long)]
-    ports: bool,
+    discover: bool,
 }
 
 /// Looks at this host; the profile's lines. Says on standard error what could not be looked at.
 pub(super) fn found(ask: &Ask) -> Result<Vec<String>, Fault> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .max_blocking_threads(4)
-        .enable_all()
-        .build()
-        .map_err(|error| Fault::new(format!("nothing can be looked at: {error}.")))?;
-    let mut finder = Finder::new(Wanted { ports: ask.ports, ..Wanted::default() });
-    let mut seen = runtime.block_on(finder.look(RealClock.now()));
-    for _ in 1..LOOKS {
-        if !seen.notes.iter().any(|(what, _)| *what == What::Metrics) {
-            break;
-        }
-        seen = runtime.block_on(finder.look(RealClock.now()));
-    }
-    // What hangs is not waited for.
-    runtime.shutdown_background();
+    let runtime = runtime()?;
+    let mut finder = Finder::new(Wanted { ports: ask.discover, ..Wanted::default() });
+    let seen = runtime.block_on(look(&mut finder, LIMIT));
+    leave(runtime);
+    let seen = seen.ok_or_else(|| {
+        let what = format!("nothing was found within {} s: something here hangs.", LIMIT.as_secs());
+        Fault::new(what).hint("`watchkeeper` without a profile shows what.")
+    })?;
     written(&mut std::io::stderr().lock() as &mut dyn Write, &notes(&seen))?;
     Ok(lines(&seen))
+}
+
+/// Looks until every port was asked that is to be; what was found until the time was over.
+async fn look(finder: &mut Finder, limit: Duration) -> Option<Seen> {
+    let begun: Now = RealClock.now();
+    let mut seen = None;
+    for _ in 0..LOOKS {
+        let now = RealClock.now();
+        let Ok(more) = timeout(limit.saturating_sub(now.since(begun)), finder.look(now)).await else { break };
+        let whole = !more.notes.iter().any(|(what, _)| *what == What::Metrics);
+        seen = Some(more);
+        if whole {
+            break;
+        }
+    }
+    seen
 }
 
 /// What could not be looked at, and what should be known beside.

@@ -69,6 +69,29 @@ fn everything_that_is_found_makes_a_profile_without_a_fault() {
     assert!(text.contains("# As it stands it is not complete: "), "{text}");
 }
 
+#[tokio::test]
+async fn looking_ends_when_its_time_is_over() {
+    let mut finder = Finder::new(Wanted::default());
+    assert!(look(&mut finder, Duration::ZERO).await.is_none());
+    assert!(look(&mut finder, Duration::from_secs(60)).await.is_some(), "and needs far less than it");
+}
+
+#[test]
+fn what_needs_a_login_is_not_live_and_its_table_is_whole() {
+    for (kind, url) in
+        [("postgres", "postgres://watch@127.0.0.1:5432/postgres"), ("rabbitmq", "http://127.0.0.1:15672")]
+    {
+        let mut keep = keep(kind, "url", url, false);
+        keep.keys.extend((kind == "rabbitmq").then(|| ("user", "\"watch\"".to_owned())));
+        keep.keys.push(("password", "{ env = \"PGPASSWORD\" }".to_owned()));
+        let seen = Seen { found: vec![found(What::Port, "127.0.0.1:1", Some(keep))], ..Seen::default() };
+        let (samplers, _, faults) = loaded(&seen);
+        assert_eq!((samplers.len(), faults.as_slice()), (3, &[][..]), "as on a host without it");
+        let text = lines(&seen).join("\n");
+        assert!(text.contains("# password = { env = \"PGPASSWORD\" }") && !text.contains("not complete"), "{text}");
+    }
+}
+
 #[test]
 fn what_could_not_be_looked_at_is_said_beside() {
     let seen = Seen {

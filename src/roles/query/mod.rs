@@ -19,5 +19,5 @@ mod table;
 pub use answer::run;
 pub use ask::Ask;
 pub(super) use json::number;
-pub(super) use moment::Span;
+pub(super) use moment::{Span, told};
 pub(super) use table::series;

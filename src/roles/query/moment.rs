@@ -52,7 +52,7 @@ pub(super) fn moment(text: &str, usual: Millis, now: Millis) -> Result<Millis, F
 }
 
 /// A moment in RFC 3339, with milliseconds where there are some.
-pub(super) fn told(at: Millis) -> String {
+pub(in crate::roles) fn told(at: Millis) -> String {
     Timestamp::from_millisecond(at).map_or_else(|_| at.to_string(), |at| at.to_string())
 }
 

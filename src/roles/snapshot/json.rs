@@ -11,7 +11,7 @@ use serde_json::{Map, Number, Value as Json, json};
 pub(super) const SCHEMA: &str = include_str!("schema.json");
 
 /// The whole document.
-pub(super) fn document(picture: &Picture, identity: &Identity, faults: &[Clean], now: Now) -> Json {
+pub(super) fn document(picture: &Picture, identity: &Identity, now: Now) -> Json {
     json!({
         "schema": "watchkeeper-snapshot-v1",
         "at": now.wall.rfc3339(),
@@ -24,7 +24,7 @@ pub(super) fn document(picture: &Picture, identity: &Identity, faults: &[Clean],
         "readings": picture.readings.iter().map(|row| reading(row, picture)).collect::<Json>(),
         "panes": picture.panes.iter().map(pane).collect::<Json>(),
         "alerts": picture.alerts.iter().map(alert).collect::<Json>(),
-        "faults": faults.iter().map(|fault| Json::from(fault.as_str())).collect::<Json>(),
+        "faults": picture.faults.iter().map(|fault| Json::from(fault.as_str())).collect::<Json>(),
     })
 }
 
@@ -113,4 +113,20 @@ fn seconds(of: Duration) -> Json {
 /// A number; what JSON cannot hold as Prometheus writes it: `"NaN"`, `"+Inf"`, `"-Inf"`.
 fn float(value: f64) -> Json {
     Number::from_f64(value).map_or_else(|| number(value).into(), Json::Number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_knows_every_unit_and_level_and_freshness() {
+        let schema: Json = serde_json::from_str(SCHEMA).expect("JSON");
+        let known = |of: &str| -> Vec<String> {
+            serde_json::from_value(schema.pointer(&format!("/$defs/{of}/enum")).expect(of).clone()).expect("words")
+        };
+        assert_eq!(known("unit"), Unit::NAMES.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+        let levels = [Level::Ok, Level::Note, Level::BelowNormal, Level::Unknown, Level::Warning, Level::Critical];
+        assert_eq!(known("level"), levels.map(Level::word));
+    }
 }

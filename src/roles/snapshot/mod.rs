@@ -1,8 +1,7 @@
 //! `watchkeeper snapshot`: one round of every sampler, then every reading as it stands. Called by the command line alone.
 //!
 //! Standard output is the readings, as a table or as JSON (its schema: `--schema`); standard error is what is wrong with
-//! the profile. Exit status by the worst level: 0 OK and NOTE, 1 WARNING and BELOW NORMAL, 2 CRITICAL, 3 UNKNOWN, STALE
-//! and FAILED.
+//! the profile. Exit status by the worst level, as monitoring plugins have it: see [`STATUS`].
 //!
 //! `take` runs the samplers, `picture` is what was seen as data, `json` and `table` are the two ways to print.
 
@@ -11,4 +10,4 @@ mod picture;
 mod table;
 mod take;
 
-pub use take::{Ask, run};
+pub use take::{Ask, STATUS, UNKNOWN, run};

@@ -1,9 +1,12 @@
 //! What one round of samplers has seen, as data: samplers, readings, panes, alerts, and the worst level of them.
 
-use crate::app::{Board, Metric, Pane};
+use super::take::UNKNOWN;
+use crate::app::{Metric, Pane};
 use crate::base::{Clean, Freshness, Level, Now, PointKind, Reading, SeriesKey, Unit, Unknown};
 use crate::config::{Profile, SamplerSpec};
+use crate::roles::setup::Setup;
 use crate::rules::{Book, Finding};
+use crate::samplers::OWN;
 use crate::store::{SamplerHealth, Selector, SeriesId, Store, UP};
 use core::time::Duration;
 use std::sync::Arc;
@@ -14,6 +17,8 @@ pub(super) struct Picture {
     pub(super) readings: Vec<Row>,
     pub(super) panes: Vec<Shown>,
     pub(super) alerts: Vec<Alert>,
+    /// What is wrong with the profile.
+    pub(super) faults: Vec<Clean>,
 }
 
 /// One sampler.
@@ -69,7 +74,8 @@ pub(super) struct Alert {
 
 impl Picture {
     /// Takes it out of what the samplers have given.
-    pub(super) fn new(profile: &Profile, store: &Store, board: &Board, book: &Book, now: Now) -> Self {
+    pub(super) fn new(profile: &Profile, store: &Store, setup: &Setup, now: Now) -> Self {
+        let Setup { board, book, .. } = setup;
         let samplers: Vec<Sampled> = store
             .samplers()
             .map(|(name, health)| sampled(name, health, profile.samplers.iter().find(|spec| spec.name == *name), now))
@@ -99,16 +105,18 @@ impl Picture {
             pane.metrics().map(value)
         });
         let alerts = book.findings().iter().filter_map(|finding| alert(book, finding));
-        Self { panes: panes.collect(), alerts: alerts.collect(), samplers, readings }
+        let faults = setup.faults.iter().map(|fault| Clean::text(fault.to_string())).collect();
+        Self { panes: panes.collect(), alerts: alerts.collect(), samplers, readings, faults }
     }
 
-    /// The worst level: of every reading, sampler, pane and alert.
+    /// The worst level: of every reading, sampler, pane and alert. Of what a fault left out nothing is known.
     pub(super) fn level(&self) -> Level {
         let readings = self.readings.iter().map(|row| row.said.level());
         let panes = self.panes.iter().map(|shown| shown.said.level());
         let samplers = self.samplers.iter().map(Sampled::level);
         let alerts = self.alerts.iter().filter(|alert| alert.state != "PENDING").map(|alert| alert.level);
-        readings.chain(panes).chain(samplers).chain(alerts).max().unwrap_or_default()
+        let faults = self.faults.iter().map(|_| Level::Unknown);
+        readings.chain(panes).chain(samplers).chain(alerts).chain(faults).max().unwrap_or_default()
     }
 
     /// The exit status: that of monitoring plugins.
@@ -117,12 +125,17 @@ impl Picture {
             Level::Ok | Level::Note => 0,
             Level::Warning | Level::BelowNormal => 1,
             Level::Critical => 2,
-            Level::Unknown => 3,
+            Level::Unknown => UNKNOWN,
         }
     }
 }
 
 impl Sampled {
+    /// It is of the profile, not what the console tells of itself.
+    pub(super) fn is_source(&self) -> bool {
+        *self.name != *OWN
+    }
+
     /// OK while it answers, UNKNOWN else: what it answers has levels of its own.
     pub(super) fn level(&self) -> Level {
         if self.freshness <= Freshness::Late && self.failure.is_none() { Level::Ok } else { Level::Unknown }
@@ -180,7 +193,8 @@ fn sampled(name: &Arc<str>, health: &SamplerHealth, spec: Option<&SamplerSpec>, 
         simulated: health.simulated,
         failure,
         dropped_series: health.dropped_series,
-        facts: health.facts.clone(),
+        // Words of an earlier answer would read as if they were of this one.
+        facts: if health.failure.is_none() { health.facts.clone() } else { Vec::new() },
     }
 }
 

@@ -3,7 +3,7 @@
 use super::picture::Picture;
 use super::{json, table};
 use crate::app::Pane;
-use crate::base::{Clean, Fault, Now, Reading, Unknown};
+use crate::base::{Fault, Now, Reading, Unknown};
 use crate::roles::collect::Collector;
 use crate::roles::query::Span;
 use crate::roles::setup::Setup;
@@ -18,16 +18,29 @@ const ROUND: Duration = Duration::from_millis(5_500);
 /// Values that are differences of two answers are waited for so long.
 const SECOND: Duration = Duration::from_millis(2_500);
 
+/// Exit status: nothing is known, or nothing could be asked.
+pub const UNKNOWN: u8 = 3;
+/// Every exit status, for `--help`.
+pub const STATUS: &str = "\
+Exit status, as monitoring plugins have it, by the worst of all levels:
+  0  OK or NOTE
+  1  WARNING or BELOW NORMAL
+  2  CRITICAL
+  3  UNKNOWN: a sampler does not answer, a value is stale or missing, the profile
+     has a fault or cannot be had, or the command line cannot be read
+CRITICAL is worse than WARNING, WARNING than UNKNOWN, UNKNOWN than BELOW NORMAL.";
+
 /// `watchkeeper snapshot …`
 #[derive(Debug, clap::Args)]
 pub struct Ask {
     /// Profile whose samplers are asked: a file, a folder, or a name on the search path [default: this host]
     #[arg(long, value_name = "PROFILE")]
     profile: Option<String>,
-    /// Go on sampling for so long, then tell the newest [default: until each sampler has answered; 5.5s at most]
+    /// Go on sampling for exactly so long (such as 3s), then tell the newest values [default: until every sampler has
+    /// answered, once more where a rate needs two answers; 5.5s at most]
     #[arg(long, value_name = "SPAN")]
     wait: Option<Span>,
-    /// As JSON, in the form that --schema describes
+    /// Print JSON, in the form that --schema describes
     #[arg(long)]
     json: bool,
     /// Print the JSON Schema of --json, and nothing else
@@ -55,15 +68,14 @@ pub fn run(ask: &Ask) -> Result<u8, Fault> {
         }
     };
     refresh(&mut setup, &mut collector, now);
-    let picture = Picture::new(&profile, &collector.store, &setup.board, &setup.book, now);
-    let faults: Vec<Clean> = setup.faults.iter().map(|fault| Clean::text(fault.to_string())).collect();
+    let picture = Picture::new(&profile, &collector.store, &setup, now);
     let lines = if ask.json {
-        vec![json::document(&picture, &setup.identity, &faults, now).to_string()]
+        vec![json::document(&picture, &setup.identity, now).to_string()]
     } else {
-        table::lines(&picture, now)
+        table::lines(&picture, &setup.identity, now)
     };
     collector.leave();
-    let said: Vec<String> = faults.iter().map(|fault| format!("watchkeeper: {fault}")).collect();
+    let said: Vec<String> = picture.faults.iter().map(|fault| format!("watchkeeper: {fault}")).collect();
     written(&mut std::io::stderr().lock() as &mut dyn Write, &said)?;
     written(&mut out, &lines).map(|()| picture.status())
 }

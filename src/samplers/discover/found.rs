@@ -1,6 +1,7 @@
 //! What discovery gives: things found, in words and with the table that would watch them. Pure data.
 
 use crate::base::Clean;
+use crate::clean;
 use core::fmt;
 use std::path::{Path, PathBuf};
 
@@ -61,6 +62,17 @@ pub struct Keep {
     pub why: &'static str,
 }
 
+impl Found {
+    /// What it is, in one line for a narrow screen: the name, how to keep it, then all else.
+    pub(crate) fn brief(&self) -> Clean {
+        let (says, name) = (self.says.as_str(), self.name.as_str());
+        let named = says.strip_prefix(name).and_then(|rest| Some((name, rest.strip_prefix(", ")?)));
+        let (name, about) = named.or_else(|| says.split_once(", ")).unwrap_or((says, ""));
+        let keep = self.keep.as_ref().map(|keep| format!(" · keep as {}", keep.kind)).unwrap_or_default();
+        clean!("{name}{keep} · {about}")
+    }
+}
+
 impl Keep {
     /// A table with one text in it. `None` where the text cannot be written into a file of text as it is.
     pub(super) fn text(kind: &'static str, key: &'static str, value: &str) -> Option<Self> {
@@ -77,6 +89,13 @@ impl Keep {
     #[must_use]
     pub(super) fn possible(self, why: &'static str) -> Self {
         Self { wanted: false, why, ..self }
+    }
+
+    /// With a key more, its value as TOML writes it.
+    #[must_use]
+    pub(super) fn and(mut self, key: &'static str, value: &str) -> Self {
+        self.keys.push((key, value.to_owned()));
+        self
     }
 
     /// To be adjusted.
@@ -96,6 +115,11 @@ impl fmt::Display for Keep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.lines().join(", "))
     }
+}
+
+/// `1 port`, `2 ports`.
+pub(super) fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// A text as TOML writes it. Foreign: what is not plain cannot be shown as it is, so it is not written either.
@@ -125,8 +149,9 @@ pub struct Seen {
     pub journal: Option<Result<Journal, Clean>>,
     /// What should be known beside, by family.
     pub notes: Vec<(What, Clean)>,
-    /// LMDB environments that can be read here, with the processes that map them.
-    pub(crate) lmdb: Vec<(PathBuf, Vec<u32>)>,
+    /// LMDB environments that can be read here, with the processes that map them; `None` where processes could not be
+    /// looked at.
+    pub(crate) lmdb: Option<Vec<(PathBuf, Vec<u32>)>>,
 }
 
 impl Seen {
@@ -140,6 +165,24 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn how_to_keep_a_thing_is_told_before_what_may_be_cut() {
+        let found = |name: &str, says: &str, keep| Found {
+            what: What::Port,
+            name: Clean::text(name),
+            says: Clean::text(says),
+            keep,
+        };
+        let brief = |found: Found| found.brief().to_string();
+        let keep = |kind| Keep::text(kind, "path", "/x");
+        assert_eq!(
+            brief(found("/a, b", "/a, b, mapped by x (1): 7 %", keep("lmdb"))),
+            "/a, b · keep as lmdb · mapped by x (1): 7 %"
+        );
+        assert_eq!(brief(found("0", "GPU 0, Model", keep("gpu"))), "GPU 0 · keep as gpu · Model");
+        assert_eq!(brief(found("card1", "card1, AMD: amdgpu", None)), "card1 · AMD: amdgpu");
+    }
 
     #[test]
     fn a_table_is_valid_toml_whatever_the_text() {

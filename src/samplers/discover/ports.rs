@@ -29,12 +29,16 @@ pub(super) struct Port {
     /// The socket, as the kernel numbers it.
     pub(super) inode: u64,
     pub(super) holder: Option<(u32, Clean)>,
+    /// It may be one of those whose open files this login may not see.
+    pub(super) hidden: bool,
 }
 
 /// Who held what at earlier looks.
 #[derive(Debug, Default)]
 pub(super) struct Ports {
     holders: HashMap<u64, Option<(u32, Clean)>>,
+    /// The last search to its end was not shown every process's open files.
+    hidden: bool,
     looks: u32,
 }
 
@@ -57,6 +61,7 @@ impl Ports {
             at: SocketAddr::new(ip, number),
             inode,
             holder: self.holders.get(&inode).cloned().flatten(),
+            hidden: self.hidden,
         };
         Ok(ports.into_iter().map(port).collect())
     }
@@ -69,19 +74,26 @@ impl Ports {
         let unknown = |inode: &&u64| self.holders.get(*inode).is_none_or(|holder| again && holder.is_none());
         let mut wanted: BTreeSet<u64> = sockets.iter().filter(unknown).copied().collect();
         self.holders.extend(wanted.iter().map(|inode| (*inode, None)));
-        let mut left = FILES;
+        let (mut left, mut hidden) = (FILES, false);
         for pid in holders::processes(proc) {
             if wanted.is_empty() || left == 0 {
                 return;
             }
-            for file in fs::read_dir(proc.join(format!("{pid}/fd"))).into_iter().flatten().flatten() {
+            let files = fs::read_dir(proc.join(format!("{pid}/fd")));
+            let denied = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+            hidden |= files.as_ref().is_err_and(denied);
+            for file in files.into_iter().flatten().flatten() {
                 left = left.saturating_sub(1);
-                let socket = fs::read_link(file.path()).ok().and_then(|target| inode(target.to_str()?));
+                // Even of a folder that opens the links may be denied.
+                let target = fs::read_link(file.path()).inspect_err(|error| hidden |= denied(error));
+                let socket = target.ok().and_then(|target| inode(target.to_str()?));
                 if let Some(socket) = socket.filter(|socket| wanted.remove(socket)) {
                     self.holders.insert(socket, Some((pid, holders::name(proc, pid))));
                 }
             }
         }
+        // Only here, where all was searched and somebody is still unknown.
+        self.hidden = hidden;
     }
 }
 
@@ -162,7 +174,8 @@ impl Port {
         let near = self.near();
         let holder = match &self.holder {
             Some((pid, name)) => clean!("{name} ({pid})"),
-            None => Clean::from("a process that this login may not see"),
+            None if self.hidden => Clean::from("a process that does not show its files to this login"),
+            None => Clean::from("no process that is seen from here"),
         };
         let possible = "A connection is made every 5 s; with `connect = false` the port is only looked at";
         let keep = match self.process().and_then(|process| services::keep(process, near)) {
@@ -241,12 +254,18 @@ mod tests {
                     "*:8080, planar (9): answers with metrics",
                     "kind = \"scrape\", url = \"http://127.0.0.1:8080/metrics\""
                 ),
-                ("[::1]:80, a process that this login may not see: listening", "kind = \"tcp\", url = \"[::1]:80\""),
+                ("[::1]:80, no process that is seen from here: listening", "kind = \"tcp\", url = \"[::1]:80\""),
                 ("127.0.0.1:6379, redis-server (7): listening", "kind = \"redis\", url = \"redis://127.0.0.1:6379\""),
-                ("*:15672, beam.smp (12): listening", "kind = \"rabbitmq\", url = \"http://127.0.0.1:15672\""),
+                (
+                    "*:15672, beam.smp (12): listening",
+                    "kind = \"rabbitmq\", url = \"http://127.0.0.1:15672\", user = \"watch\", \
+                     password = { env = \"RABBITMQ_PASSWORD\" }"
+                ),
             ]
         );
         assert_eq!(left, 0);
+        let hidden = Port { hidden: true, ..ports[0].clone() }.found(false);
+        assert_eq!(hidden.says.as_str(), "[::1]:80, a process that does not show its files to this login: listening");
         let asked: Vec<u16> = ports.iter().filter(|port| port.may_be_asked()).map(|port| port.at.port()).collect();
         assert_eq!(asked, [80, 8080, 15672], "redis would log what it does not understand");
     }

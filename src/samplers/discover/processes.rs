@@ -1,7 +1,7 @@
 //! LMDB environments by the processes that map them. A list of maps is read when a process is new and seldom later, a
 //! mapped file is opened once: what is no environment is remembered.
 
-use super::found::{Found, Keep, What};
+use super::found::{Found, Keep, What, counted};
 use crate::base::{Clean, Unit};
 use crate::clean;
 use crate::samplers::holders;
@@ -75,8 +75,8 @@ enum Mapped {
 }
 
 impl Processes {
-    /// Looks at every process that is due.
-    pub(super) fn look(&mut self, root: &Path) -> Result<Environments, Clean> {
+    /// Asks every process that is due what it maps. One that holds its memory map hangs this.
+    pub(super) fn ask(&mut self, root: &Path) -> Result<(), Clean> {
         let proc = root.join("proc");
         let pids = holders::processes(&proc);
         if pids.is_empty() {
@@ -95,10 +95,11 @@ impl Processes {
             known.insert(pid, process);
         }
         self.known = known;
-        Ok(self.environments(root))
+        Ok(())
     }
 
-    fn environments(&mut self, root: &Path) -> Environments {
+    /// The environments among what was mapped.
+    pub(super) fn environments(&mut self, root: &Path) -> Environments {
         let mut mapped: BTreeMap<&Shared, Vec<u32>> = BTreeMap::new();
         for (pid, process) in &self.known {
             process.maps.iter().for_each(|map| mapped.entry(map).or_default().push(*pid));
@@ -124,7 +125,7 @@ impl Processes {
             }
         }
         if waiting > 0 {
-            seen.notes.push(clean!("{waiting} mapped files are looked at next time"));
+            seen.notes.push(clean!("looked at next time: {}", counted(waiting, "mapped file")));
         }
         seen
     }

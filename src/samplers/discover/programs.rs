@@ -27,30 +27,40 @@ const JOURNAL: &[&str] = &[
     "--lines=200",
 ];
 
-/// Units that have failed.
-pub(super) async fn units(root: &Path, runner: &mut Runner, now: Mono) -> Result<Vec<Found>, Clean> {
+/// The program that lists units, where systemd runs. Reads files.
+pub(super) fn systemctl(root: &Path) -> Result<PathBuf, Clean> {
     if !root.join("run/systemd/system").is_dir() {
         return Err(Clean::from("systemd does not run here"));
     }
-    let ran = run(root, "systemctl", UNITS, runner, now).await?;
+    installed(root, "systemctl")
+}
+
+/// The program that reads the journal, where one is kept. Reads files.
+pub(super) fn journalctl(root: &Path) -> Result<PathBuf, Clean> {
+    if !["run/log/journal", "var/log/journal"].iter().any(|folder| root.join(folder).is_dir()) {
+        return Err(Clean::from("no journal is kept here"));
+    }
+    installed(root, "journalctl")
+}
+
+fn installed(root: &Path, name: &str) -> Result<PathBuf, Clean> {
+    let places = ["usr/bin", "bin"].map(|folder| root.join(folder).join(name));
+    places.into_iter().find(|path| path.is_file()).ok_or_else(|| clean!("{name} is not installed"))
+}
+
+/// Units that have failed.
+pub(super) async fn units(program: PathBuf, runner: &mut Runner, now: Mono) -> Result<Vec<Found>, Clean> {
+    let ran = run(program, UNITS, runner, now).await?;
     good("systemctl", &ran)?;
     Ok(String::from_utf8_lossy(&ran.stdout.bytes).lines().filter_map(unit).collect())
 }
 
 /// Errors in the journal of the last hour.
-pub(super) async fn journal(root: &Path, runner: &mut Runner, now: Mono) -> Result<Journal, Clean> {
-    if !["run/log/journal", "var/log/journal"].iter().any(|folder| root.join(folder).is_dir()) {
-        return Err(Clean::from("no journal is kept here"));
-    }
-    errors(&run(root, "journalctl", JOURNAL, runner, now).await?)
+pub(super) async fn journal(program: PathBuf, runner: &mut Runner, now: Mono) -> Result<Journal, Clean> {
+    errors(&run(program, JOURNAL, runner, now).await?)
 }
 
-async fn run(root: &Path, name: &str, args: &[&str], runner: &mut Runner, now: Mono) -> Result<Ran, Clean> {
-    let places = ["usr/bin", "bin"].map(|folder| root.join(folder).join(name));
-    let Some(program) = places.into_iter().find(|path| path.is_file()) else {
-        return Err(clean!("{name} is not installed"));
-    };
-    let program: PathBuf = program;
+async fn run(program: PathBuf, args: &[&str], runner: &mut Runner, now: Mono) -> Result<Ran, Clean> {
     let order =
         Order { program, args: args.iter().map(|&arg| arg.to_owned()).collect(), env: Vec::new(), spare: false };
     runner.run(now, &order, LIMIT).await.map_err(|failure: Failure| failure.what)
@@ -141,16 +151,13 @@ mod tests {
         assert_eq!(failed, Err(Clean::from("journalctl failed (exit code 1): Failed to open")));
     }
 
-    #[tokio::test]
-    async fn where_systemd_is_absent_that_is_said_and_nothing_is_started() {
+    #[test]
+    fn where_systemd_is_absent_that_is_said_and_there_is_nothing_to_start() {
         let root = tempfile::tempdir().expect("a folder");
-        let mut runner = Runner::new();
-        let units = units(root.path(), &mut runner, Mono(0)).await;
-        assert_eq!(units, Err(Clean::from("systemd does not run here")));
-        assert_eq!(journal(root.path(), &mut runner, Mono(0)).await, Err(Clean::from("no journal is kept here")));
+        assert_eq!(systemctl(root.path()), Err(Clean::from("systemd does not run here")));
+        assert_eq!(journalctl(root.path()), Err(Clean::from("no journal is kept here")));
         std::fs::create_dir_all(root.path().join("run/systemd/system")).expect("made");
-        let units = self::units(root.path(), &mut runner, Mono(0)).await;
-        assert_eq!(units, Err(Clean::from("systemctl is not installed")));
+        assert_eq!(systemctl(root.path()), Err(Clean::from("systemctl is not installed")));
     }
 
     #[tokio::test]
@@ -167,9 +174,11 @@ mod tests {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).expect("ours");
         }
         let mut runner = Runner::new();
-        let units = units(root.path(), &mut runner, Mono(0)).await.expect("printed");
+        let program = systemctl(root.path()).expect("there");
+        let units = units(program, &mut runner, Mono(0)).await.expect("printed");
         assert_eq!(units[0].says.as_str(), format!("a.service, failed: {}", UNITS.join(" ")));
-        let journal = journal(root.path(), &mut runner, Mono(0)).await.expect("printed");
+        let program = journalctl(root.path()).expect("there");
+        let journal = journal(program, &mut runner, Mono(0)).await.expect("printed");
         assert_eq!((journal.errors, journal.most), (1, Some((Clean::from("unnamed"), 1))));
     }
 }

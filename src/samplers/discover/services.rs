@@ -18,8 +18,18 @@ struct Watch {
     kind: &'static str,
     /// What stands around the address in its URL.
     around: [&'static str; 2],
+    /// Who may look, where nobody may without a login.
+    login: Option<Login>,
     /// What is to be adjusted.
     why: &'static str,
+}
+
+/// The keys of a login beyond its URL.
+#[derive(Debug)]
+struct Login {
+    user: Option<&'static str>,
+    /// Variable of the environment that holds the password.
+    password: &'static str,
 }
 
 /// They do not speak HTTP or log what they do not understand: none is ever asked for metrics.
@@ -40,15 +50,21 @@ const SERVICES: &[Service] = &[
 const REDIS: Watch = Watch {
     kind: "redis",
     around: ["redis://", ""],
+    login: None,
     why: "Name queues by `lists` and `streams`; a login by `user` and `password`",
 };
 const POSTGRES: Watch = Watch {
     kind: "postgres",
     around: ["postgres://watch@", "/postgres"],
-    why: "Put login and database into the URL, and add `password`",
+    login: Some(Login { user: None, password: "PGPASSWORD" }),
+    why: "It needs a login: name yours and its database in the URL, and put its password into the environment",
 };
-const RABBITMQ: Watch =
-    Watch { kind: "rabbitmq", around: ["http://", ""], why: "Add `user` with the tag \"monitoring\", and `password`" };
+const RABBITMQ: Watch = Watch {
+    kind: "rabbitmq",
+    around: ["http://", ""],
+    login: Some(Login { user: Some("watch"), password: "RABBITMQ_PASSWORD" }),
+    why: "It needs a login with the tag \"monitoring\": name it, and put its password into the environment",
+};
 /// The management port of RabbitMQ; its process is the one of any Erlang program.
 const MANAGEMENT: (&str, u16) = ("beam.smp", 15_672);
 
@@ -65,5 +81,8 @@ pub(super) fn keep(process: &str, at: SocketAddr) -> Option<Keep> {
         None => return None,
     };
     let [before, behind] = watch.around;
-    Keep::text(watch.kind, "url", &format!("{before}{at}{behind}")).map(|keep| keep.adjust(watch.why))
+    let keep = Keep::text(watch.kind, "url", &format!("{before}{at}{behind}"))?;
+    let Some(Login { user, password }) = &watch.login else { return Some(keep.adjust(watch.why)) };
+    let keep = user.map_or(keep.clone(), |user| keep.and("user", &format!("\"{user}\"")));
+    Some(keep.and("password", &format!("{{ env = \"{password}\" }}")).possible(watch.why))
 }

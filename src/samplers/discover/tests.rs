@@ -54,8 +54,13 @@ impl Host {
         self.put(&format!("proc/{pid}/maps"), maps);
     }
 
+    fn look(&mut self) -> Environments {
+        self.processes.ask(self.root.path()).expect("readable");
+        self.processes.environments(self.root.path())
+    }
+
     fn says(&mut self) -> Vec<String> {
-        let seen = self.processes.look(self.root.path()).expect("readable");
+        let seen = self.look();
         seen.found.iter().map(|found| found.says.to_string()).collect()
     }
 }
@@ -72,7 +77,7 @@ fn an_environment_is_found_by_what_it_is_and_told_with_its_usage_and_its_process
     host.process(812, 5, &all);
     host.process(813, 6, &lines(&["x/data.mdb"]));
     host.process(1, 1, "55550000-55560000 r-xp 00000000 fe:00 99 /sbin/init\n");
-    let seen = host.processes.look(host.root.path()).expect("readable");
+    let seen = host.look();
     let says: Vec<&str> = seen.found.iter().map(|found| found.says.as_str()).collect();
     assert_eq!(
         says,
@@ -116,7 +121,7 @@ fn a_file_of_another_mount_namespace_is_reached_by_its_process_and_never_mistake
     host.put("proc/812/root/x/data.mdb", environment(20));
     host.put("x/data.mdb", environment(40));
     host.process(812, 5, &host.line("/x/data.mdb", "proc/812/root/x/data.mdb"));
-    let seen = host.processes.look(host.root.path()).expect("readable");
+    let seen = host.look();
     let says = seen.found[0].says.as_str();
     assert!(says.starts_with("/proc/812/root/x/data.mdb, mapped by planar (812), in a container"), "{says}");
     assert_eq!((&seen.found[0].keep, seen.watch.len()), (&None, 0));
@@ -134,5 +139,5 @@ fn threads_of_the_kernel_and_odd_lines_are_passed_over() {
                 7f-80 r--s 00000000 fe:00 9 /z (deleted)\nx\n7f-80 r--s\n7f-80 r--s 00000000 fe:00 9 /with blank\n";
     let paths: Vec<PathBuf> = shared(maps.as_bytes()).into_iter().map(|file| file.path).collect();
     assert_eq!(paths, [PathBuf::from("/dev/shm/env"), PathBuf::from("/with blank")]);
-    assert!(Processes::default().look(Path::new("/no/such/root")).is_err());
+    assert!(Processes::default().ask(Path::new("/no/such/root")).is_err());
 }

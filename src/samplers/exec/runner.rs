@@ -4,6 +4,7 @@
 use crate::base::{Clean, Failure, Mono, Unit};
 use crate::clean;
 use crate::samplers::blocking::{PROGRAMS, Worker};
+use crate::sys::group::Rest;
 use crate::sys::program::{Ended, Order, Outputs, Program, Refusal};
 use core::time::Duration;
 use std::io;
@@ -32,7 +33,7 @@ pub(crate) struct Ran {
     pub(crate) ended: Ended,
     pub(crate) stdout: Kept,
     pub(crate) stderr: Kept,
-    /// It left others behind that held its outputs open; they were ended.
+    /// It left others behind that held its outputs open; they were asked to end.
     pub(crate) left_others: bool,
 }
 
@@ -182,6 +183,10 @@ async fn attend(held: &mut Held<'_>) -> io::Result<Ran> {
         }
     };
     let ended = program.reap().ok_or(io::ErrorKind::WouldBlock)?;
+    if let Some(rest) = program.rest() {
+        let (pid, spared, since) = (program.pid(), program.spared(), held.since);
+        *held.ending = Some(Ending { task: tokio::spawn(clear(rest)), pid, spared, since });
+    }
     held.program = None;
     Ok(Ran { ended, stdout, stderr, left_others })
 }
@@ -241,6 +246,26 @@ async fn end(mut program: Program, (mut out, mut err): Pipes) {
         }
     }
     let _reaped = program.reap();
+    if let Some(rest) = program.rest() {
+        clear(rest).await;
+    }
+}
+
+/// Gives those of a group that were asked to end, after their leader, the same time to clear up as it would have had;
+/// kills the others then.
+async fn clear(rest: Rest) {
+    let cleared = async {
+        loop {
+            let members = rest.members();
+            if members.is_empty() {
+                return;
+            }
+            for member in members {
+                let _gone = wait(member).await;
+            }
+        }
+    };
+    let _in_time = timeout(GRACE, cleared).await;
 }
 
 fn span(of: Duration) -> String {

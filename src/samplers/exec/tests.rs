@@ -144,6 +144,25 @@ async fn closing_its_outputs_is_not_its_end() {
 }
 
 #[tokio::test]
+async fn what_it_left_behind_may_clear_up_and_is_killed_where_it_does_not_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("cleared");
+    let (mut runner, path) = (Runner::new(), file.display());
+    let cleans = format!("trap 'sleep 0.1; echo yes > {path}; exit' TERM; while :; do sleep 0.05; done");
+    let ran = runner.run(Mono(0), &sh(&format!("({cleans}) >&- 2>&- & sleep 0.2")), AMPLE).await;
+    assert_eq!(ran.expect("ends").ended, Ended::Code(0));
+    settle(&mut runner).await;
+    assert_eq!(std::fs::read(&file).expect("it cleared up"), b"yes\n");
+
+    let deaf = "trap '' TERM; sleep 600 >&- 2>&- & echo $!";
+    let ran = runner.run(Mono(0), &sh(deaf), AMPLE).await.expect("ends");
+    let pid = number(&ran.stdout.bytes);
+    assert!(start_time(pid).is_some(), "not killed at once");
+    settle(&mut runner).await;
+    gone(pid);
+}
+
+#[tokio::test]
 async fn others_that_hold_its_outputs_are_ended_with_it() {
     let ran = ran("sleep 600 & echo $!").await;
     assert_eq!((ran.ended, ran.left_others), (Ended::Code(0), true));

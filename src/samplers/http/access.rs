@@ -65,6 +65,16 @@ impl Access {
         rest.done(&known)
     }
 
+    /// A user and a password.
+    pub(crate) fn basic(user: &str, password: Given) -> Self {
+        Self { basic: Some((user.to_owned(), password)), ..Self::default() }
+    }
+
+    /// The user of the login.
+    pub(crate) fn user(&self) -> Option<&str> {
+        self.basic.as_ref().map(|(user, _)| user.as_str())
+    }
+
     /// True when the profile gives any login.
     pub(crate) fn has_login(&self) -> bool {
         self.bearer.is_some() || self.basic.is_some() || !self.headers.is_empty()

@@ -5,12 +5,27 @@ use crate::base::{Clean, Failure};
 use crate::samplers::http::tls;
 use crate::samplers::resolve::NameFault;
 use core::error::Error;
+use reqwest::StatusCode;
 use std::io;
 
 /// A redirect that is not followed, as the end of a sentence.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct Refused(pub(super) String);
+
+/// A login that is missing (401, 403), or the one that the profile gives: the name of its user, if it has one.
+pub(crate) fn no_entry(answer: &str, status: StatusCode, login: Option<&str>) -> Failure {
+    let Some(user) = login else {
+        return Failure::not_permitted(format!("{answer}. It wants a login that the profile does not give."));
+    };
+    let user = if user.is_empty() { String::new() } else { format!(" (user {})", Clean::text(user)) };
+    let hint = if status == StatusCode::FORBIDDEN {
+        "It may lack a right there."
+    } else {
+        "Mend it in the profile, or let it in there."
+    };
+    Failure::not_permitted(format!("{answer}. The login that the profile gives is refused{user}. {hint}"))
+}
 
 pub(super) fn failure(place: &Clean, error: &reqwest::Error) -> Failure {
     if let Some(Refused(what)) = cause::<Refused>(error) {

@@ -36,6 +36,9 @@ pub struct Fetcher {
     /// True while an attempt is under way; one that was dropped at its deadline leaves it so.
     open: bool,
     dropped: u32,
+    /// When the last attempt began, and the status of its answer.
+    begun: Mono,
+    status: Option<StatusCode>,
 }
 
 /// What to ask.
@@ -99,7 +102,15 @@ impl Fetcher {
         }
         remember_secrets(&url);
         let place = place(&url, url.path());
-        Ok(Self { place, way: Transport::new(url), pause: Pause::default(), open: false, dropped: 0 })
+        Ok(Self {
+            place,
+            way: Transport::new(url),
+            pause: Pause::default(),
+            open: false,
+            dropped: 0,
+            begun: Mono(0),
+            status: None,
+        })
     }
 
     /// The same with a login and TLS of its own.
@@ -180,9 +191,14 @@ impl Fetcher {
         self.pause.left(now()).is_some()
     }
 
-    /// Attempts that ended without an answer because their time was over.
+    /// Attempts that ended without an answer because their time was over; one that is dropped just now counts.
     pub(crate) fn timeouts(&self) -> u32 {
-        self.dropped + self.way.timeouts
+        self.dropped + self.way.timeouts + u32::from(self.open)
+    }
+
+    /// The status of the last attempt's answer, as far as it came; the phases that were passed; the time since it began.
+    pub(crate) fn so_far(&self) -> (Option<StatusCode>, Marks, Duration) {
+        (self.status, self.way.trace.marks().clone(), now().since(self.begun))
     }
 
     /// Asks once with GET. Anything but a whole 2xx answer is a failure. Cancel-safe.
@@ -200,6 +216,7 @@ impl Fetcher {
             return Err(self.answered(format!("asked for a pause (429 Too Many Requests), asked again in {left}")));
         }
         self.open = true;
+        (self.begun, self.status) = (now(), None);
         let answer = self.attempt(ask).await;
         self.open = false;
         answer
@@ -214,6 +231,7 @@ impl Fetcher {
             response = self.request(ask).await?;
         }
         let head = now();
+        self.status = Some(response.status());
         if !ask.takes(response.status()) {
             return Err(self.bad(response).await);
         }
@@ -321,12 +339,7 @@ impl Fetcher {
         let answer = format!("{} answered {} {reason}", self.place, status.as_u16());
         let answer = answer.trim_end().to_owned() + words;
         match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if self.way.access.has_login() => {
-                Failure::not_permitted(format!("{answer}. It does not take the login that the profile gives."))
-            }
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-                Failure::not_permitted(format!("{answer}. It wants a login that the profile does not give."))
-            }
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => fault::no_entry(&answer, status, self.way.login()),
             StatusCode::NOT_FOUND => Failure::answered(format!("{answer}. Is the path right?")),
             _ => Failure::answered(format!("{answer}.")),
         }
@@ -363,8 +376,8 @@ fn remember_secrets(url: &Url) {
     }
 }
 
-/// A password of a URL without percent signs.
-fn decoded(url: &Url, word: &str) -> String {
+/// A user or password of a URL without percent signs.
+pub(crate) fn decoded(url: &Url, word: &str) -> String {
     let mut url = url.clone();
     // In a query these two mean something else.
     url.set_query(Some(&format!("={}", word.replace('+', "%2B").replace('&', "%26"))));

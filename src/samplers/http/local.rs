@@ -3,6 +3,7 @@
 
 use crate::base::{Body, Clean, Clock, Failure, Fault};
 use crate::clean;
+use crate::samplers::http::fault;
 use crate::samplers::logins::Logins;
 use crate::sys::clock::RealClock;
 use crate::sys::secret::Given;
@@ -108,12 +109,8 @@ impl Daemon {
         let mut response = request.send().await.map_err(|error| self.failure(&error))?;
         let status = response.status();
         if status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN {
-            let what = format!(
-                "{} answered {}: it wants a login that the profile does not give.",
-                self.place,
-                status.as_u16()
-            );
-            return Err(Failure::not_permitted(what));
+            let login = self.login.as_ref().map(|(user, _)| user.as_str());
+            return Err(fault::no_entry(&format!("{} answered {status}", self.place), status, login));
         }
         let mut whole = Vec::new();
         while let Some(piece) = response.chunk().await.map_err(|error| self.failure(&error))? {

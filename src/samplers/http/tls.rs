@@ -194,6 +194,12 @@ pub(crate) fn doubt(error: &Error) -> String {
         Bad::NotValidForName | Bad::NotValidForNameContext { .. } => {
             "its certificate is for another name; say which in `server_name`".to_owned()
         }
+        Bad::Revoked => "its certificate was revoked".to_owned(),
+        Bad::BadSignature => "its certificate was changed, or signed with another key".to_owned(),
+        Bad::InvalidPurpose | Bad::InvalidPurposeContext { .. } => "its certificate is not one for servers".to_owned(),
+        other if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+            "it shows the certificate of an authority as its own; give it one that the authority has signed".to_owned()
+        }
         other => format!("its certificate is not accepted ({})", Clean::text(format!("{other:?}"))),
     }
 }

@@ -60,6 +60,12 @@ impl Transport {
         self.url.scheme() == "https"
     }
 
+    /// The login that the profile gives: its user where that is no part of a URL, else nothing.
+    pub(crate) fn login(&self) -> Option<&str> {
+        let in_url = !self.url.username().is_empty() || self.url.password().is_some();
+        self.access.user().or((in_url || self.access.has_login()).then_some(""))
+    }
+
     /// Sends one request. `place` names it in sentences.
     pub(crate) async fn request(
         &mut self,

@@ -3,12 +3,14 @@
 //! [samplers.raid]
 //! kind  = "command"
 //! argv  = ["/usr/lib/nagios/plugins/check_raid", "-v"]
-//! name  = "raid"                         # the label `command`; else program and arguments
+//! name  = "raid"                         # the label `command`; else the program's file name
 //! env   = { TOKEN = { file = "/etc/raid.token" } }
 //! parse = "nagios"                       # "exit_code" (default), "number", "key_value", "json"
 //! ```
-//! `number` needs `metric = "…"`, `json` rows as in `http`. Gives command_exit_code, command_duration_seconds,
-//! command_value{key} of `key_value`, command_perfdata (also _seconds, _bytes, _ratio, _total, and each with _limit).
+//! Another exit code than 0 is a failure, but for those in `ok_exit = [0, 3]`; of a plugin CRITICAL and UNKNOWN are.
+//! `number` needs `metric = "…"`, `json` rows as in `http`. Gives command_success (0, 1), command_exit_code (128 and the
+//! number of the signal that killed it, as shells say) and command_duration_seconds also of a failure; command_value{key}
+//! of `key_value`, command_perfdata (also _seconds, _bytes, _ratio, _total, and each with _limit).
 
 use crate::base::scrub::scrub;
 use crate::base::{Body, Clean, Clock, Failure, Fault, Now, Observation, Point};
@@ -68,6 +70,7 @@ struct Config {
     parse: Parse,
     metric: Option<String>,
     json: Option<Vec<Row>>,
+    ok_exit: Option<Vec<u8>>,
 }
 
 #[derive(Clone, Copy, Default, Deserialize, PartialEq)]
@@ -96,6 +99,7 @@ struct CommandSampler {
     logins: Logins,
     name: Clean,
     reader: Reader,
+    ok_exit: Vec<u8>,
     runner: Runner,
 }
 
@@ -115,19 +119,25 @@ impl CommandSampler {
         if config.argv.iter().any(|word| word.contains('\0')) {
             return Err(body.fault_at("argv", "a word of `argv` holds a NUL, which no program can be given."));
         }
+        if config.ok_exit.as_ref().is_some_and(|codes| codes.is_empty() || config.parse == Parse::Nagios) {
+            let what =
+                "`ok_exit` lists exit codes, and does not go with `parse = \"nagios\"`, whose codes have a meaning.";
+            return Err(body.fault_at("ok_exit", what));
+        }
+        // Without its arguments, which may hold what nobody else is to read.
         let short = program.rsplit('/').next().unwrap_or(program);
-        let words = || core::iter::once(short).chain(args.iter().map(String::as_str)).collect::<Vec<_>>().join(" ");
         Ok(Self {
-            name: Clean::text(config.name.unwrap_or_else(words)),
+            name: Clean::text(config.name.as_deref().unwrap_or(short)),
             order: Order { program: program.into(), args: args.to_vec(), env: Vec::new(), spare: false },
             env: config.env,
             logins: Logins::new(),
             reader: reader(body, config.parse, config.metric, config.json)?,
+            ok_exit: config.ok_exit.unwrap_or_else(|| vec![0]),
             runner: Runner::new(),
         })
     }
 
-    async fn run(&mut self, now: Now) -> Result<Observation, Failure> {
+    async fn run(&mut self, now: Now, seen: &mut Observation) -> Result<(), Failure> {
         let mut order = self.order.clone();
         let given = self.env.values().cloned().collect();
         // A text in the profile is a secret where its name says so: `LANG` is none.
@@ -140,21 +150,30 @@ impl CommandSampler {
             order.env.push((name.clone(), value.reveal().to_owned()));
         }
         let start = RealClock.now().mono;
-        let ran = self.runner.run(now.mono, &order, LIMIT).await?;
+        let ran = self.runner.run(now.mono, &order, LIMIT).await;
         let took = RealClock.now().mono.since(start);
-        let mut seen = self.observation(&ran)?;
-        seen.points.push(self.gauge("command_duration_seconds", &[], took.as_secs_f64()));
-        Ok(seen)
+        // What could not be started took no time; what was stopped took so long at least.
+        if ran.is_ok() || took >= LIMIT {
+            seen.points.push(self.gauge("command_duration_seconds", &[], took.as_secs_f64()));
+        }
+        self.tell(&ran?, seen)
+    }
+
+    fn success(&self, good: bool) -> Point {
+        self.gauge("command_success", &[], f64::from(u8::from(good)))
     }
 
     fn gauge(&self, name: &str, labels: &[(&str, &str)], value: f64) -> Point {
         Point::gauge(name, &[&[("command", self.name.as_str())], labels].concat(), value)
     }
 
-    fn observation(&self, ran: &Ran) -> Result<Observation, Failure> {
-        let mut seen = Observation::default();
-        let code = self.code(ran)?;
+    fn tell(&self, ran: &Ran, seen: &mut Observation) -> Result<(), Failure> {
+        let code = match ran.ended {
+            Ended::Code(code) => code,
+            Ended::Signal(signal) => signal.saturating_add(128),
+        };
         seen.points.push(self.gauge("command_exit_code", &[], f64::from(code)));
+        self.check(ran)?;
         let output = ran.stdout.bytes.as_slice();
         match &self.reader {
             Reader::ExitCode => {
@@ -168,34 +187,34 @@ impl CommandSampler {
             Reader::Json(picks) => {
                 let document = json::parse(output).map_err(|what| self.bad(&format!("prints what is {what}")))?;
                 let labels = [("command", self.name.as_str())];
-                Pick::take(picks, &document, &self.name, &labels, &mut seen).map_err(|what| self.bad(&what))?;
+                Pick::take(picks, &document, &self.name, &labels, seen).map_err(|what| self.bad(&what))?;
             }
-            Reader::KeyValue => self.key_value(output, &mut seen)?,
-            Reader::Nagios => self.nagios(code, output, &mut seen),
+            Reader::KeyValue => self.key_value(output, seen)?,
+            Reader::Nagios => self.nagios(code, output, seen)?,
         }
         if ran.left_others {
             let what = "processes that held its output open were ended with it";
             seen.facts.push((Clean::from("left behind"), Clean::from(what)));
         }
-        Ok(seen)
+        Ok(())
     }
 
-    /// The exit code, where it belongs to the answer: what failed has printed nothing to be believed.
-    fn code(&self, ran: &Ran) -> Result<i32, Failure> {
+    /// What failed has printed nothing to be believed.
+    fn check(&self, ran: &Ran) -> Result<(), Failure> {
         let good = match (&self.reader, ran.ended) {
-            (Reader::ExitCode, Ended::Code(code)) | (Reader::Nagios, Ended::Code(code @ 0..=3)) => Some(code),
-            (_, Ended::Code(0)) => Some(0),
-            _ => None,
+            (Reader::Nagios, Ended::Code(code)) => (0..=3).contains(&code),
+            (_, Ended::Code(code)) => self.ok_exit.iter().any(|good| i32::from(*good) == code),
+            _ => false,
         };
-        let Some(code) = good else {
+        if !good {
             let said = ran.stderr.first_line().or_else(|| ran.stdout.first_line());
             let said = said.map_or_else(String::new, |said| format!(": {}", said.as_str().trim_end_matches('.')));
             return Err(self.bad(&format!("failed ({}){said}", ran.ended)));
-        };
+        }
         if ran.stdout.beyond > 0 && !matches!(self.reader, Reader::ExitCode) {
             return Err(self.bad("prints more than 1 MiB"));
         }
-        Ok(code)
+        Ok(())
     }
 
     fn bad(&self, what: &str) -> Failure {
@@ -230,17 +249,29 @@ impl CommandSampler {
         Ok(())
     }
 
-    fn nagios(&self, code: i32, output: &[u8], seen: &mut Observation) {
+    fn nagios(&self, code: i32, output: &[u8], seen: &mut Observation) -> Result<(), Failure> {
         let said = perfdata::read(output);
-        let state = ["OK", "WARNING", "CRITICAL", "UNKNOWN"].into_iter().zip(0..).find(|(_, known)| *known == code);
-        seen.facts.extend(state.map(|(state, _)| (Clean::from("state"), Clean::from(state))));
-        seen.facts.push((Clean::from("says"), said.text));
+        let state = match code {
+            0 => "OK",
+            1 => "WARNING",
+            2 => "CRITICAL",
+            _ => "UNKNOWN",
+        };
+        seen.facts.extend(
+            [("state", Clean::from(state)), ("says", said.text.clone())].map(|(name, said)| (Clean::from(name), said)),
+        );
         for datum in &said.data {
             self.datum(datum, seen);
         }
         if said.unread > 0 {
             let what = clean!("{} pieces of performance data", said.unread);
             seen.facts.push((Clean::from("not taken"), what));
+        }
+        let text = said.text.as_str().trim_end_matches('.');
+        match code {
+            0 | 1 => Ok(()),
+            _ if text.is_empty() => Err(self.bad(&format!("says {state}"))),
+            _ => Err(self.bad(&format!("says {state}: {text}"))),
         }
     }
 
@@ -299,7 +330,19 @@ fn reader(body: &Body, parse: Parse, metric: Option<String>, rows: Option<Vec<Ro
 
 impl Sampler for CommandSampler {
     fn observe(&mut self, now: Now) -> Observed<'_> {
-        Box::pin(self.run(now))
+        Box::pin(async move {
+            let mut seen = Observation::default();
+            let told = self.run(now, &mut seen).await;
+            seen.points.push(self.success(told.is_ok()));
+            match told {
+                Ok(()) => Ok(seen),
+                Err(failure) => Err(failure.with(seen.points)),
+            }
+        })
+    }
+
+    fn unheard(&self) -> Vec<Point> {
+        vec![self.success(false)]
     }
 }
 
@@ -319,6 +362,10 @@ mod tests {
             (
                 "argv = [\"/bin/ls\"]\nparse = \"number\"\nmetric = \"1x\"",
                 "p.toml:3:10: `1x` is no metric name. Letters, digits, `_` and `:`; no digit first.",
+            ),
+            (
+                "argv = [\"/bin/ls\"]\nok_exit = [3]\nparse = \"nagios\"",
+                "p.toml:2:11: `ok_exit` lists exit codes, and does not go with `parse = \"nagios\"`, whose codes have a meaning.",
             ),
             ("argv = [\"/bin/ls\"]\nenv = { \"A=B\" = \"x\" }", "p.toml:2:7: `A=B` is no name of a variable."),
         ] {

@@ -6,14 +6,14 @@
 //! names = ["genesis-trading"]         # looked at closely; without it: every container, from the list
 //! ```
 //! Gives container_state_status{status} and _health_status{status}, 0 or 1 for each; container_state_exitcode; for names
-//! also container_present, container_state_oomkilled, container_restartcount, container_start_time_seconds,
-//! container_finish_time_seconds, container_spec_memory_limit_bytes, container_mount_writable{destination, source};
-//! the engine's version and each state in words as facts.
+//! also container_present (0: there is none of this name; told first), container_state_oomkilled, container_restartcount,
+//! container_start_time_seconds, container_finish_time_seconds, container_spec_memory_limit_bytes,
+//! container_mount_writable{destination, source}; container_engine_up, 0 when the engine is silent or refuses; its version and each state in words as facts.
 
 use crate::base::{Body, Clean, Failure, Fault, Now, Observation, Point};
 use crate::clean;
 use crate::samplers::http::local::Daemon;
-use crate::samplers::systemd_show::usual_meaning;
+use crate::samplers::systemd_show::with_meaning;
 use crate::samplers::{Kind, Observed, Sampler, json};
 use core::time::Duration;
 use serde::Deserialize;
@@ -83,7 +83,7 @@ struct ContainerSampler {
 
 impl ContainerSampler {
     async fn look(&mut self) -> Result<Observation, Failure> {
-        let mut seen = Observation::default();
+        let mut seen = Observation { points: vec![up(1.0)], ..Observation::default() };
         // Kept until the engine is silent: Podman runs programs to tell its version.
         let engine = match self.engine.take() {
             Some(engine) => engine,
@@ -100,15 +100,19 @@ impl ContainerSampler {
                 seen.facts.push((Clean::from("not shown"), more));
             }
         }
+        // Told first.
+        let mut missing = Vec::new();
         for name in self.names.clone() {
             let found = self.ask(&format!("containers/{name}/json")).await?;
             let present = f64::from(u8::from(found.is_some()));
             seen.points.push(Point::gauge("container_present", &[("name", &name)], present));
             match found {
                 Some(container) => inspected(&name, &container, &mut seen),
-                None => seen.facts.push((Clean::text(&name), Clean::from("no such container"))),
+                None => missing.push((Clean::text(&name), Clean::from("MISSING: no such container"))),
             }
         }
+        missing.append(&mut seen.facts);
+        seen.facts = missing;
         seen.facts.push((Clean::from("engine"), engine.clone()));
         self.engine = Some(engine);
         Ok(seen)
@@ -190,16 +194,18 @@ fn inspected(name: &str, container: &Value, seen: &mut Observation) {
     }
 }
 
+/// Whether the engine answers.
+fn up(value: f64) -> Point {
+    Point::gauge("container_engine_up", &[], value)
+}
+
 fn sentence(container: &Value, state: &str, health: &str, killed: bool) -> Clean {
     let mut parts = vec![state.to_owned()];
     parts.extend((health != "none").then(|| health.to_owned()));
     parts.extend(killed.then(|| "killed for memory (OOMKilled)".to_owned()));
     let code =
         container.pointer("/State/ExitCode").and_then(Value::as_i64).filter(|_| matches!(state, "exited" | "dead"));
-    parts.extend(code.map(|code| {
-        let words = i32::try_from(code).ok().and_then(usual_meaning);
-        words.map_or_else(|| format!("exit code {code}"), |words| format!("exit code {code}, {words}"))
-    }));
+    parts.extend(code.map(|code| with_meaning("exit code", code)));
     parts.extend(Some(text(container, "/State/Error")).filter(|error| !error.is_empty()).map(str::to_owned));
     let restarts = container.pointer("/RestartCount").and_then(Value::as_u64).filter(|count| *count > 0);
     parts.extend(restarts.map(|count| format!("{count} restarts")));
@@ -229,7 +235,11 @@ fn moment(value: &Value, pointer: &str) -> Option<f64> {
 
 impl Sampler for ContainerSampler {
     fn observe(&mut self, _: Now) -> Observed<'_> {
-        Box::pin(self.look())
+        Box::pin(async { self.look().await.map_err(|failure| failure.with(self.unheard())) })
+    }
+
+    fn unheard(&self) -> Vec<Point> {
+        vec![up(0.0)]
     }
 }
 

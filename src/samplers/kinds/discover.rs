@@ -10,7 +10,8 @@
 //! ```
 //! `watchkeeper_discovered{kind,name}` is 1 for each thing, `watchkeeper_discovered_count{kind}` how many there are of
 //! `gpu unit socket lmdb port metrics`, `watchkeeper_journal_errors_1h` (at most 200 are counted); of each environment
-//! also what the kind `lmdb` gives, without its walks. `describe profile --from-discovery` writes all of it as a profile.
+//! also what the kind `lmdb` gives, without its walks. What was found is said a line each, with the kind of sampler that
+//! would keep it; `describe profile --from-discovery` writes all of it as a profile, `--discover` asks ports there too.
 
 use crate::base::{Body, Clean, Fault, Now, Observation, Point};
 use crate::clean;
@@ -19,6 +20,8 @@ use crate::samplers::kinds::lmdb::LmdbSampler;
 use crate::samplers::{Kind, Observed, Sampler};
 use core::time::Duration;
 
+/// Said before all that is found: whole in a pane of 80 columns.
+const KEEP: &str = "`watchkeeper describe profile --from-discovery` writes the profile";
 const JOURNAL: &str = "watchkeeper_journal_errors_1h";
 
 /// The kind.
@@ -61,8 +64,11 @@ impl Sampler for DiscoverSampler {
         Box::pin(async move {
             let seen = self.finder.look(now).await;
             let mut told = observation(&seen);
-            self.lmdb.watch(&seen.lmdb, now.mono);
-            if !seen.lmdb.is_empty() {
+            // Where processes could not be looked at, those found before are watched on.
+            if let Some(found) = &seen.lmdb {
+                self.lmdb.watch(found);
+            }
+            if !self.lmdb.is_empty() {
                 match self.lmdb.observe(now).await {
                     Ok(lmdb) => {
                         told.points.extend(lmdb.points);
@@ -82,8 +88,10 @@ fn observation(seen: &Seen) -> Observation {
         let kind = found.what.word();
         let labels = [("kind", kind), ("name", found.name.as_str())];
         told.points.push(Point::gauge("watchkeeper_discovered", &labels, 1.0));
-        let keep = found.keep.as_ref().map(|keep| format!(" · keep: {keep}")).unwrap_or_default();
-        told.facts.push((Clean::from(kind), clean!("{}{keep}", found.says)));
+        told.facts.push((Clean::from(kind), found.brief()));
+    }
+    if seen.found.iter().any(|found| found.keep.is_some()) {
+        told.facts.insert(0, (Clean::from("keep"), Clean::from(KEEP)));
     }
     for (what, count) in &seen.counts {
         match count {
@@ -162,7 +170,7 @@ mod tests {
         assert_eq!(
             facts,
             [
-                "lmdb: /x/data.mdb, mapped by planar (812): 71 % of 64 MiB",
+                "lmdb: /x/data.mdb · mapped by planar (812): 71 % of 64 MiB",
                 "journal: 200 or more errors in the last hour, 150 of them by a.service",
             ]
         );

@@ -3,7 +3,7 @@
 //! [samplers.model]
 //! kind    = "file"
 //! path    = "/var/lib/service/model.csv"
-//! missing = "ok"                      # a state then (file_present 0); else ("fails") a failure
+//! missing = "ok"                      # file_present 0 is a state then; else ("fails") a failure
 //! expect  = { owner = "service", group = "adm", mode = "0640" }
 //! parse   = "csv"                     # or "number" with `metric`, "json" with `json` as in `http`
 //! csv     = [{ column = "loss", metric = "model_loss" }]   # of `row = "last"` or "first"; or column = 3, no head
@@ -188,7 +188,7 @@ impl FileSampler {
                 Ok(seen)
             }
             io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => {
-                Err(Failure::answered(format!("{shown} does not exist.")))
+                Err(Failure::answered(format!("{shown} does not exist.")).with([self.gauge("file_present", 0.0)]))
             }
             io::ErrorKind::PermissionDenied => Err(Failure::not_permitted(format!(
                 "{shown}: this login may not read it. See who may: namei -l {shown}."
@@ -232,12 +232,15 @@ impl FileSampler {
             }
             None => seen.points.push(self.gauge("file_stat_size_bytes", stat.st_size as f64)),
         }
-        match (&self.reader, &look.content) {
-            (None, _) => {}
-            (Some(reader), Some(content)) => self.content(reader, content, &mut seen)?,
-            (Some(_), None) => return Err(self.bad(format_args!("is a {what}: its content is not read"))),
+        let read = match (&self.reader, &look.content) {
+            (None, _) => Ok(()),
+            (Some(reader), Some(content)) => self.content(reader, content, &mut seen),
+            (Some(_), None) => Err(self.bad(format_args!("is a {what}: its content is not read"))),
+        };
+        match read {
+            Ok(()) => Ok(seen),
+            Err(failure) => Err(failure.with(seen.points)),
         }
-        Ok(seen)
     }
 
     /// A series that says 1 where something is not as it should be.

@@ -24,7 +24,7 @@ use std::path::PathBuf;
 /// More files are not looked at.
 const MOST: usize = 64;
 /// The metric: seconds since the epoch.
-pub const MODIFIED: &str = "watchkeeper_file_modified_seconds";
+pub const MODIFIED: &str = "watchkeeper_file_modified_timestamp_seconds";
 
 /// The kind.
 pub struct Files;

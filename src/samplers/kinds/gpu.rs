@@ -229,12 +229,12 @@ impl History {
             round.seen.iter().filter_map(|(index, seen)| Some((*index, seen.as_ref().ok()?))).collect();
         let devices = good.len();
         let expected = self.expected.unwrap_or(self.most);
-        if devices == 0 {
-            return Err(self.nothing(round, expected, now));
-        }
         let mut seen = Observation::default();
         seen.points.push(Point::gauge("watchkeeper_gpu_devices", &[], devices as f64));
         seen.points.push(Point::gauge("watchkeeper_gpu_devices_expected", &[], f64::from(expected)));
+        if devices == 0 {
+            return Err(self.nothing(round, expected, now).with(seen.points));
+        }
         let versions = [("driver", &round.gpus.driver), ("NVML", &round.gpus.library), ("CUDA", &round.gpus.cuda)];
         let told = versions.into_iter().filter_map(|(name, is)| Some((Clean::from(name), Clean::text(is.as_ref()?))));
         seen.facts.extend(told.chain([("source".into(), source.into())]));
@@ -257,10 +257,13 @@ impl History {
             }
         }
         let count = u32::try_from(devices).unwrap_or(u32::MAX);
-        if count < expected {
-            seen.facts.push(("devices".into(), clean!("{count} of {expected} GPUs answer")));
+        if count >= expected {
+            return Ok(seen);
         }
-        Ok(seen)
+        let troubles = seen.facts.iter().filter(|(name, _)| name.as_str().ends_with(" trouble"));
+        let said: Vec<String> = troubles.map(|(_, words)| words.to_string()).collect();
+        let said = if said.is_empty() { "the others were never seen here".to_owned() } else { said.join("; ") };
+        Err(Failure::answered(format!("{count} of {expected} GPUs answer: {said}.")).seeing(seen))
     }
 
     /// Notes who is there, who was lost and who is gone.

@@ -1,5 +1,5 @@
 //! `host`: CPU, load, memory, disks, network, pressure, temperatures, clocks and the kernel log of this host, named and
-//! measured as node_exporter does (`node_*`). It has no keys:
+//! measured as node_exporter does (`node_*`). No key is needed:
 //! ```toml
 //! [samplers.host]
 //! kind = "host"
@@ -27,20 +27,6 @@ use std::io;
 use std::path::PathBuf;
 use sysinfo::System;
 
-/// What of /proc/meminfo is told on.
-const MEMORY: &[&str] = &[
-    "MemTotal",
-    "MemFree",
-    "MemAvailable",
-    "Buffers",
-    "Cached",
-    "Shmem",
-    "SReclaimable",
-    "Dirty",
-    "Writeback",
-    "SwapTotal",
-    "SwapFree",
-];
 const PRESSURES: &[(&str, &str, &str)] = &[
     ("cpu", "some", "node_pressure_cpu_waiting_seconds_total"),
     ("io", "some", "node_pressure_io_waiting_seconds_total"),
@@ -52,7 +38,7 @@ const PRESSURE_RATIO: &str = "watchkeeper_host_pressure_ratio";
 
 /// The kind. Its metrics of node_exporter, in its units, labels and kinds: `node_cpu_seconds_total`, `node_load*`,
 /// `node_memory_*_bytes`, `node_pressure_*_seconds_total`, `node_network_*_total`, `node_filesystem_*`, `node_disk_*`,
-/// `node_boot_time_seconds`, `node_procs_*`, `node_context_switches_total`, `node_forks_total`; and, read every ten
+/// `node_boot_time_seconds`, `node_time_seconds`, `node_uname_info`, `node_procs_*`, `node_context_switches_total`, `node_forks_total`; and, read every ten
 /// seconds, `node_hwmon_temp_*celsius`, `node_hwmon_chip_names`, `node_hwmon_sensor_label`, `node_thermal_zone_temp`,
 /// `node_cpu_{core,package}_throttles_total`, `node_cpu_frequency_*hertz`, `node_cpu_scaling_frequency_*hertz`,
 /// `node_buddyinfo_blocks`, `node_vmstat_*`, `node_filefd_*`, `node_sockstat_*`.
@@ -125,6 +111,8 @@ impl Sampler for HostSampler {
                 let what = format!("{} cannot be read: is it mounted, and open to this login?", proc.display());
                 return Err(Failure::not_permitted(what));
             }
+            seen.points.push(Point::gauge("node_time_seconds", &[], now.wall.0 as f64 / 1e9));
+            seen.points.push(uname());
             self.disk_io.read(&self.root, now.mono, &mut seen);
             self.kernel_log.read(&self.root, now.mono, &mut seen);
             self.slow.read(&self.root, now.mono, &mut seen).await;
@@ -214,11 +202,11 @@ impl HostSampler {
 
     fn memory(&self, seen: &mut Observation) {
         let text = self.read("proc/meminfo").unwrap_or_default();
-        let known: HashMap<&str, f64> = proc_text::meminfo(&text).map(|(name, value)| (name, float(value))).collect();
-        for name in MEMORY {
-            if let Some(value) = known.get(name) {
-                seen.points.push(Point::gauge(&format!("node_memory_{name}_bytes"), &[], *value));
-            }
+        let mut known: HashMap<&str, f64> = HashMap::new();
+        for (name, value, unit) in proc_text::meminfo(&text) {
+            let metric = format!("node_memory_{}{unit}", name.replace('(', "_").replace(')', ""));
+            seen.points.push(Point::gauge(&metric, &[], float(value)));
+            known.insert(name, float(value));
         }
         let used = |total: &str, left: &str| {
             let (total, left) = (known.get(total)?, known.get(left)?);
@@ -277,6 +265,21 @@ impl HostSampler {
 fn keys(cpu: u32) -> [SeriesKey; 8] {
     let cpu = cpu.to_string();
     MODES.map(|mode| SeriesKey::new("node_cpu_seconds_total", &[("cpu", &cpu), ("mode", mode)]))
+}
+
+fn uname() -> Point {
+    let is = rustix::system::uname();
+    let labels = [
+        ("sysname", is.sysname()),
+        ("release", is.release()),
+        ("version", is.version()),
+        ("machine", is.machine()),
+        ("nodename", is.nodename()),
+        ("domainname", is.domainname()),
+    ]
+    .map(|(name, text)| (name, text.to_string_lossy()));
+    let labels = labels.each_ref().map(|(name, text)| (*name, text.as_ref()));
+    Point::gauge("node_uname_info", &labels, 1.0)
 }
 
 /// Takes new ticks over the old ones. The kernel lets idle and iowait fall by a little; told on, that would read as

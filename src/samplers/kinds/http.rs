@@ -22,11 +22,11 @@
 //! key  = "/etc/app/client.key"
 //! insecure = true                  # certificates are looked at, not refused; said as a fact
 //! ```
-//! A good answer gives `probe_success`, `probe_http_status_code`, `probe_duration_seconds`, `probe_http_version`,
-//! `probe_http_redirects`, `probe_http_ssl`, `probe_ip_protocol` (4 or 6), `probe_http_content_length` (bytes, where
-//! the header has it), `probe_http_uncompressed_body_length` (bytes), `probe_http_duration_seconds{phase=…}`,
+//! Any answer, and none, gives `probe_success`, `probe_http_status_code` (0 without one), `probe_duration_seconds`,
+//! `probe_http_redirects`, `probe_http_ssl`, `probe_http_duration_seconds{phase=…}` of the phases it came to,
 //! `probe_dns_lookup_time_seconds`, `probe_ssl_earliest_cert_expiry` (seconds since 1970, of the certificates shown),
-//! `watchkeeper_http_timeouts_total`. The phases are `resolve`, `connect`, `tls`, `processing`, `transfer`; together
+//! `watchkeeper_http_timeouts_total`; a good one also `probe_http_version`, `probe_ip_protocol` (4 or 6),
+//! `probe_http_content_length` (bytes, where the header has it), `probe_http_uncompressed_body_length`. The phases are `resolve`, `connect`, `tls`, `processing`, `transfer`; together
 //! they are the duration. A kept connection has no first three, and they are absent then. A bad answer is FAILED with
 //! its status; after 429 the source is left alone as long as `Retry-After` says, else a minute, at most an hour.
 //! Secrets do not belong into the URL.
@@ -35,11 +35,12 @@ use crate::base::{Body, Clean, Failure, Fault, Now, Observation, Point};
 use crate::clean;
 use crate::samplers::http::access::Access;
 use crate::samplers::http::fetch::{Answer, Ask, Fetcher};
+use crate::samplers::http::phases::Marks;
 use crate::samplers::pick::{self, Pick, Row};
 use crate::samplers::{Kind, Observed, Sampler, http::tls, json};
 use core::time::Duration;
 use regex::bytes::{Regex, RegexBuilder};
-use reqwest::{Method, Version};
+use reqwest::{Method, StatusCode, Version};
 use serde::Deserialize;
 
 /// The keys of its own.
@@ -193,54 +194,79 @@ impl HttpSampler {
         Ok(seen)
     }
 
+    /// What a good answer measures.
     fn points(&self, answer: &Answer) -> Vec<Point> {
-        let place = self.fetcher.place().as_str();
-        let gauge = |name: &str, value| Point::gauge(name, &[("instance", place)], value);
-        let marks = &answer.marks;
         let version = match answer.version {
             Version::HTTP_10 => 1.0,
             Version::HTTP_2 => 2.0,
             _ => 1.1,
         };
-        let certificate = marks.certificate.as_ref().and_then(|certificate| certificate.ends);
         let peer = answer.peer.map(|peer| if peer.is_ipv4() { 4.0 } else { 6.0 });
-        let always = [
-            ("probe_success", Some(1.0)),
-            ("probe_http_status_code", Some(f64::from(answer.status.as_u16()))),
-            ("probe_duration_seconds", Some(answer.whole.as_secs_f64())),
+        let own = [
             ("probe_http_version", Some(version)),
-            ("probe_http_redirects", Some(f64::from(marks.redirects))),
-            ("probe_http_ssl", Some(f64::from(u8::from(self.fetcher.is_https())))),
             ("probe_http_uncompressed_body_length", Some(answer.body.len() as f64)),
             ("probe_http_content_length", answer.length.map(|length| length as f64)),
             ("probe_ip_protocol", peer),
+        ];
+        let own = own.into_iter().filter_map(|(name, value)| Some(self.gauge(name, value?)));
+        let phases = [("processing", answer.processing), ("transfer", answer.transfer)];
+        let phases = phases.map(|(phase, took)| self.phase(phase, took));
+        let mut points = self.always(true, Some(answer.status), &answer.marks, answer.whole);
+        points.extend(own.chain(phases));
+        points
+    }
+
+    /// What every attempt measures. A status that did not come is 0, as the blackbox exporter has it.
+    fn always(&self, good: bool, status: Option<StatusCode>, marks: &Marks, whole: Duration) -> Vec<Point> {
+        let certificate = marks.certificate.as_ref().and_then(|certificate| certificate.ends);
+        let one = |is: bool| f64::from(u8::from(is));
+        let own = [
+            ("probe_success", Some(one(good))),
+            ("probe_http_status_code", Some(status.map_or(0.0, |status| f64::from(status.as_u16())))),
+            ("probe_duration_seconds", Some(whole.as_secs_f64())),
+            ("probe_http_redirects", Some(f64::from(marks.redirects))),
+            ("probe_http_ssl", Some(one(self.fetcher.is_https()))),
             ("probe_dns_lookup_time_seconds", marks.resolve.map(|took| took.as_secs_f64())),
             ("probe_ssl_earliest_cert_expiry", certificate.map(|at| at as f64)),
         ];
-        let phases = [
-            ("resolve", marks.resolve),
-            ("connect", marks.connect),
-            ("tls", marks.tls),
-            ("processing", Some(answer.processing)),
-            ("transfer", Some(answer.transfer)),
-        ];
-        let phase = |(phase, took): (&str, Option<Duration>)| {
-            let labels = [("instance", place), ("phase", phase)];
-            took.map(|took| Point::gauge("probe_http_duration_seconds", &labels, took.as_secs_f64()))
-        };
-        let always = always.into_iter().filter_map(|(name, value)| Some(gauge(name, value?)));
-        let timeouts = f64::from(self.fetcher.timeouts());
-        let timeouts = Point::counter("watchkeeper_http_timeouts_total", &[("instance", place)], timeouts);
-        always.chain(phases.into_iter().filter_map(phase)).chain([timeouts]).collect()
+        let own = own.into_iter().filter_map(|(name, value)| Some(self.gauge(name, value?)));
+        let phases = [("resolve", marks.resolve), ("connect", marks.connect), ("tls", marks.tls)];
+        let phases = phases.into_iter().filter_map(|(phase, took)| Some(self.phase(phase, took?)));
+        let labels = [("instance", self.fetcher.place().as_str())];
+        let timeouts = Point::counter("watchkeeper_http_timeouts_total", &labels, f64::from(self.fetcher.timeouts()));
+        own.chain(phases).chain([timeouts]).collect()
+    }
+
+    fn gauge(&self, name: &str, value: f64) -> Point {
+        Point::gauge(name, &[("instance", self.fetcher.place().as_str())], value)
+    }
+
+    fn phase(&self, phase: &str, took: Duration) -> Point {
+        let labels = [("instance", self.fetcher.place().as_str()), ("phase", phase)];
+        Point::gauge("probe_http_duration_seconds", &labels, took.as_secs_f64())
+    }
+
+    fn failed(&self) -> Vec<Point> {
+        let (status, marks, whole) = self.fetcher.so_far();
+        self.always(false, status, &marks, whole)
     }
 }
 
 impl Sampler for HttpSampler {
     fn observe(&mut self, _: Now) -> Observed<'_> {
         Box::pin(async {
-            let answer = self.fetcher.ask(&self.ask).await?;
-            self.observation(&answer)
+            // A source that asked for a pause is not asked: nothing is measured.
+            let pausing = self.fetcher.is_pausing();
+            let seen = match self.fetcher.ask(&self.ask).await {
+                Ok(answer) => self.observation(&answer),
+                Err(failure) => Err(failure),
+            };
+            seen.map_err(|failure| if pausing { failure } else { failure.with(self.failed()) })
         })
+    }
+
+    fn unheard(&self) -> Vec<Point> {
+        self.failed()
     }
 }
 
@@ -265,7 +291,7 @@ json = [{ pointer = "/status", fact = "status" }, { pointer = "/loss", metric = 
     #[test]
     fn pointers_become_facts_and_metrics_and_every_field_at_the_top_a_fact() {
         let sampler = sampler(CONFIG).expect("valid");
-        let body = r#"{"status": "healthy\u001b[2J", "loss": 0.25, "checks": [1, 2], "gone": null, "in": {"a": 1}}"#;
+        let body = r#"{"status": "healthy\u001b[2J", "loss": 0.25, "checks": [1, 2], "gone": null, "in": {"a": 1}, "db_password": "hunter2"}"#;
         let seen = sampler.observation(&answer(body)).expect("good");
         let facts: Vec<_> = seen.facts.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
         let expected = [
@@ -274,6 +300,7 @@ json = [{ pointer = "/status", fact = "status" }, { pointer = "/loss", metric = 
             ("checks", "a list of 2"),
             ("gone", "null"),
             ("in", "1 fields"),
+            ("db_password", "not shown: by its name it is secret"),
         ];
         assert_eq!(facts, expected);
         let loss = seen.points.iter().find(|point| point.key.name.as_str() == "training_loss").map(|point| point.value);

@@ -10,13 +10,15 @@
 //! read_transactions oldest_reader_txns oldest_reader_seconds reader_age_txns{pid,thread,process}`; by process
 //! `process_map_size_bytes process_used_ratio map_size_mismatch_bytes` (stored less mapped); walks: `free_pages live_pages
 //! live_ratio pinned_pages free_pages_approximate free_pages_age_seconds`; `database_` + `entries depth …_pages{database}`.
+//! Long because what earlier looks found and what is told of it are one comparison.
 
-use crate::base::{Body, Clean, Clock, Failure, Fault, Mono, Now, Observation, Point};
+use crate::base::{Body, Clean, Clock, Failure, Fault, Mono, Now, Observation, Point, Unit};
 use crate::clean;
-use crate::samplers::blocking::{LOCAL_FILES, Worker};
+use crate::samplers::blocking::{LOCAL_FILES, PROCESSES, Worker};
 use crate::samplers::holders::FileId;
 use crate::samplers::lmdb::format::{Meta, Tree};
-use crate::samplers::lmdb::look::{Holders, Life, Reader, Seen, Trouble, Walked, Wanted, look};
+use crate::samplers::lmdb::look::{Life, Reader, Seen, Trouble, Walked, look};
+use crate::samplers::lmdb::mappers::{self, Asked, Holders};
 use crate::samplers::{Kind, Observed, Sampler};
 use crate::sys::clock::RealClock;
 use core::time::Duration;
@@ -33,6 +35,8 @@ const SCAN: Duration = Duration::from_secs(30);
 const READERS: usize = 64;
 /// What may take long is left out of a look for the environments whose turn comes later than this.
 const PATIENCE: Duration = Duration::from_millis(250);
+/// The maps of other processes are waited for so long; what the files say does not wait for them.
+const MAPS: Duration = Duration::from_millis(500);
 /// Maps end at pages of the system, whatever size was asked for.
 const SYSTEM_PAGE: u64 = 4096;
 
@@ -71,7 +75,7 @@ impl Kind for Lmdb {
             .parse_unsigned_duration(every)
             .map_err(|_| body.fault_at("free_pages_every", "not a length of time: write it like `30s`, or `0s`."))?;
         let envs: BTreeMap<PathBuf, Known> = paths.into_iter().map(|path| (path, Known::default())).collect();
-        Ok(Box::new(LmdbSampler { envs, walk_every, worker: Worker::new(&LOCAL_FILES) }))
+        Ok(Box::new(LmdbSampler { envs, walk_every, ..LmdbSampler::new() }))
     }
 
     fn gives(&self, _: &Body) -> Vec<String> {
@@ -90,21 +94,58 @@ struct Config {
 pub(crate) struct LmdbSampler {
     envs: BTreeMap<PathBuf, Known>,
     walk_every: Duration,
-    worker: Worker<Vec<Result<Seen, Trouble>>>,
+    /// Zero: nobody is asked but whoever is known.
+    scan_every: Duration,
+    files: Worker<Vec<Result<Seen, Trouble>>>,
+    maps: Worker<Vec<Holders>>,
+    /// `/proc`; only tests name another.
+    proc: PathBuf,
 }
 
 impl LmdbSampler {
-    /// For environments that are found and lost again; their trees are not walked.
-    pub(crate) fn found() -> Self {
-        Self { envs: BTreeMap::new(), walk_every: Duration::ZERO, worker: Worker::new(&LOCAL_FILES) }
+    fn new() -> Self {
+        Self {
+            envs: BTreeMap::new(),
+            walk_every: Duration::ZERO,
+            scan_every: SCAN,
+            files: Worker::new(&LOCAL_FILES),
+            maps: Worker::new(&PROCESSES),
+            proc: "/proc".into(),
+        }
     }
 
-    /// From now on these, with the processes that are known to map them: nobody else is asked.
-    pub(crate) fn watch(&mut self, found: &[(PathBuf, Vec<u32>)], now: Mono) {
+    /// For environments that are found and lost again, with those who map them; their trees are not walked.
+    pub(crate) fn found() -> Self {
+        Self { scan_every: Duration::ZERO, ..Self::new() }
+    }
+
+    /// From now on these, with the processes that are known to map them.
+    pub(crate) fn watch(&mut self, found: &[(PathBuf, Vec<u32>)]) {
         self.envs.retain(|path, _| found.iter().any(|(wanted, _)| wanted == path));
         for (path, pids) in found.iter().take(MOST) {
-            let known = self.envs.entry(path.clone()).or_default();
-            (known.mappers, known.scanned) = (pids.clone(), Some(now));
+            self.envs.entry(path.clone()).or_default().mappers.clone_from(pids);
+        }
+    }
+
+    /// Whether nothing is watched.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.envs.is_empty()
+    }
+
+    /// Who maps each environment that was read, in order; or why that is not known.
+    async fn holders(&mut self, looked: &[Result<Seen, Trouble>], now: Mono) -> Result<Vec<Holders>, Clean> {
+        let each = self.envs.values().zip(looked);
+        let asked: Vec<Asked> = each
+            .filter_map(|(known, seen)| seen.as_ref().ok().map(|seen| known.asked(seen, now, self.scan_every)))
+            .collect();
+        let proc = self.proc.clone();
+        let holders = self.maps.run(now, move || mappers::all(&proc, asked));
+        match tokio::time::timeout(MAPS, holders).await {
+            Ok(Ok(holders)) => Ok(holders),
+            Ok(Err(stuck)) => Err(clean!("the maps of processes cannot be read: {stuck}")),
+            Err(_) => {
+                Err(clean!("the maps of processes were not read within {}", Unit::Seconds.show(MAPS.as_secs_f64())))
+            }
         }
     }
 }
@@ -124,29 +165,43 @@ struct Known {
 }
 
 impl Known {
-    fn wanted(&self, now: Mono, walk_every: Duration) -> Wanted {
-        let due = |last: Option<Mono>, every: Duration| last.is_none_or(|last| now.since(last) >= every);
-        let walked = self.walked.as_ref().map(|(_, at)| *at);
-        Wanted {
-            walk: !walk_every.is_zero() && due(walked, walk_every),
-            scan: due(self.scanned, SCAN),
+    fn walks(&self, now: Mono, every: Duration) -> bool {
+        due(self.walked.as_ref().map(|(_, at)| *at), now, every)
+    }
+
+    fn asked(&self, seen: &Seen, now: Mono, scan_every: Duration) -> Asked {
+        // Of another file nothing is known.
+        let same = self.last.as_ref().is_some_and(|(id, ..)| *id == seen.file.id);
+        Asked {
+            file: seen.file.id.clone(),
+            certain: seen.holders.clone(),
             known: self.mappers.clone(),
+            all: due(self.scanned.filter(|_| same), now, scan_every),
         }
     }
+}
+
+/// Whether the time has come again; never where `every` is zero.
+fn due(last: Option<Mono>, now: Mono, every: Duration) -> bool {
+    !every.is_zero() && last.is_none_or(|last| now.since(last) >= every)
 }
 
 impl Sampler for LmdbSampler {
     fn observe(&mut self, now: Now) -> Observed<'_> {
         Box::pin(async move {
-            let jobs: Vec<(PathBuf, Wanted)> =
-                self.envs.iter().map(|(path, known)| (path.clone(), known.wanted(now.mono, self.walk_every))).collect();
-            let looked = self.worker.run(now.mono, move || look_at_all(jobs));
-            let looked: Vec<Result<Seen, Trouble>> = match looked.await {
+            let each = self.envs.iter();
+            let jobs = each.map(|(path, known)| (path.clone(), known.walks(now.mono, self.walk_every))).collect();
+            let looked = match self.files.run(now.mono, move || look_at_all(jobs)).await {
                 Ok(looked) => looked,
                 Err(stuck) => {
                     let first = self.envs.keys().next().map(|path| path.display().to_string()).unwrap_or_default();
                     return Err(Failure::unreachable(format!("{first}: {stuck}.")));
                 }
+            };
+            let holders = self.holders(&looked, now.mono).await;
+            let mut holders = match holders {
+                Ok(holders) => (holders.into_iter(), Clean::default()),
+                Err(why) => (Vec::new().into_iter(), why),
             };
             let several = self.envs.len() > 1;
             let mut all = Observation::default();
@@ -154,7 +209,11 @@ impl Sampler for LmdbSampler {
             for ((path, known), seen) in self.envs.iter_mut().zip(looked) {
                 let shown = clean!("{}", path.display());
                 let seen = seen.map_err(|trouble| trouble.failure());
-                match seen.and_then(|seen| known.take(shown.as_str(), seen, now.mono)) {
+                let told = seen.and_then(|seen| {
+                    let holders = holders.0.next().ok_or_else(|| holders.1.clone());
+                    known.take(shown.as_str(), seen, holders, now.mono)
+                });
+                match told {
                     Ok(found) => add(&mut all, found, several.then_some(&shown)),
                     Err(failure) => failed.push((shown, failure)),
                 }
@@ -174,14 +233,10 @@ impl Sampler for LmdbSampler {
 }
 
 /// One environment after the other, within the time that an attempt has.
-fn look_at_all(jobs: Vec<(PathBuf, Wanted)>) -> Vec<Result<Seen, Trouble>> {
+fn look_at_all(jobs: Vec<(PathBuf, bool)>) -> Vec<Result<Seen, Trouble>> {
     let began = RealClock.now().mono;
-    let looks = jobs.into_iter().map(|(path, mut wanted)| {
-        if RealClock.now().mono.since(began) > PATIENCE {
-            (wanted.walk, wanted.scan) = (false, false);
-        }
-        look(&path, &wanted)
-    });
+    let looks =
+        jobs.into_iter().map(|(path, walks)| look(&path, walks && RealClock.now().mono.since(began) <= PATIENCE));
     looks.collect()
 }
 
@@ -197,7 +252,13 @@ fn add(all: &mut Observation, found: Observation, of: Option<&Clean>) {
 
 impl Known {
     /// Compares with what was known, keeps what the next look needs, and puts everything in words and numbers.
-    fn take(&mut self, path: &str, mut seen: Seen, now: Mono) -> Result<Observation, Failure> {
+    fn take(
+        &mut self,
+        path: &str,
+        mut seen: Seen,
+        holders: Result<Holders, Clean>,
+        now: Mono,
+    ) -> Result<Observation, Failure> {
         let txn = seen.meta.txn;
         let before = self.last.replace((seen.file.id.clone(), txn, now)).filter(|(id, ..)| *id == seen.file.id);
         if before.is_none() {
@@ -212,12 +273,6 @@ impl Known {
                 "{path} went back from transaction {before} to {txn}: was it overwritten or restored in place?"
             )));
         }
-        if seen.holders.scanned {
-            (self.scanned, self.unseen) = (Some(now), (seen.holders.unknown, seen.holders.unasked));
-        } else {
-            (seen.holders.unknown, seen.holders.unasked) = self.unseen;
-        }
-        self.mappers = seen.holders.maps.iter().map(|(pid, ..)| *pid).collect();
         if let Some(walked) = seen.walked.take() {
             self.walked = Some((walked, now));
         }
@@ -237,11 +292,28 @@ impl Known {
                 }
             }
         }
-        out.maps(&seen.meta, &seen.holders);
+        match holders {
+            Ok(mut holders) => {
+                self.mapped(&mut holders, now);
+                out.maps(&seen.meta, &holders);
+            }
+            // Whom we knew before is asked again next time.
+            Err(why) => out.not_mapped(&why),
+        }
         if let Some((walked, at)) = &self.walked {
             out.walked(walked, txn, now.since(*at));
         }
         Ok(out.observed)
+    }
+
+    /// Keeps who maps the file; what only a look at everybody tells stands until the next.
+    fn mapped(&mut self, holders: &mut Holders, now: Mono) {
+        if holders.scanned {
+            (self.scanned, self.unseen) = (Some(now), (holders.unknown, holders.unasked));
+        } else {
+            (holders.unknown, holders.unasked) = self.unseen;
+        }
+        self.mappers = holders.maps.iter().map(|(pid, ..)| *pid).collect();
     }
 
     fn still_reading(&mut self, readers: &[Reader], now: Mono) {
@@ -327,8 +399,11 @@ impl Out<'_> {
         }
         if let Some((txn, reader)) = open.first() {
             self.gauge("oldest_reader_txns", behind(*txn));
-            let longest = since.values().map(|since| now.since(*since)).max().unwrap_or_default();
-            self.gauge("oldest_reader_seconds", longest.as_secs_f64());
+            // What is seen for the first time may have been there for long.
+            let longest = since.values().map(|since| now.since(*since)).max().filter(|longest| !longest.is_zero());
+            if let Some(longest) = longest {
+                self.gauge("oldest_reader_seconds", longest.as_secs_f64());
+            }
             let Reader { slot, process, life } = reader;
             let life = if *life == Life::Gone { ", which is gone" } else { "" };
             let who = clean!("pid {} ({process}){life}, thread {:x}, reads transaction {txn}", slot.pid, slot.thread);
@@ -362,11 +437,15 @@ impl Out<'_> {
             }
         };
         if holders.maps.is_empty() {
-            for name in ["lmdb_process_map_size_bytes", "lmdb_map_size_mismatch_bytes"] {
-                self.observed.not_supported.push((Clean::from(name), why.clone()));
-            }
+            self.not_mapped(&why);
         } else {
             self.fact("maps not seen", why);
+        }
+    }
+
+    fn not_mapped(&mut self, why: &Clean) {
+        for name in ["lmdb_process_map_size_bytes", "lmdb_process_used_ratio", "lmdb_map_size_mismatch_bytes"] {
+            self.observed.not_supported.push((Clean::from(name), why.clone()));
         }
     }
 
@@ -425,6 +504,7 @@ impl Out<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::lmdb::{Change, Env};
 
     fn fault(text: &str) -> Option<String> {
         let body = Body::parse("p.toml", text).expect("parses");
@@ -445,16 +525,46 @@ mod tests {
     #[test]
     fn trees_are_walked_and_processes_asked_only_when_it_is_time() {
         let second = Duration::from_secs(1);
-        let mut known = Known::default();
-        let due = |known: &Known, at: Mono, every| {
-            let wanted = known.wanted(at, every);
-            (wanted.walk, wanted.scan)
-        };
-        assert_eq!(due(&known, Mono(0), second * 30), (true, true));
-        assert_eq!(due(&known, Mono(0), Duration::ZERO), (false, true), "never means never");
-        known.scanned = Some(Mono(0));
-        assert_eq!(due(&known, Mono(0) + second * 29, second * 30), (true, false));
-        assert_eq!(due(&known, Mono(0) + second * 30, second * 30), (true, true));
+        assert!(due(None, Mono(0), second * 30));
+        assert!(!due(None, Mono(0), Duration::ZERO), "never means never");
+        assert!(!due(Some(Mono(0)), Mono(0) + second * 29, second * 30));
+        assert!(due(Some(Mono(0)), Mono(0) + second * 30, second * 30));
+    }
+
+    #[tokio::test]
+    async fn maps_that_hang_keep_no_value_of_the_file_back_and_nobody_is_forgotten() {
+        let home = tempfile::tempdir().expect("a folder");
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut env = Env::open(dir.path(), 4 << 20).expect("opens");
+        let us = crate::sys::process::pid();
+        let maps = home.path().join(us.to_string()).join("maps");
+        std::fs::create_dir(maps.parent().expect("a folder")).expect("made");
+        std::fs::copy("/proc/self/maps", &maps).expect("copied");
+        let path = dir.path().to_owned();
+        let mut sampler = LmdbSampler { proc: home.path().to_owned(), ..LmdbSampler::new() };
+        sampler.watch(&[(path.clone(), Vec::new())]);
+        let at = |seconds: u64| Now { mono: Mono(seconds * 1_000_000_000), ..Now::default() };
+        let told = |seen: &Observation, name: &str| seen.points.iter().any(|point| point.key.name.as_str() == name);
+        let seen = sampler.observe(at(0)).await.expect("an environment");
+        assert!(told(&seen, "lmdb_process_map_size_bytes") && seen.not_supported.is_empty(), "{seen:?}");
+
+        // Reading a pipe waits for its writer, as reading maps waits for the process.
+        std::fs::remove_file(&maps).expect("removed");
+        rustix::fs::mknodat(rustix::fs::CWD, &maps, rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU, 0)
+            .expect("a pipe");
+        // Dropped at the end, whatever fails: then the reader goes on.
+        let _writer = std::fs::OpenOptions::new().read(true).write(true).open(&maps).expect("a pipe");
+        for (second, why) in [(5, "not read within 500 ms"), (10, "cannot be read: the last call has hung for 5.00 s")]
+        {
+            env.write(&[Change::Put(b"a", b"1")]).expect("writes");
+            let seen = sampler.observe(at(second)).await.expect("an environment");
+            assert!(told(&seen, "lmdb_txns_per_second") && told(&seen, "lmdb_used_ratio"), "{seen:?}");
+            let names: Vec<&str> = seen.not_supported.iter().map(|(name, _)| name.as_str()).collect();
+            let wanted = ["lmdb_process_map_size_bytes", "lmdb_process_used_ratio", "lmdb_map_size_mismatch_bytes"];
+            assert_eq!(names, wanted);
+            assert!(seen.not_supported.iter().all(|(_, said)| said.as_str().ends_with(why)), "{seen:?}");
+            assert_eq!(sampler.envs[&path].mappers, [us], "whom we knew is not forgotten");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //! show_queries = false                                 # texts of statements among the facts
 //! ```
 //! Names as postgres_exporter gives them (`pg_*`, seconds and bytes), `postgres_*` beside; catalogues once a minute, and
-//! absent when they could not be asked for three.
+//! absent when they could not be asked for three. pg_up is 0 when the server is silent or refuses.
 
 use crate::base::scrub::scrub;
 use crate::base::{Body, Clean, Clock, Failure, Fault, Mono, Now, Observation, Point};
@@ -38,6 +38,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const LIMIT: Duration = Duration::from_secs(2);
 
 const CERTIFICATES: u64 = 1 << 20;
+/// 1 when the server answered.
+const UP: &str = "pg_up";
 
 /// The kind.
 pub struct Postgres;
@@ -170,35 +172,11 @@ impl PostgresSampler {
 
 impl Sampler for PostgresSampler {
     fn observe(&mut self, now: Now) -> Observed<'_> {
-        Box::pin(async move {
-            self.server.allowance.renew();
-            let kept = self.session.take().filter(|session| !session.is_closed());
-            let fresh = kept.is_none();
-            let mut session = match kept {
-                Some(session) => session,
-                None => self.open(now.mono).await?,
-            };
-            let mut seen = self.look(&mut session, now.mono).await;
-            if let Err(Trouble::Asking(error)) = &seen
-                && !fresh
-                && !self.server.allowance.is_spent()
-                && (session.is_closed() || error.as_db_error().is_none_or(|_| is_end(error)))
-            {
-                // The server may have ended the waiting session long ago; only a new one tells.
-                drop(session);
-                session = self.open(now.mono).await?;
-                seen = self.look(&mut session, now.mono).await;
-            }
-            match seen {
-                Ok(seen) => {
-                    self.server.allowance.forget();
-                    self.session = Some(session);
-                    Ok(seen)
-                }
-                Err(Trouble::Asking(error)) => Err(self.failure(&error)),
-                Err(Trouble::Wrong(failure)) => Err(failure),
-            }
-        })
+        Box::pin(async move { self.attempt(now.mono).await.map_err(|failure| failure.with(self.unheard())) })
+    }
+
+    fn unheard(&self) -> Vec<Point> {
+        vec![Point::gauge(UP, &[], 0.0)]
     }
 }
 
@@ -215,6 +193,36 @@ impl From<Error> for Trouble {
 }
 
 impl PostgresSampler {
+    async fn attempt(&mut self, now: Mono) -> Result<Observation, Failure> {
+        self.server.allowance.renew();
+        let kept = self.session.take().filter(|session| !session.is_closed());
+        let fresh = kept.is_none();
+        let mut session = match kept {
+            Some(session) => session,
+            None => self.open(now).await?,
+        };
+        let mut seen = self.look(&mut session, now).await;
+        if let Err(Trouble::Asking(error)) = &seen
+            && !fresh
+            && !self.server.allowance.is_spent()
+            && (session.is_closed() || error.as_db_error().is_none_or(|_| is_end(error)))
+        {
+            // The server may have ended the waiting session long ago; only a new one tells.
+            drop(session);
+            session = self.open(now).await?;
+            seen = self.look(&mut session, now).await;
+        }
+        match seen {
+            Ok(seen) => {
+                self.server.allowance.forget();
+                self.session = Some(session);
+                Ok(seen)
+            }
+            Err(Trouble::Asking(error)) => Err(self.failure(&error)),
+            Err(Trouble::Wrong(failure)) => Err(failure),
+        }
+    }
+
     async fn open(&mut self, now: Mono) -> Result<Session, Failure> {
         let place = self.server.address.place();
         if let Some(given) = &self.password {
@@ -248,7 +256,7 @@ impl PostgresSampler {
         let answered = RealClock.now().mono.since(begun);
         let identity = self.identify(&rows).map_err(Trouble::Wrong)?;
         let mut seen = Observation::default();
-        seen.points.push(Point::gauge("pg_up", &[], 1.0));
+        seen.points.push(Point::gauge(UP, &[], 1.0));
         seen.points.push(Point::gauge("postgres_answer_seconds", &[], answered.as_secs_f64()));
         identity.tell(&mut seen);
         for ask in OFTEN {

@@ -9,12 +9,12 @@
 //! queues = ["orders", "mail.*"]                       # `*` stands for anything; the 180 with most messages are kept
 //! ```
 //! Names as its own exporter: `rabbitmq_queue_messages{vhost,queue}` with `_ready`, `_unacked`, `_consumers`, `_process_memory_bytes` and `_{published,delivered,acked,redelivered}_total`;
-//! by node `rabbitmq_process_resident_memory_bytes`, `_disk_space_available_bytes` and their limits, `_process_open_fds`, `_alarms_…` (0, 1); `rabbitmq_connections`, `_channels`.
+//! by node `rabbitmq_process_resident_memory_bytes`, `_disk_space_available_bytes` and their limits, `_process_open_fds`, `_alarms_…` (0, 1); `rabbitmq_connections`, `_channels`; `rabbitmq_up{instance}`, 0 when the broker is silent or refuses.
 
-use crate::base::{Body, Clean, Failure, Fault, Now, Observation};
+use crate::base::{Body, Clean, Failure, Fault, Now, Observation, Point};
 use crate::clean;
-use crate::samplers::http::fetch::Fetcher;
-use crate::samplers::logins::Logins;
+use crate::samplers::http::access::Access;
+use crate::samplers::http::fetch::{Fetcher, decoded};
 use crate::samplers::rabbitmq_json::{self, NODE_COLUMNS, OVERVIEW_COLUMNS, QUEUE_COLUMNS};
 use crate::samplers::{Kind, Observed, Sampler, json};
 use crate::sys::secret::Given;
@@ -61,14 +61,8 @@ struct Config {
 }
 
 struct RabbitmqSampler {
-    /// Only places faults.
-    body: Body,
-    url: Url,
-    password: Option<Given>,
-    logins: Logins,
     ask: Ask,
-    /// The connection's owner: made anew after a refusal, so that a changed password is taken up.
-    fetcher: Option<Fetcher>,
+    fetcher: Fetcher,
 }
 
 /// What to ask for.
@@ -113,22 +107,21 @@ impl RabbitmqSampler {
         let host = url.host_str().unwrap_or_default();
         let instance = clean!("{host}:{}", url.port_or_known_default().unwrap_or(0));
         let names = (!config.queues.is_empty()).then(|| pattern(&config.queues));
-        let ask = Ask { instance, base, user: Clean::text(url.username()), vhost: config.vhost, names };
-        Ok(Self { body: whole.clone(), url, password, logins: Logins::new(), ask, fetcher: None })
-    }
-
-    async fn fetcher(&mut self, now: Now) -> Result<Fetcher, Failure> {
-        let mut url = self.url.clone();
-        if let Some(given) = self.password.clone() {
-            let secret = self.logins.secret(now.mono, self.ask.instance.as_str(), &given).await?;
-            // Fails only where there is no host, which was checked.
-            let _checked = url.set_password(Some(secret.reveal().trim()));
+        let user = config.user.unwrap_or_else(|| decoded(&url, url.username()));
+        let access = password.map(|password| Access::basic(&user, password));
+        if access.is_some() {
+            let _checked = url.set_username("");
         }
-        Fetcher::new(&self.body, url.as_str()).map_err(|fault| Failure::unreachable(fault.to_string()))
+        let fetcher = Fetcher::new(whole, url.as_str())?.access(access.unwrap_or_default());
+        Ok(Self { ask: Ask { instance, base, user: Clean::text(user), vhost: config.vhost, names }, fetcher })
     }
 }
 
 impl Ask {
+    fn up(&self, value: f64) -> Point {
+        Point::gauge("rabbitmq_up", &[("instance", self.instance.as_str())], value)
+    }
+
     async fn page(&self, fetcher: &mut Fetcher, path: &[&str], query: &[(&str, &str)]) -> Result<Value, Failure> {
         let path: Vec<&str> = self.base.iter().map(String::as_str).chain(path.iter().copied()).collect();
         fetcher.turn_to(&path, query);
@@ -138,7 +131,7 @@ impl Ask {
 
     /// All pages, one after the other over one connection.
     async fn pages(&self, fetcher: &mut Fetcher) -> Result<Observation, Failure> {
-        let mut out = Observation::default();
+        let mut out = Observation { points: vec![self.up(1.0)], ..Observation::default() };
         let instance = self.instance.as_str();
         let overview = self.page(fetcher, &["overview"], &[("columns", OVERVIEW_COLUMNS)]).await?;
         rabbitmq_json::overview(&overview, instance, &mut out);
@@ -172,19 +165,12 @@ impl Ask {
 }
 
 impl Sampler for RabbitmqSampler {
-    fn observe(&mut self, now: Now) -> Observed<'_> {
-        Box::pin(async move {
-            let fetcher = match self.fetcher.take() {
-                Some(fetcher) => fetcher,
-                None => self.fetcher(now).await?,
-            };
-            // In its place while we wait, so that a dropped sample keeps the connection.
-            let outcome = self.ask.pages(self.fetcher.insert(fetcher)).await;
-            if outcome.as_ref().is_err_and(|failure| failure.not_permitted) {
-                self.fetcher = None;
-            }
-            outcome
-        })
+    fn observe(&mut self, _: Now) -> Observed<'_> {
+        Box::pin(async { self.ask.pages(&mut self.fetcher).await.map_err(|failure| failure.with(self.unheard())) })
+    }
+
+    fn unheard(&self) -> Vec<Point> {
+        vec![self.ask.up(0.0)]
     }
 }
 

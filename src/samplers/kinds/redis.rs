@@ -9,7 +9,8 @@
 //! streams  = ["events"]                          # redis_stream_*: length; per group pending, lag, consumers, ages
 //! patterns = ["cache:*"]                         # redis_keys_count: counted with SCAN, 5,000 keys a sample for all together
 //! ```
-//! Names as redis_exporter gives them, from INFO: clients, memory and disk sizes (bytes), counters, replication (s).
+//! Names as redis_exporter gives them, from INFO: clients, memory and disk sizes (bytes), counters, replication (s);
+//! redis_up is 0 when the server is silent or refuses.
 
 use crate::base::{Body, Clean, Clock, Failure, Fault, Mono, Now, Observation, Point};
 use crate::samplers::logins::Logins;
@@ -31,6 +32,8 @@ use serde::Deserialize;
 
 /// Names in one list of the profile.
 const KEYS: usize = 100;
+/// 1 when the server answered.
+const UP: &str = "redis_up";
 
 /// The kind.
 pub struct Redis;
@@ -75,6 +78,8 @@ struct RedisSampler {
     place: Clean,
     db: i64,
     user: Option<String>,
+    /// By its own key: then sentences may name it, as no part of a URL.
+    named: bool,
     password: Option<Given>,
     keys: Keys,
     names: Names,
@@ -118,6 +123,7 @@ impl RedisSampler {
             place: address.place(),
             address,
             db: settings.db(),
+            named: config.user.is_some(),
             user: config.user.or_else(|| settings.username().map(str::to_owned)),
             password: password.or(in_url.map(|word| Given::Text(word.reveal().to_owned()))),
             keys: Keys::new(settings.db(), config.lists, config.streams, config.patterns),
@@ -133,37 +139,39 @@ impl RedisSampler {
 
 impl Sampler for RedisSampler {
     fn observe(&mut self, now: Now) -> Observed<'_> {
-        Box::pin(async move {
-            self.allowance.renew();
-            let kept = self.link.take();
-            let fresh = kept.is_none();
-            let mut link = match kept {
-                Some(link) => link,
-                None => self.connect(now.mono).await?,
-            };
-            let mut seen = self.look(&mut link).await;
-            if let Err(error) = &seen
-                && !fresh
-                && !self.allowance.is_spent()
-                && (error.is_connection_dropped() || error.is_io_error())
-            {
-                // The server may have closed the waiting connection long ago; only a new one tells.
-                link = self.connect(now.mono).await?;
-                seen = self.look(&mut link).await;
-            }
-            match seen {
-                Ok(seen) => {
-                    self.allowance.forget();
-                    self.link = Some(link);
-                    Ok(seen)
-                }
-                Err(error) => Err(self.failure(&error)),
-            }
-        })
+        Box::pin(async move { self.attempt(now.mono).await.map_err(|failure| failure.with(self.unheard())) })
+    }
+
+    fn unheard(&self) -> Vec<Point> {
+        vec![Point::gauge(UP, &[], 0.0)]
     }
 }
 
 impl RedisSampler {
+    async fn attempt(&mut self, now: Mono) -> Result<Observation, Failure> {
+        self.allowance.renew();
+        let kept = self.link.take();
+        let fresh = kept.is_none();
+        let mut link = match kept {
+            Some(link) => link,
+            None => self.connect(now).await?,
+        };
+        let mut seen = self.look(&mut link).await;
+        if let Err(error) = &seen
+            && !fresh
+            && !self.allowance.is_spent()
+            && (error.is_connection_dropped() || error.is_io_error())
+        {
+            // The server may have closed the waiting connection long ago; only a new one tells.
+            link = self.connect(now).await?;
+            seen = self.look(&mut link).await;
+        }
+        let seen = seen.map_err(|error| self.failure(&error))?;
+        self.allowance.forget();
+        self.link = Some(link);
+        Ok(seen)
+    }
+
     async fn connect(&mut self, now: Mono) -> Result<Link, Failure> {
         let wire = wire::connect(&self.address, &self.names, &self.allowance).await?;
         let plain = RedisConnectionInfo::default().set_skip_set_lib_name();
@@ -198,7 +206,7 @@ impl RedisSampler {
         let took = RealClock.now().mono.since(begun);
         let info = Info::parse(&text);
         let mut seen = Observation::default();
-        seen.points.push(Point::gauge("redis_up", &[], 1.0));
+        seen.points.push(Point::gauge(UP, &[], 1.0));
         seen.points.push(Point::gauge("redis_answer_seconds", &[], took.as_secs_f64()));
         info.tell(&mut seen);
         self.note_run(info.text("run_id"), &mut seen);
@@ -218,11 +226,12 @@ impl RedisSampler {
 
     fn failure(&self, error: &RedisError) -> Failure {
         let place = &self.place;
+        let user = self.user.as_deref().filter(|_| self.named);
         if self.allowance.is_spent() {
             return wire::too_much(place);
         }
         if refused(error) {
-            return refusal(place, error.code().unwrap_or(""), error.detail().unwrap_or(""));
+            return refusal(place, user, error.code().unwrap_or(""), error.detail().unwrap_or(""));
         }
         // Redis says why it takes nobody before it is asked, and the crate does not pass that on.
         let first = self.allowance.first_words();
@@ -231,7 +240,7 @@ impl RedisSampler {
             Some((b'-', said)) => {
                 let said = String::from_utf8_lossy(said);
                 let (code, detail) = said.split_once(' ').unwrap_or((&said, ""));
-                refusal(place, code, detail)
+                refusal(place, user, code, detail)
             }
             Some((kind, _)) if !b"+:$*".contains(kind) || error.kind() == ErrorKind::Parse => {
                 Failure::answered(format!("{place} does not speak Redis' protocol. Is it the right port?"))

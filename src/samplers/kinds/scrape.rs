@@ -175,7 +175,7 @@ fn together(mut failures: Vec<Failure>) -> Failure {
     let what = Clean::text(format!("None of {} candidates shows metrics. {}", all.len(), all.join(" ")));
     let (answered, not_permitted) =
         (failures.iter().any(|failure| failure.answered), failures.iter().any(|failure| failure.not_permitted));
-    Failure { what, answered, not_permitted: not_permitted && !answered, points: Vec::new() }
+    Failure { what, answered, not_permitted: not_permitted && !answered, seen: Observation::default() }
 }
 
 impl Sampler for ScrapeSampler {

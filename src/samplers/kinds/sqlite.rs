@@ -7,7 +7,7 @@
 //! `sqlite_` + `database_bytes allocated_bytes page_size_bytes pages freelist_pages free_ratio change_counter
 //! schema_cookie user_version application_id wal_mode wal_bytes wal_frames wal_frames_not_checkpointed journal_bytes
 //! hot_journal ownership_trouble`, `locks{lock}` (processes that hold it) and `lock_held_seconds{lock,pid,process}` (as
-//! far as seen), with the locks `shared reserved pending exclusive wal_write checkpoint recover wal_read wal_open`.
+//! far as seen, from the second look on), with the locks `shared reserved pending exclusive wal_write checkpoint recover wal_read wal_open`.
 
 use crate::base::{Body, Clean, Failure, Fault, Mono, Now, Observation, Point, Unit};
 use crate::clean;
@@ -75,16 +75,17 @@ impl Sampler for SqliteSampler {
             };
             let held = seen.locks.iter().map(|held| (held.lock, held.pid));
             self.since = held.map(|key| (key, self.since.get(&key).copied().unwrap_or(now.mono))).collect();
+            // What is seen for the first time may have been there for long.
             let age = |held: &Held| {
-                let since = self.since.get(&(held.lock, held.pid)).copied();
-                since.map_or(Duration::ZERO, |since| now.mono.since(since))
+                let since = self.since.get(&(held.lock, held.pid)).filter(|since| **since < now.mono)?;
+                Some(now.mono.since(*since))
             };
             Ok(observation(shown.as_str(), &seen, &age))
         })
     }
 }
 
-fn observation(path: &str, seen: &Seen, age: &dyn Fn(&Held) -> Duration) -> Observation {
+fn observation(path: &str, seen: &Seen, age: &dyn Fn(&Held) -> Option<Duration>) -> Observation {
     let gauge = |name: &str, value: f64| Point::gauge(&format!("sqlite_{name}"), &[("path", path)], value);
     let header = &seen.header;
     let mut out = Observation::default();
@@ -119,7 +120,7 @@ fn observation(path: &str, seen: &Seen, age: &dyn Fn(&Held) -> Duration) -> Obse
     out
 }
 
-fn locks(path: &str, seen: &Seen, age: &dyn Fn(&Held) -> Duration, out: &mut Observation) {
+fn locks(path: &str, seen: &Seen, age: &dyn Fn(&Held) -> Option<Duration>, out: &mut Observation) {
     for name in LOCKS {
         let count = seen.locks.iter().filter(|held| held.lock == name).count();
         out.points.push(Point::gauge("sqlite_locks", &[("path", path), ("lock", name)], count as f64));
@@ -127,10 +128,10 @@ fn locks(path: &str, seen: &Seen, age: &dyn Fn(&Held) -> Duration, out: &mut Obs
     for held in seen.locks.iter().filter(|held| held.lock != "wal_open").take(MOST) {
         let pid = held.pid.map_or_else(|| "unknown".to_owned(), |pid| pid.to_string());
         let labels = [("path", path), ("lock", held.lock), ("pid", &pid), ("process", held.process.as_str())];
-        let age = age(held).as_secs_f64();
-        out.points.push(Point::gauge("sqlite_lock_held_seconds", &labels, age));
-        let since = Unit::Seconds.show(age);
-        out.facts.push((clean!("{} lock", held.lock), clean!("pid {pid} ({}), seen for {since}", held.process)));
+        let age = age(held).map(|age| age.as_secs_f64());
+        out.points.extend(age.map(|age| Point::gauge("sqlite_lock_held_seconds", &labels, age)));
+        let since = age.map_or_else(|| "just now".to_owned(), |age| format!("for {}", Unit::Seconds.show(age)));
+        out.facts.push((clean!("{} lock", held.lock), clean!("pid {pid} ({}), seen {since}", held.process)));
     }
 }
 

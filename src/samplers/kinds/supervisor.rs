@@ -8,12 +8,13 @@
 //! password = { file = "/etc/watchkeeper/supervisor.password" }
 //! ```
 //! Gives per program (name, group) node_supervisord_up, _state (its code), _start_time_seconds, _exit_status,
-//! supervisor_restarts_seen_total (since this console began), and a fact that says it in words.
+//! supervisor_fatal (1: it could not be started and no more attempts are made; told first), supervisor_restarts_seen_total
+//! (since this console began), and a fact that says it in words; supervisor_up, 0 when supervisord is silent or refuses.
 
 use crate::base::{Body, Clean, Failure, Fault, Now, Observation, Point, Unit};
 use crate::clean;
 use crate::samplers::http::local::Daemon;
-use crate::samplers::systemd_show::usual_meaning;
+use crate::samplers::systemd_show::with_meaning;
 use crate::samplers::xml_rpc::{Row, rows};
 use crate::samplers::{Kind, Observed, Sampler};
 use crate::sys::secret::Given;
@@ -80,13 +81,18 @@ struct SupervisorSampler {
 
 /// Codes of states in which there is a process: STARTING, RUNNING, STOPPING.
 const RUNS: [i32; 3] = [10, 20, 40];
+/// The code of FATAL.
+const FATAL: i32 = 200;
 
 impl SupervisorSampler {
     async fn look(&mut self) -> Result<Observation, Failure> {
         let answer = self.daemon.post("RPC2", "text/xml", CALL.to_owned()).await?;
         let programs = rows(&answer).map_err(|what| self.daemon.answered(what))?;
-        let mut seen = Observation::default();
-        for program in programs.iter().take(MOST) {
+        let mut seen = Observation { points: vec![up(1.0)], ..Observation::default() };
+        // What could not be started is told first.
+        let mut shown: Vec<&Row> = programs.iter().take(MOST).collect();
+        shown.sort_by_key(|row| row.get("state").and_then(|state| state.parse().ok()) != Some(FATAL));
+        for program in shown {
             self.program(program, &mut seen);
         }
         if programs.len() > MOST {
@@ -112,6 +118,7 @@ impl SupervisorSampler {
         let status = number("exitstatus").filter(|_| ended);
         seen.points.push(Point::gauge("node_supervisord_up", &labels, f64::from(u8::from(up))));
         seen.points.push(Point::gauge("node_supervisord_state", &labels, f64::from(state)));
+        seen.points.push(Point::gauge("supervisor_fatal", &labels, f64::from(u8::from(state == FATAL))));
         for (name, value) in [
             ("node_supervisord_start_time_seconds", start.filter(|_| up)),
             ("node_supervisord_exit_status", status.map(|status| status as f64)),
@@ -129,6 +136,11 @@ impl SupervisorSampler {
     }
 }
 
+/// Whether supervisord answers.
+fn up(value: f64) -> Point {
+    Point::gauge("supervisor_up", &[], value)
+}
+
 fn sentence(row: &Row, state: i32, status: Option<i64>, pid: Option<i64>) -> Clean {
     let mut parts = vec![match state {
         0 => "STOPPED".to_owned(),
@@ -137,20 +149,14 @@ fn sentence(row: &Row, state: i32, status: Option<i64>, pid: Option<i64>) -> Cle
         30 => "BACKOFF: it ended too soon and will be started again".to_owned(),
         40 => "STOPPING".to_owned(),
         100 => "EXITED".to_owned(),
-        200 => "FATAL: it could not be started, no more attempts are made".to_owned(),
+        FATAL => "FATAL: it could not be started, no more attempts are made".to_owned(),
         1_000 => "UNKNOWN: a fault of supervisord".to_owned(),
         other => format!("state {other}"),
     }];
-    parts.extend(match status {
-        Some(-1) => Some("ended by a signal".to_owned()),
-        Some(status) => {
-            let words = i32::try_from(status).ok().and_then(usual_meaning);
-            Some(
-                words.map_or_else(|| format!("exit status {status}"), |words| format!("exit status {status}, {words}")),
-            )
-        }
-        None => None,
-    });
+    parts.extend(status.map(|status| match status {
+        -1 => "ended by a signal".to_owned(),
+        status => with_meaning("exit status", status),
+    }));
     parts.extend(row.get("spawnerr").filter(|text| !text.is_empty()).cloned());
     parts.extend(pid.filter(|pid| *pid > 0).map(|pid| format!("process {pid}")));
     let number = |member: &str| row.get(member).and_then(|text| text.parse::<f64>().ok()).filter(|time| *time > 0.0);
@@ -162,7 +168,11 @@ fn sentence(row: &Row, state: i32, status: Option<i64>, pid: Option<i64>) -> Cle
 
 impl Sampler for SupervisorSampler {
     fn observe(&mut self, _: Now) -> Observed<'_> {
-        Box::pin(self.look())
+        Box::pin(async { self.look().await.map_err(|failure| failure.with(self.unheard())) })
+    }
+
+    fn unheard(&self) -> Vec<Point> {
+        vec![up(0.0)]
     }
 }
 

@@ -146,6 +146,12 @@ fn observe(unit: &Unit<'_>, seen: &mut Observation) {
     let kind = id.rsplit('.').next().unwrap_or(id);
     let labels = [("name", id), ("type", kind)];
     let state = unit.text("ActiveState").unwrap_or("unknown");
+    if unit.is("LoadState", "not-found") {
+        // Of what does not exist there is no state, no limit and no count.
+        seen.points.push(Point::gauge("systemd_unit_loaded", &labels, 0.0));
+        seen.facts.push((Clean::text(id), Clean::from("no such unit")));
+        return;
+    }
     let other = Some(state).filter(|state| !STATES.contains(state));
     for known in STATES.into_iter().chain(other) {
         let labels = [labels[0], labels[1], ("state", known)];
@@ -180,13 +186,20 @@ fn service(unit: &Unit<'_>, id: &str, seen: &mut Observation) {
     let status = unit.number("ExecMainStatus").filter(|_| unit.is("ExecMainCode", "1"));
     for (name, value) in [
         ("systemd_service_oom_killed", result("oom-kill")),
-        ("systemd_service_start_limit_hit", result("start-limit-hit")),
+        ("systemd_service_start_limit_hit", result("start-limit-hit").map(|hit| hit.max(flag(given_up(unit))))),
         ("systemd_service_start_limit_burst", unit.number("StartLimitBurst")),
         ("systemd_service_start_limit_interval_seconds", unit.span("StartLimitIntervalUSec")),
         ("systemd_service_exit_status", status),
     ] {
         seen.points.extend(value.map(|value| Point::gauge(name, &labels, value)));
     }
+}
+
+/// A crash loop that systemd has ended keeps the result of the last crash: that no more starts were left shows in
+/// their number alone.
+fn given_up(unit: &Unit<'_>) -> bool {
+    let starts = unit.number("NRestarts").zip(unit.number("StartLimitBurst"));
+    unit.is("ActiveState", "failed") && starts.is_some_and(|(again, burst)| again > 0.0 && again + 1.0 >= burst)
 }
 
 fn flag(on: bool) -> f64 {
@@ -196,7 +209,6 @@ fn flag(on: bool) -> f64 {
 /// Its state in words: what, why, since when, what else is unusual.
 fn sentence(unit: &Unit<'_>, state: &str) -> Clean {
     let mut parts = vec![match unit.text("LoadState") {
-        Some("not-found") => "no such unit".to_owned(),
         Some("masked") => format!("masked, {state}"),
         Some("loaded") | None => match unit.text("SubState") {
             Some(sub) if sub != state => format!("{state} ({sub})"),
@@ -208,6 +220,7 @@ fn sentence(unit: &Unit<'_>, state: &str) -> Clean {
         None | Some("success") => None,
         Some("oom-kill") => Some("killed for memory (oom-kill)".to_owned()),
         Some("start-limit-hit") => Some("started too often: the start limit is hit".to_owned()),
+        Some(result) if given_up(unit) => Some(format!("{result}, and started too often: the start limit is hit")),
         Some(result) => Some(result.to_owned()),
     });
     let status = unit.text("ExecMainStatus").and_then(|status| status.parse::<i32>().ok());

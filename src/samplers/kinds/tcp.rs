@@ -10,13 +10,14 @@
 //! `tcp_listening`, `tcp_listener_backlog` with `_limit` and `_somaxconn` (connections), `tcp_listener_drops_total`, `tcp_listener_owner_matches`
 //! (0, 1), `tcp_connections{state}`, `tcp_peer_connections{peer}` (the ten largest), `node_netstat_TcpExt_ListenOverflows` and `_ListenDrops` (whole host).
 
-use crate::base::{Body, Clean, Failure, Fault, Now, Observation, Point, PointKind};
+use crate::base::{Body, Clean, Clock, Failure, Fault, Now, Observation, Point, PointKind};
 use crate::clean;
-use crate::samplers::blocking::{LOCAL_FILES, Worker};
+use crate::samplers::blocking::{PROCESSES, Worker};
 use crate::samplers::dial::{CONNECT, Dialer, Line, Trouble};
 use crate::samplers::tcp::listener::{self, Owner, Seen, Wanted};
 use crate::samplers::tcp::sock_diag::{STATES, Socket};
 use crate::samplers::{Kind, Observed, Sampler};
+use crate::sys::clock::RealClock;
 use core::net::IpAddr;
 use core::time::Duration;
 use serde::Deserialize;
@@ -56,6 +57,16 @@ impl Kind for Tcp {
             .into()
     }
 }
+
+/// What is only known of a listener of this host.
+const LISTENER: [&str; 6] = [
+    "tcp_listening",
+    "tcp_listener_backlog",
+    "tcp_listener_backlog_limit",
+    "tcp_listener_drops_total",
+    "tcp_listener_owner_matches",
+    "tcp_listener_somaxconn",
+];
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -99,8 +110,18 @@ impl TcpSampler {
             }
             (None, path) => path.map(Owner::PidFile),
         };
-        let worker = Worker::new(&LOCAL_FILES);
+        let worker = Worker::new(&PROCESSES);
         Ok(Self { dialer, connect: config.connect, owner, worker, held_by: Vec::new(), patience: 0 })
+    }
+
+    /// In words too, and first: who holds the port instead.
+    fn say_wrong_owner(&self, seen: &mut Observation) {
+        let wrong = |point: &Point| point.key.name.as_str() == "tcp_listener_owner_matches" && point.value == 0.0;
+        let Some(owner) = self.owner.as_ref().filter(|_| seen.points.iter().any(wrong)) else { return };
+        let holder = seen.facts.iter().find(|(name, _)| name.as_str() == "listener").map(|(_, holder)| holder.clone());
+        let holder = holder.unwrap_or_else(|| Clean::from("another process"));
+        let port = self.dialer.port();
+        seen.facts.insert(0, (Clean::from("WRONG OWNER"), clean!("port {port} is held by {holder}, not by {owner}")));
     }
 
     async fn look(&mut self, now: Now, at: &[IpAddr], ours: bool) -> Result<Seen, Clean> {
@@ -130,17 +151,21 @@ impl Sampler for TcpSampler {
             let place = self.dialer.place().clone();
             let at: Vec<IpAddr> = match self.dialer.addresses().await {
                 Ok(found) => found.iter().map(core::net::SocketAddr::ip).collect(),
-                Err(trouble) => return Err(trouble.failure(&place)),
+                Err(trouble) => return Err(trouble.failure(&place).with(self.unheard())),
             };
             let ours = at.iter().all(|ip| listener::is_ours(*ip));
             // Before the connection, so that our own is not counted.
             let seen = self.look(now, &at, ours).await;
+            let begun = RealClock.now().mono;
             let line = match &seen {
                 _ if !self.connect => None,
                 Ok(seen) if seen.is_full() => Some(Err(Trouble::Full)),
                 _ => Some(self.dialer.dial(if ours { NEAR } else { CONNECT }).await),
             };
-            let mut outcome = observation(&place, ours, line.as_ref(), seen)?;
+            let took = RealClock.now().mono.since(begun);
+            let line = line.as_ref().map(|line| (line.as_ref(), took));
+            let mut outcome = observation(&place, ours, line, seen)?;
+            self.say_wrong_owner(&mut outcome);
             if self.dialer.address_is_old() {
                 outcome
                     .facts
@@ -149,40 +174,54 @@ impl Sampler for TcpSampler {
             Ok(outcome)
         })
     }
+
+    fn unheard(&self) -> Vec<Point> {
+        let down = || Point::gauge("probe_success", &[("instance", self.dialer.place().as_str())], 0.0);
+        self.connect.then(down).into_iter().collect()
+    }
 }
 
-/// `line`: what came of connecting, where that is done.
+/// `line`: what came of connecting, where that is done, and how long that took.
 fn observation(
     place: &Clean,
     ours: bool,
-    line: Option<&Result<Line, Trouble>>,
+    line: Option<(Result<&Line, &Trouble>, Duration)>,
     seen: Result<Seen, Clean>,
 ) -> Result<Observation, Failure> {
     let mut out = Observation::default();
     let gauge = |name: &str, value| Point::gauge(name, &[("instance", place.as_str())], value);
     match line {
-        Some(Ok(line)) => out.points.extend([
+        Some((Ok(line), _)) => out.points.extend([
             gauge("probe_success", 1.0),
             gauge("probe_duration_seconds", (line.lookup + line.connect).as_secs_f64()),
             gauge("probe_dns_lookup_time_seconds", line.lookup.as_secs_f64()),
             gauge("tcp_connect_duration_seconds", line.connect.as_secs_f64()),
         ]),
-        // Where the listener can be seen its queue goes on being measured: it is what tells why nobody gets in.
-        Some(Err(trouble @ (Trouble::Silent(_) | Trouble::Full)))
-            if seen.as_ref().is_ok_and(|seen| !seen.listeners.is_empty()) =>
-        {
-            out.points.push(gauge("probe_success", 0.0));
-            out.facts.push((Clean::from("connect"), Clean::text(trouble.sentence(place))));
+        Some((Err(_), took)) => {
+            out.points.extend([gauge("probe_success", 0.0), gauge("probe_duration_seconds", took.as_secs_f64())]);
         }
-        Some(Err(trouble)) => return Err(refined(trouble, place, ours, &seen)),
         None => {}
     }
+    let failure = match line {
+        // Where the listener can be seen its queue goes on being measured: it is what tells why nobody gets in.
+        Some((Err(trouble @ (Trouble::Silent(_) | Trouble::Full)), _))
+            if seen.as_ref().is_ok_and(|seen| !seen.listeners.is_empty()) =>
+        {
+            out.facts.push((Clean::from("connect"), Clean::text(trouble.sentence(place))));
+            None
+        }
+        Some((Err(trouble), _)) => Some(refined(trouble, place, ours, &seen)),
+        Some((Ok(_), _)) | None => None,
+    };
     match seen {
         Ok(seen) => tell(&mut out, place, ours, &seen),
         Err(why) if line.is_none() => return Err(Failure::unreachable(format!("{place}: {why}."))),
         Err(why) => out.not_supported.push((Clean::from("tcp_connections"), why)),
     }
-    Ok(out)
+    match failure {
+        Some(failure) => Err(failure.with(out.points)),
+        None => Ok(out),
+    }
 }
 
 /// The sentence of a connection that failed, with what the look knows.
@@ -213,7 +252,8 @@ fn tell(out: &mut Observation, place: &Clean, ours: bool, seen: &Seen) {
     }
     if !ours {
         let why = clean!("{place} is on another host");
-        out.not_supported.push((Clean::from("tcp_listener_"), why));
+        let names = LISTENER.iter().map(|name| (Clean::from(*name), why.clone()));
+        out.not_supported.extend(names);
         return;
     }
     let untyped = |name: &str, value| Point { key: gauge(name, 0.0).key, value, kind: PointKind::Untyped };
@@ -304,17 +344,24 @@ mod tests {
             drops: None,
         };
         let full = || Ok(Seen { listeners: vec![socket(5), socket(3)], ..Seen::default() });
-        let silent = Err(Trouble::Silent(NEAR));
-        let seen = observation(&place, true, Some(&silent), full()).expect("an observation");
-        let value =
-            |name: &str| seen.points.iter().find(|point| point.key.name.as_str() == name).map(|point| point.value);
+        let tried = |trouble, seen| observation(&place, true, Some((Err(trouble), NEAR)), seen);
+        let silent = Trouble::Silent(NEAR);
+        let seen = tried(&silent, full()).expect("an observation");
+        let of = |points: &[Point], name: &str| {
+            points.iter().find(|point| point.key.name.as_str() == name).map(|point| point.value)
+        };
+        let value = |name: &str| of(&seen.points, name);
         assert_eq!((value("probe_success"), value("tcp_listener_backlog")), (Some(0.0), Some(8.0)));
         assert_eq!(value("tcp_listener_drops_total"), None, "not zero");
         assert_eq!(
             seen.facts[0].1.as_str(),
             "127.0.0.1:8080: no connection within 800 ms. Is the host up, the port open?"
         );
-        assert!(observation(&place, true, Some(&silent), Ok(Seen::default())).is_err());
-        assert!(observation(&place, true, Some(&Err(Trouble::Refused)), full()).is_err());
+        assert!(tried(&silent, Ok(Seen::default())).is_err());
+        let refused = tried(&Trouble::Refused, full()).expect_err("a failure");
+        assert_eq!(
+            (of(&refused.seen.points, "probe_success"), of(&refused.seen.points, "tcp_listening")),
+            (Some(0.0), Some(1.0))
+        );
     }
 }

@@ -144,43 +144,53 @@ impl WebsocketSampler {
     }
 }
 
+impl WebsocketSampler {
+    async fn attempt(&mut self, now: Now) -> Result<Observation, Failure> {
+        self.open(now).await?;
+        let (ping, was_under_way) = self.ping().await;
+        let now = RealClock.now().mono;
+        let mut tally = self.shared.lock();
+        if let State::Ended(failure) = &tally.state {
+            let failure = failure.clone();
+            drop(tally);
+            self.task = None;
+            return Err(failure);
+        }
+        let silent = ping.sent.filter(|sent| tally.last_message.is_none_or(|last| last < *sent));
+        if let Some(sent) = silent.filter(|_| was_under_way) {
+            let age = now.since(sent);
+            let lost = age >= LOST;
+            drop(tally);
+            if lost {
+                self.task = None;
+            }
+            let hint = if lost { "The connection is given up." } else { "Does it hang?" };
+            let (place, since) = (self.opener.place(), RealClock.now().wall.back(age).hms());
+            return Err(Failure::unreachable(format!("{place}: no pong and no message since {since} UTC. {hint}")));
+        }
+        let before = self.before.replace((now, tally.messages));
+        let mut seen = observation(self.opener.place(), &mut tally, now, before);
+        drop(tally);
+        if self.manners.sequence.is_some() {
+            self.number(&mut seen);
+        }
+        if self.opener.dialer().address_is_old() {
+            seen.facts.push((Clean::from("address"), Clean::from("last known: the name service does not answer")));
+        }
+        Ok(seen)
+    }
+}
+
 impl Sampler for WebsocketSampler {
     fn observe(&mut self, now: Now) -> Observed<'_> {
-        Box::pin(async move {
-            self.open(now).await?;
-            let (ping, was_under_way) = self.ping().await;
-            let now = RealClock.now().mono;
-            let mut tally = self.shared.lock();
-            if let State::Ended(failure) = &tally.state {
-                let failure = failure.clone();
-                drop(tally);
-                self.task = None;
-                return Err(failure);
-            }
-            let silent = ping.sent.filter(|sent| tally.last_message.is_none_or(|last| last < *sent));
-            if let Some(sent) = silent.filter(|_| was_under_way) {
-                let age = now.since(sent);
-                let lost = age >= LOST;
-                drop(tally);
-                if lost {
-                    self.task = None;
-                }
-                let hint = if lost { "The connection is given up." } else { "Does it hang?" };
-                let age = Unit::Seconds.show(age.as_secs_f64());
-                let place = self.opener.place();
-                return Err(Failure::unreachable(format!("{place}: no pong and no message for {age}. {hint}")));
-            }
-            let before = self.before.replace((now, tally.messages));
-            let mut seen = observation(self.opener.place(), &mut tally, now, before);
-            drop(tally);
-            if self.manners.sequence.is_some() {
-                self.number(&mut seen);
-            }
-            if self.opener.dialer().address_is_old() {
-                seen.facts.push((Clean::from("address"), Clean::from("last known: the name service does not answer")));
-            }
-            Ok(seen)
-        })
+        Box::pin(async move { self.attempt(now).await.map_err(|failure| failure.with(self.unheard())) })
+    }
+
+    fn unheard(&self) -> Vec<Point> {
+        let place = self.opener.place();
+        let mut points = counts(place, &self.shared.lock());
+        points.push(Point::gauge("websocket_up", &[("instance", place.as_str())], 0.0));
+        points
     }
 }
 
@@ -210,20 +220,35 @@ impl WebsocketSampler {
     }
 }
 
+/// What is counted from the first connection on, whatever becomes of it.
+fn counts(place: &Clean, tally: &Tally) -> Vec<Point> {
+    let instance = ("instance", place.as_str());
+    let counter = |name: &str, count: u64| Point::counter(name, &[instance], count as f64);
+    let closes = tally.closes.iter().map(|(code, count)| {
+        let code = code.to_string();
+        Point::counter("websocket_closes_total", &[instance, ("code", &code)], *count as f64)
+    });
+    [
+        counter("websocket_messages_total", tally.messages),
+        counter("websocket_received_bytes_total", tally.bytes),
+        counter("websocket_reconnects_total", tally.opened.saturating_sub(1)),
+    ]
+    .into_iter()
+    .chain(closes)
+    .collect()
+}
+
 fn observation(place: &Clean, tally: &mut Tally, now: Mono, before: Option<(Mono, u64)>) -> Observation {
     let instance = ("instance", place.as_str());
     let gauge = |name: &str, value| Point::gauge(name, &[instance], value);
-    let counter = |name: &str, count: u64| Point::counter(name, &[instance], count as f64);
     let mut out = Observation::default();
     let last = tally.last_message.unwrap_or(tally.since);
     out.points.extend([
         gauge("websocket_up", 1.0),
         gauge("websocket_connect_duration_seconds", tally.connect.as_secs_f64()),
-        counter("websocket_messages_total", tally.messages),
-        counter("websocket_received_bytes_total", tally.bytes),
         gauge("websocket_last_message_age_seconds", now.since(last).as_secs_f64()),
-        counter("websocket_reconnects_total", tally.opened.saturating_sub(1)),
     ]);
+    out.points.extend(counts(place, tally));
     let rate = before.and_then(|(then, count)| {
         let passed = now.since(then).as_secs_f64();
         (passed > 0.0).then(|| tally.messages.saturating_sub(count) as f64 / passed)
@@ -233,15 +258,10 @@ fn observation(place: &Clean, tally: &mut Tally, now: Mono, before: Option<(Mono
         (_, Some(took)) => out.points.push(gauge("websocket_ping_round_trip_seconds", took.as_secs_f64())),
         (Some(sent), None) => {
             let age = Unit::Seconds.show(now.since(sent).as_secs_f64());
-            let why = clean!("the pong to the ping of {age} ago is not here yet");
-            out.not_supported.push((Clean::from("websocket_ping_round_trip_seconds"), why));
+            out.facts.push((Clean::from("pong"), clean!("to the ping of {age} ago: not here yet")));
         }
         (None, None) => {}
     }
-    out.points.extend(tally.closes.iter().map(|(code, count)| {
-        let code = code.to_string();
-        Point::counter("websocket_closes_total", &[instance, ("code", &code)], *count as f64)
-    }));
     if tally.last_message.is_none() {
         let age = Unit::Seconds.show(now.since(tally.since).as_secs_f64());
         out.facts.push((Clean::from("messages"), clean!("none since it connected {age} ago")));
@@ -285,12 +305,12 @@ mod tests {
         assert_eq!(value("websocket_ping_round_trip_seconds"), None);
         assert_eq!(value("websocket_messages_per_second"), Some(0.0));
         assert_eq!((value("websocket_reconnects_total"), value("websocket_closes_total")), (Some(2.0), Some(2.0)));
-        assert_eq!(seen.not_supported[0].1.as_str(), "the pong to the ping of 1.00 s ago is not here yet");
-        assert_eq!(seen.facts[0].1.as_str(), "none since it connected 12.0 s ago");
+        assert_eq!(seen.facts[0].1.as_str(), "to the ping of 1.00 s ago: not here yet");
+        assert_eq!(seen.facts[1].1.as_str(), "none since it connected 12.0 s ago");
 
         // One that came after its sample had ended is told by the next sample, and by no other.
         tally.ping.round_trip = Some(second * 2);
-        let mut told = || observation(&Clean::from("x:1"), &mut tally, now, None).not_supported.len();
-        assert_eq!([told(), told()], [0, 1]);
+        let mut told = || observation(&Clean::from("x:1"), &mut tally, now, None).facts.len();
+        assert_eq!([told(), told()], [1, 2]);
     }
 }

@@ -1,12 +1,12 @@
-//! One look at an LMDB environment from outside: meta pages, reader table, trees, and the processes that hold it.
+//! One look at an LMDB environment from outside: meta pages, reader table, trees, and the processes with a slot or lock.
 //! Blocking; plain reads only. The library is never called: it would take a slot, a lock, a map.
 
-use crate::base::{Clean, Clock, Failure};
+use crate::base::{Clean, Clock};
 use crate::clean;
-use crate::samplers::holders::{self, FileId, Map};
+use crate::samplers::holders::{self, FileId};
 use crate::samplers::lmdb::format::{self, LOCK_HEAD, META_LEN, Meta, Readers, Slot, Wrong, newest, readers};
 use crate::samplers::lmdb::tree::{Database, Free, Stop, Walk};
-use crate::samplers::quiet::{self, READS, Refused};
+use crate::samplers::quiet::{self, Refused};
 use crate::sys::clock::RealClock;
 use core::time::Duration;
 use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
@@ -25,21 +25,6 @@ const NAME_PAGES: u32 = 512;
 const NAMES: usize = 200;
 /// A walk may take this long, and is tried once more when the file changed under it.
 const WALK: Duration = Duration::from_millis(200);
-/// Asking every process may take this long.
-const SCAN: Duration = Duration::from_millis(250);
-/// Processes whose maps are looked at each time.
-const HOLDERS: usize = 64;
-
-/// What this look is to include, and what earlier ones found.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Wanted {
-    /// Walk the trees.
-    pub(crate) walk: bool,
-    /// Look at the maps of every process, not only of those that hold a lock or a slot.
-    pub(crate) scan: bool,
-    /// Processes that mapped the file before.
-    pub(crate) known: Vec<u32>,
-}
 
 /// What one look saw.
 pub(crate) struct Seen {
@@ -48,7 +33,8 @@ pub(crate) struct Seen {
     pub(crate) readers: Result<Vec<Reader>, Clean>,
     pub(crate) readers_max: u64,
     pub(crate) lock_format: u32,
-    pub(crate) holders: Holders,
+    /// Processes that certainly hold it.
+    pub(crate) holders: BTreeSet<u32>,
     /// What keeps the data's owner from it.
     pub(crate) trouble: Vec<Clean>,
     /// Owner and mode of both files, for people.
@@ -87,21 +73,6 @@ pub(crate) enum Life {
     Unknown,
 }
 
-/// Who maps the data file.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Holders {
-    /// Process, its name, and how many bytes it maps.
-    pub(crate) maps: Vec<(u32, Clean, u64)>,
-    /// Processes that hold the environment but do not show their maps to this login.
-    pub(crate) hidden: Vec<(u32, Clean)>,
-    /// Others that do not show their maps, of which nothing is known.
-    pub(crate) unknown: usize,
-    /// Processes that there was no time to ask.
-    pub(crate) unasked: usize,
-    /// Everybody was to be asked.
-    pub(crate) scanned: bool,
-}
-
 /// What a walk found, of the transaction that it read.
 #[derive(Clone, Debug)]
 pub(crate) struct Walked {
@@ -115,39 +86,11 @@ pub(crate) struct Walked {
 }
 
 /// Why there is nothing to tell of.
-#[derive(Debug)]
-pub(crate) struct Trouble {
-    path: PathBuf,
-    why: Why,
-}
+pub(crate) type Trouble = quiet::Trouble<Wrong>;
+type Why = quiet::Why<Wrong>;
 
-#[derive(Debug)]
-enum Why {
-    Refused(Refused),
-    Wrong(Wrong),
-    Moving,
-}
-
-impl From<Refused> for Why {
-    fn from(refused: Refused) -> Self {
-        Self::Refused(refused)
-    }
-}
-
-impl Trouble {
-    /// The sentence.
-    pub(crate) fn failure(&self) -> Failure {
-        let path = self.path.display();
-        match self.why {
-            Why::Refused(refused) => refused.failure(&self.path),
-            Why::Wrong(wrong) => Failure::answered(format!("{path} {wrong}.")),
-            Why::Moving => Failure::unreachable(format!("{path} changed during {READS} reads; the next look decides.")),
-        }
-    }
-}
-
-/// Reads everything.
-pub(crate) fn look(path: &Path, wanted: &Wanted) -> Result<Seen, Trouble> {
+/// Reads everything, and with `walks` the trees as well.
+pub(crate) fn look(path: &Path, walks: bool) -> Result<Seen, Trouble> {
     let (data, lock) = files(path);
     let trouble = |why| Trouble { path: data.clone(), why };
     let (file, _) = quiet::open(&data).map_err(|refused| trouble(refused.into()))?;
@@ -167,9 +110,9 @@ pub(crate) fn look(path: &Path, wanted: &Wanted) -> Result<Seen, Trouble> {
         Some((Clean::text(path.file_name()?.as_encoded_bytes()), quiet::owner_and_mode(about?)))
     });
     let oldest = table.as_ref().ok().and_then(|table| oldest(&table.readers.slots));
-    let walked = wanted.walk.then(|| walk(&file, meta, oldest));
+    let walked = walks.then(|| walk(&file, meta, oldest));
     Ok(Seen {
-        holders: holders(proc, &place.id, table.as_ref().ok(), wanted),
+        holders: table.as_ref().map(|table| certain(proc, table)).unwrap_or_default(),
         trouble: around.map(|around| quiet::ownership(&about, &beside, (folder, &around))).unwrap_or_default(),
         owners: owners.collect(),
         readers,
@@ -298,35 +241,11 @@ fn judge(locked: Option<bool>, there: Option<bool>) -> Life {
     }
 }
 
-/// Who maps the data file: those with a slot or a lock of the environment, those known before, and at times everybody.
-fn holders(proc: &Path, data: &FileId, table: Option<&Table>, wanted: &Wanted) -> Holders {
-    let mut certain: BTreeSet<u32> = BTreeSet::new();
-    if let Some(table) = table {
-        let [locks] = holders::locks_on(proc, [&table.id]);
-        certain.extend(locks.into_iter().filter_map(|lock| lock.pid));
-        certain.extend(
-            table.readers.slots.iter().filter(|slot| table.is_locked(slot.pid) == Some(true)).map(|slot| slot.pid),
-        );
-    }
-    let mut pids: BTreeSet<u32> = certain.iter().chain(&wanted.known).copied().take(HOLDERS).collect();
-    if wanted.scan {
-        pids.extend(holders::processes(proc));
-    }
-    let mut found = Holders { scanned: wanted.scan, ..Holders::default() };
-    let began = RealClock.now().mono;
-    for pid in pids {
-        if !certain.contains(&pid) && RealClock.now().mono.since(began) > SCAN {
-            found.unasked = found.unasked.saturating_add(1);
-            continue;
-        }
-        match holders::map_of(proc, pid, data) {
-            Map::Of(bytes) if found.maps.len() < HOLDERS => found.maps.push((pid, holders::name(proc, pid), bytes)),
-            Map::Hidden if certain.contains(&pid) => found.hidden.push((pid, holders::name(proc, pid))),
-            Map::Hidden => found.unknown = found.unknown.saturating_add(1),
-            Map::Of(_) | Map::Without => {}
-        }
-    }
-    found
+/// Processes that certainly hold the environment: those with a lock on its lock file, and owners of slots that live.
+fn certain(proc: &Path, table: &Table) -> BTreeSet<u32> {
+    let [locks] = holders::locks_on(proc, [&table.id]);
+    let slots = table.readers.slots.iter().map(|slot| slot.pid).filter(|pid| table.is_locked(*pid) == Some(true));
+    locks.into_iter().filter_map(|lock| lock.pid).chain(slots).collect()
 }
 
 /// Walks the trees; once more when a transaction was committed meanwhile, since pages may then have been reused.
@@ -359,10 +278,11 @@ fn walk_once(file: &File, meta: Meta, oldest: Option<u64>) -> Walked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Failure;
     use crate::sys::lmdb::{Change, Env};
 
     fn failure(path: &Path) -> Failure {
-        look(path, &Wanted::default()).err().map(|trouble| trouble.failure()).expect("not an environment")
+        look(path, false).err().map(|trouble| trouble.failure()).expect("not an environment")
     }
 
     #[test]
@@ -420,13 +340,12 @@ mod tests {
     }
 
     #[test]
-    fn our_own_map_is_seen_and_our_own_slot_is_not_called_dead() {
+    fn our_own_slot_is_not_called_dead_and_we_are_known_to_hold_it() {
         let dir = tempfile::tempdir().expect("a folder");
         let env = Env::open(dir.path(), 4 << 20).expect("opens");
         env.get(b"a").expect("reads");
-        let seen = look(dir.path(), &Wanted { scan: true, ..Wanted::default() }).expect("an environment");
-        let own = seen.holders.maps.iter().find(|(pid, ..)| *pid == crate::sys::process::pid()).expect("ours");
-        assert_eq!(own.2, 4 << 20);
+        let seen = look(dir.path(), false).expect("an environment");
+        assert!(seen.holders.contains(&crate::sys::process::pid()), "{:?}", seen.holders);
         let readers = seen.readers.expect("a table");
         assert!(readers.iter().all(|reader| reader.life == Life::Alive) && readers.len() == 1, "{readers:?}");
     }

@@ -2,4 +2,5 @@
 
 pub(crate) mod format;
 pub(crate) mod look;
+pub(crate) mod mappers;
 pub(crate) mod tree;

@@ -175,7 +175,9 @@ pub(crate) fn is_end(error: &Error) -> bool {
 pub(crate) fn refusal(place: &Clean, database: &Config, code: &str, message: &str) -> Failure {
     let name = Clean::text(database.get_dbname().unwrap_or("of the login's name"));
     match code {
-        "28P01" => Failure::not_permitted(format!("{place} refused the password. Mend `password`.")),
+        "28P01" => Failure::not_permitted(format!(
+            "{place}: the login that the profile gives is refused. Mend the user in `url`, or `password`."
+        )),
         "28000" => Failure::not_permitted(format!(
             "{place} refuses this login: no role has its name, or pg_hba.conf does not let it in from here."
         )),
@@ -264,7 +266,12 @@ mod tests {
         let place = Clean::from("h:5432");
         let database: Config = "postgres://joe@h/app".parse().expect("valid");
         for (code, message, said, not_permitted) in [
-            ("28P01", "password authentication failed for user \"joe\"", "refused the password.", true),
+            (
+                "28P01",
+                "password authentication failed for user \"joe\"",
+                "the login that the profile gives is refused. Mend the user",
+                true,
+            ),
             ("28000", "no pg_hba.conf entry for host", "refuses this login: no role", true),
             ("42501", "permission denied for database", "does not let this login into the database app", true),
             ("3D000", "database \"app\" does not exist", "has no database app", false),
@@ -276,7 +283,7 @@ mod tests {
         ] {
             let failure = refusal(&place, &database, code, message);
             let what = failure.what.as_str();
-            assert!(what.starts_with("h:5432 ") && what.contains(said) && what.ends_with('.'), "{what}");
+            assert!(what.starts_with("h:5432") && what.contains(said) && what.ends_with('.'), "{what}");
             assert!(!what.contains("joe"), "{what}");
             assert_eq!((failure.not_permitted, failure.answered), (not_permitted, !not_permitted), "{what}");
         }

@@ -28,12 +28,17 @@ pub(crate) fn refused(error: &RedisError) -> bool {
     !error.is_connection_dropped() && !error.is_io_error() && error.code().is_some()
 }
 
-/// The sentence for an error that the server answered.
-pub(crate) fn refusal(place: &Clean, code: &str, detail: &str) -> Failure {
+/// The sentence for an error that the server answered. `user` is who the profile names, if it does.
+pub(crate) fn refusal(place: &Clean, user: Option<&str>, code: &str, detail: &str) -> Failure {
     let said = detail.to_ascii_lowercase();
+    let wrong = || {
+        let user = user.map_or_else(String::new, |user| format!(" (user {})", Clean::text(user)));
+        let what = format!("the login that the profile gives is refused{user}. Mend `user`, `password`.");
+        Failure::not_permitted(format!("{place}: {what}"))
+    };
     match code {
         "NOAUTH" => Failure::not_permitted(format!("{place} wants a password. Give `password` in the profile.")),
-        "WRONGPASS" => Failure::not_permitted(format!("{place} refused user or password. Mend `user`, `password`.")),
+        "WRONGPASS" => wrong(),
         "NOPERM" => Failure::not_permitted(format!(
             "{place} does not let this user ask for INFO. Its rights want `+info +slowlog|len +llen +xlen +xinfo`."
         )),
@@ -46,9 +51,7 @@ pub(crate) fn refusal(place: &Clean, code: &str, detail: &str) -> Failure {
         "ERR" if said.contains("without any password configured") || said.contains("no password is set") => {
             Failure::not_permitted(format!("{place} has no password, but the profile gives one. Take it out."))
         }
-        "ERR" if said.contains("invalid password") => {
-            Failure::not_permitted(format!("{place} refused user or password. Mend `user`, `password`."))
-        }
+        "ERR" if said.contains("invalid password") => wrong(),
         "ERR" if said.contains("db index is out of range") => {
             Failure::answered(format!("{place} has no database of this number. Mend the end of `url`."))
         }
@@ -65,8 +68,13 @@ mod tests {
         let place = Clean::from("h:1");
         for (code, detail, said, not_permitted) in [
             ("NOAUTH", "Authentication required.", "wants a password", true),
-            ("WRONGPASS", "invalid username-password pair", "refused user or password", true),
-            ("ERR", "invalid password", "refused user or password", true),
+            (
+                "WRONGPASS",
+                "invalid username-password pair",
+                "login that the profile gives is refused (user joe).",
+                true,
+            ),
+            ("ERR", "invalid password", "login that the profile gives is refused", true),
             ("NOPERM", "this user has no permissions", "does not let this user", true),
             ("DENIED", "Redis is running in protected mode", "protected mode", true),
             ("ERR", "AUTH <password> called without any password configured", "has no password", true),
@@ -76,9 +84,9 @@ mod tests {
             ("ERR", "DB index is out of range", "no database of this number", false),
             ("BUSY", "Redis is busy running a script.", "answered: BUSY Redis is busy", false),
         ] {
-            let failure = refusal(&place, code, detail);
+            let failure = refusal(&place, Some("joe"), code, detail);
             let what = failure.what.as_str();
-            assert!(what.starts_with("h:1 ") && what.contains(said) && what.ends_with('.'), "{what}");
+            assert!(what.starts_with("h:1") && what.contains(said) && what.ends_with('.'), "{what}");
             assert_eq!((failure.not_permitted, failure.answered), (not_permitted, !not_permitted), "{what}");
         }
     }

@@ -1,7 +1,7 @@
 //! One look at an SQLite database from outside: its header, log and journal, and who holds which lock on it.
 //! Blocking; plain reads only. The library is never called: it would lock, and create the log's index.
 
-use crate::base::{Clean, Failure};
+use crate::base::Clean;
 use crate::clean;
 use crate::samplers::holders::{self, FileId, Lock};
 use crate::samplers::quiet::{self, READS, Refused};
@@ -55,36 +55,8 @@ pub(crate) struct Held {
 }
 
 /// Why there is nothing to tell of.
-#[derive(Debug)]
-pub(crate) struct Trouble {
-    path: PathBuf,
-    why: Why,
-}
-
-#[derive(Debug)]
-enum Why {
-    Refused(Refused),
-    Wrong(Wrong),
-    Moving,
-}
-
-impl From<Refused> for Why {
-    fn from(refused: Refused) -> Self {
-        Self::Refused(refused)
-    }
-}
-
-impl Trouble {
-    /// The sentence.
-    pub(crate) fn failure(&self) -> Failure {
-        let path = self.path.display();
-        match self.why {
-            Why::Refused(refused) => refused.failure(&self.path),
-            Why::Wrong(wrong) => Failure::answered(format!("{path} {wrong}.")),
-            Why::Moving => Failure::unreachable(format!("{path} changed during {READS} reads; the next look decides.")),
-        }
-    }
-}
+pub(crate) type Trouble = quiet::Trouble<Wrong>;
+type Why = quiet::Why<Wrong>;
 
 /// A file beside the database, if it is there.
 struct Beside {

@@ -35,6 +35,15 @@ pub(crate) enum Owner {
     PidFile(PathBuf),
 }
 
+impl core::fmt::Display for Owner {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Unit(unit) => write!(f, "{unit}"),
+            Self::PidFile(path) => write!(f, "the process of {}", path.display()),
+        }
+    }
+}
+
 /// What to look at.
 #[derive(Clone, Debug)]
 pub(crate) struct Wanted {

@@ -23,16 +23,26 @@ pub struct Gpu;
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Table {
-    #[serde(default = "first")]
-    gpu: String,
+    #[serde(default)]
+    gpu: Number,
     busy: Option<Bands>,
     memory: Option<Bands>,
     temperature: Option<Bands>,
     action: Option<Arc<str>>,
 }
 
-fn first() -> String {
-    "0".to_owned()
+/// As a number, or as the label of the series has it.
+#[derive(serde::Deserialize)]
+#[serde(untagged)]
+enum Number {
+    Plain(u32),
+    Text(String),
+}
+
+impl Default for Number {
+    fn default() -> Self {
+        Self::Plain(0)
+    }
 }
 
 impl Kind for Gpu {
@@ -41,7 +51,7 @@ impl Kind for Gpu {
     }
 
     fn about(&self) -> &'static str {
-        "one device; `gpu` (its number), bands for `busy`, `memory` (a ratio) and `temperature`, `action`"
+        "one device; `gpu` (its number); `busy`, `memory` (a ratio) and `temperature` take bands; `action`"
     }
 
     fn place(&self) -> Place {
@@ -50,15 +60,25 @@ impl Kind for Gpu {
 
     fn build(&self, title: &Clean, body: &Body) -> Result<Pane, Fault> {
         let table: Table = body.read()?;
-        if !table.gpu.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Err(body
-                .fault(format!("`gpu = \"{}\"` is no device number.", table.gpu))
-                .hint("Expected \"0\", \"1\" …"));
-        }
+        let gpu = match &table.gpu {
+            Number::Plain(number) => number.to_string(),
+            Number::Text(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => text.clone(),
+            Number::Text(text) => {
+                let what = format!("`gpu = \"{}\"` is no device number.", Clean::text(text));
+                return Err(body.fault_at("gpu", what).hint("Expected 0, 1 …"));
+            }
+        };
         let row = |label: &'static str, metric: &str, unit, of: Option<&str>, bands: Option<Bands>| {
-            let query = |metric: &str| format!("{metric}{{gpu=\"{}\"}}", table.gpu);
-            Row { label: label.into(), query: query(metric), unit, of: of.map(query), bands, forecast: None }
-                .metric(body)
+            let query = |metric: &str| format!("{metric}{{gpu=\"{gpu}\"}}");
+            Row {
+                label: label.into(),
+                query: query(metric),
+                unit: Some(unit),
+                of: of.map(query),
+                bands,
+                forecast: None,
+            }
+            .metric(body)
         };
         let used = row("memory", "DCGM_FI_DEV_FB_USED", Unit::Mebibytes, Some("DCGM_FI_DEV_FB_TOTAL"), None)?;
         let mut share = row("used", "DCGM_FI_DEV_FB_USED_PERCENT", Unit::Ratio, None, table.memory)?;
@@ -95,7 +115,8 @@ fn words(pane: &Pane, model: &Model) -> Vec<Clean> {
     let Some(headline) = &pane.headline else { return Vec::new() };
     let Some(selector) = headline.expr.plain_selector() else { return Vec::new() };
     let Some(gpu) = selector.matchers.iter().find(|matcher| matcher.label.as_str() == "gpu") else { return Vec::new() };
-    let fresh = model.store.samplers().filter(|(_, health)| health.failure.is_none());
+    let fresh =
+        model.store.samplers().filter(|(_, health)| health.failure.as_ref().is_none_or(|it| !it.seen.facts.is_empty()));
     let facts: Vec<&(Clean, Clean)> = fresh.flat_map(|(_, health)| &health.facts).collect();
     let fact = |what: &str| {
         let name = clean!("GPU {} {what}", gpu.value);

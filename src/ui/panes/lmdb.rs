@@ -38,7 +38,7 @@ impl Kind for Lmdb {
             Row {
                 label: label.clone(),
                 query: query.to_owned(),
-                unit,
+                unit: Some(unit),
                 of: of.map(str::to_owned),
                 bands,
                 forecast: None,

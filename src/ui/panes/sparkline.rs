@@ -16,8 +16,7 @@ pub struct Sparkline;
 #[serde(deny_unknown_fields)]
 struct Table {
     query: String,
-    #[serde(default)]
-    unit: Unit,
+    unit: Option<Unit>,
     bands: Option<Bands>,
     forecast: Option<f64>,
     #[serde(default)]

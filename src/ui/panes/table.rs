@@ -42,8 +42,7 @@ struct Spec {
     #[serde(default)]
     order: Order,
     query: Option<String>,
-    #[serde(default)]
-    unit: Unit,
+    unit: Option<Unit>,
     bands: Option<Bands>,
     #[serde(default)]
     beside: Vec<Row>,
@@ -54,8 +53,7 @@ struct Spec {
 struct Cell {
     title: Clean,
     query: String,
-    #[serde(default)]
-    unit: Unit,
+    unit: Option<Unit>,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, serde::Deserialize)]
@@ -84,7 +82,8 @@ impl Kind for Table {
         let rows = body.clone().take_array("columns")?;
         let column = |(cell, body): (Cell, &Body)| {
             let expr = Expr::parse(&cell.query).map_err(|fault| placed(body, "query", &fault))?;
-            Ok(Column { title: cell.title, expr, unit: cell.unit })
+            let unit = metric_pane::unit(cell.unit, &expr);
+            Ok(Column { title: cell.title, expr, unit })
         };
         let columns: Vec<Column> = spec.columns.into_iter().zip(&rows).map(column).collect::<Result<_, Fault>>()?;
         if columns.is_empty() {

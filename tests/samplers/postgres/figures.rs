@@ -208,7 +208,7 @@ async fn refusals_have_their_sentences(peer: &Peer) {
         (
             url.replace("viewer:viewer", "viewer"),
             "password = \"hunter22\"",
-            " refused the password. Mend `password`.",
+            ": the login that the profile gives is refused. Mend the user in `url`, or `password`.",
             true,
         ),
         (url.replace("/app", "/nowhere"), "", " has no database nowhere. Mend the end of `url`.", false),

@@ -2,13 +2,13 @@
 
 use super::{Busy, OURS, ask, complaint, facts, look, until, watch};
 use crate::peer::{self, Peer};
-use crate::{observe, sampler, value};
+use crate::{measured, observe, sampler, value};
 use core::time::Duration;
 use std::io::Write;
 use std::net::TcpListener;
 use std::process::Command;
 use std::thread;
-use watchkeeper::base::Observation;
+use watchkeeper::base::{Observation, Point};
 use watchkeeper::samplers::Sampler;
 
 fn signal(pid: &str, signal: &str) {
@@ -33,6 +33,8 @@ async fn blocked_and_running_statements_are_seen_and_a_frozen_or_restarted_serve
     drop(peer);
     let gone = complaint(&mut *sampler).await;
     assert!(gone.what.as_str().ends_with("refused the connection. Is the service running?"), "{gone:?}");
+    assert_eq!(value(&measured(gone), "pg_up", &[]), 0.0);
+    assert_eq!(sampler.unheard(), [Point::gauge("pg_up", &[], 0.0)]);
 }
 
 async fn blocked_and_running(peer: &Peer, sampler: &mut dyn Sampler) {

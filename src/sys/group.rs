@@ -1,0 +1,165 @@
+//! Process groups of other programs that must not outlive us: while they start, while they live, and while what a
+//! leader left behind clears up. When we leave, however that comes, all of them end and none begins any more.
+
+use super::child::wait_readable;
+use rustix::process::{
+    Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal, test_kill_process_group,
+};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// So many may live at once; more are not started.
+pub(super) const MOST: usize = 256;
+/// Programs whose start is under way when we leave are waited for so long: one on a dead mount never comes.
+const STARTS: Duration = Duration::from_millis(50);
+
+/// Those of this process.
+pub(super) static LIVE: Register = Register::new();
+
+/// Groups that live, by their leaders. A number stands here only while a leader that is not reaped, or one of its
+/// group, keeps it from passing to another.
+#[derive(Debug)]
+pub(super) struct Register {
+    live: Mutex<Live>,
+    started: Condvar,
+}
+
+#[derive(Debug)]
+struct Live {
+    starting: usize,
+    groups: Vec<Pid>,
+    /// We are leaving.
+    closed: bool,
+}
+
+/// Why there is no place for one more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Full {
+    Leaving,
+    Many,
+}
+
+impl Register {
+    pub(super) const fn new() -> Self {
+        Self { live: Mutex::new(Live { starting: 0, groups: Vec::new(), closed: false }), started: Condvar::new() }
+    }
+
+    fn live(&self) -> MutexGuard<'_, Live> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for one that is to be started.
+    pub(super) fn begin(&'static self) -> Result<Place, Full> {
+        let mut live = self.live();
+        if live.closed {
+            return Err(Full::Leaving);
+        }
+        if live.starting + live.groups.len() >= MOST {
+            return Err(Full::Many);
+        }
+        live.starting += 1;
+        Ok(Place(self))
+    }
+
+    pub(super) fn forget(&self, group: Pid) {
+        self.live().groups.retain(|live| *live != group);
+    }
+
+    #[cfg(test)]
+    pub(super) fn groups(&self) -> Vec<Pid> {
+        self.live().groups.clone()
+    }
+
+    /// Kills all that live and lets none begin any more.
+    pub(super) fn end(&self) {
+        let mut live = self.live();
+        live.closed = true;
+        let still_starting = |live: &mut Live| live.starting > 0;
+        let waited = self.started.wait_timeout_while(live, STARTS, still_starting);
+        let (live, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        for group in &live.groups {
+            let _best_effort = kill_process_group(*group, Signal::KILL);
+        }
+    }
+}
+
+/// The start of one program.
+pub(super) struct Place(&'static Register);
+
+impl Place {
+    /// It has started and is held from now on. False when we left meanwhile, and the wait for it was over: it has been
+    /// killed.
+    pub(super) fn started(self, group: Pid) -> bool {
+        let mut live = self.0.live();
+        if live.closed {
+            let _best_effort = kill_process_group(group, Signal::KILL);
+        }
+        live.groups.push(group);
+        !live.closed
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.live().starting -= 1;
+        self.0.started.notify_all();
+    }
+}
+
+/// Ends every program that still lives, but those that are to be spared, and lets none be started any more. For the end
+/// of a session, where nothing is waited for and nobody's own drop is sure to run: at a panic and a hang-up too.
+pub fn end_all() {
+    LIVE.end();
+}
+
+/// Others of a group whose leader has ended. Dropping it kills those that are left.
+#[derive(Debug)]
+pub struct Rest {
+    group: Pid,
+    register: &'static Register,
+}
+
+impl Rest {
+    /// Of a leader that was reaped just now; `None` when it was the last of its group, which is then forgotten.
+    pub(super) fn of(group: Pid, register: &'static Register) -> Option<Self> {
+        if test_kill_process_group(group).is_ok() {
+            return Some(Self { group, register });
+        }
+        register.forget(group);
+        None
+    }
+
+    /// A descriptor each that becomes readable when that process has ended; none when all are gone. Reads the list of
+    /// all processes.
+    pub fn members(&self) -> Vec<OwnedFd> {
+        let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let pids = entries.filter_map(|entry| Pid::from_raw(entry.file_name().to_str()?.parse().ok()?));
+        let member = |pid: Pid| {
+            let ours = |pid| group_of(pid) == Some(self.group);
+            // Held first, and asked again: the number may have passed on in between.
+            let held = ours(pid).then(|| pidfd_open(pid, PidfdFlags::empty()).ok()).flatten()?;
+            let ended = wait_readable(&[held.as_fd()], Some(Duration::ZERO)).is_ok_and(|ready| ready.contains(&true));
+            (ours(pid) && !ended).then_some(held)
+        };
+        pids.filter_map(member).collect()
+    }
+}
+
+impl Drop for Rest {
+    fn drop(&mut self) {
+        for member in self.members() {
+            let _best_effort = pidfd_send_signal(&member, Signal::KILL);
+        }
+        self.register.forget(self.group);
+    }
+}
+
+/// Field 5 of a process' `stat`; `None` when it is gone, or one of the kernel's.
+fn group_of(pid: Pid) -> Option<Pid> {
+    let stat = std::fs::read(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    // The name in brackets may hold anything: count from the last bracket.
+    let behind = stat.get(memchr::memrchr(b')', &stat)? + 1..)?;
+    let group = behind.split(|byte| *byte == b' ').filter(|word| !word.is_empty()).nth(2)?;
+    Pid::from_raw(core::str::from_utf8(group).ok()?.parse().ok()?)
+}
