@@ -14,6 +14,7 @@ pub mod launch;
 pub mod lifecycle;
 pub mod manager;
 pub mod mode;
+pub mod params;
 pub mod plan;
 pub mod prepare;
 pub mod prompt;

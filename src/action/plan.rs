@@ -6,6 +6,7 @@ use super::verify::{Check, Traffic};
 use crate::base::{Clean, Fault, Mono, Now, Ulid, Unit};
 use crate::sys::files;
 use crate::sys::held::FileId;
+use crate::sys::held_process::ProcessId;
 use crate::sys::host::{Host, Login};
 use core::fmt;
 use core::time::Duration;
@@ -191,6 +192,21 @@ pub enum Target {
         /// What else was so then.
         identity: BTreeMap<String, String>,
     },
+    /// A process.
+    Process {
+        /// Which one.
+        id: ProcessId,
+    },
+    /// A program that is run, with its arguments.
+    Program {
+        /// As it is run.
+        argv: Vec<String>,
+    },
+    /// Switches of the kernel, and what they said.
+    Switches {
+        /// By path.
+        values: BTreeMap<PathBuf, String>,
+    },
     /// This console session: its mode.
     Session,
 }
@@ -203,6 +219,12 @@ impl Target {
             Self::Unit { manager, .. } => {
                 let service = manager.service();
                 format!("unit:{}:{}", service.address(), service.unit())
+            }
+            Self::Process { id } => format!("process:{}", id.pid),
+            Self::Program { argv } => format!("program:{}", argv.join(" ")),
+            Self::Switches { values } => {
+                let paths: Vec<String> = values.keys().map(|path| path.display().to_string()).collect();
+                format!("switches:{}", paths.join(" "))
             }
             Self::Session => "session".to_owned(),
         }

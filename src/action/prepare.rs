@@ -248,7 +248,10 @@ fn danger(kind: &dyn Kind, declared: Danger, draft: &Draft, name: &str, cx: &Con
 }
 
 /// A duration of a profile: `10s`, `800ms`, `2m`.
-fn duration(text: &str, body: &Body) -> Result<Duration, Fault> {
+///
+/// # Errors
+/// No duration, or zero.
+pub fn duration(text: &str, body: &Body) -> Result<Duration, Fault> {
     text.parse::<jiff::SignedDuration>()
         .ok()
         .and_then(|span| Duration::try_from(span).ok())

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod files;
 pub mod group;
 pub mod held;
+pub mod held_process;
 pub mod host;
 pub mod limits;
 pub mod lmdb;

@@ -8,3 +8,4 @@
 mod peer;
 mod scene;
 mod service;
+mod small;

@@ -121,7 +121,7 @@ impl Kind for ConfigSet {
                 Target::Unit { manager, serving, identity } => {
                     found.extend(manager.differences(Verb::Restart, (serving.as_ref(), identity), clock)?);
                 }
-                Target::Session => {}
+                Target::Process { .. } | Target::Program { .. } | Target::Switches { .. } | Target::Session => {}
             }
         }
         Ok(found)

@@ -1,8 +1,11 @@
 //! One file per kind of action: its configuration, how it plans, what it re-observes, its steps, and how a crash is
 //! judged. A new kind is that file and one line in [`KINDS`]. Called by `prepare` and the runner.
 
+pub mod command;
 pub mod config_set;
+pub mod process_signal;
 pub mod service;
+pub mod sysfs_write;
 
 use super::doing::Doing;
 use super::lifecycle::Run;
@@ -121,12 +124,15 @@ pub trait Kind: Sync {
 
 /// Every kind there is.
 pub static KINDS: &[&dyn Kind] = &[
+    &command::Command,
     &config_set::ConfigSet,
+    &process_signal::ProcessSignal,
     &service::RELOAD,
     &service::RESET_FAILED,
     &service::RESTART,
     &service::START,
     &service::STOP,
+    &sysfs_write::SysfsWrite,
 ];
 
 /// The kind with this name.
