@@ -3,6 +3,7 @@
 
 use super::course::{Course, Range};
 use super::metric::{Metric, Shown, telling};
+use super::trouble;
 use crate::base::{Clean, Failure, Freshness, Level, Mono, Now, Reading, SeriesKey, Unknown};
 use crate::rules::expr::{Answer, Evaluator, Expr, Millis, Row, Track, Value};
 use crate::rules::{Book, Live};
@@ -127,6 +128,8 @@ pub(super) fn ask(metric: &mut Metric, sight: &Sight<'_>, evaluator: &mut Evalua
     let at = sight.live.millis(sight.live.finished(metric.expr.selectors()).mono);
     let answer = evaluator.instant(&metric.expr, &sight.live, at);
     let fed = Fed::of(sight, metric.expr.selectors());
+    let feeders = sight.store.feeders(metric.expr.selectors());
+    let promised = feeders.iter().filter(|feeder| feeder.told_failing).map(|feeder| feeder.health.promised()).max();
     let (mut rows, coverage, fault) = match answer {
         Ok(Answer { value, coverage, .. }) => (rows_of(value), coverage, None),
         Err(fault) => (Vec::new(), None, Some(Clean::text(fault.to_string()))),
@@ -146,7 +149,8 @@ pub(super) fn ask(metric: &mut Metric, sight: &Sight<'_>, evaluator: &mut Evalua
         simulated: fed.simulated,
         next_attempt: fed.next_attempt,
         coverage,
-        interval: fed.interval,
+        interval: fed.interval.max(promised.unwrap_or_default()),
+        trouble: trouble::among(&feeders, sight.now.mono),
         forecast: metric.shown.forecast,
         reading,
     };

@@ -123,6 +123,15 @@ impl Course {
         self.put(self.number(at, Duration::ZERO), value);
     }
 
+    /// A value stands until the column of the `next` attempt, as long as it is `live`: what comes after is a gap.
+    pub fn hold(&mut self, last: Option<(Mono, f64)>, next: Mono, live: Duration) {
+        let Some((at, value)) = last else { return };
+        let end = self.number(next, Duration::ZERO).min(self.number(at + live, Duration::ZERO).saturating_add(1));
+        for number in self.number(at, Duration::ZERO).saturating_add(1)..end {
+            self.put(number, value);
+        }
+    }
+
     /// Takes the minutes of a history in that lie before the first column with a value: when each began, as time
     /// before `now`, and its value. All columns that a minute reaches into show it.
     pub fn precede(&mut self, now: Mono, minutes: impl Iterator<Item = (Duration, f64)>) {
@@ -236,6 +245,22 @@ mod tests {
         down.add(second(100), 1.0);
         down.add(second(101), 5.0);
         assert_eq!(down.columns(), [Some(1.0)]);
+    }
+
+    #[test]
+    fn a_value_stands_until_the_next_and_no_longer_than_it_is_live() {
+        let mut course = Course::new(Range::Now, false);
+        course.add(second(100), 1.0);
+        course.hold(Some((second(100), 1.0)), second(105), Duration::from_secs(11));
+        course.add(second(105), 9.0);
+        course.hold(None, second(110), Duration::from_secs(11));
+        course.add(second(110), 2.0);
+        course.hold(Some((second(110), 2.0)), second(130), Duration::from_secs(11));
+        course.add(second(130), 3.0);
+        let at = |from: usize, to: usize| course.columns()[from..to].to_vec();
+        assert_eq!(at(0, 5), [Some(1.0), Some(1.0), Some(9.0), None, None], "a failed attempt ends it");
+        assert_eq!(at(5, 11), [Some(2.0); 6]);
+        assert_eq!(at(11, 16), [None, None, None, None, Some(3.0)]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::asked::{self, Asked, Sight};
 use super::course::Course;
+use super::trouble;
 use crate::base::{Clean, Freshness, Level, Mono, Reading, SeriesKey, Unit, Unknown};
 use crate::rules::Bands;
 use crate::rules::expr::{Coverage, Evaluator, Expr};
@@ -9,6 +10,7 @@ use crate::rules::forecast::{Forecast, forecast};
 use crate::store::{Selector, SeriesId, Store};
 use core::cmp::Ordering;
 use core::time::Duration;
+use std::sync::Arc;
 
 /// A value on a pane.
 #[derive(Clone, Debug)]
@@ -30,6 +32,8 @@ pub struct Metric {
     /// As of the last refresh.
     pub shown: Shown,
     pub(super) asked: Asked,
+    /// The sampler that gave what was shown last.
+    source: Option<Arc<str>>,
     foretold: Option<Mono>,
 }
 
@@ -51,6 +55,8 @@ pub struct Shown {
     pub which: Option<Clean>,
     /// Made up by a stand-in, and said so wherever it shows.
     pub simulated: bool,
+    /// Why its source gives nothing new, with since when.
+    pub trouble: Option<Clean>,
     /// When the sampler will ask again, if it is failing.
     pub next_attempt: Option<Mono>,
     /// How much of its window was recorded, while that is less than it asks for.
@@ -69,6 +75,7 @@ impl Default for Shown {
             of: None,
             which: None,
             simulated: false,
+            trouble: None,
             next_attempt: None,
             coverage: None,
             forecast: None,
@@ -107,6 +114,7 @@ impl Metric {
             forecast: None,
             shown: Shown::default(),
             asked: Asked::default(),
+            source: None,
             foretold: None,
         }
     }
@@ -139,10 +147,24 @@ impl Metric {
         let (store, now) = (sight.store, sight.now.mono);
         let ids = store.select(selector);
         let worst = self.worst(store, &ids, now);
-        let health = worst.and_then(|id| store.health_of(id));
-        let reading = match worst {
+        if let Some(id) = worst {
+            self.source = Some(Arc::clone(store.sampler_of(id)));
+        }
+        let health = self.source.as_ref().and_then(|name| store.sampler(name));
+        let failure = health.and_then(|health| health.failure.as_ref());
+        let mut reading = match worst {
             Some(id) => store.reading(id, now),
             None => store.absence(selector),
+        };
+        // Once it gave the series: that it fails is why there is none.
+        if let (Reading::Unknown(Unknown::NoSuchSeries), Some(failure)) = (&reading, failure) {
+            reading = Reading::Unknown(failure.reason());
+        }
+        // What a failed attempt told is live until the next one.
+        let told = failure.is_some() && matches!(reading, Reading::Value { failing: None, .. });
+        let trouble = match health {
+            Some(health) => trouble::of(health, now),
+            None => trouble::among(&store.feeders(core::slice::from_ref(selector)), now),
         };
         let level = match (self.rule, reading.usable()) {
             (_, None) => Level::Unknown,
@@ -158,19 +180,26 @@ impl Metric {
             of,
             which: worst.and_then(|id| telling_labels(store, &ids, store.key(id))),
             simulated: health.is_some_and(|health| health.simulated),
+            trouble,
             next_attempt: health.filter(|health| health.failure.is_some()).and_then(|health| health.next_attempt),
             coverage: None,
             forecast: self.shown.forecast,
-            interval: health.map_or(Duration::from_secs(1), |health| health.interval),
+            interval: health.map_or(Duration::from_secs(1), |it| if told { it.promised() } else { it.interval }),
             reading,
         };
         let Some(course) = course else { return };
         *course = Course::new(course.range, self.worst_is_low());
         let begin = course.begin(now);
+        let live = self.shown.interval * 2 + Duration::from_secs(1);
+        let mut last = None;
         for (at, value) in worst.into_iter().flat_map(|id| store.points(id, begin, now)) {
+            let value = value.filter(|value| !value.is_nan());
+            course.hold(last, at, live);
             course.add(at, value.unwrap_or(f64::NAN));
+            last = value.map(|value| (at, value));
         }
         course.advance(now);
+        course.hold(last, now + course.range.column(), live);
     }
 
     fn worst(&self, store: &Store, ids: &[SeriesId], now: Mono) -> Option<SeriesId> {

@@ -21,6 +21,7 @@ pub mod pane;
 pub mod prompt;
 pub mod run;
 pub mod table;
+pub mod trouble;
 pub mod update;
 
 pub use board::Board;

@@ -2,6 +2,7 @@
 
 use super::asked::{self, Asked, Sight};
 use super::metric::telling;
+use super::trouble;
 use crate::base::{Clean, Freshness, Mono, SeriesKey, Unit, Unknown};
 use crate::rules::expr::{Evaluator, Expr};
 
@@ -41,7 +42,7 @@ pub struct Table {
     pub rows: Vec<Line>,
     /// When the oldest of what it shows was seen, and how far that may be believed; or why there is nothing.
     pub believed: Result<(Mono, Freshness), Unknown>,
-    /// Why it is too old, when it is.
+    /// Why it is not live, when it is not, and since when.
     pub why: Option<Unknown>,
     /// Made up by a stand-in.
     pub simulated: bool,
@@ -102,14 +103,22 @@ impl Table {
             order.then_with(|| a.name.cmp(&b.name))
         });
         rows.truncate(ROWS);
-        self.why = None;
+        let feeders = |column: &Column| sight.store.feeders(column.expr.selectors());
+        let mut troubles = self.columns.iter().filter_map(|column| trouble::among(&feeders(column), sight.now.mono));
+        let trouble = troubles.next().map(Unknown::Failed);
         match (believed.unwrap_or(Err(Unknown::NotYet)), &self.believed) {
             // What stood there keeps its place, without its values.
             (Err(why), Ok((seen, _))) if !self.rows.is_empty() => {
                 self.believed = Ok((*seen, Freshness::Stale));
-                self.why = Some(why);
+                self.why = trouble.or(Some(why));
+            }
+            (Err(Unknown::Failed(why)), _) => {
+                self.rows = rows;
+                self.why = None;
+                self.believed = Err(trouble.unwrap_or(Unknown::Failed(why)));
             }
             (believed, _) => {
+                self.why = trouble.filter(|_| !matches!(believed, Ok((_, Freshness::Live))));
                 self.rows = rows;
                 self.believed = believed;
             }

@@ -9,6 +9,7 @@ use crate::clean;
 use crate::config::Intent;
 use crate::rules::Bands;
 use crate::rules::expr::Expr;
+use crate::rules::lint::promised;
 use ratatui::layout::Rect;
 
 /// Columns between two values.
@@ -51,9 +52,12 @@ impl Row {
     }
 }
 
-/// The unit that the profile gives, else the one that the metric's name promises.
+/// The unit that the profile gives, else the one that the names of its metrics promise.
 pub fn unit(given: Option<Unit>, expr: &Expr) -> Unit {
-    let named = || Unit::of_values(expr.plain_selector()?.metric_name()?);
+    let named = || match expr.plain_selector() {
+        Some(selector) => Unit::of_values(selector.metric_name()?),
+        None => promised(expr),
+    };
     given.or_else(named).unwrap_or_default()
 }
 
@@ -102,6 +106,17 @@ pub fn heading(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, 
 
 /// The whole pane. Its chart gives way to the further values, down to one row.
 pub fn draw(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, focused: bool) {
+    draw_with(paint, area, (pane, None), model, focused);
+}
+
+/// The same; where there is no value, a better reason says why.
+pub fn draw_with(
+    paint: &mut Painter<'_>,
+    area: Rect,
+    (pane, better): (&Pane, Option<&Clean>),
+    model: &Model,
+    focused: bool,
+) {
     heading(paint, area, pane, model, focused);
     let inner = Rect {
         x: area.x + 1,
@@ -111,6 +126,7 @@ pub fn draw(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, foc
     };
     let most = usize::from(inner.height.saturating_sub(1).max(1));
     let absence = pane.headline.as_ref().and_then(|metric| value::absence(metric, model.pane_now()));
+    let absence = absence.map(|why| better.cloned().unwrap_or(why));
     // Why there is no value; what the pane knows besides stays, what is gone with it needs no second word.
     let known =
         |metric: &&Metric| absence.is_none() || metric.shown.freshness(model.pane_now().mono) < Freshness::Stale;

@@ -92,12 +92,11 @@ fn draw_pane(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, fo
 
 fn draw_board(paint: &mut Painter<'_>, layout: &Layout, model: &Model) {
     let panes = model.board.shown();
-    if model.board.panes.is_empty() {
-        let hints = [
-            "This profile has no panes.",
-            "`watchkeeper describe panes` says how to write one; `watchkeeper snapshot --profile …` lists what its \
-             samplers give.",
-        ];
+    if !model.board.panes.iter().any(Pane::stands) {
+        let write = "`watchkeeper describe panes` says how to write one; `watchkeeper snapshot --profile …` lists \
+                     what its samplers give.";
+        let bare = ["This profile has no panes.", write];
+        let hints = if model.board.panes.is_empty() { &bare[..] } else { &["No pane has anything to show yet."] };
         let wrapped = hints.iter().flat_map(|hint| value::wrap(&Clean::from(*hint), layout.body.width - 2, 3));
         for (y, line) in (layout.body.top() + 1..layout.body.bottom()).zip(wrapped) {
             paint.put((layout.body.x + 1, y), layout.body.width - 2, line, Intent::Muted);

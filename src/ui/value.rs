@@ -121,7 +121,10 @@ pub fn absence(metric: &Metric, now: Now) -> Option<Clean> {
     let shown = &metric.shown;
     match &shown.reading {
         Reading::NotSupported => Some(Clean::text("This host does not offer it.")),
-        Reading::Unknown(why) => Some(with_retry(unknown(why).as_str(), shown, now)),
+        Reading::Unknown(why) => {
+            let trouble = shown.trouble.as_ref().filter(|_| matches!(why, Unknown::Failed(_)));
+            Some(with_retry(trouble.unwrap_or(&unknown(why)).as_str(), shown, now))
+        }
         Reading::Value { value, seen, failing, .. } if shown.freshness(now.mono) >= Freshness::Stale => {
             let age = now.mono.since(*seen);
             let at = now.wall.back(age);
@@ -132,15 +135,18 @@ pub fn absence(metric: &Metric, now: Now) -> Option<Clean> {
     }
 }
 
-/// Why the headline's value is late, and since when; `None` while it is live, or has no value.
+/// Why the headline's source gives nothing new, and since when; `None` while it does, or where there is no value.
 pub fn lateness(metric: &Metric, now: Now) -> Option<Clean> {
-    let Reading::Value { seen, failing, .. } = &metric.shown.reading else { return None };
-    if metric.shown.freshness(now.mono) != Freshness::Late {
-        return None;
+    let Reading::Value { seen, .. } = &metric.shown.reading else { return None };
+    let trouble = metric.shown.trouble.clone();
+    match metric.shown.freshness(now.mono) {
+        // The value is what a failed attempt measured.
+        Freshness::Live => trouble,
+        Freshness::Late => {
+            Some(trouble.unwrap_or_else(|| clean!("no answer since {}.", now.wall.back(now.mono.since(*seen)).hms())))
+        }
+        _ => None,
     }
-    let since = now.wall.back(now.mono.since(*seen)).hms();
-    let why = failing.clone().unwrap_or_else(|| Clean::from("no answer"));
-    Some(clean!("since {since}: {why}"))
 }
 
 /// Why nothing is known, as a sentence.

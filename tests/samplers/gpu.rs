@@ -201,7 +201,7 @@ async fn a_gpu_that_the_driver_no_longer_lists_is_gone_since() {
     let mut gpu = sampler("gpu", &format!("{}\nexpected = 3", fake.config()));
     let missing = refused(&mut *gpu).await;
     assert_eq!(missing.what.as_str(), "2 of 3 GPUs answer: the others were never seen here.");
-    assert_eq!(value(&measured(missing), "DCGM_FI_DEV_GPU_UTIL", &[("gpu", "1")]), 0.0, "those that answer are live");
+    assert_eq!(value(&measured(missing), "DCGM_FI_DEV_GPU_UTIL", &[("gpu", "1")]), 37.0, "those that answer are live");
     fake.set("devices 1\n");
     let fewer = measured(refused(&mut *gpu).await);
     assert_eq!(value(&fewer, "watchkeeper_gpu_up", &[("gpu", "1")]), 0.0);

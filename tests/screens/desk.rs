@@ -173,6 +173,20 @@ impl Desk {
         self.pass(600);
     }
 
+    /// What a sampler with this interval in seconds gives as a series of its own name.
+    pub(crate) fn every(&mut self, every: u64, name: &str, value: Result<f64, &str>) {
+        let seen = |value| Observation { points: vec![Point::gauge(name, &[], value)], ..Observation::default() };
+        let sample = self.sample(name, every, value.map(seen).map_err(Failure::unreachable));
+        self.send(Msg::Samples(vec![sample]));
+    }
+
+    /// A sampler fails and is asked again after so many seconds only.
+    pub(crate) fn fails_until(&mut self, seconds: u64, name: &str, why: &str) {
+        let mut sample = self.sample(name, 1, Err(Failure::unreachable(why)));
+        sample.next_in = Duration::from_secs(seconds);
+        self.send(Msg::Samples(vec![sample]));
+    }
+
     /// A second in which LMDB environments, by folder, have this share used of this size.
     pub(crate) fn stores(&mut self, stores: &[(&str, f64, f64)]) {
         self.pass(1_000);

@@ -87,3 +87,32 @@ fn ten_minutes_fill_the_chart_without_history() {
     desk.pass(Duration::from_secs(1).as_millis().try_into().expect("small"));
     assert_snapshot!(desk.screen());
 }
+
+#[test]
+fn a_value_of_a_slow_sampler_stands_in_the_chart_until_the_next_one() {
+    const SLOW: &str =
+        "[samplers.slow]\nkind = \"host\"\n[[panes]]\ntitle = \"Slow\"\nkind = \"sparkline\"\nquery = \"slow\"\n";
+    let mut desk = Desk::of(SLOW, (80, 24));
+    let chart = |desk: &Desk| desk.model.board.panes[0].course.columns();
+    for at in 0..5 {
+        desk.every(5, "slow", Ok(f64::from(at)));
+        desk.pass(5_000);
+    }
+    assert!(chart(&desk).iter().all(Option::is_some), "{:?}", chart(&desk));
+    desk.every(5, "slow", Err("gone."));
+    desk.pass(5_000);
+    desk.every(5, "slow", Ok(1.0));
+    let gaps = chart(&desk).iter().filter(|value| value.is_none()).count();
+    assert!((2..=3).contains(&gaps), "a failed attempt is a gap: {:?}", chart(&desk));
+}
+
+#[test]
+fn what_a_failed_attempt_told_is_live_until_the_next_one_however_far_that_is() {
+    const PANE: &str = "[samplers.probe]\nkind = \"host\"\n[[panes]]\ntitle = \"Up\"\nkind = \"sparkline\"\nquery = 'up{job=\"probe\"}'\n\
+                        [[panes]]\ntitle = \"Most\"\nkind = \"sparkline\"\nquery = 'max(up{job=\"probe\"})'\n";
+    let mut desk = Desk::of(PANE, (80, 24));
+    desk.fails_until(30, "probe", "gone.");
+    desk.pass(20_000);
+    let screen = desk.screen();
+    assert!(!screen.contains("LATE") && !screen.contains("STALE"), "{screen}");
+}

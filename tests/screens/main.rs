@@ -91,12 +91,17 @@ fn a_profile_without_panes_says_how_to_write_one() {
 #[test]
 fn a_metrics_name_says_its_unit_and_a_gpu_has_a_number() {
     let profile = "[samplers.x]\nkind = \"host\"\n\n[[panes]]\ntitle = \"Lookup\"\nkind = \"sparkline\"\n\
-                   query = \"probe_dns_lookup_time_seconds\"\n\n[[panes]]\ntitle = \"Card\"\nkind = \"gpu\"\ngpu = 0\n";
+                   query = \"probe_dns_lookup_time_seconds\"\n\n[[panes]]\ntitle = \"Most\"\n\
+                   kind = \"sparkline\"\nquery = \"max(probe_dns_lookup_time_seconds) * 1\"\nunit = \"count\"\n\n\
+                   [[panes]]\ntitle = \"Longest\"\nkind = \"sparkline\"\n\
+                   query = \"max(probe_dns_lookup_time_seconds)\"\n\n[[panes]]\ntitle = \"Card\"\nkind = \"gpu\"\ngpu = 0\n";
     let mut desk = Desk::of(profile, (80, 24));
     let point = |value| Point::gauge("probe_dns_lookup_time_seconds", &[], value);
     desk.says("x", Ok(Observation { points: vec![point(0.002)], ..Observation::default() }));
     desk.pass(200);
-    assert!(desk.screen().contains("2.00 ms"), "{}", desk.screen());
+    let screen = desk.screen();
+    assert_eq!(screen.matches("2.00 ms").count(), 2, "the name's unit, also within an expression: {screen}");
+    assert!(screen.contains(" 0.00 "), "the unit that is given wins: {screen}");
 }
 
 #[test]

@@ -104,3 +104,59 @@ fn a_console_that_slows_itself_down_says_so_in_its_first_line() {
     desk.says("watchkeeper", Ok(factor(4.0)));
     assert!(desk.screen().lines().next().expect("a line").contains("SLOWED ×4"), "{}", desk.screen());
 }
+
+#[test]
+fn what_is_late_says_why_and_since_when_in_tables_and_lists_of_facts_too() {
+    for (width, height) in [(80, 24), (120, 40)] {
+        let mut desk = Desk::of(PROFILE, (width, height));
+        desk.says("app", Ok(rows(2)));
+        desk.says("found", Ok(facts(&[("lmdb", "/srv/data.mdb")])));
+        desk.pass(1_000);
+        desk.says("app", Err(Failure::answered("app: 503.")));
+        desk.says("found", Err(Failure::unreachable("found: refused.")));
+        let late = desk.screen();
+        assert!(late.contains("2.00 ms") && late.contains("LATE"), "{late}");
+        assert!(late.matches("since 03:12:00: app: 503.").count() >= 2, "the sparkline and the table: {late}");
+        assert!(late.contains("since 03:12:00: found: refused."), "{late}");
+    }
+}
+
+#[test]
+fn a_source_that_was_never_well_says_so_and_one_that_is_silent_since_when() {
+    let scrape = "[samplers.app]\nkind = \"scrape\"\nurl = \"http://127.0.0.1:1/metrics\"";
+    let mut desk = Desk::of(&PROFILE.replace("[samplers.app]\nkind = \"host\"", scrape), (120, 40));
+    desk.says("app", Err(Failure::answered("app: 503.")));
+    let never = desk.screen();
+    assert!(never.contains("no good answer yet: app: 503."), "{never}");
+    let mut desk = Desk::of(PROFILE, (120, 40));
+    desk.says("app", Ok(rows(2)));
+    desk.pass(3_000);
+    let silent = desk.screen();
+    assert!(silent.matches("no answer since 03:12:00.").count() >= 2, "{silent}");
+}
+
+#[test]
+fn what_a_failed_attempt_tells_is_live_in_every_pane() {
+    let mut desk = Desk::of(PROFILE, (120, 40));
+    desk.says("app", Ok(rows(2)));
+    let seen = rows(2);
+    desk.says("app", Err(Failure::answered("app: 503.").with(seen.points)));
+    desk.says("found", Err(Failure::answered("found: bad.").seeing(facts(&[("lmdb", "/srv/data.mdb")]))));
+    let live = desk.screen();
+    assert!(live.contains("2.00 ms") && live.contains("lmdb: /srv/data.mdb"), "{live}");
+    assert!(!live.contains("LATE") && !live.contains("STALE"), "{live}");
+}
+
+#[test]
+fn facts_are_told_whole_while_rows_are_free() {
+    let long =
+        "a fact of many words that no line of this pane can hold without an end that is cut away and lost to all";
+    let mut desk = Desk::of(PROFILE, (80, 24));
+    desk.says("found", Ok(facts(&[("one", long), ("two", long), ("three", "short"), ("four", long)])));
+    let screen = desk.screen();
+    assert!(screen.matches("lost to all").count() >= 1, "{screen}");
+    assert!(screen.contains("three: short") && screen.contains("four: a fact"), "{screen}");
+    let mut desk = Desk::of(PROFILE, (120, 40));
+    desk.says("found", Ok(facts(&[("one", long), ("two", long), ("three", "short"), ("four", long)])));
+    assert_eq!(desk.screen().matches("lost to all").count(), 3, "{}", desk.screen());
+}

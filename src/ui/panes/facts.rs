@@ -7,7 +7,7 @@
 //! ```
 
 use super::{Kind, Place};
-use crate::app::{Model, Pane};
+use crate::app::{Model, Pane, trouble};
 use crate::base::time::Age;
 use crate::base::{Body, Clean, Fault, Freshness};
 use crate::clean;
@@ -47,10 +47,14 @@ impl Kind for Facts {
     fn draw(&self, paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, focused: bool) {
         let health = pane.facts.as_ref().and_then(|name| model.store.sampler(name));
         let now = model.pane_now().mono;
-        let good = health.and_then(|health| health.last_good).map(|good| now.since(good.mono));
-        let failing = health.and_then(|health| health.failure.as_ref());
-        let interval = health.map_or_else(Default::default, |health| health.interval);
-        let freshness = good.map_or(Freshness::Unknown, |age| Freshness::judge(age, interval, failing.is_some()));
+        let failure = health.and_then(|health| health.failure.as_ref());
+        // What a failed attempt said is live until the next one.
+        let told = failure.is_some_and(|failure| !failure.seen.facts.is_empty());
+        let last = health.and_then(|health| if told { health.last_attempt } else { health.last_good });
+        let good = last.map(|last| now.since(last.mono));
+        let interval = health.map_or_else(Default::default, |it| if told { it.promised() } else { it.interval });
+        let failing = failure.is_some() && !told;
+        let freshness = good.map_or(Freshness::Unknown, |age| Freshness::judge(age, interval, failing));
         let live = freshness == Freshness::Live;
         let word = if live { "" } else { freshness.word() };
         let age = good.map(|age| Age(age).to_string()).unwrap_or_default();
@@ -62,18 +66,17 @@ impl Kind for Facts {
         let width = area.width.saturating_sub(2);
         let rows = usize::from(area.height.saturating_sub(1));
         let mut lines: Vec<(Clean, Intent)> = Vec::new();
-        if let Some(why) = failing {
-            lines.extend(value::wrap(&why.what, width, rows.min(2)).into_iter().map(|line| (line, Intent::Stale)));
+        if let Some(why) = health.and_then(|health| trouble::of(health, now)) {
+            lines.extend(value::wrap(&why, width, rows.min(3)).into_iter().map(|line| (line, Intent::Stale)));
         }
         let facts = health.map(|health| health.facts.as_slice()).unwrap_or_default();
         let intent = if freshness >= Freshness::Stale { Intent::Stale } else { Intent::Text };
-        // Whole where there is room for all of them, else a line each.
-        let whole: Vec<Clean> =
-            facts.iter().flat_map(|(name, fact)| value::wrap(&clean!("{name}: {fact}"), width, 3)).collect();
-        if lines.len() + whole.len() <= rows {
-            lines.extend(whole.into_iter().map(|line| (line, intent)));
-        } else {
-            lines.extend(facts.iter().map(|(name, fact)| (clean!("{name}: {fact}"), intent)));
+        // A line each; the rows that are over let the first ones be told whole.
+        let mut spare = rows.saturating_sub(lines.len() + facts.len());
+        for (name, fact) in facts {
+            let told = value::wrap(&clean!("{name}: {fact}"), width, 1 + spare);
+            spare -= told.len() - 1;
+            lines.extend(told.into_iter().map(|line| (line, intent)));
         }
         if lines.is_empty() {
             lines.push((Clean::from("nothing to say"), Intent::Muted));

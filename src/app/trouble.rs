@@ -1,0 +1,62 @@
+//! Why a source gives nothing new, in a sentence that says since when.
+
+use crate::base::{Clean, Failure, Freshness, Mono, Now};
+use crate::clean;
+use crate::store::{Feeder, SamplerHealth};
+
+/// What is wrong with a sampler now: its failure with since when it fails, or since when it has not answered.
+/// `None` while its last attempt was good and is not late.
+pub fn of(health: &SamplerHealth, now: Mono) -> Option<Clean> {
+    if let Some(failure) = &health.failure {
+        return Some(sentence(failure, health.last_good));
+    }
+    let good = health.last_good?;
+    let late = Freshness::judge(now.since(good.mono), health.interval, false) > Freshness::Live;
+    late.then(|| clean!("no answer since {}.", good.wall.hms()))
+}
+
+/// A failure with since when: the moment of the last good answer. One that tells it itself stays as it is.
+pub fn sentence(failure: &Failure, last_good: Option<Now>) -> Clean {
+    let what = &failure.what;
+    match last_good {
+        _ if what.as_str().contains("since ") => what.clone(),
+        Some(good) => clean!("since {}: {what}", good.wall.hms()),
+        None if failure.answered => clean!("no good answer yet: {what}"),
+        None => clean!("never answered: {what}"),
+    }
+}
+
+/// The first trouble among those who feed an expression.
+pub(super) fn among(feeders: &[Feeder<'_>], now: Mono) -> Option<Clean> {
+    feeders.iter().find_map(|feeder| of(feeder.health, now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Wall;
+    use core::time::Duration;
+
+    fn at(second: u64) -> Now {
+        Now { mono: Mono(second * 1_000_000_000), wall: Wall(i64::try_from(second * 1_000_000_000).expect("small")) }
+    }
+
+    #[test]
+    fn a_failure_says_since_when_once() {
+        let refused = Failure::unreachable("refused.");
+        assert_eq!(sentence(&refused, Some(at(62))).as_str(), "since 00:01:02: refused.");
+        assert_eq!(sentence(&refused, None).as_str(), "never answered: refused.");
+        assert_eq!(sentence(&Failure::answered("503."), None).as_str(), "no good answer yet: 503.");
+        let told = Failure::unreachable("no answer within 1.00 s, since 00:00:07 UTC.");
+        assert_eq!(sentence(&told, Some(at(5))), told.what);
+    }
+
+    #[test]
+    fn a_silence_without_a_failure_says_since_when_and_a_good_source_nothing() {
+        let interval = Duration::from_secs(1);
+        let health = SamplerHealth { interval, last_good: Some(at(10)), ..SamplerHealth::default() };
+        assert_eq!(of(&health, at(13).mono), None);
+        assert_eq!(of(&health, at(14).mono).expect("late").as_str(), "no answer since 00:00:10.");
+        assert_eq!(of(&SamplerHealth::default(), at(14).mono), None);
+    }
+}
