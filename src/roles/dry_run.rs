@@ -2,21 +2,21 @@
 //! Without a name it lists the profile's actions. What changes something is confirmed in a console alone.
 
 use super::collect::Collector;
+use super::effects::planned;
 use super::readings::Snapshot;
 use super::session::reference;
 use super::setup;
 use super::validate::written;
 use crate::action;
 use crate::action::plan::{Plan, Where};
-use crate::action::prepare::{AGAIN, Context, prepare};
 use crate::action::prompt::rows;
-use crate::base::{Clock, Fault, Wall};
+use crate::base::{Clock, Fault};
 use crate::config::profile::ActionSpec;
 use crate::config::{Profile, SearchPath, load_profile};
 use crate::rules::expr::Expr;
 use crate::sys::clock::RealClock;
 use crate::sys::host::{Host, Login};
-use crate::sys::{paths, random};
+use crate::sys::paths;
 use core::time::Duration;
 use std::io::Write;
 use std::path::PathBuf;
@@ -83,23 +83,10 @@ fn plan(reference: &str, profile: &Profile, spec: &ActionSpec) -> Result<Plan, F
     let now = if selectors.is_empty() { RealClock.now() } else { collector.until(ANSWERS, READINGS) };
     let readings = Snapshot::take(&collector.store, &queries, now);
     collector.leave();
-    let (host, login) = (Host::current(), Login::current());
-    let place = Where { host, environment: profile.environment.clone() };
+    let place = Where { host: Host::current(), environment: profile.environment.clone() };
     // Where no state can be kept there are no earlier runs either.
     let state = paths::state_dir().unwrap_or_else(|| PathBuf::from("/nonexistent"));
-    let since = Wall(now.wall.0.saturating_sub(i64::try_from(AGAIN.as_nanos()).unwrap_or(i64::MAX)));
-    let context = Context {
-        host: &place.host,
-        login: &login,
-        environment: &place.environment,
-        profile: reference,
-        readings: &readings,
-        earlier: &action::lifecycle::earlier(&state, since),
-        state: &state,
-        id: random::ulid(now.wall),
-        clock: &RealClock,
-    };
-    prepare(&spec.name, &spec.kind, &spec.title, &spec.body, &context)
+    planned(spec, &state, (&place, &Login::current()), (reference, &readings))
 }
 
 /// As the prompt has it, one paragraph a line.
