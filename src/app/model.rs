@@ -85,6 +85,8 @@ pub struct Session {
     pub deaf_until: Mono,
     /// Why the journal does not take records, if it does not.
     pub unrecorded: Option<Fault>,
+    /// Bytes that the journal still has of its own while the disk is full.
+    pub on_reserve: Option<u64>,
     /// How the webhook does.
     pub notifier: NotifierStatus,
     /// Who was told of which alert.
@@ -106,6 +108,7 @@ impl Session {
             stalled: false,
             deaf_until: Mono::default(),
             unrecorded: None,
+            on_reserve: None,
             notifier: NotifierStatus::default(),
             told: Told::default(),
         }
