@@ -21,8 +21,7 @@ pub fn sentence(failure: &Failure, last_good: Option<Now>) -> Clean {
     match last_good {
         _ if what.as_str().contains("since ") => what.clone(),
         Some(good) => clean!("since {}: {what}", good.wall.hms()),
-        None if failure.answered => clean!("no good answer yet: {what}"),
-        None => clean!("never answered: {what}"),
+        None => what.clone(),
     }
 }
 
@@ -45,8 +44,7 @@ mod tests {
     fn a_failure_says_since_when_once() {
         let refused = Failure::unreachable("refused.");
         assert_eq!(sentence(&refused, Some(at(62))).as_str(), "since 00:01:02: refused.");
-        assert_eq!(sentence(&refused, None).as_str(), "never answered: refused.");
-        assert_eq!(sentence(&Failure::answered("503."), None).as_str(), "no good answer yet: 503.");
+        assert_eq!(sentence(&refused, None).as_str(), "refused.");
         let told = Failure::unreachable("no answer within 1.00 s, since 00:00:07 UTC.");
         assert_eq!(sentence(&told, Some(at(5))), told.what);
     }
