@@ -10,7 +10,7 @@ use crate::action::plan::{Danger, Plan, Precondition, Target, Undo};
 use crate::action::prepare::{COMMON, Context};
 use crate::base::{Body, Clean, Clock, Fault};
 use crate::sys::files;
-use crate::sys::held::{Broken, FileId, Held};
+use crate::sys::held::{Broken, FileId, Held, LIMIT};
 use core::fmt;
 use core::ops::Range;
 use core::time::Duration;
@@ -48,14 +48,26 @@ pub struct Row {
     pub to: Scalar,
 }
 
+/// One key as a profile has it: without `from` whatever stands there, if it has the type of `to`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    key: String,
+    from: Option<Scalar>,
+    to: Scalar,
+}
+
 /// This kind's part of a plan.
 #[derive(Debug, Serialize, Deserialize)]
-struct Work {
-    file: PathBuf,
-    set: Vec<Row>,
-    restart: Option<Manager>,
-    /// Digest of the content that the edit leaves.
-    after: String,
+pub(super) struct Work {
+    pub(super) file: PathBuf,
+    pub(super) set: Vec<Row>,
+    pub(super) restart: Option<Manager>,
+    /// Digest of the content that it leaves.
+    pub(super) after: String,
+    /// Where that content is kept; without it the file is edited.
+    #[serde(default)]
+    pub(super) kept: Option<PathBuf>,
 }
 
 impl Kind for ConfigSet {
@@ -77,35 +89,13 @@ impl Kind for ConfigSet {
 
     fn draft(&self, body: &mut Body, run: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
         let file: PathBuf = body.need("file")?;
-        let set: Vec<Row> = body.need("set")?;
+        let set: Vec<Wanted> = body.need("set")?;
         let restart: Option<Manager> = body.take("restart")?;
         body.done(&[COMMON, &["file", "set", "restart"]].concat())?;
         let held = Held::open(&file)?;
-        let after = edited(held.bytes(), &set, &file)?;
-        let mut lines = vec![Clean::text(file.as_os_str().as_encoded_bytes())];
-        lines.extend(set.iter().map(|row| crate::clean!("{}   {} → {}", row.key, row.from, row.to)));
-        let mut based_on: Vec<Precondition> = set.iter().map(|row| seen(&row.key, &row.from)).collect();
-        let mut targets = vec![Target::File { path: file.clone(), id: held.id().clone() }];
-        let mut hits = Vec::new();
-        let backup = run.backup_dir().join(file.file_name().unwrap_or_default());
-        let mut undo = format!("put back the backup {}", backup.display());
-        let mut raise = Vec::new();
-        if let Some(manager) = &restart {
-            let part = manager.draft(Verb::Restart, cx.clock)?;
-            lines.push(crate::clean!("then  {}", part.line));
-            undo = format!("{undo}, then restart {}", manager.service().unit());
-            targets.push(part.target);
-            based_on.push(part.based_on);
-            hits.extend(part.hits);
-            raise.extend(part.raise);
-        }
-        let target = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        if Clean::identifier(file.as_os_str().as_encoded_bytes()).1 {
-            raise.push(Clean::from("the path holds unusual characters"));
-        }
-        let settle = restart.as_ref().map_or(Duration::ZERO, |_| SETTLE);
-        let work = to_work(&Work { file, set, restart, after: files::sha256(&after) })?;
-        Ok(Draft { lines, work, target, hits, undo: Undo::How(Clean::text(undo)), based_on, targets, raise, settle })
+        let set = set.into_iter().map(|row| row.seen(held.bytes(), &file)).collect::<Result<Vec<Row>, Fault>>()?;
+        let after = files::sha256(&edited(held.bytes(), &set, &file)?);
+        drafted((Work { file, set, restart, after, kept: None }, &held), run, cx)
     }
 
     fn differences(&self, plan: &Plan, clock: &dyn Clock) -> Result<Vec<Clean>, Fault> {
@@ -181,6 +171,35 @@ impl Kind for ConfigSet {
     }
 }
 
+/// A plan that leaves what `work` says in the file that is held.
+pub(super) fn drafted((work, held): (Work, &Held), run: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
+    let Work { file, set, restart, .. } = &work;
+    let mut lines = vec![Clean::text(file.as_os_str().as_encoded_bytes())];
+    lines.extend(set.iter().map(|row| crate::clean!("{}   {} → {}", row.key, row.from, row.to)));
+    let mut based_on: Vec<Precondition> = set.iter().map(|row| seen(&row.key, &row.from)).collect();
+    let mut targets = vec![Target::File { path: file.clone(), id: held.id().clone() }];
+    let mut hits = Vec::new();
+    let backup = run.backup_dir().join(file.file_name().unwrap_or_default());
+    let mut undo = format!("put back the backup {}", backup.display());
+    let mut raise = Vec::new();
+    if let Some(manager) = restart {
+        let part = manager.draft(Verb::Restart, cx.clock)?;
+        lines.push(crate::clean!("then  {}", part.line));
+        undo = format!("{undo}, then restart {}", manager.service().unit());
+        targets.push(part.target);
+        based_on.push(part.based_on);
+        hits.extend(part.hits);
+        raise.extend(part.raise);
+    }
+    let target = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if Clean::identifier(file.as_os_str().as_encoded_bytes()).1 {
+        raise.push(Clean::from("the path holds unusual characters"));
+    }
+    let settle = restart.as_ref().map_or(Duration::ZERO, |_| SETTLE);
+    let work = to_work(&work)?;
+    Ok(Draft { lines, work, target, hits, undo: Undo::How(Clean::text(undo)), based_on, targets, raise, settle })
+}
+
 fn seen(key: &str, value: &Scalar) -> Precondition {
     Precondition { label: Clean::text(key), value: Clean::text(value.to_string()), age: Duration::ZERO, metric: None }
 }
@@ -204,7 +223,11 @@ fn open(plan: &Plan) -> Result<(Work, Held), Fault> {
 
 fn edit(plan: &Plan) -> Result<Clean, StepError> {
     let (work, held) = open(plan).map_err(StepError::Failed)?;
-    let content = edited(held.bytes(), &work.set, &work.file).map_err(StepError::Failed)?;
+    let content = match &work.kept {
+        None => edited(held.bytes(), &work.set, &work.file),
+        Some(kept) => files::read(kept, LIMIT),
+    };
+    let content = content.map_err(StepError::Failed)?;
     if files::sha256(&content) != work.after {
         return Err(StepError::Failed(Fault::new("the edit would not be the one that was confirmed.")));
     }
@@ -293,7 +316,33 @@ fn lookup<'a>(document: &'a Document<&str>, key: &str) -> Option<&'a Value> {
     table.get(last.get()).and_then(Item::as_value)
 }
 
+impl Wanted {
+    /// With what stands there now.
+    fn seen(self, bytes: &[u8], file: &Path) -> Result<Row, Fault> {
+        let Self { key, from, to } = self;
+        if let Some(from) = from {
+            return Ok(Row { key, from, to });
+        }
+        let here = |what: String| Fault::new(what).at(file.to_string_lossy(), 0, 0);
+        let text = core::str::from_utf8(bytes).map_err(|_| here("is not UTF-8.".to_owned()))?;
+        let document = parse(text, file)?;
+        let found = lookup(&document, &key).and_then(Scalar::of);
+        let from = found.ok_or_else(|| here(format!("there is no value `{}`.", Clean::text(&key))))?;
+        Ok(Row { key, from, to })
+    }
+}
+
 impl Scalar {
+    fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::Boolean(it) => Some(Self::Bool(*it.value())),
+            Value::Integer(it) => Some(Self::Int(*it.value())),
+            Value::Float(it) => Some(Self::Float(*it.value())),
+            Value::String(it) => Some(Self::Text(it.value().clone())),
+            _ => None,
+        }
+    }
+
     /// Same type and same value.
     fn is(&self, value: &Value) -> bool {
         match self {

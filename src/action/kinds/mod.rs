@@ -2,6 +2,7 @@
 //! judged. A new kind is that file and one line in [`KINDS`]. Called by `prepare` and the runner.
 
 pub mod command;
+pub mod config_restore;
 pub mod config_set;
 pub mod process_signal;
 pub mod service;
@@ -125,6 +126,7 @@ pub trait Kind: Sync {
 /// Every kind there is.
 pub static KINDS: &[&dyn Kind] = &[
     &command::Command,
+    &config_restore::ConfigRestore,
     &config_set::ConfigSet,
     &process_signal::ProcessSignal,
     &service::RELOAD,
