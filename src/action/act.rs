@@ -93,7 +93,9 @@ fn effects(executor: &mut dyn Executor) -> End {
         return End { outcome, reason: crate::clean!("{name} {how} ({before}). {fault}"), executed: false };
     }
     let (outcome, reason) = match executor.verify() {
-        Verdict::Verified => (Outcome::Succeeded, Clean::from("executed, and the metrics prove it.")),
+        Verdict::Verified => {
+            (Outcome::Succeeded, Clean::from("executed, and it worked: what was to be checked holds."))
+        }
         Verdict::Failed(why) => (Outcome::Failed, crate::clean!("executed, but it did not help: {why}")),
         Verdict::Unverified(why) | Verdict::Waiting(why) => {
             (Outcome::Unverified, crate::clean!("executed; whether it helped cannot be told: {why}"))

@@ -2,12 +2,13 @@
 //! folder, so that any console can follow.
 
 use super::act::{Executor, Probe};
+use super::doing::Doing;
 use super::kinds::{self, Kind, StepError};
 use super::lifecycle::{End, Outcome, Progress, Run, State, Step};
 use super::plan::{Metric, Plan};
 use super::prompt::Acceptance;
 use super::record::record;
-use super::verify::{Seen, Verdict, judge};
+use super::verify::{Seen, Settling, Verdict, judge};
 use crate::base::{Clean, Clock, Fault, Mono, Unit};
 use crate::journal::{Event, Journal};
 use crate::sys::lock::{Refusal, TargetLock};
@@ -19,6 +20,8 @@ use std::path::PathBuf;
 const OBSERVE: Duration = Duration::from_secs(2);
 /// The status is told at least this often while verifying.
 const TELL: Duration = Duration::from_secs(1);
+/// The kind's own proof may take this long when no metric says how long.
+const PROVE: Duration = Duration::from_secs(30);
 /// The outcome is tried this often before the runner gives up on the journal.
 const TRIES: usize = 3;
 
@@ -181,7 +184,14 @@ impl Executor for Real<'_> {
             self.progress.state = State::Running;
             self.show();
         }
-        let done = self.kind.step(name, self.plan(), self.clock);
+        let done = {
+            let tell = |what: Clean| {
+                let told = Progress { waiting: Some(what), ..self.progress.clone() };
+                // As `show`: the status is for the screen.
+                let _best_effort = if self.owner { self.run.write(&told) } else { Ok(()) };
+            };
+            self.kind.step(name, self.plan(), &Doing { run: self.run, clock: self.clock, tell: &tell })
+        };
         match &done {
             Ok(what) => self.tell(what.clone()),
             Err(StepError::Failed(fault) | StepError::Unknown(fault)) => self.tell(crate::clean!("{name}: {fault}")),
@@ -194,14 +204,24 @@ impl Executor for Real<'_> {
         let effect = self.clock.now();
         self.progress.state = State::Verifying;
         self.progress.effect = Some(effect);
-        let Some(judging) = self.plan().judging.clone() else {
-            return Verdict::Unverified(Clean::from("the profile declares no check."));
-        };
+        let judging = self.plan().judging.clone();
+        let settle = self.plan().settle;
+        let within = judging.as_ref().map_or(PROVE, |judging| judging.within).max(settle * 3);
+        let mut settling = Settling::default();
         self.show();
         loop {
-            let rest = left(effect.mono, judging.within, self.clock);
-            let (verdict, rows) = judge(&judging, &self.seen, effect.mono, rest.is_none());
-            self.progress.comparisons = rows;
+            let rest = left(effect.mono, within, self.clock);
+            let proof = self.kind.proof(self.plan(), self.clock);
+            if proof.is_none() && judging.is_none() {
+                return Verdict::Unverified(Clean::from("the profile declares no check."));
+            }
+            let own = proof.map(|proof| settling.judge(proof, settle, self.clock.now().mono, rest.is_none()));
+            let metrics = judging.as_ref().map(|judging| judge(judging, &self.seen, effect.mono, rest.is_none()));
+            let metrics = metrics.map(|(verdict, rows)| {
+                self.progress.comparisons = rows;
+                verdict
+            });
+            let verdict = own.into_iter().chain(metrics).fold(Verdict::Verified, Verdict::and);
             self.progress.waiting = match &verdict {
                 Verdict::Waiting(what) => Some(what.clone()),
                 _ => None,

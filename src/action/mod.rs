@@ -5,18 +5,20 @@
 //! Pure: `plan`, `mode`, `prompt`, `gate`, `verify`, `act`. Called by `app` (plans, gate) and `roles` (everything).
 
 pub mod act;
+pub mod doing;
 pub mod execute;
 pub mod follow;
 pub mod gate;
 pub mod kinds;
 pub mod launch;
 pub mod lifecycle;
+pub mod manager;
 pub mod mode;
+pub mod params;
 pub mod plan;
 pub mod prepare;
 pub mod prompt;
 pub mod queries;
 pub mod record;
 pub mod recover;
-pub mod restart;
 pub mod verify;

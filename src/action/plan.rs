@@ -1,10 +1,12 @@
 //! What an action would do, before anybody agrees: where, who, what, how far it reaches, how to undo it, what it is
 //! based on, how it will be judged. Bound to identities, with a digest. Plain data.
 
+use super::manager::{Manager, Serving};
 use super::verify::{Check, Traffic};
 use crate::base::{Clean, Fault, Mono, Now, Ulid, Unit};
 use crate::sys::files;
 use crate::sys::held::FileId;
+use crate::sys::held_process::ProcessId;
 use crate::sys::host::{Host, Login};
 use core::fmt;
 use core::time::Duration;
@@ -72,6 +74,18 @@ pub enum Support {
     L2,
     /// Architecture.
     L3,
+}
+
+impl Support {
+    /// Who that is.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::L0 => "L0 observer",
+            Self::L1 => "L1 Operations",
+            Self::L2 => "L2 Engineering",
+            Self::L3 => "L3 Architecture",
+        }
+    }
 }
 
 impl fmt::Display for Support {
@@ -169,28 +183,32 @@ pub enum Target {
         /// Which file, in which state.
         id: FileId,
     },
-    /// A unit of a manager.
+    /// A service of a manager.
     Unit {
-        /// The manager's socket.
-        manager: PathBuf,
-        /// The unit's name there.
-        unit: String,
-        /// The process that served when the plan was made.
-        process: Process,
+        /// The manager, and the service's name there.
+        manager: Manager,
+        /// The run that served when the plan was made.
+        serving: Option<Serving>,
+        /// What else was so then.
+        identity: BTreeMap<String, String>,
+    },
+    /// A process.
+    Process {
+        /// Which one.
+        id: ProcessId,
+    },
+    /// A program that is run, with its arguments.
+    Program {
+        /// As it is run.
+        argv: Vec<String>,
+    },
+    /// Switches of the kernel, and what they said.
+    Switches {
+        /// By path.
+        values: BTreeMap<PathBuf, String>,
     },
     /// This console session: its mode.
     Session,
-}
-
-/// A process by more than its number.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Process {
-    /// Process number.
-    pub pid: u32,
-    /// Start time as the manager gives it.
-    pub started: String,
-    /// How often the manager has restarted it.
-    pub restarts: u64,
 }
 
 impl Target {
@@ -198,7 +216,16 @@ impl Target {
     pub fn name(&self) -> String {
         match self {
             Self::File { path, .. } => format!("file:{}", path.display()),
-            Self::Unit { manager, unit, .. } => format!("unit:{}:{unit}", manager.display()),
+            Self::Unit { manager, .. } => {
+                let service = manager.service();
+                format!("unit:{}:{}", service.address(), service.unit())
+            }
+            Self::Process { id } => format!("process:{}", id.pid),
+            Self::Program { argv } => format!("program:{}", argv.join(" ")),
+            Self::Switches { values } => {
+                let paths: Vec<String> = values.keys().map(|path| path.display().to_string()).collect();
+                format!("switches:{}", paths.join(" "))
+            }
             Self::Session => "session".to_owned(),
         }
     }
@@ -246,7 +273,9 @@ pub struct Plan {
     pub based_on: Vec<Precondition>,
     /// What it changes, by identity.
     pub targets: Vec<Target>,
-    /// How it is judged; `None` ends as Unverified.
+    /// For how long the kind's own proof must hold.
+    pub settle: Duration,
+    /// By which metrics it is judged.
     pub judging: Option<Judging>,
 }
 
@@ -278,6 +307,7 @@ impl Plan {
             undo: Undo::How(Clean::from("press the same key again")),
             based_on: Vec::new(),
             targets: vec![Target::Session],
+            settle: Duration::ZERO,
             judging: None,
         }
     }

@@ -25,6 +25,21 @@ const TOLERANCE: f64 = 0.25;
 /// Time for verification when the profile does not say.
 const WITHIN: Duration = Duration::from_secs(60);
 
+/// The keys that every action's table may have, for "did you mean".
+pub const COMMON: &[&str] = &[
+    "title",
+    "verb",
+    "support",
+    "danger",
+    "hits",
+    "based_on",
+    "verify",
+    "verify_samplers",
+    "verify_within",
+    "baseline",
+    "traffic",
+];
+
 /// What planning may look at.
 pub struct Context<'a> {
     /// This host.
@@ -45,6 +60,17 @@ pub struct Context<'a> {
     pub id: Ulid,
     /// The clock.
     pub clock: &'a dyn Clock,
+}
+
+impl Context<'_> {
+    /// The key `stable_for`: for how long what was done must hold.
+    ///
+    /// # Errors
+    /// No duration.
+    pub fn stable_for(&self, body: &mut Body) -> Result<Option<Duration>, Fault> {
+        let text: Option<String> = body.take("stable_for")?;
+        text.map(|text| duration(&text, body)).transpose()
+    }
 }
 
 #[derive(Deserialize)]
@@ -115,6 +141,7 @@ pub fn prepare(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<
         undo: draft.undo,
         based_on,
         targets: draft.targets,
+        settle: draft.settle,
         judging,
     })
 }
@@ -221,7 +248,10 @@ fn danger(kind: &dyn Kind, declared: Danger, draft: &Draft, name: &str, cx: &Con
 }
 
 /// A duration of a profile: `10s`, `800ms`, `2m`.
-fn duration(text: &str, body: &Body) -> Result<Duration, Fault> {
+///
+/// # Errors
+/// No duration, or zero.
+pub fn duration(text: &str, body: &Body) -> Result<Duration, Fault> {
     text.parse::<jiff::SignedDuration>()
         .ok()
         .and_then(|span| Duration::try_from(span).ok())

@@ -2,7 +2,8 @@
 //! the screen shows. The machine itself is in `gate`.
 
 use super::plan::{Danger, Plan, Support};
-use crate::base::Clean;
+use crate::base::time::Age;
+use crate::base::{Clean, Mono};
 use core::fmt;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -194,4 +195,38 @@ pub struct GateView<'a> {
     pub expires_in: Duration,
     /// What the operator should know now.
     pub note: Option<&'static str>,
+}
+
+/// What a prompt says of a plan, in the one order, never abbreviated: label and paragraphs.
+pub fn rows(plan: &Plan, now: Mono) -> Vec<(&'static str, Vec<Clean>)> {
+    let machine: String = plan.place.host.machine_id.as_str().chars().take(8).collect();
+    let local = plan.who.ssh.as_ref().map_or_else(|| Clean::from("local"), |from| crate::clean!("via ssh from {from}"));
+    let since = now.since(plan.made.mono);
+    let based: Vec<Clean> = plan
+        .based_on
+        .iter()
+        .map(|row| crate::clean!("{} {} ({})", row.label, row.value, Age(row.age + since)))
+        .collect();
+    let based = if based.is_empty() { vec![Clean::from("nothing measured")] } else { based };
+    let mut rows = vec![
+        (
+            "WHERE",
+            vec![crate::clean!("{} (machine {machine})  {}  {local}", plan.place.host.name, plan.place.environment)],
+        ),
+        (
+            "WHO",
+            vec![crate::clean!(
+                "{} as {}  support level {} needed",
+                plan.who.login,
+                plan.who.user,
+                plan.support.words()
+            )],
+        ),
+        ("WHAT", plan.what.lines.clone()),
+        ("HITS", plan.hits.clone()),
+        ("UNDO", vec![crate::clean!("{}", plan.undo)]),
+        ("BASED ON", based),
+    ];
+    rows.extend(plan.raised.iter().map(|why| ("RAISED", vec![why.clone()])));
+    rows
 }

@@ -1,8 +1,10 @@
 //! Did it help? Judged on the metric itself, by the runner, purely: baseline median against fresh points after the
 //! effect, and only while work went on (safety.md 4.3 item 9).
 
+use super::kinds::Proof;
 use super::plan::Judging;
 use crate::base::{Clean, Mono, Unit};
+use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// Fresh points that a judgement needs.
@@ -118,6 +120,57 @@ pub enum Verdict {
     Failed(Clean),
     /// Too little was seen to say.
     Unverified(Clean),
+}
+
+impl Verdict {
+    /// Both must come true: what is certain to be wrong counts first, then what cannot be told, then what may come.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let rank = |verdict: &Self| match verdict {
+            Self::Failed(_) => 3,
+            Self::Unverified(_) => 2,
+            Self::Waiting(_) => 1,
+            Self::Verified => 0,
+        };
+        if rank(&other) > rank(&self) { other } else { self }
+    }
+}
+
+/// A kind's own proof on its way to count: it must hold, unchanged, for its time.
+#[derive(Debug, Default)]
+pub struct Settling {
+    since: Option<(String, Mono)>,
+}
+
+impl Settling {
+    /// Judges one look at `now`; `over` is whether the time limit has passed.
+    pub fn judge(&mut self, proof: Proof, settle: Duration, now: Mono, over: bool) -> Verdict {
+        let (id, said) = match proof {
+            Proof::Holds(id, said) => (id, said),
+            Proof::Broken(why) => return Verdict::Failed(crate::clean!("{why}.")),
+            Proof::Unseen(why) if over => return Verdict::Unverified(why),
+            Proof::Unseen(why) => return Verdict::Waiting(why),
+            Proof::NotYet(why) => {
+                self.since = None;
+                let why = crate::clean!("{why}.");
+                return if over { Verdict::Failed(why) } else { Verdict::Waiting(why) };
+            }
+        };
+        let since = match &self.since {
+            Some((known, since)) if *known == id => *since,
+            _ => {
+                self.since = Some((id, now));
+                now
+            }
+        };
+        let held = now.since(since);
+        if held >= settle {
+            return Verdict::Verified;
+        }
+        let (held, settle) = (held.as_secs(), settle.as_secs());
+        let why = crate::clean!("{said}, unchanged for {held} s of {settle} s.");
+        if over { Verdict::Failed(why) } else { Verdict::Waiting(why) }
+    }
 }
 
 /// Judges what was seen after `effect`. `over` is whether the time limit has passed. The last row is the traffic.

@@ -11,6 +11,8 @@ use std::sync::Arc;
 pub enum Effect {
     /// Plan this action of the profile; the answer is `Msg::Planned`.
     Plan(Arc<str>),
+    /// Look which of the profile's actions can be done now; an answer each is `Msg::Surveyed`.
+    Survey,
     /// Plan the arming of this console; the answer is `Msg::ArmingPlanned`.
     PlanArming,
     /// Start the runner on an accepted plan; the answer is `Msg::Launched`.

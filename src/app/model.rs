@@ -11,7 +11,7 @@ use super::notify::{NotifierStatus, Told};
 use super::prompt::Prompt;
 use super::run::Run;
 use crate::action::mode::Mode;
-use crate::action::plan::Support;
+use crate::action::plan::{Danger, Support};
 use crate::base::{Clean, Fault, Level, Mono, Now, Wall};
 use crate::command::Context;
 use crate::input::Keymap;
@@ -20,7 +20,7 @@ use crate::store::{History, LogStore, SeriesId, Store};
 use core::cell::Cell;
 use core::mem::{discriminant, take};
 use core::time::Duration;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Where this is and what it watches: the badge of every screen.
@@ -85,6 +85,8 @@ pub struct Session {
     pub deaf_until: Mono,
     /// Why the journal does not take records, if it does not.
     pub unrecorded: Option<Fault>,
+    /// Bytes that the journal still has of its own while the disk is full.
+    pub on_reserve: Option<u64>,
     /// How the webhook does.
     pub notifier: NotifierStatus,
     /// Who was told of which alert.
@@ -106,6 +108,7 @@ impl Session {
             stalled: false,
             deaf_until: Mono::default(),
             unrecorded: None,
+            on_reserve: None,
             notifier: NotifierStatus::default(),
             told: Told::default(),
         }
@@ -218,6 +221,8 @@ pub struct Model {
     pub overlay: Overlay,
     /// Mode and notices.
     pub session: Session,
+    /// Which of the profile's actions can be done here and now, as far as that has been looked at.
+    pub offers: BTreeMap<Arc<str>, Result<Danger, Fault>>,
     /// The last action.
     pub run: Option<Run>,
     /// Keys.

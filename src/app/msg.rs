@@ -2,7 +2,7 @@
 
 use super::notify::NotifierStatus;
 use crate::action::lifecycle::Progress;
-use crate::action::plan::Plan;
+use crate::action::plan::{Danger, Plan};
 use crate::action::recover::Unresolved;
 use crate::base::{Clean, Fault, Mono, Sample};
 use crate::logs::LogBatch;
@@ -21,6 +21,8 @@ pub enum Msg {
     Logs(Vec<LogBatch>),
     /// The answer to `Effect::Plan`.
     Planned(Arc<str>, Result<Box<Plan>, Fault>),
+    /// One answer to `Effect::Survey`: an action, and how heavy its prompt would be or why it cannot be offered now.
+    Surveyed(Arc<str>, Result<Danger, Fault>),
     /// The answer to `Effect::PlanArming`.
     ArmingPlanned(Box<Plan>),
     /// A frame with the prompt was handed to the writer; true when nothing of it was cut.

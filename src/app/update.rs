@@ -41,6 +41,10 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Planned(action, plan) => prompt::planned(model, action, plan),
+        Msg::Surveyed(action, offer) => {
+            model.offers.insert(action, offer);
+            Vec::new()
+        }
         Msg::ArmingPlanned(plan) => prompt::open_arming(model, *plan),
         Msg::Shown(whole) => prompt::submitted(model, whole),
         Msg::Launched(Ok(())) => Vec::new(),
@@ -201,7 +205,10 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
         Command::Back => model.back(),
         Command::Help => toggle(model, Overlay::Help(Scroll::default())),
         Command::OwnLog => toggle(model, Overlay::OwnLog),
-        Command::Actions => toggle(model, Overlay::Actions(0)),
+        Command::Actions => {
+            toggle(model, Overlay::Actions(0));
+            return survey(model);
+        }
         Command::Arm => return prompt::arm(model),
         Command::Open => return open(model),
         Command::Copy => return copy(model),
@@ -228,6 +235,13 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
 }
 
 /// Opens what the key stands for, or closes it again.
+/// What could be done a while ago is looked at anew whenever the list opens.
+fn survey(model: &mut Model) -> Vec<Effect> {
+    model.offers.clear();
+    let open = matches!(model.overlay, Overlay::Actions(_)) && !model.identity.actions.is_empty();
+    if open { vec![Effect::Survey] } else { Vec::new() }
+}
+
 fn toggle(model: &mut Model, overlay: Overlay) {
     if core::mem::discriminant(&model.overlay) == core::mem::discriminant(&overlay) {
         model.back();

@@ -2,9 +2,11 @@
 //! Console and runner append through [`Journal`], which has its own thread and never makes the console wait;
 //! `verify` and `show` read. A new event is one row of [`EVENTS`].
 
+mod anchor;
 pub mod chain;
 pub mod record;
 pub mod show;
+mod sink;
 pub mod verify;
 pub mod writer;
 

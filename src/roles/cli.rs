@@ -2,8 +2,8 @@
 
 use super::session::Options;
 use super::{
-    burst, console, demo, describe, journal_tool, plain, probe, probe_child, query, rule_check, rules_test, snapshot,
-    twin, validate,
+    burst, console, demo, describe, dry_run, journal_tool, plain, probe, probe_child, query, rule_check, rules_test,
+    snapshot, twin, validate,
 };
 use crate::base::Fault;
 use crate::config::builtin::DISCOVER;
@@ -98,6 +98,8 @@ enum Role {
         #[command(subcommand)]
         what: describe::Ask,
     },
+    /// The plan of an action as its prompt would show it, and nothing done; without a name, what can be done
+    Run(dry_run::Ask),
     /// The trail of everything asked, done and decided
     Journal {
         #[command(subcommand)]
@@ -187,6 +189,7 @@ pub fn main() -> u8 {
         Some(Role::Snapshot(ask)) => snapshot::run(&ask),
         Some(Role::Burst(ask)) => burst::run(&ask, &mut std::io::stdout().lock()),
         Some(Role::Describe { what }) => describe::run(&what, &mut std::io::stdout().lock()),
+        Some(Role::Run(ask)) => dry_run::run(&ask, &mut std::io::stdout().lock()),
         Some(Role::Journal { what: JournalTool::Show, state }) => {
             journal_tool::show(state, &mut std::io::stdout().lock())
         }

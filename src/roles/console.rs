@@ -15,6 +15,7 @@ use crate::sys::signal::Signal;
 use crate::term::{Input, install_panic_hook};
 use crate::ui;
 use core::time::Duration;
+use std::io::Write;
 use std::sync::Arc;
 
 /// Frames that only carry data are at least this far apart.
@@ -36,8 +37,12 @@ pub fn run(options: &Options) -> Result<u8, Fault> {
     let started = session::start(options, &bell)?;
     let mut console = Console::new(started, bell);
     while console.turn() {}
-    let status = console.status;
+    let (status, head) = (console.status, console.head());
     console.leave();
+    if let Some(head) = head {
+        // Nothing is left to tell when standard error is gone.
+        let _gone = writeln!(std::io::stderr().lock(), "{head}");
+    }
     Ok(status)
 }
 
@@ -165,8 +170,9 @@ impl Console {
         let second = now.wall.0.div_euclid(1_000_000_000);
         if second != self.second {
             self.second = second;
-            self.started.look.model.session.unrecorded =
-                self.started.look.shared.journal.as_ref().and_then(Journal::failing);
+            let journal = self.started.look.shared.journal.as_ref();
+            self.started.look.model.session.unrecorded = journal.and_then(Journal::failing);
+            self.started.look.model.session.on_reserve = journal.and_then(Journal::on_reserve);
             self.apply(Msg::Tick, now);
         }
         if let Some(alerts) = &mut self.started.alerts {
@@ -231,6 +237,14 @@ impl Console {
     }
 
     /// Prompts are No, the journal learns that we left, the terminal comes back; the runtime is never dropped (F5).
+    /// What an anchor of the journal names, where this session has acted: to be written down elsewhere.
+    fn head(&self) -> Option<String> {
+        let look = &self.started.look;
+        look.model.run.as_ref()?;
+        let head = look.shared.journal.as_ref()?.head()?;
+        Some(format!("watchkeeper: the journal stands at record {}, {}", head.seq, head.hash))
+    }
+
     fn leave(self) {
         self.started.leave();
     }

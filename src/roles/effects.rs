@@ -16,9 +16,11 @@ use crate::action::recover::{Standing, Unresolved, unresolved};
 use crate::app::effect::Effect;
 use crate::app::{Model, Msg};
 use crate::base::{Clean, Clock, Fault, Mono, Wall};
+use crate::config::profile::ActionSpec;
 use crate::journal::{Event, Journal};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
+use crate::sys::host::Login;
 use crate::sys::{paths, random};
 use core::time::Duration;
 use serde_json::json;
@@ -105,6 +107,11 @@ impl Effects {
                     self.say(Msg::Planned(action, Err(fault)));
                 }
             }
+            Effect::Survey => {
+                if let Err(fault) = self.survey(model, shared) {
+                    tracing::warn!(target: "console", "{fault}");
+                }
+            }
             Effect::PlanArming => {
                 let now = RealClock.now();
                 let plan = Plan::arm(random::ulid(now.wall), place(shared), shared.login.clone(), now);
@@ -144,6 +151,30 @@ impl Effects {
         }
     }
 
+    /// Starts the thread that plans every action in turn, and throws the plans away: what is left is whether there is one.
+    fn survey(&mut self, model: &Model, shared: &Shared) -> Result<(), Fault> {
+        let specs = shared.profile.actions.clone();
+        let state = match (shared.no_acting(), shared.state_dir.clone()) {
+            (None, Some(state)) => Ok(state),
+            (Some(fault), _) => Err(fault),
+            (None, None) => Err(Fault::new("there is no folder for its run.")),
+        };
+        let queries: Vec<String> = specs.iter().flat_map(|spec| action::queries::queries(&spec.body)).collect();
+        let readings = Snapshot::take(&model.store, &queries, model.now);
+        let (place, login, profile) = (place(shared), shared.login.clone(), shared.profile_name.clone());
+        let answer = self.answer.clone();
+        worker("survey", move || {
+            for spec in specs {
+                let offer = state.clone().and_then(|state| {
+                    planned(&spec, &state, (&place, &login), (&profile, &readings)).map(|plan| plan.danger)
+                });
+                if !answer.send(Msg::Surveyed(Arc::clone(&spec.name), offer)) {
+                    return;
+                }
+            }
+        })
+    }
+
     /// Starts the thread that makes a plan; [`Effects::planned`] takes the answer.
     fn plan(&mut self, name: &Arc<str>, model: &Model, shared: &Shared) -> Result<(), Fault> {
         if let Some(fault) = shared.no_acting() {
@@ -163,21 +194,7 @@ impl Effects {
         let (reply, answer) = sync_channel(1);
         let (bell, action) = (Arc::clone(&self.answer.bell), Arc::clone(name));
         worker("planner", move || {
-            let clock = RealClock;
-            let now = clock.now();
-            let since = Wall(now.wall.0.saturating_sub(i64::try_from(AGAIN.as_nanos()).unwrap_or(i64::MAX)));
-            let context = Context {
-                host: &place.host,
-                login: &login,
-                environment: &place.environment,
-                profile: &profile,
-                readings: &readings,
-                earlier: &earlier(&state, since),
-                state: &state,
-                id: random::ulid(now.wall),
-                clock: &clock,
-            };
-            let plan = prepare(&action, &spec.kind, &spec.title, &spec.body, &context).map(Box::new);
+            let plan = planned(&spec, &state, (&place, &login), (&profile, &readings)).map(Box::new);
             // Its only answer, into a queue of one: never waits, and nobody may be there any more.
             let _gone = reply.try_send(Msg::Planned(action, plan));
             bell.ring();
@@ -271,6 +288,29 @@ impl Effects {
         self.watching = Some(stop);
         stopped
     }
+}
+
+/// Plans one action of a profile as it is now.
+pub(super) fn planned(
+    spec: &ActionSpec,
+    state: &Path,
+    (place, login): (&Where, &Login),
+    (profile, readings): (&str, &Snapshot),
+) -> Result<Plan, Fault> {
+    let now = RealClock.now();
+    let since = Wall(now.wall.0.saturating_sub(i64::try_from(AGAIN.as_nanos()).unwrap_or(i64::MAX)));
+    let context = Context {
+        host: &place.host,
+        login,
+        environment: &place.environment,
+        profile,
+        readings,
+        earlier: &earlier(state, since),
+        state,
+        id: random::ulid(now.wall),
+        clock: &RealClock,
+    };
+    prepare(&spec.name, &spec.kind, &spec.title, &spec.body, &context)
 }
 
 /// Records the acceptance, then starts the runner; that it was not started is recorded too.

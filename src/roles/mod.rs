@@ -8,6 +8,7 @@ mod collect;
 pub mod console;
 pub mod demo;
 pub mod describe;
+pub mod dry_run;
 pub mod effects;
 pub mod history;
 pub mod journal_tool;

@@ -124,6 +124,11 @@ pub fn inherited(names: &[&str]) -> Vec<(OsString, OsString)> {
     names.iter().filter_map(|name| std::env::var_os(name).map(|value| (OsString::from(name), value))).collect()
 }
 
+/// The same as text; what is no UTF-8 is left out.
+pub fn inherited_texts(names: &[&str]) -> Vec<(String, String)> {
+    names.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect()
+}
+
 /// The variables of our own environment whose names are accepted.
 pub fn inherited_where(accepts: fn(&str) -> bool) -> Vec<(OsString, OsString)> {
     std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(accepts)).collect()

@@ -1,7 +1,7 @@
-//! Connecting to a Unix socket within a time limit.
+//! Unix sockets: connecting within a time limit, telling without waiting.
 
 use std::io;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
@@ -19,4 +19,14 @@ pub fn connect(path: &Path, limit: Duration) -> io::Result<UnixStream> {
         let _gone = reply.try_send(UnixStream::connect(target));
     })?;
     answer.recv_timeout(limit).unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// Sends one datagram, or none: it never waits.
+///
+/// # Errors
+/// Nobody listens, or nobody reads.
+pub fn tell(path: &Path, text: &str) -> io::Result<()> {
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    socket.send_to(text.as_bytes(), path).map(drop)
 }

@@ -7,8 +7,8 @@ use super::panes::{self, Place};
 use super::{alert, strip, value};
 use crate::action::mode::Mode;
 use crate::app::{Model, Notice, Overlay, Pane, answer};
-use crate::base::Clean;
 use crate::base::time::{Age, Span};
+use crate::base::{Clean, Unit};
 use crate::clean;
 use crate::command::{Command, Context};
 use crate::config::{Intent, Theme};
@@ -151,6 +151,9 @@ fn state_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     }
     if model.session.unrecorded.is_some() {
         fixed.push(paint.piece("   JOURNAL FAILING", Intent::Critical));
+    } else if let Some(left) = model.session.on_reserve {
+        let left = Unit::Bytes.show(left as f64);
+        fixed.push(paint.piece(clean!("   DISK FULL, JOURNAL HAS {left}"), Intent::Warning));
     }
     if let Some(text) = value::slowed(model) {
         fixed.push(paint.piece(clean!("   {text}"), Intent::Note));

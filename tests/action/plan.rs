@@ -20,7 +20,10 @@ fn a_plan_says_where_what_and_on_what_it_rests() {
     assert!(lines[2].starts_with("then  restart inference  through /"), "{}", lines[2]);
     assert_eq!(text(&plan.hits), ["1 file, 1 unit, about 2 s without service", "inference restarted 0 times so far"]);
     let based: Vec<String> = plan.based_on.iter().map(|row| format!("{} = {}", row.label, row.value)).collect();
-    assert_eq!(based, ["performance.batch_size = 1024", "inference running = process 4000", "GPU memory = 23.1 GiB"]);
+    assert_eq!(
+        based,
+        ["performance.batch_size = 1024", "inference = running as process 4000", "GPU memory = 23.1 GiB"]
+    );
     assert!(plan.undo.to_string().starts_with("put back the backup "), "{}", plan.undo);
     assert_eq!((plan.danger, plan.expected()), (Danger::C2, "reduce"));
     let judging = plan.judging.as_ref().unwrap();

@@ -96,6 +96,7 @@ pub(crate) fn plan(danger: Danger) -> Plan {
         undo: Undo::How("put the backup back".into()),
         based_on: Vec::new(),
         targets: Vec::new(),
+        settle: Duration::ZERO,
         judging: None,
     }
 }

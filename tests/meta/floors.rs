@@ -96,7 +96,7 @@ pub(crate) const CRATES: &[(&str, &[&str])] = &[
     ("thiserror", &["*"]),
     ("memchr", &["*"]),
     ("jiff", &["*"]),
-    ("regex", &["store", "rules", "logs", "samplers"]),
+    ("regex", &["store", "rules", "logs", "samplers", "action"]),
     ("aho_corasick", &["sys"]),
     ("strsim", &["base", "config"]),
     ("saphyr_parser", &["rules"]),

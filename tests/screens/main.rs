@@ -8,7 +8,10 @@ mod insight;
 mod sizes;
 mod tables;
 
+use crossterm::event::KeyCode;
 use desk::Desk;
+use watchkeeper::action::plan::Danger;
+use watchkeeper::app::{Effect, Msg};
 use watchkeeper::base::{Clean, Fault, Observation, Point};
 
 #[test]
@@ -68,6 +71,20 @@ fn what_is_stale_says_so_and_why() {
     let mut desk = Desk::demo(80, 24);
     desk.quiet(30);
     desk.refused(41);
+    insta::assert_snapshot!(desk.screen());
+}
+
+#[test]
+fn the_list_of_actions_says_what_can_be_done_now_and_why_the_rest_cannot() {
+    let mut desk = Desk::demo(80, 24);
+    desk.quiet(3);
+    let effects = desk.press(KeyCode::Char('a'));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Survey)), "{effects:?}");
+    assert!(desk.screen().contains("Reduce batch size") && desk.screen().contains('…'), "{}", desk.screen());
+    desk.send(Msg::Surveyed("reduce-batch-size".into(), Ok(Danger::C2)));
+    assert!(desk.screen().lines().any(|line| line.contains("Reduce batch size") && line.contains("C2")));
+    let fault = Fault::new("GPU memory is 12.0 s old; a plan rests on values of at most 10 s.");
+    desk.send(Msg::Surveyed("reduce-batch-size".into(), Err(fault)));
     insta::assert_snapshot!(desk.screen());
 }
 
@@ -196,7 +213,7 @@ fn the_text_to_type_is_never_cut() {
     desk.arm();
     let target = format!("gpu-07/{}/production.toml", "a-folder/".repeat(9));
     desk.planned_as(|plan| {
-        plan.danger = watchkeeper::action::plan::Danger::C3;
+        plan.danger = Danger::C3;
         plan.what.target = Clean::text(&target);
         plan.what.title = Clean::text(format!("Reduce the {} size", "very ".repeat(20)));
     });

@@ -1,14 +1,16 @@
 //! `config_set`: sets keys of a TOML file in place, then restarts what reads it. Only the bytes of the values change,
 //! so comments, order and line ends stay; several keys are one edit, one backup, one restart.
 
-use super::{Draft, Kind, Settled, StepError};
+use super::service::SETTLE;
+use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
+use crate::action::doing::Doing;
 use crate::action::lifecycle::Run;
+use crate::action::manager::{Manager, Verb};
 use crate::action::plan::{Danger, Plan, Precondition, Target, Undo};
-use crate::action::prepare::Context;
-use crate::action::restart::Manager;
+use crate::action::prepare::{COMMON, Context};
 use crate::base::{Body, Clean, Clock, Fault};
 use crate::sys::files;
-use crate::sys::held::{Broken, FileId, Held};
+use crate::sys::held::{Broken, FileId, Held, LIMIT};
 use core::fmt;
 use core::ops::Range;
 use core::time::Duration;
@@ -19,24 +21,6 @@ use toml_edit::{Document, Item, TableLike, Value};
 /// The kind.
 #[derive(Debug)]
 pub struct ConfigSet;
-
-/// The keys of its table, for "did you mean".
-const KEYS: &[&str] = &[
-    "title",
-    "verb",
-    "support",
-    "danger",
-    "hits",
-    "based_on",
-    "verify",
-    "verify_samplers",
-    "verify_within",
-    "baseline",
-    "traffic",
-    "file",
-    "set",
-    "restart",
-];
 
 /// A plain TOML value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -64,14 +48,26 @@ pub struct Row {
     pub to: Scalar,
 }
 
+/// One key as a profile has it: without `from` whatever stands there, if it has the type of `to`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    key: String,
+    from: Option<Scalar>,
+    to: Scalar,
+}
+
 /// This kind's part of a plan.
 #[derive(Debug, Serialize, Deserialize)]
-struct Work {
-    file: PathBuf,
-    set: Vec<Row>,
-    restart: Option<Manager>,
-    /// Digest of the content that the edit leaves.
-    after: String,
+pub(super) struct Work {
+    pub(super) file: PathBuf,
+    pub(super) set: Vec<Row>,
+    pub(super) restart: Option<Manager>,
+    /// Digest of the content that it leaves.
+    pub(super) after: String,
+    /// Where that content is kept; without it the file is edited.
+    #[serde(default)]
+    pub(super) kept: Option<PathBuf>,
 }
 
 impl Kind for ConfigSet {
@@ -93,44 +89,13 @@ impl Kind for ConfigSet {
 
     fn draft(&self, body: &mut Body, run: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
         let file: PathBuf = body.need("file")?;
-        let set: Vec<Row> = body.need("set")?;
+        let set: Vec<Wanted> = body.need("set")?;
         let restart: Option<Manager> = body.take("restart")?;
-        body.done(KEYS)?;
+        body.done(&[COMMON, &["file", "set", "restart"]].concat())?;
         let held = Held::open(&file)?;
-        let after = edited(held.bytes(), &set, &file)?;
-        let mut lines = vec![Clean::text(file.as_os_str().as_encoded_bytes())];
-        lines.extend(set.iter().map(|row| crate::clean!("{}   {} → {}", row.key, row.from, row.to)));
-        let mut based_on: Vec<Precondition> = set.iter().map(|row| seen(&row.key, &row.from)).collect();
-        let mut targets = vec![Target::File { path: file.clone(), id: held.id().clone() }];
-        let mut hits = Vec::new();
-        let backup = run.backup_dir().join(file.file_name().unwrap_or_default());
-        let mut undo = format!("put back the backup {}", backup.display());
-        if let Some(manager) = &restart {
-            manager.check()?;
-            let target = manager.target(cx.clock)?;
-            if let Target::Unit { process, .. } = &target {
-                hits.push(crate::clean!("{} restarted {} times so far", manager.unit(), process.restarts));
-                based_on.push(Precondition {
-                    label: crate::clean!("{} running", manager.unit()),
-                    value: crate::clean!("process {}", process.pid),
-                    age: Duration::ZERO,
-                    metric: None,
-                });
-            }
-            targets.push(target);
-            lines.push(manager.line());
-            undo = format!("{undo}, then restart {}", manager.unit());
-        }
-        let target = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let raise = if Clean::identifier(file.as_os_str().as_encoded_bytes()).1 {
-            vec![Clean::from("the path holds unusual characters")]
-        } else {
-            Vec::new()
-        };
-        let work = Work { file, set, restart, after: files::sha256(&after) };
-        let work =
-            serde_json::to_value(work).map_err(|error| Fault::new(format!("this plan cannot be written: {error}.")))?;
-        Ok(Draft { lines, work, target, hits, undo: Undo::How(Clean::text(undo)), based_on, targets, raise })
+        let set = set.into_iter().map(|row| row.seen(held.bytes(), &file)).collect::<Result<Vec<Row>, Fault>>()?;
+        let after = files::sha256(&edited(held.bytes(), &set, &file)?);
+        drafted((Work { file, set, restart, after, kept: None }, &held), run, cx)
     }
 
     fn differences(&self, plan: &Plan, clock: &dyn Clock) -> Result<Vec<Clean>, Fault> {
@@ -143,14 +108,10 @@ impl Kind for ConfigSet {
                         id.differences(now.id()).iter().map(|what| crate::clean!("{}: {what}", path.display())),
                     );
                 }
-                Target::Unit { manager, unit, process } => {
-                    let now = Manager::UnixSocket { path: manager.clone(), unit: unit.clone() }.status(clock)?;
-                    if now != *process {
-                        let (old, new) = (process.pid, now.pid);
-                        found.push(crate::clean!("{unit}: restarted meanwhile (process {old} → {new})"));
-                    }
+                Target::Unit { manager, serving, identity } => {
+                    found.extend(manager.differences(Verb::Restart, (serving.as_ref(), identity), clock)?);
                 }
-                Target::Session => {}
+                Target::Process { .. } | Target::Program { .. } | Target::Switches { .. } | Target::Session => {}
             }
         }
         Ok(found)
@@ -163,23 +124,41 @@ impl Kind for ConfigSet {
     }
 
     fn steps(&self, plan: &Plan) -> Vec<&'static str> {
-        match work(plan) {
+        match work::<Work>(plan) {
             Ok(Work { restart: Some(_), .. }) => vec!["edit", "restart"],
             _ => vec!["edit"],
         }
     }
 
-    fn step(&self, name: &str, plan: &Plan, clock: &dyn Clock) -> Result<Clean, StepError> {
-        let wanted = work(plan).map_err(StepError::Failed)?;
+    fn step(&self, name: &str, plan: &Plan, doing: &Doing<'_>) -> Result<Clean, StepError> {
+        let wanted: Work = work(plan).map_err(StepError::Failed)?;
         match (name, &wanted.restart) {
             ("edit", _) => edit(plan),
-            ("restart", Some(manager)) => manager.restart(clock),
+            ("restart", Some(manager)) => manager.service().apply(Verb::Restart, doing),
             _ => Err(StepError::Failed(Fault::new(format!("there is no step `{}`.", Clean::text(name))))),
         }
     }
 
+    fn proof(&self, plan: &Plan, clock: &dyn Clock) -> Option<Proof> {
+        let work: Work = work(plan).ok()?;
+        let (path, digest) = (work.file.display(), Held::open(&work.file).map(|held| held.id().sha256.clone()));
+        match digest {
+            Err(fault) => return Some(Proof::Unseen(Clean::text(fault.to_string()))),
+            Ok(digest) if digest != work.after => {
+                return Some(Proof::Broken(crate::clean!("{path} no longer holds the new values")));
+            }
+            Ok(_) => {}
+        }
+        let manager = work.restart?;
+        let before = plan.targets.iter().find_map(|target| match target {
+            Target::Unit { serving, .. } => serving.as_ref(),
+            _ => None,
+        });
+        Some(manager.proof(Verb::Restart, before, clock))
+    }
+
     fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
-        let work = work(plan)?;
+        let work: Work = work(plan)?;
         let now = Held::open(&work.file)?;
         let (path, digest) = (work.file.display(), &now.id().sha256);
         Ok(if *digest == work.after {
@@ -192,13 +171,37 @@ impl Kind for ConfigSet {
     }
 }
 
-fn seen(key: &str, value: &Scalar) -> Precondition {
-    Precondition { label: Clean::text(key), value: Clean::text(value.to_string()), age: Duration::ZERO, metric: None }
+/// A plan that leaves what `work` says in the file that is held.
+pub(super) fn drafted((work, held): (Work, &Held), run: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
+    let Work { file, set, restart, .. } = &work;
+    let mut lines = vec![Clean::text(file.as_os_str().as_encoded_bytes())];
+    lines.extend(set.iter().map(|row| crate::clean!("{}   {} → {}", row.key, row.from, row.to)));
+    let mut based_on: Vec<Precondition> = set.iter().map(|row| seen(&row.key, &row.from)).collect();
+    let mut targets = vec![Target::File { path: file.clone(), id: held.id().clone() }];
+    let mut hits = Vec::new();
+    let backup = run.backup_dir().join(file.file_name().unwrap_or_default());
+    let mut undo = format!("put back the backup {}", backup.display());
+    let mut raise = Vec::new();
+    if let Some(manager) = restart {
+        let part = manager.draft(Verb::Restart, cx.clock)?;
+        lines.push(crate::clean!("then  {}", part.line));
+        undo = format!("{undo}, then restart {}", manager.service().unit());
+        targets.push(part.target);
+        based_on.push(part.based_on);
+        hits.extend(part.hits);
+        raise.extend(part.raise);
+    }
+    let target = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    if Clean::identifier(file.as_os_str().as_encoded_bytes()).1 {
+        raise.push(Clean::from("the path holds unusual characters"));
+    }
+    let settle = restart.as_ref().map_or(Duration::ZERO, |_| SETTLE);
+    let work = to_work(&work)?;
+    Ok(Draft { lines, work, target, hits, undo: Undo::How(Clean::text(undo)), based_on, targets, raise, settle })
 }
 
-fn work(plan: &Plan) -> Result<Work, Fault> {
-    Work::deserialize(&plan.what.work)
-        .map_err(|error| Fault::new(format!("the plan's own part cannot be read: {error}.")))
+fn seen(key: &str, value: &Scalar) -> Precondition {
+    Precondition { label: Clean::text(key), value: Clean::text(value.to_string()), age: Duration::ZERO, metric: None }
 }
 
 fn before(plan: &Plan) -> Option<&FileId> {
@@ -210,7 +213,7 @@ fn before(plan: &Plan) -> Option<&FileId> {
 
 /// The file, held, and still exactly the one of the plan.
 fn open(plan: &Plan) -> Result<(Work, Held), Fault> {
-    let work = work(plan)?;
+    let work: Work = work(plan)?;
     let held = Held::open(&work.file)?;
     match before(plan) {
         Some(id) if id == held.id() => Ok((work, held)),
@@ -220,7 +223,11 @@ fn open(plan: &Plan) -> Result<(Work, Held), Fault> {
 
 fn edit(plan: &Plan) -> Result<Clean, StepError> {
     let (work, held) = open(plan).map_err(StepError::Failed)?;
-    let content = edited(held.bytes(), &work.set, &work.file).map_err(StepError::Failed)?;
+    let content = match &work.kept {
+        None => edited(held.bytes(), &work.set, &work.file),
+        Some(kept) => files::read(kept, LIMIT),
+    };
+    let content = content.map_err(StepError::Failed)?;
     if files::sha256(&content) != work.after {
         return Err(StepError::Failed(Fault::new("the edit would not be the one that was confirmed.")));
     }
@@ -309,7 +316,33 @@ fn lookup<'a>(document: &'a Document<&str>, key: &str) -> Option<&'a Value> {
     table.get(last.get()).and_then(Item::as_value)
 }
 
+impl Wanted {
+    /// With what stands there now.
+    fn seen(self, bytes: &[u8], file: &Path) -> Result<Row, Fault> {
+        let Self { key, from, to } = self;
+        if let Some(from) = from {
+            return Ok(Row { key, from, to });
+        }
+        let here = |what: String| Fault::new(what).at(file.to_string_lossy(), 0, 0);
+        let text = core::str::from_utf8(bytes).map_err(|_| here("is not UTF-8.".to_owned()))?;
+        let document = parse(text, file)?;
+        let found = lookup(&document, &key).and_then(Scalar::of);
+        let from = found.ok_or_else(|| here(format!("there is no value `{}`.", Clean::text(&key))))?;
+        Ok(Row { key, from, to })
+    }
+}
+
 impl Scalar {
+    fn of(value: &Value) -> Option<Self> {
+        match value {
+            Value::Boolean(it) => Some(Self::Bool(*it.value())),
+            Value::Integer(it) => Some(Self::Int(*it.value())),
+            Value::Float(it) => Some(Self::Float(*it.value())),
+            Value::String(it) => Some(Self::Text(it.value().clone())),
+            _ => None,
+        }
+    }
+
     /// Same type and same value.
     fn is(&self, value: &Value) -> bool {
         match self {

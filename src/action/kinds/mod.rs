@@ -1,12 +1,19 @@
 //! One file per kind of action: its configuration, how it plans, what it re-observes, its steps, and how a crash is
 //! judged. A new kind is that file and one line in [`KINDS`]. Called by `prepare` and the runner.
 
+pub mod command;
+pub mod config_restore;
 pub mod config_set;
+pub mod process_signal;
+pub mod service;
+pub mod sysfs_write;
 
+use super::doing::Doing;
 use super::lifecycle::Run;
 use super::plan::{Danger, Plan, Precondition, Target, Undo};
 use super::prepare::Context;
 use crate::base::{Body, Clean, Clock, Fault};
+use core::time::Duration;
 use serde_json::Value;
 
 /// What a kind adds to a plan.
@@ -28,6 +35,8 @@ pub struct Draft {
     pub targets: Vec<Target>,
     /// Why the danger must be raised, if anything showed.
     pub raise: Vec<Clean>,
+    /// For how long the kind's own proof must hold before it counts.
+    pub settle: Duration,
 }
 
 /// How a step failed.
@@ -37,6 +46,19 @@ pub enum StepError {
     Failed(Fault),
     /// It may have taken place.
     Unknown(Fault),
+}
+
+/// What the kind's own look at its target says of the effect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// It is there: what it must not change to while it settles, and what was seen.
+    Holds(String, Clean),
+    /// Not yet, and why.
+    NotYet(Clean),
+    /// It cannot come any more.
+    Broken(Clean),
+    /// It could not be looked at.
+    Unseen(Clean),
 }
 
 /// What a look at the target says about a run that did not report its end.
@@ -89,7 +111,11 @@ pub trait Kind: Sync {
     ///
     /// # Errors
     /// Whether it certainly did not take place, or may have.
-    fn step(&self, name: &str, plan: &Plan, clock: &dyn Clock) -> Result<Clean, StepError>;
+    fn step(&self, name: &str, plan: &Plan, doing: &Doing<'_>) -> Result<Clean, StepError>;
+    /// Looks whether the effect is there, read-only; `None` where the kind has nothing of its own to look at.
+    fn proof(&self, _plan: &Plan, _clock: &dyn Clock) -> Option<Proof> {
+        None
+    }
     /// After a crash: read-only.
     ///
     /// # Errors
@@ -98,11 +124,38 @@ pub trait Kind: Sync {
 }
 
 /// Every kind there is.
-pub static KINDS: &[&dyn Kind] = &[&config_set::ConfigSet];
+pub static KINDS: &[&dyn Kind] = &[
+    &command::Command,
+    &config_restore::ConfigRestore,
+    &config_set::ConfigSet,
+    &process_signal::ProcessSignal,
+    &service::RELOAD,
+    &service::RESET_FAILED,
+    &service::RESTART,
+    &service::START,
+    &service::STOP,
+    &sysfs_write::SysfsWrite,
+];
 
 /// The kind with this name.
 pub fn kind(name: &str) -> Option<&'static dyn Kind> {
     KINDS.iter().copied().find(|kind| kind.name() == name)
+}
+
+/// The kind's own part of a plan.
+///
+/// # Errors
+/// When it is not as this version writes it.
+pub fn work<T: serde::de::DeserializeOwned>(plan: &Plan) -> Result<T, Fault> {
+    T::deserialize(&plan.what.work).map_err(|error| Fault::new(format!("the plan's own part cannot be read: {error}.")))
+}
+
+/// The same, for a plan.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn to_work(work: &impl serde::Serialize) -> Result<Value, Fault> {
+    serde_json::to_value(work).map_err(|error| Fault::new(format!("this plan cannot be written: {error}.")))
 }
 
 /// The kind of a plan, in the version that made it.

@@ -1,25 +1,47 @@
-//! The profile's actions, to choose one.
+//! The profile's actions, to choose one: how heavy each is, or why it cannot be done now.
 
 use super::sheet::sheet;
 use crate::app::Model;
+use crate::base::Clean;
 use crate::clean;
 use crate::config::Intent;
 use crate::ui::paint::Painter;
+use crate::ui::value;
 use ratatui::layout::Rect;
 
 /// Draws the list with `selected` marked.
 pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, selected: usize) {
     let actions = &model.identity.actions;
-    let height = u16::try_from(actions.len().max(1)).unwrap_or(u16::MAX);
+    // Four lines for the reason of the selected one.
+    let height = u16::try_from(actions.len().max(1) + 4).unwrap_or(u16::MAX);
     let inner = sheet(paint, body, height, &clean!(" ACTIONS "), &clean!(" Enter shows the plan "));
     if actions.is_empty() {
         paint.put((inner.x, inner.y), inner.width, "This profile has no action.", Intent::Muted);
     }
-    let first = selected.saturating_sub(usize::from(inner.height).saturating_sub(1));
-    for (y, (index, (_, title))) in (inner.top()..inner.bottom()).zip(actions.iter().enumerate().skip(first)) {
+    let why = actions.get(selected).and_then(|(name, _)| model.offers.get(name)?.as_ref().err());
+    let why: Vec<Clean> =
+        why.map(|fault| value::wrap(&clean!("Not now: {fault}"), inner.width.saturating_sub(2), 4)).unwrap_or_default();
+    // Its reason stands below the selected one, whole.
+    let rows = usize::from(inner.height).saturating_sub(why.len()).max(1);
+    let first = selected.saturating_sub(rows.saturating_sub(1));
+    let mut y = inner.top();
+    for (index, (name, title)) in actions.iter().enumerate().skip(first).take(rows) {
         let intent = if index == selected { Intent::Selection } else { Intent::Text };
         let mark = if index == selected { "▸ " } else { "  " };
         let x = paint.put((inner.x, y), 2, mark, intent);
-        paint.put((x, y), inner.width.saturating_sub(2), title, intent);
+        let (word, word_intent) = match model.offers.get(name) {
+            Some(Ok(danger)) => (clean!("{danger}"), Intent::Muted),
+            Some(Err(_)) => (Clean::from("not now"), Intent::Warning),
+            None => (Clean::from("…"), Intent::Muted),
+        };
+        let tail = [paint.piece(word, word_intent)];
+        let room = inner.width.saturating_sub(2 + paint.width(&tail) + 1);
+        paint.put((x, y), room, value::shorten(title, room), intent);
+        paint.right(inner.right(), inner.x, y, &tail);
+        y += 1;
+        for line in why.iter().filter(|_| index == selected) {
+            paint.put((inner.x + 2, y), inner.width.saturating_sub(2), line, Intent::Note);
+            y += 1;
+        }
     }
 }

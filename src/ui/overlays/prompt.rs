@@ -1,8 +1,11 @@
 //! The confirm prompt: WHERE, WHO, WHAT, HITS, UNDO, BASED ON, EXPIRES, always in this order, never abbreviated.
 
 use super::sheet::sheet;
-use crate::action::plan::{Plan, Support};
-use crate::action::prompt::{GateView, Phase};
+use crate::action::{
+    self,
+    plan::Plan,
+    prompt::{GateView, Phase},
+};
 use crate::app::Model;
 use crate::app::prompt::Prompt;
 use crate::base::Clean;
@@ -59,40 +62,11 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, prompt: &Prompt, model: &Model)
 }
 
 fn rows(plan: &Plan, model: &Model, width: u16) -> Vec<(&'static str, Clean)> {
-    let mut rows: Vec<(&'static str, Clean)> = Vec::new();
-    let mut add = |label: &'static str, texts: Vec<Clean>| {
-        for (at, text) in texts.iter().flat_map(|text| wrap(text, width, usize::MAX)).enumerate() {
-            rows.push((if at == 0 { label } else { "" }, text));
-        }
+    let of = |(label, texts): (&'static str, Vec<Clean>)| {
+        let lines = texts.iter().flat_map(|text| wrap(text, width, usize::MAX)).collect::<Vec<_>>();
+        lines.into_iter().enumerate().map(move |(at, line)| (if at == 0 { label } else { "" }, line))
     };
-    let machine: String = plan.place.host.machine_id.as_str().chars().take(8).collect();
-    add(
-        "WHERE",
-        vec![clean!("{} (machine {machine})  {}  {}", plan.place.host.name, plan.place.environment, local(plan))],
-    );
-    let needed = support(plan.support);
-    add("WHO", vec![clean!("{} as {}  support level {needed} needed", plan.who.login, plan.who.user)]);
-    add("WHAT", plan.what.lines.clone());
-    add("HITS", plan.hits.clone());
-    add("UNDO", vec![clean!("{}", plan.undo)]);
-    let aged = |age| Age(age).to_string();
-    let since = model.now.mono.since(plan.made.mono);
-    let based: Vec<Clean> =
-        plan.based_on.iter().map(|row| clean!("{} {} ({})", row.label, row.value, aged(row.age + since))).collect();
-    add("BASED ON", if based.is_empty() { vec![Clean::text("nothing measured")] } else { based });
-    for why in &plan.raised {
-        add("RAISED", vec![why.clone()]);
-    }
-    rows
-}
-
-const fn support(level: Support) -> &'static str {
-    match level {
-        Support::L0 => "L0 observer",
-        Support::L1 => "L1 Operations",
-        Support::L2 => "L2 Engineering",
-        Support::L3 => "L3 Architecture",
-    }
+    action::prompt::rows(plan, model.now.mono).into_iter().flat_map(of).collect()
 }
 
 /// When it expires, what to type, and what was typed; of a preview only why it is one.
@@ -154,10 +128,6 @@ fn typing<'a>(paint: &Painter<'_>, plan: &'a Plan, width: u16) -> Vec<Vec<Piece<
     lines
         .extend(texts.into_iter().map(|line| vec![paint.piece("  ", Intent::Text), paint.piece(line, Intent::Danger)]));
     lines
-}
-
-fn local(plan: &Plan) -> Clean {
-    plan.who.ssh.as_ref().map_or_else(|| Clean::text("local"), |from| clean!("via ssh from {from}"))
 }
 
 /// `armed in ▰▰▰▱▱`, `armed`.

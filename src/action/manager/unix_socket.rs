@@ -1,92 +1,83 @@
 //! A process manager on a Unix socket, one line each way: `restart UNIT` → `ok PID`, `status UNIT` →
 //! `running PID STARTTIME restarts N`, both possibly `error …`. Sixty seconds, then the answer is unknown.
 
-use super::kinds::StepError;
-use super::plan::{Process, Target};
+use super::{Look, Service, Serving, Standing, Verb, plain_name};
+use crate::action::doing::Doing;
+use crate::action::kinds::StepError;
 use crate::base::{Clean, Clock, Fault, Mono};
 use crate::sys::socket::connect;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 /// A restart may take this long.
-pub const RESTART_WAIT: Duration = Duration::from_secs(60);
+const RESTART_WAIT: Duration = Duration::from_secs(60);
 /// A status may take this long.
-pub const STATUS_WAIT: Duration = Duration::from_secs(2);
+const STATUS_WAIT: Duration = Duration::from_secs(2);
 /// No answer is longer.
 const ANSWER: usize = 4 * 1024;
 
-/// `restart = { kind = "unix_socket", path = "…", unit = "…" }`.
+/// `{ kind = "unix_socket", path = "…", unit = "…" }`. It knows `restart` alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Manager {
-    /// A supervisor that takes lines on a Unix socket.
-    UnixSocket {
-        /// Its socket.
-        path: PathBuf,
-        /// The unit's name there.
-        unit: String,
-    },
+#[serde(deny_unknown_fields)]
+pub struct UnixSocket {
+    /// Its socket.
+    pub path: PathBuf,
+    /// The unit's name there.
+    pub unit: String,
 }
 
-impl Manager {
-    /// Refuses names that could say something else on the line: `[A-Za-z0-9._:@-]`, not starting with `-`.
-    ///
-    /// # Errors
-    /// Which rule.
-    pub fn check(&self) -> Result<(), Fault> {
-        let Self::UnixSocket { path, unit } = self;
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '@' | '-');
-        if unit.is_empty() || unit.len() > 128 || unit.starts_with('-') || !unit.chars().all(plain) {
-            return Err(Fault::new(format!("`{}` is no unit name.", Clean::text(unit)))
-                .hint("Letters, digits and . _ : @ - up to 128, not starting with -."));
-        }
-        if path.is_absolute() {
+/// A process by more than its number.
+struct Process {
+    pid: u32,
+    started: String,
+    restarts: u64,
+}
+
+impl Service for UnixSocket {
+    fn unit(&self) -> &str {
+        &self.unit
+    }
+
+    fn address(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        plain_name(&self.unit, "")?;
+        if self.path.is_absolute() {
             Ok(())
         } else {
-            Err(Fault::new(format!("{} is not an absolute path.", path.display())))
+            Err(Fault::new(format!("{} is not an absolute path.", self.path.display())))
         }
     }
 
-    /// The unit's name.
-    pub fn unit(&self) -> &str {
-        let Self::UnixSocket { unit, .. } = self;
-        unit
-    }
-
-    /// What will be done, as shown under WHAT.
-    pub fn line(&self) -> Clean {
-        let Self::UnixSocket { path, unit } = self;
-        crate::clean!("then  restart {unit}  through {}", path.display())
-    }
-
-    /// The unit as it runs now.
-    ///
-    /// # Errors
-    /// No answer, not running, or an answer that is none.
-    pub fn status(&self, clock: &dyn Clock) -> Result<Process, Fault> {
-        let Self::UnixSocket { path, unit } = self;
+    fn look(&self, verb: Verb, clock: &dyn Clock) -> Result<Look, Fault> {
+        let Self { path, unit } = self;
         let answer = ask(path, &format!("status {unit}\n"), STATUS_WAIT, clock).map_err(Stop::into_fault)?;
-        process(&answer).ok_or_else(|| Fault::new(format!("{unit} is not running: `{answer}`.")))
+        let process = process(&answer).ok_or_else(|| Fault::new(format!("{unit} is not running: `{answer}`.")))?;
+        let id = format!("{} restarts {}", process.started, process.restarts);
+        Ok(Look {
+            standing: Standing::Running,
+            said: crate::clean!("running as process {}", process.pid),
+            serving: Some(Serving { pid: process.pid, id }),
+            identity: BTreeMap::new(),
+            hits: vec![crate::clean!("{unit} restarted {} times so far", process.restarts)],
+            raise: Vec::new(),
+            obstacle: (verb != Verb::Restart)
+                .then(|| Fault::new(format!("{} knows `restart`, not `{verb}`.", path.display()))),
+        })
     }
 
-    /// The unit by identity, for a plan.
-    ///
-    /// # Errors
-    /// As [`Manager::status`].
-    pub fn target(&self, clock: &dyn Clock) -> Result<Target, Fault> {
-        let Self::UnixSocket { path, unit } = self;
-        Ok(Target::Unit { manager: path.clone(), unit: unit.clone(), process: self.status(clock)? })
+    fn line(&self, verb: Verb) -> Clean {
+        crate::clean!("{verb} {}  through {}", self.unit, self.path.display())
     }
 
-    /// Restarts the unit; the new process number.
-    ///
-    /// # Errors
-    /// [`StepError::Failed`] when the manager was not reached or said no; [`StepError::Unknown`] when it did not say.
-    pub fn restart(&self, clock: &dyn Clock) -> Result<Clean, StepError> {
-        let Self::UnixSocket { path, unit } = self;
-        match ask(path, &format!("restart {unit}\n"), RESTART_WAIT, clock) {
+    fn apply(&self, _: Verb, doing: &Doing<'_>) -> Result<Clean, StepError> {
+        let Self { path, unit } = self;
+        match ask(path, &format!("restart {unit}\n"), RESTART_WAIT, doing.clock) {
             Err(Stop::NotSent(fault)) => Err(StepError::Failed(fault)),
             Err(Stop::NoAnswer(fault)) => Err(StepError::Unknown(fault)),
             Ok(answer) => match answer.as_str().strip_prefix("ok ").and_then(|pid| pid.parse::<u32>().ok()) {
@@ -159,11 +150,12 @@ fn remaining(start: Mono, limit: Duration, clock: &dyn Clock) -> Option<Duration
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::action::lifecycle::Run;
     use crate::sys::clock::RealClock;
     use std::os::unix::net::UnixListener;
 
     /// A manager that answers one request with `answer`; what it was asked.
-    fn asked(answer: &'static str, ask: impl FnOnce(&Manager)) -> String {
+    fn asked(answer: &'static str, ask: impl FnOnce(&UnixSocket)) -> String {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("s.sock");
         let listener = UnixListener::bind(&path).unwrap();
@@ -174,38 +166,47 @@ mod tests {
             stream.write_all(answer.as_bytes()).unwrap();
             String::from_utf8_lossy(&request[..n]).into_owned()
         });
-        ask(&Manager::UnixSocket { path, unit: "inference".into() });
+        ask(&UnixSocket { path, unit: "inference".into() });
         server.join().unwrap()
+    }
+
+    fn restart(manager: &UnixSocket) -> Result<Clean, StepError> {
+        let run = Run::at(Path::new("/nonexistent"));
+        manager.apply(Verb::Restart, &Doing { run: &run, clock: &RealClock, tell: &|_| {} })
     }
 
     #[test]
     fn the_line_protocol_is_spoken() {
         let request = asked("ok 4711\n", |manager| {
-            assert_eq!(manager.restart(&RealClock).unwrap().as_str(), "inference restarted as process 4711");
+            assert_eq!(restart(manager).unwrap().as_str(), "inference restarted as process 4711");
         });
         assert_eq!(request, "restart inference\n");
         let request = asked("running 12 9876 restarts 3\n", |manager| {
-            let process = manager.status(&RealClock).unwrap();
-            assert_eq!((process.pid, process.started.as_str(), process.restarts), (12, "9876", 3));
+            let serving = manager.look(Verb::Restart, &RealClock).unwrap().serving.unwrap();
+            assert_eq!((serving.pid, serving.id.as_str()), (12, "9876 restarts 3"));
         });
         assert_eq!(request, "status inference\n");
+        asked("running 12 9876 restarts 3\n", |manager| {
+            let obstacle = manager.look(Verb::Stop, &RealClock).unwrap().obstacle.unwrap();
+            assert!(obstacle.to_string().contains("not `stop`"), "{obstacle}");
+        });
     }
 
     #[test]
     fn a_no_is_a_failure_and_silence_is_unknown() {
         asked("error no such unit\n", |manager| {
-            let Err(StepError::Failed(fault)) = manager.restart(&RealClock) else { panic!("not failed") };
+            let Err(StepError::Failed(fault)) = restart(manager) else { panic!("not failed") };
             assert!(fault.to_string().contains("no such unit"));
         });
-        asked("ok 47", |manager| assert!(matches!(manager.restart(&RealClock), Err(StepError::Unknown(_)))));
-        let nobody = Manager::UnixSocket { path: "/nonexistent/s.sock".into(), unit: "x".into() };
-        assert!(matches!(nobody.restart(&RealClock), Err(StepError::Failed(_))));
+        asked("ok 47", |manager| assert!(matches!(restart(manager), Err(StepError::Unknown(_)))));
+        let nobody = UnixSocket { path: "/nonexistent/s.sock".into(), unit: "x".into() };
+        assert!(matches!(restart(&nobody), Err(StepError::Failed(_))));
     }
 
     #[test]
     fn names_that_could_say_more_are_refused() {
         for unit in ["", "-x", "a b", "a\nrestart b", "a;b", "wеb1", "../x"] {
-            let manager = Manager::UnixSocket { path: "/s".into(), unit: unit.into() };
+            let manager = UnixSocket { path: "/s".into(), unit: unit.into() };
             assert!(manager.check().is_err(), "{unit:?}");
         }
     }

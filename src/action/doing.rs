@@ -1,0 +1,82 @@
+//! What a step of an action works with: its run's folder, the clock, and programs of others whose outputs are kept in
+//! the run's `out.log`, with no secret in them.
+
+use super::kinds::StepError;
+use super::lifecycle::Run;
+use crate::base::scrub::scrub;
+use crate::base::{Clean, Clock, Fault};
+use crate::sys::program::{Order, Refusal};
+use crate::sys::run::{Ran, Stopped, run};
+use crate::sys::secret::hide;
+use core::time::Duration;
+use std::io::Write;
+
+/// A program of an action may take this long when the profile does not say.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+/// A look at a target may take this long.
+pub const LOOK: Duration = Duration::from_secs(5);
+
+/// The step under way.
+#[derive(Clone, Copy)]
+pub struct Doing<'a> {
+    /// Whose.
+    pub run: &'a Run,
+    /// The clock.
+    pub clock: &'a dyn Clock,
+    /// Tells what is going on, for the screen: `3 of 12 files`.
+    pub tell: &'a dyn Fn(Clean),
+}
+
+impl Doing<'_> {
+    /// Runs a program and keeps what it says. A program that was ended because its time was over, or that cannot be
+    /// ended, may have had its effect.
+    ///
+    /// # Errors
+    /// [`StepError::Failed`] when it was not started, [`StepError::Unknown`] when it did not end by itself.
+    pub fn program(&self, order: &Order, patience: Duration) -> Result<Ran, StepError> {
+        let name = Clean::text(order.program.as_os_str().as_encoded_bytes());
+        let ran = run(order, patience, self.clock).map_err(|stopped| match stopped {
+            Stopped::Refused(Refusal::Forbidden(fault) | Refusal::Impossible(fault)) => StepError::Failed(fault),
+            Stopped::Unkillable { pid, state } => {
+                StepError::Unknown(Fault::new(format!("{name} cannot be ended: process {pid} is in state {state}.")))
+            }
+        })?;
+        self.keep(&ran);
+        if ran.timed_out {
+            let (limit, ended) = (patience.as_secs(), ran.ended);
+            return Err(StepError::Unknown(Fault::new(format!("{name} did not end within {limit} s ({ended})."))));
+        }
+        Ok(ran)
+    }
+
+    /// Best effort: a full disk must not stop a run half-way.
+    fn keep(&self, ran: &Ran) {
+        let log = self.run.dir().join("out.log");
+        let Ok(mut file) = std::fs::OpenOptions::new().append(true).open(log) else { return };
+        for kept in [&ran.stdout, &ran.stderr] {
+            let text = String::from_utf8_lossy(&kept.bytes()).into_owned();
+            let _best_effort = file.write_all(scrub(&hide(&text)).as_bytes());
+        }
+    }
+}
+
+/// Runs a program that only looks, with [`LOOK`] for its time; what it printed.
+///
+/// # Errors
+/// It was not started, did not end in time, or ended badly: then with its last line.
+pub fn look(order: &Order, clock: &dyn Clock) -> Result<Vec<u8>, Fault> {
+    let name = Clean::text(order.program.as_os_str().as_encoded_bytes());
+    let ran = run(order, LOOK, clock).map_err(|stopped| match stopped {
+        Stopped::Refused(Refusal::Forbidden(fault) | Refusal::Impossible(fault)) => fault,
+        Stopped::Unkillable { pid, .. } => Fault::new(format!("{name} hangs as process {pid}.")),
+    })?;
+    match ran.ended {
+        _ if ran.timed_out => Err(Fault::new(format!("{name} did not answer within {} s.", LOOK.as_secs()))),
+        crate::sys::program::Ended::Code(0) => Ok(ran.stdout.bytes()),
+        ended => {
+            let said = ran.stderr.last_line().or_else(|| ran.stdout.last_line());
+            let said = said.map_or_else(String::new, |line| format!(": {line}"));
+            Err(Fault::new(format!("{name} ended with {ended}{said}.")))
+        }
+    }
+}

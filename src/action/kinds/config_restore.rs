@@ -1,0 +1,101 @@
+//! `config_restore`: the way back from a `config_set` of the same profile. The file must still be as that run left it, and
+//! the backup as it was saved; then it is put back byte for byte, and what reads it is restarted.
+//!
+//! ```toml
+//! [actions.put-back]
+//! kind = "config_restore"
+//! of   = "reduce-batch-size"        # the newest run of this action
+//! ```
+
+use super::config_set::{ConfigSet, Row, Work, drafted};
+use super::{Draft, Kind, Proof, Settled, StepError, work};
+use crate::action::doing::Doing;
+use crate::action::lifecycle::{Run, State, runs};
+use crate::action::plan::{Danger, Plan, Target};
+use crate::action::prepare::{COMMON, Context};
+use crate::base::{Body, Clean, Clock, Fault};
+use crate::sys::files;
+use crate::sys::held::{Held, LIMIT};
+
+/// The kind.
+#[derive(Debug)]
+pub struct ConfigRestore;
+
+impl Kind for ConfigRestore {
+    fn name(&self) -> &'static str {
+        "config_restore"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn about(&self) -> &'static str {
+        "puts back what a config_set of this profile has changed, from its own backup"
+    }
+
+    fn least_danger(&self) -> Danger {
+        Danger::C2
+    }
+
+    fn draft(&self, body: &mut Body, run: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
+        let of: String = body.need("of")?;
+        body.done(&[COMMON, &["of"]].concat())?;
+        let (known, _) = runs(cx.state);
+        let newest = known.into_iter().rev().find(|(_, plan, status)| {
+            let begun = status.as_ref().is_some_and(|told| told.state >= State::Intent);
+            plan.what.action == of && plan.what.kind.starts_with("config_set@") && begun
+        });
+        let Some((then, plan, _)) = newest else {
+            return Err(Fault::new(format!(
+                "there is nothing to take back: `{}` was not done here.",
+                Clean::text(&of)
+            )));
+        };
+        let done: Work = work(&plan)?;
+        let before = plan.targets.iter().find_map(|target| match target {
+            Target::File { id, .. } => Some(id.sha256.clone()),
+            _ => None,
+        });
+        let before = before.ok_or_else(|| Fault::new("that run names no file."))?;
+        let (file, held) = (done.file.display(), Held::open(&done.file)?);
+        let kept = then.backup_dir().join(done.file.file_name().unwrap_or_default());
+        if held.id().sha256 == before {
+            return Err(Fault::new(format!("there is nothing to take back: {file} is as it was before.")));
+        }
+        if held.id().sha256 != done.after {
+            return Err(Fault::new(format!("{file} was changed since by somebody else."))
+                .hint(format!("The backup is {}: decide by hand.", kept.display())));
+        }
+        if files::sha256(&files::read(&kept, LIMIT)?) != before {
+            return Err(Fault::new(format!("the backup {} is not what was saved.", kept.display())));
+        }
+        let set = done.set.into_iter().map(|row| Row { key: row.key, from: row.to, to: row.from }).collect();
+        let work = Work { file: done.file, set, restart: done.restart, after: before, kept: Some(kept) };
+        drafted((work, &held), run, cx)
+    }
+
+    fn differences(&self, plan: &Plan, clock: &dyn Clock) -> Result<Vec<Clean>, Fault> {
+        ConfigSet.differences(plan, clock)
+    }
+
+    fn backup(&self, plan: &Plan, run: &Run) -> Result<(), Fault> {
+        ConfigSet.backup(plan, run)
+    }
+
+    fn steps(&self, plan: &Plan) -> Vec<&'static str> {
+        ConfigSet.steps(plan)
+    }
+
+    fn step(&self, name: &str, plan: &Plan, doing: &Doing<'_>) -> Result<Clean, StepError> {
+        ConfigSet.step(name, plan, doing)
+    }
+
+    fn proof(&self, plan: &Plan, clock: &dyn Clock) -> Option<Proof> {
+        ConfigSet.proof(plan, clock)
+    }
+
+    fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
+        ConfigSet.settled(plan)
+    }
+}

@@ -1,0 +1,143 @@
+//! `service_restart`, `service_start`, `service_stop`, `service_reload`, `service_reset_failed`: one job of the manager
+//! that runs the service.
+//!
+//! ```toml
+//! [actions.restart-inference]
+//! kind = "service_restart"
+//! service = { kind = "systemd", unit = "inference.service" }
+//! ```
+
+use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
+use crate::action::doing::Doing;
+use crate::action::lifecycle::Run;
+use crate::action::manager::{Manager, Serving, Verb};
+use crate::action::plan::{Danger, Plan, Target, Undo};
+use crate::action::prepare::{COMMON, Context};
+use crate::base::{Body, Clean, Clock, Fault};
+use core::time::Duration;
+use serde::{Deserialize, Serialize};
+
+/// A service that came up stays up for so long before that counts: for some types of unit "done" comes right after the
+/// fork, even when the program cannot run.
+pub const SETTLE: Duration = Duration::from_secs(10);
+
+/// One kind for each verb.
+#[derive(Debug)]
+pub struct Services(Verb);
+
+/// `service_restart`.
+pub static RESTART: Services = Services(Verb::Restart);
+/// `service_start`.
+pub static START: Services = Services(Verb::Start);
+/// `service_stop`.
+pub static STOP: Services = Services(Verb::Stop);
+/// `service_reload`.
+pub static RELOAD: Services = Services(Verb::Reload);
+/// `service_reset_failed`.
+pub static RESET_FAILED: Services = Services(Verb::ResetFailed);
+
+/// This kind's part of a plan.
+#[derive(Debug, Serialize, Deserialize)]
+struct Work {
+    service: Manager,
+}
+
+impl Kind for Services {
+    fn name(&self) -> &'static str {
+        match self.0 {
+            Verb::Restart => "service_restart",
+            Verb::Start => "service_start",
+            Verb::Stop => "service_stop",
+            Verb::Reload => "service_reload",
+            Verb::ResetFailed => "service_reset_failed",
+        }
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn about(&self) -> &'static str {
+        match self.0 {
+            Verb::Restart => "restarts a service and watches it stay up",
+            Verb::Start => "starts a service and watches it stay up",
+            Verb::Stop => "stops a service",
+            Verb::Reload => "has a service read its configuration again",
+            Verb::ResetFailed => "clears the failed state and the start limit of a service",
+        }
+    }
+
+    fn least_danger(&self) -> Danger {
+        if self.0 == Verb::ResetFailed { Danger::C1 } else { Danger::C2 }
+    }
+
+    fn draft(&self, body: &mut Body, _: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
+        let service: Manager = body.need("service")?;
+        let settle = cx.stable_for(body)?.unwrap_or(match self.0 {
+            Verb::Restart | Verb::Start => SETTLE,
+            Verb::Stop | Verb::Reload | Verb::ResetFailed => Duration::ZERO,
+        });
+        body.done(&[COMMON, &["service", "stable_for"]].concat())?;
+        let part = service.draft(self.0, cx.clock)?;
+        let unit = service.service().unit().to_owned();
+        let undo = match self.0 {
+            Verb::Restart => format!("a restart cannot be taken back; if {unit} does not come up, its log says why"),
+            Verb::Start => format!("stop {unit}"),
+            Verb::Stop => format!("start {unit}"),
+            Verb::Reload => format!("put back the configuration, then reload {unit} again"),
+            Verb::ResetFailed => "nothing runs otherwise than before: only the record of the failure goes".to_owned(),
+        };
+        Ok(Draft {
+            lines: vec![part.line],
+            work: to_work(&Work { service })?,
+            target: unit,
+            hits: part.hits,
+            undo: Undo::How(Clean::text(undo)),
+            based_on: vec![part.based_on],
+            targets: vec![part.target],
+            raise: part.raise,
+            settle,
+        })
+    }
+
+    fn differences(&self, plan: &Plan, clock: &dyn Clock) -> Result<Vec<Clean>, Fault> {
+        let work: Work = work(plan)?;
+        let Some((serving, identity)) = before(plan) else { return Err(Fault::new("the plan names no service.")) };
+        work.service.differences(self.0, (serving, identity), clock)
+    }
+
+    fn backup(&self, _: &Plan, _: &Run) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn steps(&self, _: &Plan) -> Vec<&'static str> {
+        vec![self.0.word()]
+    }
+
+    fn step(&self, _: &str, plan: &Plan, doing: &Doing<'_>) -> Result<Clean, StepError> {
+        let work: Work = work(plan).map_err(StepError::Failed)?;
+        work.service.service().apply(self.0, doing)
+    }
+
+    fn proof(&self, plan: &Plan, clock: &dyn Clock) -> Option<Proof> {
+        let work: Work = work(plan).ok()?;
+        Some(work.service.proof(self.0, before(plan).and_then(|(serving, _)| serving), clock))
+    }
+
+    fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
+        let clock = crate::sys::clock::RealClock;
+        Ok(match self.proof(plan, &clock) {
+            Some(Proof::Holds(_, said)) => Settled::Done(said),
+            Some(Proof::NotYet(said)) => Settled::NotDone(said),
+            Some(Proof::Broken(said) | Proof::Unseen(said)) => Settled::Other(said),
+            None => return Err(Fault::new("the plan names no service.")),
+        })
+    }
+}
+
+fn before(plan: &Plan) -> Option<(Option<&Serving>, &std::collections::BTreeMap<String, String>)> {
+    plan.targets.iter().find_map(|target| match target {
+        Target::Unit { serving, identity, .. } => Some((serving.as_ref(), identity)),
+        _ => None,
+    })
+}

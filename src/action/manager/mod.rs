@@ -1,0 +1,151 @@
+//! Who runs a service, and what can be asked of it: one file per manager behind [`Service`]. The kinds of actions that
+//! restart something say which manager in their table: `{ kind = "systemd", unit = "x.service" }`.
+
+mod plan;
+mod systemd;
+mod unix_socket;
+
+pub use plan::Part;
+pub use systemd::Systemd;
+pub use unix_socket::UnixSocket;
+
+use super::doing::Doing;
+use super::kinds::StepError;
+use crate::base::{Clean, Clock, Fault};
+use core::fmt;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// One service of one manager, as a profile names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Manager {
+    /// A supervisor that takes lines on a Unix socket.
+    UnixSocket(UnixSocket),
+    /// A unit of systemd.
+    Systemd(Systemd),
+}
+
+/// What can be asked of a manager.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verb {
+    /// One job: never a stop that a lost line leaves without its start.
+    Restart,
+    /// Start.
+    Start,
+    /// Stop.
+    Stop,
+    /// Read its configuration again.
+    Reload,
+    /// Forget that it failed, and its start limit.
+    ResetFailed,
+}
+
+impl Verb {
+    /// As systemd names it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Restart => "restart",
+            Self::Start => "start",
+            Self::Stop => "stop",
+            Self::Reload => "reload",
+            Self::ResetFailed => "reset-failed",
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// One run of a service: another one after every start.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Serving {
+    /// Its main process.
+    pub pid: u32,
+    /// What no other run has: an invocation, or the start time of the process; with the manager's own restarts.
+    pub id: String,
+}
+
+/// How a service stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It runs.
+    Running,
+    /// On its way up or down.
+    Changing,
+    /// It does not run, and nothing is wrong.
+    Stopped,
+    /// It does not run, because it failed.
+    Failed,
+}
+
+/// What a look at a service says.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// In short.
+    pub standing: Standing,
+    /// In the manager's words: `active (running), process 4000`.
+    pub said: Clean,
+    /// The run that serves; `None` when none does.
+    pub serving: Option<Serving>,
+    /// What else must be the same when the effect comes, by name.
+    pub identity: BTreeMap<String, String>,
+    /// Numbers for HITS: restarts so far, starts left, what stops with it.
+    pub hits: Vec<Clean>,
+    /// Why the danger is raised.
+    pub raise: Vec<Clean>,
+    /// Why it cannot be asked for this at all.
+    pub obstacle: Option<Fault>,
+}
+
+/// What every manager can do.
+pub trait Service {
+    /// The service's name there.
+    fn unit(&self) -> &str;
+    /// Who and where: equal for everybody who means the same service.
+    fn address(&self) -> String;
+    /// Refuses names that could mean something else.
+    ///
+    /// # Errors
+    /// Which rule.
+    fn check(&self) -> Result<(), Fault>;
+    /// Looks at the service, with this verb in mind. Read-only, a few seconds at most.
+    ///
+    /// # Errors
+    /// When it cannot be seen.
+    fn look(&self, verb: Verb, clock: &dyn Clock) -> Result<Look, Fault>;
+    /// What will be done, as shown under WHAT.
+    fn line(&self, verb: Verb) -> Clean;
+    /// Does it; what was done, in words.
+    ///
+    /// # Errors
+    /// [`StepError::Failed`] when the manager was not reached or said no; [`StepError::Unknown`] when it did not say.
+    fn apply(&self, verb: Verb, doing: &Doing<'_>) -> Result<Clean, StepError>;
+}
+
+impl Manager {
+    /// The manager itself.
+    pub fn service(&self) -> &dyn Service {
+        match self {
+            Self::UnixSocket(it) => it,
+            Self::Systemd(it) => it,
+        }
+    }
+}
+
+/// Letters, digits and `. _ : @ -`, and what else a manager allows; up to 128, not starting with `-`.
+///
+/// # Errors
+/// The rule.
+pub(super) fn plain_name(unit: &str, also: &str) -> Result<(), Fault> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | ':' | '@' | '-') || also.contains(c);
+    if unit.is_empty() || unit.len() > 128 || unit.starts_with('-') || !unit.chars().all(plain) {
+        return Err(Fault::new(format!("`{}` is no unit name.", Clean::text(unit)))
+            .hint(format!("Letters, digits and . _ : @ - {also} up to 128, not starting with -.")));
+    }
+    Ok(())
+}

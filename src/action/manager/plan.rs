@@ -1,0 +1,96 @@
+//! What asking a manager for something adds to a plan, what differs from it later, and whether it had its effect: the
+//! same for every manager.
+
+use super::{Manager, Serving, Standing, Verb};
+use crate::action::kinds::Proof;
+use crate::action::plan::{Precondition, Target};
+use crate::base::{Clean, Clock, Fault};
+use core::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a service adds to a plan.
+#[derive(Debug)]
+pub struct Part {
+    /// By identity.
+    pub target: Target,
+    /// Its line of WHAT.
+    pub line: Clean,
+    /// How it stands now.
+    pub based_on: Precondition,
+    /// Numbers for HITS.
+    pub hits: Vec<Clean>,
+    /// Why the danger is raised.
+    pub raise: Vec<Clean>,
+}
+
+impl Manager {
+    /// What asking for `verb` adds to a plan.
+    ///
+    /// # Errors
+    /// A name that is refused, a service that cannot be seen, an obstacle.
+    pub fn draft(&self, verb: Verb, clock: &dyn Clock) -> Result<Part, Fault> {
+        let service = self.service();
+        service.check()?;
+        let look = service.look(verb, clock)?;
+        if let Some(obstacle) = look.obstacle {
+            return Err(obstacle);
+        }
+        let based_on =
+            Precondition { label: Clean::text(service.unit()), value: look.said, age: Duration::ZERO, metric: None };
+        let target = Target::Unit { manager: self.clone(), serving: look.serving, identity: look.identity };
+        Ok(Part { target, line: service.line(verb), based_on, hits: look.hits, raise: look.raise })
+    }
+
+    /// What differs now from what the plan says of this service.
+    ///
+    /// # Errors
+    /// When it cannot be seen.
+    pub fn differences(
+        &self,
+        verb: Verb,
+        (serving, identity): (Option<&Serving>, &BTreeMap<String, String>),
+        clock: &dyn Clock,
+    ) -> Result<Vec<Clean>, Fault> {
+        let unit = self.service().unit();
+        let look = self.service().look(verb, clock)?;
+        let mut found = Vec::new();
+        if look.serving.as_ref() != serving {
+            let pid = |serving: Option<&Serving>| serving.map_or_else(|| "none".to_owned(), |it| it.pid.to_string());
+            let (old, new) = (pid(serving), pid(look.serving.as_ref()));
+            found.push(crate::clean!("{unit}: restarted meanwhile (process {old} → {new})"));
+        }
+        let all: BTreeSet<&String> = identity.keys().chain(look.identity.keys()).collect();
+        for name in all {
+            let (old, new) = (identity.get(name), look.identity.get(name));
+            if old != new {
+                let show = |value: Option<&String>| Clean::text(value.map_or("nothing", String::as_str));
+                found.push(crate::clean!("{unit}: {name} {} → {}", show(old), show(new)));
+            }
+        }
+        found.extend(look.obstacle.map(|fault| Clean::text(fault.to_string())));
+        Ok(found)
+    }
+
+    /// Whether `verb` has had its effect on the service that the plan found in this run.
+    pub fn proof(&self, verb: Verb, before: Option<&Serving>, clock: &dyn Clock) -> Proof {
+        let unit = self.service().unit();
+        let look = match self.service().look(verb, clock) {
+            Ok(look) => look,
+            Err(fault) => return Proof::Unseen(Clean::text(fault.to_string())),
+        };
+        let said = crate::clean!("{unit} is {}", look.said);
+        let id = look.serving.as_ref().map_or_else(String::new, |serving| format!("{} {}", serving.pid, serving.id));
+        match (verb, look.standing) {
+            (Verb::Restart, Standing::Running) if look.serving.as_ref() == before => {
+                Proof::NotYet(crate::clean!("{unit} still serves with the run from before"))
+            }
+            (Verb::Reload, Standing::Running) if look.serving.as_ref() != before => {
+                Proof::NotYet(crate::clean!("{unit} was restarted, not reloaded"))
+            }
+            (Verb::Restart | Verb::Start | Verb::Reload, Standing::Running) => Proof::Holds(id, said),
+            (Verb::Stop, Standing::Stopped | Standing::Failed) => Proof::Holds(id, said),
+            (Verb::ResetFailed, Standing::Stopped | Standing::Running | Standing::Changing) => Proof::Holds(id, said),
+            _ => Proof::NotYet(said),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Parameters of an action: typed, with a value, and put into its arguments as `{name}`. What does not fit its type is
+//! refused before there is a plan.
+
+use crate::base::{Body, Clean, Fault};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// A text is not longer, in bytes.
+const LONGEST: usize = 128;
+
+/// The parameters of one action, checked.
+#[derive(Debug, Default)]
+pub struct Params(BTreeMap<String, String>);
+
+/// `{ int = [1, 30], value = 7 }`, `{ one_of = ["a", "b"], value = "a" }`, `{ matches = "[a-z]+", value = "x" }`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    int: Option<(i64, i64)>,
+    one_of: Option<Vec<String>>,
+    matches: Option<String>,
+    value: Given,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Given {
+    Number(i64),
+    Text(String),
+}
+
+impl Params {
+    /// Takes the key `params`.
+    ///
+    /// # Errors
+    /// A row without a type, or a value that does not fit it.
+    pub fn take(body: &mut Body) -> Result<Self, Fault> {
+        let table = body.clone();
+        let rows: BTreeMap<String, Row> = body.take("params")?.unwrap_or_default();
+        let checked = rows.into_iter().map(|(name, row)| {
+            let value = row
+                .check()
+                .map_err(|what| table.fault_at("params", format!("the parameter `{}` {what}.", Clean::text(&name))))?;
+            Ok((name, value))
+        });
+        checked.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The arguments with every `{name}` replaced. An argument that begins with a parameter never becomes an option.
+    ///
+    /// # Errors
+    /// A name that is no parameter.
+    pub fn fill(&self, argv: &[String]) -> Result<Vec<String>, Fault> {
+        argv.iter().map(|word| self.word(word)).collect()
+    }
+
+    fn word(&self, word: &str) -> Result<String, Fault> {
+        let mut out = String::new();
+        let mut rest = word;
+        while let Some((before, after)) = rest.split_once('{') {
+            let (name, tail) = after
+                .split_once('}')
+                .ok_or_else(|| Fault::new(format!("`{}` has a `{{` without its `}}`.", Clean::text(word))))?;
+            let value = self
+                .0
+                .get(name)
+                .ok_or_else(|| Fault::new(format!("`{{{}}}` is no parameter of this action.", Clean::text(name))))?;
+            out.push_str(before);
+            out.push_str(value);
+            rest = tail;
+        }
+        Ok(out + rest)
+    }
+}
+
+impl Row {
+    fn check(&self) -> Result<String, String> {
+        let text = match &self.value {
+            Given::Number(number) => number.to_string(),
+            Given::Text(text) => text.clone(),
+        };
+        match (self.int, &self.one_of, &self.matches) {
+            (Some((least, most)), None, None) => match self.value {
+                Given::Number(number) if (least..=most).contains(&number) => Ok(text),
+                _ => Err(format!("is {}, expected a whole number from {least} to {most}", Clean::text(&text))),
+            },
+            (None, Some(known), None) if known.contains(&text) => plain(text),
+            (None, Some(known), None) => {
+                Err(format!("is `{}`, expected one of {}", Clean::text(&text), known.join(", ")))
+            }
+            (None, None, Some(pattern)) => {
+                let whole = regex::RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(256 << 10).build();
+                let whole = whole.map_err(|_| "has a `matches` that is no regular expression".to_owned())?;
+                if whole.is_match(&text) {
+                    plain(text)
+                } else {
+                    Err(format!("is `{}`, which does not match", Clean::text(&text)))
+                }
+            }
+            _ => Err("needs one of `int`, `one_of` and `matches`".to_owned()),
+        }
+    }
+}
+
+/// Nothing that a program could take for an option, a line of its own, or another text than is seen.
+fn plain(text: String) -> Result<String, String> {
+    if text.len() > LONGEST {
+        Err(format!("is longer than {LONGEST} bytes"))
+    } else if text.starts_with('-') {
+        Err("begins with `-`, which a program would read as an option".to_owned())
+    } else if text.bytes().any(|byte| byte.is_ascii_control()) || !text.is_ascii() {
+        Err("holds characters that are not plain ASCII".to_owned())
+    } else {
+        Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fill(params: &str, word: &str) -> Result<String, String> {
+        let mut body = Body::parse("p.toml", &format!("params = {params}")).expect("TOML");
+        let params = Params::take(&mut body).map_err(|fault| fault.to_string())?;
+        params.word(word).map_err(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn a_value_is_put_where_its_name_stands() {
+        let params = "{ keep = { int = [1, 30], value = 7 }, mode = { one_of = [\"a\", \"b\"], value = \"b\" } }";
+        assert_eq!(fill(params, "--keep={keep}/{mode}"), Ok("--keep=7/b".into()));
+        assert_eq!(fill(params, "{kept}"), Err("`{kept}` is no parameter of this action.".into()));
+    }
+
+    #[test]
+    fn what_does_not_fit_its_type_is_refused() {
+        for (row, why) in [
+            ("{ int = [1, 30], value = 31 }", "is 31, expected a whole number from 1 to 30"),
+            ("{ int = [1, 30], value = \"7\" }", "is 7, expected a whole number"),
+            ("{ one_of = [\"a\"], value = \"c\" }", "is `c`, expected one of a"),
+            ("{ matches = \"[a-z]+\", value = \"a1\" }", "does not match"),
+            ("{ matches = \".*\", value = \"-x\" }", "begins with `-`"),
+            ("{ matches = \"(?s).*\", value = \"a\\nb\" }", "not plain ASCII"),
+            ("{ matches = \".*\", value = \"wеb\" }", "not plain ASCII"),
+            ("{ matches = \"(\", value = \"a\" }", "no regular expression"),
+            ("{ value = \"a\" }", "needs one of"),
+        ] {
+            let said = fill(&format!("{{ x = {row} }}"), "{x}").expect_err(row);
+            assert!(said.starts_with("p.toml:1:") && said.contains(why), "{said}");
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! One program of others, run to its end: both outputs drained always and their ends kept, a deadline in three stages
+//! (safety.md 4.3 item 7). Blocks the caller; for runners and for planning, never for the console's loop.
+
+use super::child::wait_readable;
+use super::program::{Ended, Order, Outputs, Program, Refusal};
+use crate::base::{Clean, Clock, Mono};
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::os::fd::{AsFd, OwnedFd};
+
+/// Of each output so many bytes are kept from its beginning, and as many from its end.
+pub const KEEP: usize = 4 * 1024 * 1024;
+/// From asking the group to end to killing it.
+pub const GRACE: Duration = Duration::from_secs(10);
+/// From killing it to giving up on it.
+pub const LAST: Duration = Duration::from_secs(5);
+/// What the program left behind may speak for so long after its end.
+const LATE: Duration = Duration::from_millis(250);
+
+/// One output: its beginning and its end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    first: Vec<u8>,
+    last: VecDeque<u8>,
+    /// Bytes between them that were not kept.
+    pub lost: u64,
+}
+
+impl Kept {
+    fn add(&mut self, more: &[u8], keep: usize) {
+        let (first, rest) = more.split_at(keep.saturating_sub(self.first.len()).min(more.len()));
+        self.first.extend_from_slice(first);
+        self.last.extend(rest);
+        let over = self.last.len().saturating_sub(keep);
+        self.last.drain(..over);
+        self.lost += u64::try_from(over).unwrap_or(u64::MAX);
+    }
+
+    /// What was kept; a line says how much is missing between.
+    pub fn bytes(&self) -> Vec<u8> {
+        let mut all = self.first.clone();
+        if self.lost > 0 {
+            all.extend_from_slice(format!("\n… {} bytes were not kept …\n", self.lost).as_bytes());
+        }
+        all.extend(self.last.iter());
+        all
+    }
+
+    /// The last line that says something.
+    pub fn last_line(&self) -> Option<Clean> {
+        let bytes = self.bytes();
+        let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+        lines.rfind(|line| !line.is_empty()).map(Clean::text)
+    }
+}
+
+/// What a program did.
+#[derive(Clone, Debug)]
+pub struct Ran {
+    /// How it ended.
+    pub ended: Ended,
+    /// It was asked to end, because its time was over.
+    pub timed_out: bool,
+    /// Standard output.
+    pub stdout: Kept,
+    /// Standard error.
+    pub stderr: Kept,
+}
+
+/// Why there is no end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// It was not started.
+    Refused(Refusal),
+    /// It did not end even when it was killed; its process number, and its state as the kernel says.
+    Unkillable {
+        /// Process number.
+        pid: u32,
+        /// Such as `D (disk sleep)`.
+        state: Clean,
+    },
+}
+
+/// Runs it. After `patience` its group is asked to end, after [`GRACE`] killed, after [`LAST`] given up. One that is to
+/// be spared is waited for as long as it takes.
+///
+/// # Errors
+/// It was not started, or it cannot be ended.
+pub fn run(order: &Order, patience: Duration, clock: &dyn Clock) -> Result<Ran, Stopped> {
+    run_within(order, [patience, GRACE, LAST], KEEP, clock)
+}
+
+fn run_within(order: &Order, stages: [Duration; 3], keep: usize, clock: &dyn Clock) -> Result<Ran, Stopped> {
+    let (program, outputs) = Program::start(order).map_err(Stopped::Refused)?;
+    let mut running = Running { program, pipes: Pipes::of(outputs), keep };
+    let mut stages = stages.into_iter();
+    let mut until = clock.now().mono + stages.next().unwrap_or_default();
+    let mut asked = 0;
+    loop {
+        running.listen(left(until, clock));
+        if let Some(ended) = running.ended(clock) {
+            let [stdout, stderr] = running.pipes.kept;
+            return Ok(Ran { ended, timed_out: asked > 0, stdout, stderr });
+        }
+        if running.program.spared() || !left(until, clock).is_zero() {
+            continue;
+        }
+        let Some(next) = stages.next() else {
+            let pid = running.program.pid();
+            return Err(Stopped::Unkillable { pid, state: state_of(pid) });
+        };
+        if asked == 0 {
+            running.program.ask();
+        } else {
+            running.program.kill();
+        }
+        asked += 1;
+        until = clock.now().mono + next;
+    }
+}
+
+fn left(until: Mono, clock: &dyn Clock) -> Duration {
+    until.since(clock.now().mono)
+}
+
+struct Running {
+    program: Program,
+    pipes: Pipes,
+    keep: usize,
+}
+
+struct Pipes {
+    open: [Option<OwnedFd>; 2],
+    kept: [Kept; 2],
+}
+
+impl Pipes {
+    fn of(outputs: Outputs) -> Self {
+        Self { open: [Some(outputs.stdout), Some(outputs.stderr)], kept: [Kept::default(), Kept::default()] }
+    }
+
+    /// Reads once from every output that has something; closes those at their end.
+    fn read(&mut self, keep: usize) {
+        let mut chunk = [0; 16 * 1024];
+        for (open, kept) in self.open.iter_mut().zip(&mut self.kept) {
+            let Some(fd) = open.as_ref() else { continue };
+            if !matches!(wait_readable(&[fd.as_fd()], Some(Duration::ZERO)), Ok(ready) if ready.contains(&true)) {
+                continue;
+            }
+            match rustix::io::read(fd, &mut chunk) {
+                Ok(0) => *open = None,
+                Ok(n) => kept.add(chunk.get(..n).unwrap_or_default(), keep),
+                Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
+                Err(_) => *open = None,
+            }
+        }
+    }
+}
+
+impl Running {
+    /// Waits until something is said, the program has ended, or `limit` is over; takes what was said.
+    fn listen(&mut self, limit: Duration) {
+        let Ok(ending) = self.program.ending() else { return };
+        let pipes = self.pipes.open.iter().flatten().map(AsFd::as_fd);
+        let all: Vec<_> = pipes.chain([ending.as_fd()]).collect();
+        // One that is to be spared has no end of patience; a look a minute costs nothing.
+        let limit = if self.program.spared() { Duration::from_mins(1) } else { limit };
+        let _looked_again = wait_readable(&all, Some(limit));
+        self.pipes.read(self.keep);
+    }
+
+    /// How it ended, with all that was said until then.
+    fn ended(&mut self, clock: &dyn Clock) -> Option<Ended> {
+        let ending = self.program.ending().ok()?;
+        if !matches!(wait_readable(&[ending.as_fd()], Some(Duration::ZERO)), Ok(ready) if ready.contains(&true)) {
+            return None;
+        }
+        let until = clock.now().mono + LATE;
+        while self.pipes.open.iter().any(Option::is_some) && !left(until, clock).is_zero() {
+            let pipes: Vec<_> = self.pipes.open.iter().flatten().map(AsFd::as_fd).collect();
+            let _looked_again = wait_readable(&pipes, Some(left(until, clock)));
+            self.pipes.read(self.keep);
+        }
+        self.program.reap()
+    }
+}
+
+/// `State:` of a process.
+fn state_of(pid: u32) -> Clean {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let state = status.lines().find_map(|line| line.strip_prefix("State:"));
+    Clean::text(state.unwrap_or("unknown").trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::clock::RealClock;
+
+    fn sh(script: &str, stages: [u64; 3], keep: usize) -> Ran {
+        let order = Order { program: "/bin/sh".into(), args: vec!["-c".into(), script.into()], ..Order::default() };
+        run_within(&order, stages.map(Duration::from_millis), keep, &RealClock).expect("runs")
+    }
+
+    const LONG: [u64; 3] = [60_000, 60_000, 60_000];
+
+    #[test]
+    fn both_outputs_and_the_exit_code_are_told() {
+        let ran = sh("echo out; echo first >&2; echo wrong >&2; exit 3", LONG, KEEP);
+        assert_eq!((ran.ended, ran.timed_out), (Ended::Code(3), false));
+        assert_eq!(ran.stdout.bytes(), b"out\n");
+        assert_eq!(ran.stderr.last_line().expect("said").as_str(), "wrong");
+    }
+
+    #[test]
+    fn of_a_flood_the_beginning_and_the_end_are_kept_and_the_rest_is_counted() {
+        let ran = sh("printf begin; head -c 1000000 /dev/zero; printf end", LONG, 10);
+        assert_eq!(ran.stdout.lost, 1_000_008 - 20);
+        let bytes = ran.stdout.bytes();
+        assert!(bytes.starts_with(b"begin\0") && bytes.ends_with(b"\0end"), "{bytes:?}");
+    }
+
+    #[test]
+    fn who_does_not_end_is_asked_and_then_killed() {
+        assert_eq!(sh("exec sleep 600", [1, 60_000, 60_000], KEEP).ended, Ended::Signal(15));
+        let deaf = sh("trap '' TERM; echo deaf; while :; do sleep 0.01; done", [500, 1, 60_000], KEEP);
+        assert_eq!((deaf.ended, deaf.timed_out), (Ended::Signal(9), true));
+        assert_eq!(deaf.stdout.bytes(), b"deaf\n");
+    }
+
+    #[test]
+    fn a_child_that_forks_away_and_holds_the_outputs_delays_nothing() {
+        let ran = sh("(trap '' HUP; sleep 600) & echo gone", LONG, KEEP);
+        assert_eq!((ran.ended, ran.stdout.bytes()), (Ended::Code(0), b"gone\n".to_vec()));
+    }
+
+    #[test]
+    fn what_cannot_run_is_refused() {
+        let order = Order { program: "/nonexistent/program".into(), ..Order::default() };
+        assert!(matches!(
+            run(&order, Duration::from_secs(1), &RealClock),
+            Err(Stopped::Refused(Refusal::Impossible(_)))
+        ));
+    }
+}

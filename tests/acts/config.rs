@@ -1,0 +1,91 @@
+//! Values of a configuration file, and the way back.
+
+use crate::scene::{Scene, told};
+use std::fs;
+use watchkeeper::action::lifecycle::Outcome;
+use watchkeeper::action::plan::Undo;
+
+const FILE: &str = "# tuned\r\n[performance]\r\nbatch_size = 1_024  # was 512\r\nstreams = 4\r\n";
+
+fn scene() -> (Scene, String) {
+    let scene = Scene::new();
+    let file = scene.path("production.toml");
+    fs::write(&file, FILE).unwrap();
+    let set = "[{ key = \"performance.batch_size\", to = 512 }, { key = \"performance.streams\", from = 4, to = 2 }]";
+    (scene, format!("file = \"{}\"\nset = {set}\n", file.display()))
+}
+
+#[test]
+fn what_was_set_is_put_back_byte_for_byte() {
+    let (scene, table) = scene();
+    let restore = "of = \"the-action\"";
+    let refused = scene.plan("config_restore", restore).unwrap_err().to_string();
+    assert!(refused.contains("there is nothing to take back: `the-action` was not done here"), "{refused}");
+
+    let plan = scene.plan("config_set", &table).unwrap();
+    let lines: Vec<&str> = plan.what.lines.iter().skip(1).map(|line| line.as_str()).collect();
+    assert_eq!(lines, ["performance.batch_size   1024 → 512", "performance.streams   4 → 2"], "the real old value");
+    let (end, _) = scene.act(plan);
+    assert_eq!((end.outcome, end.executed), (Outcome::Unverified, true), "no check is declared: {end:?}");
+    let path = scene.path("production.toml");
+    assert_eq!(fs::read_to_string(&path).unwrap(), FILE.replace("1_024", "512").replace("streams = 4", "streams = 2"));
+
+    let back = scene.plan("config_restore", restore).unwrap();
+    assert_eq!(back.what.lines[1].as_str(), "performance.batch_size   512 → 1024");
+    let (end, progress) = scene.act(back.clone());
+    assert_eq!((end.outcome, end.executed), (Outcome::Unverified, true), "{end:?} {:?}", told(&progress));
+    assert_eq!(fs::read_to_string(&path).unwrap(), FILE);
+    // It has a backup of its own, and there is nothing more to take back.
+    let Undo::How(undo) = &back.undo else { panic!("{:?}", back.undo) };
+    let own = undo.as_str().strip_prefix("put back the backup ").unwrap();
+    assert!(fs::read_to_string(own).unwrap().contains("batch_size = 512"));
+    let refused = scene.plan("config_restore", restore).unwrap_err().to_string();
+    assert!(refused.contains("is as it was before"), "{refused}");
+}
+
+#[test]
+fn what_somebody_else_has_changed_since_is_not_put_back() {
+    let (scene, table) = scene();
+    let plan = scene.plan("config_set", &table).unwrap();
+    let Undo::How(undo) = plan.undo.clone() else { panic!("no way back") };
+    let (end, _) = scene.act(plan);
+    assert!(end.executed, "{end:?}");
+    let path = scene.path("production.toml");
+    let ours = fs::read_to_string(&path).unwrap();
+    let back = scene.plan("config_restore", "of = \"the-action\"").unwrap();
+
+    fs::write(&path, ours.replace("512 ", "256 ")).unwrap();
+    let refused = scene.plan("config_restore", "of = \"the-action\"").unwrap_err().to_string();
+    assert!(refused.contains("was changed since by somebody else") && refused.contains("decide by hand"), "{refused}");
+    let (end, _) = scene.act(back);
+    assert_eq!(end.outcome, Outcome::Refused, "a plan from before is stale: {end:?}");
+    assert!(fs::read_to_string(&path).unwrap().contains("= 256"));
+
+    fs::write(&path, &ours).unwrap();
+    fs::write(undo.as_str().strip_prefix("put back the backup ").unwrap(), "other").unwrap();
+    let refused = scene.plan("config_restore", "of = \"the-action\"").unwrap_err().to_string();
+    assert!(refused.contains("is not what was saved"), "{refused}");
+}
+
+#[test]
+fn a_value_that_is_not_there_or_of_another_type_is_refused() {
+    let (scene, _) = scene();
+    let file = scene.path("production.toml").display().to_string();
+    for (set, why) in [
+        ("{ key = \"performance.batch\", to = 1 }", "there is no value `performance.batch`"),
+        ("{ key = \"performance.batch_size\", to = \"512\" }", "would change its type"),
+        ("{ key = \"performance.batch_size\", to = 1024 }", "would not change"),
+        ("{ key = \"performance\", to = 1 }", "there is no value `performance`"),
+    ] {
+        let fault = scene.plan("config_set", &format!("file = \"{file}\"\nset = [{set}]")).unwrap_err().to_string();
+        assert!(fault.contains(why), "{set}: {fault}");
+    }
+    let link = scene.path("link.toml");
+    std::os::unix::fs::symlink(&file, &link).unwrap();
+    let table = format!("file = \"{}\"\nset = [{{ key = \"performance.streams\", to = 1 }}]", link.display());
+    assert!(scene.plan("config_set", &table).is_err(), "a link is not followed");
+    fs::hard_link(&file, scene.path("hard.toml")).unwrap();
+    let table = format!("file = \"{file}\"\nset = [{{ key = \"performance.streams\", to = 1 }}]");
+    let fault = scene.plan("config_set", &table).unwrap_err().to_string();
+    assert!(fault.contains("link"), "{fault}");
+}

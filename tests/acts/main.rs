@@ -1,0 +1,12 @@
+//! Every kind of action on real peers: planned from a profile's table, carried out by the real executor, and judged by
+//! what the peer itself says.
+#![cfg(test)] // so that clippy knows this for a test
+#![expect(clippy::disallowed_methods, reason = "a test starts its peers")]
+
+mod config;
+#[expect(dead_code, reason = "the samplers' tests use all of it")]
+#[path = "../samplers/peer.rs"]
+mod peer;
+mod scene;
+mod service;
+mod small;

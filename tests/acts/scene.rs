@@ -1,0 +1,152 @@
+//! A state folder, a clock that can be moved, and everything between a profile's table and an outcome.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+use core::time::Duration;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use watchkeeper::action::act::{Probe, carry_out};
+use watchkeeper::action::execute::Real;
+use watchkeeper::action::lifecycle::{End, Progress, Run};
+use watchkeeper::action::plan::{Plan, Readings};
+use watchkeeper::action::prepare::{Context, prepare};
+use watchkeeper::action::prompt::{Acceptance, Confirm};
+use watchkeeper::action::verify::Seen;
+use watchkeeper::base::{Body, Clean, Clock, Fault, Mono, Now};
+use watchkeeper::journal::{Journal, Session};
+use watchkeeper::sys::clock::RealClock;
+use watchkeeper::sys::host::{Host, Login};
+use watchkeeper::sys::random;
+
+/// A real peer needs a little of real time for each second that is played.
+const BEAT: Duration = Duration::from_millis(50);
+
+/// The real clock, and what was played beyond it.
+#[derive(Default)]
+struct Ahead(AtomicU64);
+
+impl Clock for Ahead {
+    fn now(&self) -> Now {
+        let (now, ahead) = (RealClock.now(), Duration::from_nanos(self.0.load(Ordering::SeqCst)));
+        Now { mono: now.mono + ahead, wall: now.wall }
+    }
+}
+
+/// Sees no metric; lets the time that it is given pass in a beat.
+struct Blind(Arc<Ahead>);
+
+impl Probe for Blind {
+    fn points(&mut self, limit: Duration) -> Vec<Seen> {
+        let (_open, shut) = std::sync::mpsc::sync_channel::<()>(0);
+        let _over = shut.recv_timeout(BEAT);
+        self.0.0.fetch_add(u64::try_from(limit.as_nanos()).unwrap(), Ordering::SeqCst);
+        Vec::new()
+    }
+}
+
+struct NoReadings;
+
+impl Readings for NoReadings {
+    fn reading(&self, query: &str) -> Result<(f64, Duration), Fault> {
+        Err(Fault::new(format!("{query} is not known.")))
+    }
+
+    fn recent(&self, _: &str, _: Duration) -> Vec<(Mono, f64)> {
+        Vec::new()
+    }
+}
+
+pub(crate) struct Scene {
+    pub(crate) dir: tempfile::TempDir,
+    clock: Arc<Ahead>,
+}
+
+impl Scene {
+    pub(crate) fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), clock: Arc::default() }
+    }
+
+    pub(crate) fn state(&self) -> PathBuf {
+        self.dir.path().join("state")
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Plans an action of this kind; `table` is its own part, and may say verb and danger otherwise.
+    pub(crate) fn plan(&self, kind: &str, table: &str) -> Result<Plan, Fault> {
+        let given = |key: &str| table.lines().any(|line| line.trim_start().starts_with(key));
+        let mut text = String::new();
+        for (key, line) in [("verb", "verb = \"perform\"\n"), ("danger", "danger = \"C1\"\n")] {
+            text.push_str(if given(key) { "" } else { line });
+        }
+        let body = Body::parse("profile.toml", &format!("{text}{table}"))?;
+        let (host, login) = (Host::current(), Login::current());
+        let context = Context {
+            host: &host,
+            login: &login,
+            environment: &Clean::from("TEST"),
+            profile: "test",
+            readings: &NoReadings,
+            earlier: &[],
+            state: &self.state(),
+            id: random::ulid(RealClock.now().wall),
+            clock: &*self.clock,
+        };
+        prepare("the-action", kind, &Clean::from("The action"), &body, &context)
+    }
+
+    /// Carries it out as the runner does; how it ended, and all that it told.
+    pub(crate) fn act(&self, plan: Plan) -> (End, Progress) {
+        let confirm = Confirm { danger: plan.danger, fence: true, shown_ms: 2_310, reason: None };
+        let accepted = Acceptance { plan, confirm };
+        let run = Run::of(&self.state(), accepted.plan.id);
+        run.write_order(&accepted).unwrap();
+        std::fs::write(run.dir().join("out.log"), "").unwrap();
+        let clock: Arc<dyn Clock> = Arc::clone(&self.clock) as Arc<dyn Clock>;
+        let session = Session {
+            host: Host::current(),
+            login: Login::current(),
+            id: random::ulid(RealClock.now().wall),
+            pid: std::process::id(),
+        };
+        let journal = Journal::open(&self.state().join("journal"), session, Arc::clone(&clock)).unwrap();
+        let locks = vec![self.locks()];
+        let probe = Box::new(Blind(Arc::clone(&self.clock)));
+        let mut real = Real::new(&accepted, &run, locks, &journal, clock.as_ref(), probe).unwrap();
+        let end = carry_out(&mut real);
+        journal.close(Duration::from_secs(5));
+        (end, run.read().unwrap().expect("a status"))
+    }
+
+    /// Plans and acts.
+    pub(crate) fn carry(&self, kind: &str, table: &str) -> (End, Progress) {
+        self.act(self.plan(kind, table).unwrap_or_else(|fault| panic!("{fault}")))
+    }
+
+    /// What the programs of the action said.
+    pub(crate) fn output(&self, plan: &Plan) -> String {
+        std::fs::read_to_string(Run::of(&self.state(), plan.id).dir().join("out.log")).unwrap()
+    }
+
+    pub(crate) fn locks(&self) -> PathBuf {
+        let dir = self.path("locks");
+        std::fs::create_dir_all(&dir).unwrap();
+        dir
+    }
+}
+
+/// Every step in words, for messages.
+pub(crate) fn told(progress: &Progress) -> Vec<String> {
+    progress.steps.iter().map(|step| step.what.to_string()).collect()
+}
+
+pub(crate) fn copied_script(to: &Path, name: &str) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    for file in [name, "lib.sh"] {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers").join(file);
+        std::fs::copy(from, to.join(file)).unwrap();
+        std::fs::set_permissions(to.join(file), PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    to.join(name)
+}

@@ -1,0 +1,124 @@
+//! Services of a real systemd, with `systemctl` itself as the judge.
+
+use crate::peer::{self, Peer};
+use crate::scene::{Scene, copied_script, told};
+use std::fs;
+use std::path::Path;
+use watchkeeper::action::lifecycle::Outcome;
+use watchkeeper::action::plan::Danger;
+
+struct Lab {
+    peer: Peer,
+    scene: Scene,
+    prefix: String,
+}
+
+fn lab() -> Option<Lab> {
+    let peer = peer::start("systemd")?;
+    let scene = Scene::new();
+    let script = copied_script(scene.dir.path(), "systemd.sh");
+    let dir = Path::new(peer.env("SYSTEMD_UNIT_DIR")).parent().unwrap().display().to_string();
+    let prefix = format!("systemctl = [\"{}\", \"exec\", \"{dir}\", \"systemctl\"]", script.display());
+    Some(Lab { peer, scene, prefix })
+}
+
+impl Lab {
+    fn unit(&self, name: &str, service: &str) {
+        let text = format!("[Unit]\nDefaultDependencies=no\n[Service]\n{service}\n");
+        fs::write(Path::new(self.peer.env("SYSTEMD_UNIT_DIR")).join(name), text).unwrap();
+        self.systemctl(&["daemon-reload"]);
+    }
+
+    fn systemctl(&self, words: &[&str]) -> String {
+        let output = self.peer.exec(&[&["systemctl"], words].concat());
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    fn says(&self, unit: &str, property: &str) -> String {
+        self.systemctl(&["show", "--value", "-p", property, unit])
+    }
+
+    fn table(&self, unit: &str) -> String {
+        format!("service = {{ kind = \"systemd\", unit = \"{unit}\", {} }}\n", self.prefix)
+    }
+}
+
+#[test]
+fn a_service_is_restarted_once_and_stays_up() {
+    let Some(lab) = lab() else { return };
+    lab.unit("good.service", "ExecStart=/bin/sleep 1000");
+    lab.systemctl(&["start", "good.service"]);
+    let before = lab.says("good.service", "InvocationID");
+    let plan = lab.scene.plan("service_restart", &lab.table("good.service")).unwrap();
+    assert_eq!(plan.danger, Danger::C2, "whatever the profile says");
+    assert!(plan.what.lines[0].as_str().ends_with("systemctl restart good.service"), "{:?}", plan.what.lines);
+    let (end, progress) = lab.scene.act(plan.clone());
+    assert_eq!((end.outcome, end.executed), (Outcome::Succeeded, true), "{end:?} {:?}", told(&progress));
+    assert_ne!(lab.says("good.service", "InvocationID"), before);
+}
+
+#[test]
+fn what_systemd_would_not_do_is_refused_before_any_prompt() {
+    let Some(lab) = lab() else { return };
+    lab.unit("good.service", "ExecStart=/bin/sleep 1000");
+    lab.unit("alone.service", "ExecStart=/bin/sleep 1000\n[Unit]\nRefuseManualStop=yes");
+    lab.unit("again.service", "ExecStart=/bin/false\n[Unit]\nStartLimitBurst=1\nStartLimitIntervalSec=60");
+    let masked = Path::new(lab.peer.env("SYSTEMD_UNIT_DIR")).join("masked.service");
+    std::os::unix::fs::symlink("/dev/null", masked).unwrap();
+    lab.systemctl(&["daemon-reload"]);
+    lab.systemctl(&["start", "good.service", "alone.service"]);
+    for _ in 0..2 {
+        lab.systemctl(&["start", "again.service"]);
+    }
+    let refused = |kind: &str, unit: &str| match lab.scene.plan(kind, &lab.table(unit)) {
+        Err(fault) => fault.to_string(),
+        Ok(plan) => panic!("{unit}: {plan:?}"),
+    };
+    assert!(refused("service_restart", "missing.service").contains("missing.service is not-found"));
+    assert!(refused("service_restart", "masked.service").contains("masked.service is masked"));
+    assert!(refused("service_stop", "alone.service").contains("refuses to be started or stopped by hand"));
+    assert!(refused("service_reload", "good.service").contains("cannot reload. Restart it."));
+    // That no start is left systemd says only when it is asked: then nothing was started.
+    let (end, _) = lab.scene.carry("service_start", &lab.table("again.service"));
+    assert_eq!((end.outcome, end.executed), (Outcome::Failed, false), "{end:?}");
+    assert!(end.reason.as_str().contains("`start again.service` was not done"), "{end:?}");
+    for name in ["good", "-good.service", "a/b.service", "a b.service", "gооd.service", ""] {
+        assert!(lab.scene.plan("service_restart", &lab.table(name)).is_err(), "{name}");
+    }
+}
+
+#[test]
+fn a_service_is_started_stopped_and_forgiven() {
+    let Some(lab) = lab() else { return };
+    lab.unit("good.service", "ExecStart=/bin/sleep 1000");
+    lab.unit("brief.service", "ExecStart=/bin/sleep 0.3");
+    lab.unit("bad.service", "ExecStart=/bin/false");
+    let act = |kind: &str, unit: &str| lab.scene.carry(kind, &lab.table(unit));
+    let (end, progress) = act("service_start", "good.service");
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    assert_eq!(lab.says("good.service", "ActiveState"), "active");
+    let (end, _) = act("service_stop", "good.service");
+    assert_eq!((end.outcome, lab.says("good.service", "ActiveState").as_str()), (Outcome::Succeeded, "inactive"));
+    // "Done" comes right after the fork; it does not stay up.
+    let (end, progress) = act("service_start", "brief.service");
+    assert_eq!((end.outcome, end.executed), (Outcome::Failed, true), "{end:?} {:?}", told(&progress));
+    let (end, _) = act("service_start", "bad.service");
+    assert_eq!(end.outcome, Outcome::Failed);
+    assert!(end.reason.as_str().contains("bad.service is failed (failed), exit-code, exit code 1"), "{end:?}");
+    let (end, _) = act("service_reset_failed", "bad.service");
+    assert_eq!((end.outcome, lab.says("bad.service", "ActiveState").as_str()), (Outcome::Succeeded, "inactive"));
+}
+
+#[test]
+fn a_service_that_was_restarted_since_the_plan_is_left_alone() {
+    let Some(lab) = lab() else { return };
+    lab.unit("good.service", "ExecStart=/bin/sleep 1000");
+    lab.systemctl(&["start", "good.service"]);
+    let plan = lab.scene.plan("service_restart", &lab.table("good.service")).unwrap();
+    lab.systemctl(&["restart", "good.service"]);
+    let serving = lab.says("good.service", "InvocationID");
+    let (end, _) = lab.scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Refused);
+    assert!(end.reason.as_str().contains("restarted meanwhile (process "), "{end:?}");
+    assert_eq!(lab.says("good.service", "InvocationID"), serving);
+}

@@ -1,0 +1,150 @@
+//! Commands, signals and switches of the kernel, on this host's own.
+
+use crate::scene::{Scene, told};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Child, Command, Stdio};
+use watchkeeper::action::lifecycle::Outcome;
+use watchkeeper::action::plan::{Danger, Undo};
+
+fn script(scene: &Scene, name: &str, text: &str) -> String {
+    let path = scene.path(name);
+    fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn a_command_is_run_once_with_its_arguments_as_they_are() {
+    let scene = Scene::new();
+    let (program, out) = (script(&scene, "keep", "printf '%s|' \"$@\" >> \"$1\"; echo done"), scene.path("out"));
+    let table = format!(
+        "argv = [\"{program}\", \"{}\", \"; touch x\", \"{{keep}}\"]\nparams = {{ keep = {{ int = [1, 9], value = 7 }} }}\nundo = \"run it again\"",
+        out.display()
+    );
+    let plan = scene.plan("command", &table).unwrap();
+    assert_eq!(plan.danger, Danger::C1);
+    assert!(plan.what.lines[0].as_str().ends_with("\"; touch x\" 7"), "{:?}", plan.what.lines);
+    let (end, progress) = scene.act(plan.clone());
+    assert_eq!(end.outcome, Outcome::Unverified, "a command has no check of its own: {end:?}");
+    assert!(told(&progress).iter().any(|step| step == "ended with exit code 0: done"), "{:?}", told(&progress));
+    assert_eq!(fs::read_to_string(&out).unwrap(), format!("{}|; touch x|7|", out.display()));
+    assert_eq!(scene.output(&plan), "done\n");
+}
+
+#[test]
+fn a_bad_exit_may_have_had_its_effect_and_a_missing_program_had_none() {
+    let scene = Scene::new();
+    let program = script(&scene, "bad", "echo half done >&2; exit 3");
+    let (end, _) = scene.carry("command", &format!("argv = [\"{program}\"]\nundo = \"x\""));
+    assert_eq!(end.outcome, Outcome::Indeterminate);
+    assert!(end.reason.as_str().contains("exit code 3: half done"), "{end:?}");
+    let (end, _) = scene.carry("command", "argv = [\"/nonexistent/program\"]\nundo = \"x\"");
+    assert_eq!(end.outcome, Outcome::Failed, "{end:?}");
+}
+
+#[test]
+fn a_shell_and_no_way_back_make_the_prompt_heavier_and_a_preview_is_shown() {
+    let scene = Scene::new();
+    let plan = scene.plan("command", "script = \"echo a\\necho b\"").unwrap();
+    assert_eq!(plan.danger, Danger::C3, "{:?}", plan.raised);
+    assert_eq!(plan.what.lines.iter().map(|line| line.as_str()).collect::<Vec<_>>()[1..], ["echo a", "echo b"]);
+    let program = script(&scene, "look", "echo would remove 3 files");
+    let plan =
+        scene.plan("command", &format!("argv = [\"/bin/true\"]\npreview = [\"{program}\"]\nundo = \"x\"")).unwrap();
+    assert_eq!(plan.what.lines[1].as_str(), "  would remove 3 files");
+    let fault = scene.plan("command", "argv = [\"true\"]\nundo = \"x\"").unwrap_err().to_string();
+    assert!(fault.contains("not named by its whole path"), "{fault}");
+}
+
+/// A process of ours that goes with the test.
+struct Process(Child);
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _gone = self.0.kill();
+        let _gone = self.0.wait();
+    }
+}
+
+fn sleeper(scene: &Scene) -> Process {
+    let child = Command::new("/bin/sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
+    fs::write(scene.path("pid"), format!("{}\n", child.id())).unwrap();
+    Process(child)
+}
+
+#[test]
+fn a_signal_reaches_the_process_of_the_plan_and_no_other() {
+    let scene = Scene::new();
+    let table = |signal: &str| format!("pid_file = \"{}\"\nsignal = \"{signal}\"", scene.path("pid").display());
+    let first = sleeper(&scene);
+    let plan = scene.plan("process_signal", &table("TERM")).unwrap();
+    assert_eq!(plan.what.lines[0].as_str(), format!("SIGTERM to process {} (sleep)", first.0.id()));
+    drop(first);
+    let (end, _) = scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Refused, "it is gone: {end:?}");
+
+    let mut second = sleeper(&scene);
+    let pid = second.0.id();
+    let plan = scene.plan("process_signal", &table("TERM")).unwrap();
+    // A zombie keeps its number until it is waited for: reap it as its parent would.
+    let reaper = std::thread::spawn(move || second.0.wait().map(|status| (status, second)));
+    let (end, progress) = scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    let (status, _second) = reaper.join().unwrap().unwrap();
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(15), "process {pid}");
+
+    let _third = sleeper(&scene);
+    let (end, _) = scene.carry("process_signal", &table("CONT"));
+    assert_eq!(end.outcome, Outcome::Succeeded, "it runs on: {end:?}");
+    let fault = scene.plan("process_signal", &table("KILL")).unwrap_err().to_string();
+    assert!(fault.contains("not sent from here"), "{fault}");
+    fs::write(scene.path("pid"), "4000000").unwrap();
+    let fault = scene.plan("process_signal", &table("HUP")).unwrap_err().to_string();
+    assert!(fault.contains("there is no process 4000000"), "{fault}");
+}
+
+#[test]
+fn a_switch_is_written_read_back_and_its_old_value_is_kept() {
+    // Ours to set and of no consequence: how many messages of a kind a second the kernel prints.
+    let path = "/proc/sys/kernel/printk_ratelimit_burst";
+    let Ok(old) = fs::read_to_string(path) else { return println!("SKIPPED: cgroup: no {path} here") };
+    if fs::write(path, old.trim()).is_err() {
+        return println!("SKIPPED: cgroup: {path} cannot be written here");
+    }
+    let new: u32 = old.trim().parse::<u32>().unwrap() + 1;
+    let scene = Scene::new();
+    let plan = scene.plan("sysfs_write", &format!("path = \"{path}\"\nvalue = \"{new}\"")).unwrap();
+    let Undo::How(undo) = &plan.undo else { panic!("{:?}", plan.undo) };
+    let kept = undo.as_str().strip_prefix("write the old values back: ").unwrap().to_owned();
+    let (end, progress) = scene.act(plan.clone());
+    let now = fs::read_to_string(path).unwrap();
+    fs::write(path, old.trim()).unwrap();
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    assert_eq!(now.trim(), new.to_string());
+    assert_eq!(fs::read_to_string(kept).unwrap(), format!("{path}\t{}\n", old.trim()));
+
+    // Changed by somebody else between the plan and the effect.
+    let stale = scene.plan("sysfs_write", &format!("path = \"{path}\"\nvalue = \"{new}\"")).unwrap();
+    fs::write(path, (new + 1).to_string()).unwrap();
+    let (end, _) = scene.act(stale);
+    fs::write(path, old.trim()).unwrap();
+    assert_eq!(end.outcome, Outcome::Refused);
+    assert!(end.reason.as_str().contains("plan is stale"), "{end:?}");
+}
+
+#[test]
+fn what_is_no_switch_is_refused_before_any_prompt() {
+    let scene = Scene::new();
+    for (table, why) in [
+        ("path = \"/etc/passwd\"\nvalue = \"1\"", "below /sys or /proc/sys"),
+        ("path = \"/sys/../etc/passwd\"\nvalue = \"1\"", "below /sys or /proc/sys"),
+        ("path = \"/proc/sys/kernel\"\nvalue = \"1\"", "is no switch"),
+        ("path = \"/proc/sys/none/*/x\"\nvalue = \"1\"", "cannot be listed"),
+        ("path = \"/proc/sys/kernel/ostype\"\nvalue = \"a\\nb\"", "one line"),
+        ("path = \"/proc/sys/kernel/ostype\"\nvalue = \"Linux\"", "nothing would change"),
+    ] {
+        let fault = scene.plan("sysfs_write", table).unwrap_err().to_string();
+        assert!(fault.contains(why), "{table}: {fault}");
+    }
+}
