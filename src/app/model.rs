@@ -85,6 +85,8 @@ pub struct Session {
     pub deaf_until: Mono,
     /// Why the journal does not take records, if it does not.
     pub unrecorded: Option<Fault>,
+    /// Which of the profile's actions can be done here and now, as far as that has been looked at.
+    pub offers: BTreeMap<Arc<str>, Result<Danger, Fault>>,
     /// Bytes that the journal still has of its own while the disk is full.
     pub on_reserve: Option<u64>,
     /// How the webhook does.
@@ -108,6 +110,7 @@ impl Session {
             stalled: false,
             deaf_until: Mono::default(),
             unrecorded: None,
+            offers: BTreeMap::new(),
             on_reserve: None,
             notifier: NotifierStatus::default(),
             told: Told::default(),
@@ -221,8 +224,6 @@ pub struct Model {
     pub overlay: Overlay,
     /// Mode and notices.
     pub session: Session,
-    /// Which of the profile's actions can be done here and now, as far as that has been looked at.
-    pub offers: BTreeMap<Arc<str>, Result<Danger, Fault>>,
     /// The last action.
     pub run: Option<Run>,
     /// Keys.

@@ -42,7 +42,7 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         }
         Msg::Planned(action, plan) => prompt::planned(model, action, plan),
         Msg::Surveyed(action, offer) => {
-            model.offers.insert(action, offer);
+            model.session.offers.insert(action, offer);
             Vec::new()
         }
         Msg::ArmingPlanned(plan) => prompt::open_arming(model, *plan),
@@ -237,7 +237,7 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
 /// Opens what the key stands for, or closes it again.
 /// What could be done a while ago is looked at anew whenever the list opens.
 fn survey(model: &mut Model) -> Vec<Effect> {
-    model.offers.clear();
+    model.session.offers.clear();
     let open = matches!(model.overlay, Overlay::Actions(_)) && !model.identity.actions.is_empty();
     if open { vec![Effect::Survey] } else { Vec::new() }
 }

@@ -24,7 +24,6 @@ use crate::sys::{group, paths, process, random};
 use crate::term::{Caps, Terminal, contain_thread};
 use core::time::Duration;
 use serde_json::json;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -218,7 +217,6 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
         board: setup.board,
         changes: setup.changes,
         log_views,
-        offers: BTreeMap::new(),
         overlay: Overlay::None,
         session,
         run: None,

@@ -4,6 +4,7 @@ use crate::scene::{Scene, told};
 use std::fs;
 use watchkeeper::action::lifecycle::Outcome;
 use watchkeeper::action::plan::Undo;
+use watchkeeper::base::Clean;
 
 const FILE: &str = "# tuned\r\n[performance]\r\nbatch_size = 1_024  # was 512\r\nstreams = 4\r\n";
 
@@ -23,7 +24,7 @@ fn what_was_set_is_put_back_byte_for_byte() {
     assert!(refused.contains("there is nothing to take back: `the-action` was not done here"), "{refused}");
 
     let plan = scene.plan("config_set", &table).unwrap();
-    let lines: Vec<&str> = plan.what.lines.iter().skip(1).map(|line| line.as_str()).collect();
+    let lines: Vec<&str> = plan.what.lines.iter().skip(1).map(Clean::as_str).collect();
     assert_eq!(lines, ["performance.batch_size   1024 → 512", "performance.streams   4 → 2"], "the real old value");
     let (end, _) = scene.act(plan);
     assert_eq!((end.outcome, end.executed), (Outcome::Unverified, true), "no check is declared: {end:?}");

@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 use watchkeeper::action::lifecycle::Outcome;
 use watchkeeper::action::plan::{Danger, Undo};
+use watchkeeper::base::Clean;
 
 fn script(scene: &Scene, name: &str, text: &str) -> String {
     let path = scene.path(name);
@@ -48,7 +49,7 @@ fn a_shell_and_no_way_back_make_the_prompt_heavier_and_a_preview_is_shown() {
     let scene = Scene::new();
     let plan = scene.plan("command", "script = \"echo a\\necho b\"").unwrap();
     assert_eq!(plan.danger, Danger::C3, "{:?}", plan.raised);
-    assert_eq!(plan.what.lines.iter().map(|line| line.as_str()).collect::<Vec<_>>()[1..], ["echo a", "echo b"]);
+    assert_eq!(plan.what.lines.iter().map(Clean::as_str).collect::<Vec<_>>()[1..], ["echo a", "echo b"]);
     let program = script(&scene, "look", "echo would remove 3 files");
     let plan =
         scene.plan("command", &format!("argv = [\"/bin/true\"]\npreview = [\"{program}\"]\nundo = \"x\"")).unwrap();

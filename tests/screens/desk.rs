@@ -74,7 +74,6 @@ impl Desk {
             board: setup.board,
             changes: setup.changes,
             log_views: setup.sources.iter().map(|source| LogView::follow(Arc::clone(&source.name))).collect(),
-            offers: std::collections::BTreeMap::new(),
             overlay: Overlay::None,
             session: Session::new(Mode::Observe, Support::L1, "oncall".into(), Vec::new()),
             run: None,

@@ -18,7 +18,7 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, selected: usize)
     if actions.is_empty() {
         paint.put((inner.x, inner.y), inner.width, "This profile has no action.", Intent::Muted);
     }
-    let why = actions.get(selected).and_then(|(name, _)| model.offers.get(name)?.as_ref().err());
+    let why = actions.get(selected).and_then(|(name, _)| model.session.offers.get(name)?.as_ref().err());
     let why: Vec<Clean> =
         why.map(|fault| value::wrap(&clean!("Not now: {fault}"), inner.width.saturating_sub(2), 4)).unwrap_or_default();
     // Its reason stands below the selected one, whole.
@@ -29,7 +29,7 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, selected: usize)
         let intent = if index == selected { Intent::Selection } else { Intent::Text };
         let mark = if index == selected { "▸ " } else { "  " };
         let x = paint.put((inner.x, y), 2, mark, intent);
-        let (word, word_intent) = match model.offers.get(name) {
+        let (word, word_intent) = match model.session.offers.get(name) {
             Some(Ok(danger)) => (clean!("{danger}"), Intent::Muted),
             Some(Err(_)) => (Clean::from("not now"), Intent::Warning),
             None => (Clean::from("…"), Intent::Muted),
