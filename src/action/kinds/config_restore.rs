@@ -71,7 +71,8 @@ impl Kind for ConfigRestore {
             return Err(Fault::new(format!("the backup {} is not what was saved.", kept.display())));
         }
         let set = done.set.into_iter().map(|row| Row { key: row.key, from: row.to, to: row.from }).collect();
-        let work = Work { file: done.file, set, restart: done.restart, after: before, kept: Some(kept) };
+        let work =
+            Work { file: done.file, set, restart: done.restart, format: done.format, after: before, kept: Some(kept) };
         drafted((work, &held), run, cx)
     }
 

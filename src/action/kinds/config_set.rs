@@ -1,8 +1,18 @@
-//! `config_set`: sets keys of a TOML file in place, then restarts what reads it. Only the bytes of the values change,
-//! so comments, order and line ends stay; several keys are one edit, one backup, one restart.
+//! `config_set`: sets keys of a TOML, JSON, .env or INI file in place, then restarts what reads it. Only the bytes of the
+//! values change, so comments, order and line ends stay; several keys are one edit, one backup, one restart.
+//!
+//! ```toml
+//! [actions.reduce-batch-size]
+//! kind    = "config_set"
+//! file    = "/etc/app/production.toml"
+//! format  = "toml"                                       # json, env, ini; by the file's name where it says it
+//! set     = [{ key = "performance.batch_size", from = 1024, to = 512 }]   # without `from`: whatever stands there
+//! restart = { kind = "systemd", unit = "app.service" }
+//! ```
 
 use super::service::SETTLE;
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
+use crate::action::config_text::{Format, Scalar, Spot};
 use crate::action::doing::Doing;
 use crate::action::lifecycle::Run;
 use crate::action::manager::{Manager, Verb};
@@ -11,30 +21,14 @@ use crate::action::prepare::{COMMON, Context};
 use crate::base::{Body, Clean, Clock, Fault};
 use crate::sys::files;
 use crate::sys::held::{Broken, FileId, Held, LIMIT};
-use core::fmt;
 use core::ops::Range;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use toml_edit::{Document, Item, TableLike, Value};
 
 /// The kind.
 #[derive(Debug)]
 pub struct ConfigSet;
-
-/// A plain TOML value.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Scalar {
-    /// `true`.
-    Bool(bool),
-    /// `512`.
-    Int(i64),
-    /// `0.5`.
-    Float(f64),
-    /// `"20GB"`.
-    Text(String),
-}
 
 /// One key to set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -63,6 +57,7 @@ pub(super) struct Work {
     pub(super) file: PathBuf,
     pub(super) set: Vec<Row>,
     pub(super) restart: Option<Manager>,
+    pub(super) format: Format,
     /// Digest of the content that it leaves.
     pub(super) after: String,
     /// Where that content is kept; without it the file is edited.
@@ -80,7 +75,7 @@ impl Kind for ConfigSet {
     }
 
     fn about(&self) -> &'static str {
-        "sets values of a TOML file in place and restarts the unit that reads it"
+        "sets values of a TOML, JSON, .env or INI file in place and restarts the unit that reads it"
     }
 
     fn least_danger(&self) -> Danger {
@@ -90,12 +85,18 @@ impl Kind for ConfigSet {
     fn draft(&self, body: &mut Body, run: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
         let file: PathBuf = body.need("file")?;
         let set: Vec<Wanted> = body.need("set")?;
+        let given: Option<Format> = body.take("format")?;
         let restart: Option<Manager> = body.take("restart")?;
-        body.done(&[COMMON, &["file", "set", "restart"]].concat())?;
+        body.done(&[COMMON, &["file", "set", "format", "restart"]].concat())?;
+        let format = given.or_else(|| Format::of(&file)).ok_or_else(|| {
+            here(&file, "its name does not say its format.")
+                .hint("Add format = \"toml\", \"json\", \"env\" or \"ini\".")
+        })?;
         let held = Held::open(&file)?;
-        let set = set.into_iter().map(|row| row.seen(held.bytes(), &file)).collect::<Result<Vec<Row>, Fault>>()?;
-        let after = files::sha256(&edited(held.bytes(), &set, &file)?);
-        drafted((Work { file, set, restart, after, kept: None }, &held), run, cx)
+        let rows = set.into_iter().map(|row| row.seen(format, held.bytes(), &file));
+        let set = rows.collect::<Result<Vec<Row>, Fault>>()?;
+        let after = files::sha256(&edited(format, held.bytes(), &set, &file)?);
+        drafted((Work { file, set, restart, format, after, kept: None }, &held), run, cx)
     }
 
     fn differences(&self, plan: &Plan, clock: &dyn Clock) -> Result<Vec<Clean>, Fault> {
@@ -224,7 +225,7 @@ fn open(plan: &Plan) -> Result<(Work, Held), Fault> {
 fn edit(plan: &Plan) -> Result<Clean, StepError> {
     let (work, held) = open(plan).map_err(StepError::Failed)?;
     let content = match &work.kept {
-        None => edited(held.bytes(), &work.set, &work.file),
+        None => edited(work.format, held.bytes(), &work.set, &work.file),
         Some(kept) => files::read(kept, LIMIT),
     };
     let content = content.map_err(StepError::Failed)?;
@@ -241,128 +242,81 @@ fn edit(plan: &Plan) -> Result<Clean, StepError> {
 /// The content with every row set; only the bytes of those values differ.
 ///
 /// # Errors
-/// Not UTF-8, not TOML, a key that is absent or no plain value, another old value, another type, no change.
-pub fn edited(bytes: &[u8], set: &[Row], file: &Path) -> Result<Vec<u8>, Fault> {
-    let here = |what: String| Fault::new(what).at(file.to_string_lossy(), 0, 0);
-    let text = core::str::from_utf8(bytes).map_err(|_| here("is not UTF-8.".to_owned()))?;
-    let document = parse(text, file)?;
+/// Not UTF-8, not of its format, a key that is absent or no plain value, another old value, another type, no change.
+pub fn edited(format: Format, bytes: &[u8], set: &[Row], file: &Path) -> Result<Vec<u8>, Fault> {
+    let text = utf8(bytes, file)?;
     if set.is_empty() {
-        return Err(here("`set` names no key.".to_owned()));
+        return Err(here(file, "`set` names no key."));
     }
     let mut cuts: Vec<(Range<usize>, String)> = Vec::new();
     for row in set {
-        let value = find(&document, row, file)?;
-        let span =
-            value.span().ok_or_else(|| here(format!("`{}` has no place in the file.", Clean::text(&row.key))))?;
-        cuts.push((span, row.to.to_string()));
+        let range = find(format, text, row, file)?;
+        let new = format.write(&row.to, text.get(range.clone()).unwrap_or(""))?;
+        cuts.push((range, new));
     }
     cuts.sort_by_key(|(span, _)| span.start);
     if cuts.iter().zip(cuts.iter().skip(1)).any(|((a, _), (b, _))| a.end > b.start) {
-        return Err(here("`set` names a key twice.".to_owned()));
+        return Err(here(file, "`set` names a key twice."));
     }
     let mut out = text.to_owned();
     for (span, new) in cuts.iter().rev() {
         out.replace_range(span.clone(), new);
     }
-    let again = parse(&out, file)?;
     for row in set {
-        let done = Row { key: row.key.clone(), from: row.to.clone(), to: row.to.clone() };
-        if !matches!(lookup(&again, &done.key), Some(value) if done.from.is(value)) {
-            return Err(here(format!("`{}` does not read back as it was set.", Clean::text(&row.key))));
+        let again = format.find(&out, &row.key, &row.to, file)?.and_then(|spot| spot.value);
+        if again.as_ref() != Some(&row.to) {
+            return Err(here(file, format!("`{}` does not read back as it was set.", Clean::text(&row.key))));
         }
     }
     Ok(out.into_bytes())
 }
 
-fn parse<'a>(text: &'a str, file: &Path) -> Result<Document<&'a str>, Fault> {
-    Document::parse(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        let line = text.get(..at).unwrap_or("").matches('\n').count() + 1;
-        let what = error.message().trim_end_matches('.').to_owned();
-        Fault::new(format!("{what}.")).at(file.to_string_lossy(), u32::try_from(line).unwrap_or(0), 0)
-    })
+fn here(file: &Path, what: impl AsRef<str>) -> Fault {
+    Fault::new(what).at(file.to_string_lossy(), 0, 0)
 }
 
-/// The value that `row` means, if it is what the row says.
-fn find<'a>(document: &'a Document<&str>, row: &Row, file: &Path) -> Result<&'a Value, Fault> {
+fn utf8<'a>(bytes: &'a [u8], file: &Path) -> Result<&'a str, Fault> {
+    core::str::from_utf8(bytes).map_err(|_| here(file, "is not UTF-8."))
+}
+
+/// Where the value stands that `row` means, if it is what the row says.
+fn find(format: Format, text: &str, row: &Row, file: &Path) -> Result<Range<usize>, Fault> {
     let key = Clean::text(&row.key);
-    let here = |what: String| Fault::new(what).at(file.to_string_lossy(), 0, 0);
-    let value = lookup(document, &row.key).ok_or_else(|| here(format!("there is no value `{key}`.")))?;
+    let spot = format.find(text, &row.key, &row.from, file)?;
+    let Spot { range, value } = spot.ok_or_else(|| here(file, format!("there is no value `{key}`.")))?;
     if core::mem::discriminant(&row.from) != core::mem::discriminant(&row.to) {
-        return Err(here(format!("`{key}` would change its type: {} → {}.", row.from, row.to)));
+        return Err(here(file, format!("`{key}` would change its type: {} → {}.", row.from, row.to)));
     }
     if row.from == row.to {
-        return Err(here(format!("`{key}` would not change: it is {} before and after.", row.from)));
+        return Err(here(file, format!("`{key}` would not change: it is {} before and after.", row.from)));
     }
-    if row.from.is(value) {
-        return Ok(value);
+    if value.as_ref() == Some(&row.from) {
+        return Ok(range);
     }
-    let real = Clean::text(value.to_string().trim());
-    let fault = here(format!("`{key}` is {real}, not {} as the action expects.", row.from));
-    Err(if row.to.is(value) {
-        fault.hint("It already has the new value.")
+    let real = value.as_ref().map_or_else(|| text.get(range).unwrap_or("").to_owned(), Scalar::to_string);
+    let what = format!("`{key}` is {}, not {} as the action expects.", Clean::text(real), row.from);
+    Err(if value.as_ref() == Some(&row.to) {
+        here(file, what).hint("It already has the new value.")
     } else {
-        fault.hint("Decide which is right before anything is changed.")
+        here(file, what).hint("Decide which is right before anything is changed.")
     })
-}
-
-fn lookup<'a>(document: &'a Document<&str>, key: &str) -> Option<&'a Value> {
-    let mut names = toml_edit::Key::parse(key).ok()?;
-    let last = names.pop()?;
-    let mut table: &dyn TableLike = document.as_table();
-    for name in &names {
-        table = table.get(name.get()).and_then(Item::as_table_like)?;
-    }
-    table.get(last.get()).and_then(Item::as_value)
 }
 
 impl Wanted {
     /// With what stands there now.
-    fn seen(self, bytes: &[u8], file: &Path) -> Result<Row, Fault> {
+    fn seen(self, format: Format, bytes: &[u8], file: &Path) -> Result<Row, Fault> {
         let Self { key, from, to } = self;
         if let Some(from) = from {
             return Ok(Row { key, from, to });
         }
-        let here = |what: String| Fault::new(what).at(file.to_string_lossy(), 0, 0);
-        let text = core::str::from_utf8(bytes).map_err(|_| here("is not UTF-8.".to_owned()))?;
-        let document = parse(text, file)?;
-        let found = lookup(&document, &key).and_then(Scalar::of);
-        let from = found.ok_or_else(|| here(format!("there is no value `{}`.", Clean::text(&key))))?;
+        let text = utf8(bytes, file)?;
+        let spot = format.find(text, &key, &to, file)?;
+        let none = || here(file, format!("there is no value `{}`.", Clean::text(&key)));
+        let Spot { range, value } = spot.ok_or_else(none)?;
+        let old = Clean::text(text.get(range).unwrap_or(""));
+        let from =
+            value.ok_or_else(|| here(file, format!("`{}` would change its type: {old} → {to}.", Clean::text(&key))))?;
         Ok(Row { key, from, to })
-    }
-}
-
-impl Scalar {
-    fn of(value: &Value) -> Option<Self> {
-        match value {
-            Value::Boolean(it) => Some(Self::Bool(*it.value())),
-            Value::Integer(it) => Some(Self::Int(*it.value())),
-            Value::Float(it) => Some(Self::Float(*it.value())),
-            Value::String(it) => Some(Self::Text(it.value().clone())),
-            _ => None,
-        }
-    }
-
-    /// Same type and same value.
-    fn is(&self, value: &Value) -> bool {
-        match self {
-            Self::Bool(flag) => value.as_bool() == Some(*flag),
-            Self::Int(number) => value.as_integer() == Some(*number),
-            Self::Float(number) => value.as_float() == Some(*number),
-            Self::Text(text) => value.as_str() == Some(text),
-        }
-    }
-}
-
-impl fmt::Display for Scalar {
-    /// As it stands in a TOML file.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bool(flag) => write!(f, "{flag}"),
-            Self::Int(number) => write!(f, "{number}"),
-            Self::Float(number) => write!(f, "{}", Value::from(*number)),
-            Self::Text(text) => write!(f, "{}", Value::from(text.as_str())),
-        }
     }
 }
 
@@ -378,7 +332,7 @@ mod tests {
     }
 
     fn set(rows: &[Row]) -> Result<String, String> {
-        edited(FILE.as_bytes(), rows, Path::new("/etc/p.toml"))
+        edited(Format::Toml, FILE.as_bytes(), rows, Path::new("/etc/p.toml"))
             .map(|bytes| String::from_utf8(bytes).unwrap())
             .map_err(|fault| fault.to_string())
     }
@@ -429,7 +383,7 @@ mod tests {
     #[test]
     fn files_that_are_no_clean_toml_are_refused() {
         let rows = [row("a", Scalar::Int(1), Scalar::Int(2))];
-        let edit = |bytes: &[u8]| edited(bytes, &rows, Path::new("/x")).unwrap_err().to_string();
+        let edit = |bytes: &[u8]| edited(Format::Toml, bytes, &rows, Path::new("/x")).unwrap_err().to_string();
         assert!(edit(b"a = 1\n\xff").contains("not UTF-8"));
         assert!(edit(b"a = 1\na = 1\n").starts_with("/x:2: duplicate key"), "{}", edit(b"a = 1\na = 1\n"));
         assert!(edit(b"[a").starts_with("/x:1:"));
@@ -440,13 +394,14 @@ mod tests {
         fn any_value_reads_back_and_its_surroundings_stay(from in any::<i64>(), to in ".{0,20}", comment in "[ -~]{0,30}") {
             let text = format!("# {comment}\nn = {from} # {comment}\ns = \"x\"\nlast = true");
             let rows = [row("s", Scalar::Text("x".into()), Scalar::Text(to.clone()))];
-            match edited(text.as_bytes(), &rows, Path::new("/x")) {
+            match edited(Format::Toml, text.as_bytes(), &rows, Path::new("/x")) {
                 Ok(bytes) => {
                     let out = String::from_utf8(bytes).unwrap();
                     let head = format!("# {comment}\nn = {from} # {comment}\ns = ");
                     prop_assert!(out.starts_with(&head) && out.ends_with("\nlast = true"));
-                    let document = Document::parse(out.as_str()).unwrap();
-                    prop_assert_eq!(lookup(&document, "s").and_then(Value::as_str), Some(to.as_str()));
+                    let like = Scalar::Text(String::new());
+                    let spot = Format::Toml.find(&out, "s", &like, Path::new("/x")).unwrap().unwrap();
+                    prop_assert_eq!(spot.value, Some(Scalar::Text(to.clone())));
                 }
                 Err(_) => prop_assert_eq!(to.as_str(), "x"),
             }

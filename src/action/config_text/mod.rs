@@ -1,0 +1,129 @@
+//! Values in configuration files, found by their place in the text: a change of one is a change of its bytes and of
+//! nothing else, so comments, order, spacing and line ends stay. One file per format. Pure.
+
+mod json;
+mod lines;
+#[cfg(test)]
+mod tests;
+mod toml_text;
+
+use crate::base::{Clean, Fault};
+use core::fmt;
+use core::ops::Range;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// A plain value.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Scalar {
+    /// `true`.
+    Bool(bool),
+    /// `512`.
+    Int(i64),
+    /// `0.5`.
+    Float(f64),
+    /// `"20GB"`.
+    Text(String),
+}
+
+impl fmt::Display for Scalar {
+    /// As it stands in a TOML file.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&toml_text::write(self))
+    }
+}
+
+impl Scalar {
+    /// A text read as a value of the same type as `like`; `None` when it is none.
+    fn read(text: &str, like: &Self) -> Option<Self> {
+        match like {
+            Self::Bool(_) => text.parse().ok().map(Self::Bool),
+            Self::Int(_) => text.parse().ok().map(Self::Int),
+            Self::Float(_) => text.parse().ok().map(Self::Float),
+            Self::Text(_) => Some(Self::Text(text.to_owned())),
+        }
+    }
+
+    /// As it is, without quotes.
+    fn plain(&self) -> String {
+        match self {
+            Self::Bool(flag) => flag.to_string(),
+            Self::Int(number) => number.to_string(),
+            Self::Float(number) => number.to_string(),
+            Self::Text(text) => text.clone(),
+        }
+    }
+}
+
+/// A format that can be edited in place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// Keys are dotted paths.
+    Toml,
+    /// Keys are dotted paths of objects.
+    Json,
+    /// `NAME=value` lines, as systemd and shells read them.
+    Env,
+    /// `[section]` and `name = value`; a key is `section.name`.
+    Ini,
+}
+
+/// Where a value stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spot {
+    /// Its bytes.
+    pub range: Range<usize>,
+    /// What it is; `None` when it is no plain value of the wanted type.
+    pub value: Option<Scalar>,
+}
+
+impl Format {
+    /// By the ending of the file's name.
+    pub fn of(file: &Path) -> Option<Self> {
+        let name = file.file_name()?.to_str()?;
+        match name.rsplit('.').next()? {
+            "toml" => Some(Self::Toml),
+            "json" => Some(Self::Json),
+            "env" => Some(Self::Env),
+            "ini" | "cfg" => Some(Self::Ini),
+            _ => None,
+        }
+    }
+
+    /// Finds a value; `like` says the type where the format has none. `None` when there is no such key.
+    ///
+    /// # Errors
+    /// What is wrong with the text, placed: it cannot be parsed, or a key stands there twice.
+    pub fn find(self, text: &str, key: &str, like: &Scalar, file: &Path) -> Result<Option<Spot>, Fault> {
+        match self {
+            Self::Toml => toml_text::find(text, key, file),
+            Self::Json => json::find(text, key, file),
+            Self::Env => lines::find(text, (None, key), like, file),
+            Self::Ini => {
+                let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
+                lines::find(text, (Some(section), name), like, file)
+            }
+        }
+    }
+
+    /// A value as it is written where `old` stood.
+    ///
+    /// # Errors
+    /// The format cannot hold it.
+    pub fn write(self, value: &Scalar, old: &str) -> Result<String, Fault> {
+        match self {
+            Self::Toml => Ok(toml_text::write(value)),
+            Self::Json => Ok(json::write(value)),
+            Self::Env | Self::Ini => lines::write(value, old),
+        }
+    }
+}
+
+/// A fault at a byte of the file.
+fn at(text: &str, byte: usize, file: &Path, what: &str) -> Fault {
+    let before = text.get(..byte).unwrap_or("");
+    let line = u32::try_from(before.matches('\n').count() + 1).unwrap_or(0);
+    Fault::new(format!("{}.", Clean::text(what.trim_end_matches('.')))).at(file.to_string_lossy(), line, 0)
+}
