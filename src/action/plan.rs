@@ -4,6 +4,7 @@
 use super::manager::{Manager, Serving};
 use super::verify::{Check, Traffic};
 use crate::base::{Clean, Fault, Mono, Now, Ulid, Unit};
+use crate::sys::entry::EntryId;
 use crate::sys::files;
 use crate::sys::held::FileId;
 use crate::sys::held_process::ProcessId;
@@ -192,6 +193,13 @@ pub enum Target {
         /// What else was so then.
         identity: BTreeMap<String, String>,
     },
+    /// A file or a folder, whatever is in it.
+    Entry {
+        /// Its absolute path.
+        path: PathBuf,
+        /// Which one.
+        id: EntryId,
+    },
     /// A process.
     Process {
         /// Which one.
@@ -220,6 +228,7 @@ impl Target {
                 let service = manager.service();
                 format!("unit:{}:{}", service.address(), service.unit())
             }
+            Self::Entry { path, .. } => format!("file:{}", path.display()),
             Self::Process { id } => format!("process:{}", id.pid),
             Self::Program { argv } => format!("program:{}", argv.join(" ")),
             Self::Switches { values } => {

@@ -4,6 +4,7 @@
 pub mod bell;
 pub mod child;
 pub mod clock;
+pub mod entry;
 pub mod files;
 pub mod group;
 pub mod held;

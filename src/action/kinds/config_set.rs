@@ -112,7 +112,11 @@ impl Kind for ConfigSet {
                 Target::Unit { manager, serving, identity } => {
                     found.extend(manager.differences(Verb::Restart, (serving.as_ref(), identity), clock)?);
                 }
-                Target::Process { .. } | Target::Program { .. } | Target::Switches { .. } | Target::Session => {}
+                Target::Entry { .. }
+                | Target::Process { .. }
+                | Target::Program { .. }
+                | Target::Switches { .. }
+                | Target::Session => {}
             }
         }
         Ok(found)

@@ -4,6 +4,7 @@
 pub mod command;
 pub mod config_restore;
 pub mod config_set;
+pub mod file_set_aside;
 pub mod process_signal;
 pub mod service;
 pub mod sysfs_write;
@@ -128,6 +129,7 @@ pub static KINDS: &[&dyn Kind] = &[
     &command::Command,
     &config_restore::ConfigRestore,
     &config_set::ConfigSet,
+    &file_set_aside::FileSetAside,
     &process_signal::ProcessSignal,
     &service::RELOAD,
     &service::RESET_FAILED,

@@ -1,0 +1,167 @@
+//! `file_set_aside`: renames a file or a folder in its own folder instead of deleting it.
+//!
+//! ```toml
+//! [actions.set-old-index-aside]
+//! kind  = "file_set_aside"
+//! path  = "/var/lib/app/index"
+//! below = "/var/lib/app"            # nothing outside of it, and not itself
+//! ```
+
+use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
+use crate::action::doing::Doing;
+use crate::action::lifecycle::Run;
+use crate::action::plan::{Danger, Plan, Precondition, Target, Undo};
+use crate::action::prepare::{COMMON, Context};
+use crate::base::{Body, Clean, Clock, Fault, Ulid, Unit};
+use crate::sys::entry::{Entry, EntryId};
+use core::time::Duration;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// The kind.
+#[derive(Debug)]
+pub struct FileSetAside;
+
+/// This kind's part of a plan.
+#[derive(Debug, Serialize, Deserialize)]
+struct Work {
+    path: PathBuf,
+    /// Its new name, in the same folder.
+    aside: String,
+    id: EntryId,
+}
+
+impl Work {
+    fn to(&self) -> PathBuf {
+        self.path.with_file_name(&self.aside)
+    }
+}
+
+impl Kind for FileSetAside {
+    fn name(&self) -> &'static str {
+        "file_set_aside"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn about(&self) -> &'static str {
+        "renames a file or a folder in its own folder instead of deleting it"
+    }
+
+    fn least_danger(&self) -> Danger {
+        Danger::C2
+    }
+
+    fn draft(&self, body: &mut Body, _: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
+        let table = body.clone();
+        let path: PathBuf = body.need("path")?;
+        let below: PathBuf = body.need("below")?;
+        body.done(&[COMMON, &["path", "below"]].concat())?;
+        check(&path, &below).map_err(|what| table.fault_at("path", what))?;
+        let entry = Entry::open(&path)?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let aside = aside(&name, cx.clock, cx.id);
+        if entry.has_beside(&aside) {
+            return Err(Fault::new(format!("{} is there already.", Clean::text(&aside))));
+        }
+        let (id, size) = (entry.id().clone(), entry.size());
+        let mut raise = Vec::new();
+        if Clean::identifier(path.as_os_str().as_encoded_bytes()).1 {
+            raise.push(Clean::from("the path holds unusual characters"));
+        }
+        let what = if id.folder { "a folder" } else { "a file" };
+        let hits = match size {
+            Some((1, bytes)) => crate::clean!("{what}, 1 file, {}", Unit::Bytes.show(bytes as f64)),
+            Some((files, bytes)) => crate::clean!("{what}, {files} files, {}", Unit::Bytes.show(bytes as f64)),
+            None => crate::clean!("{what} of more than 100,000 entries"),
+        };
+        let seen = Precondition {
+            label: Clean::text(path.as_os_str().as_encoded_bytes()),
+            value: crate::clean!("{what}, inode {}", id.ino),
+            age: Duration::ZERO,
+            metric: None,
+        };
+        let work = Work { path: path.clone(), aside, id: id.clone() };
+        let to = work.to();
+        Ok(Draft {
+            lines: vec![crate::clean!("rename {}", path.display()), crate::clean!("    to {}", to.display())],
+            target: name,
+            hits: vec![hits, Clean::from("who has it open goes on with it under its new name")],
+            undo: Undo::How(crate::clean!("rename {} back", to.display())),
+            based_on: vec![seen],
+            targets: vec![Target::Entry { path, id }],
+            work: to_work(&work)?,
+            raise,
+            settle: Duration::ZERO,
+        })
+    }
+
+    fn differences(&self, plan: &Plan, _: &dyn Clock) -> Result<Vec<Clean>, Fault> {
+        let work: Work = work(plan)?;
+        let now = Entry::open(&work.path)?;
+        let same = *now.id() == work.id;
+        Ok(if same { Vec::new() } else { vec![crate::clean!("{} is another one now", work.path.display())] })
+    }
+
+    fn backup(&self, _: &Plan, _: &Run) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn steps(&self, _: &Plan) -> Vec<&'static str> {
+        vec!["rename"]
+    }
+
+    fn step(&self, _: &str, plan: &Plan, _: &Doing<'_>) -> Result<Clean, StepError> {
+        let work: Work = work(plan).map_err(StepError::Failed)?;
+        let entry = Entry::open(&work.path).map_err(StepError::Failed)?;
+        if *entry.id() != work.id {
+            let what = format!("{} is another one now.", work.path.display());
+            return Err(StepError::Failed(Fault::new(what)));
+        }
+        entry.rename(&work.aside).map_err(StepError::Failed)?;
+        entry.sync_folder().map_err(StepError::Unknown)?;
+        Ok(crate::clean!("{} is now {}", work.path.display(), work.to().display()))
+    }
+
+    fn proof(&self, plan: &Plan, _: &dyn Clock) -> Option<Proof> {
+        Some(match self.settled(plan) {
+            Ok(Settled::Done(said)) => Proof::Holds(String::new(), said),
+            Ok(Settled::NotDone(said) | Settled::Other(said)) => Proof::Broken(said),
+            Err(fault) => Proof::Unseen(Clean::text(fault.to_string())),
+        })
+    }
+
+    fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
+        let work: Work = work(plan)?;
+        let there = |path: &Path| Entry::open(path).is_ok_and(|entry| entry.id().ino == work.id.ino);
+        let (path, to) = (work.path.display(), work.to());
+        Ok(match (there(&work.path), there(&to)) {
+            (false, true) => Settled::Done(crate::clean!("{path} is set aside as {}", to.display())),
+            (true, false) => Settled::NotDone(crate::clean!("{path} is where it was")),
+            _ => Settled::Other(crate::clean!("neither {path} nor {} is what the plan meant", to.display())),
+        })
+    }
+}
+
+/// `index.set-aside-20261128T031247Z-7XQ2M0`: when, and by which plan.
+fn aside(name: &str, clock: &dyn Clock, plan: Ulid) -> String {
+    let plain: String = clock.now().wall.rfc3339().chars().take(19).filter(|c| !matches!(c, '-' | ':')).collect();
+    let id = plan.to_string();
+    format!("{name}.set-aside-{plain}Z-{}", id.get(id.len().saturating_sub(6)..).unwrap_or(&id))
+}
+
+fn check(path: &Path, below: &Path) -> Result<(), String> {
+    let plain = |path: &Path| path.is_absolute() && path.components().all(|part| part.as_os_str() != "..");
+    if !plain(path) || !plain(below) {
+        return Err("`path` and `below` are absolute paths without `..`.".to_owned());
+    }
+    if below.components().count() < 3 {
+        return Err(format!("`below = \"{}\"` is too much: name the folder of one program.", below.display()));
+    }
+    if path == below || !path.starts_with(below) {
+        return Err(format!("{} is not below {}.", path.display(), below.display()));
+    }
+    Ok(())
+}

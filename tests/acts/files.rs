@@ -1,0 +1,72 @@
+//! Files and folders that are set aside.
+
+use crate::scene::{Scene, told};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::PathBuf;
+use watchkeeper::action::lifecycle::Outcome;
+
+fn index(scene: &Scene) -> (PathBuf, String) {
+    let below = scene.path("app");
+    fs::create_dir_all(below.join("index/deep")).unwrap();
+    fs::write(below.join("index/deep/a"), "12345").unwrap();
+    fs::set_permissions(&below, PermissionsExt::from_mode(0o755)).unwrap();
+    (below.join("index"), format!("path = \"{0}/index\"\nbelow = \"{0}\"", below.display()))
+}
+
+#[test]
+fn a_folder_is_renamed_as_it_is_and_can_be_renamed_back() {
+    let scene = Scene::new();
+    let (path, table) = index(&scene);
+    let before = fs::metadata(&path).unwrap().ino();
+    let plan = scene.plan("file_set_aside", &table).unwrap();
+    assert_eq!(plan.hits[0].as_str(), "a folder, 1 file, 5 B");
+    let (end, progress) = scene.act(plan.clone());
+    assert_eq!((end.outcome, end.executed), (Outcome::Succeeded, true), "{end:?} {:?}", told(&progress));
+    let entries: Vec<_> = fs::read_dir(scene.path("app")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let [aside] = entries.as_slice() else { panic!("{entries:?}") };
+    assert!(aside.file_name().unwrap().to_str().unwrap().starts_with("index.set-aside-2"), "{aside:?}");
+    assert_eq!(
+        (fs::metadata(aside).unwrap().ino(), fs::read_to_string(aside.join("deep/a")).unwrap()),
+        (before, "12345".into())
+    );
+    assert!(plan.undo.to_string().contains(&format!("rename {} back", aside.display())), "{}", plan.undo);
+}
+
+#[test]
+fn what_was_replaced_since_the_plan_is_left_alone() {
+    let scene = Scene::new();
+    let (path, table) = index(&scene);
+    let plan = scene.plan("file_set_aside", &table).unwrap();
+    fs::rename(&path, scene.path("app/old")).unwrap();
+    fs::create_dir(&path).unwrap();
+    let (end, _) = scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Refused);
+    assert!(end.reason.as_str().contains("is another one now") && path.is_dir(), "{end:?}");
+}
+
+#[test]
+fn what_is_not_below_a_link_or_open_to_others_is_refused() {
+    let scene = Scene::new();
+    let (path, _) = index(&scene);
+    let below = scene.path("app").display().to_string();
+    symlink(&path, scene.path("app/link")).unwrap();
+    symlink(scene.path("app"), scene.path("way")).unwrap();
+    let way = scene.path("way").display().to_string();
+    let table = |path: &str, below: &str| format!("path = \"{path}\"\nbelow = \"{below}\"");
+    for (path, below, why) in [
+        (format!("{below}/none"), below.clone(), "look at"),
+        (below.clone(), below.clone(), "is not below"),
+        ("/etc/passwd".to_owned(), below.clone(), "is not below"),
+        (format!("{below}/../app/index"), below.clone(), "without `..`"),
+        ("/etc/passwd".to_owned(), "/etc".to_owned(), "is too much"),
+        (format!("{below}/link"), below.clone(), "neither a file nor a folder"),
+        (format!("{way}/index"), way.clone(), "look at"),
+    ] {
+        let fault = scene.plan("file_set_aside", &table(&path, &below)).unwrap_err().to_string();
+        assert!(fault.contains(why), "{path}: {fault}");
+    }
+    fs::set_permissions(scene.path("app"), PermissionsExt::from_mode(0o777)).unwrap();
+    let fault = scene.plan("file_set_aside", &table(&format!("{below}/index"), &below)).unwrap_err().to_string();
+    assert!(fault.contains("others may change the folder"), "{fault}");
+}
