@@ -6,6 +6,7 @@
 
 pub mod act;
 pub mod config_text;
+pub mod docs;
 pub mod doing;
 pub mod execute;
 pub mod follow;

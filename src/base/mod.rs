@@ -7,6 +7,7 @@ pub mod clean;
 pub mod contact;
 pub mod fault;
 pub mod freshness;
+pub mod header;
 pub mod id;
 pub mod level;
 pub mod sample;

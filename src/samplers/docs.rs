@@ -1,10 +1,12 @@
 //! The documentation of each kind: the header of its file, cut out when this is compiled. One place says it all.
 
+use crate::base::header::{beginning, length, lines};
+
 /// The header of a kind's file as bytes of its own, so that the rest of the file is no part of the program.
 macro_rules! header {
     ($name:literal) => {{
         const FILE: &[u8] = include_bytes!(concat!("kinds/", $name, ".rs"));
-        const HEADER: [u8; header_len(FILE)] = beginning(FILE);
+        const HEADER: [u8; length(FILE)] = beginning(FILE);
         ($name, &HEADER as &[u8])
     }};
 }
@@ -32,34 +34,9 @@ static HEADERS: &[(&str, &[u8])] = &[
     header!("websocket"),
 ];
 
-/// How many bytes the leading `//!` lines have.
-const fn header_len(file: &[u8]) -> usize {
-    let mut rest = file;
-    while let [b'/', b'/', b'!', behind @ ..] = rest {
-        rest = behind;
-        while let [byte, behind @ ..] = rest {
-            rest = behind;
-            if *byte == b'\n' {
-                break;
-            }
-        }
-    }
-    file.len() - rest.len()
-}
-
-const fn beginning<const LENGTH: usize>(file: &[u8]) -> [u8; LENGTH] {
-    match file.first_chunk() {
-        Some(header) => *header,
-        None => [b' '; LENGTH],
-    }
-}
-
 /// What a kind's file says of it, line by line: its table with every key, and what it gives.
 pub fn docs(kind: &str) -> Option<Vec<String>> {
-    let (_, header) = HEADERS.iter().find(|(name, _)| *name == kind)?;
-    let text = String::from_utf8_lossy(header);
-    let line = |line: &str| line.strip_prefix("//!").map(|line| line.strip_prefix(' ').unwrap_or(line).to_owned());
-    Some(text.lines().filter_map(line).collect())
+    HEADERS.iter().find(|(name, _)| *name == kind).map(|(_, header)| lines(header))
 }
 
 #[cfg(test)]

@@ -16,7 +16,9 @@ fn every_kind_is_listed_and_described_with_a_table() {
     let name = kinds.lines().find_map(|line| line.split(' ').next().filter(|name| *name == "lmdb")).expect("a kind");
     assert!(said(desk.run(&["describe", "sampler", name])).contains("kind = \"lmdb\""));
     assert!(said(desk.run(&["describe", "panes"])).lines().any(|line| line.starts_with("sparkline ")));
-    assert!(said(desk.run(&["describe", "actions"])).starts_with("config_set "));
+    assert!(said(desk.run(&["describe", "actions"])).lines().any(|line| line.starts_with("config_set ")));
+    let restart = said(desk.run(&["describe", "action", "service_restart"]));
+    assert!(restart.contains("= \"service_restart\"") && restart.contains("verify_within"), "{restart}");
     let unknown = desk.run(&["describe", "sampler", "lmbd"]);
     assert!(!unknown.status.success() && unknown.stdout.is_empty());
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("Did you mean `lmdb`?"), "{unknown:?}");

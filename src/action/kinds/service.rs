@@ -3,8 +3,11 @@
 //!
 //! ```toml
 //! [actions.restart-inference]
-//! kind = "service_restart"
-//! service = { kind = "systemd", unit = "inference.service" }
+//! kind       = "service_restart"
+//! service    = { kind = "systemd", unit = "inference.service" }
+//! stable_for = "10s"               # it must run so long, unchanged, before it counts as restarted or started
+//! # user = true: of this login's own systemd; systemctl = ["/usr/bin/sudo", "-n", "/usr/bin/systemctl"]: through sudo
+//! # { kind = "unix_socket", path = "/run/x.sock", unit = "x" }: a supervisor that takes lines, restart only
 //! ```
 
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};

@@ -1,5 +1,6 @@
 //! The kinds of the registries in words.
 
+use crate::action::docs::docs;
 use crate::action::kinds as actions;
 use crate::base::Fault;
 use crate::base::body::nearest;
@@ -26,6 +27,12 @@ pub(super) fn sampler(name: &str) -> Result<Vec<String>, Fault> {
     let names = samplers::KINDS.iter().map(|kind| kind.name());
     samplers::docs(name)
         .ok_or_else(|| Fault::new(format!("there is no kind of sampler `{name}`.")).hint(nearest(name, names)))
+}
+
+/// What the file of a kind of action says of it.
+pub(super) fn action(name: &str) -> Result<Vec<String>, Fault> {
+    let names = actions::KINDS.iter().map(|kind| kind.name());
+    docs(name).ok_or_else(|| Fault::new(format!("there is no kind of action `{name}`.")).hint(nearest(name, names)))
 }
 
 fn aligned(rows: Vec<(&str, &str)>) -> Vec<String> {

@@ -20,6 +20,11 @@ pub enum Ask {
         /// Its name, one of `watchkeeper describe samplers`
         kind: String,
     },
+    /// What one kind of action does, with every key of its table
+    Action {
+        /// Its name, one of `watchkeeper describe actions`
+        kind: String,
+    },
     /// A commented profile of what is found here, to be saved and completed; what could not be looked at on standard error
     Profile(profile::Ask),
 }
@@ -34,6 +39,7 @@ pub fn run(ask: &Ask, out: &mut dyn Write) -> Result<u8, Fault> {
         Ask::Panes => kinds::panes(),
         Ask::Actions => kinds::actions(),
         Ask::Sampler { kind } => kinds::sampler(kind)?,
+        Ask::Action { kind } => kinds::action(kind)?,
         Ask::Profile(ask) => profile::found(ask)?,
     };
     super::validate::written(out, &lines).map(|()| 0)

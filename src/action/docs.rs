@@ -1,0 +1,67 @@
+//! The documentation of each kind of action: the header of its file.
+
+use crate::base::header::{beginning, length, lines};
+
+/// The header of a kind's file as bytes of its own, so that the rest of the file is no part of the program.
+macro_rules! header {
+    ($name:literal, $file:literal) => {{
+        const FILE: &[u8] = include_bytes!(concat!("kinds/", $file, ".rs"));
+        const HEADER: [u8; length(FILE)] = beginning(FILE);
+        ($name, &HEADER as &[u8])
+    }};
+}
+
+/// Every kind by its name.
+static HEADERS: &[(&str, &[u8])] = &[
+    header!("command", "command"),
+    header!("config_restore", "config_restore"),
+    header!("config_set", "config_set"),
+    header!("file_set_aside", "file_set_aside"),
+    header!("process_signal", "process_signal"),
+    header!("service_reload", "service"),
+    header!("service_reset_failed", "service"),
+    header!("service_restart", "service"),
+    header!("service_start", "service"),
+    header!("service_stop", "service"),
+    header!("sysfs_write", "sysfs_write"),
+];
+
+/// The keys that every action's table may have.
+const COMMON: &str = r#"
+Every action also takes:
+
+```toml
+title    = "Restart inference"        # on the list and the prompt; the name when absent
+verb     = "restart"                  # what is typed at C2: 4 to 32 letters a-z and -
+danger   = "C2"                       # C1 asks for y, C2 for the verb, C3 for host/target and a reason; only ever raised
+support  = "L1"                       # who ought to do it: L1 Operations, L2 Engineering, L3 Architecture
+hits     = ["about 2 s without service"]
+based_on = [{ label = "queue", query = "queue_depth", max_age = "10s", tolerance = 0.25 }]   # observed again before the first effect
+verify   = [{ label = "latency p95", query = 'x{q="0.95"}', unit = "seconds", expect = "falls" }]   # "rises", { below = 1 }, { above = 1 }
+verify_samplers = ["page"]            # the runner observes with samplers of its own
+traffic  = "requests_total"           # without work nothing is proven
+verify_within = "60s"
+baseline = "60s"
+```"#;
+
+/// What a kind's file says of it, line by line, and what every table may have besides.
+pub fn docs(kind: &str) -> Option<Vec<String>> {
+    let (_, header) = HEADERS.iter().find(|(name, _)| *name == kind)?;
+    Some(lines(header).into_iter().chain(COMMON.lines().map(str::to_owned)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::kinds::KINDS;
+
+    #[test]
+    fn every_kind_is_documented_with_a_table_and_nothing_else_is() {
+        assert_eq!(HEADERS.len(), KINDS.len());
+        for kind in KINDS {
+            let text = docs(kind.name()).unwrap_or_default().join("\n");
+            assert!(text.contains("```toml") && text.contains("[actions."), "{}", kind.name());
+        }
+        assert_eq!(docs("none"), None);
+    }
+}
