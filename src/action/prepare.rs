@@ -60,6 +60,8 @@ pub struct Context<'a> {
     pub id: Ulid,
     /// The clock.
     pub clock: &'a dyn Clock,
+    /// Whether programs may be run that show what would be done: not by somebody who only opens the list.
+    pub preview: bool,
 }
 
 impl Context<'_> {

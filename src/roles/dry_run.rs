@@ -86,7 +86,7 @@ fn plan(reference: &str, profile: &Profile, spec: &ActionSpec) -> Result<Plan, F
     let place = Where { host: Host::current(), environment: profile.environment.clone() };
     // Where no state can be kept there are no earlier runs either.
     let state = paths::state_dir().unwrap_or_else(|| PathBuf::from("/nonexistent"));
-    planned(spec, &state, (&place, &Login::current()), (reference, &readings))
+    planned(spec, &state, (&place, &Login::current()), (reference, &readings), true)
 }
 
 /// As the prompt has it, one paragraph a line.

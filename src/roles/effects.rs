@@ -166,7 +166,7 @@ impl Effects {
         worker("survey", move || {
             for spec in specs {
                 let offer = state.clone().and_then(|state| {
-                    planned(&spec, &state, (&place, &login), (&profile, &readings)).map(|plan| plan.danger)
+                    planned(&spec, &state, (&place, &login), (&profile, &readings), false).map(|plan| plan.danger)
                 });
                 if !answer.send(Msg::Surveyed(Arc::clone(&spec.name), offer)) {
                     return;
@@ -194,7 +194,7 @@ impl Effects {
         let (reply, answer) = sync_channel(1);
         let (bell, action) = (Arc::clone(&self.answer.bell), Arc::clone(name));
         worker("planner", move || {
-            let plan = planned(&spec, &state, (&place, &login), (&profile, &readings)).map(Box::new);
+            let plan = planned(&spec, &state, (&place, &login), (&profile, &readings), true).map(Box::new);
             // Its only answer, into a queue of one: never waits, and nobody may be there any more.
             let _gone = reply.try_send(Msg::Planned(action, plan));
             bell.ring();
@@ -290,12 +290,13 @@ impl Effects {
     }
 }
 
-/// Plans one action of a profile as it is now.
+/// Plans one action of a profile as it is now; with `preview` also by running what its profile says for that.
 pub(super) fn planned(
     spec: &ActionSpec,
     state: &Path,
     (place, login): (&Where, &Login),
     (profile, readings): (&str, &Snapshot),
+    preview: bool,
 ) -> Result<Plan, Fault> {
     let now = RealClock.now();
     let since = Wall(now.wall.0.saturating_sub(i64::try_from(AGAIN.as_nanos()).unwrap_or(i64::MAX)));
@@ -309,6 +310,7 @@ pub(super) fn planned(
         state,
         id: random::ulid(now.wall),
         clock: &RealClock,
+        preview,
     };
     prepare(&spec.name, &spec.kind, &spec.title, &spec.body, &context)
 }

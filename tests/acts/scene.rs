@@ -58,11 +58,13 @@ impl Readings for NoReadings {
 pub(crate) struct Scene {
     pub(crate) dir: tempfile::TempDir,
     clock: Arc<Ahead>,
+    /// Whether a plan may run what shows it.
+    pub(crate) preview: bool,
 }
 
 impl Scene {
     pub(crate) fn new() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), clock: Arc::default() }
+        Self { dir: tempfile::tempdir().unwrap(), clock: Arc::default(), preview: true }
     }
 
     pub(crate) fn state(&self) -> PathBuf {
@@ -92,6 +94,7 @@ impl Scene {
             state: &self.state(),
             id: random::ulid(RealClock.now().wall),
             clock: &*self.clock,
+            preview: self.preview,
         };
         prepare("the-action", kind, &Clean::from("The action"), &body, &context)
     }

@@ -54,6 +54,12 @@ fn a_shell_and_no_way_back_make_the_prompt_heavier_and_a_preview_is_shown() {
     let plan =
         scene.plan("command", &format!("argv = [\"/bin/true\"]\npreview = [\"{program}\"]\nundo = \"x\"")).unwrap();
     assert_eq!(plan.what.lines[1].as_str(), "  would remove 3 files");
+    // Who only opens the list of actions runs nothing.
+    let (unseen, ran) = (Scene { preview: false, ..Scene::new() }, scene.path("ran"));
+    let program = script(&scene, "leaves", &format!(": > {}", ran.display()));
+    let plan =
+        unseen.plan("command", &format!("argv = [\"/bin/true\"]\npreview = [\"{program}\"]\nundo = \"x\"")).unwrap();
+    assert_eq!((plan.what.lines.len(), ran.exists()), (1, false));
     let fault = scene.plan("command", "argv = [\"true\"]\nundo = \"x\"").unwrap_err().to_string();
     assert!(fault.contains("not named by its whole path"), "{fault}");
 }
@@ -77,7 +83,9 @@ fn sleeper(scene: &Scene) -> Process {
 #[test]
 fn a_signal_reaches_the_process_of_the_plan_and_no_other() {
     let scene = Scene::new();
-    let table = |signal: &str| format!("pid_file = \"{}\"\nsignal = \"{signal}\"", scene.path("pid").display());
+    let table = |signal: &str| {
+        format!("pid_file = \"{}\"\nprogram = \"sleep\"\nsignal = \"{signal}\"", scene.path("pid").display())
+    };
     let first = sleeper(&scene);
     let plan = scene.plan("process_signal", &table("TERM")).unwrap();
     assert_eq!(plan.what.lines[0].as_str(), format!("SIGTERM to process {} (sleep)", first.0.id()));
@@ -100,6 +108,9 @@ fn a_signal_reaches_the_process_of_the_plan_and_no_other() {
     assert_eq!(end.outcome, Outcome::Succeeded, "it runs on: {end:?}");
     let fault = scene.plan("process_signal", &table("KILL")).unwrap_err().to_string();
     assert!(fault.contains("not sent from here"), "{fault}");
+    let another = table("HUP").replace("\"sleep\"", "\"nginx\"");
+    let fault = scene.plan("process_signal", &another).unwrap_err().to_string();
+    assert!(fault.contains("is sleep, not nginx"), "{fault}");
     fs::write(scene.path("pid"), "4000000").unwrap();
     let fault = scene.plan("process_signal", &table("HUP")).unwrap_err().to_string();
     assert!(fault.contains("there is no process 4000000"), "{fault}");

@@ -101,7 +101,7 @@ impl Kind for Command {
             raise.push(Clean::from("nobody has said how to take it back"));
         }
         let mut lines = shown(&argv);
-        if let Some(preview) = preview {
+        if let Some(preview) = preview.filter(|_| cx.preview) {
             let preview = params.fill(&preview)?;
             let mut words = preview.iter().cloned();
             let order =

@@ -5,6 +5,7 @@
 //! [actions.reopen-logs]
 //! kind     = "process_signal"
 //! pid_file = "/run/app.pid"
+//! program  = "app"             # the file name of its program: a pid file that names another process is refused
 //! signal   = "USR1"            # HUP, INT, QUIT, TERM, USR1, USR2, WINCH, CONT
 //! ```
 
@@ -63,8 +64,9 @@ impl Kind for ProcessSignal {
     fn draft(&self, body: &mut Body, _: &Run, _: &Context<'_>) -> Result<Draft, Fault> {
         let table = body.clone();
         let pid_file: PathBuf = body.need("pid_file")?;
+        let program: String = body.need("program")?;
         let name: String = body.need("signal")?;
-        body.done(&[COMMON, &["pid_file", "signal"]].concat())?;
+        body.done(&[COMMON, &["pid_file", "program", "signal"]].concat())?;
         let known = SIGNALS.iter().find(|(known, ..)| *known == name.trim_start_matches("SIG"));
         let (name, signal, ends) = *known.ok_or_else(|| {
             let names: Vec<&str> = SIGNALS.iter().map(|(name, ..)| *name).collect();
@@ -73,6 +75,14 @@ impl Kind for ProcessSignal {
                 .hint(format!("Known here: {}.", names.join(", ")))
         })?;
         let process = HeldProcess::of_pid_file(&pid_file)?.id().clone();
+        if process.program.as_str() != program {
+            let (pid, is) = (process.pid, &process.program);
+            return Err(Fault::new(format!(
+                "process {pid} of {} is {is}, not {}.",
+                pid_file.display(),
+                Clean::text(&program)
+            )));
+        }
         let based_on = vec![Precondition {
             label: Clean::text(pid_file.as_os_str().as_encoded_bytes()),
             value: crate::clean!("process {}, {}", process.pid, process.program),

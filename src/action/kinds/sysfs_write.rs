@@ -192,7 +192,11 @@ fn look(path: &str) -> Result<BTreeMap<PathBuf, String>, String> {
             let fits = |name: &String| {
                 name.len() >= prefix.len() + suffix.len() && name.starts_with(prefix) && name.ends_with(suffix)
             };
-            names.filter(fits).map(|name| Path::new(dir).join(name).join(rest)).filter(|path| path.exists()).collect()
+            let whole = |name| {
+                let part = Path::new(dir).join(name);
+                if rest.is_empty() { part } else { part.join(rest) }
+            };
+            names.filter(fits).map(whole).filter(|path| path.exists()).collect()
         }
     };
     if found.is_empty() || found.len() > MOST {
