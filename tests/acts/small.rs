@@ -55,7 +55,8 @@ fn a_shell_and_no_way_back_make_the_prompt_heavier_and_a_preview_is_shown() {
         scene.plan("command", &format!("argv = [\"/bin/true\"]\npreview = [\"{program}\"]\nundo = \"x\"")).unwrap();
     assert_eq!(plan.what.lines[1].as_str(), "  would remove 3 files");
     // Who only opens the list of actions runs nothing.
-    let (unseen, ran) = (Scene { preview: false, ..Scene::new() }, scene.path("ran"));
+    let (mut unseen, ran) = (Scene::new(), scene.path("ran"));
+    unseen.preview = false;
     let program = script(&scene, "leaves", &format!(": > {}", ran.display()));
     let plan =
         unseen.plan("command", &format!("argv = [\"/bin/true\"]\npreview = [\"{program}\"]\nundo = \"x\"")).unwrap();
