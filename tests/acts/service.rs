@@ -122,3 +122,27 @@ fn a_service_that_was_restarted_since_the_plan_is_left_alone() {
     assert!(end.reason.as_str().contains("restarted meanwhile (process "), "{end:?}");
     assert_eq!(lab.says("good.service", "InvocationID"), serving);
 }
+
+#[test]
+fn a_login_that_sudo_does_not_let_is_told_which_rule_it_lacks() {
+    let Some(lab) = lab() else { return };
+    lab.unit("good.service", "ExecStart=/bin/sleep 1000");
+    lab.systemctl(&["start", "good.service"]);
+    // A stand-in with sudo's words: -n -l -- asks, -n does.
+    let (sudo, denied) = (lab.scene.path("sudo"), lab.scene.path("denied"));
+    let script =
+        format!("#!/bin/sh\nif [ \"$2\" = -l ]; then [ ! -e {} ]; exit; fi\nshift; exec \"$@\"\n", denied.display());
+    fs::write(&sudo, script).unwrap();
+    fs::set_permissions(&sudo, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let table =
+        lab.table("good.service").replace("systemctl = [", &format!("systemctl = [\"{}\", \"-n\", ", sudo.display()));
+    fs::write(&denied, "").unwrap();
+    let fault = lab.scene.plan("service_restart", &table).unwrap_err().to_string();
+    assert!(fault.contains("sudo does not let this login `restart good.service`"), "{fault}");
+    assert!(fault.contains("NOPASSWD: ") && fault.contains(" restart -- good.service"), "{fault}");
+    fs::remove_file(&denied).unwrap();
+    let before = lab.says("good.service", "InvocationID");
+    let (end, progress) = lab.scene.carry("service_restart", &table);
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    assert_ne!(lab.says("good.service", "InvocationID"), before);
+}

@@ -118,6 +118,10 @@ pub trait Service {
     /// # Errors
     /// When it cannot be seen.
     fn look(&self, verb: Verb, clock: &dyn Clock) -> Result<Look, Fault>;
+    /// Why this login may not ask for it, with the rule that it lacks; `None` where it may, or where only asking tells.
+    fn lacks(&self, _verb: Verb, _clock: &dyn Clock) -> Option<Fault> {
+        None
+    }
     /// What will be done, as shown under WHAT.
     fn line(&self, verb: Verb) -> Clean;
     /// Does it; what was done, in words.

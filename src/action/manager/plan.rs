@@ -32,8 +32,8 @@ impl Manager {
         let service = self.service();
         service.check()?;
         let look = service.look(verb, clock)?;
-        if let Some(obstacle) = look.obstacle {
-            return Err(obstacle);
+        if let Some(fault) = look.obstacle.or_else(|| service.lacks(verb, clock)) {
+            return Err(fault);
         }
         let based_on =
             Precondition { label: Clean::text(service.unit()), value: look.said, age: Duration::ZERO, metric: None };

@@ -9,6 +9,7 @@ use crate::sys::program::{Ended, Order};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// What `show` is asked for.
 const PROPERTIES: &str = "Id,LoadState,LoadError,ActiveState,SubState,Result,Job,NeedDaemonReload,CanStart,CanStop,CanReload,\
@@ -17,6 +18,8 @@ TimeoutStopUSec,FragmentPath,DropInPaths,InvocationID,MainPID,ExecMainStartTimes
 ExecMainStatus";
 /// So many that stop with it make a restart heavier.
 const MANY: usize = 5;
+/// What may let a login in that is not root (action org.freedesktop.systemd1.manage-units).
+const POLKIT: &str = "/usr/share/polkit-1/actions/org.freedesktop.systemd1.policy";
 /// A job may take this long: longer than the longest stop that is usual (90 s).
 const JOB: Duration = Duration::from_secs(180);
 
@@ -124,6 +127,25 @@ impl Service for Systemd {
             hits,
             raise,
             obstacle: obstacle(&self.unit, verb, &get),
+        })
+    }
+
+    fn lacks(&self, verb: Verb, clock: &dyn Clock) -> Option<Fault> {
+        let order = self.order(&[verb.word()]);
+        if order.program.file_name().is_some_and(|name| name == "sudo") {
+            // It says by its exit code whether it would, and asks nobody for a password.
+            let own: Vec<String> = order.args.iter().filter(|arg| *arg != "-n").cloned().collect();
+            let args = ["-n", "-l", "--"].map(str::to_owned).into_iter().chain(own.clone()).collect();
+            let may = doing::look(&Order { args, ..order }, clock);
+            return may.err().map(|_| {
+                Fault::new(format!("sudo does not let this login `{verb} {}`.", self.unit))
+                    .hint(format!("Its rule: LOGIN ALL=(root) NOPASSWD: {}", own.join(" ")))
+            });
+        }
+        let asks = self.user || rustix::process::geteuid().is_root() || Path::new(POLKIT).exists();
+        (!asks).then(|| {
+            Fault::new(format!("this login may not `{verb} {}`: it is not root, and there is no polkit.", self.unit))
+                .hint("Let sudo do it: systemctl = [\"/usr/bin/sudo\", \"-n\", \"/usr/bin/systemctl\"].")
         })
     }
 
