@@ -3,8 +3,9 @@
 use super::lifecycle::Run;
 use super::prompt::Acceptance;
 use crate::base::{Clean, Fault};
+use crate::sys::clock::RealClock;
 use crate::sys::files;
-use crate::sys::process::{Detached, spawn_detached};
+use crate::sys::process::{Detached, spawn_detached, spawn_in_unit};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -56,6 +57,10 @@ impl Launcher {
             std::fs::OpenOptions::new().append(true).open(&log).map_err(|error| files::fault("open", &log, &error))?;
         let mut what = self.template.clone();
         what.args.push(run.dir().as_os_str().to_owned());
-        spawn_detached(&what, errors)
+        let id = run.dir().file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        match spawn_in_unit(&what, &format!("watchkeeper-{id}.service"), &log, &RealClock) {
+            Some(()) => Ok(()),
+            None => spawn_detached(&what, errors),
+        }
     }
 }

@@ -1,17 +1,24 @@
 //! Starts a process that outlives us: own session, no terminal, nothing inherited but what is declared (safety.md 4.3).
 
-use crate::base::Fault;
+use super::program::{Ended, Order};
+use super::run::run;
+use crate::base::{Clock, Fault};
+use core::time::Duration;
 use rustix::process::{Resource, Rlimit, setrlimit, setsid, umask};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 /// What every program that we start finds in its environment.
 pub(super) const PLAIN_ENV: [(&str, &str); 3] =
     [("PATH", "/usr/sbin:/usr/bin:/sbin:/bin"), ("LANG", "C.UTF-8"), ("TERM", "dumb")];
+
+/// systemd starts a unit within this time, or it is started without.
+const UNIT_START: Duration = Duration::from_secs(5);
 
 /// What to start, and all that it may know.
 #[derive(Clone, Debug)]
@@ -54,6 +61,43 @@ pub fn spawn_detached(what: &Detached, errors: File) -> Result<(), Fault> {
         Ok(status) => Err(Fault::new(format!("the runner could not be detached: {status}."))),
         Err(error) => Err(Fault::new(format!("cannot start {}: {error}.", program.display()))),
     }
+}
+
+/// Where systemd's helper is, and the folder that says that systemd runs here (sd_booted(3)).
+const SYSTEMD_RUN: &str = "/usr/bin/systemd-run";
+const BOOTED: &str = "/run/systemd/system";
+
+/// Starts it in a transient unit of its own, where systemd runs and lets us: then no end of the session takes it along,
+/// not even logind's. `None` where that cannot be had; standard error goes to the end of `errors`.
+pub fn spawn_in_unit(what: &Detached, unit: &str, errors: &Path, clock: &dyn Clock) -> Option<()> {
+    if !rustix::process::geteuid().is_root() || !Path::new(BOOTED).is_dir() {
+        return None;
+    }
+    // Our own image only under its name: a replaced file is another program.
+    let program = what.program.clone().or_else(|| {
+        let named = std::env::current_exe().ok()?;
+        let same = |path: &Path| std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
+        (same(&named)? == same(Path::new("/proc/self/exe"))?).then_some(named)
+    })?;
+    let mut args: Vec<String> =
+        ["--quiet", "--collect", "--no-ask-password", "--service-type=exec"].map(str::to_owned).into();
+    args.push(format!("--unit={unit}"));
+    args.push("--description=Watchkeeper: one confirmed action".to_owned());
+    let properties = ["UMask=0077", "LimitCORE=0", "WorkingDirectory=/", "StandardInput=null", "StandardOutput=null"];
+    args.extend(properties.map(|property| format!("--property={property}")));
+    args.push(format!("--property=StandardError=append:{}", errors.to_str()?));
+    for (name, value) in &what.env {
+        args.push(format!("--setenv={}={}", name.to_str()?, value.to_str()?));
+    }
+    args.extend(PLAIN_ENV.map(|(name, value)| format!("--setenv={name}={value}")));
+    args.push("--".to_owned());
+    args.push(program.to_str()?.to_owned());
+    for arg in &what.args {
+        args.push(arg.to_str()?.to_owned());
+    }
+    let order = Order { program: SYSTEMD_RUN.into(), args, ..Order::default() };
+    let ran = run(&order, UNIT_START, clock).ok()?;
+    (ran.ended == Ended::Code(0)).then_some(())
 }
 
 /// In the child: leave the session, fork once more so that no terminal can ever be had, keep no descriptor.

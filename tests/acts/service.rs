@@ -3,9 +3,11 @@
 use crate::peer::{self, Peer};
 use crate::scene::{Scene, copied_script, told};
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use watchkeeper::action::lifecycle::Outcome;
 use watchkeeper::action::plan::Danger;
+use watchkeeper::sys::clock::RealClock;
+use watchkeeper::sys::process::{Detached, spawn_in_unit};
 
 struct Lab {
     peer: Peer,
@@ -145,4 +147,41 @@ fn a_login_that_sudo_does_not_let_is_told_which_rule_it_lacks() {
     let (end, progress) = lab.scene.carry("service_restart", &table);
     assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
     assert_ne!(lab.says("good.service", "InvocationID"), before);
+}
+
+#[test]
+#[ignore = "a role: a console below systemd that starts a runner"]
+fn plays_a_console_below_systemd() {
+    let dir = PathBuf::from(std::env::var_os("WATCHKEEPER_TEST_DIR").unwrap());
+    let script = format!("cat /proc/self/cgroup > {0}/group; echo said >&2; exec sleep 1000", dir.display());
+    let env = vec![("GIVEN".into(), "a value".into())];
+    let what = Detached { program: Some("/bin/sh".into()), args: vec!["-c".into(), script.into()], env };
+    assert_eq!(spawn_in_unit(&what, "watchkeeper-test.service", &dir.join("out.log"), &RealClock), Some(()));
+}
+
+#[test]
+fn where_systemd_runs_a_runner_has_a_unit_of_its_own() {
+    let scene = Scene::new();
+    let dir = scene.dir.path().to_str().unwrap().to_owned();
+    let Some(peer) = peer::start_with("systemd", &[("SYSTEMD_RW", dir.as_str())]) else { return };
+    let us = std::env::current_exe().unwrap().display().to_string();
+    let given = format!("WATCHKEEPER_TEST_DIR={dir}");
+    let role = ["env", &given, &us, "--ignored", "--exact", "service::plays_a_console_below_systemd"];
+    let played = peer.exec(&role);
+    assert!(played.status.success(), "{played:?}");
+    let says = |property: &str| {
+        let output = peer.exec(&["systemctl", "show", "--value", "-p", property, "watchkeeper-test.service"]);
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    assert_eq!((says("ActiveState"), says("UMask"), says("LimitCORE")), ("active".into(), "0077".into(), "0".into()));
+    assert!(says("Environment").contains("GIVEN=a value"), "{}", says("Environment"));
+    let mut group = String::new();
+    for _ in 0..10_000 {
+        group = fs::read_to_string(scene.path("group")).unwrap_or_default();
+        if !group.is_empty() {
+            break;
+        }
+        std::thread::yield_now();
+    }
+    assert!(group.contains("watchkeeper-test.service"), "{group}");
 }
