@@ -3,7 +3,7 @@
 
 use super::child::wait_readable;
 use super::program::{Ended, Order, Outputs, Program, Refusal};
-use crate::base::{Clean, Clock, Mono};
+use crate::base::{Clean, Clock, Fault, Mono};
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, OwnedFd};
@@ -92,7 +92,12 @@ pub fn run(order: &Order, patience: Duration, clock: &dyn Clock) -> Result<Ran, 
 
 fn run_within(order: &Order, stages: [Duration; 3], keep: usize, clock: &dyn Clock) -> Result<Ran, Stopped> {
     let (program, outputs) = Program::start(order).map_err(Stopped::Refused)?;
-    let mut running = Running { program, pipes: Pipes::of(outputs), keep };
+    let name = order.program.display();
+    let ending = program.ending().map_err(|error| {
+        let what = format!("{name} cannot be watched: {error}. It was ended.");
+        Stopped::Refused(Refusal::Impossible(Fault::new(what)))
+    })?;
+    let mut running = Running { program, ending, pipes: Pipes::of(outputs), keep };
     let mut stages = stages.into_iter();
     let mut until = clock.now().mono + stages.next().unwrap_or_default();
     let mut asked = 0;
@@ -125,6 +130,7 @@ fn left(until: Mono, clock: &dyn Clock) -> Duration {
 
 struct Running {
     program: Program,
+    ending: OwnedFd,
     pipes: Pipes,
     keep: usize,
 }
@@ -160,9 +166,8 @@ impl Pipes {
 impl Running {
     /// Waits until something is said, the program has ended, or `limit` is over; takes what was said.
     fn listen(&mut self, limit: Duration) {
-        let Ok(ending) = self.program.ending() else { return };
         let pipes = self.pipes.open.iter().flatten().map(AsFd::as_fd);
-        let all: Vec<_> = pipes.chain([ending.as_fd()]).collect();
+        let all: Vec<_> = pipes.chain([self.ending.as_fd()]).collect();
         // One that is to be spared has no end of patience; a look a minute costs nothing.
         let limit = if self.program.spared() { Duration::from_mins(1) } else { limit };
         let _looked_again = wait_readable(&all, Some(limit));
@@ -171,8 +176,7 @@ impl Running {
 
     /// How it ended, with all that was said until then.
     fn ended(&mut self, clock: &dyn Clock) -> Option<Ended> {
-        let ending = self.program.ending().ok()?;
-        if !matches!(wait_readable(&[ending.as_fd()], Some(Duration::ZERO)), Ok(ready) if ready.contains(&true)) {
+        if !matches!(wait_readable(&[self.ending.as_fd()], Some(Duration::ZERO)), Ok(ready) if ready.contains(&true)) {
             return None;
         }
         let until = clock.now().mono + LATE;
