@@ -20,10 +20,12 @@ const NAMES: &[&str] = &[
     "private_key",
 ];
 
-/// Whether what has this name is secret by nature.
+/// Whether what has this name is secret by nature: a variable, a field. Too much is hidden rather than too little.
 pub fn is_secret_name(name: &str) -> bool {
+    const PARTS: [&str; 11] =
+        ["pass", "pwd", "secret", "token", "key", "cred", "auth", "private", "cookie", "dsn", "signature"];
     let name = name.to_ascii_lowercase();
-    NAMES.iter().any(|known| name.contains(known))
+    !matches!(&*name, "pwd" | "oldpwd") && PARTS.iter().any(|part| name.contains(part))
 }
 
 fn userinfo(text: &str) -> String {

@@ -71,7 +71,7 @@ fn cause<E: Error + 'static>(error: &reqwest::Error) -> Option<&E> {
 }
 
 /// The handshake's own error; each layer below wraps it into one of input and output.
-fn handshake(error: &io::Error) -> Option<&rustls::Error> {
+pub(crate) fn handshake(error: &io::Error) -> Option<&rustls::Error> {
     let inner = error.get_ref()?;
     inner.downcast_ref().or_else(|| handshake(inner.downcast_ref()?))
 }

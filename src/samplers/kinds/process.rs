@@ -11,6 +11,7 @@
 //! ours); `process_group_*`: busy ratio (1 is one CPU), bytes per second and hour, sockets, restarts, uptime. Each of the
 //! 32 busiest: `process_*{pid,name,start}`, `process_thread_*{tid,thread}`. Its control group: `container_*{id}`.
 
+use crate::base::scrub::is_secret_name;
 use crate::base::{Body, Clean, Failure, Fault, Now, Observation};
 use crate::samplers::blocking::{PROCESSES, Worker};
 use crate::samplers::process::{Options, Watch, Which};
@@ -24,10 +25,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// More cannot be on top.
 const MOST: usize = 50;
-/// What the names of secrets hold.
-const SECRET: [&str; 11] =
-    ["PASS", "PWD", "SECRET", "TOKEN", "KEY", "CRED", "AUTH", "PRIVATE", "COOKIE", "DSN", "SIGNATURE"];
-
 /// The kind. Its metrics, all with `groupname`; bytes, seconds and ratios as their names say:
 ///
 /// - `namedprocess_namegroup_`: `num_procs`, `num_threads`, `states{state}`, `cpu_seconds_total{mode}`,
@@ -132,7 +129,7 @@ fn options(body: &Body) -> Result<Options, Fault> {
         }
         ways.push(("host".to_owned(), Which::Top(count)));
     }
-    if let Some(name) = config.show_env.iter().find(|name| is_secret(name)) {
+    if let Some(name) = config.show_env.iter().find(|name| is_secret_name(name)) {
         let what = format!("`{name}` looks like the name of a secret: its value is never shown.");
         return Err(body.fault_at("show_env", what));
     }
@@ -147,12 +144,6 @@ fn options(body: &Body) -> Result<Options, Fault> {
 /// Where the parser of expressions says what is wrong.
 fn last_line(text: &str) -> String {
     text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
-}
-
-/// True for names under which programs are given secrets; the two that hold folders are none.
-fn is_secret(name: &str) -> bool {
-    let name = name.to_ascii_uppercase();
-    !matches!(&*name, "PWD" | "OLDPWD") && SECRET.iter().any(|part| name.contains(part))
 }
 
 struct ProcessSampler {

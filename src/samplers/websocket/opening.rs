@@ -5,6 +5,7 @@ use crate::base::scrub::scrub;
 use crate::base::{Body, Clean, Clock, Failure, Fault};
 use crate::samplers::blocking::{LOGINS, Worker};
 use crate::samplers::dial::{CONNECT, Dialer};
+use crate::samplers::http::fault::handshake;
 use crate::samplers::http::tls;
 use crate::sys::clock::RealClock;
 use crate::sys::secret::{Given, Secret};
@@ -138,6 +139,11 @@ impl Opener {
         let place = self.place();
         match error {
             Error::Http(response) => refused_by_status(place, response.status()),
+            Error::Io(error) if let Some(tls) = handshake(error) => {
+                // The way to mend it is that of `http`, which has keys for it.
+                let doubt = tls::doubt(tls);
+                Failure::answered(format!("{place}: {}.", doubt.split(';').next().unwrap_or(&doubt)))
+            }
             Error::Io(error) if !broken_off(error) => {
                 Failure::unreachable(format!("{place}: {}.", scrub(&error.to_string())))
             }
