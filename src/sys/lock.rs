@@ -9,6 +9,9 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// How often a holder is looked for.
+const LOOKS: usize = 16;
+
 /// A lock that is ours until dropped.
 #[derive(Debug)]
 pub struct TargetLock {
@@ -109,10 +112,11 @@ fn open(path: &Path) -> io::Result<File> {
     Err(Errno::BUSY.into())
 }
 
-/// From `/proc/locks`: `1: FLOCK  ADVISORY  WRITE 4711 00:1a:5678 0 EOF`.
+/// From `/proc/locks`: `1: FLOCK  ADVISORY  WRITE 4711 00:1a:5678 0 EOF`. The kernel gives it in pieces, and counts rows
+/// to go on: a lock that ends meanwhile hides the next one. Who is not found is looked for again.
 fn holder(path: &Path) -> Option<u32> {
     let stat = statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-    find_holder(&fs::read_to_string("/proc/locks").ok()?, stat.st_dev, stat.st_ino)
+    (0..LOOKS).find_map(|_| find_holder(&fs::read_to_string("/proc/locks").ok()?, stat.st_dev, stat.st_ino))
 }
 
 fn find_holder(table: &str, dev: u64, ino: u64) -> Option<u32> {
@@ -150,6 +154,30 @@ mod tests {
         drop(lock);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
         assert!(TargetLock::take(&dirs, "file:/x").is_ok());
+    }
+
+    #[test]
+    fn a_holder_is_found_while_other_locks_come_and_go() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        let dir = tempfile::tempdir().unwrap();
+        let dirs = [dir.path().to_owned()];
+        let done = AtomicBool::new(false);
+        let missed = std::thread::scope(|scope| {
+            for racer in 0..4 {
+                let (dirs, done) = (&dirs, &done);
+                scope.spawn(move || {
+                    while !done.load(Ordering::Relaxed) {
+                        drop(TargetLock::take(dirs, &format!("other {racer}")));
+                    }
+                });
+            }
+            let locks: Vec<_> = (0..200).map(|at| TargetLock::take(&dirs, &format!("held {at}")).unwrap()).collect();
+            let missed = (0..200).filter(|at| held_by(&dirs, &format!("held {at}")).is_none()).count();
+            done.store(true, Ordering::Relaxed);
+            drop(locks);
+            missed
+        });
+        assert_eq!(missed, 0);
     }
 
     #[test]
