@@ -1,26 +1,12 @@
 //! The sockets that processes hold open, by protocol and state: their descriptors against the tables of their network.
 
 use super::{Absent, text};
+use crate::samplers::tcp::sock_diag::STATES;
 use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 
 /// More descriptors are not looked at.
 const MOST: usize = 16_384;
-/// States of TCP by their number in the kernel.
-const STATES: [&str; 12] = [
-    "established",
-    "syn_sent",
-    "syn_recv",
-    "fin_wait1",
-    "fin_wait2",
-    "time_wait",
-    "close",
-    "close_wait",
-    "last_ack",
-    "listen",
-    "closing",
-    "new_syn_recv",
-];
 
 /// Counts by protocol and state; of protocols without states the state is empty.
 pub(super) type Counts = BTreeMap<(&'static str, &'static str), u64>;
@@ -96,6 +82,7 @@ mod tests {
             (Some(1), Some(0), Some(0))
         );
         assert_eq!(count("unix", ""), Some(1));
+        assert_eq!(counts.len(), STATES.len() + 2, "no state that this table never shows");
         assert_eq!(read(root.path(), &[8]).err(), Some(Absent::Missing));
     }
 }
