@@ -9,7 +9,8 @@
 //! ```
 //! All together as process-exporter does: `namedprocess_namegroup_*{groupname}` (`memtype` anonymous, file, shmem are
 //! ours); `process_group_*`: busy ratio (1 is one CPU), bytes per second and hour, sockets, restarts, uptime. Each of the
-//! 32 busiest: `process_*{pid,name,start}`, `process_thread_*{tid,thread}`. Its control group: `container_*{id}`.
+//! 32 busiest: `process_*{pid,name,start}`, `process_thread_*{tid,thread}`. Its control group: `container_*{id}`. Where nobody
+//! is found `…_num_procs` is 0, the sums are absent, and a fact says what was looked for.
 
 use crate::base::scrub::is_secret_name;
 use crate::base::{Body, Clean, Failure, Fault, Now, Observation};

@@ -27,9 +27,12 @@ pub(super) fn tell(
 ) {
     let mut tell = Tell { group: watch.label.as_str(), seen };
     tell.gauge("namedprocess_namegroup_num_procs", &[], details.len() as f64);
-    tell.gauge("process_group_restarts_total", &[], watch.restarts as f64);
-    tell.counts(watch, details, since);
+    if watch.has_met() {
+        tell.gauge("process_group_restarts_total", &[], watch.restarts as f64);
+    }
+    // Of nobody their number is known and nothing else: no sum of them is zero.
     if let Some(main) = main {
+        tell.counts(watch, details, since);
         tell.sums(details);
         tell.memory(watch, details);
         tell.files(details);
@@ -117,6 +120,10 @@ impl Tell<'_> {
 
     fn memory(&mut self, watch: &Watch, details: &[Detail]) {
         let alive = || details.iter().filter(|detail| detail.has_memory());
+        // Corpses have no memory, not zero of it.
+        if alive().next().is_none() {
+            return;
+        }
         for (kind, part) in [
             ("resident", (|detail| detail.status.resident) as fn(&Detail) -> Option<u64>),
             ("virtual", |detail| detail.status.virtual_size),

@@ -101,7 +101,31 @@ fn a_number_that_is_given_again_continues_nothing() {
     root.end(9);
     root.end(7);
     let gone = look(&mut watch, 108);
-    assert_eq!((value(&gone, COUNT), value(&gone, CPU)), (Some(0.0), Some(13.0)));
+    let names: Vec<&str> = gone.points.iter().map(|point| point.key.name.as_str()).collect();
+    assert_eq!((value(&gone, COUNT), names), (Some(0.0), vec![COUNT, "process_group_restarts_total"]));
+    assert_eq!(gone.facts, [("processes".into(), "no command line fits ^engine".into())]);
+    root.process(7, 1, 10_900, 100, "engine");
+    let back = look(&mut watch, 110);
+    assert_eq!(value(&back, CPU), Some(14.0), "the sum goes on");
+}
+
+#[test]
+fn of_nobody_only_their_number_is_zero_and_corpses_have_no_memory() {
+    let root = Root::new();
+    let mut watch = root.watch(command("^engine"), None);
+    for second in [100, 102] {
+        let nobody = look(&mut watch, second);
+        let points: Vec<(&str, f64)> =
+            nobody.points.iter().map(|point| (point.key.name.as_str(), point.value)).collect();
+        assert_eq!(points, [(COUNT, 0.0)]);
+    }
+    root.process(7, 1, 2_000, 1, "engine");
+    root.put("proc/7/status", "Uid: 7 7 7 7\nState: Z\n");
+    let corpse = look(&mut watch, 104);
+    assert_eq!((value(&corpse, COUNT), value(&corpse, "namedprocess_namegroup_memory_bytes")), (Some(1.0), None));
+    fs::remove_file(root.0.path().join("proc/7/status")).expect("was there");
+    let vanished = look(&mut watch, 106);
+    assert_eq!(vanished.facts, [("processes".into(), "all of them ended while they were looked at".into())]);
 }
 
 #[test]

@@ -116,6 +116,11 @@ impl Watch {
         Arc::clone(&self.asking)
     }
 
+    /// A main process was seen, now or before.
+    pub(super) fn has_met(&self) -> bool {
+        self.main.is_some()
+    }
+
     /// Looks once. Blocking.
     pub(crate) fn look(&mut self, now: Now) -> Result<Observation, Failure> {
         let found = self.finder.find(now.mono)?;
@@ -139,9 +144,10 @@ impl Watch {
             room -= detail.threads.len().min(room);
             details.push(detail);
         }
-        seen.facts.extend(found.nobody.map(|why| (Clean::from("processes"), why)));
+        let vanished = || details.is_empty().then(|| Clean::from("all of them ended while they were looked at"));
+        seen.facts.extend(found.nobody.or_else(vanished).map(|why| (Clean::from("processes"), why)));
         if more > 0 {
-            seen.facts.push((Clean::from("processes"), clean!("{more} more are not looked at: the sums lack them")));
+            seen.facts.push((Clean::from("processes"), clean!("{more} beyond {PROCESSES}: the sums lack them")));
         }
         if room == 0 {
             seen.facts.push((Clean::from("threads"), clean!("more than {THREADS}: some are not looked at")));
