@@ -8,7 +8,8 @@
 //! Gives node_systemd_units{state="failed"} or per unit systemd_unit_state{state}, _loaded, _start_time_seconds,
 //! _state_change_time_seconds, _need_daemon_reload, _tasks_current, _tasks_max, _memory_current_bytes, _memory_peak_bytes,
 //! _memory_max_bytes; systemd_service_restart_total, _oom_killed, _start_limit_hit, _start_limit_burst,
-//! _start_limit_interval_seconds, _exit_status; and a fact that says it in words.
+//! _start_limit_interval_seconds, _exit_status; and a fact that says it in words, units that have failed first. Where
+//! systemd does not run all of that is not supported, but with `systemctl` another place may be meant.
 
 use crate::base::{Body, Clean, Failure, Fault, Now, Observation, Point, Unit as Of};
 use crate::clean;
@@ -19,6 +20,7 @@ use crate::sys::program::{Ended, Order, signal_name};
 use core::time::Duration;
 use serde::Deserialize;
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// A little less than an attempt may take, so that the sentence is ours.
 const LIMIT: Duration = Duration::from_millis(4_800);
@@ -29,6 +31,27 @@ const STATES: [&str; 5] = ["active", "activating", "deactivating", "inactive", "
 const PROPERTIES: &str = "--property=Id,LoadState,ActiveState,SubState,Result,MainPID,NRestarts,NeedDaemonReload,\
     StateChangeTimestamp,ActiveEnterTimestamp,ExecMainCode,ExecMainStatus,StartLimitBurst,StartLimitIntervalUSec,\
     MemoryCurrent,MemoryPeak,MemoryMax,TasksCurrent,TasksMax,Job";
+
+/// All that it can give.
+const NAMES: [&str; 17] = [
+    "node_systemd_units",
+    "systemd_unit_state",
+    "systemd_unit_loaded",
+    "systemd_unit_start_time_seconds",
+    "systemd_unit_state_change_time_seconds",
+    "systemd_unit_need_daemon_reload",
+    "systemd_unit_tasks_current",
+    "systemd_unit_tasks_max",
+    "systemd_unit_memory_current_bytes",
+    "systemd_unit_memory_peak_bytes",
+    "systemd_unit_memory_max_bytes",
+    "systemd_service_restart_total",
+    "systemd_service_oom_killed",
+    "systemd_service_start_limit_hit",
+    "systemd_service_start_limit_burst",
+    "systemd_service_start_limit_interval_seconds",
+    "systemd_service_exit_status",
+];
 
 /// The kind.
 pub struct Systemd;
@@ -59,15 +82,12 @@ impl Kind for Systemd {
 #[serde(deny_unknown_fields)]
 struct Config {
     units: Option<Vec<String>>,
-    #[serde(default = "systemctl")]
-    systemctl: Vec<String>,
-}
-
-fn systemctl() -> Vec<String> {
-    ["/usr/bin/systemctl".to_owned()].into()
+    systemctl: Option<Vec<String>>,
 }
 
 struct SystemdSampler {
+    /// Where this host's own systemd shows, if that is meant; only tests name another than `/`.
+    root: Option<PathBuf>,
     order: Order,
     failed: bool,
     runner: Runner,
@@ -76,8 +96,9 @@ struct SystemdSampler {
 impl SystemdSampler {
     fn new(body: &Body) -> Result<Self, Fault> {
         let config: Config = body.read()?;
-        let Some((program, prefix)) = config.systemctl.split_first().filter(|(program, _)| program.starts_with('/'))
-        else {
+        let root = config.systemctl.is_none().then(|| PathBuf::from("/"));
+        let systemctl = config.systemctl.unwrap_or_else(|| ["/usr/bin/systemctl".to_owned()].into());
+        let Some((program, prefix)) = systemctl.split_first().filter(|(program, _)| program.starts_with('/')) else {
             let fault = body.fault_at("systemctl", "`systemctl` names no program by its whole path.");
             return Err(fault.hint("Such as [\"/usr/bin/systemctl\"]."));
         };
@@ -97,10 +118,19 @@ impl SystemdSampler {
         }
         // Times in UTC whatever the host's zone; nothing that changes how the manager is reached.
         let env = vec![("TZ".to_owned(), "UTC".to_owned())];
-        Ok(Self { order: Order { program: program.into(), args, env, spare: false }, failed, runner: Runner::new() })
+        let order = Order { program: program.into(), args, env, spare: false };
+        Ok(Self { root, order, failed, runner: Runner::new() })
     }
 
     async fn look(&mut self, now: Now) -> Result<Observation, Failure> {
+        if let Some(why) = self.root.as_deref().and_then(absent) {
+            let not_supported = NAMES.map(|name| (Clean::from(name), why.clone())).into();
+            return Ok(Observation {
+                facts: vec![(Clean::from("systemd"), why)],
+                not_supported,
+                ..Observation::default()
+            });
+        }
         let ran = self.runner.run(now.mono, &self.order, LIMIT).await?;
         self.observation(&ran)
     }
@@ -123,12 +153,14 @@ impl SystemdSampler {
         }
         let mut known = BTreeSet::new();
         // A unit comes once per name that it was asked by.
-        let distinct: Vec<&Unit<'_>> = all.iter().filter(|unit| known.insert(unit.text("Id"))).collect();
+        let mut distinct: Vec<&Unit<'_>> = all.iter().filter(|unit| known.insert(unit.text("Id"))).collect();
+        distinct.sort_by_key(|unit| !unit.is("ActiveState", "failed"));
         for unit in distinct.iter().take(MOST) {
             observe(unit, &mut seen);
         }
         if distinct.len() > MOST {
-            let more = clean!("{} more units, beyond {MOST}", distinct.len() - MOST);
+            let more = distinct.len() - MOST;
+            let more = clean!("{more} more unit{}, beyond {MOST}", if more == 1 { "" } else { "s" });
             seen.facts.push((Clean::from("not shown"), more));
         }
         if !self.failed && !distinct.is_empty() {
@@ -138,6 +170,19 @@ impl SystemdSampler {
         }
         Ok(seen)
     }
+}
+
+/// Why no systemd can be asked here, as sd_booted(3) tells it.
+fn absent(root: &Path) -> Option<Clean> {
+    if root.join("run/systemd/system").is_dir() {
+        return None;
+    }
+    let first = std::fs::read(root.join("proc/1/comm")).unwrap_or_default();
+    let first = Some(Clean::text(first.trim_ascii())).filter(|name| !name.as_str().is_empty());
+    Some(first.map_or_else(
+        || Clean::from("systemd does not run here"),
+        |name| clean!("systemd does not run here (PID 1 is {name})"),
+    ))
 }
 
 /// The series and the sentence of one unit.
@@ -198,7 +243,9 @@ fn service(unit: &Unit<'_>, id: &str, seen: &mut Observation) {
 /// A crash loop that systemd has ended keeps the result of the last crash: that no more starts were left shows in
 /// their number alone.
 fn given_up(unit: &Unit<'_>) -> bool {
-    let starts = unit.number("NRestarts").zip(unit.number("StartLimitBurst"));
+    // Without a window, or with a burst of none, there is no limit (systemd.unit(5)).
+    let burst = unit.number("StartLimitBurst").filter(|burst| *burst > 0.0 && !unit.is("StartLimitIntervalUSec", "0"));
+    let starts = unit.number("NRestarts").zip(burst);
     unit.is("ActiveState", "failed") && starts.is_some_and(|(again, burst)| again > 0.0 && again + 1.0 >= burst)
 }
 
@@ -236,7 +283,7 @@ fn sentence(unit: &Unit<'_>, state: &str) -> Clean {
     parts.extend(
         unit.number("NRestarts")
             .filter(|count| *count > 0.0)
-            .map(|count| format!("{} restarts", Of::Count.show(count))),
+            .map(|count| format!("{} restart{}", Of::Count.show(count), if count == 1.0 { "" } else { "s" })),
     );
     parts.extend(unit.text("Job").filter(|job| *job != "0").map(|_| "a job is queued".to_owned()));
     parts
@@ -302,6 +349,64 @@ mod tests {
         assert_eq!(seen.facts[2].1.as_str(), "reloading (reload); a job is queued");
         assert_eq!(value(&seen, "systemd_unit_state", &[("name", "x.service"), ("state", "reloading")]), Some(1.0));
         assert_eq!(value(&seen, "systemd_unit_state", &[("name", "x.service"), ("state", "active")]), Some(0.0));
+    }
+
+    #[test]
+    fn failed_units_come_first_so_that_none_is_beyond_what_is_shown() {
+        let many: String = (0..91).map(|number| format!("Id=u{number}.service\nActiveState=active\n\n")).collect();
+        let bad = "Id=bad.service\nActiveState=failed\nResult=exit-code\nNRestarts=1\n";
+        let all = seen("units = [\"*\"]", &format!("{many}{bad}"));
+        assert_eq!(all.facts[0], ("bad.service".into(), "failed; exit-code; 1 restart".into()));
+        assert_eq!(value(&all, "systemd_unit_state", &[("name", "bad.service"), ("state", "failed")]), Some(1.0));
+        assert_eq!(all.facts[1].0.as_str(), "u0.service", "the others in their order");
+        let one_less = seen("units = [\"*\"]", &many);
+        assert_eq!(one_less.facts.last().map(|(_, said)| said.as_str()), Some("1 more unit, beyond 90"));
+    }
+
+    #[test]
+    fn without_a_start_limit_none_is_hit() {
+        for (limit, hit) in [
+            ("StartLimitBurst=3\nStartLimitIntervalUSec=10s", 1.0),
+            ("StartLimitBurst=3\nStartLimitIntervalUSec=infinity", 1.0),
+            ("StartLimitBurst=0\nStartLimitIntervalUSec=10s", 0.0),
+            ("StartLimitBurst=3\nStartLimitIntervalUSec=0", 0.0),
+        ] {
+            let text = format!("Id=a.service\nActiveState=failed\nResult=exit-code\nNRestarts=3\n{limit}\n");
+            let seen = seen("units = [\"a\"]", &text);
+            assert_eq!(value(&seen, "systemd_service_start_limit_hit", &[]), Some(hit), "{limit}");
+        }
+    }
+
+    #[test]
+    fn all_that_is_given_is_what_is_not_supported_without_systemd() {
+        let whole = "Id=a.service\nActiveState=active\nActiveEnterTimestamp=Sat 2026-11-28 20:21:46 UTC\n\
+            StateChangeTimestamp=Sat 2026-11-28 20:21:46 UTC\nResult=success\nNRestarts=0\nExecMainCode=1\nExecMainStatus=0\n\
+            StartLimitBurst=5\nStartLimitIntervalUSec=10s\nMemoryCurrent=1\nMemoryPeak=1\nMemoryMax=1\nTasksCurrent=1\nTasksMax=1\n";
+        let all = seen("", whole);
+        let given: BTreeSet<&str> = all.points.iter().map(|point| point.key.name.as_str()).collect();
+        assert_eq!(given, BTreeSet::from(NAMES));
+    }
+
+    #[tokio::test]
+    async fn where_systemd_does_not_run_its_metrics_are_not_supported_and_nothing_is_started() {
+        let root = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir_all(root.path().join("proc/1")).expect("made");
+        std::fs::write(root.path().join("proc/1/comm"), "runit\n").expect("written");
+        let body = Body::parse("p.toml", "units = [\"x\"]").expect("TOML");
+        let mut sampler = SystemdSampler::new(&body).expect("valid");
+        (sampler.root, sampler.order.program) = (Some(root.path().to_owned()), "/no/such/systemctl".into());
+        let none = sampler.observe(Now::default()).await.expect("an answer");
+        let why = Clean::from("systemd does not run here (PID 1 is runit)");
+        assert_eq!((none.points.len(), &none.facts), (0, &vec![("systemd".into(), why.clone())]));
+        assert_eq!(none.not_supported.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), NAMES);
+        assert!(none.not_supported.iter().all(|(_, said)| *said == why));
+        // Once it runs it is asked.
+        std::fs::create_dir_all(root.path().join("run/systemd/system")).expect("made");
+        let asked = sampler.observe(Now::default()).await.expect_err("no such program");
+        assert!(asked.what.as_str().starts_with("/no/such/systemctl"), "{asked:?}");
+        // Called otherwise, another systemd is meant.
+        let body = Body::parse("p.toml", "systemctl = [\"/bin/x\"]").expect("TOML");
+        assert_eq!(SystemdSampler::new(&body).expect("valid").root, None);
     }
 
     #[test]
