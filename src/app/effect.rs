@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub enum Effect {
     /// Plan this action of the profile; the answer is `Msg::Planned`.
     Plan(Arc<str>),
-    /// Look which of the profile's actions can be done now; an answer each is `Msg::Surveyed`.
+    /// Look which of the profile's actions can be done now, unless that is under way; an answer each is `Msg::Surveyed`.
     Survey,
     /// Plan the arming of this console; the answer is `Msg::ArmingPlanned`.
     PlanArming,

@@ -87,6 +87,8 @@ pub struct Session {
     pub unrecorded: Option<Fault>,
     /// Which of the profile's actions can be done here and now, as far as that has been looked at.
     pub offers: BTreeMap<Arc<str>, Result<Danger, Fault>>,
+    /// When that was.
+    pub surveyed: Now,
     /// Bytes that the journal still has of its own while the disk is full.
     pub on_reserve: Option<u64>,
     /// How the webhook does.
@@ -111,6 +113,7 @@ impl Session {
             deaf_until: Mono::default(),
             unrecorded: None,
             offers: BTreeMap::new(),
+            surveyed: Now::default(),
             on_reserve: None,
             notifier: NotifierStatus::default(),
             told: Told::default(),

@@ -21,6 +21,8 @@ pub enum Msg {
     Logs(Vec<LogBatch>),
     /// The answer to `Effect::Plan`.
     Planned(Arc<str>, Result<Box<Plan>, Fault>),
+    /// `Effect::Survey` begins: what it said before counts no more.
+    Surveying,
     /// One answer to `Effect::Survey`: an action, and how heavy its prompt would be or why it cannot be offered now.
     Surveyed(Arc<str>, Result<Danger, Fault>),
     /// The answer to `Effect::PlanArming`.

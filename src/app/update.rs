@@ -41,6 +41,11 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Planned(action, plan) => prompt::planned(model, action, plan),
+        Msg::Surveying => {
+            model.session.offers.clear();
+            model.session.surveyed = now;
+            Vec::new()
+        }
         Msg::Surveyed(action, offer) => {
             model.session.offers.insert(action, offer);
             Vec::new()
@@ -234,14 +239,13 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
     Vec::new()
 }
 
-/// Opens what the key stands for, or closes it again.
 /// What could be done a while ago is looked at anew whenever the list opens.
-fn survey(model: &mut Model) -> Vec<Effect> {
-    model.session.offers.clear();
+fn survey(model: &Model) -> Vec<Effect> {
     let open = matches!(model.overlay, Overlay::Actions(_)) && !model.identity.actions.is_empty();
     if open { vec![Effect::Survey] } else { Vec::new() }
 }
 
+/// Opens what the key stands for, or closes it again.
 fn toggle(model: &mut Model, overlay: Overlay) {
     if core::mem::discriminant(&model.overlay) == core::mem::discriminant(&overlay) {
         model.back();

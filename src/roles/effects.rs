@@ -26,8 +26,8 @@ use core::time::Duration;
 use serde_json::json;
 use std::collections::VecDeque;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Weak};
 
 /// Workers wait while this many of their answers are not taken.
 const ANSWERS: usize = 16;
@@ -45,6 +45,8 @@ pub struct Effects {
     answers: Receiver<Msg>,
     answer: Answer,
     planning: Option<Planning>,
+    /// Ends with the thread that surveys the actions: one at a time, however often the list is opened.
+    surveying: Weak<()>,
     /// Dropping it ends the thread that reads a runner's word.
     watching: Option<SyncSender<()>>,
     notifier: Option<Notifier>,
@@ -82,7 +84,16 @@ impl Effects {
     pub fn new(bell: Arc<Bell>, notifier: Option<Notifier>) -> Self {
         let (queue, answers) = sync_channel(ANSWERS);
         let answer = Answer { queue, bell };
-        Self { own: VecDeque::new(), answers, answer, planning: None, watching: None, notifier, keeper: None }
+        Self {
+            own: VecDeque::new(),
+            answers,
+            answer,
+            planning: None,
+            surveying: Weak::new(),
+            watching: None,
+            notifier,
+            keeper: None,
+        }
     }
 
     /// The next answer, if one waits.
@@ -153,6 +164,9 @@ impl Effects {
 
     /// Starts the thread that plans every action in turn, and throws the plans away: what is left is whether there is one.
     fn survey(&mut self, model: &Model, shared: &Shared) -> Result<(), Fault> {
+        if self.surveying.strong_count() > 0 {
+            return Ok(());
+        }
         let specs = shared.profile.actions.clone();
         let state = match (shared.no_acting(), shared.state_dir.clone()) {
             (None, Some(state)) => Ok(state),
@@ -162,8 +176,11 @@ impl Effects {
         let queries: Vec<String> = specs.iter().flat_map(|spec| action::queries::queries(&spec.body)).collect();
         let readings = Snapshot::take(&model.store, &queries, model.now);
         let (place, login, profile) = (place(shared), shared.login.clone(), shared.profile_name.clone());
-        let answer = self.answer.clone();
+        let (answer, under_way) = (self.answer.clone(), Arc::new(()));
+        self.surveying = Arc::downgrade(&under_way);
+        self.say(Msg::Surveying);
         worker("survey", move || {
+            let _ended = under_way;
             for spec in specs {
                 let offer = state.clone().and_then(|state| {
                     planned(&spec, &state, (&place, &login), (&profile, &readings), false).map(|plan| plan.danger)

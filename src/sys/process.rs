@@ -96,8 +96,18 @@ pub fn spawn_in_unit(what: &Detached, unit: &str, errors: &Path, clock: &dyn Clo
         args.push(arg.to_str()?.to_owned());
     }
     let order = Order { program: SYSTEMD_RUN.into(), args, ..Order::default() };
-    let ran = run(&order, UNIT_START, clock).ok()?;
-    (ran.ended == Ended::Code(0)).then_some(())
+    match run(&order, UNIT_START, clock) {
+        Ok(ran) if ran.ended == Ended::Code(0) => Some(()),
+        Ok(ran) => {
+            let said = ran.stderr.last_line().unwrap_or_default();
+            tracing::warn!("no unit of its own for {unit}: {} {said}", ran.ended);
+            None
+        }
+        Err(stopped) => {
+            tracing::warn!("no unit of its own for {unit}: {stopped:?}");
+            None
+        }
+    }
 }
 
 /// In the child: leave the session, fork once more so that no terminal can ever be had, keep no descriptor.

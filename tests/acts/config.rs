@@ -19,7 +19,8 @@ fn scene() -> (Scene, String) {
 #[test]
 fn what_was_set_is_put_back_byte_for_byte() {
     let (scene, table) = scene();
-    let restore = "of = \"the-action\"";
+    let restore = format!("of = \"the-action\"\nfile = \"{}\"", scene.path("production.toml").display());
+    let restore = restore.as_str();
     let refused = scene.plan("config_restore", restore).unwrap_err().to_string();
     assert!(refused.contains("there is nothing to take back: `the-action` was not done here"), "{refused}");
 
@@ -53,10 +54,15 @@ fn what_somebody_else_has_changed_since_is_not_put_back() {
     assert!(end.executed, "{end:?}");
     let path = scene.path("production.toml");
     let ours = fs::read_to_string(&path).unwrap();
-    let back = scene.plan("config_restore", "of = \"the-action\"").unwrap();
+    let restore = format!("of = \"the-action\"\nfile = \"{}\"", path.display());
+    let back = scene.plan("config_restore", &restore).unwrap();
+
+    let other = restore.replace("production", "other");
+    let refused = scene.plan("config_restore", &other).unwrap_err().to_string();
+    assert!(refused.contains("was not done here"), "another profile's file: {refused}");
 
     fs::write(&path, ours.replace("512 ", "256 ")).unwrap();
-    let refused = scene.plan("config_restore", "of = \"the-action\"").unwrap_err().to_string();
+    let refused = scene.plan("config_restore", &restore).unwrap_err().to_string();
     assert!(refused.contains("was changed since by somebody else") && refused.contains("decide by hand"), "{refused}");
     let (end, _) = scene.act(back);
     assert_eq!(end.outcome, Outcome::Refused, "a plan from before is stale: {end:?}");
@@ -64,7 +70,7 @@ fn what_somebody_else_has_changed_since_is_not_put_back() {
 
     fs::write(&path, &ours).unwrap();
     fs::write(undo.as_str().strip_prefix("put back the backup ").unwrap(), "other").unwrap();
-    let refused = scene.plan("config_restore", "of = \"the-action\"").unwrap_err().to_string();
+    let refused = scene.plan("config_restore", &restore).unwrap_err().to_string();
     assert!(refused.contains("is not what was saved"), "{refused}");
 }
 

@@ -185,3 +185,15 @@ fn where_systemd_runs_a_runner_has_a_unit_of_its_own() {
     }
     assert!(group.contains("watchkeeper-test.service"), "{group}");
 }
+
+#[test]
+fn a_restart_that_stopped_and_did_not_start_is_no_restart_that_was_not_done() {
+    let Some(lab) = lab() else { return };
+    lab.unit("good.service", "Type=exec\nExecStart=/bin/sleep 1000");
+    lab.systemctl(&["start", "good.service"]);
+    lab.unit("good.service", "Type=exec\nExecStart=/no/such/program");
+    let (end, progress) = lab.scene.carry("service_restart", &lab.table("good.service"));
+    assert_eq!((end.outcome, end.executed), (Outcome::Failed, true), "{end:?} {:?}", told(&progress));
+    assert!(end.reason.as_str().contains("good.service is failed (failed), exit-code, exit code 203"), "{end:?}");
+    assert!(told(&progress).iter().any(|step| step.contains("was not done") && step.contains("But ")), "{progress:?}");
+}

@@ -81,6 +81,7 @@ fn the_list_of_actions_says_what_can_be_done_now_and_why_the_rest_cannot() {
     let effects = desk.press(KeyCode::Char('a'));
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Survey)), "{effects:?}");
     assert!(desk.screen().contains("Reduce batch size") && desk.screen().contains('…'), "{}", desk.screen());
+    desk.send(Msg::Surveying);
     desk.send(Msg::Surveyed("reduce-batch-size".into(), Ok(Danger::C2)));
     assert!(desk.screen().lines().any(|line| line.contains("Reduce batch size") && line.contains("C2")));
     let fault = Fault::new("GPU memory is 12.0 s old; a plan rests on values of at most 10 s.");

@@ -4,7 +4,8 @@
 //! ```toml
 //! [actions.put-back]
 //! kind = "config_restore"
-//! of   = "reduce-batch-size"        # the newest run of this action
+//! of   = "reduce-batch-size"        # the newest run of this action on this file
+//! file = "/etc/app/production.toml"
 //! ```
 
 use super::config_set::{ConfigSet, Row, Work, drafted};
@@ -16,6 +17,7 @@ use crate::action::prepare::{COMMON, Context};
 use crate::base::{Body, Clean, Clock, Fault};
 use crate::sys::files;
 use crate::sys::held::{Held, LIMIT};
+use std::path::PathBuf;
 
 /// The kind.
 #[derive(Debug)]
@@ -40,11 +42,14 @@ impl Kind for ConfigRestore {
 
     fn draft(&self, body: &mut Body, run: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
         let of: String = body.need("of")?;
-        body.done(&[COMMON, &["of"]].concat())?;
+        let file: PathBuf = body.need("file")?;
+        body.done(&[COMMON, &["of", "file"]].concat())?;
         let (known, _) = runs(cx.state);
         let newest = known.into_iter().rev().find(|(_, plan, status)| {
             let begun = status.as_ref().is_some_and(|told| told.state >= State::Intent);
-            plan.what.action == of && plan.what.kind.starts_with("config_set@") && begun
+            let on = |target: &Target| matches!(target, Target::File { path, .. } if *path == file);
+            let set = plan.what.action == of && plan.what.kind.starts_with("config_set@");
+            set && begun && plan.targets.iter().any(on)
         });
         let Some((then, plan, _)) = newest else {
             return Err(Fault::new(format!(

@@ -24,6 +24,7 @@ use crate::sys::held::{Broken, FileId, Held, LIMIT};
 use core::ops::Range;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The kind.
@@ -139,7 +140,14 @@ impl Kind for ConfigSet {
         let wanted: Work = work(plan).map_err(StepError::Failed)?;
         match (name, &wanted.restart) {
             ("edit", _) => edit(plan),
-            ("restart", Some(manager)) => manager.service().apply(Verb::Restart, doing),
+            ("restart", Some(manager)) => {
+                let none = BTreeMap::new();
+                let before = plan.targets.iter().find_map(|target| match target {
+                    Target::Unit { serving, identity, .. } => Some((serving.as_ref(), identity)),
+                    _ => None,
+                });
+                manager.carry_out(Verb::Restart, before.unwrap_or((None, &none)), doing)
+            }
             _ => Err(StepError::Failed(Fault::new(format!("there is no step `{}`.", Clean::text(name))))),
         }
     }

@@ -119,7 +119,8 @@ impl Kind for Services {
 
     fn step(&self, _: &str, plan: &Plan, doing: &Doing<'_>) -> Result<Clean, StepError> {
         let work: Work = work(plan).map_err(StepError::Failed)?;
-        work.service.service().apply(self.0, doing)
+        let before = before(plan).ok_or_else(|| StepError::Failed(Fault::new("the plan names no service.")))?;
+        work.service.carry_out(self.0, before, doing)
     }
 
     fn proof(&self, plan: &Plan, clock: &dyn Clock) -> Option<Proof> {

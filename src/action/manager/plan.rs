@@ -2,7 +2,8 @@
 //! same for every manager.
 
 use super::{Manager, Serving, Standing, Verb};
-use crate::action::kinds::Proof;
+use crate::action::doing::Doing;
+use crate::action::kinds::{Proof, StepError};
 use crate::action::plan::{Precondition, Target};
 use crate::base::{Clean, Clock, Fault};
 use core::time::Duration;
@@ -71,6 +72,31 @@ impl Manager {
         Ok(found)
     }
 
+    /// Asks for `verb`. Where the manager says that it was not done the service is looked at: one that is not as the plan
+    /// found it was touched all the same, and what it does now has to be judged.
+    ///
+    /// # Errors
+    /// As [`Service::apply`](super::Service::apply).
+    pub fn carry_out(
+        &self,
+        verb: Verb,
+        before: (Option<&Serving>, &BTreeMap<String, String>),
+        doing: &Doing<'_>,
+    ) -> Result<Clean, StepError> {
+        let fault = match self.service().apply(verb, doing) {
+            Err(StepError::Failed(fault)) => fault,
+            other => return other,
+        };
+        match self.differences(verb, before, doing.clock) {
+            Ok(found) if found.is_empty() => Err(StepError::Failed(fault)),
+            Ok(found) => {
+                let found: Vec<&str> = found.iter().map(Clean::as_str).collect();
+                Ok(crate::clean!("{fault} But {}", found.join("; ")))
+            }
+            Err(unseen) => Err(StepError::Unknown(fault.hint(format!("What it left cannot be seen: {unseen}")))),
+        }
+    }
+
     /// Whether `verb` has had its effect on the service that the plan found in this run.
     pub fn proof(&self, verb: Verb, before: Option<&Serving>, clock: &dyn Clock) -> Proof {
         let unit = self.service().unit();
@@ -88,6 +114,8 @@ impl Manager {
                 Proof::NotYet(crate::clean!("{unit} was restarted, not reloaded"))
             }
             (Verb::Restart | Verb::Start | Verb::Reload, Standing::Running) => Proof::Holds(id, said),
+            // Its job is over, and it is down: nothing more will come.
+            (Verb::Restart | Verb::Start | Verb::Reload, Standing::Failed) => Proof::Broken(said),
             (Verb::Stop, Standing::Stopped | Standing::Failed) => Proof::Holds(id, said),
             (Verb::ResetFailed, Standing::Stopped | Standing::Running | Standing::Changing) => Proof::Holds(id, said),
             _ => Proof::NotYet(said),

@@ -106,6 +106,10 @@ impl Service for Systemd {
             .filter(|name| !name.is_empty())
             .collect();
         let mut hits = vec![crate::clean!("{} restarted by systemd {} times so far", self.unit, get("NRestarts"))];
+        let limit = (get("StartLimitBurst"), get("StartLimitIntervalUSec"));
+        if limit.0 != "0" && limit.1 != "0" && matches!(verb, Verb::Restart | Verb::Start) {
+            hits.push(crate::clean!("systemd allows {} starts in {}, this one counts", limit.0, limit.1));
+        }
         if !with.is_empty() {
             hits.push(crate::clean!("{} units go with it: {}", with.len(), with.join(" ")));
         }

@@ -3,6 +3,7 @@
 use super::sheet::sheet;
 use crate::app::Model;
 use crate::base::Clean;
+use crate::base::time::Age;
 use crate::clean;
 use crate::config::Intent;
 use crate::ui::paint::Painter;
@@ -14,7 +15,12 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, selected: usize)
     let actions = &model.identity.actions;
     // Four lines for the reason of the selected one.
     let height = u16::try_from(actions.len().max(1) + 4).unwrap_or(u16::MAX);
-    let inner = sheet(paint, body, height, &clean!(" ACTIONS "), &clean!(" Enter shows the plan "));
+    let looked = if model.session.offers.is_empty() {
+        clean!(" Enter shows the plan ")
+    } else {
+        clean!(" looked at {} ago, Enter shows the plan ", Age(model.now.mono.since(model.session.surveyed.mono)))
+    };
+    let inner = sheet(paint, body, height, &clean!(" ACTIONS "), &looked);
     if actions.is_empty() {
         paint.put((inner.x, inner.y), inner.width, "This profile has no action.", Intent::Muted);
     }
