@@ -12,7 +12,7 @@ use crossterm::event::KeyCode;
 use desk::Desk;
 use watchkeeper::action::plan::Danger;
 use watchkeeper::app::{Effect, Msg};
-use watchkeeper::base::{Clean, Fault, Observation, Point};
+use watchkeeper::base::{Clean, Failure, Fault, Observation, Point};
 
 #[test]
 fn triage_when_all_is_quiet() {
@@ -87,6 +87,9 @@ fn the_list_of_actions_says_what_can_be_done_now_and_why_the_rest_cannot() {
     let fault = Fault::new("GPU memory is 12.0 s old; a plan rests on values of at most 10 s.");
     desk.send(Msg::Surveyed("reduce-batch-size".into(), Err(fault)));
     insta::assert_snapshot!(desk.screen());
+    // What was said before the next look begins is not shown as if it were now.
+    desk.send(Msg::Surveying);
+    assert!(!desk.screen().contains("not now") && desk.screen().contains('…'), "{}", desk.screen());
 }
 
 #[test]
@@ -97,6 +100,22 @@ fn what_is_late_says_since_when_and_why() {
     let screen = desk.screen();
     assert!(screen.contains("LATE"), "{screen}");
     assert!(screen.contains("since 03:12:30: 127.0.0.1:4711"), "{screen}");
+}
+
+#[test]
+fn a_value_of_a_failed_attempt_is_live_and_its_pane_says_why_it_failed() {
+    let profile = "[samplers.x]\nkind = \"host\"\n\n[[panes]]\ntitle = \"Page\"\nkind = \"sparkline\"\n\
+                   query = \"probe_success\"\n";
+    let mut desk = Desk::of(profile, (80, 24));
+    let point = |value| Point::gauge("probe_success", &[], value);
+    desk.says("x", Ok(Observation { points: vec![point(1.0)], ..Observation::default() }));
+    desk.pass(1_000);
+    desk.says("x", Err(Failure::answered("page answered 503.").with([point(0.0)])));
+    desk.pass(200);
+    let screen = desk.screen();
+    let row = screen.lines().find(|line| line.contains("Page")).unwrap();
+    assert!(!row.contains("LATE") && !row.contains("STALE") && row.contains('0'), "{screen}");
+    assert!(screen.contains(": page answered 503."), "{screen}");
 }
 
 #[test]
