@@ -180,15 +180,15 @@ impl Effects {
         self.surveying = Arc::downgrade(&under_way);
         self.say(Msg::Surveying);
         worker("survey", move || {
-            let _ended = under_way;
             for spec in specs {
                 let offer = state.clone().and_then(|state| {
                     planned(&spec, &state, (&place, &login), (&profile, &readings), false).map(|plan| plan.danger)
                 });
                 if !answer.send(Msg::Surveyed(Arc::clone(&spec.name), offer)) {
-                    return;
+                    break;
                 }
             }
+            drop(under_way);
         })
     }
 
