@@ -60,6 +60,15 @@ pub const NOTICE: Duration = Duration::from_secs(12);
 /// An overlay's list has no more lines.
 pub const OVERLAY_LINES: usize = 1_000;
 
+/// Which of the profile's actions can be done here.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// How dangerous each is that can be done, or what it lacks; one that is missing has not been looked at yet.
+    pub offers: BTreeMap<Arc<str>, Result<Danger, Fault>>,
+    /// When the look began.
+    pub begun: Now,
+}
+
 /// The session's rights and what it has to say.
 #[derive(Debug)]
 pub struct Session {
@@ -85,10 +94,8 @@ pub struct Session {
     pub deaf_until: Mono,
     /// Why the journal does not take records, if it does not.
     pub unrecorded: Option<Fault>,
-    /// Which of the profile's actions can be done here and now, as far as that has been looked at.
-    pub offers: BTreeMap<Arc<str>, Result<Danger, Fault>>,
-    /// When that was.
-    pub surveyed: Now,
+    /// What the last look at the profile's actions found.
+    pub survey: Survey,
     /// Bytes that the journal still has of its own while the disk is full.
     pub on_reserve: Option<u64>,
     /// How the webhook does.
@@ -112,8 +119,7 @@ impl Session {
             stalled: false,
             deaf_until: Mono::default(),
             unrecorded: None,
-            offers: BTreeMap::new(),
-            surveyed: Now::default(),
+            survey: Survey::default(),
             on_reserve: None,
             notifier: NotifierStatus::default(),
             told: Told::default(),

@@ -42,12 +42,12 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         }
         Msg::Planned(action, plan) => prompt::planned(model, action, plan),
         Msg::Surveying => {
-            model.session.offers.clear();
-            model.session.surveyed = now;
+            model.session.survey.offers.clear();
+            model.session.survey.begun = now;
             Vec::new()
         }
         Msg::Surveyed(action, offer) => {
-            model.session.offers.insert(action, offer);
+            model.session.survey.offers.insert(action, offer);
             Vec::new()
         }
         Msg::ArmingPlanned(plan) => prompt::open_arming(model, *plan),

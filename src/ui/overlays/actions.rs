@@ -15,16 +15,16 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, selected: usize)
     let actions = &model.identity.actions;
     // Four lines for the reason of the selected one.
     let height = u16::try_from(actions.len().max(1) + 4).unwrap_or(u16::MAX);
-    let looked = if model.session.offers.is_empty() {
+    let looked = if model.session.survey.offers.is_empty() {
         clean!(" Enter shows the plan ")
     } else {
-        clean!(" looked at {} ago, Enter shows the plan ", Age(model.now.mono.since(model.session.surveyed.mono)))
+        clean!(" looked at {} ago, Enter shows the plan ", Age(model.now.mono.since(model.session.survey.begun.mono)))
     };
     let inner = sheet(paint, body, height, &clean!(" ACTIONS "), &looked);
     if actions.is_empty() {
         paint.put((inner.x, inner.y), inner.width, "This profile has no action.", Intent::Muted);
     }
-    let why = actions.get(selected).and_then(|(name, _)| model.session.offers.get(name)?.as_ref().err());
+    let why = actions.get(selected).and_then(|(name, _)| model.session.survey.offers.get(name)?.as_ref().err());
     let why: Vec<Clean> =
         why.map(|fault| value::wrap(&clean!("Not now: {fault}"), inner.width.saturating_sub(2), 4)).unwrap_or_default();
     // Its reason stands below the selected one, whole.
@@ -35,7 +35,7 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, selected: usize)
         let intent = if index == selected { Intent::Selection } else { Intent::Text };
         let mark = if index == selected { "▸ " } else { "  " };
         let x = paint.put((inner.x, y), 2, mark, intent);
-        let (word, word_intent) = match model.session.offers.get(name) {
+        let (word, word_intent) = match model.session.survey.offers.get(name) {
             Some(Ok(danger)) => (clean!("{danger}"), Intent::Muted),
             Some(Err(_)) => (Clean::from("not now"), Intent::Warning),
             None => (Clean::from("…"), Intent::Muted),
