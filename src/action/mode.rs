@@ -1,7 +1,6 @@
 //! OBSERVE or ARMED: every session starts in OBSERVE, arming lapses, and a read-only console cannot be armed.
 
-use super::plan::Support;
-use crate::base::Mono;
+use crate::base::{Mono, Support};
 use core::time::Duration;
 
 /// Arming lapses after this long without a key.

@@ -3,7 +3,7 @@
 
 use super::manager::{Manager, Serving};
 use super::verify::{Check, Traffic};
-use crate::base::{Clean, Fault, Mono, Now, Ulid, Unit};
+use crate::base::{Clean, Fault, Mono, Now, Support, Ulid, Unit};
 use crate::sys::entry::EntryId;
 use crate::sys::files;
 use crate::sys::held::FileId;
@@ -59,37 +59,6 @@ impl Danger {
 }
 
 impl fmt::Display for Danger {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
-}
-
-/// Who ought to do it (safety.md 4.7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Support {
-    /// Observer.
-    L0,
-    /// Operations.
-    L1,
-    /// Engineering.
-    L2,
-    /// Architecture.
-    L3,
-}
-
-impl Support {
-    /// Who that is.
-    pub const fn words(self) -> &'static str {
-        match self {
-            Self::L0 => "L0 observer",
-            Self::L1 => "L1 Operations",
-            Self::L2 => "L2 Engineering",
-            Self::L3 => "L3 Architecture",
-        }
-    }
-}
-
-impl fmt::Display for Support {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
     }

@@ -3,10 +3,10 @@
 
 use super::kinds::{self, Draft, Kind};
 use super::lifecycle::{Earlier, Run};
-use super::plan::{Danger, Judging, Metric, Plan, Precondition, Readings, Support, What, Where};
+use super::plan::{Danger, Judging, Metric, Plan, Precondition, Readings, What, Where};
 use super::verify::{BASELINE, Check, Expect, FRESH, Traffic, is_counter, median, pace};
 use crate::base::body::nearest;
-use crate::base::{Body, Clean, Clock, Fault, Mono, Ulid, Unit};
+use crate::base::{Body, Clean, Clock, Fault, Mono, Support, Ulid, Unit};
 use crate::sys::host::{Host, Login};
 use core::time::Duration;
 use serde::Deserialize;

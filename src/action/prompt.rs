@@ -1,9 +1,9 @@
 //! The words of the confirm prompt (safety.md 4.2): what comes in, what the shell must do, why it was refused, what
 //! the screen shows. The machine itself is in `gate`.
 
-use super::plan::{Danger, Plan, Support};
+use super::plan::{Danger, Plan};
 use crate::base::time::Age;
-use crate::base::{Clean, Mono};
+use crate::base::{Clean, Mono, Support};
 use core::fmt;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};

@@ -11,8 +11,8 @@ use super::notify::{NotifierStatus, Told};
 use super::prompt::Prompt;
 use super::run::Run;
 use crate::action::mode::Mode;
-use crate::action::plan::{Danger, Support};
-use crate::base::{Clean, Fault, Level, Mono, Now, Wall};
+use crate::action::plan::Danger;
+use crate::base::{Clean, Fault, Level, Mono, Now, Support, Wall};
 use crate::command::Context;
 use crate::input::Keymap;
 use crate::rules::{AlertId, Book, Finding};
@@ -63,8 +63,9 @@ pub const OVERLAY_LINES: usize = 1_000;
 /// Which of the profile's actions can be done here.
 #[derive(Debug, Default)]
 pub struct Survey {
-    /// How dangerous each is that can be done, or what it lacks; one that is missing has not been looked at yet.
-    pub offers: BTreeMap<Arc<str>, Result<Danger, Fault>>,
+    /// Of each that can be done how dangerous it is and who ought to do it, else what it lacks; one that is missing has
+    /// not been looked at yet.
+    pub offers: BTreeMap<Arc<str>, Result<(Danger, Support), Fault>>,
     /// When the look began.
     pub begun: Now,
 }

@@ -4,7 +4,7 @@ use super::notify::NotifierStatus;
 use crate::action::lifecycle::Progress;
 use crate::action::plan::{Danger, Plan};
 use crate::action::recover::Unresolved;
-use crate::base::{Clean, Fault, Mono, Sample};
+use crate::base::{Clean, Fault, Mono, Sample, Support};
 use crate::logs::LogBatch;
 use crate::store::history::Kept;
 use crate::term::Input;
@@ -23,8 +23,8 @@ pub enum Msg {
     Planned(Arc<str>, Result<Box<Plan>, Fault>),
     /// `Effect::Survey` begins: what it said before counts no more.
     Surveying,
-    /// One answer to `Effect::Survey`: an action, and how heavy its prompt would be or why it cannot be offered now.
-    Surveyed(Arc<str>, Result<Danger, Fault>),
+    /// One answer to `Effect::Survey`: an action, and how heavy its prompt would be and who ought to do it, or why it cannot be offered now.
+    Surveyed(Arc<str>, Result<(Danger, Support), Fault>),
     /// The answer to `Effect::PlanArming`.
     ArmingPlanned(Box<Plan>),
     /// A frame with the prompt was handed to the writer; true when nothing of it was cut.

@@ -13,6 +13,7 @@ pub mod level;
 pub mod sample;
 pub mod scrub;
 pub mod severity;
+pub mod support;
 pub mod time;
 pub mod unit;
 
@@ -25,5 +26,6 @@ pub use id::Ulid;
 pub use level::Level;
 pub use sample::{Failure, Labels, LogLevel, LogLine, Observation, Point, PointKind, Sample, SeriesKey};
 pub use severity::{Severity, Terms};
+pub use support::Support;
 pub use time::{Clock, Mono, Now, Wall};
 pub use unit::Unit;

@@ -1,9 +1,10 @@
-//! Who is called, by when, and how they are told: `[severities]`, `[escalation.SEVERITY]`, `[[contacts]]`, `[notify]`.
+//! Who may do what, who is called, by when, and how they are told: `[grants]`, `[severities]`,
+//! `[escalation.SEVERITY]`, `[[contacts]]`, `[notify]`.
 
 use super::Lasting;
 use super::schema::{CONTACT, ESCALATION};
 use crate::base::body::nearest;
-use crate::base::{Body, Clean, Contact, Fault, Severity};
+use crate::base::{Body, Clean, Contact, Fault, Severity, Support};
 use core::time::Duration;
 
 /// The rows of the matrix; INFO has none, since nobody has to answer it.
@@ -14,6 +15,8 @@ const LEVELS: [&str; 3] = ["L1", "L2", "L3"];
 /// What a profile says about people. What is absent is as it ships.
 #[derive(Clone, Debug, Default)]
 pub struct People {
+    /// Support levels: of a login, of a `%group`, of everybody else `*`.
+    pub grants: Vec<(String, Support)>,
     /// Words of the label `severity`.
     pub words: Vec<(Clean, Severity)>,
     /// Rows of the matrix: time to respond, time to escalate.
@@ -25,10 +28,15 @@ pub struct People {
 }
 
 impl People {
-    /// Takes the four tables out of a file; a broken row is a fault and leaves the others.
+    /// Takes the five tables out of a file; a broken row is a fault and leaves the others.
     pub(super) fn read(file: &mut Body, faults: &mut Vec<Fault>) -> Self {
         let mut keep = Keep(faults);
         let mut people = Self::default();
+        if let Some(mut rows) = keep.of(file.take_table("grants")).flatten() {
+            for name in rows.keys() {
+                people.grants.extend(keep.of(grant(&mut rows, &name)).map(|level| (name, level)));
+            }
+        }
         if let Some(mut words) = keep.of(file.take_table("severities")).flatten() {
             for word in words.keys() {
                 let severity = keep.of(severity(&mut words, &word));
@@ -54,8 +62,10 @@ impl People {
         people
     }
 
-    /// Lays a file over what it extends: words and contacts by name, times one by one, the webhook as a whole.
+    /// Lays a file over what it extends: grants, words and contacts by name, times one by one, the webhook as a whole.
     pub(super) fn put(&mut self, over: Self) {
+        self.grants.retain(|(name, _)| !over.grants.iter().any(|(new, _)| new == name));
+        self.grants.extend(over.grants);
         // A later row counts: whoever reads them goes from the first to the last.
         self.words.extend(over.words);
         self.rows.extend(over.rows);
@@ -75,6 +85,16 @@ impl Keep<'_> {
     fn of<T>(&mut self, result: Result<T, Fault>) -> Option<T> {
         result.map_err(|fault| self.0.push(fault)).ok()
     }
+}
+
+fn grant(rows: &mut Body, name: &str) -> Result<Support, Fault> {
+    let place = rows.fault_at(name, "");
+    let level: String = rows.need(name)?;
+    Support::parse(&level).ok_or_else(|| {
+        let what = Clean::text(format!("unknown support level `{level}`."));
+        let known = Support::ALL.map(|level| level.to_string());
+        Fault { what, ..place }.hint(nearest(&level, known.iter().map(String::as_str)))
+    })
 }
 
 /// Only a word of ours: this is our own file.

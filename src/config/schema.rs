@@ -42,6 +42,7 @@ pub const TOP: Table = Table {
         key("interval", "how often groups of rules are judged that do not say their own", "\"15s\""),
         key("inhibit", "which alerts explain which", "[]"),
         key("markers", "what tells of a deploy: files, or lines of a log", "[]"),
+        key("grants", "which support level a login or a group has here", "{ \"%sre\" = \"L2\" }"),
         key("severities", "what words of the label `severity` mean to people", "{ page = \"critical\" }"),
         key("escalation", "by when somebody must answer, and be told further up", "{}"),
         key("contacts", "who can be called", "[]"),
@@ -99,6 +100,13 @@ pub const INHIBIT: Table = Table {
         key("target_matchers", "matchers of what it explains", "['alertname=~\"Queue.*\"']"),
         key("equal", "labels that both must have in common", "[\"instance\"]"),
     ],
+};
+
+/// `[grants]`: any login is a key.
+pub const GRANTS: Table = Table {
+    header: "[grants]",
+    about: "support level of a login, of a \"%group\" and of everybody else, \"*\": L0 looks only, and wins; L1 when absent",
+    keys: &[key("ada", "for example", "\"L2\"")],
 };
 
 /// `[severities]`: any word is a key.
@@ -161,7 +169,7 @@ pub const MARKER: Table = Table {
 
 /// Every table, in the order of the reference.
 pub const TABLES: &[Table] =
-    &[TOP, SAMPLER, LOG, PANE, ACTION, INHIBIT, MARKER, SEVERITIES, ESCALATION, CONTACT, NOTIFY];
+    &[TOP, SAMPLER, LOG, PANE, ACTION, INHIBIT, MARKER, GRANTS, SEVERITIES, ESCALATION, CONTACT, NOTIFY];
 
 impl Table {
     /// The names of its keys.

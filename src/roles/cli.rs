@@ -5,7 +5,7 @@ use super::{
     burst, console, demo, describe, dry_run, journal_tool, plain, probe, probe_child, query, rule_check, rules_test,
     snapshot, twin, validate,
 };
-use crate::base::Fault;
+use crate::base::{Fault, Support};
 use crate::config::builtin::DISCOVER;
 use crate::samplers::probe::Class;
 use crate::sys::limits::no_core_dumps;
@@ -47,6 +47,9 @@ struct Manner {
     /// Look only: nothing can be armed
     #[arg(long)]
     read_only: bool,
+    /// Support level at most, whatever the profile grants to this login
+    #[arg(long, value_name = "L0|L1|L2|L3", value_parser = support)]
+    max_level: Option<Support>,
     /// No bell and no desktop notification when a new critical alert fires
     #[arg(long)]
     no_bell: bool,
@@ -239,6 +242,10 @@ fn demo(mut options: Options, scenario: twin::Scenario, seed: u64) -> Result<u8,
     look(&options)
 }
 
+fn support(name: &str) -> Result<Support, String> {
+    Support::parse(name).ok_or_else(|| "expected L0, L1, L2 or L3".to_owned())
+}
+
 fn class(name: &str) -> Result<Class, String> {
     Class::named(name).ok_or_else(|| "no such class".to_owned())
 }
@@ -261,6 +268,7 @@ impl Manner {
             theme: self.theme,
             keymap: self.keymap,
             read_only: self.read_only,
+            max_level: self.max_level,
             no_bell: self.no_bell,
             gentle: self.gentle,
             state_dir: None,

@@ -182,7 +182,8 @@ impl Effects {
         worker("survey", move || {
             for spec in specs {
                 let offer = state.clone().and_then(|state| {
-                    planned(&spec, &state, (&place, &login), (&profile, &readings), false).map(|plan| plan.danger)
+                    planned(&spec, &state, (&place, &login), (&profile, &readings), false)
+                        .map(|plan| (plan.danger, plan.support))
                 });
                 if !answer.send(Msg::Surveyed(Arc::clone(&spec.name), offer)) {
                     break;

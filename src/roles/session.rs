@@ -6,10 +6,9 @@ use super::notify::{Notifier, Origin, Webhook};
 use super::setup;
 use crate::action::launch::Launcher;
 use crate::action::mode::Mode;
-use crate::action::plan::Support;
 use crate::app::{LogView, Model, Overlay, Session};
 use crate::base::backoff::Jitter;
-use crate::base::{Clock, Fault, Level};
+use crate::base::{Clock, Fault, Level, Support};
 use crate::clean;
 use crate::config::{self, Profile, ProfileRef, SearchPath, Theme, Trust};
 use crate::input::Keymap;
@@ -19,7 +18,7 @@ use crate::samplers::{Job, Mailbox, Supervisor};
 use crate::store::{History, Limits, LogStore, Store};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
-use crate::sys::host::{Host, Login};
+use crate::sys::host::{Host, Login, groups_of};
 use crate::sys::{group, paths, process, random};
 use crate::term::{Caps, Terminal, contain_thread};
 use core::time::Duration;
@@ -44,6 +43,8 @@ pub struct Options {
     pub keymap: Option<String>,
     /// OBSERVE for good.
     pub read_only: bool,
+    /// No more than this, whatever the login is granted.
+    pub max_level: Option<Support>,
     /// A new critical alert rings no bell.
     pub no_bell: bool,
     /// All intervals five times as long.
@@ -203,7 +204,8 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
     let faults = setup.faults.into_iter().chain(theme_faults).chain(keymap_faults).chain(row_faults);
     let shared = Shared::open(options, profile, profile_name, host);
     let mode = if options.read_only || shared.no_acting().is_some() { Mode::ReadOnly } else { Mode::Observe };
-    let mut session = Session::new(mode, Support::L1, shared.login.login.clone(), faults.collect());
+    let granted = shared.granted().min(options.max_level.unwrap_or(Support::L3));
+    let mut session = Session::new(mode, granted, shared.login.login.clone(), faults.collect());
     shared.tell(&mut session);
     let model = Model {
         now: RealClock.now(),
@@ -353,6 +355,12 @@ impl Shared {
         } else if let Trust::DisplayOnly(fault) = &self.profile.trust {
             session.say(clean!("Actions are shown but cannot run: {fault}"), Level::Warning, now);
         }
+    }
+
+    /// The support level that the profile grants to this login.
+    pub fn granted(&self) -> Support {
+        let login = self.login.login.as_str();
+        Support::granted(&self.profile.people.grants, login, &groups_of(login))
     }
 
     /// Why no action may be planned for running, if so.

@@ -100,6 +100,31 @@ pub fn group_name(gid: u32) -> Clean {
     name_of(&fs::read("/etc/group").unwrap_or_default(), gid)
 }
 
+/// The groups of a login by its name: its own and those that list it, from `/etc/passwd` and `/etc/group` alone.
+pub fn groups_of(login: &str) -> Vec<Clean> {
+    groups_in(&fs::read("/etc/passwd").unwrap_or_default(), &fs::read("/etc/group").unwrap_or_default(), login)
+}
+
+fn groups_in(passwd: &[u8], group: &[u8], login: &str) -> Vec<Clean> {
+    let rows = |text: &[u8]| -> Vec<Vec<Vec<u8>>> {
+        let fields = |row: &[u8]| row.split(|byte| *byte == b':').map(<[u8]>::to_vec).collect();
+        text.split(|byte| *byte == b'\n').map(fields).collect()
+    };
+    let own = rows(passwd)
+        .into_iter()
+        .find(|row| row.first().is_some_and(|name| name == login.as_bytes()))
+        .and_then(|row| row.get(3).cloned());
+    let mut found = Vec::new();
+    for row in rows(group) {
+        let [name, _, gid, members] = row.as_slice() else { continue };
+        let listed = members.split(|byte| *byte == b',').any(|member| member == login.as_bytes());
+        if (listed || own.as_ref() == Some(gid)) && !name.is_empty() {
+            found.push(Clean::text(name));
+        }
+    }
+    found
+}
+
 /// The name of `uid` in the text of a passwd file, else the number.
 fn name_of(passwd: &[u8], uid: u32) -> Clean {
     passwd
@@ -140,6 +165,14 @@ mod tests {
         let passwd = b"root:x:0:0::/root:/bin/sh\noncall:x:1000:1000::/home/oncall:/bin/sh\nbroken\n";
         assert_eq!(name_of(passwd, 1000).as_str(), "oncall");
         assert_eq!(name_of(passwd, 7).as_str(), "7");
+    }
+
+    #[test]
+    fn the_groups_of_a_login_are_its_own_and_those_that_list_it() {
+        let passwd = b"root:x:0:0::/root:/bin/sh\nada:x:1000:100::/home/ada:/bin/sh\n";
+        let group = b"root:x:0:\nusers:x:100:\nsre:x:27:bob,ada\nwheel:x:10:adam\n:x:11:ada\n";
+        assert_eq!(groups_in(passwd, group, "ada"), ["users".into(), Clean::from("sre")]);
+        assert!(groups_in(passwd, group, "nobody").is_empty());
     }
 
     #[test]

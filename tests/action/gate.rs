@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use watchkeeper::action::gate::{ENTER_GAP, FENCE_WAIT, Gate};
 use watchkeeper::action::mode::{Mode, Standing};
-use watchkeeper::action::plan::{Danger, Plan, Support};
+use watchkeeper::action::plan::{Danger, Plan};
 use watchkeeper::action::prompt::{Acceptance, GateEffect, GateInput, GateKey, Phase, Refusal};
-use watchkeeper::base::Mono;
 use watchkeeper::base::backoff::Jitter;
+use watchkeeper::base::{Mono, Support};
 
 fn standing() -> Standing {
     Standing { mode: Mode::Armed { until: at(10_000_000) }, support: Support::L1, size: (80, 24) }

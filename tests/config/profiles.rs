@@ -4,7 +4,7 @@ use super::{KNOWN, files};
 use core::time::Duration;
 use proptest::prelude::*;
 use std::fs;
-use watchkeeper::base::{Fault, Severity};
+use watchkeeper::base::{Fault, Severity, Support};
 use watchkeeper::config::{Profile, ProfileRef, SearchPath, Trust, load_profile};
 use watchkeeper::rules::Policy;
 
@@ -142,7 +142,7 @@ fn what_a_profile_says_of_people_lies_over_what_it_extends() {
         fs::write(folder.join("profile.toml"), text).expect("writes");
     };
     write("team", include_str!("valid/people.toml"));
-    let own = "extends = [\"team\"]\n[severities]\nwarning = \"minor\"\n[escalation.critical]\nescalate = \"10m\"\n\
+    let own = "extends = [\"team\"]\n[grants]\nada = \"L3\"\n[severities]\nwarning = \"minor\"\n[escalation.critical]\nescalate = \"10m\"\n\
                [[contacts]]\nname = \"Bo Example\"\nrole = \"On call\"\nlevel = \"L1\"\nphone = \"1\"\n\
                [[contacts]]\nname = \"Ada Example\"\nrole = \"Architect\"\nlevel = \"L3\"\nphone = \"2\"\n";
     write("own", own);
@@ -156,4 +156,6 @@ fn what_a_profile_says_of_people_lies_over_what_it_extends() {
     let names: Vec<String> = policy.contacts().iter().map(|contact| contact.label().to_string()).collect();
     assert_eq!(names, ["L3 Ada Example", "L1 Bo Example"]);
     assert!(people.notify.is_some(), "inherited");
+    let granted = |login: &str| Support::granted(&people.grants, login, &["sre".into()]);
+    assert_eq!((granted("ada"), granted("bo")), (Support::L3, Support::L0), "of the same name the later one counts");
 }

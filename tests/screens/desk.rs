@@ -7,10 +7,12 @@ use ratatui::layout::Rect;
 use std::sync::Arc;
 use watchkeeper::action::lifecycle::{End, Outcome, Progress, State, Step};
 use watchkeeper::action::mode::Mode;
-use watchkeeper::action::plan::{Danger, Plan, Precondition, Support, Target, Undo, What, Where};
+use watchkeeper::action::plan::{Danger, Plan, Precondition, Target, Undo, What, Where};
 use watchkeeper::action::verify::Comparison;
 use watchkeeper::app::{self, Effect, LogView, Model, Msg, Overlay, Session};
-use watchkeeper::base::{Clean, Failure, LogLevel, LogLine, Mono, Now, Observation, Point, Sample, Ulid, Unit, Wall};
+use watchkeeper::base::{
+    Clean, Failure, LogLevel, LogLine, Mono, Now, Observation, Point, Sample, Support, Ulid, Unit, Wall,
+};
 use watchkeeper::config::{self, Depth, Profile, SearchPath, Theme};
 use watchkeeper::input::Keymap;
 use watchkeeper::logs::LogBatch;

@@ -12,7 +12,7 @@ use crossterm::event::KeyCode;
 use desk::Desk;
 use watchkeeper::action::plan::Danger;
 use watchkeeper::app::{Effect, Msg};
-use watchkeeper::base::{Clean, Failure, Fault, Observation, Point};
+use watchkeeper::base::{Clean, Failure, Fault, Observation, Point, Support};
 
 #[test]
 fn triage_when_all_is_quiet() {
@@ -82,7 +82,7 @@ fn the_list_of_actions_says_what_can_be_done_now_and_why_the_rest_cannot() {
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Survey)), "{effects:?}");
     assert!(desk.screen().contains("Reduce batch size") && desk.screen().contains('…'), "{}", desk.screen());
     desk.send(Msg::Surveying);
-    desk.send(Msg::Surveyed("reduce-batch-size".into(), Ok(Danger::C2)));
+    desk.send(Msg::Surveyed("reduce-batch-size".into(), Ok((Danger::C2, Support::L1))));
     assert!(desk.screen().lines().any(|line| line.contains("Reduce batch size") && line.contains("C2")));
     let fault = Fault::new("GPU memory is 12.0 s old; a plan rests on values of at most 10 s.");
     desk.send(Msg::Surveyed("reduce-batch-size".into(), Err(fault)));
@@ -177,6 +177,19 @@ fn a_plan_in_observe_is_a_preview() {
     let mut desk = Desk::demo(80, 24);
     desk.incident(41);
     desk.planned();
+    insta::assert_snapshot!(desk.screen());
+}
+
+#[test]
+fn what_is_above_the_login_is_shown_with_whom_to_call() {
+    let mut desk = Desk::demo(80, 24);
+    desk.incident(41);
+    desk.arm();
+    desk.press(KeyCode::Char('a'));
+    desk.send(Msg::Surveyed("reduce-batch-size".into(), Ok((Danger::C2, Support::L2))));
+    assert!(desk.screen().contains("needs L2"), "{}", desk.screen());
+    desk.key('a');
+    desk.planned_as(|plan| plan.support = Support::L2);
     insta::assert_snapshot!(desk.screen());
 }
 

@@ -36,7 +36,8 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, selected: usize)
         let mark = if index == selected { "▸ " } else { "  " };
         let x = paint.put((inner.x, y), 2, mark, intent);
         let (word, word_intent) = match model.session.survey.offers.get(name) {
-            Some(Ok(danger)) => (clean!("{danger}"), Intent::Muted),
+            Some(Ok((_, support))) if *support > model.session.support => (clean!("needs {support}"), Intent::Warning),
+            Some(Ok((danger, _))) => (clean!("{danger}"), Intent::Muted),
             Some(Err(_)) => (Clean::from("not now"), Intent::Warning),
             None => (Clean::from("…"), Intent::Muted),
         };

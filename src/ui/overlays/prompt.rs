@@ -4,12 +4,12 @@ use super::sheet::sheet;
 use crate::action::{
     self,
     plan::Plan,
-    prompt::{GateView, Phase},
+    prompt::{GateView, Phase, Refusal},
 };
 use crate::app::Model;
 use crate::app::prompt::Prompt;
-use crate::base::Clean;
 use crate::base::time::Age;
+use crate::base::{Clean, Support};
 use crate::clean;
 use crate::config::Intent;
 use crate::ui::paint::{Painter, Piece};
@@ -25,7 +25,8 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, prompt: &Prompt, model: &Model)
     let plan = prompt.plan();
     let width = body.width.saturating_sub(4).min(96);
     let view = prompt.view(model.now.mono);
-    let ask = if prompt.preview.is_some() { preview(paint, prompt, width) } else { ask(paint, plan, &view, width) };
+    let ask =
+        if prompt.preview.is_some() { preview(paint, prompt, model, width) } else { ask(paint, plan, &view, width) };
     let danger = clean!(" danger {} ", plan.danger);
     // A title that the frame would cut stands whole in the first line.
     let titled = paint.width(&[paint.piece(&plan.what.title, Intent::Title), paint.piece(&danger, Intent::Muted)]) + 2;
@@ -89,9 +90,28 @@ fn gate(paint: &mut Painter<'_>, area: Rect, view: Option<&GateView<'_>>, ask: &
     paint.line((area.x, area.bottom().saturating_sub(1)), area.width, &field);
 }
 
-fn preview<'a>(paint: &Painter<'_>, prompt: &Prompt, width: u16) -> Vec<Vec<Piece<'a>>> {
+fn preview<'a>(paint: &Painter<'_>, prompt: &Prompt, model: &Model, width: u16) -> Vec<Vec<Piece<'a>>> {
     let why = prompt.preview.as_ref().map(|why| clean!("Only a preview; {why}")).unwrap_or_default();
-    wrap(&why, width, usize::MAX).into_iter().map(|line| vec![paint.piece(line, Intent::Warning)]).collect()
+    let call = match &prompt.preview {
+        Some(Refusal::Support(need, _)) => whom_to_call(model, *need),
+        _ => Clean::default(),
+    };
+    wrap(&why.join(" ", &call), width, usize::MAX)
+        .into_iter()
+        .map(|line| vec![paint.piece(line, Intent::Warning)])
+        .collect()
+}
+
+/// The first contact who has the level, and how to reach them.
+fn whom_to_call(model: &Model, need: Support) -> Clean {
+    let of_level = model.book.policy().contacts().iter().find(|contact| contact.level.as_str() == need.to_string());
+    of_level.map_or_else(
+        || Clean::from("This profile names nobody of that level to call."),
+        |contact| {
+            let reached = contact.phone.as_ref().or(contact.mail.as_ref()).map(Clean::as_str).unwrap_or_default();
+            clean!("Call {}, {}: {reached}.", contact.name, contact.role)
+        },
+    )
 }
 
 /// What to type; a text that does not fit beside the question gets lines of its own.
