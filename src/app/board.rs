@@ -3,11 +3,23 @@
 use super::asked::Sight;
 use super::course::Range;
 use super::pane::Pane;
-use crate::base::{Freshness, Now, Reading, Wall};
+use crate::base::{Clean, Freshness, Mono, Now, Reading, Wall};
 use crate::rules::expr::Evaluator;
 use crate::rules::{Book, Live, WallOffset};
 use crate::store::history::Kept;
 use crate::store::{History, Store};
+
+/// When an action had its effect: a line through all charts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// When the last effect was done.
+    pub at: Mono,
+    /// What was done.
+    pub title: Clean,
+}
+
+/// Marks kept, the newest.
+const MARKS: usize = 50;
 
 /// All panes of the profile in the order of importance.
 #[derive(Debug, Default)]
@@ -20,6 +32,8 @@ pub struct Board {
     pub range: Range,
     /// The focused pane fills the screen.
     pub zoomed: bool,
+    /// Effects of actions, oldest first.
+    pub marks: Vec<Mark>,
     /// Since when the picture stands still.
     pub paused: Option<Now>,
     /// The picture of that moment.
@@ -32,6 +46,15 @@ impl Board {
     /// A board over these panes; the first has the focus.
     pub fn new(panes: Vec<Pane>) -> Self {
         Self { panes, ..Self::default() }
+    }
+
+    /// An action had its effect.
+    pub fn mark(&mut self, mark: Mark) {
+        if !self.marks.contains(&mark) {
+            self.marks.push(mark);
+            self.marks.sort_by_key(|mark| mark.at);
+            self.marks.drain(..self.marks.len().saturating_sub(MARKS));
+        }
     }
 
     /// Reads all values anew: also while the picture stands still, for the alert strip.

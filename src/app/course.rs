@@ -1,5 +1,6 @@
 //! The recent course of a value: columns of a chart on a fixed grid of time, for one of a few ranges.
 
+use crate::action::verify::median;
 use crate::base::Mono;
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -8,6 +9,9 @@ use std::collections::VecDeque;
 pub const COLUMNS: u32 = 300;
 /// From the beginning of a minute to its last moment.
 const ALL_BUT_A_BIT: Duration = Duration::from_nanos(59_999_999_999);
+/// Columns on each side of a mark that its medians are of, and how few are none.
+const BESIDE: usize = 30;
+const FEW: usize = 3;
 /// Columns kept: a chart whose columns are grouped covers a little more than its range.
 const KEPT: usize = 600;
 
@@ -186,10 +190,7 @@ impl Course {
     /// What a chart of this width draws, newest last: the range fills it, each of its columns being the worst of
     /// some of ours, grouped on a fixed grid.
     pub fn fit(&self, width: u16) -> Vec<Option<f64>> {
-        let group = match self.range {
-            Range::Now => 1,
-            _ => i64::from(COLUMNS.div_ceil(u32::from(width.max(1)))),
-        };
+        let group = self.group(width);
         let mut out: Vec<(i64, Option<f64>)> = Vec::with_capacity(usize::from(width));
         for (back, value) in (0_i64..).zip(self.columns.iter().rev()) {
             let cell = self.newest.saturating_sub(back).div_euclid(group);
@@ -203,6 +204,34 @@ impl Course {
         let mut columns: Vec<Option<f64>> = out.into_iter().rev().map(|(_, value)| value).collect();
         let first = columns.iter().position(Option::is_some).unwrap_or(columns.len());
         columns.split_off(first)
+    }
+
+    /// How many columns left of the newest one a chart of this width draws this moment; `None` when it is not on it.
+    pub fn place(&self, at: Mono, width: u16) -> Option<u16> {
+        let group = self.group(width);
+        let cell = |number: i64| number.div_euclid(group);
+        let back = cell(self.newest).checked_sub(cell(self.number(at, Duration::ZERO)))?;
+        u16::try_from(back).ok().filter(|back| *back < width && !self.columns.is_empty())
+    }
+
+    /// The medians of the columns just before and just after this moment; `None` where there are too few.
+    pub fn around(&self, at: Mono) -> (Option<f64>, Option<f64>) {
+        let Ok(after) = usize::try_from(self.newest.saturating_sub(self.number(at, Duration::ZERO))) else {
+            return (None, None);
+        };
+        let middle = |columns: Vec<f64>| median(columns.iter().copied()).filter(|_| columns.len() >= FEW);
+        let newest_first = || self.columns.iter().rev();
+        let before = newest_first().skip(after + 1).take(BESIDE).flatten().copied().collect();
+        let since = newest_first().take(after).skip(after.saturating_sub(BESIDE)).flatten().copied().collect();
+        (middle(before), middle(since))
+    }
+
+    /// How many of our columns make one of a chart of this width.
+    fn group(&self, width: u16) -> i64 {
+        match self.range {
+            Range::Now => 1,
+            _ => i64::from(COLUMNS.div_ceil(u32::from(width.max(1)))),
+        }
     }
 
     /// The number of the column so long before a moment.
@@ -279,6 +308,24 @@ mod tests {
         course.add(second(1_201), 1_201.0);
         let after = course.fit(38);
         assert_eq!(before[1..37], after[..36], "one group more, the others as they were");
+    }
+
+    #[test]
+    fn a_moment_has_its_place_on_the_chart_and_medians_on_both_sides() {
+        let mut course = Course::new(Range::Now, false);
+        for at in 0..200 {
+            course.add(second(at), if at < 100 { 8.0 } else { 2.0 + (at % 4) as f64 / 2.0 });
+        }
+        assert_eq!(course.place(second(199), 40), Some(0));
+        assert_eq!(course.place(second(140), 40), Some(29));
+        assert_eq!((course.place(second(100), 40), course.place(second(300), 40)), (None, None));
+        assert_eq!(course.around(second(100)), (Some(8.0), Some(3.0)), "the worst of each column");
+        assert_eq!(course.around(second(194)).1, None, "two columns are too few");
+        assert_eq!(course.around(second(300)), (None, None));
+        let mut wide = Course::new(Range::Hour, false);
+        wide.add(second(0), 1.0);
+        wide.add(second(3_599), 1.0);
+        assert_eq!((wide.place(second(3_599), 60), wide.place(second(1_800), 60)), (Some(0), Some(29)));
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub mod table;
 pub mod trouble;
 pub mod update;
 
-pub use board::Board;
+pub use board::{Board, Mark};
 pub use changes::Changes;
 pub use course::{Course, Range};
 pub use effect::Effect;

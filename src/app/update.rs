@@ -2,6 +2,7 @@
 
 use super::alerts::{self, AlertList};
 use super::answer;
+use super::board::Mark;
 use super::contacts;
 use super::detail;
 use super::effect::Effect;
@@ -134,6 +135,9 @@ fn on_progress(model: &mut Model, progress: Box<Progress>) -> Vec<Effect> {
         let text = clean!("{}: {}. {}", run.plan.what.title, end.outcome, end.reason);
         model.session.say(text.clone(), level(end.outcome), model.now);
         told.push(Effect::Log(text));
+    }
+    if let Some(effect) = progress.effect {
+        model.board.mark(Mark { at: effect.mono, title: run.plan.what.title.clone() });
     }
     run.progress = Some(progress);
     told

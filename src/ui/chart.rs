@@ -65,6 +65,16 @@ pub fn draw_with_limit(
     paint.put((area.x, y), area.width, clean!("{sign}{} ", unit.show(limit)), Intent::Warning);
 }
 
+/// A line through the chart for each effect of an action: so many columns left of the newest one.
+pub fn marks(paint: &mut Painter<'_>, area: Rect, places: impl Iterator<Item = u16>) {
+    let line = if paint.ascii() { ":" } else { "┆" };
+    for x in places.filter_map(|back| area.right().checked_sub(back + 1)).filter(|x| *x >= area.left()) {
+        for y in area.top()..area.bottom() {
+            paint.put((x, y), 1, line, Intent::Accent);
+        }
+    }
+}
+
 /// The value at the upper edge.
 fn top(columns: &[Option<f64>], area: Rect, unit: Unit, limit: Option<f64>) -> f64 {
     let newest = columns.get(columns.len().saturating_sub(usize::from(area.width))..).unwrap_or(columns);
@@ -142,6 +152,18 @@ mod tests {
         assert_eq!(limited(&values, 16.0)[0], "16 ─────────", "the picture grows to hold it");
         assert_eq!(limited(&values, 99.0)[0], "↑99 ───────█", "one far above is said to be so");
         assert_eq!(limited(&[], 4.0)[0], "↑4 ─────────");
+    }
+
+    #[test]
+    fn an_effect_is_a_line_from_top_to_bottom_in_its_column() {
+        let area = Rect::new(0, 0, 6, 2);
+        let mut buffer = Buffer::empty(area);
+        let (theme, _) = load_theme("default", Depth::Mono, &SearchPath::default());
+        let mut paint = Painter::new(&mut buffer, &theme, false);
+        chart(&mut paint, area, &[Some(8.0); 6], Unit::Count, None, Intent::Chart);
+        marks(&mut paint, area, [1, 9].into_iter());
+        let symbols: Vec<&str> = buffer.content().iter().map(Cell::symbol).collect();
+        assert_eq!(symbols.concat(), "████┆█████┆█");
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! A heading with a value, a chart, and further values: what most pane kinds look like.
 
-use super::chart::chart;
+use super::chart::{chart, marks};
 use super::paint::{Painter, Piece};
 use super::value;
-use crate::app::{Metric, Model, Pane, Range};
+use crate::app::{Mark, Metric, Model, Pane, Range};
 use crate::base::{Body, Clean, Fault, Freshness, Level, Unit};
 use crate::clean;
 use crate::config::Intent;
@@ -146,6 +146,7 @@ pub fn draw_with(
     let foretold = pane.headline.as_ref().filter(|_| absence.is_none()).and_then(value::forecast);
     let mut values: Vec<Vec<Piece<'_>>> =
         foretold.map(|text| vec![paint.piece(text, Intent::Note)]).into_iter().collect();
+    values.extend(effect(paint, pane, model, inner.width));
     values.extend(beside.iter().map(|metric| value::detail(paint, metric, model.pane_now(), shared)));
     details.extend(pack(paint, values, (inner.width, rows)));
     let lines = u16::try_from(details.len()).unwrap_or(u16::MAX);
@@ -155,10 +156,27 @@ pub fn draw_with(
         let limit = metric.bands.as_ref().and_then(|bands| bands.limit(Level::Warning));
         let area = Rect { height: inner.height - lines.min(inner.height), ..inner };
         chart(paint, area, &pane.course.fit(area.width), metric.unit, limit, intent);
+        let places = model.board.marks.iter().filter_map(|mark| pane.course.place(mark.at, area.width));
+        marks(paint, area, places);
     }
     for (line, pieces) in (inner.bottom().saturating_sub(lines)..inner.bottom()).zip(&details) {
         paint.line((inner.x, line), inner.width, pieces);
     }
+}
+
+/// The medians on both sides of the newest effect that the chart shows.
+fn effect<'a>(paint: &Painter<'_>, pane: &Pane, model: &Model, width: u16) -> Option<Vec<Piece<'a>>> {
+    let unit = pane.headline.as_ref()?.unit;
+    let shown = |mark: &&Mark| pane.course.place(mark.at, width).is_some();
+    let mark = model.board.marks.iter().rfind(shown)?;
+    let (before, after) = pane.course.around(mark.at);
+    let say = |value: Option<f64>| value.map_or_else(|| "?".to_owned(), |value| unit.show(value));
+    let line = if paint.ascii() { ":" } else { "┆" };
+    let arrow = if paint.ascii() { "->" } else { "→" };
+    Some(vec![
+        paint.piece(line, Intent::Accent),
+        paint.piece(clean!(" {} {arrow} {}", say(before), say(after)), Intent::Text),
+    ])
 }
 
 /// Bars are calm until a level asks for attention.

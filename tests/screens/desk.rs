@@ -375,7 +375,7 @@ impl Desk {
         ];
         progress.end =
             Some(End { outcome: Outcome::Succeeded, reason: "Every value is as wanted.".into(), executed: true });
-        progress.ended = Some(self.now);
+        (progress.effect, progress.ended) = (Some(self.now), Some(self.now));
         self.send(Msg::Progress(Box::new(progress)));
     }
 

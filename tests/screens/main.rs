@@ -220,6 +220,23 @@ fn a_verified_run_shows_before_and_after() {
     insta::assert_snapshot!(desk.screen());
 }
 
+#[test]
+fn an_effect_is_marked_in_every_chart_with_what_was_before_and_after() {
+    let mut desk = Desk::demo(80, 24);
+    desk.incident(41);
+    desk.arm();
+    desk.planned();
+    desk.shown();
+    desk.pass(2_000);
+    desk.type_text("reduce");
+    desk.pass(200);
+    desk.enter();
+    desk.verified();
+    desk.press(KeyCode::Esc);
+    desk.quiet(20);
+    insta::assert_snapshot!(desk.screen());
+}
+
 /// The words on the screen without the frame, each line's blanks at the ends and the line breaks.
 fn joined(screen: &str) -> String {
     screen.lines().map(|line| line.trim_matches(['│', ' '])).collect()
