@@ -34,6 +34,8 @@ pub trait Executor {
     /// # Errors
     /// Nothing durable could be written.
     fn intent(&mut self) -> Result<(), Fault>;
+    /// Whether the operator wants it to end: then no further effect begins.
+    fn stops(&self) -> bool;
     /// The names of the effects, in order.
     fn steps(&self) -> Vec<&'static str>;
     /// One effect.
@@ -76,6 +78,10 @@ fn prepare(executor: &mut dyn Executor) -> Result<(), Fault> {
 fn effects(executor: &mut dyn Executor) -> End {
     let mut done: Vec<&str> = Vec::new();
     for name in executor.steps() {
+        if executor.stops() {
+            let reason = crate::clean!("ended by the operator before {name} ({}).", before(&done));
+            return End { outcome: Outcome::Failed, reason, executed: false };
+        }
         let failed = match executor.step(name) {
             Ok(_) => {
                 done.push(name);
@@ -85,12 +91,7 @@ fn effects(executor: &mut dyn Executor) -> End {
             Err(StepError::Unknown(fault)) => (Outcome::Indeterminate, "may or may not have taken place", fault),
         };
         let (outcome, how, fault) = failed;
-        let before = if done.is_empty() {
-            "nothing before it".to_owned()
-        } else {
-            format!("done before it: {}", done.join(", "))
-        };
-        return End { outcome, reason: crate::clean!("{name} {how} ({before}). {fault}"), executed: false };
+        return End { outcome, reason: crate::clean!("{name} {how} ({}). {fault}", before(&done)), executed: false };
     }
     let (outcome, reason) = match executor.verify() {
         Verdict::Verified => {
@@ -104,6 +105,10 @@ fn effects(executor: &mut dyn Executor) -> End {
     End { outcome, reason, executed: true }
 }
 
+fn before(done: &[&str]) -> String {
+    if done.is_empty() { "nothing before it".to_owned() } else { format!("done before it: {}", done.join(", ")) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +119,8 @@ mod tests {
         said: Vec<&'static str>,
         breaks: &'static str,
         unknown: bool,
+        /// The operator ends it after this.
+        ends: &'static str,
     }
 
     impl Scripted {
@@ -138,6 +145,9 @@ mod tests {
         }
         fn intent(&mut self) -> Result<(), Fault> {
             self.say("intent")
+        }
+        fn stops(&self) -> bool {
+            self.said.last() == Some(&self.ends)
         }
         fn steps(&self) -> Vec<&'static str> {
             vec!["edit", "restart"]
@@ -179,6 +189,14 @@ mod tests {
         assert_eq!(run("re-observe", false).0, "lock, accepted, re-observe, outcome, REFUSED");
         assert_eq!(run("backup", false).0, "lock, accepted, re-observe, backup, outcome, REFUSED");
         assert_eq!(run("intent", false).0, "lock, accepted, re-observe, backup, intent, outcome, REFUSED");
+    }
+
+    #[test]
+    fn the_operator_ends_it_between_two_effects() {
+        let mut scripted = Scripted { ends: "edit", ..Scripted::default() };
+        let end = carry_out(&mut scripted);
+        assert_eq!(scripted.said.join(", "), "lock, accepted, re-observe, backup, intent, edit, outcome, FAILED");
+        assert_eq!(end.reason.as_str(), "ended by the operator before restart (done before it: edit).");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::lifecycle::Run;
 use crate::base::scrub::scrub;
 use crate::base::{Clean, Clock, Fault};
 use crate::sys::program::{Order, Refusal};
-use crate::sys::run::{Ran, Stopped, run};
+use crate::sys::run::{Ran, Stopped, Watching, run, run_watched};
 use crate::sys::secret::hide;
 use core::time::Duration;
 use std::io::Write;
@@ -25,6 +25,8 @@ pub struct Doing<'a> {
     pub clock: &'a dyn Clock,
     /// Tells what is going on, for the screen: `3 of 12 files`.
     pub tell: &'a dyn Fn(Clean),
+    /// Whether the operator wants it to end.
+    pub stops: &'a dyn Fn() -> bool,
 }
 
 impl Doing<'_> {
@@ -35,13 +37,19 @@ impl Doing<'_> {
     /// [`StepError::Failed`] when it was not started, [`StepError::Unknown`] when it did not end by itself.
     pub fn program(&self, order: &Order, patience: Duration) -> Result<Ran, StepError> {
         let name = Clean::text(order.program.as_os_str().as_encoded_bytes());
-        let ran = run(order, patience, self.clock).map_err(|stopped| match stopped {
+        let says = |line: Clean| (self.tell)(Clean::text(scrub(&hide(line.as_str()))));
+        let watching = Watching { says: &says, stops: self.stops };
+        let ran = run_watched(order, patience, &watching, self.clock).map_err(|stopped| match stopped {
             Stopped::Refused(Refusal::Forbidden(fault) | Refusal::Impossible(fault)) => StepError::Failed(fault),
             Stopped::Unkillable { pid, state } => {
                 StepError::Unknown(Fault::new(format!("{name} cannot be ended: process {pid} is in state {state}.")))
             }
         })?;
         self.keep(&ran);
+        if ran.stopped {
+            let ended = ran.ended;
+            return Err(StepError::Unknown(Fault::new(format!("{name} was ended by the operator ({ended})."))));
+        }
         if ran.timed_out {
             let (limit, ended) = (patience.as_secs(), ran.ended);
             return Err(StepError::Unknown(Fault::new(format!("{name} did not end within {limit} s ({ended})."))));

@@ -175,6 +175,10 @@ impl Executor for Real<'_> {
         self.run.write(&self.progress)
     }
 
+    fn stops(&self) -> bool {
+        self.run.is_stopped()
+    }
+
     fn steps(&self) -> Vec<&'static str> {
         self.kind.steps(self.plan())
     }
@@ -190,7 +194,11 @@ impl Executor for Real<'_> {
                 // As `show`: the status is for the screen.
                 let _best_effort = if self.owner { self.run.write(&told) } else { Ok(()) };
             };
-            self.kind.step(name, self.plan(), &Doing { run: self.run, clock: self.clock, tell: &tell })
+            self.kind.step(
+                name,
+                self.plan(),
+                &Doing { run: self.run, clock: self.clock, tell: &tell, stops: &|| self.run.is_stopped() },
+            )
         };
         match &done {
             Ok(what) => self.tell(what.clone()),
@@ -228,6 +236,9 @@ impl Executor for Real<'_> {
             };
             self.show();
             match (verdict, rest) {
+                (Verdict::Waiting(what), _) if self.stops() => {
+                    return Verdict::Unverified(crate::clean!("the operator ended the watching. {what}"));
+                }
                 (Verdict::Waiting(_), Some(rest)) => {
                     let points = self.probe.points(rest.min(TELL));
                     self.seen.extend(points);

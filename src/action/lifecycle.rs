@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 
 /// A plan, a status: never larger.
 const LIMIT: u64 = 1024 * 1024;
+/// Of what its programs said so many bytes at the end are looked at, and so many lines shown.
+const OUTPUT: u64 = 4 * 1024;
+const LINES: usize = 6;
 
 /// Where a run stands (safety.md 4.3). Ordered as it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -233,6 +236,33 @@ impl Run {
         // A runner that was refused before may have told its own end.
         let first = self.write_if_first(&progress)?;
         Ok(if first { Some(progress) } else { self.read()? })
+    }
+
+    /// Asks its runner to end what it does: no further step begins, a program under way is asked to end.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub fn stop(&self) -> Result<(), Fault> {
+        files::create_exclusive(&self.dir.join("stop"), 0o600, b"").map(|_first| ())
+    }
+
+    /// Whether somebody asked for that.
+    pub fn is_stopped(&self) -> bool {
+        self.dir.join("stop").exists()
+    }
+
+    /// The last lines of what its programs said, when there is more than `known` bytes of it.
+    pub fn output(&self, known: &mut u64) -> Option<Vec<Clean>> {
+        let (size, end) = files::tail(&self.dir.join("out.log"), OUTPUT).ok()?;
+        if size == core::mem::replace(known, size) {
+            return None;
+        }
+        // Where it begins is not where a line does.
+        let whole = if size > OUTPUT { end.iter().position(|byte| *byte == b'\n').map_or(0, |at| at + 1) } else { 0 };
+        let lines = end.get(whole..).unwrap_or_default().split(|byte| *byte == b'\n');
+        let mut lines: Vec<Clean> = lines.filter(|line| !line.is_empty()).map(Clean::text).collect();
+        lines.drain(..lines.len().saturating_sub(LINES));
+        Some(lines)
     }
 
     /// When the order was written, as the file system says.

@@ -17,6 +17,8 @@ pub enum Effect {
     PlanArming,
     /// Start the runner on an accepted plan; the answer is `Msg::Launched`.
     Launch(Box<Acceptance>),
+    /// Ask the runner of this plan to end what it does.
+    Stop(Ulid),
     /// Throw away every key that has been typed so far.
     DiscardInput,
     /// Ask the terminal to say that it has shown the newest frame.
@@ -73,6 +75,11 @@ pub enum Entry {
         confirm: Confirm,
         /// Why.
         why: Clean,
+    },
+    /// The operator asked a run to end.
+    Stopped {
+        /// Which plan.
+        plan: Ulid,
     },
     /// The session may act.
     Armed {

@@ -308,6 +308,7 @@ impl Model {
             Overlay::None => Context::Triage,
             Overlay::Prompt(prompt) if prompt.preview.is_none() => Context::Prompt,
             Overlay::Form(_) => Context::Prompt,
+            Overlay::Run if super::run::asks(self) => Context::Prompt,
             _ => Context::Overlay,
         }
     }

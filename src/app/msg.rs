@@ -1,5 +1,6 @@
 //! What can happen to the console.
 
+use super::board::Mark;
 use super::notify::NotifierStatus;
 use crate::action::lifecycle::Progress;
 use crate::action::plan::{Danger, Plan};
@@ -33,6 +34,10 @@ pub enum Msg {
     Launched(Result<(), Fault>),
     /// The runner of the current action says where it stands.
     Progress(Box<Progress>),
+    /// The newest lines of what the current action's programs said.
+    Output(Vec<Clean>),
+    /// When actions of earlier consoles had their effects.
+    Effects(Vec<Mark>),
     /// Runs of earlier consoles without an outcome, oldest first, and what could not be read of them.
     Recovered(Vec<Unresolved>, Vec<Fault>),
     /// What earlier consoles kept of the last two days, and what has to be said of it.

@@ -279,7 +279,7 @@ fn accepted(model: &mut Model, acceptance: Box<Acceptance>) -> Vec<Effect> {
         model.session.say(clean!("One action at a time: this one is not over yet."), Level::Warning, model.now);
         return Vec::new();
     }
-    model.run = Some(Run { plan: Box::new(acceptance.plan.clone()), progress: None, since: model.now.mono });
+    model.run = Some(Run::new(Box::new(acceptance.plan.clone()), None, model.now.mono));
     vec![Effect::Launch(acceptance)]
 }
 

@@ -1,8 +1,17 @@
-//! The action under way, as its runner reports it.
+//! The action under way, as its runner reports it, and how the operator lets go of it.
 
-use crate::action::lifecycle::Progress;
+use super::board::Mark;
+use super::effect::{Effect, Entry};
+use super::model::{Model, Overlay};
+use super::msg::Msg;
+use crate::action::lifecycle::{Outcome, Progress};
+use crate::action::mode::Mode;
 use crate::action::plan::Plan;
-use crate::base::Mono;
+use crate::action::recover::{Standing, Unresolved};
+use crate::base::{Clean, Fault, Level, Mono};
+use crate::clean;
+use crate::input::{Press, press};
+use crate::term::Input;
 
 /// One accepted plan and what has become of it.
 #[derive(Debug)]
@@ -13,11 +22,122 @@ pub struct Run {
     pub progress: Option<Box<Progress>>,
     /// When it was accepted.
     pub since: Mono,
+    /// The newest lines of what its programs said.
+    pub output: Vec<Clean>,
+    /// The operator is asked whether it goes on.
+    pub asking: bool,
 }
 
 impl Run {
+    /// A run of this plan, which was accepted or found at `since`.
+    pub const fn new(plan: Box<Plan>, progress: Option<Box<Progress>>, since: Mono) -> Self {
+        Self { plan, progress, since, output: Vec::new(), asking: false }
+    }
+
     /// True once the runner has written an outcome.
     pub fn ended(&self) -> bool {
         self.progress.as_ref().is_some_and(|progress| progress.end.is_some())
+    }
+}
+
+/// What the runner's side tells.
+pub fn on_msg(model: &mut Model, msg: Msg) -> Vec<Effect> {
+    match msg {
+        Msg::Launched(Err(fault)) => {
+            model.run = None;
+            model.back();
+            model.session.say(clean!("The runner did not start: {fault}"), Level::Critical, model.now);
+        }
+        Msg::Output(lines) => {
+            if let Some(run) = &mut model.run {
+                run.output = lines;
+            }
+        }
+        Msg::Effects(marks) => {
+            for mark in marks {
+                model.board.mark(mark);
+            }
+        }
+        Msg::Progress(progress) => return on_progress(model, progress),
+        Msg::Recovered(found, faults) => return recovered(model, found, &faults),
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn on_progress(model: &mut Model, progress: Box<Progress>) -> Vec<Effect> {
+    let Some(run) = model.run.as_mut().filter(|run| run.plan.id == progress.plan) else { return Vec::new() };
+    let mut told = Vec::new();
+    let ended = run.ended();
+    if let Some(end) = progress.end.as_ref().filter(|_| !ended) {
+        let text = clean!("{}: {}. {}", run.plan.what.title, end.outcome, end.reason);
+        model.session.say(text.clone(), level(end.outcome), model.now);
+        told.push(Effect::Log(text));
+    }
+    if let Some(effect) = progress.effect {
+        model.board.mark(Mark { at: effect.mono, title: run.plan.what.title.clone() });
+    }
+    run.progress = Some(progress);
+    told
+}
+
+/// What earlier consoles left: the newest run that goes on is followed, of all the sentence is told, newest first.
+fn recovered(model: &mut Model, found: Vec<Unresolved>, faults: &[Fault]) -> Vec<Effect> {
+    let unread = faults.iter().map(|fault| clean!("a run of an earlier console cannot be read: {fault}"));
+    let told: Vec<Clean> = found.iter().rev().map(Unresolved::sentence).chain(unread).collect();
+    if let Some(text) = told.iter().cloned().reduce(|all, one| all.join(" ", &one)) {
+        model.session.say(text, Level::Warning, model.now);
+    }
+    let attached = found.into_iter().rfind(|open| matches!(open.standing, Standing::Attach { .. }));
+    if let Some(open) = attached.filter(|_| model.run.is_none()) {
+        let progress = open.progress.map(Box::new);
+        model.run = Some(Run::new(Box::new(open.plan), progress, model.now.mono));
+    }
+    told.into_iter().map(Effect::Log).collect()
+}
+
+fn level(outcome: Outcome) -> Level {
+    match outcome {
+        Outcome::Succeeded => Level::Ok,
+        Outcome::Failed | Outcome::Indeterminate => Level::Critical,
+        Outcome::Unverified | Outcome::Refused => Level::Warning,
+    }
+}
+
+/// Whether keys are an answer to what becomes of the action.
+pub fn asks(model: &Model) -> bool {
+    matches!(model.overlay, Overlay::Run) && model.run.as_ref().is_some_and(|run| run.asking && !run.ended())
+}
+
+/// Ctrl-C never kills a running action: it asks. False where there is none to ask about.
+pub fn interrupt(model: &mut Model) -> bool {
+    let open = matches!(model.overlay, Overlay::Run);
+    let Some(run) = model.run.as_mut().filter(|run| open && !run.ended()) else { return false };
+    run.asking = true;
+    true
+}
+
+/// The answer: `t` ends the action, `d` leaves it and the console, anything else keeps it.
+pub fn on_input(model: &mut Model, input: &Input) -> Vec<Effect> {
+    let Input::Key(key) = input else { return Vec::new() };
+    let pressed = press(key);
+    let read_only = model.session.mode == Mode::ReadOnly;
+    let Some(run) = model.run.as_mut() else { return Vec::new() };
+    if pressed == Press::Repeat {
+        return Vec::new();
+    }
+    run.asking = false;
+    match pressed {
+        Press::Char('d') => vec![Effect::Quit],
+        Press::Char('t') if read_only => {
+            model.session.say(clean!("This console is read-only: it ends nothing."), Level::Warning, model.now);
+            Vec::new()
+        }
+        Press::Char('t') => {
+            let plan = run.plan.id;
+            model.session.say(clean!("Its runner is asked to end it."), Level::Warning, model.now);
+            vec![Effect::Record(Entry::Stopped { plan }), Effect::Stop(plan)]
+        }
+        _ => Vec::new(),
     }
 }

@@ -2,7 +2,6 @@
 
 use super::alerts::{self, AlertList};
 use super::answer;
-use super::board::Mark;
 use super::contacts;
 use super::detail;
 use super::effect::Effect;
@@ -12,10 +11,8 @@ use super::model::{Model, NOTICE, Overlay, Scroll};
 use super::msg::Msg;
 use super::notify;
 use super::prompt;
-use super::run::Run;
-use crate::action::lifecycle::{Outcome, Progress};
-use crate::action::recover::{Standing, Unresolved};
-use crate::base::{Clean, Fault, Level, Now};
+use super::run::{self, Run};
+use crate::base::{Level, Now};
 use crate::clean;
 use crate::command::{Command, Context};
 use crate::input::{Key, Lookup};
@@ -53,15 +50,9 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         }
         Msg::ArmingPlanned(plan) => prompt::open_arming(model, *plan),
         Msg::Shown(whole) => prompt::submitted(model, whole),
-        Msg::Launched(Ok(())) => Vec::new(),
-        Msg::Launched(Err(fault)) => {
-            model.run = None;
-            model.back();
-            model.session.say(clean!("The runner did not start: {fault}"), Level::Critical, now);
-            Vec::new()
+        told @ (Msg::Launched(_) | Msg::Progress(_) | Msg::Output(_) | Msg::Effects(_) | Msg::Recovered(..)) => {
+            run::on_msg(model, told)
         }
-        Msg::Progress(progress) => on_progress(model, progress),
-        Msg::Recovered(found, faults) => recovered(model, found, &faults),
         Msg::History(rows, told) => {
             model.history.take(&rows);
             told.into_iter().map(Effect::Log).collect()
@@ -127,53 +118,18 @@ fn on_log(model: &mut Model, batch: LogBatch) {
     }
 }
 
-fn on_progress(model: &mut Model, progress: Box<Progress>) -> Vec<Effect> {
-    let Some(run) = model.run.as_mut().filter(|run| run.plan.id == progress.plan) else { return Vec::new() };
-    let mut told = Vec::new();
-    let ended = run.ended();
-    if let Some(end) = progress.end.as_ref().filter(|_| !ended) {
-        let text = clean!("{}: {}. {}", run.plan.what.title, end.outcome, end.reason);
-        model.session.say(text.clone(), level(end.outcome), model.now);
-        told.push(Effect::Log(text));
-    }
-    if let Some(effect) = progress.effect {
-        model.board.mark(Mark { at: effect.mono, title: run.plan.what.title.clone() });
-    }
-    run.progress = Some(progress);
-    told
-}
-
-/// What earlier consoles left: the newest run that goes on is followed, of all the sentence is told, newest first.
-fn recovered(model: &mut Model, found: Vec<Unresolved>, faults: &[Fault]) -> Vec<Effect> {
-    let unread = faults.iter().map(|fault| clean!("a run of an earlier console cannot be read: {fault}"));
-    let told: Vec<Clean> = found.iter().rev().map(Unresolved::sentence).chain(unread).collect();
-    if let Some(text) = told.iter().cloned().reduce(|all, one| all.join(" ", &one)) {
-        model.session.say(text, Level::Warning, model.now);
-    }
-    let attached = found.into_iter().rfind(|open| matches!(open.standing, Standing::Attach { .. }));
-    if let Some(open) = attached.filter(|_| model.run.is_none()) {
-        let progress = open.progress.map(Box::new);
-        model.run = Some(Run { plan: Box::new(open.plan), progress, since: model.now.mono });
-    }
-    told.into_iter().map(Effect::Log).collect()
-}
-
-fn level(outcome: Outcome) -> Level {
-    match outcome {
-        Outcome::Succeeded => Level::Ok,
-        Outcome::Failed | Outcome::Indeterminate => Level::Critical,
-        Outcome::Unverified | Outcome::Refused => Level::Warning,
-    }
-}
-
 fn on_input(model: &mut Model, at: Now, input: &Input) -> Vec<Effect> {
     // An arming that has lapsed stays so: the next tick tells it.
     if matches!(input, Input::Key(_)) && model.session.mode.lapse(at.mono) == model.session.mode {
         model.session.mode = model.session.mode.touch(at.mono);
     }
-    let prompted = matches!(model.overlay, Overlay::Prompt(_) | Overlay::Form(_));
+    let asked = run::asks(model);
+    let prompted = asked || matches!(model.overlay, Overlay::Prompt(_) | Overlay::Form(_));
     let mut effects = prompt::on_input(model, at, input);
     effects.extend(answer::on_input(model, input));
+    if asked {
+        effects.extend(run::on_input(model, input));
+    }
     match input {
         Input::Key(key) if !prompted && at.mono > model.session.deaf_until => effects.extend(on_key(model, key)),
         Input::Resize(width, height) => model.size = (*width, *height),
@@ -202,7 +158,8 @@ fn on_key(model: &mut Model, key: &Key) -> Vec<Effect> {
 
 fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effect> {
     // What is typed while a plan is being made is meant for its prompt, and is no command.
-    let ends = matches!(command, Command::Back | Command::Quit | Command::Suspend | Command::Redraw);
+    let ends =
+        matches!(command, Command::Back | Command::Interrupt | Command::Quit | Command::Suspend | Command::Redraw);
     if matches!(model.overlay, Overlay::Planning(..)) && !ends {
         return Vec::new();
     }
@@ -210,8 +167,9 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
         Command::Quit => return vec![Effect::Quit],
         Command::Suspend => return vec![Effect::Suspend],
         Command::Redraw => return vec![Effect::Redraw],
+        Command::Interrupt if run::interrupt(model) => {}
         Command::Back if matches!(model.overlay, Overlay::None) => model.board.zoomed = false,
-        Command::Back => model.back(),
+        Command::Back | Command::Interrupt => model.back(),
         Command::Help => toggle(model, Overlay::Help(Scroll::default())),
         Command::OwnLog => toggle(model, Overlay::OwnLog),
         Command::Actions => {

@@ -13,6 +13,8 @@ pub enum Command {
     Quit,
     /// One level back: closes an overlay, ends zoom.
     Back,
+    /// One level back, but asks first what becomes of an action that runs.
+    Interrupt,
     /// The keys that work here and now.
     Help,
     /// The next pane takes the keys.

@@ -5,6 +5,7 @@ use super::{Command, Context, Spec};
 const TRIAGE: &[Context] = &[Context::Triage];
 const SCREEN: &[Context] = &[Context::Triage, Context::Log];
 const ROWS: &[Context] = &[Context::Log, Context::Overlay];
+const OVERLAY: &[Context] = &[Context::Overlay];
 const ALL: &[Context] = &[Context::Triage, Context::Log, Context::Overlay];
 
 const fn row(
@@ -51,6 +52,7 @@ pub static TABLE: &[Spec] = &[
     row(Command::Copy, "copy", "copy", "copy to the clipboard", ROWS),
     row(Command::OwnLog, "own-log", "own log", "the console's own log", SCREEN),
     row(Command::Back, "back", "back", "one level back; never quits, never confirms", ALL),
+    row(Command::Interrupt, "interrupt", "end it", "an action that runs: keep, detach, terminate; else back", OVERLAY),
     row(Command::Redraw, "redraw", "redraw", "draw every cell anew", ALL),
     row(Command::Suspend, "suspend", "suspend", "give the shell back; `fg` returns", ALL),
     row(Command::Quit, "quit", "quit", "leave; what runs goes on", SCREEN),
@@ -66,7 +68,8 @@ mod tests {
         use Command as C;
         Some(match command {
             C::Quit => C::Back,
-            C::Back => C::Help,
+            C::Back => C::Interrupt,
+            C::Interrupt => C::Help,
             C::Help => C::FocusNext,
             C::FocusNext => C::FocusPrevious,
             C::FocusPrevious => C::Zoom,

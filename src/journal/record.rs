@@ -44,6 +44,8 @@ pub enum Event {
     ActionRefused,
     /// Everything is durable, the first effect follows.
     Intent,
+    /// The operator asked a run to end.
+    Stop,
     /// How a run ended.
     Outcome,
     /// A critical alert began to fire.
@@ -76,6 +78,7 @@ pub const EVENTS: &[(Event, &str, bool)] = &[
     (Event::Accepted, "confirm.accepted", true),
     (Event::ActionRefused, "action.refused", true),
     (Event::Intent, "action.intent", true),
+    (Event::Stop, "action.stop", true),
     (Event::Outcome, "action.outcome", true),
     (Event::AlertFiring, "alert.firing", false),
     (Event::AlertResolved, "alert.resolved", false),

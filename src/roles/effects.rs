@@ -8,13 +8,13 @@ use super::session::Shared;
 use crate::action;
 use crate::action::follow::Follow;
 use crate::action::launch::Launcher;
-use crate::action::lifecycle::{Outcome, Run, earlier};
+use crate::action::lifecycle::{Outcome, Run, earlier, runs};
 use crate::action::plan::{Plan, Where};
 use crate::action::prepare::{AGAIN, Context, prepare};
 use crate::action::prompt::Acceptance;
 use crate::action::recover::{Standing, Unresolved, unresolved};
 use crate::app::effect::Effect;
-use crate::app::{Model, Msg};
+use crate::app::{Mark, Model, Msg};
 use crate::base::{Clean, Clock, Fault, Mono, Wall};
 use crate::config::profile::ActionSpec;
 use crate::journal::{Event, Journal};
@@ -133,6 +133,15 @@ impl Effects {
             Effect::Launch(acceptance) => {
                 if let Err(fault) = self.launch(acceptance, shared) {
                     self.say(Msg::Launched(Err(fault)));
+                }
+            }
+            Effect::Stop(plan) => {
+                let stopped = match (&shared.launcher, &shared.state_dir) {
+                    (Some(_), Some(state)) => Run::of(state, plan).stop(),
+                    _ => Err(Fault::new("this console cannot reach a runner.")),
+                };
+                if let Err(fault) = stopped {
+                    tracing::error!(target: "console", "the runner was not asked to end: {fault}");
                 }
             }
             Effect::Record(entry) => {
@@ -257,7 +266,7 @@ impl Effects {
         worker("launcher", move || match start(&launcher, &journal, &acceptance, &state) {
             Ok(run) => {
                 if answer.send(Msg::Launched(Ok(()))) {
-                    watch(run, acceptance.plan, &answer, &stopped);
+                    watch(&run, acceptance.plan, &answer, &stopped);
                 }
             }
             Err(fault) => {
@@ -272,7 +281,9 @@ impl Effects {
         // A read-only session only looks.
         let may_write = shared.launcher.is_some();
         let (answer, stopped) = (self.answer.clone(), self.watch());
+        let boot = shared.host.boot_id.clone();
         let started = worker("recovery", move || {
+            answer.send(Msg::Effects(past_effects(&state, &boot)));
             let (mut found, faults) = unresolved(&state, &paths::lock_dirs(), RealClock.now().wall);
             found.retain(|open| !may_write || is_open(open));
             let attached = found.iter().rfind(|open| matches!(open.standing, Standing::Attach { .. })).cloned();
@@ -280,7 +291,7 @@ impl Effects {
                 return;
             }
             if let Some(Unresolved { run, plan, .. }) = attached {
-                watch(run, plan, &answer, &stopped);
+                watch(&run, plan, &answer, &stopped);
             }
         });
         if let Err(fault) = started {
@@ -355,10 +366,21 @@ fn is_open(open: &Unresolved) -> bool {
         )
 }
 
+/// When the actions of this boot had their effects.
+fn past_effects(state: &Path, boot: &Clean) -> Vec<Mark> {
+    let (known, _) = runs(state);
+    let here = known.into_iter().filter(|(_, plan, _)| plan.place.host.boot_id == *boot);
+    here.filter_map(|(_, plan, told)| Some(Mark { at: told?.effect?.mono, title: plan.what.title })).collect()
+}
+
 /// Follows a run until it is over or nobody wants to know.
-fn watch(run: Run, plan: Plan, answer: &Answer, stopped: &Receiver<()>) {
-    let mut follow = Follow::new(run, plan, paths::lock_dirs(), RealClock.now().mono);
+fn watch(run: &Run, plan: Plan, answer: &Answer, stopped: &Receiver<()>) {
+    let mut follow = Follow::new(run.clone(), plan, paths::lock_dirs(), RealClock.now().mono);
+    let mut heard = 0;
     while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(PROGRESS) {
+        if let Some(lines) = run.output(&mut heard) {
+            answer.send(Msg::Output(lines));
+        }
         let Some(progress) = follow.look(RealClock.now().mono) else { continue };
         let over = progress.end.is_some();
         if !answer.send(Msg::Progress(Box::new(progress))) || over {

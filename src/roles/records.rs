@@ -21,6 +21,7 @@ pub fn record(entry: Entry) -> Record {
             Record { plan: Some(plan), confirm: json!(confirm), ..Record::new(Event::Refused) }
                 .res(json!({ "why": why.as_str() }))
         }
+        Entry::Stopped { plan } => Record { plan: Some(plan), ..Record::new(Event::Stop) },
         Entry::Armed { confirm } => Record { confirm: json!(confirm), ..Record::new(Event::Arm) },
         Entry::Disarmed { why } => Record::new(Event::Disarm).res(json!({ "why": why })),
         Entry::Acked { alert, severity, note } => {

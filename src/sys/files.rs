@@ -6,7 +6,7 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fchmod, openat, openat2};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Component, Path, PathBuf};
@@ -115,6 +115,23 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Fault> {
         .take_all(limit)
     };
     open().map_err(|error| fault("read", path, &error))
+}
+
+/// The size of a file of our own, and at most its last `most` bytes.
+///
+/// # Errors
+/// When it is absent or unreadable.
+pub fn tail(path: &Path, most: u64) -> Result<(u64, Vec<u8>), Fault> {
+    let read = || {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let mut file = File::from(openat(CWD, path, flags, Mode::empty())?);
+        let size = file.metadata()?.len();
+        file.seek(io::SeekFrom::Start(size.saturating_sub(most)))?;
+        let mut bytes = Vec::new();
+        file.take(most).read_to_end(&mut bytes)?;
+        Ok((size, bytes))
+    };
+    read().map_err(|error| fault("read", path, &error))
 }
 
 /// Reading with a cap.

@@ -16,6 +16,18 @@ pub const GRACE: Duration = Duration::from_secs(10);
 pub const LAST: Duration = Duration::from_secs(5);
 /// What the program left behind may speak for so long after its end.
 const LATE: Duration = Duration::from_millis(250);
+/// Who watches is told no more often, and is asked this often whether it shall stop.
+const GLANCE: Duration = Duration::from_millis(500);
+/// The last line is looked for in so many bytes at the end.
+const TAIL: usize = 4 * 1024;
+
+/// Who watches a program while it runs.
+pub struct Watching<'a> {
+    /// Is told the newest line, now and then.
+    pub says: &'a dyn Fn(Clean),
+    /// Whether it shall stop: it is then asked to end as if its time were over.
+    pub stops: &'a dyn Fn() -> bool,
+}
 
 /// One output: its beginning and its end.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,9 +58,17 @@ impl Kept {
         all
     }
 
+    fn len(&self) -> u64 {
+        self.lost + u64::try_from(self.first.len() + self.last.len()).unwrap_or(u64::MAX)
+    }
+
     /// The last line that says something.
     pub fn last_line(&self) -> Option<Clean> {
-        let bytes = self.bytes();
+        let end = |bytes: &[u8]| bytes.get(bytes.len().saturating_sub(TAIL)..).unwrap_or(bytes).to_vec();
+        let mut bytes: Vec<u8> = self.last.iter().skip(self.last.len().saturating_sub(TAIL)).copied().collect();
+        if bytes.len() < TAIL && self.lost == 0 {
+            bytes = [end(&self.first), bytes].concat();
+        }
         let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
         lines.rfind(|line| !line.is_empty()).map(Clean::text)
     }
@@ -61,6 +81,8 @@ pub struct Ran {
     pub ended: Ended,
     /// It was asked to end, because its time was over.
     pub timed_out: bool,
+    /// It was asked to end, because who watches said so.
+    pub stopped: bool,
     /// Standard output.
     pub stdout: Kept,
     /// Standard error.
@@ -87,27 +109,51 @@ pub enum Stopped {
 /// # Errors
 /// It was not started, or it cannot be ended.
 pub fn run(order: &Order, patience: Duration, clock: &dyn Clock) -> Result<Ran, Stopped> {
-    run_within(order, [patience, GRACE, LAST], KEEP, clock)
+    run_within(order, [patience, GRACE, LAST], KEEP, (None, clock))
 }
 
-fn run_within(order: &Order, stages: [Duration; 3], keep: usize, clock: &dyn Clock) -> Result<Ran, Stopped> {
+/// The same, watched.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_watched(
+    order: &Order,
+    patience: Duration,
+    watching: &Watching<'_>,
+    clock: &dyn Clock,
+) -> Result<Ran, Stopped> {
+    run_within(order, [patience, GRACE, LAST], KEEP, (Some(watching), clock))
+}
+
+fn run_within(
+    order: &Order,
+    stages: [Duration; 3],
+    keep: usize,
+    (watching, clock): (Option<&Watching<'_>>, &dyn Clock),
+) -> Result<Ran, Stopped> {
     let (program, outputs) = Program::start(order).map_err(Stopped::Refused)?;
     let name = order.program.display();
     let ending = program.ending().map_err(|error| {
         let what = format!("{name} cannot be watched: {error}. It was ended.");
         Stopped::Refused(Refusal::Impossible(Fault::new(what)))
     })?;
-    let mut running = Running { program, ending, pipes: Pipes::of(outputs), keep };
+    let mut running = Running { program, ending, pipes: Pipes::of(outputs), keep, told: (0, clock.now().mono) };
     let mut stages = stages.into_iter();
     let mut until = clock.now().mono + stages.next().unwrap_or_default();
-    let mut asked = 0;
+    let (mut asked, mut stopped) = (0, false);
     loop {
-        running.listen(left(until, clock));
+        let glance = if watching.is_some() { GLANCE } else { Duration::MAX };
+        running.listen(left(until, clock).min(glance), watching.is_some());
         if let Some(ended) = running.ended(clock) {
             let [stdout, stderr] = running.pipes.kept;
-            return Ok(Ran { ended, timed_out: asked > 0, stdout, stderr });
+            return Ok(Ran { ended, timed_out: asked > 0 && !stopped, stopped, stdout, stderr });
         }
-        if running.program.spared() || !left(until, clock).is_zero() {
+        if let Some(watching) = watching {
+            running.tell(watching, clock);
+            stopped |= asked == 0 && !running.program.spared() && (watching.stops)();
+        }
+        let at_once = stopped && asked == 0;
+        if running.program.spared() || !at_once && !left(until, clock).is_zero() {
             continue;
         }
         let Some(next) = stages.next() else {
@@ -133,6 +179,8 @@ struct Running {
     ending: OwnedFd,
     pipes: Pipes,
     keep: usize,
+    /// How much had been said when it was told last, and when that was.
+    told: (u64, Mono),
 }
 
 struct Pipes {
@@ -165,13 +213,32 @@ impl Pipes {
 
 impl Running {
     /// Waits until something is said, the program has ended, or `limit` is over; takes what was said.
-    fn listen(&mut self, limit: Duration) {
+    fn listen(&mut self, limit: Duration, watched: bool) {
         let pipes = self.pipes.open.iter().flatten().map(AsFd::as_fd);
         let all: Vec<_> = pipes.chain([self.ending.as_fd()]).collect();
         // One that is to be spared has no end of patience; a look a minute costs nothing.
-        let limit = if self.program.spared() { Duration::from_mins(1) } else { limit };
+        let limit = match (self.program.spared(), watched) {
+            (true, true) => GLANCE,
+            (true, false) => Duration::from_mins(1),
+            (false, _) => limit,
+        };
         let _looked_again = wait_readable(&all, Some(limit));
         self.pipes.read(self.keep);
+    }
+
+    /// Tells the newest line, when there is one and the last was told a while ago.
+    fn tell(&mut self, watching: &Watching<'_>, clock: &dyn Clock) {
+        let (known, at) = self.told;
+        let said: u64 = self.pipes.kept.iter().map(Kept::len).sum();
+        let now = clock.now().mono;
+        if said == known || now.since(at) < GLANCE {
+            return;
+        }
+        self.told = (said, now);
+        let [stdout, stderr] = &self.pipes.kept;
+        if let Some(line) = stdout.last_line().or_else(|| stderr.last_line()) {
+            (watching.says)(line);
+        }
     }
 
     /// How it ended, with all that was said until then.
@@ -203,7 +270,7 @@ mod tests {
 
     fn sh(script: &str, stages: [u64; 3], keep: usize) -> Ran {
         let order = Order { program: "/bin/sh".into(), args: vec!["-c".into(), script.into()], ..Order::default() };
-        run_within(&order, stages.map(Duration::from_millis), keep, &RealClock).expect("runs")
+        run_within(&order, stages.map(Duration::from_millis), keep, (None, &RealClock)).expect("runs")
     }
 
     const LONG: [u64; 3] = [60_000, 60_000, 60_000];
@@ -230,6 +297,19 @@ mod tests {
         let deaf = sh("trap '' TERM; echo deaf; while :; do sleep 0.01; done", [500, 1, 60_000], KEEP);
         assert_eq!((deaf.ended, deaf.timed_out), (Ended::Signal(9), true));
         assert_eq!(deaf.stdout.bytes(), b"deaf\n");
+    }
+
+    #[test]
+    fn who_watches_hears_the_newest_line_and_can_stop_it() {
+        let heard = std::cell::RefCell::new(Vec::new());
+        let says = |line: Clean| heard.borrow_mut().push(line);
+        let stops = || !heard.borrow().is_empty();
+        let script = "for i in 1 2 3 4 5 6 7 8 9; do echo line $i; sleep 0.1; done; exec sleep 600";
+        let order = Order { program: "/bin/sh".into(), args: vec!["-c".into(), script.into()], ..Order::default() };
+        let watching = Watching { says: &says, stops: &stops };
+        let ran = run_watched(&order, Duration::from_mins(1), &watching, &RealClock).expect("runs");
+        assert_eq!((ran.ended, ran.stopped, ran.timed_out), (Ended::Signal(15), true, false));
+        assert!(heard.borrow()[0].as_str().starts_with("line "), "{:?}", heard.borrow());
     }
 
     #[test]

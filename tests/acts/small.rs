@@ -45,6 +45,20 @@ fn a_bad_exit_may_have_had_its_effect_and_a_missing_program_had_none() {
 }
 
 #[test]
+fn the_operator_ends_a_program_that_runs_and_what_it_did_is_unknown() {
+    let scene = Scene::new();
+    // What the console's key writes, written when the program surely runs.
+    let stop =
+        format!("echo at work; run=$(echo {}/actions/*); : > $run/stop; exec sleep 600", scene.state().display());
+    let program = script(&scene, "long", &stop);
+    let plan = scene.plan("command", &format!("argv = [\"{program}\"]\nundo = \"x\"")).unwrap();
+    let (end, _) = scene.act(plan.clone());
+    assert_eq!(end.outcome, Outcome::Indeterminate, "{end:?}");
+    assert!(end.reason.as_str().contains("was ended by the operator (killed by SIGTERM)"), "{end:?}");
+    assert_eq!(scene.output(&plan), "at work\n");
+}
+
+#[test]
 fn a_shell_and_no_way_back_make_the_prompt_heavier_and_a_preview_is_shown() {
     let scene = Scene::new();
     let plan = scene.plan("command", "script = \"echo a\\necho b\"").unwrap();

@@ -1,4 +1,5 @@
 //! A console without a terminal: the real model, panes and profile; samples, lines, keys and time from a script.
+//! Long because all that a screen test can let happen is a method here.
 
 use core::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -304,6 +305,21 @@ impl Desk {
     pub(crate) fn press(&mut self, code: KeyCode) -> Vec<Effect> {
         let key = Input::Key(KeyEvent::new(code, KeyModifiers::NONE));
         self.send(Msg::Input(self.now.mono, key))
+    }
+
+    /// Ctrl-C.
+    pub(crate) fn interrupt(&mut self) -> Vec<Effect> {
+        let key = Input::Key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL));
+        self.send(Msg::Input(self.now.mono, key))
+    }
+
+    /// The runner is at its second step.
+    pub(crate) fn running(&mut self) {
+        let mut progress = Progress::new(self.model.run.as_ref().expect("a run").plan.id, 4_242);
+        progress.state = State::Running;
+        progress.steps = vec![Step { at: self.now, what: "intent recorded".into() }];
+        progress.waiting = Some("copying".into());
+        self.send(Msg::Progress(Box::new(progress)));
     }
 
     pub(crate) fn key(&mut self, c: char) {

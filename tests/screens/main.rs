@@ -237,6 +237,33 @@ fn an_effect_is_marked_in_every_chart_with_what_was_before_and_after() {
     insta::assert_snapshot!(desk.screen());
 }
 
+#[test]
+fn ctrl_c_asks_what_becomes_of_a_running_action_and_only_t_ends_it() {
+    let mut desk = Desk::demo(80, 24);
+    desk.incident(41);
+    desk.arm();
+    desk.planned();
+    desk.shown();
+    desk.pass(2_000);
+    desk.type_text("reduce");
+    desk.pass(200);
+    desk.enter();
+    desk.pass(1_000);
+    desk.running();
+    let lines = vec!["copied 3 of 12 files".into(), Clean::text("\u{1b}[2Jcopied 4 of 12 files")];
+    desk.send(Msg::Output(lines));
+    let effects = desk.interrupt();
+    assert!(effects.is_empty(), "{effects:?}");
+    insta::assert_snapshot!(desk.screen());
+    let effects = desk.press(KeyCode::Char('k'));
+    assert!(effects.is_empty() && !desk.screen().contains("terminate"), "kept: {}", desk.screen());
+    desk.interrupt();
+    let effects = desk.press(KeyCode::Char('t'));
+    assert!(matches!(effects[..], [Effect::Record(_), Effect::Stop(plan)] if plan.0 == 42), "{effects:?}");
+    desk.interrupt();
+    assert!(matches!(desk.press(KeyCode::Char('d'))[..], [Effect::Quit]), "detached");
+}
+
 /// The words on the screen without the frame, each line's blanks at the ends and the line breaks.
 fn joined(screen: &str) -> String {
     screen.lines().map(|line| line.trim_matches(['│', ' '])).collect()

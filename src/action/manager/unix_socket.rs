@@ -172,7 +172,7 @@ mod tests {
 
     fn restart(manager: &UnixSocket) -> Result<Clean, StepError> {
         let run = Run::at(Path::new("/nonexistent"));
-        manager.apply(Verb::Restart, &Doing { run: &run, clock: &RealClock, tell: &|_| {} })
+        manager.apply(Verb::Restart, &Doing { run: &run, clock: &RealClock, tell: &|_| {}, stops: &|| false })
     }
 
     #[test]

@@ -78,11 +78,15 @@ fn rows(run: &Run, model: &Model) -> Vec<(Clean, Intent)> {
     };
     let mut rows: Vec<(Clean, Intent)> =
         progress.steps.iter().map(|step| (clean!("{}  {}", step.at.wall.hms(), step.what), Intent::Text)).collect();
+    rows.extend(run.output.iter().map(|line| (clean!("> {line}"), Intent::Muted)));
     rows.push((Clean::default(), Intent::Text));
     let (word, intent) = headline(run);
     rows.push((word, intent));
     rows.extend(progress.comparisons.iter().map(comparison));
     rows.extend(told(progress));
+    if run.asking && !run.ended() {
+        rows.push((clean!("k keep it running, as any other key   d detach and leave   t terminate"), Intent::Danger));
+    }
     rows
 }
 
