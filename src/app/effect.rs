@@ -13,6 +13,8 @@ pub enum Effect {
     Plan(Arc<str>),
     /// Look which of the profile's actions can be done now, unless that is under way; an answer each is `Msg::Surveyed`.
     Survey,
+    /// Read the newest lines of this unit's journal; the answer is `Msg::JournalRead`.
+    Journal(Clean),
     /// Plan the arming of this console; the answer is `Msg::ArmingPlanned`.
     PlanArming,
     /// Start the runner on an accepted plan; the answer is `Msg::Launched`.

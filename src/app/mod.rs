@@ -22,6 +22,7 @@ pub mod prompt;
 pub mod run;
 pub mod table;
 pub mod trouble;
+pub mod unit;
 pub mod update;
 
 pub use board::{Board, Mark};
@@ -36,4 +37,5 @@ pub use notify::{AlertNote, NotifierStatus, Told};
 pub use pane::Pane;
 pub use run::Run;
 pub use table::{Column, Table};
+pub use unit::UnitView;
 pub use update::update;

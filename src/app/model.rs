@@ -10,6 +10,7 @@ use super::log_view::LogView;
 use super::notify::{NotifierStatus, Told};
 use super::prompt::Prompt;
 use super::run::Run;
+use super::unit::UnitView;
 use crate::action::mode::Mode;
 use crate::action::plan::Danger;
 use crate::base::{Clean, Fault, Level, Mono, Now, Support, Wall};
@@ -203,6 +204,8 @@ pub enum Overlay {
     Form(Box<Form>),
     /// Whom to call; the number is the selected one.
     Contacts(usize),
+    /// The journal of a unit that has failed.
+    Unit(Box<UnitView>),
     /// What changed before this alert.
     Changes(AlertId, Scroll),
 }

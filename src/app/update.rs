@@ -12,6 +12,7 @@ use super::msg::Msg;
 use super::notify;
 use super::prompt;
 use super::run::{self, Run};
+use super::unit;
 use crate::base::{Level, Now};
 use crate::clean;
 use crate::command::{Command, Context};
@@ -46,6 +47,10 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         }
         Msg::Surveyed(action, offer) => {
             model.session.survey.offers.insert(action, offer);
+            Vec::new()
+        }
+        Msg::JournalRead(unit, journal) => {
+            unit::read(model, &unit, journal);
             Vec::new()
         }
         Msg::ArmingPlanned(plan) => prompt::open_arming(model, *plan),
@@ -319,8 +324,14 @@ fn open(model: &mut Model) -> Vec<Effect> {
         return Vec::new();
     }
     if let Overlay::Actions(selected) = model.overlay {
-        let action = model.identity.actions.get(selected).map(|(name, _)| name.clone());
-        return action.map_or_else(Vec::new, |action| prompt::plan(model, action));
+        if let Some((action, _)) = model.identity.actions.get(selected).cloned() {
+            return prompt::plan(model, action);
+        }
+        let failed = unit::failed(model).into_iter().nth(selected - model.identity.actions.len());
+        return failed.map_or_else(Vec::new, |unit| unit::show(model, unit));
+    }
+    if matches!(model.overlay, Overlay::Unit(_)) {
+        return unit::plan(model);
     }
     if matches!(model.overlay, Overlay::Alerts(_)) {
         detail::show(model);
@@ -332,6 +343,9 @@ fn open(model: &mut Model) -> Vec<Effect> {
     if model.run.as_ref().is_some_and(|run: &Run| !run.ended()) {
         model.open(Overlay::Run);
         return Vec::new();
+    }
+    if let Some(unit) = unit::meant(model) {
+        return unit::show(model, unit);
     }
     let remedy = match &model.overlay {
         Overlay::Detail(detail) => Some(remedy(model, detail.rule)),
@@ -357,7 +371,7 @@ fn remedy(model: &Model, rule: usize) -> Option<Arc<str>> {
 }
 
 fn scroll_overlay(model: &mut Model, command: Command) {
-    let last = model.identity.actions.len().saturating_sub(1);
+    let last = (model.identity.actions.len() + unit::failed(model).len()).saturating_sub(1);
     let page = isize::try_from(model.size.1 / 2).unwrap_or(1);
     let by = match command {
         Command::Up => -1,
@@ -371,6 +385,7 @@ fn scroll_overlay(model: &mut Model, command: Command) {
     match &mut model.overlay {
         Overlay::Help(scroll) | Overlay::Faults(scroll) | Overlay::Changes(_, scroll) => scroll.by(by),
         Overlay::Detail(detail) => detail.scroll.by(by),
+        Overlay::Unit(view) => view.scroll.by(by),
         Overlay::Alerts(list) => list.by(&alerts::rows(&model.book, &list.unfolded), by),
         Overlay::Contacts(at) => {
             *at = at.saturating_add_signed(by).min(model.book.policy().contacts().len().saturating_sub(1));

@@ -5,6 +5,7 @@ use super::notify::Notifier;
 use super::readings::Snapshot;
 use super::records::record;
 use super::session::Shared;
+use super::units;
 use crate::action;
 use crate::action::follow::Follow;
 use crate::action::launch::Launcher;
@@ -15,7 +16,7 @@ use crate::action::prompt::Acceptance;
 use crate::action::recover::{Standing, Unresolved, unresolved};
 use crate::app::effect::Effect;
 use crate::app::{Mark, Model, Msg};
-use crate::base::{Clean, Clock, Fault, Mono, Wall};
+use crate::base::{Clean, Clock, Fault, Mono, Ulid, Wall};
 use crate::config::profile::ActionSpec;
 use crate::journal::{Event, Journal};
 use crate::sys::bell::Bell;
@@ -118,6 +119,7 @@ impl Effects {
                     self.say(Msg::Planned(action, Err(fault)));
                 }
             }
+            Effect::Journal(unit) => self.journal(unit),
             Effect::Survey => {
                 if let Err(fault) = self.survey(model, shared) {
                     tracing::warn!(target: "console", "{fault}");
@@ -135,15 +137,7 @@ impl Effects {
                     self.say(Msg::Launched(Err(fault)));
                 }
             }
-            Effect::Stop(plan) => {
-                let stopped = match (&shared.launcher, &shared.state_dir) {
-                    (Some(_), Some(state)) => Run::of(state, plan).stop(),
-                    _ => Err(Fault::new("this console cannot reach a runner.")),
-                };
-                if let Err(fault) = stopped {
-                    tracing::error!(target: "console", "the runner was not asked to end: {fault}");
-                }
-            }
+            Effect::Stop(plan) => stop(shared, plan),
             Effect::Record(entry) => {
                 if let Some(journal) = &shared.journal {
                     journal.append(record(entry));
@@ -168,6 +162,17 @@ impl Effects {
             | Effect::Redraw
             | Effect::Suspend
             | Effect::Quit => {}
+        }
+    }
+
+    /// Starts the thread that reads a unit's journal.
+    fn journal(&mut self, unit: Clean) {
+        let (answer, name) = (self.answer.clone(), unit.clone());
+        let started = worker("journal", move || {
+            answer.send(Msg::JournalRead(unit.clone(), units::journal(unit.as_str())));
+        });
+        if let Err(fault) = started {
+            self.say(Msg::JournalRead(name, Err(fault)));
         }
     }
 
@@ -211,7 +216,8 @@ impl Effects {
             return Err(Fault::new(format!("the plan for \"{}\" is still being made.", earlier.title))
                 .hint("One plan at a time: try again when what it waits for has answered."));
         }
-        let found = shared.profile.actions.iter().find(|action| action.name == *name).cloned();
+        let declared = shared.profile.actions.iter().find(|action| action.name == *name).cloned();
+        let found = declared.or_else(|| units::restart(name));
         let (Some(spec), Some(state)) = (found, shared.state_dir.clone()) else {
             return Err(Fault::new("there is no such action, or no folder for its run."));
         };
@@ -364,6 +370,17 @@ fn is_open(open: &Unresolved) -> bool {
             open.run.withdraw(open.plan.id, "was accepted but never started; nothing was done.".into()),
             Ok(None)
         )
+}
+
+/// Asks a runner to end what it does; a console that cannot start one cannot.
+fn stop(shared: &Shared, plan: Ulid) {
+    let asked = match (&shared.launcher, &shared.state_dir) {
+        (Some(_), Some(state)) => Run::of(state, plan).stop(),
+        _ => Err(Fault::new("this console cannot reach a runner.")),
+    };
+    if let Err(fault) = asked {
+        tracing::error!(target: "console", "the runner was not asked to end: {fault}");
+    }
 }
 
 /// When the actions of this boot had their effects.

@@ -29,4 +29,5 @@ pub mod session;
 pub mod setup;
 pub mod snapshot;
 pub mod twin;
+mod units;
 pub mod validate;

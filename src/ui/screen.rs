@@ -1,7 +1,9 @@
 //! The whole screen: state line, alert strip, panes, hint; or a card when the terminal is too small.
 
 use super::layout::{self, Layout, Wants};
-use super::overlays::{actions, alerts, changes, contacts, detail, faults, form, help, own_log, prompt, run, sheet};
+use super::overlays::{
+    actions, alerts, changes, contacts, detail, faults, form, help, own_log, prompt, run, sheet, unit,
+};
 use super::paint::{Painter, Piece};
 use super::panes::{self, Place};
 use super::{alert, strip, value};
@@ -55,6 +57,7 @@ fn draw_overlay(paint: &mut Painter<'_>, body: Rect, model: &Model) -> bool {
         Overlay::Detail(open) => detail::draw(paint, body, model, open),
         Overlay::Form(open) => form::draw(paint, body, model, open),
         Overlay::Contacts(selected) => contacts::draw(paint, body, model, *selected),
+        Overlay::Unit(view) => unit::draw(paint, body, model, view),
         Overlay::Changes(alert, scroll) => changes::draw(paint, body, model, alert, scroll),
         Overlay::Faults(scroll) => faults::draw(paint, body, model, scroll),
     }
@@ -259,7 +262,7 @@ fn hints(model: &Model) -> &'static [Command] {
         (Overlay::Detail(_), _) => &[Open, Take, Silence, Escalate, WhatChanged, Contacts, Copy, Back],
         (Overlay::Contacts(_), _) => &[Copy, Down, Escalate, Back],
         (Overlay::Changes(..), _) => &[Copy, Down, Detail, Back],
-        (Overlay::Actions(_), _) => &[Open, Down, Back],
+        (Overlay::Actions(_) | Overlay::Unit(_), _) => &[Open, Down, Back],
         (Overlay::Help(_) | Overlay::Faults(_), _) => &[Down, Back],
         (Overlay::Prompt(prompt), Context::Overlay) if prompt.plan().is_arming() => &[Back],
         (Overlay::Prompt(_), Context::Overlay) => &[Arm, Back],

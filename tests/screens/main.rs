@@ -181,6 +181,34 @@ fn a_plan_in_observe_is_a_preview() {
 }
 
 #[test]
+fn without_a_profile_a_failed_unit_opens_its_journal_and_is_restarted_through_the_gate() {
+    let profile = "[samplers.units]\nkind = \"systemd\"\n\n[[panes]]\ntitle = \"Failed units\"\nkind = \"sparkline\"\n\
+                   query = 'node_systemd_units{state=\"failed\"}'\nbands = { warning = 1, critical = 1000 }\n";
+    let mut desk = Desk::of(profile, (80, 24));
+    let labels = [("name", "orders.service"), ("type", "service"), ("state", "failed")];
+    for _ in 0..20 {
+        let points = vec![
+            Point::gauge("node_systemd_units", &[("state", "failed")], 1.0),
+            Point::gauge("systemd_unit_state", &labels, 1.0),
+        ];
+        desk.says("units", Ok(Observation { points, ..Observation::default() }));
+    }
+    desk.press(KeyCode::Char('a'));
+    assert!(desk.screen().contains("orders.service: its journal, its restart"), "{}", desk.screen());
+    let effects = desk.press(KeyCode::Enter);
+    assert!(matches!(&effects[..], [Effect::Journal(unit)] if unit.as_str() == "orders.service"), "{effects:?}");
+    desk.press(KeyCode::Esc);
+    // Straight from the alert.
+    let effects = desk.press(KeyCode::Enter);
+    assert!(matches!(&effects[..], [Effect::Journal(_)]), "{effects:?}\n{}", desk.screen());
+    let lines = (1..40).map(|n| Clean::text(format!("2026-11-20T03:12:{n:02}+0000 h orders[7]: line {n}")));
+    desk.send(Msg::JournalRead("orders.service".into(), Ok(lines.collect())));
+    insta::assert_snapshot!(desk.screen());
+    let effects = desk.press(KeyCode::Enter);
+    assert!(matches!(&effects[..], [Effect::Plan(action)] if &**action == "restart:orders.service"), "{effects:?}");
+}
+
+#[test]
 fn what_is_above_the_login_is_shown_with_whom_to_call() {
     let mut desk = Desk::demo(80, 24);
     desk.incident(41);

@@ -1,7 +1,7 @@
-//! The profile's actions, to choose one: how heavy each is, or why it cannot be done now.
+//! The profile's actions, to choose one: how heavy each is, or why it cannot be done now; and the units that failed.
 
 use super::sheet::sheet;
-use crate::app::Model;
+use crate::app::{Model, unit};
 use crate::base::Clean;
 use crate::base::time::Age;
 use crate::clean;
@@ -13,16 +13,22 @@ use ratatui::layout::Rect;
 /// Draws the list with `selected` marked.
 pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, selected: usize) {
     let actions = &model.identity.actions;
+    let failed = unit::failed(model);
     // Four lines for the reason of the selected one.
-    let height = u16::try_from(actions.len().max(1) + 4).unwrap_or(u16::MAX);
+    let height = u16::try_from((actions.len() + failed.len()).max(1) + 4).unwrap_or(u16::MAX);
     let looked = if model.session.survey.offers.is_empty() {
         clean!(" Enter shows the plan ")
     } else {
         clean!(" looked at {} ago, Enter shows the plan ", Age(model.now.mono.since(model.session.survey.begun.mono)))
     };
     let inner = sheet(paint, body, height, &clean!(" ACTIONS "), &looked);
-    if actions.is_empty() {
-        paint.put((inner.x, inner.y), inner.width, "This profile has no action.", Intent::Muted);
+    if actions.is_empty() && failed.is_empty() {
+        paint.put(
+            (inner.x, inner.y),
+            inner.width,
+            "This profile has no action, and no unit has failed.",
+            Intent::Muted,
+        );
     }
     let why = actions.get(selected).and_then(|(name, _)| model.session.survey.offers.get(name)?.as_ref().err());
     let why: Vec<Clean> =
@@ -31,11 +37,15 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, selected: usize)
     let rows = usize::from(inner.height).saturating_sub(why.len()).max(1);
     let first = selected.saturating_sub(rows.saturating_sub(1));
     let mut y = inner.top();
-    for (index, (name, title)) in actions.iter().enumerate().skip(first).take(rows) {
+    let failed = failed.iter().map(|unit| (None, clean!("{unit}: its journal, its restart")));
+    let listed = actions.iter().map(|(name, title)| (Some(name), title.clone())).chain(failed);
+    for (index, (name, title)) in listed.enumerate().skip(first).take(rows) {
         let intent = if index == selected { Intent::Selection } else { Intent::Text };
         let mark = if index == selected { "▸ " } else { "  " };
         let x = paint.put((inner.x, y), 2, mark, intent);
-        let (word, word_intent) = match model.session.survey.offers.get(name) {
+        let offer = name.map(|name| model.session.survey.offers.get(name));
+        let (word, word_intent) = match offer.flatten() {
+            _ if name.is_none() => (Clean::from("failed"), Intent::Critical),
             Some(Ok((_, support))) if *support > model.session.support => (clean!("needs {support}"), Intent::Warning),
             Some(Ok((danger, _))) => (clean!("{danger}"), Intent::Muted),
             Some(Err(_)) => (Clean::from("not now"), Intent::Warning),
@@ -43,7 +53,7 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, selected: usize)
         };
         let tail = [paint.piece(word, word_intent)];
         let room = inner.width.saturating_sub(2 + paint.width(&tail) + 1);
-        paint.put((x, y), room, value::shorten(title, room), intent);
+        paint.put((x, y), room, value::shorten(&title, room), intent);
         paint.right(inner.right(), inner.x, y, &tail);
         y += 1;
         for line in why.iter().filter(|_| index == selected) {

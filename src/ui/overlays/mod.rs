@@ -1,5 +1,6 @@
 //! What lies over the panes, one file each: help, actions, the confirm prompt, a run, our own log, faults, alerts and
-//! rules, one of them in detail, forms, contacts, what changed.
+//! rules, one of them in detail, forms, contacts, what
+//! changed, the journal of a unit.
 //! Called by `ui::screen` alone.
 
 pub mod actions;
@@ -14,3 +15,4 @@ pub mod own_log;
 pub mod prompt;
 pub mod run;
 pub(super) mod sheet;
+pub mod unit;
