@@ -23,4 +23,5 @@ pub mod prompt;
 pub mod queries;
 pub mod record;
 pub mod recover;
+pub mod rights;
 pub mod verify;

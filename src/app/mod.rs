@@ -20,6 +20,7 @@ pub mod notify;
 pub mod pane;
 pub mod prompt;
 pub mod run;
+pub mod survey;
 pub mod table;
 pub mod trouble;
 pub mod unit;

@@ -10,9 +10,9 @@ use super::log_view::LogView;
 use super::notify::{NotifierStatus, Told};
 use super::prompt::Prompt;
 use super::run::Run;
+use super::survey::Survey;
 use super::unit::UnitView;
 use crate::action::mode::Mode;
-use crate::action::plan::Danger;
 use crate::base::{Clean, Fault, Level, Mono, Now, Support, Wall};
 use crate::command::Context;
 use crate::input::Keymap;
@@ -21,7 +21,7 @@ use crate::store::{History, LogStore, SeriesId, Store};
 use core::cell::Cell;
 use core::mem::{discriminant, take};
 use core::time::Duration;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Where this is and what it watches: the badge of every screen.
@@ -60,16 +60,6 @@ pub struct Notice {
 pub const NOTICE: Duration = Duration::from_secs(12);
 /// An overlay's list has no more lines.
 pub const OVERLAY_LINES: usize = 1_000;
-
-/// Which of the profile's actions can be done here.
-#[derive(Debug, Default)]
-pub struct Survey {
-    /// Of each that can be done how dangerous it is and who ought to do it, else what it lacks; one that is missing has
-    /// not been looked at yet.
-    pub offers: BTreeMap<Arc<str>, Result<(Danger, Support), Fault>>,
-    /// When the look began.
-    pub begun: Now,
-}
 
 /// The session's rights and what it has to say.
 #[derive(Debug)]

@@ -26,6 +26,8 @@ pub enum Msg {
     Surveying,
     /// One answer to `Effect::Survey`: an action, and how heavy its prompt would be and who ought to do it, or why it cannot be offered now.
     Surveyed(Arc<str>, Result<(Danger, Support), Fault>),
+    /// At the start: for each of the profile's actions what this login lacks for it.
+    Rights(Vec<(Arc<str>, Option<Fault>)>),
     /// The answer to `Effect::Journal`: of which unit, its newest lines, oldest first.
     JournalRead(Clean, Result<Vec<Clean>, Fault>),
     /// The answer to `Effect::PlanArming`.

@@ -12,6 +12,7 @@ use super::msg::Msg;
 use super::notify;
 use super::prompt;
 use super::run::{self, Run};
+use super::survey;
 use super::unit;
 use crate::base::{Level, Now};
 use crate::clean;
@@ -40,15 +41,7 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Planned(action, plan) => prompt::planned(model, action, plan),
-        Msg::Surveying => {
-            model.session.survey.offers.clear();
-            model.session.survey.begun = now;
-            Vec::new()
-        }
-        Msg::Surveyed(action, offer) => {
-            model.session.survey.offers.insert(action, offer);
-            Vec::new()
-        }
+        looked @ (Msg::Surveying | Msg::Surveyed(..) | Msg::Rights(_)) => survey::on_msg(model, looked),
         Msg::JournalRead(unit, journal) => {
             unit::read(model, &unit, journal);
             Vec::new()
@@ -179,7 +172,7 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
         Command::OwnLog => toggle(model, Overlay::OwnLog),
         Command::Actions => {
             toggle(model, Overlay::Actions(0));
-            return survey(model);
+            return survey::ask(model);
         }
         Command::Arm => return prompt::arm(model),
         Command::Open => return open(model),
@@ -204,12 +197,6 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
         _ => scroll_log(model, command),
     }
     Vec::new()
-}
-
-/// What could be done a while ago is looked at anew whenever the list opens.
-fn survey(model: &Model) -> Vec<Effect> {
-    let open = matches!(model.overlay, Overlay::Actions(_)) && !model.identity.actions.is_empty();
-    if open { vec![Effect::Survey] } else { Vec::new() }
 }
 
 /// Opens what the key stands for, or closes it again.

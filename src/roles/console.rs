@@ -77,6 +77,7 @@ impl Console {
         let begun = clock.now().mono;
         let mut effects = Effects::new(Arc::clone(&bell), started.notifier.take());
         effects.recover(&started.look.shared);
+        effects.look_at_rights(started.look.model.session.support, &started.look.shared);
         effects.keep_history(&started.look.shared);
         Self {
             clock,

@@ -16,7 +16,7 @@ use crate::action::prompt::Acceptance;
 use crate::action::recover::{Standing, Unresolved, unresolved};
 use crate::app::effect::Effect;
 use crate::app::{Mark, Model, Msg};
-use crate::base::{Clean, Clock, Fault, Mono, Ulid, Wall};
+use crate::base::{Clean, Clock, Fault, Mono, Support, Ulid, Wall};
 use crate::config::profile::ActionSpec;
 use crate::journal::{Event, Journal};
 use crate::sys::bell::Bell;
@@ -302,6 +302,18 @@ impl Effects {
         });
         if let Err(fault) = started {
             self.say(Msg::Recovered(Vec::new(), vec![fault]));
+        }
+    }
+
+    /// Looks what this login may do of what the profile has.
+    pub fn look_at_rights(&self, granted: Support, shared: &Shared) {
+        let (answer, specs) = (self.answer.clone(), shared.profile.actions.clone());
+        let looked = worker("rights", move || {
+            let lacking = |spec: &ActionSpec| action::rights::lacking(&spec.kind, &spec.body, granted, &RealClock);
+            answer.send(Msg::Rights(specs.iter().map(|spec| (Arc::clone(&spec.name), lacking(spec))).collect()));
+        });
+        if let Err(fault) = looked {
+            tracing::warn!(target: "console", "{fault}");
         }
     }
 

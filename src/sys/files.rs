@@ -134,6 +134,11 @@ pub fn tail(path: &Path, most: u64) -> Result<(u64, Vec<u8>), Fault> {
     read().map_err(|error| fault("read", path, &error))
 }
 
+/// Whether this process may write there, as the kernel judges it now. A file system that is read-only counts.
+pub fn may_write(path: &Path) -> bool {
+    rustix::fs::accessat(CWD, path, rustix::fs::Access::WRITE_OK, rustix::fs::AtFlags::EACCESS).is_ok()
+}
+
 /// Reading with a cap.
 pub(super) trait TakeAll {
     /// Everything from here on, at most `limit` bytes.

@@ -1,0 +1,58 @@
+//! What can be done here: at the start by right, and when the list of actions opens as things stand now.
+
+use super::effect::Effect;
+use super::model::{Model, Overlay};
+use super::msg::Msg;
+use crate::action::mode::Mode;
+use crate::action::plan::Danger;
+use crate::base::{Clean, Fault, Level, Now, Support};
+use crate::clean;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Which of the profile's actions can be done here.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// Of each that can be done how dangerous it is and who ought to do it, else what it lacks; one that is missing has
+    /// not been looked at yet.
+    pub offers: BTreeMap<Arc<str>, Result<(Danger, Support), Fault>>,
+    /// When the look began.
+    pub begun: Now,
+}
+
+/// What a look says.
+pub fn on_msg(model: &mut Model, msg: Msg) -> Vec<Effect> {
+    match msg {
+        Msg::Surveying => model.session.survey = Survey { offers: BTreeMap::new(), begun: model.now },
+        Msg::Surveyed(action, offer) => {
+            model.session.survey.offers.insert(action, offer);
+        }
+        Msg::Rights(rights) => tell_rights(model, &rights),
+        _ => {}
+    }
+    Vec::new()
+}
+
+/// At the start one line says what this login may do, and what the rest lacks.
+fn tell_rights(model: &mut Model, rights: &[(Arc<str>, Option<Fault>)]) {
+    let session = &model.session;
+    let free = session.notice.is_none() && session.mode != Mode::ReadOnly && !rights.is_empty();
+    if !free {
+        return;
+    }
+    let lacking: Vec<Clean> =
+        rights.iter().filter_map(|(name, fault)| Some(clean!("{name}: {}", fault.as_ref()?))).collect();
+    let (all, may) = (rights.len(), rights.len() - lacking.len());
+    let who = clean!("{} ({})", session.login, session.support);
+    let (text, level) = match lacking.into_iter().reduce(|all, one| all.join(" ", &one)) {
+        None => (clean!("{who} may run all {all} actions of this profile."), Level::Note),
+        Some(lacking) => (clean!("{who} may run {may} of {all} actions. Lacking: {lacking}"), Level::Warning),
+    };
+    model.session.say(text, level, model.now);
+}
+
+/// What could be done a while ago is looked at anew whenever the list opens.
+pub fn ask(model: &Model) -> Vec<Effect> {
+    let open = matches!(model.overlay, Overlay::Actions(_)) && !model.identity.actions.is_empty();
+    if open { vec![Effect::Survey] } else { Vec::new() }
+}
