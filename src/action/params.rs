@@ -1,5 +1,5 @@
-//! Parameters of an action: typed, with a value, and put into its arguments as `{name}`. What does not fit its type is
-//! refused before there is a plan.
+//! Parameters of an action: typed, with a value, and put into its arguments as `{name}`. With `ask = true` the operator
+//! gives the value. What does not fit its type is refused before there is a plan.
 
 use crate::base::{Body, Clean, Fault};
 use serde::Deserialize;
@@ -12,17 +12,28 @@ const LONGEST: usize = 128;
 #[derive(Debug, Default)]
 pub struct Params(BTreeMap<String, String>);
 
-/// `{ int = [1, 30], value = 7 }`, `{ one_of = ["a", "b"], value = "a" }`, `{ matches = "[a-z]+", value = "x" }`.
-#[derive(Deserialize)]
+/// A parameter that the operator is asked for.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// As the profile names it.
+    pub name: Clean,
+    row: Row,
+}
+
+/// `{ int = [1, 30], value = 7, ask = true }`, `{ one_of = ["a", "b"], value = "a" }`, `{ matches = "[a-z]+", value = "x" }`.
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
     int: Option<(i64, i64)>,
     one_of: Option<Vec<String>>,
     matches: Option<String>,
     value: Given,
+    /// The operator gives the value; `value` is what it begins with.
+    #[serde(default)]
+    ask: bool,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 enum Given {
     Number(i64),
@@ -30,16 +41,17 @@ enum Given {
 }
 
 impl Params {
-    /// Takes the key `params`.
+    /// Takes the key `params`; of those that are asked for, `given` has the operator's values.
     ///
     /// # Errors
     /// A row without a type, or a value that does not fit it.
-    pub fn take(body: &mut Body) -> Result<Self, Fault> {
+    pub fn take(body: &mut Body, given: &[(Clean, Clean)]) -> Result<Self, Fault> {
         let table = body.clone();
         let rows: BTreeMap<String, Row> = body.take("params")?.unwrap_or_default();
         let checked = rows.into_iter().map(|(name, row)| {
-            let value = row
-                .check()
+            let typed = given.iter().find(|(asked, _)| row.ask && asked.as_str() == name);
+            let value = typed
+                .map_or_else(|| row.check(), |(_, text)| row.given(text.as_str()).check())
                 .map_err(|what| table.fault_at("params", format!("the parameter `{}` {what}.", Clean::text(&name))))?;
             Ok((name, value))
         });
@@ -73,12 +85,62 @@ impl Params {
     }
 }
 
+impl Asked {
+    /// Those of an action's table that are asked for, in the order of their names. A table that cannot be read asks for
+    /// nothing: its plan says why.
+    pub fn of(body: &Body) -> Vec<Self> {
+        let rows: BTreeMap<String, Row> = body.clone().take("params").ok().flatten().unwrap_or_default();
+        let asked = rows.into_iter().filter(|(_, row)| row.ask);
+        asked.map(|(name, row)| Self { name: Clean::text(name), row }).collect()
+    }
+
+    /// What it begins with.
+    pub fn value(&self) -> Clean {
+        Clean::text(self.row.value.text())
+    }
+
+    /// What may be given.
+    pub fn about(&self) -> Clean {
+        match (self.row.int, &self.row.one_of, &self.row.matches) {
+            (Some((least, most)), ..) => crate::clean!("a whole number from {least} to {most}"),
+            (_, Some(known), _) => crate::clean!("arrows choose: {}", known.join(", ")),
+            (.., Some(pattern)) => crate::clean!("must match {pattern}"),
+            _ => Clean::default(),
+        }
+    }
+
+    /// The values that arrows offer.
+    pub fn choices(&self) -> Vec<Clean> {
+        self.row.one_of.iter().flatten().map(Clean::text).collect()
+    }
+
+    /// Whether this may be given.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check(&self, text: &str) -> Result<(), Clean> {
+        self.row.given(text).check().map(|_| ()).map_err(|why| crate::clean!("{} {why}.", self.name))
+    }
+}
+
+impl Given {
+    fn text(&self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text.clone(),
+        }
+    }
+}
+
 impl Row {
+    /// The same with another value.
+    fn given(&self, text: &str) -> Self {
+        let number = self.int.and_then(|_| text.parse().ok());
+        Self { value: number.map_or_else(|| Given::Text(text.to_owned()), Given::Number), ..self.clone() }
+    }
+
     fn check(&self) -> Result<String, String> {
-        let text = match &self.value {
-            Given::Number(number) => number.to_string(),
-            Given::Text(text) => text.clone(),
-        };
+        let text = self.value.text();
         match (self.int, &self.one_of, &self.matches) {
             (Some((least, most)), None, None) => match self.value {
                 Given::Number(number) if (least..=most).contains(&number) => Ok(text),
@@ -121,7 +183,7 @@ mod tests {
 
     fn fill(params: &str, word: &str) -> Result<String, String> {
         let mut body = Body::parse("p.toml", &format!("params = {params}")).expect("TOML");
-        let params = Params::take(&mut body).map_err(|fault| fault.to_string())?;
+        let params = Params::take(&mut body, &[]).map_err(|fault| fault.to_string())?;
         params.word(word).map_err(|fault| fault.to_string())
     }
 
@@ -130,6 +192,27 @@ mod tests {
         let params = "{ keep = { int = [1, 30], value = 7 }, mode = { one_of = [\"a\", \"b\"], value = \"b\" } }";
         assert_eq!(fill(params, "--keep={keep}/{mode}"), Ok("--keep=7/b".into()));
         assert_eq!(fill(params, "{kept}"), Err("`{kept}` is no parameter of this action.".into()));
+    }
+
+    #[test]
+    fn the_operator_gives_what_is_asked_for_and_nothing_else() {
+        let text =
+            "params = { keep = { int = [1, 30], value = 7, ask = true }, mode = { one_of = [\"a\"], value = \"a\" } }";
+        let body = Body::parse("p.toml", text).expect("TOML");
+        let asked = Asked::of(&body);
+        assert_eq!(asked.iter().map(|asked| asked.name.as_str()).collect::<Vec<_>>(), ["keep"]);
+        assert_eq!((asked[0].value().as_str(), asked[0].about().as_str()), ("7", "a whole number from 1 to 30"));
+        assert_eq!(asked[0].check("30"), Ok(()));
+        for (wrong, why) in
+            [("31", "from 1 to 30"), ("x", "from 1 to 30"), ("1;", "from 1 to 30"), ("-1", "from 1 to 30")]
+        {
+            assert!(asked[0].check(wrong).is_err_and(|said| said.as_str().contains(why)), "{wrong}");
+        }
+        let given = [("keep".into(), "9".into()), ("mode".into(), "b".into())];
+        let filled =
+            |given: &[(Clean, Clean)]| Params::take(&mut body.clone(), given).and_then(|it| it.word("{keep}{mode}"));
+        assert_eq!(filled(&given).as_deref(), Ok("9a"));
+        assert!(filled(&[("keep".into(), "31".into())]).is_err());
     }
 
     #[test]

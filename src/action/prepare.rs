@@ -56,6 +56,8 @@ pub struct Context<'a> {
     pub earlier: &'a [Earlier],
     /// Where runs are kept.
     pub state: &'a Path,
+    /// Values that the operator gave, by parameter.
+    pub given: &'a [(Clean, Clean)],
     /// The new plan's id.
     pub id: Ulid,
     /// The clock.

@@ -5,6 +5,7 @@ use super::alerts::{self, Row, Standing, finding, meant};
 use super::effect::{Effect, Entry};
 use super::form::{Field, Fields, Step};
 use super::model::{Model, Overlay};
+use super::prompt;
 use crate::action::mode::Mode;
 use crate::base::{Clean, Contact, Level, SeriesKey, Severity};
 use crate::clean;
@@ -17,6 +18,7 @@ use crate::rules::finding::AlertId;
 use crate::rules::matchers::Matchers;
 use crate::rules::silence::Silence;
 use crate::term::Input;
+use std::sync::Arc;
 
 /// What a form is for.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub enum Purpose {
     Silence,
     /// Handing these alerts on.
     Escalate(Vec<AlertId>),
+    /// Values that this action is planned with.
+    Plan(Arc<str>),
 }
 
 /// An open form.
@@ -86,7 +90,7 @@ fn say(model: &mut Model, text: Clean, level: Level) -> Vec<Effect> {
     Vec::new()
 }
 
-fn open(model: &mut Model, purpose: Purpose, about: Clean, fields: Fields) -> Vec<Effect> {
+pub(super) fn open(model: &mut Model, purpose: Purpose, about: Clean, fields: Fields) -> Vec<Effect> {
     model.open(Overlay::Form(Box::new(Form { purpose, about, fields })));
     Vec::new()
 }
@@ -200,6 +204,7 @@ fn submit(model: &mut Model) -> Vec<Effect> {
             model.back();
             escalated(model, &ids, &text)
         }
+        Purpose::Plan(action) => prompt::plan_given(model, action),
         Purpose::Silence => match silenced(model) {
             Ok(effects) => {
                 model.back();

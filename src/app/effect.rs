@@ -1,5 +1,6 @@
 //! What the pure core asks of the world. Each is carried out by `roles`, nowhere else.
 
+use super::model::Request;
 use super::notify::AlertNote;
 use crate::action::prompt::{Acceptance, Confirm};
 use crate::base::{Clean, Severity, Ulid, Wall};
@@ -9,8 +10,8 @@ use std::sync::Arc;
 /// One order.
 #[derive(Debug)]
 pub enum Effect {
-    /// Plan this action of the profile; the answer is `Msg::Planned`.
-    Plan(Arc<str>),
+    /// Plan this action; the answer is `Msg::Planned`.
+    Plan(Request),
     /// Look which of the profile's actions can be done now, unless that is under way; an answer each is `Msg::Surveyed`.
     Survey,
     /// Read the newest lines of this unit's journal; the answer is `Msg::JournalRead`.

@@ -19,11 +19,11 @@ pub struct Line {
 #[derive(Clone, Debug)]
 pub struct Field {
     /// What it is.
-    pub label: &'static str,
+    pub label: Clean,
     /// What is typed.
     pub line: Line,
     /// What it is good for, told beside or below it.
-    pub about: &'static str,
+    pub about: Clean,
     /// Answers that the arrows offer.
     pub choices: Vec<Clean>,
     /// May not be empty.
@@ -130,8 +130,8 @@ impl Line {
 
 impl Field {
     /// A field that begins with `text`.
-    pub fn new(label: &'static str, text: &Clean, about: &'static str) -> Self {
-        Self { label, line: Line::new(text), about, choices: Vec::new(), needed: false }
+    pub fn new(label: impl Into<Clean>, text: &Clean, about: impl Into<Clean>) -> Self {
+        Self { label: label.into(), line: Line::new(text), about: about.into(), choices: Vec::new(), needed: false }
     }
 
     /// The next of its choices, or with `false` the one before.

@@ -32,7 +32,7 @@ pub use course::{Course, Range};
 pub use effect::Effect;
 pub use log_view::LogView;
 pub use metric::{Metric, Shown};
-pub use model::{Identity, Model, Notice, Overlay, Scroll, Session};
+pub use model::{Identity, Model, Notice, Overlay, Request, Scroll, Session};
 pub use msg::Msg;
 pub use notify::{AlertNote, NotifierStatus, Told};
 pub use pane::Pane;

@@ -13,6 +13,7 @@ use super::run::Run;
 use super::survey::Survey;
 use super::unit::UnitView;
 use crate::action::mode::Mode;
+use crate::action::params::Asked;
 use crate::base::{Clean, Fault, Level, Mono, Now, Support, Wall};
 use crate::command::Context;
 use crate::input::Keymap;
@@ -21,7 +22,7 @@ use crate::store::{History, LogStore, SeriesId, Store};
 use core::cell::Cell;
 use core::mem::{discriminant, take};
 use core::time::Duration;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Where this is and what it watches: the badge of every screen.
@@ -35,6 +36,8 @@ pub struct Identity {
     pub environment: Clean,
     /// Actions of the profile: name and title, in its order.
     pub actions: Vec<(Arc<str>, Clean)>,
+    /// What the operator is asked for before an action is planned.
+    pub asked: BTreeMap<Arc<str>, Vec<Asked>>,
 }
 
 impl Identity {
@@ -79,7 +82,7 @@ pub struct Session {
     /// When lints were looked for last: they stand among the faults.
     pub linted: Linted,
     /// The action to reopen once the session is armed.
-    pub after_arming: Option<Arc<str>>,
+    pub after_arming: Option<Request>,
     /// The display does not take frames.
     pub stalled: bool,
     /// Keys read until then belong to a prompt that is over: they are no commands.
@@ -124,11 +127,27 @@ impl Session {
     }
 }
 
+/// An action by name, with the values that the operator gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Its name.
+    pub action: Arc<str>,
+    /// By parameter.
+    pub given: Vec<(Clean, Clean)>,
+}
+
+impl Request {
+    /// Of an action that asks for nothing.
+    pub fn of(action: impl Into<Arc<str>>) -> Self {
+        Self { action: action.into(), given: Vec::new() }
+    }
+}
+
 /// Which plan is awaited: an answer to anything else is not shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Wanted {
-    /// An action of the profile.
-    Action(Arc<str>),
+    /// An action.
+    Action(Request),
     /// Arming this console.
     Arming,
 }

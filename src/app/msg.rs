@@ -1,6 +1,7 @@
 //! What can happen to the console.
 
 use super::board::Mark;
+use super::model::Request;
 use super::notify::NotifierStatus;
 use crate::action::lifecycle::Progress;
 use crate::action::plan::{Danger, Plan};
@@ -21,7 +22,7 @@ pub enum Msg {
     /// From the log followers' mailbox.
     Logs(Vec<LogBatch>),
     /// The answer to `Effect::Plan`.
-    Planned(Arc<str>, Result<Box<Plan>, Fault>),
+    Planned(Request, Result<Box<Plan>, Fault>),
     /// `Effect::Survey` begins: what it said before counts no more.
     Surveying,
     /// One answer to `Effect::Survey`: an action, and how heavy its prompt would be and who ought to do it, or why it cannot be offered now.

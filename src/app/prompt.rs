@@ -1,10 +1,13 @@
 //! From a wish to a started runner: the plan comes, the one gate asks, and only its acceptance leads on.
 
+use super::answer::{self, Purpose};
 use super::effect::{Effect, Entry};
-use super::model::{Model, Overlay, Wanted};
+use super::form::{Field, Fields};
+use super::model::{Model, Overlay, Request, Wanted};
 use super::run::Run;
 use crate::action::gate::Gate;
 use crate::action::mode::{Mode, Standing};
+use crate::action::params::Asked;
 use crate::action::plan::Plan;
 use crate::action::prompt::{Acceptance, GateEffect, GateInput, GateKey, GateView, Phase, Refusal};
 use crate::base::{Clean, Fault, Level, Mono, Now};
@@ -22,8 +25,8 @@ pub struct Prompt {
     pub scroll: usize,
     /// Why this is only a preview.
     pub preview: Option<Refusal>,
-    /// The profile's name of the action; none for arming.
-    action: Option<Arc<str>>,
+    /// What was asked for; none for arming.
+    request: Option<Request>,
     /// The journal knows that it was on screen.
     recorded: bool,
 }
@@ -58,23 +61,58 @@ pub fn plan(model: &mut Model, action: Arc<str>) -> Vec<Effect> {
         model.session.say(clean!("One action at a time: this one is not over yet."), Level::Warning, model.now);
         return Vec::new();
     }
-    let title = model.action_title(Some(&action)).cloned().unwrap_or_else(|| clean!("{action}"));
-    model.open(Overlay::Planning(Wanted::Action(Arc::clone(&action)), title));
-    vec![Effect::Plan(action)]
+    let Some(asked) = model.identity.asked.get(&action).filter(|asked| !asked.is_empty()) else {
+        return ask(model, Request::of(action));
+    };
+    let field = |asked: &Asked| {
+        let choices = asked.choices();
+        Field { choices, needed: true, ..Field::new(asked.name.clone(), &asked.value(), asked.about()) }
+    };
+    let (fields, about) = (asked.iter().map(field).collect(), title(model, &action));
+    answer::open(model, Purpose::Plan(action), about, Fields::new(fields, 0))
+}
+
+/// The operator has given the values of the open form: the plan is asked for, or the form says which does not fit.
+pub fn plan_given(model: &mut Model, action: Arc<str>) -> Vec<Effect> {
+    let asked = model.identity.asked.get(&action).cloned().unwrap_or_default();
+    let Overlay::Form(form) = &mut model.overlay else { return Vec::new() };
+    let given: Vec<(Clean, Clean)> =
+        asked.iter().enumerate().map(|(at, asked)| (asked.name.clone(), form.fields.text(at))).collect();
+    let wrong = asked.iter().zip(&given).enumerate().find_map(|(at, (asked, (_, text)))| {
+        let why = asked.check(text.as_str()).err()?;
+        Some((at, why))
+    });
+    if let Some((at, why)) = wrong {
+        form.fields.at = at;
+        form.fields.fault = Some(why);
+        return Vec::new();
+    }
+    model.back();
+    ask(model, Request { action, given })
+}
+
+fn ask(model: &mut Model, request: Request) -> Vec<Effect> {
+    let title = title(model, &request.action);
+    model.open(Overlay::Planning(Wanted::Action(request.clone()), title));
+    vec![Effect::Plan(request)]
+}
+
+fn title(model: &Model, action: &Arc<str>) -> Clean {
+    model.action_title(Some(action)).cloned().unwrap_or_else(|| clean!("{action}"))
 }
 
 /// The plan has come.
-pub fn planned(model: &mut Model, action: Arc<str>, plan: Result<Box<Plan>, Fault>) -> Vec<Effect> {
+pub fn planned(model: &mut Model, request: Request, plan: Result<Box<Plan>, Fault>) -> Vec<Effect> {
     // Somebody else's answer: the operator went back, or asked for another one since.
-    if !matches!(&model.overlay, Overlay::Planning(Wanted::Action(wanted), _) if *wanted == action) {
+    if !matches!(&model.overlay, Overlay::Planning(Wanted::Action(wanted), _) if *wanted == request) {
         return Vec::new();
     }
     match plan {
-        Ok(plan) => open(model, *plan, Some(action)),
+        Ok(plan) => open(model, *plan, Some(request)),
         Err(fault) => {
             model.back();
             model.session.say(clean!("No plan: {fault}"), Level::Warning, model.now);
-            vec![Effect::Record(Entry::NoPlan { action, why: fault.what })]
+            vec![Effect::Record(Entry::NoPlan { action: request.action, why: fault.what })]
         }
     }
 }
@@ -89,7 +127,7 @@ pub fn arm(model: &mut Model) -> Vec<Effect> {
         }
         Mode::Observe => {
             model.session.after_arming = match &model.overlay {
-                Overlay::Prompt(prompt) => prompt.action.clone(),
+                Overlay::Prompt(prompt) => prompt.request.clone(),
                 _ => None,
             };
             model.open(Overlay::Planning(Wanted::Arming, Clean::from("Arm this console")));
@@ -116,7 +154,7 @@ pub fn disarm(model: &mut Model, why: &'static str) -> Vec<Effect> {
     vec![Effect::Record(Entry::Disarmed { why })]
 }
 
-fn open(model: &mut Model, plan: Plan, action: Option<Arc<str>>) -> Vec<Effect> {
+fn open(model: &mut Model, plan: Plan, request: Option<Request>) -> Vec<Effect> {
     let standing = Standing { mode: model.session.mode, support: model.session.support, size: model.size };
     let (gate, effects) = Gate::open(plan, standing, model.now.mono);
     let preview = effects.iter().find_map(|effect| match effect {
@@ -127,7 +165,7 @@ fn open(model: &mut Model, plan: Plan, action: Option<Arc<str>>) -> Vec<Effect> 
         Some(why) => vec![Effect::Record(Entry::Previewed { plan: gate.plan().id, why: clean!("{why}") })],
         None => follow(model, effects),
     };
-    model.open(Overlay::Prompt(Box::new(Prompt { gate, scroll: 0, preview, action, recorded: false })));
+    model.open(Overlay::Prompt(Box::new(Prompt { gate, scroll: 0, preview, request, recorded: false })));
     out
 }
 
@@ -269,8 +307,8 @@ fn accepted(model: &mut Model, acceptance: Box<Acceptance>) -> Vec<Effect> {
             model.now,
         );
         let mut out = vec![Effect::Record(Entry::Armed { confirm: acceptance.confirm })];
-        if let Some(action) = model.session.after_arming.take() {
-            out.extend(plan(model, action));
+        if let Some(request) = model.session.after_arming.take() {
+            out.extend(ask(model, request));
         }
         return out;
     }

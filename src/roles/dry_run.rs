@@ -8,9 +8,10 @@ use super::session::reference;
 use super::setup;
 use super::validate::written;
 use crate::action;
+use crate::action::params::Asked;
 use crate::action::plan::{Plan, Where};
 use crate::action::prompt::rows;
-use crate::base::{Clock, Fault};
+use crate::base::{Clean, Clock, Fault};
 use crate::config::profile::ActionSpec;
 use crate::config::{Profile, SearchPath, load_profile};
 use crate::rules::expr::Expr;
@@ -37,6 +38,9 @@ pub struct Ask {
     /// Show the plan and do nothing
     #[arg(long)]
     dry_run: bool,
+    /// A value of a parameter that the operator is asked for
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = pair)]
+    given: Vec<(Clean, Clean)>,
 }
 
 /// Prints the plan. Exit status 1 when the action cannot be offered now: the reason goes to standard error.
@@ -59,7 +63,14 @@ pub fn run(ask: &Ask, out: &mut dyn Write) -> Result<u8, Fault> {
         return Err(Fault::new(format!("`{name}` is confirmed in a console, where its plan is seen."))
             .hint("Open the console and press `a`, or add --dry-run to see the plan."));
     }
-    match plan(&ask.profile, &profile, spec) {
+    let asked = Asked::of(&spec.body);
+    if let Some((name, _)) = ask.given.iter().find(|(name, _)| !asked.iter().any(|asked| asked.name == *name)) {
+        let names: Vec<&str> = asked.iter().map(|asked| asked.name.as_str()).collect();
+        return Err(
+            Fault::new(format!("nobody is asked for `{name}`.")).hint(format!("Asked for: {}.", names.join(", ")))
+        );
+    }
+    match plan((&ask.profile, &ask.given), &profile, spec) {
         Ok(plan) => written(out, &text(&plan)).map(|()| 0),
         Err(fault) => {
             written(&mut std::io::stderr().lock(), &[format!("{name} cannot be done now: {fault}")]).map(|()| 1)
@@ -74,7 +85,12 @@ fn list(profile: &Profile, out: &mut dyn Write) -> Result<u8, Fault> {
     written(out, &if lines.is_empty() { none() } else { lines }).map(|()| 0)
 }
 
-fn plan(reference: &str, profile: &Profile, spec: &ActionSpec) -> Result<Plan, Fault> {
+fn pair(text: &str) -> Result<(Clean, Clean), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((Clean::text(name), Clean::text(value)))
+}
+
+fn plan((reference, given): (&str, &[(Clean, Clean)]), profile: &Profile, spec: &ActionSpec) -> Result<Plan, Fault> {
     let queries = action::queries::queries(&spec.body);
     let parsed: Vec<Expr> = queries.iter().filter_map(|query| Expr::parse(query).ok()).collect();
     let selectors: Vec<_> = parsed.iter().flat_map(|expr| expr.selectors().to_vec()).collect();
@@ -86,7 +102,7 @@ fn plan(reference: &str, profile: &Profile, spec: &ActionSpec) -> Result<Plan, F
     let place = Where { host: Host::current(), environment: profile.environment.clone() };
     // Where no state can be kept there are no earlier runs either.
     let state = paths::state_dir().unwrap_or_else(|| PathBuf::from("/nonexistent"));
-    planned(spec, &state, (&place, &Login::current()), (reference, &readings), true)
+    planned(spec, &state, (&place, &Login::current()), (reference, &readings), Some(given))
 }
 
 /// As the prompt has it, one paragraph a line.

@@ -15,7 +15,7 @@ use crate::action::prepare::{AGAIN, Context, prepare};
 use crate::action::prompt::Acceptance;
 use crate::action::recover::{Standing, Unresolved, unresolved};
 use crate::app::effect::Effect;
-use crate::app::{Mark, Model, Msg};
+use crate::app::{Mark, Model, Msg, Request};
 use crate::base::{Clean, Clock, Fault, Mono, Support, Ulid, Wall};
 use crate::config::profile::ActionSpec;
 use crate::journal::{Event, Journal};
@@ -56,7 +56,7 @@ pub struct Effects {
 
 /// The one plan that is being made.
 struct Planning {
-    action: Arc<str>,
+    request: Request,
     title: Clean,
     begun: Mono,
     answer: Receiver<Msg>,
@@ -114,9 +114,9 @@ impl Effects {
     /// Carries out one effect that is not the terminal's.
     pub fn carry_out(&mut self, effect: Effect, model: &Model, shared: &Shared) {
         match effect {
-            Effect::Plan(action) => {
-                if let Err(fault) = self.plan(&action, model, shared) {
-                    self.say(Msg::Planned(action, Err(fault)));
+            Effect::Plan(request) => {
+                if let Err(fault) = self.plan(&request, model, shared) {
+                    self.say(Msg::Planned(request, Err(fault)));
                 }
             }
             Effect::Journal(unit) => self.journal(unit),
@@ -196,7 +196,7 @@ impl Effects {
         worker("survey", move || {
             for spec in specs {
                 let offer = state.clone().and_then(|state| {
-                    planned(&spec, &state, (&place, &login), (&profile, &readings), false)
+                    planned(&spec, &state, (&place, &login), (&profile, &readings), None)
                         .map(|plan| (plan.danger, plan.support))
                 });
                 if !answer.send(Msg::Surveyed(Arc::clone(&spec.name), offer)) {
@@ -208,7 +208,7 @@ impl Effects {
     }
 
     /// Starts the thread that makes a plan; [`Effects::planned`] takes the answer.
-    fn plan(&mut self, name: &Arc<str>, model: &Model, shared: &Shared) -> Result<(), Fault> {
+    fn plan(&mut self, request: &Request, model: &Model, shared: &Shared) -> Result<(), Fault> {
         if let Some(fault) = shared.no_acting() {
             return Err(fault);
         }
@@ -216,8 +216,8 @@ impl Effects {
             return Err(Fault::new(format!("the plan for \"{}\" is still being made.", earlier.title))
                 .hint("One plan at a time: try again when what it waits for has answered."));
         }
-        let declared = shared.profile.actions.iter().find(|action| action.name == *name).cloned();
-        let found = declared.or_else(|| units::restart(name));
+        let declared = shared.profile.actions.iter().find(|action| action.name == request.action).cloned();
+        let found = declared.or_else(|| units::restart(&request.action));
         let (Some(spec), Some(state)) = (found, shared.state_dir.clone()) else {
             return Err(Fault::new("there is no such action, or no folder for its run."));
         };
@@ -225,15 +225,16 @@ impl Effects {
         let (place, login) = (place(shared), shared.login.clone());
         let (profile, title) = (shared.profile_name.clone(), spec.title.clone());
         let (reply, answer) = sync_channel(1);
-        let (bell, action) = (Arc::clone(&self.answer.bell), Arc::clone(name));
+        let (bell, wanted) = (Arc::clone(&self.answer.bell), request.clone());
         worker("planner", move || {
-            let plan = planned(&spec, &state, (&place, &login), (&profile, &readings), true).map(Box::new);
+            let plan =
+                planned(&spec, &state, (&place, &login), (&profile, &readings), Some(&wanted.given)).map(Box::new);
             // Its only answer, into a queue of one: never waits, and nobody may be there any more.
-            let _gone = reply.try_send(Msg::Planned(action, plan));
+            let _gone = reply.try_send(Msg::Planned(wanted, plan));
             bell.ring();
         })?;
-        let action = Arc::clone(name);
-        self.planning = Some(Planning { action, title, begun: RealClock.now().mono, answer, late: false });
+        let request = request.clone();
+        self.planning = Some(Planning { request, title, begun: RealClock.now().mono, answer, late: false });
         Ok(())
     }
 
@@ -337,13 +338,14 @@ impl Effects {
     }
 }
 
-/// Plans one action of a profile as it is now; with `preview` also by running what its profile says for that.
+/// Plans one action of a profile as it is now; with the operator's values also by running what its profile says for a
+/// preview.
 pub(super) fn planned(
     spec: &ActionSpec,
     state: &Path,
     (place, login): (&Where, &Login),
     (profile, readings): (&str, &Snapshot),
-    preview: bool,
+    given: Option<&[(Clean, Clean)]>,
 ) -> Result<Plan, Fault> {
     let now = RealClock.now();
     let since = Wall(now.wall.0.saturating_sub(i64::try_from(AGAIN.as_nanos()).unwrap_or(i64::MAX)));
@@ -357,7 +359,8 @@ pub(super) fn planned(
         state,
         id: random::ulid(now.wall),
         clock: &RealClock,
-        preview,
+        given: given.unwrap_or_default(),
+        preview: given.is_some(),
     };
     prepare(&spec.name, &spec.kind, &spec.title, &spec.body, &context)
 }
@@ -420,7 +423,7 @@ fn watch(run: &Run, plan: Plan, answer: &Answer, stopped: &Receiver<()>) {
 
 impl Planning {
     fn failed(&self, text: String) -> Msg {
-        Msg::Planned(Arc::clone(&self.action), Err(Fault::new(text)))
+        Msg::Planned(self.request.clone(), Err(Fault::new(text)))
     }
 }
 
@@ -458,12 +461,12 @@ mod tests {
         let mut effects = Effects::new(Arc::new(Bell::default()), None);
         let (reply, answer) = sync_channel(1);
         let begun = Mono(1);
-        let action: Arc<str> = "slow".into();
-        let planning = Planning { action: Arc::clone(&action), title: "Slow".into(), begun, answer, late: false };
+        let request = Request::of("slow");
+        let planning = Planning { request: request.clone(), title: "Slow".into(), begun, answer, late: false };
         effects.planning = Some(planning);
         assert!(effects.planned(begun + Duration::from_millis(4_999)).is_none());
         let Some(Msg::Planned(name, Err(fault))) = effects.planned(begun + PLANNING) else { panic!("not told") };
-        assert_eq!(name, action);
+        assert_eq!(name, request);
         assert!(fault.to_string().starts_with("planning takes longer than 5 s: "), "{fault}");
         assert!(effects.planned(begun + PLANNING * 2).is_none());
         assert!(effects.planning.is_some(), "it still runs: no second one beside it");
@@ -526,7 +529,7 @@ mod tests {
         let mut effects = Effects::new(Arc::new(Bell::default()), None);
         let (reply, answer) = sync_channel(1);
         drop(reply);
-        let planning = Planning { action: "x".into(), title: "X".into(), begun: Mono(1), answer, late: false };
+        let planning = Planning { request: Request::of("x"), title: "X".into(), begun: Mono(1), answer, late: false };
         effects.planning = Some(planning);
         assert!(matches!(effects.planned(Mono(2)), Some(Msg::Planned(_, Err(_)))));
         assert!(effects.planning.is_none());

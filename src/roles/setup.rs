@@ -5,10 +5,11 @@ use super::judging;
 use super::marks;
 use super::notify::Webhook;
 use crate::action::kinds;
+use crate::action::params::Asked;
 use crate::app::{Board, Changes, Identity, Pane};
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault};
-use crate::config::{KnownKinds, LogSpec, PaneSpec, Profile, SamplerSpec, Trust};
+use crate::config::{ActionSpec, KnownKinds, LogSpec, PaneSpec, Profile, SamplerSpec, Trust};
 use crate::logs::{Format, LogSource};
 use crate::rules::{Alerting, Book, Group, Judge, Policy, Rule, RuleFile, RuleKind};
 use crate::samplers::kinds::files;
@@ -96,7 +97,14 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     });
     faults.extend(dangling(profile));
     let actions = profile.actions.iter().map(|action| (Arc::clone(&action.name), action.title.clone())).collect();
-    let identity = Identity { host, title: profile.title.clone(), environment: profile.environment.clone(), actions };
+    let asked = |action: &ActionSpec| (Arc::clone(&action.name), Asked::of(&action.body));
+    let identity = Identity {
+        host,
+        title: profile.title.clone(),
+        environment: profile.environment.clone(),
+        actions,
+        asked: profile.actions.iter().map(asked).collect(),
+    };
     Setup { board: Board::new(built), book, identity, jobs, sources, webhook, changes, faults }
 }
 

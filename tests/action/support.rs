@@ -259,6 +259,7 @@ verify_within = "60s"
             state: &self.state(),
             id: random::ulid(WALL),
             clock: &Fixed,
+            given: &[],
             preview: true,
         };
         let body = Body::parse("profile.toml", profile)?;

@@ -91,6 +91,7 @@ impl Scene {
             profile: "test",
             readings: &NoReadings,
             earlier: &[],
+            given: &[],
             state: &self.state(),
             id: random::ulid(RealClock.now().wall),
             clock: &*self.clock,

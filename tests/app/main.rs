@@ -9,7 +9,7 @@ use core::time::Duration;
 use crossterm::event::KeyCode;
 use desk::Desk;
 use watchkeeper::app::effect::{Effect, Entry};
-use watchkeeper::app::{Msg, Overlay, Pane, Shown, update};
+use watchkeeper::app::{Msg, Overlay, Pane, Request, Shown, update};
 use watchkeeper::base::{Fault, Now, Wall};
 
 fn launched(effects: &[Effect]) -> bool {
@@ -58,10 +58,10 @@ fn the_answer_to_another_wish_is_not_shown() {
     let mut desk = incident();
     desk.press(KeyCode::Enter);
     desk.press(KeyCode::Esc);
-    desk.send(Msg::Planned("reduce-batch-size".into(), Err(Fault::new("late"))));
+    desk.send(Msg::Planned(Request::of("reduce-batch-size"), Err(Fault::new("late"))));
     assert!(matches!(desk.model.overlay, Overlay::None), "Esc went back, the late answer stays away");
     desk.press(KeyCode::Enter);
-    desk.send(Msg::Planned("another".into(), Err(Fault::new("not mine"))));
+    desk.send(Msg::Planned(Request::of("another"), Err(Fault::new("not mine"))));
     assert!(matches!(desk.model.overlay, Overlay::Planning(..)), "still waits for its own answer");
 }
 

@@ -10,7 +10,7 @@ use watchkeeper::action::lifecycle::{End, Outcome, Progress, State, Step};
 use watchkeeper::action::mode::Mode;
 use watchkeeper::action::plan::{Danger, Plan, Precondition, Target, Undo, What, Where};
 use watchkeeper::action::verify::Comparison;
-use watchkeeper::app::{self, Effect, LogView, Model, Msg, Overlay, Session};
+use watchkeeper::app::{self, Effect, LogView, Model, Msg, Overlay, Request, Session};
 use watchkeeper::base::{
     Clean, Failure, LogLevel, LogLine, Mono, Now, Observation, Point, Sample, Support, Ulid, Unit, Wall,
 };
@@ -370,7 +370,8 @@ impl Desk {
         assert!(matches!(effects[..], [Effect::Plan(_)]), "{effects:?}");
         let mut plan = plan(self.now);
         change(&mut plan);
-        self.send(Msg::Planned("reduce-batch-size".into(), Ok(Box::new(plan))));
+        let request = Request::of("reduce-batch-size");
+        self.send(Msg::Planned(request, Ok(Box::new(plan))));
     }
 
     pub(crate) fn verified(&mut self) {

@@ -205,7 +205,10 @@ fn without_a_profile_a_failed_unit_opens_its_journal_and_is_restarted_through_th
     desk.send(Msg::JournalRead("orders.service".into(), Ok(lines.collect())));
     insta::assert_snapshot!(desk.screen());
     let effects = desk.press(KeyCode::Enter);
-    assert!(matches!(&effects[..], [Effect::Plan(action)] if &**action == "restart:orders.service"), "{effects:?}");
+    assert!(
+        matches!(&effects[..], [Effect::Plan(request)] if &*request.action == "restart:orders.service"),
+        "{effects:?}"
+    );
 }
 
 #[test]
@@ -225,6 +228,30 @@ fn at_the_start_one_line_says_what_this_login_may_run_and_what_the_rest_lacks() 
     let screen = desk.screen();
     assert!(screen.contains("may run 1 of 2 actions. Lacking: restart-a: sudo does not let"), "{screen}");
     assert!(screen.contains("restart -- a.service"), "the whole rule: {screen}");
+}
+
+#[test]
+fn who_is_asked_for_a_value_gives_one_that_fits_before_there_is_a_plan() {
+    let profile = "[actions.trim]\nkind = \"command\"\ntitle = \"Trim the queue\"\nverb = \"trim\"\ndanger = \"C2\"\n\
+                   argv = [\"/usr/bin/trim\", \"--keep={keep}\", \"{queue}\"]\nundo = \"none\"\n\
+                   params = { keep = { int = [1, 30], value = 7, ask = true }, \
+                   queue = { one_of = [\"orders\", \"mails\"], value = \"orders\", ask = true } }\n";
+    let mut desk = Desk::of(profile, (80, 24));
+    desk.press(KeyCode::Char('a'));
+    assert!(desk.press(KeyCode::Enter).is_empty(), "asked first");
+    desk.key('5');
+    assert!(desk.press(KeyCode::Enter).is_empty(), "75 is too many");
+    desk.press(KeyCode::Tab);
+    desk.press(KeyCode::Down);
+    insta::assert_snapshot!(desk.screen());
+    desk.press(KeyCode::Tab);
+    desk.press(KeyCode::Backspace);
+    desk.press(KeyCode::Backspace);
+    desk.key('9');
+    let effects = desk.press(KeyCode::Enter);
+    let [Effect::Plan(request)] = &effects[..] else { panic!("{effects:?}") };
+    let given: Vec<String> = request.given.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(given, ["keep=9", "queue=mails"]);
 }
 
 #[test]

@@ -77,7 +77,7 @@ impl Kind for Command {
         let table = body.clone();
         let argv: Option<Vec<String>> = body.take("argv")?;
         let script: Option<String> = body.take("script")?;
-        let params = Params::take(body)?;
+        let params = Params::take(body, cx.given)?;
         let preview: Option<Vec<String>> = body.take("preview")?;
         let ok_exit: Vec<i32> = body.take("ok_exit")?.unwrap_or_else(|| vec![0]);
         let timeout: Option<String> = body.take("timeout")?;

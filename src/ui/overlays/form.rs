@@ -14,7 +14,8 @@ use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget};
 use unicode_width::UnicodeWidthStr;
 
-const LABEL: u16 = 9;
+/// Columns of the labels: the narrowest, and the widest.
+const LABEL: (u16, u16) = (9, 24);
 
 /// Draws the form.
 pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, form: &Form) {
@@ -22,17 +23,20 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, form: &Form) {
         Purpose::Take(_) => "TAKE",
         Purpose::Silence => "MUTE",
         Purpose::Escalate(_) => "ESCALATED",
+        Purpose::Plan(_) => "PLAN",
     };
     let fields = &form.fields.all;
     let height = u16::try_from(fields.len() * 3 + 2).unwrap_or(u16::MAX);
     let inner = sheet(paint, body, height, &clean!(" {title}: {} ", form.about), &clean!(""));
+    let names = fields.iter().map(|field| field.label.as_str().width() + 1).max().unwrap_or(0);
+    let label = u16::try_from(names).unwrap_or(u16::MAX).clamp(LABEL.0, LABEL.1);
     let mut y = inner.y;
     for (index, field) in fields.iter().enumerate() {
         if y < inner.bottom() {
-            line(paint, Rect { y, height: 1, ..inner }, field, index == form.fields.at);
-            let below = (inner.x + LABEL, y + 1);
+            line(paint, Rect { y, height: 1, ..inner }, (field, label), index == form.fields.at);
+            let below = (inner.x + label, y + 1);
             if y + 1 < inner.bottom() {
-                paint.put(below, inner.width.saturating_sub(LABEL), field.about, Intent::Muted);
+                paint.put(below, inner.width.saturating_sub(label), &field.about, Intent::Muted);
             }
         }
         y = y.saturating_add(3);
@@ -51,11 +55,9 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, form: &Form) {
             }
         }
         None => {
-            let more = if fields.len() > 1 {
-                "Enter does it, Tab next field, Esc does nothing"
-            } else {
-                "Enter does it, Esc does nothing"
-            };
+            let enter = if matches!(form.purpose, Purpose::Plan(_)) { "Enter shows the plan" } else { "Enter does it" };
+            let tab = if fields.len() > 1 { ", Tab next field" } else { "" };
+            let more = clean!("{enter}{tab}, Esc does nothing");
             paint.put(foot, inner.width, more, Intent::Muted);
         }
     }
@@ -68,20 +70,20 @@ fn over(model: &Model, form: &Form) -> Option<Clean> {
     (!up).then(|| Clean::text("It is over by now: there is nothing left to answer."))
 }
 
-fn line(paint: &mut Painter<'_>, area: Rect, field: &Field, here: bool) {
+fn line(paint: &mut Painter<'_>, area: Rect, (field, width): (&Field, u16), here: bool) {
     let (label, typed) = if here { (Intent::Focus, Intent::Prompt) } else { (Intent::Muted, Intent::Text) };
-    paint.put((area.x, area.y), LABEL, field.label, label);
+    paint.put((area.x, area.y), width, &field.label, label);
     let (before, after) = field.line.parts();
-    let room = area.width.saturating_sub(LABEL);
+    let room = area.width.saturating_sub(width);
     if !here {
         let text = clean!("{before}{after}");
-        paint.put((area.x + LABEL, area.y), room, text, typed);
+        paint.put((area.x + width, area.y), room, text, typed);
         return;
     }
     // What stands before the cursor is shown to its end, however long it is.
     let before = tail(&before, usize::from(room.saturating_sub(2)));
     let pieces = [paint.piece(before, typed), paint.piece("_", Intent::Accent), paint.piece(after, typed)];
-    paint.line((area.x + LABEL, area.y), room, &pieces);
+    paint.line((area.x + width, area.y), room, &pieces);
 }
 
 /// The end of a text in at most `width` columns; an ellipsis stands for what is left out.
