@@ -11,3 +11,4 @@ mod peer;
 mod scene;
 mod service;
 mod small;
+mod supervisor;

@@ -8,6 +8,14 @@
 //! stable_for = "10s"               # it must run so long, unchanged, before it counts as restarted or started
 //! # user = true: of this login's own systemd; systemctl = ["/usr/bin/sudo", "-n", "/usr/bin/systemctl"]: through sudo
 //! # { kind = "unix_socket", path = "/run/x.sock", unit = "x" }: a supervisor that takes lines, restart only
+//!
+//! [actions.restart-genesis]
+//! kind    = "service_restart"
+//! service = { kind = "supervisor", program = "genesis", path = "/var/run/supervisor.sock" }   # of a group: "pair:0"
+//! # owner = "genesis": supervisord runs as that login; user = "joe", password = { file = "/path" }: its socket asks for them
+//! # reload_signal = "HUP" (USR1, USR2, WINCH): what service_reload sends; without it there is no reload
+//! # listener = "emergency", listener_does = "closes all positions": the event listener that acts when the program dies; it
+//! # is looked at first and told of in the prompt, which is one heavier
 //! ```
 
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};

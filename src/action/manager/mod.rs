@@ -2,10 +2,12 @@
 //! restart something say which manager in their table: `{ kind = "systemd", unit = "x.service" }`.
 
 mod plan;
+mod supervisor;
 mod systemd;
 mod unix_socket;
 
 pub use plan::Part;
+pub use supervisor::Supervisor;
 pub use systemd::Systemd;
 pub use unix_socket::UnixSocket;
 
@@ -24,6 +26,8 @@ pub enum Manager {
     UnixSocket(UnixSocket),
     /// A unit of systemd.
     Systemd(Systemd),
+    /// A program of a supervisord.
+    Supervisor(Supervisor),
 }
 
 /// What can be asked of a manager.
@@ -100,6 +104,8 @@ pub struct Look {
     pub raise: Vec<Clean>,
     /// Why it cannot be asked for this at all.
     pub obstacle: Option<Fault>,
+    /// Why its running now proves nothing, or not yet; `None` where [`Serving`] tells one run from another.
+    pub doubt: Option<Clean>,
 }
 
 /// What every manager can do.
@@ -137,6 +143,7 @@ impl Manager {
         match self {
             Self::UnixSocket(it) => it,
             Self::Systemd(it) => it,
+            Self::Supervisor(it) => it,
         }
     }
 }
