@@ -90,8 +90,26 @@ pub fn run(order: &Order, patience: Duration, clock: &dyn Clock) -> Result<Ran, 
     run_within(order, [patience, GRACE, LAST], KEEP, clock)
 }
 
-fn run_within(order: &Order, stages: [Duration; 3], keep: usize, clock: &dyn Clock) -> Result<Ran, Stopped> {
+/// The same for a program that starts a service: what it leaves running once it has ended in time stays.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_and_leave(order: &Order, patience: Duration, clock: &dyn Clock) -> Result<Ran, Stopped> {
     let (program, outputs) = Program::start(order).map_err(Stopped::Refused)?;
+    watch((program.leaving(), outputs), order, [patience, GRACE, LAST], KEEP, clock)
+}
+
+fn run_within(order: &Order, stages: [Duration; 3], keep: usize, clock: &dyn Clock) -> Result<Ran, Stopped> {
+    watch(Program::start(order).map_err(Stopped::Refused)?, order, stages, keep, clock)
+}
+
+fn watch(
+    (program, outputs): (Program, Outputs),
+    order: &Order,
+    stages: [Duration; 3],
+    keep: usize,
+    clock: &dyn Clock,
+) -> Result<Ran, Stopped> {
     let name = order.program.display();
     let ending = program.ending().map_err(|error| {
         let what = format!("{name} cannot be watched: {error}. It was ended.");
@@ -236,6 +254,26 @@ mod tests {
     fn a_child_that_forks_away_and_holds_the_outputs_delays_nothing() {
         let ran = sh("(trap '' HUP; sleep 600) & echo gone", LONG, KEEP);
         assert_eq!((ran.ended, ran.stdout.bytes()), (Ended::Code(0), b"gone\n".to_vec()));
+    }
+
+    #[test]
+    fn a_service_that_it_started_stays_only_where_that_is_meant() {
+        let script = "sleep 600 >/dev/null 2>&1 & echo $!";
+        let order = Order { program: "/bin/sh".into(), args: vec!["-c".into(), script.into()], ..Order::default() };
+        let started = |ran: Ran| {
+            let pid = String::from_utf8_lossy(&ran.stdout.bytes()).trim().parse().expect("a number");
+            let held = rustix::process::pidfd_open(
+                rustix::process::Pid::from_raw(pid).expect("a pid"),
+                rustix::process::PidfdFlags::empty(),
+            );
+            held.ok()
+        };
+        let ends = |fd: &OwnedFd, limit| wait_readable(&[fd.as_fd()], Some(limit)).expect("polled").contains(&true);
+        let gone = started(run(&order, Duration::from_secs(60), &RealClock).expect("runs"));
+        assert!(gone.is_none_or(|fd| ends(&fd, Duration::from_secs(20))));
+        let stays = started(run_and_leave(&order, Duration::from_secs(60), &RealClock).expect("runs")).expect("lives");
+        assert!(!ends(&stays, Duration::from_millis(200)));
+        rustix::process::pidfd_send_signal(&stays, rustix::process::Signal::KILL).expect("ours");
     }
 
     #[test]

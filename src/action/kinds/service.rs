@@ -16,6 +16,16 @@
 //! # reload_signal = "HUP" (USR1, USR2, WINCH): what service_reload sends; without it there is no reload
 //! # listener = "emergency", listener_does = "closes all positions": the event listener that acts when the program dies; it
 //! # is looked at first and told of in the prompt, which is one heavier
+//!
+//! [actions.restart-bot.service]                       # a service that has only commands, each an argv, never a shell
+//! kind     = "commands"
+//! unit     = "bot"                                    # its name on the prompt
+//! status   = ["/usr/local/bin/bot", "status"]         # exit code 0: it runs, 1 and 2: it died, 3: it is stopped
+//! restart  = ["/usr/local/bin/bot", "restart"]        # start, stop, reload alike; one that is not declared is refused
+//! pid_file = "/run/bot.pid"                           # or pid_after = "pid ": the number that status prints after this;
+//! # without either no other run can be told from this one: then start, restart and reload end UNVERIFIED at best
+//! # up = "bot is up", down = "bot is down": a line of status that begins so decides, not its exit code
+//! # timeout = "60s"; what a command that ended in time leaves running stays
 //! ```
 
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};

@@ -1,11 +1,13 @@
 //! Who runs a service, and what can be asked of it: one file per manager behind [`Service`]. The kinds of actions that
 //! restart something say which manager in their table: `{ kind = "systemd", unit = "x.service" }`.
 
+mod commands;
 mod plan;
 mod supervisor;
 mod systemd;
 mod unix_socket;
 
+pub use commands::Commands;
 pub use plan::Part;
 pub use supervisor::Supervisor;
 pub use systemd::Systemd;
@@ -27,7 +29,9 @@ pub enum Manager {
     /// A unit of systemd.
     Systemd(Systemd),
     /// A program of a supervisord.
-    Supervisor(Supervisor),
+    Supervisor(Box<Supervisor>),
+    /// What declared commands start and stop.
+    Commands(Box<Commands>),
 }
 
 /// What can be asked of a manager.
@@ -143,7 +147,8 @@ impl Manager {
         match self {
             Self::UnixSocket(it) => it,
             Self::Systemd(it) => it,
-            Self::Supervisor(it) => it,
+            Self::Supervisor(it) => &**it,
+            Self::Commands(it) => &**it,
         }
     }
 }
