@@ -5,6 +5,7 @@
 
 mod commands;
 mod config;
+mod container;
 mod files;
 #[expect(dead_code, reason = "the samplers' tests use all of it")]
 #[path = "../samplers/peer.rs"]

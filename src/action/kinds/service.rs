@@ -16,6 +16,9 @@
 //! # reload_signal = "HUP" (USR1, USR2, WINCH): what service_reload sends; without it there is no reload
 //! # listener = "emergency", listener_does = "closes all positions": the event listener that acts when the program dies; it
 //! # is looked at first and told of in the prompt, which is one heavier
+//! #
+//! # service = { kind = "container", name = "genesis-trading", path = "/var/run/docker.sock" }   # Docker or Podman
+//! # owner and reload_signal as above; without --rm; one with a health check counts once that has passed
 //!
 //! [actions.restart-bot.service]                       # a service that has only commands, each an argv, never a shell
 //! kind     = "commands"

@@ -2,12 +2,14 @@
 //! restart something say which manager in their table: `{ kind = "systemd", unit = "x.service" }`.
 
 mod commands;
+mod container;
 mod plan;
 mod supervisor;
 mod systemd;
 mod unix_socket;
 
 pub use commands::Commands;
+pub use container::Container;
 pub use plan::Part;
 pub use supervisor::Supervisor;
 pub use systemd::Systemd;
@@ -30,6 +32,8 @@ pub enum Manager {
     Systemd(Systemd),
     /// A program of a supervisord.
     Supervisor(Box<Supervisor>),
+    /// A container of Docker or Podman.
+    Container(Box<Container>),
     /// What declared commands start and stop.
     Commands(Box<Commands>),
 }
@@ -148,6 +152,7 @@ impl Manager {
             Self::UnixSocket(it) => it,
             Self::Systemd(it) => it,
             Self::Supervisor(it) => &**it,
+            Self::Container(it) => &**it,
             Self::Commands(it) => &**it,
         }
     }
