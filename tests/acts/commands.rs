@@ -193,6 +193,29 @@ fn a_service_that_was_restarted_since_the_plan_is_left_alone() {
 }
 
 #[test]
+fn a_login_that_sudo_does_not_let_is_told_which_rule_it_lacks() {
+    let lab = lab();
+    lab.run("start");
+    // A stand-in with sudo's words: -n -l -- asks, -n does.
+    let (sudo, denied) = (lab.scene.path("sudo"), lab.scene.path("denied"));
+    let script =
+        format!("#!/bin/sh\nif [ \"$2\" = -l ]; then [ ! -e {} ]; exit; fi\nshift; exec \"$@\"\n", denied.display());
+    fs::write(&sudo, script).unwrap();
+    fs::set_permissions(&sudo, fs::Permissions::from_mode(0o755)).unwrap();
+    let restart = format!("restart = [\"{}\", \"-n\", \"{}\", \"restart\"]", sudo.display(), lab.script);
+    let table = lab.table(&format!("{restart}\npid_file = \"{}\"", lab.scene.path("pid").display()));
+    fs::write(&denied, "").unwrap();
+    let said = lab.refused("service_restart", &table);
+    assert!(said.contains("sudo does not let this login `restart` bot. Its rule: "), "{said}");
+    assert!(said.ends_with(&format!("NOPASSWD: {} restart", lab.script)), "{said}");
+    fs::remove_file(&denied).unwrap();
+    let before = lab.pid();
+    let (end, progress) = lab.scene.carry("service_restart", &table);
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    assert_ne!(lab.pid(), before);
+}
+
+#[test]
 fn a_pid_file_that_names_nobody_proves_nothing() {
     let lab = lab();
     lab.run("start");

@@ -3,7 +3,7 @@
 use crate::peer::{self, Peer};
 use crate::scene::{Scene, told};
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use watchkeeper::action::lifecycle::Outcome;
 use watchkeeper::action::plan::Danger;
@@ -254,10 +254,53 @@ fn a_socket_that_somebody_else_answers_is_refused_unless_that_login_is_declared(
 }
 
 #[test]
+#[ignore = "a role: a login that is neither root nor let in"]
+fn plays_a_login_without_rights() {
+    let (scene, table) = (Scene::new(), std::env::var("WATCHKEEPER_TEST_TABLE").unwrap());
+    let said = scene.plan("service_restart", &table).unwrap_err().to_string();
+    assert!(said.contains("this login may not connect to /"), "{said}");
+    assert!(said.contains("chown = root:GROUP, chmod = 0770"), "{said}");
+}
+
+#[test]
+fn a_login_that_may_not_use_the_socket_is_told_what_would_let_it_in() {
+    let Some(lab) = lab() else { return };
+    let root = fs::metadata(lab.peer.env("SUPERVISOR_SOCKET")).unwrap().uid() == 0;
+    if !root {
+        return peer::skip("supervisord", "only root plays another login");
+    }
+    let us = lab.scene.path("us");
+    fs::copy(std::env::current_exe().unwrap(), &us).unwrap();
+    fs::set_permissions(lab.scene.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let role = ["--ignored", "--exact", "supervisor::plays_a_login_without_rights"];
+    let played = std::process::Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(us)
+        .args(role)
+        .env("WATCHKEEPER_TEST_TABLE", lab.table("good"))
+        .current_dir("/")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&played.stdout);
+    assert!(said.contains("1 passed"), "{said}");
+}
+
+#[test]
 fn a_supervisord_that_was_started_again_since_the_plan_is_not_the_one_that_was_seen() {
     let Some(lab) = lab() else { return };
-    let plan = lab.scene.plan("service_start", &lab.table("stopped")).unwrap();
-    lab.ctl(&["shutdown"]);
-    let (end, _) = lab.scene.act(plan);
+    let plan = || lab.scene.plan("service_start", &lab.table("stopped")).unwrap();
+    let (first, dir) = (plan(), Path::new(lab.peer.env("SUPERVISOR_SOCKET")).parent().unwrap());
+    let script = |action: &str| {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/supervisord.sh");
+        assert!(std::process::Command::new(script).arg(action).arg(dir).output().unwrap().status.success());
+    };
+    script("stop");
+    script("start");
+    let (end, _) = lab.scene.act(first);
+    assert_eq!((end.outcome, end.executed), (Outcome::Refused, false), "{end:?}");
+    assert!(end.reason.as_str().contains("stopped: supervisord process "), "{end:?}");
+    let second = plan();
+    script("stop");
+    let (end, _) = lab.scene.act(second);
     assert_eq!((end.outcome, end.executed), (Outcome::Refused, false), "{end:?}");
 }

@@ -28,6 +28,7 @@
 //! pid_file = "/run/bot.pid"                           # or pid_after = "pid ": the number that status prints after this;
 //! # without either no other run can be told from this one: then start, restart and reload end UNVERIFIED at best
 //! # up = "bot is up", down = "bot is down": a line of status that begins so decides, not its exit code
+//! # a login that needs sudo: restart = ["/usr/bin/sudo", "-n", "/usr/local/bin/bot", "restart"]
 //! # timeout = "60s"; what a command that ended in time leaves running stays
 //! ```
 

@@ -196,12 +196,23 @@ impl Service for Commands {
         })
     }
 
-    fn lacks(&self, verb: Verb, _: &dyn Clock) -> Option<Fault> {
-        let argv = self.argv(verb).ok()?;
-        match helper(Path::new(argv.first()?), Owners::effective()) {
-            Ok(helper) => helper.distrust,
-            Err(fault) => Some(fault),
+    fn lacks(&self, verb: Verb, clock: &dyn Clock) -> Option<Fault> {
+        let order = order(self.argv(verb).ok()?);
+        match helper(&order.program, Owners::effective()) {
+            Ok(helper) if helper.distrust.is_some() => return helper.distrust,
+            Ok(_) => {}
+            Err(fault) => return Some(fault),
         }
+        if order.program.file_name().is_none_or(|name| name != "sudo") {
+            return None;
+        }
+        // It says by its exit code whether it would, and asks nobody for a password.
+        let own: Vec<String> = order.args.iter().filter(|arg| *arg != "-n").cloned().collect();
+        let args = ["-n", "-l", "--"].map(str::to_owned).into_iter().chain(own.clone()).collect();
+        doing::look(&Order { args, ..order }, clock).err().map(|_| {
+            Fault::new(format!("sudo does not let this login `{verb}` {}.", self.unit))
+                .hint(format!("Its rule: LOGIN ALL=(root) NOPASSWD: {}", Clean::text(own.join(" "))))
+        })
     }
 
     fn line(&self, verb: Verb) -> Clean {
