@@ -223,4 +223,11 @@ fn a_pid_file_that_names_nobody_proves_nothing() {
     let (end, _) = lab.scene.carry("service_restart", &lab.table(&none));
     assert_eq!((end.outcome, end.executed), (Outcome::Unverified, true), "{end:?}");
     assert!(end.reason.as_str().contains("names no process: which run it is cannot be told"), "{end:?}");
+    // The number of one that has ended.
+    let mut ended = std::process::Command::new("/bin/true").spawn().unwrap();
+    fs::write(lab.scene.path("none"), ended.id().to_string()).unwrap();
+    ended.wait().unwrap();
+    let (end, _) = lab.scene.carry("service_restart", &lab.table(&none));
+    assert_eq!((end.outcome, end.executed), (Outcome::Unverified, true), "{end:?}");
+    assert!(end.reason.as_str().contains("which does not live"), "{end:?}");
 }

@@ -5,6 +5,7 @@ use crate::scene::{Scene, told};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use watchkeeper::action::kinds::{self, Settled};
 use watchkeeper::action::lifecycle::Outcome;
 use watchkeeper::action::plan::Danger;
 use watchkeeper::base::Clean;
@@ -173,6 +174,18 @@ fn a_program_that_was_restarted_since_the_plan_is_left_alone() {
     assert_eq!(end.outcome, Outcome::Refused);
     assert!(end.reason.as_str().contains("good: restarted meanwhile (process "), "{end:?}");
     assert_eq!(lab.pid("good"), serving);
+}
+
+#[test]
+fn half_of_a_restart_is_neither_done_nor_as_before() {
+    let Some(lab) = lab() else { return };
+    let plan = lab.scene.plan("service_restart", &lab.table("good")).unwrap();
+    let now = || kinds::of(&plan).unwrap().settled(&plan).unwrap();
+    assert!(matches!(now(), Settled::NotDone(_)), "{:?}", now());
+    lab.ctl(&["stop", "good"]);
+    assert!(matches!(now(), Settled::Other(_)), "{:?}", now());
+    lab.ctl(&["start", "good"]);
+    assert!(matches!(now(), Settled::Done(_)), "{:?}", now());
 }
 
 #[test]

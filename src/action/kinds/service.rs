@@ -154,7 +154,9 @@ impl Kind for Services {
         let clock = crate::sys::clock::RealClock;
         Ok(match self.proof(plan, &clock) {
             Some(Proof::Holds(_, said)) => Settled::Done(said),
-            Some(Proof::NotYet(said)) => Settled::NotDone(said),
+            // Half of a restart is no "as before".
+            Some(Proof::NotYet(said)) if self.differences(plan, &clock)?.is_empty() => Settled::NotDone(said),
+            Some(Proof::NotYet(said)) => Settled::Other(said),
             Some(Proof::Broken(said) | Proof::Unseen(said)) => Settled::Other(said),
             None => return Err(Fault::new("the plan names no service.")),
         })

@@ -1,5 +1,5 @@
 //! A program of a supervisord, through its own socket (XML-RPC): what it says of a program comes as values, never from the
-//! text of `supervisorctl`. It has no restart of its own: stop and start go in one request, so that nothing lies between.
+//! text of `supervisorctl`. It has no restart of its own: stop and start go in one request; a runner that is killed meanwhile leaves it stopped.
 
 use super::{Look, Service, Serving, Standing, Verb, plain_name};
 use crate::action::doing::{Doing, LOOK};
@@ -331,6 +331,9 @@ fn hits(verb: Verb, row: &Row, config: Option<&Row>) -> Vec<Clean> {
     let said = |name: &str| Clean::text(text(config, name));
     if matches!(verb, Verb::Restart | Verb::Stop) {
         hits.push(crate::clean!("it is given {} s to end, then it is killed", said("stopwaitsecs")));
+    }
+    if verb == Verb::Restart {
+        hits.push(Clean::from("supervisord has no restart: if the runner is killed between, it stays stopped"));
     }
     if matches!(verb, Verb::Restart | Verb::Start) {
         let (seconds, tries) = (said("startsecs"), said("startretries"));
