@@ -16,22 +16,24 @@ pub type Row = BTreeMap<String, String>;
 /// One call among several: its method, and its parameters, which are plain texts.
 pub type Call<'a> = (&'a str, &'a [&'a str]);
 
-/// A request without parameters.
-pub fn request(method: &str) -> String {
-    format!("<?xml version='1.0'?><methodCall><methodName>{method}</methodName><params/></methodCall>")
+/// A request of one call.
+pub fn request((method, params): Call<'_>) -> String {
+    let params: String = params.iter().map(|param| format!("<param>{}</param>", value(param))).collect();
+    format!("<?xml version='1.0'?><methodCall><methodName>{method}</methodName><params>{params}</params></methodCall>")
+}
+
+fn value(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    format!("<value><string>{text}</string></value>")
 }
 
 /// One request for several calls, one after the other.
 pub fn requests(calls: &[Call<'_>]) -> String {
-    let text = |text: &str| {
-        let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-        format!("<value><string>{text}</string></value>")
-    };
     let member = |name: &str, value: &str| format!("<member><name>{name}</name>{value}</member>");
     let array = |values: String| format!("<value><array><data>{values}</data></array></value>");
     let one = |(method, params): &Call<'_>| {
-        let params = array(params.iter().copied().map(text).collect());
-        format!("<value><struct>{}{}</struct></value>", member("methodName", &text(method)), member("params", &params))
+        let params = array(params.iter().copied().map(value).collect());
+        format!("<value><struct>{}{}</struct></value>", member("methodName", &value(method)), member("params", &params))
     };
     let all = array(calls.iter().map(one).collect());
     format!(
@@ -61,6 +63,15 @@ pub fn results(body: &[u8]) -> Result<Vec<Result<(), Refused>>, String> {
         Err(Refused { code, words: fault.get("faultString").map_or_else(|| Clean::from("no words"), Clean::text) })
     };
     data(body, |data| data.children().filter(|node| node.has_tag_name("value")).map(one).collect())
+}
+
+/// The first value of a list, as text.
+///
+/// # Errors
+/// As [`rows`].
+pub fn first_text(body: &[u8]) -> Result<String, String> {
+    let text = |value: Node<'_, '_>| value.descendants().filter(Node::is_text).filter_map(|node| node.text()).collect();
+    data(body, |data| data.children().find(|node| node.has_tag_name("value")).map(text).unwrap_or_default())
 }
 
 /// Reads an answer; the error is the end of a sentence, without text of the document but for the fault's own words.

@@ -81,13 +81,13 @@ fn a_container_is_started_stopped_and_reloaded_and_one_that_ends_is_a_failure() 
         assert_eq!(end.outcome, Outcome::Succeeded, "{kind}: {end:?} {:?}", told(&progress));
         assert_eq!(lab.says("good", "Status"), state);
     }
-    lab.run("brief", &[], &["sh", "-c", "sleep 0.2; exit 3"]);
+    lab.run("brief", &[], &["sh", "-c", "sleep 0.2; echo password=hunter2 is wrong; exit 3"]);
     lab.podman(&["wait", "brief"]);
     let plan = lab.scene.plan("service_restart", &lab.table("brief")).unwrap();
-    assert_eq!(plan.based_on[0].value.as_str(), "exited, exit code 3");
+    assert_eq!(plan.based_on[0].value.as_str(), "exited, exit code 3; its log ends: password=<redacted> is wrong");
     let (end, progress) = lab.scene.act(plan);
     assert_eq!((end.outcome, end.executed), (Outcome::Failed, true), "{end:?} {:?}", told(&progress));
-    assert!(end.reason.as_str().contains("brief is exited, exit code 3"), "{end:?}");
+    assert!(end.reason.as_str().contains("brief is exited, exit code 3; its log ends: "), "{end:?}");
 }
 
 #[test]

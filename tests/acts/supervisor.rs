@@ -120,9 +120,10 @@ fn what_supervisord_would_not_do_is_refused_before_any_prompt() {
 #[test]
 fn a_program_that_ends_too_soon_again_and_again_is_not_restarted() {
     let Some(lab) = lab() else { return };
-    lab.program("program:loop", "command=sh -c 'exit 3'\nstartretries=1000000", "BACKOFF");
+    lab.program("program:loop", "command=sh -c 'echo no database >&2; exit 3'\nstartretries=1000000", "BACKOFF");
     let said = lab.refused("service_restart", &lab.table("loop"));
     assert!(said.contains("loop is BACKOFF, Exited too quickly"), "{said}");
+    assert!(said.contains("; its log ends: no database: it ends too soon"), "{said}");
     assert!(said.contains("Look at its log for why; then stop it, and start it."), "{said}");
     // That way out is open.
     let (end, progress) = lab.scene.carry("service_stop", &lab.table("loop"));

@@ -1,7 +1,7 @@
 //! A container of a Docker or Podman engine, through its socket. Held by its whole id, and each run of it by process and
 //! start: a container that was made anew under the same name is another one.
 
-use super::{Look, Service, Serving, Standing, Verb, plain_name};
+use super::{Look, Service, Serving, Standing, Verb, log_end, plain_name};
 use crate::action::doing::{Doing, LOOK};
 use crate::action::kinds::StepError;
 use crate::base::body::nearest;
@@ -67,6 +67,13 @@ impl Container {
         }
     }
 
+    /// How its log ends.
+    fn log_end(&self, clock: &dyn Clock) -> Option<Clean> {
+        let target = format!("/containers/{}/logs?stdout=1&stderr=1&tail=5", self.name);
+        let answer = self.ask("GET", &target, LOOK, clock).ok().filter(|answer| answer.status == 200)?;
+        log_end(&unframed(&answer.body))
+    }
+
     fn inspect(&self, clock: &dyn Clock) -> Result<Value, Fault> {
         if let Some(found) = self.get(&format!("/containers/{}/json", self.name), clock)? {
             return Ok(found);
@@ -77,6 +84,23 @@ impl Container {
         let fault = Fault::new(format!("the engine at {} has no container `{}`.", self.path.display(), self.name));
         Err(if all.is_empty() { fault } else { fault.hint(nearest(&self.name, all.into_iter())) })
     }
+}
+
+/// What a container printed, out of the frames in which an engine sends it: stream, length, text.
+fn unframed(mut log: &[u8]) -> Vec<u8> {
+    let mut all = Vec::new();
+    while let Some(([stream, 0, 0, 0, a, b, c, d], rest)) = log.split_first_chunk::<8>() {
+        if *stream > 2 {
+            break;
+        }
+        let length = usize::try_from(u32::from_be_bytes([*a, *b, *c, *d])).unwrap_or(usize::MAX).min(rest.len());
+        let (text, more) = rest.split_at(length);
+        all.extend_from_slice(text);
+        log = more;
+    }
+    // One with a terminal has no frames.
+    all.extend_from_slice(log);
+    all
 }
 
 fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
@@ -170,7 +194,10 @@ impl Service for Container {
             id: format!("since {} restarts {restarts}", text(&of, "/State/StartedAt")),
         });
         let identity = [("container", text(&of, "/Id")), ("image", text(&of, "/Image")), ("state", state)];
-        let said = described(&of);
+        let mut said = described(&of);
+        if standing == Standing::Failed || state == "restarting" {
+            said = self.log_end(clock).map_or(said.clone(), |end| crate::clean!("{said}; {end}"));
+        }
         Ok(Look {
             standing,
             serving,
@@ -308,6 +335,15 @@ mod tests {
         assert_eq!(refused(Verb::Stop, "restarting", false), None, "that way out is open");
         assert!(refused(Verb::Stop, "running", true).unwrap().contains("--rm"));
         assert_eq!(refused(Verb::Restart, "exited", false), None);
+    }
+
+    #[test]
+    fn a_log_comes_with_and_without_frames() {
+        let framed = b"\x01\0\0\0\0\0\0\x03ab\n\x02\0\0\0\0\0\0\x04cde\n";
+        assert_eq!(unframed(framed), b"ab\ncde\n");
+        assert_eq!(unframed(b"plain text\n"), b"plain text\n");
+        assert_eq!(unframed(b"\x01\0\0\0\xff\xff\xff\xffcut"), b"cut");
+        assert_eq!(unframed(b""), b"");
     }
 
     #[test]

@@ -17,7 +17,9 @@ pub use unix_socket::UnixSocket;
 
 use super::doing::Doing;
 use super::kinds::StepError;
+use crate::base::scrub::scrub;
 use crate::base::{Clean, Clock, Fault};
+use crate::sys::secret::hide;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -156,6 +158,14 @@ impl Manager {
             Self::Commands(it) => &**it,
         }
     }
+}
+
+/// How the log of what is down ends: its last line, with no secret in it.
+pub(super) fn log_end(log: &[u8]) -> Option<Clean> {
+    const MOST: usize = 160;
+    let line = log.rsplit(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).find(|line| !line.is_empty())?;
+    let line = scrub(&hide(&String::from_utf8_lossy(line)));
+    Some(crate::clean!("its log ends: {}", Clean::text(line.chars().take(MOST).collect::<String>())))
 }
 
 /// Letters, digits and `. _ : @ -`, and what else a manager allows; up to 128, not starting with `-`.

@@ -1,7 +1,7 @@
 //! A program of a supervisord, through its own socket (XML-RPC): what it says of a program comes as values, never from the
 //! text of `supervisorctl`. It has no restart of its own: stop and start go in one request; a runner that is killed meanwhile leaves it stopped.
 
-use super::{Look, Service, Serving, Standing, Verb, plain_name};
+use super::{Look, Service, Serving, Standing, Verb, log_end, plain_name};
 use crate::action::doing::{Doing, LOOK};
 use crate::action::kinds::StepError;
 use crate::base::body::nearest;
@@ -9,7 +9,7 @@ use crate::base::{Clean, Clock, Fault, Unit};
 use crate::sys::local_http::{Answer, Door, Request, Stop, ask, real};
 use crate::sys::secret::Secret;
 use crate::sys::trust::{Owners, secret};
-use crate::sys::xml_rpc::{Call, Row, request, requests, results, rows};
+use crate::sys::xml_rpc::{Call, Row, first_text, request, requests, results, rows};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -18,6 +18,8 @@ use std::path::PathBuf;
 const SLACK: Duration = Duration::from_secs(30);
 /// However long a configuration says.
 const LONGEST: u64 = 1_800;
+/// Bytes of a log that are looked at.
+const LOG: &str = "2000";
 /// Its number for "not running": to stop such a program is no failure of a restart.
 const NOT_RUNNING: i64 = 70;
 /// What may be sent instead of a reload, which it does not have.
@@ -95,7 +97,7 @@ impl Supervisor {
     }
 
     fn list(&self, method: &str, clock: &dyn Clock) -> Result<(u32, Vec<Row>), Fault> {
-        let answer = self.ask(&request(method), LOOK, clock).map_err(Stop::into_fault)?;
+        let answer = self.ask(&request((method, &[])), LOOK, clock).map_err(Stop::into_fault)?;
         let rows = rows(&answer.body).map_err(|what| Fault::new(format!("{} {what}.", self.path.display())))?;
         Ok((answer.peer.pid, rows))
     }
@@ -144,6 +146,15 @@ impl Supervisor {
             let fault = Fault::new(what).hint("Look at it first; wait until it is RUNNING, or stop it.");
             look.obstacle.get_or_insert(fault);
         }
+    }
+
+    /// How the log of the program ends: what it complained of, else what it printed.
+    fn log_end(&self, clock: &dyn Clock) -> Option<Clean> {
+        ["supervisor.tailProcessStderrLog", "supervisor.tailProcessStdoutLog"].iter().find_map(|method| {
+            let asked = request((method, &[&self.program, "0", LOG]));
+            let answer = self.ask(&asked, LOOK, clock).ok()?;
+            log_end(first_text(&answer.body).ok()?.as_bytes())
+        })
     }
 
     /// How long a call may take: as the program's own configuration says.
@@ -239,7 +250,7 @@ impl Service for Supervisor {
         let seen = self.see(clock)?;
         let row = self.find(&seen.infos, &self.program)?;
         let config = self.find(&seen.configs, &self.program).ok();
-        let (state, said) = (state(row), described(row));
+        let (state, mut said) = (state(row), described(row));
         let standing = match state {
             RUNNING => Standing::Running,
             STARTING | BACKOFF | STOPPING => Standing::Changing,
@@ -247,6 +258,9 @@ impl Service for Supervisor {
             EXITED if text(row, "exitstatus") == "0" => Standing::Stopped,
             _ => Standing::Failed,
         };
+        if standing == Standing::Failed || state == BACKOFF {
+            said = self.log_end(clock).map_or(said.clone(), |end| crate::clean!("{said}; {end}"));
+        }
         let serving = (standing == Standing::Running).then(|| Serving {
             pid: text(row, "pid").parse().unwrap_or(0),
             id: format!("since {}", text(row, "start")),
