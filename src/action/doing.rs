@@ -5,7 +5,7 @@ use super::kinds::StepError;
 use super::lifecycle::Run;
 use crate::base::scrub::scrub;
 use crate::base::{Clean, Clock, Fault};
-use crate::sys::program::{Order, Refusal};
+use crate::sys::program::{Ended, Order, Refusal};
 use crate::sys::run::{Ran, Stopped, Watching, run, run_watched};
 use crate::sys::secret::hide;
 use core::time::Duration;
@@ -36,9 +36,21 @@ impl Doing<'_> {
     /// # Errors
     /// [`StepError::Failed`] when it was not started, [`StepError::Unknown`] when it did not end by itself.
     pub fn program(&self, order: &Order, patience: Duration) -> Result<Ran, StepError> {
-        let name = Clean::text(order.program.as_os_str().as_encoded_bytes());
+        self.watched(order, patience, false)
+    }
+
+    /// The same for a program that starts a service: what it leaves running once it has ended in time stays.
+    ///
+    /// # Errors
+    /// As [`Self::program`].
+    pub fn program_that_leaves(&self, order: &Order, patience: Duration) -> Result<Ran, StepError> {
+        self.watched(order, patience, true)
+    }
+
+    fn watched(&self, order: &Order, patience: Duration, leaves: bool) -> Result<Ran, StepError> {
+        let name = name(order);
         let says = |line: Clean| (self.tell)(Clean::text(scrub(&hide(line.as_str()))));
-        let watching = Watching { says: &says, stops: self.stops };
+        let watching = Watching { says: &says, stops: self.stops, leaves };
         let ran = run_watched(order, patience, &watching, self.clock).map_err(|stopped| match stopped {
             Stopped::Refused(Refusal::Forbidden(fault) | Refusal::Impossible(fault)) => StepError::Failed(fault),
             Stopped::Unkillable { pid, state } => {
@@ -73,18 +85,34 @@ impl Doing<'_> {
 /// # Errors
 /// It was not started, did not end in time, or ended badly: then with its last line.
 pub fn look(order: &Order, clock: &dyn Clock) -> Result<Vec<u8>, Fault> {
-    let name = Clean::text(order.program.as_os_str().as_encoded_bytes());
+    let ran = look_at(order, clock)?;
+    match ran.ended {
+        Ended::Code(0) => Ok(ran.stdout.bytes()),
+        ended => Err(Fault::new(format!("{} ended with {ended}{}.", name(order), last_words(&ran)))),
+    }
+}
+
+/// The same where a bad end says something too: how it ended, and all that it printed.
+///
+/// # Errors
+/// It was not started, or did not end in time.
+pub fn look_at(order: &Order, clock: &dyn Clock) -> Result<Ran, Fault> {
     let ran = run(order, LOOK, clock).map_err(|stopped| match stopped {
         Stopped::Refused(Refusal::Forbidden(fault) | Refusal::Impossible(fault)) => fault,
-        Stopped::Unkillable { pid, .. } => Fault::new(format!("{name} hangs as process {pid}.")),
+        Stopped::Unkillable { pid, .. } => Fault::new(format!("{} hangs as process {pid}.", name(order))),
     })?;
-    match ran.ended {
-        _ if ran.timed_out => Err(Fault::new(format!("{name} did not answer within {} s.", LOOK.as_secs()))),
-        crate::sys::program::Ended::Code(0) => Ok(ran.stdout.bytes()),
-        ended => {
-            let said = ran.stderr.last_line().or_else(|| ran.stdout.last_line());
-            let said = said.map_or_else(String::new, |line| format!(": {line}"));
-            Err(Fault::new(format!("{name} ended with {ended}{said}.")))
-        }
+    if ran.timed_out {
+        return Err(Fault::new(format!("{} did not answer within {} s.", name(order), LOOK.as_secs())));
     }
+    Ok(ran)
+}
+
+/// What it said last, after a colon; nothing when it said nothing.
+pub fn last_words(ran: &Ran) -> String {
+    let said = ran.stderr.last_line().or_else(|| ran.stdout.last_line());
+    said.map_or_else(String::new, |line| format!(": {line}"))
+}
+
+fn name(order: &Order) -> Clean {
+    Clean::text(order.program.as_os_str().as_encoded_bytes())
 }

@@ -53,7 +53,6 @@ mod wall;
 mod websocket;
 #[cfg(any(feature = "redis", feature = "postgres"))]
 mod wire;
-mod xml_rpc;
 
 pub use burst::{Bin, Burst, Figures, Outcome};
 pub use cost::{EVERY as OWN_EVERY, OWN, gives as own_gives};

@@ -161,6 +161,13 @@ pub fn start_time(pid: u32) -> Option<u64> {
     stat.rsplit_once(')')?.1.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
+/// The same, and `None` too when it has ended but nobody has taken notice.
+pub fn lives_since(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let ended = matches!(stat.rsplit_once(") ")?.1.chars().next(), Some('Z' | 'X') | None);
+    if ended { None } else { start_time(pid) }
+}
+
 /// Leaves the caller's session and terminal, and takes a name for `ps`. A `deaf` process ignores HUP, INT and TERM:
 /// it ends with its lifeline, after clearing up. The setting passes to children, so each says what it wants.
 pub fn own_session(name: &core::ffi::CStr, deaf: bool) {

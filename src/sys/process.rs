@@ -83,7 +83,15 @@ pub fn spawn_in_unit(what: &Detached, unit: &str, errors: &Path, clock: &dyn Clo
         ["--quiet", "--collect", "--no-ask-password", "--service-type=exec"].map(str::to_owned).into();
     args.push(format!("--unit={unit}"));
     args.push("--description=Watchkeeper: one confirmed action".to_owned());
-    let properties = ["UMask=0077", "LimitCORE=0", "WorkingDirectory=/", "StandardInput=null", "StandardOutput=null"];
+    // A service that an action's command started outlives the runner: KillMode.
+    let properties = [
+        "UMask=0077",
+        "LimitCORE=0",
+        "KillMode=process",
+        "WorkingDirectory=/",
+        "StandardInput=null",
+        "StandardOutput=null",
+    ];
     args.extend(properties.map(|property| format!("--property={property}")));
     args.push(format!("--property=StandardError=append:{}", errors.to_str()?));
     for (name, value) in &what.env {

@@ -93,6 +93,8 @@ pub struct Program {
     rest: Option<Rest>,
     /// Who ends it when we leave; nobody where it is to be spared.
     register: Option<&'static Register>,
+    /// Those that it left behind stay.
+    leaves: bool,
 }
 
 /// The reading ends of its outputs.
@@ -134,7 +136,7 @@ impl Program {
             return Err(refused(&order.program, &io::ErrorKind::OutOfMemory.into()));
         };
         let register = (!order.spare).then_some(register);
-        let program = Self { inner, group, pidfd, reaped: false, rest: None, register };
+        let program = Self { inner, group, pidfd, reaped: false, rest: None, register, leaves: false };
         if !order.spare && !place.started(group) {
             return Err(full(Full::Leaving));
         }
@@ -147,6 +149,13 @@ impl Program {
             return Err(io::ErrorKind::BrokenPipe.into());
         };
         Ok((pid, pidfd_open(pid, PidfdFlags::empty())?, Outputs { stdout: stdout.into(), stderr: stderr.into() }))
+    }
+
+    /// The same, but what it leaves running once it has ended by itself stays: a service that it started.
+    #[must_use]
+    pub fn leaving(mut self) -> Self {
+        self.leaves = true;
+        self
     }
 
     /// Its process number, which is also that of its group and session.
@@ -185,16 +194,22 @@ impl Program {
         }
     }
 
-    /// How it ended, or `None` while it lives. What is left of its group is asked to end, unless it is to be spared.
+    /// How it ended, or `None` while it lives. What is left of its group is asked to end, unless it is to be spared or
+    /// stays.
     pub fn reap(&mut self) -> Option<Ended> {
         let ended = matches!(super::child::wait_readable(&[self.pidfd.as_fd()], Some(Duration::ZERO)), Ok(ready) if ready.contains(&true));
         if !ended {
             return None;
         }
-        self.ask();
+        if !self.leaves {
+            self.ask();
+        }
         let status = self.inner.try_wait().ok().flatten()?;
         self.reaped = true;
-        self.rest = self.register.and_then(|register| Rest::of(self.group, register));
+        match self.register {
+            Some(register) if self.leaves => register.forget(self.group),
+            register => self.rest = register.and_then(|register| Rest::of(self.group, register)),
+        }
         Some(match (status.code(), status.signal()) {
             (Some(code), _) => Ended::Code(code),
             (None, signal) => Ended::Signal(signal.unwrap_or(0)),

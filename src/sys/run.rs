@@ -27,6 +27,8 @@ pub struct Watching<'a> {
     pub says: &'a dyn Fn(Clean),
     /// Whether it shall stop: it is then asked to end as if its time were over.
     pub stops: &'a dyn Fn() -> bool,
+    /// It starts a service: what it leaves running once it has ended in time stays.
+    pub leaves: bool,
 }
 
 /// One output: its beginning and its end.
@@ -132,6 +134,7 @@ fn run_within(
     (watching, clock): (Option<&Watching<'_>>, &dyn Clock),
 ) -> Result<Ran, Stopped> {
     let (program, outputs) = Program::start(order).map_err(Stopped::Refused)?;
+    let program = if watching.is_some_and(|watching| watching.leaves) { program.leaving() } else { program };
     let name = order.program.display();
     let ending = program.ending().map_err(|error| {
         let what = format!("{name} cannot be watched: {error}. It was ended.");
@@ -306,7 +309,7 @@ mod tests {
         let stops = || !heard.borrow().is_empty();
         let script = "for i in 1 2 3 4 5 6 7 8 9; do echo line $i; sleep 0.1; done; exec sleep 600";
         let order = Order { program: "/bin/sh".into(), args: vec!["-c".into(), script.into()], ..Order::default() };
-        let watching = Watching { says: &says, stops: &stops };
+        let watching = Watching { says: &says, stops: &stops, leaves: false };
         let ran = run_watched(&order, Duration::from_mins(1), &watching, &RealClock).expect("runs");
         assert_eq!((ran.ended, ran.stopped, ran.timed_out), (Ended::Signal(15), true, false));
         assert!(heard.borrow()[0].as_str().starts_with("line "), "{:?}", heard.borrow());
@@ -316,6 +319,28 @@ mod tests {
     fn a_child_that_forks_away_and_holds_the_outputs_delays_nothing() {
         let ran = sh("(trap '' HUP; sleep 600) & echo gone", LONG, KEEP);
         assert_eq!((ran.ended, ran.stdout.bytes()), (Ended::Code(0), b"gone\n".to_vec()));
+    }
+
+    #[test]
+    fn a_service_that_it_started_stays_only_where_that_is_meant() {
+        let script = "sleep 600 >/dev/null 2>&1 & echo $!";
+        let order = Order { program: "/bin/sh".into(), args: vec!["-c".into(), script.into()], ..Order::default() };
+        let started = |ran: Ran| {
+            let pid = String::from_utf8_lossy(&ran.stdout.bytes()).trim().parse().expect("a number");
+            let held = rustix::process::pidfd_open(
+                rustix::process::Pid::from_raw(pid).expect("a pid"),
+                rustix::process::PidfdFlags::empty(),
+            );
+            held.ok()
+        };
+        let ends = |fd: &OwnedFd, limit| wait_readable(&[fd.as_fd()], Some(limit)).expect("polled").contains(&true);
+        let gone = started(run(&order, Duration::from_secs(60), &RealClock).expect("runs"));
+        assert!(gone.is_none_or(|fd| ends(&fd, Duration::from_secs(20))));
+        let watching = Watching { says: &|_| {}, stops: &|| false, leaves: true };
+        let left = run_watched(&order, Duration::from_secs(60), &watching, &RealClock).expect("runs");
+        let stays = started(left).expect("lives");
+        assert!(!ends(&stays, Duration::from_millis(200)));
+        rustix::process::pidfd_send_signal(&stays, rustix::process::Signal::KILL).expect("ours");
     }
 
     #[test]

@@ -3,7 +3,9 @@
 #![cfg(test)] // so that clippy knows this for a test
 #![expect(clippy::disallowed_methods, reason = "a test starts its peers")]
 
+mod commands;
 mod config;
+mod container;
 mod files;
 #[expect(dead_code, reason = "the samplers' tests use all of it")]
 #[path = "../samplers/peer.rs"]
@@ -11,3 +13,4 @@ mod peer;
 mod scene;
 mod service;
 mod small;
+mod supervisor;

@@ -174,6 +174,7 @@ fn where_systemd_runs_a_runner_has_a_unit_of_its_own() {
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     };
     assert_eq!((says("ActiveState"), says("UMask"), says("LimitCORE")), ("active".into(), "0077".into(), "0".into()));
+    assert_eq!(says("KillMode"), "process", "what a command of an action started stays when the runner has ended");
     assert!(says("Environment").contains("GIVEN=a value"), "{}", says("Environment"));
     let mut group = String::new();
     for _ in 0..10_000 {

@@ -85,7 +85,7 @@ pub(crate) const CRATES: &[(&str, &[&str])] = &[
     ("tower_layer", &["samplers"]),
     ("tower_service", &["samplers"]),
     ("rustls_native_certs", &["samplers"]),
-    ("roxmltree", &["samplers"]),
+    ("roxmltree", &["sys"]),
     ("x509_cert", &["samplers"]),
     ("libc", &["sys"]),
     ("liblmdb", &["sys"]),

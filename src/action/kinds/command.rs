@@ -150,7 +150,7 @@ impl Kind for Command {
 }
 
 /// Each argument as it is, so that none hides in another: those with unusual characters in quotes.
-fn shown(argv: &[String]) -> Vec<Clean> {
+pub fn shown(argv: &[String]) -> Vec<Clean> {
     let plain =
         |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "._:/@=+,%-".contains(c));
     let word = |word: &String| if plain(word) { word.clone() } else { format!("{word:?}") };

@@ -8,6 +8,28 @@
 //! stable_for = "10s"               # it must run so long, unchanged, before it counts as restarted or started
 //! # user = true: of this login's own systemd; systemctl = ["/usr/bin/sudo", "-n", "/usr/bin/systemctl"]: through sudo
 //! # { kind = "unix_socket", path = "/run/x.sock", unit = "x" }: a supervisor that takes lines, restart only
+//!
+//! [actions.restart-genesis]
+//! kind    = "service_restart"
+//! service = { kind = "supervisor", program = "genesis", path = "/var/run/supervisor.sock" }   # of a group: "pair:0"
+//! # owner = "genesis": supervisord runs as that login; user = "joe", password = { file = "/path" }: its socket asks for them
+//! # reload_signal = "HUP" (USR1, USR2, WINCH): what service_reload sends; without it there is no reload
+//! # listener = "emergency", listener_does = "closes all positions": the event listener that acts when the program dies; it
+//! # is looked at first and told of in the prompt, which is one heavier
+//! #
+//! # service = { kind = "container", name = "genesis-trading", path = "/var/run/docker.sock" }   # Docker or Podman
+//! # owner and reload_signal as above; without --rm; one with a health check counts once that has passed
+//!
+//! [actions.restart-bot.service]                       # a service that has only commands, each an argv, never a shell
+//! kind     = "commands"
+//! unit     = "bot"                                    # its name on the prompt
+//! status   = ["/usr/local/bin/bot", "status"]         # exit code 0: it runs, 1 and 2: it died, 3: it is stopped
+//! restart  = ["/usr/local/bin/bot", "restart"]        # start, stop, reload alike; one that is not declared is refused
+//! pid_file = "/run/bot.pid"                           # or pid_after = "pid ": the number that status prints after this;
+//! # without either no other run can be told from this one: then start, restart and reload end UNVERIFIED at best
+//! # up = "bot is up", down = "bot is down": a line of status that begins so decides, not its exit code
+//! # a login that needs sudo: restart = ["/usr/bin/sudo", "-n", "/usr/local/bin/bot", "restart"]
+//! # timeout = "60s"; what a command that ended in time leaves running stays
 //! ```
 
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
@@ -132,7 +154,9 @@ impl Kind for Services {
         let clock = crate::sys::clock::RealClock;
         Ok(match self.proof(plan, &clock) {
             Some(Proof::Holds(_, said)) => Settled::Done(said),
-            Some(Proof::NotYet(said)) => Settled::NotDone(said),
+            // Half of a restart is no "as before".
+            Some(Proof::NotYet(said)) if self.differences(plan, &clock)?.is_empty() => Settled::NotDone(said),
+            Some(Proof::NotYet(said)) => Settled::Other(said),
             Some(Proof::Broken(said) | Proof::Unseen(said)) => Settled::Other(said),
             None => return Err(Fault::new("the plan names no service.")),
         })

@@ -1,17 +1,25 @@
 //! Who runs a service, and what can be asked of it: one file per manager behind [`Service`]. The kinds of actions that
 //! restart something say which manager in their table: `{ kind = "systemd", unit = "x.service" }`.
 
+mod commands;
+mod container;
 mod plan;
+mod supervisor;
 mod systemd;
 mod unix_socket;
 
+pub use commands::Commands;
+pub use container::Container;
 pub use plan::Part;
+pub use supervisor::Supervisor;
 pub use systemd::Systemd;
 pub use unix_socket::UnixSocket;
 
 use super::doing::Doing;
 use super::kinds::StepError;
+use crate::base::scrub::scrub;
 use crate::base::{Clean, Clock, Fault};
+use crate::sys::secret::hide;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -24,6 +32,12 @@ pub enum Manager {
     UnixSocket(UnixSocket),
     /// A unit of systemd.
     Systemd(Systemd),
+    /// A program of a supervisord.
+    Supervisor(Box<Supervisor>),
+    /// A container of Docker or Podman.
+    Container(Box<Container>),
+    /// What declared commands start and stop.
+    Commands(Box<Commands>),
 }
 
 /// What can be asked of a manager.
@@ -100,6 +114,8 @@ pub struct Look {
     pub raise: Vec<Clean>,
     /// Why it cannot be asked for this at all.
     pub obstacle: Option<Fault>,
+    /// Why its running now proves nothing, or not yet; `None` where [`Serving`] tells one run from another.
+    pub doubt: Option<Clean>,
 }
 
 /// What every manager can do.
@@ -137,8 +153,19 @@ impl Manager {
         match self {
             Self::UnixSocket(it) => it,
             Self::Systemd(it) => it,
+            Self::Supervisor(it) => &**it,
+            Self::Container(it) => &**it,
+            Self::Commands(it) => &**it,
         }
     }
+}
+
+/// How the log of what is down ends: its last line, with no secret in it.
+pub(super) fn log_end(log: &[u8]) -> Option<Clean> {
+    const MOST: usize = 160;
+    let line = log.rsplit(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).find(|line| !line.is_empty())?;
+    let line = scrub(&hide(&String::from_utf8_lossy(line)));
+    Some(crate::clean!("its log ends: {}", Clean::text(line.chars().take(MOST).collect::<String>())))
 }
 
 /// Letters, digits and `. _ : @ -`, and what else a manager allows; up to 128, not starting with `-`.

@@ -107,6 +107,10 @@ impl Manager {
         let said = crate::clean!("{unit} is {}", look.said);
         let id = look.serving.as_ref().map_or_else(String::new, |serving| format!("{} {}", serving.pid, serving.id));
         match (verb, look.standing) {
+            (Verb::Restart | Verb::Start | Verb::Reload, Standing::Running) if look.doubt.is_some() => {
+                let doubt = look.doubt.as_ref().map_or("", Clean::as_str);
+                Proof::Unseen(crate::clean!("{said}, but {doubt}."))
+            }
             (Verb::Restart, Standing::Running) if look.serving.as_ref() == before => {
                 Proof::NotYet(crate::clean!("{unit} still serves with the run from before"))
             }

@@ -131,6 +131,7 @@ impl Service for Systemd {
             hits,
             raise,
             obstacle: obstacle(&self.unit, verb, &get),
+            doubt: None,
         })
     }
 

@@ -68,6 +68,7 @@ impl Service for UnixSocket {
             raise: Vec::new(),
             obstacle: (verb != Verb::Restart)
                 .then(|| Fault::new(format!("{} knows `restart`, not `{verb}`.", path.display()))),
+            doubt: None,
         })
     }
 

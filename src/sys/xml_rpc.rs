@@ -1,5 +1,5 @@
-//! Answers of XML-RPC: an array of structs as rows of names and texts, or the fault that it sent. No document type,
-//! bounded depth and size. Pure.
+//! Answers of XML-RPC: an array of structs as rows of names and texts, the results of several calls, or the fault that it
+//! sent. No document type, bounded depth and size; and the request that makes several calls. Pure.
 
 use crate::base::Clean;
 use roxmltree::{Document, Node, ParsingOptions};
@@ -11,10 +11,78 @@ const DEPTH: usize = 64;
 const NODES: u32 = 200_000;
 
 /// One struct: the text of each member.
-pub(crate) type Row = BTreeMap<String, String>;
+pub type Row = BTreeMap<String, String>;
+
+/// One call among several: its method, and its parameters, which are plain texts.
+pub type Call<'a> = (&'a str, &'a [&'a str]);
+
+/// A request of one call.
+pub fn request((method, params): Call<'_>) -> String {
+    let params: String = params.iter().map(|param| format!("<param>{}</param>", value(param))).collect();
+    format!("<?xml version='1.0'?><methodCall><methodName>{method}</methodName><params>{params}</params></methodCall>")
+}
+
+fn value(text: &str) -> String {
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    format!("<value><string>{text}</string></value>")
+}
+
+/// One request for several calls, one after the other.
+pub fn requests(calls: &[Call<'_>]) -> String {
+    let member = |name: &str, value: &str| format!("<member><name>{name}</name>{value}</member>");
+    let array = |values: String| format!("<value><array><data>{values}</data></array></value>");
+    let one = |(method, params): &Call<'_>| {
+        let params = array(params.iter().copied().map(value).collect());
+        format!("<value><struct>{}{}</struct></value>", member("methodName", &value(method)), member("params", &params))
+    };
+    let all = array(calls.iter().map(one).collect());
+    format!(
+        "<?xml version='1.0'?><methodCall><methodName>system.multicall</methodName><params><param>{all}</param></params></methodCall>"
+    )
+}
+
+/// Why one call among several was not done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The daemon's own number for it.
+    pub code: i64,
+    /// In its words.
+    pub words: Clean,
+}
+
+/// What each call of [`requests`] came to.
+///
+/// # Errors
+/// As [`rows`].
+pub fn results(body: &[u8]) -> Result<Vec<Result<(), Refused>>, String> {
+    let one = |value: Node<'_, '_>| {
+        let Some(fault) = find(value, "struct").map(row).filter(|row| row.contains_key("faultCode")) else {
+            return Ok(());
+        };
+        let code = fault.get("faultCode").and_then(|code| code.parse().ok()).unwrap_or_default();
+        Err(Refused { code, words: fault.get("faultString").map_or_else(|| Clean::from("no words"), Clean::text) })
+    };
+    data(body, |data| data.children().filter(|node| node.has_tag_name("value")).map(one).collect())
+}
+
+/// The first value of a list, as text.
+///
+/// # Errors
+/// As [`rows`].
+pub fn first_text(body: &[u8]) -> Result<String, String> {
+    let text = |value: Node<'_, '_>| value.descendants().filter(Node::is_text).filter_map(|node| node.text()).collect();
+    data(body, |data| data.children().find(|node| node.has_tag_name("value")).map(text).unwrap_or_default())
+}
 
 /// Reads an answer; the error is the end of a sentence, without text of the document but for the fault's own words.
-pub(crate) fn rows(body: &[u8]) -> Result<Vec<Row>, String> {
+///
+/// # Errors
+/// It is no answer, none that is a list, or a fault.
+pub fn rows(body: &[u8]) -> Result<Vec<Row>, String> {
+    data(body, |data| data.children().filter_map(|value| find(value, "struct")).map(row).collect())
+}
+
+fn data<T>(body: &[u8], read: impl FnOnce(Node<'_, '_>) -> T) -> Result<T, String> {
     let text = core::str::from_utf8(body).map_err(|_| "sent XML that is not UTF-8".to_owned())?;
     if too_deep(text) {
         return Err(format!("sent XML nested deeper than {DEPTH} levels"));
@@ -29,7 +97,7 @@ pub(crate) fn rows(body: &[u8]) -> Result<Vec<Row>, String> {
     }
     let data = find(root, "data").filter(|_| root.has_tag_name("methodResponse"));
     let data = data.ok_or_else(|| "sent no answer of XML-RPC that is a list".to_owned())?;
-    Ok(data.children().filter_map(|value| find(value, "struct")).map(row).collect())
+    Ok(read(data))
 }
 
 fn find<'a, 'd>(node: Node<'a, 'd>, name: &str) -> Option<Node<'a, 'd>> {
@@ -88,6 +156,19 @@ mod tests {
             <member><name>faultString</name><value><string>UNKNOWN_METHOD</string></value></member></struct></value></fault>",
         );
         assert_eq!(super::rows(fault.as_bytes()), Err("answered with a fault: UNKNOWN_METHOD".to_owned()));
+    }
+
+    #[test]
+    fn several_calls_are_one_request_and_each_has_its_result() {
+        let asked = requests(&[("a.stop", &["x<y"]), ("a.start", &["x<y"])]);
+        assert!(asked.contains("<string>a.stop</string>") && asked.contains("<string>x&lt;y</string>"), "{asked}");
+        let came = answer(
+            "<params><param><value><array><data><value><struct><member><name>faultCode</name><value><int>70</int></value></member>\
+            <member><name>faultString</name><value><string>NOT_RUNNING: x</string></value></member></struct></value>\
+            <value><boolean>1</boolean></value></data></array></value></param></params>",
+        );
+        let refused = Refused { code: 70, words: "NOT_RUNNING: x".into() };
+        assert_eq!(results(came.as_bytes()), Ok(vec![Err(refused), Ok(())]));
     }
 
     #[test]

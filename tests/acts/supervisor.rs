@@ -1,0 +1,320 @@
+//! Programs of a real supervisord, with `supervisorctl` as the judge.
+
+use crate::peer::{self, Peer};
+use crate::scene::{Scene, told};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+use watchkeeper::action::kinds::{self, Settled};
+use watchkeeper::action::lifecycle::Outcome;
+use watchkeeper::action::plan::Danger;
+use watchkeeper::base::Clean;
+
+struct Lab {
+    peer: Peer,
+    scene: Scene,
+}
+
+fn lab() -> Option<Lab> {
+    lab_with(&[])
+}
+
+fn lab_with(settings: &[(&str, &str)]) -> Option<Lab> {
+    Some(Lab { peer: peer::start_with("supervisord", settings)?, scene: Scene::new() })
+}
+
+impl Lab {
+    fn ctl(&self, words: &[&str]) -> String {
+        String::from_utf8_lossy(&self.peer.exec(words).stdout).trim().to_owned()
+    }
+
+    /// A program more, once it is in this state.
+    fn program(&self, section: &str, settings: &str, state: &str) {
+        let name = section.split(':').nth(1).unwrap();
+        let more = Path::new(self.peer.env("SUPERVISOR_SOCKET")).with_file_name("more");
+        fs::write(more.join(format!("{name}.conf")), format!("[{section}]\n{settings}\n")).unwrap();
+        self.ctl(&["update"]);
+        self.comes(name, state);
+    }
+
+    /// Asking takes so long that no pause is needed.
+    fn comes(&self, name: &str, state: &str) {
+        let mut said = String::new();
+        for _ in 0..100 {
+            said = self.ctl(&["status", name]);
+            if said.contains(state) {
+                return;
+            }
+        }
+        panic!("{name} is not {state}: {said}");
+    }
+
+    fn pid(&self, name: &str) -> String {
+        self.ctl(&["pid", name])
+    }
+
+    fn table(&self, program: &str) -> String {
+        self.table_with(program, "")
+    }
+
+    fn table_with(&self, program: &str, more: &str) -> String {
+        let path = self.peer.env("SUPERVISOR_SOCKET");
+        format!("service = {{ kind = \"supervisor\", path = \"{path}\", program = \"{program}\"{more} }}\n")
+    }
+
+    fn refused(&self, kind: &str, table: &str) -> String {
+        match self.scene.plan(kind, table) {
+            Err(fault) => fault.to_string(),
+            Ok(plan) => panic!("{table}: {plan:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_program_is_restarted_once_and_stays_up() {
+    let Some(lab) = lab() else { return };
+    let before = lab.pid("good");
+    let plan = lab.scene.plan("service_restart", &lab.table("good")).unwrap();
+    assert_eq!(plan.danger, Danger::C2, "whatever the profile says");
+    let line = plan.what.lines[0].as_str();
+    assert!(line.starts_with("restart good  (stopProcess, then startProcess) through supervisord at /"), "{line}");
+    assert_eq!(plan.based_on[0].value.as_str(), format!("RUNNING, process {before}"));
+    let hits: Vec<&str> = plan.hits.iter().map(Clean::as_str).collect();
+    assert!(hits.contains(&"it is given 10 s to end, then it is killed"), "{hits:?}");
+    let (end, progress) = lab.scene.act(plan);
+    assert_eq!((end.outcome, end.executed), (Outcome::Succeeded, true), "{end:?} {:?}", told(&progress));
+    let after = lab.pid("good");
+    assert!(after != before && after.parse::<u32>().unwrap() > 1, "{before} {after}");
+}
+
+#[test]
+fn one_of_a_group_is_restarted_by_its_whole_name_alone() {
+    let Some(lab) = lab() else { return };
+    let said = lab.refused("service_restart", &lab.table("pair"));
+    assert!(said.contains("`pair` is a group of 1 programs, not one. Name one of them: pair:0."), "{said}");
+    let before = lab.pid("pair:0");
+    let (end, progress) = lab.scene.carry("service_restart", &lab.table("pair:0"));
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    assert_ne!(lab.pid("pair:0"), before);
+}
+
+#[test]
+fn what_supervisord_would_not_do_is_refused_before_any_prompt() {
+    let Some(lab) = lab() else { return };
+    let refused = |kind: &str, program: &str| lab.refused(kind, &lab.table(program));
+    let said = refused("service_restart", "goood");
+    assert!(said.contains("has no program `goood`. Did you mean `good`?"), "{said}");
+    let said = refused("service_start", "good");
+    assert!(said.contains("there is nothing to start. To start it anew, restart it."), "{said}");
+    assert!(refused("service_stop", "stopped").contains("stopped is STOPPED: there is nothing to stop"));
+    assert!(refused("service_reload", "good").contains("say reload_signal = \"HUP\"; else restart it."));
+    assert!(refused("service_reset_failed", "soon").contains("has no failed state to clear"));
+    for name in ["-good", "a/b", "good\\nstop", "gооd", "pair:*", "good:good", ""] {
+        assert!(lab.scene.plan("service_restart", &lab.table(name)).is_err(), "{name}");
+    }
+    let table = lab.table("good").replace("/sock\"", "/none\"");
+    let said = lab.refused("service_restart", &table);
+    assert!(said.contains("there is no socket ") && said.contains("Is supervisord running?"), "{said}");
+}
+
+#[test]
+fn a_program_that_ends_too_soon_again_and_again_is_not_restarted() {
+    let Some(lab) = lab() else { return };
+    lab.program("program:loop", "command=sh -c 'echo no database >&2; exit 3'\nstartretries=1000000", "BACKOFF");
+    let said = lab.refused("service_restart", &lab.table("loop"));
+    assert!(said.contains("loop is BACKOFF, Exited too quickly"), "{said}");
+    assert!(said.contains("; its log ends: no database: it ends too soon"), "{said}");
+    assert!(said.contains("Look at its log for why; then stop it, and start it."), "{said}");
+    // That way out is open.
+    let (end, progress) = lab.scene.carry("service_stop", &lab.table("loop"));
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    assert!(lab.ctl(&["status", "loop"]).contains("STOPPED"));
+}
+
+#[test]
+fn a_program_is_started_and_stopped_and_one_that_does_not_stay_up_is_a_failure() {
+    let Some(lab) = lab() else { return };
+    lab.program("program:brief", "command=sleep 0.3\nstartsecs=0\nautostart=false\nautorestart=false", "STOPPED");
+    let act = |kind: &str, program: &str| lab.scene.carry(kind, &lab.table(program));
+    let (end, progress) = act("service_start", "stopped");
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    assert!(lab.ctl(&["status", "stopped"]).contains("RUNNING"));
+    let (end, _) = act("service_stop", "stopped");
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?}");
+    assert!(lab.ctl(&["status", "stopped"]).contains("STOPPED"));
+    // It counts as started at once, and ends.
+    let (end, progress) = act("service_start", "brief");
+    assert_eq!((end.outcome, end.executed), (Outcome::Failed, true), "{end:?} {:?}", told(&progress));
+    let plan = lab.scene.plan("service_start", &lab.table("missing")).unwrap();
+    assert_eq!(plan.based_on[0].value.as_str(), "FATAL, can't find command '/no/such/program'");
+    let (end, _) = lab.scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Failed, "{end:?}");
+    assert!(end.reason.as_str().contains("`start missing` was not done: NO_FILE"), "{end:?}");
+}
+
+#[test]
+fn a_restart_that_stopped_and_did_not_start_is_judged_by_what_it_left() {
+    let Some(lab) = lab() else { return };
+    let program = lab.scene.path("program");
+    fs::write(&program, "#!/bin/sh\nexec sleep 1000\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    lab.program("program:own", &format!("command={}\nstartretries=0", program.display()), "RUNNING");
+    fs::write(&program, "#!/bin/sh\nexit 3\n").unwrap();
+    let (end, progress) = lab.scene.carry("service_restart", &lab.table("own"));
+    assert_eq!((end.outcome, end.executed), (Outcome::Failed, true), "{end:?} {:?}", told(&progress));
+    assert!(end.reason.as_str().contains("own is FATAL, Exited too quickly"), "{end:?}");
+}
+
+#[test]
+fn a_program_that_was_restarted_since_the_plan_is_left_alone() {
+    let Some(lab) = lab() else { return };
+    let plan = lab.scene.plan("service_restart", &lab.table("good")).unwrap();
+    lab.ctl(&["restart", "good"]);
+    let serving = lab.pid("good");
+    let (end, _) = lab.scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Refused);
+    assert!(end.reason.as_str().contains("good: restarted meanwhile (process "), "{end:?}");
+    assert_eq!(lab.pid("good"), serving);
+}
+
+#[test]
+fn half_of_a_restart_is_neither_done_nor_as_before() {
+    let Some(lab) = lab() else { return };
+    let plan = lab.scene.plan("service_restart", &lab.table("good")).unwrap();
+    let now = || kinds::of(&plan).unwrap().settled(&plan).unwrap();
+    assert!(matches!(now(), Settled::NotDone(_)), "{:?}", now());
+    lab.ctl(&["stop", "good"]);
+    assert!(matches!(now(), Settled::Other(_)), "{:?}", now());
+    lab.ctl(&["start", "good"]);
+    assert!(matches!(now(), Settled::Done(_)), "{:?}", now());
+}
+
+#[test]
+fn a_declared_signal_reloads_the_program_that_runs() {
+    let Some(lab) = lab() else { return };
+    let told_file = lab.scene.path("told");
+    let script = format!("trap \"echo again >> {}\" HUP; while :; do sleep 0.05; done", told_file.display());
+    lab.program("program:rereads", &format!("command=sh -c '{script}'"), "RUNNING");
+    let before = lab.pid("rereads");
+    let table = lab.table_with("rereads", ", reload_signal = \"HUP\"");
+    let (end, progress) = lab.scene.carry("service_reload", &table);
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    lab.comes("rereads", "RUNNING");
+    assert_eq!((lab.pid("rereads"), fs::read_to_string(told_file).unwrap_or_default()), (before, "again\n".to_owned()));
+}
+
+#[test]
+fn the_event_listener_that_acts_when_a_program_dies_is_told_of_and_looked_at_first() {
+    let Some(lab) = lab() else { return };
+    let fired = lab.scene.path("fired");
+    let script = format!("printf \"READY\\n\"; read event; touch {}; exec sleep 1000", fired.display());
+    let events = "events=PROCESS_STATE_EXITED,PROCESS_STATE_FATAL\nautorestart=false";
+    lab.program("eventlistener:closer", &format!("command=sh -c '{script}'\n{events}"), "RUNNING");
+    let declared = ", listener = \"closer\", listener_does = \"closes all positions\"";
+    let plan = lab.scene.plan("service_restart", &lab.table_with("good", declared)).unwrap();
+    assert_eq!(plan.danger, Danger::C3);
+    let said = "if good dies or does not come up, its event listener closer closes all positions";
+    assert!(plan.raised.iter().any(|why| why.as_str() == said), "{:?}", plan.raised);
+    let before = format!("its event listener closer is RUNNING, process {}", lab.pid("closer"));
+    assert!(plan.hits.iter().any(|hit| hit.as_str() == before), "{:?}", plan.hits);
+    // A commanded restart is not what it waits for.
+    let (end, progress) = lab.scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    assert!(!fired.exists());
+    let plan = lab.scene.plan("service_restart", &lab.table_with("good", declared)).unwrap();
+    lab.ctl(&["stop", "closer"]);
+    let serving = lab.pid("good");
+    let (end, _) = lab.scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Refused, "{end:?}");
+    assert!(end.reason.as_str().contains("listener closer RUNNING, process "), "{end:?}");
+    assert_eq!(lab.pid("good"), serving);
+}
+
+#[test]
+fn an_event_listener_that_is_not_settled_or_unknown_stands_in_the_way() {
+    let Some(lab) = lab() else { return };
+    lab.program("eventlistener:mad", "command=false\nevents=PROCESS_STATE_EXITED\nstartretries=1000000", "BACKOFF");
+    let said = lab.refused("service_restart", &lab.table_with("good", ", listener = \"mad\""));
+    assert!(said.contains("its event listener mad is BACKOFF"), "{said}");
+    let said = lab.refused("service_restart", &lab.table_with("good", ", listener = \"none\""));
+    assert!(said.contains("has no program `none`. `listener` names the event listener of this program."), "{said}");
+}
+
+#[test]
+fn a_socket_that_asks_for_a_login_is_given_it_from_a_file() {
+    let Some(lab) = lab_with(&[("SUPERVISOR_LOGIN", "joe:hunter22")]) else { return };
+    let said = lab.refused("service_restart", &lab.table("good"));
+    assert!(said.contains("asks for a login. Say user = "), "{said}");
+    let file = lab.scene.path("password");
+    fs::write(&file, "hunter22\n").unwrap();
+    let login = format!(", user = \"joe\", password = {{ file = \"{}\" }}", file.display());
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+    assert!(lab.refused("service_restart", &lab.table_with("good", &login)).contains("password"), "others may read it");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let plan = lab.scene.plan("service_restart", &lab.table_with("good", &login)).unwrap();
+    assert!(!serde_json::to_string(&plan).unwrap().contains("hunter22"));
+    let (end, progress) = lab.scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+}
+
+#[test]
+fn a_socket_that_somebody_else_answers_is_refused_unless_that_login_is_declared() {
+    let Some(lab) = lab_with(&[("SUPERVISOR_USER", "nobody")]) else { return };
+    let said = lab.refused("service_restart", &lab.table("good"));
+    assert!(said.contains("is answered by a program of nobody, not of root or this login."), "{said}");
+    assert!(said.contains("say owner = \"nobody\""), "{said}");
+    let (end, progress) = lab.scene.carry("service_restart", &lab.table_with("good", ", owner = \"nobody\""));
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+}
+
+#[test]
+#[ignore = "a role: a login that is neither root nor let in"]
+fn plays_a_login_without_rights() {
+    let (scene, table) = (Scene::new(), std::env::var("WATCHKEEPER_TEST_TABLE").unwrap());
+    let said = scene.plan("service_restart", &table).unwrap_err().to_string();
+    assert!(said.contains("this login may not connect to /"), "{said}");
+    assert!(said.contains("chown = root:GROUP, chmod = 0770"), "{said}");
+}
+
+#[test]
+fn a_login_that_may_not_use_the_socket_is_told_what_would_let_it_in() {
+    let Some(lab) = lab() else { return };
+    let root = fs::metadata(lab.peer.env("SUPERVISOR_SOCKET")).unwrap().uid() == 0;
+    if !root {
+        return peer::skip("supervisord", "only root plays another login");
+    }
+    let us = lab.scene.path("us");
+    fs::copy(std::env::current_exe().unwrap(), &us).unwrap();
+    fs::set_permissions(lab.scene.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let role = ["--ignored", "--exact", "supervisor::plays_a_login_without_rights"];
+    let played = std::process::Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(us)
+        .args(role)
+        .env("WATCHKEEPER_TEST_TABLE", lab.table("good"))
+        .current_dir("/")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&played.stdout);
+    assert!(said.contains("1 passed"), "{said}");
+}
+
+#[test]
+fn a_supervisord_that_was_started_again_since_the_plan_is_not_the_one_that_was_seen() {
+    let Some(lab) = lab() else { return };
+    let plan = || lab.scene.plan("service_start", &lab.table("stopped")).unwrap();
+    let (first, dir) = (plan(), Path::new(lab.peer.env("SUPERVISOR_SOCKET")).parent().unwrap());
+    let script = |action: &str| {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/supervisord.sh");
+        assert!(std::process::Command::new(script).arg(action).arg(dir).output().unwrap().status.success());
+    };
+    script("stop");
+    script("start");
+    let (end, _) = lab.scene.act(first);
+    assert_eq!((end.outcome, end.executed), (Outcome::Refused, false), "{end:?}");
+    assert!(end.reason.as_str().contains("stopped: supervisord process "), "{end:?}");
+    let second = plan();
+    script("stop");
+    let (end, _) = lab.scene.act(second);
+    assert_eq!((end.outcome, end.executed), (Outcome::Refused, false), "{end:?}");
+}
