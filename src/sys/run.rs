@@ -46,6 +46,12 @@ impl Kept {
         all
     }
 
+    /// The first line that says something.
+    pub fn first_line(&self) -> Option<Clean> {
+        let mut lines = self.first.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+        lines.find(|line| !line.is_empty()).map(Clean::text)
+    }
+
     /// The last line that says something.
     pub fn last_line(&self) -> Option<Clean> {
         let bytes = self.bytes();

@@ -3,6 +3,8 @@
 
 mod plan;
 mod systemd;
+mod systemd_journal;
+mod systemd_unit;
 mod unix_socket;
 
 pub use plan::Part;
@@ -52,6 +54,16 @@ impl Verb {
             Self::Reload => "reload",
             Self::ResetFailed => "reset-failed",
         }
+    }
+
+    /// Whether a run begins with it.
+    pub const fn starts(self) -> bool {
+        matches!(self, Self::Restart | Self::Start)
+    }
+
+    /// Whether a run ends with it.
+    pub const fn stops(self) -> bool {
+        matches!(self, Self::Restart | Self::Stop)
     }
 }
 
@@ -121,6 +133,10 @@ pub trait Service {
     /// Why this login may not ask for it, with the rule that it lacks; `None` where it may, or where only asking tells.
     fn lacks(&self, _verb: Verb, _clock: &dyn Clock) -> Option<Fault> {
         None
+    }
+    /// What more can be said before it is asked for: for HITS, and why the danger is raised. Slower than a look.
+    fn outlook(&self, _verb: Verb, _clock: &dyn Clock) -> (Vec<Clean>, Vec<Clean>) {
+        Default::default()
     }
     /// What will be done, as shown under WHAT.
     fn line(&self, verb: Verb) -> Clean;

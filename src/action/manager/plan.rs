@@ -39,7 +39,9 @@ impl Manager {
         let based_on =
             Precondition { label: Clean::text(service.unit()), value: look.said, age: Duration::ZERO, metric: None };
         let target = Target::Unit { manager: self.clone(), serving: look.serving, identity: look.identity };
-        Ok(Part { target, line: service.line(verb), based_on, hits: look.hits, raise: look.raise })
+        let (hits, raise) = service.outlook(verb, clock);
+        let (hits, raise) = ([look.hits, hits].concat(), [look.raise, raise].concat());
+        Ok(Part { target, line: service.line(verb), based_on, hits, raise })
     }
 
     /// What differs now from what the plan says of this service.
