@@ -207,6 +207,7 @@ impl Executor for Real<'_> {
         let judging = self.plan().judging.clone();
         let settle = self.plan().settle;
         let within = judging.as_ref().map_or(PROVE, |judging| judging.within).max(settle * 3);
+        let within = within.max(self.kind.within(self.plan()));
         let mut settling = Settling::default();
         self.show();
         loop {

@@ -10,4 +10,5 @@ mod files;
 mod peer;
 mod scene;
 mod service;
+mod service_checks;
 mod small;

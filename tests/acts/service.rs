@@ -10,13 +10,13 @@ use watchkeeper::base::Clean;
 use watchkeeper::sys::clock::RealClock;
 use watchkeeper::sys::process::{Detached, spawn_in_unit};
 
-struct Lab {
-    peer: Peer,
-    scene: Scene,
+pub(crate) struct Lab {
+    pub(crate) peer: Peer,
+    pub(crate) scene: Scene,
     prefix: String,
 }
 
-fn lab() -> Option<Lab> {
+pub(crate) fn lab() -> Option<Lab> {
     let peer = peer::start("systemd")?;
     let scene = Scene::new();
     let script = copied_script(scene.dir.path(), "systemd.sh");
@@ -27,22 +27,22 @@ fn lab() -> Option<Lab> {
 }
 
 impl Lab {
-    fn unit(&self, name: &str, service: &str) {
+    pub(crate) fn unit(&self, name: &str, service: &str) {
         let text = format!("[Unit]\nDefaultDependencies=no\n[Service]\n{service}\n");
         fs::write(Path::new(self.peer.env("SYSTEMD_UNIT_DIR")).join(name), text).unwrap();
         self.systemctl(&["daemon-reload"]);
     }
 
-    fn systemctl(&self, words: &[&str]) -> String {
+    pub(crate) fn systemctl(&self, words: &[&str]) -> String {
         let output = self.peer.exec(&[&["systemctl"], words].concat());
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    fn says(&self, unit: &str, property: &str) -> String {
+    pub(crate) fn says(&self, unit: &str, property: &str) -> String {
         self.systemctl(&["show", "--value", "-p", property, unit])
     }
 
-    fn table(&self, unit: &str) -> String {
+    pub(crate) fn table(&self, unit: &str) -> String {
         format!("service = {{ kind = \"systemd\", unit = \"{unit}\", {} }}\n", self.prefix)
     }
 }

@@ -117,6 +117,10 @@ pub trait Kind: Sync {
     fn proof(&self, _plan: &Plan, _clock: &dyn Clock) -> Option<Proof> {
         None
     }
+    /// For how long [`Kind::proof`] is waited for at least, where the plan's metrics say less.
+    fn within(&self, _plan: &Plan) -> Duration {
+        Duration::ZERO
+    }
     /// After a crash: read-only.
     ///
     /// # Errors

@@ -1,12 +1,14 @@
 //! Who runs a service, and what can be asked of it: one file per manager behind [`Service`]. The kinds of actions that
 //! restart something say which manager in their table: `{ kind = "systemd", unit = "x.service" }`.
 
+mod checks;
 mod plan;
 mod systemd;
 mod systemd_journal;
 mod systemd_unit;
 mod unix_socket;
 
+pub use checks::{Checks, KEYS as CHECKS};
 pub use plan::Part;
 pub use systemd::Systemd;
 pub use unix_socket::UnixSocket;
@@ -15,6 +17,7 @@ use super::doing::Doing;
 use super::kinds::StepError;
 use crate::base::{Clean, Clock, Fault};
 use core::fmt;
+use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -82,6 +85,17 @@ pub struct Serving {
     pub id: String,
 }
 
+/// What tells a process of the run that serves now from any other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kin {
+    /// The main process.
+    pub pid: Option<u32>,
+    /// The control group that all of them are in, where the manager keeps one.
+    pub group: Option<String>,
+    /// When this run began, since the host started; those of one before are older.
+    pub since: Option<Duration>,
+}
+
 /// How a service stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -137,6 +151,14 @@ pub trait Service {
     /// What more can be said before it is asked for: for HITS, and why the danger is raised. Slower than a look.
     fn outlook(&self, _verb: Verb, _clock: &dyn Clock) -> (Vec<Clean>, Vec<Clean>) {
         Default::default()
+    }
+    /// What tells its processes from others. Read-only.
+    ///
+    /// # Errors
+    /// When it cannot be seen.
+    fn kin(&self, clock: &dyn Clock) -> Result<Kin, Fault> {
+        let pid = self.look(Verb::Restart, clock)?.serving.map(|serving| serving.pid);
+        Ok(Kin { pid: pid.filter(|pid| *pid > 0), ..Kin::default() })
     }
     /// What will be done, as shown under WHAT.
     fn line(&self, verb: Verb) -> Clean;

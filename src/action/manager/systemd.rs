@@ -3,7 +3,7 @@
 
 use super::systemd_journal as journal;
 use super::systemd_unit::{Shown, last_exit, obstacle, patience};
-use super::{Look, Service, Serving, Standing, Verb, plain_name};
+use super::{Kin, Look, Service, Serving, Standing, Verb, plain_name};
 use crate::action::doing::{self, Doing};
 use crate::action::kinds::StepError;
 use crate::base::{Clean, Clock, Fault};
@@ -15,7 +15,7 @@ use std::path::Path;
 /// What `show` is asked for.
 const PROPERTIES: &str = "Id,LoadState,LoadError,ActiveState,SubState,Result,Job,NeedDaemonReload,CanStart,CanStop,CanReload,\
 RefuseManualStart,RefuseManualStop,StartLimitBurst,StartLimitIntervalUSec,RequiredBy,BoundBy,ConsistsOf,TriggeredBy,\
-TimeoutStartUSec,TimeoutStopUSec,FragmentPath,DropInPaths,InvocationID,MainPID,ExecMainStartTimestampMonotonic,NRestarts,ExecMainCode,\
+TimeoutStartUSec,TimeoutStopUSec,ControlGroup,FragmentPath,DropInPaths,InvocationID,InactiveExitTimestampMonotonic,MainPID,ExecMainStartTimestampMonotonic,NRestarts,ExecMainCode,\
 ExecMainStatus";
 /// So many that stop with it make a restart heavier.
 const MANY: usize = 5;
@@ -58,11 +58,11 @@ impl Systemd {
         let scope = if self.user { "--user" } else { "--system" };
         let flags = [scope, "--no-ask-password", "--no-pager"];
         let own = flags.iter().chain(args).chain(&["--"]).map(|arg| (*arg).to_owned()).chain([self.unit.clone()]);
-        self.run(&self.systemctl, own)
+        self.program(&self.systemctl, own)
     }
 
     /// One of its programs, with what stands before its own arguments.
-    pub(super) fn run(&self, program: &[String], own: impl Iterator<Item = String>) -> Order {
+    pub(super) fn program(&self, program: &[String], own: impl Iterator<Item = String>) -> Order {
         let mut words = program.iter().cloned();
         Order {
             program: words.next().unwrap_or_default().into(),
@@ -161,6 +161,18 @@ impl Service for Systemd {
             hits,
             raise,
             obstacle: obstacle(&self.unit, verb, &shown),
+        })
+    }
+
+    fn kin(&self, clock: &dyn Clock) -> Result<Kin, Fault> {
+        let shown = self.show(clock)?;
+        let number = |name: &str| shown.get(name).parse::<u64>().ok().filter(|number| *number > 0);
+        // It begins before its main process does where that is a child of what systemd started.
+        let since = number("InactiveExitTimestampMonotonic").map(Duration::from_micros);
+        Ok(Kin {
+            pid: number("MainPID").and_then(|pid| u32::try_from(pid).ok()),
+            group: Some(shown.get("ControlGroup").to_owned()).filter(|group| !group.is_empty()),
+            since: since.map(crate::sys::listeners::with_sleep),
         })
     }
 

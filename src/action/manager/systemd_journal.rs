@@ -29,7 +29,7 @@ pub(super) fn starts(unit: &Systemd, interval: Duration, clock: &dyn Clock) -> R
 /// The entries that `args` asks for.
 fn read(unit: &Systemd, args: Vec<String>, clock: &dyn Clock) -> Result<Vec<serde_json::Value>, Fault> {
     let flags = ["--no-pager", "--quiet", "--output=json"].map(str::to_owned);
-    let said = doing::look(&unit.run(&unit.journalctl, flags.into_iter().chain(args)), clock)?;
+    let said = doing::look(&unit.program(&unit.journalctl, flags.into_iter().chain(args)), clock)?;
     let lines = said.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }
