@@ -170,7 +170,7 @@ mod tests {
     fn asked(answer: &'static str, stays: bool) -> (String, Result<Answer, Fault>) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/health?full=1", listener.local_addr().unwrap());
-        let (over, told) = std::sync::mpsc::channel::<()>();
+        let (over, told) = std::sync::mpsc::sync_channel::<()>(0);
         let server = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let mut request = [0; 4096];

@@ -68,8 +68,7 @@ impl Web {
     fn restart(&self, checks: &str) -> (End, Vec<String>) {
         let table = format!("{}stable_for = \"3s\"\n{checks}\n", self.lab.table("web.service"));
         let (end, progress) = self.lab.scene.carry("service_restart", &table);
-        let all = told(&progress);
-        (end, all)
+        (end, told(&progress))
     }
 
     fn port(&self) -> String {
@@ -169,4 +168,26 @@ fn a_configuration_that_its_own_program_finds_bad_is_refused_before_anything_is_
     assert!(end.reason.as_str().contains("broken meanwhile"), "{end:?}");
     assert_eq!(web.lab.says("web.service", "InvocationID"), before);
     assert!(web.lab.scene.plan("service_stop", &table).is_err(), "a stop needs no good configuration");
+}
+
+#[test]
+fn what_the_new_run_has_logged_is_shown_errors_first_and_kept_where_it_went_wrong() {
+    let Some(web) = web() else { return };
+    let says = |old: &str, then: &str| {
+        format!("ExecStart=/bin/sh -c 'echo \"<3>{old} is wrong\"; echo \"<6>password=hunter22 it began\"; {then}'")
+    };
+    web.start(&says("the old run", "exec sleep 1000"));
+    web.lab.unit("web.service", &says("this run", "exec sleep 1000"));
+    let (end, told) = web.restart("");
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {told:?}");
+    let logged: Vec<&String> = told.iter().filter(|line| line.starts_with("log ")).collect();
+    assert_eq!(logged, ["log err sh: this run is wrong"], "errors alone, and of the new run alone");
+    web.lab.unit("web.service", &says("the last run", "exit 3"));
+    let plan = web.lab.scene.plan("service_restart", &web.lab.table("web.service")).unwrap();
+    let (end, progress) = web.lab.scene.act(plan.clone());
+    assert_eq!(end.outcome, Outcome::Failed, "{end:?}");
+    assert!(crate::scene::told(&progress).contains(&"log err sh: the last run is wrong".to_owned()), "{progress:?}");
+    let kept = web.lab.scene.output(&plan);
+    assert!(kept.contains("password=<redacted> it began") && !kept.contains("hunter22"), "{kept}");
+    assert!(kept.contains("code=exited, status=3"), "what systemd says of it: {kept}");
 }

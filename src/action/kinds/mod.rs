@@ -117,6 +117,11 @@ pub trait Kind: Sync {
     fn proof(&self, _plan: &Plan, _clock: &dyn Clock) -> Option<Proof> {
         None
     }
+    /// What the target itself says of what came of it, once that is judged `good` or not: a few lines for the screen, more
+    /// of them for the run's `out.log`. Read-only.
+    fn evidence(&self, _plan: &Plan, _good: bool, _doing: &Doing<'_>) -> Vec<Clean> {
+        Vec::new()
+    }
     /// For how long [`Kind::proof`] is waited for at least, where the plan's metrics say less.
     fn within(&self, _plan: &Plan) -> Duration {
         Duration::ZERO

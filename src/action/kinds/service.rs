@@ -148,6 +148,11 @@ impl Kind for Services {
         Some(work.checks.proof(proof, &work.service, clock))
     }
 
+    fn evidence(&self, plan: &Plan, good: bool, doing: &Doing<'_>) -> Vec<Clean> {
+        let serving = before(plan).and_then(|(serving, _)| serving);
+        work::<Work>(plan).map_or_else(|_| Vec::new(), |work| work.service.evidence(serving, good, doing))
+    }
+
     fn within(&self, plan: &Plan) -> Duration {
         // Good for so long at the end of the time that it may take to become so.
         work::<Work>(plan).map_or(Duration::ZERO, |work| work.checks.within() + work.settle)

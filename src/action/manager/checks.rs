@@ -69,7 +69,7 @@ impl Checks {
         if port == Some(0) {
             return Err(table.fault_at("port", "nobody listens on port 0."));
         }
-        let health = body.take_table("health")?.map(|body| Health::take(body)).transpose()?;
+        let health = body.take_table("health")?.map(Health::take).transpose()?;
         Ok(Self { validate, port, health })
     }
 

@@ -96,6 +96,15 @@ pub struct Kin {
     pub since: Option<Duration>,
 }
 
+/// What a service has said of itself in its newest run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// For the screen: few lines.
+    pub shown: Vec<Clean>,
+    /// To be kept with the run.
+    pub kept: Vec<Clean>,
+}
+
 /// How a service stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -159,6 +168,10 @@ pub trait Service {
     fn kin(&self, clock: &dyn Clock) -> Result<Kin, Fault> {
         let pid = self.look(Verb::Restart, clock)?.serving.map(|serving| serving.pid);
         Ok(Kin { pid: pid.filter(|pid| *pid > 0), ..Kin::default() })
+    }
+    /// What it has logged since the run that served `before`: errors alone where all is `good`. Best effort, read-only.
+    fn told(&self, _before: Option<&Serving>, _good: bool, _clock: &dyn Clock) -> Told {
+        Told::default()
     }
     /// What will be done, as shown under WHAT.
     fn line(&self, verb: Verb) -> Clean;

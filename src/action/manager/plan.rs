@@ -99,6 +99,16 @@ impl Manager {
         }
     }
 
+    /// What the service has logged since; the longer part is kept with the run.
+    pub fn evidence(&self, before: Option<&Serving>, good: bool, doing: &Doing<'_>) -> Vec<Clean> {
+        let told = self.service().told(before, good, doing.clock);
+        let kept: String = told.kept.iter().map(|line| format!("{line}\n")).collect();
+        if !kept.is_empty() {
+            doing.note(&kept);
+        }
+        told.shown
+    }
+
     /// Whether `verb` has had its effect on the service that the plan found in this run.
     pub fn proof(&self, verb: Verb, before: Option<&Serving>, clock: &dyn Clock) -> Proof {
         let unit = self.service().unit();

@@ -3,7 +3,7 @@
 
 use super::systemd_journal as journal;
 use super::systemd_unit::{Shown, last_exit, obstacle, patience};
-use super::{Kin, Look, Service, Serving, Standing, Verb, plain_name};
+use super::{Kin, Look, Service, Serving, Standing, Told, Verb, plain_name};
 use crate::action::doing::{self, Doing};
 use crate::action::kinds::StepError;
 use crate::base::{Clean, Clock, Fault};
@@ -221,6 +221,14 @@ impl Service for Systemd {
                 (vec![crate::clean!("start {} of the {burst} that systemd allows in {window}", starts + 1)], vec![])
             }
         }
+    }
+
+    fn told(&self, before: Option<&Serving>, good: bool, clock: &dyn Clock) -> Told {
+        let Ok(shown) = self.show(clock) else { return Told::default() };
+        let run = shown.get("InvocationID");
+        // Of a run that was there before nothing new is to be told.
+        let known = before.is_some_and(|before| before.id.split(' ').next() == Some(run));
+        if run.is_empty() || known { Told::default() } else { journal::told(self, run, good, clock) }
     }
 
     fn apply(&self, verb: Verb, doing: &Doing<'_>) -> Result<Clean, StepError> {
