@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "a test starts its peers")]
 
 mod config;
+mod drop_in;
 mod files;
 #[expect(dead_code, reason = "the samplers' tests use all of it")]
 #[path = "../samplers/peer.rs"]

@@ -7,6 +7,7 @@ pub mod config_set;
 pub mod file_set_aside;
 pub mod process_signal;
 pub mod service;
+pub mod service_drop_in;
 pub mod sysfs_write;
 
 use super::doing::Doing;
@@ -140,6 +141,7 @@ pub static KINDS: &[&dyn Kind] = &[
     &config_set::ConfigSet,
     &file_set_aside::FileSetAside,
     &process_signal::ProcessSignal,
+    &service_drop_in::ServiceDropIn,
     &service::RELOAD,
     &service::RESET_FAILED,
     &service::RESTART,

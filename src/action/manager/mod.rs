@@ -2,6 +2,8 @@
 //! restart something say which manager in their table: `{ kind = "systemd", unit = "x.service" }`.
 
 mod checks;
+mod drop_in;
+pub mod drop_in_file;
 mod plan;
 mod systemd;
 mod systemd_journal;
@@ -9,6 +11,7 @@ mod systemd_unit;
 mod unix_socket;
 
 pub use checks::{Checks, KEYS as CHECKS};
+pub use drop_in::{Change, InForce, Setting, comes_after, content, said};
 pub use plan::Part;
 pub use systemd::Systemd;
 pub use unix_socket::UnixSocket;

@@ -1,6 +1,7 @@
 //! A unit of systemd, through `systemctl`: what it says of a unit comes as `key=value` from `show`, never from its
 //! status text; `restart` is one job, and its exit code is the job's result (systemctl(1)).
 
+use super::drop_in::{InForce, Setting, sources};
 use super::systemd_journal as journal;
 use super::systemd_unit::{Shown, last_exit, obstacle, patience};
 use super::{Kin, Look, Service, Serving, Standing, Told, Verb, plain_name};
@@ -10,7 +11,7 @@ use crate::base::{Clean, Clock, Fault};
 use crate::sys::program::{Ended, Order};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What `show` is asked for.
 const PROPERTIES: &str = "Id,LoadState,LoadError,ActiveState,SubState,Result,Job,NeedDaemonReload,CanStart,CanStop,CanReload,\
@@ -23,6 +24,8 @@ const MANY: usize = 5;
 const POLKIT: &str = "/usr/share/polkit-1/actions/org.freedesktop.systemd1.policy";
 /// A job may take this long where the unit cannot be seen: twice the stop that is usual (90 s).
 const JOB: Duration = Duration::from_secs(180);
+/// Reading every unit's files may take this long.
+const RELOAD: Duration = Duration::from_secs(90);
 
 /// `{ kind = "systemd", unit = "x.service" }`; with `user = true` a unit of this login's own manager. A login that
 /// needs sudo for it says `systemctl = ["/usr/bin/sudo", "-n", "/usr/bin/systemctl"]`, and `journalctl` likewise.
@@ -242,6 +245,55 @@ impl Service for Systemd {
 }
 
 impl Systemd {
+    /// What is in force of these settings, and, where `whence`, which file says it. Read-only.
+    ///
+    /// # Errors
+    /// When the unit cannot be seen.
+    pub fn in_force(&self, settings: &[Setting], whence: bool, clock: &dyn Clock) -> Result<InForce, Fault> {
+        const OWN: &str = "Id,LoadState,FragmentPath,DropInPaths,EnvironmentFiles,NeedDaemonReload";
+        let names: Vec<&str> = [OWN].into_iter().chain(settings.iter().map(Setting::property)).collect();
+        let said = doing::look(&self.order(&["show", "--property", &names.join(",")]), clock)?;
+        let shown = Shown::of(&String::from_utf8_lossy(&said));
+        if shown.get("LoadState") != "loaded" {
+            return Err(Fault::new(format!("{} is {}.", self.unit, Clean::text(shown.get("LoadState")))));
+        }
+        let drop_ins = shown.get("DropInPaths").split(' ').filter(|path| !path.is_empty());
+        let files: Vec<&str> = drop_ins.clone().chain([shown.get("FragmentPath")]).collect();
+        // Whoever may look at a unit may not always read its files.
+        let cat = if whence { doing::look(&self.order(&["cat"]), clock).unwrap_or_default() } else { Vec::new() };
+        Ok(InForce {
+            id: shown.get("Id").to_owned(),
+            values: settings.iter().map(|setting| (setting.clone(), setting.now(&shown))).collect(),
+            sources: sources(&String::from_utf8_lossy(&cat), &files),
+            drop_ins: drop_ins.map(PathBuf::from).collect(),
+            variable_files: shown.get("EnvironmentFiles").to_owned(),
+            stale: shown.get("NeedDaemonReload") == "yes",
+        })
+    }
+
+    /// The line that reads every unit's files again.
+    pub fn reload_line(&self) -> Clean {
+        let user = if self.user { " --user" } else { "" };
+        crate::clean!("{}{user} daemon-reload", self.systemctl.join(" "))
+    }
+
+    /// Has systemd read every unit's files again.
+    ///
+    /// # Errors
+    /// As [`Service::apply`].
+    pub fn reload_files(&self, doing: &Doing<'_>) -> Result<Clean, StepError> {
+        let scope = if self.user { "--user" } else { "--system" };
+        let own = [scope, "--no-ask-password", "daemon-reload"].map(str::to_owned);
+        let ran = doing.program(&self.program(&self.systemctl, own.into_iter()), RELOAD)?;
+        match ran.ended {
+            Ended::Code(0) => Ok(Clean::from("systemd has read the files of its units again")),
+            ended => {
+                let said = ran.stderr.first_line().unwrap_or_else(|| crate::clean!("{ended}"));
+                Err(StepError::Failed(Fault::new(format!("`daemon-reload` was not done: {said}."))))
+            }
+        }
+    }
+
     /// Why a job failed: systemctl(1) says it first and then what to read; the way out of a used-up start limit is ours.
     fn refused(&self, verb: Verb, said: Option<Clean>, ended: Ended, clock: &dyn Clock) -> Fault {
         let unit = &self.unit;

@@ -65,7 +65,7 @@ pub(super) fn patience(shown: &Shown, verb: Verb) -> Duration {
 }
 
 /// A span of time as systemd prints it: `1min 30s`; `infinity` is [`Duration::MAX`]; `None` where it is none.
-fn span(text: &str) -> Option<Duration> {
+pub(super) fn span(text: &str) -> Option<Duration> {
     if text == "infinity" {
         return Some(Duration::MAX);
     }
