@@ -118,6 +118,21 @@ pub fn groups(pid: u32) -> Vec<String> {
         .collect()
 }
 
+/// The first process of those whose control groups are `wanted`.
+pub fn oldest(wanted: impl Fn(&[String]) -> bool) -> Option<u32> {
+    let all = fs::read_dir("/proc").ok()?.flatten();
+    let pids = all.filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok()));
+    pids.filter(|pid| wanted(&groups(*pid))).min_by_key(|pid| (start_time(*pid), *pid))
+}
+
+/// A variable that a process was started with; `None` where it has none, has written over them, or does not let itself be
+/// looked at.
+pub fn variable(pid: u32, name: &str) -> Option<String> {
+    let all = fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let mut rows = all.split(|byte| *byte == 0).filter_map(|row| core::str::from_utf8(row).ok());
+    rows.find_map(|row| row.strip_prefix(name)?.strip_prefix('=').map(str::to_owned))
+}
+
 /// A time of CLOCK_MONOTONIC, such as systemd gives them, as [`Holder::started`] counts: with the time asleep.
 pub fn with_sleep(monotonic: Duration) -> Duration {
     let now = |clock| {
@@ -148,6 +163,14 @@ mod tests {
         assert!(ours.started <= now + Duration::from_millis(20) && ours.started + Duration::from_secs(600) > now);
         drop(listener);
         assert_eq!(look(port).unwrap(), Listening::default(), "once it is closed nobody listens");
+    }
+
+    #[test]
+    fn a_variable_that_a_process_was_started_with_is_read() {
+        let home = std::env::var("PATH").unwrap();
+        assert_eq!(variable(std::process::id(), "PATH"), Some(home));
+        assert_eq!(variable(std::process::id(), "PAT"), None);
+        assert_eq!(oldest(|_| false), None);
     }
 
     #[test]

@@ -134,6 +134,10 @@ fn what_could_do_more_or_nothing_is_refused_before_any_prompt() {
         let said = units.refused(rest);
         assert!(said.contains(why) && !said.contains("hunter22"), "{rest}: {said}");
     }
+    let open = "Environment=DB=postgres://u:hunter22@db/x\nExecStart=/bin/sleep 1000";
+    units.lab.unit("app.service", &format!("LimitNOFILE=1024\n{open}"));
+    let said = units.refused("environment = { DB = \"postgres://db/x\" }");
+    assert!(said.contains("looks like a secret as it is now") && !said.contains("hunter22"), "{said}");
     let as_unit = |unit: &str| {
         let table = units.table("limits = { LimitNOFILE = 1 }").replace("app.service", unit);
         units.lab.scene.plan("service_drop_in", &table).unwrap_err().to_string()
@@ -200,4 +204,18 @@ fn a_file_that_systemd_does_not_read_or_that_another_overrides_is_no_success() {
             && end.reason.as_str().contains("90-late.conf says so"),
         "{end:?}"
     );
+}
+
+#[test]
+fn a_variable_that_the_process_gets_from_elsewhere_is_no_success() {
+    let Some(units) = units() else { return };
+    let file = units.lab.scene.path("variables");
+    fs::write(&file, "MODE=from the file\n").unwrap();
+    units.lab.unit("app.service", &format!("EnvironmentFile={}\nExecStart=/bin/sleep 1000", file.display()));
+    let plan = units.plan("environment = { MODE = \"loud\" }\nrestart = true").unwrap();
+    let wins = format!("a variable of the same name wins in {}", file.display());
+    assert!(plan.hits.iter().any(|hit| hit.as_str().starts_with(&wins)), "{:?}", plan.hits);
+    let (end, progress) = units.lab.scene.act(plan);
+    assert_eq!((end.outcome, end.executed), (Outcome::Failed, true), "{end:?} {:?}", told(&progress));
+    assert!(end.reason.as_str().contains("MODE is from the file in the process of app.service, not loud"), "{end:?}");
 }

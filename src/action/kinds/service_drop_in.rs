@@ -26,7 +26,7 @@ use crate::action::doing::Doing;
 use crate::action::lifecycle::{Run, State, runs};
 use crate::action::manager::drop_in_file as file;
 use crate::action::manager::{
-    Change, InForce, Manager, Part, Serving, Setting, Systemd, Verb, comes_after, content, said,
+    Change, InForce, Manager, Part, Serving, Setting, Systemd, Verb, comes_after, content, looks_secret, said,
 };
 use crate::action::plan::{Danger, Plan, Precondition, Target, Undo};
 use crate::action::prepare::{COMMON, Context};
@@ -39,10 +39,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 const KEYS: &[&str] = &["service", "limits", "environment", "restart", "name", "runtime", "folder", "of"];
-const NAME: &str = "50-watchkeeper.conf";
-/// Where systemd looks for what the administrator sets, and for what is gone with the next boot.
-const LASTING: &str = "/etc/systemd/system";
-const RUNTIME: &str = "/run/systemd/system";
 
 /// The kind.
 #[derive(Debug)]
@@ -92,7 +88,7 @@ impl Kind for ServiceDropIn {
             return drafted(&work, &now, run, cx);
         }
         let values = values(body)?;
-        let path = path(body, &service)?;
+        let path = file::place(body, &service)?;
         body.done(&[COMMON, KEYS].concat())?;
         let (work, now) = set(service, path, (values, restart), cx)?;
         drafted(&work, &now, run, cx)
@@ -158,7 +154,10 @@ impl Kind for ServiceDropIn {
         let (Proof::Holds(_, set), true) = (&proof, work.restart) else { return Some(proof) };
         let serving = unit(plan).and_then(|(serving, _)| serving);
         Some(match work.manager().proof(Verb::Restart, serving, clock) {
-            Proof::Holds(id, said) => Proof::Holds(id, set.join("; ", &said)),
+            Proof::Holds(id, runs) => match work.reaches(clock) {
+                Some(other) => other,
+                None => Proof::Holds(id, set.join("; ", &runs)),
+            },
             other => other,
         })
     }
@@ -188,6 +187,18 @@ impl Work {
 
     fn manager(&self) -> Manager {
         Manager::Systemd(self.service.clone())
+    }
+
+    /// What the restarted process itself has otherwise than planned, such as from a file of variables. One that has written
+    /// over its environment, or is not to be seen, says nothing.
+    fn reaches(&self, clock: &dyn Clock) -> Option<Proof> {
+        let kin = self.manager().service().kin(clock).ok()?;
+        self.changes.iter().find_map(|change| {
+            let Setting::Variable(name) = &change.setting else { return None };
+            let value = kin.variable(name).filter(|value| Some(value) != change.to.as_ref())?;
+            let (is, wanted) = (said(Some(&value)), said(change.to.as_ref()));
+            Some(Proof::Broken(crate::clean!("{name} is {is} in the process of {}, not {wanted}", self.service.unit)))
+        })
     }
 
     /// Whether systemd has it as planned: it reads the file, or no longer does, and every value is the new one.
@@ -236,32 +247,6 @@ fn values(body: &mut Body) -> Result<Vec<(Setting, String)>, Fault> {
     Ok(all)
 }
 
-/// Where the file is.
-fn path(body: &mut Body, service: &Systemd) -> Result<PathBuf, Fault> {
-    let table = body.clone();
-    let name: String = body.take("name")?.unwrap_or_else(|| NAME.to_owned());
-    let runtime: bool = body.take("runtime")?.unwrap_or(false);
-    let folder: Option<PathBuf> = body.take("folder")?;
-    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if !name.ends_with(".conf") || name.starts_with(['.', '-']) || name.len() > 128 || !name.chars().all(plain) {
-        return Err(
-            table.fault_at("name", "a drop-in is named like \"50-watchkeeper.conf\": letters, digits and . _ -.")
-        );
-    }
-    let folder = match folder {
-        Some(_) if runtime => return Err(table.fault("`folder` and `runtime` exclude each other.")),
-        Some(folder) if folder.is_absolute() => folder,
-        Some(_) => return Err(table.fault_at("folder", "it is not named by its whole path.")),
-        None if service.user => {
-            return Err(table
-                .fault("units of a login have no one folder.")
-                .hint("Say which: folder = \"/home/…/.config/systemd/user\"."));
-        }
-        None => PathBuf::from(if runtime { RUNTIME } else { LASTING }),
-    };
-    Ok(folder.join(format!("{}.d", service.unit)).join(name))
-}
-
 /// What a table declares, against what is there.
 fn set(
     service: Systemd,
@@ -288,6 +273,12 @@ fn set(
         Change { setting, from, to: Some(to) }
     });
     let changes: Vec<Change> = changes.collect();
+    if let Some(change) = changes.iter().find(|change| change.from.as_deref().is_some_and(looks_secret)) {
+        return Err(Fault::new(format!(
+            "{} looks like a secret as it is now: it is not shown.",
+            change.setting.label()
+        )));
+    }
     if changes.iter().all(|change| change.from == change.to) {
         return Err(Fault::new(format!("nothing would change: {} has all of it already.", service.unit)));
     }

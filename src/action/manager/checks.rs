@@ -233,19 +233,29 @@ impl Kin {
         let main = self.pid.is_some_and(|pid| holder.pid == pid || holder.above.contains(&pid));
         match &self.group {
             None => main,
-            Some(group) => {
-                // Where our view of the groups begins above the manager's, its main process tells what comes before.
-                let outer = self.pid.map(listeners::groups).unwrap_or_default();
-                let before = outer.iter().find_map(|outer| outer.strip_suffix(group.as_str()));
-                holder.groups.iter().any(|found| is_in(found, group, before))
-            }
+            Some(group) => is_among(&holder.groups, group, self.pid),
         }
+    }
+
+    /// A variable that its first process was started with, as the kernel has it; `None` where that cannot be seen.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        let group = self.group.as_ref()?;
+        let first = listeners::oldest(|groups| is_among(groups, group, self.pid))?;
+        listeners::variable(first, name)
     }
 
     /// Whether it has run since before this run of the service.
     fn is_older(&self, holder: &Holder) -> bool {
         self.since.is_some_and(|since| holder.started + TOLERANCE < since)
     }
+}
+
+/// Whether one of these groups is that of the service. Where our view of them begins above the manager's, its main process
+/// tells what comes before.
+fn is_among(groups: &[String], group: &str, main: Option<u32>) -> bool {
+    let outer = main.map(listeners::groups).unwrap_or_default();
+    let before = outer.iter().find_map(|outer| outer.strip_suffix(group));
+    groups.iter().any(|found| is_in(found, group, before))
 }
 
 /// Whether a group is this one or below it, after what comes before it; anything where that is not known.

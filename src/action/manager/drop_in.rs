@@ -5,6 +5,7 @@ use super::systemd_unit::{Shown, span};
 use crate::action::config_text::Scalar;
 use crate::base::scrub::{is_secret_name, scrub};
 use crate::base::{Clean, Fault};
+use crate::sys::secret::hide;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -101,7 +102,12 @@ impl InForce {
 
 /// A value for the screen.
 pub fn said(value: Option<&String>) -> Clean {
-    Clean::text(value.map_or("not set", String::as_str))
+    value.map_or(Clean::from("not set"), |value| Clean::text(scrub(&hide(value))))
+}
+
+/// Whether a value has the shape of a secret, or is one that was read.
+pub fn looks_secret(value: &str) -> bool {
+    scrub(&hide(value)) != value
 }
 
 impl Setting {
@@ -119,12 +125,9 @@ impl Setting {
         {
             return Err(Fault::new(format!("`{shown}` is no name of a variable.")));
         }
-        let secret = || {
-            Fault::new(format!("`{shown}` looks like a secret: everybody can read a drop-in."))
-                .hint("Keep it in a file of mode 0600 that the unit names by LoadCredential= or EnvironmentFile=.")
-        };
-        if is_secret_name(name) || scrub(&format!("{name}={value}")) != format!("{name}={value}") {
-            return Err(secret());
+        if is_secret_name(name) || looks_secret(value) {
+            return Err(Fault::new(format!("`{shown}` looks like a secret: everybody can read a drop-in."))
+                .hint("Keep it in a file of mode 0600 that the unit names by LoadCredential= or EnvironmentFile=."));
         }
         let odd = value.len() > LONGEST || value.chars().any(char::is_control) || Clean::text(value).as_str() != value;
         if odd {

@@ -1,15 +1,50 @@
 //! The file of a drop-in on disk: whether it may be written, whose it is, and how it is put there or taken away.
 
+use super::Systemd;
 use super::drop_in::MARK;
 use crate::action::kinds::StepError;
-use crate::base::{Clean, Fault};
+use crate::base::{Body, Clean, Fault};
 use crate::sys::files;
 use crate::sys::held::{Broken, FileId, Held, LIMIT};
 use crate::sys::trust::{self, Owners};
 use std::fs::{DirBuilder, Permissions};
 use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+const NAME: &str = "50-watchkeeper.conf";
+/// Where systemd looks for what the administrator sets, and for what is gone with the next boot.
+const LASTING: &str = "/etc/systemd/system";
+const RUNTIME: &str = "/run/systemd/system";
+
+/// Where the file is, as a table says it by `name`, `runtime` and `folder`.
+///
+/// # Errors
+/// A name that could mean something else, or no folder.
+pub fn place(body: &mut Body, service: &Systemd) -> Result<PathBuf, Fault> {
+    let table = body.clone();
+    let name: String = body.take("name")?.unwrap_or_else(|| NAME.to_owned());
+    let runtime: bool = body.take("runtime")?.unwrap_or(false);
+    let folder: Option<PathBuf> = body.take("folder")?;
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if !name.ends_with(".conf") || name.starts_with(['.', '-']) || name.len() > 128 || !name.chars().all(plain) {
+        return Err(
+            table.fault_at("name", "a drop-in is named like \"50-watchkeeper.conf\": letters, digits and . _ -.")
+        );
+    }
+    let folder = match folder {
+        Some(_) if runtime => return Err(table.fault("`folder` and `runtime` exclude each other.")),
+        Some(folder) if folder.is_absolute() => folder,
+        Some(_) => return Err(table.fault_at("folder", "it is not named by its whole path.")),
+        None if service.user => {
+            return Err(table
+                .fault("units of a login have no one folder.")
+                .hint("Say which: folder = \"/home/…/.config/systemd/user\"."));
+        }
+        None => PathBuf::from(if runtime { RUNTIME } else { LASTING }),
+    };
+    Ok(folder.join(format!("{}.d", service.unit)).join(name))
+}
 
 /// Whether this login may write there, and nobody else can change what it writes.
 ///
@@ -125,4 +160,28 @@ pub fn put(path: &Path, before: Option<&FileId>, content: Option<&str>) -> Resul
         (None, None) => {}
     }
     Ok(crate::clean!("{shown} written and read back"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_drop_in_is_below_the_folder_of_its_unit_and_named_plainly() {
+        let said = |text: &str, user: bool| {
+            let unit: Systemd =
+                serde_json::from_value(serde_json::json!({ "unit": "a.service", "user": user })).unwrap();
+            place(&mut Body::parse("p.toml", text).unwrap(), &unit).map_err(|fault| fault.to_string())
+        };
+        let at = |path: &str| Ok(PathBuf::from(path));
+        assert_eq!(said("", false), at("/etc/systemd/system/a.service.d/50-watchkeeper.conf"));
+        assert_eq!(said("runtime = true", false), at("/run/systemd/system/a.service.d/50-watchkeeper.conf"));
+        assert_eq!(said("folder = \"/x\"\nname = \"9.conf\"", true), at("/x/a.service.d/9.conf"));
+        assert!(said("", true).unwrap_err().contains("have no one folder"));
+        for bad in
+            ["name = \"x\"", "name = \"../x.conf\"", "name = \".x.conf\"", "name = \"a b.conf\"", "folder = \"x\""]
+        {
+            assert!(said(bad, false).is_err(), "{bad}");
+        }
+    }
 }

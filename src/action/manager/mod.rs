@@ -11,7 +11,7 @@ mod systemd_unit;
 mod unix_socket;
 
 pub use checks::{Checks, KEYS as CHECKS};
-pub use drop_in::{Change, InForce, Setting, comes_after, content, said};
+pub use drop_in::{Change, InForce, Setting, comes_after, content, looks_secret, said};
 pub use plan::Part;
 pub use systemd::Systemd;
 pub use unix_socket::UnixSocket;
