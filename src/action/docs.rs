@@ -18,6 +18,7 @@ static HEADERS: &[(&str, &[u8])] = &[
     header!("config_set", "config_set"),
     header!("file_set_aside", "file_set_aside"),
     header!("process_signal", "process_signal"),
+    header!("service_drop_in", "service_drop_in"),
     header!("service_reload", "service"),
     header!("service_reset_failed", "service"),
     header!("service_restart", "service"),

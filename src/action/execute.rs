@@ -113,6 +113,57 @@ impl<'a> Real<'a> {
     fn newest(&self, metric: &Metric) -> Option<f64> {
         self.seen.iter().rfind(|seen| seen.query == metric.query).map(|seen| seen.value)
     }
+
+    /// Looks until it can be judged or the time is over.
+    fn watch(&mut self) -> Verdict {
+        let effect = self.clock.now();
+        self.progress.state = State::Verifying;
+        self.progress.effect = Some(effect);
+        let judging = self.plan().judging.clone();
+        let settle = self.plan().settle;
+        let within = judging.as_ref().map_or(PROVE, |judging| judging.within).max(settle * 3);
+        let within = within.max(self.kind.within(self.plan()));
+        let mut settling = Settling::default();
+        self.show();
+        loop {
+            let rest = left(effect.mono, within, self.clock);
+            let proof = self.kind.proof(self.plan(), self.clock);
+            if proof.is_none() && judging.is_none() {
+                return Verdict::Unverified(Clean::from("the profile declares no check."));
+            }
+            let own = proof.map(|proof| settling.judge(proof, settle, self.clock.now().mono, rest.is_none()));
+            let metrics = judging.as_ref().map(|judging| judge(judging, &self.seen, effect.mono, rest.is_none()));
+            let metrics = metrics.map(|(verdict, rows)| {
+                self.progress.comparisons = rows;
+                verdict
+            });
+            let verdict = own.into_iter().chain(metrics).fold(Verdict::Verified, Verdict::and);
+            self.progress.waiting = match &verdict {
+                Verdict::Waiting(what) => Some(what.clone()),
+                _ => None,
+            };
+            self.show();
+            match (verdict, rest) {
+                (Verdict::Waiting(what), _) if self.run.is_stopped() => {
+                    return Verdict::Unverified(crate::clean!("the operator ended the watching. {what}"));
+                }
+                (Verdict::Waiting(_), Some(rest)) => {
+                    let points = self.probe.points(rest.min(TELL));
+                    self.seen.extend(points);
+                }
+                (verdict, _) => return verdict,
+            }
+        }
+    }
+
+    /// Tells what the target says of it.
+    fn ask_target(&mut self, good: bool) {
+        let doing = Doing { run: self.run, clock: self.clock, tell: &|_| {}, stops: &|| false };
+        let said = self.kind.evidence(self.plan(), good, &doing);
+        for line in said {
+            self.tell(line);
+        }
+    }
 }
 
 fn stale(how: &Clean) -> Fault {
@@ -202,50 +253,19 @@ impl Executor for Real<'_> {
         };
         match &done {
             Ok(what) => self.tell(what.clone()),
-            Err(StepError::Failed(fault) | StepError::Unknown(fault)) => self.tell(crate::clean!("{name}: {fault}")),
+            Err(StepError::Failed(fault) | StepError::Unknown(fault)) => {
+                self.tell(crate::clean!("{name}: {fault}"));
+                self.ask_target(false);
+            }
         }
         self.show();
         done
     }
 
     fn verify(&mut self) -> Verdict {
-        let effect = self.clock.now();
-        self.progress.state = State::Verifying;
-        self.progress.effect = Some(effect);
-        let judging = self.plan().judging.clone();
-        let settle = self.plan().settle;
-        let within = judging.as_ref().map_or(PROVE, |judging| judging.within).max(settle * 3);
-        let mut settling = Settling::default();
-        self.show();
-        loop {
-            let rest = left(effect.mono, within, self.clock);
-            let proof = self.kind.proof(self.plan(), self.clock);
-            if proof.is_none() && judging.is_none() {
-                return Verdict::Unverified(Clean::from("the profile declares no check."));
-            }
-            let own = proof.map(|proof| settling.judge(proof, settle, self.clock.now().mono, rest.is_none()));
-            let metrics = judging.as_ref().map(|judging| judge(judging, &self.seen, effect.mono, rest.is_none()));
-            let metrics = metrics.map(|(verdict, rows)| {
-                self.progress.comparisons = rows;
-                verdict
-            });
-            let verdict = own.into_iter().chain(metrics).fold(Verdict::Verified, Verdict::and);
-            self.progress.waiting = match &verdict {
-                Verdict::Waiting(what) => Some(what.clone()),
-                _ => None,
-            };
-            self.show();
-            match (verdict, rest) {
-                (Verdict::Waiting(what), _) if self.stops() => {
-                    return Verdict::Unverified(crate::clean!("the operator ended the watching. {what}"));
-                }
-                (Verdict::Waiting(_), Some(rest)) => {
-                    let points = self.probe.points(rest.min(TELL));
-                    self.seen.extend(points);
-                }
-                (verdict, _) => return verdict,
-            }
-        }
+        let verdict = self.watch();
+        self.ask_target(verdict == Verdict::Verified);
+        verdict
     }
 
     fn outcome(&mut self, end: &End) {

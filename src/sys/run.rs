@@ -64,6 +64,12 @@ impl Kept {
         self.lost + u64::try_from(self.first.len() + self.last.len()).unwrap_or(u64::MAX)
     }
 
+    /// The first line that says something.
+    pub fn first_line(&self) -> Option<Clean> {
+        let mut lines = self.first.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+        lines.find(|line| !line.is_empty()).map(Clean::text)
+    }
+
     /// The last line that says something.
     pub fn last_line(&self) -> Option<Clean> {
         let end = |bytes: &[u8]| bytes.get(bytes.len().saturating_sub(TAIL)..).unwrap_or(bytes).to_vec();

@@ -111,6 +111,21 @@ pub fn helper(path: &Path, owners: Owners) -> Result<Helper, Fault> {
     Ok(Helper { real, file, distrust })
 }
 
+/// Judges a folder that is written to, and every folder above it.
+///
+/// # Errors
+/// A link on the way, no folder, or the rule of trust that is broken.
+pub fn folder(path: &Path, owners: Owners) -> Result<(), Fault> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let (folder, distrust) = match walk(path, flags, owners) {
+        Ok(Walked::File(folder, distrust)) => (folder, distrust),
+        Ok(Walked::Link(link)) => return Err(fault(path, format!("`{}` is a symbolic link.", link.display()))),
+        Err(error) => return Err(unreadable(path, &error.into())),
+    };
+    let stat = fstat(&folder).map_err(|error| unreadable(path, &error.into()))?;
+    distrust.or_else(|| judge_folder(path, &stat, owners)).map_or(Ok(()), Err)
+}
+
 fn open(path: &Path, owners: Owners) -> Result<(OwnedFd, Option<Fault>, Stat), Fault> {
     let full = std::path::absolute(path).map_err(|error| unreadable(path, &error))?;
     let file = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;

@@ -6,11 +6,13 @@
 mod commands;
 mod config;
 mod container;
+mod drop_in;
 mod files;
 #[expect(dead_code, reason = "the samplers' tests use all of it")]
 #[path = "../samplers/peer.rs"]
 mod peer;
 mod scene;
 mod service;
+mod service_checks;
 mod small;
 mod supervisor;

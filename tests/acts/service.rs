@@ -6,41 +6,43 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use watchkeeper::action::lifecycle::Outcome;
 use watchkeeper::action::plan::Danger;
+use watchkeeper::base::Clean;
 use watchkeeper::sys::clock::RealClock;
 use watchkeeper::sys::process::{Detached, spawn_in_unit};
 
-struct Lab {
-    peer: Peer,
-    scene: Scene,
+pub(crate) struct Lab {
+    pub(crate) peer: Peer,
+    pub(crate) scene: Scene,
     prefix: String,
 }
 
-fn lab() -> Option<Lab> {
+pub(crate) fn lab() -> Option<Lab> {
     let peer = peer::start("systemd")?;
     let scene = Scene::new();
     let script = copied_script(scene.dir.path(), "systemd.sh");
     let dir = Path::new(peer.env("SYSTEMD_UNIT_DIR")).parent().unwrap().display().to_string();
-    let prefix = format!("systemctl = [\"{}\", \"exec\", \"{dir}\", \"systemctl\"]", script.display());
+    let program = |name: &str| format!("{name} = [\"{}\", \"exec\", \"{dir}\", \"{name}\"]", script.display());
+    let prefix = format!("{}, {}", program("systemctl"), program("journalctl"));
     Some(Lab { peer, scene, prefix })
 }
 
 impl Lab {
-    fn unit(&self, name: &str, service: &str) {
+    pub(crate) fn unit(&self, name: &str, service: &str) {
         let text = format!("[Unit]\nDefaultDependencies=no\n[Service]\n{service}\n");
         fs::write(Path::new(self.peer.env("SYSTEMD_UNIT_DIR")).join(name), text).unwrap();
         self.systemctl(&["daemon-reload"]);
     }
 
-    fn systemctl(&self, words: &[&str]) -> String {
+    pub(crate) fn systemctl(&self, words: &[&str]) -> String {
         let output = self.peer.exec(&[&["systemctl"], words].concat());
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
     }
 
-    fn says(&self, unit: &str, property: &str) -> String {
+    pub(crate) fn says(&self, unit: &str, property: &str) -> String {
         self.systemctl(&["show", "--value", "-p", property, unit])
     }
 
-    fn table(&self, unit: &str) -> String {
+    pub(crate) fn table(&self, unit: &str) -> String {
         format!("service = {{ kind = \"systemd\", unit = \"{unit}\", {} }}\n", self.prefix)
     }
 }
@@ -83,7 +85,11 @@ fn what_systemd_would_not_do_is_refused_before_any_prompt() {
     // That no start is left systemd says only when it is asked: then nothing was started.
     let (end, _) = lab.scene.carry("service_start", &lab.table("again.service"));
     assert_eq!((end.outcome, end.executed), (Outcome::Failed, false), "{end:?}");
-    assert!(end.reason.as_str().contains("`start again.service` was not done"), "{end:?}");
+    let why = end.reason.as_str();
+    assert!(
+        why.contains("`start again.service` was not done: ") && why.contains("reset-failed, then start it"),
+        "{why}"
+    );
     for name in ["good", "-good.service", "a/b.service", "a b.service", "gооd.service", ""] {
         assert!(lab.scene.plan("service_restart", &lab.table(name)).is_err(), "{name}");
     }
@@ -197,4 +203,50 @@ fn a_restart_that_stopped_and_did_not_start_is_no_restart_that_was_not_done() {
     assert_eq!((end.outcome, end.executed), (Outcome::Failed, true), "{end:?} {:?}", told(&progress));
     assert!(end.reason.as_str().contains("good.service is failed (failed), exit-code, exit code 203"), "{end:?}");
     assert!(told(&progress).iter().any(|step| step.contains("was not done") && step.contains("But ")), "{progress:?}");
+}
+
+#[test]
+fn a_restart_with_no_start_left_is_heavier_and_says_what_would_become_of_it() {
+    let Some(lab) = lab() else { return };
+    lab.unit("good.service", "ExecStart=/bin/sleep 1000\n[Unit]\nStartLimitBurst=2\nStartLimitIntervalSec=10min");
+    lab.systemctl(&["start", "good.service"]);
+    let plan = lab.scene.plan("service_restart", &lab.table("good.service")).unwrap();
+    let hits: Vec<&str> = plan.hits.iter().map(Clean::as_str).collect();
+    assert!(hits.contains(&"start 2 of the 2 that systemd allows in 10min"), "{hits:?}");
+    assert!(
+        hits.iter().any(|hit| hit.starts_with("stopping takes up to 1min 30s, starting up to 1min 30s")),
+        "{hits:?}"
+    );
+    assert_eq!(plan.danger, Danger::C2);
+    lab.systemctl(&["restart", "good.service"]);
+    let plan = lab.scene.plan("service_restart", &lab.table("good.service")).unwrap();
+    let why = plan.raised.first().map_or("", Clean::as_str);
+    assert_eq!(plan.danger, Danger::C3, "{:?}", plan.raised);
+    assert!(
+        why.starts_with("started 2 times in the last 10min, and systemd allows 2: it would be stopped and not started"),
+        "{why}"
+    );
+    let (end, progress) = lab.scene.act(plan);
+    assert_eq!((end.outcome, lab.says("good.service", "ActiveState").as_str()), (Outcome::Failed, "failed"));
+    let way = "start-limit-hit: it was started too often; reset-failed, then start it";
+    assert!(end.reason.as_str().contains(way), "{end:?} {:?}", told(&progress));
+    let refused = lab.scene.plan("service_start", &lab.table("good.service")).unwrap_err().to_string();
+    assert!(refused.contains("until its failure is reset"), "{refused}");
+}
+
+#[test]
+fn a_job_is_given_up_after_the_time_that_the_profile_declares_and_not_before() {
+    let Some(lab) = lab() else { return };
+    lab.unit("slow.service", "Type=notify\nExecStart=/bin/sleep 1000\nTimeoutStartSec=infinity");
+    let table =
+        |timeout: &str| lab.table("slow.service").replace("unit =", &format!("timeout = \"{timeout}\", unit ="));
+    let plan = lab.scene.plan("service_start", &lab.table("slow.service")).unwrap();
+    let waits = "starting as long as it takes; after 900 s the outcome is unknown";
+    assert!(plan.hits.iter().any(|hit| hit.as_str().contains(waits)), "{:?}", plan.hits);
+    let (end, _) = lab.scene.carry("service_start", &table("500ms"));
+    assert_eq!((end.outcome, end.executed), (Outcome::Indeterminate, false), "{end:?}");
+    assert_eq!(lab.says("slow.service", "ActiveState"), "activating", "the job goes on");
+    for timeout in ["0s", "-5s", "soon"] {
+        assert!(lab.scene.plan("service_start", &table(timeout)).is_err(), "{timeout}");
+    }
 }

@@ -170,6 +170,15 @@ impl Kind for ConfigSet {
         Some(manager.proof(Verb::Restart, before, clock))
     }
 
+    fn evidence(&self, plan: &Plan, good: bool, doing: &Doing<'_>) -> Vec<Clean> {
+        let before = plan.targets.iter().find_map(|target| match target {
+            Target::Unit { serving, .. } => serving.as_ref(),
+            _ => None,
+        });
+        let manager = work::<Work>(plan).ok().and_then(|work| work.restart);
+        manager.map_or_else(Vec::new, |manager| manager.evidence(before, good, doing))
+    }
+
     fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
         let work: Work = work(plan)?;
         let now = Held::open(&work.file)?;

@@ -7,6 +7,7 @@ pub mod config_set;
 pub mod file_set_aside;
 pub mod process_signal;
 pub mod service;
+pub mod service_drop_in;
 pub mod sysfs_write;
 
 use super::doing::Doing;
@@ -117,6 +118,15 @@ pub trait Kind: Sync {
     fn proof(&self, _plan: &Plan, _clock: &dyn Clock) -> Option<Proof> {
         None
     }
+    /// What the target itself says of what came of it, once that is judged `good` or not: a few lines for the screen, more
+    /// of them for the run's `out.log`. Read-only.
+    fn evidence(&self, _plan: &Plan, _good: bool, _doing: &Doing<'_>) -> Vec<Clean> {
+        Vec::new()
+    }
+    /// For how long [`Kind::proof`] is waited for at least, where the plan's metrics say less.
+    fn within(&self, _plan: &Plan) -> Duration {
+        Duration::ZERO
+    }
     /// After a crash: read-only.
     ///
     /// # Errors
@@ -131,6 +141,7 @@ pub static KINDS: &[&dyn Kind] = &[
     &config_set::ConfigSet,
     &file_set_aside::FileSetAside,
     &process_signal::ProcessSignal,
+    &service_drop_in::ServiceDropIn,
     &service::RELOAD,
     &service::RESET_FAILED,
     &service::RESTART,

@@ -6,6 +6,10 @@
 //! kind       = "service_restart"
 //! service    = { kind = "systemd", unit = "inference.service" }
 //! stable_for = "10s"               # it must run so long, unchanged, before it counts as restarted or started
+//! # For restart, start and reload:
+//! validate   = ["/usr/sbin/nginx", "-t"]    # must exit 0, before the prompt and again under the lock; else it is refused
+//! port       = 8080                # a process of this very run of the service must listen on it
+//! health     = { url = "http://127.0.0.1:8080/health", status = [200], json = [{ pointer = "/status", equals = "healthy" }], within = "30s" }
 //! # user = true: of this login's own systemd; systemctl = ["/usr/bin/sudo", "-n", "/usr/bin/systemctl"]: through sudo
 //! # { kind = "unix_socket", path = "/run/x.sock", unit = "x" }: a supervisor that takes lines, restart only
 //!
@@ -35,7 +39,7 @@
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
 use crate::action::doing::Doing;
 use crate::action::lifecycle::Run;
-use crate::action::manager::{Manager, Serving, Verb};
+use crate::action::manager::{CHECKS, Checks, Manager, Serving, Verb};
 use crate::action::plan::{Danger, Plan, Target, Undo};
 use crate::action::prepare::{COMMON, Context};
 use crate::base::{Body, Clean, Clock, Fault};
@@ -65,6 +69,10 @@ pub static RESET_FAILED: Services = Services(Verb::ResetFailed);
 #[derive(Debug, Serialize, Deserialize)]
 struct Work {
     service: Manager,
+    #[serde(default)]
+    checks: Checks,
+    #[serde(default)]
+    settle: Duration,
 }
 
 impl Kind for Services {
@@ -102,8 +110,17 @@ impl Kind for Services {
             Verb::Restart | Verb::Start => SETTLE,
             Verb::Stop | Verb::Reload | Verb::ResetFailed => Duration::ZERO,
         });
-        body.done(&[COMMON, &["service", "stable_for"]].concat())?;
+        let mut keys = [COMMON, &["service", "stable_for"]].concat();
+        let mut checks = Checks::default();
+        if self.is_checked() {
+            checks = Checks::take(body)?;
+            keys.extend(CHECKS);
+        }
+        body.done(&keys)?;
         let part = service.draft(self.0, cx.clock)?;
+        // Who only opens the list of actions runs no validator.
+        let validated = if cx.preview { checks.validated(cx.clock)? } else { None };
+        let (first, then) = checks.lines();
         let unit = service.service().unit().to_owned();
         let undo = match self.0 {
             Verb::Restart => format!("a restart cannot be taken back; if {unit} does not come up, its log says why"),
@@ -113,12 +130,12 @@ impl Kind for Services {
             Verb::ResetFailed => "nothing runs otherwise than before: only the record of the failure goes".to_owned(),
         };
         Ok(Draft {
-            lines: vec![part.line],
-            work: to_work(&Work { service })?,
+            lines: first.into_iter().chain([part.line]).chain(then).collect(),
+            work: to_work(&Work { service, checks, settle })?,
             target: unit,
             hits: part.hits,
             undo: Undo::How(Clean::text(undo)),
-            based_on: vec![part.based_on],
+            based_on: [part.based_on].into_iter().chain(validated).collect(),
             targets: vec![part.target],
             raise: part.raise,
             settle,
@@ -128,7 +145,9 @@ impl Kind for Services {
     fn differences(&self, plan: &Plan, clock: &dyn Clock) -> Result<Vec<Clean>, Fault> {
         let work: Work = work(plan)?;
         let Some((serving, identity)) = before(plan) else { return Err(Fault::new("the plan names no service.")) };
-        work.service.differences(self.0, (serving, identity), clock)
+        let mut found = work.service.differences(self.0, (serving, identity), clock)?;
+        found.extend(work.checks.validated(clock).err().map(|fault| Clean::text(fault.to_string())));
+        Ok(found)
     }
 
     fn backup(&self, _: &Plan, _: &Run) -> Result<(), Fault> {
@@ -147,7 +166,18 @@ impl Kind for Services {
 
     fn proof(&self, plan: &Plan, clock: &dyn Clock) -> Option<Proof> {
         let work: Work = work(plan).ok()?;
-        Some(work.service.proof(self.0, before(plan).and_then(|(serving, _)| serving), clock))
+        let proof = work.service.proof(self.0, before(plan).and_then(|(serving, _)| serving), clock);
+        Some(work.checks.proof(proof, &work.service, clock))
+    }
+
+    fn evidence(&self, plan: &Plan, good: bool, doing: &Doing<'_>) -> Vec<Clean> {
+        let serving = before(plan).and_then(|(serving, _)| serving);
+        work::<Work>(plan).map_or_else(|_| Vec::new(), |work| work.service.evidence(serving, good, doing))
+    }
+
+    fn within(&self, plan: &Plan) -> Duration {
+        // Good for so long at the end of the time that it may take to become so.
+        work::<Work>(plan).map_or(Duration::ZERO, |work| work.checks.within() + work.settle)
     }
 
     fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
@@ -160,6 +190,13 @@ impl Kind for Services {
             Some(Proof::Broken(said) | Proof::Unseen(said)) => Settled::Other(said),
             None => return Err(Fault::new("the plan names no service.")),
         })
+    }
+}
+
+impl Services {
+    /// Whether the service runs afterwards, so that more than its manager's word can be asked for.
+    const fn is_checked(&self) -> bool {
+        matches!(self.0, Verb::Restart | Verb::Start | Verb::Reload)
     }
 }
 

@@ -1,15 +1,22 @@
 //! Who runs a service, and what can be asked of it: one file per manager behind [`Service`]. The kinds of actions that
 //! restart something say which manager in their table: `{ kind = "systemd", unit = "x.service" }`.
 
+mod checks;
 mod commands;
 mod container;
+mod drop_in;
+pub mod drop_in_file;
 mod plan;
 mod supervisor;
 mod systemd;
+mod systemd_journal;
+mod systemd_unit;
 mod unix_socket;
 
+pub use checks::{Checks, KEYS as CHECKS};
 pub use commands::Commands;
 pub use container::Container;
+pub use drop_in::{Change, InForce, Setting, comes_after, content, looks_secret, said};
 pub use plan::Part;
 pub use supervisor::Supervisor;
 pub use systemd::Systemd;
@@ -21,6 +28,7 @@ use crate::base::scrub::scrub;
 use crate::base::{Clean, Clock, Fault};
 use crate::sys::secret::hide;
 use core::fmt;
+use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -67,6 +75,16 @@ impl Verb {
             Self::ResetFailed => "reset-failed",
         }
     }
+
+    /// Whether a run begins with it.
+    pub const fn starts(self) -> bool {
+        matches!(self, Self::Restart | Self::Start)
+    }
+
+    /// Whether a run ends with it.
+    pub const fn stops(self) -> bool {
+        matches!(self, Self::Restart | Self::Stop)
+    }
 }
 
 impl fmt::Display for Verb {
@@ -82,6 +100,26 @@ pub struct Serving {
     pub pid: u32,
     /// What no other run has: an invocation, or the start time of the process; with the manager's own restarts.
     pub id: String,
+}
+
+/// What tells a process of the run that serves now from any other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kin {
+    /// The main process.
+    pub pid: Option<u32>,
+    /// The control group that all of them are in, where the manager keeps one.
+    pub group: Option<String>,
+    /// When this run began, since the host started; those of one before are older.
+    pub since: Option<Duration>,
+}
+
+/// What a service has said of itself in its newest run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// For the screen: few lines.
+    pub shown: Vec<Clean>,
+    /// To be kept with the run.
+    pub kept: Vec<Clean>,
 }
 
 /// How a service stands.
@@ -137,6 +175,22 @@ pub trait Service {
     /// Why this login may not ask for it, with the rule that it lacks; `None` where it may, or where only asking tells.
     fn lacks(&self, _verb: Verb, _clock: &dyn Clock) -> Option<Fault> {
         None
+    }
+    /// What more can be said before it is asked for: for HITS, and why the danger is raised. Slower than a look.
+    fn outlook(&self, _verb: Verb, _clock: &dyn Clock) -> (Vec<Clean>, Vec<Clean>) {
+        Default::default()
+    }
+    /// What tells its processes from others. Read-only.
+    ///
+    /// # Errors
+    /// When it cannot be seen.
+    fn kin(&self, clock: &dyn Clock) -> Result<Kin, Fault> {
+        let pid = self.look(Verb::Restart, clock)?.serving.map(|serving| serving.pid);
+        Ok(Kin { pid: pid.filter(|pid| *pid > 0), ..Kin::default() })
+    }
+    /// What it has logged since the run that served `before`: errors alone where all is `good`. Best effort, read-only.
+    fn told(&self, _before: Option<&Serving>, _good: bool, _clock: &dyn Clock) -> Told {
+        Told::default()
     }
     /// What will be done, as shown under WHAT.
     fn line(&self, verb: Verb) -> Clean;

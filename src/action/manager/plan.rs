@@ -39,7 +39,9 @@ impl Manager {
         let based_on =
             Precondition { label: Clean::text(service.unit()), value: look.said, age: Duration::ZERO, metric: None };
         let target = Target::Unit { manager: self.clone(), serving: look.serving, identity: look.identity };
-        Ok(Part { target, line: service.line(verb), based_on, hits: look.hits, raise: look.raise })
+        let (hits, raise) = service.outlook(verb, clock);
+        let (hits, raise) = ([look.hits, hits].concat(), [look.raise, raise].concat());
+        Ok(Part { target, line: service.line(verb), based_on, hits, raise })
     }
 
     /// What differs now from what the plan says of this service.
@@ -95,6 +97,16 @@ impl Manager {
             }
             Err(unseen) => Err(StepError::Unknown(fault.hint(format!("What it left cannot be seen: {unseen}")))),
         }
+    }
+
+    /// What the service has logged since; the longer part is kept with the run.
+    pub fn evidence(&self, before: Option<&Serving>, good: bool, doing: &Doing<'_>) -> Vec<Clean> {
+        let told = self.service().told(before, good, doing.clock);
+        let kept: String = told.kept.iter().map(|line| format!("{line}\n")).collect();
+        if !kept.is_empty() {
+            doing.note(&kept);
+        }
+        told.shown
     }
 
     /// Whether `verb` has had its effect on the service that the plan found in this run.

@@ -1,30 +1,34 @@
 //! A unit of systemd, through `systemctl`: what it says of a unit comes as `key=value` from `show`, never from its
 //! status text; `restart` is one job, and its exit code is the job's result (systemctl(1)).
 
-use super::{Look, Service, Serving, Standing, Verb, plain_name};
+use super::drop_in::{InForce, Setting, sources};
+use super::systemd_journal as journal;
+use super::systemd_unit::{Shown, last_exit, obstacle, patience};
+use super::{Kin, Look, Service, Serving, Standing, Told, Verb, plain_name};
 use crate::action::doing::{self, Doing};
 use crate::action::kinds::StepError;
 use crate::base::{Clean, Clock, Fault};
 use crate::sys::program::{Ended, Order};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What `show` is asked for.
 const PROPERTIES: &str = "Id,LoadState,LoadError,ActiveState,SubState,Result,Job,NeedDaemonReload,CanStart,CanStop,CanReload,\
 RefuseManualStart,RefuseManualStop,StartLimitBurst,StartLimitIntervalUSec,RequiredBy,BoundBy,ConsistsOf,TriggeredBy,\
-TimeoutStopUSec,FragmentPath,DropInPaths,InvocationID,MainPID,ExecMainStartTimestampMonotonic,NRestarts,ExecMainCode,\
+TimeoutStartUSec,TimeoutStopUSec,ControlGroup,FragmentPath,DropInPaths,InvocationID,InactiveExitTimestampMonotonic,MainPID,ExecMainStartTimestampMonotonic,NRestarts,ExecMainCode,\
 ExecMainStatus";
 /// So many that stop with it make a restart heavier.
 const MANY: usize = 5;
 /// What may let a login in that is not root (action org.freedesktop.systemd1.manage-units).
 const POLKIT: &str = "/usr/share/polkit-1/actions/org.freedesktop.systemd1.policy";
-/// A job may take this long: longer than the longest stop that is usual (90 s).
+/// A job may take this long where the unit cannot be seen: twice the stop that is usual (90 s).
 const JOB: Duration = Duration::from_secs(180);
+/// Reading every unit's files may take this long.
+const RELOAD: Duration = Duration::from_secs(90);
 
 /// `{ kind = "systemd", unit = "x.service" }`; with `user = true` a unit of this login's own manager. A login that
-/// needs sudo for it says `systemctl = ["/usr/bin/sudo", "-n", "/usr/bin/systemctl"]`.
+/// needs sudo for it says `systemctl = ["/usr/bin/sudo", "-n", "/usr/bin/systemctl"]`, and `journalctl` likewise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Systemd {
@@ -36,10 +40,20 @@ pub struct Systemd {
     /// The program, with what stands before its own arguments.
     #[serde(default = "systemctl")]
     pub systemctl: Vec<String>,
+    /// The program that reads its journal, likewise.
+    #[serde(default = "journalctl")]
+    pub journalctl: Vec<String>,
+    /// How long a job of it may take; without it what the unit's own time limits add up to.
+    #[serde(default)]
+    pub timeout: Option<jiff::SignedDuration>,
 }
 
 fn systemctl() -> Vec<String> {
     vec!["/usr/bin/systemctl".to_owned()]
+}
+
+fn journalctl() -> Vec<String> {
+    vec!["/usr/bin/journalctl".to_owned()]
 }
 
 impl Systemd {
@@ -47,7 +61,12 @@ impl Systemd {
         let scope = if self.user { "--user" } else { "--system" };
         let flags = [scope, "--no-ask-password", "--no-pager"];
         let own = flags.iter().chain(args).chain(&["--"]).map(|arg| (*arg).to_owned()).chain([self.unit.clone()]);
-        let mut words = self.systemctl.iter().cloned();
+        self.program(&self.systemctl, own)
+    }
+
+    /// One of its programs, with what stands before its own arguments.
+    pub(super) fn program(&self, program: &[String], own: impl Iterator<Item = String>) -> Order {
+        let mut words = program.iter().cloned();
         Order {
             program: words.next().unwrap_or_default().into(),
             args: words.chain(own).collect(),
@@ -56,11 +75,14 @@ impl Systemd {
         }
     }
 
-    fn show(&self, clock: &dyn Clock) -> Result<BTreeMap<String, String>, Fault> {
+    fn show(&self, clock: &dyn Clock) -> Result<Shown, Fault> {
         let said = doing::look(&self.order(&["show", "--property", PROPERTIES]), clock)?;
-        let text = String::from_utf8_lossy(&said);
-        let pairs = text.lines().filter_map(|line| line.split_once('='));
-        Ok(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        Ok(Shown::of(&String::from_utf8_lossy(&said)))
+    }
+
+    /// The declared time of a job.
+    fn declared(&self) -> Option<Duration> {
+        self.timeout.and_then(|timeout| Duration::try_from(timeout).ok())
     }
 }
 
@@ -75,8 +97,13 @@ impl Service for Systemd {
 
     fn check(&self) -> Result<(), Fault> {
         plain_name(&self.unit, "\\")?;
-        if !self.systemctl.first().is_some_and(|program| program.starts_with('/')) {
-            return Err(Fault::new("`systemctl` must begin with an absolute path."));
+        for (name, program) in [("systemctl", &self.systemctl), ("journalctl", &self.journalctl)] {
+            if !program.first().is_some_and(|program| program.starts_with('/')) {
+                return Err(Fault::new(format!("`{name}` must begin with an absolute path.")));
+            }
+        }
+        if self.timeout.is_some() && self.declared().is_none_or(|timeout| timeout.is_zero()) {
+            return Err(Fault::new("`timeout` of a service must be longer than nothing."));
         }
         if self.unit.contains('.') {
             return Ok(());
@@ -86,7 +113,7 @@ impl Service for Systemd {
 
     fn look(&self, verb: Verb, clock: &dyn Clock) -> Result<Look, Fault> {
         let shown = self.show(clock)?;
-        let get = |name: &str| shown.get(name).map_or("", String::as_str);
+        let get = |name: &str| shown.get(name);
         let pid: u32 = get("MainPID").parse().unwrap_or(0);
         let (active, sub) = (get("ActiveState"), get("SubState"));
         let standing = match active {
@@ -96,7 +123,12 @@ impl Service for Systemd {
             _ => Standing::Stopped,
         };
         let process = if pid > 0 { format!(", process {pid}") } else { String::new() };
-        let result = if standing == Standing::Failed { format!(", {}", last_exit(&get)) } else { String::new() };
+        let result = match (standing, sub) {
+            (Standing::Failed, _) => format!(", {}", last_exit(&shown)),
+            // Between two of its crashes: how it ended last comes first.
+            (_, "auto-restart") => format!(", again and again: {}", last_exit(&shown)),
+            _ => String::new(),
+        };
         let serving = (standing == Standing::Running)
             .then(|| Serving { pid, id: format!("{} restarts {}", get("InvocationID"), get("NRestarts")) });
         let of = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), get(name).to_owned())).collect();
@@ -106,9 +138,8 @@ impl Service for Systemd {
             .filter(|name| !name.is_empty())
             .collect();
         let mut hits = vec![crate::clean!("{} restarted by systemd {} times so far", self.unit, get("NRestarts"))];
-        let limit = (get("StartLimitBurst"), get("StartLimitIntervalUSec"));
-        if limit.0 != "0" && limit.1 != "0" && matches!(verb, Verb::Restart | Verb::Start) {
-            hits.push(crate::clean!("systemd allows {} starts in {}, this one counts", limit.0, limit.1));
+        if let Some(longest) = shown.longest(verb, self.declared()) {
+            hits.push(longest);
         }
         if !with.is_empty() {
             hits.push(crate::clean!("{} units go with it: {}", with.len(), with.join(" ")));
@@ -121,7 +152,9 @@ impl Service for Systemd {
             raise.push(crate::clean!("{} units stop with it", with.len()));
         }
         if get("NeedDaemonReload") == "yes" {
-            hits.push(Clean::from("its unit file has changed on disk: systemd uses the old one until daemon-reload"));
+            hits.push(Clean::from(
+                "its unit file has changed on disk: systemd uses the old one until `systemctl daemon-reload`",
+            ));
         }
         Ok(Look {
             standing,
@@ -130,8 +163,20 @@ impl Service for Systemd {
             identity: of(&["FragmentPath", "DropInPaths", "ActiveState", "NeedDaemonReload"]),
             hits,
             raise,
-            obstacle: obstacle(&self.unit, verb, &get),
+            obstacle: obstacle(&self.unit, verb, &shown),
             doubt: None,
+        })
+    }
+
+    fn kin(&self, clock: &dyn Clock) -> Result<Kin, Fault> {
+        let shown = self.show(clock)?;
+        let number = |name: &str| shown.get(name).parse::<u64>().ok().filter(|number| *number > 0);
+        // It begins before its main process does where that is a child of what systemd started.
+        let since = number("InactiveExitTimestampMonotonic").map(Duration::from_micros);
+        Ok(Kin {
+            pid: number("MainPID").and_then(|pid| u32::try_from(pid).ok()),
+            group: Some(shown.get("ControlGroup").to_owned()).filter(|group| !group.is_empty()),
+            since: since.map(crate::sys::listeners::with_sleep),
         })
     }
 
@@ -159,72 +204,113 @@ impl Service for Systemd {
         crate::clean!("{}{user} {verb} {}", self.systemctl.join(" "), self.unit)
     }
 
-    fn apply(&self, verb: Verb, doing: &Doing<'_>) -> Result<Clean, StepError> {
-        let ran = doing.program(&self.order(&[verb.word()]), JOB)?;
-        match ran.ended {
-            Ended::Code(0) => Ok(crate::clean!("systemd has done `{verb} {}`", self.unit)),
-            ended => {
-                let said = ran.stderr.last_line().unwrap_or_else(|| crate::clean!("{ended}"));
-                Err(StepError::Failed(Fault::new(format!("`{verb} {}` was not done: {said}", self.unit))))
+    fn outlook(&self, verb: Verb, clock: &dyn Clock) -> (Vec<Clean>, Vec<Clean>) {
+        let Ok(shown) = self.show(clock) else { return Default::default() };
+        let Some((burst, interval)) = shown.start_limit().filter(|_| verb.starts()) else { return Default::default() };
+        let window = shown.get("StartLimitIntervalUSec");
+        match journal::starts(self, interval, clock) {
+            Err(fault) => (
+                vec![crate::clean!("systemd allows {burst} starts in {window}; how many are left is unknown: {fault}")],
+                vec![],
+            ),
+            Ok(starts) if starts >= burst => {
+                let then =
+                    if verb == Verb::Restart { "it would be stopped and not started" } else { "it would not start" };
+                let why = crate::clean!(
+                    "started {starts} times in the last {window}, and systemd allows {burst}: {then}; reset-failed first, or wait"
+                );
+                (vec![], vec![why])
+            }
+            Ok(starts) => {
+                (vec![crate::clean!("start {} of the {burst} that systemd allows in {window}", starts + 1)], vec![])
             }
         }
     }
-}
 
-/// Why this cannot be asked of the unit (facts of systemd.unit(5)).
-fn obstacle<'a>(unit: &str, verb: Verb, get: &impl Fn(&'a str) -> &'a str) -> Option<Fault> {
-    let load = get("LoadState");
-    if load != "loaded" {
-        let why = get("LoadError");
-        let why = if why.is_empty() { String::new() } else { format!(" ({})", Clean::text(why)) };
-        return Some(Fault::new(format!("{unit} is {}{why}.", Clean::text(load))));
+    fn told(&self, before: Option<&Serving>, good: bool, clock: &dyn Clock) -> Told {
+        let Ok(shown) = self.show(clock) else { return Told::default() };
+        let run = shown.get("InvocationID");
+        // Of a run that was there before nothing new is to be told.
+        let known = before.is_some_and(|before| before.id.split(' ').next() == Some(run));
+        if run.is_empty() || known { Told::default() } else { journal::told(self, run, good, clock) }
     }
-    if verb == Verb::ResetFailed {
-        return None;
-    }
-    if !get("Job").is_empty() && get("Job") != "0" {
-        return Some(Fault::new(format!("a job of {unit} is under way already.")).hint("Wait for it."));
-    }
-    let (starts, stops) = match verb {
-        Verb::Restart => (true, true),
-        Verb::Start => (true, false),
-        Verb::Stop => (false, true),
-        Verb::Reload | Verb::ResetFailed => (false, false),
-    };
-    let refuses = |start: bool| {
-        let (can, refuse) = if start { ("CanStart", "RefuseManualStart") } else { ("CanStop", "RefuseManualStop") };
-        get(can) == "no" || get(refuse) == "yes"
-    };
-    if starts && refuses(true) || stops && refuses(false) {
-        return Some(Fault::new(format!("{unit} refuses to be started or stopped by hand.")));
-    }
-    if verb == Verb::Reload && get("CanReload") != "yes" {
-        return Some(Fault::new(format!("{unit} cannot reload.")).hint("Restart it."));
-    }
-    if starts && get("Result") == "start-limit-hit" {
-        return Some(
-            Fault::new(format!("{unit} was started too often and is refused by systemd until its failure is reset."))
-                .hint("Look at why it failed, then reset-failed and start."),
-        );
-    }
-    None
-}
 
-/// How the last run ended: `exit-code, exit code 203 (cannot execute)`.
-fn last_exit<'a>(get: &impl Fn(&'a str) -> &'a str) -> String {
-    let status = get("ExecMainStatus");
-    let meaning = match status {
-        "203" => " (cannot execute)",
-        "217" => " (no such user)",
-        "226" => " (name space)",
-        _ => "",
-    };
-    match get("ExecMainCode") {
-        "1" => format!("{}, exit code {status}{meaning}", get("Result")),
-        "2" | "3" => {
-            let name = status.parse().map_or_else(|_| status.to_owned(), crate::sys::program::signal_name);
-            format!("{}, killed by {name}", get("Result"))
+    fn apply(&self, verb: Verb, doing: &Doing<'_>) -> Result<Clean, StepError> {
+        let limit = self.show(doing.clock).map_or(JOB, |shown| patience(&shown, verb));
+        let ran = doing.program(&self.order(&[verb.word()]), self.declared().unwrap_or(limit))?;
+        match ran.ended {
+            Ended::Code(0) => Ok(crate::clean!("systemd has done `{verb} {}`", self.unit)),
+            ended => Err(StepError::Failed(self.refused(verb, ran.stderr.first_line(), ended, doing.clock))),
         }
-        _ => get("Result").to_owned(),
+    }
+}
+
+impl Systemd {
+    /// What is in force of these settings, and, where `whence`, which file says it. Read-only.
+    ///
+    /// # Errors
+    /// When the unit cannot be seen.
+    pub fn in_force(&self, settings: &[Setting], whence: bool, clock: &dyn Clock) -> Result<InForce, Fault> {
+        const OWN: &str = "Id,LoadState,FragmentPath,DropInPaths,EnvironmentFiles,NeedDaemonReload";
+        let names: Vec<&str> = [OWN].into_iter().chain(settings.iter().map(Setting::property)).collect();
+        let said = doing::look(&self.order(&["show", "--property", &names.join(",")]), clock)?;
+        let shown = Shown::of(&String::from_utf8_lossy(&said));
+        if shown.get("LoadState") != "loaded" {
+            return Err(Fault::new(format!("{} is {}.", self.unit, Clean::text(shown.get("LoadState")))));
+        }
+        let drop_ins = shown.get("DropInPaths").split(' ').filter(|path| !path.is_empty());
+        let files: Vec<&str> = drop_ins.clone().chain([shown.get("FragmentPath")]).collect();
+        // Whoever may look at a unit may not always read its files.
+        let cat = if whence { doing::look(&self.order(&["cat"]), clock).unwrap_or_default() } else { Vec::new() };
+        Ok(InForce {
+            id: shown.get("Id").to_owned(),
+            values: settings.iter().map(|setting| (setting.clone(), setting.now(&shown))).collect(),
+            sources: sources(&String::from_utf8_lossy(&cat), &files),
+            drop_ins: drop_ins.map(PathBuf::from).collect(),
+            variable_files: shown.get("EnvironmentFiles").to_owned(),
+            stale: shown.get("NeedDaemonReload") == "yes",
+        })
+    }
+
+    /// The line that reads every unit's files again.
+    pub fn reload_line(&self) -> Clean {
+        let user = if self.user { " --user" } else { "" };
+        crate::clean!("{}{user} daemon-reload", self.systemctl.join(" "))
+    }
+
+    /// Has systemd read every unit's files again.
+    ///
+    /// # Errors
+    /// As [`Service::apply`].
+    pub fn reload_files(&self, doing: &Doing<'_>) -> Result<Clean, StepError> {
+        let scope = if self.user { "--user" } else { "--system" };
+        let own = [scope, "--no-ask-password", "daemon-reload"].map(str::to_owned);
+        let ran = doing.program(&self.program(&self.systemctl, own.into_iter()), RELOAD)?;
+        match ran.ended {
+            Ended::Code(0) => Ok(Clean::from("systemd has read the files of its units again")),
+            ended => {
+                let said = ran.stderr.first_line().unwrap_or_else(|| crate::clean!("{ended}"));
+                Err(StepError::Failed(Fault::new(format!("`daemon-reload` was not done: {said}."))))
+            }
+        }
+    }
+
+    /// Why a job failed: systemctl(1) says it first and then what to read; the way out of a used-up start limit is ours.
+    fn refused(&self, verb: Verb, said: Option<Clean>, ended: Ended, clock: &dyn Clock) -> Fault {
+        let unit = &self.unit;
+        let said = said.unwrap_or_else(|| crate::clean!("{ended}"));
+        let fault = Fault::new(format!("`{verb} {unit}` was not done: {}.", said.as_str().trim_end_matches('.')));
+        let Ok(shown) = self.show(clock) else { return fault };
+        if shown.get("Result") == "start-limit-hit" {
+            return fault.hint(format!("{unit} was started too often: reset-failed, then start it."));
+        }
+        let Some((burst, interval)) = shown.start_limit().filter(|_| verb.starts()) else { return fault };
+        match journal::starts(self, interval, clock) {
+            Ok(starts) if starts >= burst => fault.hint(format!(
+                "Its journal has {starts} starts in {}, and systemd allows {burst}: if that is why, reset-failed, then start it.",
+                shown.get("StartLimitIntervalUSec")
+            )),
+            _ => fault,
+        }
     }
 }

@@ -231,7 +231,7 @@ fn service(unit: &Unit<'_>, id: &str, seen: &mut Observation) {
     let status = unit.number("ExecMainStatus").filter(|_| unit.is("ExecMainCode", "1"));
     for (name, value) in [
         ("systemd_service_oom_killed", result("oom-kill")),
-        ("systemd_service_start_limit_hit", result("start-limit-hit").map(|hit| hit.max(flag(given_up(unit))))),
+        ("systemd_service_start_limit_hit", result("start-limit-hit").filter(|hit| *hit > 0.0 || !crashed_on(unit))),
         ("systemd_service_start_limit_burst", unit.number("StartLimitBurst")),
         ("systemd_service_start_limit_interval_seconds", unit.span("StartLimitIntervalUSec")),
         ("systemd_service_exit_status", status),
@@ -240,13 +240,10 @@ fn service(unit: &Unit<'_>, id: &str, seen: &mut Observation) {
     }
 }
 
-/// A crash loop that systemd has ended keeps the result of the last crash: that no more starts were left shows in
-/// their number alone.
-fn given_up(unit: &Unit<'_>) -> bool {
-    // Without a window, or with a burst of none, there is no limit (systemd.unit(5)).
-    let burst = unit.number("StartLimitBurst").filter(|burst| *burst > 0.0 && !unit.is("StartLimitIntervalUSec", "0"));
-    let starts = unit.number("NRestarts").zip(burst);
-    unit.is("ActiveState", "failed") && starts.is_some_and(|(again, burst)| again > 0.0 && again + 1.0 >= burst)
+/// A crash loop that systemd has ended keeps the result of the last crash: whether no more starts were left, or it
+/// ended by another rule, cannot be told from the number of its restarts, which knows no window.
+fn crashed_on(unit: &Unit<'_>) -> bool {
+    unit.is("ActiveState", "failed") && unit.number("NRestarts").is_some_and(|again| again > 0.0)
 }
 
 fn flag(on: bool) -> f64 {
@@ -267,7 +264,7 @@ fn sentence(unit: &Unit<'_>, state: &str) -> Clean {
         None | Some("success") => None,
         Some("oom-kill") => Some("killed for memory (oom-kill)".to_owned()),
         Some("start-limit-hit") => Some("started too often: the start limit is hit".to_owned()),
-        Some(result) if given_up(unit) => Some(format!("{result}, and started too often: the start limit is hit")),
+        Some(result) if crashed_on(unit) => Some(format!("{result}, again and again: it is not restarted any more")),
         Some(result) => Some(result.to_owned()),
     });
     let status = unit.text("ExecMainStatus").and_then(|status| status.parse::<i32>().ok());
@@ -364,16 +361,17 @@ mod tests {
     }
 
     #[test]
-    fn without_a_start_limit_none_is_hit() {
-        for (limit, hit) in [
-            ("StartLimitBurst=3\nStartLimitIntervalUSec=10s", 1.0),
-            ("StartLimitBurst=3\nStartLimitIntervalUSec=infinity", 1.0),
-            ("StartLimitBurst=0\nStartLimitIntervalUSec=10s", 0.0),
-            ("StartLimitBurst=3\nStartLimitIntervalUSec=0", 0.0),
+    fn that_the_start_limit_is_hit_is_said_where_systemd_says_it() {
+        for (state, hit) in [
+            ("ActiveState=failed\nResult=start-limit-hit\nNRestarts=0", Some(1.0)),
+            ("ActiveState=failed\nResult=exit-code\nNRestarts=0", Some(0.0)),
+            ("ActiveState=active\nResult=success\nNRestarts=3", Some(0.0)),
+            // It may be, but the number of restarts has no window.
+            ("ActiveState=failed\nResult=exit-code\nNRestarts=3", None),
         ] {
-            let text = format!("Id=a.service\nActiveState=failed\nResult=exit-code\nNRestarts=3\n{limit}\n");
+            let text = format!("Id=a.service\n{state}\nStartLimitBurst=3\nStartLimitIntervalUSec=10s\n");
             let seen = seen("units = [\"a\"]", &text);
-            assert_eq!(value(&seen, "systemd_service_start_limit_hit", &[]), Some(hit), "{limit}");
+            assert_eq!(value(&seen, "systemd_service_start_limit_hit", &[]), hit, "{state}");
         }
     }
 
