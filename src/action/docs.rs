@@ -17,7 +17,10 @@ static HEADERS: &[(&str, &[u8])] = &[
     header!("config_restore", "config_restore"),
     header!("config_set", "config_set"),
     header!("file_set_aside", "file_set_aside"),
+    header!("http_call", "http_call"),
     header!("process_signal", "process_signal"),
+    #[cfg(feature = "redis")]
+    header!("redis_clear", "redis_clear"),
     header!("service_reload", "service"),
     header!("service_reset_failed", "service"),
     header!("service_restart", "service"),

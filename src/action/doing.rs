@@ -49,14 +49,18 @@ impl Doing<'_> {
         Ok(ran)
     }
 
-    /// Best effort: a full disk must not stop a run half-way.
     fn keep(&self, ran: &Ran) {
+        for kept in [&ran.stdout, &ran.stderr] {
+            self.note(&String::from_utf8_lossy(&kept.bytes()));
+        }
+    }
+
+    /// Keeps what a server or a program said, with no secret in it. Best effort: a full disk must not stop a run
+    /// half-way.
+    pub fn note(&self, text: &str) {
         let log = self.run.dir().join("out.log");
         let Ok(mut file) = std::fs::OpenOptions::new().append(true).open(log) else { return };
-        for kept in [&ran.stdout, &ran.stderr] {
-            let text = String::from_utf8_lossy(&kept.bytes()).into_owned();
-            let _best_effort = file.write_all(scrub(&hide(&text)).as_bytes());
-        }
+        let _best_effort = file.write_all(scrub(&hide(text)).as_bytes());
     }
 }
 

@@ -5,9 +5,13 @@
 
 mod config;
 mod files;
+mod http_call;
 #[expect(dead_code, reason = "the samplers' tests use all of it")]
 #[path = "../samplers/peer.rs"]
 mod peer;
+#[cfg(feature = "redis")]
+mod redis;
 mod scene;
 mod service;
 mod small;
+mod web;

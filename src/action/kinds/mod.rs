@@ -5,7 +5,10 @@ pub mod command;
 pub mod config_restore;
 pub mod config_set;
 pub mod file_set_aside;
+pub mod http_call;
 pub mod process_signal;
+#[cfg(feature = "redis")]
+pub mod redis_clear;
 pub mod service;
 pub mod sysfs_write;
 
@@ -130,7 +133,10 @@ pub static KINDS: &[&dyn Kind] = &[
     &config_restore::ConfigRestore,
     &config_set::ConfigSet,
     &file_set_aside::FileSetAside,
+    &http_call::HttpCall,
     &process_signal::ProcessSignal,
+    #[cfg(feature = "redis")]
+    &redis_clear::RedisClear,
     &service::RELOAD,
     &service::RESET_FAILED,
     &service::RESTART,
