@@ -18,6 +18,10 @@ static HEADERS: &[(&str, &[u8])] = &[
     header!("config_set", "config_set"),
     header!("file_set_aside", "file_set_aside"),
     header!("http_call", "http_call"),
+    #[cfg(feature = "postgres")]
+    header!("postgres_cancel", "postgres_cancel"),
+    #[cfg(feature = "postgres")]
+    header!("postgres_explain", "postgres_explain"),
     header!("process_signal", "process_signal"),
     #[cfg(feature = "redis")]
     header!("redis_clear", "redis_clear"),

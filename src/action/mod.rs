@@ -19,6 +19,8 @@ pub mod manager;
 pub mod mode;
 pub mod params;
 pub mod plan;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 pub mod prepare;
 pub mod prompt;
 pub mod queries;

@@ -6,6 +6,10 @@ pub mod config_restore;
 pub mod config_set;
 pub mod file_set_aside;
 pub mod http_call;
+#[cfg(feature = "postgres")]
+pub mod postgres_cancel;
+#[cfg(feature = "postgres")]
+pub mod postgres_explain;
 pub mod process_signal;
 #[cfg(feature = "redis")]
 pub mod redis_clear;
@@ -134,6 +138,10 @@ pub static KINDS: &[&dyn Kind] = &[
     &config_set::ConfigSet,
     &file_set_aside::FileSetAside,
     &http_call::HttpCall,
+    #[cfg(feature = "postgres")]
+    &postgres_cancel::PostgresCancel,
+    #[cfg(feature = "postgres")]
+    &postgres_explain::PostgresExplain,
     &process_signal::ProcessSignal,
     #[cfg(feature = "redis")]
     &redis_clear::RedisClear,

@@ -3,6 +3,8 @@
 //! Called by the kinds of actions; samplers, which keep connections, have their own.
 
 pub mod http;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "redis")]
 pub mod redis;
 pub mod stream;

@@ -1,6 +1,6 @@
 //! A Redis server, for actions: which one it is, how many keys begin so, and clearing those. Never a whole server.
 
-use super::stream::{Address, Bytes, connect, sentence};
+use super::stream::{Address, connect, sentence};
 use super::talk::{Lost, Sent, talk};
 use super::tls::Tls;
 use crate::base::{Clean, Fault};
@@ -140,7 +140,7 @@ impl Server {
     async fn open(&self, login: &Login) -> Result<Link, Fault> {
         let place = self.place();
         let stream = connect(&self.address).await?;
-        let stream: Box<dyn Bytes> = match &self.tls {
+        let stream = match &self.tls {
             Some(tls) => tls.over(stream, &self.host, &place).await?,
             None => stream,
         };

@@ -3,10 +3,12 @@
 use crate::base::{Clean, Fault};
 use crate::clean;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::pin::Pin;
+use core::task::{Context, Poll};
 use core::time::Duration;
 use std::io::{Error, ErrorKind};
 use std::path::PathBuf;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
@@ -47,13 +49,39 @@ impl Address {
 pub(crate) trait Bytes: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Bytes for T {}
 /// An open one.
-pub(crate) type Stream = Box<dyn Bytes>;
+pub(crate) struct Stream(Box<dyn Bytes>);
+
+impl Stream {
+    pub(crate) fn new(bytes: impl Bytes + 'static) -> Self {
+        Self(Box::new(bytes))
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<Result<(), Error>> {
+        Pin::new(&mut self.0).poll_read(cx, buffer)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize, Error>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        Pin::new(&mut self.0).poll_shutdown(cx)
+    }
+}
 
 /// Connects.
 pub(crate) async fn connect(address: &Address) -> Result<Stream, Fault> {
     let opening = async {
         match address {
-            Address::Path(path) => UnixStream::connect(path).await.map(|stream| Box::new(stream) as Stream),
+            Address::Path(path) => UnixStream::connect(path).await.map(Stream::new),
             Address::Host(host, port) => dial(host, *port).await,
         }
     };
@@ -68,7 +96,7 @@ async fn dial(host: &str, port: u16) -> Result<Stream, Error> {
     let mut last = Error::from(ErrorKind::AddrNotAvailable);
     for address in addresses(host, port).await? {
         match TcpStream::connect(address).await {
-            Ok(stream) => return stream.set_nodelay(true).map(|()| Box::new(stream) as Stream),
+            Ok(stream) => return stream.set_nodelay(true).map(|()| Stream::new(stream)),
             Err(error) => last = error,
         }
     }

@@ -56,7 +56,7 @@ impl Tls {
     pub(crate) async fn over(&self, stream: Stream, host: &str, place: &Clean) -> Result<Stream, Fault> {
         let connector = tokio_rustls::TlsConnector::from(Arc::new(self.open()?));
         let shaken = connector.connect(self.name(host)?, stream).await;
-        shaken.map(|stream| Box::new(stream) as Stream).map_err(|error| {
+        shaken.map(Stream::new).map_err(|error| {
             let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
             Fault::new(format!("{place}: {}.", inner.map_or_else(|| format!("TLS failed: {error}"), doubt)))
         })
