@@ -22,6 +22,10 @@ static HEADERS: &[(&str, &[u8])] = &[
     header!("postgres_cancel", "postgres_cancel"),
     #[cfg(feature = "postgres")]
     header!("postgres_explain", "postgres_explain"),
+    #[cfg(feature = "postgres")]
+    header!("postgres_index", "postgres_index"),
+    #[cfg(feature = "postgres")]
+    header!("postgres_setting", "postgres_setting"),
     header!("process_signal", "process_signal"),
     #[cfg(feature = "redis")]
     header!("redis_clear", "redis_clear"),

@@ -78,6 +78,14 @@ impl Server {
         self.database()?.look(self.secret()?.as_ref(), sql, LOOK)
     }
 
+    /// The same where the session's settings are looked at, so with none of ours.
+    ///
+    /// # Errors
+    /// As [`Database::look`].
+    pub fn look_as_it_is(&self, sql: &str) -> Result<Vec<Row>, Fault> {
+        self.database()?.look_as_it_is(self.secret()?.as_ref(), sql, LOOK)
+    }
+
     /// Carries out one statement.
     ///
     /// # Errors

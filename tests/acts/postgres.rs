@@ -210,3 +210,168 @@ fn a_login_that_is_not_let_in_or_stands_in_the_open_is_refused_before_the_prompt
 fn port(url: &str) -> &str {
     url.rsplit_once(':').and_then(|(_, rest)| rest.split_once('/')).unwrap().0
 }
+
+#[test]
+fn a_setting_is_set_proven_and_put_back() {
+    let (scene, Some(peer)) = (Scene::new(), peer::start("postgres")) else { return };
+    let url = format!("url = \"{}\"\nsetting = \"work_mem\"", peer.env("DATABASE_URL"));
+    let show = || sql(&peer, "SELECT setting, source FROM pg_settings WHERE name = 'work_mem'");
+    let table = format!("{url}\nvalue = 8192\nrange = [64, 65536]");
+    let back = format!("{url}\nput_back = \"the-action\"");
+    let fault = scene.plan("postgres_setting", &back).unwrap_err().to_string();
+    assert!(fault.starts_with("there is nothing to take back: `the-action` was not done here"), "{fault}");
+
+    let plan = scene.plan("postgres_setting", &table).unwrap();
+    assert_eq!(lines(&plan)[0], "ALTER SYSTEM SET work_mem = '8192'");
+    assert_eq!(lines(&plan)[2], "  work_mem: 4096 → 8192 kB");
+    assert_eq!(plan.undo.to_string(), "`put_back`: ALTER SYSTEM RESET work_mem, reload");
+    assert_eq!(show(), "4096|default", "planning changes nothing");
+    let stale = scene.plan("postgres_setting", &table).unwrap();
+    let (end, progress) = scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    assert_eq!(show(), "8192|configuration file");
+    let (end, _) = scene.act(stale);
+    assert_eq!(end.outcome, Outcome::Refused, "{end:?}");
+    assert!(end.reason.as_str().contains("value was 4096 and is 8192"), "{end:?}");
+    let fault = scene.plan("postgres_setting", &table).unwrap_err().to_string();
+    assert_eq!(fault, "nothing would change: work_mem is 8192 already.");
+
+    let plan = scene.plan("postgres_setting", &back).unwrap();
+    assert_eq!(lines(&plan)[0], "ALTER SYSTEM RESET work_mem");
+    let (end, _) = scene.act(plan);
+    assert_eq!((end.outcome, &*show()), (Outcome::Succeeded, "4096|default"), "{end:?}");
+
+    // Somebody else's later value is not taken back.
+    assert_eq!(scene.carry("postgres_setting", &table).0.outcome, Outcome::Succeeded);
+    sql(&peer, "ALTER SYSTEM SET work_mem = 9999");
+    sql(&peer, "SELECT pg_reload_conf()");
+    while show() != "9999|configuration file" {}
+    let fault = scene.plan("postgres_setting", &back).unwrap_err().to_string();
+    assert!(fault.contains("was changed since by somebody else. It was 4096 before"), "{fault}");
+}
+
+#[test]
+fn a_setting_that_waits_for_a_restart_is_not_called_done_and_can_be_put_back() {
+    let (scene, Some(peer)) = (Scene::new(), peer::start("postgres")) else { return };
+    let url = format!("url = \"{}\"\nsetting = \"max_worker_processes\"", peer.env("DATABASE_URL"));
+    let plan = scene.plan("postgres_setting", &format!("{url}\nvalue = 9\nrange = [8, 16]")).unwrap();
+    assert_eq!(plan.danger, Danger::C3, "{:?}", plan.raised);
+    let (end, _) = scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Unverified, "{end:?}");
+    assert!(end.reason.as_str().contains("waits for a restart"), "{end:?}");
+    let fault = scene.plan("postgres_setting", &format!("{url}\nvalue = 10\nrange = [8, 16]")).unwrap_err().to_string();
+    assert!(fault.contains("waits for a restart of the server already"), "{fault}");
+    let (end, _) = scene.carry("postgres_setting", &format!("{url}\nput_back = \"the-action\""));
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?}");
+    let left = "SELECT (SELECT count(*) FROM pg_file_settings WHERE name = 'max_worker_processes'), setting FROM pg_settings WHERE name = 'max_worker_processes'";
+    assert_eq!(sql(&peer, left), "0|8");
+}
+
+#[test]
+fn a_setting_that_does_not_fit_or_is_decided_elsewhere_is_refused() {
+    let (scene, Some(peer)) = (Scene::new(), peer::start("postgres")) else { return };
+    let url = format!("url = \"{}\"", peer.env("DATABASE_URL"));
+    sql(&peer, "ALTER ROLE ops SET statement_timeout = '1h'");
+    for (rest, why) in [
+        ("setting = \"log_min_duration_statement\"\nvalue = 100\nrange = [0, 60000]", "comes from the command line"),
+        ("setting = \"statement_timeout\"\nvalue = 100\nrange = [0, 60000]", "comes from the user"),
+        ("setting = \"block_size\"\nvalue = 100\nrange = [0, 60000]", "is part of the server"),
+        ("setting = \"no_such\"\nvalue = 100\nrange = [0, 60000]", "has no setting no_such"),
+        ("setting = \"x; DROP\"\nvalue = 100\nrange = [0, 60000]", "no name of a setting"),
+        ("setting = \"work_mem\"\nvalue = 70000\nrange = [64, 65536]", "expected a number from 64 to 65536"),
+        ("setting = \"work_mem\"\nvalue = 9\nrange = [0, 65536]", "the server takes 64 to"),
+        ("setting = \"work_mem\"\nvalue = 9.5\nrange = [0, 65536]", "is of type integer"),
+        ("setting = \"work_mem\"\nvalue = 9000", "a number needs its `range`"),
+        ("setting = \"work_mem\"\nvalue = true", "is of type integer"),
+        ("setting = \"log_statement\"\nvalue = \"all\"\none_of = [\"none\", \"ddl\"]", "expected one of none, ddl"),
+        ("setting = \"log_statement\"\nvalue = \"some\"\none_of = [\"some\"]", "the server takes one of none,ddl"),
+        ("setting = \"search_path\"\nvalue = \"a,b\"\none_of = [\"a,b\"]", "no list"),
+        ("setting = \"work_mem\"", "`value` is missing here, or `put_back`"),
+    ] {
+        let fault = scene.plan("postgres_setting", &format!("{url}\n{rest}")).unwrap_err().to_string();
+        assert!(fault.contains(why), "{rest}: {fault}");
+    }
+    let viewer = by(&scene, &peer, "PG_VIEWER_URL");
+    let (end, _) =
+        scene.carry("postgres_setting", &format!("{viewer}\nsetting = \"work_mem\"\nvalue = 99\nrange = [64, 99]"));
+    assert_eq!(end.outcome, Outcome::Failed, "{end:?}");
+    assert!(end.reason.as_str().contains("this login may not do that"), "{end:?}");
+    assert_eq!(sql(&peer, "SHOW work_mem"), "4MB");
+}
+
+#[test]
+fn an_index_is_created_beside_writers_and_an_invalid_one_is_found_and_dropped() {
+    let (scene, Some(peer)) = (Scene::new(), peer::start("postgres")) else { return };
+    let url = format!("url = \"{}\"\ntable = \"public.orders\"", peer.env("DATABASE_URL"));
+    let table = format!("{url}\nname = \"idx_total\"\ncolumns = [\"total\"]");
+    let refused = |table: &str| scene.plan("postgres_index", table).unwrap_err().to_string();
+    let plan = scene.plan("postgres_index", &table).unwrap();
+    assert_eq!(
+        lines(&plan),
+        ["CREATE INDEX CONCURRENTLY \"idx_total\" ON \"public\".\"orders\" USING btree (\"total\")"]
+    );
+    assert_eq!(plan.undo.to_string(), "`drop = true`: DROP INDEX CONCURRENTLY \"public\".\"idx_total\"");
+    let stale = scene.plan("postgres_index", &table).unwrap();
+    let (end, _) = scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?}");
+    assert!(refused(&table).starts_with("nothing would change: CREATE INDEX idx_total"), "{}", refused(&table));
+    let (end, _) = scene.act(stale);
+    assert_eq!(end.outcome, Outcome::Refused, "somebody has made it meanwhile: {end:?}");
+
+    let (end, _) = scene.carry("postgres_index", &format!("{url}\nname = \"idx_total\"\ndrop = true"));
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?}");
+    sql(&peer, "INSERT INTO orders VALUES (-1, 1.5)");
+    let unique = format!("{url}\nname = \"idx_once\"\ncolumns = [\"total\"]\nunique = true");
+    let (end, _) = scene.carry("postgres_index", &unique);
+    assert_eq!(end.outcome, Outcome::Indeterminate, "two rows are equal: {end:?}");
+    assert!(end.reason.as_str().contains("An INVALID index was left behind"), "{end:?}");
+    assert!(refused(&unique).contains("idx_once is INVALID"), "{}", refused(&unique));
+    let (end, _) = scene.carry("postgres_index", &format!("{url}\nname = \"idx_once\"\ndrop = true"));
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?}");
+    assert_eq!(sql(&peer, "SELECT count(*) FROM pg_indexes WHERE tablename = 'orders'"), "1");
+    assert!(refused(&format!("{url}\nname = \"orders_pkey\"\ndrop = true")).contains("keeps a constraint"));
+
+    // One that waits for an old transaction is being built: no second one beside it.
+    let plan = scene.plan("postgres_index", &table).unwrap();
+    let writer =
+        Session::new(&peer, "writer", &["BEGIN; UPDATE orders SET total = 2 WHERE id = 1; SELECT pg_sleep(600)"]);
+    writer.wait_for(&peer, "query LIKE '%pg_sleep%' AND backend_xid IS NOT NULL");
+    let builder = Session::new(&peer, "builder", &["CREATE INDEX CONCURRENTLY other ON orders (total)"]);
+    builder.wait_for(&peer, "wait_event_type = 'Lock'");
+    assert!(refused(&table).contains("another index is being built"), "{}", refused(&table));
+    let (end, _) = scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Refused, "{end:?}");
+    assert!(end.reason.as_str().contains("another index is being built"), "{end:?}");
+}
+
+#[test]
+fn an_index_that_cannot_be_is_refused_before_the_prompt() {
+    let (scene, Some(peer)) = (Scene::new(), peer::start("postgres")) else { return };
+    let url = format!("url = \"{}\"", peer.env("DATABASE_URL"));
+    sql(&peer, "CREATE TABLE parts (a int) PARTITION BY RANGE (a)");
+    sql(&peer, "GRANT USAGE ON SCHEMA public TO viewer");
+    let viewer = by(&scene, &peer, "PG_VIEWER_URL");
+    for (login, rest, why) in [
+        (&url, "table = \"orders\"\nname = \"i\"\ncolumns = [\"id\"]", "named with its schema"),
+        (&url, "table = \"public.none\"\nname = \"i\"\ncolumns = [\"id\"]", "there is no table public.none"),
+        (&url, "table = \"public.orders\"\nname = \"i\"\ncolumns = [\"nope\"]", "has not all of the columns nope"),
+        (&url, "table = \"public.orders\"\nname = \"i\\\"; x\"\ncolumns = [\"id\"]", "is no plain name"),
+        (&url, "table = \"public.orders\"\nname = \"i\"", "needs `columns`"),
+        (&url, "table = \"public.orders\"\nname = \"i\"\ncolumns = [\"id\"]\nmethod = \"tree\"", "`method` is one of"),
+        (&url, "table = \"public.orders\"\nname = \"i\"\ndrop = true", "there is no index i to drop"),
+        (&url, "table = \"public.orders\"\nname = \"parts\"\ncolumns = [\"id\"]", "is something else than an index"),
+        (&url, "table = \"public.parts\"\nname = \"i\"\ncolumns = [\"a\"]", "is no plain table"),
+        (&viewer, "table = \"public.orders\"\nname = \"i\"\ncolumns = [\"id\"]", "belongs to another role"),
+    ] {
+        let fault = scene.plan("postgres_index", &format!("{login}\n{rest}")).unwrap_err().to_string();
+        assert!(fault.contains(why), "{rest}: {fault}");
+    }
+    // The server goes on by itself when nobody waits for it any more.
+    let writer =
+        Session::new(&peer, "writer", &["BEGIN; UPDATE orders SET total = 2 WHERE id = 1; SELECT pg_sleep(600)"]);
+    writer.wait_for(&peer, "query LIKE '%pg_sleep%' AND backend_xid IS NOT NULL");
+    let slow = format!("{url}\ntable = \"public.orders\"\nname = \"late\"\ncolumns = [\"total\"]\ntimeout = \"300ms\"");
+    let (end, _) = scene.carry("postgres_index", &slow);
+    assert_eq!(end.outcome, Outcome::Indeterminate, "{end:?}");
+    assert!(end.reason.as_str().contains("did not answer within 0.3 s"), "{end:?}");
+}

@@ -10,6 +10,10 @@ pub mod http_call;
 pub mod postgres_cancel;
 #[cfg(feature = "postgres")]
 pub mod postgres_explain;
+#[cfg(feature = "postgres")]
+pub mod postgres_index;
+#[cfg(feature = "postgres")]
+pub mod postgres_setting;
 pub mod process_signal;
 #[cfg(feature = "redis")]
 pub mod redis_clear;
@@ -142,6 +146,10 @@ pub static KINDS: &[&dyn Kind] = &[
     &postgres_cancel::PostgresCancel,
     #[cfg(feature = "postgres")]
     &postgres_explain::PostgresExplain,
+    #[cfg(feature = "postgres")]
+    &postgres_index::PostgresIndex,
+    #[cfg(feature = "postgres")]
+    &postgres_setting::PostgresSetting,
     &process_signal::ProcessSignal,
     #[cfg(feature = "redis")]
     &redis_clear::RedisClear,

@@ -85,10 +85,19 @@ impl Database {
     /// # Errors
     /// Why nobody answers, or what is refused.
     pub fn look(&self, password: Option<&Secret>, sql: &str, limit: Duration) -> Result<Vec<Row>, Fault> {
-        let sql = format!(
-            "BEGIN READ ONLY; SET LOCAL statement_timeout = {STATEMENT}; SET LOCAL lock_timeout = {LOCK}; \
-             SET LOCAL search_path = pg_catalog; {sql}; COMMIT"
+        let limits = format!(
+            "SET LOCAL statement_timeout = {STATEMENT}; SET LOCAL lock_timeout = {LOCK}; \
+             SET LOCAL search_path = pg_catalog; {sql}"
         );
+        self.look_as_it_is(password, &limits, limit)
+    }
+
+    /// The same with no setting of ours: for who looks at settings.
+    ///
+    /// # Errors
+    /// As [`Database::look`].
+    pub fn look_as_it_is(&self, password: Option<&Secret>, sql: &str, limit: Duration) -> Result<Vec<Row>, Fault> {
+        let sql = format!("BEGIN READ ONLY; {sql}; COMMIT");
         let (database, password) = (self.clone(), password.cloned());
         let looked = talk(self.place().as_str(), limit, async move |_| {
             let (client, driver) = database.open(password.as_ref()).await?;
