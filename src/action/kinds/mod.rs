@@ -161,6 +161,20 @@ pub static KINDS: &[&dyn Kind] = &[
     &sysfs_write::SysfsWrite,
 ];
 
+/// Kinds that were left out of this program, each with the feature that builds it.
+pub static NOT_BUILT: &[(&str, &str)] = &[
+    #[cfg(not(feature = "postgres"))]
+    ("postgres_cancel", "postgres"),
+    #[cfg(not(feature = "postgres"))]
+    ("postgres_explain", "postgres"),
+    #[cfg(not(feature = "postgres"))]
+    ("postgres_index", "postgres"),
+    #[cfg(not(feature = "postgres"))]
+    ("postgres_setting", "postgres"),
+    #[cfg(not(feature = "redis"))]
+    ("redis_clear", "redis"),
+];
+
 /// The kind with this name.
 pub fn kind(name: &str) -> Option<&'static dyn Kind> {
     KINDS.iter().copied().find(|kind| kind.name() == name)
