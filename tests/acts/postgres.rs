@@ -303,7 +303,7 @@ fn a_setting_that_does_not_fit_or_is_decided_elsewhere_is_refused() {
 fn an_index_is_created_beside_writers_and_an_invalid_one_is_found_and_dropped() {
     let (scene, Some(peer)) = (Scene::new(), peer::start("postgres")) else { return };
     let url = format!("url = \"{}\"\ntable = \"public.orders\"", peer.env("DATABASE_URL"));
-    let table = format!("{url}\nname = \"idx_total\"\ncolumns = [\"total\"]");
+    let table = format!("{url}\nname = \"idx_total\"\ncolumns = [\"total\"]\ntimeout = \"20s\"");
     let refused = |table: &str| scene.plan("postgres_index", table).unwrap_err().to_string();
     let plan = scene.plan("postgres_index", &table).unwrap();
     assert_eq!(
