@@ -1,10 +1,11 @@
 //! The kinds that talk with PostgreSQL on a real server, with `psql` as the judge.
 
 use crate::peer::{self, Peer};
-use crate::scene::{Scene, told};
+use crate::scene::{Scene, settled, told};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
+use watchkeeper::action::kinds::Settled;
 use watchkeeper::action::lifecycle::Outcome;
 use watchkeeper::action::plan::{Danger, Plan};
 use watchkeeper::base::Clean;
@@ -91,8 +92,10 @@ fn the_session_that_was_shown_is_stopped_and_no_other() {
     );
     assert_eq!(plan.danger, Danger::C2, "there is no way back: {:?}", plan.raised);
     assert!(plan.hits[0].as_str().starts_with("1 of 1 sessions"), "{:?}", plan.hits);
+    assert!(matches!(settled(&plan), Settled::NotDone(_)));
     let (end, _) = scene.act(plan.clone());
     assert_eq!(end.outcome, Outcome::Succeeded, "{end:?}");
+    assert!(matches!(settled(&plan), Settled::Done(_)));
 
     // psql goes on with its next statement: the same session, and not what was agreed to.
     held.wait_for(&peer, "query LIKE '%601%'");
@@ -227,7 +230,13 @@ fn a_setting_is_set_proven_and_put_back() {
     assert_eq!(plan.undo.to_string(), "`put_back`: ALTER SYSTEM RESET work_mem, reload");
     assert_eq!(show(), "4096|default", "planning changes nothing");
     let stale = scene.plan("postgres_setting", &table).unwrap();
+    // A runner that died between the two steps, and before the first.
+    assert!(matches!(settled(&plan), Settled::NotDone(_)));
+    sql(&peer, "ALTER SYSTEM SET work_mem = 8192");
+    assert!(matches!(settled(&plan), Settled::Other(said) if said.as_str().contains("8192 is written for it")));
+    sql(&peer, "ALTER SYSTEM RESET work_mem");
     let (end, progress) = scene.act(plan);
+    assert!(matches!(settled(&stale), Settled::Done(_)));
     assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
     assert_eq!(show(), "8192|configuration file");
     let (end, _) = scene.act(stale);
@@ -322,8 +331,11 @@ fn an_index_is_created_beside_writers_and_an_invalid_one_is_found_and_dropped() 
     assert_eq!(end.outcome, Outcome::Succeeded, "{end:?}");
     sql(&peer, "INSERT INTO orders VALUES (-1, 1.5)");
     let unique = format!("{url}\nname = \"idx_once\"\ncolumns = [\"total\"]\nunique = true");
-    let (end, _) = scene.carry("postgres_index", &unique);
+    let plan = scene.plan("postgres_index", &unique).unwrap();
+    assert!(matches!(settled(&plan), Settled::NotDone(_)));
+    let (end, _) = scene.act(plan.clone());
     assert_eq!(end.outcome, Outcome::Indeterminate, "two rows are equal: {end:?}");
+    assert!(matches!(settled(&plan), Settled::Other(said) if said.as_str().contains("INVALID")));
     assert!(end.reason.as_str().contains("An INVALID index was left behind"), "{end:?}");
     assert!(refused(&unique).contains("idx_once is INVALID"), "{}", refused(&unique));
     let (end, _) = scene.carry("postgres_index", &format!("{url}\nname = \"idx_once\"\ndrop = true"));

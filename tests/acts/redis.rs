@@ -1,10 +1,13 @@
 //! `redis_clear` on a real server, with `redis-cli` as the judge.
 
 use crate::peer::{self, Peer};
-use crate::scene::{Scene, told};
+use crate::scene::{Scene, settled, told};
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use watchkeeper::action::kinds::Settled;
 use watchkeeper::action::lifecycle::Outcome;
 use watchkeeper::action::plan::{Danger, Undo};
 
@@ -57,8 +60,10 @@ fn the_keys_of_one_key_space_go_and_no_other_does() {
     assert!(based_on.contains(&"0 % of 1 reads since the server began"), "{based_on:?}");
     assert!(!serde_json::to_string(&plan).unwrap().contains(PASSWORD));
 
-    let (end, progress) = scene.act(plan);
+    assert!(matches!(settled(&plan), Settled::NotDone(_)));
+    let (end, progress) = scene.act(plan.clone());
     assert_eq!(end.outcome, Outcome::Succeeded, "{end:?}");
+    assert!(matches!(settled(&plan), Settled::Done(_)));
     assert!(told(&progress).contains(&"2500 keys removed".to_owned()), "{:?}", told(&progress));
     assert_eq!(cli(&peer, &["dbsize"]).parse::<u32>().unwrap(), before - 2_500);
     assert_eq!(cli(&peer, &["exists", "cache:1", "cache", "CACHE:[1]", "jobs", "events"]), "5");
@@ -125,4 +130,29 @@ fn no_pattern_no_whole_database_and_no_login_in_the_open() {
         let fault = scene.plan("redis_clear", &table).unwrap_err().to_string();
         assert!(fault.contains(why) && !fault.contains("hunter"), "{fault}");
     }
+}
+
+#[test]
+fn a_server_that_is_gone_in_the_middle_may_have_done_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut some = [0; 4096];
+            while let Ok(read @ 1..) = stream.read(&mut some) {
+                let asked = String::from_utf8_lossy(&some[..read]).into_owned();
+                let info = "run_id:abc\r\nrole:master\r\nredis_version:7\r\n";
+                let answer = match asked.split("\r\n").nth(2) {
+                    Some("INFO") => format!("${}\r\n{info}\r\n", info.len()),
+                    Some("SCAN") => "*2\r\n$1\r\n0\r\n*1\r\n$7\r\ncache:1\r\n".to_owned(),
+                    _ => break,
+                };
+                let _gone = stream.write_all(answer.as_bytes());
+            }
+        }
+    });
+    let scene = Scene::new();
+    let (end, _) = scene.carry("redis_clear", &format!("url = \"redis://{at}\"\nprefix = \"cache:\""));
+    assert_eq!(end.outcome, Outcome::Indeterminate, "{end:?}");
+    assert!(end.reason.as_str().contains("closed the connection"), "{end:?}");
 }
