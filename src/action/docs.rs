@@ -17,7 +17,18 @@ static HEADERS: &[(&str, &[u8])] = &[
     header!("config_restore", "config_restore"),
     header!("config_set", "config_set"),
     header!("file_set_aside", "file_set_aside"),
+    header!("http_call", "http_call"),
+    #[cfg(feature = "postgres")]
+    header!("postgres_cancel", "postgres_cancel"),
+    #[cfg(feature = "postgres")]
+    header!("postgres_explain", "postgres_explain"),
+    #[cfg(feature = "postgres")]
+    header!("postgres_index", "postgres_index"),
+    #[cfg(feature = "postgres")]
+    header!("postgres_setting", "postgres_setting"),
     header!("process_signal", "process_signal"),
+    #[cfg(feature = "redis")]
+    header!("redis_clear", "redis_clear"),
     header!("service_drop_in", "service_drop_in"),
     header!("service_reload", "service"),
     header!("service_reset_failed", "service"),

@@ -75,7 +75,8 @@ impl Doing<'_> {
         }
     }
 
-    /// Keeps a text with what the programs said. Best effort: a full disk must not stop a run half-way.
+    /// Keeps what a server or a program said, with no secret in it. Best effort: a full disk must not stop a run
+    /// half-way.
     pub fn note(&self, text: &str) {
         let log = self.run.dir().join("out.log");
         let Ok(mut file) = std::fs::OpenOptions::new().append(true).open(log) else { return };

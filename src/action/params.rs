@@ -66,6 +66,30 @@ impl Params {
         argv.iter().map(|word| self.word(word)).collect()
     }
 
+    /// A text with every `{name}` replaced by its value, as `form` writes it there. Other braces stay: a body has its own.
+    ///
+    /// # Errors
+    /// A name that is no parameter, or a value that `form` refuses.
+    pub fn put(&self, text: &str, form: &dyn Fn(&str) -> Result<String, Fault>) -> Result<String, Fault> {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('{') {
+            out.push_str(before);
+            rest = match after.split_once('}') {
+                Some((name, tail)) if is_name(name) => {
+                    let unknown = || Fault::new(format!("`{{{name}}}` is no parameter of this action."));
+                    out.push_str(&form(self.0.get(name).ok_or_else(unknown)?)?);
+                    tail
+                }
+                _ => {
+                    out.push('{');
+                    after
+                }
+            };
+        }
+        Ok(out + rest)
+    }
+
     fn word(&self, word: &str) -> Result<String, Fault> {
         let mut out = String::new();
         let mut rest = word;
@@ -164,6 +188,10 @@ impl Row {
     }
 }
 
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+}
+
 /// Nothing that a program could take for an option, a line of its own, or another text than is seen.
 fn plain(text: String) -> Result<String, String> {
     if text.len() > LONGEST {
@@ -213,6 +241,15 @@ mod tests {
             |given: &[(Clean, Clean)]| Params::take(&mut body.clone(), given).and_then(|it| it.word("{keep}{mode}"));
         assert_eq!(filled(&given).as_deref(), Ok("9a"));
         assert!(filled(&[("keep".into(), "31".into())]).is_err());
+    }
+
+    #[test]
+    fn braces_of_a_body_stay_and_a_misspelt_name_is_refused() {
+        let mut body = Body::parse("p.toml", "params = { n = { int = [1, 9], value = 7 } }").expect("TOML");
+        let params = Params::take(&mut body, &[]).expect("good");
+        let put = |text: &str| params.put(text, &|value| Ok(format!("<{value}>"))).map_err(|fault| fault.to_string());
+        assert_eq!(put("{\"a\": {\"b\": {n}}, \"c\": {}}"), Ok("{\"a\": {\"b\": <7>}, \"c\": {}}".into()));
+        assert_eq!(put("{\"a\": {m}}"), Err("`{m}` is no parameter of this action.".into()));
     }
 
     #[test]

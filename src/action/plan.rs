@@ -184,6 +184,13 @@ pub enum Target {
         /// By path.
         values: BTreeMap<PathBuf, String>,
     },
+    /// Something that a server has.
+    Server {
+        /// Server and thing, as everybody who means the same names them.
+        name: String,
+        /// Which server it was when the plan was made.
+        identity: BTreeMap<String, String>,
+    },
     /// This console session: its mode.
     Session,
 }
@@ -204,6 +211,7 @@ impl Target {
                 let paths: Vec<String> = values.keys().map(|path| path.display().to_string()).collect();
                 format!("switches:{}", paths.join(" "))
             }
+            Self::Server { name, .. } => name.clone(),
             Self::Session => "session".to_owned(),
         }
     }

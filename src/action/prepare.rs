@@ -104,6 +104,10 @@ struct VerifyRow {
 /// Every reason not to offer it, as a sentence: an unknown key, a target that is not as declared, a stale value.
 pub fn prepare(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<'_>) -> Result<Plan, Fault> {
     let known = kinds::kind(kind).ok_or_else(|| {
+        if let Some((name, feature)) = kinds::NOT_BUILT.iter().find(|(name, _)| *name == kind) {
+            let fault = body.fault(format!("the kind of action `{name}` was not built into this program."));
+            return fault.hint(format!("Build it with `--features {feature}`."));
+        }
         let names = kinds::KINDS.iter().map(|kind| kind.name());
         body.fault(format!("unknown kind of action `{}`.", Clean::text(kind))).hint(nearest(kind, names))
     })?;

@@ -15,6 +15,7 @@ pub mod listeners;
 pub mod lmdb;
 pub mod local_http;
 pub mod lock;
+pub mod net;
 pub mod paths;
 pub mod plain_http;
 pub mod process;

@@ -8,11 +8,17 @@ mod config;
 mod container;
 mod drop_in;
 mod files;
+mod http_call;
 #[expect(dead_code, reason = "the samplers' tests use all of it")]
 #[path = "../samplers/peer.rs"]
 mod peer;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
 mod scene;
 mod service;
 mod service_checks;
 mod small;
 mod supervisor;
+mod web;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use watchkeeper::action::act::{Probe, carry_out};
 use watchkeeper::action::execute::Real;
+use watchkeeper::action::kinds::{Settled, of};
 use watchkeeper::action::lifecycle::{End, Progress, Run};
 use watchkeeper::action::plan::{Plan, Readings};
 use watchkeeper::action::prepare::{Context, prepare};
@@ -138,6 +139,11 @@ impl Scene {
         std::fs::create_dir_all(&dir).unwrap();
         dir
     }
+}
+
+/// What a look says of a run that did not report its end.
+pub(crate) fn settled(plan: &Plan) -> Settled {
+    of(plan).and_then(|kind| kind.settled(plan)).unwrap_or_else(|fault| panic!("{fault}"))
 }
 
 /// Every step in words, for messages.

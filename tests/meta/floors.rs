@@ -64,27 +64,27 @@ pub(crate) const CRATES: &[(&str, &[&str])] = &[
     ("unicode_segmentation", &["*"]),
     ("unicode_width", &["*"]),
     // runtime and network
-    ("tokio", &["samplers", "roles"]),
+    ("tokio", &["sys", "samplers", "roles"]),
     ("futures_util", &["samplers", "roles"]),
     ("reqwest", &["samplers", "roles"]),
-    ("rustls", &["samplers", "roles"]),
-    ("hyper", &["roles"]),
-    ("hyper_util", &["roles"]),
-    ("http_body_util", &["roles"]),
+    ("rustls", &["sys", "samplers", "roles"]),
+    ("hyper", &["sys", "roles"]),
+    ("hyper_util", &["sys", "roles"]),
+    ("http_body_util", &["sys", "roles"]),
     // system
     ("sysinfo", &["sys", "samplers"]),
     ("rustix", &["sys", "term", "samplers", "logs", "journal", "action", "roles"]),
     ("flate2", &["samplers"]),
     ("nvml_wrapper", &["samplers"]),
     ("tokio_tungstenite", &["samplers"]),
-    ("redis", &["samplers"]),
-    ("tokio_postgres", &["samplers"]),
-    ("tokio_postgres_rustls", &["samplers"]),
-    ("tokio_rustls", &["samplers"]),
-    ("http", &["samplers"]),
+    ("redis", &["sys", "samplers"]),
+    ("tokio_postgres", &["sys", "samplers"]),
+    ("tokio_postgres_rustls", &["sys", "samplers"]),
+    ("tokio_rustls", &["sys", "samplers"]),
+    ("http", &["sys", "samplers", "action"]),
     ("tower_layer", &["samplers"]),
     ("tower_service", &["samplers"]),
-    ("rustls_native_certs", &["samplers"]),
+    ("rustls_native_certs", &["sys", "samplers"]),
     ("roxmltree", &["sys"]),
     ("x509_cert", &["samplers"]),
     ("libc", &["sys"]),
@@ -130,7 +130,7 @@ pub(crate) const AMBIENT: &[(&str, &[&str])] = &[
 ];
 
 /// Floors with `async` code.
-pub(crate) const ASYNC: &[&str] = &["samplers", "roles"];
+pub(crate) const ASYNC: &[&str] = &["sys", "samplers", "roles"];
 /// Floors with `unsafe` and foreign functions.
 pub(crate) const UNSAFE: &[&str] = &["sys"];
 

@@ -117,6 +117,7 @@ impl Kind for ConfigSet {
                 | Target::Process { .. }
                 | Target::Program { .. }
                 | Target::Switches { .. }
+                | Target::Server { .. }
                 | Target::Session => {}
             }
         }

@@ -5,7 +5,18 @@ pub mod command;
 pub mod config_restore;
 pub mod config_set;
 pub mod file_set_aside;
+pub mod http_call;
+#[cfg(feature = "postgres")]
+pub mod postgres_cancel;
+#[cfg(feature = "postgres")]
+pub mod postgres_explain;
+#[cfg(feature = "postgres")]
+pub mod postgres_index;
+#[cfg(feature = "postgres")]
+pub mod postgres_setting;
 pub mod process_signal;
+#[cfg(feature = "redis")]
+pub mod redis_clear;
 pub mod service;
 pub mod service_drop_in;
 pub mod sysfs_write;
@@ -140,7 +151,18 @@ pub static KINDS: &[&dyn Kind] = &[
     &config_restore::ConfigRestore,
     &config_set::ConfigSet,
     &file_set_aside::FileSetAside,
+    &http_call::HttpCall,
+    #[cfg(feature = "postgres")]
+    &postgres_cancel::PostgresCancel,
+    #[cfg(feature = "postgres")]
+    &postgres_explain::PostgresExplain,
+    #[cfg(feature = "postgres")]
+    &postgres_index::PostgresIndex,
+    #[cfg(feature = "postgres")]
+    &postgres_setting::PostgresSetting,
     &process_signal::ProcessSignal,
+    #[cfg(feature = "redis")]
+    &redis_clear::RedisClear,
     &service_drop_in::ServiceDropIn,
     &service::RELOAD,
     &service::RESET_FAILED,
@@ -148,6 +170,20 @@ pub static KINDS: &[&dyn Kind] = &[
     &service::START,
     &service::STOP,
     &sysfs_write::SysfsWrite,
+];
+
+/// Kinds that were left out of this program, each with the feature that builds it.
+pub static NOT_BUILT: &[(&str, &str)] = &[
+    #[cfg(not(feature = "postgres"))]
+    ("postgres_cancel", "postgres"),
+    #[cfg(not(feature = "postgres"))]
+    ("postgres_explain", "postgres"),
+    #[cfg(not(feature = "postgres"))]
+    ("postgres_index", "postgres"),
+    #[cfg(not(feature = "postgres"))]
+    ("postgres_setting", "postgres"),
+    #[cfg(not(feature = "redis"))]
+    ("redis_clear", "redis"),
 ];
 
 /// The kind with this name.

@@ -1,0 +1,151 @@
+//! `postgres_explain`: how a PostgreSQL server would go about one statement, or, where declared, how it went about it. In
+//! a transaction that can change nothing, and that is rolled back. The answer is kept with the run.
+//!
+//! ```toml
+//! [actions.explain-orders]
+//! kind     = "postgres_explain"
+//! url      = "postgres://watch@127.0.0.1/app"            # or postgres:///app?host=/run/postgresql; sslmode=disable
+//! password = { file = "/etc/watchkeeper/postgres" }      # a file of mode 0600
+//! query    = "SELECT * FROM orders WHERE symbol = {symbol}"   # one statement; {name} of `params`, as a quoted text
+//! params   = { symbol = { matches = "[A-Z]{1,10}", value = "BTC" } }
+//! analyze  = true                                        # carries it out to measure it: SELECT only, one heavier
+//! timeout  = "5s"                                        # then the server stops it
+//! ca       = "/etc/ssl/postgres-ca.pem"                  # of another host, instead of the system's authorities
+//! server_name = "db.internal"                            # the name in the certificate, where `url` has an address
+//! ```
+
+use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
+use crate::action::doing::Doing;
+use crate::action::lifecycle::Run;
+use crate::action::params::Params;
+use crate::action::plan::{Danger, Plan, Undo};
+use crate::action::postgres::{self, Server};
+use crate::action::prepare::{COMMON, Context, duration};
+use crate::action::remote::LOOK;
+use crate::base::scrub::scrub;
+use crate::base::{Body, Clean, Clock, Fault};
+use crate::sys::net::postgres::literal;
+use core::time::Duration;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+const KEYS: &[&str] = &["query", "params", "analyze", "timeout"];
+/// For the server, when the profile does not say.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A statement is shown whole, so it is not longer, in bytes.
+const LONGEST: usize = 4 << 10;
+/// Lines of the answer among the steps; all of it is in the run's output.
+const SHOWN: usize = 12;
+
+/// The kind.
+#[derive(Debug)]
+pub struct PostgresExplain;
+
+/// This kind's part of a plan.
+#[derive(Debug, Serialize, Deserialize)]
+struct Work {
+    server: Server,
+    sql: String,
+    patience: Duration,
+}
+
+impl Kind for PostgresExplain {
+    fn name(&self) -> &'static str {
+        "postgres_explain"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn about(&self) -> &'static str {
+        "asks a PostgreSQL server how it goes about one statement; changes nothing"
+    }
+
+    fn least_danger(&self) -> Danger {
+        Danger::C1
+    }
+
+    fn draft(&self, body: &mut Body, _: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
+        let table = body.clone();
+        let server = Server::take(body)?;
+        let params = Params::take(body, cx.given)?;
+        let query: String = body.need("query")?;
+        let analyze = body.take("analyze")?.unwrap_or(false);
+        let timeout: Option<String> = body.take("timeout")?;
+        let patience = timeout.map_or(Ok(PATIENCE), |text| duration(&text, body))?;
+        body.done(&[COMMON, KEYS, postgres::KEYS].concat())?;
+        let query = params.put(query.trim(), &|value| Ok(literal(value)));
+        let query = query.map_err(|fault| table.fault_at("query", fault.to_string()))?;
+        let wrong = |what: &str| Err(table.fault_at("query", what));
+        let first = query.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
+        if query.len() > LONGEST || scrub(&query) != query {
+            return wrong("`query` has up to 4 KiB, and holds no secret: it is shown.");
+        }
+        if analyze && first != "SELECT" {
+            return wrong("`analyze` carries the statement out: it is for SELECT only.");
+        }
+        if !["SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE", "MERGE"].contains(&first.as_str()) {
+            return wrong(
+                "this statement cannot be explained: it begins with none of SELECT, WITH, INSERT, UPDATE, DELETE.",
+            );
+        }
+        let which = server.which()?;
+        let mut raise = server.raise()?;
+        if analyze {
+            raise.push(Clean::from("the statement is carried out, with all its load and whatever its functions do"));
+        }
+        let options = if analyze { "ANALYZE, BUFFERS" } else { "COSTS" };
+        let work = Work { server, sql: format!("EXPLAIN ({options}) {query}"), patience };
+        let ways = if analyze { "one statement is carried out and rolled back" } else { "nothing is carried out" };
+        Ok(Draft {
+            lines: work.sql.lines().map(Clean::text).collect(),
+            target: which.database.clone(),
+            hits: vec![crate::clean!("{ways}; at most {} s", patience.as_secs())],
+            undo: Undo::How(Clean::from("nothing to undo: BEGIN READ ONLY, then ROLLBACK")),
+            based_on: vec![which.row()],
+            targets: vec![which.target(&format!("explain {}", which.database), BTreeMap::new())],
+            work: to_work(&work)?,
+            raise,
+            settle: Duration::ZERO,
+        })
+    }
+
+    fn differences(&self, plan: &Plan, _: &dyn Clock) -> Result<Vec<Clean>, Fault> {
+        let work: Work = work(plan)?;
+        Ok(postgres::differences(plan, &work.server.which()?.target("", BTreeMap::new())))
+    }
+
+    fn backup(&self, _: &Plan, _: &Run) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn steps(&self, _: &Plan) -> Vec<&'static str> {
+        vec!["explain"]
+    }
+
+    fn step(&self, _: &str, plan: &Plan, doing: &Doing<'_>) -> Result<Clean, StepError> {
+        let answer = work::<Work>(plan).and_then(|work| work.ask()).map_err(StepError::Failed)?;
+        doing.note(&(answer.join("\n") + "\n"));
+        let shown: Vec<&str> = answer.iter().map(|line| line.trim()).take(SHOWN).collect();
+        let more = if answer.len() > SHOWN { " | … (all of it is in the output)" } else { "" };
+        Ok(crate::clean!("{}{more}", scrub(&shown.join(" | "))))
+    }
+
+    fn proof(&self, _: &Plan, _: &dyn Clock) -> Option<Proof> {
+        // It was to change nothing, and its step has the answer.
+        Some(Proof::Holds(String::new(), Clean::from("answered")))
+    }
+
+    fn settled(&self, _: &Plan) -> Result<Settled, Fault> {
+        Ok(Settled::NotDone(Clean::from("nothing was to change; ask again")))
+    }
+}
+
+impl Work {
+    fn ask(&self) -> Result<Vec<String>, Fault> {
+        let before = format!("SET LOCAL statement_timeout = {}", self.patience.as_millis());
+        let secret = self.server.secret()?;
+        self.server.database()?.ask_one(secret.as_ref(), &before, &self.sql, self.patience + LOOK)
+    }
+}

@@ -1,0 +1,158 @@
+//! `redis_clear` on a real server, with `redis-cli` as the judge.
+
+use crate::peer::{self, Peer};
+use crate::scene::{Scene, settled, told};
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use watchkeeper::action::kinds::Settled;
+use watchkeeper::action::lifecycle::Outcome;
+use watchkeeper::action::plan::{Danger, Undo};
+
+const PASSWORD: &str = "canary-7f3a91";
+
+fn cli(peer: &Peer, arguments: &[&str]) -> String {
+    let mut command = Command::new("redis-cli");
+    command.args(["-s", peer.env("REDIS_SOCKET")]).args(arguments);
+    let output = command.env("REDISCLI_AUTH", PASSWORD).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    assert!(!said.starts_with("ERR"), "{arguments:?}: {said}");
+    said
+}
+
+/// A server with a password, and the file that keeps it.
+fn server(scene: &Scene) -> Option<(Peer, String)> {
+    let peer = peer::start_with("redis", &[("SVC_PASSWORD", PASSWORD)])?;
+    fill(&peer, 2_500);
+    let socket = peer.env("REDIS_SOCKET");
+    let table = format!(
+        "url = \"redis+unix://{socket}\"\nprefix = \"cache:[1]\"\npassword = {{ file = \"{}\" }}",
+        secret(scene, PASSWORD)
+    );
+    Some((peer, table))
+}
+
+fn fill(peer: &Peer, keys: u32) {
+    cli(peer, &["eval", &format!("for i = 1, {keys} do redis.call('set', 'cache:[1]:' .. i, i) end"), "0"]);
+    cli(peer, &["mset", "cache:1", "other", "cache", "other", "CACHE:[1]", "other"]);
+}
+
+fn secret(scene: &Scene, word: &str) -> String {
+    let path = scene.path(&format!("secret-of-{}", word.len()));
+    fs::write(&path, word).unwrap();
+    fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
+    path.display().to_string()
+}
+
+#[test]
+fn the_keys_of_one_key_space_go_and_no_other_does() {
+    let scene = Scene::new();
+    let Some((peer, table)) = server(&scene) else { return };
+    cli(&peer, &["config", "resetstat"]);
+    cli(&peer, &["get", "jobs:none"]);
+    let plan = scene.plan("redis_clear", &table).unwrap();
+    let before: u32 = cli(&peer, &["dbsize"]).parse().unwrap();
+    assert_eq!((plan.danger, &plan.undo), (Danger::C3, &Undo::Irreversible), "{:?}", plan.raised);
+    assert!(plan.what.lines[0].as_str().contains("2500 keys that begin with \"cache:[1]\" in db0"), "{plan:?}");
+    let based_on: Vec<&str> = plan.based_on.iter().map(|row| row.value.as_str()).collect();
+    assert!(based_on.contains(&"0 % of 1 reads since the server began"), "{based_on:?}");
+    assert!(!serde_json::to_string(&plan).unwrap().contains(PASSWORD));
+
+    assert!(matches!(settled(&plan), Settled::NotDone(_)));
+    let (end, progress) = scene.act(plan.clone());
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?}");
+    assert!(matches!(settled(&plan), Settled::Done(_)));
+    assert!(told(&progress).contains(&"2500 keys removed".to_owned()), "{:?}", told(&progress));
+    assert_eq!(cli(&peer, &["dbsize"]).parse::<u32>().unwrap(), before - 2_500);
+    assert_eq!(cli(&peer, &["exists", "cache:1", "cache", "CACHE:[1]", "jobs", "events"]), "5");
+    let fault = scene.plan("redis_clear", &table).unwrap_err().to_string();
+    assert_eq!(fault, "nothing would change: no key begins with \"cache:[1]\".");
+}
+
+#[test]
+fn what_changed_since_the_plan_stops_it() {
+    let scene = Scene::new();
+    let Some((peer, table)) = server(&scene) else { return };
+    let plan = scene.plan("redis_clear", &table).unwrap();
+    fill(&peer, 4_000);
+    let (end, _) = scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Refused, "{end:?}");
+    assert!(end.reason.as_str().contains("were 2500 and are 4000"), "{end:?}");
+    // Its script knows the password no more.
+    cli(&peer, &["config", "set", "requirepass", ""]);
+    let table = table.lines().take(2).collect::<Vec<_>>().join("\n");
+    let plan = scene.plan("redis_clear", &table).unwrap();
+    peer.restart();
+    fill(&peer, 4_000);
+    let (end, _) = scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Refused, "another run of the server: {end:?}");
+    assert!(end.reason.as_str().contains("run_id was"), "{end:?}");
+    assert_eq!(cli(&peer, &["exists", "cache:[1]:4000"]), "1");
+}
+
+#[test]
+fn a_server_that_does_not_let_us_is_left_as_it_is() {
+    let scene = Scene::new();
+    let Some((peer, table)) = server(&scene) else { return };
+    let refused = |table: &str| scene.plan("redis_clear", table).unwrap_err().to_string();
+    let without = table.lines().take(2).collect::<Vec<_>>().join("\n");
+    assert!(refused(&without).contains("wants a password. Give `password`"), "{}", refused(&without));
+    let wrong = format!("{without}\npassword = {{ file = \"{}\" }}", secret(&scene, "another-word"));
+    assert!(refused(&wrong).contains("refuses this login"), "{}", refused(&wrong));
+
+    cli(&peer, &["acl", "setuser", "reader", "on", ">reader-word", "~*", "+@all", "-unlink"]);
+    let reader = format!("{without}\nuser = \"reader\"\npassword = {{ file = \"{}\" }}", secret(&scene, "reader-word"));
+    let (end, _) = scene.carry("redis_clear", &reader);
+    assert_eq!(end.outcome, Outcome::Failed, "it said no to the first: {end:?}");
+    assert!(end.reason.as_str().contains("does not let this user do that"), "{end:?}");
+    assert_eq!(cli(&peer, &["exists", "cache:[1]:1"]), "1");
+
+    assert!(refused(&format!("{table}\nmost = 2000")).contains("2500 keys begin with"), "a cap");
+    cli(&peer, &["replicaof", "127.0.0.1", "1"]);
+    assert!(refused(&table).contains("is a replica"), "{}", refused(&table));
+}
+
+#[test]
+fn no_pattern_no_whole_database_and_no_login_in_the_open() {
+    let scene = Scene::new();
+    let url = "url = \"redis://127.0.0.1:1/0\"";
+    for (table, why) in [
+        (format!("{url}\nprefix = \"*\""), "A whole database is never cleared"),
+        (format!("{url}\nprefix = \"\""), "2 to 128 plain characters"),
+        (format!("{url}\nprefix = \"cache:*\""), "no pattern"),
+        (format!("{url}\nprefix = \"cache\\n\""), "2 to 128 plain characters"),
+        ("url = \"redis://:hunter22@h/0\"\nprefix = \"cache:\"".to_owned(), "`url` holds a login"),
+        (format!("{url}\nprefix = \"cache:\"\npassword = \"hunter22\""), "does not stand in the profile"),
+        (format!("{url}\nprefix = \"cache:\""), "refused the connection"),
+    ] {
+        let fault = scene.plan("redis_clear", &table).unwrap_err().to_string();
+        assert!(fault.contains(why) && !fault.contains("hunter"), "{fault}");
+    }
+}
+
+#[test]
+fn a_server_that_is_gone_in_the_middle_may_have_done_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut some = [0; 4096];
+            while let Ok(read @ 1..) = stream.read(&mut some) {
+                let asked = String::from_utf8_lossy(&some[..read]).into_owned();
+                let info = "run_id:abc\r\nrole:master\r\nredis_version:7\r\n";
+                let answer = match asked.split("\r\n").nth(2) {
+                    Some("INFO") => format!("${}\r\n{info}\r\n", info.len()),
+                    Some("SCAN") => "*2\r\n$1\r\n0\r\n*1\r\n$7\r\ncache:1\r\n".to_owned(),
+                    _ => break,
+                };
+                let _gone = stream.write_all(answer.as_bytes());
+            }
+        }
+    });
+    let scene = Scene::new();
+    let (end, _) = scene.carry("redis_clear", &format!("url = \"redis://{at}\"\nprefix = \"cache:\""));
+    assert_eq!(end.outcome, Outcome::Indeterminate, "{end:?}");
+    assert!(end.reason.as_str().contains("closed the connection"), "{end:?}");
+}
