@@ -249,3 +249,28 @@ fn a_job_is_given_up_after_the_time_that_the_profile_declares_and_not_before() {
         assert!(lab.scene.plan("service_start", &table(timeout)).is_err(), "{timeout}");
     }
 }
+
+#[test]
+fn a_service_that_does_not_listen_to_term_is_waited_for_and_comes_up_again() {
+    let Some(lab) = lab() else { return };
+    let deaf = "ExecStart=/bin/sh -c 'trap \"\" TERM; while :; do sleep 0.05; done'";
+    lab.unit("deaf.service", &format!("{deaf}\nTimeoutStopSec=400ms"));
+    lab.systemctl(&["start", "deaf.service"]);
+    let before = lab.says("deaf.service", "InvocationID");
+    let (end, progress) = lab.scene.carry("service_restart", &lab.table("deaf.service"));
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    assert_ne!(lab.says("deaf.service", "InvocationID"), before);
+}
+
+#[test]
+fn a_service_in_a_crash_loop_shows_how_it_ended_last() {
+    let Some(lab) = lab() else { return };
+    lab.unit("loop.service", "ExecStart=/bin/sh -c 'exit 3'\nRestart=always\nRestartSec=1h");
+    lab.systemctl(&["start", "loop.service"]);
+    // The start is done with the fork; its end comes a moment later.
+    let ended = (0..1_000).any(|_| lab.says("loop.service", "SubState") == "auto-restart");
+    assert!(ended, "it does not end");
+    let plan = lab.scene.plan("service_stop", &lab.table("loop.service")).unwrap();
+    let seen = plan.based_on[0].value.as_str();
+    assert_eq!(seen, "activating (auto-restart), again and again: exit-code, exit code 3");
+}

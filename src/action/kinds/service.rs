@@ -10,7 +10,8 @@
 //! validate   = ["/usr/sbin/nginx", "-t"]    # must exit 0, before the prompt and again under the lock; else it is refused
 //! port       = 8080                # a process of this very run of the service must listen on it
 //! health     = { url = "http://127.0.0.1:8080/health", status = [200], json = [{ pointer = "/status", equals = "healthy" }], within = "30s" }
-//! # user = true: of this login's own systemd; systemctl = ["/usr/bin/sudo", "-n", "/usr/bin/systemctl"]: through sudo
+//! # user = true: of this login's own systemd; systemctl = ["/usr/bin/sudo", "-n", "/usr/bin/systemctl"]: through sudo, and
+//! # journalctl likewise; timeout = "5m": for its job, instead of what the unit's own time limits add up to
 //! # { kind = "unix_socket", path = "/run/x.sock", unit = "x" }: a supervisor that takes lines, restart only
 //! ```
 
