@@ -250,3 +250,50 @@ fn a_job_is_given_up_after_the_time_that_the_profile_declares_and_not_before() {
         assert!(lab.scene.plan("service_start", &table(timeout)).is_err(), "{timeout}");
     }
 }
+
+#[test]
+fn a_service_that_does_not_listen_to_term_is_waited_for_and_comes_up_again() {
+    let Some(lab) = lab() else { return };
+    let deaf = "ExecStart=/bin/sh -c 'trap \"\" TERM; while :; do sleep 0.05; done'";
+    lab.unit("deaf.service", &format!("{deaf}\nTimeoutStopSec=400ms"));
+    lab.systemctl(&["start", "deaf.service"]);
+    let before = lab.says("deaf.service", "InvocationID");
+    let (end, progress) = lab.scene.carry("service_restart", &lab.table("deaf.service"));
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    assert_ne!(lab.says("deaf.service", "InvocationID"), before);
+}
+
+#[test]
+fn a_service_in_a_crash_loop_shows_how_it_ended_last() {
+    let Some(lab) = lab() else { return };
+    lab.unit("loop.service", "ExecStart=/bin/sh -c 'exit 3'\nRestart=always\nRestartSec=1h");
+    lab.systemctl(&["start", "loop.service"]);
+    // The start is done with the fork; its end comes a moment later.
+    let ended = (0..1_000).any(|_| lab.says("loop.service", "SubState") == "auto-restart");
+    assert!(ended, "it does not end");
+    let plan = lab.scene.plan("service_stop", &lab.table("loop.service")).unwrap();
+    let seen = plan.based_on[0].value.as_str();
+    assert_eq!(seen, "activating (auto-restart), again and again: exit-code, exit code 3");
+}
+
+#[test]
+fn a_unit_file_that_was_changed_on_disk_counts_with_a_reload_that_is_declared() {
+    let Some(lab) = lab() else { return };
+    lab.unit("good.service", "ExecStart=/bin/sleep 1000");
+    lab.systemctl(&["start", "good.service"]);
+    let file = Path::new(lab.peer.env("SYSTEMD_UNIT_DIR")).join("good.service");
+    fs::write(&file, "[Unit]\nDefaultDependencies=no\n[Service]\nExecStart=/bin/sleep 2000\n").unwrap();
+    let warned = lab.scene.plan("service_restart", &lab.table("good.service")).unwrap();
+    assert!(
+        warned.hits.iter().any(|hit| hit.as_str().starts_with("its unit file has changed on disk")),
+        "{:?}",
+        warned.hits
+    );
+    let (end, progress) = lab.scene.carry("service_restart", &(lab.table("good.service") + "daemon_reload = true\n"));
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    let pid = lab.says("good.service", "MainPID");
+    let runs = lab.peer.exec(&["cat", &format!("/proc/{pid}/cmdline")]).stdout;
+    assert_eq!(runs, b"/bin/sleep\x002000\0");
+    let other = "service = { kind = \"unix_socket\", path = \"/s\", unit = \"x\" }\ndaemon_reload = true\n";
+    assert!(lab.scene.plan("service_restart", other).unwrap_err().to_string().contains("only systemd"));
+}

@@ -10,7 +10,9 @@
 //! validate   = ["/usr/sbin/nginx", "-t"]    # must exit 0, before the prompt and again under the lock; else it is refused
 //! port       = 8080                # a process of this very run of the service must listen on it
 //! health     = { url = "http://127.0.0.1:8080/health", status = [200], json = [{ pointer = "/status", equals = "healthy" }], within = "30s" }
-//! # user = true: of this login's own systemd; systemctl = ["/usr/bin/sudo", "-n", "/usr/bin/systemctl"]: through sudo
+//! daemon_reload = true             # systemd reads the files of its units again first, for one that was changed on disk
+//! # user = true: of this login's own systemd; systemctl = ["/usr/bin/sudo", "-n", "/usr/bin/systemctl"]: through sudo, and
+//! # journalctl likewise; timeout = "5m": for its job, instead of what the unit's own time limits add up to
 //! # { kind = "unix_socket", path = "/run/x.sock", unit = "x" }: a supervisor that takes lines, restart only
 //!
 //! [actions.restart-genesis]
@@ -73,7 +75,13 @@ struct Work {
     checks: Checks,
     #[serde(default)]
     settle: Duration,
+    /// Whether systemd reads its files again first.
+    #[serde(default)]
+    files: bool,
 }
+
+/// The step before the verb, where it is declared.
+const FILES: &str = "daemon-reload";
 
 impl Kind for Services {
     fn name(&self) -> &'static str {
@@ -111,10 +119,10 @@ impl Kind for Services {
             Verb::Stop | Verb::Reload | Verb::ResetFailed => Duration::ZERO,
         });
         let mut keys = [COMMON, &["service", "stable_for"]].concat();
-        let mut checks = Checks::default();
+        let (mut checks, mut reload) = (Checks::default(), None);
         if self.is_checked() {
-            checks = Checks::take(body)?;
-            keys.extend(CHECKS);
+            (checks, reload) = (Checks::take(body)?, reload_line(&service, body)?);
+            keys.extend(CHECKS.iter().chain(&["daemon_reload"]));
         }
         body.done(&keys)?;
         let part = service.draft(self.0, cx.clock)?;
@@ -130,8 +138,8 @@ impl Kind for Services {
             Verb::ResetFailed => "nothing runs otherwise than before: only the record of the failure goes".to_owned(),
         };
         Ok(Draft {
-            lines: first.into_iter().chain([part.line]).chain(then).collect(),
-            work: to_work(&Work { service, checks, settle })?,
+            work: to_work(&Work { service, checks, settle, files: reload.is_some() })?,
+            lines: first.into_iter().chain(reload).chain([part.line]).chain(then).collect(),
             target: unit,
             hits: part.hits,
             undo: Undo::How(Clean::text(undo)),
@@ -154,14 +162,23 @@ impl Kind for Services {
         Ok(())
     }
 
-    fn steps(&self, _: &Plan) -> Vec<&'static str> {
-        vec![self.0.word()]
+    fn steps(&self, plan: &Plan) -> Vec<&'static str> {
+        let files = work::<Work>(plan).is_ok_and(|work| work.files);
+        files.then_some(FILES).into_iter().chain([self.0.word()]).collect()
     }
 
-    fn step(&self, _: &str, plan: &Plan, doing: &Doing<'_>) -> Result<Clean, StepError> {
+    fn step(&self, name: &str, plan: &Plan, doing: &Doing<'_>) -> Result<Clean, StepError> {
         let work: Work = work(plan).map_err(StepError::Failed)?;
         let before = before(plan).ok_or_else(|| StepError::Failed(Fault::new("the plan names no service.")))?;
-        work.service.carry_out(self.0, before, doing)
+        match &work.service {
+            Manager::Systemd(unit) if name == FILES => unit.reload_files(doing),
+            service if work.files => {
+                // What our own reload has changed is no sign of a restart that was not done.
+                let now = service.service().look(self.0, doing.clock).map_err(StepError::Failed)?;
+                service.carry_out(self.0, (before.0, &now.identity), doing)
+            }
+            service => service.carry_out(self.0, before, doing),
+        }
     }
 
     fn proof(&self, plan: &Plan, clock: &dyn Clock) -> Option<Proof> {
@@ -190,6 +207,16 @@ impl Kind for Services {
             Some(Proof::Broken(said) | Proof::Unseen(said)) => Settled::Other(said),
             None => return Err(Fault::new("the plan names no service.")),
         })
+    }
+}
+
+/// The line of a reload of systemd's files, where the table declares one.
+fn reload_line(service: &Manager, body: &mut Body) -> Result<Option<Clean>, Fault> {
+    let table = body.clone();
+    match (body.take::<bool>("daemon_reload")?.unwrap_or(false), service) {
+        (false, _) => Ok(None),
+        (true, Manager::Systemd(unit)) => Ok(Some(crate::clean!("first  {}", unit.reload_line()))),
+        (true, _) => Err(table.fault_at("daemon_reload", "only systemd reads files of units.")),
     }
 }
 

@@ -153,7 +153,7 @@ impl Service for Systemd {
         }
         if get("NeedDaemonReload") == "yes" {
             hits.push(Clean::from(
-                "its unit file has changed on disk: systemd uses the old one until `systemctl daemon-reload`",
+                "its unit file has changed on disk: systemd uses the old one until `systemctl daemon-reload`, or with daemon_reload = true",
             ));
         }
         Ok(Look {
