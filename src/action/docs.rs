@@ -17,6 +17,7 @@ static HEADERS: &[(&str, &[u8])] = &[
     header!("config_restore", "config_restore"),
     header!("config_set", "config_set"),
     header!("file_set_aside", "file_set_aside"),
+    header!("lmdb_backup", "lmdb_backup"),
     header!("process_signal", "process_signal"),
     header!("service_reload", "service"),
     header!("service_reset_failed", "service"),

@@ -5,6 +5,7 @@
 
 mod config;
 mod files;
+mod lmdb;
 #[expect(dead_code, reason = "the samplers' tests use all of it")]
 #[path = "../samplers/peer.rs"]
 mod peer;

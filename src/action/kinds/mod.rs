@@ -5,6 +5,7 @@ pub mod command;
 pub mod config_restore;
 pub mod config_set;
 pub mod file_set_aside;
+pub mod lmdb_backup;
 pub mod process_signal;
 pub mod service;
 pub mod sysfs_write;
@@ -130,6 +131,7 @@ pub static KINDS: &[&dyn Kind] = &[
     &config_restore::ConfigRestore,
     &config_set::ConfigSet,
     &file_set_aside::FileSetAside,
+    &lmdb_backup::LmdbBackup,
     &process_signal::ProcessSignal,
     &service::RELOAD,
     &service::RESET_FAILED,
