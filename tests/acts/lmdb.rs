@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use watchkeeper::action::kinds::{self, Settled};
 use watchkeeper::action::lifecycle::{End, Outcome, Progress};
 use watchkeeper::action::plan::Danger;
 use watchkeeper::sys::lmdb::child;
@@ -65,8 +66,21 @@ impl Lab {
         all
     }
 
+    /// Ends the reader that the peer keeps.
+    fn end_reader(&self) {
+        let pid = self.peer.env("LMDB_READER_PID");
+        assert!(Command::new("/bin/kill").arg(pid).status().unwrap().success());
+        while fs::read_to_string(format!("/proc/{pid}/maps")).is_ok_and(|maps| maps.contains("data.mdb")) {
+            std::thread::yield_now();
+        }
+    }
+
     fn backup(&self) -> String {
         format!("path = \"{}\"\nto = \"{}\"", self.db.display(), self.scene.path("copies").display())
+    }
+
+    fn path(&self) -> String {
+        format!("path = \"{}\"\n", self.db.display())
     }
 
     fn refusal(&self, kind: &str, table: &str) -> String {
@@ -150,8 +164,10 @@ fn what_must_not_be_opened_is_refused_before_any_prompt() {
     let Some(lab) = lab() else { return };
     let (data, lock, copies) = (lab.db.join("data.mdb"), lab.db.join("lock.mdb"), lab.scene.path("copies"));
     let says = |why: &str| {
-        let fault = lab.refusal("lmdb_backup", &lab.backup());
-        assert!(fault.contains(why), "{fault}");
+        for (kind, table) in [("lmdb_backup", lab.backup()), ("lmdb_set_aside", lab.path())] {
+            let fault = lab.refusal(kind, &table);
+            assert!(fault.contains(why), "{kind}: {fault}");
+        }
     };
     if root() {
         chown(&lock, Some(0), Some(0)).unwrap();
@@ -273,4 +289,65 @@ fn a_copy_that_is_much_smaller_than_the_one_before_says_so() {
     assert!(plan.hits.iter().any(|seen| seen.as_str() == hit), "{:?}", plan.hits);
     let said = succeeded(lab.scene.act(plan));
     assert!(said.iter().any(|line| line.contains("a fifth or more smaller than db-")), "{said:?}");
+}
+
+#[test]
+fn an_environment_that_nobody_has_open_is_set_aside_and_can_be_put_back() {
+    let Some(lab) = lab() else { return };
+    let fault = lab.refusal("lmdb_set_aside", &lab.path());
+    assert!(fault.contains("is open: python3 (process ") && fault.contains("Stop the program first"), "{fault}");
+    lab.end_reader();
+    let before = entries(&lab.db);
+    let plan = lab.scene.plan("lmdb_set_aside", &lab.path()).unwrap();
+    assert_eq!(plan.danger, Danger::C3);
+    succeeded(lab.scene.act(plan));
+    let aside: Vec<PathBuf> = fs::read_dir(&lab.db).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let old =
+        |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().split_once(".set-aside-").unwrap().0.to_owned();
+    let mut names: Vec<String> = aside.iter().map(old).collect();
+    names.sort();
+    assert_eq!(names, ["data.mdb", "lock.mdb"]);
+    // The program begins anew in the folder.
+    assert!(lab.peer.exec(&["create", "1048576", "3"]).status.success());
+    assert_ne!(entries(&lab.db), before);
+    for path in &aside {
+        fs::rename(path, lab.db.join(old(path))).unwrap();
+    }
+    assert_eq!(entries(&lab.db), before);
+}
+
+#[test]
+fn an_environment_that_was_opened_or_written_since_the_plan_is_not_set_aside() {
+    let Some(lab) = lab() else { return };
+    lab.end_reader();
+    let [first, second] = [(); 2].map(|()| lab.scene.plan("lmdb_set_aside", &lab.path()).unwrap());
+    let holding = lab.peer.holding(&["hold"]);
+    let (end, _) = lab.scene.act(first);
+    assert_eq!(end.outcome, Outcome::Refused);
+    assert!(end.reason.as_str().contains("is open: python3 (process "), "{end:?}");
+    drop(holding);
+    assert!(lab.peer.exec(&["churn", "1"]).status.success());
+    let (end, _) = lab.scene.act(second);
+    assert_eq!(end.outcome, Outcome::Refused);
+    assert!(end.reason.as_str().contains("somebody wrote transaction "), "{end:?}");
+    assert!(lab.db.join("data.mdb").exists() && lab.db.join("lock.mdb").exists());
+}
+
+#[test]
+fn after_a_crash_an_environment_is_judged_by_where_its_files_are_and_who_has_them_open() {
+    let Some(lab) = lab() else { return };
+    lab.end_reader();
+    let plan = lab.scene.plan("lmdb_set_aside", &lab.path()).unwrap();
+    let settled = || kinds::of(&plan).unwrap().settled(&plan).unwrap();
+    assert!(matches!(settled(), Settled::NotDone(_)), "{:?}", settled());
+    let holding = lab.peer.holding(&["hold"]);
+    let aside: Vec<&str> = plan.what.lines.iter().filter_map(|line| line.as_str().trim().strip_prefix("to ")).collect();
+    fs::rename(lab.db.join("data.mdb"), aside[0]).unwrap();
+    let half = settled();
+    assert!(matches!(&half, Settled::Other(why) if why.as_str().ends_with("its lock file is not")), "{half:?}");
+    fs::rename(lab.db.join("lock.mdb"), aside[1]).unwrap();
+    let open = settled();
+    assert!(matches!(&open, Settled::Other(why) if why.as_str().contains("opened it while")), "{open:?}");
+    drop(holding);
+    assert!(matches!(settled(), Settled::Done(_)), "{:?}", settled());
 }

@@ -6,7 +6,7 @@ use crate::sys::entry::EntryId;
 use crate::sys::files;
 use crate::sys::host::user_name;
 use crate::sys::lmdb::child::Place;
-use crate::sys::lmdb::outside::Outside;
+use crate::sys::lmdb::outside::{Mapper, Outside};
 use core::time::Duration;
 use rustix::fs::{Gid, Mode, OFlags, Uid, fchmod, fchown, fstat};
 use serde::{Deserialize, Serialize};
@@ -186,6 +186,28 @@ pub(crate) fn based_on(seen: &Outside) -> Precondition {
         value: crate::clean!("inode {}, map {map} bytes, transaction {txn}", seen.about.ino()),
         age: Duration::ZERO,
         metric: None,
+    }
+}
+
+/// `python3 (process 12) maps 1.0 MiB`, one after the other.
+fn who(mappers: &[Mapper]) -> String {
+    let each = mappers.iter().map(|it| format!("{} (process {}) maps {}", it.name, it.pid, show(it.bytes)));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// Nobody has it open: nobody maps the data file, and nobody holds the lock that every opener holds.
+///
+/// # Errors
+/// Who has it open.
+pub(crate) fn unused(seen: &Outside) -> Result<(), Fault> {
+    let (mappers, _) = seen.mappers();
+    if !mappers.is_empty() {
+        return Err(Fault::new(format!("{} is open: {}.", seen.data.display(), who(&mappers))));
+    }
+    match seen.table.opened_by() {
+        Ok(None) => Ok(()),
+        Ok(Some(pid)) => Err(Fault::new(format!("{} is open in process {pid}.", seen.data.display()))),
+        Err(error) => Err(files::fault("ask who locks", &seen.lock, &error.into())),
     }
 }
 

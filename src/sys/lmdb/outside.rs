@@ -1,10 +1,10 @@
-//! An LMDB environment looked at from outside: meta pages and reader table. Plain reads only: the library
+//! An LMDB environment looked at from outside: meta pages, reader table, and who maps it. Plain reads only: the library
 //! would take a slot, a lock and a map, and create a lock file that its owner cannot open (safety.md F6).
 
 use super::format::{self, LOCK_HEAD, META_LEN, Meta, Readers, Wrong, newest, readers};
 use crate::base::{Clean, Fault};
 use crate::clean;
-use crate::sys::holders::FileId;
+use crate::sys::holders::{self, FileId, Map};
 use crate::sys::quiet::{self, Refused};
 use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
 use std::fs::{File, Metadata};
@@ -27,10 +27,20 @@ pub(crate) struct Outside {
     /// Of the data file.
     pub(crate) about: Metadata,
     pub(crate) table: Table,
+    /// As the kernel names the data file beside maps.
+    pub(crate) id: FileId,
     /// The file system's type.
     pub(crate) system: Clean,
     /// Locks and shared maps cannot be relied upon there.
     pub(crate) network: bool,
+}
+
+/// A process that maps the data file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mapper {
+    pub(crate) pid: u32,
+    pub(crate) name: Clean,
+    pub(crate) bytes: u64,
 }
 
 impl Outside {
@@ -48,12 +58,28 @@ impl Outside {
         meta.fits(about.len()).map_err(|wrong| fault(Why::Wrong(wrong)))?;
         let table = Table::read(&lock).map_err(|why| Fault::new(format!("{why}.")))?;
         let place = quiet::place(&file, &about);
-        Ok(Self { data, lock, meta, about, table, system: place.kind, network: place.network })
+        Ok(Self { data, lock, meta, about, table, id: place.id, system: place.kind, network: place.network })
     }
 
     /// Whether the data file is named by itself, without a folder of its own.
     pub(crate) fn is_file(&self) -> bool {
         !self.data.ends_with("data.mdb") || !self.lock.ends_with("lock.mdb")
+    }
+
+    /// Everybody who maps the data file, and whether some processes do not show what they map.
+    pub(crate) fn mappers(&self) -> (Vec<Mapper>, bool) {
+        let proc = Path::new("/proc");
+        let mut hidden = false;
+        let found = holders::processes(proc).into_iter().filter_map(|pid| match holders::map_of(proc, pid, &self.id) {
+            Map::Of(bytes) => Some(Mapper { pid, name: holders::name(proc, pid), bytes }),
+            Map::Hidden => {
+                hidden = true;
+                None
+            }
+            Map::Without => None,
+        });
+        let found = found.collect();
+        (found, hidden)
     }
 }
 
@@ -137,6 +163,14 @@ impl Table {
             return Some(true);
         }
         self.holder(u64::from(pid)).ok().map(|holder| holder.is_some())
+    }
+
+    /// A process that has the environment open: every opener holds the first byte. Takes nothing.
+    ///
+    /// # Errors
+    /// The system's: then nobody knows.
+    pub(crate) fn opened_by(&self) -> rustix::io::Result<Option<i32>> {
+        self.holder(0)
     }
 
     /// The process that holds a byte, of other processes; 0 when it lives in another world of numbers.
