@@ -164,7 +164,9 @@ fn what_must_not_be_opened_is_refused_before_any_prompt() {
     let Some(lab) = lab() else { return };
     let (data, lock, copies) = (lab.db.join("data.mdb"), lab.db.join("lock.mdb"), lab.scene.path("copies"));
     let says = |why: &str| {
-        for (kind, table) in [("lmdb_backup", lab.backup()), ("lmdb_set_aside", lab.path())] {
+        for (kind, table) in
+            [("lmdb_backup", lab.backup()), ("lmdb_clear_readers", lab.path()), ("lmdb_set_aside", lab.path())]
+        {
             let fault = lab.refusal(kind, &table);
             assert!(fault.contains(why), "{kind}: {fault}");
         }
@@ -350,4 +352,48 @@ fn after_a_crash_an_environment_is_judged_by_where_its_files_are_and_who_has_the
     assert!(matches!(&open, Settled::Other(why) if why.as_str().contains("opened it while")), "{open:?}");
     drop(holding);
     assert!(matches!(settled(), Settled::Done(_)), "{:?}", settled());
+}
+
+/// The processes in the table of readers.
+fn readers(path: &Path) -> Vec<String> {
+    // Its exit status is 1 for a table that is not empty.
+    let output = Command::new("mdb_stat").arg("-r").arg(path).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let rows = text.lines().skip(2).filter_map(|row| row.split_ascii_whitespace().next());
+    rows.map(str::to_owned).collect()
+}
+
+#[test]
+fn dead_readers_are_shown_and_cleared_and_the_living_stay() {
+    let Some(lab) = lab() else { return };
+    assert!(lab.refusal("lmdb_clear_readers", &lab.path()).contains("is dead; slots in use: 1"));
+    lab.peer.exec(&["stale"]);
+    lab.peer.exec(&["churn", "30"]);
+    let before = lab.owners();
+    assert_eq!(readers(&lab.db).len(), 2);
+    let [stale, plan] = [(); 2].map(|()| lab.scene.plan("lmdb_clear_readers", &lab.path()).unwrap());
+    assert_eq!(plan.danger, Danger::C2);
+    assert_eq!(plan.hits[0].as_str(), "dead readers: 1 of 2 slots in use; there are 126");
+    assert!(plan.hits[1].as_str().ends_with(": 30 transactions behind"), "{:?}", plan.hits);
+    let settled = || kinds::of(&plan).unwrap().settled(&plan).unwrap();
+    assert!(matches!(settled(), Settled::NotDone(_)), "{:?}", settled());
+    let said = succeeded(lab.scene.act(plan.clone()));
+    assert!(said.iter().any(|line| line == "slots cleared: 1"), "{said:?}");
+    assert!(matches!(settled(), Settled::Done(_)), "{:?}", settled());
+    assert_eq!(readers(&lab.db), [lab.peer.env("LMDB_READER_PID")]);
+    assert_eq!(lab.owners(), before);
+    assert!(lab.refusal("lmdb_clear_readers", &lab.path()).contains("is dead"));
+    let (end, _) = lab.scene.act(stale);
+    assert_eq!(end.outcome, Outcome::Refused, "somebody else was quicker: {end:?}");
+    assert!(end.reason.as_str().contains("dead readers were "), "{end:?}");
+}
+
+#[test]
+fn dead_readers_of_an_environment_that_nobody_has_open_are_gone_with_their_table() {
+    let Some(lab) = lab() else { return };
+    lab.peer.exec(&["stale"]);
+    lab.end_reader();
+    let said = succeeded(lab.scene.carry("lmdb_clear_readers", &lab.path()));
+    assert!(said.iter().any(|line| line.contains("its table of readers is empty now")), "{said:?}");
+    assert_eq!(readers(&lab.db), Vec::<String>::new());
 }

@@ -6,6 +6,7 @@ pub mod config_restore;
 pub mod config_set;
 pub mod file_set_aside;
 pub mod lmdb_backup;
+pub mod lmdb_clear_readers;
 pub mod lmdb_set_aside;
 pub mod process_signal;
 pub mod service;
@@ -133,6 +134,7 @@ pub static KINDS: &[&dyn Kind] = &[
     &config_set::ConfigSet,
     &file_set_aside::FileSetAside,
     &lmdb_backup::LmdbBackup,
+    &lmdb_clear_readers::LmdbClearReaders,
     &lmdb_set_aside::LmdbSetAside,
     &process_signal::ProcessSignal,
     &service::RELOAD,

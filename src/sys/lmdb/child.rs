@@ -58,6 +58,8 @@ pub enum Task {
         /// Without free pages.
         compact: bool,
     },
+    /// Free the slots of dead readers.
+    ClearReaders,
 }
 
 /// What was done.
@@ -72,6 +74,8 @@ pub enum Answer {
         /// After.
         after: Census,
     },
+    /// So many slots.
+    Cleared(u64),
     /// Nothing, and why.
     Refused(String),
 }
@@ -172,6 +176,7 @@ fn work(request: &Request, socket: &File) -> Result<Answer, String> {
     let open = |way| Foreign::open(&name, place.file || way == Way::ReadAlone, way).map_err(words);
     match *task {
         Task::CountCopy => open(Way::ReadAlone)?.census().map(Answer::Counted).map_err(words),
+        Task::ClearReaders => open(Way::Read)?.clear_readers().map(Answer::Cleared).map_err(words),
         Task::Copy { compact } => {
             let env = open(Way::Read)?;
             let before = env.census().map_err(words)?;

@@ -1,9 +1,9 @@
-//! An environment of somebody else, opened for one task: counted or copied. For the child with the owner's rights only,
-//! which opens one environment in its life and ends.
+//! An environment of somebody else, opened for one task: counted, copied or cleared of dead readers. For the child with
+//! the owner's rights only, which opens one environment in its life and ends.
 #![expect(unsafe_code, reason = "liblmdb is a C library")]
 
 use super::env::{LmdbError, check, val, wide};
-use core::ffi::{CStr, c_uint};
+use core::ffi::{CStr, c_int, c_uint};
 use core::ptr::{self, NonNull};
 use liblmdb as ffi;
 use serde::{Deserialize, Serialize};
@@ -91,6 +91,14 @@ impl Foreign {
         // SAFETY: an open environment without a transaction on this thread; the descriptor lives through the call.
         let code = unsafe { ffi::mdb_env_copyfd2(self.raw.as_ptr(), to.as_raw_fd(), flags) };
         check("mdb_env_copyfd2", code)
+    }
+
+    /// Frees the slots of readers that are dead; how many.
+    pub(super) fn clear_readers(&self) -> Result<u64, LmdbError> {
+        let mut dead: c_int = 0;
+        // SAFETY: an open environment and a valid place to write.
+        check("mdb_reader_check", unsafe { ffi::mdb_reader_check(self.raw.as_ptr(), &raw mut dead) })?;
+        Ok(u64::try_from(dead).unwrap_or(0))
     }
 }
 

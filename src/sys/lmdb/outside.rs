@@ -81,6 +81,17 @@ impl Outside {
         let found = found.collect();
         (found, hidden)
     }
+
+    /// Slots of processes that hold no lock for them: their number, how many transactions they are behind, and whether
+    /// another process has the number now.
+    pub(crate) fn dead(&self) -> Vec<(u32, Option<u64>, bool)> {
+        let slots = self.table.readers.slots.iter().filter(|slot| self.table.is_locked(slot.pid) == Some(false));
+        let dead = slots.map(|slot| {
+            let behind = slot.txn.map(|txn| self.meta.txn.saturating_sub(txn));
+            (slot.pid, behind, holders::is_there(Path::new("/proc"), slot.pid) == Some(true))
+        });
+        dead.collect()
+    }
 }
 
 /// The data file and the lock file of an environment that is given as a folder or as a file.
