@@ -19,6 +19,7 @@ static HEADERS: &[(&str, &[u8])] = &[
     header!("file_set_aside", "file_set_aside"),
     header!("lmdb_backup", "lmdb_backup"),
     header!("lmdb_clear_readers", "lmdb_clear_readers"),
+    header!("lmdb_grow", "lmdb_grow"),
     header!("lmdb_set_aside", "lmdb_set_aside"),
     header!("process_signal", "process_signal"),
     header!("service_reload", "service"),

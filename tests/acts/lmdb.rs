@@ -19,11 +19,11 @@ fn plays_the_child() {
     assert_eq!(child::serve(socket), 0);
 }
 
-struct Lab {
-    peer: Peer,
-    scene: Scene,
+pub(crate) struct Lab {
+    pub(crate) peer: Peer,
+    pub(crate) scene: Scene,
     /// The environment's folder.
-    db: PathBuf,
+    pub(crate) db: PathBuf,
 }
 
 fn root() -> bool {
@@ -31,7 +31,7 @@ fn root() -> bool {
 }
 
 /// The environment, of `nobody` where that can be, with a reader of another library in it.
-fn lab() -> Option<Lab> {
+pub(crate) fn lab() -> Option<Lab> {
     child::played_by(&["lmdb::plays_the_child", "--exact", "--ignored"]);
     if Command::new("mdb_stat").arg("-V").output().is_err() {
         peer::skip("mdb_stat", "not installed: apt-get install lmdb-utils");
@@ -55,7 +55,7 @@ impl Lab {
     }
 
     /// Owner, group and mode of the folder and both files, and what else is there.
-    fn owners(&self) -> Vec<(PathBuf, u32, u32, u32)> {
+    pub(crate) fn owners(&self) -> Vec<(PathBuf, u32, u32, u32)> {
         let inside = fs::read_dir(&self.db).unwrap().map(|entry| entry.unwrap().path());
         let about = |path: PathBuf| {
             let about = path.metadata().unwrap();
@@ -67,7 +67,7 @@ impl Lab {
     }
 
     /// Ends the reader that the peer keeps.
-    fn end_reader(&self) {
+    pub(crate) fn end_reader(&self) {
         let pid = self.peer.env("LMDB_READER_PID");
         assert!(Command::new("/bin/kill").arg(pid).status().unwrap().success());
         while fs::read_to_string(format!("/proc/{pid}/maps")).is_ok_and(|maps| maps.contains("data.mdb")) {
@@ -79,39 +79,43 @@ impl Lab {
         format!("path = \"{}\"\nto = \"{}\"", self.db.display(), self.scene.path("copies").display())
     }
 
-    fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         format!("path = \"{}\"\n", self.db.display())
     }
 
-    fn refusal(&self, kind: &str, table: &str) -> String {
+    pub(crate) fn commit(&self, to: &str) -> String {
+        format!("{}how = \"write_commit\"\nto = \"{to}\"", self.path())
+    }
+
+    pub(crate) fn refusal(&self, kind: &str, table: &str) -> String {
         self.scene.plan(kind, table).map(|plan| plan.what.lines).unwrap_err().to_string()
     }
 }
 
-fn stat(path: &Path, flags: &[&str]) -> String {
+pub(crate) fn stat(path: &Path, flags: &[&str]) -> String {
     let output = Command::new("mdb_stat").args(flags).arg(path).output().unwrap();
     assert!(output.status.success(), "{output:?}");
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 /// What `mdb_stat` says of every database: names and entries.
-fn entries(path: &Path) -> Vec<String> {
+pub(crate) fn entries(path: &Path) -> Vec<String> {
     let text = stat(path, &["-a"]);
     text.lines().filter(|line| line.contains("Status of") || line.contains("Entries:")).map(str::to_owned).collect()
 }
 
-fn figure(text: &str, name: &str) -> u64 {
+pub(crate) fn figure(text: &str, name: &str) -> u64 {
     let line = text.lines().find_map(|line| line.trim().strip_prefix(name)).unwrap_or_else(|| panic!("{name}: {text}"));
     line.trim_start_matches(':').trim().parse().unwrap()
 }
 
-fn succeeded((end, progress): (End, Progress)) -> Vec<String> {
+pub(crate) fn succeeded((end, progress): (End, Progress)) -> Vec<String> {
     assert_eq!((end.outcome, end.executed), (Outcome::Succeeded, true), "{end:?} {:?}", told(&progress));
     told(&progress)
 }
 
 /// The only entry of a folder.
-fn only(folder: &Path) -> PathBuf {
+pub(crate) fn only(folder: &Path) -> PathBuf {
     let mut inside: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(inside.len(), 1, "{inside:?}");
     inside.remove(0)
@@ -164,9 +168,12 @@ fn what_must_not_be_opened_is_refused_before_any_prompt() {
     let Some(lab) = lab() else { return };
     let (data, lock, copies) = (lab.db.join("data.mdb"), lab.db.join("lock.mdb"), lab.scene.path("copies"));
     let says = |why: &str| {
-        for (kind, table) in
-            [("lmdb_backup", lab.backup()), ("lmdb_clear_readers", lab.path()), ("lmdb_set_aside", lab.path())]
-        {
+        for (kind, table) in [
+            ("lmdb_backup", lab.backup()),
+            ("lmdb_clear_readers", lab.path()),
+            ("lmdb_grow", lab.commit("1GiB")),
+            ("lmdb_set_aside", lab.path()),
+        ] {
             let fault = lab.refusal(kind, &table);
             assert!(fault.contains(why), "{kind}: {fault}");
         }

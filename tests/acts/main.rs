@@ -6,6 +6,7 @@
 mod config;
 mod files;
 mod lmdb;
+mod lmdb_grow;
 #[expect(dead_code, reason = "the samplers' tests use all of it")]
 #[path = "../samplers/peer.rs"]
 mod peer;

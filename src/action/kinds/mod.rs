@@ -7,6 +7,7 @@ pub mod config_set;
 pub mod file_set_aside;
 pub mod lmdb_backup;
 pub mod lmdb_clear_readers;
+pub mod lmdb_grow;
 pub mod lmdb_set_aside;
 pub mod process_signal;
 pub mod service;
@@ -135,6 +136,7 @@ pub static KINDS: &[&dyn Kind] = &[
     &file_set_aside::FileSetAside,
     &lmdb_backup::LmdbBackup,
     &lmdb_clear_readers::LmdbClearReaders,
+    &lmdb_grow::LmdbGrow,
     &lmdb_set_aside::LmdbSetAside,
     &process_signal::ProcessSignal,
     &service::RELOAD,

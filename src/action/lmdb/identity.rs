@@ -190,7 +190,7 @@ pub(crate) fn based_on(seen: &Outside) -> Precondition {
 }
 
 /// `python3 (process 12) maps 1.0 MiB`, one after the other.
-fn who(mappers: &[Mapper]) -> String {
+pub(crate) fn who(mappers: &[Mapper]) -> String {
     let each = mappers.iter().map(|it| format!("{} (process {}) maps {}", it.name, it.pid, show(it.bytes)));
     each.collect::<Vec<_>>().join(", ")
 }

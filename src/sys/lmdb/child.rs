@@ -60,6 +60,8 @@ pub enum Task {
     },
     /// Free the slots of dead readers.
     ClearReaders,
+    /// Store a larger size of the map, in bytes.
+    StoreSize(u64),
 }
 
 /// What was done.
@@ -76,6 +78,8 @@ pub enum Answer {
     },
     /// So many slots.
     Cleared(u64),
+    /// Stored and synced.
+    Stored,
     /// Nothing, and why.
     Refused(String),
 }
@@ -177,6 +181,10 @@ fn work(request: &Request, socket: &File) -> Result<Answer, String> {
     match *task {
         Task::CountCopy => open(Way::ReadAlone)?.census().map(Answer::Counted).map_err(words),
         Task::ClearReaders => open(Way::Read)?.clear_readers().map(Answer::Cleared).map_err(words),
+        Task::StoreSize(bytes) => {
+            let bytes = usize::try_from(bytes).map_err(|error| error.to_string())?;
+            open(Way::Write(bytes))?.store_size().map(|()| Answer::Stored).map_err(words)
+        }
         Task::Copy { compact } => {
             let env = open(Way::Read)?;
             let before = env.census().map_err(words)?;

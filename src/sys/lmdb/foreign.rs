@@ -1,5 +1,5 @@
-//! An environment of somebody else, opened for one task: counted, copied or cleared of dead readers. For the child with
-//! the owner's rights only, which opens one environment in its life and ends.
+//! An environment of somebody else, opened for one task: counted, copied, cleared of dead readers, or given a larger
+//! size. For the child with the owner's rights only, which opens one environment in its life and ends.
 #![expect(unsafe_code, reason = "liblmdb is a C library")]
 
 use super::env::{LmdbError, check, val, wide};
@@ -13,6 +13,9 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 
 /// So many names of databases are looked for among the keys of the main one, which may be a huge plain key space.
 const NAMES: usize = 4_096;
+
+/// The key that is put and deleted in one transaction, so that it is a commit that counts.
+const KEY: &[u8] = b"watchkeeper.grow";
 
 /// What the environment holds, of one transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +42,8 @@ pub(super) enum Way {
     Read,
     /// Reads a copy that nobody else has open: no lock file is touched.
     ReadAlone,
+    /// Writes, with a map of so many bytes.
+    Write(usize),
 }
 
 /// The environment. Closed on drop.
@@ -58,11 +63,15 @@ impl Foreign {
         let names = c_uint::try_from(NAMES).unwrap_or(0);
         // SAFETY: the handle is fresh and ours, not open yet.
         check("mdb_env_set_maxdbs", unsafe { ffi::mdb_env_set_maxdbs(env.raw.as_ptr(), names) })?;
-        let alone = match way {
-            Way::Read => 0,
-            Way::ReadAlone => ffi::MDB_NOLOCK,
-        };
-        let flags = ffi::MDB_RDONLY | alone | if file { ffi::MDB_NOSUBDIR } else { 0 };
+        let mut flags = if file { ffi::MDB_NOSUBDIR } else { 0 };
+        match way {
+            Way::Read => flags |= ffi::MDB_RDONLY,
+            Way::ReadAlone => flags |= ffi::MDB_RDONLY | ffi::MDB_NOLOCK,
+            Way::Write(bytes) => {
+                // SAFETY: as above.
+                check("mdb_env_set_mapsize", unsafe { ffi::mdb_env_set_mapsize(env.raw.as_ptr(), bytes) })?;
+            }
+        }
         // SAFETY: the same handle; the path is a C string that outlives the call. Both files are there, so the mode
         // is not used.
         check("mdb_env_open", unsafe { ffi::mdb_env_open(env.raw.as_ptr(), name.as_ptr(), flags, 0o600) })?;
@@ -99,6 +108,27 @@ impl Foreign {
         // SAFETY: an open environment and a valid place to write.
         check("mdb_reader_check", unsafe { ffi::mdb_reader_check(self.raw.as_ptr(), &raw mut dead) })?;
         Ok(u64::try_from(dead).unwrap_or(0))
+    }
+
+    /// Stores the size that the environment was opened with: only a commit that changes a page does.
+    pub(super) fn store_size(&self) -> Result<(), LmdbError> {
+        let txn = Txn::begin(self, 0)?;
+        let main = txn.database(None)?.ok_or(LmdbError::Path("there is no main database".into()))?;
+        let mut flags: c_uint = 0;
+        // SAFETY: live transaction and database, a valid place to write.
+        check("mdb_dbi_flags", unsafe { ffi::mdb_dbi_flags(txn.raw.as_ptr(), main, &raw mut flags) })?;
+        if flags & ffi::MDB_INTEGERKEY != 0 {
+            return Err(LmdbError::Path("the main database has numbers for keys: none can be put there".into()));
+        }
+        let (mut key, mut value) = (val(KEY), val(b"1"));
+        let put = ffi::MDB_NOOVERWRITE;
+        // SAFETY: live transaction and database; LMDB copies from both slices and writes to neither.
+        check("mdb_put", unsafe { ffi::mdb_put(txn.raw.as_ptr(), main, &raw mut key, &raw mut value, put) })?;
+        // SAFETY: as above; what was put alone is deleted, whatever its value.
+        check("mdb_del", unsafe { ffi::mdb_del(txn.raw.as_ptr(), main, &raw mut key, ptr::null_mut()) })?;
+        txn.commit()?;
+        // SAFETY: an open environment.
+        check("mdb_env_sync", unsafe { ffi::mdb_env_sync(self.raw.as_ptr(), 1) })
     }
 }
 
@@ -168,6 +198,13 @@ impl<'env> Txn<'env> {
         // SAFETY: the cursor is ours and is closed before its transaction ends.
         unsafe { ffi::mdb_cursor_close(cursor) };
         if ended == ffi::MDB_NOTFOUND { Ok(keys) } else { check("mdb_cursor_get", ended).map(|()| keys) }
+    }
+
+    fn commit(self) -> Result<(), LmdbError> {
+        let raw = self.raw;
+        core::mem::forget(self);
+        // SAFETY: a live transaction; commit frees it whether it succeeds or not, so drop must not run.
+        check("mdb_txn_commit", unsafe { ffi::mdb_txn_commit(raw.as_ptr()) })
     }
 }
 
