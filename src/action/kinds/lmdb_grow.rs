@@ -12,7 +12,7 @@
 //! cap       = "1TiB"                # never larger
 //! setting   = { file = "/etc/app/app.toml", key = "db.map_mb", unit = "MiB", format = "toml" }
 //! service   = { kind = "systemd", unit = "app.service" }   # without it the program must be stopped already
-//! backup_to = "/var/backups/app"    # a compacting copy first; without it there is no way back
+//! backup_to = "/var/backups/app"    # a compacting copy first; without it the danger rises
 //! ```
 
 use super::config_set::{self, ConfigSet, Row, edited};
@@ -28,7 +28,7 @@ use crate::action::lmdb::size;
 use crate::action::manager::{Manager, Serving, Verb};
 use crate::action::plan::{Danger, Plan, Target, Undo};
 use crate::action::prepare::{COMMON, Context};
-use crate::base::{Body, Clean, Clock, Fault};
+use crate::base::{Body, Clean, Clock, Fault, Unit};
 use crate::sys::files;
 use crate::sys::held::Held;
 use crate::sys::lmdb::child::{Answer, Stop, Task, ask};
@@ -128,6 +128,9 @@ impl Kind for LmdbGrow {
             None => (by_commit(&work, cx)?, None),
         };
         said(&mut draft, &work, &seen, &mappers);
+        if growth > 0.0 {
+            draft.hits.push(crate::clean!("it grows by {} a day", Unit::Bytes.show(growth * 86_400.0)));
+        }
         draft.raise.extend(identity::raise(&path));
         draft.work = to_work(&Work { config, ..work })?;
         Ok(draft)
