@@ -15,6 +15,7 @@ pub mod gate;
 pub mod kinds;
 pub mod launch;
 pub mod lifecycle;
+mod lmdb;
 pub mod manager;
 pub mod mode;
 pub mod params;

@@ -9,15 +9,26 @@ struct Asks {
     query: String,
 }
 
-/// Every query of an action's table: what it is based on, what verifies it, its traffic. What cannot be read is left
+/// Every query of an action's table: what it is based on, what verifies it, its traffic, how its target grows. What cannot be read is left
 /// out here: planning reports it.
 pub fn queries(body: &Body) -> Vec<String> {
     let mut body = body.clone();
     let mut rows = |key: &str| body.take::<Vec<Asks>>(key).ok().flatten().unwrap_or_default();
     let asked: Vec<Asks> = rows("based_on").into_iter().chain(rows("verify")).collect();
-    let traffic = body.take::<String>("traffic").ok().flatten();
-    let mut all: Vec<String> = asked.into_iter().map(|row| row.query).chain(traffic).collect();
+    let single = ["traffic", "growth"].map(|key| body.take::<String>(key).ok().flatten());
+    let mut all: Vec<String> = asked.into_iter().map(|row| row.query).chain(single.into_iter().flatten()).collect();
     all.sort();
     all.dedup();
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_query_of_a_table_is_known_before_it_is_planned() {
+        let text = "based_on = [{ query = 'a' }]\nverify = [{ query = 'c' }]\ntraffic = 'b'\ngrowth = 'deriv(d[1h])'";
+        assert_eq!(queries(&Body::parse("profile.toml", text).unwrap()), ["a", "b", "c", "deriv(d[1h])"]);
+    }
 }

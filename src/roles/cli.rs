@@ -2,8 +2,8 @@
 
 use super::session::Options;
 use super::{
-    burst, console, demo, describe, dry_run, journal_tool, plain, probe, probe_child, query, rule_check, rules_test,
-    snapshot, twin, validate,
+    burst, console, demo, describe, dry_run, journal_tool, lmdb_child, plain, probe, probe_child, query, rule_check,
+    rules_test, snapshot, twin, validate,
 };
 use crate::base::{Fault, Support};
 use crate::config::builtin::DISCOVER;
@@ -119,6 +119,8 @@ enum Role {
     #[command(hide = true)]
     Runner { run_dir: PathBuf },
     #[command(hide = true)]
+    Lmdb,
+    #[command(hide = true)]
     Probe {
         #[arg(long, value_parser = class)]
         class: Class,
@@ -204,6 +206,7 @@ pub fn main() -> u8 {
             Ok(0)
         }
         Some(Role::Runner { run_dir }) => Ok(probe::run(&run_dir)),
+        Some(Role::Lmdb) => Ok(lmdb_child::run()),
         Some(Role::Probe { class }) => Ok(probe_child::run(&class)),
         Some(Role::Twin { part: TwinPart::Supervisor, dir, port, scenario, seed }) => {
             Ok(status(twin::supervisor(&dir, port, scenario, seed)))

@@ -13,6 +13,7 @@ pub mod effects;
 pub mod history;
 pub mod journal_tool;
 pub mod judging;
+pub mod lmdb_child;
 mod marks;
 pub mod notify;
 pub mod own_log;

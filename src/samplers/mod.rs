@@ -7,8 +7,8 @@
 //!
 //! `schedule` is when, `pace` how much longer, `supervisor` runs, `cost` tells what that costs us, `wall` hides secrets.
 //! Ways to look: `blocking` and `probe` for what may hang, `exec` for programs, `resolve`, `dial`, `wire` and `http` for
-//! the network, `quiet` and `holders` for files of others, `discover` for what is here. A folder with a kind's name is
-//! what that kind reads with; the other files read formats that several share.
+//! the network, `sys::quiet` and `sys::holders` for files of others, `discover` for what is here. A folder with a kind's
+//! name is what that kind reads with; the other files read formats that several share.
 
 mod blocking;
 mod burst;
@@ -19,7 +19,6 @@ pub mod discover;
 mod docs;
 mod exec;
 mod gpu;
-mod holders;
 mod host;
 mod http;
 mod json;
@@ -38,7 +37,6 @@ mod postgres;
 pub mod probe;
 mod proc_text;
 mod process;
-mod quiet;
 mod rabbitmq_json;
 #[cfg(feature = "redis")]
 mod redis;

@@ -9,6 +9,8 @@ mod container;
 mod drop_in;
 mod files;
 mod http_call;
+mod lmdb;
+mod lmdb_grow;
 #[expect(dead_code, reason = "the samplers' tests use all of it")]
 #[path = "../samplers/peer.rs"]
 mod peer;

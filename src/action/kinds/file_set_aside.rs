@@ -146,7 +146,7 @@ impl Kind for FileSetAside {
 }
 
 /// `index.set-aside-20261128T031247Z-7XQ2M0`: when, and by which plan.
-fn aside(name: &str, clock: &dyn Clock, plan: Ulid) -> String {
+pub(super) fn aside(name: &str, clock: &dyn Clock, plan: Ulid) -> String {
     let plain: String = clock.now().wall.rfc3339().chars().take(19).filter(|c| !matches!(c, '-' | ':')).collect();
     let id = plan.to_string();
     format!("{name}.set-aside-{plain}Z-{}", id.get(id.len().saturating_sub(6)..).unwrap_or(&id))

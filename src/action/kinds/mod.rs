@@ -6,6 +6,10 @@ pub mod config_restore;
 pub mod config_set;
 pub mod file_set_aside;
 pub mod http_call;
+pub mod lmdb_backup;
+pub mod lmdb_clear_readers;
+pub mod lmdb_grow;
+pub mod lmdb_set_aside;
 #[cfg(feature = "postgres")]
 pub mod postgres_cancel;
 #[cfg(feature = "postgres")]
@@ -152,6 +156,10 @@ pub static KINDS: &[&dyn Kind] = &[
     &config_set::ConfigSet,
     &file_set_aside::FileSetAside,
     &http_call::HttpCall,
+    &lmdb_backup::LmdbBackup,
+    &lmdb_clear_readers::LmdbClearReaders,
+    &lmdb_grow::LmdbGrow,
+    &lmdb_set_aside::LmdbSetAside,
     #[cfg(feature = "postgres")]
     &postgres_cancel::PostgresCancel,
     #[cfg(feature = "postgres")]

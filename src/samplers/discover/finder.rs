@@ -265,7 +265,7 @@ mod tests {
         }
         let first = costs[0];
         costs.sort();
-        let processes = crate::samplers::holders::processes(Path::new("/proc")).len();
+        let processes = crate::sys::holders::processes(Path::new("/proc")).len();
         println!(
             "discover: {:?} CPU for the median look of this build, {first:?} for the first; {processes} processes",
             costs[15]

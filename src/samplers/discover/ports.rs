@@ -5,7 +5,7 @@ use super::found::{Found, Keep, What};
 use super::services::{self, service};
 use crate::base::Clean;
 use crate::clean;
-use crate::samplers::holders;
+use crate::sys::holders;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::{self, File};

@@ -4,10 +4,10 @@
 use super::found::{Found, Keep, What, counted};
 use crate::base::{Clean, Unit};
 use crate::clean;
-use crate::samplers::holders;
-use crate::samplers::lmdb::format::{self, META_LEN, Meta, Wrong};
-use crate::samplers::lmdb::look::meta_of;
-use crate::samplers::quiet::{self, Refused};
+use crate::sys::holders;
+use crate::sys::lmdb::format::{self, META_LEN, Meta, Wrong};
+use crate::sys::lmdb::outside::meta_of;
+use crate::sys::quiet::{self, Refused};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;

@@ -15,12 +15,13 @@
 use crate::base::{Body, Clean, Clock, Failure, Fault, Mono, Now, Observation, Point, Unit};
 use crate::clean;
 use crate::samplers::blocking::{LOCAL_FILES, PROCESSES, Worker};
-use crate::samplers::holders::FileId;
-use crate::samplers::lmdb::format::{Meta, Tree};
-use crate::samplers::lmdb::look::{Life, Reader, Seen, Trouble, Walked, look};
+use crate::samplers::lmdb::look::{Life, Reader, Seen, Walked, look};
 use crate::samplers::lmdb::mappers::{self, Asked, Holders};
 use crate::samplers::{Kind, Observed, Sampler};
 use crate::sys::clock::RealClock;
+use crate::sys::holders::FileId;
+use crate::sys::lmdb::format::{Meta, Tree};
+use crate::sys::lmdb::outside::Trouble;
 use core::time::Duration;
 use jiff::fmt::friendly::SpanParser;
 use serde::Deserialize;

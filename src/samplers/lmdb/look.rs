@@ -2,21 +2,18 @@
 //! Blocking; plain reads only. The library is never called: it would take a slot, a lock, a map.
 
 use crate::base::{Clean, Clock};
-use crate::clean;
-use crate::samplers::holders::{self, FileId};
-use crate::samplers::lmdb::format::{self, LOCK_HEAD, META_LEN, Meta, Readers, Slot, Wrong, newest, readers};
 use crate::samplers::lmdb::tree::{Database, Free, Stop, Walk};
-use crate::samplers::quiet::{self, Refused};
 use crate::sys::clock::RealClock;
+use crate::sys::holders::{self, FileId};
+use crate::sys::lmdb::format::{Meta, Slot};
+use crate::sys::lmdb::outside::{Table, Trouble, Why, files, newest_meta};
+use crate::sys::quiet;
 use core::time::Duration;
-use rustix::process::{Flock, FlockOffsetType, FlockType, fcntl_getlk};
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// More of a lock file is not read: 16,000 slots.
-const LOCK_MAX: u64 = 1 << 20;
 /// Pages of the free tree that one walk may read: 64 MiB.
 const FREE_PAGES: u32 = 16_384;
 /// Pages of the main database that are searched for named databases: it may be a huge plain key space.
@@ -85,10 +82,6 @@ pub(crate) struct Walked {
     pub(crate) moved: bool,
 }
 
-/// Why there is nothing to tell of.
-pub(crate) type Trouble = quiet::Trouble<Wrong>;
-type Why = quiet::Why<Wrong>;
-
 /// Reads everything, and with `walks` the trees as well.
 pub(crate) fn look(path: &Path, walks: bool) -> Result<Seen, Trouble> {
     let (data, lock) = files(path);
@@ -102,7 +95,7 @@ pub(crate) fn look(path: &Path, walks: bool) -> Result<Seen, Trouble> {
     let proc = Path::new("/proc");
     let table = Table::read(&lock);
     let lock_about = table.as_ref().ok().map(|table| &table.about);
-    let readers = table.as_ref().map(|table| table.readers(proc)).map_err(Clone::clone);
+    let readers = table.as_ref().map(|table| slots(table, proc)).map_err(Clone::clone);
     let folder = data.parent().unwrap_or(Path::new("/"));
     let beside: Vec<_> = lock_about.map(|about| (lock.as_path(), about)).into_iter().collect();
     let around = fs::metadata(folder);
@@ -136,99 +129,14 @@ fn oldest(slots: &[Slot]) -> Option<u64> {
     slots.iter().filter_map(|slot| slot.txn).min()
 }
 
-/// The data file and the lock file of an environment that is given as a folder or as a file.
-fn files(path: &Path) -> (PathBuf, PathBuf) {
-    if path.is_dir() {
-        return (path.join("data.mdb"), path.join("lock.mdb"));
-    }
-    let beside = path.with_file_name("lock.mdb");
-    if path.file_name().is_some_and(|name| name == "data.mdb") && beside.exists() {
-        return (path.to_owned(), beside);
-    }
-    // Without a folder of its own the lock file's name is the data file's and "-lock".
-    let mut lock = path.as_os_str().to_owned();
-    lock.push("-lock");
-    (path.to_owned(), lock.into())
-}
-
-/// The meta page that counts, of a data file that is open.
-pub(crate) fn meta_of(path: &Path, file: &File) -> Result<Meta, Trouble> {
-    newest_meta(file).map_err(|why| Trouble { path: path.to_owned(), why })
-}
-
-fn newest_meta(file: &File) -> Result<Meta, Why> {
-    let [first, second] = quiet::settled(|| metas(file))?.ok_or(Why::Moving)?;
-    newest(&first, &second).map_err(Why::Wrong)
-}
-
-/// Both meta pages, raw.
-fn metas(file: &File) -> Result<[[u8; META_LEN]; 2], Why> {
-    let read = |at: u64| {
-        let mut page = [0; META_LEN];
-        match file.read_exact_at(&mut page, at) {
-            Ok(()) => Ok(page),
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(Why::Wrong(Wrong::Short)),
-            Err(error) => Err(Why::Refused(error.into())),
-        }
+/// Everybody with a slot.
+fn slots(table: &Table, proc: &Path) -> Vec<Reader> {
+    let reader = |slot: &Slot| Reader {
+        slot: *slot,
+        process: holders::name(proc, slot.pid),
+        life: judge(table.is_locked(slot.pid), holders::is_there(proc, slot.pid)),
     };
-    let first = read(0)?;
-    let meta = format::meta(&first).map_err(Why::Wrong)?;
-    Ok([first, read(u64::from(meta.page_size))?])
-}
-
-/// The lock file and the reader table in it.
-struct Table {
-    file: File,
-    about: fs::Metadata,
-    id: FileId,
-    readers: Readers,
-}
-
-impl Table {
-    /// Reads it, or says why there is none.
-    fn read(path: &Path) -> Result<Self, Clean> {
-        if !cfg!(all(target_arch = "x86_64", target_endian = "little")) {
-            return Err(Clean::from("the lock file's layout is known on x86-64 only"));
-        }
-        let shown = path.display();
-        let (file, about) = quiet::open(path).map_err(|refused| match refused {
-            Refused::Os(rustix::io::Errno::NOENT) => {
-                clean!("{shown} does not exist: nobody has opened the environment with locks")
-            }
-            refused => clean!("{shown} {}", refused.words()),
-        })?;
-        let read = |length: usize| {
-            let mut bytes = vec![0; length];
-            file.read_exact_at(&mut bytes, 0).map(|()| bytes).map_err(|error| clean!("{shown}: {error}"))
-        };
-        // Only the slots that were ever used: the file has room for thousands.
-        let all = usize::try_from(about.len().min(LOCK_MAX)).unwrap_or(0);
-        let length = format::table_len(&read(all.min(LOCK_HEAD))?).min(all);
-        let readers = readers(&read(length)?, about.len()).map_err(|wrong| clean!("{shown} {wrong}"))?;
-        let id = quiet::place(&file, &about).id;
-        Ok(Self { file, about, id, readers })
-    }
-
-    fn readers(&self, proc: &Path) -> Vec<Reader> {
-        let reader = |slot: &Slot| Reader {
-            slot: *slot,
-            process: holders::name(proc, slot.pid),
-            life: judge(self.is_locked(slot.pid), holders::is_there(proc, slot.pid)),
-        };
-        self.readers.slots.iter().map(reader).collect()
-    }
-
-    /// Whether a living process holds the byte that stands for this number, as LMDB itself asks. Takes nothing.
-    fn is_locked(&self, pid: u32) -> Option<bool> {
-        if pid == crate::sys::process::pid() {
-            return Some(true);
-        }
-        let mut question = Flock::from(FlockType::WriteLock);
-        question.start = u64::from(pid);
-        question.length = 1;
-        question.offset_type = FlockOffsetType::Set;
-        fcntl_getlk(&self.file, &question).ok().map(|holder| holder.is_some())
-    }
+    table.readers.slots.iter().map(reader).collect()
 }
 
 fn judge(locked: Option<bool>, there: Option<bool>) -> Life {

@@ -2,8 +2,8 @@
 //! environment itself: a process that holds its memory map hangs whoever reads that list.
 
 use crate::base::{Clean, Clock};
-use crate::samplers::holders::{self, FileId, Map};
 use crate::sys::clock::RealClock;
+use crate::sys::holders::{self, FileId, Map};
 use core::time::Duration;
 use std::collections::BTreeSet;
 use std::path::Path;

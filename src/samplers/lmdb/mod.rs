@@ -1,6 +1,5 @@
-//! LMDB files read from bytes, and what one look at an environment wants.
+//! What one look at an LMDB environment wants; its bytes are read by `sys::lmdb::format`.
 
-pub(crate) mod format;
 pub(crate) mod look;
 pub(crate) mod mappers;
 pub(crate) mod tree;

@@ -2,7 +2,7 @@
 //! Pure: pages come from the caller. Nothing in a page is believed: numbers are held against the file's bounds, the
 //! levels against the tree's depth, the pages read against a budget.
 
-use crate::samplers::lmdb::format::{Bytes, TREE_LEN, Tree, Wrong};
+use crate::sys::lmdb::format::{Bytes, TREE_LEN, Tree, Wrong};
 
 /// Deeper trees there are none: LMDB's own limit.
 const DEPTH: u16 = 32;
@@ -205,7 +205,7 @@ impl Walk<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::samplers::lmdb::format::newest;
+    use crate::sys::lmdb::format::newest;
     use crate::sys::lmdb::{Change, Env};
     use proptest::prelude::*;
     use proptest::sample::Index;

@@ -3,9 +3,9 @@
 
 use crate::base::Clean;
 use crate::clean;
-use crate::samplers::holders::{self, FileId, Lock};
-use crate::samplers::quiet::{self, READS, Refused};
 use crate::samplers::sqlite::format::{HEADER_LEN, Header, Log, Mute, Source, Wrong, header, log};
+use crate::sys::holders::{self, FileId, Lock};
+use crate::sys::quiet::{self, READS, Refused};
 use rustix::io::Errno;
 use std::fs::{self, File, Metadata};
 use std::os::unix::fs::{FileExt, MetadataExt};

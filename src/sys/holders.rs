@@ -83,6 +83,16 @@ pub(crate) fn processes(proc: &Path) -> Vec<u32> {
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
+/// Whether its program is of 32 bits; `None` where that cannot be seen.
+pub(crate) fn is_of_32_bits(proc: &Path, pid: u32) -> Option<bool> {
+    let mut head = [0; 5];
+    fs::File::open(proc.join(pid.to_string()).join("exe")).ok()?.read_exact(&mut head).ok()?;
+    match head {
+        [0x7f, b'E', b'L', b'F', class] => Some(class == 1),
+        _ => None,
+    }
+}
+
 /// Whether the process is there; `None` where other users' processes are hidden, so that absence proves nothing.
 pub(crate) fn is_there(proc: &Path, pid: u32) -> Option<bool> {
     let seen = |pid: u32| proc.join(pid.to_string()).try_exists().ok();

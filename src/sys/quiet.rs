@@ -1,10 +1,10 @@
 //! Reading what other programs own so that they cannot notice: read only, no access time renewed, no link followed,
 //! no waiting; and what is to be known of such a file: whose it is and on which file system it lies.
 
+use super::holders::FileId;
+use super::host::user_name;
 use crate::base::{Clean, Failure};
 use crate::clean;
-use crate::samplers::holders::FileId;
-use crate::sys::host::user_name;
 use core::fmt::Display;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;

@@ -262,7 +262,7 @@ impl Drop for Txn<'_> {
     }
 }
 
-fn val(bytes: &[u8]) -> ffi::MDB_val {
+pub(super) fn val(bytes: &[u8]) -> ffi::MDB_val {
     ffi::MDB_val { mv_size: bytes.len(), mv_data: bytes.as_ptr().cast_mut().cast() }
 }
 
@@ -275,11 +275,11 @@ fn copy(_txn: &Txn<'_>, found: &ffi::MDB_val) -> Vec<u8> {
     unsafe { core::slice::from_raw_parts(found.mv_data.cast::<u8>(), found.mv_size).to_vec() }
 }
 
-fn wide(count: usize) -> u64 {
+pub(super) fn wide(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
 }
 
-fn check(call: &'static str, code: c_int) -> Result<(), LmdbError> {
+pub(super) fn check(call: &'static str, code: c_int) -> Result<(), LmdbError> {
     match code {
         0 => Ok(()),
         ffi::MDB_MAP_FULL => Err(LmdbError::MapFull),

@@ -1,0 +1,303 @@
+//! A copy of a live environment: streamed by the owner's child, written and synced, read back by digest, opened and
+//! counted, and only then given its name. What is left half-way is removed.
+
+use super::identity::{Identity, Owned, free, show};
+use crate::base::{Clean, Fault, Ulid, Wall};
+use crate::sys::files;
+use crate::sys::host::user_name;
+use crate::sys::lmdb::child::{Answer, Count, Place, Stop, Task, ask};
+use rustix::fs::{
+    Advice, AtFlags, Gid, Mode, OFlags, RenameFlags, Uid, fadvise, fchmod, fchown, fstat, mkdirat, openat,
+    renameat_with, unlinkat,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+/// The file of a copy, as the library names it.
+const DATA: &str = "data.mdb";
+/// The end of the name of a copy that is not whole.
+const PARTIAL: &str = ".partial";
+/// From one word about progress to the next.
+const TELL: u64 = 256 << 20;
+
+/// Where a copy goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Copying {
+    /// The folder for copies.
+    pub(crate) to: PathBuf,
+    /// The copy's own folder in it.
+    pub(crate) name: String,
+    /// Without free pages.
+    pub(crate) compact: bool,
+    /// The newest copy that was there before, and its bytes.
+    earlier: Option<(String, u64)>,
+    /// Where what was copied is recorded.
+    record: PathBuf,
+}
+
+/// What was copied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Copied {
+    pub(crate) bytes: u64,
+    pub(crate) sha256: String,
+    /// In the main database.
+    pub(crate) entries: u64,
+    pub(crate) databases: usize,
+    /// Nothing was committed meanwhile: it holds exactly what the environment holds.
+    pub(crate) exact: bool,
+    /// What is to be said of its size.
+    shrunk: Option<Clean>,
+}
+
+impl Copied {
+    pub(crate) fn words(&self) -> Clean {
+        let Self { bytes, sha256, entries, databases, exact, shrunk } = self;
+        let how = if *exact { "equal to the environment" } else { "of one moment while the environment changed" };
+        let bytes = show(*bytes);
+        let shrunk = shrunk.as_ref().map_or_else(String::new, |what| format!("; {what}"));
+        crate::clean!("{bytes} with {entries} entries and {databases} named databases, {how}{shrunk}; SHA-256 {sha256}")
+    }
+}
+
+impl Copying {
+    /// Checks that a copy of `used` bytes can go below `to`.
+    ///
+    /// # Errors
+    /// No such folder, others may change it, or no space.
+    pub(crate) fn plan(
+        (id, used): (&Identity, u64),
+        (to, compact): (PathBuf, bool),
+        record: PathBuf,
+        (now, plan): (Wall, Ulid),
+    ) -> Result<Self, Fault> {
+        let plain: String = now.rfc3339().chars().take(19).filter(|c| !matches!(c, '-' | ':')).collect();
+        let plan = plan.to_string();
+        let tail = plan.get(plan.len().saturating_sub(6)..).unwrap_or(&plan);
+        let name = format!("{}-{plain}Z-{tail}", id.name());
+        let earlier = earlier(&to, &id.name(), name.len());
+        let copying = Self { to, name, compact, earlier, record };
+        copying.folder(id.owner().uid)?;
+        copying.check_space(used)?;
+        Ok(copying)
+    }
+
+    /// What was there before, for HITS.
+    pub(crate) fn before(&self) -> Clean {
+        match &self.earlier {
+            Some((name, bytes)) => crate::clean!("the copy before: {name}, {}", show(*bytes)),
+            None => Clean::from("no copy was there before"),
+        }
+    }
+
+    /// A copy that is a fifth smaller than the one before may be of the wrong thing.
+    fn shrunk(&self, bytes: u64) -> Option<Clean> {
+        let (name, before) = self.earlier.as_ref()?;
+        let few = u128::from(bytes) * 5 <= u128::from(*before) * 4;
+        few.then(|| crate::clean!("a fifth or more smaller than {name}, which has {}", show(*before)))
+    }
+
+    /// The copy's own folder.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.to.join(&self.name)
+    }
+
+    fn partial(&self) -> String {
+        format!("{}{PARTIAL}", self.name)
+    }
+
+    /// The folder for copies, which nobody but us and the owner of the data may change.
+    fn folder(&self, owner: u32) -> Result<OwnedFd, Fault> {
+        let to = &self.to;
+        if !to.is_absolute() {
+            return Err(Fault::new(format!("{} is not an absolute path.", to.display())));
+        }
+        let folder = files::open_without_links(to, OFlags::RDONLY | OFlags::DIRECTORY)
+            .map_err(|error| files::fault("open the folder for copies", to, &error))?;
+        let about = fstat(&folder).map_err(|error| files::fault("look at", to, &error.into()))?;
+        if about.st_mode & 0o022 != 0 && about.st_mode & 0o1000 == 0 {
+            return Err(Fault::new(format!("others may change the folder {}.", to.display()))
+                .hint(format!("Mend it: chmod go-w {}", to.display())));
+        }
+        if ![0, rustix::process::geteuid().as_raw(), owner].contains(&about.st_uid) {
+            let other = user_name(about.st_uid);
+            return Err(Fault::new(format!("the folder {} belongs to {other}, a stranger.", to.display()))
+                .hint(format!("Mend it: chown {} {}", user_name(owner), to.display())));
+        }
+        Ok(folder)
+    }
+
+    fn check_space(&self, used: u64) -> Result<(), Fault> {
+        let (wanted, free) = (used.saturating_add(used / 5), free(&self.to)?);
+        if free >= wanted {
+            return Ok(());
+        }
+        let (missing, wanted, free) = (show(wanted.saturating_sub(free)), show(wanted), show(free));
+        let to = self.to.display();
+        Err(Fault::new(format!("a copy wants {wanted} with room to spare, and {to} has {free} free."))
+            .hint(format!("Free {missing} more, or name another folder.")))
+    }
+
+    /// Makes the copy and checks it.
+    ///
+    /// # Errors
+    /// What went wrong: [`Stop::Refused`] when no copy of that name is there, [`Stop::Silent`] when one may be.
+    pub(crate) fn make(&self, id: &Identity, used: u64, tell: &dyn Fn(Clean)) -> Result<Copied, Stop> {
+        self.check_space(used).map_err(Stop::Refused)?;
+        let folder = self.folder(id.owner().uid).map_err(Stop::Refused)?;
+        let partial = self.partial();
+        let failed = |doing: &str, error: rustix::io::Errno| files::fault(doing, &self.path(), &error.into());
+        mkdirat(&folder, partial.as_str(), Mode::from_raw_mode(0o700))
+            .map_err(|error| Stop::Refused(failed("create the folder of", error)))?;
+        let made = self.fill(&folder, id, tell).and_then(|copied| {
+            // Before it has its name: after a crash the name says that all of this was done.
+            let text = serde_json::to_vec(&copied)
+                .map_err(|error| Fault::new(format!("what was copied cannot be written down: {error}.")))?;
+            files::create_exclusive(&self.record, 0o600, &text)?;
+            renameat_with(&folder, partial.as_str(), &folder, self.name.as_str(), RenameFlags::NOREPLACE)
+                .map_err(|error| failed("name", error))?;
+            Ok(copied)
+        });
+        let copied = made.map_err(|fault| {
+            self.remove(&folder);
+            Stop::Refused(fault)
+        })?;
+        rustix::fs::fsync(&folder).map_err(|error| Stop::Silent(failed("make durable", error)))?;
+        Ok(copied)
+    }
+
+    /// Removes what is not whole. Best effort: the fault before it is what counts.
+    fn remove(&self, folder: &OwnedFd) {
+        let partial = self.partial();
+        let _best_effort = unlinkat(folder, format!("{partial}/{DATA}"), AtFlags::empty());
+        let _best_effort = unlinkat(folder, partial.as_str(), AtFlags::REMOVEDIR);
+    }
+
+    /// Everything but the name.
+    fn fill(&self, folder: &OwnedFd, id: &Identity, tell: &dyn Fn(Clean)) -> Result<Copied, Fault> {
+        let (path, owner) = (self.to.join(self.partial()), id.owner());
+        let failed = |doing: &str, error: std::io::Error| files::fault(doing, &path.join(DATA), &error);
+        let way = OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let own = openat(folder, self.partial(), way | OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty())
+            .map_err(|error| failed("open the folder of", error.into()))?;
+        let fresh = way | OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+        let file =
+            openat(&own, DATA, fresh, Mode::from_raw_mode(0o600)).map_err(|error| failed("create", error.into()))?;
+        let mut file = File::from(file);
+        let mut stream = Stream { file: &mut file, hash: Sha256::new(), bytes: 0, told: 0 };
+        let answer = ask(&id.place(), Task::Copy { compact: self.compact }, &mut |piece| {
+            stream.take(piece).map_err(|error| failed("write", error))?;
+            if stream.bytes >= stream.told + TELL {
+                stream.told = stream.bytes;
+                tell(crate::clean!("{} copied", show(stream.bytes)));
+            }
+            Ok(())
+        });
+        let (bytes, sha256) = (stream.bytes, files::hex(&stream.hash.finalize()));
+        let (before, after) = match answer.map_err(Stop::into_fault)? {
+            Answer::Copied { before, after } => (before, after),
+            other => return Err(Fault::new(format!("the LMDB child answered {other:?}."))),
+        };
+        file.sync_all().map_err(|error| failed("make durable", error))?;
+        if digest(&file).map_err(|error| failed("read back", error))? != sha256 {
+            return Err(Fault::new("the copy does not read back as it was written."));
+        }
+        give(&file, &own, owner).map_err(|error| failed("give to its owner", error))?;
+        let held = count(&path, &file, owner)?;
+        let exact = before.txn == after.txn;
+        if (held.entries == 0 && before.entries > 0) || (exact && !held.holds_the_same_as(&before)) {
+            let (held, wanted) = (held.entries, before.entries);
+            return Err(Fault::new(format!("the copy holds {held} entries, the environment {wanted}.")));
+        }
+        rustix::fs::fsync(&own).map_err(|error| failed("make durable", error.into()))?;
+        let databases = held.databases.len();
+        Ok(Copied { bytes, sha256, entries: held.entries, databases, exact, shrunk: self.shrunk(bytes) })
+    }
+
+    /// What was copied, if the copy is there and as long as it was.
+    pub(crate) fn done(&self) -> Result<Copied, Clean> {
+        let path = self.path().join(DATA);
+        let shown = path.display();
+        let about = std::fs::symlink_metadata(&path).map_err(|error| crate::clean!("{shown}: {error}"))?;
+        let record = files::read(&self.record, 64 * 1024).map_err(|fault| Clean::text(fault.to_string()))?;
+        let copied: Copied = serde_json::from_slice(&record).map_err(|error| Clean::text(error.to_string()))?;
+        if about.len() == copied.bytes { Ok(copied) } else { Err(crate::clean!("{shown} is not as it was copied")) }
+    }
+
+    /// A folder that is not whole is left.
+    pub(crate) fn is_half(&self) -> bool {
+        self.to.join(self.partial()).exists()
+    }
+}
+
+/// The newest whole copy of this environment in the folder, by its name, and its bytes.
+fn earlier(to: &Path, of: &str, length: usize) -> Option<(String, u64)> {
+    let inside = std::fs::read_dir(to).ok()?;
+    let names = inside.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    let prefix = format!("{of}-");
+    let copies = names.filter(|name| name.len() == length && name.starts_with(&prefix));
+    let whole = copies.filter_map(|name| {
+        let about = std::fs::symlink_metadata(to.join(&name).join(DATA)).ok().filter(std::fs::Metadata::is_file)?;
+        Some((name, about.len()))
+    });
+    whole.max()
+}
+
+struct Stream<'a> {
+    file: &'a mut File,
+    hash: Sha256,
+    bytes: u64,
+    told: u64,
+}
+
+impl Stream<'_> {
+    fn take(&mut self, piece: &[u8]) -> std::io::Result<()> {
+        self.file.write_all(piece)?;
+        self.hash.update(piece);
+        self.bytes += u64::try_from(piece.len()).unwrap_or(0);
+        Ok(())
+    }
+}
+
+/// From the disk where that can be asked for.
+fn digest(mut file: &File) -> std::io::Result<String> {
+    let _best_effort = fadvise(file, 0, None, Advice::DontNeed);
+    file.rewind()?;
+    let (mut hash, mut piece) = (Sha256::new(), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(files::hex(&hash.finalize())),
+            n => hash.update(piece.get(..n).unwrap_or_default()),
+        }
+    }
+}
+
+/// The copy belongs to whom the data belongs.
+fn give(file: &File, folder: &OwnedFd, owner: Owned) -> std::io::Result<()> {
+    if rustix::process::geteuid().is_root() {
+        let (uid, gid) = (Some(Uid::from_raw(owner.uid)), Some(Gid::from_raw(owner.gid)));
+        fchown(file, uid, gid)?;
+        fchown(folder, uid, gid)?;
+    }
+    Ok(fchmod(file, Mode::from_raw_mode(owner.mode))?)
+}
+
+/// Has the copy opened and counted.
+fn count(folder: &Path, file: &File, owner: Owned) -> Result<Count, Fault> {
+    let about = fstat(file).map_err(|error| files::fault("look at", folder, &error.into()))?;
+    let place = Place {
+        folder: folder.to_owned(),
+        data: DATA.to_owned(),
+        file: false,
+        inode: (about.st_dev, about.st_ino),
+        uid: about.st_uid,
+        gid: owner.gid,
+    };
+    match ask(&place, Task::CountCopy, &mut |_| Ok(())).map_err(Stop::into_fault)? {
+        Answer::Counted(count) => Ok(count),
+        other => Err(Fault::new(format!("the LMDB child answered {other:?}."))),
+    }
+}

@@ -1,0 +1,8 @@
+//! What the kinds that act on an LMDB environment share: which one it is and what keeps us from it, copies, and
+//! sizes. The
+//! library is called by a child with its owner's rights, never here (`sys::lmdb::child`).
+
+pub(super) mod copy;
+pub(super) mod identity;
+pub(super) mod limits;
+pub(super) mod size;

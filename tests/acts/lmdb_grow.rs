@@ -1,0 +1,255 @@
+//! LMDB environments that are given a larger map, with a program of another implementation as their owner.
+
+use crate::lmdb::{entries, figure, lab, only, stat, succeeded};
+use crate::peer::{self, Peer};
+use crate::scene::{Scene, copied_script, told};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use watchkeeper::action::kinds::{self, Settled};
+use watchkeeper::action::lifecycle::Outcome;
+use watchkeeper::action::plan::{Danger, Undo};
+use watchkeeper::sys::lmdb::child;
+
+#[test]
+fn a_stopped_environment_grows_by_a_commit_and_its_program_takes_the_size() {
+    let Some(lab) = lab() else { return };
+    lab.end_reader();
+    let (before, owners) = (entries(&lab.db), lab.owners());
+    let table = format!("{}\nbackup_to = \"{}\"", lab.commit("8MiB"), lab.scene.path("copies").display());
+    let plan = lab.scene.plan("lmdb_grow", &table).unwrap();
+    assert_eq!(plan.danger, Danger::C2);
+    let line = plan.what.lines[1].as_str();
+    assert!(line.ends_with("1048576 bytes (1.00 MiB) → 8388608 bytes (8.00 MiB)"), "{line}");
+    assert!(plan.hits.iter().any(|hit| hit.as_str().contains("cannot be told at the end")), "{:?}", plan.hits);
+    let (end, progress) = lab.scene.act(plan);
+    assert_eq!((end.outcome, end.executed), (Outcome::Unverified, true), "{end:?} {:?}", told(&progress));
+    assert!(end.reason.as_str().contains("nobody has it open"), "{end:?}");
+    assert_eq!(figure(&stat(&lab.db, &["-e"]), "Map size"), 8 << 20);
+    assert_eq!((entries(&lab.db), lab.owners()), (before.clone(), owners), "no key is left, and nothing changed hands");
+    assert_eq!(entries(&only(&lab.scene.path("copies"))), before);
+    let stored = lab.peer.exec(&["stat"]);
+    assert!(String::from_utf8_lossy(&stored.stdout).contains("map_size=8388608"), "{stored:?}");
+}
+
+#[test]
+fn a_growth_that_cannot_be_or_is_a_slip_is_refused() {
+    let Some(lab) = lab() else { return };
+    let says = |to: &str, why: &str| {
+        let fault = lab.refusal("lmdb_grow", &lab.commit(to));
+        assert!(fault.contains(why), "{to}: {fault}");
+    };
+    says("1GiB", "python3 (process ");
+    lab.end_reader();
+    says("1MiB", "is no growth");
+    says("4096B", "is no growth");
+    says("20GB", "20000000000 bytes (18.6 GiB) is no multiple of the page size");
+    says("20", "is no size");
+    says("2TiB", "is more than the cap");
+    assert!(lab.refusal("lmdb_grow", &format!("{}\ncap = \"1000TiB\"", lab.commit("900TiB"))).contains(" free."));
+    let wrong = format!("{}\nsetting = {{ file = \"/x\", key = \"a\", unit = \"MiB\" }}", lab.commit("1GiB"));
+    assert!(lab.refusal("lmdb_grow", &wrong).contains("belongs to how"));
+    let unsized_ = format!("{}how = \"write_commit\"", lab.path());
+    let fault = lab.refusal("lmdb_grow", &format!("{unsized_}\ngrowth = \"deriv(lmdb_used_bytes[1h])\""));
+    assert!(fault.contains("`growth`: deriv(lmdb_used_bytes[1h]) is not known"), "{fault}");
+    // Without a size twice what is used is proposed.
+    let plan = lab.scene.plan("lmdb_grow", &unsized_).unwrap();
+    assert!(plan.what.lines[0].as_str().ends_with("→ 67108864 bytes (64.0 MiB)"), "{:?}", plan.what.lines);
+    assert_eq!((plan.danger, plan.undo), (Danger::C3, Undo::Irreversible), "no way back without a copy");
+
+    let holding = lab.peer.holding(&["hold"]);
+    lab.peer.exec(&["stale"]);
+    let fault = lab.refusal("lmdb_grow", &lab.commit("1GiB"));
+    assert!(fault.contains("dead readers pin pages") && fault.contains(": 1."), "{fault}");
+    drop(holding);
+}
+
+#[test]
+fn who_opened_it_since_the_plan_is_not_grown_under() {
+    let Some(lab) = lab() else { return };
+    lab.end_reader();
+    let plan = lab.scene.plan("lmdb_grow", &lab.commit("8MiB")).unwrap();
+    let _holding = lab.peer.holding(&["hold"]);
+    let (end, _) = lab.scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Refused);
+    assert!(end.reason.as_str().contains("is open: python3 (process "), "{end:?}");
+    assert_eq!(figure(&stat(&lab.db, &["-e"]), "Map size"), 1 << 20);
+}
+
+/// Opens the environment with no size, a size, or the one of a file, and keeps it open.
+const PROGRAM: &str = "
+import lmdb, pathlib, signal, sys, tomllib
+path, how, ready = sys.argv[1:]
+size = tomllib.loads(pathlib.Path(how).read_text())['db']['map_mib'] << 20 if how[0] == '/' else int(how)
+env = lmdb.open(path, map_size=size, max_dbs=8)
+pathlib.Path(ready).touch()
+signal.pause()
+";
+
+/// An environment and the service of its owner, `nobody`.
+struct Served {
+    peer: Peer,
+    scene: Scene,
+    db: PathBuf,
+    service: String,
+}
+
+impl Served {
+    /// A service that opens it in this way, running.
+    fn start(how: &str, also: &str) -> Option<Self> {
+        child::played_by(&["lmdb::plays_the_child", "--exact", "--ignored"]);
+        let scene = Scene::new();
+        let dir = scene.dir.path().to_str().unwrap().to_owned();
+        let peer = peer::start_with("systemd", &[("SYSTEMD_RW", dir.as_str())])?;
+        fs::set_permissions(&dir, PermissionsExt::from_mode(0o711)).unwrap();
+        let db = scene.path("db");
+        let lab = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/lmdb_lab.py");
+        let made = Command::new("/usr/bin/python3").arg(lab).arg("create").arg(&db).arg("1048576").output().unwrap();
+        if !made.status.success() {
+            peer::skip("lmdb", &String::from_utf8_lossy(&made.stderr));
+            return None;
+        }
+        for path in [db.clone(), db.join("data.mdb"), db.join("lock.mdb"), scene.path("run")] {
+            fs::create_dir_all(scene.path("run")).unwrap();
+            chown(path, Some(65_534), Some(65_534)).unwrap();
+        }
+        fs::create_dir(scene.path("copies")).unwrap();
+        fs::write(scene.path("program.py"), PROGRAM).unwrap();
+        fs::write(scene.path("app.toml"), "[db]\nmap_mib = 1  # enough\n").unwrap();
+        let how = how.replace("DIR", &dir);
+        let command = format!("/usr/bin/python3 {dir}/program.py {} {how} {dir}/run/ready", db.display());
+        let unit = format!("[Unit]\nDefaultDependencies=no\n[Service]\nUser=nobody\nExecStart={command}\n{also}\n");
+        let script = copied_script(scene.dir.path(), "systemd.sh");
+        let units = PathBuf::from(peer.env("SYSTEMD_UNIT_DIR"));
+        let prefix =
+            format!("\"{}\", \"exec\", \"{}\", \"systemctl\"", script.display(), units.parent().unwrap().display());
+        fs::write(units.join("app.service"), unit).unwrap();
+        let service = format!("service = {{ kind = \"systemd\", unit = \"app.service\", systemctl = [{prefix}] }}\n");
+        let served = Self { peer, scene, db, service };
+        served.systemctl(&["daemon-reload"]);
+        served.systemctl(&["start", "app.service"]);
+        served.wait(&served.scene.path("run/ready"));
+        Some(served)
+    }
+
+    fn systemctl(&self, words: &[&str]) -> String {
+        let output = self.peer.exec(&[&["systemctl"], words].concat());
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    fn says(&self, property: &str) -> String {
+        self.systemctl(&["show", "--value", "-p", property, "app.service"])
+    }
+
+    /// Until a program says that it has it open.
+    fn wait(&self, ready: &Path) {
+        for _ in 0..1_000_000 {
+            if ready.exists() {
+                return;
+            }
+            std::thread::yield_now();
+        }
+        panic!("{}", self.systemctl(&["status", "app.service"]));
+    }
+
+    fn table(&self, more: &str) -> String {
+        let [db, copies] = [self.db.clone(), self.scene.path("copies")].map(|path| path.display().to_string());
+        format!("path = \"{db}\"\nbackup_to = \"{copies}\"\n{}{more}", self.service)
+    }
+
+    fn stored(&self) -> u64 {
+        figure(&stat(&self.db, &["-e"]), "Map size")
+    }
+
+    fn owners(&self) -> Vec<(u32, u32)> {
+        let about = |name: &str| self.db.join(name).metadata().unwrap();
+        ["data.mdb", "lock.mdb"].map(|name| (about(name).uid(), about(name).mode())).to_vec()
+    }
+}
+
+#[test]
+fn a_program_that_takes_what_is_stored_is_stopped_given_the_size_and_started_and_has_it() {
+    let Some(served) = Served::start("0", "") else { return };
+    let (before, owners, run) = (entries(&served.db), served.owners(), served.says("InvocationID"));
+    let plan = served.scene.plan("lmdb_grow", &served.table("how = \"write_commit\"\nto = \"8MiB\"")).unwrap();
+    assert_eq!(plan.danger, Danger::C2);
+    let lines: Vec<&str> = plan.what.lines.iter().map(|line| line.as_str().rsplit(' ').next().unwrap()).collect();
+    assert_eq!(plan.what.lines.len(), 5, "{:?}", plan.what.lines);
+    assert_eq!((lines[2], lines[4]), ("app.service", "app.service"), "stop, commit, start: {:?}", plan.what.lines);
+    assert!(plan.hits.iter().any(|hit| hit.as_str().contains("maps 1.00 MiB")), "{:?}", plan.hits);
+    assert!(plan.hits.iter().any(|hit| hit.as_str().contains("is not helped by this")), "{:?}", plan.hits);
+    let (end, progress) = served.scene.act(plan.clone());
+    assert_eq!((end.outcome, end.executed), (Outcome::Succeeded, true), "{end:?} {:?}", told(&progress));
+    assert_eq!((served.stored(), served.says("ActiveState").as_str()), (8 << 20, "active"));
+    assert_ne!(served.says("InvocationID"), run);
+    assert_eq!((entries(&served.db), served.owners()), (before.clone(), owners));
+    assert_eq!(entries(&only(&served.scene.path("copies"))), before);
+    // A crash before the start leaves a service that is down: that is not done.
+    let settled = || kinds::of(&plan).unwrap().settled(&plan).unwrap();
+    assert!(matches!(settled(), Settled::Done(_)), "{:?}", settled());
+    served.systemctl(&["stop", "app.service"]);
+    assert!(matches!(&settled(), Settled::Other(why) if why.as_str().contains("start it")), "{:?}", settled());
+}
+
+#[test]
+fn a_program_with_a_size_of_its_own_is_told_of_before_and_judged_by_its_own_map() {
+    // It looks as if it took what is stored, and does not.
+    let Some(served) = Served::start("1048576", "") else { return };
+    let (end, progress) = served.scene.carry("lmdb_grow", &served.table("how = \"write_commit\"\nto = \"8MiB\""));
+    assert_eq!((end.outcome, end.executed), (Outcome::Failed, true), "{end:?} {:?}", told(&progress));
+    assert!(end.reason.as_str().contains("maps 1.00 MiB, not 8388608 bytes (8.00 MiB)"), "{end:?}");
+    assert_eq!(served.stored(), 8 << 20);
+    // Now that is seen before.
+    let plan = served.scene.plan("lmdb_grow", &served.table("how = \"write_commit\"\nto = \"16MiB\"")).unwrap();
+    assert!(plan.hits.iter().any(|hit| hit.as_str().contains("the end is UNVERIFIED")), "{:?}", plan.hits);
+    let (end, progress) = served.scene.act(plan);
+    assert_eq!((end.outcome, end.executed), (Outcome::Unverified, true), "{end:?} {:?}", told(&progress));
+    assert!(end.reason.as_str().contains("it sets its own size"), "{end:?}");
+    assert_eq!(served.says("ActiveState"), "active");
+}
+
+#[test]
+fn a_size_that_a_file_sets_is_changed_there_and_the_program_maps_it() {
+    let Some(served) = Served::start("DIR/app.toml", "") else { return };
+    let file = served.scene.path("app.toml");
+    let setting = |unit: &str| {
+        let setting = format!("{{ file = \"{}\", key = \"db.map_mib\", unit = \"{unit}\" }}", file.display());
+        served.table(&format!("how = \"setting\"\nto = \"8MiB\"\nsetting = {setting}"))
+    };
+    let refused = |unit: &str| served.scene.plan("lmdb_grow", &setting(unit)).map(|_| ()).unwrap_err().to_string();
+    assert!(refused("GiB").contains("is no whole number of them"), "{}", refused("GiB"));
+    assert!(refused("MB").contains("is no whole number of them"), "{}", refused("MB"));
+    let said = succeeded(served.scene.carry("lmdb_grow", &setting("MiB")));
+    assert_eq!(fs::read_to_string(&file).unwrap(), "[db]\nmap_mib = 8  # enough\n", "{said:?}");
+    assert_eq!(
+        (served.stored(), served.says("ActiveState").as_str()),
+        (1 << 20, "active"),
+        "nothing was written into it"
+    );
+}
+
+#[test]
+fn a_growth_that_somebody_else_keeps_from_being_done_leaves_the_service_running() {
+    let Some(served) = Served::start("0", "") else { return };
+    let plan = served.scene.plan("lmdb_grow", &served.table("how = \"write_commit\"\nto = \"8MiB\"")).unwrap();
+    // Not of the service: its stop does not end it.
+    let [program, ready] = ["program.py", "other"].map(|name| served.scene.path(name));
+    let other = Command::new("/usr/bin/python3").arg(program).arg(&served.db).arg("0").arg(&ready).spawn().unwrap();
+    let other = peer::Running(other);
+    served.wait(&ready);
+    let (end, progress) = served.scene.act(plan);
+    assert_eq!((end.outcome, end.executed), (Outcome::Failed, false), "{end:?} {:?}", told(&progress));
+    assert!(end.reason.as_str().contains("is open: python3 (process "), "{end:?}");
+    assert!(end.reason.as_str().contains("Then: systemd has done `start app.service`"), "{end:?}");
+    assert_eq!((served.stored(), served.says("ActiveState").as_str()), (1 << 20, "active"));
+    drop(other);
+}
+
+#[test]
+fn a_program_that_may_not_have_the_address_space_is_not_stopped_for_it() {
+    let Some(served) = Served::start("0", "LimitAS=1G") else { return };
+    let table = served.table("how = \"write_commit\"\nto = \"2GiB\"");
+    let fault = served.scene.plan("lmdb_grow", &table).map(|_| ()).unwrap_err().to_string();
+    assert!(fault.contains("of address space and may have 1.00 GiB") && fault.contains("LimitAS"), "{fault}");
+}
