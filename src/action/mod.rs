@@ -9,6 +9,7 @@ pub mod config_text;
 pub mod docs;
 pub mod doing;
 pub mod execute;
+pub mod files;
 pub mod follow;
 pub mod gate;
 pub mod kinds;

@@ -4,9 +4,9 @@ use super::files;
 use crate::base::Fault;
 use rustix::fs::{AtFlags, FileType, OFlags, RenameFlags, Stat, fstat, fsync, renameat_with, statat};
 use serde::{Deserialize, Serialize};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// More entries of a folder are not counted.
@@ -57,6 +57,16 @@ impl Entry {
     /// Which one it is.
     pub const fn id(&self) -> &EntryId {
         &self.id
+    }
+
+    /// Its absolute path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its folder, and its name there.
+    pub(super) fn place(&self) -> (BorrowedFd<'_>, &OsStr) {
+        (self.folder.as_fd(), &self.name)
     }
 
     /// Whether its folder has an entry of this name.

@@ -21,4 +21,5 @@ pub mod run;
 pub mod secret;
 pub mod signal;
 pub mod socket;
+pub mod tree;
 pub mod trust;

@@ -3,6 +3,7 @@
 #![cfg(test)] // so that clippy knows this for a test
 #![expect(clippy::disallowed_methods, reason = "a test starts its peers")]
 
+mod backup;
 mod config;
 mod files;
 #[expect(dead_code, reason = "the samplers' tests use all of it")]
@@ -11,3 +12,4 @@ mod peer;
 mod scene;
 mod service;
 mod small;
+mod trees;

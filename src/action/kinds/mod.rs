@@ -4,6 +4,7 @@
 pub mod command;
 pub mod config_restore;
 pub mod config_set;
+pub mod file_backup;
 pub mod file_set_aside;
 pub mod process_signal;
 pub mod service;
@@ -129,6 +130,7 @@ pub static KINDS: &[&dyn Kind] = &[
     &command::Command,
     &config_restore::ConfigRestore,
     &config_set::ConfigSet,
+    &file_backup::FileBackup,
     &file_set_aside::FileSetAside,
     &process_signal::ProcessSignal,
     &service::RELOAD,
