@@ -9,6 +9,7 @@ mod files;
 #[expect(dead_code, reason = "the samplers' tests use all of it")]
 #[path = "../samplers/peer.rs"]
 mod peer;
+mod restore;
 mod scene;
 mod service;
 mod small;

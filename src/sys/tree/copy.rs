@@ -121,7 +121,8 @@ impl Copying<'_> {
             };
             zeros(&mut digest, data - at);
             at = data;
-            let end = if data == size { size } else { seek(from, SeekFrom::Hole(data)).unwrap_or(size).min(size) };
+            // At least one byte on, whatever is punched meanwhile.
+            let end = seek(from, SeekFrom::Hole(data)).unwrap_or(size).max(data.saturating_add(1)).min(size);
             while at < end {
                 let most = usize::try_from(end - at).unwrap_or(CHUNK).min(CHUNK);
                 let Some(chunk) = self.chunk.get_mut(..most) else { break };
@@ -193,7 +194,8 @@ impl Visit for Copying<'_> {
         let (dir, name) = self.place(seen);
         let made = mkdirat(dir, name, Mode::from_raw_mode(0o700))
             .map_err(io::Error::from)
-            .and_then(|()| open(dir, name, OFlags::RDONLY | OFlags::DIRECTORY));
+            .and_then(|()| open(dir, name, OFlags::RDONLY | OFlags::DIRECTORY))
+            .and_then(|folder| ours(&folder).map(|()| folder));
         self.folders.push(made.map_err(|error| self.fault("copy the folder", seen.path, &error))?);
         Ok(())
     }
@@ -204,6 +206,27 @@ impl Visit for Copying<'_> {
             .and_then(|()| Ok(fsync(&made)?))
             .map_err(|error| self.fault("copy the folder", seen.path, &error))
     }
+}
+
+/// Whoever owns the folder around may have put another one in its place: one with something in it is not given away.
+fn ours(folder: &OwnedFd) -> io::Result<()> {
+    let own = fstat(folder)?.st_uid == rustix::process::geteuid().as_raw();
+    if own && names(folder)?.is_empty() { Ok(()) } else { Err(io::Error::other("it was replaced at this moment")) }
+}
+
+/// Gives a file in `place` the owner, mode, attributes and times of an entry that is a file.
+///
+/// # Errors
+/// What could not be kept.
+pub fn take_on(place: &Place, name: &str, like: &Entry) -> Result<(), Fault> {
+    let (dir, theirs) = like.place();
+    let take = || {
+        let from = open(dir, theirs, OFlags::RDONLY)?;
+        let to = open(place.folder.as_fd(), OsStr::new(name), OFlags::RDONLY)?;
+        keep(&fstat(&from)?, from.as_fd(), to.as_fd())?;
+        Ok(fsync(&to)?)
+    };
+    take().map_err(|error: io::Error| files::fault("keep the owner and mode of", like.path(), &error))
 }
 
 /// Owner first: changing it clears bits of the mode. Times last.

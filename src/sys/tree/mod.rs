@@ -7,7 +7,7 @@ mod place;
 mod survey;
 mod walk;
 
-pub use copy::{Copied, Progress, copy, read_back, remove};
+pub use copy::{Copied, Progress, copy, read_back, remove, take_on};
 pub use list::{Head, Listed, read_list, write_list};
 pub use place::{Place, Room};
 pub use survey::{Findings, Survey, survey};

@@ -2,7 +2,7 @@
 
 use super::walk::names;
 use crate::base::Fault;
-use crate::sys::entry::Entry;
+use crate::sys::entry::{EntryId, around};
 use crate::sys::files::{self, TakeAll};
 use crate::sys::held::Broken;
 use crate::sys::trust;
@@ -41,14 +41,12 @@ impl Place {
         Ok(Self { path: path.to_owned(), folder: trust::folder(path, trust::Owners::effective())? })
     }
 
-    /// The folder in which an entry is.
+    /// The folder around a path, reached without a link; it may be a service's, if nobody else may change it.
     ///
     /// # Errors
-    /// No descriptor is left.
-    pub fn of(entry: &Entry) -> Result<Self, Fault> {
-        let path = entry.path().parent().unwrap_or(Path::new("/")).to_owned();
-        let folder = entry.place().0.try_clone_to_owned().map_err(|error| files::fault("hold", &path, &error))?;
-        Ok(Self { path, folder })
+    /// A link, or others may change it.
+    pub fn around(path: &Path) -> Result<Self, Fault> {
+        Ok(Self { path: path.parent().unwrap_or(Path::new("/")).to_owned(), folder: around(path)? })
     }
 
     /// Its path.
@@ -109,17 +107,49 @@ impl Place {
         self.sync().map_err(Broken::Unknown)
     }
 
-    /// Lets two entries of it change their names at once, durably.
+    /// Puts `new` in the place of `name`, which is `old` and is then called `kept`: at once where the file system can,
+    /// else by two renames.
     ///
     /// # Errors
-    /// [`Broken::Untouched`] when they did not.
-    pub fn exchange(&self, one: &str, other: &str) -> Result<(), Broken> {
-        renameat_with(&self.folder, one, &self.folder, other, RenameFlags::EXCHANGE).map_err(|error| {
-            let fault = files::fault("exchange", &self.path.join(other), &error.into());
-            let mount = error == Errno::BUSY;
-            Broken::Untouched(if mount { fault.hint("It is a mount of its own.") } else { fault })
-        })?;
+    /// [`Broken::Untouched`] when everything is as it was.
+    pub fn replace(&self, name: &str, old: &EntryId, new: &str, kept: &str) -> Result<(), Broken> {
+        let failed = |errno: Errno| {
+            let fault = files::fault("replace", &self.path.join(name), &errno.into());
+            Broken::Untouched(if errno == Errno::BUSY { fault.hint("It is a mount of its own.") } else { fault })
+        };
+        let is_old = |at: &str| {
+            let stat = statat(&self.folder, at, AtFlags::SYMLINK_NOFOLLOW);
+            stat.is_ok_and(|stat| (stat.st_dev, stat.st_ino) == (old.dev, old.ino))
+        };
+        let another =
+            || Broken::Untouched(Fault::new(format!("{} is another one now.", self.path.join(name).display())));
+        if !is_old(name) {
+            return Err(another());
+        }
+        match self.move_to(new, name, RenameFlags::EXCHANGE) {
+            Ok(()) if is_old(new) => {
+                self.move_to(new, kept, RenameFlags::NOREPLACE).map_err(|errno| self.unknown(new, errno))?;
+            }
+            // Somebody was quicker: what is theirs goes back.
+            Ok(()) => {
+                self.move_to(new, name, RenameFlags::EXCHANGE).map_err(|errno| self.unknown(name, errno))?;
+                return Err(another());
+            }
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {
+                self.move_to(name, kept, RenameFlags::NOREPLACE).map_err(failed)?;
+                self.move_to(new, name, RenameFlags::NOREPLACE).map_err(|errno| self.unknown(name, errno))?;
+            }
+            Err(errno) => return Err(failed(errno)),
+        }
         self.sync().map_err(Broken::Unknown)
+    }
+
+    fn move_to(&self, from: &str, to: &str, how: RenameFlags) -> Result<(), Errno> {
+        renameat_with(&self.folder, from, &self.folder, to, how)
+    }
+
+    fn unknown(&self, name: &str, errno: Errno) -> Broken {
+        Broken::Unknown(files::fault("rename", &self.path.join(name), &errno.into()))
     }
 
     /// Creates a file in it (0600), complete and synced.
