@@ -17,6 +17,7 @@ static HEADERS: &[(&str, &[u8])] = &[
     header!("config_restore", "config_restore"),
     header!("config_set", "config_set"),
     header!("file_backup", "file_backup"),
+    header!("file_owner", "file_owner"),
     header!("file_restore", "file_restore"),
     header!("file_set_aside", "file_set_aside"),
     header!("process_signal", "process_signal"),

@@ -6,6 +6,7 @@
 mod backup;
 mod config;
 mod files;
+mod owner;
 #[expect(dead_code, reason = "the samplers' tests use all of it")]
 #[path = "../samplers/peer.rs"]
 mod peer;

@@ -5,6 +5,7 @@ pub mod command;
 pub mod config_restore;
 pub mod config_set;
 pub mod file_backup;
+pub mod file_owner;
 pub mod file_restore;
 pub mod file_set_aside;
 pub mod process_signal;
@@ -132,6 +133,7 @@ pub static KINDS: &[&dyn Kind] = &[
     &config_restore::ConfigRestore,
     &config_set::ConfigSet,
     &file_backup::FileBackup,
+    &file_owner::FileOwner,
     &file_restore::FileRestore,
     &file_set_aside::FileSetAside,
     &process_signal::ProcessSignal,

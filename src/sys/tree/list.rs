@@ -2,7 +2,7 @@
 
 use crate::base::{Clean, Fault};
 use std::ffi::OsStr;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 /// One file of a copy; its path from the root of the copy, empty when the copy is one file.
@@ -36,14 +36,7 @@ pub fn write_list(name: &str, head: &Head, rows: &[Listed]) -> Vec<u8> {
         }
         text.extend_from_slice(digest.as_bytes());
         text.extend_from_slice(b"  ");
-        for byte in whole {
-            match byte {
-                b'\\' => text.extend_from_slice(b"\\\\"),
-                b'\n' => text.extend_from_slice(b"\\n"),
-                b'\r' => text.extend_from_slice(b"\\r"),
-                plain => text.push(plain),
-            }
-        }
+        text.extend(escaped_path(&whole));
         text.push(b'\n');
     }
     text
@@ -88,7 +81,22 @@ fn row(name: &str, line: &[u8]) -> Option<Listed> {
     Some((PathBuf::from(OsStr::from_bytes(inside)), digest))
 }
 
-fn unescaped(path: &[u8]) -> Option<Vec<u8>> {
+/// In one line, whatever it holds.
+pub(super) fn escaped_path(path: &[u8]) -> Vec<u8> {
+    let mut text = Vec::with_capacity(path.len());
+    for byte in path {
+        match byte {
+            b'\\' => text.extend_from_slice(b"\\\\"),
+            b'\n' => text.extend_from_slice(b"\\n"),
+            b'\r' => text.extend_from_slice(b"\\r"),
+            plain => text.push(*plain),
+        }
+    }
+    text
+}
+
+/// The way back.
+pub(super) fn unescaped(path: &[u8]) -> Option<Vec<u8>> {
     let (mut out, mut bytes) = (Vec::with_capacity(path.len()), path.iter());
     while let Some(byte) = bytes.next() {
         out.push(match byte {
@@ -101,7 +109,7 @@ fn unescaped(path: &[u8]) -> Option<Vec<u8>> {
             plain => *plain,
         });
     }
-    Some(std::ffi::OsString::from_vec(out).into_vec())
+    Some(out)
 }
 
 #[cfg(test)]

@@ -3,12 +3,14 @@
 
 mod copy;
 mod list;
+mod owners;
 mod place;
 mod survey;
 mod walk;
 
 pub use copy::{Copied, Progress, copy, read_back, remove, take_on};
 pub use list::{Head, Listed, read_list, write_list};
+pub use owners::{Given, Owned, Owners, give, owners, read_owners, write_owners};
 pub use place::{Place, Room};
 pub use survey::{Findings, Survey, survey};
 pub use walk::{MOST, Seen, Visit, walk};

@@ -30,6 +30,8 @@ pub struct Survey {
     pub state: String,
     /// Of names, owners, modes, sizes and where links lead: the same for a true copy.
     pub shape: String,
+    /// Of names, inodes, owners and modes, whatever is written into the files.
+    pub owned: String,
 }
 
 impl Survey {
@@ -48,8 +50,12 @@ pub struct Findings {
     pub foreign: Option<PathBuf>,
     /// The first file that this login may not read.
     pub unreadable: Option<PathBuf>,
-    /// The first file with a name outside of the tree.
+    /// The first that has a name outside of the tree too.
     pub outside: Option<PathBuf>,
+    /// The first device.
+    pub device: Option<PathBuf>,
+    /// How many entries belong to which user and group.
+    pub owners: BTreeMap<(u32, u32), u64>,
     /// Files that run with their owner's or group's rights.
     pub set_id: u64,
     /// Whether the folder that was asked for is in it.
@@ -64,8 +70,8 @@ pub fn survey(entry: &Entry, folder: Option<(u64, u64)>) -> Result<(Survey, Find
     let mut look = Look { own: rustix::process::geteuid().as_raw(), folder, ..Look::default() };
     walk(entry, &mut look)?;
     let outside = look.names.into_values().find(|(seen, all, _)| seen < all).map(|(_, _, path)| path);
-    let (state, shape) = (files::hex(&look.state.finalize()), files::hex(&look.shape.finalize()));
-    Ok((Survey { state, shape, ..look.survey }, Findings { outside, ..look.findings }))
+    let [state, shape, owned] = [look.state, look.shape, look.owned].map(|digest| files::hex(&digest.finalize()));
+    Ok((Survey { state, shape, owned, ..look.survey }, Findings { outside, ..look.findings }))
 }
 
 #[derive(Default)]
@@ -74,6 +80,7 @@ struct Look {
     findings: Findings,
     state: Sha256,
     shape: Sha256,
+    owned: Sha256,
     own: u32,
     folder: Option<(u64, u64)>,
     /// Of files with several names: how many were seen, how many there are, the first.
@@ -81,7 +88,7 @@ struct Look {
 }
 
 impl Look {
-    /// Adds an entry to both digests; each part with its length, so that no two trees read alike.
+    /// Adds an entry to the digests; each part with its length, so that no two trees read alike.
     fn digest(&mut self, seen: &Seen<'_>, rest: &[u8]) {
         let stat = &seen.stat;
         let size = if seen.kind == FileType::RegularFile { stat.st_size } else { 0 };
@@ -96,41 +103,52 @@ impl Look {
             }
         }
         self.state.update(which.as_bytes());
+        let owned = format!("{} {}:{} {:o}\n", stat.st_ino, stat.st_uid, stat.st_gid, stat.st_mode);
+        self.owned.update(seen.path.as_os_str().as_bytes());
+        self.owned.update(b"\0");
+        self.owned.update(owned.as_bytes());
     }
 
     fn judge(&mut self, seen: &Seen<'_>) {
+        *self.findings.owners.entry((seen.stat.st_uid, seen.stat.st_gid)).or_default() += 1;
         if seen.stat.st_uid != self.own {
             self.findings.foreign.get_or_insert_with(|| seen.path.to_owned());
         }
     }
 
+    /// Counts the names of what has several; true for the first of them.
     #[expect(clippy::useless_conversion, reason = "the width of a count of links differs between targets")]
-    fn file(&mut self, seen: &Seen<'_>) {
+    fn first(&mut self, seen: &Seen<'_>) -> bool {
+        let links = u64::try_from(seen.stat.st_nlink).unwrap_or(u64::MAX);
+        if links < 2 {
+            return true;
+        }
+        let row = self.names.entry(seen.stat.st_ino).or_insert_with(|| (0, links, seen.path.to_owned()));
+        row.0 += 1;
+        row.0 == 1
+    }
+
+    fn file(&mut self, seen: &Seen<'_>, first: bool) {
         self.survey.files += 1;
         if self.own != 0 && accessat(seen.dir, seen.name, Access::READ_OK, AtFlags::EACCESS).is_err() {
             self.findings.unreadable.get_or_insert_with(|| seen.path.to_owned());
         }
         self.findings.set_id += u64::from(seen.stat.st_mode & 0o6000 != 0);
-        let links = u64::try_from(seen.stat.st_nlink).unwrap_or(u64::MAX);
-        if links > 1 {
-            let row = self.names.entry(seen.stat.st_ino).or_insert_with(|| (0, links, seen.path.to_owned()));
-            row.0 += 1;
-            if row.0 > 1 {
-                return;
-            }
+        if first {
+            self.survey.bytes += u64::try_from(seen.stat.st_size).unwrap_or(0);
+            self.survey.on_disk += u64::try_from(seen.stat.st_blocks).unwrap_or(0) * 512;
         }
-        self.survey.bytes += u64::try_from(seen.stat.st_size).unwrap_or(0);
-        self.survey.on_disk += u64::try_from(seen.stat.st_blocks).unwrap_or(0) * 512;
     }
 }
 
 impl Visit for Look {
     fn leaf(&mut self, seen: &Seen<'_>) -> Result<(), Fault> {
         self.judge(seen);
+        let first = self.first(seen);
         let mut rest = Vec::new();
         let special = match seen.kind {
             FileType::RegularFile => {
-                self.file(seen);
+                self.file(seen, first);
                 None
             }
             FileType::Symlink => {
@@ -141,7 +159,10 @@ impl Visit for Look {
             }
             FileType::Fifo => Some("a named pipe"),
             FileType::Socket => Some("a socket"),
-            FileType::CharacterDevice | FileType::BlockDevice => Some("a device"),
+            FileType::CharacterDevice | FileType::BlockDevice => {
+                self.findings.device.get_or_insert_with(|| seen.path.to_owned());
+                Some("a device")
+            }
             _ => Some("of a kind that is not known"),
         };
         if let Some(what) = special {
