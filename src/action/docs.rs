@@ -20,6 +20,7 @@ static HEADERS: &[(&str, &[u8])] = &[
     header!("file_owner", "file_owner"),
     header!("file_restore", "file_restore"),
     header!("file_set_aside", "file_set_aside"),
+    header!("log_rotate", "log_rotate"),
     header!("process_signal", "process_signal"),
     header!("service_reload", "service"),
     header!("service_reset_failed", "service"),

@@ -13,6 +13,7 @@ pub mod host;
 pub mod limits;
 pub mod lmdb;
 pub mod lock;
+pub mod open_files;
 pub mod paths;
 pub mod process;
 pub mod program;

@@ -2,6 +2,7 @@
 
 use crate::peer;
 use crate::scene::{Scene, told};
+use crate::service::lab;
 use crate::trees::{HOLE, Tiny, names, plant, root, tell};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -227,4 +228,32 @@ fn after_a_crash_only_a_copy_with_its_list_counts() {
     assert!(settled(&plan).contains("is whole: 5 files and their list"), "{}", settled(&plan));
     fs::remove_file(copy.join("dangling")).unwrap();
     assert!(settled(&plan).contains("is not as its list says"), "{}", settled(&plan));
+}
+
+#[test]
+fn while_a_service_runs_that_must_not_nothing_is_copied_replaced_or_given_away() {
+    let Some(lab) = lab() else { return };
+    lab.unit("holder.service", "ExecStart=/bin/sleep 1000");
+    plant(&lab.scene.path("app"));
+    let (app, to) = (lab.scene.path("app"), lab.scene.path("to"));
+    fs::create_dir(&to).unwrap();
+    let stopped = format!("stopped = {{ kind = \"systemd\", unit = \"holder.service\", {} }}", lab.prefix);
+    let table = format!("path = \"{}\"\nto = \"{}\"\n{stopped}", app.display(), to.display());
+    let owner = format!("path = \"{}\"\nowner = \"4444\"\n{stopped}", app.display());
+    let plan = lab.scene.plan("file_backup", &table).unwrap();
+    assert_eq!(plan.based_on[2].label.as_str(), "holder.service");
+    lab.systemctl(&["start", "holder.service"]);
+    for (kind, table) in [("file_backup", &table), ("file_owner", &owner)] {
+        let said = lab.scene.plan(kind, table).unwrap_err().to_string();
+        assert!(said.contains("holder.service is active") && said.ends_with("Stop it first."), "{kind}: {said}");
+    }
+    let (end, _) = lab.scene.act(plan);
+    assert!(end.outcome == Outcome::Refused && end.reason.as_str().contains("Stop it first."), "{end:?}");
+    lab.systemctl(&["stop", "holder.service"]);
+    assert_eq!(lab.scene.carry("file_backup", &table).0.outcome, Outcome::Succeeded);
+    let from = format!("path = \"{}\"\nfrom = \"{}/app.backup-*\"\n{stopped}", app.display(), to.display());
+    let plan = lab.scene.plan("file_restore", &from).unwrap();
+    lab.systemctl(&["start", "holder.service"]);
+    assert!(lab.scene.plan("file_restore", &from).unwrap_err().to_string().contains("Stop it first."));
+    assert_eq!(lab.scene.act(plan).0.outcome, Outcome::Refused);
 }

@@ -11,6 +11,7 @@ mod owner;
 #[path = "../samplers/peer.rs"]
 mod peer;
 mod restore;
+mod rotate;
 mod scene;
 mod service;
 mod small;

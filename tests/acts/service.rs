@@ -9,13 +9,13 @@ use watchkeeper::action::plan::Danger;
 use watchkeeper::sys::clock::RealClock;
 use watchkeeper::sys::process::{Detached, spawn_in_unit};
 
-struct Lab {
+pub(crate) struct Lab {
     peer: Peer,
-    scene: Scene,
-    prefix: String,
+    pub(crate) scene: Scene,
+    pub(crate) prefix: String,
 }
 
-fn lab() -> Option<Lab> {
+pub(crate) fn lab() -> Option<Lab> {
     let peer = peer::start("systemd")?;
     let scene = Scene::new();
     let script = copied_script(scene.dir.path(), "systemd.sh");
@@ -25,15 +25,20 @@ fn lab() -> Option<Lab> {
 }
 
 impl Lab {
-    fn unit(&self, name: &str, service: &str) {
+    pub(crate) fn unit(&self, name: &str, service: &str) {
         let text = format!("[Unit]\nDefaultDependencies=no\n[Service]\n{service}\n");
         fs::write(Path::new(self.peer.env("SYSTEMD_UNIT_DIR")).join(name), text).unwrap();
         self.systemctl(&["daemon-reload"]);
     }
 
-    fn systemctl(&self, words: &[&str]) -> String {
+    pub(crate) fn systemctl(&self, words: &[&str]) -> String {
         let output = self.peer.exec(&[&["systemctl"], words].concat());
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    /// Where its units may write.
+    pub(crate) fn dir(&self) -> PathBuf {
+        Path::new(self.peer.env("SYSTEMD_UNIT_DIR")).parent().unwrap().to_owned()
     }
 
     fn says(&self, unit: &str, property: &str) -> String {

@@ -67,6 +67,13 @@ pub(crate) fn tell(top: &Path) -> BTreeMap<PathBuf, String> {
     all
 }
 
+/// Waits for something that a peer does; fails after ten seconds.
+pub(crate) fn until(what: &str, check: impl Fn() -> bool) {
+    let (_open, shut) = std::sync::mpsc::sync_channel::<()>(0);
+    let beat = || shut.recv_timeout(std::time::Duration::from_millis(20)).is_err();
+    assert!((0..500).any(|_| check() || !beat()), "{what} did not come");
+}
+
 /// The names in a folder, in order.
 pub(crate) fn names(dir: &Path) -> Vec<String> {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());

@@ -8,6 +8,7 @@ pub mod file_backup;
 pub mod file_owner;
 pub mod file_restore;
 pub mod file_set_aside;
+pub mod log_rotate;
 pub mod process_signal;
 pub mod service;
 pub mod sysfs_write;
@@ -136,6 +137,7 @@ pub static KINDS: &[&dyn Kind] = &[
     &file_owner::FileOwner,
     &file_restore::FileRestore,
     &file_set_aside::FileSetAside,
+    &log_rotate::LogRotate,
     &process_signal::ProcessSignal,
     &service::RELOAD,
     &service::RESET_FAILED,

@@ -229,15 +229,35 @@ pub fn take_on(place: &Place, name: &str, like: &Entry) -> Result<(), Fault> {
     take().map_err(|error: io::Error| files::fault("keep the owner and mode of", like.path(), &error))
 }
 
+/// Creates an empty file in `place`, of a free name, with the owner, mode and attributes of an entry that is a file.
+///
+/// # Errors
+/// What could not be made or kept.
+pub fn empty_like(place: &Place, name: &str, like: &Entry) -> Result<(), Fault> {
+    let (dir, theirs) = like.place();
+    let make = || {
+        let from = open(dir, theirs, OFlags::RDONLY)?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let to = openat(&place.folder, name, flags, Mode::from_raw_mode(0o600))?;
+        keep_rights(&fstat(&from)?, from.as_fd(), to.as_fd())?;
+        Ok(fsync(&to)?)
+    };
+    make().map_err(|error: io::Error| files::fault("make an empty file like", like.path(), &error))
+}
+
 /// Owner first: changing it clears bits of the mode. Times last.
 fn keep(stat: &Stat, from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<()> {
+    keep_rights(stat, from, to)?;
+    Ok(futimens(to, &times(stat))?)
+}
+
+fn keep_rights(stat: &Stat, from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> io::Result<()> {
     let own = fstat(to)?;
     if (own.st_uid, own.st_gid) != (stat.st_uid, stat.st_gid) {
         fchown(to, Some(Uid::from_raw(stat.st_uid)), Some(Gid::from_raw(stat.st_gid)))?;
     }
     fchmod(to, Mode::from_raw_mode(stat.st_mode & 0o7777))?;
-    copy_attributes(from, to)?;
-    Ok(futimens(to, &times(stat))?)
+    copy_attributes(from, to)
 }
 
 #[expect(clippy::useless_conversion, reason = "the width of nanoseconds differs between targets")]

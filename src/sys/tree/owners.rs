@@ -14,7 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Whom an entry belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Owned {
     /// Inode.
     pub ino: u64,
@@ -24,6 +24,12 @@ pub struct Owned {
     pub gid: u32,
     /// Permission bits.
     pub mode: u32,
+}
+
+impl Owned {
+    fn of(stat: &rustix::fs::Stat) -> Self {
+        Self { ino: stat.st_ino, uid: stat.st_uid, gid: stat.st_gid, mode: stat.st_mode & 0o7777 }
+    }
 }
 
 /// All of a tree, by the path from its root.
@@ -56,9 +62,7 @@ struct Recording(Owners);
 
 impl Visit for Recording {
     fn leaf(&mut self, seen: &Seen<'_>) -> Result<(), Fault> {
-        let stat = &seen.stat;
-        let owned = Owned { ino: stat.st_ino, uid: stat.st_uid, gid: stat.st_gid, mode: stat.st_mode & 0o7777 };
-        self.0.insert(seen.path.to_owned(), owned);
+        self.0.insert(seen.path.to_owned(), Owned::of(&seen.stat));
         Ok(())
     }
 
