@@ -27,6 +27,7 @@ static HEADERS: &[(&str, &[u8])] = &[
     header!("service_restart", "service"),
     header!("service_start", "service"),
     header!("service_stop", "service"),
+    header!("sqlite_backup", "sqlite_backup"),
     header!("sysfs_write", "sysfs_write"),
 ];
 

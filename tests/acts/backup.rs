@@ -225,7 +225,7 @@ fn after_a_crash_only_a_copy_with_its_list_counts() {
     assert!(settled(&plan).contains("has no list: it is no backup; remove it"), "{}", settled(&plan));
     fs::remove_dir(&copy).unwrap();
     assert_eq!(scene.act(plan.clone()).0.outcome, Outcome::Succeeded);
-    assert!(settled(&plan).contains("is whole: 5 files and their list"), "{}", settled(&plan));
+    assert!(settled(&plan).contains("is whole: 5 files and the list"), "{}", settled(&plan));
     fs::remove_file(copy.join("dangling")).unwrap();
     assert!(settled(&plan).contains("is not as its list says"), "{}", settled(&plan));
 }

@@ -15,4 +15,5 @@ mod rotate;
 mod scene;
 mod service;
 mod small;
+mod sqlite;
 mod trees;

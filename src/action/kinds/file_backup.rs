@@ -25,7 +25,7 @@ use crate::sys::held::Broken;
 use crate::sys::tree::{Head, Place, Survey, copy, read_back, read_list, remove, survey, write_list};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The kind.
 #[derive(Debug)]
@@ -43,25 +43,31 @@ struct Work {
     stopped: Option<Manager>,
 }
 
-impl Work {
-    fn list(&self) -> String {
+/// A copy by its name in a folder: hidden until it is whole, and a backup only with its list.
+pub(super) struct Named<'a> {
+    pub(super) to: &'a Path,
+    pub(super) name: &'a str,
+}
+
+impl Named<'_> {
+    pub(super) fn list(&self) -> String {
         format!("{}.sha256", self.name)
     }
 
-    fn part(&self) -> String {
+    pub(super) fn part(&self) -> String {
         format!(".{}.part", self.name)
     }
 
-    fn list_part(&self) -> String {
+    pub(super) fn list_part(&self) -> String {
         format!(".{}.part", self.list())
     }
 
-    fn head(&self) -> Head {
-        Head { shape: self.survey.shape.clone(), bytes: self.survey.bytes }
+    pub(super) fn whole(&self) -> PathBuf {
+        self.to.join(self.name)
     }
 
     /// Best effort after a failure: what is left is said.
-    fn clear(&self, place: &Place, fault: Fault) -> StepError {
+    pub(super) fn clear(&self, place: &Place, fault: Fault) -> StepError {
         let gone = remove(place, &self.part()).and_then(|()| remove(place, &self.list_part()));
         StepError::Failed(match gone {
             Ok(()) => fault,
@@ -69,45 +75,9 @@ impl Work {
         })
     }
 
-    fn copy(&self, doing: &Doing<'_>) -> Result<Clean, StepError> {
-        let place = Place::trusted(&self.to).map_err(StepError::Failed)?;
-        let entry = Entry::open(&self.path).map_err(StepError::Failed)?;
-        let mut teller = Teller::new(doing, "copied", &self.survey);
-        let copied = copy(&entry, &place, &self.part(), &mut |done| teller.tell(done))
-            .and_then(|copied| {
-                let list = write_list(&self.name, &self.head(), &copied.rows);
-                place.create(&self.list_part(), &list).map(|()| copied.rows.len())
-            })
-            .and_then(|files| {
-                // A file that came, went or was written to between others is in no copy of one moment.
-                let (now, _) = survey(&entry, None)?;
-                let moved = touched(&self.path, &self.survey, &now);
-                moved.first().map_or(Ok(files), |what| Err(Fault::new(format!("{what} while it was copied."))))
-            });
-        let files = copied.map_err(|fault| self.clear(&place, fault))?;
-        Ok(crate::clean!("{files} files, {} copied", Unit::Bytes.show(self.survey.bytes as f64)))
-    }
-
-    fn read_back(&self, doing: &Doing<'_>) -> Result<Clean, StepError> {
-        let place = Place::trusted(&self.to).map_err(StepError::Failed)?;
-        let mut teller = Teller::new(doing, "read back", &self.survey);
-        let read = || {
-            let (_, rows) = read_list(&self.name, &place.read(&self.list_part(), LIST_LIMIT)?)?;
-            let copy = Entry::open(&self.to.join(self.part()))?;
-            read_back(&copy, &rows, &mut |done| teller.tell(done))?;
-            let (now, _) = survey(&copy, None)?;
-            let same = now.shape == self.survey.shape;
-            let what = "the copy differs from what was copied: an owner, a mode or a link.";
-            if same { Ok(rows.len()) } else { Err(Fault::new(what)) }
-        };
-        let mut read = read;
-        let files = read().map_err(|fault| self.clear(&place, fault))?;
-        Ok(crate::clean!("{files} files read back: each is as it was written"))
-    }
-
-    fn publish(&self) -> Result<Clean, StepError> {
-        let place = Place::trusted(&self.to).map_err(StepError::Failed)?;
-        match place.rename(&self.part(), &self.name) {
+    pub(super) fn publish(&self) -> Result<Clean, StepError> {
+        let place = Place::trusted(self.to).map_err(StepError::Failed)?;
+        match place.rename(&self.part(), self.name) {
             Ok(()) => {}
             Err(Broken::Untouched(fault)) => return Err(self.clear(&place, fault)),
             Err(Broken::Unknown(fault)) => return Err(StepError::Unknown(fault)),
@@ -116,7 +86,79 @@ impl Work {
             let (Broken::Untouched(fault) | Broken::Unknown(fault)) = broken;
             StepError::Unknown(fault)
         })?;
-        Ok(crate::clean!("{} and its list are in place", self.to.join(&self.name).display()))
+        Ok(crate::clean!("{} and its list are in place", self.whole().display()))
+    }
+
+    /// Whether it is there as its list says, whose head must pass.
+    pub(super) fn settled(&self, meant: impl Fn(&Head) -> bool) -> Result<Settled, Fault> {
+        let place = Place::trusted(self.to)?;
+        let copy = self.whole();
+        let copy = copy.display();
+        if !place.has(&self.list()) {
+            return Ok(if place.has(self.name) {
+                Settled::Other(crate::clean!("{copy} has no list: it is no backup; remove it"))
+            } else if place.has(&self.part()) {
+                let part = self.to.join(self.part());
+                let what = crate::clean!("there is no backup; half of one is left: remove {}", part.display());
+                Settled::NotDone(what)
+            } else {
+                Settled::NotDone(crate::clean!("there is no {copy}"))
+            });
+        }
+        let (head, rows) = read_list(self.name, &place.read(&self.list(), LIST_LIMIT)?)?;
+        let (now, _) = survey(&Entry::open(&self.whole())?, None)?;
+        Ok(if meant(&head) && now.shape == head.shape {
+            let files = if rows.len() == 1 { "1 file".to_owned() } else { format!("{} files", rows.len()) };
+            Settled::Done(crate::clean!("{copy} is whole: {files} and the list"))
+        } else {
+            Settled::Other(crate::clean!("{copy} is not as its list says"))
+        })
+    }
+}
+
+impl Work {
+    fn named(&self) -> Named<'_> {
+        Named { to: &self.to, name: &self.name }
+    }
+
+    fn head(&self) -> Head {
+        Head { shape: self.survey.shape.clone(), bytes: self.survey.bytes }
+    }
+
+    fn copy(&self, doing: &Doing<'_>) -> Result<Clean, StepError> {
+        let place = Place::trusted(&self.to).map_err(StepError::Failed)?;
+        let entry = Entry::open(&self.path).map_err(StepError::Failed)?;
+        let mut teller = Teller::new(doing, "copied", &self.survey);
+        let copied = copy(&entry, &place, &self.named().part(), &mut |done| teller.tell(done))
+            .and_then(|copied| {
+                let list = write_list(&self.name, &self.head(), &copied.rows);
+                place.create(&self.named().list_part(), &list).map(|()| copied.rows.len())
+            })
+            .and_then(|files| {
+                // A file that came, went or was written to between others is in no copy of one moment.
+                let (now, _) = survey(&entry, None)?;
+                let moved = touched(&self.path, &self.survey, &now);
+                moved.first().map_or(Ok(files), |what| Err(Fault::new(format!("{what} while it was copied."))))
+            });
+        let files = copied.map_err(|fault| self.named().clear(&place, fault))?;
+        Ok(crate::clean!("{files} files, {} copied", Unit::Bytes.show(self.survey.bytes as f64)))
+    }
+
+    fn read_back(&self, doing: &Doing<'_>) -> Result<Clean, StepError> {
+        let place = Place::trusted(&self.to).map_err(StepError::Failed)?;
+        let mut teller = Teller::new(doing, "read back", &self.survey);
+        let read = || {
+            let (_, rows) = read_list(&self.name, &place.read(&self.named().list_part(), LIST_LIMIT)?)?;
+            let copy = Entry::open(&self.to.join(self.named().part()))?;
+            read_back(&copy, &rows, &mut |done| teller.tell(done))?;
+            let (now, _) = survey(&copy, None)?;
+            let same = now.shape == self.survey.shape;
+            let what = "the copy differs from what was copied: an owner, a mode or a link.";
+            if same { Ok(rows.len()) } else { Err(Fault::new(what)) }
+        };
+        let mut read = read;
+        let files = read().map_err(|fault| self.named().clear(&place, fault))?;
+        Ok(crate::clean!("{files} files read back: each is as it was written"))
     }
 }
 
@@ -211,7 +253,7 @@ impl Kind for FileBackup {
         match name {
             "copy" => work.copy(doing),
             "read back" => work.read_back(doing),
-            _ => work.publish(),
+            _ => work.named().publish(),
         }
     }
 
@@ -225,32 +267,13 @@ impl Kind for FileBackup {
 
     fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
         let work: Work = work(plan)?;
-        let place = Place::trusted(&work.to)?;
-        let copy = work.to.join(&work.name);
-        let left = |part: &str| {
-            crate::clean!("there is no backup; half of one is left: remove {}", work.to.join(part).display())
-        };
-        if !place.has(&work.list()) {
-            return Ok(if place.has(&work.name) {
-                Settled::Other(crate::clean!("{} has no list: it is no backup; remove it", copy.display()))
-            } else if place.has(&work.part()) {
-                Settled::NotDone(left(&work.part()))
-            } else {
-                Settled::NotDone(crate::clean!("there is no {}", copy.display()))
-            });
-        }
-        let (head, rows) = read_list(&work.name, &place.read(&work.list(), LIST_LIMIT)?)?;
-        let (now, _) = survey(&Entry::open(&copy)?, None)?;
-        Ok(if head == work.head() && now.shape == head.shape {
-            Settled::Done(crate::clean!("{} is whole: {} files and their list", copy.display(), rows.len()))
-        } else {
-            Settled::Other(crate::clean!("{} is not as its list says", copy.display()))
-        })
+        let head = work.head();
+        work.named().settled(|listed| *listed == head)
     }
 }
 
 /// What the newest backup before this one held; a much smaller one is worth a look.
-fn before(place: &Place, base: &str, now: &Survey) -> Option<Clean> {
+pub(super) fn before(place: &Place, base: &str, now: &Survey) -> Option<Clean> {
     let lists = place.beginning(&format!("{base}.backup-")).ok()?;
     let name = lists.iter().rev().find_map(|list| list.strip_suffix(".sha256"))?;
     let (head, _) = read_list(name, &place.read(&format!("{name}.sha256"), LIST_LIMIT).ok()?).ok()?;

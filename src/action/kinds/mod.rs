@@ -11,6 +11,7 @@ pub mod file_set_aside;
 pub mod log_rotate;
 pub mod process_signal;
 pub mod service;
+pub mod sqlite_backup;
 pub mod sysfs_write;
 
 use super::doing::Doing;
@@ -144,6 +145,7 @@ pub static KINDS: &[&dyn Kind] = &[
     &service::RESTART,
     &service::START,
     &service::STOP,
+    &sqlite_backup::SqliteBackup,
     &sysfs_write::SysfsWrite,
 ];
 

@@ -229,6 +229,21 @@ pub fn take_on(place: &Place, name: &str, like: &Entry) -> Result<(), Fault> {
     take().map_err(|error: io::Error| files::fault("keep the owner and mode of", like.path(), &error))
 }
 
+/// The first bytes of an entry that is a file; fewer when it is shorter.
+///
+/// # Errors
+/// It cannot be read.
+pub fn beginning(entry: &Entry, length: usize) -> Result<Vec<u8>, Fault> {
+    let (dir, name) = entry.place();
+    let read = || {
+        let mut bytes = vec![0; length];
+        let got = pread(open(dir, name, OFlags::RDONLY)?, &mut *bytes, 0)?;
+        bytes.truncate(got);
+        Ok(bytes)
+    };
+    read().map_err(|error: io::Error| files::fault("read", entry.path(), &error))
+}
+
 /// Creates an empty file in `place`, of a free name, with the owner, mode and attributes of an entry that is a file.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ mod place;
 mod survey;
 mod walk;
 
-pub use copy::{Copied, Progress, copy, empty_like, read_back, remove, take_on};
+pub use copy::{Copied, Progress, beginning, copy, empty_like, read_back, remove, take_on};
 pub use list::{Head, Listed, read_list, write_list};
 pub use owners::{Given, Owned, Owners, give, owners, read_owners, write_owners};
 pub use place::{Place, Room};

@@ -7,7 +7,8 @@ use crate::sys::files::{self, TakeAll};
 use crate::sys::held::Broken;
 use crate::sys::trust;
 use rustix::fs::{
-    Access, AtFlags, Mode, OFlags, RenameFlags, accessat, fstat, fstatvfs, openat, renameat_with, statat,
+    Access, AtFlags, Gid, Mode, OFlags, RenameFlags, Uid, accessat, fchmod, fchown, fstat, fstatvfs, mkdirat, openat,
+    renameat_with, statat,
 };
 use rustix::io::Errno;
 use std::ffi::OsStr;
@@ -150,6 +151,38 @@ impl Place {
 
     fn unknown(&self, name: &str, errno: Errno) -> Broken {
         Broken::Unknown(files::fault("rename", &self.path.join(name), &errno.into()))
+    }
+
+    /// Creates a folder in it that only this user can enter.
+    ///
+    /// # Errors
+    /// The name is taken, or the system's reason.
+    pub fn private(&self, name: &str, uid: u32, gid: u32) -> Result<(), Fault> {
+        let make = || {
+            mkdirat(&self.folder, name, Mode::from_raw_mode(0o700))?;
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let folder = openat(&self.folder, name, flags, Mode::empty())?;
+            let own = fstat(&folder)?;
+            if own.st_uid == uid {
+                return Ok(());
+            }
+            fchown(&folder, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))
+        };
+        make().map_err(|errno| files::fault("make the folder", &self.path.join(name), &errno.into()))
+    }
+
+    /// Takes such a folder from its user again.
+    ///
+    /// # Errors
+    /// The system's reason.
+    pub fn take_back(&self, name: &str) -> Result<(), Fault> {
+        let take = || {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let folder = openat(&self.folder, name, flags, Mode::empty())?;
+            fchown(&folder, Some(rustix::process::geteuid()), None)?;
+            fchmod(&folder, Mode::from_raw_mode(0o700))
+        };
+        take().map_err(|errno| files::fault("take back the folder", &self.path.join(name), &errno.into()))
     }
 
     /// Creates a file in it (0600), complete and synced.
