@@ -4,13 +4,17 @@
 use super::doing::Doing;
 use super::manager::{Manager, Standing, Verb};
 use super::plan::Precondition;
+use crate::base::scrub::scrub;
 use crate::base::{Body, Clean, Clock, Fault, Mono, Ulid, Unit};
+use crate::sys::secret::hide;
 use crate::sys::tree::{Findings, Place, Progress, Survey};
 use core::time::Duration;
 use std::path::{Path, PathBuf};
 
 /// A list of digests is not larger, in bytes.
 pub const LIST_LIMIT: u64 = 256 * 1024 * 1024;
+/// Of a difference so many lines are shown of each side.
+const DIFF: usize = 20;
 /// How often progress is told.
 const TELL: Duration = Duration::from_secs(1);
 
@@ -140,6 +144,21 @@ pub fn touched(path: &Path, then: &Survey, now: &Survey) -> Vec<Clean> {
     }
 }
 
+/// What differs between two short texts: the lines between their common beginning and end, secrets hidden.
+pub fn diff(old: &str, new: &str) -> Vec<Clean> {
+    let (old, new): (Vec<&str>, Vec<&str>) = (old.lines().collect(), new.lines().collect());
+    let same = |pairs: &mut dyn Iterator<Item = (&&str, &&str)>| pairs.take_while(|(a, b)| a == b).count();
+    let first = same(&mut old.iter().zip(&new));
+    let last = same(&mut old.iter().rev().zip(new.iter().rev())).min(old.len().min(new.len()) - first);
+    let between = |lines: &[&str], sign: char| {
+        let rows = lines.get(first..lines.len() - last).unwrap_or_default();
+        let shown = rows.iter().take(DIFF).map(|line| crate::clean!("{sign} {}", scrub(&hide(line))));
+        let rest = rows.len().saturating_sub(DIFF);
+        shown.chain((rest > 0).then(|| crate::clean!("{sign} … {rest} more lines"))).collect::<Vec<Clean>>()
+    };
+    [between(&old, '-'), between(&new, '+')].concat()
+}
+
 /// Tells how far a copy is, not more often than is useful: each telling is written to the disk.
 pub struct Teller<'a> {
     doing: &'a Doing<'a>,
@@ -163,5 +182,25 @@ impl<'a> Teller<'a> {
         self.last = Some(now);
         let (bytes, all) = (Unit::Bytes.show(done.bytes as f64), Unit::Bytes.show(self.of.bytes as f64));
         (self.doing.tell)(crate::clean!("{}: {} of {} files, {bytes} of {all}", self.what, done.files, self.of.files));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(old: &str, new: &str) -> Vec<String> {
+        diff(old, new).iter().map(Clean::to_string).collect()
+    }
+
+    #[test]
+    fn a_difference_shows_what_changed_and_no_secret() {
+        assert_eq!(shown("a\nb\nc\n", "a\nx\ny\nc\n"), ["- b", "+ x", "+ y"]);
+        assert_eq!(shown("a\n", "a\n"), [""; 0]);
+        assert_eq!(shown("", "a\n"), ["+ a"]);
+        assert_eq!(shown("a\na\n", "a\n"), ["- a"]);
+        let said = shown("password = \"hunter2\"\n", "password = \"hunter3\"\n").concat();
+        assert!(!said.contains("hunter"), "{said}");
+        assert_eq!(shown("", &"x\n".repeat(50)).last().unwrap(), "+ … 30 more lines");
     }
 }

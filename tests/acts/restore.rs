@@ -124,9 +124,14 @@ fn one_file_from_a_copy_of_somebody_elses_keeps_owner_and_mode_of_what_it_replac
     let of = |path: &PathBuf| fs::metadata(path).map(|meta| (meta.mode(), meta.uid(), meta.gid())).unwrap();
     let before = of(&file);
     let table = format!("path = \"{}\"\nfrom = \"{}\"\nlist = false", file.display(), good.display());
-    let (end, _) = scene.carry("file_restore", &table);
+    let plan = scene.plan("file_restore", &table).unwrap();
+    assert_eq!(plan.what.lines[3..].iter().map(ToString::to_string).collect::<Vec<_>>(), ["- a = 1", "+ a = 2"]);
+    let (end, _) = scene.act(plan);
     assert_eq!(end.outcome, Outcome::Succeeded, "{end:?}");
     assert_eq!((fs::read_to_string(&file).unwrap().as_str(), of(&file)), ("a = 2\n", before));
+    fs::write(&good, "a = \n").unwrap();
+    let said = refusal(&scene, &table);
+    assert!(said.contains("/good.toml:1:"), "a configuration that is none: {said}");
 }
 
 #[test]

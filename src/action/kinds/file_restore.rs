@@ -10,12 +10,14 @@
 //! stopped = { kind = "systemd", unit = "app.service" }    # must not run meanwhile
 //! ```
 //!
-//! One file that is put back from a copy without a list keeps the owner and mode of what it replaces, as `cp` does.
+//! Of one short file the differing lines are shown, and one whose name says TOML or JSON must be that. One file from a
+//! copy without a list keeps the owner and mode of what it replaces, as with `cp`.
 
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
+use crate::action::config_text::{Format, Scalar};
 use crate::action::doing::Doing;
 use crate::action::files::{
-    LIST_LIMIT, Teller, copyable, counted, name_of, path_of, room, seen, stamped, stopped, touched,
+    LIST_LIMIT, Teller, copyable, counted, diff, name_of, path_of, room, seen, stamped, stopped, touched,
 };
 use crate::action::lifecycle::Run;
 use crate::action::manager::Manager;
@@ -25,10 +27,13 @@ use crate::base::{Body, Clean, Clock, Fault};
 use crate::sys::entry::{Entry, EntryId};
 use crate::sys::files;
 use crate::sys::held::Broken;
-use crate::sys::tree::{Listed, Place, Survey, copy, read_back, read_list, remove, survey, take_on};
+use crate::sys::tree::{Listed, Place, Survey, beginning, copy, read_back, read_list, remove, survey, take_on};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+
+/// Of a longer text no difference is shown, in bytes.
+const LONGEST: usize = 64 * 1024;
 
 /// The kind.
 #[derive(Debug)]
@@ -85,6 +90,24 @@ impl Source {
             return Err(Fault::new(format!("{} {what}", from.display())));
         }
         Ok(Self { entry, list: Some((files::sha256(&bytes), rows)), survey })
+    }
+
+    /// One file that is a configuration by its name must be one; what it changes is shown.
+    fn preview(&self, path: &Path, old: Option<&Entry>) -> Result<Vec<Clean>, Fault> {
+        if self.entry.id().folder {
+            return Ok(Vec::new());
+        }
+        let text = |entry: &Entry| Ok::<_, Fault>(String::from_utf8(beginning(entry, LONGEST + 1)?).ok());
+        let short = |text: &String| text.len() <= LONGEST;
+        let new = text(&self.entry)?;
+        if let (Some(format), Some(new)) = (Format::of(path), new.as_ref().filter(|new| short(new))) {
+            format.find(new, "any", &Scalar::Bool(true), self.entry.path())?;
+        }
+        let old = old.map(text).transpose()?.flatten();
+        Ok(match (old.filter(short), new.filter(short)) {
+            (Some(old), Some(new)) => diff(&old, &new),
+            _ => Vec::new(),
+        })
     }
 
     fn digest(&self) -> Option<String> {
@@ -169,6 +192,7 @@ impl Work {
         let (path, from, kept) = (self.path.display(), self.from.display(), self.path.with_file_name(&self.kept));
         let mut lines = vec![crate::clean!("put back {path}"), crate::clean!("    from {from}")];
         let folder = source.entry.id().folder;
+        let old = self.old.as_ref().map(|_| Entry::open(&self.path)).transpose()?;
         let mut hits = vec![crate::clean!("put back: {}", counted(&source.survey, folder))];
         let undo = if let Some(was) = was {
             lines.push(crate::clean!("the old to {}", kept.display()));
@@ -179,6 +203,7 @@ impl Work {
             hits.push(crate::clean!("there is no {path} now"));
             crate::clean!("remove {path}")
         };
+        lines.extend(source.preview(&self.path, old.as_ref())?);
         let listed =
             if self.list.is_some() { "as its list says; contents are checked before the exchange" } else { "no list" };
         let mut based_on = vec![

@@ -68,6 +68,8 @@ struct Work {
     kept: String,
     reopen: Reopen,
     process: Option<ProcessId>,
+    /// How many were seen to write to it.
+    writers: usize,
 }
 
 /// What asking the writer adds to a plan.
@@ -244,7 +246,7 @@ impl Kind for LogRotate {
         let mut targets = vec![Target::Entry { path: path.clone(), id: id.clone() }];
         targets.extend(asked.targets);
         let undo = crate::clean!("append the new {name} to {kept} and rename that back");
-        let work = Work { path, id, owned, kept, reopen, process: asked.process };
+        let work = Work { path, id, owned, kept, reopen, process: asked.process, writers: writing.len() };
         Ok(Draft {
             lines,
             target: name,
@@ -305,7 +307,10 @@ impl Kind for LogRotate {
         let (writing, hidden) = writers(work.id.dev, work.id.ino);
         Some(match writing.first() {
             Some(writer) => Proof::NotYet(crate::clean!("{} still writes to the old file", process(writer))),
-            None if hidden > 0 => Proof::Unseen(crate::clean!("{hidden} processes could not be looked into")),
+            // Whoever was seen to write has left it; without such a one, one of the others may be it.
+            None if hidden > 0 && work.writers == 0 => {
+                Proof::Unseen(crate::clean!("{hidden} processes could not be looked into"))
+            }
             None => Proof::Holds(String::new(), crate::clean!("{} is kept, and nobody writes to it", work.kept)),
         })
     }
