@@ -16,12 +16,16 @@ static HEADERS: &[(&str, &[u8])] = &[
     header!("command", "command"),
     header!("config_restore", "config_restore"),
     header!("config_set", "config_set"),
+    header!("file_backup", "file_backup"),
+    header!("file_owner", "file_owner"),
+    header!("file_restore", "file_restore"),
     header!("file_set_aside", "file_set_aside"),
     header!("http_call", "http_call"),
     header!("lmdb_backup", "lmdb_backup"),
     header!("lmdb_clear_readers", "lmdb_clear_readers"),
     header!("lmdb_grow", "lmdb_grow"),
     header!("lmdb_set_aside", "lmdb_set_aside"),
+    header!("log_rotate", "log_rotate"),
     #[cfg(feature = "postgres")]
     header!("postgres_cancel", "postgres_cancel"),
     #[cfg(feature = "postgres")]
@@ -39,6 +43,7 @@ static HEADERS: &[(&str, &[u8])] = &[
     header!("service_restart", "service"),
     header!("service_start", "service"),
     header!("service_stop", "service"),
+    header!("sqlite_backup", "sqlite_backup"),
     header!("sysfs_write", "sysfs_write"),
 ];
 

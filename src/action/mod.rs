@@ -10,6 +10,7 @@ pub mod docs;
 pub mod doing;
 pub mod execute;
 pub mod expect;
+pub mod files;
 pub mod follow;
 pub mod gate;
 pub mod kinds;

@@ -4,9 +4,9 @@ use super::files;
 use crate::base::Fault;
 use rustix::fs::{AtFlags, FileType, OFlags, RenameFlags, Stat, fstat, fsync, renameat_with, statat};
 use serde::{Deserialize, Serialize};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 /// More entries of a folder are not counted.
@@ -38,17 +38,9 @@ impl Entry {
     /// # Errors
     /// A link, neither a file nor a folder, or a folder around it that others may change.
     pub fn open(path: &Path) -> Result<Self, Fault> {
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-            return Err(Fault::new(format!("{} names nothing.", path.display())));
-        };
+        let name = path.file_name().ok_or_else(|| Fault::new(format!("{} names nothing.", path.display())))?;
         let failed = |error: &io::Error| files::fault("look at", path, error);
-        let folder =
-            files::open_without_links(parent, OFlags::RDONLY | OFlags::DIRECTORY).map_err(|error| failed(&error))?;
-        let around = fstat(&folder).map_err(|error| failed(&error.into()))?;
-        if around.st_mode & 0o022 != 0 && around.st_mode & 0o1000 == 0 {
-            return Err(Fault::new(format!("others may change the folder {}.", parent.display()))
-                .hint(format!("Mend it: chmod go-w {}", parent.display())));
-        }
+        let folder = around(path)?;
         let stat = statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|error| failed(&error.into()))?;
         let id = id(&stat).ok_or_else(|| Fault::new(format!("{} is neither a file nor a folder.", path.display())))?;
         Ok(Self { path: path.to_owned(), folder, name: name.to_owned(), id })
@@ -57,6 +49,16 @@ impl Entry {
     /// Which one it is.
     pub const fn id(&self) -> &EntryId {
         &self.id
+    }
+
+    /// Its absolute path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its folder, and its name there.
+    pub(super) fn place(&self) -> (BorrowedFd<'_>, &OsStr) {
+        (self.folder.as_fd(), &self.name)
     }
 
     /// Whether its folder has an entry of this name.
@@ -100,6 +102,23 @@ impl Entry {
     pub fn sync_folder(&self) -> Result<(), Fault> {
         fsync(&self.folder).map_err(|error| files::fault("make durable the folder of", &self.path, &error.into()))
     }
+}
+
+/// The folder around an absolute path, reached without a link.
+///
+/// # Errors
+/// A link, or others may change it.
+pub(super) fn around(path: &Path) -> Result<OwnedFd, Fault> {
+    let Some(parent) = path.parent() else { return Err(Fault::new(format!("{} names nothing.", path.display()))) };
+    let failed = |error: &io::Error| files::fault("look at", path, error);
+    let folder =
+        files::open_without_links(parent, OFlags::RDONLY | OFlags::DIRECTORY).map_err(|error| failed(&error))?;
+    let stat = fstat(&folder).map_err(|error| failed(&error.into()))?;
+    if stat.st_mode & 0o022 != 0 && stat.st_mode & 0o1000 == 0 {
+        return Err(Fault::new(format!("others may change the folder {}.", parent.display()))
+            .hint(format!("Mend it: chmod go-w {}", parent.display())));
+    }
+    Ok(folder)
 }
 
 fn id(stat: &Stat) -> Option<EntryId> {

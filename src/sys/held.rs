@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -247,13 +247,16 @@ fn mtime(stat: &rustix::fs::Stat) -> i64 {
 }
 
 /// ACLs, labels and user attributes go along; a file system without them has none to lose.
-fn copy_attributes(from: &File, to: &File) -> io::Result<()> {
-    let mut names = vec![0_u8; XATTR_LIMIT];
-    let length = match flistxattr(from, &mut names) {
-        Ok(length) => length,
-        Err(Errno::NOTSUP) => return Ok(()),
+pub(super) fn copy_attributes(from: impl AsFd, to: impl AsFd) -> io::Result<()> {
+    let (from, to) = (from.as_fd(), to.as_fd());
+    // Most files have none: their number of bytes is asked first.
+    match flistxattr(from, &mut [0_u8; 0]) {
+        Ok(0) | Err(Errno::NOTSUP) => return Ok(()),
+        Ok(_) => {}
         Err(errno) => return Err(errno.into()),
-    };
+    }
+    let mut names = vec![0_u8; XATTR_LIMIT];
+    let length = flistxattr(from, &mut names)?;
     let mut value = vec![0_u8; XATTR_LIMIT];
     for name in names.get(..length).unwrap_or_default().split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
         let name = OsStr::from_bytes(name);

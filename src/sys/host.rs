@@ -125,6 +125,28 @@ fn groups_in(passwd: &[u8], group: &[u8], login: &str) -> Vec<Clean> {
     found
 }
 
+/// The number of a user: a number already, or a name in `/etc/passwd` alone.
+pub fn user_id(name: &str) -> Option<u32> {
+    id_of(&fs::read("/etc/passwd").unwrap_or_default(), name)
+}
+
+/// The number of a group: a number already, or a name in `/etc/group` alone.
+pub fn group_id(name: &str) -> Option<u32> {
+    id_of(&fs::read("/etc/group").unwrap_or_default(), name)
+}
+
+fn id_of(passwd: &[u8], name: &str) -> Option<u32> {
+    // The highest number means "leave it" to the kernel.
+    let number = name.parse().ok().filter(|id| *id != u32::MAX);
+    number.or_else(|| {
+        passwd.split(|byte| *byte == b'\n').find_map(|row| {
+            let mut fields = row.split(|byte| *byte == b':');
+            let same = fields.next() == Some(name.as_bytes()) && !name.is_empty();
+            core::str::from_utf8(fields.nth(1)?).ok()?.parse().ok().filter(|_| same)
+        })
+    })
+}
+
 /// The name of `uid` in the text of a passwd file, else the number.
 fn name_of(passwd: &[u8], uid: u32) -> Clean {
     passwd
@@ -165,6 +187,8 @@ mod tests {
         let passwd = b"root:x:0:0::/root:/bin/sh\noncall:x:1000:1000::/home/oncall:/bin/sh\nbroken\n";
         assert_eq!(name_of(passwd, 1000).as_str(), "oncall");
         assert_eq!(name_of(passwd, 7).as_str(), "7");
+        assert_eq!((id_of(passwd, "oncall"), id_of(passwd, "7"), id_of(passwd, "nobody")), (Some(1000), Some(7), None));
+        assert_eq!((id_of(passwd, ""), id_of(passwd, "4294967295")), (None, None));
     }
 
     #[test]

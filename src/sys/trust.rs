@@ -111,19 +111,42 @@ pub fn helper(path: &Path, owners: Owners) -> Result<Helper, Fault> {
     Ok(Helper { real, file, distrust })
 }
 
-/// Judges a folder that is written to, and every folder above it.
+/// Opens a folder in which something is made or trusted, if it and every folder above it passes every rule.
 ///
 /// # Errors
-/// A link on the way, no folder, or the rule of trust that is broken.
-pub fn folder(path: &Path, owners: Owners) -> Result<(), Fault> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+/// The rule that is broken, or why it cannot be opened.
+pub fn folder(path: &Path, owners: Owners) -> Result<OwnedFd, Fault> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let (folder, distrust) = match walk(path, flags, owners) {
         Ok(Walked::File(folder, distrust)) => (folder, distrust),
-        Ok(Walked::Link(link)) => return Err(fault(path, format!("`{}` is a symbolic link.", link.display()))),
+        Ok(Walked::Link(link)) => {
+            let hint = format!("Mend it: name the folder that `readlink -f {}` prints.", shell(path));
+            return Err(fault(path, format!("`{}` is a symbolic link.", link.display())).hint(hint));
+        }
         Err(error) => return Err(unreadable(path, &error.into())),
     };
     let stat = fstat(&folder).map_err(|error| unreadable(path, &error.into()))?;
-    distrust.or_else(|| judge_folder(path, &stat, owners)).map_or(Ok(()), Err)
+    match distrust.or_else(|| judge_folder(path, &stat, owners)) {
+        Some(fault) => Err(fault),
+        None => Ok(folder),
+    }
+}
+
+/// Opens a file in a folder that was judged, if it passes every rule.
+///
+/// # Errors
+/// The rule that is broken, or why it cannot be opened. `path` is for the sentence.
+pub fn inside(folder: &OwnedFd, name: &OsStr, path: &Path, owners: Owners) -> Result<File, Fault> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = openat(folder, name, flags, Mode::empty()).map_err(|error| unreadable(path, &error.into()))?;
+    let stat = fstat(&file).map_err(|error| unreadable(path, &error.into()))?;
+    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+        return Err(fault(path, "this is not a regular file."));
+    }
+    match judge_file(path, &stat, owners) {
+        Some(fault) => Err(fault),
+        None => Ok(File::from(file)),
+    }
 }
 
 fn open(path: &Path, owners: Owners) -> Result<(OwnedFd, Option<Fault>, Stat), Fault> {

@@ -3,6 +3,7 @@
 #![cfg(test)] // so that clippy knows this for a test
 #![expect(clippy::disallowed_methods, reason = "a test starts its peers")]
 
+mod backup;
 mod commands;
 mod config;
 mod container;
@@ -11,6 +12,7 @@ mod files;
 mod http_call;
 mod lmdb;
 mod lmdb_grow;
+mod owner;
 #[expect(dead_code, reason = "the samplers' tests use all of it")]
 #[path = "../samplers/peer.rs"]
 mod peer;
@@ -18,9 +20,13 @@ mod peer;
 mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
+mod restore;
+mod rotate;
 mod scene;
 mod service;
 mod service_checks;
 mod small;
+mod sqlite;
 mod supervisor;
+mod trees;
 mod web;

@@ -13,7 +13,7 @@ use watchkeeper::sys::process::{Detached, spawn_in_unit};
 pub(crate) struct Lab {
     pub(crate) peer: Peer,
     pub(crate) scene: Scene,
-    prefix: String,
+    pub(crate) prefix: String,
 }
 
 pub(crate) fn lab() -> Option<Lab> {
@@ -36,6 +36,11 @@ impl Lab {
     pub(crate) fn systemctl(&self, words: &[&str]) -> String {
         let output = self.peer.exec(&[&["systemctl"], words].concat());
         String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    /// Where its units may write.
+    pub(crate) fn dir(&self) -> PathBuf {
+        Path::new(self.peer.env("SYSTEMD_UNIT_DIR")).parent().unwrap().to_owned()
     }
 
     pub(crate) fn says(&self, unit: &str, property: &str) -> String {

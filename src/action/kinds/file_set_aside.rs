@@ -9,10 +9,11 @@
 
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
 use crate::action::doing::Doing;
+use crate::action::files::{plain, stamped};
 use crate::action::lifecycle::Run;
 use crate::action::plan::{Danger, Plan, Precondition, Target, Undo};
 use crate::action::prepare::{COMMON, Context};
-use crate::base::{Body, Clean, Clock, Fault, Ulid, Unit};
+use crate::base::{Body, Clean, Clock, Fault, Unit};
 use crate::sys::entry::{Entry, EntryId};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -62,7 +63,7 @@ impl Kind for FileSetAside {
         check(&path, &below).map_err(|what| table.fault_at("path", what))?;
         let entry = Entry::open(&path)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let aside = aside(&name, cx.clock, cx.id);
+        let aside = stamped(&name, "set-aside", cx.clock, cx.id);
         if entry.has_beside(&aside) {
             return Err(Fault::new(format!("{} is there already.", Clean::text(&aside))));
         }
@@ -145,15 +146,7 @@ impl Kind for FileSetAside {
     }
 }
 
-/// `index.set-aside-20261128T031247Z-7XQ2M0`: when, and by which plan.
-pub(super) fn aside(name: &str, clock: &dyn Clock, plan: Ulid) -> String {
-    let plain: String = clock.now().wall.rfc3339().chars().take(19).filter(|c| !matches!(c, '-' | ':')).collect();
-    let id = plan.to_string();
-    format!("{name}.set-aside-{plain}Z-{}", id.get(id.len().saturating_sub(6)..).unwrap_or(&id))
-}
-
 fn check(path: &Path, below: &Path) -> Result<(), String> {
-    let plain = |path: &Path| path.is_absolute() && path.components().all(|part| part.as_os_str() != "..");
     if !plain(path) || !plain(below) {
         return Err("`path` and `below` are absolute paths without `..`.".to_owned());
     }

@@ -7,9 +7,9 @@
 //! path = "/var/lib/app/data"
 //! ```
 
-use super::file_set_aside::aside;
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
 use crate::action::doing::Doing;
+use crate::action::files::stamped;
 use crate::action::lifecycle::Run;
 use crate::action::lmdb::identity::{self, Identity};
 use crate::action::plan::{Danger, Plan, Undo};
@@ -44,7 +44,7 @@ struct Work {
 impl Renamed {
     fn plan(path: &Path, cx: &Context<'_>) -> Result<Self, Fault> {
         let entry = Entry::open(path)?;
-        let aside = aside(&path.file_name().unwrap_or_default().to_string_lossy(), cx.clock, cx.id);
+        let aside = stamped(&path.file_name().unwrap_or_default().to_string_lossy(), "set-aside", cx.clock, cx.id);
         if entry.has_beside(&aside) {
             return Err(Fault::new(format!("{} is there already.", Clean::text(&aside))));
         }

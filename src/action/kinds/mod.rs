@@ -4,12 +4,16 @@
 pub mod command;
 pub mod config_restore;
 pub mod config_set;
+pub mod file_backup;
+pub mod file_owner;
+pub mod file_restore;
 pub mod file_set_aside;
 pub mod http_call;
 pub mod lmdb_backup;
 pub mod lmdb_clear_readers;
 pub mod lmdb_grow;
 pub mod lmdb_set_aside;
+pub mod log_rotate;
 #[cfg(feature = "postgres")]
 pub mod postgres_cancel;
 #[cfg(feature = "postgres")]
@@ -23,6 +27,7 @@ pub mod process_signal;
 pub mod redis_clear;
 pub mod service;
 pub mod service_drop_in;
+pub mod sqlite_backup;
 pub mod sysfs_write;
 
 use super::doing::Doing;
@@ -154,12 +159,16 @@ pub static KINDS: &[&dyn Kind] = &[
     &command::Command,
     &config_restore::ConfigRestore,
     &config_set::ConfigSet,
+    &file_backup::FileBackup,
+    &file_owner::FileOwner,
+    &file_restore::FileRestore,
     &file_set_aside::FileSetAside,
     &http_call::HttpCall,
     &lmdb_backup::LmdbBackup,
     &lmdb_clear_readers::LmdbClearReaders,
     &lmdb_grow::LmdbGrow,
     &lmdb_set_aside::LmdbSetAside,
+    &log_rotate::LogRotate,
     #[cfg(feature = "postgres")]
     &postgres_cancel::PostgresCancel,
     #[cfg(feature = "postgres")]
@@ -177,6 +186,7 @@ pub static KINDS: &[&dyn Kind] = &[
     &service::RESTART,
     &service::START,
     &service::STOP,
+    &sqlite_backup::SqliteBackup,
     &sysfs_write::SysfsWrite,
 ];
 

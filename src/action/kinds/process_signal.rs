@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// The signals that may be sent, and whether the process is to end by them.
-const SIGNALS: &[(&str, i32, bool)] = &[
+pub(super) const SIGNALS: &[(&str, i32, bool)] = &[
     ("HUP", 1, false),
     ("INT", 2, true),
     ("QUIT", 3, true),

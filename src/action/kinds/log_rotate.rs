@@ -1,0 +1,363 @@
+//! `log_rotate`: gives a log a new, empty file of the same owner and mode, keeps the old one under a name of its own, and
+//! has the writer open the new one as the profile says. Nothing is copied or cut, so no line is lost.
+//!
+//! ```toml
+//! [actions.rotate-log]
+//! kind   = "log_rotate"
+//! path   = "/var/log/app/app.log"
+//! reopen = { signal = { name = "USR1", pid_file = "/run/app.pid", program = "app" } }    # HUP, USR1 or USR2
+//! # or   = { reload = { kind = "systemd", unit = "app.service" } }
+//! # or   = "nothing"               # who writes opens it for each line; refused while anybody has it open for writing
+//! ```
+//!
+//! It is proven by the writers: none of them has the old file open any more.
+
+use super::process_signal::SIGNALS;
+use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
+use crate::action::doing::Doing;
+use crate::action::files::{name_of, path_of, seen, stamped};
+use crate::action::lifecycle::Run;
+use crate::action::manager::{Manager, Serving, Verb};
+use crate::action::plan::{Danger, Plan, Target, Undo};
+use crate::action::prepare::{COMMON, Context};
+use crate::base::{Body, Clean, Clock, Fault, Unit};
+use crate::sys::entry::{Entry, EntryId};
+use crate::sys::held::Broken;
+use crate::sys::held_process::{HeldProcess, ProcessId};
+use crate::sys::host::{group_name, user_name};
+use crate::sys::open_files::{Writer, writers};
+use crate::sys::tree::{Owned, Place, empty_like, owners, remove, survey};
+use core::time::Duration;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Signals by which programs open their logs again.
+const REOPENING: [&str; 3] = ["HUP", "USR1", "USR2"];
+
+/// The kind.
+#[derive(Debug)]
+pub struct LogRotate;
+
+/// How the writer opens the new file.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Reopen {
+    Nothing,
+    Reload(Manager),
+    Signal(Declared),
+}
+
+/// A signal as a profile has it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Declared {
+    name: String,
+    pid_file: PathBuf,
+    program: String,
+}
+
+/// This kind's part of a plan.
+#[derive(Debug, Serialize, Deserialize)]
+struct Work {
+    path: PathBuf,
+    id: EntryId,
+    /// Owner and mode, which the new file gets.
+    owned: Owned,
+    /// The old file's name afterwards.
+    kept: String,
+    reopen: Reopen,
+    process: Option<ProcessId>,
+    /// How many were seen to write to it.
+    writers: usize,
+}
+
+/// What asking the writer adds to a plan.
+#[derive(Default)]
+struct Asked {
+    lines: Vec<Clean>,
+    targets: Vec<Target>,
+    hits: Vec<Clean>,
+    raise: Vec<Clean>,
+    process: Option<ProcessId>,
+}
+
+impl Reopen {
+    fn draft(&self, cx: &Context<'_>) -> Result<Asked, Fault> {
+        match self {
+            Self::Nothing => Ok(Asked::default()),
+            Self::Reload(manager) => {
+                let part = manager.draft(Verb::Reload, cx.clock)?;
+                Ok(Asked {
+                    lines: vec![part.line],
+                    targets: vec![part.target],
+                    hits: part.hits,
+                    raise: part.raise,
+                    process: None,
+                })
+            }
+            Self::Signal(told) => {
+                told.number()?;
+                let id = HeldProcess::of_pid_file(&told.pid_file)?.id().clone();
+                if id.program.as_str() != told.program {
+                    let (pid, file) = (id.pid, told.pid_file.display());
+                    let what =
+                        format!("process {pid} of {file} is {}, not {}.", id.program, Clean::text(&told.program));
+                    return Err(Fault::new(what));
+                }
+                let line = crate::clean!("SIG{} to process {} ({})", told.name, id.pid, id.program);
+                let target = Target::Process { id: id.clone() };
+                Ok(Asked { lines: vec![line], targets: vec![target], process: Some(id), ..Asked::default() })
+            }
+        }
+    }
+}
+
+impl Declared {
+    fn number(&self) -> Result<i32, Fault> {
+        let known = SIGNALS.iter().find(|(name, ..)| *name == self.name && REOPENING.contains(name));
+        known.map(|(_, number, _)| *number).ok_or_else(|| {
+            Fault::new(format!("no log is opened again by `{}`.", Clean::text(&self.name)))
+                .hint(format!("Known here: {}.", REOPENING.join(", ")))
+        })
+    }
+}
+
+impl Work {
+    fn name(&self) -> String {
+        self.path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    fn part(&self) -> String {
+        format!(".{}.part", self.kept)
+    }
+
+    fn rotate(&self) -> Result<Clean, StepError> {
+        let place = Place::around(&self.path).map_err(StepError::Failed)?;
+        let make = || {
+            let entry = Entry::open(&self.path)?;
+            if let Some(what) = self.other(&entry)? {
+                return Err(Fault::new(format!("{what}.")));
+            }
+            empty_like(&place, &self.part(), &entry)
+        };
+        let done = make().map_err(Broken::Untouched);
+        match done.and_then(|()| place.replace(&self.name(), &self.id, &self.part(), &self.kept)) {
+            Ok(()) => Ok(crate::clean!("{} is empty; what was in it is in {}", self.path.display(), self.kept)),
+            Err(Broken::Untouched(fault)) => Err(StepError::Failed(match remove(&place, &self.part()) {
+                Ok(()) => fault,
+                Err(left) => fault.hint(left.to_string()),
+            })),
+            Err(Broken::Unknown(fault)) => Err(StepError::Unknown(fault)),
+        }
+    }
+
+    fn reopen(&self, plan: &Plan, doing: &Doing<'_>) -> Result<Clean, StepError> {
+        match (&self.reopen, &self.process) {
+            (Reopen::Nothing, _) => Ok(Clean::from("nobody is asked")),
+            (Reopen::Reload(manager), _) => {
+                let none = BTreeMap::new();
+                let (serving, identity) = service(plan).unwrap_or((None, &none));
+                manager.carry_out(Verb::Reload, (serving, identity), doing)
+            }
+            (Reopen::Signal(told), Some(process)) => {
+                let number = told.number().map_err(StepError::Failed)?;
+                let held = HeldProcess::again(process).map_err(StepError::Failed)?;
+                held.signal(number).map_err(StepError::Failed)?;
+                Ok(crate::clean!("SIG{} sent to process {}", told.name, process.pid))
+            }
+            (Reopen::Signal(_), None) => Err(StepError::Failed(Fault::new("the plan names no process."))),
+        }
+    }
+
+    /// What is not as the plan says.
+    fn other(&self, entry: &Entry) -> Result<Option<Clean>, Fault> {
+        let path = self.path.display();
+        if *entry.id() != self.id {
+            return Ok(Some(crate::clean!("{path} is another one now")));
+        }
+        let same = owned(entry)? == self.owned;
+        Ok((!same).then(|| crate::clean!("owner or mode of {path} changed")))
+    }
+
+    /// Whether the files have changed places: `None` when neither before nor after.
+    fn rotated(&self) -> Option<bool> {
+        let at = |path: &Path| Entry::open(path).ok().map(|entry| entry.id().ino);
+        let (now, kept) = (at(&self.path), at(&self.path.with_file_name(&self.kept)));
+        let old = Some(self.id.ino);
+        if now == old { Some(false) } else { (kept == old && now.is_some()).then_some(true) }
+    }
+}
+
+impl Kind for LogRotate {
+    fn name(&self) -> &'static str {
+        "log_rotate"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn about(&self) -> &'static str {
+        "gives a log a new empty file, keeps the old one, and has the writer open the new one"
+    }
+
+    fn least_danger(&self) -> Danger {
+        Danger::C2
+    }
+
+    fn draft(&self, body: &mut Body, _: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
+        let path = path_of(body, "path")?;
+        let reopen: Reopen = body.need("reopen")?;
+        body.done(&[COMMON, &["path", "reopen"]].concat())?;
+        let place = Place::around(&path)?;
+        let entry = Entry::open(&path)?;
+        let (id, owned) = (entry.id().clone(), owned(&entry)?);
+        let (survey, found) = survey(&entry, None)?;
+        refuse(&path, &id, &owned, found.outside.is_some())?;
+        place.writable()?;
+        let (writing, hidden) = writers(id.dev, id.ino);
+        if let (Reopen::Nothing, Some(writer)) = (&reopen, writing.first()) {
+            return Err(Fault::new(format!("{} would go on writing to the old file.", process(writer)))
+                .hint("Say by `reopen` how it opens the new one."));
+        }
+        let asked = reopen.draft(cx)?;
+        let name = name_of(&path)?;
+        let kept = stamped(&name, "rotated", cx.clock, cx.id);
+        let mut lines = vec![
+            crate::clean!("rename {}", path.display()),
+            crate::clean!("    to {}", path.with_file_name(&kept).display()),
+            crate::clean!(
+                "a new {} of {}:{}, mode {:04o}",
+                path.display(),
+                user_name(owned.uid),
+                group_name(owned.gid),
+                owned.mode
+            ),
+        ];
+        lines.extend(asked.lines);
+        let mut hits = vec![crate::clean!("{} go into the old file's new name", Unit::Bytes.show(survey.bytes as f64))];
+        hits.extend(writing.iter().map(|writer| crate::clean!("written by {}", process(writer))));
+        if hidden > 0 {
+            hits.push(crate::clean!("{hidden} processes could not be looked into"));
+        }
+        hits.extend(asked.hits);
+        let based_on = vec![seen(path.to_string_lossy(), crate::clean!("inode {}, {} writers", id.ino, writing.len()))];
+        let mut targets = vec![Target::Entry { path: path.clone(), id: id.clone() }];
+        targets.extend(asked.targets);
+        let undo = crate::clean!("append the new {name} to {kept} and rename that back");
+        let work = Work { path, id, owned, kept, reopen, process: asked.process, writers: writing.len() };
+        Ok(Draft {
+            lines,
+            target: name,
+            hits,
+            undo: Undo::How(undo),
+            based_on,
+            targets,
+            work: to_work(&work)?,
+            raise: asked.raise,
+            settle: Duration::ZERO,
+        })
+    }
+
+    fn differences(&self, plan: &Plan, clock: &dyn Clock) -> Result<Vec<Clean>, Fault> {
+        let work: Work = work(plan)?;
+        let mut found: Vec<Clean> = work.other(&Entry::open(&work.path)?)?.into_iter().collect();
+        match &work.reopen {
+            Reopen::Reload(manager) => {
+                let none = BTreeMap::new();
+                found.extend(manager.differences(Verb::Reload, service(plan).unwrap_or((None, &none)), clock)?);
+            }
+            Reopen::Signal(_) => {
+                let process = work.process.as_ref().ok_or_else(|| Fault::new("the plan names no process."))?;
+                found.extend(HeldProcess::again(process).err().map(|fault| Clean::text(fault.to_string())));
+            }
+            Reopen::Nothing => {
+                let writing = writers(work.id.dev, work.id.ino).0;
+                found.extend(writing.first().map(|writer| crate::clean!("{} writes to it now", process(writer))));
+            }
+        }
+        Ok(found)
+    }
+
+    fn backup(&self, _: &Plan, _: &Run) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    fn steps(&self, plan: &Plan) -> Vec<&'static str> {
+        match work::<Work>(plan) {
+            Ok(Work { reopen: Reopen::Nothing, .. }) => vec!["rotate"],
+            _ => vec!["rotate", "reopen"],
+        }
+    }
+
+    fn step(&self, name: &str, plan: &Plan, doing: &Doing<'_>) -> Result<Clean, StepError> {
+        let work: Work = work(plan).map_err(StepError::Failed)?;
+        if name == "rotate" { work.rotate() } else { work.reopen(plan, doing) }
+    }
+
+    fn proof(&self, plan: &Plan, _: &dyn Clock) -> Option<Proof> {
+        let work: Work = work(plan).ok()?;
+        if work.rotated() != Some(true) {
+            return Some(match self.settled(plan) {
+                Ok(settled) => Proof::Broken(settled.what().clone()),
+                Err(fault) => Proof::Unseen(Clean::text(fault.to_string())),
+            });
+        }
+        let (writing, hidden) = writers(work.id.dev, work.id.ino);
+        Some(match writing.first() {
+            Some(writer) => Proof::NotYet(crate::clean!("{} still writes to the old file", process(writer))),
+            // Whoever was seen to write has left it; without such a one, one of the others may be it.
+            None if hidden > 0 && work.writers == 0 => {
+                Proof::Unseen(crate::clean!("{hidden} processes could not be looked into"))
+            }
+            None => Proof::Holds(String::new(), crate::clean!("{} is kept, and nobody writes to it", work.kept)),
+        })
+    }
+
+    fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
+        let work: Work = work(plan)?;
+        let (path, kept) = (work.path.display(), &work.kept);
+        Ok(match work.rotated() {
+            Some(false) => Settled::NotDone(crate::clean!("{path} is as it was")),
+            None => Settled::Other(crate::clean!("neither {path} nor {kept} is what the plan meant")),
+            Some(true) => match writers(work.id.dev, work.id.ino).0.first() {
+                Some(writer) => {
+                    Settled::Other(crate::clean!("{path} is new, but {} still writes to {kept}", process(writer)))
+                }
+                None => Settled::Done(crate::clean!("{path} is new, and nobody writes to {kept}")),
+            },
+        })
+    }
+}
+
+fn process(writer: &Writer) -> Clean {
+    crate::clean!("process {} ({})", writer.pid, writer.name)
+}
+
+fn owned(entry: &Entry) -> Result<Owned, Fault> {
+    owners(entry)?.remove(Path::new("")).ok_or_else(|| Fault::new("it is gone."))
+}
+
+fn refuse(path: &Path, id: &EntryId, owned: &Owned, linked: bool) -> Result<(), Fault> {
+    let path = path.display();
+    if id.folder {
+        return Err(Fault::new(format!("{path} is a folder.")));
+    }
+    if linked {
+        return Err(Fault::new(format!("{path} has other names (hard links), which would keep the old file.")));
+    }
+    let own = rustix::process::geteuid();
+    if own.is_root() || own.as_raw() == owned.uid {
+        return Ok(());
+    }
+    Err(Fault::new(format!("{path} belongs to {}: only root can give a new one to him.", user_name(owned.uid))))
+}
+
+/// The service that the plan found.
+fn service(plan: &Plan) -> Option<(Option<&Serving>, &BTreeMap<String, String>)> {
+    plan.targets.iter().find_map(|target| match target {
+        Target::Unit { serving, identity, .. } => Some((serving.as_ref(), identity)),
+        _ => None,
+    })
+}

@@ -1,0 +1,103 @@
+//! Whole trees of files, by descriptor: no link is followed, no mount is crossed, nothing can be swapped between a look
+//! and a use. Surveyed, copied with owners, modes, attributes, times, holes and links, read back, removed.
+
+mod copy;
+mod list;
+mod owners;
+mod place;
+mod survey;
+mod walk;
+
+pub use copy::{Copied, Progress, beginning, copy, empty_like, read_back, remove, take_on};
+pub use list::{Head, Listed, read_list, write_list};
+pub use owners::{Given, Owned, Owners, give, owners, read_owners, write_owners};
+pub use place::{Place, Room};
+pub use survey::{Findings, Survey, survey};
+pub use walk::{MOST, Seen, Visit, walk};
+
+#[cfg(test)]
+mod tests {
+    use super::walk::DEEPEST;
+    use super::*;
+    use crate::sys::entry::Entry;
+    use std::fs;
+    use std::path::PathBuf;
+
+    fn planted() -> (tempfile::TempDir, Entry, Place) {
+        let dir = tempfile::Builder::new().tempdir_in("/tmp").unwrap();
+        fs::create_dir_all(dir.path().join("tree/deep")).unwrap();
+        fs::write(dir.path().join("tree/a"), vec![1; 600_000]).unwrap();
+        fs::write(dir.path().join("tree/deep/b"), "b").unwrap();
+        let (entry, place) = (Entry::open(&dir.path().join("tree")).unwrap(), Place::trusted(dir.path()).unwrap());
+        (dir, entry, place)
+    }
+
+    #[test]
+    fn a_file_that_is_written_to_while_it_is_copied_is_an_error() {
+        let (dir, entry, place) = planted();
+        let told = copy(&entry, &place, "copy", &mut |done| {
+            if done.files == 0 {
+                fs::write(dir.path().join("tree/a"), vec![2; 600_000]).unwrap();
+            }
+        });
+        let said = told.err().unwrap().to_string();
+        assert!(said.contains("/tree/a: it is being written to"), "{said}");
+        let said = copy(&entry, &place, "other", &mut |done| {
+            if done.files == 0 {
+                fs::write(dir.path().join("tree/a"), "short").unwrap();
+            }
+        });
+        assert!(said.err().unwrap().to_string().contains("it became shorter while it was read"));
+        for name in ["copy", "other", "never there"] {
+            remove(&place, name).unwrap();
+        }
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn while_it_is_made_a_copy_is_out_of_reach_of_others() {
+        use std::os::unix::fs::PermissionsExt;
+        let (dir, entry, place) = planted();
+        fs::set_permissions(dir.path().join("tree"), PermissionsExt::from_mode(0o755)).unwrap();
+        let mode = || fs::metadata(dir.path().join("copy")).unwrap().permissions().mode() & 0o777;
+        copy(&entry, &place, "copy", &mut |_| assert_eq!(mode(), 0o700)).unwrap();
+        assert_eq!(mode(), 0o755);
+    }
+
+    #[test]
+    fn reading_back_finds_what_differs_is_missing_or_was_added() {
+        let (dir, entry, place) = planted();
+        let rows = copy(&entry, &place, "copy", &mut |_| {}).unwrap().rows;
+        let copied = Entry::open(&dir.path().join("copy")).unwrap();
+        let read = || read_back(&copied, &rows, &mut |_| {}).map_err(|fault| fault.to_string());
+        assert_eq!(read(), Ok(()));
+        let b = dir.path().join("copy/deep/b");
+        fs::write(&b, "c").unwrap();
+        assert!(read().unwrap_err().contains("/copy/deep/b does not read back as it was written."));
+        fs::remove_file(&b).unwrap();
+        assert!(read().unwrap_err().contains("/copy/deep/b is missing."));
+        fs::write(&b, "b").unwrap();
+        fs::write(dir.path().join("copy/more"), "").unwrap();
+        assert!(read().unwrap_err().contains("/copy/more is not on the list."));
+    }
+
+    #[test]
+    fn removing_a_tree_does_not_follow_its_links() {
+        let (dir, _, place) = planted();
+        std::os::unix::fs::symlink(dir.path().join("tree"), dir.path().join("link")).unwrap();
+        fs::create_dir(dir.path().join("doomed")).unwrap();
+        std::os::unix::fs::symlink(dir.path().join("tree"), dir.path().join("doomed/link")).unwrap();
+        remove(&place, "doomed").unwrap();
+        remove(&place, "link").unwrap();
+        assert_eq!(fs::read_dir(dir.path().join("tree")).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn no_tree_is_deeper_than_we_go() {
+        let (dir, _, _) = planted();
+        let deep: PathBuf = std::iter::repeat_n("d", DEEPEST + 1).collect();
+        fs::create_dir_all(dir.path().join("tree").join(deep)).unwrap();
+        let said = survey(&Entry::open(&dir.path().join("tree")).unwrap(), None).unwrap_err().to_string();
+        assert!(said.contains("or is nested too deep"), "{said}");
+    }
+}
