@@ -353,7 +353,13 @@ mod tests {
         let many: String = (0..91).map(|number| format!("Id=u{number}.service\nActiveState=active\n\n")).collect();
         let bad = "Id=bad.service\nActiveState=failed\nResult=exit-code\nNRestarts=1\n";
         let all = seen("units = [\"*\"]", &format!("{many}{bad}"));
-        assert_eq!(all.facts[0], ("bad.service".into(), "failed; exit-code; 1 restart".into()));
+        assert_eq!(
+            all.facts[0],
+            (
+                "bad.service".into(),
+                "failed; exit-code, again and again: it is not restarted any more; 1 restart".into()
+            )
+        );
         assert_eq!(value(&all, "systemd_unit_state", &[("name", "bad.service"), ("state", "failed")]), Some(1.0));
         assert_eq!(all.facts[1].0.as_str(), "u0.service", "the others in their order");
         let one_less = seen("units = [\"*\"]", &many);
