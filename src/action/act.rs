@@ -205,7 +205,10 @@ mod tests {
     fn the_operator_ends_it_between_two_effects() {
         let mut scripted = Scripted { ends: "edit", ..Scripted::default() };
         let end = carry_out(&mut scripted);
-        assert_eq!(scripted.said.join(", "), "lock, accepted, re-observe, backup, intent, edit, ended, outcome, FAILED");
+        assert_eq!(
+            scripted.said.join(", "),
+            "lock, accepted, re-observe, backup, intent, edit, ended, outcome, FAILED"
+        );
         assert_eq!(
             end.reason.as_str(),
             "ended by the operator before restart (done before it: edit). Then: made good before restart"

@@ -252,8 +252,7 @@ fn who_ends_it_while_the_service_is_down_does_not_leave_it_down() {
     let wish = "ExecStopPost=+/bin/sh -c 'for run in DIR/state/actions/*; do touch $$run/stop; done'";
     let Some(served) = Served::start("0", wish) else { return };
     let run = served.says("InvocationID");
-    let (end, progress) =
-        served.scene.carry("lmdb_grow", &served.table("how = \"write_commit\"\nto = \"8MiB\""));
+    let (end, progress) = served.scene.carry("lmdb_grow", &served.table("how = \"write_commit\"\nto = \"8MiB\""));
     assert_eq!((served.stored(), end.executed), (1 << 20, false), "{end:?} {:?}", told(&progress));
     assert!(end.reason.as_str().contains("Then: systemd has done `start app.service`"), "{end:?}");
     assert_eq!(served.says("ActiveState"), "active");
