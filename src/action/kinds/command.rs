@@ -91,21 +91,7 @@ impl Kind for Command {
         body.done(&[COMMON, KEYS].concat())?;
         let mut raise = Vec::new();
         let argv = match (argv, script) {
-            (Some(argv), None) => {
-                let filled = params.fill(&argv)?;
-                if let Some(script) = script_of(&argv) {
-                    raise.push(Clean::from("a shell reads it"));
-                    if filled.get(script) != argv.get(script) {
-                        return Err(table
-                            .fault_at(
-                                "argv",
-                                "a parameter within what a shell reads could become a command of its own.",
-                            )
-                            .hint("Put it behind, and let the script read it as \"$1\"."));
-                    }
-                }
-                filled
-            }
+            (Some(argv), None) => filled(&table, &params, &argv, &mut raise)?,
             (None, Some(script)) => {
                 raise.push(Clean::from("a shell reads it"));
                 vec!["/bin/sh".to_owned(), "-c".to_owned(), script]
@@ -168,6 +154,19 @@ impl Kind for Command {
     fn settled(&self, _: &Plan) -> Result<Settled, Fault> {
         Ok(Settled::Other(Clean::from("what a command leaves cannot be seen from here; look at what it is for")))
     }
+}
+
+/// The arguments with their values, of which none is in what a shell reads.
+fn filled(table: &Body, params: &Params, argv: &[String], raise: &mut Vec<Clean>) -> Result<Vec<String>, Fault> {
+    let filled = params.fill(argv)?;
+    let Some(script) = script_of(argv) else { return Ok(filled) };
+    raise.push(Clean::from("a shell reads it"));
+    if filled.get(script) == argv.get(script) {
+        return Ok(filled);
+    }
+    Err(table
+        .fault_at("argv", "a parameter within what a shell reads could become a command of its own.")
+        .hint("Put it behind, and let the script read it as \"$1\"."))
 }
 
 /// Which argument a shell reads as a script, if any does.

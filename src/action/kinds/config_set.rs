@@ -162,6 +162,12 @@ impl Kind for ConfigSet {
         }
     }
 
+    fn ended(&self, before: &str, plan: &Plan, _: &Doing<'_>) -> Option<Clean> {
+        let manager = work::<Work>(plan).ok().and_then(|work| work.restart).filter(|_| before == "restart")?;
+        let unit = manager.service().unit();
+        Some(crate::clean!("{unit} takes the new values when it starts the next time, unless they are put back"))
+    }
+
     fn proof(&self, plan: &Plan, clock: &dyn Clock) -> Option<Proof> {
         let work: Work = work(plan).ok()?;
         let (path, digest) = (work.file.display(), Held::open(&work.file).map(|held| held.id().sha256.clone()));

@@ -192,6 +192,9 @@ impl Kind for LmdbGrow {
 
     fn ended(&self, before: &str, plan: &Plan, doing: &Doing<'_>) -> Option<Clean> {
         let work: Work = work(plan).ok()?;
+        if work.how == How::Setting {
+            return ConfigSet.ended(before, &inner(plan, &work), doing);
+        }
         let manager = work.service.as_ref().filter(|_| matches!(before, "grow" | "start"))?;
         Some(start(manager, doing))
     }
