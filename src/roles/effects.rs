@@ -312,6 +312,10 @@ impl Effects {
 
     /// Looks what this login may do of what the profile has.
     pub fn look_at_rights(&self, granted: Support, shared: &Shared) {
+        // Managers are asked by a profile's own commands: not those of one that others may write to.
+        if shared.no_acting().is_some() {
+            return;
+        }
         let (answer, specs) = (self.answer.clone(), shared.profile.actions.clone());
         let looked = worker("rights", move || {
             let lacking = |spec: &ActionSpec| action::rights::lacking(&spec.kind, &spec.body, granted, &RealClock);

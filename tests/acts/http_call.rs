@@ -249,7 +249,7 @@ fn a_value_stays_one_in_a_form_and_a_secret_is_told_to_its_own_server_alone() {
     let lines: Vec<&str> = plan.what.lines.iter().map(Clean::as_str).collect();
     assert!(lines.contains(&"  node=a%26force%3Dyes&force=no"), "{lines:?}");
     let asked = other.count("GET");
-    table.push_str(&format!("\nbearer = {{ file = \"{}\" }}", secret(&scene, 0o600)));
+    table = format!("{table}\nbearer = {{ file = \"{}\" }}", secret(&scene, 0o600));
     let fault = scene.plan("http_call", &table).map(|_| ()).unwrap_err().to_string();
     assert!(fault.contains("would tell it the secret"), "{fault}");
     assert_eq!(other.count("GET"), asked, "and has not");
