@@ -36,6 +36,9 @@ pub trait Executor {
     fn intent(&mut self) -> Result<(), Fault>;
     /// Whether the operator wants it to end: then no further effect begins.
     fn stops(&self) -> bool;
+    /// It wants that before this effect: leaves nothing half-way that a broken effect would not leave either; what was
+    /// done for that, if anything.
+    fn ended(&mut self, before: &'static str) -> Option<Clean>;
     /// The names of the effects, in order.
     fn steps(&self) -> Vec<&'static str>;
     /// One effect.
@@ -79,7 +82,10 @@ fn effects(executor: &mut dyn Executor) -> End {
     let mut done: Vec<&str> = Vec::new();
     for name in executor.steps() {
         if executor.stops() {
-            let reason = crate::clean!("ended by the operator before {name} ({}).", before(&done));
+            let mut reason = crate::clean!("ended by the operator before {name} ({}).", before(&done));
+            if let Some(then) = executor.ended(name) {
+                reason = reason.join(" Then: ", &then);
+            }
             return End { outcome: Outcome::Failed, reason, executed: false };
         }
         let failed = match executor.step(name) {
@@ -149,6 +155,10 @@ mod tests {
         fn stops(&self) -> bool {
             self.said.last() == Some(&self.ends)
         }
+        fn ended(&mut self, before: &'static str) -> Option<Clean> {
+            self.said.push("ended");
+            Some(crate::clean!("made good before {before}"))
+        }
         fn steps(&self) -> Vec<&'static str> {
             vec!["edit", "restart"]
         }
@@ -195,8 +205,14 @@ mod tests {
     fn the_operator_ends_it_between_two_effects() {
         let mut scripted = Scripted { ends: "edit", ..Scripted::default() };
         let end = carry_out(&mut scripted);
-        assert_eq!(scripted.said.join(", "), "lock, accepted, re-observe, backup, intent, edit, outcome, FAILED");
-        assert_eq!(end.reason.as_str(), "ended by the operator before restart (done before it: edit).");
+        assert_eq!(
+            scripted.said.join(", "),
+            "lock, accepted, re-observe, backup, intent, edit, ended, outcome, FAILED"
+        );
+        assert_eq!(
+            end.reason.as_str(),
+            "ended by the operator before restart (done before it: edit). Then: made good before restart"
+        );
     }
 
     #[test]

@@ -230,6 +230,13 @@ impl Executor for Real<'_> {
         self.run.is_stopped()
     }
 
+    fn ended(&mut self, before: &'static str) -> Option<Clean> {
+        // What makes good is not itself ended half-way.
+        let doing = Doing { run: self.run, clock: self.clock, tell: &|_| {}, stops: &|| false };
+        let then = self.kind.ended(before, self.plan(), &doing);
+        then.inspect(|then| self.tell(crate::clean!("ended before {before}: {then}")))
+    }
+
     fn steps(&self) -> Vec<&'static str> {
         self.kind.steps(self.plan())
     }

@@ -102,6 +102,10 @@ impl Params {
                 .get(name)
                 .ok_or_else(|| Fault::new(format!("`{{{}}}` is no parameter of this action.", Clean::text(name))))?;
             out.push_str(before);
+            // A number may be negative, but then it stands behind something: `--by={n}`.
+            if out.is_empty() && value.starts_with('-') {
+                return Err(Fault::new(format!("`{{{name}}}` is {value} at the beginning of an argument: an option.")));
+            }
             out.push_str(value);
             rest = tail;
         }
@@ -188,7 +192,8 @@ impl Row {
     }
 }
 
-fn is_name(text: &str) -> bool {
+/// What may stand between braces as the name of a parameter.
+pub fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }
 
@@ -219,6 +224,9 @@ mod tests {
     fn a_value_is_put_where_its_name_stands() {
         let params = "{ keep = { int = [1, 30], value = 7 }, mode = { one_of = [\"a\", \"b\"], value = \"b\" } }";
         assert_eq!(fill(params, "--keep={keep}/{mode}"), Ok("--keep=7/b".into()));
+        let below = "{ n = { int = [-9, 9], value = -5 } }";
+        assert_eq!(fill(below, "--by={n}"), Ok("--by=-5".into()));
+        assert!(fill(below, "{n}").is_err_and(|said| said.contains("an option")));
         assert_eq!(fill(params, "{kept}"), Err("`{kept}` is no parameter of this action.".into()));
     }
 

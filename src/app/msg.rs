@@ -37,6 +37,8 @@ pub enum Msg {
     Shown(bool),
     /// The answer to `Effect::Launch`.
     Launched(Result<(), Fault>),
+    /// `Effect::Stop` could not be carried out.
+    NotStopped(Fault),
     /// The runner of the current action says where it stands.
     Progress(Box<Progress>),
     /// The newest lines of what the current action's programs said.

@@ -48,6 +48,9 @@ pub fn on_msg(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.back();
             model.session.say(clean!("The runner did not start: {fault}"), Level::Critical, model.now);
         }
+        Msg::NotStopped(fault) => {
+            model.session.say(clean!("Its runner was not asked to end it: {fault}"), Level::Critical, model.now);
+        }
         Msg::Output(lines) => {
             if let Some(run) = &mut model.run {
                 run.output = lines;
@@ -131,6 +134,11 @@ pub fn on_input(model: &mut Model, input: &Input) -> Vec<Effect> {
         Press::Char('d') => vec![Effect::Quit],
         Press::Char('t') if read_only => {
             model.session.say(clean!("This console is read-only: it ends nothing."), Level::Warning, model.now);
+            Vec::new()
+        }
+        Press::Char('t') if run.plan.support > model.session.support => {
+            let needed = run.plan.support;
+            model.session.say(clean!("Ending it needs support level {needed}."), Level::Warning, model.now);
             Vec::new()
         }
         Press::Char('t') => {

@@ -48,9 +48,12 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         }
         Msg::ArmingPlanned(plan) => prompt::open_arming(model, *plan),
         Msg::Shown(whole) => prompt::submitted(model, whole),
-        told @ (Msg::Launched(_) | Msg::Progress(_) | Msg::Output(_) | Msg::Effects(_) | Msg::Recovered(..)) => {
-            run::on_msg(model, told)
-        }
+        told @ (Msg::Launched(_)
+        | Msg::NotStopped(_)
+        | Msg::Progress(_)
+        | Msg::Output(_)
+        | Msg::Effects(_)
+        | Msg::Recovered(..)) => run::on_msg(model, told),
         Msg::History(rows, told) => {
             model.history.take(&rows);
             told.into_iter().map(Effect::Log).collect()

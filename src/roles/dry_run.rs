@@ -12,7 +12,7 @@ use crate::action::params::Asked;
 use crate::action::plan::{Plan, Where};
 use crate::action::prompt::rows;
 use crate::base::{Clean, Clock, Fault};
-use crate::config::profile::ActionSpec;
+use crate::config::profile::{ActionSpec, Trust};
 use crate::config::{Profile, SearchPath, load_profile};
 use crate::rules::expr::Expr;
 use crate::sys::clock::RealClock;
@@ -63,6 +63,10 @@ pub fn run(ask: &Ask, out: &mut dyn Write) -> Result<u8, Fault> {
         return Err(Fault::new(format!("`{name}` is confirmed in a console, where its plan is seen."))
             .hint("Open the console and press `a`, or add --dry-run to see the plan."));
     }
+    // A plan runs what the profile says for a preview, and asks managers by the profile's own commands.
+    if let Trust::DisplayOnly(fault) = &profile.trust {
+        return Err(fault.clone());
+    }
     let asked = Asked::of(&spec.body);
     if let Some((name, _)) = ask.given.iter().find(|(name, _)| !asked.iter().any(|asked| asked.name == *name)) {
         let names: Vec<&str> = asked.iter().map(|asked| asked.name.as_str()).collect();
@@ -98,11 +102,13 @@ fn plan((reference, given): (&str, &[(Clean, Clean)]), profile: &Profile, spec: 
     let mut collector = Collector::start(Some(reference), &selectors, &mut |text| said.push(text.to_owned()))?;
     let now = if selectors.is_empty() { RealClock.now() } else { collector.until(ANSWERS, READINGS) };
     let readings = Snapshot::take(&collector.store, &queries, now);
-    collector.leave();
     let place = Where { host: Host::current(), environment: profile.environment.clone() };
     // Where no state can be kept there are no earlier runs either.
     let state = paths::state_dir().unwrap_or_else(|| PathBuf::from("/nonexistent"));
-    planned(spec, &state, (&place, &Login::current()), (reference, &readings), Some(given))
+    let plan = planned(spec, &state, (&place, &Login::current()), (reference, &readings), Some(given));
+    // Last: whoever leaves starts no program any more, and a plan asks managers and previews by programs.
+    collector.leave();
+    plan
 }
 
 /// As the prompt has it, one paragraph a line.

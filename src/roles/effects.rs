@@ -137,7 +137,11 @@ impl Effects {
                     self.say(Msg::Launched(Err(fault)));
                 }
             }
-            Effect::Stop(plan) => stop(shared, plan),
+            Effect::Stop(plan) => {
+                if let Err(fault) = stop(shared, plan) {
+                    self.say(Msg::NotStopped(fault));
+                }
+            }
             Effect::Record(entry) => {
                 if let Some(journal) = &shared.journal {
                     journal.append(record(entry));
@@ -308,6 +312,10 @@ impl Effects {
 
     /// Looks what this login may do of what the profile has.
     pub fn look_at_rights(&self, granted: Support, shared: &Shared) {
+        // Managers are asked by a profile's own commands: not those of one that others may write to.
+        if shared.no_acting().is_some() {
+            return;
+        }
         let (answer, specs) = (self.answer.clone(), shared.profile.actions.clone());
         let looked = worker("rights", move || {
             let lacking = |spec: &ActionSpec| action::rights::lacking(&spec.kind, &spec.body, granted, &RealClock);
@@ -388,13 +396,10 @@ fn is_open(open: &Unresolved) -> bool {
 }
 
 /// Asks a runner to end what it does; a console that cannot start one cannot.
-fn stop(shared: &Shared, plan: Ulid) {
-    let asked = match (&shared.launcher, &shared.state_dir) {
+fn stop(shared: &Shared, plan: Ulid) -> Result<(), Fault> {
+    match (&shared.launcher, &shared.state_dir) {
         (Some(_), Some(state)) => Run::of(state, plan).stop(),
         _ => Err(Fault::new("this console cannot reach a runner.")),
-    };
-    if let Err(fault) = asked {
-        tracing::error!(target: "console", "the runner was not asked to end: {fault}");
     }
 }
 

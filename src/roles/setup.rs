@@ -71,7 +71,7 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     let mut jobs = Vec::new();
     let here = |spec: &&SamplerSpec| spec.needs.as_ref().is_none_or(|path| path.exists());
     for spec in profile.samplers.iter().filter(here) {
-        match job(spec) {
+        match runnable(spec, profile).and_then(|()| job(spec)) {
             Ok(job) => {
                 store.declare(&job.name, job.every, spec.simulated);
                 store
@@ -197,6 +197,18 @@ fn bands(panes: &mut [Pane]) -> RuleFile {
     RuleFile { file: Clean::default(), groups: vec![group], ..RuleFile::default() }
 }
 
+/// Whoever may write to a profile must not name programs that run as whoever looks.
+fn runnable(spec: &SamplerSpec, profile: &Profile) -> Result<(), Fault> {
+    let names = spec.kind == "command" || spec.body.clone().take::<Vec<String>>("systemctl").ok().flatten().is_some();
+    match &profile.trust {
+        Trust::DisplayOnly(fault) if names => {
+            let what = Clean::text(format!("{} The sampler `{}` runs no program until then.", fault.what, spec.name));
+            Err(Fault { what, ..fault.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// One sampler of the profile, ready to run.
 ///
 /// # Errors
@@ -308,5 +320,22 @@ verify_samplers = ["metrics", "metrisc"]
         assert!(built.webhook.is_none());
         let faults: Vec<String> = built.faults.iter().map(Fault::to_string).collect();
         assert_eq!(faults, ["p.toml: others may write to this file. Until then nobody is told of alerts."]);
+    }
+
+    #[test]
+    fn a_profile_that_is_not_trusted_names_no_program_that_runs() {
+        let text = "[samplers.a]\nkind = \"command\"\nargv = [\"/bin/true\"]\n[samplers.b]\nkind = \"host\"\n";
+        let mut profile = Profile::parse("t", "p.toml", text, &known_kinds()).expect("parses");
+        let setup = |profile: &Profile| setup(profile, "h".into(), &mut Store::new(Limits::default()));
+        let names = |built: &Setup| built.jobs.iter().map(|job| job.name.to_string()).collect::<Vec<_>>();
+        assert_eq!(names(&setup(&profile)), ["a", "b"]);
+        profile.trust = Trust::DisplayOnly(Fault::new("others may write to this file.").at("p.toml", 0, 0));
+        let built = setup(&profile);
+        assert_eq!(names(&built), ["b"], "what looks stays alive");
+        assert!(
+            built.faults.iter().any(|fault| fault.to_string().contains("`a` runs no program")),
+            "{:?}",
+            built.faults
+        );
     }
 }

@@ -3,6 +3,8 @@
 
 use super::child::wait_readable;
 use super::program::{Ended, Order, Outputs, Program, Refusal};
+use super::secret::hide;
+use crate::base::scrub::scrub;
 use crate::base::{Clean, Clock, Fault, Mono};
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -64,13 +66,13 @@ impl Kept {
         self.lost + u64::try_from(self.first.len() + self.last.len()).unwrap_or(u64::MAX)
     }
 
-    /// The first line that says something.
+    /// The first line that says something, with no secret in it: it becomes part of a sentence.
     pub fn first_line(&self) -> Option<Clean> {
         let mut lines = self.first.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-        lines.find(|line| !line.is_empty()).map(Clean::text)
+        lines.find(|line| !line.is_empty()).map(told)
     }
 
-    /// The last line that says something.
+    /// The last line that says something, likewise.
     pub fn last_line(&self) -> Option<Clean> {
         let end = |bytes: &[u8]| bytes.get(bytes.len().saturating_sub(TAIL)..).unwrap_or(bytes).to_vec();
         let mut bytes: Vec<u8> = self.last.iter().skip(self.last.len().saturating_sub(TAIL)).copied().collect();
@@ -78,8 +80,13 @@ impl Kept {
             bytes = [end(&self.first), bytes].concat();
         }
         let mut lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-        lines.rfind(|line| !line.is_empty()).map(Clean::text)
+        lines.rfind(|line| !line.is_empty()).map(told)
     }
+}
+
+/// A line of a program, for a sentence.
+fn told(line: &[u8]) -> Clean {
+    Clean::text(scrub(&hide(&String::from_utf8_lossy(line))))
 }
 
 /// What a program did.
@@ -290,6 +297,14 @@ mod tests {
         assert_eq!((ran.ended, ran.timed_out), (Ended::Code(3), false));
         assert_eq!(ran.stdout.bytes(), b"out\n");
         assert_eq!(ran.stderr.last_line().expect("said").as_str(), "wrong");
+    }
+
+    #[test]
+    fn what_a_program_says_of_secrets_is_in_no_sentence() {
+        let ran = sh("echo password=hunter22; echo fine; echo token=hunter22 >&2", LONG, KEEP);
+        let said = [ran.stdout.first_line(), ran.stdout.last_line(), ran.stderr.last_line()].map(Option::unwrap);
+        assert!(said.iter().all(|line| !line.as_str().contains("hunter")), "{said:?}");
+        assert_eq!(said[1].as_str(), "fine");
     }
 
     #[test]

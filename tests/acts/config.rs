@@ -2,9 +2,12 @@
 
 use crate::scene::{Scene, told};
 use std::fs;
-use watchkeeper::action::lifecycle::Outcome;
+use watchkeeper::action::doing::Doing;
+use watchkeeper::action::kinds;
+use watchkeeper::action::lifecycle::{Outcome, Run};
 use watchkeeper::action::plan::Undo;
 use watchkeeper::base::Clean;
+use watchkeeper::sys::clock::RealClock;
 
 const FILE: &str = "# tuned\r\n[performance]\r\nbatch_size = 1_024  # was 512\r\nstreams = 4\r\n";
 
@@ -95,4 +98,33 @@ fn a_value_that_is_not_there_or_of_another_type_is_refused() {
     let table = format!("file = \"{file}\"\nset = [{{ key = \"performance.streams\", to = 1 }}]");
     let fault = scene.plan("config_set", &table).unwrap_err().to_string();
     assert!(fault.contains("link"), "{fault}");
+}
+
+#[test]
+fn who_ends_it_before_the_restart_is_told_when_the_new_values_come() {
+    let (scene, table) = scene();
+    let service = "{ kind = \"commands\", unit = \"bot\", status = [\"/bin/true\"], restart = [\"/bin/true\"] }";
+    let plan = scene.plan("config_set", &format!("{table}restart = {service}")).unwrap();
+    let run = Run::of(&scene.state(), plan.id);
+    let doing = Doing { run: &run, clock: &RealClock, tell: &|_| {}, stops: &|| true };
+    let kind = kinds::of(&plan).unwrap();
+    assert_eq!(kind.ended("edit", &plan, &doing), None, "nothing was done");
+    let said = kind.ended("restart", &plan, &doing).unwrap();
+    assert!(said.as_str().starts_with("bot takes the new values when it starts the next time"), "{said}");
+}
+
+#[test]
+fn a_secret_is_not_set_from_here_and_not_shown_by_the_refusal() {
+    let scene = Scene::new();
+    let file = scene.path("app.toml");
+    fs::write(&file, "[db]\npassword = \"hunter22\"\n").unwrap();
+    for row in [
+        "key = \"db.password\", to = \"hunter33\"",
+        "key = \"db.password\", from = \"hunter44\", to = \"x\"",
+        "key = \"db.password\", to = 5",
+    ] {
+        let said =
+            scene.plan("config_set", &format!("file = \"{}\"\nset = [{{ {row} }}]", file.display())).unwrap_err();
+        assert!(!said.to_string().contains("hunter"), "{said}");
+    }
 }

@@ -234,3 +234,23 @@ fn what_must_not_be_sent_is_refused_with_its_rule() {
     let plan = scene.plan("http_call", &format!("{table}\nundo = \"x\"")).unwrap();
     assert_eq!(plan.what.lines[0].as_str(), "PUT https://h/a/..%2Fb%3Fc%3D1%23d");
 }
+
+#[test]
+fn a_value_stays_one_in_a_form_and_a_secret_is_told_to_its_own_server_alone() {
+    let (scene, web, other) = (Scene::new(), node(), node());
+    let mut table = format!(
+        "method = \"PUT\"\nurl = \"http://{}/x\"\nbody = \"node={{n}}&force=no\"\nundo = \"x\"\n\
+         headers = {{ Content-Type = \"application/x-www-form-urlencoded\" }}\n\
+         params = {{ n = {{ matches = \".*\", value = \"a&force=yes\" }} }}\n\
+         check = {{ url = \"http://{}/x\", status = [200] }}",
+        web.at, other.at
+    );
+    let plan = scene.plan("http_call", &table).unwrap();
+    let lines: Vec<&str> = plan.what.lines.iter().map(Clean::as_str).collect();
+    assert!(lines.contains(&"  node=a%26force%3Dyes&force=no"), "{lines:?}");
+    let asked = other.count("GET");
+    table = format!("{table}\nbearer = {{ file = \"{}\" }}", secret(&scene, 0o600));
+    let fault = scene.plan("http_call", &table).map(|_| ()).unwrap_err().to_string();
+    assert!(fault.contains("would tell it the secret"), "{fault}");
+    assert_eq!(other.count("GET"), asked, "and has not");
+}

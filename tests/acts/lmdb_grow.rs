@@ -117,7 +117,7 @@ impl Served {
         fs::create_dir(scene.path("copies")).unwrap();
         fs::write(scene.path("program.py"), PROGRAM).unwrap();
         fs::write(scene.path("app.toml"), "[db]\nmap_mib = 1  # enough\n").unwrap();
-        let how = how.replace("DIR", &dir);
+        let [how, also] = [how, also].map(|text| text.replace("DIR", &dir));
         let command = format!("/usr/bin/python3 {dir}/program.py {} {how} {dir}/run/ready", db.display());
         let unit = format!("[Unit]\nDefaultDependencies=no\n[Service]\nUser=nobody\nExecStart={command}\n{also}\n");
         let script = copied_script(scene.dir.path(), "systemd.sh");
@@ -244,6 +244,19 @@ fn a_growth_that_somebody_else_keeps_from_being_done_leaves_the_service_running(
     assert!(end.reason.as_str().contains("Then: systemd has done `start app.service`"), "{end:?}");
     assert_eq!((served.stored(), served.says("ActiveState").as_str()), (1 << 20, "active"));
     drop(other);
+}
+
+#[test]
+fn who_ends_it_while_the_service_is_down_does_not_leave_it_down() {
+    // The operator's wish comes while it stops.
+    let wish = "ExecStopPost=+/bin/sh -c 'for run in DIR/state/actions/*; do touch $$run/stop; done'";
+    let Some(served) = Served::start("0", wish) else { return };
+    let run = served.says("InvocationID");
+    let (end, progress) = served.scene.carry("lmdb_grow", &served.table("how = \"write_commit\"\nto = \"8MiB\""));
+    assert_eq!((served.stored(), end.executed), (1 << 20, false), "{end:?} {:?}", told(&progress));
+    assert!(end.reason.as_str().contains("Then: systemd has done `start app.service`"), "{end:?}");
+    assert_eq!(served.says("ActiveState"), "active");
+    assert_ne!(served.says("InvocationID"), run);
 }
 
 #[test]

@@ -5,8 +5,10 @@ use crate::trees::{Tiny, names, plant, root, tell};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::PathBuf;
+use watchkeeper::action::doing::Doing;
 use watchkeeper::action::kinds;
-use watchkeeper::action::lifecycle::Outcome;
+use watchkeeper::action::lifecycle::{Outcome, Run};
+use watchkeeper::sys::clock::RealClock;
 
 /// A tree with a backup of it, and then with another content.
 fn scene() -> (Scene, PathBuf, String) {
@@ -176,7 +178,7 @@ fn what_was_replaced_or_changed_since_the_plan_is_left_alone() {
     let (end, _) = scene.act(plan.clone());
     assert!(end.outcome == Outcome::Refused && end.reason.as_str().contains("is another one now"), "{end:?}");
     fs::create_dir(scene.path("app")).unwrap();
-    let differences = |plan| kinds::of(plan).unwrap().differences(plan, &watchkeeper::sys::clock::RealClock).unwrap();
+    let differences = |plan| kinds::of(plan).unwrap().differences(plan, &RealClock).unwrap();
     assert!(differences(&plan)[0].as_str().contains("is another one now"));
     let plan = scene.plan("file_restore", &table).unwrap();
     fs::write(copy.join("a"), "12345").unwrap();
@@ -216,4 +218,25 @@ fn after_a_crash_a_look_tells_before_from_after() {
     assert!(settled().ends_with(&format!("/app is as the backup is; the old one is {kept}")), "{}", settled());
     fs::write(scene.path("app/more"), "").unwrap();
     assert!(settled().contains("is another one than before, but not as the backup is"), "{}", settled());
+}
+
+#[test]
+fn who_ends_it_half_way_finds_nothing_built_beside() {
+    let (scene, _, table) = scene();
+    let backup = format!("path = \"{}\"\nto = \"{}\"", scene.path("app").display(), scene.path("copies").display());
+    let copies = names(&scene.path("copies"));
+    for (kind, table, begun, then) in
+        [("file_restore", &table, "build", "exchange"), ("file_backup", &backup, "copy", "read back")]
+    {
+        let plan = scene.plan(kind, table).unwrap();
+        let run = Run::of(&scene.state(), plan.id);
+        let doing = Doing { run: &run, clock: &RealClock, tell: &|_| {}, stops: &|| true };
+        let kind = kinds::of(&plan).unwrap();
+        kind.step(begun, &plan, &doing).unwrap();
+        assert!(beside(&scene).len() + names(&scene.path("copies")).len() > copies.len() + 1);
+        assert_eq!(kind.ended(begun, &plan, &doing), None, "nothing was done");
+        let said = kind.ended(then, &plan, &doing).unwrap();
+        assert!(said.as_str().contains("is removed"), "{said}");
+        assert_eq!((beside(&scene), names(&scene.path("copies"))), (vec!["app".to_owned()], copies.clone()));
+    }
 }

@@ -79,6 +79,33 @@ fn a_shell_and_no_way_back_make_the_prompt_heavier_and_a_preview_is_shown() {
     assert!(fault.contains("not named by its whole path"), "{fault}");
 }
 
+#[test]
+fn what_a_shell_reads_is_heavier_and_no_operator_writes_into_it_and_no_program_is_called_a_shell() {
+    let scene = Scene::new();
+    let plan = scene.plan("command", "argv = [\"/usr/bin/python3\", \"-c\", \"print(1)\"]\nundo = \"x\"").unwrap();
+    assert_eq!(plan.danger, Danger::C1);
+    assert_eq!(plan.what.lines[0].as_str(), "/usr/bin/python3 -c \"print(1)\"");
+    let params = "params = { x = { matches = \".*\", value = \"$(reboot)\" } }\nundo = \"x\"";
+    let plan = |argv: &str| scene.plan("command", &format!("argv = {argv}\n{params}"));
+    let behind = plan("[\"/usr/bin/env\", \"bash\", \"-ec\", \"echo $1\", \"x\", \"{x}\"]").unwrap();
+    assert_eq!(behind.danger, Danger::C2, "{:?}", behind.raised);
+    let fault = plan("[\"/bin/sh\", \"-c\", \"echo {x}\"]").unwrap_err().to_string();
+    assert!(fault.contains("could become a command of its own"), "{fault}");
+}
+
+#[test]
+fn what_a_program_says_of_a_secret_is_neither_in_a_preview_nor_in_a_reason() {
+    let scene = Scene::new();
+    let program = script(&scene, "says", "echo password=hunter22; exit 3");
+    let table = format!("argv = [\"{program}\"]\nundo = \"x\"");
+    let (end, progress) = scene.carry("command", &table);
+    assert!(!format!("{end:?} {progress:?}").contains("hunter"), "{end:?}");
+    let program = script(&scene, "previews", "echo password=hunter22");
+    let plan =
+        scene.plan("command", &format!("argv = [\"/bin/true\"]\npreview = [\"{program}\"]\nundo = \"x\"")).unwrap();
+    assert!(plan.what.lines.len() == 2 && !plan.what.lines[1].as_str().contains("hunter"), "{:?}", plan.what.lines);
+}
+
 /// A process of ours that goes with the test.
 struct Process(Child);
 

@@ -334,6 +334,13 @@ fn ctrl_c_asks_what_becomes_of_a_running_action_and_only_t_ends_it() {
     desk.interrupt();
     let effects = desk.press(KeyCode::Char('t'));
     assert!(matches!(effects[..], [Effect::Record(_), Effect::Stop(plan)] if plan.0 == 42), "{effects:?}");
+    desk.send(Msg::NotStopped(Fault::new("no space left.")));
+    assert!(desk.screen().contains("was not asked to end it: no space left."), "{}", desk.screen());
+    // Who may not begin it may not end it either.
+    desk.model.session.support = Support::L0;
+    desk.interrupt();
+    let effects = desk.press(KeyCode::Char('t'));
+    assert!(effects.is_empty() && desk.screen().contains("Ending it needs support level L1."), "{}", desk.screen());
     desk.interrupt();
     assert!(matches!(desk.press(KeyCode::Char('d'))[..], [Effect::Quit]), "detached");
 }

@@ -230,3 +230,22 @@ fn waiting_longer_sees_more() {
     assert_eq!(count("every = \"5s\"", &[]), 1.0, "one round");
     assert!(count("every = \"1s\"", &["--wait", "4s"]) >= 2.0);
 }
+
+#[test]
+fn a_dry_run_shows_its_preview_and_runs_nothing_of_a_profile_that_others_may_write_to() {
+    use std::os::unix::fs::PermissionsExt;
+    let desk = Desk::new();
+    let ran = desk.path().join("ran");
+    let table = "title = \"X\"\nkind = \"command\"\nverb = \"perform\"\ndanger = \"C1\"\nargv = [\"/bin/true\"]";
+    let preview = format!("preview = [\"/usr/bin/touch\", \"{}\"]", ran.display());
+    let file = desk.write("p.toml", format!("title = \"X\"\n[actions.x]\n{table}\n{preview}\n"));
+    let ask = |mode: u32| {
+        std::fs::set_permissions(&file, PermissionsExt::from_mode(mode)).unwrap();
+        desk.run(&["run", "x", "--dry-run", "--profile", file.to_str().unwrap()])
+    };
+    let said = ask(0o666);
+    let err = String::from_utf8_lossy(&said.stderr);
+    assert!(!said.status.success() && err.contains("others may write to this file") && !ran.exists(), "{said:?}");
+    let said = ask(0o644);
+    assert!(said.status.success() && ran.exists(), "{said:?}");
+}

@@ -19,12 +19,16 @@ use crate::action::lifecycle::Run;
 use crate::action::params::Params;
 use crate::action::plan::{Danger, Plan, Target, Undo};
 use crate::action::prepare::{COMMON, Context, duration};
+use crate::base::scrub::scrub;
 use crate::base::{Body, Clean, Clock, Fault};
 use crate::sys::program::{Ended, Order};
+use crate::sys::secret::hide;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 const KEYS: &[&str] = &["argv", "script", "params", "preview", "ok_exit", "timeout", "kill", "undo"];
+/// Programs that read one of their arguments as a script.
+const SHELLS: [&str; 7] = ["sh", "bash", "dash", "zsh", "ksh", "ash", "fish"];
 /// Lines of a preview that are shown.
 const PREVIEW: usize = 20;
 
@@ -87,7 +91,7 @@ impl Kind for Command {
         body.done(&[COMMON, KEYS].concat())?;
         let mut raise = Vec::new();
         let argv = match (argv, script) {
-            (Some(argv), None) => params.fill(&argv)?,
+            (Some(argv), None) => filled(&table, &params, &argv, &mut raise)?,
             (None, Some(script)) => {
                 raise.push(Clean::from("a shell reads it"));
                 vec!["/bin/sh".to_owned(), "-c".to_owned(), script]
@@ -108,7 +112,10 @@ impl Kind for Command {
                 Order { program: words.next().unwrap_or_default().into(), args: words.collect(), ..Order::default() };
             let said = doing::look(&order, cx.clock)?;
             lines.extend(
-                said.split(|byte| *byte == b'\n').take(PREVIEW).map(|line| crate::clean!("  {}", Clean::text(line))),
+                scrub(&hide(&String::from_utf8_lossy(&said)))
+                    .lines()
+                    .take(PREVIEW)
+                    .map(|line| crate::clean!("  {line}")),
             );
         }
         let program = argv.first().cloned().unwrap_or_default();
@@ -149,6 +156,28 @@ impl Kind for Command {
     }
 }
 
+/// The arguments with their values, of which none is in what a shell reads.
+fn filled(table: &Body, params: &Params, argv: &[String], raise: &mut Vec<Clean>) -> Result<Vec<String>, Fault> {
+    let filled = params.fill(argv)?;
+    let Some(script) = script_of(argv) else { return Ok(filled) };
+    raise.push(Clean::from("a shell reads it"));
+    if filled.get(script) == argv.get(script) {
+        return Ok(filled);
+    }
+    Err(table
+        .fault_at("argv", "a parameter within what a shell reads could become a command of its own.")
+        .hint("Put it behind, and let the script read it as \"$1\"."))
+}
+
+/// Which argument a shell reads as a script, if any does.
+fn script_of(argv: &[String]) -> Option<usize> {
+    let shell = |word: &String| SHELLS.contains(&word.rsplit('/').next().unwrap_or_default());
+    let flag = |word: &String| word.starts_with('-') && !word.starts_with("--") && word.contains('c');
+    let at = argv.iter().position(shell)?;
+    let flag = argv.iter().skip(at + 1).position(flag)?;
+    Some(at + flag + 2).filter(|script| *script < argv.len())
+}
+
 /// Each argument as it is, so that none hides in another: those with unusual characters in quotes.
 pub fn shown(argv: &[String]) -> Vec<Clean> {
     let plain =
@@ -156,7 +185,7 @@ pub fn shown(argv: &[String]) -> Vec<Clean> {
     let word = |word: &String| if plain(word) { word.clone() } else { format!("{word:?}") };
     let words: Vec<String> = argv.iter().map(word).collect();
     match argv {
-        [_, flag, script] if flag == "-c" => {
+        [program, flag, script] if program == "/bin/sh" && flag == "-c" => {
             ["/bin/sh -c, the whole script:"].into_iter().chain(script.lines()).map(Clean::text).collect()
         }
         _ => vec![Clean::text(words.join(" "))],

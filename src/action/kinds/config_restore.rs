@@ -97,6 +97,10 @@ impl Kind for ConfigRestore {
         ConfigSet.step(name, plan, doing)
     }
 
+    fn ended(&self, before: &str, plan: &Plan, doing: &Doing<'_>) -> Option<Clean> {
+        ConfigSet.ended(before, plan, doing)
+    }
+
     fn proof(&self, plan: &Plan, clock: &dyn Clock) -> Option<Proof> {
         ConfigSet.proof(plan, clock)
     }

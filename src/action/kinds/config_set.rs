@@ -15,12 +15,14 @@ use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
 use crate::action::config_text::{Format, Scalar, Spot};
 use crate::action::doing::Doing;
 use crate::action::lifecycle::Run;
-use crate::action::manager::{Manager, Verb};
+use crate::action::manager::{Manager, Verb, looks_secret};
 use crate::action::plan::{Danger, Plan, Precondition, Target, Undo};
 use crate::action::prepare::{COMMON, Context};
+use crate::base::scrub::{is_secret_name, scrub};
 use crate::base::{Body, Clean, Clock, Fault};
 use crate::sys::files;
 use crate::sys::held::{Broken, FileId, Held, LIMIT};
+use crate::sys::secret::hide;
 use core::ops::Range;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -96,6 +98,13 @@ impl Kind for ConfigSet {
         let held = Held::open(&file)?;
         let rows = set.into_iter().map(|row| row.seen(format, held.bytes(), &file));
         let set = rows.collect::<Result<Vec<Row>, Fault>>()?;
+        if let Some(row) = set.iter().find(|row| row.is_secret()) {
+            let what = format!(
+                "`{}` looks like a secret: it would stand in the plan and on the screen.",
+                Clean::text(&row.key)
+            );
+            return Err(here(&file, what).hint("Change it by hand."));
+        }
         let after = files::sha256(&edited(format, held.bytes(), &set, &file)?);
         drafted((Work { file, set, restart, format, after, kept: None }, &held), run, cx)
     }
@@ -151,6 +160,12 @@ impl Kind for ConfigSet {
             }
             _ => Err(StepError::Failed(Fault::new(format!("there is no step `{}`.", Clean::text(name))))),
         }
+    }
+
+    fn ended(&self, before: &str, plan: &Plan, _: &Doing<'_>) -> Option<Clean> {
+        let manager = work::<Work>(plan).ok().and_then(|work| work.restart).filter(|_| before == "restart")?;
+        let unit = manager.service().unit();
+        Some(crate::clean!("{unit} takes the new values when it starts the next time, unless they are put back"))
     }
 
     fn proof(&self, plan: &Plan, clock: &dyn Clock) -> Option<Proof> {
@@ -316,12 +331,24 @@ fn find(format: Format, text: &str, row: &Row, file: &Path) -> Result<Range<usiz
         return Ok(range);
     }
     let real = value.as_ref().map_or_else(|| text.get(range).unwrap_or("").to_owned(), Scalar::to_string);
+    let real = if row.is_secret() { "another one".to_owned() } else { scrub(&hide(&real)) };
     let what = format!("`{key}` is {}, not {} as the action expects.", Clean::text(real), row.from);
     Err(if value.as_ref() == Some(&row.to) {
         here(file, what).hint("It already has the new value.")
     } else {
         here(file, what).hint("Decide which is right before anything is changed.")
     })
+}
+
+impl Row {
+    /// Whether either value is one that must not be shown. Numbers and switches are none, whatever they are called.
+    fn is_secret(&self) -> bool {
+        let name = self.key.rsplit('.').next().unwrap_or_default();
+        [&self.from, &self.to].into_iter().any(|value| match value {
+            Scalar::Text(text) => is_secret_name(name) || looks_secret(text),
+            Scalar::Bool(_) | Scalar::Int(_) | Scalar::Float(_) => false,
+        })
+    }
 }
 
 impl Wanted {
@@ -335,7 +362,8 @@ impl Wanted {
         let spot = format.find(text, &key, &to, file)?;
         let none = || here(file, format!("there is no value `{}`.", Clean::text(&key)));
         let Spot { range, value } = spot.ok_or_else(none)?;
-        let old = Clean::text(text.get(range).unwrap_or(""));
+        let old = text.get(range).unwrap_or("");
+        let old = if is_secret_name(&key) { Clean::from("a secret") } else { Clean::text(scrub(&hide(old))) };
         let from =
             value.ok_or_else(|| here(file, format!("`{}` would change its type: {old} → {to}.", Clean::text(&key))))?;
         Ok(Row { key, from, to })
@@ -400,6 +428,18 @@ mod tests {
         let twice = row("performance.batch_size", Scalar::Int(1024), Scalar::Int(512));
         assert!(set(&[twice.clone(), twice]).unwrap_err().contains("names a key twice"));
         assert!(set(&[]).unwrap_err().contains("names no key"));
+    }
+
+    #[test]
+    fn what_looks_like_a_secret_is_known_by_its_name_or_shape_and_numbers_are_none() {
+        let text = |text: &str| Scalar::Text(text.into());
+        assert!(row("db.password", text("a"), text("b")).is_secret());
+        assert!(row("db.url", text("postgres://a:hunter22@h/x"), text("postgres://h/x")).is_secret());
+        assert!(!row("max_tokens", Scalar::Int(1), Scalar::Int(2)).is_secret());
+        assert!(!row("memory.pool", text("20GB"), text("16GB")).is_secret());
+        let real =
+            edited(Format::Toml, b"password = \"hunter22\"", &[row("password", text("a"), text("b"))], Path::new("/x"));
+        assert!(!real.unwrap_err().to_string().contains("hunter"));
     }
 
     #[test]

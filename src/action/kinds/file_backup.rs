@@ -257,6 +257,12 @@ impl Kind for FileBackup {
         }
     }
 
+    fn ended(&self, before: &str, plan: &Plan, _: &Doing<'_>) -> Option<Clean> {
+        let work: Work = work(plan).ok().filter(|_| before != "copy")?;
+        let place = Place::trusted(&work.to).ok()?;
+        Some(removed(work.named().clear(&place, Fault::new("what was copied is removed."))))
+    }
+
     fn proof(&self, plan: &Plan, _: &dyn Clock) -> Option<Proof> {
         Some(match self.settled(plan) {
             Ok(Settled::Done(said)) => Proof::Holds(String::new(), said),
@@ -270,6 +276,12 @@ impl Kind for FileBackup {
         let head = work.head();
         work.named().settled(|listed| *listed == head)
     }
+}
+
+/// What clearing says.
+pub(super) fn removed(said: StepError) -> Clean {
+    let (StepError::Failed(fault) | StepError::Unknown(fault)) = said;
+    Clean::text(fault.to_string())
 }
 
 /// What the newest backup before this one held; a much smaller one is worth a look.

@@ -293,6 +293,12 @@ impl Kind for FileRestore {
         if name == "build" { work.build(doing) } else { work.exchange() }
     }
 
+    fn ended(&self, before: &str, plan: &Plan, _: &Doing<'_>) -> Option<Clean> {
+        let work: Work = work(plan).ok().filter(|_| before == "exchange")?;
+        let place = Place::around(&work.path).ok()?;
+        Some(Clean::text(work.cleared(&place, Fault::new("what was built is removed.")).to_string()))
+    }
+
     fn proof(&self, plan: &Plan, _: &dyn Clock) -> Option<Proof> {
         Some(match self.settled(plan) {
             Ok(Settled::Done(said)) => Proof::Holds(String::new(), said),

@@ -133,6 +133,11 @@ impl Kind for HttpCall {
         let undo: Option<String> = body.take("undo")?;
         body.done(&[COMMON, KEYS, remote::TLS].concat())?;
         let site = request.site().map_err(|fault| table.fault_at("url", fault.to_string()))?;
+        let elsewhere = check.as_ref().map(|check| Site::parse(&check.url, request.tls.clone())).transpose()?;
+        if elsewhere.is_some_and(|check| request.has_secret() && !check.is_of(&site)) {
+            let what = "`check` asks another server than `url`, and would tell it the secret.";
+            return Err(table.fault_at("check", what).hint("Name the same host and port, by https where `url` does."));
+        }
         let mut work = Work { request, expect, check, patience };
         let mut based_on = Vec::new();
         // Who only opens the list of actions talks with nobody.
@@ -242,8 +247,9 @@ impl Request {
             }
         }
         let text: String = body.take("body")?.unwrap_or_default();
-        let text =
-            params.put(&text, &|value| in_json(value)).map_err(|fault| table.fault_at("body", fault.to_string()))?;
+        let form = headers.iter().any(|(name, kind)| name.eq_ignore_ascii_case("content-type") && is_form(kind));
+        let put = |value: &str| if form { Ok(encoded(value)) } else { in_json(value) };
+        let text = params.put(&text, &put).map_err(|fault| table.fault_at("body", fault.to_string()))?;
         if text.len() > BODY || (!text.is_empty() && ["GET", "HEAD"].contains(&method.as_str())) {
             return Err(table.fault_at("body", format!("a body has up to {BODY} bytes, and GET and HEAD have none.")));
         }
@@ -366,12 +372,10 @@ fn check(body: &mut Body, params: &Params) -> Result<Option<Check>, Fault> {
 
 /// A URL with its parameters, none of which can become another part of it.
 fn filled(table: &Body, key: &str, params: &Params, url: &str) -> Result<String, Fault> {
-    let kept = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-    let letter = |byte: u8| if kept(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     let form = |value: &str| match value {
         // A path's own words for here and above.
         "." | ".." => Err(Fault::new(format!("`{value}` is no name in a URL."))),
-        _ => Ok(value.bytes().map(letter).collect()),
+        _ => Ok(encoded(value)),
     };
     let url = params.put(url, &form).map_err(|fault| table.fault_at(key, fault.to_string()))?;
     if scrub(&url) != url {
@@ -380,6 +384,17 @@ fn filled(table: &Body, key: &str, params: &Params, url: &str) -> Result<String,
             .hint("Send it by `bearer` or `headers`, from its file."));
     }
     Ok(url)
+}
+
+/// A value that stays one in a URL and in a form.
+fn encoded(value: &str) -> String {
+    let kept = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    let letter = |byte: u8| if kept(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    value.bytes().map(letter).collect()
+}
+
+fn is_form(kind: &str) -> bool {
+    kind.trim().to_ascii_lowercase().starts_with("application/x-www-form-urlencoded")
 }
 
 fn plain(table: &Body, params: &Params, name: &HeaderName, text: &str) -> Result<String, Fault> {

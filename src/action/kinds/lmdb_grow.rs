@@ -183,11 +183,20 @@ impl Kind for LmdbGrow {
                     unknown @ StepError::Unknown(_) => and_start(unknown, manager, doing),
                 })
             }
-            ("start", Some(manager)) => manager.service().apply(Verb::Start, doing),
+            ("start", Some(manager)) => manager.service().apply(Verb::Start, &Doing { stops: &|| false, ..*doing }),
             ("grow", None) => grow(&work),
             ("grow", Some(manager)) => grow(&work).map_err(|error| and_start(error, manager, doing)),
             _ => Err(StepError::Failed(Fault::new(format!("there is no step `{}`.", Clean::text(name))))),
         }
+    }
+
+    fn ended(&self, before: &str, plan: &Plan, doing: &Doing<'_>) -> Option<Clean> {
+        let work: Work = work(plan).ok()?;
+        if work.how == How::Setting {
+            return ConfigSet.ended(before, &inner(plan, &work), doing);
+        }
+        let manager = work.service.as_ref().filter(|_| matches!(before, "grow" | "start"))?;
+        Some(start(manager, doing))
     }
 
     fn proof(&self, plan: &Plan, clock: &dyn Clock) -> Option<Proof> {
@@ -232,13 +241,18 @@ impl Kind for LmdbGrow {
 
 /// After a step that broke the service is asked to run: that is how the plan leaves it.
 fn and_start(error: StepError, manager: &Manager, doing: &Doing<'_>) -> StepError {
-    let after = match manager.service().apply(Verb::Start, doing) {
-        Ok(said) => said,
-        Err(StepError::Failed(fault) | StepError::Unknown(fault)) => Clean::text(fault.to_string()),
-    };
+    let after = start(manager, doing);
     match error {
         StepError::Failed(fault) => StepError::Failed(Fault::new(format!("{fault} Then: {after}"))),
         StepError::Unknown(fault) => StepError::Unknown(Fault::new(format!("{fault} Then: {after}"))),
+    }
+}
+
+/// The service is asked to run, whoever wants what to end: the stop was ours.
+fn start(manager: &Manager, doing: &Doing<'_>) -> Clean {
+    match manager.service().apply(Verb::Start, &Doing { stops: &|| false, ..*doing }) {
+        Ok(said) => said,
+        Err(StepError::Failed(fault) | StepError::Unknown(fault)) => Clean::text(fault.to_string()),
     }
 }
 

@@ -296,6 +296,11 @@ impl Kind for LogRotate {
         if name == "rotate" { work.rotate() } else { work.reopen(plan, doing) }
     }
 
+    fn ended(&self, before: &str, plan: &Plan, _: &Doing<'_>) -> Option<Clean> {
+        let work: Work = work(plan).ok().filter(|_| before == "reopen")?;
+        Some(crate::clean!("its writer goes on writing to {}; have it open {} again", work.kept, work.path.display()))
+    }
+
     fn proof(&self, plan: &Plan, _: &dyn Clock) -> Option<Proof> {
         let work: Work = work(plan).ok()?;
         if work.rotated() != Some(true) {

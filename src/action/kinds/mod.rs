@@ -134,6 +134,11 @@ pub trait Kind: Sync {
     /// # Errors
     /// Whether it certainly did not take place, or may have.
     fn step(&self, name: &str, plan: &Plan, doing: &Doing<'_>) -> Result<Clean, StepError>;
+    /// The operator ended it after some of its steps and before this one: undoes what must not stay half-way, such as a
+    /// service that was stopped to be started again; what was done, in words.
+    fn ended(&self, _before: &str, _plan: &Plan, _doing: &Doing<'_>) -> Option<Clean> {
+        None
+    }
     /// Looks whether the effect is there, read-only; `None` where the kind has nothing of its own to look at.
     fn proof(&self, _plan: &Plan, _clock: &dyn Clock) -> Option<Proof> {
         None

@@ -17,7 +17,7 @@
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
 use crate::action::doing::Doing;
 use crate::action::lifecycle::Run;
-use crate::action::params::Params;
+use crate::action::params::{Params, is_name};
 use crate::action::plan::{Danger, Plan, Undo};
 use crate::action::postgres::{self, Server};
 use crate::action::prepare::{COMMON, Context, duration};
@@ -75,6 +75,14 @@ impl Kind for PostgresExplain {
         let timeout: Option<String> = body.take("timeout")?;
         let patience = timeout.map_or(Ok(PATIENCE), |text| duration(&text, body))?;
         body.done(&[COMMON, KEYS, postgres::KEYS].concat())?;
+        if breaks_out(&query) {
+            return Err(table
+                .fault_at(
+                    "query",
+                    "a parameter stands as a quoted text of its own: not within quotes, `$` or comments.",
+                )
+                .hint("Write symbol = {symbol}, without quotes around it."));
+        }
         let query = params.put(query.trim(), &|value| Ok(literal(value)));
         let query = query.map_err(|fault| table.fault_at("query", fault.to_string()))?;
         let wrong = |what: &str| Err(table.fault_at("query", what));
@@ -142,10 +150,50 @@ impl Kind for PostgresExplain {
     }
 }
 
+/// Whether a parameter stands where its own quotes would end those around it.
+fn breaks_out(query: &str) -> bool {
+    let mut within = None;
+    let mut named = false;
+    for (at, letter) in query.char_indices() {
+        match (within, letter) {
+            (Some(quote), _) if quote == letter => within = None,
+            (None, '\'' | '"') => within = Some(letter),
+            (_, '{') => {
+                let name = query.get(at + 1..).and_then(|rest| rest.split_once('}')).map(|(name, _)| name);
+                let here = name.is_some_and(is_name);
+                if here && within.is_some() {
+                    return true;
+                }
+                named |= here;
+            }
+            _ => {}
+        }
+    }
+    named && (query.contains('$') || query.contains("/*") || query.contains("\\'"))
+}
+
 impl Work {
     fn ask(&self) -> Result<Vec<String>, Fault> {
         let before = format!("SET LOCAL statement_timeout = {}", self.patience.as_millis());
         let secret = self.server.secret()?;
         self.server.database()?.ask_one(secret.as_ref(), &before, &self.sql, self.patience + LOOK)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parameter_never_stands_where_its_quotes_would_end_others() {
+        for good in
+            ["SELECT {x}", "SELECT 'a', {x}", "SELECT '{1,2}'::int[] = {x}", "SELECT 'it''s' || {x}", "SELECT '$1'"]
+        {
+            assert!(!breaks_out(good), "{good}");
+        }
+        let bad = ["SELECT '{x}'", "SELECT \"{x}\"", "SELECT $$ {x} $$", "SELECT 1 /* {x} */", "SELECT E'\\'{x}'"];
+        for bad in bad {
+            assert!(breaks_out(bad), "{bad}");
+        }
     }
 }

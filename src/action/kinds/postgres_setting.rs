@@ -166,6 +166,11 @@ impl Kind for PostgresSetting {
         }
     }
 
+    fn ended(&self, before: &str, plan: &Plan, _: &Doing<'_>) -> Option<Clean> {
+        let work: Work = work(plan).ok().filter(|_| before == "reload")?;
+        Some(crate::clean!("what is written for {} comes with the next reload, unless it is put back", work.setting))
+    }
+
     fn proof(&self, plan: &Plan, _: &dyn Clock) -> Option<Proof> {
         let work: Work = work(plan).ok()?;
         Some(match asked(&work.server, &work.setting) {

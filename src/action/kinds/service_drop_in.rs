@@ -139,6 +139,16 @@ impl Kind for ServiceDropIn {
         }
     }
 
+    fn ended(&self, before: &str, plan: &Plan, _: &Doing<'_>) -> Option<Clean> {
+        let work: Work = work(plan).ok().filter(|_| before != "write")?;
+        let (path, unit) = (work.path.display(), &work.service.unit);
+        Some(if before == "reload" {
+            crate::clean!("{path} counts from the next daemon-reload on, unless it is taken back")
+        } else {
+            crate::clean!("{unit} runs on without it until its next start")
+        })
+    }
+
     fn evidence(&self, plan: &Plan, good: bool, doing: &Doing<'_>) -> Vec<Clean> {
         match work::<Work>(plan) {
             Ok(work) if work.restart => {

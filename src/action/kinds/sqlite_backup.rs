@@ -11,7 +11,7 @@
 //! patience = "10m"                     # for the copy, and for the check; 10 minutes when absent
 //! ```
 
-use super::file_backup::{Named, before};
+use super::file_backup::{Named, before, removed};
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
 use crate::action::doing::Doing;
 use crate::action::files::{name_of, path_of, seen, stamped};
@@ -245,6 +245,12 @@ impl Kind for SqliteBackup {
             "check" => work.check(doing),
             _ => work.named().publish(),
         }
+    }
+
+    fn ended(&self, before: &str, plan: &Plan, _: &Doing<'_>) -> Option<Clean> {
+        let work: Work = work(plan).ok().filter(|_| before != "copy")?;
+        let place = Place::trusted(&work.to).ok()?;
+        Some(removed(work.cleared(&place, Fault::new("what was copied is removed."))))
     }
 
     fn proof(&self, plan: &Plan, _: &dyn Clock) -> Option<Proof> {

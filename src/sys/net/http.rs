@@ -85,6 +85,12 @@ impl Site {
         format!("{}{}", self.place(), self.uri.path())
     }
 
+    /// Whether both are the same server, spoken to as openly: what one may be told, so may the other.
+    pub fn is_of(&self, other: &Self) -> bool {
+        let of = |site: &Self| (site.uri.scheme().cloned(), site.place().to_string().to_ascii_lowercase());
+        of(self) == of(other)
+    }
+
     /// True where others may listen in.
     pub fn is_open(&self) -> bool {
         self.tls.is_none() && !self.address.is_here()
