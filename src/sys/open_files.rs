@@ -8,6 +8,9 @@ use std::path::Path;
 /// The access mode in the flags of an open file; zero reads only.
 const ACCESS: u32 = 0o3;
 
+/// So often a process is looked at whose descriptors move.
+const LOOKS: usize = 50;
+
 /// A process with a file open for writing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Writer {
@@ -35,12 +38,35 @@ pub fn writers(dev: u64, ino: u64) -> (Vec<Writer>, usize) {
     (found, hidden)
 }
 
+/// `None` when it cannot be seen.
 fn writes(process: &Path, dev: u64, ino: u64) -> Option<bool> {
-    let open = fs::read_dir(process.join("fd")).ok()?;
-    Some(open.flatten().any(|fd| {
-        let same = fs::metadata(fd.path()).is_ok_and(|meta| (meta.dev(), meta.ino()) == (dev, ino));
-        same && flags(&process.join("fdinfo").join(fd.file_name())).is_some_and(|flags| flags & ACCESS != 0)
-    }))
+    // A shell moves its descriptors about: what was gone when it was looked at may have another number by now.
+    (0..LOOKS).find_map(|_| match look(process, dev, ino) {
+        Ok(Some(found)) => Some(Some(found)),
+        Ok(None) => None,
+        Err(_) => Some(None),
+    })?
+}
+
+/// One look; `None` when a descriptor went away during it.
+fn look(process: &Path, dev: u64, ino: u64) -> std::io::Result<Option<bool>> {
+    let mut moved = false;
+    for fd in fs::read_dir(process.join("fd"))? {
+        let fd = fd?;
+        match fs::metadata(fd.path()) {
+            Ok(meta) if (meta.dev(), meta.ino()) == (dev, ino) => {
+                match flags(&process.join("fdinfo").join(fd.file_name())) {
+                    Some(flags) if flags & ACCESS != 0 => return Ok(Some(true)),
+                    Some(_) => {}
+                    None => moved = true,
+                }
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => moved = true,
+            // Of another file system, which tells us nothing.
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok((!moved).then_some(false))
 }
 
 fn flags(info: &Path) -> Option<u32> {
@@ -52,6 +78,26 @@ fn flags(info: &Path) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_descriptor_that_moves_is_not_overlooked() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = fs::File::create(dir.path().join("log")).unwrap();
+        let meta = file.metadata().unwrap();
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let mover = std::thread::spawn(move || {
+            let mut file = file;
+            while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+                let other = file.try_clone().unwrap();
+                drop(std::mem::replace(&mut file, other));
+            }
+        });
+        let us = Path::new("/proc/self");
+        let seen = (0..20_000).filter(|_| writes(us, meta.dev(), meta.ino()) == Some(false)).count();
+        drop(stop);
+        mover.join().unwrap();
+        assert_eq!(seen, 0);
+    }
 
     #[test]
     fn who_writes_is_found_and_who_reads_is_not() {
