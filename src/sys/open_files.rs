@@ -84,7 +84,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = fs::File::create(dir.path().join("log")).unwrap();
         let meta = file.metadata().unwrap();
-        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let (stop, stopped) = std::sync::mpsc::sync_channel::<()>(0);
         let mover = std::thread::spawn(move || {
             let mut file = file;
             while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
