@@ -35,6 +35,9 @@ use std::path::{Path, PathBuf};
 /// Signals by which programs open their logs again.
 const REOPENING: [&str; 3] = ["HUP", "USR1", "USR2"];
 
+/// Nobody may write to the old file for so long.
+const SETTLE: Duration = Duration::from_secs(2);
+
 /// The kind.
 #[derive(Debug)]
 pub struct LogRotate;
@@ -256,7 +259,7 @@ impl Kind for LogRotate {
             targets,
             work: to_work(&work)?,
             raise: asked.raise,
-            settle: Duration::ZERO,
+            settle: SETTLE,
         })
     }
 

@@ -65,6 +65,51 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_becomes_a_link_on_the_way_is_not_followed() {
+        let (dir, entry, place) = planted();
+        fs::create_dir(dir.path().join("secret")).unwrap();
+        fs::write(dir.path().join("secret/b"), "not to be copied").unwrap();
+        let deep = dir.path().join("tree/deep");
+        let copied = copy(&entry, &place, "copy", &mut |_| {
+            if deep.symlink_metadata().is_ok_and(|meta| meta.is_dir()) {
+                fs::rename(&deep, dir.path().join("was")).unwrap();
+                std::os::unix::fs::symlink(dir.path().join("secret"), &deep).unwrap();
+            }
+        });
+        assert_eq!(copied.unwrap().rows.len(), 1);
+        assert!(dir.path().join("copy/deep").symlink_metadata().unwrap().is_symlink());
+    }
+
+    #[test]
+    fn progress_grows_to_the_whole() {
+        let (dir, entry, place) = planted();
+        let mut told = Vec::new();
+        let rows = copy(&entry, &place, "copy", &mut |done| told.push(done)).unwrap().rows;
+        let whole = Progress { files: 2, bytes: 600_001 };
+        assert!(told.len() > 4 && told.windows(2).all(|two| two[0].bytes <= two[1].bytes), "{told:?}");
+        assert_eq!(told.last(), Some(&whole));
+        told.clear();
+        let copied = Entry::open(&dir.path().join("copy")).unwrap();
+        read_back(&copied, &rows, &mut |done| told.push(done)).unwrap();
+        assert_eq!(told.last(), Some(&whole));
+    }
+
+    #[test]
+    fn only_what_was_meant_is_replaced() {
+        use crate::sys::held::Broken;
+        let (dir, entry, place) = planted();
+        fs::create_dir(dir.path().join("new")).unwrap();
+        let other = crate::sys::entry::EntryId { ino: entry.id().ino + 1, ..entry.id().clone() };
+        let told = place.replace("tree", &other, "new", "kept");
+        assert!(matches!(told, Err(Broken::Untouched(_))) && entry.id() == Entry::open(entry.path()).unwrap().id());
+        // What would be kept under a name that is taken is not lost.
+        fs::write(dir.path().join("kept"), "").unwrap();
+        assert!(matches!(place.replace("tree", entry.id(), "new", "kept"), Err(Broken::Unknown(_))));
+        assert_eq!(Entry::open(&dir.path().join("new")).unwrap().id(), entry.id());
+        fs::remove_file(dir.path().join("kept")).unwrap();
+    }
+
+    #[test]
     fn reading_back_finds_what_differs_is_missing_or_was_added() {
         let (dir, entry, place) = planted();
         let rows = copy(&entry, &place, "copy", &mut |_| {}).unwrap().rows;
