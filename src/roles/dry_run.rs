@@ -98,11 +98,13 @@ fn plan((reference, given): (&str, &[(Clean, Clean)]), profile: &Profile, spec: 
     let mut collector = Collector::start(Some(reference), &selectors, &mut |text| said.push(text.to_owned()))?;
     let now = if selectors.is_empty() { RealClock.now() } else { collector.until(ANSWERS, READINGS) };
     let readings = Snapshot::take(&collector.store, &queries, now);
-    collector.leave();
     let place = Where { host: Host::current(), environment: profile.environment.clone() };
     // Where no state can be kept there are no earlier runs either.
     let state = paths::state_dir().unwrap_or_else(|| PathBuf::from("/nonexistent"));
-    planned(spec, &state, (&place, &Login::current()), (reference, &readings), Some(given))
+    let plan = planned(spec, &state, (&place, &Login::current()), (reference, &readings), Some(given));
+    // Only now: who has left starts no program any more, and a plan may need one to look at its target.
+    collector.leave();
+    plan
 }
 
 /// As the prompt has it, one paragraph a line.
