@@ -49,20 +49,25 @@ static HEADERS: &[(&str, &[u8])] = &[
 
 /// The keys that every action's table may have.
 const COMMON: &str = r#"
-Every action also takes:
+Every action needs, besides the table above:
+
+```toml
+verb     = "restart"                  # what is typed at C2: 4 to 32 letters a-z and -
+danger   = "C2"                       # C1 asks for y, C2 for the verb, C3 for host/target and a reason; only ever raised
+```
+
+and may have:
 
 ```toml
 title    = "Restart inference"        # on the list and the prompt; the name when absent
-verb     = "restart"                  # what is typed at C2: 4 to 32 letters a-z and -
-danger   = "C2"                       # C1 asks for y, C2 for the verb, C3 for host/target and a reason; only ever raised
 support  = "L1"                       # who ought to do it: L1 Operations, L2 Engineering, L3 Architecture
 hits     = ["about 2 s without service"]
-based_on = [{ label = "queue", query = "queue_depth", max_age = "10s", tolerance = 0.25 }]   # observed again before the first effect
 verify   = [{ label = "latency p95", query = 'x{q="0.95"}', unit = "seconds", expect = "falls" }]   # "rises", { below = 1 }, { above = 1 }
-verify_samplers = ["page"]            # the runner observes with samplers of its own
-traffic  = "requests_total"           # without work nothing is proven
+verify_samplers = ["page"]            # needed with `verify`: the runner observes with samplers of its own
+traffic  = "requests_total"           # needed with `verify`: without work nothing is proven
 verify_within = "60s"
 baseline = "60s"
+based_on = [{ label = "queue", query = "queue_depth", max_age = "10s", tolerance = 0.25 }]   # needs `verify`; observed again before the first effect
 ```"#;
 
 /// What a kind's file says of it, line by line, and what every table may have besides.

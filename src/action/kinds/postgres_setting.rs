@@ -10,7 +10,7 @@
 //! setting  = "log_min_duration_statement"
 //! value    = 100                                         # a number in the setting's own unit, true or false, or a text
 //! range    = [0, 60000]                                  # a number needs it
-//! one_of   = ["none", "ddl"]                             # a text needs it
+//! # one_of = ["none", "ddl"]                             # instead of `range`: a text needs it
 //! ca       = "/etc/ssl/postgres-ca.pem"                  # of another host, instead of the system's authorities
 //! server_name = "db.internal"                            # the name in the certificate, where `url` has an address
 //!

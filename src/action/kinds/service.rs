@@ -26,6 +26,9 @@
 //! # service = { kind = "container", name = "genesis-trading", path = "/var/run/docker.sock" }   # Docker or Podman
 //! # owner and reload_signal as above; without --rm; one with a health check counts once that has passed
 //!
+//! [actions.restart-bot]
+//! kind     = "service_restart"
+//!
 //! [actions.restart-bot.service]                       # a service that has only commands, each an argv, never a shell
 //! kind     = "commands"
 //! unit     = "bot"                                    # its name on the prompt

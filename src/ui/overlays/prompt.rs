@@ -135,10 +135,15 @@ fn typing<'a>(paint: &Painter<'_>, plan: &'a Plan, width: u16) -> Vec<Vec<Piece<
         return Vec::new();
     }
     let expected = Clean::text(plan.expected());
+    // A single key is taken at once.
+    let (before, after) = match plan.expected() {
+        "y" => ("Press  ", "  to run it, anything else cancels."),
+        _ => ("Type  ", "  and Enter to run it, Esc cancels."),
+    };
     let line = vec![
-        paint.piece("Type  ", Intent::Text),
+        paint.piece(before, Intent::Text),
         paint.piece(expected.clone(), Intent::Danger),
-        paint.piece("  and Enter to run it, Esc cancels.", Intent::Text),
+        paint.piece(after, Intent::Text),
     ];
     if paint.width(&line) <= width {
         return vec![line];
