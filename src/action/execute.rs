@@ -213,8 +213,9 @@ impl Executor for Real<'_> {
     }
 
     fn backup(&mut self) -> Result<(), Fault> {
-        self.kind.backup(self.plan(), self.run)?;
-        self.tell(Clean::from("backup written and read back"));
+        if self.kind.backup(self.plan(), self.run)? {
+            self.tell(Clean::from("backup written and read back"));
+        }
         Ok(())
     }
 

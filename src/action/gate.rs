@@ -310,8 +310,8 @@ fn refuses(plan: &Plan, standing: Standing, now: Mono) -> Option<Refusal> {
     let (columns, rows) = standing.size;
     match standing.mode.lapse(now) {
         Mode::ReadOnly => Some(Refusal::ReadOnly),
-        Mode::Observe if !plan.is_arming() => Some(Refusal::NotArmed),
         _ if plan.support > standing.support => Some(Refusal::Support(plan.support, standing.support)),
+        Mode::Observe if !plan.is_arming() => Some(Refusal::NotArmed),
         _ if plan.danger >= Danger::C2 && (columns < SMALLEST.0 || rows < SMALLEST.1) => {
             Some(Refusal::TooSmall(columns, rows))
         }

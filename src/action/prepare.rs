@@ -62,11 +62,59 @@ pub struct Context<'a> {
     pub id: Ulid,
     /// The clock.
     pub clock: &'a dyn Clock,
-    /// Whether programs may be run that show what would be done: not by somebody who only opens the list.
-    pub preview: bool,
+    /// How far it may go.
+    pub depth: Depth,
+}
+
+/// How far planning goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// The table is read, and nothing is looked at.
+    Table,
+    /// What is there is looked at; no program is run that shows what would be done: somebody only opens the list.
+    Look,
+    /// All that the prompt shows.
+    Preview,
+}
+
+/// What ends planning once the table has been read.
+fn table_is_good() -> Fault {
+    Fault::new("its table can be read.")
+}
+
+/// What is wrong with the table of an action, by itself; with [`Depth::Table`] nothing of what it names is looked at.
+pub fn check(kind: &str, body: &Body, cx: &Context<'_>) -> Option<Fault> {
+    prepare("", kind, &Clean::default(), body, cx).err().filter(|fault| *fault != table_is_good())
+}
+
+/// Every query has a value: for whoever only reads tables.
+pub struct Any;
+
+impl Readings for Any {
+    fn reading(&self, _: &str) -> Result<(f64, Duration), Fault> {
+        Ok((0.0, Duration::ZERO))
+    }
+
+    fn recent(&self, _: &str, _: Duration) -> Vec<(Mono, f64)> {
+        Vec::new()
+    }
 }
 
 impl Context<'_> {
+    /// Whether programs may be run that show what would be done.
+    pub fn previews(&self) -> bool {
+        self.depth == Depth::Preview
+    }
+
+    /// A kind has taken its keys: what is left is unknown. Whoever only reads the table goes no further.
+    ///
+    /// # Errors
+    /// An unknown key; or that the table has been read, and no more was asked for.
+    pub fn done(&self, body: &Body, keys: &[&str]) -> Result<(), Fault> {
+        body.done(keys)?;
+        if self.depth == Depth::Table { Err(table_is_good()) } else { Ok(()) }
+    }
+
     /// The key `stable_for`: for how long what was done must hold.
     ///
     /// # Errors

@@ -223,7 +223,14 @@ pub fn rows(plan: &Plan, now: Mono) -> Vec<(&'static str, Vec<Clean>)> {
             )],
         ),
         ("WHAT", plan.what.lines.clone()),
-        ("HITS", plan.hits.clone()),
+        (
+            "HITS",
+            if plan.hits.is_empty() {
+                vec![Clean::from("not known: the profile says nothing of it")]
+            } else {
+                plan.hits.clone()
+            },
+        ),
         ("UNDO", vec![crate::clean!("{}", plan.undo)]),
         ("BASED ON", based),
     ];

@@ -11,7 +11,7 @@ use crate::action::follow::Follow;
 use crate::action::launch::Launcher;
 use crate::action::lifecycle::{Outcome, Run, earlier, runs};
 use crate::action::plan::{Plan, Where};
-use crate::action::prepare::{AGAIN, Context, prepare};
+use crate::action::prepare::{AGAIN, Context, Depth, prepare};
 use crate::action::prompt::Acceptance;
 use crate::action::recover::{Standing, Unresolved, unresolved};
 use crate::app::effect::Effect;
@@ -368,7 +368,7 @@ pub(super) fn planned(
         id: random::ulid(now.wall),
         clock: &RealClock,
         given: given.unwrap_or_default(),
-        preview: given.is_some(),
+        depth: if given.is_some() { Depth::Preview } else { Depth::Look },
     };
     prepare(&spec.name, &spec.kind, &spec.title, &spec.body, &context)
 }

@@ -6,17 +6,21 @@ use super::marks;
 use super::notify::Webhook;
 use crate::action::kinds;
 use crate::action::params::Asked;
+use crate::action::prepare::{Any, Context, Depth, check};
 use crate::app::{Board, Changes, Identity, Pane};
 use crate::base::body::nearest;
-use crate::base::{Body, Clean, Fault};
+use crate::base::{Body, Clean, Fault, Ulid};
 use crate::config::{ActionSpec, KnownKinds, LogSpec, PaneSpec, Profile, SamplerSpec, Trust};
 use crate::logs::{Format, LogSource};
 use crate::rules::{Alerting, Book, Group, Judge, Policy, Rule, RuleFile, RuleKind};
 use crate::samplers::kinds::files;
 use crate::samplers::{self, Job};
 use crate::store::Store;
+use crate::sys::clock::RealClock;
+use crate::sys::host::{Host, Login};
 use crate::ui::panes::{self, Kind as _};
 use core::time::Duration;
+use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 /// A band must be crossed this long before its alert fires.
@@ -96,6 +100,7 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
         None
     });
     faults.extend(dangling(profile));
+    faults.extend(actions(profile));
     let actions = profile.actions.iter().map(|action| (Arc::clone(&action.name), action.title.clone())).collect();
     let asked = |action: &ActionSpec| (Arc::clone(&action.name), Asked::of(&action.body));
     let identity = Identity {
@@ -123,6 +128,25 @@ fn webhook(profile: &Profile) -> Result<Option<Webhook>, Fault> {
 pub fn policy(profile: &Profile) -> Policy {
     let people = &profile.people;
     Policy::new(&people.words, &people.rows, people.contacts.clone())
+}
+
+/// What is wrong with the tables of actions by themselves: nothing of what they name is looked at.
+fn actions(profile: &Profile) -> Vec<Fault> {
+    let (host, login) = (Host::current(), Login::current());
+    let context = Context {
+        host: &host,
+        login: &login,
+        environment: &profile.environment,
+        profile: &profile.name,
+        readings: &Any,
+        earlier: &[],
+        state: Path::new("/"),
+        given: &[],
+        id: Ulid(0),
+        clock: &RealClock,
+        depth: Depth::Table,
+    };
+    profile.actions.iter().filter_map(|spec| check(&spec.kind, &spec.body, &context)).collect()
 }
 
 /// Names that nothing in the profile bears: a pane's action and log source, an action's samplers.
@@ -305,8 +329,27 @@ verify_samplers = ["metrics", "metrisc"]
                 "p.toml:11:10: no action of this profile is called `reduce-batchsize`. Did you mean `reduce-batch-size`?",
                 "p.toml:15:10: no log of this profile is called `ap`. Did you mean `app`?",
                 "p.toml:18:19: no sampler of this profile is called `metrisc`. Did you mean `metrics`?",
+                "p.toml:16:1: `verb` is missing here.",
             ]
         );
+    }
+
+    #[test]
+    fn the_table_of_an_action_is_read_and_nothing_that_it_names_is_looked_at() {
+        let action = |name: &str, rest: &str| {
+            format!("[actions.{name}]\nkind = \"file_backup\"\nverb = \"backup\"\npath = \"/nonexistent/x\"\n{rest}\n")
+        };
+        let text = action("good", "danger = \"C1\"\nto = \"/nonexistent/y\"")
+            + &action("danger", "danger = \"C9\"\nto = \"/y\"")
+            + &action("key", "danger = \"C1\"\nto = \"/y\"\nstoped = 1")
+            + &action("type", "danger = \"C1\"\nto = 5");
+        let profile = Profile::parse("t", "p.toml", &text, &known_kinds()).expect("parses");
+        let faults = setup(&profile, "h".into(), &mut Store::new(Limits::default())).faults;
+        let faults: Vec<String> = faults.iter().map(Fault::to_string).collect();
+        assert!(faults[0].starts_with("p.toml:11:10: unknown value `C9`"), "{faults:#?}");
+        assert_eq!(faults[1], "p.toml:19:1: unknown key `stoped`. Did you mean `stopped`?");
+        assert!(faults[2].starts_with("p.toml:25:6: invalid type: integer `5`"), "{faults:#?}");
+        assert_eq!(faults.len(), 3);
     }
 
     #[test]

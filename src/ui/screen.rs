@@ -249,8 +249,8 @@ fn said(paint: &mut Painter<'_>, area: Rect, notice: &Notice, free: bool) {
 /// What is worth a hint here and now, most important first.
 fn hints(model: &Model) -> &'static [Command] {
     use Command::{
-        Actions, Alerts, Arm, Back, Bottom, Contacts, Copy, Detail, Down, Escalate, FocusNext, Help, Open, OwnLog,
-        Pause, Quit, Silence, Take, Top, Unfold, Up, WhatChanged, Zoom,
+        Actions, Alerts, Arm, Back, Bottom, Contacts, Copy, Detail, Down, Escalate, FocusNext, Help, Interrupt, Open,
+        OwnLog, Pause, Quit, Silence, Take, Top, Unfold, Up, WhatChanged, Zoom,
     };
     match (&model.overlay, model.context()) {
         (Overlay::None, Context::Log) => &[Help, Up, Bottom, Top, FocusNext, Zoom, Pause, Quit],
@@ -263,6 +263,7 @@ fn hints(model: &Model) -> &'static [Command] {
         (Overlay::Contacts(_), _) => &[Copy, Down, Escalate, Back],
         (Overlay::Changes(..), _) => &[Copy, Down, Detail, Back],
         (Overlay::Actions(_) | Overlay::Unit(_), _) => &[Open, Down, Back],
+        (Overlay::Run, _) if model.run.as_ref().is_some_and(|run| !run.ended()) => &[Interrupt, Copy, Back],
         (Overlay::Help(_) | Overlay::Faults(_), _) => &[Down, Back],
         (Overlay::Prompt(prompt), Context::Overlay) if prompt.plan().is_arming() => &[Back],
         (Overlay::Prompt(_), Context::Overlay) => &[Arm, Back],

@@ -121,6 +121,9 @@ fn a_prompt_does_not_even_open_where_it_may_not() {
     assert_eq!(open(plan(Danger::C1), small), [GateEffect::Discard]);
     let observer = Standing { support: Support::L0, ..standing() };
     assert_eq!(refusal(&open(plan(Danger::C2), observer)), &Refusal::Support(Support::L1, Support::L0));
+    // Nobody arms for what he may not do anyway.
+    let unarmed = Standing { mode: Mode::Observe, ..observer };
+    assert_eq!(refusal(&open(plan(Danger::C2), unarmed)), &Refusal::Support(Support::L1, Support::L0));
 }
 
 #[test]

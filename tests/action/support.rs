@@ -11,7 +11,7 @@ use std::time::Duration;
 use watchkeeper::action::act::Probe;
 use watchkeeper::action::lifecycle::Earlier;
 use watchkeeper::action::plan::{Danger, Plan, Readings, Undo, What, Where};
-use watchkeeper::action::prepare::{Context, prepare};
+use watchkeeper::action::prepare::{Context, Depth, prepare};
 use watchkeeper::action::prompt::{Acceptance, Confirm};
 use watchkeeper::action::verify::Seen;
 use watchkeeper::base::{Body, Clean, Clock, Fault, Mono, Now, Support, Ulid, Wall};
@@ -260,7 +260,7 @@ verify_within = "60s"
             id: random::ulid(WALL),
             clock: &Fixed,
             given: &[],
-            preview: true,
+            depth: Depth::Preview,
         };
         let body = Body::parse("profile.toml", profile)?;
         prepare("reduce-batch-size", "config_set", &"Reduce batch size".into(), &body, &context)

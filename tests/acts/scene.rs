@@ -9,7 +9,7 @@ use watchkeeper::action::execute::Real;
 use watchkeeper::action::kinds::{Settled, of};
 use watchkeeper::action::lifecycle::{End, Progress, Run};
 use watchkeeper::action::plan::{Plan, Readings};
-use watchkeeper::action::prepare::{Context, prepare};
+use watchkeeper::action::prepare::{Context, Depth, prepare};
 use watchkeeper::action::prompt::{Acceptance, Confirm};
 use watchkeeper::action::verify::Seen;
 use watchkeeper::base::{Body, Clean, Clock, Fault, Mono, Now};
@@ -96,7 +96,7 @@ impl Scene {
             state: &self.state(),
             id: random::ulid(RealClock.now().wall),
             clock: &*self.clock,
-            preview: self.preview,
+            depth: if self.preview { Depth::Preview } else { Depth::Look },
         };
         prepare("the-action", kind, &Clean::from("The action"), &body, &context)
     }

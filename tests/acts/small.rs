@@ -29,6 +29,7 @@ fn a_command_is_run_once_with_its_arguments_as_they_are() {
     let (end, progress) = scene.act(plan.clone());
     assert_eq!(end.outcome, Outcome::Unverified, "a command has no check of its own: {end:?}");
     assert!(told(&progress).iter().any(|step| step == "ended with exit code 0: done"), "{:?}", told(&progress));
+    assert!(!told(&progress).iter().any(|step| step.contains("backup")), "there was none: {:?}", told(&progress));
     assert_eq!(fs::read_to_string(&out).unwrap(), format!("{}|; touch x|7|", out.display()));
     assert_eq!(scene.output(&plan), "done\n");
 }

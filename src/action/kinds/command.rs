@@ -88,7 +88,7 @@ impl Kind for Command {
         let patience = timeout.map_or(Ok(PATIENCE), |text| duration(&text, body))?;
         let kill: Kill = body.take("kill")?.unwrap_or(Kill::Group);
         let undo: Option<String> = body.take("undo")?;
-        body.done(&[COMMON, KEYS].concat())?;
+        cx.done(body, &[COMMON, KEYS].concat())?;
         let mut raise = Vec::new();
         let argv = match (argv, script) {
             (Some(argv), None) => filled(&table, &params, &argv, &mut raise)?,
@@ -105,7 +105,7 @@ impl Kind for Command {
             raise.push(Clean::from("nobody has said how to take it back"));
         }
         let mut lines = shown(&argv);
-        if let Some(preview) = preview.filter(|_| cx.preview) {
+        if let Some(preview) = preview.filter(|_| cx.previews()) {
             let preview = params.fill(&preview)?;
             let mut words = preview.iter().cloned();
             let order =
@@ -131,8 +131,8 @@ impl Kind for Command {
         Ok(Vec::new())
     }
 
-    fn backup(&self, _: &Plan, _: &Run) -> Result<(), Fault> {
-        Ok(())
+    fn backup(&self, _: &Plan, _: &Run) -> Result<bool, Fault> {
+        Ok(false)
     }
 
     fn steps(&self, _: &Plan) -> Vec<&'static str> {

@@ -43,7 +43,7 @@ impl Kind for ConfigRestore {
     fn draft(&self, body: &mut Body, run: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
         let of: String = body.need("of")?;
         let file: PathBuf = body.need("file")?;
-        body.done(&[COMMON, &["of", "file"]].concat())?;
+        cx.done(body, &[COMMON, &["of", "file"]].concat())?;
         let (known, _) = runs(cx.state);
         let newest = known.into_iter().rev().find(|(_, plan, status)| {
             let begun = status.as_ref().is_some_and(|told| told.state >= State::Intent);
@@ -85,7 +85,7 @@ impl Kind for ConfigRestore {
         ConfigSet.differences(plan, clock)
     }
 
-    fn backup(&self, plan: &Plan, run: &Run) -> Result<(), Fault> {
+    fn backup(&self, plan: &Plan, run: &Run) -> Result<bool, Fault> {
         ConfigSet.backup(plan, run)
     }
 

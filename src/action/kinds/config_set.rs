@@ -90,7 +90,7 @@ impl Kind for ConfigSet {
         let set: Vec<Wanted> = body.need("set")?;
         let given: Option<Format> = body.take("format")?;
         let restart: Option<Manager> = body.take("restart")?;
-        body.done(&[COMMON, &["file", "set", "format", "restart"]].concat())?;
+        cx.done(body, &[COMMON, &["file", "set", "format", "restart"]].concat())?;
         let format = given.or_else(|| Format::of(&file)).ok_or_else(|| {
             here(&file, "its name does not say its format.")
                 .hint("Add format = \"toml\", \"json\", \"env\" or \"ini\".")
@@ -133,10 +133,10 @@ impl Kind for ConfigSet {
         Ok(found)
     }
 
-    fn backup(&self, plan: &Plan, run: &Run) -> Result<(), Fault> {
+    fn backup(&self, plan: &Plan, run: &Run) -> Result<bool, Fault> {
         let (work, held) = open(plan)?;
         files::private_dir(&run.backup_dir())?;
-        held.backup(&run.backup_dir().join(work.file.file_name().unwrap_or_default()))
+        held.backup(&run.backup_dir().join(work.file.file_name().unwrap_or_default())).map(|()| true)
     }
 
     fn steps(&self, plan: &Plan) -> Vec<&'static str> {

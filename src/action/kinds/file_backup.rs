@@ -183,7 +183,7 @@ impl Kind for FileBackup {
         let path = path_of(body, "path")?;
         let to = path_of(body, "to")?;
         let manager: Option<Manager> = body.take("stopped")?;
-        body.done(&[COMMON, &["path", "to", "stopped"]].concat())?;
+        cx.done(body, &[COMMON, &["path", "to", "stopped"]].concat())?;
         let service = stopped(manager.as_ref(), cx.clock)?;
         let (entry, place) = (Entry::open(&path)?, Place::trusted(&to)?);
         place.writable()?;
@@ -240,8 +240,8 @@ impl Kind for FileBackup {
         Ok(found)
     }
 
-    fn backup(&self, _: &Plan, _: &Run) -> Result<(), Fault> {
-        Ok(())
+    fn backup(&self, _: &Plan, _: &Run) -> Result<bool, Fault> {
+        Ok(false)
     }
 
     fn steps(&self, _: &Plan) -> Vec<&'static str> {

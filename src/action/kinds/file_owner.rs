@@ -133,7 +133,7 @@ impl Kind for FileOwner {
             Some(action) => record_of(action, &path, cx.state)?,
             None => one(body)?,
         };
-        body.done(&[COMMON, &["path", "owner", "group", "back", "stopped"]].concat())?;
+        cx.done(body, &[COMMON, &["path", "owner", "group", "back", "stopped"]].concat())?;
         let service = stopped(manager.as_ref(), cx.clock)?;
         let entry = Entry::open(&path)?;
         let (survey, found) = survey(&entry, None)?;
@@ -196,13 +196,13 @@ impl Kind for FileOwner {
         Ok(if same { Vec::new() } else { vec![crate::clean!("an entry, an owner or a mode in {path} changed")] })
     }
 
-    fn backup(&self, plan: &Plan, run: &Run) -> Result<(), Fault> {
+    fn backup(&self, plan: &Plan, run: &Run) -> Result<bool, Fault> {
         let work: Work = work(plan)?;
         files::private_dir(&run.backup_dir())?;
         let (to, text) = (run.backup_dir().join("owners"), write_owners(&owners(&Entry::open(&work.path)?)?));
         files::create_exclusive(&to, 0o600, &text)?;
         if files::read(&to, LIST_LIMIT)? == text {
-            Ok(())
+            Ok(true)
         } else {
             Err(Fault::new(format!("{} does not read back as it was written.", to.display())))
         }

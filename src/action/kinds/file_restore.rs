@@ -250,7 +250,7 @@ impl Kind for FileRestore {
         let from = path_of(body, "from")?;
         let listed = body.take("list")?.unwrap_or(true);
         let stopped: Option<Manager> = body.take("stopped")?;
-        body.done(&[COMMON, &["path", "from", "list", "stopped"]].concat())?;
+        cx.done(body, &[COMMON, &["path", "from", "list", "stopped"]].concat())?;
         let place = Place::around(&path)?;
         let name = name_of(&path)?;
         let from = newest(from, listed)?;
@@ -280,8 +280,8 @@ impl Kind for FileRestore {
         Ok(found)
     }
 
-    fn backup(&self, _: &Plan, _: &Run) -> Result<(), Fault> {
-        Ok(())
+    fn backup(&self, _: &Plan, _: &Run) -> Result<bool, Fault> {
+        Ok(false)
     }
 
     fn steps(&self, _: &Plan) -> Vec<&'static str> {

@@ -59,7 +59,7 @@ impl Kind for FileSetAside {
         let table = body.clone();
         let path: PathBuf = body.need("path")?;
         let below: PathBuf = body.need("below")?;
-        body.done(&[COMMON, &["path", "below"]].concat())?;
+        cx.done(body, &[COMMON, &["path", "below"]].concat())?;
         check(&path, &below).map_err(|what| table.fault_at("path", what))?;
         let entry = Entry::open(&path)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -106,8 +106,8 @@ impl Kind for FileSetAside {
         Ok(if same { Vec::new() } else { vec![crate::clean!("{} is another one now", work.path.display())] })
     }
 
-    fn backup(&self, _: &Plan, _: &Run) -> Result<(), Fault> {
-        Ok(())
+    fn backup(&self, _: &Plan, _: &Run) -> Result<bool, Fault> {
+        Ok(false)
     }
 
     fn steps(&self, _: &Plan) -> Vec<&'static str> {

@@ -131,7 +131,7 @@ impl Kind for HttpCall {
         let timeout: Option<String> = body.take("timeout")?;
         let patience = timeout.map_or(Ok(ANSWER), |text| duration(&text, body))?;
         let undo: Option<String> = body.take("undo")?;
-        body.done(&[COMMON, KEYS, remote::TLS].concat())?;
+        cx.done(body, &[COMMON, KEYS, remote::TLS].concat())?;
         let site = request.site().map_err(|fault| table.fault_at("url", fault.to_string()))?;
         let elsewhere = check.as_ref().map(|check| Site::parse(&check.url, request.tls.clone())).transpose()?;
         if elsewhere.is_some_and(|check| request.has_secret() && !check.is_of(&site)) {
@@ -141,7 +141,7 @@ impl Kind for HttpCall {
         let mut work = Work { request, expect, check, patience };
         let mut based_on = Vec::new();
         // Who only opens the list of actions talks with nobody.
-        if cx.preview {
+        if cx.previews() {
             work.reach()?;
             based_on.push(row(site.place(), Clean::from("answers")));
             based_on.extend(work.look_before());
@@ -165,8 +165,8 @@ impl Kind for HttpCall {
         work::<Work>(plan)?.reach().map(|()| Vec::new())
     }
 
-    fn backup(&self, _: &Plan, _: &Run) -> Result<(), Fault> {
-        Ok(())
+    fn backup(&self, _: &Plan, _: &Run) -> Result<bool, Fault> {
+        Ok(false)
     }
 
     fn steps(&self, _: &Plan) -> Vec<&'static str> {

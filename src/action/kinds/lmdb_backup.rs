@@ -54,7 +54,7 @@ impl Kind for LmdbBackup {
         let path: PathBuf = body.need("path")?;
         let to: PathBuf = body.need("to")?;
         let compact = body.take("compact")?.unwrap_or(true);
-        body.done(&[COMMON, &["path", "to", "compact"]].concat())?;
+        cx.done(body, &[COMMON, &["path", "to", "compact"]].concat())?;
         let (seen, id) = identity::look(&path)?;
         let now = (cx.clock.now().wall, cx.id);
         let copying = Copying::plan((&id, seen.meta.used()), (to, compact), run.dir().join("copy.json"), now)?;
@@ -86,8 +86,8 @@ impl Kind for LmdbBackup {
         Ok(work::<Work>(plan)?.id.differences()?.1)
     }
 
-    fn backup(&self, _: &Plan, _: &Run) -> Result<(), Fault> {
-        Ok(())
+    fn backup(&self, _: &Plan, _: &Run) -> Result<bool, Fault> {
+        Ok(false)
     }
 
     fn steps(&self, _: &Plan) -> Vec<&'static str> {

@@ -48,9 +48,9 @@ impl Kind for LmdbClearReaders {
         Danger::C2
     }
 
-    fn draft(&self, body: &mut Body, _: &Run, _: &Context<'_>) -> Result<Draft, Fault> {
+    fn draft(&self, body: &mut Body, _: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
         let path: PathBuf = body.need("path")?;
-        body.done(&[COMMON, &["path"]].concat())?;
+        cx.done(body, &[COMMON, &["path"]].concat())?;
         let (seen, id) = identity::look(&path)?;
         let dead = seen.dead();
         let (all, max) = (seen.table.readers.slots.len(), seen.table.readers.max);
@@ -92,8 +92,8 @@ impl Kind for LmdbClearReaders {
         Ok(found)
     }
 
-    fn backup(&self, _: &Plan, _: &Run) -> Result<(), Fault> {
-        Ok(())
+    fn backup(&self, _: &Plan, _: &Run) -> Result<bool, Fault> {
+        Ok(false)
     }
 
     fn steps(&self, _: &Plan) -> Vec<&'static str> {

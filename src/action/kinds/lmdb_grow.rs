@@ -103,7 +103,7 @@ impl Kind for LmdbGrow {
         let service: Option<Manager> = body.take("service")?;
         let backup_to: Option<PathBuf> = body.take("backup_to")?;
         let own = ["path", "how", "to", "growth", "cap", "setting", "service", "backup_to"];
-        body.done(&[COMMON, &own].concat())?;
+        cx.done(body, &[COMMON, &own].concat())?;
         match (how, &setting, &service) {
             (How::Setting, Some(_), Some(_)) | (How::WriteCommit, None, _) => {}
             (How::Setting, ..) => return Err(table.fault_at("how", "`setting` and `service` are missing here.")),
@@ -152,7 +152,7 @@ impl Kind for LmdbGrow {
         Ok(found)
     }
 
-    fn backup(&self, plan: &Plan, run: &Run) -> Result<(), Fault> {
+    fn backup(&self, plan: &Plan, run: &Run) -> Result<bool, Fault> {
         let work: Work = work(plan)?;
         if let Some(copying) = &work.copying {
             let (seen, _) = work.id.differences()?;
@@ -160,7 +160,7 @@ impl Kind for LmdbGrow {
             work.id.keep_owners()?;
             made.map_err(Stop::into_fault)?;
         }
-        if work.how == How::Setting { ConfigSet.backup(&inner(plan, &work), run) } else { Ok(()) }
+        if work.how == How::Setting { ConfigSet.backup(&inner(plan, &work), run) } else { Ok(work.copying.is_some()) }
     }
 
     fn steps(&self, plan: &Plan) -> Vec<&'static str> {

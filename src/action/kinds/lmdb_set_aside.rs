@@ -94,7 +94,7 @@ impl Kind for LmdbSetAside {
 
     fn draft(&self, body: &mut Body, _: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
         let path: PathBuf = body.need("path")?;
-        body.done(&[COMMON, &["path"]].concat())?;
+        cx.done(body, &[COMMON, &["path"]].concat())?;
         let (seen, id) = identity::look(&path)?;
         identity::unused(&seen).map_err(|fault| fault.hint("Stop the program first."))?;
         let files = [Renamed::plan(&id.data, cx)?, Renamed::plan(&id.lock, cx)?];
@@ -125,8 +125,8 @@ impl Kind for LmdbSetAside {
         Ok(found)
     }
 
-    fn backup(&self, _: &Plan, _: &Run) -> Result<(), Fault> {
-        Ok(())
+    fn backup(&self, _: &Plan, _: &Run) -> Result<bool, Fault> {
+        Ok(false)
     }
 
     fn steps(&self, _: &Plan) -> Vec<&'static str> {

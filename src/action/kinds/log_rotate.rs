@@ -212,7 +212,7 @@ impl Kind for LogRotate {
     fn draft(&self, body: &mut Body, _: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
         let path = path_of(body, "path")?;
         let reopen: Reopen = body.need("reopen")?;
-        body.done(&[COMMON, &["path", "reopen"]].concat())?;
+        cx.done(body, &[COMMON, &["path", "reopen"]].concat())?;
         let place = Place::around(&path)?;
         let entry = Entry::open(&path)?;
         let (id, owned) = (entry.id().clone(), owned(&entry)?);
@@ -283,8 +283,8 @@ impl Kind for LogRotate {
         Ok(found)
     }
 
-    fn backup(&self, _: &Plan, _: &Run) -> Result<(), Fault> {
-        Ok(())
+    fn backup(&self, _: &Plan, _: &Run) -> Result<bool, Fault> {
+        Ok(false)
     }
 
     fn steps(&self, plan: &Plan) -> Vec<&'static str> {

@@ -122,11 +122,11 @@ pub trait Kind: Sync {
     /// # Errors
     /// What could not be observed.
     fn differences(&self, plan: &Plan, clock: &dyn Clock) -> Result<Vec<Clean>, Fault>;
-    /// Makes the way back durable and reads it back.
+    /// Makes the way back durable and reads it back; false where there is nothing to keep.
     ///
     /// # Errors
     /// Then nothing may follow.
-    fn backup(&self, plan: &Plan, run: &Run) -> Result<(), Fault>;
+    fn backup(&self, plan: &Plan, run: &Run) -> Result<bool, Fault>;
     /// The names of the effects, in order.
     fn steps(&self, plan: &Plan) -> Vec<&'static str>;
     /// Carries one out; what was done, in words.

@@ -73,11 +73,11 @@ impl Kind for PostgresCancel {
         Danger::C1
     }
 
-    fn draft(&self, body: &mut Body, _: &Run, _: &Context<'_>) -> Result<Draft, Fault> {
+    fn draft(&self, body: &mut Body, _: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
         let server = Server::take(body)?;
         let terminate = body.take("terminate")?.unwrap_or(false);
         let chosen = choice(body, terminate)?;
-        body.done(&[COMMON, KEYS, postgres::KEYS].concat())?;
+        cx.done(body, &[COMMON, KEYS, postgres::KEYS].concat())?;
         let (which, fitting) = (server.which()?, server.look(&chosen)?);
         let Some(session) = fitting.first() else {
             return Err(Fault::new("no session fits: there is nothing to stop."));
@@ -126,8 +126,8 @@ impl Kind for PostgresCancel {
         Ok(postgres::differences(plan, &which.target("", identity(&session))))
     }
 
-    fn backup(&self, _: &Plan, _: &Run) -> Result<(), Fault> {
-        Ok(())
+    fn backup(&self, _: &Plan, _: &Run) -> Result<bool, Fault> {
+        Ok(false)
     }
 
     fn steps(&self, _: &Plan) -> Vec<&'static str> {

@@ -74,7 +74,7 @@ impl Kind for PostgresExplain {
         let analyze = body.take("analyze")?.unwrap_or(false);
         let timeout: Option<String> = body.take("timeout")?;
         let patience = timeout.map_or(Ok(PATIENCE), |text| duration(&text, body))?;
-        body.done(&[COMMON, KEYS, postgres::KEYS].concat())?;
+        cx.done(body, &[COMMON, KEYS, postgres::KEYS].concat())?;
         if breaks_out(&query) {
             return Err(table
                 .fault_at(
@@ -124,8 +124,8 @@ impl Kind for PostgresExplain {
         Ok(postgres::differences(plan, &work.server.which()?.target("", BTreeMap::new())))
     }
 
-    fn backup(&self, _: &Plan, _: &Run) -> Result<(), Fault> {
-        Ok(())
+    fn backup(&self, _: &Plan, _: &Run) -> Result<bool, Fault> {
+        Ok(false)
     }
 
     fn steps(&self, _: &Plan) -> Vec<&'static str> {

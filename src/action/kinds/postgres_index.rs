@@ -82,8 +82,8 @@ impl Kind for PostgresIndex {
         Danger::C2
     }
 
-    fn draft(&self, body: &mut Body, _: &Run, _: &Context<'_>) -> Result<Draft, Fault> {
-        let work = Work::take(body)?;
+    fn draft(&self, body: &mut Body, _: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
+        let work = Work::take(body, cx)?;
         let (which, now) = (work.server.which()?, work.look()?);
         work.fits(&which, &now)?;
         let mut raise = work.server.raise()?;
@@ -132,8 +132,8 @@ impl Kind for PostgresIndex {
         Ok(differences)
     }
 
-    fn backup(&self, _: &Plan, _: &Run) -> Result<(), Fault> {
-        Ok(())
+    fn backup(&self, _: &Plan, _: &Run) -> Result<bool, Fault> {
+        Ok(false)
     }
 
     fn steps(&self, plan: &Plan) -> Vec<&'static str> {
@@ -205,7 +205,7 @@ fn identity(now: &Row) -> BTreeMap<String, String> {
 }
 
 impl Work {
-    fn take(body: &mut Body) -> Result<Self, Fault> {
+    fn take(body: &mut Body, cx: &Context<'_>) -> Result<Self, Fault> {
         let table = body.clone();
         let server = Server::take(body)?;
         let timeout: Option<String> = body.take("timeout")?;
@@ -227,7 +227,7 @@ impl Work {
             drop,
             patience: timeout.map_or(Ok(PATIENCE), |text| duration(&text, &table))?,
         };
-        body.done(&[COMMON, KEYS, postgres::KEYS].concat())?;
+        cx.done(body, &[COMMON, KEYS, postgres::KEYS].concat())?;
         let plain = |text: &str| {
             let named = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
             (1..=63).contains(&text.len()) && text.bytes().all(named)

@@ -107,7 +107,7 @@ impl Kind for PostgresSetting {
         }
         let back: Option<String> = body.take("put_back")?;
         let value = if back.is_some() { None } else { Some(declared(body)?) };
-        body.done(&[COMMON, KEYS, postgres::KEYS].concat())?;
+        cx.done(body, &[COMMON, KEYS, postgres::KEYS].concat())?;
         let (which, now) = (server.which()?, asked(&server, &setting)?);
         let had = had(&server, &setting, &now, back.is_some())?;
         let restart = cell(&now, "context") == "postmaster";
@@ -133,14 +133,14 @@ impl Kind for PostgresSetting {
         Ok(postgres::differences(plan, &which.target("", identity(&had))))
     }
 
-    fn backup(&self, plan: &Plan, run: &Run) -> Result<(), Fault> {
+    fn backup(&self, plan: &Plan, run: &Run) -> Result<bool, Fault> {
         let work: Work = work(plan)?;
         files::private_dir(&run.backup_dir())?;
         let to = run.backup_dir().join("setting.json");
         let text = to_work(&BTreeMap::from([(&work.setting, &work.had)]))?.to_string();
         files::create_exclusive(&to, 0o600, text.as_bytes())?;
         if files::read(&to, 1 << 16)? == text.as_bytes() {
-            Ok(())
+            Ok(true)
         } else {
             Err(Fault::new(format!("{} does not read back as it was written.", to.display())))
         }

@@ -61,12 +61,12 @@ impl Kind for ProcessSignal {
         Danger::C2
     }
 
-    fn draft(&self, body: &mut Body, _: &Run, _: &Context<'_>) -> Result<Draft, Fault> {
+    fn draft(&self, body: &mut Body, _: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
         let table = body.clone();
         let pid_file: PathBuf = body.need("pid_file")?;
         let program: String = body.need("program")?;
         let name: String = body.need("signal")?;
-        body.done(&[COMMON, &["pid_file", "program", "signal"]].concat())?;
+        cx.done(body, &[COMMON, &["pid_file", "program", "signal"]].concat())?;
         let known = SIGNALS.iter().find(|(known, ..)| *known == name.trim_start_matches("SIG"));
         let (name, signal, ends) = *known.ok_or_else(|| {
             let names: Vec<&str> = SIGNALS.iter().map(|(name, ..)| *name).collect();
@@ -115,8 +115,8 @@ impl Kind for ProcessSignal {
         }
     }
 
-    fn backup(&self, _: &Plan, _: &Run) -> Result<(), Fault> {
-        Ok(())
+    fn backup(&self, _: &Plan, _: &Run) -> Result<bool, Fault> {
+        Ok(false)
     }
 
     fn steps(&self, _: &Plan) -> Vec<&'static str> {

@@ -71,10 +71,10 @@ impl Kind for RedisClear {
     }
 
     fn draft(&self, body: &mut Body, _: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
-        let mut work = Work::take(body)?;
+        let mut work = Work::take(body, cx)?;
         let server = work.server()?;
         // Who only opens the list does not make the server count.
-        let seen = work.look(cx.preview)?;
+        let seen = work.look(cx.previews())?;
         work.keys = seen.keys;
         work.fits(&seen)?;
         let count = work.keys.map_or_else(|| "the".to_owned(), |keys| keys.to_string());
@@ -119,8 +119,8 @@ impl Kind for RedisClear {
         Ok(differences)
     }
 
-    fn backup(&self, _: &Plan, _: &Run) -> Result<(), Fault> {
-        Ok(())
+    fn backup(&self, _: &Plan, _: &Run) -> Result<bool, Fault> {
+        Ok(false)
     }
 
     fn steps(&self, _: &Plan) -> Vec<&'static str> {
@@ -167,7 +167,7 @@ impl Kind for RedisClear {
 }
 
 impl Work {
-    fn take(body: &mut Body) -> Result<Self, Fault> {
+    fn take(body: &mut Body, cx: &Context<'_>) -> Result<Self, Fault> {
         let table = body.clone();
         let timeout: Option<String> = body.take("timeout")?;
         let work = Self {
@@ -180,7 +180,7 @@ impl Work {
             keys: None,
             patience: timeout.map_or(Ok(PATIENCE), |text| duration(&text, &table))?,
         };
-        body.done(&[COMMON, KEYS, remote::TLS].concat())?;
+        cx.done(body, &[COMMON, KEYS, remote::TLS].concat())?;
         let plain = work.prefix.bytes().all(|byte| byte.is_ascii_graphic());
         if !plain || !(2..=128).contains(&work.prefix.len()) || work.prefix.contains(['*', '?']) {
             return Err(table

@@ -127,10 +127,10 @@ impl Kind for Services {
             (checks, reload) = (Checks::take(body)?, reload_line(&service, body)?);
             keys.extend(CHECKS.iter().chain(&["daemon_reload"]));
         }
-        body.done(&keys)?;
+        cx.done(body, &keys)?;
         let part = service.draft(self.0, cx.clock)?;
         // Who only opens the list of actions runs no validator.
-        let validated = if cx.preview { checks.validated(cx.clock)? } else { None };
+        let validated = if cx.previews() { checks.validated(cx.clock)? } else { None };
         let (first, then) = checks.lines();
         let unit = service.service().unit().to_owned();
         let undo = match self.0 {
@@ -161,8 +161,8 @@ impl Kind for Services {
         Ok(found)
     }
 
-    fn backup(&self, _: &Plan, _: &Run) -> Result<(), Fault> {
-        Ok(())
+    fn backup(&self, _: &Plan, _: &Run) -> Result<bool, Fault> {
+        Ok(false)
     }
 
     fn steps(&self, plan: &Plan) -> Vec<&'static str> {

@@ -83,13 +83,13 @@ impl Kind for ServiceDropIn {
         let of: Option<String> = body.take("of")?;
         if let Some(of) = of {
             // Where the file is and what it set the run itself knows.
-            body.done(&[COMMON, &["service", "restart", "of"]].concat())?;
+            cx.done(body, &[COMMON, &["service", "restart", "of"]].concat())?;
             let (work, now) = taken_back(&of, service, restart, cx)?;
             return drafted(&work, &now, run, cx);
         }
         let values = values(body)?;
         let path = file::place(body, &service)?;
-        body.done(&[COMMON, KEYS].concat())?;
+        cx.done(body, &[COMMON, KEYS].concat())?;
         let (work, now) = set(service, path, (values, restart), cx)?;
         drafted(&work, &now, run, cx)
     }
@@ -106,13 +106,13 @@ impl Kind for ServiceDropIn {
         Ok(found)
     }
 
-    fn backup(&self, plan: &Plan, run: &Run) -> Result<(), Fault> {
+    fn backup(&self, plan: &Plan, run: &Run) -> Result<bool, Fault> {
         let work: Work = work(plan)?;
         match file::held(&work.path)? {
-            None => Ok(()),
+            None => Ok(false),
             Some(held) => {
                 files::private_dir(&run.backup_dir())?;
-                held.backup(&kept(run, &work.path))
+                held.backup(&kept(run, &work.path)).map(|()| true)
             }
         }
     }

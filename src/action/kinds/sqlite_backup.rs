@@ -182,7 +182,7 @@ impl Kind for SqliteBackup {
         let (path, to) = (path_of(body, "path")?, path_of(body, "to")?);
         let sqlite: Option<PathBuf> = body.take("sqlite")?;
         let patience: Option<String> = body.take("patience")?;
-        body.done(&[COMMON, &["path", "to", "sqlite", "patience"]].concat())?;
+        cx.done(body, &[COMMON, &["path", "to", "sqlite", "patience"]].concat())?;
         let patience = patience.map_or(Ok(PATIENCE), |text| duration(&text, body))?;
         let sqlite = sqlite.unwrap_or_else(|| "/usr/bin/sqlite3".into());
         for path in [&path, &to] {
@@ -230,8 +230,8 @@ impl Kind for SqliteBackup {
         Ok(if same { Vec::new() } else { vec![crate::clean!("owner or mode of {} changed", work.path.display())] })
     }
 
-    fn backup(&self, _: &Plan, _: &Run) -> Result<(), Fault> {
-        Ok(())
+    fn backup(&self, _: &Plan, _: &Run) -> Result<bool, Fault> {
+        Ok(false)
     }
 
     fn steps(&self, _: &Plan) -> Vec<&'static str> {

@@ -58,11 +58,11 @@ impl Kind for SysfsWrite {
         Danger::C2
     }
 
-    fn draft(&self, body: &mut Body, run: &Run, _: &Context<'_>) -> Result<Draft, Fault> {
+    fn draft(&self, body: &mut Body, run: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
         let table = body.clone();
         let path: String = body.need("path")?;
         let value: String = body.need("value")?;
-        body.done(&[COMMON, &["path", "value"]].concat())?;
+        cx.done(body, &[COMMON, &["path", "value"]].concat())?;
         if value.is_empty() || value.len() > LONGEST || value.bytes().any(|byte| !(b' '..=b'~').contains(&byte)) {
             return Err(table.fault_at("value", "a switch takes one line of up to 64 plain characters."));
         }
@@ -109,14 +109,14 @@ impl Kind for SysfsWrite {
             .collect())
     }
 
-    fn backup(&self, plan: &Plan, run: &Run) -> Result<(), Fault> {
+    fn backup(&self, plan: &Plan, run: &Run) -> Result<bool, Fault> {
         let work: Work = work(plan)?;
         files::private_dir(&run.backup_dir())?;
         let lines = work.before.iter().map(|(path, value)| format!("{}\t{value}\n", path.display()));
         let (to, text) = (run.backup_dir().join("values"), lines.collect::<String>());
         files::create_exclusive(&to, 0o600, text.as_bytes())?;
         if files::read(&to, 1 << 20)? == text.as_bytes() {
-            Ok(())
+            Ok(true)
         } else {
             Err(Fault::new(format!("{} does not read back as it was written.", to.display())))
         }

@@ -70,9 +70,8 @@ impl Place {
     /// The system's.
     pub fn room(&self) -> Result<Room, Fault> {
         let all = fstatvfs(&self.folder).map_err(|error| files::fault("look at", &self.path, &error.into()))?;
-        let root = rustix::process::geteuid().is_root();
-        let blocks = if root { all.f_bfree } else { all.f_bavail };
-        Ok(Room { bytes: blocks.saturating_mul(all.f_frsize), files: (all.f_files > 0).then_some(all.f_favail) })
+        // Not what is reserved for root, also as root: services need it when the disk is full.
+        Ok(Room { bytes: all.f_bavail.saturating_mul(all.f_frsize), files: (all.f_files > 0).then_some(all.f_favail) })
     }
 
     /// Refuses where this login may not create anything.
