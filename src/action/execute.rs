@@ -190,6 +190,10 @@ impl Executor for Real<'_> {
     }
 
     fn accept(&mut self) -> Result<(), Fault> {
+        // Whoever was told that it is refused must not find it done later.
+        if self.run.read()?.is_some_and(|told| told.end.is_some()) {
+            return Err(Fault::new("this plan has ended already."));
+        }
         if !self.run.accept(self.progress.pid)? {
             return Err(Fault::new("this plan was taken over before: it is carried out once."));
         }

@@ -295,7 +295,11 @@ fn danger(kind: &dyn Kind, declared: Danger, draft: &Draft, name: &str, cx: &Con
     if same.len() >= AGAIN_COUNT {
         let ends: Vec<&str> =
             same.iter().map(|run| run.end.as_ref().map_or("not ended", |end| end.outcome.word())).collect();
-        raised.push(crate::clean!("number {} of its kind in 10 minutes: {}", same.len() + 1, ends.join(", ")));
+        raised.push(crate::clean!(
+            "number {} of its kind in 10 minutes: {}; rather hand it on to the next support level",
+            same.len() + 1,
+            ends.join(", ")
+        ));
     }
     for _ in &raised {
         danger = danger.raised();

@@ -206,7 +206,10 @@ pub fn judge(judging: &Judging, seen: &[Seen], effect: Mono, over: bool) -> (Ver
     if traffic.met != Some(true) {
         let show = |value: Option<f64>| value.map_or_else(|| "unknown".to_owned(), |value| Unit::PerSecond.show(value));
         let (before, after) = (show(traffic.before), show(traffic.after));
-        unknown.get_or_insert(crate::clean!("too little work went through to tell: {after}, before {before}."));
+        // What fell may have fallen because nothing was done.
+        let better = rows.iter().find(|row| row.met == Some(true) && traffic.met == Some(false));
+        let better = better.map_or_else(String::new, |row| format!("{} is as wanted, but ", row.label));
+        unknown.get_or_insert(crate::clean!("{better}too little work went through to tell: {after}, before {before}."));
     }
     rows.push(traffic);
     let verdict = match (unknown, wrong) {
@@ -330,7 +333,7 @@ mod tests {
             let Verdict::Unverified(why) = judge(&judging, &points(20, 9.0e-6, rate), at(10), true).0 else {
                 panic!("judged at {rate}/s")
             };
-            assert!(why.as_str().contains("too little work"), "{why}");
+            assert!(why.as_str().starts_with("latency is as wanted, but too little work went through"), "{why}");
         }
     }
 

@@ -35,7 +35,16 @@ struct Eyes {
     /// Up to where each query has been told.
     told: Vec<Mono>,
     _supervisor: Option<Supervisor>,
-    _runtime: Runtime,
+    runtime: Option<Runtime>,
+}
+
+impl Drop for Eyes {
+    /// A sampler that hangs must not keep a runner, and the target's lock with it (safety.md F5).
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
 }
 
 impl Eyes {
@@ -69,7 +78,7 @@ impl Eyes {
             wall,
             told,
             _supervisor: Some(supervisor),
-            _runtime: runtime,
+            runtime: Some(runtime),
         })
     }
 

@@ -112,7 +112,10 @@ fn the_third_in_ten_minutes_is_heavier_and_shows_the_earlier_ones() {
     let two = [earlier(scene.plan()), earlier(scene.plan())];
     let plan3 = scene.prepare(&scene.profile(), &Store::default(), &two).unwrap();
     assert_eq!(plan3.danger, Danger::C3);
-    assert_eq!(plan3.raised[0].as_str(), "number 3 of its kind in 10 minutes: not ended, not ended");
+    assert_eq!(
+        plan3.raised[0].as_str(),
+        "number 3 of its kind in 10 minutes: not ended, not ended; rather hand it on to the next support level"
+    );
     assert_eq!(plan3.expected(), "gpu-07/production.toml");
     let others = [earlier(scene.plan()), earlier(plan(Danger::C2))];
     assert_eq!(scene.prepare(&scene.profile(), &Store::default(), &others).unwrap().danger, Danger::C2);

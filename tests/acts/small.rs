@@ -41,7 +41,11 @@ fn a_bad_exit_may_have_had_its_effect_and_a_missing_program_had_none() {
     let (end, _) = scene.carry("command", &format!("argv = [\"{program}\"]\nundo = \"x\""));
     assert_eq!(end.outcome, Outcome::Indeterminate);
     assert!(end.reason.as_str().contains("exit code 3: half done"), "{end:?}");
-    let (end, _) = scene.carry("command", "argv = [\"/nonexistent/program\"]\nundo = \"x\"");
+    let missing = scene.plan("command", "argv = [\"/nonexistent/program\"]\nundo = \"x\"").unwrap_err().to_string();
+    assert!(missing.contains("/nonexistent/program"), "{missing}");
+    let plan = scene.plan("command", &format!("argv = [\"{program}\"]\nundo = \"x\"")).unwrap();
+    fs::remove_file(&program).unwrap();
+    let (end, _) = scene.act(plan);
     assert_eq!(end.outcome, Outcome::Failed, "{end:?}");
 }
 

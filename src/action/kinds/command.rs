@@ -23,8 +23,10 @@ use crate::base::scrub::scrub;
 use crate::base::{Body, Clean, Clock, Fault};
 use crate::sys::program::{Ended, Order};
 use crate::sys::secret::hide;
+use crate::sys::trust::{Owners, helper};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 const KEYS: &[&str] = &["argv", "script", "params", "preview", "ok_exit", "timeout", "kill", "undo"];
 /// Programs that read one of their arguments as a script.
@@ -100,6 +102,11 @@ impl Kind for Command {
         };
         if !argv.first().is_some_and(|program| program.starts_with('/')) {
             return Err(table.fault_at("argv", "the program is not named by its whole path."));
+        }
+        // Refused before the prompt by the rule that would refuse it behind it.
+        let program = argv.first().map_or_else(PathBuf::new, PathBuf::from);
+        if let Some(fault) = helper(&program, Owners::effective())?.distrust {
+            return Err(fault);
         }
         if undo.is_none() {
             raise.push(Clean::from("nobody has said how to take it back"));

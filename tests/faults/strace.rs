@@ -1,0 +1,120 @@
+//! The real runner, alone or with a fault that strace makes at one of its system calls.
+
+use crate::scene::Scene;
+use crate::world::Case;
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use watchkeeper::action::lifecycle::Run;
+use watchkeeper::action::plan::Plan;
+use watchkeeper::action::prompt::{Acceptance, Confirm};
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The runner, or a child of it, dies before a call that changes something.
+    Kill,
+    /// EIO of an fsync.
+    Sync,
+    /// ENOSPC of a write.
+    Full,
+    /// EACCES of a rename.
+    Rename,
+    /// EMFILE of an open.
+    Descriptors,
+}
+
+const CHANGES: &str = "write,pwrite64,writev,copy_file_range,sendfile,ftruncate,fallocate,fsync,fdatasync,rename,\
+    renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,fchmod,fchmodat,fchown,fchownat,utimensat,fsetxattr,\
+    symlinkat,mknodat";
+
+impl Fault {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Kill => "killed",
+            Self::Sync => "fsync EIO",
+            Self::Full => "ENOSPC",
+            Self::Rename => "rename EACCES",
+            Self::Descriptors => "EMFILE",
+        }
+    }
+
+    /// The calls that it can hit, and what then happens.
+    const fn rule(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Kill => (CHANGES, "signal=SIGKILL"),
+            Self::Sync => ("fsync,fdatasync", "error=EIO"),
+            Self::Full => ("write,pwrite64,writev,copy_file_range,sendfile,fallocate,mkdirat,mkdir", "error=ENOSPC"),
+            Self::Rename => ("rename,renameat,renameat2,link,linkat", "error=EACCES"),
+            Self::Descriptors => ("openat,openat2,pidfd_open,socket,pipe2", "error=EMFILE"),
+        }
+    }
+}
+
+/// Whether every point is taken.
+pub(crate) fn long() -> bool {
+    std::env::var_os("WATCHKEEPER_LONG").is_some()
+}
+
+/// Whether strace is here and may trace.
+pub(crate) fn works() -> bool {
+    let traced = Command::new("strace").args(["-qq", "-o", "/dev/null", "/bin/true"]).stderr(Stdio::null()).status();
+    traced.is_ok_and(|status| status.success())
+}
+
+/// An accepted order, for runners.
+pub(crate) struct Runner {
+    pub(crate) run: Run,
+    pub(crate) plan: Plan,
+}
+
+impl Runner {
+    /// Plans the case and hands it over, as a console does.
+    pub(crate) fn order(scene: &Scene, case: &Case) -> Self {
+        let plan = scene.plan(case.kind, &(case.table)(scene)).unwrap_or_else(|fault| panic!("{}: {fault}", case.kind));
+        let confirm = Confirm { danger: plan.danger, fence: true, shown_ms: 2_310, reason: None };
+        let run = Run::of(&scene.state(), plan.id);
+        run.write_order(&Acceptance { plan: plan.clone(), confirm }).unwrap();
+        fs::write(run.dir().join("out.log"), "").unwrap();
+        Self { run, plan }
+    }
+
+    /// How many calls the fault can hit in one process or thread of a run without faults.
+    pub(crate) fn count(scene: &Scene, case: &Case, fault: Fault) -> u32 {
+        let again = Scene::new();
+        (case.arrange)(&again);
+        let log = scene.path("calls");
+        let (calls, _) = fault.rule();
+        let traced = Self::order(&again, case).traced(&["-e".to_owned(), format!("trace={calls}")], &log);
+        assert!(traced, "{}: without a fault it works", case.kind);
+        let mut by_thread: BTreeMap<String, u32> = BTreeMap::new();
+        for line in fs::read_to_string(&log).unwrap().lines().filter(|line| line.contains('(')) {
+            let thread = line.split(' ').next().unwrap().to_owned();
+            *by_thread.entry(thread).or_default() += 1;
+        }
+        by_thread.into_values().max().unwrap_or(0)
+    }
+
+    /// Runs it with the fault at this point of each of its processes and threads; the exit code counts for nothing.
+    pub(crate) fn broken(&self, fault: Fault, point: u32) {
+        let (calls, what) = fault.rule();
+        let inject = format!("inject={calls}:{what}:when={point}");
+        self.traced(&["-e".to_owned(), format!("trace={calls}"), "-e".to_owned(), inject], &PathBuf::from("/dev/null"));
+    }
+
+    fn traced(&self, how: &[String], log: &PathBuf) -> bool {
+        let mut strace = Command::new("strace");
+        // A fault may hit the wake-up of a thread, which no disk does: such a runner is ended, and judged as any other.
+        let within = ["--", "/usr/bin/timeout", "--signal=KILL", "15"];
+        strace.args(["-f", "-qq", "-o"]).arg(log).args(how).args(within).arg(env!("CARGO_BIN_EXE_watchkeeper"));
+        let status = strace.arg("runner").arg(self.run.dir()).stdin(Stdio::null()).stderr(Stdio::null()).status();
+        status.unwrap().code().is_some_and(|code| code == 0 || code == 2)
+    }
+
+    /// Starts it without a fault.
+    pub(crate) fn start(&self) -> Child {
+        let mut runner = Command::new(env!("CARGO_BIN_EXE_watchkeeper"));
+        runner.arg("runner").arg(self.run.dir()).stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    }
+}
