@@ -106,6 +106,22 @@ impl Body {
         }
     }
 
+    /// Whether anything in it is kept elsewhere, as secrets are: `{ file = "…" }` or `{ env = "…" }`.
+    pub fn refers(&self) -> bool {
+        fn kept(value: &DeValue<'_>) -> bool {
+            match value {
+                DeValue::Table(rows) => {
+                    let one =
+                        rows.len() == 1 && rows.keys().any(|key| matches!(key.get_ref().as_ref(), "file" | "env"));
+                    one || rows.values().any(|value| kept(value.get_ref()))
+                }
+                DeValue::Array(rows) => rows.iter().any(|value| kept(value.get_ref())),
+                _ => false,
+            }
+        }
+        self.table.get_ref().values().any(|value| kept(value.get_ref()))
+    }
+
     /// Checks that no key is left.
     ///
     /// # Errors

@@ -221,12 +221,14 @@ fn bands(panes: &mut [Pane]) -> RuleFile {
     RuleFile { file: Clean::default(), groups: vec![group], ..RuleFile::default() }
 }
 
-/// Whoever may write to a profile must not name programs that run as whoever looks.
+/// Whoever may write to a profile must not name programs that run as whoever looks, nor servers that are told secrets
+/// of whoever looks.
 fn runnable(spec: &SamplerSpec, profile: &Profile) -> Result<(), Fault> {
     let names = spec.kind == "command" || spec.body.clone().take::<Vec<String>>("systemctl").ok().flatten().is_some();
     match &profile.trust {
-        Trust::DisplayOnly(fault) if names => {
-            let what = Clean::text(format!("{} The sampler `{}` runs no program until then.", fault.what, spec.name));
+        Trust::DisplayOnly(fault) if names || spec.body.refers() => {
+            let does = if names { "runs no program" } else { "is given no secret" };
+            let what = Clean::text(format!("{} The sampler `{}` {does} until then.", fault.what, spec.name));
             Err(Fault { what, ..fault.clone() })
         }
         _ => Ok(()),
@@ -367,16 +369,19 @@ verify_samplers = ["metrics", "metrisc"]
 
     #[test]
     fn a_profile_that_is_not_trusted_names_no_program_that_runs() {
-        let text = "[samplers.a]\nkind = \"command\"\nargv = [\"/bin/true\"]\n[samplers.b]\nkind = \"host\"\n";
+        let text = "[samplers.a]\nkind = \"command\"\nargv = [\"/bin/true\"]\n[samplers.b]\nkind = \"host\"\n\
+                    [samplers.c]\nkind = \"http\"\nurl = \"http://127.0.0.1:9/\"\nheaders = { A = { env = \"HOME\" } }\n";
         let mut profile = Profile::parse("t", "p.toml", text, &known_kinds()).expect("parses");
         let setup = |profile: &Profile| setup(profile, "h".into(), &mut Store::new(Limits::default()));
         let names = |built: &Setup| built.jobs.iter().map(|job| job.name.to_string()).collect::<Vec<_>>();
-        assert_eq!(names(&setup(&profile)), ["a", "b"]);
+        assert_eq!(names(&setup(&profile)), ["a", "b", "c"]);
         profile.trust = Trust::DisplayOnly(Fault::new("others may write to this file.").at("p.toml", 0, 0));
         let built = setup(&profile);
         assert_eq!(names(&built), ["b"], "what looks stays alive");
         assert!(
-            built.faults.iter().any(|fault| fault.to_string().contains("`a` runs no program")),
+            ["`a` runs no program", "`c` is given no secret"]
+                .iter()
+                .all(|said| built.faults.iter().any(|fault| fault.to_string().contains(said))),
             "{:?}",
             built.faults
         );
