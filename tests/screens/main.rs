@@ -324,7 +324,8 @@ fn ctrl_c_asks_what_becomes_of_a_running_action_and_only_t_ends_it() {
     desk.enter();
     desk.pass(1_000);
     desk.running();
-    let lines = vec!["copied 3 of 12 files".into(), Clean::text("\u{1b}[2Jcopied 4 of 12 files")];
+    let lines =
+        vec!["intent recorded".into(), "copied 3 of 12 files".into(), Clean::text("\u{1b}[2Jcopied 4 of 12 files")];
     desk.send(Msg::Output(lines));
     let effects = desk.interrupt();
     assert!(effects.is_empty(), "{effects:?}");

@@ -78,7 +78,9 @@ fn rows(run: &Run, model: &Model) -> Vec<(Clean, Intent)> {
     };
     let mut rows: Vec<(Clean, Intent)> =
         progress.steps.iter().map(|step| (clean!("{}  {}", step.at.wall.hms(), step.what), Intent::Text)).collect();
-    rows.extend(run.output.iter().map(|line| (clean!("> {line}"), Intent::Muted)));
+    // What was said and is told as a step already stands there once.
+    let known = |line: &&Clean| progress.steps.iter().any(|step| step.what == **line);
+    rows.extend(run.output.iter().filter(|line| !known(line)).map(|line| (clean!("> {line}"), Intent::Muted)));
     rows.push((Clean::default(), Intent::Text));
     let (word, intent) = headline(run);
     rows.push((word, intent));
