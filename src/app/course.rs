@@ -322,6 +322,11 @@ mod tests {
         assert_eq!(course.around(second(100)), (Some(8.0), Some(3.0)), "the worst of each column");
         assert_eq!(course.around(second(194)).1, None, "two columns are too few");
         assert_eq!(course.around(second(300)), (None, None));
+        let mut short = Course::new(Range::Now, false);
+        for (at, value) in [(0, 1.0), (2, 2.0), (4, 3.0), (6, 99.0), (8, 5.0), (10, 5.0), (12, 6.0)] {
+            short.add(second(at), value);
+        }
+        assert_eq!(short.around(second(6)), (Some(2.0), Some(5.0)), "its own column is neither");
         let mut wide = Course::new(Range::Hour, false);
         wide.add(second(0), 1.0);
         wide.add(second(3_599), 1.0);

@@ -72,10 +72,10 @@ fn the_keys_of_the_hint_line_do_what_it_says() {
     pty.send("\x1b");
     wait_without(&pty, "OWN LOG");
     pty.send("a");
-    pty.wait_for("This profile has no action, and no unit has failed.");
+    pty.wait_for("This profile has no action, and no unit is known to have failed.");
     // In a sheet q is one level back.
     pty.send("q");
-    wait_without(&pty, "This profile has no action, and no unit has failed.");
+    wait_without(&pty, "This profile has no action, and no unit is known to have failed.");
     pty.send("q");
     assert_eq!(pty.status(), 0);
     pty.assert_restored();

@@ -205,6 +205,13 @@ fn without_a_profile_a_failed_unit_opens_its_journal_and_is_restarted_through_th
     desk.send(Msg::JournalRead("orders.service".into(), Ok(lines.collect())));
     insta::assert_snapshot!(desk.screen());
     let effects = desk.press(KeyCode::Enter);
+    let planned = effects;
+    desk.press(KeyCode::Esc);
+    desk.press(KeyCode::Esc);
+    desk.pass(3_600_000);
+    desk.press(KeyCode::Char('a'));
+    assert!(desk.screen().contains("no unit is known to have failed"), "an old state is none: {}", desk.screen());
+    let effects = planned;
     assert!(
         matches!(&effects[..], [Effect::Plan(request)] if &*request.action == "restart:orders.service"),
         "{effects:?}"

@@ -26,7 +26,7 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, selected: usize)
         paint.put(
             (inner.x, inner.y),
             inner.width,
-            "This profile has no action, and no unit has failed.",
+            "This profile has no action, and no unit is known to have failed.",
             Intent::Muted,
         );
     }
