@@ -9,6 +9,7 @@ pub mod config;
 pub mod input;
 pub mod journal;
 pub mod logs;
+pub mod procedure;
 pub mod roles;
 pub mod rules;
 pub mod samplers;

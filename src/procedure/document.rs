@@ -1,0 +1,193 @@
+//! A procedure as it was read: its items in order, each with what makes it live, and what is wrong with the text.
+
+use crate::base::{Clean, Fault, Severity, Unit};
+use crate::rules::expr::Expr;
+use core::time::Duration;
+use std::sync::Arc;
+
+/// Items of one page: more do not fit a tired head.
+pub const PAGE: usize = 9;
+/// A document is not longer, in bytes.
+pub const LONGEST: usize = 1 << 20;
+
+/// One Markdown document.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// Unique in the profile: the `id` of its front matter, else its file's name.
+    pub id: Arc<str>,
+    /// The `title` of its front matter, else its first heading.
+    pub title: Clean,
+    /// As the user would type the file's path.
+    pub file: Clean,
+    /// SHA-256 of its text, in hex.
+    pub sha256: String,
+    /// Words and messages that lead here: `MDB_MAP_FULL`.
+    pub symptoms: Vec<Clean>,
+    /// Names of the alerts that it answers.
+    pub alerts: Vec<Clean>,
+    /// Names of alerts that are only consequences while this is worked on.
+    pub consequences: Vec<Clean>,
+    /// It should be done in this time.
+    pub time_box: Option<Duration>,
+    /// How urgent it is when no alert says.
+    pub severity: Option<Severity>,
+    /// It promises to change nothing.
+    pub read_only: bool,
+    /// Why its order differs from the order of the guide that it comes from.
+    pub order: Option<Clean>,
+    /// What stands before the first item.
+    pub about: Vec<Clean>,
+    /// In the order of the text.
+    pub items: Vec<Item>,
+    /// What is wrong, each with its line; with one the document is only read, never live.
+    pub faults: Vec<Fault>,
+}
+
+/// One thing to see, to do or to answer.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// Unique in the document: `{#id}` behind its heading, else made of its title.
+    pub id: Arc<str>,
+    /// What is seen or done.
+    pub title: Clean,
+    /// Paragraphs and list entries below the title, a line each.
+    pub prose: Vec<Clean>,
+    /// Depth of its heading, from 2; an entry of a list or a block of its own lies one deeper than its heading.
+    pub depth: u8,
+    /// From 0: a rule (`---`) between items begins the next page.
+    pub page: usize,
+    /// Where it begins, from 1.
+    pub line: u32,
+    /// To be known by heart: done first.
+    pub memory: bool,
+    /// What makes it live.
+    pub live: Live,
+    /// Values that help to decide, shown beside it.
+    pub show: Vec<Look>,
+    /// How one knows that it went wrong.
+    pub failed: Option<Clean>,
+    /// The item where to go on then: always a later one.
+    pub go: Option<Arc<str>>,
+    /// How long what was found here may be believed after an interruption.
+    pub valid_for: Duration,
+}
+
+/// What makes an item live.
+#[derive(Clone, Debug)]
+pub enum Live {
+    /// Nothing: it is read.
+    Read,
+    /// It ticks itself while this holds.
+    Check(Condition),
+    /// `- [ ]` challenge and expected response: the operator says what was observed.
+    Challenge(Option<Clean>),
+    /// An action of the profile, with values for its parameters.
+    Action(Arc<str>, Vec<(Clean, Clean)>),
+    /// Time must pass, or a condition must come true.
+    Wait(Wait),
+    /// A question.
+    Ask(Ask),
+    /// What lies deeper than this item is for this case only.
+    When(Condition),
+    /// Somebody is called.
+    Escalate(Escalate),
+    /// Commands of a document that was not written for us: shown and copied.
+    Command(Vec<Clean>),
+    /// A block that could not be read: the fault stands among the document's.
+    Broken,
+}
+
+/// A value beside an item.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// What the engineer calls it.
+    pub label: Clean,
+    /// What is asked.
+    pub expr: Expr,
+    /// Base unit of the answer.
+    pub unit: Unit,
+}
+
+/// What must be seen.
+#[derive(Clone, Debug)]
+pub struct Condition {
+    /// Of what.
+    pub of: Subject,
+    /// How it compares.
+    pub expect: Expect,
+    /// It must hold this long without a break.
+    pub hold: Duration,
+}
+
+/// What a condition looks at.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// The worst row of this expression.
+    Query(Look),
+    /// What was answered to the question of this name.
+    Answer(Arc<str>),
+}
+
+/// `< 10e-6`, `>= 0.9`, `== 0`, `is yes`.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expect {
+    /// A number compares.
+    Number(Comparison, f64),
+    /// An answer is this text.
+    Text(Clean),
+}
+
+/// How numbers compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// `<`
+    Less,
+    /// `<=`
+    AtMost,
+    /// `>`
+    More,
+    /// `>=`
+    AtLeast,
+    /// `==`
+    Equal,
+    /// `!=`
+    Differs,
+}
+
+/// Time must pass.
+#[derive(Clone, Debug)]
+pub struct Wait {
+    /// Until this holds; `None` when only time must pass.
+    pub until: Option<Condition>,
+    /// At most so long; then the item has failed, or without a condition is done.
+    pub at_most: Duration,
+}
+
+/// A question.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// What its answer is called in conditions.
+    pub name: Arc<str>,
+    /// What may be answered.
+    pub kind: Answer,
+}
+
+/// What may be answered.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// One of these.
+    Choice(Vec<Clean>),
+    /// A number between these, in this unit.
+    Number(f64, f64, Unit),
+    /// Any text that is not empty.
+    Text,
+}
+
+/// Somebody is called.
+#[derive(Clone, Debug)]
+pub struct Escalate {
+    /// A support level (`L2`) or a contact's name.
+    pub to: Clean,
+    /// What to tell them.
+    pub say: Option<Clean>,
+}
