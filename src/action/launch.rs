@@ -2,6 +2,7 @@
 
 use super::lifecycle::Run;
 use super::prompt::Acceptance;
+use super::reach::Reach;
 use crate::base::{Clean, Fault};
 use crate::sys::clock::RealClock;
 use crate::sys::files;
@@ -13,6 +14,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug)]
 pub struct Launcher {
     template: Detached,
+    reach: Reach,
 }
 
 impl Launcher {
@@ -20,11 +22,18 @@ impl Launcher {
     /// folder after them, and knows nothing of our environment but `env`.
     pub fn new(
         read_only: bool,
+        reach: Reach,
         program: Option<PathBuf>,
         args: Vec<OsString>,
         env: Vec<(OsString, OsString)>,
     ) -> Option<Self> {
-        (!read_only).then_some(Self { template: Detached { program, args, env } })
+        let env = env.into_iter().chain(reach.variable()).collect();
+        (!read_only).then_some(Self { template: Detached { program, args, env }, reach })
+    }
+
+    /// What its runners may change.
+    pub const fn reach(&self) -> &Reach {
+        &self.reach
     }
 
     /// Writes the order durably and starts its runner. Returns as soon as it runs; [`Run::read`] tells how it goes.
@@ -35,6 +44,7 @@ impl Launcher {
         if accepted.plan.is_arming() {
             return Err(Fault::new("arming needs no runner."));
         }
+        self.reach.allows(&accepted.plan)?;
         if !state.is_absolute() {
             return Err(Fault::new(format!(
                 "the state folder {} is not an absolute path.",

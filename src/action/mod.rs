@@ -27,6 +27,7 @@ pub mod prepare;
 pub mod prompt;
 pub mod queries;
 pub mod record;
+pub mod reach;
 pub mod recover;
 pub mod remote;
 pub mod rights;

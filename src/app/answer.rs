@@ -6,8 +6,9 @@ use super::effect::{Effect, Entry};
 use super::form::{Field, Fields, Step};
 use super::model::{Model, Overlay};
 use super::prompt;
+use super::walking::{self, Word};
 use crate::action::mode::Mode;
-use crate::base::{Clean, Contact, Level, SeriesKey, Severity};
+use crate::base::{Clean, Contact, Level, SeriesKey, Severity, Ulid};
 use crate::clean;
 use crate::command::Command;
 use crate::config::duration::Lasting;
@@ -31,6 +32,8 @@ pub enum Purpose {
     Escalate(Vec<AlertId>),
     /// Values that this action is planned with.
     Plan(Arc<str>),
+    /// A word about the current item of this walk.
+    Walk(Ulid, Word),
 }
 
 /// An open form.
@@ -205,6 +208,7 @@ fn submit(model: &mut Model) -> Vec<Effect> {
             escalated(model, &ids, &text)
         }
         Purpose::Plan(action) => prompt::plan_given(model, action),
+        Purpose::Walk(run, word) => walking::answered(model, run, &word),
         Purpose::Silence => match silenced(model) {
             Ok(effects) => {
                 model.back();

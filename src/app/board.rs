@@ -65,6 +65,19 @@ impl Board {
         }
     }
 
+    /// Reads values that stand on no pane anew.
+    pub(super) fn look<'a>(
+        &mut self,
+        panes: impl Iterator<Item = &'a mut Pane>,
+        (store, history, book): (&Store, &History, &Book),
+        now: Now,
+    ) {
+        let sight = Sight { store, history, book, live: Live::new(store, now, &mut self.clock), now };
+        for pane in panes {
+            pane.refresh(&sight, &mut self.evaluator);
+        }
+    }
+
     /// Takes what the panes show into history, each observation once; returns the minutes that are over.
     pub fn keep(&self, history: &mut History, now: Now) -> Vec<Kept> {
         for metric in self.panes.iter().flat_map(Pane::metrics) {

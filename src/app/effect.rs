@@ -4,6 +4,7 @@ use super::model::Request;
 use super::notify::AlertNote;
 use crate::action::prompt::{Acceptance, Confirm};
 use crate::base::{Clean, Severity, Ulid, Wall};
+use crate::procedure::{Document, Step};
 use crate::store::history::Kept;
 use std::sync::Arc;
 
@@ -22,6 +23,12 @@ pub enum Effect {
     Launch(Box<Acceptance>),
     /// Ask the runner of this plan to end what it does.
     Stop(Ulid),
+    /// Make a folder for a walk through this procedure; the answer is `Msg::WalkBegun`.
+    BeginWalk(Arc<Document>),
+    /// Take a walk up that was left, or over from somebody who is gone; the answer is `Msg::WalkResumed`.
+    ResumeWalk(Ulid),
+    /// Write these steps of a walk down; a failure is told by `Msg::WalkKept`.
+    KeepSteps(Ulid, Vec<Step>),
     /// Throw away every key that has been typed so far.
     DiscardInput,
     /// Ask the terminal to say that it has shown the newest frame.

@@ -72,7 +72,7 @@ impl Line {
     }
 
     /// Puts text in at the cursor; what could not be shown as it is becomes a visible mark, what is too much is left.
-    fn insert(&mut self, text: &str) {
+    pub(super) fn insert(&mut self, text: &str) {
         let text = Clean::text(text);
         let room = LONGEST.saturating_sub(self.text.chars().count());
         let end = text.as_str().char_indices().nth(room).map_or(text.as_str().len(), |(at, _)| at);
@@ -112,7 +112,8 @@ impl Line {
         before.trim_end().rfind(' ').map_or(0, |at| at + 1)
     }
 
-    fn edit(&mut self, press: Press) {
+    /// Takes one key.
+    pub(super) fn edit(&mut self, press: Press) {
         match press {
             Press::Char(c) => self.insert(c.encode_utf8(&mut [0; 4])),
             Press::Backspace => self.cut(self.before(), self.at),

@@ -25,6 +25,8 @@ pub struct Metric {
     pub of: Option<Expr>,
     /// Bands, if the value has levels.
     pub bands: Option<Bands>,
+    /// Without bands: of several rows the lowest is shown, not the highest.
+    pub lowest: bool,
     /// Its rule's place in the alert book, when it has bands.
     pub rule: Option<usize>,
     /// The limit whose reach is foretold while the value tends to it.
@@ -110,6 +112,7 @@ impl Metric {
             unit,
             of: None,
             bands: None,
+            lowest: false,
             rule: None,
             forecast: None,
             shown: Shown::default(),
@@ -121,7 +124,7 @@ impl Metric {
 
     /// Whether lower is worse.
     pub fn worst_is_low(&self) -> bool {
-        self.bands.as_ref().is_some_and(Bands::inverted)
+        self.bands.as_ref().map_or(self.lowest, Bands::inverted)
     }
 
     /// Which of two values is worse: by their levels, then by the side on which it is worse. Neither an absent value

@@ -5,9 +5,11 @@ use super::answer::Form;
 use super::board::Board;
 use super::changes::Changes;
 use super::detail::Detail;
+use super::found::ProcedureList;
 use super::lints::Linted;
 use super::log_view::LogView;
 use super::notify::{NotifierStatus, Told};
+use super::procedures::{ProcedureView, Procedures};
 use super::prompt::Prompt;
 use super::run::Run;
 use super::survey::Survey;
@@ -217,6 +219,10 @@ pub enum Overlay {
     Unit(Box<UnitView>),
     /// What changed before this alert.
     Changes(AlertId, Scroll),
+    /// The procedures, to be found by symptom.
+    Procedures(Box<ProcedureList>),
+    /// One procedure.
+    Procedure(Box<ProcedureView>),
 }
 
 /// The whole state.
@@ -246,6 +252,8 @@ pub struct Model {
     pub overlay: Overlay,
     /// Mode and notices.
     pub session: Session,
+    /// Procedures, and those that are worked through.
+    pub procedures: Procedures,
     /// The last action.
     pub run: Option<Run>,
     /// Keys.
@@ -319,7 +327,8 @@ impl Model {
             Overlay::None if self.board.focused().is_some_and(|pane| pane.log.is_some()) => Context::Log,
             Overlay::None => Context::Triage,
             Overlay::Prompt(prompt) if prompt.preview.is_none() => Context::Prompt,
-            Overlay::Form(_) => Context::Prompt,
+            Overlay::Form(_) | Overlay::Procedures(_) => Context::Prompt,
+            Overlay::Procedure(_) => Context::Procedure,
             Overlay::Run if super::run::asks(self) => Context::Prompt,
             _ => Context::Overlay,
         }

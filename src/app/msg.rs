@@ -3,11 +3,13 @@
 use super::board::Mark;
 use super::model::Request;
 use super::notify::NotifierStatus;
-use crate::action::lifecycle::Progress;
+use super::walking::Left;
+use crate::action::lifecycle::{Outcome, Progress};
 use crate::action::plan::{Danger, Plan};
 use crate::action::recover::Unresolved;
-use crate::base::{Clean, Fault, Mono, Sample, Support};
+use crate::base::{Clean, Fault, Mono, Sample, Support, Ulid};
 use crate::logs::LogBatch;
+use crate::procedure::Document;
 use crate::store::history::Kept;
 use crate::term::Input;
 use std::sync::Arc;
@@ -49,6 +51,18 @@ pub enum Msg {
     Recovered(Vec<Unresolved>, Vec<Fault>),
     /// What earlier consoles kept of the last two days, and what has to be said of it.
     History(Vec<Kept>, Vec<Clean>),
+    /// A procedure is put on screen and begun, as the command line asks: its id.
+    Work(Arc<str>),
+    /// The answer to `Effect::BeginWalk`: the run that it is kept in.
+    WalkBegun(Arc<Document>, Result<Ulid, Fault>),
+    /// Walks of earlier or other consoles that are not over, and what could not be read of them.
+    WalksLeft(Vec<Left>, Vec<Fault>),
+    /// The answer to `Effect::ResumeWalk`: it is ours; how the action in flight has ended, if it has.
+    WalkResumed(Ulid, Result<Option<(Ulid, Outcome, Clean)>, Fault>),
+    /// The newest steps of this walk are not on disk, and why; or they are again.
+    WalkKept(Ulid, Option<Fault>),
+    /// Somebody has taken this walk over.
+    WalkLost(Ulid, Clean),
     /// The display has not taken a frame for a while, or takes them again.
     Stalled(bool),
     /// The webhook answered, failed, or has other work.

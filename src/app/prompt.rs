@@ -5,6 +5,7 @@ use super::effect::{Effect, Entry};
 use super::form::{Field, Fields};
 use super::model::{Model, Overlay, Request, Wanted};
 use super::run::Run;
+use super::walking;
 use crate::action::gate::Gate;
 use crate::action::mode::{Mode, Standing};
 use crate::action::params::Asked;
@@ -70,6 +71,13 @@ pub fn plan(model: &mut Model, action: Arc<str>) -> Vec<Effect> {
     };
     let (fields, about) = (asked.iter().map(field).collect(), title(model, &action));
     answer::open(model, Purpose::Plan(action), about, Fields::new(fields, 0))
+}
+
+/// The same with values that are given; what is still asked for is asked for.
+pub fn plan_with(model: &mut Model, request: Request) -> Vec<Effect> {
+    let asked = model.identity.asked.get(&request.action);
+    let known = |asked: &Asked| request.given.iter().any(|(name, _)| *name == asked.name);
+    if asked.is_none_or(|all| all.iter().all(known)) { ask(model, request) } else { plan(model, request.action) }
 }
 
 /// The operator has given the values of the open form: the plan is asked for, or the form says which does not fit.
@@ -296,6 +304,10 @@ fn follow(model: &mut Model, effects: Vec<GateEffect>) -> Vec<Effect> {
 }
 
 fn accepted(model: &mut Model, acceptance: Box<Acceptance>) -> Vec<Effect> {
+    let request = match &model.overlay {
+        Overlay::Prompt(prompt) => prompt.request.clone(),
+        _ => None,
+    };
     model.back();
     // What was typed beyond the answer is no command.
     model.session.deaf_until = model.now.mono;
@@ -312,13 +324,18 @@ fn accepted(model: &mut Model, acceptance: Box<Acceptance>) -> Vec<Effect> {
         }
         return out;
     }
-    model.open(Overlay::Run);
+    // A procedure tells in its own place how its action goes.
+    if !matches!(model.overlay, Overlay::Procedure(_)) {
+        model.open(Overlay::Run);
+    }
     if model.run.as_ref().is_some_and(|run| !run.ended()) {
         model.session.say(clean!("One action at a time: this one is not over yet."), Level::Warning, model.now);
         return Vec::new();
     }
     model.run = Some(Run::new(Box::new(acceptance.plan.clone()), None, model.now.mono));
-    vec![Effect::Launch(acceptance)]
+    let mut out = request.map_or_else(Vec::new, |request| walking::launched(model, &acceptance.plan, &request));
+    out.push(Effect::Launch(acceptance));
+    out
 }
 
 fn refused(model: &mut Model, refusal: &Refusal) -> Vec<Effect> {

@@ -4,6 +4,7 @@ use super::board::Mark;
 use super::effect::{Effect, Entry};
 use super::model::{Model, Overlay};
 use super::msg::Msg;
+use super::walking;
 use crate::action::lifecycle::{Outcome, Progress};
 use crate::action::mode::Mode;
 use crate::action::plan::Plan;
@@ -71,16 +72,20 @@ pub fn on_msg(model: &mut Model, msg: Msg) -> Vec<Effect> {
 fn on_progress(model: &mut Model, progress: Box<Progress>) -> Vec<Effect> {
     let Some(run) = model.run.as_mut().filter(|run| run.plan.id == progress.plan) else { return Vec::new() };
     let mut told = Vec::new();
-    let ended = run.ended();
+    let (plan, ended, mut over) = (run.plan.id, run.ended(), None);
     if let Some(end) = progress.end.as_ref().filter(|_| !ended) {
         let text = clean!("{}: {}. {}", run.plan.what.title, end.outcome, end.reason);
         model.session.say(text.clone(), level(end.outcome), model.now);
         told.push(Effect::Log(text));
+        over = Some((end.outcome, end.reason.clone()));
     }
     if let Some(effect) = progress.effect {
         model.board.mark(Mark { at: effect.mono, title: run.plan.what.title.clone() });
     }
     run.progress = Some(progress);
+    if let Some((outcome, why)) = over {
+        told.extend(walking::acted(model, plan, outcome, &why));
+    }
     told
 }
 

@@ -14,6 +14,7 @@ use super::prompt;
 use super::run::{self, Run};
 use super::survey;
 use super::unit;
+use super::{found, walking};
 use crate::base::{Level, Now};
 use crate::clean;
 use crate::command::{Command, Context};
@@ -54,6 +55,12 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         | Msg::Output(_)
         | Msg::Effects(_)
         | Msg::Recovered(..)) => run::on_msg(model, told),
+        told @ (Msg::Work(_)
+        | Msg::WalkBegun(..)
+        | Msg::WalksLeft(..)
+        | Msg::WalkResumed(..)
+        | Msg::WalkKept(..)
+        | Msg::WalkLost(..)) => walking::on_msg(model, told),
         Msg::History(rows, told) => {
             model.history.take(&rows);
             told.into_iter().map(Effect::Log).collect()
@@ -85,6 +92,7 @@ fn judge(model: &mut Model, now: Now) -> Vec<Effect> {
     let minutes = model.board.keep(&mut model.history, now);
     told.extend((!minutes.is_empty()).then_some(Effect::KeepMinutes(minutes)));
     told.extend(notify::tell(model));
+    told.extend(walking::pass(model));
     told
 }
 
@@ -125,9 +133,13 @@ fn on_input(model: &mut Model, at: Now, input: &Input) -> Vec<Effect> {
         model.session.mode = model.session.mode.touch(at.mono);
     }
     let asked = run::asks(model);
-    let prompted = asked || matches!(model.overlay, Overlay::Prompt(_) | Overlay::Form(_));
+    let raw = matches!(model.overlay, Overlay::Prompt(_) | Overlay::Form(_) | Overlay::Procedures(_));
+    let prompted = asked || raw;
     let mut effects = prompt::on_input(model, at, input);
     effects.extend(answer::on_input(model, input));
+    if raw {
+        effects.extend(found::on_input(model, input));
+    }
     if asked {
         effects.extend(run::on_input(model, input));
     }
@@ -164,6 +176,9 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
     if matches!(model.overlay, Overlay::Planning(..)) && !ends {
         return Vec::new();
     }
+    if let Some(effects) = walking::command(model, command) {
+        return effects;
+    }
     match command {
         Command::Quit => return vec![Effect::Quit],
         Command::Suspend => return vec![Effect::Suspend],
@@ -171,6 +186,7 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
         Command::Interrupt if run::interrupt(model) => {}
         Command::Back if matches!(model.overlay, Overlay::None) => model.board.zoomed = false,
         Command::Back | Command::Interrupt => model.back(),
+        Command::Procedures => walking::list(model),
         Command::Help => toggle(model, Overlay::Help(Scroll::default())),
         Command::OwnLog => toggle(model, Overlay::OwnLog),
         Command::Actions => {
@@ -292,6 +308,7 @@ fn copy(model: &mut Model) -> Vec<Effect> {
         Overlay::Faults(_) => model.session.faults.iter().map(|fault| clean!("{fault}")).collect(),
         Overlay::Contacts(at) => contacts::ordered(model).get(*at).map(|card| card.card()).unwrap_or_default(),
         Overlay::Detail(detail) => detail::copied(model, detail),
+        Overlay::Procedure(view) => walking::copied(view, walking::shown(model)),
         Overlay::Changes(id, _) => model.changes.of(id).iter().map(|change| change.text.clone()).collect(),
         Overlay::None => match model.focused_log() {
             Some((view, ring)) => {
@@ -336,6 +353,14 @@ fn open(model: &mut Model) -> Vec<Effect> {
     }
     if let Some(unit) = unit::meant(model) {
         return unit::show(model, unit);
+    }
+    let alert = match &model.overlay {
+        Overlay::Detail(detail) => Some(detail.rule),
+        _ => model.current_alert().map(|found| found.id.rule),
+    };
+    let name = alert.and_then(|rule| model.book.rule(rule)).map(|rule| rule.name.clone());
+    if let Some(effects) = name.and_then(|name| walking::for_alert(model, &name)) {
+        return effects;
     }
     let remedy = match &model.overlay {
         Overlay::Detail(detail) => Some(remedy(model, detail.rule)),

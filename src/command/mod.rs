@@ -29,6 +29,18 @@ pub enum Command {
     Open,
     /// The list of actions.
     Actions,
+    /// The procedures, to be found by symptom.
+    Procedures,
+    /// This item of the procedure comes later.
+    Defer,
+    /// This item of the procedure counts as done, for a reason.
+    Override,
+    /// This item of the procedure went wrong.
+    WentWrong,
+    /// The selected item of the procedure is open again.
+    Reopen,
+    /// The procedure is left, for a reason.
+    Abandon,
     /// From OBSERVE to ARMED, and back.
     Arm,
     /// The next alert on the strip.
@@ -92,13 +104,15 @@ pub enum Context {
     Log,
     /// A list, a help page or a plan lies over the screen.
     Overlay,
+    /// A procedure is on screen.
+    Procedure,
     /// A confirmation takes keys as they are typed: nothing can be bound here. Esc and Ctrl-C cancel it.
     Prompt,
 }
 
 impl Context {
     /// Every context that keys can be bound in.
-    pub const ALL: &[Self] = &[Self::Triage, Self::Log, Self::Overlay];
+    pub const ALL: &[Self] = &[Self::Triage, Self::Log, Self::Overlay, Self::Procedure];
 
     /// The name in files and on the help page.
     pub const fn word(self) -> &'static str {
@@ -106,6 +120,7 @@ impl Context {
             Self::Triage => "triage",
             Self::Log => "log",
             Self::Overlay => "overlay",
+            Self::Procedure => "procedure",
             Self::Prompt => "prompt",
         }
     }

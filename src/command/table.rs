@@ -4,9 +4,11 @@ use super::{Command, Context, Spec};
 
 const TRIAGE: &[Context] = &[Context::Triage];
 const SCREEN: &[Context] = &[Context::Triage, Context::Log];
-const ROWS: &[Context] = &[Context::Log, Context::Overlay];
-const OVERLAY: &[Context] = &[Context::Overlay];
-const ALL: &[Context] = &[Context::Triage, Context::Log, Context::Overlay];
+const ROWS: &[Context] = &[Context::Log, Context::Overlay, Context::Procedure];
+const OVERLAY: &[Context] = &[Context::Overlay, Context::Procedure];
+const LISTS: &[Context] = &[Context::Triage, Context::Log, Context::Overlay];
+const PROCEDURE: &[Context] = &[Context::Procedure];
+const ALL: &[Context] = &[Context::Triage, Context::Log, Context::Overlay, Context::Procedure];
 
 const fn row(
     command: Command,
@@ -23,6 +25,12 @@ pub static TABLE: &[Spec] = &[
     row(Command::Help, "help", "help", "keys that work here and now", ALL),
     row(Command::Open, "open", "open", "what the selected alert or row offers", ALL),
     row(Command::Actions, "actions", "actions", "list of actions", SCREEN),
+    row(Command::Procedures, "procedures", "procedures", "procedures, to be found by symptom", ALL),
+    row(Command::Defer, "defer", "defer", "this item comes later, with a reason", PROCEDURE),
+    row(Command::Override, "override", "override", "this item counts as done, for a reason", PROCEDURE),
+    row(Command::WentWrong, "went-wrong", "went wrong", "this item went wrong: on to where the procedure says", PROCEDURE),
+    row(Command::Reopen, "reopen", "reopen", "the selected item is open again", PROCEDURE),
+    row(Command::Abandon, "abandon", "abandon", "leave this procedure, for a reason", PROCEDURE),
     row(Command::Arm, "arm", "arm", "arm for acting, or back to OBSERVE", ALL),
     row(Command::Pause, "pause", "pause", "hold the panes still; sampling and alerts go on", SCREEN),
     row(Command::Zoom, "zoom", "zoom", "focused pane fills the screen, and back", SCREEN),
@@ -31,15 +39,15 @@ pub static TABLE: &[Spec] = &[
     row(Command::NextAlert, "next-alert", "next alert", "next alert", TRIAGE),
     row(Command::PreviousAlert, "previous-alert", "previous alert", "previous alert", TRIAGE),
     row(Command::Alerts, "alerts", "alerts", "every alert and rule, in a list", ALL),
-    row(Command::Detail, "detail", "detail", "everything about this alert", ALL),
-    row(Command::Take, "take", "take", "take this alert: I have it", ALL),
-    row(Command::GiveBack, "give-back", "give back", "give a taken alert back", ALL),
-    row(Command::Silence, "silence", "silence", "mute alerts for a while, with a reason", ALL),
-    row(Command::EndSilence, "end-silence", "end silence", "end the silence on this alert", ALL),
+    row(Command::Detail, "detail", "detail", "everything about this alert", LISTS),
+    row(Command::Take, "take", "take", "take this alert: I have it", LISTS),
+    row(Command::GiveBack, "give-back", "give back", "give a taken alert back", LISTS),
+    row(Command::Silence, "silence", "silence", "mute alerts for a while, with a reason", LISTS),
+    row(Command::EndSilence, "end-silence", "end silence", "end the silence on this alert", LISTS),
     row(Command::Escalate, "escalate", "escalate", "hand this alert to the next one, recorded", ALL),
     row(Command::Contacts, "contacts", "contacts", "whom to call", ALL),
     row(Command::WhatChanged, "what-changed", "what changed", "what changed when this alert began", ALL),
-    row(Command::Unfold, "unfold", "unfold", "show or fold consequences and instances", ALL),
+    row(Command::Unfold, "unfold", "unfold", "show or fold consequences and instances", LISTS),
     row(Command::Faults, "faults", "faults", "what is wrong with our files", ALL),
     row(Command::Wider, "wider", "wider", "charts cover more time", SCREEN),
     row(Command::Narrower, "narrower", "narrower", "charts cover less time", SCREEN),
@@ -76,7 +84,13 @@ mod tests {
             C::Zoom => C::Pause,
             C::Pause => C::Open,
             C::Open => C::Actions,
-            C::Actions => C::Arm,
+            C::Actions => C::Procedures,
+            C::Procedures => C::Defer,
+            C::Defer => C::Override,
+            C::Override => C::WentWrong,
+            C::WentWrong => C::Reopen,
+            C::Reopen => C::Abandon,
+            C::Abandon => C::Arm,
             C::Arm => C::NextAlert,
             C::NextAlert => C::PreviousAlert,
             C::PreviousAlert => C::Alerts,

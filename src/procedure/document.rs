@@ -191,3 +191,25 @@ pub struct Escalate {
     /// What to tell them.
     pub say: Option<Clean>,
 }
+
+impl Document {
+    /// Whether anything in it can be ticked, done or answered.
+    pub fn is_live(&self) -> bool {
+        self.items.iter().any(|item| !matches!(item.live, Live::Read))
+    }
+}
+
+impl Expect {
+    /// Whether a number is as expected; `None` where that cannot be told.
+    pub fn holds(&self, value: f64) -> Option<bool> {
+        let Self::Number(comparison, limit) = self else { return None };
+        (!value.is_nan()).then(|| match comparison {
+            Comparison::Less => value < *limit,
+            Comparison::AtMost => value <= *limit,
+            Comparison::More => value > *limit,
+            Comparison::AtLeast => value >= *limit,
+            Comparison::Equal => value.total_cmp(limit).is_eq(),
+            Comparison::Differs => value.total_cmp(limit).is_ne(),
+        })
+    }
+}

@@ -1,6 +1,6 @@
 //! The command line: what can be asked of the binary, and who does it. stdout is data, stderr messages.
 
-use super::session::Options;
+use super::session::{Options, Rehearsal};
 use super::{
     burst, console, demo, describe, dry_run, journal_tool, lmdb_child, plain, probe, probe_child, query, rule_check,
     rules_test, snapshot, twin, validate,
@@ -63,6 +63,19 @@ enum Role {
     /// A living incident on real processes, files and sockets of a stand-in system; leaves nothing behind
     Demo {
         /// Which incident
+        #[arg(long, default_value = "gpu-memory", value_name = "quiet|gpu-memory|config-change")]
+        scenario: twin::Scenario,
+        /// Fixes the faults
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        #[command(flatten)]
+        manner: Manner,
+    },
+    /// A procedure on the stand-in system: the same keys and prompts, and nothing real can be reached
+    Rehearse {
+        /// Its id, as `procedures` of the demo lists it
+        procedure: String,
+        /// Which incident the stand-in plays
         #[arg(long, default_value = "gpu-memory", value_name = "quiet|gpu-memory|config-change")]
         scenario: twin::Scenario,
         /// Fixes the faults
@@ -182,6 +195,9 @@ pub fn main() -> u8 {
     let outcome = match cli.role {
         None => look(&cli.look.into_options()),
         Some(Role::Demo { scenario, seed, manner }) => demo(manner.into_options(None), scenario, seed),
+        Some(Role::Rehearse { procedure, scenario, seed, manner }) => {
+            rehearse(manner.into_options(None), procedure, scenario, seed)
+        }
         Some(Role::Validate { what: Some(ValidateTool::Rules(ask)), .. }) => {
             rule_check::run(&ask, &mut std::io::stdout().lock())
         }
@@ -245,6 +261,17 @@ fn demo(mut options: Options, scenario: twin::Scenario, seed: u64) -> Result<u8,
     look(&options)
 }
 
+fn rehearse(mut options: Options, procedure: String, scenario: twin::Scenario, seed: u64) -> Result<u8, Fault> {
+    if plain::wanted() {
+        return Err(Fault::new("a rehearsal needs a terminal that can show the console."));
+    }
+    let demo = demo::Demo::rehearsal(scenario, seed)?;
+    options.profile = Some(demo.profile.to_string_lossy().into_owned());
+    options.state_dir = Some(demo.state_dir.clone());
+    options.rehearsal = Some(Rehearsal { procedure, within: demo.dir.clone() });
+    console::run(&options)
+}
+
 fn support(name: &str) -> Result<Support, String> {
     Support::parse(name).ok_or_else(|| "expected L0, L1, L2 or L3".to_owned())
 }
@@ -275,6 +302,7 @@ impl Manner {
             no_bell: self.no_bell,
             gentle: self.gentle,
             state_dir: None,
+            rehearsal: None,
         }
     }
 }

@@ -36,6 +36,9 @@ pub fn run(options: &Options) -> Result<u8, Fault> {
     let bell = Arc::new(Bell::default());
     let started = session::start(options, &bell)?;
     let mut console = Console::new(started, bell);
+    if let Some(rehearsal) = &options.rehearsal {
+        console.apply(Msg::Work(rehearsal.procedure.as_str().into()), console.clock.now());
+    }
     while console.turn() {}
     let (status, head) = (console.status, console.head());
     console.leave();

@@ -39,6 +39,18 @@ impl Demo {
         Self::start_as(Path::new(OURSELVES), scenario, seed)
     }
 
+    /// The same for a rehearsal: its badge says so on every screen.
+    ///
+    /// # Errors
+    /// As [`Demo::start`].
+    pub fn rehearsal(scenario: Scenario, seed: u64) -> Result<Self, Fault> {
+        let demo = Self::start(scenario, seed)?;
+        let said = |error: io::Error| Fault::new(format!("the rehearsal cannot start: {error}."));
+        let text = std::fs::read_to_string(&demo.profile).map_err(said)?;
+        std::fs::write(&demo.profile, text.replace("environment = \"demo\"", "environment = \"rehearsal\"")).map_err(said)?;
+        Ok(demo)
+    }
+
     /// The same with another image of this program: for tests, whose own image is not it.
     ///
     /// # Errors

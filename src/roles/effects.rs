@@ -13,6 +13,7 @@ use crate::action::lifecycle::{Outcome, Run, earlier, runs};
 use crate::action::plan::{Plan, Where};
 use crate::action::prepare::{AGAIN, Context, Depth, prepare};
 use crate::action::prompt::Acceptance;
+use crate::action::reach::Reach;
 use crate::action::recover::{Standing, Unresolved, unresolved};
 use crate::app::effect::Effect;
 use crate::app::{Mark, Model, Msg, Request};
@@ -158,6 +159,7 @@ impl Effects {
                 }
             }
             Effect::Log(text) => tracing::info!(target: "console", "{text}"),
+            Effect::BeginWalk(_) | Effect::ResumeWalk(_) | Effect::KeepSteps(..) => {}
             // The console carries these out: they are the terminal's.
             Effect::DiscardInput
             | Effect::Fence(_)
@@ -227,12 +229,14 @@ impl Effects {
         };
         let readings = Snapshot::take(&model.store, &action::queries::queries(&spec.body), model.now);
         let (place, login) = (place(shared), shared.login.clone());
+        let reach = shared.launcher.as_ref().map_or(Reach::World, |launcher| launcher.reach().clone());
         let (profile, title) = (shared.profile_name.clone(), spec.title.clone());
         let (reply, answer) = sync_channel(1);
         let (bell, wanted) = (Arc::clone(&self.answer.bell), request.clone());
         worker("planner", move || {
             let plan =
-                planned(&spec, &state, (&place, &login), (&profile, &readings), Some(&wanted.given)).map(Box::new);
+                planned(&spec, &state, (&place, &login), (&profile, &readings), Some(&wanted.given))
+                    .and_then(|plan| reach.allows(&plan).map(|()| Box::new(plan)));
             // Its only answer, into a queue of one: never waits, and nobody may be there any more.
             let _gone = reply.try_send(Msg::Planned(wanted, plan));
             bell.ring();
@@ -496,7 +500,7 @@ mod tests {
         plan.what.kind = "x@1".into();
         let confirm = Confirm { danger: plan.danger, fence: true, shown_ms: 1, reason: None };
         let accepted = Acceptance { plan, confirm };
-        let nobody = Launcher::new(false, Some("/nonexistent/runner".into()), Vec::new(), Vec::new()).unwrap();
+        let nobody = Launcher::new(false, Reach::World, Some("/nonexistent/runner".into()), Vec::new(), Vec::new()).unwrap();
         let done = start(&nobody, &journal, &accepted, &state);
         journal.close(Duration::from_secs(10));
         let text = std::fs::read_to_string(journals.join("00000001.jsonl")).unwrap_or_default();

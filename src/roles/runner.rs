@@ -5,6 +5,7 @@ use crate::action::act::{Probe, carry_out};
 use crate::action::execute::Real;
 use crate::action::lifecycle::{End, Outcome, Progress, Run, State};
 use crate::action::plan::Plan;
+use crate::action::reach::{self, Reach};
 use crate::base::{Clean, Clock, Fault};
 use crate::journal::{Journal, Session};
 use crate::sys::host::Host;
@@ -45,7 +46,8 @@ fn carry(
         return Err((None, Fault::new("this runner was started from a read-only console.")));
     }
     let accepted = run.read_order().map_err(|fault| (None, fault))?;
-    let refused = |fault| (Some(Box::new(accepted.plan.clone())), fault);
+    let refused = |fault: Fault| (Some(Box::new(accepted.plan.clone())), fault);
+    Reach::of(std::env::var_os(reach::VARIABLE)).allows(&accepted.plan).map_err(refused)?;
     let state = run.state_dir().ok_or_else(|| refused(Fault::new("this is no run folder.")))?;
     let session = Session {
         host: Host::current(),

@@ -6,8 +6,10 @@ use super::notify::{Notifier, Origin, Webhook};
 use super::setup;
 use crate::action::launch::Launcher;
 use crate::action::mode::Mode;
-use crate::app::{LogView, Model, Overlay, Session};
+use crate::action::reach::Reach;
+use crate::app::{LogView, Model, Overlay, Procedures, Session};
 use crate::base::backoff::Jitter;
+use crate::base::body::nearest;
 use crate::base::{Clock, Fault, Level, Support};
 use crate::clean;
 use crate::config::{self, Profile, ProfileRef, SearchPath, Theme, Trust};
@@ -51,6 +53,17 @@ pub struct Options {
     pub gentle: bool,
     /// Where journal and runs are kept, when not at the usual place.
     pub state_dir: Option<PathBuf>,
+    /// A procedure is rehearsed on a stand-in.
+    pub rehearsal: Option<Rehearsal>,
+}
+
+/// A procedure on a stand-in.
+#[derive(Clone, Debug)]
+pub struct Rehearsal {
+    /// Its id.
+    pub procedure: String,
+    /// The stand-in's folder: nothing beyond it is reached.
+    pub within: PathBuf,
 }
 
 /// What effects need beside the model.
@@ -121,6 +134,14 @@ pub struct Engine {
 pub fn start(options: &Options, bell: &Arc<Bell>) -> Result<Started, Fault> {
     let caps = Caps::detect(&|name| std::env::var(name).ok(), true);
     let mut look = look(options, bell, (0, 0))?;
+    if let Some(rehearsal) = &options.rehearsal {
+        let procedures = &look.model.procedures;
+        if procedures.document(&rehearsal.procedure).is_none() {
+            let known = procedures.known.iter().map(|document| &*document.id);
+            return Err(Fault::new(format!("the stand-in has no procedure `{}`.", rehearsal.procedure))
+                .hint(nearest(&rehearsal.procedure, known)));
+        }
+    }
     let terminal = Terminal::open(Arc::clone(bell), caps)
         .map_err(|error| Fault::new(format!("the terminal cannot be used: {error}.")))?;
     look.model.size = terminal.size();
@@ -221,6 +242,7 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
         log_views,
         overlay: Overlay::None,
         session,
+        procedures: Procedures::new(setup.procedures),
         run: None,
         keymap,
         alert: None,
@@ -343,7 +365,7 @@ impl Shared {
             Ok(journal) => (Some(journal), None),
             Err(fault) => (None, Some(fault)),
         };
-        let launcher = launcher(options.read_only).map(Arc::new);
+        let launcher = launcher(options).map(Arc::new);
         Self { profile, profile_name, unrecorded, host, login, state_dir, launcher, journal }
     }
 
@@ -373,9 +395,10 @@ impl Shared {
 }
 
 /// The runner finds profiles where we do; it learns nothing else of our environment.
-fn launcher(read_only: bool) -> Option<Launcher> {
+fn launcher(options: &Options) -> Option<Launcher> {
     let env = process::inherited(&["HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "WATCHKEEPER_READ_ONLY"]);
-    Launcher::new(read_only, None, vec!["runner".into()], env)
+    let reach = options.rehearsal.as_ref().map_or(Reach::World, |rehearsal| Reach::Within(rehearsal.within.clone()));
+    Launcher::new(options.read_only, reach, None, vec!["runner".into()], env)
 }
 
 fn open_journal(state: &Path, host: &Host, login: &Login, profile: &Profile) -> Result<Journal, Fault> {

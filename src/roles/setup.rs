@@ -12,6 +12,7 @@ use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault, Ulid};
 use crate::config::{ActionSpec, KnownKinds, LogSpec, PaneSpec, Profile, SamplerSpec, Trust};
 use crate::logs::{Format, LogSource};
+use crate::procedure::Document;
 use crate::rules::{Alerting, Book, Group, Judge, Policy, Rule, RuleFile, RuleKind};
 use crate::samplers::kinds::files;
 use crate::samplers::{self, Job};
@@ -45,6 +46,8 @@ pub struct Setup {
     pub webhook: Option<Webhook>,
     /// What listens for what may explain an alert.
     pub changes: Changes,
+    /// What can be worked through.
+    pub procedures: Vec<Arc<Document>>,
     /// What could not be built.
     pub faults: Vec<Fault>,
 }
@@ -110,7 +113,7 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
         actions,
         asked: profile.actions.iter().map(asked).collect(),
     };
-    Setup { board: Board::new(built), book, identity, jobs, sources, webhook, changes, faults }
+    Setup { board: Board::new(built), book, identity, jobs, sources, webhook, changes, procedures: Vec::new(), faults }
 }
 
 fn webhook(profile: &Profile) -> Result<Option<Webhook>, Fault> {

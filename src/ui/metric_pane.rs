@@ -180,7 +180,7 @@ fn effect<'a>(paint: &Painter<'_>, pane: &Pane, model: &Model, width: u16) -> Op
 }
 
 /// Bars are calm until a level asks for attention.
-const fn chart_intent(level: Level) -> Intent {
+pub const fn chart_intent(level: Level) -> Intent {
     match level {
         Level::Warning | Level::Critical => Intent::of(level),
         _ => Intent::Chart,

@@ -2,7 +2,8 @@
 
 use super::layout::{self, Layout, Wants};
 use super::overlays::{
-    actions, alerts, changes, contacts, detail, faults, form, help, own_log, prompt, run, sheet, unit,
+    actions, alerts, changes, contacts, detail, faults, form, help, own_log, procedure, procedures, prompt, run, sheet,
+    unit,
 };
 use super::paint::{Painter, Piece};
 use super::panes::{self, Place};
@@ -32,6 +33,7 @@ pub fn draw(model: &Model, theme: &Theme, ascii: bool, buffer: &mut Buffer) -> b
     strip::draw(&mut paint, layout.alert, model);
     paint.rule(area, layout.rule.y);
     run::in_rule(&mut paint, layout.rule, model);
+    procedure::in_rule(&mut paint, layout.rule, model);
     match model.board.focused().filter(|pane| model.board.zoomed || !has_room(&layout, pane)) {
         Some(pane) => draw_pane(&mut paint, layout.body, pane, model, true),
         None => draw_board(&mut paint, &layout, model),
@@ -60,6 +62,8 @@ fn draw_overlay(paint: &mut Painter<'_>, body: Rect, model: &Model) -> bool {
         Overlay::Unit(view) => unit::draw(paint, body, model, view),
         Overlay::Changes(alert, scroll) => changes::draw(paint, body, model, alert, scroll),
         Overlay::Faults(scroll) => faults::draw(paint, body, model, scroll),
+        Overlay::Procedures(list) => procedures::draw(paint, body, model, list),
+        Overlay::Procedure(view) => procedure::draw(paint, body, model, view),
     }
     true
 }
@@ -249,21 +253,23 @@ fn said(paint: &mut Painter<'_>, area: Rect, notice: &Notice, free: bool) {
 /// What is worth a hint here and now, most important first.
 fn hints(model: &Model) -> &'static [Command] {
     use Command::{
-        Actions, Alerts, Arm, Back, Bottom, Contacts, Copy, Detail, Down, Escalate, FocusNext, Help, Interrupt, Open,
-        OwnLog, Pause, Quit, Silence, Take, Top, Unfold, Up, WhatChanged, Zoom,
+        Abandon, Actions, Alerts, Arm, Back, Bottom, Contacts, Copy, Defer, Detail, Down, Escalate, FocusNext, Help,
+        Interrupt, Open, Override, OwnLog, Pause, Procedures, Quit, Reopen, Silence, Take, Top, Unfold, Up, WentWrong,
+        WhatChanged, Zoom,
     };
     match (&model.overlay, model.context()) {
         (Overlay::None, Context::Log) => &[Help, Up, Bottom, Top, FocusNext, Zoom, Pause, Quit],
         (Overlay::None, _) if model.current_alert().is_some() => {
-            &[Help, Open, Detail, Take, Alerts, WhatChanged, Contacts, Actions, Arm, Silence, Zoom, Pause, Quit]
+            &[Help, Open, Detail, Take, Alerts, Procedures, WhatChanged, Contacts, Actions, Arm, Silence, Zoom, Pause, Quit]
         }
-        (Overlay::None, _) => &[Help, Alerts, Actions, Arm, FocusNext, Zoom, Pause, OwnLog, Quit],
+        (Overlay::None, _) => &[Help, Alerts, Procedures, Actions, Arm, FocusNext, Zoom, Pause, OwnLog, Quit],
         (Overlay::Alerts(_), _) => &[Detail, Take, Silence, Escalate, Unfold, WhatChanged, Contacts, Back],
         (Overlay::Detail(_), _) => &[Open, Take, Silence, Escalate, WhatChanged, Contacts, Copy, Back],
         (Overlay::Contacts(_), _) => &[Copy, Down, Escalate, Back],
         (Overlay::Changes(..), _) => &[Copy, Down, Detail, Back],
         (Overlay::Actions(_) | Overlay::Unit(_), _) => &[Open, Down, Back],
         (Overlay::Run, _) if model.run.as_ref().is_some_and(|run| !run.ended()) => &[Interrupt, Copy, Back],
+        (Overlay::Procedure(_), _) => &[Help, Open, Defer, Override, WentWrong, Reopen, Down, Copy, Abandon, Back],
         (Overlay::Help(_) | Overlay::Faults(_), _) => &[Down, Back],
         (Overlay::Prompt(prompt), Context::Overlay) if prompt.plan().is_arming() => &[Back],
         (Overlay::Prompt(_), Context::Overlay) => &[Arm, Back],

@@ -324,7 +324,7 @@ fn an_order_that_never_started_is_told_until_it_is_withdrawn() {
 
 #[test]
 fn a_read_only_console_has_no_way_to_start_a_runner() {
-    assert!(Launcher::new(true, None, Vec::new(), Vec::new()).is_none());
+    assert!(Launcher::new(true, Reach::World, None, Vec::new(), Vec::new()).is_none());
 }
 
 // ---- real processes: this test binary plays console and runner ----
@@ -361,7 +361,7 @@ fn plays_the_console() {
     let order: Acceptance = serde_json::from_slice(&fs::read(state.join("order.json")).unwrap()).unwrap();
     let args = ["runner::plays_the_runner", "--exact", "--ignored"].map(Into::into).to_vec();
     let env = vec![("DECLARED".into(), "yes".into())];
-    let launcher = Launcher::new(false, None, args, env).unwrap();
+    let launcher = Launcher::new(false, Reach::World, None, args, env).unwrap();
     launcher.launch(&order, &state).unwrap();
     std::thread::park_timeout(Duration::from_secs(60));
 }

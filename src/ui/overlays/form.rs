@@ -19,11 +19,12 @@ const LABEL: (u16, u16) = (9, 24);
 
 /// Draws the form.
 pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, form: &Form) {
-    let title = match form.purpose {
+    let title = match &form.purpose {
         Purpose::Take(_) => "TAKE",
         Purpose::Silence => "MUTE",
         Purpose::Escalate(_) => "ESCALATED",
         Purpose::Plan(_) => "PLAN",
+        Purpose::Walk(_, word) => word.title(),
     };
     let fields = &form.fields.all;
     let height = u16::try_from(fields.len() * 3 + 2).unwrap_or(u16::MAX);

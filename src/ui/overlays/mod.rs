@@ -1,6 +1,6 @@
 //! What lies over the panes, one file each: help, actions, the confirm prompt, a run, our own log, faults, alerts and
 //! rules, one of them in detail, forms, contacts, what
-//! changed, the journal of a unit.
+//! changed, the journal of a unit, procedures and one of them at work.
 //! Called by `ui::screen` alone.
 
 pub mod actions;
@@ -12,6 +12,8 @@ pub mod faults;
 pub mod form;
 pub mod help;
 pub mod own_log;
+pub mod procedure;
+pub mod procedures;
 pub mod prompt;
 pub mod run;
 pub(super) mod sheet;

@@ -1,0 +1,152 @@
+//! The list of procedures: those under way and those that alerts ask for first, the rest found by symptom.
+
+use super::form::Line;
+use super::model::{Model, Overlay};
+use super::procedures::condition;
+use super::walking;
+use super::effect::Effect;
+use crate::base::Clean;
+use crate::clean;
+use crate::input::{Press, press};
+use crate::procedure::Document;
+use crate::procedure::document::Live;
+use crate::term::Input;
+use std::sync::Arc;
+
+/// A shorter symptom is found inside a pasted line only as a word of its own.
+const TELLING: usize = 5;
+
+/// The open list.
+#[derive(Debug, Default)]
+pub struct ProcedureList {
+    /// What is looked for.
+    pub search: Line,
+    /// The selected row.
+    pub at: usize,
+}
+
+/// One row.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Which.
+    pub document: Arc<Document>,
+    /// The symptom that led here, or the alert that asks for it.
+    pub why: Option<Clean>,
+    /// An alert that it answers is up.
+    pub asked: bool,
+    /// Of its opening conditions these hold now: how many, of how many; and how many cannot be told.
+    pub holds: (usize, usize, usize),
+    weight: u32,
+}
+
+/// The rows for what is typed, the most fitting first.
+pub fn rows(model: &Model, search: &Clean) -> Vec<Found> {
+    let wanted = search.as_str().trim().to_lowercase();
+    let mut rows: Vec<Found> =
+        model.procedures.known.iter().filter_map(|document| found(model, document, &wanted)).collect();
+    rows.sort_by(|a, b| b.weight.cmp(&a.weight).then_with(|| a.document.title.cmp(&b.document.title)));
+    rows
+}
+
+fn found(model: &Model, document: &Arc<Document>, wanted: &str) -> Option<Found> {
+    let alert = model
+        .alerts()
+        .into_iter()
+        .filter_map(|found| Some((found.severity, &model.book.rule(found.id.rule)?.name)))
+        .find(|(_, name)| document.alerts.contains(name));
+    let under_way = model.procedures.under_way(document).is_some();
+    let (fits, symptom) = if wanted.is_empty() { (1, None) } else { fit(document, wanted)? };
+    let urgent = alert.map_or(0, |(severity, _)| 10 + severity as u32);
+    let first = if wanted.is_empty() { u32::from(under_way) * 100 + urgent } else { fits * 1_000 + urgent };
+    let why = symptom.or_else(|| alert.map(|(_, name)| clean!("{name} is up")));
+    Some(Found {
+        document: Arc::clone(document),
+        why,
+        asked: alert.is_some(),
+        holds: holds(model, document),
+        weight: first,
+    })
+}
+
+/// How well a document fits what is typed or pasted, and by which symptom.
+fn fit(document: &Document, wanted: &str) -> Option<(u32, Option<Clean>)> {
+    let words = |text: &str| -> Vec<String> {
+        text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).map(str::to_lowercase).collect()
+    };
+    let typed: Vec<String> = words(wanted).into_iter().filter(|word| !word.is_empty()).collect();
+    let all = |text: &str| typed.iter().all(|word| text.contains(word.as_str()));
+    let pasted = |symptom: &str| {
+        // `CUDA_ERROR 719` is found in `CUDA_ERROR_LAUNCH_FAILED (719)` and the other way round.
+        let parts = words(symptom);
+        wanted.contains(symptom) && symptom.chars().count() >= TELLING
+            || parts.iter().all(|part| typed.contains(part))
+    };
+    for symptom in document.symptoms.iter().chain(&document.alerts) {
+        let text = symptom.as_str().to_lowercase();
+        if text == wanted {
+            return Some((6, Some(symptom.clone())));
+        }
+        if pasted(&text) {
+            return Some((5, Some(symptom.clone())));
+        }
+        if all(&text) {
+            return Some((4, Some(symptom.clone())));
+        }
+    }
+    let title = document.title.as_str().to_lowercase();
+    if all(&title) {
+        return Some((3, None));
+    }
+    let headings: String = document.items.iter().map(|item| item.title.as_str().to_lowercase() + " ").collect();
+    let symptoms: String = document.symptoms.iter().map(|text| text.as_str().to_lowercase() + " ").collect();
+    if all(&format!("{title} {symptoms} {headings}")) {
+        return Some((2, None));
+    }
+    let prose = document.about.iter().chain(document.items.iter().flat_map(|item| &item.prose));
+    let prose: String = prose.map(|line| line.as_str().to_lowercase() + " ").collect();
+    all(&format!("{title} {symptoms} {headings} {prose}")).then_some((1, None))
+}
+
+/// Of the conditions that the document opens with: how many hold now, of how many, and how many cannot be told.
+fn holds(model: &Model, document: &Document) -> (usize, usize, usize) {
+    let opening = document.items.iter().take_while(|item| matches!(item.live, Live::Check(_) | Live::Read));
+    let seen: Vec<Option<bool>> = opening
+        .filter_map(condition)
+        .map(|condition| model.procedures.sight(condition, model.now).holds)
+        .collect();
+    let count = |wanted: Option<bool>| seen.iter().filter(|holds| **holds == wanted).count();
+    (count(Some(true)), seen.len(), count(None))
+}
+
+/// Keys of the list: letters look for, arrows choose, Enter opens.
+pub(super) fn on_input(model: &mut Model, input: &Input) -> Vec<Effect> {
+    let Overlay::Procedures(list) = &mut model.overlay else { return Vec::new() };
+    match input {
+        Input::Paste { text, .. } => {
+            list.search.insert(text.as_str());
+            list.at = 0;
+        }
+        Input::Key(key) => match press(key) {
+            Press::Cancel => model.back(),
+            Press::Scroll(by) => {
+                let search = list.search.text();
+                let last = rows(model, &search).len().saturating_sub(1);
+                if let Overlay::Procedures(list) = &mut model.overlay {
+                    list.at = list.at.saturating_add_signed(by).min(last);
+                }
+            }
+            Press::Enter => {
+                let (search, at) = (list.search.text(), list.at);
+                if let Some(found) = rows(model, &search).into_iter().nth(at) {
+                    walking::show(model, &found.document);
+                }
+            }
+            other => {
+                list.search.edit(other);
+                list.at = 0;
+            }
+        },
+        _ => {}
+    }
+    Vec::new()
+}

@@ -1,0 +1,441 @@
+//! What the operator says to a procedure. It only walks: what acts goes through the one gate, and its outcome comes back.
+
+use super::answer::{self, Purpose};
+use super::effect::Effect;
+use super::form::{Field, Fields};
+use super::found::ProcedureList;
+use super::model::{Model, Overlay, Request};
+use super::msg::Msg;
+use super::procedures::{ProcedureView, Working, ended, tick};
+use super::prompt;
+use crate::action::lifecycle::Outcome;
+use crate::action::mode::Mode;
+use crate::action::plan::Plan;
+use crate::base::{Clean, Fault, Level, Ulid};
+use crate::clean;
+use crate::command::Command;
+use crate::config::duration::Lasting;
+use crate::procedure::document::{Answer, Item, Live};
+use crate::procedure::walk::{Standing, State};
+use crate::procedure::{Document, Said, Step, Walk};
+use std::sync::Arc;
+
+/// A walk that an earlier console, or another one, has begun.
+#[derive(Debug)]
+pub struct Left {
+    /// As it was written down.
+    pub walk: Walk,
+    /// What is told of it at the start.
+    pub sentence: Clean,
+    /// Who works at it now, when somebody does.
+    pub held: Option<Clean>,
+}
+
+/// What a form about an item is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// What was observed or answered.
+    Observe,
+    /// Later.
+    Defer,
+    /// It counts as done.
+    Override,
+    /// It went wrong.
+    WentWrong,
+    /// The whole walk is left.
+    Abandon,
+}
+
+impl Word {
+    /// The form's heading.
+    pub const fn title(&self) -> &'static str {
+        match self {
+            Self::Observe => "OBSERVED",
+            Self::Defer => "LATER",
+            Self::Override => "OVERRIDE",
+            Self::WentWrong => "WENT WRONG",
+            Self::Abandon => "LEAVE",
+        }
+    }
+}
+
+/// The list, with nothing looked for.
+pub(super) fn list(model: &mut Model) {
+    if model.procedures.known.is_empty() {
+        let text = "This profile has no procedure: put Markdown files into its folder `procedures`.";
+        return model.session.say(text.into(), Level::Note, model.now);
+    }
+    model.open(Overlay::Procedures(Box::<ProcedureList>::default()));
+}
+
+/// Puts a document on screen, with its walk when there is one.
+pub(super) fn show(model: &mut Model, document: &Arc<Document>) {
+    let under_way = model.procedures.under_way(document);
+    let (document, run) = under_way.map_or_else(
+        || (Arc::clone(document), None),
+        |working| (Arc::clone(&working.walk.document), Some(working.walk.id)),
+    );
+    model.open(Overlay::Procedure(Box::new(ProcedureView { document, run, selected: None })));
+}
+
+/// Enter on an alert: its procedure, begun unless this console only looks. `None` when no procedure answers it.
+pub(super) fn for_alert(model: &mut Model, alert: &Clean) -> Option<Vec<Effect>> {
+    let document = Arc::clone(model.procedures.for_alert(alert)?);
+    show(model, &document);
+    let begun = model.procedures.under_way(&document).is_some();
+    Some(if begun || model.session.mode == Mode::ReadOnly { Vec::new() } else { begin(model) })
+}
+
+/// A command while a procedure is on screen. `None` when it is none of its own.
+pub(super) fn command(model: &mut Model, command: Command) -> Option<Vec<Effect>> {
+    let Overlay::Procedure(view) = &mut model.overlay else { return None };
+    let count = view.document.items.len();
+    let current = view.run.and_then(|run| model.procedures.walk(run)).map(|working| working.walk.current);
+    let at = view.selected.or(current).unwrap_or(0).min(count.saturating_sub(1));
+    let page = usize::from(model.size.1 / 3).max(1);
+    let to = match command {
+        Command::Up => at.saturating_sub(1),
+        Command::Down => at + 1,
+        Command::PageUp => at.saturating_sub(page),
+        Command::PageDown => at + page,
+        Command::Top => 0,
+        Command::Bottom => count,
+        Command::Open => return Some(enter(model)),
+        Command::Defer => return Some(form(model, Word::Defer)),
+        Command::Override => return Some(form(model, Word::Override)),
+        Command::WentWrong => return Some(form(model, Word::WentWrong)),
+        Command::Abandon => return Some(form(model, Word::Abandon)),
+        Command::Reopen => return Some(say(model, Said::Reopen(at))),
+        _ => return None,
+    };
+    view.selected = Some(to.min(count.saturating_sub(1))).filter(|to| Some(*to) != current);
+    Some(Vec::new())
+}
+
+/// The walk on screen.
+pub fn shown(model: &Model) -> Option<&Working> {
+    let Overlay::Procedure(view) = &model.overlay else { return None };
+    view.run.and_then(|run| model.procedures.walk(run))
+}
+
+/// The item that keys are about: the current one of the walk on screen.
+fn current(working: &Working) -> Option<&Item> {
+    working.walk.document.items.get(working.walk.current)
+}
+
+fn note(model: &mut Model, text: Clean, level: Level) -> Vec<Effect> {
+    let now = model.now;
+    model.session.say(text, level, now);
+    Vec::new()
+}
+
+fn begin(model: &mut Model) -> Vec<Effect> {
+    let Overlay::Procedure(view) = &model.overlay else { return Vec::new() };
+    if model.session.mode == Mode::ReadOnly {
+        return note(model, "This console is read-only: it begins no procedure.".into(), Level::Warning);
+    }
+    if !view.document.faults.is_empty() {
+        return note(model, "It has faults and can only be read: `!` lists them.".into(), Level::Warning);
+    }
+    if !view.document.is_live() {
+        return note(model, "It is a text to read: nothing in it can be ticked.".into(), Level::Note);
+    }
+    vec![Effect::BeginWalk(Arc::clone(&view.document))]
+}
+
+/// Enter: what the current item wants.
+fn enter(model: &mut Model) -> Vec<Effect> {
+    let Some(working) = shown(model) else { return begin(model) };
+    if let Some(why) = &working.only_look {
+        let (why, run) = (why.clone(), working.walk.id);
+        return if working.walk.standing == Standing::Paused {
+            vec![Effect::ResumeWalk(run)]
+        } else {
+            note(model, why, Level::Warning)
+        };
+    }
+    match working.walk.standing {
+        Standing::Running => {}
+        Standing::Paused => return vec![Effect::ResumeWalk(working.walk.id)],
+        Standing::Complete | Standing::CompleteExcept(_) | Standing::Abandoned => {
+            return note(model, "It is over; Esc leaves it.".into(), Level::Note);
+        }
+    }
+    let Some(item) = current(working).cloned() else { return Vec::new() };
+    if let Overlay::Procedure(view) = &mut model.overlay
+        && view.selected.take().is_some()
+    {
+        return note(model, "Enter is about the current item: back to it.".into(), Level::Note);
+    }
+    match item.live {
+        Live::Read => say(model, Said::Observed(Clean::default())),
+        Live::Challenge(_) | Live::Ask(_) | Live::Command(_) | Live::Escalate(_) => form(model, Word::Observe),
+        Live::Check(_) | Live::Wait(_) | Live::When(_) => {
+            let text = "It ticks itself when it is seen: o overrides with a reason, d defers.";
+            note(model, text.into(), Level::Note)
+        }
+        Live::Action(name, given) => act(model, name, given),
+        Live::Broken => note(model, "This item cannot be read: `!` says why.".into(), Level::Warning),
+    }
+}
+
+/// The action of the current item, through the one gate.
+fn act(model: &mut Model, name: Arc<str>, given: Vec<(Clean, Clean)>) -> Vec<Effect> {
+    let runs = model.run.as_ref().is_some_and(|run| !run.ended());
+    if runs {
+        model.open(Overlay::Run);
+        return Vec::new();
+    }
+    prompt::plan_with(model, Request { action: name, given })
+}
+
+/// Opens the form for a word about the current item.
+fn form(model: &mut Model, word: Word) -> Vec<Effect> {
+    let Some(working) = shown(model).filter(|working| working.only_look.is_none()) else {
+        return note(model, "This console does not work at it.".into(), Level::Warning);
+    };
+    let Some(item) = current(working) else { return Vec::new() };
+    let run = working.walk.id;
+    let field = |label: &'static str, about: Clean| {
+        let mut field = Field::new(label, &Clean::default(), about);
+        field.needed = true;
+        field
+    };
+    let (fields, at) = match &word {
+        Word::Observe => (vec![observed(item)], 0),
+        Word::Defer => {
+            let mut span = Field::new("for", &"10m".into(), "comes back after this time; `end` is when all else is done");
+            span.choices = ["5m", "10m", "30m", "1h", "end"].map(Clean::from).into();
+            span.needed = true;
+            (vec![field("reason", "why it cannot be done now".into()), span], 0)
+        }
+        Word::Override => (vec![field("reason", "at least 8 characters; it is recorded with your name".into())], 0),
+        Word::WentWrong => {
+            let next = item.go.as_ref().map_or_else(
+                || clean!("the procedure names no way on: override or defer it instead"),
+                |to| clean!("what you saw; it goes on at \"{}\"", named(&working.walk.document, to)),
+            );
+            (vec![field("saw", next)], 0)
+        }
+        Word::Abandon => (vec![field("reason", "why this procedure is left; it stays in the journal".into())], 0),
+    };
+    let about = match &word {
+        Word::Abandon => working.walk.document.title.clone(),
+        _ => item.title.clone(),
+    };
+    answer::open(model, Purpose::Walk(run, word), about, Fields::new(fields, at))
+}
+
+fn named(document: &Document, id: &str) -> Clean {
+    let item = document.items.iter().find(|item| *item.id == *id);
+    item.map_or_else(|| Clean::text(id), |item| item.title.clone())
+}
+
+/// The field for what was observed.
+fn observed(item: &Item) -> Field {
+    let (label, about, choices): (&'static str, Clean, Vec<Clean>) = match &item.live {
+        Live::Ask(ask) => match &ask.kind {
+            Answer::Choice(choices) => ("answer", "arrows choose".into(), choices.clone()),
+            Answer::Number(from, to, unit) => {
+                ("number", clean!("from {} to {}", unit.show(*from), unit.show(*to)), Vec::new())
+            }
+            Answer::Text => ("answer", "what is known now".into(), Vec::new()),
+        },
+        Live::Challenge(Some(expected)) => ("observed", clean!("what you see; expected: {expected}"), Vec::new()),
+        Live::Escalate(to) => ("told", clean!("whom you reached; it should be {}", to.to), Vec::new()),
+        Live::Command(_) => ("showed", "what it showed; y copies the command".into(), Vec::new()),
+        _ => ("observed", "what you see, not \"done\"".into(), Vec::new()),
+    };
+    let mut field = Field::new(label, &choices.first().cloned().unwrap_or_default(), about);
+    field.choices = choices;
+    field.needed = true;
+    field
+}
+
+/// A form about a walk was filled: it closes, or says what does not fit.
+pub(super) fn answered(model: &mut Model, run: Ulid, word: &Word) -> Vec<Effect> {
+    let Overlay::Form(form) = &model.overlay else { return Vec::new() };
+    let (text, second) = (form.fields.text(0), form.fields.text(1));
+    let said = match word {
+        Word::Observe => Said::Observed(text),
+        Word::Defer if second.as_str() == "end" => Said::Defer(None, text),
+        Word::Defer => match Lasting::parse(second.as_str()) {
+            Some(Lasting(span)) => Said::Defer(Some(span), text),
+            None => return wrong(model, 1, "Not a length of time: write it like 10m, or `end`.".into()),
+        },
+        Word::Override => Said::Override(text),
+        Word::WentWrong => Said::Failed(text),
+        Word::Abandon => Said::Abandon(text),
+    };
+    match hear(model, run, said) {
+        Ok(effects) => {
+            model.back();
+            effects
+        }
+        Err(why) => wrong(model, 0, why),
+    }
+}
+
+fn wrong(model: &mut Model, at: usize, why: Clean) -> Vec<Effect> {
+    if let Overlay::Form(form) = &mut model.overlay {
+        form.fields.at = at;
+        form.fields.fault = Some(why);
+    }
+    Vec::new()
+}
+
+/// Says it to the walk on screen; a refusal is told in the last line.
+fn say(model: &mut Model, said: Said) -> Vec<Effect> {
+    let Some(run) = shown(model).map(|working| working.walk.id) else { return Vec::new() };
+    hear(model, run, said).unwrap_or_else(|why| note(model, why, Level::Warning))
+}
+
+fn hear(model: &mut Model, run: Ulid, said: Said) -> Result<Vec<Effect>, Clean> {
+    let (who, now) = (model.session.login.clone(), model.now);
+    let Some(working) = model.procedures.walk_mut(run) else { return Err("It is over.".into()) };
+    if let Some(why) = &working.only_look {
+        return Err(why.clone());
+    }
+    let steps = working.walk.say(said, &who, now)?;
+    let mut out = keep(model, vec![(run, steps)]);
+    out.extend(pass(model));
+    Ok(out)
+}
+
+/// Lets every walk take note of what is seen now.
+pub(super) fn pass(model: &mut Model) -> Vec<Effect> {
+    let moved = tick(model);
+    keep(model, moved)
+}
+
+/// The steps go to disk and into the journal; what ends a walk is told.
+fn keep(model: &mut Model, moved: Vec<(Ulid, Vec<Step>)>) -> Vec<Effect> {
+    let mut out = Vec::new();
+    for (run, steps) in moved.into_iter().filter(|(_, steps)| !steps.is_empty()) {
+        if let Some(text) = model.procedures.walk(run).filter(|working| !working.open()).map(over) {
+            out.push(Effect::Log(text.clone()));
+            model.session.say(text, Level::Ok, model.now);
+        }
+        out.push(Effect::KeepSteps(run, steps));
+    }
+    out
+}
+
+fn over(working: &Working) -> Clean {
+    let title = &working.walk.document.title;
+    match &working.walk.standing {
+        Standing::CompleteExcept(left) => clean!("{title}: COMPLETE EXCEPT {left} DEFERRED."),
+        Standing::Abandoned => clean!("{title}: left."),
+        _ => clean!("{title}: COMPLETE."),
+    }
+}
+
+/// A plan was accepted: when it is what the current item of a walk asked for, the item waits for its outcome.
+pub(super) fn launched(model: &mut Model, plan: &Plan, request: &Request) -> Vec<Effect> {
+    let asks = |working: &&Working| {
+        working.only_look.is_none()
+            && working.walk.needs_action().is_some_and(|(name, _)| *name == *request.action)
+    };
+    let Some(run) = model.procedures.walks.iter().find(asks).map(|working| working.walk.id) else { return Vec::new() };
+    hear(model, run, Said::Launched(plan.id)).unwrap_or_default()
+}
+
+/// A runner wrote its outcome.
+pub(super) fn acted(model: &mut Model, plan: Ulid, outcome: Outcome, why: &Clean) -> Vec<Effect> {
+    let mut moved = ended(model, plan, outcome, why);
+    moved.extend(tick(model));
+    keep(model, moved)
+}
+
+/// Answers of the keeper of runs.
+pub(super) fn on_msg(model: &mut Model, msg: Msg) -> Vec<Effect> {
+    match msg {
+        Msg::Work(id) => {
+            if let Some(document) = model.procedures.document(&id).map(Arc::clone) {
+                show(model, &document);
+                return begin(model);
+            }
+        }
+        Msg::WalkBegun(document, Ok(run)) => return begun(model, run, document),
+        Msg::WalkBegun(document, Err(fault)) => {
+            let text = clean!("{} cannot be begun: {fault}", document.title);
+            return note(model, text, Level::Critical);
+        }
+        Msg::WalksLeft(found, faults) => return left(model, found, &faults),
+        Msg::WalkResumed(run, outcome) => return resumed(model, run, outcome),
+        Msg::WalkKept(run, unkept) => {
+            if let Some(working) = model.procedures.walk_mut(run) {
+                working.unkept = unkept.map(|fault| clean!("{fault}"));
+            }
+        }
+        Msg::WalkLost(run, who) => {
+            if let Some(working) = model.procedures.walk_mut(run) {
+                working.only_look = Some(clean!("{who} has taken this procedure over: here it can only be looked at."));
+            }
+            return note(model, clean!("{who} has taken the procedure over."), Level::Warning);
+        }
+        _ => {}
+    }
+    Vec::new()
+}
+
+fn begun(model: &mut Model, run: Ulid, document: Arc<Document>) -> Vec<Effect> {
+    let (walk, steps) = Walk::begin(run, Arc::clone(&document), &model.session.login, model.now);
+    model.procedures.walks.insert(0, Working { walk, only_look: None, unkept: None });
+    if let Overlay::Procedure(view) = &mut model.overlay
+        && view.document.id == document.id
+    {
+        view.run = Some(run);
+        view.selected = None;
+    }
+    let mut out = keep(model, vec![(run, steps)]);
+    out.extend(pass(model));
+    out
+}
+
+fn left(model: &mut Model, found: Vec<Left>, faults: &[Fault]) -> Vec<Effect> {
+    let mut told: Vec<Clean> = faults.iter().map(|fault| clean!("A procedure cannot be taken up: {fault}")).collect();
+    for left in found {
+        told.push(left.sentence.clone());
+        let only_look = left.held.map(|who| clean!("{who} works at this procedure: here it can only be looked at."));
+        model.procedures.walks.push(Working { walk: left.walk, only_look, unkept: None });
+    }
+    if let Some(text) = told.first() {
+        model.session.say(text.join(" ", &"p opens it.".into()), Level::Warning, model.now);
+    }
+    told.into_iter().map(Effect::Log).collect()
+}
+
+/// It is ours: it goes on with what is seen now. An action that was in flight may have ended meanwhile.
+fn resumed(model: &mut Model, run: Ulid, outcome: Result<Option<(Ulid, Outcome, Clean)>, Fault>) -> Vec<Effect> {
+    let found = match outcome {
+        Ok(found) => found,
+        Err(fault) => return note(model, clean!("It cannot be taken up: {fault}"), Level::Warning),
+    };
+    if let Some(working) = model.procedures.walk_mut(run) {
+        working.only_look = None;
+    }
+    let mut out = hear(model, run, Said::Resume).unwrap_or_else(|why| note(model, why, Level::Warning));
+    if let Some((plan, outcome, why)) = found {
+        out.extend(acted(model, plan, outcome, &why));
+    }
+    out
+}
+
+/// What is copied from the procedure on screen: the commands of the selected item, else its text.
+pub(super) fn copied(view: &ProcedureView, working: Option<&Working>) -> Vec<Clean> {
+    let at = view.selected.or_else(|| working.map(|working| working.walk.current)).unwrap_or(0);
+    let Some(item) = view.document.items.get(at) else { return Vec::new() };
+    match &item.live {
+        Live::Command(lines) => lines.clone(),
+        _ => core::iter::once(item.title.clone()).chain(item.prose.iter().cloned()).collect(),
+    }
+}
+
+/// The plan that an item of a walk waits for.
+pub fn awaits(working: &Working) -> Option<Ulid> {
+    working.walk.marks.iter().find_map(|mark| match mark.state {
+        State::Acting(plan) => Some(plan),
+        _ => None,
+    })
+}
