@@ -8,6 +8,7 @@ use super::model::{Model, Overlay, Request};
 use super::msg::Msg;
 use super::procedures::{ProcedureView, Working, ended, tick};
 use super::prompt;
+use super::run::Run;
 use crate::action::lifecycle::Outcome;
 use crate::action::mode::Mode;
 use crate::action::plan::Plan;
@@ -15,8 +16,9 @@ use crate::base::{Clean, Fault, Level, Ulid};
 use crate::clean;
 use crate::command::Command;
 use crate::config::duration::Lasting;
-use crate::procedure::document::{Answer, Item, Live};
-use crate::procedure::walk::{Standing, State};
+use crate::procedure::document::{Item, Live};
+use crate::procedure::view::Question;
+use crate::procedure::walk::Standing;
 use crate::procedure::{Document, Said, Step, Walk};
 use std::sync::Arc;
 
@@ -154,39 +156,35 @@ fn enter(model: &mut Model) -> Vec<Effect> {
             note(model, why, Level::Warning)
         };
     }
-    match working.walk.standing {
-        Standing::Running => {}
-        Standing::Paused => return vec![Effect::ResumeWalk(working.walk.id)],
-        Standing::Complete | Standing::CompleteExcept(_) | Standing::Abandoned => {
-            return note(model, "It is over; Esc leaves it.".into(), Level::Note);
-        }
+    let (run, question) = (working.walk.id, working.walk.question());
+    if question == Question::Resume {
+        return vec![Effect::ResumeWalk(run)];
     }
-    let Some(item) = current(working).cloned() else { return Vec::new() };
     if let Overlay::Procedure(view) = &mut model.overlay
         && view.selected.take().is_some()
     {
         return note(model, "Enter is about the current item: back to it.".into(), Level::Note);
     }
-    match item.live {
-        Live::Read => say(model, Said::Observed(Clean::default())),
-        Live::Challenge(_) | Live::Ask(_) | Live::Command(_) | Live::Escalate(_) => form(model, Word::Observe),
-        Live::Check(_) | Live::Wait(_) | Live::When(_) => {
-            let text = "It ticks itself when it is seen: o overrides with a reason, d defers.";
-            note(model, text.into(), Level::Note)
-        }
-        Live::Action(name, given) => act(model, name, given),
-        Live::Broken => note(model, "This item cannot be read: `!` says why.".into(), Level::Warning),
+    match question {
+        Question::Read => say(model, Said::Observed(Clean::default())),
+        Question::Act(_) | Question::Resolve | Question::Acting => act(model),
+        Question::Over => note(model, "It is over; Esc leaves it.".into(), Level::Note),
+        Question::Mend | Question::Sensing | Question::Resume => note(model, question.sentence(), Level::Note),
+        _ => form(model, Word::Observe),
     }
 }
 
 /// The action of the current item, through the one gate.
-fn act(model: &mut Model, name: Arc<str>, given: Vec<(Clean, Clean)>) -> Vec<Effect> {
-    let runs = model.run.as_ref().is_some_and(|run| !run.ended());
-    if runs {
-        model.open(Overlay::Run);
-        return Vec::new();
+fn act(model: &mut Model) -> Vec<Effect> {
+    let wanted = shown(model).and_then(|working| working.walk.needs_action());
+    let wanted = wanted.map(|(name, given)| Request { action: Arc::clone(name), given: given.to_vec() });
+    match wanted.filter(|_| model.run.as_ref().is_none_or(Run::ended)) {
+        Some(request) => prompt::plan_with(model, request),
+        None => {
+            model.open(Overlay::Run);
+            Vec::new()
+        }
     }
-    prompt::plan_with(model, Request { action: name, given })
 }
 
 /// Opens the form for a word about the current item.
@@ -202,7 +200,7 @@ fn form(model: &mut Model, word: Word) -> Vec<Effect> {
         field
     };
     let (fields, at) = match &word {
-        Word::Observe => (vec![observed(item)], 0),
+        Word::Observe => (vec![observed(&working.walk.question())], 0),
         Word::Defer => {
             let mut span = Field::new("for", &"10m".into(), "comes back after this time; `end` is when all else is done");
             span.choices = ["5m", "10m", "30m", "1h", "end"].map(Clean::from).into();
@@ -231,21 +229,17 @@ fn named(document: &Document, id: &str) -> Clean {
     item.map_or_else(|| Clean::text(id), |item| item.title.clone())
 }
 
-/// The field for what was observed.
-fn observed(item: &Item) -> Field {
-    let (label, about, choices): (&'static str, Clean, Vec<Clean>) = match &item.live {
-        Live::Ask(ask) => match &ask.kind {
-            Answer::Choice(choices) => ("answer", "arrows choose".into(), choices.clone()),
-            Answer::Number(from, to, unit) => {
-                ("number", clean!("from {} to {}", unit.show(*from), unit.show(*to)), Vec::new())
-            }
-            Answer::Text => ("answer", "what is known now".into(), Vec::new()),
-        },
-        Live::Challenge(Some(expected)) => ("observed", clean!("what you see; expected: {expected}"), Vec::new()),
-        Live::Escalate(to) => ("told", clean!("whom you reached; it should be {}", to.to), Vec::new()),
-        Live::Command(_) => ("showed", "what it showed; y copies the command".into(), Vec::new()),
-        _ => ("observed", "what you see, not \"done\"".into(), Vec::new()),
+/// The field for what the current item asks.
+fn observed(question: &Question) -> Field {
+    let (label, choices): (&'static str, Vec<Clean>) = match question {
+        Question::Choice(choices) => ("answer", choices.clone()),
+        Question::Case => ("applies", vec!["yes".into(), "no".into()]),
+        Question::Answer(_) => ("answer", Vec::new()),
+        Question::Call(..) => ("reached", Vec::new()),
+        Question::Run(_) => ("it said", Vec::new()),
+        _ => ("observed", Vec::new()),
     };
+    let about = if choices.is_empty() { question.sentence() } else { "arrows choose".into() };
     let mut field = Field::new(label, &choices.first().cloned().unwrap_or_default(), about);
     field.choices = choices;
     field.needed = true;
@@ -334,7 +328,7 @@ fn over(working: &Working) -> Clean {
 pub(super) fn launched(model: &mut Model, plan: &Plan, request: &Request) -> Vec<Effect> {
     let asks = |working: &&Working| {
         working.only_look.is_none()
-            && working.walk.needs_action().is_some_and(|(name, _)| *name == *request.action)
+            && working.walk.needs_action().is_some_and(|(name, _)| *name == request.action)
     };
     let Some(run) = model.procedures.walks.iter().find(asks).map(|working| working.walk.id) else { return Vec::new() };
     hear(model, run, Said::Launched(plan.id)).unwrap_or_default()
@@ -430,12 +424,4 @@ pub(super) fn copied(view: &ProcedureView, working: Option<&Working>) -> Vec<Cle
         Live::Command(lines) => lines.clone(),
         _ => core::iter::once(item.title.clone()).chain(item.prose.iter().cloned()).collect(),
     }
-}
-
-/// The plan that an item of a walk waits for.
-pub fn awaits(working: &Working) -> Option<Ulid> {
-    working.walk.marks.iter().find_map(|mark| match mark.state {
-        State::Acting(plan) => Some(plan),
-        _ => None,
-    })
 }

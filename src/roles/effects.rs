@@ -159,7 +159,11 @@ impl Effects {
                 }
             }
             Effect::Log(text) => tracing::info!(target: "console", "{text}"),
-            Effect::BeginWalk(_) | Effect::ResumeWalk(_) | Effect::KeepSteps(..) => {}
+            Effect::BeginWalk(document) => {
+                let id = random::ulid(RealClock.now().wall);
+                self.say(Msg::WalkBegun(document, Ok(id)));
+            }
+            Effect::ResumeWalk(_) | Effect::KeepSteps(..) => {}
             // The console carries these out: they are the terminal's.
             Effect::DiscardInput
             | Effect::Fence(_)

@@ -9,12 +9,13 @@ use super::paint::{Painter, Piece};
 use super::panes::{self, Place};
 use super::{alert, strip, value};
 use crate::action::mode::Mode;
-use crate::app::{Model, Notice, Overlay, Pane, answer};
+use crate::app::{Model, Notice, Overlay, Pane, answer, walking};
 use crate::base::time::{Age, Span};
 use crate::base::{Clean, Unit};
 use crate::clean;
 use crate::command::{Command, Context};
 use crate::config::{Intent, Theme};
+use crate::procedure::view::Question;
 use crate::rules::Rule;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -232,10 +233,27 @@ fn hint_words(model: &Model, context: Context, command: Command) -> Option<Clean
     };
     match (command, rule) {
         (Command::Open, Some(rule)) if general => {
-            model.book.rule(rule).and_then(Rule::remedy).map(|_| Clean::text("plan"))
+            let rule = model.book.rule(rule)?;
+            let procedure = model.procedures.for_alert(&rule.name).map(|_| Clean::text("procedure"));
+            procedure.or_else(|| rule.remedy().map(|_| Clean::text("plan")))
         }
+        (Command::Open, None) if general => Some(asked(model).unwrap_or(words)),
         _ => Some(words),
     }
+}
+
+/// What Enter does to the procedure on screen.
+fn asked(model: &Model) -> Option<Clean> {
+    let Overlay::Procedure(_) = model.overlay else { return None };
+    let Some(working) = walking::shown(model) else { return Some("begin".into()) };
+    Some(match working.walk.question() {
+        Question::Resume => "resume".into(),
+        Question::Read => "read".into(),
+        Question::Act(_) | Question::Resolve => "plan".into(),
+        Question::Acting => "its run".into(),
+        Question::Sensing | Question::Mend | Question::Over => return None,
+        _ => "answer".into(),
+    })
 }
 
 /// A notice; one longer than its line takes the two above it too, unless something else lies there.

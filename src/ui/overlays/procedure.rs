@@ -1,6 +1,7 @@
 //! A procedure at work: left its items with what was seen and by whom, the current one boxed; right the values that it
 //! is about; below what the document says about the item.
 
+use crate::action::lifecycle::Outcome;
 use crate::app::procedures::{ProcedureView, Working, condition};
 use crate::app::{Model, Overlay, Pane, walking};
 use crate::base::time::{Age, Span};
@@ -214,9 +215,10 @@ fn right<'a>(
         _ => Intent::Text,
     };
     let tail = if matches!(mark.state, State::NotNeeded) { String::new() } else { format!(" {}", mark.at.wall.hms()) };
+    let gap = if text.as_str().is_empty() { "" } else { "  " };
     vec![
-        paint.piece(clean!("{text}  "), intent),
-        paint.piece(clean!("{outcome}{word}{back}{who}{tail}"), if intent == Intent::Text { Intent::Muted } else { intent }),
+        paint.piece(clean!("{text}{gap}"), intent),
+        paint.piece(Clean::text(format!("{outcome}{word}{back}{who}{tail}").trim_start()), if intent == Intent::Text { Intent::Muted } else { intent }),
     ]
 }
 
@@ -254,14 +256,14 @@ fn prose(paint: &mut Painter<'_>, area: Rect, model: &Model, (item, mark, curren
     if let Some(mark) = mark {
         rows.extend(found(model, mark));
     }
+    if let Some(working) = walking::shown(model).filter(|_| current) {
+        rows.push((working.walk.question().sentence(), Intent::Focus));
+    }
     if let Live::Command(lines) = &item.live {
         rows.extend(lines.iter().map(|line| (clean!("$ {line}"), Intent::Accent)));
     }
-    if let Live::Escalate(to) = &item.live {
-        rows.extend(to.say.iter().map(|say| (clean!("Say: {say}"), Intent::Text)));
-    }
     rows.extend(item.prose.iter().map(|line| (line.clone(), Intent::Text)));
-    if let Live::Challenge(Some(expected)) = &item.live {
+    if let (Live::Challenge(Some(expected)), false) = (&item.live, current) {
         rows.push((clean!("Expected: {expected}"), Intent::Text));
     }
     if let Some(failed) = &item.failed {
@@ -289,10 +291,10 @@ fn found(model: &Model, mark: &Mark) -> Option<(Clean, Intent)> {
         State::Acting(plan) => {
             let run = model.run.as_ref().filter(|run| run.plan.id == *plan);
             let text = run.and_then(|run| run.progress.as_ref()).and_then(|progress| progress.waiting.clone());
-            (clean!("Its action runs. {}", text.unwrap_or_default()), Intent::Note)
+            (text?, Intent::Note)
         }
         State::Acted(outcome) => {
-            let level = if outcome.as_str() == "SUCCEEDED" { Level::Ok } else { Level::Critical };
+            let level = if *outcome == Outcome::Succeeded { Level::Ok } else { Level::Critical };
             (clean!("{outcome}: {}", mark.text), Intent::of(level))
         }
         State::Failed | State::Regressed => (clean!("{}, {who} {age} ago", mark.text), Intent::Critical),
@@ -301,11 +303,12 @@ fn found(model: &Model, mark: &Mark) -> Option<(Clean, Intent)> {
     })
 }
 
-/// The values that the item is about; else the first panes.
+/// The values that the item is about, then the first panes.
 fn beside(paint: &mut Painter<'_>, area: Rect, model: &Model, item: &Item) {
-    let own: Vec<&Pane> = model.procedures.about(item).map(|pane| better(model, pane)).collect();
-    let board = model.board.shown().iter().filter(|pane| pane.headline.is_some());
-    let all: Vec<&Pane> = if own.is_empty() { board.collect() } else { own };
+    let asks = |pane: &Pane| pane.headline.as_ref().map(|metric| metric.expr.text().clone());
+    let mut all: Vec<&Pane> = model.procedures.about(item).map(|pane| better(model, pane)).collect();
+    let known: Vec<Option<Clean>> = all.iter().map(|pane| asks(pane)).collect();
+    all.extend(model.board.shown().iter().filter(|pane| pane.headline.is_some() && !known.contains(&asks(pane))));
     for (index, pane) in all.into_iter().enumerate() {
         let y = area.y + u16::try_from(index).unwrap_or(u16::MAX).saturating_mul(VALUE);
         if y + 2 > area.bottom() {
@@ -331,7 +334,6 @@ fn beside(paint: &mut Painter<'_>, area: Rect, model: &Model, item: &Item) {
 
 /// The board's pane with the same question: it has bands and a level.
 fn better<'a>(model: &'a Model, pane: &'a Pane) -> &'a Pane {
-    let text = |pane: &Pane| pane.headline.as_ref().map(|metric| metric.expr.text().clone());
-    let wanted = text(pane);
-    model.board.shown().iter().find(|known| text(known) == wanted).unwrap_or(pane)
+    let asks = |pane: &Pane| pane.headline.as_ref().map(|metric| metric.expr.text().clone());
+    model.board.shown().iter().find(|known| asks(known) == asks(pane)).unwrap_or(pane)
 }
