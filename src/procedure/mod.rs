@@ -3,7 +3,15 @@
 //! changed. `app` walks, `ui` shows, `roles` keeps; nothing here acts: an action is asked of the one gate.
 
 pub mod document;
+mod order;
+mod saying;
+mod sensing;
+pub mod view;
 pub mod walk;
 
 pub use document::{Document, Item, Live};
+pub use view::{Left, Question};
 pub use walk::{Said, Senses, Step, Walk};
+
+#[cfg(test)]
+mod tests;
