@@ -3,9 +3,16 @@
 //! changed. `app` walks, `ui` shows, `roles` keeps; nothing here acts: an action is asked of the one gate.
 
 pub mod document;
+mod order;
 pub mod parse;
+mod saying;
+mod sensing;
+#[cfg(test)]
+mod tests;
+pub mod view;
 pub mod walk;
 
 pub use document::{Document, Item, Live};
 pub use parse::parse;
+pub use view::{Left, Question};
 pub use walk::{Said, Senses, Step, Walk};

@@ -1,8 +1,10 @@
 //! One procedure being worked through: which item is current, what was found and by whom. It is the fold of its steps,
-//! so what is written down is what is remembered.
+//! so what is written down is what is remembered; only what a look shows just now is not kept.
 
-use super::document::{Condition, Document};
+use super::document::{Condition, Document, Live};
+use crate::action::lifecycle::Outcome;
 use crate::base::{Clean, Mono, Now, Ulid, Wall};
+use crate::clean;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -55,8 +57,8 @@ pub enum State {
     Sensed,
     /// The operator said what was observed, answered or read.
     Observed,
-    /// Its action ended so (`succeeded`, `failed`, `unverified`, `indeterminate`).
-    Acted(Clean),
+    /// Its action ended so.
+    Acted(Outcome),
     /// Its action runs.
     Acting(Ulid),
     /// It went wrong, for this reason.
@@ -124,10 +126,18 @@ pub struct Mark {
     pub at: Now,
     /// Who said it; `None` when it was seen.
     pub who: Option<Clean>,
-    /// When it became current, last.
+    /// When it became current, last: again at every resume.
     pub current_since: Option<Now>,
-    /// Since when its condition has held without a break.
+    /// When it became current first since it was opened.
+    pub reached: Option<Now>,
+    /// It was deferred and has come back once.
+    pub returned: bool,
+    /// How many actions the walk had begun when this was found: what is older than the last is history.
+    pub epoch: u32,
+    /// Since when its condition has held without a break. Not kept.
     pub held_since: Option<Mono>,
+    /// When what was found was last seen to hold still. Not kept.
+    pub confirmed: Option<Now>,
 }
 
 /// One procedure being worked through.
@@ -143,6 +153,188 @@ pub struct Walk {
     pub current: usize,
     /// How it stands.
     pub standing: Standing,
+    /// Why it stands so, since when, and by whom.
+    pub why: (Clean, Now, Option<Clean>),
     /// When it began.
     pub begun: Now,
+    /// The newest look at the current item's condition. Not kept.
+    pub sight: Option<Sight>,
+    /// Actions begun so far that may have changed something.
+    pub(super) epoch: u32,
+}
+
+impl Walk {
+    /// A new walk, and the steps that say so: memory items come first.
+    pub fn begin(id: Ulid, document: Arc<Document>, who: &Clean, now: Now) -> (Self, Vec<Step>) {
+        let title = document.title.clone();
+        let mut walk = Self::empty(id, document);
+        let mut turns = Turns::new(&mut walk, now, Some(who.clone()));
+        turns.walk(Standing::Running, title);
+        turns.advance();
+        let steps = turns.steps;
+        (walk, steps)
+    }
+
+    /// The walk that these steps made. Moments of an earlier boot must have a monotonic part of zero.
+    ///
+    /// # Errors
+    /// There is no step, or one names an item that the document lacks.
+    pub fn replay(id: Ulid, document: Arc<Document>, steps: &[Step]) -> Result<Self, Clean> {
+        let mut walk = Self::empty(id, document);
+        if steps.is_empty() {
+            return Err(Clean::from("nothing of this run was written down."));
+        }
+        for step in steps {
+            walk.apply(step)?;
+        }
+        Ok(walk)
+    }
+
+    fn empty(id: Ulid, document: Arc<Document>) -> Self {
+        let marks = vec![Mark::default(); document.items.len()];
+        let current = marks.len();
+        let why = (Clean::default(), Now::default(), None);
+        Self {
+            id,
+            document,
+            marks,
+            current,
+            standing: Standing::Running,
+            why,
+            begun: Now::default(),
+            sight: None,
+            epoch: 0,
+        }
+    }
+
+    /// The only way in which a walk changes what it remembers.
+    fn apply(&mut self, step: &Step) -> Result<(), Clean> {
+        let at = match &step.item {
+            Some(id) => Some(
+                self.document
+                    .items
+                    .iter()
+                    .position(|item| item.id == *id)
+                    .ok_or_else(|| clean!("a step names the item \"{id}\", which this text does not have."))?,
+            ),
+            None => None,
+        };
+        match (&step.to, at) {
+            (Turn::Item(state), Some(at)) => self.mark(at, state, step),
+            (Turn::Current, Some(at)) => self.move_to(at, step.at),
+            (Turn::Walk(standing), None) => {
+                if self.why.1 == Now::default() {
+                    self.begun = step.at;
+                }
+                self.standing = standing.clone();
+                self.why = (step.text.clone(), step.at, step.who.clone());
+                if matches!(standing, Standing::Complete | Standing::CompleteExcept(_)) {
+                    self.current = self.marks.len();
+                }
+                self.sight = None;
+            }
+            _ => return Err(Clean::from("a step is neither of an item nor of the whole walk.")),
+        }
+        Ok(())
+    }
+
+    fn mark(&mut self, at: usize, state: &State, step: &Step) {
+        let Some(mark) = self.marks.get_mut(at) else { return };
+        match state {
+            State::Acting(_) => self.epoch = self.epoch.saturating_add(1),
+            // It was refused before its first effect: what was seen before still counts.
+            State::Acted(Outcome::Refused) if matches!(mark.state, State::Acting(_)) => {
+                self.epoch = self.epoch.saturating_sub(1);
+            }
+            State::Open => (mark.reached, mark.returned) = (None, false),
+            _ => {}
+        }
+        mark.state = state.clone();
+        mark.text = step.text.clone();
+        mark.at = step.at;
+        mark.who.clone_from(&step.who);
+        mark.epoch = self.epoch;
+        (mark.held_since, mark.confirmed) = (None, None);
+        // Who defers the last thing to do is not asked for it again at once.
+        if *state == State::Deferred(None)
+            && self.first_open().is_none()
+            && let Some(mark) = self.marks.get_mut(at)
+        {
+            mark.returned = true;
+        }
+    }
+
+    fn move_to(&mut self, at: usize, now: Now) {
+        self.current = at;
+        self.sight = None;
+        if let Some(mark) = self.marks.get_mut(at) {
+            mark.current_since = Some(now);
+            mark.reached.get_or_insert(now);
+            mark.returned |= matches!(mark.state, State::Deferred(_));
+            mark.held_since = None;
+        }
+    }
+
+    /// The state of an item; open when there is no such item.
+    pub fn state(&self, item: usize) -> &State {
+        self.marks.get(item).map_or(&State::Open, |mark| &mark.state)
+    }
+
+    /// What makes an item live.
+    pub(super) fn live(&self, item: usize) -> Option<&Live> {
+        self.document.items.get(item).map(|item| &item.live)
+    }
+}
+
+/// Makes steps: each is applied as it is made, so that the walk and its file cannot differ.
+pub(super) struct Turns<'a> {
+    pub(super) walk: &'a mut Walk,
+    pub(super) now: Now,
+    who: Option<Clean>,
+    pub(super) steps: Vec<Step>,
+}
+
+impl<'a> Turns<'a> {
+    pub(super) const fn new(walk: &'a mut Walk, now: Now, who: Option<Clean>) -> Self {
+        Self { walk, now, who, steps: Vec::new() }
+    }
+
+    /// Somebody said this; else it was seen.
+    pub(super) const fn is_said(&self) -> bool {
+        self.who.is_some()
+    }
+
+    fn step(&mut self, item: Option<usize>, to: Turn, text: Clean, who: Option<Clean>) {
+        let item = match item {
+            Some(at) => match self.walk.document.items.get(at) {
+                Some(item) => Some(Arc::clone(&item.id)),
+                None => return,
+            },
+            None => None,
+        };
+        let step = Step { at: self.now, item, to, text, who };
+        // Its item was just found in this very document.
+        let _cannot_fail = self.walk.apply(&step);
+        self.steps.push(step);
+    }
+
+    /// An item has this state, by whom these turns are.
+    pub(super) fn item(&mut self, at: usize, state: State, text: Clean) {
+        self.step(Some(at), Turn::Item(state), text, self.who.clone());
+    }
+
+    /// An item has this state by the course of the walk itself.
+    pub(super) fn follows(&mut self, at: usize, state: State, text: Clean) {
+        self.step(Some(at), Turn::Item(state), text, None);
+    }
+
+    /// This item is the current one.
+    pub(super) fn current(&mut self, at: usize) {
+        self.step(Some(at), Turn::Current, Clean::default(), None);
+    }
+
+    /// The walk stands so.
+    pub(super) fn walk(&mut self, standing: Standing, text: Clean) {
+        self.step(None, Turn::Walk(standing), text, self.who.clone());
+    }
 }
