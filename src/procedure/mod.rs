@@ -3,7 +3,9 @@
 //! changed. `app` walks, `ui` shows, `roles` keeps; nothing here acts: an action is asked of the one gate.
 
 pub mod document;
+pub mod parse;
 pub mod walk;
 
 pub use document::{Document, Item, Live};
+pub use parse::parse;
 pub use walk::{Said, Senses, Step, Walk};

@@ -1,0 +1,270 @@
+//! What becomes of texts, and where faults stand.
+
+use super::*;
+use crate::base::{Clean, Severity, Unit};
+use crate::procedure::document::{Answer, Comparison, Expect, Item, Live, Subject};
+use core::time::Duration;
+
+const WHOLE: &str = r#"+++
+title = "GPU memory"
+symptoms = ["CUDA_ERROR 719"]
+alerts = ["CudaMemoryHigh"]
+time_box = "5m"
+severity = "critical"
+memory = ["stop"]
+order = "the map is looked at first"
++++
+# Card is full
+
+Read this first.
+
+## Stop the intake {#stop}
+Nobody trades now.
+
+- one
+- two
+
+```action
+run = "stop-intake"
+set = { seconds = 5, mode = "soft" }
+failed = "the queue still grows"
+go = "call"
+```
+
+## Memory below 85 %
+
+```check
+query = 'cuda_used_bytes / cuda_total_bytes'
+expect = "< 85 %"
+hold = "10s"
+show = [{ label = "p95", query = 'latency_seconds' }]
+```
+
+- [ ] Port 8080 … free
+- [x] Replicas: 3 of 3
+- [ ] Look at the fans
+
+```bash
+# Count the files
+ls | wc -l
+```
+Then wait.
+
+---
+
+## How many cards?
+```ask
+name = "cards"
+number = [1, 8]
+```
+
+## More than four
+```when
+answer = "cards"
+expect = "> 4"
+```
+
+### Sleep
+```wait
+for = "60s"
+```
+```wait
+query = 'up'
+expect = "== 1"
+at_most = "2m"
+```
+
+## Call {#call}
+```escalate
+to = "L2"
+say = "the card is full"
+```
+"#;
+
+fn read(text: &str) -> Document {
+    parse("file", "procedures/x.md", text)
+}
+
+fn faults(text: &str) -> Vec<String> {
+    read(text).faults.iter().map(ToString::to_string).collect()
+}
+
+fn item<'a>(document: &'a Document, id: &str) -> &'a Item {
+    document.items.iter().find(|item| &*item.id == id).unwrap_or_else(|| unreachable!("{id}: {:#?}", document.items))
+}
+
+#[test]
+fn a_document_becomes_items_in_the_order_of_its_text() {
+    let document = read(WHOLE);
+    assert_eq!(document.faults, []);
+    let seen: Vec<(&str, u8, usize)> = document.items.iter().map(|item| (&*item.id, item.depth, item.page)).collect();
+    let expected = [
+        ("stop", 2, 0),
+        ("memory-below-85", 2, 0),
+        ("port-8080", 3, 0),
+        ("replicas", 3, 0),
+        ("look-at-the-fans", 3, 0),
+        ("count-the-files", 3, 0),
+        ("how-many-cards", 2, 1),
+        ("more-than-four", 2, 1),
+        ("sleep", 3, 1),
+        ("wait-up", 4, 1),
+        ("call", 2, 1),
+    ];
+    assert_eq!(seen, expected);
+    assert_eq!(
+        (document.title.as_str(), &*document.id, document.time_box),
+        ("GPU memory", "file", Some(Duration::from_mins(5)))
+    );
+    assert_eq!(document.severity, Some(Severity::Critical));
+    assert_eq!(document.about, [Clean::from("Read this first.")]);
+    let stop = item(&document, "stop");
+    assert!(stop.memory && stop.line == 14, "{}", stop.line);
+    assert_eq!(stop.prose, ["Nobody trades now.", "- one", "- two"].map(Clean::from));
+    assert_eq!(
+        (stop.go.as_deref(), stop.failed.as_ref().map(Clean::as_str)),
+        (Some("call"), Some("the queue still grows"))
+    );
+    let Live::Action(run, set) = &stop.live else { unreachable!("{:?}", stop.live) };
+    assert_eq!((&**run, set.len()), ("stop-intake", 2));
+    assert!(set.contains(&("seconds".into(), "5".into())), "{set:?}");
+    assert_eq!(item(&document, "count-the-files").prose, [Clean::from("Then wait.")]);
+}
+
+#[test]
+fn conditions_carry_the_unit_of_their_value() {
+    let document = read(WHOLE);
+    let Live::Check(condition) = &item(&document, "memory-below-85").live else { unreachable!() };
+    let Subject::Query(look) = &condition.of else { unreachable!() };
+    assert_eq!((look.unit, condition.hold), (Unit::Ratio, Duration::from_secs(10)));
+    assert_eq!(condition.expect, Expect::Number(Comparison::Less, 0.85));
+    assert_eq!(item(&document, "memory-below-85").show.first().map(|look| look.unit), Some(Unit::Seconds));
+    let Live::Ask(ask) = &item(&document, "how-many-cards").live else { unreachable!() };
+    assert_eq!(ask.kind, Answer::Number(1.0, 8.0, Unit::Count));
+    let Live::When(condition) = &item(&document, "more-than-four").live else { unreachable!() };
+    assert_eq!(condition.expect, Expect::Number(Comparison::More, 4.0));
+    let Live::Wait(wait) = &item(&document, "wait-up").live else { unreachable!() };
+    assert_eq!((wait.at_most, wait.until.is_some()), (Duration::from_mins(2), true));
+    let Live::Challenge(response) = &item(&document, "port-8080").live else { unreachable!() };
+    assert_eq!(response.as_ref().map(Clean::as_str), Some("free"));
+    assert!(matches!(&item(&document, "look-at-the-fans").live, Live::Challenge(None)));
+}
+
+#[test]
+fn a_fault_stands_where_the_document_has_it() {
+    let cases = [
+        (
+            "# T\n\n## A\n```check\nquery = 'up'\nexpct = \"== 1\"\n```\n",
+            "x.md:6:1: unknown key `expct`. Did you mean `expect`?",
+        ),
+        ("## A\n\n- x\n\n  ```check\n  query = 'sum(up'\n  expect = \"== 1\"\n  ```\n", "x.md:6:"),
+        ("> ## A\n> ```check\n> query = 'up'\n> expect = \"about 1\"\n> ```\n", "x.md:4:13: an expectation begins"),
+        ("## A\n```wait\nquery = 'up'\nexpect = \"== 1\"\n```\n", "at_most` is missing"),
+        ("## A\n```wait\nfor = \"soon\"\n```\n", "x.md:3:7: `for` is no length of time"),
+        ("## A\n```ask\nname = \"x\"\n```\n", "one of `choices`, `number` and `text = true`"),
+        ("## A\n```action\nrun = \"\"\n```\n", "x.md:3:7: `run` is empty"),
+        ("## A\n```escalate\nto = 5\n```\n", "x.md:3:6: invalid type"),
+        ("## A\n```check\nquery = 'up'\nexpect = \"== 1\"\n```\n", ""),
+        (
+            "+++\ntime_box = \"soon\"\nsevrity = \"major\"\n+++\n",
+            "x.md:3:1: unknown key `sevrity`. Did you mean `severity`?",
+        ),
+        ("+++\nseverity = \"huge\"\n+++\n", "x.md:2:12: unknown value `huge`"),
+        ("+++\ntitle = 'x'\n# A\n", "x.md:1:1: the front matter that begins here has no end."),
+        ("+++\nmemory = [\"stopp\"]\n+++\n## Stop\n", "x.md:2:10: no item is called `stopp`. Did you mean `stop`?"),
+        ("## A {#a}\n## B {#a}\n", "x.md:2: `{#a}` stands here for the second time."),
+        (
+            "## A\n```check\nquery = 'up'\nexpect = \"== 1\"\ngo = \"b1\"\n```\n## B\n",
+            "x.md:5:6: no item is called `b1`. Did you mean `b`?",
+        ),
+        (
+            "## A\n## B\n```check\nquery = 'up'\nexpect = \"== 1\"\ngo = \"a\"\n```\n",
+            "x.md:6:6: `a` is no later item: a jump back could go in a circle.",
+        ),
+        ("## A\n```when\nanswer = \"x\"\nis = \"yes\"\n```\n", "x.md:3:10: no question before this one is called `x`."),
+        (
+            "## A\n```ask\nname = \"x\"\nchoices = [\"yes\", \"no\"]\n```\n## B\n```when\nanswer = \"x\"\nis = \"yess\"\n```\n",
+            "x.md:8:10: `yess` is no answer to `x`. Did you mean `yes`?",
+        ),
+        ("## A\n```check\nquery = 'up'\n", "`expect` is missing"),
+        ("## A\n```check\nquery = 'x_seconds'\nexpect = \"< 10 %\"\n```\n", "x.md:4:16: `%` is no unit of seconds."),
+    ];
+    for (text, expected) in cases {
+        let faults = faults(text);
+        if expected.is_empty() {
+            assert!(faults.is_empty(), "{faults:?}");
+        } else {
+            assert!(faults.iter().any(|fault| fault.contains(expected)), "{text}\n{faults:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_broken_block_is_shown_and_everything_else_too() {
+    let document =
+        read("# T\n## A\ntext\n```action\nrunn = \"x\"\n```\n## B\n```check\nquery = 'up'\nexpect = \"== 1\"\n```\n");
+    assert_eq!(document.faults.len(), 2, "{:?}", document.faults);
+    let broken = item(&document, "a");
+    assert!(matches!(broken.live, Live::Broken));
+    assert_eq!(broken.prose, ["text", "runn = \"x\""].map(Clean::from));
+    assert!(matches!(item(&document, "b").live, Live::Check(_)));
+}
+
+#[test]
+fn a_guide_that_was_never_written_for_us_opens_as_it_is() {
+    let text = "---\ntitle: Old guide\ntags: [a]\n---\nIntro with [a link](https://docs.rs/x).\n\n# Disk\n\n1. look\n2. clean\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```console\n$ df -h\nFilesystem Size\n$ du -sh /var\n```\n\n```yaml\nkey: value\n```\n\nSteps\n-----\n<b>bold</b> & *em*\n\n    $ reboot\n\n# Second\n\nSame\n----\n\nSame\n----\n";
+    let document = read(text);
+    assert_eq!(document.faults, []);
+    assert_eq!(document.title.as_str(), "Old guide");
+    let ids: Vec<&str> = document.items.iter().map(|item| &*item.id).collect();
+    assert_eq!(ids, ["df-h", "steps", "reboot", "second", "same", "same-2"]);
+    let Live::Command(lines) = &item(&document, "df-h").live else { unreachable!() };
+    assert_eq!(lines, &["df -h", "du -sh /var"].map(Clean::from));
+    let prose: Vec<&str> =
+        document.about.iter().chain(document.items.iter().flat_map(|item| &item.prose)).map(Clean::as_str).collect();
+    let expected = [
+        "title: Old guide",
+        "tags: [a]",
+        "Intro with a link (https://docs.rs/x).",
+        "1. look",
+        "2. clean",
+        "a | b",
+        "1 | 2",
+        "    Filesystem Size",
+        "    key: value",
+        "<b>bold</b> & em",
+    ];
+    assert_eq!(prose, expected);
+}
+
+#[test]
+fn a_document_above_one_mebibyte_is_shown_as_far_as_that_and_says_so() {
+    let text = format!("# Big\n## First\n{}", "words and words\n\n".repeat(700_000));
+    let document = read(&text);
+    assert_eq!(document.faults.len(), 1);
+    assert!(document.faults.iter().all(|fault| fault.to_string().contains("more than 1 MiB")), "{:?}", document.faults);
+    let shown: usize = document.items.iter().flat_map(|item| &item.prose).map(|line| line.as_str().len() + 2).sum();
+    assert!(shown > LONGEST - 64 && shown <= LONGEST, "{shown}");
+}
+
+#[test]
+fn what_is_nested_without_end_is_read_in_bounded_time_and_room() {
+    for text in [
+        "> ".repeat(20_000) + "x",
+        "- ".repeat(20_000) + "x",
+        "[".repeat(50_000),
+        "![".repeat(50_000) + &"](x)".repeat(50_000),
+        "*a_".repeat(30_000),
+        "`".repeat(1_000) + &"` ".repeat(20_000),
+        "# a\n".repeat(20_000),
+        "```check\n```\n".repeat(20_000),
+        "<a ".repeat(50_000),
+        "&".repeat(100_000),
+        "\\\n".repeat(50_000),
+        "- [ ] x\n".repeat(20_000),
+    ] {
+        let document = read(&text);
+        let (items, faults) = (document.items.len(), document.faults.len());
+        assert!(items <= MOST_ITEMS && faults <= MOST_FAULTS + 2, "{items} {faults}");
+    }
+}
