@@ -2,7 +2,9 @@
 //! and remember. Pure: text in, data out; the walk gets `now`, what is seen and what the operator says, and returns what
 //! changed. `app` walks, `ui` shows, `roles` keeps; nothing here acts: an action is asked of the one gate.
 
+pub mod check;
 pub mod document;
+pub mod lint;
 mod order;
 pub mod parse;
 mod saying;
@@ -12,6 +14,7 @@ mod tests;
 pub mod view;
 pub mod walk;
 
+pub use check::{Known, check};
 pub use document::{Document, Item, Live};
 pub use parse::parse;
 pub use view::{Left, Question};

@@ -16,7 +16,6 @@ use crate::clean;
 use crate::command::{Command, Context};
 use crate::config::{Intent, Theme};
 use crate::procedure::view::Question;
-use crate::rules::Rule;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget};
