@@ -27,9 +27,11 @@ pub fn draw(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     let place = paint.piece(place(model), Intent::Muted);
     let mut right = vec![place.clone()];
     let remedy = model.book.rule(found.id.rule).and_then(Rule::alerting).and_then(|it| it.remedy.as_deref());
-    if let Some(action) = model.action_title(remedy) {
+    let procedure = model.book.rule(found.id.rule).and_then(|rule| model.procedures.for_alert(&rule.name));
+    let offered = procedure.map(|it| (&it.title, "procedure"));
+    if let Some((title, word)) = offered.or_else(|| Some((model.action_title(remedy)?, "plan"))) {
         let key = key(model, Context::Triage, Command::Open);
-        let offer = if area.width < 100 { Clean::text("plan") } else { value::shorten(action, 30) };
+        let offer = if area.width < 100 { Clean::text(word) } else { value::shorten(title, 30) };
         right.insert(0, paint.piece(clean!("{key} {offer}  "), Intent::Accent));
     }
     let mut left = vec![

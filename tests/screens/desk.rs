@@ -79,6 +79,7 @@ impl Desk {
             log_views: setup.sources.iter().map(|source| LogView::follow(Arc::clone(&source.name))).collect(),
             overlay: Overlay::None,
             session: Session::new(Mode::Observe, Support::L1, "oncall".into(), Vec::new()),
+            procedures: app::Procedures::new(setup.procedures),
             run: None,
             keymap,
             alert: None,

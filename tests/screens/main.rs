@@ -5,6 +5,7 @@ mod alerts;
 mod desk;
 mod gpu;
 mod insight;
+mod procedures;
 mod sizes;
 mod tables;
 

@@ -153,7 +153,7 @@ fn all(model: &Model, detail: &Detail, rule: &Rule, found: Option<&Finding>) -> 
         }
         lines.extend(annotations(model, id));
     }
-    lines.extend(alerting.and_then(|alerting| offer(model, alerting)));
+    lines.extend(alerting.and_then(|alerting| offer(model, &answer::name(model, id.rule), alerting)));
     if let Some(found) = found {
         lines.extend(people(model, found));
         lines.extend(family(model, found));
@@ -205,10 +205,14 @@ fn annotations(model: &Model, id: &AlertId) -> Vec<Line> {
     lines
 }
 
-/// The action that mends it.
-fn offer(model: &Model, alerting: &Alerting) -> Option<Line> {
+/// The procedure that answers it, else the action that mends it.
+fn offer(model: &Model, name: &Clean, alerting: &Alerting) -> Option<Line> {
+    let key = key(model, Context::Overlay, Command::Open);
+    if let Some(procedure) = model.procedures.for_alert(name) {
+        return Some(("procedure", clean!("{}; {key} opens it", procedure.title), Intent::Accent));
+    }
     let title = model.action_title(alerting.remedy.as_deref())?;
-    Some(("mended by", clean!("{title}; {} plans it", key(model, Context::Overlay, Command::Open)), Intent::Accent))
+    Some(("mended by", clean!("{title}; {key} plans it"), Intent::Accent))
 }
 
 /// What the matrix asks, who has it, whom it went to, who is next.

@@ -23,6 +23,8 @@ use ratatui::widgets::{Clear, Widget};
 const BESIDE: u16 = 72;
 /// Columns of the values.
 const VALUES: (u16, u16) = (26, 44);
+/// From this width on a row has room for a name and a long answer.
+const WIDE: u16 = 66;
 /// Lines of one value: name, number, chart, and one that is free.
 const VALUE: u16 = 4;
 /// Lines of what the document says, at least.
@@ -152,7 +154,7 @@ fn line(
 ) {
     let (sign, intent) = sign(paint.ascii(), mark, current);
     let text = if selected { Intent::Selection } else if current { Intent::Focus } else { intent };
-    let right: Vec<Piece<'_>> = right(paint, model, item, mark, current);
+    let right: Vec<Piece<'_>> = right(paint, model, (item, mark, current), area.width);
     let indent = u16::from(item.depth.saturating_sub(2).min(3)) * 2;
     let x = paint.put((area.x, area.y), 2 + indent, clean!("{:indent$}{sign} ", "", indent = usize::from(indent)), intent);
     let number = clean!("{:>2} ", index + 1);
@@ -180,9 +182,8 @@ fn sign(ascii: bool, mark: Option<&Mark>, current: bool) -> (&'static str, Inten
 fn right<'a>(
     paint: &Painter<'_>,
     model: &Model,
-    item: &Item,
-    mark: Option<&Mark>,
-    current: bool,
+    (item, mark, current): (&Item, Option<&Mark>, bool),
+    width: u16,
 ) -> Vec<Piece<'a>> {
     let Some(mark) = mark.filter(|mark| mark.state != State::Open) else {
         return if current || mark.is_none() { waits(paint, model, item, current) } else { Vec::new() };
@@ -199,11 +200,12 @@ fn right<'a>(
         State::Overridden => "OVERRIDDEN",
         State::Open => "",
     };
-    let who = mark.who.as_ref().map(|who| format!(" {who}")).unwrap_or_default();
+    // Who it was is told below the list too.
+    let who = mark.who.as_ref().filter(|_| width >= WIDE).map(|who| format!(" {who}")).unwrap_or_default();
     let outcome = if let State::Acted(outcome) = &mark.state { format!("{outcome} ") } else { String::new() };
     let text = match &mark.state {
         State::Acted(_) | State::Acting(_) => Clean::default(),
-        _ => shorten(&mark.text, 18),
+        _ => shorten(&mark.text, if width >= WIDE { 30 } else { 12 }),
     };
     let back = match &mark.state {
         State::Deferred(Some(at)) => format!(" until {}", at.hms()),

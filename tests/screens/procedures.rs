@@ -1,0 +1,253 @@
+//! Procedures on screen: the list that a symptom finds, the view while it senses, asks and acts, and its end.
+
+use crate::desk::Desk;
+use crossterm::event::KeyCode;
+use insta::assert_snapshot;
+use std::sync::Arc;
+use watchkeeper::action::mode::Mode;
+use watchkeeper::app::{Effect, Msg, Procedures, Request};
+use watchkeeper::base::{Clean, Fault, Ulid};
+use watchkeeper::procedure::walk::Standing;
+use watchkeeper::procedure::{Document, Step, parse};
+use watchkeeper::term::Input;
+
+const GPU: &str = include_str!("procedures/gpu-memory.md");
+const STORE: &str = include_str!("procedures/store-full.md");
+
+/// The demo with two procedures.
+fn desk(width: u16, height: u16) -> Desk {
+    let mut desk = Desk::demo(width, height);
+    let known = [("gpu-memory", GPU), ("store-full", STORE)].map(|(id, text)| {
+        let document = parse(id, &format!("{id}.md"), text);
+        assert_eq!(document.faults, [], "{id}");
+        Arc::new(document)
+    });
+    desk.model.procedures = Procedures::new(known.into());
+    desk
+}
+
+/// The walk is begun as `roles` would. Its first steps are for the disk.
+fn begin(desk: &mut Desk, effects: Vec<Effect>) -> Vec<Effect> {
+    let asked: Vec<Arc<Document>> = effects
+        .into_iter()
+        .filter_map(|effect| if let Effect::BeginWalk(document) = effect { Some(document) } else { None })
+        .collect();
+    let [document] = &asked[..] else { panic!("one procedure is begun") };
+    desk.send(Msg::WalkBegun(Arc::clone(document), Ok(Ulid(9))))
+}
+
+/// Enter on the alert, and its procedure under way.
+fn under_way(width: u16, height: u16) -> Desk {
+    let mut desk = desk(width, height);
+    desk.quiet(30);
+    desk.incident(41);
+    assert!(desk.screen().contains("Enter procedure"), "{}", desk.screen());
+    let effects = desk.press(KeyCode::Enter);
+    begin(&mut desk, effects);
+    desk.incident(3);
+    desk
+}
+
+fn form(desk: &mut Desk, text: &str) -> Vec<Effect> {
+    desk.type_text(text);
+    desk.press(KeyCode::Enter)
+}
+
+fn steps(effects: &[Effect]) -> Vec<&Step> {
+    let kept = effects.iter().filter_map(|effect| if let Effect::KeepSteps(_, steps) = effect { Some(steps) } else { None });
+    kept.flatten().collect()
+}
+
+fn position(desk: &Desk) -> (usize, usize) {
+    desk.model.procedures.walks[0].walk.position()
+}
+
+#[test]
+fn an_alert_opens_its_procedure_and_what_is_seen_ticks_itself() {
+    let desk = under_way(80, 24);
+    assert_eq!(position(&desk), (3, 7), "two checks ticked themselves:\n{}", desk.screen());
+    assert_snapshot!(desk.screen());
+}
+
+#[test]
+fn on_a_larger_screen_more_is_seen_beside_it() {
+    assert_snapshot!(under_way(120, 40).screen());
+}
+
+#[test]
+fn ascii_letters_show_the_same_procedure() {
+    let screen = under_way(80, 24).ascii();
+    assert!(screen.is_ascii(), "{screen}");
+    assert!(screen.contains("x  1 Latency") && screen.contains(">  3 "), "{screen}");
+}
+
+#[test]
+fn what_somebody_observed_stands_with_the_name_and_the_action_goes_through_the_gate() {
+    let mut desk = under_way(80, 24);
+    desk.enter();
+    assert!(desk.screen().contains("Expected: none"), "{}", desk.screen());
+    assert_eq!(desk.press(KeyCode::Enter).len(), 0, "an empty answer is none");
+    let kept = form(&mut desk, "none");
+    assert_eq!(steps(&kept).first().and_then(|step| step.who.as_ref()).map(Clean::as_str), Some("oncall"));
+    assert_eq!(position(&desk), (4, 7));
+    desk.arm();
+    // The action is planned as from anywhere: nothing was launched by Enter.
+    desk.planned();
+    desk.shown();
+    desk.pass(1_000);
+    desk.type_text("reduce");
+    desk.pass(200);
+    let effects = desk.press(KeyCode::Enter);
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Launch(_))), "{effects:?}");
+    desk.running();
+    assert_snapshot!(desk.screen());
+    assert_eq!(position(&desk), (4, 7), "nothing is done before its outcome");
+    desk.verified();
+    assert_eq!(position(&desk), (5, 7), "{}", desk.screen());
+    desk.calm(20);
+    assert_snapshot!(desk.screen());
+}
+
+#[test]
+fn an_item_waits_and_the_rest_is_complete_except_for_it() {
+    let mut desk = desk(80, 24);
+    desk.quiet(3);
+    desk.key('p');
+    desk.type_text("MDB_MAP_FULL");
+    let effects = desk.press(KeyCode::Enter);
+    assert!(effects.is_empty() && desk.screen().contains("not begun"), "{}", desk.screen());
+    let effects = desk.press(KeyCode::Enter);
+    begin(&mut desk, effects);
+    desk.key('d');
+    form(&mut desk, "needs 1.9 GiB, 1.1 GiB free");
+    assert_eq!(position(&desk), (2, 2), "{}", desk.screen());
+    desk.enter();
+    form(&mut desk, "growing at 3 MiB/min");
+    // Ten minutes later it is due, and is deferred to the end.
+    desk.quiet(601);
+    assert_eq!(position(&desk).0, 1, "{}", desk.screen());
+    desk.key('d');
+    desk.type_text("still no room");
+    desk.tab();
+    for _ in 0..3 {
+        desk.press(KeyCode::Backspace);
+    }
+    form(&mut desk, "end");
+    let walk = &desk.model.procedures.walks[0].walk;
+    assert_eq!(walk.standing, Standing::CompleteExcept(1), "{}", desk.screen());
+    assert_snapshot!(desk.screen());
+}
+
+#[test]
+fn what_is_pasted_finds_the_procedure_and_says_whether_its_conditions_hold() {
+    let mut desk = desk(80, 24);
+    desk.quiet(30);
+    desk.key('p');
+    let text = Clean::text("E0421 lmdb: MDB_MAP_FULL: Environment mapsize limit reached");
+    desk.send(Msg::Input(desk.model.now.mono, Input::Paste { bytes: 1, text }));
+    let screen = desk.screen();
+    assert!(screen.contains("1 of 2") && screen.contains("The store is full"), "{screen}");
+    desk.press(KeyCode::Esc);
+    desk.key('p');
+    desk.incident(41);
+    desk.type_text("cuda_error 719");
+    let screen = desk.screen();
+    assert!(screen.contains("GPU memory exhausted") && screen.contains("its conditions hold now (2 of 2)"), "{screen}");
+    desk.press(KeyCode::Esc);
+    desk.key('p');
+    assert_snapshot!(desk.screen());
+    desk.type_text("no such thing");
+    assert!(desk.screen().contains("Nothing here knows this."), "{}", desk.screen());
+}
+
+#[test]
+fn an_override_needs_a_reason_and_a_sensed_item_cannot_be_ticked_by_hand() {
+    let mut desk = desk(80, 24);
+    desk.quiet(10);
+    let document = Arc::clone(&desk.model.procedures.known[0]);
+    desk.key('p');
+    desk.type_text("GPU memory");
+    desk.enter();
+    desk.enter();
+    desk.send(Msg::WalkBegun(document, Ok(Ulid(9))));
+    desk.quiet(2);
+    assert_eq!(position(&desk), (1, 7), "latency is low: nothing ticks");
+    assert!(desk.screen().contains("not yet"), "{}", desk.screen());
+    desk.enter();
+    assert_eq!(position(&desk), (1, 7), "Enter ticks nothing that is sensed");
+    desk.key('o');
+    form(&mut desk, "short");
+    assert!(desk.screen().contains("OVERRIDE"), "too short a reason keeps the form:\n{}", desk.screen());
+    form(&mut desk, " is not enough");
+    assert_eq!(position(&desk), (2, 7));
+    assert!(desk.screen().contains("OVERRIDDEN oncall"), "{}", desk.screen());
+}
+
+#[test]
+fn a_read_only_console_begins_nothing_and_another_login_s_walk_is_only_looked_at() {
+    let mut desk = desk(80, 24);
+    desk.model.session.mode = Mode::ReadOnly;
+    desk.incident(41);
+    assert!(desk.press(KeyCode::Enter).is_empty());
+    assert!(desk.screen().contains("not begun"), "{}", desk.screen());
+    assert!(desk.press(KeyCode::Enter).is_empty());
+    assert!(desk.screen().contains("read-only"), "{}", desk.screen());
+
+    let mut desk = under_way(80, 24);
+    desk.send(Msg::WalkLost(Ulid(9), "ada".into()));
+    desk.enter();
+    desk.key('o');
+    assert!(desk.screen().contains("does not work at it") && position(&desk) == (3, 7), "{}", desk.screen());
+}
+
+#[test]
+fn a_document_with_a_fault_is_read_whole_and_never_begun() {
+    let mut desk = desk(80, 24);
+    let text = "# Broken\n\n## First\n```check\nquery = \"up\"\nexpct = \"== 1\"\n```\n\n## Second\nStill to be read.\n";
+    let document = parse("broken", "broken.md", text);
+    assert_eq!(document.faults.len(), 2, "{:?}", document.faults);
+    desk.model.procedures = Procedures::new(vec![Arc::new(document)]);
+    desk.quiet(3);
+    desk.key('p');
+    assert!(desk.screen().contains("has faults"), "{}", desk.screen());
+    desk.enter();
+    assert!(desk.press(KeyCode::Enter).is_empty());
+    let screen = desk.screen();
+    assert!(screen.contains("HAS FAULTS") && screen.contains("Second"), "{screen}");
+}
+
+#[test]
+fn a_walk_that_cannot_be_kept_says_so_and_is_not_begun() {
+    let mut desk = desk(80, 24);
+    desk.incident(41);
+    desk.press(KeyCode::Enter);
+    let document = Arc::clone(&desk.model.procedures.known[0]);
+    desk.send(Msg::WalkBegun(document, Err(Fault::new("its folder cannot be made: no space left."))));
+    assert!(desk.screen().contains("cannot be begun") && desk.model.procedures.walks.is_empty(), "{}", desk.screen());
+}
+
+#[test]
+fn while_it_is_not_on_screen_the_rule_says_where_it_stands() {
+    let mut desk = under_way(80, 24);
+    desk.press(KeyCode::Esc);
+    let screen = desk.screen();
+    let rule = screen.lines().nth(2).unwrap();
+    assert!(rule.contains("GPU memory exhausted") && rule.contains("step 3 of 7") && rule.contains(" left"), "{screen}");
+    // Enter on the alert leads back to where it stands, and begins no second one.
+    assert!(desk.press(KeyCode::Enter).is_empty());
+    assert!(desk.screen().contains("step 3 of 7") && desk.model.procedures.walks.len() == 1, "{}", desk.screen());
+}
+
+#[test]
+fn an_action_of_another_request_is_not_taken_for_the_procedures() {
+    let mut desk = under_way(80, 24);
+    desk.enter();
+    form(&mut desk, "none");
+    let walk = &desk.model.procedures.walks[0].walk;
+    assert_eq!(walk.needs_action().map(|(name, _)| &**name), Some("reduce-batch-size"));
+    assert_eq!(Request::of("put-back").action.as_ref(), "put-back");
+    desk.press(KeyCode::Esc);
+    let before = position(&desk);
+    desk.send(Msg::Planned(Request::of("put-back"), Err(Fault::new("no backup."))));
+    assert_eq!(position(&desk), before);
+}
