@@ -4,12 +4,14 @@
 
 pub mod document;
 mod order;
+pub mod queue;
 mod saying;
 mod sensing;
 pub mod view;
 pub mod walk;
 
 pub use document::{Document, Item, Live};
+pub use queue::{Asked, Waits, queue};
 pub use view::{Left, Question};
 pub use walk::{Said, Senses, Step, Walk};
 
