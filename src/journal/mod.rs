@@ -10,7 +10,7 @@ mod sink;
 pub mod verify;
 pub mod writer;
 
-pub use record::{EVENTS, Event, Record, Session};
+pub use record::{EVENTS, Event, Record, Session, ascii};
 pub use show::show;
 pub use verify::{Verdict, verify};
 pub use writer::{Journal, Receipt};

@@ -62,6 +62,18 @@ pub enum Event {
     AlertUnsilence,
     /// Somebody further up was told of an alert.
     AlertEscalate,
+    /// A procedure was begun.
+    ProcedureBegin,
+    /// An item of a procedure changed its state.
+    ProcedureItem,
+    /// A procedure was interrupted.
+    ProcedurePause,
+    /// It went on.
+    ProcedureResume,
+    /// Somebody else went on with it.
+    ProcedureTakeover,
+    /// It is complete, or was left.
+    ProcedureEnd,
 }
 
 /// One row per event: its name in the file, and whether it is synced by itself.
@@ -87,6 +99,12 @@ pub const EVENTS: &[(Event, &str, bool)] = &[
     (Event::AlertSilence, "alert.silence", false),
     (Event::AlertUnsilence, "alert.unsilence", false),
     (Event::AlertEscalate, "alert.escalate", false),
+    (Event::ProcedureBegin, "procedure.begin", true),
+    (Event::ProcedureItem, "procedure.item", false),
+    (Event::ProcedurePause, "procedure.pause", false),
+    (Event::ProcedureResume, "procedure.resume", false),
+    (Event::ProcedureTakeover, "procedure.takeover", true),
+    (Event::ProcedureEnd, "procedure.end", true),
 ];
 
 impl Event {
@@ -135,6 +153,8 @@ pub struct Record {
     pub confirm: Value,
     /// The result.
     pub res: Value,
+    /// It is synced by itself although others of its event are not.
+    pub synced: bool,
 }
 
 impl Record {
@@ -150,7 +170,13 @@ impl Record {
             args: Vec::new(),
             confirm: Value::Null,
             res: Value::Null,
+            synced: false,
         }
+    }
+
+    /// Whether it is on disk before the next one is written.
+    pub fn durable(&self) -> bool {
+        self.synced || self.event.durable()
     }
 
     /// The same with a result.
@@ -203,13 +229,19 @@ impl Record {
             res: tame(&self.res, DEPTH),
             prev,
         };
-        let mut out = Vec::with_capacity(1_024);
-        let mut to = serde_json::Serializer::with_formatter(&mut out, Ascii);
-        // Writing plain data to a vector cannot fail.
-        let _infallible = line.serialize(&mut to);
+        let mut out = ascii(&line);
         out.pop();
-        String::from_utf8(out).unwrap_or_default()
+        out
     }
+}
+
+/// A value as one line of JSON that is safe to `cat`: everything outside 0x20–0x7E is escaped.
+pub fn ascii(value: &impl Serialize) -> String {
+    let mut out = Vec::with_capacity(1_024);
+    let mut to = serde_json::Serializer::with_formatter(&mut out, Ascii);
+    // Writing plain data to a vector cannot fail.
+    let _infallible = value.serialize(&mut to);
+    String::from_utf8(out).unwrap_or_default()
 }
 
 #[derive(Serialize)]

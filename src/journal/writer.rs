@@ -144,7 +144,7 @@ fn serve(sink: &mut Sink, inbox: &Receiver<Job>, shared: &Shared) {
                     let gap = Record::new(Event::Gap).res(json!({ "dropped": dropped }));
                     shared.set_failing(sink.append(&gap, at, false).err());
                 }
-                let durable = reply.is_some() || record.event.durable();
+                let durable = reply.is_some() || record.durable();
                 let done = sink.append(&record, at, durable);
                 shared.set_failing(done.as_ref().err().cloned());
                 if let Ok(receipt) = &done {

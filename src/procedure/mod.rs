@@ -7,6 +7,7 @@ pub mod document;
 pub mod lint;
 mod order;
 pub mod parse;
+pub mod queue;
 mod saying;
 mod sensing;
 #[cfg(test)]
@@ -17,5 +18,6 @@ pub mod walk;
 pub use check::{Known, check};
 pub use document::{Document, Item, Live};
 pub use parse::parse;
+pub use queue::{Asked, Waits, queue};
 pub use view::{Left, Question};
 pub use walk::{Said, Senses, Step, Walk};

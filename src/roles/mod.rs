@@ -20,6 +20,7 @@ pub mod own_log;
 pub mod plain;
 pub mod probe;
 pub mod probe_child;
+pub mod procedures;
 pub mod query;
 pub mod readings;
 pub mod records;

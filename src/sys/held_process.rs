@@ -4,6 +4,7 @@
 use super::child::start_time;
 use super::files;
 use crate::base::{Clean, Fault};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 use std::os::fd::OwnedFd;
@@ -28,6 +29,15 @@ pub struct ProcessId {
 pub struct HeldProcess {
     id: ProcessId,
     fd: OwnedFd,
+}
+
+/// Whether the process of this number that started then is no more. One that this login may not look at is not gone.
+pub fn is_gone(pid: u32, started: u64) -> bool {
+    let Some(number) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return true };
+    let Ok(fd) = pidfd_open(number, PidfdFlags::empty()) else { return true };
+    let mut ended = [PollFd::new(&fd, PollFlags::IN)];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    matches!(poll(&mut ended, Some(&now)), Ok(1..)) || start_time(pid).is_some_and(|start| start != started)
 }
 
 impl HeldProcess {
@@ -100,6 +110,15 @@ mod tests {
         let older = ProcessId { start_time: held.id().start_time - 1, ..held.id().clone() };
         let said = HeldProcess::again(&older).expect_err("another").to_string();
         assert!(said.contains("is another one now"), "{said}");
+    }
+
+    #[test]
+    fn only_a_process_that_is_no_more_is_gone() {
+        let held = HeldProcess::open(std::process::id()).expect("ourselves");
+        assert!(!is_gone(held.id().pid, held.id().start_time));
+        assert!(is_gone(held.id().pid, held.id().start_time - 1), "another one with its number");
+        assert!(is_gone(u32::MAX, 1) && is_gone(0, 1) && is_gone(0x7fff_0000, 1));
+        assert!(!is_gone(1, start_time(1).expect("the first process")), "one of root is there, whoever asks");
     }
 
     #[test]

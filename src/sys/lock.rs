@@ -68,6 +68,11 @@ pub fn held_by(dirs: &[PathBuf], target: &str) -> Option<u32> {
     dirs.iter().find_map(|dir| holder(&lock_path(dir, target)))
 }
 
+/// The process that holds a whole-file lock on this very file now, read without touching the lock.
+pub fn holder_of(path: &Path) -> Option<u32> {
+    holder(path)
+}
+
 fn describe(pid: u32) -> Clean {
     host::describe_process(pid).unwrap_or_else(|| crate::clean!("process {pid}"))
 }

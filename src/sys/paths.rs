@@ -45,6 +45,11 @@ pub fn actions_dir(state: &Path) -> PathBuf {
     state.join("actions")
 }
 
+/// The folder of all runs of procedures in a state folder.
+pub fn runs_dir(state: &Path) -> PathBuf {
+    state.join("runs")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! Walks over made documents, with a clock and senses that the test sets.
 
 mod course;
+mod queue;
 mod streams;
 
 use super::document::{

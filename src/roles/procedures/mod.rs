@@ -1,0 +1,18 @@
+//! Runs of procedures on disk (safety.md 4.4): `RUNS/<ulid>/{procedure.md, run.jsonl, lease}`. The console asks [`Runs`],
+//! whose thread alone touches them; a run outlives its console, and only one console at a time goes on with it.
+
+mod action;
+mod found;
+mod keeper;
+mod lease;
+mod log;
+mod thread;
+mod trail;
+
+pub use action::outcome_of;
+pub use found::{Found, Hold, open_runs};
+pub use keeper::{Keeper, Source};
+pub use lease::{Holder, SILENCE};
+pub use log::Head;
+pub use thread::{Cmd, Runs, Told};
+pub use trail::{record, takeover};
