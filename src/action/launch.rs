@@ -41,8 +41,8 @@ impl Launcher {
     /// # Errors
     /// When the order cannot be written or the runner not started: then nothing was done.
     pub fn launch(&self, accepted: &Acceptance, state: &Path) -> Result<Run, Fault> {
-        if accepted.plan.is_arming() {
-            return Err(Fault::new("arming needs no runner."));
+        if accepted.plan.is_arming() || accepted.plan.takes_over().is_some() {
+            return Err(Fault::new("this needs no runner."));
         }
         self.reach.allows(&accepted.plan)?;
         if !state.is_absolute() {

@@ -267,6 +267,8 @@ pub struct Plan {
 
 /// The kind of the plan that arms the console.
 pub const ARM: &str = "arm@1";
+/// The kind of the plan that takes a procedure over.
+const TAKE_OVER: &str = "take_over@1";
 
 impl Plan {
     /// Arming the console, as a plan through the same gate: C1, no runner.
@@ -296,6 +298,29 @@ impl Plan {
             settle: Duration::ZERO,
             judging: None,
         }
+    }
+
+    /// Taking over a procedure that another login has left, as a plan through the same gate: C2, no runner.
+    pub fn take_over(id: Ulid, (run, title, from): (Ulid, &Clean, &Clean), place: Where, who: Login, now: Now) -> Self {
+        let mut plan = Self::arm(id, place, who, now);
+        plan.what = What {
+            action: run.to_string(),
+            kind: TAKE_OVER.to_owned(),
+            title: Clean::from("Take a procedure over"),
+            verb: Clean::from("takeover"),
+            target: crate::clean!("{}/procedure", plan.place.host.name),
+            lines: vec![title.clone(), crate::clean!("left by {from}; what they found is looked at again")],
+            work: Value::Null,
+        };
+        plan.danger = Danger::C2;
+        plan.hits = vec![crate::clean!("this procedure only; {from} can look at it, not go on with it")];
+        plan.undo = Undo::How(crate::clean!("leave it: {from} can take it back"));
+        plan
+    }
+
+    /// The run that is taken over, for a plan that takes one over.
+    pub fn takes_over(&self) -> Option<Ulid> {
+        (self.what.kind == TAKE_OVER).then(|| self.what.action.parse().ok()).flatten()
     }
 
     /// True for the plan that arms the console.

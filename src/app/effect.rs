@@ -27,6 +27,8 @@ pub enum Effect {
     BeginWalk(Arc<Document>),
     /// Take a walk up that was left, or over from somebody who is gone; the answer is `Msg::WalkResumed`.
     ResumeWalk(Ulid),
+    /// Plan the take-over of a walk, by its run and title, from this login; the answer is `Msg::ArmingPlanned`.
+    PlanTakeover(Ulid, Clean, Clean),
     /// Write these steps of a walk down; a failure is told by `Msg::WalkKept`.
     KeepSteps(Ulid, Vec<Step>),
     /// Throw away every key that has been typed so far.

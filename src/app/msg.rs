@@ -9,7 +9,7 @@ use crate::action::plan::{Danger, Plan};
 use crate::action::recover::Unresolved;
 use crate::base::{Clean, Fault, Mono, Sample, Support, Ulid};
 use crate::logs::LogBatch;
-use crate::procedure::Document;
+use crate::procedure::{Document, Walk};
 use crate::store::history::Kept;
 use crate::term::Input;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub enum Msg {
     Rights(Vec<(Arc<str>, Option<Fault>)>),
     /// The answer to `Effect::Journal`: of which unit, its newest lines, oldest first.
     JournalRead(Clean, Result<Vec<Clean>, Fault>),
-    /// The answer to `Effect::PlanArming`.
+    /// The answer to `Effect::PlanArming` or `Effect::PlanTakeover`.
     ArmingPlanned(Box<Plan>),
     /// A frame with the prompt was handed to the writer; true when nothing of it was cut.
     Shown(bool),
@@ -57,8 +57,8 @@ pub enum Msg {
     WalkBegun(Arc<Document>, Result<Ulid, Fault>),
     /// Walks of earlier or other consoles that are not over, and what could not be read of them.
     WalksLeft(Vec<Left>, Vec<Fault>),
-    /// The answer to `Effect::ResumeWalk`: it is ours; how the action in flight has ended, if it has.
-    WalkResumed(Ulid, Result<Option<(Ulid, Outcome, Clean)>, Fault>),
+    /// The answer to `Effect::ResumeWalk`: it is ours, as it was left; how the action in flight has ended, if it has.
+    WalkResumed(Ulid, Result<(Box<Walk>, Option<(Ulid, Outcome, Clean)>), Fault>),
     /// The newest steps of this walk are not on disk, and why; or they are again.
     WalkKept(Ulid, Option<Fault>),
     /// Somebody has taken this walk over.

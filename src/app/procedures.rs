@@ -37,6 +37,10 @@ pub struct Working {
     pub only_look: Option<Clean>,
     /// Why its newest steps are not on disk.
     pub unkept: Option<Clean>,
+    /// Who had it, when that was another login: going on with it is a take-over.
+    pub of: Option<Clean>,
+    /// How its file differs from the copy that it goes by.
+    pub changes: Vec<Clean>,
 }
 
 /// A procedure on screen.

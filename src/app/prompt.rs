@@ -324,6 +324,9 @@ fn accepted(model: &mut Model, acceptance: Box<Acceptance>) -> Vec<Effect> {
         }
         return out;
     }
+    if let Some(run) = acceptance.plan.takes_over() {
+        return vec![Effect::ResumeWalk(run)];
+    }
     // A procedure tells in its own place how its action goes.
     if !matches!(model.overlay, Overlay::Procedure(_)) {
         model.open(Overlay::Run);

@@ -4,7 +4,7 @@ use super::answer::{self, Purpose};
 use super::effect::Effect;
 use super::form::{Field, Fields};
 use super::found::ProcedureList;
-use super::model::{Model, Overlay, Request};
+use super::model::{Model, Overlay, Request, Wanted};
 use super::msg::Msg;
 use super::procedures::{ProcedureView, Working, ended, tick};
 use super::prompt;
@@ -31,6 +31,10 @@ pub struct Left {
     pub sentence: Clean,
     /// Who works at it now, when somebody does.
     pub held: Option<Clean>,
+    /// Who had it, when that was another login.
+    pub of: Option<Clean>,
+    /// How its file differs from the copy that it goes by.
+    pub changes: Vec<Clean>,
 }
 
 /// What a form about an item is for.
@@ -148,17 +152,12 @@ fn begin(model: &mut Model) -> Vec<Effect> {
 /// Enter: what the current item wants.
 fn enter(model: &mut Model) -> Vec<Effect> {
     let Some(working) = shown(model) else { return begin(model) };
-    if let Some(why) = &working.only_look {
-        let (why, run) = (why.clone(), working.walk.id);
-        return if working.walk.standing == Standing::Paused {
-            vec![Effect::ResumeWalk(run)]
-        } else {
-            note(model, why, Level::Warning)
-        };
+    if let Some(why) = working.only_look.clone() {
+        return note(model, why, Level::Warning);
     }
     let (run, question) = (working.walk.id, working.walk.question());
     if question == Question::Resume {
-        return vec![Effect::ResumeWalk(run)];
+        return resume(model, run);
     }
     if let Overlay::Procedure(view) = &mut model.overlay
         && view.selected.take().is_some()
@@ -171,6 +170,22 @@ fn enter(model: &mut Model) -> Vec<Effect> {
         Question::Over => note(model, "It is over; Esc leaves it.".into(), Level::Note),
         Question::Mend | Question::Sensing | Question::Resume => note(model, question.sentence(), Level::Note),
         _ => form(model, Word::Observe),
+    }
+}
+
+/// Goes on with a walk that was left; with another login's only through the gate.
+fn resume(model: &mut Model, run: Ulid) -> Vec<Effect> {
+    if model.session.mode == Mode::ReadOnly {
+        return note(model, "This console is read-only: it takes no procedure up.".into(), Level::Warning);
+    }
+    let Some(working) = model.procedures.walk(run) else { return Vec::new() };
+    let title = working.walk.document.title.clone();
+    match working.of.clone() {
+        Some(from) => {
+            model.open(Overlay::Planning(Wanted::Arming, "Take a procedure over".into()));
+            vec![Effect::PlanTakeover(run, title, from)]
+        }
+        None => vec![Effect::ResumeWalk(run)],
     }
 }
 
@@ -375,7 +390,7 @@ pub(super) fn on_msg(model: &mut Model, msg: Msg) -> Vec<Effect> {
 
 fn begun(model: &mut Model, run: Ulid, document: Arc<Document>) -> Vec<Effect> {
     let (walk, steps) = Walk::begin(run, Arc::clone(&document), &model.session.login, model.now);
-    model.procedures.walks.insert(0, Working { walk, only_look: None, unkept: None });
+    model.procedures.walks.insert(0, Working { walk, only_look: None, unkept: None, of: None, changes: Vec::new() });
     if let Overlay::Procedure(view) = &mut model.overlay
         && view.document.id == document.id
     {
@@ -391,8 +406,9 @@ fn left(model: &mut Model, found: Vec<Left>, faults: &[Fault]) -> Vec<Effect> {
     let mut told: Vec<Clean> = faults.iter().map(|fault| clean!("A procedure cannot be taken up: {fault}")).collect();
     for left in found {
         told.push(left.sentence.clone());
-        let only_look = left.held.map(|who| clean!("{who} works at this procedure: here it can only be looked at."));
-        model.procedures.walks.push(Working { walk: left.walk, only_look, unkept: None });
+        let only_look = left.held.map(|held| clean!("{held} Here it can only be looked at."));
+        let (of, changes) = (left.of, left.changes);
+        model.procedures.walks.push(Working { walk: left.walk, only_look, unkept: None, of, changes });
     }
     if let Some(text) = told.first() {
         model.session.say(text.join(" ", &"p opens it.".into()), Level::Warning, model.now);
@@ -401,13 +417,17 @@ fn left(model: &mut Model, found: Vec<Left>, faults: &[Fault]) -> Vec<Effect> {
 }
 
 /// It is ours: it goes on with what is seen now. An action that was in flight may have ended meanwhile.
-fn resumed(model: &mut Model, run: Ulid, outcome: Result<Option<(Ulid, Outcome, Clean)>, Fault>) -> Vec<Effect> {
-    let found = match outcome {
+fn resumed(
+    model: &mut Model,
+    run: Ulid,
+    found: Result<(Box<Walk>, Option<(Ulid, Outcome, Clean)>), Fault>,
+) -> Vec<Effect> {
+    let (walk, found) = match found {
         Ok(found) => found,
         Err(fault) => return note(model, clean!("It cannot be taken up: {fault}"), Level::Warning),
     };
     if let Some(working) = model.procedures.walk_mut(run) {
-        working.only_look = None;
+        *working = Working { walk: *walk, only_look: None, unkept: None, of: None, changes: Vec::new() };
     }
     let mut out = hear(model, run, Said::Resume).unwrap_or_else(|why| note(model, why, Level::Warning));
     if let Some((plan, outcome, why)) = found {

@@ -82,6 +82,7 @@ impl Console {
         effects.recover(&started.look.shared);
         effects.look_at_rights(started.look.model.session.support, &started.look.shared);
         effects.keep_history(&started.look.shared);
+        effects.keep_walks(&started.look.shared);
         Self {
             clock,
             bell,
@@ -163,7 +164,7 @@ impl Console {
         if !lines.is_empty() {
             self.apply(Msg::Logs(lines), now);
         }
-        while let Some(msg) = self.effects.answer() {
+        while let Some(msg) = self.effects.answer(&self.started.look.shared) {
             self.apply(msg, now);
             self.urgent = true;
         }
@@ -249,7 +250,11 @@ impl Console {
         Some(format!("watchkeeper: the journal stands at record {}, {}", head.seq, head.hash))
     }
 
-    fn leave(self) {
+    fn leave(mut self) {
+        let lost = self.status == u8::try_from(128 + Signal::Hup.number()).unwrap_or(1);
+        let why = if lost { "the terminal was lost" } else { "the console was left" };
+        let look = &mut self.started.look;
+        self.effects.leave(&mut look.model, &look.shared, &why.into());
         self.started.leave();
     }
 }

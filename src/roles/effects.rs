@@ -6,6 +6,7 @@ use super::readings::Snapshot;
 use super::records::record;
 use super::session::Shared;
 use super::units;
+use super::walks::Walks;
 use crate::action;
 use crate::action::follow::Follow;
 use crate::action::launch::Launcher;
@@ -53,6 +54,7 @@ pub struct Effects {
     watching: Option<SyncSender<()>>,
     notifier: Option<Notifier>,
     keeper: Option<Keeper>,
+    walks: Option<Walks>,
 }
 
 /// The one plan that is being made.
@@ -95,15 +97,29 @@ impl Effects {
             watching: None,
             notifier,
             keeper: None,
+            walks: None,
+        }
+    }
+
+    /// Starts to keep procedures, and looks which were left.
+    pub fn keep_walks(&mut self, shared: &Shared) {
+        self.walks = Some(Walks::start(shared, &self.answer.bell));
+    }
+
+    /// Pauses and lets go what procedures are under way, for this reason.
+    pub fn leave(self, model: &mut Model, shared: &Shared, why: &Clean) {
+        if let Some(walks) = self.walks {
+            walks.leave(model, shared, why);
         }
     }
 
     /// The next answer, if one waits.
-    pub fn answer(&mut self) -> Option<Msg> {
+    pub fn answer(&mut self, shared: &Shared) -> Option<Msg> {
         let own = self.own.pop_front();
         own.or_else(|| self.planned(RealClock.now().mono))
             .or_else(|| self.answers.try_recv().ok())
             .or_else(|| self.notifier.as_ref().and_then(Notifier::news).map(Msg::Notified))
+            .or_else(|| self.walks.as_ref().and_then(|walks| walks.news(shared)))
     }
 
     /// An answer of the loop's own thread.
@@ -134,7 +150,7 @@ impl Effects {
                 self.say(Msg::ArmingPlanned(Box::new(plan)));
             }
             Effect::Launch(acceptance) => {
-                if let Err(fault) = self.launch(acceptance, shared) {
+                if let Err(fault) = self.launch(acceptance, model, shared) {
                     self.say(Msg::Launched(Err(fault)));
                 }
             }
@@ -160,10 +176,26 @@ impl Effects {
             }
             Effect::Log(text) => tracing::info!(target: "console", "{text}"),
             Effect::BeginWalk(document) => {
-                let id = random::ulid(RealClock.now().wall);
-                self.say(Msg::WalkBegun(document, Ok(id)));
+                if let Some(walks) = &mut self.walks {
+                    let begun = walks.begin(&document, shared);
+                    self.say(begun);
+                }
             }
-            Effect::ResumeWalk(_) | Effect::KeepSteps(..) => {}
+            Effect::KeepSteps(run, steps) => {
+                if let Some(walks) = &mut self.walks {
+                    walks.keep(run, steps, model, shared);
+                }
+            }
+            Effect::ResumeWalk(run) => {
+                if let Some(walks) = &self.walks {
+                    walks.resume(run);
+                }
+            }
+            Effect::PlanTakeover(run, title, from) => {
+                let now = RealClock.now();
+                let plan = Plan::take_over(random::ulid(now.wall), (run, &title, &from), place(shared), shared.login.clone(), now);
+                self.say(Msg::ArmingPlanned(Box::new(plan)));
+            }
             // The console carries these out: they are the terminal's.
             Effect::DiscardInput
             | Effect::Fence(_)
@@ -274,7 +306,7 @@ impl Effects {
         told
     }
 
-    fn launch(&mut self, acceptance: Box<Acceptance>, shared: &Shared) -> Result<(), Fault> {
+    fn launch(&mut self, acceptance: Box<Acceptance>, model: &Model, shared: &Shared) -> Result<(), Fault> {
         let (Some(state), Some(launcher)) = (shared.state_dir.clone(), shared.launcher.clone()) else {
             return Err(Fault::new("this console cannot start a runner."));
         };
@@ -282,14 +314,18 @@ impl Effects {
             return Err(Fault::new("there is no journal, and nothing acts without one."));
         };
         let (answer, stopped) = (self.answer.clone(), self.watch());
-        worker("launcher", move || match start(&launcher, &journal, &acceptance, &state) {
-            Ok(run) => {
-                if answer.send(Msg::Launched(Ok(()))) {
-                    watch(&run, acceptance.plan, &answer, &stopped);
+        let barrier = self.walks.as_ref().map(|walks| walks.barrier(acceptance.plan.id, model));
+        worker("launcher", move || {
+            barrier.into_iter().for_each(|written| written());
+            match start(&launcher, &journal, &acceptance, &state) {
+                Ok(run) => {
+                    if answer.send(Msg::Launched(Ok(()))) {
+                        watch(&run, acceptance.plan, &answer, &stopped);
+                    }
                 }
-            }
-            Err(fault) => {
-                answer.send(Msg::Launched(Err(fault)));
+                Err(fault) => {
+                    answer.send(Msg::Launched(Err(fault)));
+                }
             }
         })
     }

@@ -33,3 +33,4 @@ pub mod snapshot;
 pub mod twin;
 mod units;
 pub mod validate;
+mod walks;

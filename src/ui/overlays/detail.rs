@@ -153,7 +153,7 @@ fn all(model: &Model, detail: &Detail, rule: &Rule, found: Option<&Finding>) -> 
         }
         lines.extend(annotations(model, id));
     }
-    lines.extend(alerting.and_then(|alerting| offer(model, &answer::name(model, id.rule), alerting)));
+    lines.extend(alerting.and_then(|alerting| offer(model, &answer::name(model, detail.rule), alerting)));
     if let Some(found) = found {
         lines.extend(people(model, found));
         lines.extend(family(model, found));

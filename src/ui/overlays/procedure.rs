@@ -259,6 +259,13 @@ fn prose(paint: &mut Painter<'_>, area: Rect, model: &Model, (item, mark, curren
         rows.extend(found(model, mark));
     }
     if let Some(working) = walking::shown(model).filter(|_| current) {
+        rows.extend(working.only_look.iter().map(|why| (why.clone(), Intent::Warning)));
+        rows.extend(working.unkept.iter().map(|why| (clean!("NOT ON DISK: {why}"), Intent::Critical)));
+        if !working.changes.is_empty() {
+            let text = "Its file was changed since it was begun; the copy is gone on with. It differs in:";
+            rows.push((text.into(), Intent::Warning));
+            rows.extend(working.changes.iter().take(6).map(|line| (line.clone(), Intent::Note)));
+        }
         rows.push((working.walk.question().sentence(), Intent::Focus));
     }
     if let Live::Command(lines) = &item.live {

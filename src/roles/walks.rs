@@ -1,0 +1,181 @@
+//! Procedures under way, between the pure core and the folder that keeps them: begins, appends, takes up, lets go.
+
+use super::procedures::{Cmd, Found, Hold, Holder, Runs, Source, Told, outcome_of, record, takeover};
+use super::session::Shared;
+use crate::app::walking::Left;
+use crate::app::{Model, Msg};
+use crate::base::{Clean, Clock, Fault, Ulid};
+use crate::clean;
+use crate::procedure::{Document, Step, Walk, parse};
+use crate::sys::bell::Bell;
+use crate::sys::clock::RealClock;
+use crate::sys::{paths, random};
+use core::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The disk gets this long when the console is left.
+const CLOSE: Duration = Duration::from_millis(200);
+
+/// This console's end of its runs.
+pub struct Walks {
+    runs: Result<Runs, Fault>,
+    us: Holder,
+    /// Texts of runs whose first steps are still to come.
+    begun: BTreeMap<Ulid, Source>,
+}
+
+impl Walks {
+    /// Starts the keeper and asks what was left.
+    pub fn start(shared: &Shared, bell: &Arc<Bell>) -> Self {
+        let login = &shared.login;
+        let boot = shared.host.boot_id.clone();
+        let us = Holder::current(login.login.clone(), login.tty.clone(), boot, RealClock.now());
+        let none = || Fault::new("there is no folder for its run.").hint("Set HOME or XDG_STATE_HOME.");
+        let state = shared.state_dir.as_deref().ok_or_else(none);
+        let runs = state.and_then(|state| Runs::start(state, us.clone(), Arc::new(RealClock), Arc::clone(bell)));
+        if let Ok(runs) = &runs {
+            runs.ask(Cmd::Look);
+        }
+        Self { runs, us, begun: BTreeMap::new() }
+    }
+
+    /// A folder's name and the text for a new walk.
+    pub fn begin(&mut self, document: &Arc<Document>, shared: &Shared) -> Msg {
+        let found = self.source(document, shared).map(|source| {
+            let id = random::ulid(RealClock.now().wall);
+            self.begun.insert(id, source);
+            id
+        });
+        Msg::WalkBegun(Arc::clone(document), found)
+    }
+
+    fn source(&self, document: &Document, shared: &Shared) -> Result<Source, Fault> {
+        if let Err(fault) = &self.runs {
+            return Err(fault.clone());
+        }
+        let specs = &shared.profile.procedures;
+        let spec = specs.iter().find(|spec| spec.sha256 == document.sha256);
+        let spec = spec.ok_or_else(|| Fault::new("its text is not among the profile's any more."))?;
+        Ok(Source::of(document, spec.text.clone()))
+    }
+
+    /// Steps go into the journal and to disk.
+    pub fn keep(&mut self, run: Ulid, steps: Vec<Step>, model: &Model, shared: &Shared) {
+        let Some(working) = model.procedures.walk(run) else { return };
+        if let Some(journal) = &shared.journal {
+            for step in &steps {
+                journal.append(record(&working.walk, step));
+            }
+        }
+        let Ok(runs) = &self.runs else { return };
+        runs.ask(match self.begun.remove(&run) {
+            Some(source) => Cmd::Begin(run, Box::new(source), steps),
+            None => Cmd::Append(run, steps),
+        });
+        if !working.open() {
+            runs.ask(Cmd::Release(run));
+        }
+    }
+
+    /// Takes a run up that was left.
+    pub fn resume(&self, run: Ulid) {
+        if let Ok(runs) = &self.runs {
+            runs.ask(Cmd::Resume(run));
+        }
+    }
+
+    /// The runner of this plan is only started when the step that leads to it is on disk, or the disk has had its time.
+    pub fn barrier(&self, plan: Ulid, model: &Model) -> impl FnOnce() + Send + 'static {
+        let run = model.procedures.walks.iter().find(|working| working.walk.in_flight() == Some(plan));
+        let durable = run.map(|working| working.walk.id).zip(self.runs.as_ref().ok().map(Runs::durable));
+        move || {
+            let held = durable.map_or(Ok(()), |(run, durable)| durable.append(run, Vec::new()));
+            if let Err(fault) = held {
+                tracing::warn!(target: "console", "{fault}");
+            }
+        }
+    }
+
+    /// The next that the keeper tells.
+    pub fn news(&self, shared: &Shared) -> Option<Msg> {
+        Some(match self.runs.as_ref().ok()?.news()? {
+            Told::Open(found, mut faults) => {
+                let left = found.into_iter().filter_map(|found| {
+                    self.left(&found, shared).map_err(|why| faults.push(Fault::new(why.as_str()))).ok()
+                });
+                let left: Vec<Left> = left.collect();
+                if left.is_empty() && faults.is_empty() {
+                    return self.news(shared);
+                }
+                Msg::WalksLeft(left, faults)
+            }
+            Told::Resumed(run, found) => Msg::WalkResumed(run, found.and_then(|found| self.taken(&found, shared))),
+            Told::Lost(run, who) => Msg::WalkLost(run, who),
+            Told::Unrecorded(run, _, why) => Msg::WalkKept(run, Some(why)),
+            Told::Recorded(run) => Msg::WalkKept(run, None),
+        })
+    }
+
+    fn left(&self, found: &Found, shared: &Shared) -> Result<Left, Clean> {
+        let (walk, _) = found.walk(document(found))?;
+        let on_disk = shared.profile.procedures.iter().find(|spec| spec.file == found.head.file);
+        let held = match &found.hold {
+            Hold::Held { sentence, .. } if !found.hold.may_take() => Some(sentence.clone()),
+            _ => None,
+        };
+        let other = found.holder.as_ref().filter(|_| found.is_of_another(&self.us.login));
+        Ok(Left {
+            sentence: found.sentence(&walk),
+            held,
+            of: other.map(|holder| clean!("{holder}")),
+            changes: on_disk.map(|spec| found.changes(&spec.text)).unwrap_or_default(),
+            walk,
+        })
+    }
+
+    /// A run that is ours now: as it was left, and what became of its action.
+    fn taken(&self, found: &Found, shared: &Shared) -> Result<(Box<Walk>, Option<Ended>), Fault> {
+        let (walk, steps) = found.walk(document(found)).map_err(|why| Fault::new(why.as_str()))?;
+        if let Some(journal) = &shared.journal {
+            if let Some(before) = found.holder.as_ref().filter(|_| found.is_of_another(&self.us.login)) {
+                journal.append(takeover(walk.id, &walk.document.id, before, &self.us));
+            }
+            for step in &steps {
+                journal.append(record(&walk, step));
+            }
+        }
+        if let Ok(runs) = &self.runs {
+            runs.ask(Cmd::Append(walk.id, steps));
+        }
+        let state = shared.state_dir.as_deref();
+        let ended = walk.in_flight().zip(state).and_then(|(plan, state)| {
+            let (outcome, why) = outcome_of(state, plan, &paths::lock_dirs(), RealClock.now().wall)?;
+            Some((plan, outcome, why))
+        });
+        Ok((Box::new(walk), ended))
+    }
+
+    /// Nobody is there any more: what runs is paused, and let go.
+    pub fn leave(mut self, model: &mut Model, shared: &Shared, why: &Clean) {
+        let now = RealClock.now();
+        let ours = model.procedures.walks.iter_mut().filter(|working| working.only_look.is_none());
+        let paused: Vec<(Ulid, Vec<Step>)> =
+            ours.map(|working| (working.walk.id, working.walk.pause(why, now))).collect();
+        for (run, steps) in paused.into_iter().filter(|(_, steps)| !steps.is_empty()) {
+            self.keep(run, steps, model, shared);
+        }
+        if let Ok(runs) = self.runs
+            && !runs.close(CLOSE)
+        {
+            tracing::warn!(target: "console", "the disk that keeps procedures did not answer in time");
+        }
+    }
+}
+
+type Ended = (Ulid, crate::action::lifecycle::Outcome, Clean);
+
+/// The run's own copy of its text, read anew.
+fn document(found: &Found) -> Arc<Document> {
+    Arc::new(parse(found.head.procedure.as_str(), found.head.file.as_str(), &found.text))
+}
