@@ -1,5 +1,6 @@
 //! The profiles in the binary.
 
+use super::ProcedureSpec;
 use crate::base::Fault;
 use crate::base::body::nearest;
 use std::path::PathBuf;
@@ -14,8 +15,16 @@ pub const PROFILES: &[(&str, &str)] = &[
     (DISCOVER, include_str!("../../profiles/discover/profile.toml")),
 ];
 
+/// Profile, name and text of every procedure in the binary.
+pub const PROCEDURES: &[(&str, &str, &str)] = &[];
+
+fn procedures(profile: &str) -> Vec<ProcedureSpec> {
+    let own = PROCEDURES.iter().filter(|(of, ..)| *of == profile);
+    own.map(|(_, id, text)| ProcedureSpec::built_in(id, text)).collect()
+}
+
 /// A profile's text with where it came from.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Origin {
     pub name: String,
     /// How faults name it.
@@ -23,6 +32,9 @@ pub(super) struct Origin {
     pub path: Option<PathBuf>,
     pub text: String,
     pub distrust: Option<Fault>,
+    pub procedures: Vec<ProcedureSpec>,
+    /// Of procedures that cannot be read.
+    pub faults: Vec<Fault>,
 }
 
 /// A profile in the binary.
@@ -35,8 +47,8 @@ pub(super) fn profile(name: &str) -> Result<Origin, Fault> {
     Ok(Origin {
         name: (*name).to_owned(),
         file: format!("built-in {name}"),
-        path: None,
         text: (*text).to_owned(),
-        distrust: None,
+        procedures: procedures(name),
+        ..Origin::default()
     })
 }

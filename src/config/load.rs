@@ -2,12 +2,12 @@
 
 use super::builtin::{self, HOST, Origin};
 use super::merge::Merge;
-use super::{KnownKinds, Profile};
+use super::{KnownKinds, Profile, procedures};
 use crate::base::{Clean, Fault};
 use crate::sys::trust::{self, Owners};
 use std::path::{Path, PathBuf};
 
-const FILE: &str = "profile.toml";
+pub(super) const FILE: &str = "profile.toml";
 
 /// Which profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,7 +52,8 @@ impl Profile {
     /// # Errors
     /// Only a syntax error of the whole text; broken parts are in `faults`.
     pub fn parse(name: &str, file: &str, text: &str, known: &KnownKinds<'_>) -> Result<Self, Fault> {
-        let origin = Origin { name: name.into(), file: file.into(), path: None, text: text.into(), distrust: None };
+        let (name, file, text) = (name.into(), file.into(), text.into());
+        let origin = Origin { name, file, text, ..Origin::default() };
         Merge::run(&origin, known, &builtin::profile)
     }
 }
@@ -98,12 +99,15 @@ fn named(name: &str, search: &SearchPath) -> Result<Origin, Fault> {
 
 fn from_file(name: &str, file: &Path) -> Result<Origin, Fault> {
     let content = trust::read(file, Owners::effective())?;
+    let (procedures, faults) = procedures::beside(file);
     Ok(Origin {
         name: Clean::text(name).as_str().to_owned(),
         file: file.to_string_lossy().into_owned(),
         path: Some(file.to_owned()),
         text: content.text,
         distrust: content.distrust,
+        procedures,
+        faults,
     })
 }
 

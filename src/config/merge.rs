@@ -26,7 +26,6 @@ impl<'a> Merge<'a> {
     pub(super) fn run(top: &Origin, known: &'a KnownKinds<'a>, fetch: &'a Fetch<'a>) -> Result<Profile, Fault> {
         let mut profile = Profile::empty(&top.name, Vec::new());
         profile.path.clone_from(&top.path);
-        profile.sha256 = sha256(&top.text);
         let mut merge = Merge { known, fetch, profile, chain: Vec::new() };
         merge.add(top)?;
         Ok(merge.profile)
@@ -48,6 +47,8 @@ impl<'a> Merge<'a> {
             }
         }
         self.profile.sources.push(Source { file: Clean::text(&origin.file), sha256: sha256(&origin.text) });
+        replace(&mut self.profile.procedures, origin.procedures.clone(), |spec| spec.id.clone());
+        self.profile.faults.extend(origin.faults.iter().cloned());
         self.put(layer);
         Ok(())
     }
@@ -109,7 +110,7 @@ fn replace<T, K: PartialEq>(all: &mut Vec<T>, new: Vec<T>, name: impl Fn(&T) -> 
 }
 
 /// SHA-256 in hex.
-fn sha256(text: &str) -> String {
+pub(super) fn sha256(text: &str) -> String {
     Sha256::digest(text.as_bytes()).iter().fold(String::with_capacity(64), |mut hex, byte| {
         // Writing to a String cannot fail.
         let _infallible = write!(hex, "{byte:02x}");

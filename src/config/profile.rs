@@ -1,6 +1,6 @@
 //! A profile: one system as its owner describes it, checked as far as this floor can.
 
-use super::{Judging, People};
+use super::{Judging, People, ProcedureSpec};
 use crate::base::{Body, Clean, Fault};
 use core::time::Duration;
 use std::path::PathBuf;
@@ -20,8 +20,6 @@ pub struct Profile {
     pub environment: Clean,
     /// The file; `None` when built in.
     pub path: Option<PathBuf>,
-    /// SHA-256 of the file's text, in hex.
-    pub sha256: String,
     /// Every file that took part, this one last, for the journal.
     pub sources: Vec<Source>,
     /// Whether its actions may run.
@@ -34,6 +32,8 @@ pub struct Profile {
     pub panes: Vec<PaneSpec>,
     /// What can be done.
     pub actions: Vec<ActionSpec>,
+    /// What is worked through when something is wrong.
+    pub procedures: Vec<ProcedureSpec>,
     /// What tells of a deploy.
     pub markers: Vec<Marker>,
     /// Who is called, by when, and how they are told.
@@ -155,13 +155,13 @@ impl Profile {
             title: Clean::text(name),
             environment: NO_ENVIRONMENT.into(),
             path: None,
-            sha256: String::new(),
             sources: Vec::new(),
             trust: Trust::Trusted,
             samplers: Vec::new(),
             logs: Vec::new(),
             panes: Vec::new(),
             actions: Vec::new(),
+            procedures: Vec::new(),
             markers: Vec::new(),
             people: People::default(),
             judging: Judging::default(),

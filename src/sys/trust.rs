@@ -58,6 +58,24 @@ pub fn read(path: &Path, owners: Owners) -> Result<Content, Fault> {
     Ok(Content { text: text(path, file)?, distrust })
 }
 
+/// As [`read`], for what is only text to people: a larger file is read a little beyond [`SIZE_LIMIT`], so that whoever
+/// shows it sees that there is more, and what is no UTF-8 is replaced by marks and may have no effect.
+///
+/// # Errors
+/// A sentence when there is nothing to show: no such file, not readable, not a regular file.
+pub fn shown(path: &Path, owners: Owners) -> Result<Content, Fault> {
+    let (file, distrust, _) = open(path, owners)?;
+    let mut bytes = Vec::new();
+    File::from(file).take(SIZE_LIMIT + 4).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
+    let cut = u64::try_from(bytes.len()).is_ok_and(|size| size > SIZE_LIMIT);
+    let odd = core::str::from_utf8(&bytes).err().filter(|error| !cut || error.error_len().is_some());
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let odd = odd.map(|error| {
+        fault(path, format!("the file is not UTF-8 text (byte {}).", error.valid_up_to())).hint("Save it as UTF-8.")
+    });
+    Ok(Content { text, distrust: distrust.or(odd) })
+}
+
 /// Reads a secret from a file that nobody else may even read, without the blank at its end.
 ///
 /// # Errors

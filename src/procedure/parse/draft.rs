@@ -84,6 +84,10 @@ impl<'a> Draft<'a> {
 
     /// A typed block: of the heading's own item, or of one below it.
     pub(super) fn block(&mut self, at: usize, kind: &str, piece: &Piece) {
+        if self.items.len() >= MOST_ITEMS {
+            piece.text.lines().for_each(|line| self.prose(0, Clean::text(line)));
+            return;
+        }
         let read = block::read(kind, self.source.file, &piece.text);
         let (title, failed) = match &read {
             Ok(block) => (block.title.clone(), Vec::new()),

@@ -31,17 +31,16 @@ pub fn parse(id: &str, file: &str, text: &str) -> Document {
     let source = Source::new(file, shown(text));
     let mut draft = Draft::new(&source);
     if source.text.len() < text.len() {
-        draft.fault(too_long(text.len()).at(file, 0, 0));
+        draft.fault(too_long().at(file, 0, 0));
     }
     let (front, from) = front::read(&source, &mut draft);
     markdown::read(&source, from, &mut draft);
     draft.finish(id, text, front)
 }
 
-fn too_long(bytes: usize) -> Fault {
-    let mib = bytes.div_ceil(LONGEST);
-    let what = format!("this document has more than 1 MiB (about {mib} MiB): only its beginning is shown.");
-    Fault::new(what).hint("Split it into several documents.")
+fn too_long() -> Fault {
+    Fault::new("this document has more than 1 MiB: only its beginning is shown.")
+        .hint("Split it into several documents.")
 }
 
 /// As much as is read: whole lines where there are any.

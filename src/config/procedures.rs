@@ -1,0 +1,83 @@
+//! Procedures beside a profile: `procedures/*.md`, each read once, with its digest and whether it may lead to actions.
+//! This floor does not know what is in them.
+
+use super::merge::sha256;
+use super::{Trust, load};
+use crate::base::{Clean, Fault};
+use crate::sys::trust::{self, Owners};
+use std::ffi::OsStr;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The folder beside a `profile.toml`.
+const FOLDER: &str = "procedures";
+/// Documents of one profile.
+const MOST: usize = 200;
+
+/// One document.
+#[derive(Clone, Debug)]
+pub struct ProcedureSpec {
+    /// The file's name without `.md`: a document of the same name replaces that of an extended profile.
+    pub id: Arc<str>,
+    /// As the user would type its path.
+    pub file: Clean,
+    /// The whole text; of a larger file its first mebibyte and a little.
+    pub text: String,
+    /// SHA-256 of the text, in hex.
+    pub sha256: String,
+    /// Whether it may lead to actions; else it is only read.
+    pub trust: Trust,
+}
+
+impl ProcedureSpec {
+    /// A document in the binary.
+    pub(super) fn built_in(id: &str, text: &str) -> Self {
+        let file = crate::clean!("built-in {id}.md");
+        Self { id: id.into(), file, text: text.to_owned(), sha256: sha256(text), trust: Trust::Trusted }
+    }
+}
+
+/// The documents beside this profile file, by name, and what cannot be read.
+pub(super) fn beside(profile: &Path) -> (Vec<ProcedureSpec>, Vec<Fault>) {
+    let own = profile.file_name().is_some_and(|name| name == load::FILE);
+    let Some(folder) = profile.parent().filter(|_| own).map(|folder| folder.join(FOLDER)) else {
+        return Default::default();
+    };
+    let mut faults = Vec::new();
+    let mut files = Vec::new();
+    match std::fs::read_dir(&folder) {
+        Ok(entries) => files.extend(entries.filter_map(|entry| entry.ok().map(|entry| entry.path()))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => faults.push(Fault::new(format!("cannot be read: {error}.")).at(folder.to_string_lossy(), 0, 0)),
+    }
+    files.retain(|file| {
+        let hidden = file.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+        !hidden && file.extension() == Some(OsStr::new("md"))
+    });
+    files.sort();
+    if files.len() > MOST {
+        let what = format!("there are {} documents here: only the first {MOST} are read.", files.len());
+        faults.push(Fault::new(what).at(folder.to_string_lossy(), 0, 0));
+        files.truncate(MOST);
+    }
+    let mut specs = Vec::new();
+    for file in files {
+        match one(&file) {
+            Ok(spec) => specs.push(spec),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    (specs, faults)
+}
+
+fn one(file: &Path) -> Result<ProcedureSpec, Fault> {
+    let content = trust::shown(file, Owners::effective())?;
+    let id = file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    Ok(ProcedureSpec {
+        id: Clean::text(id).as_str().into(),
+        file: Clean::text(file.to_string_lossy().as_bytes()),
+        sha256: sha256(&content.text),
+        text: content.text,
+        trust: content.distrust.map_or(Trust::Trusted, Trust::DisplayOnly),
+    })
+}
