@@ -7,8 +7,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use watchkeeper::action::lifecycle::Outcome;
 use watchkeeper::base::{Clean, Now, Ulid};
-use watchkeeper::procedure::walk::{Said, Standing, State};
-use watchkeeper::roles::procedures::{Cmd, Hold, Holder, Keeper, Runs, Told, outcome_of};
+use watchkeeper::procedure::walk::{Said, Standing, State, Walk};
+use watchkeeper::roles::procedures::{Cmd, Hold, Holder, Keeper, Runs, Told, outcome_of, record, takeover};
 use watchkeeper::sys::bell::Bell;
 use watchkeeper::sys::clock::RealClock;
 
@@ -90,7 +90,7 @@ fn a_lease_is_taken_over_only_when_its_console_is_silent_and_gone() {
 
     // The old console comes back: it finds out, and writes nothing any more.
     let before = fs::read(dir.join("run.jsonl")).unwrap();
-    let step = watchkeeper::procedure::walk::Walk::begin(RUN, document(), &"oncall".into(), now()).1;
+    let step = Walk::begin(RUN, document(), &"oncall".into(), now()).1;
     assert!(first.append(RUN, &step, now()).unwrap_err().to_string().contains("other@pts/3"));
     let told = first.heartbeat(now());
     assert!(matches!(&told[..], [Told::Lost(RUN, by)] if by.as_str().contains("other@pts/3")), "{told:?}");
@@ -183,7 +183,7 @@ fn the_thread_keeps_what_it_is_given_in_its_order_and_tells_what_it_finds() {
         }
     };
     let first = start("oncall");
-    let (mut walk, steps) = watchkeeper::procedure::walk::Walk::begin(RUN, document(), &"oncall".into(), now());
+    let (mut walk, steps) = Walk::begin(RUN, document(), &"oncall".into(), now());
     let source = watchkeeper::roles::procedures::Source::of(&walk.document, TEXT.to_owned());
     first.ask(Cmd::Begin(RUN, Box::new(source), steps));
     let steps = walk.say(Said::Observed("full".into()), &"oncall".into(), now()).unwrap();
@@ -218,4 +218,45 @@ fn the_thread_keeps_what_it_is_given_in_its_order_and_tells_what_it_finds() {
     second.ask(Cmd::Release(RUN));
     assert!(second.close(Duration::from_secs(10)));
     assert_eq!(super::scene::found(state.path())[0].hold, Hold::Free);
+}
+
+#[test]
+fn every_step_is_a_record_and_those_that_count_are_synced_by_themselves() {
+    let (mut walk, mut steps) = Walk::begin(RUN, document(), &"oncall".into(), now());
+    let mut say = |walk: &mut Walk, said: Said| steps.extend(walk.say(said, &"oncall".into(), later(SECOND)).unwrap());
+    say(&mut walk, Said::Observed("full".into()));
+    say(&mut walk, Said::Launched(Ulid(7)));
+    steps.extend(walk.ended(Ulid(7), Outcome::Failed, &"no room".into(), now()));
+    steps.extend(walk.pause(&"terminal lost".into(), now()));
+    let mut say = |walk: &mut Walk, said: Said| steps.extend(walk.say(said, &"oncall".into(), later(SECOND)).unwrap());
+    say(&mut walk, Said::Resume);
+    say(&mut walk, Said::Override("grown by hand".into()));
+    say(&mut walk, Said::Abandon("relieved".into()));
+    let told: Vec<String> = steps
+        .iter()
+        .map(|step| {
+            let record = record(&walk, step);
+            assert_eq!((&record.res["run"], &record.res["procedure"]), (&RUN.to_string().into(), &"lmdb-full".into()));
+            let word = |key: &str| record.res[key].as_str().unwrap_or("-").to_owned();
+            let synced = if record.durable() { " synced" } else { "" };
+            format!("{} {} {} {}{synced}", record.event.name(), word("item"), word("state"), word("who"))
+        })
+        .collect();
+    let expected = [
+        "procedure.begin - running oncall synced",
+        "procedure.item look current -",
+        "procedure.item look observed oncall",
+        "procedure.item grow current -",
+        "procedure.item grow running oncall synced",
+        "procedure.item grow FAILED - synced",
+        "procedure.pause - paused -",
+        "procedure.resume - running oncall",
+        "procedure.item grow current -",
+        "procedure.item grow overridden oncall synced",
+        "procedure.item see current -",
+        "procedure.end - abandoned oncall synced",
+    ];
+    assert_eq!(told, expected);
+    let over = takeover(RUN, "lmdb-full", &us("oncall"), &us("other"));
+    assert!(over.durable() && over.res["from"]["who"] == "oncall@pts/3" && over.res["to"]["who"] == "other@pts/3");
 }

@@ -99,11 +99,9 @@ impl Found {
         let at = self.paused_at().wall.hms();
         let by = self.holder.as_ref().map(|holder| format!(" by {holder}")).unwrap_or_default();
         let at = at.get(..5).unwrap_or(&at);
-        let mut text = format!("Procedure \"{}\" \u{b7} step {step}/{of} \u{b7} paused {at}{by}", self.head.title);
-        if let Some((_, mark)) = walk.last_action() {
-            text += &format!(" \u{b7} last action: {}", acted(&mark.state));
-        }
-        Clean::text(text)
+        let acted = walk.last_action().map(|(_, mark)| format!(" \u{b7} last action: {}", acted(&mark.state)));
+        let acted = acted.unwrap_or_default();
+        clean!("Procedure \"{}\" \u{b7} step {step}/{of} \u{b7} paused {at}{by}{acted}", self.head.title)
     }
 
     /// Somebody else had it: going on with it is a take-over.
