@@ -42,8 +42,10 @@ impl Reach {
         let beyond = plan.targets.iter().find(|target| !lies_in(target, folder));
         beyond.map_or(Ok(()), |target| {
             let what = Clean::text(target.name());
-            Err(Fault::new(format!("this is a rehearsal: {what} is no part of the stand-in, and nothing else is reached."))
-                .hint("Override the item with what you would have seen."))
+            Err(Fault::new(format!(
+                "this is a rehearsal: {what} is no part of the stand-in, and nothing else is reached."
+            ))
+            .hint("Override the item with what you would have seen."))
         })
     }
 }

@@ -1,15 +1,15 @@
 //! The list of procedures: those under way and those that alerts ask for first, the rest found by symptom.
 
+use super::effect::Effect;
 use super::form::Line;
 use super::model::{Model, Overlay};
 use super::procedures::condition;
 use super::walking;
-use super::effect::Effect;
 use crate::base::Clean;
 use crate::clean;
 use crate::input::{Press, press};
-use crate::procedure::Document;
 use crate::procedure::document::Live;
+use crate::procedure::{Asked, Document, Waits, Walk, queue};
 use crate::term::Input;
 use std::sync::Arc;
 
@@ -36,35 +36,43 @@ pub struct Found {
     pub asked: bool,
     /// Of its opening conditions these hold now: how many, of how many; and how many cannot be told.
     pub holds: (usize, usize, usize),
-    weight: u32,
+    weight: (u32, bool, usize),
 }
 
 /// The rows for what is typed, the most fitting first.
 pub fn rows(model: &Model, search: &Clean) -> Vec<Found> {
     let wanted = search.as_str().trim().to_lowercase();
-    let mut rows: Vec<Found> =
-        model.procedures.known.iter().filter_map(|document| found(model, document, &wanted)).collect();
+    let asked = waiting(model);
+    let known = model.procedures.known.iter();
+    let mut rows: Vec<Found> = known.filter_map(|document| found(model, document, &asked, &wanted)).collect();
     rows.sort_by(|a, b| b.weight.cmp(&a.weight).then_with(|| a.document.title.cmp(&b.document.title)));
     rows
 }
 
-fn found(model: &Model, document: &Arc<Document>, wanted: &str) -> Option<Found> {
-    let alert = model
-        .alerts()
-        .into_iter()
-        .filter_map(|found| Some((found.severity, &model.book.rule(found.id.rule)?.name)))
-        .find(|(_, name)| document.alerts.contains(name));
+/// The procedures that alerts ask for, the one to begin with first.
+pub fn waiting(model: &Model) -> Vec<Asked> {
+    let walks: Vec<&Walk> = model.procedures.walks.iter().map(|working| &working.walk).collect();
+    let name = |rule: usize| model.book.rule(rule).map(|rule| &rule.name);
+    queue(model.book.findings(), name, &model.procedures.known, &walks)
+}
+
+fn found(model: &Model, document: &Arc<Document>, asked: &[Asked], wanted: &str) -> Option<Found> {
+    let at = asked.iter().position(|asked| asked.document.id == document.id);
+    let asks = at.and_then(|at| asked.get(at));
+    let (fits, symptom) = if wanted.is_empty() { (0, None) } else { fit(document, wanted)? };
     let under_way = model.procedures.under_way(document).is_some();
-    let (fits, symptom) = if wanted.is_empty() { (1, None) } else { fit(document, wanted)? };
-    let urgent = alert.map_or(0, |(severity, _)| 10 + severity as u32);
-    let first = if wanted.is_empty() { u32::from(under_way) * 100 + urgent } else { fits * 1_000 + urgent };
-    let why = symptom.or_else(|| alert.map(|(_, name)| clean!("{name} is up")));
+    // What fits comes first, then what is under way, then what is asked for, in the order of the queue.
+    let urgent = at.map_or(0, |at| asked.len() - at);
+    let told = asks.map(|asked| match &asked.turn {
+        Waits::Inhibited(cause) => clean!("{} is a consequence: {cause} is worked on", asked.name),
+        Waits::Ready | Waits::Underway(_) => clean!("{} is up", asked.name),
+    });
     Some(Found {
         document: Arc::clone(document),
-        why,
-        asked: alert.is_some(),
+        why: symptom.or(told),
+        asked: asks.is_some_and(|asked| !matches!(asked.turn, Waits::Inhibited(_))),
         holds: holds(model, document),
-        weight: first,
+        weight: (fits, under_way, urgent),
     })
 }
 
@@ -78,8 +86,7 @@ fn fit(document: &Document, wanted: &str) -> Option<(u32, Option<Clean>)> {
     let pasted = |symptom: &str| {
         // `CUDA_ERROR 719` is found in `CUDA_ERROR_LAUNCH_FAILED (719)` and the other way round.
         let parts = words(symptom);
-        wanted.contains(symptom) && symptom.chars().count() >= TELLING
-            || parts.iter().all(|part| typed.contains(part))
+        wanted.contains(symptom) && symptom.chars().count() >= TELLING || parts.iter().all(|part| typed.contains(part))
     };
     for symptom in document.symptoms.iter().chain(&document.alerts) {
         let text = symptom.as_str().to_lowercase();
@@ -110,10 +117,8 @@ fn fit(document: &Document, wanted: &str) -> Option<(u32, Option<Clean>)> {
 /// Of the conditions that the document opens with: how many hold now, of how many, and how many cannot be told.
 fn holds(model: &Model, document: &Document) -> (usize, usize, usize) {
     let opening = document.items.iter().take_while(|item| matches!(item.live, Live::Check(_) | Live::Read));
-    let seen: Vec<Option<bool>> = opening
-        .filter_map(condition)
-        .map(|condition| model.procedures.sight(condition, model.now).holds)
-        .collect();
+    let seen: Vec<Option<bool>> =
+        opening.filter_map(condition).map(|condition| model.procedures.sight(condition, model.now).holds).collect();
     let count = |wanted: Option<bool>| seen.iter().filter(|holds| **holds == wanted).count();
     (count(Some(true)), seen.len(), count(None))
 }

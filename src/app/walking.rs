@@ -3,7 +3,7 @@
 use super::answer::{self, Purpose};
 use super::effect::Effect;
 use super::form::{Field, Fields};
-use super::found::ProcedureList;
+use super::found::{ProcedureList, waiting};
 use super::model::{Model, Overlay, Request, Wanted};
 use super::msg::Msg;
 use super::procedures::{ProcedureView, Working, ended, tick};
@@ -19,7 +19,7 @@ use crate::config::duration::Lasting;
 use crate::procedure::document::{Item, Live};
 use crate::procedure::view::Question;
 use crate::procedure::walk::Standing;
-use crate::procedure::{Document, Said, Step, Walk};
+use crate::procedure::{Document, Said, Step, Waits, Walk};
 use std::sync::Arc;
 
 /// A walk that an earlier console, or another one, has begun.
@@ -217,7 +217,8 @@ fn form(model: &mut Model, word: Word) -> Vec<Effect> {
     let (fields, at) = match &word {
         Word::Observe => (vec![observed(&working.walk.question())], 0),
         Word::Defer => {
-            let mut span = Field::new("for", &"10m".into(), "comes back after this time; `end` is when all else is done");
+            let mut span =
+                Field::new("for", &"10m".into(), "comes back after this time; `end` is when all else is done");
             span.choices = ["5m", "10m", "30m", "1h", "end"].map(Clean::from).into();
             span.needed = true;
             (vec![field("reason", "why it cannot be done now".into()), span], 0)
@@ -323,6 +324,8 @@ fn keep(model: &mut Model, moved: Vec<(Ulid, Vec<Step>)>) -> Vec<Effect> {
     for (run, steps) in moved.into_iter().filter(|(_, steps)| !steps.is_empty()) {
         if let Some(text) = model.procedures.walk(run).filter(|working| !working.open()).map(over) {
             out.push(Effect::Log(text.clone()));
+            let wait = waiting(model).iter().filter(|asked| asked.turn == Waits::Ready).count();
+            let text = if wait > 0 { clean!("{text} {wait} more wait: p lists them.") } else { text };
             model.session.say(text, Level::Ok, model.now);
         }
         out.push(Effect::KeepSteps(run, steps));
@@ -342,8 +345,7 @@ fn over(working: &Working) -> Clean {
 /// A plan was accepted: when it is what the current item of a walk asked for, the item waits for its outcome.
 pub(super) fn launched(model: &mut Model, plan: &Plan, request: &Request) -> Vec<Effect> {
     let asks = |working: &&Working| {
-        working.only_look.is_none()
-            && working.walk.needs_action().is_some_and(|(name, _)| *name == request.action)
+        working.only_look.is_none() && working.walk.needs_action().is_some_and(|(name, _)| *name == request.action)
     };
     let Some(run) = model.procedures.walks.iter().find(asks).map(|working| working.walk.id) else { return Vec::new() };
     hear(model, run, Said::Launched(plan.id)).unwrap_or_default()

@@ -15,9 +15,11 @@ const PROFILE: &str = include_str!("../../profiles/demo/profile.toml");
 /// Its rules, beside it.
 const RULES: &str = include_str!("../../profiles/demo/rules.yaml");
 
-/// Its procedures, by file name.
-const PROCEDURES: &[(&str, &str)] =
-    &[("gpu-memory.md", include_str!("../../profiles/demo/procedures/gpu-memory.md"))];
+/// Its procedures, in the folder beside it.
+const PROCEDURES: [(&str, &str); 2] = [
+    ("gpu-memory.md", include_str!("../../profiles/demo/procedures/gpu-memory.md")),
+    ("lmdb-full.md", include_str!("../../profiles/demo/procedures/lmdb-full.md")),
+];
 
 /// A running demo. Dropping it lets the twin go: its processes end and its folder vanishes within a second or
 /// two, a running action first. Drop it after whatever still writes below [`Demo::state_dir`].
@@ -51,7 +53,8 @@ impl Demo {
         let demo = Self::start(scenario, seed)?;
         let said = |error: io::Error| Fault::new(format!("the rehearsal cannot start: {error}."));
         let text = std::fs::read_to_string(&demo.profile).map_err(said)?;
-        std::fs::write(&demo.profile, text.replace("environment = \"demo\"", "environment = \"rehearsal\"")).map_err(said)?;
+        std::fs::write(&demo.profile, text.replace("environment = \"demo\"", "environment = \"rehearsal\""))
+            .map_err(said)?;
         Ok(demo)
     }
 
@@ -71,7 +74,7 @@ impl Demo {
             .tempdir()
             .map_err(said)?;
         let dir = folder.path().canonicalize().map_err(said)?;
-        for name in ["etc", "log", "data", "data/lmdb", "procedures", "state"] {
+        for name in ["etc", "log", "data", "data/lmdb", "state", "procedures"] {
             DirBuilder::new().mode(0o700).create(dir.join(name)).map_err(said)?;
         }
         let listener = bind_loopback(0).map_err(said)?;

@@ -193,7 +193,13 @@ impl Effects {
             }
             Effect::PlanTakeover(run, title, from) => {
                 let now = RealClock.now();
-                let plan = Plan::take_over(random::ulid(now.wall), (run, &title, &from), place(shared), shared.login.clone(), now);
+                let plan = Plan::take_over(
+                    random::ulid(now.wall),
+                    (run, &title, &from),
+                    place(shared),
+                    shared.login.clone(),
+                    now,
+                );
                 self.say(Msg::ArmingPlanned(Box::new(plan)));
             }
             // The console carries these out: they are the terminal's.
@@ -270,9 +276,8 @@ impl Effects {
         let (reply, answer) = sync_channel(1);
         let (bell, wanted) = (Arc::clone(&self.answer.bell), request.clone());
         worker("planner", move || {
-            let plan =
-                planned(&spec, &state, (&place, &login), (&profile, &readings), Some(&wanted.given))
-                    .and_then(|plan| reach.allows(&plan).map(|()| Box::new(plan)));
+            let plan = planned(&spec, &state, (&place, &login), (&profile, &readings), Some(&wanted.given))
+                .and_then(|plan| reach.allows(&plan).map(|()| Box::new(plan)));
             // Its only answer, into a queue of one: never waits, and nobody may be there any more.
             let _gone = reply.try_send(Msg::Planned(wanted, plan));
             bell.ring();
@@ -540,7 +545,8 @@ mod tests {
         plan.what.kind = "x@1".into();
         let confirm = Confirm { danger: plan.danger, fence: true, shown_ms: 1, reason: None };
         let accepted = Acceptance { plan, confirm };
-        let nobody = Launcher::new(false, Reach::World, Some("/nonexistent/runner".into()), Vec::new(), Vec::new()).unwrap();
+        let nobody =
+            Launcher::new(false, Reach::World, Some("/nonexistent/runner".into()), Vec::new(), Vec::new()).unwrap();
         let done = start(&nobody, &journal, &accepted, &state);
         journal.close(Duration::from_secs(10));
         let text = std::fs::read_to_string(journals.join("00000001.jsonl")).unwrap_or_default();

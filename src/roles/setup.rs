@@ -12,7 +12,7 @@ use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault, Ulid};
 use crate::config::{ActionSpec, KnownKinds, LogSpec, PaneSpec, Profile, SamplerSpec, Trust};
 use crate::logs::{Format, LogSource};
-use crate::procedure::Document;
+use crate::procedure::{Document, parse};
 use crate::rules::{Alerting, Book, Group, Judge, Policy, Rule, RuleFile, RuleKind};
 use crate::samplers::kinds::files;
 use crate::samplers::{self, Job};
@@ -104,6 +104,7 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     });
     faults.extend(dangling(profile));
     faults.extend(actions(profile));
+    let procedures = procedures(profile, &mut faults);
     let actions = profile.actions.iter().map(|action| (Arc::clone(&action.name), action.title.clone())).collect();
     let asked = |action: &ActionSpec| (Arc::clone(&action.name), Asked::of(&action.body));
     let identity = Identity {
@@ -113,19 +114,20 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
         actions,
         asked: profile.actions.iter().map(asked).collect(),
     };
-    Setup { board: Board::new(built), book, identity, jobs, sources, webhook, changes, procedures: hack(profile), faults }
+    Setup { board: Board::new(built), book, identity, jobs, sources, webhook, changes, procedures, faults }
 }
 
-fn hack(profile: &Profile) -> Vec<Arc<Document>> {
-    let Some(dir) = profile.path.as_ref().and_then(|path| path.parent()) else { return Vec::new() };
-    let Ok(list) = std::fs::read_dir(dir.join("procedures")) else { return Vec::new() };
-    let mut all: Vec<Arc<Document>> = list.flatten().filter_map(|entry| {
-        let text = std::fs::read_to_string(entry.path()).ok()?;
-        let id = entry.path().file_stem()?.to_string_lossy().into_owned();
-        Some(Arc::new(crate::procedure::parse(&id, &entry.path().display().to_string(), &text)))
-    }).collect();
-    all.sort_by(|a, b| a.id.cmp(&b.id));
-    all
+/// The profile's procedures. One that is at fault, or that others may write to, is only read.
+fn procedures(profile: &Profile, faults: &mut Vec<Fault>) -> Vec<Arc<Document>> {
+    let read = profile.procedures.iter().map(|spec| {
+        let mut document = parse(&spec.id, spec.file.as_str(), &spec.text);
+        if let Trust::DisplayOnly(fault) = &spec.trust {
+            document.faults.push(fault.clone());
+        }
+        faults.extend(document.faults.iter().cloned());
+        Arc::new(document)
+    });
+    read.collect()
 }
 
 fn webhook(profile: &Profile) -> Result<Option<Webhook>, Fault> {

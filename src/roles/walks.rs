@@ -18,7 +18,7 @@ use std::sync::Arc;
 const CLOSE: Duration = Duration::from_millis(200);
 
 /// This console's end of its runs.
-pub struct Walks {
+pub(super) struct Walks {
     runs: Result<Runs, Fault>,
     us: Holder,
     /// Texts of runs whose first steps are still to come.
@@ -27,7 +27,7 @@ pub struct Walks {
 
 impl Walks {
     /// Starts the keeper and asks what was left.
-    pub fn start(shared: &Shared, bell: &Arc<Bell>) -> Self {
+    pub(super) fn start(shared: &Shared, bell: &Arc<Bell>) -> Self {
         let login = &shared.login;
         let boot = shared.host.boot_id.clone();
         let us = Holder::current(login.login.clone(), login.tty.clone(), boot, RealClock.now());
@@ -41,7 +41,7 @@ impl Walks {
     }
 
     /// A folder's name and the text for a new walk.
-    pub fn begin(&mut self, document: &Arc<Document>, shared: &Shared) -> Msg {
+    pub(super) fn begin(&mut self, document: &Arc<Document>, shared: &Shared) -> Msg {
         let found = self.source(document, shared).map(|source| {
             let id = random::ulid(RealClock.now().wall);
             self.begun.insert(id, source);
@@ -61,7 +61,7 @@ impl Walks {
     }
 
     /// Steps go into the journal and to disk.
-    pub fn keep(&mut self, run: Ulid, steps: Vec<Step>, model: &Model, shared: &Shared) {
+    pub(super) fn keep(&mut self, run: Ulid, steps: Vec<Step>, model: &Model, shared: &Shared) {
         let Some(working) = model.procedures.walk(run) else { return };
         if let Some(journal) = &shared.journal {
             for step in &steps {
@@ -79,14 +79,14 @@ impl Walks {
     }
 
     /// Takes a run up that was left.
-    pub fn resume(&self, run: Ulid) {
+    pub(super) fn resume(&self, run: Ulid) {
         if let Ok(runs) = &self.runs {
             runs.ask(Cmd::Resume(run));
         }
     }
 
     /// The runner of this plan is only started when the step that leads to it is on disk, or the disk has had its time.
-    pub fn barrier(&self, plan: Ulid, model: &Model) -> impl FnOnce() + Send + 'static {
+    pub(super) fn barrier(&self, plan: Ulid, model: &Model) -> impl FnOnce() + Send + 'static {
         let run = model.procedures.walks.iter().find(|working| working.walk.in_flight() == Some(plan));
         let durable = run.map(|working| working.walk.id).zip(self.runs.as_ref().ok().map(Runs::durable));
         move || {
@@ -98,7 +98,7 @@ impl Walks {
     }
 
     /// The next that the keeper tells.
-    pub fn news(&self, shared: &Shared) -> Option<Msg> {
+    pub(super) fn news(&self, shared: &Shared) -> Option<Msg> {
         Some(match self.runs.as_ref().ok()?.news()? {
             Told::Open(found, mut faults) => {
                 let left = found.into_iter().filter_map(|found| {
@@ -157,7 +157,7 @@ impl Walks {
     }
 
     /// Nobody is there any more: what runs is paused, and let go.
-    pub fn leave(mut self, model: &mut Model, shared: &Shared, why: &Clean) {
+    pub(super) fn leave(mut self, model: &mut Model, shared: &Shared, why: &Clean) {
         let now = RealClock.now();
         let ours = model.procedures.walks.iter_mut().filter(|working| working.only_look.is_none());
         let paused: Vec<(Ulid, Vec<Step>)> =

@@ -276,9 +276,22 @@ fn hints(model: &Model) -> &'static [Command] {
     };
     match (&model.overlay, model.context()) {
         (Overlay::None, Context::Log) => &[Help, Up, Bottom, Top, FocusNext, Zoom, Pause, Quit],
-        (Overlay::None, _) if model.current_alert().is_some() => {
-            &[Help, Open, Detail, Take, Alerts, Procedures, WhatChanged, Contacts, Actions, Arm, Silence, Zoom, Pause, Quit]
-        }
+        (Overlay::None, _) if model.current_alert().is_some() => &[
+            Help,
+            Open,
+            Detail,
+            Take,
+            Alerts,
+            Procedures,
+            WhatChanged,
+            Contacts,
+            Actions,
+            Arm,
+            Silence,
+            Zoom,
+            Pause,
+            Quit,
+        ],
         (Overlay::None, _) => &[Help, Alerts, Procedures, Actions, Arm, FocusNext, Zoom, Pause, OwnLog, Quit],
         (Overlay::Alerts(_), _) => &[Detail, Take, Silence, Escalate, Unfold, WhatChanged, Contacts, Back],
         (Overlay::Detail(_), _) => &[Open, Take, Silence, Escalate, WhatChanged, Contacts, Copy, Back],

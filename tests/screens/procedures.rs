@@ -54,7 +54,8 @@ fn form(desk: &mut Desk, text: &str) -> Vec<Effect> {
 }
 
 fn steps(effects: &[Effect]) -> Vec<&Step> {
-    let kept = effects.iter().filter_map(|effect| if let Effect::KeepSteps(_, steps) = effect { Some(steps) } else { None });
+    let kept =
+        effects.iter().filter_map(|effect| if let Effect::KeepSteps(_, steps) = effect { Some(steps) } else { None });
     kept.flatten().collect()
 }
 
@@ -203,7 +204,8 @@ fn a_read_only_console_begins_nothing_and_another_login_s_walk_is_only_looked_at
 #[test]
 fn a_document_with_a_fault_is_read_whole_and_never_begun() {
     let mut desk = desk(80, 24);
-    let text = "# Broken\n\n## First\n```check\nquery = \"up\"\nexpct = \"== 1\"\n```\n\n## Second\nStill to be read.\n";
+    let text =
+        "# Broken\n\n## First\n```check\nquery = \"up\"\nexpct = \"== 1\"\n```\n\n## Second\nStill to be read.\n";
     let document = parse("broken", "broken.md", text);
     assert_eq!(document.faults.len(), 2, "{:?}", document.faults);
     desk.model.procedures = Procedures::new(vec![Arc::new(document)]);
@@ -232,7 +234,10 @@ fn while_it_is_not_on_screen_the_rule_says_where_it_stands() {
     desk.press(KeyCode::Esc);
     let screen = desk.screen();
     let rule = screen.lines().nth(2).unwrap();
-    assert!(rule.contains("GPU memory exhausted") && rule.contains("step 3 of 7") && rule.contains(" left"), "{screen}");
+    assert!(
+        rule.contains("GPU memory exhausted") && rule.contains("step 3 of 7") && rule.contains(" left"),
+        "{screen}"
+    );
     // Enter on the alert leads back to where it stands, and begins no second one.
     assert!(desk.press(KeyCode::Enter).is_empty());
     assert!(desk.screen().contains("step 3 of 7") && desk.model.procedures.walks.len() == 1, "{}", desk.screen());

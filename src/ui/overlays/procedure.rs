@@ -109,7 +109,9 @@ fn heading(paint: &mut Painter<'_>, area: Rect, model: &Model, view: &ProcedureV
                 right.push(paint.piece(text, intent));
             }
         }
-        None if !view.document.faults.is_empty() => right.push(paint.piece("HAS FAULTS: only to read", Intent::Warning)),
+        None if !view.document.faults.is_empty() => {
+            right.push(paint.piece("HAS FAULTS: only to read", Intent::Warning))
+        }
         None => right.push(paint.piece("not begun", Intent::Muted)),
     }
     let room = area.width.saturating_sub(paint.width(&right) + 4);
@@ -137,7 +139,8 @@ fn list(
             break;
         }
         let row = Rect { y, height, ..area };
-        let inside = if boxed { paint.frame(row, &[], &[]) } else { Rect { x: row.x + 1, width: row.width - 2, ..row } };
+        let inside =
+            if boxed { paint.frame(row, &[], &[]) } else { Rect { x: row.x + 1, width: row.width - 2, ..row } };
         let mark = working.and_then(|working| working.walk.marks.get(index));
         let selected = at == index && view.selected.is_some();
         line(paint, inside, model, (index, item, mark), (boxed, selected));
@@ -153,10 +156,17 @@ fn line(
     (current, selected): (bool, bool),
 ) {
     let (sign, intent) = sign(paint.ascii(), mark, current);
-    let text = if selected { Intent::Selection } else if current { Intent::Focus } else { intent };
+    let text = if selected {
+        Intent::Selection
+    } else if current {
+        Intent::Focus
+    } else {
+        intent
+    };
     let right: Vec<Piece<'_>> = right(paint, model, (item, mark, current), area.width);
     let indent = u16::from(item.depth.saturating_sub(2).min(3)) * 2;
-    let x = paint.put((area.x, area.y), 2 + indent, clean!("{:indent$}{sign} ", "", indent = usize::from(indent)), intent);
+    let x =
+        paint.put((area.x, area.y), 2 + indent, clean!("{:indent$}{sign} ", "", indent = usize::from(indent)), intent);
     let number = clean!("{:>2} ", index + 1);
     let x = paint.put((x, area.y), 3, number, Intent::Muted);
     let room = area.right().saturating_sub(x + paint.width(&right) + 1);
@@ -220,7 +230,10 @@ fn right<'a>(
     let gap = if text.as_str().is_empty() { "" } else { "  " };
     vec![
         paint.piece(clean!("{text}{gap}"), intent),
-        paint.piece(Clean::text(format!("{outcome}{word}{back}{who}{tail}").trim_start()), if intent == Intent::Text { Intent::Muted } else { intent }),
+        paint.piece(
+            Clean::text(format!("{outcome}{word}{back}{who}{tail}").trim_start()),
+            if intent == Intent::Text { Intent::Muted } else { intent },
+        ),
     ]
 }
 
