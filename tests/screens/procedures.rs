@@ -181,7 +181,7 @@ fn an_override_needs_a_reason_and_a_sensed_item_cannot_be_ticked_by_hand() {
     assert!(desk.screen().contains("OVERRIDE"), "too short a reason keeps the form:\n{}", desk.screen());
     form(&mut desk, " is not enough");
     assert_eq!(position(&desk), (2, 7));
-    assert!(desk.screen().contains("OVERRIDDEN oncall"), "{}", desk.screen());
+    assert!(desk.screen().contains("OVERRIDDEN 03:12"), "{}", desk.screen());
 }
 
 #[test]
