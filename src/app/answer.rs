@@ -4,6 +4,7 @@
 use super::alerts::{self, Row, Standing, finding, meant};
 use super::effect::{Effect, Entry};
 use super::form::{Field, Fields, Step};
+use super::incident::{self, Writing};
 use super::model::{Model, Overlay};
 use super::prompt;
 use crate::action::mode::Mode;
@@ -31,6 +32,8 @@ pub enum Purpose {
     Escalate(Vec<AlertId>),
     /// Values that this action is planned with.
     Plan(Arc<str>),
+    /// An incident, a note, the end of one.
+    Incident(Writing),
 }
 
 /// An open form.
@@ -205,6 +208,7 @@ fn submit(model: &mut Model) -> Vec<Effect> {
             escalated(model, &ids, &text)
         }
         Purpose::Plan(action) => prompt::plan_given(model, action),
+        Purpose::Incident(writing) => incident::submit(model, writing),
         Purpose::Silence => match silenced(model) {
             Ok(effects) => {
                 model.back();
@@ -283,7 +287,7 @@ pub fn name(model: &Model, rule: usize) -> Clean {
 }
 
 /// The alert's name and labels, as the journal has them.
-fn labelled(model: &Model, id: &AlertId) -> Clean {
+pub(super) fn labelled(model: &Model, id: &AlertId) -> Clean {
     let labels: Vec<String> =
         id.key.labels.iter().map(|(name, value)| format!("{name}={:?}", value.as_str())).collect();
     let name = name(model, id.rule);

@@ -11,6 +11,7 @@ pub mod course;
 pub mod detail;
 pub mod effect;
 pub mod form;
+pub mod incident;
 pub mod lints;
 pub mod log_view;
 pub mod metric;

@@ -5,6 +5,7 @@ use super::answer::Form;
 use super::board::Board;
 use super::changes::Changes;
 use super::detail::Detail;
+use super::incident::{Handover, Trail};
 use super::lints::Linted;
 use super::log_view::LogView;
 use super::notify::{NotifierStatus, Told};
@@ -87,12 +88,10 @@ pub struct Session {
     pub stalled: bool,
     /// Keys read until then belong to a prompt that is over: they are no commands.
     pub deaf_until: Mono,
-    /// Why the journal does not take records, if it does not.
-    pub unrecorded: Option<Fault>,
+    /// How the journal does, and the incident that it tells of.
+    pub trail: Trail,
     /// What the last look at the profile's actions found.
     pub survey: Survey,
-    /// Bytes that the journal still has of its own while the disk is full.
-    pub on_reserve: Option<u64>,
     /// How the webhook does.
     pub notifier: NotifierStatus,
     /// Who was told of which alert.
@@ -113,9 +112,8 @@ impl Session {
             after_arming: None,
             stalled: false,
             deaf_until: Mono::default(),
-            unrecorded: None,
+            trail: Trail::default(),
             survey: Survey::default(),
-            on_reserve: None,
             notifier: NotifierStatus::default(),
             told: Told::default(),
         }
@@ -217,6 +215,10 @@ pub enum Overlay {
     Unit(Box<UnitView>),
     /// What changed before this alert.
     Changes(AlertId, Scroll),
+    /// The incident: its head, its timeline, what is left to do.
+    Incident(Scroll),
+    /// The handover card.
+    Handover(Box<Handover>),
 }
 
 /// The whole state.

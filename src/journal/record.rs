@@ -62,6 +62,14 @@ pub enum Event {
     AlertUnsilence,
     /// Somebody further up was told of an alert.
     AlertEscalate,
+    /// An incident was opened.
+    IncidentOpen,
+    /// Somebody wrote a note, of an incident or not.
+    IncidentNote,
+    /// An incident was closed.
+    IncidentClose,
+    /// A handover card was made.
+    IncidentHandover,
 }
 
 /// One row per event: its name in the file, and whether it is synced by itself.
@@ -87,6 +95,10 @@ pub const EVENTS: &[(Event, &str, bool)] = &[
     (Event::AlertSilence, "alert.silence", false),
     (Event::AlertUnsilence, "alert.unsilence", false),
     (Event::AlertEscalate, "alert.escalate", false),
+    (Event::IncidentOpen, "incident.open", true),
+    (Event::IncidentNote, "incident.note", false),
+    (Event::IncidentClose, "incident.close", true),
+    (Event::IncidentHandover, "incident.handover", false),
 ];
 
 impl Event {

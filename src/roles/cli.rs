@@ -2,8 +2,8 @@
 
 use super::session::Options;
 use super::{
-    burst, console, demo, describe, dry_run, journal_tool, lmdb_child, plain, probe, probe_child, query, rule_check,
-    rules_test, snapshot, twin, validate,
+    burst, console, demo, describe, dry_run, journal_tool, lmdb_child, plain, probe, probe_child, query, report,
+    rule_check, rules_test, snapshot, twin, validate,
 };
 use crate::base::{Fault, Support};
 use crate::config::builtin::DISCOVER;
@@ -111,6 +111,8 @@ enum Role {
         #[arg(long, value_name = "FOLDER", global = true)]
         state: Option<PathBuf>,
     },
+    /// What happened, as Markdown: an incident with its timeline, alerts, actions, follow-ups and values
+    Report(report::Ask),
     /// Completions for a shell, on standard output
     Completions {
         /// Which shell
@@ -201,6 +203,7 @@ pub fn main() -> u8 {
         Some(Role::Journal { what: JournalTool::Verify, state }) => {
             journal_tool::verify(state, &mut std::io::stdout().lock())
         }
+        Some(Role::Report(ask)) => report::run(&ask, &mut std::io::stdout().lock()),
         Some(Role::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "watchkeeper", &mut std::io::stdout().lock());
             Ok(0)
