@@ -2,8 +2,8 @@
 
 use super::session::Options;
 use super::{
-    burst, console, demo, describe, dry_run, journal_tool, lmdb_child, plain, probe, probe_child, query, report,
-    rule_check, rules_test, snapshot, twin, validate,
+    bundle, burst, console, demo, describe, dry_run, journal_tool, lmdb_child, plain, probe, probe_child, query,
+    report, rule_check, rules_test, snapshot, twin, validate,
 };
 use crate::base::{Fault, Support};
 use crate::config::builtin::DISCOVER;
@@ -113,6 +113,8 @@ enum Role {
     },
     /// What happened, as Markdown: an incident with its timeline, alerts, actions, follow-ups and values
     Report(report::Ask),
+    /// What a good report of a fault needs, as a folder to look at before it is packed; nothing is sent
+    SupportBundle(bundle::Ask),
     /// Completions for a shell, on standard output
     Completions {
         /// Which shell
@@ -203,6 +205,7 @@ pub fn main() -> u8 {
         Some(Role::Journal { what: JournalTool::Verify, state }) => {
             journal_tool::verify(state, &mut std::io::stdout().lock())
         }
+        Some(Role::SupportBundle(ask)) => bundle::run(&ask, &mut std::io::stdout().lock()),
         Some(Role::Report(ask)) => report::run(&ask, &mut std::io::stdout().lock()),
         Some(Role::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "watchkeeper", &mut std::io::stdout().lock());

@@ -2,6 +2,7 @@
 //! demo with its twin, and the small tools of the command line. Called by `main` alone.
 
 pub mod alert_state;
+pub mod bundle;
 pub mod burst;
 pub mod cli;
 mod collect;
@@ -28,6 +29,7 @@ pub mod report;
 pub mod rule_check;
 pub mod rules_test;
 pub mod runner;
+mod secrets;
 pub mod session;
 pub mod setup;
 pub mod snapshot;
