@@ -168,7 +168,7 @@ fn firing(it: &Firing, now: Wall) -> String {
 
 fn deed(it: &Deed) -> String {
     let figure = it.figure().map(|figure| format!(", {figure}")).unwrap_or_default();
-    format!("{} {}: {}{figure}, {}", it.at.hms(), it.name(), it.outcome(), it.who)
+    format!("{} {}: {}{figure}", it.at.hms(), it.name(), it.outcome())
 }
 
 fn open(it: &OpenItem) -> String {
@@ -281,7 +281,7 @@ mod tests {
                 "gpu-07  Cerebellar-Norse  PROD  2026-11-21 03:14:10 UTC",
                 "INCIDENT Latency p95 is critical, CRITICAL, owner oncall, since 03:01:36 (12m)",
                 "FIRES    WARNING LMDB used 91 % (5s old) for 10m, taken by oncall",
-                "DONE     03:13:10 Reduce batch size: VERIFIED, latency p95 14.2 us -> 7.30 us..",
+                "DONE     03:13:10 Reduce batch size: VERIFIED, latency p95 14.2 us -> 7.30 us",
                 "RUNS     Back up state: running",
                 "OPEN     9 Grow the LMDB map deferred: needs 1.9 GiB, 1.1 GiB free",
                 "MUTED    until 04:14:10 by oncall: alertname=\"Queue\" (known)",

@@ -11,7 +11,8 @@ pub fn text(of: &str) -> String {
     // At the beginning of a block these make a list, a rule or an underlined heading.
     let digits = joined.len() - joined.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let rest = joined.get(digits..).unwrap_or_default();
-    if digits > 0 && rest.starts_with(['.', ')']) {
+    let marks = rest.strip_prefix(['.', ')']).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+    if digits > 0 && marks {
         return format!("{}\\{rest}", joined.get(..digits).unwrap_or_default());
     }
     if joined.starts_with(['-', '+', '=', ':']) { format!("\\{joined}") } else { joined }

@@ -9,6 +9,8 @@ pub mod markdown;
 pub mod plain;
 pub mod report;
 pub mod spark;
+#[cfg(test)]
+mod tests;
 pub mod timeline;
 pub mod told;
 
@@ -16,4 +18,4 @@ pub use card::{Facts, Firing, OpenItem, card};
 pub use deeds::{Deed, Mute, deeds, mutes, open_items};
 pub use report::{Report, report};
 pub use timeline::{Kind, Row, rows};
-pub use told::{FollowUp, Incident, Note, Scope, Told, follow_ups, here, incidents};
+pub use told::{FollowUp, Incident, Note, Scope, Told, follow_ups, here, incidents, opening};

@@ -174,6 +174,11 @@ pub fn here(lines: Vec<Line>, scope: &Scope) -> Vec<Line> {
     lines
 }
 
+/// The record that opened this incident.
+pub fn opening(lines: &[Line], id: Ulid) -> Option<&Line> {
+    lines.iter().find(|line| matches!(Told::of(line), Some(Told::Opened { id: of, .. }) if of == id))
+}
+
 /// Every incident that these records open, oldest first. `boot` is the one whose monotonic clock counts.
 pub fn incidents(lines: &[Line], boot: &Clean) -> Vec<Incident> {
     let mut all: Vec<Incident> = Vec::new();

@@ -6,7 +6,7 @@ use crate::app::incident::{Ask, Heard, Reading, WATCH};
 use crate::base::{Clean, Clock, Fault, Ulid, Wall};
 use crate::clean;
 use crate::config::Profile;
-use crate::incident::{Incident, Scope, here, incidents, timeline};
+use crate::incident::{Incident, Scope, here, incidents, opening, timeline};
 use crate::journal::{Journal, Line, line};
 use crate::sys::clock::RealClock;
 use crate::sys::{files, paths};
@@ -102,7 +102,7 @@ impl Desk {
 
     fn report(&self, id: Ulid) -> Result<Clean, Fault> {
         let state = self.state()?;
-        let lines = self.lines(&|lines| opens(lines, id))?;
+        let lines = self.lines(&|lines| opening(lines, id).is_some())?;
         let incident: Incident = incidents(&lines, &self.boot)
             .into_iter()
             .find(|it| it.id == id)
@@ -125,13 +125,4 @@ fn is_enough(lines: &[Line], now: Wall) -> bool {
     let told =
         lines.iter().any(|line| line.ev.as_str().starts_with("incident.") && line.ev.as_str() != "incident.note");
     first.at < now.back(FURTHEST) || told && first.at < now.back(WATCH)
-}
-
-/// This incident was opened in one of these records.
-pub(super) fn opens(lines: &[Line], id: Ulid) -> bool {
-    let id = id.to_string();
-    let is = |line: &Line| {
-        line.ev.as_str() == "incident.open" && line.of_target("incident").is_some_and(|it| *it.as_str() == *id)
-    };
-    lines.iter().any(is)
 }

@@ -2,7 +2,6 @@
 //! The console writes the same when an incident is closed or handed over.
 
 use super::history;
-use super::incidents::opens;
 use super::session::reference;
 use super::setup;
 use super::validate::written;
@@ -11,7 +10,7 @@ use crate::base::{Clean, Clock, Fault, Ulid, Wall};
 use crate::clean;
 use crate::config::{Profile, ProfileRef, SearchPath, load_profile};
 use crate::incident::report::{Chart, Report, report};
-use crate::incident::{Incident, Scope, here, incidents};
+use crate::incident::{Incident, Scope, here, incidents, opening};
 use crate::journal::{Event, Line, line};
 use crate::store::{History, Limits, Store};
 use crate::sys::clock::RealClock;
@@ -84,7 +83,7 @@ pub fn run(ask: &Ask, out: &mut dyn Write) -> Result<u8, Fault> {
     let machine = if ask.state.is_some() { Clean::default() } else { host.machine_id.clone() };
     let lines = here(lines, &Scope { host: machine, profile: Clean::default() });
     let incident = chosen(ask, &lines, &host.boot_id)?;
-    let opener = incident.as_ref().and_then(|it| session(&lines, it.id));
+    let opener = incident.as_ref().and_then(|it| opening(&lines, it.id)).map(|line| line.sess);
     let scope =
         Scope { profile: opener.and_then(|sess| profile_of(&lines, sess)).unwrap_or_default(), ..Scope::default() };
     let lines = here(lines, &scope);
@@ -106,7 +105,7 @@ fn read(ask: &Ask, state: &Path, now: Wall) -> Result<Vec<Line>, Fault> {
     let from = ask.from.unwrap_or_else(|| now.back(DAY));
     let older = |lines: &[Line]| lines.first().is_some_and(|line| line.at < from);
     let enough = |lines: &[Line]| match ask.incident {
-        Some(id) => opens(lines, id),
+        Some(id) => opening(lines, id).is_some(),
         None if ask.from.is_some() || ask.to.is_some() => older(lines),
         None => older(lines) && lines.iter().any(|line| line.ev.as_str() == Event::IncidentOpen.name()),
     };
@@ -123,16 +122,6 @@ fn chosen(ask: &Ask, lines: &[Line], boot: &Clean) -> Result<Option<Incident>, F
         None if ask.from.is_some() || ask.to.is_some() => Ok(None),
         None => Ok(all.pop()),
     }
-}
-
-/// The session that opened it.
-fn session(lines: &[Line], id: Ulid) -> Option<Ulid> {
-    let id = id.to_string();
-    let is = |line: &&Line| {
-        line.ev.as_str() == Event::IncidentOpen.name()
-            && line.of_target("incident").is_some_and(|it| *it.as_str() == *id)
-    };
-    lines.iter().find(is).map(|line| line.sess)
 }
 
 fn profile_of(lines: &[Line], sess: Ulid) -> Option<Clean> {
