@@ -1,4 +1,5 @@
-//! The handover card: at most twelve lines of at most 78 columns, plain ASCII, for a clipboard, a chat and a file.
+//! The handover card: at most twelve lines of plain ASCII for a clipboard, a chat and a file; they fit a framed sheet on 80
+//! columns.
 //! What is empty is absent; where there is too much, the least important shrinks to a count.
 
 use super::deeds::{Deed, Mute};
@@ -11,9 +12,12 @@ use core::time::Duration;
 /// Lines at most.
 pub const LINES: usize = 12;
 /// Columns at most.
-pub const WIDTH: usize = 78;
+pub const WIDTH: usize = 76;
 /// Columns of the word at the beginning of a line.
 const WORD: usize = 9;
+
+/// Columns of ` +999 more`.
+const COUNT: usize = 10;
 
 /// An alert that fires now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,11 +167,14 @@ fn firing(it: &Firing, now: Wall) -> String {
     let age = it.age.map(|age| format!(" ({} old)", Age(age))).unwrap_or_default();
     let since = it.since.map(|since| format!(" for {}", Age(now.since(since)))).unwrap_or_default();
     let taken = it.taken.as_ref().map(|by| format!(", taken by {by}")).unwrap_or_default();
-    format!("{} {} {}{age}{since}{taken}", it.word, it.name, it.value)
+    // The name is shortened before the facts are; a count may have to stand behind them.
+    let facts = ascii(&format!(" {}{age}{since}{taken}", it.value));
+    let room = (WIDTH - WORD).saturating_sub(facts.len() + COUNT + 1 + it.word.as_str().len()).max(16);
+    format!("{} {}{facts}", it.word, fit(&ascii(it.name.as_str()), room))
 }
 
 fn deed(it: &Deed) -> String {
-    let figure = it.figure().map(|figure| format!(", {figure}")).unwrap_or_default();
+    let figure = it.figure().map(|figure| format!(" {figure}")).unwrap_or_default();
     format!("{} {}: {}{figure}", it.at.hms(), it.name(), it.outcome())
 }
 
@@ -279,9 +286,9 @@ mod tests {
             card,
             [
                 "gpu-07  Cerebellar-Norse  PROD  2026-11-21 03:14:10 UTC",
-                "INCIDENT Latency p95 is critical, CRITICAL, owner oncall, since 03:01:36 (12m)",
+                "INCIDENT Latency p95 is crit.., CRITICAL, owner oncall, since 03:01:36 (12m)",
                 "FIRES    WARNING LMDB used 91 % (5s old) for 10m, taken by oncall",
-                "DONE     03:13:10 Reduce batch size: VERIFIED, latency p95 14.2 us -> 7.30 us",
+                "DONE     03:13:10 Reduce batch size: VERIFIED latency p95 14.2 us -> 7.30 us",
                 "RUNS     Back up state: running",
                 "OPEN     9 Grow the LMDB map deferred: needs 1.9 GiB, 1.1 GiB free",
                 "MUTED    until 04:14:10 by oncall: alertname=\"Queue\" (known)",
