@@ -287,7 +287,7 @@ pub fn name(model: &Model, rule: usize) -> Clean {
 }
 
 /// The alert's name and labels, as the journal has them.
-pub(super) fn labelled(model: &Model, id: &AlertId) -> Clean {
+fn labelled(model: &Model, id: &AlertId) -> Clean {
     let labels: Vec<String> =
         id.key.labels.iter().map(|(name, value)| format!("{name}={:?}", value.as_str())).collect();
     let name = name(model, id.rule);

@@ -1,6 +1,7 @@
 //! The incident as this console knows it from the journal: its keys and forms, and the handover card. Nothing of it is
 //! kept here that a reading of the journal does not give again.
 
+use super::alerts::{self, Standing};
 use super::answer::{self, Form, Purpose};
 use super::contacts;
 use super::effect::{Effect, Entry};
@@ -375,9 +376,12 @@ fn firing(model: &Model, found: &Finding) -> Firing {
         feeders.iter().filter_map(|feeder| feeder.health.last_good).map(|at| model.now.mono.since(at.mono)).max()
     });
     let gone = found.no_data_for.map(|gone| clean!("no data for {}", Age(gone)));
+    // One of several instances stands for all of them, as on the strip.
+    let kin = alerts::alike(&model.book, found.id.rule, Standing::Up).len();
+    let name = answer::name(model, found.id.rule);
     let shown = rule.map(Rule::unit).map(|unit| Clean::text(unit.show(found.value))).unwrap_or_default();
     Firing {
-        name: answer::labelled(model, &found.id),
+        name: if kin > 1 { clean!("{name} ({kin} instances)") } else { name },
         word: found.severity.word().into(),
         age: age.filter(|_| gone.is_none()),
         value: gone.unwrap_or(shown),

@@ -40,7 +40,7 @@ fn night(hostile: &'static str) -> Vec<Line> {
     let act =
         json!({ "act": "reduce-batch-size (config_set)", "plan": Ulid(9), "args": ["batch_size 1024 → 512", hostile] });
     let mut ended = act.clone();
-    let rows = json!([{ "label": "latency p95", "unit": "Seconds", "before": 14.2e-6, "after": 7.3e-6, "fresh": 10, "met": true }]);
+    let rows = json!([{ "label": "latency p95", "unit": "seconds", "before": 14.2e-6, "after": 7.3e-6, "fresh": 10, "met": true }]);
     ended["res"] = json!({ "outcome": "VERIFIED", "executed": true, "reason": hostile, "comparisons": rows });
     let alert = json!({ "alert": "Latency p95" });
     vec![

@@ -65,6 +65,16 @@ impl Desk {
             .ok_or_else(|| Fault::new("there is no folder for it.").hint("Set HOME or XDG_STATE_HOME and start anew."))
     }
 
+    /// A folder in the state folder. That one is not made anew: a demo's is gone with the demo.
+    fn folder(&self, name: &str) -> Result<PathBuf, Fault> {
+        let state = self.state()?;
+        if !state.is_dir() {
+            return Err(Fault::new(format!("the state folder {} is gone.", state.display())));
+        }
+        let folder = state.join(name);
+        files::private_dir(&folder).map(|()| folder)
+    }
+
     /// The records of this host and profile, with all incidents; whatever this console has recorded is among them.
     fn lines(&self, enough: &dyn Fn(&[Line]) -> bool) -> Result<Vec<Line>, Fault> {
         if let Some(journal) = &self.journal {
@@ -92,8 +102,7 @@ impl Desk {
     }
 
     fn keep(&self, card: &[String]) -> Result<Clean, Fault> {
-        let folder = self.state()?.join("handover");
-        files::private_dir(&folder)?;
+        let folder = self.folder("handover")?;
         let time: String = RealClock.now().wall.rfc3339().chars().take(19).filter(|c| *c != ':').collect();
         let path = folder.join(format!("{time}Z.txt"));
         files::replace(&path, (card.join("\n") + "\n").as_bytes())?;
@@ -111,9 +120,7 @@ impl Desk {
         let profile = self.profile.as_ref().map(|(profile, name)| (profile, name.as_str()));
         let around = report::Around { state, profile, now };
         let text = report::markdown(around.of(lines, Some(incident), None, &self.host), true);
-        let folder = state.join("incidents");
-        files::private_dir(&folder)?;
-        let path = folder.join(format!("{id}.md"));
+        let path = self.folder("incidents")?.join(format!("{id}.md"));
         files::replace(&path, text.as_bytes())?;
         Ok(clean!("{}", path.display()))
     }

@@ -69,7 +69,7 @@ fn opened(width: u16, height: u16) -> (Desk, Incident) {
     let later = |seconds: i64| Wall(begun.wall.0 + seconds * 1_000_000_000);
     let act = json!({ "act": "reduce-batch-size (config_set)", "plan": Ulid(9), "args": ["performance.batch_size  1024 → 512"] });
     let mut over = act.clone();
-    let rows = json!([{ "label": "latency p95", "unit": "Seconds", "before": 14.2e-6, "after": 7.3e-6, "fresh": 10, "met": true }]);
+    let rows = json!([{ "label": "latency p95", "unit": "seconds", "before": 14.2e-6, "after": 7.3e-6, "fresh": 10, "met": true }]);
     over["res"] =
         json!({ "outcome": "VERIFIED", "executed": true, "reason": "Every value is as wanted.", "comparisons": rows });
     let lines = vec![
