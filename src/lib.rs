@@ -6,6 +6,7 @@ pub mod app;
 pub mod base;
 pub mod command;
 pub mod config;
+pub mod incident;
 pub mod input;
 pub mod journal;
 pub mod logs;

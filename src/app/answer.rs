@@ -4,6 +4,7 @@
 use super::alerts::{self, Row, Standing, finding, meant};
 use super::effect::{Effect, Entry};
 use super::form::{Field, Fields, Step};
+use super::incident::{self, Writing};
 use super::model::{Model, Overlay};
 use super::prompt;
 use super::walking::{self, Word};
@@ -34,6 +35,8 @@ pub enum Purpose {
     Plan(Arc<str>),
     /// A word about the current item of this walk.
     Walk(Ulid, Word),
+    /// An incident, a note, the end of one.
+    Incident(Writing),
 }
 
 /// An open form.
@@ -209,6 +212,7 @@ fn submit(model: &mut Model) -> Vec<Effect> {
         }
         Purpose::Plan(action) => prompt::plan_given(model, action),
         Purpose::Walk(run, word) => walking::answered(model, run, &word),
+        Purpose::Incident(writing) => incident::submit(model, writing),
         Purpose::Silence => match silenced(model) {
             Ok(effects) => {
                 model.back();

@@ -1,9 +1,11 @@
 //! What the pure core asks of the world. Each is carried out by `roles`, nowhere else.
 
+use super::incident::Ask;
 use super::model::Request;
 use super::notify::AlertNote;
 use crate::action::prompt::{Acceptance, Confirm};
 use crate::base::{Clean, Severity, Ulid, Wall};
+use crate::incident::Told;
 use crate::procedure::{Document, Step};
 use crate::store::history::Kept;
 use std::sync::Arc;
@@ -47,6 +49,8 @@ pub enum Effect {
     Alarm(Clean),
     /// Tell the webhook, if there is one; the answer is `Msg::Notified`.
     Notify(Vec<AlertNote>),
+    /// Read the journal, keep a card, write a report; the answer is `Msg::Trail`.
+    Trail(Ask),
     /// Draw everything again.
     Redraw,
     /// Give the terminal back and stop, until continued.
@@ -142,6 +146,8 @@ pub enum Entry {
         /// Level and name.
         to: Clean,
     },
+    /// An incident was opened, noted, closed or handed over.
+    Incident(Told),
     /// A critical alert began to fire.
     Fired {
         /// Name and labels of the alert.

@@ -12,6 +12,7 @@ pub mod detail;
 pub mod effect;
 pub mod form;
 pub mod found;
+pub mod incident;
 pub mod lints;
 pub mod log_view;
 pub mod metric;

@@ -6,6 +6,7 @@ use super::board::Board;
 use super::changes::Changes;
 use super::detail::Detail;
 use super::found::ProcedureList;
+use super::incident::{Handover, Trail};
 use super::lints::Linted;
 use super::log_view::LogView;
 use super::notify::{NotifierStatus, Told};
@@ -89,12 +90,10 @@ pub struct Session {
     pub stalled: bool,
     /// Keys read until then belong to a prompt that is over: they are no commands.
     pub deaf_until: Mono,
-    /// Why the journal does not take records, if it does not.
-    pub unrecorded: Option<Fault>,
+    /// How the journal does, and the incident that it tells of.
+    pub trail: Trail,
     /// What the last look at the profile's actions found.
     pub survey: Survey,
-    /// Bytes that the journal still has of its own while the disk is full.
-    pub on_reserve: Option<u64>,
     /// How the webhook does.
     pub notifier: NotifierStatus,
     /// Who was told of which alert.
@@ -115,9 +114,8 @@ impl Session {
             after_arming: None,
             stalled: false,
             deaf_until: Mono::default(),
-            unrecorded: None,
+            trail: Trail::default(),
             survey: Survey::default(),
-            on_reserve: None,
             notifier: NotifierStatus::default(),
             told: Told::default(),
         }
@@ -223,6 +221,10 @@ pub enum Overlay {
     Procedures(Box<ProcedureList>),
     /// One procedure.
     Procedure(Box<ProcedureView>),
+    /// The incident: its head, its timeline, what is left to do.
+    Incident(Scroll),
+    /// The handover card.
+    Handover(Box<Handover>),
 }
 
 /// The whole state.

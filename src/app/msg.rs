@@ -1,6 +1,7 @@
 //! What can happen to the console.
 
 use super::board::Mark;
+use super::incident::Heard;
 use super::model::Request;
 use super::notify::NotifierStatus;
 use super::walking::Left;
@@ -67,6 +68,8 @@ pub enum Msg {
     Stalled(bool),
     /// The webhook answered, failed, or has other work.
     Notified(NotifierStatus),
+    /// The answer to `Effect::Trail`.
+    Trail(Heard),
     /// A prompt is open and time moves it on.
     Moment,
     /// A second has begun.

@@ -5,6 +5,7 @@ use super::answer;
 use super::contacts;
 use super::detail;
 use super::effect::Effect;
+use super::incident;
 use super::lints;
 use super::log_view::LogView;
 use super::model::{Model, NOTICE, Overlay, Scroll};
@@ -73,6 +74,7 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
             model.session.notifier = status;
             Vec::new()
         }
+        Msg::Trail(heard) => incident::heard(model, heard),
         Msg::Moment => prompt::tick(model),
         Msg::Tick => on_tick(model, now),
     }
@@ -103,6 +105,7 @@ fn on_tick(model: &mut Model, now: Now) -> Vec<Effect> {
         model.session.notice = None;
     }
     effects.extend(prompt::tick(model));
+    effects.extend(incident::tick(model));
     detail::refresh(model);
     if model.session.mode.lapse(now.mono) != model.session.mode {
         effects.extend(prompt::lapsed(model));
@@ -200,6 +203,9 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
         Command::Detail => detail::show(model),
         Command::Take | Command::GiveBack | Command::Silence | Command::EndSilence | Command::Escalate => {
             return answer::command(model, command);
+        }
+        Command::Incident | Command::Note | Command::CloseIncident | Command::Handover => {
+            return incident::command(model, command);
         }
         Command::Contacts => toggle(model, Overlay::Contacts(0)),
         Command::WhatChanged => what_changed(model),
@@ -309,6 +315,7 @@ fn copy(model: &mut Model) -> Vec<Effect> {
         Overlay::Contacts(at) => contacts::ordered(model).get(*at).map(|card| card.card()).unwrap_or_default(),
         Overlay::Detail(detail) => detail::copied(model, detail),
         Overlay::Procedure(view) => walking::copied(view, walking::shown(model)),
+        Overlay::Handover(card) => card.lines.clone(),
         Overlay::Changes(id, _) => model.changes.of(id).iter().map(|change| change.text.clone()).collect(),
         Overlay::None => match model.focused_log() {
             Some((view, ring)) => {
@@ -398,7 +405,9 @@ fn scroll_overlay(model: &mut Model, command: Command) {
         _ => return,
     };
     match &mut model.overlay {
-        Overlay::Help(scroll) | Overlay::Faults(scroll) | Overlay::Changes(_, scroll) => scroll.by(by),
+        Overlay::Help(scroll) | Overlay::Faults(scroll) | Overlay::Changes(_, scroll) | Overlay::Incident(scroll) => {
+            scroll.by(by);
+        }
         Overlay::Detail(detail) => detail.scroll.by(by),
         Overlay::Unit(view) => view.scroll.by(by),
         Overlay::Alerts(list) => list.by(&alerts::rows(&model.book, &list.unfolded), by),

@@ -68,6 +68,12 @@ impl Wall {
         Self(self.0.saturating_add(i64::try_from(by.as_nanos()).unwrap_or(i64::MAX)))
     }
 
+    /// A moment as RFC 3339 writes it, with its offset; `None` for anything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let at: Timestamp = text.parse().ok()?;
+        i64::try_from(at.as_nanosecond()).ok().map(Self)
+    }
+
     /// RFC 3339 with microseconds and `Z`.
     pub fn rfc3339(self) -> String {
         Timestamp::from_nanosecond(i128::from(self.0)).map_or_else(|_| "unknown".to_owned(), |at| format!("{at:.6}"))

@@ -63,6 +63,14 @@ pub enum Command {
     Escalate,
     /// Whom to call.
     Contacts,
+    /// The open incident, or a new one.
+    Incident,
+    /// Something is written down.
+    Note,
+    /// The incident is over.
+    CloseIncident,
+    /// The card for whoever comes next.
+    Handover,
     /// What was different when the alert began.
     WhatChanged,
     /// Consequences of a cause and instances of an alert: shown or folded.

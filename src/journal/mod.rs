@@ -4,12 +4,14 @@
 
 mod anchor;
 pub mod chain;
+pub mod line;
 pub mod record;
 pub mod show;
 mod sink;
 pub mod verify;
 pub mod writer;
 
+pub use line::Line;
 pub use record::{EVENTS, Event, Record, Session, ascii};
 pub use show::show;
 pub use verify::{Verdict, verify};

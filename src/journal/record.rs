@@ -74,6 +74,14 @@ pub enum Event {
     ProcedureTakeover,
     /// It is complete, or was left.
     ProcedureEnd,
+    /// An incident was opened.
+    IncidentOpen,
+    /// Somebody wrote a note, of an incident or not.
+    IncidentNote,
+    /// An incident was closed.
+    IncidentClose,
+    /// A handover card was made.
+    IncidentHandover,
 }
 
 /// One row per event: its name in the file, and whether it is synced by itself.
@@ -105,6 +113,10 @@ pub const EVENTS: &[(Event, &str, bool)] = &[
     (Event::ProcedureResume, "procedure.resume", false),
     (Event::ProcedureTakeover, "procedure.takeover", true),
     (Event::ProcedureEnd, "procedure.end", true),
+    (Event::IncidentOpen, "incident.open", true),
+    (Event::IncidentNote, "incident.note", false),
+    (Event::IncidentClose, "incident.close", true),
+    (Event::IncidentHandover, "incident.handover", false),
 ];
 
 impl Event {

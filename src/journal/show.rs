@@ -31,7 +31,9 @@ fn row(line: &[u8]) -> Clean {
     let seq = value.get("seq").and_then(Value::as_u64).unwrap_or(0);
     let args: Vec<&str> =
         value.get("args").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
-    let res = sentence(&value).unwrap_or_else(|| match value.get("res") {
+    let part = |key: &str| value.get(key).unwrap_or(&Value::Null);
+    let said = sentence(part("ev").as_str().unwrap_or_default(), part("target"), part("res"));
+    let res = said.unwrap_or_else(|| match value.get("res") {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
         Some(other) => other.to_string(),
@@ -41,24 +43,33 @@ fn row(line: &[u8]) -> Clean {
     Clean::text(parts.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("  "))
 }
 
-/// What was asked and said of alerts, as a sentence; `None` of anything else.
-fn sentence(value: &Value) -> Option<String> {
-    let text = |of: &str, key: &str| value.get(of)?.get(key)?.as_str();
-    let (alert, matchers) = (text("target", "alert"), text("target", "matchers"));
-    Some(match value.get("ev")?.as_str()? {
-        "alert.firing" => format!("{} began to fire: {}", alert?, text("res", "value")?),
-        "alert.resolved" => format!("{} is over; it had fired since {}", alert?, text("res", "since")?),
-        "alert.ack" => match text("res", "note")? {
+/// What was asked and said of alerts and incidents, as a sentence; `None` of anything else.
+pub(super) fn sentence(event: &str, target: &Value, res: &Value) -> Option<String> {
+    let of = |key: &str| target.get(key)?.as_str();
+    let expired = res.get("expired").and_then(Value::as_bool);
+    let res = |key: &str| res.get(key)?.as_str();
+    let (alert, matchers) = (of("alert"), of("matchers"));
+    Some(match event {
+        "alert.firing" => format!("{} began to fire: {}", alert?, res("value")?),
+        "alert.resolved" => format!("{} is over; it had fired since {}", alert?, res("since")?),
+        "alert.ack" => match res("note")? {
             "" => format!("took {}", alert?),
             note => format!("took {}: {note}", alert?),
         },
         "alert.unack" => format!("gave {} back", alert?),
-        "alert.silence" => format!("muted {} until {}: {}", matchers?, text("res", "until")?, text("res", "reason")?),
-        "alert.unsilence" if value.get("res")?.get("expired")?.as_bool()? => {
-            format!("the silence of {} ran out", matchers?)
-        }
+        "alert.silence" => format!("muted {} until {}: {}", matchers?, res("until")?, res("reason")?),
+        "alert.unsilence" if expired? => format!("the silence of {} ran out", matchers?),
         "alert.unsilence" => format!("ended the silence of {}", matchers?),
-        "alert.escalate" => format!("told {} of {}", text("res", "to")?, alert?),
+        "alert.escalate" => format!("told {} of {}", res("to")?, alert?),
+        "incident.open" => {
+            format!("opened the incident \"{}\", {}, owner {}", of("title")?, res("severity")?, res("owner")?)
+        }
+        "incident.note" => match res("owner") {
+            Some(owner) => format!("to do, {owner}: {}", res("note")?),
+            None => res("note")?.to_owned(),
+        },
+        "incident.close" => format!("closed the incident \"{}\": {}", of("title")?, res("summary")?),
+        "incident.handover" => "made the handover card".to_owned(),
         _ => return None,
     })
 }

@@ -33,6 +33,7 @@ type Reply = SyncSender<Result<Receipt, Fault>>;
 
 enum Job {
     Append { record: Box<Record>, at: Now, reply: Option<Reply> },
+    Settle(SyncSender<()>),
     Close(SyncSender<()>),
 }
 
@@ -123,6 +124,13 @@ impl Journal {
         self.shared.head.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Returns when all that was handed over before is in the file, for whoever reads it next. False when that took
+    /// longer than `limit`: not for the console's loop.
+    pub fn settle(&self, limit: Duration) -> bool {
+        let (reply, answer) = sync_channel(1);
+        self.jobs.try_send(Job::Settle(reply)).is_ok() && answer.recv_timeout(limit).is_ok()
+    }
+
     /// Writes what is left and ends the thread; waits at most `limit`. False when that was not enough.
     pub fn close(self, limit: Duration) -> bool {
         let (reply, answer) = sync_channel(1);
@@ -157,6 +165,10 @@ fn serve(sink: &mut Sink, inbox: &Receiver<Job>, shared: &Shared) {
                     // Whoever asked may have given up.
                     let _gone = reply.try_send(done);
                 }
+            }
+            Ok(Job::Settle(reply)) => {
+                // Whoever asked may have given up.
+                let _gone = reply.try_send(());
             }
             Ok(Job::Close(reply)) => {
                 // Every record is written, and those that must be durable are: the kernel keeps the rest.

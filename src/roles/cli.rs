@@ -2,8 +2,8 @@
 
 use super::session::{Options, Rehearsal};
 use super::{
-    burst, console, demo, describe, dry_run, journal_tool, lmdb_child, plain, probe, probe_child, query, rule_check,
-    rules_test, snapshot, twin, validate,
+    bundle, burst, console, demo, describe, dry_run, journal_tool, lmdb_child, plain, probe, probe_child, query,
+    report, rule_check, rules_test, snapshot, twin, validate,
 };
 use crate::base::{Fault, Support};
 use crate::config::builtin::DISCOVER;
@@ -124,6 +124,10 @@ enum Role {
         #[arg(long, value_name = "FOLDER", global = true)]
         state: Option<PathBuf>,
     },
+    /// What happened, as Markdown: an incident with its timeline, alerts, actions, follow-ups and values
+    Report(report::Ask),
+    /// What a good report of a fault needs, as a folder to look at before it is packed; nothing is sent
+    SupportBundle(bundle::Ask),
     /// Completions for a shell, on standard output
     Completions {
         /// Which shell
@@ -217,6 +221,8 @@ pub fn main() -> u8 {
         Some(Role::Journal { what: JournalTool::Verify, state }) => {
             journal_tool::verify(state, &mut std::io::stdout().lock())
         }
+        Some(Role::SupportBundle(ask)) => bundle::run(&ask, &mut std::io::stdout().lock()),
+        Some(Role::Report(ask)) => report::run(&ask, &mut std::io::stdout().lock()),
         Some(Role::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "watchkeeper", &mut std::io::stdout().lock());
             Ok(0)

@@ -176,8 +176,8 @@ impl Console {
         if second != self.second {
             self.second = second;
             let journal = self.started.look.shared.journal.as_ref();
-            self.started.look.model.session.unrecorded = journal.and_then(Journal::failing);
-            self.started.look.model.session.on_reserve = journal.and_then(Journal::on_reserve);
+            self.started.look.model.session.trail.unrecorded = journal.and_then(Journal::failing);
+            self.started.look.model.session.trail.on_reserve = journal.and_then(Journal::on_reserve);
             self.apply(Msg::Tick, now);
         }
         if let Some(alerts) = &mut self.started.alerts {

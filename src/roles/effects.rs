@@ -1,6 +1,7 @@
 //! Carries out what the pure core asks for, off the loop; the answers come back through a bounded queue.
 
 use super::history::{Keeper, Loaded};
+use super::incidents;
 use super::notify::Notifier;
 use super::readings::Snapshot;
 use super::records::record;
@@ -17,6 +18,7 @@ use crate::action::prompt::Acceptance;
 use crate::action::reach::Reach;
 use crate::action::recover::{Standing, Unresolved, unresolved};
 use crate::app::effect::Effect;
+use crate::app::incident::Ask;
 use crate::app::{Mark, Model, Msg, Request};
 use crate::base::{Clean, Clock, Fault, Mono, Support, Ulid, Wall};
 use crate::config::profile::ActionSpec;
@@ -174,6 +176,7 @@ impl Effects {
                     tracing::warn!(target: "console", "a minute of history is lost: its disk does not keep up");
                 }
             }
+            Effect::Trail(ask) => self.trail(ask, shared),
             Effect::Log(text) => tracing::info!(target: "console", "{text}"),
             Effect::BeginWalk(document) => {
                 if let Some(walks) = &mut self.walks {
@@ -210,6 +213,17 @@ impl Effects {
             | Effect::Redraw
             | Effect::Suspend
             | Effect::Quit => {}
+        }
+    }
+
+    /// Starts the thread that reads the journal or writes a card or a report.
+    fn trail(&mut self, ask: Ask, shared: &Shared) {
+        let (answer, desk) = (self.answer.clone(), incidents::Desk::of(shared, &ask));
+        let started = worker("incident", move || {
+            answer.send(Msg::Trail(desk.carry_out(ask)));
+        });
+        if let Err(fault) = started {
+            tracing::warn!(target: "console", "{fault}");
         }
     }
 

@@ -69,6 +69,11 @@ impl Keeper {
     }
 }
 
+/// The minutes that are kept of a profile, as far as they can be read.
+pub(super) fn kept(state: &Path, profile: &str, now: Wall) -> Vec<Kept> {
+    load(&state.join("history").join(folder(profile)), now).rows
+}
+
 /// A folder's name for a profile: itself where it is plain, else its end and a digest.
 fn folder(profile: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');

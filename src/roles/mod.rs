@@ -2,6 +2,7 @@
 //! demo with its twin, and the small tools of the command line. Called by `main` alone.
 
 pub mod alert_state;
+pub mod bundle;
 pub mod burst;
 pub mod cli;
 mod collect;
@@ -11,6 +12,7 @@ pub mod describe;
 pub mod dry_run;
 pub mod effects;
 pub mod history;
+mod incidents;
 pub mod journal_tool;
 pub mod judging;
 pub mod lmdb_child;
@@ -24,9 +26,11 @@ pub mod procedures;
 pub mod query;
 pub mod readings;
 pub mod records;
+pub mod report;
 pub mod rule_check;
 pub mod rules_test;
 pub mod runner;
+mod secrets;
 pub mod session;
 pub mod setup;
 pub mod snapshot;

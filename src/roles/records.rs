@@ -37,6 +37,7 @@ pub fn record(entry: Entry) -> Record {
         Entry::Escalated { alert, severity, to } => {
             of_alert(Event::AlertEscalate, &alert, Some(severity)).res(json!({ "to": to }))
         }
+        Entry::Incident(told) => told.record(),
         Entry::Fired { alert, value } => {
             of_alert(Event::AlertFiring, &alert, Some(Severity::Critical)).res(json!({ "value": value }))
         }

@@ -2,8 +2,8 @@
 
 use super::layout::{self, Layout, Wants};
 use super::overlays::{
-    actions, alerts, changes, contacts, detail, faults, form, help, own_log, procedure, procedures, prompt, run, sheet,
-    unit,
+    actions, alerts, changes, contacts, detail, faults, form, handover, help, incident, own_log, procedure, procedures,
+    prompt, run, sheet, unit,
 };
 use super::paint::{Painter, Piece};
 use super::panes::{self, Place};
@@ -61,6 +61,8 @@ fn draw_overlay(paint: &mut Painter<'_>, body: Rect, model: &Model) -> bool {
         Overlay::Contacts(selected) => contacts::draw(paint, body, model, *selected),
         Overlay::Unit(view) => unit::draw(paint, body, model, view),
         Overlay::Changes(alert, scroll) => changes::draw(paint, body, model, alert, scroll),
+        Overlay::Incident(scroll) => incident::draw(paint, body, model, scroll),
+        Overlay::Handover(card) => handover::draw(paint, body, card),
         Overlay::Faults(scroll) => faults::draw(paint, body, model, scroll),
         Overlay::Procedures(list) => procedures::draw(paint, body, model, list),
         Overlay::Procedure(view) => procedure::draw(paint, body, model, view),
@@ -145,6 +147,7 @@ fn state_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     if let Some(left_s) = mode.left(model.now.mono) {
         fixed.push(paint.piece(clean!(" {} left", Span(left_s)), Intent::Muted));
     }
+    fixed.extend(incident::in_state(paint, model));
     if let Some(since) = model.board.paused {
         fixed.push(paint.piece(clean!("   PAUSED {}", value::since(model.now, since)), Intent::Warning));
     }
@@ -156,9 +159,9 @@ fn state_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     if matches!(model.session.notifier.last, Some((_, Err(_)))) {
         fixed.push(paint.piece("   WEBHOOK FAILING", Intent::Warning));
     }
-    if model.session.unrecorded.is_some() {
+    if model.session.trail.unrecorded.is_some() {
         fixed.push(paint.piece("   JOURNAL FAILING", Intent::Critical));
-    } else if let Some(left) = model.session.on_reserve {
+    } else if let Some(left) = model.session.trail.on_reserve {
         let left = Unit::Bytes.show(left as f64);
         fixed.push(paint.piece(clean!("   DISK FULL, JOURNAL HAS {left}"), Intent::Warning));
     }
@@ -270,9 +273,9 @@ fn said(paint: &mut Painter<'_>, area: Rect, notice: &Notice, free: bool) {
 /// What is worth a hint here and now, most important first.
 fn hints(model: &Model) -> &'static [Command] {
     use Command::{
-        Abandon, Actions, Alerts, Arm, Back, Bottom, Contacts, Copy, Defer, Detail, Down, Escalate, FocusNext, Help,
-        Interrupt, Open, Override, OwnLog, Pause, Procedures, Quit, Reopen, Silence, Take, Top, Unfold, Up, WentWrong,
-        WhatChanged, Zoom,
+        Abandon, Actions, Alerts, Arm, Back, Bottom, CloseIncident, Contacts, Copy, Defer, Detail, Down, Escalate,
+        FocusNext, Handover, Help, Interrupt, Note, Open, Override, OwnLog, Pause, Procedures, Quit, Reopen, Silence,
+        Take, Top, Unfold, Up, WentWrong, WhatChanged, Zoom,
     };
     match (&model.overlay, model.context()) {
         (Overlay::None, Context::Log) => &[Help, Up, Bottom, Top, FocusNext, Zoom, Pause, Quit],
@@ -297,6 +300,8 @@ fn hints(model: &Model) -> &'static [Command] {
         (Overlay::Detail(_), _) => &[Open, Take, Silence, Escalate, WhatChanged, Contacts, Copy, Back],
         (Overlay::Contacts(_), _) => &[Copy, Down, Escalate, Back],
         (Overlay::Changes(..), _) => &[Copy, Down, Detail, Back],
+        (Overlay::Incident(_), _) => &[Note, CloseIncident, Handover, Down, Back],
+        (Overlay::Handover(_), _) => &[Copy, Contacts, Note, Back],
         (Overlay::Actions(_) | Overlay::Unit(_), _) => &[Open, Down, Back],
         (Overlay::Run, _) if model.run.as_ref().is_some_and(|run| !run.ended()) => &[Interrupt, Copy, Back],
         (Overlay::Procedure(_), _) => &[Help, Open, Defer, Override, WentWrong, Reopen, Down, Copy, Abandon, Back],

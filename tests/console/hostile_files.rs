@@ -126,7 +126,7 @@ fn hostile_keymap(desk: &Desk) {
         "ctrl-z suspend",
         "q quit",
         "shift-tab focus-previous",
-        "n next-alert",
+        ". next-alert",
     ];
     let mut keymap = "everywhere = [\n".to_owned();
     for (row, text) in rows.iter().zip(texts("k")) {

@@ -15,6 +15,7 @@ mod harness;
 mod host;
 mod hostile;
 mod hostile_files;
+mod incident;
 #[path = "../pty/judge.rs"]
 #[expect(dead_code, reason = "shared with tests/pty, which uses the rest")]
 mod judge;

@@ -24,6 +24,7 @@ pub(crate) const FLOORS: &[Floor] = &[
     Floor { name: "rules", imports: &["base", "store"], pure: true },
     Floor { name: "input", imports: &["base", "command"], pure: true },
     Floor { name: "action", imports: &["base", "sys", "store", "rules", "journal"], pure: false },
+    Floor { name: "incident", imports: &["base", "store", "rules", "action", "journal"], pure: true },
     Floor { name: "procedure", imports: &["base", "store", "rules", "action"], pure: true },
     Floor {
         // `term` for the Input that a message carries
@@ -40,13 +41,26 @@ pub(crate) const FLOORS: &[Floor] = &[
             "input",
             "action",
             "procedure",
+            "incident",
         ],
         pure: true,
     },
     Floor {
         // `config` for the Theme that `draw` is given
         name: "ui",
-        imports: &["base", "config", "store", "logs", "command", "rules", "input", "action", "procedure", "app"],
+        imports: &[
+            "base",
+            "config",
+            "store",
+            "logs",
+            "command",
+            "rules",
+            "input",
+            "action",
+            "procedure",
+            "incident",
+            "app",
+        ],
         pure: true,
     },
     Floor {
@@ -65,6 +79,7 @@ pub(crate) const FLOORS: &[Floor] = &[
             "input",
             "action",
             "procedure",
+            "incident",
             "app",
             "ui",
         ],

@@ -4,6 +4,7 @@
 mod alerts;
 mod desk;
 mod gpu;
+mod incident;
 mod insight;
 mod procedures;
 mod sizes;

@@ -25,6 +25,7 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, form: &Form) {
         Purpose::Escalate(_) => "ESCALATED",
         Purpose::Plan(_) => "PLAN",
         Purpose::Walk(_, word) => word.title(),
+        Purpose::Incident(writing) => writing.word(),
     };
     let fields = &form.fields.all;
     let height = u16::try_from(fields.len() * 3 + 2).unwrap_or(u16::MAX);

@@ -1,6 +1,6 @@
 //! What lies over the panes, one file each: help, actions, the confirm prompt, a run, our own log, faults, alerts and
 //! rules, one of them in detail, forms, contacts, what
-//! changed, the journal of a unit, procedures and one of them at work.
+//! changed, the journal of a unit, procedures and one of them at work, the incident, the handover card.
 //! Called by `ui::screen` alone.
 
 pub mod actions;
@@ -10,7 +10,9 @@ pub mod contacts;
 pub mod detail;
 pub mod faults;
 pub mod form;
+pub mod handover;
 pub mod help;
+pub mod incident;
 pub mod own_log;
 pub mod procedure;
 pub mod procedures;

@@ -1,0 +1,142 @@
+//! What was done and what is left: actions with their outcomes, silences, items of procedures that were put off.
+
+use super::card::OpenItem;
+use crate::action::verify::Comparison;
+use crate::base::{Clean, Ulid, Wall};
+use crate::clean;
+use crate::journal::{Event, Line};
+use serde_json::Value;
+
+/// One action that somebody accepted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deed {
+    /// Its plan.
+    pub plan: Ulid,
+    /// The action's name, with its kind.
+    pub action: Clean,
+    /// What was shown and accepted: commands or diff.
+    pub lines: Vec<Clean>,
+    /// On whose behalf.
+    pub who: Clean,
+    /// When it was accepted, or first recorded.
+    pub at: Wall,
+    /// How it ended; `None` while that is not recorded.
+    pub end: Option<Ended>,
+}
+
+/// How an action ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    /// When.
+    pub at: Wall,
+    /// VERIFIED, FAILED, UNVERIFIED, UNKNOWN, REFUSED.
+    pub outcome: Clean,
+    /// Why, in a sentence.
+    pub reason: Clean,
+    /// Before and after.
+    pub comparisons: Vec<Comparison>,
+}
+
+impl Deed {
+    /// The action's name alone.
+    pub fn name(&self) -> &str {
+        self.action.as_str().split(" (").next().unwrap_or_default()
+    }
+
+    /// `VERIFIED`, or that it is not over.
+    pub fn outcome(&self) -> &str {
+        self.end.as_ref().map_or("no outcome yet", |end| end.outcome.as_str())
+    }
+
+    /// The first figure before and after: `latency p95 14.2 µs → 7.30 µs`.
+    pub fn figure(&self) -> Option<Clean> {
+        let row = self.end.as_ref()?.comparisons.first()?;
+        let (before, after) = (row.before?, row.after?);
+        Some(clean!("{} {} → {}", row.label, row.unit.show(before), row.unit.show(after)))
+    }
+}
+
+/// The actions of these records, oldest first.
+pub fn deeds(lines: &[Line]) -> Vec<Deed> {
+    let mut all: Vec<Deed> = Vec::new();
+    for line in lines {
+        let is = |of: Event| line.ev.as_str() == of.name();
+        let over = is(Event::Outcome) || is(Event::ActionRefused);
+        let (Some(plan), true) = (line.plan, over || is(Event::Accepted) || is(Event::Intent)) else { continue };
+        let at = all.iter().position(|known| known.plan == plan).unwrap_or_else(|| {
+            all.push(Deed {
+                plan,
+                action: line.act.clone().unwrap_or_default(),
+                lines: line.args.clone(),
+                who: line.who.login.clone(),
+                at: line.at,
+                end: None,
+            });
+            all.len() - 1
+        });
+        if let (true, Some(known)) = (over, all.get_mut(at)) {
+            let text = |key: &str| line.of_res(key).unwrap_or_default();
+            let rows = line.res.get("comparisons").cloned().unwrap_or_default();
+            known.end = Some(Ended {
+                at: line.at,
+                outcome: text("outcome"),
+                reason: text("reason"),
+                comparisons: serde_json::from_value(rows).unwrap_or_default(),
+            });
+        }
+    }
+    all
+}
+
+/// One silence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mute {
+    /// Which alerts.
+    pub matchers: Clean,
+    /// Why.
+    pub reason: Clean,
+    /// Who made it.
+    pub by: Clean,
+    /// From when.
+    pub at: Wall,
+    /// Until when, as it was meant.
+    pub until: Wall,
+    /// When somebody ended it before.
+    pub ended: Option<Wall>,
+}
+
+/// The silences that these records make, oldest first.
+pub fn mutes(lines: &[Line]) -> Vec<Mute> {
+    let mut all: Vec<Mute> = Vec::new();
+    for line in lines {
+        let Some(matchers) = line.of_target("matchers") else { continue };
+        if line.ev.as_str() == Event::AlertSilence.name() {
+            let until = line.of_res("until").and_then(|until| Wall::parse(until.as_str())).unwrap_or(line.at);
+            let reason = line.of_res("reason").unwrap_or_default();
+            all.push(Mute { matchers, reason, by: line.who.login.clone(), at: line.at, until, ended: None });
+        } else if line.ev.as_str() == Event::AlertUnsilence.name()
+            && line.res.get("expired").and_then(Value::as_bool) == Some(false)
+        {
+            let open = all.iter_mut().rev().find(|mute| mute.matchers == matchers && mute.ended.is_none());
+            if let Some(mute) = open {
+                mute.ended = Some(line.at);
+            }
+        }
+    }
+    all
+}
+
+/// Items of procedures that these records put off, and that have not gone on since.
+pub fn open_items(lines: &[Line]) -> Vec<OpenItem> {
+    let mut all: Vec<OpenItem> = Vec::new();
+    for line in lines.iter().filter(|line| line.ev.as_str().starts_with("procedure.")) {
+        let Some(item) = line.of_res("item") else { continue };
+        let Some(state) = line.of_res("state") else { continue };
+        all.retain(|known| known.item != item);
+        if state.as_str().eq_ignore_ascii_case("deferred") {
+            let why = ["reason", "why", "value"].iter().find_map(|key| line.of_res(key)).unwrap_or_default();
+            all.push(OpenItem { item, state: "deferred".into(), why });
+        }
+    }
+    all
+}
