@@ -1,11 +1,49 @@
 //! Which item comes next: memory items first, then the order of the text; what was deferred comes back when it is due,
 //! and once more at the end.
 
-use super::document::Live;
+use super::document::{Document, Live};
 use super::walk::{Standing, State, Turns, Walk};
 use crate::action::lifecycle::Outcome;
 use crate::base::{Clean, Now};
 use crate::clean;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// What the order of a document comes to: worked out once, since a text may have very many items.
+#[derive(Debug, Default)]
+pub(super) struct Shape {
+    /// Where an item of this id is.
+    place: HashMap<Arc<str>, usize>,
+    /// The nearest `when` that an item lies below.
+    case: Vec<Option<usize>>,
+    /// Items as they are worked on: what is to be known by heart first, unless it is for a case only.
+    order: Vec<usize>,
+}
+
+impl Shape {
+    pub(super) fn of(document: &Document) -> Self {
+        let mut shape = Self::default();
+        let mut above: Vec<(usize, u8)> = Vec::new();
+        for (at, item) in document.items.iter().enumerate() {
+            shape.place.entry(Arc::clone(&item.id)).or_insert(at);
+            while above.pop_if(|(_, depth)| *depth >= item.depth).is_some() {}
+            shape.case.push(above.last().map(|(case, _)| *case));
+            if matches!(item.live, Live::When(_)) {
+                above.push((at, item.depth));
+            }
+        }
+        let first = |at: &usize| {
+            document.items.get(*at).is_some_and(|item| item.memory) && shape.case.get(*at).is_none_or(Option::is_none)
+        };
+        let (by_heart, rest): (Vec<usize>, Vec<usize>) = (0..document.items.len()).partition(first);
+        shape.order = [by_heart, rest].concat();
+        shape
+    }
+
+    pub(super) fn place(&self, id: &str) -> Option<usize> {
+        self.place.get(id).copied()
+    }
+}
 
 impl Walk {
     /// True when nothing more is asked of an item. What was deferred is neither settled nor open.
@@ -22,7 +60,7 @@ impl Walk {
     /// Where the text goes on when an item has failed: always a later one.
     pub fn goes_to(&self, item: usize) -> Option<usize> {
         let go = self.document.items.get(item)?.go.as_ref()?;
-        let to = self.document.items.iter().position(|other| other.id == *go)?;
+        let to = self.shape.place(go)?;
         (to > item).then_some(to)
     }
 
@@ -37,8 +75,8 @@ impl Walk {
 
     /// The `when` items that this one lies below, the nearest first.
     pub(super) fn cases(&self, item: usize) -> impl Iterator<Item = usize> {
-        let whens = |at: &usize| matches!(self.live(*at), Some(Live::When(_)));
-        (0..item).rev().filter(whens).filter(move |at| self.below(*at).contains(&item))
+        let above = |at: &usize| self.shape.case.get(*at).copied().flatten();
+        core::iter::successors(above(&item), above)
     }
 
     /// It lies below a `when` that nobody has decided yet.
@@ -46,13 +84,8 @@ impl Walk {
         self.cases(item).any(|case| !self.is_settled(case))
     }
 
-    /// In this order items are worked on: what is to be known by heart first, unless it is for a case only.
     fn order(&self) -> impl Iterator<Item = usize> {
-        let first = |at: &usize| {
-            self.document.items.get(*at).is_some_and(|item| item.memory) && self.cases(*at).next().is_none()
-        };
-        let all = 0..self.marks.len();
-        all.clone().filter(first).chain(all.filter(move |at| !first(at)))
+        self.shape.order.iter().copied()
     }
 
     /// The item to go on with; `None` at the end.

@@ -2,6 +2,7 @@
 //! so what is written down is what is remembered; only what a look shows just now is not kept.
 
 use super::document::{Condition, Document, Live};
+use super::order::Shape;
 use crate::action::lifecycle::Outcome;
 use crate::base::{Clean, Mono, Now, Ulid, Wall};
 use crate::clean;
@@ -161,6 +162,7 @@ pub struct Walk {
     pub sight: Option<Sight>,
     /// Actions begun so far that may have changed something.
     pub(super) epoch: u32,
+    pub(super) shape: Arc<Shape>,
 }
 
 impl Walk {
@@ -194,6 +196,7 @@ impl Walk {
         let marks = vec![Mark::default(); document.items.len()];
         let current = marks.len();
         let why = (Clean::default(), Now::default(), None);
+        let shape = Arc::new(Shape::of(&document));
         Self {
             id,
             document,
@@ -204,6 +207,7 @@ impl Walk {
             begun: Now::default(),
             sight: None,
             epoch: 0,
+            shape,
         }
     }
 
@@ -211,10 +215,8 @@ impl Walk {
     fn apply(&mut self, step: &Step) -> Result<(), Clean> {
         let at = match &step.item {
             Some(id) => Some(
-                self.document
-                    .items
-                    .iter()
-                    .position(|item| item.id == *id)
+                self.shape
+                    .place(id)
                     .ok_or_else(|| clean!("a step names the item \"{id}\", which this text does not have."))?,
             ),
             None => None,

@@ -352,3 +352,12 @@ fn after_a_reboot_what_is_seen_counts_although_its_clock_began_anew() {
     walk.tick(&mut bench.world, Now { mono: Mono(9), ..now });
     assert_eq!(walk.word(0), "sensed");
 }
+
+#[test]
+fn a_text_of_very_many_items_is_walked_without_delay() {
+    let many = (0..20_000).map(|at| deeper(item(&at.to_string(), Live::Challenge(None))));
+    let items = core::iter::once(item("if", Live::When(holds("x", 0)))).chain(many).collect();
+    let mut bench = Bench::new(items);
+    bench.second("x", Some(false));
+    assert_eq!((&bench.walk.standing, bench.steps.len()), (&Standing::Complete, 20_004));
+}

@@ -115,10 +115,12 @@ impl Lease {
 
     /// Nobody has taken it over.
     pub(super) fn is_ours(&self) -> bool {
-        let (Ok(ours), Ok(named)) = (fstat(&self.file), statat(CWD, &self.path, AtFlags::SYMLINK_NOFOLLOW)) else {
-            return false;
-        };
-        (ours.st_dev, ours.st_ino) == (named.st_dev, named.st_ino)
+        match (fstat(&self.file), statat(CWD, &self.path, AtFlags::SYMLINK_NOFOLLOW)) {
+            (Ok(ours), Ok(named)) => (ours.st_dev, ours.st_ino) == (named.st_dev, named.st_ino),
+            (_, Err(Errno::NOENT)) => false,
+            // A disk that does not answer has given it to nobody.
+            _ => true,
+        }
     }
 
     fn write(&self, now: Now) -> Result<(), Fault> {
