@@ -1,6 +1,6 @@
 //! Hands an accepted plan to a process of its own that outlives the console. A read-only console has no [`Launcher`].
 
-use super::lifecycle::Run;
+use super::lifecycle::{Allowed, Run};
 use super::prompt::Acceptance;
 use crate::base::{Clean, Fault};
 use crate::sys::clock::RealClock;
@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug)]
 pub struct Launcher {
     template: Detached,
+    allowed: Option<Allowed>,
 }
 
 impl Launcher {
@@ -24,7 +25,13 @@ impl Launcher {
         args: Vec<OsString>,
         env: Vec<(OsString, OsString)>,
     ) -> Option<Self> {
-        (!read_only).then_some(Self { template: Detached { program, args, env } })
+        (!read_only).then_some(Self { template: Detached { program, args, env }, allowed: None })
+    }
+
+    /// The same for a console that is allowed so much now: its runner looks at that again.
+    #[must_use]
+    pub fn allowing(&self, allowed: Allowed) -> Self {
+        Self { allowed: Some(allowed), ..self.clone() }
     }
 
     /// Writes the order durably and starts its runner. Returns as soon as it runs; [`Run::read`] tells how it goes.
@@ -42,7 +49,7 @@ impl Launcher {
             )));
         }
         let run = Run::of(state, accepted.plan.id);
-        run.write_order(accepted)?;
+        run.order(accepted, self.allowed)?;
         self.start(&run).inspect_err(|fault| {
             // No later console shall wonder; where this cannot be written either, it will say "never started".
             let _told = run.withdraw(accepted.plan.id, crate::clean!("the runner was not started: {fault}"));

@@ -9,7 +9,8 @@ use super::units;
 use crate::action;
 use crate::action::follow::Follow;
 use crate::action::launch::Launcher;
-use crate::action::lifecycle::{Outcome, Run, earlier, runs};
+use crate::action::lifecycle::{Allowed, Outcome, Run, earlier, runs};
+use crate::action::mode::Mode;
 use crate::action::plan::{Plan, Where};
 use crate::action::prepare::{AGAIN, Context, Depth, prepare};
 use crate::action::prompt::Acceptance;
@@ -133,7 +134,7 @@ impl Effects {
                 self.say(Msg::ArmingPlanned(Box::new(plan)));
             }
             Effect::Launch(acceptance) => {
-                if let Err(fault) = self.launch(acceptance, shared) {
+                if let Err(fault) = self.launch(acceptance, model, shared) {
                     self.say(Msg::Launched(Err(fault)));
                 }
             }
@@ -266,10 +267,14 @@ impl Effects {
         told
     }
 
-    fn launch(&mut self, acceptance: Box<Acceptance>, shared: &Shared) -> Result<(), Fault> {
-        let (Some(state), Some(launcher)) = (shared.state_dir.clone(), shared.launcher.clone()) else {
+    fn launch(&mut self, acceptance: Box<Acceptance>, model: &Model, shared: &Shared) -> Result<(), Fault> {
+        let (Some(state), Some(launcher)) = (shared.state_dir.clone(), shared.launcher.as_ref()) else {
             return Err(Fault::new("this console cannot start a runner."));
         };
+        let Mode::Armed { until } = model.session.mode else {
+            return Err(Fault::new("this console is not armed."));
+        };
+        let launcher = launcher.allowing(Allowed { until, support: model.session.support });
         let Some(journal) = shared.journal.clone() else {
             return Err(Fault::new("there is no journal, and nothing acts without one."));
         };

@@ -203,7 +203,7 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
     let (keymap, row_faults) = Keymap::merge(&layers);
     let faults = setup.faults.into_iter().chain(theme_faults).chain(keymap_faults).chain(row_faults);
     let shared = Shared::open(options, profile, profile_name, host);
-    let mode = if options.read_only || shared.no_acting().is_some() { Mode::ReadOnly } else { Mode::Observe };
+    let mode = if shared.launcher.is_none() { Mode::ReadOnly } else { Mode::Observe };
     let granted = shared.granted().min(options.max_level.unwrap_or(Support::L3));
     let mut session = Session::new(mode, granted, shared.login.login.clone(), faults.collect());
     shared.tell(&mut session);
@@ -343,8 +343,10 @@ impl Shared {
             Ok(journal) => (Some(journal), None),
             Err(fault) => (None, Some(fault)),
         };
-        let launcher = launcher(options.read_only).map(Arc::new);
-        Self { profile, profile_name, unrecorded, host, login, state_dir, launcher, journal }
+        let mut shared = Self { profile, profile_name, unrecorded, host, login, state_dir, launcher: None, journal };
+        let looks_only = options.read_only || process::told_to_look() || shared.no_acting().is_some();
+        shared.launcher = launcher(looks_only).map(Arc::new);
+        shared
     }
 
     /// What the operator should know before he relies on acting.
@@ -374,7 +376,7 @@ impl Shared {
 
 /// The runner finds profiles where we do; it learns nothing else of our environment.
 fn launcher(read_only: bool) -> Option<Launcher> {
-    let env = process::inherited(&["HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "WATCHKEEPER_READ_ONLY"]);
+    let env = process::inherited(&["HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", process::READ_ONLY]);
     Launcher::new(read_only, None, vec!["runner".into()], env)
 }
 
