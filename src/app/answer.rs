@@ -5,9 +5,10 @@ use super::alerts::{self, Row, Standing, finding, meant};
 use super::effect::{Effect, Entry};
 use super::form::{Field, Fields, Step};
 use super::model::{Model, Overlay};
+use super::open_runs;
 use super::prompt;
 use crate::action::mode::Mode;
-use crate::base::{Clean, Contact, Level, SeriesKey, Severity};
+use crate::base::{Clean, Contact, Level, SeriesKey, Severity, Ulid};
 use crate::clean;
 use crate::command::Command;
 use crate::config::duration::Lasting;
@@ -31,6 +32,8 @@ pub enum Purpose {
     Escalate(Vec<AlertId>),
     /// Values that this action is planned with.
     Plan(Arc<str>),
+    /// What became of the run of this plan.
+    Settle(Ulid),
 }
 
 /// An open form.
@@ -205,6 +208,7 @@ fn submit(model: &mut Model) -> Vec<Effect> {
             escalated(model, &ids, &text)
         }
         Purpose::Plan(action) => prompt::plan_given(model, action),
+        Purpose::Settle(plan) => open_runs::settle(model, plan, text),
         Purpose::Silence => match silenced(model) {
             Ok(effects) => {
                 model.back();

@@ -14,6 +14,7 @@ use super::survey::Survey;
 use super::unit::UnitView;
 use crate::action::mode::Mode;
 use crate::action::params::Asked;
+use crate::action::recover::Unresolved;
 use crate::base::{Clean, Fault, Level, Mono, Now, Support, Wall};
 use crate::command::Context;
 use crate::input::Keymap;
@@ -38,6 +39,8 @@ pub struct Identity {
     pub actions: Vec<(Arc<str>, Clean)>,
     /// What the operator is asked for before an action is planned.
     pub asked: BTreeMap<Arc<str>, Vec<Asked>>,
+    /// Which action takes an action back.
+    pub ways_back: BTreeMap<Arc<str>, Arc<str>>,
 }
 
 impl Identity {
@@ -64,6 +67,17 @@ pub const NOTICE: Duration = Duration::from_secs(12);
 /// An overlay's list has no more lines.
 pub const OVERLAY_LINES: usize = 1_000;
 
+/// How the journal does.
+#[derive(Clone, Debug, Default)]
+pub struct Trail {
+    /// Why it does not take records, if it does not: then nothing is done.
+    pub unrecorded: Option<Fault>,
+    /// Bytes that it still has of its own while the disk is full.
+    pub on_reserve: Option<u64>,
+    /// Where it was found changed.
+    pub broken: Option<Fault>,
+}
+
 /// The session's rights and what it has to say.
 #[derive(Debug)]
 pub struct Session {
@@ -87,12 +101,12 @@ pub struct Session {
     pub stalled: bool,
     /// Keys read until then belong to a prompt that is over: they are no commands.
     pub deaf_until: Mono,
-    /// Why the journal does not take records, if it does not.
-    pub unrecorded: Option<Fault>,
+    /// How the journal does.
+    pub trail: Trail,
     /// What the last look at the profile's actions found.
     pub survey: Survey,
-    /// Bytes that the journal still has of its own while the disk is full.
-    pub on_reserve: Option<u64>,
+    /// Runs of earlier consoles whose outcome nobody knows.
+    pub open_runs: Vec<Unresolved>,
     /// How the webhook does.
     pub notifier: NotifierStatus,
     /// Who was told of which alert.
@@ -113,9 +127,9 @@ impl Session {
             after_arming: None,
             stalled: false,
             deaf_until: Mono::default(),
-            unrecorded: None,
+            trail: Trail::default(),
+            open_runs: Vec::new(),
             survey: Survey::default(),
-            on_reserve: None,
             notifier: NotifierStatus::default(),
             told: Told::default(),
         }
@@ -213,6 +227,8 @@ pub enum Overlay {
     Form(Box<Form>),
     /// Whom to call; the number is the selected one.
     Contacts(usize),
+    /// Runs whose outcome nobody knows; the number is the selected way.
+    OpenRuns(usize),
     /// The journal of a unit that has failed.
     Unit(Box<UnitView>),
     /// What changed before this alert.

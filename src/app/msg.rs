@@ -6,7 +6,7 @@ use super::notify::NotifierStatus;
 use crate::action::lifecycle::Progress;
 use crate::action::plan::{Danger, Plan};
 use crate::action::recover::Unresolved;
-use crate::base::{Clean, Fault, Mono, Sample, Support};
+use crate::base::{Clean, Fault, Mono, Sample, Support, Ulid};
 use crate::logs::LogBatch;
 use crate::store::history::Kept;
 use crate::term::Input;
@@ -47,6 +47,8 @@ pub enum Msg {
     Effects(Vec<Mark>),
     /// Runs of earlier consoles without an outcome, oldest first, and what could not be read of them.
     Recovered(Vec<Unresolved>, Vec<Fault>),
+    /// The answer to `Effect::Settle`.
+    Settled(Ulid, Result<(), Fault>),
     /// What earlier consoles kept of the last two days, and what has to be said of it.
     History(Vec<Kept>, Vec<Clean>),
     /// The display has not taken a frame for a while, or takes them again.

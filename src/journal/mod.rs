@@ -12,5 +12,5 @@ pub mod writer;
 
 pub use record::{EVENTS, Event, Record, Session};
 pub use show::show;
-pub use verify::{Verdict, verify};
+pub use verify::{Verdict, verify, verify_newest};
 pub use writer::{Journal, Receipt};

@@ -14,11 +14,11 @@ use crate::action::mode::Mode;
 use crate::action::plan::{Plan, Where};
 use crate::action::prepare::{AGAIN, Context, Depth, prepare};
 use crate::action::prompt::Acceptance;
-use crate::action::recover::{Standing, Unresolved, unresolved};
+use crate::action::recover::{Standing, Unresolved, settle, unresolved};
 use crate::app::effect::Effect;
 use crate::app::{Mark, Model, Msg, Request};
 use crate::base::{Clean, Clock, Fault, Mono, Support, Ulid, Wall};
-use crate::config::profile::ActionSpec;
+use crate::config::profile::{ActionSpec, Trust};
 use crate::journal::{Event, Journal};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
@@ -27,7 +27,7 @@ use crate::sys::{paths, random};
 use core::time::Duration;
 use serde_json::json;
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Weak};
 
@@ -53,6 +53,8 @@ pub struct Effects {
     watching: Option<SyncSender<()>>,
     notifier: Option<Notifier>,
     keeper: Option<Keeper>,
+    /// What was refused because there is no journal.
+    refused: Option<String>,
 }
 
 /// The one plan that is being made.
@@ -95,6 +97,7 @@ impl Effects {
             watching: None,
             notifier,
             keeper: None,
+            refused: None,
         }
     }
 
@@ -138,6 +141,11 @@ impl Effects {
                     self.say(Msg::Launched(Err(fault)));
                 }
             }
+            Effect::Settle { plan, reason } => {
+                if let Err(fault) = self.settle(plan, reason, shared) {
+                    self.say(Msg::Settled(plan, Err(fault)));
+                }
+            }
             Effect::Stop(plan) => {
                 if let Err(fault) = stop(shared, plan) {
                     self.say(Msg::NotStopped(fault));
@@ -168,6 +176,19 @@ impl Effects {
             | Effect::Suspend
             | Effect::Quit => {}
         }
+    }
+
+    /// Starts the thread that writes a person's word down on a run whose outcome nobody knows.
+    fn settle(&self, plan: Ulid, reason: Clean, shared: &Shared) -> Result<(), Fault> {
+        let (Some(_), Some(state), Some(journal)) = (&shared.launcher, &shared.state_dir, shared.journal.clone())
+        else {
+            return Err(Fault::new("this console settles nothing."));
+        };
+        let (answer, run, login) = (self.answer.clone(), Run::of(state, plan), shared.login.login.clone());
+        worker("settler", move || {
+            let done = settle(&run, (&login, &reason), &paths::lock_dirs(), &journal, RealClock.now());
+            answer.send(Msg::Settled(plan, done));
+        })
     }
 
     /// Starts the thread that reads a unit's journal.
@@ -201,7 +222,7 @@ impl Effects {
         worker("survey", move || {
             for spec in specs {
                 let offer = state.clone().and_then(|state| {
-                    planned(&spec, &state, (&place, &login), (&profile, &readings), None)
+                    planned(&spec, &state, (&place, &login), (&profile, &readings), (Depth::Look, &[]))
                         .map(|plan| (plan.danger, plan.support))
                 });
                 if !answer.send(Msg::Surveyed(Arc::clone(&spec.name), offer)) {
@@ -214,8 +235,10 @@ impl Effects {
 
     /// Starts the thread that makes a plan; [`Effects::planned`] takes the answer.
     fn plan(&mut self, request: &Request, model: &Model, shared: &Shared) -> Result<(), Fault> {
-        if let Some(fault) = shared.no_acting() {
-            return Err(fault);
+        // A plan asks managers by the profile's own commands. Where only the journal is missing it is shown, so that its
+        // commands can be copied.
+        if let Trust::DisplayOnly(fault) = &shared.profile.trust {
+            return Err(fault.clone());
         }
         if let Some(earlier) = &self.planning {
             return Err(Fault::new(format!("the plan for \"{}\" is still being made.", earlier.title))
@@ -223,17 +246,22 @@ impl Effects {
         }
         let declared = shared.profile.actions.iter().find(|action| action.name == request.action).cloned();
         let found = declared.or_else(|| units::restart(&request.action));
-        let (Some(spec), Some(state)) = (found, shared.state_dir.clone()) else {
-            return Err(Fault::new("there is no such action, or no folder for its run."));
-        };
+        let Some(spec) = found else { return Err(Fault::new("there is no such action.")) };
+        if let Some(fault) = &shared.unrecorded {
+            self.refused = Some(format!("not done, because it cannot be recorded: {}: {fault}", spec.name));
+        }
+        // Where nothing is kept nothing is done either: the plan is only shown.
+        let state = shared.state_dir.clone().unwrap_or_else(|| PathBuf::from("/nonexistent"));
         let readings = Snapshot::take(&model.store, &action::queries::queries(&spec.body), model.now);
         let (place, login) = (place(shared), shared.login.clone());
         let (profile, title) = (shared.profile_name.clone(), spec.title.clone());
+        // A console that only looks runs no program that shows what would be done.
+        let depth = if shared.launcher.is_some() { Depth::Preview } else { Depth::Look };
         let (reply, answer) = sync_channel(1);
         let (bell, wanted) = (Arc::clone(&self.answer.bell), request.clone());
         worker("planner", move || {
             let plan =
-                planned(&spec, &state, (&place, &login), (&profile, &readings), Some(&wanted.given)).map(Box::new);
+                planned(&spec, &state, (&place, &login), (&profile, &readings), (depth, &wanted.given)).map(Box::new);
             // Its only answer, into a queue of one: never waits, and nobody may be there any more.
             let _gone = reply.try_send(Msg::Planned(wanted, plan));
             bell.ring();
@@ -291,6 +319,19 @@ impl Effects {
         })
     }
 
+    /// What was refused because there is no journal.
+    pub fn refused(&self) -> Option<String> {
+        self.refused.clone()
+    }
+
+    /// Looks whether the newest records of the journal are as they were written.
+    pub fn look_back(&self, shared: &Shared) {
+        let (Some(journal), Some(state)) = (shared.journal.clone(), shared.state_dir.clone()) else { return };
+        if let Err(fault) = worker("look-back", move || journal.look_back(&paths::journal_dir(&state))) {
+            tracing::warn!(target: "console", "{fault}");
+        }
+    }
+
     /// Looks for runs of an earlier console: the newest that still runs is followed, of all the standing is told.
     pub fn recover(&mut self, shared: &Shared) {
         let Some(state) = shared.state_dir.clone() else { return };
@@ -298,7 +339,11 @@ impl Effects {
         let may_write = shared.launcher.is_some();
         let (answer, stopped) = (self.answer.clone(), self.watch());
         let boot = shared.host.boot_id.clone();
+        let journal = shared.journal.clone().filter(|_| may_write);
         let started = worker("recovery", move || {
+            if let Some(journal) = journal {
+                record_late(&state, &journal);
+            }
             answer.send(Msg::Effects(past_effects(&state, &boot)));
             let (mut found, faults) = unresolved(&state, &paths::lock_dirs(), RealClock.now().wall);
             found.retain(|open| !may_write || is_open(open));
@@ -351,14 +396,13 @@ impl Effects {
     }
 }
 
-/// Plans one action of a profile as it is now; with the operator's values also by running what its profile says for a
-/// preview.
+/// Plans one action of a profile as it is now, with the operator's values.
 pub(super) fn planned(
     spec: &ActionSpec,
     state: &Path,
     (place, login): (&Where, &Login),
     (profile, readings): (&str, &Snapshot),
-    given: Option<&[(Clean, Clean)]>,
+    (depth, given): (Depth, &[(Clean, Clean)]),
 ) -> Result<Plan, Fault> {
     let now = RealClock.now();
     let since = Wall(now.wall.0.saturating_sub(i64::try_from(AGAIN.as_nanos()).unwrap_or(i64::MAX)));
@@ -372,8 +416,8 @@ pub(super) fn planned(
         state,
         id: random::ulid(now.wall),
         clock: &RealClock,
-        given: given.unwrap_or_default(),
-        depth: if given.is_some() { Depth::Preview } else { Depth::Look },
+        given,
+        depth,
     };
     prepare(&spec.name, &spec.kind, &spec.title, &spec.body, &context)
 }
@@ -405,6 +449,24 @@ fn stop(shared: &Shared, plan: Ulid) -> Result<(), Fault> {
     match (&shared.launcher, &shared.state_dir) {
         (Some(_), Some(state)) => Run::of(state, plan).stop(),
         _ => Err(Fault::new("this console cannot reach a runner.")),
+    }
+}
+
+/// Outcomes that the journal did not take when their runners ended are written now.
+fn record_late(state: &Path, journal: &Journal) {
+    for (run, plan, told) in runs(state).0 {
+        let Some((mut told, end)) = told.and_then(|told| Some((told.clone(), told.end?))) else { continue };
+        if told.unrecorded.is_none() {
+            continue;
+        }
+        let event = if end.outcome == Outcome::Refused { Event::ActionRefused } else { Event::Outcome };
+        let res =
+            json!({ "outcome": end.outcome.word(), "executed": end.executed, "reason": end.reason, "late": true });
+        if journal.append_durable(action::record::record(event, &plan, None).res(res)).is_ok() {
+            told.unrecorded = None;
+            // Not told: then it is recorded once more at the next start, which is no lie.
+            let _best_effort = run.write(&told);
+        }
     }
 }
 

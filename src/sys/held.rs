@@ -379,11 +379,11 @@ mod tests {
         use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
         let dir = tempfile::tempdir().unwrap();
         let (file, inner) = (dir.path().join("plain"), dir.path().join("inner"));
-        std::fs::write(&file, "x").unwrap();
-        std::fs::create_dir(&inner).unwrap();
+        fs::write(&file, "x").unwrap();
+        fs::create_dir(&inner).unwrap();
         Held::open(&file).unwrap().replaceable().unwrap();
         let bound = dir.path().join("bound");
-        std::fs::write(&bound, "").unwrap();
+        fs::write(&bound, "").unwrap();
         if mount_bind(&file, &bound).is_err() {
             println!("SKIPPED: mount: a file cannot be mounted here");
             return;
@@ -392,7 +392,7 @@ mod tests {
         unmount(&bound, UnmountFlags::DETACH).unwrap();
         assert!(said.contains("/bound is a mount of its own."), "{said}");
         mount("tmpfs", &inner, "tmpfs", MountFlags::empty(), c"size=1m").unwrap();
-        std::fs::write(inner.join("still"), "x").unwrap();
+        fs::write(inner.join("still"), "x").unwrap();
         rustix::mount::mount_remount(&inner, MountFlags::RDONLY, c"").unwrap();
         let said = Held::open(&inner.join("still")).unwrap().replaceable().unwrap_err().to_string();
         unmount(&inner, UnmountFlags::DETACH).unwrap();

@@ -1,6 +1,6 @@
 //! The runner: what it refuses, how it ends, and that it ends whatever becomes of its console.
 
-use crate::support::{CONFIG, Deed, Manager, Scene, Script, Stepped, Store, Temper, Twin, accepted, at};
+use crate::support::{CONFIG, Deed, Manager, Scene, Script, Stepped, Store, Temper, Twin, accepted, at, session};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,7 +13,7 @@ use watchkeeper::action::launch::Launcher;
 use watchkeeper::action::lifecycle::{Allowed, End, Outcome, Progress, Run, State};
 use watchkeeper::action::plan::Plan;
 use watchkeeper::action::prompt::Acceptance;
-use watchkeeper::action::recover::{Standing, unresolved};
+use watchkeeper::action::recover::{Standing, settle, unresolved};
 use watchkeeper::action::verify::Seen;
 use watchkeeper::base::{Clock, Support, Wall};
 use watchkeeper::journal;
@@ -524,4 +524,36 @@ fn a_plan_of_another_machine_or_of_the_boot_before_is_stale() {
         assert!(end(&run).reason.as_str().starts_with(why), "{:?}", end(&run));
         assert_eq!(scene.content(), CONFIG);
     }
+}
+
+#[test]
+fn a_person_settles_what_nobody_knows_and_no_runner_is_talked_over() {
+    let scene = Scene::new(Temper::Restarts);
+    let run = order(&scene, scene.plan());
+    run.accept(1).unwrap();
+    let mut half = Progress::new(run.read_order().unwrap().plan.id, 1);
+    half.state = State::Running;
+    run.write(&half).unwrap();
+    let journal = journal::Journal::open(&journal_dir(&scene.state()), session(), Arc::new(RealClock)).unwrap();
+    let word = (&"ada".into(), &"looked at the file".into());
+    let settle = |dirs: &[PathBuf]| settle(&run, word, dirs, &journal, RealClock.now());
+    {
+        let plan = run.read_order().unwrap().plan;
+        let _held = TargetLock::take(&lock_dirs(), &plan.locks()[0]).unwrap();
+        half.pid = std::process::id();
+        run.write(&half).unwrap();
+        let said = settle(&lock_dirs()).unwrap_err().to_string();
+        assert!(said.contains("still works on it"), "{said}");
+    }
+    settle(&lock_dirs()).unwrap();
+    let end = end(&run);
+    assert_eq!((end.outcome, end.executed), (Outcome::Indeterminate, false));
+    assert_eq!(
+        end.reason.as_str(),
+        format!("settled by ada: looked at the file. Then observed: {} is as it was before", scene.config().display())
+    );
+    assert!(unresolved(&scene.state(), &lock_dirs(), RealClock.now().wall).0.is_empty());
+    assert!(settle(&lock_dirs()).is_err(), "once");
+    assert!(journal.close(Duration::from_secs(60)));
+    assert_eq!(events(&scene), ["journal.open", "action.settled"]);
 }

@@ -11,6 +11,7 @@ pub mod detail;
 pub mod faults;
 pub mod form;
 pub mod help;
+pub mod open_runs;
 pub mod own_log;
 pub mod prompt;
 pub mod run;
