@@ -11,6 +11,7 @@ use super::record::record;
 use super::verify::{Seen, Settling, Verdict, judge};
 use crate::base::{Clean, Clock, Fault, Mono, Unit};
 use crate::journal::{Event, Journal};
+use crate::sys::host::Host;
 use crate::sys::lock::{Refusal, TargetLock};
 use core::time::Duration;
 use serde_json::json;
@@ -104,7 +105,9 @@ impl<'a> Real<'a> {
             if !metric.holds(fresh) {
                 let (was, now) = (metric.unit.show(metric.planned), metric.unit.show(fresh));
                 let within = Unit::Ratio.show(metric.tolerance);
-                return Err(stale(&crate::clean!("{label} was {was} and is {now} now (may differ by {within})")));
+                let must = metric.expect.map(|expect| format!(", must be {}", expect.stands(metric.unit)));
+                let must = must.unwrap_or_default();
+                return Err(stale(&crate::clean!("{label} was {was} and is {now} now (may differ by {within}{must})")));
             }
         }
         Ok(())
@@ -166,6 +169,14 @@ impl<'a> Real<'a> {
     }
 }
 
+/// How this is no longer the host, or its boot, that the plan was made on.
+fn elsewhere(planned: &Host, now: &Host) -> Option<Clean> {
+    if planned.machine_id != now.machine_id {
+        return Some(crate::clean!("planned on machine {}, and this is {}", planned.machine_id, now.machine_id));
+    }
+    (planned.boot_id != now.boot_id).then(|| crate::clean!("the host was booted since the plan was made"))
+}
+
 fn stale(how: &Clean) -> Fault {
     Fault::new(format!("plan is stale: {how}.")).hint("Make a new plan.")
 }
@@ -204,6 +215,13 @@ impl Executor for Real<'_> {
     }
 
     fn observe(&mut self) -> Result<(), Fault> {
+        let now = self.clock.now().mono;
+        if let Some(fault) = self.run.allowed()?.and_then(|allowed| allowed.refuses(self.plan(), now)) {
+            return Err(fault);
+        }
+        if let Some(what) = elsewhere(&self.plan().place.host, &Host::current()) {
+            return Err(stale(&what));
+        }
         let differences = self.kind.differences(self.plan(), self.clock)?;
         if !differences.is_empty() {
             let list: Vec<&str> = differences.iter().map(Clean::as_str).collect();

@@ -1,6 +1,6 @@
 //! Hands an accepted plan to a process of its own that outlives the console. A read-only console has no [`Launcher`].
 
-use super::lifecycle::Run;
+use super::lifecycle::{Allowed, Run};
 use super::prompt::Acceptance;
 use super::reach::Reach;
 use crate::base::{Clean, Fault};
@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 pub struct Launcher {
     template: Detached,
     reach: Reach,
+    allowed: Option<Allowed>,
 }
 
 impl Launcher {
@@ -28,12 +29,18 @@ impl Launcher {
         env: Vec<(OsString, OsString)>,
     ) -> Option<Self> {
         let env = env.into_iter().chain(reach.variable()).collect();
-        (!read_only).then_some(Self { template: Detached { program, args, env }, reach })
+        (!read_only).then_some(Self { template: Detached { program, args, env }, reach, allowed: None })
     }
 
     /// What its runners may change.
     pub const fn reach(&self) -> &Reach {
         &self.reach
+    }
+
+    /// The same for a console that is allowed so much now: its runner looks at that again.
+    #[must_use]
+    pub fn allowing(&self, allowed: Allowed) -> Self {
+        Self { allowed: Some(allowed), ..self.clone() }
     }
 
     /// Writes the order durably and starts its runner. Returns as soon as it runs; [`Run::read`] tells how it goes.
@@ -52,7 +59,7 @@ impl Launcher {
             )));
         }
         let run = Run::of(state, accepted.plan.id);
-        run.write_order(accepted)?;
+        run.order(accepted, self.allowed)?;
         self.start(&run).inspect_err(|fault| {
             // No later console shall wonder; where this cannot be written either, it will say "never started".
             let _told = run.withdraw(accepted.plan.id, crate::clean!("the runner was not started: {fault}"));

@@ -4,7 +4,7 @@
 use super::plan::{Plan, canonical};
 use super::prompt::Acceptance;
 use super::verify::Comparison;
-use crate::base::{Clean, Fault, Now, Ulid, Wall};
+use crate::base::{Clean, Fault, Mono, Now, Support, Ulid, Wall};
 use crate::sys::files;
 use core::fmt;
 use serde::{Deserialize, Serialize};
@@ -142,6 +142,31 @@ pub struct Run {
 struct Order {
     sha256: String,
     accepted: Acceptance,
+    /// What its console was allowed; absent where no console ordered it.
+    #[serde(default)]
+    allowed: Option<Allowed>,
+}
+
+/// What a console was allowed when its operator said yes: looked at again before the first effect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Allowed {
+    /// It was armed until then.
+    pub until: Mono,
+    /// What this login may do at most.
+    pub support: Support,
+}
+
+impl Allowed {
+    /// Why this plan may not be carried out at `now`, if so.
+    pub fn refuses(self, plan: &Plan, now: Mono) -> Option<Fault> {
+        let (need, have) = (plan.support, self.support);
+        if need > have {
+            return Some(Fault::new(format!("this needs support level {need}, and its login has {have}.")));
+        }
+        (now >= self.until).then(|| {
+            Fault::new("the arming of its console was over before the first effect.").hint("Arm it and plan again.")
+        })
+    }
 }
 
 impl Run {
@@ -175,8 +200,16 @@ impl Run {
     /// # Errors
     /// When the state folder cannot be written, or the plan was handed over before.
     pub fn write_order(&self, accepted: &Acceptance) -> Result<(), Fault> {
+        self.order(accepted, None)
+    }
+
+    /// The same, with what the console was allowed that orders it.
+    ///
+    /// # Errors
+    /// As [`Self::write_order`].
+    pub fn order(&self, accepted: &Acceptance, allowed: Option<Allowed>) -> Result<(), Fault> {
         files::private_dir(&self.dir)?;
-        let order = Order { sha256: accepted.plan.digest(), accepted: accepted.clone() };
+        let order = Order { sha256: accepted.plan.digest(), accepted: accepted.clone(), allowed };
         let text = serde_json::to_string_pretty(&order)
             .map_err(|error| Fault::new(format!("a plan cannot be written: {error}.")))?;
         if files::create_exclusive(&self.dir.join("plan.json"), 0o600, text.as_bytes())? {
@@ -191,6 +224,18 @@ impl Run {
     /// # Errors
     /// Unreadable, or not what was accepted.
     pub fn read_order(&self) -> Result<Acceptance, Fault> {
+        self.read_whole().map(|order| order.accepted)
+    }
+
+    /// What the console was allowed that ordered it.
+    ///
+    /// # Errors
+    /// As [`Self::read_order`].
+    pub fn allowed(&self) -> Result<Option<Allowed>, Fault> {
+        self.read_whole().map(|order| order.allowed)
+    }
+
+    fn read_whole(&self) -> Result<Order, Fault> {
         let path = self.dir.join("plan.json");
         let bytes = files::read(&path, LIMIT)?;
         let order: Order = serde_json::from_slice(&bytes).map_err(|error| {
@@ -199,7 +244,7 @@ impl Run {
         if order.accepted.plan.digest() != order.sha256 {
             return Err(Fault::new("the plan differs from what was accepted.").at(path.to_string_lossy(), 0, 0));
         }
-        Ok(order.accepted)
+        Ok(order)
     }
 
     /// The double-submit guard: true for the first caller only.

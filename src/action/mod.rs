@@ -31,4 +31,5 @@ pub mod record;
 pub mod recover;
 pub mod remote;
 pub mod rights;
+pub mod validator;
 pub mod verify;

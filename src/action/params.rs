@@ -66,6 +66,16 @@ impl Params {
         argv.iter().map(|word| self.word(word)).collect()
     }
 
+    /// The value of a text that is nothing but `{name}`; `None` of any other.
+    ///
+    /// # Errors
+    /// A name that is no parameter.
+    pub fn whole(&self, text: &str) -> Result<Option<&str>, Fault> {
+        let name = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).filter(|name| is_name(name));
+        let unknown = |name| Fault::new(format!("`{{{name}}}` is no parameter of this action."));
+        name.map(|name| self.0.get(name).map(String::as_str).ok_or_else(|| unknown(name))).transpose()
+    }
+
     /// A text with every `{name}` replaced by its value, as `form` writes it there. Other braces stay: a body has its own.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //! based on, how it will be judged. Bound to identities, with a digest. Plain data.
 
 use super::manager::{Manager, Serving};
-use super::verify::{Check, Traffic};
+use super::verify::{Check, Expect, Traffic};
 use crate::base::{Clean, Fault, Mono, Now, Support, Ulid, Unit};
 use crate::sys::entry::EntryId;
 use crate::sys::files;
@@ -134,12 +134,16 @@ pub struct Metric {
     pub planned: f64,
     /// Share of the planned value by which a fresh one may differ.
     pub tolerance: f64,
+    /// What it must be whatever was planned.
+    #[serde(default)]
+    pub expect: Option<Expect>,
 }
 
 impl Metric {
     /// True while `fresh` is still what the plan rests on.
     pub fn holds(&self, fresh: f64) -> bool {
-        (fresh - self.planned).abs() <= self.tolerance * self.planned.abs()
+        let expected = self.expect.is_none_or(|expect| expect.holds(None, fresh) == Some(true));
+        expected && (fresh - self.planned).abs() <= self.tolerance * self.planned.abs()
     }
 }
 

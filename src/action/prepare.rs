@@ -37,6 +37,7 @@ pub const COMMON: &[&str] = &[
     "verify_samplers",
     "verify_within",
     "baseline",
+    "cooldown",
     "traffic",
 ];
 
@@ -134,6 +135,11 @@ struct BasedOn {
     unit: Unit,
     max_age: Option<String>,
     tolerance: Option<f64>,
+    /// What it must be, else nothing is done: `{ below = … }` or `{ above = … }`.
+    expect: Option<Expect>,
+    /// Nothing known of it stops nobody, and makes the prompt heavier.
+    #[serde(default)]
+    may_be_unknown: bool,
 }
 
 #[derive(Deserialize)]
@@ -166,15 +172,17 @@ pub fn prepare(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<
     let support: Support = body.take("support")?.unwrap_or(Support::L1);
     let declared: Danger = body.need("danger")?;
     let hits: Vec<Clean> = body.take("hits")?.unwrap_or_default();
-    let mut based_on = based_on(&mut body, cx)?;
+    let (mut based_on, waived) = based_on(&mut body, cx)?;
+    let cooldown = cooldown(&mut body)?;
     let judging = judging(&mut body, cx)?;
-    if !based_on.is_empty() && judging.is_none() {
+    if based_on.iter().any(|row| row.metric.is_some()) && judging.is_none() {
         return Err(body
             .fault("`based_on` needs `verify` with its samplers.")
             .hint("The runner observes again what a plan rests on, with samplers of its own."));
     }
     let draft = known.draft(&mut body, &Run::of(cx.state, cx.id), cx)?;
-    let (danger, raised) = danger(known, declared, &draft, name, cx);
+    cooled_down(cooldown, name, &draft, cx)?;
+    let (danger, raised) = danger(known, declared, (&draft, waived), name, cx);
     based_on.splice(0..0, draft.based_on);
     Ok(Plan {
         id: cx.id,
@@ -213,33 +221,88 @@ fn check_verb(verb: &str, body: &Body) -> Result<(), Fault> {
         .hint("Use 4 to 32 letters a-z, such as `restart`."))
 }
 
-fn based_on(body: &mut Body, cx: &Context<'_>) -> Result<Vec<Precondition>, Fault> {
+/// What the plan rests on, and what of it is unknown and let pass.
+fn based_on(body: &mut Body, cx: &Context<'_>) -> Result<(Vec<Precondition>, Vec<Clean>), Fault> {
     let rows: Vec<BasedOn> = body.take("based_on")?.unwrap_or_default();
-    rows.into_iter()
-        .map(|row| {
-            let limit = row.max_age.as_deref().map_or(Ok(MAX_AGE), |text| duration(text, body))?;
-            let tolerance = row.tolerance.unwrap_or(TOLERANCE);
-            if !(0.0..=1.0).contains(&tolerance) {
-                return Err(body
-                    .fault(format!("`tolerance = {tolerance}` is no share."))
-                    .hint("From 0 to 1: 0.2 allows a fifth more or less than planned."));
+    let (mut known, mut waived) = (Vec::new(), Vec::new());
+    for row in rows {
+        let limit = row.max_age.as_deref().map_or(Ok(MAX_AGE), |text| duration(text, body))?;
+        let tolerance = row.tolerance.unwrap_or(TOLERANCE);
+        if !(0.0..=1.0).contains(&tolerance) {
+            return Err(body
+                .fault(format!("`tolerance = {tolerance}` is no share."))
+                .hint("From 0 to 1: 0.2 allows a fifth more or less than planned."));
+        }
+        if matches!(row.expect, Some(Expect::Falls | Expect::Rises)) {
+            return Err(body
+                .fault("what a plan rests on is a value, not a change.")
+                .hint("Write expect = { below = 1 } or { above = 1 }."));
+        }
+        let (value, age) = match reading(&row, limit, cx) {
+            Err(why) if row.may_be_unknown => {
+                waived.push(crate::clean!("{} is unknown, and its profile lets that pass", row.label));
+                let value = crate::clean!("unknown: {}", why.what);
+                known.push(Precondition { label: row.label, value, age: Duration::ZERO, metric: None });
+                continue;
             }
-            let (value, age) = cx.readings.reading(&row.query)?;
-            if !value.is_finite() {
-                return Err(Fault::new(format!("{} is no number: a plan cannot rest on it.", row.label)));
-            }
-            if age > limit {
-                let (age, limit) = (age.as_secs_f64(), limit.as_secs_f64());
-                return Err(Fault::new(format!(
-                    "{} is {age:.1} s old; a plan rests on values of at most {limit} s.",
-                    row.label
-                ))
-                .hint("Wait for a fresh value, or look at why it does not come."));
-            }
-            let metric = Metric { query: row.query, unit: row.unit, planned: value, tolerance };
-            Ok(Precondition { label: row.label, value: Clean::text(row.unit.show(value)), age, metric: Some(metric) })
-        })
-        .collect()
+            other => other?,
+        };
+        let shown = Clean::text(row.unit.show(value));
+        if let Some(expect) = row.expect.filter(|expect| expect.holds(None, value) != Some(true)) {
+            let what = format!("{} is {shown}, and must be {}.", row.label, expect.stands(row.unit));
+            return Err(Fault::new(what).hint("Its profile asks for that before this is done."));
+        }
+        let metric = Metric { query: row.query, unit: row.unit, planned: value, tolerance, expect: row.expect };
+        known.push(Precondition { label: row.label, value: shown, age, metric: Some(metric) });
+    }
+    Ok((known, waived))
+}
+
+/// A value that a plan may rest on.
+fn reading(row: &BasedOn, limit: Duration, cx: &Context<'_>) -> Result<(f64, Duration), Fault> {
+    let (value, age) = cx.readings.reading(&row.query)?;
+    if !value.is_finite() {
+        return Err(Fault::new(format!("{} is no number: a plan cannot rest on it.", row.label)));
+    }
+    if age > limit {
+        let (age, limit) = (age.as_secs_f64(), limit.as_secs_f64());
+        let what = format!("{} is {age:.1} s old; a plan rests on values of at most {limit} s.", row.label);
+        return Err(Fault::new(what).hint("Wait for a fresh value, or look at why it does not come."));
+    }
+    Ok((value, age))
+}
+
+/// For how long the same is not done again.
+fn cooldown(body: &mut Body) -> Result<Option<Duration>, Fault> {
+    let Some(text) = body.take::<String>("cooldown")? else { return Ok(None) };
+    let cooldown = duration(&text, body)?;
+    if cooldown > AGAIN {
+        let most = AGAIN.as_secs() / 60;
+        return Err(body.fault_at("cooldown", format!("earlier runs are looked at for {most} minutes at most.")));
+    }
+    Ok(Some(cooldown))
+}
+
+/// Refuses what was done a moment ago.
+fn cooled_down(cooldown: Option<Duration>, name: &str, draft: &Draft, cx: &Context<'_>) -> Result<(), Fault> {
+    let Some(cooldown) = cooldown else { return Ok(()) };
+    let now = cx.clock.now().wall.0;
+    let since = |run: &&Earlier| Duration::from_nanos(now.saturating_sub(run.plan.made.wall.0).max(0).unsigned_abs());
+    // What was refused was not done.
+    let done = |run: &&Earlier| run.end.as_ref().is_none_or(|end| end.outcome != super::lifecycle::Outcome::Refused);
+    let last = same(name, draft, cx).into_iter().filter(done).map(|run| since(&run)).min();
+    match last.and_then(|last| Some((last, cooldown.checked_sub(last).filter(|left| !left.is_zero())?))) {
+        None => Ok(()),
+        Some((last, left)) => Err(Fault::new(format!("cooling down: it was done {} s ago.", last.as_secs()))
+            .hint(format!("Again in {} s; look at what it did meanwhile.", left.as_secs() + 1))),
+    }
+}
+
+/// The runs of the last ten minutes of this action on these targets.
+fn same<'a>(name: &str, draft: &Draft, cx: &Context<'a>) -> Vec<&'a Earlier> {
+    let mut targets: Vec<String> = draft.targets.iter().map(super::plan::Target::name).collect();
+    targets.sort();
+    cx.earlier.iter().filter(|run| run.plan.what.action == name && run.plan.locks() == targets).collect()
 }
 
 fn judging(body: &mut Body, cx: &Context<'_>) -> Result<Option<Judging>, Fault> {
@@ -278,20 +341,23 @@ fn judging(body: &mut Body, cx: &Context<'_>) -> Result<Option<Judging>, Fault> 
     Ok(Some(Judging { checks, traffic, within, samplers, profile: cx.profile.to_owned() }))
 }
 
-/// Only ever raised: by the kind, by names that had to be escaped, by impatience.
-fn danger(kind: &dyn Kind, declared: Danger, draft: &Draft, name: &str, cx: &Context<'_>) -> (Danger, Vec<Clean>) {
-    let mut danger = declared.max(kind.least_danger());
-    let mut raised = draft.raise.clone();
+/// Only ever raised: by the kind, by what is unknown, by names that had to be escaped, by impatience.
+fn danger(
+    kind: &dyn Kind,
+    declared: Danger,
+    (draft, waived): (&Draft, Vec<Clean>),
+    name: &str,
+    cx: &Context<'_>,
+) -> (Danger, Vec<Clean>) {
+    let mut danger = declared.max(kind.least_danger_of(&draft.work));
+    let mut raised = [draft.raise.clone(), waived].concat();
     if Clean::identifier(draft.target.as_bytes()).1 {
         raised.push(Clean::from("the target's name holds unusual characters"));
     }
     if draft.undo == super::plan::Undo::Irreversible {
         raised.push(Clean::from("there is no way back"));
     }
-    let mut targets: Vec<String> = draft.targets.iter().map(super::plan::Target::name).collect();
-    targets.sort();
-    let same: Vec<&Earlier> =
-        cx.earlier.iter().filter(|run| run.plan.what.action == name && run.plan.locks() == targets).collect();
+    let same = same(name, draft, cx);
     if same.len() >= AGAIN_COUNT {
         let ends: Vec<&str> =
             same.iter().map(|run| run.end.as_ref().map_or("not ended", |end| end.outcome.word())).collect();

@@ -123,6 +123,8 @@ pub enum Refusal {
     ReadOnly,
     /// The login's support level is lower than the action's.
     Support(Support, Support),
+    /// Nothing durable can be written, or its runner was not started.
+    Unrecorded(Clean),
 }
 
 impl fmt::Display for Refusal {
@@ -142,6 +144,9 @@ impl fmt::Display for Refusal {
             Self::Suspended => f.write_str("cancelled: the session was suspended."),
             Self::HungUp => f.write_str("cancelled: the terminal is gone."),
             Self::NotArmed => f.write_str("refused: this console is in OBSERVE. Arm it first."),
+            Self::Unrecorded(why) => {
+                write!(f, "refused: {why} Nothing was done: copy the commands and run them by hand.")
+            }
             Self::ReadOnly => f.write_str("refused: this console is read-only."),
             Self::Support(need, have) => {
                 write!(f, "refused: this action needs support level {need}, this login has {have}.")

@@ -1,11 +1,14 @@
 //! After a crash: runs that were ordered and never reported their end. Looked at, never run again.
 
 use super::kinds::{self, Settled};
-use super::lifecycle::{Progress, Run, State, runs};
+use super::lifecycle::{End, Outcome, Progress, Run, State, runs};
 use super::plan::Plan;
-use crate::base::{Clean, Fault, Wall};
+use super::record::record;
+use crate::base::{Clean, Fault, Now, Wall};
+use crate::journal::{Event, Journal};
 use crate::sys::lock::held_by;
 use core::time::Duration;
+use serde_json::json;
 use std::path::{Path, PathBuf};
 
 /// An order this young may still find its runner.
@@ -41,6 +44,11 @@ pub struct Unresolved {
 }
 
 impl Unresolved {
+    /// The action's name in its profile.
+    pub fn action(&self) -> String {
+        self.plan.what.action.clone()
+    }
+
     /// One sentence for the operator.
     pub fn sentence(&self) -> Clean {
         let title = &self.plan.what.title;
@@ -53,6 +61,38 @@ impl Unresolved {
             }
         }
     }
+}
+
+/// Writes a person's word down on a run whose outcome nobody knows: into the journal first, then as its end.
+///
+/// # Errors
+/// Its runner still works, or nothing durable could be written.
+pub fn settle(
+    run: &Run,
+    (login, reason): (&Clean, &Clean),
+    lock_dirs: &[PathBuf],
+    journal: &Journal,
+    now: Now,
+) -> Result<(), Fault> {
+    let (accepted, told) = (run.read_order()?, run.read());
+    let progress = told.as_ref().ok().and_then(Option::as_ref);
+    if progress.is_some_and(|told| told.end.is_some()) {
+        return Err(Fault::new("it has an outcome."));
+    }
+    let plan = &accepted.plan;
+    let observed = match standing(run, plan, progress, told.is_ok(), lock_dirs) {
+        Standing::Attach { pid } => return Err(Fault::new(format!("process {pid} still works on it."))),
+        Standing::Unknown(settled) => settled.what().clone(),
+        Standing::NeverStarted | Standing::NothingDone => Clean::from("nothing was done"),
+    };
+    let res = json!({ "by": login, "reason": reason, "observed": observed });
+    journal.append_durable(record(Event::Settled, plan, Some(&accepted.confirm)).res(res))?;
+    let mut ended = progress.cloned().unwrap_or_else(|| Progress::new(plan.id, 0));
+    let reason = crate::clean!("settled by {login}: {reason}. Then observed: {observed}");
+    ended.state = State::Over;
+    ended.end = Some(End { outcome: Outcome::Indeterminate, reason, executed: false });
+    ended.ended = Some(now);
+    run.write(&ended)
 }
 
 /// Every run without an outcome under the state folder, oldest first, and what could not be read. At `now`, for orders

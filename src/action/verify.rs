@@ -50,6 +50,15 @@ impl Expect {
         }
     }
 
+    /// What a value must be, in words.
+    pub fn stands(self, unit: Unit) -> String {
+        match self {
+            Self::Below(limit) => format!("below {}", unit.show(limit)),
+            Self::Above(limit) => format!("above {}", unit.show(limit)),
+            Self::Falls | Self::Rises => self.wanted(unit),
+        }
+    }
+
     fn wanted(self, unit: Unit) -> String {
         match self {
             Self::Falls => "fall by 5 % or more".to_owned(),

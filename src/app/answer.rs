@@ -6,6 +6,7 @@ use super::effect::{Effect, Entry};
 use super::form::{Field, Fields, Step};
 use super::incident::{self, Writing};
 use super::model::{Model, Overlay};
+use super::open_runs;
 use super::prompt;
 use super::walking::{self, Word};
 use crate::action::mode::Mode;
@@ -37,6 +38,8 @@ pub enum Purpose {
     Walk(Ulid, Word),
     /// An incident, a note, the end of one.
     Incident(Writing),
+    /// What became of the run of this plan.
+    Settle(Ulid),
 }
 
 /// An open form.
@@ -213,6 +216,7 @@ fn submit(model: &mut Model) -> Vec<Effect> {
         Purpose::Plan(action) => prompt::plan_given(model, action),
         Purpose::Walk(run, word) => walking::answered(model, run, &word),
         Purpose::Incident(writing) => incident::submit(model, writing),
+        Purpose::Settle(plan) => open_runs::settle(model, plan, text),
         Purpose::Silence => match silenced(model) {
             Ok(effects) => {
                 model.back();

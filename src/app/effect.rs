@@ -23,6 +23,13 @@ pub enum Effect {
     PlanArming,
     /// Start the runner on an accepted plan; the answer is `Msg::Launched`.
     Launch(Box<Acceptance>),
+    /// Settle a run whose outcome nobody knows; the answer is `Msg::Settled`.
+    Settle {
+        /// Its plan.
+        plan: Ulid,
+        /// What became of it, as the operator says.
+        reason: Clean,
+    },
     /// Ask the runner of this plan to end what it does.
     Stop(Ulid),
     /// Make a folder for a walk through this procedure; the answer is `Msg::WalkBegun`.

@@ -34,6 +34,8 @@ pub struct Trail {
     pub unrecorded: Option<Fault>,
     /// Bytes that it still has of its own while the disk is full.
     pub on_reserve: Option<u64>,
+    /// Where it was found changed.
+    pub broken: Option<Fault>,
     /// The open incident.
     pub incident: Option<Incident>,
     /// Its records; without an incident those of the last [`WATCH`].

@@ -19,6 +19,7 @@ pub mod metric;
 pub mod model;
 pub mod msg;
 pub mod notify;
+pub mod open_runs;
 pub mod pane;
 pub mod procedures;
 pub mod prompt;

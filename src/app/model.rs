@@ -17,6 +17,7 @@ use super::survey::Survey;
 use super::unit::UnitView;
 use crate::action::mode::Mode;
 use crate::action::params::Asked;
+use crate::action::recover::Unresolved;
 use crate::base::{Clean, Fault, Level, Mono, Now, Support, Wall};
 use crate::command::Context;
 use crate::input::Keymap;
@@ -41,6 +42,8 @@ pub struct Identity {
     pub actions: Vec<(Arc<str>, Clean)>,
     /// What the operator is asked for before an action is planned.
     pub asked: BTreeMap<Arc<str>, Vec<Asked>>,
+    /// Which action takes an action back.
+    pub ways_back: BTreeMap<Arc<str>, Arc<str>>,
 }
 
 impl Identity {
@@ -94,6 +97,8 @@ pub struct Session {
     pub trail: Trail,
     /// What the last look at the profile's actions found.
     pub survey: Survey,
+    /// Runs of earlier consoles whose outcome nobody knows.
+    pub open_runs: Vec<Unresolved>,
     /// How the webhook does.
     pub notifier: NotifierStatus,
     /// Who was told of which alert.
@@ -115,6 +120,7 @@ impl Session {
             stalled: false,
             deaf_until: Mono::default(),
             trail: Trail::default(),
+            open_runs: Vec::new(),
             survey: Survey::default(),
             notifier: NotifierStatus::default(),
             told: Told::default(),
@@ -213,6 +219,8 @@ pub enum Overlay {
     Form(Box<Form>),
     /// Whom to call; the number is the selected one.
     Contacts(usize),
+    /// Runs whose outcome nobody knows; the number is the selected way.
+    OpenRuns(usize),
     /// The journal of a unit that has failed.
     Unit(Box<UnitView>),
     /// What changed before this alert.

@@ -50,6 +50,8 @@ pub enum Msg {
     Effects(Vec<Mark>),
     /// Runs of earlier consoles without an outcome, oldest first, and what could not be read of them.
     Recovered(Vec<Unresolved>, Vec<Fault>),
+    /// The answer to `Effect::Settle`.
+    Settled(Ulid, Result<(), Fault>),
     /// What earlier consoles kept of the last two days, and what has to be said of it.
     History(Vec<Kept>, Vec<Clean>),
     /// A procedure is put on screen and begun, as the command line asks: its id.

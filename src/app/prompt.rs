@@ -4,6 +4,7 @@ use super::answer::{self, Purpose};
 use super::effect::{Effect, Entry};
 use super::form::{Field, Fields};
 use super::model::{Model, Overlay, Request, Wanted};
+use super::open_runs;
 use super::run::Run;
 use super::walking;
 use crate::action::gate::Gate;
@@ -57,6 +58,11 @@ impl Prompt {
 
 /// Asks for a plan of this action; the answer opens the prompt.
 pub fn plan(model: &mut Model, action: Arc<str>) -> Vec<Effect> {
+    if open_runs::pending(model) { open_runs::first(model) } else { plan_anyway(model, action) }
+}
+
+/// The same while the outcome of an earlier run is not known: as what can become of it.
+pub fn plan_anyway(model: &mut Model, action: Arc<str>) -> Vec<Effect> {
     if model.run.as_ref().is_some_and(|run| !run.ended()) {
         model.overlay = Overlay::Run;
         model.session.say(clean!("One action at a time: this one is not over yet."), Level::Warning, model.now);
@@ -165,16 +171,26 @@ pub fn disarm(model: &mut Model, why: &'static str) -> Vec<Effect> {
 fn open(model: &mut Model, plan: Plan, request: Option<Request>) -> Vec<Effect> {
     let standing = Standing { mode: model.session.mode, support: model.session.support, size: model.size };
     let (gate, effects) = Gate::open(plan, standing, model.now.mono);
-    let preview = effects.iter().find_map(|effect| match effect {
+    let refused = effects.iter().find_map(|effect| match effect {
         GateEffect::Refused(refusal) => Some(refusal.clone()),
         _ => None,
     });
+    let unrecorded = model.session.trail.unrecorded.as_ref();
+    let preview = unrecorded.map(|fault| Refusal::Unrecorded(clean!("{fault}"))).or(refused);
     let out = match &preview {
         Some(why) => vec![Effect::Record(Entry::Previewed { plan: gate.plan().id, why: clean!("{why}") })],
         None => follow(model, effects),
     };
     model.open(Overlay::Prompt(Box::new(Prompt { gate, scroll: 0, preview, request, recorded: false })));
     out
+}
+
+/// An accepted plan whose runner was not started, as a preview: what it would have done can be copied.
+pub fn not_started(model: &mut Model, plan: Plan, fault: &Fault) {
+    let standing = Standing { mode: Mode::ReadOnly, support: model.session.support, size: model.size };
+    let (gate, _) = Gate::open(plan, standing, model.now.mono);
+    let preview = Some(Refusal::Unrecorded(clean!("{fault}")));
+    model.open(Overlay::Prompt(Box::new(Prompt { gate, scroll: 0, preview, request: None, recorded: true })));
 }
 
 /// A frame with the prompt was handed to the writer; `whole` when nothing of it was cut.

@@ -4,6 +4,8 @@ use super::board::Mark;
 use super::effect::{Effect, Entry};
 use super::model::{Model, Overlay};
 use super::msg::Msg;
+use super::open_runs;
+use super::prompt;
 use super::walking;
 use crate::action::lifecycle::{Outcome, Progress};
 use crate::action::mode::Mode;
@@ -13,6 +15,7 @@ use crate::base::{Clean, Fault, Level, Mono};
 use crate::clean;
 use crate::input::{Press, press};
 use crate::term::Input;
+use std::sync::Arc;
 
 /// One accepted plan and what has become of it.
 #[derive(Debug)]
@@ -45,8 +48,11 @@ impl Run {
 pub fn on_msg(model: &mut Model, msg: Msg) -> Vec<Effect> {
     match msg {
         Msg::Launched(Err(fault)) => {
-            model.run = None;
+            let plan = model.run.take().map(|run| *run.plan);
             model.back();
+            if let Some(plan) = plan {
+                prompt::not_started(model, plan, &fault);
+            }
             model.session.say(clean!("The runner did not start: {fault}"), Level::Critical, model.now);
         }
         Msg::NotStopped(fault) => {
@@ -64,6 +70,7 @@ pub fn on_msg(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Progress(progress) => return on_progress(model, progress),
         Msg::Recovered(found, faults) => return recovered(model, found, &faults),
+        Msg::Settled(plan, done) => return open_runs::settled(model, plan, done),
         _ => {}
     }
     Vec::new()
@@ -96,6 +103,7 @@ fn recovered(model: &mut Model, found: Vec<Unresolved>, faults: &[Fault]) -> Vec
     if let Some(text) = told.iter().cloned().reduce(|all, one| all.join(" ", &one)) {
         model.session.say(text, Level::Warning, model.now);
     }
+    open_runs::found(model, &found);
     let attached = found.into_iter().rfind(|open| matches!(open.standing, Standing::Attach { .. }));
     if let Some(open) = attached.filter(|_| model.run.is_none()) {
         let progress = open.progress.map(Box::new);
@@ -110,6 +118,16 @@ fn level(outcome: Outcome) -> Level {
         Outcome::Failed | Outcome::Indeterminate => Level::Critical,
         Outcome::Unverified | Outcome::Refused => Level::Warning,
     }
+}
+
+/// The action that takes back what the run on screen has done, once that is over.
+pub fn way_back(model: &Model) -> Option<Arc<str>> {
+    let run = model.run.as_ref()?;
+    let end = run.progress.as_ref()?.end.as_ref()?;
+    // What was refused has done nothing.
+    let done = end.outcome != Outcome::Refused;
+    let found = model.identity.ways_back.get(run.plan.what.action.as_str());
+    found.filter(|_| done).cloned()
 }
 
 /// Whether keys are an answer to what becomes of the action.

@@ -11,6 +11,7 @@ use super::log_view::LogView;
 use super::model::{Model, NOTICE, Overlay, Scroll};
 use super::msg::Msg;
 use super::notify;
+use super::open_runs;
 use super::prompt;
 use super::run::{self, Run};
 use super::survey;
@@ -55,7 +56,8 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         | Msg::Progress(_)
         | Msg::Output(_)
         | Msg::Effects(_)
-        | Msg::Recovered(..)) => run::on_msg(model, told),
+        | Msg::Recovered(..)
+        | Msg::Settled(..)) => run::on_msg(model, told),
         told @ (Msg::Work(_)
         | Msg::WalkBegun(..)
         | Msg::WalksLeft(..)
@@ -347,6 +349,12 @@ fn open(model: &mut Model) -> Vec<Effect> {
     if matches!(model.overlay, Overlay::Unit(_)) {
         return unit::plan(model);
     }
+    if let Overlay::OpenRuns(selected) = model.overlay {
+        return open_runs::choose(model, selected);
+    }
+    if let Some(back) = run::way_back(model).filter(|_| matches!(model.overlay, Overlay::Run)) {
+        return prompt::plan(model, back);
+    }
     if matches!(model.overlay, Overlay::Alerts(_)) {
         detail::show(model);
         return Vec::new();
@@ -394,6 +402,7 @@ fn remedy(model: &Model, rule: usize) -> Option<Arc<str>> {
 
 fn scroll_overlay(model: &mut Model, command: Command) {
     let last = (model.identity.actions.len() + unit::failed(model).len()).saturating_sub(1);
+    let ways = open_runs::choices(model).len();
     let page = isize::try_from(model.size.1 / 2).unwrap_or(1);
     let by = match command {
         Command::Up => -1,
@@ -414,6 +423,7 @@ fn scroll_overlay(model: &mut Model, command: Command) {
         Overlay::Contacts(at) => {
             *at = at.saturating_add_signed(by).min(model.book.policy().contacts().len().saturating_sub(1));
         }
+        Overlay::OpenRuns(at) => *at = at.saturating_add_signed(by).min(ways.saturating_sub(1)),
         Overlay::Actions(at) => *at = at.saturating_add_signed(by).min(last),
         _ => {}
     }

@@ -10,6 +10,8 @@ use std::path::Path;
 pub(super) const SYSLOG: &str = "/dev/log";
 /// Facility `authpriv`, severity `info` (RFC 5424, 6.2.1).
 const PRIORITY: u8 = 10 * 8 + 6;
+/// The same, severity `warning`.
+const WARNING: u8 = 10 * 8 + 4;
 
 /// Whether this event is anchored.
 pub(super) const fn is_anchored(event: Event) -> bool {
@@ -23,6 +25,14 @@ pub(super) fn tell(log: &Path, event: Event, receipt: &Receipt) {
     let line = format!("<{PRIORITY}>watchkeeper[{pid}]: journal record {seq} {} {hash}", event.name());
     if let Err(error) = tell_socket(log, &line) {
         tracing::debug!("no anchor in {}: {error}", log.display());
+    }
+}
+
+/// Tells the log of what was not done, or not recorded, because nothing durable could be written.
+pub(super) fn tell_unrecorded(log: &Path, said: &str) {
+    let pid = crate::sys::process::pid();
+    if let Err(error) = tell_socket(log, &format!("<{WARNING}>watchkeeper[{pid}]: {said}")) {
+        tracing::debug!("no word in {}: {error}", log.display());
     }
 }
 

@@ -24,6 +24,10 @@ pub enum Event {
     Open,
     /// Records were dropped before this one.
     Gap,
+    /// The trail was found changed: a new chain was begun.
+    Broken,
+    /// The wall clock was moved.
+    ClockJump,
     /// A console starts.
     SessionStart,
     /// A console ends.
@@ -48,6 +52,8 @@ pub enum Event {
     Stop,
     /// How a run ended.
     Outcome,
+    /// A person settled a run whose outcome nobody knew.
+    Settled,
     /// A critical alert began to fire.
     AlertFiring,
     /// A critical alert is over.
@@ -88,6 +94,8 @@ pub enum Event {
 pub const EVENTS: &[(Event, &str, bool)] = &[
     (Event::Open, "journal.open", true),
     (Event::Gap, "journal.gap", false),
+    (Event::Broken, "journal.broken", true),
+    (Event::ClockJump, "clock.jump", false),
     (Event::SessionStart, "session.start", false),
     (Event::SessionEnd, "session.end", false),
     (Event::ConfigLoad, "config.load", true),
@@ -100,6 +108,7 @@ pub const EVENTS: &[(Event, &str, bool)] = &[
     (Event::Intent, "action.intent", true),
     (Event::Stop, "action.stop", true),
     (Event::Outcome, "action.outcome", true),
+    (Event::Settled, "action.settled", true),
     (Event::AlertFiring, "alert.firing", false),
     (Event::AlertResolved, "alert.resolved", false),
     (Event::AlertAck, "alert.ack", false),

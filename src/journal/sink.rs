@@ -27,6 +27,8 @@ pub(super) struct Sink {
     pub(super) dirty: Option<File>,
     /// Bytes behind the last record that are ours although the disk is full.
     pub(super) reserve: Option<u64>,
+    /// What was found broken when a record was to be appended, until it is told.
+    pub(super) broken: Option<String>,
 }
 
 /// The newest file, locked, and where its chain ends.
@@ -58,6 +60,22 @@ impl Sink {
             }
             other => other.map_err(|stop| stop.fault(&head.path)),
         }
+    }
+
+    /// Begins a new chain that names the head of the one that was found broken; not where somebody has gone on from
+    /// file `newest` meanwhile.
+    pub(super) fn renew(&mut self, at: Now, newest: u64, found: &str) -> Result<(), Fault> {
+        let Some((number, path)) = segments(&self.dir)?.pop().filter(|(number, _)| *number == newest) else {
+            return Ok(());
+        };
+        let file = open_locked(&path)?;
+        let head = match tail_of(&path, &file)? {
+            Tail::Whole { seq, hash } | Tail::Torn { seq, hash, .. } => json!({ "seq": seq, "hash": hash }),
+            Tail::Broken { digest } => json!({ "sha256": digest }),
+        };
+        let res = json!({ "after": name(&path), "why": "broken", "head": head, "found": found });
+        self.dirty = None;
+        self.start(number + 1, at, &Start { seq: 0, hash: GENESIS.to_owned(), res }).map(|_| ())
     }
 
     pub(super) fn sync(&mut self) -> Result<(), Fault> {
@@ -119,6 +137,7 @@ impl Sink {
                     (seq, hash, json!({ "after": name(&path), "seq": seq, "why": "torn", "bytes": bytes }))
                 }
                 Tail::Broken { digest } => {
+                    self.broken = Some(format!("the last record of {} is none any more", name(&path)));
                     (0, GENESIS.to_owned(), json!({ "after": name(&path), "why": "broken", "sha256": digest }))
                 }
             };
@@ -219,7 +238,7 @@ mod tests {
     use super::*;
 
     fn sink(dir: &Path) -> Sink {
-        Sink { dir: dir.to_owned(), session: session(), dirty: None, reserve: None }
+        Sink { dir: dir.to_owned(), session: session(), dirty: None, reserve: None, broken: None }
     }
 
     fn put(sink: &mut Sink, n: usize) {
@@ -326,5 +345,36 @@ mod tests {
         assert_eq!(std::fs::metadata(&first).unwrap().permissions().mode() & 0o777, 0o600);
         std::fs::set_permissions(&first, std::fs::Permissions::from_mode(0o622)).unwrap();
         assert!(sink.append(&Record::new(Event::Shown), Now::default(), false).is_err());
+    }
+
+    #[test]
+    fn the_newest_records_are_verified_from_anywhere_and_a_new_chain_is_a_new_beginning() {
+        use super::super::verify::verify_newest;
+        let dir = tempfile::tempdir().unwrap();
+        let mut sink = sink(dir.path());
+        put(&mut sink, 30);
+        let newest = |count| verify_newest(dir.path(), count).unwrap();
+        for count in [1, 2, 10, 31, 1_000] {
+            let (verdict, number) = newest(count);
+            assert!(verdict.intact() && number == 1, "{count}: {verdict:?}");
+            assert_eq!(verdict.records, u64::try_from(count.min(31)).unwrap());
+        }
+        let first = dir.path().join("00000001.jsonl");
+        let text = std::fs::read_to_string(&first).unwrap();
+        std::fs::write(&first, text.replacen("\"seq\":20", "\"seq\":21", 1)).unwrap();
+        assert!(newest(5).0.intact(), "further back than it looks");
+        let (verdict, number) = newest(1_000);
+        assert_eq!(
+            (verdict.breaks[0].line, verdict.breaks[0].what.as_str()),
+            (20, "was changed: its hash does not fit")
+        );
+        sink.renew(Now::default(), number, "it").unwrap();
+        sink.renew(Now::default(), number, "it").unwrap();
+        put(&mut sink, 3);
+        let (verdict, number) = newest(1_000);
+        assert!(verdict.intact() && number == 2 && verdict.records == 4, "once: {verdict:?}");
+        let text = std::fs::read_to_string(dir.path().join("00000002.jsonl")).unwrap();
+        assert!(text.contains(r#""why":"broken""#) && text.contains(r#""head":{"seq":31,"hash":""#), "{text}");
+        assert!(!verify(dir.path()).unwrap().intact(), "all of it stays what it is");
     }
 }

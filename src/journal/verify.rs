@@ -114,6 +114,52 @@ pub fn verify(dir: &Path) -> Result<Verdict, Fault> {
     Ok(verdict)
 }
 
+/// Verifies the newest `count` records, back to where the newest chain begins: for the start of a console. The number of
+/// the newest file comes too.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_newest(dir: &Path, count: usize) -> Result<(Verdict, u64), Fault> {
+    let mut all = segments(dir)?;
+    let newest = all.last().map_or(0, |(number, _)| *number);
+    let (mut window, mut lines) = (Vec::new(), 0);
+    while let Some((number, path)) = all.pop().filter(|_| lines < count) {
+        let bytes = if number == newest { settled(&path)? } else { files::read(&path, LIMIT)? };
+        lines += bytes.iter().filter(|byte| **byte == b'\n').count();
+        let begins = bytes.split(|byte| *byte == b'\n').next().is_some_and(begins_a_chain);
+        window.push((number, path, bytes));
+        if begins {
+            break;
+        }
+    }
+    let mut walk = Walk::default();
+    let mut skip = lines.saturating_sub(count);
+    for (at, (number, path, bytes)) in window.iter().rev().enumerate() {
+        if at == 0 {
+            walk.within((*number, path), bytes, skip);
+        } else {
+            walk.file(*number, path, bytes);
+        }
+        skip = 0;
+    }
+    walk.verdict.head = walk.last;
+    Ok((walk.verdict, newest))
+}
+
+/// A file that is being appended to, between two records.
+fn settled(path: &Path) -> Result<Vec<u8>, Fault> {
+    let file = File::open(path).map_err(|error| files::fault("open", path, &error))?;
+    // Where it cannot be locked its last line may look torn, which is no break here.
+    let _best_effort = rustix::fs::flock(&file, rustix::fs::FlockOperation::LockShared);
+    files::read(path, LIMIT)
+}
+
+/// Whether this first record of a file begins a new chain because the one before it was found broken.
+fn begins_a_chain(line: &[u8]) -> bool {
+    let value: Value = serde_json::from_slice(line).unwrap_or_default();
+    value.get("res").and_then(|res| res.get("why")).and_then(Value::as_str) == Some("broken")
+}
+
 #[derive(Default)]
 struct Walk {
     verdict: Verdict,
@@ -142,6 +188,29 @@ impl Walk {
         }
         if lines.is_empty() && rest.is_empty() {
             self.wrong(&file, 0, Clean::from("is empty: its first record is gone"));
+        }
+        if !rest.is_empty() {
+            self.torn = Some((file, lines.len() + 1, rest.len()));
+        }
+    }
+
+    /// The end of the first file that is looked at: its first line there is taken as it is, if it is a record at all.
+    fn within(&mut self, (number, path): (u64, &Path), bytes: &[u8], skip: usize) {
+        let file = Clean::text(path.file_name().unwrap_or_default().as_encoded_bytes());
+        self.number = number;
+        self.verdict.files += 1;
+        let mut lines: Vec<&[u8]> = bytes.split(|byte| *byte == b'\n').collect();
+        let rest = lines.pop().unwrap_or_default();
+        for (at, line) in lines.iter().enumerate().skip(skip) {
+            match (at == skip, chain::open(line)) {
+                (true, Ok(link)) => {
+                    self.verdict.records += 1;
+                    self.last = Some((link.seq, link.hash));
+                }
+                (true, Err(what)) => self.wrong(&file, at + 1, Clean::from(what)),
+                // Never as the first of a file: that is what the line above was.
+                (false, _) => self.line(&file, at.max(1) + 1, line),
+            }
         }
         if !rest.is_empty() {
             self.torn = Some((file, lines.len() + 1, rest.len()));

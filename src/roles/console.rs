@@ -7,7 +7,7 @@ use super::session::{self, Options, Started};
 use crate::app::{self, Effect, Msg, Overlay};
 use crate::base::{Clean, Clock, Fault, Level, Mono, Now};
 use crate::clean;
-use crate::journal::Journal;
+use crate::journal::{Event, Journal, Record};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::paths;
@@ -15,6 +15,7 @@ use crate::sys::signal::Signal;
 use crate::term::{Input, install_panic_hook};
 use crate::ui;
 use core::time::Duration;
+use serde_json::json;
 use std::io::Write;
 use std::sync::Arc;
 
@@ -40,11 +41,11 @@ pub fn run(options: &Options) -> Result<u8, Fault> {
         console.apply(Msg::Work(rehearsal.procedure.as_str().into()), console.clock.now());
     }
     while console.turn() {}
-    let (status, head) = (console.status, console.head());
+    let (status, last) = (console.status, console.last_words());
     console.leave();
-    if let Some(head) = head {
+    for line in last {
         // Nothing is left to tell when standard error is gone.
-        let _gone = writeln!(std::io::stderr().lock(), "{head}");
+        let _gone = writeln!(std::io::stderr().lock(), "{line}");
     }
     Ok(status)
 }
@@ -58,6 +59,13 @@ fn tell(started: &Started) {
     }
 }
 
+/// By how many milliseconds the wall clock was moved meanwhile, where that are more than two seconds.
+fn jumped(before: Now, now: Now) -> Option<i64> {
+    let passed = i64::try_from(now.mono.since(before.mono).as_nanos()).unwrap_or(i64::MAX);
+    let by = now.wall.0.saturating_sub(before.wall.0).saturating_sub(passed) / 1_000_000;
+    (by.abs() > 2_000).then_some(by)
+}
+
 struct Console {
     clock: RealClock,
     bell: Arc<Bell>,
@@ -68,6 +76,8 @@ struct Console {
     urgent: bool,
     moment: Mono,
     second: i64,
+    /// The last second, for clocks that are moved.
+    seen: Now,
     begun: Mono,
     leaving: bool,
     /// 128 and the signal's number when a signal or the loss of the terminal ends it, as a shell would say.
@@ -79,6 +89,7 @@ impl Console {
         let clock = RealClock;
         let begun = clock.now().mono;
         let mut effects = Effects::new(Arc::clone(&bell), started.notifier.take());
+        effects.look_back(&started.look.shared);
         effects.recover(&started.look.shared);
         effects.look_at_rights(started.look.model.session.support, &started.look.shared);
         effects.keep_history(&started.look.shared);
@@ -93,6 +104,7 @@ impl Console {
             urgent: false,
             moment: begun,
             second: 0,
+            seen: clock.now(),
             begun,
             leaving: false,
             status: 0,
@@ -176,8 +188,20 @@ impl Console {
         if second != self.second {
             self.second = second;
             let journal = self.started.look.shared.journal.as_ref();
-            self.started.look.model.session.trail.unrecorded = journal.and_then(Journal::failing);
-            self.started.look.model.session.trail.on_reserve = journal.and_then(Journal::on_reserve);
+            let unrecorded = self.started.look.shared.unrecorded.clone();
+            let failing = unrecorded.or_else(|| journal.and_then(Journal::failing));
+            let (reserve, broken) = (journal.and_then(Journal::on_reserve), journal.and_then(Journal::broken));
+            if let (Some(journal), Some(by)) = (journal, jumped(self.seen, now)) {
+                let moved = json!({ "by_ms": by, "from": self.seen.wall.rfc3339() });
+                journal.append(Record::new(Event::ClockJump).res(moved));
+            }
+            self.seen = now;
+            let session = &mut self.started.look.model.session;
+            if let Some(fault) = broken.as_ref().filter(|_| session.trail.broken.is_none()) {
+                session.faults.push(fault.clone());
+                session.say(clean!("{fault}"), Level::Critical, now);
+            }
+            (session.trail.unrecorded, session.trail.on_reserve, session.trail.broken) = (failing, reserve, broken);
             self.apply(Msg::Tick, now);
         }
         if let Some(alerts) = &mut self.started.alerts {
@@ -242,12 +266,16 @@ impl Console {
     }
 
     /// Prompts are No, the journal learns that we left, the terminal comes back; the runtime is never dropped (F5).
-    /// What an anchor of the journal names, where this session has acted: to be written down elsewhere.
-    fn head(&self) -> Option<String> {
+    /// What an anchor of the journal names, where this session has acted: to be written down elsewhere. And what was
+    /// refused because it could not be recorded.
+    fn last_words(&self) -> Vec<String> {
         let look = &self.started.look;
-        look.model.run.as_ref()?;
-        let head = look.shared.journal.as_ref()?.head()?;
-        Some(format!("watchkeeper: the journal stands at record {}, {}", head.seq, head.hash))
+        let journal = look.shared.journal.as_ref();
+        let refused = journal.and_then(Journal::refused).or_else(|| self.effects.refused());
+        let refused = refused.map(|refused| format!("watchkeeper: {refused}"));
+        let head = look.model.run.as_ref().and_then(|_| journal?.head());
+        let head = head.map(|head| format!("watchkeeper: the journal stands at record {}, {}", head.seq, head.hash));
+        refused.into_iter().chain(head).collect()
     }
 
     fn leave(mut self) {
@@ -256,5 +284,21 @@ impl Console {
         let look = &mut self.started.look;
         self.effects.leave(&mut look.model, &look.shared, &why.into());
         self.started.leave();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Wall;
+
+    #[test]
+    fn a_clock_that_was_moved_is_told_from_time_that_passed() {
+        let at = |mono: u64, wall: i64| Now { mono: Mono(mono * SECOND), wall: Wall(wall * 1_000_000_000) };
+        assert_eq!(jumped(at(10, 1_000), at(11, 1_001)), None);
+        assert_eq!(jumped(at(10, 1_000), at(610, 1_600)), None, "suspended");
+        assert_eq!(jumped(at(10, 1_000), at(11, 1_003)), None, "two seconds");
+        assert_eq!(jumped(at(10, 1_000), at(11, 4_601)), Some(3_600_000));
+        assert_eq!(jumped(at(10, 4_601), at(11, 1_002)), Some(-3_600_000));
     }
 }

@@ -10,6 +10,7 @@ use super::validate::written;
 use crate::action;
 use crate::action::params::Asked;
 use crate::action::plan::{Plan, Where};
+use crate::action::prepare::Depth;
 use crate::action::prompt::rows;
 use crate::base::{Clean, Clock, Fault};
 use crate::config::profile::{ActionSpec, Trust};
@@ -105,7 +106,7 @@ fn plan((reference, given): (&str, &[(Clean, Clean)]), profile: &Profile, spec: 
     let place = Where { host: Host::current(), environment: profile.environment.clone() };
     // Where no state can be kept there are no earlier runs either.
     let state = paths::state_dir().unwrap_or_else(|| PathBuf::from("/nonexistent"));
-    let plan = planned(spec, &state, (&place, &Login::current()), (reference, &readings), Some(given));
+    let plan = planned(spec, &state, (&place, &Login::current()), (reference, &readings), (Depth::Preview, given));
     // Last: whoever leaves starts no program any more, and a plan asks managers and previews by programs.
     collector.leave();
     plan

@@ -11,17 +11,18 @@ use super::walks::Walks;
 use crate::action;
 use crate::action::follow::Follow;
 use crate::action::launch::Launcher;
-use crate::action::lifecycle::{Outcome, Run, earlier, runs};
+use crate::action::lifecycle::{Allowed, Outcome, Run, earlier, runs};
+use crate::action::mode::Mode;
 use crate::action::plan::{Plan, Where};
 use crate::action::prepare::{AGAIN, Context, Depth, prepare};
 use crate::action::prompt::Acceptance;
 use crate::action::reach::Reach;
-use crate::action::recover::{Standing, Unresolved, unresolved};
+use crate::action::recover::{Standing, Unresolved, settle, unresolved};
 use crate::app::effect::Effect;
 use crate::app::incident::Ask;
 use crate::app::{Mark, Model, Msg, Request};
 use crate::base::{Clean, Clock, Fault, Mono, Support, Ulid, Wall};
-use crate::config::profile::ActionSpec;
+use crate::config::profile::{ActionSpec, Trust};
 use crate::journal::{Event, Journal};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
@@ -30,7 +31,7 @@ use crate::sys::{paths, random};
 use core::time::Duration;
 use serde_json::json;
 use std::collections::VecDeque;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Weak};
 
@@ -57,6 +58,8 @@ pub struct Effects {
     notifier: Option<Notifier>,
     keeper: Option<Keeper>,
     walks: Option<Walks>,
+    /// What was refused because there is no journal.
+    refused: Option<String>,
 }
 
 /// The one plan that is being made.
@@ -100,6 +103,7 @@ impl Effects {
             notifier,
             keeper: None,
             walks: None,
+            refused: None,
         }
     }
 
@@ -154,6 +158,11 @@ impl Effects {
             Effect::Launch(acceptance) => {
                 if let Err(fault) = self.launch(acceptance, model, shared) {
                     self.say(Msg::Launched(Err(fault)));
+                }
+            }
+            Effect::Settle { plan, reason } => {
+                if let Err(fault) = self.settle(plan, reason, shared) {
+                    self.say(Msg::Settled(plan, Err(fault)));
                 }
             }
             Effect::Stop(plan) => {
@@ -227,6 +236,19 @@ impl Effects {
         }
     }
 
+    /// Starts the thread that writes a person's word down on a run whose outcome nobody knows.
+    fn settle(&self, plan: Ulid, reason: Clean, shared: &Shared) -> Result<(), Fault> {
+        let (Some(_), Some(state), Some(journal)) = (&shared.launcher, &shared.state_dir, shared.journal.clone())
+        else {
+            return Err(Fault::new("this console settles nothing."));
+        };
+        let (answer, run, login) = (self.answer.clone(), Run::of(state, plan), shared.login.login.clone());
+        worker("settler", move || {
+            let done = settle(&run, (&login, &reason), &paths::lock_dirs(), &journal, RealClock.now());
+            answer.send(Msg::Settled(plan, done));
+        })
+    }
+
     /// Starts the thread that reads a unit's journal.
     fn journal(&mut self, unit: Clean) {
         let (answer, name) = (self.answer.clone(), unit.clone());
@@ -258,7 +280,7 @@ impl Effects {
         worker("survey", move || {
             for spec in specs {
                 let offer = state.clone().and_then(|state| {
-                    planned(&spec, &state, (&place, &login), (&profile, &readings), None)
+                    planned(&spec, &state, (&place, &login), (&profile, &readings), (Depth::Look, &[]))
                         .map(|plan| (plan.danger, plan.support))
                 });
                 if !answer.send(Msg::Surveyed(Arc::clone(&spec.name), offer)) {
@@ -271,8 +293,10 @@ impl Effects {
 
     /// Starts the thread that makes a plan; [`Effects::planned`] takes the answer.
     fn plan(&mut self, request: &Request, model: &Model, shared: &Shared) -> Result<(), Fault> {
-        if let Some(fault) = shared.no_acting() {
-            return Err(fault);
+        // A plan asks managers by the profile's own commands. Where only the journal is missing it is shown, so that its
+        // commands can be copied.
+        if let Trust::DisplayOnly(fault) = &shared.profile.trust {
+            return Err(fault.clone());
         }
         if let Some(earlier) = &self.planning {
             return Err(Fault::new(format!("the plan for \"{}\" is still being made.", earlier.title))
@@ -280,17 +304,22 @@ impl Effects {
         }
         let declared = shared.profile.actions.iter().find(|action| action.name == request.action).cloned();
         let found = declared.or_else(|| units::restart(&request.action));
-        let (Some(spec), Some(state)) = (found, shared.state_dir.clone()) else {
-            return Err(Fault::new("there is no such action, or no folder for its run."));
-        };
+        let Some(spec) = found else { return Err(Fault::new("there is no such action.")) };
+        if let Some(fault) = &shared.unrecorded {
+            self.refused = Some(format!("not done, because it cannot be recorded: {}: {fault}", spec.name));
+        }
+        // Where nothing is kept nothing is done either: the plan is only shown.
+        let state = shared.state_dir.clone().unwrap_or_else(|| PathBuf::from("/nonexistent"));
         let readings = Snapshot::take(&model.store, &action::queries::queries(&spec.body), model.now);
         let (place, login) = (place(shared), shared.login.clone());
         let reach = shared.launcher.as_ref().map_or(Reach::World, |launcher| launcher.reach().clone());
         let (profile, title) = (shared.profile_name.clone(), spec.title.clone());
+        // A console that only looks runs no program that shows what would be done.
+        let depth = if shared.launcher.is_some() { Depth::Preview } else { Depth::Look };
         let (reply, answer) = sync_channel(1);
         let (bell, wanted) = (Arc::clone(&self.answer.bell), request.clone());
         worker("planner", move || {
-            let plan = planned(&spec, &state, (&place, &login), (&profile, &readings), Some(&wanted.given))
+            let plan = planned(&spec, &state, (&place, &login), (&profile, &readings), (depth, &wanted.given))
                 .and_then(|plan| reach.allows(&plan).map(|()| Box::new(plan)));
             // Its only answer, into a queue of one: never waits, and nobody may be there any more.
             let _gone = reply.try_send(Msg::Planned(wanted, plan));
@@ -326,9 +355,13 @@ impl Effects {
     }
 
     fn launch(&mut self, acceptance: Box<Acceptance>, model: &Model, shared: &Shared) -> Result<(), Fault> {
-        let (Some(state), Some(launcher)) = (shared.state_dir.clone(), shared.launcher.clone()) else {
+        let (Some(state), Some(launcher)) = (shared.state_dir.clone(), shared.launcher.as_ref()) else {
             return Err(Fault::new("this console cannot start a runner."));
         };
+        let Mode::Armed { until } = model.session.mode else {
+            return Err(Fault::new("this console is not armed."));
+        };
+        let launcher = launcher.allowing(Allowed { until, support: model.session.support });
         let Some(journal) = shared.journal.clone() else {
             return Err(Fault::new("there is no journal, and nothing acts without one."));
         };
@@ -349,6 +382,19 @@ impl Effects {
         })
     }
 
+    /// What was refused because there is no journal.
+    pub fn refused(&self) -> Option<String> {
+        self.refused.clone()
+    }
+
+    /// Looks whether the newest records of the journal are as they were written.
+    pub fn look_back(&self, shared: &Shared) {
+        let (Some(journal), Some(state)) = (shared.journal.clone(), shared.state_dir.clone()) else { return };
+        if let Err(fault) = worker("look-back", move || journal.look_back(&paths::journal_dir(&state))) {
+            tracing::warn!(target: "console", "{fault}");
+        }
+    }
+
     /// Looks for runs of an earlier console: the newest that still runs is followed, of all the standing is told.
     pub fn recover(&mut self, shared: &Shared) {
         let Some(state) = shared.state_dir.clone() else { return };
@@ -356,7 +402,11 @@ impl Effects {
         let may_write = shared.launcher.is_some();
         let (answer, stopped) = (self.answer.clone(), self.watch());
         let boot = shared.host.boot_id.clone();
+        let journal = shared.journal.clone().filter(|_| may_write);
         let started = worker("recovery", move || {
+            if let Some(journal) = journal {
+                record_late(&state, &journal);
+            }
             answer.send(Msg::Effects(past_effects(&state, &boot)));
             let (mut found, faults) = unresolved(&state, &paths::lock_dirs(), RealClock.now().wall);
             found.retain(|open| !may_write || is_open(open));
@@ -409,14 +459,13 @@ impl Effects {
     }
 }
 
-/// Plans one action of a profile as it is now; with the operator's values also by running what its profile says for a
-/// preview.
+/// Plans one action of a profile as it is now, with the operator's values.
 pub(super) fn planned(
     spec: &ActionSpec,
     state: &Path,
     (place, login): (&Where, &Login),
     (profile, readings): (&str, &Snapshot),
-    given: Option<&[(Clean, Clean)]>,
+    (depth, given): (Depth, &[(Clean, Clean)]),
 ) -> Result<Plan, Fault> {
     let now = RealClock.now();
     let since = Wall(now.wall.0.saturating_sub(i64::try_from(AGAIN.as_nanos()).unwrap_or(i64::MAX)));
@@ -430,8 +479,8 @@ pub(super) fn planned(
         state,
         id: random::ulid(now.wall),
         clock: &RealClock,
-        given: given.unwrap_or_default(),
-        depth: if given.is_some() { Depth::Preview } else { Depth::Look },
+        given,
+        depth,
     };
     prepare(&spec.name, &spec.kind, &spec.title, &spec.body, &context)
 }
@@ -463,6 +512,24 @@ fn stop(shared: &Shared, plan: Ulid) -> Result<(), Fault> {
     match (&shared.launcher, &shared.state_dir) {
         (Some(_), Some(state)) => Run::of(state, plan).stop(),
         _ => Err(Fault::new("this console cannot reach a runner.")),
+    }
+}
+
+/// Outcomes that the journal did not take when their runners ended are written now.
+fn record_late(state: &Path, journal: &Journal) {
+    for (run, plan, told) in runs(state).0 {
+        let Some((mut told, end)) = told.and_then(|told| Some((told.clone(), told.end?))) else { continue };
+        if told.unrecorded.is_none() {
+            continue;
+        }
+        let event = if end.outcome == Outcome::Refused { Event::ActionRefused } else { Event::Outcome };
+        let res =
+            json!({ "outcome": end.outcome.word(), "executed": end.executed, "reason": end.reason, "late": true });
+        if journal.append_durable(action::record::record(event, &plan, None).res(res)).is_ok() {
+            told.unrecorded = None;
+            // Not told: then it is recorded once more at the next start, which is no lie.
+            let _best_effort = run.write(&told);
+        }
     }
 }
 

@@ -42,7 +42,7 @@ fn carry(
     clock: &Arc<dyn Clock>,
     build: impl FnOnce(&Plan) -> Result<Box<dyn Probe>, Fault>,
 ) -> Result<End, Refused> {
-    if std::env::var_os("WATCHKEEPER_READ_ONLY").is_some_and(|value| value == "1") {
+    if process::told_to_look() {
         return Err((None, Fault::new("this runner was started from a read-only console.")));
     }
     let accepted = run.read_order().map_err(|fault| (None, fault))?;

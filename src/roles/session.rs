@@ -223,8 +223,8 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
     let (layers, keymap_faults) = config::load_keymap(options.keymap.as_deref().unwrap_or("default"), &search);
     let (keymap, row_faults) = Keymap::merge(&layers);
     let faults = setup.faults.into_iter().chain(theme_faults).chain(keymap_faults).chain(row_faults);
-    let shared = Shared::open(options, profile, profile_name, host);
-    let mode = if options.read_only || shared.no_acting().is_some() { Mode::ReadOnly } else { Mode::Observe };
+    let shared = Shared::open(options, (profile, profile_name), host, caps.multiplexer);
+    let mode = if shared.launcher.is_none() { Mode::ReadOnly } else { Mode::Observe };
     let granted = shared.granted().min(options.max_level.unwrap_or(Support::L3));
     let mut session = Session::new(mode, granted, shared.login.login.clone(), faults.collect());
     shared.tell(&mut session);
@@ -354,19 +354,39 @@ impl Started {
 }
 
 impl Shared {
-    fn open(options: &Options, profile: Profile, profile_name: String, host: Host) -> Self {
+    fn open(options: &Options, (profile, profile_name): (Profile, String), host: Host, multiplexer: bool) -> Self {
         let login = Login::current();
         let state_dir = options.state_dir.clone().or_else(paths::state_dir);
         let opened = match &state_dir {
-            Some(state) => open_journal(state, &host, &login, &profile),
+            Some(state) => open_journal(state, &host, &login),
             None => Err(Fault::new("there is no folder for the journal.").hint("Set HOME or XDG_STATE_HOME.")),
         };
         let (journal, unrecorded) = match opened {
             Ok(journal) => (Some(journal), None),
             Err(fault) => (None, Some(fault)),
         };
-        let launcher = launcher(options).map(Arc::new);
-        Self { profile, profile_name, unrecorded, host, login, state_dir, launcher, journal }
+        let mut shared = Self { profile, profile_name, unrecorded, host, login, state_dir, launcher: None, journal };
+        let looks_only = options.read_only || process::told_to_look() || shared.no_acting().is_some();
+        shared.launcher = launcher(looks_only, options.rehearsal.as_ref()).map(Arc::new);
+        shared.tell_start(multiplexer);
+        shared
+    }
+
+    /// The first records: what this session may do, and what it was made from. Behind a multiplexer a fence proves only
+    /// that this one had the prompt.
+    fn tell_start(&self, multiplexer: bool) {
+        let Some(journal) = &self.journal else { return };
+        let mode = if self.launcher.is_some() { Mode::Observe } else { Mode::ReadOnly };
+        let start = json!({ "profile": self.profile.name, "mode": mode.word(), "multiplexer": multiplexer });
+        journal.append(Record::new(Event::SessionStart).res(start));
+        let distrust = match &self.profile.trust {
+            Trust::Trusted => None,
+            Trust::DisplayOnly(fault) => Some(fault.to_string()),
+        };
+        for source in &self.profile.sources {
+            let loaded = json!({ "file": source.file.as_str(), "sha256": source.sha256, "distrusted": distrust });
+            journal.append(Record::new(Event::ConfigLoad).res(loaded));
+        }
     }
 
     /// What the operator should know before he relies on acting.
@@ -395,20 +415,14 @@ impl Shared {
 }
 
 /// The runner finds profiles where we do; it learns nothing else of our environment.
-fn launcher(options: &Options) -> Option<Launcher> {
-    let env = process::inherited(&["HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", "WATCHKEEPER_READ_ONLY"]);
-    let reach = options.rehearsal.as_ref().map_or(Reach::World, |rehearsal| Reach::Within(rehearsal.within.clone()));
-    Launcher::new(options.read_only, reach, None, vec!["runner".into()], env)
+fn launcher(looks_only: bool, rehearsal: Option<&Rehearsal>) -> Option<Launcher> {
+    let env = process::inherited(&["HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", process::READ_ONLY]);
+    let reach = rehearsal.map_or(Reach::World, |rehearsal| Reach::Within(rehearsal.within.clone()));
+    Launcher::new(looks_only, reach, None, vec!["runner".into()], env)
 }
 
-fn open_journal(state: &Path, host: &Host, login: &Login, profile: &Profile) -> Result<Journal, Fault> {
+fn open_journal(state: &Path, host: &Host, login: &Login) -> Result<Journal, Fault> {
     let id = random::ulid(RealClock.now().wall);
     let session = journal::Session { host: host.clone(), login: login.clone(), id, pid: process::pid() };
-    let journal = Journal::open(&paths::journal_dir(state), session, Arc::new(RealClock))?;
-    journal.append(Record::new(Event::SessionStart).res(json!({ "profile": profile.name })));
-    for source in &profile.sources {
-        let loaded = json!({ "file": source.file.as_str(), "sha256": source.sha256 });
-        journal.append(Record::new(Event::ConfigLoad).res(loaded));
-    }
-    Ok(journal)
+    Journal::open(&paths::journal_dir(state), session, Arc::new(RealClock))
 }

@@ -107,12 +107,18 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     let procedures = procedures(profile, &mut faults);
     let actions = profile.actions.iter().map(|action| (Arc::clone(&action.name), action.title.clone())).collect();
     let asked = |action: &ActionSpec| (Arc::clone(&action.name), Asked::of(&action.body));
+    // A kind that takes another action back says of which.
+    let back = |action: &ActionSpec| {
+        let of = action.body.clone().take::<String>("of").ok().flatten()?;
+        Some((Arc::from(of), Arc::clone(&action.name)))
+    };
     let identity = Identity {
         host,
         title: profile.title.clone(),
         environment: profile.environment.clone(),
         actions,
         asked: profile.actions.iter().map(asked).collect(),
+        ways_back: profile.actions.iter().filter_map(back).collect(),
     };
     Setup { board: Board::new(built), book, identity, jobs, sources, webhook, changes, procedures, faults }
 }

@@ -4,15 +4,15 @@
 use super::files::{self, TakeAll};
 use crate::base::{Clean, Fault};
 use rustix::fs::{
-    AtFlags, Mode, OFlags, XattrFlags, fchmod, fchown, fgetxattr, flistxattr, fsetxattr, fstat, openat, renameat,
-    statat, unlinkat,
+    AtFlags, Mode, OFlags, StatVfsMountFlags, StatxAttributes, StatxFlags, XattrFlags, fchmod, fchown, fgetxattr,
+    flistxattr, fsetxattr, fstat, fstatvfs, openat, renameat, statat, statx, unlinkat,
 };
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -110,6 +110,35 @@ impl Held {
         &self.id
     }
 
+    /// Whether another content can be put in its place at all, as far as that can be seen beforehand.
+    ///
+    /// # Errors
+    /// A mount of its own, a file system that is read-only, a file that is locked against changes, a folder that this
+    /// login may not write in.
+    pub fn replaceable(&self) -> Result<(), Fault> {
+        let refuse = |what: &str, hint: &str| Err(Fault::new(format!("{} {what}.", self.path.display())).hint(hint));
+        let look = |fd: BorrowedFd<'_>| statx(fd, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID).ok();
+        let (file, folder) = (look(self.file.as_fd()), look(self.dir.as_fd()));
+        if let (Some(file), Some(folder)) = (file, folder) {
+            if StatxFlags::from_bits_retain(file.stx_mask).contains(StatxFlags::MNT_ID)
+                && file.stx_mnt_id != folder.stx_mnt_id
+            {
+                return refuse("is a mount of its own", "Change it where it comes from.");
+            }
+            if file.stx_attributes.intersects(StatxAttributes::IMMUTABLE | StatxAttributes::APPEND) {
+                return refuse("is locked against changes (chattr)", "Somebody meant that: ask them first.");
+            }
+        }
+        let mount = fstatvfs(&self.dir).map(|found| found.f_flag);
+        if mount.is_ok_and(|flags| flags.contains(StatVfsMountFlags::RDONLY)) {
+            return refuse("lies on a file system that is mounted read-only", "Change it where it comes from.");
+        }
+        if self.path.parent().is_some_and(|folder| !files::may_write(folder)) {
+            return refuse("lies in a folder that this login may not write in", "Start the console as a user who may.");
+        }
+        Ok(())
+    }
+
     /// Writes the content to `to` (which must not exist) with the same owner and mode, and reads it back by digest.
     ///
     /// # Errors
@@ -139,8 +168,16 @@ impl Held {
     /// Before the rename the original is untouched ([`Broken::Untouched`]); after it the new content may be in
     /// place ([`Broken::Unknown`]).
     pub fn replace(&self, content: &[u8]) -> Result<FileId, Broken> {
+        self.replace_if(content, &|_| Ok(()))
+    }
+
+    /// The same, if `check` finds no fault with the new file, which is whole but under another name then.
+    ///
+    /// # Errors
+    /// As [`Self::replace`]; what `check` says leaves the original untouched.
+    pub fn replace_if(&self, content: &[u8], check: &dyn Fn(&Path) -> Result<(), Fault>) -> Result<FileId, Broken> {
         let temp = files::beside(Path::new(&self.name)).into_os_string();
-        let made = self.prepare(&temp, content);
+        let made = self.prepare(&temp, content, check);
         if let Err(fault) = made {
             // Best effort: the fault is what counts.
             let _best_effort = unlinkat(&self.dir, &temp, AtFlags::empty());
@@ -168,7 +205,7 @@ impl Held {
         Ok(now.id)
     }
 
-    fn prepare(&self, temp: &OsStr, content: &[u8]) -> Result<(), Fault> {
+    fn prepare(&self, temp: &OsStr, content: &[u8], check: &dyn Fn(&Path) -> Result<(), Fault>) -> Result<(), Fault> {
         let failed = |doing: &str, error: &io::Error| files::fault(doing, &self.path, error);
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = openat(&self.dir, temp, flags, Mode::from_raw_mode(0o600))
@@ -184,6 +221,7 @@ impl Held {
         fchmod(&file, Mode::from_raw_mode(self.id.mode)).map_err(|errno| failed("keep the mode of", &errno.into()))?;
         copy_attributes(&self.file, &file).map_err(|error| failed("keep the extended attributes of", &error))?;
         file.sync_all().map_err(|error| failed("write a new copy of", &error))?;
+        check(&self.path.with_file_name(temp))?;
         let at = statat(&self.dir, &self.name, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|errno| failed("look at", &errno.into()))?;
         let now = (at.st_dev, at.st_ino, i64::try_from(self.id.size).unwrap_or(-1), mtime(&at));
@@ -334,5 +372,30 @@ mod tests {
         let after = Held::open(&path).unwrap().id().clone();
         assert_eq!(before.differences(&after), [Clean::from("content changed (6 → 15 bytes)")]);
         assert!(before.differences(&before).is_empty());
+    }
+
+    #[test]
+    fn what_cannot_be_replaced_is_known_beforehand() {
+        use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
+        let dir = tempfile::tempdir().unwrap();
+        let (file, inner) = (dir.path().join("plain"), dir.path().join("inner"));
+        fs::write(&file, "x").unwrap();
+        fs::create_dir(&inner).unwrap();
+        Held::open(&file).unwrap().replaceable().unwrap();
+        let bound = dir.path().join("bound");
+        fs::write(&bound, "").unwrap();
+        if mount_bind(&file, &bound).is_err() {
+            println!("SKIPPED: mount: a file cannot be mounted here");
+            return;
+        }
+        let said = Held::open(&bound).unwrap().replaceable().unwrap_err().to_string();
+        unmount(&bound, UnmountFlags::DETACH).unwrap();
+        assert!(said.contains("/bound is a mount of its own."), "{said}");
+        mount("tmpfs", &inner, "tmpfs", MountFlags::empty(), c"size=1m").unwrap();
+        fs::write(inner.join("still"), "x").unwrap();
+        rustix::mount::mount_remount(&inner, MountFlags::RDONLY, c"").unwrap();
+        let said = Held::open(&inner.join("still")).unwrap().replaceable().unwrap_err().to_string();
+        unmount(&inner, UnmountFlags::DETACH).unwrap();
+        assert!(said.contains("mounted read-only"), "{said}");
     }
 }

@@ -181,6 +181,14 @@ pub fn pid() -> u32 {
     std::process::id()
 }
 
+/// Set to 1 in our environment it makes a console that only looks, and a runner that refuses.
+pub const READ_ONLY: &str = "WATCHKEEPER_READ_ONLY";
+
+/// Whether whoever started us lets us look only.
+pub fn told_to_look() -> bool {
+    std::env::var_os(READ_ONLY).is_some_and(|value| value == "1")
+}
+
 /// These variables of our own environment, where set: what a detached process may be told.
 pub fn inherited(names: &[&str]) -> Vec<(OsString, OsString)> {
     names.iter().filter_map(|name| std::env::var_os(name).map(|value| (OsString::from(name), value))).collect()

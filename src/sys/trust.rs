@@ -458,6 +458,78 @@ mod tests {
         assert!(said.contains("others may write to this folder (mode 0777)."), "{said}");
     }
 
+    /// An access list as the kernel keeps it: this user may do `user`, nobody more than `mask`.
+    fn access_list(user: u16, mask: u16) -> Vec<u8> {
+        const NOBODY: u32 = u32::MAX;
+        let rows = [(1, 6, NOBODY), (2, user, 4_321), (4, 4, NOBODY), (16, mask, NOBODY), (32, 4, NOBODY)];
+        let rows = rows.iter().flat_map(|(tag, may, id): &(u16, u16, u32)| {
+            [tag.to_le_bytes().to_vec(), may.to_le_bytes().to_vec(), id.to_le_bytes().to_vec()].concat()
+        });
+        2_u32.to_le_bytes().into_iter().chain(rows).collect()
+    }
+
+    #[test]
+    fn forty_cases_of_owner_mode_folder_link_and_access_list_are_judged_right() {
+        if !rustix::process::geteuid().is_root() {
+            println!("SKIPPED: root: files cannot be given away");
+            return;
+        }
+        let (mut cases, ours, theirs) = (0, 0_u32, 4_321_u32);
+        let mut judged = |set: &dyn Fn(&Path, &Path), trusted: bool, what: &str| {
+            let home = folder();
+            let (inner, path) = (home.path().join("in"), home.path().join("in/profile.toml"));
+            fs::create_dir(&inner).expect("a folder");
+            put(&path, 0o644);
+            set(&inner, &path);
+            assert_eq!(reason(&path).is_none(), trusted, "{what}");
+            cases += 1;
+        };
+        let mode = |path: &Path, mode| fs::set_permissions(path, Permissions::from_mode(mode)).expect("sets the mode");
+        let give = |path: &Path, uid| std::os::unix::fs::chown(path, Some(uid), Some(uid)).expect("root may");
+        for bits in [0o400, 0o440, 0o444, 0o600, 0o640, 0o644, 0o755, 0o620, 0o602, 0o660, 0o664, 0o666, 0o777] {
+            let good = bits & 0o022 == 0;
+            judged(&|_, file| mode(file, bits), good, &format!("file {bits:o}"));
+            judged(&|_, file| (give(file, theirs), mode(file, bits)).1, false, &format!("theirs {bits:o}"));
+        }
+        for (bits, owner, good) in [
+            (0o700, ours, true),
+            (0o755, ours, true),
+            (0o775, ours, false),
+            (0o757, ours, false),
+            (0o777, ours, false),
+            (0o1777, ours, true),
+            (0o1775, ours, true),
+            (0o755, theirs, false),
+            (0o1777, theirs, false),
+            (0o700, theirs, false),
+        ] {
+            judged(&|inner, _| (give(inner, owner), mode(inner, bits)).1, good, &format!("folder {bits:o} of {owner}"));
+        }
+        let link = |inner: &Path, file: &Path| {
+            fs::rename(file, inner.join("real")).expect("moves");
+            symlink(inner.join("real"), file).expect("links");
+        };
+        judged(&link, false, "a link");
+        judged(&|inner, file| fs::hard_link(file, inner.join("twin")).expect("links"), false, "a hard link");
+        let away = |inner: &Path, _: &Path| {
+            fs::rename(inner, inner.with_extension("real")).expect("moves");
+            symlink(inner.with_extension("real"), inner).expect("links");
+        };
+        judged(&away, false, "a link on the way");
+        for (user, mask, good) in [(6, 6, false), (6, 4, true), (4, 4, true), (2, 2, false)] {
+            let list = access_list(user, mask);
+            let name = "system.posix_acl_access";
+            let set = |_: &Path, file: &Path| {
+                // Where the file system has none the mask's bits say the same.
+                if rustix::fs::setxattr(file, name, &list, rustix::fs::XattrFlags::empty()).is_err() {
+                    mode(file, 0o604 | u32::from(mask) << 3);
+                }
+            };
+            judged(&set, good, &format!("access list {user} {mask}"));
+        }
+        assert!(cases >= 40, "{cases}");
+    }
+
     #[test]
     fn a_path_is_quoted_for_the_shell() {
         assert_eq!(shell(Path::new("/etc/x.toml")), "/etc/x.toml");

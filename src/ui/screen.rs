@@ -2,13 +2,14 @@
 
 use super::layout::{self, Layout, Wants};
 use super::overlays::{
-    actions, alerts, changes, contacts, detail, faults, form, handover, help, incident, own_log, procedure, procedures,
-    prompt, run, sheet, unit,
+    actions, alerts, changes, contacts, detail, faults, form, handover, help, incident, open_runs, own_log, procedure,
+    procedures, prompt, run, sheet, unit,
 };
 use super::paint::{Painter, Piece};
 use super::panes::{self, Place};
 use super::{alert, strip, value};
 use crate::action::mode::Mode;
+use crate::action::prompt::Refusal;
 use crate::app::{Model, Notice, Overlay, Pane, answer, walking};
 use crate::base::time::{Age, Span};
 use crate::base::{Clean, Unit};
@@ -59,6 +60,7 @@ fn draw_overlay(paint: &mut Painter<'_>, body: Rect, model: &Model) -> bool {
         Overlay::Detail(open) => detail::draw(paint, body, model, open),
         Overlay::Form(open) => form::draw(paint, body, model, open),
         Overlay::Contacts(selected) => contacts::draw(paint, body, model, *selected),
+        Overlay::OpenRuns(selected) => open_runs::draw(paint, body, model, *selected),
         Overlay::Unit(view) => unit::draw(paint, body, model, view),
         Overlay::Changes(alert, scroll) => changes::draw(paint, body, model, alert, scroll),
         Overlay::Incident(scroll) => incident::draw(paint, body, model, scroll),
@@ -158,6 +160,9 @@ fn state_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     }
     if matches!(model.session.notifier.last, Some((_, Err(_)))) {
         fixed.push(paint.piece("   WEBHOOK FAILING", Intent::Warning));
+    }
+    if model.session.trail.broken.is_some() {
+        fixed.push(paint.piece("   JOURNAL BROKEN", Intent::Critical));
     }
     if model.session.trail.unrecorded.is_some() {
         fixed.push(paint.piece("   JOURNAL FAILING", Intent::Critical));
@@ -302,12 +307,13 @@ fn hints(model: &Model) -> &'static [Command] {
         (Overlay::Changes(..), _) => &[Copy, Down, Detail, Back],
         (Overlay::Incident(_), _) => &[Note, CloseIncident, Handover, Down, Back],
         (Overlay::Handover(_), _) => &[Copy, Contacts, Note, Back],
-        (Overlay::Actions(_) | Overlay::Unit(_), _) => &[Open, Down, Back],
+        (Overlay::Actions(_) | Overlay::Unit(_) | Overlay::OpenRuns(_), _) => &[Open, Down, Back],
         (Overlay::Run, _) if model.run.as_ref().is_some_and(|run| !run.ended()) => &[Interrupt, Copy, Back],
         (Overlay::Procedure(_), _) => &[Help, Open, Defer, Override, WentWrong, Reopen, Down, Copy, Abandon, Back],
         (Overlay::Help(_) | Overlay::Faults(_), _) => &[Down, Back],
         (Overlay::Prompt(prompt), Context::Overlay) if prompt.plan().is_arming() => &[Back],
-        (Overlay::Prompt(_), Context::Overlay) => &[Arm, Back],
+        (Overlay::Prompt(prompt), Context::Overlay) if prompt.preview == Some(Refusal::NotArmed) => &[Arm, Back],
+        (Overlay::Prompt(_), Context::Overlay) => &[Copy, Back],
         _ => &[Back],
     }
 }

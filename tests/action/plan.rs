@@ -4,7 +4,7 @@ use crate::support::{Scene, Store, Temper, plan};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::Duration;
-use watchkeeper::action::lifecycle::Earlier;
+use watchkeeper::action::lifecycle::{Earlier, End, Outcome};
 use watchkeeper::action::plan::{Danger, Plan};
 use watchkeeper::action::queries::queries;
 use watchkeeper::base::Body;
@@ -132,4 +132,53 @@ fn danger_is_raised_never_lowered() {
     let plan = scene.prepare(&profile, &Store::default(), &[]).unwrap();
     assert_eq!(plan.danger, Danger::C3);
     assert!(plan.expected().contains("<U+0020>"), "{}", plan.expected());
+}
+
+/// The scene's profile with this in the row that it rests on, and a line of its own.
+fn with(scene: &Scene, row: &str, line: &str) -> String {
+    let profile = scene.profile();
+    assert!(profile.contains("based_on = [ {"));
+    format!("{line}{}", profile.replacen("based_on = [ {", &format!("based_on = [ {{ {row}"), 1))
+}
+
+#[test]
+fn what_must_be_so_and_is_not_is_told_with_its_value() {
+    let scene = Scene::new(Temper::Restarts);
+    let store = Store::default();
+    let plan = |row: &str| scene.prepare(&with(&scene, row, ""), &store, &[]).map_err(|fault| fault.to_string());
+    let said = plan("expect = { below = 1 },").unwrap_err();
+    assert!(said.starts_with("GPU memory is ") && said.contains(", and must be below 1"), "{said}");
+    let good = plan("expect = { above = 1 },").unwrap();
+    let metric = good.based_on.iter().find_map(|row| row.metric.as_ref()).unwrap();
+    assert!(metric.holds(metric.planned) && !metric.holds(0.5), "it is asked for again before the first effect");
+    assert!(plan("expect = \"falls\",").unwrap_err().contains("not a change"));
+}
+
+#[test]
+fn what_is_unknown_and_let_pass_is_shown_as_such_and_makes_the_prompt_heavier() {
+    let scene = Scene::new(Temper::Restarts);
+    let store = Store::default();
+    let before = scene.plan().danger;
+    let plan = |row: &str| scene.prepare(&with(&scene, row, ""), &store, &[]).map_err(|fault| fault.to_string());
+    let row = "label = \"open positions\", query = 'nobody_knows' }, {";
+    assert!(plan(row).is_err(), "without a word of its profile the unknown stops it");
+    let plan = plan(&format!("may_be_unknown = true, {row}")).unwrap();
+    assert_eq!(plan.danger, before.raised());
+    assert_eq!(plan.raised[0].as_str(), "open positions is unknown, and its profile lets that pass");
+    let unknown = plan.based_on.iter().find(|row| row.label.as_str() == "open positions").unwrap();
+    assert!(unknown.value.as_str().starts_with("unknown: ") && unknown.metric.is_none(), "{unknown:?}");
+}
+
+#[test]
+fn what_was_done_a_moment_ago_cools_down() {
+    let scene = Scene::new(Temper::Restarts);
+    let store = Store::default();
+    let done = |outcome| Earlier { plan: scene.plan(), end: Some(End { outcome, reason: "x".into(), executed: true }) };
+    let profile = with(&scene, "", "cooldown = \"5m\"\n");
+    let said = scene.prepare(&profile, &store, &[done(Outcome::Failed)]).unwrap_err().to_string();
+    assert!(said.starts_with("cooling down: it was done 0 s ago."), "{said}");
+    assert!(scene.prepare(&profile, &store, &[done(Outcome::Refused)]).is_ok(), "what was refused was not done");
+    assert!(scene.prepare(&profile, &store, &[]).is_ok());
+    let said = scene.prepare(&profile.replace("5m", "11m"), &store, &[]).unwrap_err().to_string();
+    assert!(said.contains("10 minutes at most"), "{said}");
 }

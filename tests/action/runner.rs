@@ -1,6 +1,6 @@
 //! The runner: what it refuses, how it ends, and that it ends whatever becomes of its console.
 
-use crate::support::{CONFIG, Deed, Manager, Scene, Script, Stepped, Store, Temper, Twin, accepted, at};
+use crate::support::{CONFIG, Deed, Manager, Scene, Script, Stepped, Store, Temper, Twin, accepted, at, session};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -10,12 +10,12 @@ use watchkeeper::action::act::Probe;
 use watchkeeper::action::follow::Follow;
 use watchkeeper::action::kinds::Settled;
 use watchkeeper::action::launch::Launcher;
-use watchkeeper::action::lifecycle::{End, Outcome, Progress, Run, State};
+use watchkeeper::action::lifecycle::{Allowed, End, Outcome, Progress, Run, State};
 use watchkeeper::action::plan::Plan;
 use watchkeeper::action::prompt::Acceptance;
-use watchkeeper::action::recover::{Standing, unresolved};
+use watchkeeper::action::recover::{Standing, settle, unresolved};
 use watchkeeper::action::verify::Seen;
-use watchkeeper::base::{Clock, Wall};
+use watchkeeper::base::{Clock, Support, Wall};
 use watchkeeper::journal;
 use watchkeeper::roles::runner;
 use watchkeeper::sys::clock::RealClock;
@@ -482,4 +482,78 @@ fn a_killed_runner_leaves_a_truth_behind_and_its_lock_free() {
     console.wait().unwrap();
     fs::write(scene.dir.path().join("go"), b"").unwrap();
     let _manager: &Manager = &scene.manager;
+}
+
+#[test]
+fn what_the_console_was_allowed_is_looked_at_again_before_the_first_effect() {
+    // The clock of these runs begins at one second.
+    let ahead = |support| Allowed { until: at(60_000), support };
+    for (allowed, why) in [
+        (Allowed { until: at(500), ..ahead(Support::L1) }, "the arming of its console was over"),
+        (ahead(Support::L0), "this needs support level L1, and its login has L0"),
+    ] {
+        let scene = Scene::new(Temper::Restarts);
+        let plan = scene.plan();
+        let run = Run::of(&scene.state(), plan.id);
+        run.order(&accepted(plan), Some(allowed)).unwrap();
+        assert_eq!(carry(&run, Twin::new(scene.config()), None), 3);
+        assert!(end(&run).reason.as_str().contains(why), "{:?}", end(&run));
+        assert_eq!(
+            (scene.content().as_str(), events(&scene)),
+            (CONFIG, vec!["journal.open".into(), "action.refused".into()])
+        );
+    }
+    let scene = Scene::new(Temper::Restarts);
+    let plan = scene.plan();
+    let run = Run::of(&scene.state(), plan.id);
+    run.order(&accepted(plan), Some(ahead(Support::L1))).unwrap();
+    assert_eq!(carry(&run, Twin::new(scene.config()), None), 0);
+}
+
+#[test]
+fn a_plan_of_another_machine_or_of_the_boot_before_is_stale() {
+    for (boot, why) in
+        [(true, "plan is stale: the host was booted"), (false, "plan is stale: planned on machine other")]
+    {
+        let scene = Scene::new(Temper::Restarts);
+        let mut plan = scene.plan();
+        let host = &mut plan.place.host;
+        *if boot { &mut host.boot_id } else { &mut host.machine_id } = "other".into();
+        let run = order(&scene, plan);
+        assert_eq!(carry(&run, Twin::new(scene.config()), None), 3);
+        assert!(end(&run).reason.as_str().starts_with(why), "{:?}", end(&run));
+        assert_eq!(scene.content(), CONFIG);
+    }
+}
+
+#[test]
+fn a_person_settles_what_nobody_knows_and_no_runner_is_talked_over() {
+    let scene = Scene::new(Temper::Restarts);
+    let run = order(&scene, scene.plan());
+    run.accept(1).unwrap();
+    let mut half = Progress::new(run.read_order().unwrap().plan.id, 1);
+    half.state = State::Running;
+    run.write(&half).unwrap();
+    let journal = journal::Journal::open(&journal_dir(&scene.state()), session(), Arc::new(RealClock)).unwrap();
+    let word = (&"ada".into(), &"looked at the file".into());
+    let settle = |dirs: &[PathBuf]| settle(&run, word, dirs, &journal, RealClock.now());
+    {
+        let plan = run.read_order().unwrap().plan;
+        let _held = TargetLock::take(&lock_dirs(), &plan.locks()[0]).unwrap();
+        half.pid = std::process::id();
+        run.write(&half).unwrap();
+        let said = settle(&lock_dirs()).unwrap_err().to_string();
+        assert!(said.contains("still works on it"), "{said}");
+    }
+    settle(&lock_dirs()).unwrap();
+    let end = end(&run);
+    assert_eq!((end.outcome, end.executed), (Outcome::Indeterminate, false));
+    assert_eq!(
+        end.reason.as_str(),
+        format!("settled by ada: looked at the file. Then observed: {} is as it was before", scene.config().display())
+    );
+    assert!(unresolved(&scene.state(), &lock_dirs(), RealClock.now().wall).0.is_empty());
+    assert!(settle(&lock_dirs()).is_err(), "once");
+    assert!(journal.close(Duration::from_secs(60)));
+    assert_eq!(events(&scene), ["journal.open", "action.settled"]);
 }

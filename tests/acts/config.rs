@@ -128,3 +128,70 @@ fn a_secret_is_not_set_from_here_and_not_shown_by_the_refusal() {
         assert!(!said.to_string().contains("hunter"), "{said}");
     }
 }
+
+#[test]
+fn a_new_file_that_its_own_program_finds_bad_never_takes_its_place() {
+    let (scene, table) = scene();
+    let path = scene.path("production.toml");
+    let judge = scene.path("judge");
+    let folder = scene.path("");
+    // What it is given is the new content, whole, beside the old one, which still stands.
+    let script = "#!/bin/sh\ngrep -q 'batch_size = 512' \"$2\" && grep -q 1_024 \"$1\" || exit 9\n[ -e \"$3/good\" ] || { echo 'line 3 is bad' >&2; exit 1; }\n";
+    fs::write(&judge, script).unwrap();
+    fs::set_permissions(&judge, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let (judge, file) = (judge.display(), path.display());
+    let table = format!("{table}validate = [\"{judge}\", \"{file}\", \"{{file}}\", \"{}\"]", folder.display());
+    let plan = scene.plan("config_set", &table).unwrap();
+    assert!(plan.what.lines.iter().any(|line| line.as_str().contains("must find no fault with the new file")));
+    let (end, _) = scene.act(plan);
+    assert_eq!((end.outcome, end.executed), (Outcome::Failed, false), "{end:?}");
+    assert!(
+        end.reason.as_str().contains("finds fault with the new configuration (exit code 1): line 3 is bad"),
+        "{end:?}"
+    );
+    assert_eq!(fs::read_to_string(&path).unwrap(), FILE);
+    let beside = || fs::read_dir(&folder).unwrap().filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+    assert_eq!(beside().filter(|name| name.contains("production")).count(), 1, "nothing is left beside it");
+    fs::write(scene.path("good"), "").unwrap();
+    let (end, _) = scene.carry("config_set", &table);
+    assert!(end.executed, "{end:?}");
+    assert!(fs::read_to_string(&path).unwrap().contains("batch_size = 512"));
+    for (wrong, why) in [("[\"nginx\", \"{file}\"]", "whole path"), ("[\"/bin/true\"]", "would not see the new file")] {
+        let fault =
+            scene.plan("config_set", &format!("{}validate = {wrong}", self::scene().1)).unwrap_err().to_string();
+        assert!(fault.contains(why), "{fault}");
+    }
+}
+
+#[test]
+fn a_value_that_the_operator_gives_has_the_type_of_what_stands_there_and_its_range() {
+    let (scene, _) = scene();
+    let file = scene.path("production.toml");
+    fs::write(&file, format!("{FILE}pool = \"20\"\r\n")).unwrap();
+    let table = |key: &str, value: &str| {
+        let params = format!("params = {{ n = {{ int = [1, 600], value = {value}, ask = true }} }}");
+        format!("file = \"{}\"\nset = [{{ key = \"performance.{key}\", to = \"{{n}}\" }}]\n{params}", file.display())
+    };
+    let lines = |key: &str| scene.plan("config_set", &table(key, "512")).unwrap().what.lines[1].to_string();
+    assert_eq!(lines("batch_size"), "performance.batch_size   1024 → 512");
+    assert_eq!(lines("pool"), "performance.pool   \"20\" → \"512\"");
+    let fault = scene.plan("config_set", &table("batch_size", "601")).unwrap_err().to_string();
+    assert!(fault.contains("expected a whole number from 1 to 600"), "{fault}");
+    let fault = scene.plan("config_set", &table("batch_size", "5").replace("{n}", "{m}")).unwrap_err().to_string();
+    assert!(fault.contains("`{m}` is no parameter"), "{fault}");
+}
+
+#[test]
+fn a_file_that_cannot_be_replaced_is_refused_before_the_prompt() {
+    use rustix::mount::{UnmountFlags, mount_bind, unmount};
+    let (scene, table) = scene();
+    let (file, source) = (scene.path("production.toml"), scene.path("source.toml"));
+    fs::copy(&file, &source).unwrap();
+    if mount_bind(&source, &file).is_err() {
+        println!("SKIPPED: mount: a file cannot be mounted here");
+        return;
+    }
+    let fault = scene.plan("config_set", &table).unwrap_err().to_string();
+    unmount(&file, UnmountFlags::DETACH).unwrap();
+    assert!(fault.contains("is a mount of its own"), "{fault}");
+}

@@ -137,6 +137,20 @@ fn a_service_that_was_restarted_since_the_plan_is_left_alone() {
 }
 
 #[test]
+fn a_unit_that_systemd_has_read_anew_since_the_plan_is_left_alone() {
+    let Some(lab) = lab() else { return };
+    lab.unit("good.service", "ExecStart=/bin/sleep 1000");
+    lab.systemctl(&["start", "good.service"]);
+    let plan = lab.scene.plan("service_restart", &lab.table("good.service")).unwrap();
+    lab.unit("good.service", "ExecStart=/bin/sleep 2000");
+    let serving = lab.says("good.service", "InvocationID");
+    let (end, _) = lab.scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Refused, "{end:?}");
+    assert!(end.reason.as_str().contains("what is written in "), "{end:?}");
+    assert_eq!(lab.says("good.service", "InvocationID"), serving);
+}
+
+#[test]
 fn a_login_that_sudo_does_not_let_is_told_which_rule_it_lacks() {
     let Some(lab) = lab() else { return };
     lab.unit("good.service", "ExecStart=/bin/sleep 1000");

@@ -24,7 +24,7 @@ fn a_command_is_run_once_with_its_arguments_as_they_are() {
         out.display()
     );
     let plan = scene.plan("command", &table).unwrap();
-    assert_eq!(plan.danger, Danger::C1);
+    assert_eq!(plan.danger, Danger::C2, "without a preview nobody sees what it would do");
     assert!(plan.what.lines[0].as_str().ends_with("\"; touch x\" 7"), "{:?}", plan.what.lines);
     let (end, progress) = scene.act(plan.clone());
     assert_eq!(end.outcome, Outcome::Unverified, "a command has no check of its own: {end:?}");
@@ -72,7 +72,7 @@ fn a_shell_and_no_way_back_make_the_prompt_heavier_and_a_preview_is_shown() {
     let program = script(&scene, "look", "echo would remove 3 files");
     let plan =
         scene.plan("command", &format!("argv = [\"/bin/true\"]\npreview = [\"{program}\"]\nundo = \"x\"")).unwrap();
-    assert_eq!(plan.what.lines[1].as_str(), "  would remove 3 files");
+    assert_eq!((plan.danger, plan.what.lines[1].as_str()), (Danger::C1, "  would remove 3 files"));
     // Who only opens the list of actions runs nothing.
     let (mut unseen, ran) = (Scene::new(), scene.path("ran"));
     unseen.preview = false;
@@ -88,12 +88,12 @@ fn a_shell_and_no_way_back_make_the_prompt_heavier_and_a_preview_is_shown() {
 fn what_a_shell_reads_is_heavier_and_no_operator_writes_into_it_and_no_program_is_called_a_shell() {
     let scene = Scene::new();
     let plan = scene.plan("command", "argv = [\"/usr/bin/python3\", \"-c\", \"print(1)\"]\nundo = \"x\"").unwrap();
-    assert_eq!(plan.danger, Danger::C1);
+    assert_eq!(plan.danger, Danger::C2);
     assert_eq!(plan.what.lines[0].as_str(), "/usr/bin/python3 -c \"print(1)\"");
     let params = "params = { x = { matches = \".*\", value = \"$(reboot)\" } }\nundo = \"x\"";
     let plan = |argv: &str| scene.plan("command", &format!("argv = {argv}\n{params}"));
     let behind = plan("[\"/usr/bin/env\", \"bash\", \"-ec\", \"echo $1\", \"x\", \"{x}\"]").unwrap();
-    assert_eq!(behind.danger, Danger::C2, "{:?}", behind.raised);
+    assert_eq!(behind.danger, Danger::C3, "{:?}", behind.raised);
     let fault = plan("[\"/bin/sh\", \"-c\", \"echo {x}\"]").unwrap_err().to_string();
     assert!(fault.contains("could become a command of its own"), "{fault}");
 }

@@ -8,9 +8,13 @@ mod desk;
 use core::time::Duration;
 use crossterm::event::KeyCode;
 use desk::Desk;
+use watchkeeper::action::kinds::Settled;
+use watchkeeper::action::lifecycle::Run;
+use watchkeeper::action::plan::Plan;
+use watchkeeper::action::recover::{Standing, Unresolved};
 use watchkeeper::app::effect::{Effect, Entry};
 use watchkeeper::app::{Msg, Overlay, Pane, Request, Shown, update};
-use watchkeeper::base::{Fault, Now, Wall};
+use watchkeeper::base::{Fault, Now, Ulid, Wall};
 
 fn launched(effects: &[Effect]) -> bool {
     effects.iter().any(|effect| matches!(effect, Effect::Launch(_)))
@@ -186,4 +190,103 @@ fn what_is_typed_while_a_plan_is_made_is_no_command() {
     assert!(matches!(desk.model.overlay, Overlay::Planning(..)), "it still waits for its plan");
     desk.press(KeyCode::Esc);
     assert!(matches!(desk.model.overlay, Overlay::None));
+}
+
+#[test]
+fn where_nothing_can_be_recorded_a_plan_is_shown_to_be_done_by_hand() {
+    let mut desk = incident();
+    desk.arm();
+    desk.model.session.trail.unrecorded = Some(Fault::new("the disk is full."));
+    desk.planned();
+    let screen = desk.screen();
+    assert!(screen.contains("the disk is full.") && screen.contains("by hand"), "{screen}");
+    let copied = desk.press(KeyCode::Char('y'));
+    assert!(matches!(&copied[..], [Effect::Copy(lines)] if lines.len() == 3), "{copied:?}");
+    assert!(!launched(&desk.press(KeyCode::Enter)));
+}
+
+#[test]
+fn a_runner_that_was_not_started_leaves_its_plan_on_screen() {
+    let mut desk = typed();
+    assert!(launched(&desk.press(KeyCode::Enter)));
+    desk.send(Msg::Launched(Err(Fault::new("the journal's disk did not answer within 2 s."))));
+    assert!(desk.model.run.is_none());
+    let screen = desk.screen();
+    assert!(screen.contains("did not answer") && screen.contains("1024 → 512"), "{screen}");
+    desk.pass(10);
+    assert!(matches!(&desk.press(KeyCode::Char('y'))[..], [Effect::Copy(_)]));
+}
+
+/// A run that an earlier console has left behind, as it stands now.
+fn left(desk: &Desk, id: u128, standing: Standing) -> Unresolved {
+    let mut plan = Plan::arm(Ulid(id), desk::place(), desk::who(), desk.model.now);
+    plan.what.kind = "config_set@1".into();
+    plan.what.action = "reduce-batch-size".into();
+    plan.what.title = "Reduce batch size".into();
+    Unresolved { run: Run::at("/nonexistent".as_ref()), plan, progress: None, standing }
+}
+
+#[test]
+fn what_an_earlier_console_left_unknown_is_settled_before_anything_else_is_planned() {
+    let mut desk = incident();
+    desk.arm();
+    let unknown = Standing::Unknown(Settled::Other("production.toml was changed by somebody else".into()));
+    let runs = vec![left(&desk, 1, unknown), left(&desk, 2, Standing::Attach { pid: 1 })];
+    desk.model.run = None;
+    desk.send(Msg::Recovered(runs, Vec::new()));
+    let screen = desk.screen();
+    for text in ["OUTCOME UNKNOWN", "Now observed: production.toml was", "mark it as done", "plan it again, as things"]
+    {
+        assert!(screen.contains(text), "{text}: {screen}");
+    }
+    // It stands in the way of the next plan, and Esc does not settle it.
+    desk.press(KeyCode::Esc);
+    assert!(matches!(desk.model.overlay, Overlay::None));
+    desk.model.run = None;
+    let effects = desk.press(KeyCode::Enter);
+    assert!(matches!(desk.model.overlay, Overlay::OpenRuns(_)) && effects.is_empty(), "{effects:?}");
+    // Marked, with a reason and not without.
+    desk.press(KeyCode::Enter);
+    assert!(desk.press(KeyCode::Enter).is_empty(), "a reason is needed");
+    desk.type_text("looked at it: it is done");
+    let effects = desk.press(KeyCode::Enter);
+    let said =
+        matches!(&effects[..], [Effect::Settle { plan: Ulid(1), reason }] if reason.as_str().starts_with("looked"));
+    assert!(said, "{effects:?}");
+    desk.send(Msg::Settled(Ulid(1), Err(Fault::new("no room."))));
+    assert_eq!(desk.model.session.open_runs.len(), 1, "what is not written down is not settled");
+    desk.send(Msg::Settled(Ulid(1), Ok(())));
+    assert!(matches!(desk.model.overlay, Overlay::None));
+    let effects = desk.press(KeyCode::Enter);
+    assert!(matches!(&effects[..], [Effect::Plan(_)]), "{effects:?}");
+}
+
+#[test]
+fn a_run_of_an_earlier_console_is_planned_again_as_things_stand_now_and_never_run_by_itself() {
+    let mut desk = incident();
+    desk.model.identity.ways_back.insert("reduce-batch-size".into(), "put-it-back".into());
+    desk.send(Msg::Recovered(vec![left(&desk, 1, Standing::NothingDone)], Vec::new()));
+    desk.press(KeyCode::Down);
+    desk.press(KeyCode::Down);
+    let effects = desk.press(KeyCode::Enter);
+    assert!(matches!(&effects[..], [Effect::Plan(wanted)] if *wanted.action == *"reduce-batch-size"), "{effects:?}");
+    desk.press(KeyCode::Esc);
+    desk.press(KeyCode::Down);
+    let effects = desk.press(KeyCode::Enter);
+    let at = format!("{:?} {effects:?}", desk.model.overlay);
+    assert!(matches!(&effects[..], [Effect::Plan(wanted)] if *wanted.action == *"put-it-back"), "{at}");
+}
+
+#[test]
+fn the_way_back_is_offered_once_a_run_is_over() {
+    let mut desk = typed();
+    desk.press(KeyCode::Enter);
+    desk.send(Msg::Launched(Ok(())));
+    desk.model.identity.ways_back.insert("reduce-batch-size".into(), "put-it-back".into());
+    assert!(!desk.screen().contains("the way back"));
+    desk.verified();
+    assert!(desk.screen().contains("Enter plans the way back"), "{}", desk.screen());
+    desk.pass(10);
+    let effects = desk.press(KeyCode::Enter);
+    assert!(matches!(&effects[..], [Effect::Plan(wanted)] if *wanted.action == *"put-it-back"), "{effects:?}");
 }

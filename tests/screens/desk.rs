@@ -420,12 +420,12 @@ fn row(label: &'static str, unit: Unit, before: f64, after: f64) -> Comparison {
     Comparison { label: label.into(), unit, before: Some(before), after: Some(after), fresh: 10, met: Some(true) }
 }
 
-fn place() -> Where {
+pub(crate) fn place() -> Where {
     let host = Host { name: "gpu-07".into(), machine_id: "3f9c41ab77d0".into(), boot_id: "b1".into() };
     Where { host, environment: "demo".into() }
 }
 
-fn who() -> Login {
+pub(crate) fn who() -> Login {
     Login {
         login_uid: Some(1_000),
         login: "oncall".into(),

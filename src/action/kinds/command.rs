@@ -5,6 +5,7 @@
 //! kind    = "command"
 //! argv    = ["/usr/local/bin/rotate", "--keep", "{keep}"]        # {name} of `params`; a whole argument or a part of one
 //! params  = { keep = { int = [1, 30], value = 7 } }              # int = [least, most], one_of = [...], matches = "regex"
+//! # without a preview nobody sees what it would do: it is C2 at least
 //! preview = ["/usr/local/bin/rotate", "--dry-run", "--keep", "{keep}"]   # what it prints is shown; it must change nothing
 //! ok_exit = [0]                                                  # other exit codes are failures
 //! timeout = "60s"                                                # then SIGTERM, after 10 s SIGKILL to its whole group
@@ -45,6 +46,9 @@ struct Work {
     ok_exit: Vec<i32>,
     patience: Duration,
     spare: bool,
+    /// Whether its profile shows beforehand what it would do.
+    #[serde(default)]
+    previewed: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Deserialize)]
@@ -77,6 +81,11 @@ impl Kind for Command {
 
     fn least_danger(&self) -> Danger {
         Danger::C1
+    }
+
+    fn least_danger_of(&self, work: &serde_json::Value) -> Danger {
+        let previewed = work.get("previewed").and_then(serde_json::Value::as_bool);
+        if previewed == Some(true) { Danger::C1 } else { Danger::C2 }
     }
 
     fn draft(&self, body: &mut Body, _: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
@@ -112,6 +121,7 @@ impl Kind for Command {
             raise.push(Clean::from("nobody has said how to take it back"));
         }
         let mut lines = shown(&argv);
+        let previewed = preview.is_some();
         if let Some(preview) = preview.filter(|_| cx.previews()) {
             let preview = params.fill(&preview)?;
             let mut words = preview.iter().cloned();
@@ -129,7 +139,7 @@ impl Kind for Command {
         let target = program.rsplit('/').next().unwrap_or_default().to_owned();
         let undo = undo.map_or(Undo::How(Clean::from("not declared")), |how| Undo::How(Clean::text(how)));
         let targets = vec![Target::Program { argv: argv.clone() }];
-        let work = to_work(&Work { argv, ok_exit, patience, spare: kill == Kill::Never })?;
+        let work = to_work(&Work { argv, ok_exit, patience, spare: kill == Kill::Never, previewed })?;
         let (hits, based_on) = (Vec::new(), Vec::new());
         Ok(Draft { lines, work, target, hits, undo, based_on, targets, raise, settle: Duration::ZERO })
     }

@@ -63,7 +63,7 @@ impl Kind for ConfigRestore {
             _ => None,
         });
         let before = before.ok_or_else(|| Fault::new("that run names no file."))?;
-        let (file, held) = (done.file.display(), Held::open(&done.file)?);
+        let (file, held) = (done.file.display().to_string(), Held::open(&done.file)?);
         let kept = then.backup_dir().join(done.file.file_name().unwrap_or_default());
         if held.id().sha256 == before {
             return Err(Fault::new(format!("there is nothing to take back: {file} is as it was before.")));
@@ -75,9 +75,12 @@ impl Kind for ConfigRestore {
         if files::sha256(&files::read(&kept, LIMIT)?) != before {
             return Err(Fault::new(format!("the backup {} is not what was saved.", kept.display())));
         }
-        let set = done.set.into_iter().map(|row| Row { key: row.key, from: row.to, to: row.from }).collect();
-        let work =
-            Work { file: done.file, set, restart: done.restart, format: done.format, after: before, kept: Some(kept) };
+        let set = done
+            .set
+            .iter()
+            .map(|row| Row { key: row.key.clone(), from: row.to.clone(), to: row.from.clone() })
+            .collect();
+        let work = Work { set, after: before, kept: Some(kept), ..done };
         drafted((work, &held), run, cx)
     }
 
@@ -103,6 +106,10 @@ impl Kind for ConfigRestore {
 
     fn proof(&self, plan: &Plan, clock: &dyn Clock) -> Option<Proof> {
         ConfigSet.proof(plan, clock)
+    }
+
+    fn within(&self, plan: &Plan) -> core::time::Duration {
+        ConfigSet.within(plan)
     }
 
     fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {

@@ -8,6 +8,9 @@
 //! format  = "toml"                                       # json, env, ini; by the file's name where it says it
 //! set     = [{ key = "performance.batch_size", from = 1024, to = 512 }]   # without `from`: whatever stands there
 //! restart = { kind = "systemd", unit = "app.service" }
+//! params  = { size = { int = [1, 4096], value = 512, ask = true } }       # then to = "{size}": the operator gives it
+//! validate = ["/usr/sbin/nginx", "-t", "-c", "{file}"]   # must end with 0 on the new file before it takes its place
+//! port    = 8080                                         # after the restart, as of service_restart; health likewise
 //! ```
 
 use super::service::SETTLE;
@@ -15,9 +18,11 @@ use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
 use crate::action::config_text::{Format, Scalar, Spot};
 use crate::action::doing::Doing;
 use crate::action::lifecycle::Run;
-use crate::action::manager::{Manager, Verb, looks_secret};
+use crate::action::manager::{CHECKS, Checks, Manager, Verb, looks_secret};
+use crate::action::params::Params;
 use crate::action::plan::{Danger, Plan, Precondition, Target, Undo};
 use crate::action::prepare::{COMMON, Context};
+use crate::action::validator::Validator;
 use crate::base::scrub::{is_secret_name, scrub};
 use crate::base::{Body, Clean, Clock, Fault};
 use crate::sys::files;
@@ -66,6 +71,12 @@ pub(super) struct Work {
     /// Where that content is kept; without it the file is edited.
     #[serde(default)]
     pub(super) kept: Option<PathBuf>,
+    /// What judges the new file before it takes its place.
+    #[serde(default)]
+    pub(super) validate: Option<Validator>,
+    /// What must hold of the service afterwards.
+    #[serde(default)]
+    pub(super) checks: Checks,
 }
 
 impl Kind for ConfigSet {
@@ -90,13 +101,21 @@ impl Kind for ConfigSet {
         let set: Vec<Wanted> = body.need("set")?;
         let given: Option<Format> = body.take("format")?;
         let restart: Option<Manager> = body.take("restart")?;
-        cx.done(body, &[COMMON, &["file", "set", "format", "restart"]].concat())?;
+        let params = Params::take(body, cx.given)?;
+        let validate = Validator::take(body)?;
+        let checks = Checks::take(body)?;
+        if restart.is_none() && checks.within_the_run() {
+            return Err(body.fault("`port` and `health` are of the service that `restart` names."));
+        }
+        cx.done(body, &[COMMON, CHECKS, &["file", "set", "format", "restart", "params"]].concat())?;
         let format = given.or_else(|| Format::of(&file)).ok_or_else(|| {
             here(&file, "its name does not say its format.")
                 .hint("Add format = \"toml\", \"json\", \"env\" or \"ini\".")
         })?;
         let held = Held::open(&file)?;
-        let rows = set.into_iter().map(|row| row.seen(format, held.bytes(), &file));
+        let rows = set
+            .into_iter()
+            .map(|row| row.filled(&params, format, (held.bytes(), &file))?.seen(format, held.bytes(), &file));
         let set = rows.collect::<Result<Vec<Row>, Fault>>()?;
         if let Some(row) = set.iter().find(|row| row.is_secret()) {
             let what = format!(
@@ -106,7 +125,7 @@ impl Kind for ConfigSet {
             return Err(here(&file, what).hint("Change it by hand."));
         }
         let after = files::sha256(&edited(format, held.bytes(), &set, &file)?);
-        drafted((Work { file, set, restart, format, after, kept: None }, &held), run, cx)
+        drafted((Work { file, set, restart, format, after, kept: None, validate, checks }, &held), run, cx)
     }
 
     fn differences(&self, plan: &Plan, clock: &dyn Clock) -> Result<Vec<Clean>, Fault> {
@@ -149,7 +168,7 @@ impl Kind for ConfigSet {
     fn step(&self, name: &str, plan: &Plan, doing: &Doing<'_>) -> Result<Clean, StepError> {
         let wanted: Work = work(plan).map_err(StepError::Failed)?;
         match (name, &wanted.restart) {
-            ("edit", _) => edit(plan),
+            ("edit", _) => edit(plan, doing.clock),
             ("restart", Some(manager)) => {
                 let none = BTreeMap::new();
                 let before = plan.targets.iter().find_map(|target| match target {
@@ -183,7 +202,7 @@ impl Kind for ConfigSet {
             Target::Unit { serving, .. } => serving.as_ref(),
             _ => None,
         });
-        Some(manager.proof(Verb::Restart, before, clock))
+        Some(work.checks.proof(manager.proof(Verb::Restart, before, clock), &manager, clock))
     }
 
     fn evidence(&self, plan: &Plan, good: bool, doing: &Doing<'_>) -> Vec<Clean> {
@@ -193,6 +212,10 @@ impl Kind for ConfigSet {
         });
         let manager = work::<Work>(plan).ok().and_then(|work| work.restart);
         manager.map_or_else(Vec::new, |manager| manager.evidence(before, good, doing))
+    }
+
+    fn within(&self, plan: &Plan) -> Duration {
+        work::<Work>(plan).map_or(Duration::ZERO, |work| work.checks.within() + plan.settle)
     }
 
     fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
@@ -212,8 +235,10 @@ impl Kind for ConfigSet {
 /// A plan that leaves what `work` says in the file that is held.
 pub(super) fn drafted((work, held): (Work, &Held), run: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
     let Work { file, set, restart, .. } = &work;
+    held.replaceable()?;
     let mut lines = vec![Clean::text(file.as_os_str().as_encoded_bytes())];
     lines.extend(set.iter().map(|row| crate::clean!("{}   {} → {}", row.key, row.from, row.to)));
+    lines.extend(work.validate.as_ref().map(Validator::line));
     let mut based_on: Vec<Precondition> = set.iter().map(|row| seen(&row.key, &row.from)).collect();
     let mut targets = vec![Target::File { path: file.clone(), id: held.id().clone() }];
     let mut hits = Vec::new();
@@ -223,6 +248,7 @@ pub(super) fn drafted((work, held): (Work, &Held), run: &Run, cx: &Context<'_>) 
     if let Some(manager) = restart {
         let part = manager.draft(Verb::Restart, cx.clock)?;
         lines.push(crate::clean!("then  {}", part.line));
+        lines.extend(work.checks.lines().1);
         undo = format!("{undo}, then restart {}", manager.service().unit());
         targets.push(part.target);
         based_on.push(part.based_on);
@@ -259,7 +285,7 @@ fn open(plan: &Plan) -> Result<(Work, Held), Fault> {
     }
 }
 
-fn edit(plan: &Plan) -> Result<Clean, StepError> {
+fn edit(plan: &Plan, clock: &dyn Clock) -> Result<Clean, StepError> {
     let (work, held) = open(plan).map_err(StepError::Failed)?;
     let content = match &work.kept {
         None => edited(work.format, held.bytes(), &work.set, &work.file),
@@ -269,7 +295,8 @@ fn edit(plan: &Plan) -> Result<Clean, StepError> {
     if files::sha256(&content) != work.after {
         return Err(StepError::Failed(Fault::new("the edit would not be the one that was confirmed.")));
     }
-    held.replace(&content).map_err(|broken| match broken {
+    let judged = |file: &Path| work.validate.as_ref().map_or(Ok(()), |validator| validator.check(file, clock));
+    held.replace_if(&content, &judged).map_err(|broken| match broken {
         Broken::Untouched(fault) => StepError::Failed(fault),
         Broken::Unknown(fault) => StepError::Unknown(fault),
     })?;
@@ -352,6 +379,22 @@ impl Row {
 }
 
 impl Wanted {
+    /// With the parameter that is to be set, in the type of what stands there.
+    fn filled(self, params: &Params, format: Format, (bytes, file): (&[u8], &Path)) -> Result<Self, Fault> {
+        let Scalar::Text(text) = &self.to else { return Ok(self) };
+        let Some(value) = params.whole(text)? else { return Ok(self) };
+        let text = Scalar::Text(value.to_owned());
+        let typed = match (value.parse(), value.parse(), value.parse()) {
+            (Ok(number), ..) => Scalar::Int(number),
+            (_, Ok(switch), _) => Scalar::Bool(switch),
+            (.., Ok(number)) => Scalar::Float(number),
+            _ => text.clone(),
+        };
+        let here = format.find(utf8(bytes, file)?, &self.key, &typed, file)?.and_then(|spot| spot.value);
+        let to = if matches!(here, Some(Scalar::Text(_))) { text } else { typed };
+        Ok(Self { to, ..self })
+    }
+
     /// With what stands there now.
     fn seen(self, format: Format, bytes: &[u8], file: &Path) -> Result<Row, Fault> {
         let Self { key, from, to } = self;

@@ -308,8 +308,16 @@ fn by_setting(it: &Setting, work: &Work, run: &Run, cx: &Context<'_>) -> Result<
     }
     let set = vec![Row { key: it.key.clone(), from: Scalar::Int(from), to: Scalar::Int(to) }];
     let after = files::sha256(&edited(format, held.bytes(), &set, &it.file)?);
-    let part =
-        config_set::Work { file: it.file.clone(), set, restart: work.service.clone(), format, after, kept: None };
+    let part = config_set::Work {
+        file: it.file.clone(),
+        set,
+        restart: work.service.clone(),
+        format,
+        after,
+        kept: None,
+        validate: None,
+        checks: Default::default(),
+    };
     let mut draft = config_set::drafted((part, &held), run, cx)?;
     let config = core::mem::take(&mut draft.work);
     Ok((draft, Some(config)))

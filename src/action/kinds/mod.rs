@@ -112,6 +112,10 @@ pub trait Kind: Sync {
     fn about(&self) -> &'static str;
     /// No action of this kind is lighter.
     fn least_danger(&self) -> Danger;
+    /// The same, for what it has drafted.
+    fn least_danger_of(&self, _work: &Value) -> Danger {
+        self.least_danger()
+    }
     /// Looks at the targets and says what would be done. No effects. `body` has lost the keys common to all kinds.
     ///
     /// # Errors

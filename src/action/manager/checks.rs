@@ -81,6 +81,11 @@ impl Checks {
         (first, port.into_iter().chain(health).collect())
     }
 
+    /// Whether something must hold of the run that serves afterwards.
+    pub fn within_the_run(&self) -> bool {
+        self.port.is_some() || self.health.is_some()
+    }
+
     /// For how long they may need after the effect.
     pub fn within(&self) -> Duration {
         self.health.as_ref().map_or(Duration::ZERO, |health| health.within)

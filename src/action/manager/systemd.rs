@@ -8,6 +8,7 @@ use super::{Kin, Look, Service, Serving, Standing, Told, Verb, plain_name};
 use crate::action::doing::{self, Doing};
 use crate::action::kinds::StepError;
 use crate::base::{Clean, Clock, Fault};
+use crate::sys::files;
 use crate::sys::program::{Ended, Order};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,8 @@ const MANY: usize = 5;
 const POLKIT: &str = "/usr/share/polkit-1/actions/org.freedesktop.systemd1.policy";
 /// A job may take this long where the unit cannot be seen: twice the stop that is usual (90 s).
 const JOB: Duration = Duration::from_secs(180);
+/// A unit's file is never larger.
+const UNIT_FILE: u64 = 1024 * 1024;
 /// Reading every unit's files may take this long.
 const RELOAD: Duration = Duration::from_secs(90);
 
@@ -131,7 +134,6 @@ impl Service for Systemd {
         };
         let serving = (standing == Standing::Running)
             .then(|| Serving { pid, id: format!("{} restarts {}", get("InvocationID"), get("NRestarts")) });
-        let of = |names: &[&str]| names.iter().map(|name| ((*name).to_owned(), get(name).to_owned())).collect();
         let with: Vec<&str> = ["RequiredBy", "BoundBy", "ConsistsOf"]
             .iter()
             .flat_map(|name| get(name).split(' '))
@@ -160,7 +162,11 @@ impl Service for Systemd {
             standing,
             said: crate::clean!("{active} ({sub}){process}{result}"),
             serving,
-            identity: of(&["FragmentPath", "DropInPaths", "ActiveState", "NeedDaemonReload"]),
+            identity: ["FragmentPath", "DropInPaths", "ActiveState", "NeedDaemonReload"]
+                .map(|name| (name.to_owned(), get(name).to_owned()))
+                .into_iter()
+                .chain(written(&shown))
+                .collect(),
             hits,
             raise,
             obstacle: obstacle(&self.unit, verb, &shown),
@@ -243,6 +249,16 @@ impl Service for Systemd {
             ended => Err(StepError::Failed(self.refused(verb, ran.stderr.first_line(), ended, doing.clock))),
         }
     }
+}
+
+/// The unit's file and drop-ins, each with a digest of what is written in it: systemd may have read them again since.
+fn written(shown: &Shown) -> impl Iterator<Item = (String, String)> {
+    let files = shown.get("DropInPaths").split(' ').chain([shown.get("FragmentPath")]);
+    files.filter(|path| !path.is_empty()).map(|path| {
+        let digest = files::read(Path::new(path), UNIT_FILE).map(|bytes| files::sha256(&bytes));
+        let digest = digest.ok().and_then(|digest| Some(digest.get(..12)?.to_owned()));
+        (format!("what is written in {path}"), digest.unwrap_or_else(|| "not readable".to_owned()))
+    })
 }
 
 impl Systemd {

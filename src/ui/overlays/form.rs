@@ -26,6 +26,7 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, form: &Form) {
         Purpose::Plan(_) => "PLAN",
         Purpose::Walk(_, word) => word.title(),
         Purpose::Incident(writing) => writing.word(),
+        Purpose::Settle(_) => "SETTLE",
     };
     let fields = &form.fields.all;
     let height = u16::try_from(fields.len() * 3 + 2).unwrap_or(u16::MAX);

@@ -13,6 +13,7 @@ pub mod form;
 pub mod handover;
 pub mod help;
 pub mod incident;
+pub mod open_runs;
 pub mod own_log;
 pub mod procedure;
 pub mod procedures;

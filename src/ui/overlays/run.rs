@@ -86,6 +86,10 @@ fn rows(run: &Run, model: &Model) -> Vec<(Clean, Intent)> {
     rows.push((word, intent));
     rows.extend(progress.comparisons.iter().map(comparison));
     rows.extend(told(progress));
+    if let Some(back) = crate::app::run::way_back(model) {
+        let title = model.action_title(Some(&back)).cloned().unwrap_or_default();
+        rows.push((clean!("Enter plans the way back: {title}"), Intent::Note));
+    }
     if run.asking && !run.ended() {
         rows.push((clean!("k keep it running, as any other key   d detach and leave   t terminate"), Intent::Danger));
     }

@@ -1,0 +1,61 @@
+//! A program that judges a new configuration before it takes the place of the old one: it is given the new file, whole,
+//! under the name that it has until then (facts.md D.2).
+
+use super::doing::{last_words, look_at};
+use crate::base::{Body, Clean, Clock, Fault};
+use crate::sys::program::{Ended, Order};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// What stands for the new file.
+const FILE: &str = "{file}";
+
+/// `validate = ["/usr/sbin/nginx", "-t", "-c", "{file}"]`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Validator(Vec<String>);
+
+impl Validator {
+    /// Takes the key `validate`.
+    ///
+    /// # Errors
+    /// A program that is not named by its whole path, or that would not be given the new file.
+    pub fn take(body: &mut Body) -> Result<Option<Self>, Fault> {
+        let table = body.clone();
+        let Some(argv) = body.take::<Vec<String>>("validate")? else { return Ok(None) };
+        if !argv.first().is_some_and(|program| program.starts_with('/')) {
+            return Err(table.fault_at("validate", "the program is not named by its whole path."));
+        }
+        if !argv.iter().skip(1).any(|word| word.contains(FILE)) {
+            return Err(table
+                .fault_at("validate", "it would not see the new file.")
+                .hint("One of its arguments holds {file}."));
+        }
+        Ok(Some(Self(argv)))
+    }
+
+    /// Its line of WHAT.
+    pub fn line(&self) -> Clean {
+        crate::clean!("first  {}   must find no fault with the new file", self.0.join(" "))
+    }
+
+    /// Lets it judge this file.
+    ///
+    /// # Errors
+    /// It finds fault, with its words; or it cannot judge at all, which is no pass.
+    pub fn check(&self, file: &Path, clock: &dyn Clock) -> Result<(), Fault> {
+        let path = file.to_str().ok_or_else(|| Fault::new("the name of the new file is no text."))?;
+        let mut words = self.0.iter().map(|word| word.replace(FILE, path));
+        let program = words.next().unwrap_or_default();
+        let name = Clean::text(&program);
+        let order = Order { program: program.into(), args: words.collect(), ..Order::default() };
+        let ran = look_at(&order, clock)?;
+        match ran.ended {
+            Ended::Code(0) => Ok(()),
+            ended => Err(Fault::new(format!(
+                "{name} finds fault with the new configuration ({ended}){}.",
+                last_words(&ran).trim_end_matches('.')
+            ))
+            .hint("The old one stands as it did.")),
+        }
+    }
+}
