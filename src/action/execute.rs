@@ -12,6 +12,8 @@ use super::verify::{Seen, Settling, Verdict, judge};
 use crate::base::{Clean, Clock, Fault, Mono, Unit};
 use crate::journal::{Event, Journal};
 use crate::sys::lock::{Refusal, TargetLock};
+use crate::sys::run::Left;
+use core::cell::RefCell;
 use core::time::Duration;
 use serde_json::json;
 use std::path::PathBuf;
@@ -39,6 +41,8 @@ pub struct Real<'a> {
     /// Whether this runner owns the run folder: only then may it replace the status.
     owner: bool,
     seen: Vec<Seen>,
+    /// What lives on although it was killed.
+    left: RefCell<Vec<Left>>,
 }
 
 impl<'a> Real<'a> {
@@ -66,6 +70,7 @@ impl<'a> Real<'a> {
             locks: Vec::new(),
             owner: false,
             seen: Vec::new(),
+            left: RefCell::default(),
         })
     }
 
@@ -158,7 +163,13 @@ impl<'a> Real<'a> {
 
     /// Tells what the target says of it.
     fn ask_target(&mut self, good: bool) {
-        let doing = Doing { run: self.run, clock: self.clock, tell: &|_| {}, stops: &|| false };
+        let doing = Doing {
+            run: self.run,
+            clock: self.clock,
+            tell: &|_| {},
+            stops: &|| false,
+            left: &|left| self.left.borrow_mut().push(left),
+        };
         let said = self.kind.evidence(self.plan(), good, &doing);
         for line in said {
             self.tell(line);
@@ -237,7 +248,13 @@ impl Executor for Real<'_> {
 
     fn ended(&mut self, before: &'static str) -> Option<Clean> {
         // What makes good is not itself ended half-way.
-        let doing = Doing { run: self.run, clock: self.clock, tell: &|_| {}, stops: &|| false };
+        let doing = Doing {
+            run: self.run,
+            clock: self.clock,
+            tell: &|_| {},
+            stops: &|| false,
+            left: &|left| self.left.borrow_mut().push(left),
+        };
         let then = self.kind.ended(before, self.plan(), &doing);
         then.inspect(|then| self.tell(crate::clean!("ended before {before}: {then}")))
     }
@@ -260,7 +277,13 @@ impl Executor for Real<'_> {
             self.kind.step(
                 name,
                 self.plan(),
-                &Doing { run: self.run, clock: self.clock, tell: &tell, stops: &|| self.run.is_stopped() },
+                &Doing {
+                    run: self.run,
+                    clock: self.clock,
+                    tell: &tell,
+                    stops: &|| self.run.is_stopped(),
+                    left: &|left| self.left.borrow_mut().push(left),
+                },
             )
         };
         match &done {
@@ -305,5 +328,10 @@ impl Executor for Real<'_> {
             // The one at work keeps its status; where there is none yet, this refusal is what can be told.
             let _theirs = self.run.write_if_first(&self.progress);
         }
+    }
+
+    fn release(&mut self) {
+        self.left.take().into_iter().for_each(Left::wait);
+        self.locks.clear();
     }
 }

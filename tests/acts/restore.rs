@@ -230,7 +230,7 @@ fn who_ends_it_half_way_finds_nothing_built_beside() {
     {
         let plan = scene.plan(kind, table).unwrap();
         let run = Run::of(&scene.state(), plan.id);
-        let doing = Doing { run: &run, clock: &RealClock, tell: &|_| {}, stops: &|| true };
+        let doing = Doing { run: &run, clock: &RealClock, tell: &|_| {}, stops: &|| true, left: &|_| {} };
         let kind = kinds::of(&plan).unwrap();
         kind.step(begun, &plan, &doing).unwrap();
         assert!(beside(&scene).len() + names(&scene.path("copies")).len() > copies.len() + 1);

@@ -98,7 +98,7 @@ impl Checks {
         let order = Order { program: program.into(), args: words.collect(), ..Order::default() };
         let ran = run(&order, LOOK, clock).map_err(|stopped| match stopped {
             Stopped::Refused(Refusal::Forbidden(fault) | Refusal::Impossible(fault)) => cannot(fault),
-            Stopped::Unkillable { pid, .. } => cannot(Fault::new(format!("it hangs as process {pid}."))),
+            Stopped::Unkillable(left) => cannot(Fault::new(format!("it hangs as process {}.", left.pid))),
         })?;
         match ran.ended {
             _ if ran.timed_out => Err(cannot(Fault::new(format!("no end within {} s.", LOOK.as_secs())))),
