@@ -161,16 +161,26 @@ impl<'a> Real<'a> {
         }
     }
 
-    /// Tells what the target says of it.
-    fn ask_target(&mut self, good: bool) {
-        let doing = Doing {
+    /// What a step works with: it tells what is going on, and sees that the operator wants it to end.
+    fn doing<T>(&self, work: impl FnOnce(&Doing<'_>) -> T) -> T {
+        let tell = |what: Clean| {
+            let told = Progress { waiting: Some(what), ..self.progress.clone() };
+            // As `show`: the status is for the screen.
+            let _best_effort = if self.owner { self.run.write(&told) } else { Ok(()) };
+        };
+        work(&Doing {
             run: self.run,
             clock: self.clock,
-            tell: &|_| {},
-            stops: &|| false,
+            tell: &tell,
+            stops: &|| self.run.is_stopped(),
             left: &|left| self.left.borrow_mut().push(left),
-        };
-        let said = self.kind.evidence(self.plan(), good, &doing);
+        })
+    }
+
+    /// Tells what the target says of it.
+    fn ask_target(&mut self, good: bool) {
+        let said = self
+            .doing(|doing| self.kind.evidence(self.plan(), good, &Doing { tell: &|_| {}, stops: &|| false, ..*doing }));
         for line in said {
             self.tell(line);
         }
@@ -228,7 +238,7 @@ impl Executor for Real<'_> {
     }
 
     fn backup(&mut self) -> Result<(), Fault> {
-        if self.kind.backup(self.plan(), self.run)? {
+        if self.doing(|doing| self.kind.backup(self.plan(), doing))? {
             self.tell(Clean::from("backup written and read back"));
         }
         Ok(())
@@ -248,14 +258,8 @@ impl Executor for Real<'_> {
 
     fn ended(&mut self, before: &'static str) -> Option<Clean> {
         // What makes good is not itself ended half-way.
-        let doing = Doing {
-            run: self.run,
-            clock: self.clock,
-            tell: &|_| {},
-            stops: &|| false,
-            left: &|left| self.left.borrow_mut().push(left),
-        };
-        let then = self.kind.ended(before, self.plan(), &doing);
+        let then = self
+            .doing(|doing| self.kind.ended(before, self.plan(), &Doing { tell: &|_| {}, stops: &|| false, ..*doing }));
         then.inspect(|then| self.tell(crate::clean!("ended before {before}: {then}")))
     }
 
@@ -268,24 +272,7 @@ impl Executor for Real<'_> {
             self.progress.state = State::Running;
             self.show();
         }
-        let done = {
-            let tell = |what: Clean| {
-                let told = Progress { waiting: Some(what), ..self.progress.clone() };
-                // As `show`: the status is for the screen.
-                let _best_effort = if self.owner { self.run.write(&told) } else { Ok(()) };
-            };
-            self.kind.step(
-                name,
-                self.plan(),
-                &Doing {
-                    run: self.run,
-                    clock: self.clock,
-                    tell: &tell,
-                    stops: &|| self.run.is_stopped(),
-                    left: &|left| self.left.borrow_mut().push(left),
-                },
-            )
-        };
+        let done = self.doing(|doing| self.kind.step(name, self.plan(), doing));
         match &done {
             Ok(what) => self.tell(what.clone()),
             Err(StepError::Failed(fault) | StepError::Unknown(fault)) => {

@@ -11,6 +11,7 @@ mod tables;
 use crossterm::event::KeyCode;
 use desk::Desk;
 use watchkeeper::action::plan::Danger;
+use watchkeeper::app::survey::Offer;
 use watchkeeper::app::{Effect, Msg};
 use watchkeeper::base::{Clean, Failure, Fault, Observation, Point, Support};
 
@@ -82,11 +83,15 @@ fn the_list_of_actions_says_what_can_be_done_now_and_why_the_rest_cannot() {
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Survey)), "{effects:?}");
     assert!(desk.screen().contains("Reduce batch size") && desk.screen().contains('…'), "{}", desk.screen());
     desk.send(Msg::Surveying);
-    desk.send(Msg::Surveyed("reduce-batch-size".into(), Ok((Danger::C2, Support::L1))));
+    desk.send(Msg::Surveyed("reduce-batch-size".into(), Offer::Can(Danger::C2, Support::L1)));
     assert!(desk.screen().lines().any(|line| line.contains("Reduce batch size") && line.contains("C2")));
     let fault = Fault::new("GPU memory is 12.0 s old; a plan rests on values of at most 10 s.");
-    desk.send(Msg::Surveyed("reduce-batch-size".into(), Err(fault)));
+    desk.send(Msg::Surveyed("reduce-batch-size".into(), Offer::NotNow(fault)));
     insta::assert_snapshot!(desk.screen());
+    desk.send(Msg::Surveyed("reduce-batch-size".into(), Offer::Unasked("PostgreSQL")));
+    let screen = desk.screen();
+    let said = "Not looked at: only its plan asks the PostgreSQL server. Enter makes it.";
+    assert!(screen.contains("not asked") && screen.contains(said), "{screen}");
     // What was said before the next look begins is not shown as if it were now.
     desk.send(Msg::Surveying);
     assert!(!desk.screen().contains("not now") && desk.screen().contains('…'), "{}", desk.screen());
@@ -267,7 +272,7 @@ fn what_is_above_the_login_is_shown_with_whom_to_call() {
     desk.incident(41);
     desk.arm();
     desk.press(KeyCode::Char('a'));
-    desk.send(Msg::Surveyed("reduce-batch-size".into(), Ok((Danger::C2, Support::L2))));
+    desk.send(Msg::Surveyed("reduce-batch-size".into(), Offer::Can(Danger::C2, Support::L2)));
     assert!(desk.screen().contains("needs L2"), "{}", desk.screen());
     desk.key('a');
     desk.planned_as(|plan| plan.support = Support::L2);

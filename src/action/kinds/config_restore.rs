@@ -85,8 +85,8 @@ impl Kind for ConfigRestore {
         ConfigSet.differences(plan, clock)
     }
 
-    fn backup(&self, plan: &Plan, run: &Run) -> Result<bool, Fault> {
-        ConfigSet.backup(plan, run)
+    fn backup(&self, plan: &Plan, doing: &Doing<'_>) -> Result<bool, Fault> {
+        ConfigSet.backup(plan, doing)
     }
 
     fn steps(&self, plan: &Plan) -> Vec<&'static str> {

@@ -133,10 +133,10 @@ impl Kind for ConfigSet {
         Ok(found)
     }
 
-    fn backup(&self, plan: &Plan, run: &Run) -> Result<bool, Fault> {
+    fn backup(&self, plan: &Plan, doing: &Doing<'_>) -> Result<bool, Fault> {
         let (work, held) = open(plan)?;
-        files::private_dir(&run.backup_dir())?;
-        held.backup(&run.backup_dir().join(work.file.file_name().unwrap_or_default())).map(|()| true)
+        files::private_dir(&doing.run.backup_dir())?;
+        held.backup(&doing.run.backup_dir().join(work.file.file_name().unwrap_or_default())).map(|()| true)
     }
 
     fn steps(&self, plan: &Plan) -> Vec<&'static str> {

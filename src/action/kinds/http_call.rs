@@ -165,7 +165,7 @@ impl Kind for HttpCall {
         work::<Work>(plan)?.reach().map(|()| Vec::new())
     }
 
-    fn backup(&self, _: &Plan, _: &Run) -> Result<bool, Fault> {
+    fn backup(&self, _: &Plan, _: &Doing<'_>) -> Result<bool, Fault> {
         Ok(false)
     }
 

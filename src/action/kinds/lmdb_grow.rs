@@ -152,15 +152,15 @@ impl Kind for LmdbGrow {
         Ok(found)
     }
 
-    fn backup(&self, plan: &Plan, run: &Run) -> Result<bool, Fault> {
+    fn backup(&self, plan: &Plan, doing: &Doing<'_>) -> Result<bool, Fault> {
         let work: Work = work(plan)?;
         if let Some(copying) = &work.copying {
             let (seen, _) = work.id.differences()?;
-            let made = copying.make(&work.id, seen.meta.used(), &|_| {});
+            let made = copying.make(&work.id, seen.meta.used(), doing);
             work.id.keep_owners()?;
             made.map_err(Stop::into_fault)?;
         }
-        if work.how == How::Setting { ConfigSet.backup(&inner(plan, &work), run) } else { Ok(work.copying.is_some()) }
+        if work.how == How::Setting { ConfigSet.backup(&inner(plan, &work), doing) } else { Ok(work.copying.is_some()) }
     }
 
     fn steps(&self, plan: &Plan) -> Vec<&'static str> {

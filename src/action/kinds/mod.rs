@@ -112,6 +112,10 @@ pub trait Kind: Sync {
     fn about(&self) -> &'static str;
     /// No action of this kind is lighter.
     fn least_danger(&self) -> Danger;
+    /// The server that a plan of this kind asks, if any: whoever only opens the list of actions asks none.
+    fn asks(&self) -> Option<&'static str> {
+        None
+    }
     /// Looks at the targets and says what would be done. No effects. `body` has lost the keys common to all kinds.
     ///
     /// # Errors
@@ -122,11 +126,11 @@ pub trait Kind: Sync {
     /// # Errors
     /// What could not be observed.
     fn differences(&self, plan: &Plan, clock: &dyn Clock) -> Result<Vec<Clean>, Fault>;
-    /// Makes the way back durable and reads it back; false where there is nothing to keep.
+    /// Makes the way back durable and reads it back; false where there is nothing to keep. The operator may end it.
     ///
     /// # Errors
     /// Then nothing may follow.
-    fn backup(&self, plan: &Plan, run: &Run) -> Result<bool, Fault>;
+    fn backup(&self, plan: &Plan, doing: &Doing<'_>) -> Result<bool, Fault>;
     /// The names of the effects, in order.
     fn steps(&self, plan: &Plan) -> Vec<&'static str>;
     /// Carries one out; what was done, in words.

@@ -2,6 +2,7 @@
 //! counted, and only then given its name. What is left half-way is removed.
 
 use super::identity::{Identity, Owned, free, show};
+use crate::action::doing::Doing;
 use crate::base::{Clean, Fault, Ulid, Wall};
 use crate::sys::files;
 use crate::sys::host::user_name;
@@ -145,14 +146,14 @@ impl Copying {
     ///
     /// # Errors
     /// What went wrong: [`Stop::Refused`] when no copy of that name is there, [`Stop::Silent`] when one may be.
-    pub(crate) fn make(&self, id: &Identity, used: u64, tell: &dyn Fn(Clean)) -> Result<Copied, Stop> {
+    pub(crate) fn make(&self, id: &Identity, used: u64, doing: &Doing<'_>) -> Result<Copied, Stop> {
         self.check_space(used).map_err(Stop::Refused)?;
         let folder = self.folder(id.owner().uid).map_err(Stop::Refused)?;
         let partial = self.partial();
         let failed = |doing: &str, error: rustix::io::Errno| files::fault(doing, &self.path(), &error.into());
         mkdirat(&folder, partial.as_str(), Mode::from_raw_mode(0o700))
             .map_err(|error| Stop::Refused(failed("create the folder of", error)))?;
-        let made = self.fill(&folder, id, tell).and_then(|copied| {
+        let made = self.fill(&folder, id, doing).and_then(|copied| {
             // Before it has its name: after a crash the name says that all of this was done.
             let text = serde_json::to_vec(&copied)
                 .map_err(|error| Fault::new(format!("what was copied cannot be written down: {error}.")))?;
@@ -177,7 +178,7 @@ impl Copying {
     }
 
     /// Everything but the name.
-    fn fill(&self, folder: &OwnedFd, id: &Identity, tell: &dyn Fn(Clean)) -> Result<Copied, Fault> {
+    fn fill(&self, folder: &OwnedFd, id: &Identity, doing: &Doing<'_>) -> Result<Copied, Fault> {
         let (path, owner) = (self.to.join(self.partial()), id.owner());
         let failed = |doing: &str, error: std::io::Error| files::fault(doing, &path.join(DATA), &error);
         let way = OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -189,10 +190,11 @@ impl Copying {
         let mut file = File::from(file);
         let mut stream = Stream { file: &mut file, hash: Sha256::new(), bytes: 0, told: 0 };
         let answer = ask(&id.place(), Task::Copy { compact: self.compact }, &mut |piece| {
+            go_on(doing)?;
             stream.take(piece).map_err(|error| failed("write", error))?;
             if stream.bytes >= stream.told + TELL {
                 stream.told = stream.bytes;
-                tell(crate::clean!("{} copied", show(stream.bytes)));
+                (doing.tell)(crate::clean!("{} copied", show(stream.bytes)));
             }
             Ok(())
         });
@@ -202,11 +204,11 @@ impl Copying {
             other => return Err(Fault::new(format!("the LMDB child answered {other:?}."))),
         };
         file.sync_all().map_err(|error| failed("make durable", error))?;
-        if digest(&file).map_err(|error| failed("read back", error))? != sha256 {
+        if digest(&file, doing).map_err(|error| failed("read back", error))? != sha256 {
             return Err(Fault::new("the copy does not read back as it was written."));
         }
         give(&file, &own, owner).map_err(|error| failed("give to its owner", error))?;
-        let held = count(&path, &file, owner)?;
+        let held = count(&path, &file, owner, doing)?;
         let exact = before.txn == after.txn;
         if (held.entries == 0 && before.entries > 0) || (exact && !held.holds_the_same_as(&before)) {
             let (held, wanted) = (held.entries, before.entries);
@@ -262,12 +264,17 @@ impl Stream<'_> {
     }
 }
 
+fn go_on(doing: &Doing<'_>) -> Result<(), Fault> {
+    if (doing.stops)() { Err(Fault::new("the operator ended it.")) } else { Ok(()) }
+}
+
 /// From the disk where that can be asked for.
-fn digest(mut file: &File) -> std::io::Result<String> {
+fn digest(mut file: &File, doing: &Doing<'_>) -> std::io::Result<String> {
     let _best_effort = fadvise(file, 0, None, Advice::DontNeed);
     file.rewind()?;
     let (mut hash, mut piece) = (Sha256::new(), vec![0; 1 << 20]);
     loop {
+        go_on(doing).map_err(|fault| std::io::Error::other(fault.to_string()))?;
         match file.read(&mut piece)? {
             0 => return Ok(files::hex(&hash.finalize())),
             n => hash.update(piece.get(..n).unwrap_or_default()),
@@ -286,7 +293,7 @@ fn give(file: &File, folder: &OwnedFd, owner: Owned) -> std::io::Result<()> {
 }
 
 /// Has the copy opened and counted.
-fn count(folder: &Path, file: &File, owner: Owned) -> Result<Count, Fault> {
+fn count(folder: &Path, file: &File, owner: Owned, doing: &Doing<'_>) -> Result<Count, Fault> {
     let about = fstat(file).map_err(|error| files::fault("look at", folder, &error.into()))?;
     let place = Place {
         folder: folder.to_owned(),
@@ -296,7 +303,7 @@ fn count(folder: &Path, file: &File, owner: Owned) -> Result<Count, Fault> {
         uid: about.st_uid,
         gid: owner.gid,
     };
-    match ask(&place, Task::CountCopy, &mut |_| Ok(())).map_err(Stop::into_fault)? {
+    match ask(&place, Task::CountCopy, &mut |_| go_on(doing)).map_err(Stop::into_fault)? {
         Answer::Counted(count) => Ok(count),
         other => Err(Fault::new(format!("the LMDB child answered {other:?}."))),
     }
