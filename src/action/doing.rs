@@ -115,6 +115,14 @@ pub fn look_at(order: &Order, clock: &dyn Clock) -> Result<Ran, Fault> {
     Ok(ran)
 }
 
+/// A program and its arguments on one line, so that none hides in another: those with unusual characters in quotes.
+pub fn quoted(argv: &[String]) -> Clean {
+    let plain =
+        |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "._:/@=+,%-".contains(c));
+    let word = |word: &String| if plain(word) { word.clone() } else { format!("{word:?}") };
+    Clean::text(argv.iter().map(word).collect::<Vec<String>>().join(" "))
+}
+
 /// What it said last, after a colon; nothing when it said nothing.
 pub fn last_words(ran: &Ran) -> String {
     let said = ran.stderr.last_line().or_else(|| ran.stdout.last_line());

@@ -176,7 +176,7 @@ pub fn prepare(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<
     let draft = known.draft(&mut body, &Run::of(cx.state, cx.id), cx)?;
     let (danger, raised) = danger(known, declared, &draft, name, cx);
     based_on.splice(0..0, draft.based_on);
-    Ok(Plan {
+    let mut plan = Plan {
         id: cx.id,
         made,
         what: What {
@@ -199,7 +199,12 @@ pub fn prepare(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<
         targets: draft.targets,
         settle: draft.settle,
         judging,
-    })
+    };
+    if plan.judging.is_none() && !known.proves(&plan) {
+        plan.hits
+            .push(Clean::from("nobody has declared a check of its effect: even when all goes well it ends UNVERIFIED"));
+    }
+    Ok(plan)
 }
 
 /// The verb is typed by hand: lower-case letters and `-`, at least four of them, so that no single key is one.

@@ -10,6 +10,7 @@ mod tables;
 
 use crossterm::event::KeyCode;
 use desk::Desk;
+use watchkeeper::action::mode::Mode;
 use watchkeeper::action::plan::Danger;
 use watchkeeper::app::survey::Offer;
 use watchkeeper::app::{Effect, Msg};
@@ -344,6 +345,17 @@ fn ctrl_c_asks_what_becomes_of_a_running_action_and_only_t_ends_it() {
     insta::assert_snapshot!(desk.screen());
     let effects = desk.press(KeyCode::Char('k'));
     assert!(effects.is_empty() && !desk.screen().contains("terminate"), "kept: {}", desk.screen());
+    // Who only observes keeps or detaches; ending it is an act.
+    let armed = core::mem::replace(&mut desk.model.session.mode, Mode::Observe);
+    desk.interrupt();
+    assert!(desk.screen().contains("t terminate: ARMED only"), "{}", desk.screen());
+    let effects = desk.press(KeyCode::Char('t'));
+    assert!(
+        effects.is_empty() && desk.screen().contains("arm this console first (A)"),
+        "{effects:?} {}",
+        desk.screen()
+    );
+    desk.model.session.mode = armed;
     desk.interrupt();
     let effects = desk.press(KeyCode::Char('t'));
     assert!(matches!(effects[..], [Effect::Record(_), Effect::Stop(plan)] if plan.0 == 42), "{effects:?}");

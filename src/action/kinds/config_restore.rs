@@ -105,6 +105,10 @@ impl Kind for ConfigRestore {
         ConfigSet.proof(plan, clock)
     }
 
+    fn proves(&self, plan: &Plan) -> bool {
+        ConfigSet.proves(plan)
+    }
+
     fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
         ConfigSet.settled(plan)
     }

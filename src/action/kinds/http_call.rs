@@ -196,6 +196,10 @@ impl Kind for HttpCall {
         })
     }
 
+    fn proves(&self, plan: &Plan) -> bool {
+        work::<Work>(plan).is_ok_and(|work| work.check.is_some())
+    }
+
     fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
         let work: Work = work(plan)?;
         let Some(check) = work.check.as_ref().filter(|check| !check.held) else {

@@ -56,8 +56,7 @@ impl Kind for LmdbBackup {
         let compact = body.take("compact")?.unwrap_or(true);
         cx.done(body, &[COMMON, &["path", "to", "compact"]].concat())?;
         let (seen, id) = identity::look(&path)?;
-        let now = (cx.clock.now().wall, cx.id);
-        let copying = Copying::plan((&id, seen.meta.used()), (to, compact), run.dir().join("copy.json"), now)?;
+        let copying = Copying::plan((&id, seen.meta.used()), (to, compact), run.dir().join("copy.json"), cx)?;
         let how = if compact { "compacting" } else { "page by page" };
         let there = copying.path();
         let hits = vec![

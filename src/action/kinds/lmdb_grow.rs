@@ -117,10 +117,8 @@ impl Kind for LmdbGrow {
         if service.is_none() {
             identity::unused(&seen).map_err(|fault| fault.hint("Stop the program first, or name its `service`."))?;
         }
-        let copying = backup_to.map(|folder| {
-            let now = (cx.clock.now().wall, cx.id);
-            Copying::plan((&id, seen.meta.used()), (folder, true), run.dir().join("copy.json"), now)
-        });
+        let copying = backup_to
+            .map(|folder| Copying::plan((&id, seen.meta.used()), (folder, true), run.dir().join("copy.json"), cx));
         let own_size = mappers.iter().any(|it| it.bytes != seen.meta.map_size);
         let work = Work { id, to, how, service, copying: copying.transpose()?, config: None, own_size };
         let (mut draft, config) = match setting {

@@ -147,6 +147,11 @@ pub trait Kind: Sync {
     fn proof(&self, _plan: &Plan, _clock: &dyn Clock) -> Option<Proof> {
         None
     }
+    /// Whether [`Kind::proof`] looks at anything for this plan. Where not, and no metric is declared, the prompt says how
+    /// that ends.
+    fn proves(&self, _plan: &Plan) -> bool {
+        true
+    }
     /// What the target itself says of what came of it, once that is judged `good` or not: a few lines for the screen, more
     /// of them for the run's `out.log`. Read-only.
     fn evidence(&self, _plan: &Plan, _good: bool, _doing: &Doing<'_>) -> Vec<Clean> {

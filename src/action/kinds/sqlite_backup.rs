@@ -13,7 +13,7 @@
 
 use super::file_backup::{Named, before, removed};
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
-use crate::action::doing::Doing;
+use crate::action::doing::{Doing, quoted};
 use crate::action::files::{name_of, path_of, seen, stamped};
 use crate::action::lifecycle::Run;
 use crate::action::plan::{Danger, Plan, Target, Undo};
@@ -332,7 +332,5 @@ fn programs(owned: &Owned, sqlite: &Path) -> Result<(), Fault> {
 }
 
 fn shown(order: &Order) -> Clean {
-    let words =
-        order.args.iter().map(|word| if word.contains([' ', '\'', '?']) { format!("{word:?}") } else { word.clone() });
-    crate::clean!("{} {}", order.program.display(), words.collect::<Vec<_>>().join(" "))
+    crate::clean!("{} {}", order.program.display(), quoted(&order.args))
 }

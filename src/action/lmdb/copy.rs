@@ -3,10 +3,12 @@
 
 use super::identity::{Identity, Owned, free, show};
 use crate::action::doing::Doing;
-use crate::base::{Clean, Fault, Ulid, Wall};
+use crate::action::files::stamped;
+use crate::action::prepare::Context;
+use crate::base::{Clean, Fault};
 use crate::sys::files;
-use crate::sys::host::user_name;
 use crate::sys::lmdb::child::{Answer, Count, Place, Stop, Task, ask};
+use crate::sys::trust::{self, Owners};
 use rustix::fs::{
     Advice, AtFlags, Gid, Mode, OFlags, RenameFlags, Uid, fadvise, fchmod, fchown, fstat, mkdirat, openat,
     renameat_with, unlinkat,
@@ -73,12 +75,9 @@ impl Copying {
         (id, used): (&Identity, u64),
         (to, compact): (PathBuf, bool),
         record: PathBuf,
-        (now, plan): (Wall, Ulid),
+        cx: &Context<'_>,
     ) -> Result<Self, Fault> {
-        let plain: String = now.rfc3339().chars().take(19).filter(|c| !matches!(c, '-' | ':')).collect();
-        let plan = plan.to_string();
-        let tail = plan.get(plan.len().saturating_sub(6)..).unwrap_or(&plan);
-        let name = format!("{}-{plain}Z-{tail}", id.name());
+        let name = stamped(&id.name(), "backup", cx.clock, cx.id);
         let earlier = earlier(&to, &id.name(), name.len());
         let copying = Self { to, name, compact, earlier, record };
         copying.folder(id.owner().uid)?;
@@ -110,25 +109,9 @@ impl Copying {
         format!("{}{PARTIAL}", self.name)
     }
 
-    /// The folder for copies, which nobody but us and the owner of the data may change.
+    /// The folder for copies, which like every folder above it nobody but us and the owner of the data may change.
     fn folder(&self, owner: u32) -> Result<OwnedFd, Fault> {
-        let to = &self.to;
-        if !to.is_absolute() {
-            return Err(Fault::new(format!("{} is not an absolute path.", to.display())));
-        }
-        let folder = files::open_without_links(to, OFlags::RDONLY | OFlags::DIRECTORY)
-            .map_err(|error| files::fault("open the folder for copies", to, &error))?;
-        let about = fstat(&folder).map_err(|error| files::fault("look at", to, &error.into()))?;
-        if about.st_mode & 0o022 != 0 && about.st_mode & 0o1000 == 0 {
-            return Err(Fault::new(format!("others may change the folder {}.", to.display()))
-                .hint(format!("Mend it: chmod go-w {}", to.display())));
-        }
-        if ![0, rustix::process::geteuid().as_raw(), owner].contains(&about.st_uid) {
-            let other = user_name(about.st_uid);
-            return Err(Fault::new(format!("the folder {} belongs to {other}, a stranger.", to.display()))
-                .hint(format!("Mend it: chown {} {}", user_name(owner), to.display())));
-        }
-        Ok(folder)
+        trust::folder(&self.to, Owners::effective().and(Some(owner)))
     }
 
     fn check_space(&self, used: u64) -> Result<(), Fault> {
@@ -239,7 +222,7 @@ impl Copying {
 fn earlier(to: &Path, of: &str, length: usize) -> Option<(String, u64)> {
     let inside = std::fs::read_dir(to).ok()?;
     let names = inside.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let prefix = format!("{of}-");
+    let prefix = format!("{of}.backup-");
     let copies = names.filter(|name| name.len() == length && name.starts_with(&prefix));
     let whole = copies.filter_map(|name| {
         let about = std::fs::symlink_metadata(to.join(&name).join(DATA)).ok().filter(std::fs::Metadata::is_file)?;

@@ -2,7 +2,7 @@
 //! before it is touched, and, once it runs, the port that it must listen on and the answer that it must give.
 
 use super::{Kin, Manager};
-use crate::action::doing::LOOK;
+use crate::action::doing::{LOOK, quoted};
 use crate::action::kinds::Proof;
 use crate::action::plan::Precondition;
 use crate::action::prepare::duration;
@@ -75,7 +75,7 @@ impl Checks {
 
     /// What they add under WHAT: first the program, then what must come true.
     pub fn lines(&self) -> (Option<Clean>, Vec<Clean>) {
-        let first = (!self.validate.is_empty()).then(|| crate::clean!("first  {}", self.validate.join(" ")));
+        let first = (!self.validate.is_empty()).then(|| crate::clean!("first  {}", quoted(&self.validate)));
         let port = self.port.map(|port| crate::clean!("then   it must listen on port {port}"));
         let health = self.health.as_ref().map(|health| crate::clean!("then   {}", health.line()));
         (first, port.into_iter().chain(health).collect())
@@ -93,7 +93,7 @@ impl Checks {
     pub fn validated(&self, clock: &dyn Clock) -> Result<Option<Precondition>, Fault> {
         let mut words = self.validate.iter().cloned();
         let Some(program) = words.next() else { return Ok(None) };
-        let name = Clean::text(self.validate.join(" "));
+        let name = quoted(&self.validate);
         let cannot = |why: Fault| Fault::new(format!("`{name}` cannot check the configuration: {why}"));
         let order = Order { program: program.into(), args: words.collect(), ..Order::default() };
         let ran = run(&order, LOOK, clock).map_err(|stopped| match stopped {
