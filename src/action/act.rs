@@ -1,4 +1,4 @@
-//! The one order of effects: lock, accepted, re-observe, backup, intent, the kind's steps, verify, outcome.
+//! The one order of effects: lock, accepted, re-observe, backup, intent, the kind's steps, verify, outcome, release.
 //! It is a sentence over [`Executor`], so that a scripted one can prove it.
 
 use super::kinds::StepError;
@@ -50,6 +50,8 @@ pub trait Executor {
     fn verify(&mut self) -> Verdict;
     /// Records how it ended.
     fn outcome(&mut self, end: &End);
+    /// Lets the targets go, once nothing lives any more that could not be ended: that may still have effects.
+    fn release(&mut self);
 }
 
 /// The runner's own eyes: samplers that it runs itself.
@@ -66,6 +68,7 @@ pub fn carry_out(executor: &mut dyn Executor) -> End {
         Ok(()) => effects(executor),
     };
     executor.outcome(&end);
+    executor.release();
     end
 }
 
@@ -177,6 +180,9 @@ mod tests {
             self.said.push("outcome");
             self.said.push(end.outcome.word());
         }
+        fn release(&mut self) {
+            self.said.push("release");
+        }
     }
 
     fn run(breaks: &'static str, unknown: bool) -> (String, End) {
@@ -188,17 +194,20 @@ mod tests {
     #[test]
     fn effects_come_in_their_order() {
         let (said, end) = run("", false);
-        assert_eq!(said, "lock, accepted, re-observe, backup, intent, edit, restart, verify, outcome, VERIFIED");
+        assert_eq!(
+            said,
+            "lock, accepted, re-observe, backup, intent, edit, restart, verify, outcome, VERIFIED, release"
+        );
         assert!(end.executed);
     }
 
     #[test]
     fn nothing_is_touched_unless_everything_before_it_holds() {
-        assert_eq!(run("lock", false).0, "lock, outcome, REFUSED");
-        assert_eq!(run("accepted", false).0, "lock, accepted, outcome, REFUSED");
-        assert_eq!(run("re-observe", false).0, "lock, accepted, re-observe, outcome, REFUSED");
-        assert_eq!(run("backup", false).0, "lock, accepted, re-observe, backup, outcome, REFUSED");
-        assert_eq!(run("intent", false).0, "lock, accepted, re-observe, backup, intent, outcome, REFUSED");
+        assert_eq!(run("lock", false).0, "lock, outcome, REFUSED, release");
+        assert_eq!(run("accepted", false).0, "lock, accepted, outcome, REFUSED, release");
+        assert_eq!(run("re-observe", false).0, "lock, accepted, re-observe, outcome, REFUSED, release");
+        assert_eq!(run("backup", false).0, "lock, accepted, re-observe, backup, outcome, REFUSED, release");
+        assert_eq!(run("intent", false).0, "lock, accepted, re-observe, backup, intent, outcome, REFUSED, release");
     }
 
     #[test]
@@ -207,7 +216,7 @@ mod tests {
         let end = carry_out(&mut scripted);
         assert_eq!(
             scripted.said.join(", "),
-            "lock, accepted, re-observe, backup, intent, edit, ended, outcome, FAILED"
+            "lock, accepted, re-observe, backup, intent, edit, ended, outcome, FAILED, release"
         );
         assert_eq!(
             end.reason.as_str(),
@@ -218,7 +227,7 @@ mod tests {
     #[test]
     fn a_broken_step_ends_it_and_says_what_was_done() {
         let (said, end) = run("restart", false);
-        assert_eq!(said, "lock, accepted, re-observe, backup, intent, edit, restart, outcome, FAILED");
+        assert_eq!(said, "lock, accepted, re-observe, backup, intent, edit, restart, outcome, FAILED, release");
         assert_eq!(end.reason.as_str(), "restart failed (done before it: edit). restart broke.");
         assert!(!end.executed);
         assert_eq!(run("restart", true).1.outcome, Outcome::Indeterminate);

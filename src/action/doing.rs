@@ -6,7 +6,7 @@ use super::lifecycle::Run;
 use crate::base::scrub::scrub;
 use crate::base::{Clean, Clock, Fault};
 use crate::sys::program::{Ended, Order, Refusal};
-use crate::sys::run::{Ran, Stopped, Watching, run, run_watched};
+use crate::sys::run::{Left, Ran, Stopped, Watching, run, run_watched};
 use crate::sys::secret::hide;
 use core::time::Duration;
 use std::io::Write;
@@ -27,6 +27,8 @@ pub struct Doing<'a> {
     pub tell: &'a dyn Fn(Clean),
     /// Whether the operator wants it to end.
     pub stops: &'a dyn Fn() -> bool,
+    /// Takes what lives on although it was killed: the target stays locked until that is gone.
+    pub left: &'a dyn Fn(Left),
 }
 
 impl Doing<'_> {
@@ -53,8 +55,10 @@ impl Doing<'_> {
         let watching = Watching { says: &says, stops: self.stops, leaves };
         let ran = run_watched(order, patience, &watching, self.clock).map_err(|stopped| match stopped {
             Stopped::Refused(Refusal::Forbidden(fault) | Refusal::Impossible(fault)) => StepError::Failed(fault),
-            Stopped::Unkillable { pid, state } => {
-                StepError::Unknown(Fault::new(format!("{name} cannot be ended: process {pid} is in state {state}.")))
+            Stopped::Unkillable(left) => {
+                let what = format!("{name} is unkillable: process {} is in state {}.", left.pid, left.state);
+                (self.left)(left);
+                StepError::Unknown(Fault::new(what).hint("Its target stays locked until that process is gone."))
             }
         })?;
         self.keep(&ran);
@@ -103,12 +107,20 @@ pub fn look(order: &Order, clock: &dyn Clock) -> Result<Vec<u8>, Fault> {
 pub fn look_at(order: &Order, clock: &dyn Clock) -> Result<Ran, Fault> {
     let ran = run(order, LOOK, clock).map_err(|stopped| match stopped {
         Stopped::Refused(Refusal::Forbidden(fault) | Refusal::Impossible(fault)) => fault,
-        Stopped::Unkillable { pid, .. } => Fault::new(format!("{} hangs as process {pid}.", name(order))),
+        Stopped::Unkillable(left) => Fault::new(format!("{} hangs as process {}.", name(order), left.pid)),
     })?;
     if ran.timed_out {
         return Err(Fault::new(format!("{} did not answer within {} s.", name(order), LOOK.as_secs())));
     }
     Ok(ran)
+}
+
+/// A program and its arguments on one line, so that none hides in another: those with unusual characters in quotes.
+pub fn quoted(argv: &[String]) -> Clean {
+    let plain =
+        |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "._:/@=+,%-".contains(c));
+    let word = |word: &String| if plain(word) { word.clone() } else { format!("{word:?}") };
+    Clean::text(argv.iter().map(word).collect::<Vec<String>>().join(" "))
 }
 
 /// What it said last, after a colon; nothing when it said nothing.

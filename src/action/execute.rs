@@ -13,6 +13,8 @@ use crate::base::{Clean, Clock, Fault, Mono, Unit};
 use crate::journal::{Event, Journal};
 use crate::sys::host::Host;
 use crate::sys::lock::{Refusal, TargetLock};
+use crate::sys::run::Left;
+use core::cell::RefCell;
 use core::time::Duration;
 use serde_json::json;
 use std::path::PathBuf;
@@ -40,6 +42,8 @@ pub struct Real<'a> {
     /// Whether this runner owns the run folder: only then may it replace the status.
     owner: bool,
     seen: Vec<Seen>,
+    /// What lives on although it was killed.
+    left: RefCell<Vec<Left>>,
 }
 
 impl<'a> Real<'a> {
@@ -67,6 +71,7 @@ impl<'a> Real<'a> {
             locks: Vec::new(),
             owner: false,
             seen: Vec::new(),
+            left: RefCell::default(),
         })
     }
 
@@ -159,10 +164,26 @@ impl<'a> Real<'a> {
         }
     }
 
+    /// What a step works with: it tells what is going on, and sees that the operator wants it to end.
+    fn doing<T>(&self, work: impl FnOnce(&Doing<'_>) -> T) -> T {
+        let tell = |what: Clean| {
+            let told = Progress { waiting: Some(what), ..self.progress.clone() };
+            // As `show`: the status is for the screen.
+            let _best_effort = if self.owner { self.run.write(&told) } else { Ok(()) };
+        };
+        work(&Doing {
+            run: self.run,
+            clock: self.clock,
+            tell: &tell,
+            stops: &|| self.run.is_stopped(),
+            left: &|left| self.left.borrow_mut().push(left),
+        })
+    }
+
     /// Tells what the target says of it.
     fn ask_target(&mut self, good: bool) {
-        let doing = Doing { run: self.run, clock: self.clock, tell: &|_| {}, stops: &|| false };
-        let said = self.kind.evidence(self.plan(), good, &doing);
+        let said = self
+            .doing(|doing| self.kind.evidence(self.plan(), good, &Doing { tell: &|_| {}, stops: &|| false, ..*doing }));
         for line in said {
             self.tell(line);
         }
@@ -235,7 +256,7 @@ impl Executor for Real<'_> {
     }
 
     fn backup(&mut self) -> Result<(), Fault> {
-        if self.kind.backup(self.plan(), self.run)? {
+        if self.doing(|doing| self.kind.backup(self.plan(), doing))? {
             self.tell(Clean::from("backup written and read back"));
         }
         Ok(())
@@ -255,8 +276,8 @@ impl Executor for Real<'_> {
 
     fn ended(&mut self, before: &'static str) -> Option<Clean> {
         // What makes good is not itself ended half-way.
-        let doing = Doing { run: self.run, clock: self.clock, tell: &|_| {}, stops: &|| false };
-        let then = self.kind.ended(before, self.plan(), &doing);
+        let then = self
+            .doing(|doing| self.kind.ended(before, self.plan(), &Doing { tell: &|_| {}, stops: &|| false, ..*doing }));
         then.inspect(|then| self.tell(crate::clean!("ended before {before}: {then}")))
     }
 
@@ -269,18 +290,7 @@ impl Executor for Real<'_> {
             self.progress.state = State::Running;
             self.show();
         }
-        let done = {
-            let tell = |what: Clean| {
-                let told = Progress { waiting: Some(what), ..self.progress.clone() };
-                // As `show`: the status is for the screen.
-                let _best_effort = if self.owner { self.run.write(&told) } else { Ok(()) };
-            };
-            self.kind.step(
-                name,
-                self.plan(),
-                &Doing { run: self.run, clock: self.clock, tell: &tell, stops: &|| self.run.is_stopped() },
-            )
-        };
+        let done = self.doing(|doing| self.kind.step(name, self.plan(), doing));
         match &done {
             Ok(what) => self.tell(what.clone()),
             Err(StepError::Failed(fault) | StepError::Unknown(fault)) => {
@@ -323,5 +333,10 @@ impl Executor for Real<'_> {
             // The one at work keeps its status; where there is none yet, this refusal is what can be told.
             let _theirs = self.run.write_if_first(&self.progress);
         }
+    }
+
+    fn release(&mut self) {
+        self.left.take().into_iter().for_each(Left::wait);
+        self.locks.clear();
     }
 }

@@ -138,7 +138,7 @@ mod tests {
         let mut table = Body::parse("p.toml", &format!("expect = {expect}")).expect("TOML");
         let mut table = table.take_table("expect").expect("reads").expect("is there");
         let expect = Expect::take(&mut table).map_err(|fault| fault.to_string())?;
-        let answer = Answer { status, location: None, body: body.into(), cut: false };
+        let answer = Answer { status, body: body.into(), ..Answer::default() };
         expect.judge(&answer).map(|said| said.to_string()).map_err(|why| why.to_string())
     }
 

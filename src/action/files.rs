@@ -173,15 +173,16 @@ impl<'a> Teller<'a> {
         Self { doing, what, of, last: None }
     }
 
-    /// How far it is.
-    pub fn tell(&mut self, done: Progress) {
-        let now = self.doing.clock.now().mono;
+    /// How far it is; false when the operator wants it to end.
+    pub fn tell(&mut self, done: Progress) -> bool {
+        let (now, go_on) = (self.doing.clock.now().mono, !(self.doing.stops)());
         if self.last.is_some_and(|last| now.since(last) < TELL) {
-            return;
+            return go_on;
         }
         self.last = Some(now);
         let (bytes, all) = (Unit::Bytes.show(done.bytes as f64), Unit::Bytes.show(self.of.bytes as f64));
         (self.doing.tell)(crate::clean!("{}: {} of {} files, {bytes} of {all}", self.what, done.files, self.of.files));
+        go_on
     }
 }
 

@@ -184,7 +184,7 @@ pub fn prepare(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<
     cooled_down(cooldown, name, &draft, cx)?;
     let (danger, raised) = danger(known, declared, (&draft, waived), name, cx);
     based_on.splice(0..0, draft.based_on);
-    Ok(Plan {
+    let mut plan = Plan {
         id: cx.id,
         made,
         what: What {
@@ -207,7 +207,12 @@ pub fn prepare(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<
         targets: draft.targets,
         settle: draft.settle,
         judging,
-    })
+    };
+    if plan.judging.is_none() && !known.proves(&plan) {
+        plan.hits
+            .push(Clean::from("nobody has declared a check of its effect: even when all goes well it ends UNVERIFIED"));
+    }
+    Ok(plan)
 }
 
 /// The verb is typed by hand: lower-case letters and `-`, at least four of them, so that no single key is one.

@@ -4,11 +4,12 @@ use super::board::Mark;
 use super::incident::Heard;
 use super::model::Request;
 use super::notify::NotifierStatus;
+use super::survey::Offer;
 use super::walking::Left;
 use crate::action::lifecycle::{Outcome, Progress};
-use crate::action::plan::{Danger, Plan};
+use crate::action::plan::Plan;
 use crate::action::recover::Unresolved;
-use crate::base::{Clean, Fault, Mono, Sample, Support, Ulid};
+use crate::base::{Clean, Fault, Mono, Sample, Ulid};
 use crate::logs::LogBatch;
 use crate::procedure::{Document, Walk};
 use crate::store::history::Kept;
@@ -28,8 +29,8 @@ pub enum Msg {
     Planned(Request, Result<Box<Plan>, Fault>),
     /// `Effect::Survey` begins: what it said before counts no more.
     Surveying,
-    /// One answer to `Effect::Survey`: an action, and how heavy its prompt would be and who ought to do it, or why it cannot be offered now.
-    Surveyed(Arc<str>, Result<(Danger, Support), Fault>),
+    /// One answer to `Effect::Survey`: an action, and whether it can be done now.
+    Surveyed(Arc<str>, Offer),
     /// At the start: for each of the profile's actions what this login lacks for it.
     Rights(Vec<(Arc<str>, Option<Fault>)>),
     /// The answer to `Effect::Journal`: of which unit, its newest lines, oldest first.

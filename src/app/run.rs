@@ -159,6 +159,12 @@ pub fn on_input(model: &mut Model, input: &Input) -> Vec<Effect> {
             model.session.say(clean!("This console is read-only: it ends nothing."), Level::Warning, model.now);
             Vec::new()
         }
+        Press::Char('t') if !matches!(model.session.mode, Mode::Armed { .. }) => {
+            let text =
+                clean!("Ending it changes the world as beginning it does: arm this console first (A), then end it.");
+            model.session.say(text, Level::Warning, model.now);
+            Vec::new()
+        }
         Press::Char('t') if run.plan.support > model.session.support => {
             let needed = run.plan.support;
             model.session.say(clean!("Ending it needs support level {needed}."), Level::Warning, model.now);

@@ -10,12 +10,35 @@ use crate::clean;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Whether an action can be done now.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Offer {
+    /// How dangerous it is, and who ought to do it.
+    Can(Danger, Support),
+    /// What it lacks.
+    NotNow(Fault),
+    /// Nobody looked: that would ask this server, and whoever only opens the list asks none.
+    Unasked(&'static str),
+}
+
+impl Offer {
+    /// Why nothing more is said of it.
+    pub fn why(&self) -> Option<Clean> {
+        match self {
+            Self::Can(..) => None,
+            Self::NotNow(fault) => Some(clean!("Not now: {fault}")),
+            Self::Unasked(server) => {
+                Some(clean!("Not looked at: only its plan asks the {server} server. Enter makes it."))
+            }
+        }
+    }
+}
+
 /// Which of the profile's actions can be done here.
 #[derive(Debug, Default)]
 pub struct Survey {
-    /// Of each that can be done how dangerous it is and who ought to do it, else what it lacks; one that is missing has
-    /// not been looked at yet.
-    pub offers: BTreeMap<Arc<str>, Result<(Danger, Support), Fault>>,
+    /// Of each what was found; one that is missing has not been looked at yet.
+    pub offers: BTreeMap<Arc<str>, Offer>,
     /// When the look began.
     pub begun: Now,
 }

@@ -2,7 +2,7 @@
 //! Without a name it lists the profile's actions. What changes something is confirmed in a console alone.
 
 use super::collect::Collector;
-use super::effects::planned;
+use super::planning::planned;
 use super::readings::Snapshot;
 use super::session::reference;
 use super::setup;

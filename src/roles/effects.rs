@@ -3,6 +3,7 @@
 use super::history::{Keeper, Loaded};
 use super::incidents;
 use super::notify::Notifier;
+use super::planning::{Here, Planners};
 use super::readings::Snapshot;
 use super::records::record;
 use super::session::Shared;
@@ -11,36 +12,31 @@ use super::walks::Walks;
 use crate::action;
 use crate::action::follow::Follow;
 use crate::action::launch::Launcher;
-use crate::action::lifecycle::{Allowed, Outcome, Run, earlier, runs};
+use crate::action::lifecycle::{Allowed, Outcome, Run, runs};
 use crate::action::mode::Mode;
 use crate::action::plan::{Plan, Where};
-use crate::action::prepare::{AGAIN, Context, Depth, prepare};
 use crate::action::prompt::Acceptance;
-use crate::action::reach::Reach;
 use crate::action::recover::{Standing, Unresolved, settle, unresolved};
 use crate::app::effect::Effect;
 use crate::app::incident::Ask;
 use crate::app::{Mark, Model, Msg, Request};
-use crate::base::{Clean, Clock, Fault, Mono, Support, Ulid, Wall};
-use crate::config::profile::{ActionSpec, Trust};
+use crate::base::{Clean, Clock, Fault, Support, Ulid};
+use crate::config::profile::ActionSpec;
 use crate::journal::{Event, Journal};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
-use crate::sys::host::Login;
 use crate::sys::{paths, random};
 use core::time::Duration;
 use serde_json::json;
 use std::collections::VecDeque;
-use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
-use std::sync::{Arc, Weak};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 
 /// Workers wait while this many of their answers are not taken.
 const ANSWERS: usize = 16;
 /// How often a runner's word is read.
 const PROGRESS: Duration = Duration::from_millis(200);
-/// A plan takes no longer (safety.md 4.3).
-const PLANNING: Duration = Duration::from_secs(5);
 /// Of a worker's thread: it parses small files and asks a socket.
 const STACK: usize = 1024 * 1024;
 
@@ -50,9 +46,7 @@ pub struct Effects {
     own: VecDeque<Msg>,
     answers: Receiver<Msg>,
     answer: Answer,
-    planning: Option<Planning>,
-    /// Ends with the thread that surveys the actions: one at a time, however often the list is opened.
-    surveying: Weak<()>,
+    planners: Planners,
     /// Dropping it ends the thread that reads a runner's word.
     watching: Option<SyncSender<()>>,
     notifier: Option<Notifier>,
@@ -60,16 +54,6 @@ pub struct Effects {
     walks: Option<Walks>,
     /// What was refused because there is no journal.
     refused: Option<String>,
-}
-
-/// The one plan that is being made.
-struct Planning {
-    request: Request,
-    title: Clean,
-    begun: Mono,
-    answer: Receiver<Msg>,
-    /// It was told that this takes too long: what comes now is dropped.
-    late: bool,
 }
 
 /// How workers report.
@@ -97,8 +81,7 @@ impl Effects {
             own: VecDeque::new(),
             answers,
             answer,
-            planning: None,
-            surveying: Weak::new(),
+            planners: Planners::default(),
             watching: None,
             notifier,
             keeper: None,
@@ -122,7 +105,7 @@ impl Effects {
     /// The next answer, if one waits.
     pub fn answer(&mut self, shared: &Shared) -> Option<Msg> {
         let own = self.own.pop_front();
-        own.or_else(|| self.planned(RealClock.now().mono))
+        own.or_else(|| self.planners.planned(RealClock.now().mono))
             .or_else(|| self.answers.try_recv().ok())
             .or_else(|| self.notifier.as_ref().and_then(Notifier::news).map(Msg::Notified))
             .or_else(|| self.walks.as_ref().and_then(|walks| walks.news(shared)))
@@ -260,98 +243,30 @@ impl Effects {
         }
     }
 
-    /// Starts the thread that plans every action in turn, and throws the plans away: what is left is whether there is one.
+    /// Looks at every action in turn, and throws the plans away: what is left is whether there is one.
     fn survey(&mut self, model: &Model, shared: &Shared) -> Result<(), Fault> {
-        if self.surveying.strong_count() > 0 {
-            return Ok(());
-        }
         let specs = shared.profile.actions.clone();
-        let state = match (shared.no_acting(), shared.state_dir.clone()) {
-            (None, Some(state)) => Ok(state),
-            (Some(fault), _) => Err(fault),
-            (None, None) => Err(Fault::new("there is no folder for its run.")),
-        };
         let queries: Vec<String> = specs.iter().flat_map(|spec| action::queries::queries(&spec.body)).collect();
-        let readings = Snapshot::take(&model.store, &queries, model.now);
-        let (place, login, profile) = (place(shared), shared.login.clone(), shared.profile_name.clone());
-        let (answer, under_way) = (self.answer.clone(), Arc::new(()));
-        self.surveying = Arc::downgrade(&under_way);
-        self.say(Msg::Surveying);
-        worker("survey", move || {
-            for spec in specs {
-                let offer = state.clone().and_then(|state| {
-                    planned(&spec, &state, (&place, &login), (&profile, &readings), (Depth::Look, &[]))
-                        .map(|plan| (plan.danger, plan.support))
-                });
-                if !answer.send(Msg::Surveyed(Arc::clone(&spec.name), offer)) {
-                    break;
-                }
-            }
-            drop(under_way);
-        })
-    }
-
-    /// Starts the thread that makes a plan; [`Effects::planned`] takes the answer.
-    fn plan(&mut self, request: &Request, model: &Model, shared: &Shared) -> Result<(), Fault> {
-        // A plan asks managers by the profile's own commands. Where only the journal is missing it is shown, so that its
-        // commands can be copied.
-        if let Trust::DisplayOnly(fault) = &shared.profile.trust {
-            return Err(fault.clone());
+        let here = Here::acting(shared, Snapshot::take(&model.store, &queries, model.now));
+        let answer = self.answer.clone();
+        let told = move |name, offer| answer.send(Msg::Surveyed(name, offer));
+        if self.planners.survey(specs, here, told)? {
+            self.say(Msg::Surveying);
         }
-        if let Some(earlier) = &self.planning {
-            return Err(Fault::new(format!("the plan for \"{}\" is still being made.", earlier.title))
-                .hint("One plan at a time: try again when what it waits for has answered."));
-        }
-        let declared = shared.profile.actions.iter().find(|action| action.name == request.action).cloned();
-        let found = declared.or_else(|| units::restart(&request.action));
-        let Some(spec) = found else { return Err(Fault::new("there is no such action.")) };
-        if let Some(fault) = &shared.unrecorded {
-            self.refused = Some(format!("not done, because it cannot be recorded: {}: {fault}", spec.name));
-        }
-        // Where nothing is kept nothing is done either: the plan is only shown.
-        let state = shared.state_dir.clone().unwrap_or_else(|| PathBuf::from("/nonexistent"));
-        let readings = Snapshot::take(&model.store, &action::queries::queries(&spec.body), model.now);
-        let (place, login) = (place(shared), shared.login.clone());
-        let reach = shared.launcher.as_ref().map_or(Reach::World, |launcher| launcher.reach().clone());
-        let (profile, title) = (shared.profile_name.clone(), spec.title.clone());
-        // A console that only looks runs no program that shows what would be done.
-        let depth = if shared.launcher.is_some() { Depth::Preview } else { Depth::Look };
-        let (reply, answer) = sync_channel(1);
-        let (bell, wanted) = (Arc::clone(&self.answer.bell), request.clone());
-        worker("planner", move || {
-            let plan = planned(&spec, &state, (&place, &login), (&profile, &readings), (depth, &wanted.given))
-                .and_then(|plan| reach.allows(&plan).map(|()| Box::new(plan)));
-            // Its only answer, into a queue of one: never waits, and nobody may be there any more.
-            let _gone = reply.try_send(Msg::Planned(wanted, plan));
-            bell.ring();
-        })?;
-        let request = request.clone();
-        self.planning = Some(Planning { request, title, begun: RealClock.now().mono, answer, late: false });
         Ok(())
     }
 
-    /// The plan under way, when it is made, has failed, or takes too long.
-    fn planned(&mut self, now: Mono) -> Option<Msg> {
-        let planning = self.planning.as_mut()?;
-        let (found, over) = match planning.answer.try_recv() {
-            Ok(msg) => (Some(msg), true),
-            Err(TryRecvError::Disconnected) => (Some(planning.failed("planning ended without a plan.".into())), true),
-            Err(TryRecvError::Empty) if !planning.late && now.since(planning.begun) >= PLANNING => {
-                let text = format!(
-                    "planning takes longer than {} s: a file or a manager that \"{}\" looks at does not answer.",
-                    PLANNING.as_secs(),
-                    planning.title
-                );
-                (Some(planning.failed(text)), false)
-            }
-            Err(TryRecvError::Empty) => return None,
-        };
-        let told = found.filter(|_| !planning.late);
-        planning.late = true;
-        if over {
-            self.planning = None;
+    /// Begins a plan; [`Planners::planned`] takes the answer.
+    fn plan(&mut self, request: &Request, model: &Model, shared: &Shared) -> Result<(), Fault> {
+        let declared = shared.profile.actions.iter().find(|action| action.name == request.action).cloned();
+        let spec = declared.or_else(|| units::restart(&request.action));
+        let spec = spec.ok_or_else(|| Fault::new("there is no such action."))?;
+        if let Some(fault) = &shared.unrecorded {
+            self.refused = Some(format!("not done, because it cannot be recorded: {}: {fault}", spec.name));
         }
-        told
+        let queries = action::queries::queries(&spec.body);
+        let here = Here::of(shared, Snapshot::take(&model.store, &queries, model.now))?;
+        self.planners.begin(request, spec, here, Arc::clone(&self.answer.bell))
     }
 
     fn launch(&mut self, acceptance: Box<Acceptance>, model: &Model, shared: &Shared) -> Result<(), Fault> {
@@ -459,32 +374,6 @@ impl Effects {
     }
 }
 
-/// Plans one action of a profile as it is now, with the operator's values.
-pub(super) fn planned(
-    spec: &ActionSpec,
-    state: &Path,
-    (place, login): (&Where, &Login),
-    (profile, readings): (&str, &Snapshot),
-    (depth, given): (Depth, &[(Clean, Clean)]),
-) -> Result<Plan, Fault> {
-    let now = RealClock.now();
-    let since = Wall(now.wall.0.saturating_sub(i64::try_from(AGAIN.as_nanos()).unwrap_or(i64::MAX)));
-    let context = Context {
-        host: &place.host,
-        login,
-        environment: &place.environment,
-        profile,
-        readings,
-        earlier: &earlier(state, since),
-        state,
-        id: random::ulid(now.wall),
-        clock: &RealClock,
-        given,
-        depth,
-    };
-    prepare(&spec.name, &spec.kind, &spec.title, &spec.body, &context)
-}
-
 /// Records the acceptance, then starts the runner; that it was not started is recorded too.
 fn start(launcher: &Launcher, journal: &Journal, accepted: &Acceptance, state: &Path) -> Result<Run, Fault> {
     let (plan, confirm) = (&accepted.plan, Some(&accepted.confirm));
@@ -556,14 +445,8 @@ fn watch(run: &Run, plan: Plan, answer: &Answer, stopped: &Receiver<()>) {
     }
 }
 
-impl Planning {
-    fn failed(&self, text: String) -> Msg {
-        Msg::Planned(self.request.clone(), Err(Fault::new(text)))
-    }
-}
-
 /// Starts a thread of the console's own: samplers that hang must not keep an action from its thread.
-fn worker(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Fault> {
+pub(super) fn worker(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Fault> {
     let thread = std::thread::Builder::new().name(name.to_owned()).stack_size(STACK);
     match thread.spawn(work) {
         Ok(_detached) => Ok(()),
@@ -571,7 +454,7 @@ fn worker(name: &str, work: impl FnOnce() + Send + 'static) -> Result<(), Fault>
     }
 }
 
-fn place(shared: &Shared) -> Where {
+pub(super) fn place(shared: &Shared) -> Where {
     Where { host: shared.host.clone(), environment: shared.profile.environment.clone() }
 }
 
@@ -589,25 +472,6 @@ mod tests {
             effects.say(Msg::Tick);
         }
         assert_eq!(core::iter::from_fn(|| effects.answer()).count(), 40);
-    }
-
-    #[test]
-    fn a_plan_that_takes_too_long_is_told_once_and_dropped_when_it_comes() {
-        let mut effects = Effects::new(Arc::new(Bell::default()), None);
-        let (reply, answer) = sync_channel(1);
-        let begun = Mono(1);
-        let request = Request::of("slow");
-        let planning = Planning { request: request.clone(), title: "Slow".into(), begun, answer, late: false };
-        effects.planning = Some(planning);
-        assert!(effects.planned(begun + Duration::from_millis(4_999)).is_none());
-        let Some(Msg::Planned(name, Err(fault))) = effects.planned(begun + PLANNING) else { panic!("not told") };
-        assert_eq!(name, request);
-        assert!(fault.to_string().starts_with("planning takes longer than 5 s: "), "{fault}");
-        assert!(effects.planned(begun + PLANNING * 2).is_none());
-        assert!(effects.planning.is_some(), "it still runs: no second one beside it");
-        reply.try_send(Msg::Tick).unwrap();
-        assert!(effects.planned(begun + PLANNING * 3).is_none());
-        assert!(effects.planning.is_none());
     }
 
     /// A plan for a runner that cannot be started, a journal, and what it then holds.
@@ -658,16 +522,5 @@ mod tests {
         let (done, _, run) = started(true);
         assert!(done.unwrap_err().to_string().contains("starts nothing"));
         assert!(run.is_none());
-    }
-
-    #[test]
-    fn a_planner_that_dies_is_told() {
-        let mut effects = Effects::new(Arc::new(Bell::default()), None);
-        let (reply, answer) = sync_channel(1);
-        drop(reply);
-        let planning = Planning { request: Request::of("x"), title: "X".into(), begun: Mono(1), answer, late: false };
-        effects.planning = Some(planning);
-        assert!(matches!(effects.planned(Mono(2)), Some(Msg::Planned(_, Err(_)))));
-        assert!(effects.planning.is_none());
     }
 }

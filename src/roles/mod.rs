@@ -20,6 +20,7 @@ mod marks;
 pub mod notify;
 pub mod own_log;
 pub mod plain;
+mod planning;
 pub mod probe;
 pub mod probe_child;
 pub mod procedures;

@@ -8,7 +8,7 @@ use crate::base::scrub::scrub;
 use crate::base::{Clean, Clock, Fault, Mono};
 use core::time::Duration;
 use std::collections::VecDeque;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 /// Of each output so many bytes are kept from its beginning, and as many from its end.
 pub const KEEP: usize = 4 * 1024 * 1024;
@@ -105,17 +105,45 @@ pub struct Ran {
 }
 
 /// Why there is no end.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Stopped {
     /// It was not started.
     Refused(Refusal),
-    /// It did not end even when it was killed; its process number, and its state as the kernel says.
-    Unkillable {
-        /// Process number.
-        pid: u32,
-        /// Such as `D (disk sleep)`.
-        state: Clean,
-    },
+    /// It, or one of its group, did not end even when it was killed.
+    Unkillable(Left),
+}
+
+/// Processes that live although they were killed.
+#[derive(Debug)]
+pub struct Left {
+    /// One of them.
+    pub pid: u32,
+    /// Its state as the kernel says, and where in the kernel it waits: `D (disk sleep) in request_wait_answer`.
+    pub state: Clean,
+    /// Each becomes readable when that process has ended.
+    ends: Vec<OwnedFd>,
+}
+
+impl Left {
+    fn of(pid: u32, ends: Vec<OwnedFd>) -> Self {
+        Self { pid, state: state_of(pid), ends }
+    }
+
+    /// Returns once they are gone, however long that takes.
+    pub fn wait(self) {
+        let _gone = wait_for(self.ends, || Some(Duration::from_mins(1)));
+    }
+}
+
+/// Waits until all have ended or `limit` tells no more time; those that have not.
+fn wait_for(mut ends: Vec<OwnedFd>, limit: impl Fn() -> Option<Duration>) -> Vec<OwnedFd> {
+    while let (false, Some(limit)) = (ends.is_empty(), limit()) {
+        let fds: Vec<_> = ends.iter().map(AsFd::as_fd).collect();
+        let seen = wait_readable(&fds, Some(limit)).unwrap_or_default();
+        let mut seen = seen.into_iter();
+        ends.retain(|_| !seen.next().unwrap_or(false));
+    }
+    ends
 }
 
 /// Runs it. After `patience` its group is asked to end, after [`GRACE`] killed, after [`LAST`] given up. One that is to
@@ -154,6 +182,7 @@ fn run_within(
         Stopped::Refused(Refusal::Impossible(Fault::new(what)))
     })?;
     let mut running = Running { program, ending, pipes: Pipes::of(outputs), keep, told: (0, clock.now().mono) };
+    let [.., last] = stages;
     let mut stages = stages.into_iter();
     let mut until = clock.now().mono + stages.next().unwrap_or_default();
     let (mut asked, mut stopped) = (0, false);
@@ -161,6 +190,10 @@ fn run_within(
         let glance = if watching.is_some() { GLANCE } else { Duration::MAX };
         running.listen(left(until, clock).min(glance), watching.is_some());
         if let Some(ended) = running.ended(clock) {
+            // One that was asked may have been held by what it started; of what ended by itself nothing is waited for.
+            if let Some(left) = (asked > 0).then(|| running.rest(last, clock)).flatten() {
+                return Err(Stopped::Unkillable(left));
+            }
             let [stdout, stderr] = running.pipes.kept;
             return Ok(Ran { ended, timed_out: asked > 0 && !stopped, stopped, stdout, stderr });
         }
@@ -173,8 +206,7 @@ fn run_within(
             continue;
         }
         let Some(next) = stages.next() else {
-            let pid = running.program.pid();
-            return Err(Stopped::Unkillable { pid, state: state_of(pid) });
+            return Err(Stopped::Unkillable(Left::of(running.program.pid(), vec![running.ending])));
         };
         if asked == 0 {
             running.program.ask();
@@ -257,6 +289,16 @@ impl Running {
         }
     }
 
+    /// Those of its group that still live `limit` after they were killed.
+    fn rest(&mut self, limit: Duration, clock: &dyn Clock) -> Option<Left> {
+        let rest = self.program.rest()?;
+        let members = rest.members();
+        drop(rest);
+        let until = clock.now().mono + limit;
+        let living = wait_for(members, || Some(left(until, clock)).filter(|left| !left.is_zero()));
+        Some(Left::of(pid_of(living.first()?), living))
+    }
+
     /// How it ended, with all that was said until then.
     fn ended(&mut self, clock: &dyn Clock) -> Option<Ended> {
         if !matches!(wait_readable(&[self.ending.as_fd()], Some(Duration::ZERO)), Ok(ready) if ready.contains(&true)) {
@@ -272,11 +314,22 @@ impl Running {
     }
 }
 
-/// `State:` of a process.
+/// The number of the process that a pidfd holds; 0 when it is gone.
+fn pid_of(held: &OwnedFd) -> u32 {
+    let about = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", held.as_raw_fd())).unwrap_or_default();
+    about.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok()).unwrap_or(0)
+}
+
+/// `State:` of a process, and its `wchan` where it waits in the kernel.
 fn state_of(pid: u32) -> Clean {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let state = status.lines().find_map(|line| line.strip_prefix("State:"));
-    Clean::text(state.unwrap_or("unknown").trim())
+    let state = status.lines().find_map(|line| line.strip_prefix("State:")).unwrap_or("unknown").trim();
+    match std::fs::read_to_string(format!("/proc/{pid}/wchan")) {
+        Ok(place) if !matches!(place.as_str(), "" | "0") => {
+            crate::clean!("{} in {}", Clean::text(state), Clean::text(place))
+        }
+        _ => Clean::text(state),
+    }
 }
 
 #[cfg(test)]
@@ -362,6 +415,38 @@ mod tests {
         let stays = started(left).expect("lives");
         assert!(!ends(&stays, Duration::from_millis(200)));
         rustix::process::pidfd_send_signal(&stays, rustix::process::Signal::KILL).expect("ours");
+    }
+
+    /// A program that no signal ends until the file `go` is in its folder; `None` where there is none to be had.
+    fn unkillable(before: &str, after: &str) -> Option<(tempfile::TempDir, Order)> {
+        if !rustix::process::geteuid().is_root() || !std::path::Path::new("/dev/fuse").exists() {
+            println!("SKIPPED: fuse: only root mounts a file system that never answers");
+            return None;
+        }
+        let dir = tempfile::tempdir().expect("a folder");
+        let peer = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/peers/unkillable.py");
+        let script = format!("{before} python3 {peer} {} {after}", dir.path().display());
+        Some((dir, Order { program: "/bin/sh".into(), args: vec!["-c".into(), script], ..Order::default() }))
+    }
+
+    #[test]
+    fn who_cannot_be_killed_is_told_and_can_be_waited_for() {
+        // The one started, and one that it started: the shell dies of what does not reach the other.
+        for (before, after) in [("exec", ""), ("", "& wait")] {
+            let Some((dir, order)) = unkillable(before, after) else { return };
+            let heard = core::cell::Cell::new(false);
+            let watching = Watching { says: &|_| heard.set(true), stops: &|| heard.get(), leaves: false };
+            let stages = [60_000, 500, 500].map(Duration::from_millis);
+            let done = run_within(&order, stages, KEEP, (Some(&watching), &RealClock));
+            let Err(Stopped::Unkillable(left)) = done else { panic!("{done:?}") };
+            assert!(left.state.as_str().starts_with("D (disk sleep)"), "{}", left.state);
+            let end = left.ends[0].try_clone().expect("a descriptor");
+            let ended = |limit| wait_readable(&[end.as_fd()], Some(limit)).expect("polled")[0];
+            assert!(!ended(Duration::from_millis(100)));
+            std::fs::write(dir.path().join("go"), "").expect("ours");
+            left.wait();
+            assert!(ended(Duration::ZERO));
+        }
     }
 
     #[test]

@@ -189,6 +189,13 @@ pub(crate) fn forms_of(value: &str) -> Vec<String> {
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 const BASE64_URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
+/// In letters, with their padding: for what a server asks a login for.
+pub fn base64_of(bytes: &[u8]) -> String {
+    let letters = base64(bytes, 0, BASE64);
+    let padding = letters.len().wrapping_neg() % 4;
+    letters + "===".get(..padding).unwrap_or_default()
+}
+
 /// The letters that depend on `bytes` alone when `lead` unknown bytes stand before them and others may follow.
 fn base64(bytes: &[u8], lead: usize, alphabet: &[u8; 64]) -> String {
     let padded: Vec<u8> = core::iter::repeat_n(0, lead).chain(bytes.iter().copied()).collect();

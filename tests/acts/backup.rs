@@ -4,13 +4,15 @@ use crate::peer;
 use crate::scene::{Scene, told};
 use crate::service::lab;
 use crate::trees::{HOLE, Tiny, names, plant, root, tell};
+use core::time::Duration;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 use watchkeeper::action::kinds;
-use watchkeeper::action::lifecycle::Outcome;
+use watchkeeper::action::lifecycle::{Outcome, Run};
 
 /// A tree, a folder for copies, and the table.
 fn scene() -> (Scene, String) {
@@ -256,4 +258,29 @@ fn while_a_service_runs_that_must_not_nothing_is_copied_replaced_or_given_away()
     lab.systemctl(&["start", "holder.service"]);
     assert!(lab.scene.plan("file_restore", &from).unwrap_err().to_string().contains("Stop it first."));
     assert_eq!(lab.scene.act(plan).0.outcome, Outcome::Refused);
+}
+
+#[test]
+fn who_ends_a_long_copy_is_heard_within_it_and_nothing_of_it_stays() {
+    let (scene, _) = scene();
+    let (to, long) = (scene.path("copies"), scene.path("long"));
+    // A hole that takes many minutes to read.
+    fs::File::create(&long).unwrap().set_len(1 << 42).unwrap();
+    let plan = scene.plan("file_backup", &table(&long, &to)).unwrap();
+    let run = Run::of(&scene.state(), plan.id);
+    let ends = std::thread::spawn(move || {
+        let (_open, shut) = std::sync::mpsc::sync_channel::<()>(0);
+        let copies = || run.read().is_ok_and(|told| told.is_some_and(|told| told.waiting.is_some()));
+        for _ in (0..600).take_while(|_| !copies()) {
+            let _over = shut.recv_timeout(Duration::from_millis(50));
+        }
+        run.stop().unwrap();
+        Instant::now()
+    });
+    let (end, _) = scene.act(plan);
+    assert!(ends.join().unwrap().elapsed() < Duration::from_secs(10));
+    assert_eq!((end.outcome, end.executed), (Outcome::Failed, false));
+    assert!(end.reason.as_str().starts_with("copy failed (nothing before it). "), "{}", end.reason);
+    assert!(end.reason.as_str().contains("/long: the operator ended it."), "{}", end.reason);
+    assert_eq!((fs::read_dir(&to).unwrap().count(), fs::metadata(&long).unwrap().len()), (0, 1 << 42));
 }

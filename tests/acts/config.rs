@@ -106,7 +106,7 @@ fn who_ends_it_before_the_restart_is_told_when_the_new_values_come() {
     let service = "{ kind = \"commands\", unit = \"bot\", status = [\"/bin/true\"], restart = [\"/bin/true\"] }";
     let plan = scene.plan("config_set", &format!("{table}restart = {service}")).unwrap();
     let run = Run::of(&scene.state(), plan.id);
-    let doing = Doing { run: &run, clock: &RealClock, tell: &|_| {}, stops: &|| true };
+    let doing = Doing { run: &run, clock: &RealClock, tell: &|_| {}, stops: &|| true, left: &|_| {} };
     let kind = kinds::of(&plan).unwrap();
     assert_eq!(kind.ended("edit", &plan, &doing), None, "nothing was done");
     let said = kind.ended("restart", &plan, &doing).unwrap();

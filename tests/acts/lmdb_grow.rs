@@ -8,7 +8,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use watchkeeper::action::kinds::{self, Settled};
-use watchkeeper::action::lifecycle::Outcome;
+use watchkeeper::action::lifecycle::{Outcome, Run};
 use watchkeeper::action::plan::{Danger, Undo};
 use watchkeeper::sys::lmdb::child;
 
@@ -63,6 +63,24 @@ fn a_growth_that_cannot_be_or_is_a_slip_is_refused() {
     let fault = lab.refusal("lmdb_grow", &lab.commit("1GiB"));
     assert!(fault.contains("dead readers pin pages") && fault.contains(": 1."), "{fault}");
     drop(holding);
+}
+
+#[test]
+fn who_ends_it_while_its_backup_is_made_finds_nothing_done() {
+    let Some(lab) = lab() else { return };
+    lab.end_reader();
+    let copies = lab.scene.path("copies");
+    let plan =
+        lab.scene.plan("lmdb_grow", &format!("{}\nbackup_to = \"{}\"", lab.commit("8MiB"), copies.display())).unwrap();
+    let run = Run::of(&lab.scene.state(), plan.id);
+    fs::create_dir_all(run.dir()).unwrap();
+    fs::set_permissions(run.dir(), PermissionsExt::from_mode(0o700)).unwrap();
+    run.stop().unwrap();
+    let (end, _) = lab.scene.act(plan);
+    assert_eq!((end.outcome, end.executed), (Outcome::Refused, false));
+    assert!(end.reason.as_str().contains("the operator ended it"), "{}", end.reason);
+    assert_eq!(fs::read_dir(&copies).unwrap().count(), 0);
+    assert_eq!(figure(&stat(&lab.db, &["-e"]), "Map size"), 1 << 20);
 }
 
 #[test]

@@ -29,4 +29,5 @@ mod small;
 mod sqlite;
 mod supervisor;
 mod trees;
+mod unkillable;
 mod web;

@@ -2,6 +2,7 @@
 
 use crate::peer::{self, Peer};
 use crate::scene::{Scene, settled, told};
+use crate::web::certificate;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
@@ -386,4 +387,44 @@ fn an_index_that_cannot_be_is_refused_before_the_prompt() {
     let (end, _) = scene.carry("postgres_index", &slow);
     assert_eq!(end.outcome, Outcome::Indeterminate, "{end:?}");
     assert!(end.reason.as_str().contains("did not answer within 0.3 s"), "{end:?}");
+}
+
+#[test]
+fn with_tls_the_certificate_is_looked_at_and_the_talk_is_encrypted() {
+    let (scene, Some(peer)) = (Scene::new(), peer::start("postgres")) else { return };
+    let (Some((cert, _)), Some((other, _))) =
+        (certificate(scene.dir.path(), "DNS:localhost"), certificate(scene.dir.path(), "DNS:other.internal"))
+    else {
+        return peer::skip("openssl", "not found: apt-get install openssl");
+    };
+    let data = peer.dir().join("data");
+    for (from, name) in [(cert.with_extension("key"), "server.key"), (cert.clone(), "server.crt")] {
+        fs::copy(from, data.join(name)).unwrap();
+        fs::set_permissions(data.join(name), PermissionsExt::from_mode(0o600)).unwrap();
+        let owner = Command::new("chown").arg("--reference").arg(&data).arg(data.join(name)).status();
+        assert!(owner.unwrap().success());
+    }
+    sql(&peer, "ALTER SYSTEM SET ssl = on");
+    sql(&peer, "SELECT pg_reload_conf()");
+    while sql(&peer, "SHOW ssl") != "on" {}
+    let url = peer.env("DATABASE_URL");
+    let mode = if url.contains('?') { "&sslmode=require" } else { "?sslmode=require" };
+    let (ca, wrong) = (format!("ca = \"{}\"", cert.display()), format!("ca = \"{}\"", other.display()));
+    let named = url.replace("127.0.0.1", "localhost");
+    let look = |url: &str, more: &str| {
+        scene.plan(
+            "postgres_cancel",
+            &format!("url = \"{url}{mode}\"\n{more}\nolder_than = \"1ms\"\napplication = \"report\""),
+        )
+    };
+    let refused = |url: &str, more: &str| look(url, more).unwrap_err().to_string();
+    let said = refused(&named, &wrong);
+    assert!(said.contains("nobody that is trusted here has signed its certificate"), "{said}");
+    let said = refused(url, &ca);
+    assert!(said.contains("its certificate is for another name; say which in `server_name`"), "{said}");
+    let session = Session::new(&peer, "report", &["SELECT pg_sleep(600)"]);
+    session.wait_for(&peer, "state = 'active' AND query LIKE '%pg_sleep%' AND wait_event = 'PgSleep'");
+    let plan = look(url, &format!("{ca}\nserver_name = \"localhost\"")).unwrap();
+    let (end, progress) = scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
 }

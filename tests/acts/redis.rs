@@ -2,10 +2,12 @@
 
 use crate::peer::{self, Peer};
 use crate::scene::{Scene, settled, told};
+use crate::web::certificate;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 use watchkeeper::action::kinds::Settled;
 use watchkeeper::action::lifecycle::Outcome;
@@ -155,4 +157,39 @@ fn a_server_that_is_gone_in_the_middle_may_have_done_it() {
     let (end, _) = scene.carry("redis_clear", &format!("url = \"redis://{at}\"\nprefix = \"cache:\""));
     assert_eq!(end.outcome, Outcome::Indeterminate, "{end:?}");
     assert!(end.reason.as_str().contains("closed the connection"), "{end:?}");
+}
+
+#[test]
+fn with_tls_the_certificate_is_looked_at_before_the_password_goes_out() {
+    let scene = Scene::new();
+    let (Some((cert, _)), Some((other, _))) =
+        (certificate(scene.dir.path(), "DNS:localhost"), certificate(scene.dir.path(), "DNS:other.internal"))
+    else {
+        return peer::skip("openssl", "not found: apt-get install openssl");
+    };
+    let Some((peer, _)) = server(&scene) else { return };
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    let key = cert.with_extension("key");
+    let files = [&cert, &key].map(|path| path.display().to_string());
+    let on = ["config", "set", "tls-cert-file", &files[0], "tls-key-file", &files[1], "tls-ca-cert-file", &files[0]];
+    let said = cli(&peer, &[&on[..], &["tls-auth-clients", "no", "tls-port", &port]].concat());
+    assert_eq!(said, "OK");
+    let secret = secret(&scene, PASSWORD);
+    let table = |host: &str, more: String| {
+        let prefix = "prefix = \"cache:[1]\"";
+        format!("url = \"rediss://{host}:{port}\"\n{prefix}\npassword = {{ file = \"{secret}\" }}\n{more}")
+    };
+    let ca = |cert: &Path| format!("ca = \"{}\"", cert.display());
+    let refused = |host: &str, more: String| scene.plan("redis_clear", &table(host, more)).unwrap_err().to_string();
+    let said = refused("localhost", ca(&other));
+    assert!(said.contains("nobody that is trusted here has signed its certificate"), "{said}");
+    let said = refused("127.0.0.1", ca(&cert));
+    assert!(said.contains("its certificate is for another name; say which in `server_name`"), "{said}");
+    let said = scene.plan("redis_clear", &table("localhost", ca(&cert)).replace("rediss:", "redis:")).unwrap_err();
+    assert!(said.to_string().contains("closed the connection"), "{said}");
+    let named = format!("{}\nserver_name = \"localhost\"", ca(&cert));
+    let plan = scene.plan("redis_clear", &table("127.0.0.1", named)).unwrap();
+    let (end, progress) = scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    assert_eq!(cli(&peer, &["exists", "cache:[1]:7", "cache:1"]), "1");
 }

@@ -230,9 +230,12 @@ fn who_ends_it_half_way_finds_nothing_built_beside() {
     {
         let plan = scene.plan(kind, table).unwrap();
         let run = Run::of(&scene.state(), plan.id);
-        let doing = Doing { run: &run, clock: &RealClock, tell: &|_| {}, stops: &|| true };
+        let doing = Doing { run: &run, clock: &RealClock, tell: &|_| {}, stops: &|| true, left: &|_| {} };
         let kind = kinds::of(&plan).unwrap();
-        kind.step(begun, &plan, &doing).unwrap();
+        let ended = format!("{:?}", kind.step(begun, &plan, &doing));
+        assert!(ended.starts_with("Err(Failed(") && ended.contains("the operator ended it"), "{ended}");
+        assert_eq!((beside(&scene), names(&scene.path("copies"))), (vec!["app".to_owned()], copies.clone()));
+        kind.step(begun, &plan, &Doing { stops: &|| false, ..doing }).unwrap();
         assert!(beside(&scene).len() + names(&scene.path("copies")).len() > copies.len() + 1);
         assert_eq!(kind.ended(begun, &plan, &doing), None, "nothing was done");
         let said = kind.ended(then, &plan, &doing).unwrap();

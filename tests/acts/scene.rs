@@ -76,6 +76,14 @@ impl Scene {
         self.dir.path().join(name)
     }
 
+    /// Lets time pass while something else is at work.
+    pub(crate) fn ahead(&self) -> impl Fn(Duration) + Send + 'static {
+        let clock = Arc::clone(&self.clock);
+        move |by| {
+            clock.0.fetch_add(u64::try_from(by.as_nanos()).unwrap(), Ordering::SeqCst);
+        }
+    }
+
     /// Plans an action of this kind; `table` is its own part, and may say verb and danger otherwise.
     pub(crate) fn plan(&self, kind: &str, table: &str) -> Result<Plan, Fault> {
         let given = |key: &str| table.lines().any(|line| line.trim_start().starts_with(key));

@@ -85,6 +85,67 @@ fn a_shell_and_no_way_back_make_the_prompt_heavier_and_a_preview_is_shown() {
 }
 
 #[test]
+fn what_looks_like_a_secret_is_no_argument_and_a_secret_comes_by_a_variable() {
+    let scene = Scene::new();
+    for argv in [
+        "\"--password=hunter22\"",
+        "\"--token\", \"abcdef0123\"",
+        "\"--db-password\", \"{keep}\"",
+        "\"postgres://joe:hunter22@db/x\"",
+        "\"Authorization: Bearer abcdef0123\"",
+    ] {
+        let params = "params = { keep = { matches = \"[a-z]+\", value = \"hunter\" } }";
+        let fault =
+            scene.plan("command", &format!("argv = [\"/bin/true\", {argv}]\n{params}\nundo = \"x\"")).unwrap_err();
+        let fault = fault.to_string();
+        assert!(fault.contains("looks like a secret") && fault.contains("secret_env = {"), "{argv}: {fault}");
+        assert!(!fault.contains("hunter") && !fault.contains("abcdef"), "{fault}");
+    }
+    for argv in ["\"--token-file\", \"x\"", "\"--key-id\", \"7\"", "\"--password\", \"-f\"", "\"--keep\", \"7\""] {
+        assert!(scene.plan("command", &format!("argv = [\"/bin/true\", {argv}]\nundo = \"x\"")).is_ok(), "{argv}");
+    }
+    let secret = scene.path("token");
+    fs::write(&secret, "hunter2222\n").unwrap();
+    fs::set_permissions(&secret, PermissionsExt::from_mode(0o600)).unwrap();
+    let program = script(&scene, "asks", "[ \"$TOKEN\" = hunter2222 ] && echo it is $TOKEN");
+    let table = format!(
+        "argv = [\"{program}\"]\nsecret_env = {{ TOKEN = {{ file = \"{}\" }} }}\nundo = \"x\"",
+        secret.display()
+    );
+    let plan = scene.plan("command", &table).unwrap();
+    assert_eq!(plan.what.lines[1].as_str(), format!("TOKEN from {}", secret.display()));
+    let (end, progress) = scene.act(plan.clone());
+    assert_eq!(end.outcome, Outcome::Unverified, "{end:?}");
+    let all = format!("{plan:?} {:?} {}", told(&progress), scene.output(&plan));
+    assert!(all.contains("it is") && !all.contains("hunter"), "{all}");
+    let open = scene.plan("command", "argv = [\"/bin/true\"]\nsecret_env = { TOKEN = \"hunter2222\" }\nundo = \"x\"");
+    assert!(open.unwrap_err().to_string().contains("does not stand in the profile"));
+}
+
+#[test]
+fn where_no_check_is_declared_the_prompt_says_how_it_will_end() {
+    let scene = Scene::new();
+    let config = scene.path("app.toml");
+    fs::write(&config, "a = 1\n").unwrap();
+    let set = format!("file = \"{}\"\nset = [{{ key = \"a\", from = 1, to = 2 }}]", config.display());
+    let scene_without_server = "method = \"PUT\"\nurl = \"http://127.0.0.1:1/x\"\nundo = \"x\"";
+    let check = format!("{scene_without_server}\ncheck = {{ url = \"http://127.0.0.1:1/x\" }}");
+    let mut listed = Scene::new();
+    listed.preview = false;
+    let says = |plan: &watchkeeper::action::plan::Plan| {
+        plan.hits.iter().any(|hit| hit.as_str().contains("it ends UNVERIFIED"))
+    };
+    assert!(says(&scene.plan("command", "argv = [\"/bin/true\"]\nundo = \"x\"").unwrap()));
+    assert!(says(&listed.plan("http_call", scene_without_server).unwrap()));
+    assert!(!says(&listed.plan("http_call", &check).unwrap()), "it has one");
+    let plan = scene.plan("config_set", &set).unwrap();
+    assert!(says(&plan), "{:?}", plan.hits);
+    let (end, _) = scene.act(plan);
+    assert_eq!((end.outcome, fs::read_to_string(&config).unwrap().as_str()), (Outcome::Unverified, "a = 2\n"));
+    assert!(end.reason.as_str().contains("the profile declares no check"), "{end:?}");
+}
+
+#[test]
 fn what_a_shell_reads_is_heavier_and_no_operator_writes_into_it_and_no_program_is_called_a_shell() {
     let scene = Scene::new();
     let plan = scene.plan("command", "argv = [\"/usr/bin/python3\", \"-c\", \"print(1)\"]\nundo = \"x\"").unwrap();

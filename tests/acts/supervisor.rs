@@ -2,9 +2,12 @@
 
 use crate::peer::{self, Peer};
 use crate::scene::{Scene, told};
+use crate::web::{certificate, say, serve_by};
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use watchkeeper::action::kinds::{self, Settled};
 use watchkeeper::action::lifecycle::Outcome;
 use watchkeeper::action::plan::Danger;
@@ -317,4 +320,76 @@ fn a_supervisord_that_was_started_again_since_the_plan_is_not_the_one_that_was_s
     script("stop");
     let (end, _) = lab.scene.act(second);
     assert_eq!((end.outcome, end.executed), (Outcome::Refused, false), "{end:?}");
+}
+
+#[test]
+fn a_supervisord_that_listens_on_a_port_is_spoken_to_with_a_login_from_a_file() {
+    let Some(lab) = lab() else { return };
+    let url = lab.peer.env("SUPERVISOR_URL");
+    let file = lab.scene.path("password");
+    fs::write(&file, "hunter22\n").unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let table = |url: &str, more: &str| {
+        format!("service = {{ kind = \"supervisor\", url = \"{url}\", program = \"good\"{more} }}\n")
+    };
+    let login = format!(", user = \"joe\", password = {{ file = \"{}\" }}", file.display());
+    let said = lab.refused("service_restart", &table(url, ""));
+    assert!(said.contains("asks for a login. Say user = "), "{said}");
+    let said = lab.refused("service_restart", &table("http://192.0.2.1:9001", &login));
+    assert!(said.contains("is where supervisord listens on this host"), "{said}");
+    let said = lab.refused("service_restart", &table("http://joe:hunter22@127.0.0.1:9001", ""));
+    assert!(said.contains("names a user") && !said.contains("hunter22"), "{said}");
+    let said = lab.refused("service_restart", &table("http://127.0.0.1:1", &login));
+    assert!(said.contains("nobody listens at 127.0.0.1:1."), "{said}");
+    let before = lab.pid("good");
+    let plan = lab.scene.plan("service_restart", &table(url, &login)).unwrap();
+    assert!(!serde_json::to_string(&plan).unwrap().contains("hunter22"));
+    assert!(plan.what.lines[0].as_str().ends_with(&format!("through supervisord at {url}")), "{:?}", plan.what.lines);
+    let (end, progress) = lab.scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    assert_ne!(lab.pid("good"), before);
+}
+
+#[test]
+fn a_port_that_somebody_else_holds_is_told_no_password() {
+    let Some(lab) = lab() else { return };
+    if !rustix::process::geteuid().is_root() {
+        return peer::skip("setpriv", "only root plays another login");
+    }
+    let listens = "import socket,time; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); time.sleep(600)";
+    let mut other = Command::new("setpriv")
+        .args(["--reuid", "nobody", "--clear-groups", "/usr/bin/python3", "-c", listens])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut port = String::new();
+    BufReader::new(other.stdout.take().unwrap()).read_line(&mut port).unwrap();
+    let url = format!("http://127.0.0.1:{}", port.trim());
+    let table = format!("service = {{ kind = \"supervisor\", url = \"{url}\", program = \"good\" }}\n");
+    let said = lab.refused("service_restart", &table);
+    other.kill().unwrap();
+    other.wait().unwrap();
+    assert!(said.contains("is answered by a program of nobody") && said.contains("say owner = \"nobody\""), "{said}");
+}
+
+#[test]
+fn health_is_asked_by_https_and_only_where_the_certificate_passes() {
+    let Some(lab) = lab() else { return };
+    let Some((cert, tls)) = certificate(lab.scene.dir.path(), "IP:127.0.0.1") else {
+        return peer::skip("openssl", "not found: apt-get install openssl");
+    };
+    let web = serve_by(Some(tls), |_| say("200 OK", "{\"status\": \"healthy\"}"));
+    let health = |more: String| {
+        let json = "[{ pointer = \"/status\", equals = \"healthy\" }]";
+        let url = format!("url = \"https://{}/health\"", web.at);
+        format!("health = {{ {url}, json = {json}, within = \"20s\"{more} }}\n{}", lab.table("good"))
+    };
+    let (end, progress) = lab.scene.carry("service_restart", &health(format!(", ca = \"{}\"", cert.display())));
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    assert!(web.count("GET /health HTTP/1.1") > 0);
+    let asked = web.asked().len();
+    let (end, _) = lab.scene.carry("service_restart", &health(String::new()));
+    assert_eq!(end.outcome, Outcome::Failed, "{end:?}");
+    assert!(end.reason.as_str().contains("nobody that is trusted here has signed its certificate"), "{end:?}");
+    assert_eq!(web.asked().len(), asked);
 }

@@ -12,7 +12,9 @@ mod tables;
 
 use crossterm::event::KeyCode;
 use desk::Desk;
+use watchkeeper::action::mode::Mode;
 use watchkeeper::action::plan::Danger;
+use watchkeeper::app::survey::Offer;
 use watchkeeper::app::{Effect, Msg};
 use watchkeeper::base::{Clean, Failure, Fault, Observation, Point, Support};
 
@@ -84,11 +86,15 @@ fn the_list_of_actions_says_what_can_be_done_now_and_why_the_rest_cannot() {
     assert!(effects.iter().any(|effect| matches!(effect, Effect::Survey)), "{effects:?}");
     assert!(desk.screen().contains("Reduce batch size") && desk.screen().contains('…'), "{}", desk.screen());
     desk.send(Msg::Surveying);
-    desk.send(Msg::Surveyed("reduce-batch-size".into(), Ok((Danger::C2, Support::L1))));
+    desk.send(Msg::Surveyed("reduce-batch-size".into(), Offer::Can(Danger::C2, Support::L1)));
     assert!(desk.screen().lines().any(|line| line.contains("Reduce batch size") && line.contains("C2")));
     let fault = Fault::new("GPU memory is 12.0 s old; a plan rests on values of at most 10 s.");
-    desk.send(Msg::Surveyed("reduce-batch-size".into(), Err(fault)));
+    desk.send(Msg::Surveyed("reduce-batch-size".into(), Offer::NotNow(fault)));
     insta::assert_snapshot!(desk.screen());
+    desk.send(Msg::Surveyed("reduce-batch-size".into(), Offer::Unasked("PostgreSQL")));
+    let screen = desk.screen();
+    let said = "Not looked at: only its plan asks the PostgreSQL server. Enter makes it.";
+    assert!(screen.contains("not asked") && screen.contains(said), "{screen}");
     // What was said before the next look begins is not shown as if it were now.
     desk.send(Msg::Surveying);
     assert!(!desk.screen().contains("not now") && desk.screen().contains('…'), "{}", desk.screen());
@@ -269,7 +275,7 @@ fn what_is_above_the_login_is_shown_with_whom_to_call() {
     desk.incident(41);
     desk.arm();
     desk.press(KeyCode::Char('a'));
-    desk.send(Msg::Surveyed("reduce-batch-size".into(), Ok((Danger::C2, Support::L2))));
+    desk.send(Msg::Surveyed("reduce-batch-size".into(), Offer::Can(Danger::C2, Support::L2)));
     assert!(desk.screen().contains("needs L2"), "{}", desk.screen());
     desk.key('a');
     desk.planned_as(|plan| plan.support = Support::L2);
@@ -341,6 +347,17 @@ fn ctrl_c_asks_what_becomes_of_a_running_action_and_only_t_ends_it() {
     insta::assert_snapshot!(desk.screen());
     let effects = desk.press(KeyCode::Char('k'));
     assert!(effects.is_empty() && !desk.screen().contains("terminate"), "kept: {}", desk.screen());
+    // Who only observes keeps or detaches; ending it is an act.
+    let armed = core::mem::replace(&mut desk.model.session.mode, Mode::Observe);
+    desk.interrupt();
+    assert!(desk.screen().contains("t terminate: ARMED only"), "{}", desk.screen());
+    let effects = desk.press(KeyCode::Char('t'));
+    assert!(
+        effects.is_empty() && desk.screen().contains("arm this console first (A)"),
+        "{effects:?} {}",
+        desk.screen()
+    );
+    desk.model.session.mode = armed;
     desk.interrupt();
     let effects = desk.press(KeyCode::Char('t'));
     assert!(matches!(effects[..], [Effect::Record(_), Effect::Stop(plan)] if plan.0 == 42), "{effects:?}");

@@ -8,6 +8,7 @@
 //! # without a preview nobody sees what it would do: it is C2 at least
 //! preview = ["/usr/local/bin/rotate", "--dry-run", "--keep", "{keep}"]   # what it prints is shown; it must change nothing
 //! ok_exit = [0]                                                  # other exit codes are failures
+//! secret_env = { TOKEN = { file = "/etc/app/token" } }           # a secret is never an argument: anybody may read those
 //! timeout = "60s"                                                # then SIGTERM, after 10 s SIGKILL to its whole group
 //! kill    = "never"                                              # or: it may take as long as it takes
 //! undo    = "run it again with the old keys"                     # without it the danger is raised
@@ -15,21 +16,24 @@
 //! ```
 
 use super::{Draft, Kind, Settled, StepError, to_work, work};
-use crate::action::doing::{self, Doing, PATIENCE};
+use crate::action::doing::{self, Doing, PATIENCE, quoted};
 use crate::action::lifecycle::Run;
+use crate::action::manager::looks_secret;
 use crate::action::params::Params;
 use crate::action::plan::{Danger, Plan, Target, Undo};
 use crate::action::prepare::{COMMON, Context, duration};
-use crate::base::scrub::scrub;
+use crate::action::remote;
+use crate::base::scrub::{is_secret_name, scrub};
 use crate::base::{Body, Clean, Clock, Fault};
 use crate::sys::program::{Ended, Order};
-use crate::sys::secret::hide;
+use crate::sys::secret::{Given, hide};
 use crate::sys::trust::{Owners, helper};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-const KEYS: &[&str] = &["argv", "script", "params", "preview", "ok_exit", "timeout", "kill", "undo"];
+const KEYS: &[&str] = &["argv", "script", "params", "preview", "ok_exit", "secret_env", "timeout", "kill", "undo"];
 /// Programs that read one of their arguments as a script.
 const SHELLS: [&str; 7] = ["sh", "bash", "dash", "zsh", "ksh", "ash", "fish"];
 /// Lines of a preview that are shown.
@@ -44,6 +48,9 @@ pub struct Command;
 struct Work {
     argv: Vec<String>,
     ok_exit: Vec<i32>,
+    /// Variables, and the file of each.
+    #[serde(default)]
+    secret_env: BTreeMap<String, PathBuf>,
     patience: Duration,
     spare: bool,
     /// Whether its profile shows beforehand what it would do.
@@ -58,11 +65,18 @@ enum Kill {
     Never,
 }
 
+/// What starts it; secrets are read now.
+fn order(argv: &[String], secret_env: &BTreeMap<String, PathBuf>) -> Result<Order, Fault> {
+    let mut words = argv.iter().cloned();
+    let program = words.next().unwrap_or_default().into();
+    let read = |(name, path): (&String, &PathBuf)| Ok((name.clone(), remote::secret(path)?.reveal().to_owned()));
+    let env = secret_env.iter().map(read).collect::<Result<_, Fault>>()?;
+    Ok(Order { program, args: words.collect(), env, spare: false })
+}
+
 impl Work {
-    fn order(&self) -> Order {
-        let mut words = self.argv.iter().cloned();
-        let program = words.next().unwrap_or_default().into();
-        Order { program, args: words.collect(), env: Vec::new(), spare: self.spare }
+    fn order(&self) -> Result<Order, Fault> {
+        Ok(Order { spare: self.spare, ..order(&self.argv, &self.secret_env)? })
     }
 }
 
@@ -95,6 +109,7 @@ impl Kind for Command {
         let params = Params::take(body, cx.given)?;
         let preview: Option<Vec<String>> = body.take("preview")?;
         let ok_exit: Vec<i32> = body.take("ok_exit")?.unwrap_or_else(|| vec![0]);
+        let secret_env = secrets(body)?;
         let timeout: Option<String> = body.take("timeout")?;
         let patience = timeout.map_or(Ok(PATIENCE), |text| duration(&text, body))?;
         let kill: Kill = body.take("kill")?.unwrap_or(Kill::Group);
@@ -117,17 +132,17 @@ impl Kind for Command {
         if let Some(fault) = helper(&program, Owners::effective())?.distrust {
             return Err(fault);
         }
+        open_secret(&argv).map_or(Ok(()), |at| Err(refused(&table, "argv", at)))?;
         if undo.is_none() {
             raise.push(Clean::from("nobody has said how to take it back"));
         }
         let mut lines = shown(&argv);
         let previewed = preview.is_some();
+        lines.extend(secret_env.iter().map(|(name, path)| crate::clean!("{name} from {}", path.display())));
         if let Some(preview) = preview.filter(|_| cx.previews()) {
             let preview = params.fill(&preview)?;
-            let mut words = preview.iter().cloned();
-            let order =
-                Order { program: words.next().unwrap_or_default().into(), args: words.collect(), ..Order::default() };
-            let said = doing::look(&order, cx.clock)?;
+            open_secret(&preview).map_or(Ok(()), |at| Err(refused(&table, "preview", at)))?;
+            let said = doing::look(&order(&preview, &secret_env)?, cx.clock)?;
             lines.extend(
                 scrub(&hide(&String::from_utf8_lossy(&said)))
                     .lines()
@@ -139,7 +154,7 @@ impl Kind for Command {
         let target = program.rsplit('/').next().unwrap_or_default().to_owned();
         let undo = undo.map_or(Undo::How(Clean::from("not declared")), |how| Undo::How(Clean::text(how)));
         let targets = vec![Target::Program { argv: argv.clone() }];
-        let work = to_work(&Work { argv, ok_exit, patience, spare: kill == Kill::Never, previewed })?;
+        let work = to_work(&Work { argv, ok_exit, secret_env, patience, spare: kill == Kill::Never, previewed })?;
         let (hits, based_on) = (Vec::new(), Vec::new());
         Ok(Draft { lines, work, target, hits, undo, based_on, targets, raise, settle: Duration::ZERO })
     }
@@ -148,7 +163,7 @@ impl Kind for Command {
         Ok(Vec::new())
     }
 
-    fn backup(&self, _: &Plan, _: &Run) -> Result<bool, Fault> {
+    fn backup(&self, _: &Plan, _: &Doing<'_>) -> Result<bool, Fault> {
         Ok(false)
     }
 
@@ -158,7 +173,7 @@ impl Kind for Command {
 
     fn step(&self, _: &str, plan: &Plan, doing: &Doing<'_>) -> Result<Clean, StepError> {
         let work: Work = work(plan).map_err(StepError::Failed)?;
-        let ran = doing.program(&work.order(), work.patience)?;
+        let ran = doing.program(&work.order().map_err(StepError::Failed)?, work.patience)?;
         let said = ran.stdout.last_line().or_else(|| ran.stderr.last_line());
         let said = said.map_or_else(String::new, |line| format!(": {line}"));
         match ran.ended {
@@ -168,9 +183,51 @@ impl Kind for Command {
         }
     }
 
+    fn proves(&self, _: &Plan) -> bool {
+        false
+    }
+
     fn settled(&self, _: &Plan) -> Result<Settled, Fault> {
         Ok(Settled::Other(Clean::from("what a command leaves cannot be seen from here; look at what it is for")))
     }
+}
+
+/// The variables that carry secrets: `{ NAME = { file = "/path" } }`.
+fn secrets(body: &mut Body) -> Result<BTreeMap<String, PathBuf>, Fault> {
+    let table = body.clone();
+    let given: BTreeMap<String, Given> =
+        body.take("secret_env").map_err(|fault| fault.hint(remote::HINT))?.unwrap_or_default();
+    let plain = |name: &str| {
+        name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') && !name.starts_with(|c: char| c.is_ascii_digit())
+    };
+    if let Some(name) = given.keys().find(|name| name.is_empty() || !plain(name)) {
+        return Err(table.fault_at("secret_env", format!("`{}` is no name of a variable.", Clean::text(name))));
+    }
+    let of = |(name, given)| {
+        Ok((name, remote::file_of(given).map_err(|what| table.fault_at("secret_env", what).hint(remote::HINT))?))
+    };
+    given.into_iter().map(of).collect()
+}
+
+/// Which argument looks like a secret: by its own shape, or as the value of a flag that is named like one.
+fn open_secret(argv: &[String]) -> Option<usize> {
+    // After `--token-file` or `--key-id` comes where or which it is.
+    let elsewhere = |flag: &str| ["-file", "-path", "-dir", "-id", "-name"].iter().any(|end| flag.ends_with(end));
+    let wants =
+        |flag: &String| flag.starts_with("--") && is_secret_name(flag) && !elsewhere(flag) && !flag.contains('=');
+    let value = |word: &String| !word.starts_with(['/', '-']);
+    (0..argv.len()).find(|at| {
+        let (word, before) = (argv.get(*at), at.checked_sub(1).and_then(|before| argv.get(before)));
+        word.is_some_and(|word| looks_secret(word) || value(word) && before.is_some_and(wants))
+    })
+}
+
+fn refused(table: &Body, key: &str, at: usize) -> Fault {
+    let what =
+        format!("argument {} looks like a secret: everybody on this host may read the arguments of a program.", at);
+    table
+        .fault_at(key, what)
+        .hint("Have the program read it from a file or a variable: secret_env = { NAME = { file = \"/path\" } }.")
 }
 
 /// The arguments with their values, of which none is in what a shell reads.
@@ -195,16 +252,12 @@ fn script_of(argv: &[String]) -> Option<usize> {
     Some(at + flag + 2).filter(|script| *script < argv.len())
 }
 
-/// Each argument as it is, so that none hides in another: those with unusual characters in quotes.
-pub fn shown(argv: &[String]) -> Vec<Clean> {
-    let plain =
-        |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || "._:/@=+,%-".contains(c));
-    let word = |word: &String| if plain(word) { word.clone() } else { format!("{word:?}") };
-    let words: Vec<String> = argv.iter().map(word).collect();
+/// The command, or the whole script.
+fn shown(argv: &[String]) -> Vec<Clean> {
     match argv {
         [program, flag, script] if program == "/bin/sh" && flag == "-c" => {
             ["/bin/sh -c, the whole script:"].into_iter().chain(script.lines()).map(Clean::text).collect()
         }
-        _ => vec![Clean::text(words.join(" "))],
+        _ => vec![quoted(argv)],
     }
 }

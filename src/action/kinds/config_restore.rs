@@ -88,8 +88,8 @@ impl Kind for ConfigRestore {
         ConfigSet.differences(plan, clock)
     }
 
-    fn backup(&self, plan: &Plan, run: &Run) -> Result<bool, Fault> {
-        ConfigSet.backup(plan, run)
+    fn backup(&self, plan: &Plan, doing: &Doing<'_>) -> Result<bool, Fault> {
+        ConfigSet.backup(plan, doing)
     }
 
     fn steps(&self, plan: &Plan) -> Vec<&'static str> {
@@ -110,6 +110,10 @@ impl Kind for ConfigRestore {
 
     fn within(&self, plan: &Plan) -> core::time::Duration {
         ConfigSet.within(plan)
+    }
+
+    fn proves(&self, plan: &Plan) -> bool {
+        ConfigSet.proves(plan)
     }
 
     fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {

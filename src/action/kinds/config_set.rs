@@ -152,10 +152,10 @@ impl Kind for ConfigSet {
         Ok(found)
     }
 
-    fn backup(&self, plan: &Plan, run: &Run) -> Result<bool, Fault> {
+    fn backup(&self, plan: &Plan, doing: &Doing<'_>) -> Result<bool, Fault> {
         let (work, held) = open(plan)?;
-        files::private_dir(&run.backup_dir())?;
-        held.backup(&run.backup_dir().join(work.file.file_name().unwrap_or_default())).map(|()| true)
+        files::private_dir(&doing.run.backup_dir())?;
+        held.backup(&doing.run.backup_dir().join(work.file.file_name().unwrap_or_default())).map(|()| true)
     }
 
     fn steps(&self, plan: &Plan) -> Vec<&'static str> {
@@ -203,6 +203,11 @@ impl Kind for ConfigSet {
             _ => None,
         });
         Some(work.checks.proof(manager.proof(Verb::Restart, before, clock), &manager, clock))
+    }
+
+    fn proves(&self, plan: &Plan) -> bool {
+        // That the file reads back says nothing of its effect.
+        work::<Work>(plan).is_ok_and(|work| work.restart.is_some())
     }
 
     fn evidence(&self, plan: &Plan, good: bool, doing: &Doing<'_>) -> Vec<Clean> {

@@ -196,10 +196,10 @@ impl Kind for FileOwner {
         Ok(if same { Vec::new() } else { vec![crate::clean!("an entry, an owner or a mode in {path} changed")] })
     }
 
-    fn backup(&self, plan: &Plan, run: &Run) -> Result<bool, Fault> {
+    fn backup(&self, plan: &Plan, doing: &Doing<'_>) -> Result<bool, Fault> {
         let work: Work = work(plan)?;
-        files::private_dir(&run.backup_dir())?;
-        let (to, text) = (run.backup_dir().join("owners"), write_owners(&owners(&Entry::open(&work.path)?)?));
+        files::private_dir(&doing.run.backup_dir())?;
+        let (to, text) = (doing.run.backup_dir().join("owners"), write_owners(&owners(&Entry::open(&work.path)?)?));
         files::create_exclusive(&to, 0o600, &text)?;
         if files::read(&to, LIST_LIMIT)? == text {
             Ok(true)

@@ -106,7 +106,7 @@ impl Kind for FileSetAside {
         Ok(if same { Vec::new() } else { vec![crate::clean!("{} is another one now", work.path.display())] })
     }
 
-    fn backup(&self, _: &Plan, _: &Run) -> Result<bool, Fault> {
+    fn backup(&self, _: &Plan, _: &Doing<'_>) -> Result<bool, Fault> {
         Ok(false)
     }
 

@@ -30,7 +30,7 @@ use crate::action::prepare::{COMMON, Context, duration};
 use crate::action::remote::{self, LOOK, file_of, kept, secret};
 use crate::base::scrub::{is_secret_name, scrub};
 use crate::base::{Body, Clean, Clock, Fault};
-use crate::sys::net::http::{Answer, Ask, Site};
+use crate::sys::net::http::{Answer, Ask, LONGEST, Site};
 use crate::sys::net::talk::Lost;
 use crate::sys::net::tls::Tls;
 use crate::sys::secret::Given;
@@ -165,7 +165,7 @@ impl Kind for HttpCall {
         work::<Work>(plan)?.reach().map(|()| Vec::new())
     }
 
-    fn backup(&self, _: &Plan, _: &Run) -> Result<bool, Fault> {
+    fn backup(&self, _: &Plan, _: &Doing<'_>) -> Result<bool, Fault> {
         Ok(false)
     }
 
@@ -194,6 +194,10 @@ impl Kind for HttpCall {
             Ok(Err(why)) => Proof::NotYet(why),
             Err(fault) => Proof::Unseen(Clean::text(fault.to_string())),
         })
+    }
+
+    fn proves(&self, plan: &Plan) -> bool {
+        work::<Work>(plan).is_ok_and(|work| work.check.is_some())
     }
 
     fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
@@ -288,7 +292,7 @@ impl Request {
         }
         let method = Method::from_bytes(self.method.as_bytes());
         let method = method.map_err(|_| Fault::new("the plan's method is none."))?;
-        Ok(Ask { method, headers, body: self.body.clone() })
+        Ok(Ask { method, headers, body: self.body.clone(), most: LONGEST })
     }
 
     fn send(&self, limit: Duration) -> Result<Answer, Lost> {

@@ -56,8 +56,7 @@ impl Kind for LmdbBackup {
         let compact = body.take("compact")?.unwrap_or(true);
         cx.done(body, &[COMMON, &["path", "to", "compact"]].concat())?;
         let (seen, id) = identity::look(&path)?;
-        let now = (cx.clock.now().wall, cx.id);
-        let copying = Copying::plan((&id, seen.meta.used()), (to, compact), run.dir().join("copy.json"), now)?;
+        let copying = Copying::plan((&id, seen.meta.used()), (to, compact), run.dir().join("copy.json"), cx)?;
         let how = if compact { "compacting" } else { "page by page" };
         let there = copying.path();
         let hits = vec![
@@ -86,7 +85,7 @@ impl Kind for LmdbBackup {
         Ok(work::<Work>(plan)?.id.differences()?.1)
     }
 
-    fn backup(&self, _: &Plan, _: &Run) -> Result<bool, Fault> {
+    fn backup(&self, _: &Plan, _: &Doing<'_>) -> Result<bool, Fault> {
         Ok(false)
     }
 
@@ -97,7 +96,7 @@ impl Kind for LmdbBackup {
     fn step(&self, _: &str, plan: &Plan, doing: &Doing<'_>) -> Result<Clean, StepError> {
         let Work { id, copying } = work(plan).map_err(StepError::Failed)?;
         let (seen, _) = id.differences().map_err(StepError::Failed)?;
-        let copied = copying.make(&id, seen.meta.used(), doing.tell);
+        let copied = copying.make(&id, seen.meta.used(), doing);
         let kept = id.keep_owners().map_err(StepError::Unknown)?;
         let copied = copied.map_err(|stop| match stop {
             Stop::Refused(fault) => StepError::Failed(fault),

@@ -117,10 +117,8 @@ impl Kind for LmdbGrow {
         if service.is_none() {
             identity::unused(&seen).map_err(|fault| fault.hint("Stop the program first, or name its `service`."))?;
         }
-        let copying = backup_to.map(|folder| {
-            let now = (cx.clock.now().wall, cx.id);
-            Copying::plan((&id, seen.meta.used()), (folder, true), run.dir().join("copy.json"), now)
-        });
+        let copying = backup_to
+            .map(|folder| Copying::plan((&id, seen.meta.used()), (folder, true), run.dir().join("copy.json"), cx));
         let own_size = mappers.iter().any(|it| it.bytes != seen.meta.map_size);
         let work = Work { id, to, how, service, copying: copying.transpose()?, config: None, own_size };
         let (mut draft, config) = match setting {
@@ -152,15 +150,15 @@ impl Kind for LmdbGrow {
         Ok(found)
     }
 
-    fn backup(&self, plan: &Plan, run: &Run) -> Result<bool, Fault> {
+    fn backup(&self, plan: &Plan, doing: &Doing<'_>) -> Result<bool, Fault> {
         let work: Work = work(plan)?;
         if let Some(copying) = &work.copying {
             let (seen, _) = work.id.differences()?;
-            let made = copying.make(&work.id, seen.meta.used(), &|_| {});
+            let made = copying.make(&work.id, seen.meta.used(), doing);
             work.id.keep_owners()?;
             made.map_err(Stop::into_fault)?;
         }
-        if work.how == How::Setting { ConfigSet.backup(&inner(plan, &work), run) } else { Ok(work.copying.is_some()) }
+        if work.how == How::Setting { ConfigSet.backup(&inner(plan, &work), doing) } else { Ok(work.copying.is_some()) }
     }
 
     fn steps(&self, plan: &Plan) -> Vec<&'static str> {

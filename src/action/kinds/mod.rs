@@ -116,6 +116,10 @@ pub trait Kind: Sync {
     fn least_danger_of(&self, _work: &Value) -> Danger {
         self.least_danger()
     }
+    /// The server that a plan of this kind asks, if any: whoever only opens the list of actions asks none.
+    fn asks(&self) -> Option<&'static str> {
+        None
+    }
     /// Looks at the targets and says what would be done. No effects. `body` has lost the keys common to all kinds.
     ///
     /// # Errors
@@ -126,11 +130,11 @@ pub trait Kind: Sync {
     /// # Errors
     /// What could not be observed.
     fn differences(&self, plan: &Plan, clock: &dyn Clock) -> Result<Vec<Clean>, Fault>;
-    /// Makes the way back durable and reads it back; false where there is nothing to keep.
+    /// Makes the way back durable and reads it back; false where there is nothing to keep. The operator may end it.
     ///
     /// # Errors
     /// Then nothing may follow.
-    fn backup(&self, plan: &Plan, run: &Run) -> Result<bool, Fault>;
+    fn backup(&self, plan: &Plan, doing: &Doing<'_>) -> Result<bool, Fault>;
     /// The names of the effects, in order.
     fn steps(&self, plan: &Plan) -> Vec<&'static str>;
     /// Carries one out; what was done, in words.
@@ -146,6 +150,11 @@ pub trait Kind: Sync {
     /// Looks whether the effect is there, read-only; `None` where the kind has nothing of its own to look at.
     fn proof(&self, _plan: &Plan, _clock: &dyn Clock) -> Option<Proof> {
         None
+    }
+    /// Whether [`Kind::proof`] looks at anything for this plan. Where not, and no metric is declared, the prompt says how
+    /// that ends.
+    fn proves(&self, _plan: &Plan) -> bool {
+        true
     }
     /// What the target itself says of what came of it, once that is judged `good` or not: a few lines for the screen, more
     /// of them for the run's `out.log`. Read-only.

@@ -73,6 +73,10 @@ impl Kind for PostgresCancel {
         Danger::C1
     }
 
+    fn asks(&self) -> Option<&'static str> {
+        Some("PostgreSQL")
+    }
+
     fn draft(&self, body: &mut Body, _: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
         let server = Server::take(body)?;
         let terminate = body.take("terminate")?.unwrap_or(false);
@@ -126,7 +130,7 @@ impl Kind for PostgresCancel {
         Ok(postgres::differences(plan, &which.target("", identity(&session))))
     }
 
-    fn backup(&self, _: &Plan, _: &Run) -> Result<bool, Fault> {
+    fn backup(&self, _: &Plan, _: &Doing<'_>) -> Result<bool, Fault> {
         Ok(false)
     }
 

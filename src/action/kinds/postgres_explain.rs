@@ -66,6 +66,10 @@ impl Kind for PostgresExplain {
         Danger::C1
     }
 
+    fn asks(&self) -> Option<&'static str> {
+        Some("PostgreSQL")
+    }
+
     fn draft(&self, body: &mut Body, _: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
         let table = body.clone();
         let server = Server::take(body)?;
@@ -124,7 +128,7 @@ impl Kind for PostgresExplain {
         Ok(postgres::differences(plan, &work.server.which()?.target("", BTreeMap::new())))
     }
 
-    fn backup(&self, _: &Plan, _: &Run) -> Result<bool, Fault> {
+    fn backup(&self, _: &Plan, _: &Doing<'_>) -> Result<bool, Fault> {
         Ok(false)
     }
 

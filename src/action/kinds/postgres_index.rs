@@ -82,6 +82,10 @@ impl Kind for PostgresIndex {
         Danger::C2
     }
 
+    fn asks(&self) -> Option<&'static str> {
+        Some("PostgreSQL")
+    }
+
     fn draft(&self, body: &mut Body, _: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
         let work = Work::take(body, cx)?;
         let (which, now) = (work.server.which()?, work.look()?);
@@ -132,7 +136,7 @@ impl Kind for PostgresIndex {
         Ok(differences)
     }
 
-    fn backup(&self, _: &Plan, _: &Run) -> Result<bool, Fault> {
+    fn backup(&self, _: &Plan, _: &Doing<'_>) -> Result<bool, Fault> {
         Ok(false)
     }
 

@@ -97,6 +97,10 @@ impl Kind for PostgresSetting {
         Danger::C2
     }
 
+    fn asks(&self) -> Option<&'static str> {
+        Some("PostgreSQL")
+    }
+
     fn draft(&self, body: &mut Body, _: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
         let table = body.clone();
         let server = Server::take(body)?;
@@ -133,10 +137,10 @@ impl Kind for PostgresSetting {
         Ok(postgres::differences(plan, &which.target("", identity(&had))))
     }
 
-    fn backup(&self, plan: &Plan, run: &Run) -> Result<bool, Fault> {
+    fn backup(&self, plan: &Plan, doing: &Doing<'_>) -> Result<bool, Fault> {
         let work: Work = work(plan)?;
-        files::private_dir(&run.backup_dir())?;
-        let to = run.backup_dir().join("setting.json");
+        files::private_dir(&doing.run.backup_dir())?;
+        let to = doing.run.backup_dir().join("setting.json");
         let text = to_work(&BTreeMap::from([(&work.setting, &work.had)]))?.to_string();
         files::create_exclusive(&to, 0o600, text.as_bytes())?;
         if files::read(&to, 1 << 16)? == text.as_bytes() {

@@ -70,11 +70,14 @@ impl Kind for RedisClear {
         Danger::C2
     }
 
+    fn asks(&self) -> Option<&'static str> {
+        Some("Redis")
+    }
+
     fn draft(&self, body: &mut Body, _: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
         let mut work = Work::take(body, cx)?;
         let server = work.server()?;
-        // Who only opens the list does not make the server count.
-        let seen = work.look(cx.previews())?;
+        let seen = work.look()?;
         work.keys = seen.keys;
         work.fits(&seen)?;
         let count = work.keys.map_or_else(|| "the".to_owned(), |keys| keys.to_string());
@@ -98,7 +101,7 @@ impl Kind for RedisClear {
 
     fn differences(&self, plan: &Plan, _: &dyn Clock) -> Result<Vec<Clean>, Fault> {
         let work: Work = work(plan)?;
-        let seen = work.look(true)?;
+        let seen = work.look()?;
         let planned = plan.targets.iter().find_map(|target| match target {
             Target::Server { identity, .. } => Some(identity),
             _ => None,
@@ -119,7 +122,7 @@ impl Kind for RedisClear {
         Ok(differences)
     }
 
-    fn backup(&self, _: &Plan, _: &Run) -> Result<bool, Fault> {
+    fn backup(&self, _: &Plan, _: &Doing<'_>) -> Result<bool, Fault> {
         Ok(false)
     }
 
@@ -143,7 +146,7 @@ impl Kind for RedisClear {
     fn proof(&self, plan: &Plan, _: &dyn Clock) -> Option<Proof> {
         let work: Work = work(plan).ok()?;
         let before = work.keys.unwrap_or(0);
-        Some(match work.look(true).map(|seen| seen.keys.unwrap_or(0)) {
+        Some(match work.look().map(|seen| seen.keys.unwrap_or(0)) {
             Ok(now) if now < before => Proof::Holds(String::new(), crate::clean!("{before} keys before, {now} now")),
             Ok(now) => {
                 Proof::NotYet(crate::clean!("{before} keys before, {now} now: they come back as fast as they go"))
@@ -154,7 +157,7 @@ impl Kind for RedisClear {
 
     fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
         let work: Work = work(plan)?;
-        let (before, now) = (work.keys.unwrap_or(0), work.look(true)?.keys.unwrap_or(0));
+        let (before, now) = (work.keys.unwrap_or(0), work.look()?.keys.unwrap_or(0));
         let said = crate::clean!("{before} keys began with {:?} before, {now} do now", work.prefix);
         Ok(if now == 0 {
             Settled::Done(said)
@@ -200,8 +203,8 @@ impl Work {
         Ok(Login { user: self.user.clone(), password })
     }
 
-    fn look(&self, count: bool) -> Result<Seen, Fault> {
-        self.server()?.look(&self.login()?, count.then_some(self.prefix.as_str()), LOOK)
+    fn look(&self) -> Result<Seen, Fault> {
+        self.server()?.look(&self.login()?, Some(&self.prefix), LOOK)
     }
 
     /// Every reason not to offer it.

@@ -106,13 +106,13 @@ impl Kind for ServiceDropIn {
         Ok(found)
     }
 
-    fn backup(&self, plan: &Plan, run: &Run) -> Result<bool, Fault> {
+    fn backup(&self, plan: &Plan, doing: &Doing<'_>) -> Result<bool, Fault> {
         let work: Work = work(plan)?;
         match file::held(&work.path)? {
             None => Ok(false),
             Some(held) => {
-                files::private_dir(&run.backup_dir())?;
-                held.backup(&kept(run, &work.path)).map(|()| true)
+                files::private_dir(&doing.run.backup_dir())?;
+                held.backup(&kept(doing.run, &work.path)).map(|()| true)
             }
         }
     }

@@ -13,7 +13,7 @@
 
 use super::file_backup::{Named, before, removed};
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
-use crate::action::doing::Doing;
+use crate::action::doing::{Doing, quoted};
 use crate::action::files::{name_of, path_of, seen, stamped};
 use crate::action::lifecycle::Run;
 use crate::action::plan::{Danger, Plan, Target, Undo};
@@ -138,10 +138,10 @@ impl Work {
                 return Err(Fault::new("the copy was replaced by something else."));
             }
             // Into a file that nobody else has ever had open.
-            let rows = copy(&staged, &place, &self.named().part(), &mut |_| {})?.rows;
+            let rows = copy(&staged, &place, &self.named().part(), &mut |_| !(doing.stops)())?.rows;
             take_on(&place, &self.named().part(), &Entry::open(&self.path)?)?;
             let whole = Entry::open(&self.to.join(self.named().part()))?;
-            read_back(&whole, &rows, &mut |_| {})?;
+            read_back(&whole, &rows, &mut |_| !(doing.stops)())?;
             let (now, _) = survey(&whole, None)?;
             let head = Head { shape: now.shape, bytes: now.bytes };
             place.create(&self.named().list_part(), &write_list(&self.name, &head, &rows))?;
@@ -230,7 +230,7 @@ impl Kind for SqliteBackup {
         Ok(if same { Vec::new() } else { vec![crate::clean!("owner or mode of {} changed", work.path.display())] })
     }
 
-    fn backup(&self, _: &Plan, _: &Run) -> Result<bool, Fault> {
+    fn backup(&self, _: &Plan, _: &Doing<'_>) -> Result<bool, Fault> {
         Ok(false)
     }
 
@@ -332,7 +332,5 @@ fn programs(owned: &Owned, sqlite: &Path) -> Result<(), Fault> {
 }
 
 fn shown(order: &Order) -> Clean {
-    let words =
-        order.args.iter().map(|word| if word.contains([' ', '\'', '?']) { format!("{word:?}") } else { word.clone() });
-    crate::clean!("{} {}", order.program.display(), words.collect::<Vec<_>>().join(" "))
+    crate::clean!("{} {}", order.program.display(), quoted(&order.args))
 }

@@ -109,11 +109,11 @@ impl Kind for SysfsWrite {
             .collect())
     }
 
-    fn backup(&self, plan: &Plan, run: &Run) -> Result<bool, Fault> {
+    fn backup(&self, plan: &Plan, doing: &Doing<'_>) -> Result<bool, Fault> {
         let work: Work = work(plan)?;
-        files::private_dir(&run.backup_dir())?;
+        files::private_dir(&doing.run.backup_dir())?;
         let lines = work.before.iter().map(|(path, value)| format!("{}\t{value}\n", path.display()));
-        let (to, text) = (run.backup_dir().join("values"), lines.collect::<String>());
+        let (to, text) = (doing.run.backup_dir().join("values"), lines.collect::<String>());
         files::create_exclusive(&to, 0o600, text.as_bytes())?;
         if files::read(&to, 1 << 20)? == text.as_bytes() {
             Ok(true)

@@ -2,10 +2,13 @@
 //! counted, and only then given its name. What is left half-way is removed.
 
 use super::identity::{Identity, Owned, free, show};
-use crate::base::{Clean, Fault, Ulid, Wall};
+use crate::action::doing::Doing;
+use crate::action::files::stamped;
+use crate::action::prepare::Context;
+use crate::base::{Clean, Fault};
 use crate::sys::files;
-use crate::sys::host::user_name;
 use crate::sys::lmdb::child::{Answer, Count, Place, Stop, Task, ask};
+use crate::sys::trust::{self, Owners};
 use rustix::fs::{
     Advice, AtFlags, Gid, Mode, OFlags, RenameFlags, Uid, fadvise, fchmod, fchown, fstat, mkdirat, openat,
     renameat_with, unlinkat,
@@ -72,12 +75,9 @@ impl Copying {
         (id, used): (&Identity, u64),
         (to, compact): (PathBuf, bool),
         record: PathBuf,
-        (now, plan): (Wall, Ulid),
+        cx: &Context<'_>,
     ) -> Result<Self, Fault> {
-        let plain: String = now.rfc3339().chars().take(19).filter(|c| !matches!(c, '-' | ':')).collect();
-        let plan = plan.to_string();
-        let tail = plan.get(plan.len().saturating_sub(6)..).unwrap_or(&plan);
-        let name = format!("{}-{plain}Z-{tail}", id.name());
+        let name = stamped(&id.name(), "backup", cx.clock, cx.id);
         let earlier = earlier(&to, &id.name(), name.len());
         let copying = Self { to, name, compact, earlier, record };
         copying.folder(id.owner().uid)?;
@@ -109,25 +109,9 @@ impl Copying {
         format!("{}{PARTIAL}", self.name)
     }
 
-    /// The folder for copies, which nobody but us and the owner of the data may change.
+    /// The folder for copies, which like every folder above it nobody but us and the owner of the data may change.
     fn folder(&self, owner: u32) -> Result<OwnedFd, Fault> {
-        let to = &self.to;
-        if !to.is_absolute() {
-            return Err(Fault::new(format!("{} is not an absolute path.", to.display())));
-        }
-        let folder = files::open_without_links(to, OFlags::RDONLY | OFlags::DIRECTORY)
-            .map_err(|error| files::fault("open the folder for copies", to, &error))?;
-        let about = fstat(&folder).map_err(|error| files::fault("look at", to, &error.into()))?;
-        if about.st_mode & 0o022 != 0 && about.st_mode & 0o1000 == 0 {
-            return Err(Fault::new(format!("others may change the folder {}.", to.display()))
-                .hint(format!("Mend it: chmod go-w {}", to.display())));
-        }
-        if ![0, rustix::process::geteuid().as_raw(), owner].contains(&about.st_uid) {
-            let other = user_name(about.st_uid);
-            return Err(Fault::new(format!("the folder {} belongs to {other}, a stranger.", to.display()))
-                .hint(format!("Mend it: chown {} {}", user_name(owner), to.display())));
-        }
-        Ok(folder)
+        trust::folder(&self.to, Owners::effective().and(Some(owner)))
     }
 
     fn check_space(&self, used: u64) -> Result<(), Fault> {
@@ -145,14 +129,14 @@ impl Copying {
     ///
     /// # Errors
     /// What went wrong: [`Stop::Refused`] when no copy of that name is there, [`Stop::Silent`] when one may be.
-    pub(crate) fn make(&self, id: &Identity, used: u64, tell: &dyn Fn(Clean)) -> Result<Copied, Stop> {
+    pub(crate) fn make(&self, id: &Identity, used: u64, doing: &Doing<'_>) -> Result<Copied, Stop> {
         self.check_space(used).map_err(Stop::Refused)?;
         let folder = self.folder(id.owner().uid).map_err(Stop::Refused)?;
         let partial = self.partial();
         let failed = |doing: &str, error: rustix::io::Errno| files::fault(doing, &self.path(), &error.into());
         mkdirat(&folder, partial.as_str(), Mode::from_raw_mode(0o700))
             .map_err(|error| Stop::Refused(failed("create the folder of", error)))?;
-        let made = self.fill(&folder, id, tell).and_then(|copied| {
+        let made = self.fill(&folder, id, doing).and_then(|copied| {
             // Before it has its name: after a crash the name says that all of this was done.
             let text = serde_json::to_vec(&copied)
                 .map_err(|error| Fault::new(format!("what was copied cannot be written down: {error}.")))?;
@@ -177,7 +161,7 @@ impl Copying {
     }
 
     /// Everything but the name.
-    fn fill(&self, folder: &OwnedFd, id: &Identity, tell: &dyn Fn(Clean)) -> Result<Copied, Fault> {
+    fn fill(&self, folder: &OwnedFd, id: &Identity, doing: &Doing<'_>) -> Result<Copied, Fault> {
         let (path, owner) = (self.to.join(self.partial()), id.owner());
         let failed = |doing: &str, error: std::io::Error| files::fault(doing, &path.join(DATA), &error);
         let way = OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -189,10 +173,11 @@ impl Copying {
         let mut file = File::from(file);
         let mut stream = Stream { file: &mut file, hash: Sha256::new(), bytes: 0, told: 0 };
         let answer = ask(&id.place(), Task::Copy { compact: self.compact }, &mut |piece| {
+            go_on(doing)?;
             stream.take(piece).map_err(|error| failed("write", error))?;
             if stream.bytes >= stream.told + TELL {
                 stream.told = stream.bytes;
-                tell(crate::clean!("{} copied", show(stream.bytes)));
+                (doing.tell)(crate::clean!("{} copied", show(stream.bytes)));
             }
             Ok(())
         });
@@ -202,11 +187,11 @@ impl Copying {
             other => return Err(Fault::new(format!("the LMDB child answered {other:?}."))),
         };
         file.sync_all().map_err(|error| failed("make durable", error))?;
-        if digest(&file).map_err(|error| failed("read back", error))? != sha256 {
+        if digest(&file, doing).map_err(|error| failed("read back", error))? != sha256 {
             return Err(Fault::new("the copy does not read back as it was written."));
         }
         give(&file, &own, owner).map_err(|error| failed("give to its owner", error))?;
-        let held = count(&path, &file, owner)?;
+        let held = count(&path, &file, owner, doing)?;
         let exact = before.txn == after.txn;
         if (held.entries == 0 && before.entries > 0) || (exact && !held.holds_the_same_as(&before)) {
             let (held, wanted) = (held.entries, before.entries);
@@ -237,7 +222,7 @@ impl Copying {
 fn earlier(to: &Path, of: &str, length: usize) -> Option<(String, u64)> {
     let inside = std::fs::read_dir(to).ok()?;
     let names = inside.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-    let prefix = format!("{of}-");
+    let prefix = format!("{of}.backup-");
     let copies = names.filter(|name| name.len() == length && name.starts_with(&prefix));
     let whole = copies.filter_map(|name| {
         let about = std::fs::symlink_metadata(to.join(&name).join(DATA)).ok().filter(std::fs::Metadata::is_file)?;
@@ -262,12 +247,17 @@ impl Stream<'_> {
     }
 }
 
+fn go_on(doing: &Doing<'_>) -> Result<(), Fault> {
+    if (doing.stops)() { Err(Fault::new("the operator ended it.")) } else { Ok(()) }
+}
+
 /// From the disk where that can be asked for.
-fn digest(mut file: &File) -> std::io::Result<String> {
+fn digest(mut file: &File, doing: &Doing<'_>) -> std::io::Result<String> {
     let _best_effort = fadvise(file, 0, None, Advice::DontNeed);
     file.rewind()?;
     let (mut hash, mut piece) = (Sha256::new(), vec![0; 1 << 20]);
     loop {
+        go_on(doing).map_err(|fault| std::io::Error::other(fault.to_string()))?;
         match file.read(&mut piece)? {
             0 => return Ok(files::hex(&hash.finalize())),
             n => hash.update(piece.get(..n).unwrap_or_default()),
@@ -286,7 +276,7 @@ fn give(file: &File, folder: &OwnedFd, owner: Owned) -> std::io::Result<()> {
 }
 
 /// Has the copy opened and counted.
-fn count(folder: &Path, file: &File, owner: Owned) -> Result<Count, Fault> {
+fn count(folder: &Path, file: &File, owner: Owned, doing: &Doing<'_>) -> Result<Count, Fault> {
     let about = fstat(file).map_err(|error| files::fault("look at", folder, &error.into()))?;
     let place = Place {
         folder: folder.to_owned(),
@@ -296,7 +286,7 @@ fn count(folder: &Path, file: &File, owner: Owned) -> Result<Count, Fault> {
         uid: about.st_uid,
         gid: owner.gid,
     };
-    match ask(&place, Task::CountCopy, &mut |_| Ok(())).map_err(Stop::into_fault)? {
+    match ask(&place, Task::CountCopy, &mut |_| go_on(doing)).map_err(Stop::into_fault)? {
         Answer::Counted(count) => Ok(count),
         other => Err(Fault::new(format!("the LMDB child answered {other:?}."))),
     }

@@ -1,19 +1,23 @@
 //! What a profile declares about a service beyond its manager's word: a program that must find its configuration good
 //! before it is touched, and, once it runs, the port that it must listen on and the answer that it must give.
 
-use super::{Kin, Manager};
-use crate::action::doing::LOOK;
+use super::{Kin, Manager, looks_secret};
+use crate::action::doing::{LOOK, quoted};
 use crate::action::kinds::Proof;
 use crate::action::plan::Precondition;
 use crate::action::prepare::duration;
+use crate::action::remote;
 use crate::base::scrub::scrub;
 use crate::base::{Body, Clean, Clock, Fault};
 use crate::sys::listeners::{self, Holder, Listening};
-use crate::sys::plain_http::{self, Answer, Place};
+use crate::sys::net::http::{Answer, Ask, Site};
+use crate::sys::net::talk::Lost;
+use crate::sys::net::tls::Tls;
 use crate::sys::program::{Ended, Order, Refusal};
 use crate::sys::run::{Ran, Stopped, run};
 use crate::sys::secret::hide;
 use core::time::Duration;
+use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -23,6 +27,8 @@ pub const KEYS: &[&str] = &["validate", "port", "health"];
 const LINES: usize = 8;
 /// The service must be well within this time, when the profile does not say.
 const WITHIN: Duration = Duration::from_secs(30);
+/// Of an answer so many bytes are taken.
+const MOST: usize = 256 * 1024;
 /// One answer may take this long.
 const ANSWER: Duration = Duration::from_secs(5);
 /// Clocks of the kernel and of systemd may differ by this.
@@ -44,6 +50,9 @@ struct Health {
     status: Vec<u16>,
     json: Vec<Field>,
     within: Duration,
+    /// For `https`.
+    #[serde(default)]
+    tls: Tls,
 }
 
 /// A field of an answer in JSON, by its pointer (RFC 6901), and what it must be.
@@ -75,7 +84,7 @@ impl Checks {
 
     /// What they add under WHAT: first the program, then what must come true.
     pub fn lines(&self) -> (Option<Clean>, Vec<Clean>) {
-        let first = (!self.validate.is_empty()).then(|| crate::clean!("first  {}", self.validate.join(" ")));
+        let first = (!self.validate.is_empty()).then(|| crate::clean!("first  {}", quoted(&self.validate)));
         let port = self.port.map(|port| crate::clean!("then   it must listen on port {port}"));
         let health = self.health.as_ref().map(|health| crate::clean!("then   {}", health.line()));
         (first, port.into_iter().chain(health).collect())
@@ -98,12 +107,12 @@ impl Checks {
     pub fn validated(&self, clock: &dyn Clock) -> Result<Option<Precondition>, Fault> {
         let mut words = self.validate.iter().cloned();
         let Some(program) = words.next() else { return Ok(None) };
-        let name = Clean::text(self.validate.join(" "));
+        let name = quoted(&self.validate);
         let cannot = |why: Fault| Fault::new(format!("`{name}` cannot check the configuration: {why}"));
         let order = Order { program: program.into(), args: words.collect(), ..Order::default() };
         let ran = run(&order, LOOK, clock).map_err(|stopped| match stopped {
             Stopped::Refused(Refusal::Forbidden(fault) | Refusal::Impossible(fault)) => cannot(fault),
-            Stopped::Unkillable { pid, .. } => cannot(Fault::new(format!("it hangs as process {pid}."))),
+            Stopped::Unkillable(left) => cannot(Fault::new(format!("it hangs as process {}.", left.pid))),
         })?;
         match ran.ended {
             _ if ran.timed_out => Err(cannot(Fault::new(format!("no end within {} s.", LOOK.as_secs())))),
@@ -128,7 +137,7 @@ impl Checks {
             }
         }
         if let Some(health) = &self.health {
-            match health.look(clock) {
+            match health.look() {
                 Ok(told) => said = said.join("; ", &told),
                 Err(why) => return Proof::NotYet(crate::clean!("{said}; {why}")),
             }
@@ -141,7 +150,15 @@ impl Health {
     fn take(mut body: Body) -> Result<Self, Fault> {
         let table = body.clone();
         let url: String = body.need("url")?;
-        Place::parse(&url).map_err(|fault| table.fault_at("url", fault.to_string()))?;
+        let tls = remote::tls(&mut body)?;
+        let site = Site::parse(&url, tls.clone()).map_err(|fault| table.fault_at("url", fault.to_string()))?;
+        if site.is_named() {
+            let hint = "Say which, such as 127.0.0.1:8080 or localhost; of a certificate the name is `server_name`.";
+            return Err(table.fault_at("url", "`url` names no address, and names are not looked up.").hint(hint));
+        }
+        if looks_secret(&url) {
+            return Err(table.fault_at("url", "the URL looks as if it held a secret, and would be shown."));
+        }
         let status: Vec<u16> = body.take("status")?.unwrap_or_default();
         let json: Vec<Field> = body.take("json")?.unwrap_or_default();
         if json.iter().any(|field| !field.pointer.starts_with('/')) {
@@ -149,8 +166,8 @@ impl Health {
         }
         let within: Option<String> = body.take("within")?;
         let within = within.map_or(Ok(WITHIN), |text| duration(&text, &table))?;
-        body.done(&["url", "status", "json", "within"])?;
-        Ok(Self { url, status, json, within })
+        body.done(&[&["url", "status", "json", "within"], remote::TLS].concat())?;
+        Ok(Self { url, status, json, within, tls })
     }
 
     fn line(&self) -> String {
@@ -162,10 +179,12 @@ impl Health {
     }
 
     /// Asks once.
-    fn look(&self, clock: &dyn Clock) -> Result<Clean, Clean> {
-        let answer = Place::parse(&self.url).and_then(|place| plain_http::get(&place, ANSWER, clock));
+    fn look(&self) -> Result<Clean, Clean> {
+        let ask = Ask { method: Method::GET, headers: Vec::new(), body: String::new(), most: MOST };
+        let answer = Site::parse(&self.url, self.tls.clone());
+        let answer = answer.and_then(|site| site.ask(ask, ANSWER).map_err(Lost::fault));
         let answer =
-            answer.map_err(|fault| crate::clean!("{}: {}", self.url, fault.to_string().trim_end_matches('.')))?;
+            answer.map_err(|fault| crate::clean!("{}: {}", self.url, fault.what.as_str().trim_end_matches('.')))?;
         self.judge(&answer)
     }
 
@@ -348,7 +367,8 @@ mod tests {
         let table =
             "health = { url = \"http://127.0.0.1:8/h\", json = [{ pointer = \"/status\", equals = \"healthy\" }] }";
         let health = checks(table).unwrap().health.unwrap();
-        let judge = |status, body: &str| match health.judge(&Answer { status, body: body.into() }) {
+        let judge = |status, body: &str| match health.judge(&Answer { status, body: body.into(), ..Answer::default() })
+        {
             Ok(said) | Err(said) => said.to_string().replace("http://127.0.0.1:8/h", "it"),
         };
         assert_eq!(judge(200, "{\"status\":\"healthy\",\"n\":1}"), "it answers 200 as expected");
@@ -357,8 +377,8 @@ mod tests {
         assert_eq!(judge(200, "{}"), "it: /status is nothing, not \"healthy\"");
         assert_eq!(judge(200, "<html>"), "it answers 200, but no JSON");
         let plain = checks("health = { url = \"http://127.0.0.1:8/h\", status = [204] }").unwrap().health.unwrap();
-        assert!(plain.judge(&Answer { status: 204, body: vec![] }).is_ok());
-        assert!(plain.judge(&Answer { status: 200, body: vec![] }).is_err());
+        assert!(plain.judge(&Answer { status: 204, ..Answer::default() }).is_ok());
+        assert!(plain.judge(&Answer { status: 200, ..Answer::default() }).is_err());
     }
 
     #[test]

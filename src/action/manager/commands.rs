@@ -2,9 +2,8 @@
 //! status says (LSB), or a line of it. Which run it is only a declared process number can tell.
 
 use super::{Look, Service, Serving, Standing, Verb, plain_name};
-use crate::action::doing::{self, Doing, PATIENCE, last_words};
+use crate::action::doing::{self, Doing, PATIENCE, last_words, quoted};
 use crate::action::kinds::StepError;
-use crate::action::kinds::command::shown;
 use crate::base::{Clean, Clock, Fault};
 use crate::sys::child::lives_since;
 use crate::sys::files;
@@ -216,8 +215,7 @@ impl Service for Commands {
     }
 
     fn line(&self, verb: Verb) -> Clean {
-        let words = shown(self.argv(verb).unwrap_or_default());
-        words.into_iter().next().unwrap_or_else(|| Clean::from(verb.word()))
+        self.argv(verb).map_or_else(|_| Clean::from(verb.word()), |argv| quoted(argv))
     }
 
     fn apply(&self, verb: Verb, doing: &Doing<'_>) -> Result<Clean, StepError> {

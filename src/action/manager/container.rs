@@ -4,15 +4,21 @@
 use super::{Look, Service, Serving, Standing, Verb, log_end, plain_name};
 use crate::action::doing::{Doing, LOOK};
 use crate::action::kinds::StepError;
+use crate::action::remote;
 use crate::base::body::nearest;
 use crate::base::{Clean, Clock, Fault};
-use crate::sys::local_http::{Answer, Door, Request, Stop, ask, real};
+use crate::sys::net::door::{Door, real};
+use crate::sys::net::http::{Answer, Ask, Site};
+use crate::sys::net::talk::Lost;
 use crate::sys::program::signal_name;
 use core::time::Duration;
+use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::path::PathBuf;
 
+/// No answer is longer, in bytes.
+const MOST: usize = 4 << 20;
 /// A stop may take as long as the container is given; and this more.
 const SLACK: Duration = Duration::from_secs(60);
 /// An engine gives a container so many seconds where it does not say.
@@ -44,20 +50,20 @@ fn socket() -> PathBuf {
 }
 
 impl Container {
-    fn ask(&self, method: &str, target: &str, limit: Duration, clock: &dyn Clock) -> Result<Answer, Stop> {
+    fn ask(&self, method: Method, target: &str, limit: Duration) -> Result<Answer, Lost> {
         let door = Door {
-            path: &self.path,
-            owner: self.owner.as_deref(),
-            login: None,
+            path: self.path.clone(),
+            owner: self.owner.clone(),
             missing: "Is the engine running? Podman's is path = \"/run/podman/podman.sock\" (podman.socket).",
             rights: "See its group: ls -l. Who may use it may do whatever root may: let an administrator decide.",
         };
-        ask(&door, &Request { method, target, body: None }, limit, clock)
+        let ask = Ask { method, headers: Vec::new(), body: String::new(), most: MOST };
+        Site::behind(door, target).map_err(Lost::Before)?.ask(ask, limit)
     }
 
     /// One document; `None` when the engine does not have it.
-    fn get(&self, target: &str, clock: &dyn Clock) -> Result<Option<Value>, Fault> {
-        let answer = self.ask("GET", target, LOOK, clock).map_err(Stop::into_fault)?;
+    fn get(&self, target: &str) -> Result<Option<Value>, Fault> {
+        let answer = self.ask(Method::GET, target, LOOK).map_err(Lost::fault)?;
         match answer.status {
             200 => serde_json::from_slice(&answer.body)
                 .map(Some)
@@ -68,17 +74,17 @@ impl Container {
     }
 
     /// How its log ends.
-    fn log_end(&self, clock: &dyn Clock) -> Option<Clean> {
+    fn log_end(&self) -> Option<Clean> {
         let target = format!("/containers/{}/logs?stdout=1&stderr=1&tail=5", self.name);
-        let answer = self.ask("GET", &target, LOOK, clock).ok().filter(|answer| answer.status == 200)?;
+        let answer = self.ask(Method::GET, &target, LOOK).ok().filter(|answer| answer.status == 200)?;
         log_end(&unframed(&answer.body))
     }
 
-    fn inspect(&self, clock: &dyn Clock) -> Result<Value, Fault> {
-        if let Some(found) = self.get(&format!("/containers/{}/json", self.name), clock)? {
+    fn inspect(&self) -> Result<Value, Fault> {
+        if let Some(found) = self.get(&format!("/containers/{}/json", self.name))? {
             return Ok(found);
         }
-        let all = self.get("/containers/json?all=1", clock).ok().flatten().unwrap_or_default();
+        let all = self.get("/containers/json?all=1").ok().flatten().unwrap_or_default();
         let all: Vec<&str> =
             all.as_array().into_iter().flatten().map(|it| text(it, "/Names/0").trim_start_matches('/')).collect();
         let fault = Fault::new(format!("the engine at {} has no container `{}`.", self.path.display(), self.name));
@@ -175,8 +181,8 @@ impl Service for Container {
         }
     }
 
-    fn look(&self, verb: Verb, clock: &dyn Clock) -> Result<Look, Fault> {
-        let of = self.inspect(clock)?;
+    fn look(&self, verb: Verb, _: &dyn Clock) -> Result<Look, Fault> {
+        let of = self.inspect()?;
         let (state, health) = (text(&of, "/State/Status"), text(&of, "/State/Health/Status"));
         let comes_up = matches!(verb, Verb::Restart | Verb::Start | Verb::Reload);
         let standing = match state {
@@ -196,7 +202,7 @@ impl Service for Container {
         let identity = [("container", text(&of, "/Id")), ("image", text(&of, "/Image")), ("state", state)];
         let mut said = described(&of);
         if standing == Standing::Failed || state == "restarting" {
-            said = self.log_end(clock).map_or(said.clone(), |end| crate::clean!("{said}; {end}"));
+            said = self.log_end().map_or(said.clone(), |end| crate::clean!("{said}; {end}"));
         }
         Ok(Look {
             standing,
@@ -219,18 +225,15 @@ impl Service for Container {
         }
     }
 
-    fn apply(&self, verb: Verb, doing: &Doing<'_>) -> Result<Clean, StepError> {
+    fn apply(&self, verb: Verb, _: &Doing<'_>) -> Result<Clean, StepError> {
         let (name, signal) = (&self.name, self.reload_signal.as_deref().unwrap_or_default());
         let target = match verb {
             Verb::Reload => format!("/containers/{name}/kill?signal=SIG{signal}"),
             Verb::Restart | Verb::Start | Verb::Stop | Verb::ResetFailed => format!("/containers/{name}/{verb}"),
         };
-        let seconds = self.inspect(doing.clock).map_err(StepError::Failed).map(|of| given(&of))?;
+        let seconds = self.inspect().map_err(StepError::Failed).map(|of| given(&of))?;
         let limit = SLACK + Duration::from_secs(seconds);
-        let answer = self.ask("POST", &target, limit, doing.clock).map_err(|stop| match stop {
-            Stop::NotSent(fault) => StepError::Failed(fault),
-            Stop::NoAnswer(fault) => StepError::Unknown(fault),
-        })?;
+        let answer = self.ask(Method::POST, &target, limit).map_err(remote::lost)?;
         let no = |why: &str| StepError::Failed(Fault::new(format!("`{verb} {name}` was not done: {why}.")));
         match answer.status {
             200..=299 => Ok(crate::clean!("the engine has done `{verb} {name}`")),

@@ -4,18 +4,27 @@
 use super::{Look, Service, Serving, Standing, Verb, log_end, plain_name};
 use crate::action::doing::{Doing, LOOK};
 use crate::action::kinds::StepError;
+use crate::action::remote;
 use crate::base::body::nearest;
 use crate::base::{Clean, Clock, Fault, Unit};
-use crate::sys::local_http::{Answer, Door, Request, Stop, ask, real};
-use crate::sys::secret::Secret;
-use crate::sys::trust::{Owners, secret};
+use crate::sys::listeners::{self, Holder};
+use crate::sys::net::door::{Door, Peer, real, stranger};
+use crate::sys::net::http::{Answer, Ask, Site};
+use crate::sys::net::talk::Lost;
+use crate::sys::net::tls::Tls;
+use crate::sys::secret::base64_of;
 use crate::sys::xml_rpc::{Call, Row, first_text, request, requests, results, rows};
 use core::time::Duration;
+use http::Method;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde::{Deserialize, Serialize};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 /// A stop may take as long as the program is given, a start as long as it must stay up; and this more.
 const SLACK: Duration = Duration::from_secs(30);
+/// No answer is longer, in bytes.
+const MOST: usize = 4 << 20;
 /// However long a configuration says.
 const LONGEST: u64 = 1_800;
 /// Bytes of a log that are looked at.
@@ -34,6 +43,8 @@ pub struct Supervisor {
     /// Its socket.
     #[serde(default = "socket")]
     pub path: PathBuf,
+    /// Its [inet_http_server] on this host instead: `http://127.0.0.1:9001`.
+    pub url: Option<String>,
     /// The login that supervisord runs as, where that is neither root nor ours.
     pub owner: Option<String>,
     /// What its socket asks for.
@@ -67,44 +78,77 @@ struct Seen {
 }
 
 impl Supervisor {
-    fn ask(&self, body: &str, limit: Duration, clock: &dyn Clock) -> Result<Answer, Stop> {
-        let login = match (&self.user, &self.password) {
-            (Some(user), Some(password)) => {
-                let text = secret(&password.file, Owners::effective()).map_err(Stop::NotSent)?;
-                Some((user.as_str(), Secret::new(text)))
-            }
-            _ => None,
-        };
+    /// As sentences name it.
+    fn place(&self) -> Clean {
+        self.url.as_ref().map_or_else(|| Clean::text(self.path.as_os_str().as_encoded_bytes()), Clean::text)
+    }
+
+    fn site(&self) -> Result<Site, Fault> {
+        if let Some(url) = &self.url {
+            return Site::parse(&format!("{}/RPC2", url.trim_end_matches('/')), Tls::default());
+        }
         let door = Door {
-            path: &self.path,
-            owner: self.owner.as_deref(),
-            login,
+            path: self.path.clone(),
+            owner: self.owner.clone(),
             missing: "Is supervisord running? Its [unix_http_server] says where its socket is; say path = \"…\".",
             rights: "In its [unix_http_server] let a group of this login in: chown = root:GROUP, chmod = 0770.",
         };
-        let asked = Request { method: "POST", target: "/RPC2", body: Some(("text/xml", body)) };
-        let answer = ask(&door, &asked, limit, clock)?;
-        let path = self.path.display();
+        Site::behind(door, "/RPC2")
+    }
+
+    fn ask(&self, body: &str, limit: Duration) -> Result<Answer, Lost> {
+        let site = self.site().map_err(Lost::Before)?;
+        let holder = self.url.as_ref().map(|_| self.holder(&site)).transpose().map_err(Lost::Before)?;
+        let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_static("text/xml"))];
+        if let (Some(user), Some(password)) = (&self.user, &self.password) {
+            let password = remote::secret(&password.file).map_err(Lost::Before)?;
+            let word = base64_of(format!("{user}:{}", password.reveal()).as_bytes());
+            let mut login = HeaderValue::from_str(&format!("Basic {word}"))
+                .map_err(|_| Lost::Before(Fault::new("this login cannot be sent.")))?;
+            login.set_sensitive(true);
+            headers.push((AUTHORIZATION, login));
+        }
+        let asked = Ask { method: Method::POST, headers, body: body.to_owned(), most: MOST };
+        let answer = site.ask(asked, limit)?;
+        let place = self.place();
         // What it does not answer with 200 it has not done.
         match answer.status {
-            200 => Ok(answer),
-            401 => Err(Stop::NotSent(
-                Fault::new(format!("{path} asks for a login."))
-                    .hint("Say user = \"…\" and password = { file = \"…\" }, as its [unix_http_server] has them."),
+            200 => Ok(Answer { peer: answer.peer.or(holder), ..answer }),
+            401 => Err(Lost::Before(
+                Fault::new(format!("{place} asks for a login."))
+                    .hint("Say user = \"…\" and password = { file = \"…\" }, as its section has them."),
             )),
-            status => Err(Stop::NotSent(Fault::new(format!("{path} answered with status {status}.")))),
+            status => Err(Lost::Before(Fault::new(format!("{place} answered with status {status}.")))),
         }
     }
 
-    fn list(&self, method: &str, clock: &dyn Clock) -> Result<(u32, Vec<Row>), Fault> {
-        let answer = self.ask(&request((method, &[])), LOOK, clock).map_err(Stop::into_fault)?;
-        let rows = rows(&answer.body).map_err(|what| Fault::new(format!("{} {what}.", self.path.display())))?;
-        Ok((answer.peer.pid, rows))
+    /// Anybody may listen on a port while supervisord is down: who does is looked at before a password is sent there.
+    fn holder(&self, site: &Site) -> Result<Peer, Fault> {
+        let place = site.place();
+        let port = place.as_str().rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(0);
+        let seen = listeners::look(port).map_err(|error| Fault::new(format!("who listens at {place}: {error}.")))?;
+        if seen.sockets == 0 {
+            return Err(Fault::new(format!("nobody listens at {place}.")).hint("Is supervisord running?"));
+        }
+        let uid = |holder: &Holder| Some(std::fs::metadata(format!("/proc/{}", holder.pid)).ok()?.uid());
+        let peers = seen.holders.iter().filter_map(|holder| Some(Peer { pid: holder.pid, uid: uid(holder)? }));
+        let peers: Vec<Peer> = peers.collect();
+        if let Some(fault) = peers.iter().find_map(|peer| stranger(&place, *peer, self.owner.as_deref())) {
+            return Err(fault);
+        }
+        let first = peers.first().copied();
+        first.ok_or_else(|| Fault::new(format!("who listens at {place} cannot be seen by this login.")))
     }
 
-    fn see(&self, clock: &dyn Clock) -> Result<Seen, Fault> {
-        let (daemon, infos) = self.list("supervisor.getAllProcessInfo", clock)?;
-        let (_, configs) = self.list("supervisor.getAllConfigInfo", clock)?;
+    fn list(&self, method: &str) -> Result<(u32, Vec<Row>), Fault> {
+        let answer = self.ask(&request((method, &[])), LOOK).map_err(Lost::fault)?;
+        let rows = rows(&answer.body).map_err(|what| Fault::new(format!("{} {what}.", self.place())))?;
+        Ok((answer.peer.map_or(0, |peer| peer.pid), rows))
+    }
+
+    fn see(&self) -> Result<Seen, Fault> {
+        let (daemon, infos) = self.list("supervisor.getAllProcessInfo")?;
+        let (_, configs) = self.list("supervisor.getAllConfigInfo")?;
         Ok(Seen { daemon, infos, configs })
     }
 
@@ -122,7 +166,7 @@ impl Supervisor {
         }
         let known: Vec<String> = infos.iter().map(whole).collect();
         let hint = nearest(name, known.iter().map(String::as_str));
-        Err(Fault::new(format!("supervisord at {} has no program `{name}`.", self.path.display())).hint(hint))
+        Err(Fault::new(format!("supervisord at {} has no program `{name}`.", self.place())).hint(hint))
     }
 
     /// The event listener that was declared: what it would do, whether that can be risked now.
@@ -149,17 +193,17 @@ impl Supervisor {
     }
 
     /// How the log of the program ends: what it complained of, else what it printed.
-    fn log_end(&self, clock: &dyn Clock) -> Option<Clean> {
+    fn log_end(&self) -> Option<Clean> {
         ["supervisor.tailProcessStderrLog", "supervisor.tailProcessStdoutLog"].iter().find_map(|method| {
             let asked = request((method, &[&self.program, "0", LOG]));
-            let answer = self.ask(&asked, LOOK, clock).ok()?;
+            let answer = self.ask(&asked, LOOK).ok()?;
             log_end(first_text(&answer.body).ok()?.as_bytes())
         })
     }
 
     /// How long a call may take: as the program's own configuration says.
-    fn patience(&self, clock: &dyn Clock) -> Duration {
-        let configs = self.list("supervisor.getAllConfigInfo", clock).map(|(_, rows)| rows).unwrap_or_default();
+    fn patience(&self) -> Duration {
+        let configs = self.list("supervisor.getAllConfigInfo").map(|(_, rows)| rows).unwrap_or_default();
         let mine = self.find(&configs, &self.program).ok();
         let seconds = |name: &str| mine.map_or(0, |row| text(row, name).parse::<u64>().unwrap_or(0).min(LONGEST));
         SLACK + Duration::from_secs(seconds("stopwaitsecs") + seconds("startsecs"))
@@ -216,7 +260,10 @@ impl Service for Supervisor {
     }
 
     fn address(&self) -> String {
-        format!("supervisor {}", real(&self.path).display())
+        match &self.url {
+            Some(url) => format!("supervisor {}", url.trim_end_matches('/')),
+            None => format!("supervisor {}", real(&self.path).display()),
+        }
     }
 
     fn check(&self) -> Result<(), Fault> {
@@ -234,6 +281,10 @@ impl Service for Supervisor {
         if !self.path.is_absolute() {
             return Err(Fault::new(format!("{} is not an absolute path.", self.path.display())));
         }
+        if self.url.is_some() && (self.path != socket() || !self.site()?.is_here()) {
+            return Err(Fault::new("`url` is where supervisord listens on this host, and instead of `path`.")
+                .hint("Such as url = \"http://127.0.0.1:9001\"; a supervisord elsewhere is acted on there."));
+        }
         if self.user.is_some() != self.password.is_some() {
             return Err(Fault::new("a login needs both `user` and `password`."));
         }
@@ -246,8 +297,8 @@ impl Service for Supervisor {
         }
     }
 
-    fn look(&self, verb: Verb, clock: &dyn Clock) -> Result<Look, Fault> {
-        let seen = self.see(clock)?;
+    fn look(&self, verb: Verb, _: &dyn Clock) -> Result<Look, Fault> {
+        let seen = self.see()?;
         let row = self.find(&seen.infos, &self.program)?;
         let config = self.find(&seen.configs, &self.program).ok();
         let (state, mut said) = (state(row), described(row));
@@ -259,7 +310,7 @@ impl Service for Supervisor {
             _ => Standing::Failed,
         };
         if standing == Standing::Failed || state == BACKOFF {
-            said = self.log_end(clock).map_or(said.clone(), |end| crate::clean!("{said}; {end}"));
+            said = self.log_end().map_or(said.clone(), |end| crate::clean!("{said}; {end}"));
         }
         let serving = (standing == Standing::Running).then(|| Serving {
             pid: text(row, "pid").parse().unwrap_or(0),
@@ -288,7 +339,7 @@ impl Service for Supervisor {
     }
 
     fn line(&self, verb: Verb) -> Clean {
-        let Self { program, path, reload_signal, .. } = self;
+        let Self { program, reload_signal, .. } = self;
         let what = match verb {
             Verb::Restart => "stopProcess, then startProcess".to_owned(),
             Verb::Start => "startProcess".to_owned(),
@@ -296,10 +347,10 @@ impl Service for Supervisor {
             Verb::Reload => format!("signalProcess {}", reload_signal.as_deref().unwrap_or_default()),
             Verb::ResetFailed => verb.to_string(),
         };
-        crate::clean!("{verb} {program}  ({what}) through supervisord at {}", path.display())
+        crate::clean!("{verb} {program}  ({what}) through supervisord at {}", self.place())
     }
 
-    fn apply(&self, verb: Verb, doing: &Doing<'_>) -> Result<Clean, StepError> {
+    fn apply(&self, verb: Verb, _: &Doing<'_>) -> Result<Clean, StepError> {
         let name = [self.program.as_str()];
         let signal = [self.program.as_str(), self.reload_signal.as_deref().unwrap_or_default()];
         let stop: Call<'_> = ("supervisor.stopProcess", &name);
@@ -312,12 +363,9 @@ impl Service for Supervisor {
             Verb::Reload => vec![reload],
             Verb::ResetFailed => Vec::new(),
         };
-        let limit = self.patience(doing.clock);
-        let answer = self.ask(&requests(&calls), limit, doing.clock).map_err(|stop| match stop {
-            Stop::NotSent(fault) => StepError::Failed(fault),
-            Stop::NoAnswer(fault) => StepError::Unknown(fault),
-        })?;
-        let unknown = |what: String| StepError::Unknown(Fault::new(format!("{} {what}.", self.path.display())));
+        let limit = self.patience();
+        let answer = self.ask(&requests(&calls), limit).map_err(remote::lost)?;
+        let unknown = |what: String| StepError::Unknown(Fault::new(format!("{} {what}.", self.place())));
         let came = results(&answer.body).map_err(unknown)?;
         if came.len() != calls.len() {
             return Err(unknown(format!("answered {} of {} calls", came.len(), calls.len())));

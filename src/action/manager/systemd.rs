@@ -5,7 +5,7 @@ use super::drop_in::{InForce, Setting, sources};
 use super::systemd_journal as journal;
 use super::systemd_unit::{Shown, last_exit, obstacle, patience};
 use super::{Kin, Look, Service, Serving, Standing, Told, Verb, plain_name};
-use crate::action::doing::{self, Doing};
+use crate::action::doing::{self, Doing, quoted};
 use crate::action::kinds::StepError;
 use crate::base::{Clean, Clock, Fault};
 use crate::sys::files;
@@ -207,7 +207,7 @@ impl Service for Systemd {
 
     fn line(&self, verb: Verb) -> Clean {
         let user = if self.user { " --user" } else { "" };
-        crate::clean!("{}{user} {verb} {}", self.systemctl.join(" "), self.unit)
+        crate::clean!("{}{user} {verb} {}", quoted(&self.systemctl), self.unit)
     }
 
     fn outlook(&self, verb: Verb, clock: &dyn Clock) -> (Vec<Clean>, Vec<Clean>) {
@@ -291,7 +291,7 @@ impl Systemd {
     /// The line that reads every unit's files again.
     pub fn reload_line(&self) -> Clean {
         let user = if self.user { " --user" } else { "" };
-        crate::clean!("{}{user} daemon-reload", self.systemctl.join(" "))
+        crate::clean!("{}{user} daemon-reload", quoted(&self.systemctl))
     }
 
     /// Has systemd read every unit's files again.

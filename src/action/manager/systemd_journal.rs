@@ -100,7 +100,7 @@ fn read(unit: &Systemd, args: Vec<String>, clock: &dyn Clock) -> Result<Read, Fa
     let order = unit.program(&unit.journalctl, flags.into_iter().chain(args));
     let ran = run(&order, LOOK, clock).map_err(|stopped| match stopped {
         Stopped::Refused(Refusal::Forbidden(fault) | Refusal::Impossible(fault)) => fault,
-        Stopped::Unkillable { pid, .. } => Fault::new(format!("journalctl hangs as process {pid}.")),
+        Stopped::Unkillable(left) => Fault::new(format!("journalctl hangs as process {}.", left.pid)),
     })?;
     match ran.ended {
         Ended::Code(0) if !ran.timed_out => {}

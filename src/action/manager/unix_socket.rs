@@ -173,7 +173,10 @@ mod tests {
 
     fn restart(manager: &UnixSocket) -> Result<Clean, StepError> {
         let run = Run::at(Path::new("/nonexistent"));
-        manager.apply(Verb::Restart, &Doing { run: &run, clock: &RealClock, tell: &|_| {}, stops: &|| false })
+        manager.apply(
+            Verb::Restart,
+            &Doing { run: &run, clock: &RealClock, tell: &|_| {}, stops: &|| false, left: &|_| {} },
+        )
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use super::foreign::{Census, Foreign, Way};
 use crate::base::{Clean, Fault};
-use crate::sys::child::{Child, OURSELVES};
+use crate::sys::child::{Child, OURSELVES, wait_readable};
 use crate::sys::files;
 use core::time::Duration;
 use rustix::fs::{AtFlags, OFlags, statat};
@@ -24,6 +24,8 @@ pub const ROLE: &str = "lmdb";
 static PLAYED: OnceLock<Vec<OsString>> = OnceLock::new();
 /// It may be silent for so long.
 const SILENCE: Duration = Duration::from_secs(60);
+/// While it is silent, who asked is asked this often whether it shall go on.
+const GLANCE: Duration = Duration::from_millis(500);
 /// It ends by itself when its socket closes; a process inside the kernel may take a while.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// No answer is longer: names of databases.
@@ -113,10 +115,10 @@ pub fn played_by(arguments: &[&str]) {
     PLAYED.get_or_init(|| arguments.iter().map(OsString::from).collect());
 }
 
-/// Has a child do the task; `take` is given the bytes of a copy.
+/// Has a child do the task; `take` is given the bytes of a copy, and none now and then while there are none.
 ///
 /// # Errors
-/// It was refused, or the child fell silent or died.
+/// It was refused, `take` wanted no more, or the child fell silent or died.
 pub fn ask(place: &Place, task: Task, take: &mut dyn FnMut(&[u8]) -> Result<(), Fault>) -> Result<Answer, Stop> {
     let args = PLAYED.get().cloned().unwrap_or_else(|| vec![ROLE.into()]);
     let refused = |error: io::Error| Stop::Refused(Fault::new(format!("the LMDB child was not started: {error}.")));
@@ -149,7 +151,13 @@ fn converse(
     socket.set_nonblocking(false).and_then(|()| socket.set_read_timeout(Some(SILENCE))).map_err(early)?;
     send(socket, ANSWER, &asked).map_err(early)?;
     let mut piece = Vec::new();
+    let mut silent = Duration::ZERO;
     loop {
+        while silent < SILENCE && !wait_readable(&[socket.as_fd()], Some(GLANCE)).map_err(late)?.contains(&true) {
+            take(&[]).map_err(Stop::Refused)?;
+            silent += GLANCE;
+        }
+        silent = Duration::ZERO;
         match receive(socket, &mut piece).map_err(late)? {
             DATA => take(&piece).map_err(Stop::Refused)?,
             _ => return serde_json::from_slice(&piece).map_err(|error| late(error.into())),

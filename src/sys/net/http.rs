@@ -1,5 +1,7 @@
-//! One HTTP/1.1 request over a connection of its own. Nothing is followed and nothing is sent twice.
+//! One HTTP/1.1 request over a connection of its own, to a host or through a daemon's socket. Nothing is followed and
+//! nothing is sent twice.
 
+use super::door::{Door, Peer};
 use super::stream::{Address, Stream, connect};
 use super::talk::{Lost, talk};
 use super::tls::Tls;
@@ -13,7 +15,7 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 
 /// An answer is not read further, in bytes.
-const LONGEST: usize = 1 << 20;
+pub const LONGEST: usize = 1 << 20;
 
 /// Where a request goes.
 #[derive(Clone, Debug)]
@@ -22,6 +24,7 @@ pub struct Site {
     host: String,
     address: Address,
     tls: Option<Tls>,
+    door: Option<Door>,
 }
 
 /// What is asked there.
@@ -32,19 +35,23 @@ pub struct Ask {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// What goes with it.
     pub body: String,
+    /// Of the answer so many bytes are read.
+    pub most: usize,
 }
 
 /// What came back.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Answer {
     /// Such as 200.
     pub status: u16,
     /// Where it points elsewhere.
     pub location: Option<Clean>,
-    /// The first mebibyte.
+    /// As much as was wanted.
     pub body: Vec<u8>,
     /// More was not read.
     pub cut: bool,
+    /// Who answered through a socket.
+    pub peer: Option<Peer>,
 }
 
 impl Site {
@@ -72,7 +79,16 @@ impl Site {
         if let Some(tls) = &tls {
             tls.name(&host)?;
         }
-        Ok(Self { address: Address::Host(host.clone(), port), host, tls, uri })
+        Ok(Self { address: Address::Host(host.clone(), port), host, tls, uri, door: None })
+    }
+
+    /// What a daemon behind a socket has at `target`.
+    ///
+    /// # Errors
+    /// That is none.
+    pub fn behind(door: Door, target: &str) -> Result<Self, Fault> {
+        let address = Address::Path(door.path.clone());
+        Ok(Self { address, door: Some(door), ..Self::parse(&format!("http://localhost{target}"), Tls::default())? })
     }
 
     /// Host and port.
@@ -91,9 +107,19 @@ impl Site {
         of(self) == of(other)
     }
 
+    /// True where a name must be looked up.
+    pub fn is_named(&self) -> bool {
+        self.address.is_named()
+    }
+
+    /// True where nothing of a talk leaves this host.
+    pub fn is_here(&self) -> bool {
+        self.address.is_here()
+    }
+
     /// True where others may listen in.
     pub fn is_open(&self) -> bool {
-        self.tls.is_none() && !self.address.is_here()
+        self.tls.is_none() && !self.is_here()
     }
 
     /// Connects and looks at the certificate, and asks nothing.
@@ -114,25 +140,29 @@ impl Site {
         talk(self.place().as_str(), limit, async move |sent| {
             let place = site.place();
             let lost = |error: hyper::Error| Fault::new(format!("no whole answer came from {place}: {error}."));
-            let request = site.request(ask)?;
-            let stream = site.open().await?;
+            let (most, request) = (ask.most, site.request(ask)?);
+            let (stream, peer) = site.open().await?;
             let (mut sender, connection) =
                 http1::handshake::<_, Full<Bytes>>(TokioIo::new(stream)).await.map_err(lost)?;
             let driver = tokio::spawn(connection);
             sender.ready().await.map_err(lost)?;
             sent.mark();
-            let answer = read(sender.send_request(request).await.map_err(lost)?).await.map_err(lost);
+            let answer = read(sender.send_request(request).await.map_err(lost)?, most).await.map_err(lost);
             driver.abort();
-            answer
+            answer.map(|answer| Answer { peer, ..answer })
         })
     }
 
-    async fn open(&self) -> Result<Stream, Fault> {
-        let stream = connect(&self.address).await?;
-        match &self.tls {
-            Some(tls) => tls.over(stream, &self.host, &self.place()).await,
-            None => Ok(stream),
+    async fn open(&self) -> Result<(Stream, Option<Peer>), Fault> {
+        if let Some(door) = &self.door {
+            return door.open().await.map(|(stream, peer)| (stream, Some(peer)));
         }
+        let stream = connect(&self.address).await?;
+        let stream = match &self.tls {
+            Some(tls) => tls.over(stream, &self.host, &self.place()).await?,
+            None => stream,
+        };
+        Ok((stream, None))
     }
 
     fn request(&self, ask: Ask) -> Result<Request<Full<Bytes>>, Fault> {
@@ -151,18 +181,18 @@ impl Site {
     }
 }
 
-async fn read(answer: http::Response<Incoming>) -> Result<Answer, hyper::Error> {
+async fn read(answer: http::Response<Incoming>, most: usize) -> Result<Answer, hyper::Error> {
     let (head, mut rest) = answer.into_parts();
     let location = head.headers.get(LOCATION).map(|value| Clean::text(value.as_bytes()));
     let (mut body, mut cut) = (Vec::new(), false);
     while let Some(frame) = rest.frame().await {
         let Ok(data) = frame?.into_data() else { continue };
-        let room = LONGEST - body.len();
+        let room = most - body.len();
         body.extend_from_slice(data.get(..room).unwrap_or(&data));
         if data.len() > room {
             cut = true;
             break;
         }
     }
-    Ok(Answer { status: head.status.as_u16(), location, body, cut })
+    Ok(Answer { status: head.status.as_u16(), location, body, cut, peer: None })
 }

@@ -2,6 +2,7 @@
 //! what asks for an effect was sent before it failed. `talk` is that contract; the others are what is spoken.
 //! Called by the kinds of actions; samplers, which keep connections, have their own.
 
+pub mod door;
 pub mod http;
 #[cfg(feature = "postgres")]
 pub mod postgres;

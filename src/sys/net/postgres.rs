@@ -2,7 +2,7 @@
 
 use super::stream::{Address, Stream, connect, sentence};
 use super::talk::{Lost, Sent, talk};
-use super::tls::Tls;
+use super::tls::{Tls, doubt};
 use crate::base::{Clean, Fault};
 use crate::sys::secret::Secret;
 use core::time::Duration;
@@ -195,6 +195,9 @@ impl Database {
             if error.is_closed() {
                 return sentence(&place, &std::io::ErrorKind::UnexpectedEof.into());
             }
+            if let Some(bad) = core::error::Error::source(error).and_then(of_tls) {
+                return Fault::new(format!("{place}: {}.", doubt(bad)));
+            }
             let inner = core::error::Error::source(error).map(|inner| format!(": {inner}")).unwrap_or_default();
             return Fault::new(format!("{place}: {error}{inner}."));
         };
@@ -212,6 +215,11 @@ impl Database {
             code => Fault::new(format!("{place} answered {}: {message}.", Clean::text(code))),
         }
     }
+}
+
+/// What is wrong with the server's TLS, where that is it.
+fn of_tls<'a>(error: &'a (dyn core::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    error.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref()
 }
 
 /// The code of what the server refused; nothing where the talk itself broke: a server that ends a session (57P, 08)

@@ -36,6 +36,11 @@ impl Address {
         }
     }
 
+    /// True where a name must be looked up, which may hang.
+    pub fn is_named(&self) -> bool {
+        matches!(self, Self::Host(host, _) if !is_localhost(host) && host.parse::<IpAddr>().is_err())
+    }
+
     /// True where nothing of a talk leaves this host.
     pub fn is_here(&self) -> bool {
         match self {

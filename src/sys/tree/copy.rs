@@ -22,6 +22,8 @@ use std::path::{Path, PathBuf};
 
 /// Read and written at once, in bytes.
 const CHUNK: usize = 256 * 1024;
+/// Of a hole so many bytes are counted at once.
+const HOLE: u64 = 64 * 1024 * 1024;
 
 /// How far it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +33,9 @@ pub struct Progress {
     /// Their bytes.
     pub bytes: u64,
 }
+
+/// Is told how far it is; false when it shall end there.
+type Tell<'a> = &'a mut dyn FnMut(Progress) -> bool;
 
 /// A copy that is whole and durable, but has not been read back.
 pub struct Copied {
@@ -42,7 +47,7 @@ pub struct Copied {
 ///
 /// # Errors
 /// The first thing that could not be copied, kept or made durable; a part of the copy may be left.
-pub fn copy(entry: &Entry, to: &Place, name: &str, tell: &mut dyn FnMut(Progress)) -> Result<Copied, Fault> {
+pub fn copy(entry: &Entry, to: &Place, name: &str, tell: Tell<'_>) -> Result<Copied, Fault> {
     let mut work = Copying {
         from: entry.path(),
         to,
@@ -70,7 +75,7 @@ struct Copying<'a> {
     rows: Vec<Listed>,
     done: Progress,
     chunk: Vec<u8>,
-    tell: &'a mut dyn FnMut(Progress),
+    tell: Tell<'a>,
 }
 
 impl Copying<'_> {
@@ -119,8 +124,12 @@ impl Copying<'_> {
                 Err(Errno::INVAL) => at,
                 Err(errno) => return Err(errno.into()),
             };
-            zeros(&mut digest, data - at);
-            at = data;
+            while at < data {
+                let part = (data - at).min(HOLE);
+                zeros(&mut digest, part);
+                at += part;
+                go_on((self.tell)(self.done))?;
+            }
             // At least one byte on, whatever is punched meanwhile.
             let end = seek(from, SeekFrom::Hole(data)).unwrap_or(size).max(data.saturating_add(1)).min(size);
             while at < end {
@@ -134,7 +143,7 @@ impl Copying<'_> {
                 write_at(to, part, at)?;
                 at += u64::try_from(got).unwrap_or(0);
                 self.done.bytes += u64::try_from(got).unwrap_or(0);
-                (self.tell)(self.done);
+                go_on((self.tell)(self.done))?;
             }
         }
         Ok(files::hex(&digest.finalize()))
@@ -179,8 +188,7 @@ impl Visit for Copying<'_> {
                 }
                 self.rows.push((seen.path.to_owned(), digest));
                 self.done.files += 1;
-                (self.tell)(self.done);
-                Ok(())
+                go_on((self.tell)(self.done)).map_err(|error| self.fault("copy", seen.path, &error))
             }
             FileType::Symlink => self.link(seen).map_err(|error| self.fault("copy the link", seen.path, &error)),
             _ => {
@@ -284,6 +292,10 @@ fn times(stat: &Stat) -> Timestamps {
     }
 }
 
+fn go_on(wanted: bool) -> io::Result<()> {
+    if wanted { Ok(()) } else { Err(io::Error::other("the operator ended it")) }
+}
+
 fn write_at(to: &OwnedFd, mut part: &[u8], mut at: u64) -> io::Result<()> {
     while !part.is_empty() {
         let wrote = match pwrite(to, part, at) {
@@ -311,7 +323,7 @@ fn zeros(digest: &mut Sha256, mut length: u64) {
 ///
 /// # Errors
 /// The first file that differs, is missing, or is not listed.
-pub fn read_back(entry: &Entry, rows: &[Listed], tell: &mut dyn FnMut(Progress)) -> Result<(), Fault> {
+pub fn read_back(entry: &Entry, rows: &[Listed], tell: Tell<'_>) -> Result<(), Fault> {
     let left = rows.iter().map(|(path, digest)| (path.as_path(), digest.as_str())).collect();
     let mut reading = Reading { of: entry.path(), left, done: Progress::default(), chunk: vec![0; CHUNK], tell };
     walk(entry, &mut reading)?;
@@ -326,7 +338,7 @@ struct Reading<'a> {
     left: BTreeMap<&'a Path, &'a str>,
     done: Progress,
     chunk: Vec<u8>,
-    tell: &'a mut dyn FnMut(Progress),
+    tell: Tell<'a>,
 }
 
 impl Reading<'_> {
@@ -341,7 +353,7 @@ impl Reading<'_> {
             digest.update(self.chunk.get(..got).unwrap_or_default());
             at += u64::try_from(got).unwrap_or(0);
             self.done.bytes += u64::try_from(got).unwrap_or(0);
-            (self.tell)(self.done);
+            go_on((self.tell)(self.done))?;
         }
     }
 }
@@ -359,8 +371,7 @@ impl Visit for Reading<'_> {
             return Err(Fault::new(format!("{} does not read back as it was written.", path.display())));
         }
         self.done.files += 1;
-        (self.tell)(self.done);
-        Ok(())
+        go_on((self.tell)(self.done)).map_err(|error| files::fault("read", &path, &error))
     }
 
     fn enter(&mut self, _: &Seen<'_>, _: &OwnedFd) -> Result<(), Fault> {

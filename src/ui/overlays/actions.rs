@@ -1,6 +1,7 @@
 //! The profile's actions, to choose one: how heavy each is, or why it cannot be done now; and the units that failed.
 
 use super::sheet::sheet;
+use crate::app::survey::Offer;
 use crate::app::{Model, unit};
 use crate::base::Clean;
 use crate::base::time::Age;
@@ -30,9 +31,8 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, selected: usize)
             Intent::Muted,
         );
     }
-    let why = actions.get(selected).and_then(|(name, _)| model.session.survey.offers.get(name)?.as_ref().err());
-    let why: Vec<Clean> =
-        why.map(|fault| value::wrap(&clean!("Not now: {fault}"), inner.width.saturating_sub(2), 4)).unwrap_or_default();
+    let why = actions.get(selected).and_then(|(name, _)| model.session.survey.offers.get(name)?.why());
+    let why: Vec<Clean> = why.map(|why| value::wrap(&why, inner.width.saturating_sub(2), 4)).unwrap_or_default();
     // Its reason stands below the selected one, whole.
     let rows = usize::from(inner.height).saturating_sub(why.len()).max(1);
     let first = selected.saturating_sub(rows.saturating_sub(1));
@@ -46,9 +46,12 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, selected: usize)
         let offer = name.map(|name| model.session.survey.offers.get(name));
         let (word, word_intent) = match offer.flatten() {
             _ if name.is_none() => (Clean::from("failed"), Intent::Critical),
-            Some(Ok((_, support))) if *support > model.session.support => (clean!("needs {support}"), Intent::Warning),
-            Some(Ok((danger, _))) => (clean!("{danger}"), Intent::Muted),
-            Some(Err(_)) => (Clean::from("not now"), Intent::Warning),
+            Some(Offer::Can(_, support)) if *support > model.session.support => {
+                (clean!("needs {support}"), Intent::Warning)
+            }
+            Some(Offer::Can(danger, _)) => (clean!("{danger}"), Intent::Muted),
+            Some(Offer::NotNow(_)) => (Clean::from("not now"), Intent::Warning),
+            Some(Offer::Unasked(_)) => (Clean::from("not asked"), Intent::Muted),
             None => (Clean::from("…"), Intent::Muted),
         };
         let tail = [paint.piece(word, word_intent)];

@@ -2,6 +2,7 @@
 
 use super::sheet::sheet;
 use crate::action::lifecycle::{Outcome, Progress, State};
+use crate::action::mode::Mode;
 use crate::action::verify::Comparison;
 use crate::app::{Model, Run};
 use crate::base::time::{Age, Span};
@@ -91,7 +92,9 @@ fn rows(run: &Run, model: &Model) -> Vec<(Clean, Intent)> {
         rows.push((clean!("Enter plans the way back: {title}"), Intent::Note));
     }
     if run.asking && !run.ended() {
-        rows.push((clean!("k keep it running, as any other key   d detach and leave   t terminate"), Intent::Danger));
+        let end =
+            if matches!(model.session.mode, Mode::Armed { .. }) { "t terminate" } else { "t terminate: ARMED only" };
+        rows.push((clean!("k keep it running, as any other key   d detach and leave   {end}"), Intent::Danger));
     }
     rows
 }

@@ -1,0 +1,282 @@
+//! Plans, made beside the loop: one at a time for the prompt, one after the other for the list of actions. One that
+//! hangs on a dead mount is told and left behind; where several hang, none is begun.
+
+use super::effects::{place, worker};
+use super::readings::Snapshot;
+use super::session::Shared;
+use crate::action::kinds;
+use crate::action::lifecycle::earlier;
+use crate::action::plan::{Plan, Where};
+use crate::action::prepare::{AGAIN, Context, Depth, prepare};
+use crate::action::reach::Reach;
+use crate::app::survey::Offer;
+use crate::app::{Msg, Request};
+use crate::base::{Clean, Clock, Fault, Mono, Wall};
+use crate::config::profile::{ActionSpec, Trust};
+use crate::sys::bell::Bell;
+use crate::sys::clock::RealClock;
+use crate::sys::host::Login;
+use crate::sys::random;
+use core::time::Duration;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
+use std::sync::{Arc, Weak};
+
+/// A plan takes no longer (safety.md 4.3).
+const PLANNING: Duration = Duration::from_secs(5);
+/// So many may be under way, those that hang counted.
+const MOST: usize = 4;
+/// The list of actions leaves the rest of them to the prompt.
+const MOST_LISTED: usize = 2;
+
+/// What is being planned.
+#[derive(Default)]
+pub(super) struct Planners {
+    one: Option<Planning>,
+    /// Ends with the thread that surveys the actions: one at a time, however often the list is opened.
+    surveying: Weak<()>,
+    /// Every planner's thread holds one of it.
+    under_way: Arc<()>,
+}
+
+/// The one plan that is wanted.
+struct Planning {
+    request: Request,
+    title: Clean,
+    begun: Mono,
+    answer: Receiver<Result<Box<Plan>, Fault>>,
+}
+
+/// What a plan is made from besides its action.
+pub(super) struct Here {
+    state: PathBuf,
+    place: Where,
+    login: Login,
+    profile: String,
+    readings: Snapshot,
+    depth: Depth,
+    reach: Reach,
+}
+
+impl Here {
+    /// As the session has it, for a plan that is shown. A plan asks managers by the profile's own commands: not by those of
+    /// one that others may write to. Where only the journal is missing it is shown, so that its commands can be copied.
+    pub(super) fn of(shared: &Shared, readings: Snapshot) -> Result<Self, Fault> {
+        if let Trust::DisplayOnly(fault) = &shared.profile.trust {
+            return Err(fault.clone());
+        }
+        // Where nothing is kept nothing is done either: the plan is only shown.
+        let state = shared.state_dir.clone().unwrap_or_else(|| PathBuf::from("/nonexistent"));
+        let launcher = shared.launcher.as_ref();
+        Ok(Self {
+            state,
+            place: place(shared),
+            login: shared.login.clone(),
+            profile: shared.profile_name.clone(),
+            readings,
+            // A console that only looks runs no program that shows what would be done.
+            depth: if launcher.is_some() { Depth::Preview } else { Depth::Look },
+            reach: launcher.map_or(Reach::World, |launcher| launcher.reach().clone()),
+        })
+    }
+
+    /// The same where what is planned can be done.
+    pub(super) fn acting(shared: &Shared, readings: Snapshot) -> Result<Self, Fault> {
+        match (shared.no_acting(), &shared.state_dir) {
+            (None, Some(_)) => Self::of(shared, readings),
+            (Some(fault), _) => Err(fault),
+            (None, None) => Err(Fault::new("there is no folder for its run.")),
+        }
+    }
+
+    fn plan(&self, spec: &ActionSpec, how: (Depth, &[(Clean, Clean)])) -> Result<Plan, Fault> {
+        let seen = (self.profile.as_str(), &self.readings);
+        let plan = planned(spec, &self.state, (&self.place, &self.login), seen, how)?;
+        self.reach.allows(&plan).map(|()| plan)
+    }
+}
+
+impl Planners {
+    /// Starts the thread that makes a plan; [`Self::planned`] takes the answer.
+    pub(super) fn begin(
+        &mut self,
+        request: &Request,
+        spec: ActionSpec,
+        here: Here,
+        bell: Arc<Bell>,
+    ) -> Result<(), Fault> {
+        if let Some(earlier) = &self.one {
+            return Err(Fault::new(format!("the plan for \"{}\" is still being made.", earlier.title))
+                .hint("One plan at a time: try again when what it waits for has answered."));
+        }
+        let (title, given) = (spec.title.clone(), request.given.clone());
+        let work = move || here.plan(&spec, (here.depth, &given)).map(Box::new);
+        let answer = aside(&self.under_way, MOST, work, move || bell.ring())?;
+        self.one = Some(Planning { request: request.clone(), title, begun: RealClock.now().mono, answer });
+        Ok(())
+    }
+
+    /// The plan that was begun, when it is made, has failed, or takes too long.
+    pub(super) fn planned(&mut self, now: Mono) -> Option<Msg> {
+        let planning = self.one.as_ref()?;
+        let plan = match planning.answer.try_recv() {
+            Ok(plan) => plan,
+            Err(TryRecvError::Disconnected) => Err(Fault::new("planning ended without a plan.")),
+            Err(TryRecvError::Empty) if now.since(planning.begun) < PLANNING => return None,
+            Err(TryRecvError::Empty) => Err(late(&planning.title)),
+        };
+        // Of one that is late nobody takes the answer any more.
+        self.one.take().map(|planning| Msg::Planned(planning.request, plan))
+    }
+
+    /// Starts the thread that looks at every action in turn until `told` wants no more; false while an earlier one does.
+    pub(super) fn survey(
+        &mut self,
+        specs: Vec<ActionSpec>,
+        here: Result<Here, Fault>,
+        told: impl Fn(Arc<str>, Offer) -> bool + Send + 'static,
+    ) -> Result<bool, Fault> {
+        if self.surveying.strong_count() > 0 {
+            return Ok(false);
+        }
+        let (surveying, under_way) = (Arc::new(()), Arc::clone(&self.under_way));
+        let here = here.map(Arc::new);
+        self.surveying = Arc::downgrade(&surveying);
+        worker("survey", move || {
+            // Not one of the planners itself.
+            let planners = Arc::downgrade(&under_way);
+            drop(under_way);
+            for spec in specs {
+                let Some(planners) = planners.upgrade() else { break };
+                let name = Arc::clone(&spec.name);
+                let offer = here.clone().map_or_else(Offer::NotNow, |here| look(&planners, spec, here));
+                if !told(name, offer) {
+                    break;
+                }
+            }
+            drop(surveying);
+        })?;
+        Ok(true)
+    }
+}
+
+/// Whether an action could be planned now.
+fn look(planners: &Arc<()>, spec: ActionSpec, here: Arc<Here>) -> Offer {
+    if let Some(server) = kinds::kind(&spec.kind).and_then(kinds::Kind::asks) {
+        return Offer::Unasked(server);
+    }
+    let title = spec.title.clone();
+    let work = move || here.plan(&spec, (Depth::Look, &[])).map(|plan| (plan.danger, plan.support));
+    let answer = match aside(planners, MOST_LISTED + 1, work, || {}) {
+        Ok(answer) => answer.recv_timeout(PLANNING),
+        Err(fault) => return Offer::NotNow(fault),
+    };
+    match answer {
+        Ok(Ok((danger, support))) => Offer::Can(danger, support),
+        Ok(Err(fault)) => Offer::NotNow(fault),
+        Err(RecvTimeoutError::Timeout) => Offer::NotNow(late(&title)),
+        Err(RecvTimeoutError::Disconnected) => Offer::NotNow(Fault::new("the look at it ended without a plan.")),
+    }
+}
+
+/// Does it on a thread that may be left behind, unless `most` are under way.
+fn aside<T: Send + 'static>(
+    under_way: &Arc<()>,
+    most: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+    done: impl FnOnce() + Send + 'static,
+) -> Result<Receiver<T>, Fault> {
+    let others = Arc::strong_count(under_way) - 1;
+    if others >= most {
+        let what = format!("{others} plans hang, each on a file or a manager that does not answer: no other is begun.");
+        return Err(Fault::new(what).hint("Mend what does not answer, such as a dead mount; or restart the console."));
+    }
+    let (reply, answer) = sync_channel(1);
+    let held = Arc::clone(under_way);
+    worker("planner", move || {
+        let made = work();
+        drop(held);
+        // Its only answer, into a queue of one: never waits, and nobody may be there any more.
+        let _gone = reply.try_send(made);
+        done();
+    })?;
+    Ok(answer)
+}
+
+fn late(title: &Clean) -> Fault {
+    let limit = PLANNING.as_secs();
+    Fault::new(format!(
+        "planning takes longer than {limit} s: a file or a manager that \"{title}\" looks at does not answer."
+    ))
+}
+
+/// Plans one action of a profile as it is now, with the operator's values.
+pub(super) fn planned(
+    spec: &ActionSpec,
+    state: &Path,
+    (place, login): (&Where, &Login),
+    (profile, readings): (&str, &Snapshot),
+    (depth, given): (Depth, &[(Clean, Clean)]),
+) -> Result<Plan, Fault> {
+    let now = RealClock.now();
+    let since = Wall(now.wall.0.saturating_sub(i64::try_from(AGAIN.as_nanos()).unwrap_or(i64::MAX)));
+    let context = Context {
+        host: &place.host,
+        login,
+        environment: &place.environment,
+        profile,
+        readings,
+        earlier: &earlier(state, since),
+        state,
+        id: random::ulid(now.wall),
+        clock: &RealClock,
+        given,
+        depth,
+    };
+    prepare(&spec.name, &spec.kind, &spec.title, &spec.body, &context)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::SyncSender;
+
+    /// A plan that is being made; it answers through this.
+    fn begun(planners: &mut Planners) -> SyncSender<Result<Box<Plan>, Fault>> {
+        let (reply, answer) = sync_channel(1);
+        planners.one = Some(Planning { request: Request::of("slow"), title: "Slow".into(), begun: Mono(1), answer });
+        reply
+    }
+
+    #[test]
+    fn a_plan_that_takes_too_long_is_told_and_stands_in_the_way_of_no_other() {
+        let mut planners = Planners::default();
+        let reply = begun(&mut planners);
+        assert!(planners.planned(Mono(1) + Duration::from_millis(4_999)).is_none());
+        let Some(Msg::Planned(name, Err(fault))) = planners.planned(Mono(1) + PLANNING) else { panic!("not told") };
+        assert_eq!(name, Request::of("slow"));
+        assert!(fault.to_string().starts_with("planning takes longer than 5 s: "), "{fault}");
+        assert!(reply.try_send(Err(Fault::new("late."))).is_err(), "nobody takes it any more");
+        drop(begun(&mut planners));
+        assert!(matches!(planners.planned(Mono(2)), Some(Msg::Planned(_, Err(_)))), "one that dies is told");
+        assert!(planners.planned(Mono(3)).is_none());
+    }
+
+    #[test]
+    fn so_many_may_hang_and_then_none_is_begun_until_one_comes_back() {
+        let under_way = Arc::new(());
+        let (go, gate) = std::sync::mpsc::channel::<()>();
+        let mut gate = Some(gate);
+        let mut hang = |most| {
+            let gate = gate.take();
+            aside(&under_way, most, move || gate.map(|gate| gate.recv()), || {})
+        };
+        let first = hang(1).expect("begun");
+        let fault = hang(1).expect_err("full").to_string();
+        assert!(fault.starts_with("1 plans hang, each on a file or a manager"), "{fault}");
+        assert!(hang(2).is_ok(), "the prompt has more room than the list");
+        drop(go);
+        assert!(first.recv_timeout(Duration::from_secs(20)).is_ok());
+        assert!(hang(1).is_ok());
+    }
+}
