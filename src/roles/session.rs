@@ -19,6 +19,7 @@ use crate::store::{History, Limits, LogStore, Store};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::host::{Host, Login, groups_of};
+use crate::sys::reserve::Reserve;
 use crate::sys::{group, paths, process, random};
 use crate::term::{Caps, Terminal, contain_thread};
 use core::time::Duration;
@@ -344,6 +345,9 @@ impl Shared {
             Err(fault) => (None, Some(fault)),
         };
         let launcher = launcher(options.read_only).map(Arc::new);
+        if let (Some(state), true) = (&state_dir, launcher.is_some()) {
+            Reserve::of(state).keep();
+        }
         Self { profile, profile_name, unrecorded, host, login, state_dir, launcher, journal }
     }
 

@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 use watchkeeper::action::lifecycle::Run;
 use watchkeeper::action::plan::Plan;
 use watchkeeper::action::prompt::{Acceptance, Confirm};
+use watchkeeper::sys::reserve::Reserve;
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +24,32 @@ pub(crate) enum Fault {
     Rename,
     /// EMFILE of an open.
     Descriptors,
+    /// EAGAIN of a fork, or of the start of a thread.
+    Fork,
+    /// EXDEV of a rename.
+    Elsewhere,
+    /// EROFS of whatever changes a file.
+    ReadOnly,
+    /// EDQUOT of a write.
+    Quota,
+    /// An fsync that takes longer than the journal waits.
+    Slow,
+    /// A write that ends where a file may not grow any more, without strace: what it could write it has written.
+    Short,
 }
 
-const CHANGES: &str = "write,pwrite64,writev,copy_file_range,sendfile,ftruncate,fallocate,fsync,fdatasync,rename,\
+/// Calls that change something outside of the process.
+pub(crate) const CHANGES: &str = "write,pwrite64,writev,copy_file_range,sendfile,ftruncate,fallocate,fsync,fdatasync,rename,\
     renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,fchmod,fchmodat,fchown,fchownat,utimensat,fsetxattr,\
-    symlinkat,mknodat";
+    symlinkat,mknodat,lchown,?fchmodat2,pwritev,sendto,sendmsg,pidfd_send_signal,kill";
+
+const GROWS: &str = "write,pwrite64,writev,copy_file_range,sendfile,fallocate,mkdirat,mkdir";
+/// Sizes that are tried for the largest file: the squares of 4 to 160 bytes.
+const SIZES: u32 = 40;
+
+/// Those of them that a read-only file system refuses.
+const ON_FILES: &str = "rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,fchmod,fchmodat,fchown,\
+    fchownat,utimensat,fsetxattr,symlinkat,ftruncate,fallocate";
 
 impl Fault {
     pub(crate) const fn name(self) -> &'static str {
@@ -37,6 +59,12 @@ impl Fault {
             Self::Full => "ENOSPC",
             Self::Rename => "rename EACCES",
             Self::Descriptors => "EMFILE",
+            Self::Fork => "fork EAGAIN",
+            Self::Elsewhere => "rename EXDEV",
+            Self::ReadOnly => "EROFS",
+            Self::Quota => "EDQUOT",
+            Self::Slow => "fsync 2.5 s",
+            Self::Short => "short write",
         }
     }
 
@@ -45,9 +73,15 @@ impl Fault {
         match self {
             Self::Kill => (CHANGES, "signal=SIGKILL"),
             Self::Sync => ("fsync,fdatasync", "error=EIO"),
-            Self::Full => ("write,pwrite64,writev,copy_file_range,sendfile,fallocate,mkdirat,mkdir", "error=ENOSPC"),
+            Self::Full => (GROWS, "error=ENOSPC"),
+            Self::Quota => (GROWS, "error=EDQUOT"),
+            Self::Slow => ("fsync,fdatasync", "delay_exit=2500000"),
+            Self::Short => ("", ""),
             Self::Rename => ("rename,renameat,renameat2,link,linkat", "error=EACCES"),
             Self::Descriptors => ("openat,openat2,pidfd_open,socket,pipe2", "error=EMFILE"),
+            Self::Fork => ("clone,clone3,fork,vfork", "error=EAGAIN"),
+            Self::Elsewhere => ("rename,renameat,renameat2,link,linkat", "error=EXDEV"),
+            Self::ReadOnly => (ON_FILES, "error=EROFS"),
         }
     }
 }
@@ -67,6 +101,7 @@ pub(crate) fn works() -> bool {
 pub(crate) struct Runner {
     pub(crate) run: Run,
     pub(crate) plan: Plan,
+    limit: String,
 }
 
 impl Runner {
@@ -75,13 +110,17 @@ impl Runner {
         let plan = scene.plan(case.kind, &(case.table)(scene)).unwrap_or_else(|fault| panic!("{}: {fault}", case.kind));
         let confirm = Confirm { danger: plan.danger, fence: true, shown_ms: 2_310, reason: None };
         let run = Run::of(&scene.state(), plan.id);
+        Reserve::of(&scene.state()).keep();
         run.write_order(&Acceptance { plan: plan.clone(), confirm }).unwrap();
-        fs::write(run.dir().join("out.log"), "").unwrap();
-        Self { run, plan }
+        run.begin_output().unwrap();
+        Self { run, plan, limit: case.limit.to_string() }
     }
 
     /// How many calls the fault can hit in one process or thread of a run without faults.
     pub(crate) fn count(scene: &Scene, case: &Case, fault: Fault) -> u32 {
+        if fault == Fault::Short {
+            return SIZES;
+        }
         let again = Scene::new();
         (case.arrange)(&again);
         let log = scene.path("calls");
@@ -98,6 +137,9 @@ impl Runner {
 
     /// Runs it with the fault at this point of each of its processes and threads; the exit code counts for nothing.
     pub(crate) fn broken(&self, fault: Fault, point: u32) {
+        if fault == Fault::Short {
+            return self.limited(16 * point * point);
+        }
         let (calls, what) = fault.rule();
         let inject = format!("inject={calls}:{what}:when={point}");
         self.traced(&["-e".to_owned(), format!("trace={calls}"), "-e".to_owned(), inject], &PathBuf::from("/dev/null"));
@@ -106,10 +148,18 @@ impl Runner {
     fn traced(&self, how: &[String], log: &PathBuf) -> bool {
         let mut strace = Command::new("strace");
         // A fault may hit the wake-up of a thread, which no disk does: such a runner is ended, and judged as any other.
-        let within = ["--", "/usr/bin/timeout", "--signal=KILL", "15"];
+        let within = ["--", "/usr/bin/timeout", "--signal=KILL", &self.limit];
         strace.args(["-f", "-qq", "-o"]).arg(log).args(how).args(within).arg(env!("CARGO_BIN_EXE_watchkeeper"));
         let status = strace.arg("runner").arg(self.run.dir()).stdin(Stdio::null()).stderr(Stdio::null()).status();
         status.unwrap().code().is_some_and(|code| code == 0 || code == 2)
+    }
+
+    /// Runs it where no file may be larger, and the signal that would say so is ignored.
+    fn limited(&self, bytes: u32) {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh", "/usr/bin/timeout", "--signal=KILL", &self.limit]);
+        shell.args(["/usr/bin/prlimit", &format!("--fsize={bytes}"), env!("CARGO_BIN_EXE_watchkeeper"), "runner"]);
+        shell.arg(self.run.dir()).stdin(Stdio::null()).stderr(Stdio::null()).status().unwrap();
     }
 
     /// Starts it without a fault.
