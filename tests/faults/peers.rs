@@ -147,6 +147,10 @@ impl Sleeper {
         self.end();
         let mut child = Command::new("/bin/sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
         fs::write(pid_file, format!("{}\n", child.id())).unwrap();
+        // It has its name a moment after it was started.
+        while fs::read_to_string(format!("/proc/{}/comm", child.id())).unwrap() != "sleep\n" {
+            thread::yield_now();
+        }
         self.0 = Some(child.id());
         // A zombie keeps its number until it is waited for.
         thread::spawn(move || child.wait());

@@ -4,7 +4,7 @@ use crate::scene::Scene;
 use crate::world::Case;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use watchkeeper::action::lifecycle::Run;
 use watchkeeper::action::plan::Plan;
@@ -86,6 +86,32 @@ impl Fault {
     }
 }
 
+/// A call, and the how manieth of its name: strace counts each name for itself.
+pub(crate) type Point = (String, u32);
+
+/// What makes it happen there.
+pub(crate) fn inject((name, at): &Point, what: &str) -> String {
+    format!("inject={name}:{what}:when={at}")
+}
+
+/// All points of a log.
+pub(crate) fn points(log: &Path) -> Vec<Point> {
+    let mut by_thread: BTreeMap<(String, String), u32> = BTreeMap::new();
+    for line in fs::read_to_string(log).unwrap().lines() {
+        let Some((thread, call)) = line.split_once(' ') else { continue };
+        let Some((name, _)) = call.trim_start().split_once('(') else { continue };
+        if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            *by_thread.entry((name.to_owned(), thread.to_owned())).or_default() += 1;
+        }
+    }
+    let mut most: BTreeMap<String, u32> = BTreeMap::new();
+    for ((name, _), count) in by_thread {
+        let known = most.entry(name).or_default();
+        *known = count.max(*known);
+    }
+    most.into_iter().flat_map(|(name, most)| (1..=most).map(move |at| (name.clone(), at))).collect()
+}
+
 /// Whether every point is taken.
 pub(crate) fn long() -> bool {
     std::env::var_os("WATCHKEEPER_LONG").is_some()
@@ -116,10 +142,10 @@ impl Runner {
         Self { run, plan, limit: case.limit.to_string() }
     }
 
-    /// How many calls the fault can hit in one process or thread of a run without faults.
-    pub(crate) fn count(scene: &Scene, case: &Case, fault: Fault) -> u32 {
+    /// Where the fault can hit a run that has none: every call of each name, as often as one process or thread makes it.
+    pub(crate) fn points(scene: &Scene, case: &Case, fault: Fault) -> Vec<Point> {
         if fault == Fault::Short {
-            return SIZES;
+            return (1..=SIZES).map(|at| (String::new(), at)).collect();
         }
         let again = Scene::new();
         (case.arrange)(&again);
@@ -127,25 +153,20 @@ impl Runner {
         let (calls, _) = fault.rule();
         let traced = Self::order(&again, case).traced(&["-e".to_owned(), format!("trace={calls}")], &log);
         assert!(traced, "{}: without a fault it works", case.kind);
-        let mut by_thread: BTreeMap<String, u32> = BTreeMap::new();
-        for line in fs::read_to_string(&log).unwrap().lines().filter(|line| line.contains('(')) {
-            let thread = line.split(' ').next().unwrap().to_owned();
-            *by_thread.entry(thread).or_default() += 1;
-        }
-        by_thread.into_values().max().unwrap_or(0)
+        points(&log)
     }
 
     /// Runs it with the fault at this point of each of its processes and threads; the exit code counts for nothing.
-    pub(crate) fn broken(&self, fault: Fault, point: u32) {
+    pub(crate) fn broken(&self, fault: Fault, point: &Point) {
+        let (name, at) = point;
         if fault == Fault::Short {
-            return self.limited(16 * point * point);
+            return self.limited(16 * at * at);
         }
-        let (calls, what) = fault.rule();
-        let inject = format!("inject={calls}:{what}:when={point}");
-        self.traced(&["-e".to_owned(), format!("trace={calls}"), "-e".to_owned(), inject], &PathBuf::from("/dev/null"));
+        let what = inject(point, fault.rule().1);
+        self.traced(&["-e".to_owned(), format!("trace={name}"), "-e".to_owned(), what], Path::new("/dev/null"));
     }
 
-    fn traced(&self, how: &[String], log: &PathBuf) -> bool {
+    fn traced(&self, how: &[String], log: &Path) -> bool {
         let mut strace = Command::new("strace");
         // A fault may hit the wake-up of a thread, which no disk does: such a runner is ended, and judged as any other.
         let within = ["--", "/usr/bin/timeout", "--signal=KILL", &self.limit];

@@ -1,7 +1,7 @@
 //! What can be acted on here, what it looked like before and after, and whether what was told agrees with it.
 
 use crate::scene::Scene;
-use crate::strace::{Fault, Runner};
+use crate::strace::{Fault, Point, Runner};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
@@ -157,7 +157,7 @@ pub(crate) struct Seen<'a> {
 
 impl<'a> Seen<'a> {
     /// Carries the case out, with this fault if any.
-    pub(crate) fn of(case: &'a Case, fault: Option<(Fault, u32)>) -> Self {
+    pub(crate) fn of(case: &'a Case, fault: Option<(Fault, &Point)>) -> Self {
         let scene = Scene::new();
         (case.arrange)(&scene);
         let before = (case.look)(&scene);
