@@ -59,6 +59,7 @@ impl Launcher {
             )));
         }
         let run = Run::of(state, accepted.plan.id);
+        run.reserve().keep();
         run.order(accepted, self.allowed)?;
         self.start(&run).inspect_err(|fault| {
             // No later console shall wonder; where this cannot be written either, it will say "never started".
@@ -68,8 +69,7 @@ impl Launcher {
     }
 
     fn start(&self, run: &Run) -> Result<(), Fault> {
-        let log = run.dir().join("out.log");
-        files::create_exclusive(&log, 0o600, b"")?;
+        let log = run.begin_output()?;
         let errors =
             std::fs::OpenOptions::new().append(true).open(&log).map_err(|error| files::fault("open", &log, &error))?;
         let mut what = self.template.clone();

@@ -6,6 +6,7 @@ use super::prompt::Acceptance;
 use super::verify::Comparison;
 use crate::base::{Clean, Fault, Mono, Now, Support, Ulid, Wall};
 use crate::sys::files;
+use crate::sys::reserve::Reserve;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -208,15 +209,38 @@ impl Run {
     /// # Errors
     /// As [`Self::write_order`].
     pub fn order(&self, accepted: &Acceptance, allowed: Option<Allowed>) -> Result<(), Fault> {
-        files::private_dir(&self.dir)?;
+        let reserve = self.reserve();
+        reserve
+            .spend(|| files::try_private_dir(&self.dir))
+            .map_err(|error| files::fault("create", &self.dir, &error))?;
         let order = Order { sha256: accepted.plan.digest(), accepted: accepted.clone(), allowed };
         let text = serde_json::to_string_pretty(&order)
             .map_err(|error| Fault::new(format!("a plan cannot be written: {error}.")))?;
-        if files::create_exclusive(&self.dir.join("plan.json"), 0o600, text.as_bytes())? {
+        if self.create("plan.json", text.as_bytes())? {
             Ok(())
         } else {
             Err(Fault::new("this plan was handed over before: it is carried out once."))
         }
+    }
+
+    /// What its program and its runner say goes there.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn begin_output(&self) -> Result<PathBuf, Fault> {
+        self.create("out.log", b"").map(|_first| self.dir.join("out.log"))
+    }
+
+    /// Room for what must be written in the run folder although the disk is full.
+    pub fn reserve(&self) -> Reserve {
+        Reserve::of(self.state_dir().unwrap_or(&self.dir))
+    }
+
+    /// Creates a file of the run folder; true for the first caller only.
+    fn create(&self, name: &str, bytes: &[u8]) -> Result<bool, Fault> {
+        let path = self.dir.join(name);
+        let done = self.reserve().spend(|| files::try_create(&path, 0o600, bytes));
+        done.map_err(|error| files::fault("write", &path, &error))
     }
 
     /// Reads the accepted plan and holds it against its digest.
@@ -252,7 +276,7 @@ impl Run {
     /// # Errors
     /// When it cannot be written.
     pub fn accept(&self, pid: u32) -> Result<bool, Fault> {
-        files::create_exclusive(&self.dir.join("accepted"), 0o600, format!("{pid}\n").as_bytes())
+        self.create("accepted", format!("{pid}\n").as_bytes())
     }
 
     /// True once a runner has taken it over.
@@ -288,7 +312,7 @@ impl Run {
     /// # Errors
     /// When that cannot be written.
     pub fn stop(&self) -> Result<(), Fault> {
-        files::create_exclusive(&self.dir.join("stop"), 0o600, b"").map(|_first| ())
+        self.create("stop", b"").map(|_first| ())
     }
 
     /// Whether somebody asked for that.
@@ -322,7 +346,9 @@ impl Run {
     /// # Errors
     /// The file system's.
     pub fn write(&self, progress: &Progress) -> Result<(), Fault> {
-        files::replace(&self.dir.join("status.json"), text(progress)?.as_bytes())
+        let (path, text) = (self.dir.join("status.json"), text(progress)?);
+        let done = self.reserve().spend(|| files::try_replace(&path, text.as_bytes()));
+        done.map_err(|error| files::fault("write", &path, &error))
     }
 
     /// Writes the status only if nobody else has: for a runner that was refused and must not disturb the one at work.
@@ -330,7 +356,7 @@ impl Run {
     /// # Errors
     /// The file system's.
     pub fn write_if_first(&self, progress: &Progress) -> Result<bool, Fault> {
-        files::create_exclusive(&self.dir.join("status.json"), 0o600, text(progress)?.as_bytes())
+        self.create("status.json", text(progress)?.as_bytes())
     }
 
     /// The status, if a runner has written one.

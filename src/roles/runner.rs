@@ -60,6 +60,7 @@ fn carry(
     let real = Real::new(&accepted, run, paths::lock_dirs(), &journal, clock.as_ref(), probe);
     let end = real.map(|mut real| carry_out(&mut real)).map_err(refused)?;
     journal.close(CLOSE);
+    run.reserve().keep();
     Ok(end)
 }
 

@@ -21,6 +21,7 @@ use crate::store::{History, Limits, LogStore, Store};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::host::{Host, Login, groups_of};
+use crate::sys::reserve::Reserve;
 use crate::sys::{group, paths, process, random};
 use crate::term::{Caps, Terminal, contain_thread};
 use core::time::Duration;
@@ -368,6 +369,9 @@ impl Shared {
         let mut shared = Self { profile, profile_name, unrecorded, host, login, state_dir, launcher: None, journal };
         let looks_only = options.read_only || process::told_to_look() || shared.no_acting().is_some();
         shared.launcher = launcher(looks_only, options.rehearsal.as_ref()).map(Arc::new);
+        if let (Some(state), Some(_)) = (&shared.state_dir, &shared.launcher) {
+            Reserve::of(state).keep();
+        }
         shared.tell_start(multiplexer);
         shared
     }

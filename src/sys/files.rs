@@ -1,6 +1,7 @@
 //! Files written so that they are there after a power cut, and read so that nobody can swap them:
 //! private folders, exclusive creation, durable replacement, reading through a checked descriptor.
 
+use super::reserve::is_full;
 use crate::base::Fault;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fchmod, openat, openat2};
 use rustix::io::Errno;
@@ -36,7 +37,15 @@ pub fn fault(doing: &str, path: &Path, error: &io::Error) -> Fault {
 /// # Errors
 /// Which folder, and the system's reason.
 pub fn private_dir(path: &Path) -> Result<(), Fault> {
-    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| fault("create", path, &error))
+    try_private_dir(path).map_err(|error| fault("create", path, &error))
+}
+
+/// The same with the system's own error.
+///
+/// # Errors
+/// The system's.
+pub fn try_private_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
 /// Creates a file that must not exist yet (0600, or `mode`), complete and synced, with its folder entry.
@@ -45,21 +54,32 @@ pub fn private_dir(path: &Path) -> Result<(), Fault> {
 /// # Errors
 /// Any other failure.
 pub fn create_exclusive(path: &Path, mode: u32, bytes: &[u8]) -> Result<bool, Fault> {
+    try_create(path, mode, bytes).map_err(|error| fault("write", path, &error))
+}
+
+/// The same with the system's own error. Where the disk is full, nothing is left of it.
+///
+/// # Errors
+/// The system's.
+pub fn try_create(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<bool> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    match openat(CWD, path, flags, Mode::from_raw_mode(mode)) {
-        Err(Errno::EXIST) => Ok(false),
-        Err(errno) => Err(fault("create", path, &errno.into())),
-        Ok(fd) => {
-            let write = || {
-                fchmod(&fd, Mode::from_raw_mode(mode))?;
-                let mut file = File::from(fd);
-                file.write_all(bytes)?;
-                file.sync_all()?;
-                sync_parent(path)
-            };
-            write().map(|()| true).map_err(|error| fault("write", path, &error))
+    let fd = match openat(CWD, path, flags, Mode::from_raw_mode(mode)) {
+        Err(Errno::EXIST) => return Ok(false),
+        fd => fd?,
+    };
+    let write = || {
+        fchmod(&fd, Mode::from_raw_mode(mode))?;
+        let mut file = File::from(fd);
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        sync_parent(path)
+    };
+    write().map(|()| true).inspect_err(|error| {
+        if is_full(error) {
+            // Best effort: what failed is reported.
+            let _best_effort = fs::remove_file(path);
         }
-    }
+    })
 }
 
 /// Replaces a file of our own as a whole (0600): temporary file beside it, sync, rename, sync of the folder.
@@ -68,6 +88,14 @@ pub fn create_exclusive(path: &Path, mode: u32, bytes: &[u8]) -> Result<bool, Fa
 /// # Errors
 /// The step that failed; the old file is then untouched.
 pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    try_replace(path, bytes).map_err(|error| fault("write", path, &error))
+}
+
+/// The same with the system's own error.
+///
+/// # Errors
+/// The system's.
+pub fn try_replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let temp = beside(path);
     let write = || {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -77,11 +105,8 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
         fs::rename(&temp, path)?;
         sync_parent(path)
     };
-    write().map_err(|error| {
-        // Best effort: what failed is reported, the leftover is harmless.
-        let _best_effort = fs::remove_file(&temp);
-        fault("write", path, &error)
-    })
+    // Best effort: what failed is reported, the leftover is harmless.
+    write().inspect_err(|_| _ = fs::remove_file(&temp))
 }
 
 /// A name in the same folder that nobody uses.

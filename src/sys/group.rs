@@ -155,6 +155,30 @@ impl Drop for Rest {
     }
 }
 
+/// Everyone below a process just now, also who has left its group or its session. Who was given up by a parent that has
+/// ended is not found.
+pub(super) fn below(top: Pid) -> Vec<OwnedFd> {
+    let (mut open, mut found) = (vec![top], Vec::new());
+    while let Some(parent) = open.pop().filter(|_| found.len() < MOST) {
+        for child in children_of(parent) {
+            let Ok(held) = pidfd_open(child, PidfdFlags::empty()) else { continue };
+            // Held first, and asked again: the number may have passed on in between.
+            if children_of(parent).contains(&child) {
+                found.push(held);
+                open.push(child);
+            }
+        }
+    }
+    found
+}
+
+fn children_of(parent: Pid) -> Vec<Pid> {
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", parent.as_raw_nonzero())).into_iter().flatten().flatten();
+    let lists = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("children")).ok());
+    let pids = |list: String| list.split(' ').filter_map(|pid| Pid::from_raw(pid.parse().ok()?)).collect::<Vec<_>>();
+    lists.flat_map(pids).collect()
+}
+
 /// Field 5 of a process' `stat`; `None` when it is gone, or one of the kernel's.
 fn group_of(pid: Pid) -> Option<Pid> {
     let stat = std::fs::read(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;

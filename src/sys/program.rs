@@ -181,6 +181,11 @@ impl Program {
         self.signal(Signal::KILL);
     }
 
+    /// Everyone below it just now, also who has left its group; none where it is spared.
+    pub(super) fn below(&self) -> Vec<OwnedFd> {
+        if self.reaped || self.spared() { Vec::new() } else { super::group::below(self.group) }
+    }
+
     /// Whether it is never sent a signal.
     pub fn spared(&self) -> bool {
         self.register.is_none()

@@ -7,6 +7,7 @@ use super::secret::hide;
 use crate::base::scrub::scrub;
 use crate::base::{Clean, Clock, Fault, Mono};
 use core::time::Duration;
+use rustix::process::{Signal, pidfd_send_signal};
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
@@ -186,6 +187,7 @@ fn run_within(
     let mut stages = stages.into_iter();
     let mut until = clock.now().mono + stages.next().unwrap_or_default();
     let (mut asked, mut stopped) = (0, false);
+    let mut strays = Strays::default();
     loop {
         let glance = if watching.is_some() { GLANCE } else { Duration::MAX };
         running.listen(left(until, clock).min(glance), watching.is_some());
@@ -208,13 +210,34 @@ fn run_within(
         let Some(next) = stages.next() else {
             return Err(Stopped::Unkillable(Left::of(running.program.pid(), vec![running.ending])));
         };
+        strays.0.extend(running.program.below());
         if asked == 0 {
+            strays.signal(Signal::TERM);
             running.program.ask();
         } else {
             running.program.kill();
         }
         asked += 1;
         until = clock.now().mono + next;
+    }
+}
+
+/// Who was below a program when it was to end: who has left its group is not reached by what its group is sent. Killed
+/// when the program is over.
+#[derive(Default)]
+struct Strays(Vec<OwnedFd>);
+
+impl Strays {
+    fn signal(&self, signal: Signal) {
+        for stray in &self.0 {
+            let _gone = pidfd_send_signal(stray, signal);
+        }
+    }
+}
+
+impl Drop for Strays {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
     }
 }
 
@@ -396,6 +419,19 @@ mod tests {
     }
 
     #[test]
+    fn who_left_the_group_of_a_program_is_ended_with_it_when_its_time_is_over() {
+        let script = "setsid sh -c 'echo $$; exec sleep 600' & exec sleep 600";
+        let ran = sh(script, [1_500, 10_000, 10_000], KEEP);
+        assert!(ran.timed_out);
+        let pid = String::from_utf8_lossy(&ran.stdout.bytes()).trim().parse().expect("a number");
+        let pid = rustix::process::Pid::from_raw(pid).expect("a pid");
+        let held = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty());
+        let ended =
+            |fd: OwnedFd| wait_readable(&[fd.as_fd()], Some(Duration::from_secs(20))).expect("polled") == [true];
+        assert!(held.ok().is_none_or(ended), "it runs on");
+    }
+
+    #[test]
     fn a_service_that_it_started_stays_only_where_that_is_meant() {
         let script = "sleep 600 >/dev/null 2>&1 & echo $!";
         let order = Order { program: "/bin/sh".into(), args: vec!["-c".into(), script.into()], ..Order::default() };
@@ -414,7 +450,7 @@ mod tests {
         let left = run_watched(&order, Duration::from_secs(60), &watching, &RealClock).expect("runs");
         let stays = started(left).expect("lives");
         assert!(!ends(&stays, Duration::from_millis(200)));
-        rustix::process::pidfd_send_signal(&stays, rustix::process::Signal::KILL).expect("ours");
+        pidfd_send_signal(&stays, Signal::KILL).expect("ours");
     }
 
     /// A program that no signal ends until the file `go` is in its folder; `None` where there is none to be had.

@@ -4,11 +4,12 @@ use crate::scene::Scene;
 use crate::world::Case;
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use watchkeeper::action::lifecycle::Run;
 use watchkeeper::action::plan::Plan;
 use watchkeeper::action::prompt::{Acceptance, Confirm};
+use watchkeeper::sys::reserve::Reserve;
 
 /// What goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +24,32 @@ pub(crate) enum Fault {
     Rename,
     /// EMFILE of an open.
     Descriptors,
+    /// EAGAIN of a fork, or of the start of a thread.
+    Fork,
+    /// EXDEV of a rename.
+    Elsewhere,
+    /// EROFS of whatever changes a file.
+    ReadOnly,
+    /// EDQUOT of a write.
+    Quota,
+    /// An fsync that takes longer than the journal waits.
+    Slow,
+    /// A write that ends where a file may not grow any more, without strace: what it could write it has written.
+    Short,
 }
 
-const CHANGES: &str = "write,pwrite64,writev,copy_file_range,sendfile,ftruncate,fallocate,fsync,fdatasync,rename,\
+/// Calls that change something outside of the process.
+pub(crate) const CHANGES: &str = "write,pwrite64,writev,copy_file_range,sendfile,ftruncate,fallocate,fsync,fdatasync,rename,\
     renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,fchmod,fchmodat,fchown,fchownat,utimensat,fsetxattr,\
-    symlinkat,mknodat";
+    symlinkat,mknodat,lchown,?fchmodat2,pwritev,sendto,sendmsg,pidfd_send_signal,kill";
+
+const GROWS: &str = "write,pwrite64,writev,copy_file_range,sendfile,fallocate,mkdirat,mkdir";
+/// Sizes that are tried for the largest file: the squares of 4 to 160 bytes.
+const SIZES: u32 = 40;
+
+/// Those of them that a read-only file system refuses.
+const ON_FILES: &str = "rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,fchmod,fchmodat,fchown,\
+    fchownat,utimensat,fsetxattr,symlinkat,ftruncate,fallocate";
 
 impl Fault {
     pub(crate) const fn name(self) -> &'static str {
@@ -37,6 +59,12 @@ impl Fault {
             Self::Full => "ENOSPC",
             Self::Rename => "rename EACCES",
             Self::Descriptors => "EMFILE",
+            Self::Fork => "fork EAGAIN",
+            Self::Elsewhere => "rename EXDEV",
+            Self::ReadOnly => "EROFS",
+            Self::Quota => "EDQUOT",
+            Self::Slow => "fsync 2.5 s",
+            Self::Short => "short write",
         }
     }
 
@@ -45,11 +73,43 @@ impl Fault {
         match self {
             Self::Kill => (CHANGES, "signal=SIGKILL"),
             Self::Sync => ("fsync,fdatasync", "error=EIO"),
-            Self::Full => ("write,pwrite64,writev,copy_file_range,sendfile,fallocate,mkdirat,mkdir", "error=ENOSPC"),
+            Self::Full => (GROWS, "error=ENOSPC"),
+            Self::Quota => (GROWS, "error=EDQUOT"),
+            Self::Slow => ("fsync,fdatasync", "delay_exit=2500000"),
+            Self::Short => ("", ""),
             Self::Rename => ("rename,renameat,renameat2,link,linkat", "error=EACCES"),
             Self::Descriptors => ("openat,openat2,pidfd_open,socket,pipe2", "error=EMFILE"),
+            Self::Fork => ("clone,clone3,fork,vfork", "error=EAGAIN"),
+            Self::Elsewhere => ("rename,renameat,renameat2,link,linkat", "error=EXDEV"),
+            Self::ReadOnly => (ON_FILES, "error=EROFS"),
         }
     }
+}
+
+/// A call, and the how manieth of its name: strace counts each name for itself.
+pub(crate) type Point = (String, u32);
+
+/// What makes it happen there.
+pub(crate) fn inject((name, at): &Point, what: &str) -> String {
+    format!("inject={name}:{what}:when={at}")
+}
+
+/// All points of a log.
+pub(crate) fn points(log: &Path) -> Vec<Point> {
+    let mut by_thread: BTreeMap<(String, String), u32> = BTreeMap::new();
+    for line in fs::read_to_string(log).unwrap().lines() {
+        let Some((thread, call)) = line.split_once(' ') else { continue };
+        let Some((name, _)) = call.trim_start().split_once('(') else { continue };
+        if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+            *by_thread.entry((name.to_owned(), thread.to_owned())).or_default() += 1;
+        }
+    }
+    let mut most: BTreeMap<String, u32> = BTreeMap::new();
+    for ((name, _), count) in by_thread {
+        let known = most.entry(name).or_default();
+        *known = count.max(*known);
+    }
+    most.into_iter().flat_map(|(name, most)| (1..=most).map(move |at| (name.clone(), at))).collect()
 }
 
 /// Whether every point is taken.
@@ -67,6 +127,7 @@ pub(crate) fn works() -> bool {
 pub(crate) struct Runner {
     pub(crate) run: Run,
     pub(crate) plan: Plan,
+    limit: String,
 }
 
 impl Runner {
@@ -75,41 +136,51 @@ impl Runner {
         let plan = scene.plan(case.kind, &(case.table)(scene)).unwrap_or_else(|fault| panic!("{}: {fault}", case.kind));
         let confirm = Confirm { danger: plan.danger, fence: true, shown_ms: 2_310, reason: None };
         let run = Run::of(&scene.state(), plan.id);
+        Reserve::of(&scene.state()).keep();
         run.write_order(&Acceptance { plan: plan.clone(), confirm }).unwrap();
-        fs::write(run.dir().join("out.log"), "").unwrap();
-        Self { run, plan }
+        run.begin_output().unwrap();
+        Self { run, plan, limit: case.limit.to_string() }
     }
 
-    /// How many calls the fault can hit in one process or thread of a run without faults.
-    pub(crate) fn count(scene: &Scene, case: &Case, fault: Fault) -> u32 {
+    /// Where the fault can hit a run that has none: every call of each name, as often as one process or thread makes it.
+    pub(crate) fn points(scene: &Scene, case: &Case, fault: Fault) -> Vec<Point> {
+        if fault == Fault::Short {
+            return (1..=SIZES).map(|at| (String::new(), at)).collect();
+        }
         let again = Scene::new();
         (case.arrange)(&again);
         let log = scene.path("calls");
         let (calls, _) = fault.rule();
         let traced = Self::order(&again, case).traced(&["-e".to_owned(), format!("trace={calls}")], &log);
         assert!(traced, "{}: without a fault it works", case.kind);
-        let mut by_thread: BTreeMap<String, u32> = BTreeMap::new();
-        for line in fs::read_to_string(&log).unwrap().lines().filter(|line| line.contains('(')) {
-            let thread = line.split(' ').next().unwrap().to_owned();
-            *by_thread.entry(thread).or_default() += 1;
-        }
-        by_thread.into_values().max().unwrap_or(0)
+        points(&log)
     }
 
     /// Runs it with the fault at this point of each of its processes and threads; the exit code counts for nothing.
-    pub(crate) fn broken(&self, fault: Fault, point: u32) {
-        let (calls, what) = fault.rule();
-        let inject = format!("inject={calls}:{what}:when={point}");
-        self.traced(&["-e".to_owned(), format!("trace={calls}"), "-e".to_owned(), inject], &PathBuf::from("/dev/null"));
+    pub(crate) fn broken(&self, fault: Fault, point: &Point) {
+        let (name, at) = point;
+        if fault == Fault::Short {
+            return self.limited(16 * at * at);
+        }
+        let what = inject(point, fault.rule().1);
+        self.traced(&["-e".to_owned(), format!("trace={name}"), "-e".to_owned(), what], Path::new("/dev/null"));
     }
 
-    fn traced(&self, how: &[String], log: &PathBuf) -> bool {
+    fn traced(&self, how: &[String], log: &Path) -> bool {
         let mut strace = Command::new("strace");
         // A fault may hit the wake-up of a thread, which no disk does: such a runner is ended, and judged as any other.
-        let within = ["--", "/usr/bin/timeout", "--signal=KILL", "15"];
+        let within = ["--", "/usr/bin/timeout", "--signal=KILL", &self.limit];
         strace.args(["-f", "-qq", "-o"]).arg(log).args(how).args(within).arg(env!("CARGO_BIN_EXE_watchkeeper"));
         let status = strace.arg("runner").arg(self.run.dir()).stdin(Stdio::null()).stderr(Stdio::null()).status();
         status.unwrap().code().is_some_and(|code| code == 0 || code == 2)
+    }
+
+    /// Runs it where no file may be larger, and the signal that would say so is ignored.
+    fn limited(&self, bytes: u32) {
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh", "/usr/bin/timeout", "--signal=KILL", &self.limit]);
+        shell.args(["/usr/bin/prlimit", &format!("--fsize={bytes}"), env!("CARGO_BIN_EXE_watchkeeper"), "runner"]);
+        shell.arg(self.run.dir()).stdin(Stdio::null()).stderr(Stdio::null()).status().unwrap();
     }
 
     /// Starts it without a fault.

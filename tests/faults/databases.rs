@@ -1,0 +1,132 @@
+//! Databases that are files, with their own tools as judges, and trees.
+
+use crate::peer;
+use crate::scene::Scene;
+use crate::strace::long;
+use crate::world::{Case, copies, place};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::rc::Rc;
+
+pub(crate) fn cases() -> Vec<Case> {
+    // Whether a program takes the new size is waited for: half a minute each.
+    let lmdb = lmdb().into_iter().flatten().filter(|case| case.kind != "lmdb_grow" || long());
+    lmdb.chain(sqlite_backup()).chain(file_owner()).collect()
+}
+
+/// The environment that another implementation made, closed, in the scene.
+fn environment(from: &Path, scene: &Scene) {
+    place(scene, "db");
+    place(scene, "backups");
+    for name in ["data.mdb", "lock.mdb"] {
+        fs::copy(from.join(name), scene.path("db").join(name)).unwrap();
+    }
+}
+
+fn db(scene: &Scene) -> String {
+    format!("path = \"{}\"", scene.path("db").display())
+}
+
+/// What `mdb_stat` says of it; 0.9.24 of Debian.
+fn stat(path: &Path) -> String {
+    let output = Command::new("mdb_stat").arg("-e").arg(path).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let rows = text.lines().filter(|line| line.contains("Map size") || line.contains("Entries"));
+    rows.map(str::trim).collect::<Vec<_>>().join(", ")
+}
+
+fn lmdb() -> Option<[Case; 3]> {
+    if Command::new("mdb_stat").arg("-V").output().is_err() {
+        peer::skip("mdb_stat", "not installed: apt-get install lmdb-utils");
+        return None;
+    }
+    watchkeeper::sys::lmdb::child::played_by(&["databases::plays_the_child", "--exact", "--ignored"]);
+    let made = Rc::new((peer::start("lmdb-lab")?, tempfile::tempdir().unwrap()));
+    let (from, reader) = (PathBuf::from(made.0.env("LMDB_PATH")), made.0.env("LMDB_READER_PID"));
+    // It takes its entry out of the table of readers when it is asked to end.
+    assert!(Command::new("/bin/kill").arg(reader).status().unwrap().success());
+    while fs::read_to_string(format!("/proc/{reader}/maps")).is_ok_and(|maps| maps.contains("data.mdb")) {
+        std::thread::yield_now();
+    }
+    for name in ["data.mdb", "lock.mdb"] {
+        fs::copy(from.join(name), made.1.path().join(name)).unwrap();
+    }
+    let arrange = || {
+        let made = Rc::clone(&made);
+        move |scene: &Scene| environment(made.1.path(), scene)
+    };
+    Some([
+        Case::new(
+            "lmdb_backup",
+            arrange(),
+            |scene| format!("{}\nto = \"{}\"", db(scene), scene.path("backups").display()),
+            |scene| {
+                let inside = fs::read_dir(scene.path("backups")).unwrap().map(|entry| entry.unwrap().path());
+                let whole = inside.filter(|path| path.extension().is_none() && !stat(path).is_empty());
+                format!("{} copies", whole.count())
+            },
+        ),
+        Case::new("lmdb_set_aside", arrange(), db, |scene| {
+            let inside = fs::read_dir(scene.path("db")).unwrap().map(|entry| entry.unwrap().file_name());
+            let mut names: Vec<_> = inside.map(|name| name.into_string().unwrap()).collect();
+            names.sort();
+            let short = names.iter().map(|name| name.split(".set-aside-").next().unwrap().len() == name.len());
+            format!("{:?}", short.collect::<Vec<_>>())
+        })
+        .in_parts(),
+        Case {
+            limit: 45,
+            ..Case::new(
+                "lmdb_grow",
+                arrange(),
+                |scene| format!("{}\nhow = \"write_commit\"\nto = \"8MiB\"", db(scene)),
+                |scene| stat(&scene.path("db")),
+            )
+        },
+    ])
+}
+
+#[test]
+#[ignore = "a role: played by a process of its own"]
+fn plays_the_child() {
+    use std::os::fd::AsFd;
+    let socket = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
+    assert_eq!(watchkeeper::sys::lmdb::child::serve(socket), 0);
+}
+
+fn sqlite_backup() -> Option<Case> {
+    if !Path::new("/usr/bin/sqlite3").exists() {
+        peer::skip("sqlite3", "not installed: apt-get install sqlite3");
+        return None;
+    }
+    let peer = peer::start("sqlite-lab")?;
+    Some(Case::new(
+        "sqlite_backup",
+        |scene| place(scene, "backups"),
+        move |scene| format!("path = \"{}\"\nto = \"{}\"", peer.env("SQLITE_PATH"), scene.path("backups").display()),
+        copies,
+    ))
+}
+
+fn file_owner() -> Option<Case> {
+    if !rustix::process::geteuid().is_root() {
+        peer::skip("giving files away", "only root may");
+        return None;
+    }
+    let all = |scene: &Scene| ["", "a", "b", "c"].map(|name| scene.path("tree").join(name));
+    let case = Case::new(
+        "file_owner",
+        move |scene| {
+            place(scene, "tree");
+            for path in &all(scene)[1..] {
+                fs::write(path, "x").unwrap();
+                chown(path, Some(65_534), Some(65_534)).unwrap();
+            }
+        },
+        |scene| format!("path = \"{}\"\nowner = \"4444\"", scene.path("tree").display()),
+        move |scene| format!("{:?}", all(scene).map(|path| fs::metadata(path).unwrap().uid())),
+    );
+    Some(case.in_parts())
+}

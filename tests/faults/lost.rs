@@ -1,0 +1,170 @@
+//! The console dies, or its terminal does, while an action runs: the runner ends it and records that, once, and the next
+//! console tells what became of it.
+
+use crate::desk::{Desk, PROGRAM, eventually, row_with};
+use crate::harness::{Pty, Spec};
+use crate::strace::long;
+use rustix::process::Signal;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+use watchkeeper::action::lifecycle::{Outcome, Progress, Run, runs};
+
+/// A desk with a state folder that outlives the console, and one action: two writes with a pause between them.
+struct Bench {
+    desk: Desk,
+    profile: String,
+}
+
+impl Bench {
+    fn new(script: &str) -> Self {
+        let desk = Desk::new();
+        for name in ["state", "before"] {
+            fs::create_dir(desk.path().join(name)).unwrap();
+        }
+        let (act, target) = (desk.write("act", format!("#!/bin/sh\n{script}\n")), desk.write("target", ""));
+        fs::set_permissions(&act, PermissionsExt::from_mode(0o755)).unwrap();
+        let argv = format!("[\"{}\", \"{}\"]", act.display(), target.display());
+        let action = format!("kind = \"command\"\ntitle = \"Act\"\nverb = \"perform\"\ndanger = \"C1\"\nargv = {argv}");
+        let head = "title = \"Bench\"\nenvironment = \"test\"\n[samplers.host]\nkind = \"host\"\n";
+        let profile = desk.write("bench.toml", format!("{head}[actions.act]\n{action}\nundo = \"none\"\n"));
+        let profile = profile.to_str().unwrap().to_owned();
+        Self { desk, profile }
+    }
+
+    /// A console whose `/var/lib` is the desk's own.
+    fn console(&self) -> Pty {
+        let script = "mount --bind \"$1\" /var/lib && shift && exec \"$@\"";
+        let state = self.desk.path().join("state").to_str().unwrap().to_owned();
+        let own = ["--mount", "sh", "-c", script, "sh", &state, PROGRAM, "--profile", &self.profile];
+        let env = self.desk.spec(&[]).env;
+        let pty = Pty::spawn(&Spec { env, ..Spec::new("unshare").args(own) });
+        pty.wait_for("OBSERVE");
+        pty
+    }
+
+    /// From the list of actions to the key that runs it.
+    fn confirm(pty: &Pty) {
+        pty.send("a");
+        pty.wait_for("ACTIONS");
+        pty.send("\r");
+        pty.wait_for("Only a preview");
+        pty.send("A");
+        pty.wait("the arming prompt", |screen, _| is_armed(screen, "to arm"));
+        pty.send("y");
+        pty.wait("the plan, armed", |screen, _| is_armed(screen, "to run it"));
+        pty.send("y");
+    }
+
+    fn state(&self) -> PathBuf {
+        self.desk.path().join("state/watchkeeper")
+    }
+
+    /// The run, once there is one.
+    fn run(&self) -> Option<(Run, Option<Progress>)> {
+        let (known, _) = runs(&self.state());
+        assert!(known.len() <= 1, "one order");
+        known.into_iter().next().map(|(run, _, told)| (run, told))
+    }
+
+    /// Neither the console nor a runner that has not said anything yet.
+    fn nobody_at(&self, run: &Run) -> bool {
+        let name = run.dir().file_name().unwrap().to_str().unwrap();
+        let runs = |line: Vec<u8>| String::from_utf8_lossy(&line).contains(name);
+        let mut lines =
+            fs::read_dir("/proc").unwrap().flatten().filter_map(|at| fs::read(at.path().join("cmdline")).ok());
+        self.desk.processes().is_empty() && !lines.any(runs) && !run.is_accepted()
+    }
+
+    fn target(&self) -> String {
+        fs::read_to_string(self.desk.path().join("target")).unwrap()
+    }
+
+    fn journal(&self) -> String {
+        let files = fs::read_dir(self.state().join("journal")).unwrap().flatten();
+        files.map(|file| fs::read_to_string(file.path()).unwrap()).collect()
+    }
+}
+
+fn is_armed(screen: &vt100::Screen, question: &str) -> bool {
+    let full = |row: String| row.trim_end_matches(['│', ' ']).ends_with("  armed");
+    row_with(screen, question).is_some() && row_with(screen, "EXPIRES").is_some_and(full)
+}
+
+const TWICE: &str = "echo begun >> \"$1\"; sleep 0.4; echo ended >> \"$1\"";
+
+/// Loses the console at a moment of the first second, again and again.
+fn lose(seed: u64, lose: fn(&mut Pty)) {
+    if !rustix::process::geteuid().is_root() {
+        return crate::peer::skip("a console with a state folder of its own", "only root may mount one");
+    }
+    let mut seed = seed;
+    let rounds = if long() { 100 } else { 5 };
+    let mut carried = 0;
+    for round in 0..rounds {
+        let bench = Bench::new(TWICE);
+        let mut pty = bench.console();
+        Bench::confirm(&pty);
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        std::thread::sleep(Duration::from_millis((seed >> 33) % 900));
+        lose(&mut pty);
+        pty.wait_end();
+        let launched = eventually("the runner's end, or none", || match bench.run() {
+            Some((_, Some(told))) if told.end.is_some() => Some(true),
+            // It died before it had ordered anything: nothing may come any more.
+            None => Some(false),
+            Some((run, None)) if !run.is_accepted() && bench.nobody_at(&run) => Some(false),
+            Some(_) => None,
+        });
+        let next = bench.console();
+        if launched {
+            carried += 1;
+            let (_, told) = bench.run().unwrap();
+            assert_eq!(told.unwrap().end.unwrap().outcome, Outcome::Unverified, "round {round}");
+            assert_eq!(bench.target(), "begun\nended\n", "round {round}");
+            let journal = bench.journal();
+            for event in ["confirm.accepted", "action.intent", "action.outcome"] {
+                assert_eq!(
+                    journal.matches(&format!("\"ev\":\"{event}\"")).count(),
+                    1,
+                    "round {round}: {event}\n{journal}"
+                );
+            }
+        } else {
+            assert_eq!(bench.target(), "", "round {round}: done without an order");
+        }
+        drop(next);
+        assert_eq!(bench.target().matches("begun").count(), usize::from(launched), "round {round}: done again");
+    }
+    assert!(carried * 2 >= rounds, "too early to prove anything: {carried} of {rounds}");
+}
+
+#[test]
+fn a_console_that_is_killed_at_any_moment_leaves_a_runner_that_ends_and_records_it() {
+    lose(0x9E37_79B9_7F4A_7C15, |pty| pty.signal(Signal::KILL));
+}
+
+#[test]
+fn a_terminal_that_is_closed_at_any_moment_leaves_a_runner_that_ends_and_records_it() {
+    lose(0xD1B5_4A32_D192_ED03, Pty::hang_up);
+}
+
+#[test]
+fn the_next_console_follows_what_still_runs_and_tells_how_it_ended() {
+    if !rustix::process::geteuid().is_root() {
+        return crate::peer::skip("a console with a state folder of its own", "only root may mount one");
+    }
+    let bench = Bench::new("echo begun >> \"$1\"; while [ ! -e \"$1.go\" ]; do sleep 0.05; done; echo ended >> \"$1\"");
+    let pty = bench.console();
+    Bench::confirm(&pty);
+    eventually("its first line", || (bench.target() == "begun\n").then_some(()));
+    pty.signal(Signal::KILL);
+    pty.wait_end();
+    let next = bench.console();
+    next.wait_for("still running as process");
+    bench.desk.write("target.go", "");
+    next.wait_for("UNVERIFIED");
+    assert_eq!(bench.target(), "begun\nended\n");
+    assert_eq!(bench.journal().matches("\"ev\":\"action.intent\"").count(), 1);
+}

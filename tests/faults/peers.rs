@@ -1,0 +1,225 @@
+//! What is acted on through a socket or by a signal: requests are counted by who gets them.
+
+use crate::peer::{self, Peer};
+use crate::world::Case;
+use std::cell::RefCell;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::rc::Rc;
+use std::thread;
+
+/// Kinds with one request, statement or signal.
+pub(crate) fn talks() -> Vec<Case> {
+    let all = [Some(http_call()), redis_clear(), postgres_setting(), postgres_index(), Some(process_signal())];
+    all.into_iter().flatten().collect()
+}
+
+/// Kinds that have a manager stop and start something.
+pub(crate) fn services() -> Vec<Case> {
+    service_restart().into_iter().collect()
+}
+
+/// A server that serves one connection after the other, so that whoever asks it last knows of all before.
+fn counting() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        let mut puts = 0;
+        for mut stream in listener.incoming().flatten() {
+            let mut request = Vec::new();
+            let mut some = [0; 4096];
+            while !request.windows(4).any(|end| end == b"\r\n\r\n") {
+                match stream.read(&mut some) {
+                    Ok(read) if read > 0 => request.extend_from_slice(&some[..read]),
+                    _ => break,
+                }
+            }
+            puts += u32::from(request.starts_with(b"PUT /x "));
+            let body = puts.to_string();
+            let _gone = write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+        }
+    });
+    at
+}
+
+fn asked(at: &str) -> u32 {
+    let mut stream = TcpStream::connect(at).unwrap();
+    stream.write_all(b"GET /count HTTP/1.1\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.rsplit("\r\n").next().unwrap().parse().unwrap()
+}
+
+fn http_call() -> Case {
+    let at = counting();
+    let (to, of) = (at.clone(), at.clone());
+    let before = Rc::new(RefCell::new(0));
+    let since = Rc::clone(&before);
+    Case::new(
+        "http_call",
+        move |_| *before.borrow_mut() = asked(&at),
+        move |_| format!("method = \"PUT\"\nurl = \"http://{to}/x\"\nbody = \"on\"\nundo = \"none\""),
+        move |_| format!("{} requests", asked(&of) - *since.borrow()),
+    )
+}
+
+fn redis_clear() -> Option<Case> {
+    let peer = Rc::new(peer::start("redis").filter(|_| cfg!(feature = "redis"))?);
+    let (fill, at) = (Rc::clone(&peer), Rc::clone(&peer));
+    let cli = |peer: &Peer, words: &[&str]| {
+        let output = Command::new("redis-cli").args(["-s", peer.env("REDIS_SOCKET")]).args(words).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    // More than one batch of what a server is asked to remove at once.
+    let script = "for i = 1, 1500 do redis.call('set', 'cache:' .. i, i) end";
+    let case = Case::new(
+        "redis_clear",
+        move |_| _ = cli(&fill, &["eval", script, "0"]),
+        move |_| format!("url = \"redis+unix://{}\"\nprefix = \"cache:\"", at.env("REDIS_SOCKET")),
+        move |_| cli(&peer, &["dbsize"]),
+    );
+    Some(case.in_parts())
+}
+
+fn sql(peer: &Peer, statement: &str) -> String {
+    let mut output = Command::new("psql");
+    output.args(["-XqAt", "-v", "ON_ERROR_STOP=1", "-c", statement]);
+    let output = output.arg(peer.env("DATABASE_URL")).output().unwrap();
+    assert!(output.status.success(), "{statement}: {output:?}");
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+/// Once no session but ours is left: a server ends a statement whose client is gone.
+fn at_rest(peer: &Peer, statement: &str) -> String {
+    let others =
+        "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
+    while sql(peer, others) != "0" {}
+    sql(peer, statement)
+}
+
+fn postgres() -> Option<(Rc<Peer>, Rc<Peer>, Rc<Peer>)> {
+    let peer = Rc::new(peer::start("postgres").filter(|_| cfg!(feature = "postgres"))?);
+    Some((Rc::clone(&peer), Rc::clone(&peer), peer))
+}
+
+fn postgres_setting() -> Option<Case> {
+    let (reset, at, peer) = postgres()?;
+    let case = Case::new(
+        "postgres_setting",
+        move |_| {
+            sql(&reset, "ALTER SYSTEM RESET work_mem");
+            sql(&reset, "SELECT pg_reload_conf()");
+            while sql(&reset, "SHOW work_mem") != "4MB" {}
+        },
+        move |_| {
+            format!("url = \"{}\"\nsetting = \"work_mem\"\nvalue = 8192\nrange = [64, 65536]", at.env("DATABASE_URL"))
+        },
+        move |_| {
+            let written = "SELECT count(*) FROM pg_file_settings WHERE name = 'work_mem'";
+            format!("{} written, {} in force", at_rest(&peer, written), sql(&peer, "SHOW work_mem"))
+        },
+    );
+    Some(case.in_parts())
+}
+
+fn postgres_index() -> Option<Case> {
+    let (reset, at, peer) = postgres()?;
+    let case = Case::new(
+        "postgres_index",
+        move |_| _ = sql(&reset, "DROP INDEX IF EXISTS idx_total"),
+        move |_| {
+            let what = "table = \"public.orders\"\nname = \"idx_total\"\ncolumns = [\"total\"]\ntimeout = \"9s\"";
+            format!("url = \"{}\"\n{what}", at.env("DATABASE_URL"))
+        },
+        move |_| at_rest(&peer, "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('public.idx_total')"),
+    );
+    Some(case)
+}
+
+/// Ends its process, when the next begins or the case is over.
+struct Sleeper(Option<u32>);
+
+impl Sleeper {
+    fn begin(&mut self, pid_file: &Path) {
+        self.end();
+        let mut child = Command::new("/bin/sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
+        fs::write(pid_file, format!("{}\n", child.id())).unwrap();
+        // It has its name a moment after it was started.
+        while fs::read_to_string(format!("/proc/{}/comm", child.id())).unwrap() != "sleep\n" {
+            thread::yield_now();
+        }
+        self.0 = Some(child.id());
+        // A zombie keeps its number until it is waited for.
+        thread::spawn(move || child.wait());
+    }
+
+    /// A signal that is on its way counts as arrived.
+    fn look(&self) -> String {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.0.unwrap())).unwrap_or_default();
+        let runs = status.contains("\nShdPnd:\t0000000000000000\n") && !status.contains("\nState:\tZ");
+        if runs && status.starts_with("Name:\tsleep\n") { "runs".to_owned() } else { "ended".to_owned() }
+    }
+
+    fn end(&mut self) {
+        if let Some(pid) = self.0.take().filter(|_| self.look_at_rest()) {
+            let _gone = Command::new("/bin/kill").args(["-KILL", &pid.to_string()]).status();
+        }
+    }
+
+    fn look_at_rest(&self) -> bool {
+        self.0.is_some() && self.look() == "runs"
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn process_signal() -> Case {
+    let sleeper = Rc::new(RefCell::new(Sleeper(None)));
+    let begins = Rc::clone(&sleeper);
+    Case::new(
+        "process_signal",
+        move |scene| begins.borrow_mut().begin(&scene.path("pid")),
+        |scene| format!("pid_file = \"{}\"\nprogram = \"sleep\"\nsignal = \"TERM\"", scene.path("pid").display()),
+        move |_| sleeper.borrow().look(),
+    )
+}
+
+fn service_restart() -> Option<Case> {
+    let peer = Rc::new(peer::start("supervisord")?);
+    let (begins, at) = (Rc::clone(&peer), Rc::clone(&peer));
+    let ctl = |peer: &Peer, words: &[&str]| String::from_utf8_lossy(&peer.exec(words).stdout).trim().to_owned();
+    let status = move |peer: &Peer| loop {
+        let said = ctl(peer, &["status", "good"]);
+        if !said.contains("STARTING") && !said.contains("STOPPING") {
+            return said;
+        }
+    };
+    let pid = |said: &str| said.split("pid ").nth(1).and_then(|rest| rest.split(',').next()).map(str::to_owned);
+    let before = Rc::new(RefCell::new(None));
+    let was = Rc::clone(&before);
+    let case = Case::new(
+        "service_restart",
+        move |_| {
+            ctl(&begins, &["start", "good"]);
+            *before.borrow_mut() = pid(&status(&begins));
+        },
+        move |_| {
+            let path = PathBuf::from(at.env("SUPERVISOR_SOCKET"));
+            let service = format!("kind = \"supervisor\", path = \"{}\", program = \"good\"", path.display());
+            format!("service = {{ {service} }}\nstable_for = \"1s\"")
+        },
+        move |_| match pid(&status(&peer)) {
+            None => "down".to_owned(),
+            now if now == *was.borrow() => "as before".to_owned(),
+            Some(_) => "another process".to_owned(),
+        },
+    );
+    Some(case.in_parts())
+}

@@ -1,0 +1,103 @@
+//! What was shown in the preview is another file when the runner comes: it is refused, and both stay as they are.
+
+use crate::scene::Scene;
+use crate::strace::Runner;
+use crate::world::renamed;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use watchkeeper::action::lifecycle::Outcome;
+
+/// What each of the cases acts on.
+const TARGETS: [(&str, &str); 5] = [
+    ("config_set", "target.toml"),
+    ("file_set_aside", "target"),
+    ("file_backup", "data"),
+    ("file_restore", "target"),
+    ("log_rotate", "target"),
+];
+
+/// The same content under another number.
+fn twin(of: &Path, at: &Path) {
+    if of.is_dir() {
+        fs::create_dir(at).unwrap();
+        fs::set_permissions(at, fs::metadata(of).unwrap().permissions()).unwrap();
+        for entry in fs::read_dir(of).unwrap() {
+            let entry = entry.unwrap().path();
+            twin(&entry, &at.join(entry.file_name().unwrap()));
+        }
+    } else {
+        fs::copy(of, at).unwrap();
+    }
+}
+
+fn all(top: &Path) -> Vec<(PathBuf, Option<PathBuf>, Vec<u8>)> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(top).unwrap() {
+        let path = entry.unwrap().path();
+        if path.ends_with("state") {
+            continue;
+        }
+        let link = fs::read_link(&path).ok();
+        found.push((path.clone(), link.clone(), fs::read(&path).unwrap_or_default()));
+        if path.is_dir() && link.is_none() {
+            found.extend(all(&path));
+        }
+    }
+    found.sort();
+    found
+}
+
+fn refused(swap: fn(&Scene, &Path, &Path)) {
+    for case in renamed() {
+        let (_, name) = TARGETS.iter().find(|(kind, _)| *kind == case.kind).unwrap();
+        let scene = Scene::new();
+        (case.arrange)(&scene);
+        let runner = Runner::order(&scene, &case);
+        let (target, aside) = (scene.path(name), scene.path("twin"));
+        swap(&scene, &target, &aside);
+        let before = all(scene.dir.path());
+        runner.start().wait().unwrap();
+        let end = runner.run.read().unwrap().unwrap().end.unwrap();
+        assert_eq!((end.outcome, end.executed), (Outcome::Refused, false), "{}: {end:?}", case.kind);
+        assert_eq!(all(scene.dir.path()), before, "{}: {end:?}", case.kind);
+    }
+}
+
+#[test]
+fn a_file_that_was_swapped_after_the_preview_is_left_alone() {
+    refused(|_, target, aside| {
+        twin(target, aside);
+        fs::rename(target, aside.with_extension("old")).unwrap();
+        fs::rename(aside, target).unwrap();
+    });
+}
+
+#[test]
+fn a_file_that_became_a_link_after_the_preview_is_not_followed() {
+    refused(|_, target, aside| {
+        fs::rename(target, aside).unwrap();
+        symlink(aside, target).unwrap();
+    });
+}
+
+#[test]
+fn a_folder_above_that_became_a_link_after_the_preview_is_not_followed() {
+    for case in renamed() {
+        let scene = Scene::new();
+        (case.arrange)(&scene);
+        let runner = Runner::order(&scene, &case);
+        // The whole scene moves, its state folder with it, and a link stands in its place.
+        let (here, moved) = (scene.dir.path().to_owned(), scene.dir.path().with_extension("moved"));
+        fs::rename(&here, &moved).unwrap();
+        symlink(&moved, &here).unwrap();
+        let before = all(&moved);
+        runner.start().wait().unwrap();
+        let after = all(&moved);
+        fs::remove_file(&here).unwrap();
+        fs::rename(&moved, &here).unwrap();
+        let end = runner.run.read().unwrap().unwrap().end.unwrap();
+        assert_eq!((end.outcome, end.executed), (Outcome::Refused, false), "{}: {end:?}", case.kind);
+        assert_eq!(after, before, "{}", case.kind);
+    }
+}
