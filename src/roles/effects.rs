@@ -462,6 +462,7 @@ pub(super) fn place(shared: &Shared) -> Where {
 mod tests {
     use super::*;
     use crate::action::prompt::Confirm;
+    use crate::base::Wall;
     use crate::journal::Session;
     use crate::sys::host::{Host, Login};
 

@@ -335,7 +335,7 @@ fn a_supervisord_that_listens_on_a_port_is_spoken_to_with_a_login_from_a_file() 
     let login = format!(", user = \"joe\", password = {{ file = \"{}\" }}", file.display());
     let said = lab.refused("service_restart", &table(url, ""));
     assert!(said.contains("asks for a login. Say user = "), "{said}");
-    let said = lab.refused("service_restart", &table("http://192.0.2.1:9001", &login));
+    let said = lab.refused("service_restart", &table("http://nobody.example.test:9001", &login));
     assert!(said.contains("is where supervisord listens on this host"), "{said}");
     let said = lab.refused("service_restart", &table("http://joe:hunter22@127.0.0.1:9001", ""));
     assert!(said.contains("names a user") && !said.contains("hunter22"), "{said}");
@@ -348,6 +348,31 @@ fn a_supervisord_that_listens_on_a_port_is_spoken_to_with_a_login_from_a_file() 
     let (end, progress) = lab.scene.act(plan);
     assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
     assert_ne!(lab.pid("good"), before);
+}
+
+#[test]
+fn supervisorctl_through_sudo_is_a_service_of_commands() {
+    let Some(lab) = lab() else { return };
+    // A stand-in with sudo's words: -n -l -- asks, -n does.
+    let sudo = lab.scene.path("sudo");
+    fs::write(&sudo, "#!/bin/sh\n[ \"$1\" = -n ] || exit 1; shift; [ \"$1\" = -l ] && exit 0; exec \"$@\"\n").unwrap();
+    fs::set_permissions(&sudo, fs::Permissions::from_mode(0o755)).unwrap();
+    let config = Path::new(lab.peer.env("SUPERVISOR_SOCKET")).with_file_name("supervisord.conf");
+    let mut table = "[service]\nkind = \"commands\"\nunit = \"good\"\npid_after = \"RUNNING   pid \"\n".to_owned();
+    for verb in ["status", "start", "stop", "restart"] {
+        let words =
+            [sudo.to_str().unwrap(), "-n", "/usr/bin/supervisorctl", "-c", config.to_str().unwrap(), verb, "good"];
+        table += &format!("{verb} = {words:?}\n");
+    }
+    let before = lab.pid("good");
+    let plan = lab.scene.plan("service_restart", &table).unwrap();
+    assert!(plan.what.lines[0].as_str().ends_with("restart good"), "{:?}", plan.what.lines);
+    let (end, progress) = lab.scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    assert_ne!(lab.pid("good"), before);
+    let (end, _) = lab.scene.carry("service_stop", &table);
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?}");
+    assert!(lab.ctl(&["status", "good"]).contains("STOPPED"));
 }
 
 #[test]

@@ -224,7 +224,7 @@ fn open_secret(argv: &[String]) -> Option<usize> {
 
 fn refused(table: &Body, key: &str, at: usize) -> Fault {
     let what =
-        format!("argument {} looks like a secret: everybody on this host may read the arguments of a program.", at);
+        format!("argument {at} looks like a secret: everybody on this host may read the arguments of a program.");
     table
         .fault_at(key, what)
         .hint("Have the program read it from a file or a variable: secret_env = { NAME = { file = \"/path\" } }.")

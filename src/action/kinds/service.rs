@@ -10,6 +10,7 @@
 //! validate   = ["/usr/sbin/nginx", "-t"]    # must exit 0, before the prompt and again under the lock; else it is refused
 //! port       = 8080                # a process of this very run of the service must listen on it
 //! health     = { url = "http://127.0.0.1:8080/health", status = [200], json = [{ pointer = "/status", equals = "healthy" }], within = "30s" }
+//! # url: by address, names are not looked up; https too, then with ca = "/path" and server_name = "…" as http_call has them
 //! daemon_reload = true             # systemd reads the files of its units again first, for one that was changed on disk
 //! # user = true: of this login's own systemd; systemctl = ["/usr/bin/sudo", "-n", "/usr/bin/systemctl"]: through sudo, and
 //! # journalctl likewise; timeout = "5m": for its job, instead of what the unit's own time limits add up to
@@ -18,6 +19,7 @@
 //! [actions.restart-genesis]
 //! kind    = "service_restart"
 //! service = { kind = "supervisor", program = "genesis", path = "/var/run/supervisor.sock" }   # of a group: "pair:0"
+//! # url = "http://127.0.0.1:9001" instead of path: its [inet_http_server] on this host
 //! # owner = "genesis": supervisord runs as that login; user = "joe", password = { file = "/path" }: its socket asks for them
 //! # reload_signal = "HUP" (USR1, USR2, WINCH): what service_reload sends; without it there is no reload
 //! # listener = "emergency", listener_does = "closes all positions": the event listener that acts when the program dies; it
@@ -37,7 +39,8 @@
 //! pid_file = "/run/bot.pid"                           # or pid_after = "pid ": the number that status prints after this;
 //! # without either no other run can be told from this one: then start, restart and reload end UNVERIFIED at best
 //! # up = "bot is up", down = "bot is down": a line of status that begins so decides, not its exit code
-//! # a login that needs sudo: restart = ["/usr/bin/sudo", "-n", "/usr/local/bin/bot", "restart"]
+//! # a login that needs sudo: restart = ["/usr/bin/sudo", "-n", "/usr/local/bin/bot", "restart"]; so too
+//! # ["/usr/bin/sudo", "-n", "/usr/bin/supervisorctl", "restart", "bot"], with pid_after = "RUNNING   pid "
 //! # timeout = "60s"; what a command that ended in time leaves running stays
 //! ```
 

@@ -215,7 +215,7 @@ impl Service for Commands {
     }
 
     fn line(&self, verb: Verb) -> Clean {
-        self.argv(verb).map_or_else(|_| Clean::from(verb.word()), |argv| quoted(argv))
+        self.argv(verb).map_or_else(|_| Clean::from(verb.word()), quoted)
     }
 
     fn apply(&self, verb: Verb, doing: &Doing<'_>) -> Result<Clean, StepError> {
