@@ -33,7 +33,7 @@ fn a_run_that_was_left_is_found_where_it_stood_and_goes_on_there() {
     let at = left.paused_at().wall.hms();
     let expected = format!(
         "Procedure \"LMDB full\" \u{b7} step 3/4 \u{b7} paused {} by oncall@pts/3 \u{b7} last action: Succeeded",
-        &at[..5]
+        at.get(..5).unwrap()
     );
     assert_eq!(left.sentence(&again).as_str(), expected);
     assert!(left.is_of_another(&"other".into()) && !left.is_of_another(&"oncall".into()));
@@ -126,7 +126,7 @@ fn a_torn_last_line_is_left_out_and_a_broken_one_is_told() {
     let whole = fs::read_to_string(&path).unwrap();
     let steps = found(state.path())[0].steps.len();
     for torn in 1..whole.lines().last().unwrap().len() {
-        fs::write(&path, &whole[..whole.len() - 1 - torn]).unwrap();
+        fs::write(&path, &whole.as_bytes()[..whole.len() - 1 - torn]).unwrap();
         assert_eq!(found(state.path())[0].steps.len(), steps - 1);
     }
     let mut second = keeper(state.path(), "oncall");

@@ -309,6 +309,19 @@ fn while_nobody_is_there_nothing_moves_and_afterwards_only_what_is_seen_then_cou
 }
 
 #[test]
+fn what_was_seen_while_nobody_was_there_ticks_nothing_afterwards() {
+    let mut bench = Bench::new(vec![check("a"), read("b")]);
+    bench.walk.pause(&"terminal lost".into(), bench.now);
+    bench.second("a", Some(true));
+    bench.pass(SECOND);
+    bench.say(Said::Resume).unwrap();
+    bench.tick();
+    assert_eq!(bench.current(), "a");
+    bench.second("a", Some(true));
+    assert_eq!(bench.current(), "b");
+}
+
+#[test]
 fn what_is_left_of_the_time_box_and_the_age_of_a_tick_are_told() {
     let mut bench = Bench::new(vec![item("a", Live::Challenge(None)), read("b")]);
     bench.observed("seven").unwrap();
