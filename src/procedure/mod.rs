@@ -5,6 +5,7 @@
 pub mod check;
 pub mod document;
 pub mod lint;
+pub mod paper;
 pub mod parse;
 pub mod walk;
 

@@ -15,6 +15,12 @@ const PROFILE: &str = include_str!("../../profiles/demo/profile.toml");
 /// Its rules, beside it.
 const RULES: &str = include_str!("../../profiles/demo/rules.yaml");
 
+/// Its procedures, in the folder beside it.
+const PROCEDURES: [(&str, &str); 2] = [
+    ("gpu-memory.md", include_str!("../../profiles/demo/procedures/gpu-memory.md")),
+    ("lmdb-full.md", include_str!("../../profiles/demo/procedures/lmdb-full.md")),
+];
+
 /// A running demo. Dropping it lets the twin go: its processes end and its folder vanishes within a second or
 /// two, a running action first. Drop it after whatever still writes below [`Demo::state_dir`].
 #[derive(Debug)]
@@ -55,7 +61,7 @@ impl Demo {
             .tempdir()
             .map_err(said)?;
         let dir = folder.path().canonicalize().map_err(said)?;
-        for name in ["etc", "log", "data", "data/lmdb", "state"] {
+        for name in ["etc", "log", "data", "data/lmdb", "state", "procedures"] {
             DirBuilder::new().mode(0o700).create(dir.join(name)).map_err(said)?;
         }
         let listener = bind_loopback(0).map_err(said)?;
@@ -64,6 +70,9 @@ impl Demo {
         write(&dir.join("etc/production.toml"), PRODUCTION).map_err(said)?;
         write(&profile, &filled(&dir, port)?).map_err(said)?;
         write(&dir.join("rules.yaml"), RULES).map_err(said)?;
+        for (name, text) in PROCEDURES {
+            write(&dir.join("procedures").join(name), text).map_err(said)?;
+        }
         let args = [
             "twin".into(),
             "supervisor".into(),

@@ -20,6 +20,8 @@ pub mod own_log;
 pub mod plain;
 pub mod probe;
 pub mod probe_child;
+pub mod procedure_tool;
+pub mod procedures;
 pub mod query;
 pub mod readings;
 pub mod records;

@@ -1,7 +1,7 @@
 //! `watchkeeper validate`: every fault of a profile and of what its kinds read, each with its place and its mend.
 
 use super::session::reference;
-use super::setup;
+use super::{procedures, setup};
 use crate::app::lints;
 use crate::base::{Clock, Fault, Place};
 use crate::config::{PaneSpec, Profile, SearchPath, Trust, load_profile};
@@ -33,6 +33,7 @@ pub fn validate(name: &str, out: &mut dyn Write) -> Result<u8, Fault> {
     }
     let mut lines: Vec<String> = setup.faults.iter().map(Fault::to_string).collect();
     lines.extend(lints.iter().map(Found::to_string));
+    lines.extend(procedures::wrong(&profile, &setup.book, &store));
     if let Trust::DisplayOnly(fault) = &profile.trust {
         lines.push(format!("{fault} Until then its actions are shown but cannot run."));
     }
