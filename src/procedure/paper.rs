@@ -148,7 +148,7 @@ fn below(document: &Document, item: &Item, blanks: bool) -> Vec<String> {
     if let Live::Command(commands) = &item.live {
         lines.extend(commands.iter().map(|command| ("$ ".to_owned(), command.as_str().to_owned())));
     } else if let Some((word, text)) = does(item) {
-        let text = if blanks && seen(item) { format!("{text}   seen: {BLANK}") } else { text };
+        let text = if blanks && seen(item) { format!("{text} seen: {BLANK}") } else { text };
         lines.push((format!("{word} "), text));
     }
     for look in &item.show {
