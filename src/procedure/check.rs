@@ -5,6 +5,9 @@ use crate::base::body::nearest;
 use crate::base::{Clean, Fault};
 use crate::rules::expr::Expr;
 
+/// Whether a sampler makes a metric; else the one that was probably meant.
+pub type Made<'a> = dyn Fn(&str) -> Result<(), Option<String>> + 'a;
+
 /// What is known of the system.
 #[derive(Clone, Copy)]
 pub struct Known<'a> {
@@ -16,8 +19,8 @@ pub struct Known<'a> {
     pub contacts: &'a [&'a str],
     /// Support levels.
     pub levels: &'a [&'a str],
-    /// Whether a sampler makes a metric; else the one that was probably meant. `None`: nobody knows, nothing is said.
-    pub metric: Option<&'a dyn Fn(&str) -> Result<(), Option<String>>>,
+    /// Metrics that samplers make. `None`: nobody knows, nothing is said.
+    pub metric: Option<&'a Made<'a>>,
 }
 
 /// Every name that nobody has, in the order of the text. With one of them the item cannot do what it says.
@@ -78,8 +81,5 @@ fn metrics(expr: &Expr) -> impl Iterator<Item = String> {
 }
 
 fn hint(fault: Fault, name: impl AsRef<str>, names: &[&str]) -> Fault {
-    match names.is_empty() {
-        true => fault,
-        false => fault.hint(Clean::text(nearest(name.as_ref(), names.iter().copied()))),
-    }
+    if names.is_empty() { fault } else { fault.hint(Clean::text(nearest(name.as_ref(), names.iter().copied()))) }
 }

@@ -6,6 +6,7 @@ pub mod check;
 pub mod document;
 pub mod lint;
 mod order;
+pub mod paper;
 pub mod parse;
 pub mod queue;
 mod saying;

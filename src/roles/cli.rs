@@ -2,8 +2,8 @@
 
 use super::session::{Options, Rehearsal};
 use super::{
-    bundle, burst, console, demo, describe, dry_run, journal_tool, lmdb_child, plain, probe, probe_child, query,
-    report, rule_check, rules_test, snapshot, twin, validate,
+    bundle, burst, console, demo, describe, dry_run, journal_tool, lmdb_child, plain, probe, probe_child,
+    procedure_tool, query, report, rule_check, rules_test, snapshot, twin, validate,
 };
 use crate::base::{Fault, Support};
 use crate::config::builtin::DISCOVER;
@@ -116,6 +116,11 @@ enum Role {
     },
     /// The plan of an action as its prompt would show it, and nothing done; without a name, what can be done
     Run(dry_run::Ask),
+    /// Procedures: a template, how one reads, what is wrong with it, a card for paper
+    Procedure {
+        #[command(subcommand)]
+        what: procedure_tool::Ask,
+    },
     /// The trail of everything asked, done and decided
     Journal {
         #[command(subcommand)]
@@ -214,6 +219,7 @@ pub fn main() -> u8 {
         Some(Role::Snapshot(ask)) => snapshot::run(&ask),
         Some(Role::Burst(ask)) => burst::run(&ask, &mut std::io::stdout().lock()),
         Some(Role::Describe { what }) => describe::run(&what, &mut std::io::stdout().lock()),
+        Some(Role::Procedure { what }) => procedure_tool::run(&what, &mut std::io::stdout().lock()),
         Some(Role::Run(ask)) => dry_run::run(&ask, &mut std::io::stdout().lock()),
         Some(Role::Journal { what: JournalTool::Show, state }) => {
             journal_tool::show(state, &mut std::io::stdout().lock())

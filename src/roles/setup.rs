@@ -1,6 +1,7 @@
 //! From a profile to what the console runs: panes with their watches, sampler jobs, log sources.
 //! A part that cannot be built becomes a fault; the rest goes on.
 
+use super::handbook;
 use super::judging;
 use super::marks;
 use super::notify::Webhook;
@@ -12,7 +13,7 @@ use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault, Ulid};
 use crate::config::{ActionSpec, KnownKinds, LogSpec, PaneSpec, Profile, SamplerSpec, Trust};
 use crate::logs::{Format, LogSource};
-use crate::procedure::{Document, parse};
+use crate::procedure::Document;
 use crate::rules::{Alerting, Book, Group, Judge, Policy, Rule, RuleFile, RuleKind};
 use crate::samplers::kinds::files;
 use crate::samplers::{self, Job};
@@ -104,7 +105,7 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     });
     faults.extend(dangling(profile));
     faults.extend(actions(profile));
-    let procedures = procedures(profile, &mut faults);
+    let procedures = procedures(profile, (&book, store), &mut faults);
     let actions = profile.actions.iter().map(|action| (Arc::clone(&action.name), action.title.clone())).collect();
     let asked = |action: &ActionSpec| (Arc::clone(&action.name), Asked::of(&action.body));
     // A kind that takes another action back says of which.
@@ -124,13 +125,13 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
 }
 
 /// The profile's procedures. One that is at fault, or that others may write to, is only read.
-fn procedures(profile: &Profile, faults: &mut Vec<Fault>) -> Vec<Arc<Document>> {
-    let read = profile.procedures.iter().map(|spec| {
-        let mut document = parse(&spec.id, spec.file.as_str(), &spec.text);
+fn procedures(profile: &Profile, (book, store): (&Book, &Store), faults: &mut Vec<Fault>) -> Vec<Arc<Document>> {
+    let read = profile.procedures.iter().zip(handbook::documents(profile)).map(|(spec, mut document)| {
         if let Trust::DisplayOnly(fault) = &spec.trust {
             document.faults.push(fault.clone());
         }
         faults.extend(document.faults.iter().cloned());
+        faults.extend(handbook::dangling(&document, profile, book, store));
         Arc::new(document)
     });
     read.collect()

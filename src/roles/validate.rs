@@ -1,7 +1,7 @@
 //! `watchkeeper validate`: every fault of a profile and of what its kinds read, each with its place and its mend.
 
 use super::session::reference;
-use super::setup;
+use super::{handbook, setup};
 use crate::app::lints;
 use crate::base::{Clock, Fault, Place};
 use crate::config::{PaneSpec, Profile, SearchPath, Trust, load_profile};
@@ -33,18 +33,23 @@ pub fn validate(name: &str, out: &mut dyn Write) -> Result<u8, Fault> {
     }
     let mut lines: Vec<String> = setup.faults.iter().map(Fault::to_string).collect();
     lines.extend(lints.iter().map(Found::to_string));
+    let procedures = handbook::documents(&profile);
+    lines.extend(
+        procedures.iter().flat_map(|document| handbook::lints(document, &profile)).map(|found| found.to_string()),
+    );
     if let Trust::DisplayOnly(fault) = &profile.trust {
         lines.push(format!("{fault} Until then its actions are shown but cannot run."));
     }
     let status = u8::from(!lines.is_empty());
     if lines.is_empty() {
         lines.push(format!(
-            "{}: {} samplers, {} logs, {} panes, {} actions; no fault.",
+            "{}: {} samplers, {} logs, {} panes, {} actions, {} procedures; no fault.",
             profile.title,
             setup.jobs.len(),
             setup.sources.len(),
             setup.board.panes.len(),
-            profile.actions.len()
+            profile.actions.len(),
+            procedures.len()
         ));
     }
     // No fault: whoever asks by `snapshot` or `query` alone needs none.

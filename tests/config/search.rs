@@ -219,3 +219,36 @@ fn appearance_files_that_are_wrong_leave_the_default() {
     let (layers, faults) = load_keymap("nothing", &home.search());
     assert_eq!((layers.len(), faults.len()), (1, 1));
 }
+
+#[test]
+fn procedures_lie_beside_the_profile_and_replace_those_of_what_it_extends() {
+    let home = Home::new();
+    let system = home.system.path();
+    put(system, "profiles/base/profile.toml", "title = \"base\"\n");
+    put(system, "profiles/base/procedures/full.md", "# Full, base\n");
+    put(system, "profiles/base/procedures/slow.md", "# Slow\n");
+    put(system, "profiles/top/profile.toml", "title = \"top\"\nextends = [\"base\"]\n");
+    put(system, "profiles/top/procedures/full.md", "# Full, top\n");
+    put(system, "profiles/top/procedures/notes.txt", "no document\n");
+    let open = put(system, "profiles/top/procedures/open.md", "# Open\n");
+    fs::set_permissions(&open, Permissions::from_mode(0o666)).expect("sets the mode");
+    let odd = put(system, "profiles/top/procedures/odd.md", "");
+    fs::write(&odd, b"# Odd \xff\n").expect("writes");
+    let profile = home.named("top").expect("loads");
+    let seen: Vec<(&str, &str, bool)> =
+        profile.procedures.iter().map(|spec| (&*spec.id, spec.text.trim_end(), spec.trust == Trust::Trusted)).collect();
+    let expected = [
+        ("full", "# Full, top", true),
+        ("slow", "# Slow", true),
+        ("odd", "# Odd \u{fffd}", false),
+        ("open", "# Open", false),
+    ];
+    assert_eq!(seen, expected);
+    assert!(profile.procedures.iter().all(|spec| spec.sha256.len() == 64));
+    assert_eq!(
+        profile.trust,
+        Trust::Trusted,
+        "a document that others may write leaves the profile's own actions alone"
+    );
+    assert_eq!(profile.faults, []);
+}

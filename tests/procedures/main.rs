@@ -2,5 +2,8 @@
 #![cfg(test)] // so that clippy knows this for a test
 
 mod any;
+mod known;
 mod originals;
+mod paper;
 mod shipped;
+mod tool;

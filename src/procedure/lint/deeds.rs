@@ -169,3 +169,26 @@ fn of(condition: &crate::procedure::document::Condition) -> String {
         crate::procedure::document::Subject::Answer(name) => format!(" {name}"),
     }
 }
+
+impl ActionFacts {
+    /// Of an action of this kind, by the keys of its table and the danger that it declares (`C1`).
+    pub fn of(kind: &str, danger: &str, keys: &[String]) -> Self {
+        let has = |key: &str| keys.iter().any(|known| known == key);
+        // These look at their own target afterwards, whatever the profile says.
+        let proves = kind.starts_with("file_")
+            || kind.starts_with("lmdb_")
+            || kind.starts_with("config_")
+            || matches!(kind, "sqlite_backup" | "service_drop_in" | "sysfs_write" | "redis_clear" | "log_rotate");
+        let back = match kind {
+            "redis_clear" | "postgres_cancel" | "lmdb_grow" => false,
+            "command" | "http_call" => has("undo"),
+            _ => true,
+        };
+        Self {
+            kind: kind.to_owned(),
+            safe: matches!(danger, "C0" | "C1"),
+            has_verify: proves || ["verify", "stable_for", "probe", "health", "expect"].into_iter().any(has),
+            has_rollback: back,
+        }
+    }
+}

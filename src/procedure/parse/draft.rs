@@ -232,7 +232,9 @@ impl<'a> Draft<'a> {
                 }
             };
         }
-        faults.into_iter().for_each(|fault| self.fault(fault));
+        for fault in faults {
+            self.fault(fault);
+        }
     }
 
     fn names(&self) -> HashMap<Arc<str>, usize> {
@@ -262,7 +264,9 @@ impl<'a> Draft<'a> {
             }
             made.item.go = None;
         }
-        faults.into_iter().for_each(|fault| self.fault(fault));
+        for fault in faults {
+            self.fault(fault);
+        }
     }
 
     /// An answer is asked for before it is looked at, and can be given.
@@ -272,10 +276,11 @@ impl<'a> Draft<'a> {
         for made in &mut self.items {
             match &made.item.live {
                 Live::Ask(ask) => {
-                    if asked.insert(Arc::clone(&ask.name), ask.kind.clone()).is_some() {
+                    let twice = asked.insert(Arc::clone(&ask.name), ask.kind.clone()).map(|_| {
                         let what = format!("the question `{}` is asked for the second time.", ask.name);
-                        faults.push(Fault::new(what).at(self.source.file, made.item.line, 0));
-                    }
+                        Fault::new(what).at(self.source.file, made.item.line, 0)
+                    });
+                    faults.extend(twice);
                 }
                 Live::When(Condition { of: Subject::Answer(name), expect, .. }) => {
                     let place = made.marks.answer.take().unwrap_or_else(|| Fault::new(""));
@@ -284,14 +289,18 @@ impl<'a> Draft<'a> {
                 _ => {}
             }
         }
-        faults.into_iter().for_each(|fault| self.fault(fault));
+        for fault in faults {
+            self.fault(fault);
+        }
     }
 }
 
 fn unanswered(place: Fault, name: &str, expect: &Expect, asked: &HashMap<Arc<str>, Answer>) -> Option<Fault> {
-    let known = |names: Vec<&str>, name: &str| match names.is_empty() {
-        true => "Ask for it with an `ask` block.".to_owned(),
-        false => crate::base::body::nearest(name, names.into_iter()),
+    let known = |names: Vec<&str>, name: &str| {
+        if names.is_empty() {
+            return "Ask for it with an `ask` block.".to_owned();
+        }
+        crate::base::body::nearest(name, names.into_iter())
     };
     let Some(kind) = asked.get(name) else {
         let mut names: Vec<&str> = asked.keys().map(AsRef::as_ref).collect();

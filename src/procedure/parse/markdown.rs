@@ -154,7 +154,7 @@ impl Reader<'_, '_> {
             TagEnd::Link | TagEnd::Image => {
                 let Some((to, from)) = self.links.pop() else { return };
                 if !to.is_empty() && self.line.get(from..).is_none_or(|text| text != to) {
-                    self.line.push_str(&format!(" ({to})"));
+                    self.line.extend([" (", to.as_str(), ")"]);
                 }
             }
             TagEnd::TableCell => self.line.push_str(" | "),
@@ -197,7 +197,7 @@ impl Reader<'_, '_> {
         let Some(last) = self.lists.last() else { return out };
         out.push_str(&"  ".repeat(self.lists.len().min(DEEPEST) - 1));
         match (core::mem::take(&mut self.fresh), last) {
-            (true, Some(number)) => out.push_str(&format!("{number}. ")),
+            (true, Some(number)) => out.extend([&*number.to_string(), ". "]),
             (true, None) => out.push_str("- "),
             (false, _) => out.push_str("  "),
         }
@@ -216,7 +216,7 @@ impl Reader<'_, '_> {
         let commands = commands(&lines, prompted);
         if (shell || info.is_empty() && prompted) && !commands.is_empty() {
             let title = title(&commands);
-            let shown = commands.iter().map(|line| Clean::text(line)).collect();
+            let shown = commands.iter().map(Clean::text).collect();
             self.draft.commands(code.at, title, shown);
             if prompted {
                 // What the commands answered is no command.
@@ -236,10 +236,9 @@ impl Reader<'_, '_> {
 
 /// What is typed: lines behind a prompt where there are prompts, else all.
 fn commands<'a>(lines: &[&'a str], prompted: bool) -> Vec<&'a str> {
-    let typed = lines.iter().filter_map(|line| match prompted {
-        true => line.trim_start().strip_prefix("$ "),
-        false => Some(line.trim_end()),
-    });
+    let typed = lines
+        .iter()
+        .filter_map(|line| if prompted { line.trim_start().strip_prefix("$ ") } else { Some(line.trim_end()) });
     let typed: Vec<&str> = typed.collect();
     if typed.iter().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
         Vec::new()

@@ -1,0 +1,55 @@
+//! `watchkeeper procedure` as a program: what it prints and how it ends.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn run(folder: &Path, args: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_watchkeeper"));
+    let command =
+        command.arg("procedure").args(args).current_dir(folder).env("HOME", folder).env_remove("XDG_CONFIG_HOME");
+    let Output { status, stdout, stderr } = command.output().expect("runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    (status.code(), text(stdout), text(stderr))
+}
+
+#[test]
+fn a_new_procedure_lints_clean_shows_prints_and_is_not_written_over() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    assert_eq!(run(at, &["new", "mine"]).0, Some(0));
+    let (code, out, _) = run(at, &["lint", "mine.md"]);
+    assert_eq!((code, out.as_str()), (Some(0), "1 procedures; no fault.\n"));
+    assert!(run(at, &["show", "mine.md"]).1.contains(" 1. See that it is this"));
+    assert!(run(at, &["print", "mine.md"]).1.contains(" 1. [ ] See that it is this"));
+    let (code, _, err) = run(at, &["new", "mine.md"]);
+    assert!(code == Some(2) && err.contains("is there already"), "{code:?} {err}");
+}
+
+#[test]
+fn a_fault_and_a_lint_are_a_line_each_and_end_with_status_1() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = "## A\n```action\nrunn = \"x\"\n```\n## B\n```bash\nsystemctl restart x\n```\n";
+    std::fs::write(folder.path().join("bad.md"), text).expect("writes");
+    let (code, out, _) = run(folder.path(), &["lint", "bad.md"]);
+    assert_eq!(code, Some(1));
+    let lines: Vec<&str> = out.lines().collect();
+    assert!(lines.iter().any(|line| line.starts_with("bad.md:3:1: unknown key `runn`")), "{out}");
+    assert!(lines.iter().any(|line| line.starts_with("bad.md:6: restart-without-verify ")), "{out}");
+    assert!(run(folder.path(), &["lint", "--explain", "unit-slip"]).1.contains("To mend it"));
+    let (code, _, err) = run(folder.path(), &["show", "nothing"]);
+    assert!(code == Some(2) && err.contains("has no procedure `nothing`"), "{err}");
+}
+
+#[test]
+fn a_profile_with_a_folder_of_procedures_is_linted_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let at = folder.path();
+    std::fs::create_dir(at.join("procedures")).expect("a folder");
+    std::fs::write(at.join("profile.toml"), "title = \"x\"\nextends = [\"host\"]\n").expect("writes");
+    std::fs::write(at.join("procedures/a.md"), "## A\n```action\nrun = \"stop\"\n```\n").expect("writes");
+    let profile = at.join("profile.toml");
+    let (code, out, _) = run(at, &["lint", "--profile", profile.to_str().expect("text")]);
+    assert!(code == Some(1) && out.contains("procedures/a.md:1: the profile has no action `stop`"), "{out}");
+    let (code, out, _) = run(at, &["print", "--all", "--profile", profile.to_str().expect("text")]);
+    assert!(code == Some(0) && out.starts_with("HANDBOOK OF PROCEDURES"), "{out}");
+}
