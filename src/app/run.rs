@@ -49,11 +49,17 @@ pub fn on_msg(model: &mut Model, msg: Msg) -> Vec<Effect> {
     match msg {
         Msg::Launched(Err(fault)) => {
             let plan = model.run.take().map(|run| *run.plan);
-            model.back();
+            if matches!(model.overlay, Overlay::Run) {
+                model.back();
+            }
+            let text = clean!("The runner did not start: {fault}");
+            let mut told = Vec::new();
             if let Some(plan) = plan {
+                told = walking::acted(model, plan.id, Outcome::Refused, &text);
                 prompt::not_started(model, plan, &fault);
             }
-            model.session.say(clean!("The runner did not start: {fault}"), Level::Critical, model.now);
+            model.session.say(text, Level::Critical, model.now);
+            return told;
         }
         Msg::NotStopped(fault) => {
             model.session.say(clean!("Its runner was not asked to end it: {fault}"), Level::Critical, model.now);
