@@ -1,25 +1,6 @@
-//! Faults of safety.md 3.2 on the real runner: it dies at a write, the disk is full, an fsync fails, the console is lost.
-//! Whatever happens, the target is as before or as after, what is told is true of it or says "unknown", and nothing runs
-//! twice. A selection runs here; `WATCHKEEPER_LONG=1` (`tests/run --long`) takes every point, up to 250, and prints the
-//! table.
-//!
-//! | Fault | Test |
-//! |---|---|
-//! | hung NSS, frozen file systems | `console::sick`: all that can hang hangs at once |
-//! | CPU starved | by hand (R26) |
-//! | disk full, quota, read-only, fsync EIO, fsync too slow, short write | here, and `full` for the state folder; `acts::backup`, `restore`, `lmdb`, `rotate` on small disks |
-//! | rename EXDEV and EACCES | here |
-//! | file swapped after the preview, or now a link | `swapped`; `acts::files`, `restore`, `rotate`, `action::runner` |
-//! | clock an hour off, host asleep for ten minutes | `clocks`; the prompt in `action::gate` |
-//! | fork EAGAIN, EMFILE | `children`, here |
-//! | child killed (as by its memory limit), deaf to TERM, forks away, floods, does nothing | `children`; `sys::run` |
-//! | child in D state | told by `sys::run` as unkillable; no test makes one |
-//! | target dies on the way | `acts::redis`, `container`, `supervisor`, `service`, `http_call` |
-//! | second operator | 16 runners here; `action::runner`; every kind's "changed since the plan" in `acts` |
-//! | session lost, console killed | `lost`, `console::story`, `console::terminal` |
-//! | audit sink failed | `action::runner`, `roles::effects`, `journal::sink`; here at each write |
-//! | reboot between intent and outcome | killed at each write here: no lock, no process is left, and the look decides |
-//! | the other end of ssh | later: no action runs on another host yet |
+//! Faults of safety.md 3.2 on the real runner: it dies at a write, a disk is full, the console is lost. Whatever happens,
+//! the target is as before or as after, what is told is true of it or says "unknown", and nothing runs twice. A selection
+//! runs here; `WATCHKEEPER_LONG=1` (`tests/run --long`) takes every point, up to 250, and prints the table.
 #![cfg(test)] // so that clippy knows this for a test
 #![expect(clippy::disallowed_methods, reason = "a test starts its peers")]
 
@@ -55,6 +36,26 @@ use strace::{Fault, Runner};
 use world::{Case, Met, Seen};
 
 /// Every case under this fault, at each of its points or, in a short run, at some `few` of them.
+///
+/// Where each fault of safety.md 3.2 is made.
+///
+/// | Fault | Test |
+/// |---|---|
+/// | hung NSS, frozen file systems | `console::sick`: all that can hang hangs at once |
+/// | CPU starved | by hand (R26) |
+/// | disk full, quota, read-only, fsync EIO, fsync too slow, short write | here, and `full` for the state folder; `acts::backup`, `restore`, `lmdb`, `rotate` on small disks |
+/// | rename EXDEV and EACCES | here |
+/// | file swapped after the preview, or now a link | `swapped`; `acts::files`, `restore`, `rotate`, `action::runner` |
+/// | clock an hour off, host asleep for ten minutes | `clocks`; the prompt in `action::gate` |
+/// | fork EAGAIN, EMFILE | `children`, here |
+/// | child killed (as by its memory limit), deaf to TERM, forks away, floods, does nothing | `children`; `sys::run` |
+/// | child in D state | told by `sys::run` as unkillable; no test makes one |
+/// | target dies on the way | `acts::redis`, `container`, `supervisor`, `service`, `http_call` |
+/// | second operator | 16 runners here; `action::runner`; every kind's "changed since the plan" in `acts` |
+/// | session lost, console killed | `lost`, `console::story`, `console::terminal` |
+/// | audit sink failed | `action::runner`, `roles::effects`, `journal::sink`; here at each write |
+/// | reboot between intent and outcome | killed at each write here: no lock, no process is left, and the look decides |
+/// | the other end of ssh | later: no action runs on another host yet |
 fn under(fault: Fault, cases: &[Case], few: usize) {
     if !strace::works() {
         return peer::skip("strace", "it is not here, or may not trace");
