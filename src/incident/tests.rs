@@ -240,18 +240,16 @@ fn foreign_text_in_a_report_stays_text() {
 /// A row without its code spans.
 fn outside_code(row: &str) -> String {
     let (mut out, mut rest) = (String::new(), row);
-    while let Some(at) = rest.find('`') {
-        if at > 0 && rest.as_bytes()[at - 1] == b'\\' {
-            out.push_str(&rest[..=at]);
-            rest = &rest[at + 1..];
+    while let Some((before, after)) = rest.split_once('`') {
+        out.push_str(before);
+        if before.ends_with('\\') {
+            rest = after;
             continue;
         }
-        out.push_str(&rest[..at]);
-        let run = rest[at..].len() - rest[at..].trim_start_matches('`').len();
-        let fence = "`".repeat(run);
-        let after = &rest[at + run..];
-        let Some(end) = after.find(&fence) else { break };
-        rest = &after[end + run..];
+        let inner = after.trim_start_matches('`');
+        let fence = "`".repeat(after.len() - inner.len() + 1);
+        let Some((_, left)) = inner.split_once(fence.as_str()) else { break };
+        rest = left;
     }
     out + rest
 }
