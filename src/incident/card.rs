@@ -101,8 +101,8 @@ pub fn card(facts: &Facts) -> Vec<String> {
 }
 
 impl Section {
-    fn new(word: &'static str, weight: u8, rows: Vec<String>) -> Self {
-        let rows: Vec<String> = rows.iter().map(|row| ascii(row)).collect();
+    fn new(word: &'static str, weight: u8, rows: impl Iterator<Item = String>) -> Self {
+        let rows: Vec<String> = rows.map(|row| ascii(&row)).collect();
         Self { word, shown: rows.len(), rows, weight }
     }
 
@@ -124,18 +124,17 @@ impl Section {
 }
 
 fn sections(facts: &Facts) -> Vec<Section> {
-    let rows = |of: Option<String>| of.into_iter().collect();
     let all = [
-        Section::new("INCIDENT", 9, rows(facts.incident.as_ref().map(|it| incident(it, facts.now)))),
-        Section::new("FIRES", 6, facts.firing.iter().map(|it| firing(it, facts.now)).collect()),
+        Section::new("INCIDENT", 9, facts.incident.iter().map(|it| incident(it, facts.now))),
+        Section::new("FIRES", 6, facts.firing.iter().map(|it| firing(it, facts.now))),
         // The newest tells most.
-        Section::new("DONE", 4, facts.done.iter().rev().map(deed).collect()),
-        Section::new("RUNS", 5, facts.running.iter().map(Clean::to_string).collect()),
-        Section::new("OPEN", 3, facts.open.iter().map(open).collect()),
-        Section::new("MUTED", 1, facts.mutes.iter().map(mute).collect()),
-        Section::new("TODO", 2, facts.follow_ups.iter().map(follow_up).collect()),
-        Section::new("CALL", 9, rows(facts.call.as_ref().map(Clean::to_string))),
-        Section::new("REPORT", 9, rows(report(facts))),
+        Section::new("DONE", 4, facts.done.iter().rev().map(deed)),
+        Section::new("RUNS", 5, facts.running.iter().map(Clean::to_string)),
+        Section::new("OPEN", 3, facts.open.iter().map(open)),
+        Section::new("MUTED", 1, facts.mutes.iter().map(mute)),
+        Section::new("TODO", 2, facts.follow_ups.iter().map(follow_up)),
+        Section::new("CALL", 9, facts.call.iter().map(Clean::to_string)),
+        Section::new("REPORT", 9, report(facts).into_iter()),
     ];
     all.into_iter().filter(|section| !section.rows.is_empty()).collect()
 }

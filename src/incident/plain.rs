@@ -6,7 +6,7 @@ use core::fmt::Write as _;
 const SPELLED: &[(char, &str)] = &[
     ('µ', "u"),
     ('μ', "u"),
-    ('°', " deg "),
+    ('°', "deg "),
     ('→', "->"),
     ('±', "+-"),
     ('…', "..."),
@@ -57,7 +57,7 @@ mod tests {
     fn signs_are_spelled_and_the_rest_is_visible() {
         for (text, plain) in [
             ("14.2 µs → 7.3 µs", "14.2 us -> 7.3 us"),
-            ("71 °C … ±3", "71  deg C ... +-3"),
+            ("71 °C … ±3", "71 deg C ... +-3"),
             ("Zürich 👩", "Z\\u00fcrich \\ud83d\\udc69"),
             ("\u{1b}[2J", "\\u001b[2J"),
         ] {

@@ -12,6 +12,7 @@ use crate::base::time::Span;
 use crate::base::{Clean, Unit, Wall};
 use crate::clean;
 use crate::journal::{Event, Line};
+use core::time::Duration;
 
 /// The course of one value.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,10 +48,15 @@ pub struct Report {
     pub ascii: bool,
 }
 
+/// An alert whose end nobody recorded is told no longer.
+const BEFORE: Duration = Duration::from_hours(24);
+
 /// What the records say of one alert.
 struct Alert {
     name: Clean,
     at: Wall,
+    /// It was seen to begin; of an alert that is not critical only what people say is recorded.
+    fired: bool,
     value: Clean,
     over: Option<Wall>,
     said: Vec<Clean>,
@@ -59,7 +65,12 @@ struct Alert {
 /// The report, ready to be written.
 pub fn report(of: &Report) -> String {
     let lines = between(&of.lines, of.from, of.to);
-    let mut out = head(of, &lines);
+    // What had begun before and was not over belongs to it too.
+    let begun = between(&of.lines, of.from.back(BEFORE), of.to);
+    let alerts = alerts(&begun, of.from);
+    let mutes = mutes(&begun);
+    let muted = mutes.iter().filter(|mute| mute.ended.unwrap_or(mute.until) >= of.from);
+    let mut out = head(of, &lines, &alerts);
     let mut section = |title: &str, mut rows: Vec<String>| {
         if !rows.is_empty() {
             out.extend([String::new(), format!("## {title}"), String::new()]);
@@ -67,17 +78,17 @@ pub fn report(of: &Report) -> String {
         }
     };
     section("Timeline (UTC)", timeline(&rows(&lines)));
-    section("Alerts", alerts(&lines).iter().map(alert).collect());
+    section("Alerts", alerts.iter().map(alert).collect());
     section("Actions", deeds(&lines).iter().flat_map(deed).collect());
     section("Deferred", open_items(&lines).iter().map(open).collect());
-    section("Silences", mutes(&lines).iter().map(mute).collect());
+    section("Silences", muted.map(mute).collect());
     section("Follow-ups", follow_ups(&lines).iter().map(follow_up).collect());
     section("Values by the minute", charts(&of.charts, of.ascii));
     let done: Vec<String> = if of.ascii { out.iter().map(|line| ascii(line)).collect() } else { out };
     done.join("\n") + "\n"
 }
 
-fn head(of: &Report, lines: &[Line]) -> Vec<String> {
+fn head(of: &Report, lines: &[Line], alerts: &[Alert]) -> Vec<String> {
     let place: Vec<String> =
         [&of.host, &of.profile].into_iter().filter(|it| !it.as_str().is_empty()).map(|it| text(it.as_str())).collect();
     let place = (!place.is_empty()).then(|| format!("- Where: {}", place.join(", ")));
@@ -95,7 +106,7 @@ fn head(of: &Report, lines: &[Line]) -> Vec<String> {
     let open = of.incident.as_ref().is_some_and(|it| it.closed.is_none());
     let end = if open { "Still open at" } else { "To" };
     out.push(format!("- {end}: {} UTC, after {}", moment(of.to), Span(of.to.since(of.from))));
-    out.extend(counts(lines));
+    out.extend(counts(lines, alerts));
     if let Some(it) = of.incident.as_ref().filter(|it| !it.summary.as_str().is_empty()) {
         out.push(format!("- Summary: {}", text(it.summary.as_str())));
         out.push(format!("- Incident: {}", it.id));
@@ -106,8 +117,8 @@ fn head(of: &Report, lines: &[Line]) -> Vec<String> {
 }
 
 /// `- 2 alerts fired, 1 action: 1 VERIFIED`.
-fn counts(lines: &[Line]) -> Option<String> {
-    let fired = lines.iter().filter(|line| line.ev.as_str() == Event::AlertFiring.name()).count();
+fn counts(lines: &[Line], alerts: &[Alert]) -> Option<String> {
+    let fired = alerts.iter().filter(|alert| alert.fired).count();
     let done = deeds(lines);
     let mut outcomes: Vec<(&str, usize)> = Vec::new();
     for deed in &done {
@@ -142,7 +153,8 @@ fn timeline(rows: &[Row]) -> Vec<String> {
     out
 }
 
-fn alerts(lines: &[Line]) -> Vec<Alert> {
+/// The alerts that were up at or after this moment.
+fn alerts(lines: &[Line], from: Wall) -> Vec<Alert> {
     let mut all: Vec<Alert> = Vec::new();
     for line in lines.iter().filter(|line| line.ev.as_str().starts_with("alert.")) {
         let Some(name) = line.of_target("alert") else { continue };
@@ -152,13 +164,14 @@ fn alerts(lines: &[Line]) -> Vec<Alert> {
         let at = match known.filter(|_| !is(Event::AlertFiring)) {
             Some(at) => at,
             None => {
-                all.push(Alert { name, at: line.at, value: Clean::default(), over: None, said: Vec::new() });
+                let value = Clean::default();
+                all.push(Alert { name, at: line.at, fired: false, value, over: None, said: Vec::new() });
                 all.len() - 1
             }
         };
         let Some(alert) = all.get_mut(at) else { continue };
         if is(Event::AlertFiring) {
-            alert.value = line.of_res("value").unwrap_or_default();
+            (alert.fired, alert.value) = (true, line.of_res("value").unwrap_or_default());
         } else if is(Event::AlertResolved) {
             alert.over = Some(line.at);
         } else if is(Event::AlertAck) {
@@ -168,6 +181,7 @@ fn alerts(lines: &[Line]) -> Vec<Alert> {
             alert.said.push(clean!("{to} told by {} at {}", line.who.login, line.at.hms()));
         }
     }
+    all.retain(|alert| alert.over.is_none_or(|over| over >= from));
     all
 }
 

@@ -51,7 +51,7 @@ impl Note {
     /// somebody is named.
     pub fn typed(text: &Clean, owner: &Clean, by: &Clean) -> Self {
         let text = text.as_str().trim();
-        let todo = text.get(..TODO.len()).filter(|head| head.eq_ignore_ascii_case(TODO)).map(|head| head.len());
+        let todo = text.get(..TODO.len()).filter(|head| head.eq_ignore_ascii_case(TODO)).map(str::len);
         let named = Some(owner.clone()).filter(|owner| !owner.as_str().trim().is_empty());
         let text = Clean::text(text.get(todo.unwrap_or(0)..).unwrap_or_default().trim());
         Self { text, owner: named.or_else(|| todo.map(|_| by.clone())) }

@@ -211,11 +211,18 @@ fn of_pane(pane: &Pane, history: &History, (from, to): (Wall, Wall)) -> Vec<Char
         let title = if headline == Some(&metric.label) {
             pane.title.clone()
         } else {
-            clean!("{} {}", pane.title, metric.label)
+            clean!("{}: {}", pane.title, metric.label)
         };
         minutes.map(|minutes| Chart { title, unit: metric.unit, minutes })
     };
-    pane.metrics().filter_map(chart).collect()
+    // A headline may stand among the values beside it too.
+    let mut charts: Vec<Chart> = Vec::new();
+    for chart in pane.metrics().filter_map(chart) {
+        if charts.iter().all(|known| known.minutes != chart.minutes || known.unit != chart.unit) {
+            charts.push(chart);
+        }
+    }
+    charts
 }
 
 /// A column a minute from the first one that is known; `None` where nothing is.
