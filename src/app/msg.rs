@@ -5,13 +5,13 @@ use super::incident::Heard;
 use super::model::Request;
 use super::notify::NotifierStatus;
 use super::survey::Offer;
-use super::walking::Left;
-use crate::action::lifecycle::{Outcome, Progress};
+use super::walking::{Left, Taken};
+use crate::action::lifecycle::Progress;
 use crate::action::plan::Plan;
 use crate::action::recover::Unresolved;
 use crate::base::{Clean, Fault, Mono, Sample, Ulid};
 use crate::logs::LogBatch;
-use crate::procedure::{Document, Walk};
+use crate::procedure::Document;
 use crate::store::history::Kept;
 use crate::term::Input;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ pub enum Msg {
     /// Walks of earlier or other consoles that are not over, and what could not be read of them.
     WalksLeft(Vec<Left>, Vec<Fault>),
     /// The answer to `Effect::ResumeWalk`: it is ours, as it was left; how the action in flight has ended, if it has.
-    WalkResumed(Ulid, Result<(Box<Walk>, Option<(Ulid, Outcome, Clean)>), Fault>),
+    WalkResumed(Ulid, Result<Box<Taken>, Fault>),
     /// The newest steps of this walk are not on disk, and why; or they are again.
     WalkKept(Ulid, Option<Fault>),
     /// Somebody has taken this walk over.

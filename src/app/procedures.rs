@@ -164,10 +164,8 @@ impl Procedures {
         let mut wanted: BTreeMap<Asked, Pane> = BTreeMap::new();
         for (look, lowest) in open.chain(more).flat_map(|document| &document.items).flat_map(looks) {
             let asked = (look.expr.text().clone(), lowest);
-            if !wanted.contains_key(&asked) {
-                let pane = self.looks.remove(&asked).unwrap_or_else(|| pane(look, lowest));
-                wanted.insert(asked, pane);
-            }
+            let kept = self.looks.remove(&asked);
+            wanted.entry(asked).or_insert_with(|| kept.unwrap_or_else(|| pane(look, lowest)));
         }
         self.looks = wanted;
         board.look(self.looks.values_mut(), from, now);

@@ -37,6 +37,15 @@ pub struct Left {
     pub changes: Vec<Clean>,
 }
 
+/// A walk that is this console's now.
+#[derive(Debug)]
+pub struct Taken {
+    /// As it was left.
+    pub walk: Walk,
+    /// How the action in flight has ended: its plan, outcome and reason.
+    pub ended: Option<(Ulid, Outcome, Clean)>,
+}
+
 /// What a form about an item is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Word {
@@ -367,7 +376,7 @@ pub(super) fn on_msg(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 return begin(model);
             }
         }
-        Msg::WalkBegun(document, Ok(run)) => return begun(model, run, document),
+        Msg::WalkBegun(document, Ok(run)) => return begun(model, run, &document),
         Msg::WalkBegun(document, Err(fault)) => {
             let text = clean!("{} cannot be begun: {fault}", document.title);
             return note(model, text, Level::Critical);
@@ -390,8 +399,8 @@ pub(super) fn on_msg(model: &mut Model, msg: Msg) -> Vec<Effect> {
     Vec::new()
 }
 
-fn begun(model: &mut Model, run: Ulid, document: Arc<Document>) -> Vec<Effect> {
-    let (walk, steps) = Walk::begin(run, Arc::clone(&document), &model.session.login, model.now);
+fn begun(model: &mut Model, run: Ulid, document: &Arc<Document>) -> Vec<Effect> {
+    let (walk, steps) = Walk::begin(run, Arc::clone(document), &model.session.login, model.now);
     model.procedures.walks.insert(0, Working { walk, only_look: None, unkept: None, of: None, changes: Vec::new() });
     if let Overlay::Procedure(view) = &mut model.overlay
         && view.document.id == document.id
@@ -422,17 +431,17 @@ fn left(model: &mut Model, found: Vec<Left>, faults: &[Fault]) -> Vec<Effect> {
 fn resumed(
     model: &mut Model,
     run: Ulid,
-    found: Result<(Box<Walk>, Option<(Ulid, Outcome, Clean)>), Fault>,
+    found: Result<Box<Taken>, Fault>,
 ) -> Vec<Effect> {
-    let (walk, found) = match found {
-        Ok(found) => found,
+    let Taken { walk, ended } = match found {
+        Ok(found) => *found,
         Err(fault) => return note(model, clean!("It cannot be taken up: {fault}"), Level::Warning),
     };
     if let Some(working) = model.procedures.walk_mut(run) {
-        *working = Working { walk: *walk, only_look: None, unkept: None, of: None, changes: Vec::new() };
+        *working = Working { walk, only_look: None, unkept: None, of: None, changes: Vec::new() };
     }
     let mut out = hear(model, run, Said::Resume).unwrap_or_else(|why| note(model, why, Level::Warning));
-    if let Some((plan, outcome, why)) = found {
+    if let Some((plan, outcome, why)) = ended {
         out.extend(acted(model, plan, outcome, &why));
     }
     out

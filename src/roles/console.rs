@@ -176,7 +176,7 @@ impl Console {
         if !lines.is_empty() {
             self.apply(Msg::Logs(lines), now);
         }
-        while let Some(msg) = self.effects.answer(&self.started.look.shared) {
+        while let Some(msg) = self.effects.answer() {
             self.apply(msg, now);
             self.urgent = true;
         }
@@ -281,8 +281,7 @@ impl Console {
     fn leave(mut self) {
         let lost = self.status == u8::try_from(128 + Signal::Hup.number()).unwrap_or(1);
         let why = if lost { "the terminal was lost" } else { "the console was left" };
-        let look = &mut self.started.look;
-        self.effects.leave(&mut look.model, &look.shared, &why.into());
+        self.effects.leave(&mut self.started.look.model, &why.into());
         self.started.leave();
     }
 }

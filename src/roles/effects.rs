@@ -96,19 +96,19 @@ impl Effects {
     }
 
     /// Pauses and lets go what procedures are under way, for this reason.
-    pub fn leave(self, model: &mut Model, shared: &Shared, why: &Clean) {
+    pub fn leave(self, model: &mut Model, why: &Clean) {
         if let Some(walks) = self.walks {
-            walks.leave(model, shared, why);
+            walks.leave(model, why);
         }
     }
 
     /// The next answer, if one waits.
-    pub fn answer(&mut self, shared: &Shared) -> Option<Msg> {
+    pub fn answer(&mut self) -> Option<Msg> {
         let own = self.own.pop_front();
         own.or_else(|| self.planners.planned(RealClock.now().mono))
             .or_else(|| self.answers.try_recv().ok())
             .or_else(|| self.notifier.as_ref().and_then(Notifier::news).map(Msg::Notified))
-            .or_else(|| self.walks.as_ref().and_then(|walks| walks.news(shared)))
+            .or_else(|| self.walks.as_ref().and_then(Walks::news))
     }
 
     /// An answer of the loop's own thread.
@@ -172,13 +172,13 @@ impl Effects {
             Effect::Log(text) => tracing::info!(target: "console", "{text}"),
             Effect::BeginWalk(document) => {
                 if let Some(walks) = &mut self.walks {
-                    let begun = walks.begin(&document, shared);
+                    let begun = walks.begin(&document);
                     self.say(begun);
                 }
             }
             Effect::KeepSteps(run, steps) => {
                 if let Some(walks) = &mut self.walks {
-                    walks.keep(run, steps, model, shared);
+                    walks.keep(run, steps, model);
                 }
             }
             Effect::ResumeWalk(run) => {
@@ -283,7 +283,9 @@ impl Effects {
         let (answer, stopped) = (self.answer.clone(), self.watch());
         let barrier = self.walks.as_ref().map(|walks| walks.barrier(acceptance.plan.id, model));
         worker("launcher", move || {
-            barrier.into_iter().for_each(|written| written());
+            if let Some(written) = barrier {
+                written();
+            }
             match start(&launcher, &journal, &acceptance, &state) {
                 Ok(run) => {
                     if answer.send(Msg::Launched(Ok(()))) {
@@ -492,7 +494,7 @@ mod tests {
         let confirm = Confirm { danger: plan.danger, fence: true, shown_ms: 1, reason: None };
         let accepted = Acceptance { plan, confirm };
         let nobody =
-            Launcher::new(false, Reach::World, Some("/nonexistent/runner".into()), Vec::new(), Vec::new()).unwrap();
+            Launcher::new(false, crate::action::reach::Reach::World, Some("/nonexistent/runner".into()), Vec::new(), Vec::new()).unwrap();
         let done = start(&nobody, &journal, &accepted, &state);
         journal.close(Duration::from_secs(10));
         let text = std::fs::read_to_string(journals.join("00000001.jsonl")).unwrap_or_default();

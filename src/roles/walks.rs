@@ -2,16 +2,19 @@
 
 use super::procedures::{Cmd, Found, Hold, Holder, Runs, Source, Told, outcome_of, record, takeover};
 use super::session::Shared;
-use crate::app::walking::Left;
+use crate::app::walking::{Left, Taken};
 use crate::app::{Model, Msg};
 use crate::base::{Clean, Clock, Fault, Ulid};
 use crate::clean;
-use crate::procedure::{Document, Step, Walk, parse};
+use crate::config::ProcedureSpec;
+use crate::journal::Journal;
+use crate::procedure::{Document, Step, parse};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::{paths, random};
 use core::time::Duration;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// The disk gets this long when the console is left.
@@ -21,6 +24,10 @@ const CLOSE: Duration = Duration::from_millis(200);
 pub(super) struct Walks {
     runs: Result<Runs, Fault>,
     us: Holder,
+    state: Option<PathBuf>,
+    journal: Option<Journal>,
+    /// The profile's texts.
+    specs: Vec<ProcedureSpec>,
     /// Texts of runs whose first steps are still to come.
     begun: BTreeMap<Ulid, Source>,
 }
@@ -37,12 +44,13 @@ impl Walks {
         if let Ok(runs) = &runs {
             runs.ask(Cmd::Look);
         }
-        Self { runs, us, begun: BTreeMap::new() }
+        let (state, journal) = (shared.state_dir.clone(), shared.journal.clone());
+        Self { runs, us, state, journal, specs: shared.profile.procedures.clone(), begun: BTreeMap::new() }
     }
 
     /// A folder's name and the text for a new walk.
-    pub(super) fn begin(&mut self, document: &Arc<Document>, shared: &Shared) -> Msg {
-        let found = self.source(document, shared).map(|source| {
+    pub(super) fn begin(&mut self, document: &Arc<Document>) -> Msg {
+        let found = self.source(document).map(|source| {
             let id = random::ulid(RealClock.now().wall);
             self.begun.insert(id, source);
             id
@@ -50,20 +58,19 @@ impl Walks {
         Msg::WalkBegun(Arc::clone(document), found)
     }
 
-    fn source(&self, document: &Document, shared: &Shared) -> Result<Source, Fault> {
+    fn source(&self, document: &Document) -> Result<Source, Fault> {
         if let Err(fault) = &self.runs {
             return Err(fault.clone());
         }
-        let specs = &shared.profile.procedures;
-        let spec = specs.iter().find(|spec| spec.sha256 == document.sha256);
+        let spec = self.specs.iter().find(|spec| spec.sha256 == document.sha256);
         let spec = spec.ok_or_else(|| Fault::new("its text is not among the profile's any more."))?;
         Ok(Source::of(document, spec.text.clone()))
     }
 
     /// Steps go into the journal and to disk.
-    pub(super) fn keep(&mut self, run: Ulid, steps: Vec<Step>, model: &Model, shared: &Shared) {
+    pub(super) fn keep(&mut self, run: Ulid, steps: Vec<Step>, model: &Model) {
         let Some(working) = model.procedures.walk(run) else { return };
-        if let Some(journal) = &shared.journal {
+        if let Some(journal) = &self.journal {
             for step in &steps {
                 journal.append(record(&working.walk, step));
             }
@@ -98,28 +105,28 @@ impl Walks {
     }
 
     /// The next that the keeper tells.
-    pub(super) fn news(&self, shared: &Shared) -> Option<Msg> {
+    pub(super) fn news(&self) -> Option<Msg> {
         Some(match self.runs.as_ref().ok()?.news()? {
             Told::Open(found, mut faults) => {
                 let left = found.into_iter().filter_map(|found| {
-                    self.left(&found, shared).map_err(|why| faults.push(Fault::new(why.as_str()))).ok()
+                    self.left(&found).map_err(|why| faults.push(Fault::new(why.as_str()))).ok()
                 });
                 let left: Vec<Left> = left.collect();
                 if left.is_empty() && faults.is_empty() {
-                    return self.news(shared);
+                    return self.news();
                 }
                 Msg::WalksLeft(left, faults)
             }
-            Told::Resumed(run, found) => Msg::WalkResumed(run, found.and_then(|found| self.taken(&found, shared))),
+            Told::Resumed(run, found) => Msg::WalkResumed(run, found.and_then(|found| self.taken(&found))),
             Told::Lost(run, who) => Msg::WalkLost(run, who),
             Told::Unrecorded(run, _, why) => Msg::WalkKept(run, Some(why)),
             Told::Recorded(run) => Msg::WalkKept(run, None),
         })
     }
 
-    fn left(&self, found: &Found, shared: &Shared) -> Result<Left, Clean> {
+    fn left(&self, found: &Found) -> Result<Left, Clean> {
         let (walk, _) = found.walk(document(found))?;
-        let on_disk = shared.profile.procedures.iter().find(|spec| spec.file == found.head.file);
+        let on_disk = self.specs.iter().find(|spec| spec.file == found.head.file);
         let held = match &found.hold {
             Hold::Held { sentence, .. } if !found.hold.may_take() => Some(sentence.clone()),
             _ => None,
@@ -135,9 +142,9 @@ impl Walks {
     }
 
     /// A run that is ours now: as it was left, and what became of its action.
-    fn taken(&self, found: &Found, shared: &Shared) -> Result<(Box<Walk>, Option<Ended>), Fault> {
+    fn taken(&self, found: &Found) -> Result<Box<Taken>, Fault> {
         let (walk, steps) = found.walk(document(found)).map_err(|why| Fault::new(why.as_str()))?;
-        if let Some(journal) = &shared.journal {
+        if let Some(journal) = &self.journal {
             if let Some(before) = found.holder.as_ref().filter(|_| found.is_of_another(&self.us.login)) {
                 journal.append(takeover(walk.id, &walk.document.id, before, &self.us));
             }
@@ -148,22 +155,22 @@ impl Walks {
         if let Ok(runs) = &self.runs {
             runs.ask(Cmd::Append(walk.id, steps));
         }
-        let state = shared.state_dir.as_deref();
+        let state = self.state.as_deref();
         let ended = walk.in_flight().zip(state).and_then(|(plan, state)| {
             let (outcome, why) = outcome_of(state, plan, &paths::lock_dirs(), RealClock.now().wall)?;
             Some((plan, outcome, why))
         });
-        Ok((Box::new(walk), ended))
+        Ok(Box::new(Taken { walk, ended }))
     }
 
     /// Nobody is there any more: what runs is paused, and let go.
-    pub(super) fn leave(mut self, model: &mut Model, shared: &Shared, why: &Clean) {
+    pub(super) fn leave(mut self, model: &mut Model, why: &Clean) {
         let now = RealClock.now();
         let ours = model.procedures.walks.iter_mut().filter(|working| working.only_look.is_none());
         let paused: Vec<(Ulid, Vec<Step>)> =
             ours.map(|working| (working.walk.id, working.walk.pause(why, now))).collect();
         for (run, steps) in paused.into_iter().filter(|(_, steps)| !steps.is_empty()) {
-            self.keep(run, steps, model, shared);
+            self.keep(run, steps, model);
         }
         if let Ok(runs) = self.runs
             && !runs.close(CLOSE)
@@ -172,8 +179,6 @@ impl Walks {
         }
     }
 }
-
-type Ended = (Ulid, crate::action::lifecycle::Outcome, Clean);
 
 /// The run's own copy of its text, read anew.
 fn document(found: &Found) -> Arc<Document> {

@@ -110,7 +110,7 @@ fn heading(paint: &mut Painter<'_>, area: Rect, model: &Model, view: &ProcedureV
             }
         }
         None if !view.document.faults.is_empty() => {
-            right.push(paint.piece("HAS FAULTS: only to read", Intent::Warning))
+            right.push(paint.piece("HAS FAULTS: only to read", Intent::Warning));
         }
         None => right.push(paint.piece("not begun", Intent::Muted)),
     }
