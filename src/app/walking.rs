@@ -428,11 +428,7 @@ fn left(model: &mut Model, found: Vec<Left>, faults: &[Fault]) -> Vec<Effect> {
 }
 
 /// It is ours: it goes on with what is seen now. An action that was in flight may have ended meanwhile.
-fn resumed(
-    model: &mut Model,
-    run: Ulid,
-    found: Result<Box<Taken>, Fault>,
-) -> Vec<Effect> {
+fn resumed(model: &mut Model, run: Ulid, found: Result<Box<Taken>, Fault>) -> Vec<Effect> {
     let Taken { walk, ended } = match found {
         Ok(found) => *found,
         Err(fault) => return note(model, clean!("It cannot be taken up: {fault}"), Level::Warning),

@@ -493,8 +493,14 @@ mod tests {
         plan.what.kind = "x@1".into();
         let confirm = Confirm { danger: plan.danger, fence: true, shown_ms: 1, reason: None };
         let accepted = Acceptance { plan, confirm };
-        let nobody =
-            Launcher::new(false, crate::action::reach::Reach::World, Some("/nonexistent/runner".into()), Vec::new(), Vec::new()).unwrap();
+        let nobody = Launcher::new(
+            false,
+            crate::action::reach::Reach::World,
+            Some("/nonexistent/runner".into()),
+            Vec::new(),
+            Vec::new(),
+        )
+        .unwrap();
         let done = start(&nobody, &journal, &accepted, &state);
         journal.close(Duration::from_secs(10));
         let text = std::fs::read_to_string(journals.join("00000001.jsonl")).unwrap_or_default();

@@ -108,9 +108,9 @@ impl Walks {
     pub(super) fn news(&self) -> Option<Msg> {
         Some(match self.runs.as_ref().ok()?.news()? {
             Told::Open(found, mut faults) => {
-                let left = found.into_iter().filter_map(|found| {
-                    self.left(&found).map_err(|why| faults.push(Fault::new(why.as_str()))).ok()
-                });
+                let left = found
+                    .into_iter()
+                    .filter_map(|found| self.left(&found).map_err(|why| faults.push(Fault::new(why.as_str()))).ok());
                 let left: Vec<Left> = left.collect();
                 if left.is_empty() && faults.is_empty() {
                     return self.news();

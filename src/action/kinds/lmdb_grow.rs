@@ -314,7 +314,7 @@ fn by_setting(it: &Setting, work: &Work, run: &Run, cx: &Context<'_>) -> Result<
         after,
         kept: None,
         validate: None,
-        checks: Checks::default(),
+        checks: crate::action::manager::Checks::default(),
     };
     let mut draft = config_set::drafted((part, &held), run, cx)?;
     let config = core::mem::take(&mut draft.work);
