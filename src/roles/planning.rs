@@ -274,9 +274,9 @@ mod tests {
         let first = hang(1).expect("begun");
         let fault = hang(1).expect_err("full").to_string();
         assert!(fault.starts_with("1 plans hang, each on a file or a manager"), "{fault}");
-        assert!(hang(2).is_ok(), "the prompt has more room than the list");
+        let second = hang(2).expect("the prompt has more room than the list");
         drop(go);
-        assert!(first.recv_timeout(Duration::from_secs(20)).is_ok());
+        assert!([first, second].iter().all(|answer| answer.recv_timeout(Duration::from_secs(20)).is_ok()));
         assert!(hang(1).is_ok());
     }
 }

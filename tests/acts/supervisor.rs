@@ -290,7 +290,7 @@ fn a_login_that_may_not_use_the_socket_is_told_what_would_let_it_in() {
     fs::copy(std::env::current_exe().unwrap(), &us).unwrap();
     fs::set_permissions(lab.scene.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let role = ["--ignored", "--exact", "supervisor::plays_a_login_without_rights"];
-    let played = std::process::Command::new("setpriv")
+    let played = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
         .arg(us)
         .args(role)
@@ -309,7 +309,7 @@ fn a_supervisord_that_was_started_again_since_the_plan_is_not_the_one_that_was_s
     let (first, dir) = (plan(), Path::new(lab.peer.env("SUPERVISOR_SOCKET")).parent().unwrap());
     let script = |action: &str| {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/supervisord.sh");
-        assert!(std::process::Command::new(script).arg(action).arg(dir).output().unwrap().status.success());
+        assert!(Command::new(script).arg(action).arg(dir).output().unwrap().status.success());
     };
     script("stop");
     script("start");
