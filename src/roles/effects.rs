@@ -2,6 +2,7 @@
 
 use super::history::{Keeper, Loaded};
 use super::notify::Notifier;
+use super::past::{is_open, past_effects, record_late};
 use super::readings::Snapshot;
 use super::records::record;
 use super::session::Shared;
@@ -9,14 +10,14 @@ use super::units;
 use crate::action;
 use crate::action::follow::Follow;
 use crate::action::launch::Launcher;
-use crate::action::lifecycle::{Allowed, Outcome, Run, earlier, runs};
+use crate::action::lifecycle::{Allowed, Outcome, Run, earlier};
 use crate::action::mode::Mode;
 use crate::action::plan::{Plan, Where};
 use crate::action::prepare::{AGAIN, Context, Depth, prepare};
 use crate::action::prompt::Acceptance;
 use crate::action::recover::{Standing, Unresolved, settle, unresolved};
 use crate::app::effect::Effect;
-use crate::app::{Mark, Model, Msg, Request};
+use crate::app::{Model, Msg, Request};
 use crate::base::{Clean, Clock, Fault, Mono, Support, Ulid, Wall};
 use crate::config::profile::{ActionSpec, Trust};
 use crate::journal::{Event, Journal};
@@ -435,46 +436,12 @@ fn start(launcher: &Launcher, journal: &Journal, accepted: &Acceptance, state: &
     })
 }
 
-/// An order that never found a runner is withdrawn, so that it never will; false when one has it after all.
-fn is_open(open: &Unresolved) -> bool {
-    open.standing != Standing::NeverStarted
-        || !matches!(
-            open.run.withdraw(open.plan.id, "was accepted but never started; nothing was done.".into()),
-            Ok(None)
-        )
-}
-
 /// Asks a runner to end what it does; a console that cannot start one cannot.
 fn stop(shared: &Shared, plan: Ulid) -> Result<(), Fault> {
     match (&shared.launcher, &shared.state_dir) {
         (Some(_), Some(state)) => Run::of(state, plan).stop(),
         _ => Err(Fault::new("this console cannot reach a runner.")),
     }
-}
-
-/// Outcomes that the journal did not take when their runners ended are written now.
-fn record_late(state: &Path, journal: &Journal) {
-    for (run, plan, told) in runs(state).0 {
-        let Some((mut told, end)) = told.and_then(|told| Some((told.clone(), told.end?))) else { continue };
-        if told.unrecorded.is_none() {
-            continue;
-        }
-        let event = if end.outcome == Outcome::Refused { Event::ActionRefused } else { Event::Outcome };
-        let res =
-            json!({ "outcome": end.outcome.word(), "executed": end.executed, "reason": end.reason, "late": true });
-        if journal.append_durable(action::record::record(event, &plan, None).res(res)).is_ok() {
-            told.unrecorded = None;
-            // Not told: then it is recorded once more at the next start, which is no lie.
-            let _best_effort = run.write(&told);
-        }
-    }
-}
-
-/// When the actions of this boot had their effects.
-fn past_effects(state: &Path, boot: &Clean) -> Vec<Mark> {
-    let (known, _) = runs(state);
-    let here = known.into_iter().filter(|(_, plan, _)| plan.place.host.boot_id == *boot);
-    here.filter_map(|(_, plan, told)| Some(Mark { at: told?.effect?.mono, title: plan.what.title })).collect()
 }
 
 /// Follows a run until it is over or nobody wants to know.

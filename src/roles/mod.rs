@@ -17,6 +17,7 @@ pub mod lmdb_child;
 mod marks;
 pub mod notify;
 pub mod own_log;
+mod past;
 pub mod plain;
 pub mod probe;
 pub mod probe_child;
