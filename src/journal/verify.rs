@@ -125,7 +125,7 @@ pub fn verify_newest(dir: &Path, count: usize) -> Result<(Verdict, u64), Fault> 
     let (mut window, mut lines) = (Vec::new(), 0);
     while let Some((number, path)) = all.pop().filter(|_| lines < count) {
         let bytes = if number == newest { settled(&path)? } else { files::read(&path, LIMIT)? };
-        lines += bytes.iter().filter(|byte| **byte == b'\n').count();
+        lines += bytes.split(|byte| *byte == b'\n').count().saturating_sub(1);
         let begins = bytes.split(|byte| *byte == b'\n').next().is_some_and(begins_a_chain);
         window.push((number, path, bytes));
         if begins {

@@ -1,4 +1,5 @@
 //! Carries out what the pure core asks for, off the loop; the answers come back through a bounded queue.
+//! Long because it has an arm and a worker for each thing that the core asks for.
 
 use super::history::{Keeper, Loaded};
 use super::notify::Notifier;
