@@ -62,7 +62,7 @@ and may have:
 title    = "Restart inference"        # on the list and the prompt; the name when absent
 support  = "L1"                       # who ought to do it: L1 Operations, L2 Engineering, L3 Architecture
 hits     = ["about 2 s without service"]
-verify   = [{ label = "latency p95", query = 'x{q="0.95"}', unit = "seconds", expect = "falls" }]   # "rises", { below = 1 }, { above = 1 }
+verify   = [{ label = "latency p95", query = 'x{q="0.95"}', unit = "seconds", expect = "falls" }]   # "rises", { below = 1 }, { above = 1 }, { falls_or_below = 1 }
 verify_samplers = ["page"]            # needed with `verify`: the runner observes with samplers of its own
 traffic  = "requests_total"           # needed with `verify`: without work nothing is proven
 verify_within = "60s"

@@ -238,7 +238,7 @@ fn based_on(body: &mut Body, cx: &Context<'_>) -> Result<(Vec<Precondition>, Vec
                 .fault(format!("`tolerance = {tolerance}` is no share."))
                 .hint("From 0 to 1: 0.2 allows a fifth more or less than planned."));
         }
-        if matches!(row.expect, Some(Expect::Falls | Expect::Rises)) {
+        if matches!(row.expect, Some(Expect::Falls | Expect::Rises | Expect::FallsOrBelow(_))) {
             return Err(body
                 .fault("what a plan rests on is a value, not a change.")
                 .hint("Write expect = { below = 1 } or { above = 1 }."));

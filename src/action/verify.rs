@@ -25,7 +25,7 @@ pub struct Seen {
     pub value: f64,
 }
 
-/// What must come true. In a profile: `"falls"`, `"rises"`, `{ below = 0.9 }`, `{ above = 1 }`.
+/// What must come true. In a profile: `"falls"`, `"rises"`, `{ below = 0.9 }`, `{ above = 1 }`, `{ falls_or_below = 0.9 }`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expect {
@@ -37,6 +37,8 @@ pub enum Expect {
     Below(f64),
     /// Over a fixed value.
     Above(f64),
+    /// Lower than the baseline by 5 % or more, or under a fixed value.
+    FallsOrBelow(f64),
 }
 
 impl Expect {
@@ -47,6 +49,8 @@ impl Expect {
             Self::Rises => before.map(|before| after >= before + before.abs() * MARGIN && after > before),
             Self::Below(limit) => Some(after < limit),
             Self::Above(limit) => Some(after > limit),
+            Self::FallsOrBelow(limit) if after < limit => Some(true),
+            Self::FallsOrBelow(_) => Self::Falls.holds(before, after),
         }
     }
 
@@ -55,7 +59,7 @@ impl Expect {
         match self {
             Self::Below(limit) => format!("below {}", unit.show(limit)),
             Self::Above(limit) => format!("above {}", unit.show(limit)),
-            Self::Falls | Self::Rises => self.wanted(unit),
+            Self::Falls | Self::Rises | Self::FallsOrBelow(_) => self.wanted(unit),
         }
     }
 
@@ -65,6 +69,7 @@ impl Expect {
             Self::Rises => "rise by 5 % or more".to_owned(),
             Self::Below(limit) => format!("come below {}", unit.show(limit)),
             Self::Above(limit) => format!("come above {}", unit.show(limit)),
+            Self::FallsOrBelow(limit) => format!("fall by 5 % or more or come below {}", unit.show(limit)),
         }
     }
 }
@@ -361,6 +366,18 @@ mod tests {
         assert!(matches!(judge(&judging(Expect::Falls, None), &seen, at(10), true).0, Verdict::Unverified(_)));
         assert_eq!(judge(&judging(Expect::Below(1e-5), None), &seen, at(10), true).0, Verdict::Verified);
         assert!(matches!(judge(&judging(Expect::Above(1e-5), None), &seen, at(10), true).0, Verdict::Failed(_)));
+    }
+
+    #[test]
+    fn a_value_may_fall_or_lie_low_already() {
+        let judge = |before, after| {
+            judge(&judging(Expect::FallsOrBelow(0.9), before), &points(10, after, 90.0), at(10), true).0
+        };
+        assert_eq!((judge(Some(0.97), 0.91), judge(Some(0.89), 0.89)), (Verdict::Verified, Verdict::Verified));
+        assert_eq!(judge(None, 0.5), Verdict::Verified, "without a baseline the limit tells");
+        let Verdict::Failed(why) = judge(Some(0.97), 0.95) else { panic!("not failed") };
+        assert!(why.as_str().contains("did not fall by 5 % or more or come below"), "{why}");
+        assert!(matches!(judge(None, 0.95), Verdict::Unverified(_)));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! Carries out what the pure core asks for, off the loop; the answers come back through a bounded queue.
+//! Long because it has an arm and a worker for each thing that the core asks for.
 
 use super::history::{Keeper, Loaded};
 use super::incidents;
 use super::notify::Notifier;
+use super::past::{is_open, past_effects, record_late};
 use super::planning::{Here, Planners};
 use super::readings::Snapshot;
 use super::records::record;
@@ -12,14 +14,14 @@ use super::walks::Walks;
 use crate::action;
 use crate::action::follow::Follow;
 use crate::action::launch::Launcher;
-use crate::action::lifecycle::{Allowed, Outcome, Run, runs};
+use crate::action::lifecycle::{Allowed, Outcome, Run};
 use crate::action::mode::Mode;
 use crate::action::plan::{Plan, Where};
 use crate::action::prompt::Acceptance;
 use crate::action::recover::{Standing, Unresolved, settle, unresolved};
 use crate::app::effect::Effect;
 use crate::app::incident::Ask;
-use crate::app::{Mark, Model, Msg, Request};
+use crate::app::{Model, Msg, Request};
 use crate::base::{Clean, Clock, Fault, Support, Ulid};
 use crate::config::profile::ActionSpec;
 use crate::journal::{Event, Journal};
@@ -389,46 +391,12 @@ fn start(launcher: &Launcher, journal: &Journal, accepted: &Acceptance, state: &
     })
 }
 
-/// An order that never found a runner is withdrawn, so that it never will; false when one has it after all.
-fn is_open(open: &Unresolved) -> bool {
-    open.standing != Standing::NeverStarted
-        || !matches!(
-            open.run.withdraw(open.plan.id, "was accepted but never started; nothing was done.".into()),
-            Ok(None)
-        )
-}
-
 /// Asks a runner to end what it does; a console that cannot start one cannot.
 fn stop(shared: &Shared, plan: Ulid) -> Result<(), Fault> {
     match (&shared.launcher, &shared.state_dir) {
         (Some(_), Some(state)) => Run::of(state, plan).stop(),
         _ => Err(Fault::new("this console cannot reach a runner.")),
     }
-}
-
-/// Outcomes that the journal did not take when their runners ended are written now.
-fn record_late(state: &Path, journal: &Journal) {
-    for (run, plan, told) in runs(state).0 {
-        let Some((mut told, end)) = told.and_then(|told| Some((told.clone(), told.end?))) else { continue };
-        if told.unrecorded.is_none() {
-            continue;
-        }
-        let event = if end.outcome == Outcome::Refused { Event::ActionRefused } else { Event::Outcome };
-        let res =
-            json!({ "outcome": end.outcome.word(), "executed": end.executed, "reason": end.reason, "late": true });
-        if journal.append_durable(action::record::record(event, &plan, None).res(res)).is_ok() {
-            told.unrecorded = None;
-            // Not told: then it is recorded once more at the next start, which is no lie.
-            let _best_effort = run.write(&told);
-        }
-    }
-}
-
-/// When the actions of this boot had their effects.
-fn past_effects(state: &Path, boot: &Clean) -> Vec<Mark> {
-    let (known, _) = runs(state);
-    let here = known.into_iter().filter(|(_, plan, _)| plan.place.host.boot_id == *boot);
-    here.filter_map(|(_, plan, told)| Some(Mark { at: told?.effect?.mono, title: plan.what.title })).collect()
 }
 
 /// Follows a run until it is over or nobody wants to know.
@@ -493,14 +461,8 @@ mod tests {
         plan.what.kind = "x@1".into();
         let confirm = Confirm { danger: plan.danger, fence: true, shown_ms: 1, reason: None };
         let accepted = Acceptance { plan, confirm };
-        let nobody = Launcher::new(
-            false,
-            crate::action::reach::Reach::World,
-            Some("/nonexistent/runner".into()),
-            Vec::new(),
-            Vec::new(),
-        )
-        .unwrap();
+        let nobody =
+            Launcher::new(false, Reach::World, Some("/nonexistent/runner".into()), Vec::new(), Vec::new()).unwrap();
         let done = start(&nobody, &journal, &accepted, &state);
         journal.close(Duration::from_secs(10));
         let text = std::fs::read_to_string(journals.join("00000001.jsonl")).unwrap_or_default();

@@ -20,6 +20,7 @@ pub mod lmdb_child;
 mod marks;
 pub mod notify;
 pub mod own_log;
+mod past;
 pub mod plain;
 mod planning;
 pub mod probe;

@@ -22,7 +22,7 @@ use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::host::{Host, Login, groups_of};
 use crate::sys::reserve::Reserve;
-use crate::sys::{group, paths, process, random};
+use crate::sys::{group, paths, process, quiet, random};
 use crate::term::{Caps, Terminal, contain_thread};
 use core::time::Duration;
 use serde_json::json;
@@ -396,6 +396,12 @@ impl Shared {
     /// What the operator should know before he relies on acting.
     fn tell(&self, session: &mut Session) {
         let now = RealClock.now();
+        if let Some((state, kind)) = self.state_dir.as_ref().and_then(|state| Some((state, quiet::network(state)?))) {
+            let what = format!("journal and runs lie on {kind}, in {}.", state.display());
+            session
+                .faults
+                .push(Fault::new(what).hint("Locks and syncs cannot be relied upon there: choose a local disk."));
+        }
         if let Some(fault) = &self.unrecorded {
             session.say(clean!("Nothing can be done from here, only looked at: {fault}"), Level::Warning, now);
         } else if let Trust::DisplayOnly(fault) = &self.profile.trust {

@@ -167,6 +167,14 @@ pub(crate) fn place(file: &File, about: &Metadata) -> Place {
     Place { id: FileId { devices, inode: about.ino() }, kind: Clean::text(kind), network: NETWORK.contains(&kind) }
 }
 
+/// The type of the network file system that this lies on, if it does.
+pub(crate) fn network(path: &Path) -> Option<Clean> {
+    let file = File::open(path).ok()?;
+    let about = file.metadata().ok()?;
+    let place = place(&file, &about);
+    place.network.then_some(place.kind)
+}
+
 /// What would keep the owner of `data` from working with the files beside it, one sentence part each.
 pub(crate) fn ownership(data: &Metadata, beside: &[(&Path, &Metadata)], folder: (&Path, &Metadata)) -> Vec<Clean> {
     let owner = user_name(data.uid());

@@ -235,8 +235,7 @@ fn what_an_earlier_console_left_unknown_is_settled_before_anything_else_is_plann
     desk.model.run = None;
     desk.send(Msg::Recovered(runs, Vec::new()));
     let screen = desk.screen();
-    for text in ["OUTCOME UNKNOWN", "Now observed: production.toml was", "mark it as done", "plan it again, as things"]
-    {
+    for text in ["OUTCOME UNKNOWN", "production.toml was changed by somebody", "mark it as done", "plan it again, as"] {
         assert!(screen.contains(text), "{text}: {screen}");
     }
     // It stands in the way of the next plan, and Esc does not settle it.
@@ -271,7 +270,7 @@ fn a_run_of_an_earlier_console_is_planned_again_as_things_stand_now_and_never_ru
     let effects = desk.press(KeyCode::Enter);
     assert!(matches!(&effects[..], [Effect::Plan(wanted)] if *wanted.action == *"reduce-batch-size"), "{effects:?}");
     desk.press(KeyCode::Esc);
-    desk.press(KeyCode::Down);
+    desk.press(KeyCode::Up);
     let effects = desk.press(KeyCode::Enter);
     let at = format!("{:?} {effects:?}", desk.model.overlay);
     assert!(matches!(&effects[..], [Effect::Plan(wanted)] if *wanted.action == *"put-it-back"), "{at}");

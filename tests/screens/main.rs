@@ -500,3 +500,11 @@ fn nothing_below_a_sheet_shines_through() {
     let odd = (11..40).find(|x| cells[(*x, what)].modifier != Modifier::empty());
     assert_eq!(odd, None, "plain text keeps its style over whatever lay there");
 }
+
+#[test]
+fn a_journal_that_was_changed_is_told_in_the_first_line_of_every_screen() {
+    let mut desk = Desk::demo(80, 24);
+    desk.quiet(30);
+    desk.model.session.trail.broken = Some(Fault::new("the journal was changed."));
+    assert!(desk.screen().lines().next().unwrap().contains("JOURNAL BROKEN"), "{}", desk.screen());
+}

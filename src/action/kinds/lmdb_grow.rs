@@ -25,7 +25,7 @@ use crate::action::lmdb::copy::Copying;
 use crate::action::lmdb::identity::{self, Identity};
 use crate::action::lmdb::limits::{Wanted, obstacles};
 use crate::action::lmdb::size;
-use crate::action::manager::{Manager, Serving, Verb};
+use crate::action::manager::{Checks, Manager, Serving, Verb};
 use crate::action::plan::{Danger, Plan, Target, Undo};
 use crate::action::prepare::{COMMON, Context};
 use crate::base::{Body, Clean, Clock, Fault, Unit};
@@ -314,7 +314,7 @@ fn by_setting(it: &Setting, work: &Work, run: &Run, cx: &Context<'_>) -> Result<
         after,
         kept: None,
         validate: None,
-        checks: crate::action::manager::Checks::default(),
+        checks: Checks::default(),
     };
     let mut draft = config_set::drafted((part, &held), run, cx)?;
     let config = core::mem::take(&mut draft.work);
