@@ -432,6 +432,7 @@ pub(super) fn place(shared: &Shared) -> Where {
 mod tests {
     use super::*;
     use crate::action::prompt::Confirm;
+    use crate::action::reach::Reach;
     use crate::base::Wall;
     use crate::journal::Session;
     use crate::sys::host::{Host, Login};

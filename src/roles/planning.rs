@@ -265,7 +265,7 @@ mod tests {
     #[test]
     fn so_many_may_hang_and_then_none_is_begun_until_one_comes_back() {
         let under_way = Arc::new(());
-        let (go, gate) = std::sync::mpsc::channel::<()>();
+        let (go, gate) = sync_channel::<()>(0);
         let mut gate = Some(gate);
         let mut hang = |most| {
             let gate = gate.take();

@@ -13,6 +13,7 @@ use watchkeeper::action::launch::Launcher;
 use watchkeeper::action::lifecycle::{Allowed, End, Outcome, Progress, Run, State};
 use watchkeeper::action::plan::Plan;
 use watchkeeper::action::prompt::Acceptance;
+use watchkeeper::action::reach::Reach;
 use watchkeeper::action::recover::{Standing, settle, unresolved};
 use watchkeeper::action::verify::Seen;
 use watchkeeper::base::{Clock, Support, Wall};

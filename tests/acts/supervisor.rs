@@ -362,7 +362,7 @@ fn supervisorctl_through_sudo_is_a_service_of_commands() {
     for verb in ["status", "start", "stop", "restart"] {
         let words =
             [sudo.to_str().unwrap(), "-n", "/usr/bin/supervisorctl", "-c", config.to_str().unwrap(), verb, "good"];
-        table += &format!("{verb} = {words:?}\n");
+        table.push_str(&[verb, " = ", &format!("{words:?}"), "\n"].concat());
     }
     let before = lab.pid("good");
     let plan = lab.scene.plan("service_restart", &table).unwrap();

@@ -11,28 +11,28 @@ use watchkeeper::rules::expr::Expr;
 use watchkeeper::sys::clock::RealClock;
 use watchkeeper::sys::host::Host;
 
-pub const TEXT: &str = "# LMDB full\n\n## Look\n\n## Grow\n\n## See\n\n## Say\n";
-pub const RUN: Ulid = Ulid(42);
-pub const SECOND: Duration = Duration::from_secs(1);
+pub(crate) const TEXT: &str = "# LMDB full\n\n## Look\n\n## Grow\n\n## See\n\n## Say\n";
+pub(crate) const RUN: Ulid = Ulid(42);
+pub(crate) const SECOND: Duration = Duration::from_secs(1);
 
-pub fn now() -> Now {
+pub(crate) fn now() -> Now {
     RealClock.now()
 }
 
-pub fn later(by: Duration) -> Now {
+pub(crate) fn later(by: Duration) -> Now {
     let now = now();
     Now { mono: now.mono + by, wall: now.wall.ahead(by) }
 }
 
-pub fn boot() -> Clean {
+pub(crate) fn boot() -> Clean {
     Host::current().boot_id
 }
 
-pub fn us(login: &'static str) -> Holder {
+pub(crate) fn us(login: &'static str) -> Holder {
     Holder::current(login.into(), Some("pts/3".into()), boot(), now())
 }
 
-pub fn keeper(state: &Path, login: &'static str) -> Keeper {
+pub(crate) fn keeper(state: &Path, login: &'static str) -> Keeper {
     Keeper::new(state, us(login))
 }
 
@@ -53,7 +53,7 @@ fn item(id: &str, live: Live) -> Item {
     }
 }
 
-pub fn document() -> Arc<Document> {
+pub(crate) fn document() -> Arc<Document> {
     let look = Look { label: "used".into(), expr: Expr::parse("up").unwrap(), unit: Unit::Ratio };
     let expect = Expect::Number(Comparison::Less, 0.85);
     let below = Condition { of: Subject::Query(look), expect, hold: Duration::ZERO };
@@ -82,20 +82,20 @@ pub fn document() -> Arc<Document> {
 }
 
 /// Begins the run and keeps it.
-pub fn begin(keeper: &mut Keeper, run: Ulid) -> Walk {
+pub(crate) fn begin(keeper: &mut Keeper, run: Ulid) -> Walk {
     let (walk, steps) = Walk::begin(run, document(), &"oncall".into(), now());
     keeper.begin(run, Source::of(&walk.document, TEXT.to_owned()), &steps, now()).unwrap();
     walk
 }
 
 /// Says it and keeps that.
-pub fn say(walk: &mut Walk, keeper: &mut Keeper, said: Said) {
+pub(crate) fn say(walk: &mut Walk, keeper: &mut Keeper, said: Said) {
     let steps = walk.say(said, &"oncall".into(), now()).unwrap();
     keeper.append(walk.id, &steps, now()).unwrap();
 }
 
 /// Sees always this.
-pub struct Always(pub bool);
+pub(crate) struct Always(pub bool);
 
 impl Senses for Always {
     fn see(&mut self, _: &Condition) -> Sight {
@@ -104,12 +104,12 @@ impl Senses for Always {
 }
 
 /// What a next console finds.
-pub fn found(state: &Path) -> Vec<Found> {
+pub(crate) fn found(state: &Path) -> Vec<Found> {
     let (found, faults) = open_runs(state, &boot(), now());
     assert_eq!(faults, []);
     found
 }
 
-pub const fn hour(of: i64) -> Wall {
+pub(crate) const fn hour(of: i64) -> Wall {
     Wall(of * 3_600_000_000_000)
 }
