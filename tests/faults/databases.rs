@@ -2,8 +2,8 @@
 
 use crate::peer;
 use crate::scene::Scene;
-use crate::strace::long;
-use crate::world::{Case, copies, place};
+use crate::strace::{Fault, long, works};
+use crate::world::{Case, Seen, copies, place};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::{Path, PathBuf};
@@ -94,6 +94,18 @@ fn plays_the_child() {
     use std::os::fd::AsFd;
     let socket = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
     assert_eq!(watchkeeper::sys::lmdb::child::serve(socket), 0);
+}
+
+#[test]
+fn a_size_that_is_stored_and_whose_sync_failed_is_told_as_unknown() {
+    if !works() {
+        return peer::skip("strace", "it is not here, or may not trace");
+    }
+    let Some([.., grow]) = lmdb() else { return };
+    let seen = Seen::of(&grow, Some((Fault::Sync, &("fdatasync".to_owned(), 2))));
+    let stored = (grow.look)(&seen.scene);
+    assert!(stored.contains("8388608"), "{stored}");
+    assert_eq!(seen.outcome(), Some(watchkeeper::action::lifecycle::Outcome::Indeterminate));
 }
 
 fn sqlite_backup() -> Option<Case> {

@@ -170,6 +170,11 @@ impl<'a> Seen<'a> {
         Self { scene, runner, case, before, now }
     }
 
+    /// How it was told to have ended, if it was.
+    pub(crate) fn outcome(&self) -> Option<Outcome> {
+        self.runner.run.read().unwrap()?.end.map(|end| end.outcome)
+    }
+
     /// Whether all that is told is true of the world. `whole` is the same without a fault.
     pub(crate) fn judge(&self, whole: &Self) -> Result<Met, String> {
         let (done, untouched) = (self.now == whole.now, self.now == self.before);

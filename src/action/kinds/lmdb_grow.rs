@@ -402,8 +402,11 @@ fn grow(work: &Work) -> Result<Clean, StepError> {
     match answer {
         Ok(Answer::Stored) => {}
         Ok(other) => return Err(StepError::Unknown(Fault::new(format!("the LMDB child answered {other:?}.")))),
-        Err(Stop::Refused(fault)) => return Err(StepError::Failed(fault)),
-        Err(Stop::Silent(fault)) => return Err(StepError::Unknown(fault)),
+        // What a commit has written stays although its sync failed: what is stored decides.
+        Err(Stop::Refused(fault)) if identity::look(&id.path).is_ok_and(|(_, now)| now.map != work.to) => {
+            return Err(StepError::Failed(fault));
+        }
+        Err(Stop::Refused(fault) | Stop::Silent(fault)) => return Err(StepError::Unknown(fault)),
     }
     let (after, now) = identity::look(&id.path).map_err(StepError::Unknown)?;
     if now.map != work.to || after.meta.main.entries != before.meta.main.entries {
