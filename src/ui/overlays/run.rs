@@ -88,8 +88,7 @@ fn rows(run: &Run, model: &Model) -> Vec<(Clean, Intent)> {
     rows.extend(progress.comparisons.iter().map(comparison));
     rows.extend(told(progress));
     if run.asking && !run.ended() {
-        let end =
-            if matches!(model.session.mode, Mode::Armed { .. }) { "t terminate" } else { "t terminate: ARMED only" };
+        let end = if matches!(model.session.mode, Mode::Armed { .. }) { "t terminate" } else { "t ARMED only" };
         rows.push((clean!("k keep it running, as any other key   d detach and leave   {end}"), Intent::Danger));
     }
     rows
