@@ -166,8 +166,7 @@ pub fn on_input(model: &mut Model, input: &Input) -> Vec<Effect> {
             Vec::new()
         }
         Press::Char('t') if !matches!(model.session.mode, Mode::Armed { .. }) => {
-            let text =
-                clean!("Ending it changes the world as beginning it does: arm this console first (A), then end it.");
+            let text = clean!("Only an armed console ends it: A arms this one.");
             model.session.say(text, Level::Warning, model.now);
             Vec::new()
         }

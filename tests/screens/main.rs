@@ -350,10 +350,10 @@ fn ctrl_c_asks_what_becomes_of_a_running_action_and_only_t_ends_it() {
     // Who only observes keeps or detaches; ending it is an act.
     let armed = core::mem::replace(&mut desk.model.session.mode, Mode::Observe);
     desk.interrupt();
-    assert!(desk.screen().contains("t terminate: ARMED only"), "{}", desk.screen());
+    assert!(desk.screen().contains("t ARMED only"), "{}", desk.screen());
     let effects = desk.press(KeyCode::Char('t'));
     assert!(
-        effects.is_empty() && desk.screen().contains("arm this console first (A)"),
+        effects.is_empty() && desk.screen().contains("Only an armed console ends it"),
         "{effects:?} {}",
         desk.screen()
     );

@@ -92,8 +92,7 @@ fn rows(run: &Run, model: &Model) -> Vec<(Clean, Intent)> {
         rows.push((clean!("Enter plans the way back: {title}"), Intent::Note));
     }
     if run.asking && !run.ended() {
-        let end =
-            if matches!(model.session.mode, Mode::Armed { .. }) { "t terminate" } else { "t terminate: ARMED only" };
+        let end = if matches!(model.session.mode, Mode::Armed { .. }) { "t terminate" } else { "t ARMED only" };
         rows.push((clean!("k keep it running, as any other key   d detach and leave   {end}"), Intent::Danger));
     }
     rows
