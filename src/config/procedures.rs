@@ -41,7 +41,7 @@ impl ProcedureSpec {
 pub(super) fn beside(profile: &Path) -> (Vec<ProcedureSpec>, Vec<Fault>) {
     let own = profile.file_name().is_some_and(|name| name == load::FILE);
     let Some(folder) = profile.parent().filter(|_| own).map(|folder| folder.join(FOLDER)) else {
-        return Default::default();
+        return (Vec::new(), Vec::new());
     };
     let mut faults = Vec::new();
     let mut files = Vec::new();
