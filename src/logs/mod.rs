@@ -5,6 +5,7 @@
 mod cutter;
 pub mod follow;
 pub mod format;
+mod formats;
 pub mod mailbox;
 mod pattern;
 mod source;
@@ -12,6 +13,7 @@ mod tail;
 mod watch;
 
 pub use follow::{Follower, LogSource};
-pub use format::Format;
+pub use format::{Entry, Format};
+pub use formats::{Colour, Joiner, Pairs, Stamp, Style, entries, field, strip};
 pub use mailbox::{LogBatch, LogMailbox};
 pub use pattern::Pattern;
