@@ -3,17 +3,24 @@
 //! `roles` starts the follower, `app` drains the mailbox, `config` names the formats.
 
 mod cutter;
+pub mod filter;
+pub mod fold;
 pub mod follow;
 pub mod format;
 mod formats;
 pub mod mailbox;
+pub mod matching;
+pub mod merge;
+pub mod packs;
 mod pattern;
 mod source;
 mod tail;
 mod watch;
 
+pub use filter::Filter;
 pub use follow::{Follower, LogSource};
 pub use format::{Entry, Format};
 pub use formats::{Colour, Joiner, Pairs, Stamp, Style, entries, field, strip};
 pub use mailbox::{LogBatch, LogMailbox};
+pub use matching::{LogPattern, LogPatterns, LooksFor};
 pub use pattern::Pattern;

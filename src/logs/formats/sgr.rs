@@ -24,9 +24,12 @@ pub struct Style {
     pub dim: bool,
 }
 
+/// Stretches of a text that had a colour.
+pub type Spans = Vec<(Range<usize>, Style)>;
+
 /// The text without its colours, and which stretches of it had one.
-pub fn strip(raw: &[u8]) -> (Cow<'_, [u8]>, Vec<(Range<usize>, Style)>) {
-    let mut spans = Vec::new();
+pub fn strip(raw: &[u8]) -> (Cow<'_, [u8]>, Spans) {
+    let mut spans = Spans::new();
     if memchr(ESC, raw).is_none() {
         return (raw.into(), spans);
     }
@@ -51,7 +54,7 @@ pub fn strip(raw: &[u8]) -> (Cow<'_, [u8]>, Vec<(Range<usize>, Style)>) {
     (out.into(), spans)
 }
 
-fn close(spans: &mut Vec<(Range<usize>, Style)>, stretch: Range<usize>, style: Style) {
+fn close(spans: &mut Spans, stretch: Range<usize>, style: Style) {
     if style != Style::default() && !stretch.is_empty() {
         spans.push((stretch, style));
     }
@@ -148,7 +151,7 @@ mod tests {
             let (text, spans) = strip(raw.as_bytes());
             prop_assert!(text.len() <= raw.len());
             prop_assert!(spans.iter().all(|(stretch, _)| stretch.end <= text.len() && !stretch.is_empty()));
-            let letters = |text: &[u8]| text.iter().filter(|byte| **byte == b'a').count();
+            let letters = |text: &[u8]| memchr::memchr_iter(b'a', text).count();
             prop_assert_eq!(letters(&text), letters(raw.as_bytes()));
         }
     }
