@@ -1,7 +1,6 @@
 //! The patterns of a profile: what of a log deserves a name, a count per minute and an entry of a guide. All are
 //! looked for in one pass over a line, by an engine without backtracking and with bounds on what it may become.
 
-use super::packs;
 use crate::base::{Clean, Fault, LogLevel};
 use regex::{RegexBuilder, RegexSet, RegexSetBuilder};
 use std::sync::Arc;
@@ -56,16 +55,11 @@ pub struct LogPatterns {
 }
 
 impl LogPatterns {
-    /// Of these, with the packs of these names before them.
+    /// Of these.
     ///
     /// # Errors
     /// One cannot be read: which, and where in it; or all are too large together.
-    pub fn new(own: Vec<LogPattern>, packs: &[String]) -> Result<Self, Fault> {
-        let mut all = Vec::new();
-        for name in packs {
-            all.extend(packs::pack(name)?);
-        }
-        all.extend(own);
+    pub fn new(all: Vec<LogPattern>) -> Result<Self, Fault> {
         if all.len() > MOST {
             let hint = "Join some of them with `|`.";
             return Err(Fault::new(format!("{} patterns are more than {MOST}.", all.len())).hint(hint));
@@ -157,7 +151,7 @@ mod tests {
         let mut only = pattern("b", "map", LogLevel::Warn);
         only.sources = vec!["db".into()];
         let text = LogPattern { looks_for: LooksFor::Text("a.c".to_owned()), ..pattern("c", "", LogLevel::Error) };
-        let all = LogPatterns::new(vec![pattern("a", "ma.", LogLevel::Info), only, text], &[]).expect("compiles");
+        let all = LogPatterns::new(vec![pattern("a", "ma.", LogLevel::Info), only, text]).expect("compiles");
         assert_eq!(all.matches("db", "a map"), [0, 1]);
         assert_eq!(all.matches("web", "a map"), [0]);
         assert_eq!(all.matches("web", "abc"), Vec::<usize>::new());
@@ -173,9 +167,13 @@ mod tests {
         assert!(fault(r"(\w{1000}){1000}").contains("becomes too large"));
         assert!(fault(&"x".repeat(2_000)).contains("2000 bytes"));
         assert!(fault("(?=a)").contains("look-around"), "{}", fault("(?=a)"));
-        let named = LogPatterns::new(vec![pattern("gpu", "[", LogLevel::Error)], &[]).expect_err("refused").to_string();
+        let named = LogPatterns::new(vec![pattern("gpu", "[", LogLevel::Error)]).expect_err("refused").to_string();
         assert!(named.contains("the pattern `gpu`: this is no regular expression"), "{named}");
-        assert!(LogPatterns::new(vec![], &["cudda".to_owned()]).expect_err("refused").to_string().contains("cuda"));
+        let unknown = crate::logs::packs::pack("cudda").expect_err("refused").to_string();
+        assert!(
+            unknown.contains("no pack of patterns `cudda`. Is `cuda` meant?") || unknown.contains("cuda"),
+            "{unknown}"
+        );
     }
 
     proptest! {

@@ -14,7 +14,9 @@ pub mod merge;
 pub mod packs;
 mod pattern;
 mod source;
+pub mod streams;
 mod tail;
+pub mod tally;
 mod watch;
 
 pub use filter::Filter;
@@ -24,3 +26,5 @@ pub use formats::{Colour, Joiner, Pairs, Stamp, Style, entries, field, strip};
 pub use mailbox::{LogBatch, LogMailbox};
 pub use matching::{LogPattern, LogPatterns, LooksFor};
 pub use pattern::Pattern;
+pub use streams::{Boots, CommandLine, Feed, Journal, StreamSource, Streams};
+pub use tally::Tally;

@@ -118,7 +118,7 @@ const PYTHON: &[Row] = &[
 ///
 /// # Errors
 /// No pack has this name.
-pub(super) fn pack(name: &str) -> Result<Vec<LogPattern>, Fault> {
+pub fn pack(name: &str) -> Result<Vec<LogPattern>, Fault> {
     let names = PACKS.iter().map(|(known, ..)| *known);
     let (.., rows) = PACKS.iter().find(|(known, ..)| *known == name).ok_or_else(|| {
         Fault::new(format!("there is no pack of patterns `{}`.", Clean::text(name))).hint(nearest(name, names))
@@ -139,8 +139,8 @@ mod tests {
     use crate::logs::LogPatterns;
 
     fn found(text: &str) -> Vec<String> {
-        let packs: Vec<String> = PACKS.iter().map(|(name, ..)| (*name).to_owned()).collect();
-        let all = LogPatterns::new(vec![], &packs).expect("compiles");
+        let rows = PACKS.iter().flat_map(|(name, ..)| pack(name).expect("a pack"));
+        let all = LogPatterns::new(rows.collect()).expect("compiles");
         all.matches("x", text).into_iter().filter_map(|at| all.all().get(at)).map(|p| p.name.to_string()).collect()
     }
 

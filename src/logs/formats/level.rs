@@ -5,7 +5,7 @@ use crate::base::LogLevel;
 /// `ERROR`, `[error]`, `<warn>`, `error:`, `level=error`; not the word in a sentence.
 pub(super) fn level_word(word: &str) -> Option<LogLevel> {
     let named = word.strip_prefix("level=").or_else(|| word.strip_prefix("severity="));
-    let bare = named.unwrap_or(word).trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    let bare = named.unwrap_or(word).trim_matches(|c: char| c.is_ascii_punctuation());
     let marked = named.is_some()
         || word.ends_with(':')
         || word.starts_with(['[', '<', '(', '|'])

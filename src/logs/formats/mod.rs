@@ -23,6 +23,7 @@ pub use joiner::{Joiner, entries};
 pub(super) use json::json;
 pub(super) use julia::julia;
 pub(super) use klog::klog;
+pub(super) use level::of_syslog;
 pub(super) use logfmt::logfmt;
 pub use pairs::{Pairs, field};
 pub(super) use parts::Parts;
