@@ -22,7 +22,7 @@ mod watch;
 pub use filter::Filter;
 pub use follow::{Follower, LogSource};
 pub use format::{Entry, Format};
-pub use formats::{Colour, Joiner, Pairs, Stamp, Style, entries, field, strip};
+pub use formats::{Colour, Joiner, Pairs, Spans, Stamp, Style, entries, field, strip};
 pub use mailbox::{LogBatch, LogMailbox};
 pub use matching::{LogPattern, LogPatterns, LooksFor};
 pub use pattern::Pattern;

@@ -6,7 +6,7 @@ use crate::base::body::nearest;
 use crate::base::{Clean, Fault, LogLevel};
 
 /// Name of the pattern, expression, level, entry.
-type Row = (&'static str, &'static str, LogLevel, Option<&'static str>);
+pub type Row = (&'static str, &'static str, LogLevel, Option<&'static str>);
 
 const ERROR: LogLevel = LogLevel::Error;
 const WARN: LogLevel = LogLevel::Warn;

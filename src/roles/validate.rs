@@ -42,7 +42,7 @@ pub fn validate(name: &str, out: &mut dyn Write) -> Result<u8, Fault> {
             "{}: {} samplers, {} logs, {} panes, {} actions; no fault.",
             profile.title,
             setup.jobs.len(),
-            setup.sources.len(),
+            setup.sources.len() + setup.streams.len(),
             setup.board.panes.len(),
             profile.actions.len()
         ));

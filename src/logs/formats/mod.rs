@@ -31,6 +31,6 @@ pub(super) use plain::plain;
 pub(super) use python::python;
 pub(super) use rust::rust;
 pub(super) use server::server;
-pub use sgr::{Colour, Style, strip};
+pub use sgr::{Colour, Spans, Style, strip};
 pub(super) use syslog::syslog;
 pub use time::Stamp;

@@ -4,6 +4,7 @@ use super::take::UNKNOWN;
 use crate::app::{Metric, Pane};
 use crate::base::{Clean, Freshness, Level, Now, PointKind, Reading, SeriesKey, Unit, Unknown};
 use crate::config::{Profile, SamplerSpec};
+use crate::roles::logs::SAMPLER as LOGS;
 use crate::roles::setup::Setup;
 use crate::rules::{Book, Finding};
 use crate::samplers::OWN;
@@ -133,7 +134,7 @@ impl Picture {
 impl Sampled {
     /// It is of the profile, not what the console tells of itself.
     pub(super) fn is_source(&self) -> bool {
-        *self.name != *OWN
+        ![OWN, LOGS].contains(&&*self.name)
     }
 
     /// OK while it answers, UNKNOWN else: what it answers has levels of its own.
