@@ -186,5 +186,5 @@ impl<'de> serde::Deserialize<'de> for Format {
 }
 
 #[cfg(test)]
-#[path = "format_tests.rs"]
+#[path = "formats/tests.rs"]
 mod tests;

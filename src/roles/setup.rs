@@ -97,14 +97,7 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     store.expect(&samplers::OWN.into(), samplers::own_gives());
     let (changes, deaf) = marks::changes(profile);
     faults.extend(deaf);
-    let (mut sources, mut streams) = (Vec::new(), Vec::new());
-    for spec in &profile.logs {
-        match logs::source(spec, profile) {
-            Ok(Source::File(file)) => sources.push(file),
-            Ok(Source::Stream(stream)) => streams.push(stream),
-            Err(fault) => faults.push(fault),
-        }
-    }
+    let (sources, streams) = read_logs(profile, &mut faults);
     let (patterns, odd) = logs::patterns(profile);
     faults.extend(odd);
     let names = sources.iter().map(|file| &file.name).chain(streams.iter().map(|stream| &stream.name));
@@ -129,6 +122,19 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
         asked: profile.actions.iter().map(asked).collect(),
     };
     Setup { board: Board::new(built), book, identity, jobs, sources, streams, tally, webhook, changes, faults }
+}
+
+/// The logs of a profile: files, and what is none.
+fn read_logs(profile: &Profile, faults: &mut Vec<Fault>) -> (Vec<LogSource>, Vec<StreamSource>) {
+    let (mut files, mut streams) = (Vec::new(), Vec::new());
+    for spec in &profile.logs {
+        match logs::source(spec, profile) {
+            Ok(Source::File(file)) => files.push(file),
+            Ok(Source::Stream(stream)) => streams.push(stream),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    (files, streams)
 }
 
 fn webhook(profile: &Profile) -> Result<Option<Webhook>, Fault> {

@@ -1,8 +1,10 @@
 //! logrotate itself, in each of its styles, under numbered lines: none is lost, none comes twice, each rotation is
-//! marked. What can be proved: a file that was opened is read to its end whatever becomes of its name, also when it is
-//! packed and deleted. Of `copytruncate` it is proved for lines that were read before the copy: what a writer adds
-//! between the copy and the emptying is lost by logrotate, and what is added between our last look and the emptying
-//! stands in the copy alone; the mark in the stream says where that may be.
+//! marked.
+
+// What can be proved: a file that was opened is read to its end whatever becomes of its name, also when it is packed
+// and deleted. Of `copytruncate` it is proved for lines that were read before the copy: what a writer adds between the
+// copy and the emptying is lost by logrotate, and what is added between our last look and the emptying stands in the
+// copy alone; the mark in the stream says where that may be.
 
 use super::bench::Bench;
 use std::fs;

@@ -3,7 +3,11 @@
 #![cfg(test)]
 
 mod bench;
+#[path = "../console/corpus.rs"]
+#[expect(dead_code, reason = "the screen's tests use more of it")]
+mod corpus;
 mod flood;
+mod hostile;
 mod life;
 mod logrotate;
 #[path = "../samplers/peer.rs"]

@@ -1,4 +1,5 @@
 //! `watchkeeper describe`: every kind with its line, the documentation of one, and a profile of what is found here.
+//! Long because every question has its line in `run`.
 
 mod kinds;
 mod profile;

@@ -186,7 +186,7 @@ mod tests {
             ("kind = \"journal\"\nunit = \"-M\"", "p.toml:3:8: this is no name of a unit."),
             ("kind = \"journal\"\npriority = \"loud\"", "p.toml:3:12: the journal knows no such priority."),
             ("kind = \"journal\"\nthis_invocation = true", "p.toml:3:19: `this_invocation` is of one unit"),
-            ("kind = \"kernel\"\npath = \"/x\"", "p.toml:3:1: unknown field `path`"),
+            ("kind = \"kernel\"\npath = \"/x\"", "p.toml:3:1: unknown key `path`"),
             ("kind = \"file\"\npath = \"/x\"\nformat = \"jsn\"", "unknown format `jsn`, expected one of `auto`"),
         ] {
             let told = read(table).expect_err("refused").to_string();
