@@ -95,12 +95,17 @@ impl LogMailbox {
         slot.dropped += dropped;
         slot.bytes += lines.iter().map(|(_, line)| line.message.as_str().len()).sum::<usize>();
         slot.lines.extend(lines);
+        let before = slot.dropped;
         while slot.lines.len() > self.capacity || slot.bytes > BYTES {
             let Some((_, line)) = slot.lines.pop_front() else { break };
             slot.bytes -= line.message.as_str().len();
             slot.dropped += u64::from(!line.marker);
         }
+        let gave_way = slot.dropped - before;
         drop(slots);
+        if gave_way > 0 {
+            self.tally.count(source, core::iter::empty(), gave_way);
+        }
         self.bell.data();
     }
 }

@@ -28,8 +28,6 @@ impl Listener for Lines {
     }
 
     fn hear(&mut self, chunk: &[u8], outlet: &mut Outlet) {
-        // It speaks: it is well.
-        outlet.failure = None;
         let format = self.format;
         self.cutter.feed(chunk, |line, more| outlet.line(format.read(line, more)));
     }

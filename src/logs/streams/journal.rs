@@ -148,9 +148,6 @@ impl Listener for Reader<'_> {
     }
 
     fn hear(&mut self, chunk: &[u8], outlet: &mut Outlet) {
-        if self.hints.is_empty() {
-            outlet.failure = None;
-        }
         for piece in chunk.split_inclusive(|byte| *byte == b'\n') {
             if !self.skipping {
                 self.held.extend_from_slice(piece);

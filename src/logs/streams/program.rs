@@ -50,6 +50,9 @@ pub(super) fn live(order: &Order, listener: &mut dyn Listener, outlet: &mut Outl
         Err(Refusal::Forbidden(fault) | Refusal::Impossible(fault)) => return Life::Refused(fault),
     };
     let Ok(ending) = program.ending() else { return Life::Refused(Fault::new("no descriptor is left.")) };
+    // It runs: what was wrong with the one before it is over.
+    outlet.failure = None;
+    outlet.post();
     let start = outlet.clock.now().mono;
     let mut errors = Errors::default();
     let (mut out, mut err) = (Some(outputs.stdout), Some(outputs.stderr));
