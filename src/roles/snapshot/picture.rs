@@ -79,6 +79,8 @@ impl Picture {
         let Setup { board, book, .. } = setup;
         let samplers: Vec<Sampled> = store
             .samplers()
+            // Nobody follows logs for a picture: that nothing is counted is no fault.
+            .filter(|(name, health)| ***name != *LOGS || health.last_attempt.is_some())
             .map(|(name, health)| sampled(name, health, profile.samplers.iter().find(|spec| spec.name == *name), now))
             .collect();
         let metrics = || board.panes.iter().flat_map(Pane::metrics);
