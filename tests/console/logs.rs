@@ -9,7 +9,7 @@ fn a_pattern_in_a_log_fires_a_rule_and_shows_in_a_pane() {
     let desk = Desk::new();
     let log = desk.write("app.log", "2026-11-21T03:12:47Z INFO old, MDB_MAP_FULL\n");
     let profile = format!(
-        "title = \"Logs\"\nenvironment = \"test\"\n[logs.app]\nkind = \"file\"\npath = \"{}\"\n\
+        "title = \"Logs\"\nenvironment = \"test\"\ninterval = \"1s\"\n[logs.app]\nkind = \"file\"\npath = \"{}\"\n\
          [[patterns]]\npack = \"lmdb\"\n[[patterns]]\nname = \"refused\"\nregex = 'order \\d+ refused'\nlevel = \"error\"\n\
          [[panes]]\ntitle = \"Refused\"\nkind = \"sparkline\"\n\
          query = 'log_pattern_matches_total{{pattern=\"refused\",source=\"app\"}}'\n\
