@@ -19,7 +19,7 @@ fn a_pattern_in_a_log_fires_a_rule_and_shows_in_a_pane() {
     desk.write(
         "rules.yaml",
         "groups:\n- name: logs\n  rules:\n  - alert: MapFull\n    \
-         expr: increase(log_pattern_matches_total{pattern=\"lmdb_map_full\"}[1m]) > 0\n    \
+         expr: increase(log_pattern_matches_total{pattern=\"lmdb_map_full\"}[20s]) > 0\n    keep_firing_for: 5m\n    \
          labels: { severity: critical }\n    annotations: { summary: the map is full }\n",
     );
     let path = desk.write("profile.toml", profile);
