@@ -7,6 +7,7 @@ use divan::counter::ItemsCount;
 use divan::{AllocProfiler, Bencher, black_box};
 use std::sync::LazyLock;
 use watchkeeper::base::{Clean, Mono, Now, Observation, Point, PointKind, Sample, Wall};
+use watchkeeper::logs::{Format, LogPatterns, packs};
 use watchkeeper::rules::expr::{Expr, Source as _};
 use watchkeeper::rules::{Live, WallOffset};
 use watchkeeper::store::history::{self, Kept, Minute, Tag};
@@ -26,6 +27,29 @@ fn selector(text: &str) -> Selector {
 
 fn main() {
     divan::main();
+}
+
+/// Reading one line of a log whose format is not said. The aim is a microsecond.
+#[divan::bench(args = LINES)]
+fn log_line(bencher: Bencher, (_, line): &(&str, &str)) {
+    bencher.bench(|| Format::Auto.read(black_box(line.as_bytes()), 0));
+}
+
+const LINES: [(&str, &str); 6] = [
+    ("plain", "2026-11-21T03:12:47Z ERROR map full, nothing written"),
+    ("json", r#"{"timestamp":"2026-11-21T03:12:47Z","level":"INFO","message":"tick","n":1}"#),
+    ("logfmt", "time=2026-11-21T03:12:47Z level=info msg=\"two words\" n=1"),
+    ("syslog", "Nov 21 03:12:47 web1 sshd[42]: Accepted publickey for root"),
+    ("python", "2026-11-21 03:12:47,123 - a.b - WARNING - slow"),
+    ("rust", "2026-11-21T03:12:47.1Z  WARN a::b: slow ms=3"),
+];
+
+/// Every pattern that ships, looked for in a line that has none.
+#[divan::bench]
+fn log_patterns(bencher: Bencher) {
+    let all = packs::PACKS.iter().flat_map(|(name, ..)| packs::pack(name).expect("ships")).collect();
+    let patterns = LogPatterns::new(all).expect("compiles");
+    bencher.bench(|| patterns.matches("app", black_box("worker 3 took 12 ms for the answer to its question")));
 }
 
 fn at(second: u64) -> Now {

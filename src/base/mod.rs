@@ -27,5 +27,5 @@ pub use level::Level;
 pub use sample::{Failure, Labels, LogLevel, LogLine, Observation, Point, PointKind, Sample, SeriesKey};
 pub use severity::{Severity, Terms};
 pub use support::Support;
-pub use time::{Clock, Mono, Now, Wall};
+pub use time::{Clock, Mono, Now, Wall, Zone};
 pub use unit::Unit;

@@ -51,6 +51,11 @@ impl Wall {
         format!("{:02}:{:02}:{:02}", day / 3600, day / 60 % 60, day % 60)
     }
 
+    /// `HH:MM:SS` on a clock of this zone; the caller shows the zone beside it.
+    pub fn hms_in(self, zone: Zone) -> String {
+        Self(self.0.saturating_add(i64::from(zone.east) * 1_000_000_000)).hms()
+    }
+
     /// Time since `earlier`; zero when `earlier` lies ahead.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_nanos(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -77,6 +82,47 @@ impl Wall {
     /// RFC 3339 with microseconds and `Z`.
     pub fn rfc3339(self) -> String {
         Timestamp::from_nanosecond(i128::from(self.0)).map_or_else(|_| "unknown".to_owned(), |at| format!("{at:.6}"))
+    }
+}
+
+/// A clock's distance from UTC. What a place keeps at a moment is data that whoever asks brings along.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Zone {
+    /// Seconds east of UTC.
+    pub east: i32,
+}
+
+impl Zone {
+    /// Universal time.
+    pub const UTC: Self = Self { east: 0 };
+
+    /// `UTC`, `Z`, `+02:00`, `-0330`, `+1`: at most 18 hours either way.
+    pub fn parse(text: &str) -> Option<Self> {
+        if matches!(text, "UTC" | "Z" | "z" | "GMT") {
+            return Some(Self::UTC);
+        }
+        let (sign, rest) =
+            text.strip_prefix('+').map(|rest| (1, rest)).or(text.strip_prefix('-').map(|rest| (-1, rest)))?;
+        let (hours, minutes) = match rest.split_once(':') {
+            Some(parts) => parts,
+            None if rest.len() == 4 => rest.split_at_checked(2)?,
+            None => (rest, "0"),
+        };
+        let number = |text: &str| text.parse::<i32>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
+        let (hours, minutes) = (number(hours)?, number(minutes)?);
+        (hours <= 18 && minutes < 60).then_some(Self { east: sign * (hours * 3_600 + minutes * 60) })
+    }
+}
+
+/// `UTC`, `+02`, `-03:30`.
+impl fmt::Display for Zone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (sign, minutes) = (if self.east < 0 { '-' } else { '+' }, self.east.unsigned_abs() / 60);
+        match (minutes / 60, minutes % 60) {
+            (0, 0) => f.pad("UTC"),
+            (hours, 0) => f.pad(&format!("{sign}{hours:02}")),
+            (hours, minutes) => f.pad(&format!("{sign}{hours:02}:{minutes:02}")),
+        }
     }
 }
 
@@ -141,6 +187,20 @@ mod tests {
         let at = Wall(1_795_230_767_123_456_789);
         assert_eq!(at.hms(), "03:12:47");
         assert_eq!(at.rfc3339(), "2026-11-21T03:12:47.123456Z");
+    }
+
+    #[test]
+    fn a_time_shows_on_the_clock_of_a_zone() {
+        let at = Wall(1_795_230_767_123_456_789);
+        let shown = |zone: &str| Zone::parse(zone).map(|zone| format!("{} {zone}", at.hms_in(zone)));
+        for (zone, found) in
+            [("UTC", "03:12:47 UTC"), ("+02:00", "05:12:47 +02"), ("-0330", "23:42:47 -03:30"), ("+1", "04:12:47 +01")]
+        {
+            assert_eq!(shown(zone).as_deref(), Some(found));
+        }
+        for odd in ["", "2", "+19", "+01:60", "+-1", "+a", "+1:"] {
+            assert_eq!(Zone::parse(odd), None, "{odd}");
+        }
     }
 
     #[test]

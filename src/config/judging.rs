@@ -1,4 +1,5 @@
-//! What is judged: rule files, how often, and what explains what: `rules`, `interval`, `[[inhibit]]`.
+//! What is judged: rule files, how often, and what explains what: `rules`, `interval`, `[[inhibit]]`,
+//! and which lines of logs are counted: `[[patterns]]`.
 
 use super::Lasting;
 use crate::base::{Body, Fault};
@@ -19,6 +20,8 @@ pub struct Judging {
     pub interval: Option<Duration>,
     /// `[[inhibit]]`.
     pub inhibit: Vec<InhibitSpec>,
+    /// `[[patterns]]`, those of extended profiles first: this floor does not know them.
+    pub patterns: Vec<Body>,
 }
 
 /// One rule file.
@@ -53,7 +56,7 @@ struct InhibitTable {
 }
 
 impl Judging {
-    /// Takes the three keys out of a file; a broken row is a fault and leaves the others. `path` is the file's own;
+    /// Takes the four keys out of a file; a broken row is a fault and leaves the others. `path` is the file's own;
     /// what is built in has none, and no rule files.
     pub(super) fn read(file: &mut Body, path: Option<&Path>, faults: &mut Vec<Fault>) -> Self {
         let mut judging = Self::default();
@@ -88,6 +91,10 @@ impl Judging {
             }
             Err(fault) => keep(fault),
         }
+        match file.take_array("patterns") {
+            Ok(rows) => judging.patterns = rows,
+            Err(fault) => keep(fault),
+        }
         judging
     }
 
@@ -96,6 +103,7 @@ impl Judging {
         self.files.extend(over.files);
         self.interval = over.interval.or(self.interval);
         self.inhibit.extend(over.inhibit);
+        self.patterns.extend(over.patterns);
     }
 }
 

@@ -40,6 +40,7 @@ pub const TOP: Table = Table {
         key("actions", "what can be done, by name", "{}"),
         key("rules", "rule files of Prometheus; `rules.yaml` beside this file when absent", "[\"rules.yaml\"]"),
         key("interval", "how often groups of rules are judged that do not say their own", "\"15s\""),
+        key("patterns", "which lines of logs are named and counted", "[]"),
         key("inhibit", "which alerts explain which", "[]"),
         key("markers", "what tells of a deploy: files, or lines of a log", "[]"),
         key("grants", "which support level a login or a group has here", "{ \"%sre\" = \"L2\" }"),
@@ -156,6 +157,21 @@ pub const NOTIFY: Table = Table {
     ],
 };
 
+/// `[[patterns]]`.
+pub const PATTERN: Table = Table {
+    header: "[[patterns]]",
+    about: "lines of logs that have a name: they are counted, highlighted, and lead to an entry",
+    keys: &[
+        key("pack", "patterns that ship; then only `sources` beside it", "\"cuda\""),
+        key("name", "the label `pattern` of log_pattern_matches_total", "\"map_full\""),
+        key("regex", "a regular expression without look-around, at most 1,000 bytes", "'MDB_MAP_FULL|-30792'"),
+        key("text", "or a text as it is", "\"map full\""),
+        key("level", "how bad it is: trace, debug, info, warn, error; warn when absent", "\"error\""),
+        key("entry", "the entry of a guide, or the procedure, that it opens", "\"PL-5.1\""),
+        key("sources", "sources of `[logs]`; all when absent", "[\"app\"]"),
+    ],
+};
+
 /// `[[markers]]`.
 pub const MARKER: Table = Table {
     header: "[[markers]]",
@@ -169,7 +185,7 @@ pub const MARKER: Table = Table {
 
 /// Every table, in the order of the reference.
 pub const TABLES: &[Table] =
-    &[TOP, SAMPLER, LOG, PANE, ACTION, INHIBIT, MARKER, GRANTS, SEVERITIES, ESCALATION, CONTACT, NOTIFY];
+    &[TOP, SAMPLER, LOG, PANE, ACTION, INHIBIT, PATTERN, MARKER, GRANTS, SEVERITIES, ESCALATION, CONTACT, NOTIFY];
 
 impl Table {
     /// The names of its keys.

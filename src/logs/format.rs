@@ -1,48 +1,178 @@
 //! What a line says: when, how bad, what. A line that does not fit its format is shown whole.
 
-use crate::base::{Clean, LogLevel, LogLine, Wall, clean::LINE_LIMIT};
+use super::formats::{self, Parts, Stamp, strip};
+use crate::base::{Clean, LogLevel, LogLine, clean::LINE_LIMIT};
 use crate::sys::secret::hide_clean;
-use core::time::Duration;
-use jiff::Timestamp;
-use memchr::memchr;
-use serde_json::{Map, Value};
-use std::fmt::Write as _;
+
+/// Lines that are looked at to tell the format of a source.
+pub const DETECT: usize = 50;
 
 /// How the lines of a source are written.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Format {
-    /// Text, perhaps with a time and a level at its beginning.
+    /// Whatever fits, of each line for itself: many sources mix two or three.
     #[default]
+    Auto,
+    /// Text, perhaps with a time and a level at its beginning.
     Plain,
     /// A JSON object, perhaps behind a prefix.
     Json,
+    /// `key=value` and nothing else.
+    Logfmt,
+    /// syslog: RFC 5424, RFC 3164, files of rsyslog.
+    Syslog,
+    /// Python's logging.
+    Python,
+    /// Julia's logger.
+    Julia,
+    /// Rust's tracing and env_logger.
+    Rust,
+    /// nginx: access and error log; the access log is that of other web servers too.
+    Nginx,
+    /// Go's klog and glog.
+    Klog,
 }
 
-const TIME_KEYS: &[&str] = &["time", "timestamp", "ts"];
-const LEVEL_KEYS: &[&str] = &["level", "severity"];
-const MESSAGE_KEYS: &[&str] = &["message", "msg", "event"];
-/// A level stands among the first words, if anywhere.
-const LEVEL_WORDS: usize = 5;
+/// All that a line says. `text` holds every letter of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The whole line, its colours apart.
+    pub text: Clean,
+    /// When, as it stands there.
+    pub time: Option<Stamp>,
+    /// How bad.
+    pub level: Option<LogLevel>,
+    /// The words meant for people.
+    pub message: Clean,
+    /// Name and value, in the line's order.
+    pub fields: Vec<(Clean, Clean)>,
+}
 
 impl Format {
     /// Every format with the name that files use.
-    pub const NAMES: &[(&str, Self)] = &[("plain", Self::Plain), ("json", Self::Json)];
+    pub const NAMES: &[(&str, Self)] = &[
+        ("auto", Self::Auto),
+        ("plain", Self::Plain),
+        ("json", Self::Json),
+        ("logfmt", Self::Logfmt),
+        ("syslog", Self::Syslog),
+        ("python", Self::Python),
+        ("julia", Self::Julia),
+        ("rust", Self::Rust),
+        ("nginx", Self::Nginx),
+        ("klog", Self::Klog),
+    ];
 
     /// The format with this name in a file.
     pub fn parse(name: &str) -> Option<Self> {
         Self::NAMES.iter().find(|(known, _)| *known == name).map(|(_, format)| *format)
     }
 
+    /// Its name in a file.
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, format)| *format == self).map_or("auto", |(name, _)| name)
+    }
+
+    /// The format that more than half of the first lines have; `Auto` where none has, or where there is no line.
+    pub fn detect<'a>(lines: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        let mut votes = [0_usize; Self::NAMES.len()];
+        let mut all = 0;
+        for raw in lines.into_iter().take(DETECT).filter(|raw| !raw.trim_ascii().is_empty()) {
+            all += 1;
+            let (raw, _) = strip(raw);
+            let text = Clean::text(&raw);
+            let (format, _) = guess(&raw, text.as_str());
+            let place = Self::NAMES.iter().position(|(_, known)| *known == format);
+            place.and_then(|at| votes.get_mut(at)).into_iter().for_each(|count| *count += 1);
+        }
+        let most = votes.iter().zip(Self::NAMES).find(|(count, _)| **count * 2 > all);
+        most.map_or(Self::Auto, |(_, (_, format))| *format)
+    }
+
     /// Reads a line without its newline; `more` bytes were cut off it.
     pub fn read(self, raw: &[u8], more: usize) -> LogLine {
-        let mut line = match self {
-            Self::Json if more == 0 => json(raw).unwrap_or_else(|| plain(raw, more)),
-            _ => plain(raw, more),
-        };
+        let (raw, _) = strip(raw);
+        let text = Clean::cut(&raw, more);
+        let parts = self.parts(&raw, text.as_str(), more);
+        let time = parts.time.and_then(Stamp::wall);
+        // A time without a zone has no column: it stays where it is.
+        let whole = parts.time.is_some() && time.is_none()
+            || parts.shown.len() == text.as_str().len()
+            || text.as_str().len() > LINE_LIMIT;
+        let level = parts.level;
+        let mut message = if whole { None } else { Some(Clean::text(parts.shown.as_bytes())) }.unwrap_or(text);
         // A service may write down the key that we came with.
-        hide_clean(&mut line.message);
-        line
+        hide_clean(&mut message);
+        LogLine { time, level, message, marker: false }
     }
+
+    /// Reads all that a line says.
+    pub fn entry(self, raw: &[u8], more: usize) -> Entry {
+        let (raw, _) = strip(raw);
+        let mut text = Clean::cut(&raw, more);
+        let parts = self.parts(&raw, text.as_str(), more);
+        let hidden = |text: &str| {
+            let mut text = Clean::text(text);
+            hide_clean(&mut text);
+            text
+        };
+        let (time, level, message) = (parts.time, parts.level, hidden(&parts.message));
+        let fields = parts.fields.iter().map(|(name, value)| (hidden(name), hidden(value))).collect();
+        hide_clean(&mut text);
+        Entry { text, time, level, message, fields }
+    }
+
+    fn parts<'a>(self, raw: &[u8], text: &'a str, more: usize) -> Parts<'a> {
+        let found = match self {
+            // What was cut is no whole object.
+            Self::Json if more > 0 => None,
+            Self::Auto => Some(guess(if more > 0 { b"" } else { raw }, text).1),
+            Self::Plain => None,
+            Self::Json => formats::json(raw),
+            Self::Logfmt => formats::logfmt(text),
+            Self::Syslog => formats::syslog(text),
+            Self::Python => formats::python(text),
+            Self::Julia => formats::julia(text),
+            Self::Rust => formats::rust(text),
+            Self::Nginx => formats::access(text).or_else(|| formats::server(text)),
+            Self::Klog => formats::klog(text),
+        };
+        found.unwrap_or_else(|| formats::plain(text))
+    }
+}
+
+/// The format of one line, by how it begins: no line is tried in more than a few.
+fn guess<'a>(raw: &[u8], text: &'a str) -> (Format, Parts<'a>) {
+    let fits = |format: Format, parts: Option<Parts<'a>>| parts.map(|parts| (format, parts));
+    let head = text.trim_start().as_bytes();
+    let found = match head {
+        [b'{', ..] => fits(Format::Json, formats::json(raw)),
+        [b'<', ..] => fits(Format::Syslog, formats::syslog(text)),
+        [b'[', ..] => fits(Format::Rust, formats::rust(text))
+            .or_else(|| fits(Format::Julia, formats::julia(text)))
+            .or_else(|| fits(Format::Python, formats::python(text))),
+        // The corners and the bar that Julia draws.
+        [0xE2, 0x94, ..] => fits(Format::Julia, formats::julia(text)),
+        [b'I' | b'W' | b'E' | b'F', b'0' | b'1', ..] => fits(Format::Klog, formats::klog(text)),
+        [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'/', ..] => fits(Format::Nginx, formats::server(text)),
+        [b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'0'..=b'9', b'-', ..] => fits(Format::Python, formats::python(text))
+            .or_else(|| fits(Format::Rust, formats::rust(text)))
+            .or_else(|| fits(Format::Syslog, formats::syslog(text))),
+        [b'A'..=b'Z', b'a'..=b'z', b'a'..=b'z', b' ', ..] => fits(Format::Syslog, formats::syslog(text)),
+        [b'A'..=b'Z', b'A'..=b'Z', ..] => fits(Format::Python, formats::python(text)),
+        _ => None,
+    };
+    let found = found.or_else(|| {
+        let access = head.first().is_some_and(u8::is_ascii_alphanumeric) && text.contains("] \"");
+        let pairs = head.first().is_some_and(u8::is_ascii_alphabetic)
+            && head.iter().find(|byte| matches!(byte, b' ' | b'=')) == Some(&b'=');
+        fits(Format::Nginx, formats::access(text).filter(|_| access))
+            .or_else(|| fits(Format::Logfmt, if pairs { formats::logfmt(text) } else { None }))
+            .or_else(|| {
+                fits(Format::Json, if raw.trim_ascii_end().ends_with(b"}") { formats::json(raw) } else { None })
+            })
+    });
+    found.unwrap_or_else(|| (Format::Plain, formats::plain(text)))
 }
 
 impl<'de> serde::Deserialize<'de> for Format {
@@ -55,221 +185,6 @@ impl<'de> serde::Deserialize<'de> for Format {
     }
 }
 
-fn plain(raw: &[u8], more: usize) -> LogLine {
-    let text = Clean::cut(raw, more);
-    let mut rest = text.as_str();
-    let time = take_time(rest).map(|(time, after)| {
-        rest = after;
-        time
-    });
-    let level = match first_word(rest) {
-        Some((word, after)) if level_word(word).is_some() => {
-            rest = after;
-            level_word(word)
-        }
-        _ => rest.split_whitespace().take(LEVEL_WORDS).find_map(level_word),
-    };
-    let whole = rest.len() == text.as_str().len() || text.as_str().len() > LINE_LIMIT;
-    let message = if whole { text } else { Clean::text(rest) };
-    LogLine { time, level, message, marker: false }
-}
-
-fn first_word(text: &str) -> Option<(&str, &str)> {
-    let text = text.trim_start();
-    let end = text.find(' ').unwrap_or(text.len());
-    text.split_at_checked(end).map(|(word, rest)| (word, rest.trim_start())).filter(|(word, _)| !word.is_empty())
-}
-
-/// A level as people write it: `ERROR`, `[error]`, `<warn>`, `error:`, `level=error`; not the word in a sentence.
-fn level_word(word: &str) -> Option<LogLevel> {
-    let named = word.strip_prefix("level=").or_else(|| word.strip_prefix("severity="));
-    let bare = named.unwrap_or(word).trim_matches(|c: char| !c.is_ascii_alphanumeric());
-    let marked = named.is_some()
-        || word.ends_with(':')
-        || word.starts_with(['[', '<', '(', '|'])
-        || bare.bytes().all(|byte| byte.is_ascii_uppercase());
-    if marked { LogLevel::parse(bare) } else { None }
-}
-
-/// The time at the beginning of a text, in one word or two, and what follows it.
-fn take_time(text: &str) -> Option<(Wall, &str)> {
-    let open = text.starts_with('[');
-    let inner = if open { text.get(1..)? } else { text };
-    if !inner.starts_with(|c: char| c.is_ascii_digit()) {
-        return None;
-    }
-    let stop = |c: char| c == ' ' || open && c == ']';
-    let one = inner.find(stop).unwrap_or(inner.len());
-    let two = inner.get(one + 1..).and_then(|rest| rest.find(stop).map(|at| one + 1 + at)).unwrap_or(inner.len());
-    [one, two].into_iter().find_map(|end| {
-        let (word, rest) = inner.split_at_checked(end)?;
-        let time = written_time(word)?;
-        Some((time, rest.strip_prefix(']').unwrap_or(rest).trim_start()))
-    })
-}
-
-/// RFC 3339, or seconds, milli-, micro- or nanoseconds since 1970. A time without a zone is not known.
-fn written_time(word: &str) -> Option<Wall> {
-    if word.len() >= 10 && word.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
-        return if word.contains('.') {
-            word.parse().ok().and_then(from_seconds)
-        } else {
-            word.parse().ok().and_then(from_epoch)
-        };
-    }
-    let at: Timestamp = word.parse().ok()?;
-    i64::try_from(at.as_nanosecond()).ok().map(Wall)
-}
-
-/// Which unit it is shows in its size.
-fn from_epoch(number: i64) -> Option<Wall> {
-    let scale = match number {
-        100_000_000..100_000_000_000 => 1_000_000_000,
-        100_000_000_000..100_000_000_000_000 => 1_000_000,
-        100_000_000_000_000..100_000_000_000_000_000 => 1_000,
-        100_000_000_000_000_000.. => 1,
-        _ => return None,
-    };
-    number.checked_mul(scale).map(Wall)
-}
-
-fn from_seconds(seconds: f64) -> Option<Wall> {
-    if !(1e8..1e11).contains(&seconds) {
-        return None;
-    }
-    i64::try_from(Duration::try_from_secs_f64(seconds).ok()?.as_nanos()).ok().map(Wall)
-}
-
-fn json(raw: &[u8]) -> Option<LogLine> {
-    let (prefix, object) = raw.split_at_checked(memchr(b'{', raw)?)?;
-    let mut stream = serde_json::Deserializer::from_slice(object).into_iter::<Map<String, Value>>();
-    let mut fields = stream.next()?.ok()?;
-    let behind = object.get(stream.byte_offset()..).unwrap_or_default();
-    // Some loggers put everything but time and level one deeper.
-    if let Some(Value::Object(inner)) = fields.get("fields").filter(|inner| inner.is_object()).cloned() {
-        fields.shift_remove("fields");
-        for (key, value) in inner {
-            fields.entry(key).or_insert(value);
-        }
-    }
-    let time = take(&mut fields, TIME_KEYS, json_time);
-    let level = take(&mut fields, LEVEL_KEYS, |value| LogLevel::parse(value.as_str()?));
-    let message = take(&mut fields, MESSAGE_KEYS, |value| value.as_str().map(str::to_owned));
-    let mut text = message.unwrap_or_else(|| String::from_utf8_lossy(prefix).trim().to_owned());
-    for (key, value) in &fields {
-        let gap = if text.is_empty() { "" } else { " " };
-        // Writing to a String cannot fail.
-        let _infallible = match value {
-            Value::String(word) if is_simple(word) => write!(text, "{gap}{key}={word}"),
-            other => write!(text, "{gap}{key}={other}"),
-        };
-    }
-    let behind = String::from_utf8_lossy(behind);
-    if !behind.trim().is_empty() {
-        text.push(' ');
-        text.push_str(behind.trim());
-    }
-    Some(LogLine { time, level, message: Clean::text(text), marker: false })
-}
-
-/// Takes out the first of these keys that can be read; what cannot be read stays a field.
-fn take<T>(fields: &mut Map<String, Value>, keys: &[&str], read: impl Fn(&Value) -> Option<T>) -> Option<T> {
-    let (key, found) = keys.iter().find_map(|key| Some((*key, read(fields.get(*key)?)?)))?;
-    fields.shift_remove(key);
-    Some(found)
-}
-
-fn json_time(value: &Value) -> Option<Wall> {
-    match value {
-        Value::String(word) => written_time(word),
-        Value::Number(number) => number.as_i64().and_then(from_epoch).or_else(|| from_seconds(number.as_f64()?)),
-        _ => None,
-    }
-}
-
-fn is_simple(word: &str) -> bool {
-    !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '"' | '='))
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const AT: Wall = Wall(1_795_230_767_000_000_000);
-
-    fn read(format: Format, text: &str) -> (Option<Wall>, Option<LogLevel>, String) {
-        let line = format.read(text.as_bytes(), 0);
-        (line.time, line.level, line.message.to_string())
-    }
-
-    fn is(time: Option<Wall>, level: Option<LogLevel>, message: &str) -> (Option<Wall>, Option<LogLevel>, String) {
-        (time, level, message.to_owned())
-    }
-
-    #[test]
-    fn a_plain_line_gives_its_time_and_level() {
-        let plain = |text| read(Format::Plain, text);
-        assert_eq!(plain("2026-11-21T03:12:47Z ERROR map full"), is(Some(AT), Some(LogLevel::Error), "map full"));
-        assert_eq!(plain("[2026-11-21 03:12:47+00:00] [warn] slow"), is(Some(AT), Some(LogLevel::Warn), "slow"));
-        assert_eq!(plain("1795230767000 info: started"), is(Some(AT), Some(LogLevel::Info), "started"));
-        assert_eq!(plain("api[7]: ERROR: no"), is(None, Some(LogLevel::Error), "api[7]: ERROR: no"));
-        assert_eq!(plain("no error was found"), is(None, None, "no error was found"));
-        assert_eq!(plain("2026-11-21 03:12:47 INFO zone unknown").0, None);
-        assert_eq!(plain(""), is(None, None, ""));
-        assert_eq!(plain("5 INFO"), is(None, Some(LogLevel::Info), "5 INFO"));
-    }
-
-    #[test]
-    fn a_json_line_keeps_all_its_fields() {
-        let json = |text| read(Format::Json, text);
-        assert_eq!(
-            json(r#"{"timestamp":"2026-11-21T03:12:47Z","level":"WARN","message":"slow","ms":12.5,"route":"/a b"}"#),
-            is(Some(AT), Some(LogLevel::Warn), r#"slow ms=12.5 route="/a b""#)
-        );
-        assert_eq!(json(r#"{"ts":1795230767,"severity":"error","msg":"x"}"#), is(Some(AT), Some(LogLevel::Error), "x"));
-        assert_eq!(json(r#"03:12:47 [info] {"event":"tick","n":1} end"#), is(None, None, "tick n=1 end"));
-        assert_eq!(json(r#"worker-3 {"n":1}"#), is(None, None, "worker-3 n=1"));
-        assert_eq!(json(r#"{"level":30,"time":"noon","msg":"x"}"#), is(None, None, "x level=30 time=noon"));
-        assert_eq!(
-            json(
-                r#"{"timestamp":"2026-11-21T03:12:47Z","level":"INFO","fields":{"message":"up","port":1},"target":"t"}"#
-            ),
-            is(Some(AT), Some(LogLevel::Info), "up target=t port=1")
-        );
-        assert_eq!(json("{broken ERROR"), is(None, Some(LogLevel::Error), "{broken ERROR"));
-        let deep = format!("{}1{}", r#"{"a":"#.repeat(5_000), "}".repeat(5_000));
-        assert!(json(&deep).2.starts_with(r#"{"a":{"a""#));
-    }
-
-    proptest! {
-        #[test]
-        fn no_bytes_break_a_line(raw in prop::collection::vec(any::<u8>(), 0..300), brace in any::<bool>(), more in 0_usize..3) {
-            let mut raw = raw;
-            if brace { raw.insert(0, b'{'); }
-            for (_, format) in Format::NAMES {
-                let line = format.read(&raw, more);
-                prop_assert!(line.message.as_str().chars().all(|c| !c.is_control()));
-            }
-        }
-    }
-
-    #[test]
-    fn no_form_of_a_secret_that_was_read_is_shown_in_a_line() {
-        use crate::sys::secret::{Secret, forms_of};
-        for n in 0..30 {
-            let canary = format!("line-canary/{n}+\"ä\"");
-            drop(Secret::new(canary.clone()));
-            for form in forms_of(&canary) {
-                let plain = format!("2026-11-21T03:12:47Z ERROR sent {form} to x");
-                // A form that is quoted already is quoted once more in a field, and no form of ours any longer.
-                let key = if form.contains('\\') { &canary } else { &form };
-                let json = serde_json::json!({ "msg": format!("sent {form}"), "key": key, "list": [key] }).to_string();
-                for (format, raw) in [(Format::Plain, plain), (Format::Json, json)] {
-                    let line = format.read(raw.as_bytes(), 0).message.to_string();
-                    assert!(!line.contains(&form) && line.contains("<redacted>"), "{form}: {line}");
-                }
-            }
-        }
-    }
-}
+#[path = "formats/tests.rs"]
+mod tests;

@@ -1,5 +1,6 @@
 //! What the follower has for the event loop: bounded per source, the oldest lines give way and are counted.
 
+use super::tally::Tally;
 use crate::base::{Fault, LogLine, Now};
 use crate::sys::bell::Bell;
 use core::mem;
@@ -38,12 +39,18 @@ pub struct LogMailbox {
     slots: Mutex<Vec<Slot>>,
     bell: Arc<Bell>,
     capacity: usize,
+    tally: Arc<Tally>,
 }
 
 impl LogMailbox {
     /// A mailbox that holds at most `capacity` lines of each source and rings `bell`.
     pub fn new(bell: Arc<Bell>, capacity: usize) -> Self {
-        Self { slots: Mutex::default(), bell, capacity: capacity.max(1) }
+        Self::counting(bell, capacity, Arc::default())
+    }
+
+    /// The same, and counts in `tally` all that passes.
+    pub fn counting(bell: Arc<Bell>, capacity: usize, tally: Arc<Tally>) -> Self {
+        Self { slots: Mutex::default(), bell, capacity: capacity.max(1), tally }
     }
 
     /// Takes out what has come, one batch for each source that has news.
@@ -71,6 +78,9 @@ impl LogMailbox {
         dropped: u64,
         failure: Option<Fault>,
     ) {
+        if !lines.is_empty() || dropped > 0 {
+            self.tally.count(source, lines.iter().map(|(_, line)| line), dropped);
+        }
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let at = slots.iter().position(|slot| slot.source == *source).unwrap_or_else(|| {
             slots.push(Slot { source: Arc::clone(source), ..Slot::default() });
@@ -85,12 +95,17 @@ impl LogMailbox {
         slot.dropped += dropped;
         slot.bytes += lines.iter().map(|(_, line)| line.message.as_str().len()).sum::<usize>();
         slot.lines.extend(lines);
+        let before = slot.dropped;
         while slot.lines.len() > self.capacity || slot.bytes > BYTES {
             let Some((_, line)) = slot.lines.pop_front() else { break };
             slot.bytes -= line.message.as_str().len();
             slot.dropped += u64::from(!line.marker);
         }
+        let gave_way = slot.dropped - before;
         drop(slots);
+        if gave_way > 0 {
+            self.tally.count(source, core::iter::empty(), gave_way);
+        }
         self.bell.data();
     }
 }

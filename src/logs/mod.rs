@@ -3,15 +3,28 @@
 //! `roles` starts the follower, `app` drains the mailbox, `config` names the formats.
 
 mod cutter;
+pub mod filter;
+pub mod fold;
 pub mod follow;
 pub mod format;
+mod formats;
 pub mod mailbox;
+pub mod matching;
+pub mod merge;
+pub mod packs;
 mod pattern;
 mod source;
+pub mod streams;
 mod tail;
+pub mod tally;
 mod watch;
 
+pub use filter::Filter;
 pub use follow::{Follower, LogSource};
-pub use format::Format;
+pub use format::{Entry, Format};
+pub use formats::{Colour, Joiner, Pairs, Spans, Stamp, Style, entries, field, strip};
 pub use mailbox::{LogBatch, LogMailbox};
+pub use matching::{LogPattern, LogPatterns, LooksFor};
 pub use pattern::Pattern;
+pub use streams::{Boots, CommandLine, Feed, Journal, StreamSource, Streams};
+pub use tally::Tally;

@@ -73,7 +73,7 @@ impl Collector {
         let own = own.then(|| OWN.into());
         let answers = jobs.iter().map(|job| Arc::clone(&job.name)).chain(own).map(|name| (name, 0)).collect();
         let begun = RealClock.now().mono;
-        let engine = Engine::start(jobs, Vec::new(), &samples, &lines, false)?;
+        let engine = Engine::start(jobs, (Vec::new(), Vec::new()), &samples, &lines, false)?;
         Ok(Self { store, engine, bell, samples, answers, begun })
     }
 

@@ -2,6 +2,7 @@
 //! terminal owned.
 
 use super::alert_state::{self, AlertState};
+use super::logs::job as log_job;
 use super::notify::{Notifier, Origin, Webhook};
 use super::setup;
 use crate::action::launch::Launcher;
@@ -15,7 +16,7 @@ use crate::clean;
 use crate::config::{self, Profile, ProfileRef, SearchPath, Theme, Trust};
 use crate::input::Keymap;
 use crate::journal::{self, Event, Journal, Record};
-use crate::logs::{Follower, LogMailbox, LogSource};
+use crate::logs::{Follower, LogMailbox, LogSource, StreamSource, Streams};
 use crate::samplers::{Job, Mailbox, Supervisor};
 use crate::store::{History, Limits, LogStore, Store};
 use crate::sys::bell::Bell;
@@ -125,6 +126,7 @@ pub struct Started {
 pub struct Engine {
     _supervisor: Supervisor,
     _follower: Option<Follower>,
+    _streams: Option<Streams>,
     runtime: Runtime,
 }
 
@@ -210,15 +212,20 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
     let host = Host::current();
     let profile_name = absolute(options.profile.as_deref().unwrap_or("host"));
     let profile = load(&profile_name, &search);
-    let setup = setup::setup(&profile, host.name.clone(), &mut store);
-    let (samples, lines) =
-        (Arc::new(Mailbox::new(Arc::clone(bell))), Arc::new(LogMailbox::new(Arc::clone(bell), LINES)));
+    let mut setup = setup::setup(&profile, host.name.clone(), &mut store);
+    let samples = Arc::new(Mailbox::new(Arc::clone(bell)));
+    let lines = Arc::new(LogMailbox::counting(Arc::clone(bell), LINES, Arc::clone(&setup.tally)));
     let mut logs = LogStore::default();
-    for source in &setup.sources {
-        logs.declare(&source.name);
+    let mut log_views = Vec::new();
+    let files = setup.sources.iter().map(|source| &source.name);
+    for name in files.chain(setup.streams.iter().map(|source| &source.name)) {
+        logs.declare(name);
+        log_views.push(LogView::follow(Arc::clone(name)));
     }
-    let log_views = setup.sources.iter().map(|source| LogView::follow(Arc::clone(&source.name))).collect();
-    let engine = Engine::start(setup.jobs, setup.sources, &samples, &lines, options.gentle)?;
+    if !log_views.is_empty() {
+        setup.jobs.push(log_job(&setup.tally));
+    }
+    let engine = Engine::start(setup.jobs, (setup.sources, setup.streams), &samples, &lines, options.gentle)?;
     let theme_name = options.theme.as_deref().unwrap_or("default");
     let (theme, theme_faults) = config::load_theme(theme_name, depth(caps.depth), &search);
     let (layers, keymap_faults) = config::load_keymap(options.keymap.as_deref().unwrap_or("default"), &search);
@@ -289,7 +296,7 @@ impl Engine {
     /// When no thread can be started.
     pub fn start(
         jobs: Vec<Job>,
-        sources: Vec<LogSource>,
+        (files, streams): (Vec<LogSource>, Vec<StreamSource>),
         samples: &Arc<Mailbox>,
         lines: &Arc<LogMailbox>,
         gentle: bool,
@@ -303,9 +310,9 @@ impl Engine {
             (seed(), gentle),
             runtime.handle(),
         );
-        let follower =
-            if sources.is_empty() { None } else { Some(Follower::start(sources, Arc::clone(lines), clock)?) };
-        Ok(Self { _supervisor: supervisor, _follower: follower, runtime })
+        let streams = if streams.is_empty() { None } else { Some(Streams::start(streams, lines, &clock)?) };
+        let follower = if files.is_empty() { None } else { Some(Follower::start(files, Arc::clone(lines), clock)?) };
+        Ok(Self { _supervisor: supervisor, _follower: follower, _streams: streams, runtime })
     }
 }
 

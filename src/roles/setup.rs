@@ -3,6 +3,7 @@
 
 use super::handbook;
 use super::judging;
+use super::logs::{self, Source};
 use super::marks;
 use super::notify::Webhook;
 use crate::action::kinds;
@@ -11,8 +12,8 @@ use crate::action::prepare::{Any, Context, Depth, check};
 use crate::app::{Board, Changes, Identity, Pane};
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault, Ulid};
-use crate::config::{ActionSpec, KnownKinds, LogSpec, PaneSpec, Profile, SamplerSpec, Trust};
-use crate::logs::{Format, LogSource};
+use crate::config::{ActionSpec, KnownKinds, PaneSpec, Profile, SamplerSpec, Trust};
+use crate::logs::{LogSource, StreamSource, Tally, tally};
 use crate::procedure::Document;
 use crate::rules::{Alerting, Book, Group, Judge, Policy, Rule, RuleFile, RuleKind};
 use crate::samplers::kinds::files;
@@ -43,6 +44,10 @@ pub struct Setup {
     pub jobs: Vec<Job>,
     /// Logs to follow.
     pub sources: Vec<LogSource>,
+    /// Logs that are no files.
+    pub streams: Vec<StreamSource>,
+    /// What is counted in them.
+    pub tally: Arc<Tally>,
     /// Who is told of alerts; only files that passed the rules of trust may send anything.
     pub webhook: Option<Webhook>,
     /// What listens for what may explain an alert.
@@ -53,20 +58,18 @@ pub struct Setup {
     pub faults: Vec<Fault>,
 }
 
-/// The kinds of log sources.
-const LOGS: &[&str] = &["file"];
-
 /// Every kind that a profile may name, from the registries.
 pub fn known_kinds() -> KnownKinds<'static> {
-    static NAMES: LazyLock<[Vec<&'static str>; 3]> = LazyLock::new(|| {
+    static NAMES: LazyLock<[Vec<&'static str>; 4]> = LazyLock::new(|| {
         [
             samplers::KINDS.iter().map(|kind| kind.name()).collect(),
             panes::KINDS.iter().map(|kind| kind.name()).collect(),
             kinds::KINDS.iter().map(|kind| kind.name()).collect(),
+            logs::KINDS.iter().map(|(name, ..)| *name).collect(),
         ]
     });
-    let [samplers, panes, actions] = &*NAMES;
-    KnownKinds { samplers, logs: LOGS, panes, actions }
+    let [samplers, panes, actions, logs] = &*NAMES;
+    KnownKinds { samplers, logs, panes, actions }
 }
 
 /// Builds everything. Declares the samplers to the store.
@@ -98,7 +101,15 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     store.expect(&samplers::OWN.into(), samplers::own_gives());
     let (changes, deaf) = marks::changes(profile);
     faults.extend(deaf);
-    let sources = profile.logs.iter().filter_map(|spec| log(spec).map_err(|fault| faults.push(fault)).ok()).collect();
+    let (sources, streams) = read_logs(profile, &mut faults);
+    let (patterns, odd) = logs::patterns(profile);
+    faults.extend(odd);
+    let names = sources.iter().map(|file| &file.name).chain(streams.iter().map(|stream| &stream.name));
+    let tally = Arc::new(Tally::new(patterns, names));
+    if !profile.logs.is_empty() {
+        store.declare(&logs::SAMPLER.into(), logs::EVERY, false);
+        store.expect(&logs::SAMPLER.into(), tally::NAMES.map(str::to_owned).into());
+    }
     let webhook = webhook(profile).unwrap_or_else(|fault| {
         faults.push(fault);
         None
@@ -121,7 +132,7 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
         asked: profile.actions.iter().map(asked).collect(),
         ways_back: profile.actions.iter().filter_map(back).collect(),
     };
-    Setup { board: Board::new(built), book, identity, jobs, sources, webhook, changes, procedures, faults }
+    Setup { board: Board::new(built), book, identity, jobs, sources, streams, tally, webhook, changes, procedures, faults }
 }
 
 /// The profile's procedures. One that is at fault, or that others may write to, is only read.
@@ -135,6 +146,19 @@ fn procedures(profile: &Profile, (book, store): (&Book, &Store), faults: &mut Ve
         Arc::new(document)
     });
     read.collect()
+}
+
+/// The logs of a profile: files, and what is none.
+fn read_logs(profile: &Profile, faults: &mut Vec<Fault>) -> (Vec<LogSource>, Vec<StreamSource>) {
+    let (mut files, mut streams) = (Vec::new(), Vec::new());
+    for spec in &profile.logs {
+        match logs::source(spec, profile) {
+            Ok(Source::File(file)) => files.push(file),
+            Ok(Source::Stream(stream)) => streams.push(stream),
+            Err(fault) => faults.push(fault),
+        }
+    }
+    (files, streams)
 }
 
 fn webhook(profile: &Profile) -> Result<Option<Webhook>, Fault> {
@@ -264,10 +288,10 @@ fn runnable(spec: &SamplerSpec, profile: &Profile) -> Result<(), Fault> {
 /// # Errors
 /// An unknown kind or a fault in its table.
 pub fn job(spec: &SamplerSpec) -> Result<Job, Fault> {
-    if *spec.name == *samplers::OWN {
+    if [samplers::OWN, logs::SAMPLER].contains(&&*spec.name) {
         return Err(spec
             .body
-            .fault(format!("`{}` is what the console tells of itself.", samplers::OWN))
+            .fault(format!("`{}` is what the console tells of itself.", spec.name))
             .hint("Choose another name."));
     }
     let kind =
@@ -290,19 +314,6 @@ fn further(spec: &SamplerSpec, first: Fault) -> Vec<Fault> {
         }
     }
     faults
-}
-
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LogTable {
-    path: String,
-    #[serde(default)]
-    format: Format,
-}
-
-fn log(spec: &LogSpec) -> Result<LogSource, Fault> {
-    let table: LogTable = spec.body.read()?;
-    Ok(LogSource { name: Arc::clone(&spec.name), pattern: table.path, format: table.format })
 }
 
 #[cfg(test)]

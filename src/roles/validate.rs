@@ -46,7 +46,7 @@ pub fn validate(name: &str, out: &mut dyn Write) -> Result<u8, Fault> {
             "{}: {} samplers, {} logs, {} panes, {} actions, {} procedures; no fault.",
             profile.title,
             setup.jobs.len(),
-            setup.sources.len(),
+            setup.sources.len() + setup.streams.len(),
             setup.board.panes.len(),
             profile.actions.len(),
             procedures.len()

@@ -8,6 +8,7 @@ use crate::server::{Server, say, serve};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStringExt as _;
+use watchkeeper::logs::strip;
 
 const SIZE: (u16, u16) = (220, 140);
 
@@ -141,6 +142,8 @@ fn log_lines_and_file_names() {
     let no_breaks = |text: Vec<u8>| text.into_iter().filter(|byte| *byte != b'\n').collect::<Vec<u8>>();
     let plain: Vec<Vec<u8>> = bytes("p").into_iter().map(no_breaks).collect();
     desk.write("plain.log", [plain.join(&b'\n'), b"\n".to_vec()].concat());
+    // Colours are read and taken out; every other sequence becomes visible.
+    let plain: Vec<Vec<u8>> = plain.iter().map(|line| strip(line).0.into_owned()).collect();
     let json = texts("j").into_iter().map(|text| {
         let line =
             serde_json::json!({ "time": "2026-01-01T00:00:00Z", "level": text, "message": text, text.as_str(): text });
@@ -152,6 +155,7 @@ fn log_lines_and_file_names() {
     for (name, path, format) in [
         ("plain", "plain.log", "plain"),
         ("json", "json.log", "json"),
+        ("auto", "plain.log", "auto"),
         ("names", "names/*", "plain"),
         ("missing", "gone \u{1b}[2J\u{202e}x\u{9b}31m.log", "plain"),
     ] {
@@ -164,6 +168,9 @@ fn log_lines_and_file_names() {
         .unwrap();
         writeln!(profile, "[[panes]]\ntitle = \"log {name}\"\nkind = \"log\"\nsource = \"{name}\"").unwrap();
     }
+    let said = quoted(desk.path().join("plain.log").to_str().unwrap());
+    writeln!(profile, "[logs.said]\nkind = \"command\"\nargv = [\"/bin/cat\", {said}]\nrestart = false").unwrap();
+    writeln!(profile, "[[panes]]\ntitle = \"log said\"\nkind = \"log\"\nsource = \"said\"").unwrap();
     let path = desk.write("profile.toml", profile);
     let pty = start(desk.spec(&["--profile", path.to_str().unwrap()]));
     pty.wait_for("gone ␛[2J<U+202E>x");
@@ -171,12 +178,34 @@ fn log_lines_and_file_names() {
     // One log after the other on the whole screen; a long line is there with its beginning.
     pty.send("z");
     wait_for_all(&pty, &plain, 60);
+    imitates_no_prompt(&pty);
     pty.send("\t");
     wait_for_all(&pty, &texts("j"), 20);
     pty.send("\t");
+    pty.wait_for("log auto");
+    wait_for_all(&pty, &plain, 60);
+    imitates_no_prompt(&pty);
+    pty.send("\t");
     pty.wait_for("log names");
     rotate_hostile_names(&desk, &pty);
+    pty.send("\t\t");
+    pty.wait_for("log said");
+    wait_for_all(&pty, &plain, 60);
+    pty.wait_for("--- cat ended, exit code 0");
     judge(pty);
+}
+
+/// A line that looks like our prompt stands behind the time that every line of a log has.
+fn imitates_no_prompt(pty: &Pty) {
+    pty.wait("the imitation, as a line of the log", |screen, _| {
+        ["Type  reduce  and Enter to run it", "│ > reduce_"].iter().all(|words| {
+            row_with(screen, words).is_some_and(|row| {
+                let before = row.split(words).next().unwrap_or_default().trim_start_matches([' ', '│', '▸']);
+                let time = before.get(..8).unwrap_or_default().as_bytes();
+                time.len() == 8 && time[2] == b':' && time[5] == b':'
+            })
+        })
+    });
 }
 
 /// Files with hostile names are rotated while they are followed: the marker in the log names them.

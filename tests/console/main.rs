@@ -19,6 +19,7 @@ mod incident;
 #[path = "../pty/judge.rs"]
 #[expect(dead_code, reason = "shared with tests/pty, which uses the rest")]
 mod judge;
+mod logs;
 mod poor;
 #[path = "../samplers/server.rs"]
 #[expect(dead_code, reason = "shared with tests/samplers, which counts")]

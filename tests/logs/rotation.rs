@@ -98,6 +98,28 @@ fn twenty_copying_rotations() {
 }
 
 #[test]
+fn a_link_that_moves_leads_to_its_new_file_from_the_first_line() {
+    let mut bench = Bench::new(1_000);
+    bench.write("day1", text(0..2).as_bytes());
+    std::os::unix::fs::symlink("day1", bench.path("current.log")).expect("links");
+    bench.follow("current.log");
+    bench.until("the first day", |bench| bench.has("line 1"));
+    let mut next = 2;
+    for day in 2..12 {
+        let name = format!("day{day}");
+        bench.write(&name, text(next..next + 2).as_bytes());
+        std::os::unix::fs::symlink(&name, bench.path("new")).expect("links");
+        fs::rename(bench.path("new"), bench.path("current.log")).expect("moves the link");
+        bench.write(&name, text(next + 2..next + 3).as_bytes());
+        next += 3;
+        bench.until("the next day", |bench| bench.shown().len() >= next);
+    }
+    let mut found = numbers(&bench);
+    found.sort_unstable();
+    assert_eq!((found, bench.marks()), ((0..next).collect(), 10));
+}
+
+#[test]
 fn a_file_emptied_and_refilled_beyond_our_place_is_read_again() {
     let mut bench = Bench::new(1_000);
     bench.write("app.log", text(0..3).as_bytes());

@@ -4,6 +4,8 @@ use crate::action::docs::docs;
 use crate::action::kinds as actions;
 use crate::base::Fault;
 use crate::base::body::nearest;
+use crate::logs::packs::{self, PACKS};
+use crate::roles::logs;
 use crate::samplers;
 use crate::ui::panes;
 
@@ -20,6 +22,25 @@ pub(super) fn panes() -> Vec<String> {
 /// … of action.
 pub(super) fn actions() -> Vec<String> {
     aligned(actions::KINDS.iter().map(|kind| (kind.name(), kind.about())).collect())
+}
+
+/// … of log source.
+pub(super) fn logs() -> Vec<String> {
+    aligned(logs::KINDS.iter().map(|(name, about, _)| (*name, *about)).collect())
+}
+
+/// Every pack of patterns, and under it the names of its patterns.
+pub(super) fn patterns() -> Vec<String> {
+    let packs = aligned(PACKS.iter().map(|(name, about, _)| (*name, *about)).collect());
+    let under =
+        |rows: &[packs::Row]| format!("    {}", rows.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(" "));
+    packs.into_iter().zip(PACKS).flat_map(|(line, (.., rows))| [line, under(rows)]).collect()
+}
+
+/// What is said of a kind of log source.
+pub(super) fn log(name: &str) -> Result<Vec<String>, Fault> {
+    let names = logs::KINDS.iter().map(|(name, ..)| *name);
+    logs::docs(name).ok_or_else(|| Fault::new(format!("there is no kind of log `{name}`.")).hint(nearest(name, names)))
 }
 
 /// What the file of a kind of sampler says of it.
@@ -46,7 +67,7 @@ mod tests {
 
     #[test]
     fn every_kind_has_a_line_and_the_names_stand_in_a_column() {
-        for lines in [samplers(), panes(), actions()] {
+        for lines in [samplers(), panes(), actions(), logs()] {
             let name = lines.iter().map(|line| line.split(' ').next().unwrap_or_default().len()).max().expect("kinds");
             assert!(lines.iter().all(|line| line.get(name..name + 2) == Some("  ")), "{lines:?}");
             assert!(lines.iter().all(|line| line.len() > name + 10), "{lines:?}");

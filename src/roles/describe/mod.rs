@@ -1,4 +1,5 @@
 //! `watchkeeper describe`: every kind with its line, the documentation of one, and a profile of what is found here.
+//! Long because every question has its line in `run`.
 
 mod kinds;
 mod profile;
@@ -15,6 +16,15 @@ pub enum Ask {
     Panes,
     /// Every kind of action, a line each
     Actions,
+    /// Every kind of log source, a line each
+    Logs,
+    /// Every pack of log patterns that ships, a line each
+    Patterns,
+    /// What one kind of log source reads, with every key of its table
+    Log {
+        /// Its name, one of `watchkeeper describe logs`
+        kind: String,
+    },
     /// What one kind of sampler reads and gives, with every key of its table
     Sampler {
         /// Its name, one of `watchkeeper describe samplers`
@@ -38,6 +48,9 @@ pub fn run(ask: &Ask, out: &mut dyn Write) -> Result<u8, Fault> {
         Ask::Samplers => kinds::samplers(),
         Ask::Panes => kinds::panes(),
         Ask::Actions => kinds::actions(),
+        Ask::Logs => kinds::logs(),
+        Ask::Patterns => kinds::patterns(),
+        Ask::Log { kind } => kinds::log(kind)?,
         Ask::Sampler { kind } => kinds::sampler(kind)?,
         Ask::Action { kind } => kinds::action(kind)?,
         Ask::Profile(ask) => profile::found(ask)?,

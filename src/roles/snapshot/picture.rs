@@ -4,6 +4,7 @@ use super::take::UNKNOWN;
 use crate::app::{Metric, Pane};
 use crate::base::{Clean, Freshness, Level, Now, PointKind, Reading, SeriesKey, Unit, Unknown};
 use crate::config::{Profile, SamplerSpec};
+use crate::roles::logs::SAMPLER as LOGS;
 use crate::roles::setup::Setup;
 use crate::rules::{Book, Finding};
 use crate::samplers::OWN;
@@ -78,6 +79,8 @@ impl Picture {
         let Setup { board, book, .. } = setup;
         let samplers: Vec<Sampled> = store
             .samplers()
+            // Nobody follows logs for a picture: that nothing is counted is no fault.
+            .filter(|(name, health)| ***name != *LOGS || health.last_attempt.is_some())
             .map(|(name, health)| sampled(name, health, profile.samplers.iter().find(|spec| spec.name == *name), now))
             .collect();
         let metrics = || board.panes.iter().flat_map(Pane::metrics);
@@ -133,7 +136,7 @@ impl Picture {
 impl Sampled {
     /// It is of the profile, not what the console tells of itself.
     pub(super) fn is_source(&self) -> bool {
-        *self.name != *OWN
+        ![OWN, LOGS].contains(&&*self.name)
     }
 
     /// OK while it answers, UNKNOWN else: what it answers has levels of its own.

@@ -1,0 +1,136 @@
+//! What was counted of each source: lines by level, lines that were dropped, matches of each pattern. Counters only
+//! rise, so that `rate()` and `increase()` say what happens per minute.
+
+use super::matching::LogPatterns;
+use crate::base::{LogLevel, LogLine, Observation, Point};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Lines, by source and level.
+pub const LINES: &str = "log_lines_total";
+/// Lines that could not be kept for the reader, by source.
+pub const DROPPED: &str = "log_lines_dropped_total";
+/// Lines that match a pattern, by pattern and source.
+pub const MATCHES: &str = "log_pattern_matches_total";
+/// Every name.
+pub const NAMES: [&str; 3] = [LINES, DROPPED, MATCHES];
+
+const LEVELS: [(Option<LogLevel>, &str); 6] = [
+    (Some(LogLevel::Error), "error"),
+    (Some(LogLevel::Warn), "warn"),
+    (Some(LogLevel::Info), "info"),
+    (Some(LogLevel::Debug), "debug"),
+    (Some(LogLevel::Trace), "trace"),
+    (None, "none"),
+];
+
+#[derive(Debug, Default)]
+struct Counts {
+    source: Arc<str>,
+    levels: [u64; LEVELS.len()],
+    dropped: u64,
+    /// By the pattern's number.
+    matches: Vec<u64>,
+}
+
+/// The counters of all sources.
+#[derive(Debug, Default)]
+pub struct Tally {
+    patterns: LogPatterns,
+    counts: Mutex<Vec<Counts>>,
+}
+
+impl Tally {
+    /// Counters of these sources, for these patterns: all begin at zero, so that the first match is a rise.
+    pub fn new<'a>(patterns: LogPatterns, sources: impl IntoIterator<Item = &'a Arc<str>>) -> Self {
+        let tally = Self { patterns, counts: Mutex::default() };
+        sources.into_iter().for_each(|source| tally.count(source, core::iter::empty(), 0));
+        tally
+    }
+
+    /// What it looks for.
+    pub fn patterns(&self) -> &LogPatterns {
+        &self.patterns
+    }
+
+    /// Counts what one look at a source gave; marks of our own are no lines of it. Lines that were dropped before
+    /// anybody understood them are counted as such: no pattern was looked for in them.
+    pub fn count<'a>(&self, source: &Arc<str>, lines: impl Iterator<Item = &'a LogLine>, dropped: u64) {
+        let mut levels = [0_u64; LEVELS.len()];
+        let mut matches = vec![0_u64; self.patterns.all().len()];
+        for line in lines.filter(|line| !line.marker) {
+            let at = LEVELS.iter().position(|(level, _)| *level == line.level);
+            at.and_then(|at| levels.get_mut(at)).into_iter().for_each(|count| *count += 1);
+            for at in self.patterns.matches(source, line.message.as_str()) {
+                matches.get_mut(at).into_iter().for_each(|count| *count += 1);
+            }
+        }
+        let mut all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = all.iter().position(|counts| counts.source == *source).unwrap_or_else(|| {
+            all.push(Counts { source: Arc::clone(source), matches: vec![0; matches.len()], ..Counts::default() });
+            all.len() - 1
+        });
+        let Some(counts) = all.get_mut(at) else { return };
+        counts.dropped += dropped;
+        counts.levels.iter_mut().zip(levels).for_each(|(count, more)| *count += more);
+        counts.matches.iter_mut().zip(matches).for_each(|(count, more)| *count += more);
+    }
+
+    /// The counters as points. A pattern shows for the sources that it is meant for.
+    pub fn observe(&self) -> Observation {
+        let mut seen = Observation::default();
+        let all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        for counts in &*all {
+            let source = ("source", &*counts.source);
+            for ((_, level), count) in LEVELS.iter().zip(counts.levels) {
+                seen.points.push(Point::counter(LINES, &[source, ("level", level)], count as f64));
+            }
+            seen.points.push(Point::counter(DROPPED, &[source], counts.dropped as f64));
+            for (pattern, count) in self.patterns.all().iter().zip(&counts.matches) {
+                if pattern.sources.is_empty() || pattern.sources.contains(&counts.source) {
+                    let labels = [source, ("pattern", pattern.name.as_str())];
+                    seen.points.push(Point::counter(MATCHES, &labels, *count as f64));
+                }
+            }
+        }
+        seen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Clean;
+    use crate::logs::{LogPattern, LooksFor};
+
+    #[test]
+    fn lines_are_counted_by_level_and_by_pattern() {
+        let pattern = |name: &str, sources: &[&str]| LogPattern {
+            name: Clean::text(name),
+            looks_for: LooksFor::Text("full".to_owned()),
+            level: LogLevel::Error,
+            entry: None,
+            sources: sources.iter().map(|source| Arc::from(*source)).collect(),
+        };
+        let patterns = LogPatterns::new(vec![pattern("any", &[]), pattern("db", &["db"])]).expect("compiles");
+        let (web, db): (Arc<str>, Arc<str>) = ("web".into(), "db".into());
+        let tally = Tally::new(patterns, [&web, &db]);
+        let line = |text: &str, level, marker| LogLine { time: None, level, message: Clean::text(text), marker };
+        let lines = [
+            line("map full", Some(LogLevel::Error), false),
+            line("on", None, false),
+            line("full: rotated here", None, true),
+        ];
+        tally.count(&db, lines.iter(), 7);
+        let points = tally.observe().points;
+        let value = |name: &str, labels: &[(&str, &str)]| {
+            let wanted = Point::counter(name, labels, 0.0).key;
+            points.iter().find(|point| point.key == wanted).map(|point| point.value)
+        };
+        assert_eq!(value(LINES, &[("source", "db"), ("level", "error")]), Some(1.0));
+        assert_eq!(value(LINES, &[("source", "db"), ("level", "none")]), Some(1.0));
+        assert_eq!(value(DROPPED, &[("source", "db")]), Some(7.0));
+        assert_eq!(value(MATCHES, &[("source", "db"), ("pattern", "db")]), Some(1.0));
+        assert_eq!(value(MATCHES, &[("source", "web"), ("pattern", "any")]), Some(0.0), "before anything came");
+        assert_eq!(value(MATCHES, &[("source", "web"), ("pattern", "db")]), None);
+    }
+}

@@ -1,0 +1,131 @@
+//! `[[patterns]]`: what of the lines is named, counted and leads to an entry.
+
+use crate::base::body::nearest;
+use crate::base::{Body, Clean, Fault, LogLevel};
+use crate::config::Profile;
+use crate::logs::matching::check;
+use crate::logs::packs::pack;
+use crate::logs::{LogPattern, LogPatterns, LooksFor};
+use serde::Deserialize;
+use std::sync::Arc;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Row {
+    pack: Option<String>,
+    name: Option<Clean>,
+    regex: Option<String>,
+    text: Option<String>,
+    level: Option<String>,
+    entry: Option<Clean>,
+    #[serde(default)]
+    sources: Vec<Arc<str>>,
+}
+
+/// The patterns of a profile, and what is wrong with the rows that are left out.
+pub fn patterns(profile: &Profile) -> (LogPatterns, Vec<Fault>) {
+    let (mut all, mut faults): (Vec<LogPattern>, Vec<Fault>) = (Vec::new(), Vec::new());
+    let logs: Vec<&str> = profile.logs.iter().map(|log| &*log.name).collect();
+    for body in &profile.judging.patterns {
+        match row(body, &logs) {
+            Ok(rows) => {
+                for pattern in rows {
+                    // A profile's own row takes the place of one with its name.
+                    all.retain(|known| known.name != pattern.name || known.sources != pattern.sources);
+                    all.push(pattern);
+                }
+            }
+            Err(fault) => faults.push(fault),
+        }
+    }
+    let found = LogPatterns::new(all).unwrap_or_else(|fault| {
+        faults.push(fault);
+        LogPatterns::default()
+    });
+    (found, faults)
+}
+
+fn row(body: &Body, logs: &[&str]) -> Result<Vec<LogPattern>, Fault> {
+    let row: Row = body.read()?;
+    if let Some(strange) = row.sources.iter().find(|name| !logs.contains(&&***name)) {
+        let fault =
+            body.fault_at("sources", format!("no log of this profile is called `{}`.", Clean::text(&**strange)));
+        return Err(if logs.is_empty() { fault } else { fault.hint(nearest(strange, logs.iter().copied())) });
+    }
+    if let Some(name) = row.pack {
+        if row.name.is_some() || row.regex.is_some() || row.text.is_some() || row.level.is_some() || row.entry.is_some()
+        {
+            return Err(body.fault_at("pack", "beside `pack` only `sources` may stand."));
+        }
+        let rows = pack(&name).map_err(|fault| Fault { at: body.fault_at("pack", "").at, ..fault })?;
+        return Ok(rows.into_iter().map(|pattern| LogPattern { sources: row.sources.clone(), ..pattern }).collect());
+    }
+    let name = row.name.ok_or_else(|| body.fault("`name` is missing here.").hint("Or name a `pack`."))?;
+    let looks_for = match (row.regex, row.text) {
+        (Some(regex), None) => {
+            check(&regex).map_err(|fault| {
+                let column = fault.at.as_ref().map_or(1, |at| at.column);
+                let placed = body.fault_in("regex", (1, column), fault.what.as_str());
+                Fault { hint: fault.hint, ..placed }
+            })?;
+            LooksFor::Regex(regex)
+        }
+        (None, Some(text)) if !text.is_empty() => LooksFor::Text(text),
+        _ => return Err(body.fault("a pattern looks for a `regex` or for a `text`, one of the two.")),
+    };
+    let level = match row.level {
+        None => LogLevel::Warn,
+        Some(word) => LogLevel::parse(&word).ok_or_else(|| {
+            let hint = "One of: trace, debug, info, warn, error.";
+            body.fault_at("level", format!("no level is called `{}`.", Clean::text(&word))).hint(hint)
+        })?,
+    };
+    Ok(vec![LogPattern { name, looks_for, level, entry: row.entry, sources: row.sources }])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::roles::setup::known_kinds;
+
+    fn read(rows: &str) -> (LogPatterns, Vec<String>) {
+        let text = format!("[logs.app]\nkind = \"kernel\"\n{rows}");
+        let profile = Profile::parse("t", "p.toml", &text, &known_kinds()).expect("parses");
+        let (found, faults) = patterns(&profile);
+        (found, profile.faults.iter().chain(&faults).map(Fault::to_string).collect())
+    }
+
+    #[test]
+    fn rows_and_packs_become_patterns() {
+        let (found, faults) = read(
+            "[[patterns]]\npack = \"lmdb\"\n[[patterns]]\nname = \"lmdb_map_full\"\ntext = \"no room\"\nlevel = \"error\"\n\
+             entry = \"PL-5.2\"\n[[patterns]]\nname = \"mine\"\nregex = 'a+b'\nsources = [\"app\"]\n",
+        );
+        assert_eq!(faults, Vec::<String>::new());
+        let worst =
+            |text: &str| found.worst("app", text).map(|pattern| (pattern.name.to_string(), pattern.entry.clone()));
+        assert_eq!(worst("no room"), Some(("lmdb_map_full".to_owned(), Some(Clean::from("PL-5.2")))));
+        assert_eq!(worst("MDB_MAP_FULL"), None, "the profile's own row took its place");
+        assert_eq!(worst("aab").map(|found| found.0), Some("mine".to_owned()));
+    }
+
+    #[test]
+    fn a_bad_row_says_where_and_leaves_the_others() {
+        let (found, faults) = read(
+            "[[patterns]]\nname = \"a\"\nregex = 'x(y'\n[[patterns]]\nname = \"b\"\ntext = \"b\"\nlevel = \"bad\"\n\
+             [[patterns]]\npack = \"lmbd\"\n[[patterns]]\nname = \"c\"\ntext = \"c\"\nsources = [\"ap\"]\n\
+             [[patterns]]\nname = \"d\"\ntext = \"d\"\n[[patterns]]\nname = \"e\"\n",
+        );
+        assert_eq!(found.all().len(), 1);
+        assert_eq!(
+            faults,
+            [
+                "p.toml:5:11: this is no regular expression: unclosed group.",
+                "p.toml:9:9: no level is called `bad`. One of: trace, debug, info, warn, error.",
+                "p.toml:11:8: there is no pack of patterns `lmbd`. Did you mean `lmdb`?",
+                "p.toml:15:11: no log of this profile is called `ap`. Did you mean `app`?",
+                "p.toml:19:1: a pattern looks for a `regex` or for a `text`, one of the two.",
+            ]
+        );
+    }
+}
