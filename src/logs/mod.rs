@@ -7,6 +7,8 @@ pub mod follow;
 pub mod format;
 pub mod mailbox;
 mod pattern;
+pub mod reader;
+pub mod search;
 mod source;
 mod tail;
 mod watch;
