@@ -2,8 +2,8 @@
 
 use super::session::Options;
 use super::{
-    burst, console, demo, describe, dry_run, journal_tool, lmdb_child, plain, probe, probe_child, query, rule_check,
-    rules_test, snapshot, twin, validate,
+    burst, console, demo, describe, dry_run, journal_tool, lmdb_child, log_tool, plain, probe, probe_child, query,
+    rule_check, rules_test, snapshot, twin, validate,
 };
 use crate::base::{Fault, Support};
 use crate::config::builtin::DISCOVER;
@@ -103,6 +103,8 @@ enum Role {
     },
     /// The plan of an action as its prompt would show it, and nothing done; without a name, what can be done
     Run(dry_run::Ask),
+    /// One log, the whole screen: follow it, scroll back as far as it goes, search all of it
+    Log(log_tool::Opts),
     /// The trail of everything asked, done and decided
     Journal {
         #[command(subcommand)]
@@ -195,6 +197,7 @@ pub fn main() -> u8 {
         Some(Role::Burst(ask)) => burst::run(&ask, &mut std::io::stdout().lock()),
         Some(Role::Describe { what }) => describe::run(&what, &mut std::io::stdout().lock()),
         Some(Role::Run(ask)) => dry_run::run(&ask, &mut std::io::stdout().lock()),
+        Some(Role::Log(options)) => log_tool::run(&options),
         Some(Role::Journal { what: JournalTool::Show, state }) => {
             journal_tool::show(state, &mut std::io::stdout().lock())
         }

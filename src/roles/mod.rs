@@ -14,6 +14,7 @@ pub mod history;
 pub mod journal_tool;
 pub mod judging;
 pub mod lmdb_child;
+pub mod log_tool;
 mod marks;
 pub mod notify;
 pub mod own_log;

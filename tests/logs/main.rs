@@ -1,7 +1,20 @@
-//! The follower against real files: rotation in both styles, late creation, hostile bytes, floods.
+//! The follower against real files: rotation in both styles, late creation, hostile bytes, floods; and the tool that
+//! shows one log on the whole screen, in a pseudo-terminal.
 #![cfg(test)]
 
 mod bench;
+#[path = "../console/corpus.rs"]
+#[expect(dead_code, reason = "shared with tests/console, which uses the rest")]
+mod corpus;
 mod flood;
+#[path = "../pty/harness.rs"]
+#[expect(dead_code, reason = "shared with tests/pty, which uses the rest")]
+mod harness;
+#[path = "../pty/judge.rs"]
+#[expect(dead_code, reason = "shared with tests/pty, which uses the rest")]
+mod judge;
+mod large;
 mod life;
 mod rotation;
+mod spine;
+mod tool;

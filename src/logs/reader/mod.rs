@@ -6,11 +6,17 @@
 
 mod body;
 mod cache;
+pub mod gather;
 pub mod lines;
+mod packed;
 pub mod page;
+pub mod pager;
 mod spine;
+mod spool;
 
 pub use body::Body;
+pub use gather::{Gather, LogStatus};
 pub use lines::Reader;
 pub use page::{From, Lines, Page, Row, Want};
+pub use pager::{Answer, Pager};
 pub use spine::{Extent, Spine, Stuff};
