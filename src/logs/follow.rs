@@ -67,7 +67,7 @@ impl Follower {
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(|e| fault(e.into()))?);
         let worker = Worker {
             looks: vec![Look::Names; sources.len()],
-            sources: sources.into_iter().map(Source::new).collect(),
+            sources: sources.into_iter().map(|spec| to.source(spec)).collect(),
             watches: Watches::new(),
             stop: Arc::clone(&stop),
             to,
@@ -98,6 +98,17 @@ enum Woken {
 enum To {
     Mailbox(Arc<LogMailbox>),
     Spine(Arc<Gather>),
+}
+
+impl To {
+    /// Who reads for himself has all that was there, wherever the following begins.
+    fn source(&self, spec: LogSource) -> Source {
+        let mut source = Source::new(spec);
+        if matches!(self, Self::Spine(_)) {
+            source.backlog = 0;
+        }
+        source
+    }
 }
 
 struct Worker {

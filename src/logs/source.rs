@@ -42,6 +42,8 @@ pub(super) struct Source {
     failure: Option<Fault>,
     /// Bytes that may be understood, and when that was.
     budget: (u64, Mono),
+    /// Lines shown of a file that was there before us.
+    pub(super) backlog: usize,
 }
 
 /// A file that the pattern means now.
@@ -62,6 +64,7 @@ impl Source {
             started: false,
             failure: None,
             budget: (BURST, Mono::default()),
+            backlog: BACKLOG,
         }
     }
 
@@ -153,7 +156,7 @@ impl Source {
             tail.resume(known);
         } else if !self.started || passed_over {
             // What was there before us is history: the end of it is enough.
-            let backlog = if newest || self.started { BACKLOG } else { 0 };
+            let backlog = if newest || self.started { self.backlog } else { 0 };
             if let Err(error) = tail.skip_to_last(backlog) {
                 self.fail(&tail.name, &error);
             }

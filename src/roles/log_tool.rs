@@ -23,10 +23,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// News is drawn at once when it is quiet after it, else so often: a flood is not read line by line.
-const QUIET: Duration = Duration::from_millis(30);
+const QUIET: Duration = Duration::from_millis(40);
 const FLOOD: Duration = Duration::from_millis(250);
 /// So often the pane is told that there is more.
-const LEARN: Duration = Duration::from_millis(50);
+const LEARN: Duration = Duration::from_millis(25);
 /// The first frame waits so long for the first rows.
 const FIRST: Duration = Duration::from_millis(20);
 const SECOND: Duration = Duration::from_secs(1);
@@ -210,7 +210,8 @@ impl Shell {
             };
             self.screen.dirty = true;
             // What was asked for by a key is shown as a key is.
-            self.screen.urgent |= !self.pane.follows() || self.screen.drawn.is_none();
+            let first = self.screen.drawn.is_none() && self.pane.current().is_some();
+            self.screen.urgent |= !self.pane.follows() || first;
             self.carry_out(asks);
         }
         if let Some((_, sweep)) = &self.lines.sweep {
@@ -240,7 +241,9 @@ impl Shell {
             }
             self.screen.learned = now;
         }
+        let rate = self.pane.per_second();
         let asks = self.pane.learn(status, now);
+        self.screen.dirty |= self.pane.per_second() != rate;
         self.carry_out(asks);
     }
 
@@ -254,9 +257,11 @@ impl Shell {
                 Ask::Unfind => self.lines.sweep = None,
                 Ask::Step(from, forward) => {
                     let hit = self.lines.step(from, forward);
-                    let asks = self.pane.landed(hit);
-                    self.screen.dirty = true;
-                    self.carry_out(asks);
+                    self.land(hit);
+                }
+                Ask::Nearest(from) => {
+                    let hit = self.lines.nearest(from);
+                    self.land(hit);
                 }
                 Ask::Copy(lines) => match self.screen.terminal.copy(&lines) {
                     Ok(()) => self.pane.say("The line was offered to the terminal's clipboard.".into()),
@@ -267,6 +272,12 @@ impl Shell {
                 Ask::Quit => self.status = Some(0),
             }
         }
+    }
+
+    fn land(&mut self, hit: Option<(u64, Option<u64>)>) {
+        let asks = self.pane.landed(hit);
+        self.screen.dirty = true;
+        self.carry_out(asks);
     }
 
     fn find(&mut self, pattern: &str, from: u64) {
@@ -282,6 +293,15 @@ impl Shell {
 }
 
 impl Sources {
+    /// The hit nearest to a place, one behind it before one before it.
+    fn nearest(&self, from: u64) -> Option<(u64, Option<u64>)> {
+        let (_, sweep) = self.sweep.as_ref()?;
+        sweep.hits(|hits| match (hits.at_or_after(from), hits.before(from)) {
+            (Step::Hit(hit), _) | (Step::None, Step::Hit(hit)) => Some((hit, hits.rank(hit))),
+            (Step::None, Step::None) => None,
+        })
+    }
+
     /// The nearest hit and its number: behind the place or before it, and at the end from the other end on.
     fn step(&self, from: u64, forward: bool) -> Option<(u64, Option<u64>)> {
         let (_, sweep) = self.sweep.as_ref()?;

@@ -59,8 +59,10 @@ fn state(paint: &mut Painter<'_>, area: Rect, pane: &LogPane, title: &Clean) {
         tell(paint, clean!("+{} new, G to follow", pane.unseen()), Intent::Note);
     }
     tell(paint, clean!("{}/s", Unit::Count.show(figure(pane.per_second()))), Intent::Muted);
+    let several = status.sources.len() > 1 || status.faults.len() > 1;
     for fault in status.faults.iter().take(1) {
-        tell(paint, clean!("{fault}"), Intent::Warning);
+        let told = if several { clean!("{fault}") } else { fault.what.clone() };
+        tell(paint, told, Intent::Warning);
     }
     let right = if status.dropped > 0 {
         vec![paint.piece(clean!("dropped {}", Unit::Count.show(figure(status.dropped))), Intent::Warning)]

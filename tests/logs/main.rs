@@ -8,7 +8,7 @@ mod bench;
 mod corpus;
 mod flood;
 #[path = "../pty/harness.rs"]
-#[expect(dead_code, reason = "shared with tests/pty, which uses the rest")]
+#[expect(dead_code, unused_imports, reason = "shared with tests/pty, which uses the rest")]
 mod harness;
 #[path = "../pty/judge.rs"]
 #[expect(dead_code, reason = "shared with tests/pty, which uses the rest")]

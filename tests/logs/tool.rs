@@ -25,7 +25,9 @@ fn append(path: &Path, text: &str) {
 }
 
 fn numbered(lines: usize) -> String {
-    (1..=lines).map(|n| format!("2026-11-21T03:{:02}:{:02}Z INFO number {n}\n", n / 60 % 60, n % 60)).collect()
+    (1..=lines)
+        .map(|n| format!("2026-11-21T{:02}:{:02}:{:02}Z INFO number {n}\n", 3 + n / 3_600, n / 60 % 60, n % 60))
+        .collect()
 }
 
 fn spec(home: &TempDir, args: &[&str]) -> Spec {

@@ -11,6 +11,8 @@ pub struct Finding {
     pub(super) text: String,
     /// Where the reader stood: the top, or following.
     pub(super) origin: Option<u64>,
+    /// Where the search looks from.
+    pub(super) from: u64,
     pub(super) find: Option<Arc<Find>>,
     pub(super) fault: Option<Fault>,
     pub(super) progress: Progress,
@@ -71,7 +73,7 @@ impl LogPane {
         let Some(finding) = &mut self.finding else { return Vec::new() };
         let more = progress.count > 0 && finding.waits;
         (finding.progress, finding.rank) = (progress, rank);
-        if more { vec![Ask::Step(origin, true)] } else { Vec::new() }
+        if more { vec![Ask::Nearest(origin)] } else { Vec::new() }
     }
 
     /// The nearest hit lies here; `None` when there is none yet on either side.
@@ -84,8 +86,7 @@ impl LogPane {
 
     /// Where the search looks from.
     pub(super) fn origin(&self) -> u64 {
-        let origin = self.finding.as_ref().and_then(|finding| finding.origin).or(self.top);
-        origin.unwrap_or(self.status.span.1)
+        self.finding.as_ref().map_or_else(|| self.top.unwrap_or(self.status.span.1), |finding| finding.from)
     }
 
     /// The next hit, or the one before.
@@ -111,7 +112,7 @@ impl LogPane {
     pub(super) fn search(&mut self, text: String) -> Vec<Ask> {
         let origin = self.origin();
         let top = self.top;
-        let finding = self.finding.get_or_insert_with(|| Finding { origin: top, ..Finding::default() });
+        let finding = self.finding.get_or_insert_with(|| Finding { origin: top, from: origin, ..Finding::default() });
         finding.text.clone_from(&text);
         if text.is_empty() {
             (finding.find, finding.fault, finding.hit, finding.waits) = (None, None, None, false);

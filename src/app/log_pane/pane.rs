@@ -22,6 +22,8 @@ pub enum Ask {
     Unfind,
     /// The nearest hit behind a place (or before it), as [`LogPane::landed`]; at the end it begins anew.
     Step(u64, bool),
+    /// The hit nearest to a place, as [`LogPane::landed`].
+    Nearest(u64),
     /// The first line at or after a time, as [`LogPane::timed`].
     Time(Wall),
     /// Which line this is, as [`LogPane::numbered`].
@@ -80,6 +82,8 @@ pub struct LogPane {
 pub(super) struct Said {
     pub(super) wrap: bool,
     pub(super) help: bool,
+    /// The log has grown since rows were asked for.
+    pub(super) grown: bool,
     pub(super) notice: Option<Clean>,
 }
 
@@ -116,6 +120,7 @@ impl LogPane {
         if grown {
             self.rows.retain(|row| !row.open && row.place >= self.status.span.0);
             self.ends.1 = false;
+            self.said.grown = self.asked.is_some();
         }
         self.wish()
     }
@@ -130,13 +135,17 @@ impl LogPane {
             self.say(clean!("{fault}"));
         }
         let middle = page.rows.get(page.before).or(page.rows.last()).map(|row| row.place);
-        self.ends = (page.first, page.last);
+        self.ends = (page.first, page.last && !core::mem::take(&mut self.said.grown));
         self.rows = page.rows.into();
         match self.goal.take() {
             Some(From::Start) => self.top = self.rows.front().map(|row| row.place),
             Some(From::At(_)) => {
                 self.at = middle;
                 self.show(middle);
+            }
+            // What stood at the top may be gone.
+            Some(From::End) | None if self.top.is_some_and(|top| self.rows.iter().all(|row| row.place != top)) => {
+                self.top = middle;
             }
             Some(From::End) | None => {}
         }
@@ -187,7 +196,7 @@ impl LogPane {
     pub(super) fn leave_end(&mut self) {
         if self.top.is_none() {
             self.left = self.status.lines;
-            let first = self.lowest().saturating_sub(usize::from(self.size.1).saturating_sub(1));
+            let first = self.last_top().min(self.lowest());
             self.top = Some(self.rows.get(first).map_or(self.status.span.1, |row| row.place));
         }
     }

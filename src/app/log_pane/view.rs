@@ -94,7 +94,7 @@ impl LogPane {
     }
 
     /// Index of the row at the top when the last one stands at the bottom.
-    fn last_top(&self) -> usize {
+    pub(super) fn last_top(&self) -> usize {
         let room = usize::from(self.size.1);
         let mut lines = 0;
         let mut first = self.rows.len();

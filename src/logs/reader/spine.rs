@@ -65,12 +65,12 @@ impl Spine {
 
     /// Lays whole lines: `len` bytes of `body` from `from` on.
     pub fn lay(&mut self, source: u16, body: &Arc<Body>, from: u64, len: u64) {
-        self.open = None;
         if len == 0 {
             return;
         }
         let end = self.end;
         self.end += len;
+        self.close(Some(body.id));
         if let Some(last) = self.extents.back_mut()
             && let Stuff::Bytes(known, start) = &last.stuff
             && Arc::ptr_eq(known, body)
@@ -85,16 +85,18 @@ impl Spine {
 
     /// Lays a sentence of ours.
     pub fn mark(&mut self, source: u16, sentence: Clean) {
-        self.open = None;
         let at = self.end;
         self.end += 1;
+        self.close(None);
         self.push(Extent { at, len: 1, source, stuff: Stuff::Mark(sentence) });
     }
 
     /// Says what has been written of a line that has not ended; 0 bytes: nothing.
     pub fn leave_open(&mut self, source: u16, body: &Arc<Body>, from: u64, len: u64) {
-        let stuff = Stuff::Bytes(Arc::clone(body), from);
-        self.open = (len > 0).then_some(Extent { at: self.end, len, source, stuff });
+        if len == 0 {
+            return self.close(Some(body.id));
+        }
+        self.open = Some(Extent { at: self.end, len, source, stuff: Stuff::Bytes(Arc::clone(body), from) });
     }
 
     /// The bytes of a body before `from` are gone: its stretches shrink or go.
@@ -113,6 +115,9 @@ impl Spine {
             }
         }
         let id = body.id;
+        if from == u64::MAX {
+            self.close(Some(id));
+        }
         self.extents.retain(
             |extent| !matches!(&extent.stuff, Stuff::Bytes(known, start) if known.id == id && start + extent.len <= from),
         );
@@ -148,6 +153,16 @@ impl Spine {
             Extent { at, len: end - at, source: extent.source, stuff }
         };
         self.extents.range(first..).take_while(|extent| extent.at < to).map(cut).collect()
+    }
+
+    /// The open line has its end now if it is this body's; another's moves behind the end.
+    fn close(&mut self, id: Option<u64>) {
+        let end = self.end;
+        self.open =
+            self.open.take().filter(|open| !matches!(&open.stuff, Stuff::Bytes(body, _) if Some(body.id) == id));
+        if let Some(open) = &mut self.open {
+            open.at = end;
+        }
     }
 
     fn push(&mut self, extent: Extent) {

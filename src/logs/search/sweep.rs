@@ -47,6 +47,7 @@ struct State {
     begin: u64,
     end: u64,
     fault: Option<Fault>,
+    started: bool,
     /// The log has grown.
     grown: bool,
 }
@@ -108,7 +109,7 @@ impl Sweep {
         let searched = state.high.min(end).saturating_sub(state.low.max(begin));
         Progress {
             count: state.hits.count(),
-            done: state.low <= begin.max(state.begin) && state.high >= state.end.min(end),
+            done: state.started && state.low <= begin.max(state.begin) && state.high >= state.end.min(end),
             percent: u64::try_from(u128::from(searched) * 100 / u128::from(all)).unwrap_or(100),
             capped: state.hits.is_capped(),
             fault: state.fault.clone(),
@@ -156,6 +157,7 @@ impl Worker {
         {
             let mut state = self.shared.lock();
             (state.low, state.high, state.begin, state.end) = (middle, middle, begin, end);
+            state.started = true;
         }
         let (mut low, mut high, mut size) = (middle, middle, FIRST);
         while !self.shared.stopped() && (low > begin || high < end) {
@@ -171,6 +173,7 @@ impl Worker {
             }
             size = (size * 2).min(LARGEST);
         }
+        self.bell.data();
         while self.wait() {
             let (begin, end) = self.limits();
             let from = high.max(begin);
