@@ -89,8 +89,11 @@ fn rotations_of_both_kinds_are_marked_and_no_line_is_lost_or_doubled() {
     assert_eq!((ours.len(), theirs), (5, wanted.iter().collect()));
     fs::File::create(desk.dir.path().join("app.log")).expect("empties");
     desk.append("app.log", "after\n");
-    desk.until("the line after", || desk.all().last().is_some_and(|line| line == "after"));
-    assert!(desk.all().iter().any(|line| line.contains("emptied by its owner")), "{:?}", desk.all());
+    let emptied = |line: &String| line.contains("emptied by its owner");
+    desk.until("the mark and the line after", || {
+        let all = desk.all();
+        all.iter().any(emptied) && all.last().is_some_and(|line| line == "after")
+    });
     assert!(!desk.all().iter().any(|line| line == "new 4"), "what is gone is not shown");
 }
 
