@@ -2,7 +2,7 @@
 //! and the rest is counted, so that no input makes us grow.
 
 use crate::base::clean::LINE_LIMIT;
-use memchr::memchr;
+use memchr::{memchr, memchr_iter, memrchr};
 
 #[derive(Debug, Default)]
 pub(super) struct Cutter {
@@ -24,6 +24,18 @@ impl Cutter {
             chunk = rest.strip_prefix(b"\n").unwrap_or(rest);
         }
         self.hold(chunk);
+    }
+
+    /// The number of lines that `chunk` completes, which nobody will see.
+    pub(super) fn count(&mut self, chunk: &[u8]) -> u64 {
+        let ended = memrchr(b'\n', chunk).map_or(0, |at| at + 1);
+        let (ended, rest) = chunk.split_at_checked(ended).unwrap_or((chunk, &[]));
+        if !ended.is_empty() {
+            self.held.clear();
+            self.more = 0;
+        }
+        self.hold(rest);
+        u64::try_from(memchr_iter(b'\n', ended).count()).unwrap_or(0)
     }
 
     /// The last line, which will never get its newline.

@@ -3,6 +3,7 @@
 
 use super::format::Format;
 use super::mailbox::LogMailbox;
+use super::reader::Gather;
 use super::source::Source;
 use super::tail::Pass;
 use super::watch::{Look, Watches};
@@ -19,6 +20,8 @@ use std::thread;
 const SLOW: Duration = Duration::from_secs(2);
 /// After news, further news waits so long and comes together.
 const REST: Duration = Duration::from_millis(250);
+/// The same for somebody who reads one log and nothing else.
+const SHORT_REST: Duration = Duration::from_millis(20);
 /// So many rests without a quiet moment, then everything is looked at all the same.
 const BUSY: u32 = 8;
 const STACK: usize = 512 * 1024;
@@ -46,16 +49,29 @@ impl Follower {
     /// # Errors
     /// A sentence when the system has no descriptor or thread left.
     pub fn start(sources: Vec<LogSource>, mailbox: Arc<LogMailbox>, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
+        Self::spawn(sources, To::Mailbox(mailbox), clock)
+    }
+
+    /// Starts following for somebody who reads for himself: nothing is parsed, only where the lines are is told.
+    ///
+    /// # Errors
+    /// As [`Follower::start`].
+    pub fn lay(sources: Vec<LogSource>, gather: Arc<Gather>, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
+        Self::spawn(sources, To::Spine(gather), clock)
+    }
+
+    fn spawn(sources: Vec<LogSource>, to: To, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
         let fault = |error: std::io::Error| {
             Fault::new(format!("log files cannot be followed: {error}.")).hint("Raise the limits of this login.")
         };
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(|e| fault(e.into()))?);
         let worker = Worker {
             looks: vec![Look::Names; sources.len()],
-            sources: sources.into_iter().map(Source::new).collect(),
+            sources: sources.into_iter().map(|spec| to.source(spec)).collect(),
             watches: Watches::new(),
             stop: Arc::clone(&stop),
-            mailbox,
+            to,
+            chunk: Vec::new(),
             clock,
         };
         let thread = thread::Builder::new().name("logs".to_owned()).stack_size(STACK);
@@ -78,12 +94,30 @@ enum Woken {
     Nothing,
 }
 
+/// Who is told.
+enum To {
+    Mailbox(Arc<LogMailbox>),
+    Spine(Arc<Gather>),
+}
+
+impl To {
+    /// Who reads for himself has all that was there, wherever the following begins.
+    fn source(&self, spec: LogSource) -> Source {
+        let mut source = Source::new(spec);
+        if matches!(self, Self::Spine(_)) {
+            source.backlog = 0;
+        }
+        source
+    }
+}
+
 struct Worker {
     sources: Vec<Source>,
     looks: Vec<Look>,
     watches: Watches,
     stop: Arc<OwnedFd>,
-    mailbox: Arc<LogMailbox>,
+    to: To,
+    chunk: Vec<u8>,
     clock: Arc<dyn Clock>,
 }
 
@@ -97,21 +131,29 @@ impl Worker {
             match sleep(self.stop.as_fd(), self.watches.fd(), limit) {
                 Woken::Stop => return,
                 Woken::Nothing if waiting => continue,
-                Woken::Nothing => rests = BUSY,
+                Woken::Nothing => rests = u32::MAX,
                 Woken::News => {
                     self.watches.take(&mut self.looks);
                     self.look();
-                    rests += 1;
-                    if sleep(self.stop.as_fd(), None, REST) == Woken::Stop {
+                    rests = rests.saturating_add(1);
+                    if sleep(self.stop.as_fd(), None, self.rest()) == Woken::Stop {
                         return;
                     }
                 }
             }
-            if rests >= BUSY {
+            if rests >= self.busy() {
                 rests = 0;
                 self.looks.fill(Look::Names);
             }
         }
+    }
+
+    fn busy(&self) -> u32 {
+        if matches!(self.to, To::Spine(_)) { BUSY * 12 } else { BUSY }
+    }
+
+    fn rest(&self) -> Duration {
+        if matches!(self.to, To::Spine(_)) { SHORT_REST } else { REST }
     }
 
     /// Looks at what needs it.
@@ -123,6 +165,10 @@ impl Worker {
                 continue;
             }
             let mut pass = Pass::new(self.clock.now(), source.spec.format);
+            pass.chunk = mem::take(&mut self.chunk);
+            if let To::Spine(gather) = &self.to {
+                pass.gather = Some(Arc::clone(gather));
+            }
             if thorough == Look::Names {
                 source.scan(pass.now);
             }
@@ -133,7 +179,11 @@ impl Worker {
             } else if pass.more {
                 *look = Look::Files;
             }
-            self.mailbox.post(&source.name, pass.lines, pass.dropped, source.failure());
+            self.chunk = pass.chunk;
+            match &self.to {
+                To::Mailbox(mailbox) => mailbox.post(&source.name, pass.lines, pass.dropped, source.failure()),
+                To::Spine(gather) => gather.judge(at, source.failure()),
+            }
         }
     }
 }

@@ -13,6 +13,8 @@ pub mod matching;
 pub mod merge;
 pub mod packs;
 mod pattern;
+pub mod reader;
+pub mod search;
 mod source;
 pub mod streams;
 mod tail;

@@ -19,6 +19,11 @@ const FILES: usize = 32;
 const RETIRED: usize = 4;
 /// A rotated file that does not grow for so long is closed.
 const QUIET: Duration = Duration::from_secs(30);
+/// Bytes that are understood for each second, and how many may be saved up: what a reader could want to see of a burst.
+const UNDERSTOOD: u64 = 1024 * 1024;
+const BURST: u64 = 4 * 1024 * 1024;
+/// The newest are always understood.
+const NEWEST: u64 = 64 * 1024;
 /// Closed files that are remembered.
 const REMEMBERED: usize = 128;
 
@@ -35,6 +40,10 @@ pub(super) struct Source {
     passed_over: BTreeSet<OsString>,
     started: bool,
     failure: Option<Fault>,
+    /// Bytes that may be understood, and when that was.
+    budget: (u64, Mono),
+    /// Lines shown of a file that was there before us.
+    pub(super) backlog: usize,
 }
 
 /// A file that the pattern means now.
@@ -54,6 +63,8 @@ impl Source {
             passed_over: BTreeSet::new(),
             started: false,
             failure: None,
+            budget: (BURST, Mono::default()),
+            backlog: BACKLOG,
         }
     }
 
@@ -105,6 +116,10 @@ impl Source {
     /// Reads every file to its end, rotated ones first, and closes those that are over.
     pub(super) fn read(&mut self, pass: &mut Pass) {
         let mut fault = None;
+        let earned = UNDERSTOOD
+            .saturating_mul(u64::try_from(pass.now.mono.since(self.budget.1).as_millis()).unwrap_or(0))
+            / 1_000;
+        pass.budget = self.budget.0.saturating_add(earned).clamp(NEWEST, BURST);
         for tail in &mut self.tails {
             if let Err(error) = tail.read(pass) {
                 fault = Some((tail.name.clone(), error));
@@ -113,6 +128,7 @@ impl Source {
         if let Some((name, error)) = fault {
             self.fail(&name, &error);
         }
+        self.budget = (pass.budget, pass.now.mono);
         self.retire(pass);
     }
 
@@ -140,7 +156,7 @@ impl Source {
             tail.resume(known);
         } else if !self.started || passed_over {
             // What was there before us is history: the end of it is enough.
-            let backlog = if newest || self.started { BACKLOG } else { 0 };
+            let backlog = if newest || self.started { self.backlog } else { 0 };
             if let Err(error) = tail.skip_to_last(backlog) {
                 self.fail(&tail.name, &error);
             }

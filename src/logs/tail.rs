@@ -2,6 +2,7 @@
 
 use super::cutter::Cutter;
 use super::format::Format;
+use super::reader::{Body, Gather};
 use crate::base::{Clean, LogLine, Mono, Now};
 use core::mem;
 use rustix::fs::{FileType, Mode, OFlags, SeekFrom, Stat};
@@ -11,10 +12,11 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
-const CHUNK: usize = 64 * 1024;
-/// Of what one look finds, only the last bytes are understood; lines before them are counted. No reader could follow.
-const UNDERSTOOD: u64 = 1024 * 1024;
+const CHUNK: usize = 256 * 1024;
+/// Of the end of a file that was there, so much is looked at.
+const END: usize = 64 * 1024;
 /// One look keeps no more lines: a megabyte may hold a million.
 const KEPT: usize = 20_000;
 /// One look reads no more, so that other files have their turn.
@@ -33,12 +35,17 @@ pub(super) struct Pass {
     pub(super) dropped: u64,
     /// True when a file holds more than one look reads.
     pub(super) more: bool,
-    chunk: Vec<u8>,
+    /// Of what it finds, the last bytes that are understood; lines before them are counted. No reader could follow.
+    pub(super) budget: u64,
+    /// Somebody reads for himself: nothing is understood at all.
+    pub(super) gather: Option<Arc<Gather>>,
+    pub(super) chunk: Vec<u8>,
 }
 
 impl Pass {
     pub(super) fn new(now: Now, format: Format) -> Self {
-        Self { now, format, lines: VecDeque::new(), dropped: 0, more: false, chunk: Vec::new() }
+        let (lines, chunk) = (VecDeque::new(), Vec::new());
+        Self { now, format, lines, dropped: 0, more: false, budget: u64::MAX, gather: None, chunk }
     }
 
     fn line(&mut self, raw: &[u8], more: usize) {
@@ -49,7 +56,10 @@ impl Pass {
         self.lines.push_back((self.now, self.format.read(raw, more)));
     }
 
-    pub(super) fn mark(&mut self, message: Clean) {
+    fn mark(&mut self, of: &OsStr, message: Clean) {
+        if let Some(gather) = &self.gather {
+            return gather.mark(gather.source(&shown(of)), message);
+        }
         self.lines.push_back((self.now, LogLine { time: None, level: None, message, marker: true }));
     }
 }
@@ -94,6 +104,16 @@ pub(super) struct Tail {
     former_head: Vec<u8>,
     /// True right after it was cut short: a writer that kept its place leaves a hole of zeros.
     hole: bool,
+    laid: Laid,
+}
+
+/// How much of a file lies in the spine of somebody who reads for himself.
+#[derive(Debug)]
+enum Laid {
+    /// Nothing yet; it is to begin here.
+    From(u64),
+    /// As this body, up to here.
+    To(Arc<Body>, u64),
 }
 
 impl Tail {
@@ -124,14 +144,15 @@ impl Tail {
             cutter: Cutter::default(),
             former_head: Vec::new(),
             hole: false,
+            laid: Laid::From(0),
         })
     }
 
     /// Starts at the last `lines` lines instead of the beginning, looking back over a bounded stretch only.
     pub(super) fn skip_to_last(&mut self, lines: usize) -> io::Result<()> {
         let size = rustix::fs::fstat(&self.file).map(|stat| size(&stat))?;
-        let from = size.saturating_sub(u64::try_from(CHUNK).unwrap_or(0));
-        let mut chunk = vec![0; CHUNK];
+        let from = size.saturating_sub(u64::try_from(END).unwrap_or(0));
+        let mut chunk = vec![0; END];
         let read = self.file.read_at(&mut chunk, from)?;
         chunk.truncate(read);
         // Without the newline that ends the last whole line, `lines` ends remain before the ones we want.
@@ -151,6 +172,7 @@ impl Tail {
     /// Goes on where a file that was closed had been read to.
     pub(super) fn resume(&mut self, known: &Identity) {
         self.identity = known.clone();
+        self.laid = Laid::From(known.offset);
     }
 
     /// The size and the time of the last change as they are now, and whether the file still has a name.
@@ -170,17 +192,20 @@ impl Tail {
         let stat = rustix::fs::fstat(&self.file)?;
         let now = (size(&stat), changed(&stat));
         if let Some(sentence) = self.announce.take() {
-            pass.mark(sentence);
+            pass.mark(&self.began, sentence);
         }
+        self.lay_history(pass)?;
         if now == self.size_and_time && now.0 == self.identity.offset {
             return Ok(());
         }
         self.size_and_time = now;
         if self.was_cut(now.0)? {
             self.begin_again(pass);
+            self.lay_history(pass)?;
         }
         let (size, stop) = (now.0, now.0.min(self.identity.offset + LOOK));
-        let understood = size.saturating_sub(UNDERSTOOD);
+        let understood = size.saturating_sub(pass.budget);
+        pass.budget = pass.budget.saturating_sub(size.saturating_sub(self.identity.offset));
         while self.identity.offset < stop {
             let mut chunk = mem::take(&mut pass.chunk);
             chunk.resize(CHUNK, 0);
@@ -198,14 +223,34 @@ impl Tail {
         if self.identity.head.len() < HEAD {
             self.identity.head = head(&self.file, HEAD);
         }
+        if let (Some(gather), Laid::To(body, upto)) = (&pass.gather, &self.laid) {
+            let open = self.identity.offset.saturating_sub(*upto);
+            gather.leave_open(gather.source(&shown(&self.began)), body, (*upto, open));
+        }
         Ok(())
     }
 
     /// The last line, which nobody will end any more.
     pub(super) fn finish(&mut self, pass: &mut Pass) {
+        if let (Some(gather), Laid::To(body, upto)) = (&pass.gather, &mut self.laid) {
+            let rest = self.identity.offset.saturating_sub(*upto);
+            gather.lay(gather.source(&shown(&self.began)), body, (*upto, rest), u64::from(rest > 0));
+            *upto = self.identity.offset;
+        }
         if !self.cutter.is_empty() {
             self.cutter.finish(|line, more| pass.line(line, more));
         }
+    }
+
+    /// What was there before the first look, as it lies: nobody counts it.
+    fn lay_history(&mut self, pass: &Pass) -> io::Result<()> {
+        if let (Some(gather), Laid::From(from)) = (&pass.gather, &self.laid) {
+            let (from, body) = (*from, Arc::new(Body::file(self.file.try_clone()?)));
+            let there = self.identity.offset.saturating_sub(from);
+            gather.lay(gather.source(&shown(&self.began)), &body, (from, there), 0);
+            self.laid = Laid::To(body, self.identity.offset);
+        }
+        Ok(())
     }
 
     fn take(&mut self, chunk: &[u8], understood: u64, pass: &mut Pass) {
@@ -218,8 +263,19 @@ impl Tail {
             text = chunk.get(zeros..).unwrap_or_default();
             self.hole = text.is_empty();
         }
-        if self.identity.offset <= understood {
-            self.cutter.feed(text, |_, _| pass.dropped += 1);
+        if let (Some(gather), Laid::To(body, upto)) = (&pass.gather, &mut self.laid) {
+            let begin = self.identity.offset - count(text.len());
+            if text.len() < chunk.len() {
+                *upto = begin;
+            }
+            if let Some(last) = memchr::memrchr(b'\n', text) {
+                let end = begin + count(last) + 1;
+                let lines = count(memchr::memchr_iter(b'\n', text).count());
+                gather.lay(gather.source(&shown(&self.began)), body, (*upto, end - *upto), lines);
+                *upto = end;
+            }
+        } else if self.identity.offset <= understood {
+            pass.dropped += self.cutter.count(text);
         } else {
             self.cutter.feed(text, |line, more| pass.line(line, more));
         }
@@ -238,13 +294,25 @@ impl Tail {
     }
 
     fn begin_again(&mut self, pass: &mut Pass) {
-        self.finish(pass);
-        pass.mark(crate::clean!("{}: emptied by its owner, read from its beginning", shown(&self.name)));
-        self.identity.offset = rustix::fs::seek(&self.file, SeekFrom::Data(0)).unwrap_or(0);
+        let sentence = crate::clean!("{}: emptied by its owner, read from its beginning", shown(&self.name));
+        let start = rustix::fs::seek(&self.file, SeekFrom::Data(0)).unwrap_or(0);
+        if let (Some(gather), Laid::To(body, _)) = (&pass.gather, &self.laid) {
+            // What was there can be read nowhere any more.
+            gather.forget(body, u64::MAX, 0);
+            self.laid = Laid::From(start);
+        } else {
+            self.finish(pass);
+        }
+        pass.mark(&self.began, sentence);
+        self.identity.offset = start;
         self.before.clear();
         self.former_head = mem::take(&mut self.identity.head);
         self.hole = true;
     }
+}
+
+fn count(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(0)
 }
 
 pub(super) fn number(stat: &Stat) -> (u64, u64) {

@@ -2,7 +2,7 @@
 
 use super::session::{Options, Rehearsal};
 use super::{
-    bundle, burst, console, demo, describe, dry_run, journal_tool, lmdb_child, plain, probe, probe_child,
+    bundle, burst, console, demo, describe, dry_run, journal_tool, lmdb_child, log_tool, plain, probe, probe_child,
     procedure_tool, query, report, rule_check, rules_test, snapshot, twin, validate,
 };
 use crate::base::{Fault, Support};
@@ -121,6 +121,8 @@ enum Role {
         #[command(subcommand)]
         what: procedure_tool::Ask,
     },
+    /// One log, the whole screen: follow it, scroll back as far as it goes, search all of it
+    Log(log_tool::Opts),
     /// The trail of everything asked, done and decided
     Journal {
         #[command(subcommand)]
@@ -221,6 +223,7 @@ pub fn main() -> u8 {
         Some(Role::Describe { what }) => describe::run(&what, &mut std::io::stdout().lock()),
         Some(Role::Procedure { what }) => procedure_tool::run(&what, &mut std::io::stdout().lock()),
         Some(Role::Run(ask)) => dry_run::run(&ask, &mut std::io::stdout().lock()),
+        Some(Role::Log(options)) => log_tool::run(&options),
         Some(Role::Journal { what: JournalTool::Show, state }) => {
             journal_tool::show(state, &mut std::io::stdout().lock())
         }

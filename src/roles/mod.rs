@@ -17,6 +17,7 @@ mod incidents;
 pub mod journal_tool;
 pub mod judging;
 pub mod lmdb_child;
+pub mod log_tool;
 pub mod logs;
 mod marks;
 pub mod notify;

@@ -280,7 +280,7 @@ pub fn reference(name: &str) -> ProfileRef {
     }
 }
 
-const fn depth(of: crate::term::Depth) -> config::Depth {
+pub(super) const fn depth(of: crate::term::Depth) -> config::Depth {
     match of {
         crate::term::Depth::None => config::Depth::Mono,
         crate::term::Depth::Ansi16 => config::Depth::Ansi16,

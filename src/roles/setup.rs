@@ -132,7 +132,19 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
         asked: profile.actions.iter().map(asked).collect(),
         ways_back: profile.actions.iter().filter_map(back).collect(),
     };
-    Setup { board: Board::new(built), book, identity, jobs, sources, streams, tally, webhook, changes, procedures, faults }
+    Setup {
+        board: Board::new(built),
+        book,
+        identity,
+        jobs,
+        sources,
+        streams,
+        tally,
+        webhook,
+        changes,
+        procedures,
+        faults,
+    }
 }
 
 /// The profile's procedures. One that is at fault, or that others may write to, is only read.

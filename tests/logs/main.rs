@@ -1,17 +1,26 @@
-//! The follower against real files: rotation in both styles, late creation, hostile bytes, floods;
-//! logrotate itself; and the logs that are no files.
+//! The follower against real files: rotation in both styles, late creation, hostile bytes, floods; logrotate itself;
+//! the logs that are no files; and the tool that shows one log on the whole screen, in a pseudo-terminal.
 #![cfg(test)]
 
 mod bench;
 #[path = "../console/corpus.rs"]
-#[expect(dead_code, reason = "the screen's tests use more of it")]
+#[expect(dead_code, reason = "shared with tests/console, which uses the rest")]
 mod corpus;
 mod flood;
+#[path = "../pty/harness.rs"]
+#[expect(dead_code, unused_imports, reason = "shared with tests/pty, which uses the rest")]
+mod harness;
 mod hostile;
+#[path = "../pty/judge.rs"]
+#[expect(dead_code, reason = "shared with tests/pty, which uses the rest")]
+mod judge;
+mod large;
 mod life;
 mod logrotate;
 #[path = "../samplers/peer.rs"]
 #[expect(clippy::disallowed_methods, dead_code, reason = "a test starts its peers; others use more of this")]
 mod peer;
 mod rotation;
+mod spine;
 mod streams;
+mod tool;

@@ -115,7 +115,7 @@ pub(crate) const CRATES: &[(&str, &[&str])] = &[
     // system
     ("sysinfo", &["sys", "samplers"]),
     ("rustix", &["sys", "term", "samplers", "logs", "journal", "action", "roles"]),
-    ("flate2", &["samplers"]),
+    ("flate2", &["samplers", "logs"]),
     ("nvml_wrapper", &["samplers"]),
     ("tokio_tungstenite", &["samplers"]),
     ("redis", &["sys", "samplers"]),
@@ -139,6 +139,8 @@ pub(crate) const CRATES: &[(&str, &[&str])] = &[
     ("jiff", &["*"]),
     ("regex", &["store", "rules", "logs", "samplers", "action"]),
     ("aho_corasick", &["sys"]),
+    ("grep_searcher", &["logs"]),
+    ("grep_regex", &["logs"]),
     ("strsim", &["base", "config"]),
     ("saphyr_parser", &["rules"]),
     ("pulldown_cmark", &["procedure"]),

@@ -1,0 +1,188 @@
+//! What of a pane is on the screen, and how it moves. Of what is wrapped every line of the screen counts.
+
+use super::pane::{LogPane, Typing};
+use super::{Finding, pane};
+use crate::base::Clean;
+use crate::clean;
+use crate::logs::reader::{LogStatus, Row};
+use unicode_width::UnicodeWidthStr;
+
+/// Columns before a line: what it is marked with.
+pub const GUTTER: u16 = 2;
+
+/// Lines of the screen that a row takes in so many columns.
+pub fn height(row: &Row, columns: u16, wrap: bool) -> usize {
+    let columns = usize::from(columns.saturating_sub(GUTTER)).max(1);
+    if wrap { row.line.message.as_str().width().div_ceil(columns).max(1) } else { 1 }
+}
+
+impl LogPane {
+    /// The rows to draw from the top, and how many lines of the first one lie above the screen.
+    pub fn shown(&self) -> (impl Iterator<Item = &Row>, usize) {
+        let room = usize::from(self.size.1);
+        let Some(top) = self.top else {
+            let mut first = self.rows.len();
+            let mut lines = 0;
+            while lines < room
+                && let Some(row) = first.checked_sub(1).and_then(|at| self.rows.get(at))
+            {
+                lines += self.height(row);
+                first -= 1;
+            }
+            return (self.rows.range(first..), lines.saturating_sub(room));
+        };
+        let first = self.rows.iter().position(|row| row.place >= top).unwrap_or(self.rows.len());
+        (self.rows.range(first..), 0)
+    }
+
+    /// The row that keys are about: the one jumped to while it is seen, else the lowest.
+    pub fn current(&self) -> Option<&Row> {
+        let room = usize::from(self.size.1);
+        let (rows, above) = self.shown();
+        let mut lines = 0;
+        let mut lowest = None;
+        for row in rows {
+            if Some(row.place) == self.at {
+                return Some(row);
+            }
+            if lines >= room + above {
+                break;
+            }
+            lines += self.height(row);
+            lowest = Some(row);
+        }
+        lowest
+    }
+
+    /// Moves by lines (negative: towards older ones). Reaching the end follows again.
+    pub(super) fn scroll(&mut self, by: isize) {
+        self.at = None;
+        if by >= 0 && self.top.is_none() {
+            return;
+        }
+        self.leave_end();
+        let Some(top) = self.top else { return };
+        let from = self.rows.iter().position(|row| row.place >= top).unwrap_or(self.rows.len());
+        let to = from.saturating_add_signed(by).min(self.rows.len().saturating_sub(1));
+        if by > 0 && self.ends.1 && to >= self.last_top() {
+            // The last page is on the screen.
+            self.top = None;
+            return;
+        }
+        self.top = self.rows.get(to).map(|row| row.place).or(self.top);
+    }
+
+    /// Brings a row into the upper third.
+    pub(super) fn show(&mut self, place: Option<u64>) {
+        let Some(index) = self.rows.iter().position(|row| Some(row.place) == place) else {
+            self.top = place.or(self.top);
+            return;
+        };
+        let seen = self.top.is_some_and(|top| {
+            let first = self.rows.iter().position(|row| row.place >= top).unwrap_or(usize::MAX);
+            index >= first && index - first < usize::from(self.size.1).saturating_sub(1) && !self.said.wrap
+        });
+        if !seen {
+            let first = index.saturating_sub(usize::from(self.size.1) / 3);
+            self.top = self.rows.get(first).map(|row| row.place);
+        }
+    }
+
+    /// Index of the newest row.
+    pub(super) fn lowest(&self) -> usize {
+        self.rows.len().saturating_sub(1)
+    }
+
+    /// Index of the row at the top when the last one stands at the bottom.
+    pub(super) fn last_top(&self) -> usize {
+        let room = usize::from(self.size.1);
+        let mut lines = 0;
+        let mut first = self.rows.len();
+        for row in self.rows.iter().rev() {
+            lines += self.height(row);
+            if lines > room {
+                break;
+            }
+            first -= 1;
+        }
+        first
+    }
+
+    /// Lines of the screen that a row takes.
+    pub fn height(&self, row: &Row) -> usize {
+        height(row, self.size.0, self.said.wrap)
+    }
+
+    /// Whether lines wrap.
+    pub fn wraps(&self) -> bool {
+        self.said.wrap
+    }
+
+    /// Whether the page of keys lies over it.
+    pub fn helps(&self) -> bool {
+        self.said.help
+    }
+
+    /// Whether it follows.
+    pub fn follows(&self) -> bool {
+        self.top.is_none()
+    }
+
+    /// Lines that have come since the reader left the end.
+    pub fn unseen(&self) -> u64 {
+        if self.top.is_none() { 0 } else { self.status.lines.saturating_sub(self.left) }
+    }
+
+    /// How far down the lowest line shown is, of a hundred.
+    pub fn percent(&self) -> u64 {
+        let (begin, end) = self.status.span;
+        if self.top.is_none() || end <= begin {
+            return 100;
+        }
+        let room = usize::from(self.size.1);
+        let place = self.shown().0.take(room).last().map_or(begin, |row| row.next);
+        u64::try_from(u128::from(place.saturating_sub(begin)) * 100 / u128::from(end - begin)).unwrap_or(100)
+    }
+
+    /// How the log is.
+    pub fn status(&self) -> &LogStatus {
+        &self.status
+    }
+
+    /// The search, if there is one.
+    pub fn finding(&self) -> Option<&Finding> {
+        self.finding.as_ref()
+    }
+
+    /// What is being typed.
+    pub fn typing(&self) -> &Typing {
+        &self.typing
+    }
+
+    /// The last sentence.
+    pub fn notice(&self) -> Option<&Clean> {
+        self.said.notice.as_ref()
+    }
+
+    /// Whether a row is bookmarked.
+    pub fn is_marked(&self, row: &Row) -> bool {
+        self.bookmarks.contains(&row.place)
+    }
+
+    /// "12 of 4,031" while there is a search.
+    pub fn tally(&self) -> Option<Clean> {
+        let finding = self.finding.as_ref().filter(|finding| !finding.text().is_empty())?;
+        if let Some(fault) = finding.fault() {
+            return Some(clean!("{fault}"));
+        }
+        let progress = finding.progress();
+        let all = pane::thousands(progress.count);
+        let rank = finding.rank().map_or(String::new(), |rank| format!("{} of ", pane::thousands(rank)));
+        let state = if progress.done { String::new() } else { format!(", {} % searched", progress.percent) };
+        Some(match (progress.count, progress.done) {
+            (0, true) => "not found".into(),
+            (0, false) => clean!("searching, {} %", progress.percent),
+            _ => clean!("{rank}{all}{state}"),
+        })
+    }
+}

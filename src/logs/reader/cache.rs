@@ -1,0 +1,48 @@
+//! The blocks that were read last: paging to and fro reads each once. Bounded, and only whole blocks are kept: a file
+//! that grows has nothing stale here.
+
+use super::body::Body;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+/// Bytes of one block.
+pub(super) const BLOCK: usize = 64 * 1024;
+/// Blocks kept: 4 MiB.
+const KEPT: usize = 64;
+
+#[derive(Debug, Default)]
+pub(super) struct Cache {
+    /// The one used last stands last.
+    blocks: VecDeque<((u64, u64), Arc<[u8]>)>,
+}
+
+impl Cache {
+    /// The block with this number; shorter than a block at the end. `keep` is false for what is only passed over.
+    pub(super) fn block(&mut self, body: &Body, number: u64, keep: bool) -> io::Result<Arc<[u8]>> {
+        let key = (body.id, number);
+        if let Some(at) = self.blocks.iter().rposition(|(known, _)| *known == key) {
+            let found = self.blocks.remove(at);
+            if let Some((key, block)) = found {
+                self.blocks.push_back((key, Arc::clone(&block)));
+                return Ok(block);
+            }
+        }
+        let mut bytes = vec![0; BLOCK];
+        let read = body.read_at(&mut bytes, number.saturating_mul(size()))?;
+        bytes.truncate(read);
+        let block: Arc<[u8]> = bytes.into();
+        if keep && read == BLOCK {
+            self.blocks.push_back((key, Arc::clone(&block)));
+            if self.blocks.len() > KEPT {
+                self.blocks.pop_front();
+            }
+        }
+        Ok(block)
+    }
+}
+
+/// [`BLOCK`] as offsets count.
+pub(super) fn size() -> u64 {
+    u64::try_from(BLOCK).unwrap_or(1)
+}

@@ -1,0 +1,348 @@
+//! `watchkeeper log`: one pane, the whole screen, on files of any size or on standard input. A small shell over the
+//! pure pane: keys and answers in, wishes out; it never waits for anything but the bell.
+
+use super::session;
+use crate::app::log_pane::{Ask, LogPane};
+use crate::base::{Clean, Clock, Fault, Mono, Now};
+use crate::clean;
+use crate::config::{SearchPath, Theme};
+use crate::logs::reader::{Answer, Gather, Pager};
+use crate::logs::search::{Find, Step, Sweep};
+use crate::logs::{Follower, Format, LogSource};
+use crate::sys::bell::Bell;
+use crate::sys::clock::RealClock;
+use crate::sys::paths;
+use crate::sys::signal::Signal;
+use crate::term::{Caps, Input, Terminal, install_panic_hook};
+use crate::ui::log_screen;
+use core::time::Duration;
+use std::fs::File;
+use std::io::IsTerminal;
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::sync::Arc;
+
+/// News is drawn at once when it is quiet after it, else so often: a flood is not read line by line.
+const QUIET: Duration = Duration::from_millis(40);
+const FLOOD: Duration = Duration::from_millis(250);
+/// So often the pane is told that there is more.
+const LEARN: Duration = Duration::from_millis(25);
+/// The first frame waits so long for the first rows.
+const FIRST: Duration = Duration::from_millis(20);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// What the command line chose.
+#[derive(Debug, clap::Args)]
+pub struct Opts {
+    /// Files, or patterns with `*` and `?` in the file name; `-` is standard input [default: - where it is piped]
+    #[arg(value_name = "FILE|GLOB|-")]
+    what: Vec<String>,
+    /// Theme by name
+    #[arg(long, value_name = "THEME")]
+    theme: Option<String>,
+}
+
+/// Shows logs until it is left. Returns the exit status.
+///
+/// # Errors
+/// When there is nothing to read or no terminal to own.
+pub fn run(options: &Opts) -> Result<u8, Fault> {
+    let (mut sources, stream) = sources(&options.what)?;
+    install_panic_hook(paths::state_dir().unwrap_or_else(std::env::temp_dir));
+    let bell = Arc::new(Bell::default());
+    let gather = Arc::new(Gather::new(Arc::clone(&bell)));
+    if let Some(stream) = stream {
+        gather.take_stream(&"standard input".into(), stream)?;
+    }
+    let packed: Vec<LogSource> = sources.extract_if(.., |source| source.pattern.ends_with(".gz")).collect();
+    for (at, source) in packed.iter().enumerate() {
+        gather.take_packed(sources.len() + at, Path::new(&source.pattern))?;
+    }
+    let title = match (sources.as_slice(), packed.as_slice()) {
+        ([], []) => "standard input".into(),
+        ([one], []) | ([], [one]) => Clean::text(&one.pattern),
+        (plain, packed) => clean!("{} logs", plain.len() + packed.len()),
+    };
+    let clock: Arc<dyn Clock> = Arc::new(RealClock);
+    let follower = if sources.is_empty() { None } else { Some(Follower::lay(sources, Arc::clone(&gather), clock)?) };
+    let caps = Caps::detect(&|name| std::env::var(name).ok(), true);
+    let search = SearchPath::detect(&|name| std::env::var(name).ok());
+    let theme = options.theme.as_deref().unwrap_or("default");
+    let (theme, _) = crate::config::load_theme(theme, session::depth(caps.depth), &search);
+    let terminal = Terminal::open(Arc::clone(&bell), caps)
+        .map_err(|error| Fault::new(format!("the terminal cannot be used: {error}.")))?;
+    let pager = Pager::start(gather.spine(), Arc::clone(&bell))?;
+    let mut shell = Shell {
+        lines: Sources { gather, pager, sweep: None, _follower: follower },
+        screen: Screen {
+            terminal,
+            theme,
+            caps,
+            title,
+            drawn: None,
+            heard: Mono::default(),
+            learned: Mono::default(),
+            owes: false,
+            dirty: true,
+            urgent: false,
+        },
+        pane: LogPane::new(),
+        bell,
+        status: None,
+    };
+    let size = log_screen::room(shell.screen.terminal.size());
+    let asks = shell.pane.resize(size);
+    shell.carry_out(asks);
+    let begun = RealClock.now().mono;
+    let status = loop {
+        if let Some(status) = shell.turn(begun) {
+            break status;
+        }
+    };
+    shell.screen.terminal.close();
+    Ok(status)
+}
+
+/// The files to follow, and the stream to read.
+fn sources(what: &[String]) -> Result<(Vec<LogSource>, Option<File>), Fault> {
+    let stdin = std::io::stdin();
+    let piped = !stdin.is_terminal();
+    let files: Vec<LogSource> = what
+        .iter()
+        .filter(|pattern| *pattern != "-")
+        .map(|pattern| LogSource { name: pattern.as_str().into(), pattern: pattern.clone(), format: Format::Plain })
+        .collect();
+    let wanted = what.iter().any(|pattern| pattern == "-") || what.is_empty() && piped;
+    if wanted && !piped {
+        return Err(Fault::new("standard input is the keyboard here.").hint("Pipe something in, or name a file."));
+    }
+    if !wanted && files.is_empty() {
+        return Err(Fault::new("there is nothing to read.").hint("Name a file, or pipe something in."));
+    }
+    let copy = |fd: std::os::fd::BorrowedFd<'_>| fd.try_clone_to_owned().map(File::from);
+    let stream = wanted.then(|| copy(stdin.as_fd())).transpose();
+    let stream = stream.map_err(|error| Fault::new(format!("standard input cannot be read: {error}.")))?;
+    Ok((files, stream))
+}
+
+/// What reads.
+struct Sources {
+    gather: Arc<Gather>,
+    pager: Pager,
+    sweep: Option<(Arc<Find>, Sweep)>,
+    _follower: Option<Follower>,
+}
+
+/// What shows.
+struct Screen {
+    terminal: Terminal,
+    theme: Theme,
+    caps: Caps,
+    title: Clean,
+    drawn: Option<Mono>,
+    /// When something last came.
+    heard: Mono,
+    /// When the pane was last told.
+    learned: Mono,
+    /// It is to be told soon.
+    owes: bool,
+    dirty: bool,
+    urgent: bool,
+}
+
+struct Shell {
+    lines: Sources,
+    screen: Screen,
+    pane: LogPane,
+    bell: Arc<Bell>,
+    /// How it is to end.
+    status: Option<u8>,
+}
+
+impl Shell {
+    /// One turn of the loop; the exit status when it is time to leave.
+    fn turn(&mut self, begun: Mono) -> Option<u8> {
+        self.bell.wait(self.screen.pause(RealClock.now().mono, begun), false);
+        let now = RealClock.now();
+        self.take_input(now);
+        self.take_news(now);
+        if self.status.is_some() {
+            return self.status;
+        }
+        self.screen.draw(&self.pane, now.mono, begun);
+        None
+    }
+
+    fn take_input(&mut self, now: Now) {
+        for (_, input) in self.screen.terminal.inputs() {
+            let asks = match input {
+                Input::Key(key) => self.pane.key(&key, now),
+                Input::Resize(..) => {
+                    let size = log_screen::room(self.screen.terminal.size());
+                    self.pane.resize(size)
+                }
+                Input::Stop(signal) => {
+                    self.status = Some(u8::try_from(128 + signal.number()).unwrap_or(1));
+                    Vec::new()
+                }
+                Input::HungUp => {
+                    self.status = Some(u8::try_from(128 + Signal::Hup.number()).unwrap_or(1));
+                    Vec::new()
+                }
+                _ => Vec::new(),
+            };
+            self.carry_out(asks);
+            (self.screen.dirty, self.screen.urgent) = (true, true);
+        }
+    }
+
+    fn take_news(&mut self, now: Now) {
+        self.bell.drained();
+        self.learn(now.mono);
+        for answer in self.lines.pager.answers() {
+            let asks = match answer {
+                Answer::Page(page) => self.pane.page(page),
+                Answer::Time(place) => self.pane.timed(place),
+                Answer::Number(_, number, all) => {
+                    self.pane.numbered(number, all);
+                    Vec::new()
+                }
+            };
+            self.screen.dirty = true;
+            // What was asked for by a key is shown as a key is.
+            let first = self.screen.drawn.is_none() && self.pane.current().is_some();
+            self.screen.urgent |= !self.pane.follows() || first;
+            self.carry_out(asks);
+        }
+        if let Some((_, sweep)) = &self.lines.sweep {
+            let progress = sweep.progress();
+            let known = self.pane.finding().map(|finding| finding.progress().clone());
+            if known.as_ref() != Some(&progress) {
+                let hit = self.pane.finding().and_then(|finding| finding.hit());
+                let rank = hit.and_then(|hit| sweep.hits(|hits| hits.rank(hit)));
+                let asks = self.pane.found(progress, rank);
+                self.screen.dirty = true;
+                self.carry_out(asks);
+            }
+        }
+    }
+
+    fn learn(&mut self, now: Mono) {
+        if now.since(self.screen.learned) < LEARN {
+            self.screen.owes = true;
+            return;
+        }
+        self.screen.owes = false;
+        let status = self.lines.gather.status();
+        if status != *self.pane.status() {
+            (self.screen.heard, self.screen.dirty) = (now, true);
+            if let Some((_, sweep)) = &self.lines.sweep {
+                sweep.grown();
+            }
+            self.screen.learned = now;
+        }
+        let rate = self.pane.per_second();
+        let asks = self.pane.learn(status, now);
+        self.screen.dirty |= self.pane.per_second() != rate;
+        self.carry_out(asks);
+    }
+
+    fn carry_out(&mut self, asks: Vec<Ask>) {
+        for ask in asks {
+            match ask {
+                Ask::Page(want) => self.lines.pager.want(want),
+                Ask::Time(time) => self.lines.pager.seek(time),
+                Ask::Number(place) => self.lines.pager.number(place),
+                Ask::Find(pattern, from) => self.find(&pattern, from),
+                Ask::Unfind => self.lines.sweep = None,
+                Ask::Step(from, forward) => {
+                    let hit = self.lines.step(from, forward);
+                    self.land(hit);
+                }
+                Ask::Nearest(from) => {
+                    let hit = self.lines.nearest(from);
+                    self.land(hit);
+                }
+                Ask::Copy(lines) => match self.screen.terminal.copy(&lines) {
+                    Ok(()) => self.pane.say("The line was offered to the terminal's clipboard.".into()),
+                    Err(fault) => self.pane.say(clean!("{fault}")),
+                },
+                Ask::Suspend => self.screen.terminal.suspend(),
+                Ask::Redraw => self.screen.terminal.redraw(),
+                Ask::Quit => self.status = Some(0),
+            }
+        }
+    }
+
+    fn land(&mut self, hit: Option<(u64, Option<u64>)>) {
+        let asks = self.pane.landed(hit);
+        self.screen.dirty = true;
+        self.carry_out(asks);
+    }
+
+    fn find(&mut self, pattern: &str, from: u64) {
+        self.lines.sweep = None;
+        let found = Find::new(pattern).map(Arc::new).and_then(|find| {
+            let spine = self.lines.gather.spine();
+            let sweep = Sweep::start(Arc::clone(&find), spine, from, Arc::clone(&self.bell))?;
+            self.lines.sweep = Some((Arc::clone(&find), sweep));
+            Ok(find)
+        });
+        self.pane.compiled(found);
+    }
+}
+
+impl Sources {
+    /// The hit nearest to a place, one behind it before one before it.
+    fn nearest(&self, from: u64) -> Option<(u64, Option<u64>)> {
+        let (_, sweep) = self.sweep.as_ref()?;
+        sweep.hits(|hits| match (hits.at_or_after(from), hits.before(from)) {
+            (Step::Hit(hit), _) | (Step::None, Step::Hit(hit)) => Some((hit, hits.rank(hit))),
+            (Step::None, Step::None) => None,
+        })
+    }
+
+    /// The nearest hit and its number: behind the place or before it, and at the end from the other end on.
+    fn step(&self, from: u64, forward: bool) -> Option<(u64, Option<u64>)> {
+        let (_, sweep) = self.sweep.as_ref()?;
+        sweep.hits(|hits| {
+            let behind = || (hits.at_or_after(from), hits.at_or_after(0));
+            let before = || (hits.before(from), hits.before(u64::MAX));
+            let hit = match if forward { behind() } else { before() } {
+                (Step::Hit(hit), _) | (Step::None, Step::Hit(hit)) => hit,
+                (Step::None, Step::None) => return None,
+            };
+            Some((hit, hits.rank(hit)))
+        })
+    }
+}
+
+impl Screen {
+    /// How long nothing needs doing.
+    fn pause(&self, now: Mono, begun: Mono) -> Duration {
+        let owed = if self.owes { LEARN.saturating_sub(now.since(self.learned)) } else { SECOND };
+        owed.min(self.until_frame(now, begun))
+    }
+
+    /// How long no frame is due.
+    fn until_frame(&self, now: Mono, begun: Mono) -> Duration {
+        match (self.dirty, self.drawn) {
+            (false, _) => SECOND,
+            (true, _) if self.urgent => Duration::ZERO,
+            (true, None) => FIRST.saturating_sub(now.since(begun)),
+            (true, Some(drawn)) => {
+                FLOOD.saturating_sub(now.since(drawn)).min(QUIET.saturating_sub(now.since(self.heard)))
+            }
+        }
+    }
+
+    fn draw(&mut self, pane: &LogPane, now: Mono, begun: Mono) {
+        if !self.dirty || !self.until_frame(now, begun).is_zero() {
+            return;
+        }
+        let mut frame = self.terminal.blank();
+        log_screen::draw(pane, &self.title, &self.theme, !self.caps.utf8, &mut frame);
+        self.terminal.submit(frame);
+        (self.drawn, self.dirty, self.urgent) = (Some(now), false, false);
+    }
+}

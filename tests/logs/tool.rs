@@ -1,0 +1,175 @@
+//! `watchkeeper log` in a pseudo-terminal: every byte that comes out is judged.
+
+use super::corpus;
+use super::harness::{Pty, Spec, only_our_sequences};
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_watchkeeper");
+
+fn folder() -> TempDir {
+    tempfile::Builder::new().prefix("wk").tempdir_in("/tmp").expect("a folder")
+}
+
+fn write(dir: &TempDir, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+    let path = dir.path().join(name);
+    fs::write(&path, text).expect("writes");
+    path
+}
+
+fn append(path: &Path, text: &str) {
+    let mut file = fs::OpenOptions::new().append(true).open(path).expect("opens");
+    file.write_all(text.as_bytes()).expect("writes");
+}
+
+fn numbered(lines: usize) -> String {
+    (1..=lines)
+        .map(|n| format!("2026-11-21T{:02}:{:02}:{:02}Z INFO number {n}\n", 3 + n / 3_600, n / 60 % 60, n % 60))
+        .collect()
+}
+
+fn spec(home: &TempDir, args: &[&str]) -> Spec {
+    let mut spec = Spec::new(PROGRAM).args(["log"]).args(args.iter().copied());
+    spec.env.push(("HOME".to_owned(), home.path().to_string_lossy().into_owned()));
+    spec
+}
+
+fn open(home: &TempDir, path: &Path) -> Pty {
+    Pty::spawn(&spec(home, &[path.to_str().expect("plain")]))
+}
+
+fn leave(mut pty: Pty) {
+    pty.send("q");
+    assert_eq!(pty.status(), 0);
+    if let Err(what) = only_our_sequences(&pty.raw()) {
+        panic!("{what}");
+    }
+    pty.assert_restored();
+}
+
+#[test]
+fn it_starts_at_the_end_and_follows_and_scrolling_stops_that() {
+    let home = folder();
+    let path = write(&home, "app.log", numbered(1_000));
+    let pty = open(&home, &path);
+    pty.wait_for("number 1000");
+    pty.wait_for("following");
+    append(&path, "2026-11-21T04:00:00Z ERROR fresh\n");
+    pty.wait_for("ERROR fresh");
+    pty.send("kkk");
+    pty.wait_for("+0 new, G to follow");
+    pty.wait("the last line leaves", |screen, _| !screen.contents().contains("ERROR fresh"));
+    let before: Vec<String> = pty.text().lines().skip(2).take(10).map(str::to_owned).collect();
+    append(&path, &"more\n".repeat(87));
+    pty.wait_for("+87 new, G to follow");
+    let after: Vec<String> = pty.text().lines().skip(2).take(10).map(str::to_owned).collect();
+    assert_eq!(before, after, "a reader's place stays");
+    pty.send("g");
+    pty.wait("the oldest line", |screen, _| {
+        screen.contents().lines().any(|line| line.trim_end().ends_with("number 1"))
+    });
+    pty.send("G");
+    pty.wait("following again", |screen, _| {
+        screen.contents().contains("following") && screen.contents().contains("more")
+    });
+    leave(pty);
+}
+
+#[test]
+fn a_search_jumps_to_the_nearest_hit_counts_them_and_says_what_is_wrong_with_a_pattern() {
+    let home = folder();
+    let path = write(&home, "app.log", numbered(5_000));
+    let pty = open(&home, &path);
+    pty.wait_for("number 5000");
+    pty.send("/number 1[0-4]$");
+    pty.wait_for("5 of 5");
+    pty.wait_for("number 14");
+    pty.send("\rN");
+    pty.wait_for("4 of 5");
+    pty.send("nn");
+    pty.wait_for("1 of 5");
+    pty.send("/ab(c");
+    pty.wait_for("at character 3");
+    pty.send("\x1b");
+    pty.wait("no search", |screen, _| !screen.contents().contains("character"));
+    pty.send("t03:05:30\r");
+    pty.wait_for("number 330");
+    pty.send("=");
+    pty.wait_for("line 330 of 5,000");
+    leave(pty);
+}
+
+#[test]
+fn a_pipe_is_read_while_the_keyboard_stays_the_terminal() {
+    let home = folder();
+    let mut spec = spec(&home, &["-"]);
+    spec.script = Some("seq -f 'piped %g' 1 100000 | \"$@\"");
+    let mut pty = Pty::spawn(&spec);
+    pty.wait_for("piped 100000");
+    pty.wait_for("the end");
+    pty.send("g");
+    pty.wait("its first line", |screen, _| screen.contents().contains("piped 1\n"));
+    pty.send("q");
+    assert_eq!(pty.status(), 0);
+    assert!(only_our_sequences(&pty.raw()).is_ok());
+}
+
+#[test]
+fn keys_are_alive_while_a_gigabyte_is_searched_and_memory_stays_small() {
+    let home = folder();
+    let path = home.path().join("big.log");
+    super::large::sparse(&path);
+    let pty = open(&home, &path);
+    pty.wait_for("END-OF-LOG");
+    let before = pty.resident();
+    pty.send("/NEEDLE-7f3a9c\r");
+    // Whatever the search does, these keys are answered.
+    pty.send("?");
+    pty.wait_for("the oldest line");
+    pty.send("?");
+    pty.wait_for("of 5");
+    pty.wait("the end of the search", |screen, _| !screen.contents().contains("searched"));
+    let grown = pty.resident() - before;
+    assert!(grown < 40 * 1024 * 1024, "{grown} bytes more");
+    leave(pty);
+}
+
+#[test]
+fn hostile_lines_and_rotations_reach_the_terminal_as_text() {
+    let home = folder();
+    let path = write(&home, "app.log", "first\n");
+    let pty = open(&home, &path);
+    pty.wait_for("first");
+    for text in corpus::bytes("h") {
+        let mut file = fs::OpenOptions::new().append(true).open(&path).expect("opens");
+        file.write_all(&text).expect("writes");
+        file.write_all(b"\n").expect("writes");
+    }
+    append(&path, &"x".repeat(10_000_000));
+    append(&path, "\nafter the long one\n");
+    pty.wait_for("after the long one");
+    pty.send("gw");
+    pty.wait_for("first");
+    pty.send(" ".repeat(40));
+    fs::rename(&path, home.path().join("app.log.1")).expect("renames");
+    write(&home, "app.log", "in the new file\n");
+    pty.send("G");
+    pty.wait_for("in the new file");
+    pty.wait_for("--- app.log: rotated here");
+    leave(pty);
+}
+
+#[test]
+fn what_cannot_be_read_is_a_sentence() {
+    let home = folder();
+    let pty = open(&home, home.path());
+    pty.wait_for("no regular file");
+    leave(pty);
+    let pty = open(&home, &home.path().join("late.log"));
+    pty.wait_for("no such file yet");
+    write(&home, "late.log", "here now\n");
+    pty.wait_for("here now");
+    leave(pty);
+}
