@@ -5,7 +5,7 @@ use super::course::Range;
 use super::pane::Pane;
 use crate::base::{Clean, Freshness, Mono, Now, Reading, Wall};
 use crate::rules::expr::Evaluator;
-use crate::rules::{Book, Live, WallOffset};
+use crate::rules::{AlertId, Book, Live, WallOffset};
 use crate::store::history::Kept;
 use crate::store::{History, Store};
 
@@ -34,6 +34,8 @@ pub struct Board {
     pub zoomed: bool,
     /// Effects of actions, oldest first.
     pub marks: Vec<Mark>,
+    /// Which alert the strip shows, when somebody chose one. The list is sorted anew all the time.
+    pub alert: Option<AlertId>,
     /// Since when the picture stands still.
     pub paused: Option<Now>,
     /// The picture of that moment.

@@ -10,6 +10,7 @@ pub mod contacts;
 pub mod course;
 pub mod detail;
 pub mod effect;
+mod enter;
 pub mod form;
 pub mod found;
 pub mod incident;

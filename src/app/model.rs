@@ -268,8 +268,6 @@ pub struct Model {
     pub run: Option<Run>,
     /// Keys.
     pub keymap: Keymap,
-    /// Which alert the strip shows, when somebody chose one. The list is sorted anew all the time.
-    pub alert: Option<AlertId>,
 }
 
 impl Model {
@@ -300,7 +298,7 @@ impl Model {
     /// Where the shown alert stands among all: the chosen one, else one that is overdue, else the worst.
     pub fn alert_position(&self) -> usize {
         let alerts = self.alerts();
-        let chosen = self.alert.as_ref().and_then(|id| alerts.iter().position(|found| found.id == *id));
+        let chosen = self.board.alert.as_ref().and_then(|id| alerts.iter().position(|found| found.id == *id));
         chosen.or_else(|| alerts.iter().position(|found| self.overdue(found).is_some())).unwrap_or(0)
     }
 

@@ -253,7 +253,6 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
         procedures: Procedures::new(setup.procedures),
         run: None,
         keymap,
-        alert: None,
     };
     Ok(Look { model, theme, samples, lines, shared, webhook: setup.webhook, engine })
 }

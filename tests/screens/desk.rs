@@ -82,7 +82,6 @@ impl Desk {
             procedures: app::Procedures::new(setup.procedures),
             run: None,
             keymap,
-            alert: None,
         };
         Self { model, theme, now: START, line: 0, room: 0.31 }
     }
