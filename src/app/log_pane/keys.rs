@@ -46,13 +46,13 @@ impl LogPane {
             return Vec::new();
         }
         match core::mem::take(&mut self.typing) {
-            Typing::Nothing => self.command(pressed, is("ctrl-c") || is("ctrl-d"), said),
+            Typing::Nothing => self.command(pressed, is("ctrl-c") || is("ctrl-d"), said.as_ref()),
             Typing::Pattern(text) => self.type_pattern(text, pressed),
             Typing::Time(text) => self.type_time(text, pressed, now),
         }
     }
 
-    fn command(&mut self, pressed: Press, leave: bool, said: Option<Clean>) -> Vec<Ask> {
+    fn command(&mut self, pressed: Press, leave: bool, said: Option<&Clean>) -> Vec<Ask> {
         let page = isize::try_from(self.size.1.saturating_sub(1).max(1)).unwrap_or(1);
         match pressed {
             Press::Char('q') => return vec![Ask::Quit],

@@ -60,7 +60,7 @@ mod tests {
     fn times_are_read_as_they_are_typed() {
         // 2026-11-21T03:12:47Z
         let near = Wall(1_795_230_767_000_000_000);
-        let read = |text: &str| read(text, near, near).map(|at| at.rfc3339()).unwrap_or_default();
+        let read = |text: &str| read(text, near, near).map(Wall::rfc3339).unwrap_or_default();
         assert_eq!(read("05:01"), "2026-11-21T05:01:00.000000Z");
         assert_eq!(read("2026-11-20 05:01:09"), "2026-11-20T05:01:09.000000Z");
         assert_eq!(read("2026-11-20"), "2026-11-20T00:00:00.000000Z");
