@@ -20,9 +20,11 @@ mod incident;
 #[expect(dead_code, reason = "shared with tests/pty, which uses the rest")]
 mod judge;
 mod poor;
+mod procedure;
 #[path = "../samplers/server.rs"]
 #[expect(dead_code, reason = "shared with tests/samplers, which counts")]
 mod server;
 mod sick;
 mod story;
 mod terminal;
+mod walker;
