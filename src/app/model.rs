@@ -127,6 +127,17 @@ impl Session {
         }
     }
 
+    /// Says what an earlier console left, together with what was said of that already: `first` stands before it.
+    pub fn say_left(&mut self, text: Clean, first: bool, now: Now) {
+        let before = self.notice.take().filter(|notice| notice.level == Level::Warning).map(|notice| notice.text);
+        let text = match before {
+            Some(before) if first => text.join(" ", &before),
+            Some(before) => before.join(" ", &text),
+            None => text,
+        };
+        self.say(text, Level::Warning, now);
+    }
+
     /// Says a sentence in the last line.
     pub fn say(&mut self, text: Clean, level: Level, now: Now) {
         self.notice = Some(Notice { text, level, since: now });

@@ -197,12 +197,14 @@ pub(super) fn tick(model: &mut Model) -> Vec<(Ulid, Vec<Step>)> {
     moved.filter(|(_, steps)| !steps.is_empty()).collect()
 }
 
-/// The runner of an action has ended: the item that had asked for it learns how. Returns the steps to keep.
+/// The runner of an action has ended: the item that had asked for it learns how. Returns the steps to keep: none of a
+/// walk that nobody has taken up here, which is only shown; it is read anew, with the outcome, by whoever takes it up.
 pub(super) fn ended(model: &mut Model, plan: Ulid, outcome: Outcome, why: &Clean) -> Vec<(Ulid, Vec<Step>)> {
     let now = model.now;
     let told = model.procedures.walks.iter_mut().map(|working| {
+        let ours = working.only_look.is_none() && working.walk.standing == Standing::Running;
         let steps = working.walk.ended(plan, outcome, why, now);
-        (working.walk.id, steps)
+        (working.walk.id, if ours { steps } else { Vec::new() })
     });
     told.filter(|(_, steps)| !steps.is_empty()).collect()
 }

@@ -107,7 +107,7 @@ fn recovered(model: &mut Model, found: Vec<Unresolved>, faults: &[Fault]) -> Vec
     let unread = faults.iter().map(|fault| clean!("a run of an earlier console cannot be read: {fault}"));
     let told: Vec<Clean> = found.iter().rev().map(Unresolved::sentence).chain(unread).collect();
     if let Some(text) = told.iter().cloned().reduce(|all, one| all.join(" ", &one)) {
-        model.session.say(text, Level::Warning, model.now);
+        model.session.say_left(text, false, model.now);
     }
     open_runs::found(model, &found);
     let attached = found.into_iter().rfind(|open| matches!(open.standing, Standing::Attach { .. }));

@@ -422,7 +422,7 @@ fn left(model: &mut Model, found: Vec<Left>, faults: &[Fault]) -> Vec<Effect> {
         model.procedures.walks.push(Working { walk: left.walk, only_look, unkept: None, of, changes });
     }
     if let Some(text) = told.first() {
-        model.session.say(text.join(" ", &"p opens it.".into()), Level::Warning, model.now);
+        model.session.say_left(text.join(" · ", &"p opens it.".into()), true, model.now);
     }
     told.into_iter().map(Effect::Log).collect()
 }

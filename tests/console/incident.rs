@@ -48,6 +48,8 @@ fn an_incident_is_opened_noted_worked_on_handed_over_closed_and_reported() {
     pty.send("\r");
     pty.wait_for("follows it up");
 
+    pty.send("a");
+    pty.wait_for("ACTIONS");
     pty.send("\r");
     pty.wait_for("Only a preview");
     pty.send("A");
@@ -121,7 +123,7 @@ fn an_incident_is_opened_noted_worked_on_handed_over_closed_and_reported() {
 }
 
 /// A console whose state stays when it ends: as root the state lies in one place, which is bound to the desk.
-fn kept(desk: &Desk, args: &[&str]) -> Spec {
+pub(crate) fn kept(desk: &Desk, args: &[&str]) -> Spec {
     let mut spec = desk.spec(args);
     let place = desk.path().join("lib");
     fs::create_dir_all(&place).unwrap();
@@ -131,7 +133,7 @@ fn kept(desk: &Desk, args: &[&str]) -> Spec {
     spec
 }
 
-fn ran(spec: &Spec) -> Output {
+pub(crate) fn ran(spec: &Spec) -> Output {
     let mut command = Command::new(&spec.program);
     command.args(&spec.args).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.envs(spec.env.iter().cloned()).output().unwrap()

@@ -21,9 +21,11 @@ mod incident;
 mod judge;
 mod logs;
 mod poor;
+mod procedure;
 #[path = "../samplers/server.rs"]
 #[expect(dead_code, reason = "shared with tests/samplers, which counts")]
 mod server;
 mod sick;
 mod story;
 mod terminal;
+mod walker;

@@ -32,12 +32,12 @@ impl Demo {
         self.pty.wait("an alert that has lasted", |screen, _| row_with(screen, "answer in 14:3").is_some());
     }
 
-    /// The plan that the alert offers, as a preview.
+    /// The plan of the action against the incident, as a preview.
     fn preview(&self) {
         self.pty.wait("the alert of the incident", |screen, _| {
-            let alert = row_with(screen, " CRITICAL ").is_some_and(|row| row.contains("answer in"));
-            alert && screen.contents().contains("Enter plan")
+            row_with(screen, " CRITICAL ").is_some_and(|row| row.contains("answer in"))
         });
+        self.actions();
         self.pty.send("\r");
         self.pty.wait_for("Only a preview");
     }
@@ -75,7 +75,7 @@ impl Demo {
 }
 
 /// The question stands there and the bar is full: nothing but `armed` is left of it.
-fn is_armed(screen: &vt100::Screen, question: &str) -> bool {
+pub(crate) fn is_armed(screen: &vt100::Screen, question: &str) -> bool {
     let full = |row: String| row.trim_end_matches(['│', ' ']).ends_with("  armed");
     row_with(screen, question).is_some() && row_with(screen, "EXPIRES").is_some_and(full)
 }

@@ -177,9 +177,10 @@ fn line(
 /// The mark before an item.
 fn sign(ascii: bool, mark: Option<&Mark>, current: bool) -> (&'static str, Intent) {
     let (sign, plain, intent) = match mark.map(|mark| &mark.state) {
-        Some(State::Sensed | State::Observed | State::Acted(_)) => ("✓", "x", Intent::Ok),
+        Some(State::Sensed | State::Observed | State::Acted(Outcome::Succeeded)) => ("✓", "x", Intent::Ok),
+        Some(State::Acted(Outcome::Unverified)) => ("?", "?", Intent::Warning),
         Some(State::Overridden) => ("✓", "x", Intent::Warning),
-        Some(State::Failed | State::Regressed) => ("✗", "!", Intent::Critical),
+        Some(State::Failed | State::Regressed | State::Acted(_)) => ("✗", "!", Intent::Critical),
         Some(State::Deferred(_)) => ("⏸", "=", Intent::Note),
         Some(State::NotNeeded) => ("·", ".", Intent::Muted),
         _ if current => ("▶", ">", Intent::Focus),
