@@ -2,7 +2,7 @@
 //! pure pane: keys and answers in, wishes out; it never waits for anything but the bell.
 
 use super::session;
-use crate::app::log_pane::{Ask, LogPane};
+use crate::app::log_pane::{Ask, Finding, LogPane};
 use crate::base::{Clean, Clock, Fault, Mono, Now};
 use crate::clean;
 use crate::config::{SearchPath, Theme};
@@ -218,7 +218,7 @@ impl Shell {
             let progress = sweep.progress();
             let known = self.pane.finding().map(|finding| finding.progress().clone());
             if known.as_ref() != Some(&progress) {
-                let hit = self.pane.finding().and_then(|finding| finding.hit());
+                let hit = self.pane.finding().and_then(Finding::hit);
                 let rank = hit.and_then(|hit| sweep.hits(|hits| hits.rank(hit)));
                 let asks = self.pane.found(progress, rank);
                 self.screen.dirty = true;

@@ -131,7 +131,8 @@ fn parts(row: &Row, pane: &LogPane, columns: u16) -> Vec<Range<usize>> {
         if wide + width > room {
             if !pane.wraps() {
                 // One more, so that the painter shows that there is more.
-                return vec![0..at + cluster.len()];
+                parts.push(0..at + cluster.len());
+                return parts;
             }
             parts.push(start..at);
             (start, wide) = (at, 0);

@@ -2,7 +2,7 @@
 
 use super::pane::{Ask, LogPane, Typing};
 use super::time;
-use crate::base::{Clean, Now};
+use crate::base::Now;
 use crate::clean;
 use crate::input::{Chord, Key, Press, press};
 use crate::logs::reader::From;
@@ -46,17 +46,17 @@ impl LogPane {
             return Vec::new();
         }
         match core::mem::take(&mut self.typing) {
-            Typing::Nothing => self.command(pressed, is("ctrl-c") || is("ctrl-d"), said),
+            Typing::Nothing => self.command(pressed, is("ctrl-c") || is("ctrl-d"), said.is_some()),
             Typing::Pattern(text) => self.type_pattern(text, pressed),
             Typing::Time(text) => self.type_time(text, pressed, now),
         }
     }
 
-    fn command(&mut self, pressed: Press, leave: bool, said: Option<Clean>) -> Vec<Ask> {
+    fn command(&mut self, pressed: Press, leave: bool, said: bool) -> Vec<Ask> {
         let page = isize::try_from(self.size.1.saturating_sub(1).max(1)).unwrap_or(1);
         match pressed {
             Press::Char('q') => return vec![Ask::Quit],
-            Press::Cancel if leave && self.finding.is_none() && said.is_none() => {
+            Press::Cancel if leave && self.finding.is_none() && !said => {
                 self.say("q leaves.".into());
             }
             Press::Char('j') | Press::Scroll(1) | Press::Enter => self.scroll(1),

@@ -11,10 +11,13 @@ pub(super) const BLOCK: usize = 64 * 1024;
 /// Blocks kept: 4 MiB.
 const KEPT: usize = 64;
 
+/// A block by its body and its number.
+type Kept = ((u64, u64), Arc<[u8]>);
+
 #[derive(Debug, Default)]
 pub(super) struct Cache {
     /// The one used last stands last.
-    blocks: VecDeque<((u64, u64), Arc<[u8]>)>,
+    blocks: VecDeque<Kept>,
 }
 
 impl Cache {

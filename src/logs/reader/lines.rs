@@ -33,8 +33,8 @@ impl Lines for Reader {
     fn page(&mut self, want: &Want) -> Page {
         let mut page = Page { id: want.id, ..Page::default() };
         let middle = match want.from {
-            From::Start => Ok(self.locked(|spine| spine.begin())),
-            From::End => Ok(self.locked(|spine| spine.limit())),
+            From::Start => Ok(self.locked(Spine::begin)),
+            From::End => Ok(self.locked(Spine::limit)),
             From::At(place) => self.line_start(place),
         };
         let done = middle.and_then(|middle| {
@@ -65,7 +65,7 @@ impl Reader {
     /// As the system gives them.
     pub fn line_start(&mut self, place: u64) -> io::Result<u64> {
         let Some(extent) = self.locked(|spine| spine.at(place)) else {
-            return Ok(self.locked(|spine| spine.limit()));
+            return Ok(self.locked(Spine::limit));
         };
         if place <= extent.at { Ok(extent.at) } else { self.start_within(&extent, place + 1) }
     }
