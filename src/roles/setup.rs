@@ -79,6 +79,43 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     let mut built: Vec<Pane> = profile.panes.iter().filter_map(|spec| keep(pane(spec))).collect();
     let (book, broken) = judging::book(profile, bands(&mut built));
     faults.extend(broken);
+    let jobs = jobs(profile, store, &mut faults);
+    let (changes, deaf) = marks::changes(profile);
+    faults.extend(deaf);
+    let (sources, streams) = read_logs(profile, &mut faults);
+    let (patterns, odd) = logs::patterns(profile);
+    faults.extend(odd);
+    let names = sources.iter().map(|file| &file.name).chain(streams.iter().map(|stream| &stream.name));
+    let tally = Arc::new(Tally::new(patterns, names));
+    if !profile.logs.is_empty() {
+        store.declare(&logs::SAMPLER.into(), logs::EVERY, false);
+        store.expect(&logs::SAMPLER.into(), tally::NAMES.map(str::to_owned).into());
+    }
+    let webhook = webhook(profile).unwrap_or_else(|fault| {
+        faults.push(fault);
+        None
+    });
+    faults.extend(dangling(profile));
+    faults.extend(actions(profile));
+    let procedures = procedures(profile, (&book, store), &mut faults);
+    let identity = identity(profile, host);
+    Setup {
+        board: Board::new(built),
+        book,
+        identity,
+        jobs,
+        sources,
+        streams,
+        tally,
+        webhook,
+        changes,
+        procedures,
+        faults,
+    }
+}
+
+/// What is observed: the profile's samplers, its markers, and the console itself.
+fn jobs(profile: &Profile, store: &mut Store, faults: &mut Vec<Fault>) -> Vec<Job> {
     let mut jobs = Vec::new();
     let here = |spec: &&SamplerSpec| spec.needs.as_ref().is_none_or(|path| path.exists());
     for spec in profile.samplers.iter().filter(here) {
@@ -99,24 +136,10 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     }
     store.declare(&samplers::OWN.into(), samplers::OWN_EVERY, false);
     store.expect(&samplers::OWN.into(), samplers::own_gives());
-    let (changes, deaf) = marks::changes(profile);
-    faults.extend(deaf);
-    let (sources, streams) = read_logs(profile, &mut faults);
-    let (patterns, odd) = logs::patterns(profile);
-    faults.extend(odd);
-    let names = sources.iter().map(|file| &file.name).chain(streams.iter().map(|stream| &stream.name));
-    let tally = Arc::new(Tally::new(patterns, names));
-    if !profile.logs.is_empty() {
-        store.declare(&logs::SAMPLER.into(), logs::EVERY, false);
-        store.expect(&logs::SAMPLER.into(), tally::NAMES.map(str::to_owned).into());
-    }
-    let webhook = webhook(profile).unwrap_or_else(|fault| {
-        faults.push(fault);
-        None
-    });
-    faults.extend(dangling(profile));
-    faults.extend(actions(profile));
-    let procedures = procedures(profile, (&book, store), &mut faults);
+    jobs
+}
+
+fn identity(profile: &Profile, host: Clean) -> Identity {
     let actions = profile.actions.iter().map(|action| (Arc::clone(&action.name), action.title.clone())).collect();
     let asked = |action: &ActionSpec| (Arc::clone(&action.name), Asked::of(&action.body));
     // A kind that takes another action back says of which.
@@ -124,26 +147,13 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
         let of = action.body.clone().take::<String>("of").ok().flatten()?;
         Some((Arc::from(of), Arc::clone(&action.name)))
     };
-    let identity = Identity {
+    Identity {
         host,
         title: profile.title.clone(),
         environment: profile.environment.clone(),
         actions,
         asked: profile.actions.iter().map(asked).collect(),
         ways_back: profile.actions.iter().filter_map(back).collect(),
-    };
-    Setup {
-        board: Board::new(built),
-        book,
-        identity,
-        jobs,
-        sources,
-        streams,
-        tally,
-        webhook,
-        changes,
-        procedures,
-        faults,
     }
 }
 
