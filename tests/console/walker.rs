@@ -193,7 +193,7 @@ fn look(root: &Path, at: &Path, files: &mut BTreeMap<String, String>) {
         let plain: Vec<String> = name.split('/').map(unstamped).collect();
         let text = if name.ends_with(".sha256") { String::new() } else { fs::read_to_string(&path).unwrap() };
         let owner = entry.metadata().unwrap().uid();
-        *files.entry(plain.join("/")).or_default() += &format!("{owner} {text}|");
+        *files.entry(plain.join("/")).or_default() += &[&owner.to_string(), " ", &text, "|"].concat();
     }
 }
 
@@ -248,7 +248,7 @@ impl Console<'_> {
 
     pub(crate) fn begin(&self) {
         self.pty.wait_for("OBSERVE");
-        self.open(&self.document.title.to_string());
+        self.open(self.document.title.as_str());
         self.pty.wait_for("not begun");
         self.pty.send("\r");
         let _first = self.current();
