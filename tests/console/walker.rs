@@ -183,7 +183,10 @@ impl Drop for World {
 
 /// Names without their stamps; contents but those that hold a time.
 fn look(root: &Path, at: &Path, files: &mut BTreeMap<String, String>) {
-    for entry in fs::read_dir(at).unwrap().flatten() {
+    // By name, so by time where a name has one.
+    let mut entries: Vec<fs::DirEntry> = fs::read_dir(at).unwrap().flatten().collect();
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
         let path = entry.path();
         if path.is_dir() {
             look(root, &path, files);
