@@ -60,7 +60,7 @@ fn the_keys_of_the_hint_line_do_what_it_says() {
         assert!(pty.text().to_lowercase().contains(&text.to_lowercase()), "{text}:\n{}", pty.text());
     }
     pty.send("G");
-    pty.wait("the last keys", |screen, _| screen.contents().contains("leave this procedure"));
+    pty.wait("the last keys", |screen, _| screen.contents().contains("give the shell back"));
     pty.send("\x1b");
     wait_without(&pty, "KEYS");
     pty.send("L");
