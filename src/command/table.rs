@@ -5,6 +5,7 @@ use super::{Command, Context, Spec};
 const TRIAGE: &[Context] = &[Context::Triage];
 const SCREEN: &[Context] = &[Context::Triage, Context::Log];
 const ROWS: &[Context] = &[Context::Log, Context::Overlay, Context::Procedure];
+const SHEET: &[Context] = &[Context::Overlay];
 const OVERLAY: &[Context] = &[Context::Overlay, Context::Procedure];
 const LISTS: &[Context] = &[Context::Triage, Context::Log, Context::Overlay];
 const PROCEDURE: &[Context] = &[Context::Procedure];
@@ -54,7 +55,7 @@ pub static TABLE: &[Spec] = &[
     row(Command::Contacts, "contacts", "contacts", "whom to call", ALL),
     row(Command::Incident, "incident", "incident", "open an incident, or look at the open one", ALL),
     row(Command::Note, "note", "note", "write a note; todo: makes it a follow-up", ALL),
-    row(Command::CloseIncident, "close-incident", "close", "close the incident, with a summary; its report", OVERLAY),
+    row(Command::CloseIncident, "close-incident", "close", "close the incident, with a summary; its report", SHEET),
     row(Command::Handover, "handover", "handover", "handover card to the clipboard and a file", ALL),
     row(Command::WhatChanged, "what-changed", "what changed", "what changed when this alert began", ALL),
     row(Command::Unfold, "unfold", "unfold", "show or fold consequences and instances", LISTS),

@@ -254,7 +254,7 @@ mod tests {
             ),
             "{faults:?}"
         );
-        assert_eq!(faults.len(), 5);
+        assert_eq!(faults.len(), 6);
     }
 
     proptest! {

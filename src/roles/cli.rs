@@ -1,6 +1,6 @@
 //! The command line: what can be asked of the binary, and who does it. stdout is data, stderr messages.
 
-use super::session::{Options, Rehearsal};
+use super::session::Options;
 use super::{
     bundle, burst, console, demo, describe, dry_run, journal_tool, lmdb_child, log_tool, plain, probe, probe_child,
     procedure_tool, query, report, rule_check, rules_test, snapshot, twin, validate,
@@ -116,7 +116,7 @@ enum Role {
     },
     /// The plan of an action as its prompt would show it, and nothing done; without a name, what can be done
     Run(dry_run::Ask),
-    /// Procedures: a template, how one reads, what is wrong with it, a card for paper
+    /// Procedures: a template, how one reads, what is wrong with it, a card for paper, the console at work on one
     Procedure {
         #[command(subcommand)]
         what: procedure_tool::Ask,
@@ -221,6 +221,7 @@ pub fn main() -> u8 {
         Some(Role::Snapshot(ask)) => snapshot::run(&ask),
         Some(Role::Burst(ask)) => burst::run(&ask, &mut std::io::stdout().lock()),
         Some(Role::Describe { what }) => describe::run(&what, &mut std::io::stdout().lock()),
+        Some(Role::Procedure { what: procedure_tool::Ask::Run { procedure, profile } }) => work(procedure, profile),
         Some(Role::Procedure { what }) => procedure_tool::run(&what, &mut std::io::stdout().lock()),
         Some(Role::Run(ask)) => dry_run::run(&ask, &mut std::io::stdout().lock()),
         Some(Role::Log(options)) => log_tool::run(&options),
@@ -276,6 +277,14 @@ fn demo(mut options: Options, scenario: twin::Scenario, seed: u64) -> Result<u8,
     look(&options)
 }
 
+/// The console of this profile, with the procedure begun.
+fn work(procedure: String, profile: Option<String>) -> Result<u8, Fault> {
+    if plain::wanted() {
+        return Err(Fault::new("working through a procedure needs a terminal that can show the console."));
+    }
+    console::run(&Options { profile, procedure: Some(procedure), ..Options::default() })
+}
+
 fn rehearse(mut options: Options, procedure: String, scenario: twin::Scenario, seed: u64) -> Result<u8, Fault> {
     if plain::wanted() {
         return Err(Fault::new("a rehearsal needs a terminal that can show the console."));
@@ -283,7 +292,8 @@ fn rehearse(mut options: Options, procedure: String, scenario: twin::Scenario, s
     let demo = demo::Demo::rehearsal(scenario, seed)?;
     options.profile = Some(demo.profile.to_string_lossy().into_owned());
     options.state_dir = Some(demo.state_dir.clone());
-    options.rehearsal = Some(Rehearsal { procedure, within: demo.dir.clone() });
+    options.procedure = Some(procedure);
+    options.within = Some(demo.dir.clone());
     console::run(&options)
 }
 
@@ -317,7 +327,8 @@ impl Manner {
             no_bell: self.no_bell,
             gentle: self.gentle,
             state_dir: None,
-            rehearsal: None,
+            procedure: None,
+            within: None,
         }
     }
 }

@@ -37,8 +37,8 @@ pub fn run(options: &Options) -> Result<u8, Fault> {
     let bell = Arc::new(Bell::default());
     let started = session::start(options, &bell)?;
     let mut console = Console::new(started, bell);
-    if let Some(rehearsal) = &options.rehearsal {
-        console.apply(Msg::Work(rehearsal.procedure.as_str().into()), console.clock.now());
+    if let Some(procedure) = &options.procedure {
+        console.apply(Msg::Work(procedure.as_str().into()), console.clock.now());
     }
     while console.turn() {}
     let (status, last) = (console.status, console.last_words());

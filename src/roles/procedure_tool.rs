@@ -34,6 +34,15 @@ pub enum Ask {
         #[arg(long, value_name = "PROFILE", default_value = "host")]
         profile: String,
     },
+    /// The console of a profile, at work on this procedure
+    Run {
+        /// Its id
+        #[arg(value_name = "ID")]
+        procedure: String,
+        /// Profile that has it [default: this host]
+        #[arg(long, value_name = "PROFILE")]
+        profile: Option<String>,
+    },
     /// Faults and lints, a line each; exit status 1 when there is one
     Lint {
         /// Markdown files [default: every procedure of the profile]
@@ -70,6 +79,7 @@ pub fn run(ask: &Ask, out: &mut dyn Write) -> Result<u8, Fault> {
             let document = one(procedure, profile)?;
             written(out, &paper::show(&document)).map(|()| u8::from(!document.faults.is_empty()))
         }
+        Ask::Run { .. } => Err(Fault::new("it needs the console.")),
         Ask::Lint { explain: Some(id), .. } => {
             let lines = explain(id)?.map(|line| line.to_string());
             written(out, &lines).map(|()| 0)

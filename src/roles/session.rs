@@ -55,17 +55,10 @@ pub struct Options {
     pub gentle: bool,
     /// Where journal and runs are kept, when not at the usual place.
     pub state_dir: Option<PathBuf>,
-    /// A procedure is rehearsed on a stand-in.
-    pub rehearsal: Option<Rehearsal>,
-}
-
-/// A procedure on a stand-in.
-#[derive(Clone, Debug)]
-pub struct Rehearsal {
-    /// Its id.
-    pub procedure: String,
-    /// The stand-in's folder: nothing beyond it is reached.
-    pub within: PathBuf,
+    /// The procedure that is begun at once, by id.
+    pub procedure: Option<String>,
+    /// A rehearsal: nothing beyond this folder of a stand-in is reached.
+    pub within: Option<PathBuf>,
 }
 
 /// What effects need beside the model.
@@ -137,12 +130,11 @@ pub struct Engine {
 pub fn start(options: &Options, bell: &Arc<Bell>) -> Result<Started, Fault> {
     let caps = Caps::detect(&|name| std::env::var(name).ok(), true);
     let mut look = look(options, bell, (0, 0))?;
-    if let Some(rehearsal) = &options.rehearsal {
+    if let Some(wanted) = &options.procedure {
         let procedures = &look.model.procedures;
-        if procedures.document(&rehearsal.procedure).is_none() {
+        if procedures.document(wanted).is_none() {
             let known = procedures.known.iter().map(|document| &*document.id);
-            return Err(Fault::new(format!("the stand-in has no procedure `{}`.", rehearsal.procedure))
-                .hint(nearest(&rehearsal.procedure, known)));
+            return Err(Fault::new(format!("the profile has no procedure `{wanted}`.")).hint(nearest(wanted, known)));
         }
     }
     let terminal = Terminal::open(Arc::clone(bell), caps)
@@ -374,7 +366,7 @@ impl Shared {
         };
         let mut shared = Self { profile, profile_name, unrecorded, host, login, state_dir, launcher: None, journal };
         let looks_only = options.read_only || process::told_to_look() || shared.no_acting().is_some();
-        shared.launcher = launcher(looks_only, options.rehearsal.as_ref()).map(Arc::new);
+        shared.launcher = launcher(looks_only, options.within.clone()).map(Arc::new);
         if let (Some(state), Some(_)) = (&shared.state_dir, &shared.launcher) {
             Reserve::of(state).keep();
         }
@@ -431,9 +423,9 @@ impl Shared {
 }
 
 /// The runner finds profiles where we do; it learns nothing else of our environment.
-fn launcher(looks_only: bool, rehearsal: Option<&Rehearsal>) -> Option<Launcher> {
+fn launcher(looks_only: bool, within: Option<PathBuf>) -> Option<Launcher> {
     let env = process::inherited(&["HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", process::READ_ONLY]);
-    let reach = rehearsal.map_or(Reach::World, |rehearsal| Reach::Within(rehearsal.within.clone()));
+    let reach = within.map_or(Reach::World, Reach::Within);
     Launcher::new(looks_only, reach, None, vec!["runner".into()], env)
 }
 

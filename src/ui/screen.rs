@@ -231,6 +231,9 @@ fn hint_words(model: &Model, context: Context, command: Command) -> Option<Clean
     if answers && model.session.mode == Mode::ReadOnly {
         return None;
     }
+    if command == Command::Procedures && model.procedures.known.is_empty() {
+        return None;
+    }
     let words = model.keymap.describe(context, command);
     let general = command.spec().is_some_and(|spec| spec.hint == words.as_str());
     let rule = match &model.overlay {

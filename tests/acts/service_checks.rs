@@ -182,7 +182,7 @@ fn what_the_new_run_has_logged_is_shown_errors_first_and_kept_where_it_went_wron
     assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {told:?}");
     let logged: Vec<&String> = told.iter().filter(|line| line.starts_with("log ")).collect();
     assert_eq!(logged, ["log err sh: this run is wrong"], "errors alone, and of the new run alone");
-    web.lab.unit("web.service", &says("the last run", "exit 3"));
+    web.lab.unit("web.service", &says("the last run", "sleep 0.3; exit 3"));
     let plan = web.lab.scene.plan("service_restart", &web.lab.table("web.service")).unwrap();
     let (end, progress) = web.lab.scene.act(plan.clone());
     assert_eq!(end.outcome, Outcome::Failed, "{end:?}");

@@ -30,104 +30,7 @@ esac
 "#;
 
 /// The actions that the two shipped procedures name, on the system below.
-const PROFILE: &str = r#"title = "signals"
-environment = "test"
-
-[samplers.health]
-kind = "command"
-argv = ["@/run/bot", "status"]
-name = "health"
-every = "1s"
-
-[actions.stop]
-kind = "service_stop"
-verb = "work"
-danger = "C2"
-[actions.stop.service]
-kind = "commands"
-unit = "@NAME"
-status = ["@/run/bot", "status"]
-stop = ["@/run/bot", "stop"]
-pid_file = "@/run/pid"
-
-[actions.start]
-kind = "service_start"
-stable_for = "1s"
-verb = "work"
-danger = "C2"
-[actions.start.service]
-kind = "commands"
-unit = "@NAME"
-status = ["@/run/bot", "status"]
-start = ["@/run/bot", "start"]
-pid_file = "@/run/pid"
-
-[actions.back-up-state]
-kind = "file_backup"
-path = "@/world/data"
-to = "@/world/backups"
-verb = "work"
-danger = "C2"
-
-[actions.restore-known-good-config]
-kind = "file_restore"
-path = "@/world/etc/production.toml"
-from = "@/world/backups/production.toml"
-list = false
-verb = "work"
-danger = "C2"
-
-[actions.reduce-granule-size]
-kind = "config_set"
-file = "@/world/etc/production.toml"
-set = [{ key = "neural.granule_size", to = 1000000 }]
-validate = ["@/run/bot", "check", "{file}"]
-verb = "work"
-danger = "C2"
-
-[actions.validate-processing]
-kind = "file_backup"
-path = "@/world/data/request"
-to = "@/world/proofs"
-verb = "work"
-danger = "C2"
-
-[actions.verify-data]
-kind = "file_backup"
-path = "@/world/data/state"
-to = "@/world/proofs"
-verb = "work"
-danger = "C2"
-
-[actions.validate-models]
-kind = "file_backup"
-path = "@/world/models"
-to = "@/world/proofs"
-verb = "work"
-danger = "C2"
-
-[actions.set-models-aside]
-kind = "file_set_aside"
-path = "@/world/models"
-below = "@/world"
-verb = "work"
-danger = "C2"
-
-[actions.restore-models]
-kind = "file_restore"
-path = "@/world/models"
-from = "@/world/backups/models"
-list = false
-verb = "work"
-danger = "C2"
-
-[actions.set-owner]
-kind = "file_owner"
-path = "@/world/models"
-owner = "1"
-verb = "work"
-danger = "C2"
-"#;
+const PROFILE: &str = include_str!("procedures/profile.toml");
 
 /// The system, its profile with one procedure, and everything that consoles leave.
 pub(crate) struct World {
@@ -153,8 +56,9 @@ pub(crate) struct End {
 impl World {
     /// A shipped procedure; only what it looks at is this system's, and it need not hold for as long.
     pub(crate) fn new(name: &str, text: &str) -> Self {
-        let text =
-            text.replace("min(probe_success)", "min(command_success)").replace("hold = \"10s\"", "hold = \"1s\"");
+        let others = ["min(probe_success)", "min(node_filesystem_avail_bytes)", "node_memory_MemAvailable_bytes"];
+        let text = others.iter().fold(text.to_owned(), |text, query| text.replace(query, "min(command_success)"));
+        let text = text.replace("hold = \"10s\"", "hold = \"1s\"");
         let desk = Desk::new();
         let place = desk.path().to_str().unwrap().to_owned();
         // Locks are of the whole host: each system has a unit of its own.
@@ -279,7 +183,10 @@ impl Drop for World {
 
 /// Names without their stamps; contents but those that hold a time.
 fn look(root: &Path, at: &Path, files: &mut BTreeMap<String, String>) {
-    for entry in fs::read_dir(at).unwrap().flatten() {
+    // By name, so by time where a name has one.
+    let mut entries: Vec<fs::DirEntry> = fs::read_dir(at).unwrap().flatten().collect();
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
         let path = entry.path();
         if path.is_dir() {
             look(root, &path, files);
@@ -289,7 +196,7 @@ fn look(root: &Path, at: &Path, files: &mut BTreeMap<String, String>) {
         let plain: Vec<String> = name.split('/').map(unstamped).collect();
         let text = if name.ends_with(".sha256") { String::new() } else { fs::read_to_string(&path).unwrap() };
         let owner = entry.metadata().unwrap().uid();
-        *files.entry(plain.join("/")).or_default() += &format!("{owner} {text}|");
+        *files.entry(plain.join("/")).or_default() += &[&owner.to_string(), " ", &text, "|"].concat();
     }
 }
 
@@ -324,12 +231,11 @@ impl Console<'_> {
         at
     }
 
-    /// `k/n` as its heading has it, and the step behind.
-    pub(crate) fn step(&self) -> [String; 2] {
+    /// The step that its heading names, and the one behind.
+    pub(crate) fn step(&self) -> [usize; 2] {
         let row = self.pty.text().lines().find(|row| row.contains("time box")).unwrap().to_owned();
-        let words: Vec<&str> = row.split_whitespace().skip_while(|word| *word != "step").collect();
-        let next = words[1].parse::<usize>().unwrap() + 1;
-        [words[1].to_owned(), next.to_string()].map(|step| format!("{step}/{}", words[3]))
+        let step: usize = row.split_once("step ").unwrap().1.split(' ').next().unwrap().parse().unwrap();
+        [step, step + 1]
     }
 
     pub(crate) fn item(&self, at: usize) -> &Item {
@@ -345,7 +251,7 @@ impl Console<'_> {
 
     pub(crate) fn begin(&self) {
         self.pty.wait_for("OBSERVE");
-        self.open(&self.document.title.to_string());
+        self.open(self.document.title.as_str());
         self.pty.wait_for("not begun");
         self.pty.send("\r");
         let _first = self.current();
@@ -432,6 +338,7 @@ impl Console<'_> {
             unproved
         };
         if wait(false) {
+            assert!(!self.pty.text().contains(&format!("│ ✓ {at:>2} ")), "no tick for it:\n{}", self.pty.text());
             self.pty.send("o");
             self.pty.wait_for("OVERRIDE: ");
             self.pty.send("the key reads it\r");
@@ -456,12 +363,13 @@ impl Console<'_> {
         assert_eq!(self.pty.status(), 129);
     }
 
-    /// What the first screen says of the procedure that was left.
-    pub(crate) fn told(&self, steps: &[String]) {
-        let told = |step| format!("Procedure \"{}\" · step {step} · paused ", self.document.title);
+    /// What the first screen says of the procedure that was left, at one of these steps.
+    pub(crate) fn told(&self, steps: &[usize]) {
+        let told = |step| format!("Procedure \"{}\" · step {step}/", self.document.title);
         let told: Vec<String> = steps.iter().map(told).collect();
         self.pty.wait(&told.join(" or "), |screen, _| {
-            told.iter().any(|told| row_with(screen, told).is_some_and(|row| row.contains(" by ")))
+            let whole = |row: String| row.contains(" · paused ") && row.contains(" by ");
+            told.iter().any(|told| row_with(screen, told).is_some_and(whole))
         });
     }
 

@@ -26,7 +26,9 @@ impl Bench {
         let (act, target) = (desk.write("act", format!("#!/bin/sh\n{script}\n")), desk.write("target", ""));
         fs::set_permissions(&act, PermissionsExt::from_mode(0o755)).unwrap();
         let argv = format!("[\"{}\", \"{}\"]", act.display(), target.display());
-        let action = format!("kind = \"command\"\ntitle = \"Act\"\nverb = \"perform\"\ndanger = \"C1\"\nargv = {argv}");
+        let action = format!(
+            "kind = \"command\"\ntitle = \"Act\"\nverb = \"perform\"\ndanger = \"C1\"\npreview = [\"/bin/true\"]\nargv = {argv}"
+        );
         let head = "title = \"Bench\"\nenvironment = \"test\"\n[samplers.host]\nkind = \"host\"\n";
         let profile = desk.write("bench.toml", format!("{head}[actions.act]\n{action}\nundo = \"none\"\n"));
         let profile = profile.to_str().unwrap().to_owned();

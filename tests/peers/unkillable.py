@@ -25,8 +25,10 @@ check(libc.mount(b"none", b"/", None, PRIVATE, None))
 fuse = os.open("/dev/fuse", os.O_RDWR)
 check(libc.mount(b"dead", dead.encode(), b"fuse", 0, b"fd=%d,rootmode=40000,user_id=0,group_id=0" % fuse))
 if os.fork() == 0:
-    # The other end: of a session of its own, so that it is not ended with the program.
+    # The other end: of a session of its own and no child of the program, so that it is not ended with it.
     os.setsid()
+    if os.fork() != 0:
+        os._exit(0)
     for fd in range(3):
         os.close(fd)
     _, _, unique = struct.unpack_from("<IIQ", os.read(fuse, 1 << 20))
@@ -38,6 +40,7 @@ if os.fork() == 0:
             break
         time.sleep(0.05)
     os._exit(0)
+os.wait()
 os.close(fuse)
 print("asks", flush=True)
 os.stat(dead)

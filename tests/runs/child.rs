@@ -30,7 +30,7 @@ fn say(text: &str) {
 }
 
 #[test]
-#[ignore = "what the other tests start as a process of its own"]
+#[ignore = "a role: played by a process of its own"]
 fn as_a_child() {
     let Ok(role) = std::env::var(ROLE) else { return };
     let (role, state) = role.split_once(':').unwrap();

@@ -74,8 +74,11 @@ pub fn in_rule(paint: &mut Painter<'_>, area: Rect, model: &Model) {
         right.insert(1, paint.piece("  ", Intent::Text));
         right.insert(2, paint.piece(text.0, text.1));
     }
-    let title = shorten(&working.walk.document.title, area.width / 3);
-    right.insert(0, paint.piece(clean!(" {title} "), Intent::Title));
+    // Beside an action's words there is no room for a title on a narrow screen.
+    if model.run.is_none() || area.width >= 110 {
+        let title = shorten(&working.walk.document.title, area.width / 3);
+        right.insert(0, paint.piece(clean!(" {title} "), Intent::Title));
+    }
     paint.right(area.right() - 1, area.x + area.width / 3, area.y, &right);
 }
 
