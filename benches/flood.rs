@@ -1,6 +1,7 @@
 //! What following a flood costs: a writer of our own appends lines at a rate, the console's follower and the reader's
 //! spine follow; the writer's own time is taken off. `cargo bench --bench flood -- [LINES_PER_SECOND] [SECONDS]`
 #![expect(clippy::print_stdout, reason = "the table is the program's result")]
+#![expect(clippy::expect_used, reason = "a benchmark that cannot be built shall stop")]
 
 use std::fs::OpenOptions;
 use std::io::Write as _;
