@@ -74,7 +74,7 @@ impl Demo {
             .tempdir()
             .map_err(said)?;
         let dir = folder.path().canonicalize().map_err(said)?;
-        for name in ["etc", "log", "data", "data/lmdb", "state", "procedures"] {
+        for name in ["etc", "log", "data", "data/lmdb", "backups", "state", "procedures"] {
             DirBuilder::new().mode(0o700).create(dir.join(name)).map_err(said)?;
         }
         let listener = bind_loopback(0).map_err(said)?;

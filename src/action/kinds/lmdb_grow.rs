@@ -378,12 +378,13 @@ fn said(draft: &mut Draft, work: &Work, seen: &Outside, mappers: &[Mapper]) {
         (None, ..) => Undo::Irreversible,
         (Some(copying), _, how) => {
             let there = copying.path();
-            draft.lines.insert(0, crate::clean!("copy it to {} first", there.display()));
+            let folder = there.parent().unwrap_or(&there);
+            draft.lines.insert(0, crate::clean!("a compacting copy first, into {}", folder.display()));
             let config = match how {
                 Undo::How(how) => format!("; {how}"),
                 Undo::Irreversible => String::new(),
             };
-            Undo::How(crate::clean!("{shrinks}: the copy {}, opened with the old size{config}", there.display()))
+            Undo::How(crate::clean!("{shrinks}: start it on the copy, with the old size{config}"))
         }
     };
 }

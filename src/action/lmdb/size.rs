@@ -56,9 +56,14 @@ pub(crate) fn proposal(used: u64, bytes_per_second: f64) -> u64 {
     used.saturating_mul(2).max(used.saturating_add(week)).div_ceil(STEP).saturating_mul(STEP)
 }
 
-/// `21474836480 bytes (20.0 GiB)`, so that no slip of a unit hides.
+/// `20 GiB` where that is all, else `20000000000 bytes (18.6 GiB)`, so that no slip of a unit hides.
 pub(crate) fn exact(bytes: u64) -> String {
-    format!("{bytes} bytes ({})", super::identity::show(bytes))
+    let whole =
+        UNITS.iter().rev().find(|(name, unit)| name.contains('i') && bytes >= *unit && bytes.is_multiple_of(*unit));
+    whole.map_or_else(
+        || format!("{bytes} bytes ({})", super::identity::show(bytes)),
+        |(name, unit)| format!("{} {name}", bytes / unit),
+    )
 }
 
 /// The nearest sizes that are whole pages.
@@ -79,6 +84,9 @@ mod tests {
         for wrong in ["20", "", "GiB", "20gib", "-1GiB", "1.5GiB", "20Gb", "99999999TiB", "20GiB x"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }
+        assert_eq!(exact(64 << 20), "64 MiB");
+        assert_eq!(exact(2 << 30), "2 GiB");
+        assert_eq!(exact(20_000_000_000), "20000000000 bytes (18.6 GiB)");
         assert_eq!(around(20_000_000_000, 4_096), (19_999_997_952, 20_000_002_048));
     }
 

@@ -1,6 +1,7 @@
 //! What the service publishes, in Prometheus' text format and as JSON. Names are those of the real exporters;
 //! whatever a card would measure says SIMULATED.
 
+use super::Scenario;
 use super::engine::Engine;
 use super::model::CARD_MIB;
 use crate::base::Now;
@@ -12,6 +13,10 @@ use serde_json::{Value, json};
 const POWER: (f64, f64) = (70.0, 350.0);
 /// Steps of one epoch of the training run take this long.
 const EPOCH: Duration = Duration::from_secs(45);
+
+/// Bytes free on the data's volume: too few for a map of 2 GiB, and enough.
+const SCARCE: u64 = 1_181_116_006;
+const AMPLE: u64 = 40 << 30;
 
 /// A page of metrics under construction.
 #[derive(Debug, Default)]
@@ -95,6 +100,15 @@ pub(super) fn gpu(engine: &Engine, now: Now, seed: u64) -> String {
         page.family(name, "gauge", help);
         page.sample(name, &labels, value);
     }
+    page.0
+}
+
+/// `/volume/metrics`: the volume that the service's data is said to lie on. A machine that plays the story has more room.
+pub(super) fn volume(scenario: Scenario) -> String {
+    let free = if scenario == Scenario::GpuMemory { SCARCE } else { AMPLE };
+    let mut page = Page::default();
+    page.family("data_volume_avail_bytes", "gauge", "Free bytes of the data's volume.");
+    page.sample("data_volume_avail_bytes", "volume=\"SIMULATED\"", free);
     page.0
 }
 

@@ -5,7 +5,7 @@
 //! The socket's protocol, one line each way: `restart UNIT` → `ok PID`; `status UNIT` → `running PID STARTTIME
 //! restarts N` or `stopped`; anything that cannot be done → `error …`.
 //!
-//! Folder of a demo: `profile.toml`, `etc/production.toml`, `log/app.log`, `data/lmdb/`, `state/`,
+//! Folder of a demo: `profile.toml`, `etc/production.toml`, `log/app.log`, `data/lmdb/`, `backups/`, `state/`,
 //! `supervisor.sock`, `twin.err` (what the twin's processes had to say on stderr).
 
 mod applog;

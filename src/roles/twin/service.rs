@@ -54,6 +54,7 @@ struct Shared {
     storage: RefCell<Storage>,
     log: RefCell<AppLog>,
     clock: RealClock,
+    scenario: Scenario,
     seed: u64,
 }
 
@@ -80,6 +81,7 @@ fn run(folder: &Path, scenario: Scenario, seed: u64) -> Result<(), Fault> {
         storage: RefCell::new(storage),
         log: RefCell::new(log),
         clock,
+        scenario,
         seed,
     });
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -225,6 +227,7 @@ impl Shared {
             "/health" => (JSON, exposition::health(&mut engine, now).to_string()),
             "/metrics" => (METRICS, exposition::metrics(&mut engine, now, self.storage.borrow().errors)),
             "/gpu/metrics" => (METRICS, exposition::gpu(&engine, now, self.seed)),
+            "/volume/metrics" => (METRICS, exposition::volume(self.scenario)),
             "/neural/metrics" => (METRICS, exposition::neural(&mut engine, now)),
             "/training/status/latest" => (JSON, exposition::training(&engine, now).to_string()),
             _ => return None,
