@@ -15,6 +15,7 @@ pub mod files;
 pub mod follow;
 pub mod gate;
 pub mod kinds;
+pub mod late;
 pub mod launch;
 pub mod lifecycle;
 mod lmdb;

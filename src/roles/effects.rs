@@ -13,6 +13,7 @@ use super::units;
 use super::walks::Walks;
 use crate::action;
 use crate::action::follow::Follow;
+use crate::action::late;
 use crate::action::launch::Launcher;
 use crate::action::lifecycle::{Allowed, Outcome, Run};
 use crate::action::mode::Mode;
@@ -324,7 +325,7 @@ impl Effects {
         let journal = shared.journal.clone().filter(|_| may_write);
         let started = worker("recovery", move || {
             if let Some(journal) = journal {
-                record_late(&state, &journal);
+                record_late(&state, &paths::lock_dirs(), &journal);
             }
             answer.send(Msg::Effects(past_effects(&state, &boot)));
             let (mut found, faults) = unresolved(&state, &paths::lock_dirs(), RealClock.now().wall);
@@ -402,13 +403,18 @@ fn stop(shared: &Shared, plan: Ulid) -> Result<(), Fault> {
 /// Follows a run until it is over or nobody wants to know.
 fn watch(run: &Run, plan: Plan, answer: &Answer, stopped: &Receiver<()>) {
     let mut follow = Follow::new(run.clone(), plan, paths::lock_dirs(), RealClock.now().mono);
-    let mut heard = 0;
+    let (mut heard, mut told) = (0, None);
     while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(PROGRESS) {
         if let Some(lines) = run.output(&mut heard) {
             answer.send(Msg::Output(lines));
         }
         let Some(progress) = follow.look(RealClock.now().mono) else { continue };
-        let over = progress.end.is_some();
+        // Its outcome is shouted for as long as its runner still tries to write it down.
+        let over = progress.end.is_some() && !late::is_tried(&paths::lock_dirs(), &progress);
+        if !over && told.as_ref() == Some(&progress) {
+            continue;
+        }
+        told = Some(progress.clone());
         if !answer.send(Msg::Progress(Box::new(progress))) || over {
             return;
         }
