@@ -31,6 +31,7 @@ pub mod queries;
 pub mod reach;
 pub mod record;
 pub mod recover;
+pub mod relied;
 pub mod remote;
 pub mod rights;
 pub mod validator;

@@ -70,3 +70,31 @@ fn what_is_not_below_a_link_or_open_to_others_is_refused() {
     let fault = scene.plan("file_set_aside", &table(&format!("{below}/index"), &below)).unwrap_err().to_string();
     assert!(fault.contains("others may change the folder"), "{fault}");
 }
+
+#[test]
+fn what_relies_on_a_backup_that_is_too_old_or_absent_is_heavier_and_says_so() {
+    let scene = Scene::new();
+    let (path, table) = index(&scene);
+    let to = scene.path("backups");
+    fs::create_dir(&to).unwrap();
+    let backup = format!("backup = {{ folder = \"{}\", of = \"index\", max_age = \"24h\" }}\n", to.display());
+    let plan = || scene.plan("file_set_aside", &format!("{table}\n{backup}")).unwrap();
+    let none = plan();
+    let usual = scene.plan("file_set_aside", &table).unwrap().danger;
+    assert_eq!(none.danger, usual.raised());
+    assert!(none.raised[0].as_str().starts_with("backup of index: none in "), "{:?}", none.raised);
+    // Making one mends it, and is not heavier for that.
+    let table = format!("path = \"{}\"\nto = \"{}\"\n{backup}", path.display(), to.display());
+    let make = scene.plan("file_backup", &table).unwrap();
+    assert!(make.raised.is_empty() && make.hits.iter().any(|hit| hit.as_str().contains("none in ")), "{make:?}");
+    let (end, progress) = scene.act(make);
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    let fresh = plan();
+    assert_eq!((fresh.danger, fresh.raised.len()), (usual, 0), "{:?}", fresh.raised);
+    assert!(
+        fresh
+            .based_on
+            .iter()
+            .any(|row| row.label.as_str() == "backup of index" && row.value.as_str().ends_with("s old"))
+    );
+}
