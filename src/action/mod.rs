@@ -5,6 +5,7 @@
 //! Pure: `plan`, `mode`, `prompt`, `gate`, `verify`, `act`. Called by `app` (plans, gate) and `roles` (everything).
 
 pub mod act;
+pub mod back;
 pub mod backups;
 pub mod config_text;
 pub mod docs;

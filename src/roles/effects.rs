@@ -4,7 +4,7 @@
 use super::history::{Keeper, Loaded};
 use super::incidents;
 use super::notify::Notifier;
-use super::past::{is_open, past_effects, record_late};
+use super::past::{can_be_taken_back, is_open, past_effects, record_late, taking_back};
 use super::planning::{Here, Planners};
 use super::readings::Snapshot;
 use super::records::record;
@@ -22,7 +22,7 @@ use crate::action::prompt::Acceptance;
 use crate::action::recover::{Standing, Unresolved, settle, unresolved};
 use crate::app::effect::Effect;
 use crate::app::incident::Ask;
-use crate::app::{Model, Msg, Request};
+use crate::app::{Model, Msg, Request, run};
 use crate::base::{Clean, Clock, Fault, Support, Ulid};
 use crate::config::profile::ActionSpec;
 use crate::journal::{Event, Journal};
@@ -262,7 +262,12 @@ impl Effects {
     /// Begins a plan; [`Planners::planned`] takes the answer.
     fn plan(&mut self, request: &Request, model: &Model, shared: &Shared) -> Result<(), Fault> {
         let declared = shared.profile.actions.iter().find(|action| action.name == request.action).cloned();
-        let spec = declared.or_else(|| units::restart(&request.action));
+        let spec = match declared.or_else(|| units::restart(&request.action)) {
+            None => {
+                run::taken_back(model, &request.action).map(|plan| taking_back(&request.action, plan)).transpose()?
+            }
+            found => found,
+        };
         let spec = spec.ok_or_else(|| Fault::new("there is no such action."))?;
         if let Some(fault) = &shared.unrecorded {
             self.refused = Some(format!("not done, because it cannot be recorded: {}: {fault}", spec.name));
@@ -328,6 +333,7 @@ impl Effects {
                 record_late(&state, &paths::lock_dirs(), &journal);
             }
             answer.send(Msg::Effects(past_effects(&state, &boot)));
+            answer.send(Msg::Done(can_be_taken_back(&state)));
             let (mut found, faults) = unresolved(&state, &paths::lock_dirs(), RealClock.now().wall);
             found.retain(|open| !may_write || is_open(open));
             let attached = found.iter().rfind(|open| matches!(open.standing, Standing::Attach { .. })).cloned();

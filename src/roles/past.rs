@@ -1,13 +1,18 @@
 //! What earlier consoles left: outcomes that nobody could write down, effects to mark in the charts, orders that never
 //! found a runner.
 
+use crate::action::back;
 use crate::action::late;
-use crate::action::lifecycle::runs;
+use crate::action::lifecycle::{Outcome, runs};
+use crate::action::plan::Plan;
 use crate::action::recover::{Standing, Unresolved};
 use crate::app::Mark;
-use crate::base::Clean;
+use crate::app::survey::{Done, OFFERED};
+use crate::base::{Clean, Fault};
+use crate::config::profile::ActionSpec;
 use crate::journal::Journal;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Outcomes that the journal did not take when their runners ended are written now, unless their runners still try.
 pub(super) fn record_late(state: &Path, locks_in: &[PathBuf], journal: &Journal) {
@@ -35,6 +40,25 @@ pub(super) fn past_effects(state: &Path, boot: &Clean) -> Vec<Mark> {
     here.filter_map(|(_, plan, told)| Some(Mark { at: told?.effect?.mono, title: plan.what.title })).collect()
 }
 
+/// What was done here and can be taken back, oldest first.
+pub(super) fn can_be_taken_back(state: &Path) -> Vec<Done> {
+    let done = runs(state).0.into_iter().filter_map(|(_, plan, told)| {
+        let told = told?;
+        let done = told.end.is_some_and(|end| end.outcome != Outcome::Refused) && back::has(&plan);
+        let at = told.ended.map_or(plan.made.wall, |at| at.wall);
+        done.then(|| Done { plan: Box::new(plan), at })
+    });
+    let mut done: Vec<Done> = done.collect();
+    done.drain(..done.len().saturating_sub(OFFERED));
+    done
+}
+
+/// The action of this name, which takes back what this plan did: through the same gate as any other.
+pub(super) fn taking_back(name: &Arc<str>, plan: &Plan) -> Result<ActionSpec, Fault> {
+    let (kind, title, body) = back::spec(plan)?;
+    Ok(ActionSpec { name: Arc::clone(name), kind: kind.to_owned(), title, body })
+}
+
 /// An order that never found a runner is withdrawn, so that it never will; false when one has it after all.
 pub(super) fn is_open(open: &Unresolved) -> bool {
     open.standing != Standing::NeverStarted
@@ -47,8 +71,8 @@ pub(super) fn is_open(open: &Unresolved) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::action::lifecycle::{End, Outcome, Progress, Run, State};
-    use crate::action::plan::{Plan, Where};
+    use crate::action::lifecycle::{End, Progress, Run, State};
+    use crate::action::plan::Where;
     use crate::action::prompt::{Acceptance, Confirm};
     use crate::base::Clock;
     use crate::journal::{Session, show};
@@ -56,7 +80,6 @@ mod tests {
     use crate::sys::host::{Host, Login};
     use crate::sys::random;
     use core::time::Duration;
-    use std::sync::Arc;
 
     #[test]
     fn an_outcome_that_the_journal_did_not_take_is_written_by_the_next_console_and_once() {

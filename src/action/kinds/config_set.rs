@@ -15,6 +15,7 @@
 
 use super::service::SETTLE;
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
+use crate::action::back;
 use crate::action::backups;
 use crate::action::config_text::{Format, Scalar, Spot};
 use crate::action::doing::Doing;
@@ -222,6 +223,12 @@ impl Kind for ConfigSet {
         });
         let manager = work::<Work>(plan).ok().and_then(|work| work.restart);
         manager.map_or_else(Vec::new, |manager| manager.evidence(before, good, doing))
+    }
+
+    fn way_back(&self, plan: &Plan) -> Option<(&'static str, toml::Table)> {
+        let file = work::<Work>(plan).ok()?.file;
+        let of = Some(plan.what.action.clone().into());
+        Some(("config_restore", back::table([("of", of), ("file", back::value(&file))])))
     }
 
     fn within(&self, plan: &Plan) -> Duration {
