@@ -137,6 +137,7 @@ impl Kind for FileOwner {
         cx.done(body, &[COMMON, &["path", "owner", "group", "back", "stopped"]].concat())?;
         let service = stopped(manager.as_ref(), cx.clock)?;
         let entry = Entry::open(&path)?;
+        entry.changeable()?;
         let (survey, found) = survey(&entry, None)?;
         allowed(&path, &found)?;
         let now = owners(&entry)?;

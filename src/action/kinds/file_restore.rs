@@ -349,9 +349,7 @@ impl Kind for FileRestore {
 fn replaced(path: &Path, from: &Path, source: &Source, place: &Place) -> Result<(EntryId, Survey), Fault> {
     let entry = Entry::open(path)?;
     let id = entry.id().clone();
-    if id.dev != place.id()?.0 {
-        return Err(Fault::new(format!("{} is a mount of its own.", path.display())));
-    }
+    entry.replaceable()?;
     let word = |folder| if folder { "a folder" } else { "a file" };
     if id.folder != source.entry.id().folder {
         let what = format!("{} is {}, the copy is {}.", path.display(), word(id.folder), word(!id.folder));

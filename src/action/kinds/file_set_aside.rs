@@ -68,6 +68,7 @@ impl Kind for FileSetAside {
         }
         check(&path, &below).map_err(|what| table.fault_at("path", what))?;
         let entry = Entry::open(&path)?;
+        entry.replaceable()?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let aside = to.unwrap_or_else(|| stamped(&name, "set-aside", cx.clock, cx.id));
         if entry.has_beside(&aside) {

@@ -53,6 +53,7 @@ struct Work {
 impl Renamed {
     fn plan(path: &Path, cx: &Context<'_>) -> Result<Self, Fault> {
         let entry = Entry::open(path)?;
+        entry.replaceable()?;
         let aside = stamped(&path.file_name().unwrap_or_default().to_string_lossy(), "set-aside", cx.clock, cx.id);
         if entry.has_beside(&aside) {
             return Err(Fault::new(format!("{} is there already.", Clean::text(&aside))));
