@@ -258,7 +258,7 @@ impl Kind for FileRestore {
         let name = name_of(&path)?;
         let from = newest(from, listed)?;
         let source = Source::open(&from, listed, place.id()?)?;
-        let was = if place.has(&name) { Some(replaced(&path, &from, &source, &place)?) } else { None };
+        let was = if place.has(&name) { Some(replaced(&path, &from, &source)?) } else { None };
         place.writable()?;
         let (old, was) = was.map_or((None, None), |(id, survey)| (Some(id), Some(survey)));
         let like_old = !listed && old.is_some() && !source.entry.id().folder;
@@ -346,7 +346,7 @@ impl Kind for FileRestore {
 }
 
 /// What would be replaced, if it may be.
-fn replaced(path: &Path, from: &Path, source: &Source, place: &Place) -> Result<(EntryId, Survey), Fault> {
+fn replaced(path: &Path, from: &Path, source: &Source) -> Result<(EntryId, Survey), Fault> {
     let entry = Entry::open(path)?;
     let id = entry.id().clone();
     entry.replaceable()?;
