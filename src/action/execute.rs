@@ -4,19 +4,19 @@
 use super::act::{Executor, Probe};
 use super::doing::Doing;
 use super::kinds::{self, Kind, StepError};
+use super::late;
 use super::lifecycle::{End, Outcome, Progress, Run, State, Step};
 use super::plan::{Metric, Plan};
 use super::prompt::Acceptance;
 use super::record::record;
 use super::verify::{Seen, Settling, Verdict, judge};
 use crate::base::{Clean, Clock, Fault, Mono, Unit};
-use crate::journal::{Event, Journal};
+use crate::journal::{Event, Journal, Record};
 use crate::sys::host::Host;
 use crate::sys::lock::{Refusal, TargetLock};
 use crate::sys::run::Left;
 use core::cell::RefCell;
 use core::time::Duration;
-use serde_json::json;
 use std::path::PathBuf;
 
 /// A value that the plan rests on must be seen again within this time.
@@ -25,7 +25,7 @@ const OBSERVE: Duration = Duration::from_secs(2);
 const TELL: Duration = Duration::from_secs(1);
 /// The kind's own proof may take this long when no metric says how long.
 const PROVE: Duration = Duration::from_secs(30);
-/// The outcome is tried this often before the runner gives up on the journal.
+/// The outcome is tried this often before the run is over without it.
 const TRIES: usize = 3;
 
 /// Carries out one plan on this host.
@@ -44,6 +44,8 @@ pub struct Real<'a> {
     seen: Vec<Seen>,
     /// What lives on although it was killed.
     left: RefCell<Vec<Left>>,
+    /// Held while the outcome is not in the journal.
+    late: Option<TargetLock>,
 }
 
 impl<'a> Real<'a> {
@@ -72,6 +74,7 @@ impl<'a> Real<'a> {
             owner: false,
             seen: Vec::new(),
             left: RefCell::default(),
+            late: None,
         })
     }
 
@@ -161,6 +164,24 @@ impl<'a> Real<'a> {
                 }
                 (verdict, _) => return verdict,
             }
+        }
+    }
+
+    fn ended_so(&self, end: &End, late: bool) -> Record {
+        late::outcome(self.plan(), Some(&self.accepted.confirm), &self.progress, end, late)
+    }
+
+    /// Keeps an outcome that the journal did not take, until it does; the run is over and its targets are free.
+    pub fn keep_trying(&mut self) {
+        let (Some(_held), Some(end)) = (self.late.take(), self.progress.end.clone()) else { return };
+        let record = self.ended_so(&end, true);
+        let (probe, progress) = (&mut self.probe, &mut self.progress);
+        // Its samplers are what it waits with.
+        let mut pause = |rest| drop(probe.points(rest));
+        let mut attempt = || late::write(self.journal, record.clone(), self.run, progress).is_ok();
+        if !late::keep_trying(self.clock, &mut pause, &mut attempt) {
+            self.progress.unrecorded = Some(late::said(false));
+            self.show();
         }
     }
 
@@ -309,19 +330,14 @@ impl Executor for Real<'_> {
     }
 
     fn outcome(&mut self, end: &End) {
-        let event = if end.outcome == Outcome::Refused { Event::ActionRefused } else { Event::Outcome };
-        let res = json!({
-            "outcome": end.outcome.word(),
-            "executed": end.executed,
-            "reason": end.reason,
-            "comparisons": self.progress.comparisons,
-        });
-        let written = (0..TRIES).find_map(|_| {
-            self.journal.append_durable(record(event, self.plan(), Some(&self.accepted.confirm)).res(res.clone())).ok()
-        });
-        self.progress.unrecorded = match written {
-            Some(_) => None,
-            None => Some(Clean::from("the outcome is not in the journal: it cannot be written")),
+        let written = (0..TRIES).find_map(|_| self.journal.append_durable(self.ended_so(end, false)).ok());
+        // What had no effect is left to the next console.
+        let tried = written.is_none() && self.owner && end.outcome != Outcome::Refused;
+        self.late = tried.then(|| late::hold(&self.locks_in, self.plan().id).ok()).flatten();
+        self.progress.unrecorded = match (written, &self.late) {
+            (Some(_), _) => None,
+            (None, Some(_)) => Some(late::said(true)),
+            (None, None) => Some(Clean::from("the outcome is not in the journal: it cannot be written")),
         };
         self.progress.state = State::Over;
         self.progress.waiting = None;

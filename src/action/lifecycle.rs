@@ -196,6 +196,11 @@ impl Run {
         self.dir.join("backup")
     }
 
+    /// The backup of this file there.
+    pub fn backup_of(&self, file: &Path) -> PathBuf {
+        self.backup_dir().join(file.file_name().unwrap_or_default())
+    }
+
     /// Writes the accepted plan, durable.
     ///
     /// # Errors

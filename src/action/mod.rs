@@ -5,6 +5,8 @@
 //! Pure: `plan`, `mode`, `prompt`, `gate`, `verify`, `act`. Called by `app` (plans, gate) and `roles` (everything).
 
 pub mod act;
+pub mod back;
+pub mod backups;
 pub mod config_text;
 pub mod docs;
 pub mod doing;
@@ -14,6 +16,7 @@ pub mod files;
 pub mod follow;
 pub mod gate;
 pub mod kinds;
+pub mod late;
 pub mod launch;
 pub mod lifecycle;
 mod lmdb;
@@ -29,6 +32,7 @@ pub mod queries;
 pub mod reach;
 pub mod record;
 pub mod recover;
+pub mod relied;
 pub mod remote;
 pub mod rights;
 pub mod validator;

@@ -4,6 +4,7 @@
 use super::kinds::{self, Draft, Kind};
 use super::lifecycle::{Earlier, Run};
 use super::plan::{Danger, Judging, Metric, Plan, Precondition, Readings, What, Where};
+use super::relied::Relied;
 use super::verify::{BASELINE, Check, Expect, FRESH, Traffic, is_counter, median, pace};
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Clock, Fault, Mono, Support, Ulid, Unit};
@@ -38,6 +39,7 @@ pub const COMMON: &[&str] = &[
     "verify_within",
     "baseline",
     "cooldown",
+    "backup",
     "traffic",
 ];
 
@@ -172,7 +174,8 @@ pub fn prepare(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<
     let support: Support = body.take("support")?.unwrap_or(Support::L1);
     let declared: Danger = body.need("danger")?;
     let hits: Vec<Clean> = body.take("hits")?.unwrap_or_default();
-    let (mut based_on, waived) = based_on(&mut body, cx)?;
+    let (mut based_on, mut waived) = based_on(&mut body, cx)?;
+    let relied = Relied::take(&mut body)?;
     let cooldown = cooldown(&mut body)?;
     let judging = judging(&mut body, cx)?;
     if based_on.iter().any(|row| row.metric.is_some()) && judging.is_none() {
@@ -180,7 +183,12 @@ pub fn prepare(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<
             .fault("`based_on` needs `verify` with its samplers.")
             .hint("The runner observes again what a plan rests on, with samplers of its own."));
     }
-    let draft = known.draft(&mut body, &Run::of(cx.state, cx.id), cx)?;
+    let mut draft = known.draft(&mut body, &Run::of(cx.state, cx.id), cx)?;
+    if let Some((row, wrong)) = relied.map(|relied| relied.look(made.wall)) {
+        based_on.push(row);
+        // Making one is what mends it.
+        if known.name().ends_with("_backup") { draft.hits.extend(wrong) } else { waived.extend(wrong) }
+    }
     cooled_down(cooldown, name, &draft, cx)?;
     let (danger, raised) = danger(known, declared, (&draft, waived), name, cx);
     based_on.splice(0..0, draft.based_on);

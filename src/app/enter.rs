@@ -9,6 +9,7 @@ use super::prompt;
 use super::run::{self, Run};
 use super::unit;
 use super::walking;
+use crate::action::back;
 use crate::base::Level;
 use crate::clean;
 use crate::rules::Rule;
@@ -23,8 +24,12 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
         if let Some((action, _)) = model.identity.actions.get(selected).cloned() {
             return prompt::plan(model, action);
         }
-        let failed = unit::failed(model).into_iter().nth(selected - model.identity.actions.len());
-        return failed.map_or_else(Vec::new, |unit| unit::show(model, unit));
+        let (failed, at) = (unit::failed(model), selected - model.identity.actions.len());
+        let done = model.session.survey.done.get(at.saturating_sub(failed.len())).map(|done| done.plan.id);
+        return match failed.into_iter().nth(at) {
+            Some(unit) => unit::show(model, unit),
+            None => done.map_or_else(Vec::new, |id| prompt::plan(model, back::name(id).into())),
+        };
     }
     if matches!(model.overlay, Overlay::Unit(_)) {
         return unit::plan(model);

@@ -4,7 +4,7 @@ use super::board::Mark;
 use super::incident::Heard;
 use super::model::Request;
 use super::notify::NotifierStatus;
-use super::survey::Offer;
+use super::survey::{Done, Offer};
 use super::walking::{Left, Taken};
 use crate::action::lifecycle::Progress;
 use crate::action::plan::Plan;
@@ -47,6 +47,8 @@ pub enum Msg {
     Progress(Box<Progress>),
     /// The newest lines of what the current action's programs said.
     Output(Vec<Clean>),
+    /// What earlier consoles did that can be taken back, oldest first.
+    Done(Vec<Done>),
     /// When actions of earlier consoles had their effects.
     Effects(Vec<Mark>),
     /// Runs of earlier consoles without an outcome, oldest first, and what could not be read of them.

@@ -6,6 +6,7 @@ use super::effect::Effect;
 use super::form::{Field, Fields};
 use super::model::{Model, Overlay};
 use super::prompt;
+use super::run;
 use crate::action::mode::Mode;
 use crate::action::recover::{Standing, Unresolved};
 use crate::base::{Clean, Fault, Level, Ulid};
@@ -47,13 +48,12 @@ pub fn first(model: &mut Model) -> Vec<Effect> {
 /// Every way of every run, in the order of the list.
 pub fn choices(model: &Model) -> Vec<(&Unresolved, Way)> {
     let known = |name: &str| model.identity.actions.iter().find(|(known, _)| **known == *name).map(|(name, _)| name);
-    let of = |run| {
-        let name = known(&Unresolved::action(run));
-        let back = name.and_then(|name| model.identity.ways_back.get(name)).map(|back| Way::Back(Arc::clone(back)));
-        let again = name.map(|name| Way::Again(Arc::clone(name)));
-        [Some(Way::Mark), back, again].into_iter().flatten().map(move |way| (run, way))
+    let ways = |open: &Unresolved| {
+        let back = run::back_of(model, &open.plan).map(Way::Back);
+        let again = known(&open.action()).map(|name| Way::Again(Arc::clone(name)));
+        [Some(Way::Mark), back, again].into_iter().flatten()
     };
-    model.session.open_runs.iter().flat_map(of).collect()
+    model.session.open_runs.iter().flat_map(|open| ways(open).map(move |way| (open, way))).collect()
 }
 
 /// Enter on the list.

@@ -5,7 +5,7 @@ use super::effect::{Effect, Entry};
 use super::form::{Field, Fields};
 use super::model::{Model, Overlay, Request, Wanted};
 use super::open_runs;
-use super::run::Run;
+use super::run::{self, Run};
 use super::walking;
 use crate::action::gate::Gate;
 use crate::action::mode::{Mode, Standing};
@@ -112,7 +112,7 @@ fn ask(model: &mut Model, request: Request) -> Vec<Effect> {
 }
 
 fn title(model: &Model, action: &Arc<str>) -> Clean {
-    model.action_title(Some(action)).cloned().unwrap_or_else(|| clean!("{action}"))
+    run::title(model, action)
 }
 
 /// The plan has come.

@@ -7,6 +7,7 @@ use super::msg::Msg;
 use super::open_runs;
 use super::prompt;
 use super::walking;
+use crate::action::back;
 use crate::action::lifecycle::{Outcome, Progress};
 use crate::action::mode::Mode;
 use crate::action::plan::Plan;
@@ -97,6 +98,9 @@ fn on_progress(model: &mut Model, progress: Box<Progress>) -> Vec<Effect> {
     }
     run.progress = Some(progress);
     if let Some((outcome, why)) = over {
+        if outcome != Outcome::Refused && back::has(&run.plan) {
+            model.session.survey.was_done(&run.plan, model.now.wall);
+        }
         told.extend(walking::acted(model, plan, outcome, &why));
     }
     told
@@ -132,8 +136,31 @@ pub fn way_back(model: &Model) -> Option<Arc<str>> {
     let end = run.progress.as_ref()?.end.as_ref()?;
     // What was refused has done nothing.
     let done = end.outcome != Outcome::Refused;
-    let found = model.identity.ways_back.get(run.plan.what.action.as_str());
-    found.filter(|_| done).cloned()
+    Some(&run.plan).filter(|_| done).and_then(|plan| back_of(model, plan))
+}
+
+/// The action that takes back what such a plan did: the one that the profile names, else one that the run itself names.
+pub fn back_of(model: &Model, plan: &Plan) -> Option<Arc<str>> {
+    let declared = model.identity.ways_back.get(plan.what.action.as_str()).cloned();
+    declared.or_else(|| back::has(plan).then(|| back::name(plan.id).into()))
+}
+
+/// The plan whose run this action takes back, as far as it is known here.
+pub fn taken_back<'a>(model: &'a Model, action: &str) -> Option<&'a Plan> {
+    let id = back::of(action)?;
+    let session = &model.session;
+    let ours = model.run.iter().map(|run| &*run.plan);
+    let done = session.survey.done.iter().map(|done| &*done.plan);
+    ours.chain(done).chain(session.open_runs.iter().map(|open| &open.plan)).find(|plan| plan.id == id)
+}
+
+/// What an action is called, also where no profile names it.
+pub fn title(model: &Model, action: &str) -> Clean {
+    match (model.action_title(Some(action)), taken_back(model, action)) {
+        (Some(title), _) => title.clone(),
+        (None, Some(plan)) => clean!("Take back: {}", plan.what.title),
+        (None, None) => Clean::text(action),
+    }
 }
 
 /// Whether keys are an answer to what becomes of the action.

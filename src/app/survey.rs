@@ -4,8 +4,8 @@ use super::effect::Effect;
 use super::model::{Model, Overlay};
 use super::msg::Msg;
 use crate::action::mode::Mode;
-use crate::action::plan::Danger;
-use crate::base::{Clean, Fault, Level, Now, Support};
+use crate::action::plan::{Danger, Plan};
+use crate::base::{Clean, Fault, Level, Now, Support, Wall};
 use crate::clean;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,12 +41,45 @@ pub struct Survey {
     pub offers: BTreeMap<Arc<str>, Offer>,
     /// When the look began.
     pub begun: Now,
+    /// What was done here and can be taken back, newest first.
+    pub done: Vec<Done>,
+}
+
+/// An action that was done, in whatever console.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// Its plan.
+    pub plan: Box<Plan>,
+    /// When it ended, or was planned.
+    pub at: Wall,
+}
+
+/// So many of them are offered.
+pub const OFFERED: usize = 5;
+
+impl Survey {
+    /// Something was done that can be taken back.
+    pub fn was_done(&mut self, plan: &Plan, at: Wall) {
+        self.done.retain(|done| done.plan.id != plan.id);
+        self.done.insert(0, Done { plan: Box::new(plan.clone()), at });
+        self.done.truncate(OFFERED);
+    }
 }
 
 /// What a look says.
 pub fn on_msg(model: &mut Model, msg: Msg) -> Vec<Effect> {
     match msg {
-        Msg::Surveying => model.session.survey = Survey { offers: BTreeMap::new(), begun: model.now },
+        Msg::Surveying => {
+            model.session.survey.offers.clear();
+            model.session.survey.begun = model.now;
+        }
+        // Oldest first; what this console did since is newer.
+        Msg::Done(earlier) => {
+            let ours = core::mem::take(&mut model.session.survey.done);
+            for Done { plan, at } in earlier.into_iter().chain(ours.into_iter().rev()) {
+                model.session.survey.was_done(&plan, at);
+            }
+        }
         Msg::Surveyed(action, offer) => {
             model.session.survey.offers.insert(action, offer);
         }

@@ -42,7 +42,7 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Planned(action, plan) => prompt::planned(model, action, plan),
-        looked @ (Msg::Surveying | Msg::Surveyed(..) | Msg::Rights(_)) => survey::on_msg(model, looked),
+        looked @ (Msg::Surveying | Msg::Surveyed(..) | Msg::Rights(_) | Msg::Done(_)) => survey::on_msg(model, looked),
         Msg::JournalRead(unit, journal) => {
             unit::read(model, &unit, journal);
             Vec::new()
@@ -308,7 +308,8 @@ fn unfold(model: &mut Model) {
 }
 
 fn scroll_overlay(model: &mut Model, command: Command) {
-    let last = (model.identity.actions.len() + unit::failed(model).len()).saturating_sub(1);
+    let last = model.identity.actions.len() + unit::failed(model).len() + model.session.survey.done.len();
+    let last = last.saturating_sub(1);
     let ways = open_runs::choices(model).len();
     let page = isize::try_from(model.size.1 / 2).unwrap_or(1);
     let by = match command {

@@ -5,7 +5,7 @@ use crate::base::{Clean, Now, Ulid};
 use crate::sys::host::{Host, Login};
 use crate::sys::secret::hide;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io;
 
 /// No text inside a record is longer; the rest is counted.
@@ -332,11 +332,12 @@ fn tame(value: &Value, depth: usize) -> Value {
     }
 }
 
-/// A text under a telling name is a secret whatever its shape.
+/// A text under a telling name is a secret whatever its shape, and so is one that is nothing else: of it only the name is
+/// recorded (safety.md 4.6). What is hidden inside of a text is marked there.
 fn named(key: &str, value: Value) -> Value {
     match value {
-        Value::String(text) if scrub(&format!("{key}={text}")) != format!("{key}={text}") => {
-            Value::String("<redacted>".to_owned())
+        Value::String(text) if text == "<redacted>" || scrub(&format!("{key}={text}")) != format!("{key}={text}") => {
+            json!({ "redacted": tame_text(key) })
         }
         other => other,
     }
@@ -407,7 +408,18 @@ pub(super) mod tests {
         record.target = serde_json::json!({"api_key": "hunter2"});
         let body = record.body(&session(), Now::default(), 1, "00");
         assert!(!body.contains("hunter2"), "{body}");
-        assert_eq!(body.matches("<redacted>").count(), 4);
+        // A value is recorded by its name alone; inside of a text its place is marked.
+        assert!(body.contains(r#""res":{"password":{"redacted":"password"},"say":["token=<redacted>"]}"#), "{body}");
+        assert!(body.contains(r#""target":{"api_key":{"redacted":"api_key"}}"#), "{body}");
+        assert!(body.contains(r#""args":["http://<redacted>@db/"]"#), "{body}");
+    }
+
+    #[test]
+    fn a_value_that_is_a_secret_that_was_read_is_recorded_by_its_name_whatever_that_is() {
+        drop(Secret::new("plain-words-of-a-canary".to_owned()));
+        let res = serde_json::json!({ "line": "plain-words-of-a-canary", "said": "it was plain-words-of-a-canary" });
+        let body = Record::new(Event::Outcome).res(res).body(&session(), Now::default(), 1, "00");
+        assert!(body.contains(r#""res":{"line":{"redacted":"line"},"said":"it was <redacted>"}"#), "{body}");
     }
 
     #[test]

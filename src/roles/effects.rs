@@ -4,7 +4,7 @@
 use super::history::{Keeper, Loaded};
 use super::incidents;
 use super::notify::Notifier;
-use super::past::{is_open, past_effects, record_late};
+use super::past::{can_be_taken_back, is_open, past_effects, record_late, taking_back};
 use super::planning::{Here, Planners};
 use super::readings::Snapshot;
 use super::records::record;
@@ -13,6 +13,7 @@ use super::units;
 use super::walks::Walks;
 use crate::action;
 use crate::action::follow::Follow;
+use crate::action::late;
 use crate::action::launch::Launcher;
 use crate::action::lifecycle::{Allowed, Outcome, Run};
 use crate::action::mode::Mode;
@@ -21,7 +22,7 @@ use crate::action::prompt::Acceptance;
 use crate::action::recover::{Standing, Unresolved, settle, unresolved};
 use crate::app::effect::Effect;
 use crate::app::incident::Ask;
-use crate::app::{Model, Msg, Request};
+use crate::app::{Model, Msg, Request, run};
 use crate::base::{Clean, Clock, Fault, Support, Ulid};
 use crate::config::profile::ActionSpec;
 use crate::journal::{Event, Journal};
@@ -261,7 +262,12 @@ impl Effects {
     /// Begins a plan; [`Planners::planned`] takes the answer.
     fn plan(&mut self, request: &Request, model: &Model, shared: &Shared) -> Result<(), Fault> {
         let declared = shared.profile.actions.iter().find(|action| action.name == request.action).cloned();
-        let spec = declared.or_else(|| units::restart(&request.action));
+        let spec = match declared.or_else(|| units::restart(&request.action)) {
+            None => {
+                run::taken_back(model, &request.action).map(|plan| taking_back(&request.action, plan)).transpose()?
+            }
+            found => found,
+        };
         let spec = spec.ok_or_else(|| Fault::new("there is no such action."))?;
         if let Some(fault) = &shared.unrecorded {
             self.refused = Some(format!("not done, because it cannot be recorded: {}: {fault}", spec.name));
@@ -324,9 +330,10 @@ impl Effects {
         let journal = shared.journal.clone().filter(|_| may_write);
         let started = worker("recovery", move || {
             if let Some(journal) = journal {
-                record_late(&state, &journal);
+                record_late(&state, &paths::lock_dirs(), &journal);
             }
             answer.send(Msg::Effects(past_effects(&state, &boot)));
+            answer.send(Msg::Done(can_be_taken_back(&state)));
             let (mut found, faults) = unresolved(&state, &paths::lock_dirs(), RealClock.now().wall);
             found.retain(|open| !may_write || is_open(open));
             let attached = found.iter().rfind(|open| matches!(open.standing, Standing::Attach { .. })).cloned();
@@ -402,13 +409,18 @@ fn stop(shared: &Shared, plan: Ulid) -> Result<(), Fault> {
 /// Follows a run until it is over or nobody wants to know.
 fn watch(run: &Run, plan: Plan, answer: &Answer, stopped: &Receiver<()>) {
     let mut follow = Follow::new(run.clone(), plan, paths::lock_dirs(), RealClock.now().mono);
-    let mut heard = 0;
+    let (mut heard, mut told) = (0, None);
     while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(PROGRESS) {
         if let Some(lines) = run.output(&mut heard) {
             answer.send(Msg::Output(lines));
         }
         let Some(progress) = follow.look(RealClock.now().mono) else { continue };
-        let over = progress.end.is_some();
+        // Its outcome is shouted for as long as its runner still tries to write it down.
+        let over = progress.end.is_some() && !late::is_tried(&paths::lock_dirs(), &progress);
+        if !over && told.as_ref() == Some(&progress) {
+            continue;
+        }
+        told = Some(progress.clone());
         if !answer.send(Msg::Progress(Box::new(progress))) || over {
             return;
         }

@@ -3,9 +3,13 @@
 use super::validate::written;
 use crate::base::Fault;
 use crate::journal;
+use crate::sys::host::Login;
 use crate::sys::paths;
 use std::io::Write;
 use std::path::PathBuf;
+
+/// The label of a trail that belongs to whoever it tells of (safety.md 4.6): only anchors elsewhere show a change then.
+pub(super) const UNPROTECTED: &str = "not protected from yourself";
 
 /// Records shown at most.
 const LAST: usize = 10_000;
@@ -30,7 +34,8 @@ pub fn show(state: Option<PathBuf>, out: &mut dyn Write) -> Result<u8, Fault> {
 /// # Errors
 /// When the journal cannot be read.
 pub fn verify(state: Option<PathBuf>, out: &mut dyn Write) -> Result<u8, Fault> {
-    let verdict = journal::verify(&dir(state)?)?;
+    let dir = dir(state)?;
+    let verdict = journal::verify(&dir)?;
     let told = |of: &journal::verify::Break| format!("{}:{}: {}", of.file, of.line, of.what);
     let mut lines: Vec<String> = verdict.breaks.iter().chain(&verdict.notes).map(told).collect();
     let state = if verdict.intact() { "the chain holds" } else { "THE CHAIN IS BROKEN" };
@@ -38,5 +43,35 @@ pub fn verify(state: Option<PathBuf>, out: &mut dyn Write) -> Result<u8, Fault> 
     if let Some((seq, head)) = &verdict.head {
         lines.push(format!("head: record {seq}, {head}"));
     }
+    let label = if Login::current().owns(&dir) { format!(": {UNPROTECTED}") } else { String::new() };
+    lines.push(format!("in {}{label}", dir.display()));
     written(out, &lines).map(|()| u8::from(!verdict.intact()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trail_that_belongs_to_its_own_login_is_labelled_and_another_is_not() {
+        let state = tempfile::tempdir().expect("a folder");
+        let trail = paths::journal_dir(state.path());
+        std::fs::create_dir(&trail).expect("created");
+        let mut out = Vec::new();
+        let said = |out: &mut Vec<u8>| {
+            out.clear();
+            verify(Some(state.path().to_owned()), out).expect("verified");
+            String::from_utf8_lossy(out).into_owned()
+        };
+        let mut login = Login::current();
+        let uid = login.login_uid.unwrap_or(login.uid);
+        if std::os::unix::fs::chown(&trail, Some(uid), None).is_ok() {
+            assert!(said(&mut out).ends_with("journal: not protected from yourself\n"), "{}", said(&mut out));
+        }
+        login.login_uid = Some(uid.wrapping_add(1));
+        assert!(!login.owns(&trail), "whoever it is run as, it is another login's");
+        if std::os::unix::fs::chown(&trail, Some(uid + 1), None).is_ok() {
+            assert!(said(&mut out).ends_with("/journal\n"), "{}", said(&mut out));
+        }
+    }
 }

@@ -1,29 +1,34 @@
 //! What earlier consoles left: outcomes that nobody could write down, effects to mark in the charts, orders that never
 //! found a runner.
 
-use crate::action;
+use crate::action::back;
+use crate::action::late;
 use crate::action::lifecycle::{Outcome, runs};
+use crate::action::plan::Plan;
 use crate::action::recover::{Standing, Unresolved};
 use crate::app::Mark;
-use crate::base::Clean;
-use crate::journal::{Event, Journal};
-use serde_json::json;
-use std::path::Path;
+use crate::app::survey::{Done, OFFERED};
+use crate::base::{Clean, Fault};
+use crate::config::profile::ActionSpec;
+use crate::journal::Journal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// Outcomes that the journal did not take when their runners ended are written now.
-pub(super) fn record_late(state: &Path, journal: &Journal) {
+/// Outcomes that the journal did not take when their runners ended are written now, unless their runners still try.
+pub(super) fn record_late(state: &Path, locks_in: &[PathBuf], journal: &Journal) {
     for (run, plan, told) in runs(state).0 {
-        let Some((mut told, end)) = told.and_then(|told| Some((told.clone(), told.end?))) else { continue };
-        if told.unrecorded.is_none() {
+        if told.is_none_or(|told| told.unrecorded.is_none()) {
             continue;
         }
-        let event = if end.outcome == Outcome::Refused { Event::ActionRefused } else { Event::Outcome };
-        let res =
-            json!({ "outcome": end.outcome.word(), "executed": end.executed, "reason": end.reason, "late": true });
-        if journal.append_durable(action::record::record(event, &plan, None).res(res)).is_ok() {
-            told.unrecorded = None;
-            // Not told: then it is recorded once more at the next start, which is no lie.
-            let _best_effort = run.write(&told);
+        let Ok(_held) = late::hold(locks_in, plan.id) else { continue };
+        // As its runner has left it.
+        let Some((mut told, end)) = run.read().ok().flatten().and_then(|told| Some((told.clone(), told.end?))) else {
+            continue;
+        };
+        if told.unrecorded.is_some() {
+            let record = late::outcome(&plan, None, &told, &end, true);
+            // Told by the journal itself.
+            let _best_effort = late::write(journal, record, &run, &mut told);
         }
     }
 }
@@ -33,6 +38,25 @@ pub(super) fn past_effects(state: &Path, boot: &Clean) -> Vec<Mark> {
     let (known, _) = runs(state);
     let here = known.into_iter().filter(|(_, plan, _)| plan.place.host.boot_id == *boot);
     here.filter_map(|(_, plan, told)| Some(Mark { at: told?.effect?.mono, title: plan.what.title })).collect()
+}
+
+/// What was done here and can be taken back, oldest first.
+pub(super) fn can_be_taken_back(state: &Path) -> Vec<Done> {
+    let done = runs(state).0.into_iter().filter_map(|(_, plan, told)| {
+        let told = told?;
+        let done = told.end.is_some_and(|end| end.outcome != Outcome::Refused) && back::has(&plan);
+        let at = told.ended.map_or(plan.made.wall, |at| at.wall);
+        done.then(|| Done { plan: Box::new(plan), at })
+    });
+    let mut done: Vec<Done> = done.collect();
+    done.drain(..done.len().saturating_sub(OFFERED));
+    done
+}
+
+/// The action of this name, which takes back what this plan did: through the same gate as any other.
+pub(super) fn taking_back(name: &Arc<str>, plan: &Plan) -> Result<ActionSpec, Fault> {
+    let (kind, title, body) = back::spec(plan)?;
+    Ok(ActionSpec { name: Arc::clone(name), kind: kind.to_owned(), title, body })
 }
 
 /// An order that never found a runner is withdrawn, so that it never will; false when one has it after all.
@@ -48,7 +72,7 @@ pub(super) fn is_open(open: &Unresolved) -> bool {
 mod tests {
     use super::*;
     use crate::action::lifecycle::{End, Progress, Run, State};
-    use crate::action::plan::{Plan, Where};
+    use crate::action::plan::Where;
     use crate::action::prompt::{Acceptance, Confirm};
     use crate::base::Clock;
     use crate::journal::{Session, show};
@@ -56,7 +80,6 @@ mod tests {
     use crate::sys::host::{Host, Login};
     use crate::sys::random;
     use core::time::Duration;
-    use std::sync::Arc;
 
     #[test]
     fn an_outcome_that_the_journal_did_not_take_is_written_by_the_next_console_and_once() {
@@ -76,8 +99,15 @@ mod tests {
         let trail = dir.path().join("journal");
         let session = Session { host, login, id: random::ulid(now.wall), pid: 1 };
         let journal = Journal::open(&trail, session, Arc::new(RealClock)).unwrap();
-        record_late(dir.path(), &journal);
-        record_late(dir.path(), &journal);
+        let locks = [dir.path().join("locks")];
+        std::fs::create_dir(&locks[0]).unwrap();
+        // Not while its runner tries.
+        let held = late::hold(&locks, run.read().unwrap().unwrap().plan).unwrap();
+        record_late(dir.path(), &locks, &journal);
+        assert!(run.read().unwrap().unwrap().unrecorded.is_some());
+        drop(held);
+        record_late(dir.path(), &locks, &journal);
+        record_late(dir.path(), &locks, &journal);
         assert_eq!(run.read().unwrap().unwrap().unrecorded, None);
         assert!(journal.close(Duration::from_secs(60)));
         let said: Vec<String> = show(&trail, 9).unwrap().iter().map(Clean::to_string).collect();

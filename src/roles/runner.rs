@@ -58,7 +58,10 @@ fn carry(
     let journal = Journal::open(&paths::journal_dir(state), session, Arc::clone(clock)).map_err(refused)?;
     let probe = build(&accepted.plan).map_err(refused)?;
     let real = Real::new(&accepted, run, paths::lock_dirs(), &journal, clock.as_ref(), probe);
-    let end = real.map(|mut real| carry_out(&mut real)).map_err(refused)?;
+    let mut real = real.map_err(refused)?;
+    let end = carry_out(&mut real);
+    real.keep_trying();
+    drop(real);
     journal.close(CLOSE);
     run.reserve().keep();
     Ok(end)

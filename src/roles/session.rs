@@ -2,6 +2,7 @@
 //! terminal owned.
 
 use super::alert_state::{self, AlertState};
+use super::journal_tool::UNPROTECTED;
 use super::logs::job as log_job;
 use super::notify::{Notifier, Origin, Webhook};
 use super::setup;
@@ -379,7 +380,12 @@ impl Shared {
     fn tell_start(&self, multiplexer: bool) {
         let Some(journal) = &self.journal else { return };
         let mode = if self.launcher.is_some() { Mode::Observe } else { Mode::ReadOnly };
-        let start = json!({ "profile": self.profile.name, "mode": mode.word(), "multiplexer": multiplexer });
+        let trail = self.state_dir.as_deref().map(paths::journal_dir);
+        let protected = trail.is_some_and(|trail| !self.login.owns(&trail));
+        let protected = if protected { "from this login" } else { UNPROTECTED };
+        let start = json!({
+            "profile": self.profile.name, "mode": mode.word(), "multiplexer": multiplexer, "protected": protected
+        });
         journal.append(Record::new(Event::SessionStart).res(start));
         let distrust = match &self.profile.trust {
             Trust::Trusted => None,

@@ -1,8 +1,9 @@
 //! A file or a folder in its folder, held by the folder's descriptor: looked at and renamed without following a link.
 
 use super::files;
+use super::replaceable;
 use crate::base::Fault;
-use rustix::fs::{AtFlags, FileType, OFlags, RenameFlags, Stat, fstat, fsync, renameat_with, statat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat, fstat, fsync, openat, renameat_with, statat};
 use serde::{Deserialize, Serialize};
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -84,6 +85,25 @@ impl Entry {
             }
         }
         Some((files, bytes))
+    }
+
+    /// Whether it can be renamed or replaced at all, as far as that can be seen beforehand.
+    ///
+    /// # Errors
+    /// As [`Held::replaceable`](super::held::Held::replaceable).
+    pub fn replaceable(&self) -> Result<(), Fault> {
+        replaceable::replaceable(&self.path, replaceable::named(self.folder.as_fd(), &self.name), self.folder.as_fd())
+    }
+
+    /// Whether its owner can be changed at all, likewise.
+    ///
+    /// # Errors
+    /// A file system that is read-only, an entry that is locked against changes.
+    pub fn changeable(&self) -> Result<(), Fault> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        // What cannot be opened is told by whoever reads it.
+        openat(&self.folder, &self.name, flags, Mode::empty())
+            .map_or(Ok(()), |entry| replaceable::changeable(&self.path, entry))
     }
 
     /// Gives it another name in its folder, which must be free.

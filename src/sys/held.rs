@@ -2,17 +2,18 @@
 //! swapped in between: identity, content, backup, atomic replacement with the same owner, mode and attributes.
 
 use super::files::{self, TakeAll};
+use super::replaceable;
 use crate::base::{Clean, Fault};
 use rustix::fs::{
-    AtFlags, Mode, OFlags, StatVfsMountFlags, StatxAttributes, StatxFlags, XattrFlags, fchmod, fchown, fgetxattr,
-    flistxattr, fsetxattr, fstat, fstatvfs, openat, renameat, statat, statx, unlinkat,
+    AtFlags, Mode, OFlags, XattrFlags, fchmod, fchown, fgetxattr, flistxattr, fsetxattr, fstat, openat, renameat,
+    statat, unlinkat,
 };
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -116,27 +117,7 @@ impl Held {
     /// A mount of its own, a file system that is read-only, a file that is locked against changes, a folder that this
     /// login may not write in.
     pub fn replaceable(&self) -> Result<(), Fault> {
-        let refuse = |what: &str, hint: &str| Err(Fault::new(format!("{} {what}.", self.path.display())).hint(hint));
-        let look = |fd: BorrowedFd<'_>| statx(fd, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID).ok();
-        let (file, folder) = (look(self.file.as_fd()), look(self.dir.as_fd()));
-        if let (Some(file), Some(folder)) = (file, folder) {
-            if StatxFlags::from_bits_retain(file.stx_mask).contains(StatxFlags::MNT_ID)
-                && file.stx_mnt_id != folder.stx_mnt_id
-            {
-                return refuse("is a mount of its own", "Change it where it comes from.");
-            }
-            if file.stx_attributes.intersects(StatxAttributes::IMMUTABLE | StatxAttributes::APPEND) {
-                return refuse("is locked against changes (chattr)", "Somebody meant that: ask them first.");
-            }
-        }
-        let mount = fstatvfs(&self.dir).map(|found| found.f_flag);
-        if mount.is_ok_and(|flags| flags.contains(StatVfsMountFlags::RDONLY)) {
-            return refuse("lies on a file system that is mounted read-only", "Change it where it comes from.");
-        }
-        if self.path.parent().is_some_and(|folder| !files::may_write(folder)) {
-            return refuse("lies in a folder that this login may not write in", "Start the console as a user who may.");
-        }
-        Ok(())
+        replaceable::replaceable(&self.path, replaceable::of(&self.file), self.dir.as_fd())
     }
 
     /// Writes the content to `to` (which must not exist) with the same owner and mode, and reads it back by digest.

@@ -46,6 +46,13 @@ impl Host {
 }
 
 impl Login {
+    /// Whether this folder is the login's own, whoever it acts as: then nothing protects what is in it from that login.
+    pub fn owns(&self, folder: &std::path::Path) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let own = self.login_uid.unwrap_or(self.uid);
+        fs::symlink_metadata(folder).is_ok_and(|about| about.uid() == own)
+    }
+
     /// Reads it now.
     pub fn current() -> Self {
         let number = |text: &str| text.trim().parse::<u32>().ok();

@@ -22,6 +22,7 @@ pub mod process;
 pub mod program;
 pub(crate) mod quiet;
 pub mod random;
+mod replaceable;
 pub mod reserve;
 pub mod run;
 pub mod secret;

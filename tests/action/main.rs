@@ -7,3 +7,4 @@ mod journal;
 mod plan;
 mod runner;
 mod support;
+mod swaps;

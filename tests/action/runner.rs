@@ -234,6 +234,57 @@ fn without_a_durable_record_nothing_is_touched() {
     assert_eq!(scene.content(), CONFIG);
 }
 
+/// A journal that breaks after the intent and is mended after it was tried some times more.
+struct Sick {
+    script: Script,
+    run: Run,
+    journal: PathBuf,
+    broken: bool,
+    said: Arc<Mutex<Vec<String>>>,
+}
+
+impl Probe for Sick {
+    fn points(&mut self, limit: Duration) -> Vec<Seen> {
+        let told = self.run.read().unwrap().unwrap();
+        let (file, aside) = (self.journal.join("00000001.jsonl"), self.journal.join("aside"));
+        if told.state == State::Verifying && !self.broken {
+            fs::rename(&file, &aside).unwrap();
+            fs::create_dir(&file).unwrap();
+            self.broken = true;
+        }
+        if let Some(unrecorded) = told.unrecorded {
+            let mut said = self.said.lock().unwrap();
+            said.push(unrecorded.to_string());
+            if said.len() == 12 {
+                fs::remove_dir(&file).unwrap();
+                fs::rename(&aside, &file).unwrap();
+            }
+        }
+        self.script.points(limit)
+    }
+}
+
+#[test]
+fn an_outcome_that_the_journal_does_not_take_is_kept_by_its_runner_until_it_does() {
+    let scene = Scene::new(Temper::Restarts);
+    let run = order(&scene, scene.plan());
+    let (clock, said) = (Arc::new(Stepped::default()), Arc::new(Mutex::new(Vec::new())));
+    let script = Script { clock: Arc::clone(&clock), twin: Twin::new(scene.config()), deeds: Arc::default() };
+    let journal = journal_dir(&scene.state());
+    let sick = Sick { script, run: run.clone(), journal, broken: false, said: Arc::clone(&said) };
+    let shared: Arc<dyn Clock> = clock;
+    assert_eq!(runner::main(run.dir(), &shared, |_| Ok(Box::new(sick))), 0);
+    let progress = run.read().unwrap().unwrap();
+    assert_eq!((progress.end.unwrap().outcome, progress.unrecorded), (Outcome::Succeeded, None));
+    let said = said.lock().unwrap();
+    assert!(said.iter().all(|said| said.ends_with("its runner keeps it and tries again")), "{said:?}");
+    // 1 + 2 + 4 + 8 seconds, one after another: no try between.
+    assert_eq!(said.len(), 15, "{said:?}");
+    assert_eq!(events(&scene), ["journal.open", "action.intent", "action.outcome"]);
+    let text = fs::read_to_string(journal_dir(&scene.state()).join("00000001.jsonl")).unwrap();
+    assert!(text.lines().last().unwrap().contains("\"late\":true"), "{text}");
+}
+
 #[test]
 fn a_plan_that_was_changed_on_its_way_is_not_carried_out() {
     let scene = Scene::new(Temper::Restarts);

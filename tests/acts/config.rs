@@ -195,3 +195,36 @@ fn a_file_that_cannot_be_replaced_is_refused_before_the_prompt() {
     unmount(&file, UnmountFlags::DETACH).unwrap();
     assert!(fault.contains("is a mount of its own"), "{fault}");
 }
+
+#[test]
+fn the_last_ten_backups_of_a_file_are_kept_and_what_goes_is_named_in_the_plan() {
+    let (scene, _) = scene();
+    let (file, other) = (scene.path("production.toml"), scene.path("other/production.toml"));
+    fs::create_dir(other.parent().unwrap()).unwrap();
+    fs::write(&other, FILE).unwrap();
+    let table = |file: &std::path::Path, to: usize| {
+        format!("file = \"{}\"\nset = [{{ key = \"performance.streams\", to = {to} }}]", file.display())
+    };
+    let backup = |plan: &watchkeeper::action::plan::Plan| Run::of(&scene.state(), plan.id).backup_of(&file);
+    let first = scene.plan("config_set", &table(&other, 50)).unwrap();
+    assert!(scene.act(first.clone()).0.executed);
+    let mut plans = Vec::new();
+    for to in 100..110 {
+        let plan = scene.plan("config_set", &table(&file, to)).unwrap();
+        assert!(!plan.hits.iter().any(|hit| hit.as_str().contains("removes")), "{:?}", plan.hits);
+        assert!(scene.act(plan.clone()).0.executed);
+        plans.push(plan);
+    }
+    let plan = scene.plan("config_set", &table(&file, 110)).unwrap();
+    let named = format!("removes an old backup (10 are kept): {}", backup(&plans[0]).display());
+    assert!(plan.hits.iter().any(|hit| hit.as_str() == named), "{:?}", plan.hits);
+    // An edit that does not take place removes nothing.
+    fs::write(&file, fs::read_to_string(&file).unwrap() + "# x\n").unwrap();
+    assert_eq!(scene.act(plan).0.outcome, Outcome::Refused);
+    assert!(plans.iter().all(|plan| backup(plan).is_file()));
+    let (end, progress) = scene.carry("config_set", &table(&file, 111));
+    assert!(end.executed, "{end:?}");
+    assert!(told(&progress).iter().any(|step| step.ends_with("1 old backup removed")), "{:?}", told(&progress));
+    assert!(!backup(&plans[0]).exists() && plans[1..].iter().all(|plan| backup(plan).is_file()));
+    assert!(backup(&first).is_file(), "another file's, of the same name");
+}

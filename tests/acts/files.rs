@@ -70,3 +70,93 @@ fn what_is_not_below_a_link_or_open_to_others_is_refused() {
     let fault = scene.plan("file_set_aside", &table(&format!("{below}/index"), &below)).unwrap_err().to_string();
     assert!(fault.contains("others may change the folder"), "{fault}");
 }
+
+#[test]
+fn what_relies_on_a_backup_that_is_too_old_or_absent_is_heavier_and_says_so() {
+    let scene = Scene::new();
+    let (path, table) = index(&scene);
+    let to = scene.path("backups");
+    fs::create_dir(&to).unwrap();
+    let backup = format!("backup = {{ folder = \"{}\", of = \"index\", max_age = \"24h\" }}\n", to.display());
+    let plan = || scene.plan("file_set_aside", &format!("{table}\n{backup}")).unwrap();
+    let none = plan();
+    let usual = scene.plan("file_set_aside", &table).unwrap().danger;
+    assert_eq!(none.danger, usual.raised());
+    assert!(none.raised[0].as_str().starts_with("backup of index: none in "), "{:?}", none.raised);
+    // Making one mends it, and is not heavier for that.
+    let table = format!("path = \"{}\"\nto = \"{}\"\n{backup}", path.display(), to.display());
+    let make = scene.plan("file_backup", &table).unwrap();
+    assert!(make.raised.is_empty() && make.hits.iter().any(|hit| hit.as_str().contains("none in ")), "{make:?}");
+    let (end, progress) = scene.act(make);
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    let fresh = plan();
+    assert_eq!((fresh.danger, fresh.raised.len()), (usual, 0), "{:?}", fresh.raised);
+    assert!(
+        fresh
+            .based_on
+            .iter()
+            .any(|row| row.label.as_str() == "backup of index" && row.value.as_str().ends_with("s old"))
+    );
+}
+
+/// What every kind says that renames, replaces or gives away `app/index`, or the log in it.
+fn refusals(scene: &Scene) -> Vec<(&'static str, String)> {
+    let (app, copies) = (scene.path("app"), scene.path("copies"));
+    let (index, below) = (app.join("index").display().to_string(), app.display().to_string());
+    let tables = [
+        ("file_set_aside", format!("path = \"{index}\"\nbelow = \"{below}\"")),
+        ("file_restore", format!("path = \"{index}\"\nfrom = \"{}/copy\"\nlist = false", copies.display())),
+        ("file_owner", format!("path = \"{index}\"\nowner = \"65534\"")),
+        ("log_rotate", format!("path = \"{index}\"\nreopen = \"nothing\"")),
+    ];
+    let said = tables.map(|(kind, table)| {
+        (kind, scene.plan(kind, &table).map_or_else(|fault| fault.to_string(), |_| "a plan".to_owned()))
+    });
+    said.into()
+}
+
+#[test]
+fn what_the_kernel_would_not_let_be_renamed_or_given_away_is_refused_before_any_prompt() {
+    use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
+    use rustix::mount::{MountFlags, UnmountFlags, mount_bind, mount_remount, unmount};
+    let scene = Scene::new();
+    let (app, copies) = (scene.path("app"), scene.path("copies"));
+    let (index, source) = (app.join("index"), scene.path("source"));
+    for dir in [&app, &copies] {
+        fs::create_dir(dir).unwrap();
+        fs::set_permissions(dir, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    for file in [&index, &source, &copies.join("copy")] {
+        fs::write(file, "12345").unwrap();
+    }
+    for (kind, said) in refusals(&scene) {
+        assert_eq!(said, "a plan", "{kind}");
+    }
+    if mount_bind(&source, &index).is_err() {
+        return println!("SKIPPED: mount: a file cannot be mounted here");
+    }
+    let bound = refusals(&scene);
+    unmount(&index, UnmountFlags::DETACH).unwrap();
+    for (kind, said) in bound {
+        // Its owner can be changed where it is mounted.
+        let wanted = if kind == "file_owner" { "a plan" } else { "is a mount of its own" };
+        assert!(said.contains(wanted), "{kind}: {said}");
+    }
+    mount_bind(&app, &app).unwrap();
+    mount_remount(&app, MountFlags::RDONLY | MountFlags::BIND, c"").unwrap();
+    let still = refusals(&scene);
+    unmount(&app, UnmountFlags::DETACH).unwrap();
+    for (kind, said) in still {
+        assert!(said.contains("mounted read-only"), "{kind}: {said}");
+    }
+    let file = fs::File::open(&index).unwrap();
+    let before = ioctl_getflags(&file).unwrap_or(IFlags::empty());
+    if ioctl_setflags(&file, before | IFlags::IMMUTABLE).is_err() {
+        return println!("SKIPPED: chattr: nothing can be locked on this file system");
+    }
+    let locked = refusals(&scene);
+    ioctl_setflags(&file, before).unwrap();
+    for (kind, said) in locked {
+        assert!(said.contains("is locked against changes (chattr)"), "{kind}: {said}");
+    }
+}

@@ -1,7 +1,7 @@
 //! LMDB environments that another implementation writes and another user owns, with `mdb_stat` as the judge.
 
 use crate::peer::{self, Peer};
-use crate::scene::{Scene, told};
+use crate::scene::{Scene, settled, told};
 use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
@@ -319,7 +319,14 @@ fn an_environment_that_nobody_has_open_is_set_aside_and_can_be_put_back() {
     let before = entries(&lab.db);
     let plan = lab.scene.plan("lmdb_set_aside", &lab.path()).unwrap();
     assert_eq!(plan.danger, Danger::C3);
-    succeeded(lab.scene.act(plan));
+    succeeded(lab.scene.act(plan.clone()));
+    let returned = lab.scene.way_back(&plan).unwrap();
+    assert_eq!(returned.danger, Danger::C3);
+    succeeded(lab.scene.act(returned.clone()));
+    assert_eq!(entries(&lab.db), before);
+    assert!(matches!(settled(&returned), Settled::Done(_)));
+    let plan = lab.scene.plan("lmdb_set_aside", &lab.path()).unwrap();
+    succeeded(lab.scene.act(plan.clone()));
     let aside: Vec<PathBuf> = fs::read_dir(&lab.db).unwrap().map(|entry| entry.unwrap().path()).collect();
     let old =
         |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().split_once(".set-aside-").unwrap().0.to_owned();
@@ -329,6 +336,8 @@ fn an_environment_that_nobody_has_open_is_set_aside_and_can_be_put_back() {
     // The program begins anew in the folder.
     assert!(lab.peer.exec(&["create", "1048576", "3"]).status.success());
     assert_ne!(entries(&lab.db), before);
+    let fault = lab.scene.way_back(&plan).unwrap_err().to_string();
+    assert!(fault.contains("there is a new ") && fault.contains("data.mdb"), "{fault}");
     for path in &aside {
         fs::rename(path, lab.db.join(old(path))).unwrap();
     }

@@ -3,6 +3,7 @@
 #![cfg(test)] // so that clippy knows this for a test
 #![expect(clippy::disallowed_methods, reason = "a test starts its peers")]
 
+mod back;
 mod backup;
 mod commands;
 mod config;

@@ -5,6 +5,7 @@ use core::time::Duration;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use watchkeeper::action::act::{Probe, carry_out};
+use watchkeeper::action::back;
 use watchkeeper::action::execute::Real;
 use watchkeeper::action::kinds::{Settled, of};
 use watchkeeper::action::lifecycle::{End, Progress, Run};
@@ -92,6 +93,16 @@ impl Scene {
             text.push_str(if given(key) { "" } else { line });
         }
         let body = Body::parse("profile.toml", &format!("{text}{table}"))?;
+        self.prepare("the-action", kind, &Clean::from("The action"), &body)
+    }
+
+    /// Plans the way back from a run of this plan, as the console does.
+    pub(crate) fn way_back(&self, plan: &Plan) -> Result<Plan, Fault> {
+        let (kind, title, body) = back::spec(plan)?;
+        self.prepare(&back::name(plan.id), kind, &title, &body)
+    }
+
+    fn prepare(&self, name: &str, kind: &str, title: &Clean, body: &Body) -> Result<Plan, Fault> {
         let (host, login) = (Host::current(), Login::current());
         let context = Context {
             host: &host,
@@ -106,7 +117,7 @@ impl Scene {
             clock: &*self.clock,
             depth: if self.preview { Depth::Preview } else { Depth::Look },
         };
-        prepare("the-action", kind, &Clean::from("The action"), &body, &context)
+        prepare(name, kind, title, body, &context)
     }
 
     /// Carries it out as the runner does; how it ended, and all that it told.

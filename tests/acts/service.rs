@@ -254,6 +254,31 @@ fn a_restart_with_no_start_left_is_heavier_and_says_what_would_become_of_it() {
 }
 
 #[test]
+fn a_failed_state_is_reset_only_where_there_is_one_or_no_start_is_left() {
+    let Some(lab) = lab() else { return };
+    lab.unit("good.service", "ExecStart=/bin/sleep 1000\n[Unit]\nStartLimitBurst=2\nStartLimitIntervalSec=10min");
+    lab.systemctl(&["start", "good.service"]);
+    let plan = |kind: &str| lab.scene.plan(kind, &lab.table("good.service"));
+    let refused = plan("service_reset_failed").unwrap_err().to_string();
+    assert!(refused.contains("there is nothing to reset: good.service is active"), "{refused}");
+    // Both starts are used up while it runs: the way that the heavier restart names is open, and it works.
+    lab.systemctl(&["restart", "good.service"]);
+    let why = plan("service_restart").unwrap().raised;
+    assert!(why.iter().any(|why| why.as_str().contains("reset-failed first, or wait")), "{why:?}");
+    let serving = lab.says("good.service", "InvocationID");
+    let (end, progress) = lab.scene.carry("service_reset_failed", &lab.table("good.service"));
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    assert_eq!(lab.says("good.service", "InvocationID"), serving, "it was left running");
+    lab.systemctl(&["restart", "good.service"]);
+    assert_eq!(lab.says("good.service", "ActiveState"), "active");
+    assert_ne!(lab.says("good.service", "InvocationID"), serving);
+    // One that has no limit and runs has nothing to reset either.
+    lab.unit("free.service", "ExecStart=/bin/sleep 1000\n[Unit]\nStartLimitIntervalSec=0");
+    lab.systemctl(&["start", "free.service"]);
+    assert!(lab.scene.plan("service_reset_failed", &lab.table("free.service")).is_err());
+}
+
+#[test]
 fn a_job_is_given_up_after_the_time_that_the_profile_declares_and_not_before() {
     let Some(lab) = lab() else { return };
     lab.unit("slow.service", "Type=notify\nExecStart=/bin/sleep 1000\nTimeoutStartSec=infinity");

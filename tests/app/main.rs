@@ -8,11 +8,13 @@ mod desk;
 use core::time::Duration;
 use crossterm::event::KeyCode;
 use desk::Desk;
+use watchkeeper::action::back;
 use watchkeeper::action::kinds::Settled;
 use watchkeeper::action::lifecycle::Run;
 use watchkeeper::action::plan::Plan;
 use watchkeeper::action::recover::{Standing, Unresolved};
 use watchkeeper::app::effect::{Effect, Entry};
+use watchkeeper::app::survey::Done;
 use watchkeeper::app::{Msg, Overlay, Pane, Request, Shown, update};
 use watchkeeper::base::{Fault, Now, Ulid, Wall};
 
@@ -274,6 +276,27 @@ fn a_run_of_an_earlier_console_is_planned_again_as_things_stand_now_and_never_ru
     let effects = desk.press(KeyCode::Enter);
     let at = format!("{:?} {effects:?}", desk.model.overlay);
     assert!(matches!(&effects[..], [Effect::Plan(wanted)] if *wanted.action == *"put-it-back"), "{at}");
+}
+
+#[test]
+fn what_was_done_and_can_be_taken_back_stands_on_the_list_of_actions_whoever_did_it() {
+    let mut desk = incident();
+    let mut plan = Plan::arm(Ulid(9), desk::place(), desk::who(), desk.model.now);
+    plan.what.title = "Set the index aside".into();
+    plan.what.kind = "file_set_aside@1".into();
+    plan.what.work = serde_json::json!({
+        "path": "/srv/app/index", "aside": "index.set-aside-1", "id": { "dev": 1, "ino": 2, "folder": true }
+    });
+    desk.send(Msg::Done(vec![Done { plan: Box::new(plan), at: desk.model.now.wall }]));
+    desk.press(KeyCode::Char('a'));
+    assert!(desk.screen().contains("Take back: Set the index aside"), "{}", desk.screen());
+    for _ in 0..9 {
+        desk.press(KeyCode::Down);
+    }
+    let effects = desk.press(KeyCode::Enter);
+    let back = back::name(Ulid(9));
+    assert!(matches!(&effects[..], [Effect::Plan(wanted)] if *wanted.action == *back), "{effects:?}");
+    assert!(desk.screen().contains("Take back: Set the index aside"), "{}", desk.screen());
 }
 
 #[test]

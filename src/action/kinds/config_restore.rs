@@ -10,6 +10,7 @@
 
 use super::config_set::{ConfigSet, Row, Work, drafted};
 use super::{Draft, Kind, Proof, Settled, StepError, work};
+use crate::action::backups;
 use crate::action::doing::Doing;
 use crate::action::lifecycle::{Run, State, runs};
 use crate::action::plan::{Danger, Plan, Target};
@@ -64,13 +65,16 @@ impl Kind for ConfigRestore {
         });
         let before = before.ok_or_else(|| Fault::new("that run names no file."))?;
         let (file, held) = (done.file.display().to_string(), Held::open(&done.file)?);
-        let kept = then.backup_dir().join(done.file.file_name().unwrap_or_default());
+        let kept = then.backup_of(&done.file);
         if held.id().sha256 == before {
             return Err(Fault::new(format!("there is nothing to take back: {file} is as it was before.")));
         }
         if held.id().sha256 != done.after {
             return Err(Fault::new(format!("{file} was changed since by somebody else."))
                 .hint(format!("The backup is {}: decide by hand.", kept.display())));
+        }
+        if !kept.exists() {
+            return Err(Fault::new(format!("the backup {} is no longer kept.", kept.display())));
         }
         if files::sha256(&files::read(&kept, LIMIT)?) != before {
             return Err(Fault::new(format!("the backup {} is not what was saved.", kept.display())));
@@ -80,7 +84,9 @@ impl Kind for ConfigRestore {
             .iter()
             .map(|row| Row { key: row.key.clone(), from: row.to.clone(), to: row.from.clone() })
             .collect();
-        let work = Work { set, after: before, kept: Some(kept), ..done };
+        // What is put back is never among what is removed.
+        let old = backups::too_many(cx.state, &done.file).into_iter().filter(|id| *id != plan.id).collect();
+        let work = Work { set, after: before, kept: Some(kept), old, ..done };
         drafted((work, &held), run, cx)
     }
 

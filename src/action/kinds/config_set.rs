@@ -15,6 +15,8 @@
 
 use super::service::SETTLE;
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
+use crate::action::back;
+use crate::action::backups;
 use crate::action::config_text::{Format, Scalar, Spot};
 use crate::action::doing::Doing;
 use crate::action::lifecycle::Run;
@@ -24,7 +26,7 @@ use crate::action::plan::{Danger, Plan, Precondition, Target, Undo};
 use crate::action::prepare::{COMMON, Context};
 use crate::action::validator::Validator;
 use crate::base::scrub::{is_secret_name, scrub};
-use crate::base::{Body, Clean, Clock, Fault};
+use crate::base::{Body, Clean, Clock, Fault, Ulid};
 use crate::sys::files;
 use crate::sys::held::{Broken, FileId, Held, LIMIT};
 use crate::sys::secret::hide;
@@ -77,6 +79,9 @@ pub(super) struct Work {
     /// What must hold of the service afterwards.
     #[serde(default)]
     pub(super) checks: Checks,
+    /// Edits whose backups of this file are removed, for there are newer ones enough.
+    #[serde(default)]
+    pub(super) old: Vec<Ulid>,
 }
 
 impl Kind for ConfigSet {
@@ -125,7 +130,8 @@ impl Kind for ConfigSet {
             return Err(here(&file, what).hint("Change it by hand."));
         }
         let after = files::sha256(&edited(format, held.bytes(), &set, &file)?);
-        drafted((Work { file, set, restart, format, after, kept: None, validate, checks }, &held), run, cx)
+        let old = backups::too_many(cx.state, &file);
+        drafted((Work { file, set, restart, format, after, kept: None, validate, checks, old }, &held), run, cx)
     }
 
     fn differences(&self, plan: &Plan, clock: &dyn Clock) -> Result<Vec<Clean>, Fault> {
@@ -155,7 +161,7 @@ impl Kind for ConfigSet {
     fn backup(&self, plan: &Plan, doing: &Doing<'_>) -> Result<bool, Fault> {
         let (work, held) = open(plan)?;
         files::private_dir(&doing.run.backup_dir())?;
-        held.backup(&doing.run.backup_dir().join(work.file.file_name().unwrap_or_default())).map(|()| true)
+        held.backup(&doing.run.backup_of(&work.file)).map(|()| true)
     }
 
     fn steps(&self, plan: &Plan) -> Vec<&'static str> {
@@ -168,7 +174,7 @@ impl Kind for ConfigSet {
     fn step(&self, name: &str, plan: &Plan, doing: &Doing<'_>) -> Result<Clean, StepError> {
         let wanted: Work = work(plan).map_err(StepError::Failed)?;
         match (name, &wanted.restart) {
-            ("edit", _) => edit(plan, doing.clock),
+            ("edit", _) => edit(plan, doing),
             ("restart", Some(manager)) => {
                 let none = BTreeMap::new();
                 let before = plan.targets.iter().find_map(|target| match target {
@@ -219,6 +225,12 @@ impl Kind for ConfigSet {
         manager.map_or_else(Vec::new, |manager| manager.evidence(before, good, doing))
     }
 
+    fn way_back(&self, plan: &Plan) -> Option<(&'static str, toml::Table)> {
+        let file = work::<Work>(plan).ok()?.file;
+        let of = Some(plan.what.action.clone().into());
+        Some(("config_restore", back::table([("of", of), ("file", back::value(&file))])))
+    }
+
     fn within(&self, plan: &Plan) -> Duration {
         work::<Work>(plan).map_or(Duration::ZERO, |work| work.checks.within() + plan.settle)
     }
@@ -247,7 +259,7 @@ pub(super) fn drafted((work, held): (Work, &Held), run: &Run, cx: &Context<'_>) 
     let mut based_on: Vec<Precondition> = set.iter().map(|row| seen(&row.key, &row.from)).collect();
     let mut targets = vec![Target::File { path: file.clone(), id: held.id().clone() }];
     let mut hits = Vec::new();
-    let backup = run.backup_dir().join(file.file_name().unwrap_or_default());
+    let backup = run.backup_of(file);
     let mut undo = format!("put back the backup {}", backup.display());
     let mut raise = Vec::new();
     if let Some(manager) = restart {
@@ -260,6 +272,7 @@ pub(super) fn drafted((work, held): (Work, &Held), run: &Run, cx: &Context<'_>) 
         hits.extend(part.hits);
         raise.extend(part.raise);
     }
+    hits.extend(backups::told(cx.state, file, &work.old));
     let target = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     if Clean::identifier(file.as_os_str().as_encoded_bytes()).1 {
         raise.push(Clean::from("the path holds unusual characters"));
@@ -290,7 +303,7 @@ fn open(plan: &Plan) -> Result<(Work, Held), Fault> {
     }
 }
 
-fn edit(plan: &Plan, clock: &dyn Clock) -> Result<Clean, StepError> {
+fn edit(plan: &Plan, doing: &Doing<'_>) -> Result<Clean, StepError> {
     let (work, held) = open(plan).map_err(StepError::Failed)?;
     let content = match &work.kept {
         None => edited(work.format, held.bytes(), &work.set, &work.file),
@@ -300,12 +313,14 @@ fn edit(plan: &Plan, clock: &dyn Clock) -> Result<Clean, StepError> {
     if files::sha256(&content) != work.after {
         return Err(StepError::Failed(Fault::new("the edit would not be the one that was confirmed.")));
     }
-    let judged = |file: &Path| work.validate.as_ref().map_or(Ok(()), |validator| validator.check(file, clock));
+    let judged = |file: &Path| work.validate.as_ref().map_or(Ok(()), |validator| validator.check(file, doing.clock));
     held.replace_if(&content, &judged).map_err(|broken| match broken {
         Broken::Untouched(fault) => StepError::Failed(fault),
         Broken::Unknown(fault) => StepError::Unknown(fault),
     })?;
-    Ok(crate::clean!("{} written and read back", work.file.display()))
+    // Only now: this edit's own backup was read back before it.
+    let removed = backups::remove(doing.run, &work.file, &work.old);
+    Ok(crate::clean!("{} written and read back{removed}", work.file.display()))
 }
 
 /// The content with every row set; only the bytes of those values differ.

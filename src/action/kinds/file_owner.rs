@@ -16,6 +16,7 @@
 //! ```
 
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
+use crate::action::back;
 use crate::action::doing::Doing;
 use crate::action::files::{LIST_LIMIT, counted, name_of, path_of, seen, stopped};
 use crate::action::lifecycle::{Run, State, runs};
@@ -136,6 +137,7 @@ impl Kind for FileOwner {
         cx.done(body, &[COMMON, &["path", "owner", "group", "back", "stopped"]].concat())?;
         let service = stopped(manager.as_ref(), cx.clock)?;
         let entry = Entry::open(&path)?;
+        entry.changeable()?;
         let (survey, found) = survey(&entry, None)?;
         allowed(&path, &found)?;
         let now = owners(&entry)?;
@@ -194,6 +196,13 @@ impl Kind for FileOwner {
         allowed(&work.path, &found)?;
         let same = now.owned == work.owned;
         Ok(if same { Vec::new() } else { vec![crate::clean!("an entry, an owner or a mode in {path} changed")] })
+    }
+
+    fn way_back(&self, plan: &Plan) -> Option<(&'static str, toml::Table)> {
+        let work: Work = work(plan).ok().filter(|work: &Work| matches!(work.to, To::One { .. }))?;
+        let (path, back) = (back::value(&work.path), Some(plan.what.action.clone().into()));
+        let stopped = work.stopped.as_ref().and_then(back::value);
+        Some(("file_owner", back::table([("path", path), ("back", back), ("stopped", stopped)])))
     }
 
     fn backup(&self, plan: &Plan, doing: &Doing<'_>) -> Result<bool, Fault> {

@@ -14,6 +14,7 @@
 //! copy without a list keeps the owner and mode of what it replaces, as with `cp`.
 
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
+use crate::action::back;
 use crate::action::config_text::{Format, Scalar};
 use crate::action::doing::Doing;
 use crate::action::files::{
@@ -67,7 +68,9 @@ struct Source {
 impl Source {
     /// Opens a copy in a folder that others may not change, and holds it against its list.
     fn open(from: &Path, listed: bool, around: (u64, u64)) -> Result<Self, Fault> {
-        let place = Place::trusted(from.parent().unwrap_or(Path::new("/")))?;
+        // What lies beside what it replaces is as safe from others as that is.
+        let beside = Place::around(from).ok().filter(|place| place.id().is_ok_and(|id| id == around));
+        let place = beside.map_or_else(|| Place::trusted(from.parent().unwrap_or(Path::new("/"))), Ok)?;
         let entry = Entry::open(from)?;
         let (survey, found) = survey(&entry, Some(around))?;
         if found.holds {
@@ -255,7 +258,7 @@ impl Kind for FileRestore {
         let name = name_of(&path)?;
         let from = newest(from, listed)?;
         let source = Source::open(&from, listed, place.id()?)?;
-        let was = if place.has(&name) { Some(replaced(&path, &from, &source, &place)?) } else { None };
+        let was = if place.has(&name) { Some(replaced(&path, &from, &source)?) } else { None };
         place.writable()?;
         let (old, was) = was.map_or((None, None), |(id, survey)| (Some(id), Some(survey)));
         let like_old = !listed && old.is_some() && !source.entry.id().folder;
@@ -291,6 +294,18 @@ impl Kind for FileRestore {
     fn step(&self, name: &str, plan: &Plan, doing: &Doing<'_>) -> Result<Clean, StepError> {
         let work: Work = work(plan).map_err(StepError::Failed)?;
         if name == "build" { work.build(doing) } else { work.exchange() }
+    }
+
+    fn way_back(&self, plan: &Plan) -> Option<(&'static str, toml::Table)> {
+        let work: Work = work(plan).ok()?;
+        let path = ("path", back::value(&work.path));
+        if work.old.is_none() {
+            // There was none: what was put back is set aside.
+            return Some(("file_set_aside", back::table([path, ("below", back::value(&work.path.parent()?))])));
+        }
+        let from = ("from", back::value(&work.path.with_file_name(&work.kept)));
+        let stopped = ("stopped", work.stopped.as_ref().and_then(back::value));
+        Some(("file_restore", back::table([path, from, ("list", Some(false.into())), stopped])))
     }
 
     fn ended(&self, before: &str, plan: &Plan, _: &Doing<'_>) -> Option<Clean> {
@@ -331,18 +346,16 @@ impl Kind for FileRestore {
 }
 
 /// What would be replaced, if it may be.
-fn replaced(path: &Path, from: &Path, source: &Source, place: &Place) -> Result<(EntryId, Survey), Fault> {
+fn replaced(path: &Path, from: &Path, source: &Source) -> Result<(EntryId, Survey), Fault> {
     let entry = Entry::open(path)?;
     let id = entry.id().clone();
-    if id.dev != place.id()?.0 {
-        return Err(Fault::new(format!("{} is a mount of its own.", path.display())));
-    }
+    entry.replaceable()?;
     let word = |folder| if folder { "a folder" } else { "a file" };
     if id.folder != source.entry.id().folder {
         let what = format!("{} is {}, the copy is {}.", path.display(), word(id.folder), word(!id.folder));
         return Err(Fault::new(what));
     }
-    let around = Place::trusted(from.parent().unwrap_or(Path::new("/")))?.id()?;
+    let around = Place::around(from)?.id()?;
     let (was, found) = survey(&entry, Some(around))?;
     if found.holds {
         return Err(Fault::new(format!("{} lies inside of what it would replace.", from.display())));

@@ -5,9 +5,11 @@
 //! kind  = "file_set_aside"
 //! path  = "/var/lib/app/index"
 //! below = "/var/lib/app"            # nothing outside of it, and not itself
+//! # to = "old": its new name, which must be free; else one with the time
 //! ```
 
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
+use crate::action::back;
 use crate::action::doing::Doing;
 use crate::action::files::{plain, stamped};
 use crate::action::lifecycle::Run;
@@ -59,11 +61,16 @@ impl Kind for FileSetAside {
         let table = body.clone();
         let path: PathBuf = body.need("path")?;
         let below: PathBuf = body.need("below")?;
-        cx.done(body, &[COMMON, &["path", "below"]].concat())?;
+        let to: Option<String> = body.take("to")?;
+        cx.done(body, &[COMMON, &["path", "below", "to"]].concat())?;
+        if to.as_ref().is_some_and(|to| to.is_empty() || to.contains('/') || to.starts_with('.')) {
+            return Err(table.fault_at("to", "a new name in the same folder, that does not begin with a dot."));
+        }
         check(&path, &below).map_err(|what| table.fault_at("path", what))?;
         let entry = Entry::open(&path)?;
+        entry.replaceable()?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let aside = stamped(&name, "set-aside", cx.clock, cx.id);
+        let aside = to.unwrap_or_else(|| stamped(&name, "set-aside", cx.clock, cx.id));
         if entry.has_beside(&aside) {
             return Err(Fault::new(format!("{} is there already.", Clean::text(&aside))));
         }
@@ -124,6 +131,13 @@ impl Kind for FileSetAside {
         entry.rename(&work.aside).map_err(StepError::Failed)?;
         entry.sync_folder().map_err(StepError::Unknown)?;
         Ok(crate::clean!("{} is now {}", work.path.display(), work.to().display()))
+    }
+
+    fn way_back(&self, plan: &Plan) -> Option<(&'static str, toml::Table)> {
+        let work: Work = work(plan).ok()?;
+        let name = work.path.file_name()?.to_str()?.to_owned();
+        let below = ("below", back::value(&work.path.parent()?));
+        Some(("file_set_aside", back::table([("path", back::value(&work.to())), below, ("to", Some(name.into()))])))
     }
 
     fn proof(&self, plan: &Plan, _: &dyn Clock) -> Option<Proof> {

@@ -315,6 +315,7 @@ fn by_setting(it: &Setting, work: &Work, run: &Run, cx: &Context<'_>) -> Result<
         kept: None,
         validate: None,
         checks: Checks::default(),
+        old: Vec::new(),
     };
     let mut draft = config_set::drafted((part, &held), run, cx)?;
     let config = core::mem::take(&mut draft.work);

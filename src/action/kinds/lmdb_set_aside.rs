@@ -5,12 +5,18 @@
 //! [actions.set-data-aside]
 //! kind = "lmdb_set_aside"
 //! path = "/var/lib/app/data"
+//!
+//! [actions.put-data-back]
+//! kind = "lmdb_set_aside"
+//! path = "/var/lib/app/data"
+//! back = "set-data-aside"            # renames back what its newest run has set aside; nothing new may be there
 //! ```
 
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
+use crate::action::back;
 use crate::action::doing::Doing;
-use crate::action::files::stamped;
-use crate::action::lifecycle::Run;
+use crate::action::files::{seen, stamped};
+use crate::action::lifecycle::{Run, State, runs};
 use crate::action::lmdb::identity::{self, Identity};
 use crate::action::plan::{Danger, Plan, Undo};
 use crate::action::prepare::{COMMON, Context};
@@ -39,11 +45,15 @@ struct Work {
     id: Identity,
     /// The data file first: without it a lock file means nothing.
     files: [Renamed; 2],
+    /// Whether they come back.
+    #[serde(default)]
+    back: bool,
 }
 
 impl Renamed {
     fn plan(path: &Path, cx: &Context<'_>) -> Result<Self, Fault> {
         let entry = Entry::open(path)?;
+        entry.replaceable()?;
         let aside = stamped(&path.file_name().unwrap_or_default().to_string_lossy(), "set-aside", cx.clock, cx.id);
         if entry.has_beside(&aside) {
             return Err(Fault::new(format!("{} is there already.", Clean::text(&aside))));
@@ -94,7 +104,11 @@ impl Kind for LmdbSetAside {
 
     fn draft(&self, body: &mut Body, _: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
         let path: PathBuf = body.need("path")?;
-        cx.done(body, &[COMMON, &["path"]].concat())?;
+        let back: Option<String> = body.take("back")?;
+        cx.done(body, &[COMMON, &["path", "back"]].concat())?;
+        if let Some(of) = back {
+            return returned(set_aside(&of, &path, cx)?);
+        }
         let (seen, id) = identity::look(&path)?;
         identity::unused(&seen).map_err(|fault| fault.hint("Stop the program first."))?;
         let files = [Renamed::plan(&id.data, cx)?, Renamed::plan(&id.lock, cx)?];
@@ -111,12 +125,16 @@ impl Kind for LmdbSetAside {
             targets: vec![id.target()],
             raise: identity::raise(&path),
             settle: Duration::ZERO,
-            work: to_work(&Work { id, files })?,
+            work: to_work(&Work { id, files, back: false })?,
         })
     }
 
     fn differences(&self, plan: &Plan, _: &dyn Clock) -> Result<Vec<Clean>, Fault> {
-        let Work { id, .. } = work(plan)?;
+        let work: Work = work(plan)?;
+        if work.back {
+            return Ok(work.missing());
+        }
+        let Work { id, .. } = work;
         let (seen, mut found) = id.differences()?;
         if seen.meta.txn != id.txn {
             found.push(crate::clean!("somebody wrote transaction {}", seen.meta.txn));
@@ -134,7 +152,11 @@ impl Kind for LmdbSetAside {
     }
 
     fn step(&self, _: &str, plan: &Plan, _: &Doing<'_>) -> Result<Clean, StepError> {
-        let Work { id, files: [data, lock] } = work(plan).map_err(StepError::Failed)?;
+        let work: Work = work(plan).map_err(StepError::Failed)?;
+        if work.back {
+            return work.put_back();
+        }
+        let Work { id, files: [data, lock], .. } = work;
         let (seen, _) = id.differences().map_err(StepError::Failed)?;
         identity::unused(&seen).map_err(StepError::Failed)?;
         // One after the other without a pause: who opens it in between has files of two environments.
@@ -153,6 +175,12 @@ impl Kind for LmdbSetAside {
         Ok(crate::clean!("{} and {} are set aside", data.path.display(), lock.path.display()))
     }
 
+    fn way_back(&self, plan: &Plan) -> Option<(&'static str, toml::Table)> {
+        let work: Work = work(plan).ok().filter(|work: &Work| !work.back)?;
+        let of = Some(plan.what.action.clone().into());
+        Some(("lmdb_set_aside", back::table([("path", back::value(&work.id.path)), ("back", of)])))
+    }
+
     fn proof(&self, plan: &Plan, _: &dyn Clock) -> Option<Proof> {
         Some(match self.settled(plan) {
             Ok(Settled::Done(said)) => Proof::Holds(String::new(), said),
@@ -162,9 +190,13 @@ impl Kind for LmdbSetAside {
     }
 
     fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
-        let Work { id, files } = work(plan)?;
+        let Work { id, files, back } = work(plan)?;
         let path = id.path.display();
         Ok(match files.each_ref().map(Renamed::places) {
+            [(false, true), (false, true)] if back => Settled::Done(crate::clean!("both files of {path} are back")),
+            [(true, false), (true, false)] if back => {
+                Settled::NotDone(crate::clean!("both files of {path} are still set aside"))
+            }
             [(false, true), (false, true)] => {
                 let [_, lock] = &files;
                 match Table::read(&lock.to()).map(|table| table.opened_by()) {
@@ -180,6 +212,82 @@ impl Kind for LmdbSetAside {
             }
             _ => Settled::Other(crate::clean!("the files of {path} are not what the plan meant")),
         })
+    }
+}
+
+/// What the newest run of this action on this path has set aside, as it comes back.
+fn set_aside(of: &str, path: &Path, cx: &Context<'_>) -> Result<Work, Fault> {
+    let done = runs(cx.state).0.into_iter().rev().find_map(|(_, plan, status)| {
+        let begun = status.is_some_and(|told| told.state >= State::Intent);
+        let ours = begun && plan.what.action == of && plan.what.kind.starts_with("lmdb_set_aside@");
+        let done: Work = ours.then(|| work(&plan).ok()).flatten()?;
+        (done.id.path == path && !done.back).then_some(done)
+    });
+    let none = || Fault::new(format!("there is nothing to take back: `{}` was not done here.", Clean::text(of)));
+    let Work { id, files, .. } = done.ok_or_else(none)?;
+    let files = files.map(|it| {
+        let aside = it.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Renamed { path: it.to(), aside, id: it.id }
+    });
+    let back = Work { id, files, back: true };
+    match back.missing().first() {
+        None => Ok(back),
+        Some(what) => Err(Fault::new(format!("{what}.")).hint("Look at what is there, and decide by hand.")),
+    }
+}
+
+/// Their plan.
+fn returned(work: Work) -> Result<Draft, Fault> {
+    let lines = work
+        .files
+        .iter()
+        .flat_map(|it| [crate::clean!("rename {}", it.path.display()), crate::clean!("    to {}", it.to().display())]);
+    let seen = work
+        .files
+        .iter()
+        .map(|it| seen(it.path.to_string_lossy(), crate::clean!("inode {}, nothing in its place", it.id.ino)));
+    Ok(Draft {
+        lines: lines.collect(),
+        target: work.id.name(),
+        hits: vec![Clean::from("whoever opens it next finds what was in it before")],
+        undo: Undo::How(crate::clean!("set {} aside again", work.id.path.display())),
+        based_on: seen.collect(),
+        targets: vec![work.id.target()],
+        raise: identity::raise(&work.id.path),
+        settle: Duration::ZERO,
+        work: to_work(&work)?,
+    })
+}
+
+impl Work {
+    /// Why they cannot come back: one is not what was set aside, something is in its place, somebody has it open.
+    fn missing(&self) -> Vec<Clean> {
+        let [_, lock] = &self.files;
+        let open = Table::read(&lock.path).ok().and_then(|table| table.opened_by().ok().flatten());
+        let wrong = self.files.iter().filter_map(|it| match it.places() {
+            (true, false) if it.to().symlink_metadata().is_err() => None,
+            (false, _) => Some(crate::clean!("{} is not what was set aside", it.path.display())),
+            _ => Some(crate::clean!("there is a new {}", it.to().display())),
+        });
+        let open = open.map(|pid| crate::clean!("process {pid} has it open as it is, set aside"));
+        wrong.chain(open).collect()
+    }
+
+    /// The lock file first: whoever opens a data file without one makes a new one.
+    fn put_back(&self) -> Result<Clean, StepError> {
+        if let Some(what) = self.missing().first() {
+            return Err(StepError::Failed(Fault::new(format!("{what}."))));
+        }
+        let [data, lock] = &self.files;
+        lock.rename().map_err(StepError::Failed)?;
+        if let Err(fault) = data.rename() {
+            return Err(match lock.rename_back() {
+                Ok(()) => StepError::Failed(fault),
+                Err(back) => StepError::Unknown(Fault::new(format!("{fault} The lock file is back alone: {back}"))),
+            });
+        }
+        Entry::open(&data.to()).and_then(|entry| entry.sync_folder()).map_err(StepError::Unknown)?;
+        Ok(crate::clean!("{} and {} are back", data.to().display(), lock.to().display()))
     }
 }
 

@@ -215,6 +215,7 @@ impl Kind for LogRotate {
         cx.done(body, &[COMMON, &["path", "reopen"]].concat())?;
         let place = Place::around(&path)?;
         let entry = Entry::open(&path)?;
+        entry.replaceable()?;
         let (id, owned) = (entry.id().clone(), owned(&entry)?);
         let (survey, found) = survey(&entry, None)?;
         refuse(&path, &id, &owned, found.outside.is_some())?;

@@ -161,6 +161,10 @@ pub trait Kind: Sync {
     fn evidence(&self, _plan: &Plan, _good: bool, _doing: &Doing<'_>) -> Vec<Clean> {
         Vec::new()
     }
+    /// The way back from what such a plan does: the kind of its plan, and the table without the keys that all have.
+    fn way_back(&self, _plan: &Plan) -> Option<(&'static str, toml::Table)> {
+        None
+    }
     /// For how long [`Kind::proof`] is waited for at least, where the plan's metrics say less.
     fn within(&self, _plan: &Plan) -> Duration {
         Duration::ZERO

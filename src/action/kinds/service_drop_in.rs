@@ -21,6 +21,7 @@
 
 use super::service::SETTLE;
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
+use crate::action::back;
 use crate::action::config_text::Scalar;
 use crate::action::doing::Doing;
 use crate::action::lifecycle::{Run, State, runs};
@@ -104,6 +105,16 @@ impl Kind for ServiceDropIn {
             found.extend(work.manager().differences(Verb::Restart, (serving, identity), clock)?);
         }
         Ok(found)
+    }
+
+    fn way_back(&self, plan: &Plan) -> Option<(&'static str, toml::Table)> {
+        let work: Work = work(plan).ok()?;
+        let of = Some(plan.what.action.clone().into());
+        let service = back::value(&work.manager());
+        Some((
+            "service_drop_in",
+            back::table([("service", service), ("of", of), ("restart", Some(work.restart.into()))]),
+        ))
     }
 
     fn backup(&self, plan: &Plan, doing: &Doing<'_>) -> Result<bool, Fault> {

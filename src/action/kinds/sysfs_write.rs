@@ -6,11 +6,17 @@
 //! kind  = "sysfs_write"
 //! path  = "/sys/devices/system/cpu/cpu*/cpufreq/scaling_max_freq"    # one `*` in one part; below /sys or /proc/sys
 //! value = "1800000"
+//!
+//! [actions.free-frequency]
+//! kind  = "sysfs_write"
+//! path  = "/sys/devices/system/cpu/cpu*/cpufreq/scaling_max_freq"
+//! back  = "cap-frequency"           # what the newest run of this action on this path found, instead of value
 //! ```
 
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
+use crate::action::back;
 use crate::action::doing::Doing;
-use crate::action::lifecycle::Run;
+use crate::action::lifecycle::{Run, State, runs};
 use crate::action::plan::{Danger, Plan, Precondition, Target, Undo};
 use crate::action::prepare::{COMMON, Context};
 use crate::base::{Body, Clean, Clock, Fault};
@@ -39,6 +45,33 @@ struct Work {
     value: String,
     /// What each said; empty for those that can only be written.
     before: BTreeMap<PathBuf, String>,
+    /// What each is to say, where that is not `value`: a way back.
+    #[serde(default)]
+    each: BTreeMap<PathBuf, String>,
+}
+
+impl Work {
+    fn wanted(&self, path: &Path) -> &str {
+        self.each.get(path).unwrap_or(&self.value)
+    }
+
+    /// In words: one value, or that it is each one's old value.
+    fn words(&self) -> Clean {
+        if self.each.is_empty() { Clean::text(&self.value) } else { Clean::from("its old value") }
+    }
+
+    /// What would be written.
+    fn lines(&self) -> Vec<Clean> {
+        let one = || vec![crate::clean!("{}   → {}", self.path, self.value)];
+        let mut values: Vec<&String> = self.each.values().collect();
+        values.sort();
+        values.dedup();
+        match values.as_slice() {
+            [] => one(),
+            [value] => vec![crate::clean!("{}   → {value}", self.path)],
+            _ => self.each.iter().map(|(path, value)| crate::clean!("{}   → {value}", path.display())).collect(),
+        }
+    }
 }
 
 impl Kind for SysfsWrite {
@@ -61,15 +94,19 @@ impl Kind for SysfsWrite {
     fn draft(&self, body: &mut Body, run: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
         let table = body.clone();
         let path: String = body.need("path")?;
-        let value: String = body.need("value")?;
-        cx.done(body, &[COMMON, &["path", "value"]].concat())?;
+        let back: Option<String> = body.take("back")?;
+        let value: String = if back.is_some() { "as before".to_owned() } else { body.need("value")? };
+        cx.done(body, &[COMMON, &["path", "value", "back"]].concat())?;
         if value.is_empty() || value.len() > LONGEST || value.bytes().any(|byte| !(b' '..=b'~').contains(&byte)) {
             return Err(table.fault_at("value", "a switch takes one line of up to 64 plain characters."));
         }
         let before = look(&path).map_err(|what| table.fault_at("path", what))?;
+        let each = back.map_or_else(|| Ok(BTreeMap::new()), |back| found_by(&back, &path, &before, cx))?;
+        let work = Work { path, value, before: before.clone(), each };
         let (first, old) = before.first_key_value().map(|(path, old)| (path.clone(), old.clone())).unwrap_or_default();
-        if before.values().all(|old| *old == value) {
-            return Err(Fault::new(format!("nothing would change: {} is {value} already.", first.display())));
+        if before.iter().all(|(path, old)| old == work.wanted(path)) {
+            let is = work.words();
+            return Err(Fault::new(format!("nothing would change: {} is {is} already.", first.display())));
         }
         let only_written = before.values().all(String::is_empty);
         let undo = if only_written {
@@ -86,13 +123,13 @@ impl Kind for SysfsWrite {
         };
         let name = first.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Draft {
-            lines: vec![crate::clean!("{path}   → {value}")],
+            lines: work.lines(),
             target: name,
             hits: vec![crate::clean!("{} of the kernel", counted(before.len()))],
             undo,
             based_on: vec![based_on],
             targets: vec![Target::Switches { values: before.clone() }],
-            work: to_work(&Work { path, value, before })?,
+            work: to_work(&work)?,
             raise: Vec::new(),
             settle: Duration::ZERO,
         })
@@ -130,13 +167,19 @@ impl Kind for SysfsWrite {
         let work: Work = work(plan).map_err(StepError::Failed)?;
         for (done, path) in work.before.keys().enumerate() {
             (doing.tell)(crate::clean!("{done} of {}", counted(work.before.len())));
-            write(path, &work.value).map_err(|error| {
+            write(path, work.wanted(path)).map_err(|error| {
                 let fault = files::fault("write to", path, &error);
                 let fault = fault.hint(format!("{} were written before it.", counted(done)));
                 if done == 0 { StepError::Failed(fault) } else { StepError::Unknown(fault) }
             })?;
         }
         Ok(crate::clean!("{} written", counted(work.before.len())))
+    }
+
+    fn way_back(&self, plan: &Plan) -> Option<(&'static str, toml::Table)> {
+        let work: Work = work(plan).ok().filter(|work: &Work| work.before.values().all(|old| !old.is_empty()))?;
+        let of = Some(plan.what.action.clone().into());
+        Some(("sysfs_write", back::table([("path", Some(work.path.into())), ("back", of)])))
     }
 
     fn proof(&self, plan: &Plan, _: &dyn Clock) -> Option<Proof> {
@@ -155,16 +198,46 @@ impl Kind for SysfsWrite {
     fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
         let work: Work = work(plan)?;
         let now = look(&work.path).map_err(Fault::new)?;
-        let at = now.values().filter(|value| **value == work.value).count();
+        let at = now.iter().filter(|(path, value)| *value == work.wanted(path)).count();
         let path = &work.path;
         Ok(if at == now.len() {
-            Settled::Done(crate::clean!("{path} is {} everywhere", work.value))
+            Settled::Done(crate::clean!("{path} is {} everywhere", work.words()))
         } else if now == work.before {
             Settled::NotDone(crate::clean!("{path} is as it was before"))
         } else {
-            Settled::Other(crate::clean!("{path} is {} in {at} of {}: the kernel took no more", work.value, now.len()))
+            Settled::Other(crate::clean!(
+                "{path} is {} in {at} of {}: the kernel took no more",
+                work.words(),
+                now.len()
+            ))
         })
     }
+}
+
+/// What the newest run of this action found in each of these switches.
+fn found_by(
+    of: &str,
+    path: &str,
+    now: &BTreeMap<PathBuf, String>,
+    cx: &Context<'_>,
+) -> Result<BTreeMap<PathBuf, String>, Fault> {
+    let done = runs(cx.state).0.into_iter().rev().find_map(|(_, plan, status)| {
+        let begun = status.is_some_and(|told| told.state >= State::Intent);
+        let ours = begun && plan.what.action == of && plan.what.kind.starts_with("sysfs_write@");
+        let done: Work = ours.then(|| work(&plan).ok()).flatten()?;
+        (done.path == path).then_some(done)
+    });
+    let none = || Fault::new(format!("there is nothing to take back: `{}` was not done here.", Clean::text(of)));
+    let done = done.ok_or_else(none)?;
+    for (path, is) in now {
+        let old = done.before.get(path).filter(|old| !old.is_empty());
+        let old = old.ok_or_else(|| Fault::new(format!("what {} said before is not known.", path.display())))?;
+        if is != done.wanted(path) && is != old {
+            return Err(Fault::new(format!("{} was changed since by somebody else.", path.display()))
+                .hint(format!("It was {} before: decide by hand.", Clean::text(old))));
+        }
+    }
+    Ok(done.before)
 }
 
 fn counted(switches: usize) -> String {

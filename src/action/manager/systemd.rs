@@ -158,6 +158,24 @@ impl Service for Systemd {
                 "its unit file has changed on disk: systemd uses the old one until `systemctl daemon-reload`, or with daemon_reload = true",
             ));
         }
+        let obstacle = obstacle(&self.unit, verb, &shown).or_else(|| {
+            let used = || self.used_up(&shown, clock);
+            let nothing = verb == Verb::ResetFailed && standing != Standing::Failed && !shown.is_limited();
+            nothing.then(used).and_then(|used| match used {
+                Err(unknown) => {
+                    hits.push(unknown);
+                    None
+                }
+                Ok(true) => None,
+                Ok(false) => Some(
+                    Fault::new(format!(
+                        "there is nothing to reset: {} is {active}, and systemd still starts it.",
+                        self.unit
+                    ))
+                    .hint("It is for a unit that failed, or has no start left."),
+                ),
+            })
+        });
         Ok(Look {
             standing,
             said: crate::clean!("{active} ({sub}){process}{result}"),
@@ -169,7 +187,7 @@ impl Service for Systemd {
                 .collect(),
             hits,
             raise,
-            obstacle: obstacle(&self.unit, verb, &shown),
+            obstacle,
             doubt: None,
         })
     }
@@ -251,6 +269,20 @@ impl Service for Systemd {
     }
 }
 
+impl Systemd {
+    /// Whether its journal has as many starts as systemd allows.
+    ///
+    /// # Errors
+    /// That nobody knows, in words for HITS.
+    fn used_up(&self, shown: &Shown, clock: &dyn Clock) -> Result<bool, Clean> {
+        let Some((burst, interval)) = shown.start_limit() else { return Ok(false) };
+        let window = shown.get("StartLimitIntervalUSec");
+        let unknown =
+            |fault| crate::clean!("systemd allows {burst} starts in {window}; how many are left is unknown: {fault}");
+        journal::starts(self, interval, clock).map(|starts| starts >= burst).map_err(unknown)
+    }
+}
+
 /// The unit's file and drop-ins, each with a digest of what is written in it: systemd may have read them again since.
 fn written(shown: &Shown) -> impl Iterator<Item = (String, String)> {
     let files = shown.get("DropInPaths").split(' ').chain([shown.get("FragmentPath")]);
@@ -317,7 +349,7 @@ impl Systemd {
         let said = said.unwrap_or_else(|| crate::clean!("{ended}"));
         let fault = Fault::new(format!("`{verb} {unit}` was not done: {}.", said.as_str().trim_end_matches('.')));
         let Ok(shown) = self.show(clock) else { return fault };
-        if shown.get("Result") == "start-limit-hit" {
+        if shown.is_limited() {
             return fault.hint(format!("{unit} was started too often: reset-failed, then start it."));
         }
         let Some((burst, interval)) = shown.start_limit().filter(|_| verb.starts()) else { return fault };

@@ -33,6 +33,11 @@ impl Shown {
         Some((burst, interval))
     }
 
+    /// Whether systemd refuses to start it until that is reset.
+    pub(super) fn is_limited(&self) -> bool {
+        self.get("Result") == "start-limit-hit"
+    }
+
     /// The longest that this may take, in words; `None` where it is asked for nothing that takes long.
     pub(super) fn longest(&self, verb: Verb, declared: Option<Duration>) -> Option<Clean> {
         if verb == Verb::ResetFailed {
@@ -118,7 +123,7 @@ pub(super) fn obstacle(unit: &str, verb: Verb, shown: &Shown) -> Option<Fault> {
     if verb == Verb::Reload && get("CanReload") != "yes" {
         return Some(Fault::new(format!("{unit} cannot reload.")).hint("Restart it."));
     }
-    if verb.starts() && get("Result") == "start-limit-hit" {
+    if verb.starts() && shown.is_limited() {
         return Some(
             Fault::new(format!("{unit} was started too often and is refused by systemd until its failure is reset."))
                 .hint("Look at why it failed, then reset-failed and start."),

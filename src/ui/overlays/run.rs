@@ -88,7 +88,7 @@ fn rows(run: &Run, model: &Model) -> Vec<(Clean, Intent)> {
     rows.extend(progress.comparisons.iter().map(comparison));
     rows.extend(told(progress));
     if let Some(back) = crate::app::run::way_back(model) {
-        let title = model.action_title(Some(&back)).cloned().unwrap_or_default();
+        let title = crate::app::run::title(model, &back);
         rows.push((clean!("Enter plans the way back: {title}"), Intent::Note));
     }
     if run.asking && !run.ended() {

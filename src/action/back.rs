@@ -1,0 +1,61 @@
+//! The way back from a run: what it recorded names the kind and the table of a plan of its own, with its own prompt and
+//! at least as heavy. It is planned as any other, and refused as any other where things have changed since.
+
+use super::kinds;
+use super::plan::Plan;
+use crate::base::{Body, Clean, Fault, Ulid};
+use toml::{Table, Value};
+
+/// What stands before a run's id in the name of the action that takes it back.
+const BACK: &str = "back:";
+
+/// The name of the action that takes this run back.
+pub fn name(plan: Ulid) -> String {
+    format!("{BACK}{plan}")
+}
+
+/// The run that an action of this name takes back.
+pub fn of(action: &str) -> Option<Ulid> {
+    action.strip_prefix(BACK)?.parse().ok()
+}
+
+/// Whether there is a way back from what this plan does.
+pub fn has(plan: &Plan) -> bool {
+    kinds::of(plan).is_ok_and(|kind| kind.way_back(plan).is_some())
+}
+
+/// Its kind, its title and its table.
+///
+/// # Errors
+/// That there is none.
+pub fn spec(plan: &Plan) -> Result<(&'static str, Clean, Body), Fault> {
+    let title = &plan.what.title;
+    let (kind, mut table) = kinds::of(plan)?
+        .way_back(plan)
+        .ok_or_else(|| Fault::new(format!("there is no way back from \"{title}\" that can be planned.")))?;
+    let common =
+        [("verb", "put-back".to_owned()), ("danger", plan.danger.to_string()), ("support", plan.support.to_string())];
+    table.extend(common.map(|(key, value)| (key.to_owned(), Value::from(value))));
+    Ok((kind, crate::clean!("Take back: {title}"), Body::parse("", &table.to_string())?))
+}
+
+/// A table of these keys; what is not there is left out.
+pub fn table<const N: usize>(rows: [(&str, Option<Value>); N]) -> Table {
+    rows.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+}
+
+/// A value for such a table; `None` where it cannot be one.
+pub fn value(of: &impl serde::Serialize) -> Option<Value> {
+    Value::try_from(of).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_way_back_names_its_run_and_nothing_else_does() {
+        assert_eq!(of(&name(Ulid(7))), Some(Ulid(7)));
+        assert_eq!((of("back:"), of("back:x"), of("restart:x.service"), of("reduce")), (None, None, None, None));
+    }
+}

@@ -1,0 +1,131 @@
+//! The way back from a run: what it recorded names it, and it ends where the run began.
+
+use crate::scene::{Scene, told};
+use crate::service::lab;
+use crate::trees::{plant, root, tell};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use watchkeeper::action::back;
+use watchkeeper::action::kinds::Settled;
+use watchkeeper::action::lifecycle::Outcome;
+use watchkeeper::action::plan::Plan;
+
+/// Does it, and takes it back.
+fn there_and_back(scene: &Scene, plan: Plan, done: impl Fn(), undone: impl Fn()) -> Plan {
+    let (end, progress) = scene.act(plan.clone());
+    assert!(end.executed, "{end:?} {:?}", told(&progress));
+    done();
+    let back = scene.way_back(&plan).unwrap_or_else(|fault| panic!("{}: {fault}", plan.what.kind));
+    assert!(back.danger >= plan.danger && back.support == plan.support, "{back:?}");
+    assert!(back.what.title.as_str().starts_with("Take back: "), "{}", back.what.title);
+    let (end, progress) = scene.act(back.clone());
+    assert!(end.executed, "{end:?} {:?}", told(&progress));
+    assert!(matches!(crate::scene::settled(&back), Settled::Done(_)));
+    undone();
+    back
+}
+
+fn folder(scene: &Scene) -> std::path::PathBuf {
+    let app = scene.path("app");
+    plant(&app);
+    fs::set_permissions(scene.dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    app
+}
+
+#[test]
+fn a_value_of_a_file_and_a_name_are_taken_back() {
+    let scene = Scene::new();
+    let file = scene.path("a.toml");
+    fs::write(&file, "a = 1\n").unwrap();
+    let says = |text: &'static str| {
+        let file = file.clone();
+        move || assert_eq!(fs::read_to_string(&file).unwrap(), text)
+    };
+    let table = format!("file = \"{}\"\nset = [{{ key = \"a\", to = 2 }}]", scene.path("a.toml").display());
+    let plan = scene.plan("config_set", &table).unwrap();
+    let back = there_and_back(&scene, plan, says("a = 2\n"), says("a = 1\n"));
+    assert!(!back::has(&back), "what was put back is set again by the action itself");
+
+    let app = folder(&scene);
+    let ino = fs::metadata(&app).unwrap().ino();
+    let table = format!("path = \"{}\"\nbelow = \"{}\"", app.display(), scene.dir.path().display());
+    let plan = scene.plan("file_set_aside", &table).unwrap();
+    let taken = plan.clone();
+    there_and_back(&scene, plan, || assert!(!app.exists()), || assert_eq!(fs::metadata(&app).unwrap().ino(), ino));
+    let fault = scene.way_back(&taken).unwrap_err().to_string();
+    assert!(fault.contains("set-aside-") && fault.contains("No such file"), "once: {fault}");
+}
+
+#[test]
+fn what_was_replaced_or_missing_is_taken_back() {
+    let scene = Scene::new();
+    let app = folder(&scene);
+    fs::create_dir(scene.path("copies")).unwrap();
+    let to = scene.path("copies").display().to_string();
+    let table = format!("path = \"{}\"\nto = \"{to}\"", app.display());
+    assert_eq!(scene.carry("file_backup", &table).0.outcome, Outcome::Succeeded);
+    let good = tell(&app);
+    fs::write(app.join("a"), "broken").unwrap();
+    let broken = tell(&app);
+    let table = format!("path = \"{}\"\nfrom = \"{to}/app.backup-*\"", app.display());
+    let is = |wanted| {
+        let app = &app;
+        move || assert!(tell(app) == wanted)
+    };
+    let plan = scene.plan("file_restore", &table).unwrap();
+    there_and_back(&scene, plan, is(good.clone()), is(broken));
+    fs::remove_dir_all(&app).unwrap();
+    let plan = scene.plan("file_restore", &table).unwrap();
+    there_and_back(&scene, plan, is(good), || assert!(!app.exists()));
+}
+
+#[test]
+fn owners_are_taken_back() {
+    if !root() {
+        return println!("SKIPPED: root: giving files away");
+    }
+    let scene = Scene::new();
+    let app = folder(&scene);
+    let before = tell(&app);
+    let of = |uid: u32| {
+        let a = app.join("a");
+        move || assert_eq!(fs::metadata(&a).unwrap().uid(), uid)
+    };
+    let plan = scene.plan("file_owner", &format!("path = \"{}\"\nowner = \"65534\"", app.display())).unwrap();
+    let own = fs::metadata(app.join("a")).unwrap().uid();
+    there_and_back(&scene, plan, of(65_534), of(own));
+    assert!(tell(&app) == before);
+}
+
+#[test]
+fn a_switch_of_the_kernel_is_taken_back_unless_somebody_else_has_set_it() {
+    let path = "/proc/sys/kernel/printk_ratelimit_burst";
+    let Ok(old) = fs::read_to_string(path) else { return println!("SKIPPED: cgroup: no {path} here") };
+    let old = old.trim().to_owned();
+    if fs::write(path, &old).is_err() {
+        return println!("SKIPPED: cgroup: {path} cannot be written here");
+    }
+    let says = |text: String| move || assert_eq!(fs::read_to_string(path).unwrap().trim(), text);
+    let new = (old.parse::<u32>().unwrap() + 7).to_string();
+    let scene = Scene::new();
+    let plan = scene.plan("sysfs_write", &format!("path = \"{path}\"\nvalue = \"{new}\"")).unwrap();
+    there_and_back(&scene, plan.clone(), says(new), says(old.clone()));
+    fs::write(path, "77").unwrap();
+    let fault = scene.way_back(&plan).unwrap_err().to_string();
+    fs::write(path, &old).unwrap();
+    assert!(fault.contains("was changed since by somebody else"), "{fault}");
+}
+
+#[test]
+fn a_drop_in_is_taken_back() {
+    let Some(lab) = lab() else { return };
+    lab.unit("app.service", "LimitNOFILE=1024\nExecStart=/bin/sleep 1000");
+    let folder = lab.peer.env("SYSTEMD_UNIT_DIR").to_owned();
+    let table = format!("{}folder = \"{folder}\"\nlimits = {{ LimitNOFILE = 4096 }}\n", lab.table("app.service"));
+    let plan = lab.scene.plan("service_drop_in", &table).unwrap();
+    let says = |limit: &'static str| {
+        let lab = &lab;
+        move || assert_eq!(lab.says("app.service", "LimitNOFILE"), limit)
+    };
+    there_and_back(&lab.scene, plan, says("4096"), says("1024"));
+}
