@@ -6,6 +6,7 @@ pub mod answer;
 mod asked;
 pub mod board;
 pub mod changes;
+pub mod commands;
 pub mod contacts;
 pub mod course;
 pub mod detail;

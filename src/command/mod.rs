@@ -41,6 +41,8 @@ pub enum Command {
     Reopen,
     /// The procedure is left, for a reason.
     Abandon,
+    /// The commands of this item of the procedure are run, through the prompt.
+    RunCommands,
     /// From OBSERVE to ARMED, and back.
     Arm,
     /// The next alert on the strip.

@@ -2,8 +2,9 @@
 //! This floor does not know what is in them.
 
 use super::merge::sha256;
+use super::schema::PROCEDURES;
 use super::{Trust, load};
-use crate::base::{Clean, Fault};
+use crate::base::{Body, Clean, Fault};
 use crate::sys::trust::{self, Owners};
 use std::ffi::OsStr;
 use std::path::Path;
@@ -27,6 +28,28 @@ pub struct ProcedureSpec {
     pub sha256: String,
     /// Whether it may lead to actions; else it is only read.
     pub trust: Trust,
+}
+
+/// `[procedures]`: what documents may do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Handbook {
+    /// Their blocks of commands may be run, each through the gate.
+    pub run_commands: bool,
+}
+
+impl Handbook {
+    /// Takes its table out of a file.
+    pub(super) fn read(file: &mut Body, faults: &mut Vec<Fault>) -> Self {
+        let read = file.take_table("procedures").and_then(|table| {
+            let Some(mut table) = table else { return Ok(Self::default()) };
+            let run_commands = table.take("run_commands")?.unwrap_or_default();
+            table.done(&PROCEDURES.names()).map(|()| Self { run_commands })
+        });
+        read.unwrap_or_else(|fault| {
+            faults.push(fault);
+            Self::default()
+        })
+    }
 }
 
 impl ProcedureSpec {

@@ -60,7 +60,7 @@ impl Walk {
             }
             Said::Launched(plan) => {
                 turns.walk.ours(at)?;
-                if !matches!(turns.walk.live(at), Some(Live::Action(..))) {
+                if !matches!(turns.walk.live(at), Some(Live::Action(..) | Live::Command(_))) {
                     return Err("this item has no action.".into());
                 }
                 turns.item(at, State::Acting(plan), Clean::default());
@@ -126,6 +126,9 @@ impl Walk {
         let said = Clean::text(text.as_str().trim());
         let sensed = || Err("it ticks itself when it holds: override it with a reason, or defer it.".into());
         self.ours(at)?;
+        if *self.state(at) == State::Acted(Outcome::Indeterminate) {
+            return Err(UNKNOWN.into());
+        }
         match self.live(at) {
             Some(Live::Action(..)) => Err("an action is done when its runner has proved it, never by a word.".into()),
             Some(Live::Check(_)) => sensed(),

@@ -1,6 +1,7 @@
 //! Carries out what the pure core asks for, off the loop; the answers come back through a bounded queue.
 //! Long because it has an arm and a worker for each thing that the core asks for.
 
+use super::commands;
 use super::history::{Keeper, Loaded};
 use super::incidents;
 use super::notify::Notifier;
@@ -262,7 +263,7 @@ impl Effects {
     fn plan(&mut self, request: &Request, model: &Model, shared: &Shared) -> Result<(), Fault> {
         let declared = shared.profile.actions.iter().find(|action| action.name == request.action).cloned();
         let spec = declared.or_else(|| units::restart(&request.action));
-        let spec = spec.ok_or_else(|| Fault::new("there is no such action."))?;
+        let spec = spec.map_or_else(|| commands::spec(&request.action, model, &shared.profile), Ok)?;
         if let Some(fault) = &shared.unrecorded {
             self.refused = Some(format!("not done, because it cannot be recorded: {}: {fault}", spec.name));
         }

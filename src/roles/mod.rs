@@ -6,6 +6,7 @@ pub mod bundle;
 pub mod burst;
 pub mod cli;
 mod collect;
+mod commands;
 pub mod console;
 pub mod demo;
 pub mod describe;
