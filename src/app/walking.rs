@@ -3,6 +3,7 @@
 use super::answer::{self, Purpose};
 use super::commands;
 use super::effect::Effect;
+use super::follow_up;
 use super::form::{Field, Fields};
 use super::found::{ProcedureList, waiting};
 use super::model::{Model, Overlay, Request, Wanted};
@@ -185,7 +186,7 @@ fn enter(model: &mut Model) -> Vec<Effect> {
 }
 
 /// Goes on with a walk that was left; with another login's only through the gate.
-fn resume(model: &mut Model, run: Ulid) -> Vec<Effect> {
+pub(super) fn resume(model: &mut Model, run: Ulid) -> Vec<Effect> {
     if model.session.mode == Mode::ReadOnly {
         return note(model, "This console is read-only: it takes no procedure up.".into(), Level::Warning);
     }
@@ -396,6 +397,7 @@ pub(super) fn on_msg(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 working.unkept = unkept.map(|fault| clean!("{fault}"));
             }
         }
+        Msg::WalkFinished(run, walk) => follow_up::finished(model, run, walk),
         Msg::WalkLost(run, who) => {
             if let Some(working) = model.procedures.walk_mut(run) {
                 working.only_look = Some(clean!("{who} has taken this procedure over: here it can only be looked at."));

@@ -71,6 +71,10 @@ pub enum Command {
     Note,
     /// The incident is over.
     CloseIncident,
+    /// Somebody else leads the incident.
+    ChangeOwner,
+    /// Something that was left to do is done.
+    Done,
     /// The card for whoever comes next.
     Handover,
     /// What was different when the alert began.

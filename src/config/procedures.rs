@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 /// The folder beside a `profile.toml`.
 const FOLDER: &str = "procedures";
+/// Runs that are kept where the profile does not say.
+const KEPT: usize = 200;
 /// Documents of one profile.
 const MOST: usize = 200;
 
@@ -31,10 +33,18 @@ pub struct ProcedureSpec {
 }
 
 /// `[procedures]`: what documents may do.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handbook {
     /// Their blocks of commands may be run, each through the gate.
     pub run_commands: bool,
+    /// So many runs are kept, the newest; of the older ones those of which something is left.
+    pub keep_runs: usize,
+}
+
+impl Default for Handbook {
+    fn default() -> Self {
+        Self { run_commands: false, keep_runs: KEPT }
+    }
 }
 
 impl Handbook {
@@ -42,8 +52,11 @@ impl Handbook {
     pub(super) fn read(file: &mut Body, faults: &mut Vec<Fault>) -> Self {
         let read = file.take_table("procedures").and_then(|table| {
             let Some(mut table) = table else { return Ok(Self::default()) };
+            let few = table.fault_at("keep_runs", "at least one run is kept.");
             let run_commands = table.take("run_commands")?.unwrap_or_default();
-            table.done(&PROCEDURES.names()).map(|()| Self { run_commands })
+            let keep_runs = table.take("keep_runs")?.unwrap_or(KEPT);
+            table.done(&PROCEDURES.names())?;
+            if keep_runs == 0 { Err(few) } else { Ok(Self { run_commands, keep_runs }) }
         });
         read.unwrap_or_else(|fault| {
             faults.push(fault);

@@ -97,7 +97,10 @@ pub const ACTION: Table = Table {
 pub const PROCEDURES: Table = Table {
     header: "[procedures]",
     about: "what the documents in the folder `procedures` may do here: only this profile's own file says",
-    keys: &[key("run_commands", "their blocks of commands may be run, each through the prompt", "false")],
+    keys: &[
+        key("run_commands", "their blocks of commands may be run, each through the prompt", "false"),
+        key("keep_runs", "so many runs are kept, the newest, and older ones that left something open", "200"),
+    ],
 };
 
 /// `[[inhibit]]`.

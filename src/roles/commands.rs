@@ -69,7 +69,7 @@ mod tests {
             sha256: document.sha256.clone(),
             trust: Trust::Trusted,
         };
-        let handbook = Handbook { run_commands: true };
+        let handbook = Handbook { run_commands: true, ..Handbook::default() };
         (Profile { procedures: vec![spec], handbook, ..Profile::empty("p", Vec::new()) }, document)
     }
 

@@ -184,6 +184,11 @@ impl Effects {
                     walks.keep(run, steps, model);
                 }
             }
+            Effect::FinishItem(run, item, note) => {
+                if let Some(walks) = &self.walks {
+                    walks.finish(run, item, note);
+                }
+            }
             Effect::ResumeWalk(run) => {
                 if let Some(walks) = &self.walks {
                     walks.resume(run);

@@ -20,6 +20,7 @@ pub mod judging;
 pub mod lmdb_child;
 pub mod log_tool;
 pub mod logs;
+pub mod manner;
 mod marks;
 pub mod notify;
 pub mod own_log;

@@ -126,9 +126,7 @@ fn another_login_looks_on_while_its_console_lives_and_takes_over_armed_and_by_th
     third.pty.wait_for("Only a preview");
     assert!(third.pty.text().contains("Take a procedure over"));
     third.arm_it();
-    third.pty.wait_for("PAUSED at step 2");
-    third.pty.send("\r");
-    third.pty.wait("the prompt", |screen, _| is_armed(screen, "Type  takeover"));
+    third.pty.wait("the take-over again, armed", |screen, _| is_armed(screen, "Type  takeover"));
     third.confirm();
     third.pty.wait("the procedure at work", |screen, _| row_with(screen, "PAUSED").is_none());
     third.walk(Some(3));

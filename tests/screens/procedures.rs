@@ -5,8 +5,10 @@ use crossterm::event::KeyCode;
 use insta::assert_snapshot;
 use std::sync::Arc;
 use watchkeeper::action::mode::Mode;
+use watchkeeper::app::card::facts;
 use watchkeeper::app::{Effect, Msg, Procedures, Request};
 use watchkeeper::base::{Clean, Fault, Ulid};
+use watchkeeper::incident::card;
 use watchkeeper::procedure::walk::Standing;
 use watchkeeper::procedure::{Document, Step, parse};
 use watchkeeper::term::Input;
@@ -294,4 +296,12 @@ fn commands_of_a_text_are_only_copied_unless_the_profile_allows_more() {
     desk.enter();
     form(&mut desk, "42");
     assert!(desk.press(KeyCode::Char('R')).is_empty(), "the next item has none");
+}
+
+#[test]
+fn a_handover_card_says_at_which_step_of_which_procedure_we_are() {
+    let desk = under_way(80, 24);
+    let card = card(&facts(&desk.model));
+    let line = "OPEN     step 3 of 7 of GPU memory exhausted now: ";
+    assert!(card.iter().any(|row| row.starts_with(line)), "{card:#?}");
 }
