@@ -38,6 +38,9 @@ pub enum Effect {
     ResumeWalk(Ulid),
     /// Plan the take-over of a walk, by its run and title, from this login; the answer is `Msg::ArmingPlanned`.
     PlanTakeover(Ulid, Clean, Clean),
+    /// An item, by its id, that a run which is over has put off is done, in these words; the answer is
+    /// `Msg::WalkFinished`.
+    FinishItem(Ulid, Clean, Clean),
     /// Write these steps of a walk down; a failure is told by `Msg::WalkKept`.
     KeepSteps(Ulid, Vec<Step>),
     /// Throw away every key that has been typed so far.
@@ -155,18 +158,28 @@ pub enum Entry {
     },
     /// An incident was opened, noted, closed or handed over.
     Incident(Told),
-    /// A critical alert began to fire.
+    /// An alert from warning up began to fire, or one that fires became more serious.
     Fired {
         /// Name and labels of the alert.
         alert: Clean,
+        /// How serious it is for people.
+        severity: Severity,
         /// The value, with its unit.
         value: Clean,
+        /// It fired before, less seriously.
+        worse: bool,
+        /// So often it came and went since its last record.
+        flaps: u32,
     },
-    /// A critical alert is over.
+    /// An alert from warning up is over.
     Resolved {
         /// Name and labels of the alert.
         alert: Clean,
+        /// How serious it was for people.
+        severity: Severity,
         /// Since when it had fired.
         since: Wall,
+        /// So often it came and went since its last record.
+        flaps: u32,
     },
 }

@@ -1,23 +1,19 @@
 //! The incident as this console knows it from the journal: its keys and forms, and the handover card. Nothing of it is
 //! kept here that a reading of the journal does not give again.
 
-use super::alerts::{self, Standing};
 use super::answer::{self, Form, Purpose};
+use super::card::facts;
 use super::contacts;
 use super::effect::{Effect, Entry};
+use super::follow_up::{self, Left};
 use super::form::{Field, Fields};
 use super::model::{Model, Overlay, Scroll};
-use crate::action::lifecycle::State;
 use crate::action::mode::Mode;
-use crate::base::time::Age;
-use crate::base::{Clean, Fault, Level, Mono, Now, Severity, Ulid, Wall};
+use crate::base::{Clean, Fault, Level, Mono, Severity, Ulid};
 use crate::clean;
 use crate::command::Command;
-use crate::incident::{
-    Deed, Facts, Firing, FollowUp, Incident, Mute, Note, OpenItem, Told, card, deeds, follow_ups, open_items, timeline,
-};
+use crate::incident::{Incident, Note, Told, card};
 use crate::journal::Line;
-use crate::rules::{Finding, Rule};
 use core::time::Duration;
 
 /// Without an incident a card tells of so much time.
@@ -50,6 +46,8 @@ pub struct Trail {
     known: Option<(u64, u64)>,
     /// A card waits for a reading.
     card: bool,
+    /// What was left to do at the last look for that.
+    pub left: Vec<Left>,
 }
 
 /// What is asked of whoever can read and write files.
@@ -62,6 +60,8 @@ pub enum Ask {
         /// Number and length of the newest file.
         known: Option<(u64, u64)>,
     },
+    /// Look further back for what is left to do.
+    Left,
     /// Keep this card in a file, and write the report of the incident so far.
     Keep(Vec<String>, Option<Ulid>),
     /// Write the report of an incident that is over.
@@ -73,6 +73,8 @@ pub enum Ask {
 pub enum Heard {
     /// What was read, or `None` when nothing is new.
     Read(Mono, Result<Option<Box<Reading>>, Fault>),
+    /// What is left to do, oldest first.
+    Left(Result<Vec<Left>, Fault>),
     /// Where the card is kept.
     Kept(Result<Clean, Fault>),
     /// Where the report is.
@@ -110,6 +112,10 @@ pub enum Writing {
     Note,
     /// The end of the incident.
     Close,
+    /// Who leads it from now on.
+    Owner,
+    /// Something that was left to do is done.
+    Done,
 }
 
 impl Writing {
@@ -119,6 +125,8 @@ impl Writing {
             Self::Open => "INCIDENT",
             Self::Note => "NOTE",
             Self::Close => "CLOSE",
+            Self::Owner => "OWNER",
+            Self::Done => "DONE",
         }
     }
 }
@@ -143,7 +151,8 @@ pub fn command(model: &mut Model, command: Command) -> Vec<Effect> {
         }
         Command::Incident => begin(model),
         Command::CloseIncident if open => end(model),
-        Command::CloseIncident => say(model, "No incident is open.", Level::Note),
+        Command::ChangeOwner if open => pass_on(model),
+        Command::CloseIncident | Command::ChangeOwner => say(model, "No incident is open.", Level::Note),
         _ => note(model),
     }
     Vec::new()
@@ -155,7 +164,7 @@ fn say(model: &mut Model, text: &'static str, level: Level) {
 }
 
 /// A form lies over whatever is there: Esc leads back to it.
-fn open(model: &mut Model, writing: Writing, about: Clean, fields: Vec<Field>) {
+pub(super) fn open(model: &mut Model, writing: Writing, about: Clean, fields: Vec<Field>) {
     let below = core::mem::take(&mut model.overlay);
     if !matches!(below, Overlay::None) {
         model.session.beneath.push(below);
@@ -164,7 +173,7 @@ fn open(model: &mut Model, writing: Writing, about: Clean, fields: Vec<Field>) {
     model.overlay = Overlay::Form(Box::new(form));
 }
 
-fn needed(label: &'static str, text: &Clean, about: &'static str) -> Field {
+pub(super) fn needed(label: &'static str, text: &Clean, about: &'static str) -> Field {
     Field { needed: true, ..Field::new(label, text, about) }
 }
 
@@ -196,12 +205,26 @@ fn end(model: &mut Model) {
     open(model, Writing::Close, about, fields);
 }
 
+fn pass_on(model: &mut Model) {
+    let Some(incident) = &model.session.trail.incident else { return };
+    let (title, owner) = (incident.title.clone(), incident.owner.clone());
+    let mut field = needed("owner", &Clean::default(), "who leads it from now on; arrows choose, or type");
+    let contacts = contacts::ordered(model).into_iter().map(|contact| contact.label());
+    field.choices = core::iter::once(model.session.login.clone()).chain(contacts).collect();
+    open(model, Writing::Owner, clean!("{title}, until now {owner}"), vec![field]);
+}
+
 /// Enter in one of these forms.
 pub fn submit(model: &mut Model, writing: Writing) -> Vec<Effect> {
     let Overlay::Form(form) = &mut model.overlay else { return Vec::new() };
     let (first, second) = (form.fields.text(TITLE), form.fields.text(OWNER));
     let word = form.fields.text(SEVERITY);
     let severity = Severity::ALL.into_iter().find(|known| word.as_str().eq_ignore_ascii_case(known.name()));
+    if writing == Writing::Done && !follow_up::is_known(&model.session.trail.left, &first) {
+        form.fields.at = TITLE;
+        form.fields.fault = Some("The arrows choose one of what is left.".into());
+        return Vec::new();
+    }
     if writing == Writing::Open && severity.is_none() {
         form.fields.at = SEVERITY;
         form.fields.fault = Some("A severity is critical, major, minor or info.".into());
@@ -212,6 +235,8 @@ pub fn submit(model: &mut Model, writing: Writing) -> Vec<Effect> {
         Writing::Open => opened(model, first, second, severity.unwrap_or_default()),
         Writing::Note => noted(model, &first, &second),
         Writing::Close => closed(model, first),
+        Writing::Owner => owned(model, first),
+        Writing::Done => follow_up::done(model, &first, second),
     }
 }
 
@@ -245,6 +270,17 @@ fn noted(model: &mut Model, text: &Clean, owner: &Clean) -> Vec<Effect> {
     tell(model, Told::Noted(incident, note))
 }
 
+fn owned(model: &mut Model, owner: Clean) -> Vec<Effect> {
+    let Some(incident) = &mut model.session.trail.incident else {
+        say(model, "The incident was closed by somebody else meanwhile.", Level::Note);
+        return Vec::new();
+    };
+    incident.owner.clone_from(&owner);
+    let (id, now) = (incident.id, model.now);
+    model.session.say(clean!("{owner} leads the incident from now on."), Level::Ok, now);
+    tell(model, Told::Owned { id, owner })
+}
+
 fn closed(model: &mut Model, summary: Clean) -> Vec<Effect> {
     let Some(Incident { id, title, .. }) = model.session.trail.incident.take() else {
         say(model, "The incident was closed by somebody else meanwhile.", Level::Note);
@@ -260,7 +296,7 @@ fn closed(model: &mut Model, summary: Clean) -> Vec<Effect> {
 }
 
 /// Records it, and reads what the journal says then.
-fn tell(model: &mut Model, told: Told) -> Vec<Effect> {
+pub(super) fn tell(model: &mut Model, told: Told) -> Vec<Effect> {
     vec![Effect::Record(Entry::Incident(told)), read(model, None)]
 }
 
@@ -284,6 +320,7 @@ pub fn heard(model: &mut Model, heard: Heard) -> Vec<Effect> {
     match heard {
         Heard::Read(at, read) if model.session.trail.asked == Some(at) => return taken_in(model, read),
         Heard::Read(..) => {}
+        Heard::Left(found) => follow_up::found(model, found),
         Heard::Kept(kept) => {
             if let Overlay::Handover(card) = &mut model.overlay {
                 card.kept = Some(kept);
@@ -342,111 +379,4 @@ fn made(model: &mut Model) -> Vec<Effect> {
     let incident = model.session.trail.incident.as_ref().map(|it| it.id);
     model.open(Overlay::Handover(Box::new(Handover { lines: lines.clone(), kept: None })));
     vec![Effect::Copy(lines), Effect::Trail(Ask::Keep(text, incident))]
-}
-
-/// What a card may tell, as of now.
-pub fn facts(model: &Model) -> Facts {
-    let trail = &model.session.trail;
-    let begun = trail.incident.as_ref().map_or(model.now.wall.back(WATCH), |it| it.opened.wall);
-    let report = trail.incident.as_ref().map(|it| clean!("{}/incidents/{}.md", trail.state, it.id));
-    Facts {
-        host: model.identity.host.clone(),
-        profile: model.identity.title.clone(),
-        environment: model.identity.badge(),
-        now: model.now.wall,
-        incident: trail.incident.clone(),
-        firing: model.alerts().into_iter().map(|found| firing(model, found)).collect(),
-        done: done(model, begun),
-        running: running(model),
-        open: open_now(model),
-        mutes: mutes(model),
-        follow_ups: to_do(model),
-        call: contacts::ordered(model).first().map(|contact| {
-            let ways = [&contact.phone, &contact.mail].into_iter().flatten().map(Clean::as_str);
-            let parts: Vec<&str> = core::iter::once(contact.role.as_str()).chain(ways).collect();
-            clean!("{}, {}", contact.label(), parts.join(", "))
-        }),
-        report,
-    }
-}
-
-fn firing(model: &Model, found: &Finding) -> Firing {
-    let rule = model.book.rule(found.id.rule);
-    // Of all that it rests on the oldest counts.
-    let age = rule.and_then(|rule| {
-        let feeders = model.store.feeders(rule.expr.selectors());
-        feeders.iter().filter_map(|feeder| feeder.health.last_good).map(|at| model.now.mono.since(at.mono)).max()
-    });
-    let gone = found.no_data_for.map(|gone| clean!("no data for {}", Age(gone)));
-    // One of several instances stands for all of them, as on the strip.
-    let kin = alerts::alike(&model.book, found.id.rule, Standing::Up).len();
-    let name = answer::name(model, found.id.rule);
-    let shown = rule.map(Rule::unit).map(|unit| Clean::text(unit.show(found.value))).unwrap_or_default();
-    Firing {
-        name: if kin > 1 { clean!("{name} ({kin} instances)") } else { name },
-        word: found.severity.word().into(),
-        age: age.filter(|_| gone.is_none()),
-        value: gone.unwrap_or(shown),
-        since: found.fired.map(|at| at.wall),
-        taken: found.ack.as_ref().map(|ack| ack.by.clone()),
-    }
-}
-
-/// Actions by their titles; the one that runs now is told as such.
-fn done(model: &Model, begun: Wall) -> Vec<Deed> {
-    let runs = model.run.as_ref().filter(|run| !run.ended()).map(|run| run.plan.id);
-    let mut done = deeds(&timeline::between(&model.session.trail.lines, begun, model.now.wall));
-    done.retain(|deed| runs != Some(deed.plan));
-    for deed in &mut done {
-        if let Some(title) = model.action_title(Some(deed.name())).cloned() {
-            deed.action = title;
-        }
-    }
-    done
-}
-
-fn running(model: &Model) -> Vec<Clean> {
-    let told = model.run.as_ref().filter(|run| !run.ended()).map(|run| {
-        let progress = run.progress.as_ref();
-        let state = match progress.map(|progress| progress.state) {
-            None => "starting",
-            Some(State::Verifying) => "executed, verifying",
-            Some(State::Running) => "running",
-            Some(_) => "checking",
-        };
-        let waiting = progress.and_then(|progress| progress.waiting.as_ref());
-        let waiting = waiting.map(|what| format!(", {what}")).unwrap_or_default();
-        clean!("{}: {state} for {}{waiting}", run.plan.what.title, Age(model.now.mono.since(run.since)))
-    });
-    told.into_iter().collect()
-}
-
-/// What procedures have put off, and what is under way in them.
-fn open_now(model: &Model) -> Vec<OpenItem> {
-    open_items(&model.session.trail.lines)
-}
-
-fn mutes(model: &Model) -> Vec<Mute> {
-    let now = model.now;
-    let live = model.book.silences().filter(|silence| silence.left(now).is_some());
-    let mute = |silence: &crate::rules::silence::Silence| Mute {
-        matchers: silence.matchers.text().clone(),
-        reason: silence.reason.clone(),
-        by: silence.by.clone(),
-        at: silence.at.wall,
-        until: silence.until(now),
-        ended: None,
-    };
-    live.map(mute).collect()
-}
-
-/// What is left to do, of the incident and of the watch.
-pub fn to_do(model: &Model) -> Vec<FollowUp> {
-    follow_ups(&model.session.trail.lines)
-}
-
-/// How long the incident has been open.
-pub fn lasts(incident: &Incident, now: Now) -> Clean {
-    let seconds = now.since(incident.opened).as_secs();
-    clean!("{}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60)
 }

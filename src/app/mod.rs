@@ -1,16 +1,20 @@
 //! The pure core of the console: a [`Model`], what can happen to it ([`Msg`]), and what it asks of the world
 //! ([`Effect`]). `update` takes the time and data and returns data; `roles` alone carries effects out.
 
+mod alert_trail;
 pub mod alerts;
 pub mod answer;
 mod asked;
 pub mod board;
+pub mod card;
 pub mod changes;
+pub mod commands;
 pub mod contacts;
 pub mod course;
 pub mod detail;
 pub mod effect;
 mod enter;
+pub mod follow_up;
 pub mod form;
 pub mod found;
 pub mod incident;

@@ -18,7 +18,7 @@ use super::unit::UnitView;
 use crate::action::mode::Mode;
 use crate::action::params::Asked;
 use crate::action::recover::Unresolved;
-use crate::base::{Clean, Fault, Level, Mono, Now, Support, Wall};
+use crate::base::{Clean, Fault, Level, Mono, Now, Support, Ulid, Wall};
 use crate::command::Context;
 use crate::input::Keymap;
 use crate::rules::{AlertId, Book, Finding};
@@ -87,8 +87,8 @@ pub struct Session {
     pub faults: Vec<Fault>,
     /// When lints were looked for last: they stand among the faults.
     pub linted: Linted,
-    /// The action to reopen once the session is armed.
-    pub after_arming: Option<Request>,
+    /// What is reopened once the session is armed.
+    pub after_arming: Option<After>,
     /// The display does not take frames.
     pub stalled: bool,
     /// Keys read until then belong to a prompt that is over: they are no commands.
@@ -158,6 +158,15 @@ impl Request {
     pub fn of(action: impl Into<Arc<str>>) -> Self {
         Self { action: action.into(), given: Vec::new() }
     }
+}
+
+/// What an arming was for: it is planned again, and asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum After {
+    /// An action.
+    Action(Request),
+    /// The take-over of this run.
+    TakeOver(Ulid),
 }
 
 /// Which plan is awaited: an answer to anything else is not shown.

@@ -11,7 +11,7 @@ use crate::action::plan::Plan;
 use crate::action::recover::Unresolved;
 use crate::base::{Clean, Fault, Mono, Sample, Ulid};
 use crate::logs::LogBatch;
-use crate::procedure::Document;
+use crate::procedure::{Document, Walk};
 use crate::store::history::Kept;
 use crate::term::Input;
 use std::sync::Arc;
@@ -67,6 +67,8 @@ pub enum Msg {
     WalkResumed(Ulid, Result<Box<Taken>, Fault>),
     /// The newest steps of this walk are not on disk, and why; or they are again.
     WalkKept(Ulid, Option<Fault>),
+    /// The answer to `Effect::FinishItem`: the walk as it stands now.
+    WalkFinished(Ulid, Result<Box<Walk>, Fault>),
     /// Somebody has taken this walk over.
     WalkLost(Ulid, Clean),
     /// The display has not taken a frame for a while, or takes them again.

@@ -1,6 +1,7 @@
-//! What people are told of outside the screen: the webhook of every alert that begins, worsens or ends, the bell and
-//! the journal of critical ones. A silenced alert and one folded under its cause are told only when that ends.
+//! What people are told of outside the screen: the webhook of every alert that begins, worsens or ends, the bell of
+//! critical ones, and the journal. A silenced alert and one folded under its cause are told only when that ends.
 
+use super::alert_trail::AlertTrail;
 use super::effect::{Effect, Entry};
 use super::model::Model;
 use crate::base::{Clean, Mono, Now, Severity, Wall};
@@ -119,8 +120,8 @@ pub struct Told {
     begun: Option<Mono>,
     /// Alerts that the webhook knows to fire.
     sent: BTreeMap<AlertId, AlertNote>,
-    /// Critical alerts that are up, and since when.
-    critical: BTreeMap<AlertId, (Clean, Wall)>,
+    /// What the journal knows of alerts from warning up.
+    trail: AlertTrail,
     /// When the bell rang last.
     rung: Option<Mono>,
     /// New critical alerts that the bell has not rung for.
@@ -138,7 +139,7 @@ impl Told {
             .filter(|finding| finding.state.is_up() && finding.fired.is_some())
             .map(|finding| (&finding.id, finding))
             .collect();
-        let mut effects = self.record(&up, &describe, begun);
+        let mut effects = self.trail.look(&up, &describe, begun, now.mono);
         let mut notes = self.over(&up, now);
         for (id, finding) in &up {
             let before = self.sent.get(*id).map(|note| note.severity);
@@ -178,33 +179,6 @@ impl Told {
         let gone: Vec<AlertId> = self.sent.keys().filter(|id| !up.contains_key(id)).cloned().collect();
         let ended = gone.iter().filter_map(|id| self.sent.remove(id));
         ended.map(|note| AlertNote { firing: false, ends: Some(now.wall), ..note }).collect()
-    }
-
-    /// The trail of critical alerts, whoever has muted them.
-    fn record(
-        &mut self,
-        up: &BTreeMap<&AlertId, &Finding>,
-        describe: &impl Fn(&Finding) -> AlertNote,
-        begun: Mono,
-    ) -> Vec<Effect> {
-        let is_critical = |id: &AlertId| up.get(id).is_some_and(|finding| finding.severity == Severity::Critical);
-        let mut entries = Vec::new();
-        let ended: Vec<AlertId> = self.critical.keys().filter(|id| !up.contains_key(id)).cloned().collect();
-        for id in ended {
-            let over = self.critical.remove(&id).map(|(alert, since)| Entry::Resolved { alert, since });
-            entries.extend(over);
-        }
-        for (id, finding) in up.iter().filter(|(id, _)| is_critical(id)) {
-            if self.critical.contains_key(*id) {
-                continue;
-            }
-            let note = describe(finding);
-            self.critical.insert((*id).clone(), (note.name(), note.starts));
-            if finding.fired.is_some_and(|fired| fired.mono >= begun) {
-                entries.push(Entry::Fired { alert: note.name(), value: note.shown });
-            }
-        }
-        entries.into_iter().map(Effect::Record).collect()
     }
 
     /// Rings for what is new and still up: at once, or for several together when it rang just now.
@@ -282,8 +256,9 @@ mod tests {
                 .iter()
                 .map(|note| format!("{} {}", if note.firing { "begins" } else { "ends" }, note.name()))
                 .collect(),
-            Effect::Record(Entry::Fired { alert, value }) => vec![format!("fired {alert} {value}")],
-            Effect::Record(Entry::Resolved { alert, since }) => vec![format!("resolved {alert} {}", since.hms())],
+            Effect::Record(Entry::Fired { alert, value, worse: false, .. }) => vec![format!("fired {alert} {value}")],
+            Effect::Record(Entry::Fired { alert, value, .. }) => vec![format!("worse {alert} {value}")],
+            Effect::Record(Entry::Resolved { alert, since, .. }) => vec![format!("resolved {alert} {}", since.hms())],
             other => vec![format!("{other:?}")],
         });
         said.collect()
@@ -296,11 +271,14 @@ mod tests {
         assert_eq!(look(&mut told, &[], 1), none);
         let mut it = alert("0", Severity::Major, 5);
         assert_eq!(look(&mut told, &[Finding { state: FindingState::Pending, fired: None, ..it.clone() }], 4), none);
-        assert_eq!(look(&mut told, &[it.clone()], 5), ["begins GPU memory{gpu=\"0\"}"]);
+        assert_eq!(
+            look(&mut told, &[it.clone()], 5),
+            ["fired GPU memory{gpu=\"0\"} 97 %", "begins GPU memory{gpu=\"0\"}"]
+        );
         assert_eq!(look(&mut told, &[it.clone()], 6), none);
         it.severity = Severity::Critical;
         let worse = [
-            "fired GPU memory{gpu=\"0\"} 97 %",
+            "worse GPU memory{gpu=\"0\"} 97 %",
             "begins GPU memory{gpu=\"0\"}",
             "ring CRITICAL: GPU memory{gpu=\"0\"} 97 %: nearly full",
         ];

@@ -22,6 +22,8 @@ type Asked = (Clean, bool);
 pub struct Procedures {
     /// Those of the profile.
     pub known: Vec<Arc<Document>>,
+    /// Blocks of commands in them may be run.
+    pub run_commands: bool,
     /// Those that are worked through, the one of the last key first.
     pub walks: Vec<Working>,
     /// What their conditions show.
@@ -116,6 +118,12 @@ impl Procedures {
     /// Those of a profile.
     pub fn new(known: Vec<Arc<Document>>) -> Self {
         Self { known, ..Self::default() }
+    }
+
+    /// The same where blocks of commands may be run, or not.
+    #[must_use]
+    pub fn allowing(self, run_commands: bool) -> Self {
+        Self { run_commands, ..self }
     }
 
     /// The one with this id.

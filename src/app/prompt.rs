@@ -3,7 +3,7 @@
 use super::answer::{self, Purpose};
 use super::effect::{Effect, Entry};
 use super::form::{Field, Fields};
-use super::model::{Model, Overlay, Request, Wanted};
+use super::model::{After, Model, Overlay, Request, Wanted};
 use super::open_runs;
 use super::run::{self, Run};
 use super::walking;
@@ -141,7 +141,10 @@ pub fn arm(model: &mut Model) -> Vec<Effect> {
         }
         Mode::Observe => {
             model.session.after_arming = match &model.overlay {
-                Overlay::Prompt(prompt) => prompt.request.clone(),
+                Overlay::Prompt(prompt) => {
+                    let takes_over = prompt.plan().takes_over().map(After::TakeOver);
+                    prompt.request.clone().map(After::Action).or(takes_over)
+                }
                 _ => None,
             };
             model.open(Overlay::Planning(Wanted::Arming, Clean::from("Arm this console")));
@@ -335,8 +338,10 @@ fn accepted(model: &mut Model, acceptance: Box<Acceptance>) -> Vec<Effect> {
             model.now,
         );
         let mut out = vec![Effect::Record(Entry::Armed { confirm: acceptance.confirm })];
-        if let Some(request) = model.session.after_arming.take() {
-            out.extend(ask(model, request));
+        match model.session.after_arming.take() {
+            Some(After::Action(request)) => out.extend(ask(model, request)),
+            Some(After::TakeOver(run)) => out.extend(walking::resume(model, run)),
+            None => {}
         }
         return out;
     }

@@ -1,6 +1,7 @@
 //! The action under way, as its runner reports it, and how the operator lets go of it.
 
 use super::board::Mark;
+use super::commands;
 use super::effect::{Effect, Entry};
 use super::model::{Model, Overlay};
 use super::msg::Msg;
@@ -91,7 +92,7 @@ fn on_progress(model: &mut Model, progress: Box<Progress>) -> Vec<Effect> {
         let text = clean!("{}: {}. {}", run.plan.what.title, end.outcome, end.reason);
         model.session.say(text.clone(), level(end.outcome), model.now);
         told.push(Effect::Log(text));
-        over = Some((end.outcome, end.reason.clone()));
+        over = Some((end.outcome, commands::said(&run.plan.what.action, &progress, end.reason.clone())));
     }
     if let Some(effect) = progress.effect {
         model.board.mark(Mark { at: effect.mono, title: run.plan.what.title.clone() });

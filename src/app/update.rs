@@ -16,7 +16,7 @@ use super::prompt;
 use super::run;
 use super::survey;
 use super::unit;
-use super::{found, walking};
+use super::{follow_up, found, walking};
 use crate::base::{Level, Now};
 use crate::clean;
 use crate::command::{Command, Context};
@@ -61,6 +61,7 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         | Msg::WalksLeft(..)
         | Msg::WalkResumed(..)
         | Msg::WalkKept(..)
+        | Msg::WalkFinished(..)
         | Msg::WalkLost(..)) => walking::on_msg(model, told),
         Msg::History(rows, told) => {
             model.history.take(&rows);
@@ -204,7 +205,8 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
         Command::Take | Command::GiveBack | Command::Silence | Command::EndSilence | Command::Escalate => {
             return answer::command(model, command);
         }
-        Command::Incident | Command::Note | Command::CloseIncident | Command::Handover => {
+        Command::Done => return follow_up::ask(model),
+        Command::Incident | Command::Note | Command::CloseIncident | Command::ChangeOwner | Command::Handover => {
             return incident::command(model, command);
         }
         Command::Contacts => toggle(model, Overlay::Contacts(0)),

@@ -1,7 +1,9 @@
 //! What the operator says to a procedure. It only walks: what acts goes through the one gate, and its outcome comes back.
 
 use super::answer::{self, Purpose};
+use super::commands;
 use super::effect::Effect;
+use super::follow_up;
 use super::form::{Field, Fields};
 use super::found::{ProcedureList, waiting};
 use super::model::{Model, Overlay, Request, Wanted};
@@ -120,6 +122,7 @@ pub(super) fn command(model: &mut Model, command: Command) -> Option<Vec<Effect>
         Command::Override => return Some(form(model, Word::Override)),
         Command::WentWrong => return Some(form(model, Word::WentWrong)),
         Command::Abandon => return Some(form(model, Word::Abandon)),
+        Command::RunCommands => return Some(commands::run(model)),
         Command::Reopen => return Some(say(model, Said::Reopen(at))),
         _ => return None,
     };
@@ -183,7 +186,7 @@ fn enter(model: &mut Model) -> Vec<Effect> {
 }
 
 /// Goes on with a walk that was left; with another login's only through the gate.
-fn resume(model: &mut Model, run: Ulid) -> Vec<Effect> {
+pub(super) fn resume(model: &mut Model, run: Ulid) -> Vec<Effect> {
     if model.session.mode == Mode::ReadOnly {
         return note(model, "This console is read-only: it takes no procedure up.".into(), Level::Warning);
     }
@@ -200,6 +203,9 @@ fn resume(model: &mut Model, run: Ulid) -> Vec<Effect> {
 
 /// The action of the current item, through the one gate.
 fn act(model: &mut Model) -> Vec<Effect> {
+    if shown(model).is_some_and(|working| working.walk.needs_commands().is_some()) {
+        return commands::run(model);
+    }
     let wanted = shown(model).and_then(|working| working.walk.needs_action());
     let wanted = wanted.map(|(name, given)| Request { action: Arc::clone(name), given: given.to_vec() });
     match wanted.filter(|_| model.run.as_ref().is_none_or(Run::ended)) {
@@ -354,7 +360,10 @@ fn over(working: &Working) -> Clean {
 /// A plan was accepted: when it is what the current item of a walk asked for, the item waits for its outcome.
 pub(super) fn launched(model: &mut Model, plan: &Plan, request: &Request) -> Vec<Effect> {
     let asks = |working: &&Working| {
-        working.only_look.is_none() && working.walk.needs_action().is_some_and(|(name, _)| *name == request.action)
+        let walk = &working.walk;
+        let commands = |item| commands::action(&walk.document, item) == request.action;
+        let action = walk.needs_action().is_some_and(|(name, _)| *name == request.action);
+        working.only_look.is_none() && (action || walk.needs_commands().is_some_and(commands))
     };
     let Some(run) = model.procedures.walks.iter().find(asks).map(|working| working.walk.id) else { return Vec::new() };
     hear(model, run, Said::Launched(plan.id)).unwrap_or_default()
@@ -388,6 +397,7 @@ pub(super) fn on_msg(model: &mut Model, msg: Msg) -> Vec<Effect> {
                 working.unkept = unkept.map(|fault| clean!("{fault}"));
             }
         }
+        Msg::WalkFinished(run, walk) => follow_up::finished(model, run, walk),
         Msg::WalkLost(run, who) => {
             if let Some(working) = model.procedures.walk_mut(run) {
                 working.only_look = Some(clean!("{who} has taken this procedure over: here it can only be looked at."));

@@ -41,6 +41,8 @@ pub enum Command {
     Reopen,
     /// The procedure is left, for a reason.
     Abandon,
+    /// The commands of this item of the procedure are run, through the prompt.
+    RunCommands,
     /// From OBSERVE to ARMED, and back.
     Arm,
     /// The next alert on the strip.
@@ -69,6 +71,10 @@ pub enum Command {
     Note,
     /// The incident is over.
     CloseIncident,
+    /// Somebody else leads the incident.
+    ChangeOwner,
+    /// Something that was left to do is done.
+    Done,
     /// The card for whoever comes next.
     Handover,
     /// What was different when the alert began.

@@ -1,7 +1,7 @@
 //! One profile file, read: its good parts and the faults of the others.
 
 use super::schema::{ACTION, LOG, MARKER, PANE, SAMPLER, TOP};
-use super::{ActionSpec, Judging, KnownKinds, Lasting, LogSpec, Marker, PaneSpec, People, SamplerSpec};
+use super::{ActionSpec, Handbook, Judging, KnownKinds, Lasting, LogSpec, Marker, PaneSpec, People, SamplerSpec};
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault};
 use core::time::Duration;
@@ -22,6 +22,7 @@ pub(super) struct Layer {
     pub panes: Vec<PaneSpec>,
     pub actions: Vec<ActionSpec>,
     pub markers: Vec<Marker>,
+    pub handbook: Handbook,
     pub people: People,
     pub judging: Judging,
     pub faults: Vec<Fault>,
@@ -63,6 +64,7 @@ impl Layer {
             }
             Err(fault) => layer.faults.push(fault),
         }
+        layer.handbook = Handbook::read(&mut file, &mut layer.faults);
         layer.people = People::read(&mut file, &mut layer.faults);
         layer.judging = Judging::read(&mut file, path, &mut layer.faults);
         layer.faults.extend(file.unknown(&TOP.names()));

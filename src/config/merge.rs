@@ -84,7 +84,8 @@ impl<'a> Merge<'a> {
     fn put(&mut self, layer: Layer) {
         let profile = &mut self.profile;
         if self.chain.is_empty() {
-            // Whose system it is, only its own file says.
+            // Whose system it is, and what texts may do on it, only its own file says.
+            profile.handbook = layer.handbook;
             profile.title = layer.title.unwrap_or_else(|| profile.title.clone());
             profile.environment = layer.environment.unwrap_or_else(|| profile.environment.clone());
         }

@@ -2,8 +2,9 @@
 //! This floor does not know what is in them.
 
 use super::merge::sha256;
+use super::schema::PROCEDURES;
 use super::{Trust, load};
-use crate::base::{Clean, Fault};
+use crate::base::{Body, Clean, Fault};
 use crate::sys::trust::{self, Owners};
 use std::ffi::OsStr;
 use std::path::Path;
@@ -11,6 +12,8 @@ use std::sync::Arc;
 
 /// The folder beside a `profile.toml`.
 const FOLDER: &str = "procedures";
+/// Runs that are kept where the profile does not say.
+const KEPT: usize = 200;
 /// Documents of one profile.
 const MOST: usize = 200;
 
@@ -27,6 +30,39 @@ pub struct ProcedureSpec {
     pub sha256: String,
     /// Whether it may lead to actions; else it is only read.
     pub trust: Trust,
+}
+
+/// `[procedures]`: what documents may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handbook {
+    /// Their blocks of commands may be run, each through the gate.
+    pub run_commands: bool,
+    /// So many runs are kept, the newest; of the older ones those of which something is left.
+    pub keep_runs: usize,
+}
+
+impl Default for Handbook {
+    fn default() -> Self {
+        Self { run_commands: false, keep_runs: KEPT }
+    }
+}
+
+impl Handbook {
+    /// Takes its table out of a file.
+    pub(super) fn read(file: &mut Body, faults: &mut Vec<Fault>) -> Self {
+        let read = file.take_table("procedures").and_then(|table| {
+            let Some(mut table) = table else { return Ok(Self::default()) };
+            let few = table.fault_at("keep_runs", "at least one run is kept.");
+            let run_commands = table.take("run_commands")?.unwrap_or_default();
+            let keep_runs = table.take("keep_runs")?.unwrap_or(KEPT);
+            table.done(&PROCEDURES.names())?;
+            if keep_runs == 0 { Err(few) } else { Ok(Self { run_commands, keep_runs }) }
+        });
+        read.unwrap_or_else(|fault| {
+            faults.push(fault);
+            Self::default()
+        })
+    }
 }
 
 impl ProcedureSpec {

@@ -1,6 +1,6 @@
 //! A profile: one system as its owner describes it, checked as far as this floor can.
 
-use super::{Judging, People, ProcedureSpec};
+use super::{Handbook, Judging, People, ProcedureSpec};
 use crate::base::{Body, Clean, Fault};
 use core::time::Duration;
 use std::path::PathBuf;
@@ -34,6 +34,8 @@ pub struct Profile {
     pub actions: Vec<ActionSpec>,
     /// What is worked through when something is wrong.
     pub procedures: Vec<ProcedureSpec>,
+    /// What these may do.
+    pub handbook: Handbook,
     /// What tells of a deploy.
     pub markers: Vec<Marker>,
     /// Who is called, by when, and how they are told.
@@ -162,6 +164,7 @@ impl Profile {
             panes: Vec::new(),
             actions: Vec::new(),
             procedures: Vec::new(),
+            handbook: Handbook::default(),
             markers: Vec::new(),
             people: People::default(),
             judging: Judging::default(),

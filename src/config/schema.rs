@@ -47,6 +47,7 @@ pub const TOP: Table = Table {
         key("severities", "what words of the label `severity` mean to people", "{ page = \"critical\" }"),
         key("escalation", "by when somebody must answer, and be told further up", "{}"),
         key("contacts", "who can be called", "[]"),
+        key("procedures", "what procedures may do, and how long what they kept stays", "{}"),
         key("notify", "where alerts are sent", "{}"),
     ],
 };
@@ -89,6 +90,16 @@ pub const ACTION: Table = Table {
     keys: &[
         key("kind", "which action", "\"config_edit\""),
         key("title", "on the list of actions", "\"Reduce batch size\""),
+    ],
+};
+
+/// `[procedures]`.
+pub const PROCEDURES: Table = Table {
+    header: "[procedures]",
+    about: "what the documents in the folder `procedures` may do here: only this profile's own file says",
+    keys: &[
+        key("run_commands", "their blocks of commands may be run, each through the prompt", "false"),
+        key("keep_runs", "so many runs are kept, the newest, and older ones that left something open", "200"),
     ],
 };
 
@@ -184,8 +195,10 @@ pub const MARKER: Table = Table {
 };
 
 /// Every table, in the order of the reference.
-pub const TABLES: &[Table] =
-    &[TOP, SAMPLER, LOG, PANE, ACTION, INHIBIT, PATTERN, MARKER, GRANTS, SEVERITIES, ESCALATION, CONTACT, NOTIFY];
+pub const TABLES: &[Table] = &[
+    TOP, SAMPLER, LOG, PANE, ACTION, PROCEDURES, INHIBIT, PATTERN, MARKER, GRANTS, SEVERITIES, ESCALATION, CONTACT,
+    NOTIFY,
+];
 
 impl Table {
     /// The names of its keys.

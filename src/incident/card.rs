@@ -6,7 +6,7 @@ use super::deeds::{Deed, Mute};
 use super::plain::{ascii, fit};
 use super::told::{FollowUp, Incident};
 use crate::base::time::Age;
-use crate::base::{Clean, Wall};
+use crate::base::{Clean, Ulid, Wall};
 use core::time::Duration;
 
 /// Lines at most.
@@ -37,8 +37,12 @@ pub struct Firing {
 }
 
 /// Something that was put off, or is under way elsewhere: an item of a procedure.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OpenItem {
+    /// Which run of a procedure it is of, where that is known.
+    pub run: Option<Ulid>,
+    /// The procedure's id.
+    pub procedure: Clean,
     /// What.
     pub item: Clean,
     /// How it stands: `deferred`, `step 4 of 9`.
@@ -202,7 +206,7 @@ fn report(facts: &Facts) -> Option<String> {
 mod tests {
     use super::*;
     use crate::action::verify::Comparison;
-    use crate::base::{Mono, Now, Severity, Ulid, Unit};
+    use crate::base::{Mono, Now, Severity, Unit};
     use crate::incident::deeds::Ended;
     use proptest::prelude::*;
 
@@ -257,6 +261,7 @@ mod tests {
                 item: "9 Grow the LMDB map".into(),
                 state: "deferred".into(),
                 why: "needs 1.9 GiB, 1.1 GiB free".into(),
+                ..OpenItem::default()
             }],
             mutes: vec![Mute {
                 matchers: "alertname=\"Queue\"".into(),

@@ -6,6 +6,7 @@ use crate::base::{Clean, Ulid, Wall};
 use crate::clean;
 use crate::journal::{Event, Line};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// One action that somebody accepted.
 #[derive(Clone, Debug, PartialEq)]
@@ -132,11 +133,31 @@ pub fn open_items(lines: &[Line]) -> Vec<OpenItem> {
     for line in lines.iter().filter(|line| line.ev.as_str().starts_with("procedure.")) {
         let Some(item) = line.of_res("item") else { continue };
         let Some(state) = line.of_res("state") else { continue };
-        all.retain(|known| known.item != item);
+        let (run, procedure) = (run_of(line), line.of_res("procedure").unwrap_or_default());
+        all.retain(|known| known.run != run || known.item != item);
         if state.as_str().eq_ignore_ascii_case("deferred") {
             let why = ["reason", "why", "value"].iter().find_map(|key| line.of_res(key)).unwrap_or_default();
-            all.push(OpenItem { item, state: "deferred".into(), why });
+            all.push(OpenItem { run, procedure, item, state: "deferred".into(), why });
         }
     }
     all
+}
+
+/// What procedures that are over have put off, and nobody has done since, oldest first.
+pub fn put_off(lines: &[Line]) -> Vec<OpenItem> {
+    let mut over: BTreeSet<Ulid> = BTreeSet::new();
+    for line in lines {
+        if line.ev.as_str() == Event::ProcedureEnd.name() {
+            over.extend(run_of(line));
+        } else if line.ev.as_str() == Event::ProcedureResume.name() {
+            let _again = run_of(line).is_some_and(|run| over.remove(&run));
+        }
+    }
+    let mut all = open_items(lines);
+    all.retain(|open| open.run.is_some_and(|run| over.contains(&run)));
+    all
+}
+
+fn run_of(line: &Line) -> Option<Ulid> {
+    line.of_res("run").and_then(|run| run.as_str().parse().ok())
 }

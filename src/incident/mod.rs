@@ -15,7 +15,7 @@ pub mod timeline;
 pub mod told;
 
 pub use card::{Facts, Firing, OpenItem, card};
-pub use deeds::{Deed, Mute, deeds, mutes, open_items};
+pub use deeds::{Deed, Mute, deeds, mutes, open_items, put_off};
 pub use report::{Report, report};
 pub use timeline::{Kind, Row, rows};
 pub use told::{FollowUp, Incident, Note, Scope, Told, follow_ups, here, incidents, opening};

@@ -9,10 +9,11 @@ use super::spark;
 use super::timeline::{Row, between, rows};
 use super::told::{FollowUp, Incident, follow_ups};
 use crate::base::time::Span;
-use crate::base::{Clean, Unit, Wall};
+use crate::base::{Clean, Severity, Unit, Wall};
 use crate::clean;
 use crate::journal::{Event, Line};
 use core::time::Duration;
+use serde_json::Value;
 
 /// The course of one value.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,8 +56,12 @@ const BEFORE: Duration = Duration::from_hours(24);
 struct Alert {
     name: Clean,
     at: Wall,
-    /// It was seen to begin; of an alert that is not critical only what people say is recorded.
+    /// It was seen to begin.
     fired: bool,
+    /// The worst that it was; what says nothing is of a time when only critical alerts were recorded.
+    severity: Severity,
+    /// So often it came and went without a record.
+    flaps: u64,
     value: Clean,
     over: Option<Wall>,
     said: Vec<Clean>,
@@ -118,7 +123,11 @@ fn head(of: &Report, lines: &[Line], alerts: &[Alert]) -> Vec<String> {
 
 /// `- 2 alerts fired, 1 action: 1 VERIFIED`.
 fn counts(lines: &[Line], alerts: &[Alert]) -> Option<String> {
-    let fired = alerts.iter().filter(|alert| alert.fired).count();
+    let fired = |critical: bool| {
+        let is = |alert: &&Alert| alert.fired && (alert.severity == Severity::Critical) == critical;
+        alerts.iter().filter(is).count()
+    };
+    let (fired, less) = (fired(true), fired(false));
     let done = deeds(lines);
     let mut outcomes: Vec<(&str, usize)> = Vec::new();
     for deed in &done {
@@ -130,6 +139,7 @@ fn counts(lines: &[Line], alerts: &[Alert]) -> Option<String> {
     let outcomes: Vec<String> = outcomes.iter().map(|(word, count)| format!("{count} {}", text(word))).collect();
     let parts = [
         (fired > 0).then(|| several(fired, "critical alert")),
+        (less > 0).then(|| several(less, "less serious alert")),
         (!done.is_empty()).then(|| format!("{} ({})", several(done.len(), "action"), outcomes.join(", "))),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
@@ -165,13 +175,19 @@ fn alerts(lines: &[Line], from: Wall) -> Vec<Alert> {
             Some(at) => at,
             None => {
                 let value = Clean::default();
-                all.push(Alert { name, at: line.at, fired: false, value, over: None, said: Vec::new() });
+                let severity = severity(line).unwrap_or(Severity::Critical);
+                let said = Vec::new();
+                all.push(Alert { name, at: line.at, fired: false, severity, flaps: 0, value, over: None, said });
                 all.len() - 1
             }
         };
         let Some(alert) = all.get_mut(at) else { continue };
+        alert.severity = alert.severity.max(severity(line).unwrap_or_default());
+        alert.flaps += line.res.get("flaps").and_then(Value::as_u64).unwrap_or_default();
         if is(Event::AlertFiring) {
             (alert.fired, alert.value) = (true, line.of_res("value").unwrap_or_default());
+        } else if is(Event::AlertWorse) {
+            alert.value = line.of_res("value").unwrap_or_default();
         } else if is(Event::AlertResolved) {
             alert.over = Some(line.at);
         } else if is(Event::AlertAck) {
@@ -185,6 +201,11 @@ fn alerts(lines: &[Line], from: Wall) -> Vec<Alert> {
     all
 }
 
+fn severity(line: &Line) -> Option<Severity> {
+    let word = line.of_target("severity")?;
+    Severity::ALL.into_iter().find(|known| known.name() == word.as_str())
+}
+
 fn alert(it: &Alert) -> String {
     let value = if it.value.as_str().is_empty() { String::new() } else { format!(" at {}", text(it.value.as_str())) };
     let over = it.over.map_or_else(
@@ -192,7 +213,9 @@ fn alert(it: &Alert) -> String {
         |over| format!("over at {} after {}", over.hms(), Span(over.since(it.at))),
     );
     let said: String = it.said.iter().map(|said| format!(", {}", text(said.as_str()))).collect();
-    format!("- {}: from {}{value}, {over}{said}", text(it.name.as_str()), it.at.hms())
+    let flaps = if it.flaps > 0 { format!(", came and went {} times more", it.flaps) } else { String::new() };
+    let (name, word) = (text(it.name.as_str()), it.severity.word());
+    format!("- {name} ({word}): from {}{value}, {over}{flaps}{said}", it.at.hms())
 }
 
 fn deed(it: &Deed) -> Vec<String> {

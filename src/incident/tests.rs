@@ -1,8 +1,8 @@
 //! From records to timelines, incidents and reports, over lines as the journal's files have them.
 
 use super::{
-    FollowUp, Incident, Kind, Note, Report, Scope, Told, deeds, follow_ups, here, incidents, mutes, open_items, report,
-    rows, timeline,
+    FollowUp, Incident, Kind, Note, Report, Scope, Told, deeds, follow_ups, here, incidents, mutes, open_items,
+    put_off, report, rows, timeline,
 };
 use crate::base::{Clean, Mono, Severity, Ulid, Unit, Wall};
 use crate::incident::report::Chart;
@@ -81,6 +81,9 @@ fn what_is_recorded_of_an_incident_is_read_back() {
         Told::Noted(None, Note { text: "seen".into(), owner: None }),
         Told::Noted(Some(Ulid(7)), Note { text: "do it".into(), owner: Some("ada".into()) }),
         Told::Closed { id: Ulid(7), title: "a".into(), summary: "restarted".into() },
+        Told::Owned { id: Ulid(7), owner: "ada".into() },
+        Told::Done { id: Some(Ulid(7)), text: "do it".into(), owner: "ada".into(), note: "done it".into() },
+        Told::Done { id: None, text: "do it".into(), owner: "ada".into(), note: "done it".into() },
         Told::HandedOver(Some(Ulid(7))),
         Told::HandedOver(None),
     ] {
@@ -198,7 +201,7 @@ fn a_report_has_every_part_and_no_empty_one() {
         "- Had: 1 critical alert, 1 action (1 VERIFIED)\n",
         "- Summary: it went well\n",
         "| 2026-11-21 03:12:30 | oncall | prompt | accepted reduce-batch-size",
-        "- Latency p95: from 03:12:00 at 14.2 µs, over at 03:13:10 after 1:10, taken by oncall at 03:12:15\n",
+        "- Latency p95 (CRITICAL): from 03:12:00 at 14.2 µs, over at 03:13:10 after 1:10, taken by oncall at 03:12:15\n",
         "- **reduce-batch-size (config\\_set)**: VERIFIED, accepted by oncall at 03:12:30",
         "  - latency p95: 14.2 µs → 7.30 µs, as expected\n",
         "- 9 Grow the map, deferred: 1.1 GiB free\n",
@@ -252,4 +255,46 @@ fn outside_code(row: &str) -> String {
         rest = left;
     }
     out + rest
+}
+
+#[test]
+fn a_follow_up_that_is_done_is_left_no_more_and_an_incident_has_its_last_owner() {
+    let mut lines = night("fine");
+    assert_eq!(follow_ups(&lines).len(), 1);
+    let done = |owner: &'static str| Told::Done {
+        id: None,
+        text: "buy memory".into(),
+        owner: owner.into(),
+        note: "two modules".into(),
+    };
+    lines.push(told(200, &done("bob")));
+    assert_eq!(follow_ups(&lines).len(), 1, "that was another one");
+    lines.push(told(201, &done("ada")));
+    lines.push(told(202, &Told::Owned { id: Ulid(5), owner: "ada".into() }));
+    assert!(follow_ups(&lines).is_empty());
+    assert_eq!(incidents(&lines, &"b".into()).first().map(|it| it.owner.as_str()), Some("ada"));
+    let said: Vec<String> = rows(&lines).iter().rev().take(2).map(|row| row.text.to_string()).collect();
+    assert_eq!(said, ["the incident is led by ada now", "done, which was ada's: buy memory: two modules"]);
+}
+
+#[test]
+fn what_a_procedure_put_off_is_left_once_it_is_over_and_until_it_is_done() {
+    let of = |run: u128, item: &str, state: &str| json!({ "res": { "run": Ulid(run), "procedure": "store-full", "item": item, "state": state, "value": "no room" } });
+    let walk = |run: u128| json!({ "res": { "run": Ulid(run), "procedure": "store-full" } });
+    let mut lines = vec![
+        line(1, "procedure.item", &of(1, "grow", "deferred")),
+        line(2, "procedure.item", &of(2, "grow", "deferred")),
+        line(3, "procedure.end", &walk(1)),
+    ];
+    assert_eq!(open_items(&lines).len(), 2, "two runs, one item each");
+    let left = put_off(&lines);
+    assert_eq!(
+        left.iter().map(|open| (open.run, open.procedure.as_str())).collect::<Vec<_>>(),
+        [(Some(Ulid(1)), "store-full")]
+    );
+    lines.push(line(4, "procedure.resume", &walk(1)));
+    assert!(put_off(&lines).is_empty(), "it is worked at again");
+    lines.push(line(5, "procedure.end", &walk(1)));
+    lines.push(line(6, "procedure.item", &of(1, "grow", "observed")));
+    assert!(put_off(&lines).is_empty() && open_items(&lines).len() == 1);
 }

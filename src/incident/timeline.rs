@@ -85,7 +85,7 @@ fn said(line: &Line, act: Option<&Clean>) -> Option<(Kind, Clean)> {
         return Some((Kind::Procedure, procedure(line)));
     }
     if let Some(told) = Told::of(line) {
-        let kind = if matches!(told, Told::Noted(..)) { Kind::Note } else { Kind::Incident };
+        let kind = if matches!(told, Told::Noted(..) | Told::Done { .. }) { Kind::Note } else { Kind::Incident };
         return Some((kind, line.sentence()?));
     }
     if is(Event::Accepted) {

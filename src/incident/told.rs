@@ -35,6 +35,24 @@ pub enum Told {
     },
     /// A handover card was made.
     HandedOver(Option<Ulid>),
+    /// Somebody else leads an incident.
+    Owned {
+        /// Its id.
+        id: Ulid,
+        /// Who.
+        owner: Clean,
+    },
+    /// A follow-up is done, by whom the record is.
+    Done {
+        /// The open incident, if there is one.
+        id: Option<Ulid>,
+        /// What was to be done.
+        text: Clean,
+        /// Whose it was.
+        owner: Clean,
+        /// What was done.
+        note: Clean,
+    },
 }
 
 /// Something written down.
@@ -77,6 +95,10 @@ impl Told {
             Self::Closed { id, title, summary } => {
                 (Event::IncidentClose, json!({ "incident": id, "title": title }), json!({ "summary": summary }))
             }
+            Self::Owned { id, owner } => (Event::IncidentOwner, json!({ "incident": id }), json!({ "owner": owner })),
+            Self::Done { id, text, owner, note } => {
+                (Event::IncidentDone, json!({ "incident": id }), json!({ "done": text, "owner": owner, "note": note }))
+            }
             Self::HandedOver(id) => (Event::IncidentHandover, json!({ "incident": id }), serde_json::Value::Null),
         };
         Record { target, ..Record::new(event) }.res(res)
@@ -99,6 +121,11 @@ impl Told {
             Self::Noted(id, Note { text: line.of_res("note")?, owner: line.of_res("owner") })
         } else if event(Event::IncidentClose) {
             Self::Closed { id: id?, title: title.unwrap_or_default(), summary: line.of_res("summary")? }
+        } else if event(Event::IncidentOwner) {
+            Self::Owned { id: id?, owner: line.of_res("owner")? }
+        } else if event(Event::IncidentDone) {
+            let text = line.of_res("done")?;
+            Self::Done { id, text, owner: line.of_res("owner")?, note: line.of_res("note").unwrap_or_default() }
         } else if event(Event::IncidentHandover) {
             Self::HandedOver(id)
         } else {
@@ -193,17 +220,29 @@ pub fn incidents(lines: &[Line], boot: &Clean) -> Vec<Incident> {
                     (known.closed, known.summary) = (Some(line.at), summary);
                 }
             }
+            Some(Told::Owned { id, owner }) => {
+                if let Some(known) = all.iter_mut().find(|known| known.id == id) {
+                    known.owner = owner;
+                }
+            }
             _ => {}
         }
     }
     all
 }
 
-/// What these records leave to do, oldest first; what was written down twice stands once.
+/// What these records leave to do, oldest first; what was written down twice stands once, and what is done no more.
 pub fn follow_ups(lines: &[Line]) -> Vec<FollowUp> {
     let mut all: Vec<FollowUp> = Vec::new();
     for line in lines {
-        let Some(Told::Noted(_, Note { text, owner: Some(owner) })) = Told::of(line) else { continue };
+        let (text, owner) = match Told::of(line) {
+            Some(Told::Noted(_, Note { text, owner: Some(owner) })) => (text, owner),
+            Some(Told::Done { text, owner, .. }) => {
+                all.retain(|known| known.text != text || known.owner != owner);
+                continue;
+            }
+            _ => continue,
+        };
         if all.iter().all(|known| known.text != text || known.owner != owner) {
             all.push(FollowUp { text, owner, by: line.who.login.clone(), at: line.at });
         }

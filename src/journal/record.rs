@@ -54,9 +54,11 @@ pub enum Event {
     Outcome,
     /// A person settled a run whose outcome nobody knew.
     Settled,
-    /// A critical alert began to fire.
+    /// An alert from warning up began to fire.
     AlertFiring,
-    /// A critical alert is over.
+    /// One that fires became more serious.
+    AlertWorse,
+    /// An alert from warning up is over.
     AlertResolved,
     /// Somebody took an alert.
     AlertAck,
@@ -80,6 +82,8 @@ pub enum Event {
     ProcedureTakeover,
     /// It is complete, or was left.
     ProcedureEnd,
+    /// Folders of runs that are long over were removed.
+    ProcedureDrop,
     /// An incident was opened.
     IncidentOpen,
     /// Somebody wrote a note, of an incident or not.
@@ -88,6 +92,10 @@ pub enum Event {
     IncidentClose,
     /// A handover card was made.
     IncidentHandover,
+    /// Somebody else leads an incident.
+    IncidentOwner,
+    /// A follow-up is done.
+    IncidentDone,
 }
 
 /// One row per event: its name in the file, and whether it is synced by itself.
@@ -110,6 +118,7 @@ pub const EVENTS: &[(Event, &str, bool)] = &[
     (Event::Outcome, "action.outcome", true),
     (Event::Settled, "action.settled", true),
     (Event::AlertFiring, "alert.firing", false),
+    (Event::AlertWorse, "alert.worse", false),
     (Event::AlertResolved, "alert.resolved", false),
     (Event::AlertAck, "alert.ack", false),
     (Event::AlertUnack, "alert.unack", false),
@@ -122,10 +131,13 @@ pub const EVENTS: &[(Event, &str, bool)] = &[
     (Event::ProcedureResume, "procedure.resume", false),
     (Event::ProcedureTakeover, "procedure.takeover", true),
     (Event::ProcedureEnd, "procedure.end", true),
+    (Event::ProcedureDrop, "procedure.drop", false),
     (Event::IncidentOpen, "incident.open", true),
     (Event::IncidentNote, "incident.note", false),
     (Event::IncidentClose, "incident.close", true),
     (Event::IncidentHandover, "incident.handover", false),
+    (Event::IncidentOwner, "incident.owner", false),
+    (Event::IncidentDone, "incident.done", false),
 ];
 
 impl Event {

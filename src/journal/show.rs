@@ -47,11 +47,17 @@ fn row(line: &[u8]) -> Clean {
 pub(super) fn sentence(event: &str, target: &Value, res: &Value) -> Option<String> {
     let of = |key: &str| target.get(key)?.as_str();
     let expired = res.get("expired").and_then(Value::as_bool);
+    let flaps = res.get("flaps").and_then(Value::as_u64);
+    let flaps = flaps.map(|n| format!("; it came and went {n} times since its last record")).unwrap_or_default();
     let res = |key: &str| res.get(key)?.as_str();
     let (alert, matchers) = (of("alert"), of("matchers"));
     Some(match event {
-        "alert.firing" => format!("{} began to fire: {}", alert?, res("value")?),
-        "alert.resolved" => format!("{} is over; it had fired since {}", alert?, res("since")?),
+        "alert.firing" => {
+            let how = of("severity").map(|severity| format!(" ({severity})")).unwrap_or_default();
+            format!("{} began to fire{how}: {}{flaps}", alert?, res("value")?)
+        }
+        "alert.worse" => format!("{} became {}: {}{flaps}", alert?, of("severity")?, res("value")?),
+        "alert.resolved" => format!("{} is over; it had fired since {}{flaps}", alert?, res("since")?),
         "alert.ack" => match res("note")? {
             "" => format!("took {}", alert?),
             note => format!("took {}: {note}", alert?),
@@ -69,6 +75,8 @@ pub(super) fn sentence(event: &str, target: &Value, res: &Value) -> Option<Strin
             None => res("note")?.to_owned(),
         },
         "incident.close" => format!("closed the incident \"{}\": {}", of("title")?, res("summary")?),
+        "incident.owner" => format!("the incident is led by {} now", res("owner")?),
+        "incident.done" => format!("done, which was {}'s: {}: {}", res("owner")?, res("done")?, res("note")?),
         "incident.handover" => "made the handover card".to_owned(),
         _ => return None,
     })

@@ -70,6 +70,9 @@ pub struct Item {
     pub go: Option<Arc<str>>,
     /// How long what was found here may be believed after an interruption.
     pub valid_for: Duration,
+    /// For how long after it ticked what a check found must still hold, whatever is done meanwhile; `None` is until the
+    /// next action begins.
+    pub watch: Option<Duration>,
 }
 
 /// What makes an item live.
@@ -91,7 +94,7 @@ pub enum Live {
     When(Condition),
     /// Somebody is called.
     Escalate(Escalate),
-    /// Commands of a document that was not written for us: shown and copied.
+    /// Commands of a document that was not written for us: shown and copied; run only where the profile allows it.
     Command(Vec<Clean>),
     /// A block that could not be read: the fault stands among the document's.
     Broken,

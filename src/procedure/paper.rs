@@ -151,6 +151,9 @@ fn below(document: &Document, item: &Item, blanks: bool) -> Vec<String> {
         let text = if blanks && seen(item) { format!("{text} seen: {BLANK}") } else { text };
         lines.push((format!("{word} "), text));
     }
+    if let Some(watch) = item.watch.filter(|watch| !watch.is_zero()) {
+        lines.push(("WATCH ".to_owned(), format!("for {} it must stay so", span(watch))));
+    }
     for look in &item.show {
         let text = if blanks { format!("{} {BLANK}", look.label) } else { look.label.to_string() };
         lines.push(("look: ".to_owned(), text));

@@ -58,9 +58,10 @@ impl Walk {
                 turns.walk.may_reopen(item)?;
                 turns.reopen(item);
             }
+            Said::Done(item, note) => turns.done_later(item, &note)?,
             Said::Launched(plan) => {
                 turns.walk.ours(at)?;
-                if !matches!(turns.walk.live(at), Some(Live::Action(..))) {
+                if !matches!(turns.walk.live(at), Some(Live::Action(..) | Live::Command(_))) {
                     return Err("this item has no action.".into());
                 }
                 turns.item(at, State::Acting(plan), Clean::default());
@@ -102,10 +103,12 @@ impl Walk {
 
     fn may(&self, said: &Said) -> Result<(), Clean> {
         match (&self.standing, said) {
+            (Standing::Running | Standing::Paused, Said::Done(..)) => Err("it is not over: say it there.".into()),
             (Standing::Running, Said::Resume) => Err("it is not paused.".into()),
             (Standing::Running, _)
             | (Standing::Paused, Said::Resume | Said::Abandon(_))
-            | (Standing::CompleteExcept(_), Said::Reopen(_)) => Ok(()),
+            | (Standing::CompleteExcept(_), Said::Reopen(_) | Said::Done(..))
+            | (Standing::Abandoned, Said::Done(..)) => Ok(()),
             (Standing::Paused, _) => Err("it is paused: resume it first.".into()),
             (Standing::Complete | Standing::CompleteExcept(_), _) => Err("it is complete.".into()),
             (Standing::Abandoned, _) => Err("it was left.".into()),
@@ -126,6 +129,9 @@ impl Walk {
         let said = Clean::text(text.as_str().trim());
         let sensed = || Err("it ticks itself when it holds: override it with a reason, or defer it.".into());
         self.ours(at)?;
+        if *self.state(at) == State::Acted(Outcome::Indeterminate) {
+            return Err(UNKNOWN.into());
+        }
         match self.live(at) {
             Some(Live::Action(..)) => Err("an action is done when its runner has proved it, never by a word.".into()),
             Some(Live::Check(_)) => sensed(),
@@ -202,6 +208,26 @@ impl Turns<'_> {
             }
         }
         self.current(at);
+    }
+}
+
+impl Turns<'_> {
+    /// What was put off is done. What only a value or a runner can prove counts as overridden, for what is said.
+    fn done_later(&mut self, at: usize, note: &Clean) -> Result<(), Clean> {
+        if !matches!(self.walk.state(at), State::Deferred(_)) {
+            return Err("this item was not put off.".into());
+        }
+        let note = reason(note, 1, "marking it done")?;
+        let proved =
+            matches!(self.walk.live(at), Some(Live::Action(..) | Live::Check(_) | Live::Wait(_) | Live::When(_)));
+        self.item(at, if proved { State::Overridden } else { State::Observed }, note);
+        if self.walk.standing != Standing::Abandoned {
+            match self.walk.deferred() {
+                0 => self.walk(Standing::Complete, Clean::default()),
+                left => self.walk(Standing::CompleteExcept(left), Clean::default()),
+            }
+        }
+        Ok(())
     }
 }
 

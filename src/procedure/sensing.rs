@@ -3,7 +3,7 @@
 
 use super::document::{Answer, Comparison, Condition, Expect, Item, Live, Subject, Wait};
 use super::saying::number;
-use super::walk::{Senses, Sight, Standing, State, Step, Turns, Walk};
+use super::walk::{Mark, Senses, Sight, Standing, State, Step, Turns, Walk};
 use crate::action::lifecycle::Outcome;
 use crate::base::time::Span;
 use crate::base::{Clean, Now, Unit};
@@ -42,11 +42,13 @@ impl Walk {
         }
     }
 
-    /// Whether what was found at an item must still hold: until an action begins that may change it.
-    pub fn is_watched(&self, item: usize) -> bool {
+    /// Whether what was found at an item must still hold: for as long as the text says, else until an action begins
+    /// that may change it.
+    pub fn is_watched(&self, item: usize, now: Now) -> bool {
         let stands = matches!(self.live(item), Some(Live::Check(_) | Live::Wait(_)));
-        let mark = self.marks.get(item);
-        stands && mark.is_some_and(|mark| mark.state == State::Sensed && mark.epoch == self.epoch)
+        let watch = self.document.items.get(item).and_then(|item| item.watch);
+        let lasts = |mark: &&Mark| watch.map_or(mark.epoch == self.epoch, |watch| now.since(mark.at) < watch);
+        stands && self.marks.get(item).filter(|mark| mark.state == State::Sensed).is_some_and(|mark| lasts(&mark))
     }
 
     /// Nothing else may become current while an action runs, or nobody knows whether it did.
@@ -84,7 +86,7 @@ impl Turns<'_> {
     fn regress(&mut self, senses: &mut dyn Senses) {
         let mut lost = None;
         for at in 0..self.walk.marks.len() {
-            if !self.walk.is_watched(at) || at == self.walk.current {
+            if !self.walk.is_watched(at, self.now) || at == self.walk.current {
                 continue;
             }
             let Some(condition) = self.walk.condition(at).cloned() else { continue };

@@ -1,6 +1,6 @@
 //! What a screen and a handover card ask of a walk.
 
-use super::document::{Answer, Escalate, Live};
+use super::document::{Answer, Escalate, Item, Live};
 use super::walk::{Mark, Standing, State, Walk};
 use crate::action::lifecycle::Outcome;
 use crate::base::{Clean, Now};
@@ -130,6 +130,13 @@ impl Walk {
         }
     }
 
+    /// The current item, when its commands can be asked of the gate.
+    pub fn needs_commands(&self) -> Option<&Item> {
+        let item = self.document.items.get(self.current).filter(|_| self.standing == Standing::Running)?;
+        let free = !matches!(self.state(self.current), State::Acting(_));
+        (matches!(item.live, Live::Command(_)) && free).then_some(item)
+    }
+
     /// The last action that ended or runs, with its item.
     pub fn last_action(&self) -> Option<(usize, &Mark)> {
         let acted = |mark: &Mark| matches!(mark.state, State::Acted(_) | State::Acting(_));
@@ -157,8 +164,8 @@ impl Walk {
         let Some(live) = self.live(self.current) else { return Question::Over };
         let undecided = || self.sight.as_ref().is_some_and(|sight| sight.holds.is_none());
         match (live, self.state(self.current)) {
-            (Live::Action(..), State::Acting(_)) => Question::Acting,
-            (Live::Action(..), State::Acted(Outcome::Indeterminate)) => Question::Resolve,
+            (Live::Action(..) | Live::Command(_), State::Acting(_)) => Question::Acting,
+            (Live::Action(..) | Live::Command(_), State::Acted(Outcome::Indeterminate)) => Question::Resolve,
             (Live::Action(..), State::Acted(outcome)) => Question::Act(Some(*outcome)),
             (Live::Action(..), _) => Question::Act(None),
             (Live::Check(_) | Live::Wait(_), State::Failed) => Question::Mend,

@@ -1,6 +1,7 @@
 //! `watchkeeper support-bundle`: what a good report of a fault needs, as a folder to look at before it is packed.
 //! Nothing is packed, nothing is sent; what may be secret is taken out.
 
+use super::own_log;
 use super::secrets::{redacted, spared};
 use super::session::reference;
 use super::setup;
@@ -20,6 +21,8 @@ use std::path::{Path, PathBuf};
 
 /// Records of the journal.
 const RECORDS: usize = 200;
+/// Lines of our own log.
+const OWN: usize = 400;
 /// Reports of crashes, the newest.
 const CRASHES: usize = 3;
 /// Of a file of ours no more is taken.
@@ -66,6 +69,7 @@ pub fn run(ask: &Ask, out: &mut dyn Write) -> Result<u8, Fault> {
     bundle.profile(&ask.profile, profile, &search)?;
     let state = ask.state.clone().or_else(paths::state_dir);
     bundle.journal(state.as_deref())?;
+    bundle.own_log(state.as_deref())?;
     bundle.crashes(state.as_deref())?;
     bundle.manifest()?;
     let name = bundle.folder.display();
@@ -168,7 +172,19 @@ impl Bundle {
         lines.map_or(Ok(()), |lines| self.add("journal-verify.txt", "whether the journal's chain holds", &lines))
     }
 
-    /// What panics wrote: our own log itself lives no longer than its console.
+    /// The newest lines of our own log, of all consoles.
+    fn own_log(&mut self, state: Option<&Path>) -> Result<(), Fault> {
+        let read = |name: &&str| state.and_then(|state| files::read(&state.join(name), LARGEST).ok());
+        let both: Vec<u8> = own_log::FILES.iter().rev().filter_map(read).flatten().collect();
+        let all = Clean::lines(&both);
+        let newest: Vec<String> = all.iter().skip(all.len().saturating_sub(OWN)).map(Clean::to_string).collect();
+        if newest.is_empty() {
+            return Ok(());
+        }
+        self.add("own-log.txt", "the last lines of this program's own log", &newest)
+    }
+
+    /// What panics wrote.
     fn crashes(&mut self, state: Option<&Path>) -> Result<(), Fault> {
         let entries = state.and_then(|state| fs::read_dir(state).ok()).into_iter().flatten().flatten();
         let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_crash(path)).collect();

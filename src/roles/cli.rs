@@ -1,11 +1,12 @@
 //! The command line: what can be asked of the binary, and who does it. stdout is data, stderr messages.
 
+use super::manner::Manner;
 use super::session::Options;
 use super::{
     bundle, burst, console, demo, describe, dry_run, journal_tool, lmdb_child, log_tool, plain, probe, probe_child,
     procedure_tool, query, report, rule_check, rules_test, snapshot, twin, validate,
 };
-use crate::base::{Fault, Support};
+use crate::base::Fault;
 use crate::config::builtin::DISCOVER;
 use crate::samplers::probe::Class;
 use crate::sys::limits::no_core_dumps;
@@ -33,29 +34,6 @@ struct Look {
     discover: bool,
     #[command(flatten)]
     manner: Manner,
-}
-
-/// How a console looks and behaves.
-#[derive(Debug, clap::Args)]
-struct Manner {
-    /// Theme by name: themes/NAME.toml beside your profiles, or a built-in one
-    #[arg(long, value_name = "THEME")]
-    theme: Option<String>,
-    /// Keymap by name: keymaps/NAME.toml beside your profiles, merged over the complete default
-    #[arg(long, value_name = "KEYMAP")]
-    keymap: Option<String>,
-    /// Look only: nothing can be armed
-    #[arg(long)]
-    read_only: bool,
-    /// Support level at most, whatever the profile grants to this login
-    #[arg(long, value_name = "L0|L1|L2|L3", value_parser = support)]
-    max_level: Option<Support>,
-    /// No bell and no desktop notification when a new critical alert fires
-    #[arg(long)]
-    no_bell: bool,
-    /// Ask everything five times less often
-    #[arg(long)]
-    gentle: bool,
 }
 
 #[derive(Debug, Subcommand)]
@@ -221,7 +199,9 @@ pub fn main() -> u8 {
         Some(Role::Snapshot(ask)) => snapshot::run(&ask),
         Some(Role::Burst(ask)) => burst::run(&ask, &mut std::io::stdout().lock()),
         Some(Role::Describe { what }) => describe::run(&what, &mut std::io::stdout().lock()),
-        Some(Role::Procedure { what: procedure_tool::Ask::Run { procedure, profile } }) => work(procedure, profile),
+        Some(Role::Procedure { what: procedure_tool::Ask::Run { procedure, profile, manner } }) => {
+            work(procedure, manner.into_options(profile))
+        }
         Some(Role::Procedure { what }) => procedure_tool::run(&what, &mut std::io::stdout().lock()),
         Some(Role::Run(ask)) => dry_run::run(&ask, &mut std::io::stdout().lock()),
         Some(Role::Log(options)) => log_tool::run(&options),
@@ -278,11 +258,11 @@ fn demo(mut options: Options, scenario: twin::Scenario, seed: u64) -> Result<u8,
 }
 
 /// The console of this profile, with the procedure begun.
-fn work(procedure: String, profile: Option<String>) -> Result<u8, Fault> {
+fn work(procedure: String, options: Options) -> Result<u8, Fault> {
     if plain::wanted() {
         return Err(Fault::new("working through a procedure needs a terminal that can show the console."));
     }
-    console::run(&Options { profile, procedure: Some(procedure), ..Options::default() })
+    console::run(&Options { procedure: Some(procedure), ..options })
 }
 
 fn rehearse(mut options: Options, procedure: String, scenario: twin::Scenario, seed: u64) -> Result<u8, Fault> {
@@ -297,10 +277,6 @@ fn rehearse(mut options: Options, procedure: String, scenario: twin::Scenario, s
     console::run(&options)
 }
 
-fn support(name: &str) -> Result<Support, String> {
-    Support::parse(name).ok_or_else(|| "expected L0, L1, L2 or L3".to_owned())
-}
-
 fn class(name: &str) -> Result<Class, String> {
     Class::named(name).ok_or_else(|| "no such class".to_owned())
 }
@@ -313,22 +289,5 @@ impl Look {
     fn into_options(self) -> Options {
         let discover = self.discover.then(|| DISCOVER.to_owned());
         self.manner.into_options(self.profile.or(discover))
-    }
-}
-
-impl Manner {
-    fn into_options(self, profile: Option<String>) -> Options {
-        Options {
-            profile,
-            theme: self.theme,
-            keymap: self.keymap,
-            read_only: self.read_only,
-            max_level: self.max_level,
-            no_bell: self.no_bell,
-            gentle: self.gentle,
-            state_dir: None,
-            procedure: None,
-            within: None,
-        }
     }
 }

@@ -32,8 +32,9 @@ const SECOND: u64 = 1_000_000_000;
 /// # Errors
 /// When there is no terminal to own or the profile cannot be had at all.
 pub fn run(options: &Options) -> Result<u8, Fault> {
-    install_panic_hook(options.state_dir.clone().or_else(paths::state_dir).unwrap_or_else(std::env::temp_dir));
-    own_log::start();
+    let state = options.state_dir.clone().or_else(paths::state_dir);
+    own_log::start(state.as_deref());
+    install_panic_hook(state.unwrap_or_else(std::env::temp_dir));
     let bell = Arc::new(Bell::default());
     let started = session::start(options, &bell)?;
     let mut console = Console::new(started, bell);

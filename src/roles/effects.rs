@@ -1,6 +1,7 @@
 //! Carries out what the pure core asks for, off the loop; the answers come back through a bounded queue.
 //! Long because it has an arm and a worker for each thing that the core asks for.
 
+use super::commands;
 use super::history::{Keeper, Loaded};
 use super::incidents;
 use super::notify::Notifier;
@@ -184,6 +185,11 @@ impl Effects {
                     walks.keep(run, steps, model);
                 }
             }
+            Effect::FinishItem(run, item, note) => {
+                if let Some(walks) = &self.walks {
+                    walks.finish(run, item, note);
+                }
+            }
             Effect::ResumeWalk(run) => {
                 if let Some(walks) = &self.walks {
                     walks.resume(run);
@@ -268,7 +274,7 @@ impl Effects {
             }
             found => found,
         };
-        let spec = spec.ok_or_else(|| Fault::new("there is no such action."))?;
+        let spec = spec.map_or_else(|| commands::spec(&request.action, model, &shared.profile), Ok)?;
         if let Some(fault) = &shared.unrecorded {
             self.refused = Some(format!("not done, because it cannot be recorded: {}: {fault}", spec.name));
         }

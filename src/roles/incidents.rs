@@ -2,6 +2,7 @@
 
 use super::report;
 use super::session::Shared;
+use crate::app::follow_up::Left;
 use crate::app::incident::{Ask, Heard, Reading, WATCH};
 use crate::base::{Clean, Clock, Fault, Ulid, Wall};
 use crate::clean;
@@ -15,6 +16,8 @@ use std::path::{Path, PathBuf};
 
 /// Of a journal that tells of no incident no more is looked through.
 const FURTHEST: Duration = Duration::from_hours(7 * 24);
+/// What was left to do is looked for so far back.
+const LEFT: Duration = Duration::from_hours(30 * 24);
 /// Records that the console keeps at most, the newest.
 const ROWS: usize = 5_000;
 /// What was recorded before is waited for so long.
@@ -33,7 +36,7 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) fn of(shared: &Shared, ask: &Ask) -> Self {
-        let looks = matches!(ask, Ask::Read { .. });
+        let looks = matches!(ask, Ask::Read { .. } | Ask::Left);
         Self {
             state: shared.state_dir.clone(),
             journal: shared.journal.clone(),
@@ -48,6 +51,7 @@ impl Desk {
     pub(super) fn carry_out(&self, ask: Ask) -> Heard {
         match ask {
             Ask::Read { at, known } => Heard::Read(at, self.read(known)),
+            Ask::Left => Heard::Left(self.left()),
             Ask::Keep(card, incident) => {
                 // That the report cannot be written is no reason to be without a card.
                 if let Some(Err(fault)) = incident.map(|id| self.report(id)) {
@@ -99,6 +103,12 @@ impl Desk {
         let mut lines = timeline::between(&lines, from, Wall(i64::MAX));
         lines.drain(..lines.len().saturating_sub(ROWS));
         Ok(Some(Box::new(Reading { state: clean!("{}", state.display()), incident, lines, mark })))
+    }
+
+    fn left(&self) -> Result<Vec<Left>, Fault> {
+        let from = RealClock.now().wall.back(LEFT);
+        let lines = self.lines(&|lines| lines.first().is_some_and(|first| first.at < from))?;
+        Ok(Left::of(&lines))
     }
 
     fn keep(&self, card: &[String]) -> Result<Clean, Fault> {

@@ -1,6 +1,7 @@
 //! `watchkeeper procedure`: a template for a new one, how one reads, what is wrong with it, and a card for paper.
 
 use super::handbook::{self, documents};
+use super::manner::Manner;
 use super::session::reference;
 use super::setup;
 use super::validate::written;
@@ -42,6 +43,9 @@ pub enum Ask {
         /// Profile that has it [default: this host]
         #[arg(long, value_name = "PROFILE")]
         profile: Option<String>,
+        /// How it looks and behaves
+        #[command(flatten)]
+        manner: Manner,
     },
     /// Faults and lints, a line each; exit status 1 when there is one
     Lint {

@@ -38,11 +38,13 @@ pub fn record(entry: Entry) -> Record {
             of_alert(Event::AlertEscalate, &alert, Some(severity)).res(json!({ "to": to }))
         }
         Entry::Incident(told) => told.record(),
-        Entry::Fired { alert, value } => {
-            of_alert(Event::AlertFiring, &alert, Some(Severity::Critical)).res(json!({ "value": value }))
+        Entry::Fired { alert, severity, value, worse, flaps } => {
+            let event = if worse { Event::AlertWorse } else { Event::AlertFiring };
+            of_alert(event, &alert, Some(severity)).res(flapped(json!({ "value": value }), flaps))
         }
-        Entry::Resolved { alert, since } => {
-            of_alert(Event::AlertResolved, &alert, Some(Severity::Critical)).res(json!({ "since": since.rfc3339() }))
+        Entry::Resolved { alert, severity, since, flaps } => {
+            let res = flapped(json!({ "since": since.rfc3339() }), flaps);
+            of_alert(Event::AlertResolved, &alert, Some(severity)).res(res)
         }
     }
 }
@@ -53,6 +55,14 @@ fn of_alert(event: Event, alert: &Clean, severity: Option<Severity>) -> Record {
         target.insert("severity".to_owned(), severity.name().into());
     }
     Record { target, ..Record::new(event) }
+}
+
+/// How often it came and went without a record, where it did.
+fn flapped(mut res: Value, flaps: u32) -> Value {
+    if let (1.., Value::Object(res)) = (flaps, &mut res) {
+        res.insert("flaps".to_owned(), flaps.into());
+    }
+    res
 }
 
 fn of_silence(event: Event, matchers: &Clean) -> Record {
@@ -74,8 +84,16 @@ mod tests {
         let until = Wall(1_795_230_767_123_456_789);
         let alert = || Clean::text("GPU memory{gpu=\"0\"}");
         let matchers = || Clean::text("alertname=\"GPU memory\"");
+        let fired =
+            |severity, worse, flaps| Entry::Fired { alert: alert(), severity, value: "97 %".into(), worse, flaps };
         let entries = [
-            (Entry::Fired { alert: alert(), value: "97 %".into() }, "GPU memory{gpu=\"0\"} began to fire: 97 %"),
+            (fired(Severity::Critical, false, 0), "GPU memory{gpu=\"0\"} began to fire (critical): 97 %"),
+            (fired(Severity::Minor, false, 0), "GPU memory{gpu=\"0\"} began to fire (minor): 97 %"),
+            (fired(Severity::Critical, true, 0), "GPU memory{gpu=\"0\"} became critical: 97 %"),
+            (
+                fired(Severity::Minor, false, 7),
+                "GPU memory{gpu=\"0\"} began to fire (minor): 97 %; it came and went 7 times since its last record",
+            ),
             (
                 Entry::Acked { alert: alert(), severity: Severity::Critical, note: "on it\u{1b}[2J".into() },
                 "took GPU memory{gpu=\"0\"}: on it␛[2J",
@@ -102,7 +120,7 @@ mod tests {
                 "the silence of alertname=\"GPU memory\" ran out",
             ),
             (
-                Entry::Resolved { alert: alert(), since: until },
+                Entry::Resolved { alert: alert(), severity: Severity::Critical, since: until, flaps: 0 },
                 "GPU memory{gpu=\"0\"} is over; it had fired since 2026-11-21T03:12:47.123456Z",
             ),
         ];

@@ -1,18 +1,19 @@
 //! Procedures under way, between the pure core and the folder that keeps them: begins, appends, takes up, lets go.
 
-use super::procedures::{Cmd, Found, Hold, Holder, Runs, Source, Told, outcome_of, record, takeover};
+use super::procedures::{Cmd, Found, Hold, Holder, Later, Runs, Source, Told, outcome_of, record, takeover};
 use super::session::Shared;
 use crate::app::walking::{Left, Taken};
 use crate::app::{Model, Msg};
 use crate::base::{Clean, Clock, Fault, Ulid};
 use crate::clean;
 use crate::config::ProcedureSpec;
-use crate::journal::Journal;
-use crate::procedure::{Document, Step, parse};
+use crate::journal::{Event, Journal, Record};
+use crate::procedure::{Document, Step, Walk};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::{paths, random};
 use core::time::Duration;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,6 +44,10 @@ impl Walks {
         let runs = state.and_then(|state| Runs::start(state, us.clone(), Arc::new(RealClock), Arc::clone(bell)));
         if let Ok(runs) = &runs {
             runs.ask(Cmd::Look);
+            // A console that only looks removes nothing.
+            if shared.launcher.is_some() {
+                runs.ask(Cmd::Prune(shared.profile.handbook.keep_runs));
+            }
         }
         let (state, journal) = (shared.state_dir.clone(), shared.journal.clone());
         Self { runs, us, state, journal, specs: shared.profile.procedures.clone(), begun: BTreeMap::new() }
@@ -119,13 +124,45 @@ impl Walks {
             }
             Told::Resumed(run, found) => Msg::WalkResumed(run, found.and_then(|found| self.taken(&found))),
             Told::Lost(run, who) => Msg::WalkLost(run, who),
+            Told::Finished(run, finished) => Msg::WalkFinished(run, finished.map(|done| self.finished(*done))),
+            Told::Pruned(gone, faults) => {
+                self.pruned(&gone, &faults);
+                return self.news();
+            }
             Told::Unrecorded(run, _, why) => Msg::WalkKept(run, Some(why)),
             Told::Recorded(run) => Msg::WalkKept(run, None),
         })
     }
 
+    /// Something that an ended run has put off is done.
+    pub(super) fn finish(&self, run: Ulid, item: Clean, note: Clean) {
+        if let Ok(runs) = &self.runs {
+            runs.ask(Cmd::Finish(run, Later { item, who: self.us.login.clone(), note }));
+        }
+    }
+
+    fn finished(&self, (walk, steps): (Walk, Vec<Step>)) -> Box<Walk> {
+        if let Some(journal) = &self.journal {
+            for step in &steps {
+                journal.append(record(&walk, step));
+            }
+        }
+        Box::new(walk)
+    }
+
+    /// What was removed is told in the journal and in our own log.
+    fn pruned(&self, gone: &[Ulid], faults: &[Fault]) {
+        if let (Some(journal), false) = (&self.journal, gone.is_empty()) {
+            journal.append(Record::new(Event::ProcedureDrop).res(json!({ "runs": gone })));
+            tracing::info!(target: "console", "{} runs of procedures that are long over were removed", gone.len());
+        }
+        for fault in faults {
+            tracing::warn!(target: "console", "{fault}");
+        }
+    }
+
     fn left(&self, found: &Found) -> Result<Left, Clean> {
-        let (walk, _) = found.walk(document(found))?;
+        let (walk, _) = found.walk(found.document())?;
         let on_disk = self.specs.iter().find(|spec| spec.file == found.head.file);
         let held = match &found.hold {
             Hold::Held { sentence, .. } if !found.hold.may_take() => Some(sentence.clone()),
@@ -143,7 +180,7 @@ impl Walks {
 
     /// A run that is ours now: as it was left, and what became of its action.
     fn taken(&self, found: &Found) -> Result<Box<Taken>, Fault> {
-        let (walk, steps) = found.walk(document(found)).map_err(|why| Fault::new(why.as_str()))?;
+        let (walk, steps) = found.walk(found.document()).map_err(|why| Fault::new(why.as_str()))?;
         if let Some(journal) = &self.journal {
             if let Some(before) = found.holder.as_ref().filter(|_| found.is_of_another(&self.us.login)) {
                 journal.append(takeover(walk.id, &walk.document.id, before, &self.us));
@@ -178,9 +215,4 @@ impl Walks {
             tracing::warn!(target: "console", "the disk that keeps procedures did not answer in time");
         }
     }
-}
-
-/// The run's own copy of its text, read anew.
-fn document(found: &Found) -> Arc<Document> {
-    Arc::new(parse(found.head.procedure.as_str(), found.head.file.as_str(), &found.text))
 }

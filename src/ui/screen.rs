@@ -234,6 +234,9 @@ fn hint_words(model: &Model, context: Context, command: Command) -> Option<Clean
     if command == Command::Procedures && model.procedures.known.is_empty() {
         return None;
     }
+    if command == Command::RunCommands && !runs_commands(model) {
+        return None;
+    }
     let words = model.keymap.describe(context, command);
     let general = command.spec().is_some_and(|spec| spec.hint == words.as_str());
     let rule = match &model.overlay {
@@ -250,6 +253,12 @@ fn hint_words(model: &Model, context: Context, command: Command) -> Option<Clean
         (Command::Open, None) if general => Some(asked(model).unwrap_or(words)),
         _ => Some(words),
     }
+}
+
+/// Whether the current item of the procedure on screen has commands that may be run.
+fn runs_commands(model: &Model) -> bool {
+    model.procedures.run_commands
+        && walking::shown(model).is_some_and(|working| working.walk.needs_commands().is_some())
 }
 
 /// What Enter does to the procedure on screen.
@@ -281,9 +290,9 @@ fn said(paint: &mut Painter<'_>, area: Rect, notice: &Notice, free: bool) {
 /// What is worth a hint here and now, most important first.
 fn hints(model: &Model) -> &'static [Command] {
     use Command::{
-        Abandon, Actions, Alerts, Arm, Back, Bottom, CloseIncident, Contacts, Copy, Defer, Detail, Down, Escalate,
-        FocusNext, Handover, Help, Interrupt, Note, Open, Override, OwnLog, Pause, Procedures, Quit, Reopen, Silence,
-        Take, Top, Unfold, Up, WentWrong, WhatChanged, Zoom,
+        Abandon, Actions, Alerts, Arm, Back, Bottom, ChangeOwner, CloseIncident, Contacts, Copy, Defer, Detail, Done,
+        Down, Escalate, FocusNext, Handover, Help, Incident, Interrupt, Note, Open, Override, OwnLog, Pause,
+        Procedures, Quit, Reopen, RunCommands, Silence, Take, Top, Unfold, Up, WentWrong, WhatChanged, Zoom,
     };
     match (&model.overlay, model.context()) {
         (Overlay::None, Context::Log) => &[Help, Up, Bottom, Top, FocusNext, Zoom, Pause, Quit],
@@ -294,6 +303,8 @@ fn hints(model: &Model) -> &'static [Command] {
             Take,
             Alerts,
             Procedures,
+            Incident,
+            Handover,
             WhatChanged,
             Contacts,
             Actions,
@@ -303,16 +314,20 @@ fn hints(model: &Model) -> &'static [Command] {
             Pause,
             Quit,
         ],
-        (Overlay::None, _) => &[Help, Alerts, Procedures, Actions, Arm, FocusNext, Zoom, Pause, OwnLog, Quit],
+        (Overlay::None, _) => {
+            &[Help, Alerts, Procedures, Actions, Arm, Incident, Handover, FocusNext, Zoom, Pause, OwnLog, Quit]
+        }
         (Overlay::Alerts(_), _) => &[Detail, Take, Silence, Escalate, Unfold, WhatChanged, Contacts, Back],
         (Overlay::Detail(_), _) => &[Open, Take, Silence, Escalate, WhatChanged, Contacts, Copy, Back],
         (Overlay::Contacts(_), _) => &[Copy, Down, Escalate, Back],
         (Overlay::Changes(..), _) => &[Copy, Down, Detail, Back],
-        (Overlay::Incident(_), _) => &[Note, CloseIncident, Handover, Down, Back],
-        (Overlay::Handover(_), _) => &[Copy, Contacts, Note, Back],
+        (Overlay::Incident(_), _) => &[Note, Done, ChangeOwner, CloseIncident, Handover, Down, Back],
+        (Overlay::Handover(_), _) => &[Copy, Done, Incident, Contacts, Note, Back],
         (Overlay::Actions(_) | Overlay::Unit(_) | Overlay::OpenRuns(_), _) => &[Open, Down, Back],
         (Overlay::Run, _) if model.run.as_ref().is_some_and(|run| !run.ended()) => &[Interrupt, Copy, Back],
-        (Overlay::Procedure(_), _) => &[Help, Open, Defer, Override, WentWrong, Reopen, Down, Copy, Abandon, Back],
+        (Overlay::Procedure(_), _) => {
+            &[Help, Open, RunCommands, Defer, Override, WentWrong, Reopen, Down, Copy, Abandon, Back]
+        }
         (Overlay::Help(_) | Overlay::Faults(_), _) => &[Down, Back],
         (Overlay::Prompt(prompt), Context::Overlay) if prompt.plan().is_arming() => &[Back],
         (Overlay::Prompt(prompt), Context::Overlay) if prompt.preview == Some(Refusal::NotArmed) => &[Arm, Back],

@@ -195,6 +195,7 @@ fn a_support_bundle_holds_what_helps_and_no_secret_in_any_form() {
     let said: Vec<String> = SECRETS.iter().flat_map(|secret| forms(secret)).collect();
     let record = serde_json::json!({ "seq": 1, "ev": "alert.ack", "args": said, "res": null });
     desk.write("state/journal/00000001.jsonl", record.to_string() + "\n");
+    desk.write("state/own.log", format!("2026-11-29T03:12:00Z WARN console: its own word {}\n", said.join(" ")));
     let out = desk.path().join("bundle");
     let path = |path: &Path| path.to_str().unwrap().to_owned();
     let (state, profile, folder) = (path(&desk.path().join("state")), path(&profile), path(&out));
@@ -223,6 +224,7 @@ fn a_support_bundle_holds_what_helps_and_no_secret_in_any_form() {
     assert!(text("profile-1.toml").contains("# a comment") && text("profile-1.toml").contains("<redacted>"));
     assert!(text("versions.txt").contains(env!("CARGO_PKG_VERSION")));
     assert!(text("journal.txt").contains("alert.ack"));
+    assert!(text("own-log.txt").contains("console: its own word"), "{}", text("own-log.txt"));
     assert!(text("validate.txt").contains("not_a_key"), "{}", text("validate.txt"));
     let again = ran(&spec);
     assert_eq!(again.status.code(), Some(2));

@@ -126,9 +126,7 @@ fn another_login_looks_on_while_its_console_lives_and_takes_over_armed_and_by_th
     third.pty.wait_for("Only a preview");
     assert!(third.pty.text().contains("Take a procedure over"));
     third.arm_it();
-    third.pty.wait_for("PAUSED at step 2");
-    third.pty.send("\r");
-    third.pty.wait("the prompt", |screen, _| is_armed(screen, "Type  takeover"));
+    third.pty.wait("the take-over again, armed", |screen, _| is_armed(screen, "Type  takeover"));
     third.confirm();
     third.pty.wait("the procedure at work", |screen, _| row_with(screen, "PAUSED").is_none());
     third.walk(Some(3));
@@ -240,4 +238,29 @@ fn a_rehearsal_takes_the_same_keys_and_says_so_on_every_screen() {
     console.pty.send("q");
     assert_eq!(console.pty.status(), 0);
     desk.assert_nothing_is_left();
+}
+
+#[test]
+fn commands_of_a_text_run_through_the_prompt_in_full_and_their_end_comes_back_to_the_item() {
+    let text =
+        "+++\ntime_box = \"5m\"\n+++\n# Old guide\n\n```bash\n# Count them\necho $((40 + 2)) lines\n```\n\n## Then\n";
+    let world = World::new("old-guide", text);
+    let console = world.console();
+    console.begin();
+    console.pty.wait_for("R runs them through the prompt");
+    console.pty.send("R");
+    console.pty.wait_for("Only a preview");
+    for part in ["the whole script:", "echo $((40 + 2)) lines", "a shell reads it"] {
+        assert!(console.pty.text().contains(part), "{part}:\n{}", console.pty.text());
+    }
+    console.arm();
+    assert!(world.plans("action.intent").is_empty());
+    console.confirm();
+    console.pty.wait_for("ended with exit code 0: 42 lines");
+    console.pty.send("\r");
+    console.pty.wait_for("OBSERVED");
+    console.pty.send("42 lines\r");
+    assert_eq!(console.leave_item(1), Some(2));
+    assert_eq!((world.plans("action.intent").len(), world.plans("action.outcome").len()), (1, 1));
+    console.drop_line();
 }

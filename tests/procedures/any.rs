@@ -67,7 +67,7 @@ const PIECES: &[&str] = &[
     "'",
 ];
 
-fn opens(text: &str) {
+pub(crate) fn opens(text: &str) {
     let document = parse("x", "x.md", text);
     let lines = u32::try_from(text.matches('\n').count() + 2).expect("short");
     for fault in &document.faults {
@@ -150,4 +150,32 @@ fn twice_the_blocks_take_twice_the_time() {
     let least = |times: usize| (0..12).map(|_| took(&body.repeat(times))).min().expect("some");
     let (few, many) = (least(2), least(8));
     assert!(many < few * 10, "{few:?}, {many:?}");
+}
+
+/// The figures of reading and linting the largest documents.
+#[test]
+fn the_largest_document_and_two_thousand_items_are_read_and_linted_in_bounded_time() {
+    let item = |n: usize| {
+        format!("## Item {n}\n\nWhat is known of it.\n\n```bash\nsystemctl restart unit-{n}\ncp /a/{n} /b\n```\n\n")
+    };
+    let many: String = (0..1_000).map(item).collect();
+    let huge = "## A\n\nwords and words\n\n".repeat(10 * 1024 * 1024 / 23);
+    for (name, text, items) in [("2,000 items", &many, 2_000), ("10 MB", &huge, 2_000)] {
+        let begun = Instant::now();
+        let document = parse("x", "x.md", text);
+        let read = begun.elapsed();
+        let begun = Instant::now();
+        let found = lint(&document, &|_| None).len();
+        let linted = begun.elapsed();
+        println!(
+            "{name}: {} bytes, {} items read in {read:?}, {found} lints in {linted:?}",
+            text.len(),
+            document.items.len()
+        );
+        assert_eq!(document.items.len(), items, "{name}");
+        // An unoptimised build on a busy machine.
+        assert!(read < Duration::from_secs(20) && linted < Duration::from_secs(20), "{name}: {read:?}, {linted:?}");
+    }
+    let told: Vec<String> = parse("x", "x.md", &huge).faults.iter().map(ToString::to_string).collect();
+    assert!(told.iter().any(|told| told.contains("more than 1 MiB")), "{told:?}");
 }

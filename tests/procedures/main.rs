@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "starts the program, and times the reader by the wall clock")]
 
 mod any;
+mod commonmark;
 mod known;
 mod originals;
 mod paper;

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use watchkeeper::action::lifecycle::Outcome;
 use watchkeeper::base::{Clean, Now, Ulid};
 use watchkeeper::procedure::walk::{Said, Standing, State, Walk};
-use watchkeeper::roles::procedures::{Cmd, Hold, Holder, Keeper, Runs, Told, outcome_of, record, takeover};
+use watchkeeper::roles::procedures::{
+    Cmd, Hold, Holder, Keeper, Later, Runs, Told, outcome_of, prune, record, takeover,
+};
 use watchkeeper::sys::bell::Bell;
 use watchkeeper::sys::clock::RealClock;
 
@@ -259,4 +261,81 @@ fn every_step_is_a_record_and_those_that_count_are_synced_by_themselves() {
     assert_eq!(told, expected);
     let over = takeover(RUN, "lmdb-full", &us("oncall"), &us("other"));
     assert!(over.durable() && over.res["from"]["who"] == "oncall@pts/3" && over.res["to"]["who"] == "other@pts/3");
+}
+
+/// A run that is over, with one item put off or without.
+fn over(keeper: &mut Keeper, run: Ulid, put_off: bool) {
+    let mut walk = begin(keeper, run);
+    say(&mut walk, keeper, Said::Observed("full".into()));
+    say(&mut walk, keeper, Said::Override("grown by hand".into()));
+    say(&mut walk, keeper, Said::Override("it was seen".into()));
+    let last = if put_off { Said::Defer(None, "nobody there".into()) } else { Said::Observed("well".into()) };
+    say(&mut walk, keeper, last);
+    assert_eq!(walk.standing, if put_off { Standing::CompleteExcept(1) } else { Standing::Complete });
+    keeper.release(run, now());
+}
+
+#[test]
+fn what_was_put_off_is_done_later_by_whoever_does_it_and_the_run_is_complete_then() {
+    let state = tempfile::tempdir().unwrap();
+    over(&mut keeper(state.path(), "oncall"), RUN, true);
+    let mut next = keeper(state.path(), "ada");
+    let later =
+        |item: &'static str, note: &'static str| Later { item: item.into(), who: "ada".into(), note: note.into() };
+    let refused = |keeper: &mut Keeper, of: &Later| keeper.finish(RUN, of, now()).unwrap_err().to_string();
+    assert!(refused(&mut next, &later("look", "seen")).contains("was not put off"));
+    assert!(refused(&mut next, &later("lok", "seen")).contains("no such item"));
+    assert!(refused(&mut next, &later("say", " ")).contains("needs a reason"));
+    let (walk, steps) = next.finish(RUN, &later("say", "told the owner"), now()).unwrap();
+    assert_eq!((walk.standing, steps.len()), (Standing::Complete, 2));
+    let said = &steps[0];
+    assert_eq!((said.text.as_str(), said.who.as_ref().map(Clean::as_str)), ("told the owner", Some("ada")));
+    let kept = fs::read_to_string(state.path().join("runs").join(RUN.to_string()).join("run.jsonl")).unwrap();
+    assert!(kept.contains("told the owner"), "{kept}");
+    assert!(refused(&mut next, &later("say", "again")).contains("complete"), "once");
+}
+
+#[test]
+fn a_run_that_was_let_go_goes_on_when_what_it_put_off_is_due_but_not_behind_somebody_else() {
+    let state = tempfile::tempdir().unwrap();
+    let mut first = keeper(state.path(), "oncall");
+    let mut walk = begin(&mut first, RUN);
+    first.release(RUN, now());
+    say(&mut walk, &mut first, Said::Observed("full".into()));
+    assert_eq!(found(state.path())[0].steps.len(), 4);
+    first.release(RUN, now());
+    let _holds = {
+        let mut other = keeper(state.path(), "ada");
+        other.resume(RUN, now()).unwrap();
+        other
+    };
+    let steps = walk.say(Said::Override("grown by hand".into()), &"oncall".into(), now()).unwrap();
+    assert!(first.append(RUN, &steps, now()).is_err());
+}
+
+#[test]
+fn of_runs_that_are_long_over_the_newest_stay_and_those_that_left_something() {
+    let state = tempfile::tempdir().unwrap();
+    let mut keeper = keeper(state.path(), "oncall");
+    for run in 1..=6 {
+        over(&mut keeper, Ulid(run), run == 2);
+    }
+    let mut unknown = begin(&mut keeper, Ulid(3_000));
+    let dir = state.path().join("runs");
+    // An older one whose action has an unknown end, and was left all the same.
+    let mut left = begin(&mut keeper, Ulid(0));
+    say(&mut left, &mut keeper, Said::Observed("full".into()));
+    say(&mut left, &mut keeper, Said::Launched(Ulid(7)));
+    let steps = left.ended(Ulid(7), Outcome::Indeterminate, &"killed".into(), now());
+    keeper.append(Ulid(0), &steps, now()).unwrap();
+    say(&mut left, &mut keeper, Said::Abandon("another way".into()));
+    keeper.release(Ulid(0), now());
+    say(&mut unknown, &mut keeper, Said::Observed("full".into()));
+    let (gone, faults) = prune(state.path(), 2, &boot(), now());
+    assert_eq!((gone, faults.len()), ([1, 3, 4, 5].map(Ulid).to_vec(), 0));
+    let stay = [0, 2, 6, 3_000].map(|run| dir.join(Ulid(run).to_string()).is_dir());
+    assert_eq!(stay, [true; 4]);
+    assert_eq!(prune(state.path(), 2, &boot(), now()).0, []);
+    keeper.finish(Ulid(2), &Later { item: "say".into(), who: "ada".into(), note: "told".into() }, now()).unwrap();
+    assert_eq!(prune(state.path(), 2, &boot(), now()).0, [Ulid(2)]);
 }

@@ -50,6 +50,7 @@ fn item(id: &str, live: Live) -> Item {
         failed: None,
         go: None,
         valid_for: SECOND * 60,
+        watch: None,
     }
 }
 

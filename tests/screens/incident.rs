@@ -4,6 +4,7 @@ use crate::desk::Desk;
 use crossterm::event::KeyCode;
 use serde_json::{Value, json};
 use watchkeeper::app::effect::Entry;
+use watchkeeper::app::follow_up::Left;
 use watchkeeper::app::incident::{Ask, Heard, Reading};
 use watchkeeper::app::{Effect, Msg, Overlay};
 use watchkeeper::base::{Clean, Mono, Now, Ulid, Wall};
@@ -217,4 +218,52 @@ fn a_read_only_console_opens_and_notes_nothing_but_hands_over() {
     }
     let effects = desk.press(KeyCode::Char('H'));
     assert!(asked(&effects).0.is_empty());
+}
+
+#[test]
+fn what_was_left_is_chosen_by_the_arrows_and_marked_done_with_a_name() {
+    let (mut desk, incident) = opened(80, 24);
+    let mut lines = desk.model.session.trail.lines.clone();
+    let put_off = json!({ "res": { "run": Ulid(9), "procedure": "store-full", "item": "grow", "state": "deferred", "value": "no room" } });
+    lines.push(line(desk.model.now.wall, "procedure.item", &put_off));
+    lines.push(line(desk.model.now.wall, "procedure.end", &json!({ "res": { "run": Ulid(9) } })));
+    let ask = |desk: &mut Desk| {
+        let effects = desk.press(KeyCode::Char('D'));
+        assert!(matches!(effects.as_slice(), [Effect::Trail(Ask::Left)]), "{effects:?}");
+        desk.send(Msg::Trail(Heard::Left(Ok(Left::of(&lines)))));
+        assert!(desk.screen().contains("DONE: 2 left to do"), "{}", desk.screen());
+    };
+    ask(&mut desk);
+    desk.tab();
+    desk.type_text("ordered, comes on Friday");
+    let effects = desk.press(KeyCode::Enter);
+    let (recorded, _) = asked(&effects);
+    let [Told::Done { id, text, owner, note }] = recorded.as_slice() else { panic!("{recorded:?}") };
+    assert_eq!((*id, text.as_str(), owner.as_str()), (Some(incident.id), "order a larger card", "ada"));
+    assert_eq!(note.as_str(), "ordered, comes on Friday");
+    ask(&mut desk);
+    desk.press(KeyCode::Down);
+    desk.tab();
+    desk.type_text("2 GiB now");
+    let effects = desk.press(KeyCode::Enter);
+    let [Effect::FinishItem(run, item, note)] = effects.as_slice() else { panic!("{effects:?}\n{}", desk.screen()) };
+    assert_eq!((*run, item.as_str(), note.as_str()), (Ulid(9), "grow", "2 GiB now"));
+    desk.press(KeyCode::Char('D'));
+    desk.send(Msg::Trail(Heard::Left(Ok(Vec::new()))));
+    assert!(desk.screen().contains("Nothing is left to do"), "{}", desk.screen());
+    desk.model.session.mode = watchkeeper::action::mode::Mode::ReadOnly;
+    assert!(desk.press(KeyCode::Char('D')).is_empty());
+}
+
+#[test]
+fn somebody_else_leads_the_incident_from_a_key_on() {
+    let (mut desk, incident) = opened(80, 24);
+    desk.key('i');
+    desk.key('o');
+    assert!(desk.screen().contains("OWNER: ") && desk.screen().contains("until now oncall"), "{}", desk.screen());
+    desk.type_text("ada");
+    let effects = desk.press(KeyCode::Enter);
+    let (recorded, _) = asked(&effects);
+    assert_eq!(recorded, [&Told::Owned { id: incident.id, owner: "ada".into() }]);
+    assert!(desk.screen().contains("owner ada"), "{}", desk.screen());
 }

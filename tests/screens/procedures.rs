@@ -5,8 +5,10 @@ use crossterm::event::KeyCode;
 use insta::assert_snapshot;
 use std::sync::Arc;
 use watchkeeper::action::mode::Mode;
+use watchkeeper::app::card::facts;
 use watchkeeper::app::{Effect, Msg, Procedures, Request};
 use watchkeeper::base::{Clean, Fault, Ulid};
+use watchkeeper::incident::card;
 use watchkeeper::procedure::walk::Standing;
 use watchkeeper::procedure::{Document, Step, parse};
 use watchkeeper::term::Input;
@@ -255,4 +257,51 @@ fn an_action_of_another_request_is_not_taken_for_the_procedures() {
     let before = position(&desk);
     desk.send(Msg::Planned(Request::of("put-back"), Err(Fault::new("no backup."))));
     assert_eq!(position(&desk), before);
+}
+
+const COMMANDS: &str = "# Old guide\n\n```bash\n# Count them\nls | wc -l\n```\n\n## Then\n";
+
+/// A guide that was never written for us, begun.
+fn old_guide() -> Desk {
+    let mut desk = desk(80, 24);
+    let document = Arc::new(parse("old", "old.md", COMMANDS));
+    desk.model.procedures = Procedures::new(vec![Arc::clone(&document)]);
+    desk.quiet(3);
+    desk.key('p');
+    desk.enter();
+    desk.enter();
+    desk.send(Msg::WalkBegun(document, Ok(Ulid(9))));
+    desk.model.session.notice = None;
+    desk
+}
+
+#[test]
+fn commands_of_a_text_are_only_copied_unless_the_profile_allows_more() {
+    let mut desk = old_guide();
+    assert!(desk.screen().contains("$ ls | wc -l") && desk.screen().contains("y copies them;"), "{}", desk.screen());
+    assert!(desk.press(KeyCode::Char('R')).is_empty());
+    assert!(desk.screen().contains("the profile does not allow it"), "{}", desk.screen());
+
+    let mut desk = old_guide();
+    desk.model.procedures.run_commands = true;
+    assert!(desk.screen().contains("R runs them through the prompt"), "{}", desk.screen());
+    let effects = desk.press(KeyCode::Char('R'));
+    let [Effect::Plan(request)] = effects.as_slice() else { panic!("{effects:?}") };
+    assert_eq!((request.action.as_ref(), request.given.as_slice()), ("commands:old/count-them", &[][..]));
+    desk.press(KeyCode::Esc);
+    desk.model.session.mode = Mode::ReadOnly;
+    assert!(desk.press(KeyCode::Char('R')).is_empty());
+    assert!(desk.screen().contains("runs no commands"), "{}", desk.screen());
+    desk.model.session.mode = Mode::Observe;
+    desk.enter();
+    form(&mut desk, "42");
+    assert!(desk.press(KeyCode::Char('R')).is_empty(), "the next item has none");
+}
+
+#[test]
+fn a_handover_card_says_at_which_step_of_which_procedure_we_are() {
+    let desk = under_way(80, 24);
+    let card = card(&facts(&desk.model));
+    let line = "OPEN     step 3 of 7 of GPU memory exhausted now: ";
+    assert!(card.iter().any(|row| row.starts_with(line)), "{card:#?}");
 }

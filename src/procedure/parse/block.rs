@@ -14,7 +14,7 @@ pub const KINDS: &[&str] = &["check", "action", "wait", "ask", "when", "escalate
 pub(super) const VALID_FOR: Duration = Duration::from_secs(60);
 
 const COMMON: &[&str] = &["show", "failed", "go", "valid_for", "memory"];
-const CHECK: &[&str] = &["query", "unit", "label", "expect", "hold"];
+const CHECK: &[&str] = &["query", "unit", "label", "expect", "hold", "watch"];
 const ACTION: &[&str] = &["run", "set"];
 const WAIT: &[&str] = &["for", "at_most", "query", "unit", "label", "expect", "hold"];
 const ASK: &[&str] = &["name", "choices", "number", "unit", "text"];
@@ -30,6 +30,7 @@ pub(super) struct Block {
     pub(super) failed: Option<Clean>,
     pub(super) go: Option<Arc<str>>,
     pub(super) valid_for: Duration,
+    pub(super) watch: Option<Duration>,
     pub(super) memory: bool,
     /// Where the jump, and the condition, stands in the block.
     pub(super) marks: Marks,
@@ -115,6 +116,7 @@ impl Reader {
             failed: self.rest.take::<String>("failed")?.map(Clean::text),
             go: go.map(Arc::from),
             valid_for: self.lasting("valid_for")?.unwrap_or(VALID_FOR),
+            watch: if kind == "check" { self.lasting("watch")? } else { None },
             memory: self.rest.take("memory")?.unwrap_or_default(),
             marks,
         })

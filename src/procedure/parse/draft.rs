@@ -107,6 +107,7 @@ impl<'a> Draft<'a> {
                 made.item.failed = block.failed;
                 made.item.go = block.go;
                 made.item.valid_for = block.valid_for;
+                made.item.watch = block.watch;
                 made.item.memory = block.memory;
                 made.marks = Marks {
                     go: block.marks.go.map(|fault| piece.placed(self.source, fault)),
@@ -162,6 +163,7 @@ impl<'a> Draft<'a> {
             failed: None,
             go: None,
             valid_for: block::VALID_FOR,
+            watch: None,
         };
         self.items.push(Made { item, named: named.map(str::to_owned), marks: Marks::default() });
         true

@@ -1,6 +1,7 @@
 //! One behaviour of a walk each.
 
 use super::*;
+use crate::procedure::view::Question;
 
 fn action(id: &str) -> Item {
     item(id, Live::Action("restart".into(), vec![("to".into(), "512".into())]))
@@ -373,4 +374,57 @@ fn a_text_of_very_many_items_is_walked_without_delay() {
     let mut bench = Bench::new(items);
     bench.second("x", Some(false));
     assert_eq!((&bench.walk.standing, bench.steps.len()), (&Standing::Complete, 20_004));
+}
+
+fn commands(id: &str) -> Item {
+    item(id, Live::Command(vec!["df -h".into()]))
+}
+
+#[test]
+fn commands_that_were_run_leave_what_they_said_to_be_said_and_an_unknown_end_has_to_be_settled() {
+    let mut bench = Bench::new(vec![commands("a"), read("b")]);
+    assert_eq!(bench.walk.needs_commands().map(|item| &*item.id), Some("a"));
+    assert!(bench.walk.needs_action().is_none(), "Enter asks what they said; a key of its own runs them");
+    bench.say(Said::Launched(Ulid(5))).expect("launched");
+    assert!(bench.walk.needs_commands().is_none() && bench.observed("full").is_err(), "they run");
+    bench.ended(5, Outcome::Unverified);
+    assert_eq!((bench.current(), bench.words()[0].as_str()), ("a", "a UNVERIFIED"));
+    assert_eq!(bench.walk.question(), Question::Run(vec!["df -h".into()]));
+    bench.say(Said::Launched(Ulid(6))).expect("again");
+    bench.ended(6, Outcome::Indeterminate);
+    assert_eq!(bench.walk.question(), Question::Resolve);
+    let why = bench.observed("full").expect_err("nobody knows");
+    assert!(why.as_str().contains("nobody knows whether"), "{why}");
+    assert!(bench.walk.needs_commands().is_some(), "it may be tried again");
+    bench.say(Said::Launched(Ulid(7))).expect("again");
+    bench.ended(7, Outcome::Unverified);
+    bench.observed("91 % full").expect("said");
+    assert_eq!((bench.current(), bench.words()[0].as_str()), ("b", "a observed"));
+    bench.same_as_its_steps().expect("the same");
+}
+
+#[test]
+fn what_a_check_found_is_watched_for_as_long_as_its_text_says() {
+    let watched = |watch: Option<Duration>| {
+        let mut first = check("a");
+        first.watch = watch;
+        let mut bench = Bench::new(vec![first, action("b"), read("c")]);
+        bench.second("a", Some(true));
+        bench.say(Said::Launched(Ulid(5))).expect("launched");
+        bench.second("a", Some(false));
+        let during = bench.words()[0].clone();
+        bench.ended(5, Outcome::Succeeded);
+        (bench, during)
+    };
+    let (bench, during) = watched(None);
+    assert_eq!((bench.current(), during.as_str()), ("c", "a sensed"), "the action may have changed it");
+    let (mut bench, during) = watched(Some(SECOND * 60));
+    assert_eq!((bench.current(), during.as_str()), ("a", "a regressed"), "told at once, current after the action");
+    bench.second("a", Some(true));
+    bench.pass(SECOND * 61);
+    bench.second("a", Some(false));
+    assert_eq!((bench.current(), bench.words()[0].as_str()), ("c", "a sensed"), "its time is over");
+    let (_, during) = watched(Some(Duration::ZERO));
+    assert_eq!(during, "a sensed", "never");
+    bench.same_as_its_steps().expect("the same");
 }

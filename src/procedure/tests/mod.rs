@@ -33,6 +33,7 @@ pub(super) fn item(id: &str, live: Live) -> Item {
         failed: None,
         go: None,
         valid_for: SECOND * 60,
+        watch: None,
     }
 }
 

@@ -7,9 +7,10 @@ use crate::action::lifecycle::Outcome;
 use crate::base::{Clean, Fault, Now, Ulid};
 use crate::clean;
 use crate::procedure::walk::{Standing, State, Turn, Walk};
-use crate::procedure::{Document, Step, document};
+use crate::procedure::{Document, Step, document, parse};
 use crate::sys::{files, paths};
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -109,6 +110,25 @@ impl Found {
         self.holder.as_ref().is_some_and(|holder| holder.login != *login)
     }
 
+    /// The run's own copy of its text, read anew.
+    pub fn document(&self) -> Arc<Document> {
+        Arc::new(parse(self.head.procedure.as_str(), self.head.file.as_str(), &self.text))
+    }
+
+    /// Something of it may still matter: an item that was put off, or an action whose end nobody knows.
+    fn is_left(&self) -> bool {
+        let mut items: BTreeMap<&str, &State> = BTreeMap::new();
+        for step in &self.steps {
+            if let (Some(item), Turn::Item(state)) = (&step.item, &step.to) {
+                items.insert(item, state);
+            }
+        }
+        let open = |state: &&State| {
+            matches!(state, State::Deferred(_) | State::Acting(_) | State::Acted(Outcome::Indeterminate))
+        };
+        self.is_unfinished() || items.into_values().any(|state| open(&state))
+    }
+
     /// What differs between the run's copy and the text on disk; nothing when they are the same.
     pub fn changes(&self, on_disk: &str) -> Vec<Clean> {
         if files::sha256(on_disk.as_bytes()) == self.head.sha256 { Vec::new() } else { diff(&self.text, on_disk) }
@@ -129,12 +149,8 @@ const fn acted(state: &State) -> &'static str {
 /// Every unfinished run under the state folder, oldest first, and what could not be read. Nothing is taken or changed.
 pub fn open_runs(state: &Path, boot: &Clean, now: Now) -> (Vec<Found>, Vec<Fault>) {
     let dir = paths::runs_dir(state);
-    let Ok(entries) = std::fs::read_dir(&dir) else { return (Vec::new(), Vec::new()) };
-    let mut runs: Vec<Ulid> =
-        entries.flatten().filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok())).collect();
-    runs.sort_unstable();
     let (mut found, mut faults) = (Vec::new(), Vec::new());
-    for run in runs {
+    for run in runs(&dir) {
         let dir = dir.join(run.to_string());
         // Its console ended before anything of it was written down: there is nothing to go on with.
         if !dir.join("run.jsonl").exists() {
@@ -147,6 +163,36 @@ pub fn open_runs(state: &Path, boot: &Clean, now: Now) -> (Vec<Found>, Vec<Fault
         }
     }
     (found, faults)
+}
+
+/// Removes the folders of runs that are over, but for the newest `keep` runs: none that somebody has, that put something
+/// off which nobody has done since, or of whose actions one has an unknown end. Which were removed, and what could not be.
+pub fn prune(state: &Path, keep: usize, boot: &Clean, now: Now) -> (Vec<Ulid>, Vec<Fault>) {
+    let dir = paths::runs_dir(state);
+    let all = runs(&dir);
+    let (mut gone, mut faults) = (Vec::new(), Vec::new());
+    for run in all.get(..all.len().saturating_sub(keep)).unwrap_or_default() {
+        let folder = dir.join(run.to_string());
+        // What cannot be read is told elsewhere, and stays.
+        let Ok((found, _)) = read(&folder, boot, now) else { continue };
+        if found.is_left() || found.hold != Hold::Free {
+            continue;
+        }
+        match std::fs::remove_dir_all(&folder) {
+            Ok(()) => gone.push(*run),
+            Err(error) => faults.push(files::fault("remove", &folder, &error)),
+        }
+    }
+    (gone, faults)
+}
+
+/// The runs that have a folder, oldest first.
+fn runs(dir: &Path) -> Vec<Ulid> {
+    let Ok(entries) = std::fs::read_dir(dir) else { return Vec::new() };
+    let name = |entry: std::fs::DirEntry| entry.file_name().to_str().and_then(|name| name.parse().ok());
+    let mut runs: Vec<Ulid> = entries.flatten().filter_map(name).collect();
+    runs.sort_unstable();
+    runs
 }
 
 /// Reads one run.

@@ -5,9 +5,9 @@ use super::lease::{Holder, Lease, held, holder};
 use super::log::{Head, Log};
 use super::thread::Told;
 use crate::base::{Clean, Fault, Now, Ulid};
-use crate::procedure::{Document, Step};
+use crate::procedure::{Document, Said, Step, Walk};
 use crate::sys::{files, paths};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The text that a run goes by.
@@ -31,12 +31,25 @@ impl Source {
     }
 }
 
+/// What somebody says of an item that an ended run has put off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Later {
+    /// The item's id.
+    pub item: Clean,
+    /// Who did it.
+    pub who: Clean,
+    /// What was done.
+    pub note: Clean,
+}
+
 /// All runs that this console holds.
 #[derive(Debug)]
 pub struct Keeper {
     runs: PathBuf,
     us: Holder,
     held: BTreeMap<Ulid, Kept>,
+    /// Those that this console has let go itself.
+    let_go: BTreeSet<Ulid>,
 }
 
 /// One of them.
@@ -53,7 +66,7 @@ struct Kept {
 impl Keeper {
     /// For this state folder, as this console.
     pub fn new(state: &Path, us: Holder) -> Self {
-        Self { runs: paths::runs_dir(state), us, held: BTreeMap::new() }
+        Self { runs: paths::runs_dir(state), us, held: BTreeMap::new(), let_go: BTreeSet::new() }
     }
 
     /// Makes the folder of a new run and holds it.
@@ -71,11 +84,15 @@ impl Keeper {
         self.held.entry(run).or_insert(kept).settle(&self.us, now)
     }
 
-    /// Steps of a run that this console holds, durable when this returns well.
+    /// Steps of a run, durable when this returns well. One that was let go, since it was over, is taken up again for what
+    /// comes after its end.
     ///
     /// # Errors
-    /// As [`Keeper::begin`]; or the run is not held, and nothing of it is kept.
+    /// As [`Keeper::begin`]; or the run cannot be had, and nothing of it is kept.
     pub fn append(&mut self, run: Ulid, steps: &[Step], now: Now) -> Result<(), Fault> {
+        if !steps.is_empty() && !self.held.contains_key(&run) && self.let_go.contains(&run) {
+            let _found = self.resume(run, now)?;
+        }
         let kept = self.held.get_mut(&run).ok_or_else(|| Fault::new("this console does not hold the run."))?;
         kept.log.add(steps, &self.us.boot);
         kept.settle(&self.us, now)
@@ -105,6 +122,7 @@ impl Keeper {
     /// Lets a run go: whoever wants it may take it. Writes what is left first.
     pub fn release(&mut self, run: Ulid, now: Now) {
         if let Some(mut kept) = self.held.remove(&run) {
+            self.let_go.insert(run);
             let _told_before = kept.settle(&self.us, now);
         }
     }
@@ -130,6 +148,29 @@ impl Keeper {
         found.holder = before;
         self.held.insert(run, Kept { dir, copy: None, lease: Some(lease), log, failing: None });
         Ok(found)
+    }
+}
+
+impl Keeper {
+    /// What a run that is over has put off was done: as it stands then, and the steps that say so, durable.
+    ///
+    /// # Errors
+    /// The run cannot be had or read, was not put off, or cannot be written.
+    pub fn finish(&mut self, run: Ulid, done: &Later, now: Now) -> Result<(Walk, Vec<Step>), Fault> {
+        let found = self.resume(run, now)?;
+        let said = self.say_done(&found, done, now);
+        self.release(run, now);
+        said
+    }
+
+    fn say_done(&mut self, found: &Found, done: &Later, now: Now) -> Result<(Walk, Vec<Step>), Fault> {
+        let told = |why: Clean| Fault::new(why.as_str());
+        let (mut walk, _) = found.walk(found.document()).map_err(told)?;
+        let at = walk.document.items.iter().position(|item| *item.id == *done.item.as_str());
+        let at = at.ok_or_else(|| Fault::new("its text has no such item."))?;
+        let steps = walk.say(Said::Done(at, done.note.clone()), &done.who, now).map_err(told)?;
+        self.append(found.run, &steps, now)?;
+        Ok((walk, steps))
     }
 }
 

@@ -10,8 +10,8 @@ mod thread;
 mod trail;
 
 pub use action::outcome_of;
-pub use found::{Found, Hold, open_runs};
-pub use keeper::{Keeper, Source};
+pub use found::{Found, Hold, open_runs, prune};
+pub use keeper::{Keeper, Later, Source};
 pub use lease::{Holder, SILENCE};
 pub use log::Head;
 pub use thread::{Cmd, Runs, Told};

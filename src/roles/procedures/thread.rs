@@ -1,10 +1,10 @@
 //! The thread that keeps runs: the console asks and goes on, and hears later. Nothing that it hands over is dropped.
 
-use super::found::{Found, open_runs};
-use super::keeper::{Keeper, Source};
+use super::found::{Found, open_runs, prune};
+use super::keeper::{Keeper, Later, Source};
 use super::lease::Holder;
 use crate::base::{Clean, Clock, Fault, Mono, Ulid};
-use crate::procedure::Step;
+use crate::procedure::{Step, Walk};
 use crate::sys::bell::Bell;
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -30,6 +30,10 @@ pub enum Cmd {
     Resume(Ulid),
     /// Lets a run go: it has ended, or is left to others.
     Release(Ulid),
+    /// Something that an ended run has put off is done: answered by [`Told::Finished`].
+    Finish(Ulid, Later),
+    /// Removes what is long over, but for so many of the newest runs: answered by [`Told::Pruned`] where there is any.
+    Prune(usize),
 }
 
 /// What it hears.
@@ -45,6 +49,10 @@ pub enum Told {
     Unrecorded(Ulid, usize, Fault),
     /// All of the run is on disk again.
     Recorded(Ulid),
+    /// The run as it stands now, and the steps that were added; or why not.
+    Finished(Ulid, Result<Box<(Walk, Vec<Step>)>, Fault>),
+    /// These runs were removed, and what could not be.
+    Pruned(Vec<Ulid>, Vec<Fault>),
 }
 
 type Reply = SyncSender<Result<(), Fault>>;
@@ -210,6 +218,18 @@ impl Server {
             }
             Cmd::Release(run) => {
                 self.keeper.release(run, now);
+                None
+            }
+            Cmd::Finish(run, done) => {
+                let finished = self.keeper.finish(run, &done, now).map(Box::new);
+                self.tell(Told::Finished(run, finished));
+                None
+            }
+            Cmd::Prune(keep) => {
+                let (gone, faults) = prune(&self.state, keep, &self.boot, now);
+                if !gone.is_empty() || !faults.is_empty() {
+                    self.tell(Told::Pruned(gone, faults));
+                }
                 None
             }
         };

@@ -1,7 +1,7 @@
 //! The open incident: its head, what is left to do, and its timeline with the newest row last.
 
 use super::sheet::{more, sheet};
-use crate::app::incident::{lasts, to_do};
+use crate::app::card::{lasts, to_do};
 use crate::app::{Model, Scroll};
 use crate::base::Clean;
 use crate::clean;

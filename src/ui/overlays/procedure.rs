@@ -287,6 +287,7 @@ fn prose(paint: &mut Painter<'_>, area: Rect, model: &Model, (item, mark, curren
     }
     if let Live::Command(lines) = &item.live {
         rows.extend(lines.iter().map(|line| (clean!("$ {line}"), Intent::Accent)));
+        rows.extend(runs(model, mark).filter(|_| current));
     }
     rows.extend(item.prose.iter().map(|line| (line.clone(), Intent::Text)));
     if let (Live::Challenge(Some(expected)), false) = (&item.live, current) {
@@ -306,6 +307,20 @@ fn prose(paint: &mut Painter<'_>, area: Rect, model: &Model, (item, mark, curren
     for (y, (text, intent)) in (area.top()..area.bottom()).zip(lines) {
         paint.put((area.x + 1, y), width, text, intent);
     }
+}
+
+/// How its commands are run here, if they are.
+fn runs(model: &Model, mark: Option<&Mark>) -> Option<(Clean, Intent)> {
+    let word = |command| key(model, Context::Procedure, command);
+    if mark.is_some_and(|mark| matches!(mark.state, State::Acting(_))) {
+        return None;
+    }
+    if model.procedures.run_commands {
+        let text =
+            clean!("{} runs them through the prompt, {} copies them.", word(Command::RunCommands), word(Command::Copy));
+        return Some((text, Intent::Muted));
+    }
+    Some((clean!("{} copies them; the profile does not allow to run them here.", word(Command::Copy)), Intent::Muted))
 }
 
 /// What has become of an item, in a sentence.
