@@ -173,6 +173,9 @@ impl Worker {
                 source.scan(pass.now);
             }
             source.read(&mut pass);
+            if let (Look::Names, Some(gather)) = (thorough, &pass.gather) {
+                gather.tidy();
+            }
             if self.watches.renew(at, source) {
                 // What happened before the watch was there, the kernel did not tell.
                 *look = Look::Names;

@@ -7,6 +7,9 @@ mod bench;
 #[expect(dead_code, reason = "shared with tests/console, which uses the rest")]
 mod corpus;
 mod flood;
+#[path = "../../benches/flood/generator.rs"]
+#[expect(clippy::disallowed_methods, dead_code, reason = "shared with benches/flood, which measures too")]
+mod generator;
 #[path = "../pty/harness.rs"]
 #[expect(dead_code, unused_imports, reason = "shared with tests/pty, which uses the rest")]
 mod harness;

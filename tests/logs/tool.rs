@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_watchkeeper");
 
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     tempfile::Builder::new().prefix("wk").tempdir_in("/tmp").expect("a folder")
 }
 
@@ -30,7 +30,7 @@ fn numbered(lines: usize) -> String {
         .collect()
 }
 
-fn spec(home: &TempDir, args: &[&str]) -> Spec {
+pub(crate) fn spec(home: &TempDir, args: &[&str]) -> Spec {
     let mut spec = Spec::new(PROGRAM).args(["log"]).args(args.iter().copied());
     spec.env.push(("HOME".to_owned(), home.path().to_string_lossy().into_owned()));
     spec

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 /// Bytes of one block.
 pub(super) const BLOCK: usize = 64 * 1024;
-/// Blocks kept: 4 MiB.
-const KEPT: usize = 64;
+/// Blocks kept: 1 MiB.
+const KEPT: usize = 16;
 
 /// Of a block: its file and its number.
 type Name = (u64, u64);

@@ -208,7 +208,7 @@ mod tests {
             file.write_all(part).expect("writes");
             let whole = memchr::memrchr(b'\n', part).map_or(0, |at| at + 1);
             let body = Arc::new(Body::file(file));
-            spine.lay(at, &body, 0, as_offset(whole));
+            spine.lay(at, &body, (0, as_offset(whole)), 0);
             spine.leave_open(at, &body, as_offset(whole), as_offset(part.len() - whole));
         }
         Reader::new(Arc::new(Mutex::new(spine)))
@@ -256,7 +256,7 @@ mod tests {
     fn a_file_cut_short_under_the_reader_is_no_fault() {
         let file = tempfile::tempfile().expect("a file");
         let mut spine = Spine::default();
-        spine.lay(0, &Arc::new(Body::file(file)), 0, 1_000_000);
+        spine.lay(0, &Arc::new(Body::file(file)), (0, 1_000_000), 0);
         let mut reader = Reader::new(Arc::new(Mutex::new(spine)));
         assert_eq!(all(&mut reader, From::End, 3, 3), [""]);
     }
