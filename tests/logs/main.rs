@@ -23,6 +23,7 @@ mod logrotate;
 #[path = "../samplers/peer.rs"]
 #[expect(clippy::disallowed_methods, dead_code, reason = "a test starts its peers; others use more of this")]
 mod peer;
+mod reading;
 mod rotation;
 mod spine;
 mod streams;

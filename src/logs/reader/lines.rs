@@ -127,8 +127,9 @@ impl Reader {
         while upto > stop {
             let number = (upto - 1) / size();
             let begin = number * size();
-            let block = self.cache.block(body, number, last - upto < size() * 2)?;
-            let (low, high) = (within(stop.saturating_sub(begin)), within(upto - begin).min(block.len()));
+            let (low, high) = (within(stop.saturating_sub(begin)), within(upto - begin));
+            let block = self.cache.block(body, number, high, last - upto < size() * 2)?;
+            let high = high.min(block.len());
             let part = block.get(low..high).unwrap_or_default();
             if let Some(at) = memchr::memrchr(b'\n', part) {
                 return Ok(extent.at + (begin + as_offset(low + at) + 1 - from));
@@ -148,8 +149,9 @@ impl Reader {
         while at < stop {
             let number = at / size();
             let begin = number * size();
-            let block = self.cache.block(body, number, at - start < size() * 2)?;
-            let (low, high) = (within(at - begin), within(stop - begin).min(block.len()));
+            let (low, high) = (within(at - begin), within(stop - begin));
+            let block = self.cache.block(body, number, high, at - start < size() * 2)?;
+            let high = high.min(block.len());
             let part = block.get(low..high).unwrap_or_default();
             let end = memchr::memchr(b'\n', part);
             raw.take(part.get(..end.unwrap_or(part.len())).unwrap_or_default());
