@@ -81,22 +81,22 @@ fn show(name: &str, flood: Flood) {
     pty.wait_for("t=");
     let (memory, cpu, bytes) = (pty.resident(), pty.cpu(), pty.raw().len());
     let (mut ages, mut keys, mut peak) = (Vec::new(), Vec::new(), memory);
-    let mut help = false;
+    let mut still = false;
     while !pouring.is_finished() {
         std::thread::sleep(Duration::from_millis(97));
-        if let Some(at) = newest(&pty.text()).filter(|_| !help) {
+        if let Some(at) = newest(&pty.text()).filter(|_| !still) {
             ages.push(wall().saturating_sub(at));
         }
         peak = peak.max(pty.resident());
         let pressed = Instant::now();
-        pty.send("?");
-        help = !help;
-        pty.wait("the page of keys", |screen, _| screen.contents().contains("the oldest line") == help);
+        pty.send(if still { "G" } else { "k" });
+        still = !still;
+        pty.wait("what the key does", |screen, _| screen.contents().contains("G to follow") == still);
         keys.push(u64::try_from(pressed.elapsed().as_micros()).unwrap_or(u64::MAX));
     }
     let offered = pouring.join().expect("pours");
-    if help {
-        pty.send("?");
+    if still {
+        pty.send("G");
     }
     let last = format!("n={:010}", offered.lines - 1);
     let ended = Instant::now();

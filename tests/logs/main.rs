@@ -4,7 +4,6 @@
 
 mod bench;
 #[path = "../console/corpus.rs"]
-#[expect(dead_code, reason = "shared with tests/console, which uses the rest")]
 mod corpus;
 mod flood;
 #[path = "../../benches/flood/generator.rs"]
