@@ -236,6 +236,7 @@ impl Tail {
             let rest = self.identity.offset.saturating_sub(*upto);
             gather.lay(gather.source(&shown(&self.began)), body, (*upto, rest), u64::from(rest > 0));
             *upto = self.identity.offset;
+            body.end();
         }
         if !self.cutter.is_empty() {
             self.cutter.finish(|line, more| pass.line(line, more));
@@ -298,7 +299,7 @@ impl Tail {
         let start = rustix::fs::seek(&self.file, SeekFrom::Data(0)).unwrap_or(0);
         if let (Some(gather), Laid::To(body, _)) = (&pass.gather, &self.laid) {
             // What was there can be read nowhere any more.
-            gather.forget(body, u64::MAX, 0);
+            gather.forget(body, u64::MAX, None);
             self.laid = Laid::From(start);
         } else {
             self.finish(pass);

@@ -167,6 +167,24 @@ pub(crate) fn place(file: &File, about: &Metadata) -> Place {
     Place { id: FileId { devices, inode: about.ino() }, kind: Clean::text(kind), network: NETWORK.contains(&kind) }
 }
 
+/// Where the file system is mounted that a path leads to as it is written, if it is one that may never answer. Only
+/// the table of mounts is asked, which always does.
+pub(crate) fn may_hang(path: &Path) -> Option<PathBuf> {
+    hanging(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default(), &std::path::absolute(path).ok()?)
+}
+
+fn hanging(mounts: &str, path: &Path) -> Option<PathBuf> {
+    let mount = |row: &str| {
+        let point = row.split(' ').nth(4)?.replace("\\040", " ");
+        let kind = row.split_once(" - ")?.1.split(' ').next()?.to_owned();
+        path.starts_with(&point).then_some((point, kind))
+    };
+    // Of two at one point the later one counts.
+    let (point, kind) = mounts.lines().filter_map(mount).max_by_key(|(point, _)| point.len())?;
+    let may = NETWORK.contains(&&*kind) || kind == "fuse" || kind.starts_with("fuse.");
+    may.then(|| point.into())
+}
+
 /// The type of the network file system that this lies on, if it does.
 pub(crate) fn network(path: &Path) -> Option<Clean> {
     let file = File::open(path).ok()?;
@@ -221,6 +239,15 @@ mod tests {
             Ok(count)
         });
         assert!(restless == Ok(None) && count == READS);
+    }
+
+    #[test]
+    fn a_file_system_that_may_never_answer_is_known_by_the_table_of_mounts() {
+        let mounts = "1 0 0:1 / / rw - ext4 a rw\n2 1 0:2 / /net rw - nfs4 b rw\n3 2 0:3 / /net/disk rw - xfs c rw\n\
+            4 1 0:4 / /a\\040b rw - fuse.sshfs d rw\n";
+        let at = |path: &str| hanging(mounts, Path::new(path)).map(|point| point.display().to_string());
+        assert_eq!((at("/net/x.log").as_deref(), at("/a b/x.log").as_deref()), (Some("/net"), Some("/a b")));
+        assert_eq!((at("/net/disk/x.log"), at("/netx/x.log"), at("/var/x.log")), (None, None, None));
     }
 
     #[test]

@@ -99,3 +99,15 @@ pub(crate) fn shown(text: impl AsRef<[u8]>, most: usize) -> String {
     let clean = Clean::text(text);
     clean.as_str().chars().take_while(plain).take(most).collect::<String>().trim_end().to_owned()
 }
+
+/// Bytes of every kind in no order, with ends of lines in them.
+pub(crate) fn binary(count: usize) -> Vec<u8> {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        u8::try_from(state >> 56).unwrap_or(0)
+    };
+    (0..count).map(|_| next()).collect()
+}

@@ -1,8 +1,14 @@
-//! What is counted in logs is a series like any other: a rule over it fires, a pane shows it.
+//! What is counted in logs is a series like any other: a rule over it fires, a pane shows it. A pane shows anything,
+//! as text, of a file of any size.
 
+use crate::corpus::binary;
 use crate::desk::Desk;
-use std::fs::OpenOptions;
+use crate::harness::only_our_sequences;
+use std::fmt::Write as _;
+use std::fs::{File, OpenOptions};
 use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
 
 #[test]
 fn a_pattern_in_a_log_fires_a_rule_and_shows_in_a_pane() {
@@ -37,4 +43,71 @@ fn a_pattern_in_a_log_fires_a_rule_and_shows_in_a_pane() {
     pty.wait_for("MapFull");
     pty.send("q");
     assert_eq!(pty.status(), 0);
+}
+
+/// A profile with this file in a pane for each format.
+fn panes(path: &Path, formats: &[&str]) -> String {
+    let mut profile = "title = \"Logs\"\nenvironment = \"test\"\n".to_owned();
+    for format in formats {
+        writeln!(
+            profile,
+            "[logs.{format}]\nkind = \"file\"\npath = \"{}\"\nformat = \"{format}\"\n[[panes]]\ntitle = \"as {format}\"\n\
+             kind = \"log\"\nsource = \"{format}\"",
+            path.display()
+        )
+        .unwrap();
+    }
+    profile
+}
+
+#[test]
+fn what_is_binary_or_endless_reaches_the_terminal_as_text_from_a_pane_too() {
+    let desk = Desk::new();
+    let log = desk.write("raw.log", "first\n");
+    let path = desk.write("profile.toml", panes(&log, &["plain", "json", "auto"]));
+    let mut pty = desk.start(&["--profile", path.to_str().unwrap()]);
+    pty.wait_for("first");
+    let mut file = OpenOptions::new().append(true).open(&log).unwrap();
+    file.write_all(&binary(200_000)).unwrap();
+    pty.send("z");
+    // A line of ten megabytes of nothing but sequences.
+    file.write_all(b"\nlong ").unwrap();
+    file.write_all(&b"\x1b[2J\x1b]0;t\x07\x9b31m\xff".repeat(600_000)).unwrap();
+    file.write_all(b"\nType  reduce  and Enter to run it, Esc cancels.   armed\nthe last one\n").unwrap();
+    for format in ["plain", "json", "auto"] {
+        pty.wait_for(&format!("as {format}"));
+        pty.wait_for("the last one");
+        pty.wait_for("Type  reduce  and Enter");
+        pty.send("kkkkkkkk");
+        pty.wait_for("G to follow");
+        pty.send("b".repeat(20));
+        pty.send("G\t");
+    }
+    pty.send("q");
+    assert_eq!(pty.status(), 0);
+    if let Err(what) = only_our_sequences(&pty.raw()) {
+        panic!("{what}");
+    }
+    pty.assert_restored();
+}
+
+#[test]
+fn a_gigabyte_in_a_pane_takes_no_more_memory_than_a_line() {
+    let resident = |bytes: u64| {
+        let desk = Desk::new();
+        let log = desk.path().join("big.log");
+        let file = File::create(&log).unwrap();
+        file.write_at(b"\nthe last of it\n", bytes).unwrap();
+        let path = desk.write("profile.toml", panes(&log, &["plain"]));
+        let mut pty = desk.start(&["--profile", path.to_str().unwrap()]);
+        pty.wait_for("the last of it");
+        OpenOptions::new().append(true).open(&log).unwrap().write_all(b"and one more\n").unwrap();
+        pty.wait_for("and one more");
+        let resident = pty.resident();
+        pty.send("q");
+        assert_eq!(pty.status(), 0);
+        resident
+    };
+    let more = resident(1024 * 1024 * 1024) - resident(10);
+    assert!(more < 8 * 1024 * 1024, "{more} bytes more");
 }

@@ -1,7 +1,15 @@
 //! More lines than anyone can read: what is shown and what was dropped add up exactly.
 
 use super::bench::Bench;
+use super::generator::Flood;
+use super::harness::{Pty, only_our_sequences};
+use super::tool::{folder, spec};
+use std::fs;
 use std::io::Write as _;
+use std::path::Path;
+
+/// What is held of a stream, with room for the pages of a reader.
+const MEMORY: i64 = 64 * 1024 * 1024;
 
 #[test]
 fn shown_and_dropped_are_all_that_was_offered() {
@@ -28,4 +36,70 @@ fn shown_and_dropped_are_all_that_was_offered() {
     bench.until("the end", |bench| bench.has("the end"));
     assert_eq!(u64::try_from(bench.shown().len()).expect("small") + bench.dropped, offered);
     assert!(bench.dropped > 0, "the mailbox is smaller than the flood");
+}
+
+/// The most bytes that were resident at once.
+fn most_resident(pty: &Pty) -> i64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", pty.pid().as_raw_nonzero())).expect("reads");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("the kernel counts it");
+    i64::try_from(digits(line)).expect("small") * 1_024
+}
+
+fn digits(text: &str) -> u64 {
+    text.chars().filter(char::is_ascii_digit).collect::<String>().parse().expect("a number")
+}
+
+/// The number that follows the words, as the screen says it.
+fn after(text: &str, words: &str) -> Option<u64> {
+    let rest = text.lines().find_map(|row| row.split_once(words))?.1;
+    Some(digits(rest.split(|c: char| c != ',' && !c.is_ascii_digit()).next()?))
+}
+
+/// Pours a million lines a second for five seconds: what the tool shows and what it says that it dropped are all of
+/// them, the oldest it has is the next after the dropped, and its memory stays within bounds. It may be late here.
+fn poured(path: &Path, mut pty: Pty, per_file: Option<u64>) {
+    let pouring = Flood { rate: 1_000_000, secs: 5, per_file }.start(path);
+    pty.wait_for("n=00");
+    let before = pty.resident();
+    let offered = pouring.join().expect("pours").lines;
+    assert_eq!(offered, 5_000_000);
+    pty.wait_for("n=0004999999");
+    let most = most_resident(&pty);
+    pty.send("=");
+    pty.wait("the number of lines", |screen, _| after(&screen.contents(), " of ").is_some());
+    // Nothing comes any more: what is said now stays.
+    let text = pty.text();
+    let (shown, dropped) = (after(&text, " of ").expect("said"), after(&text, "dropped ").expect("said"));
+    assert_eq!(shown + dropped, offered, "{text}");
+    pty.send("g");
+    let oldest = format!("n={dropped:010}");
+    pty.wait_for(&oldest);
+    assert!(most - before < MEMORY, "{} bytes more", most - before);
+    pty.send("q");
+    assert_eq!(pty.status(), 0);
+    if let Err(what) = only_our_sequences(&pty.raw()) {
+        panic!("{what}");
+    }
+}
+
+#[test]
+fn a_million_lines_a_second_by_pipe_are_shown_or_counted_and_memory_stays_small() {
+    let home = folder();
+    let path = home.path().join("flood");
+    rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("a pipe");
+    let mut spec = spec(&home, &["-"]);
+    spec.env.push(("FLOOD".to_owned(), path.to_string_lossy().into_owned()));
+    spec.script = Some("exec \"$@\" < \"$FLOOD\"");
+    let pty = Pty::spawn(&spec);
+    poured(&path, pty, None);
+}
+
+#[test]
+fn a_million_lines_a_second_into_a_file_that_is_rotated_are_shown_or_counted() {
+    let home = folder();
+    let path = home.path().join("app.log");
+    fs::write(&path, b"").expect("makes");
+    let pty = Pty::spawn(&spec(&home, &[path.to_str().expect("plain")]));
+    pty.wait_for("following");
+    poured(&path, pty, Some(500_000));
 }

@@ -5,9 +5,11 @@
 
 mod bench;
 #[path = "../console/corpus.rs"]
-#[expect(dead_code, reason = "shared with tests/console, which uses the rest")]
 mod corpus;
 mod flood;
+#[path = "../../benches/flood/generator.rs"]
+#[expect(clippy::disallowed_methods, dead_code, reason = "shared with benches/flood, which measures too")]
+mod generator;
 #[path = "../pty/harness.rs"]
 #[expect(dead_code, unused_imports, reason = "shared with tests/pty, which uses the rest")]
 mod harness;
@@ -21,6 +23,7 @@ mod logrotate;
 #[path = "../samplers/peer.rs"]
 #[expect(clippy::disallowed_methods, dead_code, reason = "a test starts its peers; others use more of this")]
 mod peer;
+mod reading;
 mod rotation;
 mod spine;
 mod streams;

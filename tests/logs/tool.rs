@@ -9,17 +9,17 @@ use tempfile::TempDir;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_watchkeeper");
 
-fn folder() -> TempDir {
+pub(crate) fn folder() -> TempDir {
     tempfile::Builder::new().prefix("wk").tempdir_in("/tmp").expect("a folder")
 }
 
-fn write(dir: &TempDir, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
+pub(crate) fn write(dir: &TempDir, name: &str, text: impl AsRef<[u8]>) -> PathBuf {
     let path = dir.path().join(name);
     fs::write(&path, text).expect("writes");
     path
 }
 
-fn append(path: &Path, text: &str) {
+pub(crate) fn append(path: &Path, text: &str) {
     let mut file = fs::OpenOptions::new().append(true).open(path).expect("opens");
     file.write_all(text.as_bytes()).expect("writes");
 }
@@ -30,17 +30,17 @@ fn numbered(lines: usize) -> String {
         .collect()
 }
 
-fn spec(home: &TempDir, args: &[&str]) -> Spec {
+pub(crate) fn spec(home: &TempDir, args: &[&str]) -> Spec {
     let mut spec = Spec::new(PROGRAM).args(["log"]).args(args.iter().copied());
     spec.env.push(("HOME".to_owned(), home.path().to_string_lossy().into_owned()));
     spec
 }
 
-fn open(home: &TempDir, path: &Path) -> Pty {
+pub(crate) fn open(home: &TempDir, path: &Path) -> Pty {
     Pty::spawn(&spec(home, &[path.to_str().expect("plain")]))
 }
 
-fn leave(mut pty: Pty) {
+pub(crate) fn leave(mut pty: Pty) {
     pty.send("q");
     assert_eq!(pty.status(), 0);
     if let Err(what) = only_our_sequences(&pty.raw()) {

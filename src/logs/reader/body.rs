@@ -2,7 +2,7 @@
 
 use super::packed::Packed;
 use super::spool::Spool;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -15,6 +15,8 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 pub struct Body {
     pub(super) id: u64,
     kind: Kind,
+    /// Nobody writes to it or looks for more in it.
+    over: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -41,7 +43,23 @@ impl Body {
     }
 
     fn new(kind: Kind) -> Self {
-        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), kind }
+        Self { id: NEXT.fetch_add(1, Ordering::Relaxed), kind, over: AtomicBool::new(false) }
+    }
+
+    /// Whoever followed it has let it go: it is here for whoever reads back.
+    pub(in crate::logs) fn end(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+
+    /// Bytes on the disk that only our descriptor keeps there.
+    pub(super) fn kept_alive(&self) -> u64 {
+        let Kind::File(file) = &self.kind else { return 0 };
+        let stat = rustix::fs::fstat(file).ok().filter(|stat| stat.st_nlink == 0);
+        stat.map_or(0, |stat| u64::try_from(stat.st_blocks).unwrap_or(0).saturating_mul(512))
     }
 
     /// Fills `buffer` from `at` on as far as there are bytes; fewer mean the end, or bytes that are gone.

@@ -9,6 +9,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Sources that have a name of their own; further ones share the last.
 const SOURCES: usize = 1_000;
+/// Files that are over and stay open for whoever reads back.
+const HELD: usize = 100;
+/// Bytes of theirs that stay on the disk for that alone: their names are gone.
+const HELD_BYTES: u64 = 256 * 1024 * 1024;
 
 /// What there is, for a state line.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,7 +36,6 @@ struct State {
     sources: Vec<Clean>,
     faults: Vec<Option<Fault>>,
     lines: u64,
-    dropped: u64,
     ended: bool,
 }
 
@@ -57,15 +60,15 @@ impl Gather {
 
     /// How things are.
     pub fn status(&self) -> LogStatus {
-        let span = {
-            let spine = self.locked();
-            (spine.begin(), spine.limit())
-        };
         let state = self.state();
+        let (span, dropped) = {
+            let spine = self.locked();
+            ((spine.begin(), spine.limit()), spine.lost())
+        };
         LogStatus {
             sources: state.sources.clone(),
             lines: state.lines,
-            dropped: state.dropped,
+            dropped,
             span,
             faults: state.faults.iter().flatten().cloned().collect(),
             ended: state.ended,
@@ -86,8 +89,9 @@ impl Gather {
 
     /// Whole lines, as many as `lines` says.
     pub(in crate::logs) fn lay(&self, source: u16, body: &Arc<Body>, (from, len): (u64, u64), lines: u64) {
-        self.locked().lay(source, body, from, len);
+        // Never more dropped than came.
         self.state().lines += lines;
+        self.locked().lay(source, body, (from, len), lines);
     }
 
     /// A line that has not ended.
@@ -100,10 +104,24 @@ impl Gather {
         self.locked().mark(source, sentence);
     }
 
-    /// What lay before an offset of a body is gone, and `lines` with it.
-    pub(in crate::logs) fn forget(&self, body: &Body, from: u64, lines: u64) {
-        self.locked().forget(body, from);
-        self.state().dropped += lines;
+    /// What lay before an offset of a body is gone, with so many lines where they have been counted.
+    pub(in crate::logs) fn forget(&self, body: &Body, from: u64, lines: Option<u64>) {
+        self.locked().forget(body, from, lines);
+    }
+
+    /// Files that are over give way, the oldest first, when there are too many or when they would fill a disk.
+    pub(in crate::logs) fn tidy(&self) {
+        let over = self.locked().over();
+        let (mut room, mut full) = (HELD_BYTES, false);
+        for (at, body) in over.iter().enumerate() {
+            let taken = body.kept_alive();
+            full |= at >= HELD || taken > room;
+            if full {
+                self.forget(body, u64::MAX, None);
+            } else {
+                room -= taken;
+            }
+        }
     }
 
     /// How one of the patterns is, after a look.

@@ -127,8 +127,9 @@ impl Reader {
         while upto > stop {
             let number = (upto - 1) / size();
             let begin = number * size();
-            let block = self.cache.block(body, number, last - upto < size() * 2)?;
-            let (low, high) = (within(stop.saturating_sub(begin)), within(upto - begin).min(block.len()));
+            let (low, high) = (within(stop.saturating_sub(begin)), within(upto - begin));
+            let block = self.cache.block(body, number, high, last - upto < size() * 2)?;
+            let high = high.min(block.len());
             let part = block.get(low..high).unwrap_or_default();
             if let Some(at) = memchr::memrchr(b'\n', part) {
                 return Ok(extent.at + (begin + as_offset(low + at) + 1 - from));
@@ -148,8 +149,9 @@ impl Reader {
         while at < stop {
             let number = at / size();
             let begin = number * size();
-            let block = self.cache.block(body, number, at - start < size() * 2)?;
-            let (low, high) = (within(at - begin), within(stop - begin).min(block.len()));
+            let (low, high) = (within(at - begin), within(stop - begin));
+            let block = self.cache.block(body, number, high, at - start < size() * 2)?;
+            let high = high.min(block.len());
             let part = block.get(low..high).unwrap_or_default();
             let end = memchr::memchr(b'\n', part);
             raw.take(part.get(..end.unwrap_or(part.len())).unwrap_or_default());
@@ -208,7 +210,7 @@ mod tests {
             file.write_all(part).expect("writes");
             let whole = memchr::memrchr(b'\n', part).map_or(0, |at| at + 1);
             let body = Arc::new(Body::file(file));
-            spine.lay(at, &body, 0, as_offset(whole));
+            spine.lay(at, &body, (0, as_offset(whole)), 0);
             spine.leave_open(at, &body, as_offset(whole), as_offset(part.len() - whole));
         }
         Reader::new(Arc::new(Mutex::new(spine)))
@@ -256,7 +258,7 @@ mod tests {
     fn a_file_cut_short_under_the_reader_is_no_fault() {
         let file = tempfile::tempfile().expect("a file");
         let mut spine = Spine::default();
-        spine.lay(0, &Arc::new(Body::file(file)), 0, 1_000_000);
+        spine.lay(0, &Arc::new(Body::file(file)), (0, 1_000_000), 0);
         let mut reader = Reader::new(Arc::new(Mutex::new(spine)));
         assert_eq!(all(&mut reader, From::End, 3, 3), [""]);
     }

@@ -105,22 +105,24 @@ fn count(bytes: usize) -> u64 {
 }
 
 impl Gather {
-    /// Reads a gzip file to its end on a thread of its own; its lines can be read as they are found.
+    /// Reads a gzip file to its end on a thread of its own; its lines can be read as they are found. What is wrong with
+    /// it is told where the others' faults are.
     ///
     /// # Errors
-    /// A sentence when it cannot be opened, or no thread can be started.
+    /// A sentence when no thread can be started.
     pub fn take_packed(self: &Arc<Self>, at: usize, path: &Path) -> Result<(), Fault> {
-        let place = path.to_string_lossy();
-        let name = Clean::text(path.file_name().unwrap_or_default().as_encoded_bytes());
-        let fault = |error: io::Error| Fault::new(format!("it cannot be read: {error}.")).at(&place, 0, 0);
-        let file = Arc::new(open(path).map_err(fault)?);
-        let (gather, source) = (Arc::clone(self), self.source(&name));
+        let (gather, path) = (Arc::clone(self), path.to_owned());
         let thread = thread::Builder::new().name("log-unpack".to_owned()).stack_size(STACK);
-        let run = move || {
-            let told = gather.unpack(source, &file).err();
-            gather.judge(at, told.map(|error| Fault::new(clean!("{name} cannot be unpacked to its end: {error}."))));
-        };
-        thread.spawn(run).map(drop).map_err(fault)
+        let run = move || gather.judge(at, gather.read_packed(&path).err());
+        thread.spawn(run).map(drop).map_err(|error| Fault::new(format!("a packed log cannot be read: {error}.")))
+    }
+
+    fn read_packed(&self, path: &Path) -> Result<(), Fault> {
+        let name = Clean::text(path.file_name().unwrap_or_default().as_encoded_bytes());
+        let fault = |what| Fault::new(what).at(&path.to_string_lossy(), 0, 0);
+        let file = open(path).map_err(|error| fault(clean!("it cannot be read: {error}.")))?;
+        let told = self.unpack(self.source(&name), &Arc::new(file));
+        told.map_err(|error| fault(clean!("it cannot be unpacked to its end: {error}.")))
     }
 
     fn unpack(&self, source: u16, file: &Arc<File>) -> io::Result<()> {

@@ -3,7 +3,7 @@
 
 use super::body::Body;
 use crate::base::Clean;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// Stretches kept at most; the oldest leave.
@@ -25,6 +25,8 @@ pub struct Extent {
     pub at: u64,
     /// Places in it: bytes, or 1 for a mark.
     pub len: u64,
+    /// Lines in it that were counted when it was laid; what was there before anybody looked counts none.
+    pub lines: u64,
     /// Which source it came from, as numbered by whoever laid it.
     pub source: u16,
     /// What lies there.
@@ -36,6 +38,14 @@ impl Extent {
     pub fn end(&self) -> u64 {
         self.at + self.len
     }
+
+    /// The body whose bytes lie there.
+    fn body(&self) -> Option<&Arc<Body>> {
+        match &self.stuff {
+            Stuff::Bytes(body, _) => Some(body),
+            Stuff::Mark(_) => None,
+        }
+    }
 }
 
 /// The row. Places only grow; those before [`Spine::begin`] are gone for good.
@@ -43,6 +53,8 @@ impl Extent {
 pub struct Spine {
     extents: VecDeque<Extent>,
     end: u64,
+    /// Counted lines that lie here no more.
+    lost: u64,
     /// What its writer has not ended yet, behind the end: of the file that was written to last.
     open: Option<Extent>,
 }
@@ -63,8 +75,13 @@ impl Spine {
         self.open.as_ref().map_or(self.end, Extent::end)
     }
 
-    /// Lays whole lines: `len` bytes of `body` from `from` on.
-    pub fn lay(&mut self, source: u16, body: &Arc<Body>, from: u64, len: u64) {
+    /// Counted lines that were laid and lie here no more.
+    pub fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// Lays whole lines: `len` bytes of `body` from `from` on, which count for `lines`.
+    pub fn lay(&mut self, source: u16, body: &Arc<Body>, (from, len): (u64, u64), lines: u64) {
         if len == 0 {
             return;
         }
@@ -78,9 +95,10 @@ impl Spine {
             && last.source == source
         {
             last.len += len;
+            last.lines += lines;
             return;
         }
-        self.push(Extent { at: end, len, source, stuff: Stuff::Bytes(Arc::clone(body), from) });
+        self.push(Extent { at: end, len, lines, source, stuff: Stuff::Bytes(Arc::clone(body), from) });
     }
 
     /// Lays a sentence of ours.
@@ -88,7 +106,7 @@ impl Spine {
         let at = self.end;
         self.end += 1;
         self.close(None);
-        self.push(Extent { at, len: 1, source, stuff: Stuff::Mark(sentence) });
+        self.push(Extent { at, len: 1, lines: 0, source, stuff: Stuff::Mark(sentence) });
     }
 
     /// Says what has been written of a line that has not ended; 0 bytes: nothing.
@@ -96,31 +114,44 @@ impl Spine {
         if len == 0 {
             return self.close(Some(body.id));
         }
-        self.open = Some(Extent { at: self.end, len, source, stuff: Stuff::Bytes(Arc::clone(body), from) });
+        let stuff = Stuff::Bytes(Arc::clone(body), from);
+        self.open = Some(Extent { at: self.end, len, lines: 0, source, stuff });
     }
 
-    /// The bytes of a body before `from` are gone: its stretches shrink or go.
-    pub fn forget(&mut self, body: &Body, from: u64) {
-        while let Some(first) = self.extents.front_mut() {
-            match &mut first.stuff {
-                Stuff::Bytes(known, start) if known.id == body.id && *start < from => {
-                    let gone = (from - *start).min(first.len);
-                    (*start, first.at, first.len) = (*start + gone, first.at + gone, first.len - gone);
-                    if first.len > 0 {
-                        return;
-                    }
-                    self.extents.pop_front();
-                }
-                _ => break,
-            }
-        }
-        let id = body.id;
+    /// The bytes of a body before `from` are gone, with so many lines where somebody has counted them: its stretches
+    /// shrink or go.
+    pub fn forget(&mut self, body: &Body, from: u64, lines: Option<u64>) {
         if from == u64::MAX {
-            self.close(Some(id));
+            self.close(Some(body.id));
         }
-        self.extents.retain(
-            |extent| !matches!(&extent.stuff, Stuff::Bytes(known, start) if known.id == id && start + extent.len <= from),
-        );
+        let start = |extent: &Extent| match &extent.stuff {
+            Stuff::Bytes(known, start) if known.id == body.id && *start < from => Some(*start),
+            _ => None,
+        };
+        let mut whole = 0;
+        self.extents.retain(|extent| {
+            let gone = start(extent).is_some_and(|start| start + extent.len <= from);
+            whole += if gone { extent.lines } else { 0 };
+            !gone
+        });
+        let lost = lines.unwrap_or(whole);
+        self.lost += lost;
+        for part in &mut self.extents {
+            let Some(gone) = start(part).map(|start| from - start) else { continue };
+            (part.at, part.len) = (part.at + gone, part.len - gone);
+            part.lines = part.lines.saturating_sub(lost.saturating_sub(whole));
+            part.stuff = match &part.stuff {
+                Stuff::Bytes(known, _) => Stuff::Bytes(Arc::clone(known), from),
+                mark @ Stuff::Mark(_) => mark.clone(),
+            };
+        }
+    }
+
+    /// The bodies that lie here and are over, each once, the newest first.
+    pub(super) fn over(&self) -> Vec<Arc<Body>> {
+        let mut known = BTreeSet::new();
+        let bodies = self.extents.iter().rev().filter_map(Extent::body);
+        bodies.filter(|body| body.is_over() && known.insert(body.id)).cloned().collect()
     }
 
     /// The stretch that holds a place, the open line included; what has been forgotten there makes the next one answer.
@@ -150,7 +181,7 @@ impl Spine {
                 Stuff::Bytes(body, start) => Stuff::Bytes(Arc::clone(body), start + (at - extent.at)),
                 mark @ Stuff::Mark(_) => mark.clone(),
             };
-            Extent { at, len: end - at, source: extent.source, stuff }
+            Extent { at, len: end - at, stuff, ..*extent }
         };
         self.extents.range(first..).take_while(|extent| extent.at < to).map(cut).collect()
     }
@@ -168,7 +199,7 @@ impl Spine {
     fn push(&mut self, extent: Extent) {
         self.extents.push_back(extent);
         if self.extents.len() > STRETCHES {
-            self.extents.pop_front();
+            self.lost += self.extents.pop_front().map_or(0, |oldest| oldest.lines);
         }
     }
 }

@@ -119,7 +119,7 @@ impl Gather {
             }
             at += count(read);
             if let Some((from, lines)) = lost {
-                self.forget(&body, from, lines);
+                self.forget(&body, from, Some(lines));
             }
             self.leave_open(source, &body, (laid, at - laid));
             self.grew();
