@@ -159,14 +159,7 @@ struct VerifyRow {
 /// # Errors
 /// Every reason not to offer it, as a sentence: an unknown key, a target that is not as declared, a stale value.
 pub fn prepare(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<'_>) -> Result<Plan, Fault> {
-    let known = kinds::kind(kind).ok_or_else(|| {
-        if let Some((name, feature)) = kinds::NOT_BUILT.iter().find(|(name, _)| *name == kind) {
-            let fault = body.fault(format!("the kind of action `{name}` was not built into this program."));
-            return fault.hint(format!("Build it with `--features {feature}`."));
-        }
-        let names = kinds::KINDS.iter().map(|kind| kind.name());
-        body.fault(format!("unknown kind of action `{}`.", Clean::text(kind))).hint(nearest(kind, names))
-    })?;
+    let known = kinds::kind(kind).ok_or_else(|| unknown(kind, body))?;
     let mut body = body.clone();
     let made = cx.clock.now();
     let verb: String = body.need("verb")?;
@@ -221,6 +214,15 @@ pub fn prepare(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<
             .push(Clean::from("nobody has declared a check of its effect: even when all goes well it ends UNVERIFIED"));
     }
     Ok(plan)
+}
+
+fn unknown(kind: &str, body: &Body) -> Fault {
+    if let Some((name, feature)) = kinds::NOT_BUILT.iter().find(|(name, _)| *name == kind) {
+        let fault = body.fault(format!("the kind of action `{name}` was not built into this program."));
+        return fault.hint(format!("Build it with `--features {feature}`."));
+    }
+    let names = kinds::KINDS.iter().map(|kind| kind.name());
+    body.fault(format!("unknown kind of action `{}`.", Clean::text(kind))).hint(nearest(kind, names))
 }
 
 /// The verb is typed by hand: lower-case letters and `-`, at least four of them, so that no single key is one.
