@@ -4,10 +4,13 @@
 use super::kinds;
 use super::plan::Plan;
 use crate::base::{Body, Clean, Fault, Ulid};
-use toml::{Table, Value};
+use serde_json::{Map, Value};
 
 /// What stands before a run's id in the name of the action that takes it back.
 const BACK: &str = "back:";
+
+/// The table of a plan of its own, without the keys that all have.
+pub type Table = Map<String, Value>;
 
 /// The name of the action that takes this run back.
 pub fn name(plan: Ulid) -> String {
@@ -36,7 +39,7 @@ pub fn spec(plan: &Plan) -> Result<(&'static str, Clean, Body), Fault> {
     let common =
         [("verb", "put-back".to_owned()), ("danger", plan.danger.to_string()), ("support", plan.support.to_string())];
     table.extend(common.map(|(key, value)| (key.to_owned(), Value::from(value))));
-    Ok((kind, crate::clean!("Take back: {title}"), Body::parse("", &table.to_string())?))
+    Ok((kind, crate::clean!("Take back: {title}"), Body::of(&table)?))
 }
 
 /// A table of these keys; what is not there is left out.
@@ -46,7 +49,18 @@ pub fn table<const N: usize>(rows: [(&str, Option<Value>); N]) -> Table {
 
 /// A value for such a table; `None` where it cannot be one.
 pub fn value(of: &impl serde::Serialize) -> Option<Value> {
-    Value::try_from(of).ok()
+    serde_json::to_value(of).ok().map(without_nothing)
+}
+
+/// What is not set is not written.
+fn without_nothing(value: Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let set = fields.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(set.map(|(key, value)| (key, without_nothing(value))).collect())
+        }
+        other => other,
+    }
 }
 
 #[cfg(test)]

@@ -69,6 +69,7 @@ verify_within = "60s"
 baseline = "60s"
 based_on = [{ label = "queue", query = "queue_depth", max_age = "10s", tolerance = 0.25 }]   # needs `verify`; observed again before the first effect
 # expect = { below = 100 } in it: else it is not done; may_be_unknown = true: then what is unknown makes the prompt heavier
+confirm  = "momentum-1"               # C3, and this is typed behind the host instead of the target; or a parameter: "{name}"
 cooldown = "5m"                       # not again so soon; 10m at most
 backup   = { folder = "/var/backups", of = "index", max_age = "24h" }   # what it relies on: an older one makes the prompt heavier
 ```"#;

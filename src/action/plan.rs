@@ -199,14 +199,19 @@ pub enum Target {
     Session,
 }
 
+/// What a supervisord's own process is called in the identity of its programs.
+pub const SUPERVISORD: &str = "supervisord";
+
 impl Target {
     /// The name under which it is locked; equal for everybody who means the same thing.
     pub fn name(&self) -> String {
         match self {
             Self::File { path, .. } => format!("file:{}", path.display()),
-            Self::Unit { manager, .. } => {
+            Self::Unit { manager, identity, .. } => {
                 let service = manager.service();
-                format!("unit:{}:{}", service.address(), service.unit())
+                // A server that can be reached in two ways is one: by its process, where that is known.
+                let server = identity.get(SUPERVISORD).map(|process| format!("{SUPERVISORD} {process}"));
+                format!("unit:{}:{}", server.unwrap_or_else(|| service.address()), service.unit())
             }
             Self::Entry { path, .. } => format!("file:{}", path.display()),
             Self::Process { id } => format!("process:{}", id.pid),

@@ -3,6 +3,7 @@
 
 use super::kinds::{self, Draft, Kind};
 use super::lifecycle::{Earlier, Run};
+use super::params::Params;
 use super::plan::{Danger, Judging, Metric, Plan, Precondition, Readings, What, Where};
 use super::relied::Relied;
 use super::verify::{BASELINE, Check, Expect, FRESH, Traffic, is_counter, median, pace};
@@ -40,6 +41,7 @@ pub const COMMON: &[&str] = &[
     "baseline",
     "cooldown",
     "backup",
+    "confirm",
     "traffic",
 ];
 
@@ -159,14 +161,7 @@ struct VerifyRow {
 /// # Errors
 /// Every reason not to offer it, as a sentence: an unknown key, a target that is not as declared, a stale value.
 pub fn prepare(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<'_>) -> Result<Plan, Fault> {
-    let known = kinds::kind(kind).ok_or_else(|| {
-        if let Some((name, feature)) = kinds::NOT_BUILT.iter().find(|(name, _)| *name == kind) {
-            let fault = body.fault(format!("the kind of action `{name}` was not built into this program."));
-            return fault.hint(format!("Build it with `--features {feature}`."));
-        }
-        let names = kinds::KINDS.iter().map(|kind| kind.name());
-        body.fault(format!("unknown kind of action `{}`.", Clean::text(kind))).hint(nearest(kind, names))
-    })?;
+    let known = kinds::kind(kind).ok_or_else(|| unknown(kind, body))?;
     let mut body = body.clone();
     let made = cx.clock.now();
     let verb: String = body.need("verb")?;
@@ -176,6 +171,7 @@ pub fn prepare(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<
     let hits: Vec<Clean> = body.take("hits")?.unwrap_or_default();
     let (mut based_on, mut waived) = based_on(&mut body, cx)?;
     let relied = Relied::take(&mut body)?;
+    let word = confirm(&mut body, cx)?;
     let cooldown = cooldown(&mut body)?;
     let judging = judging(&mut body, cx)?;
     if based_on.iter().any(|row| row.metric.is_some()) && judging.is_none() {
@@ -190,7 +186,9 @@ pub fn prepare(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<
         if known.name().ends_with("_backup") { draft.hits.extend(wrong) } else { waived.extend(wrong) }
     }
     cooled_down(cooldown, name, &draft, cx)?;
+    let declared = if word.is_some() { Danger::C3 } else { declared };
     let (danger, raised) = danger(known, declared, (&draft, waived), name, cx);
+    let typed = word.as_ref().unwrap_or(&draft.target);
     based_on.splice(0..0, draft.based_on);
     let mut plan = Plan {
         id: cx.id,
@@ -200,7 +198,7 @@ pub fn prepare(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<
             kind: format!("{}@{}", known.name(), known.version()),
             title: title.clone(),
             verb: Clean::text(&verb),
-            target: Clean::identifier(format!("{}/{}", cx.host.name, draft.target)).0,
+            target: Clean::identifier(format!("{}/{typed}", cx.host.name)).0,
             lines: draft.lines,
             work: draft.work,
         },
@@ -221,6 +219,27 @@ pub fn prepare(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<
             .push(Clean::from("nobody has declared a check of its effect: even when all goes well it ends UNVERIFIED"));
     }
     Ok(plan)
+}
+
+/// What is typed behind the host instead of the target: a word, or the value of a parameter.
+fn confirm(body: &mut Body, cx: &Context<'_>) -> Result<Option<String>, Fault> {
+    let table = body.clone();
+    let Some(text) = body.take::<String>("confirm")? else { return Ok(None) };
+    let params = Params::take(&mut body.clone(), cx.given)?;
+    let word = params.whole(&text)?.map_or_else(|| text.clone(), str::to_owned);
+    if word.is_empty() || Clean::identifier(word.as_bytes()).1 {
+        return Err(table.fault_at("confirm", "a word that can be typed: letters, digits and . _ : @ / -"));
+    }
+    Ok(Some(word))
+}
+
+fn unknown(kind: &str, body: &Body) -> Fault {
+    if let Some((name, feature)) = kinds::NOT_BUILT.iter().find(|(name, _)| *name == kind) {
+        let fault = body.fault(format!("the kind of action `{name}` was not built into this program."));
+        return fault.hint(format!("Build it with `--features {feature}`."));
+    }
+    let names = kinds::KINDS.iter().map(|kind| kind.name());
+    body.fault(format!("unknown kind of action `{}`.", Clean::text(kind))).hint(nearest(kind, names))
 }
 
 /// The verb is typed by hand: lower-case letters and `-`, at least four of them, so that no single key is one.

@@ -6,6 +6,7 @@ use super::plan::Plan;
 use super::record::record;
 use crate::base::{Clean, Fault, Now, Wall};
 use crate::journal::{Event, Journal};
+use crate::sys::host::Host;
 use crate::sys::lock::held_by;
 use core::time::Duration;
 use serde_json::json;
@@ -130,11 +131,13 @@ pub fn standing(
         return Standing::NeverStarted;
     }
     let pid = progress.map(|told| told.pid).or_else(|| run.accepted_by());
+    // No runner lives on after a boot: who has its number since is another process.
+    let same_boot = plan.place.host.boot_id == Host::current().boot_id;
     let holder = plan
         .locks()
         .iter()
         .filter_map(|name| held_by(lock_dirs, name))
-        .find(|holder| pid.is_none_or(|pid| pid == *holder));
+        .find(|holder| same_boot && pid.is_none_or(|pid| pid == *holder));
     match holder {
         Some(holder) => Standing::Attach { pid: holder },
         None if readable && progress.is_none_or(|told| told.state < State::Intent) => Standing::NothingDone,

@@ -24,12 +24,7 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
         if let Some((action, _)) = model.identity.actions.get(selected).cloned() {
             return prompt::plan(model, action);
         }
-        let (failed, at) = (unit::failed(model), selected - model.identity.actions.len());
-        let done = model.session.survey.done.get(at.saturating_sub(failed.len())).map(|done| done.plan.id);
-        return match failed.into_iter().nth(at) {
-            Some(unit) => unit::show(model, unit),
-            None => done.map_or_else(Vec::new, |id| prompt::plan(model, back::name(id).into())),
-        };
+        return beyond(model, selected - model.identity.actions.len());
     }
     if matches!(model.overlay, Overlay::Unit(_)) {
         return unit::plan(model);
@@ -78,6 +73,16 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
         None => model.session.say(clean!("No alert is firing."), Level::Ok, model.now),
     }
     Vec::new()
+}
+
+/// On the list of actions behind those of the profile: a unit that failed, or what was done and can be taken back.
+fn beyond(model: &mut Model, at: usize) -> Vec<Effect> {
+    let failed = unit::failed(model);
+    let done = model.session.survey.done.get(at.saturating_sub(failed.len())).map(|done| done.plan.id);
+    match failed.into_iter().nth(at) {
+        Some(unit) => unit::show(model, unit),
+        None => done.map_or_else(Vec::new, |id| prompt::plan(model, back::name(id).into())),
+    }
 }
 
 /// The action that mends what this rule tells.

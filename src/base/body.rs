@@ -37,6 +37,15 @@ impl Body {
         }
     }
 
+    /// A table that is made here, as if somebody had written it.
+    ///
+    /// # Errors
+    /// What cannot stand in a table.
+    pub fn of(table: &impl serde::Serialize) -> Result<Self, Fault> {
+        let made = toml::Table::try_from(table).map_err(|error| Fault::new(format!("this is no table: {error}.")))?;
+        Self::parse("", &made.to_string())
+    }
+
     /// Reads the whole table as `T`. Unknown keys are faults where `T` denies them.
     ///
     /// # Errors

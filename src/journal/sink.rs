@@ -203,6 +203,12 @@ enum Stop {
 impl Stop {
     fn fault(self, path: &Path) -> Fault {
         match self {
+            // Its reserve is used up too: as much as that is kept behind the end once there is room.
+            Self::Write(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+                let folder = path.parent().unwrap_or(path).display().to_string();
+                let hint = format!("{RESERVE} bytes are missing there: make room on the file system of {folder}.");
+                files::fault("append to", path, &error).hint(hint)
+            }
             Self::Write(error) => files::fault("append to", path, &error),
             Self::Sync(error) => files::fault("sync", path, &error),
         }
@@ -322,9 +328,13 @@ mod tests {
         let full = File::create(dir.path().join("filler")).unwrap().write_all(&filler);
         assert!(full.is_err(), "the disk is full");
         let mut written = 0;
-        while sink.append(&Record::new(Event::Intent), Now::default(), true).is_ok() {
-            written += 1;
-        }
+        let said = loop {
+            match sink.append(&Record::new(Event::Intent), Now::default(), true) {
+                Ok(_) => written += 1,
+                Err(fault) => break fault.to_string(),
+            }
+        };
+        assert!(said.contains("262144 bytes are missing there: make room on "), "{said}");
         // Half of the reserve is always there when the disk fills up; a record has some 500 bytes.
         assert!((200..1_000).contains(&written), "{written}");
         assert!(sink.reserve.is_some_and(|left| left < 4_096), "{:?}", sink.reserve);

@@ -22,6 +22,7 @@ use tokio::runtime::Runtime;
 /// Runs the runner's role on a run folder. Returns its exit status.
 pub fn run(run_dir: &Path) -> u8 {
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
+    crate::sys::group::adopt_orphans();
     runner::main(run_dir, &clock, |plan| Ok(Box::new(Eyes::open(plan)?)))
 }
 

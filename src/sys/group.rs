@@ -6,6 +6,7 @@ use rustix::process::{
     Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal, test_kill_process_group,
 };
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -155,8 +156,52 @@ impl Drop for Rest {
     }
 }
 
+/// From now on whoever below us loses its parent becomes our child (`PR_SET_CHILD_SUBREAPER`): who forks twice to get away
+/// from us does not. For runners: what they inherit ends with what left it, see [`inherited`].
+pub fn adopt_orphans() {
+    ADOPTS.store(rustix::process::set_child_subreaper(Some(rustix::process::getpid())).is_ok(), Ordering::Relaxed);
+}
+
+static ADOPTS: AtomicBool = AtomicBool::new(false);
+
+/// Our children, by number and start: what was there before a program began is not of its leaving.
+pub(super) fn children() -> Vec<(Pid, Option<u64>)> {
+    if !ADOPTS.load(Ordering::Relaxed) {
+        return Vec::new();
+    }
+    let started = |pid: Pid| super::child::start_time(pid.as_raw_nonzero().get().unsigned_abs());
+    children_of(rustix::process::getpid()).into_iter().map(|pid| (pid, started(pid))).collect()
+}
+
+/// What we have inherited since, and everyone below it: neither a program of ours nor our own image. One that we are
+/// just starting is none of them a moment later.
+pub(super) fn inherited(before: &[(Pid, Option<u64>)]) -> Vec<OwnedFd> {
+    let own = std::fs::read_link("/proc/self/exe").ok();
+    let found = || {
+        let ours = |pid: Pid| {
+            let image = std::fs::read_link(format!("/proc/{}/exe", pid.as_raw_nonzero())).ok();
+            LIVE.live().groups.contains(&pid) || image.is_some() && image == own
+        };
+        let strange = children().into_iter().filter(|child| !before.contains(child) && !ours(child.0));
+        strange.collect::<Vec<(Pid, Option<u64>)>>()
+    };
+    let first = found();
+    if first.is_empty() {
+        return Vec::new();
+    }
+    let _a_moment = wait_readable(&[], Some(STARTS));
+    let again = found();
+    let mut all = Vec::new();
+    for (pid, _) in first.into_iter().filter(|child| again.contains(child)) {
+        // Our own child: its number passes to nobody before we reap it.
+        all.extend(pidfd_open(pid, PidfdFlags::empty()).ok());
+        all.extend(below(pid));
+    }
+    all
+}
+
 /// Everyone below a process just now, also who has left its group or its session. Who was given up by a parent that has
-/// ended is not found.
+/// ended is not found: see [`inherited`].
 pub(super) fn below(top: Pid) -> Vec<OwnedFd> {
     let (mut open, mut found) = (vec![top], Vec::new());
     while let Some(parent) = open.pop().filter(|_| found.len() < MOST) {

@@ -2,6 +2,7 @@
 //! (safety.md 4.3 item 7). Blocks the caller; for runners and for planning, never for the console's loop.
 
 use super::child::wait_readable;
+use super::group::{children, inherited};
 use super::program::{Ended, Order, Outputs, Program, Refusal};
 use super::secret::hide;
 use crate::base::scrub::scrub;
@@ -175,6 +176,7 @@ fn run_within(
     keep: usize,
     (watching, clock): (Option<&Watching<'_>>, &dyn Clock),
 ) -> Result<Ran, Stopped> {
+    let before = children();
     let (program, outputs) = Program::start(order).map_err(Stopped::Refused)?;
     let program = if watching.is_some_and(|watching| watching.leaves) { program.leaving() } else { program };
     let name = order.program.display();
@@ -192,6 +194,9 @@ fn run_within(
         let glance = if watching.is_some() { GLANCE } else { Duration::MAX };
         running.listen(left(until, clock).min(glance), watching.is_some());
         if let Some(ended) = running.ended(clock) {
+            if asked > 0 {
+                strays.0.extend(inherited(&before));
+            }
             // One that was asked may have been held by what it started; of what ended by itself nothing is waited for.
             if let Some(left) = (asked > 0).then(|| running.rest(last, clock)).flatten() {
                 return Err(Stopped::Unkillable(left));
@@ -211,6 +216,9 @@ fn run_within(
             return Err(Stopped::Unkillable(Left::of(running.program.pid(), vec![running.ending])));
         };
         strays.0.extend(running.program.below());
+        if !running.program.spared() {
+            strays.0.extend(inherited(&before));
+        }
         if asked == 0 {
             strays.signal(Signal::TERM);
             running.program.ask();

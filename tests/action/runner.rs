@@ -14,7 +14,7 @@ use watchkeeper::action::lifecycle::{Allowed, End, Outcome, Progress, Run, State
 use watchkeeper::action::plan::Plan;
 use watchkeeper::action::prompt::Acceptance;
 use watchkeeper::action::reach::Reach;
-use watchkeeper::action::recover::{Standing, settle, unresolved};
+use watchkeeper::action::recover::{Standing, settle, standing, unresolved};
 use watchkeeper::action::verify::Seen;
 use watchkeeper::base::{Clock, Support, Wall};
 use watchkeeper::journal;
@@ -325,6 +325,11 @@ fn after_a_crash_the_digest_decides_and_nothing_runs_again() {
     run.write(&progress).unwrap();
     let (found, _) = unresolved(&scene.state(), &lock_dirs(), RealClock.now().wall);
     assert_eq!(found[0].standing, Standing::Attach { pid: std::process::id() });
+    // After a boot the same number at the same target is another process.
+    let mut earlier = plan.clone();
+    earlier.place.host.boot_id = "the boot before".into();
+    let standing = standing(&run, &earlier, Some(&progress), true, &lock_dirs());
+    assert!(matches!(standing, Standing::Unknown(_)), "{standing:?}");
     drop(lock);
 }
 

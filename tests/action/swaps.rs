@@ -50,7 +50,6 @@ fn whatever_is_swapped_while_a_file_is_read_only_what_is_ours_counts() {
         fs::create_dir(at(below)).unwrap();
         fs::set_permissions(at(below), PermissionsExt::from_mode(0o755)).unwrap();
     }
-    fs::set_permissions(at("other"), PermissionsExt::from_mode(0o777)).unwrap();
     let path = at("conf/a.toml");
     put(&path, "ours", 0o644);
     put(&at("other/a.toml"), "theirs", 0o644);

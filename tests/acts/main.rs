@@ -13,6 +13,7 @@ mod files;
 mod http_call;
 mod lmdb;
 mod lmdb_grow;
+mod orphans;
 mod owner;
 #[expect(dead_code, reason = "the samplers' tests use all of it")]
 #[path = "../samplers/peer.rs"]

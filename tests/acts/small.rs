@@ -64,6 +64,25 @@ fn the_operator_ends_a_program_that_runs_and_what_it_did_is_unknown() {
 }
 
 #[test]
+fn what_must_be_typed_can_be_the_value_of_a_parameter_such_as_the_strategy_that_goes_live() {
+    let scene = Scene::new();
+    let table = |confirm: &str| {
+        format!(
+            "argv = [\"/bin/true\", \"{{strategy}}\"]\nundo = \"stop it\"\npreview = [\"/bin/true\"]\nconfirm = \"{confirm}\"\nparams = {{ strategy = {{ one_of = [\"momentum-1\", \"grid\"], value = \"momentum-1\" }} }}"
+        )
+    };
+    let plan = |confirm: &str| scene.plan("command", &table(confirm));
+    let live = plan("{strategy}").unwrap();
+    assert_eq!(live.danger.to_string(), "C3", "whatever is declared");
+    assert_eq!(live.expected().rsplit_once('/').unwrap().1, "momentum-1");
+    assert!(live.expected().starts_with(live.place.host.name.as_str()), "the host is typed too: {}", live.expected());
+    assert_eq!(plan("go-live").unwrap().expected().rsplit_once('/').unwrap().1, "go-live");
+    for wrong in ["", "two words", "liv\u{435}", "{other}"] {
+        assert!(plan(wrong).is_err(), "{wrong}");
+    }
+}
+
+#[test]
 fn a_shell_and_no_way_back_make_the_prompt_heavier_and_a_preview_is_shown() {
     let scene = Scene::new();
     let plan = scene.plan("command", "script = \"echo a\\necho b\"").unwrap();

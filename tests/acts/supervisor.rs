@@ -343,6 +343,9 @@ fn a_supervisord_that_listens_on_a_port_is_spoken_to_with_a_login_from_a_file() 
     assert!(said.contains("nobody listens at 127.0.0.1:1."), "{said}");
     let before = lab.pid("good");
     let plan = lab.scene.plan("service_restart", &table(url, &login)).unwrap();
+    // By its socket it is the same server: one lock for both.
+    let by_socket = lab.scene.plan("service_restart", &lab.table("good")).unwrap();
+    assert_eq!(plan.locks(), by_socket.locks());
     assert!(!serde_json::to_string(&plan).unwrap().contains("hunter22"));
     assert!(plan.what.lines[0].as_str().ends_with(&format!("through supervisord at {url}")), "{:?}", plan.what.lines);
     let (end, progress) = lab.scene.act(plan);

@@ -225,7 +225,7 @@ impl Kind for ConfigSet {
         manager.map_or_else(Vec::new, |manager| manager.evidence(before, good, doing))
     }
 
-    fn way_back(&self, plan: &Plan) -> Option<(&'static str, toml::Table)> {
+    fn way_back(&self, plan: &Plan) -> Option<(&'static str, back::Table)> {
         let file = work::<Work>(plan).ok()?.file;
         let of = Some(plan.what.action.clone().into());
         Some(("config_restore", back::table([("of", of), ("file", back::value(&file))])))

@@ -198,7 +198,7 @@ impl Kind for FileOwner {
         Ok(if same { Vec::new() } else { vec![crate::clean!("an entry, an owner or a mode in {path} changed")] })
     }
 
-    fn way_back(&self, plan: &Plan) -> Option<(&'static str, toml::Table)> {
+    fn way_back(&self, plan: &Plan) -> Option<(&'static str, back::Table)> {
         let work: Work = work(plan).ok().filter(|work: &Work| matches!(work.to, To::One { .. }))?;
         let (path, back) = (back::value(&work.path), Some(plan.what.action.clone().into()));
         let stopped = work.stopped.as_ref().and_then(back::value);

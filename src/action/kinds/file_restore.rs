@@ -296,7 +296,7 @@ impl Kind for FileRestore {
         if name == "build" { work.build(doing) } else { work.exchange() }
     }
 
-    fn way_back(&self, plan: &Plan) -> Option<(&'static str, toml::Table)> {
+    fn way_back(&self, plan: &Plan) -> Option<(&'static str, back::Table)> {
         let work: Work = work(plan).ok()?;
         let path = ("path", back::value(&work.path));
         if work.old.is_none() {

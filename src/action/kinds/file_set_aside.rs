@@ -133,7 +133,7 @@ impl Kind for FileSetAside {
         Ok(crate::clean!("{} is now {}", work.path.display(), work.to().display()))
     }
 
-    fn way_back(&self, plan: &Plan) -> Option<(&'static str, toml::Table)> {
+    fn way_back(&self, plan: &Plan) -> Option<(&'static str, back::Table)> {
         let work: Work = work(plan).ok()?;
         let name = work.path.file_name()?.to_str()?.to_owned();
         let below = ("below", back::value(&work.path.parent()?));

@@ -175,7 +175,7 @@ impl Kind for LmdbSetAside {
         Ok(crate::clean!("{} and {} are set aside", data.path.display(), lock.path.display()))
     }
 
-    fn way_back(&self, plan: &Plan) -> Option<(&'static str, toml::Table)> {
+    fn way_back(&self, plan: &Plan) -> Option<(&'static str, back::Table)> {
         let work: Work = work(plan).ok().filter(|work: &Work| !work.back)?;
         let of = Some(plan.what.action.clone().into());
         Some(("lmdb_set_aside", back::table([("path", back::value(&work.id.path)), ("back", of)])))

@@ -162,7 +162,7 @@ pub trait Kind: Sync {
         Vec::new()
     }
     /// The way back from what such a plan does: the kind of its plan, and the table without the keys that all have.
-    fn way_back(&self, _plan: &Plan) -> Option<(&'static str, toml::Table)> {
+    fn way_back(&self, _plan: &Plan) -> Option<(&'static str, super::back::Table)> {
         None
     }
     /// For how long [`Kind::proof`] is waited for at least, where the plan's metrics say less.

@@ -24,12 +24,13 @@ use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
 use crate::action::back;
 use crate::action::config_text::Scalar;
 use crate::action::doing::Doing;
+use crate::action::files::seen;
 use crate::action::lifecycle::{Run, State, runs};
 use crate::action::manager::drop_in_file as file;
 use crate::action::manager::{
     Change, InForce, Manager, Part, Serving, Setting, Systemd, Verb, comes_after, content, looks_secret, said,
 };
-use crate::action::plan::{Danger, Plan, Precondition, Target, Undo};
+use crate::action::plan::{Danger, Plan, Target, Undo};
 use crate::action::prepare::{COMMON, Context};
 use crate::base::{Body, Clean, Clock, Fault};
 use crate::sys::files;
@@ -107,14 +108,12 @@ impl Kind for ServiceDropIn {
         Ok(found)
     }
 
-    fn way_back(&self, plan: &Plan) -> Option<(&'static str, toml::Table)> {
+    fn way_back(&self, plan: &Plan) -> Option<(&'static str, back::Table)> {
         let work: Work = work(plan).ok()?;
         let of = Some(plan.what.action.clone().into());
         let service = back::value(&work.manager());
-        Some((
-            "service_drop_in",
-            back::table([("service", service), ("of", of), ("restart", Some(work.restart.into()))]),
-        ))
+        let restart = Some(work.restart.into());
+        Some(("service_drop_in", back::table([("service", service), ("of", of), ("restart", restart)])))
     }
 
     fn backup(&self, plan: &Plan, doing: &Doing<'_>) -> Result<bool, Fault> {
@@ -397,12 +396,7 @@ fn drafted(work: &Work, now: &InForce, run: &Run, cx: &Context<'_>) -> Result<Dr
     };
     let mut targets = vec![part.target];
     targets.extend(work.before.clone().map(|id| Target::File { path: work.path.clone(), id }));
-    let seen = work.changes.iter().map(|change| Precondition {
-        label: Clean::text(change.setting.label()),
-        value: said(change.from.as_ref()),
-        age: Duration::ZERO,
-        metric: None,
-    });
+    let seen = work.changes.iter().map(|change| seen(change.setting.label(), said(change.from.as_ref())));
     let based_on = seen.chain([part.based_on]).collect();
     Ok(Draft {
         lines: lines(work, now, restart),
@@ -426,8 +420,7 @@ fn part(work: &Work, cx: &Context<'_>) -> Result<(Part, Option<Clean>), Fault> {
         return Ok((part, Some(line)));
     }
     let look = manager.service().look(Verb::ResetFailed, cx.clock)?;
-    let label = Clean::text(&work.service.unit);
-    let based_on = Precondition { label, value: look.said, age: Duration::ZERO, metric: None };
+    let based_on = seen(&work.service.unit, look.said);
     let target = Target::Unit { manager, serving: look.serving, identity: look.identity };
     Ok((Part { target, line: Clean::default(), based_on, hits: Vec::new(), raise: Vec::new() }, None))
 }

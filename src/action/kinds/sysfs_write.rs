@@ -176,7 +176,7 @@ impl Kind for SysfsWrite {
         Ok(crate::clean!("{} written", counted(work.before.len())))
     }
 
-    fn way_back(&self, plan: &Plan) -> Option<(&'static str, toml::Table)> {
+    fn way_back(&self, plan: &Plan) -> Option<(&'static str, back::Table)> {
         let work: Work = work(plan).ok().filter(|work: &Work| work.before.values().all(|old| !old.is_empty()))?;
         let of = Some(plan.what.action.clone().into());
         Some(("sysfs_write", back::table([("path", Some(work.path.into())), ("back", of)])))

@@ -4,6 +4,7 @@
 use super::{Look, Service, Serving, Standing, Verb, log_end, plain_name};
 use crate::action::doing::{Doing, LOOK};
 use crate::action::kinds::StepError;
+use crate::action::plan::SUPERVISORD;
 use crate::action::remote;
 use crate::base::body::nearest;
 use crate::base::{Clean, Clock, Fault, Unit};
@@ -318,7 +319,7 @@ impl Service for Supervisor {
         });
         let command = config.map_or("", |config| text(config, "command")).to_owned();
         let identity = [
-            ("supervisord", format!("process {}", seen.daemon)),
+            (SUPERVISORD, format!("process {}", seen.daemon)),
             ("state", text(row, "statename").to_owned()),
             ("command", command),
         ];

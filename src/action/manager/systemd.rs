@@ -119,12 +119,7 @@ impl Service for Systemd {
         let get = |name: &str| shown.get(name);
         let pid: u32 = get("MainPID").parse().unwrap_or(0);
         let (active, sub) = (get("ActiveState"), get("SubState"));
-        let standing = match active {
-            "active" | "reloading" => Standing::Running,
-            "activating" | "deactivating" => Standing::Changing,
-            "failed" => Standing::Failed,
-            _ => Standing::Stopped,
-        };
+        let standing = standing(active);
         let process = if pid > 0 { format!(", process {pid}") } else { String::new() };
         let result = match (standing, sub) {
             (Standing::Failed, _) => format!(", {}", last_exit(&shown)),
@@ -134,11 +129,7 @@ impl Service for Systemd {
         };
         let serving = (standing == Standing::Running)
             .then(|| Serving { pid, id: format!("{} restarts {}", get("InvocationID"), get("NRestarts")) });
-        let with: Vec<&str> = ["RequiredBy", "BoundBy", "ConsistsOf"]
-            .iter()
-            .flat_map(|name| get(name).split(' '))
-            .filter(|name| !name.is_empty())
-            .collect();
+        let with = goes_with(&shown);
         let mut hits = vec![crate::clean!("{} restarted by systemd {} times so far", self.unit, get("NRestarts"))];
         if let Some(longest) = shown.longest(verb, self.declared()) {
             hits.push(longest);
@@ -158,24 +149,13 @@ impl Service for Systemd {
                 "its unit file has changed on disk: systemd uses the old one until `systemctl daemon-reload`, or with daemon_reload = true",
             ));
         }
-        let obstacle = obstacle(&self.unit, verb, &shown).or_else(|| {
-            let used = || self.used_up(&shown, clock);
-            let nothing = verb == Verb::ResetFailed && standing != Standing::Failed && !shown.is_limited();
-            nothing.then(used).and_then(|used| match used {
-                Err(unknown) => {
-                    hits.push(unknown);
-                    None
-                }
-                Ok(true) => None,
-                Ok(false) => Some(
-                    Fault::new(format!(
-                        "there is nothing to reset: {} is {active}, and systemd still starts it.",
-                        self.unit
-                    ))
-                    .hint("It is for a unit that failed, or has no start left."),
-                ),
-            })
-        });
+        let mut obstacle = obstacle(&self.unit, verb, &shown);
+        if verb == Verb::ResetFailed && standing != Standing::Failed && !shown.is_limited() && obstacle.is_none() {
+            match self.used_up(&shown, clock) {
+                Err(unknown) => hits.push(unknown),
+                Ok(used_up) => obstacle = (!used_up).then(|| self.nothing_to_reset(active)),
+            }
+        }
         Ok(Look {
             standing,
             said: crate::clean!("{active} ({sub}){process}{result}"),
@@ -270,6 +250,11 @@ impl Service for Systemd {
 }
 
 impl Systemd {
+    fn nothing_to_reset(&self, active: &str) -> Fault {
+        let what = format!("there is nothing to reset: {} is {active}, and systemd still starts it.", self.unit);
+        Fault::new(what).hint("It is for a unit that failed, or has no start left.")
+    }
+
     /// Whether its journal has as many starts as systemd allows.
     ///
     /// # Errors
@@ -281,6 +266,21 @@ impl Systemd {
             |fault| crate::clean!("systemd allows {burst} starts in {window}; how many are left is unknown: {fault}");
         journal::starts(self, interval, clock).map(|starts| starts >= burst).map_err(unknown)
     }
+}
+
+fn standing(active: &str) -> Standing {
+    match active {
+        "active" | "reloading" => Standing::Running,
+        "activating" | "deactivating" => Standing::Changing,
+        "failed" => Standing::Failed,
+        _ => Standing::Stopped,
+    }
+}
+
+/// The units that stop with it.
+fn goes_with(shown: &Shown) -> Vec<&str> {
+    let names = ["RequiredBy", "BoundBy", "ConsistsOf"].into_iter().flat_map(|name| shown.get(name).split(' '));
+    names.filter(|name| !name.is_empty()).collect()
 }
 
 /// The unit's file and drop-ins, each with a digest of what is written in it: systemd may have read them again since.
