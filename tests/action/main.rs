@@ -6,4 +6,6 @@ mod gate;
 mod journal;
 mod plan;
 mod runner;
+#[path = "../peers/running.rs"]
+mod running;
 mod support;

@@ -6,7 +6,7 @@ use crate::scene::{Scene, copied_script, told};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use watchkeeper::action::kinds::{self, Settled};
 use watchkeeper::action::lifecycle::{Outcome, Run};
 use watchkeeper::action::plan::{Danger, Undo};
@@ -253,8 +253,9 @@ fn a_growth_that_somebody_else_keeps_from_being_done_leaves_the_service_running(
     let plan = served.scene.plan("lmdb_grow", &served.table("how = \"write_commit\"\nto = \"8MiB\"")).unwrap();
     // Not of the service: its stop does not end it.
     let [program, ready] = ["program.py", "other"].map(|name| served.scene.path(name));
-    let other = Command::new("/usr/bin/python3").arg(program).arg(&served.db).arg("0").arg(&ready).spawn().unwrap();
-    let other = peer::Running(other);
+    let mut other = Command::new("/usr/bin/python3");
+    other.arg(program).arg(&served.db).arg("0").arg(&ready);
+    let other = peer::Running::start(&mut other, Stdio::null(), Stdio::null());
     served.wait(&ready);
     let (end, progress) = served.scene.act(plan);
     assert_eq!((end.outcome, end.executed), (Outcome::Failed, false), "{end:?} {:?}", told(&progress));

@@ -160,7 +160,7 @@ fn of_sixteen_runners_on_one_order_one_carries_it_out() {
         let runner = Runner::order(&scene, &case);
         let all: Vec<_> = (0..16).map(|_| runner.start()).collect();
         for mut child in all {
-            child.wait().unwrap();
+            child.0.wait().unwrap();
         }
         let lines = fs::read_to_string(scene.path("target")).unwrap();
         assert_eq!(lines, "before\nonce\n", "carried out {} times", lines.matches("once").count());

@@ -164,7 +164,7 @@ impl<'a> Seen<'a> {
         let runner = Runner::order(&scene, case);
         match fault {
             Some((fault, point)) => runner.broken(fault, point),
-            None => assert!(runner.start().wait().unwrap().code().is_some_and(|code| code == 0 || code == 2)),
+            None => assert!(runner.start().0.wait().unwrap().code().is_some_and(|code| code == 0 || code == 2)),
         }
         let now = (case.look)(&scene);
         Self { scene, runner, case, before, now }
@@ -196,7 +196,7 @@ impl<'a> Seen<'a> {
         }
         // Nobody took it over and nobody was told an end: whoever comes first carries it out.
         let fresh = !self.runner.run.is_accepted() && !told.is_ok_and(|told| told.is_some());
-        let code = self.runner.start().wait().unwrap().code();
+        let code = self.runner.start().0.wait().unwrap().code();
         let then = (self.case.look)(&self.scene);
         if then != self.now && !fresh {
             return Err(format!("a second runner changed it: {then:?} (exit code {code:?})"));
