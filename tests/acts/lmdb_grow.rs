@@ -106,16 +106,16 @@ signal.pause()
 ";
 
 /// An environment and the service of its owner, `nobody`.
-struct Served {
-    peer: Peer,
-    scene: Scene,
+pub(crate) struct Served {
+    pub(crate) peer: Peer,
+    pub(crate) scene: Scene,
     db: PathBuf,
     service: String,
 }
 
 impl Served {
     /// A service that opens it in this way, running.
-    fn start(how: &str, also: &str) -> Option<Self> {
+    pub(crate) fn start(how: &str, also: &str) -> Option<Self> {
         child::played_by(&["lmdb::plays_the_child", "--exact", "--ignored"]);
         let scene = Scene::new();
         let dir = scene.dir.path().to_str().unwrap().to_owned();
@@ -171,7 +171,7 @@ impl Served {
         panic!("{}", self.systemctl(&["status", "app.service"]));
     }
 
-    fn table(&self, more: &str) -> String {
+    pub(crate) fn table(&self, more: &str) -> String {
         let [db, copies] = [self.db.clone(), self.scene.path("copies")].map(|path| path.display().to_string());
         format!("path = \"{db}\"\nbackup_to = \"{copies}\"\n{}{more}", self.service)
     }

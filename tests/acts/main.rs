@@ -18,6 +18,7 @@ mod owner;
 mod peer;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod prompts;
 #[cfg(feature = "redis")]
 mod redis;
 mod restore;

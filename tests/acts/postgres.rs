@@ -22,13 +22,13 @@ fn sql(peer: &Peer, statement: &str) -> String {
 }
 
 /// A session that is at a statement until it is told to stop.
-struct Session {
+pub(crate) struct Session {
     child: Running,
     name: &'static str,
 }
 
 impl Session {
-    fn new(peer: &Peer, name: &'static str, statements: &[&str]) -> Self {
+    pub(crate) fn new(peer: &Peer, name: &'static str, statements: &[&str]) -> Self {
         let mut command = Command::new("psql");
         command.args(["-X", "-q", peer.env("DATABASE_URL")]).env("PGAPPNAME", name);
         command.args(statements.iter().flat_map(|statement| ["-c", statement]));
@@ -36,7 +36,7 @@ impl Session {
     }
 
     /// As soon as the server says so.
-    fn wait_for(&self, peer: &Peer, state: &str) -> String {
+    pub(crate) fn wait_for(&self, peer: &Peer, state: &str) -> String {
         let ask = format!("SELECT pid FROM pg_stat_activity WHERE application_name = '{}' AND {state}", self.name);
         for _ in 0..400 {
             let pid = sql(peer, &ask);

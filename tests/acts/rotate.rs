@@ -12,10 +12,10 @@ use watchkeeper::action::kinds;
 use watchkeeper::action::lifecycle::Outcome;
 
 /// Writes numbered lines to `log/app.log`, and opens it again by USR1 unless it is deaf.
-struct Writer(Running);
+pub(crate) struct Writer(Running);
 
 impl Writer {
-    fn start(scene: &Scene, deaf: bool) -> Self {
+    pub(crate) fn start(scene: &Scene, deaf: bool) -> Self {
         fs::create_dir(scene.path("log")).unwrap();
         fs::set_permissions(scene.path("log"), PermissionsExt::from_mode(0o755)).unwrap();
         let trap = if deaf { "" } else { "exec 3>>log/app.log" };
@@ -35,7 +35,7 @@ fn log(scene: &Scene) -> PathBuf {
     scene.path("log/app.log")
 }
 
-fn table(scene: &Scene) -> String {
+pub(crate) fn table(scene: &Scene) -> String {
     let shell = fs::canonicalize("/bin/sh").unwrap();
     let (path, pid) = (log(scene), scene.path("pid"));
     let (path, pid, program) = (path.display(), pid.display(), shell.file_name().unwrap().display());

@@ -13,13 +13,13 @@ use watchkeeper::action::lifecycle::Outcome;
 
 const PROGRAM: &str = "/usr/bin/sqlite3";
 
-struct Lab {
+pub(crate) struct Lab {
     peer: Peer,
-    scene: Scene,
+    pub(crate) scene: Scene,
 }
 
 /// A database with a writer, and a place for copies that its owner may enter.
-fn lab(journal: &str) -> Option<Lab> {
+pub(crate) fn lab(journal: &str) -> Option<Lab> {
     if !Path::new(PROGRAM).exists() {
         peer::skip("sqlite3", "not installed: apt-get install sqlite3");
         return None;
@@ -32,7 +32,7 @@ fn lab(journal: &str) -> Option<Lab> {
 }
 
 impl Lab {
-    fn db(&self) -> PathBuf {
+    pub(crate) fn db(&self) -> PathBuf {
         self.peer.env("SQLITE_PATH").into()
     }
 
@@ -40,7 +40,7 @@ impl Lab {
         self.scene.path("copies")
     }
 
-    fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         format!("path = \"{}\"\nto = \"{}\"\n", self.db().display(), self.to().display())
     }
 

@@ -62,6 +62,7 @@ fn under(fault: Fault, cases: &[Case], few: usize) {
     }
     for case in cases {
         let whole = Seen::of(case, None);
+        assert!(whole.changed(), "{}: what cannot be seen proves nothing", case.kind);
         let points = Runner::points(&whole.scene, case, fault);
         assert!(!points.is_empty(), "{}: nothing to break with {fault:?}", case.kind);
         // What a kind opens may grow with the processes of the host: a look at their files has a thousand points alike.

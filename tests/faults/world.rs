@@ -170,6 +170,11 @@ impl<'a> Seen<'a> {
         Self { scene, runner, case, before, now }
     }
 
+    /// Whether the look tells before from after.
+    pub(crate) fn changed(&self) -> bool {
+        self.now != self.before
+    }
+
     /// How it was told to have ended, if it was.
     pub(crate) fn outcome(&self) -> Option<Outcome> {
         self.runner.run.read().unwrap()?.end.map(|end| end.outcome)

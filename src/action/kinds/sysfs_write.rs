@@ -78,6 +78,8 @@ impl Kind for SysfsWrite {
             Undo::How(crate::clean!("write the old values back: {}", run.backup_dir().join("values").display()))
         };
         let told = if only_written { "can only be written".to_owned() } else { old };
+        let differ = before.values().any(|old| *old != told);
+        let was = if differ && !only_written { Clean::from("each its own") } else { Clean::text(&told) };
         let based_on = Precondition {
             label: Clean::text(first.as_os_str().as_encoded_bytes()),
             value: Clean::text(told),
@@ -86,7 +88,7 @@ impl Kind for SysfsWrite {
         };
         let name = first.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Draft {
-            lines: vec![crate::clean!("{path}   → {value}")],
+            lines: vec![crate::clean!("{path}   {was} → {value}")],
             target: name,
             hits: vec![crate::clean!("{} of the kernel", counted(before.len()))],
             undo,
