@@ -20,7 +20,7 @@ pub(crate) fn talks() -> Vec<Case> {
 
 /// Kinds that have a manager stop and start something.
 pub(crate) fn services() -> Vec<Case> {
-    service_restart().into_iter().collect()
+    service_restart().into_iter().chain(crate::units::restarted()).collect()
 }
 
 /// A server that serves one connection after the other, so that whoever asks it last knows of all before.
