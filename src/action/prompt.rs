@@ -218,15 +218,7 @@ pub fn rows(plan: &Plan, now: Mono) -> Vec<(&'static str, Vec<Clean>)> {
             "WHERE",
             vec![crate::clean!("{} (machine {machine})  {}  {local}", plan.place.host.name, plan.place.environment)],
         ),
-        (
-            "WHO",
-            vec![crate::clean!(
-                "{} as {}  support level {} needed",
-                plan.who.login,
-                plan.who.user,
-                plan.support.words()
-            )],
-        ),
+        ("WHO", vec![crate::clean!("{} as {}  level {} needed", plan.who.login, plan.who.user, plan.support.words())]),
         ("WHAT", plan.what.lines.clone()),
         (
             "HITS",

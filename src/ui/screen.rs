@@ -40,11 +40,14 @@ pub fn draw(model: &Model, theme: &Theme, ascii: bool, buffer: &mut Buffer) -> b
         None => draw_board(&mut paint, &layout, model),
     }
     hint_line(&mut paint, layout.hint, model);
-    draw_overlay(&mut paint, layout.body, model)
+    // A prompt may take strip, rule, hint and in the end the state as well: what is not seen whole cannot be confirmed.
+    let below = Rect { y: area.y + 1, height: area.height - 1, ..area };
+    draw_overlay(&mut paint, [layout.body, below, area], model)
 }
 
 /// Draws what lies over the panes, if anything does. False when a prompt had to be cut.
-fn draw_overlay(paint: &mut Painter<'_>, body: Rect, model: &Model) -> bool {
+fn draw_overlay(paint: &mut Painter<'_>, rooms: [Rect; 3], model: &Model) -> bool {
+    let [body, ..] = rooms;
     match &model.overlay {
         Overlay::None => {}
         Overlay::Help(scroll) => help::draw(paint, body, model, scroll),
@@ -53,7 +56,7 @@ fn draw_overlay(paint: &mut Painter<'_>, body: Rect, model: &Model) -> bool {
             let inner = sheet::sheet(paint, body, 5, &clean!(" PLAN "), &clean!(""));
             paint.put((inner.x, inner.y + 1), inner.width, clean!("Planning: {title} …"), Intent::Text);
         }
-        Overlay::Prompt(open) => return prompt::draw(paint, body, open, model),
+        Overlay::Prompt(open) => return prompt::draw(paint, rooms, open, model),
         Overlay::Run => run::draw(paint, body, model),
         Overlay::OwnLog => own_log::draw(paint, body, model),
         Overlay::Alerts(list) => alerts::draw(paint, body, model, list),

@@ -206,6 +206,18 @@ pub fn wrap(text: &Clean, width: u16, lines: usize) -> Vec<Clean> {
     out.into_iter().map(Clean::text).collect()
 }
 
+/// All of a text: its own indent stays, and what does not fit its first line stands two columns further in.
+pub fn hang(text: &Clean, width: u16) -> Vec<Clean> {
+    let words = text.as_str().trim_start_matches(' ');
+    let indent = (text.as_str().len() - words.len()).min(usize::from(width / 2));
+    let room = |more: usize| width.saturating_sub(u16::try_from(indent + more).unwrap_or(width));
+    let words = Clean::text(words);
+    let whole = wrap(&words, room(0), usize::MAX);
+    let lines = if whole.len() > 1 { wrap(&words, room(2), usize::MAX) } else { whole };
+    let before = |at: usize| " ".repeat(if at == 0 { indent } else { indent + 2 });
+    lines.into_iter().enumerate().map(|(at, line)| clean!("{}{line}", before(at))).collect()
+}
+
 /// A text of at most `width` columns; an ellipsis stands for what is missing.
 pub fn shorten(text: &Clean, width: u16) -> Clean {
     let width = usize::from(width);
@@ -225,14 +237,19 @@ pub fn shorten(text: &Clean, width: u16) -> Clean {
     Clean::text(out)
 }
 
-/// A word in pieces that each fit a line.
+/// A word in pieces that each fit a line: of a path whole names, where that leaves no line half empty.
 fn parts(word: &str, width: usize) -> Vec<String> {
     let mut parts = vec![String::new()];
     for grapheme in word.graphemes(true) {
-        match parts.last_mut() {
-            Some(part) if part.is_empty() || part.width() + grapheme.width() <= width => part.push_str(grapheme),
-            _ => parts.push(grapheme.to_owned()),
+        let Some(part) = parts.last_mut() else { break };
+        if part.is_empty() || part.width() + grapheme.width() <= width {
+            part.push_str(grapheme);
+            continue;
         }
+        let behind = part.rfind('/').map_or(0, |at| at + 1);
+        let mut next = if behind * 2 > width { part.split_off(behind) } else { String::new() };
+        next.push_str(grapheme);
+        parts.push(next);
     }
     parts
 }
@@ -250,6 +267,15 @@ mod tests {
     }
 
     #[test]
+    fn a_paragraph_keeps_its_indent_and_its_later_lines_hang() {
+        let lines =
+            |text: &str| hang(&Clean::text(text), 20).iter().map(|line| line.as_str().to_owned()).collect::<Vec<_>>();
+        assert_eq!(lines("systemctl restart a"), ["systemctl restart a"]);
+        assert_eq!(lines("  12 would be drained"), ["  12 would be", "    drained"]);
+        assert_eq!(lines("one two three four five"), ["one two three four", "  five"]);
+    }
+
+    #[test]
     fn a_shortened_text_says_that_it_is() {
         let text = Clean::text("interference");
         let at = |width| shorten(&text, width).as_str().to_owned();
@@ -263,5 +289,7 @@ mod tests {
         assert!(lines.iter().all(|line| line.as_str().len() <= 30), "{lines:?}");
         let joined: String = lines.iter().map(Clean::as_str).collect();
         assert!(joined.contains(path), "{lines:?}");
+        let lines = wrap(&Clean::text(path), 66, 8);
+        assert_eq!(lines[1].as_str(), "production.toml", "a name stays whole");
     }
 }

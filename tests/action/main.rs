@@ -6,5 +6,7 @@ mod gate;
 mod journal;
 mod plan;
 mod runner;
+#[path = "../peers/running.rs"]
+mod running;
 mod support;
 mod swaps;

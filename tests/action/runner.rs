@@ -1,9 +1,10 @@
 //! The runner: what it refuses, how it ends, and that it ends whatever becomes of its console.
 
+use crate::running::Running;
 use crate::support::{CONFIG, Deed, Manager, Scene, Script, Stepped, Store, Temper, Twin, accepted, at, session};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use watchkeeper::action::act::Probe;
@@ -424,19 +425,13 @@ fn plays_the_console() {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test plays the operator who starts a console")]
-fn console(scene: &Scene, plan: Plan) -> (Child, Run) {
+fn console(scene: &Scene, plan: Plan) -> (Running, Run) {
     let run = Run::of(&scene.state(), plan.id);
     fs::create_dir_all(scene.state()).unwrap();
     fs::write(scene.state().join("order.json"), serde_json::to_vec(&accepted(plan)).unwrap()).unwrap();
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["runner::plays_the_console", "--exact", "--ignored"])
-        .arg(scene.state())
-        .env("SECRET", "hunter2")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    (child, run)
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["runner::plays_the_console", "--exact", "--ignored"]).arg(scene.state()).env("SECRET", "hunter2");
+    (Running::start(&mut command, Stdio::null(), Stdio::null()), run)
 }
 
 /// Waits on the run folder; the limit is only a hang guard.
@@ -472,9 +467,9 @@ fn the_runner_outlives_its_console_and_finishes() {
             step.what.as_str().contains("written and read back") && step.what.as_str().contains("production.toml")
         })
     });
-    isolated(half.pid, console.id());
-    console.kill().unwrap();
-    console.wait().unwrap();
+    isolated(half.pid, console.0.id());
+    console.0.kill().unwrap();
+    console.0.wait().unwrap();
     let runner = rustix::process::Pid::from_raw(i32::try_from(half.pid).unwrap()).unwrap();
     rustix::process::kill_process(runner, rustix::process::Signal::HUP).unwrap();
     let (found, _) = unresolved(&scene.state(), &lock_dirs(), RealClock.now().wall);
@@ -535,8 +530,8 @@ fn a_killed_runner_leaves_a_truth_behind_and_its_lock_free() {
     assert_eq!((told.state, end.outcome, end.executed), (State::Over, Outcome::Indeterminate, false));
     assert!(end.reason.as_str().contains("ended without telling the outcome. Now observed: "), "{}", end.reason);
     assert_eq!(events(&scene), ["journal.open", "action.intent"]);
-    console.kill().unwrap();
-    console.wait().unwrap();
+    console.0.kill().unwrap();
+    console.0.wait().unwrap();
     fs::write(scene.dir.path().join("go"), b"").unwrap();
     let _manager: &Manager = &scene.manager;
 }

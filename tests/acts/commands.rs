@@ -1,8 +1,10 @@
 //! Services that have only commands: a script that keeps a process by its pid file, as init scripts do.
 
+use crate::peer::Running;
 use crate::scene::{Scene, told};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
 use watchkeeper::action::lifecycle::Outcome;
 
 /// Exit codes and words as LSB has them; `broken` and `weak` make it fail.
@@ -224,9 +226,9 @@ fn a_pid_file_that_names_nobody_proves_nothing() {
     assert_eq!((end.outcome, end.executed), (Outcome::Unverified, true), "{end:?}");
     assert!(end.reason.as_str().contains("names no process: which run it is cannot be told"), "{end:?}");
     // The number of one that has ended.
-    let mut ended = std::process::Command::new("/bin/true").spawn().unwrap();
-    fs::write(lab.scene.path("none"), ended.id().to_string()).unwrap();
-    ended.wait().unwrap();
+    let ended = Running::start(&mut std::process::Command::new("/bin/true"), Stdio::null(), Stdio::null());
+    fs::write(lab.scene.path("none"), ended.0.id().to_string()).unwrap();
+    drop(ended);
     let (end, _) = lab.scene.carry("service_restart", &lab.table(&none));
     assert_eq!((end.outcome, end.executed), (Outcome::Unverified, true), "{end:?}");
     assert!(end.reason.as_str().contains("which does not live"), "{end:?}");

@@ -78,7 +78,7 @@ fn a_drop_in_sets_what_it_declares_and_is_taken_back_to_what_was() {
         "{shown:?}"
     );
     let hits: Vec<&str> = plan.hits.iter().map(Clean::as_str).collect();
-    let later = "LimitNOFILE, Environment DEBUG: counts from the next restart of app.service on, not before";
+    let later = "LimitNOFILE, Environment DEBUG: from the next restart of app.service on";
     assert!(hits.contains(&later), "{hits:?}");
     let (end, progress) = units.lab.scene.act(plan);
     assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));

@@ -15,7 +15,7 @@ use watchkeeper::base::Clean;
 
 const TOKEN: &str = "canary-5b1d77e0";
 
-fn secret(scene: &Scene, mode: u32) -> String {
+pub(crate) fn secret(scene: &Scene, mode: u32) -> String {
     let path = scene.path("token");
     fs::write(&path, format!("{TOKEN}\n")).unwrap();
     fs::set_permissions(&path, PermissionsExt::from_mode(mode)).unwrap();
@@ -23,7 +23,7 @@ fn secret(scene: &Scene, mode: u32) -> String {
 }
 
 /// A node that drains when it is told to, and repeats its caller's token.
-fn node() -> Web {
+pub(crate) fn node() -> Web {
     let drained = AtomicBool::new(false);
     serve(move |request| {
         if request.starts_with("POST /nodes/a1/drain ") {
@@ -35,7 +35,7 @@ fn node() -> Web {
     })
 }
 
-fn drain(at: &str, token: &str) -> String {
+pub(crate) fn drain(at: &str, token: &str) -> String {
     format!(
         "method = \"POST\"\nurl = \"http://{at}/nodes/{{node}}/drain\"\n\
          params = {{ node = {{ one_of = [\"a1\", \"a2\"], value = \"a1\" }} }}\n\

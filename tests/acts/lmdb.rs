@@ -75,7 +75,7 @@ impl Lab {
         }
     }
 
-    fn backup(&self) -> String {
+    pub(crate) fn backup(&self) -> String {
         format!("path = \"{}\"\nto = \"{}\"", self.db.display(), self.scene.path("copies").display())
     }
 

@@ -6,7 +6,7 @@ use crate::scene::{Scene, copied_script, told};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use watchkeeper::action::kinds::{self, Settled};
 use watchkeeper::action::lifecycle::{Outcome, Run};
 use watchkeeper::action::plan::{Danger, Undo};
@@ -106,16 +106,16 @@ signal.pause()
 ";
 
 /// An environment and the service of its owner, `nobody`.
-struct Served {
-    peer: Peer,
-    scene: Scene,
+pub(crate) struct Served {
+    pub(crate) peer: Peer,
+    pub(crate) scene: Scene,
     db: PathBuf,
     service: String,
 }
 
 impl Served {
     /// A service that opens it in this way, running.
-    fn start(how: &str, also: &str) -> Option<Self> {
+    pub(crate) fn start(how: &str, also: &str) -> Option<Self> {
         child::played_by(&["lmdb::plays_the_child", "--exact", "--ignored"]);
         let scene = Scene::new();
         let dir = scene.dir.path().to_str().unwrap().to_owned();
@@ -171,7 +171,7 @@ impl Served {
         panic!("{}", self.systemctl(&["status", "app.service"]));
     }
 
-    fn table(&self, more: &str) -> String {
+    pub(crate) fn table(&self, more: &str) -> String {
         let [db, copies] = [self.db.clone(), self.scene.path("copies")].map(|path| path.display().to_string());
         format!("path = \"{db}\"\nbackup_to = \"{copies}\"\n{}{more}", self.service)
     }
@@ -253,8 +253,9 @@ fn a_growth_that_somebody_else_keeps_from_being_done_leaves_the_service_running(
     let plan = served.scene.plan("lmdb_grow", &served.table("how = \"write_commit\"\nto = \"8MiB\"")).unwrap();
     // Not of the service: its stop does not end it.
     let [program, ready] = ["program.py", "other"].map(|name| served.scene.path(name));
-    let other = Command::new("/usr/bin/python3").arg(program).arg(&served.db).arg("0").arg(&ready).spawn().unwrap();
-    let other = peer::Running(other);
+    let mut other = Command::new("/usr/bin/python3");
+    other.arg(program).arg(&served.db).arg("0").arg(&ready);
+    let other = peer::Running::start(&mut other, Stdio::null(), Stdio::null());
     served.wait(&ready);
     let (end, progress) = served.scene.act(plan);
     assert_eq!((end.outcome, end.executed), (Outcome::Failed, false), "{end:?} {:?}", told(&progress));

@@ -20,6 +20,7 @@ mod owner;
 mod peer;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod prompts;
 #[cfg(feature = "redis")]
 mod redis;
 mod restore;

@@ -1,11 +1,11 @@
 //! The kinds that talk with PostgreSQL on a real server, with `psql` as the judge.
 
-use crate::peer::{self, Peer};
+use crate::peer::{self, Peer, Running};
 use crate::scene::{Scene, settled, told};
 use crate::web::certificate;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use watchkeeper::action::kinds::Settled;
 use watchkeeper::action::lifecycle::Outcome;
 use watchkeeper::action::plan::{Danger, Plan};
@@ -22,22 +22,21 @@ fn sql(peer: &Peer, statement: &str) -> String {
 }
 
 /// A session that is at a statement until it is told to stop.
-struct Session {
-    child: Child,
+pub(crate) struct Session {
+    child: Running,
     name: &'static str,
 }
 
 impl Session {
-    fn new(peer: &Peer, name: &'static str, statements: &[&str]) -> Self {
+    pub(crate) fn new(peer: &Peer, name: &'static str, statements: &[&str]) -> Self {
         let mut command = Command::new("psql");
         command.args(["-X", "-q", peer.env("DATABASE_URL")]).env("PGAPPNAME", name);
         command.args(statements.iter().flat_map(|statement| ["-c", statement]));
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        Self { child, name }
+        Self { child: Running::start(&mut command, Stdio::null(), Stdio::null()), name }
     }
 
     /// As soon as the server says so.
-    fn wait_for(&self, peer: &Peer, state: &str) -> String {
+    pub(crate) fn wait_for(&self, peer: &Peer, state: &str) -> String {
         let ask = format!("SELECT pid FROM pg_stat_activity WHERE application_name = '{}' AND {state}", self.name);
         for _ in 0..400 {
             let pid = sql(peer, &ask);
@@ -46,13 +45,6 @@ impl Session {
             }
         }
         panic!("{} never came to {state}", self.name);
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        let _gone = self.child.kill();
-        let _gone = self.child.wait();
     }
 }
 
@@ -127,11 +119,10 @@ fn the_session_that_was_shown_is_stopped_and_no_other() {
 #[test]
 fn a_session_that_holds_others_up_is_found_and_an_idle_one_can_only_be_ended() {
     let (scene, Some(peer)) = (Scene::new(), peer::start("postgres")) else { return };
-    let mut holder = Session { child: Command::new("true").spawn().unwrap(), name: "holder" };
     let mut command = Command::new("psql");
     command.args(["-X", "-q", peer.env("DATABASE_URL")]).env("PGAPPNAME", "holder");
-    holder.child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let mut stdin = holder.child.stdin.take().unwrap();
+    let mut holder = Session { child: Running::start(&mut command, Stdio::piped(), Stdio::null()), name: "holder" };
+    let mut stdin = holder.child.0.stdin.take().unwrap();
     std::io::Write::write_all(&mut stdin, b"BEGIN; LOCK TABLE orders;\n").unwrap();
     let pid = holder.wait_for(&peer, "state = 'idle in transaction'");
     let waiter = Session::new(&peer, "waiter", &["SELECT count(*) FROM orders"]);

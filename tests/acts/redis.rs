@@ -25,7 +25,7 @@ fn cli(peer: &Peer, arguments: &[&str]) -> String {
 }
 
 /// A server with a password, and the file that keeps it.
-fn server(scene: &Scene) -> Option<(Peer, String)> {
+pub(crate) fn server(scene: &Scene) -> Option<(Peer, String)> {
     let peer = peer::start_with("redis", &[("SVC_PASSWORD", PASSWORD)])?;
     fill(&peer, 2_500);
     let socket = peer.env("REDIS_SOCKET");

@@ -1,20 +1,21 @@
 //! Logs that get a new file under a real writer.
 
+use crate::peer::Running;
 use crate::scene::{Scene, told};
 use crate::service::lab;
 use crate::trees::{Tiny, names, root, until};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Command, Stdio};
 use watchkeeper::action::kinds;
 use watchkeeper::action::lifecycle::Outcome;
 
 /// Writes numbered lines to `log/app.log`, and opens it again by USR1 unless it is deaf.
-struct Writer(Child);
+pub(crate) struct Writer(Running);
 
 impl Writer {
-    fn start(scene: &Scene, deaf: bool) -> Self {
+    pub(crate) fn start(scene: &Scene, deaf: bool) -> Self {
         fs::create_dir(scene.path("log")).unwrap();
         fs::set_permissions(scene.path("log"), PermissionsExt::from_mode(0o755)).unwrap();
         let trap = if deaf { "" } else { "exec 3>>log/app.log" };
@@ -23,17 +24,10 @@ impl Writer {
              while :; do i=$((i+1)); echo $i >&3; sleep 0.02 3>&-; done"
         );
         let mut command = Command::new("/bin/sh");
-        let child = command.args(["-c", &script]).current_dir(scene.dir.path()).spawn().unwrap();
-        let writer = Self(child);
+        command.args(["-c", &script]).current_dir(scene.dir.path());
+        let writer = Self(Running::start(&mut command, Stdio::null(), Stdio::null()));
         until("a line", || scene.path("pid").exists() && written(&log(scene)));
         writer
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        let _gone = self.0.kill();
-        let _gone = self.0.wait();
     }
 }
 
@@ -41,7 +35,7 @@ fn log(scene: &Scene) -> PathBuf {
     scene.path("log/app.log")
 }
 
-fn table(scene: &Scene) -> String {
+pub(crate) fn table(scene: &Scene) -> String {
     let shell = fs::canonicalize("/bin/sh").unwrap();
     let (path, pid) = (log(scene), scene.path("pid"));
     let (path, pid, program) = (path.display(), pid.display(), shell.file_name().unwrap().display());
@@ -81,7 +75,7 @@ fn a_writer_that_is_told_goes_on_in_the_new_file_and_no_line_is_lost() {
     let of = || fs::metadata(log(&scene)).map(|meta| (meta.mode(), meta.uid(), meta.gid())).unwrap();
     let (before, inode) = (of(), fs::metadata(log(&scene)).unwrap().ino());
     let plan = scene.plan("log_rotate", &table(&scene)).unwrap();
-    assert!(plan.hits[1].as_str().starts_with(&format!("written by process {}", writer.0.id())), "{:?}", plan.hits);
+    assert!(plan.hits[1].as_str().starts_with(&format!("written by process {}", writer.0.0.id())), "{:?}", plan.hits);
     let (end, progress) = scene.act(plan);
     assert_eq!((end.outcome, end.executed), (Outcome::Succeeded, true), "{end:?} {:?}", told(&progress));
     let found = names(&scene.path("log"));
@@ -105,7 +99,7 @@ fn a_writer_that_does_not_open_the_new_file_is_found_out() {
     assert_ne!(end.outcome, Outcome::Succeeded);
     assert!(end.executed && end.reason.as_str().contains("still writes to the old file"), "{end:?}");
     let settled = kinds::of(&plan).unwrap().settled(&plan).unwrap();
-    assert!(settled.what().as_str().contains(&format!("is new, but process {}", writer.0.id())), "{settled:?}");
+    assert!(settled.what().as_str().contains(&format!("is new, but process {}", writer.0.0.id())), "{settled:?}");
 }
 
 #[test]

@@ -1,9 +1,14 @@
 //! A state folder, a clock that can be moved, and everything between a profile's table and an outcome.
 
+use crate::peer::Running;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use watchkeeper::action::act::{Probe, carry_out};
 use watchkeeper::action::back;
 use watchkeeper::action::execute::Real;
@@ -168,6 +173,41 @@ pub(crate) fn settled(plan: &Plan) -> Settled {
 /// Every step in words, for messages.
 pub(crate) fn told(progress: &Progress) -> Vec<String> {
     progress.steps.iter().map(|step| step.what.to_string()).collect()
+}
+
+/// `sleep`, to be signalled, its number in a file. It is waited for at once, as by a parent that cares: a zombie would
+/// keep its number. Killed on drop, however the test ends.
+pub(crate) struct Sleeper {
+    pub(crate) pid: u32,
+    fd: OwnedFd,
+    waits: Option<JoinHandle<ExitStatus>>,
+}
+
+impl Sleeper {
+    pub(crate) fn start(pid_file: &Path) -> Self {
+        let mut running = Running::start(Command::new("/bin/sleep").arg("1000"), Stdio::null(), Stdio::null());
+        let fd = pidfd_open(Pid::from_child(&running.0), PidfdFlags::empty()).unwrap();
+        let pid = running.0.id();
+        std::fs::write(pid_file, format!("{pid}\n")).unwrap();
+        // It has its name a moment after it was started.
+        while std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap() != "sleep\n" {
+            std::thread::yield_now();
+        }
+        let waits = std::thread::spawn(move || running.0.wait().unwrap());
+        Self { pid, fd, waits: Some(waits) }
+    }
+
+    /// How it ended, once it has.
+    pub(crate) fn ended(mut self) -> ExitStatus {
+        self.waits.take().expect("once").join().unwrap()
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        let _gone_already = pidfd_send_signal(&self.fd, Signal::KILL);
+        let _status = self.waits.take().map(JoinHandle::join);
+    }
 }
 
 pub(crate) fn copied_script(to: &Path, name: &str) -> PathBuf {

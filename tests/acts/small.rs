@@ -1,9 +1,8 @@
 //! Commands, signals and switches of the kernel, on this host's own.
 
-use crate::scene::{Scene, told};
+use crate::scene::{Scene, Sleeper, told};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Child, Command, Stdio};
 use watchkeeper::action::lifecycle::Outcome;
 use watchkeeper::action::plan::{Danger, Undo};
 use watchkeeper::base::Clean;
@@ -191,46 +190,28 @@ fn what_a_program_says_of_a_secret_is_neither_in_a_preview_nor_in_a_reason() {
     assert!(plan.what.lines.len() == 2 && !plan.what.lines[1].as_str().contains("hunter"), "{:?}", plan.what.lines);
 }
 
-/// A process of ours that goes with the test.
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _gone = self.0.kill();
-        let _gone = self.0.wait();
-    }
-}
-
-fn sleeper(scene: &Scene) -> Process {
-    let child = Command::new("/bin/sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
-    fs::write(scene.path("pid"), format!("{}\n", child.id())).unwrap();
-    Process(child)
-}
-
 #[test]
 fn a_signal_reaches_the_process_of_the_plan_and_no_other() {
     let scene = Scene::new();
     let table = |signal: &str| {
         format!("pid_file = \"{}\"\nprogram = \"sleep\"\nsignal = \"{signal}\"", scene.path("pid").display())
     };
-    let first = sleeper(&scene);
+    let sleeper = || Sleeper::start(&scene.path("pid"));
+    let first = sleeper();
     let plan = scene.plan("process_signal", &table("TERM")).unwrap();
-    assert_eq!(plan.what.lines[0].as_str(), format!("SIGTERM to process {} (sleep)", first.0.id()));
+    assert_eq!(plan.what.lines[0].as_str(), format!("SIGTERM to process {} (sleep)", first.pid));
     drop(first);
     let (end, _) = scene.act(plan);
     assert_eq!(end.outcome, Outcome::Refused, "it is gone: {end:?}");
 
-    let mut second = sleeper(&scene);
-    let pid = second.0.id();
+    let second = sleeper();
+    let pid = second.pid;
     let plan = scene.plan("process_signal", &table("TERM")).unwrap();
-    // A zombie keeps its number until it is waited for: reap it as its parent would.
-    let reaper = std::thread::spawn(move || second.0.wait().map(|status| (status, second)));
     let (end, progress) = scene.act(plan);
     assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
-    let (status, _second) = reaper.join().unwrap().unwrap();
-    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(15), "process {pid}");
+    assert_eq!(std::os::unix::process::ExitStatusExt::signal(&second.ended()), Some(15), "process {pid}");
 
-    let _third = sleeper(&scene);
+    let _third = sleeper();
     let (end, _) = scene.carry("process_signal", &table("CONT"));
     assert_eq!(end.outcome, Outcome::Succeeded, "it runs on: {end:?}");
     let fault = scene.plan("process_signal", &table("KILL")).unwrap_err().to_string();

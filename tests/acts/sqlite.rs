@@ -1,6 +1,6 @@
 //! Databases that another program writes, copied by SQLite itself, with SQLite's own program as the judge.
 
-use crate::peer::{self, Peer};
+use crate::peer::{self, Peer, Running};
 use crate::scene::{Scene, told};
 use crate::trees::{names, root};
 use std::fs;
@@ -13,13 +13,13 @@ use watchkeeper::action::lifecycle::Outcome;
 
 const PROGRAM: &str = "/usr/bin/sqlite3";
 
-struct Lab {
+pub(crate) struct Lab {
     peer: Peer,
-    scene: Scene,
+    pub(crate) scene: Scene,
 }
 
 /// A database with a writer, and a place for copies that its owner may enter.
-fn lab(journal: &str) -> Option<Lab> {
+pub(crate) fn lab(journal: &str) -> Option<Lab> {
     if !Path::new(PROGRAM).exists() {
         peer::skip("sqlite3", "not installed: apt-get install sqlite3");
         return None;
@@ -32,7 +32,7 @@ fn lab(journal: &str) -> Option<Lab> {
 }
 
 impl Lab {
-    fn db(&self) -> PathBuf {
+    pub(crate) fn db(&self) -> PathBuf {
         self.peer.env("SQLITE_PATH").into()
     }
 
@@ -40,7 +40,7 @@ impl Lab {
         self.scene.path("copies")
     }
 
-    fn table(&self) -> String {
+    pub(crate) fn table(&self) -> String {
         format!("path = \"{}\"\nto = \"{}\"\n", self.db().display(), self.to().display())
     }
 
@@ -132,17 +132,17 @@ fn a_damaged_database_gives_no_backup() {
 #[test]
 fn a_database_that_somebody_holds_locked_is_not_waited_for_for_ever() {
     let Some(lab) = lab("delete") else { return };
-    let mut holder = Command::new(PROGRAM).arg(lab.db()).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    let mut words = holder.stdin.take().unwrap();
+    let mut holder = Running::start(Command::new(PROGRAM).arg(lab.db()), Stdio::piped(), Stdio::piped());
+    let mut words = holder.0.stdin.take().unwrap();
     words.write_all(b".timeout 10000\nBEGIN EXCLUSIVE; SELECT 7;\n").unwrap();
     let mut said = [0; 2];
-    holder.stdout.take().unwrap().read_exact(&mut said).unwrap();
+    holder.0.stdout.take().unwrap().read_exact(&mut said).unwrap();
     let (end, _) = lab.scene.carry("sqlite_backup", &format!("{}patience = \"1s\"", lab.table()));
     assert_eq!(end.outcome, Outcome::Failed);
     assert!(end.reason.as_str().contains("did not end within 1 s"), "{end:?}");
     assert_eq!(names(&lab.to()), [""; 0]);
     drop(words);
-    holder.wait().unwrap();
+    holder.0.wait().unwrap();
     assert_eq!(lab.scene.carry("sqlite_backup", &lab.table()).0.outcome, Outcome::Succeeded);
 }
 

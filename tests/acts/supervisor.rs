@@ -385,18 +385,15 @@ fn a_port_that_somebody_else_holds_is_told_no_password() {
         return peer::skip("setpriv", "only root plays another login");
     }
     let listens = "import socket,time; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); time.sleep(600)";
-    let mut other = Command::new("setpriv")
-        .args(["--reuid", "nobody", "--clear-groups", "/usr/bin/python3", "-c", listens])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut other = Command::new("setpriv");
+    other.args(["--reuid", "nobody", "--clear-groups", "/usr/bin/python3", "-c", listens]);
+    let mut other = peer::Running::start(&mut other, Stdio::null(), Stdio::piped());
     let mut port = String::new();
-    BufReader::new(other.stdout.take().unwrap()).read_line(&mut port).unwrap();
+    BufReader::new(other.0.stdout.take().unwrap()).read_line(&mut port).unwrap();
     let url = format!("http://127.0.0.1:{}", port.trim());
     let table = format!("service = {{ kind = \"supervisor\", url = \"{url}\", program = \"good\" }}\n");
     let said = lab.refused("service_restart", &table);
-    other.kill().unwrap();
-    other.wait().unwrap();
+    drop(other);
     assert!(said.contains("is answered by a program of nobody") && said.contains("say owner = \"nobody\""), "{said}");
 }
 

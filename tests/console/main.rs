@@ -22,6 +22,8 @@ mod judge;
 mod logs;
 mod poor;
 mod procedure;
+#[path = "../peers/running.rs"]
+mod running;
 #[path = "../samplers/server.rs"]
 #[expect(dead_code, reason = "shared with tests/samplers, which counts")]
 mod server;

@@ -3,11 +3,12 @@
 
 use crate::desk::{Desk, PROGRAM, clock_of, eventually, row_with};
 use crate::harness::{Pty, Spec};
+use crate::running::Running;
 use rustix::process::Signal;
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// An address of this host that nobody else uses: its name service takes every question and answers none.
@@ -18,33 +19,22 @@ const KEY: Duration = Duration::from_millis(500);
 const FRAME: Duration = Duration::from_secs(1);
 
 /// A stopped web server: the kernel still takes its connections.
-struct Stopped(Child, u16);
+struct Stopped(#[expect(dead_code, reason = "it goes with this")] Running, u16);
 
 impl Stopped {
     fn start(folder: &Path) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = Command::new("python3")
-            .args(["-m", "http.server", "--bind", "127.0.0.1", &port.to_string()])
-            .current_dir(folder)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = Command::new("python3");
+        child.args(["-m", "http.server", "--bind", "127.0.0.1", &port.to_string()]).current_dir(folder);
+        let child = Running::start(&mut child, Stdio::null(), Stdio::null());
         let until = Instant::now() + Duration::from_secs(60);
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(Instant::now() < until, "the server starts");
             std::thread::yield_now();
         }
-        let pid = rustix::process::Pid::from_child(&child);
+        let pid = rustix::process::Pid::from_child(&child.0);
         rustix::process::kill_process(pid, Signal::STOP).unwrap();
         Self(child, port)
-    }
-}
-
-impl Drop for Stopped {
-    fn drop(&mut self) {
-        let _gone = self.0.kill();
-        let _gone = self.0.wait();
     }
 }
 

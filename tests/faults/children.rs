@@ -60,7 +60,7 @@ fn told(script: &'static str, more: &'static str) -> (Scene, Outcome, String) {
     let scene = Scene::new();
     (case.arrange)(&scene);
     let runner = Runner::order(&scene, &case);
-    runner.start().wait().unwrap();
+    runner.start().0.wait().unwrap();
     let end = runner.run.read().unwrap().unwrap().end.unwrap();
     (scene, end.outcome, end.reason.to_string())
 }

@@ -1,10 +1,9 @@
 //! Clocks that jump while a runner is at work: what is told stays true, and the trail stays whole.
 
 use crate::scene::Scene;
-use crate::strace::Runner;
-use crate::world::command;
+use crate::strace::{Runner, long};
+use crate::world::{Case, cases};
 use core::time::Duration;
-use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use watchkeeper::action::act::Probe;
@@ -45,16 +44,17 @@ impl Probe for Blind {
     }
 }
 
-/// Runs a command in this process; the outcome, whether it was done, and how often the clock was looked at.
-fn carry(at: u64, wall: i64, asleep: Duration) -> (Outcome, bool, u64) {
-    let (scene, case) = (Scene::new(), command("echo once >> \"$1\""));
+/// Runs it in this process; the outcome, whether it was done, and how often the clock was looked at.
+fn carry(case: &Case, at: u64, wall: i64, asleep: Duration) -> (Outcome, bool, u64) {
+    let scene = Scene::new();
     (case.arrange)(&scene);
-    let runner = Runner::order(&scene, &case);
+    let before = (case.look)(&scene);
+    let runner = Runner::order(&scene, case);
     let jump = Arc::new(Jump { looks: AtomicU64::new(0), at, wall, asleep });
     let clock: Arc<dyn Clock> = Arc::clone(&jump) as Arc<dyn Clock>;
     runner::main(runner.run.dir(), &clock, |_| Ok(Box::new(Blind)));
     let end = runner.run.read().unwrap().unwrap().end.unwrap();
-    let done = fs::read_to_string(scene.path("target")).unwrap() == "before\nonce\n";
+    let done = (case.look)(&scene) != before;
     assert!(journal::verify(&journal_dir(&scene.state())).unwrap().intact(), "the chain holds across the jump");
     for now in [-HOUR, 0, HOUR] {
         let now = Wall(RealClock.now().wall.0 + now);
@@ -63,23 +63,38 @@ fn carry(at: u64, wall: i64, asleep: Duration) -> (Outcome, bool, u64) {
     (end.outcome, done, jump.looks.load(Ordering::SeqCst))
 }
 
+/// A command and an edit; every kind in a long run.
+fn some() -> impl Iterator<Item = Case> {
+    cases().into_iter().filter(|case| long() || ["config_set", "command"].contains(&case.kind))
+}
+
+fn moments(looks: u64) -> impl Iterator<Item = u64> {
+    (0..=looks).step_by(usize::try_from(looks.div_ceil(if long() { 40 } else { 8 })).unwrap())
+}
+
 #[test]
 fn a_wall_clock_that_jumps_an_hour_either_way_changes_nothing() {
-    let (_, _, looks) = carry(u64::MAX, 0, Duration::ZERO);
-    for wall in [-HOUR, HOUR] {
-        for at in (0..=looks).step_by(usize::try_from(looks.div_ceil(8)).unwrap()) {
-            assert_eq!(carry(at, wall, Duration::ZERO).0, Outcome::Unverified, "{wall} ns at look {at} of {looks}");
+    for case in some() {
+        let (whole, _, looks) = carry(&case, u64::MAX, 0, Duration::ZERO);
+        for wall in [-HOUR, HOUR] {
+            for at in moments(looks) {
+                let (outcome, done, _) = carry(&case, at, wall, Duration::ZERO);
+                assert_eq!((outcome, done), (whole, true), "{}: {wall} ns at look {at} of {looks}", case.kind);
+            }
         }
     }
 }
 
 #[test]
 fn a_host_that_slept_ten_minutes_on_the_way_tells_no_more_than_it_knows() {
-    let (_, _, looks) = carry(u64::MAX, 0, Duration::ZERO);
-    for at in (0..=looks).step_by(usize::try_from(looks.div_ceil(8)).unwrap()) {
-        match carry(at, 0, Duration::from_secs(600)) {
-            (Outcome::Unverified, true, _) | (Outcome::Indeterminate, ..) | (Outcome::Refused, false, _) => {}
-            lie => panic!("asleep at look {at} of {looks}: {lie:?}"),
+    for case in some() {
+        let (_, _, looks) = carry(&case, u64::MAX, 0, Duration::ZERO);
+        for at in moments(looks) {
+            match carry(&case, at, 0, Duration::from_secs(600)) {
+                (Outcome::Succeeded | Outcome::Unverified, true, _) | (Outcome::Indeterminate, ..) => {}
+                (Outcome::Refused | Outcome::Failed, false, _) => {}
+                lie => panic!("{} asleep at look {at} of {looks}: {lie:?}", case.kind),
+            }
         }
     }
 }

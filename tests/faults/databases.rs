@@ -63,9 +63,9 @@ fn lmdb() -> Option<[Case; 3]> {
             arrange(),
             |scene| format!("{}\nto = \"{}\"", db(scene), scene.path("backups").display()),
             |scene| {
-                let inside = fs::read_dir(scene.path("backups")).unwrap().map(|entry| entry.unwrap().path());
-                let whole = inside.filter(|path| path.extension().is_none() && !stat(path).is_empty());
-                format!("{} copies", whole.count())
+                let inside = fs::read_dir(scene.path("backups")).unwrap().map(|entry| entry.unwrap());
+                let named = inside.filter(|entry| !entry.file_name().to_str().unwrap().ends_with(".partial"));
+                format!("{} copies", named.filter(|entry| !stat(&entry.path()).is_empty()).count())
             },
         ),
         Case::new("lmdb_set_aside", arrange(), db, |scene| {

@@ -58,7 +58,7 @@ impl Drop for Small {
 fn with_room(scene: &Scene, case: &Case, keeps: bool) {
     (case.arrange)(scene);
     let first = Runner::order(scene, case);
-    first.start().wait().unwrap();
+    first.start().0.wait().unwrap();
     assert!(first.run.read().unwrap().unwrap().end.unwrap().executed);
     if !keeps {
         fs::remove_file(scene.state().join("reserve")).unwrap();
@@ -83,7 +83,7 @@ fn on_a_full_disk_an_action_is_ordered_carried_out_and_told_in_what_was_kept_for
         for case in [command("echo once >> \"$1\"")].into_iter().chain(cases().into_iter().skip(4).take(1)) {
             (case.arrange)(&scene);
             let runner = Runner::order(&scene, &case);
-            runner.start().wait().unwrap();
+            runner.start().0.wait().unwrap();
             let told = runner.run.read().unwrap().unwrap();
             assert!(told.end.as_ref().is_some_and(|end| end.executed), "{kind}: {}: {told:?}", case.kind);
             assert_eq!(told.unrecorded, None, "{kind}");
@@ -125,7 +125,7 @@ fn a_reserve_that_runs_out_between_order_and_intent_is_a_refusal() {
     let runner = Runner::order(&scene, &case);
     fs::remove_file(scene.state().join("reserve")).unwrap();
     small.fill();
-    runner.start().wait().unwrap();
+    runner.start().0.wait().unwrap();
     assert_eq!(fs::read_to_string(scene.path("target")).unwrap(), "before\nonce\n", "the first alone");
     let told = runner.run.read().unwrap().and_then(|told| told.end);
     assert!(told.is_none_or(|end| end.outcome == Outcome::Refused));

@@ -25,8 +25,10 @@ mod peers;
 #[expect(dead_code, reason = "the tests of the kinds use all of it")]
 #[path = "../acts/scene.rs"]
 mod scene;
+mod second;
 mod strace;
 mod swapped;
+mod units;
 mod world;
 
 use scene::Scene;
@@ -46,13 +48,13 @@ use world::{Case, Met, Seen};
 /// | disk full, quota, read-only, fsync EIO, fsync too slow, short write | here, and `full` for the state folder; `acts::backup`, `restore`, `lmdb`, `rotate` on small disks |
 /// | rename EXDEV and EACCES | here |
 /// | file swapped after the preview, or now a link | `swapped`; `acts::files`, `restore`, `rotate`, `action::runner` |
-/// | clock an hour off, host asleep for ten minutes | `clocks`; the prompt in `action::gate` |
+/// | clock an hour off, host asleep for ten minutes | `clocks`: every kind here; the prompt in `action::gate` |
 /// | fork EAGAIN, EMFILE | `children`, here |
-/// | child killed (as by its memory limit), deaf to TERM, forks away, floods, does nothing | `children`; `sys::run` |
-/// | child in D state | told by `sys::run` as unkillable; no test makes one |
+/// | child killed (as by its memory limit), deaf to TERM, forks away, floods, does nothing | `children`; a `systemctl` in `units`; `sys::run` |
+/// | child in D state | `acts::unkillable`, where the kernel has FUSE |
 /// | target dies on the way | `acts::redis`, `container`, `supervisor`, `service`, `http_call` |
-/// | second operator | 16 runners here; `action::runner`; every kind's "changed since the plan" in `acts` |
-/// | session lost, console killed | `lost`, `console::story`, `console::terminal` |
+/// | second operator | `second`: every kind here; 16 runners on one order here; every kind's "changed since the plan" in `acts` |
+/// | session lost, console killed | `lost`, also with hang-ups ignored; `units`; `console::story`, `console::terminal` |
 /// | audit sink failed | `action::runner`, `roles::effects`, `journal::sink`; here at each write |
 /// | reboot between intent and outcome | killed at each write here: no lock, no process is left, and the look decides |
 /// | the other end of ssh | later: no action runs on another host yet |
@@ -62,6 +64,7 @@ fn under(fault: Fault, cases: &[Case], few: usize) {
     }
     for case in cases {
         let whole = Seen::of(case, None);
+        assert!(whole.changed(), "{}: what cannot be seen proves nothing", case.kind);
         let points = Runner::points(&whole.scene, case, fault);
         assert!(!points.is_empty(), "{}: nothing to break with {fault:?}", case.kind);
         // What a kind opens may grow with the processes of the host: a look at their files has a thousand points alike.
@@ -160,7 +163,7 @@ fn of_sixteen_runners_on_one_order_one_carries_it_out() {
         let runner = Runner::order(&scene, &case);
         let all: Vec<_> = (0..16).map(|_| runner.start()).collect();
         for mut child in all {
-            child.wait().unwrap();
+            child.0.wait().unwrap();
         }
         let lines = fs::read_to_string(scene.path("target")).unwrap();
         assert_eq!(lines, "before\nonce\n", "carried out {} times", lines.matches("once").count());

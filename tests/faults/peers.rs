@@ -1,13 +1,14 @@
 //! What is acted on through a socket or by a signal: requests are counted by who gets them.
 
 use crate::peer::{self, Peer};
+use crate::scene::Sleeper;
 use crate::world::Case;
 use std::cell::RefCell;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
 use std::rc::Rc;
 use std::thread;
 
@@ -19,7 +20,7 @@ pub(crate) fn talks() -> Vec<Case> {
 
 /// Kinds that have a manager stop and start something.
 pub(crate) fn services() -> Vec<Case> {
-    service_restart().into_iter().collect()
+    service_restart().into_iter().chain(crate::units::restarted()).collect()
 }
 
 /// A server that serves one connection after the other, so that whoever asks it last knows of all before.
@@ -139,55 +140,21 @@ fn postgres_index() -> Option<Case> {
     Some(case)
 }
 
-/// Ends its process, when the next begins or the case is over.
-struct Sleeper(Option<u32>);
-
-impl Sleeper {
-    fn begin(&mut self, pid_file: &Path) {
-        self.end();
-        let mut child = Command::new("/bin/sleep").arg("1000").stdin(Stdio::null()).spawn().unwrap();
-        fs::write(pid_file, format!("{}\n", child.id())).unwrap();
-        // It has its name a moment after it was started.
-        while fs::read_to_string(format!("/proc/{}/comm", child.id())).unwrap() != "sleep\n" {
-            thread::yield_now();
-        }
-        self.0 = Some(child.id());
-        // A zombie keeps its number until it is waited for.
-        thread::spawn(move || child.wait());
-    }
-
-    /// A signal that is on its way counts as arrived.
-    fn look(&self) -> String {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.0.unwrap())).unwrap_or_default();
-        let runs = status.contains("\nShdPnd:\t0000000000000000\n") && !status.contains("\nState:\tZ");
-        if runs && status.starts_with("Name:\tsleep\n") { "runs".to_owned() } else { "ended".to_owned() }
-    }
-
-    fn end(&mut self) {
-        if let Some(pid) = self.0.take().filter(|_| self.look_at_rest()) {
-            let _gone = Command::new("/bin/kill").args(["-KILL", &pid.to_string()]).status();
-        }
-    }
-
-    fn look_at_rest(&self) -> bool {
-        self.0.is_some() && self.look() == "runs"
-    }
-}
-
-impl Drop for Sleeper {
-    fn drop(&mut self) {
-        self.end();
-    }
+/// A signal that is on its way counts as arrived.
+fn asleep(sleeper: &Sleeper) -> &'static str {
+    let status = fs::read_to_string(format!("/proc/{}/status", sleeper.pid)).unwrap_or_default();
+    let runs = status.contains("\nShdPnd:\t0000000000000000\n") && !status.contains("\nState:\tZ");
+    if runs && status.starts_with("Name:\tsleep\n") { "runs" } else { "ended" }
 }
 
 fn process_signal() -> Case {
-    let sleeper = Rc::new(RefCell::new(Sleeper(None)));
+    let sleeper: Rc<RefCell<Option<Sleeper>>> = Rc::default();
     let begins = Rc::clone(&sleeper);
     Case::new(
         "process_signal",
-        move |scene| begins.borrow_mut().begin(&scene.path("pid")),
+        move |scene| *begins.borrow_mut() = Some(Sleeper::start(&scene.path("pid"))),
         |scene| format!("pid_file = \"{}\"\nprogram = \"sleep\"\nsignal = \"TERM\"", scene.path("pid").display()),
-        move |_| sleeper.borrow().look(),
+        move |_| asleep(sleeper.borrow().as_ref().unwrap()).to_owned(),
     )
 }
 

@@ -1,11 +1,12 @@
 //! The real runner, alone or with a fault that strace makes at one of its system calls.
 
+use crate::peer::Running;
 use crate::scene::Scene;
 use crate::world::Case;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use watchkeeper::action::lifecycle::Run;
 use watchkeeper::action::plan::Plan;
 use watchkeeper::action::prompt::{Acceptance, Confirm};
@@ -184,8 +185,8 @@ impl Runner {
     }
 
     /// Starts it without a fault.
-    pub(crate) fn start(&self) -> Child {
+    pub(crate) fn start(&self) -> Running {
         let mut runner = Command::new(env!("CARGO_BIN_EXE_watchkeeper"));
-        runner.arg("runner").arg(self.run.dir()).stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        Running::start(runner.arg("runner").arg(self.run.dir()), Stdio::null(), Stdio::null())
     }
 }

@@ -57,7 +57,7 @@ fn refused(swap: fn(&Scene, &Path, &Path)) {
         let (target, aside) = (scene.path(name), scene.path("twin"));
         swap(&scene, &target, &aside);
         let before = all(scene.dir.path());
-        runner.start().wait().unwrap();
+        runner.start().0.wait().unwrap();
         let end = runner.run.read().unwrap().unwrap().end.unwrap();
         assert_eq!((end.outcome, end.executed), (Outcome::Refused, false), "{}: {end:?}", case.kind);
         assert_eq!(all(scene.dir.path()), before, "{}: {end:?}", case.kind);
@@ -92,7 +92,7 @@ fn a_folder_above_that_became_a_link_after_the_preview_is_not_followed() {
         fs::rename(&here, &moved).unwrap();
         symlink(&moved, &here).unwrap();
         let before = all(&moved);
-        runner.start().wait().unwrap();
+        runner.start().0.wait().unwrap();
         let after = all(&moved);
         fs::remove_file(&here).unwrap();
         fs::rename(&moved, &here).unwrap();

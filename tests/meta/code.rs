@@ -150,6 +150,19 @@ pub(crate) fn sizes(source: &Source) -> Vec<String> {
     breaches
 }
 
+/// Where a process that stays may be started: by the guard that ends it, and in a pseudo-terminal that does the same.
+const STARTERS: [&str; 2] = ["tests/peers/running.rs", "tests/pty/harness.rs"];
+const STARTS: &str = concat!(".spawn", "()");
+
+/// What a test starts goes with it, however it ends.
+pub(crate) fn guards(source: &Source) -> Vec<String> {
+    if !source.path.starts_with("tests/") || STARTERS.contains(&source.path.as_str()) {
+        return Vec::new();
+    }
+    let starts = source.text.lines().enumerate().filter(|(_, line)| line.contains(STARTS));
+    starts.map(|(at, _)| breach(source, at + 1, "a process without `Running`, which ends it with its test.")).collect()
+}
+
 type Rule = fn(&Source) -> Vec<String>;
 
 /// Every rule above, with the sentence that it holds.
@@ -161,6 +174,7 @@ pub(crate) const RULES: &[(&str, Rule)] = &[
     ("no glob imports outside tests", globs),
     ("every file says what it is", header),
     ("files, functions and structs keep their size", sizes),
+    ("what a test starts ends with it", guards),
 ];
 
 #[cfg(test)]
@@ -173,6 +187,13 @@ mod tests {
         assert!(found.first().is_some_and(|first| first.contains(place)), "{path}: {bad}: {found:?}");
         let found = rule(&Source::parse(path, good).expect("parses"));
         assert!(found.is_empty(), "{path}: {good}: {found:?}");
+    }
+
+    #[test]
+    fn a_process_that_a_test_leaves_behind_is_found() {
+        let bad = format!("fn f() {{\n Command::new(\"x\"){STARTS}.unwrap(); }}");
+        let good = "fn f() { Running::start(&mut Command::new(\"x\"), a(), b()); thread::spawn(|| 1); }";
+        breaks(guards, "tests/x/main.rs", &bad, "main.rs:2: a process", good);
     }
 
     #[test]

@@ -8,6 +8,8 @@ mod console;
 mod example;
 mod hostile;
 mod properties;
+#[path = "../peers/running.rs"]
+mod running;
 mod script;
 mod upstream;
 

@@ -1,11 +1,12 @@
 //! Prometheus' own test scripts as data (`upstream/README.md`), asked of `examples/promql_stdio` line by line.
 
 use crate::example::example;
+use crate::running::Running;
 use serde_json::{Map, Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 
 /// Values agree to this share of their sum, as the scripts' own runner compares.
 const SHARE: f64 = 1e-6;
@@ -13,20 +14,16 @@ const SHARE: f64 = 1e-6;
 const LEAST: usize = 995;
 
 struct Adapter {
-    child: Child,
+    _child: Running,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
 }
 
 impl Adapter {
     fn start() -> Self {
-        let mut child = Command::new(example("promql_stdio"))
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the example starts");
-        let (input, output) = (child.stdin.take().expect("a pipe"), child.stdout.take().expect("a pipe"));
-        Self { child, input, output: BufReader::new(output) }
+        let mut child = Running::start(&mut Command::new(example("promql_stdio")), Stdio::piped(), Stdio::piped());
+        let (input, output) = (child.0.stdin.take().expect("a pipe"), child.0.stdout.take().expect("a pipe"));
+        Self { _child: child, input, output: BufReader::new(output) }
     }
 
     fn ask(&mut self, question: &Json) -> Json {
@@ -34,12 +31,6 @@ impl Adapter {
         let mut line = String::new();
         self.output.read_line(&mut line).expect("the example answers");
         serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line:?} to {question}"))
-    }
-}
-
-impl Drop for Adapter {
-    fn drop(&mut self) {
-        let _ended = self.child.kill().and_then(|()| self.child.wait());
     }
 }
 

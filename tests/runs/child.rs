@@ -1,9 +1,10 @@
 //! Consoles as processes of their own: this test binary starts itself as one.
 
+use super::running::Running;
 use super::scene::*;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use watchkeeper::base::Clean;
 use watchkeeper::procedure::Step;
 use watchkeeper::procedure::walk::{State, Turn};
@@ -12,15 +13,11 @@ use watchkeeper::sys::process::pid;
 const ROLE: &str = "WATCHKEEPER_TEST_RUN_CHILD";
 
 /// Another console on this state folder, which does what `role` says.
-fn start(role: &str, state: &Path) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "child::as_a_child", "--nocapture", "--ignored"])
-        .env(ROLE, format!("{role}:{}", state.display()))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
+fn start(role: &str, state: &Path) -> Running {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "child::as_a_child", "--nocapture", "--ignored"]);
+    child.env(ROLE, format!("{role}:{}", state.display()));
+    Running::start(&mut child, Stdio::piped(), Stdio::piped())
 }
 
 fn say(text: &str) {
@@ -78,10 +75,9 @@ fn whatever_was_acknowledged_before_a_kill_is_there_and_the_run_can_be_taken() {
     for lines in [1, 7, 40] {
         let state = tempfile::tempdir().unwrap();
         let mut child = start("append", state.path());
-        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut out = BufReader::new(child.0.stdout.take().unwrap());
         let heard = (0..lines).map(|_| next(&mut out, &["kept"]).unwrap()).next_back().unwrap();
-        child.kill().unwrap();
-        child.wait().unwrap();
+        drop(child);
         let left = found(state.path()).remove(0);
         assert!(left.hold.may_take(), "{:?}", left.hold);
         let last: usize = heard.rsplit(' ').next().unwrap().parse().unwrap();
@@ -101,13 +97,13 @@ fn of_two_consoles_that_race_for_a_lease_one_has_it() {
     for _ in 0..6 {
         let state = tempfile::tempdir().unwrap();
         drop(begin(&mut keeper(state.path(), "oncall"), RUN));
-        let mut racers: Vec<Child> = (0..3).map(|_| start("race", state.path())).collect();
+        let mut racers: Vec<Running> = (0..3).map(|_| start("race", state.path())).collect();
         for racer in &mut racers {
-            racer.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
+            racer.0.stdin.as_mut().unwrap().write_all(b"go\n").unwrap();
         }
         let said: Vec<String> = racers
             .iter_mut()
-            .map(|racer| next(&mut BufReader::new(racer.stdout.take().unwrap()), &["had", "not"]).unwrap())
+            .map(|racer| next(&mut BufReader::new(racer.0.stdout.take().unwrap()), &["had", "not"]).unwrap())
             .collect();
         assert_eq!(said.iter().filter(|said| said.starts_with("had")).count(), 1, "{said:?}");
         let refused = |said: &&String| said.starts_with("not");
@@ -115,8 +111,8 @@ fn of_two_consoles_that_race_for_a_lease_one_has_it() {
             said.iter().filter(refused).all(|said| said.contains("works on it") || said.contains("taking this run"))
         );
         for mut racer in racers {
-            drop(racer.stdin.take());
-            racer.wait().unwrap();
+            drop(racer.0.stdin.take());
+            racer.0.wait().unwrap();
         }
     }
 }
@@ -125,14 +121,13 @@ fn of_two_consoles_that_race_for_a_lease_one_has_it() {
 fn a_console_that_is_stopped_keeps_its_run_however_silent_it_is() {
     let state = tempfile::tempdir().unwrap();
     let mut child = start("append", state.path());
-    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut out = BufReader::new(child.0.stdout.take().unwrap());
     next(&mut out, &["kept"]).unwrap();
-    let process = rustix::process::Pid::from_child(&child);
+    let process = rustix::process::Pid::from_child(&child.0);
     rustix::process::kill_process(process, rustix::process::Signal::STOP).unwrap();
     let mut other = keeper(state.path(), "other");
     let refused = other.resume(RUN, later(SECOND * 600)).unwrap_err().to_string();
     assert!(refused.contains("lives"), "{refused}");
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(child);
     assert!(other.resume(RUN, now()).is_ok(), "free as soon as it is gone");
 }

@@ -5,4 +5,6 @@
 mod child;
 mod disk;
 mod left;
+#[path = "../peers/running.rs"]
+mod running;
 mod scene;

@@ -109,12 +109,11 @@ fn a_parent() {
 fn the_child_ends_when_its_parent_is_killed() {
     let Some(fake) = Fake::new("") else { return };
     let mut parent = play("gpu_child::a_parent", &[("PROBE_WORD", &fake.library())]);
-    let mut lines = BufReader::new(parent.stdout.take().expect("piped")).lines().map_while(Result::ok);
+    let mut lines = BufReader::new(parent.0.stdout.take().expect("piped")).lines().map_while(Result::ok);
     assert!(lines.any(|line| line.contains("SEEN 61")));
-    let children = children(parent.id(), ROLE, "");
+    let children = children(parent.0.id(), ROLE, "");
     assert_eq!(children.len(), 1);
-    parent.kill().expect("killed");
-    parent.wait().expect("reaped");
+    drop(parent);
     until("the child outlives its parent", || !Path::new(&format!("/proc/{}", children[0])).exists());
 }
 
@@ -124,10 +123,9 @@ fn the_drivers_own_library_is_found_as_any_program_finds_it_and_its_switches_rea
     let switches = fake.dir.path().join("values");
     fs::write(&switches, "temp 33\n").expect("written");
     let mut parent = play("gpu_child::a_parent", &[("LD_LIBRARY_PATH", fake.dir.path()), ("FAKE_NVML", &switches)]);
-    let lines = BufReader::new(parent.stdout.take().expect("piped")).lines().map_while(Result::ok);
+    let lines = BufReader::new(parent.0.stdout.take().expect("piped")).lines().map_while(Result::ok);
     let said: Vec<String> = lines.take_while(|line| !line.contains("SEEN 33")).collect();
-    parent.kill().expect("killed");
-    parent.wait().expect("reaped");
+    drop(parent);
     assert!(!said.iter().any(|line| line.contains("SEEN")), "{said:?}");
 }
 

@@ -1,14 +1,14 @@
 //! `host` and a mounted file system that never answers: FUSE without anybody behind it, in a mount namespace of its
 //! own, so that nobody else on the machine can run into it.
 
-use crate::peer::skip;
+use crate::peer::{Running, skip};
 use crate::probe::{children, launch, role};
 use crate::{find, observe, sampler, value};
 use core::time::Duration;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use watchkeeper::base::{Clock, Now, Observation};
 use watchkeeper::sys::clock::RealClock;
 
@@ -43,11 +43,10 @@ fn fact<'a>(seen: &'a Observation, name: &str) -> Option<&'a str> {
     seen.facts.iter().find(|(known, _)| known.as_str() == name).map(|(_, text)| text.as_str())
 }
 
-fn mount(dir: &Path) -> Option<Child> {
+fn mount(dir: &Path) -> Option<Running> {
     let mut shell = Command::new("sh");
-    shell.args(["-c", MOUNT, "sh"]).arg(dir).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut shell = shell.spawn().expect("a shell");
-    let line = BufReader::new(shell.stdout.take().expect("piped")).lines().next();
+    let mut shell = Running::start(shell.args(["-c", MOUNT, "sh"]).arg(dir), Stdio::piped(), Stdio::piped());
+    let line = BufReader::new(shell.0.stdout.take().expect("piped")).lines().next();
     line.is_some_and(|line| line.is_ok_and(|line| line == "MOUNTED")).then_some(shell)
 }
 
@@ -88,8 +87,8 @@ async fn apart() {
     }
 
     // Without its server the kernel gives up the mount, and the call comes back.
-    drop(dead_mount.stdin.take());
-    dead_mount.wait().expect("ended");
+    drop(dead_mount.0.stdin.take());
+    dead_mount.0.wait().expect("ended");
     let mut seconds = 60;
     let after = loop {
         let seen = host.observe(at(seconds)).await.expect("a host");

@@ -3,7 +3,11 @@
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output, Stdio};
+
+#[path = "../peers/running.rs"]
+mod running;
+pub(crate) use running::Running;
 
 /// A running peer.
 pub(crate) struct Peer {
@@ -77,8 +81,7 @@ impl Peer {
     pub(crate) fn spawn(&self, arguments: &[&str]) -> Running {
         let mut command = Command::new(&self.script);
         command.arg("exec").arg(self.dir.path()).args(arguments);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-        Running(command.spawn().expect("the script runs"))
+        Running::start(&mut command, Stdio::null(), Stdio::piped())
     }
 
     /// A second process that holds what the peer serves, once it says so.
@@ -88,16 +91,6 @@ impl Peer {
         BufReader::new(child.0.stdout.take().expect("piped")).read_line(&mut said).expect("a line");
         assert_eq!(said, "holding\n");
         child
-    }
-}
-
-/// A process of ours; killed on drop, however the test ends.
-pub(crate) struct Running(pub(crate) Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        drop(self.0.kill());
-        drop(self.0.wait());
     }
 }
 

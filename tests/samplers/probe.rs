@@ -1,5 +1,6 @@
 //! The probe children of these tests: this very program, started again for one role.
 
+use crate::peer::Running;
 use core::time::Duration;
 use std::ffi::OsString;
 use std::fs;
@@ -29,11 +30,10 @@ pub(crate) fn role(name: &str) -> Vec<OsString> {
 }
 
 /// This program in a role, with these variables and a pipe for stdout.
-pub(crate) fn play(name: &str, env: &[(&str, &Path)]) -> std::process::Child {
+pub(crate) fn play(name: &str, env: &[(&str, &Path)]) -> Running {
     let program = std::env::current_exe().expect("ourselves");
     let mut command = Command::new(program);
-    command.args(role(name)).envs(env.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped());
-    command.spawn().expect("started")
+    Running::start(command.args(role(name)).envs(env.iter().copied()), Stdio::null(), Stdio::piped())
 }
 
 fn child(class: &Class) -> ! {

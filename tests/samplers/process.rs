@@ -1,6 +1,6 @@
 //! `process` against stand-ins: shells under other names that do as they are told, and this test itself.
 
-use crate::peer::skip;
+use crate::peer::{Running, skip};
 use crate::{find, observe, sampler, value};
 use core::time::Duration;
 use std::fs;
@@ -9,7 +9,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use watchkeeper::base::{Body, Observation};
@@ -20,7 +20,7 @@ const NAME: &str = "cerebellar-norse";
 
 /// A shell under a name of our choice, which runs each line it is sent.
 struct Standin {
-    child: Child,
+    child: Running,
     say: ChildStdin,
     hear: BufReader<ChildStdout>,
     dir: tempfile::TempDir,
@@ -38,9 +38,9 @@ impl Standin {
             .env("PATH", "/usr/bin:/bin")
             .env("RUST_LOG", "info,x=debug")
             .env("API_KEY", "hunter2hunter2");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).process_group(0);
-        let mut child = command.spawn().expect("it starts");
-        let (say, hear) = (child.stdin.take().expect("a pipe"), BufReader::new(child.stdout.take().expect("a pipe")));
+        let mut child = Running::start(command.process_group(0), Stdio::piped(), Stdio::piped());
+        let (say, hear) = (child.0.stdin.take().expect("a pipe"), child.0.stdout.take().expect("a pipe"));
+        let hear = BufReader::new(hear);
         let mut standin = Self { child, say, hear, dir };
         // It answers: from now on it is the program, not the fork of this one.
         standin.run(":");
@@ -55,7 +55,7 @@ impl Standin {
     }
 
     fn pid(&self) -> u32 {
-        self.child.id()
+        self.child.0.id()
     }
 
     /// A sampler that looks for its command line, and for no other shell's.
@@ -74,7 +74,6 @@ impl Drop for Standin {
         let group = rustix::process::Pid::from_raw(self.pid().cast_signed()).expect("a number");
         // It may have ended by itself.
         let _gone_already = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-        drop(self.child.wait());
     }
 }
 

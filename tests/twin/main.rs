@@ -12,8 +12,11 @@
 mod cause;
 mod probe;
 mod profile;
+#[path = "../peers/running.rs"]
+mod running;
 
 use probe::{Twin, alive, eventually, holder_dir, value};
+use running::Running;
 use rustix::process::Signal;
 use std::fs;
 use std::io::Read as _;
@@ -255,18 +258,13 @@ fn a_running_action_ends_first() {
 
 #[test]
 fn a_killed_console_leaves_nothing_behind() {
-    let mut holder = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "holder", "--ignored", "--nocapture"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    let left = holder_dir(holder.stdout.take().unwrap());
+    let mut holder = Command::new(std::env::current_exe().unwrap());
+    holder.args(["--exact", "holder", "--ignored", "--nocapture"]);
+    let mut holder = Running::start(&mut holder, Stdio::piped(), Stdio::piped());
+    let left = holder_dir(holder.0.stdout.take().unwrap());
     eventually(GUARD, "the twin", || left.ask("status inference").filter(|reply| reply.starts_with("running")));
     let left = left.with_service();
-    holder.kill().unwrap();
-    holder.wait().unwrap();
+    drop(holder);
     left.nothing_is_left(GUARD);
 }
 

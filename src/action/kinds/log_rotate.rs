@@ -246,7 +246,8 @@ impl Kind for LogRotate {
             hits.push(crate::clean!("{hidden} processes could not be looked into"));
         }
         hits.extend(asked.hits);
-        let based_on = vec![seen(path.to_string_lossy(), crate::clean!("inode {}, {} writers", id.ino, writing.len()))];
+        let based_on =
+            vec![seen(path.to_string_lossy(), crate::clean!("inode {}, writers: {}", id.ino, writing.len()))];
         let mut targets = vec![Target::Entry { path: path.clone(), id: id.clone() }];
         targets.extend(asked.targets);
         let undo = crate::clean!("append the new {name} to {kept} and rename that back");

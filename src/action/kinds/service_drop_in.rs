@@ -388,11 +388,10 @@ fn drafted(work: &Work, now: &InForce, run: &Run, cx: &Context<'_>) -> Result<Dr
         ));
     }
     let undo = match &work.before {
-        None => format!("take {path} away, then daemon-reload; an action of this kind with `of` does it"),
-        Some(_) => format!(
-            "put {} back, then daemon-reload; an action of this kind with `of` does it",
-            kept(run, &work.path).display()
-        ),
+        None => format!("remove {path} and reload; an action of this kind with `of` does it"),
+        Some(_) => {
+            format!("put {} back and reload; an action of this kind with `of` does it", kept(run, &work.path).display())
+        }
     };
     let mut targets = vec![part.target];
     targets.extend(work.before.clone().map(|id| Target::File { path: work.path.clone(), id }));
@@ -455,12 +454,12 @@ fn hits(work: &Work, now: &InForce) -> Vec<Clean> {
     let mut hits = Vec::new();
     if !later.is_empty() {
         let when = if work.restart { "this restart" } else { "the next restart" };
-        hits.push(crate::clean!("{later}: counts from {when} of {unit} on, not before"));
+        hits.push(crate::clean!("{later}: from {when} of {unit} on"));
     }
     if !live.is_empty() {
-        hits.push(crate::clean!("{live}: counts from the reload on, without a restart"));
+        hits.push(crate::clean!("{live}: from the reload on"));
     }
-    hits.push(Clean::from("the reload reads the files of every unit again"));
+    hits.push(Clean::from("the reload reads every unit's files again"));
     let variables = work.changes.iter().any(|change| matches!(change.setting, Setting::Variable(_)));
     if variables && !now.variable_files.is_empty() {
         hits.push(crate::clean!("a variable of the same name wins in {}", now.variable_files));

@@ -61,15 +61,20 @@ impl Work {
     }
 
     /// What would be written.
-    fn lines(&self) -> Vec<Clean> {
-        let one = || vec![crate::clean!("{}   → {}", self.path, self.value)];
+    fn lines(&self, was: &Clean) -> Vec<Clean> {
         let mut values: Vec<&String> = self.each.values().collect();
         values.sort();
         values.dedup();
         match values.as_slice() {
-            [] => one(),
-            [value] => vec![crate::clean!("{}   → {value}", self.path)],
-            _ => self.each.iter().map(|(path, value)| crate::clean!("{}   → {value}", path.display())).collect(),
+            [] => vec![crate::clean!("{}   {was} → {}", self.path, self.value)],
+            [value] => vec![crate::clean!("{}   {was} → {value}", self.path)],
+            _ => {
+                let old = |path| self.before.get(path).map_or("", String::as_str);
+                let line = |(path, value): (&PathBuf, &String)| {
+                    crate::clean!("{}   {} → {value}", path.display(), Clean::text(old(path)))
+                };
+                self.each.iter().map(line).collect()
+            }
         }
     }
 }
@@ -115,6 +120,8 @@ impl Kind for SysfsWrite {
             Undo::How(crate::clean!("write the old values back: {}", run.backup_dir().join("values").display()))
         };
         let told = if only_written { "can only be written".to_owned() } else { old };
+        let differ = before.values().any(|old| *old != told);
+        let was = if differ && !only_written { Clean::from("each its own") } else { Clean::text(&told) };
         let based_on = Precondition {
             label: Clean::text(first.as_os_str().as_encoded_bytes()),
             value: Clean::text(told),
@@ -123,7 +130,7 @@ impl Kind for SysfsWrite {
         };
         let name = first.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Ok(Draft {
-            lines: work.lines(),
+            lines: work.lines(&was),
             target: name,
             hits: vec![crate::clean!("{} of the kernel", counted(before.len()))],
             undo,

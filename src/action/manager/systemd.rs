@@ -135,7 +135,8 @@ impl Service for Systemd {
             hits.push(longest);
         }
         if !with.is_empty() {
-            hits.push(crate::clean!("{} units go with it: {}", with.len(), with.join(" ")));
+            let units = if with.len() == 1 { "1 unit goes".to_owned() } else { format!("{} units go", with.len()) };
+            hits.push(crate::clean!("{units} with it: {}", with.join(" ")));
         }
         if !get("TriggeredBy").is_empty() {
             hits.push(crate::clean!("it can be started again by {}", get("TriggeredBy")));

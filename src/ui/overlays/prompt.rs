@@ -13,29 +13,28 @@ use crate::base::{Clean, Support};
 use crate::clean;
 use crate::config::Intent;
 use crate::ui::paint::{Painter, Piece};
-use crate::ui::value::wrap;
+use crate::ui::value::{hang, wrap};
 use ratatui::layout::Rect;
 
 const LABEL: u16 = 9;
 /// Steps of the arming bar.
 const STEPS: usize = 5;
 
-/// Draws the plan and, below it, what the gate waits for. False when anything of it had to be cut.
-pub fn draw(paint: &mut Painter<'_>, body: Rect, prompt: &Prompt, model: &Model) -> bool {
+/// Draws the plan and, below it, what the gate waits for, in the first of these rooms that holds it, each larger than
+/// the one before. False when anything of it had to be cut.
+pub fn draw(paint: &mut Painter<'_>, rooms: [Rect; 3], prompt: &Prompt, model: &Model) -> bool {
     let plan = prompt.plan();
-    let width = body.width.saturating_sub(4).min(96);
+    let [Rect { width, .. }, ..] = rooms;
+    let width = width.saturating_sub(4).min(96);
     let view = prompt.view(model.now.mono);
     let ask =
         if prompt.preview.is_some() { preview(paint, prompt, model, width) } else { ask(paint, plan, &view, width) };
     let danger = clean!(" danger {} ", plan.danger);
     // A title that the frame would cut stands whole in the first line.
     let titled = paint.width(&[paint.piece(&plan.what.title, Intent::Title), paint.piece(&danger, Intent::Muted)]) + 2;
-    let mut rows = rows(plan, model, width.saturating_sub(LABEL));
-    if titled > width {
-        let title = wrap(&plan.what.title, width.saturating_sub(LABEL), usize::MAX);
-        rows.splice(0..0, title.into_iter().map(|line| ("", line)));
-    }
     let foot_height = u16::try_from(ask.len()).unwrap_or(u16::MAX).saturating_add(2);
+    let (rows, body) =
+        fitted(rooms, foot_height, |tight| rows(plan, model, width.saturating_sub(LABEL), (tight, titled > width)));
     let height = u16::try_from(rows.len()).unwrap_or(u16::MAX).saturating_add(foot_height).saturating_add(1);
     let inner = sheet(paint, body, height, &clean!(" {} ", plan.what.title), &danger);
     let foot = inner.bottom().saturating_sub(foot_height).max(inner.top());
@@ -62,12 +61,44 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, prompt: &Prompt, model: &Model)
         && ask.iter().all(|line| paint.width(line) <= inner.width)
 }
 
-fn rows(plan: &Plan, model: &Model, width: u16) -> Vec<(&'static str, Clean)> {
+type Rows = Vec<(&'static str, Clean)>;
+
+/// The plan's rows, and the room for them: one paragraph a line where any room but the last holds that.
+fn fitted([body, below, all]: [Rect; 3], foot: u16, rows: impl Fn(bool) -> Rows) -> (Rows, Rect) {
+    let fits =
+        |rows: &Rows, room: Rect, gap: u16| rows.len() <= usize::from(room.height.saturating_sub(foot + gap + 2));
+    let loose = rows(false);
+    if fits(&loose, body, 1) {
+        (loose, body)
+    } else if fits(&loose, below, 0) {
+        (loose, below)
+    } else {
+        let tight = rows(true);
+        let room = if fits(&tight, below, 0) { below } else { all };
+        (tight, room)
+    }
+}
+
+/// `tight`: the numbers and the preconditions stand behind one another. `titled`: the title stands here, whole.
+fn rows(plan: &Plan, model: &Model, width: u16, (tight, titled): (bool, bool)) -> Rows {
     let of = |(label, texts): (&'static str, Vec<Clean>)| {
-        let lines = texts.iter().flat_map(|text| wrap(text, width, usize::MAX)).collect::<Vec<_>>();
+        let one = tight && matches!(label, "HITS" | "BASED ON") && texts.len() > 1;
+        let texts = if one { vec![in_one(&texts)] } else { texts };
+        let lines = texts.iter().flat_map(|text| hang(text, width)).collect::<Vec<_>>();
         lines.into_iter().enumerate().map(move |(at, line)| (if at == 0 { label } else { "" }, line))
     };
-    action::prompt::rows(plan, model.now.mono).into_iter().flat_map(of).collect()
+    let title = titled.then(|| ("", vec![plan.what.title.clone()]));
+    title.into_iter().chain(action::prompt::rows(plan, model.now.mono)).flat_map(of).collect()
+}
+
+/// Paragraphs behind one another; an age that all of them end with is said once.
+fn in_one(texts: &[Clean]) -> Clean {
+    let aged = |text: &Clean| text.as_str().strip_suffix(')')?.rsplit_once(" (").map(|(_, age)| age.to_owned());
+    let age = texts.first().and_then(aged).filter(|age| texts.iter().all(|text| aged(text).as_ref() == Some(age)));
+    let end = age.as_ref().map(|age| format!(" ({age})")).unwrap_or_default();
+    let bare = texts.iter().map(|text| text.as_str().strip_suffix(end.as_str()).unwrap_or(text.as_str()));
+    let each = age.map(|age| format!(" (each {age})")).unwrap_or_default();
+    Clean::text(format!("{}{each}", bare.collect::<Vec<_>>().join(" · ")))
 }
 
 /// When it expires, what to type, and what was typed; of a preview only why it is one.

@@ -3,10 +3,10 @@
 mod figures;
 mod life;
 
-use crate::peer::Peer;
+use crate::peer::{Peer, Running};
 use crate::{observe, sampler};
 use core::time::Duration;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use watchkeeper::base::{Clock, Failure, Observation};
 use watchkeeper::samplers::Sampler;
 use watchkeeper::sys::clock::RealClock;
@@ -38,19 +38,11 @@ pub(super) fn until(peer: &Peer, sql: &str, said: &str) {
 }
 
 /// A session that stays at its statement until it is dropped.
-pub(super) struct Busy(Child);
+pub(super) struct Busy(#[expect(dead_code, reason = "it goes with this")] Running);
 
 impl Busy {
     pub(super) fn start(peer: &Peer, sql: &str) -> Self {
-        let child = psql(peer, sql).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-        Self(child.expect("psql runs"))
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.kill().expect("ours");
-        self.0.wait().expect("ours");
+        Self(Running::start(&mut psql(peer, sql), Stdio::null(), Stdio::null()))
     }
 }
 
