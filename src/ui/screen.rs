@@ -17,6 +17,7 @@ use crate::clean;
 use crate::command::{Command, Context};
 use crate::config::{Intent, Theme};
 use crate::procedure::view::Question;
+use crate::procedure::walk::Standing;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget};
@@ -58,7 +59,12 @@ fn draw_overlay(paint: &mut Painter<'_>, body: Rect, model: &Model) -> bool {
         Overlay::OwnLog => own_log::draw(paint, body, model),
         Overlay::Alerts(list) => alerts::draw(paint, body, model, list),
         Overlay::Detail(open) => detail::draw(paint, body, model, open),
-        Overlay::Form(open) => form::draw(paint, body, model, open),
+        Overlay::Form(open) => {
+            if let Some(view) = walking::view(model) {
+                procedure::draw(paint, body, model, view);
+            }
+            form::draw(paint, body, model, open);
+        }
         Overlay::Contacts(selected) => contacts::draw(paint, body, model, *selected),
         Overlay::OpenRuns(selected) => open_runs::draw(paint, body, model, *selected),
         Overlay::Unit(view) => unit::draw(paint, body, model, view),
@@ -208,7 +214,9 @@ pub fn key(model: &Model, context: Context, command: Command) -> Clean {
 
 fn hint_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     if let Some(notice) = &model.session.notice {
-        said(paint, area, notice, matches!(model.overlay, Overlay::None));
+        // Over a procedure it hides what is told of the item, until the next key.
+        let free = matches!(model.overlay, Overlay::None | Overlay::Procedure(_));
+        said(paint, area, notice, free);
         return;
     }
     let mut pieces: Vec<Piece<'_>> = vec![paint.piece(" ", Intent::Text)];
@@ -234,7 +242,7 @@ fn hint_words(model: &Model, context: Context, command: Command) -> Option<Clean
     if command == Command::Procedures && model.procedures.known.is_empty() {
         return None;
     }
-    if command == Command::RunCommands && !runs_commands(model) {
+    if (command == Command::RunCommands && !runs_commands(model)) || idle(model, command) {
         return None;
     }
     let words = model.keymap.describe(context, command);
@@ -253,6 +261,19 @@ fn hint_words(model: &Model, context: Context, command: Command) -> Option<Clean
         (Command::Open, None) if general => Some(asked(model).unwrap_or(words)),
         _ => Some(words),
     }
+}
+
+/// Whether a word about an item would be said to no walk: it was not begun, or is over.
+fn idle(model: &Model, command: Command) -> bool {
+    use Command::{Abandon, Defer, Override, Reopen, WentWrong};
+    let hears = |standing: &Standing| match standing {
+        Standing::Running => true,
+        Standing::Paused => command == Abandon,
+        Standing::CompleteExcept(_) => command == Reopen,
+        Standing::Complete | Standing::Abandoned => false,
+    };
+    matches!(command, Defer | Override | WentWrong | Reopen | Abandon)
+        && walking::shown(model).is_none_or(|working| !hears(&working.walk.standing))
 }
 
 /// Whether the current item of the procedure on screen has commands that may be run.
