@@ -40,8 +40,10 @@ pub fn draw(model: &Model, theme: &Theme, ascii: bool, buffer: &mut Buffer) -> b
         Some(pane) => draw_pane(&mut paint, layout.body, pane, model, true),
         None => draw_board(&mut paint, &layout, model),
     }
+    let whole = draw_overlay(&mut paint, layout.body, model);
+    // A long notice stands over what lies there.
     hint_line(&mut paint, layout.hint, model);
-    draw_overlay(&mut paint, layout.body, model)
+    whole
 }
 
 /// Draws what lies over the panes, if anything does. False when a prompt had to be cut.
@@ -323,9 +325,9 @@ fn hints(model: &Model) -> &'static [Command] {
             Detail,
             Take,
             Alerts,
-            Procedures,
             Incident,
             Handover,
+            Procedures,
             WhatChanged,
             Contacts,
             Actions,
