@@ -130,10 +130,18 @@ pub(super) fn command(model: &mut Model, command: Command) -> Option<Vec<Effect>
     Some(Vec::new())
 }
 
+/// The procedure on screen: also below a form that answers something in it.
+pub fn view(model: &Model) -> Option<&ProcedureView> {
+    let below = match (&model.overlay, model.session.beneath.last()) {
+        (Overlay::Form(form), Some(below)) if matches!(form.purpose, Purpose::Walk(..)) => below,
+        (overlay, _) => overlay,
+    };
+    if let Overlay::Procedure(view) = below { Some(view) } else { None }
+}
+
 /// The walk on screen.
 pub fn shown(model: &Model) -> Option<&Working> {
-    let Overlay::Procedure(view) = &model.overlay else { return None };
-    view.run.and_then(|run| model.procedures.walk(run))
+    view(model)?.run.and_then(|run| model.procedures.walk(run))
 }
 
 /// The item that keys are about: the current one of the walk on screen.
@@ -270,8 +278,10 @@ fn observed(question: &Question) -> Field {
         Question::Run(_) => ("it said", Vec::new()),
         _ => ("observed", Vec::new()),
     };
-    let about = if choices.is_empty() { question.sentence() } else { "arrows choose".into() };
-    let mut field = Field::new(label, &choices.first().cloned().unwrap_or_default(), about);
+    // None is chosen beforehand: a key that was pressed once too often answers nothing.
+    let named: Vec<&str> = choices.iter().map(Clean::as_str).collect();
+    let about = if choices.is_empty() { question.sentence() } else { clean!("arrows choose: {}", named.join(", ")) };
+    let mut field = Field::new(label, &Clean::default(), about);
     field.choices = choices;
     field.needed = true;
     field

@@ -2,7 +2,7 @@
 
 use super::builtin::{self, Origin};
 use super::layer::{Extends, Layer};
-use super::{KnownKinds, Profile, Source, Trust};
+use super::{Handbook, KnownKinds, Profile, Source, Trust};
 use crate::base::{Body, Clean, Fault};
 use core::fmt::Write;
 use sha2::{Digest, Sha256};
@@ -47,7 +47,7 @@ impl<'a> Merge<'a> {
             }
         }
         self.profile.sources.push(Source { file: Clean::text(&origin.file), sha256: sha256(&origin.text) });
-        replace(&mut self.profile.procedures, origin.procedures.clone(), |spec| spec.id.clone());
+        replace(&mut self.profile.procedures.specs, origin.procedures.clone(), |spec| spec.id.clone());
         self.profile.faults.extend(origin.faults.iter().cloned());
         self.put(layer);
         Ok(())
@@ -85,7 +85,8 @@ impl<'a> Merge<'a> {
         let profile = &mut self.profile;
         if self.chain.is_empty() {
             // Whose system it is, and what texts may do on it, only its own file says.
-            profile.handbook = layer.handbook;
+            let specs = core::mem::take(&mut profile.procedures.specs);
+            profile.procedures = Handbook { specs, ..layer.handbook };
             profile.title = layer.title.unwrap_or_else(|| profile.title.clone());
             profile.environment = layer.environment.unwrap_or_else(|| profile.environment.clone());
         }

@@ -32,9 +32,11 @@ pub struct ProcedureSpec {
     pub trust: Trust,
 }
 
-/// `[procedures]`: what documents may do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The documents, and `[procedures]`: what they may do.
+#[derive(Clone, Debug)]
 pub struct Handbook {
+    /// What is worked through when something is wrong.
+    pub specs: Vec<ProcedureSpec>,
     /// Their blocks of commands may be run, each through the gate.
     pub run_commands: bool,
     /// So many runs are kept, the newest; of the older ones those of which something is left.
@@ -43,7 +45,7 @@ pub struct Handbook {
 
 impl Default for Handbook {
     fn default() -> Self {
-        Self { run_commands: false, keep_runs: KEPT }
+        Self { specs: Vec::new(), run_commands: false, keep_runs: KEPT }
     }
 }
 
@@ -56,7 +58,7 @@ impl Handbook {
             let run_commands = table.take("run_commands")?.unwrap_or_default();
             let keep_runs = table.take("keep_runs")?.unwrap_or(KEPT);
             table.done(&PROCEDURES.names())?;
-            if keep_runs == 0 { Err(few) } else { Ok(Self { run_commands, keep_runs }) }
+            if keep_runs == 0 { Err(few) } else { Ok(Self { specs: Vec::new(), run_commands, keep_runs }) }
         });
         read.unwrap_or_else(|fault| {
             faults.push(fault);

@@ -1,6 +1,6 @@
 //! A profile: one system as its owner describes it, checked as far as this floor can.
 
-use super::{Handbook, Judging, People, ProcedureSpec};
+use super::{Handbook, Judging, People};
 use crate::base::{Body, Clean, Fault};
 use core::time::Duration;
 use std::path::PathBuf;
@@ -32,10 +32,8 @@ pub struct Profile {
     pub panes: Vec<PaneSpec>,
     /// What can be done.
     pub actions: Vec<ActionSpec>,
-    /// What is worked through when something is wrong.
-    pub procedures: Vec<ProcedureSpec>,
-    /// What these may do.
-    pub handbook: Handbook,
+    /// What is worked through when something is wrong, and what that may do.
+    pub procedures: Handbook,
     /// What tells of a deploy.
     pub markers: Vec<Marker>,
     /// Who is called, by when, and how they are told.
@@ -163,8 +161,7 @@ impl Profile {
             logs: Vec::new(),
             panes: Vec::new(),
             actions: Vec::new(),
-            procedures: Vec::new(),
-            handbook: Handbook::default(),
+            procedures: Handbook::default(),
             markers: Vec::new(),
             people: People::default(),
             judging: Judging::default(),

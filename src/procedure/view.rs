@@ -54,12 +54,10 @@ pub enum Question {
 }
 
 impl Walk {
-    /// At which item of how many, from 1; what is not needed is not counted.
+    /// At which item of how many, from 1: by the numbers that stand before them, here and on paper.
     pub fn position(&self) -> (usize, usize) {
-        let needed = |mark: &&Mark| mark.state != State::NotNeeded;
-        let all = self.marks.iter().filter(needed).count();
-        let before = self.marks.iter().take(self.current).filter(needed).count();
-        (before.saturating_add(1).min(all), all)
+        let all = self.marks.len();
+        (self.current.saturating_add(1).min(all), all)
     }
 
     /// When it ended, if it has.

@@ -24,10 +24,10 @@ pub(super) fn spec(name: &Arc<str>, model: &Model, profile: &Profile) -> Result<
 }
 
 fn made(name: &Arc<str>, (document, id): (&Document, &str), profile: &Profile) -> Result<ActionSpec, Fault> {
-    if !profile.handbook.run_commands {
+    if !profile.procedures.run_commands {
         return Err(Fault::new(NOT_ALLOWED));
     }
-    let spec = profile.procedures.iter().find(|spec| spec.sha256 == document.sha256);
+    let spec = profile.procedures.specs.iter().find(|spec| spec.sha256 == document.sha256);
     let spec = spec.ok_or_else(|| {
         Fault::new("the text of this run is not that of the profile's file any more: commands of a copy are not run.")
             .hint("Copy them, or begin the procedure anew.")
@@ -69,8 +69,8 @@ mod tests {
             sha256: document.sha256.clone(),
             trust: Trust::Trusted,
         };
-        let handbook = Handbook { run_commands: true, ..Handbook::default() };
-        (Profile { procedures: vec![spec], handbook, ..Profile::empty("p", Vec::new()) }, document)
+        let procedures = Handbook { specs: vec![spec], run_commands: true, ..Handbook::default() };
+        (Profile { procedures, ..Profile::empty("p", Vec::new()) }, document)
     }
 
     fn asked(profile: &Profile, document: &Document) -> Result<ActionSpec, Fault> {
@@ -92,10 +92,11 @@ mod tests {
     fn without_the_key_or_trust_or_the_very_text_nothing_is_made_and_it_says_why() {
         let (good, document) = profile(TEXT);
         let why = |profile: &Profile, document: &Document| asked(profile, document).expect_err("refused").to_string();
-        let silent = Profile { handbook: Handbook::default(), ..good.clone() };
+        let mut silent = good.clone();
+        silent.procedures.run_commands = false;
         assert!(why(&silent, &document).contains("run_commands = true"));
         let mut open = good.clone();
-        open.procedures[0].trust = Trust::DisplayOnly(Fault::new("others may write to this file."));
+        open.procedures.specs[0].trust = Trust::DisplayOnly(Fault::new("others may write to this file."));
         assert!(why(&open, &document).contains("others may write"));
         let other = parse("old", "old.md", &TEXT.replace("wc -l", "wc -c"));
         assert!(why(&good, &other).contains("not that of the profile's file"));

@@ -10,7 +10,7 @@ use crate::store::Store;
 
 /// Every document of a profile, in the order of their names.
 pub fn documents(profile: &Profile) -> Vec<Document> {
-    profile.procedures.iter().map(|spec| parse(&spec.id, spec.file.as_str(), &spec.text)).collect()
+    profile.procedures.specs.iter().map(|spec| parse(&spec.id, spec.file.as_str(), &spec.text)).collect()
 }
 
 /// What the profile says of one of its actions.
@@ -52,7 +52,7 @@ pub fn dangling(document: &Document, profile: &Profile, book: &Book, store: &Sto
 /// may not lead to actions.
 pub(super) fn wrong(profile: &Profile, book: &Book, store: &Store) -> Vec<String> {
     let mut lines = Vec::new();
-    for (spec, document) in profile.procedures.iter().zip(documents(profile)) {
+    for (spec, document) in profile.procedures.specs.iter().zip(documents(profile)) {
         lines.extend(document.faults.iter().map(Fault::to_string));
         lines.extend(dangling(&document, profile, book, store).iter().map(Fault::to_string));
         lines.extend(lints(&document, profile).iter().map(Found::to_string));

@@ -161,7 +161,7 @@ fn lint(files: &[PathBuf], named: Option<&str>, out: &mut dyn Write) -> Result<u
         let mut store = Store::new(Limits::default());
         let setup = setup::setup(profile, "this host".into(), &mut store);
         lines = handbook::wrong(profile, &setup.book, &store);
-        seen = profile.procedures.len();
+        seen = profile.procedures.specs.len();
     }
     for file in files {
         seen += 1;

@@ -243,7 +243,7 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
         log_views,
         overlay: Overlay::None,
         session,
-        procedures: Procedures::new(setup.procedures).allowing(shared.profile.handbook.run_commands),
+        procedures: Procedures::new(setup.procedures).allowing(shared.profile.procedures.run_commands),
         run: None,
         keymap,
     };

@@ -159,7 +159,7 @@ fn identity(profile: &Profile, host: Clean) -> Identity {
 
 /// The profile's procedures. One that is at fault, or that others may write to, is only read.
 fn procedures(profile: &Profile, (book, store): (&Book, &Store), faults: &mut Vec<Fault>) -> Vec<Arc<Document>> {
-    let read = profile.procedures.iter().zip(handbook::documents(profile)).map(|(spec, mut document)| {
+    let read = profile.procedures.specs.iter().zip(handbook::documents(profile)).map(|(spec, mut document)| {
         if let Trust::DisplayOnly(fault) = &spec.trust {
             document.faults.push(fault.clone());
         }

@@ -46,11 +46,11 @@ impl Walks {
             runs.ask(Cmd::Look);
             // A console that only looks removes nothing.
             if shared.launcher.is_some() {
-                runs.ask(Cmd::Prune(shared.profile.handbook.keep_runs));
+                runs.ask(Cmd::Prune(shared.profile.procedures.keep_runs));
             }
         }
         let (state, journal) = (shared.state_dir.clone(), shared.journal.clone());
-        Self { runs, us, state, journal, specs: shared.profile.procedures.clone(), begun: BTreeMap::new() }
+        Self { runs, us, state, journal, specs: shared.profile.procedures.specs.clone(), begun: BTreeMap::new() }
     }
 
     /// A folder's name and the text for a new walk.

@@ -17,6 +17,7 @@ use crate::clean;
 use crate::command::{Command, Context};
 use crate::config::{Intent, Theme};
 use crate::procedure::view::Question;
+use crate::procedure::walk::Standing;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget};
@@ -39,10 +40,18 @@ pub fn draw(model: &Model, theme: &Theme, ascii: bool, buffer: &mut Buffer) -> b
         Some(pane) => draw_pane(&mut paint, layout.body, pane, model, true),
         None => draw_board(&mut paint, &layout, model),
     }
-    hint_line(&mut paint, layout.hint, model);
     // A prompt may take strip, rule, hint and in the end the state as well: what is not seen whole cannot be confirmed.
+    // Over anything else a long notice stands.
+    let prompts = matches!(model.overlay, Overlay::Prompt(_));
     let below = Rect { y: area.y + 1, height: area.height - 1, ..area };
-    draw_overlay(&mut paint, [layout.body, below, area], model)
+    if prompts {
+        hint_line(&mut paint, layout.hint, model);
+    }
+    let whole = draw_overlay(&mut paint, [layout.body, below, area], model);
+    if !prompts {
+        hint_line(&mut paint, layout.hint, model);
+    }
+    whole
 }
 
 /// Draws what lies over the panes, if anything does. False when a prompt had to be cut.
@@ -61,7 +70,12 @@ fn draw_overlay(paint: &mut Painter<'_>, rooms: [Rect; 3], model: &Model) -> boo
         Overlay::OwnLog => own_log::draw(paint, body, model),
         Overlay::Alerts(list) => alerts::draw(paint, body, model, list),
         Overlay::Detail(open) => detail::draw(paint, body, model, open),
-        Overlay::Form(open) => form::draw(paint, body, model, open),
+        Overlay::Form(open) => {
+            if let Some(view) = walking::view(model) {
+                procedure::draw(paint, body, model, view);
+            }
+            form::draw(paint, body, model, open);
+        }
         Overlay::Contacts(selected) => contacts::draw(paint, body, model, *selected),
         Overlay::OpenRuns(selected) => open_runs::draw(paint, body, model, *selected),
         Overlay::Unit(view) => unit::draw(paint, body, model, view),
@@ -211,7 +225,9 @@ pub fn key(model: &Model, context: Context, command: Command) -> Clean {
 
 fn hint_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     if let Some(notice) = &model.session.notice {
-        said(paint, area, notice, matches!(model.overlay, Overlay::None));
+        // Over a procedure it hides what is told of the item, until the next key.
+        let free = matches!(model.overlay, Overlay::None | Overlay::Procedure(_));
+        said(paint, area, notice, free);
         return;
     }
     let mut pieces: Vec<Piece<'_>> = vec![paint.piece(" ", Intent::Text)];
@@ -237,7 +253,7 @@ fn hint_words(model: &Model, context: Context, command: Command) -> Option<Clean
     if command == Command::Procedures && model.procedures.known.is_empty() {
         return None;
     }
-    if command == Command::RunCommands && !runs_commands(model) {
+    if (command == Command::RunCommands && !runs_commands(model)) || idle(model, command) {
         return None;
     }
     let words = model.keymap.describe(context, command);
@@ -256,6 +272,19 @@ fn hint_words(model: &Model, context: Context, command: Command) -> Option<Clean
         (Command::Open, None) if general => Some(asked(model).unwrap_or(words)),
         _ => Some(words),
     }
+}
+
+/// Whether a word about an item would be said to no walk: it was not begun, or is over.
+fn idle(model: &Model, command: Command) -> bool {
+    use Command::{Abandon, Defer, Override, Reopen, WentWrong};
+    let hears = |standing: &Standing| match standing {
+        Standing::Running => true,
+        Standing::Paused => command == Abandon,
+        Standing::CompleteExcept(_) => command == Reopen,
+        Standing::Complete | Standing::Abandoned => false,
+    };
+    matches!(command, Defer | Override | WentWrong | Reopen | Abandon)
+        && walking::shown(model).is_none_or(|working| !hears(&working.walk.standing))
 }
 
 /// Whether the current item of the procedure on screen has commands that may be run.
@@ -305,9 +334,9 @@ fn hints(model: &Model) -> &'static [Command] {
             Detail,
             Take,
             Alerts,
-            Procedures,
             Incident,
             Handover,
+            Procedures,
             WhatChanged,
             Contacts,
             Actions,

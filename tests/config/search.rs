@@ -235,8 +235,12 @@ fn procedures_lie_beside_the_profile_and_replace_those_of_what_it_extends() {
     let odd = put(system, "profiles/top/procedures/odd.md", "");
     fs::write(&odd, b"# Odd \xff\n").expect("writes");
     let profile = home.named("top").expect("loads");
-    let seen: Vec<(&str, &str, bool)> =
-        profile.procedures.iter().map(|spec| (&*spec.id, spec.text.trim_end(), spec.trust == Trust::Trusted)).collect();
+    let seen: Vec<(&str, &str, bool)> = profile
+        .procedures
+        .specs
+        .iter()
+        .map(|spec| (&*spec.id, spec.text.trim_end(), spec.trust == Trust::Trusted))
+        .collect();
     let expected = [
         ("full", "# Full, top", true),
         ("slow", "# Slow", true),
@@ -244,7 +248,7 @@ fn procedures_lie_beside_the_profile_and_replace_those_of_what_it_extends() {
         ("open", "# Open", false),
     ];
     assert_eq!(seen, expected);
-    assert!(profile.procedures.iter().all(|spec| spec.sha256.len() == 64));
+    assert!(profile.procedures.specs.iter().all(|spec| spec.sha256.len() == 64));
     assert_eq!(
         profile.trust,
         Trust::Trusted,

@@ -12,7 +12,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
-use watchkeeper::procedure::document::{Item, Live};
+use watchkeeper::procedure::document::{Answer, Item, Live};
 use watchkeeper::procedure::{Document, parse};
 
 /// A service that takes its time. `check` judges a configuration, as slowly.
@@ -231,11 +231,11 @@ impl Console<'_> {
         at
     }
 
-    /// The step that its heading names, and the one behind.
-    pub(crate) fn step(&self) -> [usize; 2] {
+    /// The step that its heading names, and those behind it: what is not needed is passed over.
+    pub(crate) fn step(&self) -> Vec<usize> {
         let row = self.pty.text().lines().find(|row| row.contains("time box")).unwrap().to_owned();
         let step: usize = row.split_once("step ").unwrap().1.split(' ').next().unwrap().parse().unwrap();
-        [step, step + 1]
+        (step..step + 5).collect()
     }
 
     pub(crate) fn item(&self, at: usize) -> &Item {
@@ -267,7 +267,10 @@ impl Console<'_> {
         };
         match &self.item(at).live {
             Live::Action(..) => self.act(),
-            Live::Ask(_) => answer(""),
+            Live::Ask(ask) => match &ask.kind {
+                Answer::Choice(choices) => answer(choices[0].as_str()),
+                Answer::Number(..) | Answer::Text => answer(""),
+            },
             Live::Challenge(_) => answer("seen"),
             Live::Escalate(_) => answer("Cy"),
             Live::Read => self.pty.send("\r"),

@@ -181,7 +181,7 @@ fn a_case_that_does_not_apply_takes_what_lies_below_it_and_an_answer_decides_it(
     bench.observed("no").unwrap();
     bench.tick();
     assert_eq!(bench.words()[1..], ["if lost not needed", "save it not needed", "check it not needed", "go on"]);
-    assert_eq!((bench.current(), bench.walk.position()), ("go on", (2, 2)));
+    assert_eq!((bench.current(), bench.walk.position()), ("go on", (5, 5)));
     assert!(bench.say(Said::Reopen(2)).unwrap_err().as_str().contains("does not apply"));
     bench.say(Said::Reopen(0)).unwrap();
     bench.observed("yes").unwrap();

@@ -3,9 +3,9 @@
 
 use crate::action::lifecycle::Outcome;
 use crate::app::procedures::{ProcedureView, Working, condition};
-use crate::app::{Model, Overlay, Pane, walking};
+use crate::app::{Model, Pane, commands, walking};
 use crate::base::time::{Age, Span};
-use crate::base::{Clean, Level};
+use crate::base::{Clean, Contact, Level};
 use crate::clean;
 use crate::command::{Command, Context};
 use crate::config::Intent;
@@ -27,8 +27,9 @@ const VALUES: (u16, u16) = (26, 44);
 const WIDE: u16 = 66;
 /// Lines of one value: name, number, chart, and one that is free.
 const VALUE: u16 = 4;
-/// Lines of what the document says, at least.
+/// Lines of what the document says, with the rule above them, at least; and of one paragraph at most.
 const PROSE: u16 = 5;
+const LINES: usize = 40;
 
 /// Draws the whole view over the panes.
 pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, view: &ProcedureView) {
@@ -41,14 +42,18 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, view: &Procedure
     let left = Rect { width: area.width - values, ..area };
     let current = working.map(|working| working.walk.current);
     let at = view.selected.or(current).unwrap_or(0).min(view.document.items.len().saturating_sub(1));
+    let item = view.document.items.get(at);
+    let mark = working.and_then(|working| working.walk.marks.get(at));
+    let told = item.map_or_else(Vec::new, |item| prose(left.width, model, (item, mark, current == Some(at))));
     let needed = u16::try_from(view.document.items.len()).unwrap_or(u16::MAX).saturating_add(2);
-    let items = needed.min(left.height.saturating_sub(PROSE));
+    // What is told of an item takes half of the room at most.
+    let below = u16::try_from(told.len() + 1).unwrap_or(u16::MAX).min(left.height / 2).max(PROSE);
+    let items = needed.min(left.height.saturating_sub(below));
     list(paint, Rect { height: items, ..left }, model, (view, working), at);
     paint.rule(Rect { width: left.width, ..left }, left.y + items);
     let below = Rect { y: left.y + items + 1, height: left.height.saturating_sub(items + 1), ..left };
-    if let Some(item) = view.document.items.get(at) {
-        let mark = working.and_then(|working| working.walk.marks.get(at));
-        prose(paint, below, model, (item, mark, current == Some(at)));
+    if let Some(item) = item {
+        write(paint, below, told);
         if values > 0 {
             paint.upright(left.right(), area.y, area.bottom());
             let right = Rect { x: left.right() + 1, width: values - 1, ..area };
@@ -59,7 +64,7 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, view: &Procedure
 
 /// The procedure under way, told in the rule below the alert strip while it is not on screen.
 pub fn in_rule(paint: &mut Painter<'_>, area: Rect, model: &Model) {
-    if matches!(model.overlay, Overlay::Procedure(_)) {
+    if walking::view(model).is_some() {
         return;
     }
     let mut open = model.procedures.walks.iter().filter(|working| working.open());
@@ -256,7 +261,9 @@ fn waits<'a>(paint: &Painter<'_>, model: &Model, item: &Item, current: bool) -> 
         return Vec::new();
     }
     let enter = key(model, Context::Procedure, Command::Open);
+    let paused = walking::shown(model).is_some_and(|working| working.walk.standing == Standing::Paused);
     let wants = match &item.live {
+        _ if paused => "goes on here",
         Live::Action(..) => "shows the plan",
         Live::Read => "read",
         Live::Escalate(_) => "whom you told",
@@ -268,9 +275,9 @@ fn waits<'a>(paint: &Painter<'_>, model: &Model, item: &Item, current: bool) -> 
     vec![paint.piece(enter, Intent::Key), paint.piece(clean!(" {wants}"), Intent::Muted)]
 }
 
-/// What the document says about an item, and how its action goes.
-fn prose(paint: &mut Painter<'_>, area: Rect, model: &Model, (item, mark, current): (&Item, Option<&Mark>, bool)) {
-    let width = area.width.saturating_sub(2);
+/// What the document says about an item, and how its action goes, a line each.
+fn prose(width: u16, model: &Model, (item, mark, current): (&Item, Option<&Mark>, bool)) -> Vec<(Clean, Intent)> {
+    let width = width.saturating_sub(2);
     let mut rows: Vec<(Clean, Intent)> = Vec::new();
     if let Some(mark) = mark {
         rows.extend(found(model, mark));
@@ -285,28 +292,55 @@ fn prose(paint: &mut Painter<'_>, area: Rect, model: &Model, (item, mark, curren
         }
         rows.push((working.walk.question().sentence(), Intent::Focus));
     }
+    if let Live::Escalate(call) = &item.live {
+        rows.extend(reached(model, &call.to).map(|line| (line, Intent::Accent)));
+    }
     if let Live::Command(lines) = &item.live {
         rows.extend(lines.iter().map(|line| (clean!("$ {line}"), Intent::Accent)));
         rows.extend(runs(model, mark).filter(|_| current));
+        let asked = walking::shown(model).map(|working| commands::action(&working.walk.document, item));
+        let run = model.run.as_ref().filter(|run| asked.is_some_and(|action| *action == *run.plan.what.action));
+        rows.extend(run.iter().flat_map(|run| &run.output).map(|line| (clean!("> {line}"), Intent::Text)));
     }
     rows.extend(item.prose.iter().map(|line| (line.clone(), Intent::Text)));
     if let (Live::Challenge(Some(expected)), false) = (&item.live, current) {
         rows.push((clean!("Expected: {expected}"), Intent::Text));
     }
     if let Some(failed) = &item.failed {
-        rows.push((clean!("It went wrong when: {failed}"), Intent::Note));
+        rows.push((clean!("It has gone wrong if: {failed}"), Intent::Note));
     }
-    if current && item.go.is_some() {
-        let word = key(model, Context::Procedure, Command::WentWrong);
-        rows.push((clean!("{word} when it went wrong: the procedure goes on elsewhere."), Intent::Muted));
-    }
-    let lines = rows.iter().flat_map(|(text, intent)| {
-        let wrapped = wrap(text, width, usize::from(area.height));
-        wrapped.into_iter().map(|line| (line, *intent))
+    let goes = walking::shown(model).filter(|_| current).and_then(|working| {
+        let to = item.go.as_ref()?;
+        working.walk.document.items.iter().find(|item| item.id == *to).map(|item| item.title.clone())
     });
-    for (y, (text, intent)) in (area.top()..area.bottom()).zip(lines) {
-        paint.put((area.x + 1, y), width, text, intent);
+    if let Some(to) = goes {
+        let word = key(model, Context::Procedure, Command::WentWrong);
+        rows.push((clean!("{word} then: it goes on at \"{to}\"."), Intent::Muted));
     }
+    let lines = rows.iter().flat_map(|(text, intent)| wrap(text, width, LINES).into_iter().map(|line| (line, *intent)));
+    lines.collect()
+}
+
+/// As much of it as there is room for; a mark says that there is more.
+fn write(paint: &mut Painter<'_>, area: Rect, lines: Vec<(Clean, Intent)>) {
+    let more = lines.len() > usize::from(area.height);
+    for (y, (text, intent)) in (area.top()..area.bottom()).zip(lines) {
+        paint.put((area.x + 1, y), area.width.saturating_sub(2), text, intent);
+    }
+    if more && area.height > 0 {
+        let sign = if paint.ascii() { ".." } else { "…" };
+        paint.put((area.right().saturating_sub(2), area.bottom() - 1), 2, sign, Intent::Note);
+    }
+}
+
+/// The contacts who are meant: by their support level, or by name.
+fn reached<'a>(model: &'a Model, to: &'a Clean) -> impl Iterator<Item = Clean> + 'a {
+    let meant = move |contact: &&Contact| contact.name == *to || contact.level.as_str() == to.as_str();
+    let contacts = model.book.policy().contacts().iter().filter(meant).take(2);
+    contacts.map(|contact| {
+        let ways: Vec<&str> = [&contact.phone, &contact.mail].into_iter().flatten().map(Clean::as_str).collect();
+        clean!("{}: {}", contact.label(), ways.join(", "))
+    })
 }
 
 /// How its commands are run here, if they are.
