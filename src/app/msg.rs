@@ -65,6 +65,8 @@ pub enum Msg {
     WalkResumed(Ulid, Result<Box<Taken>, Fault>),
     /// The newest steps of this walk are not on disk, and why; or they are again.
     WalkKept(Ulid, Option<Fault>),
+    /// The answer to `Effect::Save`: where the lines are now.
+    Saved(Result<Clean, Fault>),
     /// Somebody has taken this walk over.
     WalkLost(Ulid, Clean),
     /// The display has not taken a frame for a while, or takes them again.

@@ -7,7 +7,7 @@ use super::overlays::{
 };
 use super::paint::{Painter, Piece};
 use super::panes::{self, Place};
-use super::{alert, strip, value};
+use super::{alert, log_lines, strip, value};
 use crate::action::mode::Mode;
 use crate::action::prompt::Refusal;
 use crate::app::{Model, Notice, Overlay, Pane, answer, walking};
@@ -180,7 +180,7 @@ fn state_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     if model.current_alert().is_some() && !model.session.faults.is_empty() {
         right.push(paint.piece(clean!("{}  ", strip::faults(model)), Intent::Warning));
     }
-    right.push(paint.piece(clean!("{} UTC", model.now.wall.hms()), Intent::Text));
+    right.push(paint.piece(model.clock_zone(model.now.wall), Intent::Text));
     let badge = value::shorten(&model.identity.badge(), 12);
     let mut left = vec![
         paint.piece(clean!(" {badge} "), Intent::badge(model.identity.environment.as_str())),
@@ -209,6 +209,11 @@ pub fn key(model: &Model, context: Context, command: Command) -> Clean {
 fn hint_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     if let Some(notice) = &model.session.notice {
         said(paint, area, notice, matches!(model.overlay, Overlay::None));
+        return;
+    }
+    let log = model.reading().filter(|_| matches!(model.overlay, Overlay::None));
+    if let Some(said) = log.and_then(|reading| log_lines::said(paint, &reading.pane)) {
+        paint.line((area.x, area.y), area.width, &said);
         return;
     }
     let mut pieces: Vec<Piece<'_>> = vec![paint.piece(" ", Intent::Text)];
@@ -282,11 +287,13 @@ fn said(paint: &mut Painter<'_>, area: Rect, notice: &Notice, free: bool) {
 fn hints(model: &Model) -> &'static [Command] {
     use Command::{
         Abandon, Actions, Alerts, Arm, Back, Bottom, CloseIncident, Contacts, Copy, Defer, Detail, Down, Escalate,
-        FocusNext, Handover, Help, Interrupt, Note, Open, Override, OwnLog, Pause, Procedures, Quit, Reopen, Silence,
-        Take, Top, Unfold, Up, WentWrong, WhatChanged, Zoom,
+        Filter, FocusNext, GoToTime, Handover, Help, Interrupt, NextError, Note, Open, Override, OwnLog, Pause,
+        Procedures, Quit, Reopen, Search, Silence, Take, Unfold, WentWrong, WhatChanged, Zoom,
     };
     match (&model.overlay, model.context()) {
-        (Overlay::None, Context::Log) => &[Help, Up, Bottom, Top, FocusNext, Zoom, Pause, Quit],
+        (Overlay::None, Context::Log) => {
+            &[Help, Bottom, Search, Filter, NextError, Open, GoToTime, FocusNext, Zoom, Pause, Quit]
+        }
         (Overlay::None, _) if model.current_alert().is_some() => &[
             Help,
             Open,
@@ -337,7 +344,7 @@ fn too_small(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     }
     lines.extend([
         clean!("needs {}x{}", layout::SMALLEST.0, layout::SMALLEST.1),
-        clean!("{} UTC", model.now.wall.hms()),
+        model.clock_zone(model.now.wall),
         clean!("{} {}", model.identity.badge(), model.identity.host),
     ]);
     for (y, line) in (area.top()..area.bottom()).zip(lines) {
