@@ -1,14 +1,16 @@
-//! Several sources as one stream, by time. A line that comes late is put where it belongs as long as that is within
-//! a short window; later ones stand at the end with a mark, so that nothing appears where it was read already.
+//! Several sources as one stream, by time. A line that comes late is put where it belongs as long as what stands there
+//! was read a moment ago; later ones stand at the end, so that nothing appears where it was read already.
 
 use crate::base::Wall;
 use core::time::Duration;
 use std::collections::VecDeque;
 
-/// How late a line may be and still take its place.
+/// A line takes its place before others as long as they were read no longer ago.
 pub const WINDOW: Duration = Duration::from_secs(2);
 /// Between the places of two lines that came in order: others may find room there.
 const GAP: u64 = 1 << 24;
+/// Before so many others at most.
+const PASSED: usize = 5_000;
 
 /// One line of the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub struct Merged<T> {
     pub source: usize,
     /// When it counts: the line's own time, else that of the line before it in its source, else when it was read.
     pub at: Wall,
+    /// When it was read.
+    pub seen: Wall,
     /// True when it is older than what stands before it.
     pub late: bool,
     /// The line, or where it is.
@@ -45,7 +49,6 @@ pub struct Merge<T> {
     most: usize,
     /// The time of each source's last line.
     last: Vec<Option<Wall>>,
-    newest: Wall,
     /// Lines that have left.
     pub left: u64,
 }
@@ -53,7 +56,7 @@ pub struct Merge<T> {
 impl<T> Merge<T> {
     /// Of so many sources, with room for so many lines.
     pub fn new(sources: usize, most: usize) -> Self {
-        Self { lines: VecDeque::new(), most: most.max(1), last: vec![None; sources], newest: Wall(i64::MIN), left: 0 }
+        Self { lines: VecDeque::new(), most: most.max(1), last: vec![None; sources], left: 0 }
     }
 
     /// Adds the next line of a source; gives its place.
@@ -69,18 +72,22 @@ impl<T> Merge<T> {
         if let Some(known) = known {
             *known = time.or(*known);
         }
-        let late = self.newest.0 != i64::MIN && self.newest.since(at) > WINDOW;
         // Behind all of the same time: what came first stands first.
-        let later = self.lines.iter().rev().take_while(|other| !late && other.at > at && !other.late).count();
-        let mut index = self.lines.len() - later;
+        let later = self.lines.iter().rev().take_while(|other| other.at > at && !other.late).take(PASSED);
+        let (mut passed, mut read) = (0, false);
+        for other in later {
+            passed += 1;
+            read |= seen.since(other.seen) > WINDOW;
+        }
+        let late = read || passed == PASSED;
+        let mut index = self.lines.len() - if late { 0 } else { passed };
         let mut place = self.between(index);
         if place.is_none() {
             index = self.lines.len();
             place = self.between(index);
         }
         let place = place.unwrap_or(u64::MAX);
-        self.newest = self.newest.max(at);
-        self.lines.insert(index, Merged { place, source, at, late, line });
+        self.lines.insert(index, Merged { place, source, at, seen, late, line });
         if self.lines.len() > self.most {
             self.lines.pop_front();
             self.left += 1;
@@ -143,7 +150,11 @@ mod tests {
     }
 
     fn push(merge: &mut Merge<String>, source: usize, time: Option<i64>, text: &str) -> u64 {
-        let came = Came { source, time: time.map(at), seen: at(1_000_000), marker: false };
+        push_at(merge, 1_000_000, source, time, text)
+    }
+
+    fn push_at(merge: &mut Merge<String>, seen: i64, source: usize, time: Option<i64>, text: &str) -> u64 {
+        let came = Came { source, time: time.map(at), seen: at(seen), marker: false };
         merge.push(came, text.to_owned())
     }
 
@@ -160,7 +171,7 @@ mod tests {
         let place = push(&mut merge, 1, Some(2_000), "b");
         push(&mut merge, 1, Some(3_000), "c2");
         push(&mut merge, 0, Some(9_000), "d");
-        push(&mut merge, 1, Some(6_000), "late");
+        push_at(&mut merge, 1_002_001, 1, Some(6_000), "late");
         assert_eq!(shown(&merge), ["0:a", "0: under a", "1:b", "0:c", "1:c2", "0:d", "1!late"]);
         assert_eq!((merge.before(place), merge.get(2).map(|line| line.place)), (2, Some(place)));
     }

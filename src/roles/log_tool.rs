@@ -2,6 +2,7 @@
 //! pure pane: keys and answers in, wishes out; it never waits for anything but the bell.
 
 use super::log_look;
+use super::log_sources::Sources;
 use super::save;
 use super::session;
 use crate::app::Scroll;
@@ -13,7 +14,7 @@ use crate::command::{Command, Context};
 use crate::config::{self, SearchPath, Theme};
 use crate::input::{Key, Keymap, Lookup};
 use crate::logs::reader::{Answer, Gather, Pager};
-use crate::logs::search::{Find, Step, Sweep};
+use crate::logs::search::{Find, Sweep};
 use crate::logs::sieve::Sieve;
 use crate::logs::{Filter, Follower, Format, LogPatterns, LogSource};
 use crate::sys::bell::Bell;
@@ -52,6 +53,15 @@ pub struct Opts {
     keymap: Option<String>,
 }
 
+impl Opts {
+    fn looks(&self, caps: Caps, search: &SearchPath) -> (Theme, Keymap) {
+        let theme = self.theme.as_deref().unwrap_or("default");
+        let (theme, _) = config::load_theme(theme, session::depth(caps.depth), search);
+        let (layers, _) = config::load_keymap(self.keymap.as_deref().unwrap_or("default"), search);
+        (theme, Keymap::merge(&layers).0)
+    }
+}
+
 /// Shows logs until it is left. Returns the exit status.
 ///
 /// # Errors
@@ -77,10 +87,7 @@ pub fn run(options: &Opts) -> Result<u8, Fault> {
     let follower = if sources.is_empty() { None } else { Some(Follower::lay(sources, Arc::clone(&gather), clock)?) };
     let caps = Caps::detect(&|name| std::env::var(name).ok(), true);
     let search = SearchPath::detect(&|name| std::env::var(name).ok());
-    let theme = options.theme.as_deref().unwrap_or("default");
-    let (theme, _) = config::load_theme(theme, session::depth(caps.depth), &search);
-    let (layers, _) = config::load_keymap(options.keymap.as_deref().unwrap_or("default"), &search);
-    let (keymap, _) = Keymap::merge(&layers);
+    let (theme, keymap) = options.looks(caps, &search);
     let terminal = Terminal::open(Arc::clone(&bell), caps)
         .map_err(|error| Fault::new(format!("the terminal cannot be used: {error}.")))?;
     let pager = Pager::start(gather.spine(), Arc::clone(&bell))?;
@@ -139,15 +146,6 @@ fn sources(what: &[String]) -> Result<(Vec<LogSource>, Option<File>), Fault> {
     let stream = wanted.then(|| copy(stdin.as_fd())).transpose();
     let stream = stream.map_err(|error| Fault::new(format!("standard input cannot be read: {error}.")))?;
     Ok((files, stream))
-}
-
-/// What reads.
-struct Sources {
-    gather: Arc<Gather>,
-    pager: Pager,
-    sweep: Option<(Arc<Find>, Sweep)>,
-    sieve: Option<Sieve>,
-    _follower: Option<Follower>,
 }
 
 /// What shows.
@@ -419,31 +417,6 @@ impl Shell {
             Ok(find)
         });
         self.pane.compiled(found);
-    }
-}
-
-impl Sources {
-    /// The hit nearest to a place, one behind it before one before it.
-    fn nearest(&self, from: u64) -> Option<(u64, Option<u64>)> {
-        let (_, sweep) = self.sweep.as_ref()?;
-        sweep.hits(|hits| match (hits.at_or_after(from), hits.before(from)) {
-            (Step::Hit(hit), _) | (Step::None, Step::Hit(hit)) => Some((hit, hits.rank(hit))),
-            (Step::None, Step::None) => None,
-        })
-    }
-
-    /// The nearest hit and its number: behind the place or before it, and at the end from the other end on.
-    fn step(&self, from: u64, forward: bool) -> Option<(u64, Option<u64>)> {
-        let (_, sweep) = self.sweep.as_ref()?;
-        sweep.hits(|hits| {
-            let behind = || (hits.at_or_after(from), hits.at_or_after(0));
-            let before = || (hits.before(from), hits.before(u64::MAX));
-            let hit = match if forward { behind() } else { before() } {
-                (Step::Hit(hit), _) | (Step::None, Step::Hit(hit)) => hit,
-                (Step::None, Step::None) => return None,
-            };
-            Some((hit, hits.rank(hit)))
-        })
     }
 }
 

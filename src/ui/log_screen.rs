@@ -134,8 +134,8 @@ fn help(paint: &mut Painter<'_>, body: Rect, keymap: &Keymap, scroll: &Scroll) {
         .collect();
     let first = scroll.clamp(all.len(), body.height);
     for (y, (keys, what)) in (body.y..body.bottom()).zip(all.iter().skip(first)) {
-        let x = paint.put((body.x + GUTTER, y), 26, keys, Intent::Key);
-        let x = x.max(body.x + GUTTER + 27);
+        let x = paint.put((body.x + GUTTER, y), 20, keys, Intent::Key);
+        let x = x.max(body.x + GUTTER + 21);
         paint.put((x, y), body.right().saturating_sub(x), what, Intent::Text);
     }
 }

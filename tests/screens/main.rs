@@ -6,6 +6,7 @@ mod desk;
 mod gpu;
 mod incident;
 mod insight;
+mod logs;
 mod procedures;
 mod sizes;
 mod tables;

@@ -66,32 +66,43 @@ impl Stream {
 
     /// Takes in what has come.
     pub fn take_in(&mut self, logs: &LogStore) {
-        let mut lost = false;
+        let (mut lost, mut new) = (false, Vec::new());
         for (at, name) in self.sources.iter().enumerate() {
             let (Some(ring), Some(taken)) = (logs.ring(name), self.taken.get_mut(at)) else { continue };
             let end = end(ring);
             lost |= ring.first_index() > 0;
+            // What comes at once is brought into order before it is put in, each source in its own.
+            let mut key = Wall(i64::MIN);
             for index in (*taken).max(ring.first_index())..end {
                 let Some((seen, line)) = ring.get(index) else { continue };
-                let place = match &mut self.order {
-                    Some(order) => {
-                        let came = Came { source: at, time: line.time, seen: seen.wall, marker: line.marker };
-                        order.push(came, index)
-                    }
-                    None => index,
-                };
-                if let Some(sieve) = self.sieve.as_mut().filter(|sieve| sieve.by.passes(line)) {
-                    sieve.add(place);
-                }
-                let passes = self.sieve.as_ref().is_none_or(|sieve| sieve.by.passes(line));
-                if let Some(hits) = self.hits.as_mut().filter(|hits| passes && found(&hits.by, line)) {
-                    hits.add(place);
-                }
+                key = key.max(line.time.unwrap_or(if key.0 == i64::MIN { seen.wall } else { key }));
+                new.push((key, at, index));
             }
             *taken = end;
         }
+        if self.order.is_some() {
+            new.sort_by_key(|(key, ..)| *key);
+        }
+        for (_, at, index) in new {
+            self.put(at, index, logs);
+        }
         if lost {
             self.forget(logs);
+        }
+    }
+
+    fn put(&mut self, source: usize, index: u64, logs: &LogStore) {
+        let Some((seen, line)) = self.ring(source, logs).and_then(|ring| ring.get(index)) else { return };
+        let place = match &mut self.order {
+            Some(order) => order.push(Came { source, time: line.time, seen: seen.wall, marker: line.marker }, index),
+            None => index,
+        };
+        let passes = self.sieve.as_ref().is_none_or(|sieve| sieve.by.passes(line));
+        if let Some(sieve) = self.sieve.as_mut().filter(|_| passes) {
+            sieve.add(place);
+        }
+        if let Some(hits) = self.hits.as_mut().filter(|hits| passes && found(&hits.by, line)) {
+            hits.add(place);
         }
     }
 

@@ -182,6 +182,12 @@ impl LogPane {
             }
             Some(From::End) | None => {}
         }
+        // No room stays empty below the end.
+        if let Some(last) = self.rows.get(self.last_top()).filter(|_| self.ends.1)
+            && self.top.is_some_and(|top| top > last.place)
+        {
+            self.top = Some(last.place);
+        }
         self.wish()
     }
 
@@ -252,9 +258,11 @@ impl LogPane {
         self.rate.per_second
     }
 
-    /// Rows at hand are of no use any more.
+    /// Rows at hand are of no use any more, but stay until others come; a reader keeps the line that he is at.
     pub(super) fn anew(&mut self) -> Vec<Ask> {
-        self.rows.clear();
+        if self.top.is_some() {
+            self.wish.goal = self.current().map(|row| From::At(row.place));
+        }
         self.ends = (false, false);
         self.wish.asked = None;
         self.wish()

@@ -72,11 +72,9 @@ impl LogPane {
         self.sift.active = !whole.is_empty();
         self.sift.state = Sifted::default();
         let filter = Filter::parse(&whole).ok().filter(|filter| !filter.is_empty()).map(Arc::new);
-        let (top, at) = (self.top, self.at);
         self.left = None;
         let mut asks = vec![Ask::Sift(filter)];
         asks.extend(self.anew());
-        (self.top, self.at) = (top, at);
         asks
     }
 
