@@ -160,7 +160,13 @@ fn lines_fold_are_known_by_patterns_and_are_saved_only_into_a_new_file() {
     pty.wait_for("following");
     pty.send("\"");
     pty.wait("the bookmark", |screen, _| screen.contents().contains("\n▸ retry 412"));
-    leave(pty);
+    let mut pty = pty;
+    pty.send("q");
+    assert_eq!(pty.status(), 0);
+    // The one line that was copied, in base64, and nothing else of the kind.
+    let raw = String::from_utf8_lossy(&pty.raw()).into_owned();
+    assert_eq!(raw.matches("\x1b]").count(), 1, "{raw:?}");
+    assert!(raw.contains("\x1b]52;c;cmV0cnkgNDEy"), "{raw:?}");
 }
 
 #[test]
