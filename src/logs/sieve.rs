@@ -205,7 +205,9 @@ impl Worker {
         if let Some(want) = slot.want {
             drop(slot);
             let page = self.page(&want, done, end);
-            let enough = done || page.rows.len() >= want.back.saturating_add(want.ahead);
+            // What lies on the far side of a place that has not been reached is not known.
+            let reached = !matches!(want.from, From::At(place) if place < self.low);
+            let enough = done || reached && page.rows.len() >= want.back.saturating_add(want.ahead);
             slot = shared.lock();
             if enough && slot.want == Some(want) {
                 slot.want = None;

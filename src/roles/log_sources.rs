@@ -1,9 +1,11 @@
 //! What the `log` tool reads with: the lines, the search, the filter.
 
-use crate::logs::Follower;
-use crate::logs::reader::{Gather, Pager};
+use crate::base::Fault;
+use crate::logs::reader::{From, Gather, Pager, Want};
 use crate::logs::search::{Find, Step, Sweep};
 use crate::logs::sieve::Sieve;
+use crate::logs::{Filter, Follower};
+use crate::sys::bell::Bell;
 use std::sync::Arc;
 
 /// What reads.
@@ -12,10 +14,24 @@ pub(super) struct Sources {
     pub(super) pager: Pager,
     pub(super) sweep: Option<(Arc<Find>, Sweep)>,
     pub(super) sieve: Option<Sieve>,
+    /// Where errors are, once somebody asked.
+    pub(super) errors: Option<Sieve>,
     pub(super) _follower: Option<Follower>,
 }
 
 impl Sources {
+    /// Looks for the nearest error behind a place, or before it: a page of one row, or of none.
+    pub(super) fn error(&mut self, from: u64, forward: bool, bell: &Arc<Bell>) -> Result<(), Fault> {
+        let errors = match self.errors.take() {
+            Some(errors) => errors,
+            None => Sieve::start(Arc::new(Filter::parse("level>=error")?), self.gather.spine(), Arc::clone(bell))?,
+        };
+        let (at, back, ahead) = if forward { (from.saturating_add(1), 0, 1) } else { (from, 1, 0) };
+        errors.want(Want { id: 0, from: From::At(at), back, ahead });
+        self.errors = Some(errors);
+        Ok(())
+    }
+
     /// The hit nearest to a place, one behind it before one before it.
     pub(super) fn nearest(&self, from: u64) -> Option<(u64, Option<u64>)> {
         let (_, sweep) = self.sweep.as_ref()?;

@@ -92,7 +92,7 @@ pub fn run(options: &Opts) -> Result<u8, Fault> {
         .map_err(|error| Fault::new(format!("the terminal cannot be used: {error}.")))?;
     let pager = Pager::start(gather.spine(), Arc::clone(&bell))?;
     let mut shell = Shell {
-        lines: Sources { gather, pager, sweep: None, sieve: None, _follower: follower },
+        lines: Sources { gather, pager, sweep: None, sieve: None, errors: None, _follower: follower },
         screen: Screen {
             terminal,
             theme,
@@ -271,6 +271,13 @@ impl Shell {
     }
 
     fn take_sifted(&mut self) {
+        let errors = self.lines.errors.as_ref().map(Sieve::pages).unwrap_or_default();
+        for page in errors {
+            self.pane.quiet();
+            let asks = self.pane.errored(page.rows.first().map(|row| row.place));
+            (self.screen.dirty, self.screen.urgent) = (true, true);
+            self.carry_out(asks);
+        }
         let Some(sieve) = &self.lines.sieve else { return };
         let looked = sieve.looked();
         self.screen.dirty = true;
@@ -354,7 +361,7 @@ impl Shell {
             if let Some((_, sweep)) = &self.lines.sweep {
                 sweep.grown();
             }
-            if let Some(sieve) = &self.lines.sieve {
+            for sieve in [&self.lines.sieve, &self.lines.errors].into_iter().flatten() {
                 sieve.grown();
             }
             self.screen.learned = now;
@@ -373,6 +380,11 @@ impl Shell {
                     None => self.lines.pager.want(want),
                 },
                 Ask::Sift(filter) => self.sift(filter),
+                Ask::Error(from, forward) => {
+                    if let Err(fault) = self.lines.error(from, forward, &self.bell) {
+                        self.pane.say(clean!("{fault}"));
+                    }
+                }
                 Ask::Time(time) => self.lines.pager.seek(time),
                 Ask::Number(place) => self.lines.pager.number(place),
                 Ask::Find(pattern, from) => self.find(&pattern, from),

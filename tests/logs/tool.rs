@@ -128,6 +128,19 @@ fn a_filter_shows_what_passes_says_how_many_and_what_is_wrong_with_it() {
     pty.wait("the sheet is gone", |screen, _| !screen.contents().contains(" LINE "));
     pty.send("\x1b");
     pty.wait("all again", |screen, _| screen.contents().contains("calm") && !screen.contents().contains("shown"));
+    // Far from the rows at hand.
+    append(&path, &"{\"level\":\"info\",\"msg\":\"calm\"}\n".repeat(500));
+    pty.send("G");
+    pty.wait("only calm lines", |screen, _| !screen.contents().contains("fresh"));
+    pty.send("E");
+    let at = |screen: &vt100::Screen, word: &str| {
+        screen.contents().lines().any(|line| line.starts_with("▸") && line.contains(word))
+    };
+    pty.wait("the error far above", |screen, _| at(screen, "fresh"));
+    pty.send("E");
+    pty.wait("the one before", |screen, _| at(screen, "step 3000"));
+    pty.send("ee");
+    pty.wait_for("No further line at ERROR");
     leave(pty);
 }
 

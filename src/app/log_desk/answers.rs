@@ -94,6 +94,11 @@ fn answer(reading: &mut Reading, logs: &LogStore, mut asks: Vec<Ask>) -> Vec<Ask
                 tell(reading, logs);
                 Vec::new()
             }
+            Ask::Error(from, forward) => {
+                let place = reading.stream.error(from, forward, logs);
+                reading.pane.quiet();
+                reading.pane.errored(place)
+            }
             Ask::Time(time) => reading.pane.timed(reading.stream.since(time, logs)),
             Ask::Number(place) => {
                 let (all, _) = reading.stream.sifted(logs);

@@ -1,7 +1,7 @@
 //! The rings of one or several sources as one row of lines, in the order of time, all of them or those that pass a
 //! filter: what a pane reads by [`Lines`]. Nothing is copied but what is shown.
 
-use crate::base::{Clean, LogLine, Wall};
+use crate::base::{Clean, LogLevel, LogLine, Wall};
 use crate::logs::Filter;
 use crate::logs::merge::{Came, Merge, Merged};
 use crate::logs::reader::{From, Lines, LogStatus, Page, Row, Want};
@@ -174,6 +174,16 @@ impl Stream {
         (0..count).map(|at| self.place(at, logs)).find(later).or_else(|| Some(self.place(count.checked_sub(1)?, logs)))
     }
 
+    /// The nearest line at ERROR behind a place, or before it.
+    pub fn error(&self, from: u64, forward: bool, logs: &LogStore) -> Option<u64> {
+        let here = self.index(from, logs);
+        let is = |place: &u64| {
+            *place != from && self.line(*place, logs).is_some_and(|(_, _, line)| line.level == Some(LogLevel::Error))
+        };
+        let place = |at: usize| self.place(at, logs);
+        if forward { (here..self.count(logs)).map(place).find(is) } else { (0..here).rev().map(place).find(is) }
+    }
+
     /// Lines that pass, and of how many.
     pub fn sifted(&self, logs: &LogStore) -> (u64, u64) {
         let all = match &self.order {
@@ -307,7 +317,7 @@ fn number(of: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::{LogLevel, Mono, Now};
+    use crate::base::{Mono, Now};
 
     fn push(logs: &mut LogStore, source: &str, seconds: i64, text: &str) {
         let wall = Wall(seconds * 1_000_000_000);
@@ -343,6 +353,9 @@ mod tests {
         push(&mut logs, "b", 6, "ERROR seven");
         stream.take_in(&logs);
         assert_eq!((stream.sifted(&logs), stream.come(&logs)), ((3, 7), 3));
+        let seven = stream.error(0, false, &logs).or_else(|| stream.error(place, true, &logs)).expect("an error");
+        assert_eq!(texts(&stream, &logs, From::At(seven), 0, 1), ["ERROR four"]);
+        assert_eq!(stream.error(u64::MAX, true, &logs), None);
         stream.find(Some(Arc::new(Find::new("sev.n").expect("a pattern"))), &logs);
         assert_eq!((stream.hits(), stream.hit(0, true).map(|hit| hit.1)), (1, Some(Some(1))));
     }

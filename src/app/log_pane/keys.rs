@@ -252,7 +252,7 @@ impl LogPane {
         self.typing != Typing::Nothing
     }
 
-    /// The next line at ERROR among the rows at hand, or the one before.
+    /// The next line at ERROR, or the one before: among the rows at hand, else wherever it is.
     fn error(&mut self, forward: bool) -> Vec<Ask> {
         let Some(from) = self.current().map(|row| row.place) else { return Vec::new() };
         let mut errors = self.rows.iter().filter(|row| row.line.level == Some(LogLevel::Error));
@@ -264,8 +264,8 @@ impl LogPane {
         match found {
             Some(place) => self.go(place),
             None => {
-                self.say("No error within reach: l leaves errors only, /ERROR searches the whole log.".into());
-                Vec::new()
+                self.say("looking for an error …".into());
+                vec![Ask::Error(from, forward)]
             }
         }
     }

@@ -32,6 +32,8 @@ pub enum Ask {
     Nearest(u64),
     /// From now on pages hold only lines that pass; `None`: all.
     Sift(Option<Arc<Filter>>),
+    /// The nearest line at ERROR behind a place, or before it, as [`LogPane::errored`].
+    Error(u64, bool),
     /// The first line at or after a time, as [`LogPane::timed`].
     Time(Wall),
     /// Which line this is, as [`LogPane::numbered`].
@@ -202,6 +204,17 @@ impl LogPane {
         }
     }
 
+    /// The next error is here.
+    pub fn errored(&mut self, place: Option<u64>) -> Vec<Ask> {
+        match place {
+            Some(place) => self.go(place),
+            None => {
+                self.say("No further line at ERROR on this side.".into());
+                Vec::new()
+            }
+        }
+    }
+
     /// A line has been numbered.
     pub fn numbered(&mut self, number: u64, all: u64) {
         self.say(clean!("line {} of {}", thousands(number), thousands(all)));
@@ -210,6 +223,11 @@ impl LogPane {
     /// Shows a sentence until the next key.
     pub fn say(&mut self, sentence: Clean) {
         self.said.notice = Some(sentence);
+    }
+
+    /// What was said is over.
+    pub fn quiet(&mut self) {
+        self.said.notice = None;
     }
 
     /// Goes to the line that holds a place.
