@@ -145,6 +145,11 @@ impl Board {
         self.cursor = (to < now).then_some(to);
     }
 
+    /// Esc: the cursor in the charts is gone; without one no pane fills the screen any more.
+    pub(super) fn back(&mut self) {
+        self.zoomed &= self.cursor.take().is_some();
+    }
+
     /// A pane with a chart has the focus, the cursor at this moment.
     pub(super) fn look_at(&mut self, cursor: Option<Mono>) {
         self.cursor = cursor;

@@ -186,11 +186,7 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
         Command::Suspend => return vec![Effect::Suspend],
         Command::Redraw => return vec![Effect::Redraw],
         Command::Interrupt if run::interrupt(model) => {}
-        Command::Back if matches!(model.overlay, Overlay::None) => {
-            if model.board.cursor.take().is_none() {
-                model.board.zoomed = false;
-            }
-        }
+        Command::Back if matches!(model.overlay, Overlay::None) => model.board.back(),
         Command::Back | Command::Interrupt => model.back(),
         Command::Procedures => walking::list(model),
         Command::Help => toggle(model, Overlay::Help(Scroll::default())),

@@ -257,22 +257,23 @@ impl Worker {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Clock as _;
     use crate::logs::reader::{Body, Row};
+    use crate::sys::clock::RealClock;
     use core::time::Duration;
     use std::io::Write as _;
-    use std::time::Instant;
 
     fn texts(rows: &[Row]) -> Vec<String> {
         rows.iter().map(|row| row.line.message.to_string()).collect()
     }
 
     fn until<T>(what: impl Fn() -> Option<T>) -> T {
-        let begun = Instant::now();
+        let begun = RealClock.now().mono;
         loop {
             if let Some(found) = what() {
                 return found;
             }
-            assert!(begun.elapsed() < Duration::from_secs(20), "nothing comes");
+            assert!(RealClock.now().mono.since(begun) < Duration::from_secs(20), "nothing comes");
             thread::yield_now();
         }
     }

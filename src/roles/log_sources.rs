@@ -4,9 +4,34 @@ use crate::base::Fault;
 use crate::logs::reader::{From, Gather, Pager, Want};
 use crate::logs::search::{Find, Step, Sweep};
 use crate::logs::sieve::Sieve;
-use crate::logs::{Filter, Follower};
+use crate::logs::{Filter, Follower, Format, LogSource};
 use crate::sys::bell::Bell;
+use std::fs::File;
+use std::io::IsTerminal;
+use std::os::fd::AsFd;
 use std::sync::Arc;
+
+/// The files to follow, and the stream to read.
+pub(super) fn named(what: &[String]) -> Result<(Vec<LogSource>, Option<File>), Fault> {
+    let stdin = std::io::stdin();
+    let piped = !stdin.is_terminal();
+    let files: Vec<LogSource> = what
+        .iter()
+        .filter(|pattern| *pattern != "-")
+        .map(|pattern| LogSource { name: pattern.as_str().into(), pattern: pattern.clone(), format: Format::Plain })
+        .collect();
+    let wanted = what.iter().any(|pattern| pattern == "-") || what.is_empty() && piped;
+    if wanted && !piped {
+        return Err(Fault::new("standard input is the keyboard here.").hint("Pipe something in, or name a file."));
+    }
+    if !wanted && files.is_empty() {
+        return Err(Fault::new("there is nothing to read.").hint("Name a file, or pipe something in."));
+    }
+    let copy = |fd: std::os::fd::BorrowedFd<'_>| fd.try_clone_to_owned().map(File::from);
+    let stream = wanted.then(|| copy(stdin.as_fd())).transpose();
+    let stream = stream.map_err(|error| Fault::new(format!("standard input cannot be read: {error}.")))?;
+    Ok((files, stream))
+}
 
 /// What reads.
 pub(super) struct Sources {

@@ -2,7 +2,7 @@
 //! pure pane: keys and answers in, wishes out; it never waits for anything but the bell.
 
 use super::log_look;
-use super::log_sources::Sources;
+use super::log_sources::{self, Sources};
 use super::save;
 use super::session;
 use crate::app::Scroll;
@@ -16,7 +16,7 @@ use crate::input::{Key, Keymap, Lookup};
 use crate::logs::reader::{Answer, Gather, Pager};
 use crate::logs::search::{Find, Sweep};
 use crate::logs::sieve::Sieve;
-use crate::logs::{Filter, Follower, Format, LogPatterns, LogSource};
+use crate::logs::{Filter, Follower, LogPatterns, LogSource};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::signal::Signal;
@@ -24,9 +24,6 @@ use crate::sys::{paths, zone};
 use crate::term::{Caps, Input, Terminal, install_panic_hook};
 use crate::ui::log_screen;
 use core::time::Duration;
-use std::fs::File;
-use std::io::IsTerminal;
-use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -67,7 +64,7 @@ impl Opts {
 /// # Errors
 /// When there is nothing to read or no terminal to own.
 pub fn run(options: &Opts) -> Result<u8, Fault> {
-    let (mut sources, stream) = sources(&options.what)?;
+    let (mut sources, stream) = log_sources::named(&options.what)?;
     install_panic_hook(paths::state_dir().unwrap_or_else(std::env::temp_dir));
     let bell = Arc::new(Bell::default());
     let gather = Arc::new(Gather::new(Arc::clone(&bell)));
@@ -104,7 +101,7 @@ pub fn run(options: &Opts) -> Result<u8, Fault> {
             owes: false,
             dirty: true,
             urgent: false,
-            times: false,
+            times: None,
             help: None,
         },
         keymap,
@@ -126,28 +123,6 @@ pub fn run(options: &Opts) -> Result<u8, Fault> {
     Ok(status)
 }
 
-/// The files to follow, and the stream to read.
-fn sources(what: &[String]) -> Result<(Vec<LogSource>, Option<File>), Fault> {
-    let stdin = std::io::stdin();
-    let piped = !stdin.is_terminal();
-    let files: Vec<LogSource> = what
-        .iter()
-        .filter(|pattern| *pattern != "-")
-        .map(|pattern| LogSource { name: pattern.as_str().into(), pattern: pattern.clone(), format: Format::Plain })
-        .collect();
-    let wanted = what.iter().any(|pattern| pattern == "-") || what.is_empty() && piped;
-    if wanted && !piped {
-        return Err(Fault::new("standard input is the keyboard here.").hint("Pipe something in, or name a file."));
-    }
-    if !wanted && files.is_empty() {
-        return Err(Fault::new("there is nothing to read.").hint("Name a file, or pipe something in."));
-    }
-    let copy = |fd: std::os::fd::BorrowedFd<'_>| fd.try_clone_to_owned().map(File::from);
-    let stream = wanted.then(|| copy(stdin.as_fd())).transpose();
-    let stream = stream.map_err(|error| Fault::new(format!("standard input cannot be read: {error}.")))?;
-    Ok((files, stream))
-}
-
 /// What shows.
 struct Screen {
     terminal: Terminal,
@@ -163,8 +138,8 @@ struct Screen {
     owes: bool,
     dirty: bool,
     urgent: bool,
-    /// Times stand before the lines, on the pane's clock.
-    times: bool,
+    /// The clock that times before the lines show on.
+    times: Option<Zone>,
     help: Option<Scroll>,
 }
 
@@ -258,16 +233,16 @@ impl Shell {
     /// Times as they are written; beside them in UTC; on this host's clock.
     fn turn_zone(&mut self, now: Now) {
         let local = zone::local(now.wall);
-        (self.screen.times, self.pane.zone) = match (self.screen.times, self.pane.zone) {
-            (false, _) => (true, Zone::UTC),
-            (true, Zone::UTC) if local != Zone::UTC => (true, local),
-            _ => (false, Zone::UTC),
+        self.screen.times = match self.screen.times {
+            None => Some(Zone::UTC),
+            Some(Zone::UTC) if local != Zone::UTC => Some(local),
+            Some(_) => None,
         };
-        let text = match self.screen.times {
-            true => clean!("Times before the lines are {}.", self.pane.zone),
-            false => "Times stand as they were written.".into(),
-        };
-        self.pane.say(text);
+        self.pane.zone = self.screen.times.unwrap_or_default();
+        self.pane.say(match self.screen.times {
+            Some(zone) => clean!("Times before the lines are {zone}."),
+            None => "Times stand as they were written.".into(),
+        });
     }
 
     fn take_sifted(&mut self) {
@@ -308,7 +283,7 @@ impl Shell {
             pane: &self.pane,
             title: &screen.title,
             patterns: &self.patterns,
-            times: screen.times,
+            times: screen.times.is_some(),
             help: screen.help.as_ref(),
             keymap: &self.keymap,
         };
@@ -408,7 +383,9 @@ impl Shell {
                 Ask::Open(source, line) => {
                     let known = log_look::known(&self.patterns, self.pane.status(), source, &line);
                     self.pane.tell_line();
-                    known.into_iter().for_each(|text| self.pane.say(text));
+                    if let Some(known) = known {
+                        self.pane.say(known);
+                    }
                 }
             }
         }

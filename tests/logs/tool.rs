@@ -161,11 +161,11 @@ fn lines_fold_are_known_by_patterns_and_are_saved_only_into_a_new_file() {
     pty.wait("the sheet is gone", |screen, _| !screen.contents().contains(" LINE "));
     pty.send("vK");
     pty.wait_for("2 lines selected");
-    pty.send(&format!("s{}\r", out.display()));
+    pty.send(format!("s{}\r", out.display()));
     pty.wait_for("2 lines saved to");
     let saved = fs::read_to_string(&out).expect("saved");
     assert_eq!(saved.lines().count(), 2, "{saved}");
-    pty.send(&format!("s{}\r", out.display()));
+    pty.send(format!("s{}\r", out.display()));
     pty.wait_for("is there already; nothing was written");
     pty.send("y");
     pty.wait_for("1 lines offered");

@@ -4,7 +4,7 @@ use super::desk::{LogDesk, Reading};
 use super::stream::Rings;
 use crate::app::effect::Effect;
 use crate::app::found;
-use crate::app::log_pane::{Ask, COMMANDS};
+use crate::app::log_pane::{Ask, COMMANDS, Finding};
 use crate::app::model::{Model, Overlay};
 use crate::app::walking;
 use crate::app::{ProcedureList, enter};
@@ -54,7 +54,7 @@ pub(in crate::app) fn fresh(model: &mut Model) {
 fn tell(reading: &mut Reading, logs: &LogStore) {
     let (shown, of) = reading.stream.sifted(logs);
     reading.pane.sifted(crate::app::log_pane::Sifted { shown, of, come: reading.stream.come(logs), percent: 100 });
-    let hit = reading.pane.finding().and_then(|finding| finding.hit());
+    let hit = reading.pane.finding().and_then(Finding::hit);
     let progress = progress(reading);
     let rank = hit.and_then(|hit| reading.stream.hit(hit, true)).and_then(|hit| hit.1);
     let asks = reading.pane.found(progress, rank);

@@ -48,7 +48,7 @@ impl LogPane {
         self.say(clean!("{count} bookmarks"));
     }
 
-    pub(super) fn to_bookmark(&mut self, forward: bool) -> Vec<Ask> {
+    pub(super) fn go_to_bookmark(&mut self, forward: bool) -> Vec<Ask> {
         let here = self.current().map_or(0, |row| row.place);
         let marks = &self.chosen.bookmarks;
         let found = if forward {

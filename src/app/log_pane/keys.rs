@@ -107,7 +107,7 @@ impl LogPane {
             Command::GoToTime => self.typing = Typing::Time(String::new()),
             Command::Bookmark => self.toggle_bookmark(),
             Command::NextBookmark | Command::PreviousBookmark => {
-                return self.to_bookmark(command == Command::NextBookmark);
+                return self.go_to_bookmark(command == Command::NextBookmark);
             }
             Command::Open => {
                 let line = self.current().map(|row| Ask::Open(row.source, row.line.clone()));
