@@ -281,7 +281,7 @@ fn silenced(model: &mut Model) -> Result<Vec<Effect>, (usize, Clean)> {
         .map_err(|fault| (if reason.as_str().is_empty() { REASON } else { SPAN }, clean!("{fault}")))?;
     let (matchers, until) = (silence.matchers.text().clone(), silence.until(model.now));
     let _number: u64 = model.book.silence(silence);
-    say(model, clean!("Muted until {} UTC; S ends it sooner.", until.hms()), Level::Ok);
+    say(model, clean!("Muted until {}; S ends it sooner.", model.clock_zone(until)), Level::Ok);
     Ok(vec![Effect::Record(Entry::Silenced { matchers, reason, until })])
 }
 

@@ -4,6 +4,7 @@
 use super::course::{Course, Range};
 use super::metric::{Metric, Shown, telling};
 use super::trouble;
+use crate::base::time::Zone;
 use crate::base::{Clean, Failure, Freshness, Level, Mono, Now, Reading, SeriesKey, Unknown};
 use crate::rules::expr::{Answer, Evaluator, Expr, Millis, Row, Track, Value};
 use crate::rules::{Book, Live};
@@ -26,6 +27,8 @@ pub(super) struct Sight<'a> {
     pub(super) book: &'a Book,
     pub(super) live: Live<'a>,
     pub(super) now: Now,
+    /// The clock that sentences are said on.
+    pub(super) zone: Zone,
 }
 
 impl Sight<'_> {
@@ -150,7 +153,7 @@ pub(super) fn ask(metric: &mut Metric, sight: &Sight<'_>, evaluator: &mut Evalua
         next_attempt: fed.next_attempt,
         coverage,
         interval: fed.interval.max(promised.unwrap_or_default()),
-        trouble: trouble::among(&feeders, sight.now.mono),
+        trouble: trouble::among(&feeders, sight.now.mono, sight.zone),
         forecast: metric.shown.forecast,
         reading,
     };

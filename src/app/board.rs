@@ -3,6 +3,7 @@
 use super::asked::Sight;
 use super::course::Range;
 use super::pane::Pane;
+use crate::base::time::Zone;
 use crate::base::{Clean, Freshness, Mono, Now, Reading, Wall};
 use crate::rules::expr::Evaluator;
 use crate::rules::{AlertId, Book, Live, WallOffset};
@@ -38,8 +39,14 @@ pub struct Board {
     pub alert: Option<AlertId>,
     /// Since when the picture stands still.
     pub paused: Option<Now>,
+    /// The moment that the cursor in the charts stands at.
+    pub cursor: Option<Mono>,
+    /// The clock that sentences of panes are said on.
+    pub zone: Zone,
     /// The picture of that moment.
     held: Vec<Pane>,
+    /// The pane that was left for the log.
+    came_from: Option<usize>,
     evaluator: Evaluator,
     clock: WallOffset,
 }
@@ -61,7 +68,7 @@ impl Board {
 
     /// Reads all values anew: also while the picture stands still, for the alert strip.
     pub fn refresh(&mut self, store: &Store, history: &History, book: &Book, now: Now) {
-        let sight = Sight { store, history, book, live: Live::new(store, now, &mut self.clock), now };
+        let sight = Sight { store, history, book, live: Live::new(store, now, &mut self.clock), now, zone: self.zone };
         for pane in &mut self.panes {
             pane.refresh(&sight, &mut self.evaluator);
         }
@@ -74,7 +81,7 @@ impl Board {
         (store, history, book): (&Store, &History, &Book),
         now: Now,
     ) {
-        let sight = Sight { store, history, book, live: Live::new(store, now, &mut self.clock), now };
+        let sight = Sight { store, history, book, live: Live::new(store, now, &mut self.clock), now, zone: self.zone };
         for pane in panes {
             pane.refresh(&sight, &mut self.evaluator);
         }
@@ -128,6 +135,34 @@ impl Board {
     /// The panes to draw.
     pub fn shown(&self) -> &[Pane] {
         if self.paused.is_some() { &self.held } else { &self.panes }
+    }
+
+    /// The cursor in the charts goes a column earlier or later; at the newest column it is gone.
+    pub fn move_cursor(&mut self, later: bool, now: Mono) {
+        let step = self.range.cursor_step();
+        let at = self.cursor.unwrap_or(now.floor(self.range.column()));
+        let to = if later { at + step } else { at - step };
+        self.cursor = (to < now).then_some(to);
+    }
+
+    /// Esc: the cursor in the charts is gone; without one no pane fills the screen any more.
+    pub(super) fn back(&mut self) {
+        self.zoomed &= self.cursor.take().is_some();
+    }
+
+    /// A pane with a chart has the focus, the cursor at this moment.
+    pub(super) fn look_at(&mut self, cursor: Option<Mono>) {
+        self.cursor = cursor;
+        let chart = self.panes.iter().position(|pane| pane.stands() && pane.headline.is_some());
+        self.focus = self.came_from.take().or(chart).unwrap_or(self.focus);
+    }
+
+    /// A log has the focus; false when there is none.
+    pub(super) fn focus_log(&mut self) -> bool {
+        let log = self.panes.iter().position(|pane| pane.stands() && !pane.logs.is_empty());
+        self.came_from = Some(self.focus);
+        self.focus = log.unwrap_or(self.focus);
+        log.is_some()
     }
 
     /// The pane that has the focus.

@@ -12,6 +12,8 @@ const ALL_BUT_A_BIT: Duration = Duration::from_nanos(59_999_999_999);
 /// Columns on each side of a mark that its medians are of, and how few are none.
 const BESIDE: usize = 30;
 const FEW: usize = 3;
+/// Columns that the cursor goes at once where a chart groups them.
+const CURSOR: u32 = 5;
 /// Columns kept: a chart whose columns are grouped covers a little more than its range.
 const KEPT: usize = 600;
 
@@ -63,6 +65,14 @@ impl Range {
     /// How far back it reaches.
     pub const fn span(self) -> Duration {
         self.column().saturating_mul(COLUMNS)
+    }
+
+    /// How far the cursor goes: about one column of a chart.
+    pub const fn cursor_step(self) -> Duration {
+        match self {
+            Self::Now => self.column(),
+            _ => self.column().saturating_mul(CURSOR),
+        }
     }
 
     /// The next one in this direction; itself at the end.
@@ -212,6 +222,12 @@ impl Course {
         let cell = |number: i64| number.div_euclid(group);
         let back = cell(self.newest).checked_sub(cell(self.number(at, Duration::ZERO)))?;
         u16::try_from(back).ok().filter(|back| *back < width && !self.columns.is_empty())
+    }
+
+    /// The value of the column that holds this moment.
+    pub fn at(&self, at: Mono) -> Option<f64> {
+        let back = usize::try_from(self.newest.checked_sub(self.number(at, Duration::ZERO))?).ok()?;
+        self.columns.get(self.columns.len().checked_sub(back + 1)?).copied().flatten()
     }
 
     /// The medians of the columns just before and just after this moment; `None` where there are too few.

@@ -82,7 +82,7 @@ pub fn copied(model: &Model, detail: &Detail) -> Vec<Clean> {
     if let Some(id) = &detail.alert {
         lines.extend(id.key.labels.iter().map(|(name, value)| clean!("{name}={value}")));
         if let Some(found) = finding(&model.book, id) {
-            lines.push(clean!("{} since {} UTC", found.state.word(), found.since.wall.hms()));
+            lines.push(clean!("{} since {}", found.state.word(), model.clock_zone(found.since.wall)));
         }
         let annotations = ["summary", "description", "runbook_url"];
         lines.extend(annotations.iter().filter_map(|name| model.book.annotation(id, name)));

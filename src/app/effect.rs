@@ -55,6 +55,8 @@ pub enum Effect {
     KeepMinutes(Vec<Kept>),
     /// Put text on the clipboard by OSC 52.
     Copy(Vec<Clean>),
+    /// Write these lines into a new file by this name; the answer is `Msg::Saved`.
+    Save(Clean, Vec<Clean>),
     /// Ring the terminal's bell and show this sentence as a desktop notification.
     Alarm(Clean),
     /// Tell the webhook, if there is one; the answer is `Msg::Notified`.

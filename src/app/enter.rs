@@ -90,7 +90,7 @@ fn remedy(model: &Model, rule: usize) -> Option<Arc<str>> {
     model.book.rule(rule).and_then(Rule::remedy).cloned()
 }
 
-/// What the overlay is about, or the lowest line of the focused log.
+/// What the overlay is about.
 pub(super) fn copy(model: &mut Model) -> Vec<Effect> {
     let lines = match &model.overlay {
         Overlay::Run => model.run.as_ref().map(|run| run.plan.what.lines.clone()).unwrap_or_default(),
@@ -100,12 +100,6 @@ pub(super) fn copy(model: &mut Model) -> Vec<Effect> {
         Overlay::Procedure(view) => walking::copied(view, walking::shown(model)),
         Overlay::Handover(card) => card.lines.clone(),
         Overlay::Changes(id, _) => model.changes.of(id).iter().map(|change| change.text.clone()).collect(),
-        Overlay::None => match model.focused_log() {
-            Some((view, ring)) => {
-                ring.get(view.lowest(ring)).map(|(_, line)| line.message.clone()).into_iter().collect()
-            }
-            None => Vec::new(),
-        },
         _ => Vec::new(),
     };
     if lines.is_empty() {

@@ -166,8 +166,8 @@ impl Metric {
         // What a failed attempt told is live until the next one.
         let told = failure.is_some() && matches!(reading, Reading::Value { failing: None, .. });
         let trouble = match health {
-            Some(health) => trouble::of(health, now),
-            None => trouble::among(&store.feeders(core::slice::from_ref(selector)), now),
+            Some(health) => trouble::of(health, now, sight.zone),
+            None => trouble::among(&store.feeders(core::slice::from_ref(selector)), now, sight.zone),
         };
         let level = match (self.rule, reading.usable()) {
             (_, None) => Level::Unknown,

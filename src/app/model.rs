@@ -8,7 +8,7 @@ use super::detail::Detail;
 use super::found::ProcedureList;
 use super::incident::{Handover, Trail};
 use super::lints::Linted;
-use super::log_view::LogView;
+use super::log_desk::{LogDesk, Reading};
 use super::notify::{NotifierStatus, Told};
 use super::procedures::{ProcedureView, Procedures};
 use super::prompt::Prompt;
@@ -19,6 +19,7 @@ use crate::action::mode::Mode;
 use crate::action::params::Asked;
 use crate::action::recover::Unresolved;
 use crate::base::{Clean, Fault, Level, Mono, Now, Support, Ulid, Wall};
+use crate::clean;
 use crate::command::Context;
 use crate::input::Keymap;
 use crate::rules::{AlertId, Book, Finding};
@@ -276,8 +277,8 @@ pub struct Model {
     pub board: Board,
     /// What changed before each alert.
     pub changes: Changes,
-    /// One view a log source.
-    pub log_views: Vec<LogView>,
+    /// How they are read.
+    pub log_desk: LogDesk,
     /// What lies over the panes.
     pub overlay: Overlay,
     /// Mode and notices.
@@ -352,7 +353,8 @@ impl Model {
     /// Where keys go now.
     pub fn context(&self) -> Context {
         match &self.overlay {
-            Overlay::None if self.board.focused().is_some_and(|pane| pane.log.is_some()) => Context::Log,
+            Overlay::None if self.reading().is_some_and(|reading| reading.pane.types()) => Context::Prompt,
+            Overlay::None if self.reading().is_some() => Context::Log,
             Overlay::None => Context::Triage,
             Overlay::Prompt(prompt) if prompt.preview.is_none() => Context::Prompt,
             Overlay::Form(_) | Overlay::Procedures(_) => Context::Prompt,
@@ -382,10 +384,24 @@ impl Model {
         self.overlay = self.session.beneath.pop().unwrap_or_default();
     }
 
-    /// The view of the focused log pane.
-    pub fn focused_log(&mut self) -> Option<(&mut LogView, &crate::store::LogRing)> {
-        let source = self.board.focused().and_then(|pane| pane.log.clone())?;
-        let ring = self.logs.ring(&source)?;
-        self.log_views.iter_mut().find(|view| view.source == source).map(|view| (view, ring))
+    /// `HH:MM:SS` on the clock in use: every time of day on the screen is said by this. The zone stands beside the clock
+    /// in the first line.
+    pub fn clock(&self, at: Wall) -> String {
+        at.hms_in(self.log_desk.zone)
+    }
+
+    /// The same with its zone.
+    pub fn clock_zone(&self, at: Wall) -> Clean {
+        clean!("{} {}", self.clock(at), self.log_desk.zone)
+    }
+
+    /// What the focused log pane shows.
+    pub fn reading(&self) -> Option<&Reading> {
+        self.log_desk.of(&self.board.focused()?.logs)
+    }
+
+    /// The same, to change it.
+    pub fn focused_log(&mut self) -> Option<&mut Reading> {
+        self.log_desk.of_mut(&self.board.focused()?.logs)
     }
 }

@@ -69,6 +69,8 @@ pub enum Msg {
     WalkKept(Ulid, Option<Fault>),
     /// The answer to `Effect::FinishItem`: the walk as it stands now.
     WalkFinished(Ulid, Result<Box<Walk>, Fault>),
+    /// The answer to `Effect::Save`: where the lines are now.
+    Saved(Result<Clean, Fault>),
     /// Somebody has taken this walk over.
     WalkLost(Ulid, Clean),
     /// The display has not taken a frame for a while, or takes them again.

@@ -22,8 +22,8 @@ pub struct Pane {
     pub beside: Vec<Metric>,
     /// The action to offer when one of the values alerts.
     pub action: Option<Arc<str>>,
-    /// The log source, for a log pane.
-    pub log: Option<Arc<str>>,
+    /// The log sources, for a log pane.
+    pub logs: Vec<Arc<str>>,
     /// The headline's course.
     pub course: Course,
     /// Rows of several series, for a table pane.
@@ -45,7 +45,7 @@ impl Pane {
             headline: None,
             beside: Vec::new(),
             action: None,
-            log: None,
+            logs: Vec::new(),
             course: Course::default(),
             table: None,
             facts: None,

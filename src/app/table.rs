@@ -104,7 +104,8 @@ impl Table {
         });
         rows.truncate(ROWS);
         let feeders = |column: &Column| sight.store.feeders(column.expr.selectors());
-        let mut troubles = self.columns.iter().filter_map(|column| trouble::among(&feeders(column), sight.now.mono));
+        let mut troubles =
+            self.columns.iter().filter_map(|column| trouble::among(&feeders(column), sight.now.mono, sight.zone));
         let trouble = troubles.next().map(Unknown::Failed);
         match (believed.unwrap_or(Err(Unknown::NotYet)), &self.believed) {
             // What stood there keeps its place, without its values.

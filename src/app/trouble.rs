@@ -1,34 +1,35 @@
 //! Why a source gives nothing new, in a sentence that says since when.
 
+use crate::base::time::Zone;
 use crate::base::{Clean, Failure, Freshness, Mono, Now};
 use crate::clean;
 use crate::store::{Feeder, SamplerHealth};
 
 /// What is wrong with a sampler now: its failure with since when it fails, or since when it has not answered.
 /// `None` while its last attempt was good and is not late.
-pub fn of(health: &SamplerHealth, now: Mono) -> Option<Clean> {
+pub fn of(health: &SamplerHealth, now: Mono, zone: Zone) -> Option<Clean> {
     if let Some(failure) = &health.failure {
-        return Some(sentence(failure, health.last_good));
+        return Some(sentence(failure, health.last_good, zone));
     }
     let good = health.last_good?;
     let late = Freshness::judge(now.since(good.mono), health.interval, false) > Freshness::Live;
-    late.then(|| clean!("no answer since {}.", good.wall.hms()))
+    late.then(|| clean!("no answer since {}.", good.wall.hms_in(zone)))
 }
 
 /// A failure with since when: the moment of the last good answer. One that tells it itself stays as it is.
-pub fn sentence(failure: &Failure, last_good: Option<Now>) -> Clean {
+pub fn sentence(failure: &Failure, last_good: Option<Now>, zone: Zone) -> Clean {
     let what = &failure.what;
     match last_good {
         _ if what.as_str().contains("since ") => what.clone(),
-        Some(good) => clean!("since {}: {what}", good.wall.hms()),
+        Some(good) => clean!("since {}: {what}", good.wall.hms_in(zone)),
         None => what.clone(),
     }
 }
 
 /// The first trouble among those who feed an expression; last that of one whose failed attempt gave what is wanted.
-pub(super) fn among(feeders: &[Feeder<'_>], now: Mono) -> Option<Clean> {
+pub(super) fn among(feeders: &[Feeder<'_>], now: Mono, zone: Zone) -> Option<Clean> {
     let told = |is: bool| feeders.iter().filter(move |feeder| feeder.told_failing == is);
-    told(false).chain(told(true)).find_map(|feeder| of(feeder.health, now))
+    told(false).chain(told(true)).find_map(|feeder| of(feeder.health, now, zone))
 }
 
 #[cfg(test)]
@@ -44,10 +45,10 @@ mod tests {
     #[test]
     fn a_failure_says_since_when_once() {
         let refused = Failure::unreachable("refused.");
-        assert_eq!(sentence(&refused, Some(at(62))).as_str(), "since 00:01:02: refused.");
-        assert_eq!(sentence(&refused, None).as_str(), "refused.");
+        assert_eq!(sentence(&refused, Some(at(62)), Zone::UTC).as_str(), "since 00:01:02: refused.");
+        assert_eq!(sentence(&refused, None, Zone::UTC).as_str(), "refused.");
         let told = Failure::unreachable("no answer within 1.00 s, since 00:00:07 UTC.");
-        assert_eq!(sentence(&told, Some(at(5))), told.what);
+        assert_eq!(sentence(&told, Some(at(5)), Zone::UTC), told.what);
     }
 
     #[test]
@@ -59,16 +60,16 @@ mod tests {
         let names = ["bad".into(), "late".into()];
         let of = |name, health, told_failing| Feeder { name, health, since: None, evicting: false, told_failing };
         let feeders = [of(&names[0], &bad, true), of(&names[1], &late, false)];
-        assert_eq!(among(&feeders, at(20).mono).expect("late").as_str(), "no answer since 00:00:11.");
-        assert_eq!(among(&feeders, at(12).mono).expect("bad").as_str(), "since 00:00:10: 503.");
+        assert_eq!(among(&feeders, at(20).mono, Zone::UTC).expect("late").as_str(), "no answer since 00:00:11.");
+        assert_eq!(among(&feeders, at(12).mono, Zone::UTC).expect("bad").as_str(), "since 00:00:10: 503.");
     }
 
     #[test]
     fn a_silence_without_a_failure_says_since_when_and_a_good_source_nothing() {
         let interval = Duration::from_secs(1);
         let health = SamplerHealth { interval, last_good: Some(at(10)), ..SamplerHealth::default() };
-        assert_eq!(of(&health, at(13).mono), None);
-        assert_eq!(of(&health, at(14).mono).expect("late").as_str(), "no answer since 00:00:10.");
-        assert_eq!(of(&SamplerHealth::default(), at(14).mono), None);
+        assert_eq!(of(&health, at(13).mono, Zone::UTC), None);
+        assert_eq!(of(&health, at(14).mono, Zone::UTC).expect("late").as_str(), "no answer since 00:00:10.");
+        assert_eq!(of(&SamplerHealth::default(), at(14).mono, Zone::UTC), None);
     }
 }

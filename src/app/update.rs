@@ -7,7 +7,7 @@ use super::effect::Effect;
 use super::enter;
 use super::incident;
 use super::lints;
-use super::log_view::LogView;
+use super::log_desk;
 use super::model::{Model, NOTICE, Overlay, Scroll};
 use super::msg::Msg;
 use super::notify;
@@ -17,11 +17,11 @@ use super::run;
 use super::survey;
 use super::unit;
 use super::{follow_up, found, walking};
+use crate::base::time::Zone;
 use crate::base::{Level, Now};
 use crate::clean;
 use crate::command::{Command, Context};
 use crate::input::{Key, Lookup};
-use crate::logs::LogBatch;
 use crate::term::Input;
 
 /// Applies one event. The screen needs drawing after every call.
@@ -36,9 +36,7 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
             judge(model, now)
         }
         Msg::Logs(batches) => {
-            for batch in batches {
-                on_log(model, batch);
-            }
+            log_desk::on_logs(model, batches);
             Vec::new()
         }
         Msg::Planned(action, plan) => prompt::planned(model, action, plan),
@@ -73,6 +71,14 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         }
         Msg::Notified(status) => {
             model.session.notifier = status;
+            Vec::new()
+        }
+        Msg::Saved(saved) => {
+            let (text, level) = match saved {
+                Ok(place) => (clean!("Saved to {place}."), Level::Ok),
+                Err(fault) => (clean!("{fault}"), Level::Warning),
+            };
+            model.session.say(text, level, now);
             Vec::new()
         }
         Msg::Trail(heard) => incident::heard(model, heard),
@@ -115,30 +121,15 @@ fn on_tick(model: &mut Model, now: Now) -> Vec<Effect> {
     effects
 }
 
-fn on_log(model: &mut Model, batch: LogBatch) {
-    if !model.log_views.iter().any(|view| view.source == batch.source) {
-        model.log_views.push(LogView::follow(batch.source.clone()));
-    }
-    if batch.dropped > 0 {
-        model.logs.lose(&batch.source, batch.dropped);
-    }
-    if let Some(view) = model.log_views.iter_mut().find(|view| view.source == batch.source) {
-        view.failure = batch.failure;
-    }
-    model.changes.hear(&batch.source, &batch.lines);
-    for (seen, line) in batch.lines {
-        model.logs.push(&batch.source, line, seen);
-    }
-}
-
 fn on_input(model: &mut Model, at: Now, input: &Input) -> Vec<Effect> {
     // An arming that has lapsed stays so: the next tick tells it.
     if matches!(input, Input::Key(_)) && model.session.mode.lapse(at.mono) == model.session.mode {
         model.session.mode = model.session.mode.touch(at.mono);
     }
     let asked = run::asks(model);
+    let typing = matches!(model.overlay, Overlay::None) && model.reading().is_some_and(|it| it.pane.types());
     let raw = matches!(model.overlay, Overlay::Prompt(_) | Overlay::Form(_) | Overlay::Procedures(_));
-    let prompted = asked || raw;
+    let prompted = asked || raw || typing;
     let mut effects = prompt::on_input(model, at, input);
     effects.extend(answer::on_input(model, input));
     if raw {
@@ -148,8 +139,13 @@ fn on_input(model: &mut Model, at: Now, input: &Input) -> Vec<Effect> {
         effects.extend(run::on_input(model, input));
     }
     match input {
+        Input::Key(key) if typing => effects.extend(log_desk::on_typed(model, key, at)),
+        Input::Paste { text, .. } if typing => effects.extend(log_desk::on_paste(model, text, at)),
         Input::Key(key) if !prompted && at.mono > model.session.deaf_until => effects.extend(on_key(model, key)),
-        Input::Resize(width, height) => model.size = (*width, *height),
+        Input::Resize(width, height) => {
+            model.size = (*width, *height);
+            log_desk::fresh(model);
+        }
         Input::HungUp | Input::Stop(_) => effects.push(Effect::Quit),
         Input::Suspended => effects.extend(prompt::disarm(model, "suspended")),
         Input::Resumed => effects.push(Effect::Redraw),
@@ -183,12 +179,15 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
     if let Some(effects) = walking::command(model, command) {
         return effects;
     }
+    if let Some(effects) = log_desk::command(model, command) {
+        return effects;
+    }
     match command {
         Command::Quit => return vec![Effect::Quit],
         Command::Suspend => return vec![Effect::Suspend],
         Command::Redraw => return vec![Effect::Redraw],
         Command::Interrupt if run::interrupt(model) => {}
-        Command::Back if matches!(model.overlay, Overlay::None) => model.board.zoomed = false,
+        Command::Back if matches!(model.overlay, Overlay::None) => model.board.back(),
         Command::Back | Command::Interrupt => model.back(),
         Command::Procedures => walking::list(model),
         Command::Help => toggle(model, Overlay::Help(Scroll::default())),
@@ -218,10 +217,13 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
         Command::FocusPrevious => model.board.turn(false),
         Command::Zoom => model.board.zoomed = !model.board.zoomed,
         Command::Pause => pause(model),
+        Command::Zone => turn_zone(model),
+        Command::Earlier | Command::Later => model.board.move_cursor(command == Command::Later, model.now.mono),
+        Command::Across => log_desk::across(model),
         Command::NextAlert => turn_alert(model, 1),
         Command::PreviousAlert => turn_alert(model, -1),
         _ if context == Context::Overlay => scroll_overlay(model, command),
-        _ => scroll_log(model, command),
+        _ => {}
     }
     Vec::new()
 }
@@ -238,15 +240,28 @@ fn toggle(model: &mut Model, overlay: Overlay) {
 fn pause(model: &mut Model) {
     if model.board.paused.is_some() {
         model.board.go_on();
-        model.log_views.iter_mut().for_each(LogView::release);
-        return;
+        for reading in &mut model.log_desk.readings {
+            // Nothing is asked but the newest rows, which come with the next look.
+            let _asks = reading.pane.release();
+        }
+        return log_desk::fresh(model);
     }
     model.board.hold(model.now);
-    for view in &mut model.log_views {
-        if let Some(ring) = model.logs.ring(&view.source) {
-            view.hold(ring);
-        }
-    }
+    model.log_desk.readings.iter_mut().for_each(|reading| reading.pane.hold());
+}
+
+/// Times on this host's clock, or in UTC again.
+fn turn_zone(model: &mut Model) {
+    model.log_desk.turn_zone();
+    let zone = model.log_desk.zone;
+    model.board.zone = zone;
+    model.board.refresh(&model.store, &model.history, &model.book, model.now);
+    let text = if model.log_desk.local == Zone::UTC {
+        clean!("This host's clock is UTC.")
+    } else {
+        clean!("Times are {zone} now; reports, cards and the journal stay in UTC.")
+    };
+    model.session.say(text, Level::Note, model.now);
 }
 
 /// Charts reach further back, or less far, at once.
@@ -335,23 +350,6 @@ fn scroll_overlay(model: &mut Model, command: Command) {
         }
         Overlay::OpenRuns(at) => *at = at.saturating_add_signed(by).min(ways.saturating_sub(1)),
         Overlay::Actions(at) => *at = at.saturating_add_signed(by).min(last),
-        _ => {}
-    }
-}
-
-fn scroll_log(model: &mut Model, command: Command) {
-    let page = i64::from(model.size.1 / 3).max(1);
-    if command == Command::Bottom && model.board.paused.is_some() {
-        return;
-    }
-    let Some((view, ring)) = model.focused_log() else { return };
-    match command {
-        Command::Up => view.scroll(ring, -1),
-        Command::Down => view.scroll(ring, 1),
-        Command::PageUp => view.scroll(ring, -page),
-        Command::PageDown => view.scroll(ring, page),
-        Command::Top => view.top(ring),
-        Command::Bottom => view.bottom = None,
         _ => {}
     }
 }

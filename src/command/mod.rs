@@ -103,6 +103,52 @@ pub enum Command {
     OwnLog,
     /// The selected text goes to the clipboard.
     Copy,
+    /// Search a log.
+    Search,
+    /// The next hit of the search.
+    NextHit,
+    /// The hit before.
+    PreviousHit,
+    /// The next line at ERROR.
+    NextError,
+    /// The line at ERROR before.
+    PreviousError,
+    /// Only some lines of a log are shown.
+    Filter,
+    /// Lines below a level are left out, or come back.
+    LogLevel,
+    /// Lines that repeat are one, or stand alone again.
+    Fold,
+    /// The cursor in a log, one line down.
+    NextLine,
+    /// The cursor in a log, one line up.
+    PreviousLine,
+    /// Everything that a line says.
+    LineDetail,
+    /// Which line this is.
+    LineNumber,
+    /// To a time in a log.
+    GoToTime,
+    /// A line is bookmarked, or no more.
+    Bookmark,
+    /// The next bookmark.
+    NextBookmark,
+    /// The bookmark before.
+    PreviousBookmark,
+    /// Long lines wrap, or are cut.
+    Wrap,
+    /// From here to where the reader goes lines are selected.
+    Select,
+    /// The selected lines go to a file.
+    Save,
+    /// The cursor in the charts, to an earlier column.
+    Earlier,
+    /// The cursor in the charts, to a later column.
+    Later,
+    /// From the charts to the log at the same time, and back.
+    Across,
+    /// Times in UTC, or on this host's clock.
+    Zone,
     /// Every cell is drawn anew.
     Redraw,
     /// The console sleeps and gives the shell back.

@@ -15,6 +15,7 @@ pub mod packs;
 mod pattern;
 pub mod reader;
 pub mod search;
+pub mod sieve;
 mod source;
 pub mod streams;
 mod tail;

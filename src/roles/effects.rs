@@ -9,6 +9,7 @@ use super::past::{can_be_taken_back, is_open, past_effects, record_late, taking_
 use super::planning::{Here, Planners};
 use super::readings::Snapshot;
 use super::records::record;
+use super::save;
 use super::session::Shared;
 use super::units;
 use super::walks::Walks;
@@ -172,6 +173,7 @@ impl Effects {
                     tracing::warn!(target: "console", "a minute of history is lost: its disk does not keep up");
                 }
             }
+            Effect::Save(path, lines) => self.save(path, lines),
             Effect::Trail(ask) => self.trail(ask, shared),
             Effect::Log(text) => tracing::info!(target: "console", "{text}"),
             Effect::BeginWalk(document) => {
@@ -214,6 +216,17 @@ impl Effects {
             | Effect::Redraw
             | Effect::Suspend
             | Effect::Quit => {}
+        }
+    }
+
+    /// Writes a file on a thread of its own: its disk may be slow.
+    fn save(&mut self, path: Clean, lines: Vec<Clean>) {
+        let answer = self.answer.clone();
+        let started = worker("save", move || {
+            answer.send(Msg::Saved(save::lines(&path, &lines)));
+        });
+        if let Err(fault) = started {
+            self.say(Msg::Saved(Err(fault)));
         }
     }
 

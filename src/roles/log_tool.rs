@@ -1,24 +1,29 @@
 //! `watchkeeper log`: one pane, the whole screen, on files of any size or on standard input. A small shell over the
 //! pure pane: keys and answers in, wishes out; it never waits for anything but the bell.
 
+use super::log_look;
+use super::log_sources::{self, Sources};
+use super::save;
 use super::session;
-use crate::app::log_pane::{Ask, Finding, LogPane};
+use crate::app::Scroll;
+use crate::app::log_pane::{Ask, COMMANDS, Finding, LogPane, Sifted};
+use crate::base::time::Zone;
 use crate::base::{Clean, Clock, Fault, Mono, Now};
 use crate::clean;
-use crate::config::{SearchPath, Theme};
+use crate::command::{Command, Context};
+use crate::config::{self, SearchPath, Theme};
+use crate::input::{Key, Keymap, Lookup};
 use crate::logs::reader::{Answer, Gather, Pager};
-use crate::logs::search::{Find, Step, Sweep};
-use crate::logs::{Follower, Format, LogSource};
+use crate::logs::search::{Find, Sweep};
+use crate::logs::sieve::Sieve;
+use crate::logs::{Filter, Follower, LogPatterns, LogSource};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
-use crate::sys::paths;
 use crate::sys::signal::Signal;
+use crate::sys::{paths, zone};
 use crate::term::{Caps, Input, Terminal, install_panic_hook};
 use crate::ui::log_screen;
 use core::time::Duration;
-use std::fs::File;
-use std::io::IsTerminal;
-use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -40,6 +45,18 @@ pub struct Opts {
     /// Theme by name
     #[arg(long, value_name = "THEME")]
     theme: Option<String>,
+    /// Keymap by name
+    #[arg(long, value_name = "KEYMAP")]
+    keymap: Option<String>,
+}
+
+impl Opts {
+    fn looks(&self, caps: Caps, search: &SearchPath) -> (Theme, Keymap) {
+        let theme = self.theme.as_deref().unwrap_or("default");
+        let (theme, _) = config::load_theme(theme, session::depth(caps.depth), search);
+        let (layers, _) = config::load_keymap(self.keymap.as_deref().unwrap_or("default"), search);
+        (theme, Keymap::merge(&layers).0)
+    }
 }
 
 /// Shows logs until it is left. Returns the exit status.
@@ -47,7 +64,7 @@ pub struct Opts {
 /// # Errors
 /// When there is nothing to read or no terminal to own.
 pub fn run(options: &Opts) -> Result<u8, Fault> {
-    let (mut sources, stream) = sources(&options.what)?;
+    let (mut sources, stream) = log_sources::named(&options.what)?;
     install_panic_hook(paths::state_dir().unwrap_or_else(std::env::temp_dir));
     let bell = Arc::new(Bell::default());
     let gather = Arc::new(Gather::new(Arc::clone(&bell)));
@@ -67,13 +84,12 @@ pub fn run(options: &Opts) -> Result<u8, Fault> {
     let follower = if sources.is_empty() { None } else { Some(Follower::lay(sources, Arc::clone(&gather), clock)?) };
     let caps = Caps::detect(&|name| std::env::var(name).ok(), true);
     let search = SearchPath::detect(&|name| std::env::var(name).ok());
-    let theme = options.theme.as_deref().unwrap_or("default");
-    let (theme, _) = crate::config::load_theme(theme, session::depth(caps.depth), &search);
+    let (theme, keymap) = options.looks(caps, &search);
     let terminal = Terminal::open(Arc::clone(&bell), caps)
         .map_err(|error| Fault::new(format!("the terminal cannot be used: {error}.")))?;
     let pager = Pager::start(gather.spine(), Arc::clone(&bell))?;
     let mut shell = Shell {
-        lines: Sources { gather, pager, sweep: None, _follower: follower },
+        lines: Sources { gather, pager, sweep: None, sieve: None, errors: None, _follower: follower },
         screen: Screen {
             terminal,
             theme,
@@ -85,7 +101,11 @@ pub fn run(options: &Opts) -> Result<u8, Fault> {
             owes: false,
             dirty: true,
             urgent: false,
+            times: None,
+            help: None,
         },
+        keymap,
+        patterns: log_look::patterns(),
         pane: LogPane::new(),
         bell,
         status: None,
@@ -103,36 +123,6 @@ pub fn run(options: &Opts) -> Result<u8, Fault> {
     Ok(status)
 }
 
-/// The files to follow, and the stream to read.
-fn sources(what: &[String]) -> Result<(Vec<LogSource>, Option<File>), Fault> {
-    let stdin = std::io::stdin();
-    let piped = !stdin.is_terminal();
-    let files: Vec<LogSource> = what
-        .iter()
-        .filter(|pattern| *pattern != "-")
-        .map(|pattern| LogSource { name: pattern.as_str().into(), pattern: pattern.clone(), format: Format::Plain })
-        .collect();
-    let wanted = what.iter().any(|pattern| pattern == "-") || what.is_empty() && piped;
-    if wanted && !piped {
-        return Err(Fault::new("standard input is the keyboard here.").hint("Pipe something in, or name a file."));
-    }
-    if !wanted && files.is_empty() {
-        return Err(Fault::new("there is nothing to read.").hint("Name a file, or pipe something in."));
-    }
-    let copy = |fd: std::os::fd::BorrowedFd<'_>| fd.try_clone_to_owned().map(File::from);
-    let stream = wanted.then(|| copy(stdin.as_fd())).transpose();
-    let stream = stream.map_err(|error| Fault::new(format!("standard input cannot be read: {error}.")))?;
-    Ok((files, stream))
-}
-
-/// What reads.
-struct Sources {
-    gather: Arc<Gather>,
-    pager: Pager,
-    sweep: Option<(Arc<Find>, Sweep)>,
-    _follower: Option<Follower>,
-}
-
 /// What shows.
 struct Screen {
     terminal: Terminal,
@@ -148,12 +138,17 @@ struct Screen {
     owes: bool,
     dirty: bool,
     urgent: bool,
+    /// The clock that times before the lines show on.
+    times: Option<Zone>,
+    help: Option<Scroll>,
 }
 
 struct Shell {
     lines: Sources,
     screen: Screen,
     pane: LogPane,
+    keymap: Keymap,
+    patterns: LogPatterns,
     bell: Arc<Bell>,
     /// How it is to end.
     status: Option<u8>,
@@ -169,14 +164,15 @@ impl Shell {
         if self.status.is_some() {
             return self.status;
         }
-        self.screen.draw(&self.pane, now.mono, begun);
+        self.draw(now.mono, begun);
         None
     }
 
     fn take_input(&mut self, now: Now) {
         for (_, input) in self.screen.terminal.inputs() {
             let asks = match input {
-                Input::Key(key) => self.pane.key(&key, now),
+                Input::Key(key) => self.key(&key, now),
+                Input::Paste { text, .. } if self.pane.types() => self.pane.pasted(&text, now),
                 Input::Resize(..) => {
                     let size = log_screen::room(self.screen.terminal.size());
                     self.pane.resize(size)
@@ -194,6 +190,106 @@ impl Shell {
             self.carry_out(asks);
             (self.screen.dirty, self.screen.urgent) = (true, true);
         }
+    }
+
+    fn key(&mut self, key: &Key, now: Now) -> Vec<Ask> {
+        if self.pane.types() {
+            return self.pane.typed(key, now);
+        }
+        let Lookup::Found(command) = self.keymap.feed(Context::Log, key) else { return Vec::new() };
+        if self.screen.help.is_some() {
+            self.in_help(command);
+            return Vec::new();
+        }
+        match command {
+            // Ctrl-C ends a search before it leaves.
+            Command::Quit if self.pane.finding().is_some() && log_look::is_interrupt(key) => {
+                return self.pane.command(Command::Back);
+            }
+            Command::Quit => self.status = Some(0),
+            Command::Suspend => self.screen.terminal.suspend(),
+            Command::Redraw => self.screen.terminal.redraw(),
+            Command::Help => self.screen.help = Some(Scroll::default()),
+            Command::Zone => self.turn_zone(now),
+            // Nothing is to be paused here.
+            Command::Pause => return self.pane.command(Command::PageDown),
+            command if COMMANDS.contains(&command) => return self.pane.command(command),
+            _ => self.pane.say("This key means something in the console only; ? tells the keys of here.".into()),
+        }
+        Vec::new()
+    }
+
+    fn in_help(&mut self, command: Command) {
+        let Some(scroll) = &mut self.screen.help else { return };
+        match command {
+            Command::Down => scroll.by(1),
+            Command::Up => scroll.by(-1),
+            Command::PageDown | Command::Pause => scroll.by(10),
+            Command::PageUp => scroll.by(-10),
+            _ => self.screen.help = None,
+        }
+    }
+
+    /// Times as they are written; beside them in UTC; on this host's clock.
+    fn turn_zone(&mut self, now: Now) {
+        let local = zone::local(now.wall);
+        self.screen.times = match self.screen.times {
+            None => Some(Zone::UTC),
+            Some(Zone::UTC) if local != Zone::UTC => Some(local),
+            Some(_) => None,
+        };
+        self.pane.zone = self.screen.times.unwrap_or_default();
+        self.pane.say(match self.screen.times {
+            Some(zone) => clean!("Times before the lines are {zone}."),
+            None => "Times stand as they were written.".into(),
+        });
+    }
+
+    fn take_sifted(&mut self) {
+        let errors = self.lines.errors.as_ref().map(Sieve::pages).unwrap_or_default();
+        for page in errors {
+            self.pane.quiet();
+            let asks = self.pane.errored(page.rows.first().map(|row| row.place));
+            (self.screen.dirty, self.screen.urgent) = (true, true);
+            self.carry_out(asks);
+        }
+        let Some(sieve) = &self.lines.sieve else { return };
+        let looked = sieve.looked();
+        self.screen.dirty = true;
+        self.pane.sifted(Sifted { shown: looked.passed, of: looked.lines, come: looked.come, percent: looked.percent });
+        for page in sieve.pages() {
+            self.screen.urgent |= !self.pane.follows();
+            let asks = self.pane.page(page);
+            self.carry_out(asks);
+        }
+    }
+
+    fn sift(&mut self, filter: Option<Arc<Filter>>) {
+        self.lines.sieve = None;
+        let Some(filter) = filter else { return };
+        match Sieve::start(filter, self.lines.gather.spine(), Arc::clone(&self.bell)) {
+            Ok(sieve) => self.lines.sieve = Some(sieve),
+            Err(fault) => self.pane.say(clean!("{fault}")),
+        }
+    }
+
+    fn draw(&mut self, now: Mono, begun: Mono) {
+        let screen = &mut self.screen;
+        if !screen.dirty || !screen.until_frame(now, begun).is_zero() {
+            return;
+        }
+        let mut frame = screen.terminal.blank();
+        let shown = log_screen::Shown {
+            pane: &self.pane,
+            title: &screen.title,
+            patterns: &self.patterns,
+            times: screen.times.is_some(),
+            help: screen.help.as_ref(),
+            keymap: &self.keymap,
+        };
+        log_screen::draw(&shown, &screen.theme, !screen.caps.utf8, &mut frame);
+        screen.terminal.submit(frame);
+        (screen.drawn, screen.dirty, screen.urgent) = (Some(now), false, false);
     }
 
     fn take_news(&mut self, now: Now) {
@@ -214,6 +310,7 @@ impl Shell {
             self.screen.urgent |= !self.pane.follows() || first;
             self.carry_out(asks);
         }
+        self.take_sifted();
         if let Some((_, sweep)) = &self.lines.sweep {
             let progress = sweep.progress();
             let known = self.pane.finding().map(|finding| finding.progress().clone());
@@ -239,6 +336,9 @@ impl Shell {
             if let Some((_, sweep)) = &self.lines.sweep {
                 sweep.grown();
             }
+            for sieve in [&self.lines.sieve, &self.lines.errors].into_iter().flatten() {
+                sieve.grown();
+            }
             self.screen.learned = now;
         }
         let rate = self.pane.per_second();
@@ -250,7 +350,16 @@ impl Shell {
     fn carry_out(&mut self, asks: Vec<Ask>) {
         for ask in asks {
             match ask {
-                Ask::Page(want) => self.lines.pager.want(want),
+                Ask::Page(want) => match &self.lines.sieve {
+                    Some(sieve) => sieve.want(want),
+                    None => self.lines.pager.want(want),
+                },
+                Ask::Sift(filter) => self.sift(filter),
+                Ask::Error(from, forward) => {
+                    if let Err(fault) = self.lines.error(from, forward, &self.bell) {
+                        self.pane.say(clean!("{fault}"));
+                    }
+                }
                 Ask::Time(time) => self.lines.pager.seek(time),
                 Ask::Number(place) => self.lines.pager.number(place),
                 Ask::Find(pattern, from) => self.find(&pattern, from),
@@ -264,12 +373,20 @@ impl Shell {
                     self.land(hit);
                 }
                 Ask::Copy(lines) => match self.screen.terminal.copy(&lines) {
-                    Ok(()) => self.pane.say("The line was offered to the terminal's clipboard.".into()),
+                    Ok(()) => self.pane.say(clean!("{} lines offered to the terminal's clipboard.", lines.len())),
                     Err(fault) => self.pane.say(clean!("{fault}")),
                 },
-                Ask::Suspend => self.screen.terminal.suspend(),
-                Ask::Redraw => self.screen.terminal.redraw(),
-                Ask::Quit => self.status = Some(0),
+                Ask::Save(path, lines) => match save::lines(&path, &lines) {
+                    Ok(place) => self.pane.say(clean!("{} lines saved to {place}", lines.len())),
+                    Err(fault) => self.pane.say(clean!("{fault}")),
+                },
+                Ask::Open(source, line) => {
+                    let known = log_look::known(&self.patterns, self.pane.status(), source, &line);
+                    self.pane.tell_line();
+                    if let Some(known) = known {
+                        self.pane.say(known);
+                    }
+                }
             }
         }
     }
@@ -292,31 +409,6 @@ impl Shell {
     }
 }
 
-impl Sources {
-    /// The hit nearest to a place, one behind it before one before it.
-    fn nearest(&self, from: u64) -> Option<(u64, Option<u64>)> {
-        let (_, sweep) = self.sweep.as_ref()?;
-        sweep.hits(|hits| match (hits.at_or_after(from), hits.before(from)) {
-            (Step::Hit(hit), _) | (Step::None, Step::Hit(hit)) => Some((hit, hits.rank(hit))),
-            (Step::None, Step::None) => None,
-        })
-    }
-
-    /// The nearest hit and its number: behind the place or before it, and at the end from the other end on.
-    fn step(&self, from: u64, forward: bool) -> Option<(u64, Option<u64>)> {
-        let (_, sweep) = self.sweep.as_ref()?;
-        sweep.hits(|hits| {
-            let behind = || (hits.at_or_after(from), hits.at_or_after(0));
-            let before = || (hits.before(from), hits.before(u64::MAX));
-            let hit = match if forward { behind() } else { before() } {
-                (Step::Hit(hit), _) | (Step::None, Step::Hit(hit)) => hit,
-                (Step::None, Step::None) => return None,
-            };
-            Some((hit, hits.rank(hit)))
-        })
-    }
-}
-
 impl Screen {
     /// How long nothing needs doing.
     fn pause(&self, now: Mono, begun: Mono) -> Duration {
@@ -334,15 +426,5 @@ impl Screen {
                 FLOOD.saturating_sub(now.since(drawn)).min(QUIET.saturating_sub(now.since(self.heard)))
             }
         }
-    }
-
-    fn draw(&mut self, pane: &LogPane, now: Mono, begun: Mono) {
-        if !self.dirty || !self.until_frame(now, begun).is_zero() {
-            return;
-        }
-        let mut frame = self.terminal.blank();
-        log_screen::draw(pane, &self.title, &self.theme, !self.caps.utf8, &mut frame);
-        self.terminal.submit(frame);
-        (self.drawn, self.dirty, self.urgent) = (Some(now), false, false);
     }
 }

@@ -9,7 +9,7 @@ use super::setup;
 use crate::action::launch::Launcher;
 use crate::action::mode::Mode;
 use crate::action::reach::Reach;
-use crate::app::{LogView, Model, Overlay, Procedures, Session};
+use crate::app::{LogDesk, Model, Overlay, Procedures, Session};
 use crate::base::backoff::Jitter;
 use crate::base::body::nearest;
 use crate::base::{Clock, Fault, Level, Support};
@@ -24,7 +24,7 @@ use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::host::{Host, Login, groups_of};
 use crate::sys::reserve::Reserve;
-use crate::sys::{group, paths, process, quiet, random};
+use crate::sys::{group, paths, process, quiet, random, zone};
 use crate::term::{Caps, Terminal, contain_thread};
 use core::time::Duration;
 use serde_json::json;
@@ -209,13 +209,11 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
     let samples = Arc::new(Mailbox::new(Arc::clone(bell)));
     let lines = Arc::new(LogMailbox::counting(Arc::clone(bell), LINES, Arc::clone(&setup.tally)));
     let mut logs = LogStore::default();
-    let mut log_views = Vec::new();
     let files = setup.sources.iter().map(|source| &source.name);
     for name in files.chain(setup.streams.iter().map(|source| &source.name)) {
         logs.declare(name);
-        log_views.push(LogView::follow(Arc::clone(name)));
     }
-    if !log_views.is_empty() {
+    if logs.rings().next().is_some() {
         setup.jobs.push(log_job(&setup.tally));
     }
     let engine = Engine::start(setup.jobs, (setup.sources, setup.streams), &samples, &lines, options.gentle)?;
@@ -229,8 +227,10 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
     let granted = shared.granted().min(options.max_level.unwrap_or(Support::L3));
     let mut session = Session::new(mode, granted, shared.login.login.clone(), faults.collect());
     shared.tell(&mut session);
+    let now = RealClock.now();
+    let log_desk = LogDesk::new(&setup.board.panes, setup.patterns, zone::local(now.wall));
     let model = Model {
-        now: RealClock.now(),
+        now,
         size,
         identity: setup.identity,
         store,
@@ -240,7 +240,7 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
         book: setup.book,
         board: setup.board,
         changes: setup.changes,
-        log_views,
+        log_desk,
         overlay: Overlay::None,
         session,
         procedures: Procedures::new(setup.procedures).allowing(shared.profile.procedures.run_commands),

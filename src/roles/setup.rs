@@ -13,7 +13,7 @@ use crate::app::{Board, Changes, Identity, Pane};
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault, Ulid};
 use crate::config::{ActionSpec, KnownKinds, PaneSpec, Profile, SamplerSpec, Trust};
-use crate::logs::{LogSource, StreamSource, Tally, tally};
+use crate::logs::{LogPatterns, LogSource, StreamSource, Tally, tally};
 use crate::procedure::Document;
 use crate::rules::{Alerting, Book, Group, Judge, Policy, Rule, RuleFile, RuleKind};
 use crate::samplers::kinds::files;
@@ -46,6 +46,8 @@ pub struct Setup {
     pub sources: Vec<LogSource>,
     /// Logs that are no files.
     pub streams: Vec<StreamSource>,
+    /// What deserves a colour in them.
+    pub patterns: Arc<LogPatterns>,
     /// What is counted in them.
     pub tally: Arc<Tally>,
     /// Who is told of alerts; only files that passed the rules of trust may send anything.
@@ -86,7 +88,7 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     let (patterns, odd) = logs::patterns(profile);
     faults.extend(odd);
     let names = sources.iter().map(|file| &file.name).chain(streams.iter().map(|stream| &stream.name));
-    let tally = Arc::new(Tally::new(patterns, names));
+    let tally = Arc::new(Tally::new(patterns.clone(), names));
     if !profile.logs.is_empty() {
         store.declare(&logs::SAMPLER.into(), logs::EVERY, false);
         store.expect(&logs::SAMPLER.into(), tally::NAMES.map(str::to_owned).into());
@@ -106,6 +108,7 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
         jobs,
         sources,
         streams,
+        patterns: Arc::new(patterns),
         tally,
         webhook,
         changes,
@@ -233,6 +236,8 @@ fn dangling(profile: &Profile) -> Vec<Fault> {
         }
         if spec.kind == panes::log::Log.name() {
             faults.extend(unknown(&spec.body, ("source", "log"), &one(&spec.body, "source"), &logs));
+            let several = spec.body.clone().take::<Vec<String>>("sources").ok().flatten().unwrap_or_default();
+            faults.extend(unknown(&spec.body, ("sources", "log"), &several, &logs));
         }
     }
     for spec in &profile.actions {

@@ -31,3 +31,4 @@ pub mod socket;
 pub mod tree;
 pub mod trust;
 pub mod xml_rpc;
+pub mod zone;

@@ -75,6 +75,14 @@ pub fn marks(paint: &mut Painter<'_>, area: Rect, places: impl Iterator<Item = u
     }
 }
 
+/// A line through the chart for the cursor, so many columns left of the newest one.
+pub fn cursor(paint: &mut Painter<'_>, area: Rect, back: u16) {
+    let Some(x) = area.right().checked_sub(back + 1).filter(|x| *x >= area.left()) else { return };
+    for y in area.top()..area.bottom() {
+        paint.put((x, y), 1, "│", Intent::Focus);
+    }
+}
+
 /// The value at the upper edge.
 fn top(columns: &[Option<f64>], area: Rect, unit: Unit, limit: Option<f64>) -> f64 {
     let newest = columns.get(columns.len().saturating_sub(usize::from(area.width))..).unwrap_or(columns);

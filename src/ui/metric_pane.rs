@@ -1,6 +1,6 @@
 //! A heading with a value, a chart, and further values: what most pane kinds look like.
 
-use super::chart::{chart, marks};
+use super::chart::{chart, cursor, marks};
 use super::paint::{Painter, Piece};
 use super::value;
 use crate::app::{Mark, Metric, Model, Pane, Range};
@@ -127,14 +127,15 @@ pub fn draw_with(
         height: area.height.saturating_sub(1),
     };
     let most = usize::from(inner.height.saturating_sub(1).max(1));
-    let absence = pane.headline.as_ref().and_then(|metric| value::absence(metric, model.pane_now()));
+    let absence =
+        pane.headline.as_ref().and_then(|metric| value::absence(metric, model.pane_now(), model.log_desk.zone));
     let absence = absence.map(|why| better.cloned().unwrap_or(why));
     // Why there is no value; what the pane knows besides stays, what is gone with it needs no second word.
     let known =
         |metric: &&Metric| absence.is_none() || metric.shown.freshness(model.pane_now().mono) < Freshness::Stale;
     let beside: Vec<&Metric> = pane.beside.iter().filter(known).collect();
     let reason = most.min(if beside.is_empty() || inner.height >= TALL { 3 } else { 2 });
-    let late = pane.headline.as_ref().and_then(|metric| value::lateness(metric, model.pane_now()));
+    let late = pane.headline.as_ref().and_then(|metric| value::lateness(metric, model.pane_now(), model.log_desk.zone));
     let why = absence.as_ref().or(late.as_ref()).map(|why| value::wrap(why, inner.width, reason)).unwrap_or_default();
     let mut details: Vec<Vec<Piece<'_>>> = why.into_iter().map(|line| vec![paint.piece(line, Intent::Stale)]).collect();
     let rows = most.saturating_sub(details.len());
@@ -146,6 +147,7 @@ pub fn draw_with(
     let foretold = pane.headline.as_ref().filter(|_| absence.is_none()).and_then(value::forecast);
     let mut values: Vec<Vec<Piece<'_>>> =
         foretold.map(|text| vec![paint.piece(text, Intent::Note)]).into_iter().collect();
+    values.extend(under_cursor(paint, pane, model, inner.width));
     values.extend(effect(paint, pane, model, inner.width));
     values.extend(beside.iter().map(|metric| value::detail(paint, metric, model.pane_now(), shared)));
     details.extend(pack(paint, values, (inner.width, rows)));
@@ -158,6 +160,9 @@ pub fn draw_with(
         chart(paint, area, &pane.course.fit(area.width), metric.unit, limit, intent);
         let places = model.board.marks.iter().filter_map(|mark| pane.course.place(mark.at, area.width));
         marks(paint, area, places);
+        if let Some(back) = model.board.cursor.and_then(|at| pane.course.place(at, area.width)) {
+            cursor(paint, area, back);
+        }
     }
     for (line, pieces) in (inner.bottom().saturating_sub(lines)..inner.bottom()).zip(&details) {
         paint.line((inner.x, line), inner.width, pieces);
@@ -177,6 +182,16 @@ fn effect<'a>(paint: &Painter<'_>, pane: &Pane, model: &Model, width: u16) -> Op
         paint.piece(line, Intent::Accent),
         paint.piece(clean!(" {} {arrow} {}", say(before), say(after)), Intent::Text),
     ])
+}
+
+/// When the cursor stands, and the value there; also where that lies beside this chart.
+fn under_cursor<'a>(paint: &Painter<'_>, pane: &Pane, model: &Model, width: u16) -> Option<Vec<Piece<'a>>> {
+    let (at, unit) = (model.board.cursor?, pane.headline.as_ref()?.unit);
+    let wall = model.now.wall.back(model.now.mono.since(at));
+    let value = pane.course.place(at, width).and_then(|_| pane.course.at(at));
+    let value = value.map_or_else(|| "—".to_owned(), |value| unit.show(value));
+    let time = clean!("▸{} ", model.clock(wall));
+    Some(vec![paint.piece(time, Intent::Focus), paint.piece(Clean::text(value), Intent::Text)])
 }
 
 /// Bars are calm until a level asks for attention.

@@ -4,6 +4,7 @@
 pub mod alert;
 pub mod chart;
 pub mod layout;
+pub mod log_lines;
 pub mod log_screen;
 pub mod metric_pane;
 pub mod overlays;

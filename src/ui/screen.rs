@@ -7,7 +7,7 @@ use super::overlays::{
 };
 use super::paint::{Painter, Piece};
 use super::panes::{self, Place};
-use super::{alert, strip, value};
+use super::{alert, log_lines, strip, value};
 use crate::action::mode::Mode;
 use crate::action::prompt::Refusal;
 use crate::app::{Model, Notice, Overlay, Pane, answer, walking};
@@ -197,7 +197,7 @@ fn state_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     if model.current_alert().is_some() && !model.session.faults.is_empty() {
         right.push(paint.piece(clean!("{}  ", strip::faults(model)), Intent::Warning));
     }
-    right.push(paint.piece(clean!("{} UTC", model.now.wall.hms()), Intent::Text));
+    right.push(paint.piece(model.clock_zone(model.now.wall), Intent::Text));
     let badge = value::shorten(&model.identity.badge(), 12);
     let mut left = vec![
         paint.piece(clean!(" {badge} "), Intent::badge(model.identity.environment.as_str())),
@@ -228,6 +228,11 @@ fn hint_line(paint: &mut Painter<'_>, area: Rect, model: &Model) {
         // Over a procedure it hides what is told of the item, until the next key.
         let free = matches!(model.overlay, Overlay::None | Overlay::Procedure(_));
         said(paint, area, notice, free);
+        return;
+    }
+    let log = model.reading().filter(|_| matches!(model.overlay, Overlay::None));
+    if let Some(said) = log.and_then(|reading| log_lines::said(paint, &reading.pane)) {
+        paint.line((area.x, area.y), area.width, &said);
         return;
     }
     let mut pieces: Vec<Piece<'_>> = vec![paint.piece(" ", Intent::Text)];
@@ -322,12 +327,12 @@ fn said(paint: &mut Painter<'_>, area: Rect, notice: &Notice, free: bool) {
 /// What is worth a hint here and now, most important first.
 fn hints(model: &Model) -> &'static [Command] {
     use Command::{
-        Abandon, Actions, Alerts, Arm, Back, Bottom, ChangeOwner, CloseIncident, Contacts, Copy, Defer, Detail, Done,
-        Down, Escalate, FocusNext, Handover, Help, Incident, Interrupt, Note, Open, Override, OwnLog, Pause,
-        Procedures, Quit, Reopen, RunCommands, Silence, Take, Top, Unfold, Up, WentWrong, WhatChanged, Zoom,
+        Abandon, Actions, Alerts, Arm, Back, Bottom, ChangeOwner, CloseIncident, Contacts, Copy, Defer, Detail, Done, Down, Escalate, Filter, FocusNext, GoToTime, Handover, Help, Incident, Interrupt, NextError, Note, Open, Override, OwnLog, Pause, Procedures, Quit, Reopen, RunCommands, Search, Silence, Take, Top, Unfold, Up, WentWrong, WhatChanged, Zoom,
     };
     match (&model.overlay, model.context()) {
-        (Overlay::None, Context::Log) => &[Help, Up, Bottom, Top, FocusNext, Zoom, Pause, Quit],
+        (Overlay::None, Context::Log) => {
+            &[Help, Bottom, Search, Filter, NextError, Open, GoToTime, FocusNext, Zoom, Pause, Quit]
+        }
         (Overlay::None, _) if model.current_alert().is_some() => &[
             Help,
             Open,
@@ -384,7 +389,7 @@ fn too_small(paint: &mut Painter<'_>, area: Rect, model: &Model) {
     }
     lines.extend([
         clean!("needs {}x{}", layout::SMALLEST.0, layout::SMALLEST.1),
-        clean!("{} UTC", model.now.wall.hms()),
+        model.clock_zone(model.now.wall),
         clean!("{} {}", model.identity.badge(), model.identity.host),
     ]);
     for (y, line) in (area.top()..area.bottom()).zip(lines) {

@@ -2,7 +2,7 @@
 
 use super::paint::{Painter, Piece};
 use crate::app::{Metric, Model, Shown};
-use crate::base::time::{Age, Span};
+use crate::base::time::{Age, Span, Zone};
 use crate::base::{Clean, Freshness, Level, Now, Reading, Unit, Unknown};
 use crate::clean;
 use crate::config::Intent;
@@ -117,7 +117,7 @@ pub fn slowed(model: &Model) -> Option<Clean> {
 }
 
 /// Why the headline has no value to show, as a sentence; `None` while it has one.
-pub fn absence(metric: &Metric, now: Now) -> Option<Clean> {
+pub fn absence(metric: &Metric, now: Now, zone: Zone) -> Option<Clean> {
     let shown = &metric.shown;
     match &shown.reading {
         Reading::NotSupported => Some(Clean::text("This host does not offer it.")),
@@ -129,22 +129,22 @@ pub fn absence(metric: &Metric, now: Now) -> Option<Clean> {
             let age = now.mono.since(*seen);
             let at = now.wall.back(age);
             let why = failing.as_ref().map_or("no answer since.", Clean::as_str);
-            Some(with_retry(&format!("last {} at {}; {why}", number(metric, *value), at.hms()), shown, now))
+            Some(with_retry(&format!("last {} at {}; {why}", number(metric, *value), at.hms_in(zone)), shown, now))
         }
         Reading::Value { .. } => None,
     }
 }
 
 /// Why the headline's source gives nothing new, and since when; `None` while it does, or where there is no value.
-pub fn lateness(metric: &Metric, now: Now) -> Option<Clean> {
+pub fn lateness(metric: &Metric, now: Now, zone: Zone) -> Option<Clean> {
     let Reading::Value { seen, .. } = &metric.shown.reading else { return None };
     let trouble = metric.shown.trouble.clone();
     match metric.shown.freshness(now.mono) {
         // The value is what a failed attempt measured.
         Freshness::Live => trouble,
-        Freshness::Late => {
-            Some(trouble.unwrap_or_else(|| clean!("no answer since {}.", now.wall.back(now.mono.since(*seen)).hms())))
-        }
+        Freshness::Late => Some(
+            trouble.unwrap_or_else(|| clean!("no answer since {}.", now.wall.back(now.mono.since(*seen)).hms_in(zone))),
+        ),
         _ => None,
     }
 }

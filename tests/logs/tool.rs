@@ -102,6 +102,104 @@ fn a_search_jumps_to_the_nearest_hit_counts_them_and_says_what_is_wrong_with_a_p
 }
 
 #[test]
+fn a_filter_shows_what_passes_says_how_many_and_what_is_wrong_with_it() {
+    let home = folder();
+    let text: String = (1..=3_000)
+        .map(|n| {
+            let level = if n % 100 == 0 { "error" } else { "info" };
+            format!("{{\"time\":\"2026-11-21T03:12:47Z\",\"level\":\"{level}\",\"msg\":\"step {n}\",\"fields\":{{\"processing_time_ns\":{n}}}}}\n")
+        })
+        .collect();
+    let path = write(&home, "app.log", text);
+    let pty = open(&home, &path);
+    pty.wait_for("step 3000");
+    pty.send("&level=loud");
+    pty.wait_for("no level is called `loud`");
+    pty.wait_for("1:7");
+    pty.send("\x15level=error -\"step 2900\"\r");
+    pty.wait_for("shown 29 of 3,000");
+    pty.wait("only errors", |screen, _| !screen.contents().contains("step 2999"));
+    append(&path, "{\"level\":\"error\",\"msg\":\"fresh\"}\n{\"level\":\"info\",\"msg\":\"calm\"}\n");
+    pty.wait_for("shown 30 of 3,002");
+    pty.wait("the fresh one", |screen, _| screen.contents().contains("fresh") && !screen.contents().contains("calm"));
+    pty.send("d");
+    pty.wait_for("\"msg\": \"fresh\"");
+    pty.send("\x1b");
+    pty.wait("the sheet is gone", |screen, _| !screen.contents().contains(" LINE "));
+    pty.send("\x1b");
+    pty.wait("all again", |screen, _| screen.contents().contains("calm") && !screen.contents().contains("shown"));
+    // Far from the rows at hand.
+    append(&path, &"{\"level\":\"info\",\"msg\":\"calm\"}\n".repeat(500));
+    pty.send("G");
+    pty.wait("only calm lines", |screen, _| !screen.contents().contains("fresh"));
+    pty.send("E");
+    let at = |screen: &vt100::Screen, word: &str| {
+        screen.contents().lines().any(|line| line.starts_with("▸") && line.contains(word))
+    };
+    pty.wait("the error far above", |screen, _| at(screen, "fresh"));
+    pty.send("E");
+    pty.wait("the one before", |screen, _| at(screen, "step 3000"));
+    pty.send("ee");
+    pty.wait_for("No further line at ERROR");
+    leave(pty);
+}
+
+#[test]
+fn lines_fold_are_known_by_patterns_and_are_saved_only_into_a_new_file() {
+    let home = folder();
+    let mut text: String = (1..=412).map(|n| format!("retry {n} of the store\n")).collect();
+    text.push_str("put failed: MDB_MAP_FULL: Environment mapsize limit reached\nlast\n");
+    let path = write(&home, "app.log", text);
+    let out = home.path().join("saved.txt");
+    let pty = open(&home, &path);
+    pty.wait("a pattern is marked", |screen, _| screen.contents().contains("\n! put failed"));
+    pty.send("f");
+    pty.wait_for("×412 retry 412");
+    pty.send("fK\r");
+    pty.wait_for("lmdb_map_full, entry PL-5.1");
+    pty.send("\x1b");
+    pty.wait("the sheet is gone", |screen, _| !screen.contents().contains(" LINE "));
+    pty.send("vK");
+    pty.wait_for("2 lines selected");
+    pty.send(format!("s{}\r", out.display()));
+    pty.wait_for("2 lines saved to");
+    let saved = fs::read_to_string(&out).expect("saved");
+    assert_eq!(saved.lines().count(), 2, "{saved}");
+    pty.send(format!("s{}\r", out.display()));
+    pty.wait_for("is there already; nothing was written");
+    pty.send("y");
+    pty.wait_for("1 lines offered");
+    pty.send("mG");
+    pty.wait_for("following");
+    pty.send("\"");
+    pty.wait("the bookmark", |screen, _| screen.contents().contains("\n▸ retry 412"));
+    let mut pty = pty;
+    pty.send("q");
+    assert_eq!(pty.status(), 0);
+    // The one line that was copied, in base64, and nothing else of the kind.
+    let raw = String::from_utf8_lossy(&pty.raw()).into_owned();
+    assert_eq!(raw.matches("\x1b]").count(), 1, "{raw:?}");
+    assert!(raw.contains("\x1b]52;c;cmV0cnkgNDEy"), "{raw:?}");
+}
+
+#[test]
+fn a_line_that_imitates_a_prompt_stands_behind_its_mark_and_times_show_on_either_clock() {
+    let home = folder();
+    let fake = "┌ REDUCE BATCH SIZE ─ danger C2 ┐";
+    let path = write(&home, "app.log", format!("2026-11-21T03:12:47Z one\n{fake}\n"));
+    let mut spec = spec(&home, &[path.to_str().expect("plain")]);
+    spec.env.push(("TZ".to_owned(), "CET-1CEST,M3.5.0,M10.5.0/3".to_owned()));
+    let pty = Pty::spawn(&spec);
+    pty.wait("behind its mark", |screen, _| screen.contents().lines().any(|line| line.starts_with("│ ┌ REDUCE")));
+    pty.send("U");
+    pty.wait("in UTC", |screen, _| screen.contents().contains("│ 03:12:47 2026-11-21T03:12:47Z one"));
+    pty.send("U");
+    pty.wait("on the host's clock", |screen, _| screen.contents().contains("│ 04:12:47 2026-11-21T03:12:47Z one"));
+    pty.wait("its zone", |screen, _| screen.contents().lines().next().is_some_and(|line| line.contains("+01")));
+    leave(pty);
+}
+
+#[test]
 fn a_pipe_is_read_while_the_keyboard_stays_the_terminal() {
     let home = folder();
     let mut spec = spec(&home, &["-"]);
@@ -127,7 +225,7 @@ fn keys_are_alive_while_a_gigabyte_is_searched_and_memory_stays_small() {
     pty.send("/NEEDLE-7f3a9c\r");
     // Whatever the search does, these keys are answered.
     pty.send("?");
-    pty.wait_for("the oldest line");
+    pty.wait_for("oldest line, first row");
     pty.send("?");
     pty.wait_for("of 5");
     pty.wait("the end of the search", |screen, _| !screen.contents().contains("searched"));

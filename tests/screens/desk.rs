@@ -5,12 +5,12 @@ use core::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use std::sync::Arc;
 use watchkeeper::action::lifecycle::{End, Outcome, Progress, State, Step};
 use watchkeeper::action::mode::Mode;
 use watchkeeper::action::plan::{Danger, Plan, Precondition, Target, Undo, What, Where};
 use watchkeeper::action::verify::Comparison;
-use watchkeeper::app::{self, Effect, LogView, Model, Msg, Overlay, Request, Session};
+use watchkeeper::app::{self, Effect, LogDesk, Model, Msg, Overlay, Request, Session};
+use watchkeeper::base::time::Zone;
 use watchkeeper::base::{
     Clean, Failure, LogLevel, LogLine, Mono, Now, Observation, Point, Sample, Support, Ulid, Unit, Wall,
 };
@@ -74,9 +74,9 @@ impl Desk {
             history: History::default(),
             logs,
             book: setup.book,
+            log_desk: LogDesk::new(&setup.board.panes, setup.patterns, Zone { east: 7_200 }),
             board: setup.board,
             changes: setup.changes,
-            log_views: setup.sources.iter().map(|source| LogView::follow(Arc::clone(&source.name))).collect(),
             overlay: Overlay::None,
             session: Session::new(Mode::Observe, Support::L1, "oncall".into(), Vec::new()),
             procedures: app::Procedures::new(setup.procedures),

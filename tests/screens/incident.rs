@@ -187,7 +187,7 @@ fn a_note_is_written_over_whatever_is_open_and_leads_back_to_it() {
     }
     desk.key('n');
     assert!(matches!(desk.model.overlay, Overlay::None), "{}", desk.screen());
-    desk.key('m');
+    desk.key('M');
     assert!(desk.screen().contains("NOTE: "), "{}", desk.screen());
 }
 

@@ -6,6 +6,7 @@ mod desk;
 mod gpu;
 mod incident;
 mod insight;
+mod logs;
 mod procedures;
 mod sizes;
 mod tables;
@@ -169,7 +170,7 @@ fn help_lists_the_keys_in_use() {
 #[test]
 fn a_zoomed_log_scrolls_and_counts_what_is_new() {
     let mut desk = Desk::demo(80, 24);
-    desk.quiet(30);
+    desk.quiet(90);
     for _ in 0..5 {
         desk.tab();
     }

@@ -127,7 +127,7 @@ impl LogPane {
         let mut asks = vec![Ask::Unfind];
         if back {
             self.at = None;
-            self.goal = None;
+            self.wish.goal = None;
             asks.extend(match finding.origin {
                 Some(top) => {
                     self.top = Some(top);

@@ -1,97 +1,188 @@
-//! What keys mean in a pane. One table serves the keys and the page that tells them.
+//! What commands and typed keys mean in a pane.
 
-use super::pane::{Ask, LogPane, Typing};
+use super::pane::{Ask, LogPane};
 use super::time;
-use crate::base::{Clean, Now};
+use crate::base::{Clean, LogLevel, Now};
 use crate::clean;
-use crate::input::{Chord, Key, Press, press};
+use crate::command::Command;
+use crate::input::{Key, Press, press};
+use crate::logs::Filter;
 use crate::logs::reader::From;
 
-/// A pattern is no longer than this.
+/// A line that is typed is no longer than this.
 const LONGEST: usize = 200;
 
-/// Keys and what they do, for the page of help.
-pub const KEYS: &[(&str, &str)] = &[
-    ("j k ↓ ↑", "a line down, up; up stops following"),
-    ("Space b PgDn PgUp", "a page down, up"),
-    ("g Home", "the oldest line"),
-    ("G F End", "the newest line, and follow"),
-    ("/", "search: a regular expression, small letters find both cases"),
-    ("n N", "the next hit, the one before"),
-    ("e E", "the next line at ERROR in reach, the one before"),
-    ("t", "go to a time: 03:12, 03:12:47, 2026-11-21 03:12, -10m"),
-    ("m '", "bookmark this line; go to the next bookmark"),
-    ("w", "wrap long lines"),
-    ("y", "copy this line to the clipboard"),
-    ("=", "which line this is, counted now"),
-    ("Esc", "give the search up"),
-    ("q", "leave"),
+/// What a pane does, in the order of the help page.
+pub const COMMANDS: &[Command] = &[
+    Command::Down,
+    Command::Up,
+    Command::PageDown,
+    Command::PageUp,
+    Command::Top,
+    Command::Bottom,
+    Command::NextLine,
+    Command::PreviousLine,
+    Command::Search,
+    Command::NextHit,
+    Command::PreviousHit,
+    Command::Filter,
+    Command::LogLevel,
+    Command::NextError,
+    Command::PreviousError,
+    Command::GoToTime,
+    Command::Bookmark,
+    Command::NextBookmark,
+    Command::PreviousBookmark,
+    Command::Open,
+    Command::LineDetail,
+    Command::LineNumber,
+    Command::Fold,
+    Command::Wrap,
+    Command::Select,
+    Command::Copy,
+    Command::Save,
+    Command::Back,
 ];
 
-impl LogPane {
-    /// A key was pressed.
-    pub fn key(&mut self, key: &Key, now: Now) -> Vec<Ask> {
-        let said = self.said.notice.take();
-        let chord = Chord::of(key);
-        let is = |name: &str| chord.is_some() && chord == Chord::parse(name).ok();
-        if is("ctrl-z") {
-            return vec![Ask::Suspend];
-        }
-        if is("ctrl-l") {
-            return vec![Ask::Redraw];
-        }
-        let pressed = press(key);
-        if self.said.help {
-            self.said.help = false;
-            return Vec::new();
-        }
-        match core::mem::take(&mut self.typing) {
-            Typing::Nothing => self.command(pressed, is("ctrl-c") || is("ctrl-d"), said.as_ref()),
-            Typing::Pattern(text) => self.type_pattern(text, pressed),
-            Typing::Time(text) => self.type_time(text, pressed, now),
+/// What the last line of the screen is for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Typing {
+    /// Hints.
+    #[default]
+    Nothing,
+    /// A pattern to search for.
+    Pattern(String),
+    /// A filter.
+    Filter(String),
+    /// A time.
+    Time(String),
+    /// The name of a file.
+    Path(String),
+}
+
+impl Typing {
+    /// What is asked for, and what has been typed.
+    pub fn line(&self) -> Option<(&'static str, &str)> {
+        match self {
+            Self::Nothing => None,
+            Self::Pattern(text) => Some(("/", text)),
+            Self::Filter(text) => Some(("filter ", text)),
+            Self::Time(text) => Some(("go to ", text)),
+            Self::Path(text) => Some(("save to ", text)),
         }
     }
 
-    fn command(&mut self, pressed: Press, leave: bool, said: Option<&Clean>) -> Vec<Ask> {
-        let page = isize::try_from(self.size.1.saturating_sub(1).max(1)).unwrap_or(1);
-        match pressed {
-            Press::Char('q') => return vec![Ask::Quit],
-            Press::Cancel if leave && self.finding.is_none() && said.is_none() => {
-                self.say("q leaves.".into());
+    fn text(&mut self) -> Option<&mut String> {
+        match self {
+            Self::Nothing => None,
+            Self::Pattern(text) | Self::Filter(text) | Self::Time(text) | Self::Path(text) => Some(text),
+        }
+    }
+}
+
+impl LogPane {
+    /// Carries a command out, one of [`COMMANDS`].
+    pub fn command(&mut self, command: Command) -> Vec<Ask> {
+        self.said.notice = None;
+        if let Some(first) = self.chosen.detail {
+            return self.in_detail(command, first);
+        }
+        let page = isize::try_from(self.size.get().1.saturating_sub(1).max(1)).unwrap_or(1);
+        match command {
+            Command::Down => self.scroll(1),
+            Command::Up => self.scroll(-1),
+            Command::PageDown => self.scroll(page),
+            Command::PageUp => self.scroll(-page),
+            Command::Top => return self.oldest(),
+            Command::Bottom => {
+                self.said.held = false;
+                return self.follow();
             }
-            Press::Char('j') | Press::Scroll(1) | Press::Enter => self.scroll(1),
-            Press::Char('k') | Press::Scroll(-1) => self.scroll(-1),
-            Press::Char('g') | Press::Scroll(isize::MIN) => return self.oldest(),
-            Press::Char('G' | 'F') | Press::Scroll(isize::MAX) => return self.follow(),
-            Press::Char(' ') | Press::Scroll(2..) => self.scroll(page),
-            Press::Char('b') | Press::Scroll(..=-2) => self.scroll(-page),
-            Press::Char('/') => return self.begin_search(),
-            Press::Char('n') => return self.step(true),
-            Press::Char('N') => return self.step(false),
-            Press::Char(which @ ('e' | 'E')) => return self.error(which == 'e'),
-            Press::Char('t') => self.typing = Typing::Time(String::new()),
-            Press::Char('m') => self.toggle_bookmark(),
-            Press::Char('\'') => return self.next_bookmark(),
-            Press::Char('w') => self.said.wrap = !self.said.wrap,
-            Press::Char('y') => {
-                return self.current().map(|row| Ask::Copy(vec![row.line.message.clone()])).into_iter().collect();
+            Command::NextLine | Command::PreviousLine => self.move_cursor(command == Command::NextLine),
+            Command::Search => return self.begin_search(),
+            Command::NextHit | Command::PreviousHit => return self.step(command == Command::NextHit),
+            Command::Filter => self.typing = Typing::Filter(self.sift.text().to_owned()),
+            Command::LogLevel => return self.turn_level(),
+            Command::NextError | Command::PreviousError => return self.error(command == Command::NextError),
+            Command::GoToTime => self.typing = Typing::Time(String::new()),
+            Command::Bookmark => self.toggle_bookmark(),
+            Command::NextBookmark | Command::PreviousBookmark => {
+                return self.go_to_bookmark(command == Command::NextBookmark);
             }
-            Press::Char('=') => {
+            Command::Open => {
+                let line = self.current().map(|row| Ask::Open(row.source, row.line.clone()));
+                return line.into_iter().collect();
+            }
+            Command::LineDetail => self.tell_line(),
+            Command::LineNumber => {
                 self.say("counting lines …".into());
                 return self.current().map(|row| Ask::Number(row.place)).into_iter().collect();
             }
-            Press::Char('?') => self.said.help = true,
-            Press::Cancel => return self.give_up(false),
+            Command::Fold => return self.turn_fold(),
+            Command::Wrap => self.said.wrap = !self.said.wrap,
+            Command::Select => self.turn_selection(),
+            Command::Copy => return self.copy(),
+            Command::Save if self.current().is_some() => self.typing = Typing::Path(String::new()),
+            Command::Back => return self.back(),
             _ => {}
         }
         self.wish()
     }
 
+    /// Whether Esc has something to end here.
+    pub fn has_more(&self) -> bool {
+        self.chosen.detail.is_some() || self.selection().is_some() || self.finding.is_some() || self.sifts()
+    }
+
+    /// All of the current line is told.
+    pub fn tell_line(&mut self) {
+        if let Some(place) = self.current().map(|row| row.place) {
+            // It stays the current one while others come.
+            self.at = Some(place);
+            self.leave_end();
+            self.chosen.detail = Some(0);
+        }
+    }
+
+    fn in_detail(&mut self, command: Command, first: usize) -> Vec<Ask> {
+        let page = usize::from(self.size.get().1.max(2) / 2);
+        let last = self.detailed().map_or(0, |(lines, _)| lines.len().saturating_sub(1));
+        let to = match command {
+            Command::Down | Command::NextLine => first + 1,
+            Command::Up | Command::PreviousLine => first.saturating_sub(1),
+            Command::PageDown => first + page,
+            Command::PageUp => first.saturating_sub(page),
+            Command::Top => 0,
+            Command::Bottom => last,
+            Command::Copy => {
+                let lines = self.detailed().map(|(lines, _)| lines).unwrap_or_default();
+                return vec![Ask::Copy(lines)];
+            }
+            _ => {
+                self.chosen.detail = None;
+                return Vec::new();
+            }
+        };
+        self.chosen.detail = Some(to.min(last));
+        Vec::new()
+    }
+
+    /// Esc: one thing after the other.
+    fn back(&mut self) -> Vec<Ask> {
+        if self.unselect() {
+            return Vec::new();
+        }
+        if self.finding.is_some() {
+            return self.give_up(false);
+        }
+        if self.sifts() { self.unsift() } else { Vec::new() }
+    }
+
     fn oldest(&mut self) -> Vec<Ask> {
         self.leave_end();
         self.at = None;
-        self.asked = None;
-        self.goal = Some(From::Start);
+        self.wish.asked = None;
+        self.wish.goal = Some(From::Start);
         self.wish()
     }
 
@@ -101,54 +192,70 @@ impl LogPane {
         asks
     }
 
-    fn type_pattern(&mut self, mut text: String, pressed: Press) -> Vec<Ask> {
+    /// A key was pressed while a line is typed.
+    pub fn typed(&mut self, key: &Key, now: Now) -> Vec<Ask> {
+        self.type_press(press(key), now)
+    }
+
+    /// Text was pasted.
+    pub fn pasted(&mut self, text: &Clean, now: Now) -> Vec<Ask> {
+        text.as_str().chars().flat_map(|c| self.type_press(Press::Char(c), now)).collect()
+    }
+
+    fn type_press(&mut self, pressed: Press, now: Now) -> Vec<Ask> {
+        self.said.notice = None;
+        let mut typing = core::mem::take(&mut self.typing);
         match pressed {
-            Press::Enter if text.is_empty() => return self.give_up(true),
-            Press::Enter => return Vec::new(),
-            Press::Cancel => return self.give_up(true),
-            pressed if edited(&mut text, pressed) => {
-                self.typing = Typing::Pattern(text.clone());
-                return self.search(text);
+            Press::Enter => return self.enter(typing, now),
+            Press::Cancel => {
+                self.sift.fault = None;
+                return if matches!(typing, Typing::Pattern(_)) { self.give_up(true) } else { Vec::new() };
             }
-            _ => self.typing = Typing::Pattern(text),
+            pressed => {
+                let changed = typing.text().is_some_and(|text| edited(text, pressed));
+                self.typing = typing.clone();
+                match typing {
+                    Typing::Pattern(text) if changed => return self.search(text),
+                    Typing::Filter(text) => self.sift.fault = Filter::parse(&text).err(),
+                    _ => {}
+                }
+            }
         }
         Vec::new()
     }
 
-    fn type_time(&mut self, mut text: String, pressed: Press, now: Now) -> Vec<Ask> {
-        match pressed {
-            Press::Cancel => {}
-            Press::Enter => {
+    fn enter(&mut self, typing: Typing, now: Now) -> Vec<Ask> {
+        match typing {
+            Typing::Pattern(text) if text.is_empty() => return self.give_up(true),
+            Typing::Filter(text) => match self.filter(&text) {
+                Ok(asks) => return asks,
+                Err(fault) => {
+                    self.sift.fault = Some(fault);
+                    self.typing = Typing::Filter(text);
+                }
+            },
+            Typing::Time(text) => {
                 let near = self.current().and_then(|row| row.line.time).unwrap_or(now.wall);
-                match time::read(&text, near, now.wall) {
+                match time::read(&text, near, now.wall, self.zone) {
                     Some(at) => return vec![Ask::Time(at)],
                     None => self.say(clean!("`{text}` is no time: 03:12, 03:12:47, 2026-11-21 03:12, -10m")),
                 }
             }
-            pressed => {
-                edited(&mut text, pressed);
-                self.typing = Typing::Time(text);
-            }
+            Typing::Path(text) if !text.trim().is_empty() => return self.save(Clean::text(text.trim())),
+            Typing::Pattern(_) | Typing::Path(_) | Typing::Nothing => {}
         }
         Vec::new()
     }
 
-    fn next_bookmark(&mut self) -> Vec<Ask> {
-        let from = self.current().map_or(0, |row| row.place + 1);
-        let next = self.bookmarks.range(from..).next().or_else(|| self.bookmarks.first()).copied();
-        match next {
-            Some(place) => self.go(place),
-            None => {
-                self.say("No line is bookmarked: m does.".into());
-                Vec::new()
-            }
-        }
+    /// Whether a line is being typed.
+    pub fn types(&self) -> bool {
+        self.typing != Typing::Nothing
     }
 
-    /// The next line at ERROR among the rows at hand, or the one before.
+    /// The next line at ERROR, or the one before: among the rows at hand, else wherever it is.
     fn error(&mut self, forward: bool) -> Vec<Ask> {
         let Some(from) = self.current().map(|row| row.place) else { return Vec::new() };
-        let mut errors = self.rows.iter().filter(|row| row.line.level == Some(crate::base::LogLevel::Error));
+        let mut errors = self.rows.iter().filter(|row| row.line.level == Some(LogLevel::Error));
         let found = if forward {
             errors.find(|row| row.place > from).map(|row| row.place)
         } else {
@@ -157,8 +264,8 @@ impl LogPane {
         match found {
             Some(place) => self.go(place),
             None => {
-                self.say("No error within reach: /ERROR searches the whole log.".into());
-                Vec::new()
+                self.say("looking for an error …".into());
+                vec![Ask::Error(from, forward)]
             }
         }
     }

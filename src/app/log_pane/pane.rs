@@ -1,18 +1,24 @@
 //! The state of a pane, and what answers do to it.
 
+use super::chosen::Chosen;
 use super::find::Finding;
-use crate::base::{Clean, Mono, Wall};
+use super::folded::Folded;
+use super::keys::Typing;
+use super::sift::Sift;
+use crate::base::time::Zone;
+use crate::base::{Clean, LogLine, Mono, Wall};
 use crate::clean;
+use crate::logs::Filter;
 use crate::logs::reader::{From, LogStatus, Page, Row, Want};
-use std::collections::{BTreeSet, VecDeque};
+use core::cell::Cell;
+use std::collections::VecDeque;
+use std::sync::Arc;
 
-/// Bookmarks at most.
-const BOOKMARKS: usize = 1_000;
 /// The rate is a mean over so long.
 const RATE: u64 = 2_000_000_000;
 
 /// What a pane asks of whoever has its lines and its screen.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Ask {
     /// Rows, as [`LogPane::page`].
     Page(Want),
@@ -24,36 +30,26 @@ pub enum Ask {
     Step(u64, bool),
     /// The hit nearest to a place, as [`LogPane::landed`].
     Nearest(u64),
+    /// From now on pages hold only lines that pass; `None`: all.
+    Sift(Option<Arc<Filter>>),
+    /// The nearest line at ERROR behind a place, or before it, as [`LogPane::errored`].
+    Error(u64, bool),
     /// The first line at or after a time, as [`LogPane::timed`].
     Time(Wall),
     /// Which line this is, as [`LogPane::numbered`].
     Number(u64),
     /// To the clipboard.
     Copy(Vec<Clean>),
-    /// Ctrl-Z.
-    Suspend,
-    /// Ctrl-L.
-    Redraw,
-    /// Leave.
-    Quit,
-}
-
-/// What the last line of the screen is for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Typing {
-    /// Hints.
-    #[default]
-    Nothing,
-    /// A pattern.
-    Pattern(String),
-    /// A time.
-    Time(String),
+    /// Into a new file.
+    Save(Clean, Vec<Clean>),
+    /// What belongs to this line, which was read from this source.
+    Open(u16, LogLine),
 }
 
 /// A pane on one log.
 #[derive(Debug, Default)]
 pub struct LogPane {
-    /// Rows at hand, without a gap.
+    /// Rows at hand, in order; without a gap but for what is filtered or folded.
     pub(super) rows: VecDeque<Row>,
     /// The rows begin where the log does; they end where it does.
     pub(super) ends: (bool, bool),
@@ -61,30 +57,43 @@ pub struct LogPane {
     pub(super) top: Option<u64>,
     /// The row that keys are about, when one was jumped to.
     pub(super) at: Option<u64>,
+    pub(super) wish: Wish,
+    pub(super) status: LogStatus,
+    /// Lines that had come when the reader left the end; `None`: as many as there are at the next look.
+    pub(super) left: Option<u64>,
+    /// Columns and rows of the text, as last drawn.
+    pub(super) size: Cell<(u16, u16)>,
+    pub(super) finding: Option<Finding>,
+    pub(super) typing: Typing,
+    pub(super) chosen: Chosen,
+    pub(super) said: Said,
+    pub(super) rate: Rate,
+    pub(super) sift: Sift,
+    /// The clock that times are typed and shown in.
+    pub zone: Zone,
+}
+
+/// What was asked for.
+#[derive(Debug, Default)]
+pub(super) struct Wish {
     pub(super) asked: Option<Want>,
     pub(super) ids: u64,
     /// Where a jump leads to, until its rows are there.
     pub(super) goal: Option<From>,
-    pub(super) status: LogStatus,
-    /// Lines that had come when the reader left the end.
-    pub(super) left: u64,
-    /// Columns and rows of the text.
-    pub(super) size: (u16, u16),
-    pub(super) finding: Option<Finding>,
-    pub(super) typing: Typing,
-    pub(super) bookmarks: BTreeSet<u64>,
-    pub(super) said: Said,
-    pub(super) rate: Rate,
+    /// The log has grown since rows were asked for.
+    pub(super) grown: bool,
+    /// The most rows that a screen may show.
+    pub(super) room: u16,
 }
 
 /// Switches, and the last sentence.
 #[derive(Debug, Default)]
 pub(super) struct Said {
     pub(super) wrap: bool,
-    pub(super) help: bool,
-    /// The log has grown since rows were asked for.
-    pub(super) grown: bool,
     pub(super) notice: Option<Clean>,
+    pub(super) folded: Folded,
+    /// Held by whoever shows it, not by the reader.
+    pub(super) held: bool,
 }
 
 #[derive(Debug, Default)]
@@ -100,10 +109,25 @@ impl LogPane {
         Self::default()
     }
 
-    /// The room for text has changed. Columns, rows.
+    /// The room for text is at most this now. Columns, rows.
     pub fn resize(&mut self, size: (u16, u16)) -> Vec<Ask> {
-        self.size = size;
+        self.size.set(size);
+        self.wish.room = size.1;
         self.wish()
+    }
+
+    /// The screen that it stands on is so large now.
+    pub fn stand_on(&mut self, size: (u16, u16)) -> Vec<Ask> {
+        if self.size.get().1 == 0 {
+            self.size.set(size);
+        }
+        self.wish.room = size.1;
+        self.wish()
+    }
+
+    /// This much room the text has been given.
+    pub fn fit(&self, size: (u16, u16)) {
+        self.size.set(size);
     }
 
     /// The log is like this now.
@@ -117,27 +141,38 @@ impl LogPane {
             self.rate = Rate { since: now, lines: status.lines, per_second };
         }
         self.status = status;
+        if self.left.is_none() {
+            self.left = Some(self.come());
+        }
         if grown {
             self.rows.retain(|row| !row.open && row.place >= self.status.span.0);
             self.ends.1 = false;
-            self.said.grown = self.asked.is_some();
+            self.wish.grown = self.wish.asked.is_some();
         }
         self.wish()
     }
 
     /// Rows have come.
     pub fn page(&mut self, page: Page) -> Vec<Ask> {
-        if self.asked.is_none_or(|asked| asked.id != page.id) {
+        if self.chosen.awaits(page.id) {
+            return self.gathered(&page);
+        }
+        if self.wish.asked.is_none_or(|asked| asked.id != page.id) {
             return Vec::new();
         }
-        self.asked = None;
+        let asked = self.wish.asked.take();
         if let Some(fault) = page.fault {
             self.say(clean!("{fault}"));
         }
         let middle = page.rows.get(page.before).or(page.rows.last()).map(|row| row.place);
-        self.ends = (page.first, page.last && !core::mem::take(&mut self.said.grown));
+        self.ends = (page.first, page.last && !core::mem::take(&mut self.wish.grown));
         self.rows = page.rows.into();
-        match self.goal.take() {
+        self.fold_rows(asked);
+        // What stood there may be folded into a later line.
+        let middle = middle
+            .and_then(|place| self.rows.iter().find(|row| row.place >= place).or(self.rows.back()))
+            .map(|row| row.place);
+        match self.wish.goal.take() {
             Some(From::Start) => self.top = self.rows.front().map(|row| row.place),
             Some(From::At(_)) => {
                 self.at = middle;
@@ -148,6 +183,12 @@ impl LogPane {
                 self.top = middle;
             }
             Some(From::End) | None => {}
+        }
+        // No room stays empty below the end.
+        if let Some(last) = self.rows.get(self.last_top()).filter(|_| self.ends.1)
+            && self.top.is_some_and(|top| top > last.place)
+        {
+            self.top = Some(last.place);
         }
         self.wish()
     }
@@ -163,6 +204,17 @@ impl LogPane {
         }
     }
 
+    /// The next error is here.
+    pub fn errored(&mut self, place: Option<u64>) -> Vec<Ask> {
+        match place {
+            Some(place) => self.go(place),
+            None => {
+                self.say("No further line at ERROR on this side.".into());
+                Vec::new()
+            }
+        }
+    }
+
     /// A line has been numbered.
     pub fn numbered(&mut self, number: u64, all: u64) {
         self.say(clean!("line {} of {}", thousands(number), thousands(all)));
@@ -171,6 +223,11 @@ impl LogPane {
     /// Shows a sentence until the next key.
     pub fn say(&mut self, sentence: Clean) {
         self.said.notice = Some(sentence);
+    }
+
+    /// What was said is over.
+    pub fn quiet(&mut self) {
+        self.said.notice = None;
     }
 
     /// Goes to the line that holds a place.
@@ -182,31 +239,36 @@ impl LogPane {
             self.show(place);
             return self.wish();
         }
-        self.goal = Some(From::At(place));
-        self.asked = None;
+        self.wish.goal = Some(From::At(place));
+        self.wish.asked = None;
         self.wish()
     }
 
     /// Follows the end.
     pub(super) fn follow(&mut self) -> Vec<Ask> {
-        (self.top, self.at, self.goal) = (None, None, None);
+        (self.top, self.at, self.wish.goal) = (None, None, None);
         self.wish()
     }
 
     pub(super) fn leave_end(&mut self) {
         if self.top.is_none() {
-            self.left = self.status.lines;
+            self.left = Some(self.come());
             let first = self.last_top().min(self.lowest());
             self.top = Some(self.rows.get(first).map_or(self.status.span.1, |row| row.place));
         }
     }
 
-    pub(super) fn toggle_bookmark(&mut self) {
-        let Some(place) = self.current().map(|row| row.place) else { return };
-        if !self.bookmarks.remove(&place) && self.bookmarks.len() < BOOKMARKS {
-            self.bookmarks.insert(place);
+    /// Stands still while the screen is paused.
+    pub fn hold(&mut self) {
+        if self.top.is_none() {
+            self.leave_end();
+            self.said.held = true;
         }
-        self.say(clean!("{} bookmarks, ' goes to the next", self.bookmarks.len()));
+    }
+
+    /// The pause is over: follows again unless the reader had stopped himself.
+    pub fn release(&mut self) -> Vec<Ask> {
+        if core::mem::take(&mut self.said.held) { self.follow() } else { Vec::new() }
     }
 
     /// Lines a second, lately.
@@ -214,31 +276,46 @@ impl LogPane {
         self.rate.per_second
     }
 
+    /// Rows at hand are of no use any more, but stay until others come; a reader keeps the line that he is at.
+    pub(super) fn anew(&mut self) -> Vec<Ask> {
+        if self.top.is_some() {
+            self.wish.goal = self.current().map(|row| From::At(row.place));
+        }
+        self.ends = (false, false);
+        self.wish.asked = None;
+        self.wish()
+    }
+
     /// Asks for rows when the ones at hand do not fill the screen and a page round it.
     pub(super) fn wish(&mut self) -> Vec<Ask> {
-        if self.asked.is_some() || self.size.1 == 0 {
+        if self.wish.asked.is_some() || self.wish.room == 0 {
             return Vec::new();
         }
-        let height = usize::from(self.size.1);
-        let (from, back, ahead) = match (self.goal, self.top) {
-            (Some(goal), _) => (goal, height * 2, height * 3),
+        let height = usize::from(self.wish.room);
+        let more = self.said.folded.stretch();
+        let (from, back, ahead) = match (self.wish.goal, self.top) {
+            (Some(goal), _) => (goal, height * 2, height * 3 * more),
             (None, None) if self.ends.1 => return Vec::new(),
-            (None, None) => (From::End, height * 2, 0),
+            (None, None) => (From::End, height * 2 * more, 0),
             (None, Some(top)) => {
                 let index = self.rows.iter().position(|row| row.place == top);
                 let enough = index.is_some_and(|index| {
                     (self.ends.0 || index >= height) && (self.ends.1 || self.rows.len() - index >= height * 2)
                 });
-                if enough {
+                if enough || index.is_some() && self.said.folded.exhausted() {
                     return Vec::new();
                 }
-                (From::At(top), height * 2, height * 3)
+                (From::At(top), height * 2 * more, height * 3 * more)
             }
         };
-        self.ids += 1;
-        let want = Want { id: self.ids, from, back, ahead };
-        self.asked = Some(want);
+        let want = Want { id: self.next_id(), from, back, ahead };
+        self.wish.asked = Some(want);
         vec![Ask::Page(want)]
+    }
+
+    pub(super) fn next_id(&mut self) -> u64 {
+        self.wish.ids += 1;
+        self.wish.ids
     }
 }
 

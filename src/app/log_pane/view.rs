@@ -1,6 +1,7 @@
 //! What of a pane is on the screen, and how it moves. Of what is wrapped every line of the screen counts.
 
-use super::pane::{LogPane, Typing};
+use super::keys::Typing;
+use super::pane::LogPane;
 use super::{Finding, pane};
 use crate::base::Clean;
 use crate::clean;
@@ -19,7 +20,7 @@ pub fn height(row: &Row, columns: u16, wrap: bool) -> usize {
 impl LogPane {
     /// The rows to draw from the top, and how many lines of the first one lie above the screen.
     pub fn shown(&self) -> (impl Iterator<Item = &Row>, usize) {
-        let room = usize::from(self.size.1);
+        let room = usize::from(self.size.get().1);
         let Some(top) = self.top else {
             let mut first = self.rows.len();
             let mut lines = 0;
@@ -37,7 +38,7 @@ impl LogPane {
 
     /// The row that keys are about: the one jumped to while it is seen, else the lowest.
     pub fn current(&self) -> Option<&Row> {
-        let room = usize::from(self.size.1);
+        let room = usize::from(self.size.get().1);
         let (rows, above) = self.shown();
         let mut lines = 0;
         let mut lowest = None;
@@ -57,7 +58,9 @@ impl LogPane {
     /// Moves by lines (negative: towards older ones). Reaching the end follows again.
     pub(super) fn scroll(&mut self, by: isize) {
         self.at = None;
-        if by >= 0 && self.top.is_none() {
+        // All of it is on the screen, or its end is.
+        let whole = self.ends.0 && self.last_top() == 0;
+        if self.top.is_none() && (by >= 0 || whole) {
             return;
         }
         self.leave_end();
@@ -72,6 +75,23 @@ impl LogPane {
         self.top = self.rows.get(to).map(|row| row.place).or(self.top);
     }
 
+    /// Moves the cursor by one line; the view goes where it would leave the screen.
+    pub(super) fn move_cursor(&mut self, down: bool) {
+        let Some(here) = self.current().map(|row| row.place) else { return };
+        self.leave_end();
+        let Some(index) = self.rows.iter().position(|row| row.place == here) else { return };
+        let to = index.saturating_add_signed(if down { 1 } else { -1 }).min(self.lowest());
+        let place = self.rows.get(to).map(|row| row.place);
+        let seen = self.top.and_then(|top| self.rows.iter().position(|row| row.place >= top)).unwrap_or(0);
+        let room = usize::from(self.size.get().1).max(1);
+        if to < seen {
+            self.top = place;
+        } else if to >= seen + room {
+            self.top = self.rows.get(to + 1 - room).map(|row| row.place);
+        }
+        self.at = place;
+    }
+
     /// Brings a row into the upper third.
     pub(super) fn show(&mut self, place: Option<u64>) {
         let Some(index) = self.rows.iter().position(|row| Some(row.place) == place) else {
@@ -80,10 +100,10 @@ impl LogPane {
         };
         let seen = self.top.is_some_and(|top| {
             let first = self.rows.iter().position(|row| row.place >= top).unwrap_or(usize::MAX);
-            index >= first && index - first < usize::from(self.size.1).saturating_sub(1) && !self.said.wrap
+            index >= first && index - first < usize::from(self.size.get().1).saturating_sub(1) && !self.said.wrap
         });
         if !seen {
-            let first = index.saturating_sub(usize::from(self.size.1) / 3);
+            let first = index.saturating_sub(usize::from(self.size.get().1) / 3);
             self.top = self.rows.get(first).map(|row| row.place);
         }
     }
@@ -95,7 +115,7 @@ impl LogPane {
 
     /// Index of the row at the top when the last one stands at the bottom.
     pub(super) fn last_top(&self) -> usize {
-        let room = usize::from(self.size.1);
+        let room = usize::from(self.size.get().1);
         let mut lines = 0;
         let mut first = self.rows.len();
         for row in self.rows.iter().rev() {
@@ -110,17 +130,12 @@ impl LogPane {
 
     /// Lines of the screen that a row takes.
     pub fn height(&self, row: &Row) -> usize {
-        height(row, self.size.0, self.said.wrap)
+        height(row, self.size.get().0, self.said.wrap)
     }
 
     /// Whether lines wrap.
     pub fn wraps(&self) -> bool {
         self.said.wrap
-    }
-
-    /// Whether the page of keys lies over it.
-    pub fn helps(&self) -> bool {
-        self.said.help
     }
 
     /// Whether it follows.
@@ -130,7 +145,7 @@ impl LogPane {
 
     /// Lines that have come since the reader left the end.
     pub fn unseen(&self) -> u64 {
-        if self.top.is_none() { 0 } else { self.status.lines.saturating_sub(self.left) }
+        if self.top.is_none() { 0 } else { self.left.map_or(0, |left| self.come().saturating_sub(left)) }
     }
 
     /// How far down the lowest line shown is, of a hundred.
@@ -139,7 +154,7 @@ impl LogPane {
         if self.top.is_none() || end <= begin {
             return 100;
         }
-        let room = usize::from(self.size.1);
+        let room = usize::from(self.size.get().1);
         let place = self.shown().0.take(room).last().map_or(begin, |row| row.next);
         u64::try_from(u128::from(place.saturating_sub(begin)) * 100 / u128::from(end - begin)).unwrap_or(100)
     }
@@ -166,7 +181,7 @@ impl LogPane {
 
     /// Whether a row is bookmarked.
     pub fn is_marked(&self, row: &Row) -> bool {
-        self.bookmarks.contains(&row.place)
+        self.chosen.bookmarks.contains(&row.place)
     }
 
     /// "12 of 4,031" while there is a search.

@@ -31,7 +31,7 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, alert: &AlertId,
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
     let name = answer::name(model, alert.rule);
     let began = finding(&model.book, alert).and_then(|found| found.fired);
-    let tail = began.map_or_else(Clean::default, |fired| clean!(" it fired at {} UTC ", fired.wall.hms()));
+    let tail = began.map_or_else(Clean::default, |fired| clean!(" it fired at {} ", model.clock_zone(fired.wall)));
     let inner = sheet(paint, body, height, &clean!(" WHAT CHANGED BEFORE {name} "), &tail);
     let first = scroll.clamp(lines.len(), inner.height);
     more(paint, inner, lines.len().saturating_sub(first + usize::from(inner.height)));

@@ -231,7 +231,7 @@ fn people(model: &Model, found: &Finding) -> Vec<Line> {
     }
     if let Some(ack) = &found.ack {
         let note = if ack.note.as_str().is_empty() { String::new() } else { format!(": {}", ack.note) };
-        lines.push(("taken", clean!("by {} at {} UTC{note}", ack.by, ack.at.hms()), Intent::Ok));
+        lines.push(("taken", clean!("by {} at {}{note}", ack.by, model.clock_zone(ack.at)), Intent::Ok));
     }
     let muting = model.book.silenced_by(&found.id);
     for silence in model.book.silences().filter(|silence| muting.contains(&silence.id)) {
@@ -286,7 +286,7 @@ fn history(model: &Model, found: &Finding) -> Vec<Line> {
         let level = moved.to.1.word();
         let text = clean!(
             "{}  {:>8} → {:<8}  {:>9}  {level}",
-            moved.at.wall.hms(),
+            model.clock(moved.at.wall),
             from.word().to_lowercase(),
             to.word().to_lowercase(),
             unit.show(moved.value)

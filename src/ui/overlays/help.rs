@@ -12,8 +12,7 @@ use ratatui::layout::Rect;
 /// Draws the key reference from where the reader stands.
 pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, scroll: &Scroll) {
     let mut lines: Vec<(Clean, Clean)> = Vec::new();
-    let here =
-        if model.board.focused().is_some_and(|pane| pane.log.is_some()) { Context::Log } else { Context::Triage };
+    let here = if model.reading().is_some() { Context::Log } else { Context::Triage };
     let others = Context::ALL.iter().filter(|context| **context != here);
     for context in [here].iter().chain(others) {
         lines.push((Clean::text(context.word().to_uppercase()), Clean::default()));

@@ -32,20 +32,24 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, scroll: &Scroll)
         return;
     };
     let width = body.width.saturating_sub(4).min(96);
-    let opened =
-        clean!("{}, owner {}, open since {} UTC", incident.severity.word(), incident.owner, incident.opened.wall.hms());
+    let opened = clean!(
+        "{}, owner {}, open since {}",
+        incident.severity.word(),
+        incident.owner,
+        model.clock_zone(incident.opened.wall)
+    );
     let plain = |text: Clean, intent: Intent| (Clean::default(), Clean::default(), text, intent);
     let mut lines: Vec<Said> = vec![plain(opened, Intent::of(incident.severity.level()))];
     for it in to_do(model) {
         let text = clean!("{}: {}", it.owner, it.text);
-        lines.extend(told(it.at.hms(), "to do", &text, width, Intent::Accent));
+        lines.extend(told(model.clock(it.at), "to do", &text, width, Intent::Accent));
     }
     lines.push(plain(Clean::default(), Intent::Text));
     let begun: Vec<Row> = rows(&model.session.trail.lines);
     let begun = begun.into_iter().filter(|row| row.at.0 / 1_000 >= incident.opened.wall.0 / 1_000);
     for row in begun {
         let text = clean!("{} {}", row.who, row.text);
-        lines.extend(told(row.at.hms(), row.kind.word(), &text, width, intent(row.kind)));
+        lines.extend(told(model.clock(row.at), row.kind.word(), &text, width, intent(row.kind)));
     }
     let height = u16::try_from(lines.len()).unwrap_or(u16::MAX);
     let tail = clean!(" {} ", lasts(incident, model.now));

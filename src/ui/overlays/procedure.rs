@@ -227,7 +227,7 @@ fn right<'a>(
         _ => shorten(&mark.text, if width >= WIDE { 30 } else { 12 }),
     };
     let back = match &mark.state {
-        State::Deferred(Some(at)) => format!(" until {}", at.hms()),
+        State::Deferred(Some(at)) => format!(" until {}", model.clock(*at)),
         _ => String::new(),
     };
     let intent = match mark.state {
@@ -235,7 +235,8 @@ fn right<'a>(
         State::Overridden | State::Deferred(_) => Intent::Warning,
         _ => Intent::Text,
     };
-    let tail = if matches!(mark.state, State::NotNeeded) { String::new() } else { format!(" {}", mark.at.wall.hms()) };
+    let tail =
+        if matches!(mark.state, State::NotNeeded) { String::new() } else { format!(" {}", model.clock(mark.at.wall)) };
     let gap = if text.as_str().is_empty() { "" } else { "  " };
     vec![
         paint.piece(clean!("{text}{gap}"), intent),

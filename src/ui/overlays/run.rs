@@ -77,8 +77,11 @@ fn rows(run: &Run, model: &Model) -> Vec<(Clean, Intent)> {
     let Some(progress) = &run.progress else {
         return vec![(clean!("Starting the runner, {} ago.", Span(model.now.mono.since(run.since))), Intent::Text)];
     };
-    let mut rows: Vec<(Clean, Intent)> =
-        progress.steps.iter().map(|step| (clean!("{}  {}", step.at.wall.hms(), step.what), Intent::Text)).collect();
+    let mut rows: Vec<(Clean, Intent)> = progress
+        .steps
+        .iter()
+        .map(|step| (clean!("{}  {}", model.clock(step.at.wall), step.what), Intent::Text))
+        .collect();
     // What was said and is told as a step already stands there once.
     let known = |line: &&Clean| progress.steps.iter().any(|step| step.what == **line);
     rows.extend(run.output.iter().filter(|line| !known(line)).map(|line| (clean!("> {line}"), Intent::Muted)));

@@ -66,7 +66,7 @@ impl Kind for Facts {
         let width = area.width.saturating_sub(2);
         let rows = usize::from(area.height.saturating_sub(1));
         let mut lines: Vec<(Clean, Intent)> = Vec::new();
-        if let Some(why) = health.and_then(|health| trouble::of(health, now)) {
+        if let Some(why) = health.and_then(|health| trouble::of(health, now, model.log_desk.zone)) {
             lines.extend(value::wrap(&why, width, rows.min(3)).into_iter().map(|line| (line, Intent::Stale)));
         }
         let facts = health.map(|health| health.facts.as_slice()).unwrap_or_default();

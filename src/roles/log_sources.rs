@@ -1,0 +1,82 @@
+//! What the `log` tool reads with: the lines, the search, the filter.
+
+use crate::base::Fault;
+use crate::logs::reader::{From, Gather, Pager, Want};
+use crate::logs::search::{Find, Step, Sweep};
+use crate::logs::sieve::Sieve;
+use crate::logs::{Filter, Follower, Format, LogSource};
+use crate::sys::bell::Bell;
+use std::fs::File;
+use std::io::IsTerminal;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+/// The files to follow, and the stream to read.
+pub(super) fn named(what: &[String]) -> Result<(Vec<LogSource>, Option<File>), Fault> {
+    let stdin = std::io::stdin();
+    let piped = !stdin.is_terminal();
+    let files: Vec<LogSource> = what
+        .iter()
+        .filter(|pattern| *pattern != "-")
+        .map(|pattern| LogSource { name: pattern.as_str().into(), pattern: pattern.clone(), format: Format::Plain })
+        .collect();
+    let wanted = what.iter().any(|pattern| pattern == "-") || what.is_empty() && piped;
+    if wanted && !piped {
+        return Err(Fault::new("standard input is the keyboard here.").hint("Pipe something in, or name a file."));
+    }
+    if !wanted && files.is_empty() {
+        return Err(Fault::new("there is nothing to read.").hint("Name a file, or pipe something in."));
+    }
+    let copy = |fd: std::os::fd::BorrowedFd<'_>| fd.try_clone_to_owned().map(File::from);
+    let stream = wanted.then(|| copy(stdin.as_fd())).transpose();
+    let stream = stream.map_err(|error| Fault::new(format!("standard input cannot be read: {error}.")))?;
+    Ok((files, stream))
+}
+
+/// What reads.
+pub(super) struct Sources {
+    pub(super) gather: Arc<Gather>,
+    pub(super) pager: Pager,
+    pub(super) sweep: Option<(Arc<Find>, Sweep)>,
+    pub(super) sieve: Option<Sieve>,
+    /// Where errors are, once somebody asked.
+    pub(super) errors: Option<Sieve>,
+    pub(super) _follower: Option<Follower>,
+}
+
+impl Sources {
+    /// Looks for the nearest error behind a place, or before it: a page of one row, or of none.
+    pub(super) fn error(&mut self, from: u64, forward: bool, bell: &Arc<Bell>) -> Result<(), Fault> {
+        let errors = match self.errors.take() {
+            Some(errors) => errors,
+            None => Sieve::start(Arc::new(Filter::parse("level>=error")?), self.gather.spine(), Arc::clone(bell))?,
+        };
+        let (at, back, ahead) = if forward { (from.saturating_add(1), 0, 1) } else { (from, 1, 0) };
+        errors.want(Want { id: 0, from: From::At(at), back, ahead });
+        self.errors = Some(errors);
+        Ok(())
+    }
+
+    /// The hit nearest to a place, one behind it before one before it.
+    pub(super) fn nearest(&self, from: u64) -> Option<(u64, Option<u64>)> {
+        let (_, sweep) = self.sweep.as_ref()?;
+        sweep.hits(|hits| match (hits.at_or_after(from), hits.before(from)) {
+            (Step::Hit(hit), _) | (Step::None, Step::Hit(hit)) => Some((hit, hits.rank(hit))),
+            (Step::None, Step::None) => None,
+        })
+    }
+
+    /// The nearest hit and its number: behind the place or before it, and at the end from the other end on.
+    pub(super) fn step(&self, from: u64, forward: bool) -> Option<(u64, Option<u64>)> {
+        let (_, sweep) = self.sweep.as_ref()?;
+        sweep.hits(|hits| {
+            let behind = || (hits.at_or_after(from), hits.at_or_after(0));
+            let before = || (hits.before(from), hits.before(u64::MAX));
+            let hit = match if forward { behind() } else { before() } {
+                (Step::Hit(hit), _) | (Step::None, Step::Hit(hit)) => hit,
+                (Step::None, Step::None) => return None,
+            };
+            Some((hit, hits.rank(hit)))
+        })
+    }
+}
