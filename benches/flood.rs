@@ -1,6 +1,7 @@
 //! What following a flood costs: `cargo bench --bench flood -- [LINES_PER_SECOND] [SECONDS]`, at most 1,000,000 and 60.
 //! First the two ways of following alone, then `watchkeeper log` in a pseudo-terminal on a pipe and on a file that is
 //! rotated every million lines: how old the newest line on the screen is, how long a key takes, memory, bytes.
+//! `WATCHKEEPER=PATH` measures another build of it.
 #![expect(clippy::print_stdout, reason = "the table is the program's result")]
 #![expect(clippy::disallowed_methods, reason = "it keeps a rate and measures the program from outside")]
 #![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "what cannot be measured shall stop")]
@@ -17,6 +18,7 @@ mod judge;
 use generator::{Flood, seconds, wall};
 use harness::{Pty, Spec};
 use rustix::time::ClockId;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -62,21 +64,26 @@ fn newest(text: &str) -> Option<u64> {
     text.lines().filter_map(|row| row.trim_start().strip_prefix("t=")?.get(..13)?.parse().ok()).max()
 }
 
-fn show(name: &str, flood: Flood) {
-    let home = tempfile::tempdir().expect("a folder");
-    let path = home.path().join("flood");
-    let mut spec = Spec::new(PROGRAM);
+/// The tool on a pipe, or on a file that is there.
+fn spawn(flood: Flood, path: &Path) -> Pty {
+    let mut spec = Spec::new(std::env::var("WATCHKEEPER").unwrap_or_else(|_| PROGRAM.to_owned()));
     (spec.size, spec.args) = ((120, 40), vec!["log".to_owned()]);
     let place = path.to_string_lossy().into_owned();
     if flood.per_file.is_some() {
-        std::fs::File::create(&path).expect("makes");
+        std::fs::File::create(path).expect("makes");
         spec.args.push(place);
     } else {
-        rustix::fs::mknodat(rustix::fs::CWD, &path, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("a pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, path, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("a pipe");
         spec.env.push(("FLOOD".to_owned(), place));
         spec.script = Some("exec \"$@\" - < \"$FLOOD\"");
     }
-    let pty = Pty::spawn(&spec);
+    Pty::spawn(&spec)
+}
+
+fn show(name: &str, flood: Flood) {
+    let home = tempfile::tempdir().expect("a folder");
+    let path = home.path().join("flood");
+    let pty = spawn(flood, &path);
     let pouring = flood.start(&path);
     pty.wait_for("t=");
     let (memory, cpu, bytes) = (pty.resident(), pty.cpu(), pty.raw().len());
