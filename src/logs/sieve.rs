@@ -289,7 +289,7 @@ mod tests {
         file.write_all(text.as_bytes()).expect("writes");
         let mut spine = Spine::default();
         let body = Arc::new(Body::file(file.try_clone().expect("a second one")));
-        spine.lay(0, &body, 0, u64::try_from(text.len()).expect("small"));
+        spine.lay(0, &body, (0, u64::try_from(text.len()).expect("small")), 60_000);
         let spine = Arc::new(Mutex::new(spine));
         let filter = Arc::new(Filter::parse("level=error ms>10000").expect("understood"));
         let sieve = Sieve::start(filter, Arc::clone(&spine), Arc::default()).expect("starts");
@@ -301,7 +301,7 @@ mod tests {
         let more = "2026-11-21T03:12:48Z ERROR ms=70000\n2026-11-21T03:12:48Z INFO ms=70001\n";
         file.write_all(more.as_bytes()).expect("writes");
         let from = u64::try_from(text.len()).expect("small");
-        spine.lock().expect("sound").lay(0, &body, from, u64::try_from(more.len()).expect("small"));
+        spine.lock().expect("sound").lay(0, &body, (from, u64::try_from(more.len()).expect("small")), 2);
         sieve.grown();
         let all = until(|| Some(sieve.looked()).filter(|looked| looked.lines == 60_002));
         assert_eq!((all.passed, all.come), (50, 1));

@@ -327,7 +327,10 @@ fn said(paint: &mut Painter<'_>, area: Rect, notice: &Notice, free: bool) {
 /// What is worth a hint here and now, most important first.
 fn hints(model: &Model) -> &'static [Command] {
     use Command::{
-        Abandon, Actions, Alerts, Arm, Back, Bottom, ChangeOwner, CloseIncident, Contacts, Copy, Defer, Detail, Done, Down, Escalate, Filter, FocusNext, GoToTime, Handover, Help, Incident, Interrupt, NextError, Note, Open, Override, OwnLog, Pause, Procedures, Quit, Reopen, RunCommands, Search, Silence, Take, Top, Unfold, Up, WentWrong, WhatChanged, Zoom,
+        Abandon, Actions, Alerts, Arm, Back, Bottom, ChangeOwner, CloseIncident, Contacts, Copy, Defer, Detail, Done,
+        Down, Escalate, Filter, FocusNext, GoToTime, Handover, Help, Incident, Interrupt, NextError, Note, Open,
+        Override, OwnLog, Pause, Procedures, Quit, Reopen, RunCommands, Search, Silence, Take, Unfold, WentWrong,
+        WhatChanged, Zoom,
     };
     match (&model.overlay, model.context()) {
         (Overlay::None, Context::Log) => {

@@ -69,9 +69,9 @@ impl Work {
             [] => vec![crate::clean!("{}   {was} → {}", self.path, self.value)],
             [value] => vec![crate::clean!("{}   {was} → {value}", self.path)],
             _ => {
-                let old = |path| self.before.get(path).map_or("", String::as_str);
                 let line = |(path, value): (&PathBuf, &String)| {
-                    crate::clean!("{}   {} → {value}", path.display(), Clean::text(old(path)))
+                    let old = self.before.get(path).map_or("", String::as_str);
+                    crate::clean!("{}   {} → {value}", path.display(), Clean::text(old))
                 };
                 self.each.iter().map(line).collect()
             }
