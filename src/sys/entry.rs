@@ -92,7 +92,8 @@ impl Entry {
     /// # Errors
     /// As [`Held::replaceable`](super::held::Held::replaceable).
     pub fn replaceable(&self) -> Result<(), Fault> {
-        replaceable::replaceable(&self.path, replaceable::named(self.folder.as_fd(), &self.name), self.folder.as_fd())
+        let entry = replaceable::named(self.folder.as_fd(), &self.name);
+        replaceable::replaceable(&self.path, entry.as_ref(), self.folder.as_fd())
     }
 
     /// Whether its owner can be changed at all, likewise.

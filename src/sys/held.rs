@@ -117,7 +117,7 @@ impl Held {
     /// A mount of its own, a file system that is read-only, a file that is locked against changes, a folder that this
     /// login may not write in.
     pub fn replaceable(&self) -> Result<(), Fault> {
-        replaceable::replaceable(&self.path, replaceable::of(&self.file), self.dir.as_fd())
+        replaceable::replaceable(&self.path, replaceable::of(&self.file).as_ref(), self.dir.as_fd())
     }
 
     /// Writes the content to `to` (which must not exist) with the same owner and mode, and reads it back by digest.

@@ -26,14 +26,14 @@ pub(super) fn named(folder: BorrowedFd<'_>, name: &OsStr) -> Option<Statx> {
 /// # Errors
 /// A mount of its own, a file system that is read-only, an entry or a folder that is locked against changes or that this
 /// login may not write in.
-pub(super) fn replaceable(path: &Path, entry: Option<Statx>, folder: BorrowedFd<'_>) -> Result<(), Fault> {
+pub(super) fn replaceable(path: &Path, entry: Option<&Statx>, folder: BorrowedFd<'_>) -> Result<(), Fault> {
     let around = of(folder);
-    if let (Some(entry), Some(around)) = (&entry, &around)
+    if let (Some(entry), Some(around)) = (entry, &around)
         && is_mount(entry, around)
     {
         return refuse(path, "is a mount of its own", "Change it where it comes from.");
     }
-    unlocked(path, entry.as_ref())?;
+    unlocked(path, entry)?;
     writable(path, folder)?;
     if around.is_some_and(|around| around.stx_attributes.intersects(LOCKED)) {
         return refuse(path, "lies in a folder that is locked against changes (chattr)", ASK);

@@ -107,7 +107,7 @@ impl Kind for LmdbSetAside {
         let back: Option<String> = body.take("back")?;
         cx.done(body, &[COMMON, &["path", "back"]].concat())?;
         if let Some(of) = back {
-            return returned(set_aside(&of, &path, cx)?);
+            return returned(&set_aside(&of, &path, cx)?);
         }
         let (seen, id) = identity::look(&path)?;
         identity::unused(&seen).map_err(|fault| fault.hint("Stop the program first."))?;
@@ -237,7 +237,7 @@ fn set_aside(of: &str, path: &Path, cx: &Context<'_>) -> Result<Work, Fault> {
 }
 
 /// Their plan.
-fn returned(work: Work) -> Result<Draft, Fault> {
+fn returned(work: &Work) -> Result<Draft, Fault> {
     let lines = work
         .files
         .iter()
@@ -255,7 +255,7 @@ fn returned(work: Work) -> Result<Draft, Fault> {
         targets: vec![work.id.target()],
         raise: identity::raise(&work.id.path),
         settle: Duration::ZERO,
-        work: to_work(&work)?,
+        work: to_work(work)?,
     })
 }
 
