@@ -3,6 +3,7 @@
 
 use super::effect::Effect;
 use super::model::{Model, Request};
+use super::procedures::{ProcedureView, Working};
 use super::prompt;
 use super::run::Run;
 use super::walking;
@@ -11,7 +12,7 @@ use crate::action::mode::Mode;
 use crate::base::{Clean, Level};
 use crate::clean;
 use crate::procedure::Document;
-use crate::procedure::document::Item;
+use crate::procedure::document::{Item, Live};
 use std::sync::Arc;
 
 /// What stands before document and item in the name of such an action.
@@ -64,6 +65,16 @@ pub(super) fn said(action: &str, progress: &Progress, why: Clean) -> Clean {
     match action.strip_prefix(PREFIX).and_then(|_| last()) {
         Some(step) => step.what.clone(),
         None => why,
+    }
+}
+
+/// What is copied from the procedure on screen: the commands of the selected item, else its text.
+pub(super) fn copied(view: &ProcedureView, working: Option<&Working>) -> Vec<Clean> {
+    let at = view.selected.or_else(|| working.map(|working| working.walk.current)).unwrap_or(0);
+    let Some(item) = view.document.items.get(at) else { return Vec::new() };
+    match &item.live {
+        Live::Command(lines) => lines.clone(),
+        _ => core::iter::once(item.title.clone()).chain(item.prose.iter().cloned()).collect(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What Enter and the copying key mean: what belongs to what is selected here and now.
 
+use super::commands;
 use super::contacts;
 use super::detail;
 use super::effect::Effect;
@@ -97,7 +98,7 @@ pub(super) fn copy(model: &mut Model) -> Vec<Effect> {
         Overlay::Faults(_) => model.session.faults.iter().map(|fault| clean!("{fault}")).collect(),
         Overlay::Contacts(at) => contacts::ordered(model).get(*at).map(|card| card.card()).unwrap_or_default(),
         Overlay::Detail(detail) => detail::copied(model, detail),
-        Overlay::Procedure(view) => walking::copied(view, walking::shown(model)),
+        Overlay::Procedure(view) => commands::copied(view, walking::shown(model)),
         Overlay::Handover(card) => card.lines.clone(),
         Overlay::Changes(id, _) => model.changes.of(id).iter().map(|change| change.text.clone()).collect(),
         _ => Vec::new(),

@@ -9,7 +9,7 @@ use super::follow_up::{self, Left};
 use super::form::{Field, Fields};
 use super::model::{Model, Overlay, Scroll};
 use crate::action::mode::Mode;
-use crate::base::{Clean, Fault, Level, Mono, Severity, Ulid};
+use crate::base::{Clean, Contact, Fault, Level, Mono, Severity, Ulid};
 use crate::clean;
 use crate::command::Command;
 use crate::incident::{Incident, Note, Told, card};
@@ -209,7 +209,7 @@ fn pass_on(model: &mut Model) {
     let Some(incident) = &model.session.trail.incident else { return };
     let (title, owner) = (incident.title.clone(), incident.owner.clone());
     let mut field = needed("owner", &Clean::default(), "who leads it from now on; arrows choose, or type");
-    let contacts = contacts::ordered(model).into_iter().map(|contact| contact.label());
+    let contacts = contacts::ordered(model).into_iter().map(Contact::label);
     field.choices = core::iter::once(model.session.login.clone()).chain(contacts).collect();
     open(model, Writing::Owner, clean!("{title}, until now {owner}"), vec![field]);
 }

@@ -18,7 +18,7 @@ use crate::base::{Clean, Fault, Level, Ulid};
 use crate::clean;
 use crate::command::Command;
 use crate::config::duration::Lasting;
-use crate::procedure::document::{Item, Live};
+use crate::procedure::document::Item;
 use crate::procedure::view::Question;
 use crate::procedure::walk::Standing;
 use crate::procedure::{Document, Said, Step, Waits, Walk};
@@ -461,14 +461,4 @@ fn resumed(model: &mut Model, run: Ulid, found: Result<Box<Taken>, Fault>) -> Ve
         out.extend(acted(model, plan, outcome, &why));
     }
     out
-}
-
-/// What is copied from the procedure on screen: the commands of the selected item, else its text.
-pub(super) fn copied(view: &ProcedureView, working: Option<&Working>) -> Vec<Clean> {
-    let at = view.selected.or_else(|| working.map(|working| working.walk.current)).unwrap_or(0);
-    let Some(item) = view.document.items.get(at) else { return Vec::new() };
-    match &item.live {
-        Live::Command(lines) => lines.clone(),
-        _ => core::iter::once(item.title.clone()).chain(item.prose.iter().cloned()).collect(),
-    }
 }
