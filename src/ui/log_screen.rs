@@ -2,7 +2,7 @@
 //! so that no line of a log looks like one of ours.
 
 use super::paint::{Painter, Piece};
-use crate::app::log_pane::{GUTTER, KEYS, LogPane, Typing, thousands};
+use crate::app::log_pane::{GUTTER, KEYS, LogPane, Typing};
 use crate::base::{Clean, LogLevel, Unit};
 use crate::clean;
 use crate::config::{Intent, Theme};
@@ -65,7 +65,7 @@ fn state(paint: &mut Painter<'_>, area: Rect, pane: &LogPane, title: &Clean) {
         tell(paint, told, Intent::Warning);
     }
     let right = if status.dropped > 0 {
-        vec![paint.piece(clean!("dropped {}", thousands(status.dropped)), Intent::Warning)]
+        vec![paint.piece(pane.dropped(), Intent::Warning)]
     } else {
         vec![paint.piece("dropped 0", Intent::Muted)]
     };

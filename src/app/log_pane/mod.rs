@@ -9,5 +9,5 @@ mod view;
 
 pub use find::Finding;
 pub use keys::KEYS;
-pub use pane::{Ask, LogPane, Typing, thousands};
+pub use pane::{Ask, LogPane, Typing};
 pub use view::{GUTTER, height};
