@@ -1,6 +1,7 @@
 //! The follower against real files: rotation in both styles, late creation, hostile bytes, floods; logrotate itself;
 //! the logs that are no files; and the tool that shows one log on the whole screen, in a pseudo-terminal.
-#![cfg(test)]
+#![cfg(test)] // so that clippy knows this for a test
+#![expect(clippy::disallowed_methods, reason = "starts programs and guards against hanging by the wall clock")]
 
 mod bench;
 #[path = "../console/corpus.rs"]
