@@ -61,7 +61,7 @@ fn measure(name: &str, flood: Flood, start: impl Fn(LogSource) -> Follower, coun
 
 /// The milliseconds that the newest line on the screen says.
 fn newest(text: &str) -> Option<u64> {
-    text.lines().filter_map(|row| row.trim_start().strip_prefix("t=")?.get(..13)?.parse().ok()).max()
+    text.lines().filter_map(|row| row.split_once("t=")?.1.get(..13)?.parse().ok()).max()
 }
 
 /// The tool on a pipe, or on a file that is there.
@@ -84,6 +84,10 @@ fn show(name: &str, flood: Flood) {
     let home = tempfile::tempdir().expect("a folder");
     let path = home.path().join("flood");
     let pty = spawn(flood, &path);
+    if flood.per_file.is_some() {
+        // What is there before anybody looks is counted by nobody.
+        pty.wait_for("following");
+    }
     let pouring = flood.start(&path);
     pty.wait_for("t=");
     let (memory, cpu, bytes) = (pty.resident(), pty.cpu(), pty.raw().len());
@@ -159,7 +163,11 @@ fn main() {
     let seen = AtomicU64::new(0);
     let start = |source| Follower::start(vec![source], Arc::clone(&mailbox), clock()).expect("starts");
     measure("mailbox", flood, start, || {
-        let news: u64 = mailbox.drain().iter().map(|batch| batch.lines.len() as u64 + batch.dropped).sum();
+        let news: u64 = mailbox
+            .drain()
+            .iter()
+            .map(|batch| batch.lines.iter().filter(|(_, line)| !line.marker).count() as u64 + batch.dropped)
+            .sum();
         seen.fetch_add(news, Ordering::Relaxed) + news
     });
     show("pipe", Flood { per_file: None, ..flood });

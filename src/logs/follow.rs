@@ -83,6 +83,7 @@ impl Follower {
             groups.entry(apart).or_default().push((at, to.source(spec)));
         }
         let mut others = Vec::new();
+        let told = (to, clock);
         for (mount, sources) in groups.into_iter().rev() {
             let group = Arc::new(Group {
                 names: sources.iter().map(|(at, source)| (*at, source.spec.clone())).collect(),
@@ -94,9 +95,9 @@ impl Follower {
                 sources,
                 watches: Watches::new(),
                 stop: Arc::clone(&stop),
-                to: to.clone(),
+                to: told.0.clone(),
                 chunk: Vec::new(),
-                clock: Arc::clone(&clock),
+                clock: Arc::clone(&told.1),
                 group: Arc::clone(&group),
                 // The last of them, which is always there, looks after the others.
                 others: if group.mount.is_none() { mem::take(&mut others) } else { Vec::new() },

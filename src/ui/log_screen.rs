@@ -3,7 +3,7 @@
 use super::log_lines::{self, Look};
 use super::paint::{Painter, Piece};
 use crate::app::Scroll;
-use crate::app::log_pane::{COMMANDS, GUTTER, LogPane, thousands};
+use crate::app::log_pane::{COMMANDS, GUTTER, LogPane};
 use crate::base::{Clean, Unit};
 use crate::clean;
 use crate::command::{Command, Context};
@@ -78,8 +78,7 @@ fn state(paint: &mut Painter<'_>, area: Rect, shown: &Shown<'_>) {
     if shown.times {
         right.push(paint.piece(clean!("{}  ", pane.zone), Intent::Muted));
     }
-    let lost = clean!("dropped {}", thousands(status.dropped));
-    right.push(paint.piece(lost, if status.dropped > 0 { Intent::Warning } else { Intent::Muted }));
+    right.push(paint.piece(pane.dropped(), if status.dropped > 0 { Intent::Warning } else { Intent::Muted }));
     let taken = paint.width(&right) + 2;
     paint.line((area.x, area.y), area.width.saturating_sub(taken), &left);
     paint.right(area.right().saturating_sub(1), area.x, area.y, &right);

@@ -14,6 +14,6 @@ mod view;
 pub use chosen::detail;
 pub use find::Finding;
 pub use keys::{COMMANDS, Typing};
-pub use pane::{Ask, LogPane, thousands};
+pub use pane::{Ask, LogPane};
 pub use sift::{Sift, Sifted};
 pub use view::{GUTTER, height};

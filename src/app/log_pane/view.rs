@@ -159,6 +159,11 @@ impl LogPane {
         u64::try_from(u128::from(place.saturating_sub(begin)) * 100 / u128::from(end - begin)).unwrap_or(100)
     }
 
+    /// The lines that came and are not kept any more, to the last one.
+    pub fn dropped(&self) -> Clean {
+        clean!("dropped {}", pane::thousands(self.status.dropped))
+    }
+
     /// How the log is.
     pub fn status(&self) -> &LogStatus {
         &self.status

@@ -119,7 +119,7 @@ impl Gather {
 
     fn read_packed(&self, path: &Path) -> Result<(), Fault> {
         let name = Clean::text(path.file_name().unwrap_or_default().as_encoded_bytes());
-        let fault = |what| Fault::new(what).at(&path.to_string_lossy(), 0, 0);
+        let fault = |what| Fault::new(what).at(path.to_string_lossy(), 0, 0);
         let file = open(path).map_err(|error| fault(clean!("it cannot be read: {error}.")))?;
         let told = self.unpack(self.source(&name), &Arc::new(file));
         told.map_err(|error| fault(clean!("it cannot be unpacked to its end: {error}.")))
