@@ -5,6 +5,8 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use watchkeeper::base::Clock;
+use watchkeeper::sys::clock::RealClock;
 use watchkeeper::sys::files::sha256;
 use watchkeeper::sys::held::{Broken, Held};
 use watchkeeper::sys::trust::{self, Owners};
@@ -80,7 +82,7 @@ fn whatever_is_swapped_while_a_file_is_read_only_what_is_ours_counts() {
         }
     };
     let (mut ours, mut refused, mut none) = (0, 0, 0);
-    let begun = std::time::Instant::now();
+    let begun = RealClock.now().mono;
     let rounds = race(swap, || match trust::read(&path, Owners::effective()) {
         Ok(content) if content.distrust.is_none() => {
             // It is written in two steps: empty, then whole.
@@ -90,7 +92,7 @@ fn whatever_is_swapped_while_a_file_is_read_only_what_is_ours_counts() {
         Ok(_) => refused += 1,
         Err(_) => none += 1,
     });
-    let took = begun.elapsed();
+    let took = RealClock.now().mono.since(begun);
     println!("{} swaps, {rounds} reads: {ours} ours, {refused} refused, {none} none, {took:.1?}", swaps());
     assert!(ours > 0 && refused + none > 0, "{ours} {refused} {none}");
 }
@@ -142,9 +144,9 @@ fn whatever_is_swapped_while_a_file_is_edited_nothing_outside_is_written() {
             fs::rename(at("aside"), at("conf")).unwrap();
         }
     };
-    let (mut done, begun) = (0, std::time::Instant::now());
+    let (mut done, begun) = (0, RealClock.now().mono);
     let rounds = race(swap, || done += usize::from(edited(&path)));
-    let took = begun.elapsed();
+    let took = RealClock.now().mono.since(begun);
     println!("{} swaps, {rounds} edits: {done} done, {took:.1?}", swaps());
     for name in ["other/a.toml", "other/precious"] {
         assert_eq!(fs::read_to_string(at(name)).unwrap(), "theirs");

@@ -11,11 +11,11 @@ use watchkeeper::action::lifecycle::Outcome;
 use watchkeeper::action::plan::Plan;
 
 /// Does it, and takes it back.
-fn there_and_back(scene: &Scene, plan: Plan, done: impl Fn(), undone: impl Fn()) -> Plan {
+fn there_and_back(scene: &Scene, plan: &Plan, done: impl Fn(), undone: impl Fn()) -> Plan {
     let (end, progress) = scene.act(plan.clone());
     assert!(end.executed, "{end:?} {:?}", told(&progress));
     done();
-    let back = scene.way_back(&plan).unwrap_or_else(|fault| panic!("{}: {fault}", plan.what.kind));
+    let back = scene.way_back(plan).unwrap_or_else(|fault| panic!("{}: {fault}", plan.what.kind));
     assert!(back.danger >= plan.danger && back.support == plan.support, "{back:?}");
     assert!(back.what.title.as_str().starts_with("Take back: "), "{}", back.what.title);
     let (end, progress) = scene.act(back.clone());
@@ -43,16 +43,15 @@ fn a_value_of_a_file_and_a_name_are_taken_back() {
     };
     let table = format!("file = \"{}\"\nset = [{{ key = \"a\", to = 2 }}]", scene.path("a.toml").display());
     let plan = scene.plan("config_set", &table).unwrap();
-    let back = there_and_back(&scene, plan, says("a = 2\n"), says("a = 1\n"));
+    let back = there_and_back(&scene, &plan, says("a = 2\n"), says("a = 1\n"));
     assert!(!back::has(&back), "what was put back is set again by the action itself");
 
     let app = folder(&scene);
     let ino = fs::metadata(&app).unwrap().ino();
     let table = format!("path = \"{}\"\nbelow = \"{}\"", app.display(), scene.dir.path().display());
     let plan = scene.plan("file_set_aside", &table).unwrap();
-    let taken = plan.clone();
-    there_and_back(&scene, plan, || assert!(!app.exists()), || assert_eq!(fs::metadata(&app).unwrap().ino(), ino));
-    let fault = scene.way_back(&taken).unwrap_err().to_string();
+    there_and_back(&scene, &plan, || assert!(!app.exists()), || assert_eq!(fs::metadata(&app).unwrap().ino(), ino));
+    let fault = scene.way_back(&plan).unwrap_err().to_string();
     assert!(fault.contains("set-aside-") && fault.contains("No such file"), "once: {fault}");
 }
 
@@ -73,10 +72,10 @@ fn what_was_replaced_or_missing_is_taken_back() {
         move || assert!(tell(app) == wanted)
     };
     let plan = scene.plan("file_restore", &table).unwrap();
-    there_and_back(&scene, plan, is(good.clone()), is(broken));
+    there_and_back(&scene, &plan, is(good.clone()), is(broken));
     fs::remove_dir_all(&app).unwrap();
     let plan = scene.plan("file_restore", &table).unwrap();
-    there_and_back(&scene, plan, is(good), || assert!(!app.exists()));
+    there_and_back(&scene, &plan, is(good), || assert!(!app.exists()));
 }
 
 #[test]
@@ -93,7 +92,7 @@ fn owners_are_taken_back() {
     };
     let plan = scene.plan("file_owner", &format!("path = \"{}\"\nowner = \"65534\"", app.display())).unwrap();
     let own = fs::metadata(app.join("a")).unwrap().uid();
-    there_and_back(&scene, plan, of(65_534), of(own));
+    there_and_back(&scene, &plan, of(65_534), of(own));
     assert!(tell(&app) == before);
 }
 
@@ -109,7 +108,7 @@ fn a_switch_of_the_kernel_is_taken_back_unless_somebody_else_has_set_it() {
     let new = (old.parse::<u32>().unwrap() + 7).to_string();
     let scene = Scene::new();
     let plan = scene.plan("sysfs_write", &format!("path = \"{path}\"\nvalue = \"{new}\"")).unwrap();
-    there_and_back(&scene, plan.clone(), says(new), says(old.clone()));
+    there_and_back(&scene, &plan, says(new), says(old.clone()));
     fs::write(path, "77").unwrap();
     let fault = scene.way_back(&plan).unwrap_err().to_string();
     fs::write(path, &old).unwrap();
@@ -127,5 +126,5 @@ fn a_drop_in_is_taken_back() {
         let lab = &lab;
         move || assert_eq!(lab.says("app.service", "LimitNOFILE"), limit)
     };
-    there_and_back(&lab.scene, plan, says("4096"), says("1024"));
+    there_and_back(&lab.scene, &plan, says("4096"), says("1024"));
 }
