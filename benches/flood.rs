@@ -1,7 +1,6 @@
-//! What following a flood costs: `cargo bench --bench flood -- [LINES_PER_SECOND] [SECONDS]`, at most 1,000,000 and 60.
-//! First the two ways of following alone, then `watchkeeper log` in a pseudo-terminal on a pipe and on a file that is
-//! rotated every million lines: how old the newest line on the screen is, how long a key takes, memory, bytes.
-//! `WATCHKEEPER=PATH` measures another build of it.
+//! What following a flood costs: `[WATCHKEEPER=PATH] cargo bench --bench flood -- [LINES_PER_SECOND] [SECONDS]`, at most
+//! 1,000,000 and 60. First the two ways of following alone, then `watchkeeper log` (or another build of it) on a pipe and
+//! on a file rotated every million lines: age of the newest line on the screen, time of a key, memory, bytes.
 #![expect(clippy::print_stdout, reason = "the table is the program's result")]
 #![expect(clippy::disallowed_methods, reason = "it keeps a rate and measures the program from outside")]
 #![expect(clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "what cannot be measured shall stop")]
