@@ -106,6 +106,7 @@ fn file(scene: &Scene, name: &str, text: &str, mode: u32) -> String {
 }
 
 /// Files, and what runs beside them: of this host.
+#[expect(clippy::unnecessary_wraps, reason = "each of these tells whether its peers can run here")]
 fn files() -> Option<Vec<Plan>> {
     let scene = Scene::new();
     let conf = "[performance]\nbatch_size = 1024  # was 512\nstreams = 4\n";
@@ -168,6 +169,7 @@ fn switches() -> Option<Vec<Plan>> {
     Some(vec![sitting(&Scene::new(), "sysfs_write", &table, &[was, spaced, becomes])])
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "each of these tells whether its peers can run here")]
 fn requests() -> Option<Vec<Plan>> {
     let (scene, web) = (Scene::new(), http_call::node());
     let table = http_call::drain(&web.at, &http_call::secret(&scene, 0o600));

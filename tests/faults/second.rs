@@ -37,7 +37,7 @@ fn of_two_operators_on_one_target_one_acts_and_the_other_is_told_why_not() {
             }
             if once.contains(&case.kind) {
                 assert_eq!(acted, 1, "{told}");
-                assert!(whole.is_as((case.look)(&scene)), "{told}");
+                assert!(whole.is_as(&(case.look)(&scene)), "{told}");
             }
             let journal = fs::read_dir(scene.state().join("journal")).unwrap();
             let journal: String = journal.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();

@@ -188,7 +188,7 @@ impl<'a> Seen<'a> {
     }
 
     /// Whether this is what its target came to.
-    pub(crate) fn is_as(&self, now: String) -> bool {
+    pub(crate) fn is_as(&self, now: &str) -> bool {
         self.now == now
     }
 
