@@ -243,3 +243,22 @@ fn who_ends_it_half_way_finds_nothing_built_beside() {
         assert_eq!((beside(&scene), names(&scene.path("copies"))), (vec!["app".to_owned()], copies.clone()));
     }
 }
+
+#[test]
+fn a_copy_that_does_not_read_back_as_it_was_written_is_no_backup() {
+    let (scene, _, _) = scene();
+    let backup = format!("path = \"{}\"\nto = \"{}\"", scene.path("app").display(), scene.path("copies").display());
+    let before = names(&scene.path("copies"));
+    let plan = scene.plan("file_backup", &backup).unwrap();
+    let run = Run::of(&scene.state(), plan.id);
+    let doing = Doing { run: &run, clock: &RealClock, tell: &|_| {}, stops: &|| false, left: &|_| {} };
+    let kind = kinds::of(&plan).unwrap();
+    kind.step("copy", &plan, &doing).unwrap();
+    let built = names(&scene.path("copies")).into_iter().map(|name| scene.path("copies").join(name).join("a"));
+    let spoilt = built.filter(|a| fs::read(a).is_ok_and(|text| text == b"broken")).collect::<Vec<_>>();
+    assert_eq!(spoilt.len(), 1, "{spoilt:?}");
+    fs::write(&spoilt[0], "brokem").unwrap();
+    let said = format!("{:?}", kind.step("read back", &plan, &doing));
+    assert!(said.contains("does not read back as it was written"), "{said}");
+    assert_eq!(names(&scene.path("copies")), before, "nothing is left that could be taken for one");
+}
