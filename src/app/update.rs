@@ -18,7 +18,7 @@ use super::survey;
 use super::unit;
 use super::{follow_up, found, walking};
 use crate::base::time::Zone;
-use crate::base::{Level, Now};
+use crate::base::{Clean, Fault, Level, Now};
 use crate::clean;
 use crate::command::{Command, Context};
 use crate::input::{Key, Lookup};
@@ -73,18 +73,21 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
             model.session.notifier = status;
             Vec::new()
         }
-        Msg::Saved(saved) => {
-            let (text, level) = match saved {
-                Ok(place) => (clean!("Saved to {place}."), Level::Ok),
-                Err(fault) => (clean!("{fault}"), Level::Warning),
-            };
-            model.session.say(text, level, now);
-            Vec::new()
-        }
+        Msg::Saved(saved) => saved_lines(model, saved),
         Msg::Trail(heard) => incident::heard(model, heard),
         Msg::Moment => prompt::tick(model),
         Msg::Tick => on_tick(model, now),
     }
+}
+
+/// Lines of a log were saved, or could not be.
+fn saved_lines(model: &mut Model, saved: Result<Clean, Fault>) -> Vec<Effect> {
+    let (text, level) = match saved {
+        Ok(place) => (clean!("Saved to {place}."), Level::Ok),
+        Err(fault) => (clean!("{fault}"), Level::Warning),
+    };
+    model.session.say(text, level, model.now);
+    Vec::new()
 }
 
 fn judge(model: &mut Model, now: Now) -> Vec<Effect> {
