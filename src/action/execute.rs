@@ -103,7 +103,9 @@ impl<'a> Real<'a> {
         let limit = OBSERVE * u32::try_from(wanted.len()).unwrap_or(1);
         while let Some((label, _)) = wanted.iter().find(|(_, metric)| self.newest(metric).is_none()) {
             let Some(left) = left(start, limit, self.clock) else {
-                return Err(stale(&crate::clean!("{label} cannot be observed now")));
+                return Err(stale(&crate::clean!(
+                    "{label} cannot be observed now; does `verify_samplers` name what gives it?"
+                )));
             };
             let points = self.probe.points(left);
             self.seen.extend(points);

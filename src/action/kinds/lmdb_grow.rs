@@ -377,15 +377,12 @@ fn said(draft: &mut Draft, work: &Work, seen: &Outside, mappers: &[Mapper]) {
             Undo::How(crate::clean!("{how}; {shrinks}, so what it has grown to by then stays"))
         }
         (None, ..) => Undo::Irreversible,
-        (Some(copying), _, how) => {
+        (Some(copying), how, _) => {
             let there = copying.path();
             let folder = there.parent().unwrap_or(&there);
             draft.lines.insert(0, crate::clean!("a compacting copy first, into {}", folder.display()));
-            let config = match how {
-                Undo::How(how) => format!("; {how}"),
-                Undo::Irreversible => String::new(),
-            };
-            Undo::How(crate::clean!("{shrinks}: start it on the copy, with the old size{config}"))
+            let setting = if how == How::Setting { "put its setting back and " } else { "" };
+            Undo::How(crate::clean!("{shrinks}: {setting}start it on the copy, with the old size"))
         }
     };
 }
