@@ -145,7 +145,7 @@ mod tests {
         assert!(!text.contains("@DIR@") && !text.contains("@PORT@"), "a placeholder is left");
         let mut body = Body::parse("profile.toml", &text).unwrap();
         let samplers: Vec<String> = body.take_tables("samplers").unwrap().into_iter().map(|(name, _)| name).collect();
-        assert_eq!(samplers, ["host", "metrics", "gpu", "store", "health", "training"]);
+        assert_eq!(samplers, ["host", "metrics", "gpu", "store", "volume", "health", "training"]);
         let actions = body.take_tables("actions").unwrap();
         let panes = body.take_array("panes").unwrap();
         let named: Vec<String> = panes.into_iter().filter_map(|mut pane| pane.take("action").unwrap()).collect();

@@ -58,8 +58,10 @@ pub(crate) fn proposal(used: u64, bytes_per_second: f64) -> u64 {
 
 /// `20 GiB` where that is all, else `20000000000 bytes (18.6 GiB)`, so that no slip of a unit hides.
 pub(crate) fn exact(bytes: u64) -> String {
-    let whole =
-        UNITS.iter().rev().find(|(name, unit)| name.contains('i') && bytes >= *unit && bytes.is_multiple_of(*unit));
+    let whole = UNITS
+        .iter()
+        .rev()
+        .find(|(name, unit)| name.ends_with("iB") && *unit >= 1 << 20 && bytes >= *unit && bytes.is_multiple_of(*unit));
     whole.map_or_else(
         || format!("{bytes} bytes ({})", super::identity::show(bytes)),
         |(name, unit)| format!("{} {name}", bytes / unit),
