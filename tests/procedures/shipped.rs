@@ -7,6 +7,7 @@ use watchkeeper::procedure::{Document, Live, parse};
 /// Kinds of the actions that the shipped procedures name; all prove themselves and have a way back.
 const ACTIONS: &[(&str, &str)] = &[
     ("reduce-batch-size", "config_set"),
+    ("grow-map", "lmdb_grow"),
     ("stop", "service_stop"),
     ("back-up-state", "file_backup"),
     ("restore-known-good-config", "file_restore"),

@@ -19,7 +19,7 @@ fn load(twin: &Twin) -> Profile {
         samplers: &samplers,
         logs: &["file"],
         panes: &["sparkline", "gpu", "lmdb", "host", "log"],
-        actions: &["config_restore", "config_set"],
+        actions: &["config_restore", "config_set", "lmdb_grow"],
     };
     load_profile(&ProfileRef::Path(twin.demo.profile.clone()), &SearchPath::default(), &known).unwrap()
 }

@@ -78,10 +78,18 @@ impl LogPane {
 
     /// The nearest hit lies here; `None` when there is none yet on either side.
     pub fn landed(&mut self, hit: Option<(u64, Option<u64>)>) -> Vec<Ask> {
-        let Some(finding) = &mut self.finding else { return Vec::new() };
+        // Whoever has gone elsewhere meanwhile stays there.
+        let Some(finding) = self.finding.as_mut().filter(|finding| finding.waits) else { return Vec::new() };
         let Some((hit, rank)) = hit else { return Vec::new() };
         (finding.hit, finding.rank, finding.waits) = (Some(hit), rank, false);
         self.go(hit)
+    }
+
+    /// The reader goes elsewhere: a hit that comes later does not move him.
+    pub(super) fn wait_no_more(&mut self) {
+        if let Some(finding) = &mut self.finding {
+            finding.waits = false;
+        }
     }
 
     /// Where the search looks from.
@@ -137,5 +145,24 @@ impl LogPane {
             });
         }
         asks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::Command;
+
+    #[test]
+    fn a_hit_that_comes_late_does_not_move_a_reader_who_went_elsewhere() {
+        let mut pane = LogPane::new();
+        drop(pane.search("x".into()));
+        pane.compiled(Find::new("x").map(Arc::new));
+        drop(pane.command(Command::Bottom));
+        drop(pane.landed(Some((7, Some(1)))));
+        assert!(pane.top.is_none() && pane.wish.goal.is_none(), "he follows the end");
+        drop(pane.command(Command::NextHit));
+        drop(pane.landed(Some((7, Some(1)))));
+        assert!(pane.wish.goal.is_some(), "he asked for the next one");
     }
 }

@@ -84,6 +84,7 @@ impl LogPane {
     /// Carries a command out, one of [`COMMANDS`].
     pub fn command(&mut self, command: Command) -> Vec<Ask> {
         self.said.notice = None;
+        self.wait_no_more();
         if let Some(first) = self.chosen.detail {
             return self.in_detail(command, first);
         }
