@@ -63,9 +63,7 @@ pub fn plan(model: &mut Model, action: Arc<str>) -> Vec<Effect> {
 
 /// The same while the outcome of an earlier run is not known: as what can become of it.
 pub fn plan_anyway(model: &mut Model, action: Arc<str>) -> Vec<Effect> {
-    if model.run.as_ref().is_some_and(|run| !run.ended()) {
-        model.overlay = Overlay::Run;
-        model.session.say(clean!("One action at a time: this one is not over yet."), Level::Warning, model.now);
+    if busy(model) {
         return Vec::new();
     }
     let Some(asked) = model.identity.asked.get(&action).filter(|asked| !asked.is_empty()) else {
@@ -79,8 +77,24 @@ pub fn plan_anyway(model: &mut Model, action: Arc<str>) -> Vec<Effect> {
     answer::open(model, Purpose::Plan(action), about, Fields::new(fields, 0))
 }
 
+/// Whether an action is not over yet: then it is shown.
+fn busy(model: &mut Model) -> bool {
+    let busy = model.run.as_ref().is_some_and(|run| !run.ended());
+    if busy {
+        model.overlay = Overlay::Run;
+        model.session.say(clean!("One action at a time: this one is not over yet."), Level::Warning, model.now);
+    }
+    busy
+}
+
 /// The same with values that are given; what is still asked for is asked for.
 pub fn plan_with(model: &mut Model, request: Request) -> Vec<Effect> {
+    if open_runs::pending(model) {
+        return open_runs::first(model);
+    }
+    if busy(model) {
+        return Vec::new();
+    }
     let asked = model.identity.asked.get(&request.action);
     let known = |asked: &Asked| request.given.iter().any(|(name, _)| *name == asked.name);
     if asked.is_none_or(|all| all.iter().all(known)) { ask(model, request) } else { plan(model, request.action) }

@@ -15,7 +15,7 @@ use watchkeeper::action::plan::Plan;
 use watchkeeper::action::recover::{Standing, Unresolved};
 use watchkeeper::app::effect::{Effect, Entry};
 use watchkeeper::app::survey::Done;
-use watchkeeper::app::{Msg, Overlay, Pane, Request, Shown, update};
+use watchkeeper::app::{Msg, Overlay, Pane, Request, Shown, prompt, update};
 use watchkeeper::base::{Fault, Now, Ulid, Wall};
 
 fn launched(effects: &[Effect]) -> bool {
@@ -245,6 +245,10 @@ fn what_an_earlier_console_left_unknown_is_settled_before_anything_else_is_plann
     assert!(matches!(desk.model.overlay, Overlay::None));
     desk.model.run = None;
     let effects = desk.press(KeyCode::Enter);
+    assert!(matches!(desk.model.overlay, Overlay::OpenRuns(_)) && effects.is_empty(), "{effects:?}");
+    // Nor does a step of a procedure get past it.
+    desk.press(KeyCode::Esc);
+    let effects = prompt::plan_with(&mut desk.model, Request::of("reduce-batch-size"));
     assert!(matches!(desk.model.overlay, Overlay::OpenRuns(_)) && effects.is_empty(), "{effects:?}");
     // Marked, with a reason and not without.
     desk.press(KeyCode::Enter);

@@ -296,6 +296,27 @@ fn a_plan_when_armed_asks_for_its_verb() {
 }
 
 #[test]
+fn the_heaviest_prompt_asks_for_its_reason_and_shows_what_is_typed_last() {
+    let mut desk = Desk::demo(80, 24);
+    desk.incident(41);
+    desk.arm();
+    desk.planned_as(|plan| plan.danger = Danger::C3);
+    desk.shown();
+    desk.pass(4_000);
+    let watchkeeper::app::Overlay::Prompt(prompt) = &desk.model.overlay else { panic!("no prompt") };
+    let expected = prompt.plan().expected().to_owned();
+    desk.type_text(&expected);
+    desk.pass(200);
+    desk.enter();
+    desk.type_text("because");
+    let screen = desk.screen();
+    assert!(screen.contains("Reason: at least 8 characters") && screen.contains("> because_"), "{screen}");
+    desk.type_text(&format!("{} and the end of it", " on and on".repeat(8)));
+    let screen = desk.screen();
+    assert!(screen.contains("and the end of it_") && screen.contains("Enter runs it"), "{screen}");
+}
+
+#[test]
 fn a_verified_run_shows_before_and_after() {
     let mut desk = Desk::demo(80, 24);
     desk.incident(41);

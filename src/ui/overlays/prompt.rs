@@ -4,7 +4,7 @@ use super::sheet::sheet;
 use crate::action::{
     self,
     plan::Plan,
-    prompt::{GateView, Phase, Refusal},
+    prompt::{Field, GateView, Phase, Refusal},
 };
 use crate::app::Model;
 use crate::app::prompt::Prompt;
@@ -110,7 +110,8 @@ fn gate(paint: &mut Painter<'_>, area: Rect, view: Option<&GateView<'_>>, ask: &
     let expires =
         [paint.piece("EXPIRES  ", Intent::Muted), paint.piece(clean!("in {}", Age(view.expires_in)), Intent::Text)];
     paint.line((area.x, area.y), area.width, &expires);
-    let mut field = vec![paint.piece("> ", Intent::Prompt), paint.piece(Clean::text(view.typed), Intent::Prompt)];
+    let typed = newest(view.typed, usize::from(area.width / 2).max(24));
+    let mut field = vec![paint.piece("> ", Intent::Prompt), paint.piece(typed, Intent::Prompt)];
     if matches!(view.phase, Phase::Armed | Phase::Matched) {
         field.push(paint.piece("_", Intent::Prompt));
     }
@@ -119,6 +120,15 @@ fn gate(paint: &mut Painter<'_>, area: Rect, view: Option<&GateView<'_>>, ask: &
         field.push(paint.piece(*note, Intent::Warning));
     }
     paint.line((area.x, area.bottom().saturating_sub(1)), area.width, &field);
+}
+
+/// What was typed last, where it does not fit as a whole.
+fn newest(typed: &str, room: usize) -> Clean {
+    let before = typed.chars().count().saturating_sub(room);
+    if before == 0 {
+        return Clean::text(typed);
+    }
+    clean!("…{}", Clean::text(typed.chars().skip(before + 1).collect::<String>()))
 }
 
 fn preview<'a>(paint: &Painter<'_>, prompt: &Prompt, model: &Model, width: u16) -> Vec<Vec<Piece<'a>>> {
@@ -157,6 +167,11 @@ fn ask<'a>(paint: &Painter<'_>, plan: &'a Plan, view: &GateView<'_>, width: u16)
     }
     if plan.is_arming() {
         return own("Press  y  to arm, anything else cancels.", Intent::Text);
+    }
+    if view.field == Field::Reason {
+        let mut lines = own("Reason: at least 8 characters, then Enter. Esc cancels.", Intent::Text);
+        lines.resize_with(typing(paint, plan, width).len().max(1), Vec::new);
+        return lines;
     }
     typing(paint, plan, width)
 }
