@@ -245,12 +245,12 @@ impl Executor for Real<'_> {
     }
 
     fn accept(&mut self) -> Result<(), Fault> {
-        // Whoever was told that it is refused must not find it done later.
-        if self.run.read()?.is_some_and(|told| told.end.is_some()) {
-            return Err(Fault::new("this plan has ended already."));
-        }
         if !self.run.accept(self.progress.pid)? {
             return Err(Fault::new("this plan was taken over before: it is carried out once."));
+        }
+        // Whoever was told that it is refused must not find it done later; from here on nobody tells that.
+        if self.run.read()?.is_some_and(|told| told.end.is_some()) {
+            return Err(Fault::new("this plan has ended already."));
         }
         self.owner = true;
         self.tell(Clean::from("target locked, plan taken over"));
@@ -347,7 +347,7 @@ impl Executor for Real<'_> {
         self.progress.ended = Some(self.clock.now());
         if self.owner {
             self.show();
-        } else {
+        } else if !self.run.is_accepted() {
             // The one at work keeps its status; where there is none yet, this refusal is what can be told.
             let _theirs = self.run.write_if_first(&self.progress);
         }
