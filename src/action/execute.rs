@@ -145,7 +145,8 @@ impl<'a> Real<'a> {
                 return Verdict::Unverified(Clean::from("the profile declares no check."));
             }
             let own = proof.map(|proof| settling.judge(proof, settle, self.clock.now().mono, rest.is_none()));
-            let metrics = judging.as_ref().map(|judging| judge(judging, &self.seen, effect.mono + settle, rest.is_none()));
+            let metrics =
+                judging.as_ref().map(|judging| judge(judging, &self.seen, effect.mono + settle, rest.is_none()));
             let metrics = metrics.map(|(verdict, rows)| {
                 self.progress.comparisons = rows;
                 verdict

@@ -347,11 +347,17 @@ pub(super) fn pass(model: &mut Model) -> Vec<Effect> {
 fn keep(model: &mut Model, moved: Vec<(Ulid, Vec<Step>)>) -> Vec<Effect> {
     let mut out = Vec::new();
     for (run, steps) in moved.into_iter().filter(|(_, steps)| !steps.is_empty()) {
-        if let Some(text) = model.procedures.walk(run).filter(|working| !working.open()).map(over) {
+        let ended = model.procedures.walk(run).filter(|working| !working.open());
+        if let Some((text, failed)) = ended.map(|working| (over(working), working.walk.failures() > 0)) {
             out.push(Effect::Log(text.clone()));
             let wait = waiting(model).iter().filter(|asked| asked.turn == Waits::Ready).count();
-            let text = if wait > 0 { clean!("{text} {wait} more wait: p lists them.") } else { text };
-            model.session.say(text, Level::Ok, model.now);
+            let text = match wait {
+                0 => text,
+                1 => clean!("{text} 1 more waits: p lists it."),
+                _ => clean!("{text} {wait} more wait: p lists them."),
+            };
+            let level = if failed { Level::Warning } else { Level::Ok };
+            model.session.say(text, level, model.now);
         }
         out.push(Effect::KeepSteps(run, steps));
     }
@@ -363,7 +369,10 @@ fn over(working: &Working) -> Clean {
     match &working.walk.standing {
         Standing::CompleteExcept(left) => clean!("{title}: COMPLETE EXCEPT {left} DEFERRED."),
         Standing::Abandoned => clean!("{title}: left."),
-        _ => clean!("{title}: COMPLETE."),
+        _ => match working.walk.failures() {
+            0 => clean!("{title}: COMPLETE."),
+            failed => clean!("{title}: COMPLETE, {failed} FAILED."),
+        },
     }
 }
 
@@ -372,11 +381,20 @@ pub(super) fn launched(model: &mut Model, plan: &Plan, request: &Request) -> Vec
     let asks = |working: &&Working| {
         let walk = &working.walk;
         let commands = |item| commands::action(&walk.document, item) == request.action;
-        let action = walk.needs_action().is_some_and(|(name, _)| *name == request.action);
-        working.only_look.is_none() && (action || walk.needs_commands().is_some_and(commands))
+        let action = walk.needs_action().is_some_and(|(name, given)| {
+            *name == request.action && given.iter().all(|value| request.given.contains(value))
+        });
+        let takes = working.open() && working.only_look.is_none() && walk.standing != Standing::Paused;
+        takes && (action || walk.needs_commands().is_some_and(commands))
     };
-    let Some(run) = model.procedures.walks.iter().find(asks).map(|working| working.walk.id) else { return Vec::new() };
-    hear(model, run, Said::Launched(plan.id)).unwrap_or_default()
+    // The one on screen asked for it; without it only one that no other can be taken for.
+    let mut asking = model.procedures.walks.iter().filter(asks).map(|working| working.walk.id);
+    let only = asking.next().filter(|_| asking.next().is_none());
+    let Some(run) = shown(model).filter(asks).map(|working| working.walk.id).or(only) else { return Vec::new() };
+    match hear(model, run, Said::Launched(plan.id)) {
+        Ok(out) => out,
+        Err(why) => note(model, why, Level::Warning),
+    }
 }
 
 /// A runner wrote its outcome.

@@ -127,7 +127,7 @@ pub fn mutes(lines: &[Line]) -> Vec<Mute> {
     all
 }
 
-/// Items of procedures that these records put off, and that have not gone on since.
+/// Items of procedures that these records put off or that went wrong, and that have not gone on since.
 pub fn open_items(lines: &[Line]) -> Vec<OpenItem> {
     let mut all: Vec<OpenItem> = Vec::new();
     for line in lines.iter().filter(|line| line.ev.as_str().starts_with("procedure.")) {
@@ -135,9 +135,10 @@ pub fn open_items(lines: &[Line]) -> Vec<OpenItem> {
         let Some(state) = line.of_res("state") else { continue };
         let (run, procedure) = (run_of(line), line.of_res("procedure").unwrap_or_default());
         all.retain(|known| known.run != run || known.item != item);
-        if state.as_str().eq_ignore_ascii_case("deferred") {
+        if let Some(state) = ["deferred", "failed"].into_iter().find(|known| state.as_str().eq_ignore_ascii_case(known))
+        {
             let why = ["reason", "why", "value"].iter().find_map(|key| line.of_res(key)).unwrap_or_default();
-            all.push(OpenItem { run, procedure, item, state: "deferred".into(), why });
+            all.push(OpenItem { run, procedure, item, state: state.into(), why });
         }
     }
     all
@@ -154,7 +155,7 @@ pub fn put_off(lines: &[Line]) -> Vec<OpenItem> {
         }
     }
     let mut all = open_items(lines);
-    all.retain(|open| open.run.is_some_and(|run| over.contains(&run)));
+    all.retain(|open| open.state.as_str() == "deferred" && open.run.is_some_and(|run| over.contains(&run)));
     all
 }
 

@@ -85,7 +85,7 @@ pub fn report(of: &Report) -> String {
     section("Timeline (UTC)", timeline(&rows(&lines)));
     section("Alerts", alerts.iter().map(alert).collect());
     section("Actions", deeds(&lines).iter().flat_map(deed).collect());
-    section("Deferred", open_items(&lines).iter().map(open).collect());
+    section("Deferred or failed", open_items(&lines).iter().map(open).collect());
     section("Silences", muted.map(mute).collect());
     section("Follow-ups", follow_ups(&lines).iter().map(follow_up).collect());
     section("Values by the minute", charts(&of.charts, of.ascii));

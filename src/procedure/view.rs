@@ -210,7 +210,7 @@ impl Question {
             Self::Run(_) => "What did it say?".into(),
             Self::Case => "Nothing LIVE tells whether this case applies: yes or no?".into(),
             Self::Mend => "It went wrong, and the text does not say what then: reopen, override or defer it.".into(),
-            Self::Sensing => "It is being looked at.".into(),
+            Self::Sensing => "It ticks itself once this holds. Until then: defer or override it.".into(),
             Self::Acting => "Its action runs.".into(),
             Self::Over => Clean::default(),
         }

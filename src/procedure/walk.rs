@@ -279,6 +279,11 @@ impl Walk {
         }
     }
 
+    /// Items that went wrong, and led elsewhere.
+    pub fn failures(&self) -> usize {
+        self.marks.iter().filter(|mark| mark.state == State::Failed).count()
+    }
+
     /// The state of an item; open when there is no such item.
     pub fn state(&self, item: usize) -> &State {
         self.marks.get(item).map_or(&State::Open, |mark| &mark.state)

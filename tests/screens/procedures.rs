@@ -9,7 +9,7 @@ use watchkeeper::app::card::facts;
 use watchkeeper::app::{Effect, Msg, Procedures, Request};
 use watchkeeper::base::{Clean, Fault, Ulid};
 use watchkeeper::incident::card;
-use watchkeeper::procedure::walk::Standing;
+use watchkeeper::procedure::walk::{Standing, State};
 use watchkeeper::procedure::{Document, Step, parse};
 use watchkeeper::term::Input;
 
@@ -262,6 +262,31 @@ fn an_action_of_another_request_is_not_taken_for_the_procedures() {
     let before = position(&desk);
     desk.send(Msg::Planned(Request::of("put-back"), Err(Fault::new("no backup."))));
     assert_eq!(position(&desk), before);
+}
+
+#[test]
+fn of_two_procedures_that_want_the_same_action_the_one_on_screen_gets_its_outcome() {
+    let mut desk = desk(80, 24);
+    let text = "# T\n\n## Do it\n\n```action\nrun = \"reduce-batch-size\"\n```\n";
+    let documents = ["one", "two"].map(|id| Arc::new(parse(id, "t.md", text)));
+    desk.model.procedures = Procedures::new(documents.to_vec());
+    desk.quiet(3);
+    desk.arm();
+    for (document, run) in documents.into_iter().zip([7, 9]) {
+        let asked = desk.send(Msg::Work((*document.id).into()));
+        assert!(asked.iter().any(|effect| matches!(effect, Effect::BeginWalk(_))), "{asked:?}");
+        desk.send(Msg::WalkBegun(document, Ok(Ulid(run))));
+    }
+    // Back to the first one: the newest lies before it in the list.
+    desk.send(Msg::Work("one".into()));
+    desk.planned();
+    desk.shown();
+    desk.pass(2_000);
+    desk.type_text("reduce");
+    desk.pass(200);
+    desk.enter();
+    let states = [0, 1].map(|at| desk.model.procedures.walks[at].walk.marks[0].state.clone());
+    assert!(matches!(states, [State::Open, State::Acting(_)]), "{states:?}");
 }
 
 const COMMANDS: &str = "# Old guide\n\n```bash\n# Count them\nls | wc -l\n```\n\n## Then\n";

@@ -106,6 +106,9 @@ fn heading(paint: &mut Painter<'_>, area: Rect, model: &Model, view: &ProcedureV
             let (word, intent): (Clean, Intent) = match working.walk.standing {
                 Standing::Running => (clean!("step {at} of {of}"), Intent::Text),
                 Standing::Paused => (clean!("PAUSED at step {at} of {of}"), Intent::Warning),
+                Standing::Complete if working.walk.failures() > 0 => {
+                    (clean!("COMPLETE, {} FAILED", working.walk.failures()), Intent::Warning)
+                }
                 Standing::Complete => ("COMPLETE".into(), Intent::Ok),
                 Standing::CompleteExcept(left) => (clean!("COMPLETE EXCEPT {left} DEFERRED"), Intent::Warning),
                 Standing::Abandoned => ("LEFT".into(), Intent::Muted),
