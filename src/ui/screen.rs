@@ -17,7 +17,7 @@ use crate::clean;
 use crate::command::{Command, Context};
 use crate::config::{Intent, Theme};
 use crate::procedure::view::Question;
-use crate::procedure::walk::Standing;
+use crate::procedure::walk::{Standing, Walk};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget};
@@ -282,14 +282,15 @@ fn hint_words(model: &Model, context: Context, command: Command) -> Option<Clean
 /// Whether a word about an item would be said to no walk: it was not begun, or is over.
 fn idle(model: &Model, command: Command) -> bool {
     use Command::{Abandon, Defer, Override, Reopen, WentWrong};
-    let hears = |standing: &Standing| match standing {
-        Standing::Running => true,
+    let hears = |walk: &Walk| match walk.standing {
+        Standing::Running if walk.question() == Question::Acting => command == Abandon,
+        Standing::Running => command != WentWrong || walk.goes_to(walk.current).is_some(),
         Standing::Paused => command == Abandon,
         Standing::CompleteExcept(_) => command == Reopen,
         Standing::Complete | Standing::Abandoned => false,
     };
     matches!(command, Defer | Override | WentWrong | Reopen | Abandon)
-        && walking::shown(model).is_none_or(|working| !hears(&working.walk.standing))
+        && walking::shown(model).is_none_or(|working| !hears(&working.walk))
 }
 
 /// Whether the current item of the procedure on screen has commands that may be run.
