@@ -1,4 +1,5 @@
 //! What the operator says to a procedure. It only walks: what acts goes through the one gate, and its outcome comes back.
+//! Long because each word to a walk, and each answer of its keeper, has its place here.
 
 use super::answer::{self, Purpose};
 use super::commands;
