@@ -1,10 +1,12 @@
 //! The way back from a run: what it recorded names the kind and the table of a plan of its own, with its own prompt and
 //! at least as heavy. It is planned as any other, and refused as any other where things have changed since.
 
-use super::kinds;
+use super::kinds::{self, Settled};
+use super::lifecycle::{Outcome, Progress, Run, State, runs};
 use super::plan::Plan;
 use crate::base::{Body, Clean, Fault, Ulid};
 use serde_json::{Map, Value};
+use std::path::Path;
 
 /// What stands before a run's id in the name of the action that takes it back.
 const BACK: &str = "back:";
@@ -40,6 +42,32 @@ pub fn spec(plan: &Plan) -> Result<(&'static str, Clean, Body), Fault> {
         [("verb", "put-back".to_owned()), ("danger", plan.danger.to_string()), ("support", plan.support.to_string())];
     table.extend(common.map(|(key, value)| (key.to_owned(), Value::from(value))));
     Ok((kind, crate::clean!("Take back: {title}"), Body::of(&table)?))
+}
+
+/// Whether this run has changed anything, as far as can be told. What was refused has not; of what broke off, or told no
+/// end, the target itself is asked: a run that left it as it was has nothing that could be taken back.
+pub fn took_effect(plan: &Plan, told: &Progress) -> bool {
+    match &told.end {
+        Some(end) if end.outcome == Outcome::Refused => false,
+        Some(end) if end.executed => true,
+        _ if told.state < State::Intent => false,
+        _ => !kinds::of(plan).and_then(|kind| kind.settled(plan)).is_ok_and(|now| matches!(now, Settled::NotDone(_))),
+    }
+}
+
+/// What `fits` finds in the newest run of this action and this kind that took effect.
+pub fn newest<T>(state: &Path, (action, kind): (&str, &str), fits: impl Fn(Run, &Plan) -> Option<T>) -> Option<T> {
+    let ours = |plan: &Plan| plan.what.action == action && plan.what.kind.split('@').next() == Some(kind);
+    let known = runs(state).0.into_iter().rev().filter(|(_, plan, _)| ours(plan));
+    known.filter_map(|(run, plan, told)| Some((fits(run, &plan)?, plan, told?))).find_map(|(found, plan, told)| {
+        // Last: it may ask the target.
+        took_effect(&plan, &told).then_some(found)
+    })
+}
+
+/// That there is none.
+pub fn nothing(action: &str) -> Fault {
+    Fault::new(format!("there is nothing to take back: `{}` was not done here.", Clean::text(action)))
 }
 
 /// A table of these keys; what is not there is left out.

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use watchkeeper::action::back;
 use watchkeeper::action::kinds::Settled;
-use watchkeeper::action::lifecycle::Outcome;
+use watchkeeper::action::lifecycle::{Outcome, Run};
 use watchkeeper::action::plan::Plan;
 
 /// Does it, and takes it back.
@@ -127,4 +127,51 @@ fn a_drop_in_is_taken_back() {
         move || assert_eq!(lab.says("app.service", "LimitNOFILE"), limit)
     };
     there_and_back(&lab.scene, &plan, says("4096"), says("1024"));
+}
+
+/// The operator ends it before its first step.
+fn ended(scene: &Scene, plan: Plan) {
+    let run = Run::of(&scene.state(), plan.id);
+    fs::create_dir(run.dir()).unwrap();
+    fs::set_permissions(run.dir(), PermissionsExt::from_mode(0o700)).unwrap();
+    run.stop().unwrap();
+    let (end, _) = scene.act(plan);
+    assert_eq!((end.outcome, end.executed), (Outcome::Failed, false), "{end:?}");
+}
+
+/// A good run, a plan from before it that is refused, and one that is ended before its first step: then the way back.
+fn back_over_others(scene: &Scene, kind: &str, [good, other, back]: [&str; 3]) {
+    let [good, stale] = [good, other].map(|table| scene.plan(kind, table).unwrap());
+    assert!(scene.act(good).0.executed);
+    assert_eq!(scene.act(stale).0.outcome, Outcome::Refused);
+    let restore = if kind == "config_set" { "config_restore" } else { kind };
+    let of_refused = scene.plan(restore, back).unwrap_or_else(|fault| panic!("over a refused run: {fault}"));
+    ended(scene, scene.plan(kind, other).unwrap());
+    let plan = scene.plan(restore, back).unwrap_or_else(|fault| panic!("over a run without an effect: {fault}"));
+    assert_eq!(plan.what.lines, of_refused.what.lines);
+    let (end, progress) = scene.act(plan);
+    assert!(end.executed, "{end:?} {:?}", told(&progress));
+}
+
+#[test]
+fn runs_that_changed_nothing_do_not_hide_the_one_that_did() {
+    let scene = Scene::new();
+    let file = scene.path("a.toml");
+    fs::write(&file, "a = 1024\n").unwrap();
+    let file_key = format!("file = \"{}\"", file.display());
+    let set = |to: u32| format!("{file_key}\nset = [{{ key = \"a\", to = {to} }}]");
+    back_over_others(&scene, "config_set", [&set(512), &set(256), &format!("{file_key}\nof = \"the-action\"")]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "a = 1024\n");
+
+    let path = "/proc/sys/kernel/printk_ratelimit_burst";
+    let Ok(old) = fs::read_to_string(path) else { return println!("SKIPPED: cgroup: no {path} here") };
+    let old = old.trim().to_owned();
+    if fs::write(path, &old).is_err() {
+        return println!("SKIPPED: cgroup: {path} cannot be written here");
+    }
+    let scene = Scene::new();
+    let of = |key: &str, value: &str| format!("path = \"{path}\"\n{key} = \"{value}\"");
+    let [one, two] = [7, 9].map(|more| of("value", &(old.parse::<u32>().unwrap() + more).to_string()));
+    back_over_others(&scene, "sysfs_write", [&one, &two, &of("back", "the-action")]);
+    assert_eq!(fs::read_to_string(path).unwrap().trim(), old);
 }

@@ -10,11 +10,11 @@
 
 use super::config_set::{ConfigSet, Row, Work, drafted};
 use super::{Draft, Kind, Proof, Settled, StepError, work};
-use crate::action::backups;
 use crate::action::doing::Doing;
-use crate::action::lifecycle::{Run, State, runs};
+use crate::action::lifecycle::Run;
 use crate::action::plan::{Danger, Plan, Target};
 use crate::action::prepare::{COMMON, Context};
+use crate::action::{back, backups};
 use crate::base::{Body, Clean, Clock, Fault};
 use crate::sys::files;
 use crate::sys::held::{Held, LIMIT};
@@ -45,19 +45,11 @@ impl Kind for ConfigRestore {
         let of: String = body.need("of")?;
         let file: PathBuf = body.need("file")?;
         cx.done(body, &[COMMON, &["of", "file"]].concat())?;
-        let (known, _) = runs(cx.state);
-        let newest = known.into_iter().rev().find(|(_, plan, status)| {
-            let begun = status.as_ref().is_some_and(|told| told.state >= State::Intent);
-            let on = |target: &Target| matches!(target, Target::File { path, .. } if *path == file);
-            let set = plan.what.action == of && plan.what.kind.starts_with("config_set@");
-            set && begun && plan.targets.iter().any(on)
+        let on = |target: &Target| matches!(target, Target::File { path, .. } if *path == file);
+        let newest = back::newest(cx.state, (&of, "config_set"), |run, plan| {
+            plan.targets.iter().any(on).then(|| (run, plan.clone()))
         });
-        let Some((then, plan, _)) = newest else {
-            return Err(Fault::new(format!(
-                "there is nothing to take back: `{}` was not done here.",
-                Clean::text(&of)
-            )));
-        };
+        let (then, plan) = newest.ok_or_else(|| back::nothing(&of))?;
         let done: Work = work(&plan)?;
         let before = plan.targets.iter().find_map(|target| match target {
             Target::File { id, .. } => Some(id.sha256.clone()),

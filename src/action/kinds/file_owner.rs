@@ -19,7 +19,7 @@ use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
 use crate::action::back;
 use crate::action::doing::Doing;
 use crate::action::files::{LIST_LIMIT, counted, name_of, path_of, seen, stopped};
-use crate::action::lifecycle::{Run, State, runs};
+use crate::action::lifecycle::Run;
 use crate::action::manager::Manager;
 use crate::action::plan::{Danger, Plan, Target, Undo};
 use crate::action::prepare::{COMMON, Context};
@@ -302,19 +302,14 @@ fn one(body: &mut Body) -> Result<To, Fault> {
 
 /// What the newest run of this action on this path recorded.
 fn record_of(action: &str, path: &Path, state: &Path) -> Result<To, Fault> {
-    let found = runs(state).0.into_iter().rev().find_map(|(run, plan, status)| {
-        let begun = status.is_some_and(|told| told.state >= State::Intent);
-        let ours = plan.what.action == action && plan.what.kind.starts_with("file_owner@") && begun;
-        let done: Work = ours.then(|| work(&plan).ok()).flatten()?;
+    let found = back::newest(state, (action, "file_owner"), |run, plan| {
+        let done: Work = work(plan).ok()?;
         match done.to {
             To::One { uid, gid } if done.path == path => Some((run.backup_dir().join("owners"), uid, gid)),
             _ => None,
         }
     });
-    let (file, uid, gid) = found.ok_or_else(|| {
-        let what = format!("there is nothing to take back: `{}` was not done here.", Clean::text(action));
-        Fault::new(what)
-    })?;
+    let (file, uid, gid) = found.ok_or_else(|| back::nothing(action))?;
     let sha256 = files::sha256(&files::read(&file, LIST_LIMIT)?);
     Ok(To::Record { file, sha256, uid, gid })
 }

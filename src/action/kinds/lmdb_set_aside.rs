@@ -16,7 +16,7 @@ use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
 use crate::action::back;
 use crate::action::doing::Doing;
 use crate::action::files::{seen, stamped};
-use crate::action::lifecycle::{Run, State, runs};
+use crate::action::lifecycle::Run;
 use crate::action::lmdb::identity::{self, Identity};
 use crate::action::plan::{Danger, Plan, Undo};
 use crate::action::prepare::{COMMON, Context};
@@ -217,14 +217,10 @@ impl Kind for LmdbSetAside {
 
 /// What the newest run of this action on this path has set aside, as it comes back.
 fn set_aside(of: &str, path: &Path, cx: &Context<'_>) -> Result<Work, Fault> {
-    let done = runs(cx.state).0.into_iter().rev().find_map(|(_, plan, status)| {
-        let begun = status.is_some_and(|told| told.state >= State::Intent);
-        let ours = begun && plan.what.action == of && plan.what.kind.starts_with("lmdb_set_aside@");
-        let done: Work = ours.then(|| work(&plan).ok()).flatten()?;
-        (done.id.path == path && !done.back).then_some(done)
+    let done = back::newest(cx.state, (of, "lmdb_set_aside"), |_, plan| {
+        work(plan).ok().filter(|done: &Work| done.id.path == path && !done.back)
     });
-    let none = || Fault::new(format!("there is nothing to take back: `{}` was not done here.", Clean::text(of)));
-    let Work { id, files, .. } = done.ok_or_else(none)?;
+    let Work { id, files, .. } = done.ok_or_else(|| back::nothing(of))?;
     let files = files.map(|it| {
         let aside = it.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Renamed { path: it.to(), aside, id: it.id }

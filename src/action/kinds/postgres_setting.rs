@@ -22,8 +22,9 @@
 //! ```
 
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
+use crate::action::back;
 use crate::action::doing::Doing;
-use crate::action::lifecycle::{Run, State, runs};
+use crate::action::lifecycle::Run;
 use crate::action::plan::{Danger, Plan, Undo};
 use crate::action::postgres::{self, Server, Which, cell, row};
 use crate::action::prepare::{COMMON, Context};
@@ -218,12 +219,8 @@ impl Work {
 
     /// What an earlier run found, if nobody has changed it since.
     fn take_back(&mut self, of: &str, cx: &Context<'_>) -> Result<(), Fault> {
-        let (known, _) = runs(cx.state);
-        let newest = known.into_iter().rev().find_map(|(_, plan, status)| {
-            let begun = status.as_ref().is_some_and(|told| told.state >= State::Intent);
-            let fits = plan.what.action == of && plan.what.kind.starts_with("postgres_setting@") && begun;
-            let then = fits.then(|| work::<Self>(&plan).ok()).flatten()?;
-            (then.setting == self.setting && then.system == self.system).then_some(then)
+        let newest = back::newest(cx.state, (of, "postgres_setting"), |_, plan| {
+            work(plan).ok().filter(|then: &Self| then.setting == self.setting && then.system == self.system)
         });
         let name = &self.setting;
         let Some(then) = newest else {

@@ -25,7 +25,7 @@ use crate::action::back;
 use crate::action::config_text::Scalar;
 use crate::action::doing::Doing;
 use crate::action::files::seen;
-use crate::action::lifecycle::{Run, State, runs};
+use crate::action::lifecycle::Run;
 use crate::action::manager::drop_in_file as file;
 use crate::action::manager::{
     Change, InForce, Manager, Part, Serving, Setting, Systemd, Verb, comes_after, content, looks_secret, said,
@@ -308,16 +308,11 @@ fn set(
 
 /// What the newest run of another action found, against what is there.
 fn taken_back(of: &str, service: Systemd, restart: bool, cx: &Context<'_>) -> Result<(Work, InForce), Fault> {
-    let (known, _) = runs(cx.state);
-    let done = known.into_iter().rev().find_map(|(run, plan, status)| {
-        let begun = status.is_some_and(|told| told.state >= State::Intent);
-        let set = plan.what.action == of && plan.what.kind.starts_with("service_drop_in@");
-        let work: Work = (begun && set).then(|| work(&plan).ok())??;
-        (work.service.unit == service.unit).then_some((run, work))
+    let done = back::newest(cx.state, (of, "service_drop_in"), |run, plan| {
+        let done: Work = work(plan).ok()?;
+        (done.service.unit == service.unit).then_some((run, done))
     });
-    let Some((then, done)) = done else {
-        return Err(Fault::new(format!("there is nothing to take back: `{}` was not done here.", Clean::text(of))));
-    };
+    let (then, done) = done.ok_or_else(|| back::nothing(of))?;
     let now = look(&service, &done.settings(), cx)?;
     file::trusted(&done.path)?;
     let (found, path) = (file::held(&done.path)?, done.path.display());

@@ -16,7 +16,7 @@
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
 use crate::action::back;
 use crate::action::doing::Doing;
-use crate::action::lifecycle::{Run, State, runs};
+use crate::action::lifecycle::Run;
 use crate::action::plan::{Danger, Plan, Precondition, Target, Undo};
 use crate::action::prepare::{COMMON, Context};
 use crate::base::{Body, Clean, Clock, Fault};
@@ -228,14 +228,9 @@ fn found_by(
     now: &BTreeMap<PathBuf, String>,
     cx: &Context<'_>,
 ) -> Result<BTreeMap<PathBuf, String>, Fault> {
-    let done = runs(cx.state).0.into_iter().rev().find_map(|(_, plan, status)| {
-        let begun = status.is_some_and(|told| told.state >= State::Intent);
-        let ours = begun && plan.what.action == of && plan.what.kind.starts_with("sysfs_write@");
-        let done: Work = ours.then(|| work(&plan).ok()).flatten()?;
-        (done.path == path).then_some(done)
-    });
-    let none = || Fault::new(format!("there is nothing to take back: `{}` was not done here.", Clean::text(of)));
-    let done = done.ok_or_else(none)?;
+    let done =
+        back::newest(cx.state, (of, "sysfs_write"), |_, plan| work(plan).ok().filter(|done: &Work| done.path == path));
+    let done = done.ok_or_else(|| back::nothing(of))?;
     for (path, is) in now {
         let old = done.before.get(path).filter(|old| !old.is_empty());
         let old = old.ok_or_else(|| Fault::new(format!("what {} said before is not known.", path.display())))?;
