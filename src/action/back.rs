@@ -55,19 +55,53 @@ pub fn took_effect(plan: &Plan, told: &Progress) -> bool {
     }
 }
 
-/// What `fits` finds in the newest run of this action and this kind that took effect.
-pub fn newest<T>(state: &Path, (action, kind): (&str, &str), fits: impl Fn(Run, &Plan) -> Option<T>) -> Option<T> {
-    let ours = |plan: &Plan| plan.what.action == action && plan.what.kind.split('@').next() == Some(kind);
-    let known = runs(state).0.into_iter().rev().filter(|(_, plan, _)| ours(plan));
-    known.filter_map(|(run, plan, told)| Some((fits(run, &plan)?, plan, told?))).find_map(|(found, plan, told)| {
-        // Last: it may ask the target.
-        took_effect(&plan, &told).then_some(found)
-    })
+/// What a way back takes back: the newest run of an action that took effect, or exactly the run that its table names.
+#[derive(Clone, Debug)]
+pub struct Of {
+    action: String,
+    run: Option<Ulid>,
 }
 
-/// That there is none.
-pub fn nothing(action: &str) -> Fault {
-    Fault::new(format!("there is nothing to take back: `{}` was not done here.", Clean::text(action)))
+impl Of {
+    /// Of this action; the key `run` is not for profiles: [`run`] writes it, for what was done may be done again since.
+    ///
+    /// # Errors
+    /// `run` is no id.
+    pub fn read(action: String, body: &mut Body) -> Result<Self, Fault> {
+        Ok(Self { action, run: body.take("run")? })
+    }
+
+    /// What `fits` finds in that run, of this kind.
+    ///
+    /// # Errors
+    /// That there is none, or that it changed nothing.
+    pub fn find<T>(&self, state: &Path, kind: &str, fits: impl Fn(Run, &Plan) -> Option<T>) -> Result<T, Fault> {
+        let ours = |plan: &Plan| {
+            let of_kind = plan.what.kind.split('@').next() == Some(kind);
+            of_kind && plan.what.action == self.action && self.run.is_none_or(|run| run == plan.id)
+        };
+        let known = runs(state).0.into_iter().rev().filter(|(_, plan, _)| ours(plan));
+        let mut fitting = known.filter_map(|(run, plan, told)| Some((fits(run, &plan)?, plan, told?)));
+        // Last: it may ask the target.
+        let found = fitting.find_map(|(found, plan, told)| took_effect(&plan, &told).then_some(found));
+        found.ok_or_else(|| {
+            let action = Clean::text(&self.action);
+            Fault::new(match self.run {
+                None => format!("there is nothing to take back: `{action}` was not done here."),
+                Some(run) => format!("there is nothing to take back: run {run} of `{action}` changed nothing here."),
+            })
+        })
+    }
+
+    /// Who may have changed the target since, where it is not as that run left it.
+    pub const fn others(&self) -> &'static str {
+        if self.run.is_some() { "somebody else or a later run" } else { "somebody else" }
+    }
+}
+
+/// The key that names exactly this run.
+pub fn run(plan: &Plan) -> (&'static str, Option<Value>) {
+    ("run", value(&plan.id))
 }
 
 /// A table of these keys; what is not there is left out.

@@ -96,14 +96,20 @@ fn owners_are_taken_back() {
     assert!(tell(&app) == before);
 }
 
+/// A switch that may be written here, and what it says.
+fn switch() -> Option<(&'static str, String)> {
+    let path = "/proc/sys/kernel/printk_ratelimit_burst";
+    let old = fs::read_to_string(path).map(|old| old.trim().to_owned());
+    let old = old.ok().filter(|old| fs::write(path, old).is_ok());
+    if old.is_none() {
+        println!("SKIPPED: cgroup: {path} cannot be written here");
+    }
+    Some((path, old?))
+}
+
 #[test]
 fn a_switch_of_the_kernel_is_taken_back_unless_somebody_else_has_set_it() {
-    let path = "/proc/sys/kernel/printk_ratelimit_burst";
-    let Ok(old) = fs::read_to_string(path) else { return println!("SKIPPED: cgroup: no {path} here") };
-    let old = old.trim().to_owned();
-    if fs::write(path, &old).is_err() {
-        return println!("SKIPPED: cgroup: {path} cannot be written here");
-    }
+    let Some((path, old)) = switch() else { return };
     let says = |text: String| move || assert_eq!(fs::read_to_string(path).unwrap().trim(), text);
     let new = (old.parse::<u32>().unwrap() + 7).to_string();
     let scene = Scene::new();
@@ -163,15 +169,49 @@ fn runs_that_changed_nothing_do_not_hide_the_one_that_did() {
     back_over_others(&scene, "config_set", [&set(512), &set(256), &format!("{file_key}\nof = \"the-action\"")]);
     assert_eq!(fs::read_to_string(&file).unwrap(), "a = 1024\n");
 
-    let path = "/proc/sys/kernel/printk_ratelimit_burst";
-    let Ok(old) = fs::read_to_string(path) else { return println!("SKIPPED: cgroup: no {path} here") };
-    let old = old.trim().to_owned();
-    if fs::write(path, &old).is_err() {
-        return println!("SKIPPED: cgroup: {path} cannot be written here");
-    }
+    let Some((path, old)) = switch() else { return };
     let scene = Scene::new();
     let of = |key: &str, value: &str| format!("path = \"{path}\"\n{key} = \"{value}\"");
     let [one, two] = [7, 9].map(|more| of("value", &(old.parse::<u32>().unwrap() + more).to_string()));
     back_over_others(&scene, "sysfs_write", [&one, &two, &of("back", "the-action")]);
+    assert_eq!(fs::read_to_string(path).unwrap().trim(), old);
+}
+
+/// Two runs, the second on top of the first: the older one is refused, the newer one is taken back, then the older one.
+fn one_after_the_other(scene: &Scene, kind: &str, [first, second]: [&str; 2]) {
+    let [first, second] = [first, second].map(|table| {
+        let plan = scene.plan(kind, table).unwrap();
+        assert!(scene.act(plan.clone()).0.executed);
+        plan
+    });
+    let fault = scene.way_back(&first).unwrap_err().to_string();
+    assert!(fault.contains("was changed since by somebody else or a later run"), "{kind}: {fault}");
+    for plan in [&second, &first] {
+        let back = scene.way_back(plan).unwrap_or_else(|fault| panic!("{kind}: {fault}"));
+        assert_eq!(back::of(&back.what.action), Some(plan.id));
+        assert!(scene.act(back).0.executed);
+    }
+    let fault = scene.way_back(&first).unwrap_err().to_string();
+    assert!(fault.contains("nothing to take back") || fault.contains("nothing would change"), "{kind}: {fault}");
+}
+
+#[test]
+fn a_way_back_takes_back_the_very_run_that_was_chosen() {
+    let scene = Scene::new();
+    let file = scene.path("a.toml");
+    fs::write(&file, "a = 1024\n").unwrap();
+    let set = |to: u32| format!("file = \"{}\"\nset = [{{ key = \"a\", to = {to} }}]", file.display());
+    one_after_the_other(&scene, "config_set", [&set(512), &set(256)]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "a = 1024\n");
+    let refused = scene.plan("config_set", &set(128)).unwrap();
+    fs::write(&file, "a = 64\n").unwrap();
+    assert_eq!(scene.act(refused.clone()).0.outcome, Outcome::Refused);
+    let fault = scene.way_back(&refused).unwrap_err().to_string();
+    let said = format!("there is nothing to take back: run {} of `the-action` changed nothing here.", refused.id);
+    assert_eq!(fault, said, "and never another one");
+
+    let Some((path, old)) = switch() else { return };
+    let set = |more: u32| format!("path = \"{path}\"\nvalue = \"{}\"", old.parse::<u32>().unwrap() + more);
+    one_after_the_other(&Scene::new(), "sysfs_write", [&set(7), &set(9)]);
     assert_eq!(fs::read_to_string(path).unwrap().trim(), old);
 }

@@ -10,11 +10,12 @@
 
 use super::config_set::{ConfigSet, Row, Work, drafted};
 use super::{Draft, Kind, Proof, Settled, StepError, work};
+use crate::action::back::Of;
+use crate::action::backups;
 use crate::action::doing::Doing;
 use crate::action::lifecycle::Run;
 use crate::action::plan::{Danger, Plan, Target};
 use crate::action::prepare::{COMMON, Context};
-use crate::action::{back, backups};
 use crate::base::{Body, Clean, Clock, Fault};
 use crate::sys::files;
 use crate::sys::held::{Held, LIMIT};
@@ -42,14 +43,12 @@ impl Kind for ConfigRestore {
     }
 
     fn draft(&self, body: &mut Body, run: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
-        let of: String = body.need("of")?;
+        let of = Of::read(body.need("of")?, body)?;
         let file: PathBuf = body.need("file")?;
         cx.done(body, &[COMMON, &["of", "file"]].concat())?;
         let on = |target: &Target| matches!(target, Target::File { path, .. } if *path == file);
-        let newest = back::newest(cx.state, (&of, "config_set"), |run, plan| {
-            plan.targets.iter().any(on).then(|| (run, plan.clone()))
-        });
-        let (then, plan) = newest.ok_or_else(|| back::nothing(&of))?;
+        let (then, plan) =
+            of.find(cx.state, "config_set", |run, plan| plan.targets.iter().any(on).then(|| (run, plan.clone())))?;
         let done: Work = work(&plan)?;
         let before = plan.targets.iter().find_map(|target| match target {
             Target::File { id, .. } => Some(id.sha256.clone()),
@@ -62,7 +61,7 @@ impl Kind for ConfigRestore {
             return Err(Fault::new(format!("there is nothing to take back: {file} is as it was before.")));
         }
         if held.id().sha256 != done.after {
-            return Err(Fault::new(format!("{file} was changed since by somebody else."))
+            return Err(Fault::new(format!("{file} was changed since by {}.", of.others()))
                 .hint(format!("The backup is {}: decide by hand.", kept.display())));
         }
         if !kept.exists() {
