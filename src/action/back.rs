@@ -1,10 +1,12 @@
 //! The way back from a run: what it recorded names the kind and the table of a plan of its own, with its own prompt and
 //! at least as heavy. It is planned as any other, and refused as any other where things have changed since.
 
-use super::kinds;
+use super::kinds::{self, Settled};
+use super::lifecycle::{Outcome, Progress, Run, State, runs};
 use super::plan::Plan;
 use crate::base::{Body, Clean, Fault, Ulid};
 use serde_json::{Map, Value};
+use std::path::Path;
 
 /// What stands before a run's id in the name of the action that takes it back.
 const BACK: &str = "back:";
@@ -40,6 +42,66 @@ pub fn spec(plan: &Plan) -> Result<(&'static str, Clean, Body), Fault> {
         [("verb", "put-back".to_owned()), ("danger", plan.danger.to_string()), ("support", plan.support.to_string())];
     table.extend(common.map(|(key, value)| (key.to_owned(), Value::from(value))));
     Ok((kind, crate::clean!("Take back: {title}"), Body::of(&table)?))
+}
+
+/// Whether this run has changed anything, as far as can be told. What was refused has not; of what broke off, or told no
+/// end, the target itself is asked: a run that left it as it was has nothing that could be taken back.
+pub fn took_effect(plan: &Plan, told: &Progress) -> bool {
+    match &told.end {
+        Some(end) if end.outcome == Outcome::Refused => false,
+        Some(end) if end.executed => true,
+        _ if told.state < State::Intent => false,
+        _ => !kinds::of(plan).and_then(|kind| kind.settled(plan)).is_ok_and(|now| matches!(now, Settled::NotDone(_))),
+    }
+}
+
+/// What a way back takes back: the newest run of an action that took effect, or exactly the run that its table names.
+#[derive(Clone, Debug)]
+pub struct Of {
+    action: String,
+    run: Option<Ulid>,
+}
+
+impl Of {
+    /// Of this action; the key `run` is not for profiles: [`run`] writes it, for what was done may be done again since.
+    ///
+    /// # Errors
+    /// `run` is no id.
+    pub fn read(action: String, body: &mut Body) -> Result<Self, Fault> {
+        Ok(Self { action, run: body.take("run")? })
+    }
+
+    /// What `fits` finds in that run, of this kind.
+    ///
+    /// # Errors
+    /// That there is none, or that it changed nothing.
+    pub fn find<T>(&self, state: &Path, kind: &str, fits: impl Fn(Run, &Plan) -> Option<T>) -> Result<T, Fault> {
+        let ours = |plan: &Plan| {
+            let of_kind = plan.what.kind.split('@').next() == Some(kind);
+            of_kind && plan.what.action == self.action && self.run.is_none_or(|run| run == plan.id)
+        };
+        let known = runs(state).0.into_iter().rev().filter(|(_, plan, _)| ours(plan));
+        let mut fitting = known.filter_map(|(run, plan, told)| Some((fits(run, &plan)?, plan, told?)));
+        // Last: it may ask the target.
+        let found = fitting.find_map(|(found, plan, told)| took_effect(&plan, &told).then_some(found));
+        found.ok_or_else(|| {
+            let action = Clean::text(&self.action);
+            Fault::new(match self.run {
+                None => format!("there is nothing to take back: `{action}` was not done here."),
+                Some(run) => format!("there is nothing to take back: run {run} of `{action}` changed nothing here."),
+            })
+        })
+    }
+
+    /// Who may have changed the target since, where it is not as that run left it.
+    pub const fn others(&self) -> &'static str {
+        if self.run.is_some() { "somebody else or a later run" } else { "somebody else" }
+    }
+}
+
+/// The key that names exactly this run.
+pub fn run(plan: &Plan) -> (&'static str, Option<Value>) {
+    ("run", value(&plan.id))
 }
 
 /// A table of these keys; what is not there is left out.

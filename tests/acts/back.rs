@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use watchkeeper::action::back;
 use watchkeeper::action::kinds::Settled;
-use watchkeeper::action::lifecycle::Outcome;
+use watchkeeper::action::lifecycle::{Outcome, Run};
 use watchkeeper::action::plan::Plan;
 
 /// Does it, and takes it back.
@@ -96,14 +96,20 @@ fn owners_are_taken_back() {
     assert!(tell(&app) == before);
 }
 
+/// A switch that may be written here, and what it says.
+fn switch() -> Option<(&'static str, String)> {
+    let path = "/proc/sys/kernel/printk_ratelimit_burst";
+    let old = fs::read_to_string(path).map(|old| old.trim().to_owned());
+    let old = old.ok().filter(|old| fs::write(path, old).is_ok());
+    if old.is_none() {
+        println!("SKIPPED: cgroup: {path} cannot be written here");
+    }
+    Some((path, old?))
+}
+
 #[test]
 fn a_switch_of_the_kernel_is_taken_back_unless_somebody_else_has_set_it() {
-    let path = "/proc/sys/kernel/printk_ratelimit_burst";
-    let Ok(old) = fs::read_to_string(path) else { return println!("SKIPPED: cgroup: no {path} here") };
-    let old = old.trim().to_owned();
-    if fs::write(path, &old).is_err() {
-        return println!("SKIPPED: cgroup: {path} cannot be written here");
-    }
+    let Some((path, old)) = switch() else { return };
     let says = |text: String| move || assert_eq!(fs::read_to_string(path).unwrap().trim(), text);
     let new = (old.parse::<u32>().unwrap() + 7).to_string();
     let scene = Scene::new();
@@ -127,4 +133,85 @@ fn a_drop_in_is_taken_back() {
         move || assert_eq!(lab.says("app.service", "LimitNOFILE"), limit)
     };
     there_and_back(&lab.scene, &plan, says("4096"), says("1024"));
+}
+
+/// The operator ends it before its first step.
+fn ended(scene: &Scene, plan: Plan) {
+    let run = Run::of(&scene.state(), plan.id);
+    fs::create_dir(run.dir()).unwrap();
+    fs::set_permissions(run.dir(), PermissionsExt::from_mode(0o700)).unwrap();
+    run.stop().unwrap();
+    let (end, _) = scene.act(plan);
+    assert_eq!((end.outcome, end.executed), (Outcome::Failed, false), "{end:?}");
+}
+
+/// A good run, a plan from before it that is refused, and one that is ended before its first step: then the way back.
+fn back_over_others(scene: &Scene, kind: &str, [good, other, back]: [&str; 3]) {
+    let [good, stale] = [good, other].map(|table| scene.plan(kind, table).unwrap());
+    assert!(scene.act(good).0.executed);
+    assert_eq!(scene.act(stale).0.outcome, Outcome::Refused);
+    let restore = if kind == "config_set" { "config_restore" } else { kind };
+    let of_refused = scene.plan(restore, back).unwrap_or_else(|fault| panic!("over a refused run: {fault}"));
+    ended(scene, scene.plan(kind, other).unwrap());
+    let plan = scene.plan(restore, back).unwrap_or_else(|fault| panic!("over a run without an effect: {fault}"));
+    assert_eq!(plan.what.lines, of_refused.what.lines);
+    let (end, progress) = scene.act(plan);
+    assert!(end.executed, "{end:?} {:?}", told(&progress));
+}
+
+#[test]
+fn runs_that_changed_nothing_do_not_hide_the_one_that_did() {
+    let scene = Scene::new();
+    let file = scene.path("a.toml");
+    fs::write(&file, "a = 1024\n").unwrap();
+    let file_key = format!("file = \"{}\"", file.display());
+    let set = |to: u32| format!("{file_key}\nset = [{{ key = \"a\", to = {to} }}]");
+    back_over_others(&scene, "config_set", [&set(512), &set(256), &format!("{file_key}\nof = \"the-action\"")]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "a = 1024\n");
+
+    let Some((path, old)) = switch() else { return };
+    let scene = Scene::new();
+    let of = |key: &str, value: &str| format!("path = \"{path}\"\n{key} = \"{value}\"");
+    let [one, two] = [7, 9].map(|more| of("value", &(old.parse::<u32>().unwrap() + more).to_string()));
+    back_over_others(&scene, "sysfs_write", [&one, &two, &of("back", "the-action")]);
+    assert_eq!(fs::read_to_string(path).unwrap().trim(), old);
+}
+
+/// Two runs, the second on top of the first: the older one is refused, the newer one is taken back, then the older one.
+fn one_after_the_other(scene: &Scene, kind: &str, [first, second]: [&str; 2]) {
+    let [first, second] = [first, second].map(|table| {
+        let plan = scene.plan(kind, table).unwrap();
+        assert!(scene.act(plan.clone()).0.executed);
+        plan
+    });
+    let fault = scene.way_back(&first).unwrap_err().to_string();
+    assert!(fault.contains("was changed since by somebody else or a later run"), "{kind}: {fault}");
+    for plan in [&second, &first] {
+        let back = scene.way_back(plan).unwrap_or_else(|fault| panic!("{kind}: {fault}"));
+        assert_eq!(back::of(&back.what.action), Some(plan.id));
+        assert!(scene.act(back).0.executed);
+    }
+    let fault = scene.way_back(&first).unwrap_err().to_string();
+    assert!(fault.contains("nothing to take back") || fault.contains("nothing would change"), "{kind}: {fault}");
+}
+
+#[test]
+fn a_way_back_takes_back_the_very_run_that_was_chosen() {
+    let scene = Scene::new();
+    let file = scene.path("a.toml");
+    fs::write(&file, "a = 1024\n").unwrap();
+    let set = |to: u32| format!("file = \"{}\"\nset = [{{ key = \"a\", to = {to} }}]", file.display());
+    one_after_the_other(&scene, "config_set", [&set(512), &set(256)]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "a = 1024\n");
+    let refused = scene.plan("config_set", &set(128)).unwrap();
+    fs::write(&file, "a = 64\n").unwrap();
+    assert_eq!(scene.act(refused.clone()).0.outcome, Outcome::Refused);
+    let fault = scene.way_back(&refused).unwrap_err().to_string();
+    let said = format!("there is nothing to take back: run {} of `the-action` changed nothing here.", refused.id);
+    assert_eq!(fault, said, "and never another one");
+
+    let Some((path, old)) = switch() else { return };
+    let set = |more: u32| format!("path = \"{path}\"\nvalue = \"{}\"", old.parse::<u32>().unwrap() + more);
+    one_after_the_other(&Scene::new(), "sysfs_write", [&set(7), &set(9)]);
+    assert_eq!(fs::read_to_string(path).unwrap().trim(), old);
 }

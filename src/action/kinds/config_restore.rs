@@ -10,9 +10,10 @@
 
 use super::config_set::{ConfigSet, Row, Work, drafted};
 use super::{Draft, Kind, Proof, Settled, StepError, work};
+use crate::action::back::Of;
 use crate::action::backups;
 use crate::action::doing::Doing;
-use crate::action::lifecycle::{Run, State, runs};
+use crate::action::lifecycle::Run;
 use crate::action::plan::{Danger, Plan, Target};
 use crate::action::prepare::{COMMON, Context};
 use crate::base::{Body, Clean, Clock, Fault};
@@ -42,22 +43,12 @@ impl Kind for ConfigRestore {
     }
 
     fn draft(&self, body: &mut Body, run: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
-        let of: String = body.need("of")?;
+        let of = Of::read(body.need("of")?, body)?;
         let file: PathBuf = body.need("file")?;
         cx.done(body, &[COMMON, &["of", "file"]].concat())?;
-        let (known, _) = runs(cx.state);
-        let newest = known.into_iter().rev().find(|(_, plan, status)| {
-            let begun = status.as_ref().is_some_and(|told| told.state >= State::Intent);
-            let on = |target: &Target| matches!(target, Target::File { path, .. } if *path == file);
-            let set = plan.what.action == of && plan.what.kind.starts_with("config_set@");
-            set && begun && plan.targets.iter().any(on)
-        });
-        let Some((then, plan, _)) = newest else {
-            return Err(Fault::new(format!(
-                "there is nothing to take back: `{}` was not done here.",
-                Clean::text(&of)
-            )));
-        };
+        let on = |target: &Target| matches!(target, Target::File { path, .. } if *path == file);
+        let (then, plan) =
+            of.find(cx.state, "config_set", |run, plan| plan.targets.iter().any(on).then(|| (run, plan.clone())))?;
         let done: Work = work(&plan)?;
         let before = plan.targets.iter().find_map(|target| match target {
             Target::File { id, .. } => Some(id.sha256.clone()),
@@ -70,7 +61,7 @@ impl Kind for ConfigRestore {
             return Err(Fault::new(format!("there is nothing to take back: {file} is as it was before.")));
         }
         if held.id().sha256 != done.after {
-            return Err(Fault::new(format!("{file} was changed since by somebody else."))
+            return Err(Fault::new(format!("{file} was changed since by {}.", of.others()))
                 .hint(format!("The backup is {}: decide by hand.", kept.display())));
         }
         if !kept.exists() {

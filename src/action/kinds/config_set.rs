@@ -228,7 +228,7 @@ impl Kind for ConfigSet {
     fn way_back(&self, plan: &Plan) -> Option<(&'static str, back::Table)> {
         let file = work::<Work>(plan).ok()?.file;
         let of = Some(plan.what.action.clone().into());
-        Some(("config_restore", back::table([("of", of), ("file", back::value(&file))])))
+        Some(("config_restore", back::table([("of", of), back::run(plan), ("file", back::value(&file))])))
     }
 
     fn within(&self, plan: &Plan) -> Duration {

@@ -16,10 +16,10 @@
 //! ```
 
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
-use crate::action::back;
+use crate::action::back::{self, Of};
 use crate::action::doing::Doing;
 use crate::action::files::{LIST_LIMIT, counted, name_of, path_of, seen, stopped};
-use crate::action::lifecycle::{Run, State, runs};
+use crate::action::lifecycle::Run;
 use crate::action::manager::Manager;
 use crate::action::plan::{Danger, Plan, Target, Undo};
 use crate::action::prepare::{COMMON, Context};
@@ -130,8 +130,9 @@ impl Kind for FileOwner {
         let path = path_of(body, "path")?;
         let manager: Option<Manager> = body.take("stopped")?;
         let back: Option<String> = body.take("back")?;
+        let back = back.map(|action| Of::read(action, body)).transpose()?;
         let to = match &back {
-            Some(action) => record_of(action, &path, cx.state)?,
+            Some(of) => record_of(of, &path, cx.state)?,
             None => one(body)?,
         };
         cx.done(body, &[COMMON, &["path", "owner", "group", "back", "stopped"]].concat())?;
@@ -202,7 +203,7 @@ impl Kind for FileOwner {
         let work: Work = work(plan).ok().filter(|work: &Work| matches!(work.to, To::One { .. }))?;
         let (path, back) = (back::value(&work.path), Some(plan.what.action.clone().into()));
         let stopped = work.stopped.as_ref().and_then(back::value);
-        Some(("file_owner", back::table([("path", path), ("back", back), ("stopped", stopped)])))
+        Some(("file_owner", back::table([("path", path), ("back", back), back::run(plan), ("stopped", stopped)])))
     }
 
     fn backup(&self, plan: &Plan, doing: &Doing<'_>) -> Result<bool, Fault> {
@@ -300,20 +301,14 @@ fn one(body: &mut Body) -> Result<To, Fault> {
     Ok(To::One { uid, gid })
 }
 
-/// What the newest run of this action on this path recorded.
-fn record_of(action: &str, path: &Path, state: &Path) -> Result<To, Fault> {
-    let found = runs(state).0.into_iter().rev().find_map(|(run, plan, status)| {
-        let begun = status.is_some_and(|told| told.state >= State::Intent);
-        let ours = plan.what.action == action && plan.what.kind.starts_with("file_owner@") && begun;
-        let done: Work = ours.then(|| work(&plan).ok()).flatten()?;
+/// What the run that is taken back recorded on this path.
+fn record_of(of: &Of, path: &Path, state: &Path) -> Result<To, Fault> {
+    let (file, uid, gid) = of.find(state, "file_owner", |run, plan| {
+        let done: Work = work(plan).ok()?;
         match done.to {
             To::One { uid, gid } if done.path == path => Some((run.backup_dir().join("owners"), uid, gid)),
             _ => None,
         }
-    });
-    let (file, uid, gid) = found.ok_or_else(|| {
-        let what = format!("there is nothing to take back: `{}` was not done here.", Clean::text(action));
-        Fault::new(what)
     })?;
     let sha256 = files::sha256(&files::read(&file, LIST_LIMIT)?);
     Ok(To::Record { file, sha256, uid, gid })

@@ -13,10 +13,10 @@
 //! ```
 
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
-use crate::action::back;
+use crate::action::back::{self, Of};
 use crate::action::doing::Doing;
 use crate::action::files::{seen, stamped};
-use crate::action::lifecycle::{Run, State, runs};
+use crate::action::lifecycle::Run;
 use crate::action::lmdb::identity::{self, Identity};
 use crate::action::plan::{Danger, Plan, Undo};
 use crate::action::prepare::{COMMON, Context};
@@ -105,6 +105,7 @@ impl Kind for LmdbSetAside {
     fn draft(&self, body: &mut Body, _: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
         let path: PathBuf = body.need("path")?;
         let back: Option<String> = body.take("back")?;
+        let back = back.map(|action| Of::read(action, body)).transpose()?;
         cx.done(body, &[COMMON, &["path", "back"]].concat())?;
         if let Some(of) = back {
             return returned(&set_aside(&of, &path, cx)?);
@@ -178,7 +179,7 @@ impl Kind for LmdbSetAside {
     fn way_back(&self, plan: &Plan) -> Option<(&'static str, back::Table)> {
         let work: Work = work(plan).ok().filter(|work: &Work| !work.back)?;
         let of = Some(plan.what.action.clone().into());
-        Some(("lmdb_set_aside", back::table([("path", back::value(&work.id.path)), ("back", of)])))
+        Some(("lmdb_set_aside", back::table([("path", back::value(&work.id.path)), ("back", of), back::run(plan)])))
     }
 
     fn proof(&self, plan: &Plan, _: &dyn Clock) -> Option<Proof> {
@@ -215,16 +216,11 @@ impl Kind for LmdbSetAside {
     }
 }
 
-/// What the newest run of this action on this path has set aside, as it comes back.
-fn set_aside(of: &str, path: &Path, cx: &Context<'_>) -> Result<Work, Fault> {
-    let done = runs(cx.state).0.into_iter().rev().find_map(|(_, plan, status)| {
-        let begun = status.is_some_and(|told| told.state >= State::Intent);
-        let ours = begun && plan.what.action == of && plan.what.kind.starts_with("lmdb_set_aside@");
-        let done: Work = ours.then(|| work(&plan).ok()).flatten()?;
-        (done.id.path == path && !done.back).then_some(done)
-    });
-    let none = || Fault::new(format!("there is nothing to take back: `{}` was not done here.", Clean::text(of)));
-    let Work { id, files, .. } = done.ok_or_else(none)?;
+/// What the run that is taken back has set aside on this path, as it comes back.
+fn set_aside(of: &Of, path: &Path, cx: &Context<'_>) -> Result<Work, Fault> {
+    let Work { id, files, .. } = of.find(cx.state, "lmdb_set_aside", |_, plan| {
+        work(plan).ok().filter(|done: &Work| done.id.path == path && !done.back)
+    })?;
     let files = files.map(|it| {
         let aside = it.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         Renamed { path: it.to(), aside, id: it.id }

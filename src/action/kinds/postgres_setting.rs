@@ -22,8 +22,9 @@
 //! ```
 
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
+use crate::action::back::Of;
 use crate::action::doing::Doing;
-use crate::action::lifecycle::{Run, State, runs};
+use crate::action::lifecycle::Run;
 use crate::action::plan::{Danger, Plan, Undo};
 use crate::action::postgres::{self, Server, Which, cell, row};
 use crate::action::prepare::{COMMON, Context};
@@ -110,6 +111,7 @@ impl Kind for PostgresSetting {
             return Err(table.fault_at("setting", "`setting` is no name of a setting: lower-case letters, digits, _."));
         }
         let back: Option<String> = body.take("put_back")?;
+        let back = back.map(|action| Of::read(action, body)).transpose()?;
         let value = if back.is_some() { None } else { Some(declared(body)?) };
         cx.done(body, &[COMMON, KEYS, postgres::KEYS].concat())?;
         let (which, now) = (server.which()?, asked(&server, &setting)?);
@@ -122,7 +124,8 @@ impl Kind for PostgresSetting {
                 let value = value.fits(&now).map_err(|what| table.fault_at("value", what))?;
                 (work.write, work.wanted) = (Some(value.clone()), value);
             }
-            (None, back) => work.take_back(&back.unwrap_or_default(), cx)?,
+            (None, Some(back)) => work.take_back(&back, cx)?,
+            (None, None) => {}
         }
         if same(&work.wanted, &work.had.running) && as_written(work.write.as_ref(), work.had.written.as_ref()) {
             return Err(Fault::new(format!("nothing would change: {} is {} already.", work.setting, work.had.running)));
@@ -217,26 +220,17 @@ impl Work {
     }
 
     /// What an earlier run found, if nobody has changed it since.
-    fn take_back(&mut self, of: &str, cx: &Context<'_>) -> Result<(), Fault> {
-        let (known, _) = runs(cx.state);
-        let newest = known.into_iter().rev().find_map(|(_, plan, status)| {
-            let begun = status.as_ref().is_some_and(|told| told.state >= State::Intent);
-            let fits = plan.what.action == of && plan.what.kind.starts_with("postgres_setting@") && begun;
-            let then = fits.then(|| work::<Self>(&plan).ok()).flatten()?;
-            (then.setting == self.setting && then.system == self.system).then_some(then)
-        });
+    fn take_back(&mut self, of: &Of, cx: &Context<'_>) -> Result<(), Fault> {
         let name = &self.setting;
-        let Some(then) = newest else {
-            return Err(Fault::new(format!(
-                "there is nothing to take back: `{}` was not done here for {name} of this server.",
-                Clean::text(of)
-            )));
-        };
+        let then = of.find(cx.state, "postgres_setting", |_, plan| {
+            work(plan).ok().filter(|then: &Self| then.setting == *name && then.system == self.system)
+        });
+        let then = then.map_err(|fault| fault.hint(format!("Looked for: {name} of this very server.")))?;
         if as_written(self.had.written.as_ref(), then.had.written.as_ref()) {
             return Err(Fault::new(format!("there is nothing to take back: {name} is as it was before.")));
         }
         if !as_written(self.had.written.as_ref(), then.write.as_ref()) {
-            return Err(Fault::new(format!("{name} was changed since by somebody else."))
+            return Err(Fault::new(format!("{name} was changed since by {}.", of.others()))
                 .hint(format!("It was {} before: decide by hand.", then.had.running)));
         }
         (self.write, self.wanted) = (then.had.written, then.had.running);

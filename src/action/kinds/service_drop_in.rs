@@ -21,11 +21,11 @@
 
 use super::service::SETTLE;
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
-use crate::action::back;
+use crate::action::back::{self, Of};
 use crate::action::config_text::Scalar;
 use crate::action::doing::Doing;
 use crate::action::files::seen;
-use crate::action::lifecycle::{Run, State, runs};
+use crate::action::lifecycle::Run;
 use crate::action::manager::drop_in_file as file;
 use crate::action::manager::{
     Change, InForce, Manager, Part, Serving, Setting, Systemd, Verb, comes_after, content, looks_secret, said,
@@ -84,6 +84,7 @@ impl Kind for ServiceDropIn {
         let restart: bool = body.take("restart")?.unwrap_or(false);
         let of: Option<String> = body.take("of")?;
         if let Some(of) = of {
+            let of = Of::read(of, body)?;
             // Where the file is and what it set the run itself knows.
             cx.done(body, &[COMMON, &["service", "restart", "of"]].concat())?;
             let (work, now) = taken_back(&of, service, restart, cx)?;
@@ -113,7 +114,10 @@ impl Kind for ServiceDropIn {
         let of = Some(plan.what.action.clone().into());
         let service = back::value(&work.manager());
         let restart = Some(work.restart.into());
-        Some(("service_drop_in", back::table([("service", service), ("of", of), ("restart", restart)])))
+        Some((
+            "service_drop_in",
+            back::table([("service", service), ("of", of), back::run(plan), ("restart", restart)]),
+        ))
     }
 
     fn backup(&self, plan: &Plan, doing: &Doing<'_>) -> Result<bool, Fault> {
@@ -306,18 +310,12 @@ fn set(
     Ok((Work { service, path, content: Some(new), before, changes, restart }, now))
 }
 
-/// What the newest run of another action found, against what is there.
-fn taken_back(of: &str, service: Systemd, restart: bool, cx: &Context<'_>) -> Result<(Work, InForce), Fault> {
-    let (known, _) = runs(cx.state);
-    let done = known.into_iter().rev().find_map(|(run, plan, status)| {
-        let begun = status.is_some_and(|told| told.state >= State::Intent);
-        let set = plan.what.action == of && plan.what.kind.starts_with("service_drop_in@");
-        let work: Work = (begun && set).then(|| work(&plan).ok())??;
-        (work.service.unit == service.unit).then_some((run, work))
-    });
-    let Some((then, done)) = done else {
-        return Err(Fault::new(format!("there is nothing to take back: `{}` was not done here.", Clean::text(of))));
-    };
+/// What the run that is taken back found, against what is there.
+fn taken_back(of: &Of, service: Systemd, restart: bool, cx: &Context<'_>) -> Result<(Work, InForce), Fault> {
+    let (then, done) = of.find(cx.state, "service_drop_in", |run, plan| {
+        let done: Work = work(plan).ok()?;
+        (done.service.unit == service.unit).then_some((run, done))
+    })?;
     let now = look(&service, &done.settings(), cx)?;
     file::trusted(&done.path)?;
     let (found, path) = (file::held(&done.path)?, done.path.display());
@@ -326,7 +324,7 @@ fn taken_back(of: &str, service: Systemd, restart: bool, cx: &Context<'_>) -> Re
         return Err(Fault::new(format!("there is nothing to take back: {path} is as it was before.")));
     }
     if digest != done.content.as_ref().map(|text| files::sha256(text.as_bytes())) {
-        return Err(Fault::new(format!("{path} was changed since by somebody else.")).hint("Decide by hand."));
+        return Err(Fault::new(format!("{path} was changed since by {}.", of.others())).hint("Decide by hand."));
     }
     let content = match &done.before {
         None => None,

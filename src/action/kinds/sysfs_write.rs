@@ -14,9 +14,9 @@
 //! ```
 
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
-use crate::action::back;
+use crate::action::back::{self, Of};
 use crate::action::doing::Doing;
-use crate::action::lifecycle::{Run, State, runs};
+use crate::action::lifecycle::Run;
 use crate::action::plan::{Danger, Plan, Precondition, Target, Undo};
 use crate::action::prepare::{COMMON, Context};
 use crate::base::{Body, Clean, Clock, Fault};
@@ -100,6 +100,7 @@ impl Kind for SysfsWrite {
         let table = body.clone();
         let path: String = body.need("path")?;
         let back: Option<String> = body.take("back")?;
+        let back = back.map(|action| Of::read(action, body)).transpose()?;
         let value: String = if back.is_some() { "as before".to_owned() } else { body.need("value")? };
         cx.done(body, &[COMMON, &["path", "value", "back"]].concat())?;
         if value.is_empty() || value.len() > LONGEST || value.bytes().any(|byte| !(b' '..=b'~').contains(&byte)) {
@@ -186,7 +187,7 @@ impl Kind for SysfsWrite {
     fn way_back(&self, plan: &Plan) -> Option<(&'static str, back::Table)> {
         let work: Work = work(plan).ok().filter(|work: &Work| work.before.values().all(|old| !old.is_empty()))?;
         let of = Some(plan.what.action.clone().into());
-        Some(("sysfs_write", back::table([("path", Some(work.path.into())), ("back", of)])))
+        Some(("sysfs_write", back::table([("path", Some(work.path.into())), ("back", of), back::run(plan)])))
     }
 
     fn proof(&self, plan: &Plan, _: &dyn Clock) -> Option<Proof> {
@@ -221,26 +222,19 @@ impl Kind for SysfsWrite {
     }
 }
 
-/// What the newest run of this action found in each of these switches.
+/// What the run that is taken back found in each of these switches.
 fn found_by(
-    of: &str,
+    of: &Of,
     path: &str,
     now: &BTreeMap<PathBuf, String>,
     cx: &Context<'_>,
 ) -> Result<BTreeMap<PathBuf, String>, Fault> {
-    let done = runs(cx.state).0.into_iter().rev().find_map(|(_, plan, status)| {
-        let begun = status.is_some_and(|told| told.state >= State::Intent);
-        let ours = begun && plan.what.action == of && plan.what.kind.starts_with("sysfs_write@");
-        let done: Work = ours.then(|| work(&plan).ok()).flatten()?;
-        (done.path == path).then_some(done)
-    });
-    let none = || Fault::new(format!("there is nothing to take back: `{}` was not done here.", Clean::text(of)));
-    let done = done.ok_or_else(none)?;
+    let done = of.find(cx.state, "sysfs_write", |_, plan| work(plan).ok().filter(|done: &Work| done.path == path))?;
     for (path, is) in now {
         let old = done.before.get(path).filter(|old| !old.is_empty());
         let old = old.ok_or_else(|| Fault::new(format!("what {} said before is not known.", path.display())))?;
         if is != done.wanted(path) && is != old {
-            return Err(Fault::new(format!("{} was changed since by somebody else.", path.display()))
+            return Err(Fault::new(format!("{} was changed since by {}.", path.display(), of.others()))
                 .hint(format!("It was {} before: decide by hand.", Clean::text(old))));
         }
     }
