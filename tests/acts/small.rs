@@ -1,8 +1,11 @@
 //! Commands, signals and switches of the kernel, on this host's own.
 
+use crate::peer::Running;
 use crate::scene::{Scene, Sleeper, told};
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
 use watchkeeper::action::lifecycle::Outcome;
 use watchkeeper::action::plan::{Danger, Undo};
 use watchkeeper::base::Clean;
@@ -213,7 +216,7 @@ fn a_signal_reaches_the_process_of_the_plan_and_no_other() {
 
     let _third = sleeper();
     let (end, _) = scene.carry("process_signal", &table("CONT"));
-    assert_eq!(end.outcome, Outcome::Succeeded, "it runs on: {end:?}");
+    assert_eq!(end.outcome, Outcome::Unverified, "it runs on, which proves nothing: {end:?}");
     let fault = scene.plan("process_signal", &table("KILL")).unwrap_err().to_string();
     assert!(fault.contains("not sent from here"), "{fault}");
     let another = table("HUP").replace("\"sleep\"", "\"nginx\"");
@@ -222,6 +225,24 @@ fn a_signal_reaches_the_process_of_the_plan_and_no_other() {
     fs::write(scene.path("pid"), "4000000").unwrap();
     let fault = scene.plan("process_signal", &table("HUP")).unwrap_err().to_string();
     assert!(fault.contains("there is no process 4000000"), "{fault}");
+}
+
+#[test]
+fn a_program_that_ends_a_moment_after_a_signal_that_was_not_to_end_it_is_a_failure() {
+    let scene = Scene::new();
+    let words = ["-c", "trap 'sleep .05; exit' HUP; echo ready; while :; do sleep .01; done"];
+    let mut running = Running::start(Command::new("/bin/bash").args(words), Stdio::null(), Stdio::piped());
+    let said = running.0.stdout.as_mut().unwrap();
+    said.read_exact(&mut [0; 6]).unwrap();
+    fs::write(scene.path("pid"), running.0.id().to_string()).unwrap();
+    let waits = std::thread::spawn(move || running.0.wait());
+    let table = format!("pid_file = \"{}\"\nprogram = \"bash\"\nsignal = \"HUP\"", scene.path("pid").display());
+    let plan = scene.plan("process_signal", &table).unwrap();
+    assert!(plan.hits.iter().any(|hit| hit.as_str().contains("UNVERIFIED")), "{:?}", plan.hits);
+    let (end, _) = scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Failed, "{end:?}");
+    assert!(end.reason.as_str().contains("has ended, which was not meant"), "{end:?}");
+    assert!(waits.join().unwrap().unwrap().success());
 }
 
 #[test]
