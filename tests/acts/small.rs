@@ -48,7 +48,7 @@ fn a_bad_exit_may_have_had_its_effect_and_a_missing_program_had_none() {
     let plan = scene.plan("command", &format!("argv = [\"{program}\"]\nundo = \"x\"")).unwrap();
     fs::remove_file(&program).unwrap();
     let (end, _) = scene.act(plan);
-    assert_eq!(end.outcome, Outcome::Failed, "{end:?}");
+    assert_eq!(end.outcome, Outcome::Refused, "{end:?}");
 }
 
 #[test]
@@ -164,6 +164,26 @@ fn where_no_check_is_declared_the_prompt_says_how_it_will_end() {
     let (end, _) = scene.act(plan);
     assert_eq!((end.outcome, fs::read_to_string(&config).unwrap().as_str()), (Outcome::Unverified, "a = 2\n"));
     assert!(end.reason.as_str().contains("the profile declares no check"), "{end:?}");
+}
+
+#[test]
+fn a_program_that_was_swapped_or_written_to_after_the_preview_is_not_run() {
+    let scene = Scene::new();
+    let (out, program) = (scene.path("out"), script(&scene, "keep", "true"));
+    let plan = || scene.plan("command", &format!("argv = [\"{program}\"]\nundo = \"x\"")).unwrap();
+    let other = || script(&scene, "other", &format!("echo other > {}", out.display()));
+    let refused = |plan, why: &str| {
+        let (end, _) = scene.act(plan);
+        assert_eq!(end.outcome, Outcome::Refused, "{end:?}");
+        assert!(end.reason.as_str().contains(why) && !out.exists(), "{end:?}");
+    };
+    let first = plan();
+    fs::rename(other(), &program).unwrap();
+    refused(first, "was replaced by another file");
+    let second = plan();
+    fs::write(&program, "#!/bin/sh\necho again\n").unwrap();
+    refused(second, "was written to");
+    assert_eq!(scene.act(plan()).0.outcome, Outcome::Unverified);
 }
 
 #[test]
