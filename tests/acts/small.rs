@@ -6,7 +6,7 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
-use watchkeeper::action::lifecycle::Outcome;
+use watchkeeper::action::lifecycle::{Earlier, Outcome};
 use watchkeeper::action::plan::{Danger, Undo};
 use watchkeeper::base::Clean;
 
@@ -263,6 +263,25 @@ fn a_program_that_ends_a_moment_after_a_signal_that_was_not_to_end_it_is_a_failu
     assert_eq!(end.outcome, Outcome::Failed, "{end:?}");
     assert!(end.reason.as_str().contains("has ended, which was not meant"), "{end:?}");
     assert!(waits.join().unwrap().unwrap().success());
+}
+
+#[test]
+fn a_program_that_is_started_again_after_each_signal_is_still_the_same_one() {
+    let scene = Scene::new();
+    let table = format!("pid_file = \"{}\"\nprogram = \"sleep\"\nsignal = \"TERM\"", scene.path("pid").display());
+    let earlier = |_| {
+        let sleeper = Sleeper::start(&scene.path("pid"));
+        let plan = scene.plan("process_signal", &table).unwrap();
+        drop(sleeper);
+        Earlier { plan, end: None }
+    };
+    let two = [0, 1].map(earlier);
+    assert_ne!(two[0].plan.targets, two[1].plan.targets, "another number");
+    let _third = Sleeper::start(&scene.path("pid"));
+    let plan = scene.plan_after("process_signal", &table, &two).unwrap();
+    assert!(plan.danger == Danger::C3 && plan.raised[0].as_str().contains("number 3 of its kind"), "{:?}", plan.raised);
+    let fault = scene.plan_after("process_signal", &format!("{table}\ncooldown = \"60s\""), &two[1..]).unwrap_err();
+    assert!(fault.to_string().contains("cooling down"), "{fault}");
 }
 
 #[test]
