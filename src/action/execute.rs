@@ -142,7 +142,7 @@ impl<'a> Real<'a> {
             let rest = left(effect.mono, within, self.clock);
             let proof = self.kind.proof(self.plan(), self.clock);
             if proof.is_none() && judging.is_none() {
-                return Verdict::Unverified(Clean::from("the profile declares no check."));
+                return Verdict::Unverified(no_check());
             }
             let own = proof.map(|proof| settling.judge(proof, settle, self.clock.now().mono, rest.is_none()));
             let metrics =
@@ -151,7 +151,12 @@ impl<'a> Real<'a> {
                 self.progress.comparisons = rows;
                 verdict
             });
-            let verdict = own.into_iter().chain(metrics).fold(Verdict::Verified, Verdict::and);
+            let verdict = match own.into_iter().chain(metrics).fold(Verdict::Verified, Verdict::and) {
+                Verdict::Verified if judging.is_none() && !self.kind.proves(self.plan()) => {
+                    Verdict::Unverified(no_check())
+                }
+                other => other,
+            };
             self.progress.waiting = match &verdict {
                 Verdict::Waiting(what) => Some(what.clone()),
                 _ => None,
@@ -358,4 +363,8 @@ impl Executor for Real<'_> {
         self.left.take().into_iter().for_each(Left::wait);
         self.locks.clear();
     }
+}
+
+fn no_check() -> Clean {
+    Clean::from("the profile declares no check.")
 }

@@ -4,7 +4,7 @@
 use super::kinds::{self, Draft, Kind};
 use super::lifecycle::{Earlier, Run};
 use super::params::Params;
-use super::plan::{Danger, Judging, Metric, Plan, Precondition, Readings, What, Where};
+use super::plan::{Danger, Judging, Metric, Plan, Precondition, Readings, Target, What, Where};
 use super::relied::Relied;
 use super::verify::{BASELINE, Check, Expect, FRESH, Traffic, is_counter, median, pace};
 use crate::base::body::nearest;
@@ -334,9 +334,19 @@ fn cooled_down(cooldown: Option<Duration>, name: &str, draft: &Draft, cx: &Conte
 
 /// The runs of the last ten minutes of this action on these targets.
 fn same<'a>(name: &str, draft: &Draft, cx: &Context<'a>) -> Vec<&'a Earlier> {
-    let mut targets: Vec<String> = draft.targets.iter().map(super::plan::Target::name).collect();
-    targets.sort();
-    cx.earlier.iter().filter(|run| run.plan.what.action == name && run.plan.locks() == targets).collect()
+    let now = lasting(&draft.targets);
+    cx.earlier.iter().filter(|run| run.plan.what.action == name && lasting(&run.plan.targets) == now).collect()
+}
+
+/// What targets are called for longer than a process lives: whoever starts a program again gives it another number.
+fn lasting(targets: &[Target]) -> Vec<String> {
+    let name = |target: &Target| match target {
+        Target::Process { id } => format!("process of {}", id.program),
+        other => other.name(),
+    };
+    let mut names: Vec<String> = targets.iter().map(name).collect();
+    names.sort();
+    names
 }
 
 fn judging(body: &mut Body, cx: &Context<'_>) -> Result<Option<Judging>, Fault> {

@@ -13,7 +13,7 @@ use watchkeeper::action::act::{Probe, carry_out};
 use watchkeeper::action::back;
 use watchkeeper::action::execute::Real;
 use watchkeeper::action::kinds::{Settled, of};
-use watchkeeper::action::lifecycle::{End, Progress, Run};
+use watchkeeper::action::lifecycle::{Earlier, End, Progress, Run};
 use watchkeeper::action::plan::{Plan, Readings};
 use watchkeeper::action::prepare::{Context, Depth, prepare};
 use watchkeeper::action::prompt::{Acceptance, Confirm};
@@ -98,16 +98,22 @@ impl Scene {
             text.push_str(if given(key) { "" } else { line });
         }
         let body = Body::parse("profile.toml", &format!("{text}{table}"))?;
-        self.prepare("the-action", kind, &Clean::from("The action"), &body)
+        self.prepare("the-action", kind, &Clean::from("The action"), &body, &[])
+    }
+
+    /// Plans an action of this kind after these runs.
+    pub(crate) fn plan_after(&self, kind: &str, table: &str, earlier: &[Earlier]) -> Result<Plan, Fault> {
+        let body = Body::parse("profile.toml", &format!("verb = \"perform\"\ndanger = \"C1\"\n{table}"))?;
+        self.prepare("the-action", kind, &Clean::from("The action"), &body, earlier)
     }
 
     /// Plans the way back from a run of this plan, as the console does.
     pub(crate) fn way_back(&self, plan: &Plan) -> Result<Plan, Fault> {
         let (kind, title, body) = back::spec(plan)?;
-        self.prepare(&back::name(plan.id), kind, &title, &body)
+        self.prepare(&back::name(plan.id), kind, &title, &body, &[])
     }
 
-    fn prepare(&self, name: &str, kind: &str, title: &Clean, body: &Body) -> Result<Plan, Fault> {
+    fn prepare(&self, name: &str, kind: &str, title: &Clean, body: &Body, earlier: &[Earlier]) -> Result<Plan, Fault> {
         let (host, login) = (Host::current(), Login::current());
         let context = Context {
             host: &host,
@@ -115,7 +121,7 @@ impl Scene {
             environment: &Clean::from("TEST"),
             profile: "test",
             readings: &NoReadings,
-            earlier: &[],
+            earlier,
             given: &[],
             state: &self.state(),
             id: random::ulid(RealClock.now().wall),

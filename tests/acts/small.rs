@@ -1,9 +1,12 @@
 //! Commands, signals and switches of the kernel, on this host's own.
 
+use crate::peer::Running;
 use crate::scene::{Scene, Sleeper, told};
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
-use watchkeeper::action::lifecycle::Outcome;
+use std::process::{Command, Stdio};
+use watchkeeper::action::lifecycle::{Earlier, Outcome};
 use watchkeeper::action::plan::{Danger, Undo};
 use watchkeeper::base::Clean;
 
@@ -45,7 +48,7 @@ fn a_bad_exit_may_have_had_its_effect_and_a_missing_program_had_none() {
     let plan = scene.plan("command", &format!("argv = [\"{program}\"]\nundo = \"x\"")).unwrap();
     fs::remove_file(&program).unwrap();
     let (end, _) = scene.act(plan);
-    assert_eq!(end.outcome, Outcome::Failed, "{end:?}");
+    assert_eq!(end.outcome, Outcome::Refused, "{end:?}");
 }
 
 #[test]
@@ -164,6 +167,26 @@ fn where_no_check_is_declared_the_prompt_says_how_it_will_end() {
 }
 
 #[test]
+fn a_program_that_was_swapped_or_written_to_after_the_preview_is_not_run() {
+    let scene = Scene::new();
+    let (out, program) = (scene.path("out"), script(&scene, "keep", "true"));
+    let plan = || scene.plan("command", &format!("argv = [\"{program}\"]\nundo = \"x\"")).unwrap();
+    let other = || script(&scene, "other", &format!("echo other > {}", out.display()));
+    let refused = |plan, why: &str| {
+        let (end, _) = scene.act(plan);
+        assert_eq!(end.outcome, Outcome::Refused, "{end:?}");
+        assert!(end.reason.as_str().contains(why) && !out.exists(), "{end:?}");
+    };
+    let first = plan();
+    fs::rename(other(), &program).unwrap();
+    refused(first, "was replaced by another file");
+    let second = plan();
+    fs::write(&program, "#!/bin/sh\necho again\n").unwrap();
+    refused(second, "was written to");
+    assert_eq!(scene.act(plan()).0.outcome, Outcome::Unverified);
+}
+
+#[test]
 fn what_a_shell_reads_is_heavier_and_no_operator_writes_into_it_and_no_program_is_called_a_shell() {
     let scene = Scene::new();
     let plan = scene.plan("command", "argv = [\"/usr/bin/python3\", \"-c\", \"print(1)\"]\nundo = \"x\"").unwrap();
@@ -213,7 +236,7 @@ fn a_signal_reaches_the_process_of_the_plan_and_no_other() {
 
     let _third = sleeper();
     let (end, _) = scene.carry("process_signal", &table("CONT"));
-    assert_eq!(end.outcome, Outcome::Succeeded, "it runs on: {end:?}");
+    assert_eq!(end.outcome, Outcome::Unverified, "it runs on, which proves nothing: {end:?}");
     let fault = scene.plan("process_signal", &table("KILL")).unwrap_err().to_string();
     assert!(fault.contains("not sent from here"), "{fault}");
     let another = table("HUP").replace("\"sleep\"", "\"nginx\"");
@@ -222,6 +245,43 @@ fn a_signal_reaches_the_process_of_the_plan_and_no_other() {
     fs::write(scene.path("pid"), "4000000").unwrap();
     let fault = scene.plan("process_signal", &table("HUP")).unwrap_err().to_string();
     assert!(fault.contains("there is no process 4000000"), "{fault}");
+}
+
+#[test]
+fn a_program_that_ends_a_moment_after_a_signal_that_was_not_to_end_it_is_a_failure() {
+    let scene = Scene::new();
+    let words = ["-c", "trap 'sleep .05; exit' HUP; echo ready; while :; do sleep .01; done"];
+    let mut running = Running::start(Command::new("/bin/bash").args(words), Stdio::null(), Stdio::piped());
+    let said = running.0.stdout.as_mut().unwrap();
+    said.read_exact(&mut [0; 6]).unwrap();
+    fs::write(scene.path("pid"), running.0.id().to_string()).unwrap();
+    let waits = std::thread::spawn(move || running.0.wait());
+    let table = format!("pid_file = \"{}\"\nprogram = \"bash\"\nsignal = \"HUP\"", scene.path("pid").display());
+    let plan = scene.plan("process_signal", &table).unwrap();
+    assert!(plan.hits.iter().any(|hit| hit.as_str().contains("UNVERIFIED")), "{:?}", plan.hits);
+    let (end, _) = scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Failed, "{end:?}");
+    assert!(end.reason.as_str().contains("has ended, which was not meant"), "{end:?}");
+    assert!(waits.join().unwrap().unwrap().success());
+}
+
+#[test]
+fn a_program_that_is_started_again_after_each_signal_is_still_the_same_one() {
+    let scene = Scene::new();
+    let table = format!("pid_file = \"{}\"\nprogram = \"sleep\"\nsignal = \"TERM\"", scene.path("pid").display());
+    let earlier = |_| {
+        let sleeper = Sleeper::start(&scene.path("pid"));
+        let plan = scene.plan("process_signal", &table).unwrap();
+        drop(sleeper);
+        Earlier { plan, end: None }
+    };
+    let two = [0, 1].map(earlier);
+    assert_ne!(two[0].plan.targets, two[1].plan.targets, "another number");
+    let _third = Sleeper::start(&scene.path("pid"));
+    let plan = scene.plan_after("process_signal", &table, &two).unwrap();
+    assert!(plan.danger == Danger::C3 && plan.raised[0].as_str().contains("number 3 of its kind"), "{:?}", plan.raised);
+    let fault = scene.plan_after("process_signal", &format!("{table}\ncooldown = \"60s\""), &two[1..]).unwrap_err();
+    assert!(fault.to_string().contains("cooling down"), "{fault}");
 }
 
 #[test]

@@ -31,7 +31,9 @@ use crate::sys::trust::{Owners, helper};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 const KEYS: &[&str] = &["argv", "script", "params", "preview", "ok_exit", "secret_env", "timeout", "kill", "undo"];
 /// Programs that read one of their arguments as a script.
@@ -56,6 +58,57 @@ struct Work {
     /// Whether its profile shows beforehand what it would do.
     #[serde(default)]
     previewed: bool,
+    /// Its program's file when the plan was made.
+    file: ProgramFile,
+}
+
+/// Which file a program is, in which state. A program may be too large to be read; who writes to it cannot set the time
+/// of its last change back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct ProgramFile {
+    /// Without any link.
+    real: PathBuf,
+    dev: u64,
+    ino: u64,
+    /// Bytes.
+    size: u64,
+    /// Seconds and nanoseconds since the epoch: of its content, and of anything.
+    written: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl ProgramFile {
+    fn of(path: &Path) -> Result<Self, Fault> {
+        let helper = helper(path, Owners::effective())?;
+        if let Some(fault) = helper.distrust {
+            return Err(fault);
+        }
+        let meta = File::from(helper.file).metadata();
+        let meta = meta.map_err(|error| Fault::new(format!("{} cannot be looked at: {error}.", path.display())))?;
+        Ok(Self {
+            real: helper.real,
+            dev: meta.dev(),
+            ino: meta.ino(),
+            size: meta.size(),
+            written: (meta.mtime(), meta.mtime_nsec()),
+            changed: (meta.ctime(), meta.ctime_nsec()),
+        })
+    }
+
+    /// What differs from `now`, in words.
+    fn difference(&self, now: &Self) -> Option<Clean> {
+        let path = self.real.display();
+        if self.real != now.real {
+            return Some(crate::clean!("the program was {path} and is {}", now.real.display()));
+        }
+        if (self.dev, self.ino) != (now.dev, now.ino) {
+            return Some(crate::clean!("{path} was replaced by another file (inode {} → {})", self.ino, now.ino));
+        }
+        if (self.size, self.written) != (now.size, now.written) {
+            return Some(crate::clean!("{path} was written to ({} → {} bytes)", self.size, now.size));
+        }
+        (self != now).then(|| crate::clean!("{path} was changed (content, owner, mode or names)"))
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Deserialize)]
@@ -77,6 +130,12 @@ fn order(argv: &[String], secret_env: &BTreeMap<String, PathBuf>) -> Result<Orde
 impl Work {
     fn order(&self) -> Result<Order, Fault> {
         Ok(Order { spare: self.spare, ..order(&self.argv, &self.secret_env)? })
+    }
+
+    /// What its program is now and was not when it was planned.
+    fn difference(&self) -> Result<Option<Clean>, Fault> {
+        let program = self.argv.first().map_or(Path::new(""), Path::new);
+        Ok(self.file.difference(&ProgramFile::of(program)?))
     }
 }
 
@@ -129,9 +188,7 @@ impl Kind for Command {
         }
         // Refused before the prompt by the rule that would refuse it behind it.
         let program = argv.first().map_or_else(PathBuf::new, PathBuf::from);
-        if let Some(fault) = helper(&program, Owners::effective())?.distrust {
-            return Err(fault);
-        }
+        let file = ProgramFile::of(&program)?;
         open_secret(&argv).map_or(Ok(()), |at| Err(refused(&table, "argv", at)))?;
         if undo.is_none() {
             raise.push(Clean::from("nobody has said how to take it back"));
@@ -154,13 +211,13 @@ impl Kind for Command {
         let target = program.rsplit('/').next().unwrap_or_default().to_owned();
         let undo = undo.map_or(Undo::How(Clean::from("not declared")), |how| Undo::How(Clean::text(how)));
         let targets = vec![Target::Program { argv: argv.clone() }];
-        let work = to_work(&Work { argv, ok_exit, secret_env, patience, spare: kill == Kill::Never, previewed })?;
+        let work = to_work(&Work { argv, ok_exit, secret_env, patience, spare: kill == Kill::Never, previewed, file })?;
         let (hits, based_on) = (Vec::new(), Vec::new());
         Ok(Draft { lines, work, target, hits, undo, based_on, targets, raise, settle: Duration::ZERO })
     }
 
-    fn differences(&self, _: &Plan, _: &dyn Clock) -> Result<Vec<Clean>, Fault> {
-        Ok(Vec::new())
+    fn differences(&self, plan: &Plan, _: &dyn Clock) -> Result<Vec<Clean>, Fault> {
+        Ok(work::<Work>(plan)?.difference()?.into_iter().collect())
     }
 
     fn backup(&self, _: &Plan, _: &Doing<'_>) -> Result<bool, Fault> {

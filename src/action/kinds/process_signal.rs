@@ -32,6 +32,9 @@ pub(super) const SIGNALS: &[(&str, i32, bool)] = &[
     ("WINCH", 28, false),
 ];
 
+/// A program that is not to end by a signal must be seen alive for so long: what ends in a handler ends a little later.
+const SETTLE: Duration = Duration::from_secs(5);
+
 /// The kind.
 #[derive(Debug)]
 pub struct ProcessSignal;
@@ -103,7 +106,7 @@ impl Kind for ProcessSignal {
             targets: vec![Target::Process { id: process.clone() }],
             work: to_work(&Work { process, signal, ends })?,
             raise: Vec::new(),
-            settle: Duration::ZERO,
+            settle: if ends { Duration::ZERO } else { SETTLE },
         })
     }
 
@@ -140,6 +143,11 @@ impl Kind for ProcessSignal {
             (false, true) => Proof::Holds(String::new(), crate::clean!("process {pid} runs on")),
             (false, false) => Proof::Broken(crate::clean!("process {pid} has ended, which was not meant")),
         })
+    }
+
+    /// That it lives on is no effect: without a check nothing is proven.
+    fn proves(&self, plan: &Plan) -> bool {
+        work::<Work>(plan).is_ok_and(|work| work.ends)
     }
 
     fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
