@@ -250,13 +250,13 @@ fn a_signal_reaches_the_process_of_the_plan_and_no_other() {
 #[test]
 fn a_program_that_ends_a_moment_after_a_signal_that_was_not_to_end_it_is_a_failure() {
     let scene = Scene::new();
-    let words = ["-c", "trap 'sleep .05; exit' HUP; echo ready; while :; do sleep .01; done"];
+    let words = ["-c", "trap 'sleep .05; exit' USR1; echo ready; while :; do sleep .01; done"];
     let mut running = Running::start(Command::new("/bin/bash").args(words), Stdio::null(), Stdio::piped());
     let said = running.0.stdout.as_mut().unwrap();
     said.read_exact(&mut [0; 6]).unwrap();
     fs::write(scene.path("pid"), running.0.id().to_string()).unwrap();
     let waits = std::thread::spawn(move || running.0.wait());
-    let table = format!("pid_file = \"{}\"\nprogram = \"bash\"\nsignal = \"HUP\"", scene.path("pid").display());
+    let table = format!("pid_file = \"{}\"\nprogram = \"bash\"\nsignal = \"USR1\"", scene.path("pid").display());
     let plan = scene.plan("process_signal", &table).unwrap();
     assert!(plan.hits.iter().any(|hit| hit.as_str().contains("UNVERIFIED")), "{:?}", plan.hits);
     let (end, _) = scene.act(plan);
