@@ -73,6 +73,7 @@ impl Sieve {
             low: 0,
             high: 0,
             looked: Looked::default(),
+            unread: None,
         };
         let thread = thread::Builder::new().name("log-sieve".to_owned()).stack_size(STACK);
         thread
@@ -122,26 +123,30 @@ struct Worker {
     low: u64,
     high: u64,
     looked: Looked,
+    /// Why no more of it could be read.
+    unread: Option<Fault>,
 }
 
 impl Worker {
     fn run(mut self) {
         let (_, end) = self.span();
         (self.low, self.high) = (end, end);
-        let mut faulty = false;
         loop {
             let (begin, end) = self.span();
             while self.places.front().is_some_and(|place| *place < begin) {
                 self.places.pop_front();
             }
-            let moved = match (self.high < end, self.goes_back(begin) && !faulty) {
+            let moved = match (self.high < end, self.goes_back(begin) && self.unread.is_none()) {
                 (true, _) => self.ahead(end),
                 (false, true) => self.back(begin),
                 (false, false) => Ok(false),
             };
-            let done = !self.goes_back(begin) || faulty;
-            faulty |= moved.is_err();
-            if !self.tell(done, begin, end, matches!(moved, Ok(true))) {
+            let moved = moved.unwrap_or_else(|error| {
+                self.unread = Some(unreadable(&error));
+                false
+            });
+            let done = !self.goes_back(begin) || self.unread.is_some();
+            if !self.tell(done, begin, end, moved) {
                 return;
             }
         }
@@ -235,13 +240,14 @@ impl Worker {
         };
         let (low, high) = (middle.saturating_sub(want.back), middle.saturating_add(want.ahead).min(count));
         let places: Vec<u64> = self.places.range(low..high).copied().collect();
-        let mut page = Page { id: want.id, first: low == 0 && done, ..Page::default() };
+        let fault = self.unread.clone();
+        let mut page = Page { id: want.id, first: low == 0 && done, fault, ..Page::default() };
         page.last = high == count && self.high >= end;
         for (at, place) in places.into_iter().enumerate() {
             match self.reader.row(place) {
                 Ok(Some(row)) if row.place == place => page.rows.push(row),
                 Ok(_) => continue,
-                Err(error) => page.fault = Some(Fault::new(format!("the log cannot be read here: {error}."))),
+                Err(error) => page.fault = Some(unreadable(&error)),
             }
             page.before = if low + at < middle { page.rows.len() } else { page.before };
         }
@@ -252,6 +258,10 @@ impl Worker {
         let spine = self.spine.lock().unwrap_or_else(PoisonError::into_inner);
         (spine.begin(), spine.end())
     }
+}
+
+fn unreadable(error: &io::Error) -> Fault {
+    Fault::new(format!("the log cannot be read here: {error}."))
 }
 
 #[cfg(test)]
@@ -276,6 +286,19 @@ mod tests {
             assert!(RealClock.now().mono.since(begun) < Duration::from_secs(20), "nothing comes");
             thread::yield_now();
         }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_with_what_was_found() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = std::fs::File::create(folder.path().join("a.log")).expect("makes");
+        let mut spine = Spine::default();
+        // Open for writing alone.
+        spine.lay(0, &Arc::new(Body::file(file)), (0, 100), 2);
+        let sieve = Sieve::start(Arc::default(), Arc::new(Mutex::new(spine)), Arc::default()).expect("starts");
+        sieve.want(Want { id: 1, from: From::End, back: 3, ahead: 0 });
+        let page = until(|| sieve.pages().pop());
+        assert!(page.fault.is_some_and(|fault| fault.to_string().starts_with("the log cannot be read here: ")));
     }
 
     #[test]

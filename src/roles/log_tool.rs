@@ -78,7 +78,7 @@ pub fn run(options: &Opts) -> Result<u8, Fault> {
     let title = match (sources.as_slice(), packed.as_slice()) {
         ([], []) => "standard input".into(),
         ([one], []) | ([], [one]) => Clean::text(&one.pattern),
-        (plain, packed) => clean!("{} logs", plain.len() + packed.len()),
+        (plain, packed) => clean!("{} logs as they are read", plain.len() + packed.len()),
     };
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
     let follower = if sources.is_empty() { None } else { Some(Follower::lay(sources, Arc::clone(&gather), clock)?) };

@@ -172,9 +172,11 @@ fn head(paint: &mut Painter<'_>, (mut x, y): (u16, u16), (row, at): (&Row, usize
         x += look.marks();
     }
     if look.times {
-        let time = row.line.time.map(|time| Clean::text(time.hms_in(look.pane.zone))).unwrap_or_default();
+        // What the line itself does not say bears a sign, and a column more, which the level leaves free.
+        let about = if row.about.is_some() { "~" } else { "" };
+        let time = row.time().map(|time| clean!("{}{about}", time.hms_in(look.pane.zone))).unwrap_or_default();
         paint.put((x, y), TIME, time, Intent::Muted);
-        x += TIME;
+        x += TIME + u16::from(row.about.is_some() && row.line.level.is_none());
     }
     if let Some(level) = row.line.level.filter(|_| look.levels) {
         let intent = match level {

@@ -1,12 +1,14 @@
 //! From a profile's table to a plan: what it says, what it refuses, what makes it heavier.
 
 use crate::support::{Scene, Store, Temper, plan};
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::time::Duration;
 use watchkeeper::action::lifecycle::{Earlier, End, Outcome};
-use watchkeeper::action::plan::{Danger, Plan};
+use watchkeeper::action::plan::{Danger, Plan, Target};
 use watchkeeper::action::queries::queries;
+use watchkeeper::action::reach::Reach;
 use watchkeeper::base::Body;
 
 #[test]
@@ -181,4 +183,33 @@ fn what_was_done_a_moment_ago_cools_down() {
     assert!(scene.prepare(&profile, &store, &[]).is_ok());
     let said = scene.prepare(&profile.replace("5m", "11m"), &store, &[]).unwrap_err().to_string();
     assert!(said.contains("10 minutes at most"), "{said}");
+}
+
+#[test]
+fn a_rehearsal_reaches_nothing_beyond_the_folder_of_its_stand_in() {
+    let scene = Scene::new(Temper::Restarts);
+    let mut plan = scene.plan();
+    let own = scene.dir.path().to_owned();
+    assert_eq!(Reach::Within(own.clone()).allows(&plan), Ok(()));
+    for folder in [own.join("deeper"), "/srv".into()] {
+        let why = Reach::Within(folder).allows(&plan).unwrap_err().to_string();
+        assert!(why.contains("this is a rehearsal: ") && why.contains("is no part of the stand-in"), "{why}");
+    }
+    // As its runner is told, and by a way round.
+    let within = Reach::of(Some(own.clone().into()));
+    assert_eq!(within, Reach::Within(own.clone()));
+    for target in &mut plan.targets {
+        if let Target::File { path, .. } = target {
+            *path = own.join("../elsewhere/production.toml");
+        }
+    }
+    assert!(within.allows(&plan).is_err());
+    for beyond in [
+        Target::Program { argv: vec!["/bin/true".into()] },
+        Target::Server { name: "redis at 127.0.0.1:6379".into(), identity: BTreeMap::new() },
+        Target::Switches { values: BTreeMap::new() },
+    ] {
+        plan.targets = vec![beyond];
+        assert!(within.allows(&plan).is_err(), "{:?}", plan.targets);
+    }
 }

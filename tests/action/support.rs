@@ -287,15 +287,21 @@ pub(crate) struct Twin {
     pub(crate) rate: f64,
     pub(crate) memory: f64,
     pub(crate) helps: bool,
+    /// So many observations long.
+    pub(crate) lasts: usize,
 }
 
 impl Twin {
     pub(crate) fn new(config: PathBuf) -> Self {
-        Self { config, steps: 0.0, rate: 100.0, memory: 23_654.0, helps: true }
+        Self { config, steps: 0.0, rate: 100.0, memory: 23_654.0, helps: true, lasts: usize::MAX }
     }
 
     pub(crate) fn points(&mut self, at: Mono) -> Vec<Seen> {
         let smaller = self.helps && fs::read_to_string(&self.config).unwrap_or_default().contains("batch_size = 512");
+        if smaller {
+            self.lasts -= 1;
+            self.helps = self.lasts > 0;
+        }
         self.steps += self.rate;
         let values = [
             (GPU, if smaller { 13_000.0 } else { self.memory }),

@@ -45,6 +45,24 @@ fn two_sources_are_one_pane_by_time_and_what_a_pattern_knows_is_marked() {
 }
 
 #[test]
+fn a_line_that_says_no_time_has_none_of_its_own_on_screen_in_its_detail_and_in_a_copy() {
+    let mut desk = Desk::of(&PROFILE.replace("[\"app\", \"db\"]", "[\"app\"]"), (80, 24));
+    let mut words = line(0, None, "plain words");
+    words.1.time = None;
+    hear(&mut desk, "app", vec![line(3, Some(LogLevel::Warn), "slow"), words]);
+    let screen = desk.screen();
+    assert!(screen.contains("│ 03:11:43 WARN  slow") && screen.contains("│ 03:12:00~ plain words"), "{screen}");
+    desk.key('K');
+    desk.key('J');
+    desk.key('d');
+    assert!(desk.screen().contains("T03:12:00.000000Z; the line itself says no time"), "{}", desk.screen());
+    desk.press(KeyCode::Esc);
+    let copied = desk.press(KeyCode::Char('y'));
+    let plain = |lines: &[Clean]| lines.iter().any(|line| line.as_str() == "plain words");
+    assert!(matches!(&copied[..], [Effect::Copy(lines)] if plain(lines)), "{copied:?}");
+}
+
+#[test]
 fn a_filter_stands_above_the_lines_with_its_figures_and_what_is_wrong_with_one_is_placed() {
     let mut desk = both(80, 24);
     desk.key('&');

@@ -13,7 +13,7 @@ use crate::clean;
 use crate::command::Command;
 use crate::input::Key;
 use crate::logs::matching::regex;
-use crate::logs::reader::Lines as _;
+use crate::logs::reader::{Lines as _, Row};
 use crate::logs::search::{Find, Progress};
 use crate::logs::{LogBatch, LogPattern, LooksFor};
 use crate::store::LogStore;
@@ -204,7 +204,7 @@ fn matched(pattern: &LogPattern, text: &str) -> Clean {
 /// From the cursor in the charts to the log at its time; from a log back to the charts, the cursor at the line's time.
 pub(in crate::app) fn across(model: &mut Model) {
     if let Some(reading) = model.focused_log() {
-        let Some(time) = reading.pane.current().and_then(|row| row.line.time) else { return };
+        let Some(time) = reading.pane.current().and_then(Row::time) else { return };
         let back = model.now.wall.since(time);
         let at = model.now.mono - back;
         model.board.look_at(Some(at));

@@ -265,9 +265,8 @@ impl Stream {
 
     fn row(&self, place: u64, logs: &LogStore) -> Option<Row> {
         let (source, at, line) = self.line(place, logs)?;
-        let mut line = line.clone();
-        line.time = line.time.or(Some(at));
-        Some(Row { place, next: place + 1, source, open: false, line })
+        let about = line.time.is_none().then_some(at);
+        Some(Row { place, next: place + 1, source, open: false, line: line.clone(), about })
     }
 
     fn ring<'a>(&self, source: usize, logs: &'a LogStore) -> Option<&'a LogRing> {

@@ -133,7 +133,10 @@ impl LogPane {
     pub fn detailed(&self) -> Option<(Vec<Clean>, usize)> {
         let first = self.chosen.detail?;
         let row = self.current()?;
-        Some((detail(&row.line), first))
+        let about = row.about.filter(|_| !row.line.marker);
+        let mut lines = detail(&row.line);
+        lines.splice(0..0, about.map(|at| clean!("about    {}; the line itself says no time", at.rfc3339())));
+        Some((lines, first))
     }
 }
 

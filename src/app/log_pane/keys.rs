@@ -7,7 +7,7 @@ use crate::clean;
 use crate::command::Command;
 use crate::input::{Key, Press, press};
 use crate::logs::Filter;
-use crate::logs::reader::From;
+use crate::logs::reader::{From, Row};
 
 /// A line that is typed is no longer than this.
 const LONGEST: usize = 200;
@@ -236,7 +236,7 @@ impl LogPane {
                 }
             },
             Typing::Time(text) => {
-                let near = self.current().and_then(|row| row.line.time).unwrap_or(now.wall);
+                let near = self.current().and_then(Row::time).unwrap_or(now.wall);
                 match time::read(&text, near, now.wall, self.zone) {
                     Some(at) => return vec![Ask::Time(at)],
                     None => self.say(clean!("`{text}` is no time: 03:12, 03:12:47, 2026-11-21 03:12, -10m")),

@@ -1,7 +1,7 @@
 //! What is asked of a log and what comes back: rows around a place. The one trait behind which files, pipes and the
 //! console's rings look alike.
 
-use crate::base::LogLine;
+use crate::base::{LogLine, Wall};
 
 /// One line where it lies.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +16,15 @@ pub struct Row {
     pub open: bool,
     /// The line, whole: time and level are read out of it and stay in it.
     pub line: LogLine,
+    /// About when, where the line itself does not say: when it was read, or when the line before it was written.
+    pub about: Option<Wall>,
+}
+
+impl Row {
+    /// When it was written, or about when.
+    pub fn time(&self) -> Option<Wall> {
+        self.line.time.or(self.about)
+    }
 }
 
 /// Around where rows are wanted.
