@@ -180,7 +180,10 @@ fn deeds_silences_items_and_follow_ups_are_found() {
     let expected = FollowUp { text: "buy memory".into(), owner: "ada".into(), by: "oncall".into(), at: at(62) };
     assert_eq!(follow_ups(&lines), [expected]);
     let done = line(95, "procedure.item", &json!({ "res": { "item": "9 Grow the map", "state": "done" } }));
-    assert!(open_items(&[lines, vec![done]].concat()).is_empty(), "what went on since is not deferred");
+    assert!(open_items(&[lines.clone(), vec![done]].concat()).is_empty(), "what went on since is not deferred");
+    let wrong = line(95, "procedure.item", &json!({ "res": { "item": "8 Make room", "state": "failed" } }));
+    let open = open_items(&[lines, vec![wrong]].concat());
+    assert_eq!(open.iter().map(|it| it.state.as_str()).collect::<Vec<_>>(), ["deferred", "failed"]);
 }
 
 fn whole(hostile: &'static str) -> Report {

@@ -27,6 +27,28 @@ fn put(path: &Path, text: &str, mode: u32) {
     fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
 }
 
+/// Puts something in the place of the file at once.
+fn replace(dir: &Path, next: &Path, made: impl Fn(&Path)) {
+    made(next);
+    fs::rename(next, dir.join("conf/a.toml")).unwrap();
+}
+
+/// Our file again, or the whole folder by a link to another one, and back.
+fn ours_or_folder(dir: &Path, next: &Path, turn: usize) {
+    let at = |name: &str| dir.join(name);
+    match turn {
+        0 => replace(dir, next, |next| fs::write(next, "ours").unwrap()),
+        3 => {
+            fs::rename(at("conf"), at("aside")).unwrap();
+            symlink(at("other"), at("conf")).unwrap();
+        }
+        _ => {
+            fs::remove_file(at("conf")).unwrap();
+            fs::rename(at("aside"), at("conf")).unwrap();
+        }
+    }
+}
+
 /// `work` again and again while the swapper makes all its swaps; how often.
 fn race(swap: impl Fn(usize) + Send, mut work: impl FnMut()) -> usize {
     let over = AtomicBool::new(false);
@@ -60,26 +82,9 @@ fn whatever_is_swapped_while_a_file_is_read_only_what_is_ours_counts() {
     // Each is put in the place of the last at once: our file, a link to theirs, a file that others may write, a second
     // name of it, and the whole folder by a link to another one.
     let swap = |turn: usize| match turn % 5 {
-        0 => {
-            fs::write(&next, "ours").unwrap();
-            fs::rename(&next, &path).unwrap();
-        }
-        1 => {
-            symlink(at("other/a.toml"), &next).unwrap();
-            fs::rename(&next, &path).unwrap();
-        }
-        2 => {
-            fs::hard_link(at("conf/open"), &next).unwrap();
-            fs::rename(&next, &path).unwrap();
-        }
-        3 => {
-            fs::rename(at("conf"), at("aside")).unwrap();
-            symlink(at("other"), at("conf")).unwrap();
-        }
-        _ => {
-            fs::remove_file(at("conf")).unwrap();
-            fs::rename(at("aside"), at("conf")).unwrap();
-        }
+        1 => replace(dir.path(), &next, |next| symlink(at("other/a.toml"), next).unwrap()),
+        2 => replace(dir.path(), &next, |next| fs::hard_link(at("conf/open"), next).unwrap()),
+        turn => ours_or_folder(dir.path(), &next, turn),
     };
     let (mut ours, mut refused, mut none) = (0, 0, 0);
     let begun = RealClock.now().mono;
@@ -123,26 +128,9 @@ fn whatever_is_swapped_while_a_file_is_edited_nothing_outside_is_written() {
     }
     let next = at("conf/.next");
     let swap = |turn: usize| match turn % 5 {
-        0 => {
-            fs::write(&next, "ours").unwrap();
-            fs::rename(&next, &path).unwrap();
-        }
-        1 => {
-            symlink(at("other/precious"), &next).unwrap();
-            fs::rename(&next, &path).unwrap();
-        }
-        2 => {
-            fs::write(&next, "ours too").unwrap();
-            fs::rename(&next, &path).unwrap();
-        }
-        3 => {
-            fs::rename(at("conf"), at("aside")).unwrap();
-            symlink(at("other"), at("conf")).unwrap();
-        }
-        _ => {
-            fs::remove_file(at("conf")).unwrap();
-            fs::rename(at("aside"), at("conf")).unwrap();
-        }
+        1 => replace(dir.path(), &next, |next| symlink(at("other/precious"), next).unwrap()),
+        2 => replace(dir.path(), &next, |next| fs::write(next, "ours too").unwrap()),
+        turn => ours_or_folder(dir.path(), &next, turn),
     };
     let (mut done, begun) = (0, RealClock.now().mono);
     let rounds = race(swap, || done += usize::from(edited(&path)));

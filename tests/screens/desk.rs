@@ -374,6 +374,16 @@ impl Desk {
         self.send(Msg::Planned(request, Ok(Box::new(plan))));
     }
 
+    /// Planned, shown, and the verb typed in time.
+    pub(crate) fn confirmed(&mut self) {
+        self.planned();
+        self.shown();
+        self.pass(2_000);
+        self.type_text("reduce");
+        self.pass(200);
+        self.enter();
+    }
+
     pub(crate) fn verified(&mut self) {
         let plan = self.model.run.as_ref().expect("a run").plan.id;
         let step = |what: &'static str| Step { at: self.now, what: what.into() };

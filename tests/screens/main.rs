@@ -321,12 +321,7 @@ fn a_verified_run_shows_before_and_after() {
     let mut desk = Desk::demo(80, 24);
     desk.incident(41);
     desk.arm();
-    desk.planned();
-    desk.shown();
-    desk.pass(2_000);
-    desk.type_text("reduce");
-    desk.pass(200);
-    desk.enter();
+    desk.confirmed();
     desk.verified();
     insta::assert_snapshot!(desk.screen());
 }
@@ -336,12 +331,7 @@ fn an_effect_is_marked_in_every_chart_with_what_was_before_and_after() {
     let mut desk = Desk::demo(80, 24);
     desk.incident(41);
     desk.arm();
-    desk.planned();
-    desk.shown();
-    desk.pass(2_000);
-    desk.type_text("reduce");
-    desk.pass(200);
-    desk.enter();
+    desk.confirmed();
     desk.verified();
     desk.press(KeyCode::Esc);
     desk.quiet(20);
@@ -353,12 +343,7 @@ fn ctrl_c_asks_what_becomes_of_a_running_action_and_only_t_ends_it() {
     let mut desk = Desk::demo(80, 24);
     desk.incident(41);
     desk.arm();
-    desk.planned();
-    desk.shown();
-    desk.pass(2_000);
-    desk.type_text("reduce");
-    desk.pass(200);
-    desk.enter();
+    desk.confirmed();
     desk.pass(1_000);
     desk.running();
     let lines =

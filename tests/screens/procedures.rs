@@ -279,14 +279,30 @@ fn of_two_procedures_that_want_the_same_action_the_one_on_screen_gets_its_outcom
     }
     // Back to the first one: the newest lies before it in the list.
     desk.send(Msg::Work("one".into()));
-    desk.planned();
-    desk.shown();
-    desk.pass(2_000);
-    desk.type_text("reduce");
-    desk.pass(200);
-    desk.enter();
+    desk.confirmed();
     let states = [0, 1].map(|at| desk.model.procedures.walks[at].walk.marks[0].state.clone());
     assert!(matches!(states, [State::Open, State::Acting(_)]), "{states:?}");
+}
+
+#[test]
+fn an_end_that_was_reached_over_a_failed_step_says_so() {
+    let mut desk = desk(80, 24);
+    let text = "# T\n\n## Room\n\n```check\nquery = \"nothing_here\"\nexpect = \"> 1\"\ngo = \"call\"\n```\n\n\
+        ## Call {#call}\n\n```escalate\nto = \"L2\"\n```\n";
+    let document = Arc::new(parse("t", "t.md", text));
+    assert_eq!(document.faults, []);
+    desk.model.procedures = Procedures::new(vec![Arc::clone(&document)]);
+    desk.quiet(3);
+    desk.send(Msg::Work("t".into()));
+    desk.send(Msg::WalkBegun(document, Ok(Ulid(9))));
+    desk.key('x');
+    form(&mut desk, "refused for room");
+    desk.enter();
+    form(&mut desk, "Ada, by phone");
+    assert_eq!(desk.model.procedures.walks[0].walk.standing, Standing::Complete);
+    assert!(desk.screen().contains("T: COMPLETE, 1 FAILED."), "{}", desk.screen());
+    desk.model.session.notice = None;
+    assert!(desk.screen().contains("COMPLETE, 1 FAILED"), "{}", desk.screen());
 }
 
 const COMMANDS: &str = "# Old guide\n\n```bash\n# Count them\nls | wc -l\n```\n\n## Then\n";
