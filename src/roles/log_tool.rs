@@ -1,6 +1,8 @@
 //! `watchkeeper log`: one pane, the whole screen, on files of any size or on standard input. A small shell over the
 //! pure pane: keys and answers in, wishes out; it never waits for anything but the bell.
 
+use super::effects::worker;
+use super::log_frames::{LEARN, Screen};
 use super::log_look;
 use super::log_sources::{self, Sources};
 use super::save;
@@ -23,18 +25,8 @@ use crate::sys::signal::Signal;
 use crate::sys::{paths, zone};
 use crate::term::{Caps, Input, Terminal, install_panic_hook};
 use crate::ui::log_screen;
-use core::time::Duration;
 use std::path::Path;
-use std::sync::Arc;
-
-/// News is drawn at once when it is quiet after it, else so often: a flood is not read line by line.
-const QUIET: Duration = Duration::from_millis(40);
-const FLOOD: Duration = Duration::from_millis(250);
-/// So often the pane is told that there is more.
-const LEARN: Duration = Duration::from_millis(25);
-/// The first frame waits so long for the first rows.
-const FIRST: Duration = Duration::from_millis(20);
-const SECOND: Duration = Duration::from_secs(1);
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What the command line chose.
 #[derive(Debug, clap::Args)]
@@ -108,6 +100,7 @@ pub fn run(options: &Opts) -> Result<u8, Fault> {
         patterns: log_look::patterns(),
         pane: LogPane::new(),
         bell,
+        saved: Arc::default(),
         status: None,
     };
     let size = log_screen::room(shell.screen.terminal.size());
@@ -123,26 +116,6 @@ pub fn run(options: &Opts) -> Result<u8, Fault> {
     Ok(status)
 }
 
-/// What shows.
-struct Screen {
-    terminal: Terminal,
-    theme: Theme,
-    caps: Caps,
-    title: Clean,
-    drawn: Option<Mono>,
-    /// When something last came.
-    heard: Mono,
-    /// When the pane was last told.
-    learned: Mono,
-    /// It is to be told soon.
-    owes: bool,
-    dirty: bool,
-    urgent: bool,
-    /// The clock that times before the lines show on.
-    times: Option<Zone>,
-    help: Option<Scroll>,
-}
-
 struct Shell {
     lines: Sources,
     screen: Screen,
@@ -150,6 +123,8 @@ struct Shell {
     keymap: Keymap,
     patterns: LogPatterns,
     bell: Arc<Bell>,
+    /// What became of lines that were to be saved.
+    saved: Arc<Mutex<Vec<Clean>>>,
     /// How it is to end.
     status: Option<u8>,
 }
@@ -249,7 +224,14 @@ impl Shell {
         let errors = self.lines.errors.as_ref().map(Sieve::pages).unwrap_or_default();
         for page in errors {
             self.pane.quiet();
-            let asks = self.pane.errored(page.rows.first().map(|row| row.place));
+            let place = page.rows.first().map(|row| row.place);
+            let asks = match page.fault.filter(|_| place.is_none()) {
+                Some(fault) => {
+                    self.pane.say(clean!("{fault}"));
+                    Vec::new()
+                }
+                None => self.pane.errored(place),
+            };
             (self.screen.dirty, self.screen.urgent) = (true, true);
             self.carry_out(asks);
         }
@@ -311,6 +293,7 @@ impl Shell {
             self.carry_out(asks);
         }
         self.take_sifted();
+        self.take_saved();
         if let Some((_, sweep)) = &self.lines.sweep {
             let progress = sweep.progress();
             let known = self.pane.finding().map(|finding| finding.progress().clone());
@@ -376,10 +359,7 @@ impl Shell {
                     Ok(()) => self.pane.say(clean!("{} lines offered to the terminal's clipboard.", lines.len())),
                     Err(fault) => self.pane.say(clean!("{fault}")),
                 },
-                Ask::Save(path, lines) => match save::lines(&path, &lines) {
-                    Ok(place) => self.pane.say(clean!("{} lines saved to {place}", lines.len())),
-                    Err(fault) => self.pane.say(clean!("{fault}")),
-                },
+                Ask::Save(path, lines) => self.save(path, lines),
                 Ask::Open(source, line) => {
                     let known = log_look::known(&self.patterns, self.pane.status(), source, &line);
                     self.pane.tell_line();
@@ -388,6 +368,30 @@ impl Shell {
                     }
                 }
             }
+        }
+    }
+
+    /// A disk that does not answer holds up nothing.
+    fn save(&mut self, path: Clean, lines: Vec<Clean>) {
+        let (saved, bell) = (Arc::clone(&self.saved), Arc::clone(&self.bell));
+        let begun = worker("saver", move || {
+            let told = match save::lines(&path, &lines) {
+                Ok(place) => clean!("{} lines saved to {place}", lines.len()),
+                Err(fault) => clean!("{fault}"),
+            };
+            saved.lock().unwrap_or_else(PoisonError::into_inner).push(told);
+            bell.ring();
+        });
+        if let Err(fault) = begun {
+            self.pane.say(clean!("{fault}"));
+        }
+    }
+
+    fn take_saved(&mut self) {
+        let saved = core::mem::take(&mut *self.saved.lock().unwrap_or_else(PoisonError::into_inner));
+        for told in saved {
+            self.pane.say(told);
+            (self.screen.dirty, self.screen.urgent) = (true, true);
         }
     }
 
@@ -406,25 +410,5 @@ impl Shell {
             Ok(find)
         });
         self.pane.compiled(found);
-    }
-}
-
-impl Screen {
-    /// How long nothing needs doing.
-    fn pause(&self, now: Mono, begun: Mono) -> Duration {
-        let owed = if self.owes { LEARN.saturating_sub(now.since(self.learned)) } else { SECOND };
-        owed.min(self.until_frame(now, begun))
-    }
-
-    /// How long no frame is due.
-    fn until_frame(&self, now: Mono, begun: Mono) -> Duration {
-        match (self.dirty, self.drawn) {
-            (false, _) => SECOND,
-            (true, _) if self.urgent => Duration::ZERO,
-            (true, None) => FIRST.saturating_sub(now.since(begun)),
-            (true, Some(drawn)) => {
-                FLOOD.saturating_sub(now.since(drawn)).min(QUIET.saturating_sub(now.since(self.heard)))
-            }
-        }
     }
 }

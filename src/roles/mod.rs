@@ -18,6 +18,7 @@ mod incidents;
 pub mod journal_tool;
 pub mod judging;
 pub mod lmdb_child;
+mod log_frames;
 mod log_look;
 mod log_sources;
 pub mod log_tool;
