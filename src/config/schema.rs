@@ -34,6 +34,7 @@ pub const TOP: Table = Table {
         key("title", "name of the system on the top line", "\"Cerebellar-Norse\""),
         key("environment", "badge on every screen", "\"production\""),
         key("extends", "profiles whose parts come first, at most 4 deep", "[\"host\"]"),
+        key("settings", "what differs between sites, by name: `${name}` stands for it", "{ port = 8080 }"),
         key("samplers", "what to observe, by name", "{}"),
         key("logs", "what to follow, by name", "{}"),
         key("panes", "what to show, in order of importance", "[]"),
@@ -50,6 +51,13 @@ pub const TOP: Table = Table {
         key("procedures", "what procedures may do, and how long what they kept stays", "{}"),
         key("notify", "where alerts are sent", "{}"),
     ],
+};
+
+/// `[settings]`: any name is a key.
+pub const SETTINGS: Table = Table {
+    header: "[settings]",
+    about: "what differs between sites: `${name}` stands for it in texts here, in rules and procedures, and in what is extended; a text of one name alone takes the setting's type",
+    keys: &[key("data", "for example: a text, a number, true or false, or a list", "\"/srv/data\"")],
 };
 
 /// `[samplers.NAME]`.
@@ -196,8 +204,8 @@ pub const MARKER: Table = Table {
 
 /// Every table, in the order of the reference.
 pub const TABLES: &[Table] = &[
-    TOP, SAMPLER, LOG, PANE, ACTION, PROCEDURES, INHIBIT, PATTERN, MARKER, GRANTS, SEVERITIES, ESCALATION, CONTACT,
-    NOTIFY,
+    TOP, SETTINGS, SAMPLER, LOG, PANE, ACTION, PROCEDURES, INHIBIT, PATTERN, MARKER, GRANTS, SEVERITIES, ESCALATION,
+    CONTACT, NOTIFY,
 ];
 
 impl Table {
