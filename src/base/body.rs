@@ -223,9 +223,15 @@ impl Body {
         }
         /// What comes from another file is placed where it is put.
         fn at(value: DeValue<'static>, span: &Range<usize>) -> DeValue<'static> {
-            let DeValue::Array(rows) = value else { return value };
-            let rows = rows.into_iter().map(|row| Spanned::new(span.clone(), at(row.into_inner(), span)));
-            DeValue::Array(rows.collect())
+            let here = |row: Spanned<DeValue<'static>>| Spanned::new(span.clone(), at(row.into_inner(), span));
+            match value {
+                DeValue::Array(rows) => DeValue::Array(rows.into_iter().map(here).collect()),
+                DeValue::Table(rows) => {
+                    let key = |key: Spanned<DeString<'static>>| Spanned::new(span.clone(), key.into_inner());
+                    DeValue::Table(rows.into_iter().map(|(name, row)| (key(name), here(row))).collect())
+                }
+                other => other,
+            }
         }
         let mut faults = Vec::new();
         let mut rows: Vec<_> = self.table.get_mut().iter_mut().collect();

@@ -24,9 +24,6 @@ impl Settings {
             if !is_name(&name) {
                 let what = format!("`{name}` cannot be the name of a setting.");
                 faults.push(told(what).hint("Use a-z first, then a-z 0-9 _ -."));
-            } else if matches!(value, DeValue::Table(_) | DeValue::Datetime(_)) {
-                let what = format!("the setting `{name}` is a {}.", value.type_str());
-                faults.push(told(what).hint("A setting is a text, a number, true or false, or a list."));
             } else {
                 self.values.insert(name, (value, place));
             }
@@ -39,19 +36,15 @@ impl Settings {
         for _ in 0..DEEPEST {
             let known = self.clone();
             for (value, _) in self.values.values_mut() {
-                if let DeValue::String(text) = value
-                    && let Ok(Some(new)) = known.filled(text)
-                {
-                    *value = new;
-                }
+                // What cannot be filled in is told below.
+                let _unfilled = each_text(value, &mut |text| known.filled(text));
             }
         }
         let (known, mut faults) = (self.clone(), Vec::new());
         self.values.retain(|name, (value, place)| {
-            let DeValue::String(text) = &*value else { return true };
-            let what = match known.filled(text) {
-                Ok(None) => return true,
-                Ok(Some(_)) => format!("the setting `{name}` is made of itself."),
+            let what = match each_text(value, &mut |text| known.filled(text)) {
+                Ok(false) => return true,
+                Ok(true) => format!("the setting `{name}` is made of itself."),
                 Err(fault) => fault.what.as_str().to_owned(),
             };
             faults.push(Fault { what: Clean::text(what), ..place.clone() });
@@ -106,6 +99,33 @@ fn walk(text: &str, value_of: impl Fn(&str) -> Result<Option<String>, Fault>) ->
     Ok(changed.then_some(out))
 }
 
+/// Puts what `new` says in the place of every text in it; whether there was any.
+fn each_text(
+    value: &mut DeValue<'static>,
+    new: &mut dyn FnMut(&str) -> Result<Option<DeValue<'static>>, Fault>,
+) -> Result<bool, Fault> {
+    let mut changed = false;
+    match value {
+        DeValue::String(text) => {
+            if let Some(put) = new(text)? {
+                (*value, changed) = (put, true);
+            }
+        }
+        DeValue::Array(rows) => {
+            for row in rows.iter_mut() {
+                changed |= each_text(row.get_mut(), new)?;
+            }
+        }
+        DeValue::Table(rows) => {
+            for (_, row) in rows.iter_mut() {
+                changed |= each_text(row.get_mut(), new)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(changed)
+}
+
 fn is_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
     name.starts_with(|c: char| c.is_ascii_lowercase()) && name.chars().all(plain)
@@ -119,7 +139,9 @@ fn shown(value: &DeValue<'_>) -> String {
         DeValue::Float(number) => number.to_string(),
         DeValue::Boolean(yes) => yes.to_string(),
         DeValue::Array(rows) => rows.iter().map(|row| shown(row.get_ref())).collect::<Vec<_>>().join(", "),
-        DeValue::Datetime(_) | DeValue::Table(_) => String::new(),
+        DeValue::Datetime(at) => at.to_string(),
+        // There is no short way to say it: it is seen to be wrong.
+        DeValue::Table(_) => "{…}".to_owned(),
     }
 }
 
@@ -136,6 +158,11 @@ mod tests {
 
     #[test]
     fn names_become_what_is_set_and_a_text_of_one_name_takes_its_type() {
+        let text = "unit = \"x\"\nmanager = { kind = \"systemd\", unit = \"${unit}.service\" }";
+        let mut body = Body::parse("p.toml", "service = \"${manager}\"").expect("parses");
+        assert!(settings(text).0.fill(&mut body).is_empty());
+        let mut service = body.take_table("service").expect("a table").expect("there");
+        assert_eq!(service.take::<String>("unit").expect("a text").as_deref(), Some("x.service"));
         let (settings, faults) =
             settings("root = \"/srv\"\ndata = \"${root}/data\"\nport = 8080\nnames = [\"a\", \"b\"]");
         assert!(faults.is_empty(), "{faults:?}");
@@ -151,13 +178,11 @@ mod tests {
 
     #[test]
     fn what_is_not_set_or_made_of_itself_is_a_fault_at_its_place() {
-        let (settings, faults) =
-            settings("data = \"/x\"\na = \"${b}\"\nb = \"${a}\"\nc = \"${daat}\"\nD = 1\nt = { x = 1 }");
+        let (settings, faults) = settings("data = \"/x\"\na = \"${b}\"\nb = \"${a}\"\nc = [\"${daat}\"]\nD = 1");
         assert_eq!(
             faults,
             [
                 "s.toml:5:5: `D` cannot be the name of a setting. Use a-z first, then a-z 0-9 _ -.",
-                "s.toml:6:5: the setting `t` is a table. A setting is a text, a number, true or false, or a list.",
                 "s.toml:2:5: the setting `a` is made of itself.",
                 "s.toml:3:5: the setting `b` is made of itself.",
                 "s.toml:4:5: `${daat}` is not set here.",
