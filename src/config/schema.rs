@@ -188,6 +188,11 @@ pub const PATTERN: Table = Table {
         key("level", "how bad it is: trace, debug, info, warn, error; warn when absent", "\"error\""),
         key("entry", "the entry of a guide, or the procedure, that it opens", "\"PL-5.1\""),
         key("sources", "sources of `[logs]`; all when absent", "[\"app\"]"),
+        key(
+            "values",
+            "numbers that its lines say: a named `group` of the regex becomes the series `metric` (with `scale`, other groups as `labels`): the largest of each look, or as = \"last\", or as = \"summary\": quantiles of five minutes",
+            "[{ group = \"ms\", metric = \"blocked_seconds\", scale = 0.001 }]",
+        ),
     ],
 };
 
