@@ -1,5 +1,6 @@
 //! What can happen to the console.
 
+use super::again::Found;
 use super::board::Mark;
 use super::incident::Heard;
 use super::model::Request;
@@ -65,6 +66,8 @@ pub enum Msg {
     WalksLeft(Vec<Left>, Vec<Fault>),
     /// The answer to `Effect::ResumeWalk`: it is ours, as it was left; how the action in flight has ended, if it has.
     WalkResumed(Ulid, Result<Box<Taken>, Fault>),
+    /// What a look at the record of a done action of this walk has found: of which item.
+    WalkSeen(Ulid, usize, Found),
     /// The newest steps of this walk are not on disk, and why; or they are again.
     WalkKept(Ulid, Option<Fault>),
     /// The answer to `Effect::FinishItem`: the walk as it stands now.

@@ -60,6 +60,7 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         | Msg::WalkResumed(..)
         | Msg::WalkKept(..)
         | Msg::WalkFinished(..)
+        | Msg::WalkSeen(..)
         | Msg::WalkLost(..)) => walking::on_msg(model, told),
         Msg::History(rows, told) => {
             model.history.take(&rows);

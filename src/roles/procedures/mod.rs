@@ -2,6 +2,7 @@
 //! whose thread alone touches them; a run outlives its console, and only one console at a time goes on with it.
 
 mod action;
+mod again;
 mod found;
 mod keeper;
 mod lease;
@@ -10,6 +11,7 @@ mod thread;
 mod trail;
 
 pub use action::outcome_of;
+pub use again::{again, look};
 pub use found::{Found, Hold, open_runs, prune};
 pub use keeper::{Keeper, Later, Source};
 pub use lease::{Holder, SILENCE};

@@ -285,6 +285,7 @@ fn prose(width: u16, model: &Model, (item, mark, current): (&Item, Option<&Mark>
     let mut rows: Vec<(Clean, Intent)> = Vec::new();
     if let Some(mark) = mark {
         rows.extend(found(model, mark));
+        rows.extend(looked_at_again(model, item));
     }
     if let Some(working) = walking::shown(model).filter(|_| current) {
         rows.extend(working.only_look.iter().map(|why| (why.clone(), Intent::Warning)));
@@ -380,6 +381,23 @@ fn found(model: &Model, mark: &Mark) -> Option<(Clean, Intent)> {
         State::Deferred(_) | State::Overridden => (clean!("{}, {who} {age} ago", mark.text), Intent::Warning),
         State::Sensed | State::Observed => (clean!("{}, {who} {age} ago", mark.text), Intent::Muted),
     })
+}
+
+/// What became of a done action while nobody was there.
+fn looked_at_again(model: &Model, item: &Item) -> Option<(Clean, Intent)> {
+    let working = walking::shown(model)?;
+    let this = |at: usize| working.walk.document.items.get(at).is_some_and(|known| known.id == item.id);
+    let again = working.again.iter().find(|again| this(again.item))?;
+    let Some(((holds, text), when)) = &again.told else {
+        return Some(("Looked at again since it was taken up: not known yet.".into(), Intent::Note));
+    };
+    let (word, intent) = match holds {
+        Some(true) => ("still so", Intent::Muted),
+        Some(false) => ("no more so", Intent::Critical),
+        None => ("cannot be told", Intent::Warning),
+    };
+    let age = Age(model.now.mono.since(when.mono));
+    Some((clean!("Looked at again {age} ago: {word}: {text}"), intent))
 }
 
 /// The values that the item is about, then the first panes.
