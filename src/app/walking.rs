@@ -127,6 +127,10 @@ pub(super) fn command(model: &mut Model, command: Command) -> Option<Vec<Effect>
         Command::WentWrong => return Some(form(model, Word::WentWrong)),
         Command::Abandon => return Some(form(model, Word::Abandon)),
         Command::RunCommands => return Some(commands::run(model)),
+        Command::Due => {
+            view.selected = None;
+            return Some(say(model, Said::Due));
+        }
         Command::Reopen => return Some(say(model, Said::Reopen(at))),
         _ => return None,
     };

@@ -58,6 +58,13 @@ impl Walk {
                 turns.walk.may_reopen(item)?;
                 turns.reopen(item);
             }
+            Said::Due => {
+                if turns.walk.is_held() {
+                    return Err("an action runs, or nobody knows how it ended: that comes first.".into());
+                }
+                let due = turns.walk.due_elsewhere(now).next().ok_or("nothing that was put off is due.")?;
+                turns.current(due);
+            }
             Said::Done(item, note) => turns.done_later(item, &note)?,
             Said::Launched(plan) => {
                 turns.walk.ours(at)?;

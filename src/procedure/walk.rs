@@ -40,6 +40,8 @@ pub enum Said {
     Failed(Clean),
     /// Back to this item: it is open again.
     Reopen(usize),
+    /// To the item that was put off and is due; the current one stays as it is.
+    Due,
     /// This item of a walk that is over was put off, and is done now, in these words.
     Done(usize, Clean),
     /// The runner of this item's action was started on this plan.

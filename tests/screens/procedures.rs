@@ -187,6 +187,47 @@ fn an_override_needs_a_reason_and_a_sensed_item_cannot_be_ticked_by_hand() {
 }
 
 #[test]
+fn what_was_put_off_and_is_due_is_told_while_something_else_never_ticks_and_a_key_goes_there() {
+    let mut desk = desk(80, 24);
+    let text = "# T\n\n## Room {#room}\n\n- [ ] Is there room: yes\n\n## Never\n\n```check\n\
+        query = \"nothing_here\"\nunit = \"count\"\nexpect = \"> 1\"\n```\n";
+    let document = Arc::new(parse("t", "t.md", text));
+    assert_eq!(document.faults, []);
+    desk.model.procedures = Procedures::new(vec![Arc::clone(&document)]);
+    desk.quiet(3);
+    desk.send(Msg::Work("t".into()));
+    desk.send(Msg::WalkBegun(document, Ok(Ulid(9))));
+    desk.enter();
+    let named = |at: usize, desk: &Desk| desk.model.procedures.walks[0].walk.document.items[at].title.clone();
+    let (room, never) = (position(&desk).0, 3);
+    desk.key('d');
+    form(&mut desk, "nobody looks");
+    desk.quiet(2);
+    assert_eq!(position(&desk).0, never, "{}", desk.screen());
+    let hint = |desk: &Desk| desk.screen().lines().last().unwrap().to_owned();
+    assert!(
+        !hint(&desk).contains("Enter") && !hint(&desk).contains("Tab"),
+        "what ticks itself opens nothing: {}",
+        hint(&desk)
+    );
+    desk.tab();
+    assert!(desk.screen().contains("nothing that was put off is due"), "{}", desk.screen());
+    desk.quiet(601);
+    assert_eq!(position(&desk).0, never, "nothing moves by itself");
+    let told = format!("1 deferred item is due: \"{}\"; Tab goes", named(room - 1, &desk));
+    assert!(desk.screen().contains(&told) && hint(&desk).contains("Tab due"), "{told}\n{}", desk.screen());
+    desk.press(KeyCode::Esc);
+    assert!(desk.screen().lines().nth(2).unwrap().contains("1 due"), "{}", desk.screen());
+    desk.send(Msg::Work("t".into()));
+    let kept = desk.press(KeyCode::Tab);
+    assert_eq!((position(&desk).0, steps(&kept).len()), (room, 1), "{}", desk.screen());
+    assert!(!desk.screen().contains("is due") && hint(&desk).contains("Enter answer"), "{}", desk.screen());
+    desk.enter();
+    form(&mut desk, "yes");
+    assert_eq!(position(&desk).0, never, "and back: {}", desk.screen());
+}
+
+#[test]
 fn a_read_only_console_begins_nothing_and_another_login_s_walk_is_only_looked_at() {
     let mut desk = desk(80, 24);
     desk.model.session.mode = Mode::ReadOnly;
