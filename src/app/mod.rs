@@ -33,6 +33,7 @@ pub mod prompt;
 pub mod run;
 pub mod survey;
 pub mod table;
+pub mod texts;
 pub mod trouble;
 pub mod unit;
 pub mod update;

@@ -6,6 +6,7 @@ use super::incident::Heard;
 use super::model::Request;
 use super::notify::NotifierStatus;
 use super::survey::{Done, Offer};
+use super::texts::Changed;
 use super::walking::{Left, Taken};
 use crate::action::lifecycle::Progress;
 use crate::action::plan::Plan;
@@ -74,6 +75,8 @@ pub enum Msg {
     WalkFinished(Ulid, Result<Box<Walk>, Fault>),
     /// The answer to `Effect::Save`: where the lines are now.
     Saved(Result<Clean, Fault>),
+    /// The file of a procedure was changed while this console is at work.
+    TextChanged(Changed),
     /// Somebody has taken this walk over.
     WalkLost(Ulid, Clean),
     /// The display has not taken a frame for a while, or takes them again.

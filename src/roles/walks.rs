@@ -2,7 +2,7 @@
 
 use super::effects::worker;
 use super::procedures::{
-    Cmd, Found, Hold, Holder, Later, Runs, Source, Told, again, look, outcome_of, record, takeover,
+    Cmd, Found, Hold, Holder, Later, Runs, Source, Texts, Told, again, look, outcome_of, record, takeover,
 };
 use super::session::Shared;
 use crate::app::again::Again;
@@ -41,6 +41,8 @@ pub(super) struct Walks {
     /// What looks at done actions have found.
     seen: (SyncSender<Msg>, Receiver<Msg>),
     bell: Arc<Bell>,
+    /// Who looks after the files of the profile's texts.
+    texts: Option<Texts>,
 }
 
 impl Walks {
@@ -61,7 +63,14 @@ impl Walks {
         }
         let (state, journal) = (shared.state_dir.clone(), shared.journal.clone());
         let (specs, seen, bell) = (shared.profile.procedures.specs.clone(), sync_channel(LOOKS), Arc::clone(bell));
-        Self { runs, us, state, journal, specs, begun: BTreeMap::new(), seen, bell }
+        let texts = match Texts::watch(&specs, Arc::clone(&bell)) {
+            Ok(texts) => Some(texts),
+            Err(fault) => {
+                tracing::warn!(target: "console", "{fault}");
+                None
+            }
+        };
+        Self { runs, us, state, journal, specs, begun: BTreeMap::new(), seen, bell, texts }
     }
 
     /// A folder's name and the text for a new walk.
@@ -124,6 +133,9 @@ impl Walks {
     pub(super) fn news(&self) -> Option<Msg> {
         if let Ok(seen) = self.seen.1.try_recv() {
             return Some(seen);
+        }
+        if let Some(changed) = self.texts.as_ref().and_then(Texts::news) {
+            return Some(Msg::TextChanged(changed));
         }
         Some(match self.runs.as_ref().ok()?.news()? {
             Told::Open(found, mut faults) => {

@@ -161,6 +161,26 @@ fn a_text_that_was_changed_meanwhile_is_shown_and_the_copy_is_gone_on_with() {
 }
 
 #[test]
+fn a_text_that_is_changed_under_a_console_at_work_is_told_in_a_sentence_and_nothing_is_lost() {
+    let world = World::new(CRITICAL.0, CRITICAL.1);
+    let console = world.console();
+    console.begin();
+    console.walk(Some(2));
+    let file = world.desk.path().join("signals/procedures/critical-failure.md");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("## Memory of the host", "## Memory of somebody else")).unwrap();
+    console.pty.wait_for("was changed just now: this run goes on by its own copy, nothing of it is lost.");
+    console.pty.wait_for("## Memory of somebody else");
+    assert_eq!(console.current(), Some(2));
+    fs::write(&file, text).unwrap();
+    console.pty.wait_for("is as it was again.");
+    console.pty.wait("no difference", |screen, _| row_with(screen, "Memory of somebody else").is_none());
+    console.walk(None);
+    console.drop_line();
+    assert!(!world.end().done.is_empty());
+}
+
+#[test]
 fn a_done_action_that_somebody_took_back_meanwhile_is_current_again_and_only_the_operator_runs_it() {
     let world = World::new(CRITICAL.0, CRITICAL.1);
     let place = |title: &str| world.document.items.iter().position(|item| item.title.as_str() == title).unwrap() + 1;

@@ -7,6 +7,7 @@ mod found;
 mod keeper;
 mod lease;
 mod log;
+mod texts;
 mod thread;
 mod trail;
 
@@ -16,5 +17,6 @@ pub use found::{Found, Hold, open_runs, prune};
 pub use keeper::{Keeper, Later, Source};
 pub use lease::{Holder, SILENCE};
 pub use log::Head;
+pub use texts::Texts;
 pub use thread::{Cmd, Runs, Told};
 pub use trail::{record, takeover};
