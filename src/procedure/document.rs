@@ -35,6 +35,8 @@ pub struct Document {
     pub read_only: bool,
     /// Why its order differs from the order of the guide that it comes from.
     pub order: Option<Clean>,
+    /// Keys of another tool's front matter that mean nothing here, and the line where it begins.
+    pub unused: (Vec<Clean>, u32),
     /// What stands before the first item.
     pub about: Vec<Clean>,
     /// In the order of the text.

@@ -41,6 +41,19 @@ fn a_fault_and_a_lint_are_a_line_each_and_end_with_status_1() {
 }
 
 #[test]
+fn front_matter_of_another_tool_is_a_lint_that_names_what_is_not_used() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = "---\ntitle: Old guide\nauthor: Ada\nseverity: high\n---\n\n## Look\n\nAt it.\n";
+    std::fs::write(folder.path().join("old.md"), text).expect("writes");
+    let (code, out, _) = run(folder.path(), &["lint", "old.md"]);
+    let lint = "old.md:2: foreign-front-matter only `title` of this YAML is used, not `author`, `severity`.\n";
+    assert_eq!((code, out.as_str()), (Some(1), lint));
+    let out = run(folder.path(), &["show", "old.md"]).1;
+    assert!(out.contains("Old guide") && out.contains("not used here: `author`, `severity`."), "{out}");
+    assert!(run(folder.path(), &["lint", "--explain", "foreign-front-matter"]).1.contains("+++"));
+}
+
+#[test]
 fn a_profile_with_a_folder_of_procedures_is_linted_whole() {
     let folder = tempfile::tempdir().expect("a folder");
     let at = folder.path();

@@ -164,6 +164,31 @@ fn what_is_pasted_finds_the_procedure_and_says_whether_its_conditions_hold() {
 }
 
 #[test]
+fn the_codes_that_the_demo_answers_are_found_however_they_are_pasted() {
+    let mut desk = desk(80, 24);
+    let shipped = include_str!("../../profiles/demo/procedures/gpu-memory.md");
+    let other = include_str!("../../profiles/demo/procedures/lmdb-full.md");
+    let known = [("gpu-memory", shipped), ("lmdb-full", other)];
+    desk.model.procedures =
+        Procedures::new(known.map(|(id, text)| Arc::new(parse(id, &format!("{id}.md"), text))).to_vec());
+    desk.incident(41);
+    for pasted in [
+        "CUDA_ERROR 719",
+        "cuda_error 2",
+        "E0312 cuLaunchKernel: CUDA_ERROR_LAUNCH_FAILED (719): unspecified launch failure",
+        "RuntimeError: CUDA out of memory. Tried to allocate 2 GiB",
+    ] {
+        desk.key('p');
+        desk.send(Msg::Input(desk.model.now.mono, Input::Paste { bytes: 1, text: Clean::text(pasted) }));
+        desk.incident(2);
+        let screen = desk.screen();
+        assert!(screen.contains("1 of 2") && screen.contains("GPU memory full"), "{pasted}:\n{screen}");
+        assert!(screen.contains("its conditions hold now"), "{pasted}:\n{screen}");
+        desk.press(KeyCode::Esc);
+    }
+}
+
+#[test]
 fn an_override_needs_a_reason_and_a_sensed_item_cannot_be_ticked_by_hand() {
     let mut desk = desk(80, 24);
     desk.quiet(10);

@@ -202,6 +202,7 @@ impl<'a> Draft<'a> {
             severity: front.severity,
             read_only: front.read_only,
             order: front.order,
+            unused: front.unused,
             about: self.about,
             items: self.items.into_iter().map(|made| made.item).collect(),
             faults: self.faults,
