@@ -5,6 +5,7 @@ use super::model::Model;
 use super::pane::Pane;
 use super::procedures::Procedures;
 use crate::action::verify::{Check, FRESH, median};
+use crate::base::time::Age;
 use crate::base::{Clean, Freshness, Level, Mono, Now, Reading, Ulid};
 use crate::clean;
 use crate::procedure::Step;
@@ -50,6 +51,24 @@ impl Again {
             Some(Series { check, look, seen: Vec::new() })
         };
         Self { item, record: found, series: checks.into_iter().filter_map(series).collect(), told: None }
+    }
+
+    /// Whether it still holds; `None` where that cannot be told, or not yet.
+    pub fn holds(&self) -> Option<bool> {
+        self.told.as_ref().and_then(|((holds, _), _)| *holds)
+    }
+
+    /// What came of it, for the screen.
+    pub fn sentence(&self, now: Mono) -> Clean {
+        let Some(((holds, text), when)) = &self.told else {
+            return "Looked at again since it was taken up: not known yet.".into();
+        };
+        let word = match holds {
+            Some(true) => "still so",
+            Some(false) => "no more so",
+            None => "cannot be told",
+        };
+        clean!("Looked at again {} ago: {word}: {text}", Age(now.since(when.mono)))
     }
 
     /// What can be said so far; `None` while more may come.

@@ -392,10 +392,8 @@ fn due(model: &Model) -> Option<(Clean, Intent)> {
     let working = walking::shown(model).filter(|working| working.walk.standing == Standing::Running)?;
     let mut all = working.walk.due_elsewhere(model.now);
     let title = &working.walk.document.items.get(all.next()?)?.title;
-    let (count, are) = match all.count() + 1 {
-        1 => (1, "item is"),
-        count => (count, "items are"),
-    };
+    let count = all.count() + 1;
+    let are = if count == 1 { "item is" } else { "items are" };
     let word = key(model, Context::Procedure, Command::Due);
     Some((clean!("{count} deferred {are} due: \"{title}\"; {word} goes there."), Intent::Warning))
 }
@@ -405,16 +403,12 @@ fn looked_at_again(model: &Model, item: &Item) -> Option<(Clean, Intent)> {
     let working = walking::shown(model)?;
     let this = |at: usize| working.walk.document.items.get(at).is_some_and(|known| known.id == item.id);
     let again = working.again.iter().find(|again| this(again.item))?;
-    let Some(((holds, text), when)) = &again.told else {
-        return Some(("Looked at again since it was taken up: not known yet.".into(), Intent::Note));
+    let intent = match again.holds() {
+        Some(true) => Intent::Muted,
+        Some(false) => Intent::Critical,
+        None => Intent::Warning,
     };
-    let (word, intent) = match holds {
-        Some(true) => ("still so", Intent::Muted),
-        Some(false) => ("no more so", Intent::Critical),
-        None => ("cannot be told", Intent::Warning),
-    };
-    let age = Age(model.now.mono.since(when.mono));
-    Some((clean!("Looked at again {age} ago: {word}: {text}"), intent))
+    Some((again.sentence(model.now.mono), intent))
 }
 
 /// The values that the item is about, then the first panes.
