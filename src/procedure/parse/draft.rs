@@ -258,7 +258,7 @@ impl<'a> Draft<'a> {
                 Some(to) if *to > at => continue,
                 Some(_) => {
                     let fault = Fault {
-                        what: crate::clean!("`{go}` is no later item: a jump back could go in a circle."),
+                        what: crate::clean!("`{go}` is no later item than `{}`: that goes in a circle.", made.item.id),
                         ..place
                     };
                     faults.push(fault.hint("Lead on to a later item."));

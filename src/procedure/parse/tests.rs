@@ -179,7 +179,7 @@ fn a_fault_stands_where_the_document_has_it() {
         ),
         (
             "## A\n## B\n```check\nquery = 'up'\nexpect = \"== 1\"\ngo = \"a\"\n```\n",
-            "x.md:6:6: `a` is no later item: a jump back could go in a circle.",
+            "x.md:6:6: `a` is no later item than `b`: that goes in a circle.",
         ),
         ("## A\n```when\nanswer = \"x\"\nis = \"yes\"\n```\n", "x.md:3:10: no question before this one is called `x`."),
         (
