@@ -2,6 +2,7 @@
 //! or configuration. The twin watches a lifeline: when this process lets go or dies, it clears everything away.
 
 use super::twin::{PRODUCTION, Scenario, bind_loopback, errors};
+use crate::action::reach::StandIn;
 use crate::base::Fault;
 use crate::sys::child::{Child, OURSELVES};
 use std::fs::{DirBuilder, OpenOptions, Permissions};
@@ -101,6 +102,11 @@ impl Demo {
         let supervisor = Child::start(program, &args, Some(listener.into()), errors).map_err(said)?;
         let _kept = folder.keep();
         Ok(Self { state_dir: dir.join("state"), profile, port, supervisor, dir })
+    }
+
+    /// All that a rehearsal on it can reach.
+    pub fn stand_in(&self) -> StandIn {
+        StandIn::new(self.dir.clone(), [self.port])
     }
 
     /// Process number of the twin's supervisor.
