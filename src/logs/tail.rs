@@ -11,7 +11,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const CHUNK: usize = 256 * 1024;
@@ -40,12 +40,18 @@ pub(super) struct Pass {
     /// Somebody reads for himself: nothing is understood at all.
     pub(super) gather: Option<Arc<Gather>>,
     pub(super) chunk: Vec<u8>,
+    /// Where the source's files lie: two of one name are two.
+    pub(super) folder: PathBuf,
 }
 
 impl Pass {
     pub(super) fn new(now: Now, format: Format) -> Self {
-        let (lines, chunk) = (VecDeque::new(), Vec::new());
-        Self { now, format, lines, dropped: 0, more: false, budget: u64::MAX, gather: None, chunk }
+        let (lines, chunk, folder) = (VecDeque::new(), Vec::new(), PathBuf::new());
+        Self { now, format, lines, dropped: 0, more: false, budget: u64::MAX, gather: None, chunk, folder }
+    }
+
+    fn source(&self, gather: &Gather, name: &OsStr) -> u16 {
+        gather.source(&shown(self.folder.join(name).as_os_str()))
     }
 
     fn line(&mut self, raw: &[u8], more: usize) {
@@ -58,7 +64,7 @@ impl Pass {
 
     fn mark(&mut self, of: &OsStr, message: Clean) {
         if let Some(gather) = &self.gather {
-            return gather.mark(gather.source(&shown(of)), message);
+            return gather.mark(self.source(gather, of), message);
         }
         self.lines.push_back((self.now, LogLine { time: None, level: None, message, marker: true }));
     }
@@ -225,7 +231,7 @@ impl Tail {
         }
         if let (Some(gather), Laid::To(body, upto)) = (&pass.gather, &self.laid) {
             let open = self.identity.offset.saturating_sub(*upto);
-            gather.leave_open(gather.source(&shown(&self.began)), body, (*upto, open));
+            gather.leave_open(pass.source(gather, &self.began), body, (*upto, open));
         }
         Ok(())
     }
@@ -234,7 +240,7 @@ impl Tail {
     pub(super) fn finish(&mut self, pass: &mut Pass) {
         if let (Some(gather), Laid::To(body, upto)) = (&pass.gather, &mut self.laid) {
             let rest = self.identity.offset.saturating_sub(*upto);
-            gather.lay(gather.source(&shown(&self.began)), body, (*upto, rest), u64::from(rest > 0));
+            gather.lay(pass.source(gather, &self.began), body, (*upto, rest), u64::from(rest > 0));
             *upto = self.identity.offset;
             body.end();
         }
@@ -248,7 +254,7 @@ impl Tail {
         if let (Some(gather), Laid::From(from)) = (&pass.gather, &self.laid) {
             let (from, body) = (*from, Arc::new(Body::file(self.file.try_clone()?)));
             let there = self.identity.offset.saturating_sub(from);
-            gather.lay(gather.source(&shown(&self.began)), &body, (from, there), 0);
+            gather.lay(pass.source(gather, &self.began), &body, (from, there), 0);
             self.laid = Laid::To(body, self.identity.offset);
         }
         Ok(())
@@ -272,7 +278,7 @@ impl Tail {
             if let Some(last) = memchr::memrchr(b'\n', text) {
                 let end = begin + count(last) + 1;
                 let lines = count(memchr::memchr_iter(b'\n', text).count());
-                gather.lay(gather.source(&shown(&self.began)), body, (*upto, end - *upto), lines);
+                gather.lay(pass.source(gather, &self.began), body, (*upto, end - *upto), lines);
                 *upto = end;
             }
         } else if self.identity.offset <= understood {

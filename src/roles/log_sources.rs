@@ -33,6 +33,11 @@ pub(super) fn named(what: &[String]) -> Result<(Vec<LogSource>, Option<File>), F
     Ok((files, stream))
 }
 
+/// Whether a source may be several files.
+pub(super) fn is_glob(source: &LogSource) -> bool {
+    source.pattern.contains(['*', '?'])
+}
+
 /// What reads.
 pub(super) struct Sources {
     pub(super) gather: Arc<Gather>,
@@ -49,7 +54,7 @@ impl Sources {
     pub(super) fn error(&mut self, from: u64, forward: bool, bell: &Arc<Bell>) -> Result<(), Fault> {
         let errors = match self.errors.take() {
             Some(errors) => errors,
-            None => Sieve::start(Arc::new(Filter::parse("level>=error")?), self.gather.spine(), Arc::clone(bell))?,
+            None => Sieve::start(Arc::new(Filter::parse("level>=error")?), self.gather.strands(), Arc::clone(bell))?,
         };
         let (at, back, ahead) = if forward { (from.saturating_add(1), 0, 1) } else { (from, 1, 0) };
         errors.want(Want { id: 0, from: From::At(at), back, ahead });
