@@ -252,6 +252,7 @@ impl Worker {
         if high == count && self.high >= end && self.reader.is_by_time() {
             self.unsettled(&mut page, want);
         }
+        page.tell_clocks();
         page
     }
 

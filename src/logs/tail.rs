@@ -54,12 +54,15 @@ impl Pass {
         gather.source(&shown(self.folder.join(name).as_os_str()))
     }
 
-    fn line(&mut self, raw: &[u8], more: usize) {
+    /// A line; what was `there` before us and says no time did not come now.
+    fn line(&mut self, raw: &[u8], more: usize, there: bool) {
         if self.lines.len() >= KEPT {
             let oldest = self.lines.pop_front();
             self.dropped += u64::from(oldest.is_some_and(|(_, line)| !line.marker));
         }
-        self.lines.push_back((self.now, self.format.read(raw, more)));
+        let line = self.format.read(raw, more);
+        let mono = if there && line.time.is_none() { Mono::default() } else { self.now.mono };
+        self.lines.push_back((Now { mono, ..self.now }, line));
     }
 
     fn mark(&mut self, of: &OsStr, message: Clean) {
@@ -110,6 +113,8 @@ pub(super) struct Tail {
     former_head: Vec<u8>,
     /// True right after it was cut short: a writer that kept its place leaves a hole of zeros.
     hole: bool,
+    /// Up to here it was there before us.
+    there: u64,
     laid: Laid,
 }
 
@@ -150,6 +155,7 @@ impl Tail {
             cutter: Cutter::default(),
             former_head: Vec::new(),
             hole: false,
+            there: 0,
             laid: Laid::From(0),
         })
     }
@@ -170,6 +176,7 @@ impl Tail {
             None => memchr::memchr(b'\n', &chunk).map_or(0, |end| end + 1),
         };
         self.identity.offset = from + u64::try_from(start).unwrap_or(0);
+        self.there = size;
         let passed = chunk.get(..start).unwrap_or_default();
         self.before = passed.get(start.saturating_sub(BEFORE)..).unwrap_or_default().to_vec();
         Ok(())
@@ -214,7 +221,8 @@ impl Tail {
         pass.budget = pass.budget.saturating_sub(size.saturating_sub(self.identity.offset));
         while self.identity.offset < stop {
             let mut chunk = mem::take(&mut pass.chunk);
-            chunk.resize(CHUNK, 0);
+            let history = usize::try_from(self.there.saturating_sub(self.identity.offset)).unwrap_or(CHUNK);
+            chunk.resize(if history > 0 { history.min(CHUNK) } else { CHUNK }, 0);
             let read = self.file.read_at(&mut chunk, self.identity.offset);
             if let Ok(read) = read {
                 self.take(chunk.get(..read).unwrap_or_default(), understood, pass);
@@ -245,7 +253,7 @@ impl Tail {
             body.end();
         }
         if !self.cutter.is_empty() {
-            self.cutter.finish(|line, more| pass.line(line, more));
+            self.cutter.finish(|line, more| pass.line(line, more, false));
         }
     }
 
@@ -284,7 +292,8 @@ impl Tail {
         } else if self.identity.offset <= understood {
             pass.dropped += self.cutter.count(text);
         } else {
-            self.cutter.feed(text, |line, more| pass.line(line, more));
+            let there = self.identity.offset <= self.there;
+            self.cutter.feed(text, |line, more| pass.line(line, more, there));
         }
     }
 
@@ -311,7 +320,7 @@ impl Tail {
             self.finish(pass);
         }
         pass.mark(&self.began, sentence);
-        self.identity.offset = start;
+        (self.identity.offset, self.there) = (start, 0);
         self.before.clear();
         self.former_head = mem::take(&mut self.identity.head);
         self.hole = true;

@@ -59,14 +59,14 @@ pub fn run(options: &Opts) -> Result<u8, Fault> {
     let (mut sources, stream) = log_sources::named(&options.what)?;
     install_panic_hook(paths::state_dir().unwrap_or_else(std::env::temp_dir));
     let bell = Arc::new(Bell::default());
-    // One file, or standard input alone, is read as it comes.
     let single = sources.len() + usize::from(stream.is_some()) == 1 && !sources.iter().any(log_sources::is_glob);
+    let by_time = !single && log_sources::say_times(&sources);
     let clock: Arc<dyn Clock> = Arc::new(RealClock);
-    let gather = Arc::new(if single {
-        Gather::new(Arc::clone(&bell))
-    } else {
+    let gather = Arc::new(if by_time {
         let patterns = if stream.is_some() { 0 } else { sources.len() };
         Gather::by_time(Arc::clone(&bell), patterns, clock.now().wall)
+    } else {
+        Gather::new(Arc::clone(&bell))
     });
     if let Some(stream) = stream {
         gather.take_stream(&"standard input".into(), stream)?;
@@ -78,7 +78,10 @@ pub fn run(options: &Opts) -> Result<u8, Fault> {
     let title = match (sources.as_slice(), packed.as_slice()) {
         ([], []) => "standard input".into(),
         ([one], []) | ([], [one]) => Clean::text(&one.pattern),
-        (plain, packed) => clean!("{} logs by time", plain.len() + packed.len()),
+        (plain, packed) => {
+            let order = if by_time { "by time" } else { "as they are read" };
+            clean!("{} logs {order}", plain.len() + packed.len())
+        },
     };
     let follower = if sources.is_empty() { None } else { Some(Follower::lay(sources, Arc::clone(&gather), clock)?) };
     let caps = Caps::detect(&|name| std::env::var(name).ok(), true);
@@ -230,7 +233,6 @@ impl Shell {
     fn take_sifted(&mut self) {
         let errors = self.lines.errors.as_ref().map(Sieve::pages).unwrap_or_default();
         for page in errors {
-            self.pane.quiet();
             let place = page.rows.first().map(|row| row.place);
             let asks = match page.fault.filter(|_| place.is_none()) {
                 Some(fault) => {

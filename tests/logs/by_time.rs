@@ -21,6 +21,30 @@ fn numbers(screen: &vt100::Screen) -> Vec<usize> {
 }
 
 #[test]
+fn a_clock_that_goes_back_is_a_line_in_the_pane_and_the_others_go_on() {
+    let home = folder();
+    let other = write(&home, "b.log", seconds(7_000..7_300, 1, 0, "b.log"));
+    let path = write(&home, "a.log", seconds(7_200..7_210, 1, 0, "a.log") + &seconds(0..5, 1, 0, "a.log"));
+    for (paths, name) in [(vec![&path], "a.log  following"), (vec![&path, &other], "2 logs by time")] {
+        let args: Vec<&str> = paths.iter().map(|path| path.to_str().expect("plain")).collect();
+        let mut spec = spec(&home, &args);
+        spec.size = (120, 150);
+        let pty = Pty::spawn(&spec);
+        pty.wait_for(name);
+        pty.wait("the sentence before the line", |screen, _| {
+            let rows: Vec<String> = screen.contents().lines().map(str::to_owned).collect();
+            let told = rows.iter().position(|row| row.trim() == "--- the clock went back 2 h 0 min");
+            told.is_some_and(|at| rows.get(at + 1).is_some_and(|row| row.ends_with("a.log number 0")))
+                && rows.iter().filter(|row| row.contains("went back")).count() == 1
+        });
+        if paths.len() > 1 {
+            pty.wait_for("b.log number 7299");
+        }
+        leave(pty);
+    }
+}
+
+#[test]
 fn three_files_on_three_clocks_are_one_row_from_the_end_to_the_start_and_in_a_search() {
     let home = folder();
     let names = ["a.log", "b.log", "c.log"];

@@ -29,6 +29,7 @@ impl Lines for Reader {
     fn page(&mut self, want: &Want) -> Page {
         let mut page = Page { id: want.id, ..Page::default() };
         let done = self.fill(&mut page, want);
+        page.tell_clocks();
         page.fault = done.err().map(|error| Fault::new(format!("the log cannot be read here: {error}.")));
         page
     }
