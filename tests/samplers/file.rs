@@ -208,3 +208,52 @@ async fn looking_leaves_no_trace() {
     }
     assert_eq!(state(), before);
 }
+
+#[tokio::test]
+async fn lines_that_match_are_counted_and_the_rest_of_the_text_is_told_nowhere() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("config");
+    fs::write(&path, "listen :80 hunter22\nwarned\nallowed all\nwarned again\ntook 5 ms\ntook 7 ms").expect("written");
+    let rows = r#"parse = "lines"
+lines = [{ matches = '^warned', metric = "warned" }, { matches = '^never', metric = "never" },
+         { matches = 'took (\d+)', metric = "took", value = true }, { matches = 'allowed (\S+)', fact = "allowed", line = true }]"#;
+    let found = seen(&path, rows).await;
+    let label = [("path", path.to_str().expect("text"))];
+    assert_eq!(["warned", "never", "took"].map(|name| value(&found, name, &label)), [2.0, 0.0, 7.0]);
+    assert_eq!(fact(&found, "allowed"), Some("line 3: all"));
+    assert!(!format!("{found:?}").contains("hunter22"), "{found:?}");
+    fs::write(&path, vec![b'\n'; 2 << 20]).expect("written");
+    assert_eq!(failed(&path, rows).await, "F is larger than 1 MiB.");
+}
+
+#[tokio::test]
+async fn of_a_key_only_its_presence_is_told_and_a_placeholder_is_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("user.toml");
+    let row = |format: &str, pointer: &str| {
+        let row = format!("pointer = \"{pointer}\", metric = \"key\", present = true, not = [\"your_api_key\"]");
+        format!(
+            "parse = \"{format}\"\njson = [{{ {row} }}, {{ pointer = \"/mode\", fact = \"trading\", not = [\"none\"] }}]"
+        )
+    };
+    for (format, pointer, text) in [
+        ("toml", "/binance/key", "mode = 'live'\n[binance]\nkey = \"VALUE\"\n"),
+        ("json", "/binance/key", "{\"mode\": \"live\", \"binance\": {\"key\": \"VALUE\"}}"),
+        ("env", "/KEY", "export mode=live\nexport KEY='VALUE'\n"),
+        ("ini", "/binance/key", "mode = live\n[binance]\nkey = VALUE\n"),
+    ] {
+        for (is, expected) in [("hunter22", 1.0), ("your_api_key", 0.0), (" ", 0.0)] {
+            fs::write(&path, text.replace("VALUE", is)).expect("written");
+            let found = seen(&path, &row(format, pointer)).await;
+            assert_eq!((value(&found, "key", &[]), fact(&found, "trading")), (expected, Some("live")), "{format} {is}");
+            assert!(!format!("{found:?}").contains("hunter22"), "{found:?}");
+        }
+        fs::write(&path, text.replace("live", "none")).expect("written");
+        assert_eq!(fact(&seen(&path, &row(format, "/other")).await, "trading"), None, "{format}");
+        assert_eq!(value(&seen(&path, &row(format, "/other")).await, "key", &[]), 0.0, "{format}");
+    }
+    fs::write(&path, "[binance]\nkey = \"hunter22\n").expect("written");
+    let said = failed(&path, &row("toml", "/binance/key")).await;
+    assert!(said.starts_with("F is not TOML (") && said.contains("at line 2 column "), "{said}");
+    assert!(!said.contains("hunter22"), "{said}");
+}
