@@ -257,3 +257,43 @@ async fn of_a_key_only_its_presence_is_told_and_a_placeholder_is_none() {
     assert!(said.starts_with("F is not TOML (") && said.contains("at line 2 column "), "{said}");
     assert!(!said.contains("hunter22"), "{said}");
 }
+
+#[tokio::test]
+async fn a_tree_is_counted_whole_as_du_does_and_its_links_are_not_followed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("tree");
+    let elsewhere = folder.path().join("elsewhere");
+    fs::create_dir_all(path.join("a/b/c")).expect("made");
+    fs::create_dir(&elsewhere).expect("made");
+    for (name, size, seconds) in
+        [("x.so", 10, 500), ("a/y.so", 20, 300), ("a/b/c/z.so", 3_000_000, 100), ("a/b/n.txt", 7, 900)]
+    {
+        fs::write(path.join(name), vec![1; size]).expect("written");
+        age(&path.join(name), seconds);
+    }
+    fs::write(elsewhere.join("big.so"), vec![1; 9_999]).expect("written");
+    symlink(&elsewhere, path.join("a/link")).expect("made");
+    symlink("..", path.join("a/circle")).expect("made");
+    fs::hard_link(path.join("a/b/c/z.so"), path.join("again.so")).expect("made");
+    let figures = |found: &Observation| ["file_folder_files", "file_folder_bytes"].map(|name| value(found, name, &[]));
+    let found = seen(&path, "deep = true").await;
+    assert_eq!(figures(&found), [4.0, 3_000_037.0]);
+    let du = format!("find {} -type f | xargs du -bc | tail -1", path.display());
+    let du = Command::new("sh").args(["-c", &du]).output().expect("du runs");
+    let du = String::from_utf8_lossy(&du.stdout).into_owned();
+    assert!(du.starts_with("3000037\t"), "{du}");
+    let newest = fact(&found, "newest").expect("a newest");
+    assert!(["a/b/c/z.so", "again.so"].contains(&newest), "{newest}");
+    assert_eq!((fact(&found, "oldest"), fact(&found, "not counted")), (Some("a/b/n.txt"), None));
+    assert_eq!(figures(&seen(&path, "deep = true\nnames = \"*.txt\"").await), [1.0, 7.0]);
+    assert_eq!(figures(&seen(&path, "").await), [2.0, 3_000_010.0], "one level without it");
+    let mut deep = path.clone();
+    for _ in 0..70 {
+        deep.push("d");
+    }
+    fs::create_dir_all(&deep).expect("made");
+    let found = seen(&path, "deep = true").await;
+    let why =
+        found.not_supported.iter().find(|(name, _)| name.as_str() == "file_folder_bytes").map(|(_, why)| why.as_str());
+    assert!(why.is_some_and(|why| why.ends_with("is deeper than 64 folders")), "{why:?}");
+}

@@ -1,4 +1,4 @@
-//! `file`: a path and what it holds. Names as the filestat exporter gives them. A folder: its files, one level deep.
+//! `file`: a path and what it holds. Names as the filestat exporter gives them. A folder: its files.
 //! ```toml
 //! [samplers.model]
 //! kind    = "file"
@@ -8,6 +8,7 @@
 //! parse   = "csv"                     # or "number" with `metric`, or one of those below
 //! csv     = [{ column = "loss", metric = "model_loss" }]   # of `row = "last"` or "first"; or column = 3, no head
 //! names   = "*.csv"                   # in a folder: only these
+//! deep    = true                      # a folder with all below it; else one level. Give it a longer `every`
 //! ```
 //! `parse = "json"`, `"toml"`, `"env"` (`NAME=value` lines, also with `export`) and `"ini"` (`/section/name`) take the
 //! rows of `http` by pointer; `present` tells that a value is there and never which:
@@ -23,7 +24,10 @@
 //!          { matches = 'took (\d+) ms', metric = "service_took_milliseconds", value = true },   # the last one's group
 //!          { matches = '^listen (\S+)', fact = "listens", line = true }]         # the first one's group: "line 3: :80"
 //! ```
-//! Gives file_present, file_stat_size_bytes, file_stat_modif_time_seconds, file_age_seconds, file_unexpected, file_folder_….
+//! Gives file_present, file_stat_size_bytes, file_stat_modif_time_seconds, file_age_seconds, file_unexpected; of a folder
+//! file_folder_files, file_folder_bytes, file_folder_newest_time_seconds, file_folder_oldest_time_seconds. Links are not
+//! followed, other file systems not entered; a file with several names counts once in a tree. Trees of more than 200,000
+//! entries or 64 levels, or that take more than 3 s, are not counted, which is said.
 
 use crate::base::{Body, Clean, Failure, Fault, Now, Observation, Point, Wall};
 use crate::clean;
@@ -31,7 +35,7 @@ use crate::samplers::blocking::{LOCAL_FILES, Worker};
 use crate::samplers::csv::{Cell, Table, Which};
 use crate::samplers::documents::Format;
 use crate::samplers::lines::{Found, LineRow, Lines};
-use crate::samplers::look::{CONTENT, Content, ENTRIES, Folder, Look, TooMany, look, modified};
+use crate::samplers::look::{CONTENT, Content, Counted, Folder, Look, look, modified};
 use crate::samplers::pick::{Pick, Row, metric_name, plain_number};
 use crate::samplers::{Kind, Observed, Sampler};
 use crate::sys::host::{group_name, user_name};
@@ -88,6 +92,8 @@ struct Config {
     #[serde(default)]
     row: Which,
     names: Option<String>,
+    #[serde(default)]
+    deep: bool,
 }
 
 #[derive(Default, Deserialize, PartialEq)]
@@ -132,7 +138,7 @@ struct FileSampler {
     missing: Missing,
     expect: Expect,
     reader: Option<Reader>,
-    names: String,
+    counted: Counted,
     worker: Worker<io::Result<(Look, Vec<Found>)>>,
 }
 
@@ -154,16 +160,16 @@ impl FileSampler {
             shown,
             missing: config.missing,
             expect: config.expect,
-            names: config.names.unwrap_or_else(|| "*".to_owned()),
+            counted: Counted { names: config.names.unwrap_or_else(|| "*".to_owned()), deep: config.deep },
             worker: Worker::new(&LOCAL_FILES),
         })
     }
 
     async fn look(&mut self, now: Now) -> Result<Observation, Failure> {
-        let (path, names, content) = (self.path.clone(), self.names.clone(), self.reader.is_some());
+        let (path, counted, content) = (self.path.clone(), self.counted.clone(), self.reader.is_some());
         let lines = if let Some(Reader::Lines(lines)) = &self.reader { Some(lines.clone()) } else { None };
         let work = move || {
-            let look = look(&path, content, &names)?;
+            let look = look(&path, content, Some(&counted))?;
             let found = lines.zip(look.content.as_ref()).map(|(lines, content)| lines.find(&content.head));
             Ok((look, found.unwrap_or_default()))
         };
@@ -221,8 +227,8 @@ impl FileSampler {
         seen.facts.extend(facts.map(|(name, value)| (Clean::from(name), value)));
         match &look.folder {
             Some(Ok(folder)) => self.folder(folder, &mut seen),
-            Some(Err(TooMany)) => {
-                let why = clean!("{} holds more than {ENTRIES} entries", self.shown);
+            Some(Err(why)) => {
+                let why = clean!("{} {why}", self.shown);
                 let names = ["files", "bytes", "newest_time_seconds", "oldest_time_seconds"];
                 seen.not_supported.extend(names.map(|name| (clean!("file_folder_{name}"), why.clone())));
             }
@@ -260,6 +266,10 @@ impl FileSampler {
     fn folder(&self, folder: &Folder, seen: &mut Observation) {
         seen.points.push(self.gauge("file_folder_files", folder.files as f64));
         seen.points.push(self.gauge("file_folder_bytes", folder.bytes as f64));
+        if folder.unread > 0 {
+            let what = clean!("{} folders that this login may not read", folder.unread);
+            seen.facts.push((Clean::from("not counted"), what));
+        }
         for (name, entry) in [("newest", &folder.newest), ("oldest", &folder.oldest)] {
             let Some(entry) = entry else { continue };
             seen.points.push(self.gauge(&format!("file_folder_{name}_time_seconds"), entry.modified));

@@ -154,7 +154,7 @@ fn names(entries: &[(String, String)]) -> Clean {
 
 /// The file's text, or why there is none. A link is not followed.
 fn text_of(file: &Path) -> Result<String, String> {
-    let looked = look(file, true, "*").map_err(|error| match error.kind() {
+    let looked = look(file, true, None).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => "does not exist".to_owned(),
         io::ErrorKind::PermissionDenied => "is not for this login to read".to_owned(),
         _ => format!("cannot be read: {error}"),
