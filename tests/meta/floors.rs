@@ -121,7 +121,7 @@ pub(crate) const CRATES: &[(&str, &[&str])] = &[
     ("redis", &["sys", "samplers"]),
     ("tokio_postgres", &["sys", "samplers"]),
     ("tokio_postgres_rustls", &["sys", "samplers"]),
-    ("tokio_rustls", &["sys", "samplers"]),
+    ("tokio_rustls", &["sys", "samplers", "roles"]),
     ("http", &["sys", "samplers", "action"]),
     ("tower_layer", &["samplers"]),
     ("tower_service", &["samplers"]),
