@@ -76,8 +76,8 @@ fn found(model: &Model, document: &Arc<Document>, asked: &[Asked], wanted: &str)
     })
 }
 
-/// How well a document fits what is typed or pasted, and by which symptom.
-fn fit(document: &Document, wanted: &str) -> Option<(u32, Option<Clean>)> {
+/// How well a document fits what is typed or pasted, in lower case, from 1 to 6, and by which symptom.
+pub fn fit(document: &Document, wanted: &str) -> Option<(u32, Option<Clean>)> {
     let words = |text: &str| -> Vec<String> {
         text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).map(str::to_lowercase).collect()
     };

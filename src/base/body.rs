@@ -22,6 +22,9 @@ pub struct Body {
     source: Arc<Source>,
 }
 
+/// What to put in the place of a text; `None` leaves it.
+type Replace<'a> = dyn FnMut(&str) -> Result<Option<DeValue<'static>>, Fault> + 'a;
+
 impl Body {
     /// Parses a whole file. `file` is the path as the user would type it.
     ///
@@ -182,6 +185,61 @@ impl Body {
         let key = self.rows().into_iter().find(stands).map(|(key, _)| key.get_ref().clone().into_owned())?;
         let mut rest = self.clone();
         rest.take_value(&key).map(|_| rest)
+    }
+
+    /// Its rows in the order of the file, each with a fault without a sentence at its value.
+    pub(super) fn into_values(self) -> Vec<(String, DeValue<'static>, Fault)> {
+        let mut rows: Vec<_> = self.table.into_inner().into_iter().collect();
+        rows.sort_by_key(|(name, _)| name.span().start);
+        let place = |span: &Range<usize>| self.source.fault("", span);
+        rows.into_iter()
+            .map(|(name, value)| {
+                let place = place(&value.span());
+                (name.into_inner().into_owned(), value.into_inner(), place)
+            })
+            .collect()
+    }
+
+    /// Puts what `new` says in the place of each text in it, however deep. What it refuses is a fault at that text's
+    /// place, and the text stays.
+    pub(super) fn replace_texts(&mut self, new: &mut Replace<'_>) -> Vec<Fault> {
+        fn walk(
+            value: &mut Spanned<DeValue<'static>>,
+            new: &mut Replace<'_>,
+            source: &Source,
+            faults: &mut Vec<Fault>,
+        ) {
+            let span = value.span();
+            match value.get_mut() {
+                DeValue::String(text) => match new(text) {
+                    Ok(Some(put)) => *value.get_mut() = at(put, &span),
+                    Ok(None) => {}
+                    Err(fault) => faults.push(Fault { at: source.fault("", &span).at, ..fault }),
+                },
+                DeValue::Array(rows) => rows.iter_mut().for_each(|row| walk(row, new, source, faults)),
+                DeValue::Table(rows) => rows.iter_mut().for_each(|(_, row)| walk(row, new, source, faults)),
+                _ => {}
+            }
+        }
+        /// What comes from another file is placed where it is put.
+        fn at(value: DeValue<'static>, span: &Range<usize>) -> DeValue<'static> {
+            let here = |row: Spanned<DeValue<'static>>| Spanned::new(span.clone(), at(row.into_inner(), span));
+            match value {
+                DeValue::Array(rows) => DeValue::Array(rows.into_iter().map(here).collect()),
+                DeValue::Table(rows) => {
+                    let key = |key: Spanned<DeString<'static>>| Spanned::new(span.clone(), key.into_inner());
+                    DeValue::Table(rows.into_iter().map(|(name, row)| (key(name), here(row))).collect())
+                }
+                other => other,
+            }
+        }
+        let mut faults = Vec::new();
+        let mut rows: Vec<_> = self.table.get_mut().iter_mut().collect();
+        rows.sort_by_key(|(key, _)| key.span().start);
+        for (_, value) in rows {
+            walk(value, new, &self.source, &mut faults);
+        }
+        faults
     }
 
     /// The file that this came from.

@@ -1,27 +1,20 @@
-//! The profiles in the binary.
+//! The profiles in the binary: the folder `profiles` as it is.
 
 use super::ProcedureSpec;
+use super::judging::RulesBeside;
 use crate::base::Fault;
 use crate::base::body::nearest;
+use include_dir::{Dir, include_dir};
 use std::path::PathBuf;
 
 /// The profile of any host.
 pub const HOST: &str = "host";
 /// The same, with its ports asked for metrics.
 pub const DISCOVER: &str = "discover";
-/// Name and text of each.
-pub const PROFILES: &[(&str, &str)] = &[
-    (HOST, include_str!("../../profiles/host/profile.toml")),
-    (DISCOVER, include_str!("../../profiles/discover/profile.toml")),
-];
+/// What the demo makes its own profile of: no profile by itself.
+const TEMPLATE: &str = "demo";
 
-/// Profile, name and text of every procedure in the binary.
-pub const PROCEDURES: &[(&str, &str, &str)] = &[];
-
-fn procedures(profile: &str) -> Vec<ProcedureSpec> {
-    let own = PROCEDURES.iter().filter(|(of, ..)| *of == profile);
-    own.map(|(_, id, text)| ProcedureSpec::built_in(id, text)).collect()
-}
+static FOLDER: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/profiles");
 
 /// A profile's text with where it came from.
 #[derive(Clone, Debug, Default)]
@@ -31,24 +24,48 @@ pub(super) struct Origin {
     pub file: String,
     pub path: Option<PathBuf>,
     pub text: String,
+    pub rules_beside: Option<RulesBeside>,
     pub distrust: Option<Fault>,
     pub procedures: Vec<ProcedureSpec>,
     /// Of procedures that cannot be read.
     pub faults: Vec<Fault>,
 }
 
+/// The name of each, in alphabetical order.
+pub fn names() -> Vec<&'static str> {
+    let mut names: Vec<_> =
+        FOLDER.dirs().filter_map(|dir| dir.path().to_str()).filter(|name| *name != TEMPLATE).collect();
+    names.sort_unstable();
+    names
+}
+
+/// The text of a file of a profile, by its path in the folder.
+pub fn file(path: &str) -> Option<&'static str> {
+    FOLDER.get_file(path).and_then(include_dir::File::contents_utf8)
+}
+
 /// A profile in the binary.
 pub(super) fn profile(name: &str) -> Result<Origin, Fault> {
-    let names = PROFILES.iter().map(|(known, _)| *known);
-    let (name, text) = PROFILES
-        .iter()
-        .find(|(known, _)| *known == name)
-        .ok_or_else(|| Fault::new(format!("there is no built-in profile `{name}`.")).hint(nearest(name, names)))?;
+    let text = names().contains(&name).then(|| file(&format!("{name}/profile.toml"))).flatten().ok_or_else(|| {
+        Fault::new(format!("there is no built-in profile `{name}`.")).hint(nearest(name, names().into_iter()))
+    })?;
     Ok(Origin {
-        name: (*name).to_owned(),
+        name: name.to_owned(),
         file: format!("built-in {name}"),
-        text: (*text).to_owned(),
+        text: text.to_owned(),
+        rules_beside: Some(RulesBeside::BuiltIn(name.to_owned())),
         procedures: procedures(name),
         ..Origin::default()
     })
+}
+
+fn procedures(profile: &str) -> Vec<ProcedureSpec> {
+    let folder = FOLDER.get_dir(format!("{profile}/procedures"));
+    let files = folder.into_iter().flat_map(Dir::files);
+    let mut specs: Vec<_> = files
+        .filter_map(|file| Some((file.path().file_stem()?.to_str()?, file.contents_utf8()?)))
+        .map(|(id, text)| ProcedureSpec::built_in(id, text))
+        .collect();
+    specs.sort_by(|a, b| a.id.cmp(&b.id));
+    specs
 }

@@ -2,9 +2,10 @@
 //! and which lines of logs are counted: `[[patterns]]`.
 
 use super::Lasting;
-use crate::base::{Body, Fault};
+use super::builtin;
+use crate::base::{Body, Fault, Settings};
 use core::time::Duration;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The rule file that is read when a profile names none, beside its file.
 const DEFAULT: &str = "rules.yaml";
@@ -20,6 +21,8 @@ pub struct Judging {
     pub interval: Option<Duration>,
     /// `[[inhibit]]`.
     pub inhibit: Vec<InhibitSpec>,
+    /// What is filled into rules where they name it.
+    pub settings: Settings,
     /// `[[patterns]]`, those of extended profiles first: this floor does not know them.
     pub patterns: Vec<Body>,
 }
@@ -29,8 +32,37 @@ pub struct Judging {
 pub struct RuleFileSpec {
     /// Where it is: relative names are of the profile's folder.
     pub path: PathBuf,
+    /// Its text, of one in the binary.
+    pub text: Option<&'static str>,
     /// A fault without a sentence at the place that names it; `None` for the one that is read when it is there.
     pub named: Option<Fault>,
+}
+
+/// Where a profile's rule files lie.
+#[derive(Clone, Debug)]
+pub(super) enum RulesBeside {
+    /// In the folder of its file.
+    Folder(PathBuf),
+    /// In the binary, under this name.
+    BuiltIn(String),
+}
+
+impl RulesBeside {
+    /// The rule file of this name. One that was not named and is not there is none.
+    fn spec(&self, name: &str, named: Option<Fault>) -> Option<RuleFileSpec> {
+        match self {
+            Self::Folder(folder) => Some(RuleFileSpec { path: folder.join(name), text: None, named }),
+            Self::BuiltIn(profile) => {
+                let inner = format!("{profile}/{name}");
+                let text = builtin::file(&inner);
+                (text.is_some() || named.is_some()).then(|| RuleFileSpec {
+                    path: format!("built-in {inner}").into(),
+                    text,
+                    named,
+                })
+            }
+        }
+    }
 }
 
 /// `[[inhibit]]`, as Alertmanager has it.
@@ -56,21 +88,17 @@ struct InhibitTable {
 }
 
 impl Judging {
-    /// Takes the four keys out of a file; a broken row is a fault and leaves the others. `path` is the file's own;
-    /// what is built in has none, and no rule files.
-    pub(super) fn read(file: &mut Body, path: Option<&Path>, faults: &mut Vec<Fault>) -> Self {
+    /// Takes the four keys out of a file; a broken row is a fault and leaves the others. What is a text alone has no
+    /// rule files.
+    pub(super) fn read(file: &mut Body, beside: Option<&RulesBeside>, faults: &mut Vec<Fault>) -> Self {
         let mut judging = Self::default();
         let mut keep = |fault: Fault| faults.push(fault);
         let place = file.fault_at("rules", "");
-        let folder = path.map(|path| path.parent().unwrap_or(Path::new("")));
-        match (file.take::<Vec<String>>("rules"), folder) {
-            (Ok(Some(names)), Some(folder)) => {
-                let spec = |name: String| RuleFileSpec { path: folder.join(name), named: Some(place.clone()) };
-                judging.files = names.into_iter().map(spec).collect();
+        match (file.take::<Vec<String>>("rules"), beside) {
+            (Ok(Some(names)), Some(beside)) => {
+                judging.files = names.iter().filter_map(|name| beside.spec(name, Some(place.clone()))).collect();
             }
-            (Ok(None), Some(folder)) => {
-                judging.files.push(RuleFileSpec { path: folder.join(DEFAULT), named: None });
-            }
+            (Ok(None), Some(beside)) => judging.files.extend(beside.spec(DEFAULT, None)),
             (Ok(_), None) => {}
             (Err(fault), _) => keep(fault),
         }

@@ -1,11 +1,12 @@
 //! One profile file, read: its good parts and the faults of the others.
 
+use super::judging::RulesBeside;
 use super::schema::{ACTION, LOG, MARKER, PANE, SAMPLER, TOP};
 use super::{ActionSpec, Handbook, Judging, KnownKinds, Lasting, LogSpec, Marker, PaneSpec, People, SamplerSpec};
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault};
 use core::time::Duration;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Sampling faster would disturb what it watches.
 const FASTEST: Duration = Duration::from_secs(1);
@@ -16,7 +17,6 @@ const NAME_LIMIT: usize = 64;
 pub(super) struct Layer {
     pub title: Option<Clean>,
     pub environment: Option<Clean>,
-    pub extends: Vec<Extends>,
     pub samplers: Vec<SamplerSpec>,
     pub logs: Vec<LogSpec>,
     pub panes: Vec<PaneSpec>,
@@ -28,23 +28,12 @@ pub(super) struct Layer {
     pub faults: Vec<Fault>,
 }
 
-/// A name to extend, with a fault at its place for whoever cannot find it.
-#[derive(Debug)]
-pub(super) struct Extends {
-    pub name: String,
-    pub place: Fault,
-}
-
 impl Layer {
-    /// Reads a whole file; `path` is where it lies.
-    pub(super) fn read(mut file: Body, path: Option<&Path>, known: &KnownKinds<'_>) -> Self {
+    /// Reads a whole file, its settings filled in.
+    pub(super) fn read(mut file: Body, beside: Option<&RulesBeside>, known: &KnownKinds<'_>) -> Self {
         let mut layer = Self::default();
         layer.title = layer.keep(text(&mut file, "title"));
         layer.environment = layer.keep(text(&mut file, "environment"));
-        let place = file.fault_at("extends", "");
-        let names: Option<Vec<String>> = layer.keep(file.take("extends"));
-        layer.extends =
-            names.unwrap_or_default().into_iter().map(|name| Extends { name, place: place.clone() }).collect();
         layer.samplers = layer.named(&mut file, "samplers", |name, body| sampler(name, body, known));
         layer.logs = layer.named(&mut file, "logs", |name, body| log(name, body, known));
         layer.actions = layer.named(&mut file, "actions", |name, body| action(name, body, known));
@@ -66,7 +55,7 @@ impl Layer {
         }
         layer.handbook = Handbook::read(&mut file, &mut layer.faults);
         layer.people = People::read(&mut file, &mut layer.faults);
-        layer.judging = Judging::read(&mut file, path, &mut layer.faults);
+        layer.judging = Judging::read(&mut file, beside, &mut layer.faults);
         layer.faults.extend(file.unknown(&TOP.names()));
         layer
     }

@@ -1,6 +1,7 @@
 //! Where profiles are looked for, and how they are read: through `sys::trust`, with a way on when one is broken.
 
 use super::builtin::{self, HOST, Origin};
+use super::judging::RulesBeside;
 use super::merge::Merge;
 use super::{KnownKinds, Profile, procedures};
 use crate::base::{Clean, Fault};
@@ -54,7 +55,7 @@ impl Profile {
     pub fn parse(name: &str, file: &str, text: &str, known: &KnownKinds<'_>) -> Result<Self, Fault> {
         let (name, file, text) = (name.into(), file.into(), text.into());
         let origin = Origin { name, file, text, ..Origin::default() };
-        Merge::run(&origin, known, &builtin::profile)
+        Merge::run(origin, known, &builtin::profile)
     }
 }
 
@@ -71,7 +72,7 @@ pub fn load_profile(which: &ProfileRef, search: &SearchPath, known: &KnownKinds<
             from_file(&name_of(&file), &file)?
         }
     };
-    Merge::run(&origin, known, &|name| named(name, search))
+    Merge::run(origin, known, &|name| named(name, search))
 }
 
 /// The same, but always a profile: the host's own, with the reason first among its faults.
@@ -103,6 +104,7 @@ fn from_file(name: &str, file: &Path) -> Result<Origin, Fault> {
     Ok(Origin {
         name: Clean::text(name).as_str().to_owned(),
         file: file.to_string_lossy().into_owned(),
+        rules_beside: Some(RulesBeside::Folder(file.parent().unwrap_or(Path::new("")).to_owned())),
         path: Some(file.to_owned()),
         text: content.text,
         distrust: content.distrust,

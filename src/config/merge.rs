@@ -1,9 +1,10 @@
-//! Files over files: what a profile extends comes first, its own parts replace those of the same name.
+//! Files over files: what a profile extends comes first, its own parts replace those of the same name, its own settings
+//! are filled in everywhere.
 
 use super::builtin::{self, Origin};
-use super::layer::{Extends, Layer};
+use super::layer::Layer;
 use super::{Handbook, KnownKinds, Profile, Source, Trust};
-use crate::base::{Body, Clean, Fault};
+use crate::base::{Body, Clean, Fault, Settings};
 use core::fmt::Write;
 use sha2::{Digest, Sha256};
 
@@ -14,76 +15,98 @@ const DEPTH_LIMIT: usize = 4;
 pub(super) type Fetch<'a> = dyn Fn(&str) -> Result<Origin, Fault> + 'a;
 
 pub(super) struct Merge<'a> {
-    known: &'a KnownKinds<'a>,
     fetch: &'a Fetch<'a>,
-    profile: Profile,
+    /// What was read, a profile after what it extends.
+    read: Vec<(Origin, Body)>,
     /// The files from the top to the one being read.
     chain: Vec<String>,
+    profile: Profile,
 }
 
 impl<'a> Merge<'a> {
     /// Reads a profile and everything that it extends.
-    pub(super) fn run(top: &Origin, known: &'a KnownKinds<'a>, fetch: &'a Fetch<'a>) -> Result<Profile, Fault> {
+    pub(super) fn run(top: Origin, known: &KnownKinds<'_>, fetch: &'a Fetch<'a>) -> Result<Profile, Fault> {
         let mut profile = Profile::empty(&top.name, Vec::new());
         profile.path.clone_from(&top.path);
-        let mut merge = Merge { known, fetch, profile, chain: Vec::new() };
+        let mut merge = Merge { fetch, read: Vec::new(), chain: Vec::new(), profile };
         merge.add(top)?;
+        let (mut settings, read) = (Settings::default(), core::mem::take(&mut merge.read));
+        let mut bodies = Vec::new();
+        for (origin, mut body) in read {
+            match body.take_table("settings") {
+                Ok(rows) => merge.profile.faults.extend(rows.map(|rows| settings.put(rows)).unwrap_or_default()),
+                Err(fault) => merge.profile.faults.push(fault),
+            }
+            bodies.push((origin, body));
+        }
+        merge.profile.faults.extend(settings.resolve());
+        let last = bodies.len().saturating_sub(1);
+        for (at, (origin, mut body)) in bodies.into_iter().enumerate() {
+            merge.profile.faults.extend(settings.fill(&mut body));
+            let layer = Layer::read(body, origin.rules_beside.as_ref(), known);
+            merge.put(origin, layer, &settings, at == last);
+        }
+        merge.profile.judging.settings = settings;
         Ok(merge.profile)
     }
 
-    fn add(&mut self, origin: &Origin) -> Result<(), Fault> {
-        let layer = Layer::read(Body::parse(&origin.file, &origin.text)?, origin.path.as_deref(), self.known);
+    /// Reads a file after what it extends. A base that cannot be had is a fault of the file that names it.
+    fn add(&mut self, origin: Origin) -> Result<(), Fault> {
+        let mut body = Body::parse(&origin.file, &origin.text)?;
+        let place = body.fault_at("extends", "");
+        let names: Option<Vec<String>> = body.take("extends").unwrap_or_else(|fault| {
+            self.profile.faults.push(fault);
+            None
+        });
         self.chain.push(origin.file.clone());
-        for base in &layer.extends {
-            self.extend(base);
-        }
-        self.chain.pop();
-        if let Some(fault) = &origin.distrust {
-            let what = format!("{} The profile's actions are for display only.", fault.what);
-            let fault = Fault { what: Clean::text(what), ..fault.clone() };
-            self.profile.faults.push(fault.clone());
-            if self.profile.trust == Trust::Trusted {
-                self.profile.trust = Trust::DisplayOnly(fault);
+        for name in names.unwrap_or_default() {
+            match self.base(&name) {
+                Ok(Some(found)) => {
+                    if let Err(fault) = self.add(found) {
+                        self.profile.faults.push(fault);
+                    }
+                }
+                Ok(None) => {}
+                Err(what) => self.profile.faults.push(Fault { what: Clean::text(what), ..place.clone() }),
             }
         }
-        self.profile.sources.push(Source { file: Clean::text(&origin.file), sha256: sha256(&origin.text) });
-        replace(&mut self.profile.procedures.specs, origin.procedures.clone(), |spec| spec.id.clone());
-        self.profile.faults.extend(origin.faults.iter().cloned());
-        self.put(layer);
+        self.chain.pop();
+        self.read.push((origin, body));
         Ok(())
     }
 
-    /// A base that cannot be had is a fault of the file that names it.
-    fn extend(&mut self, base: &Extends) {
-        let placed = |what: String| Fault { what: Clean::text(what), ..base.place.clone() };
+    /// The profile of this name; `None` when it is in already.
+    fn base(&self, name: &str) -> Result<Option<Origin>, String> {
         if self.chain.len() > DEPTH_LIMIT {
-            let what = format!("`{}` is extended more than {DEPTH_LIMIT} deep; it is left out.", base.name);
-            return self.profile.faults.push(placed(what));
+            return Err(format!("`{name}` is extended more than {DEPTH_LIMIT} deep; it is left out."));
         }
         // A user's own `host` extends the built-in `host`.
-        let past_files = |found: Origin| builtin::profile(&base.name).unwrap_or(found);
-        let found = (self.fetch)(&base.name)
-            .map(|found| if self.chain.contains(&found.file) { past_files(found) } else { found });
-        match found {
-            Ok(found) if self.chain.contains(&found.file) => {
-                let what = format!("`{}` extends itself by way of this line; it is left out.", base.name);
-                self.profile.faults.push(placed(what));
-            }
-            Ok(found) if self.profile.sources.iter().any(|source| source.file.as_str() == found.file) => {}
-            Ok(found) => {
-                if let Err(fault) = self.add(&found) {
-                    self.profile.faults.push(fault);
-                }
-            }
-            Err(fault) => {
-                self.profile.faults.push(placed(format!("`{}` cannot be extended: {fault}", base.name)));
-            }
+        let past_files = |found: Origin| builtin::profile(name).unwrap_or(found);
+        let found = (self.fetch)(name)
+            .map(|found| if self.chain.contains(&found.file) { past_files(found) } else { found })
+            .map_err(|fault| format!("`{name}` cannot be extended: {fault}"))?;
+        if self.chain.contains(&found.file) {
+            return Err(format!("`{name}` extends itself by way of this line; it is left out."));
         }
+        let known = self.read.iter().any(|(origin, _)| origin.file == found.file);
+        Ok((!known).then_some(found))
     }
 
-    fn put(&mut self, layer: Layer) {
+    fn put(&mut self, origin: Origin, layer: Layer, settings: &Settings, own: bool) {
         let profile = &mut self.profile;
-        if self.chain.is_empty() {
+        if let Some(fault) = origin.distrust {
+            let what = format!("{} The profile's actions are for display only.", fault.what);
+            let fault = Fault { what: Clean::text(what), ..fault };
+            profile.faults.push(fault.clone());
+            if profile.trust == Trust::Trusted {
+                profile.trust = Trust::DisplayOnly(fault);
+            }
+        }
+        profile.sources.push(Source { file: Clean::text(&origin.file), sha256: sha256(&origin.text) });
+        let filled = origin.procedures.into_iter().map(|spec| spec.filled(settings)).collect();
+        replace(&mut profile.procedures.specs, filled, |spec| spec.id.clone());
+        profile.faults.extend(origin.faults);
+        if own {
             // Whose system it is, and what texts may do on it, only its own file says.
             let specs = core::mem::take(&mut profile.procedures.specs);
             profile.procedures = Handbook { specs, ..layer.handbook };

@@ -4,7 +4,7 @@
 use super::merge::sha256;
 use super::schema::PROCEDURES;
 use super::{Trust, load};
-use crate::base::{Body, Clean, Fault};
+use crate::base::{Body, Clean, Fault, Settings};
 use crate::sys::trust::{self, Owners};
 use std::ffi::OsStr;
 use std::path::Path;
@@ -68,6 +68,13 @@ impl Handbook {
 }
 
 impl ProcedureSpec {
+    /// The same with its settings filled in: what a site has set is part of what its document says.
+    pub(super) fn filled(self, settings: &Settings) -> Self {
+        let text = settings.fill_known(&self.text);
+        let sha256 = if text == self.text { self.sha256 } else { sha256(&text) };
+        Self { text, sha256, ..self }
+    }
+
     /// A document in the binary.
     pub(super) fn built_in(id: &str, text: &str) -> Self {
         let file = crate::clean!("built-in {id}.md");

@@ -34,6 +34,7 @@ pub const TOP: Table = Table {
         key("title", "name of the system on the top line", "\"Cerebellar-Norse\""),
         key("environment", "badge on every screen", "\"production\""),
         key("extends", "profiles whose parts come first, at most 4 deep", "[\"host\"]"),
+        key("settings", "what differs between sites, by name: `${name}` stands for it", "{ port = 8080 }"),
         key("samplers", "what to observe, by name", "{}"),
         key("logs", "what to follow, by name", "{}"),
         key("panes", "what to show, in order of importance", "[]"),
@@ -50,6 +51,13 @@ pub const TOP: Table = Table {
         key("procedures", "what procedures may do, and how long what they kept stays", "{}"),
         key("notify", "where alerts are sent", "{}"),
     ],
+};
+
+/// `[settings]`: any name is a key.
+pub const SETTINGS: Table = Table {
+    header: "[settings]",
+    about: "what differs between sites: `${name}` stands for it in texts here, in rules and procedures, and in what is extended; a text of one name alone takes the setting's type",
+    keys: &[key("data", "for example: a text, a number, true or false, or a list", "\"/srv/data\"")],
 };
 
 /// `[samplers.NAME]`.
@@ -180,6 +188,11 @@ pub const PATTERN: Table = Table {
         key("level", "how bad it is: trace, debug, info, warn, error; warn when absent", "\"error\""),
         key("entry", "the entry of a guide, or the procedure, that it opens", "\"PL-5.1\""),
         key("sources", "sources of `[logs]`; all when absent", "[\"app\"]"),
+        key(
+            "values",
+            "numbers that its lines say: a named `group` of the regex becomes the series `metric` (with `scale`, other groups as `labels`): the largest of each look, or as = \"last\", or as = \"summary\": quantiles of five minutes",
+            "[{ group = \"ms\", metric = \"blocked_seconds\", scale = 0.001 }]",
+        ),
     ],
 };
 
@@ -196,8 +209,8 @@ pub const MARKER: Table = Table {
 
 /// Every table, in the order of the reference.
 pub const TABLES: &[Table] = &[
-    TOP, SAMPLER, LOG, PANE, ACTION, PROCEDURES, INHIBIT, PATTERN, MARKER, GRANTS, SEVERITIES, ESCALATION, CONTACT,
-    NOTIFY,
+    TOP, SETTINGS, SAMPLER, LOG, PANE, ACTION, PROCEDURES, INHIBIT, PATTERN, MARKER, GRANTS, SEVERITIES, ESCALATION,
+    CONTACT, NOTIFY,
 ];
 
 impl Table {

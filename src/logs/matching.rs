@@ -1,8 +1,9 @@
 //! The patterns of a profile: what of a log deserves a name, a count per minute and an entry of a guide. All are
 //! looked for in one pass over a line, by an engine without backtracking and with bounds on what it may become.
 
+use super::captured::Captured;
 use crate::base::{Clean, Fault, LogLevel};
-use regex::{RegexBuilder, RegexSet, RegexSetBuilder};
+use regex::{Captures, Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use std::sync::Arc;
 
 /// Patterns of one profile, packs included.
@@ -15,7 +16,7 @@ const COMPILED: usize = 4 * 1024 * 1024;
 const CACHE: usize = 1024 * 1024;
 
 /// One pattern.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct LogPattern {
     /// Its name: the label `pattern`.
     pub name: Clean,
@@ -27,6 +28,8 @@ pub struct LogPattern {
     pub entry: Option<Clean>,
     /// Only in these sources; in all when empty.
     pub sources: Vec<Arc<str>>,
+    /// Numbers that its lines say.
+    pub captured: Vec<Captured>,
 }
 
 /// A regular expression or a text.
@@ -52,6 +55,8 @@ impl LooksFor {
 pub struct LogPatterns {
     all: Vec<LogPattern>,
     set: Option<RegexSet>,
+    /// Of each pattern that takes numbers out.
+    expressions: Vec<Option<Regex>>,
 }
 
 impl LogPatterns {
@@ -74,7 +79,11 @@ impl LogPatterns {
         let set = RegexSetBuilder::new(sources).size_limit(COMPILED).dfa_size_limit(CACHE).build();
         let set =
             set.map_err(|_| Fault::new("the patterns are too large together.").hint("Make some of them simpler."))?;
-        Ok(Self { set: (!all.is_empty()).then_some(set), all })
+        let taking = |pattern: &LogPattern| {
+            (!pattern.captured.is_empty()).then(|| regex(pattern.looks_for.source().as_str())).transpose()
+        };
+        let expressions = all.iter().map(taking).collect::<Result<_, _>>()?;
+        Ok(Self { set: (!all.is_empty()).then_some(set), all, expressions })
     }
 
     /// Every pattern, as its number says.
@@ -91,6 +100,11 @@ impl LogPatterns {
             sources.is_empty() || sources.iter().any(|known| **known == *source)
         };
         found.into_iter().filter(here).collect()
+    }
+
+    /// The groups of a line that matches this pattern, where it takes numbers out.
+    pub(super) fn groups<'t>(&self, at: usize, text: &'t str) -> Option<Captures<'t>> {
+        self.expressions.get(at)?.as_ref()?.captures(text)
     }
 
     /// The worst pattern that a line matches: it colours the line and names the entry.
@@ -112,7 +126,7 @@ pub fn check(source: &str) -> Result<(), Fault> {
 ///
 /// # Errors
 /// As [`check`].
-pub fn regex(source: &str) -> Result<regex::Regex, Fault> {
+pub fn regex(source: &str) -> Result<Regex, Fault> {
     if source.len() > LONGEST {
         return Err(Fault::new(format!("this expression has {} bytes; {LONGEST} are the most.", source.len())));
     }
@@ -143,7 +157,7 @@ mod tests {
 
     fn pattern(name: &str, source: &str, level: LogLevel) -> LogPattern {
         let looks_for = LooksFor::Regex(source.to_owned());
-        LogPattern { name: Clean::text(name), looks_for, level, entry: None, sources: Vec::new() }
+        LogPattern { name: Clean::text(name), looks_for, level, entry: None, sources: Vec::new(), captured: Vec::new() }
     }
 
     #[test]

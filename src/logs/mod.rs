@@ -2,6 +2,7 @@
 //! It survives rotation in every common style and loses, doubles or hides no line without saying how many.
 //! `roles` starts the follower, `app` drains the mailbox, `config` names the formats.
 
+pub mod captured;
 mod cutter;
 pub mod filter;
 pub mod fold;

@@ -124,6 +124,7 @@ pub fn pack(name: &str) -> Result<Vec<LogPattern>, Fault> {
         Fault::new(format!("there is no pack of patterns `{}`.", Clean::text(name))).hint(nearest(name, names))
     })?;
     let pattern = |(name, source, level, entry): &Row| LogPattern {
+        captured: Vec::new(),
         name: Clean::from(*name),
         looks_for: LooksFor::Regex((*source).to_owned()),
         level: *level,

@@ -1,8 +1,10 @@
 //! What was counted of each source: lines by level, lines that were dropped, matches of each pattern. Counters only
 //! rise, so that `rate()` and `increase()` say what happens per minute.
 
+use super::captured::{Captured, Numbers};
 use super::matching::LogPatterns;
 use crate::base::{LogLevel, LogLine, Observation, Point};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Lines, by source and level.
@@ -30,6 +32,8 @@ struct Counts {
     dropped: u64,
     /// By the pattern's number.
     matches: Vec<u64>,
+    /// By the pattern's number and the place of the metric in it.
+    numbers: BTreeMap<(usize, usize), Numbers>,
 }
 
 /// The counters of all sources.
@@ -57,11 +61,13 @@ impl Tally {
     pub fn count<'a>(&self, source: &Arc<str>, lines: impl Iterator<Item = &'a LogLine>, dropped: u64) {
         let mut levels = [0_u64; LEVELS.len()];
         let mut matches = vec![0_u64; self.patterns.all().len()];
+        let mut said = Vec::new();
         for line in lines.filter(|line| !line.marker) {
             let at = LEVELS.iter().position(|(level, _)| *level == line.level);
             at.and_then(|at| levels.get_mut(at)).into_iter().for_each(|count| *count += 1);
             for at in self.patterns.matches(source, line.message.as_str()) {
                 matches.get_mut(at).into_iter().for_each(|count| *count += 1);
+                said.extend(self.patterns.groups(at, line.message.as_str()).map(|groups| (at, groups)));
             }
         }
         let mut all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -71,15 +77,29 @@ impl Tally {
         });
         let Some(counts) = all.get_mut(at) else { return };
         counts.dropped += dropped;
+        for (at, groups) in said {
+            let captured =
+                self.patterns.all().get(at).into_iter().flat_map(|pattern| pattern.captured.iter().enumerate());
+            for (row, captured) in captured {
+                counts.numbers.entry((at, row)).or_default().take(captured, &groups);
+            }
+        }
         counts.levels.iter_mut().zip(levels).for_each(|(count, more)| *count += more);
         counts.matches.iter_mut().zip(matches).for_each(|(count, more)| *count += more);
     }
 
-    /// The counters as points. A pattern shows for the sources that it is meant for.
+    /// The names of every series there may be.
+    pub fn names(&self) -> Vec<String> {
+        let captured = self.patterns.all().iter().flat_map(|pattern| &pattern.captured);
+        NAMES.map(str::to_owned).into_iter().chain(captured.flat_map(Captured::names)).collect()
+    }
+
+    /// The counters as points, and what lines have said since it was last asked. A pattern shows for the sources that it
+    /// is meant for.
     pub fn observe(&self) -> Observation {
         let mut seen = Observation::default();
-        let all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        for counts in &*all {
+        let mut all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        for counts in &mut *all {
             let source = ("source", &*counts.source);
             for ((_, level), count) in LEVELS.iter().zip(counts.levels) {
                 seen.points.push(Point::counter(LINES, &[source, ("level", level)], count as f64));
@@ -90,6 +110,10 @@ impl Tally {
                     let labels = [source, ("pattern", pattern.name.as_str())];
                     seen.points.push(Point::counter(MATCHES, &labels, *count as f64));
                 }
+            }
+            for ((at, row), numbers) in &mut counts.numbers {
+                let captured = self.patterns.all().get(*at).and_then(|pattern| pattern.captured.get(*row));
+                seen.points.extend(captured.map(|captured| numbers.look(captured, &counts.source)).unwrap_or_default());
             }
         }
         seen
@@ -109,6 +133,7 @@ mod tests {
             looks_for: LooksFor::Text("full".to_owned()),
             level: LogLevel::Error,
             entry: None,
+            captured: Vec::new(),
             sources: sources.iter().map(|source| Arc::from(*source)).collect(),
         };
         let patterns = LogPatterns::new(vec![pattern("any", &[]), pattern("db", &["db"])]).expect("compiles");

@@ -12,10 +12,13 @@ pub fn book(profile: &Profile, bands: RuleFile) -> (Book, Vec<Fault>) {
     let mut faults = Vec::new();
     let mut files = vec![bands];
     for spec in &profile.judging.files {
-        if spec.named.is_none() && !spec.path.exists() {
+        if spec.text.is_none() && spec.named.is_none() && !spec.path.exists() {
             continue;
         }
-        match (rule_check::read(&spec.path), &spec.named) {
+        let text = spec.text.map_or_else(|| rule_check::text(&spec.path), |text| Ok(text.to_owned()));
+        let read =
+            text.map(|text| RuleFile::parse(&spec.path.to_string_lossy(), &profile.judging.settings.fill_known(&text)));
+        match (read, &spec.named) {
             (Ok(file), _) => {
                 faults.extend(file.broken.iter().map(|(_, fault)| fault.clone()));
                 faults.extend(file.unknown.iter().cloned());

@@ -13,7 +13,7 @@ use crate::app::{Board, Changes, Identity, Pane};
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault, Ulid};
 use crate::config::{ActionSpec, KnownKinds, PaneSpec, Profile, SamplerSpec, Trust};
-use crate::logs::{LogPatterns, LogSource, StreamSource, Tally, tally};
+use crate::logs::{LogPatterns, LogSource, StreamSource, Tally};
 use crate::procedure::Document;
 use crate::rules::{Alerting, Book, Group, Judge, Policy, Rule, RuleFile, RuleKind};
 use crate::samplers::kinds::files;
@@ -91,7 +91,7 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     let tally = Arc::new(Tally::new(patterns.clone(), names));
     if !profile.logs.is_empty() {
         store.declare(&logs::SAMPLER.into(), logs::EVERY, false);
-        store.expect(&logs::SAMPLER.into(), tally::NAMES.map(str::to_owned).into());
+        store.expect(&logs::SAMPLER.into(), tally.names().into());
     }
     let webhook = webhook(profile).unwrap_or_else(|fault| {
         faults.push(fault);

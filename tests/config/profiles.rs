@@ -159,3 +159,29 @@ fn what_a_profile_says_of_people_lies_over_what_it_extends() {
     let granted = |login: &str| Support::granted(&people.grants, login, &["sre".into()]);
     assert_eq!((granted("ada"), granted("bo")), (Support::L3, Support::L0), "of the same name the later one counts");
 }
+
+#[test]
+fn settings_of_a_site_reach_what_it_extends() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| {
+        let dir = folder.path().join("watchkeeper/profiles").join(name);
+        fs::create_dir_all(dir.join("procedures")).expect("a folder");
+        fs::write(dir.join("profile.toml"), text).expect("writes");
+        dir
+    };
+    let base = "[settings]\ndata = \"/var/lib/x\"\nunit = \"x.service\"\n\
+                [samplers.store]\nkind = \"lmdb\"\npath = \"${data}/lmdb\"\n\
+                [samplers.unit]\nkind = \"http\"\nurl = \"${unit}\"\n";
+    let dir = write("base", base);
+    fs::write(dir.join("procedures/a.md"), "# Look into ${data}, not ${other}\n").expect("writes");
+    write("site", "extends = [\"base\"]\n[settings]\ndata = \"/mnt/${unit}\"\n");
+    let config = folder.path().to_string_lossy().into_owned();
+    let search = SearchPath::detect(&|name| (name == "XDG_CONFIG_HOME").then(|| config.clone()));
+    let profile = load_profile(&ProfileRef::Named("site".into()), &search, &KNOWN).expect("loads");
+    assert!(profile.faults.is_empty(), "{:?}", profile.faults);
+    let mut store = profile.samplers.first().expect("a sampler").body.clone();
+    assert_eq!(store.need::<String>("path").expect("a path"), "/mnt/x.service/lmdb");
+    let document = profile.procedures.specs.first().expect("a document");
+    assert_eq!(document.text, "# Look into /mnt/x.service, not ${other}\n");
+    assert_eq!(profile.judging.settings.fill_known("job=\"${unit}\""), "job=\"x.service\"");
+}

@@ -3,7 +3,8 @@
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault, LogLevel};
 use crate::config::Profile;
-use crate::logs::matching::check;
+use crate::logs::captured::{Captured, Shape};
+use crate::logs::matching::{self, check};
 use crate::logs::packs::pack;
 use crate::logs::{LogPattern, LogPatterns, LooksFor};
 use serde::Deserialize;
@@ -20,6 +21,29 @@ struct Row {
     entry: Option<Clean>,
     #[serde(default)]
     sources: Vec<Arc<str>>,
+    #[serde(default)]
+    values: Vec<ValueRow>,
+}
+
+/// A number that lines say.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ValueRow {
+    group: String,
+    metric: String,
+    scale: Option<f64>,
+    #[serde(rename = "as")]
+    shape: Option<Word>,
+    #[serde(default)]
+    labels: Vec<String>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Word {
+    Max,
+    Last,
+    Summary,
 }
 
 /// The patterns of a profile, and what is wrong with the rows that are left out.
@@ -53,14 +77,15 @@ fn row(body: &Body, logs: &[&str]) -> Result<Vec<LogPattern>, Fault> {
         return Err(if logs.is_empty() { fault } else { fault.hint(nearest(strange, logs.iter().copied())) });
     }
     if let Some(name) = row.pack {
-        if row.name.is_some() || row.regex.is_some() || row.text.is_some() || row.level.is_some() || row.entry.is_some()
-        {
+        let more = row.name.is_some() || row.regex.is_some() || row.text.is_some() || row.level.is_some();
+        if more || row.entry.is_some() || !row.values.is_empty() {
             return Err(body.fault_at("pack", "beside `pack` only `sources` may stand."));
         }
         let rows = pack(&name).map_err(|fault| Fault { at: body.fault_at("pack", "").at, ..fault })?;
         return Ok(rows.into_iter().map(|pattern| LogPattern { sources: row.sources.clone(), ..pattern }).collect());
     }
     let name = row.name.ok_or_else(|| body.fault("`name` is missing here.").hint("Or name a `pack`."))?;
+    let captured = captured(body, row.values, row.regex.as_deref())?;
     let looks_for = match (row.regex, row.text) {
         (Some(regex), None) => {
             check(&regex).map_err(|fault| {
@@ -80,7 +105,44 @@ fn row(body: &Body, logs: &[&str]) -> Result<Vec<LogPattern>, Fault> {
             body.fault_at("level", format!("no level is called `{}`.", Clean::text(&word))).hint(hint)
         })?,
     };
-    Ok(vec![LogPattern { name, looks_for, level, entry: row.entry, sources: row.sources }])
+    Ok(vec![LogPattern { name, looks_for, level, entry: row.entry, sources: row.sources, captured }])
+}
+
+/// The rows of `values`: each group must be one of the expression, each name one that a series may have.
+fn captured(body: &Body, rows: Vec<ValueRow>, regex: Option<&str>) -> Result<Vec<Captured>, Fault> {
+    // What is wrong with the expression is told in its own place.
+    let expression = regex.and_then(|regex| matching::regex(regex).ok());
+    let groups: Vec<&str> = expression.iter().flat_map(|regex| regex.capture_names().flatten()).collect();
+    let fault = |what: String| body.fault_at("values", what);
+    let mut captured = Vec::new();
+    for row in rows {
+        let asked = core::iter::once(&row.group).chain(&row.labels);
+        if let Some(strange) = asked.into_iter().find(|group| !groups.contains(&group.as_str())) {
+            let what = format!("the expression has no group `{}`.", Clean::text(strange));
+            let hint = if groups.is_empty() {
+                "Write one as `(?<name>…)`.".to_owned()
+            } else {
+                nearest(strange, groups.iter().copied())
+            };
+            return Err(fault(what).hint(hint));
+        }
+        let letters = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':');
+        if row.metric.is_empty() || !letters(&row.metric) || row.metric.starts_with(|c: char| c.is_ascii_digit()) {
+            let what = format!("`{}` cannot be the name of a metric.", Clean::text(&row.metric));
+            return Err(fault(what).hint("Use a-z A-Z 0-9 _ : and no digit first."));
+        }
+        let scale = row.scale.unwrap_or(1.0);
+        if !scale.is_finite() || scale == 0.0 {
+            return Err(fault("`scale` is a number other than zero.".to_owned()));
+        }
+        let shape = match row.shape.unwrap_or(Word::Max) {
+            Word::Max => Shape::Max,
+            Word::Last => Shape::Last,
+            Word::Summary => Shape::Summary,
+        };
+        captured.push(Captured { group: row.group, metric: row.metric, scale, shape, labels: row.labels });
+    }
+    Ok(captured)
 }
 
 #[cfg(test)]
@@ -127,5 +189,23 @@ mod tests {
                 "p.toml:19:1: a pattern looks for a `regex` or for a `text`, one of the two.",
             ]
         );
+    }
+
+    #[test]
+    fn values_name_groups_of_the_expression() {
+        let row = |values: &str| {
+            read(&format!("[[patterns]]\nname = \"a\"\nregex = 'took (?<ms>\\d+)'\nvalues = [{values}]\n"))
+        };
+        let (found, faults) = row("{ group = \"ms\", metric = \"took_seconds\", scale = 0.001, as = \"summary\" }");
+        assert_eq!(faults, Vec::<String>::new());
+        let names: Vec<String> = found.all().iter().flat_map(|it| &it.captured).flat_map(Captured::names).collect();
+        assert_eq!(names, ["took_seconds", "took_seconds_sum", "took_seconds_count"]);
+        let said = |values: &str| row(values).1.join(" ");
+        assert_eq!(
+            said("{ group = \"m\", metric = \"x\" }"),
+            "p.toml:6:10: the expression has no group `m`. Did you mean `ms`?"
+        );
+        assert!(said("{ group = \"ms\", metric = \"7 x\" }").contains("cannot be the name of a metric"));
+        assert!(said("{ group = \"ms\", metric = \"x\", as = \"mean\" }").contains("unknown value `mean`"));
     }
 }

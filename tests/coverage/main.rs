@@ -1,0 +1,62 @@
+//! Every item of the three operating guides, row by row: what of a shipped profile makes it true is there, and the
+//! observation that its acceptance asks for is made. `SYSTEM.toml` holds the rows.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests fail by panicking, and read the repository"
+)]
+
+mod ids;
+mod row;
+mod said;
+mod scene;
+mod seen;
+
+use ids::{SYSTEMS, ids};
+use scene::Scene;
+
+/// Checks all rows of a system, and says everything that is wrong at once.
+fn every_row_of(system: &str) {
+    let scene = Scene::of(system);
+    let (_, prefix, sections) = SYSTEMS.into_iter().find(|(name, ..)| *name == system).expect("a system");
+    let mut wrong: Vec<String> = scene.faults.iter().map(|fault| format!("the profile: {fault}")).collect();
+    let known = ids(prefix, sections);
+    wrong.extend(scene.rows.keys().filter(|id| !known.contains(id)).map(|id| format!("{id} is no item of the guide")));
+    for id in &known {
+        match scene.rows.get(id) {
+            None => wrong.push(format!("{id} has no row")),
+            Some(row) => {
+                let told = said::check(&scene, row).into_iter().chain(seen::check(&scene, row));
+                wrong.extend(told.map(|what| format!("{id}: {what}")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} rows:\n{}", wrong.len(), known.len(), wrong.join("\n"));
+}
+
+#[test]
+fn every_row_of_cerebellar_norse_is_true() {
+    every_row_of("cerebellar-norse");
+}
+
+#[test]
+fn every_row_of_genesis_is_true() {
+    every_row_of("genesis");
+}
+
+#[test]
+fn every_row_of_planar_is_true() {
+    every_row_of("planar");
+}
+
+#[test]
+fn the_readme_tells_how_many_rows_each_system_has() {
+    let readme = std::fs::read_to_string("README.md").expect("reads");
+    for (system, prefix, sections) in SYSTEMS {
+        let line = format!("| `{system}` | {} |", ids(prefix, sections).len());
+        assert!(readme.contains(&line), "README.md lacks the line {line}");
+    }
+}

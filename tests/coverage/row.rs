@@ -1,0 +1,125 @@
+//! One row: an item of a system's operating guide, what of the profile makes it true, and what shows that it is.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// The rows of one system, by their ids.
+pub(crate) type Rows = BTreeMap<String, Row>;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Row {
+    /// `sampler NAME`, `pane TITLE`, `rule NAME` …: what makes it true.
+    pub by: Vec<String>,
+    /// What is typed on the list of procedures, which opens, and what that says.
+    pub find: Vec<Find>,
+    /// Values of a pane and their levels.
+    pub levels: Option<OneOrMany<Levels>>,
+    /// Unit tests of `rules_test.yaml`, by name.
+    pub rules: Vec<String>,
+    /// A line of a log, what recognises it, and what that opens.
+    pub lines: Vec<Line>,
+    /// An action as the profile declares it.
+    pub plan: Option<OneOrMany<Plan>>,
+    /// Series of the profile's samplers at its stand-in.
+    pub reads: Vec<Reads>,
+    /// Facts of the profile's samplers at its stand-in.
+    pub facts: Vec<Fact>,
+    /// A card.
+    pub contact: Option<String>,
+    /// The two clocks of a severity.
+    pub timers: Option<Timers>,
+    /// Tests of the engine that make the observation on a real peer.
+    pub test: Option<OneOrMany<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum OneOrMany<T> {
+    One(T),
+    Many(Vec<T>),
+}
+
+impl<T> OneOrMany<T> {
+    pub(crate) fn all(&self) -> &[T] {
+        match self {
+            Self::One(one) => core::slice::from_ref(one),
+            Self::Many(many) => many,
+        }
+    }
+}
+
+/// Every element of what may be absent.
+pub(crate) fn each<T>(some: Option<&OneOrMany<T>>) -> impl Iterator<Item = &T> {
+    some.map(OneOrMany::all).unwrap_or_default().iter()
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Find {
+    pub typed: String,
+    pub opens: String,
+    pub says: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Levels {
+    pub pane: String,
+    pub beside: Option<String>,
+    pub at: Vec<(f64, String)>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Line {
+    pub text: String,
+    pub pattern: String,
+    /// The source that it stands in; any when absent.
+    pub source: Option<String>,
+    pub opens: Option<String>,
+    /// A series that it becomes, and its value.
+    pub gives: Option<(String, f64)>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Plan {
+    pub action: String,
+    pub danger: Option<String>,
+    pub support: Option<String>,
+    #[serde(default)]
+    pub says: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Reads {
+    pub series: String,
+    pub is: Option<f64>,
+    pub between: Option<(f64, f64)>,
+    #[serde(default)]
+    pub absent: bool,
+    /// Of this host rather than of the stand-in: the same look tells both.
+    #[serde(default, rename = "host")]
+    pub _host: bool,
+    #[serde(default, rename = "twin")]
+    pub _twin: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fact {
+    pub sampler: String,
+    pub fact: String,
+    pub is: Option<String>,
+    pub contains: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Timers {
+    pub severity: String,
+    pub respond: String,
+    pub escalate: String,
+}

@@ -1,0 +1,221 @@
+//! What a profile says: its parts are there, its levels, words, cards and clocks are those of the guide.
+
+use crate::row::{Find, Levels, Line, Plan, Row, Timers, each};
+use crate::scene::Scene;
+use watchkeeper::app::found::fit;
+use watchkeeper::base::Severity;
+use watchkeeper::config::Lasting;
+use watchkeeper::procedure::Document;
+use watchkeeper::roles::setup::policy;
+use watchkeeper::rules::Bands;
+
+/// What of a row is not so.
+pub(crate) fn check(scene: &Scene, row: &Row) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut keep = |told: Option<String>| wrong.extend(told);
+    if row.by.is_empty() {
+        keep(Some("nothing makes it true".to_owned()));
+    }
+    row.by.iter().for_each(|part| keep(there(scene, part)));
+    row.find.iter().for_each(|find| keep(found(scene, find)));
+    each(row.levels.as_ref()).for_each(|levels| keep(level(scene, levels)));
+    for name in row.rules.iter().filter(|name| !scene.passed.contains(name)) {
+        keep(Some(format!("no test of its rules passes that is called `{name}`")));
+    }
+    row.lines.iter().for_each(|line| keep(recognised(scene, line)));
+    each(row.plan.as_ref()).for_each(|plan| keep(planned(scene, plan)));
+    row.timers.iter().for_each(|timers| keep(clocks(scene, timers)));
+    row.contact.iter().for_each(|name| keep(card(scene, name)));
+    each(row.test.as_ref()).for_each(|test| keep(tested(test)));
+    let shown = !row.find.is_empty()
+        || row.levels.is_some()
+        || !row.rules.is_empty()
+        || !row.lines.is_empty()
+        || row.plan.is_some()
+        || !row.reads.is_empty()
+        || !row.facts.is_empty()
+        || row.contact.is_some()
+        || row.timers.is_some()
+        || row.test.is_some();
+    if !shown {
+        keep(Some("no observation shows it".to_owned()));
+    }
+    drop(keep);
+    wrong
+}
+
+/// A part of the profile, by its kind and name.
+fn there(scene: &Scene, part: &str) -> Option<String> {
+    let (kind, name) = part.split_once(' ').unwrap_or((part, ""));
+    let (profile, setup) = (&scene.profile, &scene.setup);
+    let is = match kind {
+        "sampler" => profile.samplers.iter().any(|spec| *spec.name == *name),
+        "log" => profile.logs.iter().any(|spec| *spec.name == *name),
+        "pane" => setup.board.panes.iter().any(|pane| pane.title.as_str() == name),
+        "rule" => setup.book.rules().any(|(_, rule, _)| rule.name.as_str() == name),
+        "pattern" if name.starts_with("pack:") => {
+            let pack = watchkeeper::logs::packs::pack(name.trim_start_matches("pack:")).unwrap_or_default();
+            !pack.is_empty() && pack.iter().all(|of| setup.patterns.all().iter().any(|known| known.name == of.name))
+        }
+        "pattern" => setup.patterns.all().iter().any(|pattern| pattern.name.as_str() == name),
+        "action" => profile.actions.iter().any(|spec| *spec.name == *name),
+        "procedure" => {
+            let id = name.split('#').next().unwrap_or(name);
+            scene.documents.iter().any(|document| &*document.id == id)
+        }
+        "contact" => profile.people.contacts.iter().any(|contact| contact.name.as_str() == name),
+        "escalation" => profile.people.rows.iter().any(|(severity, ..)| severity.name() == name),
+        "setting" => scene.table.get("settings").and_then(|rows| rows.get(name)).is_some(),
+        // What every profile has by itself.
+        "console" => !name.is_empty(),
+        _ => false,
+    };
+    (!is).then(|| format!("the profile has no {part}"))
+}
+
+fn document<'a>(scene: &'a Scene, id: &str) -> Option<&'a Document> {
+    scene.documents.iter().find(|document| &*document.id == id)
+}
+
+/// The search for a symptom puts the document first, and its text says what to do.
+fn found(scene: &Scene, find: &Find) -> Option<String> {
+    let wanted = find.typed.trim().to_lowercase();
+    let best = scene.documents.iter().filter_map(|document| Some((fit(document, &wanted)?.0, document)));
+    let best: Vec<(u32, &Document)> = best.collect();
+    let most = best.iter().map(|(weight, _)| *weight).max();
+    let first: Vec<&str> =
+        best.iter().filter(|(weight, _)| Some(*weight) == most).map(|(_, document)| &*document.id).collect();
+    if !first.contains(&find.opens.as_str()) {
+        return Some(format!("`{}` finds {first:?}, not {}", find.typed, find.opens));
+    }
+    let text = scene.profile.procedures.specs.iter().find(|spec| *spec.id == *find.opens).map(|spec| &spec.text);
+    let says = find.says.as_ref().filter(|says| !text.is_some_and(|text| text.contains(says.as_str())));
+    says.map(|says| format!("{} does not say `{says}`", find.opens))
+}
+
+fn bands(scene: &Scene, levels: &Levels) -> Option<Bands> {
+    let pane = scene.setup.board.panes.iter().find(|pane| pane.title.as_str() == levels.pane)?;
+    match &levels.beside {
+        None => pane.headline.as_ref().or(pane.beside.first())?.bands,
+        Some(label) => pane.metrics().find(|metric| metric.label.as_str() == label)?.bands,
+    }
+}
+
+/// Each value has its level, edges included.
+fn level(scene: &Scene, levels: &Levels) -> Option<String> {
+    let Some(bands) = bands(scene, levels) else {
+        return Some(format!("the pane `{}` has no such bands", levels.pane));
+    };
+    let wrong: Vec<String> = levels
+        .at
+        .iter()
+        .map(|(value, wanted)| (value, wanted, bands.level(*value).to_string()))
+        .filter(|(_, wanted, is)| *is != **wanted)
+        .map(|(value, wanted, is)| format!("{value} is {is}, not {wanted}"))
+        .collect();
+    (!wrong.is_empty()).then(|| format!("{}: {}", levels.pane, wrong.join(", ")))
+}
+
+/// A line is named by the pattern, counted, and opens its entry.
+fn recognised(scene: &Scene, line: &Line) -> Option<String> {
+    let patterns = &scene.setup.patterns;
+    let Some(at) = patterns.all().iter().position(|pattern| pattern.name.as_str() == line.pattern) else {
+        return Some(format!("there is no pattern `{}`", line.pattern));
+    };
+    let pattern = patterns.all().get(at)?;
+    let source = line.source.as_deref().or(pattern.sources.first().map(|source| &**source)).unwrap_or("any");
+    if !patterns.matches(source, &line.text).contains(&at) {
+        return Some(format!("`{}` does not match `{}`", line.pattern, line.text));
+    }
+    if let Some(opens) = &line.opens {
+        let entry = pattern.entry.as_ref().map(|entry| entry.as_str()).unwrap_or_default();
+        // An entry is the id of a document, or a symptom of one.
+        let leads = document(scene, entry).map_or_else(
+            || {
+                scene
+                    .documents
+                    .iter()
+                    .filter(|it| fit(it, &entry.to_lowercase()).is_some_and(|(weight, _)| weight >= 4))
+                    .any(|it| &*it.id == opens)
+            },
+            |document| &*document.id == opens,
+        );
+        if !leads {
+            return Some(format!("`{}` opens `{entry}`, not {opens}", line.pattern));
+        }
+    }
+    line.gives.as_ref().and_then(|(series, value)| gives(scene, source, &line.text, (series, *value)))
+}
+
+/// The series that a line becomes.
+fn gives(scene: &Scene, source: &str, text: &str, (series, value): (&str, f64)) -> Option<String> {
+    use watchkeeper::base::{Clean, LogLine};
+    use watchkeeper::logs::Tally;
+    let source: std::sync::Arc<str> = source.into();
+    let tally = Tally::new((*scene.setup.patterns).clone(), [&source]);
+    let line = LogLine { time: None, level: None, message: Clean::text(text), marker: false };
+    tally.count(&source, [&line].into_iter(), 0);
+    let seen = tally.observe().points.into_iter().filter(|point| point.key.name.as_str() == series);
+    let seen: Vec<f64> = seen.map(|point| point.value).collect();
+    let is = seen.iter().any(|seen| (seen - value).abs() <= value.abs() * 1e-9);
+    (!is).then(|| format!("`{text}` gives {series} {seen:?}, not {value}"))
+}
+
+/// The action is declared so.
+fn planned(scene: &Scene, plan: &Plan) -> Option<String> {
+    let Some(spec) = scene.profile.actions.iter().find(|spec| *spec.name == *plan.action) else {
+        return Some(format!("there is no action `{}`", plan.action));
+    };
+    let declared = |key: &str| spec.body.clone().take::<String>(key).ok().flatten();
+    for (key, wanted) in [("danger", &plan.danger), ("support", &plan.support)] {
+        if let Some(wanted) = wanted
+            && declared(key).as_ref() != Some(wanted)
+        {
+            return Some(format!("{key} of {} is {:?}, not {wanted}", plan.action, declared(key)));
+        }
+    }
+    let table = scene.table.get("actions").and_then(|actions| actions.get(&plan.action));
+    let text = table.map(ToString::to_string).unwrap_or_default();
+    let lacks: Vec<&String> = plan.says.iter().filter(|says| !text.contains(says.as_str())).collect();
+    (!lacks.is_empty()).then(|| format!("the action {} does not say {lacks:?}", plan.action))
+}
+
+fn clocks(scene: &Scene, timers: &Timers) -> Option<String> {
+    let severity = Severity::ALL.into_iter().find(|severity| severity.name() == timers.severity)?;
+    let terms = policy(&scene.profile).terms(severity);
+    let wanted = (Lasting::parse(&timers.respond)?.0, Lasting::parse(&timers.escalate)?.0);
+    let is = (terms.respond, terms.escalate);
+    let same = is.0 == wanted.0 && is.1 == wanted.1;
+    (!same).then(|| format!("{} is answered and handed on within {is:?}", timers.severity))
+}
+
+fn card(scene: &Scene, name: &str) -> Option<String> {
+    let is = scene
+        .profile
+        .people
+        .contacts
+        .iter()
+        .any(|contact| contact.name.as_str() == name || contact.role.as_str() == name);
+    (!is).then(|| format!("there is no card of {name}"))
+}
+
+/// The test is there: its module is a path below `tests` or `src`.
+fn tested(test: &str) -> Option<String> {
+    let (module, function) = test.rsplit_once("::").unwrap_or(("", test));
+    let path = module.trim_end_matches("::tests").replace("::", "/");
+    let places = if let Some(inner) = path.strip_prefix("src/") {
+        vec![
+            format!("src/{inner}.rs"),
+            format!("src/{inner}/mod.rs"),
+            format!("src/{inner}/tests.rs"),
+            format!("src/{inner}/tests/mod.rs"),
+        ]
+    } else {
+        vec![format!("tests/{path}.rs"), format!("tests/{path}/main.rs")]
+    };
+    let is = places.iter().filter_map(|place| std::fs::read_to_string(place).ok()).any(|text| {
+        let at = text.find(&format!("fn {function}("));
+        at.and_then(|at| text.get(at.saturating_sub(200)..at)).is_some_and(|before| before.contains("test]"))
+    });
+    (!is).then(|| format!("there is no test `{test}`"))
+}
