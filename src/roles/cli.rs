@@ -161,6 +161,7 @@ impl Story {
 enum TwinPart {
     Supervisor,
     Service,
+    Reader,
 }
 
 #[derive(Debug, Subcommand)]
@@ -239,6 +240,7 @@ pub fn main() -> u8 {
         Some(Role::Probe { class }) => Ok(probe_child::run(&class)),
         Some(Role::Twin { part, dir, port, story, seed, turn }) => story.play().map(|play| {
             status(match (part, play) {
+                (TwinPart::Reader, _) => twin::systems::reader(&dir),
                 (TwinPart::Supervisor, play) => twin::supervisor(&dir, &port, play, seed),
                 (TwinPart::Service, twin::Play::Service(scenario)) => twin::service(&dir, scenario, seed),
                 (TwinPart::Service, twin::Play::System(incident)) => {

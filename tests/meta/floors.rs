@@ -117,7 +117,7 @@ pub(crate) const CRATES: &[(&str, &[&str])] = &[
     ("rustix", &["sys", "term", "samplers", "logs", "journal", "action", "roles"]),
     ("flate2", &["samplers", "logs"]),
     ("nvml_wrapper", &["samplers"]),
-    ("tokio_tungstenite", &["samplers"]),
+    ("tokio_tungstenite", &["samplers", "roles"]),
     ("redis", &["sys", "samplers"]),
     ("tokio_postgres", &["sys", "samplers"]),
     ("tokio_postgres_rustls", &["sys", "samplers"]),

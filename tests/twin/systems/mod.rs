@@ -2,7 +2,9 @@
 //! said to mend one mends it, and leaving leaves nothing.
 
 mod door;
+mod genesis;
 mod norse;
+mod planar;
 
 use super::probe::{Twin, eventually};
 use door::Door;

@@ -3,13 +3,18 @@
 //! supervisor: `play` gives it time and its ports, `certificate` what TLS needs; the rest is a file or folder a system.
 
 mod certificate;
+mod feed;
+mod genesis;
 mod norse;
+mod planar;
 mod play;
 
+pub(crate) use planar::reader;
 pub(crate) use play::play;
 
-use super::endpoint::Reply;
+use super::endpoint::{JSON, Reply};
 use crate::base::{Fault, Mono, Now};
+use crate::sys::files::try_replace;
 use core::f64::consts::TAU;
 use core::time::Duration;
 use hyper::Request;
@@ -24,6 +29,10 @@ use std::path::Path;
 pub enum System {
     /// A neural predictor in Rust, with a card.
     CerebellarNorse,
+    /// A trading engine in Python.
+    Genesis,
+    /// A trading bot in Julia.
+    Planar,
 }
 
 /// What [`System::ALL`] says of one.
@@ -36,7 +45,7 @@ struct About {
 
 impl System {
     /// Every one of them.
-    pub const ALL: [Self; 1] = [Self::CerebellarNorse];
+    pub const ALL: [Self; 3] = [Self::CerebellarNorse, Self::Genesis, Self::Planar];
 
     fn about(self) -> About {
         match self {
@@ -45,6 +54,18 @@ impl System {
                 unit: "cerebellar-norse",
                 ports: norse::PORTS,
                 incidents: &["quiet", "gpu-memory", "latency", "training-rises", "data-corruption", "config-broken"],
+            },
+            Self::Genesis => About {
+                name: "genesis",
+                unit: "genesis",
+                ports: genesis::PORTS,
+                incidents: &["quiet", "slow-database", "event-loop-blocked", "memory-leak", "high-cpu", "queue-grows"],
+            },
+            Self::Planar => About {
+                name: "planar",
+                unit: "planar",
+                ports: planar::PORTS,
+                incidents: &["quiet", "map-full", "rate-limited", "exchange-silent", "stale-reader"],
             },
         }
     }
@@ -135,6 +156,10 @@ pub(super) struct Run<'a> {
 pub(super) trait Part {
     /// Whether a port speaks TLS.
     fn tls(&self, port: usize) -> bool;
+    /// Whether a port is a stream of trades over a WebSocket.
+    fn feed(&self, _port: usize) -> bool {
+        false
+    }
     /// Answers a request on one of the ports.
     fn answer(&mut self, port: usize, request: &Request<Incoming>, now: Now) -> Reply;
     /// Half a second has passed.
@@ -148,6 +173,8 @@ pub(super) trait Part {
 pub(crate) fn lay_out(folder: &Path, incident: Incident, ports: &[u16], seed: u64, now: Now) -> io::Result<String> {
     match incident.system {
         System::CerebellarNorse => norse::lay_out(folder, ports, seed, now),
+        System::Genesis => genesis::lay_out(folder, ports, now),
+        System::Planar => planar::lay_out(folder, ports),
     }
 }
 
@@ -159,6 +186,20 @@ fn folders(below: &Path, names: &[&str]) -> io::Result<()> {
 /// A new file that its owner alone may read.
 fn file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(bytes)
+}
+
+/// A file that its owner alone may read, in place of what is there.
+fn file_again(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    try_replace(path, bytes)
+}
+
+/// What stands for the exchange's REST interface.
+fn exchange(path: &str, now: Now) -> Reply {
+    match path {
+        "/api/v3/ping" => Reply::new(JSON, "{}".to_owned()),
+        "/api/v3/time" => Reply::new(JSON, format!("{{\"serverTime\":{}}}", now.wall.0 / 1_000_000)),
+        _ => Reply::missing(),
+    }
 }
 
 /// A slow natural swing between -1 and 1.

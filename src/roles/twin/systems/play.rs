@@ -1,7 +1,7 @@
 //! The process that plays a system: its ports, a look at the time twice a second, until its lifeline (stdin) ends. All
 //! of it is tasks on one thread, so a system that blocks does not answer, as the real ones.
 
-use super::{Incident, Part, Run, System, certificate, norse};
+use super::{Incident, Part, Run, System, certificate, feed, genesis, norse, planar};
 use crate::base::{Clock, Fault};
 use crate::roles::twin::endpoint;
 use crate::roles::twin::port::bind_loopback;
@@ -44,12 +44,16 @@ pub(crate) fn play(folder: &Path, incident: Incident, seed: u64, turn: u32, port
 fn part(run: Run<'_>) -> Result<Box<dyn Part>, Fault> {
     Ok(match run.incident.system {
         System::CerebellarNorse => Box::new(norse::Norse::start(run)?),
+        System::Genesis => Box::new(genesis::Genesis::start(run)?),
+        System::Planar => Box::new(planar::Planar::start(run)?),
     })
 }
 
 fn live(run: Run<'_>, part: Box<dyn Part>, ports: &[u16]) -> Result<(), Fault> {
     let said = |error: &dyn core::fmt::Display| Fault::new(format!("cannot take over the sockets: {error}."));
-    let acceptor = certificate::acceptor(&run.folder.join("etc/tls"))?;
+    let tls = run.folder.join("etc/tls");
+    // A system without a port that speaks it has no certificate either.
+    let acceptor = if tls.is_dir() { Some(certificate::acceptor(&tls)?) } else { None };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|error| said(&error))?;
     let part = Rc::new(RefCell::new(part));
     LocalSet::new().block_on(&runtime, async {
@@ -60,7 +64,11 @@ fn live(run: Run<'_>, part: Box<dyn Part>, ports: &[u16]) -> Result<(), Fault> {
             .map_err(|error| said(&error))?;
         for (number, port) in ports.iter().enumerate() {
             let listener = listener(number, *port).map_err(|error| said(&error))?;
-            let tls = part.borrow().tls(number).then(|| acceptor.clone());
+            if part.borrow().feed(number) {
+                spawn_local(feed::serve(listener));
+                continue;
+            }
+            let tls = acceptor.clone().filter(|_| part.borrow().tls(number));
             let asked = Rc::clone(&part);
             let answer = move |request: &Request<Incoming>| asked.borrow_mut().answer(number, request, RealClock.now());
             spawn_local(endpoint::serve(listener, tls, Rc::new(answer)));

@@ -14,11 +14,51 @@ const BOUNDS: [&str; 9] = ["0.0001", "0.0005", "0.001", "0.005", "0.01", "0.05",
 pub(super) fn settings(folder: &Path, ports: &[u16]) -> String {
     let dir = folder.display();
     let port = |number: usize| ports.get(number).copied().unwrap_or_default();
+    let (api, metrics) = (port(API), port(1));
     format!(
-        "unit = \"cerebellar-norse\"\nsocket = \"{dir}/supervisor.sock\"\napi = \"https://127.0.0.1:{}\"\n\
-         metrics = \"http://127.0.0.1:{}\"\nconfig = \"{dir}/etc\"\ndata = \"{dir}/data\"\nlogs = \"{dir}/log\"\n",
-        port(API),
-        port(1),
+        r#"manager = {{ kind = "unix_socket", path = "{dir}/supervisor.sock", unit = "cerebellar-norse" }}
+base = "https://127.0.0.1:{api}"
+host = "localhost"
+ca = "{dir}/etc/tls/ca.pem"
+api-key = "{dir}/etc/api.key"
+port = {api}
+metrics-first = "http://127.0.0.1:{metrics}/metrics"
+metrics-second = "https://127.0.0.1:{api}/metrics"
+config = "{dir}/etc/production.toml"
+known-good = "{dir}/etc/backup/production.toml"
+data-root = "{dir}"
+data = "{dir}/data"
+models = "{dir}/data/models"
+models-backup = "{dir}/backup/models"
+models-backup-root = "{dir}/backup"
+log-folder = "{dir}/log"
+logrotate = "{dir}/etc/logrotate"
+training-data = "{dir}/data/training"
+class-column = 3
+owner = "root"
+group = "root"
+program = "{dir}/bin/cerebellar-norse"
+validate-file = []
+validate-live = []
+settle = "3s"
+healthy-within = "20s"
+verify-within = "60s"
+baseline = "10s"
+
+# No driver here: the card's own exporter stands for it, and the unit is the twin's.
+[samplers.gpu]
+kind = "scrape"
+url = "http://127.0.0.1:{metrics}/gpu/metrics"
+every = "1s"
+timeout = "800ms"
+simulated = true
+
+[samplers.service]
+kind = "process"
+pid_file = "{dir}/run/cerebellar-norse.pid"
+name = "cerebellar-norse"
+every = "2s"
+"#
     )
 }
 
