@@ -59,6 +59,11 @@ impl Expect {
         Ok(Self { status, json })
     }
 
+    /// Whether it asks more of an answer than to be a good one.
+    pub const fn asks(&self) -> bool {
+        !self.status.is_empty() || !self.json.is_empty()
+    }
+
     /// In words, for the plan.
     pub fn words(&self) -> Clean {
         let status: Vec<String> = self.status.iter().map(u16::to_string).collect();

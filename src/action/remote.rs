@@ -8,6 +8,7 @@ use crate::sys::net::tls::Tls;
 use crate::sys::secret::{Given, Kept, Secret, hide};
 use crate::sys::trust::{self, Owners};
 use core::time::Duration;
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use std::path::{Path, PathBuf};
 
 /// A look at a server may take this long.
@@ -49,6 +50,18 @@ pub fn file_of(given: Given) -> Result<PathBuf, &'static str> {
 /// A file that others may read, or that cannot be read.
 pub fn secret(path: &Path) -> Result<Secret, Fault> {
     trust::secret(path, Owners::effective()).map(Secret::new)
+}
+
+/// The header of a request that asks with the key in this file.
+///
+/// # Errors
+/// As [`secret`], or what cannot be a header.
+pub fn bearer(path: &Path) -> Result<(HeaderName, HeaderValue), Fault> {
+    let text = format!("Bearer {}", secret(path)?.reveal());
+    let bad = |_| Fault::new(format!("what {} keeps cannot be a header.", path.display()));
+    let mut value = HeaderValue::from_str(&text).map_err(bad)?;
+    value.set_sensitive(true);
+    Ok((AUTHORIZATION, value))
 }
 
 /// Takes the keys about TLS.

@@ -79,6 +79,26 @@ fn a_request_is_sent_once_judged_and_proven_and_its_secret_is_told_nowhere() {
     }
 }
 
+#[test]
+fn an_answer_that_is_itself_what_was_wanted_proves_it() {
+    let scene = Scene::new();
+    let web = serve(|request| match request.starts_with("POST /process ") {
+        true => say("200 OK", "{\"signals\": [1], \"time_ns\": 900}"),
+        false => say("404 Not Found", "{}"),
+    });
+    let call = |expect: &str| {
+        format!("method = \"POST\"\nurl = \"http://{}/process\"\nproof = \"answer\"\nundo = \"none\"\n{expect}", web.at)
+    };
+    let expect = "expect = { json = [{ pointer = \"/time_ns\", matches = \"^[0-9]{1,4}$\" }] }";
+    let (end, progress) = scene.carry("http_call", &call(expect));
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    assert_eq!(web.count("POST"), 1, "the proof asks nothing again");
+    let (end, _) = scene.carry("http_call", &call("expect = { json = [{ pointer = \"/profit\", matches = \".\" }] }"));
+    assert_ne!(end.outcome, Outcome::Succeeded, "{end:?}");
+    let fault = scene.plan("http_call", &call("")).unwrap_err().to_string();
+    assert!(fault.contains("`proof` needs an `expect`"), "{fault}");
+}
+
 fn files(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()

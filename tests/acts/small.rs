@@ -52,6 +52,21 @@ fn a_bad_exit_may_have_had_its_effect_and_a_missing_program_had_none() {
 }
 
 #[test]
+fn a_program_that_only_looks_answers_by_its_exit_code() {
+    let scene = Scene::new();
+    let (good, bad) =
+        (script(&scene, "good", "echo 3 files are whole"), script(&scene, "bad", "echo unknown flag; exit 2"));
+    let plan = scene.plan("command", &format!("argv = [\"{good}\"]\nresult = \"exit\"")).unwrap();
+    assert_eq!(plan.danger, Danger::C1, "nothing makes it heavier: {:?}", plan.raised);
+    let (end, progress) = scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?}");
+    assert!(told(&progress).iter().any(|step| step.contains("3 files are whole")), "{:?}", told(&progress));
+    let (end, _) = scene.carry("command", &format!("argv = [\"{bad}\"]\nresult = \"exit\""));
+    assert_eq!(end.outcome, Outcome::Failed, "it changes nothing, so nothing is unknown: {end:?}");
+    assert!(end.reason.as_str().contains("exit code 2: unknown flag"), "{end:?}");
+}
+
+#[test]
 fn the_operator_ends_a_program_that_runs_and_what_it_did_is_unknown() {
     let scene = Scene::new();
     // What the console's key writes, written when the program surely runs.

@@ -412,6 +412,13 @@ fn health_is_asked_by_https_and_only_where_the_certificate_passes() {
     let (end, progress) = lab.scene.carry("service_restart", &health(format!(", ca = \"{}\"", cert.display())));
     assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
     assert!(web.count("GET /health HTTP/1.1") > 0);
+    let key = lab.scene.path("key");
+    fs::write(&key, "canary\n").unwrap();
+    fs::set_permissions(&key, PermissionsExt::from_mode(0o600)).unwrap();
+    let more = format!(", ca = \"{}\", bearer = {{ file = \"{}\" }}", cert.display(), key.display());
+    let (end, progress) = lab.scene.carry("service_restart", &health(more));
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    assert!(web.asked().iter().any(|asked| asked.to_lowercase().contains("authorization: bearer canary")));
     let asked = web.asked().len();
     let (end, _) = lab.scene.carry("service_restart", &health(String::new()));
     assert_eq!(end.outcome, Outcome::Failed, "{end:?}");

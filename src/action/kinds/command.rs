@@ -7,6 +7,7 @@
 //! params  = { keep = { int = [1, 30], value = 7 } }              # int = [least, most], one_of = [...], matches = "regex"
 //! # without a preview nobody sees what it would do: it is C2 at least
 //! preview = ["/usr/local/bin/rotate", "--dry-run", "--keep", "{keep}"]   # what it prints is shown; it must change nothing
+//! result  = "exit"                                               # it only looks: its exit code is the answer, and changes nothing
 //! ok_exit = [0]                                                  # other exit codes are failures
 //! secret_env = { TOKEN = { file = "/etc/app/token" } }           # a secret is never an argument: anybody may read those
 //! timeout = "60s"                                                # then SIGTERM, after 10 s SIGKILL to its whole group
@@ -15,7 +16,7 @@
 //! # script = "…"                                                 # instead of argv: for /bin/sh, shown in full, one heavier
 //! ```
 
-use super::{Draft, Kind, Settled, StepError, to_work, work};
+use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
 use crate::action::doing::{self, Doing, PATIENCE, quoted};
 use crate::action::lifecycle::Run;
 use crate::action::manager::looks_secret;
@@ -35,7 +36,8 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-const KEYS: &[&str] = &["argv", "script", "params", "preview", "ok_exit", "secret_env", "timeout", "kill", "undo"];
+const KEYS: &[&str] =
+    &["argv", "script", "params", "preview", "ok_exit", "secret_env", "timeout", "kill", "undo", "result"];
 /// Programs that read one of their arguments as a script.
 const SHELLS: [&str; 7] = ["sh", "bash", "dash", "zsh", "ksh", "ash", "fish"];
 /// Lines of a preview that are shown.
@@ -58,6 +60,9 @@ struct Work {
     /// Whether its profile shows beforehand what it would do.
     #[serde(default)]
     previewed: bool,
+    /// It changes nothing: its exit code is what was asked for.
+    #[serde(default)]
+    looks: bool,
     /// Its program's file when the plan was made.
     file: ProgramFile,
 }
@@ -118,6 +123,13 @@ enum Kill {
     Never,
 }
 
+/// What of it counts.
+#[derive(Clone, Copy, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ResultBy {
+    Exit,
+}
+
 /// What starts it; secrets are read now.
 fn order(argv: &[String], secret_env: &BTreeMap<String, PathBuf>) -> Result<Order, Fault> {
     let mut words = argv.iter().cloned();
@@ -157,8 +169,12 @@ impl Kind for Command {
     }
 
     fn least_danger_of(&self, work: &serde_json::Value) -> Danger {
-        let previewed = work.get("previewed").and_then(serde_json::Value::as_bool);
-        if previewed == Some(true) { Danger::C1 } else { Danger::C2 }
+        let is = |key: &str| work.get(key).and_then(serde_json::Value::as_bool) == Some(true);
+        match (is("looks"), is("previewed")) {
+            (true, _) => Danger::C0,
+            (_, true) => Danger::C1,
+            _ => Danger::C2,
+        }
     }
 
     fn draft(&self, body: &mut Body, _: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
@@ -173,6 +189,8 @@ impl Kind for Command {
         let patience = timeout.map_or(Ok(PATIENCE), |text| duration(&text, body))?;
         let kill: Kill = body.take("kill")?.unwrap_or(Kill::Group);
         let undo: Option<String> = body.take("undo")?;
+        let result: Option<ResultBy> = body.take("result")?;
+        let looks = result == Some(ResultBy::Exit);
         cx.done(body, &[COMMON, KEYS].concat())?;
         let mut raise = Vec::new();
         let argv = match (argv, script) {
@@ -190,7 +208,7 @@ impl Kind for Command {
         let program = argv.first().map_or_else(PathBuf::new, PathBuf::from);
         let file = ProgramFile::of(&program)?;
         open_secret(&argv).map_or(Ok(()), |at| Err(refused(&table, "argv", at)))?;
-        if undo.is_none() {
+        if undo.is_none() && !looks {
             raise.push(Clean::from("nobody has said how to take it back"));
         }
         let mut lines = shown(&argv);
@@ -209,9 +227,11 @@ impl Kind for Command {
         }
         let program = argv.first().cloned().unwrap_or_default();
         let target = program.rsplit('/').next().unwrap_or_default().to_owned();
-        let undo = undo.map_or(Undo::How(Clean::from("not declared")), |how| Undo::How(Clean::text(how)));
+        let none = if looks { "not needed: its profile says that it changes nothing" } else { "not declared" };
+        let undo = Undo::How(undo.map_or(Clean::from(none), Clean::text));
         let targets = vec![Target::Program { argv: argv.clone() }];
-        let work = to_work(&Work { argv, ok_exit, secret_env, patience, spare: kill == Kill::Never, previewed, file })?;
+        let work =
+            to_work(&Work { argv, ok_exit, secret_env, patience, spare: kill == Kill::Never, previewed, looks, file })?;
         let (hits, based_on) = (Vec::new(), Vec::new());
         Ok(Draft { lines, work, target, hits, undo, based_on, targets, raise, settle: Duration::ZERO })
     }
@@ -235,13 +255,19 @@ impl Kind for Command {
         let said = said.map_or_else(String::new, |line| format!(": {line}"));
         match ran.ended {
             Ended::Code(code) if work.ok_exit.contains(&code) => Ok(crate::clean!("ended with exit code {code}{said}")),
+            Ended::Code(code) if work.looks => Err(StepError::Failed(Fault::new(format!("exit code {code}{said}.")))),
             // What it had done by then nobody can say.
             ended => Err(StepError::Unknown(Fault::new(format!("it ended with {ended}{said}.")))),
         }
     }
 
-    fn proves(&self, _: &Plan) -> bool {
-        false
+    fn proof(&self, plan: &Plan, _: &dyn Clock) -> Option<Proof> {
+        // Its step failed unless the exit code was one of the good ones.
+        self.proves(plan).then(|| Proof::Holds(String::new(), Clean::from("its exit code is the answer")))
+    }
+
+    fn proves(&self, plan: &Plan) -> bool {
+        work::<Work>(plan).is_ok_and(|work| work.looks)
     }
 
     fn settled(&self, _: &Plan) -> Result<Settled, Fault> {

@@ -127,15 +127,22 @@ impl Kind for FileOwner {
     }
 
     fn draft(&self, body: &mut Body, run: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
+        let table = body.clone();
         let path = path_of(body, "path")?;
         let manager: Option<Manager> = body.take("stopped")?;
         let back: Option<String> = body.take("back")?;
         let back = back.map(|action| Of::read(action, body)).transpose()?;
+        let (owner, group): (Option<String>, Option<String>) = (body.take("owner")?, body.take("group")?);
+        let missing = || table.fault("`owner` is missing here.");
+        if back.is_none() && owner.is_none() {
+            return Err(missing());
+        }
+        cx.done(body, &[COMMON, &["path", "owner", "group", "back", "stopped"]].concat())?;
+        // Who is known here is no matter of the table.
         let to = match &back {
             Some(of) => record_of(of, &path, cx.state)?,
-            None => one(body)?,
+            None => one(&table, &owner.ok_or_else(missing)?, group.as_deref())?,
         };
-        cx.done(body, &[COMMON, &["path", "owner", "group", "back", "stopped"]].concat())?;
         let service = stopped(manager.as_ref(), cx.clock)?;
         let entry = Entry::open(&path)?;
         entry.changeable()?;
@@ -289,15 +296,12 @@ fn allowed(path: &Path, found: &Findings) -> Result<(), Fault> {
         .map_or(Ok(()), |file| Err(Fault::new(format!("{} is a device: it is not given away.", whole(file).display()))))
 }
 
-fn one(body: &mut Body) -> Result<To, Fault> {
-    let table = body.clone();
-    let owner: String = body.need("owner")?;
-    let group: Option<String> = body.take("group")?;
+fn one(table: &Body, owner: &str, group: Option<&str>) -> Result<To, Fault> {
     let none = |key: &str, noun: &str, name: &str| {
         table.fault_at(key, format!("there is no {noun} `{}` on this host.", Clean::text(name)))
     };
-    let uid = user_id(&owner).ok_or_else(|| none("owner", "user", &owner))?;
-    let gid = group.map(|name| group_id(&name).ok_or_else(|| none("group", "group", &name))).transpose()?;
+    let uid = user_id(owner).ok_or_else(|| none("owner", "user", owner))?;
+    let gid = group.map(|name| group_id(name).ok_or_else(|| none("group", "group", name))).transpose()?;
     Ok(To::One { uid, gid })
 }
 

@@ -13,6 +13,7 @@
 //! expect  = { status = [200, 202], json = [{ pointer = "/state", equals = "draining" }] }   # or matches = "regex"
 //! check   = { url = "https://127.0.0.1:8443/nodes/{node}", json = [{ pointer = "/state", equals = "drained" }] }
 //!                                                      # looked at with GET until it holds; without it nothing is proven
+//! proof   = "answer"                                   # or: the answer that `expect` describes is itself what was wanted
 //! stable_for = "5s"                                    # for so long the check must hold
 //! timeout = "10s"                                      # for the answer
 //! undo    = "call undrain"                             # without it the danger is raised
@@ -41,8 +42,20 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-const KEYS: &[&str] =
-    &["method", "url", "params", "headers", "bearer", "body", "expect", "check", "stable_for", "timeout", "undo"];
+const KEYS: &[&str] = &[
+    "method",
+    "url",
+    "params",
+    "headers",
+    "bearer",
+    "body",
+    "expect",
+    "check",
+    "proof",
+    "stable_for",
+    "timeout",
+    "undo",
+];
 /// Of `expect`, and of `check` with its `url`.
 const EXPECT: &[&str] = &["status", "json"];
 const METHODS: [&str; 6] = ["GET", "HEAD", "PUT", "DELETE", "POST", "PATCH"];
@@ -94,7 +107,17 @@ struct Work {
     request: Request,
     expect: Expect,
     check: Option<Check>,
+    /// The expected answer is the effect.
+    #[serde(default)]
+    answer: bool,
     patience: Duration,
+}
+
+/// What proves it.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ProofBy {
+    Answer,
 }
 
 impl Kind for HttpCall {
@@ -127,6 +150,12 @@ impl Kind for HttpCall {
             None => Expect::default(),
         };
         let check = check(body, &params)?;
+        let by: Option<ProofBy> = body.take("proof")?;
+        let answer = matches!(by, Some(ProofBy::Answer));
+        if answer && (check.is_some() || !expect.asks()) {
+            let what = "`proof` needs an `expect` that says something of the answer, and no `check`.";
+            return Err(table.fault_at("proof", what));
+        }
         let settle = cx.stable_for(body)?.unwrap_or_default();
         let timeout: Option<String> = body.take("timeout")?;
         let patience = timeout.map_or(Ok(ANSWER), |text| duration(&text, body))?;
@@ -138,7 +167,7 @@ impl Kind for HttpCall {
             let what = "`check` asks another server than `url`, and would tell it the secret.";
             return Err(table.fault_at("check", what).hint("Name the same host and port, by https where `url` does."));
         }
-        let mut work = Work { request, expect, check, patience };
+        let mut work = Work { request, expect, check, answer, patience };
         let mut based_on = Vec::new();
         // Who only opens the list of actions talks with nobody.
         if cx.previews() {
@@ -185,6 +214,10 @@ impl Kind for HttpCall {
 
     fn proof(&self, plan: &Plan, _: &dyn Clock) -> Option<Proof> {
         let work: Work = work(plan).ok()?;
+        if work.answer {
+            // Its step failed unless the answer was as expected.
+            return Some(Proof::Holds(String::new(), Clean::from("the answer was as expected")));
+        }
         let check = work.check.as_ref()?;
         if check.held {
             return Some(Proof::Unseen(Clean::from("the check held before the call as well: it proves nothing.")));
@@ -197,7 +230,7 @@ impl Kind for HttpCall {
     }
 
     fn proves(&self, plan: &Plan) -> bool {
-        work::<Work>(plan).is_ok_and(|work| work.check.is_some())
+        work::<Work>(plan).is_ok_and(|work| work.answer || work.check.is_some())
     }
 
     fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {

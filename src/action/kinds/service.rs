@@ -9,7 +9,7 @@
 //! # For restart, start and reload:
 //! validate   = ["/usr/sbin/nginx", "-t"]    # must exit 0, before the prompt and again under the lock; else it is refused
 //! port       = 8080                # a process of this very run of the service must listen on it
-//! health     = { url = "http://127.0.0.1:8080/health", status = [200], json = [{ pointer = "/status", equals = "healthy" }], within = "30s" }
+//! health     = { url = "http://127.0.0.1:8080/health", status = [200], json = [{ pointer = "/status", equals = "healthy" }], within = "30s" } # and bearer = { file = "/etc/app/key" }
 //! # url: by address, names are not looked up; https too, then with ca = "/path" and server_name = "…" as http_call has them
 //! daemon_reload = true             # systemd reads the files of its units again first, for one that was changed on disk
 //! # user = true: of this login's own systemd; systemctl = ["/usr/bin/sudo", "-n", "/usr/bin/systemctl"]: through sudo, and

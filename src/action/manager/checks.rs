@@ -20,6 +20,7 @@ use core::time::Duration;
 use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::path::PathBuf;
 
 /// Keys of a table that declare them.
 pub const KEYS: &[&str] = &["validate", "port", "health"];
@@ -50,6 +51,9 @@ struct Health {
     status: Vec<u16>,
     json: Vec<Field>,
     within: Duration,
+    /// The file of the key it asks with: read each time, never shown.
+    #[serde(default)]
+    bearer: Option<PathBuf>,
     /// For `https`.
     #[serde(default)]
     tls: Tls,
@@ -166,8 +170,9 @@ impl Health {
         }
         let within: Option<String> = body.take("within")?;
         let within = within.map_or(Ok(WITHIN), |text| duration(&text, &table))?;
-        body.done(&[&["url", "status", "json", "within"], remote::TLS].concat())?;
-        Ok(Self { url, status, json, within, tls })
+        let bearer = remote::kept(&mut body, "bearer")?;
+        body.done(&[&["url", "status", "json", "within", "bearer"], remote::TLS].concat())?;
+        Ok(Self { url, status, json, within, bearer, tls })
     }
 
     fn line(&self) -> String {
@@ -180,9 +185,12 @@ impl Health {
 
     /// Asks once.
     fn look(&self) -> Result<Clean, Clean> {
-        let ask = Ask { method: Method::GET, headers: Vec::new(), body: String::new(), most: MOST };
-        let answer = Site::parse(&self.url, self.tls.clone());
-        let answer = answer.and_then(|site| site.ask(ask, ANSWER).map_err(Lost::fault));
+        let headers = self.bearer.as_deref().map(remote::bearer).transpose();
+        let answer = headers.and_then(|headers| {
+            let headers = headers.into_iter().collect();
+            let ask = Ask { method: Method::GET, headers, body: String::new(), most: MOST };
+            Site::parse(&self.url, self.tls.clone())?.ask(ask, ANSWER).map_err(Lost::fault)
+        });
         let answer =
             answer.map_err(|fault| crate::clean!("{}: {}", self.url, fault.what.as_str().trim_end_matches('.')))?;
         self.judge(&answer)
