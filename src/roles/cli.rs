@@ -40,9 +40,8 @@ struct Look {
 enum Role {
     /// A living incident on real processes, files and sockets of a stand-in system; leaves nothing behind
     Demo {
-        /// Which incident
-        #[arg(long, default_value = "gpu-memory", value_name = "quiet|gpu-memory|config-change")]
-        scenario: twin::Scenario,
+        #[command(flatten)]
+        story: Story,
         /// Fixes the faults
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -53,9 +52,8 @@ enum Role {
     Rehearse {
         /// Its id, as `procedures` of the demo lists it
         procedure: String,
-        /// Which incident the stand-in plays
-        #[arg(long, default_value = "gpu-memory", value_name = "quiet|gpu-memory|config-change")]
-        scenario: twin::Scenario,
+        #[command(flatten)]
+        story: Story,
         /// Fixes the faults
         #[arg(long, default_value_t = 1)]
         seed: u64,
@@ -131,19 +129,39 @@ enum Role {
     Twin {
         part: TwinPart,
         dir: PathBuf,
-        #[arg(long, default_value_t = 0)]
-        port: u16,
         #[arg(long)]
-        scenario: twin::Scenario,
+        port: Vec<u16>,
+        #[command(flatten)]
+        story: Story,
         #[arg(long)]
         seed: u64,
+        #[arg(long, default_value_t = 0)]
+        turn: u32,
     },
+}
+
+/// What the stand-in plays.
+#[derive(Debug, clap::Args)]
+struct Story {
+    /// Which system, with its shipped profile [default: a service of the demo's own]
+    #[arg(long, value_name = "cerebellar-norse|genesis|planar")]
+    system: Option<String>,
+    /// Which incident [default: gpu-memory, and quiet of a system]: quiet, gpu-memory, config-change; a system has its own
+    #[arg(long, value_name = "NAME")]
+    scenario: Option<String>,
+}
+
+impl Story {
+    fn play(&self) -> Result<twin::Play, Fault> {
+        twin::Play::of(self.system.as_deref(), self.scenario.as_deref())
+    }
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
 enum TwinPart {
     Supervisor,
     Service,
+    Reader,
 }
 
 #[derive(Debug, Subcommand)]
@@ -183,9 +201,9 @@ pub fn main() -> u8 {
     let unable = unable(matches!(cli.role, Some(Role::Snapshot(_))));
     let outcome = match cli.role {
         None => look(&cli.look.into_options()),
-        Some(Role::Demo { scenario, seed, manner }) => demo(manner.into_options(None), scenario, seed),
-        Some(Role::Rehearse { procedure, scenario, seed, manner }) => {
-            rehearse(manner.into_options(None), procedure, scenario, seed)
+        Some(Role::Demo { story, seed, manner }) => demo(manner.into_options(None), &story, seed),
+        Some(Role::Rehearse { procedure, story, seed, manner }) => {
+            rehearse(manner.into_options(None), procedure, &story, seed)
         }
         Some(Role::Validate { what: Some(ValidateTool::Rules(ask)), .. }) => {
             rule_check::run(&ask, &mut std::io::stdout().lock())
@@ -220,12 +238,16 @@ pub fn main() -> u8 {
         Some(Role::Runner { run_dir }) => Ok(probe::run(&run_dir)),
         Some(Role::Lmdb) => Ok(lmdb_child::run()),
         Some(Role::Probe { class }) => Ok(probe_child::run(&class)),
-        Some(Role::Twin { part: TwinPart::Supervisor, dir, port, scenario, seed }) => {
-            Ok(status(twin::supervisor(&dir, port, scenario, seed)))
-        }
-        Some(Role::Twin { part: TwinPart::Service, dir, scenario, seed, .. }) => {
-            Ok(status(twin::service(&dir, scenario, seed)))
-        }
+        Some(Role::Twin { part, dir, port, story, seed, turn }) => story.play().map(|play| {
+            status(match (part, play) {
+                (TwinPart::Reader, _) => twin::systems::reader(&dir),
+                (TwinPart::Supervisor, play) => twin::supervisor(&dir, &port, play, seed),
+                (TwinPart::Service, twin::Play::Service(scenario)) => twin::service(&dir, scenario, seed),
+                (TwinPart::Service, twin::Play::System(incident)) => {
+                    twin::systems::play(&dir, incident, seed, turn, &port)
+                }
+            })
+        }),
     };
     outcome.unwrap_or_else(|fault| {
         // Nothing is left to report to when standard error is gone.
@@ -250,8 +272,8 @@ fn look(options: &Options) -> Result<u8, Fault> {
     if plain::wanted() { plain::run(options) } else { console::run(options) }
 }
 
-fn demo(mut options: Options, scenario: twin::Scenario, seed: u64) -> Result<u8, Fault> {
-    let demo = demo::Demo::start(scenario, seed)?;
+fn demo(mut options: Options, story: &Story, seed: u64) -> Result<u8, Fault> {
+    let demo = demo::Demo::start(story.play()?, seed)?;
     options.profile = Some(demo.profile.to_string_lossy().into_owned());
     options.state_dir = Some(demo.state_dir.clone());
     look(&options)
@@ -265,11 +287,11 @@ fn work(procedure: String, options: Options) -> Result<u8, Fault> {
     console::run(&Options { procedure: Some(procedure), ..options })
 }
 
-fn rehearse(mut options: Options, procedure: String, scenario: twin::Scenario, seed: u64) -> Result<u8, Fault> {
+fn rehearse(mut options: Options, procedure: String, story: &Story, seed: u64) -> Result<u8, Fault> {
     if plain::wanted() {
         return Err(Fault::new("a rehearsal needs a terminal that can show the console."));
     }
-    let demo = demo::Demo::rehearsal(scenario, seed)?;
+    let demo = demo::Demo::rehearsal(story.play()?, seed)?;
     options.profile = Some(demo.profile.to_string_lossy().into_owned());
     options.state_dir = Some(demo.state_dir.clone());
     options.procedure = Some(procedure);

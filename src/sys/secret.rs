@@ -191,9 +191,11 @@ const BASE64_URL: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuv
 
 /// In letters, with their padding: for what a server asks a login for.
 pub fn base64_of(bytes: &[u8]) -> String {
-    let letters = base64(bytes, 0, BASE64);
-    let padding = letters.len().wrapping_neg() % 4;
-    letters + "===".get(..padding).unwrap_or_default()
+    // With zeros to whole groups, so that the last letters are there, which depend on a part of a byte alone.
+    let padding = (3 - bytes.len() % 3) % 3;
+    let mut letters = base64(&[bytes, [0, 0].get(..padding).unwrap_or_default()].concat(), 0, BASE64);
+    letters.truncate(letters.len().saturating_sub(padding));
+    letters + "==".get(..padding).unwrap_or_default()
 }
 
 /// The letters that depend on `bytes` alone when `lead` unknown bytes stand before them and others may follow.
@@ -212,6 +214,13 @@ fn base64(bytes: &[u8], lead: usize, alphabet: &[u8; 64]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_login_is_encoded_to_its_last_letter() {
+        for (text, letters) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")] {
+            assert_eq!(base64_of(text.as_bytes()), letters, "RFC 4648");
+        }
+    }
 
     #[test]
     fn a_secret_that_was_read_is_hidden_in_every_usual_form() {

@@ -15,6 +15,7 @@ mod probe;
 mod profile;
 #[path = "../peers/running.rs"]
 mod running;
+mod systems;
 
 use probe::{Twin, alive, eventually, holder_dir, value};
 use running::Running;

@@ -1,4 +1,4 @@
-//! The service's JSON log, one object a line, rotated by rename as real services do it.
+//! A service's log, rotated by rename as real services do it; that of the demo's service is JSON, one object a line.
 
 use crate::base::{Mono, Now};
 use core::time::Duration;
@@ -28,7 +28,14 @@ impl AppLog {
     /// # Errors
     /// What the system said.
     pub(super) fn open(folder: &Path, now: Mono) -> io::Result<Self> {
-        let path = folder.join("app.log");
+        Self::at(folder.join("app.log"), now)
+    }
+
+    /// Opens this file for appending.
+    ///
+    /// # Errors
+    /// What the system said.
+    pub(super) fn at(path: PathBuf, now: Mono) -> io::Result<Self> {
         let file = OpenOptions::new().append(true).create(true).open(&path)?;
         Ok(Self { bytes: file.metadata()?.len(), path, file, opened: now })
     }
@@ -38,9 +45,6 @@ impl AppLog {
     /// # Errors
     /// What the system said; the line is lost then, the next one tries again.
     pub(super) fn line(&mut self, now: Now, level: &str, message: &str, fields: &[(&str, Value)]) -> io::Result<()> {
-        if self.bytes >= MAX_BYTES || now.mono.since(self.opened) >= MAX_AGE {
-            self.rotate(now.mono)?;
-        }
         let mut object = Map::new();
         object.insert("time".to_owned(), now.wall.rfc3339().into());
         object.insert("level".to_owned(), level.into());
@@ -48,6 +52,17 @@ impl AppLog {
         object.extend(fields.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         let mut line = Value::Object(object).to_string();
         line.push('\n');
+        self.write(now, &line)
+    }
+
+    /// Writes whole lines, each with its end.
+    ///
+    /// # Errors
+    /// As [`AppLog::line`].
+    pub(super) fn write(&mut self, now: Now, line: &str) -> io::Result<()> {
+        if self.bytes >= MAX_BYTES || now.mono.since(self.opened) >= MAX_AGE {
+            self.rotate(now.mono)?;
+        }
         self.file.write_all(line.as_bytes())?;
         self.bytes = self.bytes.saturating_add(u64::try_from(line.len()).unwrap_or(0));
         Ok(())

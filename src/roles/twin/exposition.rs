@@ -20,15 +20,17 @@ const AMPLE: u64 = 40 << 30;
 
 /// A page of metrics under construction.
 #[derive(Debug, Default)]
-struct Page(String);
+pub(super) struct Page(pub(super) String);
 
 impl Page {
-    fn family(&mut self, name: &str, kind: &str, help: &str) {
+    /// The head of a family.
+    pub(super) fn family(&mut self, name: &str, kind: &str, help: &str) {
         // Writing to a String cannot fail.
         let _ok = writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}");
     }
 
-    fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
+    /// One sample of it.
+    pub(super) fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
         let _ok = if labels.is_empty() {
             writeln!(self.0, "{name} {value}")
         } else {
@@ -36,7 +38,8 @@ impl Page {
         };
     }
 
-    fn one(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
+    /// A family of one sample without labels.
+    pub(super) fn one(&mut self, name: &str, kind: &str, help: &str, value: impl Display) {
         self.family(name, kind, help);
         self.sample(name, "", value);
     }
@@ -82,7 +85,11 @@ fn resident_bytes() -> Option<u64> {
 /// `/gpu/metrics`, under the names of NVIDIA's DCGM exporter.
 pub(super) fn gpu(engine: &Engine, now: Now, seed: u64) -> String {
     let used = engine.model.memory_mib(engine.up(now.mono));
-    let busy = engine.card.busy();
+    card(used, engine.card.busy(), engine.card.temperature, seed)
+}
+
+/// The same for a card with so many MiB used, busy for such a share, so warm in degrees Celsius.
+pub(super) fn card(used: f64, busy: f64, temperature: f64, seed: u64) -> String {
     let labels =
         format!("gpu=\"0\",UUID=\"GPU-SIMULATED-{seed:08x}\",device=\"simulated0\",modelName=\"SIMULATED 24 GB card\"");
     let mut page = Page::default();
@@ -93,7 +100,7 @@ pub(super) fn gpu(engine: &Engine, now: Now, seed: u64) -> String {
         ("DCGM_FI_DEV_FB_USED", "Frame buffer memory used (in MiB).", used.round()),
         ("DCGM_FI_DEV_FB_FREE", "Frame buffer memory free (in MiB).", CARD_MIB - used.round()),
         ("DCGM_FI_DEV_FB_USED_PERCENT", "Share of the frame buffer used (0 to 1).", used.round() / CARD_MIB),
-        ("DCGM_FI_DEV_GPU_TEMP", "GPU temperature (in C).", engine.card.temperature.round()),
+        ("DCGM_FI_DEV_GPU_TEMP", "GPU temperature (in C).", temperature.round()),
         ("DCGM_FI_DEV_POWER_USAGE", "Power draw (in W).", (POWER.0 + (POWER.1 - POWER.0) * busy * 0.995).round()),
         ("DCGM_FI_DEV_POWER_MGMT_LIMIT", "Power limit (in W).", POWER.1),
     ] {

@@ -5,6 +5,8 @@
 //! The socket's protocol, one line each way: `restart UNIT` → `ok PID`; `status UNIT` → `running PID STARTTIME
 //! restarts N` or `stopped`; anything that cannot be done → `error …`.
 //!
+//! With a system in place of the stand-in service (`systems`) the unit, the files and the ports are that system's.
+//!
 //! Folder of a demo: `profile.toml`, `etc/production.toml`, `log/app.log`, `data/lmdb/`, `backups/`, `state/`,
 //! `supervisor.sock`, `twin.err` (what the twin's processes had to say on stderr).
 
@@ -20,9 +22,10 @@ mod service;
 mod settings;
 mod storage;
 mod supervisor;
+pub mod systems;
 mod window;
 
-pub(crate) use port::bind_loopback;
+pub(crate) use port::{bind_loopback, reserve};
 pub(crate) use settings::PRODUCTION;
 pub(crate) use supervisor::errors;
 
@@ -30,7 +33,11 @@ pub use service::service;
 pub use supervisor::supervisor;
 
 use crate::base::Fault;
+use crate::base::backoff::Jitter;
 use core::str::FromStr;
+use core::time::Duration;
+use std::ffi::OsString;
+use systems::{Incident, System};
 
 /// The unit that the supervisor looks after.
 pub const UNIT: &str = "inference";
@@ -68,5 +75,80 @@ impl FromStr for Scenario {
             let known: Vec<&str> = Self::ALL.iter().map(|scenario| scenario.name()).collect();
             Fault::new(format!("unknown scenario {name:?}.")).hint(format!("There is: {}.", known.join(", ")))
         })
+    }
+}
+
+/// What the twin plays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Play {
+    /// The stand-in service.
+    Service(Scenario),
+    /// One of the systems that have a shipped profile.
+    System(Incident),
+}
+
+impl From<Scenario> for Play {
+    fn from(scenario: Scenario) -> Self {
+        Self::Service(scenario)
+    }
+}
+
+impl From<Incident> for Play {
+    fn from(incident: Incident) -> Self {
+        Self::System(incident)
+    }
+}
+
+/// A change that a tool brings: the file below the folder, what it holds, what is written for it.
+type Rollout = (&'static str, &'static str, &'static str);
+
+impl Play {
+    /// What the command line asks for: without a system the stand-in service and its own default.
+    ///
+    /// # Errors
+    /// When there is no such system, or no such scenario of it.
+    pub fn of(system: Option<&str>, scenario: Option<&str>) -> Result<Self, Fault> {
+        match system {
+            Some(system) => Incident::of(System::named(system)?, scenario).map(Self::System),
+            None => scenario.map_or(Ok(Scenario::default()), str::parse).map(Self::Service),
+        }
+    }
+
+    /// The unit that the supervisor looks after.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Service(_) => UNIT,
+            Self::System(incident) => incident.system.unit(),
+        }
+    }
+
+    /// How many ports it listens on.
+    pub(crate) fn ports(self) -> usize {
+        match self {
+            Self::Service(_) => 1,
+            Self::System(incident) => incident.system.ports(),
+        }
+    }
+
+    /// How the hidden subcommands are told of it.
+    pub(crate) fn arguments(self) -> Vec<OsString> {
+        match self {
+            Self::Service(scenario) => vec!["--scenario".into(), scenario.name().into()],
+            Self::System(Incident { system, name }) => {
+                vec!["--system".into(), system.name().into(), "--scenario".into(), name.into()]
+            }
+        }
+    }
+
+    /// When a rollout comes after the start, and what it changes.
+    fn rollout(self, seed: u64) -> Option<(Duration, Rollout)> {
+        let (least, more, rollout) = match self {
+            Self::Service(Scenario::ConfigChange) => {
+                (20, 4, ("etc/production.toml", "cuda_streams = 4", "cuda_streams = 8"))
+            }
+            Self::Service(_) => return None,
+            Self::System(incident) => (8, 3, incident.rollout()?),
+        };
+        Some((Duration::from_secs(least) + Duration::from_secs(more).mul_f64(Jitter(seed).unit()), rollout))
     }
 }

@@ -14,7 +14,7 @@ const BACKLOG: i32 = 64;
 ///
 /// # Errors
 /// What the system said: the port is taken, no loopback.
-pub(super) fn reserve(port: u16) -> io::Result<OwnedFd> {
+pub(crate) fn reserve(port: u16) -> io::Result<OwnedFd> {
     let socket = socket_with(AddressFamily::INET, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
     // Both options on both sockets let one user's reservation and listener share the port.
     set_socket_reuseaddr(&socket, true)?;

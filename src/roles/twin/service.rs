@@ -102,7 +102,8 @@ async fn live(shared: Rc<Shared>) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let mut lifeline = pipe::Receiver::from_owned_fd(io::stdin().as_fd().try_clone_to_owned()?)?;
     let asked = Rc::clone(&shared);
-    spawn_local(endpoint::serve(listener, Rc::new(move |path| asked.answer(path))));
+    let answer = move |request: &_| endpoint::pages(request, |path| asked.answer(path));
+    spawn_local(endpoint::serve(listener, None, Rc::new(answer)));
     spawn_local(arrive(Rc::clone(&shared)));
     for _ in 0..shared.engine.borrow().settings.cuda_streams {
         spawn_local(stream(Rc::clone(&shared)));

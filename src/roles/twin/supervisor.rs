@@ -2,14 +2,15 @@
 //! crash, plays the rollout of the scenario that has one, and when its lifeline (stdin) ends it waits for a running action, ends the service and removes the folder.
 
 use super::port::{bind_loopback, reserve};
-use super::{Scenario, UNIT};
-use crate::base::backoff::Jitter;
+use super::{Play, Rollout};
 use crate::base::{Clock, Mono};
 use crate::sys::child::{Child, OURSELVES, own_session, start_time, wait_readable};
 use crate::sys::clock::RealClock;
+use crate::sys::files::try_replace;
 use core::time::Duration;
 use rustix::fs::{FlockOperation, flock};
 use serde_json::Value;
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
@@ -32,16 +33,12 @@ const YOUNG: Duration = Duration::from_secs(3);
 /// How long a client of the socket may take over its line.
 const CLIENT: Duration = Duration::from_millis(500);
 
-/// When the rollout of `config-change` comes after the start, at least and how much later at most; what it writes.
-const ROLLOUT: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(4));
-const ROLLED_OUT: (&str, &str) = ("cuda_streams = 4", "cuda_streams = 8");
-
 /// Runs the supervisor: hidden subcommand, started by the demo with a lifeline for stdin and the service's first
-/// listening socket (on `port`) for stdout. Returns the exit code.
-pub fn supervisor(folder: &Path, port: u16, scenario: Scenario, seed: u64) -> i32 {
+/// listening socket (on the first of `ports`) for stdout. Returns the exit code.
+pub fn supervisor(folder: &Path, ports: &[u16], play: Play, seed: u64) -> i32 {
     own_session(c"twin-supervisor", true);
     let clock = RealClock;
-    let done = Supervisor::new(folder, port, scenario, seed, &clock).and_then(|mut supervisor| supervisor.run());
+    let done = Supervisor::new(folder, ports, play, seed, &clock).and_then(|mut supervisor| supervisor.run());
     if let Err(error) = &done {
         // Kept in the folder's twin.err, for as long as the folder lives.
         let _best_effort = writeln!(io::stderr(), "supervisor: {error}");
@@ -54,39 +51,39 @@ pub fn supervisor(folder: &Path, port: u16, scenario: Scenario, seed: u64) -> i3
 
 struct Supervisor<'a> {
     folder: &'a Path,
-    port: u16,
-    scenario: Scenario,
+    ports: &'a [u16],
+    play: Play,
     seed: u64,
     clock: &'a dyn Clock,
     socket: UnixListener,
-    /// Keeps the port while no service listens on it.
-    _reserved: OwnedFd,
+    /// Keeps the ports while no service listens on them.
+    _reserved: Vec<OwnedFd>,
     service: Option<Child>,
     started: Mono,
     next_start: Option<Mono>,
-    /// When a rollout changes the configuration.
-    rollout: Option<Mono>,
+    /// When a rollout changes a file.
+    rollout: Option<(Mono, Rollout)>,
     pause: Duration,
     starts: u32,
 }
 
 impl<'a> Supervisor<'a> {
-    fn new(folder: &'a Path, port: u16, scenario: Scenario, seed: u64, clock: &'a dyn Clock) -> io::Result<Self> {
+    fn new(folder: &'a Path, ports: &'a [u16], play: Play, seed: u64, clock: &'a dyn Clock) -> io::Result<Self> {
         let first = TcpListener::from(io::stdout().as_fd().try_clone_to_owned()?);
         // From here on only the service holds the listening socket, so that its death closes it.
         rustix::stdio::dup2_stdout(OpenOptions::new().write(true).open("/dev/null")?)?;
         let mut supervisor = Self {
             folder,
-            port,
-            scenario,
+            ports,
+            play,
             seed,
             clock,
-            _reserved: reserve(port)?,
+            _reserved: ports.iter().map(|port| reserve(*port)).collect::<io::Result<_>>()?,
             socket: UnixListener::bind(folder.join("supervisor.sock"))?,
             service: None,
             started: clock.now().mono,
             next_start: None,
-            rollout: rollout(scenario, seed).map(|after| clock.now().mono + after),
+            rollout: play.rollout(seed).map(|(after, what)| (clock.now().mono + after, what)),
             pause: BACKOFF.0,
             starts: 0,
         };
@@ -95,22 +92,33 @@ impl<'a> Supervisor<'a> {
     }
 
     fn start(&mut self, listener: TcpListener) -> io::Result<u32> {
-        let args = [
-            "twin".into(),
-            "service".into(),
-            self.folder.into(),
-            "--scenario".into(),
-            self.scenario.name().into(),
-            "--seed".into(),
-            self.seed.to_string().into(),
-        ];
+        let mut args: Vec<OsString> = ["twin", "service"].map(OsString::from).to_vec();
+        args.push(self.folder.into());
+        args.extend(self.play.arguments());
+        for (name, value) in [("--seed", self.seed), ("--turn", self.starts.into())] {
+            args.extend([name.into(), value.to_string().into()]);
+        }
+        args.extend(self.ports.iter().flat_map(|port| ["--port".into(), port.to_string().into()]));
         let child = Child::start(Path::new(OURSELVES), &args, Some(listener.into()), errors(self.folder)?)?;
         let pid = child.pid();
+        self.note(pid)?;
         self.service = Some(child);
         self.started = self.clock.now().mono;
         self.next_start = None;
         self.starts = self.starts.saturating_add(1);
         Ok(pid)
+    }
+
+    /// Writes the number of the process where a system has a place for it.
+    fn note(&self, pid: u32) -> io::Result<()> {
+        let folder = self.folder.join("run");
+        let file = folder.join(format!("{}.pid", self.play.unit()));
+        if folder.is_dir() { try_replace(&file, format!("{pid}\n").as_bytes()) } else { Ok(()) }
+    }
+
+    /// The first port, open again.
+    fn listener(&self) -> io::Result<TcpListener> {
+        bind_loopback(self.ports.first().copied().unwrap_or_default())
     }
 
     /// Serves until the lifeline has ended and no action runs any more.
@@ -124,14 +132,11 @@ impl<'a> Supervisor<'a> {
                     break;
                 }
             }
-            if self.next_start.is_some_and(|at| at <= now)
-                && bind_loopback(self.port).and_then(|on| self.start(on)).is_err()
-            {
+            if self.next_start.is_some_and(|at| at <= now) && self.listener().and_then(|on| self.start(on)).is_err() {
                 self.next_start = Some(now + BACKOFF.1);
             }
-            if self.rollout.is_some_and(|at| at <= now) && leaving.is_none() {
-                self.rollout = None;
-                self.roll_out()?;
+            if let Some((_, what)) = self.rollout.take_if(|(at, _)| *at <= now && leaving.is_none()) {
+                self.roll_out(what)?;
             }
             let [asked, gone, ended] = self.wait(now, leaving.is_some())?;
             if gone {
@@ -159,7 +164,7 @@ impl<'a> Supervisor<'a> {
             fds.push(stdin.as_fd());
         }
         fds.extend(self.service.as_ref().map(AsFd::as_fd));
-        let due = self.next_start.into_iter().chain(self.rollout).min().map(|at| at.since(now));
+        let due = self.next_start.into_iter().chain(self.rollout.map(|(at, _)| at)).min().map(|at| at.since(now));
         let limit = if leaving { Some(Duration::from_millis(100)) } else { due };
         let mut ready = wait_readable(&fds, limit)?.into_iter();
         let asked = ready.next() == Some(true);
@@ -169,14 +174,14 @@ impl<'a> Supervisor<'a> {
 
     /// What a tool that brings configuration does: the file is replaced as a whole, then the service restarted. A
     /// file in which somebody has changed the line is left alone.
-    fn roll_out(&mut self) -> io::Result<()> {
-        let file = self.folder.join("etc/production.toml");
+    fn roll_out(&mut self, (file, from, to): Rollout) -> io::Result<()> {
+        let file = self.folder.join(file);
         let text = std::fs::read_to_string(&file)?;
-        let changed = text.replacen(ROLLED_OUT.0, ROLLED_OUT.1, 1);
+        let changed = text.replacen(from, to, 1);
         if changed == text {
             return Ok(());
         }
-        let new = file.with_extension("toml.new");
+        let new = file.with_extension("new");
         let mut written = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
         written.write_all(changed.as_bytes())?;
         std::fs::rename(&new, &file)?;
@@ -202,7 +207,9 @@ impl<'a> Supervisor<'a> {
         let mut line = String::new();
         BufReader::new(client.take(256)).read_line(&mut line)?;
         let reply = match line.trim_end().split_once(' ') {
-            Some((_, unit)) if unit != UNIT => format!("error no unit {unit:?}, there is {UNIT}"),
+            Some((_, unit)) if unit != self.play.unit() => {
+                format!("error no unit {unit:?}, there is {}", self.play.unit())
+            }
             Some(("restart", _)) => {
                 self.restart().map_or_else(|error| format!("error {error}"), |pid| format!("ok {pid}"))
             }
@@ -226,18 +233,12 @@ impl<'a> Supervisor<'a> {
         }
         wait_readable(&[], Some(SETTLE))?;
         self.pause = BACKOFF.0;
-        let pid = bind_loopback(self.port).and_then(|listener| self.start(listener));
+        let pid = self.listener().and_then(|listener| self.start(listener));
         if pid.is_err() {
             self.next_start = Some(self.clock.now().mono + BACKOFF.0);
         }
         pid
     }
-}
-
-/// When the scenario's rollout comes, after the start.
-fn rollout(scenario: Scenario, seed: u64) -> Option<Duration> {
-    let (least, more) = ROLLOUT;
-    (scenario == Scenario::ConfigChange).then(|| least + more.mul_f64(Jitter(seed).unit()))
 }
 
 /// Where the twin's processes write what they have to say on stderr.

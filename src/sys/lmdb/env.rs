@@ -174,6 +174,14 @@ impl Env {
         }
     }
 
+    /// Begins to read and does not end it: whoever dies so leaves its slot behind, which pins what is freed from then on.
+    ///
+    /// # Errors
+    /// The library's code.
+    pub fn read_for_ever(&self) -> Result<(), LmdbError> {
+        Txn::begin(self, ffi::MDB_RDONLY).map(core::mem::forget)
+    }
+
     /// The greatest key, in byte order.
     ///
     /// # Errors

@@ -1,0 +1,223 @@
+//! The three systems of the shipped profiles as the twin plays them: their pages, files and logs, with what their
+//! guides and their code say against each other, and a few incidents each. A system is a [`Part`] under the twin's
+//! supervisor: `play` gives it time and its ports, `certificate` what TLS needs; the rest is a file or folder a system.
+
+mod certificate;
+mod feed;
+mod genesis;
+mod norse;
+mod planar;
+mod play;
+
+pub(crate) use planar::reader;
+pub(crate) use play::play;
+
+use super::endpoint::{JSON, Reply};
+use crate::base::{Fault, Mono, Now};
+use crate::sys::files::try_replace;
+use core::f64::consts::TAU;
+use core::time::Duration;
+use hyper::Request;
+use hyper::body::Incoming;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+
+/// A system that has a shipped profile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum System {
+    /// A neural predictor in Rust, with a card.
+    CerebellarNorse,
+    /// A trading engine in Python.
+    Genesis,
+    /// A trading bot in Julia.
+    Planar,
+}
+
+/// What [`System::ALL`] says of one.
+struct About {
+    name: &'static str,
+    unit: &'static str,
+    ports: usize,
+    incidents: &'static [&'static str],
+}
+
+impl System {
+    /// Every one of them.
+    pub const ALL: [Self; 3] = [Self::CerebellarNorse, Self::Genesis, Self::Planar];
+
+    fn about(self) -> About {
+        match self {
+            Self::CerebellarNorse => About {
+                name: "cerebellar-norse",
+                unit: "cerebellar-norse",
+                ports: norse::PORTS,
+                incidents: &["quiet", "gpu-memory", "latency", "training-rises", "data-corruption", "config-broken"],
+            },
+            Self::Genesis => About {
+                name: "genesis",
+                unit: "genesis",
+                ports: genesis::PORTS,
+                incidents: &["quiet", "slow-database", "event-loop-blocked", "memory-leak", "high-cpu", "queue-grows"],
+            },
+            Self::Planar => About {
+                name: "planar",
+                unit: "planar",
+                ports: planar::PORTS,
+                incidents: &["quiet", "map-full", "rate-limited", "exchange-silent", "stale-reader"],
+            },
+        }
+    }
+
+    /// Its name on the command line, which is its profile's too.
+    pub fn name(self) -> &'static str {
+        self.about().name
+    }
+
+    /// Its unit at the supervisor.
+    pub fn unit(self) -> &'static str {
+        self.about().unit
+    }
+
+    /// Ports that it listens on.
+    pub(crate) fn ports(self) -> usize {
+        self.about().ports
+    }
+
+    /// What it can be made to suffer from; the first one is nothing.
+    pub fn incidents(self) -> &'static [&'static str] {
+        self.about().incidents
+    }
+
+    /// The system of this name.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn named(name: &str) -> Result<Self, Fault> {
+        Self::ALL.into_iter().find(|system| system.name() == name).ok_or_else(|| {
+            let known: Vec<&str> = Self::ALL.iter().map(|system| system.name()).collect();
+            Fault::new(format!("unknown system {name:?}.")).hint(format!("There is: {}.", known.join(", ")))
+        })
+    }
+}
+
+/// A system with what it suffers from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Incident {
+    /// Which system.
+    pub system: System,
+    /// One of its incidents.
+    pub name: &'static str,
+}
+
+impl Incident {
+    /// This one of the system, or its quiet run.
+    ///
+    /// # Errors
+    /// When the system has none of this name.
+    pub fn of(system: System, name: Option<&str>) -> Result<Self, Fault> {
+        let all = system.incidents();
+        let wanted = name.unwrap_or("quiet");
+        let found = all.iter().find(|known| **known == wanted).ok_or_else(|| {
+            Fault::new(format!("unknown scenario {wanted:?} of {}.", system.name()))
+                .hint(format!("There is: {}.", all.join(", ")))
+        })?;
+        Ok(Self { system, name: found })
+    }
+
+    /// Whether it is this one.
+    pub(super) fn is(self, name: &str) -> bool {
+        self.name == name
+    }
+
+    /// What a rollout does to a file of the folder: what it writes for what. With it comes a restart.
+    pub(super) fn rollout(self) -> Option<(&'static str, &'static str, &'static str)> {
+        self.is("config-broken").then_some(norse::ROLLOUT)
+    }
+}
+
+/// One run of a system's process.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Run<'a> {
+    /// The demo's folder.
+    pub(super) folder: &'a Path,
+    /// What it suffers from.
+    pub(super) incident: Incident,
+    /// Fixes what is left to chance.
+    pub(super) seed: u64,
+    /// Starts before this one: what a restart mends is not there after the first.
+    pub(super) turn: u32,
+    /// When it began.
+    pub(super) began: Now,
+}
+
+/// What each system is to the process that plays it.
+pub(super) trait Part {
+    /// Whether a port speaks TLS.
+    fn tls(&self, port: usize) -> bool;
+    /// Whether a port is a stream of trades over a WebSocket.
+    fn feed(&self, _port: usize) -> bool {
+        false
+    }
+    /// Answers a request on one of the ports.
+    fn answer(&mut self, port: usize, request: &Request<Incoming>, now: Now) -> Reply;
+    /// Half a second has passed.
+    fn tick(&mut self, now: Now);
+}
+
+/// Lays out the files of a system's folder before anything of it runs: what it reads, and the settings of its profile.
+///
+/// # Errors
+/// What the system said.
+pub(crate) fn lay_out(folder: &Path, incident: Incident, ports: &[u16], seed: u64, now: Now) -> io::Result<String> {
+    match incident.system {
+        System::CerebellarNorse => norse::lay_out(folder, ports, seed, now),
+        System::Genesis => genesis::lay_out(folder, ports, now),
+        System::Planar => planar::lay_out(folder, ports),
+    }
+}
+
+/// Folders below one.
+fn folders(below: &Path, names: &[&str]) -> io::Result<()> {
+    names.iter().try_for_each(|name| DirBuilder::new().mode(0o700).recursive(true).create(below.join(name)))
+}
+
+/// A new file that its owner alone may read.
+fn file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(bytes)
+}
+
+/// A file that its owner alone may read, in place of what is there.
+fn file_again(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    try_replace(path, bytes)
+}
+
+/// What stands for the exchange's REST interface.
+fn exchange(path: &str, now: Now) -> Reply {
+    match path {
+        "/api/v3/ping" => Reply::new(JSON, "{}".to_owned()),
+        "/api/v3/time" => Reply::new(JSON, format!("{{\"serverTime\":{}}}", now.wall.0 / 1_000_000)),
+        _ => Reply::missing(),
+    }
+}
+
+/// A slow natural swing between -1 and 1.
+fn swing(up: Duration, phase: f64) -> f64 {
+    let at = up.as_secs_f64();
+    0.7 * (at / 37.0 * TAU + phase).sin() + 0.3 * (at / 11.0 * TAU + 2.0 * phase).sin()
+}
+
+/// How far something has come between its onset and `takes` later: 0–1.
+fn ramp(up: Duration, onset: Duration, takes: Duration) -> f64 {
+    (up.saturating_sub(onset).as_secs_f64() / takes.as_secs_f64()).min(1.0)
+}
+
+/// Whether this moment is the first one of its `every`.
+fn due(last: &mut Mono, now: Mono, every: Duration) -> bool {
+    let due = now.since(*last) >= every;
+    if due {
+        *last = now;
+    }
+    due
+}
