@@ -66,6 +66,55 @@ fn a_growth_that_cannot_be_or_is_a_slip_is_refused() {
 }
 
 #[test]
+fn a_growth_by_so_much_counts_from_the_limit_that_holds_and_shows_both_figures() {
+    let Some(lab) = lab() else { return };
+    lab.end_reader();
+    let table = |by: &str| format!("{}how = \"write_commit\"\nby = \"{by}\"", lab.path());
+    let refused = |by: &str, why: &str| {
+        let fault = lab.refusal("lmdb_grow", &table(by));
+        assert!(fault.contains(why), "{by}: {fault}");
+    };
+    refused("0B", "`by` is nothing");
+    refused("2TiB", "is more than the cap");
+    refused("100", "is no size");
+    refused("1MiB\"\nto = \"8MiB", "either `to` or `by`");
+    let beyond = format!("{}\ncap = \"1000TiB\"", table("900TiB"));
+    assert!(lab.refusal("lmdb_grow", &beyond).contains(" free."), "never more than the disk has");
+    // What is no whole page becomes one.
+    let plan = lab.scene.plan("lmdb_grow", &table("1B")).unwrap();
+    assert!(plan.what.lines[0].as_str().contains("→ 1052672 bytes"), "{:?}", plan.what.lines);
+    let plan = lab.scene.plan("lmdb_grow", &table("100MiB")).unwrap();
+    assert_eq!(plan.hits[0].as_str(), "1 MiB stored + 100 MiB = 101 MiB");
+    let line = plan.what.lines[0].as_str();
+    assert!(line.ends_with("1 MiB → 101 MiB"), "{line}");
+    let (end, progress) = lab.scene.act(plan);
+    assert_eq!((end.outcome, end.executed), (Outcome::Unverified, true), "{end:?} {:?}", told(&progress));
+    assert_eq!(figure(&stat(&lab.db, &["-e"]), "Map size"), 101 << 20);
+}
+
+#[test]
+fn a_growth_by_so_much_counts_from_the_programs_own_map() {
+    let Some(served) = Served::start("DIR/app.toml", "") else { return };
+    fs::write(served.scene.path("app.toml"), "[db]\nmap_mib = 3\n").unwrap();
+    served.systemctl(&["restart", "app.service"]);
+    let setting = format!(
+        "setting = {{ file = \"{}\", key = \"db.map_mib\", unit = \"MiB\" }}",
+        served.scene.path("app.toml").display()
+    );
+    let table = served.table(&format!("how = \"setting\"\nby = \"5MiB\"\n{setting}"));
+    // Until the new one has it open, the old map counts.
+    let planned = || served.scene.plan("lmdb_grow", &table).map(|plan| plan.hits[0].to_string()).unwrap_or_default();
+    for _ in 0..10_000 {
+        if planned() == "3 MiB mapped + 5 MiB = 8 MiB" {
+            break;
+        }
+    }
+    assert_eq!(planned(), "3 MiB mapped + 5 MiB = 8 MiB", "1 MiB is stored");
+    let said = succeeded(served.scene.carry("lmdb_grow", &table));
+    assert_eq!(fs::read_to_string(served.scene.path("app.toml")).unwrap(), "[db]\nmap_mib = 8\n", "{said:?}");
+}
+
+#[test]
 fn who_ends_it_while_its_backup_is_made_finds_nothing_done() {
     let Some(lab) = lab() else { return };
     lab.end_reader();
