@@ -1,6 +1,6 @@
 //! LMDB environments that are given a larger map, with a program of another implementation as their owner.
 
-use crate::lmdb::{entries, figure, lab, only, stat, succeeded};
+use crate::lmdb::{entries, figure, lab, only_copy, stat, succeeded};
 use crate::peer::{self, Peer};
 use crate::scene::{Scene, copied_script, told};
 use std::fs;
@@ -28,7 +28,7 @@ fn a_stopped_environment_grows_by_a_commit_and_its_program_takes_the_size() {
     assert!(end.reason.as_str().contains("nobody has it open"), "{end:?}");
     assert_eq!(figure(&stat(&lab.db, &["-e"]), "Map size"), 8 << 20);
     assert_eq!((entries(&lab.db), lab.owners()), (before.clone(), owners), "no key is left, and nothing changed hands");
-    assert_eq!(entries(&only(&lab.scene.path("copies"))), before);
+    assert_eq!(entries(&only_copy(&lab.scene.path("copies"))), before);
     let stored = lab.peer.exec(&["stat"]);
     assert!(String::from_utf8_lossy(&stored.stdout).contains("map_size=8388608"), "{stored:?}");
 }
@@ -251,7 +251,7 @@ fn a_program_that_takes_what_is_stored_is_stopped_given_the_size_and_started_and
     assert_eq!((served.stored(), served.says("ActiveState").as_str()), (8 << 20, "active"));
     assert_ne!(served.says("InvocationID"), run);
     assert_eq!((entries(&served.db), served.owners()), (before.clone(), owners));
-    assert_eq!(entries(&only(&served.scene.path("copies"))), before);
+    assert_eq!(entries(&only_copy(&served.scene.path("copies"))), before);
     // A crash before the start leaves a service that is down: that is not done.
     let settled = || kinds::of(&plan).unwrap().settled(&plan).unwrap();
     assert!(matches!(settled(), Settled::Done(_)), "{:?}", settled());
