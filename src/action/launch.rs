@@ -28,7 +28,7 @@ impl Launcher {
         args: Vec<OsString>,
         env: Vec<(OsString, OsString)>,
     ) -> Option<Self> {
-        let env = env.into_iter().chain(reach.variable()).collect();
+        let env = env.into_iter().chain(reach.variables()).collect();
         (!read_only).then_some(Self { template: Detached { program, args, env }, reach, allowed: None })
     }
 

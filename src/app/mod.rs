@@ -1,6 +1,7 @@
 //! The pure core of the console: a [`Model`], what can happen to it ([`Msg`]), and what it asks of the world
 //! ([`Effect`]). `update` takes the time and data and returns data; `roles` alone carries effects out.
 
+pub mod again;
 mod alert_trail;
 pub mod alerts;
 pub mod answer;
@@ -32,6 +33,7 @@ pub mod prompt;
 pub mod run;
 pub mod survey;
 pub mod table;
+pub mod texts;
 pub mod trouble;
 pub mod unit;
 pub mod update;

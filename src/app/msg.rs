@@ -1,10 +1,12 @@
 //! What can happen to the console.
 
+use super::again::Found;
 use super::board::Mark;
 use super::incident::Heard;
 use super::model::Request;
 use super::notify::NotifierStatus;
 use super::survey::{Done, Offer};
+use super::texts::Changed;
 use super::walking::{Left, Taken};
 use crate::action::lifecycle::Progress;
 use crate::action::plan::Plan;
@@ -65,12 +67,16 @@ pub enum Msg {
     WalksLeft(Vec<Left>, Vec<Fault>),
     /// The answer to `Effect::ResumeWalk`: it is ours, as it was left; how the action in flight has ended, if it has.
     WalkResumed(Ulid, Result<Box<Taken>, Fault>),
+    /// What a look at the record of a done action of this walk has found: of which item.
+    WalkSeen(Ulid, usize, Found),
     /// The newest steps of this walk are not on disk, and why; or they are again.
     WalkKept(Ulid, Option<Fault>),
     /// The answer to `Effect::FinishItem`: the walk as it stands now.
     WalkFinished(Ulid, Result<Box<Walk>, Fault>),
     /// The answer to `Effect::Save`: where the lines are now.
     Saved(Result<Clean, Fault>),
+    /// The file of a procedure was changed while this console is at work.
+    TextChanged(Changed),
     /// Somebody has taken this walk over.
     WalkLost(Ulid, Clean),
     /// The display has not taken a frame for a while, or takes them again.

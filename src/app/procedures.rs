@@ -1,5 +1,6 @@
 //! Procedures on this console: which there are, which are worked through, and what their conditions show now.
 
+use super::again::Again;
 use super::board::Board;
 use super::metric::Metric;
 use super::model::{Model, Overlay};
@@ -27,7 +28,7 @@ pub struct Procedures {
     /// Those that are worked through, the one of the last key first.
     pub walks: Vec<Working>,
     /// What their conditions show.
-    looks: BTreeMap<Asked, Pane>,
+    pub(super) looks: BTreeMap<Asked, Pane>,
 }
 
 /// One that is worked through.
@@ -43,6 +44,8 @@ pub struct Working {
     pub of: Option<Clean>,
     /// How its file differs from the copy that it goes by.
     pub changes: Vec<Clean>,
+    /// Its done actions, looked at again since it was taken up.
+    pub again: Vec<Again>,
 }
 
 /// A procedure on screen.
@@ -170,7 +173,9 @@ impl Procedures {
     fn look(&mut self, more: &[Arc<Document>], board: &mut Board, from: (&Store, &History, &Book), now: Now) {
         let open = self.walks.iter().filter(|working| working.open()).map(|working| &working.walk.document);
         let mut wanted: BTreeMap<Asked, Pane> = BTreeMap::new();
-        for (look, lowest) in open.chain(more).flat_map(|document| &document.items).flat_map(looks) {
+        let again = self.walks.iter().flat_map(|working| &working.again).filter(|again| again.told.is_none());
+        let again = again.flat_map(|again| &again.series).map(|series| (&series.look, false));
+        for (look, lowest) in open.chain(more).flat_map(|document| &document.items).flat_map(looks).chain(again) {
             let asked = (look.expr.text().clone(), lowest);
             let kept = self.looks.remove(&asked);
             wanted.entry(asked).or_insert_with(|| kept.unwrap_or_else(|| pane(look, lowest)));
@@ -181,6 +186,11 @@ impl Procedures {
 }
 
 impl Working {
+    /// One that is this console's, and as it should be.
+    pub(super) const fn new(walk: Walk) -> Self {
+        Self { walk, only_look: None, unkept: None, of: None, changes: Vec::new(), again: Vec::new() }
+    }
+
     /// It is not over.
     pub const fn open(&self) -> bool {
         matches!(self.walk.standing, Standing::Running | Standing::Paused)

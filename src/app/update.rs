@@ -15,6 +15,7 @@ use super::open_runs;
 use super::prompt;
 use super::run;
 use super::survey;
+use super::texts;
 use super::unit;
 use super::{follow_up, found, walking};
 use crate::base::time::Zone;
@@ -60,6 +61,7 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         | Msg::WalkResumed(..)
         | Msg::WalkKept(..)
         | Msg::WalkFinished(..)
+        | Msg::WalkSeen(..)
         | Msg::WalkLost(..)) => walking::on_msg(model, told),
         Msg::History(rows, told) => {
             model.history.take(&rows);
@@ -76,6 +78,7 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         Msg::Saved(saved) => saved_lines(model, saved),
         Msg::Trail(heard) => incident::heard(model, heard),
         Msg::Moment => prompt::tick(model),
+        Msg::TextChanged(changed) => texts::changed(model, changed),
         Msg::Tick => on_tick(model, now),
     }
 }

@@ -1,6 +1,7 @@
 //! What the operator says to a procedure. It only walks: what acts goes through the one gate, and its outcome comes back.
 //! Long because each word to a walk, and each answer of its keeper, has its place here.
 
+use super::again::{self, Again};
 use super::answer::{self, Purpose};
 use super::commands;
 use super::effect::Effect;
@@ -47,6 +48,8 @@ pub struct Taken {
     pub walk: Walk,
     /// How the action in flight has ended: its plan, outcome and reason.
     pub ended: Option<(Ulid, Outcome, Clean)>,
+    /// Its done actions, to be looked at again.
+    pub again: Vec<Again>,
 }
 
 /// What a form about an item is for.
@@ -124,6 +127,10 @@ pub(super) fn command(model: &mut Model, command: Command) -> Option<Vec<Effect>
         Command::WentWrong => return Some(form(model, Word::WentWrong)),
         Command::Abandon => return Some(form(model, Word::Abandon)),
         Command::RunCommands => return Some(commands::run(model)),
+        Command::Due => {
+            view.selected = None;
+            return Some(say(model, Said::Due));
+        }
         Command::Reopen => return Some(say(model, Said::Reopen(at))),
         _ => return None,
     };
@@ -340,7 +347,8 @@ fn hear(model: &mut Model, run: Ulid, said: Said) -> Result<Vec<Effect>, Clean> 
 
 /// Lets every walk take note of what is seen now.
 pub(super) fn pass(model: &mut Model) -> Vec<Effect> {
-    let moved = tick(model);
+    let mut moved = tick(model);
+    moved.extend(again::tick(model));
     keep(model, moved)
 }
 
@@ -427,6 +435,10 @@ pub(super) fn on_msg(model: &mut Model, msg: Msg) -> Vec<Effect> {
             }
         }
         Msg::WalkFinished(run, walk) => follow_up::finished(model, run, walk),
+        Msg::WalkSeen(run, item, found) => {
+            again::seen(model, run, item, found);
+            return pass(model);
+        }
         Msg::WalkLost(run, who) => {
             if let Some(working) = model.procedures.walk_mut(run) {
                 working.only_look = Some(clean!("{who} has taken this procedure over: here it can only be looked at."));
@@ -440,7 +452,7 @@ pub(super) fn on_msg(model: &mut Model, msg: Msg) -> Vec<Effect> {
 
 fn begun(model: &mut Model, run: Ulid, document: &Arc<Document>) -> Vec<Effect> {
     let (walk, steps) = Walk::begin(run, Arc::clone(document), &model.session.login, model.now);
-    model.procedures.walks.insert(0, Working { walk, only_look: None, unkept: None, of: None, changes: Vec::new() });
+    model.procedures.walks.insert(0, Working::new(walk));
     if let Overlay::Procedure(view) = &mut model.overlay
         && view.document.id == document.id
     {
@@ -458,7 +470,7 @@ fn left(model: &mut Model, found: Vec<Left>, faults: &[Fault]) -> Vec<Effect> {
         told.push(left.sentence.clone());
         let only_look = left.held.map(|held| clean!("{held} Here it can only be looked at."));
         let (of, changes) = (left.of, left.changes);
-        model.procedures.walks.push(Working { walk: left.walk, only_look, unkept: None, of, changes });
+        model.procedures.walks.push(Working { only_look, of, changes, ..Working::new(left.walk) });
     }
     if let Some(text) = told.first() {
         model.session.say_left(text.join(" · ", &"p opens it.".into()), true, model.now);
@@ -468,12 +480,12 @@ fn left(model: &mut Model, found: Vec<Left>, faults: &[Fault]) -> Vec<Effect> {
 
 /// It is ours: it goes on with what is seen now. An action that was in flight may have ended meanwhile.
 fn resumed(model: &mut Model, run: Ulid, found: Result<Box<Taken>, Fault>) -> Vec<Effect> {
-    let Taken { walk, ended } = match found {
+    let Taken { walk, ended, again } = match found {
         Ok(found) => *found,
         Err(fault) => return note(model, clean!("It cannot be taken up: {fault}"), Level::Warning),
     };
     if let Some(working) = model.procedures.walk_mut(run) {
-        *working = Working { walk, only_look: None, unkept: None, of: None, changes: Vec::new() };
+        *working = Working { again, ..Working::new(walk) };
     }
     let mut out = hear(model, run, Said::Resume).unwrap_or_else(|why| note(model, why, Level::Warning));
     if let Some((plan, outcome, why)) = ended {

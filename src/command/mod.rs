@@ -41,6 +41,8 @@ pub enum Command {
     Reopen,
     /// The procedure is left, for a reason.
     Abandon,
+    /// To the item that was put off and is due.
+    Due,
     /// The commands of this item of the procedure are run, through the prompt.
     RunCommands,
     /// From OBSERVE to ARMED, and back.

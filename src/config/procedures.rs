@@ -14,6 +14,8 @@ use std::sync::Arc;
 const FOLDER: &str = "procedures";
 /// Runs that are kept where the profile does not say.
 const KEPT: usize = 200;
+/// Before the name of a document in the binary.
+const BUILT_IN: &str = "built-in ";
 /// Documents of one profile.
 const MOST: usize = 200;
 
@@ -77,8 +79,21 @@ impl ProcedureSpec {
 
     /// A document in the binary.
     pub(super) fn built_in(id: &str, text: &str) -> Self {
-        let file = crate::clean!("built-in {id}.md");
+        let file = crate::clean!("{BUILT_IN}{id}.md");
         Self { id: id.into(), file, text: text.to_owned(), sha256: sha256(text), trust: Trust::Trusted }
+    }
+
+    /// Its file; `None` for a document in the binary.
+    pub fn path(&self) -> Option<&Path> {
+        (!self.file.as_str().starts_with(BUILT_IN)).then(|| Path::new(self.file.as_str()))
+    }
+
+    /// The same document as its file says now.
+    ///
+    /// # Errors
+    /// When it cannot be read any more.
+    pub fn again(path: &Path) -> Result<Self, Fault> {
+        one(path)
     }
 }
 

@@ -3,6 +3,7 @@
 //! `roles` starts the follower, `app` drains the mailbox, `config` names the formats.
 
 pub mod captured;
+pub mod clocks;
 mod cutter;
 pub mod filter;
 pub mod fold;

@@ -2,7 +2,7 @@
 //! pages of them. Places are kept up to a cap; what has not been looked at is told.
 
 use super::filter::Filter;
-use super::reader::{From, Page, Reader, Spine, Want};
+use super::reader::{From, Page, Reader, Strands, Want};
 use crate::base::Fault;
 use crate::sys::bell::Bell;
 use std::collections::VecDeque;
@@ -61,12 +61,11 @@ impl Sieve {
     ///
     /// # Errors
     /// A sentence when no thread can be started.
-    pub fn start(filter: Arc<Filter>, spine: Arc<Mutex<Spine>>, bell: Arc<Bell>) -> Result<Self, Fault> {
+    pub fn start(filter: Arc<Filter>, strands: Arc<Strands>, bell: Arc<Bell>) -> Result<Self, Fault> {
         let shared = Arc::new(Shared::default());
         let worker = Worker {
             filter,
-            reader: Reader::new(Arc::clone(&spine)),
-            spine,
+            reader: Reader::new(strands),
             shared: Arc::clone(&shared),
             bell,
             places: VecDeque::new(),
@@ -115,7 +114,6 @@ impl Drop for Sieve {
 struct Worker {
     filter: Arc<Filter>,
     reader: Reader,
-    spine: Arc<Mutex<Spine>>,
     shared: Arc<Shared>,
     bell: Arc<Bell>,
     places: VecDeque<u64>,
@@ -251,12 +249,38 @@ impl Worker {
             }
             page.before = if low + at < middle { page.rows.len() } else { page.before };
         }
+        if high == count && self.high >= end && self.reader.is_by_time() {
+            self.unsettled(&mut page, want);
+        }
+        page.tell_clocks();
         page
     }
 
-    fn span(&self) -> (u64, u64) {
-        let spine = self.spine.lock().unwrap_or_else(PoisonError::into_inner);
-        (spine.begin(), spine.end())
+    /// Lines that pass and may still change their places: shown, but not kept.
+    fn unsettled(&mut self, page: &mut Page, want: &Want) {
+        let (mut place, limit) = (self.high, self.reader.limit());
+        let stop = limit.min(place + PIECE);
+        while place < stop {
+            let Ok(Some(row)) = self.reader.row(place) else { break };
+            place = row.next;
+            if self.filter.passes(&row.line) {
+                page.rows.push(row);
+            }
+        }
+        if want.from == From::End {
+            page.before = page.rows.len();
+            let more = page.rows.len().saturating_sub(want.back);
+            page.rows.drain(..more);
+            (page.before, page.first) = (page.rows.len(), page.first && more == 0);
+        }
+        page.last = place >= limit;
+    }
+
+    fn span(&mut self) -> (u64, u64) {
+        if let Err(error) = self.reader.settle() {
+            self.unread = Some(unreadable(&error));
+        }
+        self.reader.span()
     }
 }
 
@@ -268,7 +292,7 @@ fn unreadable(error: &io::Error) -> Fault {
 mod tests {
     use super::*;
     use crate::base::Clock as _;
-    use crate::logs::reader::{Body, Row};
+    use crate::logs::reader::{Body, Row, Spine};
     use crate::sys::clock::RealClock;
     use core::time::Duration;
     use std::io::Write as _;
@@ -295,7 +319,7 @@ mod tests {
         let mut spine = Spine::default();
         // Open for writing alone.
         spine.lay(0, &Arc::new(Body::file(file)), (0, 100), 2);
-        let sieve = Sieve::start(Arc::default(), Arc::new(Mutex::new(spine)), Arc::default()).expect("starts");
+        let sieve = Sieve::start(Arc::default(), Strands::of(Arc::new(Mutex::new(spine))), Arc::default()).expect("starts");
         sieve.want(Want { id: 1, from: From::End, back: 3, ahead: 0 });
         let page = until(|| sieve.pages().pop());
         assert!(page.fault.is_some_and(|fault| fault.to_string().starts_with("the log cannot be read here: ")));
@@ -315,7 +339,7 @@ mod tests {
         spine.lay(0, &body, (0, u64::try_from(text.len()).expect("small")), 60_000);
         let spine = Arc::new(Mutex::new(spine));
         let filter = Arc::new(Filter::parse("level=error ms>10000").expect("understood"));
-        let sieve = Sieve::start(filter, Arc::clone(&spine), Arc::default()).expect("starts");
+        let sieve = Sieve::start(filter, Strands::of(Arc::clone(&spine)), Arc::default()).expect("starts");
         sieve.want(Want { id: 1, from: From::End, back: 3, ahead: 0 });
         let page = until(|| sieve.pages().pop());
         assert!(texts(&page.rows)[2].ends_with("line 59000 ms=59000") && page.last && !page.first, "{page:?}");

@@ -119,6 +119,9 @@ impl Source {
         let earned = UNDERSTOOD
             .saturating_mul(u64::try_from(pass.now.mono.since(self.budget.1).as_millis()).unwrap_or(0))
             / 1_000;
+        if let Ok(pattern) = &self.pattern {
+            pass.folder.clone_from(&pattern.dir);
+        }
         pass.budget = self.budget.0.saturating_add(earned).clamp(NEWEST, BURST);
         for tail in &mut self.tails {
             if let Err(error) = tail.read(pass) {

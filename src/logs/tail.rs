@@ -11,7 +11,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const CHUNK: usize = 256 * 1024;
@@ -40,25 +40,34 @@ pub(super) struct Pass {
     /// Somebody reads for himself: nothing is understood at all.
     pub(super) gather: Option<Arc<Gather>>,
     pub(super) chunk: Vec<u8>,
+    /// Where the source's files lie: two of one name are two.
+    pub(super) folder: PathBuf,
 }
 
 impl Pass {
     pub(super) fn new(now: Now, format: Format) -> Self {
-        let (lines, chunk) = (VecDeque::new(), Vec::new());
-        Self { now, format, lines, dropped: 0, more: false, budget: u64::MAX, gather: None, chunk }
+        let (lines, chunk, folder) = (VecDeque::new(), Vec::new(), PathBuf::new());
+        Self { now, format, lines, dropped: 0, more: false, budget: u64::MAX, gather: None, chunk, folder }
     }
 
-    fn line(&mut self, raw: &[u8], more: usize) {
+    fn source(&self, gather: &Gather, name: &OsStr) -> u16 {
+        gather.source(&shown(self.folder.join(name).as_os_str()))
+    }
+
+    /// A line; what was `there` before us and says no time did not come now.
+    fn line(&mut self, raw: &[u8], more: usize, there: bool) {
         if self.lines.len() >= KEPT {
             let oldest = self.lines.pop_front();
             self.dropped += u64::from(oldest.is_some_and(|(_, line)| !line.marker));
         }
-        self.lines.push_back((self.now, self.format.read(raw, more)));
+        let line = self.format.read(raw, more);
+        let mono = if there && line.time.is_none() { Mono::default() } else { self.now.mono };
+        self.lines.push_back((Now { mono, ..self.now }, line));
     }
 
     fn mark(&mut self, of: &OsStr, message: Clean) {
         if let Some(gather) = &self.gather {
-            return gather.mark(gather.source(&shown(of)), message);
+            return gather.mark(self.source(gather, of), message);
         }
         self.lines.push_back((self.now, LogLine { time: None, level: None, message, marker: true }));
     }
@@ -104,6 +113,8 @@ pub(super) struct Tail {
     former_head: Vec<u8>,
     /// True right after it was cut short: a writer that kept its place leaves a hole of zeros.
     hole: bool,
+    /// Up to here it was there before us.
+    there: u64,
     laid: Laid,
 }
 
@@ -144,6 +155,7 @@ impl Tail {
             cutter: Cutter::default(),
             former_head: Vec::new(),
             hole: false,
+            there: 0,
             laid: Laid::From(0),
         })
     }
@@ -164,6 +176,7 @@ impl Tail {
             None => memchr::memchr(b'\n', &chunk).map_or(0, |end| end + 1),
         };
         self.identity.offset = from + u64::try_from(start).unwrap_or(0);
+        self.there = size;
         let passed = chunk.get(..start).unwrap_or_default();
         self.before = passed.get(start.saturating_sub(BEFORE)..).unwrap_or_default().to_vec();
         Ok(())
@@ -208,7 +221,8 @@ impl Tail {
         pass.budget = pass.budget.saturating_sub(size.saturating_sub(self.identity.offset));
         while self.identity.offset < stop {
             let mut chunk = mem::take(&mut pass.chunk);
-            chunk.resize(CHUNK, 0);
+            let history = usize::try_from(self.there.saturating_sub(self.identity.offset)).unwrap_or(CHUNK);
+            chunk.resize(if history > 0 { history.min(CHUNK) } else { CHUNK }, 0);
             let read = self.file.read_at(&mut chunk, self.identity.offset);
             if let Ok(read) = read {
                 self.take(chunk.get(..read).unwrap_or_default(), understood, pass);
@@ -225,7 +239,7 @@ impl Tail {
         }
         if let (Some(gather), Laid::To(body, upto)) = (&pass.gather, &self.laid) {
             let open = self.identity.offset.saturating_sub(*upto);
-            gather.leave_open(gather.source(&shown(&self.began)), body, (*upto, open));
+            gather.leave_open(pass.source(gather, &self.began), body, (*upto, open));
         }
         Ok(())
     }
@@ -234,12 +248,12 @@ impl Tail {
     pub(super) fn finish(&mut self, pass: &mut Pass) {
         if let (Some(gather), Laid::To(body, upto)) = (&pass.gather, &mut self.laid) {
             let rest = self.identity.offset.saturating_sub(*upto);
-            gather.lay(gather.source(&shown(&self.began)), body, (*upto, rest), u64::from(rest > 0));
+            gather.lay(pass.source(gather, &self.began), body, (*upto, rest), u64::from(rest > 0));
             *upto = self.identity.offset;
             body.end();
         }
         if !self.cutter.is_empty() {
-            self.cutter.finish(|line, more| pass.line(line, more));
+            self.cutter.finish(|line, more| pass.line(line, more, false));
         }
     }
 
@@ -248,7 +262,7 @@ impl Tail {
         if let (Some(gather), Laid::From(from)) = (&pass.gather, &self.laid) {
             let (from, body) = (*from, Arc::new(Body::file(self.file.try_clone()?)));
             let there = self.identity.offset.saturating_sub(from);
-            gather.lay(gather.source(&shown(&self.began)), &body, (from, there), 0);
+            gather.lay(pass.source(gather, &self.began), &body, (from, there), 0);
             self.laid = Laid::To(body, self.identity.offset);
         }
         Ok(())
@@ -272,13 +286,14 @@ impl Tail {
             if let Some(last) = memchr::memrchr(b'\n', text) {
                 let end = begin + count(last) + 1;
                 let lines = count(memchr::memchr_iter(b'\n', text).count());
-                gather.lay(gather.source(&shown(&self.began)), body, (*upto, end - *upto), lines);
+                gather.lay(pass.source(gather, &self.began), body, (*upto, end - *upto), lines);
                 *upto = end;
             }
         } else if self.identity.offset <= understood {
             pass.dropped += self.cutter.count(text);
         } else {
-            self.cutter.feed(text, |line, more| pass.line(line, more));
+            let there = self.identity.offset <= self.there;
+            self.cutter.feed(text, |line, more| pass.line(line, more, there));
         }
     }
 
@@ -305,7 +320,7 @@ impl Tail {
             self.finish(pass);
         }
         pass.mark(&self.began, sentence);
-        self.identity.offset = start;
+        (self.identity.offset, self.there) = (start, 0);
         self.before.clear();
         self.former_head = mem::take(&mut self.identity.head);
         self.hole = true;

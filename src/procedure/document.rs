@@ -35,6 +35,8 @@ pub struct Document {
     pub read_only: bool,
     /// Why its order differs from the order of the guide that it comes from.
     pub order: Option<Clean>,
+    /// Keys of another tool's front matter that mean nothing here, and the line where it begins.
+    pub unused: (Vec<Clean>, u32),
     /// What stands before the first item.
     pub about: Vec<Clean>,
     /// In the order of the text.
@@ -206,13 +208,22 @@ impl Expect {
     /// Whether a number is as expected; `None` where that cannot be told.
     pub fn holds(&self, value: f64) -> Option<bool> {
         let Self::Number(comparison, limit) = self else { return None };
-        (!value.is_nan()).then(|| match comparison {
-            Comparison::Less => value < *limit,
-            Comparison::AtMost => value <= *limit,
-            Comparison::More => value > *limit,
-            Comparison::AtLeast => value >= *limit,
-            Comparison::Equal => value.total_cmp(limit).is_eq(),
-            Comparison::Differs => value.total_cmp(limit).is_ne(),
-        })
+        (!value.is_nan()).then(|| comparison.holds(value, *limit))
+    }
+}
+
+impl Comparison {
+    /// Whether `left` compares so with `right`, as people and PromQL mean it: -0 is 0, and what is not a number compares
+    /// with nothing.
+    #[expect(clippy::float_cmp, reason = "an author who writes == means it")]
+    pub fn holds(self, left: f64, right: f64) -> bool {
+        match self {
+            Self::Less => left < right,
+            Self::AtMost => left <= right,
+            Self::More => left > right,
+            Self::AtLeast => left >= right,
+            Self::Equal => left == right,
+            Self::Differs => left != right && !left.is_nan() && !right.is_nan(),
+        }
     }
 }

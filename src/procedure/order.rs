@@ -105,11 +105,22 @@ impl Walk {
 
     /// The deferred item whose time came first.
     pub(super) fn due(&self, now: Now) -> Option<usize> {
+        self.all_due(now).next()
+    }
+
+    /// The deferred items that are due and wait for the current one, the one whose time came first at the front.
+    pub fn due_elsewhere(&self, now: Now) -> impl Iterator<Item = usize> {
+        self.all_due(now).filter(|at| *at != self.current)
+    }
+
+    fn all_due(&self, now: Now) -> impl Iterator<Item = usize> {
         let when = |at: usize| match self.state(at) {
             State::Deferred(Some(when)) if *when <= now.wall && !self.is_blocked(at) => Some((*when, at)),
             _ => None,
         };
-        (0..self.marks.len()).filter_map(when).min().map(|(_, at)| at)
+        let mut all: Vec<_> = (0..self.marks.len()).filter_map(when).collect();
+        all.sort_unstable();
+        all.into_iter().map(|(_, at)| at)
     }
 
     /// So many items are deferred.

@@ -58,6 +58,7 @@ impl Walk {
                 turns.walk.may_reopen(item)?;
                 turns.reopen(item);
             }
+            Said::Due => turns.to_due()?,
             Said::Done(item, note) => turns.done_later(item, &note)?,
             Said::Launched(plan) => {
                 turns.walk.ours(at)?;
@@ -212,6 +213,15 @@ impl Turns<'_> {
 }
 
 impl Turns<'_> {
+    /// On to what was put off and is due; the current item stays as it is.
+    fn to_due(&mut self) -> Result<(), Clean> {
+        if self.walk.is_held() {
+            return Err("an action runs, or nobody knows how it ended: that comes first.".into());
+        }
+        let due = self.walk.due_elsewhere(self.now).next();
+        due.map(|at| self.current(at)).ok_or_else(|| "nothing that was put off is due.".into())
+    }
+
     /// What was put off is done. What only a value or a runner can prove counts as overridden, for what is said.
     fn done_later(&mut self, at: usize, note: &Clean) -> Result<(), Clean> {
         if !matches!(self.walk.state(at), State::Deferred(_)) {

@@ -1,12 +1,12 @@
 //! What a walk sees by itself. Only a LIVE value that was observed after its item became current ticks an item; nothing
 //! here acts.
 
-use super::document::{Answer, Comparison, Condition, Expect, Item, Live, Subject, Wait};
+use super::document::{Answer, Condition, Expect, Item, Live, Subject, Wait};
 use super::saying::number;
 use super::walk::{Mark, Senses, Sight, Standing, State, Step, Turns, Walk};
 use crate::action::lifecycle::Outcome;
 use crate::base::time::Span;
-use crate::base::{Clean, Now, Unit};
+use crate::base::{Clean, Now, Ulid, Unit};
 use crate::clean;
 
 impl Walk {
@@ -49,6 +49,38 @@ impl Walk {
         let watch = self.document.items.get(item).and_then(|item| item.watch);
         let lasts = |mark: &&Mark| watch.map_or(mark.epoch == self.epoch, |watch| now.since(mark.at) < watch);
         stands && self.marks.get(item).filter(|mark| mark.state == State::Sensed).is_some_and(|mark| lasts(&mark))
+    }
+
+    /// Every action that was begun and may have changed something, the oldest first: its item and its plan.
+    pub fn begun_actions(&self) -> Vec<(usize, Ulid)> {
+        let mut all: Vec<(usize, Ulid)> =
+            self.marks.iter().enumerate().filter_map(|(at, mark)| Some((at, mark.plan?))).collect();
+        all.sort_by_key(|(_, plan)| *plan);
+        all
+    }
+
+    /// Its action ended well.
+    pub fn is_proved(&self, item: usize) -> bool {
+        *self.state(item) == State::Acted(Outcome::Succeeded)
+    }
+
+    /// A done action was looked at again, for this text. What holds no more has regressed and becomes current; nothing is
+    /// run for that.
+    pub fn seen_again(&mut self, item: usize, holds: bool, text: &Clean, now: Now) -> Vec<Step> {
+        let mut turns = Turns::new(self, now, None);
+        let done = turns.walk.is_proved(item);
+        match turns.walk.marks.get_mut(item).filter(|_| done) {
+            Some(mark) if holds => mark.confirmed = Some(now),
+            Some(_) => {
+                turns.item(item, State::Regressed, text.clone());
+                let before = *turns.walk.state(turns.walk.current) != State::Regressed || item < turns.walk.current;
+                if before && !turns.walk.is_held() && turns.walk.standing == Standing::Running {
+                    turns.current(item);
+                }
+            }
+            None => {}
+        }
+        turns.steps
     }
 
     /// Nothing else may become current while an action runs, or nobody knows whether it did.
@@ -180,21 +212,6 @@ impl Turns<'_> {
                 mark.held_since = None;
                 other.map(|holds| (holds, sight.text))
             }
-        }
-    }
-}
-
-impl Comparison {
-    /// Whether `left` compares so with `right`; never for what is not a number.
-    #[expect(clippy::float_cmp, reason = "an author who writes == means it")]
-    pub fn holds(self, left: f64, right: f64) -> bool {
-        match self {
-            Self::Less => left < right,
-            Self::AtMost => left <= right,
-            Self::More => left > right,
-            Self::AtLeast => left >= right,
-            Self::Equal => left == right,
-            Self::Differs => left != right && !left.is_nan() && !right.is_nan(),
         }
     }
 }

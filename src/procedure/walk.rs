@@ -40,6 +40,8 @@ pub enum Said {
     Failed(Clean),
     /// Back to this item: it is open again.
     Reopen(usize),
+    /// To the item that was put off and is due; the current one stays as it is.
+    Due,
     /// This item of a walk that is over was put off, and is done now, in these words.
     Done(usize, Clean),
     /// The runner of this item's action was started on this plan.
@@ -137,6 +139,8 @@ pub struct Mark {
     pub returned: bool,
     /// How many actions the walk had begun when this was found: what is older than the last is history.
     pub epoch: u32,
+    /// The plan of the action that was begun for it last, whatever became of it.
+    pub plan: Option<Ulid>,
     /// Since when its condition has held without a break. Not kept.
     pub held_since: Option<Mono>,
     /// When what was found was last seen to hold still. Not kept.
@@ -245,10 +249,14 @@ impl Walk {
     fn mark(&mut self, at: usize, state: &State, step: &Step) {
         let Some(mark) = self.marks.get_mut(at) else { return };
         match state {
-            State::Acting(_) => self.epoch = self.epoch.saturating_add(1),
+            State::Acting(plan) => {
+                self.epoch = self.epoch.saturating_add(1);
+                mark.plan = Some(*plan);
+            }
             // It was refused before its first effect: what was seen before still counts.
             State::Acted(Outcome::Refused) if matches!(mark.state, State::Acting(_)) => {
                 self.epoch = self.epoch.saturating_sub(1);
+                mark.plan = None;
             }
             State::Open => (mark.reached, mark.returned) = (None, false),
             _ => {}

@@ -297,7 +297,7 @@ fn rehearse(mut options: Options, procedure: String, story: &Story, seed: u64) -
     options.profile = Some(demo.profile.to_string_lossy().into_owned());
     options.state_dir = Some(demo.state_dir.clone());
     options.procedure = Some(procedure);
-    options.within = Some(demo.dir.clone());
+    options.within = Some(demo.stand_in());
     console::run(&options)
 }
 

@@ -19,7 +19,8 @@ pub(super) fn spec(name: &Arc<str>, model: &Model, profile: &Profile) -> Result<
         let (walk, item) = (&working.walk, working.walk.needs_commands()?);
         (action(&walk.document, item) == *name).then(|| (Arc::clone(&walk.document), Arc::clone(&item.id)))
     });
-    let (document, item) = asks.ok_or_else(|| Fault::new("there is no such action."))?;
+    let none = || Fault::new(format!("the profile has no action `{}`.", Clean::text(&**name)));
+    let (document, item) = asks.ok_or_else(none)?;
     made(name, (&document, &item), profile)
 }
 

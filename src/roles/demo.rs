@@ -3,6 +3,7 @@
 
 use super::twin::systems::{self, Incident};
 use super::twin::{PRODUCTION, Play, bind_loopback, errors, reserve};
+use crate::action::reach::StandIn;
 use crate::base::{Clock as _, Fault};
 use crate::sys::child::{Child, OURSELVES};
 use crate::sys::clock::RealClock;
@@ -111,6 +112,11 @@ impl Demo {
         let supervisor = Child::start(program, &args, Some(listener.into()), errors).map_err(said)?;
         let _kept = folder.keep();
         Ok(Self { state_dir: dir.join("state"), profile, port, also, _reserved: reserved, supervisor, dir })
+    }
+
+    /// All that a rehearsal on it can reach.
+    pub fn stand_in(&self) -> StandIn {
+        StandIn::new(self.dir.clone(), core::iter::once(self.port).chain(self.also.iter().copied()))
     }
 
     /// Process number of the twin's supervisor.

@@ -1,19 +1,27 @@
 //! What the `log` tool reads with: the lines, the search, the filter.
 
 use crate::base::Fault;
+use crate::base::clean::LINE_LIMIT;
 use crate::logs::reader::{From, Gather, Pager, Want};
 use crate::logs::search::{Find, Step, Sweep};
 use crate::logs::sieve::Sieve;
-use crate::logs::{Filter, Follower, Format, LogSource};
+use crate::logs::{Filter, Follower, Format, LogSource, Pattern};
 use crate::sys::bell::Bell;
+use crate::sys::quiet::may_hang;
 use std::fs::File;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::Arc;
+
+/// Of the end of a file so much is looked at for a time, and of so many files.
+const END: usize = 64 * 1024;
+const FILES: usize = 32;
 
 /// The files to follow, and the stream to read.
 pub(super) fn named(what: &[String]) -> Result<(Vec<LogSource>, Option<File>), Fault> {
-    let stdin = std::io::stdin();
+    let stdin = io::stdin();
     let piped = !stdin.is_terminal();
     let files: Vec<LogSource> = what
         .iter()
@@ -33,6 +41,35 @@ pub(super) fn named(what: &[String]) -> Result<(Vec<LogSource>, Option<File>), F
     Ok((files, stream))
 }
 
+/// Whether a source may be several files.
+pub(super) fn is_glob(source: &LogSource) -> bool {
+    source.pattern.contains(['*', '?'])
+}
+
+/// Whether any of these says in its lines when they were written; where none does, the order in which they are read is
+/// all that is known.
+pub(super) fn say_times(sources: &[LogSource]) -> bool {
+    let files = sources.iter().filter(|source| may_hang(Path::new(&source.pattern)).is_none()).flat_map(|source| {
+        let pattern = Pattern::new(&source.pattern).ok();
+        let names = pattern.as_ref().and_then(|pattern| pattern.names().ok()).unwrap_or_default();
+        names.into_iter().take(FILES).filter_map(move |name| Some(pattern.as_ref()?.path(&name))).collect::<Vec<_>>()
+    });
+    files.into_iter().any(|path| says_time(&path).unwrap_or(false))
+}
+
+fn says_time(path: &Path) -> io::Result<bool> {
+    // A pipe would let us wait.
+    let size = std::fs::metadata(path)?;
+    if !size.is_file() {
+        return Ok(false);
+    }
+    let mut end = vec![0; END];
+    let from = size.len().saturating_sub(u64::try_from(END).unwrap_or(0));
+    let read = File::open(path)?.read_at(&mut end, from)?;
+    let lines = end.get(..read).unwrap_or_default().split(|byte| *byte == b'\n').rev();
+    Ok(lines.into_iter().any(|line| Format::Auto.entry(line.get(..line.len().min(LINE_LIMIT)).unwrap_or_default(), 0).time.is_some()))
+}
+
 /// What reads.
 pub(super) struct Sources {
     pub(super) gather: Arc<Gather>,
@@ -49,7 +86,7 @@ impl Sources {
     pub(super) fn error(&mut self, from: u64, forward: bool, bell: &Arc<Bell>) -> Result<(), Fault> {
         let errors = match self.errors.take() {
             Some(errors) => errors,
-            None => Sieve::start(Arc::new(Filter::parse("level>=error")?), self.gather.spine(), Arc::clone(bell))?,
+            None => Sieve::start(Arc::new(Filter::parse("level>=error")?), self.gather.strands(), Arc::clone(bell))?,
         };
         let (at, back, ahead) = if forward { (from.saturating_add(1), 0, 1) } else { (from, 1, 0) };
         errors.want(Want { id: 0, from: From::At(at), back, ahead });

@@ -59,7 +59,15 @@ pub fn run(options: &Opts) -> Result<u8, Fault> {
     let (mut sources, stream) = log_sources::named(&options.what)?;
     install_panic_hook(paths::state_dir().unwrap_or_else(std::env::temp_dir));
     let bell = Arc::new(Bell::default());
-    let gather = Arc::new(Gather::new(Arc::clone(&bell)));
+    let single = sources.len() + usize::from(stream.is_some()) == 1 && !sources.iter().any(log_sources::is_glob);
+    let by_time = !single && log_sources::say_times(&sources);
+    let clock: Arc<dyn Clock> = Arc::new(RealClock);
+    let gather = Arc::new(if by_time {
+        let patterns = if stream.is_some() { 0 } else { sources.len() };
+        Gather::by_time(Arc::clone(&bell), patterns, clock.now().wall)
+    } else {
+        Gather::new(Arc::clone(&bell))
+    });
     if let Some(stream) = stream {
         gather.take_stream(&"standard input".into(), stream)?;
     }
@@ -70,16 +78,18 @@ pub fn run(options: &Opts) -> Result<u8, Fault> {
     let title = match (sources.as_slice(), packed.as_slice()) {
         ([], []) => "standard input".into(),
         ([one], []) | ([], [one]) => Clean::text(&one.pattern),
-        (plain, packed) => clean!("{} logs as they are read", plain.len() + packed.len()),
+        (plain, packed) => {
+            let order = if by_time { "by time" } else { "as they are read" };
+            clean!("{} logs {order}", plain.len() + packed.len())
+        },
     };
-    let clock: Arc<dyn Clock> = Arc::new(RealClock);
     let follower = if sources.is_empty() { None } else { Some(Follower::lay(sources, Arc::clone(&gather), clock)?) };
     let caps = Caps::detect(&|name| std::env::var(name).ok(), true);
     let search = SearchPath::detect(&|name| std::env::var(name).ok());
     let (theme, keymap) = options.looks(caps, &search);
     let terminal = Terminal::open(Arc::clone(&bell), caps)
         .map_err(|error| Fault::new(format!("the terminal cannot be used: {error}.")))?;
-    let pager = Pager::start(gather.spine(), Arc::clone(&bell))?;
+    let pager = Pager::start(gather.strands(), Arc::clone(&bell))?;
     let mut shell = Shell {
         lines: Sources { gather, pager, sweep: None, sieve: None, errors: None, _follower: follower },
         screen: Screen {
@@ -223,7 +233,6 @@ impl Shell {
     fn take_sifted(&mut self) {
         let errors = self.lines.errors.as_ref().map(Sieve::pages).unwrap_or_default();
         for page in errors {
-            self.pane.quiet();
             let place = page.rows.first().map(|row| row.place);
             let asks = match page.fault.filter(|_| place.is_none()) {
                 Some(fault) => {
@@ -249,7 +258,7 @@ impl Shell {
     fn sift(&mut self, filter: Option<Arc<Filter>>) {
         self.lines.sieve = None;
         let Some(filter) = filter else { return };
-        match Sieve::start(filter, self.lines.gather.spine(), Arc::clone(&self.bell)) {
+        match Sieve::start(filter, self.lines.gather.strands(), Arc::clone(&self.bell)) {
             Ok(sieve) => self.lines.sieve = Some(sieve),
             Err(fault) => self.pane.say(clean!("{fault}")),
         }
@@ -276,7 +285,7 @@ impl Shell {
 
     fn take_news(&mut self, now: Now) {
         self.bell.drained();
-        self.learn(now.mono);
+        self.learn(now);
         for answer in self.lines.pager.answers() {
             let asks = match answer {
                 Answer::Page(page) => self.pane.page(page),
@@ -307,22 +316,26 @@ impl Shell {
         }
     }
 
-    fn learn(&mut self, now: Mono) {
+    fn learn(&mut self, now: Now) {
+        let settles = self.lines.gather.strands().tick(now);
+        let now = now.mono;
         if now.since(self.screen.learned) < LEARN {
             self.screen.owes = true;
             return;
         }
         self.screen.owes = false;
         let status = self.lines.gather.status();
-        if status != *self.pane.status() {
-            (self.screen.heard, self.screen.dirty) = (now, true);
+        let grown = status != *self.pane.status();
+        if grown || settles {
             if let Some((_, sweep)) = &self.lines.sweep {
                 sweep.grown();
             }
             for sieve in [&self.lines.sieve, &self.lines.errors].into_iter().flatten() {
                 sieve.grown();
             }
-            self.screen.learned = now;
+        }
+        if grown {
+            (self.screen.heard, self.screen.dirty, self.screen.learned) = (now, true, now);
         }
         let rate = self.pane.per_second();
         let asks = self.pane.learn(status, now);
@@ -404,8 +417,8 @@ impl Shell {
     fn find(&mut self, pattern: &str, from: u64) {
         self.lines.sweep = None;
         let found = Find::new(pattern).map(Arc::new).and_then(|find| {
-            let spine = self.lines.gather.spine();
-            let sweep = Sweep::start(Arc::clone(&find), spine, from, Arc::clone(&self.bell))?;
+            let strands = self.lines.gather.strands();
+            let sweep = Sweep::start(Arc::clone(&find), strands, from, Arc::clone(&self.bell))?;
             self.lines.sweep = Some((Arc::clone(&find), sweep));
             Ok(find)
         });

@@ -5,7 +5,7 @@ use crate::action::act::{Probe, carry_out};
 use crate::action::execute::Real;
 use crate::action::lifecycle::{End, Outcome, Progress, Run, State};
 use crate::action::plan::Plan;
-use crate::action::reach::{self, Reach};
+use crate::action::reach::Reach;
 use crate::base::{Clean, Clock, Fault};
 use crate::journal::{Journal, Session};
 use crate::sys::host::Host;
@@ -47,7 +47,7 @@ fn carry(
     }
     let accepted = run.read_order().map_err(|fault| (None, fault))?;
     let refused = |fault: Fault| (Some(Box::new(accepted.plan.clone())), fault);
-    Reach::of(std::env::var_os(reach::VARIABLE)).allows(&accepted.plan).map_err(refused)?;
+    Reach::of(|name| std::env::var_os(name)).allows(&accepted.plan).map_err(refused)?;
     let state = run.state_dir().ok_or_else(|| refused(Fault::new("this is no run folder.")))?;
     let session = Session {
         host: Host::current(),

@@ -8,7 +8,7 @@ use super::notify::{Notifier, Origin, Webhook};
 use super::setup;
 use crate::action::launch::Launcher;
 use crate::action::mode::Mode;
-use crate::action::reach::Reach;
+use crate::action::reach::{Reach, StandIn};
 use crate::app::{LogDesk, Model, Overlay, Procedures, Session};
 use crate::base::backoff::Jitter;
 use crate::base::body::nearest;
@@ -58,8 +58,8 @@ pub struct Options {
     pub state_dir: Option<PathBuf>,
     /// The procedure that is begun at once, by id.
     pub procedure: Option<String>,
-    /// A rehearsal: nothing beyond this folder of a stand-in is reached.
-    pub within: Option<PathBuf>,
+    /// A rehearsal: nothing beyond this stand-in is reached.
+    pub within: Option<StandIn>,
 }
 
 /// What effects need beside the model.
@@ -429,7 +429,7 @@ impl Shared {
 }
 
 /// The runner finds profiles where we do; it learns nothing else of our environment.
-fn launcher(looks_only: bool, within: Option<PathBuf>) -> Option<Launcher> {
+fn launcher(looks_only: bool, within: Option<StandIn>) -> Option<Launcher> {
     let env = process::inherited(&["HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", process::READ_ONLY]);
     let reach = within.map_or(Reach::World, Reach::Within);
     Launcher::new(looks_only, reach, None, vec!["runner".into()], env)

@@ -1,7 +1,11 @@
 //! Procedures under way, between the pure core and the folder that keeps them: begins, appends, takes up, lets go.
 
-use super::procedures::{Cmd, Found, Hold, Holder, Later, Runs, Source, Told, outcome_of, record, takeover};
+use super::effects::worker;
+use super::procedures::{
+    Cmd, Found, Hold, Holder, Later, Runs, Source, Texts, Told, again, look, outcome_of, record, takeover,
+};
 use super::session::Shared;
+use crate::app::again::Again;
 use crate::app::walking::{Left, Taken};
 use crate::app::{Model, Msg};
 use crate::base::{Clean, Clock, Fault, Ulid};
@@ -15,11 +19,14 @@ use crate::sys::{paths, random};
 use core::time::Duration;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 /// The disk gets this long when the console is left.
 const CLOSE: Duration = Duration::from_millis(200);
+/// Of looks at done actions so many answers wait for the loop.
+const LOOKS: usize = 16;
 
 /// This console's end of its runs.
 pub(super) struct Walks {
@@ -31,6 +38,11 @@ pub(super) struct Walks {
     specs: Vec<ProcedureSpec>,
     /// Texts of runs whose first steps are still to come.
     begun: BTreeMap<Ulid, Source>,
+    /// What looks at done actions have found.
+    seen: (SyncSender<Msg>, Receiver<Msg>),
+    bell: Arc<Bell>,
+    /// Who looks after the files of the profile's texts.
+    texts: Option<Texts>,
 }
 
 impl Walks {
@@ -50,7 +62,15 @@ impl Walks {
             }
         }
         let (state, journal) = (shared.state_dir.clone(), shared.journal.clone());
-        Self { runs, us, state, journal, specs: shared.profile.procedures.specs.clone(), begun: BTreeMap::new() }
+        let (specs, seen, bell) = (shared.profile.procedures.specs.clone(), sync_channel(LOOKS), Arc::clone(bell));
+        let texts = match Texts::watch(&specs, Arc::clone(&bell)) {
+            Ok(texts) => Some(texts),
+            Err(fault) => {
+                tracing::warn!(target: "console", "{fault}");
+                None
+            }
+        };
+        Self { runs, us, state, journal, specs, begun: BTreeMap::new(), seen, bell, texts }
     }
 
     /// A folder's name and the text for a new walk.
@@ -111,6 +131,12 @@ impl Walks {
 
     /// The next that the keeper tells.
     pub(super) fn news(&self) -> Option<Msg> {
+        if let Ok(seen) = self.seen.1.try_recv() {
+            return Some(seen);
+        }
+        if let Some(changed) = self.texts.as_ref().and_then(Texts::news) {
+            return Some(Msg::TextChanged(changed));
+        }
         Some(match self.runs.as_ref().ok()?.news()? {
             Told::Open(found, mut faults) => {
                 let left = found
@@ -197,7 +223,27 @@ impl Walks {
             let (outcome, why) = outcome_of(state, plan, &paths::lock_dirs(), RealClock.now().wall)?;
             Some((plan, outcome, why))
         });
-        Ok(Box::new(Taken { walk, ended }))
+        let again = state.map_or_else(Vec::new, |state| self.look_again(state, &walk));
+        Ok(Box::new(Taken { walk, ended, again }))
+    }
+
+    /// Begins to look at the targets of done actions, each on a thread of its own: one may hang.
+    fn look_again(&self, state: &Path, walk: &Walk) -> Vec<Again> {
+        let run = walk.id;
+        let begun = again(state, walk).into_iter().map(|(mut again, plan)| {
+            let Some(plan) = plan else { return again };
+            let (told, bell, item) = (self.seen.0.clone(), Arc::clone(&self.bell), again.item);
+            let started = worker("look again", move || {
+                // Nobody may be there any more.
+                let _gone = told.send(Msg::WalkSeen(run, item, look(&plan)));
+                bell.ring();
+            });
+            if let Err(fault) = started {
+                again.record = Some((None, clean!("{fault}")));
+            }
+            again
+        });
+        begun.collect()
     }
 
     /// Nobody is there any more: what runs is paused, and let go.

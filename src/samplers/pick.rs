@@ -1,5 +1,5 @@
-//! What a profile picks out of what a source says: numbers and words of a JSON document by pointer (RFC 6901), the
-//! names that it gives them, and patterns of names.
+//! What a profile picks out of what a source says: numbers and words of a document by pointer (RFC 6901), whether
+//! something is there at all, the names that it gives them, and patterns of names.
 
 use crate::base::scrub::is_secret_name;
 use crate::base::{Body, Clean, Fault, Observation, Point};
@@ -22,6 +22,12 @@ pub(crate) struct Row {
     metric: Option<String>,
     /// The texts of a fact that are good; its absence is good too.
     one_of: Option<Vec<String>>,
+    /// Of a metric: 1 where there is a value and 0 where there is none. The value goes nowhere.
+    #[serde(default)]
+    present: bool,
+    /// Texts that count as absent, such as the placeholder of an example.
+    #[serde(default)]
+    not: Vec<String>,
 }
 
 /// One value that is wanted.
@@ -30,6 +36,8 @@ pub(crate) struct Pick {
     pointer: String,
     wanted: Wanted,
     one_of: Option<Vec<String>>,
+    present: bool,
+    not: Vec<String>,
 }
 
 /// As what a value goes on.
@@ -83,7 +91,13 @@ impl Pick {
                 let what = format!("the row for `{}` has `one_of`, which is for a `fact`.", Clean::text(&row.pointer));
                 return Err(body.fault_at(key, what));
             }
-            Ok(Self { pointer: row.pointer, wanted, one_of: row.one_of })
+            if row.present && matches!(wanted, Wanted::Fact(_)) {
+                let what =
+                    format!("the row for `{}` has `present`, which is for a `metric`.", Clean::text(&row.pointer));
+                return Err(body.fault_at(key, what).hint("It is 1 or 0; the value itself is not shown."));
+            }
+            let Row { pointer, one_of, present, not, .. } = row;
+            Ok(Self { pointer, wanted, one_of, present, not })
         };
         rows.into_iter().map(check).collect()
     }
@@ -100,7 +114,11 @@ impl Pick {
         seen: &mut Observation,
     ) -> Result<(), String> {
         for pick in picks {
-            let found = document.pointer(&pick.pointer);
+            let found = document.pointer(&pick.pointer).filter(|value| pick.counts(value));
+            if let (true, Wanted::Metric(name)) = (pick.present, &pick.wanted) {
+                seen.points.push(Point::gauge(name, labels, f64::from(u8::from(found.is_some()))));
+                continue;
+            }
             if let (Some(good), Some(is)) = (&pick.one_of, found.and_then(text))
                 && !good.iter().any(|good| good == is.as_str())
             {
@@ -109,6 +127,23 @@ impl Pick {
             pick.wanted.put(found, labels, clean!("{place} has no number at {}", pick.pointer), seen);
         }
         Ok(())
+    }
+
+    /// Whether a value is one, and no placeholder. Where only presence is asked, null and an empty text are none.
+    fn counts(&self, value: &Value) -> bool {
+        let nothing = value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty());
+        let placeholder = match value {
+            Value::String(text) => self.not.contains(text),
+            Value::Bool(_) | Value::Number(_) => self.not.contains(&value.to_string()),
+            _ => false,
+        };
+        !placeholder && !(self.present && nothing)
+    }
+
+    /// Whether it asks only if the field of this name at the top is there: its value is not to be shown.
+    fn hides(&self, field: &str) -> bool {
+        let top = self.pointer.strip_prefix('/').map(|name| name.replace("~1", "/").replace("~0", "~"));
+        self.present && top.as_deref() == Some(field)
     }
 
     /// The metrics that rows name.
@@ -129,9 +164,13 @@ pub(crate) fn metric_name(body: &Body, key: &str, name: String) -> Result<String
     Err(body.fault_at(key, what).hint("Letters, digits, `_` and `:`; no digit first."))
 }
 
-/// Every field at the top that is no fact yet; of what is nested, how much there is.
-pub(crate) fn fields(fields: &Map<String, Value>, seen: &mut Observation) {
+/// Every field at the top that is no fact yet and none whose value `picks` keep to themselves; of what is nested, how
+/// much there is.
+pub(crate) fn fields(fields: &Map<String, Value>, picks: &[Pick], seen: &mut Observation) {
     for (name, value) in fields {
+        if picks.iter().any(|pick| pick.hides(name)) {
+            continue;
+        }
         if seen.facts.len() >= FIELDS {
             let left = fields.len().saturating_sub(FIELDS);
             seen.facts.push((Clean::from("more fields"), clean!("{left} are not shown")));
@@ -154,11 +193,12 @@ pub(crate) fn fields(fields: &Map<String, Value>, seen: &mut Observation) {
     }
 }
 
-/// A number; true counts as 1, false as 0.
+/// A number, also one in a text, as .env and INI have them; true counts as 1, false as 0.
 fn number(value: &Value) -> Option<f64> {
     match value {
         Value::Bool(on) => Some(f64::from(u8::from(*on))),
         Value::Number(number) => number.as_f64().filter(|number| number.is_finite()),
+        Value::String(text) => plain_number(text.as_bytes()),
         _ => None,
     }
 }
@@ -166,15 +206,18 @@ fn number(value: &Value) -> Option<f64> {
 fn text(value: &Value) -> Option<Clean> {
     match value {
         Value::Null | Value::Array(_) | Value::Object(_) => None,
-        Value::String(text) => {
-            // Hidden before it is cut: half a secret is no known form.
-            let text = hide(text);
-            Some(match text.char_indices().nth(TEXT) {
-                Some((end, _)) => Clean::cut(text.get(..end).unwrap_or_default(), text.len() - end),
-                None => Clean::text(&*text),
-            })
-        }
+        Value::String(text) => Some(shown(text)),
         other => Some(clean!("{other}")),
+    }
+}
+
+/// A text as a fact: without secrets that are known, and no longer than a line.
+pub(crate) fn shown(text: &str) -> Clean {
+    // Hidden before it is cut: half a secret is no known form.
+    let text = hide(text);
+    match text.char_indices().nth(TEXT) {
+        Some((end, _)) => Clean::cut(text.get(..end).unwrap_or_default(), text.len() - end),
+        None => Clean::text(&*text),
     }
 }
 

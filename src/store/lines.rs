@@ -43,7 +43,8 @@ impl Default for LogRing {
 impl LogRing {
     /// Adds the newest line; beyond [`LINES`] the oldest leaves.
     pub fn push(&mut self, line: LogLine, seen: Now) {
-        if !line.marker {
+        // What was there before the console and says no time is not counted: nobody knows when it came.
+        if !line.marker && (line.time.is_some() || seen.mono != Mono::default()) {
             self.count(&line, seen);
         }
         self.bytes += cost(&line);

@@ -129,6 +129,15 @@ fn rows(paint: &mut Painter<'_>, body: Rect, look: &Look<'_>) {
         let columns = usize::from(body.width.saturating_sub(GUTTER + look.before())).max(1);
         let pattern = pattern(look, row);
         let intent = intent(row, pattern);
+        if let Some(back) = row.back {
+            if skip > 0 {
+                skip -= 1;
+            } else if y < body.bottom() {
+                let told = clean!("--- the clock went back {}", long(back.as_secs()));
+                paint.put((body.x + GUTTER, y), body.width.saturating_sub(GUTTER), told, Intent::LogWarn);
+                y += 1;
+            }
+        }
         let parts = parts(row.line.message.as_str(), columns, look.pane.wraps());
         for (at, part) in parts.into_iter().enumerate() {
             if skip > 0 {
@@ -190,6 +199,16 @@ fn head(paint: &mut Painter<'_>, (mut x, y): (u16, u16), (row, at): (&Row, usize
         return x;
     }
     end
+}
+
+/// `2 h 0 min`.
+fn long(seconds: u64) -> Clean {
+    match (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60) {
+        (0, 0, 0, seconds) => clean!("{seconds} s"),
+        (0, 0, minutes, seconds) => clean!("{minutes} min {seconds} s"),
+        (0, hours, minutes, _) => clean!("{hours} h {minutes} min"),
+        (days, hours, ..) => clean!("{days} d {hours} h"),
+    }
 }
 
 /// The file's own name is the mark of a path.

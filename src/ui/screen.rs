@@ -274,22 +274,23 @@ fn hint_words(model: &Model, context: Context, command: Command) -> Option<Clean
             let procedure = model.procedures.for_alert(&rule.name).map(|_| Clean::text("procedure"));
             procedure.or_else(|| rule.remedy().map(|_| Clean::text("plan")))
         }
-        (Command::Open, None) if general => Some(asked(model).unwrap_or(words)),
+        (Command::Open, None) if general && matches!(model.overlay, Overlay::Procedure(_)) => asked(model),
         _ => Some(words),
     }
 }
 
 /// Whether a word about an item would be said to no walk: it was not begun, or is over.
 fn idle(model: &Model, command: Command) -> bool {
-    use Command::{Abandon, Defer, Override, Reopen, WentWrong};
+    use Command::{Abandon, Defer, Due, Override, Reopen, WentWrong};
     let hears = |walk: &Walk| match walk.standing {
+        _ if command == Due => walk.standing == Standing::Running && walk.due_elsewhere(model.now).next().is_some(),
         Standing::Running if walk.question() == Question::Acting => command == Abandon,
         Standing::Running => command != WentWrong || walk.goes_to(walk.current).is_some(),
         Standing::Paused => command == Abandon,
         Standing::CompleteExcept(_) => command == Reopen,
         Standing::Complete | Standing::Abandoned => false,
     };
-    matches!(command, Defer | Override | WentWrong | Reopen | Abandon)
+    matches!(command, Defer | Due | Override | WentWrong | Reopen | Abandon)
         && walking::shown(model).is_none_or(|working| !hears(&working.walk))
 }
 
@@ -299,16 +300,24 @@ fn runs_commands(model: &Model) -> bool {
         && walking::shown(model).is_some_and(|working| working.walk.needs_commands().is_some())
 }
 
-/// What Enter does to the procedure on screen.
+/// What Enter does to the procedure on screen; `None` where it would do nothing: what is sensed ticks itself.
 fn asked(model: &Model) -> Option<Clean> {
-    let Overlay::Procedure(_) = model.overlay else { return None };
-    let Some(working) = walking::shown(model) else { return Some("begin".into()) };
+    let Overlay::Procedure(view) = &model.overlay else { return None };
+    let Some(working) = walking::shown(model) else {
+        let begins = view.document.faults.is_empty() && view.document.is_live();
+        return (begins && model.session.mode != Mode::ReadOnly).then(|| "begin".into());
+    };
+    if working.only_look.is_some() {
+        return None;
+    }
     Some(match working.walk.question() {
         Question::Resume => "resume".into(),
+        Question::Over => return None,
+        _ if view.selected.is_some() => "the current item".into(),
         Question::Read => "read".into(),
         Question::Act(_) | Question::Resolve => "plan".into(),
         Question::Acting => "its run".into(),
-        Question::Sensing | Question::Mend | Question::Over => return None,
+        Question::Sensing | Question::Mend => return None,
         _ => "answer".into(),
     })
 }
@@ -329,7 +338,7 @@ fn said(paint: &mut Painter<'_>, area: Rect, notice: &Notice, free: bool) {
 fn hints(model: &Model) -> &'static [Command] {
     use Command::{
         Abandon, Actions, Alerts, Arm, Back, Bottom, ChangeOwner, CloseIncident, Contacts, Copy, Defer, Detail, Done,
-        Down, Escalate, Filter, FocusNext, GoToTime, Handover, Help, Incident, Interrupt, NextError, Note, Open,
+        Down, Due, Escalate, Filter, FocusNext, GoToTime, Handover, Help, Incident, Interrupt, NextError, Note, Open,
         Override, OwnLog, Pause, Procedures, Quit, Reopen, RunCommands, Search, Silence, Take, Unfold, WentWrong,
         WhatChanged, Zoom,
     };
@@ -367,7 +376,7 @@ fn hints(model: &Model) -> &'static [Command] {
         (Overlay::Actions(_) | Overlay::Unit(_) | Overlay::OpenRuns(_), _) => &[Open, Down, Back],
         (Overlay::Run, _) if model.run.as_ref().is_some_and(|run| !run.ended()) => &[Interrupt, Copy, Back],
         (Overlay::Procedure(_), _) => {
-            &[Help, Open, RunCommands, Defer, Override, WentWrong, Reopen, Down, Copy, Abandon, Back]
+            &[Help, Due, Open, RunCommands, Defer, Override, WentWrong, Reopen, Down, Copy, Abandon, Back]
         }
         (Overlay::Help(_) | Overlay::Faults(_), _) => &[Down, Back],
         (Overlay::Prompt(prompt), Context::Overlay) if prompt.plan().is_arming() => &[Back],

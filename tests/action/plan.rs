@@ -4,11 +4,12 @@ use crate::support::{Scene, Store, Temper, plan};
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 use std::time::Duration;
 use watchkeeper::action::lifecycle::{Earlier, End, Outcome};
 use watchkeeper::action::plan::{Danger, Plan, Target};
 use watchkeeper::action::queries::queries;
-use watchkeeper::action::reach::Reach;
+use watchkeeper::action::reach::{Reach, StandIn};
 use watchkeeper::base::Body;
 
 #[test]
@@ -186,18 +187,46 @@ fn what_was_done_a_moment_ago_cools_down() {
 }
 
 #[test]
+fn a_profile_that_points_beyond_its_stand_in_is_refused_in_a_rehearsal_whatever_it_points_with() {
+    let scene = Scene::new(Temper::Restarts);
+    let own = scene.dir.path().canonicalize().unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let place = |path: &Path| path.to_str().unwrap().to_owned();
+    fs::write(own.join("state.bin"), "x").unwrap();
+    fs::create_dir(own.join("copies")).unwrap();
+    let reach = Reach::Within(StandIn::new(own.clone(), []));
+    let copy = |path: &str, to: &str| {
+        let profile = format!("verb = \"copy\"\ndanger = \"C1\"\npath = \"{path}\"\nto = \"{to}\"\n");
+        let plan = scene.prepare_of("file_backup", &profile, &Store::default(), &[]).unwrap();
+        assert_eq!(Reach::World.allows(&plan), Ok(()));
+        reach.allows(&plan).map_err(|fault| fault.to_string())
+    };
+    let (state, copies, beyond) = (place(&own.join("state.bin")), place(&own.join("copies")), place(other.path()));
+    assert_eq!(copy(&state, &copies), Ok(()));
+    let why = copy("/etc/hosts", &copies).unwrap_err();
+    assert!(why.starts_with("this is a rehearsal: file:/etc/hosts is no part of the stand-in"), "{why}");
+    let why = copy(&state, &beyond).unwrap_err();
+    assert!(why.starts_with(&format!("this is a rehearsal: {beyond} is no part of the stand-in")), "{why}");
+    // The program that would look at the new file runs on the real system.
+    let profile = format!("validate = [\"/bin/true\", \"{{file}}\"]\n{}", scene.profile());
+    let plan = scene.prepare(&profile, &Store::default(), &[]).unwrap();
+    let why = reach.allows(&plan).unwrap_err().to_string();
+    assert!(why.starts_with("this is a rehearsal: /bin/true is no part of the stand-in"), "{why}");
+}
+
+#[test]
 fn a_rehearsal_reaches_nothing_beyond_the_folder_of_its_stand_in() {
     let scene = Scene::new(Temper::Restarts);
     let mut plan = scene.plan();
     let own = scene.dir.path().to_owned();
-    assert_eq!(Reach::Within(own.clone()).allows(&plan), Ok(()));
+    let within = |folder: &Path| Reach::Within(StandIn::new(folder.to_owned(), []));
+    assert_eq!(within(&own).allows(&plan), Ok(()));
     for folder in [own.join("deeper"), "/srv".into()] {
-        let why = Reach::Within(folder).allows(&plan).unwrap_err().to_string();
+        let why = within(&folder).allows(&plan).unwrap_err().to_string();
         assert!(why.contains("this is a rehearsal: ") && why.contains("is no part of the stand-in"), "{why}");
     }
-    // As its runner is told, and by a way round.
-    let within = Reach::of(Some(own.clone().into()));
-    assert_eq!(within, Reach::Within(own.clone()));
+    // By a way round.
+    let within = within(&own);
     for target in &mut plan.targets {
         if let Target::File { path, .. } = target {
             *path = own.join("../elsewhere/production.toml");

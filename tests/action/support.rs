@@ -248,6 +248,17 @@ verify_within = "60s"
     }
 
     pub(crate) fn prepare(&self, profile: &str, store: &Store, earlier: &[Earlier]) -> Result<Plan, Fault> {
+        self.prepare_of("config_set", profile, store, earlier)
+    }
+
+    /// The same of another kind.
+    pub(crate) fn prepare_of(
+        &self,
+        kind: &str,
+        profile: &str,
+        store: &Store,
+        earlier: &[Earlier],
+    ) -> Result<Plan, Fault> {
         let (host, login, environment) = (host(), login(), Clean::from("PROD"));
         let context = Context {
             host: &host,
@@ -263,7 +274,7 @@ verify_within = "60s"
             depth: Depth::Preview,
         };
         let body = Body::parse("profile.toml", profile)?;
-        prepare("reduce-batch-size", "config_set", &"Reduce batch size".into(), &body, &context)
+        prepare("reduce-batch-size", kind, &"Reduce batch size".into(), &body, &context)
     }
 
     pub(crate) fn plan(&self) -> Plan {

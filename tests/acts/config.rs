@@ -49,6 +49,26 @@ fn what_was_set_is_put_back_byte_for_byte() {
 }
 
 #[test]
+fn any_key_is_set_or_added_and_what_was_added_is_taken_out_again() {
+    let (scene, _) = scene();
+    let file = scene.path("production.toml");
+    let params = "params = { key = { matches = \"[a-z_.]{1,60}\", value = \"training.checkpointing\" }, to = { one_of = [\"true\", \"false\"], value = \"true\" } }";
+    let table = format!(
+        "file = \"{}\"\nset = [{{ key = \"{{key}}\", to = \"{{to}}\", absent = \"add\" }}]\n{params}",
+        file.display()
+    );
+    let plan = scene.plan("config_set", &table).unwrap();
+    assert_eq!(plan.what.lines[1].as_str(), "training.checkpointing   absent → true");
+    scene.act(plan);
+    assert_eq!(fs::read_to_string(&file).unwrap(), format!("{FILE}\r\n[training]\r\ncheckpointing = true\r\n"));
+    let restore = format!("of = \"the-action\"\nfile = \"{}\"", file.display());
+    let back = scene.plan("config_restore", &restore).unwrap();
+    assert_eq!(back.what.lines[1].as_str(), "training.checkpointing   true → absent");
+    scene.act(back);
+    assert_eq!(fs::read_to_string(&file).unwrap(), FILE);
+}
+
+#[test]
 fn what_somebody_else_has_changed_since_is_not_put_back() {
     let (scene, table) = scene();
     let plan = scene.plan("config_set", &table).unwrap();

@@ -9,6 +9,7 @@ mod corpus;
 mod describe;
 mod desk;
 mod faults;
+mod handbook;
 #[path = "../pty/harness.rs"]
 #[expect(unused_imports, reason = "shared with tests/pty, which uses the rest")]
 mod harness;

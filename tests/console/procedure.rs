@@ -160,6 +160,64 @@ fn a_text_that_was_changed_meanwhile_is_shown_and_the_copy_is_gone_on_with() {
     assert!(!world.end().done.is_empty());
 }
 
+#[test]
+fn a_text_that_is_changed_under_a_console_at_work_is_told_in_a_sentence_and_nothing_is_lost() {
+    let world = World::new(CRITICAL.0, CRITICAL.1);
+    let console = world.console();
+    console.begin();
+    console.walk(Some(2));
+    let file = world.desk.path().join("signals/procedures/critical-failure.md");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("## Memory of the host", "## Memory of somebody else")).unwrap();
+    console.pty.wait_for("was changed just now: this run goes on by its own copy, nothing of it is lost.");
+    console.pty.wait_for("## Memory of somebody else");
+    assert_eq!(console.current(), Some(2));
+    fs::write(&file, text).unwrap();
+    console.pty.wait_for("is as it was again.");
+    console.pty.wait("no difference", |screen, _| row_with(screen, "Memory of somebody else").is_none());
+    console.walk(None);
+    console.drop_line();
+    assert!(!world.end().done.is_empty());
+}
+
+#[test]
+fn a_done_action_that_somebody_took_back_meanwhile_is_current_again_and_only_the_operator_runs_it() {
+    let world = World::new(CRITICAL.0, CRITICAL.1);
+    let place = |title: &str| world.document.items.iter().position(|item| item.title.as_str() == title).unwrap() + 1;
+    let (copy, start) = (place("Back up the state"), place("Start"));
+    let console = world.console();
+    console.begin();
+    console.walk(Some(start));
+    console.drop_line();
+    let done = world.plans("action.intent").len();
+    let backups = || {
+        let all = fs::read_dir(world.desk.path().join("world/backups")).unwrap().flatten();
+        let stamped = |entry: &fs::DirEntry| entry.file_name().to_str().unwrap().starts_with("data.backup-");
+        all.filter(stamped).map(|entry| entry.path()).collect::<Vec<_>>()
+    };
+    for path in backups() {
+        if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+    }
+    let console = world.console();
+    console.told(&[start]);
+    console.take_up();
+    console.pty.wait("the action, current again", |screen, _| {
+        row_with(screen, "REGRESSED").is_some_and(|row| row.contains(&format!("{copy:>2} Back up the state")))
+    });
+    assert_eq!(console.current(), Some(copy));
+    console.pty.wait("which and why", |screen, _| {
+        let text = screen.contents();
+        ["nothing was run", "no more so: there is no ", "still so: \"Stop the service\""]
+            .iter()
+            .all(|part| text.contains(part))
+    });
+    assert_eq!((world.plans("action.intent").len(), backups().len()), (done, 0), "nothing is run by itself");
+    console.walk(None);
+    console.drop_line();
+    // The one that was taken back, the start and the proof.
+    assert_eq!((world.plans("action.intent").len(), backups().len()), (done + 3, 2));
+}
+
 fn gpu_memory() -> Document {
     parse("gpu-memory", "gpu-memory.md", include_str!("../../profiles/demo/procedures/gpu-memory.md"))
 }

@@ -34,7 +34,7 @@ fn a_gigabyte_opens_at_its_end_and_all_of_it_is_searched() {
     assert!(page.rows.len() == 40 && begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     let find = Arc::new(Find::new("NEEDLE-7f3a9c").expect("compiles"));
     let end = desk.gather.status().span.1;
-    let sweep = Sweep::start(find, desk.gather.spine(), end, Arc::clone(&desk.bell)).expect("starts");
+    let sweep = Sweep::start(find, desk.gather.strands(), end, Arc::clone(&desk.bell)).expect("starts");
     desk.until("the whole", || sweep.progress().done);
     assert_eq!((sweep.progress().count, sweep.progress().fault), (5, None));
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::disallowed_methods, reason = "starts programs and guards against hanging by the wall clock")]
 
 mod bench;
+mod by_time;
 #[path = "../console/corpus.rs"]
 mod corpus;
 mod flood;

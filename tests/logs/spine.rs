@@ -45,7 +45,7 @@ impl Desk {
     }
 
     pub(crate) fn page(&self, from: From, back: usize, ahead: usize) -> Page {
-        Reader::new(self.gather.spine()).page(&Want { id: 0, from, back, ahead })
+        Reader::new(self.gather.strands()).page(&Want { id: 0, from, back, ahead })
     }
 
     /// All lines, those of ours too.
@@ -124,7 +124,7 @@ fn a_search_finds_what_was_there_and_what_is_written_later() {
     desk.until("the file", || desk.gather.status().span.1 > 0);
     let find = Arc::new(Find::new("needle$").expect("compiles"));
     let end = desk.gather.status().span.1;
-    let sweep = Sweep::start(find, desk.gather.spine(), end / 2, Arc::clone(&desk.bell)).expect("starts");
+    let sweep = Sweep::start(find, desk.gather.strands(), end / 2, Arc::clone(&desk.bell)).expect("starts");
     desk.until("all four", || sweep.progress().done);
     assert_eq!(sweep.progress().count, 4);
     desk.append("app.log", "one more needle\n");

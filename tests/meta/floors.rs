@@ -145,7 +145,7 @@ pub(crate) const CRATES: &[(&str, &[&str])] = &[
     ("strsim", &["base", "config"]),
     ("saphyr_parser", &["rules"]),
     ("pulldown_cmark", &["procedure"]),
-    ("toml", &["base", "config", "roles"]),
+    ("toml", &["base", "config", "samplers", "roles"]),
     ("toml_edit", &["action"]),
     ("promql_parser", &["rules"]),
     ("sha2", &["sys", "config", "journal", "store", "action", "procedure"]),

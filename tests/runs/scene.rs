@@ -76,6 +76,7 @@ pub(crate) fn document() -> Arc<Document> {
         severity: None,
         read_only: false,
         order: None,
+        unused: (Vec::new(), 0),
         about: Vec::new(),
         items,
         faults: Vec::new(),

@@ -208,3 +208,29 @@ async fn a_program_that_hangs_is_silence_never_runs_twice_and_comes_back() {
     assert!(started() >= 3, "two that hung and the last");
     assert!(!trace.with_extension("twice").exists());
 }
+
+#[tokio::test]
+async fn lines_of_a_real_git_are_counted() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let there = folder.path().display();
+    let git = format!(
+        "cd {there} && git init -q . && echo hunter22 > a && echo b > b && git add b && git status --porcelain"
+    );
+    let rows = "env = { HOME = \"/\" }\nparse = \"lines\"\nlines = [{ matches = '^A ', metric = \"added\" }, \
+                { matches = '^\\?\\? (.*)', fact = \"first unknown\", line = true }, { matches = '^D', metric = \"gone\" }]";
+    let found = seen(&git, rows).await;
+    assert_eq!(["added", "gone"].map(|name| value(&found, name, &[("command", "x")])), [1.0, 0.0]);
+    assert_eq!(fact(&found, "first unknown"), Some("line 2: a"));
+    assert_eq!(failed("echo allowed; exit 3", rows).await, "x failed (exit code 3): allowed.");
+}
+
+#[tokio::test]
+async fn toml_and_whether_a_value_is_there() {
+    let rows = "parse = \"toml\"\njson = [{ pointer = \"/a/n\", metric = \"n\" }, \
+                { pointer = \"/a/key\", metric = \"key\", present = true }]";
+    let found = seen("printf '[a]\\nn = 5\\nkey = \"hunter22\"\\n'", rows).await;
+    assert_eq!((value(&found, "n", &[]), value(&found, "key", &[("command", "x")])), (5.0, 1.0));
+    assert!(!format!("{found:?}").contains("hunter22"), "{found:?}");
+    let said = failed("printf 'a = hunter22'", rows).await;
+    assert!(said.starts_with("x prints what is not TOML (") && !said.contains("hunter22"), "{said}");
+}

@@ -208,3 +208,92 @@ async fn looking_leaves_no_trace() {
     }
     assert_eq!(state(), before);
 }
+
+#[tokio::test]
+async fn lines_that_match_are_counted_and_the_rest_of_the_text_is_told_nowhere() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("config");
+    fs::write(&path, "listen :80 hunter22\nwarned\nallowed all\nwarned again\ntook 5 ms\ntook 7 ms").expect("written");
+    let rows = r#"parse = "lines"
+lines = [{ matches = '^warned', metric = "warned" }, { matches = '^never', metric = "never" },
+         { matches = 'took (\d+)', metric = "took", value = true }, { matches = 'allowed (\S+)', fact = "allowed", line = true }]"#;
+    let found = seen(&path, rows).await;
+    let label = [("path", path.to_str().expect("text"))];
+    assert_eq!(["warned", "never", "took"].map(|name| value(&found, name, &label)), [2.0, 0.0, 7.0]);
+    assert_eq!(fact(&found, "allowed"), Some("line 3: all"));
+    assert!(!format!("{found:?}").contains("hunter22"), "{found:?}");
+    fs::write(&path, vec![b'\n'; 2 << 20]).expect("written");
+    assert_eq!(failed(&path, rows).await, "F is larger than 1 MiB.");
+}
+
+#[tokio::test]
+async fn of_a_key_only_its_presence_is_told_and_a_placeholder_is_none() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("user.toml");
+    let row = |format: &str, pointer: &str| {
+        let row = format!("pointer = \"{pointer}\", metric = \"key\", present = true, not = [\"your_api_key\"]");
+        format!(
+            "parse = \"{format}\"\njson = [{{ {row} }}, {{ pointer = \"/mode\", fact = \"trading\", not = [\"none\"] }}]"
+        )
+    };
+    for (format, pointer, text) in [
+        ("toml", "/binance/key", "mode = 'live'\n[binance]\nkey = \"VALUE\"\n"),
+        ("json", "/binance/key", "{\"mode\": \"live\", \"binance\": {\"key\": \"VALUE\"}}"),
+        ("env", "/KEY", "export mode=live\nexport KEY='VALUE'\n"),
+        ("ini", "/binance/key", "mode = live\n[binance]\nkey = VALUE\n"),
+    ] {
+        for (is, expected) in [("hunter22", 1.0), ("your_api_key", 0.0), (" ", 0.0)] {
+            fs::write(&path, text.replace("VALUE", is)).expect("written");
+            let found = seen(&path, &row(format, pointer)).await;
+            assert_eq!((value(&found, "key", &[]), fact(&found, "trading")), (expected, Some("live")), "{format} {is}");
+            assert!(!format!("{found:?}").contains("hunter22"), "{found:?}");
+        }
+        fs::write(&path, text.replace("live", "none")).expect("written");
+        assert_eq!(fact(&seen(&path, &row(format, "/other")).await, "trading"), None, "{format}");
+        assert_eq!(value(&seen(&path, &row(format, "/other")).await, "key", &[]), 0.0, "{format}");
+    }
+    fs::write(&path, "[binance]\nkey = \"hunter22\n").expect("written");
+    let said = failed(&path, &row("toml", "/binance/key")).await;
+    assert!(said.starts_with("F is not TOML (") && said.contains("at line 2 column "), "{said}");
+    assert!(!said.contains("hunter22"), "{said}");
+}
+
+#[tokio::test]
+async fn a_tree_is_counted_whole_as_du_does_and_its_links_are_not_followed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("tree");
+    let elsewhere = folder.path().join("elsewhere");
+    fs::create_dir_all(path.join("a/b/c")).expect("made");
+    fs::create_dir(&elsewhere).expect("made");
+    for (name, size, seconds) in
+        [("x.so", 10, 500), ("a/y.so", 20, 300), ("a/b/c/z.so", 3_000_000, 100), ("a/b/n.txt", 7, 900)]
+    {
+        fs::write(path.join(name), vec![1; size]).expect("written");
+        age(&path.join(name), seconds);
+    }
+    fs::write(elsewhere.join("big.so"), vec![1; 9_999]).expect("written");
+    symlink(&elsewhere, path.join("a/link")).expect("made");
+    symlink("..", path.join("a/circle")).expect("made");
+    fs::hard_link(path.join("a/b/c/z.so"), path.join("again.so")).expect("made");
+    let figures = |found: &Observation| ["file_folder_files", "file_folder_bytes"].map(|name| value(found, name, &[]));
+    let found = seen(&path, "deep = true").await;
+    assert_eq!(figures(&found), [4.0, 3_000_037.0]);
+    let du = format!("find {} -type f | xargs du -bc | tail -1", path.display());
+    let du = Command::new("sh").args(["-c", &du]).output().expect("du runs");
+    let du = String::from_utf8_lossy(&du.stdout).into_owned();
+    assert!(du.starts_with("3000037\t"), "{du}");
+    let newest = fact(&found, "newest").expect("a newest");
+    assert!(["a/b/c/z.so", "again.so"].contains(&newest), "{newest}");
+    assert_eq!((fact(&found, "oldest"), fact(&found, "not counted")), (Some("a/b/n.txt"), None));
+    assert_eq!(figures(&seen(&path, "deep = true\nnames = \"*.txt\"").await), [1.0, 7.0]);
+    assert_eq!(figures(&seen(&path, "").await), [2.0, 3_000_010.0], "one level without it");
+    let mut deep = path.clone();
+    for _ in 0..70 {
+        deep.push("d");
+    }
+    fs::create_dir_all(&deep).expect("made");
+    let found = seen(&path, "deep = true").await;
+    let why =
+        found.not_supported.iter().find(|(name, _)| name.as_str() == "file_folder_bytes").map(|(_, why)| why.as_str());
+    assert!(why.is_some_and(|why| why.ends_with("is deeper than 64 folders")), "{why:?}");
+}

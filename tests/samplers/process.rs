@@ -201,6 +201,38 @@ async fn of_an_environment_only_names_are_told_and_values_where_asked_and_harmle
 }
 
 #[tokio::test]
+async fn an_environment_is_held_against_the_profile_and_against_a_file() {
+    let standin = Standin::start();
+    let file = standin.dir.path().join(".envrc");
+    let lines = "# hunter2\nexport RUST_LOG=debug\nexport PATH=\"/usr/bin:/bin\"\nAPI_KEY='hunter2hunter3'\nUNSET=1\nNONE=\n\
+                 DATA=$HOME/data\nPATH_add bin\n";
+    fs::write(&file, lines).expect("written");
+    let rest = format!(
+        "show_env = [\"RUST_LOG\"]\nexpect_env = {{ RUST_LOG = \"info\", NEVER = \"\", PATH = \"/usr/bin:/bin\", API_KEY = \"x\" }}\n\
+         env_file = \"{}\"",
+        file.display()
+    );
+    let mut sampler = standin.sampler(&rest);
+    let seen = look(&mut *sampler).await;
+    let unexpected = |name| value(&seen, "process_env_unexpected", &[("groupname", "engine"), ("name", name)]);
+    assert_eq!(["RUST_LOG", "NEVER", "PATH", "API_KEY"].map(unexpected), [1.0, 0.0, 0.0, 1.0]);
+    assert_eq!(fact(&seen, "unexpected"), "API_KEY; RUST_LOG should be info, is info,x=debug");
+    let differs = |name| find(&seen, "process_env_differs", &[("groupname", "engine"), ("name", name)]);
+    let names = ["RUST_LOG", "PATH", "API_KEY", "UNSET", "NONE", "DATA"];
+    assert_eq!(names.map(differs), [Some(1.0), Some(0.0), Some(1.0), Some(1.0), Some(0.0), None]);
+    assert_eq!(fact(&seen, "differs"), "API_KEY; RUST_LOG file debug, process info,x=debug; UNSET");
+    assert_eq!(fact(&seen, "not compared"), "DATA: only a shell can tell");
+    assert!(fact(&seen, "command line").contains("-c while read -r line; do eval"), "{:?}", seen.facts);
+    assert!(!format!("{seen:?}").contains("hunter2"), "{seen:?}");
+
+    fs::remove_file(&file).expect("was there");
+    let seen = look(&mut *standin.sampler(&rest)).await;
+    let why =
+        seen.not_supported.iter().find(|(name, _)| name.as_str() == "process_env_differs").map(|(_, why)| why.as_str());
+    assert_eq!(why, Some(format!("{} does not exist", file.display()).as_str()));
+}
+
+#[tokio::test]
 async fn a_busy_loop_is_on_top_within_two_samples() {
     let mut standin = Standin::start();
     let mut top = sampler("process", "top = 20");
@@ -346,6 +378,9 @@ fn a_table_that_names_nobody_or_asks_for_a_secret_is_refused_with_its_place() {
     assert!(fault("").ends_with("give one of `unit`, `cgroup`, `pid_file`, `command` and `top`."), "{}", fault(""));
     assert!(fault("unit = \"a\"\ntop = 3").contains("give one of"), "two ways");
     assert!(fault("top = 3\nuser = \"joe\"").starts_with("p.toml:2:8: `user` does not go with `top`"));
+    assert!(fault("top = 3\nexpect_env = { A = \"\" }").contains("`expect_env` does not go with `top`"));
+    assert!(fault("unit = \"x\"\nexpect_env = { \"A=B\" = \"\" }").contains("`A=B` is no name of a variable."));
+    assert!(fault("unit = \"x\"\nenv_file = \"x\"").contains("`env_file` does not begin with `/`."));
     let secret = fault("unit = \"x\"\nshow_env = [\"RUST_LOG\", \"DB_PASSWORD\"]");
     assert!(secret.starts_with("p.toml:2:12: `DB_PASSWORD` looks like the name of a secret"), "{secret}");
     assert!(fault("command = \"(\"").starts_with("p.toml:1:11: `command` is no regular expression: unclosed group"));

@@ -1,5 +1,6 @@
 //! `https`: certificates of known dates, made by openssl, and a server that shows them.
 
+use crate::login::put_secret;
 use crate::peer::skip;
 use crate::server::{Server, serve_heads, whole};
 use crate::{find, observe, sampler, value};
@@ -69,6 +70,18 @@ impl Certificates {
 
     /// A server that shows the certificate with this name, and wants one of `client` if that is named.
     fn serve(&self, name: &str, client: Option<&str>) -> Server {
+        serve_heads(Some(self.config(name, client)), |head| {
+            let host =
+                head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("host: ").map(str::to_owned));
+            whole(
+                "200 OK",
+                "Content-Type: application/json\r\n",
+                &format!("{{\"host\": \"{}\"}}", host.unwrap_or_default()),
+            )
+        })
+    }
+
+    fn config(&self, name: &str, client: Option<&str>) -> Arc<ServerConfig> {
         drop(rustls::crypto::ring::default_provider().install_default());
         let (chain, key) = self.read(name);
         let builder = ServerConfig::builder();
@@ -81,16 +94,7 @@ impl Certificates {
             }
             None => builder.with_no_client_auth(),
         };
-        let config = builder.with_single_cert(chain, key).expect("a pair");
-        serve_heads(Some(Arc::new(config)), |head| {
-            let host =
-                head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("host: ").map(str::to_owned));
-            whole(
-                "200 OK",
-                "Content-Type: application/json\r\n",
-                &format!("{{\"host\": \"{}\"}}", host.unwrap_or_default()),
-            )
-        })
+        Arc::new(builder.with_single_cert(chain, key).expect("a pair"))
     }
 }
 
@@ -186,4 +190,67 @@ async fn a_server_that_wants_to_know_who_comes_is_shown_a_certificate() {
     std::fs::set_permissions(made.path("far.key"), std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("ours");
     let open = observe(&mut *sampler("http", &pair("far.pem", "far.key"))).await.expect_err("others may read it");
     assert!(open.what.as_str().contains("others may read this secret (mode 0644)"), "{open:?}");
+}
+
+#[tokio::test]
+async fn of_several_candidates_one_in_the_open_never_sees_a_key_and_a_missing_key_file_fails_the_others_alone() {
+    let Some(made) = Certificates::make() else { return };
+    let page = |head: &str| {
+        let head = head.to_ascii_lowercase();
+        let has = |what: &str| u8::from(head.contains(what));
+        let (login, plain) = (has("authorization: ") | has("x-api-key: ") | has("x-other: "), has("x-plain: yes"));
+        whole("200 OK", "", &format!("asked_with_login {login}\nasked_with_plain {plain}\n"))
+    };
+    let (secure, open) = (serve_heads(Some(made.config("good", None)), page), serve_heads(None, page));
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = folder.path().join("key");
+    let config = |urls: &str, login: &str| {
+        let ca = made.path("good.pem");
+        let urls =
+            urls.replace("SECURE", &format!("https://{}/", secure.at)).replace("OPEN", &format!("http://{}/", open.at));
+        let login = login.replace("KEY", &format!("{{ file = \"{}\" }}", key.display()));
+        format!("{urls}\nca = \"{ca}\"\n{login}")
+    };
+    let both = "urls = [\"SECURE\", \"OPEN\"]";
+    for login in [
+        "bearer = KEY",
+        "basic = { user = \"u\", password = KEY }",
+        "headers = { X-Other = KEY, X-Plain = \"yes\" }",
+        "headers = { X-Api-Key = \"key-in-the-open\", X-Plain = \"yes\" }",
+    ] {
+        put_secret(&key, "key-of-the-candidates");
+        let seen = observe(&mut *sampler("scrape", &config(both, login))).await.expect("a page");
+        assert_eq!(
+            (value(&seen, "asked_with_login", &[]), fact(&seen, "source")),
+            (1.0, Some(secure.at.clone())),
+            "{login}"
+        );
+        let turned = "urls = [\"OPEN\", \"SECURE\"]";
+        let seen = observe(&mut *sampler("scrape", &config(turned, login))).await.expect("a page");
+        assert_eq!(
+            (value(&seen, "asked_with_login", &[]), fact(&seen, "source")),
+            (0.0, Some(open.at.clone())),
+            "{login}"
+        );
+        assert_eq!(value(&seen, "asked_with_plain", &[]), f64::from(u8::from(login.contains("Plain"))), "{login}");
+        if login.contains("KEY") {
+            std::fs::remove_file(&key).expect("was there");
+            let seen = observe(&mut *sampler("scrape", &config(both, login))).await.expect("the other one");
+            assert_eq!(fact(&seen, "source"), Some(open.at.clone()), "{login}");
+            let failure =
+                observe(&mut *sampler("scrape", &config("url = \"SECURE\"", login))).await.expect_err("no key");
+            assert!(failure.what.as_str().contains("there is no such file"), "{failure:?}");
+        }
+    }
+    // Alone, it is asked as the profile says.
+    put_secret(&key, "key-of-the-candidates");
+    let seen = observe(&mut *sampler("scrape", &config("url = \"OPEN\"", "bearer = KEY"))).await.expect("a page");
+    assert_eq!(value(&seen, "asked_with_login", &[]), 1.0);
+
+    let closed = serve_heads(None, |_| whole("401 Unauthorized", "", ""));
+    let urls = format!("urls = [\"http://{0}/\", \"http://{0}/other\"]", closed.at);
+    let failure = observe(&mut *sampler("scrape", &config(&urls, "bearer = KEY"))).await.expect_err("refused");
+    let why =
+        "answered 401 Unauthorized. It wants a login, which is not sent over plain HTTP where `urls` has several.";
+    assert!(failure.what.as_str().contains(why), "{failure:?}");
 }

@@ -164,6 +164,31 @@ fn what_is_pasted_finds_the_procedure_and_says_whether_its_conditions_hold() {
 }
 
 #[test]
+fn the_codes_that_the_demo_answers_are_found_however_they_are_pasted() {
+    let mut desk = desk(80, 24);
+    let shipped = include_str!("../../profiles/demo/procedures/gpu-memory.md");
+    let other = include_str!("../../profiles/demo/procedures/lmdb-full.md");
+    let known = [("gpu-memory", shipped), ("lmdb-full", other)];
+    desk.model.procedures =
+        Procedures::new(known.map(|(id, text)| Arc::new(parse(id, &format!("{id}.md"), text))).to_vec());
+    desk.incident(41);
+    for pasted in [
+        "CUDA_ERROR 719",
+        "cuda_error 2",
+        "E0312 cuLaunchKernel: CUDA_ERROR_LAUNCH_FAILED (719): unspecified launch failure",
+        "RuntimeError: CUDA out of memory. Tried to allocate 2 GiB",
+    ] {
+        desk.key('p');
+        desk.send(Msg::Input(desk.model.now.mono, Input::Paste { bytes: 1, text: Clean::text(pasted) }));
+        desk.incident(2);
+        let screen = desk.screen();
+        assert!(screen.contains("1 of 2") && screen.contains("GPU memory full"), "{pasted}:\n{screen}");
+        assert!(screen.contains("its conditions hold now"), "{pasted}:\n{screen}");
+        desk.press(KeyCode::Esc);
+    }
+}
+
+#[test]
 fn an_override_needs_a_reason_and_a_sensed_item_cannot_be_ticked_by_hand() {
     let mut desk = desk(80, 24);
     desk.quiet(10);
@@ -184,6 +209,47 @@ fn an_override_needs_a_reason_and_a_sensed_item_cannot_be_ticked_by_hand() {
     form(&mut desk, " is not enough");
     assert_eq!(position(&desk), (2, 7));
     assert!(desk.screen().contains("OVERRIDDEN 03:12"), "{}", desk.screen());
+}
+
+#[test]
+fn what_was_put_off_and_is_due_is_told_while_something_else_never_ticks_and_a_key_goes_there() {
+    let mut desk = desk(80, 24);
+    let text = "# T\n\n## Room {#room}\n\n- [ ] Is there room: yes\n\n## Never\n\n```check\n\
+        query = \"nothing_here\"\nunit = \"count\"\nexpect = \"> 1\"\n```\n";
+    let document = Arc::new(parse("t", "t.md", text));
+    assert_eq!(document.faults, []);
+    desk.model.procedures = Procedures::new(vec![Arc::clone(&document)]);
+    desk.quiet(3);
+    desk.send(Msg::Work("t".into()));
+    desk.send(Msg::WalkBegun(document, Ok(Ulid(9))));
+    desk.enter();
+    let named = |at: usize, desk: &Desk| desk.model.procedures.walks[0].walk.document.items[at].title.clone();
+    let (room, never) = (position(&desk).0, 3);
+    desk.key('d');
+    form(&mut desk, "nobody looks");
+    desk.quiet(2);
+    assert_eq!(position(&desk).0, never, "{}", desk.screen());
+    let hint = |desk: &Desk| desk.screen().lines().last().unwrap().to_owned();
+    assert!(
+        !hint(&desk).contains("Enter") && !hint(&desk).contains("Tab"),
+        "what ticks itself opens nothing: {}",
+        hint(&desk)
+    );
+    desk.tab();
+    assert!(desk.screen().contains("nothing that was put off is due"), "{}", desk.screen());
+    desk.quiet(601);
+    assert_eq!(position(&desk).0, never, "nothing moves by itself");
+    let told = format!("1 deferred item is due: \"{}\"; Tab goes", named(room - 1, &desk));
+    assert!(desk.screen().contains(&told) && hint(&desk).contains("Tab due"), "{told}\n{}", desk.screen());
+    desk.press(KeyCode::Esc);
+    assert!(desk.screen().lines().nth(2).unwrap().contains("1 due"), "{}", desk.screen());
+    desk.send(Msg::Work("t".into()));
+    let kept = desk.press(KeyCode::Tab);
+    assert_eq!((position(&desk).0, steps(&kept).len()), (room, 1), "{}", desk.screen());
+    assert!(!desk.screen().contains("is due") && hint(&desk).contains("Enter answer"), "{}", desk.screen());
+    desk.enter();
+    form(&mut desk, "yes");
+    assert_eq!(position(&desk).0, never, "and back: {}", desk.screen());
 }
 
 #[test]

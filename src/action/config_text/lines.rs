@@ -1,7 +1,7 @@
 //! `name=value` lines with or without `[section]`s: .env files as systemd and shells read them, and INI. What either
 //! would read otherwise than we do is refused, not guessed.
 
-use super::{Scalar, Spot, at};
+use super::{Scalar, Spot, at, put_in};
 use crate::base::{Clean, Fault};
 use std::path::Path;
 
@@ -40,6 +40,26 @@ pub(super) fn find(
         );
     }
     Ok(found.map(|(range, words)| Spot { value: Scalar::read(&words, like), range }))
+}
+
+/// The text with a name that is not there: at the end of its section, which is added at the end where there is none.
+pub(super) fn add(text: &str, (section, name): (Option<&str>, &str), written: &str) -> String {
+    let line = format!("{name}={written}");
+    let Some(section) = section else { return put_in(text, text.len(), &[line]) };
+    let (mut here, mut start, mut place) = ("", 0_usize, (section.is_empty()).then_some(0));
+    for whole in text.split_inclusive('\n') {
+        start = start.saturating_add(whole.len());
+        let word = whole.trim();
+        let title = word.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+        here = title.map_or(here, str::trim);
+        if here == section && !word.is_empty() {
+            place = Some(start);
+        }
+    }
+    match place {
+        Some(place) => put_in(text, place, &[line]),
+        None => put_in(text, text.len(), &[format!("[{section}]"), line]),
+    }
 }
 
 /// The bytes of what stands right of the sign, without spaces and comment but with its quotes; and what that says.

@@ -108,6 +108,26 @@ impl Format {
         }
     }
 
+    /// The text with a key that is not there, at the end of its table or section.
+    ///
+    /// # Errors
+    /// It is there, or the place for it cannot be told.
+    pub fn add(self, text: &str, key: &str, value: &Scalar, file: &Path) -> Result<String, Fault> {
+        let none = |what: &str| Fault::new(format!("`{}` {what}", Clean::text(key))).at(file.to_string_lossy(), 0, 0);
+        if self.find(text, key, value, file)?.is_some() {
+            return Err(none("is there already."));
+        }
+        match self {
+            Self::Toml => toml_text::add(text, key, value).map_err(none),
+            Self::Json => Err(none("cannot be added to JSON here.")),
+            Self::Env => Ok(lines::add(text, (None, key), &lines::write(value, "")?)),
+            Self::Ini => {
+                let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
+                Ok(lines::add(text, (Some(section), name), &lines::write(value, "")?))
+            }
+        }
+    }
+
     /// A value as it is written where `old` stood.
     ///
     /// # Errors
@@ -119,6 +139,21 @@ impl Format {
             Self::Env | Self::Ini => lines::write(value, old),
         }
     }
+}
+
+/// The text with these lines at a byte where a line begins, each ended as the file's lines are.
+fn put_in(text: &str, at: usize, lines: &[String]) -> String {
+    let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
+    let (before, after) = text.split_at_checked(at).unwrap_or((text, ""));
+    let open = if before.is_empty() || before.ends_with('\n') { "" } else { end };
+    let lines: String = lines.iter().flat_map(|line| [line.as_str(), end]).collect();
+    format!("{before}{open}{lines}{after}")
+}
+
+/// Where the line of this byte ends.
+fn line_end(text: &str, byte: usize) -> usize {
+    let rest = text.get(byte..).and_then(|rest| rest.find('\n'));
+    rest.map_or(text.len(), |at| byte.saturating_add(at).saturating_add(1))
 }
 
 /// A fault at a byte of the file.

@@ -103,3 +103,42 @@ proptest! {
         prop_assert!(done.starts_with(&number), "{}", done);
     }
 }
+
+#[test]
+fn a_key_is_added_at_the_end_of_its_section() {
+    let add = |format: Format, file: &str, key: &str| format.add(file, key, &Scalar::Int(7), Path::new("/x"));
+    assert_eq!(add(Format::Env, "A=1", "B").unwrap(), "A=1\nB=7\n");
+    let ini = "top=1\n[a]\nx=1 ; why\n\n[b]\ny=2\n";
+    assert_eq!(add(Format::Ini, ini, "a.z").unwrap(), "top=1\n[a]\nx=1 ; why\nz=7\n\n[b]\ny=2\n");
+    assert_eq!(add(Format::Ini, ini, "c.z").unwrap(), format!("{ini}[c]\nz=7\n"));
+    assert_eq!(add(Format::Ini, ini, "z").unwrap(), "top=1\nz=7\n[a]\nx=1 ; why\n\n[b]\ny=2\n");
+    assert!(add(Format::Json, "{}", "z").unwrap_err().to_string().contains("cannot be added to JSON"));
+    assert!(add(Format::Toml, "a.b = 1\n", "a.c").unwrap_err().to_string().contains("no table of its own"));
+    assert_eq!(add(Format::Toml, "[a.b]\nx = 1\n", "a.y").unwrap(), "[a.b]\nx = 1\n\n[a]\ny = 7\n");
+}
+
+proptest! {
+    #[test]
+    fn what_is_added_to_toml_changes_nothing_else(tables in proptest::collection::vec("[a-d]", 0..4), key in "[a-e](\\.[x-z])?") {
+        let mut file = String::from("top = '''\n[a]\n'''\n");
+        let mut seen = std::collections::BTreeSet::new();
+        for name in tables {
+            if seen.insert(name.clone()) {
+                file.push_str(&format!("[{name}]\nq = [\n  1,\n]\n\n# end of {name}\n"));
+            }
+        }
+        if let Ok(new) = Format::Toml.add(&file, &key, &Scalar::Int(7), Path::new("/x")) {
+            let mut new: toml::Table = toml::from_str(&new).unwrap();
+            let mut table = &mut new;
+            let mut names: Vec<&str> = key.split('.').collect();
+            let last = names.pop().unwrap();
+            for name in &names {
+                table = table.get_mut(*name).unwrap().as_table_mut().unwrap();
+            }
+            prop_assert_eq!(table.remove(last), Some(toml::Value::Integer(7)));
+            let old: toml::Table = toml::from_str(&file).unwrap();
+            new.retain(|name, rest| old.contains_key(name) || rest.as_table().is_none_or(|rest| !rest.is_empty()));
+            prop_assert_eq!(new, old);
+        }
+    }
+}

@@ -7,6 +7,7 @@
 //! file    = "/etc/app/production.toml"
 //! format  = "toml"                                       # json, env, ini; by the file's name where it says it
 //! set     = [{ key = "performance.batch_size", from = 1024, to = 512 }]   # without `from`: whatever stands there
+//! # { key = "…", to = true, absent = "add" }: a key that is not there is added, its table too (not in JSON)
 //! restart = { kind = "systemd", unit = "app.service" }
 //! params  = { size = { int = [1, 4096], value = 512, ask = true } }       # then to = "{size}": the operator gives it
 //! validate = ["/usr/sbin/nginx", "-t", "-c", "{file}"]   # must end with 0 on the new file before it takes its place
@@ -46,19 +47,28 @@ pub struct ConfigSet;
 pub struct Row {
     /// Dotted path.
     pub key: String,
-    /// What must be there.
-    pub from: Scalar,
-    /// What will be there.
-    pub to: Scalar,
+    /// What must be there; nothing where the key is added.
+    pub from: Option<Scalar>,
+    /// What will be there; nothing where a key that was added is taken out again.
+    pub to: Option<Scalar>,
 }
 
-/// One key as a profile has it: without `from` whatever stands there, if it has the type of `to`.
+/// One key as a profile has it: without `from` whatever stands there, if it has the type of `to`. The key may be a
+/// parameter as well.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
     key: String,
     from: Option<Scalar>,
     to: Scalar,
+    absent: Option<Absent>,
+}
+
+/// What is done where there is no such key.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Absent {
+    Add,
 }
 
 /// This kind's part of a plan.
@@ -254,7 +264,7 @@ pub(super) fn drafted((work, held): (Work, &Held), run: &Run, cx: &Context<'_>) 
     let Work { file, set, restart, .. } = &work;
     held.replaceable()?;
     let mut lines = vec![Clean::text(file.as_os_str().as_encoded_bytes())];
-    lines.extend(set.iter().map(|row| crate::clean!("{}   {} → {}", row.key, row.from, row.to)));
+    lines.extend(set.iter().map(|row| crate::clean!("{}   {} → {}", row.key, side(&row.from), side(&row.to))));
     lines.extend(work.validate.as_ref().map(Validator::line));
     let mut based_on: Vec<Precondition> = set.iter().map(|row| seen(&row.key, &row.from)).collect();
     let mut targets = vec![Target::File { path: file.clone(), id: held.id().clone() }];
@@ -282,8 +292,13 @@ pub(super) fn drafted((work, held): (Work, &Held), run: &Run, cx: &Context<'_>) 
     Ok(Draft { lines, work, target, hits, undo: Undo::How(Clean::text(undo)), based_on, targets, raise, settle })
 }
 
-fn seen(key: &str, value: &Scalar) -> Precondition {
-    Precondition { label: Clean::text(key), value: Clean::text(value.to_string()), age: Duration::ZERO, metric: None }
+fn seen(key: &str, value: &Option<Scalar>) -> Precondition {
+    Precondition { label: Clean::text(key), value: side(value), age: Duration::ZERO, metric: None }
+}
+
+/// A value as the plan tells it.
+fn side(value: &Option<Scalar>) -> Clean {
+    value.as_ref().map_or(Clean::from("absent"), |value| Clean::text(value.to_string()))
 }
 
 fn before(plan: &Plan) -> Option<&FileId> {
@@ -334,9 +349,11 @@ pub fn edited(format: Format, bytes: &[u8], set: &[Row], file: &Path) -> Result<
     }
     let mut cuts: Vec<(Range<usize>, String)> = Vec::new();
     for row in set {
-        let range = find(format, text, row, file)?;
-        let new = format.write(&row.to, text.get(range.clone()).unwrap_or(""))?;
-        cuts.push((range, new));
+        if let (Some(from), Some(to)) = (&row.from, &row.to) {
+            let range = find(format, text, row, (from, to), file)?;
+            let new = format.write(to, text.get(range.clone()).unwrap_or(""))?;
+            cuts.push((range, new));
+        }
     }
     cuts.sort_by_key(|(span, _)| span.start);
     if cuts.iter().zip(cuts.iter().skip(1)).any(|((a, _), (b, _))| a.end > b.start) {
@@ -347,8 +364,17 @@ pub fn edited(format: Format, bytes: &[u8], set: &[Row], file: &Path) -> Result<
         out.replace_range(span.clone(), new);
     }
     for row in set {
-        let again = format.find(&out, &row.key, &row.to, file)?.and_then(|spot| spot.value);
-        if again.as_ref() != Some(&row.to) {
+        let Some(to) = &row.to else {
+            return Err(here(file, format!("`{}` is not taken out by an edit.", Clean::text(&row.key))));
+        };
+        if row.from.is_none() {
+            out = format.add(&out, &row.key, to, file)?;
+        }
+    }
+    for row in set {
+        let like = row.to.as_ref().unwrap_or(&Scalar::Bool(false));
+        let again = format.find(&out, &row.key, like, file)?.and_then(|spot| spot.value);
+        if again != row.to {
             return Err(here(file, format!("`{}` does not read back as it was set.", Clean::text(&row.key))));
         }
     }
@@ -364,23 +390,29 @@ fn utf8<'a>(bytes: &'a [u8], file: &Path) -> Result<&'a str, Fault> {
 }
 
 /// Where the value stands that `row` means, if it is what the row says.
-fn find(format: Format, text: &str, row: &Row, file: &Path) -> Result<Range<usize>, Fault> {
+fn find(
+    format: Format,
+    text: &str,
+    row: &Row,
+    (from, to): (&Scalar, &Scalar),
+    file: &Path,
+) -> Result<Range<usize>, Fault> {
     let key = Clean::text(&row.key);
-    let spot = format.find(text, &row.key, &row.from, file)?;
+    let spot = format.find(text, &row.key, from, file)?;
     let Spot { range, value } = spot.ok_or_else(|| here(file, format!("there is no value `{key}`.")))?;
-    if core::mem::discriminant(&row.from) != core::mem::discriminant(&row.to) {
-        return Err(here(file, format!("`{key}` would change its type: {} → {}.", row.from, row.to)));
+    if core::mem::discriminant(from) != core::mem::discriminant(to) {
+        return Err(here(file, format!("`{key}` would change its type: {from} → {to}.")));
     }
-    if row.from == row.to {
-        return Err(here(file, format!("`{key}` would not change: it is {} before and after.", row.from)));
+    if from == to {
+        return Err(here(file, format!("`{key}` would not change: it is {from} before and after.")));
     }
-    if value.as_ref() == Some(&row.from) {
+    if value.as_ref() == Some(from) {
         return Ok(range);
     }
     let real = value.as_ref().map_or_else(|| text.get(range).unwrap_or("").to_owned(), Scalar::to_string);
     let real = if row.is_secret() { "another one".to_owned() } else { scrub(&hide(&real)) };
-    let what = format!("`{key}` is {}, not {} as the action expects.", Clean::text(real), row.from);
-    Err(if value.as_ref() == Some(&row.to) {
+    let what = format!("`{key}` is {}, not {from} as the action expects.", Clean::text(real));
+    Err(if value.as_ref() == Some(to) {
         here(file, what).hint("It already has the new value.")
     } else {
         here(file, what).hint("Decide which is right before anything is changed.")
@@ -391,7 +423,7 @@ impl Row {
     /// Whether either value is one that must not be shown. Numbers and switches are none, whatever they are called.
     fn is_secret(&self) -> bool {
         let name = self.key.rsplit('.').next().unwrap_or_default();
-        [&self.from, &self.to].into_iter().any(|value| match value {
+        [&self.from, &self.to].into_iter().flatten().any(|value| match value {
             Scalar::Text(text) => is_secret_name(name) || looks_secret(text),
             Scalar::Bool(_) | Scalar::Int(_) | Scalar::Float(_) => false,
         })
@@ -401,8 +433,10 @@ impl Row {
 impl Wanted {
     /// With the parameter that is to be set, in the type of what stands there.
     fn filled(self, params: &Params, format: Format, (bytes, file): (&[u8], &Path)) -> Result<Self, Fault> {
-        let Scalar::Text(text) = &self.to else { return Ok(self) };
-        let Some(value) = params.whole(text)? else { return Ok(self) };
+        let key = params.whole(&self.key)?.map_or(self.key, str::to_owned);
+        let this = Self { key, ..self };
+        let Scalar::Text(text) = &this.to else { return Ok(this) };
+        let Some(value) = params.whole(text)? else { return Ok(this) };
         let text = Scalar::Text(value.to_owned());
         let typed = match (value.parse(), value.parse(), value.parse()) {
             (Ok(number), ..) => Scalar::Int(number),
@@ -410,26 +444,29 @@ impl Wanted {
             (.., Ok(number)) => Scalar::Float(number),
             _ => text.clone(),
         };
-        let here = format.find(utf8(bytes, file)?, &self.key, &typed, file)?.and_then(|spot| spot.value);
+        let here = format.find(utf8(bytes, file)?, &this.key, &typed, file)?.and_then(|spot| spot.value);
         let to = if matches!(here, Some(Scalar::Text(_))) { text } else { typed };
-        Ok(Self { to, ..self })
+        Ok(Self { to, ..this })
     }
 
     /// With what stands there now.
     fn seen(self, format: Format, bytes: &[u8], file: &Path) -> Result<Row, Fault> {
-        let Self { key, from, to } = self;
-        if let Some(from) = from {
-            return Ok(Row { key, from, to });
-        }
+        let Self { key, from, to, absent } = self;
         let text = utf8(bytes, file)?;
         let spot = format.find(text, &key, &to, file)?;
+        if spot.is_none() && absent == Some(Absent::Add) {
+            return Ok(Row { key, from: None, to: Some(to) });
+        }
+        if from.is_some() {
+            return Ok(Row { key, from, to: Some(to) });
+        }
         let none = || here(file, format!("there is no value `{}`.", Clean::text(&key)));
         let Spot { range, value } = spot.ok_or_else(none)?;
         let old = text.get(range).unwrap_or("");
         let old = if is_secret_name(&key) { Clean::from("a secret") } else { Clean::text(scrub(&hide(old))) };
         let from =
             value.ok_or_else(|| here(file, format!("`{}` would change its type: {old} → {to}.", Clean::text(&key))))?;
-        Ok(Row { key, from, to })
+        Ok(Row { key, from: Some(from), to: Some(to) })
     }
 }
 
@@ -441,7 +478,7 @@ mod tests {
     const FILE: &str = "# tuned 2026-03-01\r\n[performance]\r\nbatch_size = 1_024  # was 512 until March\r\ncuda_streams=4\r\n\r\n[memory]\r\npool = \"20GB\"\r\nlimits = { soft = 0.5, hard = 0.9 }\r\n";
 
     fn row(key: &str, from: Scalar, to: Scalar) -> Row {
-        Row { key: key.into(), from, to }
+        Row { key: key.into(), from: Some(from), to: Some(to) }
     }
 
     fn set(rows: &[Row]) -> Result<String, String> {
@@ -460,6 +497,28 @@ mod tests {
         ];
         let wanted = FILE.replace("1_024", "512").replace("=4", "=2").replace("20GB", "16GB").replace("0.9", "0.8");
         assert_eq!(set(&rows).unwrap(), wanted);
+    }
+
+    #[test]
+    fn a_key_that_is_not_there_is_added_and_nothing_else_changes() {
+        let add = |key: &str, to| Row { key: key.into(), from: None, to: Some(to) };
+        let rows = [
+            add("performance.pooled", Scalar::Bool(true)),
+            row("performance.batch_size", Scalar::Int(1024), Scalar::Int(512)),
+            add("training.checkpointing", Scalar::Bool(true)),
+            add("training.every", Scalar::Int(5)),
+            add("performance.pool", Scalar::Text("20GB".into())),
+            add("name", Scalar::Text("a".into())),
+        ];
+        let wanted = FILE
+            .replace("1_024", "512")
+            .replace("cuda_streams=4\r\n", "cuda_streams=4\r\npooled = true\r\npool = \"20GB\"\r\n")
+            .replace("# tuned", "name = \"a\"\r\n# tuned")
+            + "\r\n[training]\r\ncheckpointing = true\r\nevery = 5\r\n";
+        assert_eq!(set(&rows).unwrap(), wanted);
+        let fault = |key: &str| set(&[add(key, Scalar::Int(1))]).unwrap_err();
+        assert!(fault("memory.limits.x").contains("no table of its own"), "{}", fault("memory.limits.x"));
+        assert!(fault("performance.batch_size").contains("is there already"), "{}", fault("performance.batch_size"));
     }
 
     #[test]

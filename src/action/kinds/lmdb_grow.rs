@@ -304,7 +304,7 @@ fn by_setting(it: &Setting, work: &Work, run: &Run, cx: &Context<'_>) -> Result<
     if to <= from {
         return Err(here(format!("`{key}` is {from} {} already: {to} is no growth.", it.unit)));
     }
-    let set = vec![Row { key: it.key.clone(), from: Scalar::Int(from), to: Scalar::Int(to) }];
+    let set = vec![Row { key: it.key.clone(), from: Some(Scalar::Int(from)), to: Some(Scalar::Int(to)) }];
     let after = files::sha256(&edited(format, held.bytes(), &set, &it.file)?);
     let part = config_set::Work {
         file: it.file.clone(),

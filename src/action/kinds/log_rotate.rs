@@ -325,6 +325,10 @@ impl Kind for LogRotate {
         })
     }
 
+    fn lasts(&self) -> bool {
+        false
+    }
+
     fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
         let work: Work = work(plan)?;
         let (path, kept) = (work.path.display(), &work.kept);

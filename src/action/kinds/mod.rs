@@ -169,6 +169,11 @@ pub trait Kind: Sync {
     fn within(&self, _plan: &Plan) -> Duration {
         Duration::ZERO
     }
+    /// Whether what it did stays until somebody takes it back; false where it is done once and its trace goes by itself, as
+    /// a cache fills again.
+    fn lasts(&self) -> bool {
+        true
+    }
     /// After a crash: read-only.
     ///
     /// # Errors

@@ -166,6 +166,10 @@ impl Kind for PostgresCancel {
         })
     }
 
+    fn lasts(&self) -> bool {
+        false
+    }
+
     fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
         let work: Work = work(plan)?;
         Ok(match work.stopped()? {

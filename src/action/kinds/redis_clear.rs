@@ -155,6 +155,10 @@ impl Kind for RedisClear {
         })
     }
 
+    fn lasts(&self) -> bool {
+        false
+    }
+
     fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
         let work: Work = work(plan)?;
         let (before, now) = (work.keys.unwrap_or(0), work.look()?.keys.unwrap_or(0));

@@ -96,7 +96,6 @@ fn answer(reading: &mut Reading, logs: &LogStore, mut asks: Vec<Ask>) -> Vec<Ask
             }
             Ask::Error(from, forward) => {
                 let place = reading.stream.error(from, forward, logs);
-                reading.pane.quiet();
                 reading.pane.errored(place)
             }
             Ask::Time(time) => reading.pane.timed(reading.stream.since(time, logs)),
@@ -214,7 +213,8 @@ pub(in crate::app) fn across(model: &mut Model) {
     if !model.board.focus_log() {
         return model.session.say("This profile shows no log.".into(), Level::Note, model.now);
     }
-    let _effects = carry_out(model, vec![Ask::Time(time)]);
+    let asks = model.focused_log().map(|reading| reading.pane.seek(time)).unwrap_or_default();
+    let _effects = carry_out(model, asks);
 }
 
 fn wall_of(now: Now, at: crate::base::Mono) -> Wall {

@@ -3,11 +3,13 @@
 
 use crate::base::{Clean, LogLevel, LogLine, Wall};
 use crate::logs::Filter;
+use crate::logs::clocks::Clocks;
 use crate::logs::merge::{Came, Merge, Merged};
 use crate::logs::reader::{From, Lines, LogStatus, Page, Row, Want};
 use crate::logs::search::Find;
 use crate::store::{LogRing, LogStore};
-use std::collections::VecDeque;
+use core::time::Duration;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// Lines of several sources that are kept in order.
@@ -29,6 +31,9 @@ pub struct Stream {
     order: Option<Merge<u64>>,
     /// Up to which index each ring has been read.
     taken: Vec<u64>,
+    clocks: Clocks,
+    /// By how much the clock of a source has gone back before a line of it.
+    backs: BTreeMap<(usize, u64), Duration>,
     sieve: Option<Kept<Filter>>,
     hits: Option<Kept<Find>>,
 }
@@ -56,7 +61,8 @@ impl Stream {
     pub fn new(sources: Vec<Arc<str>>) -> Self {
         let count = sources.len();
         let order = (count > 1).then(|| Merge::new(count, MOST));
-        Self { sources, order, taken: vec![0; count], sieve: None, hits: None }
+        let (clocks, backs) = (Clocks::default(), BTreeMap::new());
+        Self { sources, order, taken: vec![0; count], clocks, backs, sieve: None, hits: None }
     }
 
     /// Which they are.
@@ -75,6 +81,9 @@ impl Stream {
             let mut key = Wall(i64::MIN);
             for index in (*taken).max(ring.first_index())..end {
                 let Some((seen, line)) = ring.get(index) else { continue };
+                if let Some(back) = self.clocks.hear(at, line) {
+                    self.backs.insert((at, index), back);
+                }
                 key = key.max(line.time.unwrap_or(if key.0 == i64::MIN { seen.wall } else { key }));
                 new.push((key, at, index));
             }
@@ -113,6 +122,7 @@ impl Stream {
         if let Some(order) = &mut self.order {
             order.retain(|line| firsts.get(line.source).is_some_and(|first| line.line >= *first));
         }
+        self.backs.retain(|(source, index), _| firsts.get(*source).is_some_and(|first| index >= first));
         let begin = match &self.order {
             Some(order) => order.get(0).map_or(0, |line| line.place),
             None => firsts.first().copied().unwrap_or(0),
@@ -251,22 +261,28 @@ impl Stream {
 
     /// A line by its place: its source, when it counts, the line.
     fn line<'a>(&self, place: u64, logs: &'a LogStore) -> Option<(u16, Wall, &'a LogLine)> {
-        let (source, index, at) = match &self.order {
+        let (source, index, at) = self.whence(place)?;
+        let (seen, line) = self.ring(source, logs)?.get(index)?;
+        Some((u16::try_from(source).ok()?, at.or(line.time).unwrap_or(seen.wall), line))
+    }
+
+    /// Which source's ring, where in it, and when it counts there.
+    fn whence(&self, place: u64) -> Option<(usize, u64, Option<Wall>)> {
+        match &self.order {
             Some(order) => {
                 let Merged { source, line, at, .. } =
                     order.get(order.before(place)).filter(|line| line.place == place)?;
-                (*source, *line, Some(*at))
+                Some((*source, *line, Some(*at)))
             }
-            None => (0, place, None),
-        };
-        let (seen, line) = self.ring(source, logs)?.get(index)?;
-        Some((u16::try_from(source).ok()?, at.or(line.time).unwrap_or(seen.wall), line))
+            None => Some((0, place, None)),
+        }
     }
 
     fn row(&self, place: u64, logs: &LogStore) -> Option<Row> {
         let (source, at, line) = self.line(place, logs)?;
         let about = line.time.is_none().then_some(at);
-        Some(Row { place, next: place + 1, source, open: false, line: line.clone(), about })
+        let back = self.whence(place).and_then(|(source, index, _)| self.backs.get(&(source, index)).copied());
+        Some(Row { place, next: place + 1, source, open: false, line: line.clone(), about, back })
     }
 
     fn ring<'a>(&self, source: usize, logs: &'a LogStore) -> Option<&'a LogRing> {
@@ -357,6 +373,19 @@ mod tests {
         assert_eq!(stream.error(u64::MAX, true, &logs), None);
         stream.find(Some(Arc::new(Find::new("sev.n").expect("a pattern"))), &logs);
         assert_eq!((stream.hits(), stream.hit(0, true).map(|hit| hit.1)), (1, Some(Some(1))));
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_is_told_of_its_own_source_and_before_anything_is_sorted() {
+        let mut logs = LogStore::default();
+        let mut stream = Stream::new(vec!["a".into(), "b".into()]);
+        for (source, at, text) in [("a", 9_000, "one"), ("b", 9_001, "other"), ("a", 1_800, "two"), ("a", 1_801, "three"), ("b", 9_000, "small")] {
+            push(&mut logs, source, at, text);
+        }
+        stream.take_in(&logs);
+        let page = Rings(&stream, &logs).page(&Want { id: 0, from: From::End, back: 9, ahead: 0 });
+        let told: Vec<_> = page.rows.iter().filter_map(|row| Some((row.line.message.to_string(), row.back?.as_secs()))).collect();
+        assert_eq!(told, [("two".to_owned(), 7_200)]);
     }
 
     #[test]

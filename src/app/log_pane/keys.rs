@@ -1,6 +1,6 @@
 //! What commands and typed keys mean in a pane.
 
-use super::pane::{Ask, LogPane};
+use super::pane::{Ask, Jump, LogPane};
 use super::time;
 use crate::base::{Clean, LogLevel, Now};
 use crate::clean;
@@ -85,6 +85,9 @@ impl LogPane {
     pub fn command(&mut self, command: Command) -> Vec<Ask> {
         self.said.notice = None;
         self.wait_no_more();
+        self.wish.jump = None;
+        let scrolls = [Command::Down, Command::Up, Command::PageDown, Command::PageUp].contains(&command);
+        self.wish.owed = if scrolls { self.wish.owed } else { 0 };
         if let Some(first) = self.chosen.detail {
             return self.in_detail(command, first);
         }
@@ -117,6 +120,7 @@ impl LogPane {
             Command::LineDetail => self.tell_line(),
             Command::LineNumber => {
                 self.say("counting lines …".into());
+                self.wish.jump = Some(Jump::Number);
                 return self.current().map(|row| Ask::Number(row.place)).into_iter().collect();
             }
             Command::Fold => return self.turn_fold(),
@@ -238,7 +242,7 @@ impl LogPane {
             Typing::Time(text) => {
                 let near = self.current().and_then(Row::time).unwrap_or(now.wall);
                 match time::read(&text, near, now.wall, self.zone) {
-                    Some(at) => return vec![Ask::Time(at)],
+                    Some(at) => return self.seek(at),
                     None => self.say(clean!("`{text}` is no time: 03:12, 03:12:47, 2026-11-21 03:12, -10m")),
                 }
             }
@@ -266,6 +270,7 @@ impl LogPane {
             Some(place) => self.go(place),
             None => {
                 self.say("looking for an error …".into());
+                self.wish.jump = Some(Jump::Error);
                 vec![Ask::Error(from, forward)]
             }
         }
@@ -285,4 +290,80 @@ fn edited(text: &mut String, pressed: Press) -> bool {
         _ => return false,
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::{LogLine, Wall};
+    use crate::logs::reader::{LogStatus, Page, Want};
+
+    fn page(want: &Want, lines: u64) -> Page {
+        let middle = match want.from {
+            From::Start => 0,
+            From::End => lines,
+            From::At(place) => place,
+        };
+        let count = |of: usize| u64::try_from(of).expect("small");
+        let (low, high) = (middle.saturating_sub(count(want.back)), (middle + count(want.ahead)).min(lines));
+        let line = LogLine { time: None, level: None, message: "x".into(), marker: false };
+        let row = |place| Row { place, next: place + 1, source: 0, open: false, line: line.clone(), about: None, back: None };
+        let before = usize::try_from(middle - low).expect("small");
+        Page { id: want.id, rows: (low..high).map(row).collect(), before, first: low == 0, last: high == lines, fault: None }
+    }
+
+    /// Answers until nothing is asked.
+    fn answer(pane: &mut LogPane, mut asks: Vec<Ask>, lines: u64) {
+        while let Some(ask) = asks.pop() {
+            if let Ask::Page(want) = ask {
+                asks.extend(pane.page(page(&want, lines)));
+            }
+        }
+    }
+
+    fn pane(lines: u64) -> LogPane {
+        let mut pane = LogPane::new();
+        let mut asks = pane.resize((80, 21));
+        asks.extend(pane.learn(LogStatus { lines, span: (0, lines), ..LogStatus::default() }, crate::base::Mono(1)));
+        answer(&mut pane, asks, lines);
+        pane
+    }
+
+    #[test]
+    fn pages_that_are_turned_before_their_rows_are_there_are_counted() {
+        let mut pane = pane(10_000);
+        let turned = (0..50).flat_map(|_| pane.command(Command::PageUp)).collect();
+        answer(&mut pane, turned, 10_000);
+        assert_eq!(pane.top, Some(10_000 - 21 - 50 * 20));
+        let turned = (0..30).flat_map(|_| pane.command(Command::PageDown)).collect();
+        answer(&mut pane, turned, 10_000);
+        assert_eq!(pane.top, Some(10_000 - 21 - 20 * 20));
+        // Beyond the end there is nothing to count, and whoever goes elsewhere owes nothing.
+        let turned = (0..500).flat_map(|_| pane.command(Command::PageDown)).collect();
+        answer(&mut pane, turned, 10_000);
+        assert!(pane.follows());
+        let mut turned: Vec<Ask> = (0..50).flat_map(|_| pane.command(Command::PageUp)).collect();
+        turned.extend(pane.command(Command::Top));
+        answer(&mut pane, turned, 10_000);
+        assert_eq!(pane.top, Some(0));
+    }
+
+    #[test]
+    fn an_error_a_time_and_a_number_that_come_late_move_nobody_who_went_elsewhere() {
+        let mut pane = pane(10_000);
+        let top = |pane: &LogPane| (pane.top, pane.wish.goal);
+        drop(pane.command(Command::NextError));
+        drop(pane.command(Command::Bottom));
+        assert!(pane.errored(Some(7)).is_empty() && pane.follows() && top(&pane) == (None, None));
+        drop(pane.seek(Wall(1)));
+        drop(pane.command(Command::Bottom));
+        assert!(pane.timed(Some(7)).is_empty() && pane.follows() && top(&pane) == (None, None));
+        drop(pane.command(Command::LineNumber));
+        drop(pane.command(Command::Up));
+        pane.numbered(7, 10_000);
+        assert_eq!(pane.notice(), None);
+        drop(pane.command(Command::NextError));
+        drop(pane.errored(Some(7)));
+        assert_eq!(pane.wish.goal, Some(From::At(7)), "he waits for this one");
+    }
 }

@@ -84,6 +84,18 @@ pub(super) struct Wish {
     pub(super) grown: bool,
     /// The most rows that a screen may show.
     pub(super) room: u16,
+    /// What a key asked for and has not come; whoever goes elsewhere meanwhile stays there.
+    pub(super) jump: Option<Jump>,
+    /// Lines that keys moved by beyond the rows at hand (negative: towards older ones).
+    pub(super) owed: isize,
+}
+
+/// What is answered later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Jump {
+    Error,
+    Time,
+    Number,
 }
 
 /// Switches, and the last sentence.
@@ -184,6 +196,10 @@ impl LogPane {
             }
             Some(From::End) | None => {}
         }
+        let owed = core::mem::take(&mut self.wish.owed);
+        if owed != 0 {
+            self.scroll(owed);
+        }
         // No room stays empty below the end.
         if let Some(last) = self.rows.get(self.last_top()).filter(|_| self.ends.1)
             && self.top.is_some_and(|top| top > last.place)
@@ -193,9 +209,16 @@ impl LogPane {
         self.wish()
     }
 
+    /// Goes to a time.
+    pub fn seek(&mut self, time: Wall) -> Vec<Ask> {
+        self.wish.jump = Some(Jump::Time);
+        vec![Ask::Time(time)]
+    }
+
     /// A jump to a time has led here.
     pub fn timed(&mut self, place: Option<u64>) -> Vec<Ask> {
         match place {
+            _ if self.wish.jump != Some(Jump::Time) => Vec::new(),
             Some(place) => self.go(place),
             None => {
                 self.say("No line here says when it was written.".into());
@@ -206,6 +229,10 @@ impl LogPane {
 
     /// The next error is here.
     pub fn errored(&mut self, place: Option<u64>) -> Vec<Ask> {
+        if self.wish.jump != Some(Jump::Error) {
+            return Vec::new();
+        }
+        self.quiet();
         match place {
             Some(place) => self.go(place),
             None => {
@@ -217,6 +244,9 @@ impl LogPane {
 
     /// A line has been numbered.
     pub fn numbered(&mut self, number: u64, all: u64) {
+        if self.wish.jump != Some(Jump::Number) {
+            return;
+        }
         self.say(clean!("line {} of {}", thousands(number), thousands(all)));
     }
 

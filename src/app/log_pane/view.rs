@@ -11,10 +11,14 @@ use unicode_width::UnicodeWidthStr;
 /// Columns before a line: what it is marked with.
 pub const GUTTER: u16 = 2;
 
+/// Lines that may be owed to keys.
+const OWED: isize = 1_000_000;
+
 /// Lines of the screen that a row takes in so many columns.
 pub fn height(row: &Row, columns: u16, wrap: bool) -> usize {
     let columns = usize::from(columns.saturating_sub(GUTTER)).max(1);
-    if wrap { row.line.message.as_str().width().div_ceil(columns).max(1) } else { 1 }
+    let lines = if wrap { row.line.message.as_str().width().div_ceil(columns).max(1) } else { 1 };
+    lines + usize::from(row.back.is_some())
 }
 
 impl LogPane {
@@ -58,6 +62,7 @@ impl LogPane {
     /// Moves by lines (negative: towards older ones). Reaching the end follows again.
     pub(super) fn scroll(&mut self, by: isize) {
         self.at = None;
+        let by = by.saturating_add(core::mem::take(&mut self.wish.owed));
         // All of it is on the screen, or its end is.
         let whole = self.ends.0 && self.last_top() == 0;
         if self.top.is_none() && (by >= 0 || whole) {
@@ -66,7 +71,14 @@ impl LogPane {
         self.leave_end();
         let Some(top) = self.top else { return };
         let from = self.rows.iter().position(|row| row.place >= top).unwrap_or(self.rows.len());
-        let to = from.saturating_add_signed(by).min(self.rows.len().saturating_sub(1));
+        let last = self.rows.len().saturating_sub(1);
+        let wanted = isize::try_from(from).unwrap_or(0).saturating_add(by);
+        let to = usize::try_from(wanted).unwrap_or(0).min(last);
+        let further = wanted.saturating_sub_unsigned(to);
+        if if further < 0 { !self.ends.0 } else { !self.ends.1 } {
+            // The rest when the rows are there: a key that was pressed is not lost.
+            self.wish.owed = further.clamp(-OWED, OWED);
+        }
         if by > 0 && self.ends.1 && to >= self.last_top() {
             // The last page is on the screen.
             self.top = None;

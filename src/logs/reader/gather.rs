@@ -3,8 +3,10 @@
 
 use super::body::Body;
 use super::spine::Spine;
-use crate::base::{Clean, Fault};
+use super::strands::Strands;
+use crate::base::{Clean, Fault, Wall};
 use crate::sys::bell::Bell;
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Sources that have a name of their own; further ones share the last.
@@ -37,34 +39,40 @@ struct State {
     faults: Vec<Option<Fault>>,
     lines: u64,
     ended: bool,
+    /// Patterns that have not been looked at.
+    awaited: BTreeSet<usize>,
 }
 
 /// The spine and its counters.
 #[derive(Debug)]
 pub struct Gather {
-    spine: Arc<Mutex<Spine>>,
+    strands: Arc<Strands>,
     state: Mutex<State>,
     bell: Arc<Bell>,
 }
 
 impl Gather {
-    /// An empty spine; `bell` rings when it grows.
+    /// An empty spine for all sources; `bell` rings when it grows.
     pub fn new(bell: Arc<Bell>) -> Self {
-        Self { spine: Arc::default(), state: Mutex::default(), bell }
+        Self { strands: Strands::of(Arc::default()), state: Mutex::default(), bell }
     }
 
-    /// The spine, to read.
-    pub fn spine(&self) -> Arc<Mutex<Spine>> {
-        Arc::clone(&self.spine)
+    /// The same, by time. It begins with what so many patterns mean; with 0 nobody knows what it begins with.
+    pub fn by_time(bell: Arc<Bell>, patterns: usize, now: Wall) -> Self {
+        let state = State { awaited: (0..patterns).collect(), ..State::default() };
+        Self { strands: Strands::by_time(now), state: Mutex::new(state), bell }
+    }
+
+    /// The lines, to read.
+    pub fn strands(&self) -> Arc<Strands> {
+        Arc::clone(&self.strands)
     }
 
     /// How things are.
     pub fn status(&self) -> LogStatus {
         let state = self.state();
-        let (span, dropped) = {
-            let spine = self.locked();
-            ((spine.begin(), spine.limit()), spine.lost())
-        };
+        let (begin, _, limit) = self.strands.span();
+        let (span, dropped) = ((begin, limit), self.strands.lost());
         LogStatus {
             sources: state.sources.clone(),
             lines: state.lines,
@@ -91,27 +99,38 @@ impl Gather {
     pub(in crate::logs) fn lay(&self, source: u16, body: &Arc<Body>, (from, len): (u64, u64), lines: u64) {
         // Never more dropped than came.
         self.state().lines += lines;
-        self.locked().lay(source, body, (from, len), lines);
+        self.change(source, |spine| spine.lay(source, body, (from, len), lines));
     }
 
     /// A line that has not ended.
     pub(in crate::logs) fn leave_open(&self, source: u16, body: &Arc<Body>, (from, len): (u64, u64)) {
-        self.locked().leave_open(source, body, from, len);
+        self.change(source, |spine| spine.leave_open(source, body, from, len));
     }
 
     /// A sentence of ours.
     pub(in crate::logs) fn mark(&self, source: u16, sentence: Clean) {
-        self.locked().mark(source, sentence);
+        self.change(source, |spine| spine.mark(source, sentence));
     }
 
     /// What lay before an offset of a body is gone, with so many lines where they have been counted.
     pub(in crate::logs) fn forget(&self, body: &Body, from: u64, lines: Option<u64>) {
-        self.locked().forget(body, from, lines);
+        for spine in self.strands.all() {
+            let mut spine = spine.lock().unwrap_or_else(PoisonError::into_inner);
+            if !self.strands.is_by_time() || spine.holds(body) {
+                spine.forget(body, from, lines);
+            }
+        }
     }
 
     /// Files that are over give way, the oldest first, when there are too many or when they would fill a disk.
     pub(in crate::logs) fn tidy(&self) {
-        let over = self.locked().over();
+        let mut over = Vec::new();
+        for spine in self.strands.all() {
+            over.extend(spine.lock().unwrap_or_else(PoisonError::into_inner).over());
+        }
+        if self.strands.is_by_time() {
+            over.sort_by_key(|body| core::cmp::Reverse(body.id));
+        }
         let (mut room, mut full) = (HELD_BYTES, false);
         for (at, body) in over.iter().enumerate() {
             let taken = body.kept_alive();
@@ -133,7 +152,11 @@ impl Gather {
         if let Some(known) = state.faults.get_mut(at) {
             *known = fault;
         }
+        let last = state.awaited.remove(&at) && state.awaited.is_empty();
         drop(state);
+        if last {
+            self.strands.settle();
+        }
         self.bell.data();
     }
 
@@ -148,8 +171,8 @@ impl Gather {
         self.bell.data();
     }
 
-    fn locked(&self) -> MutexGuard<'_, Spine> {
-        self.spine.lock().unwrap_or_else(PoisonError::into_inner)
+    fn change(&self, source: u16, change: impl FnOnce(&mut Spine)) {
+        change(&mut self.strands.spine(source).lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

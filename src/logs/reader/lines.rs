@@ -3,10 +3,10 @@
 
 use super::body::Body;
 use super::cache::{BLOCK, Cache, size};
-use super::page::{From, Lines, Page, Row, Want};
+use super::page::Row;
 use super::spine::{Extent, Spine, Stuff};
 use crate::base::clean::LINE_LIMIT;
-use crate::base::{Clean, Fault, LogLine};
+use crate::base::{Clean, LogLine};
 use crate::logs::Format;
 use crate::sys::secret::hide_clean;
 use std::io;
@@ -17,7 +17,7 @@ const CUT: u64 = 16 * 1024 * 1024;
 
 /// Reads a spine that others may lengthen meanwhile.
 #[derive(Debug)]
-pub struct Reader {
+pub(super) struct SpineReader {
     spine: Arc<Mutex<Spine>>,
     cache: Cache,
 }
@@ -29,41 +29,15 @@ struct Raw {
     more: usize,
 }
 
-impl Lines for Reader {
-    fn page(&mut self, want: &Want) -> Page {
-        let mut page = Page { id: want.id, ..Page::default() };
-        let middle = match want.from {
-            From::Start => Ok(self.locked(Spine::begin)),
-            From::End => Ok(self.locked(Spine::limit)),
-            From::At(place) => self.line_start(place),
-        };
-        let done = middle.and_then(|middle| {
-            let mut back = self.back(middle, want.back)?;
-            page.first = back.len() < want.back;
-            page.before = back.len();
-            back.reverse();
-            page.rows = back;
-            let ahead = self.ahead(middle, want.ahead)?;
-            page.last = ahead.len() < want.ahead || want.ahead == 0 && want.from == From::End;
-            page.rows.extend(ahead);
-            Ok(())
-        });
-        page.fault = done.err().map(|error| Fault::new(format!("the log cannot be read here: {error}.")));
-        page
-    }
-}
-
-impl Reader {
+impl SpineReader {
     /// A reader of this spine.
-    pub fn new(spine: Arc<Mutex<Spine>>) -> Self {
+    pub(super) fn new(spine: Arc<Mutex<Spine>>) -> Self {
         Self { spine, cache: Cache::default() }
     }
 
     /// The beginning of the line that holds a place; a place beyond the end stays there.
     ///
-    /// # Errors
-    /// As the system gives them.
-    pub fn line_start(&mut self, place: u64) -> io::Result<u64> {
+    pub(super) fn line_start(&mut self, place: u64) -> io::Result<u64> {
         let Some(extent) = self.locked(|spine| spine.at(place)) else {
             return Ok(self.locked(Spine::limit));
         };
@@ -72,13 +46,11 @@ impl Reader {
 
     /// The row at the beginning of a line; `None` at the end.
     ///
-    /// # Errors
-    /// As the system gives them.
-    pub fn row(&mut self, place: u64) -> io::Result<Option<Row>> {
+    pub(super) fn row(&mut self, place: u64) -> io::Result<Option<Row>> {
         let Some((extent, end)) = self.locked(|spine| Some((spine.at(place)?, spine.end()))) else { return Ok(None) };
         // What lay between has been forgotten.
         let place = place.max(extent.at);
-        let row = |next, line| Row { place, next, source: extent.source, open: place >= end, line, about: None };
+        let row = |next, line| Row { place, next, source: extent.source, open: place >= end, line, about: None, back: None };
         let Stuff::Bytes(body, from) = &extent.stuff else {
             let Stuff::Mark(message) = &extent.stuff else { return Ok(None) };
             let line = LogLine { time: None, level: None, message: message.clone(), marker: true };
@@ -88,27 +60,11 @@ impl Reader {
         Ok(Some(row(raw.next, understood(&raw.bytes, raw.more))))
     }
 
-    fn ahead(&mut self, mut place: u64, count: usize) -> io::Result<Vec<Row>> {
-        let mut rows = Vec::new();
-        while rows.len() < count {
-            let Some(row) = self.row(place)? else { break };
-            place = row.next;
-            rows.push(row);
-        }
-        Ok(rows)
-    }
-
-    /// Rows before the beginning of a line, the nearest first.
-    fn back(&mut self, mut place: u64, count: usize) -> io::Result<Vec<Row>> {
-        let mut rows = Vec::new();
-        while rows.len() < count {
-            let Some(extent) = self.locked(|spine| spine.before(place)) else { break };
-            let start = self.start_within(&extent, place.min(extent.end()))?;
-            let Some(row) = self.row(start)?.filter(|row| row.place < place) else { break };
-            place = row.place;
-            rows.push(row);
-        }
-        Ok(rows)
+    /// The last row that begins before a place.
+    pub(super) fn before(&mut self, place: u64) -> io::Result<Option<Row>> {
+        let Some(extent) = self.locked(|spine| spine.before(place)) else { return Ok(None) };
+        let start = self.start_within(&extent, place.min(extent.end()))?;
+        Ok(self.row(start)?.filter(|row| row.place < place))
     }
 
     fn locked<T>(&self, read: impl FnOnce(&Spine) -> T) -> T {
@@ -200,6 +156,7 @@ fn as_offset(len: usize) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::logs::reader::{From, Lines as _, Reader, Strands, Want};
     use proptest::prelude::*;
     use std::io::Write as _;
 
@@ -213,7 +170,7 @@ mod tests {
             spine.lay(at, &body, (0, as_offset(whole)), 0);
             spine.leave_open(at, &body, as_offset(whole), as_offset(part.len() - whole));
         }
-        Reader::new(Arc::new(Mutex::new(spine)))
+        Reader::new(Strands::of(Arc::new(Mutex::new(spine))))
     }
 
     fn all(reader: &mut Reader, from: From, back: usize, ahead: usize) -> Vec<String> {
@@ -241,7 +198,7 @@ mod tests {
         assert_eq!((found.len(), &*found[2]), (3, "z"));
         assert!(found[1].ends_with("x<+9983616 bytes>"), "{}", found[1].get(LINE_LIMIT - 5..).unwrap_or_default());
         let mut reader = laid(&[&vec![0; 50_000_000]]);
-        assert_eq!(reader.locked(Spine::limit), 50_000_000);
+        assert_eq!(reader.limit(), 50_000_000);
         let ahead: Vec<u64> = reader
             .page(&Want { id: 0, from: From::Start, back: 0, ahead: 9 })
             .rows
@@ -259,7 +216,7 @@ mod tests {
         let file = tempfile::tempfile().expect("a file");
         let mut spine = Spine::default();
         spine.lay(0, &Arc::new(Body::file(file)), (0, 1_000_000), 0);
-        let mut reader = Reader::new(Arc::new(Mutex::new(spine)));
+        let mut reader = Reader::new(Strands::of(Arc::new(Mutex::new(spine))));
         assert_eq!(all(&mut reader, From::End, 3, 3), [""]);
     }
 

@@ -118,7 +118,7 @@ impl Gather {
     }
 
     fn read_packed(&self, path: &Path) -> Result<(), Fault> {
-        let name = Clean::text(path.file_name().unwrap_or_default().as_encoded_bytes());
+        let name = Clean::text(path.as_os_str().as_encoded_bytes());
         let fault = |what| Fault::new(what).at(path.to_string_lossy(), 0, 0);
         let file = open(path).map_err(|error| fault(clean!("it cannot be read: {error}.")))?;
         let told = self.unpack(self.source(&name), &Arc::new(file));
@@ -174,7 +174,7 @@ mod tests {
         let file = Arc::new(packer.finish().expect("ends"));
         let gather = Gather::new(Arc::new(Bell::default()));
         gather.unpack(gather.source(&"a.gz".into()), &file).expect("unpacks");
-        let mut reader = Reader::new(gather.spine());
+        let mut reader = Reader::new(gather.strands());
         let first = |reader: &mut Reader, from, back, ahead| {
             reader.page(&Want { id: 0, from, back, ahead }).rows.first().map(|row| row.line.message.to_string())
         };

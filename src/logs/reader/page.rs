@@ -2,6 +2,8 @@
 //! console's rings look alike.
 
 use crate::base::{LogLine, Wall};
+use crate::logs::clocks::Clocks;
+use core::time::Duration;
 
 /// One line where it lies.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +20,8 @@ pub struct Row {
     pub line: LogLine,
     /// About when, where the line itself does not say: when it was read, or when the line before it was written.
     pub about: Option<Wall>,
+    /// By how much its source's clock has gone back before it.
+    pub back: Option<Duration>,
 }
 
 impl Row {
@@ -66,6 +70,16 @@ pub struct Page {
     pub last: bool,
     /// What kept it from being whole, as a sentence.
     pub fault: Option<crate::base::Fault>,
+}
+
+impl Page {
+    /// Notes where a source's clock has gone back, as far as the rows show it.
+    pub(in crate::logs) fn tell_clocks(&mut self) {
+        let mut clocks = Clocks::default();
+        for row in &mut self.rows {
+            row.back = clocks.hear(usize::from(row.source), &row.line);
+        }
+    }
 }
 
 /// Where a pane's lines come from.

@@ -1,8 +1,9 @@
 //! The thread that reads where somebody looks: he waits for no disk. Of several wishes the newest counts.
 
-use super::lines::Reader;
 use super::page::{Lines, Page, Want};
-use super::spine::{Spine, Stuff};
+use super::spine::Stuff;
+use super::strands::Strands;
+use super::whole::Reader;
 use crate::base::{Fault, Wall};
 use crate::sys::bell::Bell;
 use std::io;
@@ -54,13 +55,13 @@ impl Shared {
 }
 
 impl Pager {
-    /// Starts a thread that reads a spine and rings `bell` when it has.
+    /// Starts a thread that reads a log and rings `bell` when it has.
     ///
     /// # Errors
     /// A sentence when no thread can be started.
-    pub fn start(spine: Arc<Mutex<Spine>>, bell: Arc<Bell>) -> Result<Self, Fault> {
+    pub fn start(strands: Arc<Strands>, bell: Arc<Bell>) -> Result<Self, Fault> {
         let shared = Arc::new(Shared::default());
-        let worker = Worker { shared: Arc::clone(&shared), reader: Reader::new(Arc::clone(&spine)), spine, bell };
+        let worker = Worker { shared: Arc::clone(&shared), reader: Reader::new(strands), bell };
         let thread = thread::Builder::new().name("log-pager".to_owned()).stack_size(STACK);
         thread
             .spawn(move || worker.run())
@@ -103,7 +104,6 @@ impl Drop for Pager {
 struct Worker {
     shared: Arc<Shared>,
     reader: Reader,
-    spine: Arc<Mutex<Spine>>,
     bell: Arc<Bell>,
 }
 
@@ -128,9 +128,10 @@ impl Worker {
         }
     }
 
+    /// Everything, what is not settled included.
     fn span(&self) -> (u64, u64) {
-        let spine = self.spine.lock().unwrap_or_else(PoisonError::into_inner);
-        (spine.begin(), spine.end())
+        let (begin, end) = self.reader.span();
+        (begin, if self.reader.is_by_time() { self.reader.limit() } else { end })
     }
 
     /// Halves what lies between, as long as it is worth it; then goes line by line.
@@ -202,10 +203,10 @@ impl Worker {
         Some(Answer::Number(place, before + 1, all))
     }
 
-    fn count(&self, from: u64, to: u64, buffer: &mut [u8]) -> u64 {
-        let extents = self.spine.lock().unwrap_or_else(PoisonError::into_inner).between(from, to);
+    fn count(&mut self, from: u64, to: u64, buffer: &mut [u8]) -> u64 {
+        let parts = self.reader.between(from, to).unwrap_or_default();
         let mut lines = 0;
-        for extent in extents {
+        for extent in parts.into_iter().flat_map(|(_, extents)| extents) {
             let Stuff::Bytes(body, start) = &extent.stuff else { continue };
             let mut at = 0;
             while at < extent.len {

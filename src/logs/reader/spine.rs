@@ -147,6 +147,12 @@ impl Spine {
         }
     }
 
+    /// Whether any of a body lies here.
+    pub(super) fn holds(&self, body: &Body) -> bool {
+        let all = self.extents.iter().chain(&self.open);
+        all.filter_map(Extent::body).any(|known| known.id == body.id)
+    }
+
     /// The bodies that lie here and are over, each once, the newest first.
     pub(super) fn over(&self) -> Vec<Arc<Body>> {
         let mut known = BTreeSet::new();

@@ -149,7 +149,7 @@ mod tests {
         let gather = Gather::new(Arc::new(Bell::default()));
         gather.take_all(gather.source(&"stdin".into()), file);
         let status = gather.status();
-        let mut reader = Reader::new(gather.spine());
+        let mut reader = Reader::new(gather.strands());
         let page = reader.page(&Want { id: 0, from: From::Start, back: 1, ahead: usize::MAX });
         assert_eq!(status.lines, lines);
         assert!(status.dropped > 0 && status.ended && page.first && page.last);

@@ -5,7 +5,7 @@ use super::find::Find;
 use super::hits::Hits;
 use super::stream::Stream;
 use crate::base::Fault;
-use crate::logs::reader::{Reader, Spine};
+use crate::logs::reader::{Extent, Reader, Strands};
 use crate::sys::bell::Bell;
 use core::sync::atomic::{AtomicBool, Ordering};
 use grep_searcher::{BinaryDetection, Searcher, SearcherBuilder, Sink, SinkMatch};
@@ -63,7 +63,7 @@ struct Shared {
 #[derive(Debug)]
 pub struct Sweep {
     shared: Arc<Shared>,
-    spine: Arc<Mutex<Spine>>,
+    strands: Arc<Strands>,
 }
 
 impl Sweep {
@@ -71,12 +71,11 @@ impl Sweep {
     ///
     /// # Errors
     /// A sentence when no thread can be started.
-    pub fn start(find: Arc<Find>, spine: Arc<Mutex<Spine>>, from: u64, bell: Arc<Bell>) -> Result<Self, Fault> {
+    pub fn start(find: Arc<Find>, strands: Arc<Strands>, from: u64, bell: Arc<Bell>) -> Result<Self, Fault> {
         let shared = Arc::new(Shared::default());
         let worker = Worker {
             find,
-            reader: Reader::new(Arc::clone(&spine)),
-            spine: Arc::clone(&spine),
+            reader: Reader::new(Arc::clone(&strands)),
             shared: Arc::clone(&shared),
             bell,
             searcher: SearcherBuilder::new()
@@ -90,7 +89,7 @@ impl Sweep {
         thread
             .spawn(move || worker.run(from))
             .map_err(|error| Fault::new(format!("the log cannot be searched: {error}.")))?;
-        Ok(Self { shared, spine })
+        Ok(Self { shared, strands })
     }
 
     /// The log has grown: what is new will be searched.
@@ -101,9 +100,7 @@ impl Sweep {
 
     /// How far it is.
     pub fn progress(&self) -> Progress {
-        let limits = self.spine.lock().unwrap_or_else(PoisonError::into_inner);
-        let (begin, end) = (limits.begin(), limits.end());
-        drop(limits);
+        let (begin, end, _) = self.strands.span();
         let state = self.shared.lock();
         let all = end.saturating_sub(begin).max(1);
         let searched = state.high.min(end).saturating_sub(state.low.max(begin));
@@ -142,7 +139,6 @@ impl Shared {
 struct Worker {
     find: Arc<Find>,
     reader: Reader,
-    spine: Arc<Mutex<Spine>>,
     shared: Arc<Shared>,
     bell: Arc<Bell>,
     searcher: Searcher,
@@ -195,9 +191,10 @@ impl Worker {
         !self.shared.stopped()
     }
 
-    fn limits(&self) -> (u64, u64) {
-        let spine = self.spine.lock().unwrap_or_else(PoisonError::into_inner);
-        (spine.begin(), spine.end())
+    fn limits(&mut self) -> (u64, u64) {
+        // Where it cannot be read, nothing is settled, and searching says why.
+        let _told = self.reader.settle();
+        self.reader.span()
     }
 
     fn border(&mut self, place: u64) -> u64 {
@@ -216,26 +213,48 @@ impl Worker {
     }
 
     fn search(&mut self, from: u64, to: u64) {
-        let extents = self.spine.lock().unwrap_or_else(PoisonError::into_inner).between(from, to);
-        let mut found = Found { places: Vec::new(), count: 0, base: 0, stop: &self.shared.stop };
-        let mut fault = None;
-        for unbroken in extents.chunk_by(|one, next| one.end() == next.at) {
-            found.base = unbroken.first().map_or(from, |first| first.at);
-            let stream = Stream::new(unbroken, &self.shared.stop);
-            if let Err(error) = self.searcher.search_reader(&self.find.matcher, stream, &mut found) {
-                fault = Some(Fault::new(format!("a part of the log cannot be searched: {error}.")));
+        let (mut places, mut count, mut failed) = (Vec::new(), 0, None);
+        let parts = self.reader.between(from, to).unwrap_or_else(|error| {
+            failed = Some(error);
+            Vec::new()
+        });
+        let several = parts.len() > 1;
+        for (strand, extents) in parts {
+            let Found { places: own, count: found, failed: fault, .. } = self.search_in(&extents);
+            count += found;
+            failed = failed.or(fault);
+            match self.reader.places(strand, own) {
+                Ok(known) => places.extend(known),
+                Err(error) => failed = Some(error),
             }
+        }
+        if several {
+            places.sort_unstable();
         }
         if self.shared.stopped() {
             return;
         }
+        let fault = failed.map(|error| Fault::new(format!("a part of the log cannot be searched: {error}.")));
         let mut state = self.shared.lock();
-        state.hits.add((from, to), found.places, found.count);
+        state.hits.add((from, to), places, count);
         (state.low, state.high) = (state.low.min(from), state.high.max(to));
         state.end = state.end.max(to);
         state.fault = state.fault.take().or(fault);
         drop(state);
         self.bell.data();
+    }
+
+    /// Looks through stretches of one strand.
+    fn search_in(&mut self, extents: &[Extent]) -> Found<'_> {
+        let mut found = Found { places: Vec::new(), count: 0, base: 0, failed: None, stop: &self.shared.stop };
+        for unbroken in extents.chunk_by(|one, next| one.end() == next.at) {
+            found.base = unbroken.first().map_or(0, |first| first.at);
+            let stream = Stream::new(unbroken, &self.shared.stop);
+            if let Err(error) = self.searcher.search_reader(&self.find.matcher, stream, &mut found) {
+                found.failed = Some(error);
+            }
+        }
+        found
     }
 }
 
@@ -244,6 +263,7 @@ struct Found<'a> {
     places: Vec<u64>,
     count: u64,
     base: u64,
+    failed: Option<io::Error>,
     stop: &'a AtomicBool,
 }
 

@@ -2,7 +2,8 @@
 
 use super::deeds::Step;
 use super::found;
-use super::table::{MEMORY, NO_ESCALATION, TOO_LONG};
+use super::table::{FOREIGN_FRONT, MEMORY, NO_ESCALATION, TOO_LONG};
+use crate::base::{Clean, Fault, Place};
 use crate::procedure::document::{Document, Item, Live, PAGE};
 use crate::rules::lint::Found;
 
@@ -32,7 +33,18 @@ pub(super) fn check(document: &Document, steps: &[Step<'_>]) -> Vec<Found> {
     {
         out.push(found(document, item, NO_ESCALATION, "when the last step has not helped, nobody is called."));
     }
+    out.extend(front(document));
     out
+}
+
+/// What another tool's front matter says, and nobody uses here.
+fn front(document: &Document) -> Option<Found> {
+    let (unused, line) = &document.unused;
+    let keys: Vec<String> = unused.iter().map(|key| format!("`{key}`")).collect();
+    let at = Place { file: document.file.clone(), line: *line, column: 0 };
+    let what = format!("only `title` of this YAML is used, not {}.", keys.join(", "));
+    let fault = Fault { at: Some(at), ..Fault::new(what) };
+    (!keys.is_empty()).then(|| Found { lint: FOREIGN_FRONT, about: Clean::default(), fault })
 }
 
 /// A heading that only holds others is no item to be done.

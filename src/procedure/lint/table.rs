@@ -88,6 +88,13 @@ pub(super) const MEMORY: &Lint = &Lint {
     why: "What must be known by heart is done before the list is read: three things at most, at the top.",
     mend: "Move them to the top, and keep the three that cannot wait.",
 };
+pub(super) const FOREIGN_FRONT: &Lint = &Lint {
+    id: "foreign-front-matter",
+    title: "front matter of another tool, of which only the title is used",
+    why: "Symptoms, alerts and the time box that lead to a procedure stand in TOML between two lines `+++`. What stands in \
+          YAML is for the tool that it was written for: here nothing is found or judged by it.",
+    mend: "Write what is needed into a `+++` block of this document: `watchkeeper procedure new` shows one.",
+};
 /// Every lint.
 pub const LINTS: &[&Lint] = &[
     BEFORE_BACKUP,
@@ -103,6 +110,7 @@ pub const LINTS: &[&Lint] = &[
     LONG_NAME,
     UNIT_SLIP,
     MEMORY,
+    FOREIGN_FRONT,
 ];
 
 /// What a lint means, as lines.

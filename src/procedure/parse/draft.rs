@@ -202,6 +202,7 @@ impl<'a> Draft<'a> {
             severity: front.severity,
             read_only: front.read_only,
             order: front.order,
+            unused: front.unused,
             about: self.about,
             items: self.items.into_iter().map(|made| made.item).collect(),
             faults: self.faults,
@@ -257,7 +258,7 @@ impl<'a> Draft<'a> {
                 Some(to) if *to > at => continue,
                 Some(_) => {
                     let fault = Fault {
-                        what: crate::clean!("`{go}` is no later item: a jump back could go in a circle."),
+                        what: crate::clean!("`{go}` is no later item than `{}`: that goes in a circle.", made.item.id),
                         ..place
                     };
                     faults.push(fault.hint("Lead on to a later item."));

@@ -1,5 +1,5 @@
-//! What stands before the document: TOML between two lines `+++`. A YAML block of another tool gives its title, and is
-//! text otherwise.
+//! What stands before the document: TOML between two lines `+++`. A YAML block of another tool gives its title; what else
+//! is in it is named, and not used.
 
 use super::block::lasting;
 use super::draft::Draft;
@@ -24,6 +24,7 @@ pub(super) struct Front {
     pub(super) memory: Vec<(String, Fault)>,
     pub(super) read_only: bool,
     pub(super) order: Option<Clean>,
+    pub(super) unused: (Vec<Clean>, u32),
 }
 
 /// Reads it, and says at which byte the document itself begins.
@@ -79,14 +80,42 @@ fn is_yaml(text: Option<&str>) -> bool {
     lines().next().is_some_and(|line| !line.trim().is_empty()) && lines().all(key)
 }
 
-/// Of another tool: its title, and the rest as it is.
+/// Of another tool: its title; the names of the rest stand above the first item, and in a lint.
 fn foreign(text: &str, line: u32, draft: &mut Draft<'_>) -> Front {
-    let title = text.lines().find_map(|line| line.strip_prefix("title:"));
-    for (at, text) in text.lines().enumerate() {
-        draft.prose(line + u32::try_from(at).unwrap_or_default(), Clean::text(text.trim_end()));
+    let mut unused: Vec<Clean> = Vec::new();
+    let mut title = None;
+    for (at, row) in text.lines().enumerate() {
+        let key = row.split_once(':').filter(|_| !row.starts_with([' ', '\t', '#', '-']));
+        match key {
+            Some(("title", value)) if title.is_none() => title = scalar(value, text.lines().skip(at + 1)),
+            Some((key, _)) => unused.push(Clean::text(key)),
+            None => {}
+        }
     }
-    let title = title.map(|title| title.trim().trim_matches(['"', '\''])).filter(|title| !title.is_empty());
-    Front { title: title.map(Clean::text), ..Front::default() }
+    if !unused.is_empty() {
+        draft.prose(line, crate::clean!("Front matter of another tool, not used here: {}.", named(&unused)));
+    }
+    Front { title, unused: (unused, line), ..Front::default() }
+}
+
+/// Names in a row.
+fn named(keys: &[Clean]) -> String {
+    keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// A plain, a quoted or a folded text of YAML.
+fn scalar<'a>(value: &str, below: impl Iterator<Item = &'a str>) -> Option<Clean> {
+    let value = value.trim();
+    let quoted = ['"', '\''].into_iter().find_map(|quote| value.strip_prefix(quote)?.split(quote).next());
+    let text = match quoted {
+        Some(text) => text.to_owned(),
+        None if value.starts_with(['>', '|']) => {
+            let rows = below.take_while(|row| row.starts_with([' ', '\t'])).map(str::trim);
+            rows.collect::<Vec<_>>().join(" ")
+        }
+        None => value.split(" #").next().unwrap_or_default().trim().to_owned(),
+    };
+    (!text.is_empty()).then(|| Clean::text(text))
 }
 
 fn ours(piece: &Piece, source: &Source<'_>, draft: &mut Draft<'_>) -> Front {
@@ -136,6 +165,7 @@ impl Keys {
             memory: memory.into_iter().map(|id| (id, self.whole.fault_at("memory", ""))).collect(),
             read_only: self.take("read_only").unwrap_or_default(),
             order: self.take::<String>("order").filter(|order| !order.trim().is_empty()).map(Clean::text),
+            unused: (Vec::new(), 0),
         }
     }
 

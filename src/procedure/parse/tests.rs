@@ -179,7 +179,7 @@ fn a_fault_stands_where_the_document_has_it() {
         ),
         (
             "## A\n## B\n```check\nquery = 'up'\nexpect = \"== 1\"\ngo = \"a\"\n```\n",
-            "x.md:6:6: `a` is no later item: a jump back could go in a circle.",
+            "x.md:6:6: `a` is no later item than `b`: that goes in a circle.",
         ),
         ("## A\n```when\nanswer = \"x\"\nis = \"yes\"\n```\n", "x.md:3:10: no question before this one is called `x`."),
         (
@@ -223,8 +223,7 @@ fn a_guide_that_was_never_written_for_us_opens_as_it_is() {
     let prose: Vec<&str> =
         document.about.iter().chain(document.items.iter().flat_map(|item| &item.prose)).map(Clean::as_str).collect();
     let expected = [
-        "title: Old guide",
-        "tags: [a]",
+        "Front matter of another tool, not used here: `tags`.",
         "Intro with a link (https://docs.rs/x).",
         "1. look",
         "2. clean",
@@ -267,4 +266,22 @@ fn what_is_nested_without_end_is_read_in_bounded_time_and_room() {
         let (items, faults) = (document.items.len(), document.faults.len());
         assert!(items <= MOST_ITEMS && faults <= MOST_FAULTS + 2, "{items} {faults}");
     }
+}
+
+#[test]
+fn front_matter_of_another_tool_gives_its_title_and_what_is_not_used_is_named() {
+    for (yaml, title, unused) in [
+        ("title: Old guide\nauthor: Ada\ntags:\n  - a\n- b\n# note: none\n", "Old guide", vec!["author", "tags"]),
+        ("title: \"Disk: full\" # ours\n", "Disk: full", vec![]),
+        ("layout: post\ntitle: >-\n  Disk is\n  full\ndate: 2026-11-29\n", "Disk is full", vec!["layout", "date"]),
+        ("title:\n", "Steps", vec![]),
+    ] {
+        let document = read(&format!("---\n{yaml}---\n# Steps\n\n## One\n"));
+        assert_eq!((document.title.as_str(), document.faults.len()), (title, 0), "{yaml}");
+        let named: Vec<&str> = document.unused.0.iter().map(Clean::as_str).collect();
+        assert_eq!((named, document.unused.1), (unused.clone(), 2), "{yaml}");
+        assert_eq!(document.about.len(), usize::from(!unused.is_empty()), "{:?}", document.about);
+    }
+    let document = read("---\nonly a rule above\n---\n");
+    assert_eq!(document.unused.0, [], "two rules across the page");
 }

@@ -428,3 +428,42 @@ fn what_a_check_found_is_watched_for_as_long_as_its_text_says() {
     assert_eq!(during, "a sensed", "never");
     bench.same_as_its_steps().expect("the same");
 }
+
+#[test]
+fn a_done_action_that_is_no_more_as_it_left_things_becomes_current_and_is_not_run_again() {
+    let mut bench = Bench::new(vec![action("first"), action("second"), read("end")]);
+    for plan in [1, 2] {
+        bench.say(Said::Launched(Ulid(plan))).unwrap();
+        bench.ended(plan, Outcome::Succeeded);
+    }
+    assert_eq!(bench.walk.begun_actions(), [(0, Ulid(1)), (1, Ulid(2))]);
+    bench.pass(SECOND);
+    assert!(bench.walk.seen_again(0, true, &why("as it left it"), bench.now).is_empty(), "that is only seen");
+    assert_eq!(bench.walk.marks[0].confirmed, Some(bench.now));
+    let steps = bench.walk.seen_again(1, false, &why("as it was before"), bench.now);
+    bench.steps.extend(steps);
+    assert_eq!(bench.words(), ["first SUCCEEDED", "second regressed", "end"]);
+    assert_eq!((bench.current(), bench.walk.question()), ("second", Question::Act(None)));
+    let steps = bench.walk.seen_again(0, false, &why("as it was before"), bench.now);
+    bench.steps.extend(steps);
+    assert_eq!(bench.current(), "first", "the earlier one comes first");
+    assert!(bench.walk.seen_again(0, false, &why("again"), bench.now).is_empty(), "it is done no more");
+    assert!(bench.walk.seen_again(2, false, &why("no action"), bench.now).is_empty());
+    assert_eq!(bench.walk.in_flight(), None);
+    bench.same_as_its_steps().unwrap();
+}
+
+#[test]
+fn a_number_is_compared_in_one_way_whoever_gives_it() {
+    for (comparison, limit, holds) in [
+        (Comparison::Equal, 0.0, true),
+        (Comparison::Differs, 0.0, false),
+        (Comparison::AtLeast, 0.0, true),
+        (Comparison::Less, 0.0, false),
+    ] {
+        let expect = Expect::Number(comparison, limit);
+        assert_eq!(expect.holds(-0.0), Some(holds), "{comparison:?}, seen");
+        assert_eq!(expect.of_answer(&why("-0"), Unit::Count), Some(holds), "{comparison:?}, answered");
+    }
+    assert_eq!(Expect::Number(Comparison::Differs, 0.0).holds(f64::NAN), None);
+}

@@ -70,6 +70,7 @@ pub(super) fn document(items: Vec<Item>) -> Arc<Document> {
         severity: None,
         read_only: false,
         order: None,
+        unused: (Vec::new(), 0),
         about: Vec::new(),
         items,
         faults: Vec::new(),

@@ -65,6 +65,7 @@ fn said() -> impl Strategy<Value = Said> {
         2 => (0_usize..9).prop_map(Said::Reopen),
         4 => (0_u128..4).prop_map(|plan| Said::Launched(Ulid(plan))),
         3 => Just(Said::Resume),
+        2 => Just(Said::Due),
     ]
 }
 

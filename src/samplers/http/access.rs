@@ -1,5 +1,6 @@
 //! How a source wants to be asked: login, headers, TLS. One part of a table, the same for every kind that speaks HTTP.
 
+use crate::base::scrub::is_secret_name;
 use crate::base::{Body, Clean, Fault};
 use crate::samplers::http::tls::{self, Tls};
 use crate::sys::secret::{Given, Kept, Secret};
@@ -17,6 +18,8 @@ pub(crate) struct Access {
     bearer: Option<Given>,
     basic: Option<(String, Given)>,
     headers: Vec<(HeaderName, Given)>,
+    /// Secrets were taken out: see [`Access::in_the_open`].
+    pub(crate) withheld: bool,
     pub(crate) tls: Tls,
 }
 
@@ -51,7 +54,17 @@ impl Access {
                 headers.extend(Given::take(&mut rows, &key)?.map(|given| (name, given)));
             }
         }
-        Ok(Self { bearer, basic, headers, tls: Tls::take(body)? })
+        Ok(Self { bearer, basic, headers, withheld: false, tls: Tls::take(body)? })
+    }
+
+    /// The same without its secrets, for a way that everybody can read along.
+    pub(crate) fn in_the_open(mut self) -> Self {
+        let secrets = self.bearer.is_some() || self.basic.is_some();
+        (self.bearer, self.basic) = (None, None);
+        let all = self.headers.len();
+        self.headers.retain(|(name, given)| matches!(given, Given::Text(_)) && !is_secret_name(name.as_str()));
+        self.withheld = secrets || self.headers.len() < all;
+        self
     }
 
     /// Checks that nothing but the keys in `own` is left of a table: a slip of the finger in any key gets the nearest

@@ -339,6 +339,10 @@ impl Fetcher {
         let answer = format!("{} answered {} {reason}", self.place, status.as_u16());
         let answer = answer.trim_end().to_owned() + words;
         match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if self.way.access.withheld => {
+                let why = "It wants a login, which is not sent over plain HTTP where `urls` has several.";
+                Failure::not_permitted(format!("{answer}. {why}"))
+            }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => fault::no_entry(&answer, status, self.way.login()),
             StatusCode::NOT_FOUND => Failure::answered(format!("{answer}. Is the path right?")),
             _ => Failure::answered(format!("{answer}.")),

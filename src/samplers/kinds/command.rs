@@ -5,21 +5,25 @@
 //! argv  = ["/usr/lib/nagios/plugins/check_raid", "-v"]
 //! name  = "raid"                         # the label `command`; else the program's file name
 //! env   = { TOKEN = { file = "/etc/raid.token" } }
-//! parse = "nagios"                       # "exit_code" (default), "number", "key_value", "json"
+//! parse = "nagios"                       # "exit_code" (default), "number", "key_value", "json", "toml", "lines"
 //! ```
 //! Another exit code than 0 is a failure, but for those in `ok_exit = [0, 3]`; of a plugin CRITICAL and UNKNOWN are.
-//! `number` needs `metric = "…"`, `json` rows as in `http`. Gives command_success (0, 1), command_exit_code (128 and the
+//! `number` needs `metric = "…"`, `json` and `toml` need rows `json = […]` as in `http`, `lines` rows as in `file`:
+//! `lines = [{ matches = '^[-+U]', metric = "git_submodules_differ" }]` counts the lines that match. Gives command_success (0, 1), command_exit_code (128 and the
 //! number of the signal that killed it, as shells say) and command_duration_seconds also of a failure; command_value{key}
 //! of `key_value`, command_perfdata (also _seconds, _bytes, _ratio, _total, and each with _limit).
 
 use crate::base::scrub::scrub;
 use crate::base::{Body, Clean, Clock, Failure, Fault, Now, Observation, Point};
 use crate::clean;
+use crate::samplers::blocking::{LOCAL_FILES, Worker};
+use crate::samplers::documents::Format;
 use crate::samplers::exec::{Ran, Runner};
+use crate::samplers::lines::{Found, LineRow, Lines};
 use crate::samplers::logins::Logins;
 use crate::samplers::perfdata::{self, Datum, Measure};
 use crate::samplers::pick::{Pick, Row, metric_name, plain_number};
-use crate::samplers::{Kind, Observed, Sampler, json};
+use crate::samplers::{Kind, Observed, Sampler};
 use crate::sys::clock::RealClock;
 use crate::sys::program::{Ended, Order};
 use crate::sys::secret::{Given, Secret};
@@ -54,7 +58,8 @@ impl Kind for Command {
 
     fn gives(&self, body: &Body) -> Vec<String> {
         let Ok(config) = body.read::<Config>() else { return Vec::new() };
-        let named = Pick::metrics(config.json.unwrap_or_default()).chain(config.metric);
+        let lines = Lines::metrics(config.lines.unwrap_or_default());
+        let named = Pick::metrics(config.json.unwrap_or_default()).chain(lines).chain(config.metric);
         named.chain(["command_".to_owned()]).collect()
     }
 }
@@ -69,7 +74,9 @@ struct Config {
     #[serde(default)]
     parse: Parse,
     metric: Option<String>,
+    #[serde(alias = "toml")]
     json: Option<Vec<Row>>,
+    lines: Option<Vec<LineRow>>,
     ok_exit: Option<Vec<u8>>,
 }
 
@@ -80,7 +87,9 @@ enum Parse {
     ExitCode,
     Number,
     Json,
+    Toml,
     KeyValue,
+    Lines,
     Nagios,
 }
 
@@ -88,8 +97,9 @@ enum Parse {
 enum Reader {
     ExitCode,
     Number(String),
-    Json(Vec<Pick>),
+    Document(Format, Vec<Pick>),
     KeyValue,
+    Lines(Lines),
     Nagios,
 }
 
@@ -101,6 +111,8 @@ struct CommandSampler {
     reader: Reader,
     ok_exit: Vec<u8>,
     runner: Runner,
+    /// Goes through lines.
+    worker: Worker<Vec<Found>>,
 }
 
 impl CommandSampler {
@@ -131,9 +143,10 @@ impl CommandSampler {
             order: Order { program: program.into(), args: args.to_vec(), env: Vec::new(), spare: false },
             env: config.env,
             logins: Logins::new(),
-            reader: reader(body, config.parse, config.metric, config.json)?,
+            reader: reader(body, config.parse, config.metric, config.json, config.lines)?,
             ok_exit: config.ok_exit.unwrap_or_else(|| vec![0]),
             runner: Runner::new(),
+            worker: Worker::new(&LOCAL_FILES),
         })
     }
 
@@ -156,7 +169,16 @@ impl CommandSampler {
         if ran.is_ok() || took >= LIMIT {
             seen.points.push(self.gauge("command_duration_seconds", &[], took.as_secs_f64()));
         }
-        self.tell(&ran?, seen)
+        let ran = ran?;
+        let found = match &self.reader {
+            Reader::Lines(lines) => {
+                let (lines, text) = (lines.clone(), ran.stdout.bytes.clone());
+                let found = self.worker.run(now.mono, move || lines.find(&text)).await;
+                found.map_err(|stuck| Failure::unreachable(format!("the lines of {}: {stuck}.", self.name)))?
+            }
+            _ => Vec::new(),
+        };
+        self.tell(&ran, found, seen)
     }
 
     fn success(&self, good: bool) -> Point {
@@ -167,7 +189,7 @@ impl CommandSampler {
         Point::gauge(name, &[&[("command", self.name.as_str())], labels].concat(), value)
     }
 
-    fn tell(&self, ran: &Ran, seen: &mut Observation) -> Result<(), Failure> {
+    fn tell(&self, ran: &Ran, found: Vec<Found>, seen: &mut Observation) -> Result<(), Failure> {
         let code = match ran.ended {
             Ended::Code(code) => code,
             Ended::Signal(signal) => signal.saturating_add(128),
@@ -184,12 +206,13 @@ impl CommandSampler {
                 let number = plain_number(output).ok_or_else(|| self.bad("does not print one number"))?;
                 seen.points.push(self.gauge(metric, &[], number));
             }
-            Reader::Json(picks) => {
-                let document = json::parse(output).map_err(|what| self.bad(&format!("prints what is {what}")))?;
+            Reader::Document(format, picks) => {
+                let document = format.read(output).map_err(|what| self.bad(&format!("prints what is {what}")))?;
                 let labels = [("command", self.name.as_str())];
                 Pick::take(picks, &document, &self.name, &labels, seen).map_err(|what| self.bad(&what))?;
             }
             Reader::KeyValue => self.key_value(output, seen)?,
+            Reader::Lines(lines) => lines.put(found, &self.name, &[("command", self.name.as_str())], seen),
             Reader::Nagios => self.nagios(code, output, seen)?,
         }
         if ran.left_others {
@@ -306,13 +329,27 @@ impl CommandSampler {
     }
 }
 
-fn reader(body: &Body, parse: Parse, metric: Option<String>, rows: Option<Vec<Row>>) -> Result<Reader, Fault> {
+fn reader(
+    body: &Body,
+    parse: Parse,
+    metric: Option<String>,
+    rows: Option<Vec<Row>>,
+    lines: Option<Vec<LineRow>>,
+) -> Result<Reader, Fault> {
     if metric.is_some() && parse != Parse::Number {
         return Err(body.fault_at("metric", "`metric` goes with `parse = \"number\"` only."));
     }
-    if rows.is_some() && parse != Parse::Json {
-        return Err(body.fault_at("json", "`json` goes with `parse = \"json\"` only."));
+    if rows.is_some() && !matches!(parse, Parse::Json | Parse::Toml) {
+        return Err(body.fault_at("json", "`json` goes with `parse = \"json\"` and `\"toml\"` only."));
     }
+    if lines.is_some() && parse != Parse::Lines {
+        return Err(body.fault_at("lines", "`lines` goes with `parse = \"lines\"` only."));
+    }
+    let picks = |format: Format| {
+        let needs = format!("`parse = \"{}\"` needs `json = [{{ pointer = \"/…\", metric = \"…\" }}]`.", format.name());
+        let picks = Pick::check(body, "json", rows.ok_or_else(|| body.fault(needs))?)?;
+        Ok(Reader::Document(format, picks))
+    };
     Ok(match parse {
         Parse::ExitCode => Reader::ExitCode,
         Parse::KeyValue => Reader::KeyValue,
@@ -321,9 +358,11 @@ fn reader(body: &Body, parse: Parse, metric: Option<String>, rows: Option<Vec<Ro
             let missing = || body.fault("`parse = \"number\"` needs `metric`: the name of the number.");
             Reader::Number(metric_name(body, "metric", metric.ok_or_else(missing)?)?)
         }
-        Parse::Json => {
-            let missing = || body.fault("`parse = \"json\"` needs `json = [{ pointer = \"/…\", metric = \"…\" }]`.");
-            Reader::Json(Pick::check(body, "json", rows.ok_or_else(missing)?)?)
+        Parse::Json => picks(Format::Json)?,
+        Parse::Toml => picks(Format::Toml)?,
+        Parse::Lines => {
+            let missing = || body.fault("`parse = \"lines\"` needs `lines = [{ matches = '…', metric = \"…\" }]`.");
+            Reader::Lines(Lines::check(body, lines.ok_or_else(missing)?)?)
         }
     })
 }

@@ -1,27 +1,47 @@
-//! `file`: a path and what it holds. Names as the filestat exporter gives them. A folder: its files, one level deep.
+//! `file`: a path and what it holds. Names as the filestat exporter gives them. A folder: its files.
 //! ```toml
 //! [samplers.model]
 //! kind    = "file"
 //! path    = "/var/lib/service/model.csv"
 //! missing = "ok"                      # file_present 0 is a state then; else ("fails") a failure
 //! expect  = { owner = "service", group = "adm", mode = "0640" }
-//! parse   = "csv"                     # or "number" with `metric`, "json" with `json` as in `http`
+//! parse   = "csv"                     # or "number" with `metric`, or one of those below
 //! csv     = [{ column = "loss", metric = "model_loss" }]   # of `row = "last"` or "first"; or column = 3, no head
 //! names   = "*.csv"                   # in a folder: only these
+//! deep    = true                      # a folder with all below it; else one level. Give it a longer `every`
 //! ```
-//! Gives file_present, file_stat_size_bytes, file_stat_modif_time_seconds, file_age_seconds, file_unexpected, file_folder_….
+//! `parse = "json"`, `"toml"`, `"env"` (`NAME=value` lines, also with `export`) and `"ini"` (`/section/name`) take the
+//! rows of `http` by pointer; `present` tells that a value is there and never which:
+//! ```toml
+//! parse = "toml"
+//! json  = [{ pointer = "/exchange/key", metric = "key_present", present = true, not = ["your_api_key"] },
+//!          { pointer = "/mode", fact = "trading", one_of = ["paper", "live"] }]
+//! ```
+//! `parse = "lines"` looks at each line by regular expressions (no look-around). Of the text only groups are shown:
+//! ```toml
+//! parse = "lines"
+//! lines = [{ matches = '^(WARN|ERROR)', metric = "service_complaints" },        # how many lines match; 0 is a value
+//!          { matches = 'took (\d+) ms', metric = "service_took_milliseconds", value = true },   # the last one's group
+//!          { matches = '^listen (\S+)', fact = "listens", line = true }]         # the first one's group: "line 3: :80"
+//! ```
+//! Gives file_present, file_stat_size_bytes, file_stat_modif_time_seconds, file_age_seconds, file_unexpected; of a folder
+//! file_folder_files, file_folder_bytes, file_folder_newest_time_seconds, file_folder_oldest_time_seconds. Links are not
+//! followed, other file systems not entered; a file with several names counts once in a tree. Trees of more than 200,000
+//! entries or 64 levels, or that take more than 3 s, are not counted, which is said.
 
 use crate::base::{Body, Clean, Failure, Fault, Now, Observation, Point, Wall};
 use crate::clean;
 use crate::samplers::blocking::{LOCAL_FILES, Worker};
-use crate::samplers::look::{CONTENT, Content, ENTRIES, Folder, Look, TooMany, look, modified};
-use crate::samplers::pick::{Pick, Row, Wanted, metric_name, plain_number};
-use crate::samplers::{Kind, Observed, Sampler, csv, json};
+use crate::samplers::csv::{Cell, Table, Which};
+use crate::samplers::documents::Format;
+use crate::samplers::lines::{Found, LineRow, Lines};
+use crate::samplers::look::{CONTENT, Content, Counted, Folder, Look, look, modified};
+use crate::samplers::pick::{Pick, Row, metric_name, plain_number};
+use crate::samplers::{Kind, Observed, Sampler};
 use crate::sys::host::{group_name, user_name};
 use core::time::Duration;
 use rustix::fs::FileType;
 use serde::Deserialize;
-use serde_json::Value;
 use std::io;
 use std::path::PathBuf;
 
@@ -34,7 +54,7 @@ impl Kind for File {
     }
 
     fn about(&self) -> &'static str {
-        "a file or folder: presence, size, age, owner, mode, and a number, JSON or CSV row in it"
+        "a file or folder: presence, size, age, owner, mode, and what JSON, TOML, .env, INI, CSV or lines in it say"
     }
 
     fn every(&self) -> Duration {
@@ -47,8 +67,9 @@ impl Kind for File {
 
     fn gives(&self, body: &Body) -> Vec<String> {
         let Ok(config) = body.read::<Config>() else { return Vec::new() };
-        let cells = config.csv.unwrap_or_default().into_iter().filter_map(|cell| cell.metric);
-        let named = Pick::metrics(config.json.unwrap_or_default()).chain(cells).chain(config.metric);
+        let cells = Cell::metrics(config.csv.unwrap_or_default());
+        let lines = Lines::metrics(config.lines.unwrap_or_default());
+        let named = Pick::metrics(config.json.unwrap_or_default()).chain(cells).chain(lines).chain(config.metric);
         named.chain(["file_".to_owned()]).collect()
     }
 }
@@ -63,11 +84,16 @@ struct Config {
     expect: Expect,
     parse: Option<Parse>,
     metric: Option<String>,
+    /// By pointer, whatever the format.
+    #[serde(alias = "toml", alias = "env", alias = "ini")]
     json: Option<Vec<Row>>,
     csv: Option<Vec<Cell>>,
+    lines: Option<Vec<LineRow>>,
     #[serde(default)]
     row: Which,
     names: Option<String>,
+    #[serde(default)]
+    deep: bool,
 }
 
 #[derive(Default, Deserialize, PartialEq)]
@@ -92,47 +118,18 @@ struct Expect {
 enum Parse {
     Number,
     Json,
+    Toml,
+    Env,
+    Ini,
     Csv,
-}
-
-#[derive(Clone, Copy, Default, Deserialize, PartialEq)]
-#[serde(rename_all = "snake_case")]
-enum Which {
-    #[default]
-    Last,
-    First,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Cell {
-    column: Column,
-    fact: Option<String>,
-    metric: Option<String>,
-}
-
-#[derive(Clone, Deserialize)]
-#[serde(untagged)]
-enum Column {
-    /// From 1.
-    Number(usize),
-    /// By the head of the table.
-    Name(String),
-}
-
-impl core::fmt::Display for Column {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match self {
-            Self::Number(number) => write!(f, "{number}"),
-            Self::Name(name) => write!(f, "`{name}`"),
-        }
-    }
+    Lines,
 }
 
 enum Reader {
     Number(String),
-    Json(Vec<Pick>),
-    Csv(Vec<(Column, Wanted)>, Which),
+    Document(Format, Vec<Pick>),
+    Csv(Table),
+    Lines(Lines),
 }
 
 struct FileSampler {
@@ -141,8 +138,8 @@ struct FileSampler {
     missing: Missing,
     expect: Expect,
     reader: Option<Reader>,
-    names: String,
-    worker: Worker<io::Result<Look>>,
+    counted: Counted,
+    worker: Worker<io::Result<(Look, Vec<Found>)>>,
 }
 
 impl FileSampler {
@@ -157,24 +154,29 @@ impl FileSampler {
             let what = format!("`{}` is no file mode.", Clean::text(mode));
             return Err(body.fault_at("expect", what).hint("Write it in octal digits, such as \"0640\"."));
         }
-        let reader = reader(body, config.parse, config.metric, config.json, config.csv, config.row)?;
         Ok(Self {
+            reader: reader(body, &config)?,
             path: config.path,
             shown,
             missing: config.missing,
             expect: config.expect,
-            reader,
-            names: config.names.unwrap_or_else(|| "*".to_owned()),
+            counted: Counted { names: config.names.unwrap_or_else(|| "*".to_owned()), deep: config.deep },
             worker: Worker::new(&LOCAL_FILES),
         })
     }
 
     async fn look(&mut self, now: Now) -> Result<Observation, Failure> {
-        let (path, names, content) = (self.path.clone(), self.names.clone(), self.reader.is_some());
-        let looked = self.worker.run(now.mono, move || look(&path, content, &names)).await;
+        let (path, counted, content) = (self.path.clone(), self.counted.clone(), self.reader.is_some());
+        let lines = if let Some(Reader::Lines(lines)) = &self.reader { Some(lines.clone()) } else { None };
+        let work = move || {
+            let look = look(&path, content, Some(&counted))?;
+            let found = lines.zip(look.content.as_ref()).map(|(lines, content)| lines.find(&content.head));
+            Ok((look, found.unwrap_or_default()))
+        };
+        let looked = self.worker.run(now.mono, work).await;
         let looked = looked.map_err(|stuck| Failure::unreachable(format!("looking at {}: {stuck}.", self.shown)))?;
         match looked {
-            Ok(look) => self.observation(&look, now.wall),
+            Ok((look, found)) => self.observation(&look, found, now.wall),
             Err(error) => self.failed(&error),
         }
     }
@@ -205,7 +207,7 @@ impl FileSampler {
         Failure::answered(format!("{} {what}.", self.shown))
     }
 
-    fn observation(&self, look: &Look, now: Wall) -> Result<Observation, Failure> {
+    fn observation(&self, look: &Look, found: Vec<Found>, now: Wall) -> Result<Observation, Failure> {
         let stat = &look.stat;
         let mut seen = Observation::default();
         let what = noun(FileType::from_raw_mode(stat.st_mode));
@@ -225,8 +227,8 @@ impl FileSampler {
         seen.facts.extend(facts.map(|(name, value)| (Clean::from(name), value)));
         match &look.folder {
             Some(Ok(folder)) => self.folder(folder, &mut seen),
-            Some(Err(TooMany)) => {
-                let why = clean!("{} holds more than {ENTRIES} entries", self.shown);
+            Some(Err(why)) => {
+                let why = clean!("{} {why}", self.shown);
                 let names = ["files", "bytes", "newest_time_seconds", "oldest_time_seconds"];
                 seen.not_supported.extend(names.map(|name| (clean!("file_folder_{name}"), why.clone())));
             }
@@ -234,7 +236,7 @@ impl FileSampler {
         }
         let read = match (&self.reader, &look.content) {
             (None, _) => Ok(()),
-            (Some(reader), Some(content)) => self.content(reader, content, &mut seen),
+            (Some(reader), Some(content)) => self.content(reader, content, found, &mut seen),
             (Some(_), None) => Err(self.bad(format_args!("is a {what}: its content is not read"))),
         };
         match read {
@@ -264,6 +266,10 @@ impl FileSampler {
     fn folder(&self, folder: &Folder, seen: &mut Observation) {
         seen.points.push(self.gauge("file_folder_files", folder.files as f64));
         seen.points.push(self.gauge("file_folder_bytes", folder.bytes as f64));
+        if folder.unread > 0 {
+            let what = clean!("{} folders that this login may not read", folder.unread);
+            seen.facts.push((Clean::from("not counted"), what));
+        }
         for (name, entry) in [("newest", &folder.newest), ("oldest", &folder.oldest)] {
             let Some(entry) = entry else { continue };
             seen.points.push(self.gauge(&format!("file_folder_{name}_time_seconds"), entry.modified));
@@ -271,62 +277,29 @@ impl FileSampler {
         }
     }
 
-    fn content(&self, reader: &Reader, content: &Content, seen: &mut Observation) -> Result<(), Failure> {
-        let large = content.tail.is_some();
+    fn content(
+        &self,
+        reader: &Reader,
+        content: &Content,
+        found: Vec<Found>,
+        seen: &mut Observation,
+    ) -> Result<(), Failure> {
         let labels = [("path", self.shown.as_str())];
+        let bad = |what| self.bad(what);
         match reader {
-            Reader::Number(_) | Reader::Json(_) if large => {
+            Reader::Csv(table) => table.take(content, &self.shown, &labels, seen).map_err(bad)?,
+            _ if content.tail.is_some() => {
                 return Err(self.bad(format_args!("is larger than {} MiB", CONTENT >> 20)));
             }
             Reader::Number(metric) => {
                 let number = plain_number(&content.head).ok_or_else(|| self.bad("does not hold one number"))?;
                 seen.points.push(self.gauge(metric, number));
             }
-            Reader::Json(picks) => {
-                let document = json::parse(&content.head).map_err(|what| self.bad(format_args!("is {what}")))?;
+            Reader::Document(format, picks) => {
+                let document = format.read(&content.head).map_err(|what| self.bad(format_args!("is {what}")))?;
                 Pick::take(picks, &document, &self.shown, &labels, seen).map_err(|what| self.bad(what))?;
             }
-            Reader::Csv(cells, which) => self.table(cells, *which, content, seen)?,
-        }
-        Ok(())
-    }
-
-    fn table(
-        &self,
-        cells: &[(Column, Wanted)],
-        which: Which,
-        content: &Content,
-        seen: &mut Observation,
-    ) -> Result<(), Failure> {
-        let headed = cells.iter().any(|(column, _)| matches!(column, Column::Name(_)));
-        let (mut head, mut first, mut last) = (None, None, None);
-        csv::rows(&content.head, b',', |row| match (&head, &first) {
-            (None, _) if headed => head = Some(row),
-            (_, None) => first = Some(row),
-            _ => last = Some(row),
-        });
-        if let (Some(tail), Which::Last) = (&content.tail, which) {
-            // Its first line began before it.
-            let begin = tail.iter().position(|byte| *byte == b'\n').map_or(tail.len(), |at| at + 1);
-            csv::rows(tail.get(begin..).unwrap_or_default(), b',', |row| last = Some(row));
-        }
-        let row = if which == Which::First { first } else { last.or(first) };
-        let row = row.ok_or_else(|| self.bad("holds no row that ends with a line break"))?;
-        for (column, wanted) in cells {
-            let at = match column {
-                Column::Number(number) => number.checked_sub(1),
-                Column::Name(name) => {
-                    let named = |field: &Vec<u8>| field.trim_ascii() == name.as_bytes();
-                    head.as_ref().and_then(|head: &Vec<Vec<u8>>| head.iter().position(named))
-                }
-            };
-            let field = at.and_then(|at| row.get(at));
-            let value = field.map(|field| match (wanted, plain_number(field)) {
-                (Wanted::Metric(_), Some(number)) => Value::from(number),
-                _ => Value::from(String::from_utf8_lossy(field.trim_ascii()).into_owned()),
-            });
-            let why = clean!("{} has no number in column {column}", self.shown);
-            wanted.put(value.as_ref(), &[("path", self.shown.as_str())], why, seen);
+            Reader::Lines(lines) => lines.put(found, &self.shown, &labels, seen),
         }
         Ok(())
     }
@@ -344,47 +317,48 @@ const fn noun(kind: FileType) -> &'static str {
     }
 }
 
-fn reader(
-    body: &Body,
-    parse: Option<Parse>,
-    metric: Option<String>,
-    json: Option<Vec<Row>>,
-    csv: Option<Vec<Cell>>,
-    row: Which,
-) -> Result<Option<Reader>, Fault> {
-    let given = [
-        ("metric", metric.is_some(), Parse::Number),
-        ("json", json.is_some(), Parse::Json),
-        ("csv", csv.is_some(), Parse::Csv),
-    ];
-    let word = |parse| {
-        if parse == Parse::Number {
-            "number"
-        } else if parse == Parse::Json {
-            "json"
-        } else {
-            "csv"
-        }
+fn reader(body: &Body, config: &Config) -> Result<Option<Reader>, Fault> {
+    let keys = body.keys();
+    let rows = ["toml", "env", "ini"].into_iter().find(|key| keys.iter().any(|known| known == key)).unwrap_or("json");
+    let format = match config.parse {
+        Some(Parse::Toml) => Some(Format::Toml),
+        Some(Parse::Env) => Some(Format::Env),
+        Some(Parse::Ini) => Some(Format::Ini),
+        Some(Parse::Json) => Some(Format::Json),
+        _ => None,
     };
-    if let Some((key, _, needs)) = given.into_iter().find(|(_, given, needs)| *given && parse != Some(*needs)) {
-        return Err(body.fault_at(key, format!("`{key}` goes with `parse = \"{}\"` only.", word(needs))));
+    let wrong = |key: &str, needs: &str| body.fault_at(key, format!("`{key}` goes with `parse = \"{needs}\"` only."));
+    for (key, given, parse, needs) in [
+        ("metric", config.metric.is_some(), Parse::Number, "number"),
+        ("csv", config.csv.is_some(), Parse::Csv, "csv"),
+        ("lines", config.lines.is_some(), Parse::Lines, "lines"),
+    ] {
+        if given && config.parse != Some(parse) {
+            return Err(wrong(key, needs));
+        }
+    }
+    if config.json.is_some() && !format.is_some_and(|format| [format.name(), "json"].contains(&rows)) {
+        return Err(wrong(rows, rows));
     }
     let missing = |key: &str| body.fault_at("parse", format!("this needs `{key}`: what to take."));
-    Ok(Some(match parse {
-        None => return Ok(None),
-        Some(Parse::Number) => Reader::Number(metric_name(body, "metric", metric.ok_or_else(|| missing("metric"))?)?),
-        Some(Parse::Json) => Reader::Json(Pick::check(body, "json", json.ok_or_else(|| missing("json"))?)?),
-        Some(Parse::Csv) => {
-            let check = |cell: Cell| {
-                if matches!(cell.column, Column::Number(0)) {
-                    return Err(body.fault_at("csv", "columns count from 1."));
-                }
-                let wanted = Wanted::check(body, "csv", &cell.column.to_string(), cell.fact, cell.metric)?;
-                Ok((cell.column, wanted))
-            };
-            let cells = csv.ok_or_else(|| missing("csv"))?.into_iter().map(check).collect::<Result<_, _>>()?;
-            Reader::Csv(cells, row)
+    if let Some(format) = format {
+        let picks = config.json.clone().ok_or_else(|| missing("json"))?;
+        return Ok(Some(Reader::Document(format, Pick::check(body, rows, picks)?)));
+    }
+    Ok(Some(match config.parse {
+        Some(Parse::Number) => {
+            let metric = config.metric.clone().ok_or_else(|| missing("metric"))?;
+            Reader::Number(metric_name(body, "metric", metric)?)
         }
+        Some(Parse::Csv) => {
+            let cells = config.csv.clone().ok_or_else(|| missing("csv"))?;
+            Reader::Csv(Table::check(body, cells, config.row)?)
+        }
+        Some(Parse::Lines) => {
+            let rows = config.lines.clone().ok_or_else(|| missing("lines"))?;
+            Reader::Lines(Lines::check(body, rows)?)
+        }
+        _ => return Ok(None),
     }))
 }
 

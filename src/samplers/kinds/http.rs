@@ -4,7 +4,8 @@
 //! kind = "http"
 //! url  = "https://127.0.0.1:8080/health"
 //! json = [{ pointer = "/status", fact = "status", one_of = ["healthy", "ok"] },
-//!         { pointer = "/loss", metric = "training_loss" }]
+//!         { pointer = "/loss", metric = "training_loss" },
+//!         { pointer = "/api_key", metric = "key_present", present = true, not = ["changeme"] }]   # 0 or 1; value not shown
 //! fields = true                    # every field at the top of a JSON answer is a fact; the default
 //! status = [200, 204]              # the statuses that are good; every 2xx when absent
 //! body_contains = "ready"          # else FAILED
@@ -181,7 +182,7 @@ impl HttpSampler {
                     Pick::take(&self.json, &value, place, &labels, &mut seen)
                         .map_err(|what| self.fetcher.answered(what))?;
                     if let Some(object) = value.as_object().filter(|_| self.fields) {
-                        pick::fields(object, &mut seen);
+                        pick::fields(object, &self.json, &mut seen);
                     }
                 }
                 Err(what) if !self.json.is_empty() => return Err(self.fetcher.answered(format!("is {what}"))),
@@ -305,6 +306,25 @@ json = [{ pointer = "/status", fact = "status" }, { pointer = "/loss", metric = 
         assert_eq!(facts, expected);
         let loss = seen.points.iter().find(|point| point.key.name.as_str() == "training_loss").map(|point| point.value);
         assert_eq!(loss, Some(0.25));
+    }
+
+    #[test]
+    fn of_a_field_whose_presence_is_asked_the_value_is_not_shown() {
+        let row = "json = [{ pointer = \"/a~1b\", metric = \"there\", present = true, not = [\"x\"] }]";
+        let sampler = sampler(&format!("url = \"http://127.0.0.1:8080/status\"\n{row}")).expect("valid");
+        for (is, expected) in [("\"mine\"", 1.0), ("\"x\"", 0.0), ("null", 0.0)] {
+            let seen = sampler.observation(&answer(&format!("{{\"a/b\": {is}, \"c\": 1}}"))).expect("good");
+            let facts: Vec<_> = seen.facts.iter().map(|(name, _)| name.as_str()).collect();
+            assert_eq!(facts, ["c"], "{is}");
+            let there = seen.points.iter().find(|point| point.key.name.as_str() == "there").map(|point| point.value);
+            assert_eq!(there, Some(expected), "{is}");
+        }
+        let fact = "url = \"http://h/\"\njson = [{ pointer = \"/a\", fact = \"a\", present = true }]";
+        let fault = self::sampler(fact).err().expect("refused");
+        assert_eq!(
+            fault,
+            "p.toml:2:8: the row for `/a` has `present`, which is for a `metric`. It is 1 or 0; the value itself is not shown."
+        );
     }
 
     #[test]

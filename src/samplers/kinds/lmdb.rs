@@ -6,7 +6,7 @@
 //! free_pages_every = "30s"          # how often the trees are walked, "0s" for never
 //! ```
 //! `lmdb_` + `up used_bytes map_size_bytes used_ratio used_pages max_pages entries last_txn_id txns_per_second
-//! file_bytes file_allocated_bytes ownership_trouble`, `readers readers_max readers_dead readers_doubtful
+//! file_bytes file_allocated_bytes ownership_trouble network_file_system` (1: locks do not hold there), `readers readers_max readers_dead readers_doubtful
 //! read_transactions oldest_reader_txns oldest_reader_seconds reader_age_txns{pid,thread,process}`; by process
 //! `process_map_size_bytes process_used_ratio map_size_mismatch_bytes` (stored less mapped); walks: `free_pages live_pages
 //! live_ratio pinned_pages free_pages_approximate free_pages_age_seconds`; `database_` + `entries depth …_pages{database}`.
@@ -367,6 +367,7 @@ impl Out<'_> {
         self.fact("format", lock);
         self.fact("page size", clean!("{} bytes", meta.page_size));
         if !seen.file.system.as_str().is_empty() {
+            self.gauge("network_file_system", f64::from(u8::from(seen.file.network)));
             let network =
                 if seen.file.network { ", a network file system: LMDB's locks and maps do not hold there" } else { "" };
             self.fact("file system", clean!("{}{network}", seen.file.system));
@@ -566,6 +567,24 @@ mod tests {
             assert!(seen.not_supported.iter().all(|(_, said)| said.as_str().ends_with(why)), "{seen:?}");
             assert_eq!(sampler.envs[&path].mappers, [us], "whom we knew is not forgotten");
         }
+    }
+
+    #[test]
+    fn a_network_file_system_is_a_number_and_an_unknown_one_is_none() {
+        let dir = tempfile::tempdir().expect("a folder");
+        drop(Env::open(dir.path(), 1 << 20).expect("opens"));
+        let mut seen = look(dir.path(), false).unwrap_or_else(|_| panic!("an environment"));
+        let told = |seen: &Seen| {
+            let mut out = Out { path: "/a", observed: Observation::default() };
+            out.file(seen);
+            let found = out.observed.points.iter().find(|point| point.key.name.as_str() == "lmdb_network_file_system");
+            found.map(|point| point.value)
+        };
+        assert_eq!(told(&seen), Some(0.0));
+        (seen.file.system, seen.file.network) = (Clean::from("nfs4"), true);
+        assert_eq!(told(&seen), Some(1.0));
+        seen.file.system = Clean::default();
+        assert_eq!(told(&seen), None);
     }
 
     #[test]

@@ -6,7 +6,13 @@
 //! user = "trader"           # only those of this user, by name or number
 //! name = "engine"           # the label `groupname`; what is looked for when it is not given
 //! show_env = ["RUST_LOG"]   # values that are told of its environment; of all others the names only
+//! expect_env = { JULIA_NOPRECOMP = "", JULIA_PROJECT = "Planar" }   # "" also means: not set
+//! env_file = "/opt/x/.envrc"          # it should have been started with these `NAME=value` and `export NAME=value` lines
 //! ```
+//! `process_env_unexpected{name}` and `process_env_differs{name}` are 1 where the main process has another value than
+//! expected, or than the file has now; the facts `unexpected` and `differs` name them, with values of `show_env` alone.
+//! What only a shell can work out (`$HOME`) is not compared, and said so. The fact `command line` has no secrets.
+//!
 //! All together as process-exporter does: `namedprocess_namegroup_*{groupname}` (`memtype` anonymous, file, shmem are
 //! ours); `process_group_*`: busy ratio (1 is one CPU), bytes per second and hour, sockets, restarts, uptime. Each of the
 //! 32 busiest: `process_*{pid,name,start}`, `process_thread_*{tid,thread}`. Its control group: `container_*{id}`. Where nobody
@@ -15,11 +21,12 @@
 use crate::base::scrub::is_secret_name;
 use crate::base::{Body, Clean, Failure, Fault, Now, Observation};
 use crate::samplers::blocking::{PROCESSES, Worker};
-use crate::samplers::process::{Options, Watch, Which};
+use crate::samplers::process::{Asked, Options, Watch, Which};
 use crate::samplers::{Kind, Observed, Sampler};
 use core::time::Duration;
 use regex::Regex;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -87,6 +94,9 @@ struct Config {
     name: Option<String>,
     #[serde(default)]
     show_env: Vec<String>,
+    #[serde(default)]
+    expect_env: BTreeMap<String, String>,
+    env_file: Option<PathBuf>,
 }
 
 fn options(body: &Body) -> Result<Options, Fault> {
@@ -121,7 +131,12 @@ fn options(body: &Body) -> Result<Options, Fault> {
         if !(1..=MOST).contains(&count) {
             return Err(body.fault_at("top", format!("`top` is a number from 1 to {MOST}.")));
         }
-        for (key, given) in [("user", config.user.is_some()), ("show_env", !config.show_env.is_empty())] {
+        for (key, given) in [
+            ("user", config.user.is_some()),
+            ("show_env", !config.show_env.is_empty()),
+            ("expect_env", !config.expect_env.is_empty()),
+            ("env_file", config.env_file.is_some()),
+        ] {
             if given {
                 return Err(
                     body.fault_at(key, format!("`{key}` does not go with `top`, which looks at every process."))
@@ -134,12 +149,19 @@ fn options(body: &Body) -> Result<Options, Fault> {
         let what = format!("`{name}` looks like the name of a secret: its value is never shown.");
         return Err(body.fault_at("show_env", what));
     }
+    if let Some(name) = config.expect_env.keys().find(|name| name.is_empty() || name.contains(['=', '\0'])) {
+        return Err(body.fault_at("expect_env", format!("`{}` is no name of a variable.", Clean::text(name))));
+    }
+    if config.env_file.as_ref().is_some_and(|file| !file.is_absolute()) {
+        return Err(body.fault_at("env_file", "`env_file` does not begin with `/`."));
+    }
     let mut ways = ways.into_iter();
     let (Some((found, which)), None) = (ways.next(), ways.next()) else {
         return Err(body.fault("give one of `unit`, `cgroup`, `pid_file`, `command` and `top`."));
     };
     let label = Clean::text(config.name.unwrap_or(found));
-    Ok(Options { which, user: config.user, label, show_env: config.show_env })
+    let env = Asked { show: config.show_env, expect: config.expect_env, file: config.env_file };
+    Ok(Options { which, user: config.user, label, env })
 }
 
 /// Where the parser of expressions says what is wrong.

@@ -12,7 +12,9 @@
 //! ```
 //! Of several `urls` the first that answers Prometheus text is read from then on, until it fails; which one it is,
 //! is the fact `source`. `bearer`, `basic`, `headers`, `ca`, `server_name`, `cert`, `key` and `insecure` are those of
-//! the kind `http`, the same for all candidates; so is the rest after 429.
+//! the kind `http`, the same for all candidates; so is the rest after 429. But a `http://` one of several is asked
+//! without `bearer`, `basic` and secret headers (from `file` or `env`, or with the name of a secret), on this host too:
+//! a key over plain HTTP is none. So a key file that is missing fails the `https://` ones alone.
 //!
 //! OpenMetrics text is read too: counters, gauges, histograms, summaries, infos, state sets and what has no type. An
 //! exemplar is passed over, a timestamp too (a value is as old as we have it). The protobuf form and native histograms
@@ -94,7 +96,13 @@ impl ScrapeSampler {
             let what = format!("`max_series` is {}, expected 1 to {MAX_SERIES}.", config.max_series);
             return Err(body.fault_at("max_series", what));
         }
-        let fetcher = |url: &String| Fetcher::new(body, url).map(|fetcher| fetcher.access(access.clone()));
+        let several = urls.len() > 1;
+        let fetcher = |url: &String| {
+            let fetcher = Fetcher::new(body, url)?;
+            let open = several && !fetcher.is_https();
+            let access = if open { access.clone().in_the_open() } else { access.clone() };
+            Ok(fetcher.access(access))
+        };
         let candidates = urls.iter().map(fetcher).collect::<Result<_, _>>()?;
         let (reader, max_series) = (Reader::default(), config.max_series);
         Ok(Self { candidates, current: 0, asking: false, reader, max_series })

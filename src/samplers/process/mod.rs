@@ -1,10 +1,11 @@
 //! What the kind `process` is made of. `find` says which processes are meant, `detail` reads one of them, `sockets`
-//! and `cgroup` what belongs to all, `watch` remembers from look to look, `tell` turns it into points; `texts` and
+//! and `cgroup` what belongs to all, `env` what it was started with, `watch` remembers from look to look, `tell` turns it into points; `texts` and
 //! `growth` are pure. All of it blocks and runs on a worker: a process that holds its memory map hangs whoever reads
 //! its command line. Every path lies below a root, which is `/` but in tests.
 
 mod cgroup;
 mod detail;
+mod env;
 mod find;
 mod growth;
 mod sockets;
@@ -15,6 +16,7 @@ mod texts;
 mod top;
 mod watch;
 
+pub(crate) use env::Asked;
 pub(crate) use find::Which;
 pub(crate) use watch::{Options, Watch};
 

@@ -39,6 +39,7 @@ pub(super) fn tell(
         tell.sockets(watch);
         tell.age(watch, main, now);
         tell.limits(main);
+        tell.environment(&watch.seldom.env);
         let groups = text(&watch.root.join(format!("proc/{}/cgroup", main.id.pid))).unwrap_or_default();
         cgroup::read(&watch.root, &groups, watch.label.as_str(), tell.seen);
     }
@@ -46,9 +47,9 @@ pub(super) fn tell(
     tell.threads(details, since);
 }
 
-struct Tell<'a> {
+pub(super) struct Tell<'a> {
     group: &'a str,
-    seen: &'a mut Observation,
+    pub(super) seen: &'a mut Observation,
 }
 
 impl Tell<'_> {
@@ -66,7 +67,7 @@ impl Tell<'_> {
     }
 
     /// A gauge, or a counter where the name says so.
-    fn gauge(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
+    pub(super) fn gauge(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
         let make = if name.ends_with("_total") { Point::counter } else { Point::gauge };
         self.point(make, name, labels, value);
     }

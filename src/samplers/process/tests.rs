@@ -1,6 +1,6 @@
 //! Looks below a made-up root: numbers that are given again, units, growth over an hour, who is counted.
 
-use super::{Options, Watch, Which};
+use super::{Asked, Options, Watch, Which};
 use crate::base::{Clean, Mono, Now, Observation};
 use regex::Regex;
 use std::fs;
@@ -48,8 +48,8 @@ impl Root {
     }
 
     fn watch(&self, which: Which, user: Option<&str>) -> Watch {
-        let options =
-            Options { which, user: user.map(str::to_owned), label: Clean::from("x"), show_env: vec!["A".to_owned()] };
+        let env = Asked { show: vec!["A".to_owned()], ..Asked::default() };
+        let options = Options { which, user: user.map(str::to_owned), label: Clean::from("x"), env };
         Watch::new(self.0.path().to_owned(), options)
     }
 }

@@ -2,11 +2,11 @@
 //! one is and how often that changed, how their memory grows, and what is read seldom because it costs them time.
 
 use super::detail::Detail;
+use super::env::{Asked, Told};
 use super::find::{Finder, Found, Which, began};
 use super::growth::Growth;
-use super::texts::{self, Shares, strings};
-use super::{Absent, Id, read, sockets, tell, text, top};
-use crate::base::scrub::scrub;
+use super::texts::{self, Shares};
+use super::{Absent, Id, sockets, tell, text, top};
 use crate::base::{Clean, Failure, Mono, Now, Observation};
 use crate::clean;
 use crate::samplers::proc_text;
@@ -24,8 +24,6 @@ const THREADS: usize = 1_024;
 const SELDOM: Duration = Duration::from_secs(10);
 /// For so much memory its walk is made another ten seconds more seldom.
 const LARGE: u64 = 8 << 30;
-/// Names of an environment that are told.
-const NAMES: usize = 128;
 
 /// User and system ticks, minor and major faults, voluntary and forced switches, bytes read and written.
 pub(super) type Counts = [u64; 8];
@@ -39,7 +37,7 @@ pub(crate) struct Options {
     pub(crate) user: Option<String>,
     /// The label `groupname`.
     pub(crate) label: Clean,
-    pub(crate) show_env: Vec<String>,
+    pub(crate) env: Asked,
 }
 
 /// The memory of one sampler.
@@ -50,7 +48,7 @@ pub(crate) struct Watch {
     asking: Arc<AtomicU32>,
     finder: Finder,
     top: Option<usize>,
-    show_env: Vec<String>,
+    env: Asked,
     /// /proc is the kernel's, and not a test's.
     real: bool,
     pub(super) last: Option<Mono>,
@@ -73,7 +71,7 @@ pub(super) struct Seldom {
     pub(super) cpus: Option<f64>,
     pub(super) shares: HashMap<Id, (Mono, Result<Shares, Absent>)>,
     pub(super) sockets: Option<Result<sockets::Counts, Absent>>,
-    facts: Vec<(Clean, Clean)>,
+    pub(super) env: Told,
 }
 
 /// What happened since the last look.
@@ -97,7 +95,7 @@ impl Watch {
             asking,
             label: options.label,
             top,
-            show_env: options.show_env,
+            env: options.env,
             real: rustix::fs::statfs(root.join("proc")).is_ok_and(|about| about.f_type == rustix::fs::PROC_SUPER_MAGIC),
             root,
             last: None,
@@ -166,7 +164,7 @@ impl Watch {
         if let Some(main) = main {
             let user = main.status.uid.map_or_else(Clean::default, |uid| self.finder.user(uid).clone());
             seen.facts.push((Clean::from("main process"), clean!("{}, process {} of {user}", main.name, main.id.pid)));
-            seen.facts.extend(self.seldom.facts.iter().cloned());
+            seen.facts.extend(self.seldom.env.facts.iter().cloned());
             let grown = |part: fn(&Detail) -> Option<u64>| details.iter().filter_map(part).sum::<u64>() as f64;
             let [resident, anonymous] = &mut self.growth;
             resident.add(now, grown(|detail| detail.status.resident));
@@ -239,7 +237,7 @@ impl Watch {
         let mut pids: Vec<u32> = details.iter().map(|detail| detail.id.pid).collect();
         if let Some(main) = main {
             pids.sort_by_key(|pid| *pid != main.id.pid);
-            self.seldom.facts = environment(&self.root, main.id.pid, &self.show_env);
+            self.seldom.env = self.env.look(&self.root, main.id.pid);
         }
         self.seldom.sockets = (!pids.is_empty()).then(|| sockets::read(&self.root, &pids));
     }
@@ -260,29 +258,4 @@ fn counts(detail: &Detail) -> Known {
 
 fn shares(root: &Path, pid: u32) -> Result<Shares, Absent> {
     texts::shares(&text(&root.join(format!("proc/{pid}/smaps_rollup")))?).ok_or(Absent::Missing)
-}
-
-/// The names in its environment, and the values that the profile asks for.
-fn environment(root: &Path, pid: u32, shown: &[String]) -> Vec<(Clean, Clean)> {
-    let raw = match read(&root.join(format!("proc/{pid}/environ"))) {
-        Ok(raw) => raw,
-        Err(error) => return vec![(Clean::from("environment"), Absent::from(error).why())],
-    };
-    let split = |entry: &[u8]| {
-        let entry = String::from_utf8_lossy(entry).into_owned();
-        entry.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
-    };
-    let entries: Vec<(String, String)> = strings(&raw).filter_map(split).collect();
-    let mut names: Vec<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
-    names.sort_unstable();
-    let more = names.len().saturating_sub(NAMES);
-    names.truncate(NAMES);
-    let told = names.join(" ");
-    let told = if more > 0 { clean!("{told} and {more} more") } else { clean!("{told}") };
-    let mut facts = vec![(Clean::from("environment"), told)];
-    for name in shown {
-        let value = entries.iter().find(|(known, _)| known == name).map(|(_, value)| Clean::text(scrub(value)));
-        facts.push((clean!("{name}"), value.unwrap_or_else(|| Clean::from("not set"))));
-    }
-    facts
 }

@@ -75,6 +75,10 @@ pub fn in_rule(paint: &mut Painter<'_>, area: Rect, model: &Model) {
         paint.piece(clean!(" {paused}step {at} of {of}"), Intent::Note),
         paint.piece(clean!("  {} ", key(model, Context::Triage, Command::Procedures)), Intent::Key),
     ];
+    let due = working.walk.due_elsewhere(model.now).count();
+    if due > 0 && working.walk.standing == Standing::Running {
+        right.insert(1, paint.piece(clean!("  {due} due"), Intent::Warning));
+    }
     if let Some(text) = time(working, model) {
         right.insert(1, paint.piece("  ", Intent::Text));
         right.insert(2, paint.piece(text.0, text.1));
@@ -282,9 +286,10 @@ fn waits<'a>(paint: &Painter<'_>, model: &Model, item: &Item, current: bool) -> 
 /// What the document says about an item, and how its action goes, a line each.
 fn prose(width: u16, model: &Model, (item, mark, current): (&Item, Option<&Mark>, bool)) -> Vec<(Clean, Intent)> {
     let width = width.saturating_sub(2);
-    let mut rows: Vec<(Clean, Intent)> = Vec::new();
+    let mut rows: Vec<(Clean, Intent)> = due(model).into_iter().collect();
     if let Some(mark) = mark {
         rows.extend(found(model, mark));
+        rows.extend(looked_at_again(model, item));
     }
     if let Some(working) = walking::shown(model).filter(|_| current) {
         rows.extend(working.only_look.iter().map(|why| (why.clone(), Intent::Warning)));
@@ -380,6 +385,30 @@ fn found(model: &Model, mark: &Mark) -> Option<(Clean, Intent)> {
         State::Deferred(_) | State::Overridden => (clean!("{}, {who} {age} ago", mark.text), Intent::Warning),
         State::Sensed | State::Observed => (clean!("{}, {who} {age} ago", mark.text), Intent::Muted),
     })
+}
+
+/// What was put off, is due, and waits for the current item.
+fn due(model: &Model) -> Option<(Clean, Intent)> {
+    let working = walking::shown(model).filter(|working| working.walk.standing == Standing::Running)?;
+    let mut all = working.walk.due_elsewhere(model.now);
+    let title = &working.walk.document.items.get(all.next()?)?.title;
+    let count = all.count() + 1;
+    let are = if count == 1 { "item is" } else { "items are" };
+    let word = key(model, Context::Procedure, Command::Due);
+    Some((clean!("{count} deferred {are} due: \"{title}\"; {word} goes there."), Intent::Warning))
+}
+
+/// What became of a done action while nobody was there.
+fn looked_at_again(model: &Model, item: &Item) -> Option<(Clean, Intent)> {
+    let working = walking::shown(model)?;
+    let this = |at: usize| working.walk.document.items.get(at).is_some_and(|known| known.id == item.id);
+    let again = working.again.iter().find(|again| this(again.item))?;
+    let intent = match again.holds() {
+        Some(true) => Intent::Muted,
+        Some(false) => Intent::Critical,
+        None => Intent::Warning,
+    };
+    Some((again.sentence(model.now.mono), intent))
 }
 
 /// The values that the item is about, then the first panes.
