@@ -12,7 +12,7 @@ use crate::samplers::probe::Class;
 use crate::sys::limits::no_core_dumps;
 use clap::{CommandFactory, Parser, Subcommand};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The operations console for the engineer on watch.
 #[derive(Debug, Parser)]
@@ -238,21 +238,23 @@ pub fn main() -> u8 {
         Some(Role::Runner { run_dir }) => Ok(probe::run(&run_dir)),
         Some(Role::Lmdb) => Ok(lmdb_child::run()),
         Some(Role::Probe { class }) => Ok(probe_child::run(&class)),
-        Some(Role::Twin { part, dir, port, story, seed, turn }) => story.play().map(|play| {
-            status(match (part, play) {
-                (TwinPart::Reader, _) => twin::systems::reader(&dir),
-                (TwinPart::Supervisor, play) => twin::supervisor(&dir, &port, play, seed),
-                (TwinPart::Service, twin::Play::Service(scenario)) => twin::service(&dir, scenario, seed),
-                (TwinPart::Service, twin::Play::System(incident)) => {
-                    twin::systems::play(&dir, incident, seed, turn, &port)
-                }
-            })
-        }),
+        Some(Role::Twin { part, dir, port, story, seed, turn }) => {
+            story.play().map(|play| twin_part(part, play, (&dir, &port), seed, turn))
+        }
     };
     outcome.unwrap_or_else(|fault| {
         // Nothing is left to report to when standard error is gone.
         let _gone = writeln!(std::io::stderr().lock(), "watchkeeper: {fault}");
         unable
+    })
+}
+
+fn twin_part(part: TwinPart, play: twin::Play, (dir, ports): (&Path, &[u16]), seed: u64, turn: u32) -> u8 {
+    status(match (part, play) {
+        (TwinPart::Reader, _) => twin::systems::reader(dir),
+        (TwinPart::Supervisor, play) => twin::supervisor(dir, ports, play, seed),
+        (TwinPart::Service, twin::Play::Service(scenario)) => twin::service(dir, scenario, seed),
+        (TwinPart::Service, twin::Play::System(incident)) => twin::systems::play(dir, incident, seed, turn, ports),
     })
 }
 

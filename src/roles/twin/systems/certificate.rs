@@ -116,6 +116,7 @@ mod tests {
     use super::*;
     use rustls::RootCertStore;
     use rustls::client::WebPkiServerVerifier;
+    use rustls::client::danger::ServerCertVerifier as _;
     use rustls::pki_types::{ServerName, UnixTime};
 
     /// 2026-11-29 17:30 UTC.

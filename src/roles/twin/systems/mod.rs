@@ -8,12 +8,14 @@ mod genesis;
 mod norse;
 mod planar;
 mod play;
+mod system;
 
 pub(crate) use planar::reader;
 pub(crate) use play::play;
+pub use system::{Incident, System};
 
 use super::endpoint::{JSON, Reply};
-use crate::base::{Fault, Mono, Now};
+use crate::base::{Mono, Now};
 use crate::sys::files::try_replace;
 use core::f64::consts::TAU;
 use core::time::Duration;
@@ -23,119 +25,6 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
-
-/// A system that has a shipped profile.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum System {
-    /// A neural predictor in Rust, with a card.
-    CerebellarNorse,
-    /// A trading engine in Python.
-    Genesis,
-    /// A trading bot in Julia.
-    Planar,
-}
-
-/// What [`System::ALL`] says of one.
-struct About {
-    name: &'static str,
-    unit: &'static str,
-    ports: usize,
-    incidents: &'static [&'static str],
-}
-
-impl System {
-    /// Every one of them.
-    pub const ALL: [Self; 3] = [Self::CerebellarNorse, Self::Genesis, Self::Planar];
-
-    fn about(self) -> About {
-        match self {
-            Self::CerebellarNorse => About {
-                name: "cerebellar-norse",
-                unit: "cerebellar-norse",
-                ports: norse::PORTS,
-                incidents: &["quiet", "gpu-memory", "latency", "training-rises", "data-corruption", "config-broken"],
-            },
-            Self::Genesis => About {
-                name: "genesis",
-                unit: "genesis",
-                ports: genesis::PORTS,
-                incidents: &["quiet", "slow-database", "event-loop-blocked", "memory-leak", "high-cpu", "queue-grows"],
-            },
-            Self::Planar => About {
-                name: "planar",
-                unit: "planar",
-                ports: planar::PORTS,
-                incidents: &["quiet", "map-full", "rate-limited", "exchange-silent", "stale-reader"],
-            },
-        }
-    }
-
-    /// Its name on the command line, which is its profile's too.
-    pub fn name(self) -> &'static str {
-        self.about().name
-    }
-
-    /// Its unit at the supervisor.
-    pub fn unit(self) -> &'static str {
-        self.about().unit
-    }
-
-    /// Ports that it listens on.
-    pub(crate) fn ports(self) -> usize {
-        self.about().ports
-    }
-
-    /// What it can be made to suffer from; the first one is nothing.
-    pub fn incidents(self) -> &'static [&'static str] {
-        self.about().incidents
-    }
-
-    /// The system of this name.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn named(name: &str) -> Result<Self, Fault> {
-        Self::ALL.into_iter().find(|system| system.name() == name).ok_or_else(|| {
-            let known: Vec<&str> = Self::ALL.iter().map(|system| system.name()).collect();
-            Fault::new(format!("unknown system {name:?}.")).hint(format!("There is: {}.", known.join(", ")))
-        })
-    }
-}
-
-/// A system with what it suffers from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Incident {
-    /// Which system.
-    pub system: System,
-    /// One of its incidents.
-    pub name: &'static str,
-}
-
-impl Incident {
-    /// This one of the system, or its quiet run.
-    ///
-    /// # Errors
-    /// When the system has none of this name.
-    pub fn of(system: System, name: Option<&str>) -> Result<Self, Fault> {
-        let all = system.incidents();
-        let wanted = name.unwrap_or("quiet");
-        let found = all.iter().find(|known| **known == wanted).ok_or_else(|| {
-            Fault::new(format!("unknown scenario {wanted:?} of {}.", system.name()))
-                .hint(format!("There is: {}.", all.join(", ")))
-        })?;
-        Ok(Self { system, name: found })
-    }
-
-    /// Whether it is this one.
-    pub(super) fn is(self, name: &str) -> bool {
-        self.name == name
-    }
-
-    /// What a rollout does to a file of the folder: what it writes for what. With it comes a restart.
-    pub(super) fn rollout(self) -> Option<(&'static str, &'static str, &'static str)> {
-        self.is("config-broken").then_some(norse::ROLLOUT)
-    }
-}
 
 /// One run of a system's process.
 #[derive(Clone, Copy, Debug)]

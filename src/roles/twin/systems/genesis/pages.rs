@@ -1,6 +1,6 @@
 //! What the engine publishes, and the settings of its profile that point at it.
 
-use super::{API, EXCHANGE, FEED, Genesis, METRICS as PORT};
+use super::engine::{API, EXCHANGE, FEED, Genesis, METRICS as PORT};
 use crate::base::{Now, Wall};
 use crate::roles::twin::endpoint::{JSON, METRICS, Reply};
 use crate::roles::twin::exposition::Page;

@@ -1,6 +1,6 @@
 //! What the predictor publishes, under the names of its code.
 
-use super::{API, Norse};
+use super::program::{API, Norse};
 use crate::base::Now;
 use crate::roles::twin::endpoint::{JSON, METRICS, Reply};
 use crate::roles::twin::exposition::{Page, card};

@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn what_a_rollout_breaks_is_refused_at_its_place() {
-        let (_, from, to) = super::super::ROLLOUT;
+        let (_, from, to) = super::super::program::ROLLOUT;
         let broken = SHIPPED.replacen(from, to, 1);
         assert_ne!(broken, SHIPPED);
         let fault = Settings::parse("production.toml", &broken).unwrap_err().to_string();
