@@ -194,7 +194,7 @@ mod tests {
             (json!({ "path": "/tmp/demo-10/data" }), "/tmp/demo-10/data"),
             (json!({ "url": "http://127.0.0.1:8080/health" }), "http://127.0.0.1:8080/health"),
             (json!({ "url": "http://localhost:4711/" }), "http://localhost:4711/"),
-            (json!({ "url": "https://10.0.0.1:4711/" }), "https://10.0.0.1:4711/"),
+            (json!({ "url": "https://nobody.example.test:4711/" }), "https://nobody.example.test:4711/"),
             (json!({ "url": "http://127.0.0.1:4711@db:4711/" }), "http://127.0.0.1:4711@db:4711/"),
             (json!({ "url": "postgresql://127.0.0.1:4712/app?host=db" }), "postgresql://127.0.0.1:4712/app?host=db"),
             (json!({ "url": "unix:///run/redis.sock" }), "unix:///run/redis.sock"),
