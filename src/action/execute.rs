@@ -138,6 +138,15 @@ impl<'a> Real<'a> {
         }
     }
 
+    /// Whether its console still stands behind it.
+    fn is_allowed(&self) -> Result<(), Fault> {
+        if self.run.is_disarmed() {
+            let fault = Fault::new("its console was disarmed before the first effect.");
+            return Err(fault.hint("Arm it and plan again."));
+        }
+        Ok(())
+    }
+
     fn ended_so(&self, end: &End, late: bool) -> Record {
         late::outcome(self.plan(), Some(&self.accepted.confirm), &self.progress, end, late)
     }
@@ -203,6 +212,7 @@ impl Executor for Real<'_> {
     }
 
     fn observe(&mut self) -> Result<(), Fault> {
+        self.is_allowed()?;
         let now = self.clock.now().mono;
         if let Some(fault) = self.run.allowed()?.and_then(|allowed| allowed.refuses(self.plan(), now)) {
             return Err(fault);
@@ -222,6 +232,8 @@ impl Executor for Real<'_> {
     }
 
     fn intent(&mut self) -> Result<(), Fault> {
+        // A look and a backup take their time.
+        self.is_allowed()?;
         self.journal.append_durable(record(Event::Intent, self.plan(), Some(&self.accepted.confirm)))?;
         self.progress.state = State::Intent;
         self.tell(Clean::from("intent recorded"));
