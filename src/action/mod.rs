@@ -31,6 +31,7 @@ pub mod plan;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod prepare;
+pub mod program_file;
 pub mod prompt;
 pub mod queries;
 pub mod reach;
