@@ -98,7 +98,9 @@ impl StandIn {
             }
             Target::Program { argv } => {
                 let mut named = Named::default();
-                argv.iter().for_each(|arg| self.text(arg, &mut named));
+                for arg in argv {
+                    self.text(arg, &mut named);
+                }
                 argv.first().is_some_and(|program| self.holds(Path::new(program))) && named.beyond.is_none()
             }
             Target::Switches { values } => !values.is_empty() && values.keys().all(|path| self.holds(path)),
@@ -122,7 +124,7 @@ impl StandIn {
             Value::Object(all) => {
                 // Who is asked by an address is not asked by the socket that is written beside it.
                 let by_url = all.get("url").is_some_and(Value::is_string) && all.contains_key("program");
-                let opened = |key: &str| !TEXTS.contains(&key) && !(by_url && key == "path");
+                let opened = |key: &str| !(TEXTS.contains(&key) || by_url && key == "path");
                 all.iter().filter(|(key, _)| opened(key)).for_each(|(_, value)| self.sweep(value, named));
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
