@@ -67,7 +67,9 @@ fn says_time(path: &Path) -> io::Result<bool> {
     let from = size.len().saturating_sub(u64::try_from(END).unwrap_or(0));
     let read = File::open(path)?.read_at(&mut end, from)?;
     let lines = end.get(..read).unwrap_or_default().split(|byte| *byte == b'\n').rev();
-    Ok(lines.into_iter().any(|line| Format::Auto.entry(line.get(..line.len().min(LINE_LIMIT)).unwrap_or_default(), 0).time.is_some()))
+    Ok(lines
+        .into_iter()
+        .any(|line| Format::Auto.entry(line.get(..line.len().min(LINE_LIMIT)).unwrap_or_default(), 0).time.is_some()))
 }
 
 /// What reads.

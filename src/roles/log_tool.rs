@@ -81,7 +81,7 @@ pub fn run(options: &Opts) -> Result<u8, Fault> {
         (plain, packed) => {
             let order = if by_time { "by time" } else { "as they are read" };
             clean!("{} logs {order}", plain.len() + packed.len())
-        },
+        }
     };
     let follower = if sources.is_empty() { None } else { Some(Follower::lay(sources, Arc::clone(&gather), clock)?) };
     let caps = Caps::detect(&|name| std::env::var(name).ok(), true);

@@ -60,7 +60,8 @@ fn after(text: &str, words: &str) -> Option<u64> {
 fn kept_alive(pty: &Pty) -> u64 {
     let folder = format!("/proc/{}/fd", pty.pid().as_raw_nonzero());
     let open = fs::read_dir(folder).expect("ours").filter_map(|entry| fs::metadata(entry.ok()?.path()).ok());
-    let mut bodies: Vec<_> = open.filter(|stat| stat.is_file() && stat.nlink() == 0).map(|stat| (stat.ino(), stat.len())).collect();
+    let mut bodies: Vec<_> =
+        open.filter(|stat| stat.is_file() && stat.nlink() == 0).map(|stat| (stat.ino(), stat.len())).collect();
     bodies.sort_unstable();
     bodies.dedup();
     bodies.iter().map(|(_, bytes)| bytes).sum()
@@ -77,7 +78,9 @@ fn poured(path: &Path, mut pty: Pty, secs: u64, per_file: Option<u64>) {
     pty.wait_for(&format!("n={:010}", offered - 1));
     let most = most_resident(&pty);
     if per_file.is_some() {
-        pty.wait("files are let go", |screen, _| after(&screen.contents(), "dropped ").is_some_and(|dropped| dropped > 0));
+        pty.wait("files are let go", |screen, _| {
+            after(&screen.contents(), "dropped ").is_some_and(|dropped| dropped > 0)
+        });
         let kept = kept_alive(&pty);
         assert!(kept < 320 * 1024 * 1024, "{kept} bytes of the disk are kept for a reader who may come back");
     }
