@@ -58,6 +58,13 @@ kind = "process"
 pid_file = "{dir}/run/cerebellar-norse.pid"
 name = "cerebellar-norse"
 every = "2s"
+
+[samplers.port]
+kind = "tcp"
+url = "127.0.0.1:{api}"
+pid_file = "{dir}/run/cerebellar-norse.pid"
+connect = false
+every = "2s"
 "#
     )
 }
