@@ -138,6 +138,7 @@ impl StandIn {
             (Some((_, rest)), _) => self.answers(rest),
             (None, Some(path)) if text.starts_with('/') => self.holds(Path::new(path.trim_end_matches(['"', '\'']))),
             (None, Some(path)) => self.holds(&Path::new("/").join(path)),
+            (None, None) if text.parse::<SocketAddr>().is_ok() => self.answers(text),
             (None, None) => return,
         };
         if ours {
@@ -200,6 +201,7 @@ mod tests {
             (json!({ "url": "http://127.0.0.1:4711@db:4711/" }), "http://127.0.0.1:4711@db:4711/"),
             (json!({ "url": "postgresql://127.0.0.1:4712/app?host=db" }), "postgresql://127.0.0.1:4712/app?host=db"),
             (json!({ "url": "unix:///run/redis.sock" }), "unix:///run/redis.sock"),
+            (json!({ "address": "127.0.0.1:5432" }), "127.0.0.1:5432"),
             (
                 json!({ "kind": "supervisor", "program": "x", "path": "/var/run/supervisor.sock" }),
                 "/var/run/supervisor.sock",
