@@ -367,5 +367,5 @@ fn end(spine: &Arc<std::sync::Mutex<super::spine::Spine>>) -> u64 {
 }
 
 #[cfg(test)]
-#[path = "weave_tests.rs"]
+#[path = "tests.rs"]
 mod tests;
