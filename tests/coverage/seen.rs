@@ -42,6 +42,37 @@ fn text<'a>(of: &'a Value, key: &str) -> &'a str {
     of.get(key).and_then(Value::as_str).unwrap_or_default()
 }
 
+/// The readings as a page of text, for a question that is more than a name.
+fn page(look: &Look) -> String {
+    let value = |reading: &Value| {
+        let labels = reading
+            .get("labels")?
+            .as_object()?
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default()));
+        let job = ("job", text(reading, "sampler"));
+        let labels: Vec<String> = labels
+            .filter(|(name, _)| *name != "job")
+            .chain([job])
+            .map(|(name, value)| format!("{name}={value:?}"))
+            .collect();
+        Some(format!("{}{{{}}} {} 1000\n", text(reading, "metric"), labels.join(","), reading.get("value")?.as_f64()?))
+    };
+    rows(&look.0, "readings").iter().filter_map(value).collect()
+}
+
+/// What such a question answers.
+fn asked(look: &Look, question: &str) -> Vec<f64> {
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    std::io::Write::write_all(&mut file, page(look).as_bytes()).expect("writes");
+    let mut ask = Command::new(env!("CARGO_BIN_EXE_watchkeeper"));
+    let out =
+        ask.args(["query", "--json", "--compat", "--series"]).arg(file.path()).arg(question).output().expect("runs");
+    let answer: Value = serde_json::from_slice(&out.stdout).unwrap_or_default();
+    let result = answer.pointer("/data/result").and_then(Value::as_array).cloned().unwrap_or_default();
+    result.iter().filter_map(|row| row.pointer("/value/1")?.as_str()?.parse().ok()).collect()
+}
+
 /// What of a row is not seen.
 pub(crate) fn check(scene: &Scene, row: &Row) -> Vec<String> {
     let series = row.reads.iter().filter_map(|reads| series(&scene.look, reads));
@@ -68,7 +99,11 @@ fn series(look: &Look, reads: &Reads) -> Option<String> {
         text(reading, "metric") == name && labels.iter().all(|(name, value)| label(name) == value)
     };
     let found: Vec<&Value> = rows(&look.0, "readings").iter().filter(is).collect();
-    let values: Vec<f64> = found.iter().filter_map(|reading| reading.get("value")?.as_f64()).collect();
+    let simple = !reads.series.contains(['(', ' ', '~', '!']);
+    let values: Vec<f64> = match simple {
+        true => found.iter().filter_map(|reading| reading.get("value")?.as_f64()).collect(),
+        false => asked(look, &reads.series),
+    };
     let fits = |value: &f64| {
         let equal = reads.is.is_none_or(|is| (value - is).abs() <= is.abs() * 1e-9);
         equal && reads.between.is_none_or(|(low, high)| (low..=high).contains(value))

@@ -96,6 +96,8 @@ pub(super) fn card(used: f64, busy: f64, temperature: f64, seed: u64) -> String 
     for (name, help, value) in [
         ("DCGM_FI_DEV_GPU_UTIL", "GPU utilization (in %).", (busy * 98.0).round()),
         ("DCGM_FI_DEV_MEM_COPY_UTIL", "Memory utilization (in %).", (busy * 61.0).round()),
+        ("DCGM_FI_DEV_ENC_UTIL", "Encoder utilization (in %).", 0.0),
+        ("DCGM_FI_DEV_DEC_UTIL", "Decoder utilization (in %).", 0.0),
         ("DCGM_FI_DEV_FB_TOTAL", "Frame buffer memory (in MiB).", CARD_MIB),
         ("DCGM_FI_DEV_FB_USED", "Frame buffer memory used (in MiB).", used.round()),
         ("DCGM_FI_DEV_FB_FREE", "Frame buffer memory free (in MiB).", CARD_MIB - used.round()),
