@@ -21,7 +21,9 @@ impl Validator {
     /// A program that is not named by its whole path, or that would not be given the new file.
     pub fn take(body: &mut Body) -> Result<Option<Self>, Fault> {
         let table = body.clone();
-        let Some(argv) = body.take::<Vec<String>>("validate")? else { return Ok(None) };
+        // None is as good as no key: a site takes a shipped profile's program away so.
+        let argv = body.take::<Vec<String>>("validate")?.filter(|argv| !argv.is_empty());
+        let Some(argv) = argv else { return Ok(None) };
         if !argv.first().is_some_and(|program| program.starts_with('/')) {
             return Err(table.fault_at("validate", "the program is not named by its whole path."));
         }

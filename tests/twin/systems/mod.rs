@@ -5,6 +5,7 @@ mod door;
 mod genesis;
 mod norse;
 mod planar;
+mod shipped;
 
 use super::probe::{Twin, eventually};
 use door::Door;
