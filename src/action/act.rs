@@ -7,7 +7,7 @@ use super::verify::{Seen, Verdict};
 use crate::base::{Clean, Fault};
 use core::time::Duration;
 
-/// Who carries out each part. The real one is `execute::Real`; tests bring a scripted one.
+/// Who carries out each part: `execute::Real`; `dry_run::DryRun`, which only looks; a scripted one in tests.
 pub trait Executor {
     /// Takes the locks of all targets.
     ///
@@ -199,6 +199,27 @@ mod tests {
             "lock, accepted, re-observe, backup, intent, edit, restart, verify, outcome, VERIFIED, release"
         );
         assert!(end.executed);
+    }
+
+    /// What stood before the first effect, in order.
+    fn before_the_first_effect(said: &str) -> Vec<&str> {
+        said.split(", ").take_while(|said| !["edit", "restart"].contains(said)).collect()
+    }
+
+    #[test]
+    fn the_plan_is_consumed_the_way_back_kept_and_the_intent_durable_before_the_first_effect() {
+        let (said, _) = run("", false);
+        let before = before_the_first_effect(&said);
+        assert!(before.contains(&"lock") && before.contains(&"accepted"), "{said}");
+        assert_eq!(before.last(), Some(&"intent"), "{said}");
+        assert!(before.contains(&"backup") && before.contains(&"re-observe"), "{said}");
+    }
+
+    #[test]
+    fn a_refused_plan_is_told_with_its_reason_and_lets_its_targets_go() {
+        let (said, end) = run("re-observe", false);
+        assert!(said.ends_with("outcome, REFUSED, release"), "{said}");
+        assert_eq!((end.outcome, end.executed, end.reason.as_str()), (Outcome::Refused, false, "re-observe broke."));
     }
 
     #[test]

@@ -2,25 +2,24 @@
 //! folder, so that any console can follow.
 
 use super::act::{Executor, Probe};
+use super::again::{self, Eyes, left};
 use super::doing::Doing;
 use super::kinds::{self, Kind, StepError};
 use super::late;
 use super::lifecycle::{End, Outcome, Progress, Run, State, Step};
-use super::plan::{Metric, Plan};
+use super::locks;
+use super::plan::Plan;
 use super::prompt::Acceptance;
 use super::record::record;
-use super::verify::{Seen, Settling, Verdict, judge};
-use crate::base::{Clean, Clock, Fault, Mono, Unit};
+use super::verify::{Settling, Verdict, judge};
+use crate::base::{Clean, Clock, Fault};
 use crate::journal::{Event, Journal, Record};
-use crate::sys::host::Host;
-use crate::sys::lock::{Refusal, TargetLock};
+use crate::sys::lock::TargetLock;
 use crate::sys::run::Left;
 use core::cell::RefCell;
 use core::time::Duration;
 use std::path::PathBuf;
 
-/// A value that the plan rests on must be seen again within this time.
-const OBSERVE: Duration = Duration::from_secs(2);
 /// The status is told at least this often while verifying.
 const TELL: Duration = Duration::from_secs(1);
 /// The kind's own proof may take this long when no metric says how long.
@@ -36,12 +35,11 @@ pub struct Real<'a> {
     locks_in: Vec<PathBuf>,
     journal: &'a Journal,
     clock: &'a dyn Clock,
-    probe: Box<dyn Probe>,
+    eyes: Eyes,
     progress: Progress,
     locks: Vec<TargetLock>,
     /// Whether this runner owns the run folder: only then may it replace the status.
     owner: bool,
-    seen: Vec<Seen>,
     /// What lives on although it was killed.
     left: RefCell<Vec<Left>>,
     /// Held while the outcome is not in the journal.
@@ -68,11 +66,10 @@ impl<'a> Real<'a> {
             locks_in,
             journal,
             clock,
-            probe,
+            eyes: Eyes::of(probe),
             progress: Progress::new(accepted.plan.id, crate::sys::process::pid()),
             locks: Vec::new(),
             owner: false,
-            seen: Vec::new(),
             left: RefCell::default(),
             late: None,
         })
@@ -94,39 +91,6 @@ impl<'a> Real<'a> {
         }
     }
 
-    /// Values that the plan rests on must still be there, fresh, and near what was planned.
-    fn observe_metrics(&mut self) -> Result<(), Fault> {
-        let rows = self.plan().based_on.iter();
-        let wanted: Vec<(Clean, Metric)> =
-            rows.filter_map(|row| Some((row.label.clone(), row.metric.clone()?))).collect();
-        let start = self.clock.now().mono;
-        let limit = OBSERVE * u32::try_from(wanted.len()).unwrap_or(1);
-        while let Some((label, _)) = wanted.iter().find(|(_, metric)| self.newest(metric).is_none()) {
-            let Some(left) = left(start, limit, self.clock) else {
-                return Err(stale(&crate::clean!(
-                    "{label} cannot be observed now; does `verify_samplers` name what gives it?"
-                )));
-            };
-            let points = self.probe.points(left);
-            self.seen.extend(points);
-        }
-        for (label, metric) in &wanted {
-            let fresh = self.newest(metric).unwrap_or(f64::NAN);
-            if !metric.holds(fresh) {
-                let (was, now) = (metric.unit.show(metric.planned), metric.unit.show(fresh));
-                let within = Unit::Ratio.show(metric.tolerance);
-                let must = metric.expect.map(|expect| format!(", must be {}", expect.stands(metric.unit)));
-                let must = must.unwrap_or_default();
-                return Err(stale(&crate::clean!("{label} was {was} and is {now} now (may differ by {within}{must})")));
-            }
-        }
-        Ok(())
-    }
-
-    fn newest(&self, metric: &Metric) -> Option<f64> {
-        self.seen.iter().rfind(|seen| seen.query == metric.query).map(|seen| seen.value)
-    }
-
     /// Looks until it can be judged or the time is over.
     fn watch(&mut self) -> Verdict {
         let effect = self.clock.now();
@@ -146,7 +110,7 @@ impl<'a> Real<'a> {
             }
             let own = proof.map(|proof| settling.judge(proof, settle, self.clock.now().mono, rest.is_none()));
             let metrics =
-                judging.as_ref().map(|judging| judge(judging, &self.seen, effect.mono + settle, rest.is_none()));
+                judging.as_ref().map(|judging| judge(judging, &self.eyes.seen, effect.mono + settle, rest.is_none()));
             let metrics = metrics.map(|(verdict, rows)| {
                 self.progress.comparisons = rows;
                 verdict
@@ -167,12 +131,20 @@ impl<'a> Real<'a> {
                     return Verdict::Unverified(crate::clean!("the operator ended the watching. {what}"));
                 }
                 (Verdict::Waiting(_), Some(rest)) => {
-                    let points = self.probe.points(rest.min(TELL));
-                    self.seen.extend(points);
+                    self.eyes.open(rest.min(TELL));
                 }
                 (verdict, _) => return verdict,
             }
         }
+    }
+
+    /// Whether its console still stands behind it.
+    fn is_allowed(&self) -> Result<(), Fault> {
+        if self.run.is_disarmed() {
+            let fault = Fault::new("its console was disarmed before the first effect.");
+            return Err(fault.hint("Arm it and plan again."));
+        }
+        Ok(())
     }
 
     fn ended_so(&self, end: &End, late: bool) -> Record {
@@ -183,9 +155,9 @@ impl<'a> Real<'a> {
     pub fn keep_trying(&mut self) {
         let (Some(_held), Some(end)) = (self.late.take(), self.progress.end.clone()) else { return };
         let record = self.ended_so(&end, true);
-        let (probe, progress) = (&mut self.probe, &mut self.progress);
+        let (eyes, progress) = (&mut self.eyes, &mut self.progress);
         // Its samplers are what it waits with.
-        let mut pause = |rest| drop(probe.points(rest));
+        let mut pause = |rest| eyes.open(rest);
         let mut attempt = || late::write(self.journal, record.clone(), self.run, progress).is_ok();
         if !late::keep_trying(self.clock, &mut pause, &mut attempt) {
             self.progress.unrecorded = Some(late::said(false));
@@ -219,34 +191,9 @@ impl<'a> Real<'a> {
     }
 }
 
-/// How this is no longer the host, or its boot, that the plan was made on.
-fn elsewhere(planned: &Host, now: &Host) -> Option<Clean> {
-    if planned.machine_id != now.machine_id {
-        return Some(crate::clean!("planned on machine {}, and this is {}", planned.machine_id, now.machine_id));
-    }
-    (planned.boot_id != now.boot_id).then(|| crate::clean!("the host was booted since the plan was made"))
-}
-
-fn stale(how: &Clean) -> Fault {
-    Fault::new(format!("plan is stale: {how}.")).hint("Make a new plan.")
-}
-
-fn left(start: Mono, limit: Duration, clock: &dyn Clock) -> Option<Duration> {
-    limit.checked_sub(clock.now().mono.since(start)).filter(|left| !left.is_zero())
-}
-
 impl Executor for Real<'_> {
     fn lock(&mut self) -> Result<(), Fault> {
-        for name in self.plan().locks() {
-            match TargetLock::take(&self.locks_in, &name) {
-                Ok(lock) => self.locks.push(lock),
-                Err(Refusal::Broken(fault)) => return Err(fault),
-                Err(Refusal::Held(who)) => {
-                    let what = format!("{} is being acted on by {who}.", Clean::text(&name));
-                    return Err(Fault::new(what).hint("Wait for that to end, then make a new plan."));
-                }
-            }
-        }
+        self.locks = locks::take(&self.locks_in, self.plan())?;
         Ok(())
     }
 
@@ -265,19 +212,12 @@ impl Executor for Real<'_> {
     }
 
     fn observe(&mut self) -> Result<(), Fault> {
+        self.is_allowed()?;
         let now = self.clock.now().mono;
         if let Some(fault) = self.run.allowed()?.and_then(|allowed| allowed.refuses(self.plan(), now)) {
             return Err(fault);
         }
-        if let Some(what) = elsewhere(&self.plan().place.host, &Host::current()) {
-            return Err(stale(&what));
-        }
-        let differences = self.kind.differences(self.plan(), self.clock)?;
-        if !differences.is_empty() {
-            let list: Vec<&str> = differences.iter().map(Clean::as_str).collect();
-            return Err(stale(&Clean::text(list.join("; "))));
-        }
-        self.observe_metrics()?;
+        again::look(&self.accepted.plan, self.kind, &mut self.eyes, self.clock)?;
         self.progress.state = State::Prechecked;
         self.tell(Clean::from("everything is as the plan says"));
         self.show();
@@ -292,6 +232,8 @@ impl Executor for Real<'_> {
     }
 
     fn intent(&mut self) -> Result<(), Fault> {
+        // A look and a backup take their time.
+        self.is_allowed()?;
         self.journal.append_durable(record(Event::Intent, self.plan(), Some(&self.accepted.confirm)))?;
         self.progress.state = State::Intent;
         self.tell(Clean::from("intent recorded"));

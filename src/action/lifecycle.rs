@@ -325,6 +325,21 @@ impl Run {
         self.dir.join("stop").exists()
     }
 
+    /// Tells its runner that the console which ordered it is armed no more. The order itself may still be on its way.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub fn disarm(&self) -> Result<(), Fault> {
+        let made = self.reserve().spend(|| files::try_private_dir(&self.dir));
+        made.map_err(|error| files::fault("create", &self.dir, &error))?;
+        self.create("disarmed", b"").map(|_first| ())
+    }
+
+    /// Whether it was told that.
+    pub fn is_disarmed(&self) -> bool {
+        self.dir.join("disarmed").exists()
+    }
+
     /// The last lines of what its programs said, when there is more than `known` bytes of it.
     pub fn output(&self, known: &mut u64) -> Option<Vec<Clean>> {
         let (size, end) = files::tail(&self.dir.join("out.log"), OUTPUT).ok()?;

@@ -14,7 +14,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How heavy the prompt is (safety.md 4.2). Declared per action; only ever raised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -206,14 +206,13 @@ impl Target {
     /// The name under which it is locked; equal for everybody who means the same thing.
     pub fn name(&self) -> String {
         match self {
-            Self::File { path, .. } => format!("file:{}", path.display()),
+            Self::File { path, .. } | Self::Entry { path, .. } => file_name(path),
             Self::Unit { manager, identity, .. } => {
                 let service = manager.service();
                 // A server that can be reached in two ways is one: by its process, where that is known.
                 let server = identity.get(SUPERVISORD).map(|process| format!("{SUPERVISORD} {process}"));
                 format!("unit:{}:{}", server.unwrap_or_else(|| service.address()), service.unit())
             }
-            Self::Entry { path, .. } => format!("file:{}", path.display()),
             Self::Process { id } => format!("process:{}", id.pid),
             Self::Program { argv } => format!("program:{}", argv.join(" ")),
             Self::Switches { values } => {
@@ -224,6 +223,21 @@ impl Target {
             Self::Session => "session".to_owned(),
         }
     }
+
+    /// The names that are locked for it: several switches are each their own.
+    fn locks(&self) -> Vec<String> {
+        match self {
+            Self::Switches { values } => values.keys().map(|path| file_name(path)).collect(),
+            other => vec![other.name()],
+        }
+    }
+}
+
+/// What stands before a path in the name of a file or a folder.
+const FILE: &str = "file:";
+
+fn file_name(path: &Path) -> String {
+    format!("{FILE}{}", path.display())
 }
 
 /// How the effect will be judged, and by what.
@@ -370,8 +384,19 @@ impl Plan {
 
     /// The names to lock, in the one order that everybody uses.
     pub fn locks(&self) -> Vec<String> {
-        let mut names: Vec<String> = self.targets.iter().map(Target::name).collect();
+        let mut names: Vec<String> = self.targets.iter().flat_map(Target::locks).collect();
         names.sort();
+        names
+    }
+
+    /// The names of the folders in which its files lie, up to the root, as whoever acts on one of them locks it.
+    pub fn folders(&self) -> Vec<String> {
+        let own = self.locks();
+        let paths = own.iter().filter_map(|name| name.strip_prefix(FILE));
+        let above = paths.flat_map(|path| Path::new(path).ancestors().skip(1).map(file_name));
+        let mut names: Vec<String> = above.filter(|name| !own.contains(name)).collect();
+        names.sort();
+        names.dedup();
         names
     }
 }

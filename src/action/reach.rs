@@ -98,7 +98,9 @@ impl StandIn {
             }
             Target::Program { argv } => {
                 let mut named = Named::default();
-                argv.iter().for_each(|arg| self.text(arg, &mut named));
+                for arg in argv {
+                    self.text(arg, &mut named);
+                }
                 argv.first().is_some_and(|program| self.holds(Path::new(program))) && named.beyond.is_none()
             }
             Target::Switches { values } => !values.is_empty() && values.keys().all(|path| self.holds(path)),
@@ -122,7 +124,7 @@ impl StandIn {
             Value::Object(all) => {
                 // Who is asked by an address is not asked by the socket that is written beside it.
                 let by_url = all.get("url").is_some_and(Value::is_string) && all.contains_key("program");
-                let opened = |key: &str| !TEXTS.contains(&key) && !(by_url && key == "path");
+                let opened = |key: &str| !(TEXTS.contains(&key) || by_url && key == "path");
                 all.iter().filter(|(key, _)| opened(key)).for_each(|(_, value)| self.sweep(value, named));
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -136,6 +138,7 @@ impl StandIn {
             (Some((_, rest)), _) => self.answers(rest),
             (None, Some(path)) if text.starts_with('/') => self.holds(Path::new(path.trim_end_matches(['"', '\'']))),
             (None, Some(path)) => self.holds(&Path::new("/").join(path)),
+            (None, None) if text.parse::<SocketAddr>().is_ok() => self.answers(text),
             (None, None) => return,
         };
         if ours {
@@ -194,10 +197,11 @@ mod tests {
             (json!({ "path": "/tmp/demo-10/data" }), "/tmp/demo-10/data"),
             (json!({ "url": "http://127.0.0.1:8080/health" }), "http://127.0.0.1:8080/health"),
             (json!({ "url": "http://localhost:4711/" }), "http://localhost:4711/"),
-            (json!({ "url": "https://10.0.0.1:4711/" }), "https://10.0.0.1:4711/"),
+            (json!({ "url": "https://nobody.example.test:4711/" }), "https://nobody.example.test:4711/"),
             (json!({ "url": "http://127.0.0.1:4711@db:4711/" }), "http://127.0.0.1:4711@db:4711/"),
             (json!({ "url": "postgresql://127.0.0.1:4712/app?host=db" }), "postgresql://127.0.0.1:4712/app?host=db"),
             (json!({ "url": "unix:///run/redis.sock" }), "unix:///run/redis.sock"),
+            (json!({ "address": "127.0.0.1:5432" }), "127.0.0.1:5432"),
             (
                 json!({ "kind": "supervisor", "program": "x", "path": "/var/run/supervisor.sock" }),
                 "/var/run/supervisor.sock",

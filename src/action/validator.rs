@@ -21,7 +21,7 @@ impl Validator {
     /// A program that is not named by its whole path, or that would not be given the new file.
     pub fn take(body: &mut Body) -> Result<Option<Self>, Fault> {
         let table = body.clone();
-        // None is as good as no key: a site takes a shipped profile's program away so.
+        // A site without such a program says `[]`.
         let argv = body.take::<Vec<String>>("validate")?.filter(|argv| !argv.is_empty());
         let Some(argv) = argv else { return Ok(None) };
         if !argv.first().is_some_and(|program| program.starts_with('/')) {

@@ -33,7 +33,7 @@ pub fn facts(model: &Model) -> Facts {
         mutes: mutes(model),
         follow_ups: to_do(model),
         call: contacts::ordered(model).first().map(|contact| {
-            let ways = [&contact.phone, &contact.mail].into_iter().flatten().map(Clean::as_str);
+            let ways = contact.ways().map(Clean::as_str);
             let parts: Vec<&str> = core::iter::once(contact.role.as_str()).chain(ways).collect();
             clean!("{}, {}", contact.label(), parts.join(", "))
         }),

@@ -32,6 +32,8 @@ pub enum Effect {
     },
     /// Ask the runner of this plan to end what it does.
     Stop(Ulid),
+    /// Tell the runner of this plan that its console is armed no more: it has no first effect then.
+    Disarm(Ulid),
     /// Make a folder for a walk through this procedure; the answer is `Msg::WalkBegun`.
     BeginWalk(Arc<Document>),
     /// Take a walk up that was left, or over from somebody who is gone; the answer is `Msg::WalkResumed`.

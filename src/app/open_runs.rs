@@ -49,7 +49,7 @@ pub fn first(model: &mut Model) -> Vec<Effect> {
 pub fn choices(model: &Model) -> Vec<(&Unresolved, Way)> {
     let known = |name: &str| model.identity.actions.iter().find(|(known, _)| **known == *name).map(|(name, _)| name);
     let ways = |open: &Unresolved| {
-        let back = run::back_of(model, &open.plan).map(Way::Back);
+        let back = run::back_of_earlier(model, &open.plan).map(Way::Back);
         let again = known(&open.action()).map(|name| Way::Again(Arc::clone(name)));
         [Some(Way::Mark), back, again].into_iter().flatten()
     };

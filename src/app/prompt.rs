@@ -182,7 +182,8 @@ pub fn disarm(model: &mut Model, why: &'static str) -> Vec<Effect> {
     }
     model.session.mode = model.session.mode.disarm();
     model.session.say(clean!("Back to OBSERVE."), Level::Note, model.now);
-    vec![Effect::Record(Entry::Disarmed { why })]
+    let recorded = Effect::Record(Entry::Disarmed { why });
+    [recorded].into_iter().chain(run::before_its_first_effect(model).map(Effect::Disarm)).collect()
 }
 
 fn open(model: &mut Model, plan: Plan, request: Option<Request>) -> Vec<Effect> {

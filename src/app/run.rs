@@ -9,11 +9,11 @@ use super::open_runs;
 use super::prompt;
 use super::walking;
 use crate::action::back;
-use crate::action::lifecycle::{Outcome, Progress};
+use crate::action::lifecycle::{Outcome, Progress, State};
 use crate::action::mode::Mode;
 use crate::action::plan::Plan;
 use crate::action::recover::{Standing, Unresolved};
-use crate::base::{Clean, Fault, Level, Mono};
+use crate::base::{Clean, Fault, Level, Mono, Ulid};
 use crate::clean;
 use crate::input::{Press, press};
 use crate::term::Input;
@@ -140,10 +140,23 @@ pub fn way_back(model: &Model) -> Option<Arc<str>> {
     Some(&run.plan).filter(|_| done).and_then(|plan| back_of(model, plan))
 }
 
-/// The action that takes back what such a plan did: the one that the profile names, else one that the run itself names.
-pub fn back_of(model: &Model, plan: &Plan) -> Option<Arc<str>> {
-    let declared = model.identity.ways_back.get(plan.what.action.as_str()).cloned();
-    declared.or_else(|| back::has(plan).then(|| back::name(plan.id).into()))
+/// The action that takes back what such a plan has just done: the one that the profile names, else one that the run itself
+/// names.
+fn back_of(model: &Model, plan: &Plan) -> Option<Arc<str>> {
+    declared(model, plan).or_else(|| own_back(plan))
+}
+
+/// The same of a run of some time ago: what the profile names takes back the newest run of its action, which this may not be.
+pub fn back_of_earlier(model: &Model, plan: &Plan) -> Option<Arc<str>> {
+    own_back(plan).or_else(|| declared(model, plan))
+}
+
+fn declared(model: &Model, plan: &Plan) -> Option<Arc<str>> {
+    model.identity.ways_back.get(plan.what.action.as_str()).cloned()
+}
+
+fn own_back(plan: &Plan) -> Option<Arc<str>> {
+    back::has(plan).then(|| back::name(plan.id).into())
 }
 
 /// The plan whose run this action takes back, as far as it is known here.
@@ -167,6 +180,13 @@ pub fn title(model: &Model, action: &str) -> Clean {
 /// Whether keys are an answer to what becomes of the action.
 pub fn asks(model: &Model) -> bool {
     matches!(model.overlay, Overlay::Run) && model.run.as_ref().is_some_and(|run| run.asking && !run.ended())
+}
+
+/// The plan of the action under way that has had no effect yet, as far as its runner has told.
+pub fn before_its_first_effect(model: &Model) -> Option<Ulid> {
+    let run = model.run.as_ref()?;
+    let begun = run.progress.as_ref().is_some_and(|told| told.state >= State::Intent);
+    (!begun).then_some(run.plan.id)
 }
 
 /// Ctrl-C never kills a running action: it asks. False where there is none to ask about.

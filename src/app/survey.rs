@@ -43,6 +43,8 @@ pub struct Survey {
     pub begun: Now,
     /// What was done here and can be taken back, newest first.
     pub done: Vec<Done>,
+    /// What this login may do, until the last line is free to say it.
+    rights: Option<(Clean, Level)>,
 }
 
 /// An action that was done, in whatever console.
@@ -92,8 +94,7 @@ pub fn on_msg(model: &mut Model, msg: Msg) -> Vec<Effect> {
 /// At the start one line says what this login may do, and what the rest lacks.
 fn tell_rights(model: &mut Model, rights: &[(Arc<str>, Option<Fault>)]) {
     let session = &model.session;
-    let free = session.notice.is_none() && session.mode != Mode::ReadOnly && !rights.is_empty();
-    if !free {
+    if session.mode == Mode::ReadOnly || rights.is_empty() {
         return;
     }
     let lacking: Vec<Clean> =
@@ -104,7 +105,17 @@ fn tell_rights(model: &mut Model, rights: &[(Arc<str>, Option<Fault>)]) {
         None => (clean!("{who} may run all {all} actions of this profile."), Level::Note),
         Some(lacking) => (clean!("{who} may run {may} of {all} actions. Lacking: {lacking}"), Level::Warning),
     };
-    model.session.say(text, level, model.now);
+    model.session.survey.rights = Some((text, level));
+    tell(model);
+}
+
+/// What has not been said yet for want of room.
+pub fn tell(model: &mut Model) {
+    if model.session.notice.is_none()
+        && let Some((text, level)) = model.session.survey.rights.take()
+    {
+        model.session.say(text, level, model.now);
+    }
 }
 
 /// What could be done a while ago is looked at anew whenever the list opens.

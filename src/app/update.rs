@@ -117,6 +117,7 @@ fn on_tick(model: &mut Model, now: Now) -> Vec<Effect> {
     if model.session.notice.as_ref().is_some_and(|notice| now.mono.since(notice.since.mono) > NOTICE) {
         model.session.notice = None;
     }
+    survey::tell(model);
     effects.extend(prompt::tick(model));
     effects.extend(incident::tick(model));
     detail::refresh(model);

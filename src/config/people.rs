@@ -140,9 +140,16 @@ fn contact(mut body: Body) -> Result<Contact, Fault> {
     }
     let phone = shown("phone", body.take("phone")?)?;
     let mail = shown("mail", body.take("mail")?)?;
-    body.done(&CONTACT.names())?;
-    if phone.is_none() && mail.is_none() {
-        return Err(whole.fault(format!("`{name}` cannot be reached.")).hint("Write a `phone` or a `mail`."));
+    let web = shown("web", body.take("web")?)?;
+    if let Some(odd) =
+        web.as_ref().filter(|web| !["https://", "http://"].iter().any(|way| web.as_str().starts_with(way)))
+    {
+        let what = format!("`{odd}` is no address of a page.");
+        return Err(whole.fault_at("web", what).hint("It begins with https://."));
     }
-    Ok(Contact { name, role, level: Clean::text(level), phone, mail })
+    body.done(&CONTACT.names())?;
+    if phone.is_none() && mail.is_none() && web.is_none() {
+        return Err(whole.fault(format!("`{name}` cannot be reached.")).hint("Write a `phone`, a `mail` or a `web`."));
+    }
+    Ok(Contact { name, role, level: Clean::text(level), phone, mail, web })
 }

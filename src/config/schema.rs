@@ -156,6 +156,7 @@ pub const CONTACT: Table = Table {
         key("level", "support level: L1, L2 or L3", "\"L2\""),
         key("phone", "as it is dialled", "\"+1-555-0124\""),
         key("mail", "mail address", "\"ada@example.org\""),
+        key("web", "the address of a page, instead of or beside the others", "\"https://chat.example.org/ada\""),
     ],
 };
 

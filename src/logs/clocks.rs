@@ -35,7 +35,14 @@ mod tests {
             let line = LogLine { time, level: None, message: Clean::default(), marker: false };
             clocks.hear(source, &line).map(|back| back.as_secs())
         };
-        let told = [hear(0, Some(9_000)), hear(1, Some(10)), hear(0, Some(8_999)), hear(0, None), hear(0, Some(1_799)), hear(0, Some(1_800))];
+        let told = [
+            hear(0, Some(9_000)),
+            hear(1, Some(10)),
+            hear(0, Some(8_999)),
+            hear(0, None),
+            hear(0, Some(1_799)),
+            hear(0, Some(1_800)),
+        ];
         assert_eq!(told, [None, None, None, None, Some(7_200), None]);
     }
 }

@@ -319,7 +319,8 @@ mod tests {
         let mut spine = Spine::default();
         // Open for writing alone.
         spine.lay(0, &Arc::new(Body::file(file)), (0, 100), 2);
-        let sieve = Sieve::start(Arc::default(), Strands::of(Arc::new(Mutex::new(spine))), Arc::default()).expect("starts");
+        let sieve =
+            Sieve::start(Arc::default(), Strands::of(Arc::new(Mutex::new(spine))), Arc::default()).expect("starts");
         sieve.want(Want { id: 1, from: From::End, back: 3, ahead: 0 });
         let page = until(|| sieve.pages().pop());
         assert!(page.fault.is_some_and(|fault| fault.to_string().starts_with("the log cannot be read here: ")));

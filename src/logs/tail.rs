@@ -111,11 +111,17 @@ pub(super) struct Tail {
     cutter: Cutter,
     /// How it began before it was last cut short: a copying rotation has left a copy that begins so.
     former_head: Vec<u8>,
+    edge: Edge,
+    laid: Laid,
+}
+
+/// What is special about its beginning.
+#[derive(Debug, Default)]
+struct Edge {
     /// True right after it was cut short: a writer that kept its place leaves a hole of zeros.
     hole: bool,
     /// Up to here it was there before us.
     there: u64,
-    laid: Laid,
 }
 
 /// How much of a file lies in the spine of somebody who reads for himself.
@@ -154,8 +160,7 @@ impl Tail {
             size_and_time: (0, (0, 0)),
             cutter: Cutter::default(),
             former_head: Vec::new(),
-            hole: false,
-            there: 0,
+            edge: Edge::default(),
             laid: Laid::From(0),
         })
     }
@@ -176,7 +181,7 @@ impl Tail {
             None => memchr::memchr(b'\n', &chunk).map_or(0, |end| end + 1),
         };
         self.identity.offset = from + u64::try_from(start).unwrap_or(0);
-        self.there = size;
+        self.edge.there = size;
         let passed = chunk.get(..start).unwrap_or_default();
         self.before = passed.get(start.saturating_sub(BEFORE)..).unwrap_or_default().to_vec();
         Ok(())
@@ -221,7 +226,7 @@ impl Tail {
         pass.budget = pass.budget.saturating_sub(size.saturating_sub(self.identity.offset));
         while self.identity.offset < stop {
             let mut chunk = mem::take(&mut pass.chunk);
-            let history = usize::try_from(self.there.saturating_sub(self.identity.offset)).unwrap_or(CHUNK);
+            let history = usize::try_from(self.edge.there.saturating_sub(self.identity.offset)).unwrap_or(CHUNK);
             chunk.resize(if history > 0 { history.min(CHUNK) } else { CHUNK }, 0);
             let read = self.file.read_at(&mut chunk, self.identity.offset);
             if let Ok(read) = read {
@@ -273,10 +278,10 @@ impl Tail {
         self.before.extend_from_slice(chunk.get(chunk.len().saturating_sub(BEFORE)..).unwrap_or_default());
         self.before.drain(..self.before.len().saturating_sub(BEFORE));
         let mut text = chunk;
-        if self.hole {
+        if self.edge.hole {
             let zeros = chunk.iter().take_while(|byte| **byte == 0).count();
             text = chunk.get(zeros..).unwrap_or_default();
-            self.hole = text.is_empty();
+            self.edge.hole = text.is_empty();
         }
         if let (Some(gather), Laid::To(body, upto)) = (&pass.gather, &mut self.laid) {
             let begin = self.identity.offset - count(text.len());
@@ -292,7 +297,7 @@ impl Tail {
         } else if self.identity.offset <= understood {
             pass.dropped += self.cutter.count(text);
         } else {
-            let there = self.identity.offset <= self.there;
+            let there = self.identity.offset <= self.edge.there;
             self.cutter.feed(text, |line, more| pass.line(line, more, there));
         }
     }
@@ -320,10 +325,10 @@ impl Tail {
             self.finish(pass);
         }
         pass.mark(&self.began, sentence);
-        (self.identity.offset, self.there) = (start, 0);
+        (self.identity.offset, self.edge.there) = (start, 0);
         self.before.clear();
         self.former_head = mem::take(&mut self.identity.head);
-        self.hole = true;
+        self.edge.hole = true;
     }
 }
 

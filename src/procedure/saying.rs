@@ -58,7 +58,7 @@ impl Walk {
                 turns.walk.may_reopen(item)?;
                 turns.reopen(item);
             }
-            Said::Due => turns.to_due()?,
+            Said::Due => turns.go_to_due()?,
             Said::Done(item, note) => turns.done_later(item, &note)?,
             Said::Launched(plan) => {
                 turns.walk.ours(at)?;
@@ -214,7 +214,7 @@ impl Turns<'_> {
 
 impl Turns<'_> {
     /// On to what was put off and is due; the current item stays as it is.
-    fn to_due(&mut self) -> Result<(), Clean> {
+    fn go_to_due(&mut self) -> Result<(), Clean> {
         if self.walk.is_held() {
             return Err("an action runs, or nobody knows how it ended: that comes first.".into());
         }

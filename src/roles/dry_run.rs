@@ -1,13 +1,16 @@
-//! `watchkeeper run ACTION --dry-run`: the plan as the prompt would show it, made by the same code, and nothing done.
-//! Without a name it lists the profile's actions. What changes something is confirmed in a console alone.
+//! `watchkeeper run ACTION --dry-run`: the plan as the prompt would show it, then the way of the runner by an executor that
+//! stops before the first effect. Without a name it lists the profile's actions. What changes something is confirmed in a console alone.
 
 use super::collect::Collector;
 use super::planning::planned;
+use super::probe::Eyes;
 use super::readings::Snapshot;
 use super::session::reference;
 use super::setup;
 use super::validate::written;
 use crate::action;
+use crate::action::act::carry_out;
+use crate::action::dry_run::DryRun;
 use crate::action::params::Asked;
 use crate::action::plan::{Plan, Where};
 use crate::action::prepare::Depth;
@@ -75,12 +78,32 @@ pub fn run(ask: &Ask, out: &mut dyn Write) -> Result<u8, Fault> {
             Fault::new(format!("nobody is asked for `{name}`.")).hint(format!("Asked for: {}.", names.join(", ")))
         );
     }
-    match plan((&ask.profile, &ask.given), &profile, spec) {
-        Ok(plan) => written(out, &text(&plan)).map(|()| 0),
-        Err(fault) => {
-            written(&mut std::io::stderr().lock(), &[format!("{name} cannot be done now: {fault}")]).map(|()| 1)
+    let refused = match plan((&ask.profile, &ask.given), &profile, spec) {
+        Ok(gone) => {
+            written(out, &text(&gone))?;
+            gone.refused
         }
-    }
+        Err(fault) => Some(Clean::text(fault.to_string())),
+    };
+    let Some(why) = refused else { return Ok(0) };
+    written(&mut std::io::stderr().lock(), &[format!("{name} cannot be done now: {why}")]).map(|()| 1)
+}
+
+/// A plan, and what its runner would do.
+struct Gone {
+    plan: Plan,
+    told: Vec<Clean>,
+    refused: Option<Clean>,
+}
+
+/// The runner's way through a plan, with the runner's eyes.
+fn go(plan: Plan) -> Result<Gone, Fault> {
+    let eyes = Box::new(Eyes::open(&plan)?);
+    let mut dry = DryRun::new(&plan, paths::lock_dirs(), &RealClock, eyes)?;
+    carry_out(&mut dry);
+    let (told, refused) = (dry.told().to_vec(), dry.refused().cloned());
+    drop(dry);
+    Ok(Gone { plan, told, refused })
 }
 
 fn list(profile: &Profile, out: &mut dyn Write) -> Result<u8, Fault> {
@@ -95,7 +118,7 @@ fn pair(text: &str) -> Result<(Clean, Clean), String> {
     Ok((Clean::text(name), Clean::text(value)))
 }
 
-fn plan((reference, given): (&str, &[(Clean, Clean)]), profile: &Profile, spec: &ActionSpec) -> Result<Plan, Fault> {
+fn plan((reference, given): (&str, &[(Clean, Clean)]), profile: &Profile, spec: &ActionSpec) -> Result<Gone, Fault> {
     let queries = action::queries::queries(&spec.body);
     let parsed: Vec<Expr> = queries.iter().filter_map(|query| Expr::parse(query).ok()).collect();
     let selectors: Vec<_> = parsed.iter().flat_map(|expr| expr.selectors().to_vec()).collect();
@@ -107,17 +130,21 @@ fn plan((reference, given): (&str, &[(Clean, Clean)]), profile: &Profile, spec: 
     // Where no state can be kept there are no earlier runs either.
     let state = paths::state_dir().unwrap_or_else(|| PathBuf::from("/nonexistent"));
     let plan = planned(spec, &state, (&place, &Login::current()), (reference, &readings), (Depth::Preview, given));
+    let gone = plan.and_then(go);
     // Last: whoever leaves starts no program any more, and a plan asks managers and previews by programs.
     collector.leave();
-    plan
+    gone
 }
 
 /// As the prompt has it, one paragraph a line.
-fn text(plan: &Plan) -> Vec<String> {
+fn text(gone: &Gone) -> Vec<String> {
+    let plan = &gone.plan;
     let head = format!("{}   danger {}, not done: a dry run", plan.what.title, plan.danger);
     let rows = rows(plan, RealClock.now().mono).into_iter().flat_map(|(label, lines)| {
         lines.into_iter().enumerate().map(move |(at, line)| format!("{:9}{line}", if at == 0 { label } else { "" }))
     });
     let typed = format!("{:9}{}", "TYPE", plan.expected());
-    [head].into_iter().chain(rows).chain([typed]).collect()
+    let then = gone.told.iter().enumerate();
+    let then = then.map(|(at, line)| format!("{:9}{line}", if at == 0 { "THEN" } else { "" }));
+    [head].into_iter().chain(rows).chain([typed]).chain(then).collect()
 }

@@ -158,6 +158,13 @@ impl Effects {
                     self.say(Msg::NotStopped(fault));
                 }
             }
+            Effect::Disarm(plan) => {
+                if let (Some(_), Some(state)) = (&shared.launcher, &shared.state_dir)
+                    && let Err(fault) = Run::of(state, plan).disarm()
+                {
+                    self.say(Msg::NotStopped(fault));
+                }
+            }
             Effect::Record(entry) => {
                 if let Some(journal) = &shared.journal {
                     journal.append(record(entry));

@@ -1,12 +1,14 @@
 //! What the `log` tool reads with: the lines, the search, the filter.
 
-use crate::base::Fault;
 use crate::base::clean::LINE_LIMIT;
+use crate::base::{Clean, Clock, Fault};
+use crate::clean;
 use crate::logs::reader::{From, Gather, Pager, Want};
 use crate::logs::search::{Find, Step, Sweep};
 use crate::logs::sieve::Sieve;
 use crate::logs::{Filter, Follower, Format, LogSource, Pattern};
 use crate::sys::bell::Bell;
+use crate::sys::clock::RealClock;
 use crate::sys::quiet::may_hang;
 use std::fs::File;
 use std::io::{self, IsTerminal};
@@ -20,7 +22,7 @@ const END: usize = 64 * 1024;
 const FILES: usize = 32;
 
 /// The files to follow, and the stream to read.
-pub(super) fn named(what: &[String]) -> Result<(Vec<LogSource>, Option<File>), Fault> {
+fn named(what: &[String]) -> Result<(Vec<LogSource>, Option<File>), Fault> {
     let stdin = io::stdin();
     let piped = !stdin.is_terminal();
     let files: Vec<LogSource> = what
@@ -42,13 +44,13 @@ pub(super) fn named(what: &[String]) -> Result<(Vec<LogSource>, Option<File>), F
 }
 
 /// Whether a source may be several files.
-pub(super) fn is_glob(source: &LogSource) -> bool {
+fn is_glob(source: &LogSource) -> bool {
     source.pattern.contains(['*', '?'])
 }
 
 /// Whether any of these says in its lines when they were written; where none does, the order in which they are read is
 /// all that is known.
-pub(super) fn say_times(sources: &[LogSource]) -> bool {
+fn say_times(sources: &[LogSource]) -> bool {
     let files = sources.iter().filter(|source| may_hang(Path::new(&source.pattern)).is_none()).flat_map(|source| {
         let pattern = Pattern::new(&source.pattern).ok();
         let names = pattern.as_ref().and_then(|pattern| pattern.names().ok()).unwrap_or_default();
@@ -67,7 +69,48 @@ fn says_time(path: &Path) -> io::Result<bool> {
     let from = size.len().saturating_sub(u64::try_from(END).unwrap_or(0));
     let read = File::open(path)?.read_at(&mut end, from)?;
     let lines = end.get(..read).unwrap_or_default().split(|byte| *byte == b'\n').rev();
-    Ok(lines.into_iter().any(|line| Format::Auto.entry(line.get(..line.len().min(LINE_LIMIT)).unwrap_or_default(), 0).time.is_some()))
+    Ok(lines
+        .into_iter()
+        .any(|line| Format::Auto.entry(line.get(..line.len().min(LINE_LIMIT)).unwrap_or_default(), 0).time.is_some()))
+}
+
+/// What is being read.
+pub(super) struct Laid {
+    pub(super) gather: Arc<Gather>,
+    pub(super) follower: Option<Follower>,
+    /// How it is told.
+    pub(super) title: Clean,
+}
+
+/// Begins to read what the command line names: several sources by time, where any of them says it.
+pub(super) fn lay(what: &[String], bell: &Arc<Bell>) -> Result<Laid, Fault> {
+    let (mut sources, stream) = named(what)?;
+    let single = sources.len() + usize::from(stream.is_some()) == 1 && !sources.iter().any(is_glob);
+    let by_time = !single && say_times(&sources);
+    let clock: Arc<dyn Clock> = Arc::new(RealClock);
+    let gather = Arc::new(if by_time {
+        let patterns = if stream.is_some() { 0 } else { sources.len() };
+        Gather::by_time(Arc::clone(bell), patterns, clock.now().wall)
+    } else {
+        Gather::new(Arc::clone(bell))
+    });
+    if let Some(stream) = stream {
+        gather.take_stream(&"standard input".into(), stream)?;
+    }
+    let packed: Vec<LogSource> = sources.extract_if(.., |source| source.pattern.ends_with(".gz")).collect();
+    for (at, source) in packed.iter().enumerate() {
+        gather.take_packed(sources.len() + at, Path::new(&source.pattern))?;
+    }
+    let title = match (sources.as_slice(), packed.as_slice()) {
+        ([], []) => "standard input".into(),
+        ([one], []) | ([], [one]) => Clean::text(&one.pattern),
+        (plain, packed) => {
+            let order = if by_time { "by time" } else { "as they are read" };
+            clean!("{} logs {order}", plain.len() + packed.len())
+        }
+    };
+    let follower = if sources.is_empty() { None } else { Some(Follower::lay(sources, Arc::clone(&gather), clock)?) };
+    Ok(Laid { gather, follower, title })
 }
 
 /// What reads.

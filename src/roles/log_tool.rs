@@ -4,7 +4,7 @@
 use super::effects::worker;
 use super::log_frames::{LEARN, Screen};
 use super::log_look;
-use super::log_sources::{self, Sources};
+use super::log_sources::{self, Laid, Sources};
 use super::save;
 use super::session;
 use crate::app::Scroll;
@@ -15,17 +15,16 @@ use crate::clean;
 use crate::command::{Command, Context};
 use crate::config::{self, SearchPath, Theme};
 use crate::input::{Key, Keymap, Lookup};
-use crate::logs::reader::{Answer, Gather, Pager};
+use crate::logs::reader::{Answer, Pager};
 use crate::logs::search::{Find, Sweep};
 use crate::logs::sieve::Sieve;
-use crate::logs::{Filter, Follower, LogPatterns, LogSource};
+use crate::logs::{Filter, LogPatterns};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::signal::Signal;
 use crate::sys::{paths, zone};
 use crate::term::{Caps, Input, Terminal, install_panic_hook};
 use crate::ui::log_screen;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// What the command line chose.
@@ -56,34 +55,9 @@ impl Opts {
 /// # Errors
 /// When there is nothing to read or no terminal to own.
 pub fn run(options: &Opts) -> Result<u8, Fault> {
-    let (mut sources, stream) = log_sources::named(&options.what)?;
     install_panic_hook(paths::state_dir().unwrap_or_else(std::env::temp_dir));
     let bell = Arc::new(Bell::default());
-    let single = sources.len() + usize::from(stream.is_some()) == 1 && !sources.iter().any(log_sources::is_glob);
-    let by_time = !single && log_sources::say_times(&sources);
-    let clock: Arc<dyn Clock> = Arc::new(RealClock);
-    let gather = Arc::new(if by_time {
-        let patterns = if stream.is_some() { 0 } else { sources.len() };
-        Gather::by_time(Arc::clone(&bell), patterns, clock.now().wall)
-    } else {
-        Gather::new(Arc::clone(&bell))
-    });
-    if let Some(stream) = stream {
-        gather.take_stream(&"standard input".into(), stream)?;
-    }
-    let packed: Vec<LogSource> = sources.extract_if(.., |source| source.pattern.ends_with(".gz")).collect();
-    for (at, source) in packed.iter().enumerate() {
-        gather.take_packed(sources.len() + at, Path::new(&source.pattern))?;
-    }
-    let title = match (sources.as_slice(), packed.as_slice()) {
-        ([], []) => "standard input".into(),
-        ([one], []) | ([], [one]) => Clean::text(&one.pattern),
-        (plain, packed) => {
-            let order = if by_time { "by time" } else { "as they are read" };
-            clean!("{} logs {order}", plain.len() + packed.len())
-        },
-    };
-    let follower = if sources.is_empty() { None } else { Some(Follower::lay(sources, Arc::clone(&gather), clock)?) };
+    let Laid { gather, follower, title } = log_sources::lay(&options.what, &bell)?;
     let caps = Caps::detect(&|name| std::env::var(name).ok(), true);
     let search = SearchPath::detect(&|name| std::env::var(name).ok());
     let (theme, keymap) = options.looks(caps, &search);

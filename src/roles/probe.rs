@@ -26,7 +26,8 @@ pub fn run(run_dir: &Path) -> u8 {
     runner::main(run_dir, &clock, |plan| Ok(Box::new(Eyes::open(plan)?)))
 }
 
-struct Eyes {
+/// What a runner, or who goes its way without doing anything, sees.
+pub(super) struct Eyes {
     bell: Arc<Bell>,
     mailbox: Arc<Mailbox>,
     store: Store,
@@ -49,7 +50,11 @@ impl Drop for Eyes {
 }
 
 impl Eyes {
-    fn open(plan: &Plan) -> Result<Self, Fault> {
+    /// Starts the samplers that the plan names.
+    ///
+    /// # Errors
+    /// That they cannot be started, or that its profile no longer has them.
+    pub(super) fn open(plan: &Plan) -> Result<Self, Fault> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .max_blocking_threads(12)

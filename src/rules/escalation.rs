@@ -238,7 +238,14 @@ mod tests {
     }
 
     fn contact(name: &'static str, level: &'static str) -> Contact {
-        Contact { name: name.into(), role: "r".into(), level: level.into(), phone: Some("1".into()), mail: None }
+        Contact {
+            name: name.into(),
+            role: "r".into(),
+            level: level.into(),
+            phone: Some("1".into()),
+            mail: None,
+            web: None,
+        }
     }
 
     fn told(to: &'static str) -> Escalated {

@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 /// One source keeps no more lines.
 pub const LINES: usize = 50_000;
+/// Nor more bytes: some 20,000 lines of usual length.
+const SOURCE_BYTES: usize = 5 * 1024 * 1024;
 /// All sources together keep no more bytes.
 pub const BYTES: usize = 16 * 1024 * 1024;
 /// What a line costs beside its text.
@@ -41,7 +43,7 @@ impl Default for LogRing {
 }
 
 impl LogRing {
-    /// Adds the newest line; beyond [`LINES`] the oldest leaves.
+    /// Adds the newest line; beyond [`LINES`], and beyond its bytes, the oldest leave.
     pub fn push(&mut self, line: LogLine, seen: Now) {
         // What was there before the console and says no time is not counted: nobody knows when it came.
         if !line.marker && (line.time.is_some() || seen.mono != Mono::default()) {
@@ -49,7 +51,7 @@ impl LogRing {
         }
         self.bytes += cost(&line);
         self.lines.push_back((seen, line));
-        if self.lines.len() > LINES {
+        while self.lines.len() > LINES || self.bytes > SOURCE_BYTES && self.lines.len() > 1 {
             self.pop();
         }
     }
@@ -221,18 +223,22 @@ mod tests {
 
     #[test]
     fn all_sources_share_one_byte_cap_and_the_loudest_gives_way() {
-        let (loud, quiet): (Arc<str>, Arc<str>) = ("loud".into(), "quiet".into());
+        let quiet: Arc<str> = "quiet".into();
+        let loud: [Arc<str>; 4] = ["one".into(), "two".into(), "three".into(), "four".into()];
         let mut store = LogStore::default();
         store.push(&quiet, line("here", None), at(1));
         let long = "x".repeat(8 * 1024);
-        for _ in 0..4_000 {
-            store.push(&loud, line(&long, None), at(1));
+        for n in 0..4_000 {
+            store.push(&loud[n % 4], line(&long, None), at(1));
+            store.push(&loud[0], line(&long, None), at(1));
         }
-        assert!(store.bytes() <= BYTES);
+        assert!(store.bytes() <= BYTES && store.bytes() > BYTES - 10_000, "{}", store.bytes());
         assert_eq!(store.ring("quiet").map(LogRing::len), Some(1));
-        let loud = store.ring("loud").expect("declared by its first line");
-        assert_eq!(u64::try_from(loud.len()).expect("small") + loud.dropped(), 4_000);
-        assert!(loud.len() > 1_900, "{}", loud.len());
+        let rings: Vec<&LogRing> = loud.iter().filter_map(|name| store.ring(name)).collect();
+        let (held, dropped) =
+            (rings.iter().map(|ring| ring.len()).sum::<usize>(), rings.iter().map(|ring| ring.dropped()).sum::<u64>());
+        assert_eq!(u64::try_from(held).expect("small") + dropped, 8_000);
+        assert!(rings.iter().all(|ring| ring.bytes <= SOURCE_BYTES), "one alone keeps less than all may");
     }
 
     #[test]
@@ -242,6 +248,8 @@ mod tests {
         old.time = Some(at(10).wall);
         ring.push(old, at(100));
         assert_eq!(ring.errors_per_minute(at(100).mono), 0);
+        ring.push(line("from before, without a time", Some(LogLevel::Error)), Now { mono: Mono(0), ..at(100) });
+        assert!(ring.lines_per_second(at(1).mono) < 1e-9 && ring.errors_per_minute(at(100).mono) == 0);
         for second in 91..=100 {
             ring.push(line("now", Some(LogLevel::Error)), at(second));
             ring.push(line("now", Some(LogLevel::Info)), at(second));

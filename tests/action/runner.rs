@@ -565,6 +565,25 @@ fn what_the_console_was_allowed_is_looked_at_again_before_the_first_effect() {
 }
 
 #[test]
+fn a_console_that_was_disarmed_has_no_first_effect_also_where_that_came_before_the_order_or_during_the_last_look() {
+    let why = "its console was disarmed before the first effect";
+    let scene = Scene::new(Temper::Restarts);
+    let plan = scene.plan();
+    let run = Run::of(&scene.state(), plan.id);
+    run.disarm().unwrap();
+    run.write_order(&accepted(plan)).unwrap();
+    assert_eq!(carry(&run, Twin::new(scene.config()), None), 3);
+    assert!(end(&run).reason.as_str().contains(why), "{:?}", end(&run));
+    let run = order(&scene, scene.plan());
+    let disarmed = run.clone();
+    let deed = Box::new(move || disarmed.disarm().unwrap());
+    assert_eq!(carry(&run, Twin::new(scene.config()), Some(deed)), 3);
+    assert!(end(&run).reason.as_str().contains(why), "{:?}", end(&run));
+    assert_eq!(scene.content(), CONFIG);
+    assert!(!events(&scene).contains(&"action.intent".to_owned()), "{:?}", events(&scene));
+}
+
+#[test]
 fn a_plan_of_another_machine_or_of_the_boot_before_is_stale() {
     for (boot, why) in
         [(true, "plan is stale: the host was booted"), (false, "plan is stale: planned on machine other")]

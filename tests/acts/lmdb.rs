@@ -121,6 +121,17 @@ pub(crate) fn only(folder: &Path) -> PathBuf {
     inside.remove(0)
 }
 
+/// The only copy of a folder, which has its list beside it.
+pub(crate) fn only_copy(folder: &Path) -> PathBuf {
+    let mut inside: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    inside.sort();
+    let [copy, list] = inside.as_slice() else { panic!("{inside:?}") };
+    assert_eq!(format!("{}.sha256", copy.display()), list.display().to_string());
+    let check = Command::new("sha256sum").args(["-c", "--status"]).arg(list).current_dir(folder).status().unwrap();
+    assert!(check.success(), "sha256sum takes it");
+    copy.clone()
+}
+
 #[test]
 fn a_copy_of_a_live_environment_holds_what_it_holds_and_belongs_to_its_owner() {
     for compact in [true, false] {
@@ -138,7 +149,7 @@ fn a_copy_of_a_live_environment_holds_what_it_holds_and_belongs_to_its_owner() {
         );
         let said = succeeded(lab.scene.act(plan));
         assert!(said.iter().any(|line| line.contains("equal to the environment; SHA-256 ")), "{said:?}");
-        let copy = only(&lab.scene.path("copies"));
+        let copy = only_copy(&lab.scene.path("copies"));
         assert_eq!(only(&copy), copy.join("data.mdb"), "no lock file, nothing half-way");
         let about = copy.join("data.mdb").metadata().unwrap();
         let data = lab.db.join("data.mdb").metadata().unwrap();
@@ -151,6 +162,62 @@ fn a_copy_of_a_live_environment_holds_what_it_holds_and_belongs_to_its_owner() {
 }
 
 #[test]
+fn the_newest_copy_is_put_back_by_file_restore_and_its_owner_can_work_with_it() {
+    let Some(lab) = lab() else { return };
+    let copies = lab.scene.path("copies");
+    if root() {
+        // The folder is not of the data's owner alone: that comes back too.
+        chown(&lab.db, Some(0), Some(65_534)).unwrap();
+    }
+    fs::set_permissions(&lab.db, PermissionsExt::from_mode(0o770)).unwrap();
+    for step in [&["grow", "16777216"][..], &["named", "20"], &["plain", "300"]] {
+        assert!(lab.peer.exec(step).status.success(), "{step:?}");
+    }
+    let (before, owners) = (entries(&lab.db), fs::metadata(&lab.db).unwrap());
+    // Names tell the time to the second: of two of one second either is the newest.
+    succeeded(lab.scene.carry("lmdb_backup", &lab.backup()));
+    let said = succeeded(lab.scene.carry("lmdb_backup", &lab.backup()));
+    assert!(said.iter().any(|line| line.contains("equal to the environment")), "{said:?}");
+    lab.end_reader();
+    let data = lab.db.join("data.mdb");
+    fs::write(&data, vec![0; 8_192]).unwrap();
+    assert!(!Command::new("mdb_stat").arg(&lab.db).output().unwrap().status.success(), "it is gone");
+
+    let table = format!("{}from = \"{}/db.backup-*\"", lab.path(), copies.display());
+    let names = fs::read_dir(&copies).unwrap().filter_map(|entry| entry.unwrap().file_name().into_string().ok());
+    let newest = names.filter(|name| !name.ends_with(".sha256")).max().unwrap();
+    let plan = lab.scene.plan("file_restore", &table).unwrap();
+    assert_eq!(plan.danger, Danger::C3);
+    assert!(plan.what.lines[1].as_str().ends_with(&newest), "{:?}", plan.what.lines);
+    assert!(
+        plan.based_on.iter().any(|seen| seen.value.as_str().starts_with("as its list says")),
+        "{:?}",
+        plan.based_on
+    );
+    let said = succeeded(lab.scene.act(plan));
+    assert_eq!(only(&lab.db), data, "no lock file: {said:?}");
+    let now = fs::metadata(&lab.db).unwrap();
+    assert_eq!((now.uid(), now.gid(), now.mode()), (owners.uid(), owners.gid(), owners.mode()));
+    assert_eq!(entries(&lab.db), before, "it opens, and holds what the backup counted");
+    if root() {
+        let about = fs::metadata(&data).unwrap();
+        assert_eq!((about.uid(), about.gid()), (65_534, 65_534));
+    }
+    assert!(lab.peer.exec(&["plain", "500"]).status.success(), "its program writes on");
+
+    // A copy that somebody changed is none.
+    let file = copies.join(&newest).join("data.mdb");
+    let mut bytes = fs::read(&file).unwrap();
+    bytes[20_000] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let (end, _) = lab.scene.carry("file_restore", &table);
+    assert_eq!((end.outcome, end.executed), (Outcome::Failed, false), "{end:?}");
+    fs::remove_file(copies.join(format!("{newest}.sha256"))).unwrap();
+    let plan = lab.scene.plan("file_restore", &table).unwrap();
+    assert!(!plan.what.lines[1].as_str().ends_with(&newest), "a copy without its list is no backup");
+}
+
+#[test]
 fn a_copy_is_of_one_moment_while_others_write() {
     let Some(lab) = lab() else { return };
     assert!(lab.peer.exec(&["grow", "268435456"]).status.success());
@@ -158,7 +225,7 @@ fn a_copy_is_of_one_moment_while_others_write() {
     let writer = lab.peer.spawn(&["churn", "100000"]);
     let said = succeeded(lab.scene.carry("lmdb_backup", &lab.backup()));
     drop(writer);
-    let copy = only(&lab.scene.path("copies"));
+    let copy = only_copy(&lab.scene.path("copies"));
     let main = |path: &Path| figure(&stat(path, &[]), "Entries");
     assert_eq!(main(&copy), main(&lab.db), "{said:?}");
 }
@@ -300,7 +367,7 @@ fn a_copy_that_is_much_smaller_than_the_one_before_says_so() {
     assert!(plan.hits.iter().any(|hit| hit.as_str() == "no copy was there before"), "{:?}", plan.hits);
     let said = succeeded(lab.scene.act(plan));
     assert!(!said.iter().any(|line| line.contains("smaller than")), "{said:?}");
-    let first = only(&lab.scene.path("copies"));
+    let first = only_copy(&lab.scene.path("copies"));
     fs::File::options().write(true).open(first.join("data.mdb")).unwrap().set_len(100 << 20).unwrap();
     let plan = lab.scene.plan("lmdb_backup", &lab.backup()).unwrap();
     let name = first.file_name().unwrap().to_str().unwrap();

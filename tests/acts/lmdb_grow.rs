@@ -1,6 +1,6 @@
 //! LMDB environments that are given a larger map, with a program of another implementation as their owner.
 
-use crate::lmdb::{entries, figure, lab, only, stat, succeeded};
+use crate::lmdb::{entries, figure, lab, only_copy, stat, succeeded};
 use crate::peer::{self, Peer};
 use crate::scene::{Scene, copied_script, told};
 use std::fs;
@@ -28,7 +28,7 @@ fn a_stopped_environment_grows_by_a_commit_and_its_program_takes_the_size() {
     assert!(end.reason.as_str().contains("nobody has it open"), "{end:?}");
     assert_eq!(figure(&stat(&lab.db, &["-e"]), "Map size"), 8 << 20);
     assert_eq!((entries(&lab.db), lab.owners()), (before.clone(), owners), "no key is left, and nothing changed hands");
-    assert_eq!(entries(&only(&lab.scene.path("copies"))), before);
+    assert_eq!(entries(&only_copy(&lab.scene.path("copies"))), before);
     let stored = lab.peer.exec(&["stat"]);
     assert!(String::from_utf8_lossy(&stored.stdout).contains("map_size=8388608"), "{stored:?}");
 }
@@ -63,6 +63,55 @@ fn a_growth_that_cannot_be_or_is_a_slip_is_refused() {
     let fault = lab.refusal("lmdb_grow", &lab.commit("1GiB"));
     assert!(fault.contains("dead readers pin pages") && fault.contains(": 1."), "{fault}");
     drop(holding);
+}
+
+#[test]
+fn a_growth_by_so_much_counts_from_the_limit_that_holds_and_shows_both_figures() {
+    let Some(lab) = lab() else { return };
+    lab.end_reader();
+    let table = |by: &str| format!("{}how = \"write_commit\"\nby = \"{by}\"", lab.path());
+    let refused = |by: &str, why: &str| {
+        let fault = lab.refusal("lmdb_grow", &table(by));
+        assert!(fault.contains(why), "{by}: {fault}");
+    };
+    refused("0B", "`by` is nothing");
+    refused("2TiB", "is more than the cap");
+    refused("100", "is no size");
+    refused("1MiB\"\nto = \"8MiB", "either `to` or `by`");
+    let beyond = format!("{}\ncap = \"1000TiB\"", table("900TiB"));
+    assert!(lab.refusal("lmdb_grow", &beyond).contains(" free."), "never more than the disk has");
+    // What is no whole page becomes one.
+    let plan = lab.scene.plan("lmdb_grow", &table("1B")).unwrap();
+    assert!(plan.what.lines[0].as_str().contains("→ 1052672 bytes"), "{:?}", plan.what.lines);
+    let plan = lab.scene.plan("lmdb_grow", &table("100MiB")).unwrap();
+    assert_eq!(plan.hits[0].as_str(), "1 MiB stored + 100 MiB = 101 MiB");
+    let line = plan.what.lines[0].as_str();
+    assert!(line.ends_with("1 MiB → 101 MiB"), "{line}");
+    let (end, progress) = lab.scene.act(plan);
+    assert_eq!((end.outcome, end.executed), (Outcome::Unverified, true), "{end:?} {:?}", told(&progress));
+    assert_eq!(figure(&stat(&lab.db, &["-e"]), "Map size"), 101 << 20);
+}
+
+#[test]
+fn a_growth_by_so_much_counts_from_the_programs_own_map() {
+    let Some(served) = Served::start("DIR/app.toml", "") else { return };
+    fs::write(served.scene.path("app.toml"), "[db]\nmap_mib = 3\n").unwrap();
+    served.systemctl(&["restart", "app.service"]);
+    let setting = format!(
+        "setting = {{ file = \"{}\", key = \"db.map_mib\", unit = \"MiB\" }}",
+        served.scene.path("app.toml").display()
+    );
+    let table = served.table(&format!("how = \"setting\"\nby = \"5MiB\"\n{setting}"));
+    // Until the new one has it open, the old map counts.
+    let planned = || served.scene.plan("lmdb_grow", &table).map(|plan| plan.hits[0].to_string()).unwrap_or_default();
+    for _ in 0..10_000 {
+        if planned() == "3 MiB mapped + 5 MiB = 8 MiB" {
+            break;
+        }
+    }
+    assert_eq!(planned(), "3 MiB mapped + 5 MiB = 8 MiB", "1 MiB is stored");
+    let said = succeeded(served.scene.carry("lmdb_grow", &table));
+    assert_eq!(fs::read_to_string(served.scene.path("app.toml")).unwrap(), "[db]\nmap_mib = 8\n", "{said:?}");
 }
 
 #[test]
@@ -202,7 +251,7 @@ fn a_program_that_takes_what_is_stored_is_stopped_given_the_size_and_started_and
     assert_eq!((served.stored(), served.says("ActiveState").as_str()), (8 << 20, "active"));
     assert_ne!(served.says("InvocationID"), run);
     assert_eq!((entries(&served.db), served.owners()), (before.clone(), owners));
-    assert_eq!(entries(&only(&served.scene.path("copies"))), before);
+    assert_eq!(entries(&only_copy(&served.scene.path("copies"))), before);
     // A crash before the start leaves a service that is down: that is not done.
     let settled = || kinds::of(&plan).unwrap().settled(&plan).unwrap();
     assert!(matches!(settled(), Settled::Done(_)), "{:?}", settled());

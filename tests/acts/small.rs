@@ -202,6 +202,34 @@ fn a_program_that_was_swapped_or_written_to_after_the_preview_is_not_run() {
 }
 
 #[test]
+fn a_script_that_an_interpreter_carries_out_is_bound_as_the_program_is() {
+    let scene = Scene::new();
+    let (out, act) = (scene.path("out"), scene.path("act.py"));
+    let write = |text: &str| fs::write(&act, text).unwrap();
+    let plan = |more: &str| {
+        let argv = format!("argv = [\"/usr/bin/env\", \"python3\", \"-I\"{more}, \"{}\"]\nundo = \"x\"", act.display());
+        scene.plan("command", &argv)
+    };
+    write("print('as planned')");
+    let first = plan("").unwrap();
+    assert!(first.based_on[0].value.as_str().contains("act.py, sha256 "), "{:?}", first.based_on);
+    assert!(plan(", \"-c\", \"print(1)\"").unwrap().based_on.is_empty(), "it is an argument there");
+    write(&format!("open('{}', 'w')", out.display()));
+    let (end, _) = scene.act(first);
+    assert!(end.outcome == Outcome::Refused && end.reason.as_str().contains("act.py was written to"), "{end:?}");
+    let second = plan("").unwrap();
+    fs::remove_file(&act).unwrap();
+    let (end, _) = scene.act(second);
+    assert!(end.outcome == Outcome::Refused && end.reason.as_str().contains("act.py is gone"), "{end:?}");
+    assert!(!out.exists());
+    write("print('as planned')");
+    assert_eq!(scene.act(plan("").unwrap()).0.outcome, Outcome::Unverified);
+    fs::set_permissions(&act, PermissionsExt::from_mode(0o666)).unwrap();
+    let fault = plan("").unwrap_err().to_string();
+    assert!(fault.contains("others may write to this file"), "{fault}");
+}
+
+#[test]
 fn what_a_shell_reads_is_heavier_and_no_operator_writes_into_it_and_no_program_is_called_a_shell() {
     let scene = Scene::new();
     let plan = scene.plan("command", "argv = [\"/usr/bin/python3\", \"-c\", \"print(1)\"]\nundo = \"x\"").unwrap();

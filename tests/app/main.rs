@@ -10,7 +10,8 @@ use crossterm::event::KeyCode;
 use desk::Desk;
 use watchkeeper::action::back;
 use watchkeeper::action::kinds::Settled;
-use watchkeeper::action::lifecycle::Run;
+use watchkeeper::action::lifecycle::{Progress, Run, State};
+use watchkeeper::action::mode::Mode;
 use watchkeeper::action::plan::Plan;
 use watchkeeper::action::recover::{Standing, Unresolved};
 use watchkeeper::app::effect::{Effect, Entry};
@@ -280,6 +281,42 @@ fn a_run_of_an_earlier_console_is_planned_again_as_things_stand_now_and_never_ru
     let effects = desk.press(KeyCode::Enter);
     let at = format!("{:?} {effects:?}", desk.model.overlay);
     assert!(matches!(&effects[..], [Effect::Plan(wanted)] if *wanted.action == *"put-it-back"), "{at}");
+}
+
+#[test]
+fn an_older_run_is_taken_back_by_its_own_way_and_not_by_the_one_for_the_newest() {
+    let mut desk = incident();
+    desk.model.identity.ways_back.insert("reduce-batch-size".into(), "put-it-back".into());
+    let mut open = left(&desk, 1, Standing::Unknown(Settled::Other("half of it".into())));
+    open.plan.what.kind = "file_set_aside@1".into();
+    open.plan.what.work = serde_json::json!({
+        "path": "/srv/app/index", "aside": "index.set-aside-1", "id": { "dev": 1, "ino": 2, "folder": true }
+    });
+    desk.send(Msg::Recovered(vec![open], Vec::new()));
+    desk.press(KeyCode::Down);
+    let effects = desk.press(KeyCode::Enter);
+    let own = back::name(Ulid(1));
+    assert!(matches!(&effects[..], [Effect::Plan(wanted)] if *wanted.action == *own), "{effects:?}");
+}
+
+#[test]
+fn a_console_that_is_disarmed_tells_the_runner_until_its_first_effect() {
+    for (state, told) in [(None, true), (Some(State::Accepted), true), (Some(State::Intent), false)] {
+        let mut desk = typed();
+        desk.press(KeyCode::Enter);
+        desk.send(Msg::Launched(Ok(())));
+        let plan = desk.model.run.as_ref().unwrap().plan.id;
+        if let Some(state) = state {
+            let mut progress = Progress::new(plan, 1);
+            progress.state = state;
+            desk.send(Msg::Progress(Box::new(progress)));
+        }
+        desk.pass(2_000);
+        let effects = desk.press(KeyCode::Char('A'));
+        let disarms = |effect: &Effect| matches!(effect, Effect::Disarm(of) if *of == plan);
+        assert!(!matches!(desk.model.session.mode, Mode::Armed { .. }), "{state:?} {effects:?}");
+        assert_eq!(effects.iter().any(disarms), told, "{state:?} {effects:?}");
+    }
 }
 
 #[test]

@@ -56,7 +56,11 @@ pub(crate) struct End {
 impl World {
     /// A shipped procedure; only what it looks at is this system's, and it need not hold for as long.
     pub(crate) fn new(name: &str, text: &str) -> Self {
-        let others = ["min(probe_success)", "min(node_filesystem_avail_bytes)", "node_memory_MemAvailable_bytes"];
+        let others = [
+            "min(probe_success{job=\"health\"})",
+            "min(node_filesystem_avail_bytes)",
+            "node_memory_MemAvailable_bytes",
+        ];
         let text = others.iter().fold(text.to_owned(), |text, query| text.replace(query, "min(command_success)"));
         let text = text.replace("hold = \"10s\"", "hold = \"1s\"");
         let desk = Desk::new();

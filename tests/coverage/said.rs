@@ -215,7 +215,8 @@ fn tested(test: &str) -> Option<String> {
     };
     let is = places.iter().filter_map(|place| std::fs::read_to_string(place).ok()).any(|text| {
         let at = text.find(&format!("fn {function}("));
-        at.and_then(|at| text.get(at.saturating_sub(200)..at)).is_some_and(|before| before.contains("test]"))
+        at.and_then(|at| text.get(at.saturating_sub(200)..at))
+            .is_some_and(|before| before.contains("test]") || before.contains("test("))
     });
     (!is).then(|| format!("there is no test `{test}`"))
 }

@@ -1,6 +1,7 @@
 //! A shipped profile, loaded and built as the console does it, with the rows of its system.
 
 use crate::row::Rows;
+use crate::seen::Look;
 use std::process::Command;
 use watchkeeper::config::{Profile, ProfileRef, SearchPath, load_profile};
 use watchkeeper::procedure::Document;
@@ -15,6 +16,8 @@ pub(crate) struct Scene {
     pub(crate) documents: Vec<Document>,
     /// Its own file, unfilled.
     pub(crate) table: toml::Table,
+    /// What its samplers see.
+    pub(crate) look: Look,
     /// Names of rule tests that passed.
     pub(crate) passed: Vec<String>,
     /// What is wrong before any row is looked at.
@@ -41,7 +44,9 @@ impl Scene {
         let (passed, failed) = rule_tests(&folder);
         faults.extend(failed);
         let documents = watchkeeper::roles::handbook::documents(&profile);
-        Self { rows, profile, setup, documents, table, passed, faults }
+        let look = Look::at(system);
+        faults.extend(look.faults());
+        Self { rows, profile, setup, documents, table, look, passed, faults }
     }
 }
 

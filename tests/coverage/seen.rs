@@ -1,10 +1,98 @@
 //! What the profile's samplers see at the stand-in of its system: one look for all rows.
 
-use crate::row::Row;
+use crate::row::{Fact, Reads, Row};
 use crate::scene::Scene;
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+use watchkeeper::roles::demo::Demo;
+use watchkeeper::roles::twin::Play;
+
+/// The stand-in needs so long to have answered everything.
+const WAIT: &str = "12s";
+
+/// What `snapshot --json` tells of the profile at its stand-in.
+pub(crate) struct Look(Value);
+
+impl Look {
+    /// One look, with the real binary.
+    pub(crate) fn at(system: &str) -> Self {
+        let program = Path::new(env!("CARGO_BIN_EXE_watchkeeper"));
+        let play = Play::of(Some(system), None).expect("a system");
+        let demo = Demo::start_as(program, play, 42).expect("starts");
+        let mut ask = Command::new(program);
+        ask.args(["snapshot", "--json", "--wait", WAIT, "--profile"]).arg(&demo.profile);
+        ask.env("HOME", &demo.dir).env("XDG_STATE_HOME", &demo.state_dir);
+        let out = ask.output().expect("runs");
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        Self(serde_json::from_slice(&out.stdout).unwrap_or_else(|error| panic!("{error}: {said}")))
+    }
+
+    /// What is wrong with the profile at its stand-in.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        rows(&self.0, "faults").iter().map(|fault| format!("at its stand-in: {fault}")).collect()
+    }
+}
+
+fn rows<'a>(of: &'a Value, key: &str) -> &'a [Value] {
+    of.get(key).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn text<'a>(of: &'a Value, key: &str) -> &'a str {
+    of.get(key).and_then(Value::as_str).unwrap_or_default()
+}
 
 /// What of a row is not seen.
-pub(crate) fn check(_scene: &Scene, row: &Row) -> Vec<String> {
-    let _later = (&row.reads, &row.facts);
-    Vec::new()
+pub(crate) fn check(scene: &Scene, row: &Row) -> Vec<String> {
+    let series = row.reads.iter().filter_map(|reads| series(&scene.look, reads));
+    series.chain(row.facts.iter().filter_map(|wanted| fact(&scene.look, wanted))).collect()
+}
+
+/// `name{label="value"}` with its labels; `job` is the sampler.
+fn parts(series: &str) -> (&str, Vec<(String, String)>) {
+    let (name, rest) = series.split_once('{').unwrap_or((series, ""));
+    let labels = rest.trim_end_matches('}').split(',').filter_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        Some((name.trim().to_owned(), value.trim().trim_matches('"').to_owned()))
+    });
+    (name, labels.collect())
+}
+
+fn series(look: &Look, reads: &Reads) -> Option<String> {
+    let (name, labels) = parts(&reads.series);
+    let is = |reading: &&Value| {
+        let label = |name: &str| match name {
+            "job" => text(reading, "sampler"),
+            name => reading.get("labels").map(|labels| text(labels, name)).unwrap_or_default(),
+        };
+        text(reading, "metric") == name && labels.iter().all(|(name, value)| label(name) == value)
+    };
+    let found: Vec<&Value> = rows(&look.0, "readings").iter().filter(is).collect();
+    let values: Vec<f64> = found.iter().filter_map(|reading| reading.get("value")?.as_f64()).collect();
+    let fits = |value: &f64| {
+        let equal = reads.is.is_none_or(|is| (value - is).abs() <= is.abs() * 1e-9);
+        equal && reads.between.is_none_or(|(low, high)| (low..=high).contains(value))
+    };
+    match (reads.absent, values.iter().any(fits)) {
+        (true, _) if values.is_empty() => None,
+        (false, true) => None,
+        _ => {
+            let why =
+                found.first().map(|reading| format!(" ({} {})", text(reading, "freshness"), text(reading, "reason")));
+            Some(format!("{} is {values:?}{}", reads.series, why.unwrap_or_default()))
+        }
+    }
+}
+
+fn fact(look: &Look, wanted: &Fact) -> Option<String> {
+    let sampler = rows(&look.0, "samplers").iter().find(|sampler| text(sampler, "name") == wanted.sampler);
+    let facts = sampler.map(|sampler| rows(sampler, "facts")).unwrap_or_default();
+    let told: Vec<&str> =
+        facts.iter().filter(|row| text(row, "name") == wanted.fact).map(|row| text(row, "fact")).collect();
+    let fits = |told: &&str| {
+        wanted.is.as_ref().is_none_or(|is| is == told)
+            && wanted.contains.as_ref().is_none_or(|part| told.contains(part.as_str()))
+    };
+    let any = told.iter().any(fits);
+    (!any).then(|| format!("the fact `{}` of {} is {told:?}", wanted.fact, wanted.sampler))
 }

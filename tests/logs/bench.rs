@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use watchkeeper::base::{Fault, LogLine};
+use watchkeeper::base::{Fault, LogLine, Mono};
 use watchkeeper::logs::{Follower, Format, LogMailbox, LogSource};
 use watchkeeper::sys::bell::Bell;
 use watchkeeper::sys::clock::RealClock;
@@ -19,6 +19,8 @@ pub(crate) struct Bench {
     pub(crate) mailbox: Arc<LogMailbox>,
     pub(crate) lines: Vec<LogLine>,
     pub(crate) dropped: u64,
+    /// Lines that nobody saw come.
+    pub(crate) unseen: usize,
     pub(crate) failure: Option<Fault>,
     bell: Arc<Bell>,
     follower: Option<Follower>,
@@ -29,7 +31,7 @@ impl Bench {
         let bell = Arc::new(Bell::default());
         let mailbox = Arc::new(LogMailbox::new(Arc::clone(&bell), capacity));
         let dir = tempfile::tempdir().expect("a folder");
-        Self { dir, mailbox, lines: Vec::new(), dropped: 0, failure: None, bell, follower: None }
+        Self { dir, mailbox, lines: Vec::new(), dropped: 0, unseen: 0, failure: None, bell, follower: None }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -66,6 +68,7 @@ impl Bench {
     /// Takes in what has come.
     pub(crate) fn drain(&mut self) {
         for batch in self.mailbox.drain() {
+            self.unseen += batch.lines.iter().filter(|(seen, _)| seen.mono == Mono::default()).count();
             self.lines.extend(batch.lines.into_iter().map(|(_, line)| line));
             self.dropped += batch.dropped;
             self.failure = batch.failure;

@@ -1,7 +1,7 @@
 //! Several files in one pane, by time.
 
-use super::tool::{append, folder, leave, spec, write};
 use super::harness::Pty;
+use super::tool::{append, folder, leave, spec, write};
 use std::fmt::Write as _;
 
 /// A line each second from 03:00:00 on; `zone` hours east.
@@ -10,7 +10,8 @@ fn seconds(of: std::ops::Range<usize>, step: usize, zone: usize, name: &str) -> 
     for n in of.step_by(step) {
         let (hour, minute, second) = ((3 + zone + n / 3_600) % 24, n / 60 % 60, n % 60);
         let day = 21 + (3 + zone + n / 3_600) / 24;
-        writeln!(text, "2026-11-{day}T{hour:02}:{minute:02}:{second:02}+{zone:02}:00 INFO {name} number {n}").expect("a string");
+        writeln!(text, "2026-11-{day}T{hour:02}:{minute:02}:{second:02}+{zone:02}:00 INFO {name} number {n}")
+            .expect("a string");
     }
     text
 }
@@ -48,16 +49,17 @@ fn a_clock_that_goes_back_is_a_line_in_the_pane_and_the_others_go_on() {
 fn three_files_on_three_clocks_are_one_row_from_the_end_to_the_start_and_in_a_search() {
     let home = folder();
     let names = ["a.log", "b.log", "c.log"];
-    let paths: Vec<_> =
-        (0..3).map(|at| write(&home, names[at], seconds(at..60_000, 3, at, names[at]))).collect();
+    let paths: Vec<_> = (0..3).map(|at| write(&home, names[at], seconds(at..60_000, 3, at, names[at]))).collect();
     let args: Vec<&str> = paths.iter().map(|path| path.to_str().expect("plain")).collect();
     let mut spec = spec(&home, &args);
     spec.size = (120, 24);
     let pty = Pty::spawn(&spec);
     pty.wait_for("3 logs by time");
-    let row = |last: usize| move |screen: &vt100::Screen, _: &[u8]| {
-        let known = numbers(screen);
-        known.last() == Some(&last) && known.windows(2).all(|pair| pair[0] + 1 == pair[1]) && known.len() > 15
+    let row = |last: usize| {
+        move |screen: &vt100::Screen, _: &[u8]| {
+            let known = numbers(screen);
+            known.last() == Some(&last) && known.windows(2).all(|pair| pair[0] + 1 == pair[1]) && known.len() > 15
+        }
     };
     pty.wait("the last lines of all three", row(59_999));
     let before = pty.resident();
@@ -72,7 +74,10 @@ fn three_files_on_three_clocks_are_one_row_from_the_end_to_the_start_and_in_a_se
     pty.wait_for("5 of 5");
     let at = |number: usize| {
         move |screen: &vt100::Screen, _: &[u8]| {
-            screen.contents().lines().any(|line| line.starts_with('▸') && line.trim_end().ends_with(&format!("number {number}")))
+            screen
+                .contents()
+                .lines()
+                .any(|line| line.starts_with('▸') && line.trim_end().ends_with(&format!("number {number}")))
         }
     };
     pty.send("\r");

@@ -24,6 +24,18 @@ fn of_a_file_that_was_there_the_end_is_shown() {
 }
 
 #[test]
+fn only_what_says_no_time_and_was_there_is_no_news() {
+    let mut bench = Bench::new(1_000);
+    bench.write("app.log", b"old\n2026-11-21T03:12:47Z old too\n  under it\nhalf ");
+    bench.follow("app.log");
+    bench.until("what was there", |bench| bench.has("  under it"));
+    assert_eq!(bench.unseen, 2, "a line that says its time is counted by that");
+    bench.write("app.log", b"a line\nnew\n");
+    bench.until("what is new", |bench| bench.has("new"));
+    assert_eq!(bench.unseen, 2);
+}
+
+#[test]
 fn a_file_and_its_folder_may_come_late_and_go() {
     let mut bench = Bench::new(1_000);
     let there = LogSource { name: "there".into(), ..bench.source("there.log") };

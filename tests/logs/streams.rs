@@ -230,6 +230,34 @@ fn a_real_journal_is_followed_by_unit_priority_and_run_and_survives_journalctl()
     );
 }
 
+#[test]
+fn a_journal_that_this_login_may_not_read_is_a_sentence_and_the_others_go_on() {
+    const NOBODY: &str = "65534";
+    let mut bench = Bench::new(10_000);
+    let setpriv = Path::new("/usr/bin/setpriv");
+    if !rustix::process::geteuid().is_root() || !setpriv.exists() {
+        eprintln!("skipped: only root can read as somebody else, by setpriv");
+        return;
+    }
+    let Some(lab) = lab(&bench, "app.service") else { return };
+    lab.unit("app.service", "ExecStart=/bin/sh -c 'echo \"<3>bad thing\"; exec sleep 1000'");
+    lab.systemctl(&["start", "app.service"]);
+    // The real reader, on the real files as journald makes them, as a login without rights to them.
+    let mut journalctl: Vec<String> =
+        ["/usr/bin/setpriv", "--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"].map(str::to_owned).to_vec();
+    journalctl.extend(lab.journal.journalctl.iter().cloned());
+    let refused = Journal { journalctl, ..lab.journal.clone() };
+    {
+        let _streams = start(&bench, vec![Feed::Journal(refused)]);
+        bench.until("a sentence", |bench| bench.failure.is_some());
+        let said = bench.failure.as_ref().map(ToString::to_string).unwrap_or_default();
+        assert!(said.contains("insufficient permissions") || said.contains("not seeing messages"), "{said}");
+        assert!(bench.shown().is_empty(), "{:?}", bench.shown());
+    }
+    let _streams = start(&bench, vec![Feed::Journal(lab.journal.clone())]);
+    bench.until("whoever may read it does", |bench| bench.shown().iter().any(|line| line.contains("bad thing")));
+}
+
 /// Kills the children of this process that run this program.
 fn kill_children(name: &str) {
     let me = std::process::id().to_string();

@@ -4,13 +4,17 @@ use crate::desk::Desk;
 use crossterm::event::KeyCode;
 use insta::assert_snapshot;
 use std::sync::Arc;
+use watchkeeper::action::lifecycle::Outcome;
 use watchkeeper::action::mode::Mode;
+use watchkeeper::action::verify::{Check, Expect};
+use watchkeeper::app::again::{Again, Found};
 use watchkeeper::app::card::facts;
+use watchkeeper::app::walking::Taken;
 use watchkeeper::app::{Effect, Msg, Procedures, Request};
-use watchkeeper::base::{Clean, Fault, Ulid};
+use watchkeeper::base::{Clean, Fault, Ulid, Unit};
 use watchkeeper::incident::card;
 use watchkeeper::procedure::walk::{Standing, State};
-use watchkeeper::procedure::{Document, Step, parse};
+use watchkeeper::procedure::{Document, Said, Step, parse};
 use watchkeeper::term::Input;
 
 const GPU: &str = include_str!("procedures/gpu-memory.md");
@@ -250,6 +254,74 @@ fn what_was_put_off_and_is_due_is_told_while_something_else_never_ticks_and_a_ke
     desk.enter();
     form(&mut desk, "yes");
     assert_eq!(position(&desk).0, never, "and back: {}", desk.screen());
+}
+
+/// A walk with one done action that its plan judged by this check, taken up again.
+fn taken_up(desk: &mut Desk, expect: Expect, record: Option<Found>) {
+    let text = "# T\n\n## Reduce it {#reduce}\n\n```action\nrun = \"reduce-batch-size\"\n```\n\n## Look\n\n- [ ] Lamp: green\n";
+    let document = Arc::new(parse("t", "t.md", text));
+    assert_eq!(document.faults, []);
+    desk.model.procedures = Procedures::new(vec![Arc::clone(&document)]);
+    desk.incident(41);
+    desk.send(Msg::Work("t".into()));
+    desk.send(Msg::WalkBegun(document, Ok(Ulid(9))));
+    let now = desk.model.now;
+    let mut walk = desk.model.procedures.walks[0].walk.clone();
+    walk.say(Said::Launched(Ulid(3)), &"oncall".into(), now).unwrap();
+    walk.ended(Ulid(3), Outcome::Succeeded, &"it worked".into(), now);
+    walk.pause(&"the line dropped".into(), now);
+    let (label, query) = ("queue depth".into(), "queue_depth".to_owned());
+    let check = Check { label, query, unit: Unit::Count, expect, before: Some(1_000.0) };
+    let again = vec![Again::new(0, vec![check], record)];
+    desk.send(Msg::WalkResumed(Ulid(9), Ok(Box::new(Taken { walk, ended: None, again }))));
+}
+
+#[test]
+fn a_done_action_is_judged_again_by_what_its_plan_was_judged_by_and_what_holds_no_more_is_current() {
+    let mut desk = desk(120, 40);
+    taken_up(&mut desk, Expect::Below(500.0), None);
+    desk.incident(5);
+    assert!(desk.screen().contains("▶  2"), "five values are not ten:\n{}", desk.screen());
+    assert_eq!(position(&desk).0, 2);
+    desk.incident(6);
+    let screen = desk.screen();
+    assert!(screen.contains("REGRESSED, and current again; nothing was run: \"Reduce it\""), "{screen}");
+    assert!(screen.contains("not below 500") && screen.contains("Its plan is shown before"), "{screen}");
+    assert_eq!((position(&desk).0, &desk.model.procedures.walks[0].walk.marks[0].state), (1, &State::Regressed));
+}
+
+#[test]
+fn a_done_action_that_still_holds_or_of_which_nothing_can_be_told_stays_done_and_is_told() {
+    let mut desk = desk(120, 40);
+    taken_up(&mut desk, Expect::Above(500.0), Some((Some(true), "the file holds the new values".into())));
+    desk.incident(11);
+    let screen = desk.screen();
+    assert!(screen.contains("Done actions, looked at again: still so: \"Reduce it\""), "{screen}");
+    desk.key('g');
+    assert!(desk.screen().contains("ago: still so: the file holds the new values; queue"), "{}", desk.screen());
+    assert_eq!(position(&desk).0, 2);
+
+    let mut desk = desk_of_nothing();
+    desk.quiet(11);
+    let screen = desk.screen();
+    assert!(screen.contains("cannot be told: \"Reduce it\"") && position(&desk).0 == 2, "{screen}");
+    assert!(screen.contains("did not answer in time"), "{screen}");
+}
+
+/// The same over a metric that nobody has, and a record that never answers.
+fn desk_of_nothing() -> Desk {
+    let mut desk = desk(120, 40);
+    taken_up(&mut desk, Expect::Above(500.0), None);
+    let working = &mut desk.model.procedures.walks[0];
+    let check = Check {
+        label: "none".into(),
+        query: "nothing_here".to_owned(),
+        unit: Unit::Count,
+        expect: Expect::Falls,
+        before: None,
+    };
+    working.again = vec![Again::new(0, vec![check], None)];
+    desk
 }
 
 #[test]

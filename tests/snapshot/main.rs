@@ -249,3 +249,55 @@ fn a_dry_run_shows_its_preview_and_runs_nothing_of_a_profile_that_others_may_wri
     let said = ask(0o644);
     assert!(said.status.success() && ran.exists(), "{said:?}");
 }
+
+#[test]
+fn a_dry_run_tells_where_what_hits_and_undo_and_leaves_nothing_behind() {
+    let desk = Desk::new();
+    let file = desk.write("app.toml", "batch = 1024 # tuned\n");
+    let table = format!(
+        "title = \"Batch\"\nkind = \"config_set\"\nverb = \"reduce\"\ndanger = \"C2\"\nhits = [\"1 file\"]\n\
+         file = \"{}\"\nset = [{{ key = \"batch\", from = 1024, to = 512 }}]",
+        file.display()
+    );
+    let profile = desk.write("p.toml", format!("title = \"X\"\n[actions.batch]\n{table}\n"));
+    let ask = || desk.run(&["run", "batch", "--dry-run", "--profile", profile.to_str().unwrap()]);
+    let before = std::fs::read(&file).unwrap();
+    let (folder, place) = (listing(desk.path()), format!("file:{}", file.display()));
+    let said = ask();
+    let text = String::from_utf8_lossy(&said.stdout);
+    assert!(said.status.success(), "{said:?}");
+    let row = |label: &str| {
+        let found = text.lines().find(|line| line.starts_with(&format!("{label:9}")));
+        found.unwrap_or_else(|| panic!("no {label}: {text}")).to_owned()
+    };
+    assert!(row("WHERE").contains("local") || row("WHERE").contains("via ssh"), "{text}");
+    assert!(row("WHAT").contains(file.to_str().unwrap()) && text.contains("1024 → 512"), "{text}");
+    assert!(row("HITS").contains("1 file"), "{text}");
+    assert!(row("UNDO").len() > 9, "{text}");
+    assert_eq!(row("TYPE"), "TYPE     reduce");
+    assert!(row("THEN").contains("would lock it") && text.contains("\n         would edit\n"), "{text}");
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+    assert_eq!(listing(desk.path()), folder, "no run folder, no backup, no journal");
+    let dirs = watchkeeper::sys::paths::lock_dirs();
+    let no_lock = || dirs.iter().all(|dir| !watchkeeper::sys::lock::lock_path(dir, &place).exists());
+    assert!(no_lock());
+    let held = watchkeeper::sys::lock::TargetLock::take(&dirs, &place).unwrap();
+    let said = ask();
+    let err = String::from_utf8_lossy(&said.stderr);
+    assert!(said.status.code() == Some(1) && err.contains("is being acted on by"), "{said:?}");
+    drop(held);
+    assert!(no_lock());
+}
+
+/// Everything below a folder.
+fn listing(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.is_dir() && !entry.is_symlink() {
+            found.extend(listing(&entry));
+        }
+        found.push(entry);
+    }
+    found.sort();
+    found
+}

@@ -13,6 +13,7 @@
 //! timeout = "60s"                                                # then SIGTERM, after 10 s SIGKILL to its whole group
 //! kill    = "never"                                              # or: it may take as long as it takes
 //! undo    = "run it again with the old keys"                     # without it the danger is raised
+//! # the script that python3, bash and their like are given is trusted and bound to the plan as the program is
 //! # script = "…"                                                 # instead of argv: for /bin/sh, shown in full, one heavier
 //! ```
 
@@ -23,23 +24,19 @@ use crate::action::manager::looks_secret;
 use crate::action::params::Params;
 use crate::action::plan::{Danger, Plan, Target, Undo};
 use crate::action::prepare::{COMMON, Context, duration};
+use crate::action::program_file::{ProgramFile, SHELLS, ScriptFile};
 use crate::action::remote;
 use crate::base::scrub::{is_secret_name, scrub};
 use crate::base::{Body, Clean, Clock, Fault};
 use crate::sys::program::{Ended, Order};
 use crate::sys::secret::{Given, hide};
-use crate::sys::trust::{Owners, helper};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 const KEYS: &[&str] =
     &["argv", "script", "params", "preview", "ok_exit", "secret_env", "timeout", "kill", "undo", "result"];
-/// Programs that read one of their arguments as a script.
-const SHELLS: [&str; 7] = ["sh", "bash", "dash", "zsh", "ksh", "ash", "fish"];
 /// Lines of a preview that are shown.
 const PREVIEW: usize = 20;
 
@@ -65,55 +62,9 @@ struct Work {
     looks: bool,
     /// Its program's file when the plan was made.
     file: ProgramFile,
-}
-
-/// Which file a program is, in which state. A program may be too large to be read; who writes to it cannot set the time
-/// of its last change back.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct ProgramFile {
-    /// Without any link.
-    real: PathBuf,
-    dev: u64,
-    ino: u64,
-    /// Bytes.
-    size: u64,
-    /// Seconds and nanoseconds since the epoch: of its content, and of anything.
-    written: (i64, i64),
-    changed: (i64, i64),
-}
-
-impl ProgramFile {
-    fn of(path: &Path) -> Result<Self, Fault> {
-        let helper = helper(path, Owners::effective())?;
-        if let Some(fault) = helper.distrust {
-            return Err(fault);
-        }
-        let meta = File::from(helper.file).metadata();
-        let meta = meta.map_err(|error| Fault::new(format!("{} cannot be looked at: {error}.", path.display())))?;
-        Ok(Self {
-            real: helper.real,
-            dev: meta.dev(),
-            ino: meta.ino(),
-            size: meta.size(),
-            written: (meta.mtime(), meta.mtime_nsec()),
-            changed: (meta.ctime(), meta.ctime_nsec()),
-        })
-    }
-
-    /// What differs from `now`, in words.
-    fn difference(&self, now: &Self) -> Option<Clean> {
-        let path = self.real.display();
-        if self.real != now.real {
-            return Some(crate::clean!("the program was {path} and is {}", now.real.display()));
-        }
-        if (self.dev, self.ino) != (now.dev, now.ino) {
-            return Some(crate::clean!("{path} was replaced by another file (inode {} → {})", self.ino, now.ino));
-        }
-        if (self.size, self.written) != (now.size, now.written) {
-            return Some(crate::clean!("{path} was written to ({} → {} bytes)", self.size, now.size));
-        }
-        (self != now).then(|| crate::clean!("{path} was changed (content, owner, mode or names)"))
-    }
+    /// The script that an interpreter among its arguments carries out.
+    #[serde(default)]
+    script: Option<ScriptFile>,
 }
 
 #[derive(Clone, Copy, PartialEq, Deserialize)]
@@ -144,10 +95,17 @@ impl Work {
         Ok(Order { spare: self.spare, ..order(&self.argv, &self.secret_env)? })
     }
 
-    /// What its program is now and was not when it was planned.
-    fn difference(&self) -> Result<Option<Clean>, Fault> {
+    /// What its program and its script are now and were not when it was planned.
+    fn differences(&self) -> Result<Vec<Clean>, Fault> {
         let program = self.argv.first().map_or(Path::new(""), Path::new);
-        Ok(self.file.difference(&ProgramFile::of(program)?))
+        let differs = self.file.difference(&ProgramFile::of(program)?);
+        let script = match (&self.script, ScriptFile::of(&self.argv)?) {
+            (Some(was), Some(is)) => was.difference(&is),
+            (None, None) => None,
+            (Some(was), None) => Some(crate::clean!("{} is gone", was.path().display())),
+            (None, Some(is)) => Some(crate::clean!("{} was not there", is.path().display())),
+        };
+        Ok(differs.into_iter().chain(script).collect())
     }
 }
 
@@ -207,6 +165,7 @@ impl Kind for Command {
         // Refused before the prompt by the rule that would refuse it behind it.
         let program = argv.first().map_or_else(PathBuf::new, PathBuf::from);
         let file = ProgramFile::of(&program)?;
+        let script = ScriptFile::of(&argv)?;
         open_secret(&argv).map_or(Ok(()), |at| Err(refused(&table, "argv", at)))?;
         if undo.is_none() && !looks {
             raise.push(Clean::from("nobody has said how to take it back"));
@@ -230,14 +189,23 @@ impl Kind for Command {
         let none = if looks { "not needed: its profile says that it changes nothing" } else { "not declared" };
         let undo = Undo::How(undo.map_or(Clean::from(none), Clean::text));
         let targets = vec![Target::Program { argv: argv.clone() }];
-        let work =
-            to_work(&Work { argv, ok_exit, secret_env, patience, spare: kill == Kill::Never, previewed, looks, file })?;
-        let (hits, based_on) = (Vec::new(), Vec::new());
+        let work = to_work(&Work {
+            argv,
+            ok_exit,
+            secret_env,
+            patience,
+            spare: kill == Kill::Never,
+            previewed,
+            looks,
+            file,
+            script: script.clone(),
+        })?;
+        let (hits, based_on) = (Vec::new(), script.iter().map(ScriptFile::row).collect());
         Ok(Draft { lines, work, target, hits, undo, based_on, targets, raise, settle: Duration::ZERO })
     }
 
     fn differences(&self, plan: &Plan, _: &dyn Clock) -> Result<Vec<Clean>, Fault> {
-        Ok(work::<Work>(plan)?.difference()?.into_iter().collect())
+        work::<Work>(plan)?.differences()
     }
 
     fn backup(&self, _: &Plan, _: &Doing<'_>) -> Result<bool, Fault> {

@@ -1,5 +1,7 @@
 //! `lmdb_backup`: a copy of a live LMDB environment, made by the library with the rights of its owner, read back by
-//! digest, opened and counted.
+//! digest, opened and counted. The list of digests beside it is the one of `file_backup`: `file_restore` with
+//! `from = "/var/backups/app/data.backup-*"` puts the newest copy back, without a lock file, as the folder it was made of
+//! is owned. (An environment that is a single file is put back by hand: the copy is a folder.)
 //!
 //! ```toml
 //! [actions.back-up-data]
@@ -69,10 +71,11 @@ impl Kind for LmdbBackup {
             lines: vec![
                 crate::clean!("copy {}  ({how})", id.data.display()),
                 crate::clean!("  to {}", there.display()),
+                crate::clean!("list {}.sha256", there.display()),
             ],
             target: id.name(),
             hits,
-            undo: Undo::How(crate::clean!("remove {}", there.display())),
+            undo: Undo::How(crate::clean!("remove {0} and {0}.sha256", there.display())),
             based_on: vec![identity::based_on(&seen)],
             targets: vec![id.target()],
             raise: identity::raise(&path),

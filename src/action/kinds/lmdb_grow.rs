@@ -8,6 +8,8 @@
 //! how       = "setting"             # the program sets its size: change that and restart; or "write_commit": it takes
 //!                                   # what is stored: stop it, store the size by a commit, start it
 //! to        = "20GiB"               # without it twice what is used, or a week of `growth` more, to the next 64 MiB
+//! by        = "100MiB"            # instead of `to`: so much more than the limit that counts, which is the program's own
+//!                                   # map where it runs, else what is stored; the plan shows both figures
 //! growth    = "deriv(lmdb_used_bytes[1h])"   # bytes a second
 //! cap       = "1TiB"                # never larger
 //! setting   = { file = "/etc/app/app.toml", key = "db.map_mb", unit = "MiB", format = "toml" }
@@ -98,21 +100,28 @@ impl Kind for LmdbGrow {
         let table = body.clone();
         let path: PathBuf = body.need("path")?;
         let how: How = body.need("how")?;
-        let [to, cap, query] = [body.take::<String>("to")?, body.take("cap")?, body.take("growth")?];
+        let [to, by, cap] = [body.take::<String>("to")?, body.take::<String>("by")?, body.take("cap")?];
+        let query = body.take::<String>("growth")?;
         let setting: Option<Setting> = body.take("setting")?;
         let service: Option<Manager> = body.take("service")?;
         let backup_to: Option<PathBuf> = body.take("backup_to")?;
-        let own = ["path", "how", "to", "growth", "cap", "setting", "service", "backup_to"];
+        let own = ["path", "how", "to", "by", "growth", "cap", "setting", "service", "backup_to"];
         cx.done(body, &[COMMON, &own].concat())?;
         match (how, &setting, &service) {
             (How::Setting, Some(_), Some(_)) | (How::WriteCommit, None, _) => {}
             (How::Setting, ..) => return Err(table.fault_at("how", "`setting` and `service` are missing here.")),
             (How::WriteCommit, ..) => return Err(table.fault_at("setting", "`setting` belongs to how = \"setting\".")),
         }
+        if to.is_some() && by.is_some() {
+            return Err(table.fault_at("by", "either `to` or `by`, not both."));
+        }
         let (seen, id) = identity::look(&path)?;
         let (mappers, _) = seen.mappers();
-        let growth = query.filter(|_| to.is_none()).map_or(Ok(0.0), |query: String| growth(&query, cx))?;
-        let to = Wanted { to, cap, above: above(how, &id, &mappers), growth }.size(&seen)?;
+        let proposed = to.is_none() && by.is_none();
+        let growth = query.filter(|_| proposed).map_or(Ok(0.0), |query| growth(&query, cx))?;
+        let above = above(how, &id, &mappers);
+        let wanted = Wanted { to, by, cap, above, growth };
+        let to = wanted.size(&seen)?;
         obstacles(&seen, &mappers, to)?;
         if service.is_none() {
             identity::unused(&seen).map_err(|fault| fault.hint("Stop the program first, or name its `service`."))?;
@@ -126,6 +135,11 @@ impl Kind for LmdbGrow {
             None => (by_commit(&work, cx)?, None),
         };
         said(&mut draft, &work, &seen, &mappers);
+        if wanted.by.is_some() {
+            let [from, more, to] = [above, to - above, to].map(size::exact);
+            let whose = if mappers.iter().any(|it| it.bytes == above) { "mapped" } else { "stored" };
+            draft.hits.insert(0, crate::clean!("{from} {whose} + {more} = {to}"));
+        }
         if growth > 0.0 {
             draft.hits.push(crate::clean!("it grows by {} a day", Unit::Bytes.show(growth * 86_400.0)));
         }

@@ -6,7 +6,7 @@
 //! kind       = "service_restart"
 //! service    = { kind = "systemd", unit = "inference.service" }
 //! stable_for = "10s"               # it must run so long, unchanged, before it counts as restarted or started
-//! # For restart, start and reload:
+//! # No stop is lighter than C3. For restart, start and reload:
 //! validate   = ["/usr/sbin/nginx", "-t"]    # must exit 0, before the prompt and again under the lock; else it is refused
 //! port       = 8080                # a process of this very run of the service must listen on it
 //! health     = { url = "http://127.0.0.1:8080/health", status = [200], json = [{ pointer = "/status", equals = "healthy" }], within = "30s" } # and bearer = { file = "/etc/app/key" }
@@ -115,7 +115,12 @@ impl Kind for Services {
     }
 
     fn least_danger(&self) -> Danger {
-        if self.0 == Verb::ResetFailed { Danger::C1 } else { Danger::C2 }
+        match self.0 {
+            Verb::ResetFailed => Danger::C1,
+            Verb::Restart | Verb::Start | Verb::Reload => Danger::C2,
+            // Nobody is served until somebody starts it again.
+            Verb::Stop => Danger::C3,
+        }
     }
 
     fn draft(&self, body: &mut Body, _: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {

@@ -1,13 +1,16 @@
 //! A copy of a live environment: streamed by the owner's child, written and synced, read back by digest, opened and
-//! counted, and only then given its name. What is left half-way is removed.
+//! counted, and only then given its name; the list of digests that `file_restore` wants comes last. What is left half-way
+//! is removed.
 
 use super::identity::{Identity, Owned, free, show};
 use crate::action::doing::Doing;
 use crate::action::files::stamped;
 use crate::action::prepare::Context;
 use crate::base::{Clean, Fault};
+use crate::sys::entry::Entry;
 use crate::sys::files;
 use crate::sys::lmdb::child::{Answer, Count, Place, Stop, Task, ask};
+use crate::sys::tree::{Head, survey, write_list};
 use crate::sys::trust::{self, Owners};
 use rustix::fs::{
     Advice, AtFlags, Gid, Mode, OFlags, RenameFlags, Uid, fadvise, fchmod, fchown, fstat, mkdirat, openat,
@@ -109,6 +112,15 @@ impl Copying {
         format!("{}{PARTIAL}", self.name)
     }
 
+    /// The name of its list of digests.
+    pub(crate) fn list(&self) -> String {
+        format!("{}.sha256", self.name)
+    }
+
+    fn list_part(&self) -> String {
+        format!(".{}.part", self.list())
+    }
+
     /// The folder for copies, which like every folder above it nobody but us and the owner of the data may change.
     fn folder(&self, owner: u32) -> Result<OwnedFd, Fault> {
         trust::folder(&self.to, Owners::effective().and(Some(owner)))
@@ -141,6 +153,7 @@ impl Copying {
             let text = serde_json::to_vec(&copied)
                 .map_err(|error| Fault::new(format!("what was copied cannot be written down: {error}.")))?;
             files::create_exclusive(&self.record, 0o600, &text)?;
+            self.write_list(&folder, &copied.sha256)?;
             renameat_with(&folder, partial.as_str(), &folder, self.name.as_str(), RenameFlags::NOREPLACE)
                 .map_err(|error| failed("name", error))?;
             Ok(copied)
@@ -149,8 +162,24 @@ impl Copying {
             self.remove(&folder);
             Stop::Refused(fault)
         })?;
+        renameat_with(&folder, self.list_part(), &folder, self.list(), RenameFlags::NOREPLACE)
+            .map_err(|error| Stop::Silent(failed("name the list of", error)))?;
         rustix::fs::fsync(&folder).map_err(|error| Stop::Silent(failed("make durable", error)))?;
         Ok(copied)
+    }
+
+    /// What the copy is, as `file_backup` writes it of a tree.
+    fn write_list(&self, folder: &OwnedFd, sha256: &str) -> Result<(), Fault> {
+        let (survey, _) = survey(&Entry::open(&self.to.join(self.partial()))?, None)?;
+        let head = Head { shape: survey.shape, bytes: survey.bytes };
+        let text = write_list(&self.name, &head, &[(PathBuf::from(DATA), sha256.to_owned())]);
+        let fresh = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let write = || {
+            let mut file = File::from(openat(folder, self.list_part(), fresh, Mode::from_raw_mode(0o600))?);
+            file.write_all(&text)?;
+            file.sync_all()
+        };
+        write().map_err(|error| files::fault("write", &self.to.join(self.list_part()), &error))
     }
 
     /// Removes what is not whole. Best effort: the fault before it is what counts.
@@ -158,6 +187,7 @@ impl Copying {
         let partial = self.partial();
         let _best_effort = unlinkat(folder, format!("{partial}/{DATA}"), AtFlags::empty());
         let _best_effort = unlinkat(folder, partial.as_str(), AtFlags::REMOVEDIR);
+        let _best_effort = unlinkat(folder, self.list_part(), AtFlags::empty());
     }
 
     /// Everything but the name.
@@ -190,7 +220,7 @@ impl Copying {
         if digest(&file, doing).map_err(|error| failed("read back", error))? != sha256 {
             return Err(Fault::new("the copy does not read back as it was written."));
         }
-        give(&file, &own, owner).map_err(|error| failed("give to its owner", error))?;
+        give(&file, &own, owner, id.folder()).map_err(|error| failed("give to its owner", error))?;
         let held = count(&path, &file, owner, doing)?;
         let exact = before.txn == after.txn;
         if (held.entries == 0 && before.entries > 0) || (exact && !held.holds_the_same_as(&before)) {
@@ -209,7 +239,13 @@ impl Copying {
         let about = std::fs::symlink_metadata(&path).map_err(|error| crate::clean!("{shown}: {error}"))?;
         let record = files::read(&self.record, 64 * 1024).map_err(|fault| Clean::text(fault.to_string()))?;
         let copied: Copied = serde_json::from_slice(&record).map_err(|error| Clean::text(error.to_string()))?;
-        if about.len() == copied.bytes { Ok(copied) } else { Err(crate::clean!("{shown} is not as it was copied")) }
+        if about.len() != copied.bytes {
+            return Err(crate::clean!("{shown} is not as it was copied"));
+        }
+        if !self.to.join(self.list()).exists() {
+            return Err(crate::clean!("{shown} has no list of digests beside it"));
+        }
+        Ok(copied)
     }
 
     /// A folder that is not whole is left.
@@ -265,13 +301,17 @@ fn digest(mut file: &File, doing: &Doing<'_>) -> std::io::Result<String> {
     }
 }
 
-/// The copy belongs to whom the data belongs.
-fn give(file: &File, folder: &OwnedFd, owner: Owned) -> std::io::Result<()> {
+/// The copy belongs to whom the data belongs, its folder to whom the folder of the data belongs: put back as it is, it
+/// can be opened. Nobody else is let in.
+fn give(file: &File, folder: &OwnedFd, owner: Owned, around: Option<Owned>) -> std::io::Result<()> {
+    let around = around.unwrap_or(Owned { mode: 0o700, ..owner });
     if rustix::process::geteuid().is_root() {
-        let (uid, gid) = (Some(Uid::from_raw(owner.uid)), Some(Gid::from_raw(owner.gid)));
+        let of = |owned: Owned| (Some(Uid::from_raw(owned.uid)), Some(Gid::from_raw(owned.gid)));
+        let ((uid, gid), (folder_uid, folder_gid)) = (of(owner), of(around));
         fchown(file, uid, gid)?;
-        fchown(folder, uid, gid)?;
+        fchown(folder, folder_uid, folder_gid)?;
     }
+    fchmod(folder, Mode::from_raw_mode(around.mode & !0o002))?;
     Ok(fchmod(file, Mode::from_raw_mode(owner.mode))?)
 }
 

@@ -136,6 +136,13 @@ impl Identity {
         data
     }
 
+    /// Whose the folder of its own is, if it has one that can be seen.
+    pub(crate) fn folder(&self) -> Option<Owned> {
+        let folder = self.data.parent().filter(|_| !self.file)?;
+        let about = std::fs::symlink_metadata(folder).ok().filter(Metadata::is_dir)?;
+        Some(Owned { uid: about.uid(), gid: about.gid(), mode: about.mode() & 0o7777 })
+    }
+
     /// The data file, by identity.
     pub(crate) fn target(&self) -> Target {
         let (dev, ino) = self.inode();

@@ -16,9 +16,11 @@ const NARROW: u64 = 2 << 30;
 pub(crate) struct Wanted {
     /// As the profile says it.
     pub(crate) to: Option<String>,
+    /// Instead of it: so much more than `above`, as the profile says it.
+    pub(crate) by: Option<String>,
     /// As the profile says it.
     pub(crate) cap: Option<String>,
-    /// It must be larger, in bytes.
+    /// It must be larger, in bytes: the limit that counts today.
     pub(crate) above: u64,
     /// The environment grows by so many bytes a second.
     pub(crate) growth: f64,
@@ -32,13 +34,24 @@ impl Wanted {
     pub(crate) fn size(&self, seen: &Outside) -> Result<u64, Fault> {
         let (stored, used) = (seen.meta.map_size, seen.meta.used());
         let page = u64::from(seen.meta.page_size).max(u64::try_from(rustix::param::page_size()).unwrap_or(0));
-        let to = self.to.as_deref().map_or_else(|| Ok(size::proposal(used, self.growth)), size::parse)?;
+        let to = match (&self.to, &self.by) {
+            (Some(to), _) => size::parse(to)?,
+            (None, Some(by)) => match size::parse(by)? {
+                0 => return Err(Fault::new("`by` is nothing: that is no growth.")),
+                by => self.above.saturating_add(by).checked_next_multiple_of(page).unwrap_or(u64::MAX),
+            },
+            (None, None) => size::proposal(used, self.growth),
+        };
         let cap = self.cap.as_deref().map_or(Ok(CAP), size::parse)?;
         if to <= self.above || to <= used {
             let (to, stored) = (size::exact(to), size::exact(stored));
             let fault = Fault::new(format!("{to} is no growth: the map has {stored}, {} used.", show(used)));
             let fits = "What is used and what will come fits: say `to` if it must grow.";
-            return Err(fault.hint(if self.to.is_none() { fits } else { "A size never shrinks in place." }));
+            return Err(fault.hint(if self.to.is_none() && self.by.is_none() {
+                fits
+            } else {
+                "A size never shrinks in place."
+            }));
         }
         if !to.is_multiple_of(page) {
             let (below, above) = size::around(to, page);

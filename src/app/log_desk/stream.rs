@@ -379,12 +379,19 @@ mod tests {
     fn a_clock_that_goes_back_is_told_of_its_own_source_and_before_anything_is_sorted() {
         let mut logs = LogStore::default();
         let mut stream = Stream::new(vec!["a".into(), "b".into()]);
-        for (source, at, text) in [("a", 9_000, "one"), ("b", 9_001, "other"), ("a", 1_800, "two"), ("a", 1_801, "three"), ("b", 9_000, "small")] {
+        for (source, at, text) in [
+            ("a", 9_000, "one"),
+            ("b", 9_001, "other"),
+            ("a", 1_800, "two"),
+            ("a", 1_801, "three"),
+            ("b", 9_000, "small"),
+        ] {
             push(&mut logs, source, at, text);
         }
         stream.take_in(&logs);
         let page = Rings(&stream, &logs).page(&Want { id: 0, from: From::End, back: 9, ahead: 0 });
-        let told: Vec<_> = page.rows.iter().filter_map(|row| Some((row.line.message.to_string(), row.back?.as_secs()))).collect();
+        let told: Vec<_> =
+            page.rows.iter().filter_map(|row| Some((row.line.message.to_string(), row.back?.as_secs()))).collect();
         assert_eq!(told, [("two".to_owned(), 7_200)]);
     }
 

@@ -307,9 +307,17 @@ mod tests {
         let count = |of: usize| u64::try_from(of).expect("small");
         let (low, high) = (middle.saturating_sub(count(want.back)), (middle + count(want.ahead)).min(lines));
         let line = LogLine { time: None, level: None, message: "x".into(), marker: false };
-        let row = |place| Row { place, next: place + 1, source: 0, open: false, line: line.clone(), about: None, back: None };
+        let row =
+            |place| Row { place, next: place + 1, source: 0, open: false, line: line.clone(), about: None, back: None };
         let before = usize::try_from(middle - low).expect("small");
-        Page { id: want.id, rows: (low..high).map(row).collect(), before, first: low == 0, last: high == lines, fault: None }
+        Page {
+            id: want.id,
+            rows: (low..high).map(row).collect(),
+            before,
+            first: low == 0,
+            last: high == lines,
+            fault: None,
+        }
     }
 
     /// Answers until nothing is asked.

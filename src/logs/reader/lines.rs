@@ -50,7 +50,8 @@ impl SpineReader {
         let Some((extent, end)) = self.locked(|spine| Some((spine.at(place)?, spine.end()))) else { return Ok(None) };
         // What lay between has been forgotten.
         let place = place.max(extent.at);
-        let row = |next, line| Row { place, next, source: extent.source, open: place >= end, line, about: None, back: None };
+        let row =
+            |next, line| Row { place, next, source: extent.source, open: place >= end, line, about: None, back: None };
         let Stuff::Bytes(body, from) = &extent.stuff else {
             let Stuff::Mark(message) = &extent.stuff else { return Ok(None) };
             let line = LogLine { time: None, level: None, message: message.clone(), marker: true };

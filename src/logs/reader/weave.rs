@@ -107,7 +107,8 @@ impl Weaver {
         let mut found = Vec::with_capacity(own.len());
         for own in own {
             let Some(root) = self.strands.holding(strand, *own) else { continue };
-            let Some(piece) = self.descend(root, |piece| place(&piece.low, strand) <= *own && *own < place(&piece.high, strand))?
+            let Some(piece) =
+                self.descend(root, |piece| place(&piece.low, strand) <= *own && *own < place(&piece.high, strand))?
             else {
                 continue;
             };
@@ -117,7 +118,11 @@ impl Weaver {
             }
             let sorted = self.sorted(&piece)?;
             let rows = sorted.rows.iter().zip(&sorted.own);
-            found.extend(rows.into_iter().find(|(row, at)| usize::from(row.source) == strand && *at == own).map(|(row, _)| row.place));
+            found.extend(
+                rows.into_iter()
+                    .find(|(row, at)| usize::from(row.source) == strand && *at == own)
+                    .map(|(row, _)| row.place),
+            );
         }
         Ok(found)
     }
@@ -218,7 +223,9 @@ impl Weaver {
         for strand in strands {
             let (low, high) = piece.of(strand);
             let middle = low + (high - low) / 2;
-            let Some(start) = self.reader(strand).map(|reader| reader.line_start(middle)).transpose()? else { continue };
+            let Some(start) = self.reader(strand).map(|reader| reader.line_start(middle)).transpose()? else {
+                continue;
+            };
             let found = match self.timed(strand, start.max(low), high, piece.seen)? {
                 None => self.timed(strand, low, high, piece.seen)?,
                 found => found,
@@ -305,7 +312,9 @@ impl Weaver {
 
     /// A piece in order: by time, then source, then place.
     fn sorted(&mut self, piece: &Piece) -> io::Result<&Sorted> {
-        if let Some(at) = self.sorted.iter().position(|known| known.piece.low == piece.low && known.piece.high == piece.high) {
+        if let Some(at) =
+            self.sorted.iter().position(|known| known.piece.low == piece.low && known.piece.high == piece.high)
+        {
             self.sorted.swap(0, at);
         } else {
             let sorted = self.sort(piece)?;
@@ -319,7 +328,8 @@ impl Weaver {
         let mut found = Vec::new();
         for strand in 0..piece.high.len() {
             let (low, high) = piece.of(strand);
-            let mut counts = if low < high { self.counts(strand, low, piece.seen)? } else { None }.unwrap_or(Wall(i64::MIN));
+            let mut counts =
+                if low < high { self.counts(strand, low, piece.seen)? } else { None }.unwrap_or(Wall(i64::MIN));
             let mut at = low;
             while at < high {
                 let row = self.reader(strand).map(|reader| reader.row(at)).transpose()?.flatten();
@@ -357,5 +367,5 @@ fn end(spine: &Arc<std::sync::Mutex<super::spine::Spine>>) -> u64 {
 }
 
 #[cfg(test)]
-#[path = "weave_tests.rs"]
+#[path = "tests.rs"]
 mod tests;

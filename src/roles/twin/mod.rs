@@ -118,7 +118,7 @@ impl Play {
     pub fn unit(self) -> &'static str {
         match self {
             Self::Service(_) => UNIT,
-            Self::System(incident) => incident.system.unit(),
+            Self::System(incident) => incident.system.name(),
         }
     }
 

@@ -49,8 +49,7 @@ fn draw_card(paint: &mut Painter<'_>, area: Rect, card: &Contact, selected: bool
         head.push(paint.piece("  next for this alert", Intent::Accent));
     }
     paint.line((area.x, area.y), area.width, &head);
-    let ways = [&card.phone, &card.mail].into_iter().flatten();
-    let ways: Vec<&str> = ways.map(Clean::as_str).collect();
+    let ways: Vec<&str> = card.ways().map(Clean::as_str).collect();
     if area.height > 1 {
         paint.put(
             (area.x + 6, area.y + 1),

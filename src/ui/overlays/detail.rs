@@ -249,8 +249,8 @@ fn people(model: &Model, found: &Finding) -> Vec<Line> {
 }
 
 fn call(contact: &Contact) -> Clean {
-    let phone = contact.phone.as_ref().map_or_else(String::new, |phone| format!("  {phone}"));
-    clean!("{}, {}{phone}", contact.label(), contact.role)
+    let way = contact.ways().next().map_or_else(String::new, |way| format!("  {way}"));
+    clean!("{}, {}{way}", contact.label(), contact.role)
 }
 
 /// Its cause, or its consequences.

@@ -347,7 +347,7 @@ fn reached<'a>(model: &'a Model, to: &'a Clean) -> impl Iterator<Item = Clean> +
     let meant = move |contact: &&Contact| contact.name == *to || contact.level.as_str() == to.as_str();
     let contacts = model.book.policy().contacts().iter().filter(meant).take(2);
     contacts.map(|contact| {
-        let ways: Vec<&str> = [&contact.phone, &contact.mail].into_iter().flatten().map(Clean::as_str).collect();
+        let ways: Vec<&str> = contact.ways().map(Clean::as_str).collect();
         clean!("{}: {}", contact.label(), ways.join(", "))
     })
 }

@@ -149,7 +149,7 @@ fn whom_to_call(model: &Model, need: Support) -> Clean {
     of_level.map_or_else(
         || Clean::from("This profile names nobody of that level to call."),
         |contact| {
-            let reached = contact.phone.as_ref().or(contact.mail.as_ref()).map(Clean::as_str).unwrap_or_default();
+            let reached = contact.ways().next().map(Clean::as_str).unwrap_or_default();
             clean!("Call {}, {}: {reached}.", contact.name, contact.role)
         },
     )

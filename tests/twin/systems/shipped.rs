@@ -13,7 +13,9 @@ fn samplers(system: System) -> &'static [&'static str] {
             &["host", "gpu", "service", "port", "health", "metrics", "neural", "training", "config", "models"]
         }
         System::Genesis => &["host", "metrics", "health", "engine", "exchange", "feed", "sqlite"],
-        System::Planar => &["host", "bot", "project", "store", "data", "exchange", "secrets", "planar-toml", "strategy"],
+        System::Planar => {
+            &["host", "bot", "project", "store", "data", "exchange", "secrets", "planar-toml", "strategy"]
+        }
     }
 }
 

@@ -28,14 +28,14 @@ const TICK: Duration = Duration::from_millis(500);
 /// Plays the system, started by the supervisor as the demo's service is: a lifeline for stdin, the first port's
 /// listening socket for stdout; the other ports are bound here. `turn` counts the starts before. Returns the exit code.
 pub(crate) fn play(folder: &Path, incident: Incident, seed: u64, turn: u32, ports: &[u16]) -> i32 {
-    let name = CString::new(incident.system.unit()).unwrap_or_default();
+    let name = CString::new(incident.system.name()).unwrap_or_default();
     own_session(&name, false);
     let run = Run { folder, incident, seed, turn, began: RealClock.now() };
     match part(run).and_then(|part| live(run, part, ports)) {
         Ok(()) => 0,
         Err(fault) => {
             // The supervisor keeps this stream in a file.
-            let _best_effort = writeln!(io::stderr(), "{}: {fault}", incident.system.unit());
+            let _best_effort = writeln!(io::stderr(), "{}: {fault}", incident.system.name());
             1
         }
     }

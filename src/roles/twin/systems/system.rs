@@ -17,7 +17,7 @@ pub enum System {
 /// What [`System::ALL`] says of one.
 struct About {
     name: &'static str,
-    unit: &'static str,
+    title: &'static str,
     ports: usize,
     incidents: &'static [&'static str],
 }
@@ -30,19 +30,19 @@ impl System {
         match self {
             Self::CerebellarNorse => About {
                 name: "cerebellar-norse",
-                unit: "cerebellar-norse",
+                title: "Cerebellar-Norse",
                 ports: norse::PORTS,
                 incidents: &["quiet", "gpu-memory", "latency", "training-rises", "data-corruption", "config-broken"],
             },
             Self::Genesis => About {
                 name: "genesis",
-                unit: "genesis",
+                title: "Genesis",
                 ports: genesis::PORTS,
                 incidents: &["quiet", "slow-database", "event-loop-blocked", "memory-leak", "high-cpu", "queue-grows"],
             },
             Self::Planar => About {
                 name: "planar",
-                unit: "planar",
+                title: "Planar",
                 ports: planar::PORTS,
                 incidents: &["quiet", "map-full", "rate-limited", "exchange-silent", "stale-reader"],
             },
@@ -54,9 +54,9 @@ impl System {
         self.about().name
     }
 
-    /// Its unit at the supervisor.
-    pub fn unit(self) -> &'static str {
-        self.about().unit
+    /// What it calls itself.
+    pub fn title(self) -> &'static str {
+        self.about().title
     }
 
     /// Ports that it listens on.

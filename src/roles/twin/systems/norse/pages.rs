@@ -41,7 +41,6 @@ program = "{dir}/bin/cerebellar-norse"
 validate-file = []
 validate-live = []
 settle = "3s"
-healthy-within = "20s"
 verify-within = "60s"
 baseline = "10s"
 
@@ -57,6 +56,13 @@ simulated = true
 kind = "process"
 pid_file = "{dir}/run/cerebellar-norse.pid"
 name = "cerebellar-norse"
+every = "2s"
+
+[samplers.port]
+kind = "tcp"
+url = "127.0.0.1:{api}"
+pid_file = "{dir}/run/cerebellar-norse.pid"
+connect = false
 every = "2s"
 "#
     )

@@ -66,26 +66,33 @@ fn line(second: i64, zone: i64, what: &str) -> String {
 #[test]
 fn three_files_on_three_clocks_are_one_row_and_a_trace_stays_with_its_line() {
     let mut desk = Desk::new(3);
-    for (source, second, zone, what) in [(0, 1, 0, "a1"), (0, 5, 0, "a5"), (1, 2, 2, "b2"), (1, 5, 2, "b5"), (2, 3, -5, "c3")] {
+    for (source, second, zone, what) in
+        [(0, 1, 0, "a1"), (0, 5, 0, "a5"), (1, 2, 2, "b2"), (1, 5, 2, "b5"), (2, 3, -5, "c3")]
+    {
         desk.write(source, &format!("{}\n", line(second, zone, what)));
         if what == "b2" {
             desk.write(source, "  under b2\n");
         }
     }
-    let ends: Vec<String> = desk.texts().iter().map(|text| text.rsplit(' ').next().unwrap_or_default().to_owned()).collect();
+    let ends: Vec<String> =
+        desk.texts().iter().map(|text| text.rsplit(' ').next().unwrap_or_default().to_owned()).collect();
     assert_eq!(ends, ["a1", "b2", "b2", "c3", "a5", "b5"]);
 }
 
 #[test]
 fn a_line_that_comes_late_finds_its_place_for_two_seconds_and_then_stands_behind() {
     let mut desk = Desk::new(2);
-    let write = |desk: &mut Desk, source: usize, second: i64| desk.write(source, &format!("{}\n", line(second, 0, &second.to_string())));
+    let write = |desk: &mut Desk, source: usize, second: i64| {
+        desk.write(source, &format!("{}\n", line(second, 0, &second.to_string())))
+    };
     write(&mut desk, 0, 10);
     write(&mut desk, 0, 20);
     desk.tick(1);
     write(&mut desk, 1, 15);
     desk.tick(2);
-    let seconds = |desk: &Desk| -> Vec<String> { desk.texts().iter().map(|text| text.rsplit(' ').next().unwrap_or_default().to_owned()).collect() };
+    let seconds = |desk: &Desk| -> Vec<String> {
+        desk.texts().iter().map(|text| text.rsplit(' ').next().unwrap_or_default().to_owned()).collect()
+    };
     assert_eq!((seconds(&desk), desk.strands.span().1), (vec!["10".into(), "15".into(), "20".into()], 0));
     desk.tick(8);
     write(&mut desk, 1, 30);
