@@ -5,6 +5,7 @@ mod door;
 mod genesis;
 mod norse;
 mod planar;
+mod shipped;
 
 use super::probe::{Twin, eventually};
 use door::Door;
@@ -27,7 +28,7 @@ impl Played {
     fn start(system: System, incident: &str, seed: u64) -> Self {
         let play = Incident::of(system, Some(incident)).unwrap();
         let demo = Demo::start_as(Path::new(env!("CARGO_BIN_EXE_watchkeeper")), play, seed).unwrap();
-        Self { twin: Twin { demo }, unit: system.unit() }
+        Self { twin: Twin { demo }, unit: system.name() }
     }
 
     /// One of its ports, the first one is 0; with TLS where it has that.

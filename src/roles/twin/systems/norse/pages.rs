@@ -41,7 +41,6 @@ program = "{dir}/bin/cerebellar-norse"
 validate-file = []
 validate-live = []
 settle = "3s"
-healthy-within = "20s"
 verify-within = "60s"
 baseline = "10s"
 
