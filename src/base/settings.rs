@@ -20,12 +20,12 @@ impl Settings {
     pub fn put(&mut self, rows: Body) -> Vec<Fault> {
         let mut faults = Vec::new();
         for (name, value, place) in rows.into_values() {
-            let told = |what: String| Fault { what: Clean::text(what), ..place.clone() };
-            if !is_name(&name) {
-                let what = format!("`{name}` cannot be the name of a setting.");
-                faults.push(told(what).hint("Use a-z first, then a-z 0-9 _ -."));
-            } else {
+            if is_name(&name) {
                 self.values.insert(name, (value, place));
+            } else {
+                let what = format!("`{name}` cannot be the name of a setting.");
+                let fault = Fault { what: Clean::text(what), ..place };
+                faults.push(fault.hint("Use a-z first, then a-z 0-9 _ -."));
             }
         }
         faults

@@ -130,10 +130,9 @@ impl Set {
 
 /// The nearest-rank quantile of sorted numbers: always one that was seen.
 fn rank(sorted: &[f64], quantile: f64) -> f64 {
-    let place = (quantile * sorted.len() as f64).ceil().max(1.0);
-    // At most the length, which fits.
-    let at = (place as usize).saturating_sub(1).min(sorted.len().saturating_sub(1));
-    sorted.get(at).copied().unwrap_or(f64::NAN)
+    let wanted = quantile * sorted.len() as f64;
+    let reached = |(at, _): &(usize, &f64)| at.saturating_add(1) as f64 >= wanted;
+    sorted.iter().enumerate().find(reached).map_or(f64::NAN, |(_, number)| *number)
 }
 
 #[cfg(test)]

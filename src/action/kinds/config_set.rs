@@ -264,9 +264,11 @@ pub(super) fn drafted((work, held): (Work, &Held), run: &Run, cx: &Context<'_>) 
     let Work { file, set, restart, .. } = &work;
     held.replaceable()?;
     let mut lines = vec![Clean::text(file.as_os_str().as_encoded_bytes())];
-    lines.extend(set.iter().map(|row| crate::clean!("{}   {} → {}", row.key, side(&row.from), side(&row.to))));
+    lines.extend(
+        set.iter().map(|row| crate::clean!("{}   {} → {}", row.key, side(row.from.as_ref()), side(row.to.as_ref()))),
+    );
     lines.extend(work.validate.as_ref().map(Validator::line));
-    let mut based_on: Vec<Precondition> = set.iter().map(|row| seen(&row.key, &row.from)).collect();
+    let mut based_on: Vec<Precondition> = set.iter().map(|row| seen(&row.key, row.from.as_ref())).collect();
     let mut targets = vec![Target::File { path: file.clone(), id: held.id().clone() }];
     let mut hits = Vec::new();
     let backup = run.backup_of(file);
@@ -292,13 +294,13 @@ pub(super) fn drafted((work, held): (Work, &Held), run: &Run, cx: &Context<'_>) 
     Ok(Draft { lines, work, target, hits, undo: Undo::How(Clean::text(undo)), based_on, targets, raise, settle })
 }
 
-fn seen(key: &str, value: &Option<Scalar>) -> Precondition {
+fn seen(key: &str, value: Option<&Scalar>) -> Precondition {
     Precondition { label: Clean::text(key), value: side(value), age: Duration::ZERO, metric: None }
 }
 
 /// A value as the plan tells it.
-fn side(value: &Option<Scalar>) -> Clean {
-    value.as_ref().map_or(Clean::from("absent"), |value| Clean::text(value.to_string()))
+fn side(value: Option<&Scalar>) -> Clean {
+    value.map_or(Clean::from("absent"), |value| Clean::text(value.to_string()))
 }
 
 fn before(plan: &Plan) -> Option<&FileId> {

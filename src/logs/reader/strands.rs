@@ -192,7 +192,7 @@ impl Strands {
         let from = &state.borders.back()?.cut;
         let older = |age: Duration| {
             let old = state.noted.iter().filter(|(at, _)| state.now.mono.since(*at) >= age);
-            old.last().map(|(_, cut)| cut.clone()).unwrap_or_default()
+            old.next_back().map(|(_, cut)| cut.clone()).unwrap_or_default()
         };
         let (may, must) = (older(WINDOW), older(LONGEST));
         (sum(&may) > sum(from)).then(|| Due { from: from.clone(), may, must })
