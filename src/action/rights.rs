@@ -1,8 +1,10 @@
 //! What this login may not do at all, and by which rule: told at the start, before anybody relies on it. Looks only.
 
+use super::kinds::{self, sysfs_write};
 use super::manager::{Manager, Verb};
 use crate::base::{Body, Clean, Clock, Fault, Support};
 use crate::sys::files::may_write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The verbs of the kinds that ask a manager.
@@ -24,17 +26,57 @@ pub fn lacking(kind: &str, body: &Body, granted: Support, clock: &dyn Clock) -> 
         None => manager(&mut body, "restart").map(|manager| (manager, Verb::Restart)),
     };
     let denied = asked.and_then(|(manager, verb)| manager.service().lacks(verb, clock));
-    denied.or_else(|| body.take::<PathBuf>("file").ok().flatten().and_then(|file| unwritable(&file)))
+    denied.or_else(|| of_files(kind, &mut body, rustix::process::geteuid().as_raw()))
 }
 
-/// A file is replaced, so its folder is what must be writable.
-fn unwritable(file: &Path) -> Option<Fault> {
-    let folder = file.parent().filter(|folder| folder.is_dir())?;
-    let shown = Clean::text(folder.as_os_str().as_encoded_bytes());
-    (!may_write(folder)).then(|| {
-        Fault::new(format!("this login may not write in {shown}."))
-            .hint("Start the console as a user who may, or through sudo.")
-    })
+/// Whether somebody else decides that and nobody can be asked: a server that is not ours, the owner of a process.
+pub fn is_unknown(kind: &str) -> bool {
+    kinds::kind(kind).is_some_and(|known| known.asks().is_some() || known.name() == "process_signal")
+}
+
+/// What owners and modes of the files say of an action of this kind, for this user.
+fn of_files(kind: &str, body: &mut Body, uid: u32) -> Option<Fault> {
+    let mut take = |key| body.take::<PathBuf>(key).ok().flatten();
+    let (file, path, to) = (take("file"), take("path"), take("to").or_else(|| take("backup_to")));
+    let in_folder = |path: &Path| path.parent().and_then(unwritable);
+    let denied = match kind {
+        "sysfs_write" => {
+            let switches = path.iter().flat_map(|path| sysfs_write::switches(&path.to_string_lossy())).flatten();
+            switches.into_iter().find_map(|switch| unwritable(&switch))
+        }
+        // What a login gives away it must own as root does: the kernel lets nobody else.
+        "file_owner" => (uid != 0).then(|| refused("only root may give files to somebody else".to_owned())),
+        "file_set_aside" | "file_restore" | "log_rotate" => path.as_deref().and_then(in_folder),
+        "file_backup" => to.as_deref().and_then(unwritable),
+        "sqlite_backup" => {
+            path.as_deref().and_then(|path| not_theirs(path, uid)).or_else(|| unwritable(to.as_deref()?))
+        }
+        "lmdb_backup" | "lmdb_clear_readers" | "lmdb_grow" | "lmdb_set_aside" => {
+            let data = path.map(|path| if path.is_dir() { path.join("data.mdb") } else { path });
+            data.and_then(|data| not_theirs(&data, uid)).or_else(|| to.as_deref().and_then(unwritable))
+        }
+        _ => None,
+    };
+    denied.or_else(|| file.as_deref().and_then(in_folder))
+}
+
+/// What is there and may not be written to. A file is replaced, so its folder is what must be writable.
+fn unwritable(place: &Path) -> Option<Fault> {
+    let shown = Clean::text(place.as_os_str().as_encoded_bytes());
+    let which = if place.is_dir() { "in" } else { "to" };
+    (place.exists() && !may_write(place)).then(|| refused(format!("this login may not write {which} {shown}")))
+}
+
+/// A data base is opened with the rights of its owner, which only that login and root have.
+fn not_theirs(data: &Path, uid: u32) -> Option<Fault> {
+    let owner = std::fs::metadata(data).ok()?.uid();
+    let shown = Clean::text(data.as_os_str().as_encoded_bytes());
+    (uid != 0 && uid != owner)
+        .then(|| refused(format!("{shown} belongs to user {owner}: it acts with that login's rights")))
+}
+
+fn refused(what: String) -> Fault {
+    Fault::new(format!("{what}.")).hint("Start the console as a user who may, or through sudo.")
 }
 
 #[cfg(test)]
@@ -63,5 +105,35 @@ mod tests {
         assert_eq!(lacking("command", "support = \"L2\"").as_deref(), Some("it needs support level L2."));
         assert_eq!(lacking("command", "argv = [\"/bin/true\"]"), None);
         assert!(lacking("config_set", "file = \"/proc/self/x\"").is_some_and(|said| said.contains("/proc/self")));
+    }
+
+    #[test]
+    fn owners_and_modes_of_files_say_what_a_login_may() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (data, place) = (dir.path().join("data.mdb"), dir.path().display());
+        std::fs::write(&data, "").expect("writes");
+        let own = std::fs::metadata(&data).expect("there").uid();
+        let lacks = |kind: &str, text: &str, uid: u32| {
+            of_files(kind, &mut Body::parse("p.toml", text).expect("TOML"), uid).map(|fault| fault.to_string())
+        };
+        let (here, kernel) = (format!("path = \"{place}\""), "path = \"/proc/sys/kernel/ngroups_max\"");
+        for kind in ["lmdb_backup", "lmdb_clear_readers", "lmdb_grow", "lmdb_set_aside", "sqlite_backup"] {
+            let said = lacks(kind, &here, own + 1).unwrap_or_else(|| panic!("{kind}"));
+            assert!(said.contains(&format!("belongs to user {own}")), "{said}");
+            assert_eq!((lacks(kind, &here, own), lacks(kind, &here, 0)), (None, None), "{kind}");
+        }
+        assert!(lacks("file_owner", &here, 1000).is_some_and(|said| said.starts_with("only root may give files")));
+        assert_eq!(lacks("file_owner", &here, 0), None);
+        // Not even root writes to this one, nor makes a file in that folder.
+        assert!(lacks("sysfs_write", "path = \"/proc/sys/kernel/ostype*\"", 1000).is_some() || own == 0, "{kernel}");
+        for kind in ["file_set_aside", "file_restore", "log_rotate"] {
+            let said = lacks(kind, "path = \"/proc/self/x\"", 0).unwrap_or_else(|| panic!("{kind}"));
+            assert!(said.contains("may not write in /proc/self"), "{said}");
+            assert_eq!(lacks(kind, &format!("path = \"{place}/x\""), own), None, "{kind}");
+        }
+        assert!(lacks("file_backup", "to = \"/proc/self\"", 0).is_some());
+        assert_eq!(lacks("postgres_cancel", "", 1000), None, "its server decides");
+        assert!(is_unknown("postgres_cancel") && is_unknown("redis_clear") && is_unknown("process_signal"));
+        assert!(!is_unknown("file_owner") && !is_unknown("command"));
     }
 }

@@ -33,8 +33,9 @@ pub enum Msg {
     Surveying,
     /// One answer to `Effect::Survey`: an action, and whether it can be done now.
     Surveyed(Arc<str>, Offer),
-    /// At the start: for each of the profile's actions what this login lacks for it.
-    Rights(Vec<(Arc<str>, Option<Fault>)>),
+    /// At the start: for each of the profile's actions what this login lacks for it, and those of which only their server
+    /// knows.
+    Rights(Vec<(Arc<str>, Option<Fault>)>, Vec<Arc<str>>),
     /// The answer to `Effect::Journal`: of which unit, its newest lines, oldest first.
     JournalRead(Clean, Result<Vec<Clean>, Fault>),
     /// The answer to `Effect::PlanArming` or `Effect::PlanTakeover`.

@@ -85,25 +85,30 @@ pub fn on_msg(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Surveyed(action, offer) => {
             model.session.survey.offers.insert(action, offer);
         }
-        Msg::Rights(rights) => tell_rights(model, &rights),
+        Msg::Rights(rights, unknown) => tell_rights(model, &rights, &unknown),
         _ => {}
     }
     Vec::new()
 }
 
 /// At the start one line says what this login may do, and what the rest lacks.
-fn tell_rights(model: &mut Model, rights: &[(Arc<str>, Option<Fault>)]) {
+fn tell_rights(model: &mut Model, rights: &[(Arc<str>, Option<Fault>)], unknown: &[Arc<str>]) {
     let session = &model.session;
     if session.mode == Mode::ReadOnly || rights.is_empty() {
         return;
     }
     let lacking: Vec<Clean> =
         rights.iter().filter_map(|(name, fault)| Some(clean!("{name}: {}", fault.as_ref()?))).collect();
-    let (all, may) = (rights.len(), rights.len() - lacking.len());
+    let (all, may) = (rights.len(), rights.len() - lacking.len() - unknown.len());
+    let decides = clean!("Of {} whoever is asked decides: {}.", unknown.len(), unknown.join(", "));
     let who = clean!("{} ({})", session.login, session.support);
     let (text, level) = match lacking.into_iter().reduce(|all, one| all.join(" ", &one)) {
-        None => (clean!("{who} may run all {all} actions of this profile."), Level::Note),
-        Some(lacking) => (clean!("{who} may run {may} of {all} actions. Lacking: {lacking}"), Level::Warning),
+        None if unknown.is_empty() => (clean!("{who} may run all {all} actions of this profile."), Level::Note),
+        None => (clean!("{who} may run {may} of {all} actions. {decides}"), Level::Note),
+        Some(lacking) if unknown.is_empty() => {
+            (clean!("{who} may run {may} of {all} actions. Lacking: {lacking}"), Level::Warning)
+        }
+        Some(lacking) => (clean!("{who} may run {may} of {all} actions. {decides} Lacking: {lacking}"), Level::Warning),
     };
     model.session.survey.rights = Some((text, level));
     tell(model);

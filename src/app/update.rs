@@ -41,7 +41,7 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
             Vec::new()
         }
         Msg::Planned(action, plan) => prompt::planned(model, action, plan),
-        looked @ (Msg::Surveying | Msg::Surveyed(..) | Msg::Rights(_) | Msg::Done(_)) => survey::on_msg(model, looked),
+        looked @ (Msg::Surveying | Msg::Surveyed(..) | Msg::Rights(..) | Msg::Done(_)) => survey::on_msg(model, looked),
         Msg::JournalRead(unit, journal) => {
             unit::read(model, &unit, journal);
             Vec::new()

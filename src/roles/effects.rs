@@ -384,7 +384,10 @@ impl Effects {
         let (answer, specs) = (self.answer.clone(), shared.profile.actions.clone());
         let looked = worker("rights", move || {
             let lacking = |spec: &ActionSpec| action::rights::lacking(&spec.kind, &spec.body, granted, &RealClock);
-            answer.send(Msg::Rights(specs.iter().map(|spec| (Arc::clone(&spec.name), lacking(spec))).collect()));
+            let rights: Vec<_> = specs.iter().map(|spec| (Arc::clone(&spec.name), lacking(spec))).collect();
+            let unknown = |spec: &&ActionSpec| action::rights::is_unknown(&spec.kind) && lacking(spec).is_none();
+            let unknown = specs.iter().filter(unknown).map(|spec| Arc::clone(&spec.name)).collect();
+            answer.send(Msg::Rights(rights, unknown));
         });
         if let Err(fault) = looked {
             tracing::warn!(target: "console", "{fault}");

@@ -13,7 +13,7 @@ use std::rc::Rc;
 pub(crate) fn cases() -> Vec<Case> {
     // Whether a program takes the new size is waited for: half a minute each.
     let lmdb = lmdb().into_iter().flatten().filter(|case| case.kind != "lmdb_grow" || long());
-    lmdb.chain(sqlite_backup()).chain(file_owner()).collect()
+    lmdb.chain(sqlite_backup()).chain(file_owner()).chain(clear_readers()).collect()
 }
 
 /// The environment that another implementation made, closed, in the scene.
@@ -86,6 +86,26 @@ fn lmdb() -> Option<[Case; 3]> {
             )
         },
     ])
+}
+
+/// An entry of a reader that was killed beside one that lives: without that the table goes with whoever opens it next.
+fn clear_readers() -> Option<Case> {
+    Command::new("mdb_stat").arg("-V").output().ok()?;
+    let peer = Rc::new(peer::start("lmdb-lab")?);
+    let (begins, at) = (Rc::clone(&peer), Rc::clone(&peer));
+    let dead = |peer: &peer::Peer| {
+        let output = Command::new("mdb_stat").arg("-r").arg(peer.env("LMDB_PATH")).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let readers = text.lines().skip(2).filter_map(|row| row.split_ascii_whitespace().next());
+        readers.filter(|reader| *reader != peer.env("LMDB_READER_PID")).count()
+    };
+    let arrange = move |_: &Scene| {
+        if dead(&begins) == 0 {
+            drop(begins.exec(&["stale"]));
+        }
+    };
+    let table = move |_: &Scene| format!("path = \"{}\"", at.env("LMDB_PATH"));
+    Some(Case::new("lmdb_clear_readers", arrange, table, move |_| format!("{} dead readers", dead(&peer))))
 }
 
 #[test]

@@ -87,6 +87,12 @@ fn killed_at_any_write_nothing_is_half_done_nothing_lies_and_nothing_runs_twice(
 }
 
 #[test]
+fn killed_at_any_write_of_a_switch_or_of_a_way_back_nothing_is_half_done() {
+    under(Fault::Kill, &world::more(), 2);
+    under(Fault::Sync, &world::more(), 1);
+}
+
+#[test]
 fn killed_while_it_talks_with_a_peer_nothing_is_asked_for_twice() {
     under(Fault::Kill, &peers::talks(), 4);
 }
@@ -94,6 +100,11 @@ fn killed_while_it_talks_with_a_peer_nothing_is_asked_for_twice() {
 #[test]
 fn killed_while_it_has_a_service_restarted_what_is_told_is_true_of_it() {
     under(Fault::Kill, &peers::services(), 3);
+}
+
+#[test]
+fn killed_while_a_manager_starts_stops_reloads_forgives_or_limits_a_service_what_is_told_is_true_of_it() {
+    under(Fault::Kill, &units::asked(), 1);
 }
 
 #[test]

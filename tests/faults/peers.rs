@@ -1,5 +1,6 @@
 //! What is acted on through a socket or by a signal: requests are counted by who gets them.
 
+use crate::peer::running::Running;
 use crate::peer::{self, Peer};
 use crate::scene::Sleeper;
 use crate::world::Case;
@@ -8,14 +9,14 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::thread;
 
 /// Kinds with one request, statement or signal.
 pub(crate) fn talks() -> Vec<Case> {
     let all = [Some(http_call()), redis_clear(), postgres_setting(), postgres_index(), Some(process_signal())];
-    all.into_iter().flatten().collect()
+    all.into_iter().flatten().chain(postgres_cancel()).collect()
 }
 
 /// Kinds that have a manager stop and start something.
@@ -136,6 +137,42 @@ fn postgres_index() -> Option<Case> {
             format!("url = \"{}\"\n{what}", at.env("DATABASE_URL"))
         },
         move |_| at_rest(&peer, "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass('public.idx_total')"),
+    );
+    Some(case)
+}
+
+/// A statement that takes long, in a session of its own.
+fn postgres_cancel() -> Option<Case> {
+    let (begins, at, peer) = postgres()?;
+    const STATEMENT: &str = "SELECT pg_sleep(900)";
+    let ours = "backend_type = 'client backend' AND pid <> pg_backend_pid()";
+    let sleeps =
+        format!("SELECT count(*) FROM pg_stat_activity WHERE {ours} AND state = 'active' AND query = '{STATEMENT}'");
+    let others = format!("SELECT count(*) FROM pg_stat_activity WHERE {ours} AND query <> '{STATEMENT}'");
+    let (asks, session) = (sleeps.clone(), RefCell::new(None));
+    let case = Case::new(
+        "postgres_cancel",
+        move |_| {
+            // The one before ends with its session.
+            drop(session.borrow_mut().take());
+            while sql(&begins, &asks) != "0" {
+                sql(
+                    &begins,
+                    &format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = '{STATEMENT}'"),
+                );
+            }
+            let mut psql = Command::new("psql");
+            psql.args(["-XqAt", "-c", STATEMENT]).arg(begins.env("DATABASE_URL"));
+            *session.borrow_mut() = Some(Running::start(&mut psql, Stdio::null(), Stdio::null()));
+            while sql(&begins, &asks) != "1" {}
+        },
+        move |_| format!("url = \"{}\"\nquery = \"^SELECT pg_sleep\"\nolder_than = \"1ms\"", at.env("DATABASE_URL")),
+        move |_| {
+            while sql(&peer, &others) != "0" {}
+            // What was sent on its way has arrived.
+            sql(&peer, "SELECT pg_sleep(0.2)");
+            format!("{} at work", sql(&peer, &sleeps))
+        },
     );
     Some(case)
 }

@@ -29,7 +29,8 @@ impl Units {
         let dir = units.parent().unwrap().to_owned();
         let starts = format!("/bin/sh -c 'echo started >> {}/starts; exec sleep 1000'", dir.display());
         let unit = "[Unit]\nDefaultDependencies=no\nStartLimitIntervalSec=0\n[Service]\nExecStart=";
-        fs::write(units.join(&name), format!("{unit}{starts}\n")).unwrap();
+        let reload = format!("ExecReload=/bin/sh -c 'echo reloaded >> {}/starts'", dir.display());
+        fs::write(units.join(&name), format!("{unit}{starts}\n{reload}\n")).unwrap();
         let units = Self { name, peer, dir };
         units.systemctl(&["daemon-reload"]);
         Some(Rc::new(units))
@@ -83,6 +84,60 @@ fn restart(units: &Rc<Units>, before: impl Fn(&Scene) -> Vec<String> + 'static) 
         move |_| begins.begin(),
         move |scene| at.table(scene.dir.path(), &before(scene)),
         move |_| looks.look(),
+    );
+    Case { limit: 30, ..case.in_parts() }
+}
+
+/// The other things that a manager is asked for, and limits in a file of their own.
+pub(crate) fn asked() -> Vec<Case> {
+    let Some(units) = Units::start("asked") else { return Vec::new() };
+    let case = |kind, arrange: fn(&Units)| {
+        let [begins, at, looks] = [(); 3].map(|()| Rc::clone(&units));
+        let table = move |scene: &Scene| at.table(scene.dir.path(), &[]);
+        let case = Case::new(kind, move |_| arrange(&begins), table, move |_| looks.look());
+        Case { limit: 30, ..case.in_parts() }
+    };
+    let stopped = |units: &Units| {
+        units.begin();
+        units.systemctl(&["stop", &units.name]);
+    };
+    let failed = |units: &Units| {
+        units.begin();
+        units.systemctl(&["kill", "-s", "KILL", &units.name]);
+        while !units.look().ends_with("failed") {}
+    };
+    let mut all = vec![limited(&units), case("service_stop", Units::begin)];
+    if strace::long() {
+        all.push(case("service_start", stopped));
+        all.push(case("service_reload", Units::begin));
+        all.push(case("service_reset_failed", failed));
+    }
+    all
+}
+
+/// A limit of the unit, and a restart so that it counts.
+fn limited(units: &Rc<Units>) -> Case {
+    let [begins, at, looks] = [(); 3].map(|()| Rc::clone(units));
+    let folder_of = PathBuf::from(units.peer.env("SYSTEMD_UNIT_DIR"));
+    let dropped = folder_of.join(format!("{}.d", units.name));
+    let seen = dropped.clone();
+    let case = Case::new(
+        "service_drop_in",
+        move |_| {
+            let _absent = fs::remove_dir_all(&dropped);
+            begins.systemctl(&["daemon-reload"]);
+            begins.begin();
+        },
+        move |scene| {
+            let table = at.table(scene.dir.path(), &[]).replace("\nstable_for = \"1s\"", "");
+            format!("{table}\nfolder = \"{}\"\nlimits = {{ LimitNOFILE = 4096 }}", folder_of.display())
+        },
+        move |_| {
+            let files =
+                fs::read_dir(&seen).into_iter().flatten().filter_map(|file| fs::read_to_string(file.ok()?.path()).ok());
+            let set = files.filter(|text| text.contains("LimitNOFILE=4096")).count();
+            format!("{set} files, {}", looks.systemctl(&["show", "-p", "LimitNOFILE", &looks.name]))
+        },
     );
     Case { limit: 30, ..case.in_parts() }
 }

@@ -116,6 +116,52 @@ pub(crate) fn cases() -> Vec<Case> {
     ]
 }
 
+/// A value of the kernel that is ours to set and of no consequence, as it was before once this is over.
+struct Switch(String);
+
+impl Switch {
+    const PATH: &str = "/proc/sys/kernel/printk_ratelimit_burst";
+
+    fn hold() -> Option<Self> {
+        let old = fs::read_to_string(Self::PATH).ok()?;
+        let held = fs::write(Self::PATH, old.trim()).is_ok();
+        if !held {
+            crate::peer::skip("cgroup", "no switch of the kernel can be written here");
+        }
+        held.then_some(Self(old))
+    }
+}
+
+impl Drop for Switch {
+    fn drop(&mut self) {
+        fs::write(Self::PATH, self.0.trim()).unwrap();
+    }
+}
+
+/// Switches of the kernel, and the way back from an edit.
+pub(crate) fn more() -> Vec<Case> {
+    let switch = Switch::hold().map(|held| {
+        Case::new(
+            "sysfs_write",
+            move |_| fs::write(Switch::PATH, held.0.trim()).unwrap(),
+            |_| format!("path = \"{}\"\nvalue = \"17\"", Switch::PATH),
+            |_| fs::read_to_string(Switch::PATH).unwrap(),
+        )
+    });
+    let restore = Case::new(
+        "config_restore",
+        |scene| {
+            write(scene, "target.toml", "a = 1 # kept\nb = 2\n");
+            let file = format!("file = \"{}\"", path(scene, "target.toml"));
+            let (end, _) = scene.carry("config_set", &format!("{file}\nset = [{{ key = \"a\", from = 1, to = 7 }}]"));
+            assert!(end.executed, "{end:?}");
+        },
+        |scene| format!("of = \"the-action\"\nfile = \"{}\"", path(scene, "target.toml")),
+        |scene| text(&scene.path("target.toml")),
+    );
+    [restore].into_iter().chain(switch).collect()
+}
+
 /// A program that adds a line to its target.
 pub(crate) fn command(script: &'static str) -> Case {
     Case::new(

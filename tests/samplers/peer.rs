@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 #[path = "../peers/running.rs"]
-mod running;
+pub(crate) mod running;
 pub(crate) use running::Running;
 
 /// A running peer.

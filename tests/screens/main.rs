@@ -231,17 +231,21 @@ fn without_a_profile_a_failed_unit_opens_its_journal_and_is_restarted_through_th
 fn at_the_start_one_line_says_what_this_login_may_run_and_what_the_rest_lacks() {
     let mut desk = Desk::demo(80, 24);
     desk.quiet(3);
-    desk.send(Msg::Rights(vec![("reduce-batch-size".into(), None), ("put-back".into(), None)]));
+    desk.send(Msg::Rights(vec![("reduce-batch-size".into(), None), ("put-back".into(), None)], Vec::new()));
     assert!(desk.screen().contains("oncall (L1) may run all 2 actions of this profile."), "{}", desk.screen());
     let sudo = Fault::new("sudo does not let this login `restart a.service`.")
         .hint("Its rule: oncall ALL=(root) NOPASSWD: /usr/bin/systemctl restart -- a.service");
     let lacking = vec![("reduce-batch-size".into(), None), ("restart-a".into(), Some(sudo))];
-    desk.send(Msg::Rights(lacking));
+    desk.send(Msg::Rights(lacking, Vec::new()));
     assert!(!desk.screen().contains("sudo"), "what is being said is not talked over, and this comes after it");
     desk.pass(15_000);
     let screen = desk.screen();
     assert!(screen.contains("may run 1 of 2 actions. Lacking: restart-a: sudo does not let"), "{screen}");
     assert!(screen.contains("restart -- a.service"), "the whole rule: {screen}");
+    desk.pass(15_000);
+    desk.send(Msg::Rights(vec![("reduce-batch-size".into(), None), ("cancel".into(), None)], vec!["cancel".into()]));
+    let screen = desk.screen();
+    assert!(screen.contains("may run 1 of 2 actions. Of 1 whoever is asked decides: cancel."), "{screen}");
 }
 
 #[test]

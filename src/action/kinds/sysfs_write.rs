@@ -250,8 +250,8 @@ fn write(path: &Path, value: &str) -> std::io::Result<()> {
     std::fs::OpenOptions::new().write(true).open(path)?.write_all(value.as_bytes())
 }
 
-/// Every switch of this path and what it says.
-fn look(path: &str) -> Result<BTreeMap<PathBuf, String>, String> {
+/// Every switch of this path.
+pub(in crate::action) fn switches(path: &str) -> Result<Vec<PathBuf>, String> {
     let below = ROOTS.iter().any(|root| path.starts_with(root)) && !path.contains("/../");
     if !below || path.matches('*').count() > 1 {
         return Err("a switch is below /sys or /proc/sys, with at most one `*`.".to_owned());
@@ -276,6 +276,11 @@ fn look(path: &str) -> Result<BTreeMap<PathBuf, String>, String> {
     if found.is_empty() || found.len() > MOST {
         return Err(format!("{path} names {}; from 1 to {MOST} are written.", counted(found.len())));
     }
+    Ok(found)
+}
+
+/// The same, and what each says.
+fn look(path: &str) -> Result<BTreeMap<PathBuf, String>, String> {
     let says = |path: PathBuf| {
         let meta = std::fs::metadata(&path).map_err(|error| format!("{} cannot be seen: {error}.", path.display()))?;
         if !meta.is_file() {
@@ -285,5 +290,5 @@ fn look(path: &str) -> Result<BTreeMap<PathBuf, String>, String> {
         let value = std::fs::read_to_string(&path).map(|text| text.trim().to_owned()).unwrap_or_default();
         Ok((path, value))
     };
-    found.into_iter().map(says).collect()
+    switches(path)?.into_iter().map(says).collect()
 }
