@@ -191,8 +191,8 @@ impl Strands {
         let state = self.locked();
         let from = &state.borders.back()?.cut;
         let older = |age: Duration| {
-            let old = state.noted.iter().filter(|(at, _)| state.now.mono.since(*at) >= age);
-            old.last().map(|(_, cut)| cut.clone()).unwrap_or_default()
+            let mut old = state.noted.iter().filter(|(at, _)| state.now.mono.since(*at) >= age);
+            old.next_back().map(|(_, cut)| cut.clone()).unwrap_or_default()
         };
         let (may, must) = (older(WINDOW), older(LONGEST));
         (sum(&may) > sum(from)).then(|| Due { from: from.clone(), may, must })
