@@ -191,7 +191,7 @@ impl Strands {
         let state = self.locked();
         let from = &state.borders.back()?.cut;
         let older = |age: Duration| {
-            let old = state.noted.iter().filter(|(at, _)| state.now.mono.since(*at) >= age);
+            let mut old = state.noted.iter().filter(|(at, _)| state.now.mono.since(*at) >= age);
             old.next_back().map(|(_, cut)| cut.clone()).unwrap_or_default()
         };
         let (may, must) = (older(WINDOW), older(LONGEST));

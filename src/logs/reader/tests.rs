@@ -83,7 +83,7 @@ fn three_files_on_three_clocks_are_one_row_and_a_trace_stays_with_its_line() {
 fn a_line_that_comes_late_finds_its_place_for_two_seconds_and_then_stands_behind() {
     let mut desk = Desk::new(2);
     let write = |desk: &mut Desk, source: usize, second: i64| {
-        desk.write(source, &format!("{}\n", line(second, 0, &second.to_string())))
+        desk.write(source, &format!("{}\n", line(second, 0, &second.to_string())));
     };
     write(&mut desk, 0, 10);
     write(&mut desk, 0, 20);
@@ -148,10 +148,10 @@ proptest! {
         let mut reader = Reader::new(Arc::clone(&desk.strands));
         let rows = page(&mut reader, From::Start, 0, 999);
         prop_assert_eq!(rows.len(), strands.iter().map(Vec::len).sum::<usize>());
-        for source in 0..strands.len() {
+        for (source, lines) in strands.iter().enumerate() {
             let own = rows.iter().filter(|row| usize::from(row.source) == source);
             let numbers: Vec<usize> = own.filter_map(|row| row.line.message.as_str().rsplit('.').next()?.parse().ok()).collect();
-            prop_assert_eq!(numbers, (0..strands[source].len()).collect::<Vec<_>>());
+            prop_assert_eq!(numbers, (0..lines.len()).collect::<Vec<_>>());
         }
         prop_assert_eq!(page(&mut Reader::new(Arc::clone(&desk.strands)), From::At(at), 999, 999), rows.clone());
         prop_assert_eq!(page(&mut reader, From::End, 999, 0), rows.clone());

@@ -63,7 +63,7 @@ impl Weaver {
     pub(super) fn before(&mut self, mut at: u64) -> io::Result<Option<Row>> {
         at = at.min(self.strands.span().2);
         while let Some(piece) = at.checked_sub(1).map(|last| self.piece(last)).transpose()?.flatten() {
-            let row = match self.lone(&piece) {
+            let row = match lone(&piece) {
                 Some(strand) => {
                     let (base, (low, _)) = (base(&piece, strand), piece.of(strand));
                     let reader = self.reader(strand);
@@ -85,7 +85,7 @@ impl Weaver {
         let Some(piece) = self.piece(at)? else { return Ok(self.strands.all().iter().map(end).collect()) };
         let mut cut = piece.low.clone();
         cut.resize(piece.high.len().max(cut.len()), 0);
-        if let Some(strand) = self.lone(&piece) {
+        if let Some(strand) = lone(&piece) {
             cut.clone_from(&piece.high);
             let (low, high) = piece.of(strand);
             if let Some(own) = cut.get_mut(strand) {
@@ -112,7 +112,7 @@ impl Weaver {
             else {
                 continue;
             };
-            if self.lone(&piece).is_some() {
+            if lone(&piece).is_some() {
                 found.push(base(&piece, strand) + own);
                 continue;
             }
@@ -162,7 +162,7 @@ impl Weaver {
     }
 
     fn row_in(&mut self, piece: &Piece, at: u64) -> io::Result<Option<Row>> {
-        let Some(strand) = self.lone(piece) else {
+        let Some(strand) = lone(piece) else {
             return Ok(self.sorted(piece)?.rows.iter().find(|row| row.next > at).cloned());
         };
         let (base, (low, high)) = (base(piece, strand), piece.of(strand));
@@ -175,7 +175,7 @@ impl Weaver {
     fn piece(&mut self, at: u64) -> io::Result<Option<Piece>> {
         // What is settled stays as it is.
         let near = self.path.last().filter(|last| !last.open && (last.at..last.end()).contains(&at));
-        if let Some(last) = near.filter(|last| self.is_read_whole(last)) {
+        if let Some(last) = near.filter(|last| is_read_whole(last)) {
             return Ok(Some(last.clone()));
         }
         self.descend(at, |piece| (piece.at..piece.end()).contains(&at))
@@ -190,7 +190,7 @@ impl Weaver {
             self.path.pop();
         }
         while let Some(piece) = self.path.last().filter(|piece| holds(piece)).cloned() {
-            if self.is_read_whole(&piece) {
+            if is_read_whole(&piece) {
                 return Ok(Some(piece));
             }
             let cut = self.halve(&piece)?;
@@ -200,20 +200,6 @@ impl Weaver {
             self.path.push(if holds(&low) { low } else { high });
         }
         Ok(None)
-    }
-
-    fn is_read_whole(&self, piece: &Piece) -> bool {
-        piece.end() - piece.at <= SORTED || self.lone(piece).is_some()
-    }
-
-    /// The one strand that has lines here.
-    fn lone(&self, piece: &Piece) -> Option<usize> {
-        let mut some = (0..piece.high.len()).filter(|strand| {
-            let (low, high) = piece.of(*strand);
-            low < high
-        });
-        let first = some.next()?;
-        some.next().is_none().then_some(first)
     }
 
     /// A cut through a piece: at a time where that leaves something on both sides, else behind its first strand.
@@ -351,6 +337,20 @@ impl Weaver {
         }
         Ok(sorted)
     }
+}
+
+fn is_read_whole(piece: &Piece) -> bool {
+    piece.end() - piece.at <= SORTED || lone(piece).is_some()
+}
+
+/// The one strand that has lines here.
+fn lone(piece: &Piece) -> Option<usize> {
+    let mut some = (0..piece.high.len()).filter(|strand| {
+        let (low, high) = piece.of(*strand);
+        low < high
+    });
+    let first = some.next()?;
+    some.next().is_none().then_some(first)
 }
 
 /// What to add to a place of the one strand of a piece.
