@@ -43,9 +43,9 @@ pub(super) fn find(
 }
 
 /// The text with a name that is not there: at the end of its section, which is added at the end where there is none.
-pub(super) fn add(text: &str, (section, name): (Option<&str>, &str), written: &str) -> String {
-    let line = format!("{name}={written}");
-    let Some(section) = section else { return put_in(text, text.len(), &[line]) };
+pub(super) fn add(text: &str, (section, name): (Option<&str>, &str), value: &Scalar) -> Result<String, Fault> {
+    let line = format!("{name}={}", write(value, "")?);
+    let Some(section) = section else { return Ok(put_in(text, text.len(), &[line])) };
     let (mut here, mut start, mut place) = ("", 0_usize, (section.is_empty()).then_some(0));
     for whole in text.split_inclusive('\n') {
         start = start.saturating_add(whole.len());
@@ -56,10 +56,15 @@ pub(super) fn add(text: &str, (section, name): (Option<&str>, &str), written: &s
             place = Some(start);
         }
     }
-    match place {
+    Ok(match place {
         Some(place) => put_in(text, place, &[line]),
         None => put_in(text, text.len(), &[format!("[{section}]"), line]),
-    }
+    })
+}
+
+/// `section.name`, or a name before every section.
+pub(super) fn section(key: &str) -> (Option<&str>, &str) {
+    key.rsplit_once('.').map_or((Some(""), key), |(section, name)| (Some(section), name))
 }
 
 /// The bytes of what stands right of the sign, without spaces and comment but with its quotes; and what that says.

@@ -101,10 +101,7 @@ impl Format {
             Self::Toml => toml_text::find(text, key, file),
             Self::Json => json::find(text, key, file),
             Self::Env => lines::find(text, (None, key), like, file),
-            Self::Ini => {
-                let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
-                lines::find(text, (Some(section), name), like, file)
-            }
+            Self::Ini => lines::find(text, lines::section(key), like, file),
         }
     }
 
@@ -120,11 +117,8 @@ impl Format {
         match self {
             Self::Toml => toml_text::add(text, key, value).map_err(none),
             Self::Json => Err(none("cannot be added to JSON here.")),
-            Self::Env => Ok(lines::add(text, (None, key), &lines::write(value, "")?)),
-            Self::Ini => {
-                let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
-                Ok(lines::add(text, (Some(section), name), &lines::write(value, "")?))
-            }
+            Self::Env => lines::add(text, (None, key), value),
+            Self::Ini => lines::add(text, lines::section(key), value),
         }
     }
 

@@ -163,8 +163,7 @@ impl Kind for Command {
             return Err(table.fault_at("argv", "the program is not named by its whole path."));
         }
         // Refused before the prompt by the rule that would refuse it behind it.
-        let program = argv.first().map_or_else(PathBuf::new, PathBuf::from);
-        let file = ProgramFile::of(&program)?;
+        let file = ProgramFile::of(Path::new(argv.first().map_or("", String::as_str)))?;
         let script = ScriptFile::of(&argv)?;
         open_secret(&argv).map_or(Ok(()), |at| Err(refused(&table, "argv", at)))?;
         if undo.is_none() && !looks {
@@ -176,13 +175,7 @@ impl Kind for Command {
         if let Some(preview) = preview.filter(|_| cx.previews()) {
             let preview = params.fill(&preview)?;
             open_secret(&preview).map_or(Ok(()), |at| Err(refused(&table, "preview", at)))?;
-            let said = doing::look(&order(&preview, &secret_env)?, cx.clock)?;
-            lines.extend(
-                scrub(&hide(&String::from_utf8_lossy(&said)))
-                    .lines()
-                    .take(PREVIEW)
-                    .map(|line| crate::clean!("  {line}")),
-            );
+            lines.extend(said_by(&order(&preview, &secret_env)?, cx)?);
         }
         let program = argv.first().cloned().unwrap_or_default();
         let target = program.rsplit('/').next().unwrap_or_default().to_owned();
@@ -241,6 +234,13 @@ impl Kind for Command {
     fn settled(&self, _: &Plan) -> Result<Settled, Fault> {
         Ok(Settled::Other(Clean::from("what a command leaves cannot be seen from here; look at what it is for")))
     }
+}
+
+/// What a preview prints, as far as it is shown.
+fn said_by(preview: &Order, cx: &Context<'_>) -> Result<Vec<Clean>, Fault> {
+    let said = doing::look(preview, cx.clock)?;
+    let said = scrub(&hide(&String::from_utf8_lossy(&said)));
+    Ok(said.lines().take(PREVIEW).map(|line| crate::clean!("  {line}")).collect())
 }
 
 /// The variables that carry secrets: `{ NAME = { file = "/path" } }`.

@@ -127,21 +127,18 @@ impl Kind for FileOwner {
     }
 
     fn draft(&self, body: &mut Body, run: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
-        let table = body.clone();
-        let path = path_of(body, "path")?;
+        let (table, path) = (body.clone(), path_of(body, "path")?);
         let manager: Option<Manager> = body.take("stopped")?;
         let back: Option<String> = body.take("back")?;
         let back = back.map(|action| Of::read(action, body)).transpose()?;
-        let (owner, group): (Option<String>, Option<String>) = (body.take("owner")?, body.take("group")?);
+        let given: (Option<String>, Option<String>) = (body.take("owner")?, body.take("group")?);
         let missing = || table.fault("`owner` is missing here.");
-        if back.is_none() && owner.is_none() {
-            return Err(missing());
-        }
+        back.as_ref().map(drop).or(given.0.as_ref().map(drop)).ok_or_else(missing)?;
         cx.done(body, &[COMMON, &["path", "owner", "group", "back", "stopped"]].concat())?;
         // Who is known here is no matter of the table.
-        let to = match &back {
-            Some(of) => record_of(of, &path, cx.state)?,
-            None => one(&table, &owner.ok_or_else(missing)?, group.as_deref())?,
+        let to = match (&back, given) {
+            (Some(of), _) => record_of(of, &path, cx.state)?,
+            (None, (owner, group)) => one(&table, &owner.ok_or_else(missing)?, group.as_deref())?,
         };
         let service = stopped(manager.as_ref(), cx.clock)?;
         let entry = Entry::open(&path)?;
@@ -174,9 +171,8 @@ impl Kind for FileOwner {
         if found.set_id > 0 && back.is_none() {
             hits.push(crate::clean!("{} that run as their owner or group no longer do", found.set_id));
         }
-        let label = path.to_string_lossy().into_owned();
-        let mut based_on = vec![seen(label, crate::clean!("inode {}, owners as listed", entry.id().ino))];
-        based_on.extend(service);
+        let here = seen(path.to_string_lossy(), crate::clean!("inode {}, owners as listed", entry.id().ino));
+        let based_on = core::iter::once(here).chain(service).collect();
         let (id, record) = (entry.id().clone(), run.backup_dir().join("owners"));
         let work = Work { path: path.clone(), id: id.clone(), owned: survey.owned, to, stopped: manager };
         Ok(Draft {
