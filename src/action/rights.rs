@@ -45,7 +45,7 @@ fn of_files(kind: &str, body: &mut Body, uid: u32) -> Option<Fault> {
             switches.into_iter().find_map(|switch| unwritable(&switch))
         }
         // What a login gives away it must own as root does: the kernel lets nobody else.
-        "file_owner" => (uid != 0).then(|| refused("only root may give files to somebody else".to_owned())),
+        "file_owner" => (uid != 0).then(|| refused("only root may give files to somebody else")),
         "file_set_aside" | "file_restore" | "log_rotate" => path.as_deref().and_then(in_folder),
         "file_backup" => to.as_deref().and_then(unwritable),
         "sqlite_backup" => {
@@ -64,7 +64,7 @@ fn of_files(kind: &str, body: &mut Body, uid: u32) -> Option<Fault> {
 fn unwritable(place: &Path) -> Option<Fault> {
     let shown = Clean::text(place.as_os_str().as_encoded_bytes());
     let which = if place.is_dir() { "in" } else { "to" };
-    (place.exists() && !may_write(place)).then(|| refused(format!("this login may not write {which} {shown}")))
+    (place.exists() && !may_write(place)).then(|| refused(&format!("this login may not write {which} {shown}")))
 }
 
 /// A data base is opened with the rights of its owner, which only that login and root have.
@@ -72,10 +72,10 @@ fn not_theirs(data: &Path, uid: u32) -> Option<Fault> {
     let owner = std::fs::metadata(data).ok()?.uid();
     let shown = Clean::text(data.as_os_str().as_encoded_bytes());
     (uid != 0 && uid != owner)
-        .then(|| refused(format!("{shown} belongs to user {owner}: it acts with that login's rights")))
+        .then(|| refused(&format!("{shown} belongs to user {owner}: it acts with that login's rights")))
 }
 
-fn refused(what: String) -> Fault {
+fn refused(what: &str) -> Fault {
     Fault::new(format!("{what}.")).hint("Start the console as a user who may, or through sudo.")
 }
 

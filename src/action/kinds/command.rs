@@ -151,17 +151,7 @@ impl Kind for Command {
         let looks = result == Some(ResultBy::Exit);
         cx.done(body, &[COMMON, KEYS].concat())?;
         let mut raise = Vec::new();
-        let argv = match (argv, script) {
-            (Some(argv), None) => filled(&table, &params, &argv, &mut raise)?,
-            (None, Some(script)) => {
-                raise.push(Clean::from("a shell reads it"));
-                vec!["/bin/sh".to_owned(), "-c".to_owned(), script]
-            }
-            _ => return Err(table.fault("a command needs either `argv` or `script`.")),
-        };
-        if !argv.first().is_some_and(|program| program.starts_with('/')) {
-            return Err(table.fault_at("argv", "the program is not named by its whole path."));
-        }
+        let argv = whole(&table, &params, (argv, script), &mut raise)?;
         // Refused before the prompt by the rule that would refuse it behind it.
         let file = ProgramFile::of(Path::new(argv.first().map_or("", String::as_str)))?;
         let script = ScriptFile::of(&argv)?;
@@ -279,6 +269,27 @@ fn refused(table: &Body, key: &str, at: usize) -> Fault {
     table
         .fault_at(key, what)
         .hint("Have the program read it from a file or a variable: secret_env = { NAME = { file = \"/path\" } }.")
+}
+
+/// What is run: the arguments with their values, or a shell with the script.
+fn whole(
+    table: &Body,
+    params: &Params,
+    given: (Option<Vec<String>>, Option<String>),
+    raise: &mut Vec<Clean>,
+) -> Result<Vec<String>, Fault> {
+    let argv = match given {
+        (Some(argv), None) => filled(table, params, &argv, raise)?,
+        (None, Some(script)) => {
+            raise.push(Clean::from("a shell reads it"));
+            vec!["/bin/sh".to_owned(), "-c".to_owned(), script]
+        }
+        _ => return Err(table.fault("a command needs either `argv` or `script`.")),
+    };
+    if argv.first().is_some_and(|program| program.starts_with('/')) {
+        return Ok(argv);
+    }
+    Err(table.fault_at("argv", "the program is not named by its whole path."))
 }
 
 /// The arguments with their values, of which none is in what a shell reads.
