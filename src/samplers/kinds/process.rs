@@ -27,7 +27,7 @@ use core::time::Duration;
 use regex::Regex;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -145,26 +145,31 @@ fn options(body: &Body) -> Result<Options, Fault> {
         }
         ways.push(("host".to_owned(), Which::Top(count)));
     }
-    let env = Asked { show: config.show_env, expect: config.expect_env, file: config.env_file };
-    askable(body, &env)?;
+    check_env(body, &config.show_env, &config.expect_env, config.env_file.as_deref())?;
     let mut ways = ways.into_iter();
     let (Some((found, which)), None) = (ways.next(), ways.next()) else {
         return Err(body.fault("give one of `unit`, `cgroup`, `pid_file`, `command` and `top`."));
     };
     let label = Clean::text(config.name.unwrap_or(found));
+    let env = Asked { show: config.show_env, expect: config.expect_env, file: config.env_file };
     Ok(Options { which, user: config.user, label, env })
 }
 
-/// What is asked of an environment can be told.
-fn askable(body: &Body, env: &Asked) -> Result<(), Fault> {
-    if let Some(name) = env.show.iter().find(|name| is_secret_name(name)) {
+/// What is asked of an environment can be asked.
+fn check_env(
+    body: &Body,
+    show: &[String],
+    expect: &BTreeMap<String, String>,
+    file: Option<&Path>,
+) -> Result<(), Fault> {
+    if let Some(name) = show.iter().find(|name| is_secret_name(name)) {
         let what = format!("`{name}` looks like the name of a secret: its value is never shown.");
         return Err(body.fault_at("show_env", what));
     }
-    if let Some(name) = env.expect.keys().find(|name| name.is_empty() || name.contains(['=', '\0'])) {
+    if let Some(name) = expect.keys().find(|name| name.is_empty() || name.contains(['=', '\0'])) {
         return Err(body.fault_at("expect_env", format!("`{}` is no name of a variable.", Clean::text(name))));
     }
-    if env.file.as_ref().is_some_and(|file| !file.is_absolute()) {
+    if file.is_some_and(|file| !file.is_absolute()) {
         return Err(body.fault_at("env_file", "`env_file` does not begin with `/`."));
     }
     Ok(())
