@@ -91,7 +91,7 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     let tally = Arc::new(Tally::new(patterns.clone(), names));
     if !profile.logs.is_empty() {
         store.declare(&logs::SAMPLER.into(), logs::EVERY, false);
-        store.expect(&logs::SAMPLER.into(), tally.names().into());
+        store.expect(&logs::SAMPLER.into(), tally.names());
     }
     let webhook = webhook(profile).unwrap_or_else(|fault| {
         faults.push(fault);

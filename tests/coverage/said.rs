@@ -128,7 +128,7 @@ fn recognised(scene: &Scene, line: &Line) -> Option<String> {
         return Some(format!("`{}` does not match `{}`", line.pattern, line.text));
     }
     if let Some(opens) = &line.opens {
-        let entry = pattern.entry.as_ref().map(|entry| entry.as_str()).unwrap_or_default();
+        let entry = pattern.entry.as_ref().map(watchkeeper::base::Clean::as_str).unwrap_or_default();
         // An entry is the id of a document, or a symptom of one.
         let leads = document(scene, entry).map_or_else(
             || {

@@ -123,10 +123,7 @@ impl Norse {
         let up = self.up(now);
         let (whole, slow) = (self.weights.damaged.is_empty(), self.model.trouble(up) > 0.5);
         let one = |name: &str, status: &str, message: String| json!({"name": name, "status": status, "message": message, "duration_ms": 1});
-        let models = match whole {
-            true => one("models", "pass", "checksums match".to_owned()),
-            false => one("models", "fail", format!("damaged: {}", self.weights.damaged.join(", "))),
-        };
+        let models = if whole { one("models", "pass", "checksums match".to_owned()) } else { one("models", "fail", format!("damaged: {}", self.weights.damaged.join(", "))) };
         let memory = 100.0 * self.model.card_mib(up) / super::model::CARD_MIB;
         let card = if memory > 90.0 { "warn" } else { "pass" };
         let checks = [

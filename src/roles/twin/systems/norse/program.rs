@@ -85,7 +85,10 @@ pub(in crate::roles::twin::systems) fn lay_out(
     for (number, name) in MODELS.into_iter().enumerate() {
         let mut jitter = crate::base::backoff::Jitter(seed.wrapping_add(number as u64));
         let model: Vec<u8> = (0..MODEL_BYTES / 8).flat_map(|_| jitter.next().to_le_bytes()).collect();
-        sums += &format!("{}  {name}\n", sha256(&model));
+        sums.push_str(&sha256(&model));
+        sums.push_str("  ");
+        sums.push_str(name);
+        sums.push('\n');
         file(&folder.join("data/models").join(name), &model)?;
         file(&folder.join("backup/models").join(name), &model)?;
     }
