@@ -209,7 +209,7 @@ fn a_script_that_an_interpreter_carries_out_is_bound_as_the_program_is() {
     assert!(!out.exists());
     write("print('as planned')");
     assert_eq!(scene.act(plan("").unwrap()).0.outcome, Outcome::Unverified);
-    fs::set_permissions(&act, std::os::unix::fs::PermissionsExt::from_mode(0o666)).unwrap();
+    fs::set_permissions(&act, PermissionsExt::from_mode(0o666)).unwrap();
     let fault = plan("").unwrap_err().to_string();
     assert!(fault.contains("others may write to this file"), "{fault}");
 }
