@@ -30,7 +30,8 @@ impl Settings {
     /// What the file says; a key that is absent or no number has its default, as the engine has it.
     pub(super) fn parse(text: &str) -> Self {
         let number = |key: &str, default| {
-            let mut value = text.lines().filter_map(|line| line.trim().split_once('=')).filter(|(name, _)| *name == key);
+            let mut value =
+                text.lines().filter_map(|line| line.trim().split_once('=')).filter(|(name, _)| *name == key);
             value.next_back().and_then(|(_, value)| value.trim().trim_matches('"').parse().ok()).unwrap_or(default)
         };
         Self { pool: number("CONNECTION_POOL_SIZE", 10), workers: number("EVENT_BUS_WORKER_THREADS", 4) }

@@ -73,7 +73,7 @@ impl Norse {
     pub(super) fn page(&mut self, port: usize, path: &str, now: Now) -> Reply {
         let text = |body: String| Reply::new(METRICS, body);
         match (port, path) {
-            (API, "/health" | "/ready") => self.constant_health(now),
+            (API, "/health" | "/ready") => Self::constant_health(now),
             (API, "/neural/health") => self.checks(now),
             (API, "/info") => info(),
             (API, "/neural/metrics") => text(self.neural(now)),
@@ -112,7 +112,7 @@ impl Norse {
     }
 
     /// Says that the web server answers, and nothing more.
-    fn constant_health(&self, now: Now) -> Reply {
+    fn constant_health(now: Now) -> Reply {
         let stamp = now.wall.0 / 1_000_000;
         let body = json!({"status": "healthy", "timestamp": stamp, "version": "1.0.0"});
         Reply::new(JSON, body.to_string())
@@ -123,7 +123,11 @@ impl Norse {
         let up = self.up(now);
         let (whole, slow) = (self.weights.damaged.is_empty(), self.model.trouble(up) > 0.5);
         let one = |name: &str, status: &str, message: String| json!({"name": name, "status": status, "message": message, "duration_ms": 1});
-        let models = if whole { one("models", "pass", "checksums match".to_owned()) } else { one("models", "fail", format!("damaged: {}", self.weights.damaged.join(", "))) };
+        let models = if whole {
+            one("models", "pass", "checksums match".to_owned())
+        } else {
+            one("models", "fail", format!("damaged: {}", self.weights.damaged.join(", ")))
+        };
         let memory = 100.0 * self.model.card_mib(up) / super::model::CARD_MIB;
         let card = if memory > 90.0 { "warn" } else { "pass" };
         let checks = [

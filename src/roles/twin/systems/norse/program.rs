@@ -85,10 +85,7 @@ pub(in crate::roles::twin::systems) fn lay_out(
     for (number, name) in MODELS.into_iter().enumerate() {
         let mut jitter = crate::base::backoff::Jitter(seed.wrapping_add(number as u64));
         let model: Vec<u8> = (0..MODEL_BYTES / 8).flat_map(|_| jitter.next().to_le_bytes()).collect();
-        sums.push_str(&sha256(&model));
-        sums.push_str("  ");
-        sums.push_str(name);
-        sums.push('\n');
+        sums.extend([sha256(&model).as_str(), "  ", name, "\n"]);
         file(&folder.join("data/models").join(name), &model)?;
         file(&folder.join("backup/models").join(name), &model)?;
     }

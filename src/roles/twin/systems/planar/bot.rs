@@ -209,7 +209,11 @@ impl Planar {
                 &block("Warning", &format!("Fetch attempt {try_} failed"), &fields, "Fetch/src/fetch.jl:131"),
             );
         } else if self.limited(now) && self.ticks.is_multiple_of(4) {
-            let exception = if self.ticks.is_multiple_of(40) { "ccxt.base.errors.DDoSProtection: binance HTTP 418 IP banned until later" } else { "ccxt.base.errors.RateLimitExceeded: binance HTTP 429 Too many requests" };
+            let exception = if self.ticks.is_multiple_of(40) {
+                "ccxt.base.errors.DDoSProtection: binance HTTP 418 IP banned until later"
+            } else {
+                "ccxt.base.errors.RateLimitExceeded: binance HTTP 429 Too many requests"
+            };
             let fields = [("rateLimit", self.rate_limit.to_string()), ("exception", exception.to_owned())];
             self.say(
                 now,
