@@ -137,7 +137,7 @@ impl Pick {
             Value::Bool(_) | Value::Number(_) => self.not.contains(&value.to_string()),
             _ => false,
         };
-        !placeholder && !(self.present && nothing)
+        !(placeholder || self.present && nothing)
     }
 
     /// Whether it asks only if the field of this name at the top is there: its value is not to be shown.

@@ -82,7 +82,13 @@ fn a_request_is_sent_once_judged_and_proven_and_its_secret_is_told_nowhere() {
 #[test]
 fn an_answer_that_is_itself_what_was_wanted_proves_it() {
     let scene = Scene::new();
-    let web = serve(|request| if request.starts_with("POST /process ") { say("200 OK", "{\"signals\": [1], \"time_ns\": 900}") } else { say("404 Not Found", "{}") });
+    let web = serve(|request| {
+        if request.starts_with("POST /process ") {
+            say("200 OK", "{\"signals\": [1], \"time_ns\": 900}")
+        } else {
+            say("404 Not Found", "{}")
+        }
+    });
     let call = |expect: &str| {
         format!("method = \"POST\"\nurl = \"http://{}/process\"\nproof = \"answer\"\nundo = \"none\"\n{expect}", web.at)
     };

@@ -100,7 +100,11 @@ fn series(look: &Look, reads: &Reads) -> Option<String> {
     };
     let found: Vec<&Value> = rows(&look.0, "readings").iter().filter(is).collect();
     let simple = !reads.series.contains(['(', ' ', '~', '!']);
-    let values: Vec<f64> = if simple { found.iter().filter_map(|reading| reading.get("value")?.as_f64()).collect() } else { asked(look, &reads.series) };
+    let values: Vec<f64> = if simple {
+        found.iter().filter_map(|reading| reading.get("value")?.as_f64()).collect()
+    } else {
+        asked(look, &reads.series)
+    };
     let fits = |value: &f64| {
         let equal = reads.is.is_none_or(|is| (value - is).abs() <= is.abs() * 1e-9);
         equal && reads.between.is_none_or(|(low, high)| (low..=high).contains(value))

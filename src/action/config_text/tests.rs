@@ -124,7 +124,7 @@ proptest! {
         let mut seen = std::collections::BTreeSet::new();
         for name in tables {
             if seen.insert(name.clone()) {
-                file.push_str(&format!("[{name}]\nq = [\n  1,\n]\n\n# end of {name}\n"));
+                file += &["[", &name, "]\nq = [\n  1,\n]\n\n# end of ", &name, "\n"].concat();
             }
         }
         if let Ok(new) = Format::Toml.add(&file, &key, &Scalar::Int(7), Path::new("/x")) {
