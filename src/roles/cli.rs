@@ -3,8 +3,8 @@
 use super::manner::Manner;
 use super::session::Options;
 use super::{
-    bundle, burst, console, demo, describe, dry_run, journal_tool, lmdb_child, log_tool, plain, probe, probe_child,
-    procedure_tool, query, report, rule_check, rules_test, snapshot, twin, validate,
+    bundle, burst, console, demo, describe, dry_run, init, journal_tool, lmdb_child, log_tool, plain, probe,
+    probe_child, procedure_tool, query, report, rule_check, rules_test, snapshot, twin, validate,
 };
 use crate::base::Fault;
 use crate::config::builtin::DISCOVER;
@@ -60,6 +60,8 @@ enum Role {
         #[command(flatten)]
         manner: Manner,
     },
+    /// A commented profile of your own service from five answers, in a new folder
+    Init(init::Ask),
     /// Checks a profile: every fault with file, line, column and how to mend it; exit status 1 when there is one
     #[command(args_conflicts_with_subcommands = true)]
     Validate {
@@ -229,6 +231,7 @@ pub fn main() -> u8 {
         Some(Role::Journal { what: JournalTool::Verify, state }) => {
             journal_tool::verify(state, &mut std::io::stdout().lock())
         }
+        Some(Role::Init(ask)) => init::run(&ask, &mut std::io::stdout().lock()),
         Some(Role::SupportBundle(ask)) => bundle::run(&ask, &mut std::io::stdout().lock()),
         Some(Role::Report(ask)) => report::run(&ask, &mut std::io::stdout().lock()),
         Some(Role::Completions { shell }) => {

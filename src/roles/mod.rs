@@ -15,6 +15,7 @@ pub mod effects;
 pub mod handbook;
 pub mod history;
 mod incidents;
+pub mod init;
 pub mod journal_tool;
 pub mod judging;
 pub mod lmdb_child;

@@ -24,8 +24,11 @@ fn every_shipped_procedure_is_without_a_fault_clean_and_says_why_its_order_diffe
         assert!(documents.len() >= 2, "{system}");
         for document in documents {
             let mut told = |what: String| wrong.push(format!("{}: {what}", document.file));
-            document.faults.iter().for_each(|fault| told(fault.to_string()));
-            handbook::lints(&document, &profile).iter().for_each(|found| told(found.to_string()));
+            let lints = handbook::lints(&document, &profile);
+            let said = document.faults.iter().map(ToString::to_string).chain(lints.iter().map(ToString::to_string));
+            for what in said {
+                told(what);
+            }
             if document.symptoms.len() < 2 {
                 told("has hardly a word that finds it".to_owned());
             }

@@ -1,0 +1,312 @@
+//! `watchkeeper init`: a commented profile of somebody's own service from five answers, which passes `validate`.
+
+use super::session::reference;
+use super::setup;
+use super::validate::written;
+use crate::base::{Clean, Fault};
+use crate::config::{SearchPath, load_profile};
+use crate::store::{Limits, Store};
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::{BufRead, IsTerminal, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+/// `watchkeeper init …`
+#[derive(Debug, clap::Args)]
+pub struct Ask {
+    /// Folder to make: its last part is the profile's name
+    folder: PathBuf,
+    /// What people call the system; what no option says is asked for on a terminal
+    #[arg(long)]
+    title: Option<String>,
+    /// Unit of systemd that runs it
+    #[arg(long)]
+    unit: Option<String>,
+    /// Page of Prometheus text
+    #[arg(long, value_name = "URL")]
+    metrics: Option<String>,
+    /// Page that answers 2xx while it is well
+    #[arg(long, value_name = "URL")]
+    health: Option<String>,
+    /// Its log; the file name may hold `*`
+    #[arg(long, value_name = "PATH")]
+    log: Option<String>,
+}
+
+/// What was answered; an empty answer is none.
+#[derive(Debug, Default)]
+struct Answers {
+    title: String,
+    unit: Option<String>,
+    metrics: Option<String>,
+    health: Option<String>,
+    log: Option<String>,
+}
+
+/// Writes the folder, loads what it wrote, and says what comes next. An existing folder is left as it is.
+///
+/// # Errors
+/// Nothing to watch was named, the folder is there or cannot be made, or what was answered makes no profile.
+pub fn run(ask: &Ask, out: &mut dyn Write) -> Result<u8, Fault> {
+    let name = ask.folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let answers = answers(ask, &name, out)?;
+    let shown = Clean::text(ask.folder.to_string_lossy().as_bytes());
+    let made = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => {
+            Fault::new(format!("`{shown}` is there already, and stays as it is.")).hint("Give another name.")
+        }
+        _ => Fault::new(format!("`{shown}` cannot be made: {error}.")),
+    };
+    DirBuilder::new().mode(0o755).create(&ask.folder).map_err(made)?;
+    DirBuilder::new().mode(0o755).create(ask.folder.join("procedures")).map_err(made)?;
+    write(&ask.folder.join("profile.toml"), &profile(&answers)).map_err(made)?;
+    write(&ask.folder.join("rules.yaml"), &rules(&answers)).map_err(made)?;
+    write(&ask.folder.join("procedures/down.md"), &procedure(&answers)).map_err(made)?;
+    let faults = faults(&ask.folder)?;
+    let mut lines = vec![format!("Written: {shown}/profile.toml, rules.yaml, procedures/down.md.")];
+    lines.extend(faults.iter().map(Fault::to_string));
+    lines.push(format!("Next: watchkeeper validate {shown}; watchkeeper --profile {shown}"));
+    written(out, &lines).map(|()| u8::from(!faults.is_empty()))
+}
+
+/// What the options say; the rest is asked for where somebody sits at a terminal.
+fn answers(ask: &Ask, name: &str, out: &mut dyn Write) -> Result<Answers, Fault> {
+    let asks = std::io::stdin().is_terminal();
+    let mut one = |given: &Option<String>, question: &str| -> Result<Option<String>, Fault> {
+        if given.is_some() || !asks {
+            return Ok(given.clone());
+        }
+        let gone = |error: std::io::Error| Fault::new(format!("the terminal is gone: {error}."));
+        write!(out, "{question} ").and_then(|()| out.flush()).map_err(gone)?;
+        let mut line = String::new();
+        std::io::stdin().lock().read_line(&mut line).map_err(gone)?;
+        Ok(Some(line.trim().to_owned()).filter(|line| !line.is_empty()))
+    };
+    let title = one(&ask.title, &format!("What is it called? [{name}]"))?.unwrap_or_else(|| name.to_owned());
+    let unit = one(&ask.unit, "Which unit of systemd runs it? (Enter: none)")?;
+    let metrics = one(&ask.metrics, "Where is its page of metrics? (URL, Enter: none)")?;
+    let health = one(&ask.health, "Which page answers while it is well? (URL, Enter: none)")?;
+    let log = one(&ask.log, "Where is its log? (path, Enter: none)")?;
+    let answers = Answers { title, unit, metrics, health, log };
+    let any = answers.unit.is_some() || answers.metrics.is_some() || answers.health.is_some() || answers.log.is_some();
+    if any {
+        return Ok(answers);
+    }
+    Err(Fault::new("there is nothing to watch.").hint("Give at least one of --unit, --metrics, --health, --log."))
+}
+
+/// What the console would say of it.
+fn faults(folder: &Path) -> Result<Vec<Fault>, Fault> {
+    let search = SearchPath::detect(&|name| std::env::var(name).ok());
+    let shown = folder.to_string_lossy();
+    let path = if shown.contains('/') { shown.into_owned() } else { format!("./{shown}") };
+    let profile = load_profile(&reference(&path), &search, &setup::known_kinds())?;
+    Ok(setup::setup(&profile, "this host".into(), &mut Store::new(Limits::default())).faults)
+}
+
+fn write(path: &Path, text: &str) -> std::io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(0o644).open(path)?.write_all(text.as_bytes())
+}
+
+/// A text as TOML and YAML both have it.
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+fn profile(of: &Answers) -> String {
+    let mut page = format!(
+        "# {title}, as `watchkeeper init` began it. `watchkeeper validate` says what is wrong with it, `watchkeeper describe\n\
+         # sampler|action KIND` tells every key, `describe panes` and `describe patterns` what else there is.\n\n\
+         title = {quoted}\n\
+         environment = \"production\"                     # a badge on every screen\n",
+        title = Clean::text(&of.title),
+        quoted = quoted(&of.title)
+    );
+    let rows = [("unit", &of.unit), ("metrics", &of.metrics), ("health", &of.health), ("log", &of.log)];
+    page += "\n[settings]                                      # what differs between sites: a profile that extends this one sets it anew\n";
+    for (name, value) in rows.iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
+        page += &[name, " = ", &quoted(value), "\n"].concat();
+    }
+    page += "\n[samplers.host]\nkind = \"host\"\n";
+    for (_, _, sampler, _, _) in PARTS.iter().filter(|part| given(of, part.0)) {
+        page += sampler;
+    }
+    page += "\n# ---- the screen: what decides comes first -------------------------------------------------------------------\n";
+    for (_, _, _, pane, _) in PARTS.iter().filter(|part| given(of, part.0)) {
+        page += pane;
+    }
+    page += HOST;
+    page += "\n# ---- what can be done, each behind a prompt -----------------------------------------------------------------\n";
+    for (_, _, _, _, action) in PARTS.iter().filter(|part| given(of, part.0)) {
+        page += action;
+    }
+    if of.unit.is_some() && of.health.is_some() {
+        page += "health = { url = \"${health}\", within = \"30s\" }    # proven by its answer\n";
+    }
+    page + PEOPLE
+}
+
+fn given(of: &Answers, key: &str) -> bool {
+    match key {
+        "unit" => of.unit.is_some(),
+        "metrics" => of.metrics.is_some(),
+        "health" => of.health.is_some(),
+        _ => of.log.is_some(),
+    }
+}
+
+/// For each answer: its key, what its alert asks, its samplers, its panes, its actions. The unit's come last, since more is added.
+const PARTS: [(&str, &str, &str, &str, &str); 4] = [
+    (
+        "health",
+        "min(probe_success{job=\"health\"}) == 0",
+        "\n[samplers.health]\nkind = \"http\"\nurl  = \"${health}\"\nevery = \"5s\"\n# json = [{ pointer = \"/status\", fact = \"status\", one_of = [\"healthy\"] }]\n",
+        "\n[[panes]]\ntitle = \"Answer\"\nkind  = \"sparkline\"\nquery = 'probe_duration_seconds{job=\"health\"}'\nunit  = \"seconds\"\n\
+         bands = { warning = 0.5, critical = 2.0 }       # yours to set\n\
+         beside = [{ label = \"status\", query = 'probe_http_status_code{job=\"health\"}' }]\n",
+        "",
+    ),
+    (
+        "metrics",
+        "up{job=\"metrics\"} == 0",
+        "\n[samplers.metrics]\nkind = \"scrape\"\nurl  = \"${metrics}\"\nevery = \"5s\"\n",
+        "\n[[panes]]                                       # a name of your page and its bands: `watchkeeper query 'NAME' --profile …`\n\
+         title = \"Metrics page\"\nkind  = \"sparkline\"\nquery = 'up{job=\"metrics\"}'\nbands = { warning = 1, critical = 1, zero = \"critical\" }\n",
+        "",
+    ),
+    (
+        "log",
+        "sum(rate(log_lines_total{level=\"error\"}[1m])) > 1",
+        "\n[logs.app]\nkind = \"file\"\npath = \"${log}\"\n# format = \"json\"                               # found out by itself when absent\n\
+         \n[[patterns]]                                    # lines with a name: counted, marked, usable in rules\nname  = \"timeout\"\nregex = '(?i)timed? ?out'\n",
+        "\n[[panes]]\ntitle = \"Log\"\nkind  = \"log\"\nsource = \"app\"\n",
+        "",
+    ),
+    (
+        "unit",
+        "systemd_unit_state{state=\"active\"} == 0",
+        "\n[samplers.unit]\nkind  = \"systemd\"\nunits = [\"${unit}\"]\n\n[samplers.process]\nkind = \"process\"\nunit = \"${unit}\"\n",
+        "\n[[panes]]\ntitle = \"Memory of the service\"\nkind  = \"sparkline\"\n\
+         query = 'sum(namedprocess_namegroup_memory_bytes{memtype=\"resident\"})'\nunit  = \"bytes\"\n",
+        "\n[actions.restart]\nkind    = \"service_restart\"\ntitle   = \"Restart the service\"\nverb    = \"restart\"                           # what is typed to run it\n\
+         danger  = \"C2\"\nsupport = \"L1\"\nservice = { kind = \"systemd\", unit = \"${unit}\" }\n",
+    ),
+];
+
+const HOST: &str = "\n[[panes]]\ntitle = \"Host\"\nkind  = \"host\"\nmemory = { warning = 0.85, critical = 0.95 }\ndisk   = { warning = 0.9, critical = 0.95 }\n";
+
+const PEOPLE: &str = "\n# ---- who is called ------------------------------------------------------------------------------------------\n\
+\n# [[contacts]]\n# name  = \"Ada Example\"\n# role  = \"Technical lead\"\n# level = \"L2\"\n# phone = \"+1-555-0124\"\n";
+
+fn rules(of: &Answers) -> String {
+    let mut page = String::from(
+        "# Prometheus' own format: `watchkeeper validate rules` and `promtool check rules` both read it.\ngroups:\n  - name: service\n    interval: 5s\n    rules:\n",
+    );
+    for (key, expr, ..) in PARTS.iter().filter(|part| given(of, part.0)) {
+        let (alert, summary) = match *key {
+            "health" => ("NotHealthy", "its health page does not answer as it should"),
+            "metrics" => ("MetricsGone", "its page of metrics does not answer"),
+            "log" => ("ErrorsInLog", "{{ $value }} errors a second in its log"),
+            _ => ("UnitDown", "its unit is not active"),
+        };
+        page += &[
+            "      - alert: ",
+            alert,
+            "\n        expr: ",
+            expr,
+            "\n        for: 10s\n        labels:\n          severity: critical\n        annotations:\n          summary: ",
+            &quoted(summary),
+            "\n",
+        ]
+        .concat();
+    }
+    page
+}
+
+fn procedure(of: &Answers) -> String {
+    let alert = |key: &str| given(of, key);
+    let names = [("health", "NotHealthy"), ("metrics", "MetricsGone"), ("log", "ErrorsInLog"), ("unit", "UnitDown")];
+    let alerts: Vec<String> = names.iter().filter(|(key, _)| alert(key)).map(|(_, name)| quoted(name)).collect();
+    let mut page = format!(
+        "+++\ntitle = {title}\nsymptoms = [\"service down\", \"no answer\"]\nalerts = [{alerts}]\ntime_box = \"10m\"\nseverity = \"critical\"\n+++\n# Down\n\n\
+         What is known of it, for somebody who was asleep a minute ago.\n\n- [ ] What changed: a deploy, a configuration, the host … nothing\n",
+        title = quoted(&format!("{} is down", of.title)),
+        alerts = alerts.join(", ")
+    );
+    if of.unit.is_some() {
+        page +=
+            "\n## Restart it\n\n```action\nrun = \"restart\"\nfailed = \"It does not stay up.\"\ngo = \"call\"\n```\n";
+    }
+    let back = [
+        ("health", "min(probe_success{job=\"health\"})"),
+        ("metrics", "min(up{job=\"metrics\"})"),
+        ("unit", "min(systemd_unit_state{state=\"active\"})"),
+    ];
+    if let Some((_, query)) = back.iter().find(|(key, _)| alert(key)) {
+        page += &[
+            "\n## It is back\n\n```wait\nquery = '",
+            query,
+            "'\nlabel = \"up\"\nexpect = \"== 1\"\nhold = \"10s\"\nat_most = \"2m\"\nfailed = \"It does not come back.\"\ngo = \"call\"\n```\n",
+        ]
+        .concat();
+    }
+    page + "\n## Call {#call}\n\n```escalate\nto = \"L2\"\nsay = \"What was seen, what was done, and since when.\"\n```\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::roles::handbook;
+
+    fn ask(folder: PathBuf, bits: u8) -> Ask {
+        let one = |bit: u8, text: &str| (bits & bit > 0).then(|| text.to_owned());
+        Ask {
+            folder,
+            title: Some("Shop \"Nord\"".to_owned()),
+            unit: one(1, "shop.service"),
+            metrics: one(2, "http://127.0.0.1:8080/metrics"),
+            health: one(4, "http://127.0.0.1:8080/health"),
+            log: one(8, "/var/log/shop/*.log"),
+        }
+    }
+
+    #[test]
+    fn whatever_is_answered_the_profile_has_no_fault_and_its_procedure_no_lint() {
+        let dir = tempfile::tempdir().unwrap();
+        for bits in 1..16_u8 {
+            let folder = dir.path().join(format!("shop{bits}"));
+            let mut said = Vec::new();
+            let status = run(&ask(folder.clone(), bits), &mut said).unwrap();
+            let said = String::from_utf8(said).unwrap();
+            assert_eq!(status, 0, "{bits}: {said}");
+            let path = folder.to_string_lossy().into_owned();
+            let profile = load_profile(&reference(&path), &SearchPath::default(), &setup::known_kinds()).unwrap();
+            assert_eq!(profile.title.as_str(), "Shop \"Nord\"");
+            let lints: Vec<String> = handbook::documents(&profile)
+                .iter()
+                .flat_map(|document| handbook::lints(document, &profile))
+                .map(|found| found.to_string())
+                .collect();
+            assert!(lints.is_empty(), "{bits}: {lints:?}");
+            let book = setup::setup(&profile, "here".into(), &mut Store::new(Limits::default())).book;
+            let alerts = book
+                .rules()
+                .filter(|(_, rule, _)| {
+                    rule.place.as_ref().is_some_and(|place| place.file.as_str().ends_with("rules.yaml"))
+                })
+                .count();
+            assert_eq!(alerts, bits.count_ones() as usize, "one for each answer");
+        }
+    }
+
+    #[test]
+    fn nothing_to_watch_and_a_folder_that_is_there_are_sentences_and_nothing_is_written_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let fault = run(&ask(dir.path().join("new"), 0), &mut Vec::new()).unwrap_err().to_string();
+        assert!(fault.contains("nothing to watch") && !dir.path().join("new").exists(), "{fault}");
+        std::fs::write(dir.path().join("kept"), "mine").unwrap();
+        let fault = run(&ask(dir.path().join("kept"), 15), &mut Vec::new()).unwrap_err().to_string();
+        assert!(fault.contains("is there already"), "{fault}");
+        assert_eq!(std::fs::read_to_string(dir.path().join("kept")).unwrap(), "mine");
+    }
+}
