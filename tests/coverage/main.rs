@@ -53,6 +53,24 @@ fn every_row_of_planar_is_true() {
 }
 
 #[test]
+fn every_shipped_profile_is_without_a_fault_and_every_document_of_it_without_a_lint() {
+    use watchkeeper::config::{ProfileRef, SearchPath, builtin, load_profile};
+    use watchkeeper::roles::{handbook, setup};
+    use watchkeeper::store::{Limits, Store};
+    for name in builtin::names() {
+        let which = ProfileRef::Builtin(name.to_owned());
+        let profile = load_profile(&which, &SearchPath::default(), &setup::known_kinds()).expect("loads");
+        let mut store = Store::new(Limits::default());
+        let setup = setup::setup(&profile, "here".into(), &mut store);
+        assert_eq!(setup.faults, [], "{name}");
+        for document in handbook::documents(&profile) {
+            let found: Vec<String> = handbook::lints(&document, &profile).iter().map(ToString::to_string).collect();
+            assert_eq!(found, [""; 0], "{name}");
+        }
+    }
+}
+
+#[test]
 fn the_readme_tells_how_many_rows_each_system_has() {
     let readme = std::fs::read_to_string("README.md").expect("reads");
     for (system, prefix, sections) in SYSTEMS {

@@ -3,6 +3,7 @@
 
 mod kinds;
 mod profile;
+mod schema;
 
 use crate::base::Fault;
 use std::io::Write;
@@ -35,6 +36,8 @@ pub enum Ask {
         /// Its name, one of `watchkeeper describe actions`
         kind: String,
     },
+    /// A JSON Schema of `profile.toml`, for editors that check it while it is written
+    Schema,
     /// A commented profile of what is found here, to be saved and completed; what could not be looked at on standard error
     Profile(profile::Ask),
 }
@@ -53,6 +56,7 @@ pub fn run(ask: &Ask, out: &mut dyn Write) -> Result<u8, Fault> {
         Ask::Log { kind } => kinds::log(kind)?,
         Ask::Sampler { kind } => kinds::sampler(kind)?,
         Ask::Action { kind } => kinds::action(kind)?,
+        Ask::Schema => schema::lines(),
         Ask::Profile(ask) => profile::found(ask)?,
     };
     super::validate::written(out, &lines).map(|()| 0)
