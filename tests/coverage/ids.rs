@@ -1,7 +1,10 @@
 //! The items of the three operating guides, by section: how many each has. An id is never renumbered.
 
+/// A section's number and how many items it has.
+type Sections = &'static [(u8, u8)];
+
 /// Profile, prefix of its ids, and of each section its number and how many items it has.
-pub(crate) const SYSTEMS: [(&str, &str, &[(u8, u8)]); 3] = [
+pub(crate) const SYSTEMS: [(&str, &str, Sections); 3] = [
     (
         "cerebellar-norse",
         "CN",

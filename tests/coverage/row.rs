@@ -111,7 +111,8 @@ pub(crate) struct Reads {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fact {
     pub sampler: String,
-    pub fact: String,
+    #[serde(rename = "fact")]
+    pub name: String,
     pub is: Option<String>,
     pub contains: Option<String>,
 }

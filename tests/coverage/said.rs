@@ -40,7 +40,6 @@ pub(crate) fn check(scene: &Scene, row: &Row) -> Vec<String> {
     if !shown {
         keep(Some("no observation shows it".to_owned()));
     }
-    drop(keep);
     wrong
 }
 

@@ -124,11 +124,11 @@ fn fact(look: &Look, wanted: &Fact) -> Option<String> {
     let sampler = rows(&look.0, "samplers").iter().find(|sampler| text(sampler, "name") == wanted.sampler);
     let facts = sampler.map(|sampler| rows(sampler, "facts")).unwrap_or_default();
     let told: Vec<&str> =
-        facts.iter().filter(|row| text(row, "name") == wanted.fact).map(|row| text(row, "fact")).collect();
+        facts.iter().filter(|row| text(row, "name") == wanted.name).map(|row| text(row, "fact")).collect();
     let fits = |told: &&str| {
         wanted.is.as_ref().is_none_or(|is| is == told)
             && wanted.contains.as_ref().is_none_or(|part| told.contains(part.as_str()))
     };
     let any = told.iter().any(fits);
-    (!any).then(|| format!("the fact `{}` of {} is {told:?}", wanted.fact, wanted.sampler))
+    (!any).then(|| format!("the fact `{}` of {} is {told:?}", wanted.name, wanted.sampler))
 }
