@@ -14,7 +14,7 @@
 //! daemon_reload = true             # systemd reads the files of its units again first, for one that was changed on disk
 //! # user = true: of this login's own systemd; systemctl = ["/usr/bin/sudo", "-n", "/usr/bin/systemctl"]: through sudo, and
 //! # journalctl likewise; timeout = "5m": for its job, instead of what the unit's own time limits add up to
-//! # { kind = "unix_socket", path = "/run/x.sock", unit = "x" }: a supervisor that takes lines, restart only
+//! # { kind = "unix_socket", path = "/run/x.sock", unit = "x" }: a supervisor that takes lines: restart, start, stop
 //!
 //! [actions.restart-genesis]
 //! kind    = "service_restart"

@@ -1,5 +1,6 @@
-//! A process manager on a Unix socket, one line each way: `restart UNIT` → `ok PID`, `status UNIT` →
-//! `running PID STARTTIME restarts N`, both possibly `error …`. Sixty seconds, then the answer is unknown.
+//! A process manager on a Unix socket, one line each way: `restart UNIT` and `start UNIT` → `ok PID`, `stop UNIT` → `ok`,
+//! `status UNIT` → `running PID STARTTIME restarts N` or `stopped`, all possibly `error …`. Sixty seconds, then the answer
+//! is unknown.
 
 use super::{Look, Service, Serving, Standing, Verb, plain_name};
 use crate::action::doing::Doing;
@@ -19,7 +20,7 @@ const STATUS_WAIT: Duration = Duration::from_secs(2);
 /// No answer is longer.
 const ANSWER: usize = 4 * 1024;
 
-/// `{ kind = "unix_socket", path = "…", unit = "…" }`. It knows `restart` alone.
+/// `{ kind = "unix_socket", path = "…", unit = "…" }`. It knows `restart`, `start` and `stop`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UnixSocket {
@@ -57,18 +58,29 @@ impl Service for UnixSocket {
     fn look(&self, verb: Verb, clock: &dyn Clock) -> Result<Look, Fault> {
         let Self { path, unit } = self;
         let answer = ask(path, &format!("status {unit}\n"), STATUS_WAIT, clock).map_err(Stop::into_fault)?;
+        let known = matches!(verb, Verb::Restart | Verb::Start | Verb::Stop);
+        let unknown = || Fault::new(format!("{} knows `restart`, `start` and `stop`, not `{verb}`.", path.display()));
+        let look = Look {
+            standing: Standing::Stopped,
+            said: Clean::from("stopped"),
+            serving: None,
+            identity: BTreeMap::new(),
+            hits: Vec::new(),
+            raise: Vec::new(),
+            obstacle: (!known).then(unknown),
+            doubt: None,
+        };
+        if answer.as_str() == "stopped" {
+            return Ok(look);
+        }
         let process = process(&answer).ok_or_else(|| Fault::new(format!("{unit} is not running: `{answer}`.")))?;
         let id = format!("{} restarts {}", process.started, process.restarts);
         Ok(Look {
             standing: Standing::Running,
             said: crate::clean!("running as process {}", process.pid),
             serving: Some(Serving { pid: process.pid, id }),
-            identity: BTreeMap::new(),
             hits: vec![crate::clean!("{unit} restarted {} times so far", process.restarts)],
-            raise: Vec::new(),
-            obstacle: (verb != Verb::Restart)
-                .then(|| Fault::new(format!("{} knows `restart`, not `{verb}`.", path.display()))),
-            doubt: None,
+            ..look
         })
     }
 
@@ -76,14 +88,20 @@ impl Service for UnixSocket {
         crate::clean!("{verb} {}  through {}", self.unit, self.path.display())
     }
 
-    fn apply(&self, _: Verb, doing: &Doing<'_>) -> Result<Clean, StepError> {
+    fn apply(&self, verb: Verb, doing: &Doing<'_>) -> Result<Clean, StepError> {
         let Self { path, unit } = self;
-        match ask(path, &format!("restart {unit}\n"), RESTART_WAIT, doing.clock) {
+        let done = match verb {
+            Verb::Start => "started",
+            Verb::Stop => "stopped",
+            _ => "restarted",
+        };
+        match ask(path, &format!("{verb} {unit}\n"), RESTART_WAIT, doing.clock) {
             Err(Stop::NotSent(fault)) => Err(StepError::Failed(fault)),
             Err(Stop::NoAnswer(fault)) => Err(StepError::Unknown(fault)),
+            Ok(answer) if verb == Verb::Stop && answer.as_str() == "ok" => Ok(crate::clean!("{unit} {done}")),
             Ok(answer) => match answer.as_str().strip_prefix("ok ").and_then(|pid| pid.parse::<u32>().ok()) {
-                Some(pid) => Ok(crate::clean!("{unit} restarted as process {pid}")),
-                None => Err(StepError::Failed(Fault::new(format!("{unit} was not restarted: `{answer}`.")))),
+                Some(pid) => Ok(crate::clean!("{unit} {done} as process {pid}")),
+                None => Err(StepError::Failed(Fault::new(format!("{unit} was not {done}: `{answer}`.")))),
             },
         }
     }
@@ -191,8 +209,12 @@ mod tests {
         });
         assert_eq!(request, "status inference\n");
         asked("running 12 9876 restarts 3\n", |manager| {
-            let obstacle = manager.look(Verb::Stop, &RealClock).unwrap().obstacle.unwrap();
-            assert!(obstacle.to_string().contains("not `stop`"), "{obstacle}");
+            let obstacle = manager.look(Verb::Reload, &RealClock).unwrap().obstacle.unwrap();
+            assert!(obstacle.to_string().contains("not `reload`"), "{obstacle}");
+        });
+        asked("stopped\n", |manager| {
+            let look = manager.look(Verb::Start, &RealClock).unwrap();
+            assert!(look.standing == Standing::Stopped && look.serving.is_none() && look.obstacle.is_none());
         });
     }
 

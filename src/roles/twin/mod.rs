@@ -2,8 +2,8 @@
 //! A *supervisor* starts the *service*, restarts it on request over a Unix socket and after a crash, and clears
 //! everything away when the console that started it is gone. Called by `main` (hidden subcommands) and by `demo`.
 //!
-//! The socket's protocol, one line each way: `restart UNIT` → `ok PID`; `status UNIT` → `running PID STARTTIME
-//! restarts N` or `stopped`; anything that cannot be done → `error …`.
+//! The socket's protocol, one line each way: `restart UNIT`, `start UNIT` → `ok PID`; `stop UNIT` → `ok`; `status UNIT` →
+//! `running PID STARTTIME restarts N` or `stopped`; anything that cannot be done → `error …`.
 //!
 //! With a system in place of the stand-in service (`systems`) the unit, the files and the ports are that system's.
 //!

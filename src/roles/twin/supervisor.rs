@@ -213,6 +213,19 @@ impl<'a> Supervisor<'a> {
             Some(("restart", _)) => {
                 self.restart().map_or_else(|error| format!("error {error}"), |pid| format!("ok {pid}"))
             }
+            Some(("start", _)) if self.service.is_some() => format!("error {} runs already", self.play.unit()),
+            Some(("start", _)) => {
+                let started = self.listener().and_then(|listener| self.start(listener));
+                started.map_or_else(|error| format!("error {error}"), |pid| format!("ok {pid}"))
+            }
+            Some(("stop", _)) => {
+                if let Some(service) = self.service.take() {
+                    service.stop(PATIENCE);
+                }
+                // Nor does it come back by itself.
+                self.next_start = None;
+                "ok".to_owned()
+            }
             Some(("status", _)) => match &self.service {
                 None => "stopped".to_owned(),
                 Some(service) => format!(
@@ -222,7 +235,7 @@ impl<'a> Supervisor<'a> {
                     self.starts.saturating_sub(1)
                 ),
             },
-            _ => "error say: restart UNIT, or: status UNIT".to_owned(),
+            _ => "error say: restart UNIT, start UNIT, stop UNIT, or: status UNIT".to_owned(),
         };
         writeln!(&*client, "{reply}")
     }

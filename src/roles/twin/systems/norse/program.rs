@@ -96,7 +96,7 @@ pub(in crate::roles::twin::systems) fn lay_out(
         core::iter::once("id,price,class\n".to_owned()).chain(rows).collect::<String>()
     };
     file(&folder.join("data/training/2026-10.csv"), rows(24_000).as_bytes())?;
-    file(&folder.join("data/training/2026-11.csv"), rows(9_000).as_bytes())?;
+    file(&folder.join("data/training/2026-11.csv"), rows(22_000).as_bytes())?;
     Ok(super::pages::settings(folder, ports))
 }
 
