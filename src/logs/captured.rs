@@ -8,7 +8,7 @@ use std::sync::Arc;
 const LOOKS: usize = 150;
 /// Numbers of one metric in that time; beyond it the oldest go first.
 const NUMBERS: usize = 10_000;
-/// Sets of labels of one metric: of what comes after, nothing is kept but its count.
+/// Sets of labels of one metric: what comes after is told together, its labels `other`.
 const SETS: usize = 100;
 const QUANTILES: [(f64, &str); 4] = [(0.5, "0.5"), (0.95, "0.95"), (0.99, "0.99"), (1.0, "1")];
 
@@ -71,9 +71,10 @@ impl Numbers {
         let text = |group: &str| found.name(group).map(|group| group.as_str());
         let number = text(&of.group).and_then(|text| text.replace([',', '_'], "").parse::<f64>().ok());
         let Some(number) = number.map(|number| number * of.scale).filter(|number| number.is_finite()) else { return };
-        let labels: Vec<String> = of.labels.iter().map(|group| text(group).unwrap_or_default().to_owned()).collect();
+        let mut labels: Vec<String> =
+            of.labels.iter().map(|group| text(group).unwrap_or_default().to_owned()).collect();
         if self.sets.len() >= SETS && !self.sets.contains_key(&labels) {
-            return;
+            labels = vec!["other".to_owned(); labels.len()];
         }
         let set = self.sets.entry(labels).or_default();
         set.new = Some(match of.shape {
@@ -85,8 +86,11 @@ impl Numbers {
             if set.looks.is_empty() {
                 set.looks.push_back(Vec::new());
             }
-            set.looks.back_mut().into_iter().for_each(|look| look.push(number));
-            set.kept = set.kept.saturating_add(1);
+            // Of one look too: a flood would fill memory before the next.
+            if let Some(look) = set.looks.back_mut().filter(|look| look.len() < NUMBERS) {
+                look.push(number);
+                set.kept = set.kept.saturating_add(1);
+            }
         }
     }
 
@@ -194,7 +198,11 @@ mod tests {
             let lines: Vec<String> = (0..30_000).map(|n| format!("t{} took {n} ms", n % 300 + at)).collect();
             seen(&of, &mut numbers, &lines.iter().map(String::as_str).collect::<Vec<_>>());
         }
-        assert_eq!(numbers.sets.len(), SETS);
+        assert_eq!(numbers.sets.len(), SETS + 1);
+        assert!(
+            numbers.sets.contains_key(&vec!["other".to_owned()]),
+            "what has no place of its own is told all the same"
+        );
         let one = captured(Shape::Summary, &[]);
         let mut numbers = Numbers::default();
         for _ in 0..20 {

@@ -50,7 +50,7 @@ struct Answers {
 pub fn run(ask: &Ask, out: &mut dyn Write) -> Result<u8, Fault> {
     let name = ask.folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let answers = answers(ask, &name, out)?;
-    let shown = Clean::text(ask.folder.to_string_lossy().as_bytes());
+    let shown = Clean::text(path_of(&ask.folder));
     let made = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => {
             Fault::new(format!("`{shown}` is there already, and stays as it is.")).hint("Give another name.")
@@ -95,12 +95,16 @@ fn answers(ask: &Ask, name: &str, out: &mut dyn Write) -> Result<Answers, Fault>
     Err(Fault::new("there is nothing to watch.").hint("Give at least one of --unit, --metrics, --health, --log."))
 }
 
+/// The folder as a profile is named by its path: a bare word would be looked for among the profiles.
+fn path_of(folder: &Path) -> String {
+    let path = folder.to_string_lossy();
+    if path.contains('/') { path.into_owned() } else { format!("./{path}") }
+}
+
 /// What the console would say of it.
 fn faults(folder: &Path) -> Result<Vec<Fault>, Fault> {
     let search = SearchPath::detect(&|name| std::env::var(name).ok());
-    let shown = folder.to_string_lossy();
-    let path = if shown.contains('/') { shown.into_owned() } else { format!("./{shown}") };
-    let profile = load_profile(&reference(&path), &search, &setup::known_kinds())?;
+    let profile = load_profile(&reference(&path_of(folder)), &search, &setup::known_kinds())?;
     Ok(setup::setup(&profile, "this host".into(), &mut Store::new(Limits::default())).faults)
 }
 
@@ -161,9 +165,9 @@ const PARTS: [(&str, &str, &str, &str, &str); 4] = [
         "health",
         "min(probe_success{job=\"health\"}) == 0",
         "\n[samplers.health]\nkind = \"http\"\nurl  = \"${health}\"\nevery = \"5s\"\n# json = [{ pointer = \"/status\", fact = \"status\", one_of = [\"healthy\"] }]\n",
-        "\n[[panes]]\ntitle = \"Answer\"\nkind  = \"sparkline\"\nquery = 'probe_duration_seconds{job=\"health\"}'\nunit  = \"seconds\"\n\
+        "\n[[panes]]\ntitle = \"Answer\"\nkind  = \"sparkline\"\nquery = 'probe_duration_seconds{job=\"health\"} and probe_success{job=\"health\"} == 1'\nunit  = \"seconds\"\n\
          bands = { warning = 0.5, critical = 2.0 }       # yours to set\n\
-         beside = [{ label = \"status\", query = 'probe_http_status_code{job=\"health\"}' }]\n",
+         beside = [{ label = \"well\", query = 'probe_success{job=\"health\"}', bands = { warning = 1, critical = 1, zero = \"critical\" } }]\n",
         "",
     ),
     (
