@@ -11,9 +11,9 @@ pub(crate) use running::Running;
 
 /// A running peer.
 pub(crate) struct Peer {
-    script: PathBuf,
-    dir: tempfile::TempDir,
-    env: String,
+    pub(crate) script: PathBuf,
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) env: String,
 }
 
 /// Starts it; `None` when it cannot run here, which is a failure where `CI=true`.

@@ -1,0 +1,80 @@
+//! The three systems' catalogue, end to end: each action and each emergency procedure of the shipped profiles, worked by keys
+//! in the real binary against the system's processes under a real manager, until it has ended VERIFIED. What is played
+//! stands in a file for each system. A selection runs here; `WATCHKEEPER_LONG=1` (`tests/run --long`) plays all of it.
+#![cfg(test)] // so that clippy knows this for a test
+#![expect(clippy::disallowed_methods, reason = "a test starts its peers")]
+
+#[expect(dead_code, reason = "the console's tests use all of it")]
+#[path = "../console/desk.rs"]
+mod desk;
+#[path = "../pty/harness.rs"]
+#[expect(dead_code, unused_imports, reason = "shared with tests/pty, which uses the rest")]
+mod harness;
+#[path = "../pty/judge.rs"]
+#[expect(dead_code, reason = "shared with tests/pty, which uses the rest")]
+mod judge;
+mod operator;
+#[expect(dead_code, reason = "the samplers' tests use all of it")]
+#[path = "../samplers/peer.rs"]
+mod peer;
+mod script;
+mod stage;
+mod walk;
+
+use operator::Operator;
+use script::{Scene, Script};
+use stage::Stage;
+use std::path::Path;
+use watchkeeper::roles::twin::systems::System;
+
+fn script(system: System) -> Script {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/systems").join(format!("{}.toml", system.name()));
+    let text = std::fs::read_to_string(&path).unwrap();
+    toml::from_str(&text).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()))
+}
+
+fn long() -> bool {
+    std::env::var_os("WATCHKEEPER_LONG").is_some()
+}
+
+/// Plays the scenes of a system; `WATCHKEEPER_SCENE` names a single one.
+fn play(system: System) {
+    let script = script(system);
+    let only = std::env::var("WATCHKEEPER_SCENE").ok();
+    for (name, scene) in &script.scenes {
+        if only.as_ref().map_or(scene.short || long(), |only| only == name) {
+            let Some(stage) = Stage::set(system, &script.stage.with(&scene.stage)) else { return };
+            println!("{} {name}", system.name());
+            act(&stage, scene, script.watch, only.is_some());
+        }
+    }
+}
+
+fn act(stage: &Stage, scene: &Scene, watch: u32, all: bool) {
+    let operator = Operator::at(stage, watch);
+    for act in scene.acts.iter().filter(|act| all || long() || !act.long) {
+        stage.shell(&act.before);
+        if act.procedure.is_empty() {
+            operator.act(act)
+        } else {
+            operator.walk(act)
+        }
+        stage.shell(&act.after);
+        println!("  {}{}", act.action, act.procedure);
+    }
+}
+
+#[test]
+fn cerebellar_norse_is_worked_by_keys_and_each_thing_done_ends_verified() {
+    play(System::CerebellarNorse);
+}
+
+#[test]
+fn genesis_is_worked_by_keys_and_each_thing_done_ends_verified() {
+    play(System::Genesis);
+}
+
+#[test]
+fn planar_is_worked_by_keys_and_each_thing_done_ends_verified() {
+    play(System::Planar);
+}

@@ -1,0 +1,118 @@
+//! A procedure of the profile, from its list to COMPLETE: what ticks itself is waited for, the rest is answered.
+
+use crate::operator::{Operator, sees};
+use crate::script::Act;
+use watchkeeper::procedure::Document;
+use watchkeeper::procedure::document::{Answer, Item, Live};
+
+impl Operator<'_> {
+    /// A procedure to its end.
+    pub(crate) fn walk(&self, act: &Act) {
+        let document = self.stage.document(&act.procedure);
+        self.find(&document);
+        self.pty.send("\r");
+        let mut at = self.current();
+        while let Some(item) = at {
+            let row = boxed(&self.pty.text()).unwrap_or_default();
+            self.work(&document.items[item - 1], &row, act);
+            at = self.next(item);
+        }
+        let done = self.stage.journal();
+        let of = |event: &str| done.iter().filter(|record| record["ev"] == event).count();
+        assert_eq!(of("action.intent"), of("action.outcome"), "what was begun has ended");
+        let bad = done.iter().find(|record| record["ev"] == "action.outcome" && record["res"]["outcome"] != "VERIFIED");
+        assert!(bad.is_none(), "{}: {bad:?}", act.procedure);
+        for said in &act.says {
+            let said = self.stage.filled(said);
+            assert!(
+                done.iter().any(|record| record.to_string().contains(&said)),
+                "{}: no {said:?} in the journal",
+                act.procedure
+            );
+        }
+        self.leave();
+    }
+
+    /// By its title on the list of procedures, which opens what stands first.
+    fn find(&self, document: &Document) {
+        self.leave();
+        self.pty.send("p");
+        self.pty.wait_for(" PROCEDURES ");
+        self.pty.send(document.title.as_str());
+        self.pty.wait_for(&format!("▸ {}", document.title));
+        self.pty.send("\r");
+        self.pty.wait_for("not begun");
+    }
+
+    /// The number of the current item, from 1; `None` once the walk is complete.
+    fn current(&self) -> Option<usize> {
+        sees(&self.pty, "an item of the procedure, or its end", |text| {
+            let at = number(text);
+            (at.is_some() || text.contains("COMPLETE")).then_some(at)
+        })
+    }
+
+    /// What an item that is the operator's wants; the rest ticks itself.
+    fn work(&self, item: &Item, row: &str, act: &Act) {
+        let known = act.answers.iter().find(|(part, _)| row.contains(part.as_str())).map(|(_, answer)| answer.as_str());
+        match known {
+            Some("defer") => return self.around("d", "DEFER: "),
+            Some("override") => return self.around("o", "OVERRIDE: "),
+            _ => {}
+        }
+        let answer = |text: &str| {
+            self.pty.send("\r");
+            self.pty.wait_for("OBSERVED");
+            self.pty.send(self.stage.filled(text));
+            self.pty.send("\r");
+        };
+        match &item.live {
+            Live::Action(..) => {
+                self.pty.send("\r");
+                sees(&self.pty, "the plan", |text| text.contains("to run it, ").then_some(()));
+                self.confirm_armed();
+                let name = row.to_owned();
+                sees(&self.pty, &format!("the end of {name}"), |text| {
+                    let ended =
+                        ["FAILED", "UNVERIFIED", "UNKNOWN: ", "REFUSED"].into_iter().find(|end| text.contains(end));
+                    assert!(ended.is_none(), "{name}:\n{text}");
+                    (number(text) != number(row) && number(text).is_some() || text.contains("COMPLETE")).then_some(())
+                });
+            }
+            Live::Ask(ask) => match &ask.kind {
+                Answer::Choice(choices) => answer(known.unwrap_or(choices[0].as_str())),
+                Answer::Number(..) | Answer::Text => answer(known.unwrap_or("")),
+            },
+            Live::Challenge(_) => answer(known.unwrap_or("seen")),
+            Live::Escalate(_) => answer(known.unwrap_or("Cy")),
+            Live::Read | Live::Command(_) => self.pty.send("\r"),
+            _ => {}
+        }
+    }
+
+    fn around(&self, key: &str, asks: &str) {
+        self.pty.send(key);
+        self.pty.wait_for(asks);
+        self.pty.send("as the test says\r");
+    }
+
+    /// Once another item is current.
+    fn next(&self, item: usize) -> Option<usize> {
+        sees(&self.pty, "the next item", |text| {
+            let next = number(text);
+            (next.is_some_and(|next| next != item) || text.contains("COMPLETE")).then_some(next)
+        })
+    }
+}
+
+/// The row of the current item, in its box.
+fn boxed(text: &str) -> Option<String> {
+    let mut rows = text.lines();
+    rows.find(|row| row.starts_with('┌'))?;
+    rows.next().map(str::to_owned)
+}
+
+fn number(text: &str) -> Option<usize> {
+    text.lines().find(|row| row.contains("time box"))?;
+    boxed(text)?.split_whitespace().find_map(|word| word.parse().ok())
+}
