@@ -17,6 +17,10 @@ impl Operator<'_> {
             self.work(&document.items[item - 1], &row, act);
             at = self.next(item);
         }
+        let text = self.pty.text();
+        let ill = act.answers.values().filter(|answer| *answer == "fails").count();
+        let end = if ill > 0 { format!("COMPLETE, {ill} FAILED") } else { "COMPLETE".to_owned() };
+        assert!(text.lines().any(|row| row.trim_end().ends_with(&end)), "{}: {end}\n{text}", act.procedure);
         let done = self.stage.journal();
         let of = |event: &str| done.iter().filter(|record| record["ev"] == event).count();
         assert_eq!(of("action.intent"), of("action.outcome"), "what was begun has ended");
