@@ -1,5 +1,6 @@
 //! What Enter and the copying key mean: what belongs to what is selected here and now.
 
+use super::action_list;
 use super::commands;
 use super::contacts;
 use super::detail;
@@ -10,7 +11,6 @@ use super::prompt;
 use super::run::{self, Run};
 use super::unit;
 use super::walking;
-use crate::action::back;
 use crate::base::Level;
 use crate::clean;
 use crate::rules::Rule;
@@ -21,11 +21,8 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
     if matches!(model.overlay, Overlay::Planning(..)) {
         return Vec::new();
     }
-    if let Overlay::Actions(selected) = model.overlay {
-        if let Some((action, _)) = model.identity.actions.get(selected).cloned() {
-            return prompt::plan(model, action);
-        }
-        return beyond(model, selected - model.identity.actions.len());
+    if matches!(model.overlay, Overlay::Actions(_)) {
+        return action_list::open(model);
     }
     if matches!(model.overlay, Overlay::Unit(_)) {
         return unit::plan(model);
@@ -74,16 +71,6 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
         None => model.session.say(clean!("No alert is firing."), Level::Ok, model.now),
     }
     Vec::new()
-}
-
-/// On the list of actions behind those of the profile: a unit that failed, or what was done and can be taken back.
-fn beyond(model: &mut Model, at: usize) -> Vec<Effect> {
-    let failed = unit::failed(model);
-    let done = model.session.survey.done.get(at.saturating_sub(failed.len())).map(|done| done.plan.id);
-    match failed.into_iter().nth(at) {
-        Some(unit) => unit::show(model, unit),
-        None => done.map_or_else(Vec::new, |id| prompt::plan(model, back::name(id).into())),
-    }
 }
 
 /// The action that mends what this rule tells.

@@ -1,6 +1,7 @@
 //! The pure core of the console: a [`Model`], what can happen to it ([`Msg`]), and what it asks of the world
 //! ([`Effect`]). `update` takes the time and data and returns data; `roles` alone carries effects out.
 
+pub mod action_list;
 pub mod again;
 mod alert_trail;
 pub mod alerts;

@@ -206,7 +206,10 @@ impl Question {
                 "Nobody knows whether it was carried out: look, then try again or override with what you found.".into()
             }
             Self::Call(to, None) => clean!("Call {to}. Who was reached?"),
-            Self::Call(to, Some(say)) => clean!("Call {to}: {say} Who was reached?"),
+            Self::Call(to, Some(say)) => {
+                let stop = if say.as_str().ends_with(['.', '!', '?']) { "" } else { "." };
+                clean!("Call {to}: {say}{stop} Who was reached?")
+            }
             Self::Run(_) => "What did it say?".into(),
             Self::Case => "Nothing LIVE tells whether this case applies: yes or no?".into(),
             Self::Mend => "It went wrong, and the text does not say what then: reopen, override or defer it.".into(),
