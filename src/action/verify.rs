@@ -154,6 +154,8 @@ impl Verdict {
 #[derive(Debug, Default)]
 pub struct Settling {
     since: Option<(String, Mono)>,
+    /// It held, and then it did not, or as another one.
+    lost: bool,
 }
 
 impl Settling {
@@ -165,14 +167,15 @@ impl Settling {
             Proof::Unseen(why) if over => return Verdict::Unverified(why),
             Proof::Unseen(why) => return Verdict::Waiting(why),
             Proof::NotYet(why) => {
-                self.since = None;
+                self.lost |= self.since.take().is_some();
                 let why = crate::clean!("{why}.");
                 return if over { Verdict::Failed(why) } else { Verdict::Waiting(why) };
             }
         };
         let since = match &self.since {
             Some((known, since)) if *known == id => *since,
-            _ => {
+            other => {
+                self.lost |= other.is_some();
                 self.since = Some((id, now));
                 now
             }
@@ -183,7 +186,12 @@ impl Settling {
         }
         let (held, settle) = (held.as_secs(), settle.as_secs());
         let why = crate::clean!("{said}, unchanged for {held} s of {settle} s.");
-        if over { Verdict::Failed(why) } else { Verdict::Waiting(why) }
+        match (over, self.lost) {
+            (false, _) => Verdict::Waiting(why),
+            (true, true) => Verdict::Failed(why),
+            // It came late, or the host slept: nothing speaks against it.
+            (true, false) => Verdict::Unverified(why),
+        }
     }
 }
 
@@ -378,6 +386,25 @@ mod tests {
         let Verdict::Failed(why) = judge(Some(0.97), 0.95) else { panic!("not failed") };
         assert!(why.as_str().contains("did not fall by 5 % or more or come below"), "{why}");
         assert!(matches!(judge(None, 0.95), Verdict::Unverified(_)));
+    }
+
+    #[test]
+    fn what_held_for_too_short_a_time_is_unverified_and_what_was_lost_meanwhile_has_failed() {
+        let holds = |id: &str| Proof::Holds(id.to_owned(), "it runs".into());
+        let after = |earlier: &[Proof]| {
+            let mut settling = Settling::default();
+            let settle = Duration::from_secs(10);
+            for (second, proof) in earlier.iter().enumerate() {
+                settling.judge(proof.clone(), settle, at(second), false);
+            }
+            settling.judge(holds("one"), settle, at(earlier.len()), true)
+        };
+        let Verdict::Unverified(why) = after(&[Proof::NotYet("it starts".into()), holds("one")]) else { panic!("told") };
+        assert_eq!(why.as_str(), "it runs, unchanged for 1 s of 10 s.");
+        for lost in [Proof::NotYet("it ended".into()), holds("two")] {
+            assert!(matches!(after(&[holds("one"), lost]), Verdict::Failed(_)));
+        }
+        assert_eq!(after(&core::array::from_fn::<_, 10, _>(|_| holds("one"))), Verdict::Verified);
     }
 
     #[test]

@@ -355,13 +355,13 @@ impl Effects {
         let boot = shared.host.boot_id.clone();
         let journal = shared.journal.clone().filter(|_| may_write);
         let started = worker("recovery", move || {
-            if let Some(journal) = journal {
-                record_late(&state, &paths::lock_dirs(), &journal);
+            if let Some(journal) = &journal {
+                record_late(&state, &paths::lock_dirs(), journal);
             }
             answer.send(Msg::Effects(past_effects(&state, &boot)));
             answer.send(Msg::Done(can_be_taken_back(&state)));
             let (mut found, faults) = unresolved(&state, &paths::lock_dirs(), RealClock.now().wall);
-            found.retain(|open| !may_write || is_open(open));
+            found.retain(|open| !may_write || is_open(open, journal.as_ref()));
             let attached = found.iter().rfind(|open| matches!(open.standing, Standing::Attach { .. })).cloned();
             if found.is_empty() && faults.is_empty() || !answer.send(Msg::Recovered(found, faults)) {
                 return;
