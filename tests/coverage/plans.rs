@@ -36,13 +36,13 @@ pub(crate) struct Plans {
 impl Plans {
     /// All of them; where a row wants the service stopped, it is stopped by its manager, and asked again.
     pub(crate) fn at(demo: &Demo, system: &str, rows: &Rows, profile: &Profile) -> Self {
-        let running = planned(demo, profile.actions.iter().map(|spec| &*spec.name));
+        let running = planned(demo, rows, profile.actions.iter().map(|spec| &*spec.name));
         let wanted: Vec<&str> = plans(rows).filter(|plan| plan.stopped.is_some()).map(|plan| &*plan.action).collect();
         if !wanted.is_empty() {
             let reply = ask(&demo.dir.join("supervisor.sock"), &format!("stop {system}"));
             assert!(reply.starts_with("ok"), "{reply}");
         }
-        Self { running, stopped: planned(demo, wanted) }
+        Self { running, stopped: planned(demo, rows, wanted) }
     }
 
     /// What is not as the rows say; an action that no row names is such a thing too.
@@ -91,12 +91,13 @@ fn ask(socket: &Path, line: &str) -> String {
 }
 
 /// Several at a time: each one waits for readings more than it computes.
-fn planned<'a>(demo: &Demo, names: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, Said> {
+fn planned<'a>(demo: &Demo, rows: &Rows, names: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, Said> {
     let left: Mutex<VecDeque<&str>> = Mutex::new(names.into_iter().collect());
     let said = Mutex::new(BTreeMap::new());
     let work = || {
         while let Some(name) = { left.lock().expect("whole").pop_front() } {
-            let plan = plan(demo, name);
+            let given = plans(rows).filter(|plan| plan.action == name).flat_map(|plan| &plan.given);
+            let plan = plan(demo, name, given);
             said.lock().expect("whole").insert(name.to_owned(), plan);
         }
     };
@@ -108,9 +109,10 @@ fn planned<'a>(demo: &Demo, names: impl IntoIterator<Item = &'a str>) -> BTreeMa
     said.into_inner().expect("whole")
 }
 
-fn plan(demo: &Demo, name: &str) -> Said {
+fn plan<'a>(demo: &Demo, name: &str, given: impl Iterator<Item = &'a String>) -> Said {
     let mut ask = Command::new(env!("CARGO_BIN_EXE_watchkeeper"));
     ask.args(["run", name, "--dry-run", "--profile"]).arg(&demo.profile);
+    ask.args(given.flat_map(|value| ["--set", value]));
     ask.env("HOME", &demo.dir).env("XDG_STATE_HOME", demo.dir.join("planned"));
     let out = ask.output().expect("runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

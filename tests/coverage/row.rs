@@ -93,6 +93,9 @@ pub(crate) struct Plan {
     /// What its plan shows at the stand-in.
     #[serde(default)]
     pub shows: Vec<String>,
+    /// Values that the operator gives: `NAME=VALUE`.
+    #[serde(default)]
+    pub given: Vec<String>,
     /// Why it must be refused there.
     pub refused: Option<String>,
     /// It is planned again once its service is stopped: then `true` is a whole plan, a text why it is refused even so.

@@ -35,7 +35,8 @@ impl Site {
 
     /// A peer of this name, or with a path a program of this host. What is not there is said.
     pub(crate) fn has(&self, needs: &str) -> bool {
-        let there = self.0.iter().any(|(name, _)| *name == needs) || Path::new(needs).is_absolute() && Path::new(needs).exists();
+        let there = self.0.iter().any(|(name, _)| *name == needs)
+            || Path::new(needs).is_absolute() && Path::new(needs).exists();
         if !there && Path::new(needs).is_absolute() {
             println!("SKIPPED: {needs}: not installed");
         }

@@ -587,7 +587,8 @@ mod tests {
             to: Scalar::Int(4),
             absent: None,
         };
-        let seen = |several, from| wanted(from).seen(several, Format::Toml, (FILE.as_bytes(), Path::new("/x"))).unwrap();
+        let seen =
+            |several, from| wanted(from).seen(several, Format::Toml, (FILE.as_bytes(), Path::new("/x"))).unwrap();
         assert_eq!([seen(true, Some(8)), seen(true, None)], [same.clone(), same.clone()]);
         assert_eq!(seen(false, Some(8)), row("performance.cuda_streams", Scalar::Int(8), Scalar::Int(4)));
         let moved = row("performance.batch_size", Scalar::Int(9), Scalar::Int(9));
