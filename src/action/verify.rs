@@ -25,7 +25,8 @@ pub struct Seen {
     pub value: f64,
 }
 
-/// What must come true. In a profile: `"falls"`, `"rises"`, `{ below = 0.9 }`, `{ above = 1 }`, `{ falls_or_below = 0.9 }`.
+/// What must come true. In a profile: `"falls"`, `"rises"`, `{ below = 0.9 }`, `{ above = 1 }`,
+/// `{ at_most = 1 }`, `{ at_least = 1 }`, `{ falls_or_below = 0.9 }`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expect {
@@ -37,6 +38,10 @@ pub enum Expect {
     Below(f64),
     /// Over a fixed value.
     Above(f64),
+    /// Not over a fixed value.
+    AtMost(f64),
+    /// Not under a fixed value.
+    AtLeast(f64),
     /// Lower than the baseline by 5 % or more, or under a fixed value.
     FallsOrBelow(f64),
 }
@@ -49,6 +54,8 @@ impl Expect {
             Self::Rises => before.map(|before| after >= before + before.abs() * MARGIN && after > before),
             Self::Below(limit) => Some(after < limit),
             Self::Above(limit) => Some(after > limit),
+            Self::AtMost(limit) => Some(after <= limit),
+            Self::AtLeast(limit) => Some(after >= limit),
             Self::FallsOrBelow(limit) if after < limit => Some(true),
             Self::FallsOrBelow(_) => Self::Falls.holds(before, after),
         }
@@ -59,6 +66,8 @@ impl Expect {
         match self {
             Self::Below(limit) => format!("below {}", unit.show(limit)),
             Self::Above(limit) => format!("above {}", unit.show(limit)),
+            Self::AtMost(limit) => format!("at most {}", unit.show(limit)),
+            Self::AtLeast(limit) => format!("at least {}", unit.show(limit)),
             Self::Falls | Self::Rises | Self::FallsOrBelow(_) => self.wanted(unit),
         }
     }
@@ -69,6 +78,8 @@ impl Expect {
             Self::Rises => "rise by 5 % or more".to_owned(),
             Self::Below(limit) => format!("come below {}", unit.show(limit)),
             Self::Above(limit) => format!("come above {}", unit.show(limit)),
+            Self::AtMost(limit) => format!("come to at most {}", unit.show(limit)),
+            Self::AtLeast(limit) => format!("come to at least {}", unit.show(limit)),
             Self::FallsOrBelow(limit) => format!("fall by 5 % or more or come below {}", unit.show(limit)),
         }
     }

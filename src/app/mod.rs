@@ -31,6 +31,7 @@ pub mod open_runs;
 pub mod pane;
 pub mod procedures;
 pub mod prompt;
+pub mod readings;
 pub mod run;
 pub mod survey;
 pub mod table;

@@ -209,6 +209,10 @@ fn does(item: &Item) -> Option<(&'static str, String)> {
                 }
                 Answer::Number(min, max, unit) => format!("{BLANK} ({} to {})", unit.show(*min), unit.show(*max)),
                 Answer::Text => BLANK.to_owned(),
+                Answer::Typed(word, others) => {
+                    let others = others.iter().map(|other| format!("  [ ] {other}")).collect::<String>();
+                    format!("{BLANK} (the word {word}){others}")
+                }
             },
         )),
         Live::When(condition) => Some(("ONLY WHEN", words(condition))),

@@ -1,6 +1,7 @@
 //! What a screen and a handover card ask of a walk.
 
 use super::document::{Answer, Escalate, Item, Live};
+use super::saying;
 use super::walk::{Mark, Standing, State, Walk};
 use crate::action::lifecycle::Outcome;
 use crate::base::{Clean, Now};
@@ -197,6 +198,7 @@ impl Question {
             Self::Answer(Answer::Number(least, most, unit)) => {
                 clean!("A number from {} to {}:", unit.show(*least), unit.show(*most))
             }
+            Self::Answer(Answer::Typed(word, others)) => saying::typed(word, others),
             Self::Answer(_) => "Your answer:".into(),
             Self::Act(None) => "Its plan is shown before anything happens.".into(),
             Self::Act(Some(outcome)) => {
