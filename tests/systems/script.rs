@@ -26,6 +26,8 @@ pub(crate) struct Set {
     pub(crate) manager: Option<String>,
     /// Other real peers, by the names of their scripts.
     pub(crate) peers: Vec<String>,
+    /// Settings of their scripts.
+    pub(crate) given: BTreeMap<String, String>,
     /// Settings of the profile that count instead of the demo's.
     pub(crate) settings: String,
     /// Tables of the demo's profile that this one does without.
@@ -82,6 +84,7 @@ impl Set {
             incident: other.incident.clone().or_else(|| self.incident.clone()),
             manager: other.manager.clone().or_else(|| self.manager.clone()),
             peers: [self.peers.clone(), other.peers.clone()].concat(),
+            given: self.given.clone().into_iter().chain(other.given.clone()).collect(),
             settings: both(&self.settings, &other.settings),
             without: [self.without.clone(), other.without.clone()].concat(),
             tables: both(&self.tables, &other.tables),
