@@ -11,6 +11,9 @@ pub(crate) struct Script {
     pub(crate) watch: u32,
     /// Where every scene of it begins.
     pub(crate) stage: Set,
+    /// What some scenes have besides, by name.
+    #[serde(default)]
+    pub(crate) stages: BTreeMap<String, Set>,
     /// A name each.
     pub(crate) scenes: BTreeMap<String, Scene>,
 }
@@ -47,6 +50,9 @@ pub(crate) struct Scene {
     /// Played in every run of the tests, and not only in a long one.
     #[serde(default)]
     pub(crate) short: bool,
+    /// Which of the stages it has, in this order.
+    #[serde(default)]
+    pub(crate) on: Vec<String>,
     /// What differs on the stage.
     #[serde(default)]
     pub(crate) stage: Set,
@@ -74,6 +80,14 @@ pub(crate) struct Act {
     /// Of a procedure: what is answered, by a part of the item's title. A choice, a number or a text is typed; `defer` and
     /// `override` are the two ways around an item.
     pub(crate) answers: BTreeMap<String, String>,
+}
+
+impl Script {
+    /// Where this scene begins.
+    pub(crate) fn set(&self, scene: &Scene) -> Set {
+        let named = scene.on.iter().map(|name| &self.stages[name]);
+        named.chain([&scene.stage]).fold(self.stage.clone(), |set, more| set.with(more))
+    }
 }
 
 impl Set {
