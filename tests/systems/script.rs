@@ -78,7 +78,7 @@ pub(crate) struct Act {
     /// What a shell then finds: it fails where the world is not as it should be.
     pub(crate) after: String,
     /// Of a procedure: what is answered, by a part of the item's title. A choice, a number or a text is typed; `defer` and
-    /// `override` are the two ways around an item.
+    /// `override` are the two ways around an item; an action that `fails` has to.
     pub(crate) answers: BTreeMap<String, String>,
 }
 
