@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// What runs, is stable and is then looked at ten times takes up to a minute: ten times that is a hang.
 const GUARD: Duration = Duration::from_secs(600);
 /// The hint of a form, and of a plan that may be confirmed.
-const FORM: &str = "Enter shows the plan, Esc does nothing";
+const FORM: &str = "Enter shows the plan, ";
 const ARMED: &str = "to run it, ";
 /// Of a prompt that refuses itself, and of what cannot be planned.
 const REFUSED: [&str; 2] = ["refused: ", "No plan: "];
@@ -107,10 +107,12 @@ impl<'a> Operator<'a> {
         self.pty.send("g");
         let first = |text: &str| text.lines().skip_while(|row| !row.contains(" ACTIONS ")).nth(1).map(str::to_owned);
         self.pty.wait("the first row", |screen, _| first(&screen.contents()).is_some_and(|row| row.contains("│ ▸ ")));
-        let marked = |text: &str| text.lines().find_map(|row| row.split_once("│ ▸ ").map(|(_, row)| row.to_owned()));
+        // By its title: what stands behind it changes when it has been looked at.
+        let titled = |row: &str| row.split_once("│ ▸ ")?.1.split("  ").next().map(str::to_owned);
+        let marked = |text: &str| text.lines().find_map(titled);
         for _ in 0..200 {
             let row = sees(&self.pty, "a selected row", marked);
-            if row.starts_with(&format!("{title}  ")) {
+            if row == title {
                 return;
             }
             self.pty.send("j");

@@ -67,7 +67,7 @@ pub(crate) struct Act {
     pub(crate) procedure: String,
     /// Left out of a run that is not a long one.
     pub(crate) long: bool,
-    /// What is typed into the fields of its form.
+    /// What is typed into the fields of its form, in their order on screen.
     pub(crate) give: Vec<String>,
     /// What a shell does before it.
     pub(crate) before: String,
