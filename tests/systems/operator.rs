@@ -103,6 +103,8 @@ impl<'a> Operator<'a> {
         self.pty.send("a");
         self.pty.wait_for(" ACTIONS ");
         self.pty.send("g");
+        let first = |text: &str| text.lines().skip_while(|row| !row.contains(" ACTIONS ")).nth(1).map(str::to_owned);
+        self.pty.wait("the first row", |screen, _| first(&screen.contents()).is_some_and(|row| row.contains("│ ▸ ")));
         let marked = |text: &str| text.lines().find_map(|row| row.split_once("│ ▸ ").map(|(_, row)| row.to_owned()));
         for _ in 0..200 {
             let row = sees(&self.pty, "a selected row", marked);
