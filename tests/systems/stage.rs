@@ -42,7 +42,8 @@ impl Stage {
                 Some((name.clone(), peer::start_with(name, &[("SYSTEMD_RW", &ours)])?))
             }
         };
-        let peers = set.peers.iter().map(|name| peer::start(name)).collect::<Option<_>>()?;
+        let given: Vec<(&str, &str)> = set.given.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let peers = set.peers.iter().map(|name| peer::start_with(name, &given)).collect::<Option<_>>()?;
         let ports: Vec<String> =
             core::iter::once(demo.port).chain(demo.also.iter().copied()).map(|port| port.to_string()).collect();
         let part = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/systems/part.py");
