@@ -74,9 +74,9 @@ impl Operator<'_> {
                 Answer::Choice(choices) => answer(known.unwrap_or(choices[0].as_str())),
                 Answer::Number(..) | Answer::Text => answer(known.unwrap_or("")),
             },
-            Live::Challenge(_) => answer(known.unwrap_or("seen")),
+            Live::Challenge(_) | Live::Command(_) => answer(known.unwrap_or("seen")),
             Live::Escalate(_) => answer(known.unwrap_or("Cy")),
-            Live::Read | Live::Command(_) => self.pty.send("\r"),
+            Live::Read => self.pty.send("\r"),
             _ => {}
         }
     }
