@@ -17,6 +17,10 @@ impl Operator<'_> {
             self.work(&document.items[item - 1], &row, act);
             at = self.next(item);
         }
+        let text = self.pty.text();
+        let ill = act.answers.values().filter(|answer| *answer == "fails").count();
+        let end = if ill > 0 { format!("COMPLETE, {ill} FAILED") } else { "COMPLETE".to_owned() };
+        assert!(text.lines().any(|row| row.trim_end().ends_with(&end)), "{}: {end}\n{text}", act.procedure);
         let done = self.stage.journal();
         let of = |event: &str| done.iter().filter(|record| record["ev"] == event).count();
         assert_eq!(of("action.intent"), of("action.outcome"), "what was begun has ended");
@@ -77,28 +81,20 @@ impl Operator<'_> {
         }
     }
 
-    /// An action of the list, until the next item is current; one that is to fail has failed then.
+    /// An action of the list, until the next item is current; of one that has failed, as it was to, somebody says so.
     fn run(&self, row: &str, fails: bool) {
         self.pty.send("\r");
         sees(&self.pty, "the plan", |text| text.contains("to run it, ").then_some(()));
+        let before = self.outcomes().len();
         self.confirm_armed();
-        // What failed before stands on the screen as well.
-        let ill = ["FAILED", "UNVERIFIED", "UNKNOWN: ", "REFUSED"];
-        let told = |text: &str| ill.iter().map(|end| text.matches(end).count()).sum::<usize>();
-        let before = told(&self.pty.text());
-        sees(&self.pty, &format!("the end of {row}"), |text| {
-            assert!(fails || told(text) <= before, "{row}:\n{text}");
-            (number(text) != number(row) && number(text).is_some() || text.contains("COMPLETE")).then_some(())
+        self.ends(row, before, if fails { "FAILED" } else { "VERIFIED" });
+        if fails {
+            return self.around("x", "WENT WRONG: ");
+        }
+        sees(&self.pty, "what follows it", |text| {
+            let next = number(text) != number(row) && number(text).is_some();
+            (next || text.contains("COMPLETE")).then_some(())
         });
-        let ends = self.outcomes();
-        let end = ends.last().map(String::as_str);
-        assert_eq!(end, Some(if fails { "FAILED" } else { "VERIFIED" }), "{row}:\n{}", self.pty.text());
-    }
-
-    /// How each action has ended so far.
-    fn outcomes(&self) -> Vec<String> {
-        let ends = self.stage.journal().into_iter().filter(|record| record["ev"] == "action.outcome");
-        ends.map(|record| record["res"]["outcome"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
     fn around(&self, key: &str, asks: &str) {
