@@ -72,6 +72,7 @@ impl Operator<'_> {
             Live::Action(..) => self.run(row, known == Some("fails")),
             Live::Ask(ask) => match &ask.kind {
                 Answer::Choice(choices) => answer(known.unwrap_or(choices[0].as_str())),
+                Answer::Typed(word, _) => answer(known.unwrap_or(word.as_str())),
                 Answer::Number(..) | Answer::Text => answer(known.unwrap_or("")),
             },
             Live::Challenge(_) => answer(known.unwrap_or("seen")),
