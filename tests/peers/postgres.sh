@@ -32,7 +32,7 @@ start) already main; [ -x "$BIN/postgres" ] || need postgres postgresql; P=$(por
       create table orders(id int primary key, total numeric); insert into orders select g, g*1.5 from generate_series(1,1000) g;
       select pg_stat_statements_reset();" > "$DIR/seed.log"
     for _ in 1 2 3; do sql -d app -c "select pg_sleep(0.12), count(*) from orders where total > 10" >> "$DIR/seed.log"; done; }
-  put_env "DATABASE_URL=postgres://ops@127.0.0.1:$P/app" "PG_VIEWER_URL=postgres://viewer:viewer@127.0.0.1:$P/app" "PG_NOBODY_URL=postgres://nobody_special:x@127.0.0.1:$P/app" "PG_SOCKET_DIR=$DIR/sock" "PG_PORT=$P" "PG_BIN=$BIN" ;;
+  put_env "DATABASE_URL=postgres://ops@127.0.0.1:$P/app" "PG_VIEWER_URL=postgres://viewer:viewer@127.0.0.1:$P/app" "PG_NOBODY_URL=postgres://nobody_special:x@127.0.0.1:$P/app" "PG_SOCKET_DIR=$DIR/sock" "PG_PORT=$P" ;;
 exec) [ "${3:-}" = standby ] || exit 2; P=$(port main); S=$(port standby); mkdir -p "$DIR/standby"; cd / || exit 1
   if [ "$(id -u)" = 0 ]; then chown postgres: "$DIR/standby"; fi; chmod 700 "$DIR/standby"
   as "$BIN/pg_basebackup" -h 127.0.0.1 -p "$P" -U ops -D "$DIR/standby" -R -X stream -c fast > "$DIR/backup.log" 2>&1 || { cat "$DIR/backup.log" >&2; exit 1; }

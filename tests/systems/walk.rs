@@ -32,6 +32,8 @@ impl Operator<'_> {
                 act.procedure
             );
         }
+        // Of the last frame the hint comes last.
+        self.pty.wait_for("Esc back");
         self.leave();
     }
 
@@ -75,10 +77,8 @@ impl Operator<'_> {
                 Answer::Typed(word, _) => answer(known.unwrap_or(word.as_str())),
                 Answer::Number(..) | Answer::Text => answer(known.unwrap_or("")),
             },
-            Live::Challenge(_) => answer(known.unwrap_or("seen")),
+            Live::Challenge(_) | Live::Command(_) => answer(known.unwrap_or("seen")),
             Live::Escalate(_) => answer(known.unwrap_or("Cy")),
-            // No shipped profile lets them run here: somebody runs them elsewhere.
-            Live::Command(_) => answer(known.unwrap_or("as it should")),
             Live::Read => self.pty.send("\r"),
             _ => {}
         }
