@@ -32,6 +32,8 @@ impl Operator<'_> {
                 act.procedure
             );
         }
+        // Of the last frame the hint comes last.
+        self.pty.wait_for("Esc back");
         self.leave();
     }
 
