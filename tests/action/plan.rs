@@ -10,6 +10,7 @@ use watchkeeper::action::lifecycle::{Earlier, End, Outcome};
 use watchkeeper::action::plan::{Danger, Plan, Target};
 use watchkeeper::action::queries::queries;
 use watchkeeper::action::reach::{Reach, StandIn};
+use watchkeeper::action::verify::Expect;
 use watchkeeper::base::Body;
 
 #[test]
