@@ -30,6 +30,8 @@ pub struct Profile {
     pub logs: Vec<LogSpec>,
     /// What to show.
     pub panes: Vec<PaneSpec>,
+    /// Which of that stand together.
+    pub views: Vec<ViewSpec>,
     /// What can be done.
     pub actions: Vec<ActionSpec>,
     /// What is worked through when something is wrong, and what that may do.
@@ -105,6 +107,17 @@ pub struct PaneSpec {
     pub body: Body,
 }
 
+/// `[[views]]`: panes that stand on the screen together.
+#[derive(Clone, Debug)]
+pub struct ViewSpec {
+    /// Unique in the profile.
+    pub title: Clean,
+    /// Titles of panes.
+    pub panes: Vec<Clean>,
+    /// Its table, to place faults.
+    pub body: Body,
+}
+
 /// `[actions.NAME]`.
 #[derive(Clone, Debug)]
 pub struct ActionSpec {
@@ -160,6 +173,7 @@ impl Profile {
             samplers: Vec::new(),
             logs: Vec::new(),
             panes: Vec::new(),
+            views: Vec::new(),
             actions: Vec::new(),
             procedures: Handbook::default(),
             markers: Vec::new(),

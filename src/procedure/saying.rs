@@ -2,7 +2,8 @@
 //! outcome alone.
 
 use super::document::{Answer, Live};
-use super::walk::{Said, Standing, State, Step, Turns, Walk};
+use super::pasted::Pasted;
+use super::walk::{Found, Said, Standing, State, Step, Turns, Walk};
 use crate::action::lifecycle::Outcome;
 use crate::base::{Clean, Now, Ulid, Unit};
 use crate::clean;
@@ -24,6 +25,14 @@ impl Walk {
         let mut turns = Turns::new(self, now, Some(who.clone()));
         match said {
             Said::Observed(text) => {
+                if let Some(Live::Ask(ask)) = turns.walk.live(at)
+                    && let Answer::Pasted(_) = ask.kind
+                {
+                    let found = turns.walk.pasted(at, Pasted::new(&[text], 0))?;
+                    turns.found(at, found);
+                    turns.advance();
+                    return Ok(turns.steps);
+                }
                 let text = turns.walk.observed(at, &text)?;
                 if let Some(Live::When(_)) = turns.walk.live(at) {
                     turns.decide(at, text.as_str() == YES, text);
@@ -31,6 +40,19 @@ impl Walk {
                     turns.item(at, State::Observed, text);
                     turns.advance();
                 }
+            }
+            Said::Pasted(pasted) => {
+                let found = turns.walk.pasted(at, pasted)?;
+                turns.found(at, found);
+                turns.advance();
+            }
+            Said::Worked(found) => {
+                turns.walk.ours(at)?;
+                if !matches!(turns.walk.live(at), Some(Live::Calculate(_))) {
+                    return Err("nothing is worked out here.".into());
+                }
+                turns.found(at, found);
+                turns.advance();
             }
             Said::Defer(after, why) => {
                 turns.walk.ours(at)?;
@@ -140,12 +162,21 @@ impl Walk {
             Some(Live::Wait(_)) => Err("time has to pass: override it with a reason, or defer it.".into()),
             Some(Live::When(_)) => self.decided(&said),
             Some(Live::Ask(ask)) => answered(&ask.kind, said),
+            Some(Live::Calculate(_)) => Err("it is worked out, not said.".into()),
             Some(Live::Challenge(_) | Live::Command(_)) if said.as_str().is_empty() => {
                 Err("say what was observed, not that it was.".into())
             }
             Some(Live::Escalate(_)) if said.as_str().is_empty() => Err("say who was reached.".into()),
             _ => Ok(said),
         }
+    }
+
+    /// Lines as the answer to a question, as they are kept.
+    fn pasted(&self, at: usize, pasted: Pasted) -> Result<Found, Clean> {
+        self.ours(at)?;
+        let Some(Live::Ask(ask)) = self.live(at) else { return Err("nothing is to be pasted here.".into()) };
+        let Answer::Pasted(form) = ask.kind else { return Err("the answer is one line.".into()) };
+        Ok(Found { text: pasted.summary(form)?, lines: pasted.lines, value: None })
     }
 
     /// Only where nothing tells does the operator say whether a case applies.
@@ -266,8 +297,8 @@ fn answered(kind: &Answer, said: Clean) -> Result<Clean, Clean> {
             Some(_) => Err(clean!("answer a number between {} and {}.", unit.show(*least), unit.show(*most))),
             None => Err("that is no number.".into()),
         },
-        Answer::Text if said.as_str().is_empty() => Err("the answer is empty.".into()),
-        Answer::Text => Ok(said),
+        Answer::Text | Answer::Pasted(_) if said.as_str().is_empty() => Err("the answer is empty.".into()),
+        Answer::Text | Answer::Pasted(_) => Ok(said),
     }
 }
 

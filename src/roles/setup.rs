@@ -9,10 +9,10 @@ use super::notify::Webhook;
 use crate::action::kinds;
 use crate::action::params::Asked;
 use crate::action::prepare::{Any, Context, Depth, check};
-use crate::app::{Board, Changes, Identity, Pane};
+use crate::app::{Board, Changes, Identity, Pane, View};
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault, Ulid};
-use crate::config::{ActionSpec, KnownKinds, PaneSpec, Profile, SamplerSpec, Trust};
+use crate::config::{ActionSpec, KnownKinds, PaneSpec, Profile, SamplerSpec, Trust, ViewSpec};
 use crate::logs::{LogPatterns, LogSource, StreamSource, Tally};
 use crate::procedure::Document;
 use crate::rules::{Alerting, Book, Group, Judge, Policy, Rule, RuleFile, RuleKind};
@@ -102,7 +102,7 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     let procedures = procedures(profile, (&book, store), &mut faults);
     let identity = identity(profile, host);
     Setup {
-        board: Board::new(built),
+        board: Board::new(built).viewing(views(profile, &mut faults)),
         book,
         identity,
         jobs,
@@ -258,6 +258,17 @@ fn unknown(body: &Body, (key, noun): (&str, &str), names: &[String], known: &[&s
     strange.map(fault).collect()
 }
 
+/// The profile's views; a title that no pane has is a fault.
+fn views(profile: &Profile, faults: &mut Vec<Fault>) -> Vec<View> {
+    let titles: Vec<&str> = profile.panes.iter().map(|pane| pane.title.as_str()).collect();
+    let view = |spec: &ViewSpec| {
+        let names: Vec<String> = spec.panes.iter().map(ToString::to_string).collect();
+        faults.extend(unknown(&spec.body, ("panes", "pane"), &names, &titles));
+        View { title: spec.title.clone(), panes: spec.panes.clone() }
+    };
+    profile.views.iter().map(view).collect()
+}
+
 fn pane(spec: &PaneSpec) -> Result<Pane, Fault> {
     let kind = panes::kind(&spec.kind).ok_or_else(|| spec.body.fault(format!("unknown pane kind `{}`.", spec.kind)))?;
     let mut pane = kind.build(&spec.title, &spec.body)?;
@@ -380,6 +391,9 @@ action = "reduce-batchsize"
 title = "Log"
 kind = "log"
 source = "ap"
+[[views]]
+title = "Health"
+panes = ["Load", "Lod"]
 [actions.reduce-batch-size]
 kind = "config_set"
 verify_samplers = ["metrics", "metrisc"]
@@ -392,8 +406,9 @@ verify_samplers = ["metrics", "metrisc"]
             [
                 "p.toml:11:10: no action of this profile is called `reduce-batchsize`. Did you mean `reduce-batch-size`?",
                 "p.toml:15:10: no log of this profile is called `ap`. Did you mean `app`?",
-                "p.toml:18:19: no sampler of this profile is called `metrisc`. Did you mean `metrics`?",
-                "p.toml:16:1: `verb` is missing here.",
+                "p.toml:21:19: no sampler of this profile is called `metrisc`. Did you mean `metrics`?",
+                "p.toml:19:1: `verb` is missing here.",
+                "p.toml:18:18: no pane of this profile is called `Lod`. Did you mean `Load`?",
             ]
         );
     }
