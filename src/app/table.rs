@@ -95,9 +95,7 @@ impl Table {
                 }
             }
         }
-        let selectors = self.columns.iter().flat_map(|column| column.expr.selectors());
-        let ids = selectors.flat_map(|selector| sight.store.select(selector));
-        self.newest = ids.filter_map(|id| sight.store.seen(id)).max();
+        self.newest = self.seen(sight);
         let first = |row: &Line| row.cells.first().copied().flatten();
         rows.sort_by(|a, b| {
             let (a_value, b_value) = (first(a), first(b));
@@ -130,6 +128,13 @@ impl Table {
                 self.believed = believed;
             }
         }
+    }
+
+    /// When the newest of its series had a value.
+    fn seen(&self, sight: &Sight<'_>) -> Option<Mono> {
+        let selectors = self.columns.iter().flat_map(|column| column.expr.selectors());
+        let ids = selectors.flat_map(|selector| sight.store.select(selector));
+        ids.filter_map(|id| sight.store.seen(id)).max()
     }
 
     fn name<'a>(&self, key: &SeriesKey, all: &(impl Iterator<Item = &'a SeriesKey> + Clone)) -> Clean {

@@ -124,11 +124,10 @@ fn pane(mut body: Body, known: &KnownKinds<'_>) -> Result<PaneSpec, Fault> {
 fn view(mut body: Body) -> Result<ViewSpec, Fault> {
     let whole = body.clone();
     let title = text(&mut body, "title")?.ok_or_else(|| whole.fault("`title` is missing here."))?;
-    let panes: Vec<Clean> = body.need("panes")?;
-    if panes.is_empty() {
-        return Err(whole.fault_at("panes", "a view without panes shows nothing."));
-    }
-    whole.done(&VIEW.names())?;
+    let panes: Option<Vec<Clean>> = body.take("panes")?;
+    body.done(&VIEW.names())?;
+    let panes = panes.filter(|panes| !panes.is_empty());
+    let panes = panes.ok_or_else(|| whole.fault_at("panes", "a view without panes shows nothing."))?;
     Ok(ViewSpec { title, panes, body: whole })
 }
 

@@ -29,9 +29,7 @@ pub struct Profile {
     /// What to follow.
     pub logs: Vec<LogSpec>,
     /// What to show.
-    pub panes: Vec<PaneSpec>,
-    /// Which of that stand together.
-    pub views: Vec<ViewSpec>,
+    pub screen: Screen,
     /// What can be done.
     pub actions: Vec<ActionSpec>,
     /// What is worked through when something is wrong, and what that may do.
@@ -44,6 +42,15 @@ pub struct Profile {
     pub judging: Judging,
     /// What is wrong, each with its place; the parts concerned are missing above.
     pub faults: Vec<Fault>,
+}
+
+/// What a profile shows.
+#[derive(Clone, Debug, Default)]
+pub struct Screen {
+    /// In the order of importance.
+    pub panes: Vec<PaneSpec>,
+    /// Which of them stand together.
+    pub views: Vec<ViewSpec>,
 }
 
 /// Whether a profile's actions may run.
@@ -172,8 +179,7 @@ impl Profile {
             trust: Trust::Trusted,
             samplers: Vec::new(),
             logs: Vec::new(),
-            panes: Vec::new(),
-            views: Vec::new(),
+            screen: Screen::default(),
             actions: Vec::new(),
             procedures: Handbook::default(),
             markers: Vec::new(),

@@ -24,35 +24,14 @@ impl Walk {
         let at = self.current;
         let mut turns = Turns::new(self, now, Some(who.clone()));
         match said {
-            Said::Observed(text) => {
-                if let Some(Live::Ask(ask)) = turns.walk.live(at)
-                    && let Answer::Pasted(_) = ask.kind
-                {
-                    let found = turns.walk.pasted(at, Pasted::new(&[text], 0))?;
-                    turns.found(at, found);
-                    turns.advance();
-                    return Ok(turns.steps);
-                }
-                let text = turns.walk.observed(at, &text)?;
-                if let Some(Live::When(_)) = turns.walk.live(at) {
-                    turns.decide(at, text.as_str() == YES, text);
-                } else {
-                    turns.item(at, State::Observed, text);
-                    turns.advance();
-                }
-            }
+            Said::Observed(text) => turns.observe(at, text)?,
             Said::Pasted(pasted) => {
                 let found = turns.walk.pasted(at, pasted)?;
-                turns.found(at, found);
-                turns.advance();
+                turns.find(at, found);
             }
             Said::Worked(found) => {
-                turns.walk.ours(at)?;
-                if !matches!(turns.walk.live(at), Some(Live::Calculate(_))) {
-                    return Err("nothing is worked out here.".into());
-                }
-                turns.found(at, found);
-                turns.advance();
+                let found = turns.walk.worked(at, found)?;
+                turns.find(at, found);
             }
             Said::Defer(after, why) => {
                 turns.walk.ours(at)?;
@@ -179,6 +158,13 @@ impl Walk {
         Ok(Found { text: pasted.summary(form)?, lines: pasted.lines, value: None })
     }
 
+    /// What was worked out, as it is kept.
+    fn worked(&self, at: usize, found: Found) -> Result<Found, Clean> {
+        self.ours(at)?;
+        let here = matches!(self.live(at), Some(Live::Calculate(_)));
+        if here { Ok(found) } else { Err("nothing is worked out here.".into()) }
+    }
+
     /// Only where nothing tells does the operator say whether a case applies.
     fn decided(&self, said: &Clean) -> Result<Clean, Clean> {
         if self.sight.as_ref().is_none_or(|sight| sight.holds.is_some()) {
@@ -223,6 +209,30 @@ impl Walk {
 const UNKNOWN: &str = "nobody knows whether its action was carried out: retry it, or override it with what was found.";
 
 impl Turns<'_> {
+    /// A word about an item; one line where many may be pasted is a paste of one.
+    fn observe(&mut self, at: usize, text: Clean) -> Result<(), Clean> {
+        let kind = if let Some(Live::Ask(ask)) = self.walk.live(at) { Some(&ask.kind) } else { None };
+        if let Some(Answer::Pasted(_)) = kind {
+            let found = self.walk.pasted(at, Pasted::new(&[text], 0))?;
+            self.find(at, found);
+            return Ok(());
+        }
+        let text = self.walk.observed(at, &text)?;
+        if let Some(Live::When(_)) = self.walk.live(at) {
+            self.decide(at, text.as_str() == YES, text);
+        } else {
+            self.item(at, State::Observed, text);
+            self.advance();
+        }
+        Ok(())
+    }
+
+    /// This was found at an item: on to the next.
+    fn find(&mut self, at: usize, found: Found) {
+        self.found(at, found);
+        self.advance();
+    }
+
     /// An item is open again, and so is what was not needed because of it.
     fn reopen(&mut self, at: usize) {
         if self.walk.standing != Standing::Running {

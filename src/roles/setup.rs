@@ -78,7 +78,7 @@ pub fn known_kinds() -> KnownKinds<'static> {
 pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     let mut faults = profile.faults.clone();
     let mut keep = |result: Result<Pane, Fault>| result.map_err(|fault| faults.push(fault)).ok();
-    let mut built: Vec<Pane> = profile.panes.iter().filter_map(|spec| keep(pane(spec))).collect();
+    let mut built: Vec<Pane> = profile.screen.panes.iter().filter_map(|spec| keep(pane(spec))).collect();
     let (book, broken) = judging::book(profile, bands(&mut built));
     faults.extend(broken);
     let jobs = jobs(profile, store, &mut faults);
@@ -229,7 +229,7 @@ fn dangling(profile: &Profile) -> Vec<Fault> {
     let samplers: Vec<&str> = profile.samplers.iter().map(|sampler| &*sampler.name).collect();
     let one = |body: &Body, key| body.clone().take::<String>(key).ok().flatten().into_iter().collect::<Vec<_>>();
     let mut faults = Vec::new();
-    for spec in &profile.panes {
+    for spec in &profile.screen.panes {
         faults.extend(unknown(&spec.body, ("action", "action"), &one(&spec.body, "action"), &actions));
         if spec.kind == panes::facts::Facts.name() {
             faults.extend(unknown(&spec.body, ("sampler", "sampler"), &one(&spec.body, "sampler"), &samplers));
@@ -260,13 +260,13 @@ fn unknown(body: &Body, (key, noun): (&str, &str), names: &[String], known: &[&s
 
 /// The profile's views; a title that no pane has is a fault.
 fn views(profile: &Profile, faults: &mut Vec<Fault>) -> Vec<View> {
-    let titles: Vec<&str> = profile.panes.iter().map(|pane| pane.title.as_str()).collect();
+    let titles: Vec<&str> = profile.screen.panes.iter().map(|pane| pane.title.as_str()).collect();
     let view = |spec: &ViewSpec| {
         let names: Vec<String> = spec.panes.iter().map(ToString::to_string).collect();
         faults.extend(unknown(&spec.body, ("panes", "pane"), &names, &titles));
         View { title: spec.title.clone(), panes: spec.panes.clone() }
     };
-    profile.views.iter().map(view).collect()
+    profile.screen.views.iter().map(view).collect()
 }
 
 fn pane(spec: &PaneSpec) -> Result<Pane, Fault> {

@@ -66,8 +66,8 @@ const STACKS: &str = "# Deep look\n\n## Flame graph\n\nPaste them.\n\n```ask\nna
 
 /// As a profiler writes them: a wide path, a narrow one, and a frame with an escape sequence in its name.
 fn folded() -> String {
-    let mut text = "main;loop;parse;utf8 620\nmain;loop;send 240\nmain;loop 40\nmain;gc 96\n".to_owned();
-    text += "main;\u{1b}]52;c;eA==\u{7};evil\u{202e}name 4\n";
+    let mut text = "main;loop;parse;utf8 620\nmain;loop;send 240\nmain;loop 4\nmain;gc 96\n".to_owned();
+    text += "main;\u{1b}]52;c;eA==\u{7};evil\u{202e}name 40\n";
     text
 }
 
@@ -87,10 +87,11 @@ fn folded_stacks_are_pasted_and_shown_as_a_tree_the_widest_first() {
         let screen = desk.screen();
         let at = |name: &str| screen.find(name).unwrap_or_else(|| panic!("{name}: {screen}"));
         assert!(at("loop") < at("parse;utf8") && at("parse;utf8") < at("send") && at("send") < at("gc"), "{screen}");
-        assert!(screen.contains("90.0 %") && screen.contains("620"), "shares and samples: {screen}");
+        assert!(screen.contains("86.4 %") && screen.contains("620"), "shares and samples: {screen}");
+        assert!(screen.contains("␛]52;c;eA==␇;evil<U+202E>name"), "what was hostile is seen: {screen}");
         assert!(!screen.contains('\u{1b}') && !screen.contains('\u{202e}'), "hostile text is clean");
         desk.press(KeyCode::Esc);
-        assert!(desk.screen().contains("90.0 %"), "the first rows stand below the list too: {}", desk.screen());
+        assert!(desk.screen().contains("86.4 %"), "the first rows stand below the list too: {}", desk.screen());
     }
 }
 
@@ -127,7 +128,7 @@ const FIGURES: &str = "# How large\n\n## How much is enough\n\n```calculate\nnam
     { name = \"symbols\", number = [1, 1000], value = 50 },\n\
     { name = \"frame\", label = \"timeframe\", number = [1, 86400], unit = \"seconds\", value = 60 },\n\
     { name = \"used\", number = [0, 1e12], unit = \"bytes\", query = \"map_bytes / 2\" },\n]\nresults = [\n\
-    { label = \"map in MiB\", query = \"ceil($symbols * 86400 / $frame * 365 * 48 / 2^20)\" },\n\
+    { label = \"map in MiB\", query = \"ceil(vector($symbols * 86400 / $frame * 365 * 48 / 2^20))\" },\n\
     { label = \"of the map\", query = \"$symbols * 86400 / $frame * 365 * 48 / map_bytes\", unit = \"ratio\", \
       bands = { warning = 0.8, critical = 1.0 } },\n]\n```\n\n## Grow it\n\n```action\nrun = \"grow\"\n\
     set = { mib = \"$mib\" }\n```\n";
@@ -176,7 +177,7 @@ fn what_was_worked_out_is_kept_with_its_figures_and_is_the_value_of_a_later_acti
 
 #[test]
 fn a_series_that_is_missing_is_unknown_with_its_reason_and_nothing_is_kept() {
-    let text = FIGURES.replace("ceil($symbols", "ceil(map_bytes * 0 + $symbols");
+    let text = FIGURES.replace("ceil(vector(", "ceil(map_bytes * 0 + (");
     let mut desk = begun(&text, (120, 40));
     desk.press(KeyCode::Enter);
     let screen = desk.screen();

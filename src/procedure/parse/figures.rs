@@ -44,7 +44,17 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }
 
+/// What is misspelt explains what is missing: it comes first.
+fn known(row: &Body, keys: &[&str]) -> Result<(), Fault> {
+    let mut odd = row.clone();
+    for key in keys {
+        let _known = odd.take::<serde::de::IgnoredAny>(key);
+    }
+    odd.done(keys)
+}
+
 fn input(mut row: Body) -> Result<Figure, Fault> {
+    known(&row, INPUT)?;
     let whole = row.clone();
     let name = row.need::<String>("name")?;
     if !is_name(&name) {
@@ -63,17 +73,16 @@ fn input(mut row: Body) -> Result<Figure, Fault> {
         (None, Some(query)) => Offer::Query(Expr::parse(&query).map_err(|fault| placed(&whole, "query", &fault))?),
         (Some(_), Some(_)) => return Err(whole.fault_at("query", "one thing is offered: `value` or `query`.")),
     };
-    whole.done(INPUT)?;
     Ok(Figure { name: name.into(), label, range, unit, offer })
 }
 
 fn result(mut row: Body, inputs: &[Figure]) -> Result<Outcome, Fault> {
+    known(&row, RESULT)?;
     let whole = row.clone();
     let label = Clean::text(row.need::<String>("label")?);
     let text = row.need::<String>("query")?;
     let bands = row.take::<Bands>("bands")?;
     let unit = row.take::<Unit>("unit")?;
-    whole.done(RESULT)?;
     let outcome = Outcome { label, text: text.into(), unit: unit.unwrap_or_default(), bands };
     let tried: Vec<f64> = inputs.iter().map(|figure| figure.range.1).collect();
     let expr = outcome.expr(inputs, &tried).map_err(|fault| {

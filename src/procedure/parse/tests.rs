@@ -287,7 +287,7 @@ fn front_matter_of_another_tool_gives_its_title_and_what_is_not_used_is_named() 
 }
 
 const FIGURES: &str = "## How large\n\n```calculate\nname = \"mib\"\ninputs = [\n  { name = \"symbols\", number = [1, 1000], value = 50 },\n\
-    { name = \"days\", number = [1, 30] },\n]\nresults = [\n  { label = \"map\", query = \"ceil($symbols * $days)\" },\n]\n```\n\n\
+    { name = \"days\", number = [1, 30] },\n]\nresults = [\n  { label = \"map\", query = \"ceil(vector($symbols * $days))\" },\n]\n```\n\n\
     ## Grow\n\n```action\nrun = \"grow\"\nset = { mib = \"$mib\" }\n```\n\n\
     ## Large\n\n```when\nanswer = \"mib\"\nexpect = \"> 1000\"\n```\n";
 
@@ -308,13 +308,13 @@ fn what_is_wrong_with_a_calculation_is_told_at_its_place() {
         faults.first().cloned().unwrap_or_default()
     };
     for (from, to, expected) in [
-        ("$symbols *", "$symbol *", "file.md:9:40: no input is called `symbol`. Did you mean `symbols`?"),
-        ("$days)", "$days", "file.md:9:"),
+        ("$symbols *", "$symbol *", "file.md:9:47: no input is called `symbol`. Did you mean `symbols`?"),
+        ("$days))", "$days)", "file.md:9:"),
         ("value = 50", "value = 5000", "what is offered lies outside of `number`."),
         ("[1, 30]", "[30, 1]", "write the least and the most"),
         ("name = \"days\"", "name = \"symbols\"", "a second input is called `symbols`."),
         ("label = \"map\"", "lable = \"map\"", "file.md:9:"),
-        ("results = [\n  { label = \"map\", query = \"ceil($symbols * $days)\" },\n]", "", "a calculation has one to 6 `results`, here are 0."),
+        ("results = [\n  { label = \"map\", query = \"ceil(vector($symbols * $days))\" },\n]", "", "a calculation has one to 6 `results`, here are 0."),
         ("\"$mib\"", "\"$mb\"", "no question before this one is called `mb`. Did you mean `mib`?"),
         ("answer = \"mib\"", "answer = \"mb\"", "no question before this one is called `mb`."),
     ] {

@@ -1,5 +1,6 @@
 //! A procedure at work: left its items with what was seen and by whom, the current one boxed; right the values that it
 //! is about; below what the document says about the item.
+//! Long because every state of an item has its words here.
 
 use crate::action::lifecycle::Outcome;
 use crate::app::procedures::{ProcedureView, Working, condition};
