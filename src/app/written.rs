@@ -90,6 +90,9 @@ fn section(model: &Model, item: &Item, mark: &Mark, out: &mut Vec<String>) {
     let said = said(mark);
     // A line of a checklist stays one.
     if matches!(item.live, Live::Challenge(_)) {
+        if out.last().is_some_and(|last| !last.is_empty() && !last.starts_with("- ")) {
+            out.push(String::new());
+        }
         out.push(format!("- {}: {said}", text(item.title.as_str())));
         return;
     }

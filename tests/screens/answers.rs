@@ -140,7 +140,7 @@ fn a_calculation_shows_what_comes_of_it_while_it_is_typed() {
         desk.says("app", Ok(saw(1_073_741_824.0)));
         desk.press(KeyCode::Enter);
         let screen = desk.screen();
-        assert!(screen.contains("map in MiB 1203") && screen.contains("CRITICAL"), "{screen}");
+        assert!(screen.contains("map in MiB 1,204") && screen.contains("CRITICAL"), "{screen}");
         assert!(screen.contains("536870912"), "what is observed is offered: {screen}");
         desk.press(KeyCode::Backspace);
         assert_snapshot!(format!("figures_at_work_{}", size.0), desk.screen());
@@ -165,14 +165,14 @@ fn what_was_worked_out_is_kept_with_its_figures_and_is_the_value_of_a_later_acti
     desk.press(KeyCode::Enter);
     let effects = desk.press(KeyCode::Enter);
     let step = found(&effects);
-    let said = "map in MiB 1203 of symbols 50, timeframe 60.0 s, used 512 MiB";
+    let said = "map in MiB 1,204 of symbols 50, timeframe 60.0 s, used 512 MiB";
     assert_eq!(step.text.as_str(), said);
     let lines: Vec<&str> = step.found.lines.iter().map(Clean::as_str).collect();
-    assert_eq!(lines, ["symbols 50", "timeframe 60.0 s", "used 512 MiB", "map in MiB 1203", "of the map 117 % CRITICAL"]);
-    assert_eq!(step.found.value, Some(1203.0));
+    assert_eq!(lines, ["symbols 50", "timeframe 60.0 s", "used 512 MiB", "map in MiB 1,204", "of the map 117 % CRITICAL"]);
+    assert_eq!(step.found.value, Some(1204.0));
     let effects = desk.press(KeyCode::Enter);
     let [Effect::Plan(Request { given, .. })] = &effects[..] else { panic!("{effects:?}\n{}", desk.screen()) };
-    assert_eq!(given, &[("mib".into(), "1203".into())]);
+    assert_eq!(given, &[("mib".into(), "1204".into())]);
 }
 
 #[test]

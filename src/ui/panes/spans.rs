@@ -26,6 +26,8 @@ use unicode_width::UnicodeWidthStr;
 const SLOWEST: &str = "SLOWEST";
 /// A bar is not narrower.
 const LEAST_BAR: u16 = 4;
+/// Columns beside title and sum: the mark, the age, what lies between.
+const BESIDE: usize = 9;
 /// From this width on a row has room for its share too.
 const WIDE: u16 = 56;
 
@@ -68,7 +70,18 @@ impl Kind for Spans {
 
     fn draw(&self, paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, focused: bool) {
         let (Some(table), true) = (&pane.table, area.height > 0) else { return };
-        heading(paint, area, (pane, table), model, focused);
+        let now = model.pane_now().mono;
+        let stale = table.believed.as_ref().is_ok_and(|(_, freshness)| *freshness >= STALE);
+        let total = pane.headline.as_ref().filter(|metric| metric.shown.freshness(now) < STALE);
+        let total = total.and_then(|metric| metric.shown.reading.usable());
+        let added = added(table, total, stale);
+        // Where one row is missing for all spans, their sum stands beside the title, if it has room there.
+        let aside = table.rows.len() + 1 == usize::from(area.height)
+            && table.why.is_none()
+            && added.as_ref().is_some_and(|(text, _)| {
+                pane.title.as_str().width() + text.as_str().width() + BESIDE < usize::from(area.width)
+            });
+        heading(paint, area, (pane, table), added.as_ref().filter(|_| aside), model, focused);
         let inner = Rect {
             x: area.x + 1,
             y: area.y + 1,
@@ -85,10 +98,9 @@ impl Kind for Spans {
         for (y, line) in (inner.top()..inner.bottom()).zip(why) {
             paint.put((inner.x, y), inner.width, line, Intent::Stale);
         }
-        if let Ok((_, freshness)) = table.believed {
+        if table.believed.is_ok() {
             let rest = Rect { y: inner.y + taken, height: inner.height - taken, ..inner };
-            let total = pane.headline.as_ref().filter(|metric| metric.shown.freshness(model.pane_now().mono) < STALE);
-            body(paint, rest, table, total.and_then(|metric| metric.shown.reading.usable()), freshness >= STALE);
+            body(paint, rest, table, total, added.filter(|_| !aside), stale);
         }
     }
 }
@@ -97,9 +109,16 @@ impl Kind for Spans {
 const STALE: Freshness = Freshness::Stale;
 
 /// The title left; right how old the newest span is, and how far it may be believed.
-fn heading(paint: &mut Painter<'_>, area: Rect, (pane, table): (&Pane, &Rows), model: &Model, focused: bool) {
+fn heading(
+    paint: &mut Painter<'_>,
+    area: Rect,
+    (pane, table): (&Pane, &Rows),
+    added: Option<&(Clean, Intent)>,
+    model: &Model,
+    focused: bool,
+) {
     let now = model.pane_now().mono;
-    let right: Vec<Piece<'_>> = match (&table.believed, table.newest) {
+    let mut right: Vec<Piece<'_>> = match (&table.believed, table.newest) {
         (Err(_), _) => vec![paint.piece("? UNKNOWN", Intent::Unknown)],
         (Ok((seen, freshness)), newest) => {
             let live = *freshness == Freshness::Live;
@@ -108,6 +127,9 @@ fn heading(paint: &mut Painter<'_>, area: Rect, (pane, table): (&Pane, &Rows), m
             vec![paint.piece(clean!("{word} {:>3}", Age(now.since(newest)).to_string()), intent)]
         }
     };
+    if let Some((text, intent)) = added {
+        right.insert(0, paint.piece(clean!("{text} "), *intent));
+    }
     let room = area.width.saturating_sub(paint.width(&right) + 2);
     let mut left = vec![
         paint.piece(if focused { "▸" } else { " " }, Intent::Focus),
@@ -125,17 +147,24 @@ fn took(row: &TableLine) -> Option<f64> {
 }
 
 /// A row for each span as far as there is room, then the sum.
-fn body(paint: &mut Painter<'_>, area: Rect, table: &Rows, total: Option<f64>, stale: bool) {
+fn body(
+    paint: &mut Painter<'_>,
+    area: Rect,
+    table: &Rows,
+    total: Option<f64>,
+    added: Option<(Clean, Intent)>,
+    stale: bool,
+) {
     let Some(unit) = table.columns.first().map(|column| column.unit) else { return };
-    let Some(room) = usize::from(area.height).checked_sub(1) else { return };
+    let room = usize::from(area.height).saturating_sub(usize::from(added.is_some()));
     if table.rows.is_empty() {
         paint.put((area.x, area.y), area.width, "none", Intent::Muted);
         return;
     }
     let lines = table.rows.get(..room).unwrap_or(&table.rows);
-    let sum: f64 = table.rows.iter().filter_map(took).sum();
     // One scale for all bars, the longest is whole; shares are of all the time there was.
     let longest = table.rows.iter().filter_map(took).fold(0.0, f64::max);
+    let sum = sum(table);
     let whole = total.unwrap_or(sum).max(sum);
     let show = |row: &TableLine| match took(row).filter(|_| !stale) {
         Some(value) => unit.show(value),
@@ -171,22 +200,32 @@ fn body(paint: &mut Painter<'_>, area: Rect, table: &Rows, total: Option<f64>, s
     if table.rows.len() > lines.len() {
         pieces.push(paint.piece(clean!("+{}  ", table.rows.len() - lines.len()), Intent::Note));
     }
-    let (text, intent) = if stale { ("sum —".into(), Intent::Stale) } else { added(sum, total, unit) };
-    pieces.push(paint.piece(text, intent));
-    paint.line(foot, area.width, &pieces);
+    if let Some((text, intent)) = added {
+        pieces.push(paint.piece(text, intent));
+        paint.line(foot, area.width, &pieces);
+    }
+}
+
+fn sum(table: &Rows) -> f64 {
+    table.rows.iter().filter_map(took).sum()
 }
 
 /// What the spans add up to, and whether that is the total: equal is what reads the same.
-fn added(sum: f64, total: Option<f64>, unit: Unit) -> (Clean, Intent) {
+fn added(table: &Rows, total: Option<f64>, stale: bool) -> Option<(Clean, Intent)> {
+    let unit = table.columns.first().filter(|_| !table.rows.is_empty())?.unit;
+    if stale {
+        return Some(("sum —".into(), Intent::Stale));
+    }
+    let sum = sum(table);
     let say = |value: f64| unit.show(value);
-    match total {
+    Some(match total {
         None => (clean!("sum {}", say(sum)), Intent::Muted),
         Some(total) if say(total) == say(sum) => (clean!("sum = total {}", say(total)), Intent::Muted),
         Some(total) if total > sum => {
             (clean!("sum {}, total {}: {} in none", say(sum), say(total), say(total - sum)), Intent::Note)
         }
         Some(total) => (clean!("sum {}, total {}: {} over", say(sum), say(total), say(sum - total)), Intent::Note),
-    }
+    })
 }
 
 /// A bar of this part of a width, in eighths of a column; what took any time at all has a sign.
