@@ -3,6 +3,7 @@
 
 use super::alerts::{self, Row, Standing, finding, meant};
 use super::effect::{Effect, Entry};
+use super::figures;
 use super::form::{Field, Fields, Step};
 use super::incident::{self, Writing};
 use super::model::{Model, Overlay};
@@ -14,6 +15,7 @@ use crate::base::{Clean, Contact, Level, SeriesKey, Severity, Ulid};
 use crate::clean;
 use crate::command::Command;
 use crate::config::duration::Lasting;
+use crate::procedure::calculate::Worked;
 use crate::rules::Finding;
 use crate::rules::escalation::Escalated;
 use crate::rules::finding::Ack;
@@ -51,6 +53,8 @@ pub struct Form {
     pub about: Clean,
     /// What is typed.
     pub fields: Fields,
+    /// What comes of it so far, where something is worked out.
+    pub worked: Vec<Worked>,
 }
 
 /// Fields of the silence form.
@@ -100,7 +104,7 @@ fn say(model: &mut Model, text: Clean, level: Level) -> Vec<Effect> {
 }
 
 pub(super) fn open(model: &mut Model, purpose: Purpose, about: Clean, fields: Fields) -> Vec<Effect> {
-    model.open(Overlay::Form(Box::new(Form { purpose, about, fields })));
+    model.open(Overlay::Form(Box::new(Form { purpose, about, fields, worked: Vec::new() })));
     Vec::new()
 }
 
@@ -185,14 +189,17 @@ pub fn on_input(model: &mut Model, input: &Input) -> Vec<Effect> {
     let Overlay::Form(form) = &mut model.overlay else { return Vec::new() };
     let step = match input {
         Input::Key(key) => form.fields.key(key),
-        Input::Paste { text, .. } => {
-            form.fields.paste(text);
+        Input::Paste { text, lines, left_out } => {
+            form.fields.paste(text, lines, *left_out);
             Step::Stays
         }
         _ => Step::Stays,
     };
     match step {
-        Step::Stays => Vec::new(),
+        Step::Stays => {
+            figures::work_out(model);
+            Vec::new()
+        }
         Step::Cancelled => {
             model.back();
             Vec::new()

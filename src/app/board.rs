@@ -19,6 +19,15 @@ pub struct Mark {
     pub title: Clean,
 }
 
+/// Panes that stand together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct View {
+    /// As the profile names it.
+    pub title: Clean,
+    /// Titles of its panes.
+    pub panes: Vec<Clean>,
+}
+
 /// Marks kept, the newest.
 const MARKS: usize = 50;
 
@@ -27,6 +36,10 @@ const MARKS: usize = 50;
 pub struct Board {
     /// In the profile's order: earlier ones survive longer on small screens.
     pub panes: Vec<Pane>,
+    /// Panes that stand together.
+    pub views: Vec<View>,
+    /// Which of them is shown; `None` for all panes.
+    pub view: Option<usize>,
     /// Index of the focused pane.
     pub focus: usize,
     /// How far back all charts reach.
@@ -55,6 +68,51 @@ impl Board {
     /// A board over these panes; the first has the focus.
     pub fn new(panes: Vec<Pane>) -> Self {
         Self { panes, ..Self::default() }
+    }
+
+    /// The same with views; the first one is shown.
+    #[must_use]
+    pub fn viewing(mut self, views: Vec<View>) -> Self {
+        self.view = (!views.is_empty()).then_some(0);
+        self.views = views;
+        self.choose();
+        self
+    }
+
+    /// The next view, after the last one all panes.
+    pub fn next_view(&mut self) {
+        let next = self.view.map_or(0, |at| at + 1);
+        self.view = (next < self.views.len()).then_some(next);
+        self.zoomed = false;
+        self.choose();
+    }
+
+    /// The view that is shown: `System Health 1/4`; `None` where there are none.
+    pub fn view_shown(&self) -> Option<Clean> {
+        let all = self.views.len();
+        match self.view.and_then(|at| Some((at, self.views.get(at)?))) {
+            Some((at, view)) => Some(crate::clean!("{} {}/{all}", view.title, at + 1)),
+            None => (all > 0).then(|| "all panes".into()),
+        }
+    }
+
+    /// The same as a sentence.
+    pub fn view_told(&self) -> Clean {
+        let shown = self.panes.iter().filter(|pane| pane.shows()).count();
+        let view = self.view_shown().unwrap_or_default();
+        let noun = if shown == 1 { "pane" } else { "panes" };
+        crate::clean!("{view}: {shown} {noun}.")
+    }
+
+    /// Leaves out what the view leaves out; the focus goes to what is there.
+    fn choose(&mut self) {
+        let view = self.view.and_then(|at| self.views.get(at));
+        for pane in self.panes.iter_mut().chain(&mut self.held) {
+            pane.hidden = view.is_some_and(|view| !view.panes.contains(&pane.title));
+        }
+        if self.focused().is_some_and(|pane| pane.hidden) {
+            self.focus = self.panes.iter().position(Pane::shows).unwrap_or(self.focus);
+        }
     }
 
     /// An action had its effect.
@@ -153,13 +211,13 @@ impl Board {
     /// A pane with a chart has the focus, the cursor at this moment.
     pub(super) fn look_at(&mut self, cursor: Option<Mono>) {
         self.cursor = cursor;
-        let chart = self.panes.iter().position(|pane| pane.stands() && pane.headline.is_some());
+        let chart = self.panes.iter().position(|pane| pane.shows() && pane.headline.is_some());
         self.focus = self.came_from.take().or(chart).unwrap_or(self.focus);
     }
 
     /// A log has the focus; false when there is none.
     pub(super) fn focus_log(&mut self) -> bool {
-        let log = self.panes.iter().position(|pane| pane.stands() && !pane.logs.is_empty());
+        let log = self.panes.iter().position(|pane| pane.shows() && !pane.logs.is_empty());
         self.came_from = Some(self.focus);
         self.focus = log.unwrap_or(self.focus);
         log.is_some()
@@ -175,7 +233,7 @@ impl Board {
         let count = self.panes.len();
         for _ in 0..count {
             self.focus = (self.focus + if forward { 1 } else { count - 1 }) % count;
-            if self.focused().is_some_and(Pane::stands) {
+            if self.focused().is_some_and(Pane::shows) {
                 break;
             }
         }

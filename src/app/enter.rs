@@ -93,6 +93,7 @@ pub(super) fn copy(model: &mut Model) -> Vec<Effect> {
             }
         },
         Overlay::Handover(card) => card.lines.clone(),
+        Overlay::Whole(whole) => whole.lines.to_vec(),
         Overlay::Changes(id, _) => model.changes.of(id).iter().map(|change| change.text.clone()).collect(),
         _ => Vec::new(),
     };

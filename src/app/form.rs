@@ -2,6 +2,8 @@
 
 use crate::base::Clean;
 use crate::input::{Key, Press, press};
+use crate::procedure::Pasted;
+use crate::procedure::pasted::Form;
 use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
 /// Characters that a field takes at most.
@@ -28,6 +30,10 @@ pub struct Field {
     pub choices: Vec<Clean>,
     /// May not be empty.
     pub needed: bool,
+    /// It takes many lines, of this form.
+    pub many: Option<Form>,
+    /// What was pasted into one that does: its line says what that is.
+    pub pasted: Option<Pasted>,
 }
 
 /// What a key made of a form.
@@ -132,7 +138,25 @@ impl Line {
 impl Field {
     /// A field that begins with `text`.
     pub fn new(label: impl Into<Clean>, text: &Clean, about: impl Into<Clean>) -> Self {
-        Self { label: label.into(), line: Line::new(text), about: about.into(), choices: Vec::new(), needed: false }
+        Self {
+            label: label.into(),
+            line: Line::new(text),
+            about: about.into(),
+            choices: Vec::new(),
+            needed: false,
+            many: None,
+            pasted: None,
+        }
+    }
+
+    /// Takes one key. Of what was pasted nothing can be edited: it is there, or is taken away as a whole.
+    fn edit(&mut self, press: Press) {
+        let drops = matches!(press, Press::Backspace | Press::Delete | Press::DropWord | Press::DropAll);
+        match &self.pasted {
+            None => self.line.edit(press),
+            Some(_) if drops => (self.pasted, self.line) = (None, Line::default()),
+            Some(_) => {}
+        }
     }
 
     /// The next of its choices, or with `false` the one before.
@@ -172,7 +196,7 @@ impl Fields {
             Press::Scroll(step @ (-1 | 1)) => self.arrow(step == 1),
             _ => {
                 if let Some(field) = self.all.get_mut(self.at) {
-                    field.line.edit(press);
+                    field.edit(press);
                 }
             }
         }
@@ -180,12 +204,16 @@ impl Fields {
         Step::Stays
     }
 
-    /// Takes pasted text, as one line.
-    pub fn paste(&mut self, text: &Clean) {
-        if let Some(field) = self.all.get_mut(self.at) {
-            field.line.insert(text.as_str());
-        }
+    /// Takes what was pasted: its lines where many are wanted, else its beginning on one.
+    pub fn paste(&mut self, text: &Clean, lines: &[Clean], left_out: u64) {
         self.fault = None;
+        let Some(field) = self.all.get_mut(self.at) else { return };
+        let Some(form) = field.many else { return field.line.insert(text.as_str()) };
+        let pasted = Pasted::new(lines, left_out);
+        match pasted.summary(form) {
+            Ok(text) => (field.line, field.pasted) = (Line::new(&text), Some(pasted)),
+            Err(why) => self.fault = Some(why),
+        }
     }
 
     /// Up and down: through the choices of a field that has some, else through the fields.
@@ -269,10 +297,26 @@ mod tests {
     #[test]
     fn what_is_pasted_is_clean_and_one_line_and_not_too_long() {
         let mut fields = two();
-        fields.paste(&Clean::text("line one\nline two\u{1b}[31m"));
+        fields.paste(&Clean::text("line one\nline two\u{1b}[31m"), &[], 0);
         assert_eq!(fields.text(0).as_str(), "line one␊line two␛[31m");
-        fields.paste(&Clean::text("x".repeat(5_000)));
+        fields.paste(&Clean::text("x".repeat(5_000)), &[], 0);
         assert_eq!(fields.text(0).as_str().chars().count(), LONGEST);
+    }
+
+    #[test]
+    fn a_field_of_many_lines_takes_a_paste_whole_and_gives_it_back_whole() {
+        let mut fields = two();
+        fields.all[0].many = Some(Form::Stacks);
+        let lines = Clean::lines("a;b 3\na;c 1\npassword = hunter2");
+        fields.paste(&"a;b 3".into(), &lines, 2_048);
+        assert_eq!(fields.text(0).as_str(), "4 samples in 2 stacks, 1 line is none; 2.00 KiB more did not fit");
+        typed(&mut fields, "x");
+        let pasted = fields.all[0].pasted.clone().expect("kept");
+        assert_eq!((pasted.lines.len(), pasted.lines[2].as_str()), (3, "password = <redacted>"));
+        fields.paste(&"hello".into(), &["hello".into()], 0);
+        assert!(fields.fault.is_some() && fields.all[0].pasted.is_some(), "what is no stack replaces none");
+        fields.key(&key(KeyCode::Backspace));
+        assert_eq!((fields.text(0).as_str(), &fields.all[0].pasted), ("", &None));
     }
 
     proptest! {

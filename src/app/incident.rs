@@ -169,7 +169,7 @@ pub(super) fn open(model: &mut Model, writing: Writing, about: Clean, fields: Ve
     if !matches!(below, Overlay::None) {
         model.session.beneath.push(below);
     }
-    let form = Form { purpose: Purpose::Incident(writing), about, fields: Fields::new(fields, 0) };
+    let form = Form { purpose: Purpose::Incident(writing), about, fields: Fields::new(fields, 0), worked: Vec::new() };
     model.overlay = Overlay::Form(Box::new(form));
 }
 

@@ -16,6 +16,7 @@ use super::prompt::Prompt;
 use super::run::Run;
 use super::survey::Survey;
 use super::unit::UnitView;
+use super::written::Whole;
 use crate::action::mode::Mode;
 use crate::action::params::Asked;
 use crate::action::recover::Unresolved;
@@ -245,6 +246,8 @@ pub enum Overlay {
     OpenRuns(usize),
     /// The journal of a unit that has failed.
     Unit(Box<UnitView>),
+    /// All that was found at an item of a procedure.
+    Whole(Box<Whole>),
     /// What changed before this alert.
     Changes(AlertId, Scroll),
     /// The procedures, to be found by symptom.

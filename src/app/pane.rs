@@ -34,6 +34,8 @@ pub struct Pane {
     pub optional: bool,
     /// Something was there to show once.
     pub stood: bool,
+    /// The view that is shown leaves it out.
+    pub hidden: bool,
 }
 
 impl Pane {
@@ -51,12 +53,18 @@ impl Pane {
             facts: None,
             optional: false,
             stood: false,
+            hidden: false,
         }
     }
 
     /// Whether it has a place on the screen.
     pub fn stands(&self) -> bool {
         self.stood || !self.optional
+    }
+
+    /// Whether it has one in the view that is shown.
+    pub fn shows(&self) -> bool {
+        self.stands() && !self.hidden
     }
 
     /// Every value of the pane.

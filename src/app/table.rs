@@ -44,6 +44,8 @@ pub struct Table {
     pub believed: Result<(Mono, Freshness), Unknown>,
     /// Why one of its sources gives nothing new, or fails, and since when.
     pub why: Option<Unknown>,
+    /// When the newest of what it shows was observed: a window may reach far back.
+    pub newest: Option<Mono>,
     /// Made up by a stand-in.
     pub simulated: bool,
     asked: Asked,
@@ -60,6 +62,7 @@ impl Table {
             rows: Vec::new(),
             believed,
             why: None,
+            newest: None,
             simulated: false,
             asked: Asked::default(),
         }
@@ -92,6 +95,7 @@ impl Table {
                 }
             }
         }
+        self.newest = self.seen(sight);
         let first = |row: &Line| row.cells.first().copied().flatten();
         rows.sort_by(|a, b| {
             let (a_value, b_value) = (first(a), first(b));
@@ -124,6 +128,13 @@ impl Table {
                 self.believed = believed;
             }
         }
+    }
+
+    /// When the newest of its series had a value.
+    fn seen(&self, sight: &Sight<'_>) -> Option<Mono> {
+        let selectors = self.columns.iter().flat_map(|column| column.expr.selectors());
+        let ids = selectors.flat_map(|selector| sight.store.select(selector));
+        ids.filter_map(|id| sight.store.seen(id)).max()
     }
 
     fn name<'a>(&self, key: &SeriesKey, all: &(impl Iterator<Item = &'a SeriesKey> + Clone)) -> Clean {

@@ -1,7 +1,7 @@
 //! Why a source gives nothing new, in a sentence that says since when.
 
 use crate::base::time::Zone;
-use crate::base::{Clean, Failure, Freshness, Mono, Now};
+use crate::base::{Clean, Failure, Freshness, Mono, Now, Unknown};
 use crate::clean;
 use crate::store::{Feeder, SamplerHealth};
 
@@ -23,6 +23,16 @@ pub fn sentence(failure: &Failure, last_good: Option<Now>, zone: Zone) -> Clean 
         _ if what.as_str().contains("since ") => what.clone(),
         Some(good) => clean!("since {}: {what}", good.wall.hms_in(zone)),
         None => what.clone(),
+    }
+}
+
+/// Why nothing is known, as a sentence.
+pub fn why(unknown: &Unknown) -> Clean {
+    match unknown {
+        Unknown::NotYet => Clean::text("Waiting for the first answer."),
+        Unknown::NoSuchSeries => Clean::text("No sampler gives this series."),
+        Unknown::Empty => Clean::text("The expression has no value now."),
+        Unknown::Failed(why) | Unknown::NotPermitted(why) => why.clone(),
     }
 }
 

@@ -6,6 +6,7 @@ use super::answer;
 use super::detail;
 use super::effect::Effect;
 use super::enter;
+use super::figures;
 use super::incident;
 use super::lints;
 use super::log_desk;
@@ -122,6 +123,7 @@ fn on_tick(model: &mut Model, now: Now) -> Vec<Effect> {
     effects.extend(prompt::tick(model));
     effects.extend(incident::tick(model));
     detail::refresh(model);
+    figures::work_out(model);
     if model.session.mode.lapse(now.mono) != model.session.mode {
         effects.extend(prompt::lapsed(model));
         effects.extend(prompt::disarm(model, "15 minutes without a key"));
@@ -246,6 +248,7 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
         Command::Wider | Command::Narrower => reach(model, command == Command::Wider),
         Command::FocusNext => model.board.turn(true),
         Command::FocusPrevious => model.board.turn(false),
+        Command::NextView => next_view(model),
         Command::Zoom => model.board.zoomed = !model.board.zoomed,
         Command::Pause => pause(model),
         Command::Zone => turn_zone(model),
@@ -279,6 +282,16 @@ fn pause(model: &mut Model) {
     }
     model.board.hold(model.now);
     model.log_desk.readings.iter_mut().for_each(|reading| reading.pane.hold());
+}
+
+/// The next view's panes, after the last one all there are.
+fn next_view(model: &mut Model) {
+    if model.board.views.is_empty() {
+        let text = "This profile has no views: `[[views]]` names some of its panes.";
+        return model.session.say(text.into(), Level::Note, model.now);
+    }
+    model.board.next_view();
+    model.session.say(model.board.view_told(), Level::Note, model.now);
 }
 
 /// Times on this host's clock, or in UTC again.
@@ -373,6 +386,7 @@ fn scroll_overlay(model: &mut Model, command: Command) {
         }
         Overlay::Detail(detail) => detail.scroll.by(by),
         Overlay::Unit(view) => view.scroll.by(by),
+        Overlay::Whole(whole) => whole.scroll.by(by),
         Overlay::Alerts(list) => list.by(&alerts::rows(&model.book, &list.unfolded), by),
         Overlay::Contacts(at) => {
             *at = at.saturating_add_signed(by).min(model.book.policy().contacts().len().saturating_sub(1));

@@ -5,6 +5,7 @@ use super::again::{self, Again};
 use super::answer::{self, Purpose};
 use super::commands;
 use super::effect::Effect;
+use super::figures;
 use super::follow_up;
 use super::form::{Field, Fields};
 use super::found::{ProcedureList, waiting};
@@ -13,6 +14,7 @@ use super::msg::Msg;
 use super::procedures::{ProcedureView, Working, ended, tick};
 use super::prompt;
 use super::run::Run;
+use super::written;
 use crate::action::lifecycle::Outcome;
 use crate::action::mode::Mode;
 use crate::action::plan::Plan;
@@ -22,7 +24,7 @@ use crate::command::Command;
 use crate::config::duration::Lasting;
 use crate::procedure::document::{Answer, Ask, Item, Live};
 use crate::procedure::view::Question;
-use crate::procedure::walk::Standing;
+use crate::procedure::walk::{Mark, Standing};
 use crate::procedure::{Document, Said, Step, Waits, Walk};
 use std::sync::Arc;
 
@@ -57,6 +59,8 @@ pub struct Taken {
 pub enum Word {
     /// What was observed or answered.
     Observe,
+    /// Figures, of which something is worked out.
+    Figures,
     /// Later.
     Defer,
     /// It counts as done.
@@ -65,6 +69,8 @@ pub enum Word {
     WentWrong,
     /// The whole walk is left.
     Abandon,
+    /// It becomes a file.
+    Write,
 }
 
 impl Word {
@@ -72,10 +78,12 @@ impl Word {
     pub const fn title(&self) -> &'static str {
         match self {
             Self::Observe => "OBSERVED",
+            Self::Figures => "WORK OUT",
             Self::Defer => "LATER",
             Self::Override => "OVERRIDE",
             Self::WentWrong => "WENT WRONG",
             Self::Abandon => "LEAVE",
+            Self::Write => "WRITE",
         }
     }
 }
@@ -127,6 +135,8 @@ pub(super) fn command(model: &mut Model, command: Command) -> Option<Vec<Effect>
         Command::WentWrong => return Some(form(model, Word::WentWrong)),
         Command::Abandon => return Some(form(model, Word::Abandon)),
         Command::RunCommands => return Some(commands::run(model)),
+        Command::Whole => return Some(written::whole(model, at)),
+        Command::Write => return Some(written::ask(model)),
         Command::Due => {
             view.selected = None;
             return Some(say(model, Said::Due));
@@ -152,12 +162,19 @@ pub fn shown(model: &Model) -> Option<&Working> {
     view(model)?.run.and_then(|run| model.procedures.walk(run))
 }
 
+/// The selected item of the walk on screen, else the current one.
+pub fn at(model: &Model) -> Option<(&Item, &Mark)> {
+    let walk = &shown(model)?.walk;
+    let at = view(model)?.selected.unwrap_or(walk.current);
+    Some((walk.document.items.get(at)?, walk.marks.get(at)?))
+}
+
 /// The item that keys are about: the current one of the walk on screen.
 fn current(working: &Working) -> Option<&Item> {
     working.walk.document.items.get(working.walk.current)
 }
 
-fn note(model: &mut Model, text: Clean, level: Level) -> Vec<Effect> {
+pub(super) fn note(model: &mut Model, text: Clean, level: Level) -> Vec<Effect> {
     let now = model.now;
     model.session.say(text, level, now);
     Vec::new()
@@ -194,6 +211,7 @@ fn enter(model: &mut Model) -> Vec<Effect> {
     }
     match question {
         Question::Read => say(model, Said::Observed(Clean::default())),
+        Question::Figures => form(model, Word::Figures),
         Question::Act(_) | Question::Resolve | Question::Acting => act(model),
         Question::Over => note(model, "It is over; Esc leaves it.".into(), Level::Note),
         Question::Mend | Question::Sensing | Question::Resume => note(model, question.sentence(), Level::Note),
@@ -222,8 +240,12 @@ fn act(model: &mut Model) -> Vec<Effect> {
     if shown(model).is_some_and(|working| working.walk.needs_commands().is_some()) {
         return commands::run(model);
     }
-    let wanted = shown(model).and_then(|working| working.walk.needs_action());
-    let wanted = wanted.map(|(name, given)| Request { action: Arc::clone(name), given: given.to_vec() });
+    let asks = shown(model).and_then(|working| Some((&working.walk, working.walk.needs_action()?)));
+    let wanted = match asks.map(|(walk, (name, set))| (name, walk.given(set))) {
+        Some((name, Ok(given))) => Some(Request { action: Arc::clone(name), given }),
+        Some((_, Err(why))) => return note(model, why, Level::Warning),
+        None => None,
+    };
     match wanted.filter(|_| model.run.as_ref().is_none_or(Run::ended)) {
         Some(request) => prompt::plan_with(model, request),
         None => {
@@ -240,13 +262,17 @@ fn form(model: &mut Model, word: Word) -> Vec<Effect> {
     };
     let Some(item) = current(working) else { return Vec::new() };
     let run = working.walk.id;
+    if let (Word::Figures, Live::Calculate(it)) = (&word, &item.live) {
+        let (it, title) = (it.clone(), item.title.clone());
+        return figures::open(model, run, title, &it);
+    }
     let field = |label: &'static str, about: Clean| {
         let mut field = Field::new(label, &Clean::default(), about);
         field.needed = true;
         field
     };
     let (fields, at) = match &word {
-        Word::Observe => (vec![observed(&working.walk.question())], 0),
+        Word::Observe | Word::Figures | Word::Write => (vec![observed(&working.walk.question())], 0),
         Word::Defer => {
             let mut span =
                 Field::new("for", &"10m".into(), "comes back after this time; `end` is when all else is done");
@@ -295,6 +321,9 @@ fn observed(question: &Question) -> Field {
     let mut field = Field::new(label, &Clean::default(), about);
     field.choices = choices;
     field.needed = true;
+    if let Question::Answer(Answer::Pasted(form)) = question {
+        field.many = Some(*form);
+    }
     field
 }
 
@@ -307,8 +336,11 @@ pub(super) fn answered(model: &mut Model, run: Ulid, word: &Word) -> Vec<Effect>
     {
         return wrong(model, 0, why);
     }
+    let pasted = form.fields.all.first().and_then(|field| field.pasted.clone());
     let said = match word {
-        Word::Observe => Said::Observed(text),
+        Word::Figures => return figures::answered(model, run),
+        Word::Write => return written::write(model, run, text),
+        Word::Observe => pasted.map_or_else(|| Said::Observed(text), Said::Pasted),
         Word::Defer if second.as_str() == "end" => Said::Defer(None, text),
         Word::Defer => match Lasting::parse(second.as_str()) {
             Some(Lasting(span)) => Said::Defer(Some(span), text),
@@ -318,6 +350,11 @@ pub(super) fn answered(model: &mut Model, run: Ulid, word: &Word) -> Vec<Effect>
         Word::WentWrong => Said::Failed(text),
         Word::Abandon => Said::Abandon(text),
     };
+    heard(model, run, said)
+}
+
+/// Says what a form holds: it closes, or tells what does not fit.
+pub(super) fn heard(model: &mut Model, run: Ulid, said: Said) -> Vec<Effect> {
     match hear(model, run, said) {
         Ok(effects) => {
             model.back();
@@ -338,7 +375,7 @@ fn in_production(model: &Model, run: Ulid, text: &Clean) -> Option<Clean> {
     (this && production).then(|| clean!("{text} is this host, and it is in production: name another one."))
 }
 
-fn wrong(model: &mut Model, at: usize, why: Clean) -> Vec<Effect> {
+pub(super) fn wrong(model: &mut Model, at: usize, why: Clean) -> Vec<Effect> {
     if let Overlay::Form(form) = &mut model.overlay {
         form.fields.at = at;
         form.fields.fault = Some(why);

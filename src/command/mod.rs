@@ -23,6 +23,8 @@ pub enum Command {
     FocusPrevious,
     /// The focused pane fills the screen, and back.
     Zoom,
+    /// Other panes stand on the screen.
+    NextView,
     /// The panes stand still; collection and the alert strip go on.
     Pause,
     /// What belongs to the selected alert, pane or row.
@@ -45,6 +47,10 @@ pub enum Command {
     Due,
     /// The commands of this item of the procedure are run, through the prompt.
     RunCommands,
+    /// All that was pasted or worked out at an item.
+    Whole,
+    /// A procedure becomes a file, with its answers.
+    Write,
     /// From OBSERVE to ARMED, and back.
     Arm,
     /// The next alert on the strip.

@@ -1,8 +1,8 @@
 //! One profile file, read: its good parts and the faults of the others.
 
 use super::judging::RulesBeside;
-use super::schema::{ACTION, LOG, MARKER, PANE, SAMPLER, TOP};
-use super::{ActionSpec, Handbook, Judging, KnownKinds, Lasting, LogSpec, Marker, PaneSpec, People, SamplerSpec};
+use super::schema::{ACTION, LOG, MARKER, PANE, SAMPLER, TOP, VIEW};
+use super::{ActionSpec, Handbook, Judging, KnownKinds, Lasting, LogSpec, Marker, PaneSpec, People, SamplerSpec, ViewSpec};
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault};
 use core::time::Duration;
@@ -20,6 +20,7 @@ pub(super) struct Layer {
     pub samplers: Vec<SamplerSpec>,
     pub logs: Vec<LogSpec>,
     pub panes: Vec<PaneSpec>,
+    pub views: Vec<ViewSpec>,
     pub actions: Vec<ActionSpec>,
     pub markers: Vec<Marker>,
     pub handbook: Handbook,
@@ -42,6 +43,14 @@ impl Layer {
                 let panes: Vec<Option<PaneSpec>> =
                     rows.into_iter().map(|body| layer.keep(pane(body, known).map(Some))).collect();
                 layer.panes = panes.into_iter().flatten().collect();
+            }
+            Err(fault) => layer.faults.push(fault),
+        }
+        match file.take_array("views") {
+            Ok(rows) => {
+                let views: Vec<Option<ViewSpec>> =
+                    rows.into_iter().map(|body| layer.keep(view(body).map(Some))).collect();
+                layer.views = views.into_iter().flatten().collect();
             }
             Err(fault) => layer.faults.push(fault),
         }
@@ -110,6 +119,16 @@ fn pane(mut body: Body, known: &KnownKinds<'_>) -> Result<PaneSpec, Fault> {
     let title = text(&mut body, "title")?.ok_or_else(|| whole.fault("`title` is missing here."))?;
     let optional = body.take("optional")?.unwrap_or(false);
     Ok(PaneSpec { kind, title, optional, body })
+}
+
+fn view(mut body: Body) -> Result<ViewSpec, Fault> {
+    let whole = body.clone();
+    let title = text(&mut body, "title")?.ok_or_else(|| whole.fault("`title` is missing here."))?;
+    let panes: Option<Vec<Clean>> = body.take("panes")?;
+    body.done(&VIEW.names())?;
+    let panes = panes.filter(|panes| !panes.is_empty());
+    let panes = panes.ok_or_else(|| whole.fault_at("panes", "a view without panes shows nothing."))?;
+    Ok(ViewSpec { title, panes, body: whole })
 }
 
 fn action(name: &str, mut body: Body, known: &KnownKinds<'_>) -> Result<ActionSpec, Fault> {

@@ -116,7 +116,11 @@ impl<'a> Merge<'a> {
         replace(&mut profile.samplers, layer.samplers, |spec| spec.name.clone());
         replace(&mut profile.logs, layer.logs, |spec| spec.name.clone());
         replace(&mut profile.actions, layer.actions, |spec| spec.name.clone());
-        profile.panes.extend(layer.panes);
+        profile.screen.panes.extend(layer.panes);
+        // Whoever extends has the first word: its own views come first, and one of the same title takes the other's place.
+        let titles: Vec<Clean> = layer.views.iter().map(|view| view.title.clone()).collect();
+        profile.screen.views.retain(|old| !titles.contains(&old.title));
+        profile.screen.views.splice(0..0, layer.views);
         profile.markers.extend(layer.markers);
         profile.people.put(layer.people);
         profile.judging.put(layer.judging);

@@ -29,7 +29,7 @@ pub struct Profile {
     /// What to follow.
     pub logs: Vec<LogSpec>,
     /// What to show.
-    pub panes: Vec<PaneSpec>,
+    pub screen: Screen,
     /// What can be done.
     pub actions: Vec<ActionSpec>,
     /// What is worked through when something is wrong, and what that may do.
@@ -42,6 +42,15 @@ pub struct Profile {
     pub judging: Judging,
     /// What is wrong, each with its place; the parts concerned are missing above.
     pub faults: Vec<Fault>,
+}
+
+/// What a profile shows.
+#[derive(Clone, Debug, Default)]
+pub struct Screen {
+    /// In the order of importance.
+    pub panes: Vec<PaneSpec>,
+    /// Which of them stand together.
+    pub views: Vec<ViewSpec>,
 }
 
 /// Whether a profile's actions may run.
@@ -105,6 +114,17 @@ pub struct PaneSpec {
     pub body: Body,
 }
 
+/// `[[views]]`: panes that stand on the screen together.
+#[derive(Clone, Debug)]
+pub struct ViewSpec {
+    /// Unique in the profile.
+    pub title: Clean,
+    /// Titles of panes.
+    pub panes: Vec<Clean>,
+    /// Its table, to place faults.
+    pub body: Body,
+}
+
 /// `[actions.NAME]`.
 #[derive(Clone, Debug)]
 pub struct ActionSpec {
@@ -159,7 +179,7 @@ impl Profile {
             trust: Trust::Trusted,
             samplers: Vec::new(),
             logs: Vec::new(),
-            panes: Vec::new(),
+            screen: Screen::default(),
             actions: Vec::new(),
             procedures: Handbook::default(),
             markers: Vec::new(),

@@ -38,6 +38,7 @@ pub const TOP: Table = Table {
         key("samplers", "what to observe, by name", "{}"),
         key("logs", "what to follow, by name", "{}"),
         key("panes", "what to show, in order of importance", "[]"),
+        key("views", "which panes stand together; the first one is shown first", "[]"),
         key("actions", "what can be done, by name", "{}"),
         key("rules", "rule files of Prometheus; `rules.yaml` beside this file when absent", "[\"rules.yaml\"]"),
         key("interval", "how often groups of rules are judged that do not say their own", "\"15s\""),
@@ -88,6 +89,16 @@ pub const PANE: Table = Table {
         key("title", "above the pane", "\"Queue depth\""),
         key("kind", "which pane", "\"sparkline\""),
         key("optional", "stands on the screen only once it has something to show", "false"),
+    ],
+};
+
+/// `[[views]]`.
+pub const VIEW: Table = Table {
+    header: "[[views]]",
+    about: "panes that stand on the screen together: a key goes on to the next view, and after the last one to all panes",
+    keys: &[
+        key("title", "unique in the profile", "\"System Health\""),
+        key("panes", "titles of panes", "[\"Queue depth\", \"Log\"]"),
     ],
 };
 
@@ -210,7 +221,7 @@ pub const MARKER: Table = Table {
 
 /// Every table, in the order of the reference.
 pub const TABLES: &[Table] = &[
-    TOP, SETTINGS, SAMPLER, LOG, PANE, ACTION, PROCEDURES, INHIBIT, PATTERN, MARKER, GRANTS, SEVERITIES, ESCALATION,
+    TOP, SETTINGS, SAMPLER, LOG, PANE, VIEW, ACTION, PROCEDURES, INHIBIT, PATTERN, MARKER, GRANTS, SEVERITIES, ESCALATION,
     CONTACT, NOTIFY,
 ];
 

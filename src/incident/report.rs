@@ -86,6 +86,7 @@ pub fn report(of: &Report) -> String {
     section("Alerts", alerts.iter().map(alert).collect());
     section("Actions", deeds(&lines).iter().flat_map(deed).collect());
     section("Deferred or failed", open_items(&lines).iter().map(open).collect());
+    section("Answers", lines.iter().flat_map(answer).collect());
     section("Silences", muted.map(mute).collect());
     section("Follow-ups", follow_ups(&lines).iter().map(follow_up).collect());
     section("Values by the minute", charts(&of.charts, of.ascii));
@@ -247,6 +248,20 @@ fn deed(it: &Deed) -> Vec<String> {
 fn open(it: &OpenItem) -> String {
     let why = if it.why.as_str().is_empty() { String::new() } else { format!(": {}", text(it.why.as_str())) };
     format!("- {}, {}{why}", text(it.item.as_str()), text(it.state.as_str()))
+}
+
+/// What was pasted or worked out in a procedure. Indented as code: nothing in it can end that.
+fn answer(line: &Line) -> Vec<String> {
+    let rows = line.res.get("lines").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    let said = |key: &str| text(line.of_res(key).unwrap_or_default().as_str());
+    let mut out = vec![format!("{}, {}, by {}: {}", line.at.hms(), said("item"), said("who"), said("value"))];
+    out.push(String::new());
+    out.extend(rows.iter().map(|row| format!("    {}", Clean::text(row.as_str().unwrap_or_default()))));
+    out.push(String::new());
+    out
 }
 
 fn mute(it: &Mute) -> String {

@@ -301,3 +301,25 @@ fn what_a_procedure_put_off_is_left_once_it_is_over_and_until_it_is_done() {
     lines.push(line(6, "procedure.item", &of(1, "grow", "observed")));
     assert!(put_off(&lines).is_empty() && open_items(&lines).len() == 1);
 }
+
+#[test]
+fn what_was_pasted_into_a_procedure_is_in_the_report_as_code_that_nothing_in_it_can_end() {
+    let res = json!({
+        "run": Ulid(7), "procedure": "deep-look", "item": "flame", "state": "observed", "who": "oncall",
+        "value": "1000 samples in 5 stacks",
+        "lines": ["100.0 %     1000  main", "```", "# no heading", " 40.0 %      400    <b>parse</b>"],
+    });
+    let of = Report {
+        lines: vec![line(5, "procedure.item", &json!({ "res": res }))],
+        from: at(0),
+        to: at(60),
+        now: at(60),
+        ..Report::default()
+    };
+    let text = report(&of);
+    let answers = text.split("## Answers").nth(1).unwrap_or_else(|| panic!("{text}"));
+    assert!(answers.contains("03:12:05, flame, by oncall: 1000 samples in 5 stacks"), "{answers}");
+    for row in ["    100.0 %     1000  main", "    ```", "    # no heading", "     40.0 %      400    <b>parse</b>"] {
+        assert!(answers.lines().any(|line| line == row), "{row}: {answers}");
+    }
+}

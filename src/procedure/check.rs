@@ -19,6 +19,8 @@ pub struct Known<'a> {
     pub contacts: &'a [&'a str],
     /// Support levels.
     pub levels: &'a [&'a str],
+    /// Samplers of the profile.
+    pub samplers: &'a [&'a str],
     /// Metrics that samplers make. `None`: nobody knows, nothing is said.
     pub metric: Option<&'a Made<'a>>,
 }
@@ -47,8 +49,12 @@ pub fn check(document: &Document, known: &Known<'_>) -> Vec<Fault> {
             }
             _ => {}
         }
+        for name in item.facts.iter().filter(|name| !known.samplers.contains(&&***name)) {
+            tell(format!("no sampler of the profile is called `{name}`."), name, known.samplers);
+        }
         let Some(metric) = known.metric else { continue };
-        for name in exprs(&item.live, &item.show).flat_map(metrics) {
+        let worked = if let Live::Calculate(it) = &item.live { it.exprs() } else { Vec::new() };
+        for name in exprs(&item.live, &item.show).chain(&worked).flat_map(metrics) {
             if let Err(near) = metric(&name) {
                 let fault = Fault::new(format!("no sampler of the profile makes the metric `{name}`."));
                 let fault = fault.at(&document.file, item.line, 0);

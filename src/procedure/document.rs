@@ -1,5 +1,7 @@
 //! A procedure as it was read: its items in order, each with what makes it live, and what is wrong with the text.
 
+use super::calculate::Calculate;
+use super::pasted::Form;
 use crate::base::{Clean, Fault, Severity, Unit};
 use crate::rules::expr::Expr;
 use core::time::Duration;
@@ -68,6 +70,8 @@ pub struct Item {
     pub live: Live,
     /// Values that help to decide, shown beside it.
     pub show: Vec<Look>,
+    /// Samplers whose facts are shown with it.
+    pub facts: Vec<Arc<str>>,
     /// How one knows that it went wrong.
     pub failed: Option<Clean>,
     /// The item where to go on then: always a later one.
@@ -94,6 +98,8 @@ pub enum Live {
     Wait(Wait),
     /// A question.
     Ask(Ask),
+    /// Figures are typed, others come of them.
+    Calculate(Calculate),
     /// What lies deeper than this item is for this case only.
     When(Condition),
     /// Somebody is called.
@@ -192,6 +198,8 @@ pub enum Answer {
     Text,
     /// This word, typed as it stands; or one of these, that arrows offer too.
     Typed(Clean, Vec<Clean>),
+    /// Lines that are pasted, of this form.
+    Pasted(Form),
 }
 
 /// Somebody is called.
@@ -229,6 +237,16 @@ impl Document {
     /// Whether anything in it can be ticked, done or answered.
     pub fn is_live(&self) -> bool {
         self.items.iter().any(|item| !matches!(item.live, Live::Read))
+    }
+}
+
+impl Live {
+    /// What lines that are found here are.
+    pub const fn form(&self) -> Form {
+        match self {
+            Self::Ask(Ask { kind: Answer::Pasted(form), .. }) => *form,
+            _ => Form::Lines,
+        }
     }
 }
 

@@ -213,8 +213,14 @@ fn does(item: &Item) -> Option<(&'static str, String)> {
                     let others = others.iter().map(|other| format!("  [ ] {other}")).collect::<String>();
                     format!("{BLANK} (the word {word}){others}")
                 }
+                Answer::Pasted(_) => "paste it where this is kept".to_owned(),
             },
         )),
+        Live::Calculate(it) => {
+            let figures = it.inputs.iter().map(|figure| format!("{} {BLANK} ({})", figure.label, figure.about()));
+            let results = it.results.iter().map(|result| format!("{} {BLANK} = {}", result.label, result.text));
+            Some(("WORK OUT", figures.chain(results).collect::<Vec<_>>().join("; ")))
+        }
         Live::When(condition) => Some(("ONLY WHEN", words(condition))),
         Live::Escalate(escalate) => Some((
             "CALL",

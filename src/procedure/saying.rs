@@ -2,7 +2,8 @@
 //! outcome alone.
 
 use super::document::{Answer, Live};
-use super::walk::{Said, Standing, State, Step, Turns, Walk};
+use super::pasted::Pasted;
+use super::walk::{Found, Said, Standing, State, Step, Turns, Walk};
 use crate::action::lifecycle::Outcome;
 use crate::base::{Clean, Now, Ulid, Unit};
 use crate::clean;
@@ -23,14 +24,14 @@ impl Walk {
         let at = self.current;
         let mut turns = Turns::new(self, now, Some(who.clone()));
         match said {
-            Said::Observed(text) => {
-                let text = turns.walk.observed(at, &text)?;
-                if let Some(Live::When(_)) = turns.walk.live(at) {
-                    turns.decide(at, text.as_str() == YES, text);
-                } else {
-                    turns.item(at, State::Observed, text);
-                    turns.advance();
-                }
+            Said::Observed(text) => turns.observe(at, text)?,
+            Said::Pasted(pasted) => {
+                let found = turns.walk.pasted(at, pasted)?;
+                turns.find(at, found);
+            }
+            Said::Worked(found) => {
+                let found = turns.walk.worked(at, found)?;
+                turns.find(at, found);
             }
             Said::Defer(after, why) => {
                 turns.walk.ours(at)?;
@@ -140,12 +141,28 @@ impl Walk {
             Some(Live::Wait(_)) => Err("time has to pass: override it with a reason, or defer it.".into()),
             Some(Live::When(_)) => self.decided(&said),
             Some(Live::Ask(ask)) => answered(&ask.kind, said),
+            Some(Live::Calculate(_)) => Err("it is worked out, not said.".into()),
             Some(Live::Challenge(_) | Live::Command(_)) if said.as_str().is_empty() => {
                 Err("say what was observed, not that it was.".into())
             }
             Some(Live::Escalate(_)) if said.as_str().is_empty() => Err("say who was reached.".into()),
             _ => Ok(said),
         }
+    }
+
+    /// Lines as the answer to a question, as they are kept.
+    fn pasted(&self, at: usize, pasted: Pasted) -> Result<Found, Clean> {
+        self.ours(at)?;
+        let Some(Live::Ask(ask)) = self.live(at) else { return Err("nothing is to be pasted here.".into()) };
+        let Answer::Pasted(form) = ask.kind else { return Err("the answer is one line.".into()) };
+        Ok(Found { text: pasted.summary(form)?, lines: pasted.lines, value: None })
+    }
+
+    /// What was worked out, as it is kept.
+    fn worked(&self, at: usize, found: Found) -> Result<Found, Clean> {
+        self.ours(at)?;
+        let here = matches!(self.live(at), Some(Live::Calculate(_)));
+        if here { Ok(found) } else { Err("nothing is worked out here.".into()) }
     }
 
     /// Only where nothing tells does the operator say whether a case applies.
@@ -192,6 +209,30 @@ impl Walk {
 const UNKNOWN: &str = "nobody knows whether its action was carried out: retry it, or override it with what was found.";
 
 impl Turns<'_> {
+    /// A word about an item; one line where many may be pasted is a paste of one.
+    fn observe(&mut self, at: usize, text: Clean) -> Result<(), Clean> {
+        let kind = if let Some(Live::Ask(ask)) = self.walk.live(at) { Some(&ask.kind) } else { None };
+        if let Some(Answer::Pasted(_)) = kind {
+            let found = self.walk.pasted(at, Pasted::new(&[text], 0))?;
+            self.find(at, found);
+            return Ok(());
+        }
+        let text = self.walk.observed(at, &text)?;
+        if let Some(Live::When(_)) = self.walk.live(at) {
+            self.decide(at, text.as_str() == YES, text);
+        } else {
+            self.item(at, State::Observed, text);
+            self.advance();
+        }
+        Ok(())
+    }
+
+    /// This was found at an item: on to the next.
+    fn find(&mut self, at: usize, found: Found) {
+        self.found(at, found);
+        self.advance();
+    }
+
     /// An item is open again, and so is what was not needed because of it.
     fn reopen(&mut self, at: usize) {
         if self.walk.standing != Standing::Running {
@@ -266,8 +307,8 @@ fn answered(kind: &Answer, said: Clean) -> Result<Clean, Clean> {
             Some(_) => Err(clean!("answer a number between {} and {}.", unit.show(*least), unit.show(*most))),
             None => Err("that is no number.".into()),
         },
-        Answer::Text if said.as_str().is_empty() => Err("the answer is empty.".into()),
-        Answer::Text => Ok(said),
+        Answer::Text | Answer::Pasted(_) if said.as_str().is_empty() => Err("the answer is empty.".into()),
+        Answer::Text | Answer::Pasted(_) => Ok(said),
         Answer::Typed(word, _) if *word == said => Ok(said),
         Answer::Typed(word, others) => {
             let same = |other: &&Clean| other.as_str().eq_ignore_ascii_case(said.as_str());

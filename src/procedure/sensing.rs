@@ -1,6 +1,7 @@
 //! What a walk sees by itself. Only a LIVE value that was observed after its item became current ticks an item; nothing
 //! here acts.
 
+use super::calculate::plain;
 use super::document::{Answer, Condition, Expect, Item, Live, Subject, Wait};
 use super::saying::number;
 use super::walk::{Mark, Senses, Sight, Standing, State, Step, Turns, Walk};
@@ -8,6 +9,15 @@ use crate::action::lifecycle::Outcome;
 use crate::base::time::Span;
 use crate::base::{Clean, Now, Ulid, Unit};
 use crate::clean;
+
+/// What was answered.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Given<'a> {
+    /// As it was said.
+    pub text: &'a Clean,
+    /// In base units, when it is a number.
+    pub value: Option<f64>,
+}
 
 impl Walk {
     /// Looks at what matters now: what was found since the last action and should still hold, and the current item.
@@ -88,25 +98,40 @@ impl Walk {
         matches!(self.state(self.current), State::Acting(_) | State::Acted(Outcome::Indeterminate))
     }
 
-    /// What was answered to the question of this name.
-    pub fn answer(&self, name: &str) -> Option<(&Clean, Unit)> {
+    /// What was answered to the question of this name, or worked out under it.
+    pub fn answer(&self, name: &str) -> Option<Given<'_>> {
         let asked = |item: &Item| match &item.live {
             Live::Ask(ask) if &*ask.name == name => match ask.kind {
                 Answer::Number(_, _, unit) => Some(unit),
-                Answer::Choice(_) | Answer::Text | Answer::Typed(..) => Some(Unit::Count),
+                Answer::Choice(_) | Answer::Text | Answer::Typed(..) | Answer::Pasted(_) => Some(Unit::Count),
             },
+            Live::Calculate(it) if &*it.name == name => Some(it.results.first()?.unit),
             _ => None,
         };
         let (mark, unit) =
             self.marks.iter().zip(&self.document.items).find_map(|(mark, item)| Some((mark, asked(item)?)))?;
-        (mark.state == State::Observed).then_some((&mark.text, unit))
+        let value = mark.found.value.or_else(|| number(mark.text.as_str(), unit));
+        (mark.state == State::Observed).then_some(Given { text: &mark.text, value })
+    }
+
+    /// The values that the document gives an action, with what was answered in the place of `$name`.
+    ///
+    /// # Errors
+    /// What is not known yet.
+    pub fn given(&self, set: &[(Clean, Clean)]) -> Result<Vec<(Clean, Clean)>, Clean> {
+        let value = |(name, text): &(Clean, Clean)| {
+            let Some(asked) = text.as_str().strip_prefix('$') else { return Ok((name.clone(), text.clone())) };
+            let given = self.answer(asked).ok_or_else(|| clean!("`{asked}` was not answered: nothing to plan with."))?;
+            Ok((name.clone(), given.value.map_or_else(|| given.text.clone(), |value| Clean::text(plain(value)))))
+        };
+        set.iter().map(value).collect()
     }
 
     fn see(&self, condition: &Condition, senses: &mut dyn Senses, now: Now) -> Sight {
         let Subject::Answer(name) = &condition.of else { return senses.see(condition) };
         match self.answer(name) {
-            Some((text, unit)) => {
-                Sight { text: text.clone(), holds: condition.expect.of_answer(text, unit), seen: now.mono }
+            Some(given) => {
+                Sight { text: given.text.clone(), holds: condition.expect.of_answer(&given), seen: now.mono }
             }
             None => Sight { text: "\u{2014}".into(), holds: None, seen: now.mono },
         }
@@ -218,10 +243,10 @@ impl Turns<'_> {
 
 impl Expect {
     /// Whether an answer is as expected; `None` when a number is expected and it is none.
-    pub fn of_answer(&self, text: &Clean, unit: Unit) -> Option<bool> {
+    pub fn of_answer(&self, given: &Given<'_>) -> Option<bool> {
         match self {
-            Self::Number(comparison, with) => Some(comparison.holds(number(text.as_str(), unit)?, *with)),
-            Self::Text(wanted) => Some(text.as_str().trim().eq_ignore_ascii_case(wanted.as_str().trim())),
+            Self::Number(comparison, with) => Some(comparison.holds(given.value?, *with)),
+            Self::Text(wanted) => Some(given.text.as_str().trim().eq_ignore_ascii_case(wanted.as_str().trim())),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What a screen and a handover card ask of a walk.
 
 use super::document::{Answer, Escalate, Item, Live};
+use super::pasted::Form;
 use super::saying;
 use super::walk::{Mark, Standing, State, Walk};
 use crate::action::lifecycle::Outcome;
@@ -34,6 +35,8 @@ pub enum Question {
     Choice(Vec<Clean>),
     /// A question with a free answer, or with a number.
     Answer(Answer),
+    /// Figures, of which something is worked out.
+    Figures,
     /// To look at the action's plan; how the last try ended.
     Act(Option<Outcome>),
     /// What became of an action that nobody knows of.
@@ -85,6 +88,7 @@ impl Walk {
             State::Observed => match self.live(item) {
                 Some(Live::Read | Live::Broken) => "read",
                 Some(Live::Ask(_)) => "answered",
+                Some(Live::Calculate(_)) => "worked out",
                 Some(Live::Escalate(_)) => "called",
                 _ => "observed",
             },
@@ -176,6 +180,7 @@ impl Walk {
                 Answer::Choice(choices) => Question::Choice(choices.clone()),
                 kind => Question::Answer(kind.clone()),
             },
+            (Live::Calculate(_), _) => Question::Figures,
             (Live::Escalate(Escalate { to, say }), _) => Question::Call(to.clone(), say.clone()),
             (Live::Command(lines), _) => Question::Run(lines.clone()),
             (Live::Read | Live::Broken, _) => Question::Read,
@@ -199,7 +204,10 @@ impl Question {
                 clean!("A number from {} to {}:", unit.show(*least), unit.show(*most))
             }
             Self::Answer(Answer::Typed(word, others)) => saying::typed(word, others),
+            Self::Answer(Answer::Pasted(Form::Stacks)) => "Paste the folded stacks: `main;run;parse 12`.".into(),
+            Self::Answer(Answer::Pasted(Form::Lines)) => "Paste the lines.".into(),
             Self::Answer(_) => "Your answer:".into(),
+            Self::Figures => "Type the figures: what comes of them is shown meanwhile.".into(),
             Self::Act(None) => "Its plan is shown before anything happens.".into(),
             Self::Act(Some(outcome)) => {
                 clean!("{}: try again, override with a reason, or say that it failed.", word(*outcome))

@@ -2,6 +2,7 @@
 //! so what is written down is what is remembered; only what a look shows just now is not kept.
 
 use super::document::{Condition, Document, Live};
+use super::pasted::{self, Form, Pasted};
 use super::order::Shape;
 use crate::action::lifecycle::Outcome;
 use crate::base::{Clean, Mono, Now, Ulid, Wall};
@@ -32,6 +33,10 @@ pub struct Sight {
 pub enum Said {
     /// This was observed (a challenge's response), answered (a question), or read (empty).
     Observed(Clean),
+    /// These lines are the answer to a question.
+    Pasted(Pasted),
+    /// This was worked out.
+    Worked(Found),
     /// Not now: it comes back after this time, or at the end.
     Defer(Option<Duration>, Clean),
     /// It counts as done for this reason, whatever is seen.
@@ -50,6 +55,27 @@ pub enum Said {
     Abandon(Clean),
     /// It goes on after an interruption.
     Resume,
+}
+
+/// What was found at an item, beyond a word.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    /// In a few words.
+    #[serde(skip)]
+    pub text: Clean,
+    /// Line by line: what was pasted, or how it was worked out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lines: Vec<Clean>,
+    /// As a number in base units.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+}
+
+impl Found {
+    /// A word says it all.
+    fn is_none(&self) -> bool {
+        self.lines.is_empty() && self.value.is_none()
+    }
 }
 
 /// What has become of one item.
@@ -91,6 +117,9 @@ pub struct Step {
     pub text: Clean,
     /// Who; `None` when the program saw it.
     pub who: Option<Clean>,
+    /// What was found beyond that.
+    #[serde(default, skip_serializing_if = "Found::is_none")]
+    pub found: Found,
 }
 
 /// What a step changes.
@@ -131,6 +160,10 @@ pub struct Mark {
     pub at: Now,
     /// Who said it; `None` when it was seen.
     pub who: Option<Clean>,
+    /// What was found beyond the text.
+    pub found: Found,
+    /// What its lines read like: stacks as a tree.
+    pub shown: Arc<[Clean]>,
     /// When it became current, last: again at every resume.
     pub current_since: Option<Now>,
     /// When it became current first since it was opened.
@@ -247,6 +280,8 @@ impl Walk {
     }
 
     fn mark(&mut self, at: usize, state: &State, step: &Step) {
+        let form = self.live(at).map_or(Form::Lines, Live::form);
+        let shown = pasted::shown(form, &step.found.lines).into();
         let Some(mark) = self.marks.get_mut(at) else { return };
         match state {
             State::Acting(plan) => {
@@ -265,6 +300,8 @@ impl Walk {
         mark.text = step.text.clone();
         mark.at = step.at;
         mark.who.clone_from(&step.who);
+        mark.found.clone_from(&step.found);
+        mark.shown = shown;
         mark.epoch = self.epoch;
         (mark.held_since, mark.confirmed) = (None, None);
         // Who defers the last thing to do is not asked for it again at once.
@@ -308,12 +345,14 @@ pub(super) struct Turns<'a> {
     pub(super) walk: &'a mut Walk,
     pub(super) now: Now,
     who: Option<Clean>,
+    /// What the next step has beyond its text.
+    found: Found,
     pub(super) steps: Vec<Step>,
 }
 
 impl<'a> Turns<'a> {
-    pub(super) const fn new(walk: &'a mut Walk, now: Now, who: Option<Clean>) -> Self {
-        Self { walk, now, who, steps: Vec::new() }
+    pub(super) fn new(walk: &'a mut Walk, now: Now, who: Option<Clean>) -> Self {
+        Self { walk, now, who, found: Found::default(), steps: Vec::new() }
     }
 
     /// Somebody said this; else it was seen.
@@ -329,7 +368,8 @@ impl<'a> Turns<'a> {
             },
             None => None,
         };
-        let step = Step { at: self.now, item, to, text, who };
+        let found = core::mem::take(&mut self.found);
+        let step = Step { at: self.now, item, to, text, who, found };
         // Its item was just found in this very document.
         let _cannot_fail = self.walk.apply(&step);
         self.steps.push(step);
@@ -338,6 +378,13 @@ impl<'a> Turns<'a> {
     /// An item has this state, by whom these turns are.
     pub(super) fn item(&mut self, at: usize, state: State, text: Clean) {
         self.step(Some(at), Turn::Item(state), text, self.who.clone());
+    }
+
+    /// This was found at an item.
+    pub(super) fn found(&mut self, at: usize, found: Found) {
+        let text = found.text.clone();
+        self.found = found;
+        self.item(at, State::Observed, text);
     }
 
     /// An item has this state by the course of the walk itself.

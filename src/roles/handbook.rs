@@ -43,8 +43,15 @@ pub fn dangling(document: &Document, profile: &Profile, book: &Book, store: &Sto
         let names: Vec<&str> = store.metrics().map(Clean::as_str).collect();
         Err(crate::base::body::misspelt(metric, &names).map(str::to_owned))
     };
-    let known =
-        Known { actions: &actions, alerts: &alerts, contacts: &contacts, levels: &levels, metric: Some(&metric) };
+    let samplers: Vec<&str> = profile.samplers.iter().map(|sampler| &*sampler.name).collect();
+    let known = Known {
+        actions: &actions,
+        alerts: &alerts,
+        contacts: &contacts,
+        levels: &levels,
+        samplers: &samplers,
+        metric: Some(&metric),
+    };
     check(document, &known)
 }
 

@@ -1,8 +1,9 @@
-//! Lines of a log into a file: only into a new one, and told where it is.
+//! Lines of a log, or a walk as a document, into a file: only into a new one, without secrets, and told where it is.
 
 use crate::base::{Clean, Fault};
 use crate::clean;
 use crate::sys::files;
+use crate::sys::secret::hide;
 use std::path::Path;
 
 /// Writes them; returns the whole path.
@@ -12,7 +13,7 @@ use std::path::Path;
 pub(super) fn lines(path: &Clean, lines: &[Clean]) -> Result<Clean, Fault> {
     let path = std::path::absolute(Path::new(path.as_str()))
         .map_err(|error| Fault::new(clean!("`{path}` is no name of a file: {error}.")))?;
-    let mut text = lines.iter().map(Clean::as_str).collect::<Vec<_>>().join("\n");
+    let mut text = hide(&lines.iter().map(Clean::as_str).collect::<Vec<_>>().join("\n")).into_owned();
     text.push('\n');
     let shown = Clean::text(&*path.to_string_lossy());
     if files::create_exclusive(&path, 0o600, text.as_bytes())? {

@@ -9,10 +9,10 @@ use super::notify::Webhook;
 use crate::action::kinds;
 use crate::action::params::Asked;
 use crate::action::prepare::{Any, Context, Depth, check};
-use crate::app::{Board, Changes, Identity, Pane};
+use crate::app::{Board, Changes, Identity, Pane, View};
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault, Ulid};
-use crate::config::{ActionSpec, KnownKinds, PaneSpec, Profile, SamplerSpec, Trust};
+use crate::config::{ActionSpec, KnownKinds, PaneSpec, Profile, SamplerSpec, Trust, ViewSpec};
 use crate::logs::{LogPatterns, LogSource, StreamSource, Tally};
 use crate::procedure::Document;
 use crate::rules::{Alerting, Book, Group, Judge, Policy, Rule, RuleFile, RuleKind};
@@ -78,7 +78,7 @@ pub fn known_kinds() -> KnownKinds<'static> {
 pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     let mut faults = profile.faults.clone();
     let mut keep = |result: Result<Pane, Fault>| result.map_err(|fault| faults.push(fault)).ok();
-    let mut built: Vec<Pane> = profile.panes.iter().filter_map(|spec| keep(pane(spec))).collect();
+    let mut built: Vec<Pane> = profile.screen.panes.iter().filter_map(|spec| keep(pane(spec))).collect();
     let (book, broken) = judging::book(profile, bands(&mut built));
     faults.extend(broken);
     let jobs = jobs(profile, store, &mut faults);
@@ -102,7 +102,7 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     let procedures = procedures(profile, (&book, store), &mut faults);
     let identity = identity(profile, host);
     Setup {
-        board: Board::new(built),
+        board: Board::new(built).viewing(views(profile, &mut faults)),
         book,
         identity,
         jobs,
@@ -229,7 +229,7 @@ fn dangling(profile: &Profile) -> Vec<Fault> {
     let samplers: Vec<&str> = profile.samplers.iter().map(|sampler| &*sampler.name).collect();
     let one = |body: &Body, key| body.clone().take::<String>(key).ok().flatten().into_iter().collect::<Vec<_>>();
     let mut faults = Vec::new();
-    for spec in &profile.panes {
+    for spec in &profile.screen.panes {
         faults.extend(unknown(&spec.body, ("action", "action"), &one(&spec.body, "action"), &actions));
         if spec.kind == panes::facts::Facts.name() {
             faults.extend(unknown(&spec.body, ("sampler", "sampler"), &one(&spec.body, "sampler"), &samplers));
@@ -256,6 +256,17 @@ fn unknown(body: &Body, (key, noun): (&str, &str), names: &[String], known: &[&s
         if known.is_empty() { fault } else { fault.hint(nearest(name, known.iter().copied())) }
     };
     strange.map(fault).collect()
+}
+
+/// The profile's views; a title that no pane has is a fault.
+fn views(profile: &Profile, faults: &mut Vec<Fault>) -> Vec<View> {
+    let titles: Vec<&str> = profile.screen.panes.iter().map(|pane| pane.title.as_str()).collect();
+    let view = |spec: &ViewSpec| {
+        let names: Vec<String> = spec.panes.iter().map(ToString::to_string).collect();
+        faults.extend(unknown(&spec.body, ("panes", "pane"), &names, &titles));
+        View { title: spec.title.clone(), panes: spec.panes.clone() }
+    };
+    profile.screen.views.iter().map(view).collect()
 }
 
 fn pane(spec: &PaneSpec) -> Result<Pane, Fault> {
@@ -380,6 +391,9 @@ action = "reduce-batchsize"
 title = "Log"
 kind = "log"
 source = "ap"
+[[views]]
+title = "Health"
+panes = ["Load", "Lod"]
 [actions.reduce-batch-size]
 kind = "config_set"
 verify_samplers = ["metrics", "metrisc"]
@@ -392,8 +406,9 @@ verify_samplers = ["metrics", "metrisc"]
             [
                 "p.toml:11:10: no action of this profile is called `reduce-batchsize`. Did you mean `reduce-batch-size`?",
                 "p.toml:15:10: no log of this profile is called `ap`. Did you mean `app`?",
-                "p.toml:18:19: no sampler of this profile is called `metrisc`. Did you mean `metrics`?",
-                "p.toml:16:1: `verb` is missing here.",
+                "p.toml:21:19: no sampler of this profile is called `metrisc`. Did you mean `metrics`?",
+                "p.toml:19:1: `verb` is missing here.",
+                "p.toml:18:18: no pane of this profile is called `Lod`. Did you mean `Load`?",
             ]
         );
     }

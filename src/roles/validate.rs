@@ -53,7 +53,7 @@ pub fn validate(name: &str, out: &mut dyn Write) -> Result<u8, Fault> {
         ));
     }
     // No fault: whoever asks by `snapshot` or `query` alone needs none.
-    if profile.panes.is_empty() {
+    if profile.screen.panes.is_empty() {
         let what =
             "This profile has no panes: the console shows none of its readings, `watchkeeper snapshot` all of them.";
         lines.push(format!("{what} {EXTEND}"));
@@ -69,7 +69,7 @@ fn place(profile: &Profile, about: &str) -> Option<Place> {
     let of = |spec: &&PaneSpec| {
         about.strip_prefix(spec.title.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
     };
-    let longest = profile.panes.iter().filter(of).max_by_key(|spec| spec.title.as_str().len())?;
+    let longest = profile.screen.panes.iter().filter(of).max_by_key(|spec| spec.title.as_str().len())?;
     longest.body.fault_at("query", "").at
 }
 

@@ -253,6 +253,11 @@ impl Store {
         Reading::Value { value: series.value, seen: series.seen, freshness, failing }
     }
 
+    /// When the series last had a value.
+    pub fn seen(&self, id: SeriesId) -> Option<Mono> {
+        self.found(id).map(|(series, _)| series.seen)
+    }
+
     /// Why there is no series that a selector means: what to show when a selection is empty. A sampler that it names as
     /// `job` explains the lack alone.
     pub fn absence(&self, selector: &Selector) -> Reading {

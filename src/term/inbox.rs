@@ -12,10 +12,12 @@ pub enum Input {
     Key(KeyEvent),
     /// A bracketed paste. It is never taken for keys.
     Paste {
-        /// How long it was.
-        bytes: u64,
         /// Its beginning, clean, on one line: for a form. A confirm prompt refuses it.
         text: Clean,
+        /// Its lines, clean, as far as they are kept: for what takes many.
+        lines: Vec<Clean>,
+        /// So many bytes more came.
+        left_out: u64,
     },
     /// The terminal has got or lost the focus.
     Focus(bool),
@@ -38,6 +40,9 @@ pub enum Input {
 /// More keys than this wait for a loop that does not look: further ones are dropped.
 const LIMIT: usize = 1_024;
 
+/// More pastes than this are dropped too: each may be long.
+const PASTES: usize = 4;
+
 /// A bounded queue.
 #[derive(Default)]
 pub(super) struct Inbox {
@@ -49,7 +54,8 @@ impl Inbox {
     pub(super) fn push(&mut self, at: Mono, input: Input) {
         match input {
             Input::Key(_) | Input::Paste { .. } | Input::Focus(_) => {
-                if self.waiting.len() >= LIMIT {
+                let pastes = || self.waiting.iter().filter(|(_, waiting)| matches!(waiting, Input::Paste { .. })).count();
+                if self.waiting.len() >= LIMIT || matches!(input, Input::Paste { .. }) && pastes() >= PASTES {
                     return;
                 }
             }
@@ -92,12 +98,21 @@ mod tests {
     }
 
     #[test]
+    fn long_pastes_that_nobody_takes_are_few() {
+        let mut inbox = Inbox::default();
+        for at in 0..100 {
+            inbox.push(Mono(at), Input::Paste { text: "x".into(), lines: vec!["x".into()], left_out: 0 });
+        }
+        assert_eq!(inbox.drain().len(), PASTES);
+    }
+
+    #[test]
     fn type_ahead_is_dropped_and_nothing_else() {
         let mut inbox = Inbox::default();
         for input in [
             key('y'),
             Input::Reload,
-            Input::Paste { bytes: 3, text: "abc".into() },
+            Input::Paste { text: "abc".into(), lines: Vec::new(), left_out: 0 },
             Input::Fence(1),
             Input::HungUp,
             Input::Focus(false),

@@ -16,7 +16,9 @@ const TORN: Duration = Duration::from_millis(100);
 /// A paste whose end never comes is over after this much silence: a dead keyboard would be worse.
 const PASTE_SILENCE: Duration = Duration::from_secs(3);
 /// Of a paste so many bytes are kept, for a form to take; the rest is counted.
-const PASTED: usize = 1_024;
+const PASTED: usize = 256 * 1024;
+/// Of these so many stand on one line, for a field that has one.
+const ONE_LINE: usize = 1_024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Frame {
@@ -194,10 +196,29 @@ impl Keys {
 
     /// The paste of so many bytes is over: its beginning goes out clean, without what was seen of the end marker.
     fn take_paste(&mut self, bytes: u64) {
-        let mut text = core::mem::take(&mut self.pasted);
-        text.truncate(usize::try_from(bytes).unwrap_or(usize::MAX));
-        self.sink.out.push(Input::Paste { bytes, text: Clean::text(text) });
+        let mut kept = core::mem::take(&mut self.pasted);
+        kept.truncate(usize::try_from(bytes).unwrap_or(usize::MAX));
+        let text = Clean::text(kept.get(..ONE_LINE).unwrap_or(&kept));
+        // A line that was cut is none.
+        if bytes > kept.len() as u64 {
+            kept.truncate(kept.iter().rposition(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(kept.len()));
+        }
+        let left_out = bytes.saturating_sub(kept.len() as u64);
+        self.sink.out.push(Input::Paste { text, lines: lines(&kept), left_out });
     }
+}
+
+/// Terminals send a carriage return where the text had a line feed.
+fn lines(kept: &[u8]) -> Vec<Clean> {
+    let mut feeds = Vec::with_capacity(kept.len());
+    for (at, byte) in kept.iter().enumerate() {
+        match byte {
+            b'\r' if kept.get(at + 1) == Some(&b'\n') => {}
+            b'\r' => feeds.push(b'\n'),
+            byte => feeds.push(*byte),
+        }
+    }
+    Clean::lines(feeds)
 }
 
 impl Sink {

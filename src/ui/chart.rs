@@ -41,11 +41,13 @@ pub fn draw_with_limit(
     area: Rect,
     columns: &[Option<f64>],
     unit: Unit,
-    limit: Option<f64>,
+    (limit, line_intent): (f64, Intent),
     intent: Intent,
 ) {
-    chart(paint, area, columns, unit, limit, intent);
-    let Some(limit) = limit.filter(|limit| limit.is_finite() && !area.is_empty()) else { return };
+    chart(paint, area, columns, unit, Some(limit), intent);
+    if !limit.is_finite() || area.is_empty() {
+        return;
+    }
     let top = top(columns, area, unit, Some(limit));
     let beyond = limit > top;
     let rows = u64::from(area.height);
@@ -53,7 +55,7 @@ pub fn draw_with_limit(
     let row = if beyond { rows } else { (height(limit, top) * rows).div_ceil(10_000).clamp(1, rows) };
     let y = area.bottom() - u16::try_from(row).unwrap_or(area.height);
     let (line, arrow) = if paint.ascii() { ("-", "^") } else { ("─", "↑") };
-    let style = paint.style(Intent::Warning);
+    let style = paint.style(line_intent);
     for x in area.left()..area.right() {
         let empty = paint.buffer.cell((x, y)).is_some_and(|cell| cell.symbol() == " ");
         if empty {
@@ -62,7 +64,7 @@ pub fn draw_with_limit(
     }
     paint.buffer.set_style(Rect { y, height: 1, ..area }, style);
     let sign = if beyond { arrow } else { "" };
-    paint.put((area.x, y), area.width, clean!("{sign}{} ", unit.show(limit)), Intent::Warning);
+    paint.put((area.x, y), area.width, clean!("{sign}{} ", unit.show(limit)), line_intent);
 }
 
 /// A line through the chart for each effect of an action: so many columns left of the newest one.
@@ -148,7 +150,7 @@ mod tests {
         let mut buffer = Buffer::empty(area);
         let (theme, _) = load_theme("default", Depth::Mono, &SearchPath::default());
         let mut paint = Painter::new(&mut buffer, &theme, false);
-        draw_with_limit(&mut paint, area, columns, Unit::Count, Some(limit), Intent::Chart);
+        draw_with_limit(&mut paint, area, columns, Unit::Count, (limit, Intent::Warning), Intent::Chart);
         let symbols: Vec<&str> = buffer.content().iter().map(Cell::symbol).collect();
         symbols.chunks(12).map(<[&str]>::concat).collect()
     }

@@ -1,6 +1,6 @@
 //! A heading with a value, a chart, and further values: what most pane kinds look like.
 
-use super::chart::{chart, cursor, marks};
+use super::chart::{chart, cursor, draw_with_limit, marks};
 use super::paint::{Painter, Piece};
 use super::value;
 use crate::app::{Mark, Metric, Model, Pane, Range};
@@ -157,7 +157,11 @@ pub fn draw_with(
         let intent = if absence.is_some() { Intent::Stale } else { chart_intent(level) };
         let limit = metric.bands.as_ref().and_then(|bands| bands.limit(Level::Warning));
         let area = Rect { height: inner.height - lines.min(inner.height), ..inner };
-        chart(paint, area, &pane.course.fit(area.width), metric.unit, limit, intent);
+        // A total is the upper line of its chart.
+        match metric.shown.of.filter(|_| absence.is_none()) {
+            Some(of) => draw_with_limit(paint, area, &pane.course.fit(area.width), metric.unit, (of, Intent::Rule), intent),
+            None => chart(paint, area, &pane.course.fit(area.width), metric.unit, limit, intent),
+        }
         let places = model.board.marks.iter().filter_map(|mark| pane.course.place(mark.at, area.width));
         marks(paint, area, places);
         if let Some(back) = model.board.cursor.and_then(|at| pane.course.place(at, area.width)) {

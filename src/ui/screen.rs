@@ -3,7 +3,7 @@
 use super::layout::{self, Layout, Wants};
 use super::overlays::{
     actions, alerts, changes, contacts, detail, faults, form, handover, help, incident, open_runs, own_log, procedure,
-    procedures, prompt, run, sheet, unit,
+    procedures, prompt, run, sheet, unit, whole,
 };
 use super::paint::{Painter, Piece};
 use super::panes::{self, Place};
@@ -34,6 +34,7 @@ pub fn draw(model: &Model, theme: &Theme, ascii: bool, buffer: &mut Buffer) -> b
     state_line(&mut paint, layout.state, model);
     strip::draw(&mut paint, layout.alert, model);
     paint.rule(area, layout.rule.y);
+    view_in_rule(&mut paint, layout.rule, model);
     run::in_rule(&mut paint, layout.rule, model);
     procedure::in_rule(&mut paint, layout.rule, model);
     match model.board.focused().filter(|pane| model.board.zoomed || !has_room(&layout, pane)) {
@@ -79,6 +80,7 @@ fn draw_overlay(paint: &mut Painter<'_>, rooms: [Rect; 3], model: &Model) -> boo
         Overlay::Contacts(selected) => contacts::draw(paint, body, model, *selected),
         Overlay::OpenRuns(selected) => open_runs::draw(paint, body, model, *selected),
         Overlay::Unit(view) => unit::draw(paint, body, model, view),
+        Overlay::Whole(open) => whole::draw(paint, body, open),
         Overlay::Changes(alert, scroll) => changes::draw(paint, body, model, alert, scroll),
         Overlay::Incident(scroll) => incident::draw(paint, body, model, scroll),
         Overlay::Handover(card) => handover::draw(paint, body, card),
@@ -89,13 +91,20 @@ fn draw_overlay(paint: &mut Painter<'_>, rooms: [Rect; 3], model: &Model) -> boo
     true
 }
 
+/// Which of the profile's views is shown, where nothing else is told.
+fn view_in_rule(paint: &mut Painter<'_>, area: Rect, model: &Model) {
+    if let Some(view) = model.board.view_shown() {
+        paint.put((area.x + 1, area.y), area.width / 3, clean!(" {view} "), Intent::Muted);
+    }
+}
+
 fn wants(model: &Model) -> Wants {
     let count = |place| model.board.shown().iter().filter(|pane| stands_in(pane, place)).count();
     Wants { grid: count(Place::Grid), strips: count(Place::Strip), logs: count(Place::Log) }
 }
 
 fn stands_in(pane: &Pane, place: Place) -> bool {
-    pane.stands() && place_of(pane) == Some(place)
+    pane.shows() && place_of(pane) == Some(place)
 }
 
 fn place_of(pane: &Pane) -> Option<Place> {
@@ -258,6 +267,9 @@ fn hint_words(model: &Model, context: Context, command: Command) -> Option<Clean
     if command == Command::Procedures && model.procedures.known.is_empty() {
         return None;
     }
+    if command == Command::NextView && model.board.views.is_empty() {
+        return None;
+    }
     if (command == Command::RunCommands && !runs_commands(model)) || idle(model, command) {
         return None;
     }
@@ -290,6 +302,12 @@ fn idle(model: &Model, command: Command) -> bool {
         Standing::CompleteExcept(_) => command == Reopen,
         Standing::Complete | Standing::Abandoned => false,
     };
+    if command == Command::Whole {
+        return !walking::at(model).is_some_and(|(_, mark)| !mark.shown.is_empty());
+    }
+    if command == Command::Write {
+        return walking::shown(model).is_none();
+    }
     matches!(command, Defer | Due | Override | WentWrong | Reopen | Abandon)
         && walking::shown(model).is_none_or(|working| !hears(&working.walk))
 }
@@ -338,9 +356,9 @@ fn said(paint: &mut Painter<'_>, area: Rect, notice: &Notice, free: bool) {
 fn hints(model: &Model) -> &'static [Command] {
     use Command::{
         Abandon, Actions, Alerts, Arm, Back, Bottom, ChangeOwner, CloseIncident, Contacts, Copy, Defer, Detail, Done,
-        Down, Due, Escalate, Filter, FocusNext, GoToTime, Handover, Help, Incident, Interrupt, NextError, Note, Open,
+        Down, Due, Escalate, Filter, FocusNext, GoToTime, Handover, Help, Incident, Interrupt, NextError, NextView, Note, Open,
         Override, OwnLog, Pause, Procedures, Quit, Reopen, RunCommands, Search, Silence, Take, Unfold, WentWrong,
-        WhatChanged, Zoom,
+        WhatChanged, Whole, Write, Zoom,
     };
     match (&model.overlay, model.context()) {
         (Overlay::None, Context::Log) => {
@@ -365,7 +383,7 @@ fn hints(model: &Model) -> &'static [Command] {
             Quit,
         ],
         (Overlay::None, _) => {
-            &[Help, Alerts, Procedures, Actions, Arm, Incident, Handover, FocusNext, Zoom, Pause, OwnLog, Quit]
+            &[Help, Alerts, Procedures, Actions, Arm, Incident, Handover, NextView, FocusNext, Zoom, Pause, OwnLog, Quit]
         }
         (Overlay::Alerts(_), _) => &[Detail, Take, Silence, Escalate, Unfold, WhatChanged, Contacts, Back],
         (Overlay::Detail(_), _) => &[Open, Take, Silence, Escalate, WhatChanged, Contacts, Copy, Back],
@@ -377,9 +395,10 @@ fn hints(model: &Model) -> &'static [Command] {
         (Overlay::Actions(_) | Overlay::Unit(_) | Overlay::OpenRuns(_), _) => &[Open, Down, Back],
         (Overlay::Run, _) if model.run.as_ref().is_some_and(|run| !run.ended()) => &[Interrupt, Copy, Back],
         (Overlay::Procedure(_), _) => {
-            &[Help, Due, Open, RunCommands, Defer, Override, WentWrong, Reopen, Down, Copy, Abandon, Back]
+            &[Help, Due, Open, RunCommands, Whole, Defer, Override, WentWrong, Reopen, Down, Copy, Write, Abandon, Back]
         }
         (Overlay::Help(_) | Overlay::Faults(_), _) => &[Down, Back],
+        (Overlay::Whole(_), _) => &[Down, Copy, Back],
         (Overlay::Prompt(prompt), Context::Overlay) if prompt.plan().is_arming() => &[Back],
         (Overlay::Prompt(prompt), Context::Overlay) if prompt.preview == Some(Refusal::NotArmed) => &[Arm, Back],
         (Overlay::Prompt(_), Context::Overlay) => &[Copy, Back],

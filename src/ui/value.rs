@@ -149,15 +149,7 @@ pub fn lateness(metric: &Metric, now: Now, zone: Zone) -> Option<Clean> {
     }
 }
 
-/// Why nothing is known, as a sentence.
-pub fn unknown(why: &Unknown) -> Clean {
-    match why {
-        Unknown::NotYet => Clean::text("Waiting for the first answer."),
-        Unknown::NoSuchSeries => Clean::text("No sampler gives this series."),
-        Unknown::Empty => Clean::text("The expression has no value now."),
-        Unknown::Failed(why) | Unknown::NotPermitted(why) => why.clone(),
-    }
-}
+pub use crate::app::trouble::why as unknown;
 
 fn with_retry(why: &str, shown: &Shown, now: Now) -> Clean {
     match shown.next_attempt {

@@ -61,8 +61,8 @@ fn a_profile_is_what_its_file_says_after_what_it_extends() {
     assert_eq!(store.body.keys(), ["path"], "what is left is the kind's");
     let metrics = profile.samplers.get(3).expect("the metrics");
     assert_eq!((metrics.timeout, metrics.simulated), (Some(Duration::from_millis(800)), false));
-    assert_eq!(profile.panes.last().map(|pane| pane.title.as_str()), Some("Queue depth"));
-    assert!(profile.panes.len() > 5, "the host's panes come first");
+    assert_eq!(profile.screen.panes.last().map(|pane| pane.title.as_str()), Some("Queue depth"));
+    assert!(profile.screen.panes.len() > 5, "the host's panes come first");
     assert_eq!(
         profile.actions.first().map(|action| (&*action.name, action.title.as_str())),
         Some(("reduce", "Reduce batch size"))

@@ -63,7 +63,7 @@ fn a_users_own_host_can_extend_the_built_in_one() {
     let profile = home.named("host").expect("loads");
     assert_eq!(profile.faults, []);
     assert_eq!((profile.title.as_str(), profile.environment.as_str()), ("mine", "unset"), "neither is inherited");
-    assert!(!profile.panes.is_empty());
+    assert!(!profile.screen.panes.is_empty());
 }
 
 #[test]
@@ -99,7 +99,7 @@ fn a_profile_that_two_bases_share_comes_once() {
     }
     let profile = home.named("a").expect("loads");
     let host = home.named("host").expect("loads");
-    assert_eq!((profile.panes.len(), profile.faults), (host.panes.len(), Vec::new()));
+    assert_eq!((profile.screen.panes.len(), profile.faults), (host.screen.panes.len(), Vec::new()));
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn the_console_always_has_a_profile() {
     ] {
         let profile = load_or_host(&which, &home.search(), &KNOWN);
         assert_eq!(profile.name, "host");
-        assert!(!profile.panes.is_empty());
+        assert!(!profile.screen.panes.is_empty());
         let first = profile.faults.first().map(ToString::to_string).unwrap_or_default();
         assert!(first.contains(said), "{first} for {said}");
     }

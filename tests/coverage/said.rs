@@ -51,6 +51,11 @@ fn there(scene: &Scene, part: &str) -> Option<String> {
         "sampler" => profile.samplers.iter().any(|spec| *spec.name == *name),
         "log" => profile.logs.iter().any(|spec| *spec.name == *name),
         "pane" => setup.board.panes.iter().any(|pane| pane.title.as_str() == name),
+        // `view TITLE: PANE`: the pane stands in it, and the view is the first of the profile.
+        "view" => name.split_once(": ").is_some_and(|(title, pane)| {
+            let view = setup.board.views.first().filter(|view| view.title.as_str() == title);
+            view.is_some_and(|view| view.panes.iter().any(|known| known.as_str() == pane))
+        }),
         "rule" => setup.book.rules().any(|(_, rule, _)| rule.name.as_str() == name),
         "pattern" if name.starts_with("pack:") => {
             let pack = watchkeeper::logs::packs::pack(name.trim_start_matches("pack:")).unwrap_or_default();

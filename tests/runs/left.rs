@@ -204,6 +204,7 @@ fn the_thread_keeps_what_it_is_given_in_its_order_and_tells_what_it_finds() {
             to: watchkeeper::procedure::walk::Turn::Item(State::Deferred(None)),
             text: reason,
             who: None,
+            found: watchkeeper::procedure::Found::default(),
         }];
         first.ask(Cmd::Append(RUN, steps));
     }

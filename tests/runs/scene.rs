@@ -48,6 +48,7 @@ fn item(id: &str, live: Live) -> Item {
         memory: false,
         live,
         show: Vec::new(),
+        facts: Vec::new(),
         failed: None,
         go: None,
         valid_for: SECOND * 60,

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod alerts;
+mod answers;
 mod desk;
 mod gpu;
 mod incident;
@@ -9,7 +10,9 @@ mod insight;
 mod logs;
 mod procedures;
 mod sizes;
+mod spans;
 mod tables;
+mod views;
 
 use crossterm::event::KeyCode;
 use desk::Desk;

@@ -151,7 +151,7 @@ fn what_is_pasted_finds_the_procedure_and_says_whether_its_conditions_hold() {
     desk.quiet(30);
     desk.key('p');
     let text = Clean::text("E0421 lmdb: MDB_MAP_FULL: Environment mapsize limit reached");
-    desk.send(Msg::Input(desk.model.now.mono, Input::Paste { bytes: 1, text }));
+    desk.send(Msg::Input(desk.model.now.mono, Input::Paste { text, lines: Vec::new(), left_out: 0 }));
     let screen = desk.screen();
     assert!(screen.contains("1 of 2") && screen.contains("The store is full"), "{screen}");
     desk.press(KeyCode::Esc);
@@ -183,7 +183,7 @@ fn the_codes_that_the_demo_answers_are_found_however_they_are_pasted() {
         "RuntimeError: CUDA out of memory. Tried to allocate 2 GiB",
     ] {
         desk.key('p');
-        desk.send(Msg::Input(desk.model.now.mono, Input::Paste { bytes: 1, text: Clean::text(pasted) }));
+        desk.send(Msg::Input(desk.model.now.mono, Input::Paste { text: Clean::text(pasted), lines: Vec::new(), left_out: 0 }));
         desk.incident(2);
         let screen = desk.screen();
         assert!(screen.contains("1 of 2") && screen.contains("GPU memory full"), "{pasted}:\n{screen}");

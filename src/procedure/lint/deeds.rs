@@ -145,7 +145,7 @@ fn seen(item: &Item) -> Vec<Deed> {
                 deeds.push(Deed::Verify);
             }
         }
-        Live::Ask(_) => {}
+        Live::Ask(_) | Live::Calculate(_) => {}
         _ => return deeds,
     }
     for query in shown {

@@ -1,23 +1,26 @@
 //! The typed blocks: TOML that makes an item live.
 
-use super::expect;
+use super::{expect, figures};
+use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault, Unit};
 use crate::procedure::document::{Answer, Ask, Condition, Escalate, Expect, Live, Look, Subject, Wait};
+use crate::procedure::pasted::Form;
 use crate::rules::expr::Expr;
 use crate::rules::lint::promised;
 use core::time::Duration;
 use std::sync::Arc;
 
 /// Info strings of the blocks that are ours.
-pub const KINDS: &[&str] = &["check", "action", "wait", "ask", "when", "escalate"];
+pub const KINDS: &[&str] = &["check", "action", "wait", "ask", "calculate", "when", "escalate"];
 /// What was found at an item is believed so long when nothing is said (safety.md 4.4).
 pub(super) const VALID_FOR: Duration = Duration::from_secs(60);
 
-const COMMON: &[&str] = &["show", "failed", "go", "valid_for", "memory"];
+const COMMON: &[&str] = &["show", "facts", "failed", "go", "valid_for", "memory"];
 const CHECK: &[&str] = &["query", "unit", "label", "expect", "hold", "watch"];
 const ACTION: &[&str] = &["run", "set"];
 const WAIT: &[&str] = &["for", "at_most", "query", "unit", "label", "expect", "hold"];
-const ASK: &[&str] = &["name", "choices", "number", "unit", "text", "typed", "not_production"];
+const ASK: &[&str] = &["name", "choices", "number", "unit", "text", "paste", "typed", "not_production"];
+const CALCULATE: &[&str] = &["name", "inputs", "results"];
 const WHEN: &[&str] = &["query", "unit", "label", "expect", "hold", "answer", "is"];
 const ESCALATE: &[&str] = &["to", "say"];
 
@@ -27,6 +30,7 @@ pub(super) struct Block {
     pub(super) title: Clean,
     pub(super) live: Live,
     pub(super) show: Vec<Look>,
+    pub(super) facts: Vec<Arc<str>>,
     pub(super) failed: Option<Clean>,
     pub(super) go: Option<Arc<str>>,
     pub(super) valid_for: Duration,
@@ -41,6 +45,7 @@ pub(super) struct Block {
 pub(super) struct Marks {
     pub(super) go: Option<Fault>,
     pub(super) answer: Option<Fault>,
+    pub(super) set: Option<Fault>,
 }
 
 /// Reads one block of this kind.
@@ -53,6 +58,7 @@ pub(super) fn read(kind: &str, file: &str, text: &str) -> Result<Block, Vec<Faul
         "action" => ACTION,
         "wait" => WAIT,
         "ask" => ASK,
+        "calculate" => CALCULATE,
         "when" => WHEN,
         _ => ESCALATE,
     };
@@ -90,6 +96,11 @@ impl Reader {
             "action" => self.action()?,
             "wait" => self.wait()?,
             "ask" => self.ask()?,
+            "calculate" => {
+                let calculate = figures::read(&mut self.rest, &self.whole)?;
+                let title = calculate.results.first().map(|result| result.label.clone()).unwrap_or_default();
+                (title, Live::Calculate(calculate))
+            }
             "when" => {
                 let condition = self.when()?;
                 (of(&condition), Live::When(condition))
@@ -108,11 +119,13 @@ impl Reader {
         let marks = Marks {
             go: go.as_ref().map(|_| self.whole.fault_at("go", "")),
             answer: answer.map(|key| self.whole.fault_at(key, "")),
+            set: matches!(live, Live::Action(..)).then(|| self.whole.fault_at("set", "")),
         };
         Ok(Block {
             title,
             live,
             show: self.show()?,
+            facts: self.rest.take::<Vec<Arc<str>>>("facts")?.unwrap_or_default(),
             failed: self.rest.take::<String>("failed")?.map(Clean::text),
             go: go.map(Arc::from),
             valid_for: self.lasting("valid_for")?.unwrap_or(VALID_FOR),
@@ -184,22 +197,36 @@ impl Reader {
             let kind = Answer::Typed(word, others);
             return Ok((crate::clean!("{name}?"), Live::Ask(Ask { name: name.into(), kind, not_production })));
         }
+        let paste = self.rest.take::<String>("paste")?;
         if unit.is_some() && number.is_none() {
             return Err(self.whole.fault_at("unit", "only an answer that is a number has a unit."));
         }
-        let kind = match (choices, number, text) {
-            (Some(choices), None, false) if choices.len() > 1 => {
+        let kind = match (choices, number, text, paste) {
+            (Some(choices), None, false, None) if choices.len() > 1 => {
                 Answer::Choice(choices.iter().map(Clean::text).collect())
             }
-            (Some(_), None, false) => return Err(self.whole.fault_at("choices", "one choice is none.")),
-            (None, Some(range), false) => match *range.as_slice() {
+            (Some(_), None, false, None) => return Err(self.whole.fault_at("choices", "one choice is none.")),
+            (None, Some(range), false, None) => match *range.as_slice() {
                 [min, max] if min < max => Answer::Number(min, max, unit.unwrap_or_default()),
                 _ => return Err(self.whole.fault_at("number", "write the least and the most: `number = [0, 100]`.")),
             },
-            (None, None, true) => Answer::Text,
-            _ => return Err(self.whole.fault("a question has one of `choices`, `number`, `typed` and `text = true`.")),
+            (None, None, true, None) => Answer::Text,
+            (None, None, false, Some(word)) => Answer::Pasted(self.form(&word)?),
+            _ => {
+                return Err(self
+                    .whole
+                    .fault("a question has one of `choices`, `number`, `typed`, `text = true` and `paste`."));
+            }
         };
         Ok((crate::clean!("{name}?"), Live::Ask(Ask { name: name.into(), kind, not_production })))
+    }
+
+    fn form(&self, word: &str) -> Result<Form, Fault> {
+        Form::parse(word).ok_or_else(|| {
+            let known = Form::ALL.iter().map(|(known, _)| *known);
+            let fault = self.whole.fault_at("paste", format!("`{}` is nothing that is pasted.", Clean::text(word)));
+            fault.hint(nearest(word, known))
+        })
     }
 
     fn when(&mut self) -> Result<Condition, Fault> {
@@ -305,16 +332,19 @@ struct RawLook {
     unit: Option<Unit>,
 }
 
+/// A fault of an expression, placed where its text stands.
+pub(super) fn placed(whole: &Body, key: &str, fault: &Fault) -> Fault {
+    let at = fault.at.as_ref().map_or((1, 1), |place| (place.line, place.column));
+    let placed = whole.fault_in(key, at, &fault.what);
+    match &fault.hint {
+        Some(hint) => placed.hint(hint),
+        None => placed,
+    }
+}
+
 fn look(rest: &mut Body, whole: &Body) -> Result<Option<RawLook>, Fault> {
     let Some(query) = rest.take::<String>("query")? else { return Ok(None) };
-    let expr = Expr::parse(&query).map_err(|fault| {
-        let at = fault.at.as_ref().map_or((1, 1), |place| (place.line, place.column));
-        let placed = whole.fault_in("query", at, &fault.what);
-        match &fault.hint {
-            Some(hint) => placed.hint(hint),
-            None => placed,
-        }
-    })?;
+    let expr = Expr::parse(&query).map_err(|fault| placed(whole, "query", &fault))?;
     let label = rest.take::<String>("label")?.map_or_else(|| expr.text().clone(), Clean::text);
     Ok(Some(RawLook { label, expr, unit: rest.take("unit")? }))
 }

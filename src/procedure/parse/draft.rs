@@ -111,6 +111,7 @@ impl<'a> Draft<'a> {
                 let Some(made) = self.items.last_mut() else { return };
                 made.item.live = block.live;
                 made.item.show = block.show;
+                made.item.facts = block.facts;
                 made.item.failed = block.failed;
                 made.item.go = block.go;
                 made.item.valid_for = block.valid_for;
@@ -119,6 +120,7 @@ impl<'a> Draft<'a> {
                 made.marks = Marks {
                     go: block.marks.go.map(|fault| piece.placed(self.source, fault)),
                     answer: block.marks.answer.map(|fault| piece.placed(self.source, fault)),
+                    set: block.marks.set.map(|fault| piece.placed(self.source, fault)),
                 };
             }
             Err(faults) => {
@@ -168,6 +170,7 @@ impl<'a> Draft<'a> {
             memory: false,
             live,
             show: Vec::new(),
+            facts: Vec::new(),
             failed: None,
             go: None,
             valid_for: block::VALID_FOR,
@@ -285,13 +288,26 @@ impl<'a> Draft<'a> {
         let mut asked: HashMap<Arc<str>, Answer> = HashMap::new();
         let mut faults = Vec::new();
         for made in &mut self.items {
+            let line = made.item.line;
+            let mut ask = |name: &Arc<str>, kind: Answer| {
+                asked.insert(Arc::clone(name), kind).map(|_| {
+                    let what = format!("the question `{name}` is asked for the second time.");
+                    Fault::new(what).at(self.source.file, line, 0)
+                })
+            };
             match &made.item.live {
-                Live::Ask(ask) => {
-                    let twice = asked.insert(Arc::clone(&ask.name), ask.kind.clone()).map(|_| {
-                        let what = format!("the question `{}` is asked for the second time.", ask.name);
-                        Fault::new(what).at(self.source.file, made.item.line, 0)
-                    });
-                    faults.extend(twice);
+                Live::Ask(it) => faults.extend(ask(&it.name, it.kind.clone())),
+                Live::Calculate(it) => {
+                    let unit = it.results.first().map(|result| result.unit).unwrap_or_default();
+                    faults.extend(ask(&it.name, Answer::Number(f64::MIN, f64::MAX, unit)));
+                }
+                Live::Action(_, set) => {
+                    let place = made.marks.set.take().unwrap_or_else(|| Fault::new(""));
+                    let named = set.iter().filter_map(|(_, value)| value.as_str().strip_prefix('$'));
+                    faults.extend(named.filter(|name| !asked.contains_key(*name)).map(|name| {
+                        let what = crate::clean!("no question before this one is called `{name}`.");
+                        Fault { what, ..place.clone() }.hint(known(&asked, name))
+                    }));
                 }
                 Live::When(Condition { of: Subject::Answer(name), expect, .. }) => {
                     let place = made.marks.answer.take().unwrap_or_else(|| Fault::new(""));
@@ -306,23 +322,28 @@ impl<'a> Draft<'a> {
     }
 }
 
+/// What was asked so far, the nearest name first.
+fn known(asked: &HashMap<Arc<str>, Answer>, name: &str) -> String {
+    let mut names: Vec<&str> = asked.keys().map(AsRef::as_ref).collect();
+    names.sort_unstable();
+    if names.is_empty() {
+        return "Ask for it with an `ask` block.".to_owned();
+    }
+    crate::base::body::nearest(name, names.into_iter())
+}
+
 fn unanswered(place: Fault, name: &str, expect: &Expect, asked: &HashMap<Arc<str>, Answer>) -> Option<Fault> {
-    let known = |names: Vec<&str>, name: &str| {
-        if names.is_empty() {
-            return "Ask for it with an `ask` block.".to_owned();
-        }
-        crate::base::body::nearest(name, names.into_iter())
-    };
     let Some(kind) = asked.get(name) else {
-        let mut names: Vec<&str> = asked.keys().map(AsRef::as_ref).collect();
-        names.sort_unstable();
         let fault = Fault { what: crate::clean!("no question before this one is called `{name}`."), ..place };
-        return Some(fault.hint(known(names, name)));
+        return Some(fault.hint(known(asked, name)));
     };
     let (what, hint) = match (kind, expect) {
         (Answer::Choice(choices), Expect::Text(is)) if !choices.contains(is) => {
-            let names = choices.iter().map(Clean::as_str).collect();
-            (crate::clean!("`{is}` is no answer to `{name}`."), known(names, is.as_str()))
+            let names = choices.iter().map(Clean::as_str);
+            (crate::clean!("`{is}` is no answer to `{name}`."), crate::base::body::nearest(is.as_str(), names))
+        }
+        (Answer::Pasted(_), _) => {
+            (crate::clean!("the answer to `{name}` is pasted."), "Ask for a choice beside it.".to_owned())
         }
         (Answer::Typed(word, others), Expect::Text(is)) if word != is && !others.contains(is) => {
             let names = core::iter::once(word).chain(others).map(Clean::as_str).collect();

@@ -1,11 +1,13 @@
 //! A text becomes a [`Document`]. Never fails: whatever is wrong stands among its faults, each with its line and column,
 //! and all of the text is shown. `markdown` is the one module that knows the parser crate.
 //!
-//! `front` reads what stands between `+++`, `block` the typed blocks, `expect` their comparisons; `draft` puts together.
+//! `front` reads what stands between `+++`, `block` the typed blocks, `expect` their comparisons, `figures` calculations; `draft` puts
+//! together.
 
 mod block;
 mod draft;
 mod expect;
+mod figures;
 mod front;
 mod markdown;
 mod place;

@@ -295,3 +295,53 @@ fn front_matter_of_another_tool_gives_its_title_and_what_is_not_used_is_named() 
     let document = read("---\nonly a rule above\n---\n");
     assert_eq!(document.unused.0, [], "two rules across the page");
 }
+
+const FIGURES: &str = "## How large\n\n```calculate\nname = \"mib\"\ninputs = [\n  { name = \"symbols\", number = [1, 1000], value = 50 },\n\
+    { name = \"days\", number = [1, 30] },\n]\nresults = [\n  { label = \"map\", query = \"ceil(vector($symbols * $days))\" },\n]\n```\n\n\
+    ## Grow\n\n```action\nrun = \"grow\"\nset = { mib = \"$mib\" }\n```\n\n\
+    ## Large\n\n```when\nanswer = \"mib\"\nexpect = \"> 1000\"\n```\n";
+
+#[test]
+fn a_calculation_has_typed_figures_and_its_answer_serves_later_items() {
+    let document = read(FIGURES);
+    assert_eq!(document.faults, []);
+    let Live::Calculate(it) = &item(&document, "how-large").live else { unreachable!() };
+    assert_eq!((&*it.name, it.inputs.len(), it.results.len()), ("mib", 2, 1));
+    assert_eq!(it.inputs[0].range, (1.0, 1000.0));
+}
+
+#[test]
+fn what_is_wrong_with_a_calculation_is_told_at_its_place() {
+    let told = |from: &str, to: &str| {
+        assert!(FIGURES.contains(from), "{from}");
+        let faults: Vec<String> = read(&FIGURES.replace(from, to)).faults.iter().map(ToString::to_string).collect();
+        faults.first().cloned().unwrap_or_default()
+    };
+    for (from, to, expected) in [
+        ("$symbols *", "$symbol *", "file.md:9:47: no input is called `symbol`. Did you mean `symbols`?"),
+        ("$days))", "$days)", "file.md:9:"),
+        ("value = 50", "value = 5000", "what is offered lies outside of `number`."),
+        ("[1, 30]", "[30, 1]", "write the least and the most"),
+        ("name = \"days\"", "name = \"symbols\"", "a second input is called `symbols`."),
+        ("label = \"map\"", "lable = \"map\"", "file.md:9:"),
+        ("results = [\n  { label = \"map\", query = \"ceil(vector($symbols * $days))\" },\n]", "", "a calculation has one to 6 `results`, here are 0."),
+        ("\"$mib\"", "\"$mb\"", "no question before this one is called `mb`. Did you mean `mib`?"),
+        ("answer = \"mib\"", "answer = \"mb\"", "no question before this one is called `mb`."),
+    ] {
+        let fault = told(from, to);
+        assert!(fault.contains(expected), "{from} -> {to}: {fault}");
+    }
+}
+
+#[test]
+fn what_is_pasted_has_a_form_and_nothing_compares_with_it() {
+    let ask = |rest: &str| read(&format!("## Say\n\n```ask\nname = \"said\"\n{rest}\n```\n"));
+    let Live::Ask(of) = &item(&ask("paste = \"stacks\""), "say").live.clone() else { unreachable!() };
+    assert_eq!(of.kind, Answer::Pasted(crate::procedure::pasted::Form::Stacks));
+    let fault = ask("paste = \"stack\"").faults[0].to_string();
+    assert!(fault.contains("`stack` is nothing that is pasted. Did you mean `stacks`?"), "{fault}");
+    let fault = ask("paste = \"lines\"\ntext = true").faults[0].to_string();
+    assert!(fault.contains("one of `choices`, `number`, `text = true` and `paste`"), "{fault}");
+    let text = "## Say\n\n```ask\nname = \"said\"\npaste = \"lines\"\n```\n\n## Then\n\n```when\nanswer = \"said\"\nis = \"x\"\n```\n";
+    assert!(read(text).faults[0].to_string().contains("the answer to `said` is pasted."), "{:?}", read(text).faults);
+}

@@ -31,6 +31,7 @@ pub(super) fn item(id: &str, live: Live) -> Item {
         memory: false,
         live,
         show: Vec::new(),
+        facts: Vec::new(),
         failed: None,
         go: None,
         valid_for: SECOND * 60,

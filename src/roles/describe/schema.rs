@@ -27,6 +27,7 @@ fn schema() -> Value {
         ("samplers", named(one(&schema::SAMPLER, kinds.samplers))),
         ("logs", named(one(&schema::LOG, kinds.logs))),
         ("panes", rows(one(&schema::PANE, kinds.panes))),
+        ("views", rows(object(&schema::VIEW, false))),
         ("actions", named(one(&schema::ACTION, kinds.actions))),
         ("procedures", object(&schema::PROCEDURES, false)),
         ("inhibit", rows(object(&schema::INHIBIT, false))),

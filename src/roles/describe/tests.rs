@@ -22,7 +22,7 @@ fn loaded(seen: &Seen) -> (Vec<String>, Vec<String>, Vec<String>) {
     let mut store = Store::new(Limits::default());
     let setup = setup::setup(&profile, "x".into(), &mut store);
     let samplers = profile.samplers.iter().map(|sampler| sampler.name.to_string()).collect();
-    let panes = profile.panes.iter().map(|pane| pane.title.to_string()).collect();
+    let panes = profile.screen.panes.iter().map(|pane| pane.title.to_string()).collect();
     (samplers, panes, setup.faults.iter().map(|fault| format!("{fault}\n{text}")).collect())
 }
 

@@ -69,8 +69,10 @@ impl Log {
     /// Adds a line for each step; [`Log::flush`] makes them durable.
     pub(super) fn add(&mut self, steps: &[Step], boot: &Clean) {
         for step in steps {
-            let text = Clean::text(scrub(&hide(step.text.as_str())));
-            let line = Line { boot: boot.clone(), step: Step { text, ..step.clone() } };
+            let safe = |text: &Clean| Clean::text(scrub(&hide(text.as_str())));
+            let mut step = Step { text: safe(&step.text), ..step.clone() };
+            step.found.lines.iter_mut().for_each(|line| *line = safe(line));
+            let line = Line { boot: boot.clone(), step };
             self.text += &ascii(&line);
             self.text.push('\n');
         }

@@ -3,6 +3,8 @@
 use super::lease::Holder;
 use crate::base::Ulid;
 use crate::journal::{Event, Record};
+use crate::procedure::document::Live;
+use crate::procedure::pasted::{Form, told};
 use crate::procedure::view::word;
 use crate::procedure::walk::{Standing, State, Turn};
 use crate::procedure::{Step, Walk};
@@ -39,6 +41,11 @@ pub fn record(walk: &Walk, step: &Step) -> Record {
     });
     if let (Some(left), Some(res)) = (deferred, res.as_object_mut()) {
         res.insert("deferred".to_owned(), left.into());
+    }
+    if let (false, Some(res)) = (step.found.lines.is_empty(), res.as_object_mut()) {
+        let items = &walk.document.items;
+        let live = items.iter().find(|item| Some(&item.id) == step.item.as_ref()).map(|item| &item.live);
+        res.insert("lines".to_owned(), json!(told(live.map_or(Form::Lines, Live::form), &step.found.lines)));
     }
     Record { plan, synced, ..Record::new(event) }.res(res)
 }

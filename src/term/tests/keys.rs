@@ -77,14 +77,34 @@ fn focus_fence_and_paste_are_no_keys() {
     assert_eq!(all(b"\x1b[I\x1b[O\x1b[0n"), [Input::Focus(true), Input::Focus(false), Input::Fence(0)]);
 }
 
-fn pasted(bytes: u64, text: &[u8]) -> Input {
-    Input::Paste { bytes, text: Clean::text(text) }
+fn pasted(text: &[u8], lines: &[&[u8]]) -> Input {
+    Input::Paste { text: Clean::text(text), lines: lines.iter().map(Clean::text).collect(), left_out: 0 }
+}
+
+fn paste(text: &[u8]) -> (Vec<Clean>, u64) {
+    let bytes = [&b"\x1b[200~"[..], text, b"\x1b[201~"].concat();
+    let inputs = all(&bytes);
+    let [Input::Paste { lines, left_out, .. }] = &inputs[..] else { panic!("{inputs:?}") };
+    (lines.clone(), *left_out)
 }
 
 #[test]
 fn of_a_long_paste_only_the_beginning_is_kept() {
-    let text = [&b"\x1b[200~"[..], &b"x".repeat(100_000), b"\x1b[201~"].concat();
-    assert_eq!(all(&text), [pasted(100_000, &b"x".repeat(PASTED))]);
+    let (lines, left_out) = paste(&b"abc;def 1\n".repeat(100_000));
+    assert_eq!((lines.len() as u64 + 1) * 10, PASTED as u64 / 10 * 10 + 10, "whole lines, as many as fit");
+    assert_eq!(lines.len() as u64 * 10 - 1 + left_out, 1_000_000, "and the rest is counted");
+    let [Input::Paste { text, .. }] = &all(&[&b"\x1b[200~"[..], &b"x".repeat(5_000), b"\x1b[201~"].concat())[..] else {
+        panic!("no paste")
+    };
+    assert_eq!(text.as_str().len(), ONE_LINE);
+}
+
+#[test]
+fn lines_of_a_paste_end_as_terminals_and_files_end_them() {
+    for text in [&b"a;b 1\rc 2\r"[..], b"a;b 1\nc 2\n", b"a;b 1\r\nc 2"] {
+        assert_eq!(paste(text), (vec!["a;b 1".into(), "c 2".into()], 0));
+    }
+    assert_eq!(paste(b"\x1b]52;c;eA==\x07\rx").0[0].as_str(), "␛]52;c;eA==␇");
 }
 
 #[test]
@@ -94,7 +114,7 @@ fn a_paste_is_one_input_and_no_keys_however_it_is_split() {
         let mut keys = Keys::new();
         let mut got = keys.feed(&text[..split]);
         got.extend(keys.feed(&text[split..]));
-        let mut expected = vec![pasted(15, b"rm -rf /\r\x1b\x1b[201")];
+        let mut expected = vec![pasted(b"rm -rf /\r\x1b\x1b[201", &[b"rm -rf /", b"\x1b\x1b[201"])];
         expected.extend(chars("y"));
         assert_eq!(got, expected, "split at {split}");
     }
@@ -105,7 +125,7 @@ fn a_paste_without_end_does_not_kill_the_keyboard() {
     let mut keys = Keys::new();
     assert_eq!(keys.feed(b"\x1b[200~abc"), []);
     assert_eq!(keys.patience(), Some(PASTE_SILENCE));
-    assert_eq!(keys.quiet(), [pasted(3, b"abc")]);
+    assert_eq!(keys.quiet(), [pasted(b"abc", &[b"abc"])]);
     assert_eq!(keys.feed(b"y"), chars("y"));
 }
 

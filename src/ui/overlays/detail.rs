@@ -58,7 +58,12 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, detail: &Detail)
     if pictured {
         let area = Rect { y: inner.y + headed, height: CHART, ..inner };
         let unit = alert::unit(model, detail.rule);
-        chart::draw_with_limit(paint, area, &detail.course, unit, detail.limit, Intent::Chart);
+        match detail.limit {
+            Some(limit) => {
+                chart::draw_with_limit(paint, area, &detail.course, unit, (limit, Intent::Warning), Intent::Chart);
+            }
+            None => chart::chart(paint, area, &detail.course, unit, None, Intent::Chart),
+        }
     }
     let top = inner.y + above;
     let room = inner.bottom().saturating_sub(top);

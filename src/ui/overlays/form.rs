@@ -5,6 +5,7 @@ use crate::app::Model;
 use crate::app::alerts::finding;
 use crate::app::answer::{Form, Purpose};
 use crate::app::form::Field;
+use crate::app::walking::Word;
 use crate::base::Clean;
 use crate::clean;
 use crate::config::Intent;
@@ -14,6 +15,8 @@ use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget};
 use unicode_width::UnicodeWidthStr;
 
+/// Lines for what comes of figures.
+const RESULTS: u16 = 6;
 /// Columns of the labels: the narrowest, and the widest.
 const LABEL: (u16, u16) = (9, 24);
 
@@ -29,7 +32,10 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, form: &Form) {
         Purpose::Settle(_) => "SETTLE",
     };
     let fields = &form.fields.all;
-    let height = u16::try_from(fields.len() * 3 + 2).unwrap_or(u16::MAX);
+    // Beside what comes of it the fields stand closer.
+    let step: u16 = if form.worked.is_empty() && !is_figures(form) { 3 } else { 2 };
+    let results = if is_figures(form) { RESULTS } else { 0 };
+    let height = u16::try_from(fields.len()).unwrap_or(u16::MAX).saturating_mul(step).saturating_add(2 + results);
     let inner = sheet(paint, body, height, &clean!(" {title}: {} ", form.about), &clean!(""));
     let names = fields.iter().map(|field| field.label.as_str().width() + 1).max().unwrap_or(0);
     let label = u16::try_from(names).unwrap_or(u16::MAX).clamp(LABEL.0, LABEL.1);
@@ -42,8 +48,9 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, form: &Form) {
                 paint.put(below, inner.width.saturating_sub(label), &field.about, Intent::Muted);
             }
         }
-        y = y.saturating_add(3);
+        y = y.saturating_add(step);
     }
+    worked(paint, Rect { y, height: inner.bottom().saturating_sub(y.saturating_add(1)), ..inner }, form);
     let foot = (inner.x, inner.bottom().saturating_sub(1));
     let fault = form.fields.fault.clone().or_else(|| over(model, form));
     match &fault {
@@ -63,6 +70,27 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, form: &Form) {
             let more = clean!("{enter}{tab}, Esc does nothing");
             paint.put(foot, inner.width, more, Intent::Muted);
         }
+    }
+}
+
+fn is_figures(form: &Form) -> bool {
+    matches!(form.purpose, Purpose::Walk(_, Word::Figures))
+}
+
+/// What comes of the figures so far, a line each.
+fn worked(paint: &mut Painter<'_>, area: Rect, form: &Form) {
+    if !is_figures(form) || area.height == 0 {
+        return;
+    }
+    if form.worked.is_empty() {
+        paint.put((area.x, area.y), area.width, "Nothing comes of it until every figure fits.", Intent::Muted);
+    }
+    let lines = form.worked.iter().flat_map(|row| {
+        let intent = if row.value.is_err() { Intent::Unknown } else { Intent::of(row.level) };
+        wrap(&row.sentence(), area.width, 2).into_iter().map(move |line| (line, intent))
+    });
+    for (y, (line, intent)) in (area.top()..area.bottom()).zip(lines) {
+        paint.put((area.x, y), area.width, line, intent);
     }
 }
 

@@ -1,6 +1,6 @@
 //! What lies over the panes, one file each: help, actions, the confirm prompt, a run, our own log, faults, alerts and
 //! rules, one of them in detail, forms, contacts, what
-//! changed, the journal of a unit, procedures and one of them at work, the incident, the handover card.
+//! changed, the journal of a unit, procedures, one of them at work and all of one answer, the incident, the handover card.
 //! Called by `ui::screen` alone.
 
 pub mod actions;
@@ -21,3 +21,4 @@ pub mod prompt;
 pub mod run;
 pub(super) mod sheet;
 pub mod unit;
+pub mod whole;

@@ -1,9 +1,10 @@
 //! A procedure at work: left its items with what was seen and by whom, the current one boxed; right the values that it
 //! is about; below what the document says about the item.
+//! Long because every state of an item has its words here.
 
 use crate::action::lifecycle::Outcome;
 use crate::app::procedures::{ProcedureView, Working, condition};
-use crate::app::{Model, Pane, commands, walking};
+use crate::app::{Model, Pane, commands, walking, written};
 use crate::base::time::{Age, Span};
 use crate::base::{Clean, Contact, Level};
 use crate::clean;
@@ -30,6 +31,8 @@ const VALUE: u16 = 4;
 /// Lines of what the document says, with the rule above them, at least; and of one paragraph at most.
 const PROSE: u16 = 5;
 const LINES: usize = 40;
+/// Lines of what was pasted or worked out.
+const MOST: usize = 12;
 
 /// Draws the whole view over the panes.
 pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, view: &ProcedureView) {
@@ -276,6 +279,7 @@ fn waits<'a>(paint: &Painter<'_>, model: &Model, item: &Item, current: bool) -> 
         Live::Read => "read",
         Live::Escalate(_) => "whom you told",
         Live::Ask(_) => "answer",
+        Live::Calculate(_) => "figures",
         Live::Command(_) => "what it showed",
         Live::Challenge(_) => "what you see",
         _ => return Vec::new(),
@@ -290,6 +294,11 @@ fn prose(width: u16, model: &Model, (item, mark, current): (&Item, Option<&Mark>
     if let Some(mark) = mark {
         rows.extend(found(model, mark));
         rows.extend(looked_at_again(model, item));
+        rows.extend(mark.shown.iter().take(MOST).map(|line| (line.clone(), Intent::Value)));
+        if mark.shown.len() > MOST {
+            let text = clean!("{} shows all {} lines.", key(model, Context::Procedure, Command::Whole), mark.shown.len());
+            rows.push((text, Intent::Muted));
+        }
     }
     if let Some(working) = walking::shown(model).filter(|_| current) {
         rows.extend(working.only_look.iter().map(|why| (why.clone(), Intent::Warning)));
@@ -311,6 +320,7 @@ fn prose(width: u16, model: &Model, (item, mark, current): (&Item, Option<&Mark>
         let run = model.run.as_ref().filter(|run| asked.is_some_and(|action| *action == *run.plan.what.action));
         rows.extend(run.iter().flat_map(|run| &run.output).map(|line| (clean!("> {line}"), Intent::Text)));
     }
+    rows.extend(written::facts(model, item).into_iter().map(|line| (line, Intent::Accent)));
     rows.extend(item.prose.iter().map(|line| (line.clone(), Intent::Text)));
     if let (Live::Challenge(Some(expected)), false) = (&item.live, current) {
         rows.push((clean!("Expected: {expected}"), Intent::Text));
@@ -326,7 +336,11 @@ fn prose(width: u16, model: &Model, (item, mark, current): (&Item, Option<&Mark>
         let word = key(model, Context::Procedure, Command::WentWrong);
         rows.push((clean!("{word} then: it goes on at \"{to}\"."), Intent::Muted));
     }
-    let lines = rows.iter().flat_map(|(text, intent)| wrap(text, width, LINES).into_iter().map(|line| (line, *intent)));
+    let lines = rows.iter().flat_map(|(text, intent)| match intent {
+        // What was pasted keeps its columns.
+        Intent::Value => vec![(text.clone(), Intent::Text)],
+        _ => wrap(text, width, LINES).into_iter().map(|line| (line, *intent)).collect(),
+    });
     lines.collect()
 }
 

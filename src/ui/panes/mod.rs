@@ -6,6 +6,7 @@ pub mod gpu;
 pub mod host;
 pub mod lmdb;
 pub mod log;
+pub mod spans;
 pub mod sparkline;
 pub mod table;
 
@@ -43,8 +44,16 @@ pub trait Kind: Sync {
 }
 
 /// Every kind there is.
-pub static KINDS: &[&dyn Kind] =
-    &[&facts::Facts, &gpu::Gpu, &host::Host, &lmdb::Lmdb, &log::Log, &sparkline::Sparkline, &table::Table];
+pub static KINDS: &[&dyn Kind] = &[
+    &facts::Facts,
+    &gpu::Gpu,
+    &host::Host,
+    &lmdb::Lmdb,
+    &log::Log,
+    &spans::Spans,
+    &sparkline::Sparkline,
+    &table::Table,
+];
 
 /// The kind with this name.
 pub fn kind(name: &str) -> Option<&'static dyn Kind> {

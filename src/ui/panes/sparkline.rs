@@ -19,6 +19,7 @@ struct Table {
     unit: Option<Unit>,
     bands: Option<Bands>,
     forecast: Option<f64>,
+    of: Option<String>,
     #[serde(default)]
     beside: Vec<Row>,
     action: Option<Arc<str>>,
@@ -30,7 +31,7 @@ impl Kind for Sparkline {
     }
 
     fn about(&self) -> &'static str {
-        "an expression with its recent course; `query`, `unit`, `bands`, `forecast` (a limit), `beside`, `action`"
+        "an expression with its recent course; `query`, `unit`, `of` (its total, the upper line), `bands`, `forecast` (a limit), `beside`, `action`"
     }
 
     fn place(&self) -> Place {
@@ -41,8 +42,8 @@ impl Kind for Sparkline {
         let table: Table = body.read()?;
         let rows = body.clone().take_array("beside")?;
         let beside = table.beside.iter().zip(&rows).map(|(row, body)| row.metric(body)).collect::<Result<_, _>>()?;
-        let Table { query, unit, bands, forecast, .. } = table;
-        let headline = Row { label: title.clone(), query, unit, of: None, bands, forecast };
+        let Table { query, unit, bands, forecast, of, .. } = table;
+        let headline = Row { label: title.clone(), query, unit, of, bands, forecast };
         Ok(Pane {
             headline: Some(headline.metric(body)?),
             beside,
