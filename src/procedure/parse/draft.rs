@@ -346,8 +346,8 @@ fn unanswered(place: Fault, name: &str, expect: &Expect, asked: &HashMap<Arc<str
             (crate::clean!("the answer to `{name}` is pasted."), "Ask for a choice beside it.".to_owned())
         }
         (Answer::Typed(word, others), Expect::Text(is)) if word != is && !others.contains(is) => {
-            let names = core::iter::once(word).chain(others).map(Clean::as_str).collect();
-            (crate::clean!("`{is}` is no answer to `{name}`."), known(names, is.as_str()))
+            let names = core::iter::once(word).chain(others).map(Clean::as_str);
+            (crate::clean!("`{is}` is no answer to `{name}`."), crate::base::body::nearest(is.as_str(), names))
         }
         (Answer::Choice(_) | Answer::Text | Answer::Typed(..), Expect::Number(..)) => {
             (crate::clean!("the answer to `{name}` is no number."), "Compare it with `is`.".to_owned())
