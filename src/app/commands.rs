@@ -2,6 +2,7 @@
 //! the one gate. `roles` takes what is run from the trusted file, never from here.
 
 use super::effect::Effect;
+use super::facts;
 use super::model::{Model, Request};
 use super::procedures::{ProcedureView, Working};
 use super::prompt;
@@ -50,6 +51,12 @@ fn wanted(model: &Model) -> Result<Request, Clean> {
     let Some(item) = working.walk.needs_commands() else {
         return Err("The current item has no commands to run.".into());
     };
+    if let Some(fill) = item.fill.first() {
+        return Err(clean!(
+            "These commands are copied, not run: {} in them is filled in on the screen only.",
+            fill.word
+        ));
+    }
     if !model.procedures.run_commands {
         return Err(clean!("These commands can be copied, not run: {NOT_ALLOWED}"));
     }
@@ -69,13 +76,15 @@ pub(super) fn said(action: &str, progress: &Progress, why: Clean) -> Clean {
 }
 
 /// What is copied from the procedure on screen: the commands of the selected item, else its text.
-pub(super) fn copied(view: &ProcedureView, working: Option<&Working>) -> Vec<Clean> {
+pub(super) fn copied(model: &Model, view: &ProcedureView, working: Option<&Working>) -> Vec<Clean> {
     let at = view.selected.or_else(|| working.map(|working| working.walk.current)).unwrap_or(0);
     let Some(item) = view.document.items.get(at) else { return Vec::new() };
-    match &item.live {
+    let lines = match &item.live {
         Live::Command(lines) => lines.clone(),
         _ => core::iter::once(item.title.clone()).chain(item.prose.iter().cloned()).collect(),
-    }
+    };
+    let words = facts::filled(model, item);
+    lines.iter().map(|line| facts::fill(&words, line)).collect()
 }
 
 #[cfg(test)]

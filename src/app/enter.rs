@@ -98,7 +98,7 @@ pub(super) fn copy(model: &mut Model) -> Vec<Effect> {
         Overlay::Faults(_) => model.session.faults.iter().map(|fault| clean!("{fault}")).collect(),
         Overlay::Contacts(at) => contacts::ordered(model).get(*at).map(|card| card.card()).unwrap_or_default(),
         Overlay::Detail(detail) => detail::copied(model, detail),
-        Overlay::Procedure(view) => commands::copied(view, walking::shown(model)),
+        Overlay::Procedure(view) => commands::copied(model, view, walking::shown(model)),
         Overlay::Handover(card) => card.lines.clone(),
         Overlay::Changes(id, _) => model.changes.of(id).iter().map(|change| change.text.clone()).collect(),
         _ => Vec::new(),

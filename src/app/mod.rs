@@ -15,6 +15,7 @@ pub mod course;
 pub mod detail;
 pub mod effect;
 mod enter;
+pub mod facts;
 pub mod follow_up;
 pub mod form;
 pub mod found;

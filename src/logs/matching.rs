@@ -1,7 +1,7 @@
 //! The patterns of a profile: what of a log deserves a name, a count per minute and an entry of a guide. All are
 //! looked for in one pass over a line, by an engine without backtracking and with bounds on what it may become.
 
-use super::captured::Captured;
+use super::captured::{Captured, Saying};
 use crate::base::{Clean, Fault, LogLevel};
 use regex::{Captures, Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use std::sync::Arc;
@@ -30,6 +30,8 @@ pub struct LogPattern {
     pub sources: Vec<Arc<str>>,
     /// Numbers that its lines say.
     pub captured: Vec<Captured>,
+    /// Texts that its lines say.
+    pub sayings: Vec<Saying>,
 }
 
 /// A regular expression or a text.
@@ -55,7 +57,7 @@ impl LooksFor {
 pub struct LogPatterns {
     all: Vec<LogPattern>,
     set: Option<RegexSet>,
-    /// Of each pattern that takes numbers out.
+    /// Of each pattern that takes something out.
     expressions: Vec<Option<Regex>>,
 }
 
@@ -80,7 +82,9 @@ impl LogPatterns {
         let set =
             set.map_err(|_| Fault::new("the patterns are too large together.").hint("Make some of them simpler."))?;
         let taking = |pattern: &LogPattern| {
-            (!pattern.captured.is_empty()).then(|| regex(pattern.looks_for.source().as_str())).transpose()
+            (!pattern.captured.is_empty() || !pattern.sayings.is_empty())
+                .then(|| regex(pattern.looks_for.source().as_str()))
+                .transpose()
         };
         let expressions = all.iter().map(taking).collect::<Result<_, _>>()?;
         Ok(Self { set: (!all.is_empty()).then_some(set), all, expressions })
@@ -102,7 +106,7 @@ impl LogPatterns {
         found.into_iter().filter(here).collect()
     }
 
-    /// The groups of a line that matches this pattern, where it takes numbers out.
+    /// The groups of a line that matches this pattern, where it takes something out.
     pub(super) fn groups<'t>(&self, at: usize, text: &'t str) -> Option<Captures<'t>> {
         self.expressions.get(at)?.as_ref()?.captures(text)
     }
@@ -157,7 +161,15 @@ mod tests {
 
     fn pattern(name: &str, source: &str, level: LogLevel) -> LogPattern {
         let looks_for = LooksFor::Regex(source.to_owned());
-        LogPattern { name: Clean::text(name), looks_for, level, entry: None, sources: Vec::new(), captured: Vec::new() }
+        LogPattern {
+            name: Clean::text(name),
+            looks_for,
+            level,
+            entry: None,
+            sources: Vec::new(),
+            captured: Vec::new(),
+            sayings: Vec::new(),
+        }
     }
 
     #[test]

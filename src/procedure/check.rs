@@ -19,6 +19,8 @@ pub struct Known<'a> {
     pub contacts: &'a [&'a str],
     /// Support levels.
     pub levels: &'a [&'a str],
+    /// Samplers that tell facts. `None`: nobody knows, nothing is said.
+    pub samplers: Option<&'a [&'a str]>,
     /// Metrics that samplers make. `None`: nobody knows, nothing is said.
     pub metric: Option<&'a Made<'a>>,
 }
@@ -47,6 +49,15 @@ pub fn check(document: &Document, known: &Known<'_>) -> Vec<Fault> {
             }
             _ => {}
         }
+        let told = condition(&item.live).and_then(|condition| match &condition.of {
+            Subject::Fact(told) => Some(&told.sampler),
+            Subject::Query(_) | Subject::Answer(_) => None,
+        });
+        for sampler in told.into_iter().chain(item.fill.iter().map(|fill| &fill.sampler)) {
+            if let Some(samplers) = known.samplers.filter(|samplers| !samplers.contains(&&**sampler)) {
+                tell(format!("the profile has no sampler `{sampler}`."), sampler, samplers);
+            }
+        }
         let Some(metric) = known.metric else { continue };
         for name in exprs(&item.live, &item.show).flat_map(metrics) {
             if let Err(near) = metric(&name) {
@@ -71,7 +82,7 @@ pub fn condition(live: &Live) -> Option<&Condition> {
 fn exprs<'a>(live: &'a Live, show: &'a [Look]) -> impl Iterator<Item = &'a Expr> {
     let own = condition(live).and_then(|condition| match &condition.of {
         Subject::Query(look) => Some(&look.expr),
-        Subject::Answer(_) => None,
+        Subject::Answer(_) | Subject::Fact(_) => None,
     });
     own.into_iter().chain(show.iter().map(|look| &look.expr))
 }

@@ -4,6 +4,7 @@
 
 pub mod check;
 pub mod document;
+mod fill;
 pub mod lint;
 mod order;
 pub mod paper;

@@ -34,6 +34,8 @@ pub(super) fn item(id: &str, live: Live) -> Item {
         go: None,
         valid_for: SECOND * 60,
         watch: None,
+        hazards: Vec::new(),
+        fill: Vec::new(),
     }
 }
 

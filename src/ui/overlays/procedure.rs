@@ -3,7 +3,7 @@
 
 use crate::action::lifecycle::Outcome;
 use crate::app::procedures::{ProcedureView, Working, condition};
-use crate::app::{Model, Pane, commands, walking};
+use crate::app::{Model, Pane, commands, facts, walking};
 use crate::base::time::{Age, Span};
 use crate::base::{Clean, Contact, Level};
 use crate::clean;
@@ -257,7 +257,7 @@ fn right<'a>(
 /// What an item that is open shows now, and which key it wants.
 fn waits<'a>(paint: &Painter<'_>, model: &Model, item: &Item, current: bool) -> Vec<Piece<'a>> {
     if let Some(condition) = condition(item) {
-        let sight = model.procedures.sight(condition, model.now);
+        let sight = model.procedures.sight(condition, &model.store, model.now);
         let (word, intent) = match sight.holds {
             Some(true) => ("", Intent::Text),
             Some(false) => (" not yet", Intent::Warning),
@@ -301,6 +301,7 @@ fn prose(width: u16, model: &Model, (item, mark, current): (&Item, Option<&Mark>
         }
         rows.push((working.walk.question().sentence(), Intent::Focus));
     }
+    rows.extend(hazards(model, item).map(|told| (clean!("HAZARD: {told}"), Intent::Warning)));
     if let Live::Escalate(call) = &item.live {
         rows.extend(reached(model, &call.to).map(|line| (line, Intent::Accent)));
     }
@@ -315,6 +316,13 @@ fn prose(width: u16, model: &Model, (item, mark, current): (&Item, Option<&Mark>
     if let (Live::Challenge(Some(expected)), false) = (&item.live, current) {
         rows.push((clean!("Expected: {expected}"), Intent::Text));
     }
+    let words = facts::filled(model, item);
+    for (row, _) in &mut rows {
+        *row = facts::fill(&words, row);
+    }
+    rows.extend(
+        words.iter().map(|filled| (filled.sentence(), if filled.is_known() { Intent::Muted } else { Intent::Note })),
+    );
     if let Some(failed) = &item.failed {
         rows.push((clean!("It has gone wrong if: {failed}"), Intent::Note));
     }
@@ -328,6 +336,14 @@ fn prose(width: u16, model: &Model, (item, mark, current): (&Item, Option<&Mark>
     }
     let lines = rows.iter().flat_map(|(text, intent)| wrap(text, width, LINES).into_iter().map(|line| (line, *intent)));
     lines.collect()
+}
+
+/// What is dangerous about it: said of the profile's text, since the copy of a run tells none.
+fn hazards<'a>(model: &'a Model, item: &'a Item) -> impl Iterator<Item = &'a Clean> {
+    let view = walking::view(model);
+    let known = view.and_then(|view| model.procedures.document(&view.document.id));
+    let same = known.and_then(|document| document.items.iter().find(|known| known.id == item.id));
+    same.unwrap_or(item).hazards.iter()
 }
 
 /// As much of it as there is room for; a mark says that there is more.

@@ -8,6 +8,7 @@
 //!   { title = "took", query = "watchkeeper_sampler_duration_seconds", unit = "seconds" },
 //!   { title = "failed", query = "watchkeeper_sampler_failures_total" },
 //! ]
+//! chart = "10m"                  # before the numbers of each row the course of its first column: 10s to 1h
 //! order = "descending"           # by the first column; or "ascending"
 //! query = "watchkeeper_cpu_ratio" # a value beside the title, with `unit` and `bands`
 //! unit  = "ratio"
@@ -15,21 +16,30 @@
 //! ```
 
 use super::{Kind, Place};
+use crate::app::table::POINTS;
 use crate::app::{Column, Model, Pane, Table as Rows};
 use crate::base::time::Age;
 use crate::base::{Body, Clean, Fault, Freshness, Unit};
 use crate::clean;
 use crate::config::Intent;
+use crate::config::duration::Lasting;
 use crate::rules::Bands;
 use crate::rules::expr::Expr;
+use crate::ui::chart::chart;
 use crate::ui::metric_pane::{self, Row, placed};
 use crate::ui::paint::{Painter, Piece};
 use crate::ui::value;
+use core::ops::RangeInclusive;
+use core::time::Duration;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
 /// Columns between two columns.
 const GAP: u16 = 2;
+/// How far a course may reach: what the store holds at full resolution.
+const CHART: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(3_600);
+/// A course is not drawn in fewer columns.
+const NARROW: u16 = 8;
 
 /// The kind.
 pub struct Table;
@@ -41,6 +51,7 @@ struct Spec {
     columns: Vec<Cell>,
     #[serde(default)]
     order: Order,
+    chart: Option<Lasting>,
     query: Option<String>,
     unit: Option<Unit>,
     bands: Option<Bands>,
@@ -70,7 +81,7 @@ impl Kind for Table {
     }
 
     fn about(&self) -> &'static str {
-        "rows of several series, the largest first; `columns` of `title`, `query`, `unit`; `label`, `order`; `query`, `unit`, `bands`, `beside`"
+        "rows of several series, the largest first; `columns` of `title`, `query`, `unit`; `label`, `order`, `chart`; `query`, `unit`, `bands`, `beside`"
     }
 
     fn place(&self) -> Place {
@@ -95,7 +106,12 @@ impl Kind for Table {
         let headline =
             spec.query.map(|query| Row { label: title.clone(), query, unit, of: None, bands, forecast: None });
         let headline = headline.map(|row| row.metric(body)).transpose()?;
-        let table = Rows::new(spec.label, columns, spec.order == Order::Ascending);
+        let chart = spec.chart.map(|Lasting(reach)| reach);
+        if chart.is_some_and(|reach| !CHART.contains(&reach)) {
+            return Err(body.fault_at("chart", "`chart` reaches back 10s to 1h."));
+        }
+        let mut table = Rows::new(spec.label, columns, spec.order == Order::Ascending);
+        table.chart = chart;
         Ok(Pane { headline, beside, table: Some(table), ..Pane::new(self.name(), title) })
     }
 
@@ -194,11 +210,16 @@ fn body(paint: &mut Painter<'_>, area: Rect, table: &Rows, freshness: Freshness)
         taken += width + GAP;
         fit += 1;
     }
-    let name = area.width.saturating_sub(taken);
+    let numbers = area.width.saturating_sub(taken);
+    let widest = lines.iter().map(|row| row.name.as_str().width()).max().unwrap_or(0);
+    let course = numbers.saturating_sub(u16::try_from(widest).unwrap_or(u16::MAX).saturating_add(GAP));
+    let course = if table.chart.is_some() && course >= NARROW { course.min(POINTS as u16) } else { 0 };
+    let name = numbers - course;
+    let first = area.y + u16::from(titled);
     let mut y = area.y;
     let mut put = |paint: &mut Painter<'_>, left: Clean, cells: Vec<String>, intent: Intent| {
         paint.put((area.x, y), name, left, if intent == Intent::Text { Intent::Muted } else { intent });
-        let mut x = area.x + name;
+        let mut x = area.x + numbers;
         for (cell, width) in cells.iter().zip(&widths) {
             x += GAP + width;
             paint.right(x, x.saturating_sub(*width), y, &[paint.piece(Clean::text(cell), intent)]);
@@ -208,6 +229,13 @@ fn body(paint: &mut Painter<'_>, area: Rect, table: &Rows, freshness: Freshness)
     if titled {
         let titles = table.columns.iter().take(fit).map(|column| column.title.to_string()).collect();
         put(paint, Clean::default(), titles, Intent::Muted);
+    }
+    for (at, row) in lines.iter().enumerate().filter(|_| course > 0 && freshness < Freshness::Stale) {
+        let y = first.saturating_add(u16::try_from(at).unwrap_or(u16::MAX));
+        let row_area = Rect { x: area.x + name, y, width: course, height: 1 };
+        let newest = row.course.get(row.course.len().saturating_sub(usize::from(course))..).unwrap_or_default();
+        let unit = table.columns.first().map(|column| column.unit).unwrap_or_default();
+        chart(paint, row_area, newest, unit, None, Intent::Chart);
     }
     for row in lines {
         let cells = table.columns.iter().zip(&row.cells).take(fit).map(|(column, cell)| text(column, *cell)).collect();
