@@ -12,6 +12,8 @@ pub const MOST: usize = 200;
 pub const LONGEST: usize = 1_000;
 /// Bytes that all of them together may become in memory.
 const COMPILED: usize = 4 * 1024 * 1024;
+/// More places of one line are not looked at.
+const PLACES: usize = 8;
 /// Bytes that the engine may use while it looks.
 const CACHE: usize = 1024 * 1024;
 
@@ -106,9 +108,13 @@ impl LogPatterns {
         found.into_iter().filter(here).collect()
     }
 
-    /// The groups of a line that matches this pattern, where it takes something out.
-    pub(super) fn groups<'t>(&self, at: usize, text: &'t str) -> Option<Captures<'t>> {
-        self.expressions.get(at)?.as_ref()?.captures(text)
+    /// The groups of each place of a line that this pattern matches, where it takes something out.
+    pub(super) fn groups<'t>(&self, at: usize, text: &'t str) -> Vec<Captures<'t>> {
+        let expression = self.expressions.get(at).and_then(Option::as_ref);
+        // A number is that of the first place.
+        let words = self.all.get(at).is_some_and(|pattern| !pattern.sayings.is_empty());
+        let places = if words { PLACES } else { 1 };
+        expression.map(|regex| regex.captures_iter(text).take(places).collect()).unwrap_or_default()
     }
 
     /// The worst pattern that a line matches: it colours the line and names the entry.

@@ -71,7 +71,7 @@ impl Tally {
             at.and_then(|at| levels.get_mut(at)).into_iter().for_each(|count| *count += 1);
             for at in self.patterns.matches(source, line.message.as_str()) {
                 matches.get_mut(at).into_iter().for_each(|count| *count += 1);
-                said.extend(self.patterns.groups(at, line.message.as_str()).map(|groups| (at, groups)));
+                said.push((at, self.patterns.groups(at, line.message.as_str())));
             }
         }
         let mut all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -81,14 +81,16 @@ impl Tally {
         });
         let Some(counts) = all.get_mut(at) else { return };
         counts.dropped += dropped;
-        for (at, groups) in said {
+        for (at, places) in said {
             let sayings = self.patterns.all().get(at).into_iter().flat_map(|pattern| &pattern.sayings);
-            let told = sayings.filter_map(|saying| Some((saying.fact.clone(), saying.take(&groups)?)));
+            // The first place that has the group: another alternative may match before it.
+            let take = |saying: &Saying| places.iter().find_map(|groups| saying.take(groups));
+            let told = sayings.filter_map(|saying| Some((saying.fact.clone(), take(saying)?)));
             self.said.lock().unwrap_or_else(PoisonError::into_inner).extend(told);
             let captured =
                 self.patterns.all().get(at).into_iter().flat_map(|pattern| pattern.captured.iter().enumerate());
-            for (row, captured) in captured {
-                counts.numbers.entry((at, row)).or_default().take(captured, &groups);
+            for ((row, captured), groups) in captured.filter_map(|one| Some((one, places.first()?))) {
+                counts.numbers.entry((at, row)).or_default().take(captured, groups);
             }
         }
         counts.levels.iter_mut().zip(levels).for_each(|(count, more)| *count += more);
@@ -174,7 +176,7 @@ mod tests {
     fn the_newest_text_of_a_group_is_a_fact_and_what_is_strange_in_it_is_shown() {
         let pattern = LogPattern {
             name: "missing".into(),
-            looks_for: LooksFor::Regex("No module named '(?<module>[^']*)'".to_owned()),
+            looks_for: LooksFor::Regex("ModuleNotFoundError|No module named '(?<module>[^']*)'".to_owned()),
             level: LogLevel::Error,
             entry: None,
             captured: Vec::new(),
@@ -190,7 +192,7 @@ mod tests {
             tally.observe().facts
         };
         let fact = |text: &str| vec![("missing module".into(), Clean::text(text))];
-        assert_eq!(say("No module named 'ccxt'"), fact("ccxt"));
+        assert_eq!(say("ModuleNotFoundError: No module named 'ccxt'"), fact("ccxt"), "behind another alternative");
         assert_eq!(say("another line"), fact("ccxt"), "it stays");
         assert_eq!(say("No module named ''"), fact("ccxt"), "nothing is no name");
         assert_eq!(say("No module named 'numpy'"), fact("numpy"));

@@ -316,7 +316,7 @@ fn words_that_facts_stand_for_are_known_to_the_items_that_hold_them() {
     );
     assert_eq!(document.faults, []);
     let words: Vec<usize> = document.items.iter().map(|item| item.fill.len()).collect();
-    assert_eq!(words, [1, 0, 1]);
+    assert_eq!(words, [1, 0, 0, 1], "a block of commands is an item of its own");
     for (row, wanted) in [
         ("na = { sampler = \"a\", fact = \"b\" }", "`na` is no word to fill in"),
         ("NAME = { sampler = \"a\" }", "fact"),
