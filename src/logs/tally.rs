@@ -1,7 +1,7 @@
 //! What was counted of each source: lines by level, lines that were dropped, matches of each pattern. Counters only
 //! rise, so that `rate()` and `increase()` say what happens per minute.
 
-use super::captured::{Captured, Numbers};
+use super::captured::{Captured, Numbers, Saying};
 use super::matching::LogPatterns;
 use crate::base::{Clean, LogLevel, LogLine, Observation, Point};
 use std::collections::BTreeMap;
@@ -135,7 +135,6 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::logs::captured::Saying;
     use crate::logs::{LogPattern, LooksFor};
 
     #[test]

@@ -248,3 +248,23 @@ fn body(paint: &mut Painter<'_>, area: Rect, table: &Rows, freshness: Freshness)
         put(paint, Clean::from("none"), Vec::new(), Intent::Muted);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_course_reaches_no_further_than_what_is_held() {
+        let built = |chart: &str| {
+            let text = format!("chart = \"{chart}\"\ncolumns = [{{ title = \"a\", query = \"up\" }}]\n");
+            let body = Body::parse("p.toml", &text).expect("TOML");
+            Table.build(&"t".into(), &body).map(|pane| pane.table.and_then(|table| table.chart))
+        };
+        assert_eq!(built("10m").expect("valid"), Some(Duration::from_secs(600)));
+        for wrong in ["2h", "5s", "soon"] {
+            let fault = built(wrong).expect_err(wrong).to_string();
+            assert!(fault.starts_with("p.toml:1:9: "), "{wrong}: {fault}");
+        }
+        assert!(built("2h").expect_err("too far").to_string().contains("`chart` reaches back 10s to 1h."));
+    }
+}
