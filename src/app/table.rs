@@ -37,6 +37,9 @@ pub const POINTS: u32 = 24;
 /// It is asked for no more often.
 const COURSE: Duration = Duration::from_secs(2);
 
+/// When the oldest of it was seen, and how far that may be believed; or why there is nothing.
+type Believed = Result<(Mono, Freshness), Unknown>;
+
 /// A table as of the last refresh, the largest first.
 #[derive(Clone, Debug)]
 pub struct Table {
@@ -49,7 +52,7 @@ pub struct Table {
     /// What was last seen.
     pub rows: Vec<Line>,
     /// When the oldest of what it shows was seen, and how far that may be believed; or why there is nothing.
-    pub believed: Result<(Mono, Freshness), Unknown>,
+    pub believed: Believed,
     /// Why one of its sources gives nothing new, or fails, and since when.
     pub why: Option<Unknown>,
     /// Made up by a stand-in.
@@ -85,28 +88,7 @@ impl Table {
         if !self.asked.due(sight) {
             return;
         }
-        let mut rows: Vec<Line> = Vec::new();
-        let mut believed = None;
-        self.simulated = false;
-        for (at, column) in self.columns.iter().enumerate() {
-            let (found, fresh, simulated) = asked::rows(&column.expr, sight, evaluator);
-            self.simulated |= simulated;
-            believed = Some(match (believed.take(), fresh) {
-                (None, fresh) => fresh,
-                (Some(Ok((seen, worst))), Ok((also, fresh))) => Ok((also.min(seen), fresh.max(worst))),
-                (Some(first), _) => first,
-            });
-            for row in &found {
-                let name = self.name(&row.key, &found.iter().map(|row| &row.key));
-                let place = rows.iter().position(|known| known.name == name).unwrap_or_else(|| {
-                    rows.push(Line { name, cells: vec![None; self.columns.len()], course: Vec::new() });
-                    rows.len() - 1
-                });
-                if let Some(cell) = rows.get_mut(place).and_then(|row| row.cells.get_mut(at)) {
-                    *cell = Some(row.value);
-                }
-            }
-        }
+        let (mut rows, believed) = self.gather(sight, evaluator);
         let first = |row: &Line| row.cells.first().copied().flatten();
         rows.sort_by(|a, b| {
             let (a_value, b_value) = (first(a), first(b));
@@ -147,6 +129,33 @@ impl Table {
                 self.believed = believed;
             }
         }
+    }
+
+    /// The cells of every column by the names of their rows, and how far all of it may be believed.
+    fn gather(&mut self, sight: &Sight<'_>, evaluator: &mut Evaluator) -> (Vec<Line>, Option<Believed>) {
+        let mut rows: Vec<Line> = Vec::new();
+        let mut believed: Option<Believed> = None;
+        self.simulated = false;
+        for (at, column) in self.columns.iter().enumerate() {
+            let (found, fresh, simulated) = asked::rows(&column.expr, sight, evaluator);
+            self.simulated |= simulated;
+            believed = Some(match (believed.take(), fresh) {
+                (None, fresh) => fresh,
+                (Some(Ok((seen, worst))), Ok((also, fresh))) => Ok((also.min(seen), fresh.max(worst))),
+                (Some(first), _) => first,
+            });
+            for row in &found {
+                let name = self.name(&row.key, &found.iter().map(|row| &row.key));
+                let place = rows.iter().position(|known| known.name == name).unwrap_or_else(|| {
+                    rows.push(Line { name, cells: vec![None; self.columns.len()], course: Vec::new() });
+                    rows.len() - 1
+                });
+                if let Some(cell) = rows.get_mut(place).and_then(|row| row.cells.get_mut(at)) {
+                    *cell = Some(row.value);
+                }
+            }
+        }
+        (rows, believed)
     }
 
     /// The course of each row, every now and then.

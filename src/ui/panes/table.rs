@@ -16,7 +16,7 @@
 //! ```
 
 use super::{Kind, Place};
-use crate::app::table::POINTS;
+use crate::app::table::{Line, POINTS};
 use crate::app::{Column, Model, Pane, Table as Rows};
 use crate::base::time::Age;
 use crate::base::{Body, Clean, Fault, Freshness, Unit};
@@ -211,11 +211,10 @@ fn body(paint: &mut Painter<'_>, area: Rect, table: &Rows, freshness: Freshness)
         fit += 1;
     }
     let numbers = area.width.saturating_sub(taken);
-    let widest = lines.iter().map(|row| row.name.as_str().width()).max().unwrap_or(0);
-    let course = numbers.saturating_sub(u16::try_from(widest).unwrap_or(u16::MAX).saturating_add(GAP));
-    let course = if table.chart.is_some() && course >= NARROW { course.min(POINTS as u16) } else { 0 };
-    let name = numbers - course;
+    let width = if freshness < Freshness::Stale { chart_width(table, lines, numbers) } else { 0 };
+    let name = numbers - width;
     let first = area.y + u16::from(titled);
+    courses(paint, Rect { x: area.x + name, y: first, width, height: 1 }, table, lines);
     let mut y = area.y;
     let mut put = |paint: &mut Painter<'_>, left: Clean, cells: Vec<String>, intent: Intent| {
         paint.put((area.x, y), name, left, if intent == Intent::Text { Intent::Muted } else { intent });
@@ -230,13 +229,6 @@ fn body(paint: &mut Painter<'_>, area: Rect, table: &Rows, freshness: Freshness)
         let titles = table.columns.iter().take(fit).map(|column| column.title.to_string()).collect();
         put(paint, Clean::default(), titles, Intent::Muted);
     }
-    for (at, row) in lines.iter().enumerate().filter(|_| course > 0 && freshness < Freshness::Stale) {
-        let y = first.saturating_add(u16::try_from(at).unwrap_or(u16::MAX));
-        let row_area = Rect { x: area.x + name, y, width: course, height: 1 };
-        let newest = row.course.get(row.course.len().saturating_sub(usize::from(course))..).unwrap_or_default();
-        let unit = table.columns.first().map(|column| column.unit).unwrap_or_default();
-        chart(paint, row_area, newest, unit, None, Intent::Chart);
-    }
     for row in lines {
         let cells = table.columns.iter().zip(&row.cells).take(fit).map(|(column, cell)| text(column, *cell)).collect();
         put(paint, value::shorten(&row.name, name), cells, Intent::Text);
@@ -246,6 +238,23 @@ fn body(paint: &mut Painter<'_>, area: Rect, table: &Rows, freshness: Freshness)
     }
     if table.rows.is_empty() {
         put(paint, Clean::from("none"), Vec::new(), Intent::Muted);
+    }
+}
+
+/// How many columns the courses may take of those left of the numbers: the names are whole.
+fn chart_width(table: &Rows, lines: &[Line], room: u16) -> u16 {
+    let widest = lines.iter().map(|row| row.name.as_str().width()).max().unwrap_or(0);
+    let left = room.saturating_sub(u16::try_from(widest).unwrap_or(u16::MAX).saturating_add(GAP));
+    let most = u16::try_from(POINTS).unwrap_or(u16::MAX);
+    if table.chart.is_some() && left >= NARROW { left.min(most) } else { 0 }
+}
+
+/// The course of each row, one below the other from this place on.
+fn courses(paint: &mut Painter<'_>, place: Rect, table: &Rows, lines: &[Line]) {
+    let unit = table.columns.first().map(|column| column.unit).unwrap_or_default();
+    for (y, row) in (place.y..).zip(lines).filter(|_| place.width > 0) {
+        let newest = row.course.get(row.course.len().saturating_sub(usize::from(place.width))..).unwrap_or_default();
+        chart(paint, Rect { y, ..place }, newest, unit, None, Intent::Chart);
     }
 }
 
