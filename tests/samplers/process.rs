@@ -1,4 +1,5 @@
 //! `process` against stand-ins: shells under other names that do as they are told, and this test itself.
+//! Long because each thing that is told of a process is held against another reader of it.
 
 use crate::peer::{Running, skip};
 use crate::{find, observe, sampler, value};

@@ -152,7 +152,7 @@ fn ours(piece: &Piece, source: &Source<'_>, draft: &mut Draft<'_>) -> Front {
 
 /// Whose fact stands for a word.
 #[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a table with `sampler` and `fact`")]
 struct FillRow {
     sampler: String,
     fact: String,

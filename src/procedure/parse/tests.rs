@@ -320,7 +320,7 @@ fn words_that_facts_stand_for_are_known_to_the_items_that_hold_them() {
     for (row, wanted) in [
         ("na = { sampler = \"a\", fact = \"b\" }", "`na` is no word to fill in"),
         ("NAME = { sampler = \"a\" }", "fact"),
-        ("NAME = \"a\"", "x.md:2:"),
+        ("NAME = \"a\"", "x.md:3:8: invalid type: string, expected a table with `sampler` and `fact`"),
     ] {
         let faults: Vec<String> = parse("x", "x.md", &format!("+++\n[fill]\n{row}\n+++\n## A\n"))
             .faults

@@ -161,7 +161,7 @@ impl Watch {
         {
             self.restarts += u64::from(self.main.is_some());
             self.growth = Default::default();
-            self.seldom = Seldom::default();
+            self.seldom = Seldom { peers: self.seldom.peers.take(), ..Seldom::default() };
             self.main = Some(new);
         }
         let since = self.advance(&details, now);
