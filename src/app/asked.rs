@@ -6,8 +6,9 @@ use super::metric::{Metric, Shown, telling};
 use super::trouble;
 use crate::base::time::Zone;
 use crate::base::{Clean, Failure, Freshness, Level, Mono, Now, Reading, SeriesKey, Unknown};
+use crate::clean;
 use crate::rules::expr::{Answer, Evaluator, Expr, Millis, Row, Track, Value};
-use crate::rules::{Book, Live};
+use crate::rules::{Book, Live, Sides};
 use crate::store::{History, Selector, Store};
 use core::time::Duration;
 
@@ -33,7 +34,7 @@ pub(super) struct Sight<'a> {
 
 impl Sight<'_> {
     /// A time of expressions on the clock of ages.
-    fn mono(&self, at: Millis) -> Mono {
+    pub(super) fn mono(&self, at: Millis) -> Mono {
         let ahead = at.saturating_sub(self.live.now());
         let span = Duration::from_millis(ahead.unsigned_abs());
         if ahead < 0 { self.now.mono - span } else { self.now.mono + span }
@@ -128,10 +129,12 @@ pub(super) fn ask(metric: &mut Metric, sight: &Sight<'_>, evaluator: &mut Evalua
         }
         return;
     }
-    let at = sight.live.millis(sight.live.finished(metric.expr.selectors()).mono);
-    let answer = evaluator.instant(&metric.expr, &sight.live, at);
-    let fed = Fed::of(sight, metric.expr.selectors());
-    let feeders = sight.store.feeders(metric.expr.selectors());
+    let sides = sight.book.sides(&metric.expr, &sight.live);
+    let expr = sides.expr(&metric.expr);
+    let at = sight.live.millis(sight.live.finished(expr.selectors()).mono);
+    let answer = evaluator.instant(expr, &sight.live, at);
+    let fed = Fed::of(sight, expr.selectors());
+    let feeders = sight.store.feeders(expr.selectors());
     let promised = feeders.iter().filter(|feeder| feeder.told_failing).map(|feeder| feeder.health.promised()).max();
     let (mut rows, coverage, fault) = match answer {
         Ok(Answer { value, coverage, .. }) => (rows_of(value), coverage, None),
@@ -153,7 +156,10 @@ pub(super) fn ask(metric: &mut Metric, sight: &Sight<'_>, evaluator: &mut Evalua
         next_attempt: fed.next_attempt,
         coverage,
         interval: fed.interval.max(promised.unwrap_or_default()),
-        trouble: trouble::among(&feeders, sight.now.mono, sight.zone),
+        trouble: match reading {
+            Reading::NotSupported => trouble::not_offered(sight.store, expr.selectors()),
+            _ => trouble::among(&feeders, sight.now.mono, sight.zone).or_else(|| instead(&sides)),
+        },
         forecast: metric.shown.forecast,
         reading,
     };
@@ -162,6 +168,11 @@ pub(super) fn ask(metric: &mut Metric, sight: &Sight<'_>, evaluator: &mut Evalua
     let begin = Course::new(range, false).begin(sight.now.mono).max(sight.now.mono - sight.store.limits().age);
     let seed = || tracks(expr, sight, evaluator, (begin, range.column()));
     *course = metric.asked.follow(&rows, (range, metric.worst_is_low()), sight, seed);
+}
+
+/// Which of two sources a value does not come from.
+pub(super) fn instead(sides: &Sides) -> Option<Clean> {
+    sides.missing.as_ref().map(|why| clean!("by the other source, without {why}"))
 }
 
 fn level(metric: &Metric, sight: &Sight<'_>, reading: &Reading) -> Level {
@@ -213,6 +224,8 @@ pub(super) fn rows(
     sight: &Sight<'_>,
     evaluator: &mut Evaluator,
 ) -> (Vec<Row>, Result<(Mono, Freshness), Unknown>, bool) {
+    let sides = sight.book.sides(expr, &sight.live);
+    let expr = sides.expr(expr);
     let at = sight.live.millis(sight.live.finished(expr.selectors()).mono);
     let fed = Fed::of(sight, expr.selectors());
     let rows = match evaluator.instant(expr, &sight.live, at) {
@@ -433,6 +446,30 @@ mod tests {
         assert_eq!(bench.now().mono.since(*seen), Duration::from_secs(9));
         let columns = bench.columns();
         assert_eq!(columns.last(), Some(&None), "a chart shows a gap: {columns:?}");
+    }
+
+    #[test]
+    fn of_two_sources_the_one_that_is_there_is_shown_as_fresh_as_it_is_and_who_is_missing_is_told() {
+        let mut bench = Bench::new("max(x) or max(y)", Some(Bands::limits(10.0, 20.0)));
+        for _ in 0..4 {
+            bench.second(&[("a", Some(gauge("x", 1.0))), ("b", Some(gauge("y", 2.0)))]);
+        }
+        assert_eq!((bench.shown().reading.usable(), bench.shown().trouble.clone()), (Some(1.0), None));
+        for _ in 0..12 {
+            bench.second(&[("a", None), ("b", Some(gauge("y", 2.0)))]);
+        }
+        let told = bench.shown().trouble.clone().expect("told");
+        assert_eq!(
+            (bench.shown().reading.usable(), told.as_str()),
+            (Some(2.0), "by the other source, without a: gone.")
+        );
+        let now = bench.now().mono;
+        assert_eq!((bench.shown().freshness(now), bench.shown().level_now(now)), (Freshness::Live, Level::Ok));
+        for _ in 0..6 {
+            bench.second(&[("a", None), ("b", None)]);
+        }
+        let now = bench.now().mono;
+        assert_eq!((bench.shown().freshness(now), bench.shown().level_now(now)), (Freshness::Stale, Level::Unknown));
     }
 
     #[test]

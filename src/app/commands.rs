@@ -2,6 +2,7 @@
 //! the one gate. `roles` takes what is run from the trusted file, never from here.
 
 use super::effect::Effect;
+use super::facts;
 use super::model::{Model, Request};
 use super::procedures::{ProcedureView, Working};
 use super::prompt;
@@ -51,6 +52,12 @@ fn wanted(model: &Model) -> Result<Request, Clean> {
     let Some(item) = working.walk.needs_commands() else {
         return Err("The current item has no commands to run.".into());
     };
+    if let Some(fill) = item.fill.first() {
+        return Err(clean!(
+            "These commands are copied, not run: {} in them is filled in on the screen only.",
+            fill.word
+        ));
+    }
     if !model.procedures.run_commands {
         return Err(clean!("These commands can be copied, not run: {NOT_ALLOWED}"));
     }
@@ -73,7 +80,11 @@ pub(super) fn said(action: &str, progress: &Progress, why: Clean) -> Clean {
 ///
 /// # Errors
 /// The word that must be typed before it.
-pub(super) fn copied(view: &ProcedureView, working: Option<&Working>) -> Result<Vec<Clean>, Clean> {
+pub(super) fn copied(
+    model: &Model,
+    view: &ProcedureView,
+    working: Option<&Working>,
+) -> Result<Vec<Clean>, Clean> {
     let at = view.selected.or_else(|| working.map(|working| working.walk.current)).unwrap_or(0);
     let document = &view.document;
     let Some(item) = document.items.get(at) else { return Ok(Vec::new()) };
@@ -84,11 +95,13 @@ pub(super) fn copied(view: &ProcedureView, working: Option<&Working>) -> Result<
             return Err(clean!("Not copied: type {word} at \"{asked}\" first."));
         }
     }
-    Ok(match &item.live {
+    let lines = match &item.live {
         Live::Command(lines) => lines.clone(),
         _ if !item.code.is_empty() => item.code.clone(),
         _ => core::iter::once(item.title.clone()).chain(item.prose.iter().cloned()).collect(),
-    })
+    };
+    let words = facts::filled(model, item);
+    Ok(lines.iter().map(|line| facts::fill(&words, line)).collect())
 }
 
 #[cfg(test)]

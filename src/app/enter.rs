@@ -85,7 +85,7 @@ pub(super) fn copy(model: &mut Model) -> Vec<Effect> {
         Overlay::Faults(_) => model.session.faults.iter().map(|fault| clean!("{fault}")).collect(),
         Overlay::Contacts(at) => contacts::ordered(model).get(*at).map(|card| card.card()).unwrap_or_default(),
         Overlay::Detail(detail) => detail::copied(model, detail),
-        Overlay::Procedure(view) => match commands::copied(view, walking::shown(model)) {
+        Overlay::Procedure(view) => match commands::copied(model, view, walking::shown(model)) {
             Ok(lines) => lines,
             Err(why) => {
                 model.session.say(why, Level::Warning, model.now);

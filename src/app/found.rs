@@ -120,8 +120,10 @@ pub fn fit(document: &Document, wanted: &str) -> Option<(u32, Option<Clean>)> {
 /// Of the conditions that the document opens with: how many hold now, of how many, and how many cannot be told.
 fn holds(model: &Model, document: &Document) -> (usize, usize, usize) {
     let opening = document.items.iter().take_while(|item| matches!(item.live, Live::Check(_) | Live::Read));
-    let seen: Vec<Option<bool>> =
-        opening.filter_map(condition).map(|condition| model.procedures.sight(condition, model.now).holds).collect();
+    let seen: Vec<Option<bool>> = opening
+        .filter_map(condition)
+        .map(|condition| model.procedures.sight(condition, &model.store, model.now).holds)
+        .collect();
     let count = |wanted: Option<bool>| seen.iter().filter(|holds| **holds == wanted).count();
     (count(Some(true)), seen.len(), count(None))
 }

@@ -166,6 +166,7 @@ impl Metric {
         // What a failed attempt told is live until the next one.
         let told = failure.is_some() && matches!(reading, Reading::Value { failing: None, .. });
         let trouble = match health {
+            _ if reading == Reading::NotSupported => trouble::not_offered(store, core::slice::from_ref(selector)),
             Some(health) => trouble::of(health, now, sight.zone),
             None => trouble::among(&store.feeders(core::slice::from_ref(selector)), now, sight.zone),
         };

@@ -2,6 +2,7 @@
 
 use super::again::Again;
 use super::board::Board;
+use super::facts;
 use super::metric::Metric;
 use super::model::{Model, Overlay};
 use super::pane::Pane;
@@ -71,7 +72,7 @@ fn lowest(expect: &Expect) -> bool {
     match expect {
         Expect::Number(Comparison::More | Comparison::AtLeast, _) => true,
         Expect::Number(Comparison::Equal, value) => *value > 0.0,
-        Expect::Number(..) | Expect::Text(_) => false,
+        Expect::Number(..) | Expect::Text(_) | Expect::Known => false,
     }
 }
 
@@ -79,7 +80,7 @@ fn lowest(expect: &Expect) -> bool {
 fn looks(item: &Item) -> impl Iterator<Item = (&Look, bool)> {
     let asked = condition(item).and_then(|condition| match &condition.of {
         Subject::Query(look) => Some((look, lowest(&condition.expect))),
-        Subject::Answer(_) => None,
+        Subject::Answer(_) | Subject::Fact(_) => None,
     });
     asked.into_iter().chain(item.show.iter().map(|look| (look, false)))
 }
@@ -95,6 +96,7 @@ pub fn condition(item: &Item) -> Option<&Condition> {
 
 /// What the conditions of walks are judged by.
 struct Eyes<'a> {
+    store: &'a Store,
     looks: &'a BTreeMap<Asked, Pane>,
     now: Now,
 }
@@ -102,7 +104,11 @@ struct Eyes<'a> {
 impl Senses for Eyes<'_> {
     fn see(&mut self, condition: &Condition) -> Sight {
         let unknown = |text: &'static str| Sight { text: text.into(), holds: None, seen: Mono::default() };
-        let Subject::Query(look) = &condition.of else { return unknown("—") };
+        let look = match &condition.of {
+            Subject::Query(look) => look,
+            Subject::Fact(told) => return facts::sight(self.store, told, &condition.expect, self.now),
+            Subject::Answer(_) => return unknown("—"),
+        };
         let pane = self.looks.get(&(look.expr.text().clone(), lowest(&condition.expect)));
         let Some(metric) = pane.and_then(|pane| pane.headline.as_ref()) else { return unknown("—") };
         match &metric.shown.reading {
@@ -160,8 +166,8 @@ impl Procedures {
     }
 
     /// What an item's condition shows now, and whether it holds.
-    pub fn sight(&self, condition: &Condition, now: Now) -> Sight {
-        Eyes { looks: &self.looks, now }.see(condition)
+    pub fn sight(&self, condition: &Condition, store: &Store, now: Now) -> Sight {
+        Eyes { store, looks: &self.looks, now }.see(condition)
     }
 
     /// The values that an item is about, as panes.
@@ -207,7 +213,7 @@ pub(super) fn tick(model: &mut Model) -> Vec<(Ulid, Vec<Step>)> {
     };
     model.procedures.look(&more, &mut model.board, (&model.store, &model.history, &model.book), now);
     let Procedures { walks, looks, .. } = &mut model.procedures;
-    let mut eyes = Eyes { looks, now };
+    let mut eyes = Eyes { store: &model.store, looks, now };
     let moved = walks.iter_mut().filter(|working| working.only_look.is_none()).map(|working| {
         let steps = working.walk.tick(&mut eyes, now);
         (working.walk.id, steps)

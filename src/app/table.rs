@@ -4,7 +4,8 @@ use super::asked::{self, Asked, Sight};
 use super::metric::telling;
 use super::trouble;
 use crate::base::{Clean, Freshness, Mono, SeriesKey, Unit, Unknown};
-use crate::rules::expr::{Evaluator, Expr};
+use crate::rules::expr::{Evaluator, Expr, Track};
+use core::time::Duration;
 
 /// More rows are counted, not kept.
 const ROWS: usize = 500;
@@ -27,7 +28,17 @@ pub struct Line {
     pub name: Clean,
     /// In base units, in the order of the columns.
     pub cells: Vec<Option<f64>>,
+    /// The course of the first column, oldest first; empty where the table shows none.
+    pub course: Vec<Option<f64>>,
 }
+
+/// Points of a row's course.
+pub const POINTS: u32 = 24;
+/// It is asked for no more often.
+const COURSE: Duration = Duration::from_secs(2);
+
+/// When the oldest of it was seen, and how far that may be believed; or why there is nothing.
+type Believed = Result<(Mono, Freshness), Unknown>;
 
 /// A table as of the last refresh, the largest first.
 #[derive(Clone, Debug)]
@@ -41,14 +52,18 @@ pub struct Table {
     /// What was last seen.
     pub rows: Vec<Line>,
     /// When the oldest of what it shows was seen, and how far that may be believed; or why there is nothing.
-    pub believed: Result<(Mono, Freshness), Unknown>,
+    pub believed: Believed,
     /// Why one of its sources gives nothing new, or fails, and since when.
     pub why: Option<Unknown>,
     /// When the newest of what it shows was observed: a window may reach far back.
     pub newest: Option<Mono>,
     /// Made up by a stand-in.
     pub simulated: bool,
+    /// How far the course before each row reaches.
+    pub chart: Option<Duration>,
     asked: Asked,
+    courses: Vec<(Clean, Vec<Option<f64>>)>,
+    charted: Option<Mono>,
 }
 
 impl Table {
@@ -64,7 +79,10 @@ impl Table {
             why: None,
             newest: None,
             simulated: false,
+            chart: None,
             asked: Asked::default(),
+            courses: Vec::new(),
+            charted: None,
         }
     }
 
@@ -73,28 +91,7 @@ impl Table {
         if !self.asked.due(sight) {
             return;
         }
-        let mut rows: Vec<Line> = Vec::new();
-        let mut believed = None;
-        self.simulated = false;
-        for (at, column) in self.columns.iter().enumerate() {
-            let (found, fresh, simulated) = asked::rows(&column.expr, sight, evaluator);
-            self.simulated |= simulated;
-            believed = Some(match (believed.take(), fresh) {
-                (None, fresh) => fresh,
-                (Some(Ok((seen, worst))), Ok((also, fresh))) => Ok((also.min(seen), fresh.max(worst))),
-                (Some(first), _) => first,
-            });
-            for row in &found {
-                let name = self.name(&row.key, &found.iter().map(|row| &row.key));
-                let place = rows.iter().position(|known| known.name == name).unwrap_or_else(|| {
-                    rows.push(Line { name, cells: vec![None; self.columns.len()] });
-                    rows.len() - 1
-                });
-                if let Some(cell) = rows.get_mut(place).and_then(|row| row.cells.get_mut(at)) {
-                    *cell = Some(row.value);
-                }
-            }
-        }
+        let (mut rows, believed) = self.gather(sight, evaluator);
         self.newest = self.seen(sight);
         let first = |row: &Line| row.cells.first().copied().flatten();
         rows.sort_by(|a, b| {
@@ -107,9 +104,17 @@ impl Table {
             order.then_with(|| a.name.cmp(&b.name))
         });
         rows.truncate(ROWS);
-        let feeders = |column: &Column| sight.store.feeders(column.expr.selectors());
-        let mut troubles =
-            self.columns.iter().filter_map(|column| trouble::among(&feeders(column), sight.now.mono, sight.zone));
+        self.follow(sight, evaluator);
+        for row in &mut rows {
+            let course = self.courses.iter().find(|(name, _)| *name == row.name);
+            row.course = course.map(|(_, course)| course.clone()).unwrap_or_default();
+        }
+        let of = |column: &Column| {
+            let sides = sight.book.sides(&column.expr, &sight.live);
+            let feeders = sight.store.feeders(sides.expr(&column.expr).selectors());
+            trouble::among(&feeders, sight.now.mono, sight.zone).or_else(|| asked::instead(&sides))
+        };
+        let mut troubles = self.columns.iter().filter_map(of);
         let trouble = troubles.next().map(Unknown::Failed);
         match (believed.unwrap_or(Err(Unknown::NotYet)), &self.believed) {
             // What stood there keeps its place, without its values.
@@ -135,6 +140,57 @@ impl Table {
         let selectors = self.columns.iter().flat_map(|column| column.expr.selectors());
         let ids = selectors.flat_map(|selector| sight.store.select(selector));
         ids.filter_map(|id| sight.store.seen(id)).max()
+    }
+
+    /// The cells of every column by the names of their rows, and how far all of it may be believed.
+    fn gather(&mut self, sight: &Sight<'_>, evaluator: &mut Evaluator) -> (Vec<Line>, Option<Believed>) {
+        let mut rows: Vec<Line> = Vec::new();
+        let mut believed: Option<Believed> = None;
+        self.simulated = false;
+        for (at, column) in self.columns.iter().enumerate() {
+            let (found, fresh, simulated) = asked::rows(&column.expr, sight, evaluator);
+            self.simulated |= simulated;
+            believed = Some(match (believed.take(), fresh) {
+                (None, fresh) => fresh,
+                (Some(Ok((seen, worst))), Ok((also, fresh))) => Ok((also.min(seen), fresh.max(worst))),
+                (Some(first), _) => first,
+            });
+            for row in &found {
+                let name = self.name(&row.key, &found.iter().map(|row| &row.key));
+                let place = rows.iter().position(|known| known.name == name).unwrap_or_else(|| {
+                    rows.push(Line { name, cells: vec![None; self.columns.len()], course: Vec::new() });
+                    rows.len() - 1
+                });
+                if let Some(cell) = rows.get_mut(place).and_then(|row| row.cells.get_mut(at)) {
+                    *cell = Some(row.value);
+                }
+            }
+        }
+        (rows, believed)
+    }
+
+    /// The course of each row, every now and then.
+    fn follow(&mut self, sight: &Sight<'_>, evaluator: &mut Evaluator) {
+        let (Some(reach), Some(column)) = (self.chart, self.columns.first()) else { return };
+        let now = sight.now.mono;
+        if self.charted.is_some_and(|at| now.since(at) < COURSE.max(reach / POINTS)) {
+            return;
+        }
+        self.charted = Some(now);
+        let step = reach / POINTS;
+        let begin = now - step * (POINTS - 1);
+        let tracks = asked::tracks(&column.expr, sight, evaluator, (begin, step));
+        let keys = tracks.iter().map(|track| &track.key);
+        let of = |track: &Track| {
+            let mut course = vec![None; POINTS as usize];
+            for (at, value) in &track.points {
+                let since = sight.mono(*at).since(begin).as_millis().checked_div(step.as_millis()).unwrap_or(0);
+                let place = usize::try_from(since).ok().and_then(|at| course.get_mut(at));
+                place.into_iter().for_each(|place| *place = Some(*value).filter(|value| value.is_finite()));
+            }
+            (self.name(&track.key, &keys), course)
+        };
+        self.courses = tracks.iter().map(of).collect();
     }
 
     fn name<'a>(&self, key: &SeriesKey, all: &(impl Iterator<Item = &'a SeriesKey> + Clone)) -> Clean {

@@ -3,7 +3,7 @@
 use crate::base::time::Zone;
 use crate::base::{Clean, Failure, Freshness, Mono, Now, Unknown};
 use crate::clean;
-use crate::store::{Feeder, SamplerHealth};
+use crate::store::{Feeder, SamplerHealth, Selector, Store};
 
 /// What is wrong with a sampler now: its failure with since when it fails, or since when it has not answered.
 /// `None` while its last attempt was good and is not late.
@@ -34,6 +34,12 @@ pub fn why(unknown: &Unknown) -> Clean {
         Unknown::Empty => Clean::text("The expression has no value now."),
         Unknown::Failed(why) | Unknown::NotPermitted(why) => why.clone(),
     }
+}
+
+/// Why a metric is not to be had here, by the sampler that would give it.
+pub(super) fn not_offered(store: &Store, selectors: &[Selector]) -> Option<Clean> {
+    let why = selectors.iter().filter_map(Selector::metric_name).find_map(|name| store.not_supported(name))?;
+    Some(clean!("Not offered here: {why}."))
 }
 
 /// The first trouble among those who feed an expression; last that of one whose failed attempt gave what is wanted.

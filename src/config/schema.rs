@@ -205,6 +205,11 @@ pub const PATTERN: Table = Table {
             "numbers that its lines say: a named `group` of the regex becomes the series `metric` (with `scale`, other groups as `labels`): the largest of each look, or as = \"last\", or as = \"summary\": quantiles of five minutes",
             "[{ group = \"ms\", metric = \"blocked_seconds\", scale = 0.001 }]",
         ),
+        key(
+            "facts",
+            "texts that its lines say: the newest of a named `group` of the regex is the `fact` of that name of the sampler `watchkeeper-logs`, for the `[fill]` of a procedure",
+            "[{ group = \"module\", fact = \"missing module\" }]",
+        ),
     ],
 };
 

@@ -1,6 +1,6 @@
 //! Numbers that lines of a pattern say: a group of its expression becomes a metric, other groups its labels.
 
-use crate::base::Point;
+use crate::base::{Clean, Point};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -25,6 +25,28 @@ pub struct Captured {
     pub shape: Shape,
     /// Groups that are labels.
     pub labels: Vec<String>,
+}
+
+/// A text that lines say, told as a fact: the newest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saying {
+    /// The group that is the text.
+    pub group: String,
+    /// The fact's name.
+    pub fact: Clean,
+}
+
+/// A longer text is cut.
+const SAID: usize = 200;
+
+impl Saying {
+    /// What a line says, if it says it.
+    pub(super) fn take(&self, found: &regex::Captures<'_>) -> Option<Clean> {
+        let said = found.name(&self.group)?.as_str();
+        let end = said.char_indices().nth(SAID).map_or(said.len(), |(at, _)| at);
+        let (kept, rest) = said.split_at_checked(end)?;
+        Some(Clean::cut(kept, rest.len())).filter(|said| !said.as_str().is_empty())
+    }
 }
 
 /// What several numbers become.

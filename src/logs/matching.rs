@@ -1,7 +1,7 @@
 //! The patterns of a profile: what of a log deserves a name, a count per minute and an entry of a guide. All are
 //! looked for in one pass over a line, by an engine without backtracking and with bounds on what it may become.
 
-use super::captured::Captured;
+use super::captured::{Captured, Saying};
 use crate::base::{Clean, Fault, LogLevel};
 use regex::{Captures, Regex, RegexBuilder, RegexSet, RegexSetBuilder};
 use std::sync::Arc;
@@ -12,6 +12,8 @@ pub const MOST: usize = 200;
 pub const LONGEST: usize = 1_000;
 /// Bytes that all of them together may become in memory.
 const COMPILED: usize = 4 * 1024 * 1024;
+/// More places of one line are not looked at.
+const PLACES: usize = 8;
 /// Bytes that the engine may use while it looks.
 const CACHE: usize = 1024 * 1024;
 
@@ -30,6 +32,8 @@ pub struct LogPattern {
     pub sources: Vec<Arc<str>>,
     /// Numbers that its lines say.
     pub captured: Vec<Captured>,
+    /// Texts that its lines say.
+    pub sayings: Vec<Saying>,
 }
 
 /// A regular expression or a text.
@@ -55,7 +59,7 @@ impl LooksFor {
 pub struct LogPatterns {
     all: Vec<LogPattern>,
     set: Option<RegexSet>,
-    /// Of each pattern that takes numbers out.
+    /// Of each pattern that takes something out.
     expressions: Vec<Option<Regex>>,
 }
 
@@ -80,7 +84,9 @@ impl LogPatterns {
         let set =
             set.map_err(|_| Fault::new("the patterns are too large together.").hint("Make some of them simpler."))?;
         let taking = |pattern: &LogPattern| {
-            (!pattern.captured.is_empty()).then(|| regex(pattern.looks_for.source().as_str())).transpose()
+            (!pattern.captured.is_empty() || !pattern.sayings.is_empty())
+                .then(|| regex(pattern.looks_for.source().as_str()))
+                .transpose()
         };
         let expressions = all.iter().map(taking).collect::<Result<_, _>>()?;
         Ok(Self { set: (!all.is_empty()).then_some(set), all, expressions })
@@ -102,9 +108,13 @@ impl LogPatterns {
         found.into_iter().filter(here).collect()
     }
 
-    /// The groups of a line that matches this pattern, where it takes numbers out.
-    pub(super) fn groups<'t>(&self, at: usize, text: &'t str) -> Option<Captures<'t>> {
-        self.expressions.get(at)?.as_ref()?.captures(text)
+    /// The groups of each place of a line that this pattern matches, where it takes something out.
+    pub(super) fn groups<'t>(&self, at: usize, text: &'t str) -> Vec<Captures<'t>> {
+        let expression = self.expressions.get(at).and_then(Option::as_ref);
+        // A number is that of the first place.
+        let words = self.all.get(at).is_some_and(|pattern| !pattern.sayings.is_empty());
+        let places = if words { PLACES } else { 1 };
+        expression.map(|regex| regex.captures_iter(text).take(places).collect()).unwrap_or_default()
     }
 
     /// The worst pattern that a line matches: it colours the line and names the entry.
@@ -157,7 +167,15 @@ mod tests {
 
     fn pattern(name: &str, source: &str, level: LogLevel) -> LogPattern {
         let looks_for = LooksFor::Regex(source.to_owned());
-        LogPattern { name: Clean::text(name), looks_for, level, entry: None, sources: Vec::new(), captured: Vec::new() }
+        LogPattern {
+            name: Clean::text(name),
+            looks_for,
+            level,
+            entry: None,
+            sources: Vec::new(),
+            captured: Vec::new(),
+            sayings: Vec::new(),
+        }
     }
 
     #[test]

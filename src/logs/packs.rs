@@ -125,6 +125,7 @@ pub fn pack(name: &str) -> Result<Vec<LogPattern>, Fault> {
     })?;
     let pattern = |(name, source, level, entry): &Row| LogPattern {
         captured: Vec::new(),
+        sayings: Vec::new(),
         name: Clean::from(*name),
         looks_for: LooksFor::Regex((*source).to_owned()),
         level: *level,

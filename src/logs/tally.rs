@@ -1,9 +1,9 @@
 //! What was counted of each source: lines by level, lines that were dropped, matches of each pattern. Counters only
 //! rise, so that `rate()` and `increase()` say what happens per minute.
 
-use super::captured::{Captured, Numbers};
+use super::captured::{Captured, Numbers, Saying};
 use super::matching::LogPatterns;
-use crate::base::{LogLevel, LogLine, Observation, Point};
+use crate::base::{Clean, LogLevel, LogLine, Observation, Point};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -36,17 +36,21 @@ struct Counts {
     numbers: BTreeMap<(usize, usize), Numbers>,
 }
 
+/// The newest text of each fact, by its name.
+type Said = BTreeMap<Clean, Clean>;
+
 /// The counters of all sources.
 #[derive(Debug, Default)]
 pub struct Tally {
     patterns: LogPatterns,
     counts: Mutex<Vec<Counts>>,
+    said: Mutex<Said>,
 }
 
 impl Tally {
     /// Counters of these sources, for these patterns: all begin at zero, so that the first match is a rise.
     pub fn new<'a>(patterns: LogPatterns, sources: impl IntoIterator<Item = &'a Arc<str>>) -> Self {
-        let tally = Self { patterns, counts: Mutex::default() };
+        let tally = Self { patterns, counts: Mutex::default(), said: Mutex::default() };
         sources.into_iter().for_each(|source| tally.count(source, core::iter::empty(), 0));
         tally
     }
@@ -67,7 +71,7 @@ impl Tally {
             at.and_then(|at| levels.get_mut(at)).into_iter().for_each(|count| *count += 1);
             for at in self.patterns.matches(source, line.message.as_str()) {
                 matches.get_mut(at).into_iter().for_each(|count| *count += 1);
-                said.extend(self.patterns.groups(at, line.message.as_str()).map(|groups| (at, groups)));
+                said.push((at, self.patterns.groups(at, line.message.as_str())));
             }
         }
         let mut all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -77,11 +81,16 @@ impl Tally {
         });
         let Some(counts) = all.get_mut(at) else { return };
         counts.dropped += dropped;
-        for (at, groups) in said {
+        for (at, places) in said {
+            let sayings = self.patterns.all().get(at).into_iter().flat_map(|pattern| &pattern.sayings);
+            // The first place that has the group: another alternative may match before it.
+            let take = |saying: &Saying| places.iter().find_map(|groups| saying.take(groups));
+            let told = sayings.filter_map(|saying| Some((saying.fact.clone(), take(saying)?)));
+            self.said.lock().unwrap_or_else(PoisonError::into_inner).extend(told);
             let captured =
                 self.patterns.all().get(at).into_iter().flat_map(|pattern| pattern.captured.iter().enumerate());
-            for (row, captured) in captured {
-                counts.numbers.entry((at, row)).or_default().take(captured, &groups);
+            for ((row, captured), groups) in captured.filter_map(|one| Some((one, places.first()?))) {
+                counts.numbers.entry((at, row)).or_default().take(captured, groups);
             }
         }
         counts.levels.iter_mut().zip(levels).for_each(|(count, more)| *count += more);
@@ -98,6 +107,9 @@ impl Tally {
     /// is meant for.
     pub fn observe(&self) -> Observation {
         let mut seen = Observation::default();
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.facts = said.iter().map(|(name, said)| (name.clone(), said.clone())).collect();
+        drop(said);
         let mut all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         for counts in &mut *all {
             let source = ("source", &*counts.source);
@@ -123,7 +135,6 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Clean;
     use crate::logs::{LogPattern, LooksFor};
 
     #[test]
@@ -134,6 +145,7 @@ mod tests {
             level: LogLevel::Error,
             entry: None,
             captured: Vec::new(),
+            sayings: Vec::new(),
             sources: sources.iter().map(|source| Arc::from(*source)).collect(),
         };
         let patterns = LogPatterns::new(vec![pattern("any", &[]), pattern("db", &["db"])]).expect("compiles");
@@ -157,5 +169,33 @@ mod tests {
         assert_eq!(value(MATCHES, &[("source", "db"), ("pattern", "db")]), Some(1.0));
         assert_eq!(value(MATCHES, &[("source", "web"), ("pattern", "any")]), Some(0.0), "before anything came");
         assert_eq!(value(MATCHES, &[("source", "web"), ("pattern", "db")]), None);
+    }
+
+    #[test]
+    fn the_newest_text_of_a_group_is_a_fact_and_what_is_strange_in_it_is_shown() {
+        let pattern = LogPattern {
+            name: "missing".into(),
+            looks_for: LooksFor::Regex("ModuleNotFoundError|No module named '(?<module>[^']*)'".to_owned()),
+            level: LogLevel::Error,
+            entry: None,
+            captured: Vec::new(),
+            sayings: vec![Saying { group: "module".to_owned(), fact: "missing module".into() }],
+            sources: Vec::new(),
+        };
+        let bot: Arc<str> = "bot".into();
+        let tally = Tally::new(LogPatterns::new(vec![pattern]).expect("compiles"), [&bot]);
+        assert_eq!(tally.observe().facts, []);
+        let say = |text: &str| {
+            let line = LogLine { time: None, level: None, message: Clean::text(text), marker: false };
+            tally.count(&bot, [&line].into_iter(), 0);
+            tally.observe().facts
+        };
+        let fact = |text: &str| vec![("missing module".into(), Clean::text(text))];
+        assert_eq!(say("ModuleNotFoundError: No module named 'ccxt'"), fact("ccxt"), "behind another alternative");
+        assert_eq!(say("another line"), fact("ccxt"), "it stays");
+        assert_eq!(say("No module named ''"), fact("ccxt"), "nothing is no name");
+        assert_eq!(say("No module named 'numpy'"), fact("numpy"));
+        let long = say(&format!("No module named '{}'", "x".repeat(300)));
+        assert!(long[0].1.as_str().len() < 230 && long[0].1.as_str().ends_with("<+100 bytes>"), "{long:?}");
     }
 }

@@ -19,8 +19,8 @@ pub struct Known<'a> {
     pub contacts: &'a [&'a str],
     /// Support levels.
     pub levels: &'a [&'a str],
-    /// Samplers of the profile.
-    pub samplers: &'a [&'a str],
+    /// Samplers of the profile, and what else tells facts. `None`: nobody knows, nothing is said.
+    pub samplers: Option<&'a [&'a str]>,
     /// Metrics that samplers make. `None`: nobody knows, nothing is said.
     pub metric: Option<&'a Made<'a>>,
 }
@@ -49,8 +49,15 @@ pub fn check(document: &Document, known: &Known<'_>) -> Vec<Fault> {
             }
             _ => {}
         }
-        for name in item.facts.iter().filter(|name| !known.samplers.contains(&&***name)) {
-            tell(format!("no sampler of the profile is called `{name}`."), name, known.samplers);
+        let told = condition(&item.live).and_then(|condition| match &condition.of {
+            Subject::Fact(told) => Some(&told.sampler),
+            Subject::Query(_) | Subject::Answer(_) => None,
+        });
+        let filled = item.fill.iter().map(|fill| &fill.sampler);
+        for sampler in told.into_iter().chain(filled).chain(&item.facts) {
+            if let Some(samplers) = known.samplers.filter(|samplers| !samplers.contains(&&**sampler)) {
+                tell(format!("the profile has no sampler `{sampler}`."), sampler, samplers);
+            }
         }
         let Some(metric) = known.metric else { continue };
         let worked = if let Live::Calculate(it) = &item.live { it.exprs() } else { Vec::new() };
@@ -77,7 +84,7 @@ pub fn condition(live: &Live) -> Option<&Condition> {
 fn exprs<'a>(live: &'a Live, show: &'a [Look]) -> impl Iterator<Item = &'a Expr> {
     let own = condition(live).and_then(|condition| match &condition.of {
         Subject::Query(look) => Some(&look.expr),
-        Subject::Answer(_) => None,
+        Subject::Answer(_) | Subject::Fact(_) => None,
     });
     own.into_iter().chain(show.iter().map(|look| &look.expr))
 }

@@ -81,6 +81,10 @@ pub struct Item {
     /// For how long after it ticked what a check found must still hold, whatever is done meanwhile; `None` is until the
     /// next action begins.
     pub watch: Option<Duration>,
+    /// What is dangerous about it where it stands, a sentence each.
+    pub hazards: Vec<Clean>,
+    /// Words of its text that facts stand for.
+    pub fill: Vec<Fill>,
 }
 
 /// What makes an item live.
@@ -139,6 +143,30 @@ pub enum Subject {
     Query(Look),
     /// What was answered to the question of this name.
     Answer(Arc<str>),
+    /// What a sampler tells in words.
+    Fact(Told),
+}
+
+/// A fact of a sampler.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// What the engineer calls it.
+    pub label: Clean,
+    /// Whose.
+    pub sampler: Arc<str>,
+    /// Its name there.
+    pub fact: Clean,
+}
+
+/// A word of the text that a fact stands for: `NAME` in `add("NAME")`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fill {
+    /// As it is written: capitals, digits and `_`.
+    pub word: Clean,
+    /// Whose fact.
+    pub sampler: Arc<str>,
+    /// Its name there.
+    pub fact: Clean,
 }
 
 /// `< 10e-6`, `>= 0.9`, `== 0`, `is yes`.
@@ -146,8 +174,10 @@ pub enum Subject {
 pub enum Expect {
     /// A number compares.
     Number(Comparison, f64),
-    /// An answer is this text.
+    /// An answer, or a fact, is this text.
     Text(Clean),
+    /// A fact is known, whatever it says.
+    Known,
 }
 
 /// How numbers compare.

@@ -5,6 +5,7 @@
 pub mod calculate;
 pub mod check;
 pub mod document;
+mod fill;
 pub mod lint;
 mod order;
 pub mod paper;
@@ -25,5 +26,6 @@ pub use document::{Document, Item, Live};
 pub use parse::parse;
 pub use pasted::Pasted;
 pub use queue::{Asked, Waits, queue};
+pub use sensing::Given;
 pub use view::{Left, Question};
 pub use walk::{Found, Said, Senses, Step, Walk};

@@ -238,10 +238,12 @@ pub fn words(condition: &Condition) -> String {
     let (of, unit) = match &condition.of {
         Subject::Query(Look { label, unit, .. }) => (label.to_string(), *unit),
         Subject::Answer(name) => (name.to_string(), crate::base::Unit::Count),
+        Subject::Fact(told) => (told.label.to_string(), crate::base::Unit::Count),
     };
     let expect = match &condition.expect {
         Expect::Number(comparison, value) => format!("{} {}", sign(*comparison), unit.show(*value)),
         Expect::Text(text) => format!("is {text}"),
+        Expect::Known => "is known".to_owned(),
     };
     let hold = if condition.hold.is_zero() { String::new() } else { format!(", for {}", span(condition.hold)) };
     format!("{of} {expect}{hold}")

@@ -2,7 +2,7 @@
 
 use crate::base::{Clean, Fault, Support};
 use crate::config::{Profile, Trust};
-use crate::procedure::lint::{ActionFacts, lint};
+use crate::procedure::lint::{ActionFacts, hazards, lint};
 use crate::procedure::{Document, Known, check, parse};
 use crate::rules::Book;
 use crate::rules::lint::Found;
@@ -10,7 +10,19 @@ use crate::store::Store;
 
 /// Every document of a profile, in the order of their names.
 pub fn documents(profile: &Profile) -> Vec<Document> {
-    profile.procedures.specs.iter().map(|spec| parse(&spec.id, spec.file.as_str(), &spec.text)).collect()
+    let read = profile.procedures.specs.iter().map(|spec| parse(&spec.id, spec.file.as_str(), &spec.text));
+    read.map(|document| warned(document, profile)).collect()
+}
+
+/// The same, with what is dangerous about an item told below it.
+fn warned(mut document: Document, profile: &Profile) -> Document {
+    for found in hazards(&document, &|name| facts(profile, name)) {
+        let line = found.fault.at.as_ref().map(|at| at.line);
+        for item in document.items.iter_mut().filter(|item| Some(item.line) == line && item.title == found.about) {
+            item.hazards.push(found.fault.what.clone());
+        }
+    }
+    document
 }
 
 /// What the profile says of one of its actions.
@@ -43,13 +55,14 @@ pub fn dangling(document: &Document, profile: &Profile, book: &Book, store: &Sto
         let names: Vec<&str> = store.metrics().map(Clean::as_str).collect();
         Err(crate::base::body::misspelt(metric, &names).map(str::to_owned))
     };
-    let samplers: Vec<&str> = profile.samplers.iter().map(|sampler| &*sampler.name).collect();
+    let samplers: Vec<&str> =
+        profile.samplers.iter().map(|sampler| &*sampler.name).chain([crate::roles::logs::SAMPLER]).collect();
     let known = Known {
         actions: &actions,
         alerts: &alerts,
         contacts: &contacts,
         levels: &levels,
-        samplers: &samplers,
+        samplers: Some(&samplers),
         metric: Some(&metric),
     };
     check(document, &known)

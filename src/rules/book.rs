@@ -4,13 +4,14 @@
 use super::alert::Alert;
 use super::entry::{Desk, Entry};
 use super::escalation::{Escalated, Policy};
-use super::expr::{Evaluator, Semantics};
+use super::expr::{Evaluator, Expr, Semantics};
 use super::finding::{Ack, AlertId, Finding, FindingState, RuleHealth, Transition};
 use super::inhibit::{self, Inhibit};
 use super::live::{Live, WallOffset};
 use super::matchers::labels_of;
-use super::needs::{Needs, Recording};
+use super::needs::{Needs, Recording, Resting};
 use super::rule::{Rule, RuleFile, RuleKind};
+use super::sides::Sides;
 use super::silence::Silence;
 use crate::base::{Clean, Fault, Level, Mono, Now, SeriesKey};
 use crate::clean;
@@ -112,7 +113,7 @@ impl Book {
                     let name = if *count == 1 { name } else { clean!("{name}#{count}") };
                     let index = book.entries.len();
                     let entry = Entry::new(rule, (index, at), name, every);
-                    book.recording.insert(Arc::clone(&entry.feed), entry.rule.expr.selectors().to_vec());
+                    book.recording.insert(Arc::clone(&entry.feed), entry.rule.expr.clone());
                     book.entries.push(entry);
                 }
                 book.groups.push(GroupInfo {
@@ -165,16 +166,22 @@ impl Book {
         let live = Live::new(store, now, &mut self.offset);
         let known =
             self.looked.is_some_and(|(generation, at)| generation == store.generation() && now.mono.since(at) < LOOK);
+        let mut resting = Resting::new(&live, &self.recording);
         for entry in &mut self.entries {
             if known {
                 entry.needs.refresh(&live);
             } else {
-                entry.needs = Needs::of(&entry.rule.expr, &live, &self.recording);
+                entry.needs = Needs::of(&entry.rule.expr, &mut resting);
             }
         }
         if !known {
             self.looked = Some((store.generation(), now.mono));
         }
+    }
+
+    /// What of an expression counts now: each `or` without a side whose source gives nothing.
+    pub fn sides(&self, expr: &Expr, live: &Live<'_>) -> Sides {
+        Sides::of(expr, &mut Resting::new(live, &self.recording))
     }
 
     fn judge_group(&mut self, group: usize, store: &mut Store, now: Now, moved: &mut Vec<Transition>) {

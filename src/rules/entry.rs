@@ -10,6 +10,7 @@ use super::live::{Live, Readiness};
 use super::matchers::ALERTNAME;
 use super::needs::{Footing, Needs};
 use super::rule::{Alerting, Judge, Rule, RuleKind};
+use super::sides::Sides;
 use super::template::Scope;
 use crate::base::time::Span;
 use crate::base::{Clean, Freshness, Level, Mono, Now, Point, PointKind, SeriesKey};
@@ -106,12 +107,15 @@ impl Entry {
 
     /// Asks the expression and lets every alert take a step. Returns what moved and what is to be recorded.
     pub(super) fn evaluate(&mut self, desk: &mut Desk<'_, '_>) -> (Vec<Transition>, Option<Recorded>) {
-        let readiness = desk.live.readiness(&self.needs.selectors, self.rule.expr.longest_window());
+        let expr = self.needs.sides.expr(&self.rule.expr);
+        let readiness = desk.live.readiness(&self.needs.selectors, expr.longest_window());
         let found = match &readiness {
             Readiness::BeyondRetention { .. } => Ok(Evaluated::default()),
             _ => {
                 let limit = if desk.limit == 0 { MOST_ROWS } else { desk.limit.min(MOST_ROWS) };
-                evaluate(&self.rule, desk.evaluator, desk.live, desk.live.millis(desk.at.mono), limit, &[])
+                let part = self.needs.sides.missing.is_some().then(|| Rule { expr: expr.clone(), ..self.rule.clone() });
+                let rule = part.as_ref().unwrap_or(&self.rule);
+                evaluate(rule, desk.evaluator, desk.live, desk.live.millis(desk.at.mono), limit, &[])
             }
         };
         self.judged = self.needs.footing(None).tick;
@@ -170,7 +174,8 @@ impl Entry {
         self.each(
             |alert| {
                 let footing = needs.footing(alert.job.as_ref().map(Clean::as_str));
-                let gone = if warming { None } else { Some(Seen::Gone) };
+                // Where a condition cannot be asked, that there is no row does not say that it is over.
+                let gone = if warming || needs.sides.unknown { None } else { Some(Seen::Gone) };
                 (seen.get(&alert.id.key).copied().unwrap_or(gone), footing)
             },
             desk,
@@ -227,6 +232,11 @@ impl Entry {
         self.health = match (&self.answered, footing.silent) {
             (RuleHealth::Ok | RuleHealth::Warming { .. }, Some(why)) => RuleHealth::NoData { why },
             (RuleHealth::NotYet, Some(why)) if footing.fails => RuleHealth::NoData { why },
+            (RuleHealth::Ok, None) => match &self.needs.sides {
+                Sides { missing: Some(why), unknown: true, .. } => RuleHealth::NoData { why: why.clone() },
+                Sides { missing: Some(why), .. } => RuleHealth::Instead { without: why.clone() },
+                _ => RuleHealth::Ok,
+            },
             (answered, _) => answered.clone(),
         };
         let banded = self.is_banded();
@@ -243,7 +253,7 @@ impl Entry {
                 _ => Level::Ok,
             }
         };
-        let fine = !banded && self.health == RuleHealth::Ok;
+        let fine = !banded && matches!(self.health, RuleHealth::Ok | RuleHealth::Instead { .. });
         self.level = self.alerts.values().map(shown).chain(fine.then_some(Level::Ok)).max().unwrap_or_default();
     }
 

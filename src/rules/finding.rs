@@ -97,6 +97,11 @@ pub struct Finding {
 pub enum RuleHealth {
     /// Evaluated, with data.
     Ok,
+    /// Evaluated without a side of an `or` whose source gives nothing: the other one is there.
+    Instead {
+        /// Who is missing, and why.
+        without: Clean,
+    },
     /// No data of it has come yet.
     NotYet,
     /// Its window is covered less than 80 %: never OK until then.
@@ -120,6 +125,7 @@ impl RuleHealth {
     pub fn sentence(&self) -> Option<Clean> {
         match self {
             Self::Ok => None,
+            Self::Instead { without } => Some(clean!("judged by the other source, without {without}")),
             Self::NotYet => Some(Clean::from("no data has come yet.")),
             Self::Warming { ready_in } => Some(clean!("warming: ready in {}.", Span(*ready_in))),
             Self::NotEvaluable(why) => Some(clean!("not evaluable here: {why}")),

@@ -92,6 +92,11 @@ impl<'a> Live<'a> {
         self.millis(self.now.mono)
     }
 
+    /// The same on both clocks.
+    pub const fn moment_now(&self) -> Now {
+        self.now
+    }
+
     /// A monotonic moment as expressions count.
     pub fn millis(&self, at: Mono) -> Millis {
         let mono = i64::try_from(at.0).unwrap_or(i64::MAX);

@@ -5,21 +5,24 @@ use super::expr::Expr;
 use super::expr::function::{Function, Over};
 use super::expr::plan::{BinaryOp, Node, Plan};
 use super::live::{Feeding, Live, Readiness};
-use crate::base::{Clean, Mono};
+use super::sides::{Sides, Sources};
+use crate::base::{Clean, Freshness, Mono};
 use crate::clean;
 use crate::store::Selector;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// Of every rule that records: the name it records under, and what it reads.
-pub(super) type Recording = HashMap<Arc<str>, Vec<Selector>>;
+/// Of every rule that records: the name it records under, and what it asks.
+pub(super) type Recording = HashMap<Arc<str>, Expr>;
 
 /// Who feeds an expression, at one moment.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Needs {
     /// The selectors that must have data.
     pub(super) selectors: Vec<Selector>,
+    /// What of it counts: each `or` without a side that gives nothing.
+    pub(super) sides: Sides,
     /// By selector, names of feeders.
     by_selector: Vec<BTreeSet<Arc<str>>>,
     feeders: BTreeMap<Arc<str>, Feeding>,
@@ -42,30 +45,15 @@ pub(super) struct Footing {
 
 impl Needs {
     /// Looks at who feeds the expression. What a recorded series rests on is what its rule rests on.
-    pub(super) fn of(expr: &Expr, live: &Live<'_>, recording: &Recording) -> Self {
-        let makes = |selector: &Selector| {
-            let one = core::slice::from_ref(selector);
-            !matches!(live.readiness(one, Duration::ZERO), Readiness::NoSuchMetric { .. })
-        };
-        let mut selectors = Vec::new();
-        needed(expr.plan(), &makes, &mut selectors);
-        let mut needs = Self { selectors, ..Self::default() };
-        for at in 0..needs.selectors.len() {
-            let Some(selector) = needs.selectors.get(at).cloned() else { continue };
-            let (mut names, mut through) = (BTreeSet::new(), BTreeSet::new());
-            let mut open = vec![vec![selector]];
-            while let Some(selectors) = open.pop() {
-                for feeding in live.feeding(&selectors) {
-                    match recording.get(&feeding.name) {
-                        Some(below) if through.insert(Arc::clone(&feeding.name)) => open.push(below.clone()),
-                        // A rule that reads what it records rests on nothing more for it.
-                        Some(_) => {}
-                        None => {
-                            names.insert(Arc::clone(&feeding.name));
-                            needs.feeders.insert(Arc::clone(&feeding.name), feeding);
-                        }
-                    }
-                }
+    pub(super) fn of(expr: &Expr, resting: &mut Resting<'_>) -> Self {
+        let sides = Sides::of(expr, resting);
+        let selectors = resting.needed(sides.expr(expr).plan());
+        let mut needs = Self { selectors, sides, ..Self::default() };
+        for selector in &needs.selectors {
+            let mut names = BTreeSet::new();
+            for feeding in resting.on(core::slice::from_ref(selector)) {
+                names.insert(Arc::clone(&feeding.name));
+                needs.feeders.insert(Arc::clone(&feeding.name), feeding);
             }
             needs.by_selector.push(names);
         }
@@ -93,11 +81,6 @@ impl Needs {
         }
         let of = || names.iter().filter_map(|name| self.feeders.get(*name));
         let silent = || of().filter(|feeder| feeder.failing.is_some() || feeder.late);
-        let why = |feeder: &Feeding| match &feeder.failing {
-            Some(why) => clean!("{}: {why}", feeder.name),
-            None if feeder.good.is_none() => clean!("{} has not answered yet.", feeder.name),
-            None => clean!("{} is late.", feeder.name),
-        };
         Footing {
             silent: silent().next().map(why),
             fails: of().any(|feeder| feeder.failing.is_some()),
@@ -105,6 +88,75 @@ impl Needs {
             lost: silent().map(|feeder| feeder.good.unwrap_or_default()).min(),
             every: of().map(|feeder| feeder.every).max().unwrap_or_default(),
         }
+    }
+}
+
+/// Who is behind selectors, worked out once for one moment.
+#[derive(Debug)]
+pub(super) struct Resting<'a> {
+    live: &'a Live<'a>,
+    recording: &'a Recording,
+    /// Of a rule that records, who is behind what counts of it. Empty while that is being worked out: a rule that reads
+    /// what it records rests on nothing more for it.
+    known: HashMap<Arc<str>, Vec<Feeding>>,
+}
+
+impl<'a> Resting<'a> {
+    pub(super) fn new(live: &'a Live<'a>, recording: &'a Recording) -> Self {
+        Self { live, recording, known: HashMap::new() }
+    }
+
+    /// The samplers below these selectors.
+    fn on(&mut self, selectors: &[Selector]) -> Vec<Feeding> {
+        let mut out = Vec::new();
+        for feeding in self.live.feeding(selectors) {
+            let Some(below) = self.recording.get(&feeding.name) else {
+                out.push(feeding);
+                continue;
+            };
+            if !self.known.contains_key(&feeding.name) {
+                self.known.insert(Arc::clone(&feeding.name), Vec::new());
+                let sides = Sides::of(below, self);
+                let behind = self.on(sides.expr(below).selectors());
+                self.known.insert(Arc::clone(&feeding.name), behind);
+            }
+            out.extend(self.known.get(&feeding.name).into_iter().flatten().cloned());
+        }
+        out
+    }
+}
+
+impl Sources for Resting<'_> {
+    fn needed(&self, part: &Node) -> Vec<Selector> {
+        let mut out = Vec::new();
+        needed(part, &|selector| self.can(selector), &mut out);
+        out
+    }
+
+    fn can(&self, selector: &Selector) -> bool {
+        let one = core::slice::from_ref(selector);
+        !matches!(self.live.readiness(one, Duration::ZERO), Readiness::NoSuchMetric { .. })
+    }
+
+    fn gone(&mut self, selectors: &[Selector]) -> Option<Clean> {
+        let now = self.live.moment_now().mono;
+        let gone = |feeder: &Feeding| match feeder.good {
+            Some(good) => {
+                let failing = feeder.failing.is_some();
+                (failing || feeder.late) && Freshness::judge(now.since(good), feeder.every, failing) >= Freshness::Stale
+            }
+            None => feeder.failing.is_some(),
+        };
+        self.on(selectors).iter().find(|feeder| gone(feeder)).map(why)
+    }
+}
+
+/// Why somebody gives nothing.
+fn why(feeder: &Feeding) -> Clean {
+    match &feeder.failing {
+        Some(why) => clean!("{}: {why}", feeder.name),
+        None if feeder.good.is_none() => clean!("{} has not answered yet.", feeder.name),
+        None => clean!("{} is late.", feeder.name),
     }
 }
 

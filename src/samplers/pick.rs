@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 
 /// Facts of one answer; more would fill a pane with what nobody asked for.
 const FIELDS: usize = 32;
+/// Fields of one object that become series.
+const KEYS: usize = 100;
 /// A fact is a line beside others, in characters.
 const TEXT: usize = 200;
 
@@ -28,6 +30,8 @@ pub(crate) struct Row {
     /// Texts that count as absent, such as the placeholder of an example.
     #[serde(default)]
     not: Vec<String>,
+    /// Of a metric: the value is an object, and each of its fields a series with its name as this label.
+    label: Option<String>,
 }
 
 /// One value that is wanted.
@@ -38,6 +42,7 @@ pub(crate) struct Pick {
     one_of: Option<Vec<String>>,
     present: bool,
     not: Vec<String>,
+    label: Option<String>,
 }
 
 /// As what a value goes on.
@@ -96,8 +101,24 @@ impl Pick {
                     format!("the row for `{}` has `present`, which is for a `metric`.", Clean::text(&row.pointer));
                 return Err(body.fault_at(key, what).hint("It is 1 or 0; the value itself is not shown."));
             }
-            let Row { pointer, one_of, present, not, .. } = row;
-            Ok(Self { pointer, wanted, one_of, present, not })
+            if let Some(label) = &row.label {
+                let name = Clean::text(&row.pointer);
+                if row.present || matches!(wanted, Wanted::Fact(_)) {
+                    let what = format!("the row for `{name}` has `label`, which is for the numbers of a `metric`.");
+                    return Err(body.fault_at(key, what));
+                }
+                let letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+                let good =
+                    !label.is_empty() && label.chars().all(letter) && !label.starts_with(|c: char| c.is_ascii_digit());
+                if !good || label.starts_with("__") || matches!(label.as_str(), "job" | "instance") {
+                    let what = format!("the row for `{name}`: `{}` cannot be its label.", Clean::text(label));
+                    return Err(body
+                        .fault_at(key, what)
+                        .hint("Letters, digits and `_`; `job` and `instance` are taken."));
+                }
+            }
+            let Row { pointer, one_of, present, not, label, .. } = row;
+            Ok(Self { pointer, wanted, one_of, present, not, label })
         };
         rows.into_iter().map(check).collect()
     }
@@ -124,6 +145,10 @@ impl Pick {
             {
                 return Err(format!("says {} is {is}, expected {}", pick.pointer, good.join(" or ")));
             }
+            if let (Some(label), Wanted::Metric(name)) = (&pick.label, &pick.wanted) {
+                by_key(name, (label, found, &pick.pointer), place, labels, seen);
+                continue;
+            }
             pick.wanted.put(found, labels, clean!("{place} has no number at {}", pick.pointer), seen);
         }
         Ok(())
@@ -149,6 +174,34 @@ impl Pick {
     /// The metrics that rows name.
     pub(crate) fn metrics(rows: Vec<Row>) -> impl Iterator<Item = String> {
         rows.into_iter().filter_map(|row| row.metric)
+    }
+}
+
+/// Each number of an object as a series of its own, by its name there.
+fn by_key(
+    metric: &str,
+    (label, found, pointer): (&str, Option<&Value>, &str),
+    place: &Clean,
+    labels: &[(&str, &str)],
+    seen: &mut Observation,
+) {
+    let Some(fields) = found.and_then(Value::as_object) else {
+        seen.not_supported.push((Clean::text(metric), clean!("{place} has no fields at {pointer}")));
+        return;
+    };
+    let numbers = || fields.iter().filter_map(|(name, value)| Some((name, number(value)?)));
+    for (name, value) in numbers().take(KEYS) {
+        let name = Clean::text(name);
+        let own = [labels, &[(label, name.as_str())]].concat();
+        seen.points.push(Point::gauge(metric, &own, value));
+    }
+    // What is left out is said, never a zero.
+    let (many, odd) = (numbers().count().saturating_sub(KEYS), fields.len() - numbers().count());
+    if many > 0 {
+        seen.facts.push((Clean::text(metric), clean!("{many} fields more than {KEYS} are not taken")));
+    }
+    if odd > 0 {
+        seen.facts.push((Clean::text(metric), clean!("{odd} of {} fields have no number", fields.len())));
     }
 }
 
@@ -281,6 +334,49 @@ mod tests {
         assert_eq!(plain_number(b" -1.5e3\n"), Some(-1500.0));
         for text in [&b""[..], b"1 2", b"NaN", b"inf", b"12%", b"\xff"] {
             assert_eq!(plain_number(text), None, "{text:?}");
+        }
+    }
+
+    fn taken(rows: &str, document: &str) -> Observation {
+        let body = Body::parse("p.toml", &format!("json = [{rows}]")).expect("TOML");
+        let rows: Vec<Row> = body.clone().take("json").expect("rows").expect("is there");
+        let picks = Pick::check(&body, "json", rows).expect("valid");
+        let (mut seen, document) = (Observation::default(), serde_json::from_str(document).expect("JSON"));
+        Pick::take(&picks, &document, &"page".into(), &[("instance", "x")], &mut seen).expect("taken");
+        seen
+    }
+
+    #[test]
+    fn each_field_of_an_object_is_a_series_by_its_name_and_what_is_no_number_is_no_zero() {
+        let row = "{ pointer = \"/counts\", metric = \"spikes\", label = \"layer\" }";
+        let seen = taken(row, r#"{"counts": {"dcn": 3, "golgi": "41.5", "granule": null}}"#);
+        let of = |layer: &str, value| Point::gauge("spikes", &[("instance", "x"), ("layer", layer)], value);
+        assert_eq!(seen.points, [of("dcn", 3.0), of("golgi", 41.5)]);
+        assert_eq!(seen.facts, [("spikes".into(), "1 of 3 fields have no number".into())]);
+        for other in ["{}", r#"{"counts": 7}"#, r#"{"counts": [1, 2]}"#] {
+            let seen = taken(row, other);
+            assert!(seen.points.is_empty(), "{other}");
+            assert_eq!(seen.not_supported, [("spikes".into(), "page has no fields at /counts".into())]);
+        }
+        let many: Vec<String> = (0..130).map(|n| format!("\"k{n:03}\": {n}")).collect();
+        let seen = taken(row, &format!("{{\"counts\": {{{}}}}}", many.join(",")));
+        assert_eq!(seen.points.len(), KEYS);
+        assert_eq!(seen.facts, [("spikes".into(), "30 fields more than 100 are not taken".into())]);
+    }
+
+    #[test]
+    fn a_label_is_for_the_numbers_of_a_metric_and_none_that_is_taken() {
+        for (row, part) in [
+            ("pointer = \"/a\", fact = \"f\", label = \"l\"", "has `label`, which is for the numbers of a `metric`"),
+            ("pointer = \"/a\", metric = \"m\", present = true, label = \"l\"", "has `label`, which is for"),
+            ("pointer = \"/a\", metric = \"m\", label = \"job\"", "`job` cannot be its label"),
+            ("pointer = \"/a\", metric = \"m\", label = \"7x\"", "`7x` cannot be its label"),
+            ("pointer = \"/a\", metric = \"m\", label = \"\"", "cannot be its label"),
+        ] {
+            let body = Body::parse("p.toml", &format!("json = [{{ {row} }}]")).expect("TOML");
+            let rows: Vec<Row> = body.clone().take("json").expect("rows").expect("is there");
+            let fault = Pick::check(&body, "json", rows).err().map(|fault| fault.to_string()).unwrap_or_default();
+            assert!(fault.starts_with("p.toml:1:") && fault.contains(part), "{row}: {fault}");
         }
     }
 

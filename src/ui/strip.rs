@@ -204,6 +204,7 @@ fn lacking(model: &Model, (unknown, bands): (usize, usize)) -> Vec<String> {
         (count(|health| matches!(health, RuleHealth::Error(_))), "rules in error"),
         (count(|health| matches!(health, RuleHealth::Warming { .. })), "rules warming"),
         (count(|health| matches!(health, RuleHealth::NotYet | RuleHealth::NoData { .. })), "rules without data"),
+        (count(|health| matches!(health, RuleHealth::Instead { .. })), "rules by another source"),
         (count(|health| matches!(health, RuleHealth::NotEvaluable(_))), "rules not evaluable here"),
     ];
     let mut said: Vec<String> = parts

@@ -120,7 +120,9 @@ pub fn slowed(model: &Model) -> Option<Clean> {
 pub fn absence(metric: &Metric, now: Now, zone: Zone) -> Option<Clean> {
     let shown = &metric.shown;
     match &shown.reading {
-        Reading::NotSupported => Some(Clean::text("This host does not offer it.")),
+        Reading::NotSupported => {
+            Some(shown.trouble.clone().unwrap_or_else(|| Clean::text("This host does not offer it.")))
+        }
         Reading::Unknown(why) => {
             let trouble = shown.trouble.as_ref().filter(|_| matches!(why, Unknown::Failed(_)));
             Some(with_retry(trouble.unwrap_or(&unknown(why)).as_str(), shown, now))

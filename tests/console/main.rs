@@ -8,11 +8,13 @@ mod alerts;
 mod corpus;
 mod describe;
 mod desk;
+mod facts;
 mod faults;
 mod handbook;
 #[path = "../pty/harness.rs"]
 #[expect(unused_imports, reason = "shared with tests/pty, which uses the rest")]
 mod harness;
+mod hazards;
 mod host;
 mod hostile;
 mod hostile_files;
@@ -21,6 +23,9 @@ mod incident;
 #[expect(dead_code, reason = "shared with tests/pty, which uses the rest")]
 mod judge;
 mod logs;
+#[path = "../samplers/peer.rs"]
+#[expect(dead_code, reason = "shared with tests/samplers, which uses the rest")]
+mod peer;
 mod poor;
 mod procedure;
 #[path = "../peers/running.rs"]

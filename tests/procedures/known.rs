@@ -14,7 +14,7 @@ fn names_that_nobody_has_are_told_with_their_line_and_the_nearest_one() {
         alerts: &["GpuFull"],
         contacts: &["Robin Example"],
         levels: &["L1", "L2"],
-        samplers: &["commit"],
+        samplers: Some(&["commit"]),
         metric: Some(&metric),
     };
     let document = parse("x", "x.md", text);

@@ -1,7 +1,7 @@
 //! `http` against servers that answer well, badly, too much, in circles or not at all.
 
 use crate::server::{Server, say, serve};
-use crate::{measured, observe, sampler, value};
+use crate::{find, measured, observe, sampler, value};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use reqwest::header::HeaderMap;
@@ -245,4 +245,26 @@ async fn a_name_that_is_not_known_is_a_sentence() {
     let failure = observe(&mut *sampler("http", &format!("url = \"http://{NO_HOST}/\""))).await.expect_err("no name");
     let what = failure.what.as_str();
     assert!(what.starts_with("no-such-host.invalid: the name"), "{what}");
+}
+
+#[tokio::test]
+async fn each_field_of_an_object_is_a_series_and_a_text_is_said_to_be_one() {
+    let json = r#"{"neural_metrics": {"spike_counts": {"granule": 4100, "dcn": 12, "odd": "many"}}}"#;
+    let server = serve(move |path, stream| {
+        let (kind, body) = if path == "/text" {
+            ("text/plain", "neural_inference_latency_ns 812\n")
+        } else {
+            ("application/json", json)
+        };
+        say(stream, "200 OK", &format!("Content-Type: {kind}\r\n"), body)
+    });
+    let row = "{ pointer = \"/neural_metrics/spike_counts\", metric = \"spikes\", label = \"layer\" }";
+    let config = |path: &str| format!("url = \"http://{}{path}\"\nfields = false\njson = [{row}]", server.at);
+    let seen = observe(&mut *sampler("http", &config("/json"))).await.expect("good");
+    let spikes = |layer| find(&seen, "spikes", &[("layer", layer)]);
+    assert_eq!((spikes("granule"), spikes("dcn"), spikes("odd")), (Some(4100.0), Some(12.0), None));
+    assert!(seen.facts.iter().any(|(_, told)| told.as_str() == "1 of 3 fields have no number"), "{:?}", seen.facts);
+    let failure = observe(&mut *sampler("http", &config("/text"))).await.expect_err("a text");
+    assert!(failure.what.as_str().contains("not JSON"), "{failure:?}");
+    assert_eq!(find(&measured(failure), "spikes", &[]), None, "never zero");
 }

@@ -1,4 +1,5 @@
 //! `process` against stand-ins: shells under other names that do as they are told, and this test itself.
+//! Long because each thing that is told of a process is held against another reader of it.
 
 use crate::peer::{Running, skip};
 use crate::{find, observe, sampler, value};
@@ -350,6 +351,50 @@ async fn threads_come_busiest_first_and_sockets_by_their_state() {
     drop(client);
 }
 
+/// What `ss` counts of a process: by its state word and the address of the other end.
+fn counted_by_ss(pid: u32) -> Option<std::collections::BTreeMap<(String, String), f64>> {
+    let out =
+        Command::new("ss").args(["-H", "-t", "-a", "-n", "-p"]).output().ok().filter(|out| out.status.success())?;
+    let mut counted = std::collections::BTreeMap::new();
+    for line in String::from_utf8_lossy(&out.stdout).lines().filter(|line| line.contains(&format!("pid={pid},"))) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let state = match words[0] {
+            "ESTAB" => "established".to_owned(),
+            other => other.to_lowercase().replace('-', "_"),
+        };
+        let peer = words[4].rsplit_once(':').expect("an address and a port").0.to_owned();
+        *counted.entry((state, peer)).or_default() += 1.0;
+    }
+    Some(counted)
+}
+
+#[tokio::test]
+async fn connections_by_state_and_by_peer_are_those_that_ss_counts() {
+    let listen = |ip: &str| TcpListener::bind((ip, 0)).expect("a port");
+    let (near, far) = (listen("127.0.0.2"), listen("127.0.0.3"));
+    let mut standin = Standin::start();
+    let mut held = Vec::new();
+    for (fd, server) in [(3, &near), (4, &near), (5, &near), (6, &far), (7, &far)] {
+        let at = server.local_addr().expect("bound");
+        standin.run(&format!("exec {fd}<>/dev/tcp/{}/{}", at.ip(), at.port()));
+        held.push(server.accept().expect("connected").0);
+    }
+    // The other side hangs up: this end stays until the program closes it.
+    drop(held.pop());
+    let Some(by_ss) = counted_by_ss(standin.pid()) else { return skip("ss", "it is not here") };
+    let seen = look(&mut *standin.sampler("peers = { exchange = [\"127.0.0.2\"], nobody = [\"192.0.2.0/24\"] }")).await;
+    let peers = |peer, state| find(&seen, "process_group_peer_connections", &[("peer", peer), ("state", state)]);
+    assert_eq!((peers("exchange", "established"), peers("nobody", "established")), (Some(3.0), Some(0.0)));
+    for ((state, ip), count) in &by_ss {
+        let peer = if ip == "127.0.0.2" { "exchange" } else { ip };
+        assert_eq!(peers(peer, state), Some(*count), "{ip} {state} of {by_ss:?}");
+        let all: f64 = by_ss.iter().filter(|((other, _), _)| other == state).map(|(_, count)| count).sum();
+        let sockets = find(&seen, "process_group_sockets", &[("protocol", "tcp"), ("state", state)]);
+        assert_eq!(sockets, Some(all), "{state} of {by_ss:?}");
+    }
+    assert_eq!(by_ss.get(&("close_wait".to_owned(), "127.0.0.3".to_owned())), Some(&1.0), "{by_ss:?}");
+}
+
 #[tokio::test]
 async fn the_control_group_says_what_its_own_files_say() {
     let standin = Standin::start();
@@ -376,6 +421,9 @@ fn a_table_that_names_nobody_or_asks_for_a_secret_is_refused_with_its_place() {
         kind("process").expect("known").build(&body).err().map(|fault| fault.to_string()).unwrap_or_default()
     };
     assert!(fault("").ends_with("give one of `unit`, `cgroup`, `pid_file`, `command` and `top`."), "{}", fault(""));
+    let odd = fault("unit = \"a\"\npeers = { x = [\"10.0.0.0/40\"] }");
+    assert!(odd.starts_with("p.toml:2:") && odd.contains("`10.0.0.0/40` is no address, network"), "{odd}");
+    assert!(fault("top = 3\npeers = {}").contains("`peers` does not go with `top`"));
     assert!(fault("unit = \"a\"\ntop = 3").contains("give one of"), "two ways");
     assert!(fault("top = 3\nuser = \"joe\"").starts_with("p.toml:2:8: `user` does not go with `top`"));
     assert!(fault("top = 3\nexpect_env = { A = \"\" }").contains("`expect_env` does not go with `top`"));

@@ -167,6 +167,7 @@ fn of(condition: &crate::procedure::document::Condition) -> String {
     match &condition.of {
         crate::procedure::document::Subject::Query(look) => format!(" {} {}", look.label, look.expr.text()),
         crate::procedure::document::Subject::Answer(name) => format!(" {name}"),
+        crate::procedure::document::Subject::Fact(told) => format!(" {} {}", told.label, told.fact),
     }
 }
 

@@ -32,6 +32,13 @@ pub fn lint(document: &Document, facts: &dyn Fn(&str) -> Option<ActionFacts>) ->
     out
 }
 
+/// Of each item with one what is dangerous about it: what `lint` finds apart from matters of form.
+pub fn hazards(document: &Document, facts: &dyn Fn(&str) -> Option<ActionFacts>) -> Vec<Found> {
+    let mut out = order::check(document, &deeds::steps(document, facts));
+    out.extend(units::check(document));
+    out
+}
+
 fn found(document: &Document, item: &Item, lint: &'static Lint, what: impl AsRef<str>) -> Found {
     let at = Place { file: document.file.clone(), line: item.line, column: 0 };
     let fault = crate::base::Fault { what: Clean::text(what.as_ref()), at: Some(at), hint: None };

@@ -3,7 +3,7 @@
 use super::{expect, figures};
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault, Unit};
-use crate::procedure::document::{Answer, Ask, Condition, Escalate, Expect, Live, Look, Subject, Wait};
+use crate::procedure::document::{Answer, Ask, Condition, Escalate, Expect, Live, Look, Subject, Told, Wait};
 use crate::procedure::pasted::Form;
 use crate::rules::expr::Expr;
 use crate::rules::lint::promised;
@@ -16,12 +16,12 @@ pub const KINDS: &[&str] = &["check", "action", "wait", "ask", "calculate", "whe
 pub(super) const VALID_FOR: Duration = Duration::from_secs(60);
 
 const COMMON: &[&str] = &["show", "facts", "failed", "go", "valid_for", "memory"];
-const CHECK: &[&str] = &["query", "unit", "label", "expect", "hold", "watch"];
+const CHECK: &[&str] = &["query", "unit", "label", "expect", "hold", "watch", "sampler", "fact", "is"];
 const ACTION: &[&str] = &["run", "set"];
-const WAIT: &[&str] = &["for", "at_most", "query", "unit", "label", "expect", "hold"];
+const WAIT: &[&str] = &["for", "at_most", "query", "unit", "label", "expect", "hold", "sampler", "fact", "is"];
 const ASK: &[&str] = &["name", "choices", "number", "unit", "text", "paste", "typed", "not_production"];
 const CALCULATE: &[&str] = &["name", "inputs", "results"];
-const WHEN: &[&str] = &["query", "unit", "label", "expect", "hold", "answer", "is"];
+const WHEN: &[&str] = &["query", "unit", "label", "expect", "hold", "answer", "is", "sampler", "fact"];
 const ESCALATE: &[&str] = &["to", "say"];
 
 /// What one block says.
@@ -231,9 +231,6 @@ impl Reader {
 
     fn when(&mut self) -> Result<Condition, Fault> {
         let Some(answer) = self.rest.take::<String>("answer")? else {
-            if self.rest.take::<String>("is")?.is_some() {
-                return Err(self.whole.fault_at("is", "`is` goes with `answer`, the name of a question."));
-            }
             return self.need_condition();
         };
         let is = self.rest.take::<String>("is")?;
@@ -250,10 +247,37 @@ impl Reader {
     }
 
     fn need_condition(&mut self) -> Result<Condition, Fault> {
-        self.condition()?.ok_or_else(|| self.whole.fault("`query` is missing here."))
+        self.condition()?.ok_or_else(|| self.whole.fault("`query` is missing here, or `sampler` and `fact`."))
+    }
+
+    /// A condition over a fact; nothing where the block names none.
+    fn told(&mut self) -> Result<Option<Condition>, Fault> {
+        let has = |key: &str| self.rest.keys().iter().any(|known| known == key);
+        if !has("fact") {
+            let odd = ["sampler", "is"].into_iter().find(|key| has(key));
+            return odd.map_or(Ok(None), |key| {
+                let with = if key == "is" { "`answer`, the name of a question, or with `fact`" } else { "`fact`" };
+                Err(self.whole.fault_at(key, format!("`{key}` goes with {with}.")))
+            });
+        }
+        if let Some(key) = ["query", "expect", "unit"].into_iter().find(|key| has(key)) {
+            let what = format!("`{key}` is of a number, and a `fact` is a text.");
+            return Err(self
+                .whole
+                .fault_at(key, what)
+                .hint("Compare it with `is`; without it, that it is known will do."));
+        }
+        let (sampler, fact) = (self.text("sampler")?.into(), Clean::text(self.text("fact")?));
+        let label = self.rest.take::<String>("label")?.map_or_else(|| fact.clone(), Clean::text);
+        let expect = self.rest.take::<String>("is")?.map_or(Expect::Known, |is| Expect::Text(Clean::text(is)));
+        let hold = self.lasting("hold")?.unwrap_or_default();
+        Ok(Some(Condition { of: Subject::Fact(Told { label, sampler, fact }), expect, hold }))
     }
 
     fn condition(&mut self) -> Result<Option<Condition>, Fault> {
+        if let Some(told) = self.told()? {
+            return Ok(Some(told));
+        }
         let Some(look) = look(&mut self.rest, &self.whole)? else {
             if let Some(key) =
                 ["expect", "hold", "unit"].into_iter().find(|key| self.rest.keys().iter().any(|k| k == key))
@@ -353,6 +377,7 @@ fn of(condition: &Condition) -> Clean {
     match &condition.of {
         Subject::Query(look) => look.label.clone(),
         Subject::Answer(name) => Clean::text(name.as_bytes()),
+        Subject::Fact(told) => told.label.clone(),
     }
 }
 

@@ -175,6 +175,8 @@ impl<'a> Draft<'a> {
             go: None,
             valid_for: block::VALID_FOR,
             watch: None,
+            hazards: Vec::new(),
+            fill: Vec::new(),
         };
         self.items.push(Made { item, named: named.map(str::to_owned), marks: Marks::default() });
         true
@@ -191,6 +193,9 @@ impl<'a> Draft<'a> {
                 Some(at) => self.items.iter_mut().skip(*at).take(1).for_each(|made| made.item.memory = true),
                 None => self.fault(missing(&fault, &id, &names)),
             }
+        }
+        for made in &mut self.items {
+            made.item.fill = front.fill.iter().filter(|fill| fill.is_in(&made.item)).cloned().collect();
         }
         if self.more_faults > 0 {
             let what = format!("and {} more faults of this document.", self.more_faults);

@@ -5,10 +5,23 @@ use super::block::lasting;
 use super::draft::Draft;
 use super::place::{Piece, Source};
 use crate::base::{Body, Clean, Fault, Severity};
+use crate::procedure::document::Fill;
 use core::time::Duration;
+use std::collections::BTreeMap;
 
-const KNOWN: &[&str] =
-    &["title", "id", "symptoms", "alerts", "consequences", "time_box", "severity", "memory", "read_only", "order"];
+const KNOWN: &[&str] = &[
+    "title",
+    "id",
+    "symptoms",
+    "alerts",
+    "consequences",
+    "time_box",
+    "severity",
+    "memory",
+    "read_only",
+    "order",
+    "fill",
+];
 
 /// What the front matter says.
 #[derive(Default)]
@@ -25,6 +38,7 @@ pub(super) struct Front {
     pub(super) read_only: bool,
     pub(super) order: Option<Clean>,
     pub(super) unused: (Vec<Clean>, u32),
+    pub(super) fill: Vec<Fill>,
 }
 
 /// Reads it, and says at which byte the document itself begins.
@@ -136,6 +150,14 @@ fn ours(piece: &Piece, source: &Source<'_>, draft: &mut Draft<'_>) -> Front {
     Front { memory, ..front }
 }
 
+/// Whose fact stands for a word.
+#[derive(serde::Deserialize)]
+#[serde(deny_unknown_fields, expecting = "a table with `sampler` and `fact`")]
+struct FillRow {
+    sampler: String,
+    fact: String,
+}
+
 /// One wrong key does not hide the others.
 struct Keys {
     rest: Body,
@@ -166,7 +188,28 @@ impl Keys {
             read_only: self.take("read_only").unwrap_or_default(),
             order: self.take::<String>("order").filter(|order| !order.trim().is_empty()).map(Clean::text),
             unused: (Vec::new(), 0),
+            fill: self.fill(),
         }
+    }
+
+    /// `[fill]`: by word whose fact stands for it.
+    fn fill(&mut self) -> Vec<Fill> {
+        let rows = self.take::<BTreeMap<String, FillRow>>("fill").unwrap_or_default();
+        let mut fill = Vec::new();
+        for (word, row) in rows {
+            let letters = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+            if word.len() < 3
+                || word.len() > 40
+                || !word.chars().all(letters)
+                || word.starts_with(|c: char| !c.is_ascii_uppercase())
+            {
+                let what = format!("`{}` is no word to fill in: 3 to 40 capitals, digits and `_`.", Clean::text(&word));
+                self.faults.push(self.whole.fault_at("fill", what).hint("Write it like `NAME`."));
+                continue;
+            }
+            fill.push(Fill { word: Clean::text(word), sampler: row.sampler.into(), fact: Clean::text(row.fact) });
+        }
+        fill
     }
 
     fn id(&mut self) -> Option<String> {

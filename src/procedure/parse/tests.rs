@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::base::{Clean, Severity, Unit};
-use crate::procedure::document::{Answer, Comparison, Expect, Item, Live, Subject};
+use crate::procedure::document::{Answer, Comparison, Expect, Item, Live, Subject, Told};
 use core::time::Duration;
 
 const WHOLE: &str = r#"+++
@@ -334,6 +334,26 @@ fn what_is_wrong_with_a_calculation_is_told_at_its_place() {
 }
 
 #[test]
+fn a_fact_is_a_condition_of_its_own_and_its_keys_go_together() {
+    let of = |block: &str| parse("x", "x.md", &format!("## A\n```check\n{block}\n```\n"));
+    let document = of("sampler = \"address\"\nfact = \"outgoing\"\nis = \"10.0.0.7\"");
+    assert_eq!(document.faults, []);
+    let Some(Live::Check(condition)) = document.items.first().map(|item| &item.live) else { unreachable!() };
+    let told = Told { label: "outgoing".into(), sampler: "address".into(), fact: "outgoing".into() };
+    assert!(matches!(&condition.of, Subject::Fact(found) if *found == told));
+    assert_eq!(condition.expect, Expect::Text("10.0.0.7".into()));
+    for (block, wanted) in [
+        ("fact = \"a\"", "x.md:3:1: `sampler` is missing here."),
+        ("sampler = \"a\"", "x.md:3:11: `sampler` goes with `fact`."),
+        ("sampler = \"a\"\nfact = \"b\"\nexpect = \"< 5\"", "`expect` is of a number, and a `fact` is a text."),
+        ("is = \"b\"", "`is` goes with `answer`, the name of a question, or with `fact`."),
+    ] {
+        let faults: Vec<String> = of(block).faults.iter().map(ToString::to_string).collect();
+        assert!(faults.iter().any(|fault| fault.contains(wanted)), "{block}: {faults:?}");
+    }
+}
+
+#[test]
 fn what_is_pasted_has_a_form_and_nothing_compares_with_it() {
     let ask = |rest: &str| read(&format!("## Say\n\n```ask\nname = \"said\"\n{rest}\n```\n"));
     let Live::Ask(of) = &item(&ask("paste = \"stacks\""), "say").live.clone() else { unreachable!() };
@@ -344,4 +364,29 @@ fn what_is_pasted_has_a_form_and_nothing_compares_with_it() {
     assert!(fault.contains("one of `choices`, `number`, `text = true` and `paste`"), "{fault}");
     let text = "## Say\n\n```ask\nname = \"said\"\npaste = \"lines\"\n```\n\n## Then\n\n```when\nanswer = \"said\"\nis = \"x\"\n```\n";
     assert!(read(text).faults[0].to_string().contains("the answer to `said` is pasted."), "{:?}", read(text).faults);
+}
+
+#[test]
+fn words_that_facts_stand_for_are_known_to_the_items_that_hold_them() {
+    let fill = "+++\n[fill]\nNAME = { sampler = \"logs\", fact = \"module\" }\n+++\n";
+    let document = parse(
+        "x",
+        "x.md",
+        &format!("{fill}## A\n```julia\nadd(\"NAME\")\n```\n## B\nno NAMES\n## C\n```bash\necho NAME\n```\n"),
+    );
+    assert_eq!(document.faults, []);
+    let words: Vec<usize> = document.items.iter().map(|item| item.fill.len()).collect();
+    assert_eq!(words, [1, 0, 0, 1], "a block of commands is an item of its own");
+    for (row, wanted) in [
+        ("na = { sampler = \"a\", fact = \"b\" }", "`na` is no word to fill in"),
+        ("NAME = { sampler = \"a\" }", "fact"),
+        ("NAME = \"a\"", "x.md:3:8: invalid type: string, expected a table with `sampler` and `fact`"),
+    ] {
+        let faults: Vec<String> = parse("x", "x.md", &format!("+++\n[fill]\n{row}\n+++\n## A\n"))
+            .faults
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        assert!(faults.iter().any(|fault| fault.contains(wanted)), "{row}: {faults:?}");
+    }
 }

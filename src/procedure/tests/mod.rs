@@ -36,6 +36,8 @@ pub(super) fn item(id: &str, live: Live) -> Item {
         go: None,
         valid_for: SECOND * 60,
         watch: None,
+        hazards: Vec::new(),
+        fill: Vec::new(),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault, LogLevel};
 use crate::config::Profile;
-use crate::logs::captured::{Captured, Shape};
+use crate::logs::captured::{Captured, Saying, Shape};
 use crate::logs::matching::{self, check};
 use crate::logs::packs::pack;
 use crate::logs::{LogPattern, LogPatterns, LooksFor};
@@ -23,6 +23,16 @@ struct Row {
     sources: Vec<Arc<str>>,
     #[serde(default)]
     values: Vec<ValueRow>,
+    #[serde(default)]
+    facts: Vec<FactRow>,
+}
+
+/// A text that lines say.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FactRow {
+    group: String,
+    fact: Clean,
 }
 
 /// A number that lines say.
@@ -78,13 +88,14 @@ fn row(body: &Body, logs: &[&str]) -> Result<Vec<LogPattern>, Fault> {
     }
     if let Some(name) = row.pack {
         let more = row.name.is_some() || row.regex.is_some() || row.text.is_some() || row.level.is_some();
-        if more || row.entry.is_some() || !row.values.is_empty() {
+        if more || row.entry.is_some() || !row.values.is_empty() || !row.facts.is_empty() {
             return Err(body.fault_at("pack", "beside `pack` only `sources` may stand."));
         }
         let rows = pack(&name).map_err(|fault| Fault { at: body.fault_at("pack", "").at, ..fault })?;
         return Ok(rows.into_iter().map(|pattern| LogPattern { sources: row.sources.clone(), ..pattern }).collect());
     }
     let name = row.name.ok_or_else(|| body.fault("`name` is missing here.").hint("Or name a `pack`."))?;
+    let sayings = sayings(body, row.facts, row.regex.as_deref())?;
     let captured = captured(body, row.values, row.regex.as_deref())?;
     let looks_for = match (row.regex, row.text) {
         (Some(regex), None) => {
@@ -105,26 +116,50 @@ fn row(body: &Body, logs: &[&str]) -> Result<Vec<LogPattern>, Fault> {
             body.fault_at("level", format!("no level is called `{}`.", Clean::text(&word))).hint(hint)
         })?,
     };
-    Ok(vec![LogPattern { name, looks_for, level, entry: row.entry, sources: row.sources, captured }])
+    Ok(vec![LogPattern { name, looks_for, level, entry: row.entry, sources: row.sources, captured, sayings }])
+}
+
+/// The named groups of an expression. What is wrong with it is told in its own place.
+fn groups(regex: Option<&str>) -> Vec<String> {
+    let expression = regex.and_then(|regex| matching::regex(regex).ok());
+    expression.iter().flat_map(|regex| regex.capture_names().flatten()).map(str::to_owned).collect()
+}
+
+/// Refuses a group that the expression does not have.
+fn is_group(fault: &dyn Fn(String) -> Fault, groups: &[String], group: &String) -> Result<(), Fault> {
+    if groups.contains(group) {
+        return Ok(());
+    }
+    let hint = match groups {
+        [] => "Write one as `(?<name>…)`.".to_owned(),
+        _ => nearest(group, groups.iter().map(String::as_str)),
+    };
+    Err(fault(format!("the expression has no group `{}`.", Clean::text(group))).hint(hint))
+}
+
+/// The rows of `facts`: each group must be one of the expression, each name says something.
+fn sayings(body: &Body, rows: Vec<FactRow>, regex: Option<&str>) -> Result<Vec<Saying>, Fault> {
+    let groups = groups(regex);
+    let fault = |what: String| body.fault_at("facts", what);
+    let mut sayings = Vec::new();
+    for FactRow { group, fact } in rows {
+        is_group(&fault, &groups, &group)?;
+        if fact.as_str().trim().is_empty() {
+            return Err(fault("a fact without a name tells nobody what it says.".to_owned()));
+        }
+        sayings.push(Saying { group, fact });
+    }
+    Ok(sayings)
 }
 
 /// The rows of `values`: each group must be one of the expression, each name one that a series may have.
 fn captured(body: &Body, rows: Vec<ValueRow>, regex: Option<&str>) -> Result<Vec<Captured>, Fault> {
-    // What is wrong with the expression is told in its own place.
-    let expression = regex.and_then(|regex| matching::regex(regex).ok());
-    let groups: Vec<&str> = expression.iter().flat_map(|regex| regex.capture_names().flatten()).collect();
+    let groups = groups(regex);
     let fault = |what: String| body.fault_at("values", what);
     let mut captured = Vec::new();
     for row in rows {
-        let asked = core::iter::once(&row.group).chain(&row.labels);
-        if let Some(strange) = asked.into_iter().find(|group| !groups.contains(&group.as_str())) {
-            let what = format!("the expression has no group `{}`.", Clean::text(strange));
-            let hint = if groups.is_empty() {
-                "Write one as `(?<name>…)`.".to_owned()
-            } else {
-                nearest(strange, groups.iter().copied())
-            };
-            return Err(fault(what).hint(hint));
+        for group in core::iter::once(&row.group).chain(&row.labels) {
+            is_group(&fault, &groups, group)?;
         }
         let letters = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':');
         if row.metric.is_empty() || !letters(&row.metric) || row.metric.starts_with(|c: char| c.is_ascii_digit()) {
@@ -207,5 +242,25 @@ mod tests {
         );
         assert!(said("{ group = \"ms\", metric = \"7 x\" }").contains("cannot be the name of a metric"));
         assert!(said("{ group = \"ms\", metric = \"x\", as = \"mean\" }").contains("unknown value `mean`"));
+    }
+
+    #[test]
+    fn facts_name_groups_of_the_expression() {
+        let row = |facts: &str| {
+            read(&format!("[[patterns]]\nname = \"a\"\nregex = 'No module (?<module>\\w+)'\nfacts = [{facts}]\n"))
+        };
+        let (found, faults) = row("{ group = \"module\", fact = \"missing module\" }");
+        assert_eq!(faults, Vec::<String>::new());
+        let sayings: Vec<&Saying> = found.all().iter().flat_map(|pattern| &pattern.sayings).collect();
+        assert_eq!(sayings.iter().map(|saying| saying.fact.as_str()).collect::<Vec<_>>(), ["missing module"]);
+        let said = |facts: &str| row(facts).1.join(" ");
+        assert_eq!(
+            said("{ group = \"modul\", fact = \"x\" }"),
+            "p.toml:6:9: the expression has no group `modul`. Did you mean `module`?"
+        );
+        assert!(said("{ group = \"module\", fact = \" \" }").contains("without a name"));
+        assert!(said("{ group = \"module\" }").contains("fact"));
+        let beside = read("[[patterns]]\npack = \"lmdb\"\nfacts = [{ group = \"a\", fact = \"b\" }]\n").1.join(" ");
+        assert!(beside.contains("beside `pack` only `sources` may stand"), "{beside}");
     }
 }

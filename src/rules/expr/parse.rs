@@ -45,10 +45,20 @@ impl Expr {
         check_patterns(&scan)?;
         let parsed = parser::parse(&scan.readable()).map_err(|error| explain(&scan, &error))?;
         let plan = Reader { scan: &scan }.node(parsed, 0)?;
+        Ok(Self::of(Clean::text(text), plan))
+    }
+
+    fn of(text: Clean, plan: Node) -> Self {
         let mut selectors = Vec::new();
         plan.walk(&mut |node| selectors.extend(node.select().map(|select| select.selector.clone())));
         let longest = Duration::from_millis(u64::try_from(reach(&plan)).unwrap_or_default());
-        Ok(Self(Arc::new(Parsed { text: Clean::text(text), plan, selectors, longest })))
+        Self(Arc::new(Parsed { text, plan, selectors, longest }))
+    }
+
+    /// A part of it, under the text of the whole.
+    #[must_use]
+    pub fn part(&self, plan: Node) -> Self {
+        Self::of(self.text().clone(), plan)
     }
 
     /// As it was written.

@@ -23,7 +23,7 @@ pub enum Kind {
 }
 
 /// One node of the tree, with what was found out about it when it was built.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Node {
     plan: Plan,
     kind: Kind,
@@ -32,7 +32,7 @@ pub struct Node {
 }
 
 /// What a node does.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Plan {
     /// `1.5`.
     Number(f64),
@@ -55,7 +55,7 @@ pub enum Plan {
 }
 
 /// Which series, and where in time.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Select {
     /// Which series.
     pub selector: Selector,
@@ -85,7 +85,7 @@ pub enum At {
 }
 
 /// An expression evaluated over a span.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Subquery {
     /// What is evaluated.
     pub of: Box<Node>,
@@ -98,7 +98,7 @@ pub struct Subquery {
 }
 
 /// A function with its arguments.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Call {
     /// The function.
     pub function: Function,
@@ -107,7 +107,7 @@ pub struct Call {
 }
 
 /// An aggregation.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Aggregate {
     /// Which.
     pub op: AggregateOp,
@@ -122,7 +122,7 @@ pub struct Aggregate {
 }
 
 /// An operator between two expressions.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Binary {
     /// Which.
     pub op: BinaryOp,
@@ -137,7 +137,7 @@ pub struct Binary {
 }
 
 /// How rows of two vectors find each other.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Matching {
     /// `on` instead of `ignoring`.
     pub on: bool,
@@ -316,6 +316,24 @@ impl Node {
             Plan::Binary(binary) => vec![&*binary.left, &*binary.right],
             Plan::Negate(of) => vec![&**of],
         }
+    }
+
+    /// The same with what `change` makes of the nodes directly below.
+    #[must_use]
+    pub fn with_children(&self, change: &mut dyn FnMut(&Self) -> Self) -> Self {
+        let mut plan = self.plan.clone();
+        let below: Vec<&mut Self> = match &mut plan {
+            Plan::Number(_) | Plan::Text(_) | Plan::Select(_) | Plan::Range(..) => Vec::new(),
+            Plan::Subquery(sub) => vec![&mut *sub.of],
+            Plan::Call(call) => call.args.iter_mut().collect(),
+            Plan::Aggregate(aggregate) => vec![&mut *aggregate.of],
+            Plan::Binary(binary) => vec![&mut *binary.left, &mut *binary.right],
+            Plan::Negate(of) => vec![&mut **of],
+        };
+        for child in below {
+            *child = change(child);
+        }
+        Self::new(plan)
     }
 
     /// The selector, when it is one.

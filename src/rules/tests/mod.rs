@@ -3,6 +3,7 @@
 mod bands;
 mod restart;
 mod rules;
+mod sides;
 
 use super::expr::Expr;
 use super::rule::{Alerting, Group, Judge, Rule, RuleFile, RuleKind};
@@ -64,10 +65,14 @@ impl Bench {
     }
 
     pub(super) fn sample(&mut self, outcome: Result<Vec<Point>, Failure>) {
+        self.sample_of("s", outcome);
+    }
+
+    pub(super) fn sample_of(&mut self, sampler: &str, outcome: Result<Vec<Point>, Failure>) {
         let outcome = outcome.map(|points| Observation { points, ..Observation::default() });
         let (seen, took) = (self.now, Duration::ZERO);
         self.store.ingest(&Sample {
-            sampler: "s".into(),
+            sampler: sampler.into(),
             seen,
             took,
             interval: self.every,

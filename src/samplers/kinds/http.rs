@@ -6,6 +6,7 @@
 //! json = [{ pointer = "/status", fact = "status", one_of = ["healthy", "ok"] },
 //!         { pointer = "/loss", metric = "training_loss" },
 //!         { pointer = "/api_key", metric = "key_present", present = true, not = ["changeme"] }]   # 0 or 1; value not shown
+//! # { pointer = "/spikes", metric = "spike_count", label = "layer" }: of an object each number, its name as the label
 //! fields = true                    # every field at the top of a JSON answer is a fact; the default
 //! status = [200, 204]              # the statuses that are good; every 2xx when absent
 //! body_contains = "ready"          # else FAILED

@@ -8,9 +8,12 @@
 //! show_env = ["RUST_LOG"]   # values that are told of its environment; of all others the names only
 //! expect_env = { JULIA_NOPRECOMP = "", JULIA_PROJECT = "Planar" }   # "" also means: not set
 //! env_file = "/opt/x/.envrc"          # it should have been started with these `NAME=value` and `export NAME=value` lines
+//! peers = { exchange = ["api.exchange.com", "203.0.113.0/24"], db = ["10.0.0.7"] }     # names of other ends; {}: by address
 //! ```
 //! `process_env_unexpected{name}` and `process_env_differs{name}` are 1 where the main process has another value than
 //! expected, or than the file has now; the facts `unexpected` and `differs` name them, with values of `show_env` alone.
+//! `process_group_peer_connections{peer,state}` with `peers`: connections by who is at the other end, by the first name
+//! that has its address; of others the ten largest by address, the rest as `other`. Hosts are asked for once a minute.
 //! What only a shell can work out (`$HOME`) is not compared, and said so. The fact `command line` has no secrets.
 //!
 //! All together as process-exporter does: `namedprocess_namegroup_*{groupname}` (`memtype` anonymous, file, shmem are
@@ -19,9 +22,9 @@
 //! is found `…_num_procs` is 0, the sums are absent, and a fact says what was looked for.
 
 use crate::base::scrub::is_secret_name;
-use crate::base::{Body, Clean, Failure, Fault, Now, Observation};
+use crate::base::{Body, Clean, Failure, Fault, Mono, Now, Observation};
 use crate::samplers::blocking::{PROCESSES, Worker};
-use crate::samplers::process::{Asked, Options, Watch, Which};
+use crate::samplers::process::{Asked, Options, Peers, Watch, Which};
 use crate::samplers::{Kind, Observed, Sampler};
 use core::time::Duration;
 use regex::Regex;
@@ -33,6 +36,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// More cannot be on top.
 const MOST: usize = 50;
+/// Hosts are asked for again after this; while one has no address after that.
+const RESOLVED: Duration = Duration::from_secs(60);
+const RESOLVING: Duration = Duration::from_secs(10);
 /// The kind. Its metrics, all with `groupname`; bytes, seconds and ratios as their names say:
 ///
 /// - `namedprocess_namegroup_`: `num_procs`, `num_threads`, `states{state}`, `cpu_seconds_total{mode}`,
@@ -43,7 +49,7 @@ const MOST: usize = 50;
 ///   `proportionalAnonymous`, `proportionalFile`, `proportionalShmem`. Totals never fall when one of them ends.
 /// - `process_group_`: `cpu_busy_ratio` (1 is one CPU), `cpu_host_ratio` (1 is all CPUs), `read_bytes_per_second`,
 ///   `write_bytes_per_second`, `restarts_total` (another main process was seen), `uptime_seconds`,
-///   `sockets{protocol,state}`, `resident_growth_bytes_per_hour` and `anonymous_growth_bytes_per_hour` (a line through
+///   `sockets{protocol,state}`, `peer_connections{peer,state}`, `resident_growth_bytes_per_hour` and `anonymous_growth_bytes_per_hour` (a line through
 ///   the last hour; absent before five minutes and after a restart).
 /// - `process_` with `pid`, `name`, `start` (seconds after boot): `cpu_seconds_total`, `cpu_busy_ratio`,
 ///   `resident_memory_bytes`, `resident_memory_max_bytes` (its peak), `virtual_memory_bytes`,
@@ -97,6 +103,7 @@ struct Config {
     #[serde(default)]
     expect_env: BTreeMap<String, String>,
     env_file: Option<PathBuf>,
+    peers: Option<BTreeMap<String, Vec<String>>>,
 }
 
 fn options(body: &Body) -> Result<Options, Fault> {
@@ -136,6 +143,7 @@ fn options(body: &Body) -> Result<Options, Fault> {
             ("show_env", !config.show_env.is_empty()),
             ("expect_env", !config.expect_env.is_empty()),
             ("env_file", config.env_file.is_some()),
+            ("peers", config.peers.is_some()),
         ] {
             if given {
                 return Err(
@@ -152,7 +160,8 @@ fn options(body: &Body) -> Result<Options, Fault> {
     };
     let label = Clean::text(config.name.unwrap_or(found));
     let env = Asked { show: config.show_env, expect: config.expect_env, file: config.env_file };
-    Ok(Options { which, user: config.user, label, env })
+    let peers = config.peers.map(Peers::read).transpose().map_err(|what| body.fault_at("peers", what))?;
+    Ok(Options { which, user: config.user, label, env, peers: peers.map(Arc::new) })
 }
 
 /// What is asked of an environment can be asked.
@@ -186,18 +195,33 @@ struct ProcessSampler {
     /// Used by one look at a time: the worker keeps to that.
     watch: Arc<Mutex<Watch>>,
     worker: Worker<Result<Observation, Failure>>,
+    peers: Option<Arc<Peers>>,
+    resolved: Option<Mono>,
 }
 
 impl ProcessSampler {
     fn new(root: PathBuf, options: Options) -> Self {
+        let peers = options.peers.clone();
         let watch = Watch::new(root, options);
-        Self { asking: watch.asking(), watch: Arc::new(Mutex::new(watch)), worker: Worker::new(&PROCESSES) }
+        let (asking, watch) = (watch.asking(), Arc::new(Mutex::new(watch)));
+        Self { asking, watch, worker: Worker::new(&PROCESSES), peers, resolved: None }
+    }
+
+    /// Asks for the hosts among the peers, now and then: sooner while one has no address.
+    async fn resolve(&mut self, now: Mono) {
+        let Some(peers) = &self.peers else { return };
+        let pause = if peers.unresolved().is_empty() { RESOLVED } else { RESOLVING };
+        if self.resolved.is_none_or(|at| now.since(at) >= pause) {
+            self.resolved = Some(now);
+            peers.resolve().await;
+        }
     }
 }
 
 impl Sampler for ProcessSampler {
     fn observe(&mut self, now: Now) -> Observed<'_> {
         Box::pin(async move {
+            self.resolve(now.mono).await;
             let watch = Arc::clone(&self.watch);
             let look = move || watch.lock().unwrap_or_else(PoisonError::into_inner).look(now);
             let looked = self.worker.run(now.mono, look).await;
@@ -210,7 +234,6 @@ impl Sampler for ProcessSampler {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Mono;
     use rustix::fs::{CWD, FileType, Mode, mknodat};
 
     #[tokio::test]

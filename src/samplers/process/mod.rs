@@ -1,5 +1,5 @@
 //! What the kind `process` is made of. `find` says which processes are meant, `detail` reads one of them, `sockets`
-//! and `cgroup` what belongs to all, `env` what it was started with, `watch` remembers from look to look, `tell` turns it into points; `texts` and
+//! and `cgroup` what belongs to all, `peers` names other ends, `env` what it was started with, `watch` remembers from look to look, `tell` turns it into points; `texts` and
 //! `growth` are pure. All of it blocks and runs on a worker: a process that holds its memory map hangs whoever reads
 //! its command line. Every path lies below a root, which is `/` but in tests.
 
@@ -8,6 +8,7 @@ mod detail;
 mod env;
 mod find;
 mod growth;
+mod peers;
 mod sockets;
 mod tell;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod watch;
 
 pub(crate) use env::Asked;
 pub(crate) use find::Which;
+pub(crate) use peers::Peers;
 pub(crate) use watch::{Options, Watch};
 
 use crate::base::Clean;

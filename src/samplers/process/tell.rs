@@ -16,6 +16,7 @@ const WRITTEN: &str = "namedprocess_namegroup_write_bytes_total";
 const RATES: [&str; 2] = ["process_group_read_bytes_per_second", "process_group_write_bytes_per_second"];
 const FILES: &str = "namedprocess_namegroup_open_filedesc";
 const SOCKETS: &str = "process_group_sockets";
+const PEERS: &str = "process_group_peer_connections";
 
 pub(super) fn tell(
     watch: &Watch,
@@ -177,9 +178,18 @@ impl Tell<'_> {
 
     fn sockets(&mut self, watch: &Watch) {
         match &watch.seldom.sockets {
-            Some(Ok(counts)) => {
-                for ((protocol, state), count) in counts {
+            Some(Ok(sockets)) => {
+                for ((protocol, state), count) in &sockets.counts {
                     self.gauge(SOCKETS, &[("protocol", protocol), ("state", state)], *count as f64);
+                }
+                let Some(peers) = &watch.seldom.peers else { return };
+                for ((peer, state), count) in peers.count(&sockets.ends) {
+                    self.gauge(PEERS, &[("peer", &peer), ("state", state)], count as f64);
+                }
+                let unresolved = peers.unresolved();
+                if !unresolved.is_empty() {
+                    let told = clean!("no address of {}: theirs are told by address", unresolved.join(", "));
+                    self.seen.facts.push((Clean::from("peers"), told));
                 }
             }
             Some(Err(why)) => self.none(&[SOCKETS], *why),

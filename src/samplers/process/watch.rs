@@ -5,6 +5,7 @@ use super::detail::Detail;
 use super::env::{Asked, Told};
 use super::find::{Finder, Found, Which, began};
 use super::growth::Growth;
+use super::peers::Peers;
 use super::texts::{self, Shares};
 use super::{Absent, Id, sockets, tell, text, top};
 use crate::base::{Clean, Failure, Mono, Now, Observation};
@@ -38,6 +39,8 @@ pub(crate) struct Options {
     /// The label `groupname`.
     pub(crate) label: Clean,
     pub(crate) env: Asked,
+    /// Who is at the other end of connections; `None` where nobody asks.
+    pub(crate) peers: Option<Arc<Peers>>,
 }
 
 /// The memory of one sampler.
@@ -70,7 +73,9 @@ pub(super) struct Seldom {
     pub(super) boot: Option<f64>,
     pub(super) cpus: Option<f64>,
     pub(super) shares: HashMap<Id, (Mono, Result<Shares, Absent>)>,
-    pub(super) sockets: Option<Result<sockets::Counts, Absent>>,
+    pub(super) sockets: Option<Result<sockets::Sockets, Absent>>,
+    /// The names of those at the other end.
+    pub(super) peers: Option<Arc<Peers>>,
     pub(super) env: Told,
 }
 
@@ -105,7 +110,7 @@ impl Watch {
             main: None,
             restarts: 0,
             growth: Default::default(),
-            seldom: Seldom::default(),
+            seldom: Seldom { peers: options.peers, ..Seldom::default() },
         }
     }
 
@@ -156,7 +161,7 @@ impl Watch {
         {
             self.restarts += u64::from(self.main.is_some());
             self.growth = Default::default();
-            self.seldom = Seldom::default();
+            self.seldom = Seldom { peers: self.seldom.peers.take(), ..Seldom::default() };
             self.main = Some(new);
         }
         let since = self.advance(&details, now);

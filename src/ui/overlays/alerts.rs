@@ -296,6 +296,7 @@ pub fn quiet(model: &Model, at: usize) -> Clean {
 pub const fn health_word(health: &RuleHealth) -> (&'static str, Intent) {
     match health {
         RuleHealth::Ok => (Level::Ok.word(), Intent::Ok),
+        RuleHealth::Instead { .. } => ("OTHER", Intent::Note),
         RuleHealth::NotYet | RuleHealth::NoData { .. } => ("NO DATA", Intent::Unknown),
         RuleHealth::Warming { .. } => ("WARMING", Intent::Unknown),
         RuleHealth::NotEvaluable(_) => ("NOT HERE", Intent::Unknown),
@@ -307,6 +308,7 @@ pub const fn health_word(health: &RuleHealth) -> (&'static str, Intent) {
 pub fn health_text(health: &RuleHealth) -> Clean {
     match health {
         RuleHealth::Ok => Clean::text("nothing found"),
+        RuleHealth::Instead { without } => clean!("by the other source, without {without}"),
         RuleHealth::NotYet => Clean::text("no data has come yet"),
         RuleHealth::Warming { ready_in } => clean!("ready in {}", Span(*ready_in)),
         RuleHealth::NotEvaluable(why) | RuleHealth::NoData { why } | RuleHealth::Error(why) => why.clone(),

@@ -16,6 +16,7 @@ pub mod incident;
 pub mod open_runs;
 pub mod own_log;
 pub mod procedure;
+mod procedure_text;
 pub mod procedures;
 pub mod prompt;
 pub mod run;

@@ -2,11 +2,12 @@
 //! is about; below what the document says about the item.
 //! Long because every state of an item has its words here.
 
+use super::procedure_text;
 use crate::action::lifecycle::Outcome;
 use crate::app::procedures::{ProcedureView, Working, condition};
-use crate::app::{Model, Pane, commands, walking, written};
-use crate::base::time::{Age, Span};
-use crate::base::{Clean, Contact, Level};
+use crate::app::{Model, Pane, walking};
+use crate::base::Clean;
+use crate::base::time::Span;
 use crate::clean;
 use crate::command::{Command, Context};
 use crate::config::Intent;
@@ -16,7 +17,7 @@ use crate::ui::chart::{chart, marks};
 use crate::ui::metric_pane::chart_intent;
 use crate::ui::paint::{Painter, Piece};
 use crate::ui::screen::key;
-use crate::ui::value::{self, shorten, wrap};
+use crate::ui::value::{self, shorten};
 use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget};
 
@@ -28,11 +29,8 @@ const VALUES: (u16, u16) = (26, 44);
 const WIDE: u16 = 66;
 /// Lines of one value: name, number, chart, and one that is free.
 const VALUE: u16 = 4;
-/// Lines of what the document says, with the rule above them, at least; and of one paragraph at most.
+/// Lines of what the document says, with the rule above them, at least.
 const PROSE: u16 = 5;
-const LINES: usize = 40;
-/// Lines of what was pasted or worked out.
-const MOST: usize = 12;
 
 /// Draws the whole view over the panes.
 pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, view: &ProcedureView) {
@@ -47,7 +45,8 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, view: &Procedure
     let at = view.selected.or(current).unwrap_or(0).min(view.document.items.len().saturating_sub(1));
     let item = view.document.items.get(at);
     let mark = working.and_then(|working| working.walk.marks.get(at));
-    let told = item.map_or_else(Vec::new, |item| prose(left.width, model, (item, mark, current == Some(at))));
+    let told =
+        item.map_or_else(Vec::new, |item| procedure_text::prose(left.width, model, (item, mark, current == Some(at))));
     let needed = u16::try_from(view.document.items.len()).unwrap_or(u16::MAX).saturating_add(2);
     // What is told of an item takes half of the room at most.
     let below = u16::try_from(told.len() + 1).unwrap_or(u16::MAX).min(left.height / 2).max(PROSE);
@@ -260,7 +259,7 @@ fn right<'a>(
 /// What an item that is open shows now, and which key it wants.
 fn waits<'a>(paint: &Painter<'_>, model: &Model, item: &Item, current: bool) -> Vec<Piece<'a>> {
     if let Some(condition) = condition(item) {
-        let sight = model.procedures.sight(condition, model.now);
+        let sight = model.procedures.sight(condition, &model.store, model.now);
         let (word, intent) = match sight.holds {
             Some(true) => ("", Intent::Text),
             Some(false) => (" not yet", Intent::Warning),
@@ -287,63 +286,6 @@ fn waits<'a>(paint: &Painter<'_>, model: &Model, item: &Item, current: bool) -> 
     vec![paint.piece(enter, Intent::Key), paint.piece(clean!(" {wants}"), Intent::Muted)]
 }
 
-/// What the document says about an item, and how its action goes, a line each.
-fn prose(width: u16, model: &Model, (item, mark, current): (&Item, Option<&Mark>, bool)) -> Vec<(Clean, Intent)> {
-    let width = width.saturating_sub(2);
-    let mut rows: Vec<(Clean, Intent)> = due(model).into_iter().collect();
-    if let Some(mark) = mark {
-        rows.extend(found(model, mark));
-        rows.extend(looked_at_again(model, item));
-        rows.extend(mark.shown.iter().take(MOST).map(|line| (line.clone(), Intent::Value)));
-        if mark.shown.len() > MOST {
-            let text = clean!("{} shows all {} lines.", key(model, Context::Procedure, Command::Whole), mark.shown.len());
-            rows.push((text, Intent::Muted));
-        }
-    }
-    if let Some(working) = walking::shown(model).filter(|_| current) {
-        rows.extend(working.only_look.iter().map(|why| (why.clone(), Intent::Warning)));
-        rows.extend(working.unkept.iter().map(|why| (clean!("NOT ON DISK: {why}"), Intent::Critical)));
-        if !working.changes.is_empty() {
-            let text = "Its file was changed since it was begun; the copy is gone on with. It differs in:";
-            rows.push((text.into(), Intent::Warning));
-            rows.extend(working.changes.iter().take(6).map(|line| (line.clone(), Intent::Note)));
-        }
-        rows.push((working.walk.question().sentence(), Intent::Focus));
-    }
-    if let Live::Escalate(call) = &item.live {
-        rows.extend(reached(model, &call.to).map(|line| (line, Intent::Accent)));
-    }
-    if let Live::Command(lines) = &item.live {
-        rows.extend(lines.iter().map(|line| (clean!("$ {line}"), Intent::Accent)));
-        rows.extend(runs(model, mark).filter(|_| current));
-        let asked = walking::shown(model).map(|working| commands::action(&working.walk.document, item));
-        let run = model.run.as_ref().filter(|run| asked.is_some_and(|action| *action == *run.plan.what.action));
-        rows.extend(run.iter().flat_map(|run| &run.output).map(|line| (clean!("> {line}"), Intent::Text)));
-    }
-    rows.extend(written::facts(model, item).into_iter().map(|line| (line, Intent::Accent)));
-    rows.extend(item.prose.iter().map(|line| (line.clone(), Intent::Text)));
-    if let (Live::Challenge(Some(expected)), false) = (&item.live, current) {
-        rows.push((clean!("Expected: {expected}"), Intent::Text));
-    }
-    if let Some(failed) = &item.failed {
-        rows.push((clean!("It has gone wrong if: {failed}"), Intent::Note));
-    }
-    let goes = walking::shown(model).filter(|_| current).and_then(|working| {
-        let to = item.go.as_ref()?;
-        working.walk.document.items.iter().find(|item| item.id == *to).map(|item| item.title.clone())
-    });
-    if let Some(to) = goes {
-        let word = key(model, Context::Procedure, Command::WentWrong);
-        rows.push((clean!("{word} then: it goes on at \"{to}\"."), Intent::Muted));
-    }
-    let lines = rows.iter().flat_map(|(text, intent)| match intent {
-        // What was pasted keeps its columns.
-        Intent::Value => vec![(text.clone(), Intent::Text)],
-        _ => wrap(text, width, LINES).into_iter().map(|line| (line, *intent)).collect(),
-    });
-    lines.collect()
-}
-
 /// As much of it as there is room for; a mark says that there is more.
 fn write(paint: &mut Painter<'_>, area: Rect, lines: Vec<(Clean, Intent)>) {
     let more = lines.len() > usize::from(area.height);
@@ -354,75 +296,6 @@ fn write(paint: &mut Painter<'_>, area: Rect, lines: Vec<(Clean, Intent)>) {
         let sign = if paint.ascii() { ".." } else { "…" };
         paint.put((area.right().saturating_sub(2), area.bottom() - 1), 2, sign, Intent::Note);
     }
-}
-
-/// The contacts who are meant: by their support level, or by name.
-fn reached<'a>(model: &'a Model, to: &'a Clean) -> impl Iterator<Item = Clean> + 'a {
-    let meant = move |contact: &&Contact| contact.name == *to || contact.level.as_str() == to.as_str();
-    let contacts = model.book.policy().contacts().iter().filter(meant).take(2);
-    contacts.map(|contact| {
-        let ways: Vec<&str> = contact.ways().map(Clean::as_str).collect();
-        clean!("{}: {}", contact.label(), ways.join(", "))
-    })
-}
-
-/// How its commands are run here, if they are.
-fn runs(model: &Model, mark: Option<&Mark>) -> Option<(Clean, Intent)> {
-    let word = |command| key(model, Context::Procedure, command);
-    if mark.is_some_and(|mark| matches!(mark.state, State::Acting(_))) {
-        return None;
-    }
-    if model.procedures.run_commands {
-        let text =
-            clean!("{} runs them through the prompt, {} copies them.", word(Command::RunCommands), word(Command::Copy));
-        return Some((text, Intent::Muted));
-    }
-    Some((clean!("{} copies them; the profile does not allow to run them here.", word(Command::Copy)), Intent::Muted))
-}
-
-/// What has become of an item, in a sentence.
-fn found(model: &Model, mark: &Mark) -> Option<(Clean, Intent)> {
-    let age = Age(model.now.mono.since(mark.at.mono));
-    let who = mark.who.as_ref().map_or_else(|| "seen".to_owned(), |who| format!("by {who}"));
-    Some(match &mark.state {
-        State::Open | State::NotNeeded => return None,
-        State::Acting(plan) => {
-            let run = model.run.as_ref().filter(|run| run.plan.id == *plan);
-            let text = run.and_then(|run| run.progress.as_ref()).and_then(|progress| progress.waiting.clone());
-            (text?, Intent::Note)
-        }
-        State::Acted(outcome) => {
-            let level = if *outcome == Outcome::Succeeded { Level::Ok } else { Level::Critical };
-            (clean!("{outcome}: {}", mark.text), Intent::of(level))
-        }
-        State::Failed | State::Regressed => (clean!("{}, {who} {age} ago", mark.text), Intent::Critical),
-        State::Deferred(_) | State::Overridden => (clean!("{}, {who} {age} ago", mark.text), Intent::Warning),
-        State::Sensed | State::Observed => (clean!("{}, {who} {age} ago", mark.text), Intent::Muted),
-    })
-}
-
-/// What was put off, is due, and waits for the current item.
-fn due(model: &Model) -> Option<(Clean, Intent)> {
-    let working = walking::shown(model).filter(|working| working.walk.standing == Standing::Running)?;
-    let mut all = working.walk.due_elsewhere(model.now);
-    let title = &working.walk.document.items.get(all.next()?)?.title;
-    let count = all.count() + 1;
-    let are = if count == 1 { "item is" } else { "items are" };
-    let word = key(model, Context::Procedure, Command::Due);
-    Some((clean!("{count} deferred {are} due: \"{title}\"; {word} goes there."), Intent::Warning))
-}
-
-/// What became of a done action while nobody was there.
-fn looked_at_again(model: &Model, item: &Item) -> Option<(Clean, Intent)> {
-    let working = walking::shown(model)?;
-    let this = |at: usize| working.walk.document.items.get(at).is_some_and(|known| known.id == item.id);
-    let again = working.again.iter().find(|again| this(again.item))?;
-    let intent = match again.holds() {
-        Some(true) => Intent::Muted,
-        Some(false) => Intent::Critical,
-        None => Intent::Warning,
-    };
-    Some((again.sentence(model.now.mono), intent))
 }
 
 /// The values that the item is about, then the first panes.

@@ -8,6 +8,7 @@
 //!   { title = "took", query = "watchkeeper_sampler_duration_seconds", unit = "seconds" },
 //!   { title = "failed", query = "watchkeeper_sampler_failures_total" },
 //! ]
+//! chart = "10m"                  # before the numbers of each row the course of its first column: 10s to 1h
 //! order = "descending"           # by the first column; or "ascending"
 //! query = "watchkeeper_cpu_ratio" # a value beside the title, with `unit` and `bands`
 //! unit  = "ratio"
@@ -15,21 +16,30 @@
 //! ```
 
 use super::{Kind, Place};
+use crate::app::table::{Line, POINTS};
 use crate::app::{Column, Model, Pane, Table as Rows};
 use crate::base::time::Age;
 use crate::base::{Body, Clean, Fault, Freshness, Unit};
 use crate::clean;
 use crate::config::Intent;
+use crate::config::duration::Lasting;
 use crate::rules::Bands;
 use crate::rules::expr::Expr;
+use crate::ui::chart::chart;
 use crate::ui::metric_pane::{self, Row, placed};
 use crate::ui::paint::{Painter, Piece};
 use crate::ui::value;
+use core::ops::RangeInclusive;
+use core::time::Duration;
 use ratatui::layout::Rect;
 use unicode_width::UnicodeWidthStr;
 
 /// Columns between two columns.
 const GAP: u16 = 2;
+/// How far a course may reach: what the store holds at full resolution.
+const CHART: RangeInclusive<Duration> = Duration::from_secs(10)..=Duration::from_secs(3_600);
+/// A course is not drawn in fewer columns.
+const NARROW: u16 = 8;
 
 /// The kind.
 pub struct Table;
@@ -41,6 +51,7 @@ struct Spec {
     columns: Vec<Cell>,
     #[serde(default)]
     order: Order,
+    chart: Option<Lasting>,
     query: Option<String>,
     unit: Option<Unit>,
     bands: Option<Bands>,
@@ -70,7 +81,7 @@ impl Kind for Table {
     }
 
     fn about(&self) -> &'static str {
-        "rows of several series, the largest first; `columns` of `title`, `query`, `unit`; `label`, `order`; `query`, `unit`, `bands`, `beside`"
+        "rows of several series, the largest first; `columns` of `title`, `query`, `unit`; `label`, `order`, `chart`; `query`, `unit`, `bands`, `beside`"
     }
 
     fn place(&self) -> Place {
@@ -95,7 +106,12 @@ impl Kind for Table {
         let headline =
             spec.query.map(|query| Row { label: title.clone(), query, unit, of: None, bands, forecast: None });
         let headline = headline.map(|row| row.metric(body)).transpose()?;
-        let table = Rows::new(spec.label, columns, spec.order == Order::Ascending);
+        let chart = spec.chart.map(|Lasting(reach)| reach);
+        if chart.is_some_and(|reach| !CHART.contains(&reach)) {
+            return Err(body.fault_at("chart", "`chart` reaches back 10s to 1h."));
+        }
+        let mut table = Rows::new(spec.label, columns, spec.order == Order::Ascending);
+        table.chart = chart;
         Ok(Pane { headline, beside, table: Some(table), ..Pane::new(self.name(), title) })
     }
 
@@ -194,11 +210,15 @@ fn body(paint: &mut Painter<'_>, area: Rect, table: &Rows, freshness: Freshness)
         taken += width + GAP;
         fit += 1;
     }
-    let name = area.width.saturating_sub(taken);
+    let numbers = area.width.saturating_sub(taken);
+    let width = if freshness < Freshness::Stale { chart_width(table, lines, numbers) } else { 0 };
+    let name = numbers - width;
+    let first = area.y + u16::from(titled);
+    courses(paint, Rect { x: area.x + name, y: first, width, height: 1 }, table, lines);
     let mut y = area.y;
     let mut put = |paint: &mut Painter<'_>, left: Clean, cells: Vec<String>, intent: Intent| {
         paint.put((area.x, y), name, left, if intent == Intent::Text { Intent::Muted } else { intent });
-        let mut x = area.x + name;
+        let mut x = area.x + numbers;
         for (cell, width) in cells.iter().zip(&widths) {
             x += GAP + width;
             paint.right(x, x.saturating_sub(*width), y, &[paint.piece(Clean::text(cell), intent)]);
@@ -218,5 +238,42 @@ fn body(paint: &mut Painter<'_>, area: Rect, table: &Rows, freshness: Freshness)
     }
     if table.rows.is_empty() {
         put(paint, Clean::from("none"), Vec::new(), Intent::Muted);
+    }
+}
+
+/// How many columns the courses may take of those left of the numbers: the names are whole.
+fn chart_width(table: &Rows, lines: &[Line], room: u16) -> u16 {
+    let widest = lines.iter().map(|row| row.name.as_str().width()).max().unwrap_or(0);
+    let left = room.saturating_sub(u16::try_from(widest).unwrap_or(u16::MAX).saturating_add(GAP));
+    let most = u16::try_from(POINTS).unwrap_or(u16::MAX);
+    if table.chart.is_some() && left >= NARROW { left.min(most) } else { 0 }
+}
+
+/// The course of each row, one below the other from this place on.
+fn courses(paint: &mut Painter<'_>, place: Rect, table: &Rows, lines: &[Line]) {
+    let unit = table.columns.first().map(|column| column.unit).unwrap_or_default();
+    for (y, row) in (place.y..).zip(lines).filter(|_| place.width > 0) {
+        let newest = row.course.get(row.course.len().saturating_sub(usize::from(place.width))..).unwrap_or_default();
+        chart(paint, Rect { y, ..place }, newest, unit, None, Intent::Chart);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_course_reaches_no_further_than_what_is_held() {
+        let built = |chart: &str| {
+            let text = format!("chart = \"{chart}\"\ncolumns = [{{ title = \"a\", query = \"up\" }}]\n");
+            let body = Body::parse("p.toml", &text).expect("TOML");
+            Table.build(&"t".into(), &body).map(|pane| pane.table.and_then(|table| table.chart))
+        };
+        assert_eq!(built("10m").expect("valid"), Some(Duration::from_secs(600)));
+        for wrong in ["2h", "5s", "soon"] {
+            let fault = built(wrong).expect_err(wrong).to_string();
+            assert!(fault.starts_with("p.toml:1:9: "), "{wrong}: {fault}");
+        }
+        assert!(built("2h").expect_err("too far").to_string().contains("`chart` reaches back 10s to 1h."));
     }
 }
