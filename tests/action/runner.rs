@@ -574,6 +574,7 @@ fn a_console_that_was_disarmed_has_no_first_effect_also_where_that_came_before_t
     run.write_order(&accepted(plan)).unwrap();
     assert_eq!(carry(&run, Twin::new(scene.config()), None), 3);
     assert!(end(&run).reason.as_str().contains(why), "{:?}", end(&run));
+    assert!(!run.backup_dir().exists(), "it is not even prepared");
     let run = order(&scene, scene.plan());
     let disarmed = run.clone();
     let deed = Box::new(move || disarmed.disarm().unwrap());

@@ -105,6 +105,9 @@ fn whole(deed: &Deed) -> Vec<(Whose, Point)> {
     drop(strace);
     let found = judge(deed, &bench, &pty).unwrap_or_else(|wrong| panic!("{} without a fault: {wrong}", deed.name));
     assert_eq!(found, Met::Done, "{}", deed.name);
+    let allowed = bench.run().unwrap().0.allowed().unwrap();
+    let armed = allowed.is_some_and(|allowed| allowed.until > RealClock.now().mono);
+    assert!(armed, "its runner is not told for how long it was armed: {allowed:?}");
     let by = |number: &str| known.iter().find(|(_, known)| *known == number).map(|(whose, _)| whose.clone());
     let mut of: BTreeMap<Whose, Vec<(String, String)>> = BTreeMap::new();
     for call in calls(log.path()) {

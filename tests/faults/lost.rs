@@ -2,7 +2,7 @@
 //! console tells what became of it.
 
 use crate::desk::{Desk, PROGRAM, eventually};
-use crate::harness::{Pty, Spec};
+use crate::harness::{GUARD, Pty, Spec};
 use crate::strace::long;
 use rustix::process::Signal;
 use std::fs;
@@ -133,7 +133,15 @@ impl Bench {
 
 /// Waits until the screen is as wanted; false when the console ends before.
 pub(crate) fn seen(pty: &Pty, what: &str, wanted: impl Fn(&str) -> bool) -> bool {
-    eventually(what, || if wanted(&pty.text()) { Some(true) } else { is_gone(pty).then_some(false) })
+    let start = Instant::now();
+    while !wanted(&pty.text()) {
+        if is_gone(pty) {
+            return false;
+        }
+        assert!(start.elapsed() < GUARD, "never saw {what}:\n{}", pty.text());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    true
 }
 
 /// Whether the console has ended; it is not waited for.
@@ -241,4 +249,52 @@ fn the_next_console_follows_what_still_runs_and_tells_how_it_ended() {
     next.wait_for("UNVERIFIED");
     assert_eq!(bench.target(), "begun\nended\n");
     assert_eq!(bench.journal().matches("\"ev\":\"action.intent\"").count(), 1);
+}
+
+#[test]
+fn a_console_that_is_disarmed_before_the_first_effect_has_none() {
+    if !rustix::process::geteuid().is_root() {
+        return crate::peer::skip("a console with a state folder of its own", "only root may mount one");
+    }
+    // The runner looks again at a value that takes its time; the key comes meanwhile.
+    let action = |folder: &Path| {
+        for (name, script) in [("act", TWICE), ("slow", "sleep 1.2; echo 4711")] {
+            fs::write(folder.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
+            fs::set_permissions(folder.join(name), PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        fs::write(folder.join("target"), "").unwrap();
+        let folder = folder.display();
+        format!(
+            r#"kind = "command"
+verb = "perform"
+danger = "C1"
+preview = ["/bin/true"]
+undo = "none"
+argv = ["{folder}/act", "{folder}/target"]
+verify = [{{ label = "queue", query = "queue_length", expect = {{ above = 1 }} }}]
+verify_samplers = ["slow"]
+verify_within = "5s"
+traffic = "queue_length"
+based_on = [{{ label = "queue", query = "queue_length", max_age = "1m", tolerance = 1 }}]
+[samplers.slow]
+kind = "command"
+argv = ["{folder}/slow"]
+parse = "number"
+metric = "queue_length"
+every = "1s"
+[[panes]]
+title = "Queue"
+kind = "sparkline"
+query = "queue_length""#
+        )
+    };
+    let bench = Bench::on("target", action, "y");
+    let pty = bench.console();
+    pty.wait_for("4,711");
+    assert!(bench.confirm(&pty) && seen(&pty, "the run", |text| !text.contains("to run it")));
+    pty.send("A");
+    let end = eventually("its end", || bench.run()?.1?.end);
+    assert!(bench.run().unwrap().0.is_disarmed(), "nobody told its runner");
+    assert_eq!((end.outcome, bench.target().as_str()), (Outcome::Refused, ""), "{end:?}");
+    assert_eq!(bench.journal().matches("\"ev\":\"action.intent\"").count(), 0);
 }
