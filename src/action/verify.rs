@@ -410,7 +410,9 @@ mod tests {
             }
             settling.judge(holds("one"), settle, at(earlier.len()), true)
         };
-        let Verdict::Unverified(why) = after(&[Proof::NotYet("it starts".into()), holds("one")]) else { panic!("told") };
+        let Verdict::Unverified(why) = after(&[Proof::NotYet("it starts".into()), holds("one")]) else {
+            panic!("told")
+        };
         assert_eq!(why.as_str(), "it runs, unchanged for 1 s of 10 s.");
         for lost in [Proof::NotYet("it ended".into()), holds("two")] {
             assert!(matches!(after(&[holds("one"), lost]), Verdict::Failed(_)));
