@@ -61,7 +61,8 @@ impl<'a> Operator<'a> {
 
     /// Back to the panes.
     pub(crate) fn leave(&self) {
-        let is_left = |text: &str| !text.contains('┌') && !text.contains("Esc back");
+        // The mark of the focused pane; a message may stand where the hints are.
+        let is_left = |text: &str| !text.contains('┌') && text.lines().any(|row| row.starts_with('▸'));
         for _ in 0..8 {
             if is_left(&self.pty.text()) {
                 return;

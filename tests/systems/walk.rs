@@ -87,7 +87,8 @@ impl Operator<'_> {
     /// An action of the list, until the next item is current; of one that has failed, as it was to, somebody says so.
     fn run(&self, row: &str, fails: bool) {
         self.pty.send("\r");
-        let first = sees(&self.pty, "a form or the plan", |text| [FORM, ARMED].into_iter().find(|is| text.contains(is)));
+        let first =
+            sees(&self.pty, "a form or the plan", |text| [FORM, ARMED].into_iter().find(|is| text.contains(is)));
         if first == FORM {
             // What it offers is as good as any.
             self.pty.send("\r");
