@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 /// What runs, is stable and is then looked at ten times takes up to a minute: four times that is a hang.
 const GUARD: Duration = Duration::from_secs(240);
 /// The hint of a form, and of a plan that may be confirmed.
-const FORM: &str = "Enter shows the plan, ";
-const ARMED: &str = "to run it, ";
+pub(crate) const FORM: &str = "Enter shows the plan, ";
+pub(crate) const ARMED: &str = "to run it, ";
 
 pub(crate) struct Operator<'a> {
     pub(crate) stage: &'a Stage,

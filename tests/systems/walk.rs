@@ -1,6 +1,6 @@
 //! A procedure of the profile, from its list to COMPLETE: what ticks itself is waited for, the rest is answered.
 
-use crate::operator::{Operator, sees};
+use crate::operator::{ARMED, FORM, Operator, sees};
 use crate::script::Act;
 use watchkeeper::procedure::Document;
 use watchkeeper::procedure::document::{Answer, Item, Live};
@@ -87,7 +87,12 @@ impl Operator<'_> {
     /// An action of the list, until the next item is current; of one that has failed, as it was to, somebody says so.
     fn run(&self, row: &str, fails: bool) {
         self.pty.send("\r");
-        sees(&self.pty, "the plan", |text| text.contains("to run it, ").then_some(()));
+        let met = sees(&self.pty, "the plan", |text| [FORM, ARMED].into_iter().find(|mark| text.contains(mark)));
+        if met == FORM {
+            // What it offers is what the text asks for.
+            self.pty.send("\r");
+            self.pty.wait_for(ARMED);
+        }
         let before = self.outcomes().len();
         self.confirm_armed();
         self.ends(row, before, if fails { "FAILED" } else { "VERIFIED" });
