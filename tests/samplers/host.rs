@@ -49,7 +49,13 @@ async fn names_labels_and_values_are_those_of_the_node_exporter() {
         }
     }
     assert!(compared > 90, "{compared} series");
-    for name in ["node_disk_io_time_seconds_total", "node_buddyinfo_blocks", "node_vmstat_oom_kill", "node_filefd_"] {
+    for name in [
+        "node_disk_io_time_seconds_total",
+        "node_buddyinfo_blocks",
+        "node_vmstat_oom_kill",
+        "node_filefd_",
+        "node_netstat_Tcp_ActiveOpens",
+    ] {
         assert!(before.points.iter().any(|point| point.key.name.as_str().starts_with(name)), "no {name}");
     }
 }

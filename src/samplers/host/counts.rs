@@ -1,13 +1,15 @@
-//! Paging, open files and sockets of the whole host, under node_exporter's names.
+//! Paging, open files, sockets and connections of the whole host, under node_exporter's names.
 
 use super::{absent, word};
-use crate::base::{Observation, Point};
+use crate::base::{Observation, Point, PointKind};
+use crate::samplers::tcp::sock_diag::netstat;
 use std::path::Path;
 
 pub(super) fn read(root: &Path, page: f64, seen: &mut Observation) {
     vmstat(root, seen);
     files(root, seen);
     sockets(root, page, seen);
+    opens(root, seen);
 }
 
 fn vmstat(root: &Path, seen: &mut Observation) {
@@ -56,5 +58,15 @@ fn sockets(root: &Path, page: f64, seen: &mut Observation) {
                 seen.points.push(Point::gauge(&format!("{name}_bytes"), &[], value * page));
             }
         }
+    }
+}
+
+/// Connections that this host has begun.
+fn opens(root: &Path, seen: &mut Observation) {
+    const NAME: &str = "node_netstat_Tcp_ActiveOpens";
+    let text = word(&root.join("proc/net/snmp")).unwrap_or_default();
+    match netstat(&text, "Tcp", "ActiveOpens") {
+        Some(count) => seen.points.push(Point { kind: PointKind::Untyped, ..Point::gauge(NAME, &[], count) }),
+        None => absent(&[NAME], "/proc/net/snmp does not count it", seen),
     }
 }

@@ -41,7 +41,7 @@ const PRESSURE_RATIO: &str = "watchkeeper_host_pressure_ratio";
 /// `node_boot_time_seconds`, `node_time_seconds`, `node_uname_info`, `node_procs_*`, `node_context_switches_total`, `node_forks_total`; and, read every ten
 /// seconds, `node_hwmon_temp_*celsius`, `node_hwmon_chip_names`, `node_hwmon_sensor_label`, `node_thermal_zone_temp`,
 /// `node_cpu_{core,package}_throttles_total`, `node_cpu_frequency_*hertz`, `node_cpu_scaling_frequency_*hertz`,
-/// `node_buddyinfo_blocks`, `node_vmstat_*`, `node_filefd_*`, `node_sockstat_*`.
+/// `node_buddyinfo_blocks`, `node_vmstat_*`, `node_filefd_*`, `node_sockstat_*`, `node_netstat_Tcp_ActiveOpens`.
 ///
 /// `watchkeeper_host_memory_fragmentation_ratio{node,zone}` is the share of free memory in blocks smaller than 2 MiB.
 pub struct Host;

@@ -142,7 +142,7 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     bytes.get(at..at + 4)?.try_into().ok().map(u32::from_ne_bytes)
 }
 
-/// The column of this name in `/proc/net/netstat`, whose tables stand as a line of names above a line of numbers.
+/// The column of this name in `/proc/net/netstat` or `/proc/net/snmp`, whose tables stand as a line of names above a line of numbers.
 pub(crate) fn netstat(text: &str, table: &str, name: &str) -> Option<f64> {
     let mut rows = text.lines().filter_map(|line| line.strip_prefix(table)?.strip_prefix(": "));
     let place = rows.next()?.split(' ').position(|known| known == name)?;
