@@ -186,7 +186,9 @@ impl Table {
             for (at, value) in &track.points {
                 let since = sight.mono(*at).since(begin).as_millis().checked_div(step.as_millis()).unwrap_or(0);
                 let place = usize::try_from(since).ok().and_then(|at| course.get_mut(at));
-                place.into_iter().for_each(|place| *place = Some(*value).filter(|value| value.is_finite()));
+                if let Some(place) = place {
+                    *place = Some(*value).filter(|value| value.is_finite());
+                }
             }
             (self.name(&track.key, &keys), course)
         };
