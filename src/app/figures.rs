@@ -98,9 +98,12 @@ fn ask(model: &mut Model, expr: &Expr, unit: Unit) -> Result<f64, Clean> {
         Reading::Value { value, .. } if fresh < Freshness::Stale || expr.selectors().is_empty() => Ok(*value),
         Reading::Value { .. } => Err(metric.shown.trouble.clone().unwrap_or_else(|| fresh.word().into())),
         Reading::NotSupported => Err("this host does not offer it.".into()),
-        Reading::Unknown(why) => {
-            Err(metric.shown.trouble.clone().filter(|_| matches!(why, Unknown::Failed(_))).unwrap_or_else(|| trouble::why(why)))
-        }
+        Reading::Unknown(why) => Err(metric
+            .shown
+            .trouble
+            .clone()
+            .filter(|_| matches!(why, Unknown::Failed(_)))
+            .unwrap_or_else(|| trouble::why(why))),
     }
 }
 

@@ -25,5 +25,6 @@ pub use document::{Document, Item, Live};
 pub use parse::parse;
 pub use pasted::Pasted;
 pub use queue::{Asked, Waits, queue};
+pub use sensing::Given;
 pub use view::{Left, Question};
 pub use walk::{Found, Said, Senses, Step, Walk};

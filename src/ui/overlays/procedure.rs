@@ -296,7 +296,8 @@ fn prose(width: u16, model: &Model, (item, mark, current): (&Item, Option<&Mark>
         rows.extend(looked_at_again(model, item));
         rows.extend(mark.shown.iter().take(MOST).map(|line| (line.clone(), Intent::Value)));
         if mark.shown.len() > MOST {
-            let text = clean!("{} shows all {} lines.", key(model, Context::Procedure, Command::Whole), mark.shown.len());
+            let text =
+                clean!("{} shows all {} lines.", key(model, Context::Procedure, Command::Whole), mark.shown.len());
             rows.push((text, Intent::Muted));
         }
     }
