@@ -87,20 +87,22 @@ pub(super) fn found(model: &mut Model) -> Result<Found, (usize, Clean)> {
 
 /// What an expression answers now, believed; or why there is no such value.
 fn ask(model: &mut Model, expr: &Expr, unit: Unit) -> Result<f64, Clean> {
-    let mut pane = Pane {
-        headline: Some(Metric::plain(Clean::default(), expr.clone(), unit)),
-        ..Pane::new("sparkline", &Clean::default())
-    };
+    // Beside no headline it has no course: one instant query is all.
+    let metric = Metric::plain(Clean::default(), expr.clone(), unit);
+    let mut pane = Pane { beside: vec![metric], ..Pane::new("sparkline", &Clean::default()) };
     model.board.look(core::iter::once(&mut pane), (&model.store, &model.history, &model.book), model.now);
-    let Some(metric) = &pane.headline else { return Err(Clean::default()) };
+    let Some(metric) = pane.beside.first() else { return Err(Clean::default()) };
     let fresh = metric.shown.freshness(model.now.mono);
     match &metric.shown.reading {
         Reading::Value { value, .. } if fresh < Freshness::Stale || expr.selectors().is_empty() => Ok(*value),
         Reading::Value { .. } => Err(metric.shown.trouble.clone().unwrap_or_else(|| fresh.word().into())),
         Reading::NotSupported => Err("this host does not offer it.".into()),
-        Reading::Unknown(why) => {
-            Err(metric.shown.trouble.clone().filter(|_| matches!(why, Unknown::Failed(_))).unwrap_or_else(|| trouble::why(why)))
-        }
+        Reading::Unknown(why) => Err(metric
+            .shown
+            .trouble
+            .clone()
+            .filter(|_| matches!(why, Unknown::Failed(_)))
+            .unwrap_or_else(|| trouble::why(why))),
     }
 }
 

@@ -76,7 +76,10 @@ pub fn document(model: &Model, working: &Working) -> Vec<Clean> {
     let mut out = vec![
         format!("# {}", text(walk.document.title.as_str())),
         String::new(),
-        format!("- Where: {}", text(clean!("{}, {} ({})", identity.host, identity.title, identity.environment).as_str())),
+        format!(
+            "- Where: {}",
+            text(clean!("{}, {} ({})", identity.host, identity.title, identity.environment).as_str())
+        ),
         format!("- When: from {} to {}", walk.begun.wall.rfc3339(), model.now.wall.rfc3339()),
         format!("- Run: {} of {}", walk.id, code(&walk.document.id)),
     ];
@@ -96,7 +99,10 @@ fn section(model: &Model, item: &Item, mark: &Mark, out: &mut Vec<String>) {
         out.push(format!("- {}: {said}", text(item.title.as_str())));
         return;
     }
-    out.extend([String::new(), format!("{} {}", "#".repeat(usize::from(item.depth.clamp(2, 6))), text(item.title.as_str()))]);
+    out.extend([
+        String::new(),
+        format!("{} {}", "#".repeat(usize::from(item.depth.clamp(2, 6))), text(item.title.as_str())),
+    ]);
     out.push(String::new());
     let seen: Vec<String> = seen(model, item).iter().map(|line| format!("- {}", text(line.as_str()))).collect();
     if !seen.is_empty() {
@@ -114,7 +120,8 @@ fn section(model: &Model, item: &Item, mark: &Mark, out: &mut Vec<String>) {
 
 /// What became of an item, in a sentence.
 fn said(mark: &Mark) -> String {
-    let by = mark.who.as_ref().map(|who| format!(" ({}, {})", text(who.as_str()), mark.at.wall.hms())).unwrap_or_default();
+    let by =
+        mark.who.as_ref().map(|who| format!(" ({}, {})", text(who.as_str()), mark.at.wall.hms())).unwrap_or_default();
     let words = text(mark.text.as_str());
     match &mark.state {
         State::Open => "not answered".to_owned(),
@@ -135,7 +142,9 @@ pub fn seen(model: &Model, item: &Item) -> Vec<Clean> {
     let values = item.show.iter().map(|look| {
         let pane = model.procedures.shown(look, false).and_then(|pane| pane.headline.as_ref());
         match pane.map(|metric| (&metric.shown.reading, metric.shown.freshness(now))) {
-            Some((Reading::Value { value, .. }, Freshness::Live)) => clean!("{}: {}", look.label, look.unit.show(*value)),
+            Some((Reading::Value { value, .. }, Freshness::Live)) => {
+                clean!("{}: {}", look.label, look.unit.show(*value))
+            }
             Some((Reading::Value { value, seen, .. }, fresh)) => {
                 clean!("{}: {} ({}, {} old)", look.label, look.unit.show(*value), fresh.word(), Age(now.since(*seen)))
             }

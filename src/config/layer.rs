@@ -2,7 +2,9 @@
 
 use super::judging::RulesBeside;
 use super::schema::{ACTION, LOG, MARKER, PANE, SAMPLER, TOP, VIEW};
-use super::{ActionSpec, Handbook, Judging, KnownKinds, Lasting, LogSpec, Marker, PaneSpec, People, SamplerSpec, ViewSpec};
+use super::{
+    ActionSpec, Handbook, Judging, KnownKinds, Lasting, LogSpec, Marker, PaneSpec, People, SamplerSpec, ViewSpec,
+};
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault};
 use core::time::Duration;

@@ -26,5 +26,7 @@ pub use judging::{InhibitSpec, Judging, RuleFileSpec};
 pub use load::{ProfileRef, SearchPath, load_or_host, load_profile};
 pub use people::People;
 pub use procedures::{Handbook, ProcedureSpec};
-pub use profile::{ActionSpec, KnownKinds, LogSpec, Marker, PaneSpec, Profile, SamplerSpec, Screen, Source, Trust, ViewSpec};
+pub use profile::{
+    ActionSpec, KnownKinds, LogSpec, Marker, PaneSpec, Profile, SamplerSpec, Screen, Source, Trust, ViewSpec,
+};
 pub use theme::{Depth, Theme};

@@ -124,9 +124,7 @@ impl Figure {
         let (least, most) = self.range;
         match number(text, self.unit) {
             Some(value) if (least..=most).contains(&value) => Ok(value),
-            Some(_) => {
-                Err(clean!("{}: between {} and {}.", self.label, self.shown(least), self.shown(most)))
-            }
+            Some(_) => Err(clean!("{}: between {} and {}.", self.label, self.shown(least), self.shown(most))),
             None => Err(clean!("{}: that is no number.", self.label)),
         }
     }

@@ -121,7 +121,8 @@ impl Walk {
     pub fn given(&self, set: &[(Clean, Clean)]) -> Result<Vec<(Clean, Clean)>, Clean> {
         let value = |(name, text): &(Clean, Clean)| {
             let Some(asked) = text.as_str().strip_prefix('$') else { return Ok((name.clone(), text.clone())) };
-            let given = self.answer(asked).ok_or_else(|| clean!("`{asked}` was not answered: nothing to plan with."))?;
+            let given =
+                self.answer(asked).ok_or_else(|| clean!("`{asked}` was not answered: nothing to plan with."))?;
             Ok((name.clone(), given.value.map_or_else(|| given.text.clone(), |value| Clean::text(plain(value)))))
         };
         set.iter().map(value).collect()

@@ -194,10 +194,7 @@ mod tests {
             ]
         );
         let lines = Clean::lines(text);
-        assert_eq!(
-            Stacks::read(&lines).expect("stacks").summary().as_str(),
-            "100 samples in 4 stacks, 1 line is none"
-        );
+        assert_eq!(Stacks::read(&lines).expect("stacks").summary().as_str(), "100 samples in 4 stacks, 1 line is none");
     }
 
     #[test]

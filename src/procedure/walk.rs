@@ -2,8 +2,8 @@
 //! so what is written down is what is remembered; only what a look shows just now is not kept.
 
 use super::document::{Condition, Document, Live};
-use super::pasted::{self, Form, Pasted};
 use super::order::Shape;
+use super::pasted::{self, Form, Pasted};
 use crate::action::lifecycle::Outcome;
 use crate::base::{Clean, Mono, Now, Ulid, Wall};
 use crate::clean;

@@ -54,7 +54,8 @@ impl Inbox {
     pub(super) fn push(&mut self, at: Mono, input: Input) {
         match input {
             Input::Key(_) | Input::Paste { .. } | Input::Focus(_) => {
-                let pastes = || self.waiting.iter().filter(|(_, waiting)| matches!(waiting, Input::Paste { .. })).count();
+                let pastes =
+                    || self.waiting.iter().filter(|(_, waiting)| matches!(waiting, Input::Paste { .. })).count();
                 if self.waiting.len() >= LIMIT || matches!(input, Input::Paste { .. }) && pastes() >= PASTES {
                     return;
                 }

@@ -159,7 +159,9 @@ pub fn draw_with(
         let area = Rect { height: inner.height - lines.min(inner.height), ..inner };
         // A total is the upper line of its chart.
         match metric.shown.of.filter(|_| absence.is_none()) {
-            Some(of) => draw_with_limit(paint, area, &pane.course.fit(area.width), metric.unit, (of, Intent::Rule), intent),
+            Some(of) => {
+                draw_with_limit(paint, area, &pane.course.fit(area.width), metric.unit, (of, Intent::Rule), intent)
+            }
             None => chart(paint, area, &pane.course.fit(area.width), metric.unit, limit, intent),
         }
         let places = model.board.marks.iter().filter_map(|mark| pane.course.place(mark.at, area.width));

@@ -356,9 +356,9 @@ fn said(paint: &mut Painter<'_>, area: Rect, notice: &Notice, free: bool) {
 fn hints(model: &Model) -> &'static [Command] {
     use Command::{
         Abandon, Actions, Alerts, Arm, Back, Bottom, ChangeOwner, CloseIncident, Contacts, Copy, Defer, Detail, Done,
-        Down, Due, Escalate, Filter, FocusNext, GoToTime, Handover, Help, Incident, Interrupt, NextError, NextView, Note, Open,
-        Override, OwnLog, Pause, Procedures, Quit, Reopen, RunCommands, Search, Silence, Take, Unfold, WentWrong,
-        WhatChanged, Whole, Write, Zoom,
+        Down, Due, Escalate, Filter, FocusNext, GoToTime, Handover, Help, Incident, Interrupt, NextError, NextView,
+        Note, Open, Override, OwnLog, Pause, Procedures, Quit, Reopen, RunCommands, Search, Silence, Take, Unfold,
+        WentWrong, WhatChanged, Whole, Write, Zoom,
     };
     match (&model.overlay, model.context()) {
         (Overlay::None, Context::Log) => {
@@ -382,9 +382,9 @@ fn hints(model: &Model) -> &'static [Command] {
             Pause,
             Quit,
         ],
-        (Overlay::None, _) => {
-            &[Help, Alerts, Procedures, Actions, Arm, Incident, Handover, NextView, FocusNext, Zoom, Pause, OwnLog, Quit]
-        }
+        (Overlay::None, _) => &[
+            Help, Alerts, Procedures, Actions, Arm, Incident, Handover, NextView, FocusNext, Zoom, Pause, OwnLog, Quit,
+        ],
         (Overlay::Alerts(_), _) => &[Detail, Take, Silence, Escalate, Unfold, WhatChanged, Contacts, Back],
         (Overlay::Detail(_), _) => &[Open, Take, Silence, Escalate, WhatChanged, Contacts, Copy, Back],
         (Overlay::Contacts(_), _) => &[Copy, Down, Escalate, Back],

@@ -38,7 +38,14 @@ fn as_a_child() {
             for n in 0.. {
                 let text = Clean::text(format!("number {n}"));
                 let to = Turn::Item(State::Deferred(None));
-                let step = Step { at: now(), item: Some("say".into()), to, text, who: None, found: watchkeeper::procedure::Found::default() };
+                let step = Step {
+                    at: now(),
+                    item: Some("say".into()),
+                    to,
+                    text,
+                    who: None,
+                    found: watchkeeper::procedure::Found::default(),
+                };
                 keeper.append(RUN, &[step], now()).unwrap();
                 say(&format!("kept {n}"));
             }

@@ -144,7 +144,11 @@ fn a_calculation_shows_what_comes_of_it_while_it_is_typed() {
         assert!(screen.contains("536870912"), "what is observed is offered: {screen}");
         desk.press(KeyCode::Backspace);
         assert_snapshot!(format!("figures_at_work_{}", size.0), desk.screen());
-        assert!(desk.screen().contains("map in MiB 121 ") || desk.screen().contains("map in MiB 121\n"), "{}", desk.screen());
+        assert!(
+            desk.screen().contains("map in MiB 121 ") || desk.screen().contains("map in MiB 121\n"),
+            "{}",
+            desk.screen()
+        );
         assert!(!desk.screen().contains("CRITICAL"), "{}", desk.screen());
         desk.press(KeyCode::Backspace);
         assert!(desk.screen().contains("Nothing comes of it"), "{}", desk.screen());
@@ -168,7 +172,10 @@ fn what_was_worked_out_is_kept_with_its_figures_and_is_the_value_of_a_later_acti
     let said = "map in MiB 1,204 of symbols 50, timeframe 60.0 s, used 512 MiB";
     assert_eq!(step.text.as_str(), said);
     let lines: Vec<&str> = step.found.lines.iter().map(Clean::as_str).collect();
-    assert_eq!(lines, ["symbols 50", "timeframe 60.0 s", "used 512 MiB", "map in MiB 1,204", "of the map 117 % CRITICAL"]);
+    assert_eq!(
+        lines,
+        ["symbols 50", "timeframe 60.0 s", "used 512 MiB", "map in MiB 1,204", "of the map 117 % CRITICAL"]
+    );
     assert_eq!(step.found.value, Some(1204.0));
     let effects = desk.press(KeyCode::Enter);
     let [Effect::Plan(Request { given, .. })] = &effects[..] else { panic!("{effects:?}\n{}", desk.screen()) };

@@ -183,7 +183,10 @@ fn the_codes_that_the_demo_answers_are_found_however_they_are_pasted() {
         "RuntimeError: CUDA out of memory. Tried to allocate 2 GiB",
     ] {
         desk.key('p');
-        desk.send(Msg::Input(desk.model.now.mono, Input::Paste { text: Clean::text(pasted), lines: Vec::new(), left_out: 0 }));
+        desk.send(Msg::Input(
+            desk.model.now.mono,
+            Input::Paste { text: Clean::text(pasted), lines: Vec::new(), left_out: 0 },
+        ));
         desk.incident(2);
         let screen = desk.screen();
         assert!(screen.contains("1 of 2") && screen.contains("GPU memory full"), "{pasted}:\n{screen}");

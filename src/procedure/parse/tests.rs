@@ -324,7 +324,11 @@ fn what_is_wrong_with_a_calculation_is_told_at_its_place() {
         ("[1, 30]", "[30, 1]", "write the least and the most"),
         ("name = \"days\"", "name = \"symbols\"", "a second input is called `symbols`."),
         ("label = \"map\"", "lable = \"map\"", "file.md:9:"),
-        ("results = [\n  { label = \"map\", query = \"ceil(vector($symbols * $days))\" },\n]", "", "a calculation has one to 6 `results`, here are 0."),
+        (
+            "results = [\n  { label = \"map\", query = \"ceil(vector($symbols * $days))\" },\n]",
+            "",
+            "a calculation has one to 6 `results`, here are 0.",
+        ),
         ("\"$mib\"", "\"$mb\"", "no question before this one is called `mb`. Did you mean `mib`?"),
         ("answer = \"mib\"", "answer = \"mb\"", "no question before this one is called `mb`."),
     ] {

@@ -1,7 +1,10 @@
 //! One behaviour of a walk each.
 
 use super::*;
+use crate::procedure::calculate::{Calculate, Outcome as Worked};
+use crate::procedure::pasted::Form;
 use crate::procedure::view::Question;
+use crate::procedure::{Found, Given, Pasted};
 
 fn action(id: &str) -> Item {
     item(id, Live::Action("restart".into(), vec![("to".into(), "512".into())]))
@@ -463,7 +466,42 @@ fn a_number_is_compared_in_one_way_whoever_gives_it() {
     ] {
         let expect = Expect::Number(comparison, limit);
         assert_eq!(expect.holds(-0.0), Some(holds), "{comparison:?}, seen");
-        assert_eq!(expect.of_answer(&why("-0"), Unit::Count), Some(holds), "{comparison:?}, answered");
+        assert_eq!(
+            expect.of_answer(&Given { text: &why("-0"), value: Some(-0.0) }),
+            Some(holds),
+            "{comparison:?}, answered"
+        );
     }
     assert_eq!(Expect::Number(Comparison::Differs, 0.0).holds(f64::NAN), None);
+}
+
+#[test]
+fn what_was_pasted_and_worked_out_outlives_its_console_and_serves_later_items() {
+    let result = Worked { label: "map".into(), text: "1".into(), unit: Unit::Bytes, bands: None };
+    let calculate = Calculate { name: "mib".into(), inputs: Vec::new(), results: vec![result] };
+    let set = vec![("to".into(), "$mib".into()), ("of".into(), "$stacks".into()), ("by".into(), "7".into())];
+    let document = document(vec![
+        ask("stacks", Answer::Pasted(Form::Stacks)),
+        item("size", Live::Calculate(calculate)),
+        item("grow", Live::Action("grow".into(), set.clone())),
+    ]);
+    let (who, now) = (Clean::from("oncall"), Now { mono: Mono(1), wall: Wall(1) });
+    let (mut walk, mut steps) = Walk::begin(Ulid(1), Arc::clone(&document), &who, now);
+    assert!(walk.given(&set).is_err_and(|why| why.as_str().contains("`mib` was not answered")));
+    let found = Found { text: "map 1 MiB".into(), lines: vec!["map 1 MiB".into()], value: Some(1.0) };
+    assert!(walk.say(Said::Worked(found.clone()), &who, now).is_err(), "a question is not worked out");
+    let lines = Clean::lines("main;parse 3\nmain;send 1\nsecret = hunter2");
+    steps.extend(walk.say(Said::Pasted(Pasted::new(&lines, 0)), &who, now).unwrap());
+    assert!(walk.say(Said::Observed("1".into()), &who, now).is_err(), "what is worked out is not said");
+    steps.extend(walk.say(Said::Worked(found), &who, now).unwrap());
+    let written = serde_json::to_string(&steps).unwrap();
+    assert!(!written.contains("hunter2"), "{written}");
+    let read: Vec<Step> = serde_json::from_str(&written).unwrap();
+    let again = Walk::replay(Ulid(1), document, &read).unwrap();
+    assert_eq!(again.marks, walk.marks);
+    assert_eq!(again.marks[0].shown[1].as_str(), "100.0 %        4  main", "a tree again");
+    let given = again.given(&set).unwrap();
+    assert_eq!(given[0].1.as_str(), "1");
+    assert_eq!(given[1].1.as_str(), "4 samples in 2 stacks, 1 line is none");
+    assert_eq!(given[2].1.as_str(), "7");
 }
