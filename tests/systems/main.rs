@@ -25,6 +25,10 @@ use operator::Operator;
 use script::{Scene, Script};
 use stage::Stage;
 use std::path::Path;
+use watchkeeper::config::{ProfileRef, SearchPath, load_profile};
+use watchkeeper::procedure::{Document, Live};
+use watchkeeper::roles::handbook::documents;
+use watchkeeper::roles::setup::known_kinds;
 use watchkeeper::roles::twin::systems::System;
 
 fn script(system: System) -> Script {
@@ -37,13 +41,26 @@ fn long() -> bool {
     std::env::var_os("WATCHKEEPER_LONG").is_some()
 }
 
+/// What of the shipped profile no scene plays: an action, or a procedure that has one.
+fn left_out(system: System) -> Vec<String> {
+    let which = ProfileRef::Builtin(system.name().to_owned());
+    let profile = load_profile(&which, &SearchPath::detect(&|_| None), &known_kinds()).unwrap();
+    let script = script(system);
+    let acts = || script.scenes.values().flat_map(|scene| &scene.acts).filter(|act| !act.refused);
+    let acting = |document: &Document| document.items.iter().any(|item| matches!(item.live, Live::Action(..)));
+    let actions = profile.actions.iter().map(|spec| &*spec.name).filter(|name| !acts().any(|act| act.action == *name));
+    let documents = documents(&profile);
+    let procedures = documents.iter().filter(|document| acting(document)).map(|document| &*document.id);
+    actions.chain(procedures.filter(|id| !acts().any(|act| act.procedure == *id))).map(str::to_owned).collect()
+}
+
 /// Plays the scenes of a system; `WATCHKEEPER_SCENE` names a single one.
 fn play(system: System) {
     let script = script(system);
     let only = std::env::var("WATCHKEEPER_SCENE").ok();
     for (name, scene) in &script.scenes {
         if only.as_ref().map_or(scene.short || long(), |only| only == name) {
-            let Some(stage) = Stage::set(system, &script.stage.with(&scene.stage)) else { return };
+            let Some(stage) = Stage::set(system, &script.set(scene)) else { return };
             println!("{} {name}", system.name());
             act(&stage, scene, script.watch, only.is_some());
         }
@@ -62,6 +79,12 @@ fn act(stage: &Stage, scene: &Scene, watch: u32, all: bool) {
         stage.shell(&act.after);
         println!("  {}{}", act.action, act.procedure);
     }
+}
+
+#[test]
+fn nothing_that_a_shipped_profile_can_do_is_left_out() {
+    let left = System::ALL.map(|system| (system.name(), left_out(system)));
+    assert!(left.iter().all(|(_, left)| left.is_empty()), "no scene plays {left:#?}");
 }
 
 #[test]

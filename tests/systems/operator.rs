@@ -6,14 +6,13 @@ use crate::script::Act;
 use crate::stage::Stage;
 use std::time::{Duration, Instant};
 
-/// What runs, is stable and is then looked at ten times takes up to a minute: ten times that is a hang.
-const GUARD: Duration = Duration::from_secs(600);
+/// What runs, is stable and is then looked at ten times takes up to a minute: four times that is a hang.
+const GUARD: Duration = Duration::from_secs(240);
+/// The corner of whatever lies over the panes; lines of a log may begin with a corner too.
+const BOX: &str = "┌─";
 /// The hint of a form, and of a plan that may be confirmed.
-const FORM: &str = "Enter shows the plan, Esc does nothing";
+const FORM: &str = "Enter shows the plan, ";
 const ARMED: &str = "to run it, ";
-/// What is refused to this console or login, and what cannot be planned at all.
-const REFUSED: &str = "refused: ";
-const NO_PLAN: &str = "No plan: ";
 
 pub(crate) struct Operator<'a> {
     pub(crate) stage: &'a Stage,
@@ -64,64 +63,51 @@ impl<'a> Operator<'a> {
 
     /// Back to the panes.
     pub(crate) fn leave(&self) {
+        let is_left = |text: &str| !text.contains(BOX) && !text.contains("Esc back");
         for _ in 0..8 {
-            if !self.pty.text().contains('┌') {
+            if is_left(&self.pty.text()) {
                 return;
             }
             self.pty.send("\x1b");
             // A lone escape is one once nothing follows.
             std::thread::sleep(Duration::from_millis(150));
         }
-        self.pty.wait("the panes", |screen, _| !screen.contents().contains('┌'));
+        self.pty.wait("the panes", |screen, _| is_left(&screen.contents()));
     }
 
-    /// From the list of actions to VERIFIED, or to the reason why not.
+    /// From the list of actions to VERIFIED, or to the reason why not, which the list or the screen after it tells.
     pub(crate) fn act(&self, act: &Act) {
-        self.choose(&self.stage.title(&act.action));
+        self.choose(&act.action);
         self.pty.send("\r");
-        let next = |text: &str| [FORM, ARMED, REFUSED, NO_PLAN].into_iter().find(|mark| text.contains(mark));
         if !act.give.is_empty() {
             self.pty.wait_for(FORM);
             self.fill(&act.give);
         }
-        let met = sees(&self.pty, "the plan", next);
-        let shown = self.pty.text();
-        for said in &act.says {
-            let said = self.stage.filled(said);
-            assert!(unfolded(&shown).contains(&said), "{}: no {said:?} in\n{shown}", act.action);
-        }
+        let said: Vec<String> = act.says.iter().map(|said| self.stage.filled(said)).collect();
+        let tells = |text: &str| said.iter().all(|said| unfolded(text).contains(said));
         if act.refused {
-            assert!([REFUSED, NO_PLAN].contains(&met), "{}: is refused\n{shown}", act.action);
+            let shown = sees(&self.pty, &format!("{said:?}"), |text| tells(text).then(|| text.to_owned()));
+            assert!(!shown.contains(ARMED), "{}: has a plan\n{shown}", act.action);
             return self.leave();
         }
-        assert_eq!(met, ARMED, "{}: has a plan\n{shown}", act.action);
+        let shown = sees(&self.pty, "the plan", |text| text.contains(ARMED).then(|| text.to_owned()));
+        assert!(tells(&shown), "{}: not all of {said:?} in\n{shown}", act.action);
+        let before = self.outcomes().len();
         self.confirm_armed();
-        self.ends(&act.action);
+        self.ends(&act.action, before, "VERIFIED");
+        self.pty.wait_for("EXECUTED, VERIFIED");
         self.leave();
     }
 
-    /// The row of the list with this title.
-    fn choose(&self, title: &str) {
+    /// Down the list to an action.
+    fn choose(&self, action: &str) {
+        let (at, title) = self.stage.listed(action);
         self.leave();
         self.pty.send("a");
         self.pty.wait_for(" ACTIONS ");
-        self.pty.send("g");
-        let first = |text: &str| text.lines().skip_while(|row| !row.contains(" ACTIONS ")).nth(1).map(str::to_owned);
-        self.pty.wait("the first row", |screen, _| first(&screen.contents()).is_some_and(|row| row.contains("│ ▸ ")));
-        // Without what is told behind it, which comes later.
-        let marked = |text: &str| {
-            let row = text.lines().find_map(|row| row.split_once("│ ▸ "))?.1;
-            row.split("  ").next().map(str::to_owned)
-        };
-        for _ in 0..200 {
-            let row = sees(&self.pty, "a selected row", marked);
-            if row == title {
-                return;
-            }
-            self.pty.send("j");
-            self.pty.wait("the next row", |screen, _| marked(&screen.contents()).is_some_and(|next| next != row));
-        }
-        panic!("no action {title:?} in the list:\n{}", self.pty.text());
+        self.pty.send(format!("g{}", "j".repeat(at)));
+        let marked = format!("│ ▸ {title}  ");
+        self.pty.wait(&marked, |screen, _| row_with(screen, &marked).is_some());
     }
 
     fn fill(&self, values: &[String]) {
@@ -153,12 +139,21 @@ impl<'a> Operator<'a> {
         self.pty.wait("no prompt", |screen, _| row_with(screen, "EXPIRES").is_none());
     }
 
-    /// How it ends.
-    fn ends(&self, name: &str) {
-        let ends = ["EXECUTED, VERIFIED", "FAILED", "UNVERIFIED", "INDETERMINATE", "REFUSED"];
-        let met =
-            sees(&self.pty, &format!("the end of {name}"), |text| ends.into_iter().find(|end| text.contains(end)));
-        assert_eq!(met, ends[0], "{name}:\n{}", self.pty.text());
+    /// Waits until the journal says how what was confirmed has ended; it is as it was meant.
+    pub(crate) fn ends(&self, name: &str, before: usize, meant: &str) {
+        sees(&self.pty, &format!("the end of {name}"), |text| {
+            assert!(!text.contains("REFUSED"), "{name}:\n{text}");
+            // It is looked into now and then only.
+            std::thread::sleep(Duration::from_millis(300));
+            (self.outcomes().len() > before).then_some(())
+        });
+        assert_eq!(self.outcomes().pop().as_deref(), Some(meant), "{name}:\n{}", self.pty.text());
+    }
+
+    /// How each action has ended so far.
+    pub(crate) fn outcomes(&self) -> Vec<String> {
+        let ends = self.stage.journal().into_iter().filter(|record| record["ev"] == "action.outcome");
+        ends.map(|record| record["res"]["outcome"].as_str().unwrap_or_default().to_owned()).collect()
     }
 }
 

@@ -11,6 +11,9 @@ pub(crate) struct Script {
     pub(crate) watch: u32,
     /// Where every scene of it begins.
     pub(crate) stage: Set,
+    /// What some scenes have besides, by name.
+    #[serde(default)]
+    pub(crate) stages: BTreeMap<String, Set>,
     /// A name each.
     pub(crate) scenes: BTreeMap<String, Scene>,
 }
@@ -26,6 +29,8 @@ pub(crate) struct Set {
     pub(crate) manager: Option<String>,
     /// Other real peers, by the names of their scripts.
     pub(crate) peers: Vec<String>,
+    /// Settings of their scripts.
+    pub(crate) given: BTreeMap<String, String>,
     /// Settings of the profile that count instead of the demo's.
     pub(crate) settings: String,
     /// Tables of the demo's profile that this one does without.
@@ -45,6 +50,9 @@ pub(crate) struct Scene {
     /// Played in every run of the tests, and not only in a long one.
     #[serde(default)]
     pub(crate) short: bool,
+    /// Which of the stages it has, in this order.
+    #[serde(default)]
+    pub(crate) on: Vec<String>,
     /// What differs on the stage.
     #[serde(default)]
     pub(crate) stage: Set,
@@ -59,7 +67,7 @@ pub(crate) struct Act {
     pub(crate) procedure: String,
     /// Left out of a run that is not a long one.
     pub(crate) long: bool,
-    /// What is typed into the fields of its form.
+    /// What is typed into the fields of its form, in their order on screen.
     pub(crate) give: Vec<String>,
     /// What a shell does before it.
     pub(crate) before: String,
@@ -70,8 +78,16 @@ pub(crate) struct Act {
     /// What a shell then finds: it fails where the world is not as it should be.
     pub(crate) after: String,
     /// Of a procedure: what is answered, by a part of the item's title. A choice, a number or a text is typed; `defer` and
-    /// `override` are the two ways around an item.
+    /// `override` are the two ways around an item; an action that `fails` has to.
     pub(crate) answers: BTreeMap<String, String>,
+}
+
+impl Script {
+    /// Where this scene begins.
+    pub(crate) fn set(&self, scene: &Scene) -> Set {
+        let named = scene.on.iter().map(|name| &self.stages[name]);
+        named.chain([&scene.stage]).fold(self.stage.clone(), |set, more| set.with(more))
+    }
 }
 
 impl Set {
@@ -82,6 +98,7 @@ impl Set {
             incident: other.incident.clone().or_else(|| self.incident.clone()),
             manager: other.manager.clone().or_else(|| self.manager.clone()),
             peers: [self.peers.clone(), other.peers.clone()].concat(),
+            given: self.given.clone().into_iter().chain(other.given.clone()).collect(),
             settings: both(&self.settings, &other.settings),
             without: [self.without.clone(), other.without.clone()].concat(),
             tables: both(&self.tables, &other.tables),

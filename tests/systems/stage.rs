@@ -42,7 +42,8 @@ impl Stage {
                 Some((name.clone(), peer::start_with(name, &[("SYSTEMD_RW", &ours)])?))
             }
         };
-        let peers = set.peers.iter().map(|name| peer::start(name)).collect::<Option<_>>()?;
+        let given: Vec<(&str, &str)> = set.given.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let peers = set.peers.iter().map(|name| peer::start_with(name, &given)).collect::<Option<_>>()?;
         let ports: Vec<String> =
             core::iter::once(demo.port).chain(demo.also.iter().copied()).map(|port| port.to_string()).collect();
         let part = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/systems/part.py");
@@ -189,14 +190,15 @@ impl Stage {
         Pty::spawn(&spec)
     }
 
-    /// The title of an action of the profile, as the program lists it.
-    pub(crate) fn title(&self, action: &str) -> String {
+    /// Where an action of the profile stands on the program's list of them, from 0, and its title.
+    pub(crate) fn listed(&self, action: &str) -> (usize, String) {
         let output = Command::new(PROGRAM).arg("run").arg("--profile").arg(self.profile()).output().unwrap();
         let listed = String::from_utf8_lossy(&output.stdout).into_owned();
-        let row = listed.lines().find(|row| row.split(' ').next() == Some(action));
-        let row = row.unwrap_or_else(|| panic!("no action {action} in\n{listed}"));
+        let mut rows = listed.lines().enumerate();
+        let row = rows.find(|(_, row)| row.split(' ').next() == Some(action));
+        let (at, row) = row.unwrap_or_else(|| panic!("no action {action} in\n{listed}"));
         let (_, rest) = row.split_once(' ').unwrap();
-        rest.trim_start().split_once(' ').unwrap().1.trim().to_owned()
+        (at, rest.trim_start().split_once(' ').unwrap().1.trim().to_owned())
     }
 
     /// A procedure of the profile.
