@@ -62,13 +62,14 @@ and may have:
 title    = "Restart inference"        # on the list and the prompt; the name when absent
 support  = "L1"                       # who ought to do it: L1 Operations, L2 Engineering, L3 Architecture
 hits     = ["about 2 s without service"]
-verify   = [{ label = "latency p95", query = 'x{q="0.95"}', unit = "seconds", expect = "falls" }]   # "rises", { below = 1 }, { above = 1 }, { falls_or_below = 1 }
+verify   = [{ label = "latency p95", query = 'x{q="0.95"}', unit = "seconds", expect = "falls" }]   # "rises", { below = 1 }, { above = 1 }, { at_most = 1 }, { at_least = 1 }, { falls_or_below = 1 }
 verify_samplers = ["page"]            # needed with `verify`: the runner observes with samplers of its own
 traffic  = "requests_total"           # needed with `verify`: without work nothing is proven
 verify_within = "60s"
 baseline = "60s"
 based_on = [{ label = "queue", query = "queue_depth", max_age = "10s", tolerance = 0.25 }]   # needs `verify`; observed again before the first effect
-# expect = { below = 100 } in it: else it is not done; may_be_unknown = true: then what is unknown makes the prompt heavier
+# expect = { below = 100 } in it (above, at_most, at_least; a bound may be a parameter: "{name}"): else it is not done, or with
+# otherwise = "heavier" the prompt is heavier; may_be_unknown = true: then what is unknown makes the prompt heavier
 confirm  = "momentum-1"               # C3, and this is typed behind the host instead of the target; or a parameter: "{name}"
 cooldown = "5m"                       # not again so soon; 10m at most
 backup   = { folder = "/var/backups", of = "index", max_age = "24h" }   # what it relies on: an older one makes the prompt heavier

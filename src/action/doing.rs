@@ -93,9 +93,17 @@ impl Doing<'_> {
 /// # Errors
 /// It was not started, did not end in time, or ended badly: then with its last line.
 pub fn look(order: &Order, clock: &dyn Clock) -> Result<Vec<u8>, Fault> {
+    well(order, clock).map(|ran| ran.stdout.bytes())
+}
+
+/// The same with all that it printed.
+///
+/// # Errors
+/// As [`look`].
+pub fn well(order: &Order, clock: &dyn Clock) -> Result<Ran, Fault> {
     let ran = look_at(order, clock)?;
     match ran.ended {
-        Ended::Code(0) => Ok(ran.stdout.bytes()),
+        Ended::Code(0) => Ok(ran),
         ended => Err(Fault::new(format!("{} ended with {ended}{}.", name(order), last_words(&ran)))),
     }
 }

@@ -9,6 +9,7 @@ use crate::sys::files;
 use crate::sys::reserve::Reserve;
 use core::fmt;
 use serde::{Deserialize, Serialize};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// A plan, a status: never larger.
@@ -221,7 +222,7 @@ impl Run {
         let order = Order { sha256: accepted.plan.digest(), accepted: accepted.clone(), allowed };
         let text = serde_json::to_string_pretty(&order)
             .map_err(|error| Fault::new(format!("a plan cannot be written: {error}.")))?;
-        if self.create("plan.json", text.as_bytes())? {
+        if self.publish("plan.json", text.as_bytes())? {
             Ok(())
         } else {
             Err(Fault::new("this plan was handed over before: it is carried out once."))
@@ -243,8 +244,17 @@ impl Run {
 
     /// Creates a file of the run folder; true for the first caller only.
     fn create(&self, name: &str, bytes: &[u8]) -> Result<bool, Fault> {
+        self.first(name, |path| files::try_create(path, 0o600, bytes))
+    }
+
+    /// The same; it is there whole or not at all.
+    fn publish(&self, name: &str, bytes: &[u8]) -> Result<bool, Fault> {
+        self.first(name, |path| files::try_publish(path, bytes))
+    }
+
+    fn first(&self, name: &str, write: impl Fn(&Path) -> io::Result<bool>) -> Result<bool, Fault> {
         let path = self.dir.join(name);
-        let done = self.reserve().spend(|| files::try_create(&path, 0o600, bytes));
+        let done = self.reserve().spend(|| write(&path));
         done.map_err(|error| files::fault("write", &path, &error))
     }
 
@@ -376,7 +386,7 @@ impl Run {
     /// # Errors
     /// The file system's.
     pub fn write_if_first(&self, progress: &Progress) -> Result<bool, Fault> {
-        self.create("status.json", text(progress)?.as_bytes())
+        self.publish("status.json", text(progress)?.as_bytes())
     }
 
     /// The status, if a runner has written one.

@@ -1,7 +1,10 @@
 //! Parameters of an action: typed, with a value, and put into its arguments as `{name}`. With `ask = true` the operator
-//! gives the value. What does not fit its type is refused before there is a plan.
+//! gives the value; with `offer` what is seen now is offered in place of `value`. What does not fit its type is refused
+//! before there is a plan.
 
+use super::plan::Readings;
 use crate::base::{Body, Clean, Fault};
+use crate::rules::expr::Expr;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -31,6 +34,18 @@ struct Row {
     /// The operator gives the value; `value` is what it begins with.
     #[serde(default)]
     ask: bool,
+    offer: Option<Offer>,
+}
+
+/// What is seen now and offered: a reading, or the values of one label of several, to choose from.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Offer {
+    query: String,
+    label: Option<String>,
+    /// How a reading is written, with `{}` for the number; the number alone when absent.
+    #[serde(rename = "as")]
+    form: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -49,9 +64,10 @@ impl Params {
         let table = body.clone();
         let rows: BTreeMap<String, Row> = body.take("params")?.unwrap_or_default();
         let checked = rows.into_iter().map(|(name, row)| {
-            let typed = given.iter().find(|(asked, _)| row.ask && asked.as_str() == name);
-            let value = typed
-                .map_or_else(|| row.check(), |(_, text)| row.given(text.as_str()).check())
+            let given = given.iter().find(|(asked, _)| (row.ask || row.offer.is_some()) && asked.as_str() == name);
+            let sound = row.offer.as_ref().map_or(Ok(()), Offer::check);
+            let value = sound
+                .and_then(|()| given.map_or_else(|| row.check(), |(_, text)| row.given(text.as_str()).check()))
                 .map_err(|what| table.fault_at("params", format!("the parameter `{}` {what}.", Clean::text(&name))))?;
             Ok((name, value))
         });
@@ -123,33 +139,64 @@ impl Params {
     }
 }
 
+/// Values that are seen now, of the parameters that are offered them and that nobody has given.
+pub fn offered(body: &Body, given: &[(Clean, Clean)], seen: &dyn Readings) -> Vec<(Clean, Clean)> {
+    let rows = rows(body).into_iter().map(|(name, row)| (Clean::text(name), row));
+    let open = rows.filter(|(name, _)| !given.iter().any(|(known, _)| known == name));
+    open.filter_map(|(name, row)| Some((name, Clean::text(row.offered(seen)?)))).collect()
+}
+
+/// What the parameters of an action's table look at.
+pub fn queries(body: &Body) -> Vec<String> {
+    rows(body).into_values().filter_map(|row| Some(row.offer?.query)).collect()
+}
+
+/// A table that cannot be read has none: its plan says why.
+fn rows(body: &Body) -> BTreeMap<String, Row> {
+    body.clone().take("params").ok().flatten().unwrap_or_default()
+}
+
 impl Asked {
     /// Those of an action's table that are asked for, in the order of their names. A table that cannot be read asks for
     /// nothing: its plan says why.
     pub fn of(body: &Body) -> Vec<Self> {
-        let rows: BTreeMap<String, Row> = body.clone().take("params").ok().flatten().unwrap_or_default();
-        let asked = rows.into_iter().filter(|(_, row)| row.ask);
+        let asked = rows(body).into_iter().filter(|(_, row)| row.ask);
         asked.map(|(name, row)| Self { name: Clean::text(name), row }).collect()
     }
 
-    /// What it begins with.
-    pub fn value(&self) -> Clean {
-        Clean::text(self.row.value.text())
+    /// What it looks at, to offer something.
+    pub fn query(&self) -> Option<&str> {
+        self.row.offer.as_ref().map(|offer| offer.query.as_str())
     }
 
-    /// What may be given.
-    pub fn about(&self) -> Clean {
-        match (self.row.int, &self.row.one_of, &self.row.matches) {
+    /// What it begins with.
+    pub fn value(&self, seen: &dyn Readings) -> Clean {
+        Clean::text(self.row.offered(seen).unwrap_or_else(|| self.row.value.text()))
+    }
+
+    /// What may be given, and where what it begins with comes from.
+    pub fn about(&self, seen: &dyn Readings) -> Clean {
+        let typed = match (self.row.int, &self.row.one_of, &self.row.matches) {
             (Some((least, most)), ..) => crate::clean!("a whole number from {least} to {most}"),
             (_, Some(known), _) => crate::clean!("arrows choose: {}", known.join(", ")),
             (.., Some(pattern)) => crate::clean!("must match {pattern}"),
             _ => Clean::default(),
+        };
+        match (&self.row.offer, self.row.offered(seen)) {
+            (None, _) => typed,
+            (Some(Offer { label: Some(_), .. }), Some(_)) => {
+                crate::clean!("arrows choose from {} that are seen now; {typed}", self.choices(seen).len())
+            }
+            (Some(_), Some(_)) => crate::clean!("from what is seen now; {typed}"),
+            (Some(_), None) => crate::clean!("the profile's value, for nothing is seen that could be offered; {typed}"),
         }
     }
 
     /// The values that arrows offer.
-    pub fn choices(&self) -> Vec<Clean> {
-        self.row.one_of.iter().flatten().map(Clean::text).collect()
+    pub fn choices(&self, seen: &dyn Readings) -> Vec<Clean> {
+        let offered = self.row.offer.iter().filter_map(|offer| Some(seen.labels(&offer.query, offer.label.as_ref()?)));
+        let fits = |text: &Clean| self.row.given(text.as_str()).check().is_ok();
+        self.row.one_of.iter().flatten().map(Clean::text).chain(offered.flatten().filter(fits)).collect()
     }
 
     /// Whether this may be given.
@@ -170,7 +217,38 @@ impl Given {
     }
 }
 
+impl Offer {
+    fn check(&self) -> Result<(), String> {
+        match (&self.label, &self.form) {
+            (Some(_), Some(_)) => {
+                return Err("has an `offer` with `label` and `as`: a label is taken as it is".to_owned());
+            }
+            (None, Some(form)) if !form.contains("{}") => {
+                return Err("has an `offer` whose `as` lacks `{}`, where the number stands".to_owned());
+            }
+            _ => {}
+        }
+        let wrong = |fault: Fault| {
+            format!("has an `offer` whose `query` cannot be read: {}", fault.what.as_str().trim_end_matches('.'))
+        };
+        Expr::parse(&self.query).map(|_| ()).map_err(wrong)
+    }
+}
+
 impl Row {
+    /// What is seen now, if it fits.
+    fn offered(&self, seen: &dyn Readings) -> Option<String> {
+        let Offer { query, label, form } = self.offer.as_ref()?;
+        let text = match label {
+            Some(label) => seen.labels(query, label).first()?.to_string(),
+            None => {
+                let (value, _) = seen.reading(query).ok().filter(|(value, _)| value.is_finite())?;
+                form.as_deref().unwrap_or("{}").replace("{}", &value.to_string())
+            }
+        };
+        self.given(&text).check().ok()
+    }
+
     /// The same with another value.
     fn given(&self, text: &str) -> Self {
         let number = self.int.and_then(|_| text.parse().ok());
@@ -223,6 +301,68 @@ fn plain(text: String) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::action::prepare::Any;
+    use crate::base::Mono;
+    use core::time::Duration;
+
+    /// One value, and some labels.
+    struct Seen(Option<f64>, &'static [&'static str]);
+
+    impl Readings for Seen {
+        fn reading(&self, _: &str) -> Result<(f64, Duration), Fault> {
+            self.0.map(|value| (value, Duration::ZERO)).ok_or_else(|| Fault::new("stale."))
+        }
+
+        fn recent(&self, _: &str, _: Duration) -> Vec<(Mono, f64)> {
+            Vec::new()
+        }
+
+        fn labels(&self, _: &str, label: &str) -> Vec<Clean> {
+            self.1.iter().filter(|_| label == "id").map(|text| Clean::from(*text)).collect()
+        }
+    }
+
+    #[test]
+    fn what_is_seen_now_is_offered_where_it_fits_and_else_the_profiles_value_which_is_said() {
+        let table = |row: &str| Body::parse("p.toml", &format!("params = {{ n = {{ {row}, ask = true }} }}")).unwrap();
+        let told = |row: &str, seen: &Seen| {
+            let asked = Asked::of(&table(row)).remove(0);
+            (asked.value(seen).to_string(), asked.about(seen).to_string(), asked.choices(seen))
+        };
+        let size = "matches = '[1-9][0-9]*GB', value = \"28GB\", offer = { query = \"x - 4\", as = \"{}GB\" }";
+        let (value, about, _) = told(size, &Seen(Some(17.0), &[]));
+        assert_eq!((value.as_str(), &about[..23]), ("17GB", "from what is seen now; "));
+        for seen in [Seen(None, &[]), Seen(Some(0.0), &[]), Seen(Some(f64::NAN), &[])] {
+            let (value, about, _) = told(size, &seen);
+            assert!(
+                value == "28GB" && about.starts_with("the profile's value, for nothing is seen"),
+                "{value} {about}"
+            );
+        }
+        let which = "int = [-99, 99], value = 1, offer = { query = \"y\", label = \"id\" }";
+        let (value, about, choices) = told(which, &Seen(None, &["-7", "100", "8"]));
+        assert_eq!((value.as_str(), choices), ("-7", ["-7", "8"].map(Clean::from).into()));
+        assert!(about.starts_with("arrows choose from 2 that are seen now; "), "{about}");
+
+        // Whoever is asked nothing is offered it too; what is given counts before it.
+        let of = |given: &[(Clean, Clean)]| {
+            let offered = offered(&table(size), given, &Seen(Some(17.0), &[]));
+            let all = [given, &offered].concat();
+            Params::take(&mut table(size), &all).and_then(|params| params.word("{n}"))
+        };
+        assert_eq!((of(&[]).as_deref(), of(&[("n".into(), "9GB".into())]).as_deref()), (Ok("17GB"), Ok("9GB")));
+        assert_eq!(queries(&table(size)), ["x - 4"]);
+        for (offer, why) in [
+            ("{ query = \"1 +\" }", "cannot be read"),
+            ("{ query = \"x\", as = \"GB\" }", "lacks `{}`"),
+            ("{ query = \"x\", as = \"{}\", label = \"id\" }", "`label` and `as`"),
+            ("{ question = \"x\" }", "unknown field `question`"),
+        ] {
+            let row = format!("matches = '.*', value = \"1\", offer = {offer}");
+            let said = Params::take(&mut table(&row), &[]).unwrap_err().to_string();
+            assert!(said.starts_with("p.toml:1:") && said.contains(why), "{said}");
+        }
+    }
 
     fn fill(params: &str, word: &str) -> Result<String, String> {
         let mut body = Body::parse("p.toml", &format!("params = {params}")).expect("TOML");
@@ -247,7 +387,10 @@ mod tests {
         let body = Body::parse("p.toml", text).expect("TOML");
         let asked = Asked::of(&body);
         assert_eq!(asked.iter().map(|asked| asked.name.as_str()).collect::<Vec<_>>(), ["keep"]);
-        assert_eq!((asked[0].value().as_str(), asked[0].about().as_str()), ("7", "a whole number from 1 to 30"));
+        assert_eq!(
+            (asked[0].value(&Any).as_str(), asked[0].about(&Any).as_str()),
+            ("7", "a whole number from 1 to 30")
+        );
         assert_eq!(asked[0].check("30"), Ok(()));
         for (wrong, why) in
             [("31", "from 1 to 30"), ("x", "from 1 to 30"), ("1;", "from 1 to 30"), ("-1", "from 1 to 30")]

@@ -426,4 +426,6 @@ pub trait Readings {
     fn reading(&self, query: &str) -> Result<(f64, Duration), Fault>;
     /// The points of the last `window`, oldest first; gaps are left out.
     fn recent(&self, query: &str, window: Duration) -> Vec<(Mono, f64)>;
+    /// The values of a label among the rows of an expression, each once: that of the highest row first.
+    fn labels(&self, query: &str, label: &str) -> Vec<Clean>;
 }

@@ -3,7 +3,8 @@
 
 use super::kinds::{self, Draft, Kind};
 use super::lifecycle::{Earlier, Run};
-use super::params::Params;
+use super::lmdb::size;
+use super::params::{self, Params};
 use super::plan::{Danger, Judging, Metric, Plan, Precondition, Readings, Target, What, Where};
 use super::relied::Relied;
 use super::verify::{BASELINE, Check, Expect, FRESH, Traffic, is_counter, median, pace};
@@ -103,6 +104,10 @@ impl Readings for Any {
     fn recent(&self, _: &str, _: Duration) -> Vec<(Mono, f64)> {
         Vec::new()
     }
+
+    fn labels(&self, _: &str, _: &str) -> Vec<Clean> {
+        Vec::new()
+    }
 }
 
 impl Context<'_> {
@@ -139,11 +144,25 @@ struct BasedOn {
     unit: Unit,
     max_age: Option<String>,
     tolerance: Option<f64>,
-    /// What it must be, else nothing is done: `{ below = … }` or `{ above = … }`.
-    expect: Option<Expect>,
+    /// What it must be, else nothing is done: `{ below = … }`, `{ at_least = "{name}" }`.
+    expect: Option<toml::Value>,
+    /// What becomes of it where it is not so.
+    #[serde(default)]
+    otherwise: Otherwise,
     /// Nothing known of it stops nobody, and makes the prompt heavier.
     #[serde(default)]
     may_be_unknown: bool,
+}
+
+/// Where a plan rests on something that is not as expected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Otherwise {
+    /// It is not made.
+    #[default]
+    Refused,
+    /// Its prompt is heavier by one.
+    Heavier,
 }
 
 #[derive(Deserialize)]
@@ -163,6 +182,8 @@ struct VerifyRow {
 pub fn prepare(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<'_>) -> Result<Plan, Fault> {
     let known = kinds::kind(kind).ok_or_else(|| unknown(kind, body))?;
     let mut body = body.clone();
+    let given = [cx.given, &params::offered(&body, cx.given, cx.readings)].concat();
+    let cx = &Context { given: &given, ..*cx };
     let made = cx.clock.now();
     let verb: String = body.need("verb")?;
     check_verb(&verb, &body)?;
@@ -253,11 +274,13 @@ fn check_verb(verb: &str, body: &Body) -> Result<(), Fault> {
         .hint("Use 4 to 32 letters a-z, such as `restart`."))
 }
 
-/// What the plan rests on, and what of it is unknown and let pass.
+/// What the plan rests on, and what of it is unknown or not as it should be, and let pass.
 fn based_on(body: &mut Body, cx: &Context<'_>) -> Result<(Vec<Precondition>, Vec<Clean>), Fault> {
+    let table = body.clone();
     let rows: Vec<BasedOn> = body.take("based_on")?.unwrap_or_default();
     let (mut known, mut waived) = (Vec::new(), Vec::new());
-    for row in rows {
+    for mut row in rows {
+        let expect = row.expect.take().map(|expect| expected(expect, &table, cx)).transpose()?;
         let limit = row.max_age.as_deref().map_or(Ok(MAX_AGE), |text| duration(text, body))?;
         let tolerance = row.tolerance.unwrap_or(TOLERANCE);
         if !(0.0..=1.0).contains(&tolerance) {
@@ -265,10 +288,16 @@ fn based_on(body: &mut Body, cx: &Context<'_>) -> Result<(Vec<Precondition>, Vec
                 .fault(format!("`tolerance = {tolerance}` is no share."))
                 .hint("From 0 to 1: 0.2 allows a fifth more or less than planned."));
         }
-        if matches!(row.expect, Some(Expect::Falls | Expect::Rises | Expect::FallsOrBelow(_))) {
+        if row.otherwise == Otherwise::Heavier && expect.is_none() {
+            return Err(table.fault_at(
+                "based_on",
+                "`otherwise` says what becomes of a value that is not as `expect` says: that is missing.",
+            ));
+        }
+        if matches!(expect, Some(Expect::Falls | Expect::Rises | Expect::FallsOrBelow(_))) {
             return Err(body
                 .fault("what a plan rests on is a value, not a change.")
-                .hint("Write expect = { below = 1 } or { above = 1 }."));
+                .hint("Write expect = { below = 1 }, at_most, at_least or above."));
         }
         let (value, age) = match reading(&row, limit, cx) {
             Err(why) if row.may_be_unknown => {
@@ -282,14 +311,38 @@ fn based_on(body: &mut Body, cx: &Context<'_>) -> Result<(Vec<Precondition>, Vec
         let shown = Clean::text(row.unit.show(value));
         // Whoever only reads tables has no values.
         let looked = cx.depth != Depth::Table;
-        if let Some(expect) = row.expect.filter(|expect| looked && expect.holds(None, value) != Some(true)) {
-            let what = format!("{} is {shown}, and must be {}.", row.label, expect.stands(row.unit));
-            return Err(Fault::new(what).hint("Its profile asks for that before this is done."));
+        let broken = expect.filter(|expect| looked && expect.holds(None, value) != Some(true));
+        match (broken, row.otherwise) {
+            (None, _) => {}
+            (Some(expect), Otherwise::Refused) => {
+                let what = format!("{} is {shown}, and must be {}.", row.label, expect.stands(row.unit));
+                return Err(Fault::new(what).hint("Its profile asks for that before this is done."));
+            }
+            (Some(expect), Otherwise::Heavier) => {
+                waived.push(crate::clean!("{} is {shown}, and should be {}", row.label, expect.stands(row.unit)));
+            }
         }
-        let metric = Metric { query: row.query, unit: row.unit, planned: value, tolerance, expect: row.expect };
+        // What is not so already is not asked for again: only that it stays as it is.
+        let expect = expect.filter(|_| broken.is_none());
+        let metric = Metric { query: row.query, unit: row.unit, planned: value, tolerance, expect };
         known.push(Precondition { label: row.label, value: shown, age, metric: Some(metric) });
     }
     Ok((known, waived))
+}
+
+/// An expectation, with the value of the parameter that its bound names: a number, or a size such as `28GB`.
+fn expected(mut expect: toml::Value, table: &Body, cx: &Context<'_>) -> Result<Expect, Fault> {
+    let params = Params::take(&mut table.clone(), cx.given)?;
+    let wrong = |what: String| table.fault_at("based_on", what);
+    let number = |text: &str| text.parse().ok().or_else(|| size::parse(text).ok().map(|bytes| bytes as f64));
+    for bound in expect.as_table_mut().into_iter().flat_map(|rows| rows.iter_mut().map(|(_, bound)| bound)) {
+        let toml::Value::String(text) = &*bound else { continue };
+        let value = params.whole(text).map_err(|fault| wrong(fault.what.to_string()))?.unwrap_or(text);
+        let value =
+            number(value).ok_or_else(|| wrong(format!("`{}` is no number: a bound is one.", Clean::text(value))));
+        *bound = toml::Value::Float(value?);
+    }
+    Expect::deserialize(expect).map_err(|error| wrong(format!("`expect` cannot be read: {}.", error.message())))
 }
 
 /// A value that a plan may rest on.

@@ -25,7 +25,8 @@ pub struct Seen {
     pub value: f64,
 }
 
-/// What must come true. In a profile: `"falls"`, `"rises"`, `{ below = 0.9 }`, `{ above = 1 }`, `{ falls_or_below = 0.9 }`.
+/// What must come true. In a profile: `"falls"`, `"rises"`, `{ below = 0.9 }`, `{ above = 1 }`,
+/// `{ at_most = 1 }`, `{ at_least = 1 }`, `{ falls_or_below = 0.9 }`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expect {
@@ -37,6 +38,10 @@ pub enum Expect {
     Below(f64),
     /// Over a fixed value.
     Above(f64),
+    /// Not over a fixed value.
+    AtMost(f64),
+    /// Not under a fixed value.
+    AtLeast(f64),
     /// Lower than the baseline by 5 % or more, or under a fixed value.
     FallsOrBelow(f64),
 }
@@ -49,6 +54,8 @@ impl Expect {
             Self::Rises => before.map(|before| after >= before + before.abs() * MARGIN && after > before),
             Self::Below(limit) => Some(after < limit),
             Self::Above(limit) => Some(after > limit),
+            Self::AtMost(limit) => Some(after <= limit),
+            Self::AtLeast(limit) => Some(after >= limit),
             Self::FallsOrBelow(limit) if after < limit => Some(true),
             Self::FallsOrBelow(_) => Self::Falls.holds(before, after),
         }
@@ -59,6 +66,8 @@ impl Expect {
         match self {
             Self::Below(limit) => format!("below {}", unit.show(limit)),
             Self::Above(limit) => format!("above {}", unit.show(limit)),
+            Self::AtMost(limit) => format!("at most {}", unit.show(limit)),
+            Self::AtLeast(limit) => format!("at least {}", unit.show(limit)),
             Self::Falls | Self::Rises | Self::FallsOrBelow(_) => self.wanted(unit),
         }
     }
@@ -69,6 +78,8 @@ impl Expect {
             Self::Rises => "rise by 5 % or more".to_owned(),
             Self::Below(limit) => format!("come below {}", unit.show(limit)),
             Self::Above(limit) => format!("come above {}", unit.show(limit)),
+            Self::AtMost(limit) => format!("come to at most {}", unit.show(limit)),
+            Self::AtLeast(limit) => format!("come to at least {}", unit.show(limit)),
             Self::FallsOrBelow(limit) => format!("fall by 5 % or more or come below {}", unit.show(limit)),
         }
     }
@@ -154,6 +165,8 @@ impl Verdict {
 #[derive(Debug, Default)]
 pub struct Settling {
     since: Option<(String, Mono)>,
+    /// It held, and then it did not, or as another one.
+    lost: bool,
 }
 
 impl Settling {
@@ -165,14 +178,15 @@ impl Settling {
             Proof::Unseen(why) if over => return Verdict::Unverified(why),
             Proof::Unseen(why) => return Verdict::Waiting(why),
             Proof::NotYet(why) => {
-                self.since = None;
+                self.lost |= self.since.take().is_some();
                 let why = crate::clean!("{why}.");
                 return if over { Verdict::Failed(why) } else { Verdict::Waiting(why) };
             }
         };
         let since = match &self.since {
             Some((known, since)) if *known == id => *since,
-            _ => {
+            other => {
+                self.lost |= other.is_some();
                 self.since = Some((id, now));
                 now
             }
@@ -183,7 +197,12 @@ impl Settling {
         }
         let (held, settle) = (held.as_secs(), settle.as_secs());
         let why = crate::clean!("{said}, unchanged for {held} s of {settle} s.");
-        if over { Verdict::Failed(why) } else { Verdict::Waiting(why) }
+        match (over, self.lost) {
+            (false, _) => Verdict::Waiting(why),
+            (true, true) => Verdict::Failed(why),
+            // It came late, or the host slept: nothing speaks against it.
+            (true, false) => Verdict::Unverified(why),
+        }
     }
 }
 
@@ -378,6 +397,25 @@ mod tests {
         let Verdict::Failed(why) = judge(Some(0.97), 0.95) else { panic!("not failed") };
         assert!(why.as_str().contains("did not fall by 5 % or more or come below"), "{why}");
         assert!(matches!(judge(None, 0.95), Verdict::Unverified(_)));
+    }
+
+    #[test]
+    fn what_held_for_too_short_a_time_is_unverified_and_what_was_lost_meanwhile_has_failed() {
+        let holds = |id: &str| Proof::Holds(id.to_owned(), "it runs".into());
+        let after = |earlier: &[Proof]| {
+            let mut settling = Settling::default();
+            let settle = Duration::from_secs(10);
+            for (second, proof) in earlier.iter().enumerate() {
+                settling.judge(proof.clone(), settle, at(second), false);
+            }
+            settling.judge(holds("one"), settle, at(earlier.len()), true)
+        };
+        let Verdict::Unverified(why) = after(&[Proof::NotYet("it starts".into()), holds("one")]) else { panic!("told") };
+        assert_eq!(why.as_str(), "it runs, unchanged for 1 s of 10 s.");
+        for lost in [Proof::NotYet("it ended".into()), holds("two")] {
+            assert!(matches!(after(&[holds("one"), lost]), Verdict::Failed(_)));
+        }
+        assert_eq!(after(&core::array::from_fn::<_, 10, _>(|_| holds("one"))), Verdict::Verified);
     }
 
     #[test]

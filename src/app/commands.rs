@@ -13,6 +13,7 @@ use crate::base::{Clean, Level};
 use crate::clean;
 use crate::procedure::Document;
 use crate::procedure::document::{Item, Live};
+use crate::procedure::walk::State;
 use std::sync::Arc;
 
 /// What stands before document and item in the name of such an action.
@@ -68,14 +69,26 @@ pub(super) fn said(action: &str, progress: &Progress, why: Clean) -> Clean {
     }
 }
 
-/// What is copied from the procedure on screen: the commands of the selected item, else its text.
-pub(super) fn copied(view: &ProcedureView, working: Option<&Working>) -> Vec<Clean> {
+/// What is copied from the procedure on screen: the commands of the selected item, its code, else its text.
+///
+/// # Errors
+/// The word that must be typed before it.
+pub(super) fn copied(view: &ProcedureView, working: Option<&Working>) -> Result<Vec<Clean>, Clean> {
     let at = view.selected.or_else(|| working.map(|working| working.walk.current)).unwrap_or(0);
-    let Some(item) = view.document.items.get(at) else { return Vec::new() };
-    match &item.live {
-        Live::Command(lines) => lines.clone(),
-        _ => core::iter::once(item.title.clone()).chain(item.prose.iter().cloned()).collect(),
+    let document = &view.document;
+    let Some(item) = document.items.get(at) else { return Ok(Vec::new()) };
+    if let Some((question, word)) = document.behind_word(at) {
+        let mark = working.and_then(|working| working.walk.marks.get(question));
+        if mark.is_none_or(|mark| mark.state != State::Observed || mark.text != *word) {
+            let asked = document.items.get(question).map(|item| item.title.clone()).unwrap_or_default();
+            return Err(clean!("Not copied: type {word} at \"{asked}\" first."));
+        }
     }
+    Ok(match &item.live {
+        Live::Command(lines) => lines.clone(),
+        _ if !item.code.is_empty() => item.code.clone(),
+        _ => core::iter::once(item.title.clone()).chain(item.prose.iter().cloned()).collect(),
+    })
 }
 
 #[cfg(test)]

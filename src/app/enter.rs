@@ -1,5 +1,6 @@
 //! What Enter and the copying key mean: what belongs to what is selected here and now.
 
+use super::action_list;
 use super::commands;
 use super::contacts;
 use super::detail;
@@ -10,7 +11,6 @@ use super::prompt;
 use super::run::{self, Run};
 use super::unit;
 use super::walking;
-use crate::action::back;
 use crate::base::Level;
 use crate::clean;
 use crate::rules::Rule;
@@ -21,11 +21,8 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
     if matches!(model.overlay, Overlay::Planning(..)) {
         return Vec::new();
     }
-    if let Overlay::Actions(selected) = model.overlay {
-        if let Some((action, _)) = model.identity.actions.get(selected).cloned() {
-            return prompt::plan(model, action);
-        }
-        return beyond(model, selected - model.identity.actions.len());
+    if matches!(model.overlay, Overlay::Actions(_)) {
+        return action_list::open(model);
     }
     if matches!(model.overlay, Overlay::Unit(_)) {
         return unit::plan(model);
@@ -76,16 +73,6 @@ pub(super) fn open(model: &mut Model) -> Vec<Effect> {
     Vec::new()
 }
 
-/// On the list of actions behind those of the profile: a unit that failed, or what was done and can be taken back.
-fn beyond(model: &mut Model, at: usize) -> Vec<Effect> {
-    let failed = unit::failed(model);
-    let done = model.session.survey.done.get(at.saturating_sub(failed.len())).map(|done| done.plan.id);
-    match failed.into_iter().nth(at) {
-        Some(unit) => unit::show(model, unit),
-        None => done.map_or_else(Vec::new, |id| prompt::plan(model, back::name(id).into())),
-    }
-}
-
 /// The action that mends what this rule tells.
 fn remedy(model: &Model, rule: usize) -> Option<Arc<str>> {
     model.book.rule(rule).and_then(Rule::remedy).cloned()
@@ -98,7 +85,13 @@ pub(super) fn copy(model: &mut Model) -> Vec<Effect> {
         Overlay::Faults(_) => model.session.faults.iter().map(|fault| clean!("{fault}")).collect(),
         Overlay::Contacts(at) => contacts::ordered(model).get(*at).map(|card| card.card()).unwrap_or_default(),
         Overlay::Detail(detail) => detail::copied(model, detail),
-        Overlay::Procedure(view) => commands::copied(view, walking::shown(model)),
+        Overlay::Procedure(view) => match commands::copied(view, walking::shown(model)) {
+            Ok(lines) => lines,
+            Err(why) => {
+                model.session.say(why, Level::Warning, model.now);
+                return Vec::new();
+            }
+        },
         Overlay::Handover(card) => card.lines.clone(),
         Overlay::Changes(id, _) => model.changes.of(id).iter().map(|change| change.text.clone()).collect(),
         _ => Vec::new(),

@@ -81,6 +81,10 @@ pub fn fit(document: &Document, wanted: &str) -> Option<(u32, Option<Clean>)> {
     let words = |text: &str| -> Vec<String> {
         text.split(|c: char| !(c.is_alphanumeric() || c == '_' || c == '-')).map(str::to_lowercase).collect()
     };
+    let title = document.title.as_str().to_lowercase();
+    if title == wanted {
+        return Some((6, None));
+    }
     let typed: Vec<String> = words(wanted).into_iter().filter(|word| !word.is_empty()).collect();
     let all = |text: &str| typed.iter().all(|word| text.contains(word.as_str()));
     let pasted = |symptom: &str| {
@@ -100,7 +104,6 @@ pub fn fit(document: &Document, wanted: &str) -> Option<(u32, Option<Clean>)> {
             return Some((4, Some(symptom.clone())));
         }
     }
-    let title = document.title.as_str().to_lowercase();
     if all(&title) {
         return Some((3, None));
     }
@@ -154,4 +157,24 @@ pub(super) fn on_input(model: &mut Model, input: &Input) -> Vec<Effect> {
         _ => {}
     }
     Vec::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::procedure::parse;
+
+    fn weight(front: &str, title: &str, wanted: &str) -> Option<u32> {
+        let text = format!("+++\ntitle = \"{title}\"\n{front}\n+++\n# {title}\n\n## Look\n\nAt it.\n");
+        fit(&parse("a", "a.md", &text), wanted).map(|(weight, _)| weight)
+    }
+
+    #[test]
+    fn a_title_typed_in_full_is_before_a_symptom_that_is_one_of_its_words() {
+        let wanted = "connections are slow or refused";
+        let whole = weight("symptoms = [\"backlog\"]", "Connections are slow or refused", wanted);
+        let part = weight("symptoms = [\"slow\"]", "High processing latency", wanted);
+        assert!(part.is_some() && whole > part, "{whole:?} {part:?}");
+        assert_eq!(weight("symptoms = [\"backlog\"]", "Network", wanted), None);
+    }
 }

@@ -1,6 +1,7 @@
 //! The pure core of the console: a [`Model`], what can happen to it ([`Msg`]), and what it asks of the world
 //! ([`Effect`]). `update` takes the time and data and returns data; `roles` alone carries effects out.
 
+pub mod action_list;
 pub mod again;
 mod alert_trail;
 pub mod alerts;
@@ -30,6 +31,7 @@ pub mod open_runs;
 pub mod pane;
 pub mod procedures;
 pub mod prompt;
+pub mod readings;
 pub mod run;
 pub mod survey;
 pub mod table;

@@ -1,5 +1,6 @@
 //! Everything the screen can show, and nothing else.
 
+use super::action_list::ActionList;
 use super::alerts::AlertList;
 use super::answer::Form;
 use super::board::Board;
@@ -220,8 +221,8 @@ pub enum Overlay {
     None,
     /// The keys of here and now.
     Help(Scroll),
-    /// The profile's actions; the number is the selected one.
-    Actions(usize),
+    /// The profile's actions.
+    Actions(ActionList),
     /// A plan is being made; its title.
     Planning(Wanted, Clean),
     /// The one confirm prompt.
@@ -358,6 +359,7 @@ impl Model {
             Overlay::None => Context::Triage,
             Overlay::Prompt(prompt) if prompt.preview.is_none() => Context::Prompt,
             Overlay::Form(_) | Overlay::Procedures(_) => Context::Prompt,
+            Overlay::Actions(list) if list.find.is_some() => Context::Prompt,
             Overlay::Procedure(_) => Context::Procedure,
             Overlay::Run if super::run::asks(self) => Context::Prompt,
             _ => Context::Overlay,

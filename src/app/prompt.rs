@@ -5,6 +5,7 @@ use super::effect::{Effect, Entry};
 use super::form::{Field, Fields};
 use super::model::{After, Model, Overlay, Request, Wanted};
 use super::open_runs;
+use super::readings::Snapshot;
 use super::run::{self, Run};
 use super::walking;
 use crate::action::gate::Gate;
@@ -69,9 +70,11 @@ pub fn plan_anyway(model: &mut Model, action: Arc<str>) -> Vec<Effect> {
     let Some(asked) = model.identity.asked.get(&action).filter(|asked| !asked.is_empty()) else {
         return ask(model, Request::of(action));
     };
+    let queries: Vec<String> = asked.iter().filter_map(Asked::query).map(str::to_owned).collect();
+    let seen = Snapshot::take(&model.store, &queries, model.now);
     let field = |asked: &Asked| {
-        let choices = asked.choices();
-        Field { choices, needed: true, ..Field::new(asked.name.clone(), &asked.value(), asked.about()) }
+        let choices = asked.choices(&seen);
+        Field { choices, needed: true, ..Field::new(asked.name.clone(), &asked.value(&seen), asked.about(&seen)) }
     };
     let (fields, about) = (asked.iter().map(field).collect(), title(model, &action));
     answer::open(model, Purpose::Plan(action), about, Fields::new(fields, 0))

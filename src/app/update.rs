@@ -1,5 +1,6 @@
 //! The one function that changes the model: it only dispatches to a handler a family.
 
+use super::action_list::{self, ActionList};
 use super::alerts::{self, AlertList};
 use super::answer;
 use super::detail;
@@ -135,12 +136,17 @@ fn on_input(model: &mut Model, at: Now, input: &Input) -> Vec<Effect> {
     }
     let asked = run::asks(model);
     let typing = matches!(model.overlay, Overlay::None) && model.reading().is_some_and(|it| it.pane.types());
-    let raw = matches!(model.overlay, Overlay::Prompt(_) | Overlay::Form(_) | Overlay::Procedures(_));
+    let raw = match &model.overlay {
+        Overlay::Prompt(_) | Overlay::Form(_) | Overlay::Procedures(_) => true,
+        Overlay::Actions(list) => list.find.is_some(),
+        _ => false,
+    };
     let prompted = asked || raw || typing;
     let mut effects = prompt::on_input(model, at, input);
     effects.extend(answer::on_input(model, input));
     if raw {
         effects.extend(found::on_input(model, input));
+        effects.extend(action_list::on_input(model, input));
     }
     if asked {
         effects.extend(run::on_input(model, input));
@@ -172,7 +178,24 @@ fn on_key(model: &mut Model, key: &Key) -> Vec<Effect> {
             model.session.notice = None;
             on_command(model, context, command)
         }
-        Lookup::Pending | Lookup::Unbound => Vec::new(),
+        Lookup::Pending => Vec::new(),
+        Lookup::Unbound => {
+            elsewhere(model, context, key);
+            Vec::new()
+        }
+    }
+}
+
+/// A key that means something on the panes alone: whoever presses it here learns that nothing came of it.
+fn elsewhere(model: &mut Model, context: Context, key: &Key) {
+    if !matches!(context, Context::Overlay | Context::Procedure) {
+        return;
+    }
+    if let Lookup::Found(command) = model.keymap.feed(Context::Triage, key)
+        && let Some(spec) = command.spec()
+        && let Some(keys) = model.keymap.keys_for(Context::Triage, command)
+    {
+        model.session.say(clean!("{keys} ({}) does nothing here. Esc goes back.", spec.hint), Level::Note, model.now);
     }
 }
 
@@ -200,9 +223,10 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
         Command::Help => toggle(model, Overlay::Help(Scroll::default())),
         Command::OwnLog => toggle(model, Overlay::OwnLog),
         Command::Actions => {
-            toggle(model, Overlay::Actions(0));
+            toggle(model, Overlay::Actions(ActionList::default()));
             return survey::ask(model);
         }
+        Command::Find => action_list::find(model),
         Command::Arm => return prompt::arm(model),
         Command::Open => return enter::open(model),
         Command::Copy => return enter::copy(model),
@@ -332,8 +356,6 @@ fn unfold(model: &mut Model) {
 }
 
 fn scroll_overlay(model: &mut Model, command: Command) {
-    let last = model.identity.actions.len() + unit::failed(model).len() + model.session.survey.done.len();
-    let last = last.saturating_sub(1);
     let ways = open_runs::choices(model).len();
     let page = isize::try_from(model.size.1 / 2).unwrap_or(1);
     let by = match command {
@@ -356,7 +378,7 @@ fn scroll_overlay(model: &mut Model, command: Command) {
             *at = at.saturating_add_signed(by).min(model.book.policy().contacts().len().saturating_sub(1));
         }
         Overlay::OpenRuns(at) => *at = at.saturating_add_signed(by).min(ways.saturating_sub(1)),
-        Overlay::Actions(at) => *at = at.saturating_add_signed(by).min(last),
+        Overlay::Actions(_) => action_list::select(model, by),
         _ => {}
     }
 }

@@ -20,7 +20,7 @@ use crate::base::{Clean, Fault, Level, Ulid};
 use crate::clean;
 use crate::command::Command;
 use crate::config::duration::Lasting;
-use crate::procedure::document::Item;
+use crate::procedure::document::{Answer, Ask, Item, Live};
 use crate::procedure::view::Question;
 use crate::procedure::walk::Standing;
 use crate::procedure::{Document, Said, Step, Waits, Walk};
@@ -281,6 +281,7 @@ fn observed(question: &Question) -> Field {
     let (label, choices): (&'static str, Vec<Clean>) = match question {
         Question::Choice(choices) => ("answer", choices.clone()),
         Question::Case => ("applies", vec!["yes".into(), "no".into()]),
+        Question::Answer(Answer::Typed(_, others)) => ("answer", others.clone()),
         Question::Answer(_) => ("answer", Vec::new()),
         Question::Call(..) => ("reached", Vec::new()),
         Question::Run(_) => ("it said", Vec::new()),
@@ -288,7 +289,9 @@ fn observed(question: &Question) -> Field {
     };
     // None is chosen beforehand: a key that was pressed once too often answers nothing.
     let named: Vec<&str> = choices.iter().map(Clean::as_str).collect();
-    let about = if choices.is_empty() { question.sentence() } else { clean!("arrows choose: {}", named.join(", ")) };
+    let typed = matches!(question, Question::Answer(_));
+    let about =
+        if choices.is_empty() || typed { question.sentence() } else { clean!("arrows choose: {}", named.join(", ")) };
     let mut field = Field::new(label, &Clean::default(), about);
     field.choices = choices;
     field.needed = true;
@@ -299,6 +302,11 @@ fn observed(question: &Question) -> Field {
 pub(super) fn answered(model: &mut Model, run: Ulid, word: &Word) -> Vec<Effect> {
     let Overlay::Form(form) = &model.overlay else { return Vec::new() };
     let (text, second) = (form.fields.text(0), form.fields.text(1));
+    if *word == Word::Observe
+        && let Some(why) = in_production(model, run, &text)
+    {
+        return wrong(model, 0, why);
+    }
     let said = match word {
         Word::Observe => Said::Observed(text),
         Word::Defer if second.as_str() == "end" => Said::Defer(None, text),
@@ -317,6 +325,17 @@ pub(super) fn answered(model: &mut Model, run: Ulid, word: &Word) -> Vec<Effect>
         }
         Err(why) => wrong(model, 0, why),
     }
+}
+
+/// Why this is no answer to a question for a host that is none of production: this one, where that is its environment.
+fn in_production(model: &Model, run: Ulid, text: &Clean) -> Option<Clean> {
+    let item = current(model.procedures.walk(run)?)?;
+    let Live::Ask(Ask { not_production: true, .. }) = &item.live else { return None };
+    let short = |name: &str| name.split('.').next().unwrap_or_default().to_ascii_lowercase();
+    let this = ["localhost", "ip6-localhost", "127.0.0.1", "::1"].contains(&text.as_str())
+        || short(text.as_str()) == short(model.identity.host.as_str());
+    let production = model.identity.environment.as_str().eq_ignore_ascii_case("production");
+    (this && production).then(|| clean!("{text} is this host, and it is in production: name another one."))
 }
 
 fn wrong(model: &mut Model, at: usize, why: Clean) -> Vec<Effect> {

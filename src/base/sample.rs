@@ -77,6 +77,11 @@ impl Point {
         Self { key: SeriesKey::new(name, labels), value, kind: PointKind::Gauge }
     }
 
+    /// A metric that a profile has named: a counter when the name ends in `_total`, as names of counters do, else a gauge.
+    pub fn named(name: &str, labels: &[(&str, &str)], value: f64) -> Self {
+        if name.ends_with("_total") { Self::counter(name, labels, value) } else { Self::gauge(name, labels, value) }
+    }
+
     /// A counter.
     pub fn counter(name: &str, labels: &[(&str, &str)], value: f64) -> Self {
         Self { key: SeriesKey::new(name, labels), value, kind: PointKind::Counter }

@@ -105,6 +105,8 @@ pub enum Command {
     OwnLog,
     /// The selected text goes to the clipboard.
     Copy,
+    /// Find a row of the list of actions.
+    Find,
     /// Search a log.
     Search,
     /// The next hit of the search.

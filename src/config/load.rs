@@ -92,8 +92,10 @@ fn named(name: &str, search: &SearchPath) -> Result<Origin, Fault> {
         None => builtin::profile(name).map_err(|_| {
             let folders: Vec<String> =
                 search.folders.iter().map(|folder| folder.join("profiles").display().to_string()).collect();
+            let here =
+                if Path::new(name).exists() { format!(" For the one here write ./{name}") } else { String::new() };
             Fault::new(format!("there is no profile `{name}`."))
-                .hint(format!("Looked in {} and among the built-in ones.", folders.join(", ")))
+                .hint(format!("Looked in {} and among the built-in ones.{here}", folders.join(", ")))
         }),
     }
 }

@@ -151,18 +151,14 @@ impl Sink {
     /// Creates file `number` with its first record. `None` when somebody else did.
     fn start(&mut self, number: u64, at: Now, start: &Start) -> Result<Option<Head>, Fault> {
         let path = self.dir.join(format!("{number:08}.jsonl"));
-        // Written whole under another name first: a file of the journal is never without its first record.
+        // A file of the journal is never without its first record.
         let record = Record::new(Event::Open).res(start.res.clone());
         let body = record.body(&self.session, at, start.seq + 1, &start.hash);
         let line = chain::seal(&body, &start.hash) + "\n";
-        let temp = files::beside(&path);
-        files::create_exclusive(&temp, 0o600, line.as_bytes())?;
-        let linked = rustix::fs::renameat_with(CWD, &temp, CWD, &path, rustix::fs::RenameFlags::NOREPLACE);
-        if let Err(errno) = linked {
-            let _best_effort = std::fs::remove_file(&temp);
-            return if errno == Errno::EXIST { Ok(None) } else { Err(files::fault("create", &path, &errno.into())) };
+        let made = files::try_publish(&path, line.as_bytes());
+        if !made.map_err(|error| files::fault("create", &path, &error))? {
+            return Ok(None);
         }
-        files::sync_parent(&path).map_err(|error| files::fault("make durable", &path, &error))?;
         let file = open_locked(&path)?;
         match tail_of(&path, &file)? {
             Tail::Whole { seq, hash } => {

@@ -102,7 +102,7 @@ impl Numbers {
             labels.extend(of.labels.iter().map(String::as_str).zip(texts.iter().map(String::as_str)));
             match of.shape {
                 Shape::Max | Shape::Last => {
-                    points.extend(set.new.take().map(|number| Point::gauge(&of.metric, &labels, number)));
+                    points.extend(set.new.take().map(|number| Point::named(&of.metric, &labels, number)));
                 }
                 Shape::Summary => points.extend(set.summary(&of.metric, &labels)),
             }

@@ -1,9 +1,10 @@
 //! What the follower has for the event loop: bounded per source, the oldest lines give way and are counted.
 
 use super::tally::Tally;
-use crate::base::{Fault, LogLine, Now};
+use crate::base::{Fault, LogLine, Mono, Now};
 use crate::sys::bell::Bell;
 use core::mem;
+use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -31,6 +32,27 @@ struct Slot {
     dropped: u64,
     failure: Option<Fault>,
     news: bool,
+    /// It was looked at before.
+    looked: bool,
+    /// When its first line was read.
+    since: Option<Mono>,
+}
+
+/// So long after the first line what was written before it may still come: a journal tells its last lines one by one.
+const BACKLOG: Duration = Duration::from_secs(60);
+/// What is older than this when it is read has not happened now.
+const OLD: Duration = Duration::from_secs(5);
+
+impl Slot {
+    /// Those of these lines that were not there already when the first look was taken: only they count.
+    fn fresh<'a>(&self, lines: &'a VecDeque<(Now, LogLine)>) -> impl Iterator<Item = &'a LogLine> {
+        let since = self.since.filter(|_| self.looked);
+        lines.iter().filter_map(move |(read, line)| {
+            let early = read.mono.since(since?) < BACKLOG;
+            let old = line.time.is_some_and(|written| read.wall.since(written) > OLD);
+            (!(early && old)).then_some(line)
+        })
+    }
 }
 
 /// Between the follower's thread and the loop.
@@ -78,15 +100,17 @@ impl LogMailbox {
         dropped: u64,
         failure: Option<Fault>,
     ) {
-        if !lines.is_empty() || dropped > 0 {
-            self.tally.count(source, lines.iter().map(|(_, line)| line), dropped);
-        }
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let at = slots.iter().position(|slot| slot.source == *source).unwrap_or_else(|| {
             slots.push(Slot { source: Arc::clone(source), ..Slot::default() });
             slots.len() - 1
         });
         let Some(slot) = slots.get_mut(at) else { return };
+        slot.since = slot.since.or(lines.front().map(|(read, _)| read.mono));
+        if !lines.is_empty() || dropped > 0 {
+            self.tally.count(source, slot.fresh(&lines), dropped);
+        }
+        slot.looked = true;
         if lines.is_empty() && dropped == 0 && slot.failure == failure {
             return;
         }
@@ -113,7 +137,7 @@ impl LogMailbox {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::Clean;
+    use crate::base::{Clean, Wall};
 
     fn lines(numbers: core::ops::Range<u32>) -> VecDeque<(Now, LogLine)> {
         let line = |n: u32| LogLine { time: None, level: None, message: Clean::text(n.to_string()), marker: false };
@@ -131,6 +155,34 @@ mod tests {
         let shown: Vec<_> = batches.iter().map(|batch| (&*batch.source, batch.lines.len(), batch.dropped)).collect();
         assert_eq!(shown, [("a", 10, 7), ("b", 2, 0)]);
         assert!(mailbox.drain().is_empty());
+    }
+
+    #[test]
+    fn what_was_there_before_anybody_looked_is_shown_and_not_counted() {
+        let tally = Arc::new(Tally::default());
+        let mailbox = LogMailbox::counting(Arc::default(), 100, Arc::clone(&tally));
+        let (file, journal): (Arc<str>, Arc<str>) = ("file".into(), "journal".into());
+        let counted = || {
+            let count = |point: &crate::base::Point| {
+                (point.key.label("level").unwrap().as_str() == "none").then_some(point.value)
+            };
+            let seen = tally.observe();
+            seen.points.iter().filter(|point| point.key.label("level").is_some()).filter_map(count).collect::<Vec<_>>()
+        };
+        mailbox.post(&file, lines(0..8), 0, None);
+        mailbox.post(&file, lines(8..10), 0, None);
+        assert_eq!(counted(), [2.0], "the last lines of a file come with the first look");
+        mailbox.post(&journal, VecDeque::new(), 0, None);
+        let at = |read: u32, ago: i64| {
+            let wall = |seconds: i64| Wall((1_000 + i64::from(read) - seconds) * 1_000_000_000);
+            let now = Now { mono: Mono::default() + Duration::from_secs(read.into()), wall: wall(0) };
+            lines(0..1).into_iter().map(|(_, line)| (now, LogLine { time: Some(wall(ago)), ..line })).collect()
+        };
+        for (read, ago) in [(1, 300), (2, 30), (2, 0), (90, 300)] {
+            mailbox.post(&journal, at(read, ago), 0, None);
+        }
+        assert_eq!(counted(), [2.0, 2.0], "one of now, and one that came late, long after the start");
+        assert_eq!(mailbox.drain().iter().map(|batch| batch.lines.len()).sum::<usize>(), 14);
     }
 
     #[test]

@@ -54,6 +54,8 @@ pub struct Item {
     pub title: Clean,
     /// Paragraphs and list entries below the title, a line each.
     pub prose: Vec<Clean>,
+    /// Of its prose what is code: copied alone.
+    pub code: Vec<Clean>,
     /// Depth of its heading, from 2; an entry of a list or a block of its own lies one deeper than its heading.
     pub depth: u8,
     /// From 0: a rule (`---`) between items begins the next page.
@@ -175,6 +177,8 @@ pub struct Ask {
     pub name: Arc<str>,
     /// What may be answered.
     pub kind: Answer,
+    /// The answer is a host, and never one of production.
+    pub not_production: bool,
 }
 
 /// What may be answered.
@@ -186,6 +190,8 @@ pub enum Answer {
     Number(f64, f64, Unit),
     /// Any text that is not empty.
     Text,
+    /// This word, typed as it stands; or one of these, that arrows offer too.
+    Typed(Clean, Vec<Clean>),
 }
 
 /// Somebody is called.
@@ -198,6 +204,28 @@ pub struct Escalate {
 }
 
 impl Document {
+    /// The question that an item lies behind, where that wants a word to be typed: its place, and the word.
+    pub fn behind_word(&self, at: usize) -> Option<(usize, &Clean)> {
+        let mut depth = self.items.get(at)?.depth;
+        for item in self.items.get(..at)?.iter().rev() {
+            if item.depth >= depth {
+                continue;
+            }
+            depth = item.depth;
+            let Live::When(Condition { of: Subject::Answer(name), expect: Expect::Text(is), .. }) = &item.live else {
+                continue;
+            };
+            let asked = self.items.iter().enumerate().find_map(|(at, item)| match &item.live {
+                Live::Ask(Ask { name: known, kind: Answer::Typed(word, _), .. }) if known == name => Some((at, word)),
+                _ => None,
+            });
+            if let Some(found) = asked.filter(|(_, word)| *word == is) {
+                return Some(found);
+            }
+        }
+        None
+    }
+
     /// Whether anything in it can be ticked, done or answered.
     pub fn is_live(&self) -> bool {
         self.items.iter().any(|item| !matches!(item.live, Live::Read))

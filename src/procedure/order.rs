@@ -88,6 +88,16 @@ impl Walk {
         self.shape.order.iter().copied()
     }
 
+    /// A call to which others lead when they go wrong, and none of them has.
+    fn is_for_trouble_alone(&self, at: usize) -> bool {
+        let calls = self.document.items.get(at).is_some_and(|item| matches!(item.live, Live::Escalate(_)));
+        if !calls || *self.state(at) != State::Open {
+            return false;
+        }
+        let mut leading = (0..at).filter(|from| self.goes_to(*from) == Some(at)).peekable();
+        leading.peek().is_some() && !leading.any(|from| *self.state(from) == State::Failed)
+    }
+
     /// The item to go on with; `None` at the end.
     pub(super) fn next(&self, now: Now) -> Option<usize> {
         let free = |at: &usize| !self.is_blocked(*at);
@@ -132,6 +142,9 @@ impl Walk {
 impl Turns<'_> {
     /// On to the next item, or to the end.
     pub(super) fn advance(&mut self) {
+        while let Some(at) = self.walk.next(self.now).filter(|at| self.walk.is_for_trouble_alone(*at)) {
+            self.follows(at, State::NotNeeded, "nothing went wrong that leads here".into());
+        }
         match (self.walk.next(self.now), self.walk.deferred()) {
             (Some(at), _) => self.current(at),
             (None, 0) => self.walk(Standing::Complete, Clean::default()),

@@ -158,6 +158,10 @@ fn below(document: &Document, item: &Item, blanks: bool) -> Vec<String> {
         let text = if blanks { format!("{} {BLANK}", look.label) } else { look.label.to_string() };
         lines.push(("look: ".to_owned(), text));
     }
+    if matches!(item.live, Live::Escalate(_)) && document.items.iter().any(|other| other.go.as_ref() == Some(&item.id))
+    {
+        lines.push(("ONLY: ".to_owned(), "when a step above sends you here".to_owned()));
+    }
     let to = item.go.as_ref().and_then(|go| document.items.iter().position(|other| other.id == *go));
     match (&item.failed, to) {
         (Some(failed), Some(to)) => lines.push(("IF NOT: ".to_owned(), format!("{failed} Go to {}.", to + 1))),
@@ -205,6 +209,10 @@ fn does(item: &Item) -> Option<(&'static str, String)> {
                 }
                 Answer::Number(min, max, unit) => format!("{BLANK} ({} to {})", unit.show(*min), unit.show(*max)),
                 Answer::Text => BLANK.to_owned(),
+                Answer::Typed(word, others) => {
+                    let others = others.iter().map(|other| format!("  [ ] {other}")).collect::<String>();
+                    format!("{BLANK} (the word {word}){others}")
+                }
             },
         )),
         Live::When(condition) => Some(("ONLY WHEN", words(condition))),

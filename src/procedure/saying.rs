@@ -268,6 +268,20 @@ fn answered(kind: &Answer, said: Clean) -> Result<Clean, Clean> {
         },
         Answer::Text if said.as_str().is_empty() => Err("the answer is empty.".into()),
         Answer::Text => Ok(said),
+        Answer::Typed(word, _) if *word == said => Ok(said),
+        Answer::Typed(word, others) => {
+            let same = |other: &&Clean| other.as_str().eq_ignore_ascii_case(said.as_str());
+            others.iter().find(same).cloned().ok_or_else(|| typed(word, others))
+        }
+    }
+}
+
+/// What a question wants that wants a word.
+pub(super) fn typed(word: &Clean, others: &[Clean]) -> Clean {
+    let all: Vec<&str> = others.iter().map(Clean::as_str).collect();
+    match all.as_slice() {
+        [] => clean!("type {word}, as it stands here."),
+        all => clean!("type {word}, as it stands here; or choose: {}.", all.join(", ")),
     }
 }
 

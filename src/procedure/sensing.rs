@@ -93,7 +93,7 @@ impl Walk {
         let asked = |item: &Item| match &item.live {
             Live::Ask(ask) if &*ask.name == name => match ask.kind {
                 Answer::Number(_, _, unit) => Some(unit),
-                Answer::Choice(_) | Answer::Text => Some(Unit::Count),
+                Answer::Choice(_) | Answer::Text | Answer::Typed(..) => Some(Unit::Count),
             },
             _ => None,
         };

@@ -1,6 +1,7 @@
 //! What a screen and a handover card ask of a walk.
 
 use super::document::{Answer, Escalate, Item, Live};
+use super::saying;
 use super::walk::{Mark, Standing, State, Walk};
 use crate::action::lifecycle::Outcome;
 use crate::base::{Clean, Now};
@@ -197,6 +198,7 @@ impl Question {
             Self::Answer(Answer::Number(least, most, unit)) => {
                 clean!("A number from {} to {}:", unit.show(*least), unit.show(*most))
             }
+            Self::Answer(Answer::Typed(word, others)) => saying::typed(word, others),
             Self::Answer(_) => "Your answer:".into(),
             Self::Act(None) => "Its plan is shown before anything happens.".into(),
             Self::Act(Some(outcome)) => {
@@ -206,7 +208,10 @@ impl Question {
                 "Nobody knows whether it was carried out: look, then try again or override with what you found.".into()
             }
             Self::Call(to, None) => clean!("Call {to}. Who was reached?"),
-            Self::Call(to, Some(say)) => clean!("Call {to}: {say} Who was reached?"),
+            Self::Call(to, Some(say)) => {
+                let stop = if say.as_str().ends_with(['.', '!', '?']) { "" } else { "." };
+                clean!("Call {to}: {say}{stop} Who was reached?")
+            }
             Self::Run(_) => "What did it say?".into(),
             Self::Case => "Nothing LIVE tells whether this case applies: yes or no?".into(),
             Self::Mend => "It went wrong, and the text does not say what then: reopen, override or defer it.".into(),

@@ -4,7 +4,6 @@
 use super::collect::Collector;
 use super::planning::planned;
 use super::probe::Eyes;
-use super::readings::Snapshot;
 use super::session::reference;
 use super::setup;
 use super::validate::written;
@@ -15,6 +14,7 @@ use crate::action::params::Asked;
 use crate::action::plan::{Plan, Where};
 use crate::action::prepare::Depth;
 use crate::action::prompt::rows;
+use crate::app::readings::Snapshot;
 use crate::base::{Clean, Clock, Fault};
 use crate::config::profile::{ActionSpec, Trust};
 use crate::config::{Profile, SearchPath, load_profile};

@@ -7,7 +7,6 @@ use super::incidents;
 use super::notify::Notifier;
 use super::past::{can_be_taken_back, is_open, past_effects, record_late, taking_back};
 use super::planning::{Here, Planners};
-use super::readings::Snapshot;
 use super::records::record;
 use super::save;
 use super::session::Shared;
@@ -24,6 +23,7 @@ use crate::action::prompt::Acceptance;
 use crate::action::recover::{Standing, Unresolved, settle, unresolved};
 use crate::app::effect::Effect;
 use crate::app::incident::Ask;
+use crate::app::readings::Snapshot;
 use crate::app::{Model, Msg, Request, run};
 use crate::base::{Clean, Clock, Fault, Support, Ulid};
 use crate::config::profile::ActionSpec;
@@ -355,13 +355,13 @@ impl Effects {
         let boot = shared.host.boot_id.clone();
         let journal = shared.journal.clone().filter(|_| may_write);
         let started = worker("recovery", move || {
-            if let Some(journal) = journal {
-                record_late(&state, &paths::lock_dirs(), &journal);
+            if let Some(journal) = &journal {
+                record_late(&state, &paths::lock_dirs(), journal);
             }
             answer.send(Msg::Effects(past_effects(&state, &boot)));
             answer.send(Msg::Done(can_be_taken_back(&state)));
             let (mut found, faults) = unresolved(&state, &paths::lock_dirs(), RealClock.now().wall);
-            found.retain(|open| !may_write || is_open(open));
+            found.retain(|open| !may_write || is_open(open, journal.as_ref()));
             let attached = found.iter().rfind(|open| matches!(open.standing, Standing::Attach { .. })).cloned();
             if found.is_empty() && faults.is_empty() || !answer.send(Msg::Recovered(found, faults)) {
                 return;

@@ -57,6 +57,9 @@ pub fn run(ask: &Ask, out: &mut dyn Write) -> Result<u8, Fault> {
         }
         _ => Fault::new(format!("`{shown}` cannot be made: {error}.")),
     };
+    for (option, url) in [("--metrics", &answers.metrics), ("--health", &answers.health)] {
+        address(option, url.as_deref())?;
+    }
     DirBuilder::new().mode(0o755).create(&ask.folder).map_err(made)?;
     DirBuilder::new().mode(0o755).create(ask.folder.join("procedures")).map_err(made)?;
     write(&ask.folder.join("profile.toml"), &profile(&answers)).map_err(made)?;
@@ -93,6 +96,16 @@ fn answers(ask: &Ask, name: &str, out: &mut dyn Write) -> Result<Answers, Fault>
         return Ok(answers);
     }
     Err(Fault::new("there is nothing to watch.").hint("Give at least one of --unit, --metrics, --health, --log."))
+}
+
+/// Before anything is written: an address that no sampler could ask.
+fn address(option: &str, url: Option<&str>) -> Result<(), Fault> {
+    let Some(url) = url else { return Ok(()) };
+    match reqwest::Url::parse(url) {
+        Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => Ok(()),
+        _ => Err(Fault::new(format!("`{}` is no address for {option}.", Clean::text(url)))
+            .hint("It begins with http:// or https://, for example http://127.0.0.1:8080/health.")),
+    }
 }
 
 /// The folder as a profile is named by its path: a bare word would be looked for among the profiles.
@@ -144,6 +157,9 @@ fn profile(of: &Answers) -> String {
     for (_, _, _, _, action) in PARTS.iter().filter(|part| given(of, part.0)) {
         page += action;
     }
+    if of.unit.is_none() {
+        page += BY_COMMANDS;
+    }
     if of.unit.is_some() && of.health.is_some() {
         page += "health = { url = \"${health}\", within = \"30s\" }    # proven by its answer\n";
     }
@@ -167,7 +183,7 @@ const PARTS: [(&str, &str, &str, &str, &str); 4] = [
         "\n[samplers.health]\nkind = \"http\"\nurl  = \"${health}\"\nevery = \"5s\"\n# json = [{ pointer = \"/status\", fact = \"status\", one_of = [\"healthy\"] }]\n",
         "\n[[panes]]\ntitle = \"Answer\"\nkind  = \"sparkline\"\nquery = 'probe_duration_seconds{job=\"health\"} and probe_success{job=\"health\"} == 1'\nunit  = \"seconds\"\n\
          bands = { warning = 0.5, critical = 2.0 }       # yours to set\n\
-         beside = [{ label = \"well\", query = 'probe_success{job=\"health\"}', bands = { warning = 1, critical = 1, zero = \"critical\" } }]\n",
+         beside = [{ label = \"well\", query = 'probe_success{job=\"health\"}' }]   # the rule NotHealthy tells when not\n",
         "",
     ),
     (
@@ -175,7 +191,7 @@ const PARTS: [(&str, &str, &str, &str, &str); 4] = [
         "up{job=\"metrics\"} == 0",
         "\n[samplers.metrics]\nkind = \"scrape\"\nurl  = \"${metrics}\"\nevery = \"5s\"\n",
         "\n[[panes]]                                       # a name of your page and its bands: `watchkeeper query 'NAME' --profile …`\n\
-         title = \"Metrics page\"\nkind  = \"sparkline\"\nquery = 'up{job=\"metrics\"}'\nbands = { warning = 1, critical = 1, zero = \"critical\" }\n",
+         title = \"Metrics page\"\nkind  = \"sparkline\"\nquery = 'up{job=\"metrics\"}'\n",
         "",
     ),
     (
@@ -198,6 +214,11 @@ const PARTS: [(&str, &str, &str, &str, &str); 4] = [
 ];
 
 const HOST: &str = "\n[[panes]]\ntitle = \"Host\"\nkind  = \"host\"\nmemory = { warning = 0.85, critical = 0.95 }\ndisk   = { warning = 0.9, critical = 0.95 }\n";
+
+/// Without a unit: what to fill in. `describe action KIND` has every other kind.
+const BY_COMMANDS: &str = "\n# [actions.restart]                             # with programs of your own; absolute paths, no shell\n\
+# kind    = \"service_restart\"\n# title   = \"Restart the service\"\n# verb    = \"restart\"                            # what is typed to run it\n\
+# danger  = \"C2\"\n# support = \"L1\"\n# service = { kind = \"commands\", unit = \"app\", status = [\"/opt/app/ctl\", \"status\"], restart = [\"/opt/app/ctl\", \"restart\"] }\n";
 
 const PEOPLE: &str = "\n# ---- who is called ------------------------------------------------------------------------------------------\n\
 \n# [[contacts]]\n# name  = \"Ada Example\"\n# role  = \"Technical lead\"\n# level = \"L2\"\n# phone = \"+1-555-0124\"\n";
@@ -300,6 +321,17 @@ mod tests {
                 })
                 .count();
             assert_eq!(alerts, bits.count_ones() as usize, "one for each answer");
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_refused_before_anything_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        for wrong in ["localhost:8080/health", "127.0.0.1:8080", "/health", "ftp://a/b", "http://"] {
+            let folder = dir.path().join("new");
+            let ask = Ask { health: Some(wrong.to_owned()), ..ask(folder.clone(), 4) };
+            let fault = run(&ask, &mut Vec::new()).unwrap_err().to_string();
+            assert!(fault.contains("is no address for --health") && !folder.exists(), "{fault}");
         }
     }
 

@@ -36,7 +36,6 @@ pub mod probe_child;
 pub mod procedure_tool;
 pub mod procedures;
 pub mod query;
-pub mod readings;
 pub mod records;
 pub mod report;
 pub mod rule_check;

@@ -59,13 +59,19 @@ pub(super) fn taking_back(name: &Arc<str>, plan: &Plan) -> Result<ActionSpec, Fa
     Ok(ActionSpec { name: Arc::clone(name), kind: kind.to_owned(), title, body })
 }
 
-/// An order that never found a runner is withdrawn, so that it never will; false when one has it after all.
-pub(super) fn is_open(open: &Unresolved) -> bool {
-    open.standing != Standing::NeverStarted
-        || !matches!(
-            open.run.withdraw(open.plan.id, "was accepted but never started; nothing was done.".into()),
-            Ok(None)
-        )
+/// An order that never found a runner is withdrawn, so that it never will, and that is recorded; false when one has it
+/// after all.
+pub(super) fn is_open(open: &Unresolved, journal: Option<&Journal>) -> bool {
+    if open.standing != Standing::NeverStarted {
+        return true;
+    }
+    let withdrawn = open.run.withdraw(open.plan.id, "was accepted but never started; nothing was done.".into());
+    if let (Ok(Some(told)), Some(journal)) = (&withdrawn, journal)
+        && let Some(end) = &told.end
+    {
+        journal.append(late::outcome(&open.plan, None, told, end, true));
+    }
+    !matches!(withdrawn, Ok(None))
 }
 
 #[cfg(test)]

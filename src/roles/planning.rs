@@ -2,13 +2,13 @@
 //! hangs on a dead mount is told and left behind; where several hang, none is begun.
 
 use super::effects::{place, worker};
-use super::readings::Snapshot;
 use super::session::Shared;
 use crate::action::kinds;
 use crate::action::lifecycle::earlier;
 use crate::action::plan::{Plan, Where};
 use crate::action::prepare::{AGAIN, Context, Depth, prepare};
 use crate::action::reach::Reach;
+use crate::app::readings::Snapshot;
 use crate::app::survey::Offer;
 use crate::app::{Msg, Request};
 use crate::base::{Clean, Clock, Fault, Mono, Wall};

@@ -1,10 +1,11 @@
 //! The runner's own eyes: the samplers that its plan names, run by itself, so that VERIFIED needs no console.
 
 use super::session::reference;
-use super::{readings, runner, setup};
+use super::{runner, setup};
 use crate::action::act::Probe;
 use crate::action::plan::Plan;
 use crate::action::verify::Seen;
+use crate::app::readings;
 use crate::base::{Clock, Fault, Mono};
 use crate::config::{SearchPath, load_profile};
 use crate::rules::expr::{Evaluator, Expr};

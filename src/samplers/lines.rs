@@ -93,7 +93,7 @@ impl Lines {
                     seen.points.push(Point::gauge(name, labels, f64::from(found.count)));
                 }
                 Wanted::Metric(name) => match found.group.as_deref().and_then(plain_number) {
-                    Some(number) => seen.points.push(Point::gauge(name, labels, number)),
+                    Some(number) => seen.points.push(Point::named(name, labels, number)),
                     None if found.count == 0 => {
                         seen.not_supported.push((Clean::text(name), clean!("no line of {place} matches")));
                     }

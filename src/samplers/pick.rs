@@ -71,7 +71,7 @@ impl Wanted {
         match self {
             Self::Fact(name) => seen.facts.extend(value.and_then(text).map(|text| (name.clone(), text))),
             Self::Metric(name) => match value.and_then(number) {
-                Some(value) => seen.points.push(Point::gauge(name, labels, value)),
+                Some(value) => seen.points.push(Point::named(name, labels, value)),
                 None => seen.not_supported.push((Clean::text(name), why)),
             },
         }

@@ -3,7 +3,7 @@
 
 use super::reserve::is_full;
 use crate::base::Fault;
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, fchmod, openat, openat2};
+use rustix::fs::{CWD, Mode, OFlags, RenameFlags, ResolveFlags, fchmod, openat, openat2, renameat_with};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use std::fs::{self, DirBuilder, File};
@@ -80,6 +80,30 @@ pub fn try_create(path: &Path, mode: u32, bytes: &[u8]) -> io::Result<bool> {
             let _best_effort = fs::remove_file(path);
         }
     })
+}
+
+/// As [`try_create`] (0600), but whoever looks meanwhile sees nothing or all of it, also where we die on the way.
+///
+/// # Errors
+/// The system's.
+pub fn try_publish(path: &Path, bytes: &[u8]) -> io::Result<bool> {
+    let temp = beside(path);
+    let publish = || {
+        try_create(&temp, 0o600, bytes)?;
+        match renameat_with(CWD, &temp, CWD, path, RenameFlags::NOREPLACE) {
+            Err(Errno::EXIST) => Ok(false),
+            renamed => {
+                renamed?;
+                sync_parent(path).map(|()| true)
+            }
+        }
+    };
+    let done = publish();
+    if !matches!(done, Ok(true)) {
+        // Best effort: the leftover is harmless.
+        let _best_effort = fs::remove_file(&temp);
+    }
+    done
 }
 
 /// Replaces a file of our own as a whole (0600): temporary file beside it, sync, rename, sync of the folder.
@@ -232,6 +256,17 @@ mod tests {
         assert!(!create_exclusive(&path, 0o600, b"two").unwrap());
         assert_eq!(read(&path, 100).unwrap(), b"one");
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn publishing_is_won_once_and_leaves_no_temporary_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("plan.json");
+        assert!(try_publish(&path, b"one").unwrap());
+        assert!(!try_publish(&path, b"two").unwrap());
+        assert_eq!(read(&path, 100).unwrap(), b"one");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -127,7 +127,7 @@ impl Program {
             }))
         };
         let place = register.begin().map_err(full)?;
-        let started = image(&helper).and_then(|image| command(order, &image).spawn());
+        let started = image(&helper, &order.program).and_then(|image| command(order, &image).spawn());
         let mut inner = started.map_err(|error| refused(&order.program, &error))?;
         let found = Self::hold(&mut inner);
         let Ok((group, pidfd, outputs)) = found else {
@@ -242,13 +242,16 @@ impl Drop for Program {
     }
 }
 
-/// The very file that was judged; but a script is opened again by its interpreter, so its real name, whose folders
-/// nobody else may change. Anything else the C library would hand to a shell.
-fn image(helper: &Helper) -> io::Result<PathBuf> {
+/// The very file that was judged; but a script is opened again by its interpreter, so a name whose folders nobody else may
+/// change: the one that it was called by, since a wrapper goes by that, else its real one. Anything else the C library
+/// would hand to a shell.
+fn image(helper: &Helper, called: &Path) -> io::Result<PathBuf> {
     let place = PathBuf::from(format!("/proc/self/fd/{}", helper.file.as_raw_fd()));
     let mut start = Vec::new();
     match File::open(&place).and_then(|file| file.take(4).read_to_end(&mut start)) {
-        Ok(_) if start.starts_with(b"#!") => Ok(helper.real.clone()),
+        Ok(_) if start.starts_with(b"#!") => {
+            Ok(trust::called(called, &helper.real, Owners::effective()).unwrap_or_else(|| helper.real.clone()))
+        }
         Ok(_) if start != *b"\x7fELF" => Err(io::ErrorKind::InvalidData.into()),
         // A program may be for running only; a script cannot.
         Ok(_) | Err(_) => Ok(place),
@@ -409,6 +412,16 @@ mod tests {
         write("#!/bin/sh\necho $0\n");
         let (_program, outputs) = started(path.to_str().expect("text"), &[]);
         assert_eq!(said(outputs), format!("{}\n", path.display()));
+        let called = |folder: &str, mode| {
+            let folder = home.path().join(folder);
+            std::fs::create_dir(&folder).expect("made");
+            std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(mode)).expect("ours");
+            std::os::unix::fs::symlink("../check", folder.join("wrapped")).expect("made");
+            let (_program, outputs) = started(folder.join("wrapped").to_str().expect("text"), &[]);
+            said(outputs)
+        };
+        assert_eq!(called("ours", 0o755), format!("{}\n", home.path().join("ours/wrapped").display()));
+        assert_eq!(called("anybody's", 0o777), format!("{}\n", path.display()), "others may change that link");
         write("#!/no/such/interpreter\n");
         let refused = Program::start(&Order { program: path.clone(), ..Order::default() }).map(drop);
         let Err(Refusal::Impossible(fault)) = refused else { panic!("{refused:?}") };

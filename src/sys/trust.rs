@@ -16,6 +16,9 @@ pub const SIZE_LIMIT: u64 = 1024 * 1024;
 /// A secret is not larger, in bytes.
 const SECRET_LIMIT: i64 = 4 * 1024;
 
+/// Links from a program's name to the program, at most; the kernel's own limit.
+const LINKS: usize = 40;
+
 /// A file's text and whether it may have an effect.
 #[derive(Clone, Debug)]
 pub struct Content {
@@ -127,6 +130,23 @@ pub fn helper(path: &Path, owners: Owners) -> Result<Helper, Fault> {
     }
     let distrust = distrust.or_else(|| judge_owner(&real, &stat, owners));
     Ok(Helper { real, file, distrust })
+}
+
+/// The name that leads to a program, where nobody else may change any link on its way; its folders' names are real ones.
+pub fn called(path: &Path, real: &Path, owners: Owners) -> Option<PathBuf> {
+    let place = |path: &Path| {
+        let parent = path.parent()?.canonicalize().ok()?;
+        folder(&parent, owners).ok().map(|_| parent.join(path.file_name().unwrap_or_default()))
+    };
+    let first = place(path)?;
+    let mut at = first.clone();
+    for _ in 0..LINKS {
+        if at == real {
+            return Some(first);
+        }
+        at = place(&at.parent()?.join(std::fs::read_link(&at).ok()?))?;
+    }
+    None
 }
 
 /// Opens a folder in which something is made or trusted, if it and every folder above it passes every rule.

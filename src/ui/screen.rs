@@ -60,7 +60,7 @@ fn draw_overlay(paint: &mut Painter<'_>, rooms: [Rect; 3], model: &Model) -> boo
     match &model.overlay {
         Overlay::None => {}
         Overlay::Help(scroll) => help::draw(paint, body, model, scroll),
-        Overlay::Actions(selected) => actions::draw(paint, body, model, *selected),
+        Overlay::Actions(list) => actions::draw(paint, body, model, list),
         Overlay::Planning(_, title) => {
             let inner = sheet::sheet(paint, body, 5, &clean!(" PLAN "), &clean!(""));
             paint.put((inner.x, inner.y + 1), inner.width, clean!("Planning: {title} …"), Intent::Text);
@@ -373,6 +373,7 @@ fn hints(model: &Model) -> &'static [Command] {
         (Overlay::Changes(..), _) => &[Copy, Down, Detail, Back],
         (Overlay::Incident(_), _) => &[Note, Done, ChangeOwner, CloseIncident, Handover, Down, Back],
         (Overlay::Handover(_), _) => &[Copy, Done, Incident, Contacts, Note, Back],
+        (Overlay::Actions(_), Context::Overlay) => &[Open, Command::Find, Down, Back],
         (Overlay::Actions(_) | Overlay::Unit(_) | Overlay::OpenRuns(_), _) => &[Open, Down, Back],
         (Overlay::Run, _) if model.run.as_ref().is_some_and(|run| !run.ended()) => &[Interrupt, Copy, Back],
         (Overlay::Procedure(_), _) => {

@@ -10,6 +10,7 @@ use watchkeeper::action::lifecycle::{Earlier, End, Outcome};
 use watchkeeper::action::plan::{Danger, Plan, Target};
 use watchkeeper::action::queries::queries;
 use watchkeeper::action::reach::{Reach, StandIn};
+use watchkeeper::action::verify::Expect;
 use watchkeeper::base::Body;
 
 #[test]
@@ -155,6 +156,42 @@ fn what_must_be_so_and_is_not_is_told_with_its_value() {
     let metric = good.based_on.iter().find_map(|row| row.metric.as_ref()).unwrap();
     assert!(metric.holds(metric.planned) && !metric.holds(0.5), "it is asked for again before the first effect");
     assert!(plan("expect = \"falls\",").unwrap_err().contains("not a change"));
+}
+
+#[test]
+fn a_value_beyond_what_is_seen_makes_the_prompt_heavier_where_the_profile_says_so() {
+    let scene = Scene::new(Temper::Restarts);
+    let (store, light) = (Store::default(), scene.plan().danger);
+    let plan = |row: &str, param: &str| {
+        let profile = with(&scene, row, &format!("params = {{ size = {{ {param} }} }}\n"));
+        scene.prepare(&profile, &store, &[]).map_err(|fault| fault.to_string())
+    };
+    let heavier = "expect = { at_least = \"{size}\" }, otherwise = \"heavier\",";
+    let expect = |plan: &Plan| plan.based_on.iter().find_map(|row| row.metric.as_ref()).unwrap().expect;
+    let within = plan(heavier, "int = [1, 99999], value = 23654").unwrap();
+    assert_eq!((within.danger, expect(&within)), (light, Some(Expect::AtLeast(23_654.0))), "{:?}", within.raised);
+    for beyond in ["int = [1, 99999], value = 23655", "matches = '[0-9]+kB', value = \"24kB\""] {
+        let beyond = plan(heavier, beyond).unwrap();
+        assert_eq!(
+            (beyond.danger, expect(&beyond)),
+            (light.raised(), None),
+            "only that it stays so is asked for again"
+        );
+        let said = beyond.raised[0].as_str();
+        assert!(said.starts_with("GPU memory is ") && said.contains(", and should be at least "), "{said}");
+    }
+    let refused = plan("expect = { at_least = \"{size}\" },", "int = [1, 99999], value = 23655").unwrap_err();
+    assert!(refused.contains(", and must be at least "), "{refused}");
+    for (row, why) in [
+        ("otherwise = \"heavier\",", "that is missing"),
+        ("expect = { below = 1 }, otherwise = \"lighter\",", "unknown variant `lighter`"),
+        ("expect = { at_most = \"{sise}\" },", "`{sise}` is no parameter"),
+        ("expect = { at_most = \"much\" },", "`much` is no number"),
+        ("expect = { bellow = 1 },", "unknown variant `bellow`, expected one of"),
+    ] {
+        let said = plan(row, "int = [1, 9], value = 1").unwrap_err();
+        assert!(said.starts_with("profile.toml:") && said.contains(why), "{said}");
+    }
 }
 
 #[test]

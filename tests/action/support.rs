@@ -197,6 +197,10 @@ impl Readings for Store {
         };
         (0..self.points).map(|n| (second(n), value(n))).collect()
     }
+
+    fn labels(&self, _: &str, _: &str) -> Vec<Clean> {
+        Vec::new()
+    }
 }
 
 /// A folder with a configuration, a manager and a state folder.

@@ -185,6 +185,52 @@ fn a_statement_is_explained_and_nothing_is_changed_by_it() {
 }
 
 #[test]
+fn a_statement_that_was_seen_is_explained_with_its_values_open_and_not_carried_out() {
+    let (scene, Some(peer)) = (Scene::new(), peer::start("postgres")) else { return };
+    let known = |part: &str| {
+        sql(
+            &peer,
+            &format!("SELECT queryid FROM pg_stat_statements WHERE query LIKE '{part}%' ORDER BY calls DESC LIMIT 1"),
+        )
+    };
+    let calls = |id: &str| sql(&peer, &format!("SELECT sum(calls) FROM pg_stat_statements WHERE queryid = {id}"));
+    let plan = |id: &str, more: &str| {
+        let row = format!("{{ int = [-9223372036854775808, 9223372036854775807], value = {id} }}");
+        let table =
+            format!("url = \"{}\"\nstatement = \"{{id}}\"\nparams = {{ id = {row} }}", peer.env("DATABASE_URL"));
+        scene.plan("postgres_explain", &format!("{table}\n{more}"))
+    };
+    let id = known("select pg_sleep");
+    let slow = plan(&id, "").unwrap();
+    let statement = "select pg_sleep($1), count(*) from orders where total > $2";
+    assert_eq!(lines(&slow), ["EXPLAIN (COSTS), whatever the values", statement]);
+    assert_eq!(slow.danger, Danger::C1);
+    let before = calls(&id);
+    let (end, progress) = scene.act(slow.clone());
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    assert!(scene.output(&slow).contains("Filter: (total > $2)"), "{}", scene.output(&slow));
+    assert_eq!((calls(&id), before.as_str()), ("3".to_owned(), "3"), "it was not carried out");
+
+    // One that would change something: its plan is seen, and nothing else.
+    sql(&peer, "UPDATE orders SET total = total + 1 WHERE id = 1");
+    let change = plan(&known("UPDATE orders"), "").unwrap();
+    let total = sql(&peer, "SELECT total FROM orders WHERE id = 1");
+    let (end, _) = scene.act(change.clone());
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?}");
+    assert!(scene.output(&change).contains("Update on orders"), "{}", scene.output(&change));
+    assert_eq!(sql(&peer, "SELECT total FROM orders WHERE id = 1"), total);
+
+    let refused = |id: &str, more: &str| plan(id, more).unwrap_err().to_string();
+    assert!(refused("12", "").contains("no statement 12 is known to pg_stat_statements"), "{}", refused("12", ""));
+    assert!(refused(&id, "analyze = true").contains("is not carried out"));
+    assert!(refused(&id, "query = \"SELECT 1\"").contains("one of `query` and `statement`"));
+    sql(&peer, "CREATE SEQUENCE seen");
+    assert!(refused(&known("CREATE SEQUENCE"), "").contains("cannot be explained"));
+    sql(&peer, "DROP EXTENSION pg_stat_statements");
+    assert!(refused(&id, "").contains("pg_stat_statements is missing"), "{}", refused(&id, ""));
+}
+
+#[test]
 fn a_login_that_is_not_let_in_or_stands_in_the_open_is_refused_before_the_prompt() {
     let (scene, Some(peer)) = (Scene::new(), peer::start("postgres")) else { return };
     let refused = |table: String| {

@@ -60,6 +60,10 @@ impl Readings for NoReadings {
     fn recent(&self, _: &str, _: Duration) -> Vec<(Mono, f64)> {
         Vec::new()
     }
+
+    fn labels(&self, _: &str, _: &str) -> Vec<Clean> {
+        Vec::new()
+    }
 }
 
 pub(crate) struct Scene {

@@ -273,6 +273,7 @@ impl Console<'_> {
             Live::Action(..) => self.act(),
             Live::Ask(ask) => match &ask.kind {
                 Answer::Choice(choices) => answer(choices[0].as_str()),
+                Answer::Typed(word, _) => answer(word.as_str()),
                 Answer::Number(..) | Answer::Text => answer(""),
             },
             Live::Challenge(_) => answer("seen"),

@@ -9,10 +9,15 @@
 )]
 
 mod ids;
+#[expect(dead_code, reason = "the samplers' tests use all of it")]
+#[path = "../samplers/peer.rs"]
+mod peer;
+mod plans;
 mod row;
 mod said;
 mod scene;
 mod seen;
+mod site;
 
 use ids::{SYSTEMS, ids};
 use scene::Scene;

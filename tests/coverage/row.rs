@@ -90,6 +90,25 @@ pub(crate) struct Plan {
     pub support: Option<String>,
     #[serde(default)]
     pub says: Vec<String>,
+    /// What its plan shows at the stand-in.
+    #[serde(default)]
+    pub shows: Vec<String>,
+    /// Values that the operator gives: `NAME=VALUE`.
+    #[serde(default)]
+    pub given: Vec<String>,
+    /// Why it must be refused there.
+    pub refused: Option<String>,
+    /// It is planned again once its service is stopped: then `true` is a whole plan, a text why it is refused even so.
+    pub stopped: Option<Stopped>,
+    /// A peer that it asks, or with a path a program that it runs: where that is not there, nothing is planned.
+    pub needs: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Stopped {
+    Whole(#[expect(dead_code, reason = "that it is there says it")] bool),
+    Refused(String),
 }
 
 #[derive(Debug, Deserialize)]

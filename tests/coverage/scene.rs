@@ -1,11 +1,16 @@
 //! A shipped profile, loaded and built as the console does it, with the rows of its system.
 
+use crate::plans::Plans;
 use crate::row::Rows;
 use crate::seen::Look;
+use crate::site::Site;
+use std::path::Path;
 use std::process::Command;
 use watchkeeper::config::{Profile, ProfileRef, SearchPath, load_profile};
 use watchkeeper::procedure::Document;
+use watchkeeper::roles::demo::Demo;
 use watchkeeper::roles::setup::{Setup, known_kinds, setup};
+use watchkeeper::roles::twin::Play;
 use watchkeeper::store::{Limits, Store};
 
 /// What the rows are held against.
@@ -44,8 +49,12 @@ impl Scene {
         let (passed, failed) = rule_tests(&folder);
         faults.extend(failed);
         let documents = watchkeeper::roles::handbook::documents(&profile);
-        let look = Look::at(system);
+        let play = Play::of(Some(system), None).expect("a system");
+        let demo = Demo::start_as(Path::new(env!("CARGO_BIN_EXE_watchkeeper")), play, 42).expect("starts");
+        let look = Look::at(&demo);
         faults.extend(look.faults());
+        let site = Site::of(system, &demo);
+        faults.extend(Plans::at(&demo, system, &rows, &profile).faults(&rows, &profile, &site));
         Self { rows, profile, setup, documents, table, look, passed, faults }
     }
 }

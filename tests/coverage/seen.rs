@@ -6,7 +6,6 @@ use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
 use watchkeeper::roles::demo::Demo;
-use watchkeeper::roles::twin::Play;
 
 /// The stand-in needs so long to have answered everything.
 const WAIT: &str = "12s";
@@ -16,11 +15,8 @@ pub(crate) struct Look(Value);
 
 impl Look {
     /// One look, with the real binary.
-    pub(crate) fn at(system: &str) -> Self {
-        let program = Path::new(env!("CARGO_BIN_EXE_watchkeeper"));
-        let play = Play::of(Some(system), None).expect("a system");
-        let demo = Demo::start_as(program, play, 42).expect("starts");
-        let mut ask = Command::new(program);
+    pub(crate) fn at(demo: &Demo) -> Self {
+        let mut ask = Command::new(Path::new(env!("CARGO_BIN_EXE_watchkeeper")));
         ask.args(["snapshot", "--json", "--wait", WAIT, "--profile"]).arg(&demo.profile);
         ask.env("HOME", &demo.dir).env("XDG_STATE_HOME", &demo.state_dir);
         let out = ask.output().expect("runs");

@@ -41,7 +41,7 @@ fn a_program_that_is_killed_at_any_write_leaves_its_target_whole_and_is_told_as_
     let point = Rc::new(RefCell::new(None));
     let case = edits(&point);
     let whole = Seen::of(&case, None);
-    let points = strace::points(&whole.scene.path("calls"));
+    let points = strace::points(&strace::calls(&whole.scene.path("calls")));
     for at in &points {
         point.replace(Some(at.clone()));
         let met = Seen::of(&case, None).judge(&whole);

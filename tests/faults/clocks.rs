@@ -7,7 +7,7 @@ use core::time::Duration;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use watchkeeper::action::act::Probe;
-use watchkeeper::action::lifecycle::Outcome;
+use watchkeeper::action::lifecycle::{End, Outcome};
 use watchkeeper::action::recover::unresolved;
 use watchkeeper::action::verify::Seen;
 use watchkeeper::base::{Clock, Now, Wall};
@@ -44,8 +44,8 @@ impl Probe for Blind {
     }
 }
 
-/// Runs it in this process; the outcome, whether it was done, and how often the clock was looked at.
-fn carry(case: &Case, at: u64, wall: i64, asleep: Duration) -> (Outcome, bool, u64) {
+/// Runs it in this process; how it ended, whether it was done, and how often the clock was looked at.
+fn carry(case: &Case, at: u64, wall: i64, asleep: Duration) -> (End, bool, u64) {
     let scene = Scene::new();
     (case.arrange)(&scene);
     let before = (case.look)(&scene);
@@ -60,7 +60,7 @@ fn carry(case: &Case, at: u64, wall: i64, asleep: Duration) -> (Outcome, bool, u
         let now = Wall(RealClock.now().wall.0 + now);
         assert!(unresolved(&scene.state(), &[], now).0.is_empty(), "it has ended, whatever the clock says");
     }
-    (end.outcome, done, jump.looks.load(Ordering::SeqCst))
+    (end, done, jump.looks.load(Ordering::SeqCst))
 }
 
 /// A command and an edit; every kind in a long run.
@@ -78,8 +78,9 @@ fn a_wall_clock_that_jumps_an_hour_either_way_changes_nothing() {
         let (whole, _, looks) = carry(&case, u64::MAX, 0, Duration::ZERO);
         for wall in [-HOUR, HOUR] {
             for at in moments(looks) {
-                let (outcome, done, _) = carry(&case, at, wall, Duration::ZERO);
-                assert_eq!((outcome, done), (whole, true), "{}: {wall} ns at look {at} of {looks}", case.kind);
+                let (end, done, _) = carry(&case, at, wall, Duration::ZERO);
+                let told = format!("{}: {wall} ns at look {at} of {looks}: {end:?}", case.kind);
+                assert_eq!((end.outcome, done), (whole.outcome, true), "{told}");
             }
         }
     }
@@ -90,10 +91,11 @@ fn a_host_that_slept_ten_minutes_on_the_way_tells_no_more_than_it_knows() {
     for case in some() {
         let (_, _, looks) = carry(&case, u64::MAX, 0, Duration::ZERO);
         for at in moments(looks) {
-            match carry(&case, at, 0, Duration::from_secs(600)) {
-                (Outcome::Succeeded | Outcome::Unverified, true, _) | (Outcome::Indeterminate, ..) => {}
-                (Outcome::Refused | Outcome::Failed, false, _) => {}
-                lie => panic!("{} asleep at look {at} of {looks}: {lie:?}", case.kind),
+            let (end, done, _) = carry(&case, at, 0, Duration::from_secs(600));
+            match (end.outcome, done) {
+                (Outcome::Succeeded | Outcome::Unverified, true) | (Outcome::Indeterminate, _) => {}
+                (Outcome::Refused | Outcome::Failed, false) => {}
+                lie => panic!("{} asleep at look {at} of {looks}: {lie:?}: {end:?}", case.kind),
             }
         }
     }

@@ -1,7 +1,7 @@
 //! The console dies, or its terminal does, while an action runs: the runner ends it and records that, once, and the next
 //! console tells what became of it.
 
-use crate::desk::{Desk, PROGRAM, eventually, row_with};
+use crate::desk::{Desk, PROGRAM, eventually};
 use crate::harness::{Pty, Spec};
 use crate::strace::long;
 use rustix::process::Signal;
@@ -21,7 +21,7 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    fn new(script: &str) -> Self {
+    pub(crate) fn new(script: &str) -> Self {
         let command = |folder: &Path| {
             let (act, target) = (folder.join("act"), folder.join("target"));
             fs::write(&act, format!("#!/bin/sh\n{script}\n")).unwrap();
@@ -31,8 +31,13 @@ impl Bench {
                 "kind = \"command\"\nverb = \"perform\"\ndanger = \"C1\"\npreview = [\"/bin/true\"]\nundo = \"none\"";
             format!("{head}\nargv = [\"{}\", \"{}\"]", act.display(), target.display())
         };
-        let bench = Self::of(command, PathBuf::new(), "y");
-        Self { target: bench.desk.path().join("target"), ..bench }
+        Self::on("target", command, "y")
+    }
+
+    /// With an action on this file of its folder.
+    pub(crate) fn on(name: &str, action: impl Fn(&Path) -> String, word: &'static str) -> Self {
+        let bench = Self::of(action, PathBuf::new(), word);
+        Self { target: bench.desk.path().join(name), ..bench }
     }
 
     /// With the table of this action; `target` tells what it does.
@@ -49,7 +54,7 @@ impl Bench {
     }
 
     /// A console whose `/var/lib` is the desk's own.
-    fn console(&self) -> Pty {
+    pub(crate) fn console(&self) -> Pty {
         self.console_with("")
     }
 
@@ -64,38 +69,51 @@ impl Bench {
         pty
     }
 
-    /// From the list of actions to the key that runs it.
-    fn confirm(&self, pty: &Pty) {
+    /// From the list of actions to the key that runs it. False when the console was gone before.
+    pub(crate) fn confirm(&self, pty: &Pty) -> bool {
+        self.open_list(pty) && self.confirm_first(pty)
+    }
+
+    pub(crate) fn open_list(&self, pty: &Pty) -> bool {
         pty.send("a");
-        pty.wait_for("ACTIONS");
-        pty.send("\r");
-        pty.wait_for("Only a preview");
-        pty.send("A");
-        pty.wait("the arming prompt", |screen, _| is_armed(screen, "to arm"));
-        pty.send("y");
-        pty.wait("the plan, armed", |screen, _| is_armed(screen, "to run it"));
-        pty.send(self.word);
-        if self.word != "y" {
-            pty.wait_for("Enter runs it");
+        seen(pty, "the list of actions", |text| text.contains("ACTIONS"))
+    }
+
+    /// The list's first action, to the key that runs it.
+    pub(crate) fn confirm_first(&self, pty: &Pty) -> bool {
+        let then = |key: &str, what: &str, wanted: fn(&str) -> bool| {
+            pty.send(key);
+            seen(pty, what, wanted)
+        };
+        let asked = then("\r", "the plan", |text| text.contains("Only a preview"))
+            && then("A", "the arming prompt", |text| is_armed(text, "to arm"))
+            && then("y", "the plan, armed", |text| is_armed(text, "to run it"));
+        if asked && self.word == "y" {
+            pty.send("y");
+            return true;
+        }
+        let typed = asked && then(self.word, "the whole word", |text| text.contains("Enter runs it"));
+        if typed {
             // An Enter that comes with the last character is no answer.
             std::thread::sleep(Duration::from_millis(150));
             pty.send("\r");
         }
+        typed
     }
 
-    fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.desk.path().join("state/watchkeeper")
     }
 
     /// The run, once there is one.
-    fn run(&self) -> Option<(Run, Option<Progress>)> {
+    pub(crate) fn run(&self) -> Option<(Run, Option<Progress>)> {
         let (known, _) = runs(&self.state());
         assert!(known.len() <= 1, "one order");
         known.into_iter().next().map(|(run, _, told)| (run, told))
     }
 
     /// Neither the console nor a runner that has not said anything yet.
-    fn nobody_at(&self, run: &Run) -> bool {
+    pub(crate) fn nobody_at(&self, run: &Run) -> bool {
         let name = run.dir().file_name().unwrap().to_str().unwrap();
         let runs = |line: Vec<u8>| String::from_utf8_lossy(&line).contains(name);
         let mut lines =
@@ -103,26 +121,37 @@ impl Bench {
         self.desk.processes().is_empty() && !lines.any(runs) && !run.is_accepted()
     }
 
-    fn target(&self) -> String {
+    pub(crate) fn target(&self) -> String {
         fs::read_to_string(&self.target).unwrap()
     }
 
-    fn journal(&self) -> String {
+    pub(crate) fn journal(&self) -> String {
         let files = fs::read_dir(self.state().join("journal")).unwrap().flatten();
         files.map(|file| fs::read_to_string(file.path()).unwrap()).collect()
     }
 }
 
-fn is_armed(screen: &vt100::Screen, question: &str) -> bool {
-    let full = |row: String| row.trim_end_matches(['│', ' ']).ends_with("  armed");
-    row_with(screen, question).is_some() && row_with(screen, "EXPIRES").is_some_and(full)
+/// Waits until the screen is as wanted; false when the console ends before.
+pub(crate) fn seen(pty: &Pty, what: &str, wanted: impl Fn(&str) -> bool) -> bool {
+    eventually(what, || if wanted(&pty.text()) { Some(true) } else { is_gone(pty).then_some(false) })
+}
+
+/// Whether the console has ended; it is not waited for.
+pub(crate) fn is_gone(pty: &Pty) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pty.pid().as_raw_nonzero())).unwrap();
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with(['Z', 'X']))
+}
+
+fn is_armed(text: &str, question: &str) -> bool {
+    let full = |row: &str| row.contains("EXPIRES") && row.trim_end_matches(['│', ' ']).ends_with("  armed");
+    text.contains(question) && text.lines().any(full)
 }
 
 const TWICE: &str = "echo begun >> \"$1\"; sleep 0.4; echo ended >> \"$1\"";
 
-const BY_HAND: (Outcome, &str) = (Outcome::Unverified, "begun\nended\n");
+pub(crate) const BY_HAND: (Outcome, &str) = (Outcome::Unverified, "begun\nended\n");
 
-fn bench() -> Bench {
+pub(crate) fn bench() -> Bench {
     Bench::new(TWICE)
 }
 
@@ -141,7 +170,7 @@ fn lose_with(first: &str, seed: u64, bench: &dyn Fn() -> Bench, (outcome, done):
     for round in 0..rounds {
         let bench = bench();
         let mut pty = bench.console_with(first);
-        bench.confirm(&pty);
+        assert!(bench.confirm(&pty), "round {round}");
         seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         std::thread::sleep(Duration::from_millis((seed >> 33) % 900));
         let lost = Instant::now();
@@ -202,7 +231,7 @@ fn the_next_console_follows_what_still_runs_and_tells_how_it_ended() {
     }
     let bench = Bench::new("echo begun >> \"$1\"; while [ ! -e \"$1.go\" ]; do sleep 0.05; done; echo ended >> \"$1\"");
     let pty = bench.console();
-    bench.confirm(&pty);
+    assert!(bench.confirm(&pty));
     eventually("its first line", || (bench.target() == "begun\n").then_some(()));
     pty.signal(Signal::KILL);
     pty.wait_end();

@@ -6,6 +6,7 @@
 
 mod children;
 mod clocks;
+mod console;
 mod databases;
 #[expect(dead_code, reason = "the console's tests use all of it")]
 #[path = "../console/desk.rs"]
@@ -54,24 +55,32 @@ use world::{Case, Met, Seen};
 /// | child in D state | `acts::unkillable`, where the kernel has FUSE |
 /// | target dies on the way | `acts::redis`, `container`, `supervisor`, `service`, `http_call` |
 /// | second operator | `second`: every kind here; 16 runners on one order here; every kind's "changed since the plan" in `acts` |
-/// | session lost, console killed | `lost`, also with hang-ups ignored; `units`; `console::story`, `console::terminal` |
+/// | session lost, console killed | `console` at each of its writes, `lost` at any moment, also with hang-ups ignored; `units`; `console::story`, `console::terminal` |
 /// | audit sink failed | `action::runner`, `roles::effects`, `journal::sink`; here at each write |
 /// | reboot between intent and outcome | killed at each write here: no lock, no process is left, and the look decides |
 /// | the other end of ssh | later: no action runs on another host yet |
 fn under(fault: Fault, cases: &[Case], few: usize) {
+    for case in cases {
+        under_each(&[fault], case, few, 250);
+    }
+}
+
+/// The case under each of these, at `most` at so many points.
+fn under_each(faults: &[Fault], case: &Case, few: usize, most: usize) {
     if !strace::works() {
         return peer::skip("strace", "it is not here, or may not trace");
     }
-    for case in cases {
-        let whole = Seen::of(case, None);
-        assert!(whole.changed(), "{}: what cannot be seen proves nothing", case.kind);
-        let points = Runner::points(&whole.scene, case, fault);
+    let whole = Seen::of(case, None);
+    assert!(whole.changed(), "{}: what cannot be seen proves nothing", case.kind);
+    let calls = Runner::calls(&whole.scene, case, faults);
+    for fault in faults {
+        let points = fault.points(&calls);
         assert!(!points.is_empty(), "{}: nothing to break with {fault:?}", case.kind);
         // What a kind opens may grow with the processes of the host: a look at their files has a thousand points alike.
-        let step = points.len().div_ceil(if strace::long() { 250 } else { few });
+        let step = points.len().div_ceil(if strace::long() { most } else { few });
         let mut met: BTreeMap<Met, u32> = BTreeMap::new();
         for point in points.iter().skip(step / 2).step_by(step) {
-            let seen = Seen::of(case, Some((fault, point)));
+            let seen = Seen::of(case, Some((*fault, point)));
             let found = seen.judge(&whole).unwrap_or_else(|wrong| {
                 panic!("{} under {fault:?} at its {} {}: {wrong}", case.kind, point.0, point.1)
             });
@@ -105,6 +114,27 @@ fn killed_while_it_has_a_service_restarted_what_is_told_is_true_of_it() {
 #[test]
 fn killed_while_a_manager_starts_stops_reloads_forgives_or_limits_a_service_what_is_told_is_true_of_it() {
     under(Fault::Kill, &units::asked(), 1);
+}
+
+/// What a machine can do to whoever acts elsewhere; the other faults of a write end in the same ways.
+const OF_THE_MACHINE: [Fault; 6] =
+    [Fault::Sync, Fault::Full, Fault::Descriptors, Fault::Fork, Fault::ReadOnly, Fault::Short];
+
+#[test]
+fn a_machine_that_fails_while_a_peer_is_talked_to_makes_no_liar() {
+    for case in if strace::long() { peers::talks() } else { peers::here() } {
+        under_each(&OF_THE_MACHINE, &case, 1, 60);
+    }
+}
+
+#[test]
+fn a_machine_that_fails_while_a_manager_is_asked_makes_no_liar() {
+    let all = || peers::services().into_iter().chain(units::asked()).collect();
+    let cases: Vec<Case> = if strace::long() { all() } else { peers::service_restart().into_iter().collect() };
+    let faults = if strace::long() { &OF_THE_MACHINE[..] } else { &[Fault::Full, Fault::Fork] };
+    for case in cases {
+        under_each(faults, &case, 1, 30);
+    }
 }
 
 #[test]

@@ -15,8 +15,13 @@ use std::thread;
 
 /// Kinds with one request, statement or signal.
 pub(crate) fn talks() -> Vec<Case> {
-    let all = [Some(http_call()), redis_clear(), postgres_setting(), postgres_index(), Some(process_signal())];
-    all.into_iter().flatten().chain(postgres_cancel()).collect()
+    let servers = [redis_clear(), postgres_setting(), postgres_index(), postgres_cancel()];
+    here().into_iter().chain(servers.into_iter().flatten()).collect()
+}
+
+/// Those of them that need no server of others.
+pub(crate) fn here() -> Vec<Case> {
+    vec![http_call(), process_signal()]
 }
 
 /// Kinds that have a manager stop and start something.
@@ -195,7 +200,8 @@ fn process_signal() -> Case {
     )
 }
 
-fn service_restart() -> Option<Case> {
+/// A program of a supervisor.
+pub(crate) fn service_restart() -> Option<Case> {
     let peer = Rc::new(peer::start("supervisord")?);
     let (begins, at) = (Rc::clone(&peer), Rc::clone(&peer));
     let ctl = |peer: &Peer, words: &[&str]| String::from_utf8_lossy(&peer.exec(words).stdout).trim().to_owned();

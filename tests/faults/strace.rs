@@ -69,6 +69,20 @@ impl Fault {
         }
     }
 
+    /// The names of the calls that it can hit.
+    fn names(self) -> impl Iterator<Item = &'static str> {
+        self.rule().0.split(',').map(str::trim).filter(|name| !name.is_empty())
+    }
+
+    /// Where it can hit a run with these calls: every call of each name, as often as one process or thread makes it.
+    pub(crate) fn points(self, calls: &[(String, String)]) -> Vec<Point> {
+        if self == Self::Short {
+            return (1..=SIZES).map(|at| (String::new(), at)).collect();
+        }
+        let hit = |name: &str| self.names().any(|known| known.trim_start_matches('?') == name);
+        points(calls.iter().filter(|(_, name)| hit(name)))
+    }
+
     /// The calls that it can hit, and what then happens.
     const fn rule(self) -> (&'static str, &'static str) {
         match self {
@@ -95,22 +109,30 @@ pub(crate) fn inject((name, at): &Point, what: &str) -> String {
     format!("inject={name}:{what}:when={at}")
 }
 
-/// All points of a log.
-pub(crate) fn points(log: &Path) -> Vec<Point> {
-    let mut by_thread: BTreeMap<(String, String), u32> = BTreeMap::new();
-    for line in fs::read_to_string(log).unwrap().lines() {
-        let Some((thread, call)) = line.split_once(' ') else { continue };
-        let Some((name, _)) = call.trim_start().split_once('(') else { continue };
-        if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
-            *by_thread.entry((name.to_owned(), thread.to_owned())).or_default() += 1;
-        }
+/// All points of these calls: each name as often as one thread makes it.
+pub(crate) fn points<'a>(calls: impl IntoIterator<Item = &'a (String, String)>) -> Vec<Point> {
+    let mut by_thread: BTreeMap<&(String, String), u32> = BTreeMap::new();
+    for call in calls {
+        *by_thread.entry(call).or_default() += 1;
     }
-    let mut most: BTreeMap<String, u32> = BTreeMap::new();
-    for ((name, _), count) in by_thread {
+    let mut most: BTreeMap<&str, u32> = BTreeMap::new();
+    for ((_, name), count) in by_thread {
         let known = most.entry(name).or_default();
         *known = count.max(*known);
     }
-    most.into_iter().flat_map(|(name, most)| (1..=most).map(move |at| (name.clone(), at))).collect()
+    most.into_iter().flat_map(|(name, most)| (1..=most).map(move |at| (name.to_owned(), at))).collect()
+}
+
+/// The calls of a log in order: who made it, and its name.
+pub(crate) fn calls(log: &Path) -> Vec<(String, String)> {
+    let text = fs::read_to_string(log).unwrap();
+    let call = |line: &str| {
+        let (thread, call) = line.split_once(' ')?;
+        let (name, _) = call.trim_start().split_once('(')?;
+        let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        plain.then(|| (thread.to_owned(), name.to_owned()))
+    };
+    text.lines().filter_map(call).collect()
 }
 
 /// Whether every point is taken.
@@ -143,18 +165,18 @@ impl Runner {
         Self { run, plan, limit: case.limit.to_string() }
     }
 
-    /// Where the fault can hit a run that has none: every call of each name, as often as one process or thread makes it.
-    pub(crate) fn points(scene: &Scene, case: &Case, fault: Fault) -> Vec<Point> {
-        if fault == Fault::Short {
-            return (1..=SIZES).map(|at| (String::new(), at)).collect();
-        }
+    /// The calls that these faults can hit in a run that has none.
+    pub(crate) fn calls(scene: &Scene, case: &Case, faults: &[Fault]) -> Vec<(String, String)> {
         let again = Scene::new();
         (case.arrange)(&again);
         let log = scene.path("calls");
-        let (calls, _) = fault.rule();
-        let traced = Self::order(&again, case).traced(&["-e".to_owned(), format!("trace={calls}")], &log);
+        let named: Vec<&str> = faults.iter().flat_map(|fault| fault.names()).collect();
+        if named.is_empty() {
+            return Vec::new();
+        }
+        let traced = Self::order(&again, case).traced(&["-e".to_owned(), format!("trace={}", named.join(","))], &log);
         assert!(traced, "{}: without a fault it works", case.kind);
-        points(&log)
+        calls(&log)
     }
 
     /// Runs it with the fault at this point of each of its processes and threads; the exit code counts for nothing.

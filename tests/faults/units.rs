@@ -168,7 +168,7 @@ fn a_systemctl_that_is_killed_at_any_write_is_told_as_what_came_of_it() {
     });
     let whole = Seen::of(&case, None);
     assert!(whole.changed(), "it is restarted");
-    let points = strace::points(&whole.scene.path("calls"));
+    let points = strace::points(&strace::calls(&whole.scene.path("calls")));
     let step = if strace::long() { 1 } else { points.len().div_ceil(3) };
     let mut met: BTreeMap<Met, u32> = BTreeMap::new();
     for dies in points.iter().step_by(step) {

@@ -17,7 +17,7 @@ start) already main; need redis-server redis-server; need redis-cli redis-tools;
     { for i in $(seq 42); do echo "RPUSH jobs job-$i"; done; for i in $(seq 100); do echo "XADD events * n $i"; done
       echo "XGROUP CREATE events workers 0"; echo "XREADGROUP GROUP workers w1 COUNT 10 STREAMS events >"; } | cli > "$DIR/seed.log"
   fi
-  put_env "REDIS_URL=redis://${SVC_PASSWORD:+:$SVC_PASSWORD@}127.0.0.1:$P/0" "REDIS_SOCKET=$DIR/redis.sock" "REDIS_PID=$(pid_of main)" ;;
+  put_env "REDIS_URL=redis://${SVC_PASSWORD:+:$SVC_PASSWORD@}127.0.0.1:$P/0" "REDIS_SOCKET=$DIR/redis.sock" "REDIS_PID=$(pid_of main)" "REDIS_PORT=$P" ;;
 stop) end_one main TERM 10; rm -f "$DIR/env" ;;
 status) status_of main ;;
 esac

@@ -66,7 +66,7 @@ startsecs=0
 C
   spawn main "${as[@]}" supervisord -n -c "$DIR/supervisord.conf"
   wait_for 30 main settled || { "$0" stop "$DIR"; exit 1; }
-  put_env "SUPERVISOR_SOCKET=$DIR/sock" "SUPERVISOR_URL=http://127.0.0.1:$P" "SUPERVISOR_PID=$(pid_of main)" ;;
+  put_env "SUPERVISOR_SOCKET=$DIR/sock" "SUPERVISOR_URL=http://127.0.0.1:$P" "SUPERVISOR_PID=$(pid_of main)" "SUPERVISOR_MORE=$DIR/more" ;;
 stop) alive main && timeout 5 supervisorctl -c "$DIR/supervisord.conf" stop all >/dev/null 2>&1 # all at once: its own shutdown takes a second for each
   end_one main TERM 20; rm -f "$DIR/env" ;;
 status) status_of main ;;

@@ -41,6 +41,7 @@ fn item(id: &str, live: Live) -> Item {
         id: id.into(),
         title: Clean::text(id),
         prose: Vec::new(),
+        code: Vec::new(),
         depth: 2,
         page: 0,
         line: 1,

@@ -447,8 +447,14 @@ const COMMANDS: &str = "# Old guide\n\n```bash\n# Count them\nls | wc -l\n```\n\
 
 /// A guide that was never written for us, begun.
 fn old_guide() -> Desk {
+    begun(COMMANDS)
+}
+
+/// This text, begun.
+fn begun(text: &str) -> Desk {
     let mut desk = desk(80, 24);
-    let document = Arc::new(parse("old", "old.md", COMMANDS));
+    let document = Arc::new(parse("old", "old.md", text));
+    assert_eq!(document.faults, []);
     desk.model.procedures = Procedures::new(vec![Arc::clone(&document)]);
     desk.quiet(3);
     desk.key('p');
@@ -480,6 +486,62 @@ fn commands_of_a_text_are_only_copied_unless_the_profile_allows_more() {
     desk.enter();
     form(&mut desk, "42");
     assert!(desk.press(KeyCode::Char('R')).is_empty(), "the next item has none");
+}
+
+const WORD: &str = "# Second engine\n\n## Where\n\n```ask\nname = \"where\"\ntyped = \"TEST\"\nchoices = [\"leave it\"]\n```\n\n\
+    ## On a test host\n\n```when\nanswer = \"where\"\nis = \"TEST\"\n```\n\n### The program\n\nIt trades.\n\n\
+    ```text\npython -m engine\n```\n\n## End\n";
+
+/// Takes back what was typed.
+fn erase(desk: &mut Desk, text: &str) {
+    for _ in text.chars() {
+        desk.press(KeyCode::Backspace);
+    }
+}
+
+#[test]
+fn what_lies_behind_a_word_is_copied_only_once_it_was_typed() {
+    let mut desk = begun(WORD);
+    desk.key('j');
+    desk.key('j');
+    assert!(desk.press(KeyCode::Char('y')).is_empty());
+    assert!(desk.screen().contains("Not copied: type TEST at \"Where\" first."), "{}", desk.screen());
+    desk.key('k');
+    desk.key('k');
+    desk.enter();
+    assert!(desk.screen().contains("type TEST, as it stands here; or choose: leave it."), "{}", desk.screen());
+    desk.press(KeyCode::Down);
+    assert!(desk.screen().contains("leave it"), "arrows give the other answers alone: {}", desk.screen());
+    erase(&mut desk, "leave it");
+    assert!(form(&mut desk, "test").is_empty(), "as it stands there");
+    erase(&mut desk, "test");
+    assert!(!form(&mut desk, "TEST").is_empty());
+    let effects = desk.press(KeyCode::Char('y'));
+    let [Effect::Copy(lines)] = effects.as_slice() else { panic!("{effects:?} {}", desk.screen()) };
+    assert_eq!(lines.as_slice(), [Clean::from("python -m engine")], "the code, and not what is said of it");
+}
+
+const HOST: &str =
+    "# Load\n\n## Name it\n\n```ask\nname = \"host\"\ntext = true\nnot_production = true\n```\n\n## End\n";
+
+#[test]
+fn a_host_of_production_is_no_answer_where_another_one_is_asked_for() {
+    let mut desk = begun(HOST);
+    let own = desk.model.identity.host.to_string();
+    desk.model.identity.environment = "production".into();
+    desk.enter();
+    for this in [own.as_str(), "localhost"] {
+        assert!(form(&mut desk, this).is_empty());
+        assert!(desk.screen().contains("is this host, and it is in production"), "{}", desk.screen());
+        erase(&mut desk, this);
+    }
+    assert!(!form(&mut desk, "another-host").is_empty());
+
+    // Where it is none of production it may be tested.
+    let mut desk = begun(HOST);
+    desk.model.identity.environment = "test".into();
+    desk.enter();
+    assert!(!form(&mut desk, &own).is_empty());
 }
 
 #[test]

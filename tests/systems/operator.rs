@@ -11,8 +11,8 @@ const GUARD: Duration = Duration::from_secs(240);
 /// The corner of whatever lies over the panes; lines of a log may begin with a corner too.
 const BOX: &str = "┌─";
 /// The hint of a form, and of a plan that may be confirmed.
-const FORM: &str = "Enter shows the plan, ";
-const ARMED: &str = "to run it, ";
+pub(crate) const FORM: &str = "Enter shows the plan, ";
+pub(crate) const ARMED: &str = "to run it, ";
 
 pub(crate) struct Operator<'a> {
     pub(crate) stage: &'a Stage,

@@ -1,6 +1,6 @@
 //! A procedure of the profile, from its list to COMPLETE: what ticks itself is waited for, the rest is answered.
 
-use crate::operator::{Operator, sees};
+use crate::operator::{ARMED, FORM, Operator, sees};
 use crate::script::Act;
 use watchkeeper::procedure::Document;
 use watchkeeper::procedure::document::{Answer, Item, Live};
@@ -32,6 +32,8 @@ impl Operator<'_> {
                 act.procedure
             );
         }
+        // Of the last frame the hint comes last.
+        self.pty.wait_for("Esc back");
         self.leave();
     }
 
@@ -72,11 +74,12 @@ impl Operator<'_> {
             Live::Action(..) => self.run(row, known == Some("fails")),
             Live::Ask(ask) => match &ask.kind {
                 Answer::Choice(choices) => answer(known.unwrap_or(choices[0].as_str())),
+                Answer::Typed(word, _) => answer(known.unwrap_or(word.as_str())),
                 Answer::Number(..) | Answer::Text => answer(known.unwrap_or("")),
             },
-            Live::Challenge(_) => answer(known.unwrap_or("seen")),
+            Live::Challenge(_) | Live::Command(_) => answer(known.unwrap_or("seen")),
             Live::Escalate(_) => answer(known.unwrap_or("Cy")),
-            Live::Read | Live::Command(_) => self.pty.send("\r"),
+            Live::Read => self.pty.send("\r"),
             _ => {}
         }
     }
@@ -84,7 +87,12 @@ impl Operator<'_> {
     /// An action of the list, until the next item is current; of one that has failed, as it was to, somebody says so.
     fn run(&self, row: &str, fails: bool) {
         self.pty.send("\r");
-        sees(&self.pty, "the plan", |text| text.contains("to run it, ").then_some(()));
+        let first = sees(&self.pty, "a form or the plan", |text| [FORM, ARMED].into_iter().find(|is| text.contains(is)));
+        if first == FORM {
+            // What it offers is as good as any.
+            self.pty.send("\r");
+            self.pty.wait_for(ARMED);
+        }
         let before = self.outcomes().len();
         self.confirm_armed();
         self.ends(row, before, if fails { "FAILED" } else { "VERIFIED" });

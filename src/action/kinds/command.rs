@@ -226,11 +226,12 @@ impl Kind for Command {
     }
 }
 
-/// What a preview prints, as far as it is shown.
+/// What a preview prints, as far as it is shown; some print it all as errors.
 fn said_by(preview: &Order, cx: &Context<'_>) -> Result<Vec<Clean>, Fault> {
-    let said = doing::look(preview, cx.clock)?;
-    let said = scrub(&hide(&String::from_utf8_lossy(&said)));
-    Ok(said.lines().take(PREVIEW).map(|line| crate::clean!("  {line}")).collect())
+    let ran = doing::well(preview, cx.clock)?;
+    let said = [ran.stdout, ran.stderr].map(|said| scrub(&hide(&String::from_utf8_lossy(&said.bytes()))));
+    let lines = said.iter().flat_map(|said| said.lines()).filter(|line| !line.trim().is_empty());
+    Ok(lines.take(PREVIEW).map(|line| crate::clean!("  {line}")).collect())
 }
 
 /// The variables that carry secrets: `{ NAME = { file = "/path" } }`.

@@ -8,6 +8,7 @@
 //! format  = "toml"                                       # json, env, ini; by the file's name where it says it
 //! set     = [{ key = "performance.batch_size", from = 1024, to = 512 }]   # without `from`: whatever stands there
 //! # { key = "…", to = true, absent = "add" }: a key that is not there is added, its table too (not in JSON)
+//! # of several keys some may have their new value already, and are shown so; one of them must change
 //! restart = { kind = "systemd", unit = "app.service" }
 //! params  = { size = { int = [1, 4096], value = 512, ask = true } }       # then to = "{size}": the operator gives it
 //! validate = ["/usr/sbin/nginx", "-t", "-c", "{file}"]   # must end with 0 on the new file before it takes its place
@@ -128,9 +129,8 @@ impl Kind for ConfigSet {
                 .hint("Add format = \"toml\", \"json\", \"env\" or \"ini\".")
         })?;
         let held = Held::open(&file)?;
-        let rows = set
-            .into_iter()
-            .map(|row| row.filled(&params, format, (held.bytes(), &file))?.seen(format, held.bytes(), &file));
+        let (several, text) = (set.len() > 1, (held.bytes(), file.as_path()));
+        let rows = set.into_iter().map(|row| row.filled(&params, format, text)?.seen(several, format, text));
         let set = rows.collect::<Result<Vec<Row>, Fault>>()?;
         if let Some(row) = set.iter().find(|row| row.is_secret()) {
             let what = format!(
@@ -264,9 +264,7 @@ pub(super) fn drafted((work, held): (Work, &Held), run: &Run, cx: &Context<'_>) 
     let Work { file, set, restart, .. } = &work;
     held.replaceable()?;
     let mut lines = vec![Clean::text(file.as_os_str().as_encoded_bytes())];
-    lines.extend(
-        set.iter().map(|row| crate::clean!("{}   {} → {}", row.key, side(row.from.as_ref()), side(row.to.as_ref()))),
-    );
+    lines.extend(set.iter().map(Row::line));
     lines.extend(work.validate.as_ref().map(Validator::line));
     let mut based_on: Vec<Precondition> = set.iter().map(|row| seen(&row.key, row.from.as_ref())).collect();
     let mut targets = vec![Target::File { path: file.clone(), id: held.id().clone() }];
@@ -349,11 +347,17 @@ pub fn edited(format: Format, bytes: &[u8], set: &[Row], file: &Path) -> Result<
     if set.is_empty() {
         return Err(here(file, "`set` names no key."));
     }
+    let some_change = set.iter().any(|row| row.from != row.to);
     let mut cuts: Vec<(Range<usize>, String)> = Vec::new();
     for row in set {
         if let (Some(from), Some(to)) = (&row.from, &row.to) {
             let range = find(format, text, row, (from, to), file)?;
-            let new = format.write(to, text.get(range.clone()).unwrap_or(""))?;
+            let old = text.get(range.clone()).unwrap_or("");
+            let new = match (from == to, some_change) {
+                (true, true) => old.to_owned(),
+                (true, false) => return Err(unchanged(row, file)),
+                (false, _) => format.write(to, old)?,
+            };
             cuts.push((range, new));
         }
     }
@@ -391,6 +395,12 @@ fn utf8<'a>(bytes: &'a [u8], file: &Path) -> Result<&'a str, Fault> {
     core::str::from_utf8(bytes).map_err(|_| here(file, "is not UTF-8."))
 }
 
+/// Where nothing would change nothing is done.
+fn unchanged(row: &Row, file: &Path) -> Fault {
+    let (key, value) = (Clean::text(&row.key), side(row.from.as_ref()));
+    here(file, format!("`{key}` would not change: it is {value} before and after."))
+}
+
 /// Where the value stands that `row` means, if it is what the row says.
 fn find(
     format: Format,
@@ -404,9 +414,6 @@ fn find(
     let Spot { range, value } = spot.ok_or_else(|| here(file, format!("there is no value `{key}`.")))?;
     if core::mem::discriminant(from) != core::mem::discriminant(to) {
         return Err(here(file, format!("`{key}` would change its type: {from} → {to}.")));
-    }
-    if from == to {
-        return Err(here(file, format!("`{key}` would not change: it is {from} before and after.")));
     }
     if value.as_ref() == Some(from) {
         return Ok(range);
@@ -422,6 +429,16 @@ fn find(
 }
 
 impl Row {
+    /// As the plan tells it.
+    fn line(&self) -> Clean {
+        let (key, from, to) = (&self.key, side(self.from.as_ref()), side(self.to.as_ref()));
+        if self.from == self.to {
+            crate::clean!("{key}   {to}, as it is already")
+        } else {
+            crate::clean!("{key}   {from} → {to}")
+        }
+    }
+
     /// Whether either value is one that must not be shown. Numbers and switches are none, whatever they are called.
     fn is_secret(&self) -> bool {
         let name = self.key.rsplit('.').next().unwrap_or_default();
@@ -451,8 +468,8 @@ impl Wanted {
         Ok(Self { to, ..this })
     }
 
-    /// With what stands there now.
-    fn seen(self, format: Format, bytes: &[u8], file: &Path) -> Result<Row, Fault> {
+    /// With what stands there now. One of `several` may have its new value already.
+    fn seen(self, several: bool, format: Format, (bytes, file): (&[u8], &Path)) -> Result<Row, Fault> {
         let Self { key, from, to, absent } = self;
         let text = utf8(bytes, file)?;
         let spot = format.find(text, &key, &to, file)?;
@@ -460,7 +477,8 @@ impl Wanted {
             return Ok(Row { key, from: None, to: Some(to) });
         }
         if from.is_some() {
-            return Ok(Row { key, from, to: Some(to) });
+            let done = several && spot.and_then(|spot| spot.value).as_ref() == Some(&to);
+            return Ok(Row { key, from: if done { Some(to.clone()) } else { from }, to: Some(to) });
         }
         let none = || here(file, format!("there is no value `{}`.", Clean::text(&key)));
         let Spot { range, value } = spot.ok_or_else(none)?;
@@ -552,6 +570,30 @@ mod tests {
         let twice = row("performance.batch_size", Scalar::Int(1024), Scalar::Int(512));
         assert!(set(&[twice.clone(), twice]).unwrap_err().contains("names a key twice"));
         assert!(set(&[]).unwrap_err().contains("names no key"));
+    }
+
+    #[test]
+    fn of_several_keys_some_may_have_their_new_value_already_but_not_all() {
+        let same = row("performance.cuda_streams", Scalar::Int(4), Scalar::Int(4));
+        let changes = row("performance.batch_size", Scalar::Int(1024), Scalar::Int(512));
+        assert_eq!(set(&[same.clone(), changes.clone()]).unwrap(), FILE.replace("1_024", "512"));
+        assert_eq!(
+            [&same, &changes].map(|row| row.line().to_string()),
+            ["performance.cuda_streams   4, as it is already", "performance.batch_size   1024 → 512"]
+        );
+        let wanted = |from: Option<i64>| Wanted {
+            key: "performance.cuda_streams".into(),
+            from: from.map(Scalar::Int),
+            to: Scalar::Int(4),
+            absent: None,
+        };
+        let seen =
+            |several, from| wanted(from).seen(several, Format::Toml, (FILE.as_bytes(), Path::new("/x"))).unwrap();
+        assert_eq!([seen(true, Some(8)), seen(true, None)], [same.clone(), same.clone()]);
+        assert_eq!(seen(false, Some(8)), row("performance.cuda_streams", Scalar::Int(8), Scalar::Int(4)));
+        let moved = row("performance.batch_size", Scalar::Int(9), Scalar::Int(9));
+        assert!(set(&[moved, changes]).unwrap_err().contains("is 1024, not 9 as the action expects"));
+        assert!(set(&[same]).unwrap_err().contains("would not change: it is 4 before and after"));
     }
 
     #[test]

@@ -9,6 +9,8 @@
 //! to      = "/var/backups"                # a folder that only root or this login may change; not inside of `path`
 //! stopped = { kind = "systemd", unit = "app.service" }    # must not run meanwhile
 //! ```
+//! A file that is written to meanwhile ends it, and nothing is kept: a copy is of one moment. Of a log that goes on, copy what
+//! rotation has left, or run `/bin/cp` as a `command`.
 
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
 use crate::action::doing::Doing;
@@ -26,6 +28,10 @@ use crate::sys::tree::{Head, Place, Survey, copy, read_back, read_list, remove, 
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
+
+/// How to mend that something was written to while it was copied.
+const MEANWHILE: &str =
+    "Nothing was kept. Name what writes there as `stopped`; of a log that goes on, copy what rotation has left.";
 
 /// The kind.
 #[derive(Debug)]
@@ -138,7 +144,9 @@ impl Work {
                 // A file that came, went or was written to between others is in no copy of one moment.
                 let (now, _) = survey(&entry, None)?;
                 let moved = touched(&self.path, &self.survey, &now);
-                moved.first().map_or(Ok(files), |what| Err(Fault::new(format!("{what} while it was copied."))))
+                moved
+                    .first()
+                    .map_or(Ok(files), |what| Err(Fault::new(format!("{what} while it was copied.")).hint(MEANWHILE)))
             });
         let files = copied.map_err(|fault| self.named().clear(&place, fault))?;
         Ok(crate::clean!("{files} files, {} copied", Unit::Bytes.show(self.survey.bytes as f64)))

@@ -8,6 +8,9 @@
 //! password = { file = "/etc/watchkeeper/postgres" }      # a file of mode 0600
 //! query    = "SELECT * FROM orders WHERE symbol = {symbol}"   # one statement; {name} of `params`, as a quoted text
 //! params   = { symbol = { matches = "[A-Z]{1,10}", value = "BTC" } }
+//! # or statement = "{id}": the statement of this `queryid` in pg_stat_statements, as it was seen, its values left open; never
+//! # carried out. params = { id = { int = [-9223372036854775808, 9223372036854775807], value = 0, ask = true,
+//! #   offer = { query = "pg_stat_statements_mean_seconds", label = "queryid" } } }
 //! analyze  = true                                        # carries it out to measure it: SELECT only, one heavier
 //! timeout  = "5s"                                        # then the server stops it
 //! ca       = "/etc/ssl/postgres-ca.pem"                  # of another host, instead of the system's authorities
@@ -24,12 +27,12 @@ use crate::action::prepare::{COMMON, Context, duration};
 use crate::action::remote::LOOK;
 use crate::base::scrub::scrub;
 use crate::base::{Body, Clean, Clock, Fault};
-use crate::sys::net::postgres::literal;
+use crate::sys::net::postgres::{Row, literal};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-const KEYS: &[&str] = &["query", "params", "analyze", "timeout"];
+const KEYS: &[&str] = &["query", "statement", "params", "analyze", "timeout"];
 /// For the server, when the profile does not say.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A statement is shown whole, so it is not longer, in bytes.
@@ -47,6 +50,9 @@ struct Work {
     server: Server,
     sql: String,
     patience: Duration,
+    /// `sql` is a statement whose values are open.
+    #[serde(default)]
+    open: bool,
 }
 
 impl Kind for PostgresExplain {
@@ -74,11 +80,25 @@ impl Kind for PostgresExplain {
         let table = body.clone();
         let server = Server::take(body)?;
         let params = Params::take(body, cx.given)?;
-        let query: String = body.need("query")?;
+        let query: Option<String> = body.take("query")?;
+        let statement: Option<String> = body.take("statement")?;
         let analyze = body.take("analyze")?.unwrap_or(false);
         let timeout: Option<String> = body.take("timeout")?;
         let patience = timeout.map_or(Ok(PATIENCE), |text| duration(&text, body))?;
         cx.done(body, &[COMMON, KEYS, postgres::KEYS].concat())?;
+        let query = match (query, statement) {
+            (Some(query), None) => query,
+            (None, Some(id)) if !analyze => {
+                let id =
+                    params.whole(&id).map_err(|fault| table.fault_at("statement", fault.to_string()))?.unwrap_or(&id);
+                let id: i64 = id.parse().map_err(|_| table.fault_at("statement", "a `queryid` is a whole number."))?;
+                return open((server, id, patience));
+            }
+            (None, Some(_)) => {
+                return Err(table.fault_at("analyze", "a statement with open values is not carried out."));
+            }
+            _ => return Err(table.fault("one of `query` and `statement` is needed.")),
+        };
         if breaks_out(&query) {
             return Err(table
                 .fault_at(
@@ -89,38 +109,18 @@ impl Kind for PostgresExplain {
         }
         let query = params.put(query.trim(), &|value| Ok(literal(value)));
         let query = query.map_err(|fault| table.fault_at("query", fault.to_string()))?;
-        let wrong = |what: &str| Err(table.fault_at("query", what));
-        let first = query.split_whitespace().next().unwrap_or_default().to_ascii_uppercase();
-        if query.len() > LONGEST || scrub(&query) != query {
-            return wrong("`query` has up to 4 KiB, and holds no secret: it is shown.");
-        }
-        if analyze && first != "SELECT" {
-            return wrong("`analyze` carries the statement out: it is for SELECT only.");
-        }
-        if !["SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE", "MERGE"].contains(&first.as_str()) {
-            return wrong(
-                "this statement cannot be explained: it begins with none of SELECT, WITH, INSERT, UPDATE, DELETE.",
-            );
-        }
-        let which = server.which()?;
-        let mut raise = server.raise()?;
-        if analyze {
-            raise.push(Clean::from("the statement is carried out, with all its load and whatever its functions do"));
+        can_be_explained(&query).map_err(|what| table.fault_at("query", what))?;
+        if analyze && first(&query) != "SELECT" {
+            return Err(table.fault_at("query", "`analyze` carries the statement out: it is for SELECT only."));
         }
         let options = if analyze { "ANALYZE, BUFFERS" } else { "COSTS" };
-        let work = Work { server, sql: format!("EXPLAIN ({options}) {query}"), patience };
-        let ways = if analyze { "one statement is carried out and rolled back" } else { "nothing is carried out" };
-        Ok(Draft {
-            lines: work.sql.lines().map(Clean::text).collect(),
-            target: which.database.clone(),
-            hits: vec![crate::clean!("{ways}; at most {} s", patience.as_secs())],
-            undo: Undo::How(Clean::from("nothing to undo: BEGIN READ ONLY, then ROLLBACK")),
-            based_on: vec![which.row()],
-            targets: vec![which.target(&format!("explain {}", which.database), BTreeMap::new())],
-            work: to_work(&work)?,
-            raise,
-            settle: Duration::ZERO,
-        })
+        let work = Work { server, sql: format!("EXPLAIN ({options}) {query}"), patience, open: false };
+        let mut draft = draft(work, if analyze { "one statement is carried out and rolled back" } else { NOTHING })?;
+        if analyze {
+            let load = "the statement is carried out, with all its load and whatever its functions do";
+            draft.raise.push(Clean::from(load));
+        }
+        Ok(draft)
     }
 
     fn differences(&self, plan: &Plan, _: &dyn Clock) -> Result<Vec<Clean>, Fault> {
@@ -154,6 +154,63 @@ impl Kind for PostgresExplain {
     }
 }
 
+/// What happens, where only the plan is asked for.
+const NOTHING: &str = "nothing is carried out";
+
+fn draft(work: Work, ways: &str) -> Result<Draft, Fault> {
+    let (which, raise) = (work.server.which()?, work.server.raise()?);
+    Ok(Draft {
+        lines: work.sql.lines().map(Clean::text).collect(),
+        target: which.database.clone(),
+        hits: vec![crate::clean!("{ways}; at most {} s", work.patience.as_secs())],
+        undo: Undo::How(Clean::from("nothing to undo: BEGIN READ ONLY, then ROLLBACK")),
+        based_on: vec![which.row()],
+        targets: vec![which.target(&format!("explain {}", which.database), BTreeMap::new())],
+        work: to_work(&work)?,
+        raise,
+        settle: Duration::ZERO,
+    })
+}
+
+/// A statement that was seen, as the server keeps it: with `$1` where a value stood.
+fn open((server, id, patience): (Server, i64, Duration)) -> Result<Draft, Fault> {
+    let schema = "SELECT quote_ident(n.nspname) AS name FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace \
+        WHERE e.extname = 'pg_stat_statements'";
+    let cell = |rows: &[Row], name: &str| rows.first().map(|row| postgres::cell(row, name).to_owned());
+    let schema = cell(&server.look(schema)?, "name").ok_or_else(|| {
+        Fault::new("the extension pg_stat_statements is missing in this database.").hint("Mend it: CREATE EXTENSION.")
+    })?;
+    let asked = format!(
+        "SELECT query FROM {schema}.pg_stat_statements WHERE queryid = {id} AND dbid = (SELECT oid FROM pg_database \
+        WHERE datname = current_database()) ORDER BY calls DESC LIMIT 1"
+    );
+    let query = cell(&server.look(&asked)?, "query").ok_or_else(|| {
+        Fault::new(format!("no statement {id} is known to pg_stat_statements in this database."))
+            .hint("It keeps the most frequent ones: choose one that is seen now. Those of other logins need pg_read_all_stats.")
+    })?;
+    let query = query.trim().trim_end_matches(';').to_owned();
+    can_be_explained(&query).map_err(Fault::new)?;
+    let mut draft = draft(Work { server, sql: query, patience, open: true }, NOTHING)?;
+    draft.lines.insert(0, Clean::from("EXPLAIN (COSTS), whatever the values"));
+    draft.based_on.push(postgres::row("queryid", crate::clean!("{id}")));
+    Ok(draft)
+}
+
+fn first(query: &str) -> String {
+    query.split_whitespace().next().unwrap_or_default().to_ascii_uppercase()
+}
+
+/// Why not, if it cannot.
+fn can_be_explained(query: &str) -> Result<(), &'static str> {
+    if query.len() > LONGEST || scrub(query) != query {
+        return Err("the statement has up to 4 KiB, and holds no secret: it is shown.");
+    }
+    if !["SELECT", "WITH", "VALUES", "TABLE", "INSERT", "UPDATE", "DELETE", "MERGE"].contains(&first(query).as_str()) {
+        return Err("this statement cannot be explained: it begins with none of SELECT, WITH, INSERT, UPDATE, DELETE.");
+    }
+    Ok(())
+}
+
 /// Whether a parameter stands where its own quotes would end those around it.
 fn breaks_out(query: &str) -> bool {
     let mut within = None;
@@ -180,7 +237,12 @@ impl Work {
     fn ask(&self) -> Result<Vec<String>, Fault> {
         let before = format!("SET LOCAL statement_timeout = {}", self.patience.as_millis());
         let secret = self.server.secret()?;
-        self.server.database()?.ask_one(secret.as_ref(), &before, &self.sql, self.patience + LOOK)
+        let (database, limit) = (self.server.database()?, self.patience + LOOK);
+        if self.open {
+            database.explain_open(secret.as_ref(), &before, &self.sql, limit)
+        } else {
+            database.ask_one(secret.as_ref(), &before, &self.sql, limit)
+        }
     }
 }
 

@@ -20,6 +20,8 @@ pub(super) fn read(format: Format, outlet: &mut Outlet) {
 fn from(input: BorrowedFd<'_>, format: Format, outlet: &mut Outlet) {
     let mut cutter = Cutter::default();
     let mut chunk = vec![0; CHUNK];
+    // What is piped into us happens now, from its first line on.
+    outlet.post();
     loop {
         if outlet.wait(&[input.as_fd()], None).is_none() {
             return;

@@ -17,7 +17,7 @@ const COMMON: &[&str] = &["show", "failed", "go", "valid_for", "memory"];
 const CHECK: &[&str] = &["query", "unit", "label", "expect", "hold", "watch"];
 const ACTION: &[&str] = &["run", "set"];
 const WAIT: &[&str] = &["for", "at_most", "query", "unit", "label", "expect", "hold"];
-const ASK: &[&str] = &["name", "choices", "number", "unit", "text"];
+const ASK: &[&str] = &["name", "choices", "number", "unit", "text", "typed", "not_production"];
 const WHEN: &[&str] = &["query", "unit", "label", "expect", "hold", "answer", "is"];
 const ESCALATE: &[&str] = &["to", "say"];
 
@@ -161,6 +161,29 @@ impl Reader {
         let number = self.rest.take::<Vec<f64>>("number")?;
         let unit = self.rest.take::<Unit>("unit")?;
         let text = self.rest.take::<bool>("text")?.unwrap_or_default();
+        let not_production = self.rest.take::<bool>("not_production")?.unwrap_or_default();
+        if not_production && !text {
+            return Err(self
+                .whole
+                .fault_at("not_production", "it is of the name of a host, which is a `text = true`."));
+        }
+        if self.rest.keys().iter().any(|key| key == "typed") {
+            let word = Clean::text(self.text("typed")?);
+            if number.is_some() || text {
+                return Err(self
+                    .whole
+                    .fault_at("typed", "a word that is typed has `choices` beside it, and nothing else."));
+            }
+            let others: Vec<Clean> = choices.iter().flatten().map(Clean::text).collect();
+            let same = |other: &Clean| other.as_str().eq_ignore_ascii_case(word.as_str());
+            if others.iter().any(same) {
+                return Err(self
+                    .whole
+                    .fault_at("choices", "the word that is typed is none of the choices: arrows would give it."));
+            }
+            let kind = Answer::Typed(word, others);
+            return Ok((crate::clean!("{name}?"), Live::Ask(Ask { name: name.into(), kind, not_production })));
+        }
         if unit.is_some() && number.is_none() {
             return Err(self.whole.fault_at("unit", "only an answer that is a number has a unit."));
         }
@@ -174,9 +197,9 @@ impl Reader {
                 _ => return Err(self.whole.fault_at("number", "write the least and the most: `number = [0, 100]`.")),
             },
             (None, None, true) => Answer::Text,
-            _ => return Err(self.whole.fault("a question has one of `choices`, `number` and `text = true`.")),
+            _ => return Err(self.whole.fault("a question has one of `choices`, `number`, `typed` and `text = true`.")),
         };
-        Ok((crate::clean!("{name}?"), Live::Ask(Ask { name: name.into(), kind })))
+        Ok((crate::clean!("{name}?"), Live::Ask(Ask { name: name.into(), kind, not_production })))
     }
 
     fn when(&mut self) -> Result<Condition, Fault> {

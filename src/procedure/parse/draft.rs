@@ -57,6 +57,13 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Code among the prose.
+    pub(super) fn code(&mut self, text: Clean) {
+        if let Some(made) = self.items.last_mut() {
+            made.item.code.push(text);
+        }
+    }
+
     pub(super) fn heading(&mut self, at: usize, level: u8, title: &str, named: Option<&str>) {
         let title = Clean::text(title.trim());
         if level == 1 && self.title.is_none() && self.items.is_empty() {
@@ -154,6 +161,7 @@ impl<'a> Draft<'a> {
             id: Arc::from(""),
             title,
             prose: Vec::new(),
+            code: Vec::new(),
             depth,
             page: self.page,
             line: self.source.line(at),
@@ -316,7 +324,11 @@ fn unanswered(place: Fault, name: &str, expect: &Expect, asked: &HashMap<Arc<str
             let names = choices.iter().map(Clean::as_str).collect();
             (crate::clean!("`{is}` is no answer to `{name}`."), known(names, is.as_str()))
         }
-        (Answer::Choice(_) | Answer::Text, Expect::Number(..)) => {
+        (Answer::Typed(word, others), Expect::Text(is)) if word != is && !others.contains(is) => {
+            let names = core::iter::once(word).chain(others).map(Clean::as_str).collect();
+            (crate::clean!("`{is}` is no answer to `{name}`."), known(names, is.as_str()))
+        }
+        (Answer::Choice(_) | Answer::Text | Answer::Typed(..), Expect::Number(..)) => {
             (crate::clean!("the answer to `{name}` is no number."), "Compare it with `is`.".to_owned())
         }
         (Answer::Number(..), Expect::Text(_)) => {

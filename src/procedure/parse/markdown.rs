@@ -230,6 +230,7 @@ impl Reader<'_, '_> {
         let begin = code.piece.begin().unwrap_or(code.at);
         for line in lines {
             self.draft.prose(self.source.line(begin), Clean::text(format!("{prefix}    {line}")));
+            self.draft.code(Clean::text(line));
         }
     }
 }

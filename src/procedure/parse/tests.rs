@@ -161,7 +161,17 @@ fn a_fault_stands_where_the_document_has_it() {
         ("> ## A\n> ```check\n> query = 'up'\n> expect = \"about 1\"\n> ```\n", "x.md:4:13: an expectation begins"),
         ("## A\n```wait\nquery = 'up'\nexpect = \"== 1\"\n```\n", "at_most` is missing"),
         ("## A\n```wait\nfor = \"soon\"\n```\n", "x.md:3:7: `for` is no length of time"),
-        ("## A\n```ask\nname = \"x\"\n```\n", "one of `choices`, `number` and `text = true`"),
+        ("## A\n```ask\nname = \"x\"\n```\n", "one of `choices`, `number`, `typed` and `text = true`"),
+        (
+            "## A\n```ask\nname = \"x\"\ntyped = \"GO\"\nchoices = [\"go\"]\n```\n",
+            "x.md:5:11: the word that is typed is none",
+        ),
+        ("## A\n```ask\nname = \"x\"\ntyped = \"GO\"\ntext = true\n```\n", "x.md:4:9: a word that is typed has"),
+        ("## A\n```ask\nname = \"x\"\nnumber = [0, 1]\nnot_production = true\n```\n", "x.md:5:18: it is of the name"),
+        (
+            "## A\n```ask\nname = \"x\"\ntyped = \"GO\"\n```\n## B\n```when\nanswer = \"x\"\nis = \"go\"\n```\n",
+            "`go` is no answer to `x`",
+        ),
         ("## A\n```action\nrun = \"\"\n```\n", "x.md:3:7: `run` is empty"),
         ("## A\n```escalate\nto = 5\n```\n", "x.md:3:6: invalid type"),
         ("## A\n```check\nquery = 'up'\nexpect = \"== 1\"\n```\n", ""),

@@ -8,7 +8,7 @@ fn action(id: &str) -> Item {
 }
 
 fn ask(name: &str, kind: Answer) -> Item {
-    item(name, Live::Ask(Ask { name: name.into(), kind }))
+    item(name, Live::Ask(Ask { name: name.into(), kind, not_production: false }))
 }
 
 fn choice(words: &[&'static str]) -> Answer {

@@ -32,7 +32,11 @@ fn live() -> impl Strategy<Value = Live> {
         Just(Live::Action("x".into(), Vec::new())),
         (prop::option::of(condition()), 1_u32..9)
             .prop_map(|(until, most)| Live::Wait(Wait { until, at_most: SECOND * most })),
-        Just(Live::Ask(Ask { name: "q".into(), kind: Answer::Choice(vec!["yes".into(), "no".into()]) })),
+        Just(Live::Ask(Ask {
+            name: "q".into(),
+            kind: Answer::Choice(vec!["yes".into(), "no".into()]),
+            not_production: false
+        })),
         condition().prop_map(Live::When),
         Just(Live::When(answer())),
     ]

@@ -88,9 +88,10 @@ impl Picture {
         let mut names: Vec<&Clean> = store.metrics().collect();
         names.sort();
         for name in names {
-            for id in store.select(&Selector::metric(name.as_str())) {
-                readings.push(row(store, id, metrics(), now));
-            }
+            // What its source has stopped giving while it answers well is over, and no fault: a phase of a new connection.
+            let over = |id: &SeriesId| store.reading(*id, now.mono) == Reading::Unknown(Unknown::NoSuchSeries);
+            let here = store.select(&Selector::metric(name.as_str())).into_iter().filter(|id| !over(id));
+            readings.extend(here.map(|id| row(store, id, metrics(), now)));
         }
         for (sampler, name, why) in store.all_not_supported() {
             readings.push(Row {

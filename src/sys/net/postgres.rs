@@ -17,6 +17,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 const STATEMENT: u32 = 2_500;
 const LOCK: u32 = 500;
 
+/// What a statement with open places is called while it is looked at.
+const OPEN: &str = "watchkeeper";
+
 /// One row by its columns; what is null is absent.
 pub type Row = BTreeMap<String, String>;
 
@@ -120,13 +123,49 @@ impl Database {
         sql: &str,
         limit: Duration,
     ) -> Result<Vec<String>, Fault> {
+        let sql = sql.to_owned();
+        self.explained(password, before, limit, async move |client| client.query(&sql, &[]).await)
+    }
+
+    /// How the server would go about a statement whose values are open (`$1`): by the plan that fits any of them. The server
+    /// takes no second statement behind it, and carries out nothing.
+    ///
+    /// # Errors
+    /// As [`Database::look`].
+    pub fn explain_open(
+        &self,
+        password: Option<&Secret>,
+        before: &str,
+        statement: &str,
+        limit: Duration,
+    ) -> Result<Vec<String>, Fault> {
+        let before = format!("SET LOCAL plan_cache_mode = force_generic_plan; {before}");
+        let prepare = format!("PREPARE {OPEN} AS {statement}");
+        self.explained(password, &before, limit, async move |client| {
+            client.execute(&prepare, &[]).await?;
+            let places = format!(
+                "SELECT coalesce(cardinality(parameter_types), 0) FROM pg_catalog.pg_prepared_statements WHERE name = '{OPEN}'"
+            );
+            let places: i32 = client.query_one(&places, &[]).await?.try_get(0)?;
+            client.query(&explain_open(places), &[]).await
+        })
+    }
+
+    /// The first column of each row of what `ask` asks, in a transaction that can change nothing, and is rolled back.
+    fn explained(
+        &self,
+        password: Option<&Secret>,
+        before: &str,
+        limit: Duration,
+        ask: impl AsyncFnOnce(&Client) -> Result<Vec<tokio_postgres::Row>, Error> + Send + 'static,
+    ) -> Result<Vec<String>, Fault> {
         let (database, password) = (self.clone(), password.cloned());
-        let (before, sql) = (format!("BEGIN READ ONLY; {before}"), sql.to_owned());
+        let before = format!("BEGIN READ ONLY; {before}");
         let asked = talk(self.place().as_str(), limit, async move |_| {
             let (client, driver) = database.open(password.as_ref()).await?;
             let asking = async {
                 client.batch_execute(&before).await?;
-                let rows = client.query(&sql, &[]).await?;
+                let rows = ask(&client).await?;
                 client.batch_execute("ROLLBACK").await?;
                 rows.iter().map(|row| row.try_get::<_, String>(0)).collect::<Result<Vec<_>, _>>()
             };
@@ -215,6 +254,13 @@ impl Database {
             code => Fault::new(format!("{place} answered {}: {message}.", Clean::text(code))),
         }
     }
+}
+
+/// What explains a statement that was prepared, with nothing in so many open places.
+fn explain_open(places: i32) -> String {
+    let open = vec!["NULL"; usize::try_from(places).unwrap_or(0)];
+    let open = if open.is_empty() { String::new() } else { format!("({})", open.join(", ")) };
+    format!("EXPLAIN (COSTS) EXECUTE {OPEN}{open}")
 }
 
 /// What is wrong with the server's TLS, where that is it.

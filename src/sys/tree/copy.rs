@@ -104,7 +104,14 @@ impl Copying<'_> {
         let after = fstat(&from)?;
         let touched = |stat: &Stat| (stat.st_size, nanos(stat.st_mtime, stat.st_mtime_nsec));
         if touched(&after) != touched(&before) {
-            return Err(io::Error::other("it is being written to; stop what writes there first"));
+            let grown = after.st_size - before.st_size;
+            return Err(io::Error::other(if grown > 0 {
+                format!(
+                    "it is being written to: {grown} bytes more by now; stop what writes there, or copy what its rotation has left"
+                )
+            } else {
+                "it is being written to; stop what writes there first".to_owned()
+            }));
         }
         keep(&before, from.as_fd(), to.as_fd())?;
         fsync(&to)?;

@@ -43,6 +43,14 @@ mod tests {
         });
         let said = told.err().unwrap().to_string();
         assert!(said.contains("/tree/a: it is being written to"), "{said}");
+        let said = copy(&entry, &place, "longer", &mut |done| {
+            if done.files == 0 && fs::metadata(dir.path().join("tree/a")).unwrap().len() == 600_000 {
+                fs::write(dir.path().join("tree/a"), vec![2; 600_007]).unwrap();
+            }
+            true
+        });
+        let said = said.err().unwrap().to_string();
+        assert!(said.contains("7 bytes more by now") && said.contains("what its rotation has left"), "{said}");
         let said = copy(&entry, &place, "other", &mut |done| {
             if done.files == 0 {
                 fs::write(dir.path().join("tree/a"), "short").unwrap();
@@ -50,7 +58,7 @@ mod tests {
             true
         });
         assert!(said.err().unwrap().to_string().contains("it became shorter while it was read"));
-        for name in ["copy", "other", "never there"] {
+        for name in ["copy", "longer", "other", "never there"] {
             remove(&place, name).unwrap();
         }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);

@@ -19,6 +19,7 @@ pub(super) fn settings(folder: &Path, ports: &[u16]) -> String {
     let (metrics, exchange, feed) = (port(PORT), port(EXCHANGE), port(FEED));
     format!(
         r#"manager = {{ kind = "unix_socket", path = "{dir}/supervisor.sock", unit = "genesis" }}
+by_unit = {{ kind = "systemd", unit = "${{unit}}", systemctl = ["{dir}/run/none"] }}
 metrics = "https://127.0.0.1:{metrics}/metrics"
 metrics_plain = "http://127.0.0.1:{metrics}/metrics"
 health = "https://127.0.0.1:{metrics}/health"

@@ -66,7 +66,7 @@ pub(super) struct Weights {
     pub(super) harmed: bool,
 }
 
-/// Lays out configuration, key, certificate, models and training data; returns the settings of the profile.
+/// Lays out configuration, key, certificate, rotation, models and training data; returns the settings of the profile.
 ///
 /// # Errors
 /// What the system said.
@@ -80,6 +80,8 @@ pub(in crate::roles::twin::systems) fn lay_out(
     certificate::make(&folder.join("etc/tls"), now.wall)?;
     file(&folder.join("etc/production.toml"), SHIPPED.as_bytes())?;
     file(&folder.join("etc/backup/production.toml"), SHIPPED.as_bytes())?;
+    let rotation = format!("{}/log/*.log {{\n  daily\n  rotate 7\n  missingok\n  copytruncate\n}}\n", folder.display());
+    file(&folder.join("etc/logrotate"), rotation.as_bytes())?;
     file(&folder.join("etc/api.key"), hex(&bits().to_be_bytes()).as_bytes())?;
     let mut sums = String::new();
     for (number, name) in MODELS.into_iter().enumerate() {

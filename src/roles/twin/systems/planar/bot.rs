@@ -80,6 +80,7 @@ fn settings(folder: &Path, port: u16) -> String {
     let dir = folder.display();
     format!(
         r#"manager = {{ kind = "unix_socket", path = "{dir}/supervisor.sock", unit = "planar" }}
+systemd = {{ kind = "systemd", unit = "${{unit}}", systemctl = ["{dir}/run/none"] }}
 engine = "{dir}/run/none.sock"
 bot = '(^|/)watchkeeper twin service {dir} '
 right_project = '(^|/)watchkeeper twin service {dir} '

@@ -1,8 +1,8 @@
-//! What a planner may look at: the values of the moment it was asked, taken out of the store, so that planning can
-//! read files and ask managers off the loop.
+//! What a planner, and the form before it, may look at: the values of the moment it was asked, taken out of the store,
+//! so that planning can read files and ask managers off the loop.
 
 use crate::action::plan::Readings;
-use crate::base::{Fault, Freshness, Mono, Now, Reading};
+use crate::base::{Clean, Fault, Freshness, Mono, Now, Reading};
 use crate::rules::expr::{Evaluator, Expr, Row, Value};
 use crate::rules::{Live, WallOffset};
 use crate::store::{Selector, Store};
@@ -17,6 +17,8 @@ const STEP: Duration = Duration::from_secs(1);
 struct Taken {
     reading: Result<(f64, Duration), Fault>,
     recent: Vec<(Mono, f64)>,
+    /// The highest first; none where only one value was asked for.
+    rows: Vec<Row>,
 }
 
 /// The answers to a fixed set of queries.
@@ -33,12 +35,27 @@ impl Snapshot {
 }
 
 fn taken(store: &Store, query: &str, now: Now) -> Taken {
-    let parsed = Expr::parse(query);
-    let found = parsed.and_then(|expr| match expr.plain_selector() {
+    let nothing = |fault| Taken { reading: Err(fault), recent: Vec::new(), rows: Vec::new() };
+    let expr = match Expr::parse(query) {
+        Ok(expr) => expr,
+        Err(fault) => return nothing(fault),
+    };
+    let found = match expr.plain_selector() {
         Some(selector) => series(store, (query, selector), now.mono),
         None => answer(store, (query, &expr), now),
-    });
-    found.unwrap_or_else(|fault| Taken { reading: Err(fault), recent: Vec::new() })
+    };
+    Taken { rows: rows(store, &expr, now), ..found.unwrap_or_else(nothing) }
+}
+
+/// All rows of an answer, the highest first.
+fn rows(store: &Store, expr: &Expr, now: Now) -> Vec<Row> {
+    let live = Live::new(store, now, &mut WallOffset::default());
+    let at = live.millis(live.finished(expr.selectors()).mono);
+    let Ok(Value::Vector(mut rows)) = Evaluator::default().instant(expr, &live, at).map(|answer| answer.value) else {
+        return Vec::new();
+    };
+    rows.sort_by(|a, b| b.value.total_cmp(&a.value).then_with(|| a.key.cmp(&b.key)));
+    rows
 }
 
 fn not_one(query: &str, count: usize) -> Fault {
@@ -60,7 +77,7 @@ fn series(store: &Store, (query, selector): (&str, &Selector), now: Mono) -> Res
     };
     let points = store.points(id, now - WINDOW, now + Duration::from_secs(1));
     let recent = points.filter_map(|(at, value)| value.map(|value| (at, value))).collect();
-    Ok(Taken { reading, recent })
+    Ok(Taken { reading, recent, rows: Vec::new() })
 }
 
 /// The one row of an expression, as old as the oldest that it rests on.
@@ -80,16 +97,16 @@ fn answer(store: &Store, (query, expr): (&str, &Expr), now: Now) -> Result<Taken
     }
     let span = (live.millis(at - WINDOW), live.millis(at));
     let Value::Matrix(tracks) = evaluator.range(expr, &live, span, STEP)?.value else {
-        return Ok(Taken { reading, recent: Vec::new() });
+        return Ok(Taken { reading, recent: Vec::new(), rows: Vec::new() });
     };
     let points = tracks.into_iter().find(|track| track.key == row.key).map(|track| track.points).unwrap_or_default();
     let back = |time: i64| Duration::from_millis(live.millis(at).saturating_sub(time).unsigned_abs());
     let recent = points.into_iter().map(|(time, value)| (at - back(time), value)).collect();
-    Ok(Taken { reading, recent })
+    Ok(Taken { reading, recent, rows: Vec::new() })
 }
 
 /// The only row of an answer, else how many there are.
-pub(super) fn one(value: Value) -> Result<Row, usize> {
+pub fn one(value: Value) -> Result<Row, usize> {
     match value {
         Value::Scalar(value) => Ok(Row { key: crate::base::SeriesKey::new("", &[]), value }),
         Value::Vector(rows) => <[Row; 1]>::try_from(rows).map(|[row]| row).map_err(|rows| rows.len()),
@@ -109,6 +126,17 @@ impl Readings for Snapshot {
         let from = self.now - window;
         let taken = self.taken.get(query).map(|taken| taken.recent.as_slice()).unwrap_or_default();
         taken.iter().filter(|(at, _)| *at >= from).copied().collect()
+    }
+
+    fn labels(&self, query: &str, label: &str) -> Vec<Clean> {
+        let rows = self.taken.get(query).map(|taken| taken.rows.as_slice()).unwrap_or_default();
+        let mut values: Vec<Clean> = Vec::new();
+        for value in rows.iter().filter_map(|row| row.key.label(label)) {
+            if !values.contains(value) {
+                values.push(value.clone());
+            }
+        }
+        values
     }
 }
 
@@ -158,6 +186,8 @@ mod tests {
             assert!(fault.contains("finds 2 series"), "{fault}");
         }
         assert!(taken.reading("1 +").is_err());
+        assert_eq!(taken.labels("queue", "lane"), ["a", "b"].map(Clean::from), "the highest first");
+        assert_eq!(taken.labels("sum(queue)", "lane"), []);
         let late = Snapshot::take(&store(30, 9), &queries, at(139));
         assert!(late.reading("sum(queue)").is_err(), "a stale value is no precondition");
     }

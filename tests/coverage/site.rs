@@ -1,0 +1,93 @@
+//! What a site adds to the stand-in of its system: the servers that the system needs and the stand-in does not play, as
+//! real ones where they can run here, and the settings that say where they are.
+
+use crate::peer::{self, Peer};
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+use watchkeeper::roles::demo::Demo;
+
+/// The word that Redis asks for.
+const WORD: &str = "a-word-of-the-cache";
+/// What the operator's pages of the database are about.
+const TABLES: &str = "CREATE TABLE trades(id int primary key, order_id text, timestamp timestamptz); \
+    CREATE TABLE positions(id int primary key, symbol text); \
+    ALTER TABLE orders ADD symbol text, ADD status text, ADD created_at timestamptz; \
+    CREATE INDEX idx_orders_created_at ON orders(created_at)";
+
+/// Peers that run; each ends with it.
+#[derive(Default)]
+pub(crate) struct Site(Vec<(&'static str, Peer)>);
+
+impl Site {
+    /// Starts what this system needs, and says where in the profile of its stand-in.
+    pub(crate) fn of(system: &str, demo: &Demo) -> Self {
+        let mut site = Self::default();
+        if system == "genesis" {
+            let mut settings = vec![("watchkeeper", env!("CARGO_BIN_EXE_watchkeeper").to_owned())];
+            site.redis(&demo.dir, &mut settings);
+            site.postgres(&demo.dir, &mut settings);
+            set(&demo.profile, &settings);
+        }
+        site
+    }
+
+    /// A peer of this name, or with a path a program of this host. What is not there is said.
+    pub(crate) fn has(&self, needs: &str) -> bool {
+        let there = self.0.iter().any(|(name, _)| *name == needs)
+            || Path::new(needs).is_absolute() && Path::new(needs).exists();
+        if !there && Path::new(needs).is_absolute() {
+            println!("SKIPPED: {needs}: not installed");
+        }
+        there
+    }
+
+    fn redis(&mut self, folder: &Path, settings: &mut Vec<(&str, String)>) {
+        let Some(peer) = peer::start_with("redis", &[("SVC_PASSWORD", WORD)]) else { return };
+        let url = peer.env("REDIS_URL").replace(&format!(":{WORD}@"), "");
+        let seed = ["-u", &url, "set", "genesis:cache:order", "1"];
+        let seeded = Command::new("redis-cli").args(seed).env("REDISCLI_AUTH", WORD).output().expect("runs");
+        assert_eq!(seeded.stdout, b"OK\n", "{seeded:?}");
+        settings.extend([("redis", url), ("redis_password", kept(folder, "redis", WORD))]);
+        self.0.push(("redis", peer));
+    }
+
+    fn postgres(&mut self, folder: &Path, settings: &mut Vec<(&str, String)>) {
+        let Some(peer) = peer::start("postgres") else { return };
+        let url = peer.env("DATABASE_URL").to_owned();
+        let psql = |url: &str, sql: &str| {
+            Command::new("psql").args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-c", sql, url]).output().expect("runs")
+        };
+        let made = psql(&url, TABLES);
+        assert!(made.status.success(), "{made:?}");
+        let port = url.rsplit(':').next().and_then(|rest| rest.split('/').next()).unwrap_or_default().to_owned();
+        let word = kept(folder, "postgres", "none-is-asked-for");
+        settings.extend([
+            ("postgres_operator", url),
+            ("postgres_operator_password", word.clone()),
+            ("postgres_password", word),
+            ("postgres_port", port),
+            ("postgres_user", "ops".to_owned()),
+            ("postgres_name", "app".to_owned()),
+        ]);
+        self.0.push(("postgres", peer));
+    }
+}
+
+/// A word in a file that only this login can read.
+fn kept(folder: &Path, name: &str, word: &str) -> String {
+    let path = folder.join(format!("run/{name}.word"));
+    fs::write(&path, word).expect("writes");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("ours");
+    path.display().to_string()
+}
+
+/// Sets settings of a profile, in place of those that are there.
+fn set(profile: &Path, settings: &[(&str, String)]) {
+    let text = fs::read_to_string(profile).expect("reads");
+    let is_set = |line: &&str| settings.iter().any(|(key, _)| line.starts_with(&format!("{key} = ")));
+    let kept: String = text.lines().filter(|line| !is_set(line)).flat_map(|line| [line, "\n"]).collect();
+    let rows: String = settings.iter().map(|(key, value)| format!("{key} = {value:?}\n")).collect();
+    fs::write(profile, kept.replacen("[settings]\n", &format!("[settings]\n{rows}"), 1)).expect("writes");
+}
