@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 /// What runs, is stable and is then looked at ten times takes up to a minute: four times that is a hang.
 const GUARD: Duration = Duration::from_secs(240);
+/// The corner of whatever lies over the panes; lines of a log may begin with a corner too.
+const BOX: &str = "┌─";
 /// The hint of a form, and of a plan that may be confirmed.
 pub(crate) const FORM: &str = "Enter shows the plan, ";
 pub(crate) const ARMED: &str = "to run it, ";
@@ -62,7 +64,7 @@ impl<'a> Operator<'a> {
     /// Back to the panes.
     pub(crate) fn leave(&self) {
         // The mark of the focused pane; a message may stand where the hints are.
-        let is_left = |text: &str| !text.contains('┌') && text.lines().any(|row| row.starts_with('▸'));
+        let is_left = |text: &str| !text.contains(BOX) && text.lines().any(|row| row.starts_with('▸'));
         for _ in 0..8 {
             if is_left(&self.pty.text()) {
                 return;
