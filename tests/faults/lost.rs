@@ -258,7 +258,7 @@ fn a_console_that_is_disarmed_before_the_first_effect_has_none() {
     }
     // The runner looks again at a value that takes its time; the key comes meanwhile.
     let action = |folder: &Path| {
-        for (name, script) in [("act", TWICE), ("slow", "sleep 1.2; echo 4711")] {
+        for (name, script) in [("act", TWICE), ("slow", "sleep 0.8; echo 4711")] {
             fs::write(folder.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
             fs::set_permissions(folder.join(name), PermissionsExt::from_mode(0o755)).unwrap();
         }
