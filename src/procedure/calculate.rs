@@ -264,8 +264,8 @@ mod tests {
         let why = calculate.found(&[7.0], &[of(Err("no sampler gives this series.".into()))]).expect_err("unknown");
         assert_eq!(why.as_str(), "map is unknown: no sampler gives this series.");
         assert!(calculate.found(&[7.0], &[of(Ok(f64::NAN))]).is_err(), "not a number");
-        let found = calculate.found(&[7.0], &[of(Ok(1048576.0))]).expect("known");
+        let found = calculate.found(&[7.0], &[of(Ok(1_048_576.0))]).expect("known");
         assert_eq!(found.text.as_str(), "map 1.00 MiB CRITICAL of days 7");
-        assert_eq!(found.value, Some(1048576.0));
+        assert_eq!(found.value, Some(1_048_576.0));
     }
 }

@@ -20,7 +20,7 @@ pub struct Stacks {
     /// The first is the root: everything.
     frames: Vec<Frame>,
     /// Lines that are stacks.
-    stacks: usize,
+    read: usize,
     /// Lines that are none.
     odd: usize,
     /// Stacks that were cut.
@@ -37,14 +37,14 @@ struct Frame {
 impl Stacks {
     /// Reads them; `None` when no line is one.
     pub fn read(lines: &[Clean]) -> Option<Self> {
-        let mut all = Self { frames: vec![Frame::default()], stacks: 0, odd: 0, cut: 0 };
+        let mut all = Self { frames: vec![Frame::default()], read: 0, odd: 0, cut: 0 };
         let mut known: HashMap<(usize, &str), usize> = HashMap::new();
         for line in lines.iter().map(|line| line.as_str().trim()).filter(|line| !line.is_empty()) {
             let Some((stack, samples)) = folded(line) else {
                 all.odd += 1;
                 continue;
             };
-            all.stacks += 1;
+            all.read += 1;
             all.add(0, samples);
             let mut at = 0;
             for (depth, name) in stack.split(';').enumerate() {
@@ -63,7 +63,7 @@ impl Stacks {
                 all.add(at, samples);
             }
         }
-        (all.stacks > 0 && all.total() > 0).then_some(all)
+        (all.read > 0 && all.total() > 0).then_some(all)
     }
 
     fn add(&mut self, at: usize, samples: u64) {
@@ -84,7 +84,7 @@ impl Stacks {
             odd => format!(", {odd} lines are none"),
         };
         let cut = if self.cut == 0 { String::new() } else { format!(", {} deeper than {DEEPEST} frames", self.cut) };
-        clean!("{} samples in {} stacks{odd}{cut}", self.total(), self.stacks)
+        clean!("{} samples in {} stacks{odd}{cut}", self.total(), self.read)
     }
 
     /// A row for each frame, the widest first: share, samples, frame. Frames that only call one another share a row.
@@ -200,9 +200,7 @@ mod tests {
     #[test]
     fn frames_that_only_call_one_another_share_a_row_and_narrow_branches_are_folded() {
         let mut text = "a;b;c;d 995\n".to_owned();
-        for n in 0..5 {
-            text += &format!("a;b;x{n} 1\n");
-        }
+        text.extend((0..5).map(|n| format!("a;b;x{n} 1\n")));
         assert_eq!(
             rows(&text)[1..],
             ["100.0 %     1000  a;b", " 99.5 %      995    c;d", "  0.5 %        5    +5 narrower"]

@@ -160,7 +160,7 @@ pub fn draw_with(
         // A total is the upper line of its chart.
         match metric.shown.of.filter(|_| absence.is_none()) {
             Some(of) => {
-                draw_with_limit(paint, area, &pane.course.fit(area.width), metric.unit, (of, Intent::Rule), intent)
+                draw_with_limit(paint, area, &pane.course.fit(area.width), metric.unit, (of, Intent::Rule), intent);
             }
             None => chart(paint, area, &pane.course.fit(area.width), metric.unit, limit, intent),
         }

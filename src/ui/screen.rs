@@ -303,7 +303,7 @@ fn idle(model: &Model, command: Command) -> bool {
         Standing::Complete | Standing::Abandoned => false,
     };
     if command == Command::Whole {
-        return !walking::at(model).is_some_and(|(_, mark)| !mark.shown.is_empty());
+        return walking::at(model).is_none_or(|(_, mark)| mark.shown.is_empty());
     }
     if command == Command::Write {
         return walking::shown(model).is_none();

@@ -104,7 +104,7 @@ fn what_is_no_stack_is_refused_and_can_be_taken_away_again() {
     paste(&mut desk, &folded());
     desk.press(KeyCode::Backspace);
     assert!(desk.press(KeyCode::Enter).is_empty() && desk.screen().contains("answer is needed"), "{}", desk.screen());
-    let long: String = (0..30_000).map(|n| format!("main;f{n} 1\n")).collect();
+    let long = (0..30_000).map(|n| format!("main;f{n} 1\n")).collect::<Vec<_>>().concat();
     paste(&mut desk, &long);
     let screen = desk.screen();
     assert!(screen.contains("20000 samples in 20000 stacks") && screen.contains("more did not fit"), "{screen}");
@@ -114,7 +114,7 @@ fn what_is_no_stack_is_refused_and_can_be_taken_away_again() {
 fn on_a_narrow_screen_deep_rows_are_cut_with_a_mark() {
     let mut desk = begun(STACKS, (60, 15));
     desk.press(KeyCode::Enter);
-    let deep: String = (0..12).map(|n| format!("a_function_with_a_long_name_{n};")).collect();
+    let deep = (0..12).map(|n| format!("a_function_with_a_long_name_{n};")).collect::<Vec<_>>().concat();
     paste(&mut desk, &format!("{deep}left 5\n{deep}right 4\n"));
     desk.press(KeyCode::Enter);
     desk.key('k');

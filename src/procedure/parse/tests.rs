@@ -318,12 +318,12 @@ fn what_is_wrong_with_a_calculation_is_told_at_its_place() {
         faults.first().cloned().unwrap_or_default()
     };
     for (from, to, expected) in [
-        ("$symbols *", "$symbol *", "file.md:9:47: no input is called `symbol`. Did you mean `symbols`?"),
-        ("$days))", "$days)", "file.md:9:"),
+        ("$symbols *", "$symbol *", "x.md:10:41: no input is called `symbol`. Did you mean `symbols`?"),
+        ("$days))", "$days)", "x.md:10:"),
         ("value = 50", "value = 5000", "what is offered lies outside of `number`."),
         ("[1, 30]", "[30, 1]", "write the least and the most"),
         ("name = \"days\"", "name = \"symbols\"", "a second input is called `symbols`."),
-        ("label = \"map\"", "lable = \"map\"", "file.md:9:"),
+        ("label = \"map\"", "lable = \"map\"", "x.md:10:"),
         (
             "results = [\n  { label = \"map\", query = \"ceil(vector($symbols * $days))\" },\n]",
             "",
