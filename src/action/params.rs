@@ -356,7 +356,7 @@ mod tests {
             ("{ query = \"1 +\" }", "cannot be read"),
             ("{ query = \"x\", as = \"GB\" }", "lacks `{}`"),
             ("{ query = \"x\", as = \"{}\", label = \"id\" }", "`label` and `as`"),
-            ("{ question = \"x\" }", "unknown field `question`"),
+            ("{ question = \"x\" }", "unknown key `question`"),
         ] {
             let row = format!("matches = '.*', value = \"1\", offer = {offer}");
             let said = Params::take(&mut table(&row), &[]).unwrap_err().to_string();

@@ -184,7 +184,7 @@ fn a_value_beyond_what_is_seen_makes_the_prompt_heavier_where_the_profile_says_s
     assert!(refused.contains(", and must be at least "), "{refused}");
     for (row, why) in [
         ("otherwise = \"heavier\",", "that is missing"),
-        ("expect = { below = 1 }, otherwise = \"lighter\",", "unknown variant `lighter`"),
+        ("expect = { below = 1 }, otherwise = \"lighter\",", "unknown value `lighter`"),
         ("expect = { at_most = \"{sise}\" },", "`{sise}` is no parameter"),
         ("expect = { at_most = \"much\" },", "`much` is no number"),
         ("expect = { bellow = 1 },", "unknown variant `bellow`, expected one of"),
