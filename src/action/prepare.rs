@@ -13,6 +13,7 @@ use crate::base::{Body, Clean, Clock, Fault, Mono, Support, Ulid, Unit};
 use crate::sys::host::{Host, Login};
 use core::time::Duration;
 use serde::Deserialize;
+use serde_json::Value;
 use std::path::Path;
 
 /// Actions of the last ten minutes count towards "again and again".
@@ -145,7 +146,7 @@ struct BasedOn {
     max_age: Option<String>,
     tolerance: Option<f64>,
     /// What it must be, else nothing is done: `{ below = … }`, `{ at_least = "{name}" }`.
-    expect: Option<toml::Value>,
+    expect: Option<Value>,
     /// What becomes of it where it is not so.
     #[serde(default)]
     otherwise: Otherwise,
@@ -180,10 +181,14 @@ struct VerifyRow {
 /// # Errors
 /// Every reason not to offer it, as a sentence: an unknown key, a target that is not as declared, a stale value.
 pub fn prepare(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<'_>) -> Result<Plan, Fault> {
+    let given = [cx.given, &params::offered(body, cx.given, cx.readings)].concat();
+    with_values(name, kind, title, body, &Context { given: &given, ..*cx })
+}
+
+/// The same once every parameter that is offered something has it.
+fn with_values(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<'_>) -> Result<Plan, Fault> {
     let known = kinds::kind(kind).ok_or_else(|| unknown(kind, body))?;
     let mut body = body.clone();
-    let given = [cx.given, &params::offered(&body, cx.given, cx.readings)].concat();
-    let cx = &Context { given: &given, ..*cx };
     let made = cx.clock.now();
     let verb: String = body.need("verb")?;
     check_verb(&verb, &body)?;
@@ -294,11 +299,6 @@ fn based_on(body: &mut Body, cx: &Context<'_>) -> Result<(Vec<Precondition>, Vec
                 "`otherwise` says what becomes of a value that is not as `expect` says: that is missing.",
             ));
         }
-        if matches!(expect, Some(Expect::Falls | Expect::Rises | Expect::FallsOrBelow(_))) {
-            return Err(body
-                .fault("what a plan rests on is a value, not a change.")
-                .hint("Write expect = { below = 1 }, at_most, at_least or above."));
-        }
         let (value, age) = match reading(&row, limit, cx) {
             Err(why) if row.may_be_unknown => {
                 waived.push(crate::clean!("{} is unknown, and its profile lets that pass", row.label));
@@ -331,18 +331,27 @@ fn based_on(body: &mut Body, cx: &Context<'_>) -> Result<(Vec<Precondition>, Vec
 }
 
 /// An expectation, with the value of the parameter that its bound names: a number, or a size such as `28GB`.
-fn expected(mut expect: toml::Value, table: &Body, cx: &Context<'_>) -> Result<Expect, Fault> {
+fn expected(mut expect: Value, table: &Body, cx: &Context<'_>) -> Result<Expect, Fault> {
     let params = Params::take(&mut table.clone(), cx.given)?;
     let wrong = |what: String| table.fault_at("based_on", what);
-    let number = |text: &str| text.parse().ok().or_else(|| size::parse(text).ok().map(|bytes| bytes as f64));
-    for bound in expect.as_table_mut().into_iter().flat_map(|rows| rows.iter_mut().map(|(_, bound)| bound)) {
-        let toml::Value::String(text) = &*bound else { continue };
+    let number = |text: &str| {
+        text.parse().ok().filter(|value: &f64| value.is_finite()).or_else(|| Some(size::parse(text).ok()? as f64))
+    };
+    for bound in expect.as_object_mut().into_iter().flat_map(|rows| rows.iter_mut().map(|(_, bound)| bound)) {
+        let Value::String(text) = &*bound else { continue };
         let value = params.whole(text).map_err(|fault| wrong(fault.what.to_string()))?.unwrap_or(text);
         let value =
             number(value).ok_or_else(|| wrong(format!("`{}` is no number: a bound is one.", Clean::text(value))));
-        *bound = toml::Value::Float(value?);
+        *bound = Value::from(value?);
     }
-    Expect::deserialize(expect).map_err(|error| wrong(format!("`expect` cannot be read: {}.", error.message())))
+    match Expect::deserialize(expect) {
+        Ok(Expect::Falls | Expect::Rises | Expect::FallsOrBelow(_)) => {
+            Err(wrong("what a plan rests on is a value, not a change.".to_owned())
+                .hint("Write expect = { below = 1 }, at_most, at_least or above."))
+        }
+        Ok(expect) => Ok(expect),
+        Err(error) => Err(wrong(format!("`expect` cannot be read: {}.", error))),
+    }
 }
 
 /// A value that a plan may rest on.

@@ -21,8 +21,9 @@ use crate::action::back;
 use crate::action::backups;
 use crate::action::config_text::{Format, Scalar, Spot};
 use crate::action::doing::Doing;
+use crate::action::files::seen;
 use crate::action::lifecycle::Run;
-use crate::action::manager::{CHECKS, Checks, Manager, Verb, looks_secret};
+use crate::action::manager::{CHECKS, Checks, Manager, Serving, Verb, looks_secret};
 use crate::action::params::Params;
 use crate::action::plan::{Danger, Plan, Precondition, Target, Undo};
 use crate::action::prepare::{COMMON, Context};
@@ -129,8 +130,8 @@ impl Kind for ConfigSet {
                 .hint("Add format = \"toml\", \"json\", \"env\" or \"ini\".")
         })?;
         let held = Held::open(&file)?;
-        let (several, text) = (set.len() > 1, (held.bytes(), file.as_path()));
-        let rows = set.into_iter().map(|row| row.filled(&params, format, text)?.seen(several, format, text));
+        let text = (held.bytes(), file.as_path());
+        let rows = set.into_iter().map(|row| row.filled(&params, format, text)?.seen(format, text));
         let set = rows.collect::<Result<Vec<Row>, Fault>>()?;
         if let Some(row) = set.iter().find(|row| row.is_secret()) {
             let what = format!(
@@ -214,11 +215,7 @@ impl Kind for ConfigSet {
             Ok(_) => {}
         }
         let manager = work.restart?;
-        let before = plan.targets.iter().find_map(|target| match target {
-            Target::Unit { serving, .. } => serving.as_ref(),
-            _ => None,
-        });
-        Some(work.checks.proof(manager.proof(Verb::Restart, before, clock), &manager, clock))
+        Some(work.checks.proof(manager.proof(Verb::Restart, served(plan), clock), &manager, clock))
     }
 
     fn proves(&self, plan: &Plan) -> bool {
@@ -227,12 +224,8 @@ impl Kind for ConfigSet {
     }
 
     fn evidence(&self, plan: &Plan, good: bool, doing: &Doing<'_>) -> Vec<Clean> {
-        let before = plan.targets.iter().find_map(|target| match target {
-            Target::Unit { serving, .. } => serving.as_ref(),
-            _ => None,
-        });
         let manager = work::<Work>(plan).ok().and_then(|work| work.restart);
-        manager.map_or_else(Vec::new, |manager| manager.evidence(before, good, doing))
+        manager.map_or_else(Vec::new, |manager| manager.evidence(served(plan), good, doing))
     }
 
     fn way_back(&self, plan: &Plan) -> Option<(&'static str, back::Table)> {
@@ -266,7 +259,7 @@ pub(super) fn drafted((work, held): (Work, &Held), run: &Run, cx: &Context<'_>) 
     let mut lines = vec![Clean::text(file.as_os_str().as_encoded_bytes())];
     lines.extend(set.iter().map(Row::line));
     lines.extend(work.validate.as_ref().map(Validator::line));
-    let mut based_on: Vec<Precondition> = set.iter().map(|row| seen(&row.key, row.from.as_ref())).collect();
+    let mut based_on: Vec<Precondition> = set.iter().map(|row| seen(&row.key, side(row.from.as_ref()))).collect();
     let mut targets = vec![Target::File { path: file.clone(), id: held.id().clone() }];
     let mut hits = Vec::new();
     let backup = run.backup_of(file);
@@ -292,13 +285,17 @@ pub(super) fn drafted((work, held): (Work, &Held), run: &Run, cx: &Context<'_>) 
     Ok(Draft { lines, work, target, hits, undo: Undo::How(Clean::text(undo)), based_on, targets, raise, settle })
 }
 
-fn seen(key: &str, value: Option<&Scalar>) -> Precondition {
-    Precondition { label: Clean::text(key), value: side(value), age: Duration::ZERO, metric: None }
-}
-
 /// A value as the plan tells it.
 fn side(value: Option<&Scalar>) -> Clean {
     value.map_or(Clean::from("absent"), |value| Clean::text(value.to_string()))
+}
+
+/// The run that served when the plan was made.
+fn served(plan: &Plan) -> Option<&Serving> {
+    plan.targets.iter().find_map(|target| match target {
+        Target::Unit { serving, .. } => serving.as_ref(),
+        _ => None,
+    })
 }
 
 fn before(plan: &Plan) -> Option<&FileId> {
@@ -347,18 +344,16 @@ pub fn edited(format: Format, bytes: &[u8], set: &[Row], file: &Path) -> Result<
     if set.is_empty() {
         return Err(here(file, "`set` names no key."));
     }
-    let some_change = set.iter().any(|row| row.from != row.to);
+    if let Some(Row { key, from, .. }) = set.first().filter(|_| set.iter().all(|row| row.from == row.to)) {
+        let (key, value) = (Clean::text(key), side(from.as_ref()));
+        return Err(here(file, format!("`{key}` would not change: it is {value} before and after.")));
+    }
     let mut cuts: Vec<(Range<usize>, String)> = Vec::new();
     for row in set {
         if let (Some(from), Some(to)) = (&row.from, &row.to) {
             let range = find(format, text, row, (from, to), file)?;
             let old = text.get(range.clone()).unwrap_or("");
-            let new = match (from == to, some_change) {
-                (true, true) => old.to_owned(),
-                (true, false) => return Err(unchanged(row, file)),
-                (false, _) => format.write(to, old)?,
-            };
-            cuts.push((range, new));
+            cuts.push((range.clone(), if from == to { old.to_owned() } else { format.write(to, old)? }));
         }
     }
     cuts.sort_by_key(|(span, _)| span.start);
@@ -393,12 +388,6 @@ fn here(file: &Path, what: impl AsRef<str>) -> Fault {
 
 fn utf8<'a>(bytes: &'a [u8], file: &Path) -> Result<&'a str, Fault> {
     core::str::from_utf8(bytes).map_err(|_| here(file, "is not UTF-8."))
-}
-
-/// Where nothing would change nothing is done.
-fn unchanged(row: &Row, file: &Path) -> Fault {
-    let (key, value) = (Clean::text(&row.key), side(row.from.as_ref()));
-    here(file, format!("`{key}` would not change: it is {value} before and after."))
 }
 
 /// Where the value stands that `row` means, if it is what the row says.
@@ -468,8 +457,8 @@ impl Wanted {
         Ok(Self { to, ..this })
     }
 
-    /// With what stands there now. One of `several` may have its new value already.
-    fn seen(self, several: bool, format: Format, (bytes, file): (&[u8], &Path)) -> Result<Row, Fault> {
+    /// With what stands there now: that may be its new value already.
+    fn seen(self, format: Format, (bytes, file): (&[u8], &Path)) -> Result<Row, Fault> {
         let Self { key, from, to, absent } = self;
         let text = utf8(bytes, file)?;
         let spot = format.find(text, &key, &to, file)?;
@@ -477,8 +466,8 @@ impl Wanted {
             return Ok(Row { key, from: None, to: Some(to) });
         }
         if from.is_some() {
-            let done = several && spot.and_then(|spot| spot.value).as_ref() == Some(&to);
-            return Ok(Row { key, from: if done { Some(to.clone()) } else { from }, to: Some(to) });
+            let done = spot.and_then(|spot| spot.value).filter(|value| *value == to);
+            return Ok(Row { key, from: done.or(from), to: Some(to) });
         }
         let none = || here(file, format!("there is no value `{}`.", Clean::text(&key)));
         let Spot { range, value } = spot.ok_or_else(none)?;
@@ -587,10 +576,8 @@ mod tests {
             to: Scalar::Int(4),
             absent: None,
         };
-        let seen =
-            |several, from| wanted(from).seen(several, Format::Toml, (FILE.as_bytes(), Path::new("/x"))).unwrap();
-        assert_eq!([seen(true, Some(8)), seen(true, None)], [same.clone(), same.clone()]);
-        assert_eq!(seen(false, Some(8)), row("performance.cuda_streams", Scalar::Int(8), Scalar::Int(4)));
+        let seen = |from| wanted(from).seen(Format::Toml, (FILE.as_bytes(), Path::new("/x"))).unwrap();
+        assert_eq!([seen(Some(8)), seen(None)], [same.clone(), same.clone()]);
         let moved = row("performance.batch_size", Scalar::Int(9), Scalar::Int(9));
         assert!(set(&[moved, changes]).unwrap_err().contains("is 1024, not 9 as the action expects"));
         assert!(set(&[same]).unwrap_err().contains("would not change: it is 4 before and after"));
