@@ -55,6 +55,8 @@ fn item(id: &str, live: Live) -> Item {
         go: None,
         valid_for: SECOND * 60,
         watch: None,
+        hazards: Vec::new(),
+        fill: Vec::new(),
     }
 }
 
