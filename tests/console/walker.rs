@@ -274,7 +274,7 @@ impl Console<'_> {
             Live::Ask(ask) => match &ask.kind {
                 Answer::Choice(choices) => answer(choices[0].as_str()),
                 Answer::Typed(word, _) => answer(word.as_str()),
-                Answer::Number(..) | Answer::Text => answer(""),
+                Answer::Number(..) | Answer::Text | Answer::Pasted(_) => answer(""),
             },
             Live::Challenge(_) => answer("seen"),
             Live::Escalate(_) => answer("Cy"),

@@ -75,7 +75,7 @@ impl Operator<'_> {
             Live::Ask(ask) => match &ask.kind {
                 Answer::Choice(choices) => answer(known.unwrap_or(choices[0].as_str())),
                 Answer::Typed(word, _) => answer(known.unwrap_or(word.as_str())),
-                Answer::Number(..) | Answer::Text => answer(known.unwrap_or("")),
+                Answer::Number(..) | Answer::Text | Answer::Pasted(_) => answer(known.unwrap_or("")),
             },
             Live::Challenge(_) | Live::Command(_) => answer(known.unwrap_or("seen")),
             Live::Escalate(_) => answer(known.unwrap_or("Cy")),
