@@ -80,11 +80,7 @@ pub(super) fn said(action: &str, progress: &Progress, why: Clean) -> Clean {
 ///
 /// # Errors
 /// The word that must be typed before it.
-pub(super) fn copied(
-    model: &Model,
-    view: &ProcedureView,
-    working: Option<&Working>,
-) -> Result<Vec<Clean>, Clean> {
+pub(super) fn copied(model: &Model, view: &ProcedureView, working: Option<&Working>) -> Result<Vec<Clean>, Clean> {
     let at = view.selected.or_else(|| working.map(|working| working.walk.current)).unwrap_or(0);
     let document = &view.document;
     let Some(item) = document.items.get(at) else { return Ok(Vec::new()) };
