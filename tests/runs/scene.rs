@@ -48,8 +48,6 @@ fn item(id: &str, live: Live) -> Item {
         memory: false,
         live,
         show: Vec::new(),
-        fill: Vec::new(),
-        hazards: Vec::new(),
         facts: Vec::new(),
         failed: None,
         go: None,
