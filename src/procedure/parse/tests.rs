@@ -161,7 +161,7 @@ fn a_fault_stands_where_the_document_has_it() {
         ("> ## A\n> ```check\n> query = 'up'\n> expect = \"about 1\"\n> ```\n", "x.md:4:13: an expectation begins"),
         ("## A\n```wait\nquery = 'up'\nexpect = \"== 1\"\n```\n", "at_most` is missing"),
         ("## A\n```wait\nfor = \"soon\"\n```\n", "x.md:3:7: `for` is no length of time"),
-        ("## A\n```ask\nname = \"x\"\n```\n", "one of `choices`, `number` and `text = true`"),
+        ("## A\n```ask\nname = \"x\"\n```\n", "one of `choices`, `number`, `text = true` and `paste`"),
         ("## A\n```action\nrun = \"\"\n```\n", "x.md:3:7: `run` is empty"),
         ("## A\n```escalate\nto = 5\n```\n", "x.md:3:6: invalid type"),
         ("## A\n```check\nquery = 'up'\nexpect = \"== 1\"\n```\n", ""),
