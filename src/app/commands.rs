@@ -52,7 +52,7 @@ fn wanted(model: &Model) -> Result<Request, Clean> {
     let Some(item) = working.walk.needs_commands() else {
         return Err("The current item has no commands to run.".into());
     };
-    if let Some(fill) = item.fill.first() {
+    if let Some(fill) = item.beside.fill.first() {
         return Err(clean!(
             "These commands are copied, not run: {} in them is filled in on the screen only.",
             fill.word

@@ -46,7 +46,7 @@ pub fn filled<'a>(model: &Model, item: &'a Item) -> Vec<Filled<'a>> {
         };
         Filled { fill, value }
     };
-    item.fill.iter().map(of).collect()
+    item.beside.fill.iter().map(of).collect()
 }
 
 impl Filled<'_> {

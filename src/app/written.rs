@@ -169,5 +169,5 @@ pub fn facts(model: &Model, item: &Item) -> Vec<Clean> {
         }
         told
     };
-    item.facts.iter().flat_map(of).collect()
+    item.beside.facts.iter().flat_map(of).collect()
 }

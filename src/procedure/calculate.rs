@@ -238,7 +238,7 @@ mod tests {
         let expr = outcome("10-$a*$ab", None).expr(&inputs, &[-2.0, 0.5]).expect("parses");
         assert_eq!(expr.text().as_str(), "10-(-2e0)*(5e-1)");
         let fault = outcome("1 + $b", None).expr(&inputs, &[1.0, 1.0]).expect_err("no such figure");
-        assert_eq!(fault.to_string(), ":1:5: no input is called `b`.");
+        assert_eq!(fault.to_string(), "1:5: no input is called `b`.");
         let expr = outcome("up{job=~\"x$\"}", None).expr(&inputs, &[1.0, 1.0]).expect("parses");
         assert!(expr.text().as_str().ends_with("x$\"}"), "{}", expr.text());
     }

@@ -53,8 +53,8 @@ pub fn check(document: &Document, known: &Known<'_>) -> Vec<Fault> {
             Subject::Fact(told) => Some(&told.sampler),
             Subject::Query(_) | Subject::Answer(_) => None,
         });
-        let filled = item.fill.iter().map(|fill| &fill.sampler);
-        for sampler in told.into_iter().chain(filled).chain(&item.facts) {
+        let filled = item.beside.fill.iter().map(|fill| &fill.sampler);
+        for sampler in told.into_iter().chain(filled).chain(&item.beside.facts) {
             if let Some(samplers) = known.samplers.filter(|samplers| !samplers.contains(&&**sampler)) {
                 tell(format!("the profile has no sampler `{sampler}`."), sampler, samplers);
             }

@@ -70,8 +70,8 @@ pub struct Item {
     pub live: Live,
     /// Values that help to decide, shown beside it.
     pub show: Vec<Look>,
-    /// Samplers whose facts are shown with it.
-    pub facts: Vec<Arc<str>>,
+    /// What else of the profile belongs to it.
+    pub beside: Beside,
     /// How one knows that it went wrong.
     pub failed: Option<Clean>,
     /// The item where to go on then: always a later one.
@@ -81,10 +81,17 @@ pub struct Item {
     /// For how long after it ticked what a check found must still hold, whatever is done meanwhile; `None` is until the
     /// next action begins.
     pub watch: Option<Duration>,
-    /// What is dangerous about it where it stands, a sentence each.
-    pub hazards: Vec<Clean>,
+}
+
+/// What of the profile belongs to an item.
+#[derive(Clone, Debug, Default)]
+pub struct Beside {
+    /// Samplers whose facts are shown with it.
+    pub facts: Vec<Arc<str>>,
     /// Words of its text that facts stand for.
     pub fill: Vec<Fill>,
+    /// What is dangerous about it where it stands, a sentence each.
+    pub hazards: Vec<Clean>,
 }
 
 /// What makes an item live.

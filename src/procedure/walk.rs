@@ -381,8 +381,9 @@ impl<'a> Turns<'a> {
     }
 
     /// This was found at an item.
-    pub(super) fn found(&mut self, at: usize, found: Found) {
-        let text = found.text.clone();
+    pub(super) fn found(&mut self, at: usize, mut found: Found) {
+        // The step has the text already.
+        let text = core::mem::take(&mut found.text);
         self.found = found;
         self.item(at, State::Observed, text);
     }

@@ -19,7 +19,7 @@ fn warned(mut document: Document, profile: &Profile) -> Document {
     for found in hazards(&document, &|name| facts(profile, name)) {
         let line = found.fault.at.as_ref().map(|at| at.line);
         for item in document.items.iter_mut().filter(|item| Some(item.line) == line && item.title == found.about) {
-            item.hazards.push(found.fault.what.clone());
+            item.beside.hazards.push(found.fault.what.clone());
         }
     }
     document

@@ -408,7 +408,7 @@ verify_samplers = ["metrics", "metrisc"]
                 "p.toml:15:10: no log of this profile is called `ap`. Did you mean `app`?",
                 "p.toml:21:19: no sampler of this profile is called `metrisc`. Did you mean `metrics`?",
                 "p.toml:19:1: `verb` is missing here.",
-                "p.toml:18:18: no pane of this profile is called `Lod`. Did you mean `Load`?",
+                "p.toml:18:9: no pane of this profile is called `Lod`. Did you mean `Load`?",
             ]
         );
     }

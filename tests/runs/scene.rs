@@ -48,13 +48,11 @@ fn item(id: &str, live: Live) -> Item {
         memory: false,
         live,
         show: Vec::new(),
-        facts: Vec::new(),
+        beside: Beside::default(),
         failed: None,
         go: None,
         valid_for: SECOND * 60,
         watch: None,
-        hazards: Vec::new(),
-        fill: Vec::new(),
     }
 }
 

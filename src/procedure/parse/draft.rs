@@ -111,7 +111,7 @@ impl<'a> Draft<'a> {
                 let Some(made) = self.items.last_mut() else { return };
                 made.item.live = block.live;
                 made.item.show = block.show;
-                made.item.facts = block.facts;
+                made.item.beside.facts = block.facts;
                 made.item.failed = block.failed;
                 made.item.go = block.go;
                 made.item.valid_for = block.valid_for;
@@ -170,13 +170,11 @@ impl<'a> Draft<'a> {
             memory: false,
             live,
             show: Vec::new(),
-            facts: Vec::new(),
+            beside: Beside::default(),
             failed: None,
             go: None,
             valid_for: block::VALID_FOR,
             watch: None,
-            hazards: Vec::new(),
-            fill: Vec::new(),
         };
         self.items.push(Made { item, named: named.map(str::to_owned), marks: Marks::default() });
         true
@@ -195,7 +193,7 @@ impl<'a> Draft<'a> {
             }
         }
         for made in &mut self.items {
-            made.item.fill = front.fill.iter().filter(|fill| fill.is_in(&made.item)).cloned().collect();
+            made.item.beside.fill = front.fill.iter().filter(|fill| fill.is_in(&made.item)).cloned().collect();
         }
         if self.more_faults > 0 {
             let what = format!("and {} more faults of this document.", self.more_faults);

@@ -161,7 +161,7 @@ fn a_fault_stands_where_the_document_has_it() {
         ("> ## A\n> ```check\n> query = 'up'\n> expect = \"about 1\"\n> ```\n", "x.md:4:13: an expectation begins"),
         ("## A\n```wait\nquery = 'up'\nexpect = \"== 1\"\n```\n", "at_most` is missing"),
         ("## A\n```wait\nfor = \"soon\"\n```\n", "x.md:3:7: `for` is no length of time"),
-        ("## A\n```ask\nname = \"x\"\n```\n", "one of `choices`, `number`, `typed` and `text = true`"),
+        ("## A\n```ask\nname = \"x\"\n```\n", "one of `choices`, `number`, `typed`, `text = true` and `paste`"),
         (
             "## A\n```ask\nname = \"x\"\ntyped = \"GO\"\nchoices = [\"go\"]\n```\n",
             "x.md:5:11: the word that is typed is none",
@@ -365,7 +365,7 @@ fn what_is_pasted_has_a_form_and_nothing_compares_with_it() {
     let fault = ask("paste = \"stack\"").faults[0].to_string();
     assert!(fault.contains("`stack` is nothing that is pasted. Did you mean `stacks`?"), "{fault}");
     let fault = ask("paste = \"lines\"\ntext = true").faults[0].to_string();
-    assert!(fault.contains("one of `choices`, `number`, `text = true` and `paste`"), "{fault}");
+    assert!(fault.contains("one of `choices`, `number`, `typed`, `text = true` and `paste`"), "{fault}");
     let text = "## Say\n\n```ask\nname = \"said\"\npaste = \"lines\"\n```\n\n## Then\n\n```when\nanswer = \"said\"\nis = \"x\"\n```\n";
     assert!(read(text).faults[0].to_string().contains("the answer to `said` is pasted."), "{:?}", read(text).faults);
 }
@@ -379,7 +379,7 @@ fn words_that_facts_stand_for_are_known_to_the_items_that_hold_them() {
         &format!("{fill}## A\n```julia\nadd(\"NAME\")\n```\n## B\nno NAMES\n## C\n```bash\necho NAME\n```\n"),
     );
     assert_eq!(document.faults, []);
-    let words: Vec<usize> = document.items.iter().map(|item| item.fill.len()).collect();
+    let words: Vec<usize> = document.items.iter().map(|item| item.beside.fill.len()).collect();
     assert_eq!(words, [1, 0, 0, 1], "a block of commands is an item of its own");
     for (row, wanted) in [
         ("na = { sampler = \"a\", fact = \"b\" }", "`na` is no word to fill in"),

@@ -31,13 +31,11 @@ pub(super) fn item(id: &str, live: Live) -> Item {
         memory: false,
         live,
         show: Vec::new(),
-        facts: Vec::new(),
+        beside: Beside::default(),
         failed: None,
         go: None,
         valid_for: SECOND * 60,
         watch: None,
-        hazards: Vec::new(),
-        fill: Vec::new(),
     }
 }
 

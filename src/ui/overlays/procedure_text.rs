@@ -68,14 +68,7 @@ pub(super) fn prose(
     if let Some(failed) = &item.failed {
         rows.push((clean!("It has gone wrong if: {failed}"), Intent::Note));
     }
-    let goes = walking::shown(model).filter(|_| current).and_then(|working| {
-        let to = item.go.as_ref()?;
-        working.walk.document.items.iter().find(|item| item.id == *to).map(|item| item.title.clone())
-    });
-    if let Some(to) = goes {
-        let word = key(model, Context::Procedure, Command::WentWrong);
-        rows.push((clean!("{word} then: it goes on at \"{to}\"."), Intent::Muted));
-    }
+    rows.extend(goes(model, item).filter(|_| current));
     let lines = rows.iter().flat_map(|(text, intent)| match intent {
         // What was pasted keeps its columns.
         Intent::Value => vec![(text.clone(), Intent::Text)],
@@ -84,12 +77,20 @@ pub(super) fn prose(
     lines.collect()
 }
 
+/// Where it goes on when it goes wrong.
+fn goes(model: &Model, item: &Item) -> Option<(Clean, Intent)> {
+    let to = item.go.as_ref()?;
+    let to = walking::shown(model)?.walk.document.items.iter().find(|item| item.id == *to)?;
+    let word = key(model, Context::Procedure, Command::WentWrong);
+    Some((clean!("{word} then: it goes on at \"{}\".", to.title), Intent::Muted))
+}
+
 /// What is dangerous about it: said of the profile's text, since the copy of a run tells none.
 fn hazards<'a>(model: &'a Model, item: &'a Item) -> impl Iterator<Item = &'a Clean> {
     let view = walking::view(model);
     let known = view.and_then(|view| model.procedures.document(&view.document.id));
     let same = known.and_then(|document| document.items.iter().find(|known| known.id == item.id));
-    same.unwrap_or(item).hazards.iter()
+    same.unwrap_or(item).beside.hazards.iter()
 }
 
 /// The contacts who are meant: by their support level, or by name.
