@@ -25,7 +25,7 @@ fn names_that_nobody_has_are_told_with_their_line_and_the_nearest_one() {
         "x.md:4: the profile has no action `reduce-batch-sise`. Did you mean `reduce-batch-size`?",
         "x.md:9: no sampler of the profile makes the metric `queue_dept`. Did you mean `queue_depth`?",
         "x.md:15: `Robin` is neither a support level nor a contact. Did you mean `Robin Example`?",
-        "x.md:25: no sampler of the profile is called `comit`. Did you mean `commit`?",
+        "x.md:25: the profile has no sampler `comit`. Did you mean `commit`?",
         "x.md:32: no sampler of the profile makes the metric `queue_depht`. Did you mean `queue_depth`?",
     ];
     assert_eq!(faults, expected);

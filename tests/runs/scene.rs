@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::path::Path;
 use std::sync::Arc;
 use watchkeeper::base::{Clean, Clock, Now, Ulid, Unit, Wall};
-use watchkeeper::procedure::document::{Comparison, Condition, Document, Expect, Item, Live, Look, Subject};
+use watchkeeper::procedure::document::{Beside, Comparison, Condition, Document, Expect, Item, Live, Look, Subject};
 use watchkeeper::procedure::walk::{Said, Senses, Sight, Walk};
 use watchkeeper::roles::procedures::{Found, Holder, Keeper, Source, open_runs};
 use watchkeeper::rules::expr::Expr;

@@ -5,7 +5,7 @@ use super::front::Front;
 use super::place::{Piece, Source};
 use super::{MOST_FAULTS, MOST_ITEMS};
 use crate::base::{Clean, Fault};
-use crate::procedure::document::{Answer, Condition, Document, Expect, Item, Live, Subject};
+use crate::procedure::document::{Answer, Beside, Condition, Document, Expect, Item, Live, Subject};
 use sha2::{Digest, Sha256};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

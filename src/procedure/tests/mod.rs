@@ -5,7 +5,7 @@ mod queue;
 mod streams;
 
 use super::document::{
-    Answer, Ask, Comparison, Condition, Document, Escalate, Expect, Item, Live, Look, Subject, Wait,
+    Answer, Ask, Beside, Comparison, Condition, Document, Escalate, Expect, Item, Live, Look, Subject, Wait,
 };
 use super::walk::{Said, Senses, Sight, Standing, State, Step, Turn, Walk};
 use crate::action::lifecycle::Outcome;
