@@ -350,7 +350,7 @@ fn expected(mut expect: Value, table: &Body, cx: &Context<'_>) -> Result<Expect,
                 .hint("Write expect = { below = 1 }, at_most, at_least or above."))
         }
         Ok(expect) => Ok(expect),
-        Err(error) => Err(wrong(format!("`expect` cannot be read: {}.", error))),
+        Err(error) => Err(wrong(format!("`expect` cannot be read: {error}."))),
     }
 }
 

@@ -28,8 +28,6 @@ mod logs;
 mod peer;
 mod poor;
 mod procedure;
-#[path = "../peers/running.rs"]
-mod running;
 #[path = "../samplers/server.rs"]
 #[expect(dead_code, reason = "shared with tests/samplers, which counts")]
 mod server;

@@ -3,7 +3,7 @@
 
 use crate::desk::{Desk, PROGRAM, clock_of, eventually, row_with};
 use crate::harness::{Pty, Spec};
-use crate::running::Running;
+use crate::peer::Running;
 use rustix::process::Signal;
 use std::fs;
 use std::net::{TcpListener, UdpSocket};

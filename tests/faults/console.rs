@@ -97,7 +97,7 @@ fn counted() -> String {
 fn whole(deed: &Deed) -> Vec<(Whose, Point)> {
     let (bench, log) = ((deed.bench)(), tempfile::NamedTempFile::new().unwrap());
     let pty = bench.console();
-    assert!(bench.open_list(&pty));
+    assert!(crate::lost::open_list(&pty));
     let (known, counted) = (threads(&pty), format!("trace={}", counted()));
     let how = [&LOOP[..], &["-e", &counted]].concat();
     let strace = attach(&how, log.path(), [&pty.pid().as_raw_nonzero().to_string()]);
@@ -127,7 +127,7 @@ fn shown(pty: &Pty) -> bool {
 fn killed(deed: &Deed, (whose, point): &(Whose, Point)) -> Result<(Met, bool), String> {
     let bench = (deed.bench)();
     let pty = bench.console();
-    assert!(bench.open_list(&pty));
+    assert!(crate::lost::open_list(&pty));
     let (known, console) = (threads(&pty), pty.pid().as_raw_nonzero().to_string());
     let (nowhere, traced, kill) =
         (Path::new("/dev/null"), format!("trace={}", point.0), inject(point, "signal=SIGKILL"));

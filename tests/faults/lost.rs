@@ -20,6 +20,11 @@ pub(crate) struct Bench {
     word: &'static str,
 }
 
+pub(crate) fn open_list(pty: &Pty) -> bool {
+    pty.send("a");
+    seen(pty, "the list of actions", |text| text.contains("ACTIONS"))
+}
+
 impl Bench {
     pub(crate) fn new(script: &str) -> Self {
         let command = |folder: &Path| {
@@ -71,12 +76,7 @@ impl Bench {
 
     /// From the list of actions to the key that runs it. False when the console was gone before.
     pub(crate) fn confirm(&self, pty: &Pty) -> bool {
-        self.open_list(pty) && self.confirm_first(pty)
-    }
-
-    pub(crate) fn open_list(&self, pty: &Pty) -> bool {
-        pty.send("a");
-        seen(pty, "the list of actions", |text| text.contains("ACTIONS"))
+        open_list(pty) && self.confirm_first(pty)
     }
 
     /// The list's first action, to the key that runs it.

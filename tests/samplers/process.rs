@@ -358,11 +358,12 @@ fn counted_by_ss(pid: u32) -> Option<std::collections::BTreeMap<(String, String)
     let mut counted = std::collections::BTreeMap::new();
     for line in String::from_utf8_lossy(&out.stdout).lines().filter(|line| line.contains(&format!("pid={pid},"))) {
         let words: Vec<&str> = line.split_whitespace().collect();
-        let state = match words[0] {
+        let word = |at: usize| *words.get(at).expect("a column");
+        let state = match word(0) {
             "ESTAB" => "established".to_owned(),
             other => other.to_lowercase().replace('-', "_"),
         };
-        let peer = words[4].rsplit_once(':').expect("an address and a port").0.to_owned();
+        let peer = word(4).rsplit_once(':').expect("an address and a port").0.to_owned();
         *counted.entry((state, peer)).or_default() += 1.0;
     }
     Some(counted)

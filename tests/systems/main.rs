@@ -72,9 +72,9 @@ fn act(stage: &Stage, scene: &Scene, watch: u32, all: bool) {
     for act in scene.acts.iter().filter(|act| all || long() || !act.long) {
         stage.shell(&act.before);
         if act.procedure.is_empty() {
-            operator.act(act)
+            operator.act(act);
         } else {
-            operator.walk(act)
+            operator.walk(act);
         }
         stage.shell(&act.after);
         println!("  {}{}", act.action, act.procedure);

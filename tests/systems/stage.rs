@@ -134,7 +134,9 @@ impl Stage {
                 // What comes later counts.
                 let last: std::collections::BTreeMap<_, _> =
                     ours.lines().filter_map(|line| Some((key(line)?, line))).collect();
-                last.values().for_each(|line| text.extend([line, "\n"]));
+                for line in last.values() {
+                    text.extend([line, "\n"]);
+                }
             }
         }
         format!("{text}\n[grants]\nroot = \"L3\"\n{}", self.filled(&set.tables))

@@ -115,7 +115,7 @@ impl Kind for PostgresExplain {
         }
         let options = if analyze { "ANALYZE, BUFFERS" } else { "COSTS" };
         let work = Work { server, sql: format!("EXPLAIN ({options}) {query}"), patience, open: false };
-        let mut draft = draft(work, if analyze { "one statement is carried out and rolled back" } else { NOTHING })?;
+        let mut draft = draft(&work, if analyze { "one statement is carried out and rolled back" } else { NOTHING })?;
         if analyze {
             let load = "the statement is carried out, with all its load and whatever its functions do";
             draft.raise.push(Clean::from(load));
@@ -157,7 +157,7 @@ impl Kind for PostgresExplain {
 /// What happens, where only the plan is asked for.
 const NOTHING: &str = "nothing is carried out";
 
-fn draft(work: Work, ways: &str) -> Result<Draft, Fault> {
+fn draft(work: &Work, ways: &str) -> Result<Draft, Fault> {
     let (which, raise) = (work.server.which()?, work.server.raise()?);
     Ok(Draft {
         lines: work.sql.lines().map(Clean::text).collect(),
@@ -166,7 +166,7 @@ fn draft(work: Work, ways: &str) -> Result<Draft, Fault> {
         undo: Undo::How(Clean::from("nothing to undo: BEGIN READ ONLY, then ROLLBACK")),
         based_on: vec![which.row()],
         targets: vec![which.target(&format!("explain {}", which.database), BTreeMap::new())],
-        work: to_work(&work)?,
+        work: to_work(work)?,
         raise,
         settle: Duration::ZERO,
     })
@@ -190,7 +190,7 @@ fn open((server, id, patience): (Server, i64, Duration)) -> Result<Draft, Fault>
     })?;
     let query = query.trim().trim_end_matches(';').to_owned();
     can_be_explained(&query).map_err(Fault::new)?;
-    let mut draft = draft(Work { server, sql: query, patience, open: true }, NOTHING)?;
+    let mut draft = draft(&Work { server, sql: query, patience, open: true }, NOTHING)?;
     draft.lines.insert(0, Clean::from("EXPLAIN (COSTS), whatever the values"));
     draft.based_on.push(postgres::row("queryid", crate::clean!("{id}")));
     Ok(draft)
