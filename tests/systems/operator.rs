@@ -113,8 +113,10 @@ impl<'a> Operator<'a> {
 
     fn fill(&self, values: &[String]) {
         for (at, value) in values.iter().enumerate() {
-            self.pty.send(if at == 0 { "\x15" } else { "\t\x15" });
-            self.pty.send(self.stage.filled(value));
+            self.pty.send(if at == 0 { "" } else { "\t" });
+            if !value.is_empty() {
+                self.pty.send(format!("\x15{}", self.stage.filled(value)));
+            }
         }
         self.pty.send("\r");
     }
