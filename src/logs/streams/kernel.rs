@@ -11,6 +11,8 @@ use std::os::fd::{AsFd, OwnedFd};
 
 /// A record and its dictionary are never longer.
 const RECORD: usize = 16 * 1024;
+/// The device that it is: major, minor (admin-guide/devices.txt).
+const KMSG: (u32, u32) = (1, 11);
 /// Lines shown of what was there before us.
 const BACKLOG: usize = 200;
 /// A log that could not be opened is tried again so often.
@@ -37,12 +39,18 @@ pub(super) fn read(outlet: &mut Outlet) {
 
 fn open() -> Result<OwnedFd, Fault> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    rustix::fs::open("/dev/kmsg", flags, Mode::empty()).map_err(|errno| match errno {
+    let log = rustix::fs::open("/dev/kmsg", flags, Mode::empty()).map_err(|errno| match errno {
         Errno::PERM | Errno::ACCESS => Fault::new("not permitted to read the kernel log (/dev/kmsg).")
             .hint("It takes root or CAP_SYSLOG on this host."),
         Errno::NOENT => Fault::new("this host has no /dev/kmsg (containers often have none)."),
         errno => Fault::new(format!("/dev/kmsg cannot be opened: {errno}.")),
-    })
+    })?;
+    let device = rustix::fs::fstat(&log).map(|stat| (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev)));
+    // What a container puts there instead never blocks: it would be read without a pause.
+    if device == Ok(KMSG) {
+        return Ok(log);
+    }
+    Err(Fault::new("/dev/kmsg is not the kernel's log here (containers often have something else there)."))
 }
 
 /// Reads until it is time to stop.
