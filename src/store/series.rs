@@ -194,7 +194,7 @@ impl Store {
     }
 
     /// Who feeds these selectors: whoever gives a series of theirs or is to give their metric; if nobody is known,
-    /// whoever may. In the order of the samplers.
+    /// whoever may. A sampler that a selector names as `job` is the only one. In the order of the samplers.
     pub fn feeders(&self, selectors: &[Selector]) -> Vec<Feeder<'_>> {
         // Per feed, whether anything is wanted of it that a failed attempt does not give.
         let mut wanted: BTreeMap<usize, bool> = BTreeMap::new();
@@ -207,7 +207,11 @@ impl Store {
             }
             let Some(metric) = selector.metric_name().filter(|metric| *metric != UP) else { continue };
             let to_give = self.feeds.iter().enumerate().filter(|(_, feed)| feed.is_to_give(metric)).map(|(at, _)| at);
-            for at in self.giving(metric).into_iter().chain(to_give) {
+            // A sampler that it names as `job` feeds it alone, however seldom others give the same metric.
+            let asked = selector.equals("job").filter(|name| self.by_sampler.contains_key(*name));
+            let meant =
+                |at: &usize| asked.is_none_or(|name| self.feeds.get(*at).is_some_and(|feed| *feed.name == *name));
+            for at in self.giving(metric).into_iter().chain(to_give).filter(meant) {
                 nobody = false;
                 *wanted.entry(at).or_default() |= !self.tells_failing(at, metric);
             }

@@ -127,6 +127,21 @@ fn a_lack_is_explained_by_who_would_give_it() {
 }
 
 #[test]
+fn a_sampler_that_a_selector_names_feeds_it_alone_however_seldom_others_give_the_metric() {
+    let mut store = Store::new(Limits::default());
+    for name in ["often", "seldom"] {
+        store.ingest(&sample(name, 1_000, Ok(vec![Point::gauge("probe_success", &[], 1.0)])));
+    }
+    let of = |matchers: Vec<Matcher>| Selector { matchers, ..Selector::metric("probe_success") };
+    let job = |name: &str| Matcher { label: "job".into(), value: Clean::text(name), op: MatchOp::Equal };
+    let feeding =
+        |selector| store.feeders(&[selector]).iter().map(|feeder| feeder.name.to_string()).collect::<Vec<_>>();
+    assert_eq!(feeding(of(Vec::new())), ["often", "seldom"]);
+    assert_eq!(feeding(of(vec![job("often")])), ["often"]);
+    assert_eq!(feeding(of(vec![job("nobody")])), ["often", "seldom"], "a label of its own may be meant");
+}
+
+#[test]
 fn what_a_host_cannot_give_is_not_supported() {
     let mut store = Store::new(Limits::default());
     let seen = Observation { not_supported: vec![("m".into(), "no such sensor".into())], ..Observation::default() };
