@@ -245,6 +245,12 @@ fn a_map_that_was_grown_from_outside_shows_how_much_of_it_the_process_does_not_h
 /// One pane on the whole screen.
 fn zoom(pty: &Pty, title: &str) {
     pty.wait("the panes", |screen, _| row_with(screen, " UTC").is_some());
+    // Behind the last view stand all of them.
+    let view = |text: &str| text.lines().find(|line| line.starts_with("─ ") && line.contains('/')).map(str::to_owned);
+    while let Some(before) = view(&pty.text()) {
+        pty.send("V");
+        pty.wait("another view", |screen, _| view(&screen.contents()).is_none_or(|now| now != before));
+    }
     pty.send("z");
     for _ in 0..60 {
         let top = RefCell::new(String::new());
@@ -296,6 +302,11 @@ fn a_restart_says_what_its_exit_listener_would_do() {
     fs::write(more.join("genesis_exit.conf"), listener).unwrap();
     fs::write(more.join("genesis.conf"), "[program:genesis]\ncommand=sleep 100000\nstartsecs=0\n").unwrap();
     peer.exec(&["update"]);
+    // Until it runs a restart is refused.
+    eventually("the listener", || {
+        let said = peer.exec(&["status", "genesis_exit"]).stdout;
+        String::from_utf8_lossy(&said).contains("RUNNING").then_some(())
+    });
     let lines =
         format!("extends = [\"genesis\"]\n[settings]\nsupervisor_socket = \"{socket}\"\nsupervisor_owner = \"root\"\n");
     let pty = on_lines(&desk, &lines);

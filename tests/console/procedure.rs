@@ -52,12 +52,15 @@ fn dropped<'a>(world: &'a World, console: Console<'a>, at: usize) -> Console<'a>
 }
 
 /// The line drops at every one of these items, from 1, in one and the same walk.
+///
+/// Not at the last one before the call: what went well is complete then, and no walk is left to be taken up.
 fn dropped_at(world: &World, wanted: impl Fn(usize) -> bool) {
     let mut console = world.console();
     console.begin();
     let mut last = 0;
     while let Some(at) = console.current() {
-        if at > last && wanted(at) {
+        let more = console.document.items.iter().skip(at).any(|item| !matches!(item.live, Live::Escalate(_)));
+        if at > last && wanted(at) && more {
             console = dropped(world, console, at);
             last = at;
         } else {

@@ -64,6 +64,7 @@ impl Site {
         let port = url.rsplit(':').next().and_then(|rest| rest.split('/').next()).unwrap_or_default().to_owned();
         let word = kept(folder, "postgres", "none-is-asked-for");
         settings.extend([
+            ("postgres", url.clone()),
             ("postgres_operator", url),
             ("postgres_operator_password", word.clone()),
             ("postgres_password", word),
