@@ -332,7 +332,7 @@ fn keys_pastes_and_the_terminals_answers_arrive_as_what_they_are() {
         ("\x1b[1;5A", "code: Up, modifiers: KeyModifiers(CONTROL)"),
         ("\x1b", "code: Esc"),
         ("\x1bOP", "F(1)"),
-        ("\x1b[200~q\rq\x1b[201~", "last Paste { bytes: 3, text: \"q␍q\" }"),
+        ("\x1b[200~q\rq\x1b[201~", "last Paste { text: \"q␍q\", lines: [\"q\", \"q\"], left_out: 0 }"),
         ("\x1b[I", "last Focus(true)"),
         ("\x03", "Char('c'), modifiers: KeyModifiers(CONTROL)"),
     ] {
