@@ -1,9 +1,11 @@
 //! Follows a runner that was started: its word while it has one, and the truth when it died without the last one.
 
+use super::late;
 use super::lifecycle::{End, Outcome, Progress, Run, State};
 use super::plan::Plan;
 use super::recover::{Standing, standing};
 use crate::base::{Clean, Mono};
+use crate::journal::Journal;
 use core::time::Duration;
 use std::path::PathBuf;
 
@@ -13,11 +15,11 @@ pub const FIRST_WORD: Duration = Duration::from_secs(10);
 pub const DEAD: Duration = Duration::from_secs(2);
 
 /// One run under way.
-#[derive(Debug)]
 pub struct Follow {
     run: Run,
     plan: Plan,
     locks_in: Vec<PathBuf>,
+    journal: Option<Journal>,
     begun: Mono,
     /// Since when nobody holds the target for this run.
     lost: Option<Mono>,
@@ -25,9 +27,9 @@ pub struct Follow {
 }
 
 impl Follow {
-    /// Follows `run` of `plan`, which was started at `now`.
-    pub const fn new(run: Run, plan: Plan, locks_in: Vec<PathBuf>, now: Mono) -> Self {
-        Self { run, plan, locks_in, begun: now, lost: None, told: None }
+    /// Follows `run` of `plan`, which was started at `now`. That it is withdrawn goes into the journal.
+    pub const fn new(run: Run, plan: Plan, locks_in: Vec<PathBuf>, journal: Option<Journal>, now: Mono) -> Self {
+        Self { run, plan, locks_in, journal, begun: now, lost: None, told: None }
     }
 
     /// What is new, if anything. Reads files; asked a few times a second until what it tells has an end.
@@ -66,7 +68,7 @@ impl Follow {
     /// No runner has taken it over. Taking it over ourselves makes sure that none will.
     fn withdraw(&self) -> Option<Progress> {
         let why = crate::clean!("its runner did not begin within {} s; nothing was done.", FIRST_WORD.as_secs());
-        match self.run.withdraw(self.plan.id, why) {
+        match late::withdraw(&self.run, &self.plan, None, why, self.journal.as_ref()) {
             Ok(withdrawn) => withdrawn,
             // It cannot be kept from beginning late, so nothing certain can be said.
             Err(fault) => Some(self.over(

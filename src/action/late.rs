@@ -1,5 +1,7 @@
-//! An outcome that the journal does not take: its runner keeps the record, says so in the run folder, and tries again
-//! until it is written. Who writes for a run holds its lock, so that a console and the runner do not write both.
+//! Outcomes that nobody could write down when they came: an order that no runner took over is withdrawn and recorded by
+//! whoever finds it. Of one that the journal does not take, its runner keeps the record, says so in the run
+//! folder, and tries again until it is written. Who writes for a run holds its lock, so that a console and the runner do
+//! not write both.
 
 use super::lifecycle::{End, Outcome, Progress, Run};
 use super::plan::Plan;
@@ -49,6 +51,27 @@ pub fn outcome(plan: &Plan, confirm: Option<&Confirm>, told: &Progress, end: &En
         res.insert("late".to_owned(), true.into());
     }
     record(event, plan, confirm).res(res)
+}
+
+/// Makes sure that no runner takes this order over any more, and says so in the run folder and the journal; `None` when
+/// one already has. `confirm` is known to the console that gave the order alone.
+///
+/// # Errors
+/// When the run folder cannot be written: then one may still begin.
+pub fn withdraw(
+    run: &Run,
+    plan: &Plan,
+    confirm: Option<&Confirm>,
+    why: Clean,
+    journal: Option<&Journal>,
+) -> Result<Option<Progress>, Fault> {
+    let withdrawn = run.withdraw(plan.id, why)?;
+    // A runner that was refused before has told its own end, and recorded it.
+    let ours = withdrawn.as_ref().filter(|told| told.pid == crate::sys::process::pid());
+    if let Some((told, end, journal)) = ours.and_then(|told| Some((told, told.end.as_ref()?, journal?))) {
+        journal.append(outcome(plan, confirm, told, end, confirm.is_none()));
+    }
+    Ok(withdrawn)
 }
 
 /// Writes it, and that it is written; in the run folder too.

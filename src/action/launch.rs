@@ -43,11 +43,11 @@ impl Launcher {
         Self { allowed: Some(allowed), ..self.clone() }
     }
 
-    /// Writes the order durably and starts its runner. Returns as soon as it runs; [`Run::read`] tells how it goes.
+    /// Writes the order durably. Nothing begins by that: an order that its console left alone is withdrawn by the next.
     ///
     /// # Errors
-    /// When the order cannot be written or the runner not started: then nothing was done.
-    pub fn launch(&self, accepted: &Acceptance, state: &Path) -> Result<Run, Fault> {
+    /// When it may not be given or cannot be written.
+    pub fn order(&self, accepted: &Acceptance, state: &Path) -> Result<Run, Fault> {
         if accepted.plan.is_arming() || accepted.plan.takes_over().is_some() {
             return Err(Fault::new("this needs no runner."));
         }
@@ -61,14 +61,14 @@ impl Launcher {
         let run = Run::of(state, accepted.plan.id);
         run.reserve().keep();
         run.order(accepted, self.allowed)?;
-        self.start(&run).inspect_err(|fault| {
-            // No later console shall wonder; where this cannot be written either, it will say "never started".
-            let _told = run.withdraw(accepted.plan.id, crate::clean!("the runner was not started: {fault}"));
-        })?;
         Ok(run)
     }
 
-    fn start(&self, run: &Run) -> Result<(), Fault> {
+    /// Starts the runner of an order. Returns as soon as it runs; [`Run::read`] tells how it goes.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(&self, run: &Run) -> Result<(), Fault> {
         let log = run.begin_output()?;
         let errors =
             std::fs::OpenOptions::new().append(true).open(&log).map_err(|error| files::fault("open", &log, &error))?;

@@ -350,6 +350,19 @@ impl Run {
         self.dir.join("disarmed").exists()
     }
 
+    /// Notes that an operator was told how it ended: to later consoles it is no news.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub fn note_heard(&self) -> Result<(), Fault> {
+        self.create("heard", b"").map(|_first| ())
+    }
+
+    /// Whether that was noted.
+    pub fn is_heard(&self) -> bool {
+        self.dir.join("heard").exists()
+    }
+
     /// The last lines of what its programs said, when there is more than `known` bytes of it.
     pub fn output(&self, known: &mut u64) -> Option<Vec<Clean>> {
         let (size, end) = files::tail(&self.dir.join("out.log"), OUTPUT).ok()?;

@@ -15,6 +15,9 @@ use std::path::{Path, PathBuf};
 /// An order this young may still find its runner.
 pub const GRACE: Duration = Duration::from_secs(15);
 
+/// Of an order that is withdrawn because no runner took it over.
+pub const NEVER_STARTED: &str = "was accepted but never started; nothing was done.";
+
 /// What is known of such a run.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Standing {
@@ -55,7 +58,7 @@ impl Unresolved {
         let title = &self.plan.what.title;
         match &self.standing {
             Standing::Attach { pid } => crate::clean!("{title}: still running as process {pid}."),
-            Standing::NeverStarted => crate::clean!("{title}: was accepted but never started; nothing was done."),
+            Standing::NeverStarted => crate::clean!("{title}: {NEVER_STARTED}"),
             Standing::NothingDone => crate::clean!("{title}: its runner ended before it changed anything."),
             Standing::Unknown(settled) => {
                 crate::clean!("{title}: outcome unknown. Now observed: {}.", settled.what())

@@ -5,6 +5,7 @@ use super::board::Mark;
 use super::incident::Heard;
 use super::model::Request;
 use super::notify::NotifierStatus;
+use super::run::Ended;
 use super::survey::{Done, Offer};
 use super::texts::Changed;
 use super::walking::{Left, Taken};
@@ -56,6 +57,8 @@ pub enum Msg {
     Effects(Vec<Mark>),
     /// Runs of earlier consoles without an outcome, oldest first, and what could not be read of them.
     Recovered(Vec<Unresolved>, Vec<Fault>),
+    /// Runs of earlier consoles that ended while no console followed them, oldest first.
+    EndedAlone(Vec<Ended>),
     /// The answer to `Effect::Settle`.
     Settled(Ulid, Result<(), Fault>),
     /// What earlier consoles kept of the last two days, and what has to be said of it.

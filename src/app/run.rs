@@ -9,11 +9,11 @@ use super::open_runs;
 use super::prompt;
 use super::walking;
 use crate::action::back;
-use crate::action::lifecycle::{Outcome, Progress, State};
+use crate::action::lifecycle::{End, Outcome, Progress, State};
 use crate::action::mode::Mode;
 use crate::action::plan::Plan;
 use crate::action::recover::{Standing, Unresolved};
-use crate::base::{Clean, Fault, Level, Mono, Ulid};
+use crate::base::{Clean, Fault, Level, Mono, Ulid, Wall};
 use crate::clean;
 use crate::input::{Press, press};
 use crate::term::Input;
@@ -44,6 +44,17 @@ impl Run {
     pub fn ended(&self) -> bool {
         self.progress.as_ref().is_some_and(|progress| progress.end.is_some())
     }
+}
+
+/// How a run ended while no console followed it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    /// Of the action.
+    pub title: Clean,
+    /// When.
+    pub at: Wall,
+    /// How.
+    pub end: End,
 }
 
 /// What the runner's side tells.
@@ -78,6 +89,7 @@ pub fn on_msg(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
         Msg::Progress(progress) => return on_progress(model, progress),
         Msg::Recovered(found, faults) => return recovered(model, found, &faults),
+        Msg::EndedAlone(ended) => return ended_alone(model, ended),
         Msg::Settled(plan, done) => return open_runs::settled(model, plan, done),
         _ => {}
     }
@@ -119,6 +131,20 @@ fn recovered(model: &mut Model, found: Vec<Unresolved>, faults: &[Fault]) -> Vec
     if let Some(open) = attached.filter(|_| model.run.is_none()) {
         let progress = open.progress.map(Box::new);
         model.run = Some(Run::new(Box::new(open.plan), progress, model.now.mono));
+    }
+    told.into_iter().map(Effect::Log).collect()
+}
+
+fn ended_alone(model: &mut Model, ended: Vec<Ended>) -> Vec<Effect> {
+    let told: Vec<Clean> = ended
+        .into_iter()
+        .map(|Ended { title, at, end }| {
+            let at = model.clock_zone(at);
+            clean!("{title}: {} at {at}, while no console followed it. {}", end.outcome, end.reason)
+        })
+        .collect();
+    if let Some(newest) = told.last().cloned() {
+        model.session.say_left(newest, false, model.now);
     }
     told.into_iter().map(Effect::Log).collect()
 }

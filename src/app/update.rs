@@ -56,6 +56,7 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         | Msg::Output(_)
         | Msg::Effects(_)
         | Msg::Recovered(..)
+        | Msg::EndedAlone(_)
         | Msg::Settled(..)) => run::on_msg(model, told),
         told @ (Msg::Work(_)
         | Msg::WalkBegun(..)

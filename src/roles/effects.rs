@@ -5,7 +5,7 @@ use super::commands;
 use super::history::{Keeper, Loaded};
 use super::incidents;
 use super::notify::Notifier;
-use super::past::{can_be_taken_back, is_open, past_effects, record_late, taking_back};
+use super::past::{can_be_taken_back, is_open, past_effects, record_late, taking_back, unheard};
 use super::planning::{Here, Planners};
 use super::records::record;
 use super::save;
@@ -26,6 +26,7 @@ use crate::app::incident::Ask;
 use crate::app::readings::Snapshot;
 use crate::app::{Model, Msg, Request, run};
 use crate::base::{Clean, Clock, Fault, Support, Ulid};
+use crate::clean;
 use crate::config::profile::ActionSpec;
 use crate::journal::{Event, Journal};
 use crate::sys::bell::Bell;
@@ -323,7 +324,7 @@ impl Effects {
             match start(&launcher, &journal, &acceptance, &state) {
                 Ok(run) => {
                     if answer.send(Msg::Launched(Ok(()))) {
-                        watch(&run, acceptance.plan, &answer, &stopped);
+                        watch(&run, acceptance.plan, Some(journal), &answer, &stopped);
                     }
                 }
                 Err(fault) => {
@@ -362,12 +363,17 @@ impl Effects {
             answer.send(Msg::Done(can_be_taken_back(&state)));
             let (mut found, faults) = unresolved(&state, &paths::lock_dirs(), RealClock.now().wall);
             found.retain(|open| !may_write || is_open(open, journal.as_ref()));
+            // Those that were withdrawn just now among them.
+            let ended = unheard(&state, RealClock.now().wall, !may_write);
+            if !ended.is_empty() {
+                answer.send(Msg::EndedAlone(ended));
+            }
             let attached = found.iter().rfind(|open| matches!(open.standing, Standing::Attach { .. })).cloned();
             if found.is_empty() && faults.is_empty() || !answer.send(Msg::Recovered(found, faults)) {
                 return;
             }
             if let Some(Unresolved { run, plan, .. }) = attached {
-                watch(&run, plan, &answer, &stopped);
+                watch(&run, plan, journal, &answer, &stopped);
             }
         });
         if let Err(fault) = started {
@@ -414,17 +420,25 @@ impl Effects {
     }
 }
 
-/// Records the acceptance, then starts the runner; that it was not started is recorded too.
+/// Writes the order, records the acceptance, then starts the runner; that it was not started is recorded too. In this
+/// order, because an order that is left alone is withdrawn and recorded by the next console, wherever this one dies.
 fn start(launcher: &Launcher, journal: &Journal, accepted: &Acceptance, state: &Path) -> Result<Run, Fault> {
     let (plan, confirm) = (&accepted.plan, Some(&accepted.confirm));
-    journal
-        .append_durable(action::record::record(Event::Accepted, plan, confirm))
-        .map_err(|fault| fault.hint("Nothing was done: an acceptance that is not in the journal starts nothing."))?;
-    launcher.launch(accepted, state).inspect_err(|fault| {
+    let run = launcher.order(accepted, state).inspect_err(|fault| {
         let why = Clean::text(fault.to_string());
         let res = json!({ "outcome": Outcome::Refused.word(), "executed": false, "reason": why });
         journal.append(action::record::record(Event::ActionRefused, plan, confirm).res(res));
-    })
+    })?;
+    let begun = journal
+        .append_durable(action::record::record(Event::Accepted, plan, confirm))
+        .map_err(|fault| fault.hint("Nothing was done: an acceptance that is not in the journal starts nothing."))
+        .and_then(|_sequence| launcher.start(&run));
+    begun.inspect_err(|fault| {
+        let why = clean!("the runner was not started: {fault}");
+        // Where this cannot be written either, the next console says "never started".
+        let _best_effort = late::withdraw(&run, plan, confirm, why, Some(journal)).and_then(|_told| run.note_heard());
+    })?;
+    Ok(run)
 }
 
 /// Asks a runner to end what it does; a console that cannot start one cannot.
@@ -436,8 +450,8 @@ fn stop(shared: &Shared, plan: Ulid) -> Result<(), Fault> {
 }
 
 /// Follows a run until it is over or nobody wants to know.
-fn watch(run: &Run, plan: Plan, answer: &Answer, stopped: &Receiver<()>) {
-    let mut follow = Follow::new(run.clone(), plan, paths::lock_dirs(), RealClock.now().mono);
+fn watch(run: &Run, plan: Plan, journal: Option<Journal>, answer: &Answer, stopped: &Receiver<()>) {
+    let mut follow = Follow::new(run.clone(), plan, paths::lock_dirs(), journal.clone(), RealClock.now().mono);
     let (mut heard, mut told) = (0, None);
     while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(PROGRESS) {
         if let Some(lines) = run.output(&mut heard) {
@@ -450,7 +464,12 @@ fn watch(run: &Run, plan: Plan, answer: &Answer, stopped: &Receiver<()>) {
             continue;
         }
         told = Some(progress.clone());
-        if !answer.send(Msg::Progress(Box::new(progress))) || over {
+        if !answer.send(Msg::Progress(Box::new(progress))) {
+            return;
+        }
+        if over {
+            // Else the next console tells it once more. A console that only looks writes nothing.
+            let _best_effort = journal.is_some().then(|| run.note_heard());
             return;
         }
     }
@@ -488,7 +507,7 @@ mod tests {
     }
 
     /// A plan for a runner that cannot be started, a journal, and what it then holds.
-    fn started(journal_broken: bool) -> (Result<Run, Fault>, Vec<String>, Option<Run>) {
+    fn started(journal_broken: bool) -> (Result<Run, Fault>, Vec<String>, Outcome) {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().to_owned();
         let journals = paths::journal_dir(&state);
@@ -513,27 +532,24 @@ mod tests {
             value["ev"].as_str().unwrap().to_owned()
         });
         let events = events.collect();
-        let run = Run::of(&state, accepted.plan.id);
-        if run.dir().exists() {
-            let (open, faults) = unresolved(&state, &[], Wall(i64::MAX));
-            assert!(open.is_empty() && faults.is_empty(), "{open:?} {faults:?}");
-            return (done, events, Some(run));
-        }
-        (done, events, None)
+        let (open, faults) = unresolved(&state, &[], Wall(i64::MAX));
+        assert!(open.is_empty() && faults.is_empty(), "later consoles know its end: {open:?} {faults:?}");
+        let told = Run::of(&state, accepted.plan.id).read().unwrap().unwrap();
+        (done, events, told.end.unwrap().outcome)
     }
 
     #[test]
     fn an_acceptance_is_recorded_before_its_runner_and_so_is_a_runner_that_did_not_start() {
-        let (done, events, run) = started(false);
+        let (done, events, outcome) = started(false);
         assert!(done.is_err());
         assert_eq!(events, ["journal.open", "confirm.accepted", "action.refused"]);
-        assert!(run.is_some(), "the order was written, and later consoles know its end");
+        assert_eq!(outcome, Outcome::Refused);
     }
 
     #[test]
     fn an_acceptance_that_cannot_be_recorded_starts_nothing() {
-        let (done, _, run) = started(true);
+        let (done, _, outcome) = started(true);
         assert!(done.unwrap_err().to_string().contains("starts nothing"));
-        assert!(run.is_none());
+        assert_eq!(outcome, Outcome::Refused);
     }
 }

@@ -1,18 +1,23 @@
-//! What earlier consoles left: outcomes that nobody could write down, effects to mark in the charts, orders that never
-//! found a runner.
+//! What earlier consoles left: outcomes that nobody could write down or was told, effects to mark in the charts, orders
+//! that never found a runner.
 
 use crate::action::back;
 use crate::action::late;
 use crate::action::lifecycle::{Outcome, runs};
 use crate::action::plan::Plan;
-use crate::action::recover::{Standing, Unresolved};
+use crate::action::recover::{NEVER_STARTED, Standing, Unresolved};
 use crate::app::Mark;
+use crate::app::run::Ended;
 use crate::app::survey::{Done, OFFERED};
-use crate::base::{Clean, Fault};
+use crate::base::{Clean, Fault, Wall};
 use crate::config::profile::ActionSpec;
 use crate::journal::Journal;
+use core::time::Duration;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// An end that is older than this is no news: the journal has it.
+const NEWS: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Outcomes that the journal did not take when their runners ended are written now, unless their runners still try.
 pub(super) fn record_late(state: &Path, locks_in: &[PathBuf], journal: &Journal) {
@@ -31,6 +36,23 @@ pub(super) fn record_late(state: &Path, locks_in: &[PathBuf], journal: &Journal)
             let _best_effort = late::write(journal, record, &run, &mut told);
         }
     }
+}
+
+/// How runs of the last day ended that no console followed to their end. Told once, unless this one only looks.
+pub(super) fn unheard(state: &Path, now: Wall, only_looks: bool) -> Vec<Ended> {
+    let ended = runs(state).0.into_iter().filter(|(run, ..)| !run.is_heard()).filter_map(|(run, plan, told)| {
+        let told = told?;
+        let at = told.ended.map_or(plan.made.wall, |at| at.wall);
+        (now.since(at) < NEWS).then_some((run, Ended { title: plan.what.title, at, end: told.end? }))
+    });
+    let told = ended.map(|(run, ended)| {
+        if !only_looks {
+            // Else it is told once more.
+            let _best_effort = run.note_heard();
+        }
+        ended
+    });
+    told.collect()
 }
 
 /// When the actions of this boot had their effects.
@@ -65,12 +87,7 @@ pub(super) fn is_open(open: &Unresolved, journal: Option<&Journal>) -> bool {
     if open.standing != Standing::NeverStarted {
         return true;
     }
-    let withdrawn = open.run.withdraw(open.plan.id, "was accepted but never started; nothing was done.".into());
-    if let (Ok(Some(told)), Some(journal)) = (&withdrawn, journal)
-        && let Some(end) = &told.end
-    {
-        journal.append(late::outcome(&open.plan, None, told, end, true));
-    }
+    let withdrawn = late::withdraw(&open.run, &open.plan, None, NEVER_STARTED.into(), journal);
     !matches!(withdrawn, Ok(None))
 }
 
@@ -85,7 +102,28 @@ mod tests {
     use crate::sys::clock::RealClock;
     use crate::sys::host::{Host, Login};
     use crate::sys::random;
-    use core::time::Duration;
+
+    #[test]
+    fn an_end_that_no_console_followed_is_told_once_and_within_a_day() {
+        let dir = tempfile::tempdir().unwrap();
+        let (place, now) = (Where { host: Host::current(), environment: "TEST".into() }, RealClock.now());
+        let mut plan = Plan::arm(random::ulid(now.wall), place, Login::current(), now);
+        plan.what.title = "Restart it".into();
+        let run = Run::of(dir.path(), plan.id);
+        let mut told = Progress::new(plan.id, 1);
+        let confirm = Confirm { danger: plan.danger, fence: true, shown_ms: 1, reason: None };
+        run.write_order(&Acceptance { plan, confirm }).unwrap();
+        run.write(&told).unwrap();
+        assert!(unheard(dir.path(), now.wall, false).is_empty(), "it has no end yet");
+        told.end = Some(End { outcome: Outcome::Succeeded, reason: "it worked".into(), executed: true });
+        told.ended = Some(now);
+        run.write(&told).unwrap();
+        let late = Wall(now.wall.0 + 86_400_000_000_000);
+        assert!(unheard(dir.path(), late, true).is_empty(), "a day later it is no news");
+        let heard = |only_looks| unheard(dir.path(), now.wall, only_looks);
+        let news = Ended { title: "Restart it".into(), at: now.wall, end: told.end.clone().unwrap() };
+        assert_eq!((heard(true), heard(false), heard(false)), (vec![news.clone()], vec![news], Vec::new()));
+    }
 
     #[test]
     fn an_outcome_that_the_journal_did_not_take_is_written_by_the_next_console_and_once() {

@@ -220,7 +220,8 @@ impl Walks {
         }
         let state = self.state.as_deref();
         let ended = walk.in_flight().zip(state).and_then(|(plan, state)| {
-            let (outcome, why) = outcome_of(state, plan, &paths::lock_dirs(), RealClock.now().wall)?;
+            let (outcome, why) =
+                outcome_of(state, plan, &paths::lock_dirs(), self.journal.as_ref(), RealClock.now().wall)?;
             Some((plan, outcome, why))
         });
         let again = state.map_or_else(Vec::new, |state| self.look_again(state, &walk));

@@ -341,7 +341,7 @@ fn a_plan_whose_runner_never_begins_is_withdrawn_and_stays_so() {
     let scene = Scene::new(Temper::Restarts);
     let plan = scene.plan();
     let run = order(&scene, plan.clone());
-    let mut follow = Follow::new(run.clone(), plan, lock_dirs(), at(0));
+    let mut follow = Follow::new(run.clone(), plan, lock_dirs(), None, at(0));
     assert_eq!((follow.look(at(0)), follow.look(at(9_999))), (None, None));
     let told = follow.look(at(10_000)).unwrap().end.unwrap();
     assert_eq!((told.outcome, told.executed), (Outcome::Refused, false));
@@ -356,7 +356,7 @@ fn a_runner_that_died_before_its_first_word_is_noticed() {
     let plan = scene.plan();
     let run = order(&scene, plan.clone());
     run.accept(1).unwrap();
-    let mut follow = Follow::new(run, plan, lock_dirs(), at(0));
+    let mut follow = Follow::new(run, plan, lock_dirs(), None, at(0));
     assert_eq!((follow.look(at(100)), follow.look(at(2_099))), (None, None));
     let told = follow.look(at(2_100)).unwrap().end.unwrap();
     assert_eq!(told.outcome, Outcome::Refused);
@@ -422,7 +422,7 @@ fn plays_the_console() {
     let args = ["runner::plays_the_runner", "--exact", "--ignored"].map(Into::into).to_vec();
     let env = vec![("DECLARED".into(), "yes".into())];
     let launcher = Launcher::new(false, Reach::World, None, args, env).unwrap();
-    launcher.launch(&order, &state).unwrap();
+    launcher.start(&launcher.order(&order, &state).unwrap()).unwrap();
     std::thread::park_timeout(Duration::from_secs(60));
 }
 
@@ -512,7 +512,7 @@ fn a_killed_runner_leaves_a_truth_behind_and_its_lock_free() {
     let plan = scene.plan();
     let (mut console, run) = console(&scene, plan.clone());
     let half = wait_for(&run, |progress| progress.state == State::Running && progress.steps.len() >= 5);
-    let mut follow = Follow::new(run.clone(), plan, lock_dirs(), at(0));
+    let mut follow = Follow::new(run.clone(), plan, lock_dirs(), None, at(0));
     assert!(follow.look(at(0)).unwrap().end.is_none());
     assert_eq!((follow.look(at(1_000)), follow.look(at(9_000))), (None, None), "it works on");
     let runner = rustix::process::Pid::from_raw(i32::try_from(half.pid).unwrap()).unwrap();

@@ -10,14 +10,16 @@ use crossterm::event::KeyCode;
 use desk::Desk;
 use watchkeeper::action::back;
 use watchkeeper::action::kinds::Settled;
-use watchkeeper::action::lifecycle::{Progress, Run, State};
+use watchkeeper::action::lifecycle::{End, Outcome, Progress, Run, State};
 use watchkeeper::action::mode::Mode;
 use watchkeeper::action::plan::Plan;
 use watchkeeper::action::recover::{Standing, Unresolved};
 use watchkeeper::app::effect::{Effect, Entry};
+use watchkeeper::app::run::Ended;
 use watchkeeper::app::survey::Done;
 use watchkeeper::app::{Msg, Overlay, Pane, Request, Shown, prompt, update};
 use watchkeeper::base::{Fault, Now, Ulid, Wall};
+use watchkeeper::clean;
 
 fn launched(effects: &[Effect]) -> bool {
     effects.iter().any(|effect| matches!(effect, Effect::Launch(_)))
@@ -265,6 +267,20 @@ fn what_an_earlier_console_left_unknown_is_settled_before_anything_else_is_plann
     assert!(matches!(desk.model.overlay, Overlay::None));
     let effects = desk.press(KeyCode::Enter);
     assert!(matches!(&effects[..], [Effect::Plan(_)]), "{effects:?}");
+}
+
+#[test]
+fn an_end_that_nobody_saw_is_told_to_the_next_console() {
+    let mut desk = incident();
+    let end = End { outcome: Outcome::Failed, reason: "It did not come up.".into(), executed: true };
+    let at = desk.model.now.wall;
+    let said = desk.send(Msg::EndedAlone(vec![Ended { title: "Restart it".into(), at, end }]));
+    let told = clean!(
+        "Restart it: FAILED at {}, while no console followed it. It did not come up.",
+        desk.model.clock_zone(at)
+    );
+    assert!(matches!(&said[..], [Effect::Log(text)] if *text == told), "{said:?}");
+    assert!(desk.screen().contains("Restart it: FAILED at "), "{}", desk.screen());
 }
 
 #[test]

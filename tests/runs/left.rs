@@ -165,7 +165,7 @@ fn an_action_that_was_never_handed_over_is_known_to_have_done_nothing() {
     drop(first);
     let (mut walk, _) = found(state.path())[0].walk(document()).unwrap();
     let plan = walk.in_flight().unwrap();
-    let (outcome, why) = outcome_of(state.path(), plan, &[], hour(1)).unwrap();
+    let (outcome, why) = outcome_of(state.path(), plan, &[], None, hour(1)).unwrap();
     walk.ended(plan, outcome, &why, now());
     assert_eq!((walk.state(1), walk.current), (&State::Acted(Outcome::Refused), 1));
 }

@@ -91,7 +91,10 @@ impl<'a> Operator<'a> {
             assert!(!shown.contains(ARMED), "{}: has a plan\n{shown}", act.action);
             return self.leave();
         }
-        let shown = sees(&self.pty, "the plan", |text| text.contains(ARMED).then(|| text.to_owned()));
+        let shown = sees(&self.pty, "the plan", |text| {
+            assert!(!text.contains(" No plan: "), "{}:\n{text}", act.action);
+            text.contains(ARMED).then(|| text.to_owned())
+        });
         assert!(tells(&shown), "{}: not all of {said:?} in\n{shown}", act.action);
         let before = self.outcomes().len();
         self.confirm_armed();
