@@ -91,16 +91,21 @@ impl<'a> Operator<'a> {
             assert!(!shown.contains(ARMED), "{}: has a plan\n{shown}", act.action);
             return self.leave();
         }
-        let shown = sees(&self.pty, "the plan", |text| {
-            assert!(!text.contains(" No plan: "), "{}:\n{text}", act.action);
-            text.contains(ARMED).then(|| text.to_owned())
-        });
+        let shown = self.planned(&act.action, |text| text.contains(ARMED).then(|| text.to_owned()));
         assert!(tells(&shown), "{}: not all of {said:?} in\n{shown}", act.action);
         let before = self.outcomes().len();
         self.confirm_armed();
         self.ends(&act.action, before, "VERIFIED");
         self.pty.wait_for("EXECUTED, VERIFIED");
         self.leave();
+    }
+
+    /// Looks for a plan, or for what comes before it, until there is one; not beyond a refusal.
+    pub(crate) fn planned<T>(&self, action: &str, mut look: impl FnMut(&str) -> Option<T>) -> T {
+        sees(&self.pty, "the plan", |text| {
+            assert!(!text.contains(" No plan: "), "{action}:\n{text}");
+            look(text)
+        })
     }
 
     /// Down the list to an action.

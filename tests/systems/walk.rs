@@ -79,6 +79,12 @@ impl Operator<'_> {
             },
             Live::Challenge(_) | Live::Command(_) => answer(known.unwrap_or("seen")),
             Live::Escalate(_) => answer(known.unwrap_or("Cy")),
+            Live::Calculate(_) => {
+                self.pty.send("\r");
+                self.pty.wait_for("WORK OUT: ");
+                // What it offers is as good as any.
+                self.pty.send("\r");
+            }
             Live::Read => self.pty.send("\r"),
             _ => {}
         }
@@ -87,12 +93,11 @@ impl Operator<'_> {
     /// An action of the list, until the next item is current; of one that has failed, as it was to, somebody says so.
     fn run(&self, row: &str, fails: bool) {
         self.pty.send("\r");
-        let first =
-            sees(&self.pty, "a form or the plan", |text| [FORM, ARMED].into_iter().find(|is| text.contains(is)));
+        let first = self.planned(row, |text| [FORM, ARMED].into_iter().find(|is| text.contains(is)));
         if first == FORM {
             // What it offers is as good as any.
             self.pty.send("\r");
-            self.pty.wait_for(ARMED);
+            self.planned(row, |text| text.contains(ARMED).then_some(()));
         }
         let before = self.outcomes().len();
         self.confirm_armed();
