@@ -324,7 +324,7 @@ impl Effects {
             match start(&launcher, &journal, &acceptance, &state) {
                 Ok(run) => {
                     if answer.send(Msg::Launched(Ok(()))) {
-                        watch(&run, acceptance.plan, Some(journal), &answer, &stopped);
+                        watch(&run, acceptance.plan, Some(&journal), &answer, &stopped);
                     }
                 }
                 Err(fault) => {
@@ -373,7 +373,7 @@ impl Effects {
                 return;
             }
             if let Some(Unresolved { run, plan, .. }) = attached {
-                watch(&run, plan, journal, &answer, &stopped);
+                watch(&run, plan, journal.as_ref(), &answer, &stopped);
             }
         });
         if let Err(fault) = started {
@@ -450,8 +450,8 @@ fn stop(shared: &Shared, plan: Ulid) -> Result<(), Fault> {
 }
 
 /// Follows a run until it is over or nobody wants to know.
-fn watch(run: &Run, plan: Plan, journal: Option<Journal>, answer: &Answer, stopped: &Receiver<()>) {
-    let mut follow = Follow::new(run.clone(), plan, paths::lock_dirs(), journal.clone(), RealClock.now().mono);
+fn watch(run: &Run, plan: Plan, journal: Option<&Journal>, answer: &Answer, stopped: &Receiver<()>) {
+    let mut follow = Follow::new(run.clone(), plan, paths::lock_dirs(), journal.cloned(), RealClock.now().mono);
     let (mut heard, mut told) = (0, None);
     while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(PROGRESS) {
         if let Some(lines) = run.output(&mut heard) {

@@ -125,8 +125,10 @@ fn jobs(profile: &Profile, store: &mut Store, faults: &mut Vec<Fault>) -> Vec<Jo
         match runnable(spec, profile).and_then(|()| job(spec)) {
             Ok(job) => {
                 store.declare(&job.name, job.every, spec.simulated);
-                store
-                    .expect(&job.name, samplers::kind(&spec.kind).map_or_else(Vec::new, |kind| kind.gives(&spec.body)));
+                if let Some(kind) = samplers::kind(&spec.kind) {
+                    store.expect(&job.name, kind.gives(&spec.body));
+                    store.expect_label(&job.name, kind.label(&spec.body));
+                }
                 jobs.push(job);
             }
             Err(fault) => faults.extend(further(spec, fault)),

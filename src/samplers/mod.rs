@@ -61,7 +61,7 @@ pub use http::fetch::{Fetcher, Undelivered};
 pub use mailbox::Mailbox;
 pub use supervisor::{Job, Supervisor};
 
-use crate::base::{Body, Failure, Fault, Now, Observation, Point};
+use crate::base::{Body, Clean, Failure, Fault, Now, Observation, Point};
 use core::future::Future;
 use core::pin::Pin;
 use core::time::Duration;
@@ -95,6 +95,10 @@ pub trait Kind: Sync {
     /// The metrics it can give: names, and beginnings of names that end in `_`. Empty when only the source knows.
     fn gives(&self, _body: &Body) -> Vec<String> {
         Vec::new()
+    }
+    /// A label that each of its series has with this value, besides `job`.
+    fn label(&self, _body: &Body) -> Option<(&'static str, Clean)> {
+        None
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::block::Block;
 use super::catalog::SeriesId;
+use super::selector::Selector;
 use crate::base::{Clean, Failure, Mono, Now, SeriesKey};
 use core::time::Duration;
 use std::collections::{HashMap, VecDeque};
@@ -59,6 +60,8 @@ pub(super) struct Feed {
     /// Ticks had to leave before their age, for lack of room.
     pub(super) evicted: bool,
     pub(super) not_supported: Vec<(Clean, Clean)>,
+    /// A label that each series of its own has with this value, besides `job`.
+    pub(super) label: Option<(&'static str, Clean)>,
     /// Names, and beginnings of names that end in `_`, of what it can give; empty when nobody knows.
     pub(super) gives: Vec<String>,
 }
@@ -67,6 +70,13 @@ impl Feed {
     /// Whether this sampler is known to give the metric.
     pub(super) fn gives(&self, metric: &str) -> bool {
         self.gives.iter().any(|name| metric == name || name.ends_with('_') && metric.starts_with(name))
+    }
+
+    /// Whether the labels of its own are no others than the selector asks for.
+    pub(super) fn may_be_meant(&self, selector: &Selector) -> bool {
+        let differs =
+            |(label, value): &(&str, Clean)| selector.equals(label).is_some_and(|wanted| wanted != value.as_str());
+        !self.label.as_ref().is_some_and(differs)
     }
 
     /// Whether it says that it gives the metric: by name, or by the beginning of one as long as it has not answered.

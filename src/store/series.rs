@@ -120,6 +120,14 @@ impl Store {
         }
     }
 
+    /// A label that each series of this sampler's own has with this value, besides `job`.
+    pub fn expect_label(&mut self, sampler: &Arc<str>, label: Option<(&'static str, Clean)>) {
+        let at = self.feed_index(sampler);
+        if let Some(feed) = self.feeds.get_mut(at) {
+            feed.label = label;
+        }
+    }
+
     /// Announces a rule that records before its first evaluation: how often it is evaluated, and the names of what it
     /// records.
     pub fn declare_rule(&mut self, rule: &Arc<str>, every: Duration, makes: Vec<String>) {
@@ -194,7 +202,7 @@ impl Store {
     }
 
     /// Who feeds these selectors: whoever gives a series of theirs or is to give their metric; if nobody is known,
-    /// whoever may. A sampler that a selector names as `job` is the only one. In the order of the samplers.
+    /// whoever may. In the order of the samplers.
     pub fn feeders(&self, selectors: &[Selector]) -> Vec<Feeder<'_>> {
         // Per feed, whether anything is wanted of it that a failed attempt does not give.
         let mut wanted: BTreeMap<usize, bool> = BTreeMap::new();
@@ -207,10 +215,7 @@ impl Store {
             }
             let Some(metric) = selector.metric_name().filter(|metric| *metric != UP) else { continue };
             let to_give = self.feeds.iter().enumerate().filter(|(_, feed)| feed.is_to_give(metric)).map(|(at, _)| at);
-            // A sampler that it names as `job` feeds it alone, however seldom others give the same metric.
-            let asked = selector.equals("job").filter(|name| self.by_sampler.contains_key(*name));
-            let meant =
-                |at: &usize| asked.is_none_or(|name| self.feeds.get(*at).is_some_and(|feed| *feed.name == *name));
+            let meant = |at: &usize| self.feeds.get(*at).is_some_and(|feed| self.is_meant(feed, selector));
             for at in self.giving(metric).into_iter().chain(to_give).filter(meant) {
                 nobody = false;
                 *wanted.entry(at).or_default() |= !self.tells_failing(at, metric);
@@ -220,6 +225,13 @@ impl Store {
         }
         let of = |(at, values): (usize, bool)| self.feeds.get(at).map(|feed| self.feeder(feed, !values));
         wanted.into_iter().filter_map(of).collect()
+    }
+
+    /// Whether a series that the selector means may be this feed's. A sampler that it names as `job`, or by a label that
+    /// all series of one sampler have, feeds it alone, however seldom others give the same metric.
+    fn is_meant(&self, feed: &Feed, selector: &Selector) -> bool {
+        let asked = selector.equals("job").filter(|name| self.by_sampler.contains_key(*name));
+        asked.is_none_or(|name| *feed.name == *name) && feed.may_be_meant(selector)
     }
 
     fn feeder<'a>(&self, feed: &'a Feed, told_failing: bool) -> Feeder<'a> {
@@ -266,11 +278,10 @@ impl Store {
     /// `job` explains the lack alone.
     pub fn absence(&self, selector: &Selector) -> Reading {
         let metric = selector.metric_name();
-        let asked = selector.equals("job").filter(|name| self.by_sampler.contains_key(*name));
         if metric.is_some_and(|name| self.not_supported(name).is_some()) {
             return Reading::NotSupported;
         }
-        let quiet = |feed: &&Feed| feed.health.last_good.is_none() && asked.is_none_or(|name| *feed.name == *name);
+        let quiet = |feed: &&Feed| feed.health.last_good.is_none() && self.is_meant(feed, selector);
         let known = |feed: &&Feed| metric.is_none_or(|name| feed.gives(name));
         // Who is known to give it explains its lack; else anyone may whose metrics nobody knows beforehand.
         let any = self.feeds.iter().filter(quiet).any(|feed| known(&feed));

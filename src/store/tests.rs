@@ -134,11 +134,16 @@ fn a_sampler_that_a_selector_names_feeds_it_alone_however_seldom_others_give_the
     }
     let of = |matchers: Vec<Matcher>| Selector { matchers, ..Selector::metric("probe_success") };
     let job = |name: &str| Matcher { label: "job".into(), value: Clean::text(name), op: MatchOp::Equal };
-    let feeding =
-        |selector| store.feeders(&[selector]).iter().map(|feeder| feeder.name.to_string()).collect::<Vec<_>>();
-    assert_eq!(feeding(of(Vec::new())), ["often", "seldom"]);
-    assert_eq!(feeding(of(vec![job("often")])), ["often"]);
-    assert_eq!(feeding(of(vec![job("nobody")])), ["often", "seldom"], "a label of its own may be meant");
+    let feeding = |store: &Store, selector| {
+        store.feeders(&[selector]).iter().map(|feeder| feeder.name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(feeding(&store, of(Vec::new())), ["often", "seldom"]);
+    assert_eq!(feeding(&store, of(vec![job("often")])), ["often"]);
+    store.expect_label(&"seldom".into(), Some(("lane", "slow".into())));
+    let lane = |name: &str| Matcher { label: "lane".into(), value: Clean::text(name), op: MatchOp::Equal };
+    assert_eq!(feeding(&store, of(vec![lane("fast")])), ["often"], "each series of the other has another lane");
+    assert_eq!(feeding(&store, of(vec![lane("slow")])), ["often", "seldom"], "it may yet give one");
+    assert_eq!(feeding(&store, of(vec![job("nobody")])), ["often", "seldom"], "a label of its own may be meant");
 }
 
 #[test]

@@ -177,7 +177,7 @@ fn judge(deed: &Deed, bench: &Bench, pty: &Pty) -> Result<Met, String> {
             return Err(format!("{when} the target of what is {met:?} is {:?}", bench.target()));
         }
         let seen = ["action.intent", "action.outcome"].map(recorded);
-        if seen != [runs; 2] || recorded("confirm.accepted") < usize::from(stands.is_some()) {
+        if seen != [runs; 2] || recorded("confirm.accepted") < runs {
             return Err(format!("{when} recorded of what is {met:?}: {seen:?} {}", bench.journal()));
         }
         let trail = verify(&paths::journal_dir(&bench.state())).unwrap();
@@ -192,13 +192,24 @@ fn judge(deed: &Deed, bench: &Bench, pty: &Pty) -> Result<Met, String> {
     if open.len() != usize::from(matches!(stands, Some((_, None)))) || !unreadable.is_empty() {
         return Err(format!("the next console finds {open:?} {unreadable:?}"));
     }
+    let news = stands.as_ref().is_some_and(|(run, _)| !run.is_heard());
     let next = bench.console();
-    if !open.is_empty() {
-        next.wait_for("was accepted but never started; nothing was done.");
-        crate::desk::eventually("the record of that", || (recorded("action.refused") == 1).then_some(()));
+    if news {
+        let words: &[&str] = if open.is_empty() { &[] } else { &["never", "started;", "nothing", "was", "done."] };
+        seen(&next, "what came of it", |text| {
+            let said: Vec<&str> = text.split_whitespace().collect();
+            let says = |words: &[&str]| said.windows(words.len().max(1)).any(|some| some.starts_with(words));
+            says(&["while", "no", "console", "followed", "it."]) && says(words)
+        });
+        let recorded_by_now = || (recorded("action.refused") >= open.len()).then_some(());
+        crate::desk::eventually("the record of that", recorded_by_now);
     }
     drop(next);
     checked("after the next console")?;
+    let ends = recorded("action.refused") + recorded("action.outcome");
+    if ends < recorded("confirm.accepted") {
+        return Err(format!("an acceptance has no end: {}", bench.journal()));
+    }
     Ok(met)
 }
 

@@ -24,12 +24,18 @@ mod walk;
 use operator::Operator;
 use script::{Scene, Script};
 use stage::Stage;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use watchkeeper::config::{ProfileRef, SearchPath, load_profile};
+use watchkeeper::config::{Profile, ProfileRef, SearchPath, load_profile};
 use watchkeeper::procedure::{Document, Live};
 use watchkeeper::roles::handbook::documents;
 use watchkeeper::roles::setup::known_kinds;
 use watchkeeper::roles::twin::systems::System;
+
+fn profile(system: System) -> Profile {
+    let which = ProfileRef::Builtin(system.name().to_owned());
+    load_profile(&which, &SearchPath::detect(&|_| None), &known_kinds()).unwrap()
+}
 
 fn script(system: System) -> Script {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/systems").join(format!("{}.toml", system.name()));
@@ -43,9 +49,7 @@ fn long() -> bool {
 
 /// What of the shipped profile no scene plays: an action, or a procedure that has one.
 fn left_out(system: System) -> Vec<String> {
-    let which = ProfileRef::Builtin(system.name().to_owned());
-    let profile = load_profile(&which, &SearchPath::detect(&|_| None), &known_kinds()).unwrap();
-    let script = script(system);
+    let (profile, script) = (profile(system), script(system));
     let acts = || script.scenes.values().flat_map(|scene| &scene.acts).filter(|act| !act.refused);
     let acting = |document: &Document| document.items.iter().any(|item| matches!(item.live, Live::Action(..)));
     let actions = profile.actions.iter().map(|spec| &*spec.name).filter(|name| !acts().any(|act| act.action == *name));
@@ -85,6 +89,32 @@ fn act(stage: &Stage, scene: &Scene, watch: u32, all: bool) {
 fn nothing_that_a_shipped_profile_can_do_is_left_out() {
     let left = System::ALL.map(|system| (system.name(), left_out(system)));
     assert!(left.iter().all(|(_, left)| left.is_empty()), "no scene plays {left:#?}");
+}
+
+/// Kinds of what is done in every run, in procedures too.
+fn kinds_in_every_run(system: System) -> BTreeSet<String> {
+    let (profile, script) = (profile(system), script(system));
+    let kinds: BTreeMap<&str, &str> = profile.actions.iter().map(|spec| (&*spec.name, &*spec.kind)).collect();
+    let documents = documents(&profile);
+    let scenes = script.scenes.values().filter(|scene| scene.short);
+    let acts = scenes.flat_map(|scene| &scene.acts).filter(|act| !act.refused && !act.long);
+    let names = acts.flat_map(|act| {
+        let walked = documents.iter().filter(|document| *document.id == *act.procedure);
+        let within = walked.flat_map(|document| &document.items).filter_map(|item| match &item.live {
+            Live::Action(name, _) => Some(&**name),
+            _ => None,
+        });
+        within.chain([act.action.as_str()])
+    });
+    names.filter_map(|name| kinds.get(name).map(|kind| (*kind).to_owned())).collect()
+}
+
+#[test]
+fn of_each_kind_that_the_shipped_profiles_use_a_case_is_played_in_every_run() {
+    let used = System::ALL.into_iter().flat_map(|system| profile(system).actions.into_iter().map(|spec| spec.kind));
+    let played: BTreeSet<String> = System::ALL.into_iter().flat_map(kinds_in_every_run).collect();
+    let left: BTreeSet<String> = used.filter(|kind| !played.contains(kind)).collect();
+    assert!(left.is_empty(), "no short scene plays {left:?}");
 }
 
 #[test]

@@ -100,8 +100,12 @@ impl Stage {
             fs::write(path, self.filled(text)).unwrap();
         }
         if self.is_inside() {
-            // Consoles and runners, which are units of their own there, share a place for their state.
-            self.shell("mount -t tmpfs none /var/lib && mkdir -p /run/lock && systemctl daemon-reload");
+            // Consoles and runners, which are units of their own there, share a place for their state; what is installed
+            // is as it is.
+            self.shell(
+                "mkdir -p /run/lock /run/dpkg && mount --bind /var/lib/dpkg /run/dpkg && mount -t tmpfs none /var/lib
+                 mkdir /var/lib/dpkg && mount --bind /run/dpkg /var/lib/dpkg && systemctl daemon-reload",
+            );
         }
         self.shell(&set.setup);
     }

@@ -211,6 +211,8 @@ impl Kind for Services {
     fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
         let clock = crate::sys::clock::RealClock;
         Ok(match self.proof(plan, &clock) {
+            // It runs as before, whether it has read its files again or not.
+            Some(Proof::Holds(_, said)) if matches!(self.0, Verb::Reload) => Settled::Other(said),
             Some(Proof::Holds(_, said)) => Settled::Done(said),
             // Half of a restart is no "as before".
             Some(Proof::NotYet(said)) if self.differences(plan, &clock)?.is_empty() => Settled::NotDone(said),

@@ -62,6 +62,11 @@ impl Kind for Command {
         let named = Pick::metrics(config.json.unwrap_or_default()).chain(lines).chain(config.metric);
         named.chain(["command_".to_owned()]).collect()
     }
+
+    fn label(&self, body: &Body) -> Option<(&'static str, Clean)> {
+        let config = body.read::<Config>().ok()?;
+        Some(("command", name(&config)?))
+    }
 }
 
 #[derive(Deserialize)]
@@ -103,6 +108,12 @@ enum Reader {
     Nagios,
 }
 
+/// Without its arguments, which may hold what nobody else is to read.
+fn name(config: &Config) -> Option<Clean> {
+    let program = config.argv.first()?;
+    Some(Clean::text(config.name.as_deref().unwrap_or_else(|| program.rsplit('/').next().unwrap_or(program))))
+}
+
 struct CommandSampler {
     order: Order,
     env: BTreeMap<String, Given>,
@@ -136,10 +147,9 @@ impl CommandSampler {
                 "`ok_exit` lists exit codes, and does not go with `parse = \"nagios\"`, whose codes have a meaning.";
             return Err(body.fault_at("ok_exit", what));
         }
-        // Without its arguments, which may hold what nobody else is to read.
-        let short = program.rsplit('/').next().unwrap_or(program);
+        let name = name(&config).unwrap_or_default();
         Ok(Self {
-            name: Clean::text(config.name.as_deref().unwrap_or(short)),
+            name,
             order: Order { program: program.into(), args: args.to_vec(), env: Vec::new(), spare: false },
             env: config.env,
             logins: Logins::new(),
