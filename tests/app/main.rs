@@ -121,6 +121,36 @@ fn a_pause_holds_the_picture_and_not_the_alerts() {
 }
 
 #[test]
+fn an_action_is_found_by_its_words_and_esc_shows_all_of_them_again() {
+    let mut desk = incident();
+    desk.press(KeyCode::Char('a'));
+    desk.press(KeyCode::Char('/'));
+    desk.type_text("MAP grow");
+    let screen = desk.screen();
+    assert!(screen.contains("Find MAP grow_") && screen.contains("Esc shows all"), "{screen}");
+    assert!(screen.contains("▸ Grow") && !screen.contains("Reduce batch size"), "{screen}");
+    let effects = desk.press(KeyCode::Enter);
+    assert!(matches!(&effects[..], [Effect::Plan(wanted)] if *wanted.action == *"grow-map"), "{effects:?}");
+    desk.press(KeyCode::Esc);
+    desk.press(KeyCode::Char('a'));
+    desk.press(KeyCode::Char('/'));
+    desk.type_text("no such thing");
+    assert!(desk.screen().contains("No action has these words."), "{}", desk.screen());
+    assert!(desk.press(KeyCode::Enter).is_empty(), "there is nothing to plan");
+    desk.press(KeyCode::Esc);
+    assert!(desk.screen().contains("Reduce batch size") && !desk.screen().contains("Find "), "{}", desk.screen());
+}
+
+#[test]
+fn a_key_of_the_panes_that_does_nothing_in_a_list_says_so() {
+    let mut desk = incident();
+    desk.press(KeyCode::Char('a'));
+    assert!(desk.press(KeyCode::Char('z')).is_empty());
+    let screen = desk.screen();
+    assert!(screen.contains("z (zoom) does nothing here. Esc goes back."), "{screen}");
+}
+
+#[test]
 fn esc_goes_back_one_level_and_never_leaves() {
     let mut desk = incident();
     desk.key('z');

@@ -11,6 +11,8 @@ use std::os::fd::{AsFd, OwnedFd};
 
 /// A record and its dictionary are never longer.
 const RECORD: usize = 16 * 1024;
+/// Where it stands.
+const KERNEL_LOG: &str = "/dev/kmsg";
 /// The device that it is: major, minor (admin-guide/devices.txt).
 const KMSG: (u32, u32) = (1, 11);
 /// Lines shown of what was there before us.
@@ -20,7 +22,7 @@ const AGAIN: Duration = Duration::from_secs(30);
 
 pub(super) fn read(outlet: &mut Outlet) {
     loop {
-        match open() {
+        match open(KERNEL_LOG) {
             Ok(log) => {
                 outlet.failure = None;
                 match follow(&log, outlet) {
@@ -37,9 +39,9 @@ pub(super) fn read(outlet: &mut Outlet) {
     }
 }
 
-fn open() -> Result<OwnedFd, Fault> {
+fn open(path: &str) -> Result<OwnedFd, Fault> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
-    let log = rustix::fs::open("/dev/kmsg", flags, Mode::empty()).map_err(|errno| match errno {
+    let log = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| match errno {
         Errno::PERM | Errno::ACCESS => Fault::new("not permitted to read the kernel log (/dev/kmsg).")
             .hint("It takes root or CAP_SYSLOG on this host."),
         Errno::NOENT => Fault::new("this host has no /dev/kmsg (containers often have none)."),
@@ -121,6 +123,14 @@ mod tests {
     use super::*;
     use crate::base::{LogLevel, Mono};
     use proptest::prelude::*;
+
+    #[test]
+    fn what_stands_in_its_place_and_is_no_kernel_log_is_not_read() {
+        for path in ["/dev/null", "/proc/self/status"] {
+            let fault = open(path).expect_err("another file").to_string();
+            assert!(fault.contains("is not the kernel's log here"), "{fault}");
+        }
+    }
 
     #[test]
     fn a_record_gives_its_time_level_and_text() {

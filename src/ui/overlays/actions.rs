@@ -1,6 +1,6 @@
 //! The profile's actions, to choose one: how heavy each is, or why it cannot be done now; and the units that failed.
 
-use super::sheet::{more, sheet};
+use super::sheet::{more, search, sheet};
 use crate::app::Model;
 use crate::app::action_list::{ActionList, Row, rows};
 use crate::app::survey::Offer;
@@ -16,7 +16,9 @@ use ratatui::layout::Rect;
 pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, list: &ActionList) {
     let survey = &model.session.survey;
     let rows = rows(model, list);
-    let looked = if survey.offers.is_empty() {
+    let looked = if list.find.is_some() {
+        clean!(" Enter shows the plan, Esc shows all ")
+    } else if survey.offers.is_empty() {
         clean!(" Enter shows the plan ")
     } else {
         clean!(" looked at {} ago, Enter shows the plan ", Age(model.now.mono.since(survey.begun.mono)))
@@ -25,14 +27,7 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, list: &ActionLis
     let height = u16::try_from(rows.len().max(1) + 4 + usize::from(list.find.is_some())).unwrap_or(u16::MAX);
     let mut inner = sheet(paint, body, height, &clean!(" ACTIONS "), &looked);
     if let Some(find) = &list.find {
-        let (before, after) = find.parts();
-        let line = [
-            paint.piece("Find ", Intent::Muted),
-            paint.piece(before, Intent::Prompt),
-            paint.piece("_", Intent::Accent),
-            paint.piece(after, Intent::Prompt),
-        ];
-        paint.line((inner.x, inner.y), inner.width, &line);
+        search(paint, inner, "Find", find);
         inner = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
     }
     if rows.is_empty() {

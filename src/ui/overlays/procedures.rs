@@ -1,6 +1,6 @@
 //! The list of procedures, found by what is typed or pasted: a symptom, an alert, a word of the title.
 
-use super::sheet::{more, sheet};
+use super::sheet::{more, search, sheet};
 use crate::app::Model;
 use crate::app::found::{Found, ProcedureList, rows};
 use crate::base::Clean;
@@ -17,15 +17,14 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, list: &Procedure
     let tall = rows.len().max(1) * 2 + 2;
     let height = u16::try_from(tall).unwrap_or(u16::MAX);
     let known = model.procedures.known.len();
-    let inner = sheet(paint, body, height, &clean!(" PROCEDURES "), &clean!(" {} of {known} ", rows.len()));
-    let (before, after) = list.search.parts();
-    let search = [
-        paint.piece("Symptom ", Intent::Muted),
-        paint.piece(before, Intent::Prompt),
-        paint.piece("_", Intent::Accent),
-        paint.piece(after, Intent::Prompt),
-    ];
-    paint.line((inner.x, inner.y), inner.width, &search);
+    let inner = sheet(
+        paint,
+        body,
+        height,
+        &clean!(" PROCEDURES "),
+        &clean!(" {} of {known}, Enter opens, Esc goes back ", rows.len()),
+    );
+    search(paint, inner, "Symptom", &list.search);
     let room = Rect { y: inner.y + 2, height: inner.height.saturating_sub(2), ..inner };
     if rows.is_empty() {
         let text = "Nothing here knows this. Fewer words find more; Esc goes back.";

@@ -1,5 +1,6 @@
 //! The sheet that an overlay is drawn on, in the middle of the screen.
 
+use crate::app::form::Line;
 use crate::base::Clean;
 use crate::clean;
 use crate::config::Intent;
@@ -14,6 +15,18 @@ pub(in crate::ui) fn sheet(paint: &mut Painter<'_>, body: Rect, height: u16, hea
     let heading = [paint.piece(heading, Intent::Title)];
     let tail = [paint.piece(tail, Intent::Muted)];
     paint.frame(area, &heading, &tail)
+}
+
+/// The line that is typed in an overlay which narrows a list by it.
+pub(super) fn search(paint: &mut Painter<'_>, inner: Rect, label: &str, typed: &Line) {
+    let (before, after) = typed.parts();
+    let line = [
+        paint.piece(clean!("{label} "), Intent::Muted),
+        paint.piece(before, Intent::Prompt),
+        paint.piece("_", Intent::Accent),
+        paint.piece(after, Intent::Prompt),
+    ];
+    paint.line((inner.x, inner.y), inner.width, &line);
 }
 
 /// Says in the lower edge of a sheet how many of its lines stand below it.
