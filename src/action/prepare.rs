@@ -442,6 +442,11 @@ fn judging(body: &mut Body, cx: &Context<'_>) -> Result<Option<Judging>, Fault> 
     });
     let checks = checks.collect();
     let counter = is_counter(&query);
+    if !counter && query.contains("_total") && !["rate(", "increase("].iter().any(|calm| query.contains(calm)) {
+        return Err(body
+            .fault_at("traffic", "this adds counters up, which only ever rise: it shows no work.")
+            .hint("Name one counter alone, or write `sum(rate(x_total[1m]))`."));
+    }
     let before = enough(&query).and_then(|points| pace(&points, counter)).filter(|pace| pace.is_finite());
     let traffic = Traffic { query, counter, before };
     Ok(Some(Judging { checks, traffic, within, samplers, profile: cx.profile.to_owned() }))

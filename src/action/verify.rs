@@ -117,6 +117,12 @@ pub fn is_counter(query: &str) -> bool {
     name.ends_with("_total") || name.ends_with("_count")
 }
 
+/// Of what shows that work goes through: a second, where the query says so by its name or by `rate`; else what it counts.
+fn traffic_unit(traffic: &Traffic) -> Unit {
+    let a_second = ["rate(", "_per_sec"].iter().any(|part| traffic.query.contains(part));
+    if traffic.counter || a_second { Unit::PerSecond } else { Unit::Count }
+}
+
 /// One row of before and after, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
@@ -237,7 +243,7 @@ pub fn judge(judging: &Judging, seen: &[Seen], effect: Mono, over: bool) -> (Ver
     }
     let traffic = traffic_row(&judging.traffic, seen, effect);
     if traffic.met != Some(true) {
-        let show = |value: Option<f64>| value.map_or_else(|| "unknown".to_owned(), |value| Unit::PerSecond.show(value));
+        let show = |value: Option<f64>| value.map_or_else(|| "unknown".to_owned(), |value| traffic.unit.show(value));
         let (before, after) = (show(traffic.before), show(traffic.after));
         // What fell may have fallen because nothing was done.
         let better = rows.iter().find(|row| row.met == Some(true) && traffic.met == Some(false));
@@ -261,7 +267,7 @@ fn traffic_row(traffic: &Traffic, seen: &[Seen], effect: Mono) -> Comparison {
         (true, Some(before), Some(after)) => Some(before > 0.0 && after > before / 2.0),
         _ => None,
     };
-    let (label, unit) = (Clean::from("traffic"), Unit::PerSecond);
+    let (label, unit) = (Clean::from("traffic"), traffic_unit(traffic));
     Comparison { label, unit, before: traffic.before, after, fresh: points.len(), met }
 }
 
@@ -425,6 +431,18 @@ mod tests {
         let rate = pace(&[(at(0), 1_000.0), (at(1), 1_100.0), (at(2), 50.0), (at(3), 150.0)], true);
         assert!((rate.unwrap() - 250.0 / 3.0).abs() < 1e-9);
         assert_eq!(pace(&[(at(0), 1.0)], true), None);
+    }
+
+    #[test]
+    fn traffic_is_told_a_second_only_where_it_is() {
+        let unit = |query: &str| {
+            let traffic = Traffic { query: query.to_owned(), counter: is_counter(query), before: None };
+            traffic_row(&traffic, &[], at(0)).unit
+        };
+        for query in ["steps_total", "x_count{job='a'}", "sum(rate(x_total[1m]))", "completions_per_second"] {
+            assert_eq!(unit(query), Unit::PerSecond, "{query}");
+        }
+        assert_eq!(unit("up{job='a'}"), Unit::Count);
     }
 
     #[test]

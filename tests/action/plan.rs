@@ -71,6 +71,7 @@ fn what_is_not_as_declared_is_refused_before_any_prompt() {
         ("supervisor.sock", "nobody.sock", "cannot reach the manager"),
         ("verb = \"reduce\"", "verb = \"y\"", "cannot be the verb"),
         ("traffic = \"steps_total\"", "", "needs `traffic`"),
+        ("traffic = \"steps_total\"", "traffic = \"sum(steps_total)\"", "this adds counters up"),
         ("verify_within = \"60s\"", "verify_within = \"soon\"", "no duration"),
         ("support = \"L1\"", "suport = \"L1\"", "unknown key `suport`. Did you mean `support`?"),
         ("DCGM_FI_DEV_FB_USED", "NO_SUCH", "no series matches"),
