@@ -3,7 +3,9 @@
 
 use super::mode::{Mode, Standing};
 use super::plan::{Danger, Plan};
-use super::prompt::{Acceptance, Confirm, Field, GateEffect, GateInput, GateKey, GateView, Phase, Refusal, SMALLEST};
+use super::prompt::{
+    Acceptance, Confirm, Extent, Field, GateEffect, GateInput, GateKey, GateView, Phase, Refusal, SMALLEST,
+};
 use crate::base::clean::is_hidden;
 use crate::base::{Clean, Mono};
 use core::time::Duration;
@@ -24,6 +26,8 @@ pub struct Gate {
     phase: Phase,
     opened: Mono,
     fence: Fence,
+    /// The end of the plan has been on screen.
+    read: bool,
     /// When the arm delay (re)started.
     arming: Mono,
     typing: Typing,
@@ -56,6 +60,7 @@ impl Gate {
             phase: Phase::Draining,
             opened: now,
             fence: Fence { id, ..Fence::default() },
+            read: false,
             arming: now,
             typing: Typing::default(),
             note: None,
@@ -82,8 +87,8 @@ impl Gate {
                 self.refuse(Refusal::TooSmall(columns, rows))
             }
             GateInput::Resize(..) | GateInput::Stalled => self.show_again(),
-            GateInput::Submitted { whole: false } => self.refuse(Refusal::NotWhole),
-            GateInput::Submitted { whole: true } => self.submitted(now),
+            GateInput::Submitted(Extent::Cut) => self.refuse(Refusal::NotWhole),
+            GateInput::Submitted(extent) => self.submitted(extent == Extent::End, now),
             GateInput::Fence(id) => self.answered(id, now),
             GateInput::Key(GateKey::Cancel) => self.refuse(Refusal::Cancelled),
             GateInput::Key(_) | GateInput::Repeat | GateInput::Paste | GateInput::Focus => self.touched(input, now),
@@ -102,7 +107,7 @@ impl Gate {
             self.note = Some("the terminal does not answer: the delay is doubled");
             self.rearm(self.fence.shown + FENCE_WAIT);
         }
-        if self.phase == Phase::Arming && now.since(self.arming) >= self.delay() {
+        if self.phase == Phase::Arming && self.read && now.since(self.arming) >= self.delay() {
             self.phase = Phase::Armed;
         }
         Vec::new()
@@ -113,6 +118,7 @@ impl Gate {
         let expiry = self.opened + self.plan.danger.expires();
         match self.phase {
             Phase::Fenced => Some(expiry.min(self.fence.shown + FENCE_WAIT)),
+            Phase::Arming if !self.read => Some(expiry),
             Phase::Arming => Some(expiry.min(self.arming + self.delay())),
             Phase::Draining | Phase::Armed | Phase::Matched => Some(expiry),
             Phase::Accepted | Phase::Refused => None,
@@ -123,6 +129,7 @@ impl Gate {
     pub fn view(&self, now: Mono) -> GateView<'_> {
         let delay = self.delay().as_secs_f64();
         let armed_fraction = match self.phase {
+            Phase::Arming if !self.read => 0.0,
             Phase::Arming if delay > 0.0 => (now.since(self.arming).as_secs_f64() / delay).min(1.0),
             Phase::Arming | Phase::Armed | Phase::Matched | Phase::Accepted => 1.0,
             Phase::Draining | Phase::Fenced | Phase::Refused => 0.0,
@@ -132,6 +139,7 @@ impl Gate {
             phase: self.phase,
             field: if self.typing.in_reason { Field::Reason } else { Field::Word },
             typed: if self.typing.in_reason { &self.typing.reason } else { &self.typing.word },
+            read: self.read,
             armed_fraction,
             expires_in: (self.opened + self.plan.danger.expires()).since(now),
             note: self.note,
@@ -186,15 +194,20 @@ impl Gate {
     /// What is on screen is no longer what was proven: wait for a new frame and a new answer.
     fn show_again(&mut self) -> Vec<GateEffect> {
         self.phase = Phase::Draining;
+        self.read = false;
         self.typing = Typing::default();
         vec![GateEffect::Discard]
     }
 
-    fn submitted(&mut self, now: Mono) -> Vec<GateEffect> {
-        if self.phase != Phase::Draining {
+    /// The first frame with it, and the first that shows its end, are proven to have reached the terminal.
+    fn submitted(&mut self, to_its_end: bool, now: Mono) -> Vec<GateEffect> {
+        let is_new = self.phase == Phase::Draining || to_its_end && !self.read;
+        if !is_new {
             return Vec::new();
         }
+        self.read = to_its_end;
         self.phase = Phase::Fenced;
+        self.typing = Typing::default();
         self.fence = Fence { id: self.fence.id.wrapping_add(1), shown: now, answered: false };
         vec![GateEffect::Fence(self.fence.id)]
     }

@@ -24,11 +24,8 @@ pub enum GateInput {
     Focus,
     /// Columns and rows now.
     Resize(u16, u16),
-    /// A frame with the prompt was handed to the writer; `whole` when the plan is on it from WHERE to EXPIRES: no danger is confirmed on less.
-    Submitted {
-        /// See above.
-        whole: bool,
-    },
+    /// A frame with the prompt was handed to the writer, which shows so much of its plan.
+    Submitted(Extent),
     /// The terminal answered this fence.
     Fence(u64),
     /// The writer has been blocked for more than two seconds.
@@ -39,6 +36,17 @@ pub enum GateInput {
     HungUp,
     /// The console is no longer armed.
     Lapsed,
+}
+
+/// How much of a plan a frame shows. Nothing is confirmed before its end has been on screen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// WHERE, WHAT and UNDO do not stand on it together.
+    Cut,
+    /// They do, and more of it stands below.
+    Begun,
+    /// They do, and its last line.
+    End,
 }
 
 /// A key as the gate tells keys apart.
@@ -111,7 +119,7 @@ pub enum Refusal {
     Expired,
     /// The terminal is too small.
     TooSmall(u16, u16),
-    /// WHERE, WHAT, UNDO and all between do not fit together.
+    /// WHERE, WHAT and UNDO do not fit together.
     NotWhole,
     /// The session was stopped or continued.
     Suspended,
@@ -194,6 +202,8 @@ pub struct GateView<'a> {
     pub field: Field,
     /// What is in it.
     pub typed: &'a str,
+    /// Its end has been on screen.
+    pub read: bool,
     /// 0 to 1; 1 when armed.
     pub armed_fraction: f64,
     /// Until the prompt closes.

@@ -11,6 +11,7 @@ use super::texts::Changed;
 use super::walking::{Left, Taken};
 use crate::action::lifecycle::Progress;
 use crate::action::plan::Plan;
+use crate::action::prompt::Extent;
 use crate::action::recover::Unresolved;
 use crate::base::{Clean, Fault, Mono, Sample, Ulid};
 use crate::logs::LogBatch;
@@ -41,8 +42,8 @@ pub enum Msg {
     JournalRead(Clean, Result<Vec<Clean>, Fault>),
     /// The answer to `Effect::PlanArming` or `Effect::PlanTakeover`.
     ArmingPlanned(Box<Plan>),
-    /// A frame with the prompt was handed to the writer; true when nothing of it was cut.
-    Shown(bool),
+    /// A frame with the prompt was handed to the writer, which shows so much of its plan.
+    Shown(Extent),
     /// The answer to `Effect::Launch`.
     Launched(Result<(), Fault>),
     /// `Effect::Stop` could not be carried out.

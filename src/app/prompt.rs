@@ -12,7 +12,7 @@ use crate::action::gate::Gate;
 use crate::action::mode::{Mode, Standing};
 use crate::action::params::Asked;
 use crate::action::plan::Plan;
-use crate::action::prompt::{Acceptance, GateEffect, GateInput, GateKey, GateView, Phase, Refusal};
+use crate::action::prompt::{Acceptance, Extent, GateEffect, GateInput, GateKey, GateView, Phase, Refusal};
 use crate::base::{Clean, Fault, Level, Mono, Now};
 use crate::clean;
 use crate::command::{Command, Context};
@@ -45,9 +45,10 @@ impl Prompt {
         self.gate.view(now)
     }
 
-    /// True while a frame with the prompt must still be handed to the writer.
+    /// True while a frame that shows its plan, or the end of it, must still be handed to the writer.
     pub fn unshown(&self) -> bool {
-        self.preview.is_none() && self.gate.view(Mono::default()).phase == Phase::Draining
+        let view = self.gate.view(Mono::default());
+        self.preview.is_none() && (view.phase == Phase::Draining || !view.read && !self.gate.is_over())
     }
 
     /// True while time alone moves it on: the fence is awaited, the delay runs.
@@ -214,9 +215,9 @@ pub fn not_started(model: &mut Model, plan: Plan, fault: &Fault) {
     model.open(Overlay::Prompt(Box::new(Prompt { gate, scroll: 0, preview, request: None, recorded: true })));
 }
 
-/// A frame with the prompt was handed to the writer; `whole` when nothing of it was cut.
-pub fn submitted(model: &mut Model, whole: bool) -> Vec<Effect> {
-    let mut out = hand(model, GateInput::Submitted { whole }, model.now.mono);
+/// A frame with the prompt was handed to the writer, which shows so much of its plan.
+pub fn submitted(model: &mut Model, extent: Extent) -> Vec<Effect> {
+    let mut out = hand(model, GateInput::Submitted(extent), model.now.mono);
     if let Overlay::Prompt(prompt) = &mut model.overlay
         && !core::mem::replace(&mut prompt.recorded, true)
     {

@@ -49,7 +49,7 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
             Vec::new()
         }
         Msg::ArmingPlanned(plan) => prompt::open_arming(model, *plan),
-        Msg::Shown(whole) => prompt::submitted(model, whole),
+        Msg::Shown(extent) => prompt::submitted(model, extent),
         told @ (Msg::Launched(_)
         | Msg::NotStopped(_)
         | Msg::Progress(_)

@@ -243,7 +243,7 @@ impl Console {
         }
         let mut frame = self.started.terminal.blank();
         self.started.look.model.size = (frame.area.width, frame.area.height);
-        let whole = ui::draw(&self.started.look.model, &self.started.look.theme, !self.started.caps.utf8, &mut frame);
+        let extent = ui::draw(&self.started.look.model, &self.started.look.theme, !self.started.caps.utf8, &mut frame);
         self.started.terminal.submit(frame);
         if self.drawn.is_none() {
             tell(&self.started);
@@ -254,7 +254,7 @@ impl Console {
         let unshown = matches!(&self.started.look.model.overlay, Overlay::Prompt(prompt) if prompt.unshown());
         // A display that takes nothing has not shown it.
         if unshown && !self.started.look.model.session.stalled {
-            self.apply(Msg::Shown(whole), now);
+            self.apply(Msg::Shown(extent), now);
         }
     }
 

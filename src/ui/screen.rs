@@ -9,7 +9,7 @@ use super::paint::{Painter, Piece};
 use super::panes::{self, Place};
 use super::{alert, log_lines, strip, value};
 use crate::action::mode::Mode;
-use crate::action::prompt::Refusal;
+use crate::action::prompt::{Extent, Refusal};
 use crate::app::{Model, Notice, Overlay, Pane, answer, walking};
 use crate::base::time::{Age, Span};
 use crate::base::{Clean, Unit};
@@ -23,13 +23,13 @@ use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget};
 
 /// Draws `model` over the whole of `buffer`. `ascii` is for terminals that cannot show more.
-/// Returns whether an open prompt stands on it whole: WHERE, WHAT, UNDO and all between.
-pub fn draw(model: &Model, theme: &Theme, ascii: bool, buffer: &mut Buffer) -> bool {
+/// Returns how much of an open prompt's plan stands on it.
+pub fn draw(model: &Model, theme: &Theme, ascii: bool, buffer: &mut Buffer) -> Extent {
     let area = buffer.area;
     let mut paint = Painter::new(buffer, theme, ascii);
     let Some(layout) = layout::layout(area, wants(model)) else {
         too_small(&mut paint, area, model);
-        return false;
+        return Extent::Cut;
     };
     state_line(&mut paint, layout.state, model);
     strip::draw(&mut paint, layout.alert, model);
@@ -48,15 +48,15 @@ pub fn draw(model: &Model, theme: &Theme, ascii: bool, buffer: &mut Buffer) -> b
     if prompts {
         hint_line(&mut paint, layout.hint, model);
     }
-    let whole = draw_overlay(&mut paint, [layout.body, below, area], model);
+    let extent = draw_overlay(&mut paint, [layout.body, below, area], model);
     if !prompts {
         hint_line(&mut paint, layout.hint, model);
     }
-    whole
+    extent
 }
 
-/// Draws what lies over the panes, if anything does. False when a prompt had to be cut.
-fn draw_overlay(paint: &mut Painter<'_>, rooms: [Rect; 3], model: &Model) -> bool {
+/// Draws what lies over the panes, if anything does. Returns how much of a prompt's plan can be seen.
+fn draw_overlay(paint: &mut Painter<'_>, rooms: [Rect; 3], model: &Model) -> Extent {
     let [body, ..] = rooms;
     match &model.overlay {
         Overlay::None => {}
@@ -88,7 +88,7 @@ fn draw_overlay(paint: &mut Painter<'_>, rooms: [Rect; 3], model: &Model) -> boo
         Overlay::Procedures(list) => procedures::draw(paint, body, model, list),
         Overlay::Procedure(view) => procedure::draw(paint, body, model, view),
     }
-    true
+    Extent::End
 }
 
 /// Which of the profile's views is shown, where nothing else is told.

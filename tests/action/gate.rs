@@ -6,7 +6,7 @@ use std::time::Duration;
 use watchkeeper::action::gate::{ENTER_GAP, FENCE_WAIT, Gate};
 use watchkeeper::action::mode::{Mode, Standing};
 use watchkeeper::action::plan::{Danger, Plan};
-use watchkeeper::action::prompt::{Acceptance, GateEffect, GateInput, GateKey, Phase, Refusal};
+use watchkeeper::action::prompt::{Acceptance, Extent, GateEffect, GateInput, GateKey, Phase, Refusal};
 use watchkeeper::base::backoff::Jitter;
 use watchkeeper::base::{Mono, Support};
 
@@ -18,7 +18,7 @@ fn standing() -> Standing {
 fn shown(danger: Danger) -> Gate {
     let (mut gate, effects) = Gate::open(plan(danger), standing(), at(0));
     assert_eq!(effects, [GateEffect::Discard]);
-    let effects = gate.handle(GateInput::Submitted { whole: true }, at(50));
+    let effects = gate.handle(GateInput::Submitted(Extent::End), at(50));
     let [GateEffect::Fence(id)] = effects[..] else { panic!("{effects:?}") };
     assert!(gate.handle(GateInput::Fence(id), at(100)).is_empty());
     gate
@@ -36,6 +36,9 @@ fn key(c: char) -> GateInput {
 }
 
 const ENTER: GateInput = GateInput::Key(GateKey::Enter);
+const SCROLL: GateInput = GateInput::Key(GateKey::Scroll);
+/// What is typed as a reason where one is asked for.
+const REASON: &str = "the guide says so";
 
 /// Types `word` from `from` on, 10 ms a character; the time of the last one.
 fn write(gate: &mut Gate, word: &str, from: u64) -> u64 {
@@ -93,7 +96,7 @@ fn everything_else_means_no() {
         (&[GateInput::Lapsed], Refusal::NotArmed),
         (&[GateInput::Resize(59, 24)], Refusal::TooSmall(59, 24)),
         (&[GateInput::Resize(80, 15)], Refusal::TooSmall(80, 15)),
-        (&[GateInput::Submitted { whole: false }], Refusal::NotWhole),
+        (&[GateInput::Submitted(Extent::Cut)], Refusal::NotWhole),
     ];
     for (inputs, expected) in cases {
         let mut gate = armed(Danger::C2);
@@ -133,7 +136,7 @@ fn arming_is_a_plan_of_its_own_and_needs_no_arming() {
     let observe = Standing { mode: Mode::Observe, size: (40, 10), ..standing() };
     let (mut gate, effects) = Gate::open(arm.clone(), observe, at(0));
     assert_eq!(effects, [GateEffect::Discard]);
-    let [GateEffect::Fence(id)] = gate.handle(GateInput::Submitted { whole: true }, at(0))[..] else { panic!() };
+    let [GateEffect::Fence(id)] = gate.handle(GateInput::Submitted(Extent::End), at(0))[..] else { panic!() };
     gate.handle(GateInput::Fence(id), at(1));
     gate.tick(at(401));
     assert!(accepted(&gate.handle(key('y'), at(402))).plan.is_arming());
@@ -152,7 +155,7 @@ fn keys_before_the_fence_are_dropped_and_keys_while_arming_start_the_delay_again
     accepted(&gate.handle(key('y'), at(900)));
     let (mut gate, _) = Gate::open(plan(Danger::C1), standing(), at(0));
     assert_eq!(gate.handle(key('y'), at(1)), []);
-    gate.handle(GateInput::Submitted { whole: true }, at(2));
+    gate.handle(GateInput::Submitted(Extent::End), at(2));
     assert_eq!(gate.handle(key('y'), at(500)), [], "typed before the terminal proved that it had the prompt");
 }
 
@@ -168,7 +171,7 @@ fn a_key_that_arrived_before_arming_but_is_read_late_does_not_count() {
 #[test]
 fn without_an_answer_the_delay_doubles_and_a_late_answer_starts_it_again() {
     let (mut gate, _) = Gate::open(plan(Danger::C2), standing(), at(0));
-    let [GateEffect::Fence(id)] = gate.handle(GateInput::Submitted { whole: true }, at(0))[..] else { panic!() };
+    let [GateEffect::Fence(id)] = gate.handle(GateInput::Submitted(Extent::End), at(0))[..] else { panic!() };
     gate.tick(at(3_000));
     assert!(gate.view(at(3_000)).note.unwrap().contains("doubled"));
     gate.tick(at(4_599));
@@ -199,7 +202,7 @@ fn pastes_clear_repeats_are_dropped_focus_and_stall_disarm() {
         write(&mut gate, "reduce", 2_000);
         assert_eq!(gate.handle(input, at(2_100)), [GateEffect::Discard]);
         assert_eq!(gate.handle(ENTER, at(2_300)), []);
-        let effects = gate.handle(GateInput::Submitted { whole: true }, at(2_400));
+        let effects = gate.handle(GateInput::Submitted(Extent::End), at(2_400));
         assert!(matches!(effects[..], [GateEffect::Fence(_)]), "it must be shown and proven again");
     }
 }
@@ -207,10 +210,10 @@ fn pastes_clear_repeats_are_dropped_focus_and_stall_disarm() {
 #[test]
 fn an_answer_to_an_older_frame_proves_nothing() {
     let (mut gate, _) = Gate::open(plan(Danger::C2), standing(), at(0));
-    let [GateEffect::Fence(old)] = gate.handle(GateInput::Submitted { whole: true }, at(0))[..] else { panic!() };
+    let [GateEffect::Fence(old)] = gate.handle(GateInput::Submitted(Extent::End), at(0))[..] else { panic!() };
     gate.handle(GateInput::Resize(100, 30), at(10));
     gate.handle(GateInput::Fence(old), at(15));
-    let [GateEffect::Fence(new)] = gate.handle(GateInput::Submitted { whole: true }, at(20))[..] else { panic!() };
+    let [GateEffect::Fence(new)] = gate.handle(GateInput::Submitted(Extent::End), at(20))[..] else { panic!() };
     assert_ne!(old, new);
     gate.handle(GateInput::Fence(old), at(30));
     assert_eq!(gate.view(at(30)).phase, Phase::Fenced);
@@ -249,7 +252,7 @@ fn a_prompt_that_is_not_whole_on_the_frame_is_refused_at_every_danger() {
     for plan in [arm, plan(Danger::C1), plan(Danger::C2), plan(Danger::C3)] {
         let (mut gate, effects) = Gate::open(plan, standing(), at(0));
         assert_eq!(effects, [GateEffect::Discard]);
-        assert_eq!(refusal(&gate.handle(GateInput::Submitted { whole: false }, at(50))), &Refusal::NotWhole);
+        assert_eq!(refusal(&gate.handle(GateInput::Submitted(Extent::Cut), at(50))), &Refusal::NotWhole);
         assert_eq!(gate.handle(key('y'), at(5_000)), []);
     }
 }
@@ -283,6 +286,8 @@ struct World {
     /// No message takes less.
     least: u64,
     answers: bool,
+    /// The plan is longer than the screen, until it was scrolled to its end.
+    unread: bool,
 }
 
 impl World {
@@ -316,13 +321,33 @@ impl World {
         self.queue.pop_first().map(|((time, _), event)| (time, event))
     }
 
+    /// What a frame shows now.
+    fn extent(&mut self) -> Extent {
+        match self.up_to(100) {
+            0 => Extent::Cut,
+            _ if self.unread => Extent::Begun,
+            _ => Extent::End,
+        }
+    }
+
     /// An operator who types roughly the right thing at roughly any time.
-    fn operator(&mut self, word: &str) {
+    fn operator(&mut self, word: &str, reason: &str) {
         let mut time = self.up_to(9_000);
+        if self.up_to(8) > 0 {
+            let moment = self.up_to(4_000);
+            self.send(SCROLL, moment);
+        }
         let pace = if self.up_to(2) == 0 { 120 } else { 900 };
         for _ in 0..self.up_to(3) {
             let moment = self.up_to(6_000);
-            let input = if self.up_to(2) == 0 { GateInput::Resize(100, 30) } else { GateInput::Stalled };
+            let input = match self.up_to(12) {
+                0 => GateInput::Suspended,
+                1 => GateInput::HungUp,
+                2 => GateInput::Lapsed,
+                3 => GateInput::Resize(59, 15),
+                4..8 => GateInput::Resize(100, 30),
+                _ => GateInput::Stalled,
+            };
             self.push(moment, Event::Input { input, typed: moment });
         }
         for _ in 0..=self.up_to(3) {
@@ -336,12 +361,21 @@ impl World {
                     4 => self.push(time, Event::Input { input: GateInput::Resize(80, 24), typed: time }),
                     5 => self.push(time, Event::Input { input: GateInput::Stalled, typed: time }),
                     6 => self.send(GateInput::Key(GateKey::Backspace), time),
+                    7 => self.send(SCROLL, time),
                     _ => {}
                 }
                 self.send(GateInput::Key(GateKey::Char(c)), time);
             }
             time += self.up_to(400);
             self.send(ENTER, time);
+            if !reason.is_empty() && self.up_to(8) > 0 {
+                for c in reason.chars().take(if self.up_to(6) == 0 { 7 } else { 99 }) {
+                    time += self.up_to(pace);
+                    self.send(GateInput::Key(GateKey::Char(c)), time);
+                }
+                time += self.up_to(400);
+                self.send(ENTER, time);
+            }
             time += self.up_to(2_500);
         }
     }
@@ -350,21 +384,22 @@ impl World {
 /// One stream; true when it ended in an act.
 fn stream(seed: u64) -> bool {
     let mut random = Jitter(seed);
-    let danger = if random.unit() < 0.3 { Danger::C1 } else { Danger::C2 };
+    let danger = [Danger::C1, Danger::C2, Danger::C2, Danger::C3][random.next() as usize % 4];
     let slow = if random.unit() < 0.5 { 1 + random.next() % 3_000 } else { 60 };
     let least = random.next() % slow;
     let answers = random.unit() < 0.85;
-    let mut world = World { random, queue: BTreeMap::new(), order: 0, up: 0, down: 0, slow, least, answers };
+    let unread = random.unit() < 0.3;
+    let mut world = World { random, queue: BTreeMap::new(), order: 0, up: 0, down: 0, slow, least, answers, unread };
     let (mut gate, _) = Gate::open(plan(danger), standing(), at(0));
     let word = gate.plan().expected().to_owned();
-    world.operator(&word);
+    world.operator(&word, if danger == Danger::C3 { REASON } else { "" });
     let draw = world.up_to(300);
     world.push(draw, Event::Draw);
     for tick in 0..200 {
         world.push(tick * 100, Event::Tick);
     }
     let mut log: Vec<(u64, GateInput, u64)> = Vec::new();
-    let (mut drawn, mut seen) = (None, None);
+    let (mut drawn, mut seen, mut read) = (None, None, false);
     while let Some((time, event)) = world.next() {
         let effects = match event {
             Event::Tick => gate.tick(at(time)),
@@ -373,7 +408,9 @@ fn stream(seed: u64) -> bool {
                 Vec::new()
             }
             Event::Draw => {
-                let effects = gate.handle(GateInput::Submitted { whole: true }, at(time));
+                let extent = world.extent();
+                let effects = gate.handle(GateInput::Submitted(extent), at(time));
+                read |= extent == Extent::End;
                 if let [GateEffect::Fence(id)] = effects[..] {
                     drawn = Some(time);
                     seen = None;
@@ -382,11 +419,18 @@ fn stream(seed: u64) -> bool {
                     if world.answers {
                         world.send(GateInput::Fence(id), shown);
                     }
+                    Vec::new()
+                } else {
+                    effects
                 }
-                Vec::new()
             }
             Event::Input { input, typed } => {
                 log.push((time, input, typed));
+                if input == SCROLL {
+                    world.unread = false;
+                    let frame = time + world.up_to(100);
+                    world.push(frame, Event::Draw);
+                }
                 gate.handle(input, at(time))
             }
         };
@@ -397,6 +441,7 @@ fn stream(seed: u64) -> bool {
                     world.push(again, Event::Draw);
                 }
                 GateEffect::Accepted(acceptance) => {
+                    assert!(read, "seed {seed}: nobody saw the end of it");
                     judge(seed, time, &acceptance, &log, drawn, seen, &word, danger);
                     assert!(gate.handle(ENTER, at(time + 500)).is_empty(), "seed {seed}: acted twice");
                     return true;
@@ -456,7 +501,7 @@ fn judge(
     {
         assert!(first.0 >= shown + quiet, "seed {seed}: answered {} ms after the last disturbance", first.0 - shown);
     }
-    if danger == Danger::C2 {
+    if danger >= Danger::C2 {
         let last =
             log[..log.len() - 1].iter().rev().find(|(_, input, _)| matches!(input, GateInput::Key(GateKey::Char(_))));
         let gap = Duration::from_millis(time - last.map_or(0, |row| row.0));
@@ -468,7 +513,12 @@ fn judge(
 fn counts(log: &[(u64, GateInput, u64)]) -> bool {
     matches!(
         log.last(),
-        Some((_, GateInput::Key(GateKey::Backspace | GateKey::Enter | GateKey::Char(_)) | GateInput::Repeat, _))
+        Some((
+            _,
+            GateInput::Key(GateKey::Backspace | GateKey::Enter | GateKey::Char(_) | GateKey::Scroll)
+                | GateInput::Repeat,
+            _
+        ))
     )
 }
 
@@ -479,15 +529,26 @@ fn answer(log: &[(u64, GateInput, u64)], word: &str, danger: Danger) -> Option<u
     }
     let (last, keys) = log.split_last()?;
     (0..keys.len()).rev().find(|start| {
-        let mut field = String::new();
-        for (_, input, _) in &keys[*start..] {
+        let (mut typed, mut fields, mut before) = (String::new(), Vec::new(), 0);
+        for (time, input, _) in &keys[*start..] {
             match input {
-                GateInput::Key(GateKey::Char(c)) => field.push(*c),
-                GateInput::Key(GateKey::Backspace) => drop(field.pop()),
-                _ => {}
+                GateInput::Key(GateKey::Char(c)) => typed.push(*c),
+                GateInput::Key(GateKey::Backspace) => drop(typed.pop()),
+                // One that came too soon is none, nor is one after too short a reason.
+                GateInput::Key(GateKey::Enter) if time - before >= milliseconds(ENTER_GAP) && fields.is_empty() => {
+                    fields.push(core::mem::take(&mut typed));
+                }
+                _ => continue,
             }
+            before = *time;
         }
-        last.1 == ENTER && field == word
+        fields.push(typed);
+        let right = match &fields[..] {
+            [field] => danger < Danger::C3 && field == word,
+            [field, reason] => danger == Danger::C3 && field == word && reason.trim().len() >= 8,
+            _ => false,
+        };
+        last.1 == ENTER && right
     })
 }
 

@@ -13,6 +13,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use watchkeeper::action::kinds::KINDS;
 use watchkeeper::action::plan::{Plan, Undo};
+use watchkeeper::action::prompt::Extent;
 use watchkeeper::app::Msg;
 use watchkeeper::base::{Clean, Ulid};
 
@@ -80,20 +81,21 @@ impl Sitter {
     }
 }
 
-/// The screen with its prompt, and whether that is whole.
-fn picture(plan: &Plan, (width, height): (u16, u16)) -> (String, bool) {
+/// The screen with its prompt, once it was read to its end, and whether it had to be scrolled for that. One whose WHERE,
+/// WHAT and UNDO cannot stand together is refused.
+fn picture(plan: &Plan, (width, height): (u16, u16)) -> (String, Extent) {
     let mut desk = Desk::demo(width, height);
     desk.incident(41);
     desk.arm();
     desk.planned_as(|drawn| *drawn = Plan { made: drawn.made, ..plan.clone() });
-    let whole = desk.whole();
-    if whole {
-        desk.shown();
-        desk.pass(2_000);
+    let extent = desk.extent();
+    if extent == Extent::Cut {
+        desk.send(Msg::Shown(Extent::Cut));
     } else {
-        desk.send(Msg::Shown(false));
+        desk.shown();
+        desk.pass(3_500);
     }
-    (desk.screen(), whole)
+    (desk.screen(), extent)
 }
 
 fn file(scene: &Scene, name: &str, text: &str, mode: u32) -> String {
@@ -293,7 +295,7 @@ const SITTINGS: &[(&[&str], Sitting)] = &[
 ];
 
 #[test]
-fn every_kinds_prompt_is_whole_on_eighty_columns_and_on_sixty_it_is_or_asks_for_more() {
+fn every_kinds_prompt_is_whole_on_eighty_columns_and_on_sixty_it_is_read_to_its_end_or_refused() {
     let named: BTreeSet<&str> = SITTINGS.iter().flat_map(|(kinds, _)| kinds.iter().copied()).collect();
     let known: BTreeSet<&str> = KINDS.iter().map(|kind| kind.name()).collect();
     assert_eq!(named, known, "a kind without a picture, or a picture of none");
@@ -303,10 +305,12 @@ fn every_kinds_prompt_is_whole_on_eighty_columns_and_on_sixty_it_is_or_asks_for_
         let sat: BTreeSet<String> = plans.iter().map(of).collect();
         assert_eq!(sat.iter().map(String::as_str).collect::<Vec<_>>(), *kinds);
         for plan in &plans {
-            let (large, whole) = picture(plan, (80, 24));
-            assert!(whole, "{}:\n{large}", plan.what.kind);
-            let (small, whole) = picture(plan, (60, 16));
-            assert!(whole != small.contains("Make it larger"), "{}:\n{small}", plan.what.kind);
+            let (large, extent) = picture(plan, (80, 24));
+            assert_eq!(extent, Extent::End, "{}:\n{large}", plan.what.kind);
+            let (small, extent) = picture(plan, (60, 16));
+            let refused = small.contains("Make it larger");
+            assert_eq!(refused, extent == Extent::Cut, "{}:\n{small}", plan.what.kind);
+            assert!(refused || small.contains("armed"), "{}:\n{small}", plan.what.kind);
             // Elsewhere owners are others.
             if crate::trees::root() {
                 insta::assert_snapshot!(of(plan), format!("{large}\n\n{small}"));

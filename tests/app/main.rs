@@ -13,6 +13,7 @@ use watchkeeper::action::kinds::Settled;
 use watchkeeper::action::lifecycle::{End, Outcome, Progress, Run, State};
 use watchkeeper::action::mode::Mode;
 use watchkeeper::action::plan::Plan;
+use watchkeeper::action::prompt::Extent;
 use watchkeeper::action::recover::{Standing, Unresolved};
 use watchkeeper::app::effect::{Effect, Entry};
 use watchkeeper::app::run::Ended;
@@ -92,8 +93,8 @@ fn a_prompt_is_recorded_when_it_is_shown_and_not_before() {
     desk.arm();
     let shown = |effects: &[Effect]| effects.iter().any(|e| matches!(e, Effect::Record(Entry::Prompted { .. })));
     desk.planned();
-    assert!(shown(&desk.send(Msg::Shown(true))));
-    assert!(!shown(&desk.send(Msg::Shown(true))));
+    assert!(shown(&desk.send(Msg::Shown(Extent::End))));
+    assert!(!shown(&desk.send(Msg::Shown(Extent::End))));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use ratatui::layout::Rect;
 use watchkeeper::action::lifecycle::{End, Outcome, Progress, State, Step};
 use watchkeeper::action::mode::Mode;
 use watchkeeper::action::plan::{Danger, Plan, Precondition, Target, Undo, What, Where};
+use watchkeeper::action::prompt::Extent;
 use watchkeeper::action::verify::Comparison;
 use watchkeeper::app::{self, Effect, LogDesk, Model, Msg, Overlay, Request, Session};
 use watchkeeper::base::time::Zone;
@@ -117,8 +118,8 @@ impl Desk {
         buffer
     }
 
-    /// Whether an open prompt stands on the screen with nothing cut.
-    pub(crate) fn whole(&self) -> bool {
+    /// How much of an open prompt's plan can be seen.
+    pub(crate) fn extent(&self) -> Extent {
         let (width, height) = self.model.size;
         ui::draw(&self.model, &self.theme, false, &mut Buffer::empty(Rect::new(0, 0, width, height)))
     }
@@ -340,11 +341,19 @@ impl Desk {
         }
     }
 
-    /// The frame with the prompt went to the writer and the terminal answered its fence.
+    /// The frame with the prompt went to the writer, and the terminal answered its fence; where not all of the plan
+    /// stands on it, its end was looked at too.
     pub(crate) fn shown(&mut self) {
-        let effects = self.send(Msg::Shown(true));
-        let id = effects.iter().find_map(|effect| if let Effect::Fence(id) = effect { Some(*id) } else { None });
-        self.send(Msg::Input(self.now.mono, Input::Fence(id.expect("a fence"))));
+        loop {
+            let extent = self.extent();
+            let effects = self.send(Msg::Shown(extent));
+            let id = effects.iter().find_map(|effect| if let Effect::Fence(id) = effect { Some(*id) } else { None });
+            self.send(Msg::Input(self.now.mono, Input::Fence(id.expect("a fence"))));
+            if extent == Extent::End {
+                return;
+            }
+            self.press(KeyCode::End);
+        }
     }
 
     pub(crate) fn arm(&mut self) {

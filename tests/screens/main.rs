@@ -18,9 +18,12 @@ use crossterm::event::KeyCode;
 use desk::Desk;
 use watchkeeper::action::mode::Mode;
 use watchkeeper::action::plan::Danger;
+use watchkeeper::action::prompt::Extent;
 use watchkeeper::app::survey::Offer;
 use watchkeeper::app::{Effect, Msg};
 use watchkeeper::base::{Clean, Failure, Fault, Observation, Point, Support};
+use watchkeeper::clean;
+use watchkeeper::term::Input;
 
 #[test]
 fn triage_when_all_is_quiet() {
@@ -397,10 +400,41 @@ fn a_plan_is_told_to_its_last_word_or_is_not_whole() {
     let tail = "the-last-word-of-the-plan";
     let long = format!("{}{tail}", "/a-folder-with-a-name".repeat(30));
     desk.planned_as(|plan| plan.what.lines = vec![Clean::text(&long)]);
-    assert!(desk.whole(), "{}", desk.screen());
+    assert_eq!(desk.extent(), Extent::End, "{}", desk.screen());
     assert!(joined(&desk.screen()).contains(tail), "{}", desk.screen());
     desk.model.size = (80, 18);
-    assert!(!desk.whole(), "what must be scrolled to is not whole");
+    assert_eq!(desk.extent(), Extent::Cut, "WHERE, WHAT and UNDO do not stand together");
+}
+
+#[test]
+fn where_a_plan_is_longer_than_the_screen_the_rest_is_read_to_its_end_before_it_can_be_confirmed() {
+    let mut desk = Desk::demo(60, 16);
+    desk.incident(41);
+    desk.arm();
+    desk.planned_as(|plan| plan.hits = (1..=12).map(|at| clean!("effect {at} of it")).collect());
+    assert_eq!(desk.extent(), Extent::Begun, "{}", desk.screen());
+    let effects = desk.send(Msg::Shown(Extent::Begun));
+    let [Effect::Fence(id), ..] = effects[..] else { panic!("{effects:?}") };
+    desk.send(Msg::Input(desk.model.now.mono, Input::Fence(id)));
+    let top = desk.screen();
+    for stays in ["WHERE", "WHAT", "UNDO", " more, arrows scroll"] {
+        assert!(top.contains(stays), "{stays}: {top}");
+    }
+    desk.pass(10_000);
+    assert!(!desk.screen().contains("  armed │"), "armed unread: {}", desk.screen());
+    desk.press(KeyCode::End);
+    let end = desk.screen();
+    for stays in ["WHERE", "WHAT", "UNDO", "BASED ON"] {
+        assert!(end.contains(stays), "{stays}: {end}");
+    }
+    desk.shown();
+    desk.pass(2_000);
+    insta::assert_snapshot!(desk.screen());
+    // A larger terminal shows another picture, which is proven anew.
+    desk.send(Msg::Input(desk.model.now.mono, Input::Resize(120, 40)));
+    desk.model.size = (120, 40);
+    assert_eq!(desk.extent(), Extent::End);
+    assert!(desk.screen().contains("waiting for the display"), "{}", desk.screen());
 }
 
 #[test]
@@ -414,7 +448,7 @@ fn the_text_to_type_is_never_cut() {
         plan.what.target = Clean::text(&target);
         plan.what.title = Clean::text(format!("Reduce the {} size", "very ".repeat(20)));
     });
-    assert!(desk.whole(), "{}", desk.screen());
+    assert_eq!(desk.extent(), Extent::End, "{}", desk.screen());
     assert!(joined(&desk.screen()).contains(&target), "{}", desk.screen());
 }
 

@@ -25,7 +25,7 @@ const OTHERS: &[KeyCode] = &[KeyCode::Esc, KeyCode::Enter, KeyCode::Tab, KeyCode
 
 fn drawn(desk: &mut Desk, width: u16, height: u16) {
     desk.model.size = (width, height);
-    let _whole: bool = desk.whole();
+    let _drawn = desk.extent();
     assert!(desk.ascii().is_ascii());
     let screen = desk.screen();
     let roomy = width >= 60 && height >= 15;

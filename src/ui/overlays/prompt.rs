@@ -4,7 +4,7 @@ use super::sheet::sheet;
 use crate::action::{
     self,
     plan::Plan,
-    prompt::{Field, GateView, Phase, Refusal},
+    prompt::{Extent, Field, GateView, Phase, Refusal},
 };
 use crate::app::Model;
 use crate::app::prompt::Prompt;
@@ -21,8 +21,9 @@ const LABEL: u16 = 9;
 const STEPS: usize = 5;
 
 /// Draws the plan and, below it, what the gate waits for, in the first of these rooms that holds it, each larger than
-/// the one before. False when anything of it had to be cut.
-pub fn draw(paint: &mut Painter<'_>, rooms: [Rect; 3], prompt: &Prompt, model: &Model) -> bool {
+/// the one before. Where none does, WHERE, WHAT and UNDO stay and the rest of it is scrolled through. Returns how much of
+/// it can be seen.
+pub fn draw(paint: &mut Painter<'_>, rooms: [Rect; 3], prompt: &Prompt, model: &Model) -> Extent {
     let plan = prompt.plan();
     let [Rect { width, .. }, ..] = rooms;
     let width = width.saturating_sub(4).min(96);
@@ -39,14 +40,15 @@ pub fn draw(paint: &mut Painter<'_>, rooms: [Rect; 3], prompt: &Prompt, model: &
     let inner = sheet(paint, body, height, &clean!(" {} ", plan.what.title), &danger);
     let foot = inner.bottom().saturating_sub(foot_height).max(inner.top());
     let room = usize::from(foot.saturating_sub(inner.top()));
-    let first = prompt.scroll.min(rows.len().saturating_sub(room));
     let text_width = inner.width.saturating_sub(LABEL);
-    for (y, (label, text)) in (inner.top()..foot).zip(rows.iter().skip(first)) {
-        paint.put((inner.x, y), LABEL, label.to_owned(), Intent::Muted);
-        paint.put((inner.x + LABEL, y), text_width, text, Intent::Text);
+    let page = Page::of(rows, room, prompt.scroll);
+    for (y, row) in (inner.top()..foot).zip(page.rows()) {
+        paint.put((inner.x, y), LABEL, row.label, Intent::Muted);
+        paint.put((inner.x + LABEL, y), text_width, &row.text, Intent::Text);
     }
-    if rows.len() > room {
-        let more = [paint.piece(clean!("{} more, arrows scroll", rows.len() - room - first), Intent::Warning)];
+    let read = view.read && prompt.preview.is_none();
+    if page.below > 0 && !read {
+        let more = [paint.piece(clean!("{} more, arrows scroll", page.below), Intent::Warning)];
         paint.right(inner.right(), inner.x, foot, &more);
     } else if prompt.preview.is_none() {
         let state = [paint.piece(state(paint, &view), Intent::Muted)];
@@ -55,13 +57,73 @@ pub fn draw(paint: &mut Painter<'_>, rooms: [Rect; 3], prompt: &Prompt, model: &
     let area = Rect { y: foot, height: inner.bottom() - foot, ..inner };
     gate(paint, area, prompt.preview.is_none().then_some(&view), &ask);
     let whole = |text: &Clean| paint.width(&[paint.piece(text, Intent::Text)]) <= text_width;
-    rows.len() <= room
+    let fits = page.holds_what_matters
         && foot + foot_height <= inner.bottom()
-        && rows.iter().all(|(_, text)| whole(text))
-        && ask.iter().all(|line| paint.width(line) <= inner.width)
+        && page.all().all(|row| whole(&row.text))
+        && ask.iter().all(|line| paint.width(line) <= inner.width);
+    match page.below {
+        _ if !fits => Extent::Cut,
+        0 => Extent::End,
+        _ => Extent::Begun,
+    }
 }
 
-type Rows = Vec<(&'static str, Clean)>;
+/// A line of a plan.
+struct Row {
+    /// Which part of the plan it belongs to.
+    part: &'static str,
+    /// The same on its first line.
+    label: &'static str,
+    text: Clean,
+}
+
+impl Row {
+    /// What is on screen whatever is scrolled: the title, where, what, and how to undo it.
+    fn stays(&self) -> bool {
+        matches!(self.part, "" | "WHERE" | "WHAT" | "UNDO")
+    }
+}
+
+/// What of a plan is on screen.
+struct Page {
+    stays: Vec<Row>,
+    scrolled: Vec<Row>,
+    /// The first of the scrolled rows that is shown, and how many are.
+    shown: (usize, usize),
+    /// Rows below it.
+    below: usize,
+    /// WHERE, WHAT and UNDO are all on it, with room to read the rest.
+    holds_what_matters: bool,
+}
+
+/// The rest of a plan is not scrolled through in fewer lines.
+const LEAST: usize = 2;
+
+impl Page {
+    fn of(rows: Vec<Row>, room: usize, scroll: usize) -> Self {
+        let whole = rows.len() <= room;
+        let staying = rows.iter().filter(|row| row.stays()).count();
+        let holds_what_matters = whole || staying + LEAST <= room;
+        // One that is shown whole, or cannot be, stands in its order.
+        let paged = !whole && holds_what_matters;
+        let (stays, scrolled): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| paged && row.stays());
+        let count = room.saturating_sub(stays.len()).min(scrolled.len());
+        let first = scroll.min(scrolled.len() - count);
+        let below = scrolled.len() - count - first;
+        Self { stays, scrolled, shown: (first, count), below, holds_what_matters }
+    }
+
+    fn rows(&self) -> impl Iterator<Item = &Row> {
+        let (first, count) = self.shown;
+        self.stays.iter().chain(self.scrolled.iter().skip(first).take(count))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Row> {
+        self.stays.iter().chain(&self.scrolled)
+    }
+}
+
+type Rows = Vec<Row>;
 
 /// The plan's rows, and the room for them: one paragraph a line where any room but the last holds that.
 fn fitted([body, below, all]: [Rect; 3], foot: u16, rows: impl Fn(bool) -> Rows) -> (Rows, Rect) {
@@ -85,7 +147,8 @@ fn rows(plan: &Plan, model: &Model, width: u16, (tight, titled): (bool, bool)) -
         let one = tight && matches!(label, "HITS" | "BASED ON") && texts.len() > 1;
         let texts = if one { vec![in_one(&texts)] } else { texts };
         let lines = texts.iter().flat_map(|text| hang(text, width)).collect::<Vec<_>>();
-        lines.into_iter().enumerate().map(move |(at, line)| (if at == 0 { label } else { "" }, line))
+        let labelled = move |(at, text)| Row { part: label, label: if at == 0 { label } else { "" }, text };
+        lines.into_iter().enumerate().map(labelled)
     };
     let title = titled.then(|| ("", vec![plan.what.title.clone()]));
     title.into_iter().chain(action::prompt::rows(plan, model.now.mono)).flat_map(of).collect()
@@ -204,6 +267,7 @@ fn typing<'a>(paint: &Painter<'_>, plan: &'a Plan, width: u16) -> Vec<Vec<Piece<
 /// `armed in ▰▰▰▱▱`, `armed`.
 fn state(paint: &Painter<'_>, view: &GateView<'_>) -> Clean {
     match view.phase {
+        Phase::Arming if !view.read => Clean::text("read it to its end"),
         Phase::Arming => {
             let full = (1..=STEPS)
                 .filter(|step| view.armed_fraction * 5.0 >= f64::from(u8::try_from(*step).unwrap_or(u8::MAX)))
