@@ -93,7 +93,7 @@ fn picture(plan: &Plan, (width, height): (u16, u16)) -> (String, Extent) {
         desk.send(Msg::Shown(Extent::Cut));
     } else {
         desk.shown();
-        desk.pass(3_500);
+        desk.pass(2_000);
     }
     (desk.screen(), extent)
 }

@@ -42,8 +42,8 @@ pub fn draw(paint: &mut Painter<'_>, rooms: [Rect; 3], prompt: &Prompt, model: &
     let room = usize::from(foot.saturating_sub(inner.top()));
     let text_width = inner.width.saturating_sub(LABEL);
     let page = Page::of(rows, room, prompt.scroll);
-    for (y, row) in (inner.top()..foot).zip(page.rows()) {
-        paint.put((inner.x, y), LABEL, row.label, Intent::Muted);
+    for (y, (label, row)) in (inner.top()..foot).zip(page.rows()) {
+        paint.put((inner.x, y), LABEL, label, Intent::Muted);
         paint.put((inner.x + LABEL, y), text_width, &row.text, Intent::Text);
     }
     let read = view.read && prompt.preview.is_none();
@@ -113,9 +113,12 @@ impl Page {
         Self { stays, scrolled, shown: (first, count), below, holds_what_matters }
     }
 
-    fn rows(&self) -> impl Iterator<Item = &Row> {
+    /// With their labels; a part whose first line was scrolled away is named where it goes on.
+    fn rows(&self) -> impl Iterator<Item = (&'static str, &Row)> {
         let (first, count) = self.shown;
-        self.stays.iter().chain(self.scrolled.iter().skip(first).take(count))
+        let scrolled = self.scrolled.iter().skip(first).take(count).enumerate();
+        let named = scrolled.map(|(at, row)| (if at == 0 { row.part } else { row.label }, row));
+        self.stays.iter().map(|row| (row.label, row)).chain(named)
     }
 
     fn all(&self) -> impl Iterator<Item = &Row> {
