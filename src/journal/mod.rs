@@ -14,5 +14,5 @@ pub mod writer;
 pub use line::Line;
 pub use record::{EVENTS, Event, Record, Session, ascii};
 pub use show::show;
-pub use verify::{Verdict, verify, verify_newest};
+pub use verify::{Anchor, Verdict, verify, verify_against, verify_newest};
 pub use writer::{Journal, Receipt};

@@ -6,6 +6,7 @@ use super::record::LINE;
 use crate::base::{Clean, Fault};
 use crate::sys::files;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -21,6 +22,30 @@ pub struct Break {
     pub line: usize,
     /// In words.
     pub what: Clean,
+}
+
+/// What was told elsewhere of a record: to the system log, or by a console that was left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Anchor {
+    /// The record's number.
+    pub seq: u64,
+    /// Its hash: 64 hexadecimal digits.
+    pub hash: String,
+}
+
+impl core::str::FromStr for Anchor {
+    type Err = String;
+
+    /// `NUMBER:HASH`; or with a comma and a space, as a console says it.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let parts = text.split_once([':', ',']).map(|(seq, hash)| (seq.trim().parse().ok(), hash.trim()));
+        match parts {
+            Some((Some(seq), hash)) if hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) => {
+                Ok(Self { seq, hash: hash.to_ascii_lowercase() })
+            }
+            _ => Err("an anchor is a record's number, a colon, and its hash of 64 hexadecimal digits".to_owned()),
+        }
+    }
 }
 
 /// What verification found.
@@ -100,7 +125,17 @@ fn tail(bytes: &[u8]) -> Tail {
 /// # Errors
 /// Only when the folder or a file cannot be read; what is wrong inside is in the verdict.
 pub fn verify(dir: &Path) -> Result<Verdict, Fault> {
-    let mut walk = Walk::default();
+    verify_against(dir, &[])
+}
+
+/// The same, and that it still has the records that these anchors name: a chain that was written anew as a whole, or whose
+/// end was cut off, holds by itself.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_against(dir: &Path, anchors: &[Anchor]) -> Result<Verdict, Fault> {
+    let anchors = anchors.iter().map(|anchor| (anchor.seq, anchor.hash.clone())).collect();
+    let mut walk = Walk { anchors, ..Walk::default() };
     for (number, path) in segments(dir)? {
         walk.file(number, &path, &files::read(&path, LIMIT)?);
     }
@@ -111,6 +146,11 @@ pub fn verify(dir: &Path) -> Result<Verdict, Fault> {
         verdict.breaks.push(Break { file, line, what });
     }
     verdict.head = walk.last;
+    verdict.breaks.extend(walk.anchors.keys().map(|seq| Break {
+        file: "journal".into(),
+        line: 0,
+        what: crate::clean!("record {seq}, which an anchor names, is gone: the end was cut off"),
+    }));
     Ok(verdict)
 }
 
@@ -168,6 +208,8 @@ struct Walk {
     last: Option<(u64, String)>,
     /// The hash of the record before it, for a file that was left after a failed sync.
     before: Option<(u64, String)>,
+    /// Anchors whose records have not come yet.
+    anchors: BTreeMap<u64, String>,
     /// The end of the file before, if it has no line feed.
     torn: Option<(Clean, usize, usize)>,
 }
@@ -226,7 +268,9 @@ impl Walk {
             }
         };
         let fits = if at == 1 { self.first(file, line, &link) } else { self.follows(&link) };
-        if let Err(what) = fits {
+        let anchored = self.anchors.remove(&link.seq).is_none_or(|hash| hash == link.hash);
+        let held = if anchored { Ok(()) } else { Err(Clean::from("is not the record that its anchor names")) };
+        if let Err(what) = fits.and(held) {
             self.wrong(file, at, what);
         } else {
             self.verdict.records += 1;

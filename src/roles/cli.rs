@@ -8,6 +8,7 @@ use super::{
 };
 use crate::base::Fault;
 use crate::config::builtin::DISCOVER;
+use crate::journal::Anchor;
 use crate::samplers::probe::Class;
 use crate::sys::limits::no_core_dumps;
 use clap::{CommandFactory, Parser, Subcommand};
@@ -185,12 +186,16 @@ enum TestTool {
     },
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 enum JournalTool {
     /// Every record in words, oldest first
     Show,
     /// Checks the hash chain; exit status 1 when it is broken
-    Verify,
+    Verify {
+        /// A record that the system log or a console named: the chain must still have it, as it was
+        #[arg(long, value_name = "RECORD:HASH")]
+        anchor: Vec<Anchor>,
+    },
 }
 
 /// Runs what the command line asks for. Returns the exit status.
@@ -228,8 +233,8 @@ pub fn main() -> u8 {
         Some(Role::Journal { what: JournalTool::Show, state }) => {
             journal_tool::show(state, &mut std::io::stdout().lock())
         }
-        Some(Role::Journal { what: JournalTool::Verify, state }) => {
-            journal_tool::verify(state, &mut std::io::stdout().lock())
+        Some(Role::Journal { what: JournalTool::Verify { anchor }, state }) => {
+            journal_tool::verify(state, &anchor, &mut std::io::stdout().lock())
         }
         Some(Role::Init(ask)) => init::run(&ask, &mut std::io::stdout().lock()),
         Some(Role::SupportBundle(ask)) => bundle::run(&ask, &mut std::io::stdout().lock()),

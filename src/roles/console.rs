@@ -266,7 +266,6 @@ impl Console {
         self.started.look.model.session.say(text, level, now);
     }
 
-    /// Prompts are No, the journal learns that we left, the terminal comes back; the runtime is never dropped (F5).
     /// What an anchor of the journal names, where this session has acted: to be written down elsewhere. And what was
     /// refused because it could not be recorded.
     fn last_words(&self) -> Vec<String> {
@@ -279,6 +278,7 @@ impl Console {
         refused.into_iter().chain(head).collect()
     }
 
+    /// Prompts are No, the journal learns that we left, the terminal comes back; the runtime is never dropped (F5).
     fn leave(mut self) {
         let lost = self.status == u8::try_from(128 + Signal::Hup.number()).unwrap_or(1);
         let why = if lost { "the terminal was lost" } else { "the console was left" };

@@ -2,7 +2,7 @@
 
 use super::validate::written;
 use crate::base::Fault;
-use crate::journal;
+use crate::journal::{self, Anchor};
 use crate::sys::host::Login;
 use crate::sys::paths;
 use std::io::Write;
@@ -29,13 +29,13 @@ pub fn show(state: Option<PathBuf>, out: &mut dyn Write) -> Result<u8, Fault> {
     written(out, &lines).map(|()| 0)
 }
 
-/// Checks every record. Returns 1 when the chain is broken.
+/// Checks every record, and those that anchors name. Returns 1 when the chain is broken.
 ///
 /// # Errors
 /// When the journal cannot be read.
-pub fn verify(state: Option<PathBuf>, out: &mut dyn Write) -> Result<u8, Fault> {
+pub fn verify(state: Option<PathBuf>, anchors: &[Anchor], out: &mut dyn Write) -> Result<u8, Fault> {
     let dir = dir(state)?;
-    let verdict = journal::verify(&dir)?;
+    let verdict = journal::verify_against(&dir, anchors)?;
     let told = |of: &journal::verify::Break| format!("{}:{}: {}", of.file, of.line, of.what);
     let mut lines: Vec<String> = verdict.breaks.iter().chain(&verdict.notes).map(told).collect();
     let state = if verdict.intact() { "the chain holds" } else { "THE CHAIN IS BROKEN" };
@@ -60,7 +60,7 @@ mod tests {
         let mut out = Vec::new();
         let said = |out: &mut Vec<u8>| {
             out.clear();
-            verify(Some(state.path().to_owned()), out).expect("verified");
+            verify(Some(state.path().to_owned()), &[], out).expect("verified");
             String::from_utf8_lossy(out).into_owned()
         };
         let mut login = Login::current();

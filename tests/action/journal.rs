@@ -5,7 +5,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use watchkeeper::journal::{Event, Journal, Record, show, verify};
+use watchkeeper::base::backoff::Jitter;
+use watchkeeper::journal::{Anchor, Event, Journal, Record, show, verify, verify_against};
 
 fn write(dir: &Path, records: usize) {
     let journal = Journal::open(dir, session(), Arc::new(Fixed)).unwrap();
@@ -15,7 +16,7 @@ fn write(dir: &Path, records: usize) {
         record.args = vec!["caf\u{e9} \u{9b}31m \u{202e}".to_owned()];
         journal.append(record);
     }
-    assert!(journal.close(Duration::from_secs(10)));
+    assert!(journal.close(Duration::from_secs(120)));
 }
 
 fn file(dir: &Path) -> std::path::PathBuf {
@@ -45,6 +46,66 @@ fn every_changed_byte_of_twenty_records_is_found() {
         bad[at] ^= 1 << (at % 8);
         fs::write(&path, &bad).unwrap();
         assert!(!verify(dir.path()).unwrap().intact(), "byte {at} of {}", good.len());
+    }
+}
+
+/// A thousand edits of ten thousand records with `WATCHKEEPER_LONG`.
+#[test]
+fn of_many_records_no_edit_at_random_goes_unseen() {
+    let dir = tempfile::tempdir().unwrap();
+    let (records, edits) = if std::env::var_os("WATCHKEEPER_LONG").is_some() { (10_000, 1_000) } else { (1_000, 20) };
+    write(dir.path(), records);
+    let mut files: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|end| end == "jsonl"));
+    let mut random = Jitter(16);
+    let mut up_to = |limit: usize| usize::try_from(random.next()).unwrap_or(usize::MAX) % limit;
+    for _ in 0..edits {
+        let path = &files[up_to(files.len())];
+        let good = fs::read(path).unwrap();
+        let (at, mut bad) = (up_to(good.len()), good.clone());
+        let what = match up_to(3) {
+            0 => std::mem::replace(&mut bad[at], b'!' + u8::try_from(up_to(90)).unwrap()),
+            1 => bad.remove(at),
+            _ => {
+                bad.insert(at, b'0');
+                0
+            }
+        };
+        fs::write(path, &bad).unwrap();
+        assert!(bad == good || !verify(dir.path()).unwrap().intact(), "byte {at}, which was {what}");
+        fs::write(path, &good).unwrap();
+    }
+    let verdict = verify(dir.path()).unwrap();
+    assert!(verdict.intact() && verdict.records == u64::try_from(records).unwrap(), "{verdict:?}");
+}
+
+#[test]
+fn an_end_that_was_cut_off_is_found_whenever_one_anchor_of_it_survives() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), 20);
+    let good = fs::read_to_string(file(dir.path())).unwrap();
+    let (seq, hash) = verify(dir.path()).unwrap().head.unwrap();
+    let anchor = |text: &str| text.parse::<Anchor>().unwrap();
+    let of_the_last = [anchor(&format!("{seq}:{hash}"))];
+    assert!(verify_against(dir.path(), &of_the_last).unwrap().intact());
+    assert_eq!(anchor(&format!("{seq}, {}", hash.to_uppercase())), of_the_last[0], "as a console says it");
+    for kept in 1..20 {
+        let cut: Vec<&str> = good.lines().take(kept).collect();
+        fs::write(file(dir.path()), cut.join("\n") + "\n").unwrap();
+        assert!(verify(dir.path()).unwrap().intact(), "a shorter chain holds by itself");
+        let verdict = verify_against(dir.path(), &of_the_last).unwrap();
+        assert!(
+            verdict.breaks[0].what.as_str().starts_with("record 20, which an anchor names, is gone"),
+            "{verdict:?}"
+        );
+    }
+    // Written anew as a whole.
+    fs::remove_dir_all(dir.path()).unwrap();
+    write(dir.path(), 21);
+    let verdict = verify_against(dir.path(), &[anchor(&format!("7:{}", "ab".repeat(32)))]).unwrap();
+    assert_eq!(verdict.breaks[0].what.as_str(), "is not the record that its anchor names");
+    for wrong in ["", "7", "7:ab", "x:y", &format!("-1:{}", "a".repeat(64)), &format!("7:{}", "g".repeat(64))] {
+        assert!(wrong.parse::<Anchor>().is_err(), "{wrong}");
     }
 }
 
