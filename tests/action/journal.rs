@@ -14,9 +14,14 @@ fn write(dir: &Path, records: usize) {
         let mut record = Record::new(if n % 2 == 0 { Event::Shown } else { Event::ConfigLoad });
         record.act = Some(format!("step-{n}"));
         record.args = vec!["caf\u{e9} \u{9b}31m \u{202e}".to_owned()];
-        journal.append(record);
+        // Its queue is bounded.
+        if n % 100 == 0 {
+            journal.append_durable(record).unwrap();
+        } else {
+            journal.append(record);
+        }
     }
-    assert!(journal.close(Duration::from_secs(120)));
+    assert!(journal.close(Duration::from_secs(10)));
 }
 
 fn file(dir: &Path) -> std::path::PathBuf {
