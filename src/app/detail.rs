@@ -4,7 +4,7 @@ use super::alerts::{self, Row, finding};
 use super::answer;
 use super::model::{Model, Overlay, Scroll};
 use crate::base::time::Span;
-use crate::base::{Clean, Level, SeriesKey};
+use crate::base::{Clean, Level, Mono, SeriesKey};
 use crate::clean;
 use crate::rules::expr::{Coverage, Evaluator, Expr, Semantics, Value};
 use crate::rules::finding::{AlertId, RuleHealth};
@@ -29,6 +29,8 @@ pub struct Detail {
     pub scroll: Scroll,
     /// The course of what is judged, newest last; `None` is a gap.
     pub course: Vec<Option<f64>>,
+    /// Effects of actions in it: so many columns left of the newest one.
+    pub effects: Vec<u16>,
     /// The threshold that belongs into the picture.
     pub limit: Option<f64>,
     /// How much of the window was recorded, when that is less than asked.
@@ -130,6 +132,11 @@ impl Detail {
                 *slot = Some(*value);
             }
         }
+        let back = |at: Mono| {
+            let column = (live.millis(at) - begin).div_euclid(step);
+            u16::try_from(i64::from(COLUMNS) - 1 - column).ok()
+        };
+        self.effects = model.board.marks.iter().filter_map(|mark| back(mark.at)).collect();
         self.course = if course.iter().any(Option::is_some) { course } else { Vec::new() };
     }
 }

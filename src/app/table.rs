@@ -169,6 +169,13 @@ impl Table {
         (rows, believed)
     }
 
+    /// Where a moment lies in the courses of the rows: so many points left of the newest one.
+    pub fn back(&self, at: Mono) -> Option<u16> {
+        let (reach, newest) = (self.chart?, self.charted?);
+        let points = newest.since(at).as_millis().checked_div((reach / POINTS).as_millis())?;
+        u16::try_from(points).ok().filter(|points| at <= newest && u32::from(*points) < POINTS)
+    }
+
     /// The course of each row, every now and then.
     fn follow(&mut self, sight: &Sight<'_>, evaluator: &mut Evaluator) {
         let (Some(reach), Some(column)) = (self.chart, self.columns.first()) else { return };

@@ -14,13 +14,14 @@ mod spans;
 mod tables;
 mod views;
 
+use core::time::Duration;
 use crossterm::event::KeyCode;
 use desk::Desk;
 use watchkeeper::action::mode::Mode;
 use watchkeeper::action::plan::Danger;
 use watchkeeper::action::prompt::Extent;
 use watchkeeper::app::survey::Offer;
-use watchkeeper::app::{Effect, Msg};
+use watchkeeper::app::{Effect, Mark, Msg};
 use watchkeeper::base::{Clean, Failure, Fault, Observation, Point, Support};
 use watchkeeper::clean;
 use watchkeeper::term::Input;
@@ -435,6 +436,18 @@ fn where_a_plan_is_longer_than_the_screen_the_rest_is_read_to_its_end_before_it_
     desk.model.size = (120, 40);
     assert_eq!(desk.extent(), Extent::End);
     assert!(desk.screen().contains("waiting for the display"), "{}", desk.screen());
+}
+
+#[test]
+fn an_effect_stands_in_the_picture_of_an_alert_too() {
+    let mut desk = Desk::demo(80, 24);
+    desk.incident(41);
+    desk.press(KeyCode::Char('d'));
+    assert!(!desk.screen().contains('┆'), "{}", desk.screen());
+    let at = desk.model.now.mono - Duration::from_secs(20);
+    desk.model.board.mark(Mark { at, title: "Reduce batch size".into() });
+    desk.pass(2_000);
+    assert!(desk.screen().contains('┆'), "{}", desk.screen());
 }
 
 #[test]

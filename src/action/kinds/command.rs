@@ -11,7 +11,7 @@
 //! ok_exit = [0]                                                  # other exit codes are failures
 //! secret_env = { TOKEN = { file = "/etc/app/token" } }           # a secret is never an argument: anybody may read those
 //! timeout = "60s"                                                # then SIGTERM, after 10 s SIGKILL to its whole group
-//! kill    = "never"                                              # or: it may take as long as it takes
+//! kill    = "never"                                              # or: it may take as long as it takes; so do GPU tools
 //! undo    = "run it again with the old keys"                     # without it the danger is raised
 //! # the script that python3, bash and their like are given is trusted and bound to the plan as the program is
 //! # script = "…"                                                 # instead of argv: for /bin/sh, shown in full, one heavier
@@ -145,7 +145,7 @@ impl Kind for Command {
         let secret_env = secrets(body)?;
         let timeout: Option<String> = body.take("timeout")?;
         let patience = timeout.map_or(Ok(PATIENCE), |text| duration(&text, body))?;
-        let kill: Kill = body.take("kill")?.unwrap_or(Kill::Group);
+        let kill: Option<Kill> = body.take("kill")?;
         let undo: Option<String> = body.take("undo")?;
         let result: Option<ResultBy> = body.take("result")?;
         let looks = result == Some(ResultBy::Exit);
@@ -177,7 +177,7 @@ impl Kind for Command {
             ok_exit,
             secret_env,
             patience,
-            spare: kill == Kill::Never,
+            spare: kill.unwrap_or_else(|| usual_end(&program)) == Kill::Never,
             previewed,
             looks,
             file,
@@ -322,5 +322,29 @@ fn shown(argv: &[String]) -> Vec<Clean> {
             ["/bin/sh -c, the whole script:"].into_iter().chain(script.lines()).map(Clean::text).collect()
         }
         _ => vec![quoted(argv)],
+    }
+}
+
+/// What becomes of a program that takes too long, where its profile does not say: a tool that is killed while it holds a
+/// GPU may leave that unusable (safety.md 4.3).
+fn usual_end(program: &str) -> Kill {
+    let name = program.rsplit('/').next().unwrap_or_default();
+    if name.starts_with("nvidia-") || name == "dcgmi" { Kill::Never } else { Kill::Group }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_of_the_gpu_is_not_killed_for_being_slow() {
+        for (program, end) in [
+            ("/usr/bin/nvidia-smi", Kill::Never),
+            ("/usr/bin/dcgmi", Kill::Never),
+            ("/opt/nvidia-smi/clean", Kill::Group),
+            ("/bin/true", Kill::Group),
+        ] {
+            assert!(usual_end(program) == end, "{program}");
+        }
     }
 }

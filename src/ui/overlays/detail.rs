@@ -64,6 +64,7 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, detail: &Detail)
             }
             None => chart::chart(paint, area, &detail.course, unit, None, Intent::Chart),
         }
+        chart::marks(paint, area, detail.effects.iter().copied());
     }
     let top = inner.y + above;
     let room = inner.bottom().saturating_sub(top);

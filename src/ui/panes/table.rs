@@ -25,7 +25,7 @@ use crate::config::Intent;
 use crate::config::duration::Lasting;
 use crate::rules::Bands;
 use crate::rules::expr::Expr;
-use crate::ui::chart::chart;
+use crate::ui::chart::{chart, marks};
 use crate::ui::metric_pane::{self, Row, placed};
 use crate::ui::paint::{Painter, Piece};
 use crate::ui::value;
@@ -149,7 +149,8 @@ impl Kind for Table {
                     paint.put((rest.x, rest.y), rest.width, line, Intent::Stale);
                     rest = Rect { y: rest.y + 1, height: rest.height.saturating_sub(1), ..rest };
                 }
-                body(paint, rest, table, *freshness);
+                let effects: Vec<u16> = model.board.marks.iter().filter_map(|mark| table.back(mark.at)).collect();
+                body(paint, rest, (table, &effects), *freshness);
             }
         }
     }
@@ -178,7 +179,7 @@ fn heading(paint: &mut Painter<'_>, area: Rect, (pane, table): (&Pane, &Rows), m
 }
 
 /// Names left, numbers right-aligned under their titles; `+n` where rows found no place.
-fn body(paint: &mut Painter<'_>, area: Rect, table: &Rows, freshness: Freshness) {
+fn body(paint: &mut Painter<'_>, area: Rect, (table, effects): (&Rows, &[u16]), freshness: Freshness) {
     let rows = usize::from(area.height);
     let titled = rows > 2;
     let room = if titled { rows - 1 } else { rows };
@@ -214,7 +215,7 @@ fn body(paint: &mut Painter<'_>, area: Rect, table: &Rows, freshness: Freshness)
     let width = if freshness < Freshness::Stale { chart_width(table, lines, numbers) } else { 0 };
     let name = numbers - width;
     let first = area.y + u16::from(titled);
-    courses(paint, Rect { x: area.x + name, y: first, width, height: 1 }, table, lines);
+    courses(paint, Rect { x: area.x + name, y: first, width, height: 1 }, (table, effects), lines);
     let mut y = area.y;
     let mut put = |paint: &mut Painter<'_>, left: Clean, cells: Vec<String>, intent: Intent| {
         paint.put((area.x, y), name, left, if intent == Intent::Text { Intent::Muted } else { intent });
@@ -249,12 +250,13 @@ fn chart_width(table: &Rows, lines: &[Line], room: u16) -> u16 {
     if table.chart.is_some() && left >= NARROW { left.min(most) } else { 0 }
 }
 
-/// The course of each row, one below the other from this place on.
-fn courses(paint: &mut Painter<'_>, place: Rect, table: &Rows, lines: &[Line]) {
+/// The course of each row, one below the other from this place on, with the effects of actions in it.
+fn courses(paint: &mut Painter<'_>, place: Rect, (table, effects): (&Rows, &[u16]), lines: &[Line]) {
     let unit = table.columns.first().map(|column| column.unit).unwrap_or_default();
     for (y, row) in (place.y..).zip(lines).filter(|_| place.width > 0) {
         let newest = row.course.get(row.course.len().saturating_sub(usize::from(place.width))..).unwrap_or_default();
         chart(paint, Rect { y, ..place }, newest, unit, None, Intent::Chart);
+        marks(paint, Rect { y, ..place }, effects.iter().copied());
     }
 }
 
