@@ -81,24 +81,7 @@ impl Bench {
 
     /// The list's first action, to the key that runs it.
     pub(crate) fn confirm_first(&self, pty: &Pty) -> bool {
-        let then = |key: &str, what: &str, wanted: fn(&str) -> bool| {
-            pty.send(key);
-            seen(pty, what, wanted)
-        };
-        let asked = then("\r", "the plan", |text| text.contains("Only a preview"))
-            && then("A", "the arming prompt", |text| is_armed(text, "to arm"))
-            && then("y", "the plan, armed", |text| is_armed(text, "to run it"));
-        if asked && self.word == "y" {
-            pty.send("y");
-            return true;
-        }
-        let typed = asked && then(self.word, "the whole word", |text| text.contains("Enter runs it"));
-        if typed {
-            // An Enter that comes with the last character is no answer.
-            std::thread::sleep(Duration::from_millis(150));
-            pty.send("\r");
-        }
-        typed
+        confirm_first(pty, self.word)
     }
 
     pub(crate) fn state(&self) -> PathBuf {
@@ -129,6 +112,28 @@ impl Bench {
         let files = fs::read_dir(self.state().join("journal")).unwrap().flatten();
         files.map(|file| fs::read_to_string(file.path()).unwrap()).collect()
     }
+}
+
+/// The list's first action, by this word, to the key that runs it. False when the console was gone before.
+pub(crate) fn confirm_first(pty: &Pty, word: &str) -> bool {
+    let then = |key: &str, what: &str, wanted: fn(&str) -> bool| {
+        pty.send(key);
+        seen(pty, what, wanted)
+    };
+    let asked = then("\r", "the plan", |text| text.contains("Only a preview"))
+        && then("A", "the arming prompt", |text| is_armed(text, "to arm"))
+        && then("y", "the plan, armed", |text| is_armed(text, "to run it"));
+    if asked && word == "y" {
+        pty.send("y");
+        return true;
+    }
+    let typed = asked && then(word, "the whole word", |text| text.contains("Enter runs it"));
+    if typed {
+        // An Enter that comes with the last character is no answer.
+        std::thread::sleep(Duration::from_millis(150));
+        pty.send("\r");
+    }
+    typed
 }
 
 /// Waits until the screen is as wanted; false when the console ends before.

@@ -23,12 +23,14 @@ mod lost;
 #[path = "../samplers/peer.rs"]
 mod peer;
 mod peers;
+mod read_only;
 #[expect(dead_code, reason = "the tests of the kinds use all of it")]
 #[path = "../acts/scene.rs"]
 mod scene;
 mod second;
 mod strace;
 mod swapped;
+mod trace;
 mod units;
 mod world;
 
