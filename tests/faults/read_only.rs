@@ -1,18 +1,23 @@
 //! A console that only looks, whatever is pressed, pasted or dragged: by its system calls nothing is started, written,
 //! asked or signalled but what looking needs, and each of its frames says READ-ONLY and none asks anything (R19).
+//! And a runner that such a console would have started refuses.
 
 use crate::desk::{Desk, PROGRAM, eventually};
 use crate::harness::{Pty, Spec};
 use crate::lost::{confirm_first, is_gone, seen};
 use crate::peer;
-use crate::strace::{long, works};
+use crate::scene::Scene;
+use crate::strace::{Runner, long, works};
 use crate::trace::{Allowed, arguments, wrongs};
 use rustix::process::Signal;
 use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use watchkeeper::action::lifecycle::Outcome;
 use watchkeeper::base::backoff::Jitter;
+use watchkeeper::journal::verify;
+use watchkeeper::sys::paths;
 
 const ALERT: &str = "groups:\n- name: bench\n  rules:\n  - alert: Always\n    expr: node_load1 >= 0\n    \
     labels:\n      severity: critical\n    annotations:\n      summary: there is a load\n";
@@ -322,5 +327,27 @@ fn the_judges_of_a_read_only_console_see_one_that_acts() {
     let wrongs = bench.wrongs(&[log]);
     for part in ["execve(\"/proc/self/exe\"", "/var/lib/watchkeeper/actions", "/target"] {
         assert!(wrongs.iter().any(|wrong| wrong.contains(part)), "{part}: {wrongs:#?}");
+    }
+}
+
+#[test]
+fn a_runner_that_a_read_only_console_would_have_started_does_nothing_and_records_that() {
+    for case in crate::world::cases() {
+        let scene = Scene::new();
+        (case.arrange)(&scene);
+        let before = (case.look)(&scene);
+        let runner = Runner::order(&scene, &case);
+        let code = runner.start_with(&[("WATCHKEEPER_READ_ONLY", "1")]).0.wait().unwrap().code();
+        assert_eq!((code, (case.look)(&scene)), (Some(3), before.clone()), "{}", case.kind);
+        let told = runner.run.read().unwrap().unwrap();
+        let end = told.end.unwrap();
+        assert_eq!((end.outcome, end.executed, told.unrecorded), (Outcome::Refused, false, None), "{}", case.kind);
+        assert!(end.reason.as_str().contains("from a read-only console"), "{}", end.reason);
+        let trail = paths::journal_dir(&scene.state());
+        assert!(verify(&trail).unwrap().intact());
+        let journal = fs::read_to_string(trail.join("00000001.jsonl")).unwrap();
+        let of = |event: &str| journal.matches(&format!("\"ev\":\"{event}\"")).count();
+        assert_eq!((of("action.refused"), of("action.intent")), (1, 0), "{}: {journal}", case.kind);
+        assert!(journal.contains("from a read-only console"), "{journal}");
     }
 }
