@@ -224,7 +224,7 @@ fn input(random: &mut Jitter) -> Input {
     let bytes = match below(100) {
         0 => b"q".to_vec(),
         1..10 => {
-            let columns = 60 + u16::try_from(below(140)).unwrap();
+            let columns = 80 + u16::try_from(below(120)).unwrap();
             return Input::Size((columns, 16 + u16::try_from(below(34)).unwrap()));
         }
         10..18 => format!("\x1b[200~{}\x1b[201~", PHRASES[below(PHRASES.len() - 2)]).into_bytes(),
@@ -237,17 +237,24 @@ fn input(random: &mut Jitter) -> Input {
 
 /// Types at a console until it is over or `until`; what it showed.
 fn drive(pty: &Pty, random: &mut Jitter, until: Instant, inputs: &mut u32) -> Shown {
-    let mut sizes = Vec::new();
+    let (mut sizes, mut columns) = (Vec::new(), 80);
     while Instant::now() < until && !is_gone(pty) {
         match input(random) {
             Input::Bytes(bytes) => pty.send(bytes),
-            Input::Size(size) => {
+            // One that tells the frames of before from those that follow.
+            Input::Size(size) if size.0 != columns => {
+                columns = size.0;
                 let from = pty.raw().len();
                 pty.resize(size);
-                let whole = |_: &str| !after(&pty.raw()[from..], WHOLE).is_empty();
-                let drawn = seen(pty, "a frame of the new size", |text| whole(text) && text.contains("READ-ONLY"));
+                // The clock stands at the right end of a frame of this size.
+                let fits = |text: &str| {
+                    let first = text.lines().next().unwrap_or_default();
+                    first.ends_with(" UTC") && first.chars().count() + 2 > usize::from(size.0)
+                };
+                let drawn = seen(pty, "a frame of the new size", fits);
                 sizes.push((from, if drawn { pty.raw().len() } else { usize::MAX }, size));
             }
+            Input::Size(_) => {}
         }
         *inputs += 1;
         // Faster than a hand, and no faster than it is drawn: a flood would open nothing.
