@@ -152,7 +152,9 @@ impl Shown {
     /// Plays it back frame by frame.
     fn frames(&self) -> Frames {
         let mut cuts = after(&self.raw, b"\x1b[?2026h");
-        cuts.extend(after(&self.raw, b"\x1b[?2026l").iter().map(|at| at + 8));
+        // Where the terminal is given back no frame ends: it echoes keys already, until its own screen is there again.
+        let ends = after(&self.raw, b"\x1b[?2026l").into_iter().map(|at| at + 8);
+        cuts.extend(ends.filter(|end| !self.raw[*end..].starts_with(b"\x1b[r")));
         cuts.extend(self.sizes.iter().map(|(from, ..)| *from));
         cuts.sort_unstable();
         let (mut frames, mut whole, mut from) = (Frames::default(), false, 0);
