@@ -1,7 +1,6 @@
-//! Random operators at the real console over a line that is up to 3 s late each way (R14): words blind and in one breath,
-//! held keys, pastes that hold the right word, resizes, other windows, a way out. Nothing is done but for the right
-//! word, typed while the operator had the prompt of that plan, after it was armed. `action.gate` has the same in
-//! virtual time, a thousand times as often.
+//! Random operators at the real console over a line that is up to 3 s late each way (R14). Nothing is done but for the
+//! right word, typed while the operator had the prompt of that plan, after it was armed; pastes, held keys, resizes and
+//! words typed blind do nothing. `action.gate` has the same in virtual time, a thousand times as often.
 
 use crate::line::{Arrived, Line, Sent};
 use crate::lost::Bench;
