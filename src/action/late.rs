@@ -1,7 +1,6 @@
 //! Outcomes that nobody could write down when they came: an order that no runner took over is withdrawn and recorded by
-//! whoever finds it. Of one that the journal does not take, its runner keeps the record, says so in the run
-//! folder, and tries again until it is written. Who writes for a run holds its lock, so that a console and the runner do
-//! not write both.
+//! whoever finds it; one that the journal does not take is kept by its runner, told in the run folder, and tried again.
+//! Who writes for a run holds its lock, so that a console and the runner do not write both.
 
 use super::lifecycle::{End, Outcome, Progress, Run};
 use super::plan::Plan;

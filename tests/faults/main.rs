@@ -18,17 +18,21 @@ mod harness;
 #[path = "../pty/judge.rs"]
 #[expect(dead_code, reason = "shared with tests/pty, which uses the rest")]
 mod judge;
+mod line;
 mod lost;
 #[expect(dead_code, reason = "the samplers' tests use all of it")]
 #[path = "../samplers/peer.rs"]
 mod peer;
 mod peers;
+mod prompts;
+mod read_only;
 #[expect(dead_code, reason = "the tests of the kinds use all of it")]
 #[path = "../acts/scene.rs"]
 mod scene;
 mod second;
 mod strace;
 mod swapped;
+mod trace;
 mod units;
 mod world;
 

@@ -208,7 +208,13 @@ impl Runner {
 
     /// Starts it without a fault.
     pub(crate) fn start(&self) -> Running {
+        self.start_with(&[])
+    }
+
+    /// The same with these variables in its environment.
+    pub(crate) fn start_with(&self, env: &[(&str, &str)]) -> Running {
         let mut runner = Command::new(env!("CARGO_BIN_EXE_watchkeeper"));
-        Running::start(runner.arg("runner").arg(self.run.dir()), Stdio::null(), Stdio::null())
+        runner.arg("runner").arg(self.run.dir()).envs(env.iter().copied());
+        Running::start(&mut runner, Stdio::null(), Stdio::null())
     }
 }
