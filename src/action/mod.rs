@@ -39,6 +39,7 @@ pub mod record;
 pub mod recover;
 pub mod relied;
 pub mod remote;
+pub mod right;
 pub mod rights;
 pub mod validator;
 pub mod verify;

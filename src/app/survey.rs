@@ -3,8 +3,10 @@
 use super::effect::Effect;
 use super::model::{Model, Overlay};
 use super::msg::Msg;
+use super::rights;
 use crate::action::mode::Mode;
 use crate::action::plan::{Danger, Plan};
+use crate::action::right::Right;
 use crate::base::{Clean, Fault, Level, Now, Support, Wall};
 use crate::clean;
 use std::collections::BTreeMap;
@@ -43,6 +45,8 @@ pub struct Survey {
     pub begun: Now,
     /// What was done here and can be taken back, newest first.
     pub done: Vec<Done>,
+    /// What is known of this login's rights.
+    known: BTreeMap<Arc<str>, Right>,
     /// What this login may do, until the last line is free to say it.
     rights: Option<(Clean, Level)>,
 }
@@ -85,32 +89,21 @@ pub fn on_msg(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Surveyed(action, offer) => {
             model.session.survey.offers.insert(action, offer);
         }
-        Msg::Rights(rights, unknown) => tell_rights(model, &rights, &unknown),
+        Msg::Rights(rights) => tell_rights(model, rights),
         _ => {}
     }
     Vec::new()
 }
 
 /// At the start one line says what this login may do, and what the rest lacks.
-fn tell_rights(model: &mut Model, rights: &[(Arc<str>, Option<Fault>)], unknown: &[Arc<str>]) {
+fn tell_rights(model: &mut Model, found: Vec<(Arc<str>, Right)>) {
+    model.session.survey.known.extend(found);
     let session = &model.session;
-    if session.mode == Mode::ReadOnly || rights.is_empty() {
+    if session.mode == Mode::ReadOnly {
         return;
     }
-    let lacking: Vec<Clean> =
-        rights.iter().filter_map(|(name, fault)| Some(clean!("{name}: {}", fault.as_ref()?))).collect();
-    let (all, may) = (rights.len(), rights.len() - lacking.len() - unknown.len());
-    let decides = clean!("Of {} whoever is asked decides: {}.", unknown.len(), unknown.join(", "));
     let who = clean!("{} ({})", session.login, session.support);
-    let (text, level) = match lacking.into_iter().reduce(|all, one| all.join(" ", &one)) {
-        None if unknown.is_empty() => (clean!("{who} may run all {all} actions of this profile."), Level::Note),
-        None => (clean!("{who} may run {may} of {all} actions. {decides}"), Level::Note),
-        Some(lacking) if unknown.is_empty() => {
-            (clean!("{who} may run {may} of {all} actions. Lacking: {lacking}"), Level::Warning)
-        }
-        Some(lacking) => (clean!("{who} may run {may} of {all} actions. {decides} Lacking: {lacking}"), Level::Warning),
-    };
-    model.session.survey.rights = Some((text, level));
+    model.session.survey.rights = rights::line(&who, &session.survey.known, model.size.0);
     tell(model);
 }
 

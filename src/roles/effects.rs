@@ -21,6 +21,7 @@ use crate::action::mode::Mode;
 use crate::action::plan::{Plan, Where};
 use crate::action::prompt::Acceptance;
 use crate::action::recover::{Standing, Unresolved, settle, unresolved};
+use crate::action::rights::Rights;
 use crate::app::effect::Effect;
 use crate::app::incident::Ask;
 use crate::app::readings::Snapshot;
@@ -387,13 +388,11 @@ impl Effects {
         if shared.no_acting().is_some() {
             return;
         }
-        let (answer, specs) = (self.answer.clone(), shared.profile.actions.clone());
+        let (answer, login, specs) = (self.answer.clone(), shared.login.clone(), shared.profile.actions.clone());
         let looked = worker("rights", move || {
-            let lacking = |spec: &ActionSpec| action::rights::lacking(&spec.kind, &spec.body, granted, &RealClock);
-            let rights: Vec<_> = specs.iter().map(|spec| (Arc::clone(&spec.name), lacking(spec))).collect();
-            let unknown = |spec: &&ActionSpec| action::rights::is_unknown(&spec.kind) && lacking(spec).is_none();
-            let unknown = specs.iter().filter(unknown).map(|spec| Arc::clone(&spec.name)).collect();
-            answer.send(Msg::Rights(rights, unknown));
+            let rights = Rights::new(&login, granted, &RealClock);
+            let of = |spec: &ActionSpec| (Arc::clone(&spec.name), rights.of(&spec.kind, &spec.body));
+            answer.send(Msg::Rights(specs.iter().map(of).collect()));
         });
         if let Err(fault) = looked {
             tracing::warn!(target: "console", "{fault}");

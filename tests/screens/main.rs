@@ -18,6 +18,7 @@ use crossterm::event::KeyCode;
 use desk::Desk;
 use watchkeeper::action::mode::Mode;
 use watchkeeper::action::plan::Danger;
+use watchkeeper::action::right::{Need, Right};
 use watchkeeper::app::survey::Offer;
 use watchkeeper::app::{Effect, Msg};
 use watchkeeper::base::{Clean, Failure, Fault, Observation, Point, Support};
@@ -234,21 +235,36 @@ fn without_a_profile_a_failed_unit_opens_its_journal_and_is_restarted_through_th
 fn at_the_start_one_line_says_what_this_login_may_run_and_what_the_rest_lacks() {
     let mut desk = Desk::demo(80, 24);
     desk.quiet(3);
-    desk.send(Msg::Rights(vec![("reduce-batch-size".into(), None), ("put-back".into(), None)], Vec::new()));
+    desk.send(Msg::Rights(vec![("reduce-batch-size".into(), Right::May), ("put-back".into(), Right::May)]));
     assert!(desk.screen().contains("oncall (L1) may run all 2 actions of this profile."), "{}", desk.screen());
-    let sudo = Fault::new("sudo does not let this login `restart a.service`.")
-        .hint("Its rule: oncall ALL=(root) NOPASSWD: /usr/bin/systemctl restart -- a.service");
-    let lacking = vec![("reduce-batch-size".into(), None), ("restart-a".into(), Some(sudo))];
-    desk.send(Msg::Rights(lacking, Vec::new()));
+    let rule = "oncall ALL=(root) NOPASSWD: /usr/bin/systemctl restart -- a.service";
+    let lacks = |need: Need| Right::without(need, Fault::new("sudo does not let this login."));
+    desk.send(Msg::Rights(vec![("restart-a".into(), lacks(Need::Sudo(rule.into())))]));
     assert!(!desk.screen().contains("sudo"), "what is being said is not talked over, and this comes after it");
     desk.pass(15_000);
-    let screen = desk.screen();
-    assert!(screen.contains("may run 1 of 2 actions. Lacking: restart-a: sudo does not let"), "{screen}");
-    assert!(screen.contains("restart -- a.service"), "the whole rule: {screen}");
+    let screen = flat(&desk);
+    let said = format!("oncall (L1) may run 2 of 3 actions; 1 lacks the sudo rule `{rule}`; a lists them all.");
+    assert!(screen.contains(&said), "the whole rule: {screen}");
     desk.pass(15_000);
-    desk.send(Msg::Rights(vec![("reduce-batch-size".into(), None), ("cancel".into(), None)], vec!["cancel".into()]));
-    let screen = desk.screen();
-    assert!(screen.contains("may run 1 of 2 actions. Of 1 whoever is asked decides: cancel."), "{screen}");
+    let polkit = |verb| Right::unknown(Need::Polkit("b.service".into(), verb), Fault::new("polkit does not answer."));
+    let asking = Right::unknown(Need::Asking, Fault::new("whoever is asked decides."));
+    desk.send(Msg::Rights(vec![
+        ("restart-a-too".into(), lacks(Need::Sudo(rule.into()))),
+        ("restart-b".into(), polkit("restart")),
+        ("stop-b".into(), polkit("stop")),
+        ("start-b".into(), polkit("start")),
+        ("cancel".into(), asking),
+        ("heavy".into(), lacks(Need::Level(Support::L2))),
+    ]));
+    let screen = flat(&desk);
+    let said = "may run 2 of 9 actions; 3 may lack the polkit rule `systemd1.manage-units` for b.service: restart, start, \
+                stop; 2 lack a rule of their own; 1 needs L2; of 1 whoever is asked decides; a lists them all.";
+    assert!(screen.contains(said), "each rule once, and where there is no room for all the last are counted: {screen}");
+}
+
+/// The screen as one line.
+fn flat(desk: &Desk) -> String {
+    desk.screen().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
