@@ -37,6 +37,7 @@ pub mod queries;
 pub mod reach;
 pub mod record;
 pub mod recover;
+pub mod refused;
 pub mod relied;
 pub mod remote;
 pub mod right;

@@ -6,6 +6,7 @@ use super::lifecycle::{Earlier, Run};
 use super::lmdb::size;
 use super::params::{self, Params};
 use super::plan::{Danger, Judging, Metric, Plan, Precondition, Readings, Target, What, Where};
+use super::refused::Refused;
 use super::relied::Relied;
 use super::verify::{BASELINE, Check, Expect, FRESH, Traffic, is_counter, median, pace};
 use crate::base::body::nearest;
@@ -181,12 +182,27 @@ struct VerifyRow {
 /// # Errors
 /// Every reason not to offer it, as a sentence: an unknown key, a target that is not as declared, a stale value.
 pub fn prepare(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<'_>) -> Result<Plan, Fault> {
-    let given = [cx.given, &params::offered(body, cx.given, cx.readings)].concat();
-    with_values(name, kind, title, body, &Context { given: &given, ..*cx })
+    prepare_or_why(name, kind, title, body, cx).map_err(Refused::fault)
 }
 
-/// The same once every parameter that is offered something has it.
-fn with_values(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<'_>) -> Result<Plan, Fault> {
+/// The same, and of which kind the reason is.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_or_why(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<'_>) -> Result<Plan, Refused> {
+    let given = [cx.given, &params::offered(body, cx.given, cx.readings)].concat();
+    let planned = with_values(name, kind, title, body, &Context { given: &given, ..*cx });
+    planned.map_err(Refused::Precondition)?.map_err(Refused::CoolingDown)
+}
+
+/// The same once every parameter that is offered something has it; the inner fault is that it is cooling down.
+fn with_values(
+    name: &str,
+    kind: &str,
+    title: &Clean,
+    body: &Body,
+    cx: &Context<'_>,
+) -> Result<Result<Plan, Fault>, Fault> {
     let known = kinds::kind(kind).ok_or_else(|| unknown(kind, body))?;
     let mut body = body.clone();
     let made = cx.clock.now();
@@ -211,7 +227,9 @@ fn with_values(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<
         // Making one is what mends it.
         if known.name().ends_with("_backup") { draft.hits.extend(wrong) } else { waived.extend(wrong) }
     }
-    cooled_down(cooldown, name, &draft, cx)?;
+    if let Err(fault) = cooled_down(cooldown, name, &draft, cx) {
+        return Ok(Err(fault));
+    }
     let declared = if word.is_some() { Danger::C3 } else { declared };
     let (danger, raised) = danger(known, declared, (&draft, waived), name, cx);
     let typed = word.as_ref().unwrap_or(&draft.target);
@@ -244,7 +262,7 @@ fn with_values(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<
         plan.hits
             .push(Clean::from("nobody has declared a check of its effect: even when all goes well it ends UNVERIFIED"));
     }
-    Ok(plan)
+    Ok(Ok(plan))
 }
 
 /// What is typed behind the host instead of the target: a word, or the value of a parameter.

@@ -3,7 +3,7 @@
 use super::effect::Effect;
 use super::model::{Model, Overlay};
 use super::msg::Msg;
-use super::rights;
+use super::{rights, unit};
 use crate::action::mode::Mode;
 use crate::action::plan::{Danger, Plan};
 use crate::action::right::Right;
@@ -17,10 +17,32 @@ use std::sync::Arc;
 pub enum Offer {
     /// How dangerous it is, and who ought to do it.
     Can(Danger, Support),
-    /// What it lacks.
-    NotNow(Fault),
+    /// What stands in its way, and the whole reason.
+    NotNow(Bar, Fault),
     /// Nobody looked: that would ask this server, and whoever only opens the list asks none.
     Unasked(&'static str),
+}
+
+/// What stands in the way of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bar {
+    /// This login lacks a right.
+    NotPermitted,
+    /// Something is not as it must be, or unknown.
+    Precondition,
+    /// It was done a moment ago.
+    CoolingDown,
+}
+
+impl Bar {
+    /// For its row in the list.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::NotPermitted => "not permitted",
+            Self::Precondition => "precondition",
+            Self::CoolingDown => "cooling down",
+        }
+    }
 }
 
 impl Offer {
@@ -28,7 +50,8 @@ impl Offer {
     pub fn why(&self) -> Option<Clean> {
         match self {
             Self::Can(..) => None,
-            Self::NotNow(fault) => Some(clean!("Not now: {fault}")),
+            Self::NotNow(Bar::NotPermitted, fault) => Some(clean!("Not permitted: {fault}")),
+            Self::NotNow(_, fault) => Some(clean!("Not now: {fault}")),
             Self::Unasked(server) => {
                 Some(clean!("Not looked at: only its plan asks the {server} server. Enter makes it."))
             }
@@ -47,6 +70,8 @@ pub struct Survey {
     pub done: Vec<Done>,
     /// What is known of this login's rights.
     known: BTreeMap<Arc<str>, Right>,
+    /// The units that had failed at the start have been asked for.
+    units_asked: bool,
     /// What this login may do, until the last line is free to say it.
     rights: Option<(Clean, Level)>,
 }
@@ -116,8 +141,19 @@ pub fn tell(model: &mut Model) {
     }
 }
 
+/// The first units that are seen to have failed: whether this login may restart them belongs to the line at the start.
+pub(super) fn ask_of_units(model: &mut Model) -> Option<Effect> {
+    if model.session.survey.units_asked || model.session.mode == Mode::ReadOnly {
+        return None;
+    }
+    let restarts: Vec<Arc<str>> = unit::failed(model).iter().map(|unit| unit::restart(unit.as_str())).collect();
+    model.session.survey.units_asked = !restarts.is_empty();
+    model.session.survey.units_asked.then_some(Effect::UnitRights(restarts))
+}
+
 /// What could be done a while ago is looked at anew whenever the list opens.
 pub fn ask(model: &Model) -> Vec<Effect> {
-    let open = matches!(model.overlay, Overlay::Actions(_)) && !model.identity.actions.is_empty();
-    if open { vec![Effect::Survey] } else { Vec::new() }
+    let open = matches!(model.overlay, Overlay::Actions(_));
+    let some = !model.identity.actions.is_empty() || !unit::failed(model).is_empty();
+    if open && some { vec![Effect::Survey] } else { Vec::new() }
 }

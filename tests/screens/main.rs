@@ -9,6 +9,7 @@ mod incident;
 mod insight;
 mod logs;
 mod procedures;
+mod rights;
 mod sizes;
 mod spans;
 mod tables;
@@ -18,8 +19,7 @@ use crossterm::event::KeyCode;
 use desk::Desk;
 use watchkeeper::action::mode::Mode;
 use watchkeeper::action::plan::Danger;
-use watchkeeper::action::right::{Need, Right};
-use watchkeeper::app::survey::Offer;
+use watchkeeper::app::survey::{Bar, Offer};
 use watchkeeper::app::{Effect, Msg};
 use watchkeeper::base::{Clean, Failure, Fault, Observation, Point, Support};
 
@@ -94,7 +94,7 @@ fn the_list_of_actions_says_what_can_be_done_now_and_why_the_rest_cannot() {
     desk.send(Msg::Surveyed("reduce-batch-size".into(), Offer::Can(Danger::C2, Support::L1)));
     assert!(desk.screen().lines().any(|line| line.contains("Reduce batch size") && line.contains("C2")));
     let fault = Fault::new("GPU memory is 12.0 s old; a plan rests on values of at most 10 s.");
-    desk.send(Msg::Surveyed("reduce-batch-size".into(), Offer::NotNow(fault)));
+    desk.send(Msg::Surveyed("reduce-batch-size".into(), Offer::NotNow(Bar::Precondition, fault)));
     insta::assert_snapshot!(desk.screen());
     desk.send(Msg::Surveyed("reduce-batch-size".into(), Offer::Unasked("PostgreSQL")));
     let screen = desk.screen();
@@ -102,7 +102,7 @@ fn the_list_of_actions_says_what_can_be_done_now_and_why_the_rest_cannot() {
     assert!(screen.contains("not asked") && screen.contains(said), "{screen}");
     // What was said before the next look begins is not shown as if it were now.
     desk.send(Msg::Surveying);
-    assert!(!desk.screen().contains("not now") && desk.screen().contains('…'), "{}", desk.screen());
+    assert!(!desk.screen().contains("precondition") && desk.screen().contains('…'), "{}", desk.screen());
 }
 
 #[test]
@@ -229,42 +229,6 @@ fn without_a_profile_a_failed_unit_opens_its_journal_and_is_restarted_through_th
         matches!(&effects[..], [Effect::Plan(request)] if &*request.action == "restart:orders.service"),
         "{effects:?}"
     );
-}
-
-#[test]
-fn at_the_start_one_line_says_what_this_login_may_run_and_what_the_rest_lacks() {
-    let mut desk = Desk::demo(80, 24);
-    desk.quiet(3);
-    desk.send(Msg::Rights(vec![("reduce-batch-size".into(), Right::May), ("put-back".into(), Right::May)]));
-    assert!(desk.screen().contains("oncall (L1) may run all 2 actions of this profile."), "{}", desk.screen());
-    let rule = "oncall ALL=(root) NOPASSWD: /usr/bin/systemctl restart -- a.service";
-    let lacks = |need: Need| Right::without(need, Fault::new("sudo does not let this login."));
-    desk.send(Msg::Rights(vec![("restart-a".into(), lacks(Need::Sudo(rule.into())))]));
-    assert!(!desk.screen().contains("sudo"), "what is being said is not talked over, and this comes after it");
-    desk.pass(15_000);
-    let screen = flat(&desk);
-    let said = format!("oncall (L1) may run 2 of 3 actions; 1 lacks the sudo rule `{rule}`; a lists them all.");
-    assert!(screen.contains(&said), "the whole rule: {screen}");
-    desk.pass(15_000);
-    let polkit = |verb| Right::unknown(Need::Polkit("b.service".into(), verb), Fault::new("polkit does not answer."));
-    let asking = Right::unknown(Need::Asking, Fault::new("whoever is asked decides."));
-    desk.send(Msg::Rights(vec![
-        ("restart-a-too".into(), lacks(Need::Sudo(rule.into()))),
-        ("restart-b".into(), polkit("restart")),
-        ("stop-b".into(), polkit("stop")),
-        ("start-b".into(), polkit("start")),
-        ("cancel".into(), asking),
-        ("heavy".into(), lacks(Need::Level(Support::L2))),
-    ]));
-    let screen = flat(&desk);
-    let said = "may run 2 of 9 actions; 3 may lack the polkit rule `systemd1.manage-units` for b.service: restart, start, \
-                stop; 2 lack a rule of their own; 1 needs L2; of 1 whoever is asked decides; a lists them all.";
-    assert!(screen.contains(said), "each rule once, and where there is no room for all the last are counted: {screen}");
-}
-
-/// The screen as one line.
-fn flat(desk: &Desk) -> String {
-    desk.screen().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 #[test]
