@@ -63,14 +63,21 @@ pub(super) fn line(who: &Clean, rights: &BTreeMap<Arc<str>, Right>, width: u16) 
         groups.into_iter().partition(|(reason, _)| !matches!(reason.need, Shared::Other(_)));
     // The rule that most lack, first: where there is no room for all of them, the last are only counted.
     rules.sort_by_key(|(_, group)| core::cmp::Reverse(group.count));
-    let said = |named: usize| {
-        let left: usize = rules.iter().skip(named).map(|(_, group)| group.count).sum();
-        let more = (left > 0).then(|| format!("{left} {} a rule of their own", plural(left, ["lacks", "lack"])));
-        let named = rules.iter().take(named).map(reason);
-        let parts: Vec<String> = named.chain(more).chain(others.iter().map(reason)).collect();
+    let count = |groups: &[(Reason, Group)]| groups.iter().map(|(_, group)| group.count).sum::<usize>();
+    let said = |named: usize, whole: bool| {
+        let (named, left) = rules.split_at(named);
+        let (left, what) =
+            if whole { (count(left), "a rule of their own") } else { (count(left) + count(&others), "something else") };
+        let more = (left > 0).then(|| format!("{left} {} {what}", plural(left, ["lacks", "lack"])));
+        let others = others.iter().filter(|_| whole).map(reason);
+        let parts: Vec<String> = named.iter().map(reason).chain(more).chain(others).collect();
         clean!("{head}; {}; a lists them all.", parts.join("; "))
     };
-    let text = (0..=rules.len()).rev().map(said).find(|text| fits(text, width)).unwrap_or_else(|| said(0));
+    // A rule that can be added is worth more than how the rest is made up.
+    let named = (1..=rules.len()).rev();
+    let some = named.clone().map(|named| (named, true)).chain(named.map(|named| (named, false)));
+    let mut texts = some.map(|(named, whole)| said(named, whole));
+    let text = texts.find(|text| fits(text, width)).unwrap_or_else(|| said(0, true));
     Some((text, level))
 }
 
