@@ -10,6 +10,7 @@ pub mod again;
 pub mod back;
 pub mod backups;
 pub mod config_text;
+mod cooldown;
 pub mod docs;
 pub mod doing;
 pub mod dry_run;

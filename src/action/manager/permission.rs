@@ -46,7 +46,7 @@ pub(super) fn of_sudo(order: Order, what: &str, login: &Login, clock: &dyn Clock
 /// Whether polkit lets us have systemd do this with a unit (pkcheck(1)). Of a single unit polkit may tell nobody but root;
 /// then it is asked whether the login may do it with every unit: its no leaves open what a rule for this one says.
 pub(super) fn of_polkit(pkcheck: &Order, (verb, unit): (Verb, &str), login: &Login, clock: &dyn Clock) -> Right {
-    let pid = std::process::id();
+    let pid = rustix::process::getpid().as_raw_nonzero().get().unsigned_abs();
     let start = start_time(pid).map_or_else(String::new, |start| format!(",{start},{}", rustix::process::getuid()));
     let subject = format!("{pid}{start}");
     let asked = |details: &[&str]| {
