@@ -1,11 +1,13 @@
 //! Makes a plan from an action of a profile and what is observed now. No effects; reads files and asks managers, so
 //! it runs beside the console's loop, never in it.
 
+use super::cooldown::{cooled_down, same};
 use super::kinds::{self, Draft, Kind};
 use super::lifecycle::{Earlier, Run};
 use super::lmdb::size;
 use super::params::{self, Params};
-use super::plan::{Danger, Judging, Metric, Plan, Precondition, Readings, Target, What, Where};
+use super::plan::{Danger, Judging, Metric, Plan, Precondition, Readings, What, Where};
+use super::refused::Refused;
 use super::relied::Relied;
 use super::verify::{BASELINE, Check, Expect, FRESH, Traffic, is_counter, median, pace};
 use crate::base::body::nearest;
@@ -181,12 +183,27 @@ struct VerifyRow {
 /// # Errors
 /// Every reason not to offer it, as a sentence: an unknown key, a target that is not as declared, a stale value.
 pub fn prepare(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<'_>) -> Result<Plan, Fault> {
-    let given = [cx.given, &params::offered(body, cx.given, cx.readings)].concat();
-    with_values(name, kind, title, body, &Context { given: &given, ..*cx })
+    prepare_or_why(name, kind, title, body, cx).map_err(Refused::fault)
 }
 
-/// The same once every parameter that is offered something has it.
-fn with_values(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<'_>) -> Result<Plan, Fault> {
+/// The same, and of which kind the reason is.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_or_why(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<'_>) -> Result<Plan, Refused> {
+    let given = [cx.given, &params::offered(body, cx.given, cx.readings)].concat();
+    match with_values((name, kind, title), body, &Context { given: &given, ..*cx }) {
+        Err(fault) => Err(Refused::Precondition(fault)),
+        Ok((_, Some(fault))) => Err(Refused::CoolingDown(fault)),
+        Ok((plan, None)) => Ok(plan),
+    }
+}
+
+/// Name, kind and title of an action.
+type Named<'a> = (&'a str, &'a str, &'a Clean);
+
+/// The same once every parameter that is offered something has it; beside the plan, that it was done a moment ago.
+fn with_values((name, kind, title): Named<'_>, body: &Body, cx: &Context<'_>) -> Result<(Plan, Option<Fault>), Fault> {
     let known = kinds::kind(kind).ok_or_else(|| unknown(kind, body))?;
     let mut body = body.clone();
     let made = cx.clock.now();
@@ -211,7 +228,7 @@ fn with_values(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<
         // Making one is what mends it.
         if known.name().ends_with("_backup") { draft.hits.extend(wrong) } else { waived.extend(wrong) }
     }
-    cooled_down(cooldown, name, &draft, cx)?;
+    let cooling = cooled_down(cooldown, name, &draft, cx).err();
     let declared = if word.is_some() { Danger::C3 } else { declared };
     let (danger, raised) = danger(known, declared, (&draft, waived), name, cx);
     let typed = word.as_ref().unwrap_or(&draft.target);
@@ -244,7 +261,7 @@ fn with_values(name: &str, kind: &str, title: &Clean, body: &Body, cx: &Context<
         plan.hits
             .push(Clean::from("nobody has declared a check of its effect: even when all goes well it ends UNVERIFIED"));
     }
-    Ok(plan)
+    Ok((plan, cooling))
 }
 
 /// What is typed behind the host instead of the target: a word, or the value of a parameter.
@@ -377,38 +394,6 @@ fn cooldown(body: &mut Body) -> Result<Option<Duration>, Fault> {
         return Err(body.fault_at("cooldown", format!("earlier runs are looked at for {most} minutes at most.")));
     }
     Ok(Some(cooldown))
-}
-
-/// Refuses what was done a moment ago.
-fn cooled_down(cooldown: Option<Duration>, name: &str, draft: &Draft, cx: &Context<'_>) -> Result<(), Fault> {
-    let Some(cooldown) = cooldown else { return Ok(()) };
-    let now = cx.clock.now().wall.0;
-    let since = |run: &&Earlier| Duration::from_nanos(now.saturating_sub(run.plan.made.wall.0).max(0).unsigned_abs());
-    // What was refused was not done.
-    let done = |run: &&Earlier| run.end.as_ref().is_none_or(|end| end.outcome != super::lifecycle::Outcome::Refused);
-    let last = same(name, draft, cx).into_iter().filter(done).map(|run| since(&run)).min();
-    match last.and_then(|last| Some((last, cooldown.checked_sub(last).filter(|left| !left.is_zero())?))) {
-        None => Ok(()),
-        Some((last, left)) => Err(Fault::new(format!("cooling down: it was done {} s ago.", last.as_secs()))
-            .hint(format!("Again in {} s; look at what it did meanwhile.", left.as_secs() + 1))),
-    }
-}
-
-/// The runs of the last ten minutes of this action on these targets.
-fn same<'a>(name: &str, draft: &Draft, cx: &Context<'a>) -> Vec<&'a Earlier> {
-    let now = lasting(&draft.targets);
-    cx.earlier.iter().filter(|run| run.plan.what.action == name && lasting(&run.plan.targets) == now).collect()
-}
-
-/// What targets are called for longer than a process lives: whoever starts a program again gives it another number.
-fn lasting(targets: &[Target]) -> Vec<String> {
-    let name = |target: &Target| match target {
-        Target::Process { id } => format!("process of {}", id.program),
-        other => other.name(),
-    };
-    let mut names: Vec<String> = targets.iter().map(name).collect();
-    names.sort();
-    names
 }
 
 fn judging(body: &mut Body, cx: &Context<'_>) -> Result<Option<Judging>, Fault> {

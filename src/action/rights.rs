@@ -1,36 +1,86 @@
-//! What this login may not do at all, and by which rule: told at the start, before anybody relies on it. Looks only.
+//! What a login may do at all, and by which rule: told at the start, before anybody relies on it. Looks only.
 
 use super::kinds::{self, sysfs_write};
 use super::manager::{Manager, Verb};
+use super::right::{Need, Right};
 use crate::base::{Body, Clean, Clock, Fault, Support};
 use crate::sys::files::may_write;
+use crate::sys::host::Login;
+use core::cell::RefCell;
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The verbs of the kinds that ask a manager.
 const VERBS: [Verb; 5] = [Verb::Restart, Verb::Start, Verb::Stop, Verb::Reload, Verb::ResetFailed];
 
-/// The right that this login lacks for an action of this kind and table; `None` where nothing is known to be lacking.
-pub fn lacking(kind: &str, body: &Body, granted: Support, clock: &dyn Clock) -> Option<Fault> {
-    let named = kind.strip_prefix("service_").map(|word| word.replace('_', "-"));
-    let verb = VERBS.into_iter().find(|verb| Some(verb.word()) == named.as_deref());
-    let mut body = body.clone();
-    let needed = body.take::<Support>("support").ok().flatten().unwrap_or_default();
-    if needed > granted {
-        return Some(Fault::new(format!("it needs support level {needed}.")));
+/// What is known of one login's rights; a manager is asked once for the same.
+pub struct Rights<'a> {
+    login: &'a Login,
+    granted: Support,
+    clock: &'a dyn Clock,
+    asked: RefCell<BTreeMap<String, Right>>,
+}
+
+impl<'a> Rights<'a> {
+    /// Those of this login, to which so much support is granted.
+    pub fn new(login: &'a Login, granted: Support, clock: &'a dyn Clock) -> Self {
+        Self { login, granted, clock, asked: RefCell::default() }
     }
-    // A table that cannot be read is told by the plan.
-    let manager = |body: &mut Body, key| body.take::<Manager>(key).ok().flatten();
-    let asked = match verb {
-        Some(verb) => manager(&mut body, "service").map(|manager| (manager, verb)),
-        None => manager(&mut body, "restart").map(|manager| (manager, Verb::Restart)),
-    };
-    let denied = asked.and_then(|(manager, verb)| manager.service().lacks(verb, clock));
-    denied.or_else(|| of_files(kind, &mut body, rustix::process::geteuid().as_raw()))
+
+    /// Whether it may do an action of this kind and table.
+    pub fn of(&self, kind: &str, body: &Body) -> Right {
+        let mut body = body.clone();
+        let needed = body.take::<Support>("support").ok().flatten().unwrap_or_default();
+        if needed > self.granted {
+            let fault = Fault::new(format!("it needs support level {needed}."));
+            return Right::without(Need::Level(needed), fault);
+        }
+        let asked = asked_for(kind, &mut body).map_or(Right::May, |(manager, verb)| self.at(&manager, verb));
+        if matches!(asked, Right::Lacks(_)) {
+            return asked;
+        }
+        match of_files(kind, &mut body, self.login.uid) {
+            Some(fault) => Right::without(Need::Files, fault),
+            None if decided_elsewhere(kind) => Right::unknown(Need::Asking, Fault::new("whoever is asked decides.")),
+            None => asked,
+        }
+    }
+
+    fn at(&self, manager: &Manager, verb: Verb) -> Right {
+        let key = format!("{verb} {manager:?}");
+        let known = self.asked.borrow().get(&key).cloned();
+        known.unwrap_or_else(|| {
+            let right = manager.service().right(verb, self.login, self.clock);
+            self.asked.borrow_mut().insert(key, right.clone());
+            right
+        })
+    }
+}
+
+/// What an action of this kind and table asks which manager for. A table that cannot be read is told by the plan.
+fn asked_for(kind: &str, body: &mut Body) -> Option<(Manager, Verb)> {
+    let named = kind.strip_prefix("service_").map(|word| word.replace('_', "-"));
+    let mut manager = |key: &str| body.take::<Manager>(key).ok().flatten();
+    if let Some(verb) = VERBS.into_iter().find(|verb| Some(verb.word()) == named.as_deref()) {
+        return manager("service").map(|manager| (manager, verb));
+    }
+    match kind {
+        "lmdb_grow" => manager("service").map(|manager| (manager, Verb::Stop)),
+        "log_rotate" => {
+            let mut reopen = body.take::<BTreeMap<String, Manager>>("reopen").ok().flatten()?;
+            reopen.remove("reload").map(|manager| (manager, Verb::Reload))
+        }
+        "service_drop_in" => {
+            let service = manager("service")?;
+            body.take("restart").ok().flatten().filter(|restart| *restart).map(|_| (service, Verb::Restart))
+        }
+        _ => manager("restart").map(|manager| (manager, Verb::Restart)),
+    }
 }
 
 /// Whether somebody else decides that and nobody can be asked: a server that is not ours, the owner of a process.
-pub fn is_unknown(kind: &str) -> bool {
+fn decided_elsewhere(kind: &str) -> bool {
     kinds::kind(kind).is_some_and(|known| known.asks().is_some() || known.name() == "process_signal")
 }
 
@@ -88,7 +138,8 @@ mod tests {
     fn what_a_login_lacks_is_told_with_its_rule() {
         let lacking = |kind: &str, text: &str| {
             let body = Body::parse("p.toml", text).expect("TOML");
-            lacking(kind, &body, Support::L1, &RealClock).map(|fault| fault.to_string())
+            let right = Rights::new(&Login::current(), Support::L1, &RealClock).of(kind, &body);
+            right.lacks().map(|lack| lack.fault.to_string())
         };
         let through = |program: &str| {
             format!(
@@ -101,6 +152,7 @@ mod tests {
         std::os::unix::fs::symlink("/bin/false", &sudo).expect("links");
         let said = lacking("service_restart", &through(&sudo.to_string_lossy())).expect("lacks it");
         assert!(said.starts_with("sudo does not let this login `restart a.service`. Its rule:"), "{said}");
+        assert!(said.contains(&format!("{} ALL=(root) NOPASSWD: ", Login::current().user)), "{said}");
         assert_eq!(lacking("config_set", "file = \"/nonexistent/x\""), None, "the plan tells that");
         assert_eq!(lacking("command", "support = \"L2\"").as_deref(), Some("it needs support level L2."));
         assert_eq!(lacking("command", "argv = [\"/bin/true\"]"), None);
@@ -138,7 +190,8 @@ mod tests {
         }
         assert!(lacks("file_backup", "to = \"/proc/self\"", 0).is_some());
         assert_eq!(lacks("postgres_cancel", "", 1000), None, "its server decides");
-        assert!(is_unknown("postgres_cancel") && is_unknown("redis_clear") && is_unknown("process_signal"));
-        assert!(!is_unknown("file_owner") && !is_unknown("command"));
+        let elsewhere = ["postgres_cancel", "redis_clear", "process_signal"];
+        assert!(elsewhere.into_iter().all(decided_elsewhere));
+        assert!(!decided_elsewhere("file_owner") && !decided_elsewhere("command"));
     }
 }

@@ -15,8 +15,11 @@ use std::sync::Arc;
 pub enum Effect {
     /// Plan this action; the answer is `Msg::Planned`.
     Plan(Request),
-    /// Look which of the profile's actions can be done now, unless that is under way; an answer each is `Msg::Surveyed`.
+    /// Look which of the profile's actions, and restarts of units that failed, can be done now, unless that is under way;
+    /// an answer each is `Msg::Surveyed`.
     Survey,
+    /// Look whether this login may do these restarts of units that no profile names; the answer is `Msg::Rights`.
+    UnitRights(Vec<Arc<str>>),
     /// Read the newest lines of this unit's journal; the answer is `Msg::JournalRead`.
     Journal(Clean),
     /// Plan the arming of this console; the answer is `Msg::ArmingPlanned`.

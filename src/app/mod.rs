@@ -34,6 +34,7 @@ pub mod pane;
 pub mod procedures;
 pub mod prompt;
 pub mod readings;
+mod rights;
 pub mod run;
 pub mod survey;
 pub mod table;

@@ -13,6 +13,7 @@ use crate::action::lifecycle::Progress;
 use crate::action::plan::Plan;
 use crate::action::prompt::Extent;
 use crate::action::recover::Unresolved;
+use crate::action::right::Right;
 use crate::base::{Clean, Fault, Mono, Sample, Ulid};
 use crate::logs::LogBatch;
 use crate::procedure::{Document, Walk};
@@ -35,9 +36,8 @@ pub enum Msg {
     Surveying,
     /// One answer to `Effect::Survey`: an action, and whether it can be done now.
     Surveyed(Arc<str>, Offer),
-    /// At the start: for each of the profile's actions what this login lacks for it, and those of which only their server
-    /// knows.
-    Rights(Vec<(Arc<str>, Option<Fault>)>, Vec<Arc<str>>),
+    /// At the start: whether this login may do each of these actions.
+    Rights(Vec<(Arc<str>, Right)>),
     /// The answer to `Effect::Journal`: of which unit, its newest lines, oldest first.
     JournalRead(Clean, Result<Vec<Clean>, Fault>),
     /// The answer to `Effect::PlanArming` or `Effect::PlanTakeover`.

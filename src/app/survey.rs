@@ -3,8 +3,10 @@
 use super::effect::Effect;
 use super::model::{Model, Overlay};
 use super::msg::Msg;
+use super::{rights, unit};
 use crate::action::mode::Mode;
 use crate::action::plan::{Danger, Plan};
+use crate::action::right::Right;
 use crate::base::{Clean, Fault, Level, Now, Support, Wall};
 use crate::clean;
 use std::collections::BTreeMap;
@@ -15,10 +17,32 @@ use std::sync::Arc;
 pub enum Offer {
     /// How dangerous it is, and who ought to do it.
     Can(Danger, Support),
-    /// What it lacks.
-    NotNow(Fault),
+    /// What stands in its way, and the whole reason.
+    NotNow(Bar, Fault),
     /// Nobody looked: that would ask this server, and whoever only opens the list asks none.
     Unasked(&'static str),
+}
+
+/// What stands in the way of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bar {
+    /// This login lacks a right.
+    NotPermitted,
+    /// Something is not as it must be, or unknown.
+    Precondition,
+    /// It was done a moment ago.
+    CoolingDown,
+}
+
+impl Bar {
+    /// For its row in the list.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::NotPermitted => "not permitted",
+            Self::Precondition => "precondition",
+            Self::CoolingDown => "cooling down",
+        }
+    }
 }
 
 impl Offer {
@@ -26,7 +50,8 @@ impl Offer {
     pub fn why(&self) -> Option<Clean> {
         match self {
             Self::Can(..) => None,
-            Self::NotNow(fault) => Some(clean!("Not now: {fault}")),
+            Self::NotNow(Bar::NotPermitted, fault) => Some(clean!("Not permitted: {fault}")),
+            Self::NotNow(_, fault) => Some(clean!("Not now: {fault}")),
             Self::Unasked(server) => {
                 Some(clean!("Not looked at: only its plan asks the {server} server. Enter makes it."))
             }
@@ -43,6 +68,10 @@ pub struct Survey {
     pub begun: Now,
     /// What was done here and can be taken back, newest first.
     pub done: Vec<Done>,
+    /// What is known of this login's rights.
+    known: BTreeMap<Arc<str>, Right>,
+    /// The units that had failed at the start have been asked for.
+    units_asked: bool,
     /// What this login may do, until the last line is free to say it.
     rights: Option<(Clean, Level)>,
 }
@@ -85,32 +114,21 @@ pub fn on_msg(model: &mut Model, msg: Msg) -> Vec<Effect> {
         Msg::Surveyed(action, offer) => {
             model.session.survey.offers.insert(action, offer);
         }
-        Msg::Rights(rights, unknown) => tell_rights(model, &rights, &unknown),
+        Msg::Rights(rights) => tell_rights(model, rights),
         _ => {}
     }
     Vec::new()
 }
 
 /// At the start one line says what this login may do, and what the rest lacks.
-fn tell_rights(model: &mut Model, rights: &[(Arc<str>, Option<Fault>)], unknown: &[Arc<str>]) {
+fn tell_rights(model: &mut Model, found: Vec<(Arc<str>, Right)>) {
+    model.session.survey.known.extend(found);
     let session = &model.session;
-    if session.mode == Mode::ReadOnly || rights.is_empty() {
+    if session.mode == Mode::ReadOnly {
         return;
     }
-    let lacking: Vec<Clean> =
-        rights.iter().filter_map(|(name, fault)| Some(clean!("{name}: {}", fault.as_ref()?))).collect();
-    let (all, may) = (rights.len(), rights.len() - lacking.len() - unknown.len());
-    let decides = clean!("Of {} whoever is asked decides: {}.", unknown.len(), unknown.join(", "));
     let who = clean!("{} ({})", session.login, session.support);
-    let (text, level) = match lacking.into_iter().reduce(|all, one| all.join(" ", &one)) {
-        None if unknown.is_empty() => (clean!("{who} may run all {all} actions of this profile."), Level::Note),
-        None => (clean!("{who} may run {may} of {all} actions. {decides}"), Level::Note),
-        Some(lacking) if unknown.is_empty() => {
-            (clean!("{who} may run {may} of {all} actions. Lacking: {lacking}"), Level::Warning)
-        }
-        Some(lacking) => (clean!("{who} may run {may} of {all} actions. {decides} Lacking: {lacking}"), Level::Warning),
-    };
-    model.session.survey.rights = Some((text, level));
+    model.session.survey.rights = rights::line(&who, &session.survey.known, model.size.0);
     tell(model);
 }
 
@@ -123,8 +141,19 @@ pub fn tell(model: &mut Model) {
     }
 }
 
+/// The first units that are seen to have failed: whether this login may restart them belongs to the line at the start.
+pub(super) fn ask_of_units(model: &mut Model) -> Option<Effect> {
+    if model.session.survey.units_asked || model.session.mode == Mode::ReadOnly {
+        return None;
+    }
+    let restarts: Vec<Arc<str>> = unit::failed(model).iter().map(|unit| unit::restart(unit.as_str())).collect();
+    model.session.survey.units_asked = !restarts.is_empty();
+    model.session.survey.units_asked.then_some(Effect::UnitRights(restarts))
+}
+
 /// What could be done a while ago is looked at anew whenever the list opens.
 pub fn ask(model: &Model) -> Vec<Effect> {
-    let open = matches!(model.overlay, Overlay::Actions(_)) && !model.identity.actions.is_empty();
-    if open { vec![Effect::Survey] } else { Vec::new() }
+    let open = matches!(model.overlay, Overlay::Actions(_));
+    let some = !model.identity.actions.is_empty() || !unit::failed(model).is_empty();
+    if open && some { vec![Effect::Survey] } else { Vec::new() }
 }

@@ -36,7 +36,9 @@ pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
             for sample in &samples {
                 model.store.ingest(sample);
             }
-            judge(model, now)
+            let mut effects = judge(model, now);
+            effects.extend(survey::ask_of_units(model));
+            effects
         }
         Msg::Logs(batches) => {
             log_desk::on_logs(model, batches);

@@ -14,6 +14,7 @@ use crate::action::params::Asked;
 use crate::action::plan::{Plan, Where};
 use crate::action::prepare::Depth;
 use crate::action::prompt::rows;
+use crate::action::refused::Refused;
 use crate::app::readings::Snapshot;
 use crate::base::{Clean, Clock, Fault};
 use crate::config::profile::{ActionSpec, Trust};
@@ -130,7 +131,7 @@ fn plan((reference, given): (&str, &[(Clean, Clean)]), profile: &Profile, spec: 
     // Where no state can be kept there are no earlier runs either.
     let state = paths::state_dir().unwrap_or_else(|| PathBuf::from("/nonexistent"));
     let plan = planned(spec, &state, (&place, &Login::current()), (reference, &readings), (Depth::Preview, given));
-    let gone = plan.and_then(go);
+    let gone = plan.map_err(Refused::fault).and_then(go);
     // Last: whoever leaves starts no program any more, and a plan asks managers and previews by programs.
     collector.leave();
     gone

@@ -21,10 +21,11 @@ use crate::action::mode::Mode;
 use crate::action::plan::{Plan, Where};
 use crate::action::prompt::Acceptance;
 use crate::action::recover::{Standing, Unresolved, settle, unresolved};
+use crate::action::rights::Rights;
 use crate::app::effect::Effect;
 use crate::app::incident::Ask;
 use crate::app::readings::Snapshot;
-use crate::app::{Model, Msg, Request, run};
+use crate::app::{Model, Msg, Request, run, unit};
 use crate::base::{Clean, Clock, Fault, Support, Ulid};
 use crate::clean;
 use crate::config::profile::ActionSpec;
@@ -136,6 +137,10 @@ impl Effects {
                 if let Err(fault) = self.survey(model, shared) {
                     tracing::warn!(target: "console", "{fault}");
                 }
+            }
+            Effect::UnitRights(restarts) => {
+                let specs = restarts.iter().filter_map(units::restart).collect();
+                self.rights_of(specs, model.session.support, shared);
             }
             Effect::PlanArming => {
                 let now = RealClock.now();
@@ -275,9 +280,10 @@ impl Effects {
 
     /// Looks at every action in turn, and throws the plans away: what is left is whether there is one.
     fn survey(&mut self, model: &Model, shared: &Shared) -> Result<(), Fault> {
-        let specs = shared.profile.actions.clone();
+        let failed = unit::failed(model).into_iter().filter_map(|unit| units::restart(&unit::restart(unit.as_str())));
+        let specs: Vec<ActionSpec> = shared.profile.actions.iter().cloned().chain(failed).collect();
         let queries: Vec<String> = specs.iter().flat_map(|spec| action::queries::queries(&spec.body)).collect();
-        let here = Here::acting(shared, Snapshot::take(&model.store, &queries, model.now));
+        let here = Here::offering(shared, Snapshot::take(&model.store, &queries, model.now));
         let answer = self.answer.clone();
         let told = move |name, offer| answer.send(Msg::Surveyed(name, offer));
         if self.planners.survey(specs, here, told)? {
@@ -383,17 +389,19 @@ impl Effects {
 
     /// Looks what this login may do of what the profile has.
     pub fn look_at_rights(&self, granted: Support, shared: &Shared) {
+        self.rights_of(shared.profile.actions.clone(), granted, shared);
+    }
+
+    fn rights_of(&self, specs: Vec<ActionSpec>, granted: Support, shared: &Shared) {
         // Managers are asked by a profile's own commands: not those of one that others may write to.
         if shared.no_acting().is_some() {
             return;
         }
-        let (answer, specs) = (self.answer.clone(), shared.profile.actions.clone());
+        let (answer, login) = (self.answer.clone(), shared.login.clone());
         let looked = worker("rights", move || {
-            let lacking = |spec: &ActionSpec| action::rights::lacking(&spec.kind, &spec.body, granted, &RealClock);
-            let rights: Vec<_> = specs.iter().map(|spec| (Arc::clone(&spec.name), lacking(spec))).collect();
-            let unknown = |spec: &&ActionSpec| action::rights::is_unknown(&spec.kind) && lacking(spec).is_none();
-            let unknown = specs.iter().filter(unknown).map(|spec| Arc::clone(&spec.name)).collect();
-            answer.send(Msg::Rights(rights, unknown));
+            let rights = Rights::new(&login, granted, &RealClock);
+            let of = |spec: &ActionSpec| (Arc::clone(&spec.name), rights.of(&spec.kind, &spec.body));
+            answer.send(Msg::Rights(specs.iter().map(of).collect()));
         });
         if let Err(fault) = looked {
             tracing::warn!(target: "console", "{fault}");

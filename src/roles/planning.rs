@@ -6,12 +6,15 @@ use super::session::Shared;
 use crate::action::kinds;
 use crate::action::lifecycle::earlier;
 use crate::action::plan::{Plan, Where};
-use crate::action::prepare::{AGAIN, Context, Depth, prepare};
+use crate::action::prepare::{AGAIN, Context, Depth, prepare_or_why};
 use crate::action::reach::Reach;
+use crate::action::refused::Refused;
+use crate::action::right::Right;
+use crate::action::rights::Rights;
 use crate::app::readings::Snapshot;
-use crate::app::survey::Offer;
+use crate::app::survey::{Bar, Offer};
 use crate::app::{Msg, Request};
-use crate::base::{Clean, Clock, Fault, Mono, Wall};
+use crate::base::{Clean, Clock, Fault, Mono, Support, Wall};
 use crate::config::profile::{ActionSpec, Trust};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
@@ -89,10 +92,32 @@ impl Here {
         }
     }
 
-    fn plan(&self, spec: &ActionSpec, how: (Depth, &[(Clean, Clean)])) -> Result<Plan, Fault> {
+    /// The same for the list of actions: else what every row of it says.
+    pub(super) fn offering(shared: &Shared, readings: Snapshot) -> Result<Self, Offer> {
+        let display_only = shared.unrecorded.is_none() && matches!(shared.profile.trust, Trust::DisplayOnly(_));
+        let bar = if display_only { Bar::NotPermitted } else { Bar::Precondition };
+        Self::acting(shared, readings).map_err(|fault| Offer::NotNow(bar, fault))
+    }
+
+    /// Whether an action could be planned, without its preview. A right that is lacking comes before all else: no waiting
+    /// mends it. Who ought to do it is told where it can be done.
+    fn offer(&self, spec: &ActionSpec) -> Offer {
+        let [.., highest] = Support::ALL;
+        let right = Rights::new(&self.login, highest, &RealClock).of(&spec.kind, &spec.body);
+        if let Right::Lacks(lack) = right {
+            return Offer::NotNow(Bar::NotPermitted, lack.fault);
+        }
+        match self.plan(spec, (Depth::Look, &[])) {
+            Ok(plan) => Offer::Can(plan.danger, plan.support),
+            Err(Refused::CoolingDown(fault)) => Offer::NotNow(Bar::CoolingDown, fault),
+            Err(Refused::Precondition(fault)) => Offer::NotNow(Bar::Precondition, fault),
+        }
+    }
+
+    fn plan(&self, spec: &ActionSpec, how: (Depth, &[(Clean, Clean)])) -> Result<Plan, Refused> {
         let seen = (self.profile.as_str(), &self.readings);
         let plan = planned(spec, &self.state, (&self.place, &self.login), seen, how)?;
-        self.reach.allows(&plan).map(|()| plan)
+        self.reach.allows(&plan).map(|()| plan).map_err(Refused::Precondition)
     }
 }
 
@@ -110,7 +135,7 @@ impl Planners {
                 .hint("One plan at a time: try again when what it waits for has answered."));
         }
         let (title, given) = (spec.title.clone(), request.given.clone());
-        let work = move || here.plan(&spec, (here.depth, &given)).map(Box::new);
+        let work = move || here.plan(&spec, (here.depth, &given)).map(Box::new).map_err(Refused::fault);
         let answer = aside(&self.under_way, MOST, work, move || bell.ring())?;
         self.one = Some(Planning { request: request.clone(), title, begun: RealClock.now().mono, answer });
         Ok(())
@@ -133,7 +158,7 @@ impl Planners {
     pub(super) fn survey(
         &mut self,
         specs: Vec<ActionSpec>,
-        here: Result<Here, Fault>,
+        here: Result<Here, Offer>,
         told: impl Fn(Arc<str>, Offer) -> bool + Send + 'static,
     ) -> Result<bool, Fault> {
         if self.surveying.strong_count() > 0 {
@@ -149,7 +174,7 @@ impl Planners {
             for spec in specs {
                 let Some(planners) = planners.upgrade() else { break };
                 let name = Arc::clone(&spec.name);
-                let offer = here.clone().map_or_else(Offer::NotNow, |here| look(&planners, spec, here));
+                let offer = here.clone().map_or_else(|bar| bar, |here| look(&planners, spec, here));
                 if !told(name, offer) {
                     break;
                 }
@@ -166,16 +191,17 @@ fn look(planners: &Arc<()>, spec: ActionSpec, here: Arc<Here>) -> Offer {
         return Offer::Unasked(server);
     }
     let title = spec.title.clone();
-    let work = move || here.plan(&spec, (Depth::Look, &[])).map(|plan| (plan.danger, plan.support));
+    let work = move || here.offer(&spec);
     let answer = match aside(planners, MOST_LISTED + 1, work, || {}) {
         Ok(answer) => answer.recv_timeout(PLANNING),
-        Err(fault) => return Offer::NotNow(fault),
+        Err(fault) => return Offer::NotNow(Bar::Precondition, fault),
     };
     match answer {
-        Ok(Ok((danger, support))) => Offer::Can(danger, support),
-        Ok(Err(fault)) => Offer::NotNow(fault),
-        Err(RecvTimeoutError::Timeout) => Offer::NotNow(late(&title)),
-        Err(RecvTimeoutError::Disconnected) => Offer::NotNow(Fault::new("the look at it ended without a plan.")),
+        Ok(offer) => offer,
+        Err(RecvTimeoutError::Timeout) => Offer::NotNow(Bar::Precondition, late(&title)),
+        Err(RecvTimeoutError::Disconnected) => {
+            Offer::NotNow(Bar::Precondition, Fault::new("the look at it ended without a plan."))
+        }
     }
 }
 
@@ -217,7 +243,7 @@ pub(super) fn planned(
     (place, login): (&Where, &Login),
     (profile, readings): (&str, &Snapshot),
     (depth, given): (Depth, &[(Clean, Clean)]),
-) -> Result<Plan, Fault> {
+) -> Result<Plan, Refused> {
     let now = RealClock.now();
     let since = Wall(now.wall.0.saturating_sub(i64::try_from(AGAIN.as_nanos()).unwrap_or(i64::MAX)));
     let context = Context {
@@ -233,7 +259,7 @@ pub(super) fn planned(
         given,
         depth,
     };
-    prepare(&spec.name, &spec.kind, &spec.title, &spec.body, &context)
+    prepare_or_why(&spec.name, &spec.kind, &spec.title, &spec.body, &context)
 }
 
 #[cfg(test)]

@@ -148,7 +148,7 @@ fn what_is_removed_before_its_backup_was_looked_at_is_held_back() {
         pty.wait("whether it can be done", |screen, _| {
             let row = row_with(screen, "▸ Set the models aside").unwrap_or_default();
             told.replace(flat(&screen.contents()));
-            row.contains("not now") || row.contains("C3")
+            row.contains("precondition") || row.contains("C3")
         });
         pty.send("\x1b");
         pty.wait("the panes", |screen, _| row_with(screen, "ACTIONS").is_none());

@@ -55,8 +55,13 @@ impl Desk {
     /// A console of this profile.
     pub(crate) fn of(text: &str, (width, height): (u16, u16)) -> Self {
         let profile = Profile::parse("demo", "profile.toml", text, &setup::known_kinds()).expect("a profile");
+        Self::over(&profile, (width, height))
+    }
+
+    /// The same of one that has been loaded.
+    pub(crate) fn over(profile: &Profile, (width, height): (u16, u16)) -> Self {
         let mut store = Store::new(Limits::default());
-        let setup = setup::setup(&profile, "gpu-07".into(), &mut store);
+        let setup = setup::setup(profile, "gpu-07".into(), &mut store);
         assert_eq!(setup.faults, [], "the profile has no fault");
         let search = SearchPath::default();
         let (theme, _) = config::load_theme("default", Depth::Mono, &search);
@@ -172,9 +177,14 @@ impl Desk {
 
     /// What a sampler saw now, every second.
     pub(crate) fn says(&mut self, sampler: &str, outcome: Result<Observation, Failure>) {
-        let sample = self.sample(sampler, 1, outcome);
-        self.send(Msg::Samples(vec![sample]));
+        self.told(sampler, outcome);
         self.pass(600);
+    }
+
+    /// The same, at this very moment; what is asked of the world then.
+    pub(crate) fn told(&mut self, sampler: &str, outcome: Result<Observation, Failure>) -> Vec<Effect> {
+        let sample = self.sample(sampler, 1, outcome);
+        self.send(Msg::Samples(vec![sample]))
     }
 
     /// What a sampler with this interval in seconds gives as a series of its own name.

@@ -9,6 +9,7 @@ mod incident;
 mod insight;
 mod logs;
 mod procedures;
+mod rights;
 mod sizes;
 mod spans;
 mod tables;
@@ -20,7 +21,7 @@ use desk::Desk;
 use watchkeeper::action::mode::Mode;
 use watchkeeper::action::plan::Danger;
 use watchkeeper::action::prompt::Extent;
-use watchkeeper::app::survey::Offer;
+use watchkeeper::app::survey::{Bar, Offer};
 use watchkeeper::app::{Effect, Mark, Msg};
 use watchkeeper::base::{Clean, Failure, Fault, Observation, Point, Support};
 use watchkeeper::clean;
@@ -97,7 +98,7 @@ fn the_list_of_actions_says_what_can_be_done_now_and_why_the_rest_cannot() {
     desk.send(Msg::Surveyed("reduce-batch-size".into(), Offer::Can(Danger::C2, Support::L1)));
     assert!(desk.screen().lines().any(|line| line.contains("Reduce batch size") && line.contains("C2")));
     let fault = Fault::new("GPU memory is 12.0 s old; a plan rests on values of at most 10 s.");
-    desk.send(Msg::Surveyed("reduce-batch-size".into(), Offer::NotNow(fault)));
+    desk.send(Msg::Surveyed("reduce-batch-size".into(), Offer::NotNow(Bar::Precondition, fault)));
     insta::assert_snapshot!(desk.screen());
     desk.send(Msg::Surveyed("reduce-batch-size".into(), Offer::Unasked("PostgreSQL")));
     let screen = desk.screen();
@@ -105,7 +106,7 @@ fn the_list_of_actions_says_what_can_be_done_now_and_why_the_rest_cannot() {
     assert!(screen.contains("not asked") && screen.contains(said), "{screen}");
     // What was said before the next look begins is not shown as if it were now.
     desk.send(Msg::Surveying);
-    assert!(!desk.screen().contains("not now") && desk.screen().contains('…'), "{}", desk.screen());
+    assert!(!desk.screen().contains("precondition") && desk.screen().contains('…'), "{}", desk.screen());
 }
 
 #[test]
@@ -232,27 +233,6 @@ fn without_a_profile_a_failed_unit_opens_its_journal_and_is_restarted_through_th
         matches!(&effects[..], [Effect::Plan(request)] if &*request.action == "restart:orders.service"),
         "{effects:?}"
     );
-}
-
-#[test]
-fn at_the_start_one_line_says_what_this_login_may_run_and_what_the_rest_lacks() {
-    let mut desk = Desk::demo(80, 24);
-    desk.quiet(3);
-    desk.send(Msg::Rights(vec![("reduce-batch-size".into(), None), ("put-back".into(), None)], Vec::new()));
-    assert!(desk.screen().contains("oncall (L1) may run all 2 actions of this profile."), "{}", desk.screen());
-    let sudo = Fault::new("sudo does not let this login `restart a.service`.")
-        .hint("Its rule: oncall ALL=(root) NOPASSWD: /usr/bin/systemctl restart -- a.service");
-    let lacking = vec![("reduce-batch-size".into(), None), ("restart-a".into(), Some(sudo))];
-    desk.send(Msg::Rights(lacking, Vec::new()));
-    assert!(!desk.screen().contains("sudo"), "what is being said is not talked over, and this comes after it");
-    desk.pass(15_000);
-    let screen = desk.screen();
-    assert!(screen.contains("may run 1 of 2 actions. Lacking: restart-a: sudo does not let"), "{screen}");
-    assert!(screen.contains("restart -- a.service"), "the whole rule: {screen}");
-    desk.pass(15_000);
-    desk.send(Msg::Rights(vec![("reduce-batch-size".into(), None), ("cancel".into(), None)], vec!["cancel".into()]));
-    let screen = desk.screen();
-    assert!(screen.contains("may run 1 of 2 actions. Of 1 whoever is asked decides: cancel."), "{screen}");
 }
 
 #[test]

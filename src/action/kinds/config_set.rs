@@ -266,7 +266,7 @@ pub(super) fn drafted((work, held): (Work, &Held), run: &Run, cx: &Context<'_>) 
     let mut undo = format!("put back the backup {}", backup.display());
     let mut raise = Vec::new();
     if let Some(manager) = restart {
-        let part = manager.draft(Verb::Restart, cx.clock)?;
+        let part = manager.draft(Verb::Restart, cx.login, cx.clock)?;
         lines.push(crate::clean!("then  {}", part.line));
         lines.extend(work.checks.lines().1);
         undo = format!("{undo}, then restart {}", manager.service().unit());

@@ -350,7 +350,7 @@ fn by_commit(work: &Work, cx: &Context<'_>) -> Result<Draft, Fault> {
         settle: Duration::ZERO,
     };
     if let Some(manager) = &work.service {
-        let part = manager.draft(Verb::Stop, cx.clock)?;
+        let part = manager.draft(Verb::Stop, cx.login, cx.clock)?;
         draft.lines.insert(0, part.line);
         draft.lines.push(manager.service().line(Verb::Start));
         draft.based_on.push(part.based_on);

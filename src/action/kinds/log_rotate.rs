@@ -90,7 +90,7 @@ impl Reopen {
         match self {
             Self::Nothing => Ok(Asked::default()),
             Self::Reload(manager) => {
-                let part = manager.draft(Verb::Reload, cx.clock)?;
+                let part = manager.draft(Verb::Reload, cx.login, cx.clock)?;
                 Ok(Asked {
                     lines: vec![part.line],
                     targets: vec![part.target],

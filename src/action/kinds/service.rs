@@ -13,7 +13,8 @@
 //! # url: by address, names are not looked up; https too, then with ca = "/path" and server_name = "…" as http_call has them
 //! daemon_reload = true             # systemd reads the files of its units again first, for one that was changed on disk
 //! # user = true: of this login's own systemd; systemctl = ["/usr/bin/sudo", "-n", "/usr/bin/systemctl"]: through sudo, and
-//! # journalctl likewise; timeout = "5m": for its job, instead of what the unit's own time limits add up to
+//! # journalctl likewise; pkcheck = ["/usr/bin/pkcheck"]: asks polkit whether a login without either may
+//! # timeout = "5m": for its job, instead of what the unit's own time limits add up to
 //! # { kind = "unix_socket", path = "/run/x.sock", unit = "x" }: a supervisor that takes lines: restart, start, stop
 //!
 //! [actions.restart-genesis]
@@ -136,7 +137,7 @@ impl Kind for Services {
             keys.extend(CHECKS.iter().chain(&["daemon_reload"]));
         }
         cx.done(body, &keys)?;
-        let part = service.draft(self.0, cx.clock)?;
+        let part = service.draft(self.0, cx.login, cx.clock)?;
         // Who only opens the list of actions runs no validator.
         let validated = if cx.previews() { checks.validated(cx.clock)? } else { None };
         let (first, then) = checks.lines();

@@ -412,7 +412,7 @@ fn drafted(work: &Work, now: &InForce, run: &Run, cx: &Context<'_>) -> Result<Dr
 fn part(work: &Work, cx: &Context<'_>) -> Result<(Part, Option<Clean>), Fault> {
     let manager = work.manager();
     if work.restart {
-        let part = manager.draft(Verb::Restart, cx.clock)?;
+        let part = manager.draft(Verb::Restart, cx.login, cx.clock)?;
         let line = part.line.clone();
         return Ok((part, Some(line)));
     }

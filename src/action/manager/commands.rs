@@ -1,12 +1,15 @@
 //! A service that declared commands start, stop and look at, as init scripts do: whether it is up the exit code of its
 //! status says (LSB), or a line of it. Which run it is only a declared process number can tell.
 
+use super::permission::{is_sudo, of_sudo};
 use super::{Look, Service, Serving, Standing, Verb, plain_name};
 use crate::action::doing::{self, Doing, PATIENCE, last_words, quoted};
 use crate::action::kinds::StepError;
+use crate::action::right::{Need, Right};
 use crate::base::{Clean, Clock, Fault};
 use crate::sys::child::lives_since;
 use crate::sys::files;
+use crate::sys::host::Login;
 use crate::sys::program::{Ended, Order};
 use crate::sys::run::Ran;
 use crate::sys::trust::{Owners, helper};
@@ -195,23 +198,19 @@ impl Service for Commands {
         })
     }
 
-    fn lacks(&self, verb: Verb, clock: &dyn Clock) -> Option<Fault> {
-        let order = order(self.argv(verb).ok()?);
-        match helper(&order.program, Owners::effective()) {
-            Ok(helper) if helper.distrust.is_some() => return helper.distrust,
-            Ok(_) => {}
-            Err(fault) => return Some(fault),
+    fn right(&self, verb: Verb, login: &Login, clock: &dyn Clock) -> Right {
+        // A verb without a command is told by the look at it.
+        let Ok(argv) = self.argv(verb) else { return Right::May };
+        let order = order(argv);
+        let fault = match helper(&order.program, Owners::effective()) {
+            Ok(helper) => helper.distrust,
+            Err(fault) => Some(fault),
+        };
+        match fault {
+            Some(fault) => Right::without(Need::Program, fault),
+            None if is_sudo(&order) => of_sudo(order, &format!("{verb} {}", self.unit), login, clock),
+            None => Right::May,
         }
-        if order.program.file_name().is_none_or(|name| name != "sudo") {
-            return None;
-        }
-        // It says by its exit code whether it would, and asks nobody for a password.
-        let own: Vec<String> = order.args.iter().filter(|arg| *arg != "-n").cloned().collect();
-        let args = ["-n", "-l", "--"].map(str::to_owned).into_iter().chain(own.clone()).collect();
-        doing::look(&Order { args, ..order }, clock).err().map(|_| {
-            Fault::new(format!("sudo does not let this login `{verb}` {}.", self.unit))
-                .hint(format!("Its rule: LOGIN ALL=(root) NOPASSWD: {}", Clean::text(own.join(" "))))
-        })
     }
 
     fn line(&self, verb: Verb) -> Clean {

@@ -6,6 +6,7 @@ mod commands;
 mod container;
 mod drop_in;
 pub mod drop_in_file;
+mod permission;
 mod plan;
 mod supervisor;
 mod systemd;
@@ -24,8 +25,10 @@ pub use unix_socket::UnixSocket;
 
 use super::doing::Doing;
 use super::kinds::StepError;
+use super::right::Right;
 use crate::base::scrub::scrub;
 use crate::base::{Clean, Clock, Fault};
+use crate::sys::host::Login;
 use crate::sys::secret::hide;
 use core::fmt;
 use core::time::Duration;
@@ -172,9 +175,9 @@ pub trait Service {
     /// # Errors
     /// When it cannot be seen.
     fn look(&self, verb: Verb, clock: &dyn Clock) -> Result<Look, Fault>;
-    /// Why this login may not ask for it, with the rule that it lacks; `None` where it may, or where only asking tells.
-    fn lacks(&self, _verb: Verb, _clock: &dyn Clock) -> Option<Fault> {
-        None
+    /// Whether this login may ask for it, and by which rule it would.
+    fn right(&self, _verb: Verb, _login: &Login, _clock: &dyn Clock) -> Right {
+        Right::May
     }
     /// What more can be said before it is asked for: for HITS, and why the danger is raised. Slower than a look.
     fn outlook(&self, _verb: Verb, _clock: &dyn Clock) -> (Vec<Clean>, Vec<Clean>) {

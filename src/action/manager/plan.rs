@@ -5,7 +5,9 @@ use super::{Manager, Serving, Standing, Verb};
 use crate::action::doing::Doing;
 use crate::action::kinds::{Proof, StepError};
 use crate::action::plan::{Precondition, Target};
+use crate::action::right::Right;
 use crate::base::{Clean, Clock, Fault};
+use crate::sys::host::Login;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -29,18 +31,23 @@ impl Manager {
     ///
     /// # Errors
     /// A name that is refused, a service that cannot be seen, an obstacle.
-    pub fn draft(&self, verb: Verb, clock: &dyn Clock) -> Result<Part, Fault> {
+    pub fn draft(&self, verb: Verb, login: &Login, clock: &dyn Clock) -> Result<Part, Fault> {
         let service = self.service();
         service.check()?;
         let look = service.look(verb, clock)?;
-        if let Some(fault) = look.obstacle.or_else(|| service.lacks(verb, clock)) {
+        if let Some(fault) = look.obstacle {
             return Err(fault);
         }
+        let doubtful = match service.right(verb, login, clock) {
+            Right::May => None,
+            Right::Unknown(lack) => Some(Clean::text(lack.fault.to_string())),
+            Right::Lacks(lack) => return Err(lack.fault),
+        };
         let based_on =
             Precondition { label: Clean::text(service.unit()), value: look.said, age: Duration::ZERO, metric: None };
         let target = Target::Unit { manager: self.clone(), serving: look.serving, identity: look.identity };
         let (hits, raise) = service.outlook(verb, clock);
-        let (hits, raise) = ([look.hits, hits].concat(), [look.raise, raise].concat());
+        let (hits, raise) = ([look.hits, hits, doubtful.into_iter().collect()].concat(), [look.raise, raise].concat());
         Ok(Part { target, line: service.line(verb), based_on, hits, raise })
     }
 

@@ -2,13 +2,16 @@
 //! status text; `restart` is one job, and its exit code is the job's result (systemctl(1)).
 
 use super::drop_in::{InForce, Setting, sources};
+use super::permission::{is_sudo, of_polkit, of_sudo};
 use super::systemd_journal as journal;
 use super::systemd_unit::{Shown, last_exit, obstacle, patience};
 use super::{Kin, Look, Service, Serving, Standing, Told, Verb, plain_name};
 use crate::action::doing::{self, Doing, quoted};
 use crate::action::kinds::StepError;
+use crate::action::right::Right;
 use crate::base::{Clean, Clock, Fault};
 use crate::sys::files;
+use crate::sys::host::Login;
 use crate::sys::program::{Ended, Order};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -21,8 +24,6 @@ TimeoutStartUSec,TimeoutStopUSec,ControlGroup,FragmentPath,DropInPaths,Invocatio
 ExecMainStatus";
 /// So many that stop with it make a restart heavier.
 const MANY: usize = 5;
-/// What may let a login in that is not root (action org.freedesktop.systemd1.manage-units).
-const POLKIT: &str = "/usr/share/polkit-1/actions/org.freedesktop.systemd1.policy";
 /// A job may take this long where the unit cannot be seen: twice the stop that is usual (90 s).
 const JOB: Duration = Duration::from_secs(180);
 /// A unit's file is never larger.
@@ -46,6 +47,9 @@ pub struct Systemd {
     /// The program that reads its journal, likewise.
     #[serde(default = "journalctl")]
     pub journalctl: Vec<String>,
+    /// The program that asks polkit, likewise: a login that is not root and has no sudo before `systemctl` needs a rule.
+    #[serde(default = "pkcheck")]
+    pub pkcheck: Vec<String>,
     /// How long a job of it may take; without it what the unit's own time limits add up to.
     #[serde(default)]
     pub timeout: Option<jiff::SignedDuration>,
@@ -57,6 +61,10 @@ fn systemctl() -> Vec<String> {
 
 fn journalctl() -> Vec<String> {
     vec!["/usr/bin/journalctl".to_owned()]
+}
+
+fn pkcheck() -> Vec<String> {
+    vec!["/usr/bin/pkcheck".to_owned()]
 }
 
 impl Systemd {
@@ -100,7 +108,9 @@ impl Service for Systemd {
 
     fn check(&self) -> Result<(), Fault> {
         plain_name(&self.unit, "\\")?;
-        for (name, program) in [("systemctl", &self.systemctl), ("journalctl", &self.journalctl)] {
+        for (name, program) in
+            [("systemctl", &self.systemctl), ("journalctl", &self.journalctl), ("pkcheck", &self.pkcheck)]
+        {
             if !program.first().is_some_and(|program| program.starts_with('/')) {
                 return Err(Fault::new(format!("`{name}` must begin with an absolute path.")));
             }
@@ -185,23 +195,16 @@ impl Service for Systemd {
         })
     }
 
-    fn lacks(&self, verb: Verb, clock: &dyn Clock) -> Option<Fault> {
+    fn right(&self, verb: Verb, login: &Login, clock: &dyn Clock) -> Right {
         let order = self.order(&[verb.word()]);
-        if order.program.file_name().is_some_and(|name| name == "sudo") {
-            // It says by its exit code whether it would, and asks nobody for a password.
-            let own: Vec<String> = order.args.iter().filter(|arg| *arg != "-n").cloned().collect();
-            let args = ["-n", "-l", "--"].map(str::to_owned).into_iter().chain(own.clone()).collect();
-            let may = doing::look(&Order { args, ..order }, clock);
-            return may.err().map(|_| {
-                Fault::new(format!("sudo does not let this login `{verb} {}`.", self.unit))
-                    .hint(format!("Its rule: LOGIN ALL=(root) NOPASSWD: {}", own.join(" ")))
-            });
+        if is_sudo(&order) {
+            return of_sudo(order, &format!("{verb} {}", self.unit), login, clock);
         }
-        let asks = self.user || rustix::process::geteuid().is_root() || Path::new(POLKIT).exists();
-        (!asks).then(|| {
-            Fault::new(format!("this login may not `{verb} {}`: it is not root, and there is no polkit.", self.unit))
-                .hint("Let sudo do it: systemctl = [\"/usr/bin/sudo\", \"-n\", \"/usr/bin/systemctl\"].")
-        })
+        // Root and the login's own manager ask nobody.
+        if self.user || login.uid == 0 {
+            return Right::May;
+        }
+        of_polkit(&self.program(&self.pkcheck, core::iter::empty()), (verb, &self.unit), login, clock)
     }
 
     fn line(&self, verb: Verb) -> Clean {

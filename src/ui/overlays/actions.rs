@@ -4,6 +4,7 @@ use super::sheet::{more, search, sheet};
 use crate::app::Model;
 use crate::app::action_list::{ActionList, Row, rows};
 use crate::app::survey::Offer;
+use crate::app::unit;
 use crate::base::Clean;
 use crate::base::time::Age;
 use crate::clean;
@@ -11,6 +12,9 @@ use crate::config::Intent;
 use crate::ui::paint::Painter;
 use crate::ui::value;
 use ratatui::layout::Rect;
+
+/// So many lines for the reason of the selected one: a rule of polkit is long.
+const REASON: usize = 6;
 
 /// Draws the list with its selected row marked.
 pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, list: &ActionList) {
@@ -23,8 +27,7 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, list: &ActionLis
     } else {
         clean!(" looked at {} ago, Enter shows the plan ", Age(model.now.mono.since(survey.begun.mono)))
     };
-    // Four lines for the reason of the selected one.
-    let height = u16::try_from(rows.len().max(1) + 4 + usize::from(list.find.is_some())).unwrap_or(u16::MAX);
+    let height = u16::try_from(rows.len().max(1) + REASON + usize::from(list.find.is_some())).unwrap_or(u16::MAX);
     let mut inner = sheet(paint, body, height, &clean!(" ACTIONS "), &looked);
     if let Some(find) = &list.find {
         search(paint, inner, "Find", find);
@@ -38,7 +41,7 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, list: &ActionLis
         paint.put((inner.x, inner.y), inner.width, text, Intent::Muted);
     }
     let why = rows.get(list.at).and_then(|row| offer(model, row)?.why());
-    let why: Vec<Clean> = why.map(|why| value::wrap(&why, inner.width.saturating_sub(2), 4)).unwrap_or_default();
+    let why: Vec<Clean> = why.map(|why| value::wrap(&why, inner.width.saturating_sub(2), REASON)).unwrap_or_default();
     // Its reason stands below the selected one, whole.
     let fit = usize::from(inner.height).saturating_sub(why.len()).max(1);
     let first = list.at.saturating_sub(fit.saturating_sub(1));
@@ -62,13 +65,18 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, list: &ActionLis
 }
 
 fn offer<'a>(model: &'a Model, row: &Row) -> Option<&'a Offer> {
-    let Row::Action(name, _) = row else { return None };
-    model.session.survey.offers.get(name)
+    let offers = &model.session.survey.offers;
+    match row {
+        Row::Action(name, _) => offers.get(name),
+        Row::Failed(unit) => offers.get(&unit::restart(unit.as_str())),
+        Row::Back(..) => None,
+    }
 }
 
 /// How it stands with it, in a word or two.
 fn standing(model: &Model, row: &Row) -> (Clean, Intent) {
     match (row, offer(model, row)) {
+        (Row::Failed(_), Some(Offer::NotNow(bar, _))) => (clean!("failed, {}", bar.word()), Intent::Critical),
         (Row::Failed(_), _) => (Clean::from("failed"), Intent::Critical),
         (Row::Back(id, _), _) => {
             let mut done = model.session.survey.done.iter();
@@ -79,7 +87,7 @@ fn standing(model: &Model, row: &Row) -> (Clean, Intent) {
             (clean!("needs {support}"), Intent::Warning)
         }
         (_, Some(Offer::Can(danger, _))) => (clean!("{danger}"), Intent::Muted),
-        (_, Some(Offer::NotNow(_))) => (Clean::from("not now"), Intent::Warning),
+        (_, Some(Offer::NotNow(bar, _))) => (Clean::from(bar.word()), Intent::Warning),
         (_, Some(Offer::Unasked(_))) => (Clean::from("not asked"), Intent::Muted),
         (_, None) => (Clean::from("…"), Intent::Muted),
     }
