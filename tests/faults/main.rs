@@ -110,9 +110,10 @@ fn under(cases: &[Case], short: &[Short], most: usize) {
     for case in cases {
         let name = case.name();
         let chosen = short.iter().filter(|Short(.., only)| only.is_empty() || only.contains(&name.as_str()));
-        let rows: Vec<(Fault, usize)> = match strace::long() {
-            true => Fault::ALL.map(|fault| (fault, most)).to_vec(),
-            false => chosen.map(|Short(fault, few, _)| (*fault, *few)).collect(),
+        let rows: Vec<(Fault, usize)> = if strace::long() {
+            Fault::ALL.map(|fault| (fault, most)).to_vec()
+        } else {
+            chosen.map(|Short(fault, few, _)| (*fault, *few)).collect()
         };
         wrong.extend(under_each(&rows, case));
     }

@@ -258,15 +258,15 @@ fn supervised(through: &'static str, service: impl Fn(&Peer) -> String + 'static
             *before.borrow_mut() = pid(&status(&begins));
         },
         move |_| format!("service = {{ {} }}\nstable_for = \"1s\"", service(&at)),
-        move |_| since(&was.borrow(), pid(&status(&peer))),
+        move |_| since(was.borrow().as_ref(), pid(&status(&peer)).as_ref()),
     );
     Some(Case { through, ..case.in_parts() })
 }
 
-fn since(before: &Option<String>, now: Option<String>) -> String {
+fn since(before: Option<&String>, now: Option<&String>) -> String {
     match now {
         None => "down".to_owned(),
-        now if now == *before => "as before".to_owned(),
+        now if now == before => "as before".to_owned(),
         Some(_) => "another process".to_owned(),
     }
 }
@@ -301,7 +301,7 @@ fn container() -> Option<Case> {
             let path = at.env("CONTAINER_SOCKET");
             format!("service = {{ kind = \"container\", path = \"{path}\", name = \"good\" }}\nstable_for = \"1s\"")
         },
-        move |_| since(&was.borrow(), pid(&peer)),
+        move |_| since(was.borrow().as_ref(), pid(&peer).as_ref()),
     );
     Some(Case { through: "container", limit: 30, ..case.in_parts() })
 }
