@@ -116,7 +116,12 @@ fn list(profile: &Profile, out: &mut dyn Write) -> Result<u8, Fault> {
 
 fn pair(text: &str) -> Result<(Clean, Clean), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
-    Ok((Clean::text(name), Clean::text(value)))
+    let (name, shown) = (Clean::text(name), Clean::text(value));
+    // What is shown in another form would be given in that form.
+    if shown.as_str() != value {
+        return Err(format!("{shown} stands for characters that cannot be shown"));
+    }
+    Ok((name, shown))
 }
 
 fn plan((reference, given): (&str, &[(Clean, Clean)]), profile: &Profile, spec: &ActionSpec) -> Result<Gone, Fault> {

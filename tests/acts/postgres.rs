@@ -339,10 +339,21 @@ fn a_setting_that_does_not_fit_or_is_decided_elsewhere_is_refused() {
         assert!(fault.contains(why), "{rest}: {fault}");
     }
     let viewer = by(&scene, &peer, "PG_VIEWER_URL");
-    let (end, _) =
-        scene.carry("postgres_setting", &format!("{viewer}\nsetting = \"work_mem\"\nvalue = 99\nrange = [64, 99]"));
-    assert_eq!(end.outcome, Outcome::Failed, "{end:?}");
-    assert!(end.reason.as_str().contains("this login may not do that"), "{end:?}");
+    let table = format!("{viewer}\nsetting = \"work_mem\"\nvalue = 99\nrange = [64, 99]");
+    let refused = || scene.plan("postgres_setting", &table).unwrap_err().to_string();
+    let (set, reload) = (
+        "GRANT ALTER SYSTEM ON PARAMETER work_mem TO \"viewer\"",
+        "GRANT EXECUTE ON FUNCTION pg_reload_conf() TO \"viewer\"",
+    );
+    assert!(refused().contains("viewer may not set work_mem") && refused().contains(&format!("{set}; {reload}")));
+    sql(&peer, set);
+    assert!(!refused().contains(set) && refused().contains(reload), "{}", refused());
+    sql(&peer, reload);
+    let plan = scene.plan("postgres_setting", &table).unwrap();
+    sql(&peer, &reload.replace("GRANT", "REVOKE").replace(" TO ", " FROM "));
+    let (end, _) = scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Failed, "taken back since the plan: {end:?}");
+    sql(&peer, "ALTER SYSTEM RESET work_mem");
     assert_eq!(sql(&peer, "SHOW work_mem"), "4MB");
 }
 

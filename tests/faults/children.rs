@@ -1,7 +1,7 @@
-//! What an action starts is killed, has no process to be had, or does not do what it was started for.
+//! What an action starts is killed, or does not do what it was started for.
 
 use crate::scene::Scene;
-use crate::strace::{self, CHANGES, Fault, Point, Runner, inject};
+use crate::strace::{self, CHANGES, Point, Runner, inject};
 use crate::world::{Case, Met, Seen, command, path, text, write};
 use std::cell::RefCell;
 use std::fs;
@@ -97,9 +97,4 @@ fn a_program_that_floods_is_drained_and_little_of_it_is_kept() {
     assert_eq!(fs::read_to_string(scene.path("target")).unwrap(), "before\nonce\n");
     let log = fs::read_dir(scene.state().join("actions")).unwrap().next().unwrap().unwrap().path().join("out.log");
     assert!(fs::metadata(log).unwrap().len() <= 9 << 20, "first and last 4 MiB");
-}
-
-#[test]
-fn without_a_process_to_be_had_nothing_is_half_done() {
-    crate::under(Fault::Fork, &[command("echo once >> \"$1\"")], 6);
 }

@@ -3,12 +3,13 @@
 use crate::peer::running::Running;
 use crate::peer::{self, Peer};
 use crate::scene::Sleeper;
+use crate::strace::long;
 use crate::world::Case;
 use std::cell::RefCell;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::rc::Rc;
 use std::thread;
@@ -16,7 +17,8 @@ use std::thread;
 /// Kinds with one request, statement or signal.
 pub(crate) fn talks() -> Vec<Case> {
     let servers = [redis_clear(), postgres_setting(), postgres_index(), postgres_cancel()];
-    here().into_iter().chain(servers.into_iter().flatten()).collect()
+    let looks = if long() { postgres_explain() } else { None };
+    here().into_iter().chain(servers.into_iter().flatten()).chain(looks).collect()
 }
 
 /// Those of them that need no server of others.
@@ -26,7 +28,8 @@ pub(crate) fn here() -> Vec<Case> {
 
 /// Kinds that have a manager stop and start something.
 pub(crate) fn services() -> Vec<Case> {
-    service_restart().into_iter().chain(crate::units::restarted()).collect()
+    let more = if long() { [commands(), container()] } else { [None, None] };
+    [supervisor(), crate::units::restarted()].into_iter().chain(more).flatten().collect()
 }
 
 /// A server that serves one connection after the other, so that whoever asks it last knows of all before.
@@ -146,6 +149,21 @@ fn postgres_index() -> Option<Case> {
     Some(case)
 }
 
+/// A statement that is explained and measured.
+fn postgres_explain() -> Option<Case> {
+    let (_, at, peer) = postgres()?;
+    let case = Case::new(
+        "postgres_explain",
+        |_| {},
+        move |_| {
+            let what = "query = \"SELECT count(*) FROM orders\"\nanalyze = true";
+            format!("url = \"{}\"\n{what}", at.env("DATABASE_URL"))
+        },
+        move |_| at_rest(&peer, "SELECT count(*), sum(total) FROM orders"),
+    );
+    Some(Case { looks: true, ..case })
+}
+
 /// A statement that takes long, in a session of its own.
 fn postgres_cancel() -> Option<Case> {
     let (begins, at, peer) = postgres()?;
@@ -201,7 +219,26 @@ fn process_signal() -> Case {
 }
 
 /// A program of a supervisor.
-pub(crate) fn service_restart() -> Option<Case> {
+fn supervisor() -> Option<Case> {
+    supervised("supervisor", |peer| {
+        format!("kind = \"supervisor\", path = \"{}\", program = \"good\"", peer.env("SUPERVISOR_SOCKET"))
+    })
+}
+
+/// The same by the commands that an engineer would type.
+fn commands() -> Option<Case> {
+    supervised("commands", |peer| {
+        let config = Path::new(peer.env("SUPERVISOR_SOCKET")).with_file_name("supervisord.conf");
+        let command = |verb: &str| {
+            let words = ["/usr/bin/supervisorctl", "-c", config.to_str().unwrap(), verb, "good"];
+            format!("{verb} = {words:?}")
+        };
+        let pid = "pid_after = \"RUNNING   pid \"";
+        format!("kind = \"commands\", unit = \"good\", {pid}, {}, {}", command("status"), command("restart"))
+    })
+}
+
+fn supervised(through: &'static str, service: impl Fn(&Peer) -> String + 'static) -> Option<Case> {
     let peer = Rc::new(peer::start("supervisord")?);
     let (begins, at) = (Rc::clone(&peer), Rc::clone(&peer));
     let ctl = |peer: &Peer, words: &[&str]| String::from_utf8_lossy(&peer.exec(words).stdout).trim().to_owned();
@@ -220,16 +257,51 @@ pub(crate) fn service_restart() -> Option<Case> {
             ctl(&begins, &["start", "good"]);
             *before.borrow_mut() = pid(&status(&begins));
         },
-        move |_| {
-            let path = PathBuf::from(at.env("SUPERVISOR_SOCKET"));
-            let service = format!("kind = \"supervisor\", path = \"{}\", program = \"good\"", path.display());
-            format!("service = {{ {service} }}\nstable_for = \"1s\"")
-        },
-        move |_| match pid(&status(&peer)) {
-            None => "down".to_owned(),
-            now if now == *was.borrow() => "as before".to_owned(),
-            Some(_) => "another process".to_owned(),
-        },
+        move |_| format!("service = {{ {} }}\nstable_for = \"1s\"", service(&at)),
+        move |_| since(was.borrow().as_ref(), pid(&status(&peer)).as_ref()),
     );
-    Some(case.in_parts())
+    Some(Case { through, ..case.in_parts() })
+}
+
+fn since(before: Option<&String>, now: Option<&String>) -> String {
+    match now {
+        None => "down".to_owned(),
+        now if now == before => "as before".to_owned(),
+        Some(_) => "another process".to_owned(),
+    }
+}
+
+/// A container of an engine.
+fn container() -> Option<Case> {
+    let peer = Rc::new(peer::start("container")?);
+    let podman = |peer: &Peer, words: &[&str]| String::from_utf8_lossy(&peer.exec(words).stdout).trim().to_owned();
+    podman(&peer, &["run", "--detach", "--stop-timeout=0", "--name", "good", "tiny", "sleep", "1000"]);
+    let (begins, at) = (Rc::clone(&peer), Rc::clone(&peer));
+    // A request that nobody waits for any more is still carried out.
+    let pid = move |peer: &Peer| {
+        let says = || podman(peer, &["inspect", "--format", "{{.State.Status}} {{.State.Pid}}", "good"]);
+        let mut last = says();
+        loop {
+            let now = says();
+            if now == last {
+                return now.strip_prefix("running ").map(str::to_owned);
+            }
+            last = now;
+        }
+    };
+    let before = Rc::new(RefCell::new(None));
+    let was = Rc::clone(&before);
+    let case = Case::new(
+        "service_restart",
+        move |_| {
+            podman(&begins, &["start", "good"]);
+            *before.borrow_mut() = pid(&begins);
+        },
+        move |_| {
+            let path = at.env("CONTAINER_SOCKET");
+            format!("service = {{ kind = \"container\", path = \"{path}\", name = \"good\" }}\nstable_for = \"1s\"")
+        },
+        move |_| since(was.borrow().as_ref(), pid(&peer).as_ref()),
+    );
+    Some(Case { through: "container", limit: 30, ..case.in_parts() })
 }

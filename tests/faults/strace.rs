@@ -25,6 +25,8 @@ pub(crate) enum Fault {
     Rename,
     /// EMFILE of an open.
     Descriptors,
+    /// ENFILE of an open.
+    Files,
     /// EAGAIN of a fork, or of the start of a thread.
     Fork,
     /// EXDEV of a rename.
@@ -44,6 +46,7 @@ pub(crate) const CHANGES: &str = "write,pwrite64,writev,copy_file_range,sendfile
     renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,fchmod,fchmodat,fchown,fchownat,utimensat,fsetxattr,\
     symlinkat,mknodat,lchown,?fchmodat2,pwritev,sendto,sendmsg,pidfd_send_signal,kill";
 
+const OPENS: &str = "openat,openat2,pidfd_open,socket,pipe2";
 const GROWS: &str = "write,pwrite64,writev,copy_file_range,sendfile,fallocate,mkdirat,mkdir";
 /// Sizes that are tried for the largest file: the squares of 4 to 160 bytes.
 const SIZES: u32 = 40;
@@ -53,6 +56,21 @@ const ON_FILES: &str = "rename,renameat,renameat2,link,linkat,unlink,unlinkat,mk
     fchownat,utimensat,fsetxattr,symlinkat,ftruncate,fallocate";
 
 impl Fault {
+    pub(crate) const ALL: [Self; 12] = [
+        Self::Kill,
+        Self::Sync,
+        Self::Full,
+        Self::Quota,
+        Self::ReadOnly,
+        Self::Short,
+        Self::Slow,
+        Self::Rename,
+        Self::Elsewhere,
+        Self::Descriptors,
+        Self::Files,
+        Self::Fork,
+    ];
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Kill => "killed",
@@ -60,6 +78,7 @@ impl Fault {
             Self::Full => "ENOSPC",
             Self::Rename => "rename EACCES",
             Self::Descriptors => "EMFILE",
+            Self::Files => "ENFILE",
             Self::Fork => "fork EAGAIN",
             Self::Elsewhere => "rename EXDEV",
             Self::ReadOnly => "EROFS",
@@ -93,7 +112,8 @@ impl Fault {
             Self::Slow => ("fsync,fdatasync", "delay_exit=2500000"),
             Self::Short => ("", ""),
             Self::Rename => ("rename,renameat,renameat2,link,linkat", "error=EACCES"),
-            Self::Descriptors => ("openat,openat2,pidfd_open,socket,pipe2", "error=EMFILE"),
+            Self::Descriptors => (OPENS, "error=EMFILE"),
+            Self::Files => (OPENS, "error=ENFILE"),
             Self::Fork => ("clone,clone3,fork,vfork", "error=EAGAIN"),
             Self::Elsewhere => ("rename,renameat,renameat2,link,linkat", "error=EXDEV"),
             Self::ReadOnly => (ON_FILES, "error=EROFS"),
@@ -156,7 +176,8 @@ pub(crate) struct Runner {
 impl Runner {
     /// Plans the case and hands it over, as a console does.
     pub(crate) fn order(scene: &Scene, case: &Case) -> Self {
-        let plan = scene.plan(case.kind, &(case.table)(scene)).unwrap_or_else(|fault| panic!("{}: {fault}", case.kind));
+        let plan =
+            scene.plan(case.kind, &(case.table)(scene)).unwrap_or_else(|fault| panic!("{}: {fault}", case.name()));
         let confirm = Confirm { danger: plan.danger, fence: true, shown_ms: 2_310, reason: None };
         let run = Run::of(&scene.state(), plan.id);
         Reserve::of(&scene.state()).keep();
@@ -174,8 +195,10 @@ impl Runner {
         if named.is_empty() {
             return Vec::new();
         }
-        let traced = Self::order(&again, case).traced(&["-e".to_owned(), format!("trace={}", named.join(","))], &log);
-        assert!(traced, "{}: without a fault it works", case.kind);
+        // With each of them told it takes its time.
+        let whole = Self { limit: (4 * case.limit).to_string(), ..Self::order(&again, case) };
+        let traced = whole.traced(&["-e".to_owned(), format!("trace={}", named.join(","))], &log);
+        assert!(traced, "{}: without a fault it works", case.name());
         calls(&log)
     }
 

@@ -2,6 +2,7 @@
 #![cfg(test)] // so that clippy knows this for a test
 #![expect(clippy::disallowed_methods, reason = "starts programs and guards against hanging by the wall clock")]
 
+mod bad_input;
 #[path = "../console/desk.rs"]
 #[expect(dead_code, reason = "shared with tests/console, which uses the rest")]
 mod desk;

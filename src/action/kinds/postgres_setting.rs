@@ -115,6 +115,7 @@ impl Kind for PostgresSetting {
         let value = if back.is_some() { None } else { Some(declared(body)?) };
         cx.done(body, &[COMMON, KEYS, postgres::KEYS].concat())?;
         let (which, now) = (server.which()?, asked(&server, &setting)?);
+        may_write(&server, &setting)?;
         let had = had(&server, &setting, &now, back.is_some())?;
         let restart = cell(&now, "context") == "postmaster";
         let (system, wanted) = (which.system.clone(), String::new());
@@ -277,6 +278,38 @@ fn asked(server: &Server, setting: &str) -> Result<Row, Fault> {
     );
     let found = server.look_as_it_is(&sql)?.into_iter().next();
     found.ok_or_else(|| Fault::new(format!("this server has no setting {setting}, or hides it from this login.")))
+}
+
+/// Whether the server would let this login write the setting and have the configuration read again. Which others it may
+/// set is known since PostgreSQL 15; before, only a superuser may.
+fn may_write(server: &Server, setting: &str) -> Result<(), Fault> {
+    let sql = "SELECT current_user AS login, current_setting('is_superuser')::bool::int AS super, \
+         has_function_privilege('pg_catalog.pg_reload_conf()', 'EXECUTE')::int AS reloads, \
+         (current_setting('server_version_num')::int >= 150000)::int AS grants";
+    let row = server.look(sql)?.into_iter().next().unwrap_or_default();
+    let (yes, login) = (|key| cell(&row, key) == "1", Clean::identifier(cell(&row, "login")).0);
+    if yes("super") {
+        return Ok(());
+    }
+    if !yes("grants") {
+        return Err(Fault::new(format!(
+            "{login} may not ALTER SYSTEM on this server: before PostgreSQL 15 only a superuser may."
+        )));
+    }
+    let may =
+        server.look(&format!("SELECT has_parameter_privilege({}, 'ALTER SYSTEM')::int AS may", literal(setting)))?;
+    let mut lacks = Vec::new();
+    if may.first().is_none_or(|row| cell(row, "may") != "1") {
+        lacks.push(format!("GRANT ALTER SYSTEM ON PARAMETER {setting} TO \"{login}\""));
+    }
+    if !yes("reloads") {
+        lacks.push(format!("GRANT EXECUTE ON FUNCTION pg_reload_conf() TO \"{login}\""));
+    }
+    if lacks.is_empty() {
+        return Ok(());
+    }
+    let fault = Fault::new(format!("{login} may not set {setting} for the whole server."));
+    Err(fault.hint(format!("A superuser of it can say: {}", lacks.join("; "))))
 }
 
 /// What ALTER SYSTEM wrote, read or not; only a superuser sees it.
