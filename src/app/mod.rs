@@ -16,6 +16,7 @@ pub mod course;
 pub mod detail;
 pub mod effect;
 mod enter;
+pub mod excerpt;
 pub mod facts;
 pub mod figures;
 pub mod follow_up;

@@ -1,7 +1,7 @@
 //! What is said of a procedure's item: what became of it, what is dangerous about it, what the document says.
 
 use crate::action::lifecycle::Outcome;
-use crate::app::{Model, commands, facts, walking, written};
+use crate::app::{Model, commands, excerpt, facts, walking, written};
 use crate::base::time::Age;
 use crate::base::{Clean, Contact, Level};
 use crate::clean;
@@ -44,6 +44,14 @@ pub(super) fn prose(
             rows.extend(working.changes.iter().take(6).map(|line| (line.clone(), Intent::Note)));
         }
         rows.push((working.walk.question().sentence(), Intent::Focus));
+    }
+    if let Live::Log(tail) = &item.live
+        && mark.is_none_or(|mark| mark.state == State::Open)
+    {
+        let found = excerpt::found(model, tail);
+        rows.push((found.text, Intent::Accent));
+        let hidden = found.lines.len().saturating_sub(MOST);
+        rows.extend(found.lines.into_iter().skip(hidden).map(|line| (line, Intent::Value)));
     }
     rows.extend(hazards(model, item).map(|told| (clean!("HAZARD: {told}"), Intent::Warning)));
     if let Live::Escalate(call) = &item.live {
