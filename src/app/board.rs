@@ -2,6 +2,7 @@
 
 use super::asked::Sight;
 use super::course::Range;
+use super::form::Line;
 use super::pane::Pane;
 use crate::base::time::Zone;
 use crate::base::{Clean, Freshness, Mono, Now, Reading, Wall};
@@ -46,6 +47,8 @@ pub struct Board {
     pub range: Range,
     /// The focused pane fills the screen.
     pub zoomed: bool,
+    /// What is looked for in the table that fills the screen; keys go there meanwhile.
+    pub find: Option<Line>,
     /// Effects of actions, oldest first.
     pub marks: Vec<Mark>,
     /// Which alert the strip shows, when somebody chose one. The list is sorted anew all the time.
@@ -206,6 +209,16 @@ impl Board {
     /// Esc: the cursor in the charts is gone; without one no pane fills the screen any more.
     pub(super) fn back(&mut self) {
         self.zoomed &= self.cursor.take().is_some();
+    }
+
+    /// What is looked for, while the table that it is about fills the screen.
+    pub fn finding(&self) -> Option<&Line> {
+        self.find.as_ref().filter(|_| self.table_fills())
+    }
+
+    /// Whether a table fills the screen.
+    pub fn table_fills(&self) -> bool {
+        self.zoomed && self.focused().is_some_and(|pane| pane.table.is_some())
     }
 
     /// A pane with a chart has the focus, the cursor at this moment.

@@ -38,6 +38,7 @@ pub mod readings;
 pub mod run;
 pub mod survey;
 pub mod table;
+mod table_find;
 pub mod texts;
 pub mod trouble;
 pub mod unit;

@@ -34,4 +34,5 @@ mod server;
 mod sick;
 mod story;
 mod terminal;
+mod tables;
 mod walker;
