@@ -345,7 +345,7 @@ impl Reader {
 
 /// A value of a parameter.
 #[derive(serde::Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a value of a parameter is a text, a number, true or false")]
 enum Scalar {
     Text(String),
     Whole(i64),
