@@ -63,8 +63,8 @@ pub struct Board {
     held: Vec<Pane>,
     /// The pane that was left for the log.
     came_from: Option<usize>,
-    evaluator: Evaluator,
-    clock: WallOffset,
+    /// What expressions are asked with.
+    asking: (Evaluator, WallOffset),
 }
 
 impl Board {
@@ -129,9 +129,10 @@ impl Board {
 
     /// Reads all values anew: also while the picture stands still, for the alert strip.
     pub fn refresh(&mut self, store: &Store, history: &History, book: &Book, now: Now) {
-        let sight = Sight { store, history, book, live: Live::new(store, now, &mut self.clock), now, zone: self.zone };
+        let (evaluator, clock) = &mut self.asking;
+        let sight = Sight { store, history, book, live: Live::new(store, now, clock), now, zone: self.zone };
         for pane in &mut self.panes {
-            pane.refresh(&sight, &mut self.evaluator);
+            pane.refresh(&sight, evaluator);
         }
     }
 
@@ -142,9 +143,10 @@ impl Board {
         (store, history, book): (&Store, &History, &Book),
         now: Now,
     ) {
-        let sight = Sight { store, history, book, live: Live::new(store, now, &mut self.clock), now, zone: self.zone };
+        let (evaluator, clock) = &mut self.asking;
+        let sight = Sight { store, history, book, live: Live::new(store, now, clock), now, zone: self.zone };
         for pane in panes {
-            pane.refresh(&sight, &mut self.evaluator);
+            pane.refresh(&sight, evaluator);
         }
     }
 

@@ -362,18 +362,17 @@ fn said(paint: &mut Painter<'_>, area: Rect, notice: &Notice, free: bool) {
 fn hints(model: &Model) -> &'static [Command] {
     use Command::{
         Abandon, Actions, Alerts, Arm, Back, Bottom, ChangeOwner, CloseIncident, Contacts, Copy, Defer, Detail, Done,
-        Down, Due, Escalate, Filter, FocusNext, GoToTime, Handover, Help, Incident, Interrupt, NextError, NextView,
-        Note, Open, Override, OwnLog, Pause, Procedures, Quit, Reopen, RunCommands, Search, Silence, Take, Unfold,
-        WentWrong, WhatChanged, Whole, Write, Zoom,
+        Down, Due, Escalate, Filter, Find, FocusNext, GoToTime, Handover, Help, Incident, Interrupt, NextError,
+        NextView, Note, Open, Override, OwnLog, Pause, Procedures, Quit, Reopen, RunCommands, Search, Silence, Take,
+        Unfold, WentWrong, WhatChanged, Whole, Write, Zoom,
     };
     match (&model.overlay, model.context()) {
-        (Overlay::None, Context::Prompt) => &[Back],
         (Overlay::None, Context::Log) => {
             &[Help, Bottom, Search, Filter, NextError, Open, GoToTime, FocusNext, Zoom, Pause, Quit]
         }
         (Overlay::None, _) if model.current_alert().is_some() => &[
             Help,
-            Command::Find,
+            Find,
             Open,
             Detail,
             Take,
@@ -391,19 +390,7 @@ fn hints(model: &Model) -> &'static [Command] {
             Quit,
         ],
         (Overlay::None, _) => &[
-            Help,
-            Command::Find,
-            Alerts,
-            Procedures,
-            Actions,
-            Arm,
-            Incident,
-            Handover,
-            NextView,
-            FocusNext,
-            Zoom,
-            Pause,
-            OwnLog,
+            Help, Find, Alerts, Procedures, Actions, Arm, Incident, Handover, NextView, FocusNext, Zoom, Pause, OwnLog,
             Quit,
         ],
         (Overlay::Alerts(_), _) => &[Detail, Take, Silence, Escalate, Unfold, WhatChanged, Contacts, Back],
@@ -412,7 +399,7 @@ fn hints(model: &Model) -> &'static [Command] {
         (Overlay::Changes(..), _) => &[Copy, Down, Detail, Back],
         (Overlay::Incident(_), _) => &[Note, Done, ChangeOwner, CloseIncident, Handover, Down, Back],
         (Overlay::Handover(_), _) => &[Copy, Done, Incident, Contacts, Note, Back],
-        (Overlay::Actions(_), Context::Overlay) => &[Open, Command::Find, Down, Back],
+        (Overlay::Actions(_), Context::Overlay) => &[Open, Find, Down, Back],
         (Overlay::Actions(_) | Overlay::Unit(_) | Overlay::OpenRuns(_), _) => &[Open, Down, Back],
         (Overlay::Run, _) if model.run.as_ref().is_some_and(|run| !run.ended()) => &[Interrupt, Copy, Back],
         (Overlay::Procedure(_), _) => {

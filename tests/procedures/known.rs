@@ -28,7 +28,7 @@ fn names_that_nobody_has_are_told_with_their_line_and_the_nearest_one() {
         "x.md:15: `Robin` is neither a support level nor a contact. Did you mean `Robin Example`?",
         "x.md:25: the profile has no sampler `comit`. Did you mean `commit`?",
         "x.md:32: no sampler of the profile makes the metric `queue_depht`. Did you mean `queue_depth`?",
-        "x.md:38: the profile has no log `kernl`. Did you mean `kernel`?",
+        "x.md:39: the profile has no log `kernl`. Did you mean `kernel`?",
     ];
     assert_eq!(faults, expected);
     assert_eq!(check(&document, &Known { metric: None, ..known }).len(), 5, "what is not known is held against nobody");
