@@ -284,7 +284,7 @@ mod tests {
         let text = "kind = 'service_restart'\nservice = { kind = 'systemd', unit = 'nosuch.service' }\n";
         let body = Body::parse("profile.toml", text).expect("TOML");
         let said = |what: &str| placed(&body, Fault::new(what)).to_string();
-        assert_eq!(said("nosuch.service is not-found."), "profile.toml:2:39: nosuch.service is not-found.");
+        assert_eq!(said("nosuch.service is not-found."), "profile.toml:2:38: nosuch.service is not-found.");
         assert_eq!(said("nosuch.service is masked."), "nosuch.service is masked.", "it is known");
         assert_eq!(said("db.service is not-found."), "db.service is not-found.", "another one's");
         let body = Body::parse("p.toml", "unit = 'a.service'\n").expect("TOML");
