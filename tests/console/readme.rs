@@ -81,7 +81,9 @@ fn the_walk_through_is_performed_block_by_block_from_its_own_text() {
     for begins in ["watchkeeper validate rules", "watchkeeper procedure lint", "watchkeeper procedure print"] {
         let found = commands(&readme, begins);
         assert!(!found.is_empty(), "{begins}");
-        found.iter().for_each(|command| drop(ran(dir.path(), command)));
+        for command in &found {
+            ran(dir.path(), command);
+        }
     }
     let rules = ran(dir.path(), "watchkeeper validate rules ./orders/rules.yaml --profile ./orders");
     assert!(rules.contains("QueueLong") || rules.contains("3 rules"), "{rules}");
