@@ -49,7 +49,7 @@ struct Offer {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "the value of a parameter is a whole number or a text")]
 enum Given {
     Number(i64),
     Text(String),

@@ -2,6 +2,7 @@
 
 use super::asked::Sight;
 use super::course::Range;
+use super::form::Line;
 use super::pane::Pane;
 use crate::base::time::Zone;
 use crate::base::{Clean, Freshness, Mono, Now, Reading, Wall};
@@ -46,6 +47,8 @@ pub struct Board {
     pub range: Range,
     /// The focused pane fills the screen.
     pub zoomed: bool,
+    /// What is looked for in the table that fills the screen; keys go there meanwhile.
+    pub find: Option<Line>,
     /// Effects of actions, oldest first.
     pub marks: Vec<Mark>,
     /// Which alert the strip shows, when somebody chose one. The list is sorted anew all the time.
@@ -60,8 +63,8 @@ pub struct Board {
     held: Vec<Pane>,
     /// The pane that was left for the log.
     came_from: Option<usize>,
-    evaluator: Evaluator,
-    clock: WallOffset,
+    /// What expressions are asked with.
+    asking: (Evaluator, WallOffset),
 }
 
 impl Board {
@@ -126,9 +129,10 @@ impl Board {
 
     /// Reads all values anew: also while the picture stands still, for the alert strip.
     pub fn refresh(&mut self, store: &Store, history: &History, book: &Book, now: Now) {
-        let sight = Sight { store, history, book, live: Live::new(store, now, &mut self.clock), now, zone: self.zone };
+        let (evaluator, clock) = &mut self.asking;
+        let sight = Sight { store, history, book, live: Live::new(store, now, clock), now, zone: self.zone };
         for pane in &mut self.panes {
-            pane.refresh(&sight, &mut self.evaluator);
+            pane.refresh(&sight, evaluator);
         }
     }
 
@@ -139,9 +143,10 @@ impl Board {
         (store, history, book): (&Store, &History, &Book),
         now: Now,
     ) {
-        let sight = Sight { store, history, book, live: Live::new(store, now, &mut self.clock), now, zone: self.zone };
+        let (evaluator, clock) = &mut self.asking;
+        let sight = Sight { store, history, book, live: Live::new(store, now, clock), now, zone: self.zone };
         for pane in panes {
-            pane.refresh(&sight, &mut self.evaluator);
+            pane.refresh(&sight, evaluator);
         }
     }
 
@@ -206,6 +211,16 @@ impl Board {
     /// Esc: the cursor in the charts is gone; without one no pane fills the screen any more.
     pub(super) fn back(&mut self) {
         self.zoomed &= self.cursor.take().is_some();
+    }
+
+    /// What is looked for, while the table that it is about fills the screen.
+    pub fn finding(&self) -> Option<&Line> {
+        self.find.as_ref().filter(|_| self.table_fills())
+    }
+
+    /// Whether a table fills the screen.
+    pub fn table_fills(&self) -> bool {
+        self.zoomed && self.focused().is_some_and(|pane| pane.table.is_some())
     }
 
     /// A pane with a chart has the focus, the cursor at this moment.

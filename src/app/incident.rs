@@ -5,6 +5,7 @@ use super::answer::{self, Form, Purpose};
 use super::card::facts;
 use super::contacts;
 use super::effect::{Effect, Entry};
+use super::excerpt;
 use super::follow_up::{self, Left};
 use super::form::{Field, Fields};
 use super::model::{Model, Overlay, Scroll};
@@ -255,7 +256,9 @@ fn opened(model: &mut Model, title: Clean, owner: Clean, severity: Severity) -> 
         summary: Clean::default(),
     };
     model.session.trail.incident = Some(incident);
-    tell(model, Told::Opened { id, title, owner, severity })
+    let mut effects = tell(model, Told::Opened { id, title, owner, severity });
+    effects.extend(excerpt::around(model, id));
+    effects
 }
 
 fn noted(model: &mut Model, text: &Clean, owner: &Clean) -> Vec<Effect> {
@@ -290,7 +293,9 @@ fn closed(model: &mut Model, summary: Clean) -> Vec<Effect> {
         model.back();
     }
     say(model, "Closed; its report is being written.", Level::Ok);
-    let mut effects = tell(model, Told::Closed { id, title, summary });
+    // What the report is to tell comes before its end.
+    let mut effects = excerpt::around(model, id);
+    effects.extend(tell(model, Told::Closed { id, title, summary }));
     effects.push(Effect::Trail(Ask::Report(id)));
     effects
 }
@@ -366,6 +371,7 @@ fn hand_over(model: &mut Model) -> Vec<Effect> {
     if model.session.mode != Mode::ReadOnly {
         let id = model.session.trail.incident.as_ref().map(|it| it.id);
         effects.push(Effect::Record(Entry::Incident(Told::HandedOver(id))));
+        effects.extend(id.into_iter().flat_map(|id| excerpt::around(model, id)));
     }
     effects.push(read(model, None));
     model.session.trail.card = true;

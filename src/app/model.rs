@@ -359,6 +359,7 @@ impl Model {
         match &self.overlay {
             Overlay::None if self.reading().is_some_and(|reading| reading.pane.types()) => Context::Prompt,
             Overlay::None if self.reading().is_some() => Context::Log,
+            Overlay::None if self.board.finding().is_some() => Context::Prompt,
             Overlay::None => Context::Triage,
             Overlay::Prompt(prompt) if prompt.preview.is_none() => Context::Prompt,
             Overlay::Form(_) | Overlay::Procedures(_) => Context::Prompt,

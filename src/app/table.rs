@@ -1,6 +1,7 @@
 //! Rows of several series side by side: one row a value of a label, one column an expression.
 
 use super::asked::{self, Asked, Sight};
+use super::form::Line as Typed;
 use super::metric::telling;
 use super::trouble;
 use crate::base::{Clean, Freshness, Mono, SeriesKey, Unit, Unknown};
@@ -9,6 +10,9 @@ use core::time::Duration;
 
 /// More rows are counted, not kept.
 const ROWS: usize = 500;
+
+/// As a label it stands for a series with its name and all of its labels.
+const NAME: &str = "__name__";
 
 /// One column.
 #[derive(Clone, Debug)]
@@ -84,6 +88,17 @@ impl Table {
             courses: Vec::new(),
             charted: None,
         }
+    }
+
+    /// The rows whose names have every word that is typed, small or capital.
+    pub fn found(&self, find: &Typed) -> Vec<Line> {
+        let text = find.text().as_str().to_lowercase();
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let has = |row: &&Line| {
+            let name = row.name.as_str().to_lowercase();
+            words.iter().all(|word| name.contains(word))
+        };
+        self.rows.iter().filter(has).cloned().collect()
     }
 
     /// Asks anew, unless it was asked just now.
@@ -204,8 +219,15 @@ impl Table {
 
     fn name<'a>(&self, key: &SeriesKey, all: &(impl Iterator<Item = &'a SeriesKey> + Clone)) -> Clean {
         match &self.label {
+            Some(label) if label.as_str() == NAME => written(key),
             Some(label) => key.label(label.as_str()).cloned().unwrap_or_default(),
             None => telling(all, key).unwrap_or_default(),
         }
     }
+}
+
+/// `name{label="value"}`.
+fn written(key: &SeriesKey) -> Clean {
+    let labels: Vec<String> = key.labels.iter().map(|(name, value)| format!("{name}={:?}", value.as_str())).collect();
+    if labels.is_empty() { key.name.clone() } else { crate::clean!("{}{{{}}}", key.name, labels.join(",")) }
 }

@@ -17,6 +17,7 @@ use super::open_runs;
 use super::prompt;
 use super::run;
 use super::survey;
+use super::table_find;
 use super::texts;
 use super::unit;
 use super::{follow_up, found, walking};
@@ -146,12 +147,16 @@ fn on_input(model: &mut Model, at: Now, input: &Input) -> Vec<Effect> {
         Overlay::Actions(list) => list.find.is_some(),
         _ => false,
     };
-    let prompted = asked || raw || typing;
+    let finds = table_find::types(model);
+    let prompted = asked || raw || typing || finds;
     let mut effects = prompt::on_input(model, at, input);
     effects.extend(answer::on_input(model, input));
     if raw {
         effects.extend(found::on_input(model, input));
         effects.extend(action_list::on_input(model, input));
+    }
+    if finds {
+        table_find::on_input(model, input);
     }
     if asked {
         effects.extend(run::on_input(model, input));
@@ -231,6 +236,7 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
             toggle(model, Overlay::Actions(ActionList::default()));
             return survey::ask(model);
         }
+        Command::Find if matches!(model.overlay, Overlay::None) => table_find::begin(model),
         Command::Find => action_list::find(model),
         Command::Arm => return prompt::arm(model),
         Command::Open => return enter::open(model),

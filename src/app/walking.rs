@@ -5,6 +5,7 @@ use super::again::{self, Again};
 use super::answer::{self, Purpose};
 use super::commands;
 use super::effect::Effect;
+use super::excerpt;
 use super::figures;
 use super::follow_up;
 use super::form::{Field, Fields};
@@ -212,6 +213,10 @@ fn enter(model: &mut Model) -> Vec<Effect> {
     match question {
         Question::Read => say(model, Said::Observed(Clean::default())),
         Question::Figures => form(model, Word::Figures),
+        Question::Log(tail) => {
+            let found = excerpt::found(model, &tail);
+            say(model, Said::Worked(found))
+        }
         Question::Act(_) | Question::Resolve | Question::Acting => act(model),
         Question::Over => note(model, "It is over; Esc leaves it.".into(), Level::Note),
         Question::Mend | Question::Sensing | Question::Resume => note(model, question.sentence(), Level::Note),

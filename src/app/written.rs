@@ -3,6 +3,7 @@
 
 use super::answer::{self, Purpose};
 use super::effect::Effect;
+use super::excerpt;
 use super::form::{Field, Fields};
 use super::model::{Model, Overlay, Scroll};
 use super::procedures::Working;
@@ -33,19 +34,22 @@ pub struct Whole {
 pub(super) fn whole(model: &mut Model, at: usize) -> Vec<Effect> {
     let found = walking::shown(model).and_then(|working| {
         let (item, mark) = (working.walk.document.items.get(at)?, working.walk.marks.get(at)?);
-        (!mark.shown.is_empty()).then(|| Whole {
-            title: item.title.clone(),
-            summary: mark.text.clone(),
-            lines: Arc::clone(&mark.shown),
-            scroll: Scroll::default(),
-        })
+        let (summary, lines) = match &item.live {
+            // Before it is kept, a log is looked at as it is.
+            Live::Log(tail) if mark.state == State::Open => {
+                let found = excerpt::found(model, tail);
+                (found.text, found.lines.into())
+            }
+            _ => (mark.text.clone(), Arc::clone(&mark.shown)),
+        };
+        (!lines.is_empty()).then(|| Whole { title: item.title.clone(), summary, lines, scroll: Scroll::default() })
     });
     match found {
         Some(whole) => {
             model.open(Overlay::Whole(Box::new(whole)));
             Vec::new()
         }
-        None => walking::note(model, "Nothing was pasted or worked out at this item.".into(), Level::Note),
+        None => walking::note(model, "Nothing was pasted, worked out or logged at this item.".into(), Level::Note),
     }
 }
 

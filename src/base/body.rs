@@ -36,7 +36,7 @@ impl Body {
         let source = Arc::new(Source { file: Clean::text(file.as_ref()), text });
         match DeTable::parse(text) {
             Ok(table) => Ok(Self { table, source }),
-            Err(error) => Err(source.place(&error, 0..0)),
+            Err(error) => Err(source.control().unwrap_or_else(|| source.place(&error, 0..0))),
         }
     }
 
@@ -327,6 +327,14 @@ impl Source {
 
     /// Turns the parser's error into ours. Its `Display` would show source text, its message a text's value:
     /// either may be a secret.
+    /// A control character as it stands in the text: TOML has none but tabs and ends of lines.
+    fn control(&self) -> Option<Fault> {
+        let odd = |c: char| c.is_ascii_control() && !matches!(c, '\t' | '\n' | '\r');
+        let (at, c) = self.text.char_indices().find(|(_, c)| odd(*c))?;
+        let what = format!("a control character (U+{:04X}) stands here.", u32::from(c));
+        Some(self.fault(what, &(at..at + c.len_utf8())).hint("Leave it out: no text of a profile needs one."))
+    }
+
     fn place(&self, error: &toml::de::Error, whole: Range<usize>) -> Fault {
         let span = error.span().unwrap_or(whole);
         let message = error.message().trim_end_matches('.');

@@ -111,7 +111,7 @@ pub enum Command {
     OwnLog,
     /// The selected text goes to the clipboard.
     Copy,
-    /// Find a row of the list of actions.
+    /// Find a row of the list of actions, or of a zoomed table.
     Find,
     /// Search a log.
     Search,

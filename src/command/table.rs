@@ -6,6 +6,7 @@ const TRIAGE: &[Context] = &[Context::Triage];
 const SCREEN: &[Context] = &[Context::Triage, Context::Log];
 const ROWS: &[Context] = &[Context::Log, Context::Overlay, Context::Procedure];
 const SHEET: &[Context] = &[Context::Overlay];
+const FOUND: &[Context] = &[Context::Triage, Context::Overlay];
 const OVERLAY: &[Context] = &[Context::Overlay, Context::Procedure];
 const LOG: &[Context] = &[Context::Log];
 /// Not in a log, where letters read.
@@ -79,7 +80,7 @@ pub static TABLE: &[Spec] = &[
     row(Command::Top, "top", "oldest", "oldest line, first row", ROWS),
     row(Command::Bottom, "bottom", "newest", "newest line, and follow it; last row", ROWS),
     row(Command::Copy, "copy", "copy", "copy to the clipboard", ROWS),
-    row(Command::Find, "find", "find", "find an action by words of its title", SHEET),
+    row(Command::Find, "find", "find", "find by words: an action, a row of a zoomed table", FOUND),
     row(Command::Search, "search", "search", "search: a regular expression, small letters find both", LOG),
     row(Command::NextHit, "next-hit", "next hit", "the next hit of the search", LOG),
     row(Command::PreviousHit, "previous-hit", "hit before", "the hit before", LOG),

@@ -50,6 +50,7 @@ impl People {
         }
         for body in keep.of(file.take_array("contacts")).unwrap_or_default() {
             let place = body.clone();
+            keep.0.extend(controls(&body));
             let Some(new) = keep.of(contact(body)) else { continue };
             if people.contacts.iter().any(|contact| contact.name == new.name) {
                 let what = format!("`{}` is listed for the second time.", new.name);
@@ -123,6 +124,17 @@ fn row(rows: &mut Body, name: &str) -> Result<(Severity, Option<Duration>, Optio
         return Err(whole.fault_at("respond", "nobody answers in no time.").hint("Write for example `15m`."));
     }
     Ok((severity, respond, escalate))
+}
+
+/// Control characters in what somebody is called or reached by: shown and copied as marks, so the contact stays.
+fn controls(body: &Body) -> Vec<Fault> {
+    let text = |key: &str| body.clone().take::<String>(key).ok().flatten();
+    let odd = |key: &&&str| text(key).is_some_and(|text| text.chars().any(char::is_control));
+    let fault = |key: &&str| {
+        let what = format!("`{key}` has a control character in it, which is shown as a mark.");
+        body.fault_at(key, what).hint("Leave it out: what is dialled or copied has none.")
+    };
+    CONTACT.names().iter().filter(odd).map(fault).collect()
 }
 
 fn contact(mut body: Body) -> Result<Contact, Fault> {

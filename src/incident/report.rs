@@ -7,13 +7,14 @@ use super::markdown::{code, text};
 use super::plain::ascii;
 use super::spark;
 use super::timeline::{Row, between, rows};
-use super::told::{FollowUp, Incident, follow_ups};
+use super::told::{FollowUp, Incident, Told, follow_ups};
 use crate::base::time::Span;
 use crate::base::{Clean, Severity, Unit, Wall};
 use crate::clean;
 use crate::journal::{Event, Line};
 use core::time::Duration;
 use serde_json::Value;
+use std::collections::BTreeMap;
 
 /// The course of one value.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +53,9 @@ pub struct Report {
 /// An alert whose end nobody recorded is told no longer.
 const BEFORE: Duration = Duration::from_hours(24);
 
+/// Excerpts of logs at most.
+const EXCERPTS: usize = 16;
+
 /// What the records say of one alert.
 struct Alert {
     name: Clean,
@@ -89,6 +93,7 @@ pub fn report(of: &Report) -> String {
     section("Answers", lines.iter().flat_map(answer).collect());
     section("Silences", muted.map(mute).collect());
     section("Follow-ups", follow_ups(&lines).iter().map(follow_up).collect());
+    section("Log", logged(&lines));
     section("Values by the minute", charts(&of.charts, of.ascii));
     let done: Vec<String> = if of.ascii { out.iter().map(|line| ascii(line)).collect() } else { out };
     done.join("\n") + "\n"
@@ -262,6 +267,28 @@ fn answer(line: &Line) -> Vec<String> {
     out.extend(rows.iter().map(|row| format!("    {}", Clean::text(row.as_str().unwrap_or_default()))));
     out.push(String::new());
     out
+}
+
+/// What logs said meanwhile. What was told of a source before is not told again; beyond [`EXCERPTS`] the newest count.
+fn logged(lines: &[Line]) -> Vec<String> {
+    let mut told: BTreeMap<Clean, Vec<Clean>> = BTreeMap::new();
+    let mut all: Vec<Vec<String>> = Vec::new();
+    for line in lines {
+        let Some(Told::Logged { source, lines: rows, .. }) = Told::of(line) else { continue };
+        let before = told.insert(source.clone(), rows.clone()).unwrap_or_default();
+        let known = (0..=rows.len().min(before.len())).rev();
+        let again = known.into_iter().find(|count| before.ends_with(rows.get(..*count).unwrap_or_default()));
+        let fresh = rows.get(again.unwrap_or(0)..).unwrap_or_default();
+        if fresh.is_empty() {
+            continue;
+        }
+        let mut part = vec![format!("{}, as of {}:", text(source.as_str()), line.at.hms()), String::new()];
+        part.extend(fresh.iter().map(|row| format!("    {row}")));
+        part.push(String::new());
+        all.push(part);
+    }
+    all.drain(..all.len().saturating_sub(EXCERPTS));
+    all.concat()
 }
 
 fn mute(it: &Mute) -> String {

@@ -86,6 +86,7 @@ fn what_is_recorded_of_an_incident_is_read_back() {
         Told::Done { id: None, text: "do it".into(), owner: "ada".into(), note: "done it".into() },
         Told::HandedOver(Some(Ulid(7))),
         Told::HandedOver(None),
+        Told::Logged { id: Ulid(7), source: "app".into(), lines: vec!["one".into(), "two".into()] },
     ] {
         assert_eq!(Told::of(&told(1, &each)), Some(each.clone()), "{each:?}");
     }
@@ -322,4 +323,42 @@ fn what_was_pasted_into_a_procedure_is_in_the_report_as_code_that_nothing_in_it_
     for row in ["    100.0 %     1000  main", "    ```", "    # no heading", "     40.0 %      400    <b>parse</b>"] {
         assert!(answers.lines().any(|line| line == row), "{row}: {answers}");
     }
+}
+
+#[test]
+fn one_file_has_timeline_alerts_actions_what_they_changed_and_what_the_logs_said() {
+    let logged = |second, source: &'static str, lines: &[&'static str]| {
+        let lines = lines.iter().map(|line| Clean::from(*line)).collect();
+        told(second, &Told::Logged { id: Ulid(5), source: source.into(), lines })
+    };
+    let mut of = whole("fine");
+    of.lines.extend([
+        logged(11, "app", &["pool 91 %", "pool 96 %", "# ``` out of memory"]),
+        logged(12, "kernel", &["NVRM: Xid 31"]),
+        logged(78, "app", &["pool 96 %", "# ``` out of memory", "pool 48 %"]),
+        logged(79, "kernel", &["NVRM: Xid 31"]),
+    ]);
+    of.lines.sort_by_key(|line| line.at);
+    let text = report(&of);
+    let part = |title: &str| {
+        let after = text.split(&format!("## {title}\n\n")).nth(1).unwrap_or_else(|| panic!("no {title}\n{text}"));
+        after.split("\n## ").next().unwrap_or_default().to_owned()
+    };
+    assert!(
+        part("Timeline (UTC)").contains("accepted reduce-batch-size") && !part("Timeline (UTC)").contains("log app")
+    );
+    assert!(part("Alerts").contains("Latency p95 (CRITICAL)"));
+    assert!(part("Actions").contains("`batch_size 1024 → 512`"), "{text}");
+    assert_eq!(
+        part("Log").trim_end(),
+        "app, as of 03:12:11:\n\n    pool 91 %\n    pool 96 %\n    # ``` out of memory\n\n\
+         kernel, as of 03:12:12:\n\n    NVRM: Xid 31\n\n\
+         app, as of 03:13:18:\n\n    pool 48 %",
+        "what was told stands once, as code that nothing in it can end"
+    );
+    let many: Vec<Line> = (0..40)
+        .map(|n| logged(20 + n, if n % 2 == 0 { "app" } else { "db" }, &[["a", "b", "c"][n as usize % 3]]))
+        .collect();
+    let text = report(&Report { lines: many, ..of });
+    assert_eq!(text.matches(", as of ").count(), 16, "bounded\n{text}");
 }

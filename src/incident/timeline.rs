@@ -85,6 +85,10 @@ fn said(line: &Line, act: Option<&Clean>) -> Option<(Kind, Clean)> {
         return Some((Kind::Procedure, procedure(line)));
     }
     if let Some(told) = Told::of(line) {
+        // It is no deed, and the report has it in a section of its own.
+        if matches!(told, Told::Logged { .. }) {
+            return None;
+        }
         let kind = if matches!(told, Told::Noted(..) | Told::Done { .. }) { Kind::Note } else { Kind::Incident };
         return Some((kind, line.sentence()?));
     }

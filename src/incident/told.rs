@@ -53,6 +53,15 @@ pub enum Told {
         /// What was done.
         note: Clean,
     },
+    /// The newest lines of a log, so that a report has them when the log itself is gone.
+    Logged {
+        /// The open incident.
+        id: Ulid,
+        /// Which log.
+        source: Clean,
+        /// Oldest first.
+        lines: Vec<Clean>,
+    },
 }
 
 /// Something written down.
@@ -99,6 +108,9 @@ impl Told {
             Self::Done { id, text, owner, note } => {
                 (Event::IncidentDone, json!({ "incident": id }), json!({ "done": text, "owner": owner, "note": note }))
             }
+            Self::Logged { id, source, lines } => {
+                (Event::IncidentLog, json!({ "incident": id, "source": source }), json!({ "lines": lines }))
+            }
             Self::HandedOver(id) => (Event::IncidentHandover, json!({ "incident": id }), serde_json::Value::Null),
         };
         Record { target, ..Record::new(event) }.res(res)
@@ -126,6 +138,10 @@ impl Told {
         } else if event(Event::IncidentDone) {
             let text = line.of_res("done")?;
             Self::Done { id, text, owner: line.of_res("owner")?, note: line.of_res("note").unwrap_or_default() }
+        } else if event(Event::IncidentLog) {
+            let rows = line.res.get("lines").and_then(serde_json::Value::as_array)?;
+            let lines = rows.iter().map(|row| Clean::text(row.as_str().unwrap_or_default())).collect();
+            Self::Logged { id: id?, source: line.of_target("source")?, lines }
         } else if event(Event::IncidentHandover) {
             Self::HandedOver(id)
         } else {

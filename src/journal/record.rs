@@ -96,6 +96,8 @@ pub enum Event {
     IncidentOwner,
     /// A follow-up is done.
     IncidentDone,
+    /// What a log said around an incident.
+    IncidentLog,
 }
 
 /// One row per event: its name in the file, and whether it is synced by itself.
@@ -138,6 +140,7 @@ pub const EVENTS: &[(Event, &str, bool)] = &[
     (Event::IncidentHandover, "incident.handover", false),
     (Event::IncidentOwner, "incident.owner", false),
     (Event::IncidentDone, "incident.done", false),
+    (Event::IncidentLog, "incident.log", false),
 ];
 
 impl Event {

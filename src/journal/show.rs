@@ -48,6 +48,7 @@ pub(super) fn sentence(event: &str, target: &Value, res: &Value) -> Option<Strin
     let of = |key: &str| target.get(key)?.as_str();
     let expired = res.get("expired").and_then(Value::as_bool);
     let flaps = res.get("flaps").and_then(Value::as_u64);
+    let rows = res.get("lines").and_then(Value::as_array).map(Vec::len);
     let flaps = flaps.map(|n| format!("; it came and went {n} times since its last record")).unwrap_or_default();
     let res = |key: &str| res.get(key)?.as_str();
     let (alert, matchers) = (of("alert"), of("matchers"));
@@ -77,6 +78,7 @@ pub(super) fn sentence(event: &str, target: &Value, res: &Value) -> Option<Strin
         "incident.close" => format!("closed the incident \"{}\": {}", of("title")?, res("summary")?),
         "incident.owner" => format!("the incident is led by {} now", res("owner")?),
         "incident.done" => format!("done, which was {}'s: {}: {}", res("owner")?, res("done")?, res("note")?),
+        "incident.log" => format!("kept {} lines of the log {}", rows?, of("source")?),
         "incident.handover" => "made the handover card".to_owned(),
         _ => return None,
     })

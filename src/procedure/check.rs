@@ -19,6 +19,8 @@ pub struct Known<'a> {
     pub contacts: &'a [&'a str],
     /// Support levels.
     pub levels: &'a [&'a str],
+    /// Logs of the profile.
+    pub logs: &'a [&'a str],
     /// Samplers of the profile, and what else tells facts. `None`: nobody knows, nothing is said.
     pub samplers: Option<&'a [&'a str]>,
     /// Metrics that samplers make. `None`: nobody knows, nothing is said.
@@ -46,6 +48,9 @@ pub fn check(document: &Document, known: &Known<'_>) -> Vec<Fault> {
             Live::Escalate(to) if !known.levels.iter().chain(known.contacts).any(|name| *name == to.to.as_str()) => {
                 let names: Vec<&str> = known.levels.iter().chain(known.contacts).copied().collect();
                 tell(format!("`{}` is neither a support level nor a contact.", to.to), to.to.as_str(), &names);
+            }
+            Live::Log(tail) if !known.logs.contains(&&*tail.source) => {
+                tell(format!("the profile has no log `{}`.", tail.source), &tail.source, known.logs);
             }
             _ => {}
         }

@@ -111,6 +111,8 @@ pub enum Live {
     Ask(Ask),
     /// Figures are typed, others come of them.
     Calculate(Calculate),
+    /// The newest lines of a log are looked at, and kept with the walk.
+    Log(Tail),
     /// What lies deeper than this item is for this case only.
     When(Condition),
     /// Somebody is called.
@@ -237,6 +239,15 @@ pub enum Answer {
     Typed(Clean, Vec<Clean>),
     /// Lines that are pasted, of this form.
     Pasted(Form),
+}
+
+/// The end of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tail {
+    /// The profile's name of the log.
+    pub source: Arc<str>,
+    /// So many lines at most.
+    pub lines: usize,
 }
 
 /// Somebody is called.

@@ -221,6 +221,7 @@ fn does(item: &Item) -> Option<(&'static str, String)> {
             let results = it.results.iter().map(|result| format!("{} {BLANK} = {}", result.label, result.text));
             Some(("WORK OUT", figures.chain(results).collect::<Vec<_>>().join("; ")))
         }
+        Live::Log(tail) => Some(("LOOK AT", format!("the last {} lines of the log {}", tail.lines, tail.source))),
         Live::When(condition) => Some(("ONLY WHEN", words(condition))),
         Live::Escalate(escalate) => Some((
             "CALL",

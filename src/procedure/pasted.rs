@@ -8,7 +8,7 @@ use crate::clean;
 /// Lines that are kept of one paste.
 const MOST: usize = 20_000;
 /// Lines that a record or a report tells.
-const TOLD: usize = 40;
+pub const TOLD: usize = 50;
 /// Columns of a line there.
 const WIDTH: usize = 200;
 

@@ -142,6 +142,7 @@ impl Walk {
             Some(Live::When(_)) => self.decided(&said),
             Some(Live::Ask(ask)) => answered(&ask.kind, said),
             Some(Live::Calculate(_)) => Err("it is worked out, not said.".into()),
+            Some(Live::Log(_)) => Err("its lines are kept, not said.".into()),
             Some(Live::Challenge(_) | Live::Command(_)) if said.as_str().is_empty() => {
                 Err("say what was observed, not that it was.".into())
             }
@@ -161,7 +162,7 @@ impl Walk {
     /// What was worked out, as it is kept.
     fn worked(&self, at: usize, found: Found) -> Result<Found, Clean> {
         self.ours(at)?;
-        let here = matches!(self.live(at), Some(Live::Calculate(_)));
+        let here = matches!(self.live(at), Some(Live::Calculate(_) | Live::Log(_)));
         if here { Ok(found) } else { Err("nothing is worked out here.".into()) }
     }
 

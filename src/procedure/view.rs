@@ -1,6 +1,6 @@
 //! What a screen and a handover card ask of a walk.
 
-use super::document::{Answer, Escalate, Item, Live};
+use super::document::{Answer, Escalate, Item, Live, Tail};
 use super::pasted::Form;
 use super::saying;
 use super::walk::{Mark, Standing, State, Walk};
@@ -37,6 +37,8 @@ pub enum Question {
     Answer(Answer),
     /// Figures, of which something is worked out.
     Figures,
+    /// To look at the end of a log, and keep it.
+    Log(Tail),
     /// To look at the action's plan; how the last try ended.
     Act(Option<Outcome>),
     /// What became of an action that nobody knows of.
@@ -90,6 +92,7 @@ impl Walk {
                 Some(Live::Ask(_)) => "answered",
                 Some(Live::Calculate(_)) => "worked out",
                 Some(Live::Escalate(_)) => "called",
+                Some(Live::Log(_)) => "kept",
                 _ => "observed",
             },
             State::Acted(outcome) => word(*outcome),
@@ -181,6 +184,7 @@ impl Walk {
                 kind => Question::Answer(kind.clone()),
             },
             (Live::Calculate(_), _) => Question::Figures,
+            (Live::Log(tail), _) => Question::Log(tail.clone()),
             (Live::Escalate(Escalate { to, say }), _) => Question::Call(to.clone(), say.clone()),
             (Live::Command(lines), _) => Question::Run(lines.clone()),
             (Live::Read | Live::Broken, _) => Question::Read,
@@ -208,6 +212,9 @@ impl Question {
             Self::Answer(Answer::Pasted(Form::Lines)) => "Paste the lines.".into(),
             Self::Answer(_) => "Your answer:".into(),
             Self::Figures => "Type the figures: what comes of them is shown meanwhile.".into(),
+            Self::Log(tail) => {
+                clean!("Look at the end of the log {}: Enter keeps {} lines of it.", tail.source, tail.lines)
+            }
             Self::Act(None) => "Its plan is shown before anything happens.".into(),
             Self::Act(Some(outcome)) => {
                 clean!("{}: try again, override with a reason, or say that it failed.", word(*outcome))

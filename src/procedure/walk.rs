@@ -35,7 +35,7 @@ pub enum Said {
     Observed(Clean),
     /// These lines are the answer to a question.
     Pasted(Pasted),
-    /// This was worked out.
+    /// This was worked out, or is the end of a log.
     Worked(Found),
     /// Not now: it comes back after this time, or at the end.
     Defer(Option<Duration>, Clean),
@@ -63,7 +63,7 @@ pub struct Found {
     /// In a few words.
     #[serde(skip)]
     pub text: Clean,
-    /// Line by line: what was pasted, or how it was worked out.
+    /// Line by line: what was pasted, how it was worked out, or what a log said.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<Clean>,
     /// As a number in base units.

@@ -57,7 +57,9 @@ pub fn dangling(document: &Document, profile: &Profile, book: &Book, store: &Sto
     };
     let samplers: Vec<&str> =
         profile.samplers.iter().map(|sampler| &*sampler.name).chain([crate::roles::logs::SAMPLER]).collect();
+    let logs: Vec<&str> = profile.logs.iter().map(|log| &*log.name).collect();
     let known = Known {
+        logs: &logs,
         actions: &actions,
         alerts: &alerts,
         contacts: &contacts,

@@ -14,7 +14,7 @@ use crate::action::rights::Rights;
 use crate::app::readings::Snapshot;
 use crate::app::survey::{Bar, Offer};
 use crate::app::{Msg, Request};
-use crate::base::{Clean, Clock, Fault, Mono, Support, Wall};
+use crate::base::{Body, Clean, Clock, Fault, Mono, Support, Wall};
 use crate::config::profile::{ActionSpec, Trust};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
@@ -259,7 +259,27 @@ pub(super) fn planned(
         given,
         depth,
     };
-    prepare_or_why(&spec.name, &spec.kind, &spec.title, &spec.body, &context)
+    prepare_or_why(&spec.name, &spec.kind, &spec.title, &spec.body, &context).map_err(|why| match why {
+        Refused::Precondition(fault) => Refused::Precondition(placed(&spec.body, fault)),
+        cooling => cooling,
+    })
+}
+
+/// A manager that knows nothing of the name which an action gives it: the refusal tells where the profile gives it.
+fn placed(action: &Body, fault: Fault) -> Fault {
+    let unknown = ["is not-found", "has no program", "has no container"];
+    if fault.at.is_some() || !unknown.iter().any(|words| fault.what.as_str().contains(words)) {
+        return fault;
+    }
+    let service = action.clone().take_table("service").ok().flatten();
+    let tables = [service.as_ref(), Some(action)].into_iter().flatten();
+    let named = tables.flat_map(|table| ["unit", "program", "name"].map(|key| (table, key))).find(|(table, key)| {
+        let mut table = Body::clone(table);
+        let name = table.take::<String>(key).ok().flatten();
+        name.is_some_and(|name| !name.is_empty() && fault.what.as_str().contains(&name))
+    });
+    let at = named.and_then(|(table, key)| table.fault_at(key, "").at);
+    Fault { at, ..fault }
 }
 
 #[cfg(test)]
@@ -286,6 +306,21 @@ mod tests {
         drop(begun(&mut planners));
         assert!(matches!(planners.planned(Mono(2)), Some(Msg::Planned(_, Err(_)))), "one that dies is told");
         assert!(planners.planned(Mono(3)).is_none());
+    }
+
+    #[test]
+    fn a_name_that_no_manager_knows_is_refused_with_its_place_in_the_profile() {
+        let text = "kind = 'service_restart'\nservice = { kind = 'systemd', unit = 'nosuch.service' }\n";
+        let body = Body::parse("profile.toml", text).expect("TOML");
+        let said = |what: &str| placed(&body, Fault::new(what)).to_string();
+        assert_eq!(said("nosuch.service is not-found."), "profile.toml:2:38: nosuch.service is not-found.");
+        assert_eq!(said("nosuch.service is masked."), "nosuch.service is masked.", "it is known");
+        assert_eq!(said("db.service is not-found."), "db.service is not-found.", "another one's");
+        let body = Body::parse("p.toml", "unit = 'a.service'\n").expect("TOML");
+        assert_eq!(
+            placed(&body, Fault::new("a.service is not-found.")).to_string(),
+            "p.toml:1:8: a.service is not-found."
+        );
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub struct Bands {
 
 /// One limit, or one on each side.
 #[derive(Clone, Copy, serde::Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a limit is a number, or a pair of them: the low side and the high side")]
 enum Limit {
     One(f64),
     Both([f64; 2]),
@@ -268,6 +268,18 @@ mod tests {
     fn read(text: &str) -> Result<Bands, String> {
         let body = Body::parse("p.toml", &format!("bands = {text}")).and_then(|mut body| body.need::<Bands>("bands"));
         body.map_err(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn a_limit_that_is_no_number_is_refused_in_our_own_words() {
+        for text in ["{ warning = 5, critical = 'x' }", "{ warning = 5, critical = [1] }", "{ clear = true }"] {
+            let said = read(text).expect_err(text);
+            assert!(
+                said.contains(": a limit is a number, or a pair of them: the low side and the high side."),
+                "{said}"
+            );
+            assert!(said.starts_with("p.toml:1:"), "{said}");
+        }
     }
 
     #[test]

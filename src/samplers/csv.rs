@@ -27,7 +27,7 @@ pub(crate) struct Cell {
 }
 
 #[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a column is its number from 1, or its name in the head of the table")]
 enum Column {
     /// From 1.
     Number(usize),

@@ -41,7 +41,7 @@ impl Secret {
 
 /// A value in a profile, or where it is kept: `"…"`, `{ env = "NAME" }` or `{ file = "/path" }`.
 #[derive(Clone, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "write it as \"TEXT\", { env = \"NAME\" } or { file = \"/path\" }")]
 pub enum Given {
     /// In the profile itself.
     Text(String),

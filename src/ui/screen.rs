@@ -16,8 +16,9 @@ use crate::base::{Clean, Unit};
 use crate::clean;
 use crate::command::{Command, Context};
 use crate::config::{Intent, Theme};
+use crate::procedure::document::{Item, Live};
 use crate::procedure::view::Question;
-use crate::procedure::walk::{Standing, Walk};
+use crate::procedure::walk::{Mark, Standing, Walk};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::widgets::{Clear, Widget};
@@ -303,7 +304,11 @@ fn idle(model: &Model, command: Command) -> bool {
         Standing::Complete | Standing::Abandoned => false,
     };
     if command == Command::Whole {
-        return walking::at(model).is_none_or(|(_, mark)| mark.shown.is_empty());
+        let shows = |(item, mark): (&Item, &Mark)| !mark.shown.is_empty() || matches!(item.live, Live::Log(_));
+        return !walking::at(model).is_some_and(shows);
+    }
+    if command == Command::Find && matches!(model.overlay, Overlay::None) {
+        return !model.board.table_fills();
     }
     if command == Command::Write {
         return walking::shown(model).is_none();
@@ -333,6 +338,7 @@ fn asked(model: &Model) -> Option<Clean> {
         Question::Over => return None,
         _ if view.selected.is_some() => "the current item".into(),
         Question::Read => "read".into(),
+        Question::Log(_) => "keep".into(),
         Question::Act(_) | Question::Resolve => "plan".into(),
         Question::Acting => "its run".into(),
         Question::Sensing | Question::Mend => return None,
@@ -356,9 +362,9 @@ fn said(paint: &mut Painter<'_>, area: Rect, notice: &Notice, free: bool) {
 fn hints(model: &Model) -> &'static [Command] {
     use Command::{
         Abandon, Actions, Alerts, Arm, Back, Bottom, ChangeOwner, CloseIncident, Contacts, Copy, Defer, Detail, Done,
-        Down, Due, Escalate, Filter, FocusNext, GoToTime, Handover, Help, Incident, Interrupt, NextError, NextView,
-        Note, Open, Override, OwnLog, Pause, Procedures, Quit, Reopen, RunCommands, Search, Silence, Take, Unfold,
-        WentWrong, WhatChanged, Whole, Write, Zoom,
+        Down, Due, Escalate, Filter, Find, FocusNext, GoToTime, Handover, Help, Incident, Interrupt, NextError,
+        NextView, Note, Open, Override, OwnLog, Pause, Procedures, Quit, Reopen, RunCommands, Search, Silence, Take,
+        Unfold, WentWrong, WhatChanged, Whole, Write, Zoom,
     };
     match (&model.overlay, model.context()) {
         (Overlay::None, Context::Log) => {
@@ -366,6 +372,7 @@ fn hints(model: &Model) -> &'static [Command] {
         }
         (Overlay::None, _) if model.current_alert().is_some() => &[
             Help,
+            Find,
             Open,
             Detail,
             Take,
@@ -383,7 +390,8 @@ fn hints(model: &Model) -> &'static [Command] {
             Quit,
         ],
         (Overlay::None, _) => &[
-            Help, Alerts, Procedures, Actions, Arm, Incident, Handover, NextView, FocusNext, Zoom, Pause, OwnLog, Quit,
+            Help, Find, Alerts, Procedures, Actions, Arm, Incident, Handover, NextView, FocusNext, Zoom, Pause, OwnLog,
+            Quit,
         ],
         (Overlay::Alerts(_), _) => &[Detail, Take, Silence, Escalate, Unfold, WhatChanged, Contacts, Back],
         (Overlay::Detail(_), _) => &[Open, Take, Silence, Escalate, WhatChanged, Contacts, Copy, Back],
@@ -391,7 +399,7 @@ fn hints(model: &Model) -> &'static [Command] {
         (Overlay::Changes(..), _) => &[Copy, Down, Detail, Back],
         (Overlay::Incident(_), _) => &[Note, Done, ChangeOwner, CloseIncident, Handover, Down, Back],
         (Overlay::Handover(_), _) => &[Copy, Done, Incident, Contacts, Note, Back],
-        (Overlay::Actions(_), Context::Overlay) => &[Open, Command::Find, Down, Back],
+        (Overlay::Actions(_), Context::Overlay) => &[Open, Find, Down, Back],
         (Overlay::Actions(_) | Overlay::Unit(_) | Overlay::OpenRuns(_), _) => &[Open, Down, Back],
         (Overlay::Run, _) if model.run.as_ref().is_some_and(|run| !run.ended()) => &[Interrupt, Copy, Back],
         (Overlay::Procedure(_), _) => {

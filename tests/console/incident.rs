@@ -112,6 +112,9 @@ fn an_incident_is_opened_noted_worked_on_handed_over_closed_and_reported() {
             ": VERIFIED, accepted by",
             "## Follow-ups",
             "order a larger card",
+            "batch_size",
+            "## Log",
+            "CUDA_ERROR_OUT_OF_MEMORY",
         ] {
             assert!(text.contains(part), "{part}:\n{text}");
         }

@@ -28,10 +28,12 @@ mod logs;
 mod peer;
 mod poor;
 mod procedure;
+mod readme;
 #[path = "../samplers/server.rs"]
 #[expect(dead_code, reason = "shared with tests/samplers, which counts")]
 mod server;
 mod sick;
 mod story;
+mod tables;
 mod terminal;
 mod walker;

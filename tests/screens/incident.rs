@@ -1,15 +1,17 @@
 //! Incidents on the screen: the form, the timeline, the handover card, and the clock in the state line.
 
 use crate::desk::Desk;
+use core::time::Duration;
 use crossterm::event::KeyCode;
 use serde_json::{Value, json};
 use watchkeeper::app::effect::Entry;
 use watchkeeper::app::follow_up::Left;
 use watchkeeper::app::incident::{Ask, Heard, Reading};
 use watchkeeper::app::{Effect, Msg, Overlay};
-use watchkeeper::base::{Clean, Mono, Now, Ulid, Wall};
+use watchkeeper::base::{Clean, LogLine, Mono, Now, Observation, Point, Sample, Ulid, Wall};
 use watchkeeper::incident::{Incident, Told};
 use watchkeeper::journal::{Line, Record};
+use watchkeeper::logs::LogBatch;
 
 fn line(at: Wall, ev: &str, more: &Value) -> Line {
     let mut value = json!({
@@ -28,7 +30,7 @@ fn told(at: Wall, told: &Told) -> Line {
 /// What these effects record, and the reading that they ask for.
 fn asked(effects: &[Effect]) -> (Vec<&Told>, Mono) {
     let recorded = effects.iter().filter_map(|effect| match effect {
-        Effect::Record(Entry::Incident(told)) => Some(told),
+        Effect::Record(Entry::Incident(told)) if !matches!(told, Told::Logged { .. }) => Some(told),
         _ => None,
     });
     let read = effects.iter().find_map(|effect| match effect {
@@ -266,4 +268,90 @@ fn somebody_else_leads_the_incident_from_a_key_on() {
     let (recorded, _) = asked(&effects);
     assert_eq!(recorded, [&Told::Owned { id: incident.id, owner: "ada".into() }]);
     assert!(desk.screen().contains("owner ada"), "{}", desk.screen());
+}
+
+/// Which logs these effects keep, with their lines.
+fn logged(effects: &[Effect]) -> Vec<(String, Vec<String>)> {
+    let told = effects.iter().filter_map(|effect| match effect {
+        Effect::Record(Entry::Incident(Told::Logged { source, lines, .. })) => {
+            Some((source.to_string(), lines.iter().map(Clean::to_string).collect()))
+        }
+        _ => None,
+    });
+    told.collect()
+}
+
+#[test]
+fn what_the_logs_say_is_kept_when_an_incident_is_opened_handed_over_and_closed() {
+    let mut desk = desk(80, 24);
+    let say = |desk: &mut Desk, source: &str, text: String| {
+        let line = LogLine { time: Some(desk.model.now.wall), level: None, message: Clean::text(text), marker: false };
+        let lines = vec![(desk.model.now, line)];
+        desk.send(Msg::Logs(vec![LogBatch { source: source.into(), lines, dropped: 0, failure: None }]));
+    };
+    for n in 0..40 {
+        say(&mut desk, "kernel", format!("message {n} password=hunter2"));
+    }
+    desk.key('i');
+    let kept = logged(&desk.press(KeyCode::Enter));
+    let names: Vec<&str> = kept.iter().map(|(source, _)| source.as_str()).collect();
+    assert_eq!(names, ["app", "kernel"]);
+    let lines = &kept[1].1;
+    assert_eq!(lines.len(), 30, "bounded");
+    assert!(lines[29].contains("message 39") && lines[29].contains("Z message"), "{lines:?}");
+    assert!(!lines[29].contains("hunter2"), "no secret: {lines:?}");
+    let open = desk.model.session.trail.incident.clone().expect("an incident");
+    desk.key('H');
+    heard_last(&mut desk, open);
+    desk.press(KeyCode::Esc);
+    say(&mut desk, "kernel", "the last word".to_owned());
+    desk.key('i');
+    desk.key('x');
+    desk.type_text("mended");
+    let effects = desk.press(KeyCode::Enter);
+    let kept = logged(&effects);
+    assert!(kept[1].1[29].contains("the last word"), "{kept:?}");
+    let closes = |effect: &Effect| matches!(effect, Effect::Record(Entry::Incident(Told::Closed { .. })));
+    let logs = |effect: &Effect| matches!(effect, Effect::Record(Entry::Incident(Told::Logged { .. })));
+    assert!(effects.iter().rposition(logs) < effects.iter().position(closes), "before its end: {effects:?}");
+}
+
+/// The journal is read once more, with this incident open.
+fn heard_last(desk: &mut Desk, open: Incident) {
+    let at = desk.model.now.mono;
+    heard(desk, at, Some(open), Vec::new());
+}
+
+#[test]
+fn the_log_that_the_newest_alert_is_about_comes_first() {
+    let text = "title = \"d\"\n[logs.quiet]\nkind = \"file\"\npath = \"/q\"\n[logs.db]\nkind = \"file\"\npath = \"/d\"\n\
+                [[panes]]\ntitle = \"Errors\"\nkind = \"sparkline\"\nquery = 'log_lines_total{source=\"db\"}'\n\
+                bands = { critical = 5 }\n";
+    let mut desk = Desk::of(text, (80, 24));
+    for source in ["quiet", "db"] {
+        let line = LogLine { time: None, level: None, message: "said".into(), marker: false };
+        let lines = vec![(desk.model.now, line)];
+        desk.send(Msg::Logs(vec![LogBatch { source: source.into(), lines, dropped: 0, failure: None }]));
+    }
+    for _ in 0..5 {
+        let points = vec![Point::gauge("log_lines_total", &[("source", "db")], 9.0)];
+        let every = Duration::from_secs(1);
+        desk.send(Msg::Samples(vec![Sample {
+            sampler: "watchkeeper-logs".into(),
+            seen: desk.model.now,
+            took: Duration::ZERO,
+            interval: every,
+            next_in: every,
+            outcome: Ok(Observation { points, ..Observation::default() }),
+        }]));
+        desk.pass(1_000);
+    }
+    assert!(desk.screen().contains("CRITICAL"), "{}", desk.screen());
+    desk.pass(10_000);
+    let at = desk.model.now.mono;
+    heard(&mut desk, at, None, Vec::new());
+    desk.key('i');
+    let kept = logged(&desk.press(KeyCode::Enter));
+    let names: Vec<&str> = kept.iter().map(|(source, _)| source.as_str()).collect();
+    assert_eq!(names, ["db", "quiet"]);
 }

@@ -11,10 +11,13 @@ use watchkeeper::app::again::{Again, Found};
 use watchkeeper::app::card::facts;
 use watchkeeper::app::walking::Taken;
 use watchkeeper::app::{Effect, Msg, Procedures, Request};
-use watchkeeper::base::{Clean, Fault, Ulid, Unit};
+use watchkeeper::base::{Clean, Fault, LogLine, Ulid, Unit};
+use watchkeeper::clean;
 use watchkeeper::incident::card;
+use watchkeeper::logs::LogBatch;
 use watchkeeper::procedure::walk::{Standing, State};
 use watchkeeper::procedure::{Document, Said, Step, parse};
+use watchkeeper::roles::procedures::record;
 use watchkeeper::term::Input;
 
 const GPU: &str = include_str!("procedures/gpu-memory.md");
@@ -553,4 +556,46 @@ fn a_handover_card_says_at_which_step_of_which_procedure_we_are() {
     let card = card(&facts(&desk.model));
     let line = "OPEN     step 3 of 7 of GPU memory exhausted now: ";
     assert!(card.iter().any(|row| row.starts_with(line)), "{card:#?}");
+}
+
+#[test]
+fn the_end_of_a_log_is_seen_kept_and_written_or_it_says_why_it_cannot_be_read() {
+    let text =
+        "# T\n\n## Kernel\n\n```log\nsource = \"kernel\"\nlines = 50\n```\n\n## After\n\n- [ ] It says: nothing\n";
+    let document = Arc::new(parse("t", "t.md", text));
+    assert_eq!(document.faults, []);
+    for (lines, failure, kept, told) in [
+        (60, None, 50, "50 lines of kernel"),
+        (1, Some("it is closed"), 1, "1 line of kernel, which cannot be read any more: it is closed"),
+        (0, Some("no right to it"), 0, "kernel cannot be read: no right to it"),
+        (0, None, 0, "kernel has said nothing yet"),
+    ] {
+        let mut desk = desk(100, 30);
+        let line = |n| LogLine { time: None, level: None, message: clean!("NVRM {n} token=hunter2"), marker: false };
+        let lines = (0..lines).map(|n| (desk.model.now, line(n))).collect();
+        let failure = failure.map(Fault::new);
+        desk.send(Msg::Logs(vec![LogBatch { source: "kernel".into(), lines, dropped: 0, failure }]));
+        desk.model.procedures = Procedures::new(vec![Arc::clone(&document)]);
+        desk.send(Msg::Work("t".into()));
+        desk.send(Msg::WalkBegun(Arc::clone(&document), Ok(Ulid(9))));
+        assert!(desk.screen().contains(told), "before it is kept\n{}", desk.screen());
+        assert_eq!(desk.screen().contains("NVRM 59 "), kept == 50, "its newest line is seen\n{}", desk.screen());
+        let effects = desk.press(KeyCode::Enter);
+        let step = steps(&effects)[0].clone();
+        assert_eq!((step.text.as_str(), step.found.lines.len()), (told, kept));
+        assert!(step.found.lines.iter().all(|line| !line.as_str().contains("hunter2")), "{:?}", step.found.lines);
+        let record = record(&desk.model.procedures.walks[0].walk, &step);
+        let rows = record.res.get("lines").and_then(serde_json::Value::as_array).map_or(0, Vec::len);
+        assert_eq!(rows, kept, "whole in the record: {record:?}");
+        assert_ne!(position(&desk).0, 1, "the operator goes on\n{}", desk.screen());
+        let written = document_of(&desk);
+        assert_eq!(written.contains("NVRM 59 "), kept == 50, "{written}");
+        assert!(written.contains(told), "{written}");
+    }
+}
+
+/// The walk as it is written with W.
+fn document_of(desk: &Desk) -> String {
+    let lines = watchkeeper::app::written::document(&desk.model, &desk.model.procedures.walks[0]);
+    lines.iter().map(Clean::as_str).collect::<Vec<_>>().join("\n")
 }

@@ -1,6 +1,7 @@
 //! Panes of rows and of words, and panes that stand only once they have something to show.
 
 use super::desk::Desk;
+use crossterm::event::KeyCode;
 use insta::assert_snapshot;
 use watchkeeper::base::{Clean, Failure, Observation, Point};
 
@@ -162,4 +163,44 @@ fn facts_are_told_whole_while_rows_are_free() {
     let mut desk = Desk::of(PROFILE, (120, 40));
     desk.says("found", Ok(facts(&[("one", long), ("two", long), ("three", "short"), ("four", long)])));
     assert_eq!(desk.screen().matches("lost to all").count(), 3, "{}", desk.screen());
+}
+
+#[test]
+fn rows_of_a_zoomed_table_are_found_by_words_and_letters_are_no_commands_meanwhile() {
+    let mut desk = Desk::of(PROFILE, (80, 24));
+    desk.says("app", Ok(rows(12)));
+    desk.key('/');
+    assert!(desk.screen().contains("once it fills the screen"), "{}", desk.screen());
+    desk.tab();
+    desk.key('z');
+    assert!(desk.screen().lines().last().is_some_and(|hint| hint.contains("/ find")), "{}", desk.screen());
+    desk.key('/');
+    desk.type_text("q SAMPLER 1");
+    let screen = desk.screen();
+    assert!(screen.contains("Find q SAMPLER 1_") && screen.contains("none"), "{screen}");
+    for _ in 0.."q SAMPLER 1".len() {
+        desk.press(KeyCode::Backspace);
+    }
+    desk.type_text("SAMPLER 1");
+    desk.says("app", Ok(rows(12)));
+    let screen = desk.screen();
+    let shown = (0..12).filter(|at| screen.contains(&format!("sampler-{at:02}"))).collect::<Vec<_>>();
+    assert_eq!(shown, [1, 10, 11], "{screen}");
+    desk.press(KeyCode::Esc);
+    assert!(desk.screen().contains("sampler-05") && !desk.screen().contains("Find"), "{}", desk.screen());
+    assert!(desk.model.board.zoomed, "one level back");
+}
+
+#[test]
+fn a_table_of_all_series_has_each_by_its_name_and_labels() {
+    let text = "title = \"d\"\n[samplers.app]\nkind = \"host\"\n[[panes]]\ntitle = \"Series\"\nkind = \"table\"\n\
+                label = \"__name__\"\ncolumns = [{ title = \"value\", query = '{job=\"app\"}' }]\n";
+    let mut desk = Desk::of(text, (100, 24));
+    desk.says("app", Ok(rows(2)));
+    desk.key('z');
+    desk.key('/');
+    desk.type_text("took 01");
+    let screen = desk.screen();
+    assert!(screen.contains("took_seconds{") && screen.contains("sampler=\"sampler-01\""), "{screen}");
+    assert!(!screen.contains("node_load1") && !screen.contains("sampler-00"), "{screen}");
 }

@@ -85,7 +85,7 @@ impl Operator<'_> {
                 // What it offers is as good as any.
                 self.pty.send("\r");
             }
-            Live::Read => self.pty.send("\r"),
+            Live::Read | Live::Log(_) => self.pty.send("\r"),
             _ => {}
         }
     }

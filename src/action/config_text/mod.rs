@@ -15,7 +15,7 @@ use std::path::Path;
 
 /// A plain value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a value is true or false, a number or a text")]
 pub enum Scalar {
     /// `true`.
     Bool(bool),

@@ -74,7 +74,7 @@ struct Work {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a setting is true or false, a number or a text")]
 enum Value {
     Switch(bool),
     Number(f64),

@@ -28,6 +28,10 @@ pub(in crate::app) fn on_logs(model: &mut Model, batches: Vec<LogBatch>) {
         for reading in &mut model.log_desk.readings {
             reading.fails(&batch.source, batch.failure.as_ref());
         }
+        match &batch.failure {
+            Some(fault) => model.log_desk.failing.insert(Arc::clone(&batch.source), fault.clone()),
+            None => model.log_desk.failing.remove(&batch.source),
+        };
         model.changes.hear(&batch.source, &batch.lines);
         for (seen, line) in batch.lines {
             model.logs.push(&batch.source, line, seen);

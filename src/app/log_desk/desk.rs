@@ -6,6 +6,7 @@ use crate::app::pane::Pane;
 use crate::base::Fault;
 use crate::base::time::Zone;
 use crate::logs::LogPatterns;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One log pane.
@@ -24,6 +25,8 @@ pub struct Reading {
 pub struct LogDesk {
     /// In the order of the board.
     pub readings: Vec<Reading>,
+    /// What keeps each source from being read, whether or not a pane shows it.
+    pub failing: BTreeMap<Arc<str>, Fault>,
     /// What of a line deserves a colour and leads to an entry.
     pub patterns: Arc<LogPatterns>,
     /// The clock that times are shown on.

@@ -3,15 +3,15 @@
 use super::{expect, figures};
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault, Unit};
-use crate::procedure::document::{Answer, Ask, Condition, Escalate, Expect, Live, Look, Subject, Told, Wait};
-use crate::procedure::pasted::Form;
+use crate::procedure::document::{Answer, Ask, Condition, Escalate, Expect, Live, Look, Subject, Tail, Told, Wait};
+use crate::procedure::pasted::{Form, TOLD};
 use crate::rules::expr::Expr;
 use crate::rules::lint::promised;
 use core::time::Duration;
 use std::sync::Arc;
 
 /// Info strings of the blocks that are ours.
-pub const KINDS: &[&str] = &["check", "action", "wait", "ask", "calculate", "when", "escalate"];
+pub const KINDS: &[&str] = &["check", "action", "wait", "ask", "calculate", "log", "when", "escalate"];
 /// What was found at an item is believed so long when nothing is said (safety.md 4.4).
 pub(super) const VALID_FOR: Duration = Duration::from_secs(60);
 
@@ -21,6 +21,7 @@ const ACTION: &[&str] = &["run", "set"];
 const WAIT: &[&str] = &["for", "at_most", "query", "unit", "label", "expect", "hold", "sampler", "fact", "is"];
 const ASK: &[&str] = &["name", "choices", "number", "unit", "text", "paste", "typed", "not_production"];
 const CALCULATE: &[&str] = &["name", "inputs", "results"];
+const LOG: &[&str] = &["source", "lines"];
 const WHEN: &[&str] = &["query", "unit", "label", "expect", "hold", "answer", "is", "sampler", "fact"];
 const ESCALATE: &[&str] = &["to", "say"];
 
@@ -59,6 +60,7 @@ pub(super) fn read(kind: &str, file: &str, text: &str) -> Result<Block, Vec<Faul
         "wait" => WAIT,
         "ask" => ASK,
         "calculate" => CALCULATE,
+        "log" => LOG,
         "when" => WHEN,
         _ => ESCALATE,
     };
@@ -100,6 +102,10 @@ impl Reader {
                 let calculate = figures::read(&mut self.rest, &self.whole)?;
                 let title = calculate.results.first().map(|result| result.label.clone()).unwrap_or_default();
                 (title, Live::Calculate(calculate))
+            }
+            "log" => {
+                let tail = self.tail()?;
+                (crate::clean!("Last {} lines of the log {}", tail.lines, tail.source), Live::Log(tail))
             }
             "when" => {
                 let condition = self.when()?;
@@ -229,6 +235,14 @@ impl Reader {
         })
     }
 
+    fn tail(&mut self) -> Result<Tail, Fault> {
+        let lines = self.rest.take::<usize>("lines")?.unwrap_or(TOLD);
+        if lines == 0 || lines > TOLD {
+            return Err(self.whole.fault_at("lines", format!("a record keeps 1 to {TOLD} lines of a log.")));
+        }
+        Ok(Tail { source: self.text("source")?.into(), lines })
+    }
+
     fn when(&mut self) -> Result<Condition, Fault> {
         let Some(answer) = self.rest.take::<String>("answer")? else {
             return self.need_condition();
@@ -331,7 +345,7 @@ impl Reader {
 
 /// A value of a parameter.
 #[derive(serde::Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a value of a parameter is a text, a number, true or false")]
 enum Scalar {
     Text(String),
     Whole(i64),

@@ -279,6 +279,7 @@ fn waits<'a>(paint: &Painter<'_>, model: &Model, item: &Item, current: bool) -> 
         Live::Escalate(_) => "whom you told",
         Live::Ask(_) => "answer",
         Live::Calculate(_) => "figures",
+        Live::Log(_) => "keeps its lines",
         Live::Command(_) => "what it showed",
         Live::Challenge(_) => "what you see",
         _ => return Vec::new(),

@@ -1,7 +1,7 @@
 //! What is said of a procedure's item: what became of it, what is dangerous about it, what the document says.
 
 use crate::action::lifecycle::Outcome;
-use crate::app::{Model, commands, facts, walking, written};
+use crate::app::{Model, commands, excerpt, facts, walking, written};
 use crate::base::time::Age;
 use crate::base::{Clean, Contact, Level};
 use crate::clean;
@@ -45,6 +45,7 @@ pub(super) fn prose(
         }
         rows.push((working.walk.question().sentence(), Intent::Focus));
     }
+    rows.extend(log_end(model, item, mark));
     rows.extend(hazards(model, item).map(|told| (clean!("HAZARD: {told}"), Intent::Warning)));
     if let Live::Escalate(call) = &item.live {
         rows.extend(reached(model, &call.to).map(|line| (line, Intent::Accent)));
@@ -75,6 +76,18 @@ pub(super) fn prose(
         _ => wrap(text, width, LINES).into_iter().map(|line| (line, *intent)).collect(),
     });
     lines.collect()
+}
+
+/// The newest lines of the log that an item is about, until they are kept.
+fn log_end(model: &Model, item: &Item, mark: Option<&Mark>) -> Vec<(Clean, Intent)> {
+    let Live::Log(tail) = &item.live else { return Vec::new() };
+    if mark.is_some_and(|mark| mark.state != State::Open) {
+        return Vec::new();
+    }
+    let found = excerpt::found(model, tail);
+    let hidden = found.lines.len().saturating_sub(MOST);
+    let lines = found.lines.into_iter().skip(hidden).map(|line| (line, Intent::Value));
+    core::iter::once((found.text, Intent::Accent)).chain(lines).collect()
 }
 
 /// Where it goes on when it goes wrong.

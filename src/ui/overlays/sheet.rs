@@ -18,7 +18,7 @@ pub(in crate::ui) fn sheet(paint: &mut Painter<'_>, body: Rect, height: u16, hea
 }
 
 /// The line that is typed in an overlay which narrows a list by it.
-pub(super) fn search(paint: &mut Painter<'_>, inner: Rect, label: &str, typed: &Line) {
+pub(in crate::ui) fn search(paint: &mut Painter<'_>, inner: Rect, label: &str, typed: &Line) {
     let (before, after) = typed.parts();
     let line = [
         paint.piece(clean!("{label} "), Intent::Muted),

@@ -34,7 +34,7 @@ struct Table {
 
 /// As a number, or as the label of the series has it.
 #[derive(serde::Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "a GPU is named by its number, or by its UUID as a text")]
 enum Number {
     Plain(u32),
     Text(String),

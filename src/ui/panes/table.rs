@@ -3,7 +3,8 @@
 //! [[panes]]
 //! title = "Samplers"
 //! kind  = "table"
-//! label = "sampler"              # names the rows; without it, whatever tells the series from one another
+//! label = "sampler"              # names the rows; without it, whatever tells the series from one another;
+//!                                # `__name__`: the name of each series with all of its labels
 //! columns = [
 //!   { title = "took", query = "watchkeeper_sampler_duration_seconds", unit = "seconds" },
 //!   { title = "failed", query = "watchkeeper_sampler_failures_total" },
@@ -27,6 +28,7 @@ use crate::rules::Bands;
 use crate::rules::expr::Expr;
 use crate::ui::chart::{chart, marks};
 use crate::ui::metric_pane::{self, Row, placed};
+use crate::ui::overlays::sheet::search;
 use crate::ui::paint::{Painter, Piece};
 use crate::ui::value;
 use core::ops::RangeInclusive;
@@ -150,7 +152,16 @@ impl Kind for Table {
                     rest = Rect { y: rest.y + 1, height: rest.height.saturating_sub(1), ..rest };
                 }
                 let effects: Vec<u16> = model.board.marks.iter().filter_map(|mark| table.back(mark.at)).collect();
-                body(paint, rest, (table, &effects), *freshness);
+                match model.board.finding().filter(|_| focused) {
+                    Some(find) => {
+                        search(paint, rest, "Find", find);
+                        let way_back = [paint.piece("Esc shows all", Intent::Muted)];
+                        paint.right(rest.right(), rest.x + rest.width / 2, rest.y, &way_back);
+                        rest = Rect { y: rest.y + 1, height: rest.height.saturating_sub(1), ..rest };
+                        body(paint, rest, (table, &effects), &table.found(find), *freshness);
+                    }
+                    None => body(paint, rest, (table, &effects), &table.rows, *freshness),
+                }
             }
         }
     }
@@ -179,18 +190,24 @@ fn heading(paint: &mut Painter<'_>, area: Rect, (pane, table): (&Pane, &Rows), m
 }
 
 /// Names left, numbers right-aligned under their titles; `+n` where rows found no place.
-fn body(paint: &mut Painter<'_>, area: Rect, (table, effects): (&Rows, &[u16]), freshness: Freshness) {
-    let rows = usize::from(area.height);
-    let titled = rows > 2;
-    let room = if titled { rows - 1 } else { rows };
-    let shown = if table.rows.len() > room { room.saturating_sub(1) } else { table.rows.len() };
+fn body(
+    paint: &mut Painter<'_>,
+    area: Rect,
+    (table, effects): (&Rows, &[u16]),
+    rows: &[Line],
+    freshness: Freshness,
+) {
+    let height = usize::from(area.height);
+    let titled = height > 2;
+    let room = if titled { height - 1 } else { height };
+    let shown = if rows.len() > room { room.saturating_sub(1) } else { rows.len() };
     let text = |column: &Column, cell: Option<f64>| match cell {
         // Nothing old is shown as live.
         _ if freshness >= Freshness::Stale => "—".to_owned(),
         Some(value) => column.unit.show(value),
         None => "—".to_owned(),
     };
-    let lines = table.rows.get(..shown).unwrap_or_default();
+    let lines = rows.get(..shown).unwrap_or_default();
     let widths: Vec<u16> = table
         .columns
         .iter()
@@ -234,10 +251,10 @@ fn body(paint: &mut Painter<'_>, area: Rect, (table, effects): (&Rows, &[u16]), 
         let cells = table.columns.iter().zip(&row.cells).take(fit).map(|(column, cell)| text(column, *cell)).collect();
         put(paint, value::shorten(&row.name, name), cells, Intent::Text);
     }
-    if table.rows.len() > shown {
-        put(paint, clean!("+{}", table.rows.len() - shown), Vec::new(), Intent::Note);
+    if rows.len() > shown {
+        put(paint, clean!("+{}", rows.len() - shown), Vec::new(), Intent::Note);
     }
-    if table.rows.is_empty() {
+    if rows.is_empty() {
         put(paint, Clean::from("none"), Vec::new(), Intent::Muted);
     }
 }
