@@ -69,7 +69,9 @@ fn a_program_that_only_looks_answers_by_its_exit_code() {
 #[test]
 fn a_program_that_does_not_know_the_question_cannot_check_and_neither_passes_nor_finds_fault() {
     let scene = Scene::new();
-    for (name, text) in [("flag", "echo 'error: Unexpected argument' >&2; exit 2"), ("usage", "echo unexpected argument")] {
+    for (name, text) in
+        [("flag", "echo 'error: Unexpected argument' >&2; exit 2"), ("usage", "echo unexpected argument")]
+    {
         let program = script(&scene, name, text);
         let table = format!("argv = [\"{program}\"]\nresult = \"exit\"\ncannot_check = [64, \"unexpected argument\"]");
         let (end, _) = scene.carry("command", &table);
@@ -83,7 +85,8 @@ fn a_program_that_does_not_know_the_question_cannot_check_and_neither_passes_nor
     let (end, _) = scene.carry("command", &format!("argv = [\"{program}\"]\nresult = \"exit\"\ncannot_check = [64]"));
     assert!(end.reason.as_str().ends_with(" exit code 1: line 3 is bad."), "that is a fault it found: {end:?}");
     assert!(!end.reason.as_str().contains("cannot check"), "{end:?}");
-    let missing = scene.plan("command", "argv = [\"/nonexistent/program\"]\nresult = \"exit\"").unwrap_err().to_string();
+    let missing =
+        scene.plan("command", "argv = [\"/nonexistent/program\"]\nresult = \"exit\"").unwrap_err().to_string();
     assert!(missing.contains("cannot check: /nonexistent/program"), "{missing}");
     for (wrong, why) in [
         ("result = \"exit\"\ncannot_check = [0]", "exit code 0 says that all is good"),

@@ -87,9 +87,9 @@ fn has_form(path: &Path) -> Result<Clean, Fault> {
     let name = Clean::text(path.as_os_str().as_encoded_bytes());
     let held = Held::open(path)?;
     let text = core::str::from_utf8(held.bytes()).map_err(|_| Fault::new(format!("{name} is no text.")))?;
-    Body::parse(name.as_str(), text).map(|_| name).map_err(|fault| {
-        fault.hint("Mend the configuration first: the service would not come up with it.")
-    })
+    Body::parse(name.as_str(), text)
+        .map(|_| name)
+        .map_err(|fault| fault.hint("Mend the configuration first: the service would not come up with it."))
 }
 
 impl Checks {
@@ -136,8 +136,7 @@ impl Checks {
     /// # Errors
     /// It finds fault, with its words; or it cannot check at all, which is no pass.
     pub fn validated(&self, clock: &dyn Clock) -> Result<Option<Precondition>, Fault> {
-        let holds =
-            |label: Clean, value: Clean| Some(Precondition { label, value, age: Duration::ZERO, metric: None });
+        let holds = |label: Clean, value: Clean| Some(Precondition { label, value, age: Duration::ZERO, metric: None });
         let form = self.reads_as_toml.as_deref().map(has_form).transpose()?;
         let name = quoted(&self.validate);
         match (self.judged(clock)?, form) {
@@ -174,10 +173,8 @@ impl Checks {
         }
         match ran.ended {
             Ended::Code(0) => Ok(Some(Judged::Passes)),
-            ended => {
-                Err(Fault::new(format!("`{}` does not pass ({ended}): {}", quoted(&self.validate), said(&ran)))
-                    .hint("Mend the configuration first: the service would not come up with it."))
-            }
+            ended => Err(Fault::new(format!("`{}` does not pass ({ended}): {}", quoted(&self.validate), said(&ran)))
+                .hint("Mend the configuration first: the service would not come up with it.")),
         }
     }
 
