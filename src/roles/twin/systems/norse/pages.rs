@@ -61,6 +61,14 @@ pid_file = "{dir}/run/cerebellar-norse.pid"
 name = "cerebellar-norse"
 every = "2s"
 
+[samplers.main-process]
+kind = "file"
+path = "{dir}/run/cerebellar-norse.pid"
+missing = "ok"
+parse = "lines"
+lines = [{{ matches = '^([0-9]+)$', fact = "number" }}]
+every = "2s"
+
 [samplers.port]
 kind = "tcp"
 url = "127.0.0.1:{api}"
