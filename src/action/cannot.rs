@@ -1,9 +1,5 @@
 //! How a program that is asked to judge says that it cannot: it does not know the question, or has nothing to judge by.
 //! That is neither "good" nor "bad".
-//!
-//! ```toml
-//! cannot_check = [64, "unknown option"]      # exit codes, and words among what it prints, in any case of letters
-//! ```
 
 use crate::base::{Body, Clean, Fault};
 use crate::sys::program::Ended;
@@ -13,7 +9,8 @@ use serde::{Deserialize, Serialize};
 /// The key.
 pub const KEY: &str = "cannot_check";
 
-/// What of an answer means that it cannot check.
+/// What of an answer means that it cannot check: `[64, "unknown option"]`, exit codes and words among what it prints, in
+/// any case of letters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CannotCheck(Vec<Sign>);
 

@@ -4,13 +4,11 @@
 use crate::base::Clean;
 use crate::clean;
 use crate::samplers::json;
+use crate::samplers::look::{Look, look};
 use serde_json::{Map, Value};
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
-/// A schema is not larger, in bytes.
-const MOST: u64 = 4 << 20;
 /// So many slips are named; all are counted.
 const NAMED: usize = 20;
 /// A schema that refers to itself ends here.
@@ -24,11 +22,13 @@ pub(crate) enum Schema {
 }
 
 impl Schema {
-    /// Reads its file; blocks.
+    /// Reads its file, as any other is read; blocks.
     pub(crate) fn read(path: &Path) -> Self {
-        let mut text = Vec::new();
-        match File::open(path).and_then(|file| file.take(MOST).read_to_end(&mut text)) {
-            Ok(_) => json::parse(&text).map_or_else(|why| Self::Not(clean!("is {why}")), Self::There),
+        match look(path, true, None) {
+            Ok(Look { content: Some(content), .. }) if content.tail.is_none() => {
+                json::parse(&content.head).map_or_else(|why| Self::Not(clean!("is {why}")), Self::There)
+            }
+            Ok(_) => Self::Not(Clean::from("is no file of a size that is read")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Self::Not(Clean::from("is not there")),
             Err(error) => Self::Not(clean!("cannot be read: {error}")),
         }
