@@ -1,4 +1,5 @@
 //! What the predictor publishes, under the names of its code.
+//! Long because all settings that lead to its folder and ports stand in one text.
 
 use super::program::{API, Norse};
 use crate::base::Now;
