@@ -14,6 +14,9 @@ const NAMED: usize = 20;
 /// A schema that refers to itself ends here.
 const DEEPEST: usize = 32;
 
+/// A key, dotted, and what is wrong with it.
+type Slip = (Clean, Clean);
+
 /// What is known of a schema.
 pub(crate) enum Schema {
     There(Value),
@@ -38,7 +41,7 @@ impl Schema {
     ///
     /// # Errors
     /// There is no schema, and why.
-    pub(crate) fn slips(&self, document: &Value) -> Result<(usize, Vec<(Clean, Clean)>), &Clean> {
+    pub(crate) fn slips(&self, document: &Value) -> Result<(usize, Vec<Slip>), &Clean> {
         let root = match self {
             Self::There(root) => root,
             Self::Not(why) => return Err(why),
@@ -52,7 +55,7 @@ impl Schema {
 }
 
 /// A part of the document against its part of the schema.
-fn hold(root: &Value, part: &Value, is: &Value, key: &Clean, left: usize, slips: &mut Vec<(Clean, Clean)>) {
+fn hold(root: &Value, part: &Value, is: &Value, key: &Clean, left: usize, slips: &mut Vec<Slip>) {
     let Some(part) = referred(root, part).and_then(Value::as_object) else { return };
     let Some(left) = left.checked_sub(1) else { return };
     if let Some(why) = wrong(part, is) {
@@ -72,7 +75,9 @@ fn hold(root: &Value, part: &Value, is: &Value, key: &Clean, left: usize, slips:
         }
         Value::Array(rows) => {
             for row in rows {
-                part.get("items").into_iter().for_each(|part| hold(root, part, row, key, left, slips));
+                if let Some(part) = part.get("items") {
+                    hold(root, part, row, key, left, slips);
+                }
             }
         }
         _ => {}

@@ -322,7 +322,9 @@ impl FileSampler {
             }
             Reader::Document(format, picks) => {
                 let document = format.read(&content.head).map_err(|what| self.bad(format_args!("is {what}")))?;
-                schema.into_iter().for_each(|schema| self.held(schema, &document, seen));
+                if let Some(schema) = schema {
+                    self.held(schema, &document, seen);
+                }
                 Pick::take(picks, &document, &self.shown, &labels, seen).map_err(|what| self.bad(what))?;
             }
             Reader::Lines(lines) => lines.put(found, &self.shown, &labels, seen),
