@@ -137,6 +137,9 @@ enum Reader {
     Lines(Lines),
 }
 
+/// What one look brings: of the file, of its lines, of the schema beside it.
+type Seen = (Look, Vec<Found>, Option<Schema>);
+
 struct FileSampler {
     path: PathBuf,
     shown: Clean,
@@ -145,7 +148,7 @@ struct FileSampler {
     reader: Option<Reader>,
     counted: Counted,
     schema: Option<PathBuf>,
-    worker: Worker<io::Result<(Look, Vec<Found>, Option<Schema>)>>,
+    worker: Worker<io::Result<Seen>>,
 }
 
 impl FileSampler {
