@@ -9,6 +9,7 @@ pub mod act;
 pub mod again;
 pub mod back;
 pub mod backups;
+pub mod cannot;
 pub mod config_text;
 mod cooldown;
 pub mod docs;

@@ -44,6 +44,7 @@ mod rabbitmq_json;
 mod redis;
 mod resolve;
 mod schedule;
+mod schema;
 pub mod scrape;
 mod sqlite;
 mod supervisor;

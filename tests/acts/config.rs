@@ -172,6 +172,10 @@ fn a_new_file_that_its_own_program_finds_bad_never_takes_its_place() {
     assert_eq!(fs::read_to_string(&path).unwrap(), FILE);
     let beside = || fs::read_dir(&folder).unwrap().filter_map(|entry| entry.unwrap().file_name().into_string().ok());
     assert_eq!(beside().filter(|name| name.contains("production")).count(), 1, "nothing is left beside it");
+    let (end, _) = scene.carry("config_set", &format!("{table}\ncannot_check = [\"is bad\"]"));
+    let why = "cannot check the new configuration: exit code 1: line 3 is bad";
+    assert!(end.reason.as_str().contains(why), "{end:?}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), FILE, "no pass, so nothing is written");
     fs::write(scene.path("good"), "").unwrap();
     let (end, _) = scene.carry("config_set", &table);
     assert!(end.executed, "{end:?}");

@@ -34,6 +34,26 @@ fn a_folder_is_renamed_as_it_is_and_can_be_renamed_back() {
 }
 
 #[test]
+fn which_of_several_is_set_aside_is_chosen_and_typed() {
+    let scene = Scene::new();
+    let (path, _) = index(&scene);
+    let (path, below) = (path.display().to_string(), scene.path("app").display().to_string());
+    let table = |value: &str| {
+        let which = format!("{{ matches = \"/.+/index\", value = \"{value}\", ask = true }}");
+        format!(
+            "path = \"{{which}}\"\nbelow = \"{below}\"\ndanger = \"C3\"\nconfirm = \"{{which}}\"\nparams = {{ which = {which} }}"
+        )
+    };
+    let plan = scene.plan("file_set_aside", &table(&path)).unwrap();
+    assert_eq!(plan.what.lines[0].as_str(), format!("rename {path}"));
+    assert!(format!("{:?}", plan).contains(&path));
+    let other = scene.plan("file_set_aside", &table("/etc/index")).unwrap_err().to_string();
+    assert!(other.contains("is not below"), "{other}");
+    let other = scene.plan("file_set_aside", &table(&below)).unwrap_err().to_string();
+    assert!(other.contains("which does not match"), "{other}");
+}
+
+#[test]
 fn what_was_replaced_since_the_plan_is_left_alone() {
     let scene = Scene::new();
     let (path, table) = index(&scene);

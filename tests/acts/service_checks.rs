@@ -156,7 +156,25 @@ fn a_configuration_that_its_own_program_finds_bad_is_refused_before_anything_is_
     fs::remove_file(&check).unwrap();
     let refused = plan().unwrap_err().to_string();
     assert!(refused.contains("cannot check the configuration"), "{refused}");
+    // Who does not know the question finds no fault and gives no pass.
+    let table = format!("{table}cannot_check = [\"unknown option\"]\n");
+    let plan = || web.lab.scene.plan("service_restart", &table);
+    says("echo 'Unknown option -t' >&2; exit 2");
+    let refused = plan().unwrap_err().to_string();
+    assert!(refused.contains("cannot check the configuration: exit code 2: Unknown option -t"), "{refused}");
+    assert!(!refused.contains("does not pass"), "{refused}");
+    // Then a file that must read as TOML is enough, and is told so; one that does not is refused by line and column.
+    let config = web.lab.scene.path("production.toml");
+    let formed = format!("{table}reads_as_toml = \"{}\"\n", config.display());
+    fs::write(&config, "[neural]\ngranule_size = 4_000_000\n").unwrap();
+    let going = web.lab.scene.plan("service_restart", &formed).unwrap();
+    let told: Vec<&str> = going.based_on.iter().map(|row| row.value.as_str()).collect();
+    assert!(told.iter().any(|told| told.starts_with("cannot check (exit code 2: ")), "{told:?}");
+    assert!(told.iter().any(|told| told.ends_with("production.toml reads as TOML")), "{told:?}");
+    fs::write(&config, "[neural]\ngranule_size = = 4\n").unwrap();
     says("exit 0");
+    let refused = web.lab.scene.plan("service_restart", &formed).unwrap_err().to_string();
+    assert!(refused.contains("production.toml:2:16"), "{refused}");
     let good = plan().unwrap();
     assert!(good.what.lines[0].as_str().starts_with("first  "), "{:?}", good.what.lines);
     assert!(good.based_on.iter().any(|row| row.value.as_str() == "passes"), "{:?}", good.based_on);

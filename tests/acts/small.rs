@@ -67,6 +67,39 @@ fn a_program_that_only_looks_answers_by_its_exit_code() {
 }
 
 #[test]
+fn a_program_that_does_not_know_the_question_cannot_check_and_neither_passes_nor_finds_fault() {
+    let scene = Scene::new();
+    for (name, text) in
+        [("flag", "echo 'error: Unexpected argument' >&2; exit 2"), ("usage", "echo unexpected argument")]
+    {
+        let program = script(&scene, name, text);
+        let table = format!("argv = [\"{program}\"]\nresult = \"exit\"\ncannot_check = [64, \"unexpected argument\"]");
+        let (end, _) = scene.carry("command", &table);
+        assert_eq!(end.outcome, Outcome::Failed, "{end:?}");
+        assert!(end.reason.as_str().contains("cannot check: exit code "), "{end:?}");
+    }
+    let program = script(&scene, "code", "echo 'no such mode'; exit 64");
+    let (end, _) = scene.carry("command", &format!("argv = [\"{program}\"]\nresult = \"exit\"\ncannot_check = [64]"));
+    assert!(end.reason.as_str().ends_with("cannot check: exit code 64: no such mode."), "{end:?}");
+    let program = script(&scene, "fault", "echo line 3 is bad; exit 1");
+    let (end, _) = scene.carry("command", &format!("argv = [\"{program}\"]\nresult = \"exit\"\ncannot_check = [64]"));
+    assert!(end.reason.as_str().ends_with(" exit code 1: line 3 is bad."), "that is a fault it found: {end:?}");
+    assert!(!end.reason.as_str().contains("cannot check"), "{end:?}");
+    let missing =
+        scene.plan("command", "argv = [\"/nonexistent/program\"]\nresult = \"exit\"").unwrap_err().to_string();
+    assert!(missing.contains("cannot check: /nonexistent/program"), "{missing}");
+    for (wrong, why) in [
+        ("result = \"exit\"\ncannot_check = [0]", "exit code 0 says that all is good"),
+        ("result = \"exit\"\ncannot_check = [\" \"]", "stands in every answer"),
+        ("result = \"exit\"\ncannot_check = 64", "Like cannot_check = [64"),
+        ("undo = \"x\"\ncannot_check = [64]", "only a program that changes nothing"),
+    ] {
+        let refused = scene.plan("command", &format!("argv = [\"{program}\"]\n{wrong}")).unwrap_err().to_string();
+        assert!(refused.contains(why), "{wrong}: {refused}");
+    }
+}
+
+#[test]
 fn the_operator_ends_a_program_that_runs_and_what_it_did_is_unknown() {
     let scene = Scene::new();
     // What the console's key writes, written when the program surely runs.

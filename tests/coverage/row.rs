@@ -25,8 +25,8 @@ pub(crate) struct Row {
     pub reads: Vec<Reads>,
     /// Facts of the profile's samplers at its stand-in.
     pub facts: Vec<Fact>,
-    /// A card.
-    pub contact: Option<String>,
+    /// A card, and the number or address that it gives.
+    pub contact: Option<OneOrMany<Card>>,
     /// The two clocks of a severity.
     pub timers: Option<Timers>,
     /// Tests of the engine that make the observation on a real peer.
@@ -124,6 +124,14 @@ pub(crate) struct Reads {
     pub _host: bool,
     #[serde(default, rename = "twin")]
     pub _twin: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Card {
+    pub name: String,
+    pub phone: Option<String>,
+    pub web: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,6 +1,6 @@
 //! What a profile says: its parts are there, its levels, words, cards and clocks are those of the guide.
 
-use crate::row::{Find, Levels, Line, Plan, Row, Timers, each};
+use crate::row::{Card, Find, Levels, Line, Plan, Row, Timers, each};
 use crate::scene::Scene;
 use watchkeeper::app::found::fit;
 use watchkeeper::base::Severity;
@@ -25,7 +25,7 @@ pub(crate) fn check(scene: &Scene, row: &Row) -> Vec<String> {
     row.lines.iter().for_each(|line| keep(recognised(scene, line)));
     each(row.plan.as_ref()).for_each(|plan| keep(planned(scene, plan)));
     row.timers.iter().for_each(|timers| keep(clocks(scene, timers)));
-    row.contact.iter().for_each(|name| keep(card(scene, name)));
+    each(row.contact.as_ref()).for_each(|wanted| keep(card(scene, wanted)));
     each(row.test.as_ref()).for_each(|test| keep(tested(test)));
     let shown = !row.find.is_empty()
         || row.levels.is_some()
@@ -193,14 +193,16 @@ fn clocks(scene: &Scene, timers: &Timers) -> Option<String> {
     (!same).then(|| format!("{} is answered and handed on within {is:?}", timers.severity))
 }
 
-fn card(scene: &Scene, name: &str) -> Option<String> {
-    let is = scene
-        .profile
-        .people
-        .contacts
-        .iter()
-        .any(|contact| contact.name.as_str() == name || contact.role.as_str() == name);
-    (!is).then(|| format!("there is no card of {name}"))
+/// The card is there, and who copies it has the number or the address.
+fn card(scene: &Scene, wanted: &Card) -> Option<String> {
+    let Some(card) = scene.profile.people.contacts.iter().find(|contact| contact.name.as_str() == wanted.name) else {
+        return Some(format!("there is no card of {}", wanted.name));
+    };
+    let copied: Vec<String> = card.card().iter().map(ToString::to_string).collect();
+    let ways = [("phone", &wanted.phone), ("web", &wanted.web)];
+    let ways: Vec<String> = ways.into_iter().filter_map(|(way, at)| Some(format!("{way} {}", at.as_ref()?))).collect();
+    let whole = !ways.is_empty() && ways.iter().all(|way| copied.contains(way));
+    (!whole).then(|| format!("the card of {} gives {copied:?}, not {ways:?}", wanted.name))
 }
 
 /// The test is there: its module is a path below `tests` or `src`.

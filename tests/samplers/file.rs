@@ -57,6 +57,26 @@ async fn what_it_says_of_a_file_is_what_stat_says() {
 }
 
 #[tokio::test]
+async fn a_configuration_is_held_against_the_schema_beside_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, schema) = (folder.path().join("production.toml"), folder.path().join("schema.json"));
+    fs::write(&path, "[neural]\ngranule_size = 4000000\ngranul_size = 7\n").expect("written");
+    let rest = format!("parse = \"toml\"\nschema = \"{}\"", schema.display());
+    let found = seen(&path, &rest).await;
+    assert_eq!(find(&found, "file_schema_faults", &[]), None, "without a schema no key is judged");
+    assert_eq!(fact(&found, "schema"), Some("is not there"));
+    let known = "{\"properties\": {\"neural\": {\"properties\": {\"granule_size\": {\"maximum\": 10000000}}}}}";
+    fs::write(&schema, known).expect("written");
+    let found = seen(&path, &rest).await;
+    assert_eq!(value(&found, "file_schema_faults", &[]), 1.0);
+    assert_eq!(fact(&found, "neural.granul_size"), Some("no such key"));
+    fs::write(&path, "[neural]\ngranule_size = 4000000\n").expect("written");
+    assert_eq!(value(&seen(&path, &rest).await, "file_schema_faults", &[]), 0.0);
+    fs::write(&schema, "{").expect("written");
+    assert_eq!(find(&seen(&path, &rest).await, "file_schema_faults", &[]), None, "a broken schema judges nothing");
+}
+
+#[tokio::test]
 async fn what_is_not_as_it_should_be_is_a_series_and_a_fact() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a");

@@ -8,6 +8,7 @@
 //! # without a preview nobody sees what it would do: it is C2 at least
 //! preview = ["/usr/local/bin/rotate", "--dry-run", "--keep", "{keep}"]   # what it prints is shown; it must change nothing
 //! result  = "exit"                                               # it only looks: its exit code is the answer, and changes nothing
+//! cannot_check = [64, "unknown option"]                         # of one that only looks: exit codes, words; "cannot check"
 //! ok_exit = [0]                                                  # other exit codes are failures
 //! secret_env = { TOKEN = { file = "/etc/app/token" } }           # a secret is never an argument: anybody may read those
 //! timeout = "60s"                                                # then SIGTERM, after 10 s SIGKILL to its whole group
@@ -18,6 +19,7 @@
 //! ```
 
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
+use crate::action::cannot::{self, CannotCheck};
 use crate::action::doing::{self, Doing, PATIENCE, quoted};
 use crate::action::lifecycle::Run;
 use crate::action::manager::looks_secret;
@@ -36,7 +38,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 const KEYS: &[&str] =
-    &["argv", "script", "params", "preview", "ok_exit", "secret_env", "timeout", "kill", "undo", "result"];
+    &["argv", "script", "params", "preview", "ok_exit", "secret_env", "timeout", "kill", "undo", "result", cannot::KEY];
 /// Lines of a preview that are shown.
 const PREVIEW: usize = 20;
 
@@ -60,6 +62,9 @@ struct Work {
     /// It changes nothing: its exit code is what was asked for.
     #[serde(default)]
     looks: bool,
+    /// What of its answer means that it cannot say.
+    #[serde(default)]
+    cannot_check: CannotCheck,
     /// Its program's file when the plan was made.
     file: ProgramFile,
     /// The script that an interpreter among its arguments carries out.
@@ -149,11 +154,17 @@ impl Kind for Command {
         let undo: Option<String> = body.take("undo")?;
         let result: Option<ResultBy> = body.take("result")?;
         let looks = result == Some(ResultBy::Exit);
+        let cannot_check = CannotCheck::take(body)?;
+        if !looks && cannot_check != CannotCheck::default() {
+            let what = "only a program that changes nothing is asked to check.";
+            return Err(table.fault_at(cannot::KEY, what).hint("Add result = \"exit\"."));
+        }
         cx.done(body, &[COMMON, KEYS].concat())?;
         let mut raise = Vec::new();
         let argv = whole(&table, &params, (argv, script), &mut raise)?;
         // Refused before the prompt by the rule that would refuse it behind it.
-        let file = ProgramFile::of(Path::new(argv.first().map_or("", String::as_str)))?;
+        let file = ProgramFile::of(Path::new(argv.first().map_or("", String::as_str)));
+        let file = file.map_err(|fault| if looks { cannot_be_asked(&fault) } else { fault })?;
         let script = ScriptFile::of(&argv)?;
         open_secret(&argv).map_or(Ok(()), |at| Err(refused(&table, "argv", at)))?;
         if undo.is_none() && !looks {
@@ -180,6 +191,7 @@ impl Kind for Command {
             spare: kill.unwrap_or_else(|| usual_end(&program)) == Kill::Never,
             previewed,
             looks,
+            cannot_check,
             file,
             script: script.clone(),
         })?;
@@ -204,6 +216,9 @@ impl Kind for Command {
         let ran = doing.program(&work.order().map_err(StepError::Failed)?, work.patience)?;
         let said = ran.stdout.last_line().or_else(|| ran.stderr.last_line());
         let said = said.map_or_else(String::new, |line| format!(": {line}"));
+        if let Some(how) = work.cannot_check.of(&ran) {
+            return Err(StepError::Failed(Fault::new(format!("cannot check: {how}{said}."))));
+        }
         match ran.ended {
             Ended::Code(code) if work.ok_exit.contains(&code) => Ok(crate::clean!("ended with exit code {code}{said}")),
             Ended::Code(code) if work.looks => Err(StepError::Failed(Fault::new(format!("exit code {code}{said}.")))),
@@ -224,6 +239,11 @@ impl Kind for Command {
     fn settled(&self, _: &Plan) -> Result<Settled, Fault> {
         Ok(Settled::Other(Clean::from("what a command leaves cannot be seen from here; look at what it is for")))
     }
+}
+
+/// Who cannot be asked says neither yes nor no.
+fn cannot_be_asked(why: &Fault) -> Fault {
+    Fault::new(format!("cannot check: {why}"))
 }
 
 /// What a preview prints, as far as it is shown; some print it all as errors.

@@ -12,6 +12,7 @@
 //! restart = { kind = "systemd", unit = "app.service" }
 //! params  = { size = { int = [1, 4096], value = 512, ask = true } }       # then to = "{size}": the operator gives it
 //! validate = ["/usr/sbin/nginx", "-t", "-c", "{file}"]   # must end with 0 on the new file before it takes its place
+//! cannot_check = [64, "unknown option"]                 # exit codes and words of one that cannot say: nothing is written
 //! port    = 8080                                         # after the restart, as of service_restart; health likewise
 //! ```
 

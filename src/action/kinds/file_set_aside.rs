@@ -5,6 +5,7 @@
 //! kind  = "file_set_aside"
 //! path  = "/var/lib/app/index"
 //! below = "/var/lib/app"            # nothing outside of it, and not itself
+//! # path = "{which}", params = { which = { matches = "/var/lib/app/.+", value = "…", ask = true } }: the operator chooses
 //! # to = "old": its new name, which must be free; else one with the time
 //! ```
 
@@ -13,6 +14,7 @@ use crate::action::back;
 use crate::action::doing::Doing;
 use crate::action::files::{plain, stamped};
 use crate::action::lifecycle::Run;
+use crate::action::params::Params;
 use crate::action::plan::{Danger, Plan, Precondition, Target, Undo};
 use crate::action::prepare::{COMMON, Context};
 use crate::base::{Body, Clean, Clock, Fault, Unit};
@@ -59,10 +61,12 @@ impl Kind for FileSetAside {
 
     fn draft(&self, body: &mut Body, _: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
         let table = body.clone();
-        let path: PathBuf = body.need("path")?;
+        let params = Params::take(body, cx.given)?;
+        let path: String = body.need("path")?;
+        let path = PathBuf::from(params.whole(&path)?.unwrap_or(&path));
         let below: PathBuf = body.need("below")?;
         let to: Option<String> = body.take("to")?;
-        cx.done(body, &[COMMON, &["path", "below", "to"]].concat())?;
+        cx.done(body, &[COMMON, &["path", "below", "to", "params"]].concat())?;
         if to.as_ref().is_some_and(|to| to.is_empty() || to.contains('/') || to.starts_with('.')) {
             return Err(table.fault_at("to", "a new name in the same folder, that does not begin with a dot."));
         }

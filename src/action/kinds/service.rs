@@ -8,6 +8,8 @@
 //! stable_for = "10s"               # it must run so long, unchanged, before it counts as restarted or started
 //! # No stop is lighter than C3. For restart, start and reload:
 //! validate   = ["/usr/sbin/nginx", "-t"]    # must exit 0, before the prompt and again under the lock; else it is refused
+//! cannot_check = [64, "unknown option"]        # exit codes and words of one that cannot say: no pass, and no fault found
+//! reads_as_toml = "/etc/app/app.toml"          # must read as TOML; then that is enough where the program cannot say
 //! port       = 8080                # a process of this very run of the service must listen on it
 //! health     = { url = "http://127.0.0.1:8080/health", status = [200], json = [{ pointer = "/status", equals = "healthy" }], within = "30s" } # and bearer = { file = "/etc/app/key" }
 //! # url: by address, names are not looked up; https too, then with ca = "/path" and server_name = "…" as http_call has them

@@ -2,6 +2,7 @@
 //! before it is touched, and, once it runs, the port that it must listen on and the answer that it must give.
 
 use super::{Kin, Manager, looks_secret};
+use crate::action::cannot::{self, CannotCheck};
 use crate::action::doing::{LOOK, quoted};
 use crate::action::kinds::Proof;
 use crate::action::plan::Precondition;
@@ -9,6 +10,7 @@ use crate::action::prepare::duration;
 use crate::action::remote;
 use crate::base::scrub::scrub;
 use crate::base::{Body, Clean, Clock, Fault};
+use crate::sys::held::Held;
 use crate::sys::listeners::{self, Holder, Listening};
 use crate::sys::net::http::{Answer, Ask, Site};
 use crate::sys::net::talk::Lost;
@@ -20,10 +22,10 @@ use core::time::Duration;
 use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Keys of a table that declare them.
-pub const KEYS: &[&str] = &["validate", "port", "health"];
+pub const KEYS: &[&str] = &["validate", cannot::KEY, "reads_as_toml", "port", "health"];
 /// Lines of a validator that are shown.
 const LINES: usize = 8;
 /// The service must be well within this time, when the profile does not say.
@@ -39,6 +41,12 @@ const TOLERANCE: Duration = Duration::from_millis(50);
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Checks {
     validate: Vec<String>,
+    /// What of its answer means that it cannot say.
+    #[serde(default)]
+    cannot_check: CannotCheck,
+    /// A file that must at least have the form of TOML; where it has and the program cannot check, that is enough.
+    #[serde(default)]
+    reads_as_toml: Option<PathBuf>,
     port: Option<u16>,
     health: Option<Health>,
 }
@@ -67,6 +75,23 @@ struct Field {
     equals: Value,
 }
 
+/// What a validator says that finds no fault.
+enum Judged {
+    Passes,
+    /// It cannot say, and why.
+    Cannot(String),
+}
+
+/// A file that reads as TOML: its name. What does not is told with line and column.
+fn has_form(path: &Path) -> Result<Clean, Fault> {
+    let name = Clean::text(path.as_os_str().as_encoded_bytes());
+    let held = Held::open(path)?;
+    let text = core::str::from_utf8(held.bytes()).map_err(|_| Fault::new(format!("{name} is no text.")))?;
+    Body::parse(name.as_str(), text)
+        .map(|_| name)
+        .map_err(|fault| fault.hint("Mend the configuration first: the service would not come up with it."))
+}
+
 impl Checks {
     /// Takes [`KEYS`] out of an action's table.
     ///
@@ -78,12 +103,14 @@ impl Checks {
         if validate.first().is_some_and(|program| !program.starts_with('/')) {
             return Err(table.fault_at("validate", "the program is not named by its whole path."));
         }
+        let cannot_check = CannotCheck::take(body)?;
+        let reads_as_toml: Option<PathBuf> = body.take("reads_as_toml")?;
         let port: Option<u16> = body.take("port")?;
         if port == Some(0) {
             return Err(table.fault_at("port", "nobody listens on port 0."));
         }
         let health = body.take_table("health")?.map(Health::take).transpose()?;
-        Ok(Self { validate, port, health })
+        Ok(Self { validate, cannot_check, reads_as_toml, port, health })
     }
 
     /// What they add under WHAT: first the program, then what must come true.
@@ -104,26 +131,49 @@ impl Checks {
         self.health.as_ref().map_or(Duration::ZERO, |health| health.within)
     }
 
-    /// Runs the validator, read-only by its nature: what the plan rests on.
+    /// Runs the validator, read-only by its nature, and reads the file: what the plan rests on.
     ///
     /// # Errors
     /// It finds fault, with its words; or it cannot check at all, which is no pass.
     pub fn validated(&self, clock: &dyn Clock) -> Result<Option<Precondition>, Fault> {
+        let holds = |label: Clean, value: Clean| Some(Precondition { label, value, age: Duration::ZERO, metric: None });
+        let form = self.reads_as_toml.as_deref().map(has_form).transpose()?;
+        let name = quoted(&self.validate);
+        match (self.judged(clock)?, form) {
+            (None, form) => Ok(form.and_then(|file| holds(file, Clean::from("reads as TOML")))),
+            (Some(Judged::Passes), _) => Ok(holds(name, Clean::from("passes"))),
+            (Some(Judged::Cannot(why)), Some(file)) => {
+                Ok(holds(name, crate::clean!("cannot check ({}); {file} reads as TOML", why.trim_end_matches('.'))))
+            }
+            (Some(Judged::Cannot(why)), None) => {
+                Err(Fault::new(format!("`{name}` cannot check the configuration: {why}"))
+                    .hint("Where no such program is, the action has `validate = []`."))
+            }
+        }
+    }
+
+    /// What the validator says; nothing where there is none.
+    fn judged(&self, clock: &dyn Clock) -> Result<Option<Judged>, Fault> {
         let mut words = self.validate.iter().cloned();
         let Some(program) = words.next() else { return Ok(None) };
-        let name = quoted(&self.validate);
-        let cannot = |why: Fault| Fault::new(format!("`{name}` cannot check the configuration: {why}"));
+        let cannot = |why: String| Ok(Some(Judged::Cannot(why)));
         let order = Order { program: program.into(), args: words.collect(), ..Order::default() };
-        let ran = run(&order, LOOK, clock).map_err(|stopped| match stopped {
-            Stopped::Refused(Refusal::Forbidden(fault) | Refusal::Impossible(fault)) => cannot(fault),
-            Stopped::Unkillable(left) => cannot(Fault::new(format!("it hangs as process {}.", left.pid))),
-        })?;
-        match ran.ended {
-            _ if ran.timed_out => Err(cannot(Fault::new(format!("no end within {} s.", LOOK.as_secs())))),
-            Ended::Code(0) => {
-                Ok(Some(Precondition { label: name, value: Clean::from("passes"), age: Duration::ZERO, metric: None }))
+        let ran = match run(&order, LOOK, clock) {
+            Ok(ran) => ran,
+            Err(Stopped::Refused(Refusal::Forbidden(fault) | Refusal::Impossible(fault))) => {
+                return cannot(fault.to_string());
             }
-            ended => Err(Fault::new(format!("`{name}` does not pass ({ended}): {}", said(&ran)))
+            Err(Stopped::Unkillable(left)) => return cannot(format!("it hangs as process {}.", left.pid)),
+        };
+        if ran.timed_out {
+            return cannot(format!("no end within {} s.", LOOK.as_secs()));
+        }
+        if let Some(how) = self.cannot_check.of(&ran) {
+            return cannot(format!("{how}: {}", said(&ran)));
+        }
+        match ran.ended {
+            Ended::Code(0) => Ok(Some(Judged::Passes)),
+            ended => Err(Fault::new(format!("`{}` does not pass ({ended}): {}", quoted(&self.validate), said(&ran)))
                 .hint("Mend the configuration first: the service would not come up with it.")),
         }
     }

@@ -17,6 +17,9 @@
 //! json  = [{ pointer = "/exchange/key", metric = "key_present", present = true, not = ["your_api_key"] },
 //!          { pointer = "/mode", fact = "trading", one_of = ["paper", "live"] }]
 //! ```
+//! `schema = "/path"` beside `parse = "toml"` or `"json"`: a JSON Schema, where it is there; file_schema_faults counts the
+//! keys that it does not have and the values outside their range, and a fact names each key.
+//!
 //! `parse = "lines"` looks at each line by regular expressions (no look-around). Of the text only groups are shown:
 //! ```toml
 //! parse = "lines"
@@ -37,6 +40,7 @@ use crate::samplers::documents::Format;
 use crate::samplers::lines::{Found, LineRow, Lines};
 use crate::samplers::look::{CONTENT, Content, Counted, Folder, Look, look, modified};
 use crate::samplers::pick::{Pick, Row, metric_name, plain_number};
+use crate::samplers::schema::Schema;
 use crate::samplers::{Kind, Observed, Sampler};
 use crate::sys::host::{group_name, user_name};
 use core::time::Duration;
@@ -94,6 +98,7 @@ struct Config {
     names: Option<String>,
     #[serde(default)]
     deep: bool,
+    schema: Option<PathBuf>,
 }
 
 #[derive(Default, Deserialize, PartialEq)]
@@ -132,6 +137,9 @@ enum Reader {
     Lines(Lines),
 }
 
+/// What one look brings: of the file, of its lines, of the schema beside it.
+type Seen = (Look, Vec<Found>, Option<Schema>);
+
 struct FileSampler {
     path: PathBuf,
     shown: Clean,
@@ -139,7 +147,8 @@ struct FileSampler {
     expect: Expect,
     reader: Option<Reader>,
     counted: Counted,
-    worker: Worker<io::Result<(Look, Vec<Found>)>>,
+    schema: Option<PathBuf>,
+    worker: Worker<io::Result<Seen>>,
 }
 
 impl FileSampler {
@@ -161,6 +170,7 @@ impl FileSampler {
             missing: config.missing,
             expect: config.expect,
             counted: Counted { names: config.names.unwrap_or_else(|| "*".to_owned()), deep: config.deep },
+            schema: config.schema,
             worker: Worker::new(&LOCAL_FILES),
         })
     }
@@ -168,15 +178,16 @@ impl FileSampler {
     async fn look(&mut self, now: Now) -> Result<Observation, Failure> {
         let (path, counted, content) = (self.path.clone(), self.counted.clone(), self.reader.is_some());
         let lines = if let Some(Reader::Lines(lines)) = &self.reader { Some(lines.clone()) } else { None };
+        let schema = self.schema.clone();
         let work = move || {
             let look = look(&path, content, Some(&counted))?;
             let found = lines.zip(look.content.as_ref()).map(|(lines, content)| lines.find(&content.head));
-            Ok((look, found.unwrap_or_default()))
+            Ok((look, found.unwrap_or_default(), schema.as_deref().map(Schema::read)))
         };
         let looked = self.worker.run(now.mono, work).await;
         let looked = looked.map_err(|stuck| Failure::unreachable(format!("looking at {}: {stuck}.", self.shown)))?;
         match looked {
-            Ok((look, found)) => self.observation(&look, found, now.wall),
+            Ok((look, found, schema)) => self.observation(&look, found, schema.as_ref(), now.wall),
             Err(error) => self.failed(&error),
         }
     }
@@ -207,7 +218,13 @@ impl FileSampler {
         Failure::answered(format!("{} {what}.", self.shown))
     }
 
-    fn observation(&self, look: &Look, found: Vec<Found>, now: Wall) -> Result<Observation, Failure> {
+    fn observation(
+        &self,
+        look: &Look,
+        found: Vec<Found>,
+        schema: Option<&Schema>,
+        now: Wall,
+    ) -> Result<Observation, Failure> {
         let stat = &look.stat;
         let mut seen = Observation::default();
         let what = noun(FileType::from_raw_mode(stat.st_mode));
@@ -236,7 +253,7 @@ impl FileSampler {
         }
         let read = match (&self.reader, &look.content) {
             (None, _) => Ok(()),
-            (Some(reader), Some(content)) => self.content(reader, content, found, &mut seen),
+            (Some(reader), Some(content)) => self.content(reader, content, (found, schema), &mut seen),
             (Some(_), None) => Err(self.bad(format_args!("is a {what}: its content is not read"))),
         };
         match read {
@@ -277,11 +294,22 @@ impl FileSampler {
         }
     }
 
+    /// Against the schema beside it; without one nothing is said of the keys.
+    fn held(&self, schema: &Schema, document: &serde_json::Value, seen: &mut Observation) {
+        match schema.slips(document) {
+            Ok((count, slips)) => {
+                seen.points.push(self.gauge("file_schema_faults", count as f64));
+                seen.facts.extend(slips);
+            }
+            Err(why) => seen.facts.push((Clean::from("schema"), why.clone())),
+        }
+    }
+
     fn content(
         &self,
         reader: &Reader,
         content: &Content,
-        found: Vec<Found>,
+        (found, schema): (Vec<Found>, Option<&Schema>),
         seen: &mut Observation,
     ) -> Result<(), Failure> {
         let labels = [("path", self.shown.as_str())];
@@ -297,6 +325,9 @@ impl FileSampler {
             }
             Reader::Document(format, picks) => {
                 let document = format.read(&content.head).map_err(|what| self.bad(format_args!("is {what}")))?;
+                if let Some(schema) = schema {
+                    self.held(schema, &document, seen);
+                }
                 Pick::take(picks, &document, &self.shown, &labels, seen).map_err(|what| self.bad(what))?;
             }
             Reader::Lines(lines) => lines.put(found, &self.shown, &labels, seen),
@@ -340,9 +371,13 @@ fn reader(body: &Body, config: &Config) -> Result<Option<Reader>, Fault> {
     if config.json.is_some() && !format.is_some_and(|format| [format.name(), "json"].contains(&rows)) {
         return Err(wrong(rows, rows));
     }
+    if config.schema.is_some() && !matches!(format, Some(Format::Toml | Format::Json)) {
+        return Err(wrong("schema", "toml"));
+    }
     let missing = |key: &str| body.fault_at("parse", format!("this needs `{key}`: what to take."));
     if let Some(format) = format {
-        let picks = config.json.clone().ok_or_else(|| missing("json"))?;
+        let none = config.schema.is_some().then(Vec::new);
+        let picks = config.json.clone().or(none).ok_or_else(|| missing("json"))?;
         return Ok(Some(Reader::Document(format, Pick::check(body, rows, picks)?)));
     }
     Ok(Some(match config.parse {
@@ -380,6 +415,7 @@ mod tests {
                 "path = \"/x\"\nexpect = { mode = \"rw\" }",
                 "p.toml:2:10: `rw` is no file mode. Write it in octal digits, such as \"0640\".",
             ),
+            ("path = \"/x\"\nschema = \"/y\"", "p.toml:2:10: `schema` goes with `parse = \"toml\"` only."),
             ("path = \"/x\"\nmetric = \"m\"", "p.toml:2:10: `metric` goes with `parse = \"number\"` only."),
             ("path = \"/x\"\nparse = \"csv\"", "p.toml:2:9: this needs `csv`: what to take."),
             (

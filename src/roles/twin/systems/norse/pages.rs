@@ -1,4 +1,5 @@
 //! What the predictor publishes, under the names of its code.
+//! Long because all settings that lead to its folder and ports stand in one text.
 
 use super::program::{API, Norse};
 use crate::base::Now;
@@ -59,6 +60,14 @@ simulated = true
 kind = "process"
 pid_file = "{dir}/run/cerebellar-norse.pid"
 name = "cerebellar-norse"
+every = "2s"
+
+[samplers.main-process]
+kind = "file"
+path = "{dir}/run/cerebellar-norse.pid"
+missing = "ok"
+parse = "lines"
+lines = [{{ matches = '^([0-9]+)$', fact = "number" }}]
 every = "2s"
 
 [samplers.port]

@@ -86,6 +86,7 @@ bot = '(^|/)watchkeeper twin service {dir} '
 right_project = '(^|/)watchkeeper twin service {dir} '
 root = "{dir}"
 user = "{dir}/user"
+key_file = "{dir}/user/keys/binance_sandbox.json"
 source = "{dir}/{STRATEGY}"
 logs = "{dir}/{STRATEGY}/logs/*.log"
 lmdb = "{dir}/data/lmdb"
