@@ -357,7 +357,9 @@ fn one_file_has_timeline_alerts_actions_what_they_changed_and_what_the_logs_said
         "what was told stands once, as code that nothing in it can end"
     );
     let many: Vec<Line> = (0..40)
-        .map(|n| logged(20 + n, if n % 2 == 0 { "app" } else { "db" }, &[["a", "b", "c"][n as usize % 3]]))
+        .map(|n| {
+            logged(20 + n, if n % 2 == 0 { "app" } else { "db" }, &[["a", "b", "c"][usize::try_from(n).unwrap() % 3]])
+        })
         .collect();
     let text = report(&Report { lines: many, ..of });
     assert_eq!(text.matches(", as of ").count(), 16, "bounded\n{text}");

@@ -261,7 +261,7 @@ pub(super) fn planned(
     };
     prepare_or_why(&spec.name, &spec.kind, &spec.title, &spec.body, &context).map_err(|why| match why {
         Refused::Precondition(fault) => Refused::Precondition(placed(&spec.body, fault)),
-        cooling => cooling,
+        cooling @ Refused::CoolingDown(_) => cooling,
     })
 }
 

@@ -381,23 +381,33 @@ impl World {
     }
 }
 
-/// One stream; true when it ended in an act.
-fn stream(seed: u64) -> bool {
+/// A line, an operator at it, and how heavy the plan is.
+fn world(seed: u64) -> (World, Danger) {
     let mut random = Jitter(seed);
-    let danger = [Danger::C1, Danger::C2, Danger::C2, Danger::C3][random.next() as usize % 4];
+    let danger = match random.next() % 4 {
+        0 => Danger::C1,
+        1 => Danger::C3,
+        _ => Danger::C2,
+    };
     let slow = if random.unit() < 0.5 { 1 + random.next() % 3_000 } else { 60 };
     let least = random.next() % slow;
     let answers = random.unit() < 0.85;
     let unread = random.unit() < 0.3;
     let mut world = World { random, queue: BTreeMap::new(), order: 0, up: 0, down: 0, slow, least, answers, unread };
-    let (mut gate, _) = Gate::open(plan(danger), standing(), at(0));
-    let word = gate.plan().expected().to_owned();
-    world.operator(&word, if danger == Danger::C3 { REASON } else { "" });
+    world.operator(plan(danger).expected(), if danger == Danger::C3 { REASON } else { "" });
     let draw = world.up_to(300);
     world.push(draw, Event::Draw);
     for tick in 0..200 {
         world.push(tick * 100, Event::Tick);
     }
+    (world, danger)
+}
+
+/// One stream; true when it ended in an act.
+fn stream(seed: u64) -> bool {
+    let (mut world, danger) = world(seed);
+    let (mut gate, _) = Gate::open(plan(danger), standing(), at(0));
+    let word = gate.plan().expected().to_owned();
     let mut log: Vec<(u64, GateInput, u64)> = Vec::new();
     let (mut drawn, mut seen, mut read) = (None, None, false);
     while let Some((time, event)) = world.next() {

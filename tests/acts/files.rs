@@ -46,7 +46,7 @@ fn which_of_several_is_set_aside_is_chosen_and_typed() {
     };
     let plan = scene.plan("file_set_aside", &table(&path)).unwrap();
     assert_eq!(plan.what.lines[0].as_str(), format!("rename {path}"));
-    assert!(format!("{:?}", plan).contains(&path));
+    assert!(format!("{plan:?}").contains(&path));
     let other = scene.plan("file_set_aside", &table("/etc/index")).unwrap_err().to_string();
     assert!(other.contains("is not below"), "{other}");
     let other = scene.plan("file_set_aside", &table(&below)).unwrap_err().to_string();

@@ -152,11 +152,10 @@ fn a_failed_unit_is_asked_for_once_and_counts_in_the_line_and_tells_its_rule_in_
         desk.told("units", Ok(Observation { points, ..Observation::default() }))
     };
     let asked = |effects: &[Effect]| {
-        let restarts = effects.iter().find_map(|effect| match effect {
+        effects.iter().find_map(|effect| match effect {
             Effect::UnitRights(restarts) => Some(restarts.iter().map(ToString::to_string).collect::<Vec<_>>()),
             _ => None,
-        });
-        restarts
+        })
     };
     assert_eq!(asked(&seen(&mut desk)), Some(vec!["restart:orders.service".to_owned()]));
     assert_eq!(asked(&seen(&mut desk)), None, "once");

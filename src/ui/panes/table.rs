@@ -190,13 +190,7 @@ fn heading(paint: &mut Painter<'_>, area: Rect, (pane, table): (&Pane, &Rows), m
 }
 
 /// Names left, numbers right-aligned under their titles; `+n` where rows found no place.
-fn body(
-    paint: &mut Painter<'_>,
-    area: Rect,
-    (table, effects): (&Rows, &[u16]),
-    rows: &[Line],
-    freshness: Freshness,
-) {
+fn body(paint: &mut Painter<'_>, area: Rect, (table, effects): (&Rows, &[u16]), rows: &[Line], freshness: Freshness) {
     let height = usize::from(area.height);
     let titled = height > 2;
     let room = if titled { height - 1 } else { height };
