@@ -208,7 +208,7 @@ fn a_login_that_sudo_does_not_let_is_told_which_rule_it_lacks() {
     let table = lab.table(&format!("{restart}\npid_file = \"{}\"", lab.scene.path("pid").display()));
     fs::write(&denied, "").unwrap();
     let said = lab.refused("service_restart", &table);
-    assert!(said.contains("sudo does not let this login `restart` bot. Its rule: "), "{said}");
+    assert!(said.contains("sudo does not let this login `restart bot`. Its rule: "), "{said}");
     assert!(said.ends_with(&format!("NOPASSWD: {} restart", lab.script)), "{said}");
     fs::remove_file(&denied).unwrap();
     let before = lab.pid();
