@@ -278,7 +278,7 @@ impl Console<'_> {
             },
             Live::Challenge(_) => answer("seen"),
             Live::Escalate(_) => answer("Cy"),
-            Live::Read => self.pty.send("\r"),
+            Live::Read | Live::Log(_) => self.pty.send("\r"),
             _ => {}
         }
     }
