@@ -188,7 +188,7 @@ fn what_is_told_of_a_unit_is_true_under_every_fault() {
 #[test]
 fn of_sixteen_runners_on_one_order_one_carries_it_out() {
     let case = world::command("echo once >> \"$1\"");
-    let rounds = if strace::long() { 200 } else { 5 };
+    let rounds = if strace::long() { 10_000 } else { 5 };
     for _ in 0..rounds {
         let scene = Scene::new();
         (case.arrange)(&scene);
