@@ -199,6 +199,19 @@ pub enum Target {
     Session,
 }
 
+impl Target {
+    /// The names by which a person knows it, and whether each is a path.
+    pub fn names(&self) -> Vec<(String, bool)> {
+        let path = |path: &PathBuf| (path.to_string_lossy().into_owned(), true);
+        match self {
+            Self::File { path: file, .. } | Self::Entry { path: file, .. } => vec![path(file)],
+            Self::Switches { values } => values.keys().map(path).collect(),
+            Self::Program { argv } => argv.iter().map(|word| (word.clone(), false)).collect(),
+            Self::Unit { .. } | Self::Process { .. } | Self::Server { .. } | Self::Session => Vec::new(),
+        }
+    }
+}
+
 /// What a supervisord's own process is called in the identity of its programs.
 pub const SUPERVISORD: &str = "supervisord";
 
@@ -335,7 +348,7 @@ impl Plan {
             lines: vec![title.clone(), crate::clean!("left by {from}; what they found is looked at again")],
             work: Value::Null,
         };
-        plan.danger = Danger::C2;
+        (plan.danger, plan.support) = (Danger::C2, Support::L1);
         plan.hits = vec![crate::clean!("this procedure only; {from} can look at it, not go on with it")];
         plan.undo = Undo::How(crate::clean!("leave it: {from} can take it back"));
         plan

@@ -6,7 +6,7 @@ use super::kinds::{self, Draft, Kind};
 use super::lifecycle::{Earlier, Run};
 use super::lmdb::size;
 use super::params::{self, Params};
-use super::plan::{Danger, Judging, Metric, Plan, Precondition, Readings, What, Where};
+use super::plan::{Danger, Judging, Metric, Plan, Precondition, Readings, Target, What, Where};
 use super::refused::Refused;
 use super::relied::Relied;
 use super::verify::{BASELINE, Check, Expect, FRESH, Traffic, is_counter, median, pace};
@@ -242,7 +242,7 @@ fn with_values((name, kind, title): Named<'_>, body: &Body, cx: &Context<'_>) ->
             title: title.clone(),
             verb: Clean::text(&verb),
             target: Clean::identifier(format!("{}/{typed}", cx.host.name)).0,
-            lines: draft.lines,
+            lines: unmistakable(draft.lines, &draft.targets),
             work: draft.work,
         },
         danger,
@@ -437,6 +437,27 @@ fn judging(body: &mut Body, cx: &Context<'_>) -> Result<Option<Judging>, Fault> 
     Ok(Some(Judging { checks, traffic, within, samplers, profile: cx.profile.to_owned() }))
 }
 
+/// A path that a person could take for another, or an argument with letters beyond ASCII, of which many look alike.
+fn is_unusual((name, is_path): (String, bool)) -> bool {
+    if is_path { Clean::identifier(name).1 } else { !name.is_ascii() }
+}
+
+/// In these lines each name of a target stands so that it looks like no other.
+fn unmistakable(lines: Vec<Clean>, targets: &[Target]) -> Vec<Clean> {
+    let by_number = |c: char| if c.is_ascii() { c.to_string() } else { Clean::identifier(c.to_string()).0.to_string() };
+    let names: Vec<String> = targets.iter().flat_map(Target::names).map(|(name, _)| name).collect();
+    let odd: Vec<(&String, String)> = names
+        .iter()
+        .filter(|name| !name.is_ascii())
+        .map(|name| (name, name.chars().map(by_number).collect()))
+        .collect();
+    let one = |line: Clean| match odd.iter().any(|(name, _)| line.as_str().contains(name.as_str())) {
+        true => Clean::text(odd.iter().fold(line.to_string(), |line, (name, shown)| line.replace(*name, shown))),
+        false => line,
+    };
+    lines.into_iter().map(one).collect()
+}
+
 /// Only ever raised: by the kind, by what is unknown, by names that had to be escaped, by impatience.
 fn danger(
     kind: &dyn Kind,
@@ -447,8 +468,8 @@ fn danger(
 ) -> (Danger, Vec<Clean>) {
     let mut danger = declared.max(kind.least_danger_of(&draft.work));
     let mut raised = [draft.raise.clone(), waived].concat();
-    if Clean::identifier(draft.target.as_bytes()).1 {
-        raised.push(Clean::from("the target's name holds unusual characters"));
+    if Clean::identifier(draft.target.as_bytes()).1 || draft.targets.iter().flat_map(Target::names).any(is_unusual) {
+        raised.push(Clean::from("a name holds unusual characters"));
     }
     if draft.undo == super::plan::Undo::Irreversible {
         raised.push(Clean::from("there is no way back"));

@@ -58,11 +58,17 @@ pub fn choices(model: &Model) -> Vec<(&Unresolved, Way)> {
 
 /// Enter on the list.
 pub fn choose(model: &mut Model, at: usize) -> Vec<Effect> {
-    let chosen = choices(model).into_iter().nth(at).map(|(run, way)| (run.plan.id, run.sentence(), way));
-    let Some((plan, sentence, way)) = chosen else { return Vec::new() };
+    let chosen =
+        choices(model).into_iter().nth(at).map(|(run, way)| (run.plan.id, run.plan.support, run.sentence(), way));
+    let Some((plan, support, sentence, way)) = chosen else { return Vec::new() };
     match way {
         _ if model.session.mode == Mode::ReadOnly => {
             model.session.say("This console is read-only: it settles nothing.".into(), Level::Warning, model.now);
+            Vec::new()
+        }
+        Way::Mark if model.session.support < support => {
+            let text = clean!("Settling it needs support level {support}.");
+            model.session.say(text, Level::Warning, model.now);
             Vec::new()
         }
         Way::Back(action) | Way::Again(action) => prompt::plan_anyway(model, action),

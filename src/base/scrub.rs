@@ -1,9 +1,43 @@
 //! Takes secrets out of text that leaves the process: records, captured output, error sentences.
 //! The second wall behind types; it knows shapes, not values.
 
-/// `user:password@` in URLs and `password=…`-like pairs become `<redacted>`.
+use regex::{Captures, Regex};
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+/// `user:password@` in URLs, `password=…`-like pairs, private keys, tokens of JSON (JWT) and keys of clouds become
+/// `<redacted>`.
 pub fn scrub(text: &str) -> String {
-    pairs(&userinfo(text))
+    pairs(&userinfo(&shapes(text)))
+}
+
+/// What is a secret by its looks, wherever it stands. Of a key whose beginning was cut off the lines are known by
+/// their length; a digest in hex is none.
+static SHAPES: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    let shapes = [
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----(?s:.*?)(?:-----END [A-Z ]*PRIVATE KEY-----|\z)",
+        r"(?m:^[A-Za-z0-9+/]{64}\r?$)",
+        r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}",
+        r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",
+        r"\bAIza[A-Za-z0-9_-]{35}",
+        r"\bgh[pousr]_[A-Za-z0-9]{36,}",
+        r"\bgithub_pat_[A-Za-z0-9_]{22,}",
+        r"\bglpat-[A-Za-z0-9_-]{20,}",
+        r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}",
+        r"\bsk_live_[A-Za-z0-9]{16,}",
+    ];
+    Regex::new(&shapes.join("|")).ok()
+});
+
+fn shapes(text: &str) -> Cow<'_, str> {
+    let is_digest = |found: &str| found.trim_end().bytes().all(|byte| byte.is_ascii_hexdigit());
+    SHAPES.as_ref().map_or(Cow::Borrowed(text), |shapes| {
+        shapes.replace_all(text, |found: &Captures<'_>| match found.get(0).map_or("", |found| found.as_str()) {
+            digest if is_digest(digest) => digest.to_owned(),
+            line if line.ends_with('\r') => format!("{REDACTED}\r"),
+            _ => REDACTED.to_owned(),
+        })
+    })
 }
 
 const REDACTED: &str = "<redacted>";
@@ -98,8 +132,15 @@ mod tests {
             ("Authorization: Bearer hunter2", "Authorization: <redacted>"),
             ("the token bucket is empty", "the token bucket is empty"),
             ("/path?token=hunter2&x=1", "/path?token=<redacted>&x=1"),
+            ("a\n-----BEGIN RSA PRIVATE KEY-----\nMIIE\nx\n-----END RSA PRIVATE KEY-----\nb", "a\n<redacted>\nb"),
+            ("-----BEGIN PRIVATE KEY-----\nMIIE", "<redacted>"),
+            ("sent eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmN to", "sent <redacted> to"),
+            ("id AKIAIOSFODNN7EXAMPLE used", "id <redacted> used"),
+            ("AKIAshort and eyJ.a.b stay", "AKIAshort and eyJ.a.b stay"),
         ] {
             assert_eq!(scrub(text), clean);
         }
+        let (line, digest) = ("MIIEowIBAAKCAQEA".repeat(4), "0123456789abcdef".repeat(4));
+        assert_eq!(scrub(&format!("{line}\n{digest}\n")), format!("<redacted>\n{digest}\n"), "a line of a key");
     }
 }

@@ -62,6 +62,12 @@ impl Entry {
         (self.folder.as_fd(), &self.name)
     }
 
+    /// Whether it is a file with other names (hard links).
+    pub fn is_linked(&self) -> bool {
+        let now = statat(&self.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW);
+        !self.id.folder && now.is_ok_and(|now| now.st_nlink > 1)
+    }
+
     /// Whether its folder has an entry of this name.
     pub fn has_beside(&self, name: &str) -> bool {
         statat(&self.folder, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()

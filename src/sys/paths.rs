@@ -1,6 +1,7 @@
-//! Where our own files live (design.md §4): state, sockets, and the locks that all logins share.
+//! Where our own files live (design.md §4): state, and the locks that all logins share.
 
 use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// The state folder of this login: `/var/lib/watchkeeper` as root, else under `XDG_STATE_HOME` or `~/.local/state`.
@@ -20,19 +21,11 @@ pub fn state_dir_of(root: bool, lookup: &dyn Fn(&str) -> Option<OsString>) -> Op
         .map(|base| base.join("watchkeeper"))
 }
 
-/// The folder for sockets of this login.
-pub fn runtime_dir() -> Option<PathBuf> {
-    std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute())
-}
-
-/// Folders for target locks, best first: the one that every login of this host shares, then this login's own, and
-/// `/tmp` for bare containers that have neither.
+/// The folder for target locks, or none. Every login of this host comes to the same one, so it is chosen by its mode
+/// and not by what this login may write: the first that anybody may write and only owners may take away from.
 pub fn lock_dirs() -> Vec<PathBuf> {
-    [Some(PathBuf::from("/run/lock")), runtime_dir(), Some(PathBuf::from("/tmp"))]
-        .into_iter()
-        .flatten()
-        .filter(|path| path.is_dir())
-        .collect()
+    let shared = |path: &PathBuf| path.metadata().is_ok_and(|it| it.is_dir() && it.mode() & 0o1777 == 0o1777);
+    ["/run/lock", "/tmp"].map(PathBuf::from).into_iter().find(shared).into_iter().collect()
 }
 
 /// The journal's folder in a state folder.
@@ -53,6 +46,13 @@ pub fn runs_dir(state: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn locks_lie_where_every_login_may_write_and_none_may_take_away_another_s() {
+        let dirs = lock_dirs();
+        assert_eq!(dirs.len(), 1, "two logins would come to different ones");
+        assert_eq!(dirs[0].metadata().unwrap().mode() & 0o1777, 0o1777);
+    }
 
     #[test]
     fn the_state_folder_follows_the_login_and_never_a_relative_path() {

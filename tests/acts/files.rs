@@ -86,6 +86,15 @@ fn what_is_not_below_a_link_or_open_to_others_is_refused() {
         let fault = scene.plan("file_set_aside", &table(&path, &below)).unwrap_err().to_string();
         assert!(fault.contains(why), "{path}: {fault}");
     }
+    fs::write(scene.path("app/one"), "").unwrap();
+    fs::hard_link(scene.path("app/one"), scene.path("app/two")).unwrap();
+    let fault = scene.plan("file_set_aside", &table(&format!("{below}/two"), &below)).unwrap_err().to_string();
+    assert!(fault.contains("has other names (hard links)"), "{fault}");
+    // A look-alike is shown by its number, and makes the prompt heavier: the c is Cyrillic.
+    fs::write(scene.path("app/\u{441}ache"), "").unwrap();
+    let plan = scene.plan("file_set_aside", &table(&format!("{below}/\u{441}ache"), &below)).unwrap();
+    assert!(plan.what.lines[0].as_str().ends_with("/app/<U+0441>ache"), "{:?}", plan.what.lines);
+    assert_eq!(plan.raised[0].as_str(), "a name holds unusual characters");
     fs::set_permissions(scene.path("app"), PermissionsExt::from_mode(0o777)).unwrap();
     let fault = scene.plan("file_set_aside", &table(&format!("{below}/index"), &below)).unwrap_err().to_string();
     assert!(fault.contains("others may change the folder"), "{fault}");

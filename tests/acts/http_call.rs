@@ -177,6 +177,18 @@ fn a_check_that_held_before_proves_nothing() {
 }
 
 #[test]
+fn what_somebody_else_has_done_since_the_plan_is_not_asked_for_again() {
+    let (scene, web) = (Scene::new(), node());
+    let table = drain(&web.at, &secret(&scene, 0o600));
+    let [first, second] = [(); 2].map(|()| scene.plan("http_call", &table).unwrap());
+    assert_eq!(scene.act(first).0.outcome, Outcome::Succeeded);
+    let (end, _) = scene.act(second);
+    assert_eq!(end.outcome, Outcome::Refused, "{end:?}");
+    assert!(end.reason.as_str().contains("the check holds now"), "{end:?}");
+    assert_eq!(web.count("POST"), 1);
+}
+
+#[test]
 fn a_certificate_that_does_not_pass_is_refused_before_anything_is_asked() {
     let scene = Scene::new();
     let (Some((cert, tls)), Some((other, _))) =

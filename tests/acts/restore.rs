@@ -131,6 +131,13 @@ fn one_file_from_a_copy_of_somebody_elses_keeps_owner_and_mode_of_what_it_replac
     let (end, _) = scene.act(plan);
     assert_eq!(end.outcome, Outcome::Succeeded, "{end:?}");
     assert_eq!((fs::read_to_string(&file).unwrap().as_str(), of(&file)), ("a = 2\n", before));
+    // Not what the prompt showed as the one that goes.
+    let plan = scene.plan("file_restore", &table).unwrap();
+    fs::write(&file, "a = 3\n").unwrap();
+    let (end, _) = scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Refused, "{end:?}");
+    assert!(end.reason.as_str().contains("changed (") || end.reason.as_str().contains("was touched"), "{end:?}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "a = 3\n");
     fs::write(&good, "a = \n").unwrap();
     let said = refusal(&scene, &table);
     assert!(said.contains("/good.toml:1:"), "a configuration that is none: {said}");

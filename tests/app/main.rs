@@ -19,7 +19,7 @@ use watchkeeper::app::effect::{Effect, Entry};
 use watchkeeper::app::run::Ended;
 use watchkeeper::app::survey::Done;
 use watchkeeper::app::{Msg, Overlay, Pane, Request, Shown, prompt, update};
-use watchkeeper::base::{Fault, Now, Ulid, Wall};
+use watchkeeper::base::{Fault, Now, Support, Ulid, Wall};
 use watchkeeper::clean;
 
 fn launched(effects: &[Effect]) -> bool {
@@ -284,6 +284,10 @@ fn what_an_earlier_console_left_unknown_is_settled_before_anything_else_is_plann
     desk.press(KeyCode::Esc);
     let effects = prompt::plan_with(&mut desk.model, Request::of("reduce-batch-size"));
     assert!(matches!(desk.model.overlay, Overlay::OpenRuns(_)) && effects.is_empty(), "{effects:?}");
+    // Not by who may not do what it did.
+    let granted = core::mem::replace(&mut desk.model.session.support, Support::L0);
+    assert!(desk.press(KeyCode::Enter).is_empty() && desk.screen().contains("needs support level L1"));
+    desk.model.session.support = granted;
     // Marked, with a reason and not without.
     desk.press(KeyCode::Enter);
     assert!(desk.press(KeyCode::Enter).is_empty(), "a reason is needed");

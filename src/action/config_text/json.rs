@@ -4,9 +4,10 @@ use super::{Scalar, Spot, at};
 use crate::base::Fault;
 use core::fmt;
 use serde::Deserializer;
-use serde::de::{Deserialize, MapAccess, Visitor};
+use serde::de::{Deserialize, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::path::Path;
 
 /// The members of an object, in their order.
@@ -40,24 +41,85 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 #[derive(serde::Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
+/// Any value in which no object has two members of one name.
+struct Once;
+
+impl<'de> Deserialize<'de> for Once {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Look;
+
+        impl<'de> Visitor<'de> for Look {
+            type Value = Once;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Once, A::Error> {
+                let mut names = HashSet::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    if let Some(twice) = names.replace(name.clone()) {
+                        return Err(A::Error::custom(format!("the member `{twice}` stands there twice")));
+                    }
+                    let Once = map.next_value()?;
+                }
+                Ok(Once)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Once, A::Error> {
+                while seq.next_element::<Once>()?.is_some() {}
+                Ok(Once)
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Once, E> {
+                Ok(Once)
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Once, E> {
+                Ok(Once)
+            }
+
+            fn visit_u64<E>(self, _: u64) -> Result<Once, E> {
+                Ok(Once)
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Once, E> {
+                Ok(Once)
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Once, E> {
+                Ok(Once)
+            }
+
+            fn visit_unit<E>(self) -> Result<Once, E> {
+                Ok(Once)
+            }
+        }
+
+        deserializer.deserialize_any(Look)
+    }
+}
+
+/// A fault of a reader, at its line.
+fn misread(text: &str, error: &serde_json::Error, file: &Path) -> Fault {
+    let line = error.line().saturating_sub(1);
+    let before: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+    let said = error.to_string();
+    let what = said.split(" at line ").next().filter(|_| error.is_data()).map(str::to_owned);
+    at(text, before, file, &what.unwrap_or_else(|| format!("is not JSON: {said}")))
+}
+
 pub(super) fn find(text: &str, key: &str, file: &Path) -> Result<Option<Spot>, Fault> {
+    serde_json::from_str::<Once>(text).map_err(|error| misread(text, &error, file))?;
     let place = |raw: &str| raw.as_ptr().addr().saturating_sub(text.as_ptr().addr());
     let mut here = text;
     for name in key.split('.') {
         let members: Members<'_> = match serde_json::from_str(here) {
             Ok(members) => members,
-            // What is no object has no member; what is no JSON at all is a fault.
-            Err(error) if error.is_data() => return Ok(None),
-            Err(error) => {
-                let before: usize = here.lines().take(error.line().saturating_sub(1)).map(|line| line.len() + 1).sum();
-                return Err(at(text, place(here) + before, file, &format!("is not JSON: {error}")));
-            }
+            // What is no object has no member.
+            Err(_) => return Ok(None),
         };
-        let mut found = members.0.iter().filter(|(known, _)| known == name);
-        let Some((_, raw)) = found.next() else { return Ok(None) };
-        if let Some((_, twice)) = found.next() {
-            return Err(at(text, place(twice.get()), file, &format!("the member `{name}` stands there twice")));
-        }
+        let Some((_, raw)) = members.0.iter().find(|(known, _)| known == name) else { return Ok(None) };
         here = raw.get();
     }
     let start = place(here);

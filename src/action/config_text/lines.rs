@@ -5,6 +5,56 @@ use super::{Scalar, Spot, at, put_in};
 use crate::base::{Clean, Fault};
 use std::path::Path;
 
+/// One `name=value` of a file.
+struct Line<'a> {
+    /// The byte at which its line begins.
+    start: usize,
+    section: &'a str,
+    name: &'a str,
+    sign: char,
+    /// What stands right of the sign, and where.
+    right: &'a str,
+    offset: usize,
+    indented: bool,
+    /// The line before it, or its own, goes on by a backslash or (INI) by a line that begins with a space.
+    joined: bool,
+}
+
+/// All of them; `sections` says that `[…]` begins one, and that `:` is a sign too.
+fn lines<'a>(text: &'a str, sections: bool, file: &Path) -> Result<Vec<Line<'a>>, Fault> {
+    let (mut section, mut titles, mut found, mut start, mut open) = ("", vec![""], Vec::<Line<'_>>::new(), 0, false);
+    for whole in text.split_inclusive('\n') {
+        let (begin, bare) = (start, whole.trim_end_matches(['\n', '\r']));
+        start += whole.len();
+        let (word, before) = (bare.trim_start(), open);
+        open = bare.ends_with('\\');
+        if word.is_empty() || (word.starts_with(['#', ';']) && !before) {
+            continue;
+        }
+        if let Some(title) =
+            word.strip_prefix('[').and_then(|rest| rest.trim_end().strip_suffix(']')).filter(|_| sections)
+        {
+            section = title.trim();
+            if titles.contains(&section) {
+                return Err(at(text, begin, file, &format!("the section `{section}` stands there twice")));
+            }
+            titles.push(section);
+            continue;
+        }
+        let indented = word.len() < bare.len();
+        if let Some(last) = found.last_mut().filter(|_| before || (sections && indented)) {
+            last.joined = true;
+        }
+        let signs: &[char] = if sections { &['=', ':'] } else { &['='] };
+        let Some((left, right)) = bare.split_once(signs) else { continue };
+        let offset = begin + (bare.len() - right.len());
+        let sign = bare.get(left.len()..).and_then(|rest| rest.chars().next()).unwrap_or('=');
+        let name = left.trim().trim_start_matches("export ").trim();
+        found.push(Line { start: begin, section, name, sign, right, offset, indented, joined: before || open });
+    }
+    Ok(found)
+}
+
 /// The value of a name, in this section of an INI file, or (`None`) in a file without sections.
 pub(super) fn find(
     text: &str,
@@ -12,34 +62,38 @@ pub(super) fn find(
     like: &Scalar,
     file: &Path,
 ) -> Result<Option<Spot>, Fault> {
-    let (mut here, mut found, mut start) = ("", None, 0);
-    for line in text.split_inclusive('\n') {
-        let (begin, bare) = (start, line.trim_end_matches(['\n', '\r']));
-        start += line.len();
-        let word = bare.trim_start();
-        if word.is_empty() || word.starts_with(['#', ';']) {
-            continue;
+    let refused = |line: &Line<'_>, what: &str| Err(at(text, line.start, file, &format!("`{}` {what}", line.name)));
+    let all = lines(text, section.is_some(), file)?;
+    // Many programs take names of INI files in either case.
+    let alike = |one: &Line<'_>, name: &str| {
+        if section.is_some() { one.name.eq_ignore_ascii_case(name) } else { one.name == name }
+    };
+    for (index, line) in all.iter().enumerate() {
+        if all.iter().take(index).any(|other| other.section == line.section && alike(other, line.name)) {
+            return refused(line, "stands there twice");
         }
-        if let Some(title) =
-            word.strip_prefix('[').and_then(|rest| rest.trim_end().strip_suffix(']')).filter(|_| section.is_some())
-        {
-            here = title.trim();
-            continue;
+        // What follows such a quote is no line of its own to a shell, and one to us.
+        if section.is_none() && is_open(line.right) {
+            return refused(line, "has quotes that do not end on their line");
         }
-        let Some((left, right)) = bare.split_once('=') else { continue };
-        let left = left.trim().trim_start_matches("export ").trim();
-        if left != name || section.is_some_and(|section| section != here) {
-            continue;
-        }
-        if found.is_some() {
-            return Err(at(text, begin, file, &format!("`{name}` stands there twice")));
-        }
-        let offset = begin + (bare.len() - right.len());
-        found = Some(
-            value(right, offset).ok_or_else(|| at(text, begin, file, &format!("the quotes of `{name}` do not end")))?,
-        );
     }
-    Ok(found.map(|(range, words)| Spot { value: Scalar::read(&words, like), range }))
+    let Some(line) = all.iter().find(|line| section.is_none_or(|here| here == line.section) && alike(line, name))
+    else {
+        return Ok(None);
+    };
+    if line.name != name {
+        return refused(line, &format!("stands there, which some programs take for `{name}`"));
+    }
+    if line.sign != '=' {
+        return refused(line, "is set by a colon: only `=` is edited here");
+    }
+    if line.joined || (line.indented && section.is_some()) {
+        return refused(line, "is part of a value of several lines, or has one");
+    }
+    match value(line.right, line.offset) {
+        Ok((range, words)) => Ok(Some(Spot { value: Scalar::read(&words, like), range })),
+        Err(what) => refused(line, what),
+    }
 }
 
 /// The text with a name that is not there: at the end of its section, which is added at the end where there is none.
@@ -67,19 +121,48 @@ pub(super) fn section(key: &str) -> (Option<&str>, &str) {
     key.rsplit_once('.').map_or((Some(""), key), |(section, name)| (Some(section), name))
 }
 
+/// Where a value ends that begins with a quote: the quote's place in it, or `None` if it has none of its own.
+fn closing(body: &str) -> Option<Option<usize>> {
+    let quote = body.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    let escaped = |at: usize| quote == '"' && body.get(..at).is_some_and(|head| odd_backslashes(head));
+    Some(body.match_indices(quote).map(|(at, _)| at).skip(1).find(|at| !escaped(*at)))
+}
+
+fn odd_backslashes(head: &str) -> bool {
+    (head.len() - head.trim_end_matches('\\').len()) % 2 == 1
+}
+
+fn is_open(right: &str) -> bool {
+    closing(right.trim_start()) == Some(None)
+}
+
 /// The bytes of what stands right of the sign, without spaces and comment but with its quotes; and what that says.
-fn value(right: &str, offset: usize) -> Option<(core::ops::Range<usize>, String)> {
-    let lead = right.len() - right.trim_start().len();
+fn value(right: &str, offset: usize) -> Result<(core::ops::Range<usize>, String), &'static str> {
+    const PIECES: &str = "is put together of quoted and other pieces, which programs read in different ways";
     let body = right.trim_start();
-    let from = offset + lead;
-    if let Some(quote) = body.chars().next().filter(|c| matches!(c, '"' | '\'')) {
-        let inner = body.get(1..)?;
-        let end = inner.find(quote)?;
-        return Some((from..from + end + 2, inner.get(..end)?.to_owned()));
+    let from = offset + (right.len() - body.len());
+    let comment = [" #", "\t#", " ;", "\t;"];
+    let part = |to: usize| body.get(..to).unwrap_or(body);
+    let (end, words) = match closing(body) {
+        Some(None) => return Err("has quotes that do not end"),
+        Some(Some(end)) => (end + 1, body.get(1..end).unwrap_or_default()),
+        None => {
+            let end =
+                part(comment.iter().filter_map(|mark| body.find(mark)).min().unwrap_or(body.len())).trim_end().len();
+            (end, part(end))
+        }
+    };
+    let rest = body.get(end..).unwrap_or_default();
+    if !rest.trim().is_empty() && !comment.iter().any(|mark| rest.starts_with(mark)) {
+        return Err(PIECES);
     }
-    let comment = [" #", "\t#", " ;", "\t;"].iter().filter_map(|mark| body.find(mark)).min();
-    let bare = body.get(..comment.unwrap_or(body.len())).unwrap_or(body).trim_end();
-    Some((from..from + bare.len(), bare.to_owned()))
+    if words.contains('\\') {
+        return Err("holds a backslash, which programs read in different ways");
+    }
+    if closing(body).is_none() && words.contains(['"', '\'']) {
+        return Err(PIECES);
+    }
+    Ok((from..from + end, words.to_owned()))
 }
 
 /// With the quotes that the old one had; with double ones where it needs some.

@@ -63,6 +63,39 @@ fn env_lines_keep_their_quotes_and_comments() {
 }
 
 #[test]
+fn what_two_programs_would_read_in_different_ways_is_refused_with_its_line() {
+    let refused = |format, file: &str, key: &str| {
+        let said = set(format, file, key, &text("new"));
+        assert!(said.is_err(), "{file}: {said:?}");
+        said.unwrap_err()
+    };
+    for (file, why) in [
+        (r#"A="x\"y # z""#, "a backslash"),
+        (r#"A="a"b"#, "put together"),
+        (r#"A=a"b c""#, "put together"),
+        ("A=a\\\nb", "several lines"),
+        ("X=a\\\nA=b", "several lines"),
+        ("X=\"one\nA=5\ntwo\"\nA=6\n", "do not end on their line"),
+        ("B=1\nB=2\nA=3\n", "`B` stands there twice"),
+    ] {
+        assert!(refused(Format::Env, file, "A").contains(why), "{file}");
+    }
+    for (file, why) in [
+        ("[db]\npool: 5\n", "by a colon"),
+        ("[db]\npool = 5\n[web]\n[db]\npool = 6\n", "the section `db` stands there twice"),
+        ("[db]\npool = 5\nPool = 6\n", "stands there twice"),
+        ("[db]\nPool = 5\n", "some programs take for `pool`"),
+        ("[db]\nhosts = a\n  pool = 5\n", "several lines"),
+        ("[db]\npool = 5\n  6\n", "several lines"),
+        ("[db]\npool = 5\nx = 1\nx = 2\n", "`x` stands there twice"),
+    ] {
+        assert!(refused(Format::Ini, file, "db.pool").contains(why), "{file}");
+    }
+    let said = refused(Format::Json, "{\"a\": 1,\n \"l\": [{\"b\": {\"c\": 1,\n \"c\": 2}}]}", "a");
+    assert!(said.starts_with("/etc/app:3: the member `c` stands there twice"), "{said}");
+}
+
+#[test]
 fn of_an_ini_file_the_section_counts() {
     let file = "size = 1\n[a.b]\n; size = 2\nsize = 3 ; three\n[c]\nsize= 4\n";
     let done = |key: &str| set(Format::Ini, file, key, &Scalar::Int(9)).unwrap();

@@ -278,9 +278,6 @@ pub(super) fn drafted((work, held): (Work, &Held), run: &Run, cx: &Context<'_>) 
     }
     hits.extend(backups::told(cx.state, file, &work.old));
     let target = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    if Clean::identifier(file.as_os_str().as_encoded_bytes()).1 {
-        raise.push(Clean::from("the path holds unusual characters"));
-    }
     let settle = restart.as_ref().map_or(Duration::ZERO, |_| SETTLE);
     let work = to_work(&work)?;
     Ok(Draft { lines, work, target, hits, undo: Undo::How(Clean::text(undo)), based_on, targets, raise, settle })

@@ -46,6 +46,8 @@ struct Work {
     path: PathBuf,
     /// What is there now.
     old: Option<EntryId>,
+    /// And what it holds. Of a file the plan shows the difference; into a tree its service may still write, which is kept.
+    was: Option<Survey>,
     /// Its name afterwards.
     kept: String,
     from: PathBuf,
@@ -191,13 +193,13 @@ impl Work {
         Ok(now.shape == self.survey.shape || self.like_old && now.bytes == self.survey.bytes)
     }
 
-    fn draft(self, source: &Source, place: &Place, was: Option<&Survey>, cx: &Context<'_>) -> Result<Draft, Fault> {
+    fn draft(self, source: &Source, place: &Place, cx: &Context<'_>) -> Result<Draft, Fault> {
         let (path, from, kept) = (self.path.display(), self.from.display(), self.path.with_file_name(&self.kept));
         let mut lines = vec![crate::clean!("put back {path}"), crate::clean!("    from {from}")];
         let folder = source.entry.id().folder;
         let old = self.old.as_ref().map(|_| Entry::open(&self.path)).transpose()?;
         let mut hits = vec![crate::clean!("put back: {}", counted(&source.survey, folder))];
-        let undo = if let Some(was) = was {
+        let undo = if let Some(was) = &self.was {
             lines.push(crate::clean!("the old to {}", kept.display()));
             hits.push(crate::clean!("replaced: {}", counted(was, folder)));
             hits.push(Clean::from("who has the old one open goes on with it"));
@@ -264,7 +266,7 @@ impl Kind for FileRestore {
         let like_old = !listed && old.is_some() && !source.entry.id().folder;
         let kept = stamped(&name, "before-restore", cx.clock, cx.id);
         let (survey, list) = (source.survey.clone(), source.digest());
-        Work { path, old, kept, from, survey, list, like_old, stopped }.draft(&source, &place, was.as_ref(), cx)
+        Work { path, old, was, kept, from, survey, list, like_old, stopped }.draft(&source, &place, cx)
     }
 
     fn differences(&self, plan: &Plan, clock: &dyn Clock) -> Result<Vec<Clean>, Fault> {
@@ -277,6 +279,9 @@ impl Kind for FileRestore {
             found.push(crate::clean!("the list of {} changed", work.from.display()));
         }
         found.extend(work.other(&place)?);
+        if let Some(was) = work.was.as_ref().filter(|_| found.is_empty() && !source.entry.id().folder) {
+            found.extend(touched(&work.path, was, &survey(&Entry::open(&work.path)?, None)?.0));
+        }
         if found.is_empty() {
             room(&place, &source.survey)?;
         }

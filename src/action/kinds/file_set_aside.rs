@@ -73,16 +73,16 @@ impl Kind for FileSetAside {
         check(&path, &below).map_err(|what| table.fault_at("path", what))?;
         let entry = Entry::open(&path)?;
         entry.replaceable()?;
+        if entry.is_linked() {
+            let what = format!("{} has other names (hard links), which would keep it in use.", path.display());
+            return Err(table.fault_at("path", what));
+        }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let aside = to.unwrap_or_else(|| stamped(&name, "set-aside", cx.clock, cx.id));
         if entry.has_beside(&aside) {
             return Err(Fault::new(format!("{} is there already.", Clean::text(&aside))));
         }
         let (id, size) = (entry.id().clone(), entry.size());
-        let mut raise = Vec::new();
-        if Clean::identifier(path.as_os_str().as_encoded_bytes()).1 {
-            raise.push(Clean::from("the path holds unusual characters"));
-        }
         let what = if id.folder { "a folder" } else { "a file" };
         let hits = match size {
             Some((1, bytes)) => crate::clean!("{what}, 1 file, {}", Unit::Bytes.show(bytes as f64)),
@@ -105,7 +105,7 @@ impl Kind for FileSetAside {
             based_on: vec![seen],
             targets: vec![Target::Entry { path, id }],
             work: to_work(&work)?,
-            raise,
+            raise: Vec::new(),
             settle: Duration::ZERO,
         })
     }

@@ -97,8 +97,8 @@ struct Request {
 struct Check {
     url: String,
     expect: Expect,
-    /// It held before: then it proves nothing.
-    held: bool,
+    /// Whether it held before: then it proves nothing. `None` where it could not be looked at.
+    held: Option<bool>,
 }
 
 /// This kind's part of a plan.
@@ -191,7 +191,17 @@ impl Kind for HttpCall {
 
     fn differences(&self, plan: &Plan, _: &dyn Clock) -> Result<Vec<Clean>, Fault> {
         // What would fail before the request is sent fails before anything is recorded as begun.
-        work::<Work>(plan)?.reach().map(|()| Vec::new())
+        let work: Work = work(plan)?;
+        work.reach()?;
+        let Some(check) = &work.check else { return Ok(Vec::new()) };
+        let seen = work.look(check);
+        let said = match (check.held, holds(&seen)) {
+            (was, is) if was == is => return Ok(Vec::new()),
+            (_, Some(true)) => "the check holds now: somebody else may have done it",
+            (_, Some(false)) => "the check does not hold now",
+            (_, None) => "the check cannot be looked at now",
+        };
+        Ok(vec![Clean::from(said)])
     }
 
     fn backup(&self, _: &Plan, _: &Doing<'_>) -> Result<bool, Fault> {
@@ -219,7 +229,7 @@ impl Kind for HttpCall {
             return Some(Proof::Holds(String::new(), Clean::from("the answer was as expected")));
         }
         let check = work.check.as_ref()?;
-        if check.held {
+        if check.held == Some(true) {
             return Some(Proof::Unseen(Clean::from("the check held before the call as well: it proves nothing.")));
         }
         Some(match work.look(check) {
@@ -235,7 +245,7 @@ impl Kind for HttpCall {
 
     fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
         let work: Work = work(plan)?;
-        let Some(check) = work.check.as_ref().filter(|check| !check.held) else {
+        let Some(check) = work.check.as_ref().filter(|check| check.held != Some(true)) else {
             let what = "whether the request was carried out cannot be seen from here; look at what it is for";
             return Ok(Settled::Other(Clean::from(what)));
         };
@@ -355,7 +365,7 @@ impl Work {
     fn look_before(&mut self) -> Option<Precondition> {
         let seen = self.look(self.check.as_ref()?);
         let check = self.check.as_mut()?;
-        check.held = matches!(&seen, Ok(Ok(_)));
+        check.held = holds(&seen);
         let said = match seen {
             Ok(Ok(said)) => crate::clean!("holds already, so it can prove nothing: {said}"),
             Ok(Err(why)) => why,
@@ -404,7 +414,12 @@ fn check(body: &mut Body, params: &Params) -> Result<Option<Check>, Fault> {
     rows.done(&[EXPECT, &["url"]].concat())?;
     let url = filled(&table, "url", params, &url)?;
     Site::parse(&url, Tls::default()).map_err(|fault| table.fault_at("url", fault.to_string()))?;
-    Ok(Some(Check { url, expect, held: false }))
+    Ok(Some(Check { url, expect, held: None }))
+}
+
+/// Whether a check holds; `None` where it could not be looked at.
+fn holds(seen: &Result<Result<Clean, Clean>, Fault>) -> Option<bool> {
+    seen.as_ref().ok().map(Result::is_ok)
 }
 
 /// A URL with its parameters, none of which can become another part of it.

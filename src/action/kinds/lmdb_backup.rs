@@ -78,7 +78,7 @@ impl Kind for LmdbBackup {
             undo: Undo::How(crate::clean!("remove {0} and {0}.sha256", there.display())),
             based_on: vec![identity::based_on(&seen)],
             targets: vec![id.target()],
-            raise: identity::raise(&path),
+            raise: Vec::new(),
             settle: Duration::ZERO,
             work: to_work(&Work { id, copying })?,
         })

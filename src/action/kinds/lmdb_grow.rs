@@ -143,7 +143,6 @@ impl Kind for LmdbGrow {
         if growth > 0.0 {
             draft.hits.push(crate::clean!("it grows by {} a day", Unit::Bytes.show(growth * 86_400.0)));
         }
-        draft.raise.extend(identity::raise(&path));
         draft.work = to_work(&Work { config, ..work })?;
         Ok(draft)
     }

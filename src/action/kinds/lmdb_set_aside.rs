@@ -124,7 +124,7 @@ impl Kind for LmdbSetAside {
             undo: Undo::How(crate::clean!("stop the program, then rename {data} and {lock} back")),
             based_on: vec![identity::based_on(&seen)],
             targets: vec![id.target()],
-            raise: identity::raise(&path),
+            raise: Vec::new(),
             settle: Duration::ZERO,
             work: to_work(&Work { id, files, back: false })?,
         })
@@ -249,7 +249,7 @@ fn returned(work: &Work) -> Result<Draft, Fault> {
         undo: Undo::How(crate::clean!("set {} aside again", work.id.path.display())),
         based_on: seen.collect(),
         targets: vec![work.id.target()],
-        raise: identity::raise(&work.id.path),
+        raise: Vec::new(),
         settle: Duration::ZERO,
         work: to_work(work)?,
     })

@@ -223,12 +223,6 @@ pub(crate) fn show(bytes: u64) -> String {
     Unit::Bytes.show(bytes as f64)
 }
 
-/// Raised where the path could be misread.
-pub(crate) fn raise(path: &Path) -> Vec<Clean> {
-    let unusual = Clean::identifier(path.as_os_str().as_encoded_bytes()).1;
-    if unusual { vec![Clean::from("the path holds unusual characters")] } else { Vec::new() }
-}
-
 /// Bytes that an ordinary user may still write on the file system of a folder.
 ///
 /// # Errors

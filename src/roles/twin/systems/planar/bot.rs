@@ -81,6 +81,7 @@ fn settings(folder: &Path, port: u16) -> String {
     format!(
         r#"manager = {{ kind = "unix_socket", path = "{dir}/supervisor.sock", unit = "planar" }}
 systemd = {{ kind = "systemd", unit = "${{unit}}", systemctl = ["{dir}/run/none"] }}
+mode = "simulation"
 engine = "{dir}/run/none.sock"
 bot = '(^|/)watchkeeper twin service {dir} '
 right_project = '(^|/)watchkeeper twin service {dir} '
