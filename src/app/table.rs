@@ -44,15 +44,28 @@ const COURSE: Duration = Duration::from_secs(2);
 /// When the oldest of it was seen, and how far that may be believed; or why there is nothing.
 type Believed = Result<(Mono, Freshness), Unknown>;
 
-/// A table as of the last refresh, the largest first.
+/// What comes first in a table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Order {
+    /// The largest of the first column.
+    #[default]
+    Descending,
+    /// The smallest.
+    Ascending,
+    /// By the rows' names, numbers by their size.
+    Label,
+}
+
+/// A table as of the last refresh.
 #[derive(Clone, Debug)]
 pub struct Table {
     /// The label that names a row; without one, whatever tells its series from the others.
     pub label: Option<Clean>,
-    /// From left to right; the first one decides the order.
+    /// From left to right.
     pub columns: Vec<Column>,
-    /// The smallest first.
-    pub ascending: bool,
+    /// What comes first.
+    pub order: Order,
     /// What was last seen.
     pub rows: Vec<Line>,
     /// When the oldest of what it shows was seen, and how far that may be believed; or why there is nothing.
@@ -72,12 +85,12 @@ pub struct Table {
 
 impl Table {
     /// An empty one.
-    pub fn new(label: Option<Clean>, columns: Vec<Column>, ascending: bool) -> Self {
+    pub fn new(label: Option<Clean>, columns: Vec<Column>, order: Order) -> Self {
         let believed = Err(Unknown::NotYet);
         Self {
             label,
             columns,
-            ascending,
+            order,
             rows: Vec::new(),
             believed,
             why: None,
@@ -109,10 +122,15 @@ impl Table {
         let (mut rows, believed) = self.gather(sight, evaluator);
         self.newest = self.seen(sight);
         let first = |row: &Line| row.cells.first().copied().flatten();
+        let number = |row: &Line| row.name.as_str().parse::<f64>().ok();
         rows.sort_by(|a, b| {
             let (a_value, b_value) = (first(a), first(b));
             let order = match (a_value, b_value) {
-                (Some(a), Some(b)) if self.ascending => a.total_cmp(&b),
+                _ if self.order == Order::Label => match (number(a), number(b)) {
+                    (Some(a), Some(b)) => a.total_cmp(&b),
+                    (a, b) => b.is_some().cmp(&a.is_some()),
+                },
+                (Some(a), Some(b)) if self.order == Order::Ascending => a.total_cmp(&b),
                 (Some(a), Some(b)) => b.total_cmp(&a),
                 _ => b_value.is_some().cmp(&a_value.is_some()),
             };

@@ -26,7 +26,7 @@ use core::time::Duration;
 use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
-/// A band must be crossed this long before its alert fires.
+/// A band that says no other must be crossed this long before its alert fires.
 const HOLD: Duration = Duration::from_secs(3);
 
 /// The group of the rules that panes' bands are.
@@ -289,7 +289,7 @@ fn bands(panes: &mut [Pane]) -> RuleFile {
             metric.rule = Some(rules.len());
             let alerting = Alerting {
                 judge: Judge::Bands(bands),
-                hold: if bands.is_state() { Duration::ZERO } else { HOLD },
+                hold: bands.hold().unwrap_or(if bands.is_state() { Duration::ZERO } else { HOLD }),
                 keep: Duration::ZERO,
                 annotations: Vec::new(),
                 unit: metric.unit,

@@ -1,7 +1,9 @@
 //! Bands that colour a number. A level starts at its edge: for "50–200 warning, above 200 critical", 50.0 and 200.0
 //! are WARNING and 200.01 is CRITICAL; where lower is worse, the mirror holds.
 
+use super::file::lengths;
 use crate::base::Level;
+use core::time::Duration;
 
 /// The limits of one direction: at `warning` a value is WARNING, beyond `critical` CRITICAL.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -23,6 +25,7 @@ struct Side {
 /// | `zero = "critical"` | exactly zero has this level |
 /// | `clear = 40` | a value that was bad is good again only from here on |
 /// | `state = true` | the number is a state (up, a port): its level changes at once |
+/// | `for = "2m"` | its alert fires after so long, not after 3 s; until then the value is no more than a NOTE |
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Deserialize)]
 #[serde(try_from = "Limits")]
 pub struct Bands {
@@ -34,6 +37,7 @@ pub struct Bands {
     zero: Option<Level>,
     clear: Option<(f64, f64)>,
     state: bool,
+    hold: Option<Duration>,
 }
 
 /// One limit, or one on each side.
@@ -56,6 +60,8 @@ struct Limits {
     clear: Option<Limit>,
     #[serde(default)]
     state: bool,
+    #[serde(rename = "for")]
+    hold: Option<String>,
 }
 
 impl TryFrom<Limits> for Bands {
@@ -70,6 +76,9 @@ impl TryFrom<Limits> for Bands {
             state: limits.state,
             ..Self::default()
         };
+        if let Some(text) = limits.hold {
+            bands.hold = Some(lengths::parse(&text).ok_or("`for` is a length of time, such as 30s or 5m")?);
+        }
         match (limits.warning, limits.critical) {
             (Some(Limit::One(warning)), Some(Limit::One(critical))) => bands.one(Some(warning), Some(critical)),
             (Some(Limit::One(_)), Some(Limit::Both(_))) | (Some(Limit::Both(_)), Some(Limit::One(_))) => {
@@ -127,7 +136,9 @@ impl Bands {
             () if sides.iter().chain(&normal).flatten().any(|limit| !limit.is_finite()) => {
                 Err("a limit must be a finite number")
             }
-            () if self == (Self { state: self.state, ..Self::default() }) => Err("bands without a limit judge nothing"),
+            () if self == (Self { state: self.state, hold: self.hold, ..Self::default() }) => {
+                Err("bands without a limit judge nothing")
+            }
             () if !below(self.low.critical, self.low.warning) || !below(self.high.warning, self.high.critical) => {
                 Err("on each side `critical` lies beyond `warning`")
             }
@@ -165,6 +176,11 @@ impl Bands {
     /// Whether the number is a state, whose level changes at once.
     pub const fn is_state(&self) -> bool {
         self.state
+    }
+
+    /// How long a bad value must last before it is alerted, where the profile says so.
+    pub const fn hold(&self) -> Option<Duration> {
+        self.hold
     }
 
     /// The limit that a value of this level has reached: the upper one where both sides have one.

@@ -240,6 +240,7 @@ impl Entry {
             (answered, _) => answered.clone(),
         };
         let banded = self.is_banded();
+        let waits = self.rule.bands().is_some_and(|bands| bands.hold().is_some());
         let shown = |alert: &Alert| {
             let footing = self.needs.footing(alert.job.as_ref().map(Clean::as_str));
             let age = now.since(alert.life.seen());
@@ -247,6 +248,8 @@ impl Entry {
             let old = Freshness::judge(age, every, false) >= Freshness::Stale;
             match alert.life.state() {
                 _ if old && footing.silent.is_some() => Level::Unknown,
+                // It is not bad before it has lasted, where its profile says for how long.
+                FindingState::Pending if waits => alert.life.shown().min(Level::Note),
                 _ if banded => alert.life.shown(),
                 FindingState::Firing | FindingState::Clearing => alert.life.severity(),
                 FindingState::NoData => Level::Unknown,

@@ -41,6 +41,18 @@ fn three_ticks_are_needed_even_without_a_hold() {
 }
 
 #[test]
+fn a_value_whose_bands_say_for_how_long_is_no_more_than_a_note_before() {
+    let body = crate::base::Body::parse("p.toml", "bands = { warning = 10, critical = 20, for = \"5s\" }");
+    let bands: Bands = body.and_then(|mut body| body.need("bands")).expect("bands");
+    assert_eq!(bands.hold(), Some(Duration::from_secs(5)));
+    let mut bench = Bench::of(vec![super::banded(bands, 5)], crate::rules::BookOptions::default());
+    bench.values(&[1.0, 25.0, 25.0, 25.0, 25.0, 25.0]);
+    assert_eq!((bench.state(), bench.book.level(0)), (Pending, Level::Note));
+    bench.value(25.0);
+    assert_eq!((bench.state(), bench.book.level(0)), (Firing, Level::Critical));
+}
+
+#[test]
 fn a_firing_alert_that_grows_worse_keeps_its_time_and_says_so() {
     let mut bench = Bench::new(0);
     bench.values(&[15.0, 15.0, 15.0]);

@@ -10,6 +10,7 @@
 //! ```
 
 use super::{Kind, Place};
+use crate::app::table::Order;
 use crate::app::{Column, Metric, Model, Pane, Table as Rows, TableLine};
 use crate::base::time::Age;
 use crate::base::{Body, Clean, Fault, Freshness, Unit};
@@ -64,7 +65,7 @@ impl Kind for Spans {
         let total = spec.total.as_deref().map(|query| parse("total", query)).transpose()?;
         let headline = total.map(|expr| Metric::plain(title.clone(), expr, unit));
         let column = Column { title: Clean::from("took"), expr, unit };
-        let table = Some(Rows::new(spec.label, vec![column], false));
+        let table = Some(Rows::new(spec.label, vec![column], Order::Descending));
         Ok(Pane { headline, table, ..Pane::new(self.name(), title) })
     }
 

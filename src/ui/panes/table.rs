@@ -10,14 +10,14 @@
 //!   { title = "failed", query = "watchkeeper_sampler_failures_total" },
 //! ]
 //! chart = "10m"                  # before the numbers of each row the course of its first column: 10s to 1h
-//! order = "descending"           # by the first column; or "ascending"
+//! order = "descending"           # by the first column; or "ascending"; or "label": by the names of the rows
 //! query = "watchkeeper_cpu_ratio" # a value beside the title, with `unit` and `bands`
 //! unit  = "ratio"
 //! beside = [{ label = "memory", query = "process_resident_memory_bytes", unit = "bytes" }]   # and more above the rows
 //! ```
 
 use super::{Kind, Place};
-use crate::app::table::{Line, POINTS};
+use crate::app::table::{Line, Order, POINTS};
 use crate::app::{Column, Model, Pane, Table as Rows};
 use crate::base::time::Age;
 use crate::base::{Body, Clean, Fault, Freshness, Unit};
@@ -69,14 +69,6 @@ struct Cell {
     unit: Option<Unit>,
 }
 
-#[derive(Clone, Copy, Default, PartialEq, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Order {
-    #[default]
-    Descending,
-    Ascending,
-}
-
 impl Kind for Table {
     fn name(&self) -> &'static str {
         "table"
@@ -112,7 +104,7 @@ impl Kind for Table {
         if chart.is_some_and(|reach| !CHART.contains(&reach)) {
             return Err(body.fault_at("chart", "`chart` reaches back 10s to 1h."));
         }
-        let mut table = Rows::new(spec.label, columns, spec.order == Order::Ascending);
+        let mut table = Rows::new(spec.label, columns, spec.order);
         table.chart = chart;
         Ok(Pane { headline, beside, table: Some(table), ..Pane::new(self.name(), title) })
     }
