@@ -2,6 +2,8 @@
 
 use crate::scene::{Scene, told};
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 use watchkeeper::action::doing::Doing;
 use watchkeeper::action::kinds;
 use watchkeeper::action::lifecycle::{Outcome, Run};
@@ -110,14 +112,63 @@ fn a_value_that_is_not_there_or_of_another_type_is_refused() {
         let fault = scene.plan("config_set", &format!("file = \"{file}\"\nset = [{set}]")).unwrap_err().to_string();
         assert!(fault.contains(why), "{set}: {fault}");
     }
-    let link = scene.path("link.toml");
-    std::os::unix::fs::symlink(&file, &link).unwrap();
-    let table = format!("file = \"{}\"\nset = [{{ key = \"performance.streams\", to = 1 }}]", link.display());
-    assert!(scene.plan("config_set", &table).is_err(), "a link is not followed");
     fs::hard_link(&file, scene.path("hard.toml")).unwrap();
     let table = format!("file = \"{file}\"\nset = [{{ key = \"performance.streams\", to = 1 }}]");
     let fault = scene.plan("config_set", &table).unwrap_err().to_string();
     assert!(fault.contains("link"), "{fault}");
+}
+
+#[test]
+fn of_a_link_the_file_is_edited_that_it_leads_to_and_that_is_shown() {
+    let (scene, _) = scene();
+    let (file, link) = (scene.path("production.toml"), scene.path("app.toml"));
+    symlink("production.toml", &link).unwrap();
+    let table = format!("file = \"{}\"\nset = [{{ key = \"performance.streams\", to = 1 }}]", link.display());
+    let plan = scene.plan("config_set", &table).unwrap();
+    assert_eq!(plan.what.lines[0].as_str(), format!("{} → {}", link.display(), file.display()));
+    let (end, _) = scene.act(plan);
+    assert!(end.executed, "{end:?}");
+    assert!(fs::read_to_string(&file).unwrap().contains("streams = 1"));
+    assert_eq!(fs::read_link(&link).unwrap().to_str(), Some("production.toml"), "it stays a link");
+    for named in [&link, &file] {
+        let back = format!("of = \"the-action\"\nfile = \"{}\"", named.display());
+        let (end, _) = scene.carry("config_restore", &back);
+        assert!(end.executed && fs::read_to_string(&file).unwrap() == FILE, "{end:?}");
+        assert!(scene.carry("config_set", &table).0.executed);
+    }
+    // It leads elsewhere when the runner comes.
+    let back = scene.plan("config_restore", &format!("of = \"the-action\"\nfile = \"{}\"", link.display())).unwrap();
+    fs::write(scene.path("other.toml"), FILE).unwrap();
+    fs::remove_file(&link).unwrap();
+    symlink("other.toml", &link).unwrap();
+    let (end, _) = scene.act(back);
+    assert_eq!((end.outcome, end.executed), (Outcome::Refused, false), "{end:?}");
+    assert!(end.reason.as_str().contains("leads elsewhere now"), "{end:?}");
+}
+
+#[test]
+fn a_link_to_what_others_may_write_or_that_others_may_turn_is_refused() {
+    let (scene, _) = scene();
+    let (file, link, open) = (scene.path("production.toml"), scene.path("app.toml"), scene.path("open"));
+    let refused = |link: &Path| {
+        let table = format!("file = \"{}\"\nset = [{{ key = \"performance.streams\", to = 1 }}]", link.display());
+        scene.plan("config_set", &table).unwrap_err().to_string()
+    };
+    symlink(&file, &link).unwrap();
+    fs::set_permissions(&file, PermissionsExt::from_mode(0o666)).unwrap();
+    assert!(refused(&link).contains("others may write to this file (mode 0666)"), "{}", refused(&link));
+    fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
+    fs::create_dir(&open).unwrap();
+    fs::set_permissions(&open, PermissionsExt::from_mode(0o777)).unwrap();
+    symlink(&file, open.join("app.toml")).unwrap();
+    let said = refused(&open.join("app.toml"));
+    assert!(said.contains("and others may change where it leads"), "{said}");
+    fs::remove_file(&link).unwrap();
+    symlink(scene.path("none.toml"), &link).unwrap();
+    assert!(refused(&link).contains("is a link that leads to no file"), "{}", refused(&link));
+    symlink(scene.dir.path(), scene.path("way")).unwrap();
+    let said = refused(&scene.path("way/production.toml"));
+    assert!(said.contains("is reached through a symbolic link"), "{said}");
 }
 
 #[test]

@@ -14,6 +14,7 @@ use crate::action::back::Of;
 use crate::action::backups;
 use crate::action::doing::Doing;
 use crate::action::lifecycle::Run;
+use crate::action::linked;
 use crate::action::plan::{Danger, Plan, Target};
 use crate::action::prepare::{COMMON, Context};
 use crate::base::{Body, Clean, Clock, Fault};
@@ -46,6 +47,7 @@ impl Kind for ConfigRestore {
         let of = Of::read(body.need("of")?, body)?;
         let file: PathBuf = body.need("file")?;
         cx.done(body, &[COMMON, &["of", "file"]].concat())?;
+        let (file, link) = linked::resolved(file)?;
         let on = |target: &Target| matches!(target, Target::File { path, .. } if *path == file);
         let (then, plan) =
             of.find(cx.state, "config_set", |run, plan| plan.targets.iter().any(on).then(|| (run, plan.clone())))?;
@@ -77,7 +79,7 @@ impl Kind for ConfigRestore {
             .collect();
         // What is put back is never among what is removed.
         let old = backups::too_many(cx.state, &done.file).into_iter().filter(|id| *id != plan.id).collect();
-        let work = Work { set, after: before, kept: Some(kept), old, ..done };
+        let work = Work { set, after: before, link, kept: Some(kept), old, ..done };
         drafted((work, &held), run, cx)
     }
 
