@@ -113,6 +113,13 @@ fn a_value_that_is_not_there_or_of_another_type_is_refused() {
         assert!(fault.contains(why), "{set}: {fault}");
     }
     fs::hard_link(&file, scene.path("hard.toml")).unwrap();
+    symlink(&file, scene.path("to-hard.toml")).unwrap();
+    let table = format!(
+        "file = \"{}\"\nset = [{{ key = \"performance.streams\", to = 1 }}]",
+        scene.path("to-hard.toml").display()
+    );
+    let fault = scene.plan("config_set", &table).unwrap_err().to_string();
+    assert!(fault.contains("2 names (hard links)"), "{fault}");
     let table = format!("file = \"{file}\"\nset = [{{ key = \"performance.streams\", to = 1 }}]");
     let fault = scene.plan("config_set", &table).unwrap_err().to_string();
     assert!(fault.contains("link"), "{fault}");
@@ -136,14 +143,19 @@ fn of_a_link_the_file_is_edited_that_it_leads_to_and_that_is_shown() {
         assert!(end.executed && fs::read_to_string(&file).unwrap() == FILE, "{end:?}");
         assert!(scene.carry("config_set", &table).0.executed);
     }
-    // It leads elsewhere when the runner comes.
-    let back = scene.plan("config_restore", &format!("of = \"the-action\"\nfile = \"{}\"", link.display())).unwrap();
+    // The way back that is offered goes through the link as well, and it leads elsewhere when the runner comes.
+    let plan = scene.plan("config_set", &table.replace("to = 1", "to = 3")).unwrap();
+    assert!(scene.act(plan.clone()).0.executed);
+    let back = scene.way_back(&plan).unwrap();
+    assert_eq!(back.what.lines[0].as_str(), format!("{} → {}", link.display(), file.display()));
     fs::write(scene.path("other.toml"), FILE).unwrap();
     fs::remove_file(&link).unwrap();
     symlink("other.toml", &link).unwrap();
     let (end, _) = scene.act(back);
     assert_eq!((end.outcome, end.executed), (Outcome::Refused, false), "{end:?}");
     assert!(end.reason.as_str().contains("leads elsewhere now"), "{end:?}");
+    let fault = scene.way_back(&plan).unwrap_err().to_string();
+    assert!(fault.contains("led to") && fault.contains("other.toml now"), "{fault}");
 }
 
 #[test]
@@ -163,6 +175,15 @@ fn a_link_to_what_others_may_write_or_that_others_may_turn_is_refused() {
     symlink(&file, open.join("app.toml")).unwrap();
     let said = refused(&open.join("app.toml"));
     assert!(said.contains("and others may change where it leads"), "{said}");
+    // A link to a folder on the way counts as much as the last one.
+    symlink(scene.dir.path(), open.join("way")).unwrap();
+    fs::remove_file(&link).unwrap();
+    symlink("open/way/production.toml", &link).unwrap();
+    let (said, way) = (refused(&link), format!("({} on its way)", open.join("way").display()));
+    assert!(said.contains(&way) && said.contains("others may change where it leads"), "{said}");
+    fs::remove_file(&link).unwrap();
+    symlink("app.toml", &link).unwrap();
+    assert!(refused(&link).contains("too many links"), "{}", refused(&link));
     fs::remove_file(&link).unwrap();
     symlink(scene.path("none.toml"), &link).unwrap();
     assert!(refused(&link).contains("is a link that leads to no file"), "{}", refused(&link));
@@ -209,7 +230,7 @@ fn a_new_file_that_its_own_program_finds_bad_never_takes_its_place() {
     // What it is given is the new content, whole, beside the old one, which still stands.
     let script = "#!/bin/sh\ngrep -q 'batch_size = 512' \"$2\" && grep -q 1_024 \"$1\" || exit 9\n[ -e \"$3/good\" ] || { echo 'line 3 is bad' >&2; exit 1; }\n";
     fs::write(&judge, script).unwrap();
-    fs::set_permissions(&judge, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    fs::set_permissions(&judge, PermissionsExt::from_mode(0o755)).unwrap();
     let (judge, file) = (judge.display(), path.display());
     let table = format!("{table}validate = [\"{judge}\", \"{file}\", \"{{file}}\", \"{}\"]", folder.display());
     let plan = scene.plan("config_set", &table).unwrap();
@@ -277,7 +298,7 @@ fn the_last_ten_backups_of_a_file_are_kept_and_what_goes_is_named_in_the_plan() 
     let (file, other) = (scene.path("production.toml"), scene.path("other/production.toml"));
     fs::create_dir(other.parent().unwrap()).unwrap();
     fs::write(&other, FILE).unwrap();
-    let table = |file: &std::path::Path, to: usize| {
+    let table = |file: &Path, to: usize| {
         format!("file = \"{}\"\nset = [{{ key = \"performance.streams\", to = {to} }}]", file.display())
     };
     let backup = |plan: &watchkeeper::action::plan::Plan| Run::of(&scene.state(), plan.id).backup_of(&file);

@@ -48,10 +48,15 @@ impl Kind for ConfigRestore {
         let file: PathBuf = body.need("file")?;
         cx.done(body, &[COMMON, &["of", "file"]].concat())?;
         let (file, link) = linked::resolved(file)?;
-        let on = |target: &Target| matches!(target, Target::File { path, .. } if *path == file);
-        let (then, plan) =
-            of.find(cx.state, "config_set", |run, plan| plan.targets.iter().any(on).then(|| (run, plan.clone())))?;
-        let done: Work = work(&plan)?;
+        let ours = |done: &Work| done.file == file || (link.is_some() && done.link == link);
+        let (then, plan, done) = of.find(cx.state, "config_set", |run, plan| {
+            work(plan).ok().filter(ours).map(|done| (run, plan.clone(), done))
+        })?;
+        if let Some(link) = link.as_ref().filter(|_| done.file != file) {
+            let (link, then, now) = (link.display(), done.file.display(), file.display());
+            return Err(Fault::new(format!("{link} led to {then} at that time, and leads to {now} now."))
+                .hint("Decide by hand which of them is to be put back."));
+        }
         let before = plan.targets.iter().find_map(|target| match target {
             Target::File { id, .. } => Some(id.sha256.clone()),
             _ => None,

@@ -4,7 +4,7 @@
 //! ```toml
 //! [actions.reduce-batch-size]
 //! kind    = "config_set"
-//! file    = "/etc/app/production.toml"                   # of a link, the file that it leads to
+//! file    = "/etc/app/production.toml"                   # of a link the file is edited that it leads to, and shown
 //! format  = "toml"                                       # json, env, ini; by the file's name where it says it
 //! set     = [{ key = "performance.batch_size", from = 1024, to = 512 }]   # without `from`: whatever stands there
 //! # { key = "…", to = true, absent = "add" }: a key that is not there is added, its table too (not in JSON)
@@ -238,9 +238,9 @@ impl Kind for ConfigSet {
     }
 
     fn way_back(&self, plan: &Plan) -> Option<(&'static str, back::Table)> {
-        let file = work::<Work>(plan).ok()?.file;
-        let of = Some(plan.what.action.clone().into());
-        Some(("config_restore", back::table([("of", of), back::run(plan), ("file", back::value(&file))])))
+        let work = work::<Work>(plan).ok()?;
+        let (of, named) = (Some(plan.what.action.clone().into()), work.link.unwrap_or(work.file));
+        Some(("config_restore", back::table([("of", of), back::run(plan), ("file", back::value(&named))])))
     }
 
     fn within(&self, plan: &Plan) -> Duration {
