@@ -5,11 +5,17 @@ use super::kinds::{self, Settled};
 use super::lifecycle::{Outcome, Progress, Run, State, runs};
 use super::plan::Plan;
 use crate::base::{Body, Clean, Fault, Ulid};
+use crate::sys::files;
 use serde_json::{Map, Value};
 use std::path::Path;
 
 /// What stands before a run's id in the name of the action that takes it back.
 const BACK: &str = "back:";
+
+/// Where a run keeps what it leaves.
+const LEFT: &str = "left.json";
+/// That is not larger, in bytes.
+const LEFT_LIMIT: u64 = 4 * 1024;
 
 /// The table of a plan of its own, without the keys that all have.
 pub type Table = Map<String, Value>;
@@ -97,6 +103,26 @@ impl Of {
     pub const fn others(&self) -> &'static str {
         if self.run.is_some() { "somebody else or a later run" } else { "somebody else" }
     }
+}
+
+/// What a run leaves that only its target tells, such as the number of what it made: for its way back to know it again.
+///
+/// # Errors
+/// When it cannot be written: then there is no way back from this run that could be planned.
+pub fn keep(run: &Run, left: &impl serde::Serialize) -> Result<(), Fault> {
+    let text = serde_json::to_string(left)
+        .map_err(|error| Fault::new(format!("what this run leaves cannot be written: {error}.")))?;
+    files::create_exclusive(&run.dir().join(LEFT), 0o600, text.as_bytes()).map(|_first| ())
+}
+
+/// The same as the run kept it.
+///
+/// # Errors
+/// When it kept nothing: it did not see what it left.
+pub fn kept<T: serde::de::DeserializeOwned>(run: &Run) -> Result<T, Fault> {
+    let unseen = || Fault::new("that run did not see what it left: nobody can tell it from another one.");
+    let text = files::read(&run.dir().join(LEFT), LEFT_LIMIT).map_err(|_| unseen().hint("Decide by hand."))?;
+    serde_json::from_slice(&text).map_err(|_| unseen().hint("Decide by hand."))
 }
 
 /// The key that names exactly this run.

@@ -24,6 +24,7 @@ pub mod kinds;
 pub mod late;
 pub mod launch;
 pub mod lifecycle;
+mod linked;
 mod lmdb;
 pub mod locks;
 pub mod manager;

@@ -1,6 +1,7 @@
 //! What the kinds that talk with a PostgreSQL server share: how to get there, which server it is, and what a step's end
 //! means.
 
+use super::back;
 use super::kinds::StepError;
 use super::plan::{Plan, Precondition, Target};
 use super::remote::{self, LOOK, kept, secret};
@@ -52,6 +53,19 @@ impl Server {
         let server = Self { url: body.need("url")?, password: kept(body, "password")?, tls: remote::tls(body)? };
         server.database().map_err(|fault| table.fault_at("url", fault.to_string()))?;
         Ok(server)
+    }
+
+    /// Its keys again, for the table of another plan.
+    pub fn table(&self) -> back::Table {
+        let password = self.password.as_ref().map(|path| serde_json::json!({ "file": path }));
+        let [ca, name] = [back::value(&self.tls.ca), back::value(&self.tls.server_name)];
+        let set = |value: Option<serde_json::Value>| value.filter(|value| !value.is_null());
+        back::table([
+            ("url", Some(self.url.clone().into())),
+            ("password", password),
+            ("ca", set(ca)),
+            ("server_name", set(name)),
+        ])
     }
 
     /// Where it is.

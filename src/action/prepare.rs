@@ -1,12 +1,13 @@
 //! Makes a plan from an action of a profile and what is observed now. No effects; reads files and asks managers, so
 //! it runs beside the console's loop, never in it.
 
+use super::back;
 use super::cooldown::{cooled_down, same};
 use super::kinds::{self, Draft, Kind};
 use super::lifecycle::{Earlier, Run};
 use super::lmdb::size;
 use super::params::{self, Params};
-use super::plan::{Danger, Judging, Metric, Plan, Precondition, Readings, Target, What, Where};
+use super::plan::{Danger, Judging, Metric, Plan, Precondition, Readings, Target, Undo, What, Where};
 use super::refused::Refused;
 use super::relied::Relied;
 use super::verify::{BASELINE, Check, Expect, FRESH, Traffic, is_counter, median, pace};
@@ -257,6 +258,11 @@ fn with_values((name, kind, title): Named<'_>, body: &Body, cx: &Context<'_>) ->
         settle: draft.settle,
         judging,
     };
+    if let Undo::How(how) = &plan.undo
+        && back::has(&plan)
+    {
+        plan.undo = Undo::How(crate::clean!("{how}; offered afterwards"));
+    }
     if plan.judging.is_none() && !known.proves(&plan) {
         plan.hits
             .push(Clean::from("nobody has declared a check of its effect: even when all goes well it ends UNVERIFIED"));
@@ -471,7 +477,7 @@ fn danger(
     if Clean::identifier(draft.target.as_bytes()).1 || draft.targets.iter().flat_map(Target::names).any(is_unusual) {
         raised.push(Clean::from("a name holds unusual characters"));
     }
-    if draft.undo == super::plan::Undo::Irreversible {
+    if draft.undo == Undo::Irreversible {
         raised.push(Clean::from("there is no way back"));
     }
     let same = same(name, draft, cx);

@@ -223,7 +223,10 @@ pub enum Broken {
 }
 
 fn refused(path: &Path, error: &io::Error) -> Fault {
-    if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) {
+    // Of a folder that is a link itself the kernel says that it is none.
+    let folder = || path.ancestors().skip(1).any(Path::is_symlink);
+    let is = |errno: Errno| error.raw_os_error() == Some(errno.raw_os_error());
+    if is(Errno::LOOP) || is(Errno::NOTDIR) && folder() {
         return Fault::new(format!("{} is reached through a symbolic link.", path.display()))
             .hint("Name the real file: replacing a link would cut it off from what it points to.");
     }

@@ -8,12 +8,13 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use watchkeeper::action::back;
 use watchkeeper::action::kinds::Settled;
 use watchkeeper::action::lifecycle::{Outcome, Run};
-use watchkeeper::action::plan::Plan;
+use watchkeeper::action::plan::{Danger, Plan};
 
 /// Does it, and takes it back.
-fn there_and_back(scene: &Scene, plan: &Plan, done: impl Fn(), undone: impl Fn()) -> Plan {
+pub(crate) fn there_and_back(scene: &Scene, plan: &Plan, done: impl Fn(), undone: impl Fn()) -> Plan {
     let (end, progress) = scene.act(plan.clone());
     assert!(end.executed, "{end:?} {:?}", told(&progress));
+    assert!(plan.undo.to_string().ends_with("; offered afterwards"), "{}", plan.undo);
     done();
     let back = scene.way_back(plan).unwrap_or_else(|fault| panic!("{}: {fault}", plan.what.kind));
     assert!(back.danger >= plan.danger && back.support == plan.support, "{back:?}");
@@ -133,6 +134,50 @@ fn a_drop_in_is_taken_back() {
         move || assert_eq!(lab.says("app.service", "LimitNOFILE"), limit)
     };
     there_and_back(&lab.scene, &plan, says("4096"), says("1024"));
+}
+
+#[test]
+fn a_start_is_taken_back_by_a_stop_of_that_very_run_and_a_stop_by_a_start() {
+    let Some(lab) = lab() else { return };
+    lab.unit("app.service", "ExecStart=/bin/sleep 1000");
+    let plan = |kind: &str| lab.scene.plan(kind, &lab.table("app.service")).unwrap();
+    let is = |state: &'static str| {
+        let lab = &lab;
+        move || assert_eq!(lab.says("app.service", "ActiveState"), state)
+    };
+    let start = plan("service_start");
+    assert_eq!(start.undo.to_string(), "stop app.service; offered afterwards");
+    let back = there_and_back(&lab.scene, &start, is("active"), is("inactive"));
+    assert_eq!((back.what.kind.as_str(), back.danger), ("service_stop@1", Danger::C3));
+    let fault = lab.scene.way_back(&start).unwrap_err().to_string();
+    assert!(fault.contains("there is nothing to take back: app.service is inactive"), "{fault}");
+
+    lab.systemctl(&["start", "app.service"]);
+    let stop = plan("service_stop");
+    assert_eq!(stop.undo.to_string(), "start app.service; offered afterwards");
+    let back = there_and_back(&lab.scene, &stop, is("inactive"), is("active"));
+    assert_eq!((back.what.kind.as_str(), back.danger), ("service_start@1", Danger::C3), "as heavy as the stop");
+    let fault = lab.scene.way_back(&stop).unwrap_err().to_string();
+    assert!(fault.contains("there is nothing to take back: app.service is active"), "{fault}");
+    // The way back of the way back ends the run that it began, and no other.
+    lab.systemctl(&["restart", "app.service"]);
+    let fault = lab.scene.way_back(&back).unwrap_err().to_string();
+    assert!(fault.contains("app.service was started anew since by somebody else or a later run"), "{fault}");
+}
+
+#[test]
+fn where_no_way_back_can_be_offered_the_plan_says_so() {
+    let Some(lab) = lab() else { return };
+    lab.unit("app.service", "ExecStart=/bin/sleep 1000\nExecReload=/bin/true");
+    lab.systemctl(&["start", "app.service"]);
+    for (kind, undo) in [
+        ("service_restart", "a restart cannot be taken back; if app.service does not come up, its log says why"),
+        ("service_reload", "a reload cannot be taken back: put back the configuration, then reload app.service again"),
+        ("service_start", "none is needed: app.service is so already"),
+    ] {
+        let plan = lab.scene.plan(kind, &lab.table("app.service")).unwrap();
+        assert_eq!((plan.undo.to_string().as_str(), back::has(&plan)), (undo, false), "{kind}");
+    }
 }
 
 /// The operator ends it before its first step.

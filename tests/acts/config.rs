@@ -2,6 +2,8 @@
 
 use crate::scene::{Scene, told};
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
 use watchkeeper::action::doing::Doing;
 use watchkeeper::action::kinds;
 use watchkeeper::action::lifecycle::{Outcome, Run};
@@ -110,14 +112,84 @@ fn a_value_that_is_not_there_or_of_another_type_is_refused() {
         let fault = scene.plan("config_set", &format!("file = \"{file}\"\nset = [{set}]")).unwrap_err().to_string();
         assert!(fault.contains(why), "{set}: {fault}");
     }
-    let link = scene.path("link.toml");
-    std::os::unix::fs::symlink(&file, &link).unwrap();
-    let table = format!("file = \"{}\"\nset = [{{ key = \"performance.streams\", to = 1 }}]", link.display());
-    assert!(scene.plan("config_set", &table).is_err(), "a link is not followed");
     fs::hard_link(&file, scene.path("hard.toml")).unwrap();
+    symlink(&file, scene.path("to-hard.toml")).unwrap();
+    let table = format!(
+        "file = \"{}\"\nset = [{{ key = \"performance.streams\", to = 1 }}]",
+        scene.path("to-hard.toml").display()
+    );
+    let fault = scene.plan("config_set", &table).unwrap_err().to_string();
+    assert!(fault.contains("2 names (hard links)"), "{fault}");
     let table = format!("file = \"{file}\"\nset = [{{ key = \"performance.streams\", to = 1 }}]");
     let fault = scene.plan("config_set", &table).unwrap_err().to_string();
     assert!(fault.contains("link"), "{fault}");
+}
+
+#[test]
+fn of_a_link_the_file_is_edited_that_it_leads_to_and_that_is_shown() {
+    let (scene, _) = scene();
+    let (file, link) = (scene.path("production.toml"), scene.path("app.toml"));
+    symlink("production.toml", &link).unwrap();
+    let table = format!("file = \"{}\"\nset = [{{ key = \"performance.streams\", to = 1 }}]", link.display());
+    let plan = scene.plan("config_set", &table).unwrap();
+    assert_eq!(plan.what.lines[0].as_str(), format!("{} → {}", link.display(), file.display()));
+    let (end, _) = scene.act(plan);
+    assert!(end.executed, "{end:?}");
+    assert!(fs::read_to_string(&file).unwrap().contains("streams = 1"));
+    assert_eq!(fs::read_link(&link).unwrap().to_str(), Some("production.toml"), "it stays a link");
+    for named in [&link, &file] {
+        let back = format!("of = \"the-action\"\nfile = \"{}\"", named.display());
+        let (end, _) = scene.carry("config_restore", &back);
+        assert!(end.executed && fs::read_to_string(&file).unwrap() == FILE, "{end:?}");
+        assert!(scene.carry("config_set", &table).0.executed);
+    }
+    // The way back that is offered goes through the link as well, and it leads elsewhere when the runner comes.
+    let plan = scene.plan("config_set", &table.replace("to = 1", "to = 3")).unwrap();
+    assert!(scene.act(plan.clone()).0.executed);
+    let back = scene.way_back(&plan).unwrap();
+    assert_eq!(back.what.lines[0].as_str(), format!("{} → {}", link.display(), file.display()));
+    fs::write(scene.path("other.toml"), FILE).unwrap();
+    fs::remove_file(&link).unwrap();
+    symlink("other.toml", &link).unwrap();
+    let (end, _) = scene.act(back);
+    assert_eq!((end.outcome, end.executed), (Outcome::Refused, false), "{end:?}");
+    assert!(end.reason.as_str().contains("leads elsewhere now"), "{end:?}");
+    let fault = scene.way_back(&plan).unwrap_err().to_string();
+    assert!(fault.contains("led to") && fault.contains("other.toml now"), "{fault}");
+}
+
+#[test]
+fn a_link_to_what_others_may_write_or_that_others_may_turn_is_refused() {
+    let (scene, _) = scene();
+    let (file, link, open) = (scene.path("production.toml"), scene.path("app.toml"), scene.path("open"));
+    let refused = |link: &Path| {
+        let table = format!("file = \"{}\"\nset = [{{ key = \"performance.streams\", to = 1 }}]", link.display());
+        scene.plan("config_set", &table).unwrap_err().to_string()
+    };
+    symlink(&file, &link).unwrap();
+    fs::set_permissions(&file, PermissionsExt::from_mode(0o666)).unwrap();
+    assert!(refused(&link).contains("others may write to this file (mode 0666)"), "{}", refused(&link));
+    fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
+    fs::create_dir(&open).unwrap();
+    fs::set_permissions(&open, PermissionsExt::from_mode(0o777)).unwrap();
+    symlink(&file, open.join("app.toml")).unwrap();
+    let said = refused(&open.join("app.toml"));
+    assert!(said.contains("and others may change where it leads"), "{said}");
+    // A link to a folder on the way counts as much as the last one.
+    symlink(scene.dir.path(), open.join("way")).unwrap();
+    fs::remove_file(&link).unwrap();
+    symlink("open/way/production.toml", &link).unwrap();
+    let (said, way) = (refused(&link), format!("({} on its way)", open.join("way").display()));
+    assert!(said.contains(&way) && said.contains("others may change where it leads"), "{said}");
+    fs::remove_file(&link).unwrap();
+    symlink("app.toml", &link).unwrap();
+    assert!(refused(&link).contains("too many links"), "{}", refused(&link));
+    fs::remove_file(&link).unwrap();
+    symlink(scene.path("none.toml"), &link).unwrap();
+    assert!(refused(&link).contains("is a link that leads to no file"), "{}", refused(&link));
+    symlink(scene.dir.path(), scene.path("way")).unwrap();
+    let said = refused(&scene.path("way/production.toml"));
+    assert!(said.contains("is reached through a symbolic link"), "{said}");
 }
 
 #[test]
@@ -158,7 +230,7 @@ fn a_new_file_that_its_own_program_finds_bad_never_takes_its_place() {
     // What it is given is the new content, whole, beside the old one, which still stands.
     let script = "#!/bin/sh\ngrep -q 'batch_size = 512' \"$2\" && grep -q 1_024 \"$1\" || exit 9\n[ -e \"$3/good\" ] || { echo 'line 3 is bad' >&2; exit 1; }\n";
     fs::write(&judge, script).unwrap();
-    fs::set_permissions(&judge, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    fs::set_permissions(&judge, PermissionsExt::from_mode(0o755)).unwrap();
     let (judge, file) = (judge.display(), path.display());
     let table = format!("{table}validate = [\"{judge}\", \"{file}\", \"{{file}}\", \"{}\"]", folder.display());
     let plan = scene.plan("config_set", &table).unwrap();
@@ -226,7 +298,7 @@ fn the_last_ten_backups_of_a_file_are_kept_and_what_goes_is_named_in_the_plan() 
     let (file, other) = (scene.path("production.toml"), scene.path("other/production.toml"));
     fs::create_dir(other.parent().unwrap()).unwrap();
     fs::write(&other, FILE).unwrap();
-    let table = |file: &std::path::Path, to: usize| {
+    let table = |file: &Path, to: usize| {
         format!("file = \"{}\"\nset = [{{ key = \"performance.streams\", to = {to} }}]", file.display())
     };
     let backup = |plan: &watchkeeper::action::plan::Plan| Run::of(&scene.state(), plan.id).backup_of(&file);

@@ -1,11 +1,13 @@
 //! The kinds that talk with PostgreSQL on a real server, with `psql` as the judge.
 
+use crate::back::there_and_back;
 use crate::peer::{self, Peer, Running};
 use crate::scene::{Scene, settled, told};
 use crate::web::certificate;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
+use watchkeeper::action::back;
 use watchkeeper::action::kinds::Settled;
 use watchkeeper::action::lifecycle::Outcome;
 use watchkeeper::action::plan::{Danger, Plan};
@@ -265,7 +267,7 @@ fn a_setting_is_set_proven_and_put_back() {
     let plan = scene.plan("postgres_setting", &table).unwrap();
     assert_eq!(lines(&plan)[0], "ALTER SYSTEM SET work_mem = '8192'");
     assert_eq!(lines(&plan)[2], "  work_mem: 4096 → 8192 kB");
-    assert_eq!(plan.undo.to_string(), "`put_back`: ALTER SYSTEM RESET work_mem, reload");
+    assert_eq!(plan.undo.to_string(), "ALTER SYSTEM RESET work_mem, reload; offered afterwards");
     assert_eq!(show(), "4096|default", "planning changes nothing");
     let stale = scene.plan("postgres_setting", &table).unwrap();
     // A runner that died between the two steps, and before the first.
@@ -295,6 +297,68 @@ fn a_setting_is_set_proven_and_put_back() {
     while show() != "9999|configuration file" {}
     let fault = scene.plan("postgres_setting", &back).unwrap_err().to_string();
     assert!(fault.contains("was changed since by somebody else. It was 4096 before"), "{fault}");
+}
+
+#[test]
+fn a_setting_is_taken_back_to_what_was_written_or_to_nothing() {
+    let (scene, Some(peer)) = (Scene::new(), peer::start("postgres")) else { return };
+    let table = format!("url = \"{}\"\nsetting = \"work_mem\"\nrange = [64, 65536]", peer.env("DATABASE_URL"));
+    let plan = |value: u32| scene.plan("postgres_setting", &format!("{table}\nvalue = {value}")).unwrap();
+    let is = |said: &'static str| {
+        let peer = &peer;
+        move || assert_eq!(sql(peer, "SELECT setting, source FROM pg_settings WHERE name = 'work_mem'"), said)
+    };
+    let first = plan(8192);
+    let back = there_and_back(&scene, &first, is("8192|configuration file"), is("4096|default"));
+    assert_eq!(lines(&back)[0], "ALTER SYSTEM RESET work_mem");
+    let fault = scene.way_back(&first).unwrap_err().to_string();
+    assert!(fault.contains("there is nothing to take back: work_mem is as it was before"), "{fault}");
+
+    let first = plan(5000);
+    assert_eq!(scene.act(first.clone()).0.outcome, Outcome::Succeeded);
+    let second = plan(6000);
+    assert_eq!(second.undo.to_string(), "ALTER SYSTEM SET work_mem = '5000', reload; offered afterwards");
+    assert_eq!(scene.act(second.clone()).0.outcome, Outcome::Succeeded);
+    let fault = scene.way_back(&first).unwrap_err().to_string();
+    assert!(fault.contains("work_mem was changed since by somebody else or a later run"), "{fault}");
+    let back = scene.way_back(&second).unwrap();
+    let stale = scene.way_back(&second).unwrap();
+    assert_eq!(scene.act(back).0.outcome, Outcome::Succeeded);
+    is("5000|configuration file")();
+    assert_eq!(scene.act(stale).0.outcome, Outcome::Refused);
+}
+
+#[test]
+fn the_index_that_a_run_has_made_is_dropped_again_and_no_other() {
+    let (scene, Some(peer)) = (Scene::new(), peer::start("postgres")) else { return };
+    let password = secret(&scene, "word");
+    let url = format!("url = \"{}\"\ntable = \"public.orders\"", peer.env("DATABASE_URL"));
+    let table = format!("{url}\nname = \"idx_total\"\ncolumns = [\"total\"]\npassword = {{ file = \"{password}\" }}");
+    let many = |count: &'static str| {
+        let peer = &peer;
+        move || assert_eq!(sql(peer, "SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'idx_%'"), count)
+    };
+    let plan = scene.plan("postgres_index", &table).unwrap();
+    let back = there_and_back(&scene, &plan, many("1"), many("0"));
+    assert_eq!(lines(&back), ["DROP INDEX CONCURRENTLY \"public\".\"idx_total\""]);
+    assert!(back.undo.to_string().starts_with("by hand, create it again: CREATE INDEX idx_total"), "{}", back.undo);
+    assert!(!back::has(&back) && back.raised.len() == 1, "{:?}", back.raised);
+
+    let plan = scene.plan("postgres_index", &table).unwrap();
+    assert_eq!(scene.act(plan.clone()).0.outcome, Outcome::Succeeded);
+    sql(&peer, "DROP INDEX idx_total");
+    sql(&peer, "CREATE INDEX idx_total ON orders (total)");
+    let fault = scene.way_back(&plan).unwrap_err().to_string();
+    assert!(fault.contains("idx_total was made anew since by somebody else or a later run"), "{fault}");
+
+    // What a failed one has left behind goes the same way.
+    sql(&peer, "INSERT INTO orders VALUES (-1, 1.5)");
+    let unique = format!("{url}\nname = \"idx_once\"\ncolumns = [\"total\"]\nunique = true");
+    let plan = scene.plan("postgres_index", &unique).unwrap();
+    assert_eq!(scene.act(plan.clone()).0.outcome, Outcome::Indeterminate);
+    let back = scene.way_back(&plan).unwrap();
+    assert_eq!(scene.act(back).0.outcome, Outcome::Succeeded);
+    many("1")();
 }
 
 #[test]
@@ -368,7 +432,8 @@ fn an_index_is_created_beside_writers_and_an_invalid_one_is_found_and_dropped() 
         lines(&plan),
         ["CREATE INDEX CONCURRENTLY \"idx_total\" ON \"public\".\"orders\" USING btree (\"total\")"]
     );
-    assert_eq!(plan.undo.to_string(), "`drop = true`: DROP INDEX CONCURRENTLY \"public\".\"idx_total\"");
+    let undo = "DROP INDEX CONCURRENTLY \"public\".\"idx_total\"; offered afterwards";
+    assert_eq!(plan.undo.to_string(), undo);
     let stale = scene.plan("postgres_index", &table).unwrap();
     let (end, _) = scene.act(plan);
     assert_eq!(end.outcome, Outcome::Succeeded, "{end:?}");

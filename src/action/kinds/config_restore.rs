@@ -14,6 +14,7 @@ use crate::action::back::Of;
 use crate::action::backups;
 use crate::action::doing::Doing;
 use crate::action::lifecycle::Run;
+use crate::action::linked;
 use crate::action::plan::{Danger, Plan, Target};
 use crate::action::prepare::{COMMON, Context};
 use crate::base::{Body, Clean, Clock, Fault};
@@ -46,10 +47,16 @@ impl Kind for ConfigRestore {
         let of = Of::read(body.need("of")?, body)?;
         let file: PathBuf = body.need("file")?;
         cx.done(body, &[COMMON, &["of", "file"]].concat())?;
-        let on = |target: &Target| matches!(target, Target::File { path, .. } if *path == file);
-        let (then, plan) =
-            of.find(cx.state, "config_set", |run, plan| plan.targets.iter().any(on).then(|| (run, plan.clone())))?;
-        let done: Work = work(&plan)?;
+        let (file, link) = linked::resolved(file)?;
+        let ours = |done: &Work| done.file == file || (link.is_some() && done.link == link);
+        let (then, plan, done) = of.find(cx.state, "config_set", |run, plan| {
+            work(plan).ok().filter(ours).map(|done| (run, plan.clone(), done))
+        })?;
+        if let Some(link) = link.as_ref().filter(|_| done.file != file) {
+            let (link, then, now) = (link.display(), done.file.display(), file.display());
+            return Err(Fault::new(format!("{link} led to {then} at that time, and leads to {now} now."))
+                .hint("Decide by hand which of them is to be put back."));
+        }
         let before = plan.targets.iter().find_map(|target| match target {
             Target::File { id, .. } => Some(id.sha256.clone()),
             _ => None,
@@ -77,7 +84,7 @@ impl Kind for ConfigRestore {
             .collect();
         // What is put back is never among what is removed.
         let old = backups::too_many(cx.state, &done.file).into_iter().filter(|id| *id != plan.id).collect();
-        let work = Work { set, after: before, kept: Some(kept), old, ..done };
+        let work = Work { set, after: before, link, kept: Some(kept), old, ..done };
         drafted((work, &held), run, cx)
     }
 

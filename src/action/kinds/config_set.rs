@@ -4,7 +4,7 @@
 //! ```toml
 //! [actions.reduce-batch-size]
 //! kind    = "config_set"
-//! file    = "/etc/app/production.toml"
+//! file    = "/etc/app/production.toml"                   # of a link the file is edited that it leads to, and shown
 //! format  = "toml"                                       # json, env, ini; by the file's name where it says it
 //! set     = [{ key = "performance.batch_size", from = 1024, to = 512 }]   # without `from`: whatever stands there
 //! # { key = "…", to = true, absent = "add" }: a key that is not there is added, its table too (not in JSON)
@@ -24,6 +24,7 @@ use crate::action::config_text::{Format, Scalar, Spot};
 use crate::action::doing::Doing;
 use crate::action::files::seen;
 use crate::action::lifecycle::Run;
+use crate::action::linked;
 use crate::action::manager::{CHECKS, Checks, Manager, Serving, Verb, looks_secret};
 use crate::action::params::Params;
 use crate::action::plan::{Danger, Plan, Precondition, Target, Undo};
@@ -78,6 +79,9 @@ enum Absent {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Work {
     pub(super) file: PathBuf,
+    /// The link by which it was named.
+    #[serde(default)]
+    pub(super) link: Option<PathBuf>,
     pub(super) set: Vec<Row>,
     pub(super) restart: Option<Manager>,
     pub(super) format: Format,
@@ -115,7 +119,7 @@ impl Kind for ConfigSet {
     }
 
     fn draft(&self, body: &mut Body, run: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
-        let file: PathBuf = body.need("file")?;
+        let named: PathBuf = body.need("file")?;
         let set: Vec<Wanted> = body.need("set")?;
         let given: Option<Format> = body.take("format")?;
         let restart: Option<Manager> = body.take("restart")?;
@@ -126,10 +130,11 @@ impl Kind for ConfigSet {
             return Err(body.fault("`port` and `health` are of the service that `restart` names."));
         }
         cx.done(body, &[COMMON, CHECKS, &["file", "set", "format", "restart", "params"]].concat())?;
-        let format = given.or_else(|| Format::of(&file)).ok_or_else(|| {
-            here(&file, "its name does not say its format.")
+        let format = given.or_else(|| Format::of(&named)).ok_or_else(|| {
+            here(&named, "its name does not say its format.")
                 .hint("Add format = \"toml\", \"json\", \"env\" or \"ini\".")
         })?;
+        let (file, link) = linked::resolved(named)?;
         let held = Held::open(&file)?;
         let text = (held.bytes(), file.as_path());
         let rows = set.into_iter().map(|row| row.filled(&params, format, text)?.seen(format, text));
@@ -143,11 +148,14 @@ impl Kind for ConfigSet {
         }
         let after = files::sha256(&edited(format, held.bytes(), &set, &file)?);
         let old = backups::too_many(cx.state, &file);
-        drafted((Work { file, set, restart, format, after, kept: None, validate, checks, old }, &held), run, cx)
+        drafted((Work { file, link, set, restart, format, after, kept: None, validate, checks, old }, &held), run, cx)
     }
 
     fn differences(&self, plan: &Plan, clock: &dyn Clock) -> Result<Vec<Clean>, Fault> {
-        let mut found = Vec::new();
+        let Work { file, link, .. } = work(plan)?;
+        let elsewhere = link.filter(|link| !linked::leads(link, &file));
+        let mut found: Vec<Clean> =
+            elsewhere.iter().map(|link| crate::clean!("{} leads elsewhere now", link.display())).collect();
         for target in &plan.targets {
             match target {
                 Target::File { path, id } => {
@@ -230,9 +238,9 @@ impl Kind for ConfigSet {
     }
 
     fn way_back(&self, plan: &Plan) -> Option<(&'static str, back::Table)> {
-        let file = work::<Work>(plan).ok()?.file;
-        let of = Some(plan.what.action.clone().into());
-        Some(("config_restore", back::table([("of", of), back::run(plan), ("file", back::value(&file))])))
+        let work = work::<Work>(plan).ok()?;
+        let (of, named) = (Some(plan.what.action.clone().into()), work.link.unwrap_or(work.file));
+        Some(("config_restore", back::table([("of", of), back::run(plan), ("file", back::value(&named))])))
     }
 
     fn within(&self, plan: &Plan) -> Duration {
@@ -257,7 +265,10 @@ impl Kind for ConfigSet {
 pub(super) fn drafted((work, held): (Work, &Held), run: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
     let Work { file, set, restart, .. } = &work;
     held.replaceable()?;
-    let mut lines = vec![Clean::text(file.as_os_str().as_encoded_bytes())];
+    let mut lines = vec![match &work.link {
+        Some(link) => crate::clean!("{} → {}", link.display(), file.display()),
+        None => Clean::text(file.as_os_str().as_encoded_bytes()),
+    }];
     lines.extend(set.iter().map(Row::line));
     lines.extend(work.validate.as_ref().map(Validator::line));
     let mut based_on: Vec<Precondition> = set.iter().map(|row| seen(&row.key, side(row.from.as_ref()))).collect();
@@ -278,6 +289,10 @@ pub(super) fn drafted((work, held): (Work, &Held), run: &Run, cx: &Context<'_>) 
     }
     hits.extend(backups::told(cx.state, file, &work.old));
     let target = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let odd = |path: &PathBuf| Clean::identifier(path.as_os_str().as_encoded_bytes()).1;
+    if work.link.as_ref().is_some_and(odd) && !odd(file) {
+        raise.push(Clean::from("a name holds unusual characters"));
+    }
     let settle = restart.as_ref().map_or(Duration::ZERO, |_| SETTLE);
     let work = to_work(&work)?;
     Ok(Draft { lines, work, target, hits, undo: Undo::How(Clean::text(undo)), based_on, targets, raise, settle })

@@ -320,6 +320,7 @@ fn by_setting(it: &Setting, work: &Work, run: &Run, cx: &Context<'_>) -> Result<
     let set = vec![Row { key: it.key.clone(), from: Some(Scalar::Int(from)), to: Some(Scalar::Int(to)) }];
     let after = files::sha256(&edited(format, held.bytes(), &set, &it.file)?);
     let part = config_set::Work {
+        link: None,
         file: it.file.clone(),
         set,
         restart: work.service.clone(),

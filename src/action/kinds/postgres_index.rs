@@ -1,5 +1,6 @@
 //! `postgres_index`: an index of a PostgreSQL table, created without stopping writers (CONCURRENTLY), and one at a time.
-//! Where that fails the server leaves an INVALID index behind: it is found and said, and the way back (`drop`) takes it.
+//! Where that fails the server leaves an INVALID index behind: it is found and said. The way back drops the very index
+//! that a run has made, valid or not; it is offered after each run.
 //!
 //! ```toml
 //! [actions.index-orders]
@@ -11,26 +12,29 @@
 //! columns  = ["symbol", "status"]
 //! unique   = true                                        # false when absent
 //! method   = "btree"                                     # or hash, gin, gist, brin, spgist
-//! drop     = true                                        # the way back instead: drops it (CONCURRENTLY), valid or not
+//! drop     = true                                        # drops it instead (CONCURRENTLY), valid or not
+//! # of     = "index-orders"                              # the same, of the very index that this action's newest run made
 //! timeout  = "4h"                                        # waited for; the server goes on by itself
 //! ca       = "/etc/ssl/postgres-ca.pem"                  # of another host, instead of the system's authorities
 //! server_name = "db.internal"                            # the name in the certificate, where `url` has an address
 //! ```
 
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
+use crate::action::back::{self, Of};
 use crate::action::doing::Doing;
 use crate::action::lifecycle::Run;
-use crate::action::plan::{Danger, Plan, Undo};
+use crate::action::plan::{Danger, Plan, Target, Undo};
 use crate::action::postgres::{self, Server, Which, cell, row};
 use crate::action::prepare::{COMMON, Context, duration};
 use crate::action::remote;
 use crate::base::{Body, Clean, Clock, Fault};
 use crate::sys::net::postgres::{Row, literal, name};
+use crate::sys::net::talk::Lost;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-const KEYS: &[&str] = &["table", "name", "columns", "unique", "method", "drop", "timeout"];
+const KEYS: &[&str] = &["table", "name", "columns", "unique", "method", "drop", "of", "timeout"];
 const METHODS: [&str; 6] = ["btree", "hash", "gin", "gist", "brin", "spgist"];
 /// Columns of one index.
 const COLUMNS: usize = 32;
@@ -56,6 +60,9 @@ struct Work {
     drop: bool,
     patience: Duration,
 }
+
+/// The database in the identity of an index: the cluster has several.
+const DATABASE: &str = "database";
 
 /// What there is of the index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,15 +94,16 @@ impl Kind for PostgresIndex {
     }
 
     fn draft(&self, body: &mut Body, _: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
-        let work = Work::take(body, cx)?;
+        let (work, of) = Work::take(body, cx)?;
         let (which, now) = (work.server.which()?, work.look()?);
         work.fits(&which, &now)?;
+        of.map_or(Ok(()), |of| work.was_made_by(&of, (&which, &now), cx))?;
         let mut raise = work.server.raise()?;
         let undo = if !work.drop {
-            crate::clean!("`drop = true`: {}", Work { drop: true, ..work.clone() }.sql())
+            Clean::text(Work { drop: true, ..work.clone() }.sql())
         } else if is(&now) == Is::Valid {
             raise.push(Clean::from("the index is valid: whoever uses it gets slower"));
-            crate::clean!("create it again: {}", cell(&now, "definition"))
+            crate::clean!("by hand, create it again: {}", cell(&now, "definition"))
         } else {
             Clean::from("none is needed: an INVALID index serves nobody")
         };
@@ -119,7 +127,7 @@ impl Kind for PostgresIndex {
                 which.row(),
             ],
             // Of one cluster only one is built at a time, whatever its table.
-            targets: vec![which.target("index", identity(&now))],
+            targets: vec![which.target("index", identity(&which, &now))],
             work: to_work(&work)?,
             raise,
             settle: Duration::ZERO,
@@ -129,7 +137,7 @@ impl Kind for PostgresIndex {
     fn differences(&self, plan: &Plan, _: &dyn Clock) -> Result<Vec<Clean>, Fault> {
         let work: Work = work(plan)?;
         let (which, now) = (work.server.which()?, work.look()?);
-        let mut differences = postgres::differences(plan, &which.target("", identity(&now)));
+        let mut differences = postgres::differences(plan, &which.target("", identity(&which, &now)));
         if cell(&now, "building") != "0" {
             differences.push(Clean::from("another index is being built on this server"));
         }
@@ -144,10 +152,13 @@ impl Kind for PostgresIndex {
         vec![if work::<Work>(plan).is_ok_and(|work| work.drop) { "drop" } else { "create" }]
     }
 
-    fn step(&self, _: &str, plan: &Plan, _: &Doing<'_>) -> Result<Clean, StepError> {
+    fn step(&self, _: &str, plan: &Plan, doing: &Doing<'_>) -> Result<Clean, StepError> {
         let work: Work = work(plan).map_err(StepError::Failed)?;
-        let done = work.server.act(BEFORE, &work.sql(), work.patience).map_err(remote::lost)?;
-        let Err(refused) = done else { return Ok(Clean::text(work.sql())) };
+        let done = work.server.act(BEFORE, &work.sql(), work.patience);
+        if !work.drop && !matches!(done, Err(Lost::Before(_))) {
+            work.keep_which(doing);
+        }
+        let Err(refused) = done.map_err(remote::lost)? else { return Ok(Clean::text(work.sql())) };
         // Of what is done in several transactions a part may stand.
         match work.look().map(|now| is(&now)) {
             Ok(Is::Absent) if !work.drop => Err(StepError::Failed(refused.fault)),
@@ -156,6 +167,15 @@ impl Kind for PostgresIndex {
             Ok(_) => Err(StepError::Unknown(refused.fault)),
             Err(fault) => Err(StepError::Unknown(refused.fault.hint(format!("What it left cannot be seen: {fault}")))),
         }
+    }
+
+    fn way_back(&self, plan: &Plan) -> Option<(&'static str, back::Table)> {
+        let work: Work = work(plan).ok().filter(|work: &Work| !work.drop)?;
+        let (table, of) = (format!("{}.{}", work.schema, work.table), Some(plan.what.action.clone().into()));
+        let rows = [("table", Some(table.into())), ("name", Some(work.index.into())), ("of", of), back::run(plan)];
+        let mut table = back::table(rows);
+        table.extend(work.server.table());
+        Some(("postgres_index", table))
     }
 
     fn proof(&self, plan: &Plan, _: &dyn Clock) -> Option<Proof> {
@@ -203,27 +223,31 @@ fn is(now: &Row) -> Is {
     }
 }
 
-fn identity(now: &Row) -> BTreeMap<String, String> {
-    let fields = ["table", "index", "valid"];
-    fields.iter().map(|name| ((*name).to_owned(), cell(now, name).to_owned())).collect()
+fn identity(which: &Which, now: &Row) -> BTreeMap<String, String> {
+    let fields = ["table", "index", "valid"].map(|name| (name.to_owned(), cell(now, name).to_owned()));
+    fields.into_iter().chain([(DATABASE.to_owned(), which.database.clone())]).collect()
 }
 
 impl Work {
-    fn take(body: &mut Body, cx: &Context<'_>) -> Result<Self, Fault> {
+    fn take(body: &mut Body, cx: &Context<'_>) -> Result<(Self, Option<Of>), Fault> {
         let table = body.clone();
         let server = Server::take(body)?;
         let timeout: Option<String> = body.take("timeout")?;
         let whole: String = body.need("table")?;
-        let Some((schema, of)) = whole.split_once('.') else {
+        let Some((schema, named)) = whole.split_once('.') else {
             return Err(table
                 .fault_at("table", "`table` is named with its schema.")
                 .hint("For example public.orders."));
         };
-        let drop = body.take("drop")?.unwrap_or(false);
+        let of = body.take("of")?.map(|action| Of::read(action, body)).transpose()?;
+        let drop = body.take("drop")?.unwrap_or(of.is_some());
+        if of.is_some() && !drop {
+            return Err(table.fault_at("drop", "what a run has made is dropped: `of` goes with drop = true."));
+        }
         let work = Self {
             server,
             schema: schema.to_owned(),
-            table: of.to_owned(),
+            table: named.to_owned(),
             index: body.need("name")?,
             columns: body.take("columns")?.unwrap_or_default(),
             unique: body.take("unique")?.unwrap_or(false),
@@ -248,7 +272,35 @@ impl Work {
         if !drop && !(1..=COLUMNS).contains(&work.columns.len()) {
             return Err(table.fault(format!("an index needs `columns`: 1 to {COLUMNS} of them.")));
         }
-        Ok(work)
+        Ok((work, of))
+    }
+
+    /// Keeps the number of the index that was begun, whatever has become of it: under the lock there was none of that name.
+    fn keep_which(&self, doing: &Doing<'_>) {
+        let seen = self.look().map(|now| cell(&now, "index").to_owned());
+        if let Some(index) = seen.ok().filter(|index| !index.is_empty()) {
+            // Without it the way back is refused, and says why.
+            let _best_effort = back::keep(doing.run, &index);
+        }
+    }
+
+    /// Refuses any other index than the one that the run has made.
+    fn was_made_by(&self, of: &Of, (which, now): (&Which, &Row), cx: &Context<'_>) -> Result<(), Fault> {
+        let here = |target: &Target| match target {
+            Target::Server { identity, .. } => {
+                identity.get("system") == Some(&which.system) && identity.get(DATABASE) == Some(&which.database)
+            }
+            _ => false,
+        };
+        let names = |work: &Self| [&work.schema, &work.table, &work.index].map(Clone::clone);
+        let run = of.find(cx.state, "postgres_index", |run, plan| {
+            let made: Self = work(plan).ok()?;
+            (!made.drop && names(&made) == names(self) && plan.targets.iter().any(here)).then_some(run)
+        })?;
+        if back::kept::<String>(&run)? == cell(now, "index") {
+            return Ok(());
+        }
+        Err(Fault::new(format!("{} was made anew since by {}.", self.index, of.others())).hint("Decide by hand."))
     }
 
     const fn goal(&self) -> Is {

@@ -1,6 +1,6 @@
 //! `postgres_setting`: one setting of a PostgreSQL server, by ALTER SYSTEM and a reload, with the value that it had and
 //! whether it waits for a restart. What was set by hand in a file, on the command line or for a role is not overwritten
-//! unseen. The way back is an action of the same kind with `put_back`.
+//! unseen. The way back is a plan of the same kind with `put_back`: it is offered after each run, and may be an action.
 //!
 //! ```toml
 //! [actions.slow-query-log]
@@ -22,7 +22,7 @@
 //! ```
 
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
-use crate::action::back::Of;
+use crate::action::back::{self, Of};
 use crate::action::doing::Doing;
 use crate::action::lifecycle::Run;
 use crate::action::plan::{Danger, Plan, Undo};
@@ -179,6 +179,14 @@ impl Kind for PostgresSetting {
         Some(crate::clean!("what is written for {} comes with the next reload, unless it is put back", work.setting))
     }
 
+    fn way_back(&self, plan: &Plan) -> Option<(&'static str, back::Table)> {
+        let work: Work = work(plan).ok()?;
+        let of = Some(plan.what.action.clone().into());
+        let mut table = back::table([("setting", Some(work.setting.into())), ("put_back", of), back::run(plan)]);
+        table.extend(work.server.table());
+        Some(("postgres_setting", table))
+    }
+
     fn proof(&self, plan: &Plan, _: &dyn Clock) -> Option<Proof> {
         let work: Work = work(plan).ok()?;
         Some(match asked(&work.server, &work.setting) {
@@ -254,7 +262,7 @@ impl Work {
             ],
             target: format!("{}/{name}", which.database),
             hits: vec![Clean::from("every database and session of this server")],
-            undo: Undo::How(crate::clean!("`put_back`: {}, reload", back.sql())),
+            undo: Undo::How(crate::clean!("{}, reload", back.sql())),
             based_on: vec![row(name, says), which.row()],
             targets: vec![which.target(&format!("setting {name}"), identity(had))],
             work: to_work(&self)?,

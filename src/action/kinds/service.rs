@@ -6,7 +6,8 @@
 //! kind       = "service_restart"
 //! service    = { kind = "systemd", unit = "inference.service" }
 //! stable_for = "10s"               # it must run so long, unchanged, before it counts as restarted or started
-//! # No stop is lighter than C3. For restart, start and reload:
+//! # No stop is lighter than C3. A start or a stop that did something is taken back by the other one, which is offered
+//! # after it; or by an action of that kind with of = "ACTION". For restart, start and reload:
 //! validate   = ["/usr/sbin/nginx", "-t"]    # must exit 0, before the prompt and again under the lock; else it is refused
 //! cannot_check = [64, "unknown option"]        # exit codes and words of one that cannot say: no pass, and no fault found
 //! reads_as_toml = "/etc/app/app.toml"          # must read as TOML; then that is enough where the program cannot say
@@ -48,9 +49,10 @@
 //! ```
 
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
+use crate::action::back::{self, Of};
 use crate::action::doing::Doing;
 use crate::action::lifecycle::Run;
-use crate::action::manager::{CHECKS, Checks, Manager, Serving, Verb};
+use crate::action::manager::{CHECKS, Checks, Look, Manager, Serving, Standing, Verb};
 use crate::action::plan::{Danger, Plan, Target, Undo};
 use crate::action::prepare::{COMMON, Context};
 use crate::base::{Body, Clean, Clock, Fault};
@@ -87,6 +89,9 @@ struct Work {
     /// Whether systemd reads its files again first.
     #[serde(default)]
     files: bool,
+    /// Whether the service stands otherwise than a start or a stop leaves it: else there is nothing to take back.
+    #[serde(default)]
+    changes: bool,
 }
 
 /// The step before the verb, where it is declared.
@@ -133,26 +138,27 @@ impl Kind for Services {
             Verb::Stop | Verb::Reload | Verb::ResetFailed => Duration::ZERO,
         });
         let mut keys = [COMMON, &["service", "stable_for"]].concat();
+        let mut of = None;
+        if self.other_way().is_some() {
+            of = body.take("of")?.map(|action| Of::read(action, body)).transpose()?;
+            keys.push("of");
+        }
         let (mut checks, mut reload) = (Checks::default(), None);
         if self.is_checked() {
             (checks, reload) = (Checks::take(body)?, reload_line(&service, body)?);
             keys.extend(CHECKS.iter().chain(&["daemon_reload"]));
         }
         cx.done(body, &keys)?;
+        of.map_or(Ok(()), |of| self.still_as_left(&of, &service, cx))?;
         let part = service.draft(self.0, cx.login, cx.clock)?;
         // Who only opens the list of actions runs no validator.
         let validated = if cx.previews() { checks.validated(cx.clock)? } else { None };
         let (first, then) = checks.lines();
         let unit = service.service().unit().to_owned();
-        let undo = match self.0 {
-            Verb::Restart => format!("a restart cannot be taken back; if {unit} does not come up, its log says why"),
-            Verb::Start => format!("stop {unit}"),
-            Verb::Stop => format!("start {unit}"),
-            Verb::Reload => format!("put back the configuration, then reload {unit} again"),
-            Verb::ResetFailed => "nothing runs otherwise than before: only the record of the failure goes".to_owned(),
-        };
+        let changes = self.changes(part.standing);
+        let undo = self.undo(&unit, changes);
         Ok(Draft {
-            work: to_work(&Work { service, checks, settle, files: reload.is_some() })?,
+            work: to_work(&Work { service, checks, settle, files: reload.is_some(), changes })?,
             lines: first.into_iter().chain(reload).chain([part.line]).chain(then).collect(),
             target: unit,
             hits: part.hits,
@@ -189,10 +195,17 @@ impl Kind for Services {
             service if work.files => {
                 // What our own reload has changed is no sign of a restart that was not done.
                 let now = service.service().look(self.0, doing.clock).map_err(StepError::Failed)?;
-                service.carry_out(self.0, (before.0, &now.identity), doing)
+                self.done(service, service.carry_out(self.0, (before.0, &now.identity), doing), doing)
             }
-            service => service.carry_out(self.0, before, doing),
+            service => self.done(service, service.carry_out(self.0, before, doing), doing),
         }
+    }
+
+    fn way_back(&self, plan: &Plan) -> Option<(&'static str, back::Table)> {
+        let (_, kind) = self.other_way()?;
+        let work: Work = work(plan).ok().filter(|work: &Work| work.changes)?;
+        let of = Some(plan.what.action.clone().into());
+        Some((kind, back::table([("service", back::value(&work.service)), ("of", of), back::run(plan)])))
     }
 
     fn proof(&self, plan: &Plan, clock: &dyn Clock) -> Option<Proof> {
@@ -237,6 +250,71 @@ fn reload_line(service: &Manager, body: &mut Body) -> Result<Option<Clean>, Faul
 }
 
 impl Services {
+    /// The kind whose runs this one takes back, and which takes back those of this one.
+    const fn other_way(&self) -> Option<(Verb, &'static str)> {
+        match self.0 {
+            Verb::Start => Some((Verb::Stop, "service_stop")),
+            Verb::Stop => Some((Verb::Start, "service_start")),
+            Verb::Restart | Verb::Reload | Verb::ResetFailed => None,
+        }
+    }
+
+    const fn changes(&self, now: Standing) -> bool {
+        match self.0 {
+            Verb::Start => matches!(now, Standing::Stopped | Standing::Failed),
+            Verb::Stop => matches!(now, Standing::Running | Standing::Changing),
+            Verb::Restart | Verb::Reload | Verb::ResetFailed => true,
+        }
+    }
+
+    fn undo(&self, unit: &str, changes: bool) -> String {
+        match self.0 {
+            Verb::Start | Verb::Stop if !changes => format!("none is needed: {unit} is so already"),
+            Verb::Restart => format!("a restart cannot be taken back; if {unit} does not come up, its log says why"),
+            Verb::Start => format!("stop {unit}"),
+            Verb::Stop => format!("start {unit}"),
+            Verb::Reload => {
+                format!("a reload cannot be taken back: put back the configuration, then reload {unit} again")
+            }
+            Verb::ResetFailed => "nothing runs otherwise than before: only the record of the failure goes".to_owned(),
+        }
+    }
+
+    /// Refuses a service that is not as the run has left it that is taken back.
+    fn still_as_left(&self, of: &Of, service: &Manager, cx: &Context<'_>) -> Result<(), Fault> {
+        let Some((verb, kind)) = self.other_way() else { return Ok(()) };
+        let this = |other: &Manager| {
+            let (one, other) = (service.service(), other.service());
+            (one.address(), one.unit()) == (other.address(), other.unit())
+        };
+        let run = of.find(cx.state, kind, |run, plan| {
+            work(plan).ok().filter(|done: &Work| done.changes && this(&done.service)).map(|_| run)
+        })?;
+        service.service().check()?;
+        let Look { standing, serving, said, .. } = service.service().look(self.0, cx.clock)?;
+        let unit = service.service().unit();
+        if !self.changes(standing) {
+            return Err(Fault::new(format!("there is nothing to take back: {unit} is {said}.")));
+        }
+        if verb == Verb::Start && back::kept::<Option<Serving>>(&run)? != serving {
+            return Err(Fault::new(format!("{unit} was started anew since by {}.", of.others()))
+                .hint("Stop it by its own action if it must not run."));
+        }
+        Ok(())
+    }
+
+    /// After its job: which run began with a start, for its way back to end that one and no other.
+    fn done(&self, service: &Manager, done: Result<Clean, StepError>, doing: &Doing<'_>) -> Result<Clean, StepError> {
+        if matches!(self.0, Verb::Start)
+            && !matches!(done, Err(StepError::Failed(_)))
+            && let Ok(look) = service.service().look(self.0, doing.clock)
+        {
+            // Without it the way back is refused, and says why.
+            let _best_effort = back::keep(doing.run, &look.serving);
+        }
+        done
+    }
+
     /// Whether the service runs afterwards, so that more than its manager's word can be asked for.
     const fn is_checked(&self) -> bool {
         matches!(self.0, Verb::Restart | Verb::Start | Verb::Reload)

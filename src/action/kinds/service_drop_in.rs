@@ -386,10 +386,8 @@ fn drafted(work: &Work, now: &InForce, run: &Run, cx: &Context<'_>) -> Result<Dr
         ));
     }
     let undo = match &work.before {
-        None => format!("remove {path} and reload; an action of this kind with `of` does it"),
-        Some(_) => {
-            format!("put {} back and reload; an action of this kind with `of` does it", kept(run, &work.path).display())
-        }
+        None => format!("remove {path} and reload"),
+        Some(_) => format!("put {} back and reload", kept(run, &work.path).display()),
     };
     let mut targets = vec![part.target];
     targets.extend(work.before.clone().map(|id| Target::File { path: work.path.clone(), id }));
@@ -417,9 +415,9 @@ fn part(work: &Work, cx: &Context<'_>) -> Result<(Part, Option<Clean>), Fault> {
         return Ok((part, Some(line)));
     }
     let look = manager.service().look(Verb::ResetFailed, cx.clock)?;
-    let based_on = seen(&work.service.unit, look.said);
+    let (based_on, standing) = (seen(&work.service.unit, look.said), look.standing);
     let target = Target::Unit { manager, serving: look.serving, identity: look.identity };
-    Ok((Part { target, line: Clean::default(), based_on, hits: Vec::new(), raise: Vec::new() }, None))
+    Ok((Part { target, line: Clean::default(), based_on, standing, hits: Vec::new(), raise: Vec::new() }, None))
 }
 
 /// The file as it will be, each value before and after, and what follows.

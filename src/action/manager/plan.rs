@@ -18,8 +18,10 @@ pub struct Part {
     pub target: Target,
     /// Its line of WHAT.
     pub line: Clean,
-    /// How it stands now.
+    /// How it stands now, in words.
     pub based_on: Precondition,
+    /// The same.
+    pub standing: Standing,
     /// Numbers for HITS.
     pub hits: Vec<Clean>,
     /// Why the danger is raised.
@@ -45,10 +47,11 @@ impl Manager {
         };
         let based_on =
             Precondition { label: Clean::text(service.unit()), value: look.said, age: Duration::ZERO, metric: None };
+        let standing = look.standing;
         let target = Target::Unit { manager: self.clone(), serving: look.serving, identity: look.identity };
         let (hits, raise) = service.outlook(verb, clock);
         let (hits, raise) = ([look.hits, hits, doubtful.into_iter().collect()].concat(), [look.raise, raise].concat());
-        Ok(Part { target, line: service.line(verb), based_on, hits, raise })
+        Ok(Part { target, line: service.line(verb), based_on, standing, hits, raise })
     }
 
     /// What differs now from what the plan says of this service.
