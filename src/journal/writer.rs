@@ -80,12 +80,12 @@ impl Shared {
 }
 
 impl Journal {
-    /// Opens the journal in `dir` (created 0700) and starts its thread.
+    /// Opens the journal in `dir` (see [`files::trail_dir`] for how it is created) and starts its thread.
     ///
     /// # Errors
     /// When the folder or the thread cannot be had. A file that cannot be written shows at the first record.
     pub fn open(dir: &Path, session: Session, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
-        files::private_dir(dir)?;
+        files::trail_dir(dir)?;
         let (jobs, inbox) = sync_channel(QUEUE);
         let shared = Arc::new(Shared::default());
         let mut sink = Sink { dir: dir.to_owned(), session, dirty: None, reserve: None, broken: None };

@@ -1,9 +1,12 @@
 //! Files written so that they are there after a power cut, and read so that nobody can swap them:
 //! private folders, exclusive creation, durable replacement, reading through a checked descriptor.
 
+use super::host::group_id;
 use super::reserve::is_full;
 use crate::base::Fault;
-use rustix::fs::{CWD, Mode, OFlags, RenameFlags, ResolveFlags, fchmod, openat, openat2, renameat_with};
+use rustix::fs::{
+    CWD, Gid, Mode, OFlags, RenameFlags, ResolveFlags, fchmod, fchown, fstat, mkdirat, openat, openat2, renameat_with,
+};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 use std::fs::{self, DirBuilder, File};
@@ -46,6 +49,49 @@ pub fn private_dir(path: &Path) -> Result<(), Fault> {
 /// The system's.
 pub fn try_private_dir(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Who may look whether a trail is there and how large it is, where we are root: the group of those who read logs.
+const LOG_READERS: &str = "adm";
+
+/// Creates the folder of a trail, the state folder that it is in, and what is missing above: 0700, but as root the two are
+/// 0750 and of the group `adm`. Existing ones are left as they are.
+///
+/// # Errors
+/// Which folder, and the system's reason.
+pub fn trail_dir(path: &Path) -> Result<(), Fault> {
+    let root = rustix::process::geteuid().is_root();
+    let open_to = root.then(|| group_id(LOG_READERS).unwrap_or(0));
+    try_trail_dir(path, open_to).map_err(|error| fault("create", path, &error))
+}
+
+fn try_trail_dir(path: &Path, open_to: Option<u32>) -> io::Result<()> {
+    let state = path.parent().unwrap_or(path);
+    for folder in [state, path] {
+        if let Some(above) = folder.parent() {
+            try_private_dir(above)?;
+        }
+        match mkdirat(CWD, folder, Mode::from_raw_mode(0o700)) {
+            Err(Errno::EXIST) => {}
+            made => {
+                made?;
+                open_to.map_or(Ok(()), |group| open_dir_to(folder, group))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Lets a group list a folder that we have just made; whatever stands there by now in its place is left alone.
+fn open_dir_to(path: &Path, group: u32) -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let folder = openat(CWD, path, flags, Mode::empty())?;
+    let stat = fstat(&folder)?;
+    // A group that the system does not let us give it to (a container without it) cannot be let in.
+    if stat.st_uid == rustix::process::geteuid().as_raw() && fchown(&folder, None, Some(Gid::from_raw(group))).is_ok() {
+        fchmod(&folder, Mode::from_raw_mode(0o750))?;
+    }
+    Ok(())
 }
 
 /// Creates a file that must not exist yet (0600, or `mode`), complete and synced, with its folder entry.

@@ -631,3 +631,40 @@ fn a_person_settles_what_nobody_knows_and_no_runner_is_talked_over() {
     assert!(journal.close(Duration::from_secs(60)));
     assert_eq!(events(&scene), ["journal.open", "action.settled"]);
 }
+
+#[test]
+fn as_root_the_trail_is_in_folders_of_those_who_read_logs_and_the_runs_are_root_s_alone() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use watchkeeper::sys::{host, trust};
+    let scene = Scene::new(Temper::Restarts);
+    let state = scene.dir.path().join("var/watchkeeper");
+    let begin = |record| {
+        let journal = journal::Journal::open(&journal_dir(&state), session(), Arc::new(RealClock)).unwrap();
+        journal.append_durable(journal::Record::new(record)).unwrap();
+        assert!(journal.close(Duration::from_secs(10)));
+    };
+    begin(journal::Event::SessionStart);
+    let plan = scene.plan();
+    let run = Run::of(&state, plan.id);
+    run.write_order(&accepted(plan)).unwrap();
+    let about = |path: &Path| {
+        let about = fs::symlink_metadata(path).unwrap();
+        (about.mode() & 0o7777, about.uid(), about.gid())
+    };
+    let (uid, gid) = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let readers = if uid == 0 { (0o750, 0, host::group_id("adm").unwrap_or(0)) } else { (0o700, uid, gid) };
+    let trail = journal_dir(&state);
+    assert_eq!((about(&state), about(&trail)), (readers, readers));
+    assert_eq!(about(&trail.join("00000001.jsonl")), (0o600, uid, gid));
+    for own in [state.parent().unwrap(), &state.join("actions"), run.dir()] {
+        assert_eq!(about(own), (0o700, uid, gid), "{}", own.display());
+    }
+    assert_eq!(about(&run.dir().join("plan.json")), (0o600, uid, gid));
+    trust::folder(&trail.canonicalize().unwrap(), trust::Owners::effective()).unwrap();
+    // Whoever has closed them meant it.
+    for folder in [&state, &trail] {
+        fs::set_permissions(folder, PermissionsExt::from_mode(0o700)).unwrap();
+    }
+    begin(journal::Event::SessionEnd);
+    assert_eq!((about(&state).0, about(&trail).0), (0o700, 0o700));
+}
