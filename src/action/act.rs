@@ -98,6 +98,9 @@ fn effects(executor: &mut dyn Executor) -> End {
             }
             Err(StepError::Failed(fault)) => (Outcome::Failed, "failed", fault),
             Err(StepError::Unknown(fault)) => (Outcome::Indeterminate, "may or may not have taken place", fault),
+            Err(StepError::Unsaid(fault)) => {
+                return End { outcome: Outcome::Unverified, reason: Clean::text(fault.to_string()), executed: true };
+            }
         };
         let (outcome, how, fault) = failed;
         return End { outcome, reason: crate::clean!("{name} {how} ({}). {fault}", before(&done)), executed: false };

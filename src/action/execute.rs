@@ -264,7 +264,7 @@ impl Executor for Real<'_> {
         let done = self.doing(|doing| self.kind.step(name, self.plan(), doing));
         match &done {
             Ok(what) => self.tell(what.clone()),
-            Err(StepError::Failed(fault) | StepError::Unknown(fault)) => {
+            Err(StepError::Failed(fault) | StepError::Unknown(fault) | StepError::Unsaid(fault)) => {
                 self.tell(crate::clean!("{name}: {fault}"));
                 self.ask_target(false);
             }

@@ -17,6 +17,16 @@ pub struct Validator {
     argv: Vec<String>,
     #[serde(default)]
     cannot_check: CannotCheck,
+    /// It could not check when the plan was made, and the prompt said so: that it cannot is no news.
+    #[serde(default)]
+    waived: bool,
+}
+
+/// What it says that finds no fault.
+enum Judged {
+    Good,
+    /// It cannot say, and why.
+    Cannot(String),
 }
 
 impl Validator {
@@ -38,36 +48,62 @@ impl Validator {
                 .fault_at("validate", "it would not see the new file.")
                 .hint("One of its arguments holds {file}."));
         }
-        Ok(Some(Self { argv, cannot_check }))
+        Ok(Some(Self { argv, cannot_check, waived: false }))
     }
 
     /// Its line of WHAT.
     pub fn line(&self) -> Clean {
-        crate::clean!("first  {}   must find no fault with the new file", self.argv.join(" "))
+        let how = if self.waived {
+            "cannot check it: only its form is known"
+        } else {
+            "must find no fault with the new file"
+        };
+        crate::clean!("first  {}   {how}", self.argv.join(" "))
+    }
+
+    /// Why it can say nothing of any file, asked with the one that stands now; from then on its silence is accepted, its
+    /// fault is not. What it finds wrong with the old file is no matter: that is about to go.
+    pub fn waived_for(&mut self, file: &Path, clock: &dyn Clock) -> Option<Clean> {
+        let Ok(Judged::Cannot(why)) = self.judged(file, clock) else { return None };
+        self.waived = true;
+        Some(Clean::text(why.trim_end_matches('.')))
     }
 
     /// Lets it judge this file.
     ///
     /// # Errors
-    /// It finds fault, with its words; or it cannot judge at all, which is no pass.
+    /// It finds fault, with its words; or it cannot judge at all, which is no pass unless the prompt said so.
     pub fn check(&self, file: &Path, clock: &dyn Clock) -> Result<(), Fault> {
+        match self.judged(file, clock)? {
+            Judged::Cannot(why) if !self.waived => {
+                Err(Fault::new(format!("{} cannot check the new configuration: {why}", self.name()))
+                    .hint("The old one stands as it did. Plan it again: then the prompt says so."))
+            }
+            Judged::Good | Judged::Cannot(_) => Ok(()),
+        }
+    }
+
+    fn name(&self) -> Clean {
+        Clean::text(self.argv.first().map_or("", String::as_str))
+    }
+
+    fn judged(&self, file: &Path, clock: &dyn Clock) -> Result<Judged, Fault> {
         let path = file.to_str().ok_or_else(|| Fault::new("the name of the new file is no text."))?;
         let mut words = self.argv.iter().map(|word| word.replace(FILE, path));
         let program = words.next().unwrap_or_default();
-        let name = Clean::text(&program);
         let order = Order { program: program.into(), args: words.collect(), ..Order::default() };
-        let cannot = |why: &dyn core::fmt::Display| {
-            Fault::new(format!("{name} cannot check the new configuration: {why}"))
-                .hint("The old one stands as it did. Where no such program is, the action has `validate = []`.")
+        let ran = match look_at(&order, clock) {
+            Ok(ran) => ran,
+            Err(fault) => return Ok(Judged::Cannot(format!("{}: {}", self.name(), fault.what))),
         };
-        let ran = look_at(&order, clock).map_err(|fault| cannot(&fault))?;
         if let Some(how) = self.cannot_check.of(&ran) {
-            return Err(cannot(&format!("{how}{}.", last_words(&ran).trim_end_matches('.'))));
+            return Ok(Judged::Cannot(format!("{how}{}.", last_words(&ran).trim_end_matches('.'))));
         }
         match ran.ended {
-            Ended::Code(0) => Ok(()),
+            Ended::Code(0) => Ok(Judged::Good),
             ended => Err(Fault::new(format!(
-                "{name} finds fault with the new configuration ({ended}){}.",
+                "{} finds fault with the new configuration ({ended}){}.",
+                self.name(),
                 last_words(&ran).trim_end_matches('.')
             ))
             .hint("The old one stands as it did.")),

@@ -7,7 +7,7 @@ use std::path::Path;
 use watchkeeper::action::doing::Doing;
 use watchkeeper::action::kinds;
 use watchkeeper::action::lifecycle::{Outcome, Run};
-use watchkeeper::action::plan::Undo;
+use watchkeeper::action::plan::{Plan, Undo};
 use watchkeeper::base::Clean;
 use watchkeeper::sys::clock::RealClock;
 
@@ -246,7 +246,7 @@ fn a_new_file_that_its_own_program_finds_bad_never_takes_its_place() {
     assert_eq!(beside().filter(|name| name.contains("production")).count(), 1, "nothing is left beside it");
     let (end, _) = scene.carry("config_set", &format!("{table}\ncannot_check = [\"is bad\"]"));
     let why = "cannot check the new configuration: exit code 1: line 3 is bad";
-    assert!(end.reason.as_str().contains(why), "{end:?}");
+    assert!(end.reason.as_str().contains(why), "when it was planned, it could: {end:?}");
     assert_eq!(fs::read_to_string(&path).unwrap(), FILE, "no pass, so nothing is written");
     fs::write(scene.path("good"), "").unwrap();
     let (end, _) = scene.carry("config_set", &table);
@@ -257,6 +257,55 @@ fn a_new_file_that_its_own_program_finds_bad_never_takes_its_place() {
             scene.plan("config_set", &format!("{}validate = {wrong}", self::scene().1)).unwrap_err().to_string();
         assert!(fault.contains(why), "{fault}");
     }
+}
+
+#[test]
+fn a_validator_that_cannot_check_is_told_makes_the_prompt_heavier_and_leaves_the_form_of_the_file() {
+    let (scene, table) = scene();
+    let path = scene.path("production.toml");
+    let judge = scene.path("judge");
+    let plan = || {
+        let validate = format!("validate = [\"{}\", \"{{file}}\"]\ncannot_check = [\"unknown flag\"]", judge.display());
+        scene.plan("config_set", &format!("{table}{validate}")).unwrap()
+    };
+    let says = |text: &str| {
+        fs::write(&judge, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(&judge, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    };
+    let told = |plan: &Plan| {
+        let row = plan.based_on.iter().find(|row| row.label.as_str() == "validator").unwrap();
+        assert_eq!(plan.danger.to_string(), "C3", "C2 and one more: {:?}", plan.raised);
+        assert!(
+            plan.raised.iter().any(|why| why.as_str().contains("only its form was looked at")),
+            "{:?}",
+            plan.raised
+        );
+        assert!(plan.what.lines.iter().any(|line| line.as_str().ends_with("cannot check it: only its form is known")));
+        row.value.to_string()
+    };
+    // There is no such program.
+    let missing = told(&plan());
+    assert!(missing.starts_with("cannot check: ") && missing.contains("judge: there is no such file"), "{missing}");
+    says("echo 'unknown flag --validate-only' >&2; exit 2");
+    let unknown = plan();
+    assert_eq!(told(&unknown), "cannot check: exit code 2: unknown flag --validate-only; the new text reads as TOML");
+    says("exit 0");
+    let passed = plan();
+    assert_eq!((passed.danger.to_string().as_str(), passed.raised.len()), ("C2", 0), "{:?}", passed.raised);
+    says("echo 'line 3 is bad'; exit 1");
+    let (end, _) = scene.act(unknown);
+    assert_eq!((end.outcome, end.executed), (Outcome::Failed, false), "what it finds after all counts: {end:?}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), FILE);
+    says("echo 'unknown flag --validate-only' >&2; exit 2");
+    let (end, _) = scene.act(passed);
+    assert_eq!((end.outcome, end.executed), (Outcome::Failed, false), "that it cannot was not accepted: {end:?}");
+    let (end, _) = scene.act(plan());
+    assert!(end.executed, "no dead end: {end:?}");
+    assert!(fs::read_to_string(&path).unwrap().contains("batch_size = 512"));
+    fs::write(&path, "[performance\nbatch_size = 1\n").unwrap();
+    let validate =
+        format!("{table}validate = [\"{}\", \"{{file}}\"]\ncannot_check = [\"unknown flag\"]", judge.display());
+    assert!(scene.plan("config_set", &validate).is_err(), "what does not even have the form is refused");
 }
 
 #[test]
@@ -301,7 +350,7 @@ fn the_last_ten_backups_of_a_file_are_kept_and_what_goes_is_named_in_the_plan() 
     let table = |file: &Path, to: usize| {
         format!("file = \"{}\"\nset = [{{ key = \"performance.streams\", to = {to} }}]", file.display())
     };
-    let backup = |plan: &watchkeeper::action::plan::Plan| Run::of(&scene.state(), plan.id).backup_of(&file);
+    let backup = |plan: &Plan| Run::of(&scene.state(), plan.id).backup_of(&file);
     let first = scene.plan("config_set", &table(&other, 50)).unwrap();
     assert!(scene.act(first.clone()).0.executed);
     let mut plans = Vec::new();

@@ -7,7 +7,7 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use watchkeeper::action::lifecycle::{End, Outcome};
-use watchkeeper::action::plan::Danger;
+use watchkeeper::action::plan::{Danger, Plan};
 use watchkeeper::base::Clean;
 
 /// Answers every GET with the status and the body that stand in a file.
@@ -154,15 +154,27 @@ fn a_configuration_that_its_own_program_finds_bad_is_refused_before_anything_is_
         "{refused}"
     );
     fs::remove_file(&check).unwrap();
-    let refused = plan().unwrap_err().to_string();
-    assert!(refused.contains("cannot check the configuration"), "{refused}");
+    let waived = |plan: &Plan| {
+        assert_eq!(plan.danger.to_string(), "C3", "not known whether it is good: {:?}", plan.raised);
+        assert!(plan.raised.iter().any(|why| why.as_str() == "the validator cannot check the configuration"));
+        plan.based_on.iter().find(|row| row.label.as_str().ends_with("check -t")).unwrap().value.to_string()
+    };
+    let told = waived(&plan().unwrap());
+    assert!(told.starts_with("cannot check: ") && told.contains("check: there is no such file"), "{told}");
     // Who does not know the question finds no fault and gives no pass.
     let table = format!("{table}cannot_check = [\"unknown option\"]\n");
     let plan = || web.lab.scene.plan("service_restart", &table);
     says("echo 'Unknown option -t' >&2; exit 2");
-    let refused = plan().unwrap_err().to_string();
-    assert!(refused.contains("cannot check the configuration: exit code 2: Unknown option -t"), "{refused}");
-    assert!(!refused.contains("does not pass"), "{refused}");
+    let unknown = plan().unwrap();
+    assert_eq!(waived(&unknown), "cannot check: exit code 2: Unknown option -t");
+    says("exit 0");
+    let passed = plan().unwrap();
+    assert_eq!((passed.danger.to_string().as_str(), passed.raised.len()), ("C2", 0));
+    says("echo 'Unknown option -t' >&2; exit 2");
+    let (end, _) = web.lab.scene.act(passed);
+    assert_eq!(end.outcome, Outcome::Refused, "it could check when that was accepted: {end:?}");
+    let (end, _) = web.lab.scene.act(unknown);
+    assert!(end.executed, "{end:?}");
     // Then a file that must read as TOML is enough, and is told so; one that does not is refused by line and column.
     let config = web.lab.scene.path("production.toml");
     let formed = format!("{table}reads_as_toml = \"{}\"\n", config.display());

@@ -12,6 +12,7 @@
   big PATH N BYTES                  N values of so many bytes: overflow pages
   scatter PATH N                    deletes N random entries of db "main": free pages
   plain PATH N                      N entries in the main database itself, as a program without named databases has
+  append PATH FIRST N               N entries in db "main" behind all others, numbered from FIRST
   stat PATH                         one line of facts as key=value
 """
 import os, random, signal, sys
@@ -99,6 +100,12 @@ elif cmd == "plain":
         with e.begin(write=True) as t:
             for i in range(start, min(start + 1000, arg[0])):
                 t.put(b"plain-%09d" % i, b"x" * 400)
+elif cmd == "append":
+    e = env()
+    main = e.open_db(b"main")
+    with e.begin(write=True, db=main) as t:
+        for i in range(arg[0], arg[0] + arg[1]):
+            t.put(b"z-%09d" % i, b"x" * 400, append=True)
 elif cmd == "stat":
     e = lmdb.open(path, map_size=0, max_dbs=8, readonly=True, subdir=True)
     i, s = e.info(), e.stat()

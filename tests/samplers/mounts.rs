@@ -20,13 +20,22 @@ const MOUNT: &str = "mkdir $1/empty $1/live $1/dead && mount --bind $1/empty $1/
 
 #[test]
 fn a_dead_mount_is_told_and_stops_nothing_else() {
+    played("a dead FUSE mount", "mounts::apart");
+}
+
+#[test]
+fn what_is_written_to_a_disk_is_gone_from_what_is_free_as_the_kernel_counts() {
+    played("a disk of its own", "mounts::filling");
+}
+
+/// Plays the role in a mount namespace of its own.
+fn played(what: &str, name: &str) {
     let program = std::env::current_exe().expect("ourselves");
     // Ours to remove: in this namespace nothing is ever mounted in it.
     let dir = tempfile::tempdir().expect("a folder");
     let mut command = Command::new("unshare");
     command.env("PROBE_WORD", dir.path());
-    let played =
-        command.args(["--mount", "--propagation", "private"]).arg(program).args(role("mounts::apart")).output();
+    let played = command.args(["--mount", "--propagation", "private"]).arg(program).args(role(name)).output();
     let (text, fine) = match played {
         Ok(output) => {
             (String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned(), output.status.success())
@@ -34,7 +43,7 @@ fn a_dead_mount_is_told_and_stops_nothing_else() {
         Err(error) => (error.to_string(), false),
     };
     if let Some(why) = text.lines().find(|line| line.contains("CANNOT MOUNT") || line.contains("unshare")) {
-        return skip("a dead FUSE mount", why);
+        return skip(what, why);
     }
     assert!(fine && text.contains("ALL SEEN"), "{text}");
 }
@@ -48,6 +57,40 @@ fn mount(dir: &Path) -> Option<Running> {
     let mut shell = Running::start(shell.args(["-c", MOUNT, "sh"]).arg(dir), Stdio::piped(), Stdio::piped());
     let line = BufReader::new(shell.0.stdout.take().expect("piped")).lines().next();
     line.is_some_and(|line| line.is_ok_and(|line| line == "MOUNTED")).then_some(shell)
+}
+
+#[tokio::test]
+#[ignore = "a role: played in a mount namespace of its own"]
+async fn filling() {
+    assert_ne!(fs::read_link("/proc/self/ns/mnt").ok(), fs::read_link("/proc/1/ns/mnt").ok(), "not the host's own");
+    let dir = PathBuf::from(std::env::var_os("PROBE_WORD").expect("told"));
+    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=16m", "disk"]).arg(&dir).output();
+    if !mount.is_ok_and(|mount| mount.status.success()) {
+        return println!("CANNOT MOUNT here");
+    }
+    let point = dir.display().to_string();
+    let label = [("mountpoint", point.as_str())];
+    let counted = || {
+        let disk = rustix::fs::statvfs(&*dir).expect("it answers");
+        (disk.f_bavail * disk.f_frsize, (disk.f_files, disk.f_ffree))
+    };
+    let told = |seen: &Observation| {
+        let value = |name| value(seen, name, &label);
+        let files = (value("node_filesystem_files") as u64, value("node_filesystem_files_free") as u64);
+        let ratio = value("watchkeeper_host_filesystem_used_ratio");
+        ((value("node_filesystem_avail_bytes") as u64, files), ratio)
+    };
+    let mut host = sampler("host", "");
+    let begun = RealClock.now();
+    let before = told(&host.observe(begun).await.expect("a host"));
+    assert_eq!(before, (counted(), 0.0), "an empty disk");
+    fs::write(dir.join("file"), vec![0; 4 << 20]).expect("there is room");
+    let by = Duration::from_secs(11);
+    let later = Now { mono: begun.mono + by, wall: begun.wall.ahead(by) };
+    let after = told(&host.observe(later).await.expect("a host"));
+    assert_eq!(after, (counted(), 0.25));
+    assert_eq!((before.0.0 - after.0.0, before.0.1.1 - after.0.1.1), (4 << 20, 1), "a file of 4 MiB");
+    println!("ALL SEEN");
 }
 
 #[tokio::test]

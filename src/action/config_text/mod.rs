@@ -92,6 +92,16 @@ impl Format {
         }
     }
 
+    /// What it is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Toml => "TOML",
+            Self::Json => "JSON",
+            Self::Env => "lines of NAME=value",
+            Self::Ini => "INI",
+        }
+    }
+
     /// Finds a value; `like` says the type where the format has none. `None` when there is no such key.
     ///
     /// # Errors

@@ -8,7 +8,7 @@
 //! # without a preview nobody sees what it would do: it is C2 at least
 //! preview = ["/usr/local/bin/rotate", "--dry-run", "--keep", "{keep}"]   # what it prints is shown; it must change nothing
 //! result  = "exit"                                               # it only looks: its exit code is the answer, and changes nothing
-//! cannot_check = [64, "unknown option"]                         # of one that only looks: exit codes, words; "cannot check"
+//! cannot_check = [64, "unknown option"]                         # of one that only looks: exit codes, words; then UNVERIFIED
 //! ok_exit = [0]                                                  # other exit codes are failures
 //! secret_env = { TOKEN = { file = "/etc/app/token" } }           # a secret is never an argument: anybody may read those
 //! timeout = "60s"                                                # then SIGTERM, after 10 s SIGKILL to its whole group
@@ -217,7 +217,7 @@ impl Kind for Command {
         let said = ran.stdout.last_line().or_else(|| ran.stderr.last_line());
         let said = said.map_or_else(String::new, |line| format!(": {line}"));
         if let Some(how) = work.cannot_check.of(&ran) {
-            return Err(StepError::Failed(Fault::new(format!("cannot check: {how}{said}."))));
+            return Err(StepError::Unsaid(Fault::new(format!("cannot check: {how}{said}."))));
         }
         match ran.ended {
             Ended::Code(code) if work.ok_exit.contains(&code) => Ok(crate::clean!("ended with exit code {code}{said}")),

@@ -12,7 +12,7 @@
 //! restart = { kind = "systemd", unit = "app.service" }
 //! params  = { size = { int = [1, 4096], value = 512, ask = true } }       # then to = "{size}": the operator gives it
 //! validate = ["/usr/sbin/nginx", "-t", "-c", "{file}"]   # must end with 0 on the new file before it takes its place
-//! cannot_check = [64, "unknown option"]                 # exit codes and words of one that cannot say: nothing is written
+//! cannot_check = [64, "unknown option"]                 # exit codes and words of one that cannot say: then heavier
 //! port    = 8080                                         # after the restart, as of service_restart; health likewise
 //! ```
 
@@ -262,21 +262,29 @@ impl Kind for ConfigSet {
 }
 
 /// A plan that leaves what `work` says in the file that is held.
-pub(super) fn drafted((work, held): (Work, &Held), run: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
-    let Work { file, set, restart, .. } = &work;
+pub(super) fn drafted((mut work, held): (Work, &Held), run: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
+    let unable = match work.validate.as_mut().filter(|_| cx.previews()) {
+        Some(validator) => validator.waived_for(&work.file, cx.clock),
+        None => None,
+    };
+    let Work { file, set, restart, format, .. } = &work;
     held.replaceable()?;
     let mut lines = vec![match &work.link {
         Some(link) => crate::clean!("{} → {}", link.display(), file.display()),
         None => Clean::text(file.as_os_str().as_encoded_bytes()),
     }];
     lines.extend(set.iter().map(Row::line));
-    lines.extend(work.validate.as_ref().map(Validator::line));
     let mut based_on: Vec<Precondition> = set.iter().map(|row| seen(&row.key, side(row.from.as_ref()))).collect();
     let mut targets = vec![Target::File { path: file.clone(), id: held.id().clone() }];
     let mut hits = Vec::new();
     let backup = run.backup_of(file);
     let mut undo = format!("put back the backup {}", backup.display());
     let mut raise = Vec::new();
+    if let Some(why) = unable {
+        based_on.push(seen("validator", crate::clean!("cannot check: {why}; the new text reads as {}", format.name())));
+        raise.push(Clean::from("the validator cannot check the new file: only its form was looked at"));
+    }
+    lines.extend(work.validate.as_ref().map(Validator::line));
     if let Some(manager) = restart {
         let part = manager.draft(Verb::Restart, cx.login, cx.clock)?;
         lines.push(crate::clean!("then  {}", part.line));

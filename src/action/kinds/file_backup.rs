@@ -288,8 +288,7 @@ impl Kind for FileBackup {
 
 /// What clearing says.
 pub(super) fn removed(said: StepError) -> Clean {
-    let (StepError::Failed(fault) | StepError::Unknown(fault)) = said;
-    Clean::text(fault.to_string())
+    Clean::text(said.fault().to_string())
 }
 
 /// What the newest backup before this one held; a much smaller one is worth a look.

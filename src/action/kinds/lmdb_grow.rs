@@ -191,7 +191,7 @@ impl Kind for LmdbGrow {
                 manager.carry_out(Verb::Stop, before, doing).map_err(|error| match error {
                     StepError::Failed(fault) => StepError::Failed(fault),
                     // It may be on its way down, and nothing else would start it.
-                    unknown @ StepError::Unknown(_) => and_start(unknown, manager, doing),
+                    unknown => and_start(unknown, manager, doing),
                 })
             }
             ("start", Some(manager)) => manager.service().apply(Verb::Start, &Doing { stops: &|| false, ..*doing }),
@@ -253,17 +253,16 @@ impl Kind for LmdbGrow {
 /// After a step that broke the service is asked to run: that is how the plan leaves it.
 fn and_start(error: StepError, manager: &Manager, doing: &Doing<'_>) -> StepError {
     let after = start(manager, doing);
-    match error {
-        StepError::Failed(fault) => StepError::Failed(Fault::new(format!("{fault} Then: {after}"))),
-        StepError::Unknown(fault) => StepError::Unknown(Fault::new(format!("{fault} Then: {after}"))),
-    }
+    let failed = matches!(error, StepError::Failed(_));
+    let fault = Fault::new(format!("{} Then: {after}", error.fault()));
+    if failed { StepError::Failed(fault) } else { StepError::Unknown(fault) }
 }
 
 /// The service is asked to run, whoever wants what to end: the stop was ours.
 fn start(manager: &Manager, doing: &Doing<'_>) -> Clean {
     match manager.service().apply(Verb::Start, &Doing { stops: &|| false, ..*doing }) {
         Ok(said) => said,
-        Err(StepError::Failed(fault) | StepError::Unknown(fault)) => Clean::text(fault.to_string()),
+        Err(error) => Clean::text(error.fault().to_string()),
     }
 }
 

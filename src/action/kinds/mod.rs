@@ -68,6 +68,17 @@ pub enum StepError {
     Failed(Fault),
     /// It may have taken place.
     Unknown(Fault),
+    /// It only looked, took place, and could not say what it was asked.
+    Unsaid(Fault),
+}
+
+impl StepError {
+    /// Why, whatever it means for the effect.
+    pub fn fault(self) -> Fault {
+        match self {
+            Self::Failed(fault) | Self::Unknown(fault) | Self::Unsaid(fault) => fault,
+        }
+    }
 }
 
 /// What the kind's own look at its target says of the effect.

@@ -152,7 +152,7 @@ impl Kind for Services {
         of.map_or(Ok(()), |of| self.still_as_left(&of, &service, cx))?;
         let part = service.draft(self.0, cx.login, cx.clock)?;
         // Who only opens the list of actions runs no validator.
-        let validated = if cx.previews() { checks.validated(cx.clock)? } else { None };
+        let (validated, waived) = if cx.previews() { checks.validated(cx.clock)? } else { (None, None) };
         let (first, then) = checks.lines();
         let unit = service.service().unit().to_owned();
         let changes = self.changes(part.standing);
@@ -165,7 +165,7 @@ impl Kind for Services {
             undo: Undo::How(Clean::text(undo)),
             based_on: [part.based_on].into_iter().chain(validated).collect(),
             targets: vec![part.target],
-            raise: part.raise,
+            raise: part.raise.into_iter().chain(waived).collect(),
             settle,
         })
     }
@@ -174,7 +174,11 @@ impl Kind for Services {
         let work: Work = work(plan)?;
         let Some((serving, identity)) = before(plan) else { return Err(Fault::new("the plan names no service.")) };
         let mut found = work.service.differences(self.0, (serving, identity), clock)?;
-        found.extend(work.checks.validated(clock).err().map(|fault| Clean::text(fault.to_string())));
+        found.extend(match work.checks.validated(clock) {
+            Err(fault) => Some(Clean::text(fault.to_string())),
+            // What the prompt said is no difference.
+            Ok((_, waived)) => waived.filter(|why| !plan.raised.contains(why)),
+        });
         Ok(found)
     }
 

@@ -96,10 +96,8 @@ impl Work {
     }
 
     fn run(&self, doing: &Doing<'_>, order: &Order) -> Result<Vec<u8>, Fault> {
-        let ran = doing.program(order, self.patience).map_err(|error| match error {
-            // What it left is in a folder that is removed: nothing of it counts.
-            StepError::Failed(fault) | StepError::Unknown(fault) => fault,
-        })?;
+        // What a program left that did not end well is in a folder that is removed: nothing of it counts.
+        let ran = doing.program(order, self.patience).map_err(StepError::fault)?;
         let said = ran.stderr.last_line().map_or_else(String::new, |line| format!(": {line}"));
         // SQLite's program may end well in spite of an error.
         if ran.ended == Ended::Code(0) && said.is_empty() {

@@ -133,21 +133,24 @@ impl Checks {
 
     /// Runs the validator, read-only by its nature, and reads the file: what the plan rests on.
     ///
+    /// Where it cannot check and no form is looked at either, that is said, and why the prompt is heavier.
+    ///
     /// # Errors
-    /// It finds fault, with its words; or it cannot check at all, which is no pass.
-    pub fn validated(&self, clock: &dyn Clock) -> Result<Option<Precondition>, Fault> {
+    /// It finds fault, with its words.
+    pub fn validated(&self, clock: &dyn Clock) -> Result<(Option<Precondition>, Option<Clean>), Fault> {
         let holds = |label: Clean, value: Clean| Some(Precondition { label, value, age: Duration::ZERO, metric: None });
         let form = self.reads_as_toml.as_deref().map(has_form).transpose()?;
         let name = quoted(&self.validate);
         match (self.judged(clock)?, form) {
-            (None, form) => Ok(form.and_then(|file| holds(file, Clean::from("reads as TOML")))),
-            (Some(Judged::Passes), _) => Ok(holds(name, Clean::from("passes"))),
+            (None, form) => Ok((form.and_then(|file| holds(file, Clean::from("reads as TOML"))), None)),
+            (Some(Judged::Passes), _) => Ok((holds(name, Clean::from("passes")), None)),
             (Some(Judged::Cannot(why)), Some(file)) => {
-                Ok(holds(name, crate::clean!("cannot check ({}); {file} reads as TOML", why.trim_end_matches('.'))))
+                let value = crate::clean!("cannot check ({}); {file} reads as TOML", why.trim_end_matches('.'));
+                Ok((holds(name, value), None))
             }
             (Some(Judged::Cannot(why)), None) => {
-                Err(Fault::new(format!("`{name}` cannot check the configuration: {why}"))
-                    .hint("Where no such program is, the action has `validate = []`."))
+                let raised = Clean::from("the validator cannot check the configuration");
+                Ok((holds(name, crate::clean!("cannot check: {}", why.trim_end_matches('.'))), Some(raised)))
             }
         }
     }

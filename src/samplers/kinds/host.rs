@@ -430,6 +430,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_available_counts_not_what_is_free() {
+        let root = tempfile::tempdir().expect("a folder");
+        put(root.path(), "stat", STAT);
+        put(root.path(), "meminfo", "MemTotal: 1000 kB\nMemFree: 10 kB\nMemAvailable: 900 kB\nSwapTotal: 0 kB\n");
+        let seen = HostSampler::new(root.path().to_owned()).observe(at(1)).await.expect("seen");
+        assert_eq!(value(&seen, "watchkeeper_host_memory_used_ratio"), Some(0.1), "full of caches is not full");
+        for (name, kib) in [("MemTotal", 1000.0), ("MemFree", 10.0), ("MemAvailable", 900.0)] {
+            assert_eq!(value(&seen, &format!("node_memory_{name}_bytes")), Some(kib * 1024.0), "{name}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_hidden_proc_is_a_sentence() {
         let root = tempfile::tempdir().expect("a folder");
         let failure = HostSampler::new(root.path().to_owned()).observe(at(1)).await.expect_err("nothing there");
