@@ -270,7 +270,7 @@ fn a_validator_that_cannot_check_is_told_makes_the_prompt_heavier_and_leaves_the
     };
     let says = |text: &str| {
         fs::write(&judge, format!("#!/bin/sh\n{text}\n")).unwrap();
-        fs::set_permissions(&judge, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        fs::set_permissions(&judge, PermissionsExt::from_mode(0o755)).unwrap();
     };
     let told = |plan: &Plan| {
         let row = plan.based_on.iter().find(|row| row.label.as_str() == "validator").unwrap();

@@ -1,6 +1,7 @@
 //! Values in configuration files, found by their place in the text: a change of one is a change of its bytes and of
 //! nothing else, so comments, order, spacing and line ends stay. One file per format. Pure.
 
+pub mod allowed;
 mod json;
 mod lines;
 #[cfg(test)]

@@ -13,6 +13,8 @@
 //! params  = { size = { int = [1, 4096], value = 512, ask = true } }       # then to = "{size}": the operator gives it
 //! validate = ["/usr/sbin/nginx", "-t", "-c", "{file}"]   # must end with 0 on the new file before it takes its place
 //! cannot_check = [64, "unknown option"]                 # exit codes and words of one that cannot say: then heavier
+//! limits  = { "performance.device" = { one_of = ["cpu", "cuda"] }, "neural.sparsity" = { float = [0.01, 0.5] } }
+//! # what a key may be set to, where `set` leaves that to the operator; `int = [1, 9]`; { by = "pool" }: by that action alone
 //! port    = 8080                                         # after the restart, as of service_restart; health likewise
 //! ```
 
@@ -20,6 +22,7 @@ use super::service::SETTLE;
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
 use crate::action::back;
 use crate::action::backups;
+use crate::action::config_text::allowed::{self, Limits};
 use crate::action::config_text::{Format, Scalar, Spot};
 use crate::action::doing::Doing;
 use crate::action::files::seen;
@@ -123,13 +126,15 @@ impl Kind for ConfigSet {
         let set: Vec<Wanted> = body.need("set")?;
         let given: Option<Format> = body.take("format")?;
         let restart: Option<Manager> = body.take("restart")?;
+        let limits: Limits = body.take("limits")?.unwrap_or_default();
+        let table = body.clone();
         let params = Params::take(body, cx.given)?;
         let validate = Validator::take(body)?;
         let checks = Checks::take(body)?;
         if restart.is_none() && checks.within_the_run() {
             return Err(body.fault("`port` and `health` are of the service that `restart` names."));
         }
-        cx.done(body, &[COMMON, CHECKS, &["file", "set", "format", "restart", "params"]].concat())?;
+        cx.done(body, &[COMMON, CHECKS, &["file", "set", "format", "restart", "params", "limits"]].concat())?;
         let format = given.or_else(|| Format::of(&named)).ok_or_else(|| {
             here(&named, "its name does not say its format.")
                 .hint("Add format = \"toml\", \"json\", \"env\" or \"ini\".")
@@ -145,6 +150,10 @@ impl Kind for ConfigSet {
                 Clean::text(&row.key)
             );
             return Err(here(&file, what).hint("Change it by hand."));
+        }
+        for row in &set {
+            let within = row.to.as_ref().map_or(Ok(()), |to| allowed::check(&limits, &row.key, to));
+            within.map_err(|fault| table.fault_at("set", fault.to_string()))?;
         }
         let after = files::sha256(&edited(format, held.bytes(), &set, &file)?);
         let old = backups::too_many(cx.state, &file);
