@@ -5,6 +5,7 @@ use super::kinds::StepError;
 use super::lifecycle::Run;
 use crate::base::scrub::scrub;
 use crate::base::{Clean, Clock, Fault};
+use crate::sys::aside::within;
 use crate::sys::program::{Ended, Order, Refusal};
 use crate::sys::run::{Left, Ran, Stopped, Watching, run, run_watched};
 use crate::sys::secret::hide;
@@ -113,12 +114,13 @@ pub fn well(order: &Order, clock: &dyn Clock) -> Result<Ran, Fault> {
 /// # Errors
 /// It was not started, or did not end in time.
 pub fn look_at(order: &Order, clock: &dyn Clock) -> Result<Ran, Fault> {
-    let ran = run(order, LOOK, clock).map_err(|stopped| match stopped {
+    let limit = within(LOOK);
+    let ran = run(order, limit, clock).map_err(|stopped| match stopped {
         Stopped::Refused(Refusal::Forbidden(fault) | Refusal::Impossible(fault)) => fault,
         Stopped::Unkillable(left) => Fault::new(format!("{} hangs as process {}.", name(order), left.pid)),
     })?;
     if ran.timed_out {
-        return Err(Fault::new(format!("{} did not answer within {} s.", name(order), LOOK.as_secs())));
+        return Err(Fault::new(format!("{} did not answer within {} s.", name(order), limit.as_secs())));
     }
     Ok(ran)
 }

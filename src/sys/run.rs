@@ -1,6 +1,7 @@
 //! One program of others, run to its end: both outputs drained always and their ends kept, a deadline in three stages
 //! (safety.md 4.3 item 7). Blocks the caller; for runners and for planning, never for the console's loop.
 
+use super::aside::{heard, within};
 use super::child::wait_readable;
 use super::group::{children, inherited};
 use super::program::{Ended, Order, Outputs, Program, Refusal};
@@ -154,7 +155,10 @@ fn wait_for(mut ends: Vec<OwnedFd>, limit: impl Fn() -> Option<Duration>) -> Vec
 /// # Errors
 /// It was not started, or it cannot be ended.
 pub fn run(order: &Order, patience: Duration, clock: &dyn Clock) -> Result<Ran, Stopped> {
-    run_within(order, [patience, GRACE, LAST], KEEP, (None, clock))
+    heard();
+    let ran = run_within(order, [within(patience), GRACE, LAST], KEEP, (None, clock));
+    heard();
+    ran
 }
 
 /// The same, watched.
