@@ -4,8 +4,8 @@ use super::act::Probe;
 use super::kinds::Kind;
 use super::plan::{Metric, Plan};
 use super::verify::Seen;
-use crate::base::{Clean, Clock, Fault, Mono, Unit};
-use crate::sys::aside::{Behind, aside};
+use crate::base::{Clean, Clock, Fault, Mono, Unit, Wall};
+use crate::sys::aside::{Behind, aside, heard};
 use crate::sys::clock::RealClock;
 use crate::sys::host::Host;
 use core::time::Duration;
@@ -52,7 +52,7 @@ pub fn look(
     if let Some(what) = elsewhere(&plan.place.host, &Host::current()) {
         return Err(stale(&what));
     }
-    let differences = of_targets(plan, kind, OBSERVE, stops)?;
+    let differences = of_targets(plan, (kind, clock.now().wall), OBSERVE, stops)?;
     if !differences.is_empty() {
         let list: Vec<&str> = differences.iter().map(Clean::as_str).collect();
         return Err(stale(&Clean::text(list.join("; "))));
@@ -60,16 +60,22 @@ pub fn look(
     metrics(plan, eyes, clock)
 }
 
-/// How the targets differ. Nothing keeps a disk or a server from never answering, so the
+/// How the targets differ, and the backup that is relied on. Nothing keeps a disk or a server from never answering, so the
 /// look is taken aside: the run must not wait for it with its locks held. What it asks has time limits by the real clock.
 fn of_targets(
     plan: &Plan,
-    kind: &'static dyn Kind,
+    (kind, now): (&'static dyn Kind, Wall),
     silence: Duration,
     stops: &dyn Fn() -> bool,
 ) -> Result<Vec<Clean>, Fault> {
     let theirs = plan.clone();
-    aside(silence, stops, move || kind.differences(&theirs, &RealClock)).unwrap_or_else(|behind| {
+    let look = move || {
+        let mut found = kind.differences(&theirs, &RealClock)?;
+        heard();
+        found.extend(theirs.relied.as_ref().and_then(|relied| relied.difference(now)));
+        Ok(found)
+    };
+    aside(silence, stops, look).unwrap_or_else(|behind| {
         Err(match behind {
             Behind::Silent => {
                 let limit = silence.as_secs_f64();
@@ -84,11 +90,16 @@ fn of_targets(
 /// Values that the plan rests on must still be there, fresh, and near what was planned.
 fn metrics(plan: &Plan, eyes: &mut Eyes, clock: &dyn Clock) -> Result<(), Fault> {
     let rows = plan.based_on.iter();
-    let wanted: Vec<(&Clean, &Metric)> = rows.filter_map(|row| Some((&row.label, row.metric.as_ref()?))).collect();
+    let mut wanted: Vec<(&Clean, &Metric)> = rows.filter_map(|row| Some((&row.label, row.metric.as_ref()?))).collect();
+    // What was unknown need not come: it is looked for as long as the others are.
+    wanted.sort_by_key(|(_, metric)| metric.planned.is_none());
     let start = clock.now().mono;
     let limit = OBSERVE * u32::try_from(wanted.len()).unwrap_or(1);
-    while let Some((label, _)) = wanted.iter().find(|(_, metric)| eyes.newest(metric).is_none()) {
+    while let Some((label, metric)) = wanted.iter().find(|(_, metric)| eyes.newest(metric).is_none()) {
         let Some(left) = left(start, limit, clock) else {
+            if metric.planned.is_none() {
+                break;
+            }
             return Err(stale(&crate::clean!(
                 "{label} cannot be observed now; does `verify_samplers` name what gives it?"
             )));
@@ -98,7 +109,11 @@ fn metrics(plan: &Plan, eyes: &mut Eyes, clock: &dyn Clock) -> Result<(), Fault>
     for (label, metric) in wanted {
         let fresh = eyes.newest(metric).unwrap_or(f64::NAN);
         if !metric.holds(fresh) {
-            let (was, now) = (metric.unit.show(metric.planned), metric.unit.show(fresh));
+            let now = metric.unit.show(fresh);
+            let Some(planned) = metric.planned else {
+                return Err(stale(&crate::clean!("{label} was unknown and is {now} now")));
+            };
+            let was = metric.unit.show(planned);
             let within = Unit::Ratio.show(metric.tolerance);
             let must = metric.expect.map(|expect| format!(", must be {}", expect.stands(metric.unit)));
             let must = must.unwrap_or_default();
@@ -180,7 +195,7 @@ mod tests {
         let place = Where { host: Host::current(), environment: Clean::default() };
         let plan = Plan::arm(Ulid(1), place, Login::current(), RealClock.now());
         let look = |stops: bool| {
-            let said = of_targets(&plan, &Dead, Duration::from_millis(10), &|| stops);
+            let said = of_targets(&plan, (&Dead, Wall::default()), Duration::from_millis(10), &|| stops);
             said.map_err(|fault| fault.to_string()).unwrap_err()
         };
         assert_eq!(

@@ -496,6 +496,7 @@ fn plan(now: Now) -> Plan {
             age: Duration::from_secs(1),
             metric: None,
         }],
+        relied: None,
         targets: vec![Target::Session],
         settle: Duration::ZERO,
         judging: None,
