@@ -343,6 +343,28 @@ fn a_plan_that_was_changed_on_its_way_is_not_carried_out() {
 }
 
 #[test]
+fn an_order_that_others_could_have_written_is_not_carried_out() {
+    use std::os::unix::fs::PermissionsExt;
+    type Place = fn(&Scene, &Run) -> PathBuf;
+    let places: [(Place, &str); 4] = [
+        (|scene, _| scene.state(), "folder"),
+        (|scene, _| scene.state().join("actions"), "folder"),
+        (|_, run| run.dir().to_owned(), "folder"),
+        (|_, run| run.dir().join("plan.json"), "file"),
+    ];
+    for (place, noun) in places {
+        let scene = Scene::new(Temper::Restarts);
+        let run = order(&scene, scene.plan());
+        let place = place(&scene, &run);
+        fs::set_permissions(&place, PermissionsExt::from_mode(0o777)).unwrap();
+        assert_eq!(carry(&run, Twin::new(scene.config()), None), 3);
+        assert_eq!(scene.content(), CONFIG);
+        let says = format!("{}: others may write to this {noun} (mode 0777)", place.display());
+        assert!(end(&run).reason.as_str().contains(&says), "{}", end(&run).reason);
+    }
+}
+
+#[test]
 fn after_a_crash_the_digest_decides_and_nothing_runs_again() {
     let scene = Scene::new(Temper::Restarts);
     let plan = scene.plan();
