@@ -7,7 +7,7 @@ use crate::base::scrub::scrub;
 use crate::base::{Clean, Clock, Fault};
 use crate::sys::aside::within;
 use crate::sys::program::{Ended, Order, Refusal};
-use crate::sys::run::{Left, Ran, Stopped, Watching, run, run_watched};
+use crate::sys::run::{Left, Overdue, Ran, Stopped, Watching, run, run_watched};
 use crate::sys::secret::hide;
 use core::time::Duration;
 use std::io::Write;
@@ -53,7 +53,16 @@ impl Doing<'_> {
     fn watched(&self, order: &Order, patience: Duration, leaves: bool) -> Result<Ran, StepError> {
         let name = name(order);
         let says = |line: Clean| (self.tell)(Clean::text(scrub(&hide(line.as_str()))));
-        let watching = Watching { says: &says, stops: self.stops, leaves };
+        let spares = |why| {
+            let line = match why {
+                Overdue::Late => crate::clean!("{name} takes longer than {} s; it is never ended", patience.as_secs()),
+                Overdue::Unwanted => crate::clean!("{name} was to end; it is never ended, and goes on"),
+            };
+            // In the record, where the screen shows it too until the program says something.
+            self.note(&format!("{line}\n"));
+            says(line);
+        };
+        let watching = Watching { says: &says, stops: self.stops, spares: &spares, leaves };
         let ran = run_watched(order, patience, &watching, self.clock).map_err(|stopped| match stopped {
             Stopped::Refused(Refusal::Forbidden(fault) | Refusal::Impossible(fault)) => StepError::Failed(fault),
             Stopped::Unkillable(left) => {
