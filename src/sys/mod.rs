@@ -16,6 +16,7 @@ pub mod limits;
 pub mod listeners;
 pub mod lmdb;
 pub mod lock;
+pub mod logind;
 pub mod net;
 pub mod open_files;
 pub mod paths;
