@@ -128,6 +128,9 @@ fn elsewhere(planned: &Host, now: &Host) -> Option<Clean> {
     if planned.machine_id != now.machine_id {
         return Some(crate::clean!("planned on machine {}, and this is {}", planned.machine_id, now.machine_id));
     }
+    if planned.ssh_key != now.ssh_key {
+        return Some(Clean::from("the host has another ssh key than when the plan was made"));
+    }
     (planned.boot_id != now.boot_id).then(|| crate::clean!("the host was booted since the plan was made"))
 }
 
@@ -187,6 +190,20 @@ mod tests {
         }
         fn settled(&self, _: &Plan) -> Result<Settled, Fault> {
             Err(Fault::new("not seen."))
+        }
+    }
+
+    #[test]
+    fn a_host_is_itself_by_machine_boot_and_ssh_key() {
+        let now = Host::current();
+        assert_eq!(elsewhere(&now, &now), None);
+        let copies = [
+            (Host { machine_id: "another".into(), ..now.clone() }, "planned on machine another"),
+            (Host { boot_id: "earlier".into(), ..now.clone() }, "was booted since"),
+            (Host { ssh_key: Some("copied".into()), ..now.clone() }, "has another ssh key"),
+        ];
+        for (planned, says) in copies {
+            assert!(elsewhere(&planned, &now).unwrap().as_str().contains(says), "{says}");
         }
     }
 
