@@ -18,7 +18,7 @@ use crate::config::{self, Profile, ProfileRef, SearchPath, Theme, Trust};
 use crate::input::Keymap;
 use crate::journal::{self, Event, Journal, Record};
 use crate::logs::{Follower, LogMailbox, LogSource, StreamSource, Streams};
-use crate::samplers::{Job, Mailbox, Supervisor};
+use crate::samplers::{Job, Mailbox, Supervisor, THREADS};
 use crate::store::{History, Limits, LogStore, Store};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
@@ -315,8 +315,7 @@ impl Engine {
 pub fn runtime() -> Result<Runtime, Fault> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
-        // All classes of `samplers::blocking` together may hang on ten: two are left for what has no class.
-        .max_blocking_threads(12)
+        .max_blocking_threads(THREADS)
         .thread_name("samplers")
         // A panic in a sampler is that sampler's: the supervisor tells it, the screen stays.
         .on_thread_start(contain_thread)
@@ -360,10 +359,10 @@ impl Shared {
         let state = match named {
             Some(named) => own(&named),
             None => Err(Fault::new("there is no folder for the journal.").hint("Set HOME or XDG_STATE_HOME.")),
+        };
         let (state_dir, opened) = match state {
             Ok(state) => (Some(state.clone()), open_journal(&state, &host, &login)),
             Err(fault) => (None, Err(fault)),
-        };
         };
         let (journal, unrecorded) = match opened {
             Ok(journal) => (Some(journal), None),
@@ -438,6 +437,7 @@ fn launcher(looks_only: bool, within: Option<StandIn>) -> Option<Launcher> {
     let reach = within.map_or(Reach::World, Reach::Within);
     Launcher::new(looks_only, reach, None, vec!["runner".into()], env)
 }
+
 /// The state folder by its real name, made where it is missing, if nobody else can put anything in its place: from one of
 /// others nothing is read and nothing is written there.
 fn own(named: &Path) -> Result<PathBuf, Fault> {
@@ -446,11 +446,11 @@ fn own(named: &Path) -> Result<PathBuf, Fault> {
     paths::judge_state(&state).map(|()| state)
 }
 
-
 fn open_journal(state: &Path, host: &Host, login: &Login) -> Result<Journal, Fault> {
     let id = random::ulid(RealClock.now().wall);
     let session = journal::Session { host: host.clone(), login: login.clone(), id, pid: process::pid() };
     Journal::open(&paths::journal_dir(state), session, Arc::new(RealClock))
+}
 
 #[cfg(test)]
 mod tests {
@@ -480,5 +480,4 @@ mod tests {
         assert!(said.contains("only looked at: ") && said.contains("others may write to this folder"), "{said}");
         assert!(open(0o700).launcher.is_some() || process::told_to_look());
     }
-}
 }
