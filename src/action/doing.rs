@@ -5,8 +5,9 @@ use super::kinds::StepError;
 use super::lifecycle::Run;
 use crate::base::scrub::scrub;
 use crate::base::{Clean, Clock, Fault};
+use crate::sys::aside::within;
 use crate::sys::program::{Ended, Order, Refusal};
-use crate::sys::run::{Left, Ran, Stopped, Watching, run, run_watched};
+use crate::sys::run::{Left, Overdue, Ran, Stopped, Watching, run, run_watched};
 use crate::sys::secret::hide;
 use core::time::Duration;
 use std::io::Write;
@@ -52,7 +53,16 @@ impl Doing<'_> {
     fn watched(&self, order: &Order, patience: Duration, leaves: bool) -> Result<Ran, StepError> {
         let name = name(order);
         let says = |line: Clean| (self.tell)(Clean::text(scrub(&hide(line.as_str()))));
-        let watching = Watching { says: &says, stops: self.stops, leaves };
+        let spares = |why| {
+            let line = match why {
+                Overdue::Late => crate::clean!("{name} takes longer than {} s; it is never ended", patience.as_secs()),
+                Overdue::Unwanted => crate::clean!("{name} was to end; it is never ended, and goes on"),
+            };
+            // In the record, where the screen shows it too until the program says something.
+            self.note(&format!("{line}\n"));
+            says(line);
+        };
+        let watching = Watching { says: &says, stops: self.stops, spares: &spares, leaves };
         let ran = run_watched(order, patience, &watching, self.clock).map_err(|stopped| match stopped {
             Stopped::Refused(Refusal::Forbidden(fault) | Refusal::Impossible(fault)) => StepError::Failed(fault),
             Stopped::Unkillable(left) => {
@@ -113,12 +123,13 @@ pub fn well(order: &Order, clock: &dyn Clock) -> Result<Ran, Fault> {
 /// # Errors
 /// It was not started, or did not end in time.
 pub fn look_at(order: &Order, clock: &dyn Clock) -> Result<Ran, Fault> {
-    let ran = run(order, LOOK, clock).map_err(|stopped| match stopped {
+    let limit = within(LOOK);
+    let ran = run(order, limit, clock).map_err(|stopped| match stopped {
         Stopped::Refused(Refusal::Forbidden(fault) | Refusal::Impossible(fault)) => fault,
         Stopped::Unkillable(left) => Fault::new(format!("{} hangs as process {}.", name(order), left.pid)),
     })?;
     if ran.timed_out {
-        return Err(Fault::new(format!("{} did not answer within {} s.", name(order), LOOK.as_secs())));
+        return Err(Fault::new(format!("{} did not answer within {} s.", name(order), limit.as_secs())));
     }
     Ok(ran)
 }

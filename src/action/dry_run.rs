@@ -65,7 +65,7 @@ impl Executor for DryRun<'_> {
     }
 
     fn observe(&mut self) -> Result<(), Fault> {
-        again::look(self.plan, self.kind, &mut self.eyes, self.clock)?;
+        again::look(self.plan, self.kind, &mut self.eyes, self.clock, &|| false)?;
         self.tell(Clean::from("looked again: everything is as the plan says"));
         Ok(())
     }

@@ -217,7 +217,8 @@ impl Executor for Real<'_> {
         if let Some(fault) = self.run.allowed()?.and_then(|allowed| allowed.refuses(self.plan(), now)) {
             return Err(fault);
         }
-        again::look(&self.accepted.plan, self.kind, &mut self.eyes, self.clock)?;
+        let stops = || self.run.is_stopped();
+        again::look(&self.accepted.plan, self.kind, &mut self.eyes, self.clock, &stops)?;
         self.progress.state = State::Prechecked;
         self.tell(Clean::from("everything is as the plan says"));
         self.show();

@@ -7,9 +7,11 @@ use super::verify::Comparison;
 use crate::base::{Clean, Fault, Mono, Now, Support, Ulid, Wall};
 use crate::sys::files;
 use crate::sys::reserve::Reserve;
+use crate::sys::trust::{self, Owners};
 use core::fmt;
 use serde::{Deserialize, Serialize};
-use std::io;
+use std::ffi::OsStr;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// A plan, a status: never larger.
@@ -276,7 +278,11 @@ impl Run {
 
     fn read_whole(&self) -> Result<Order, Fault> {
         let path = self.dir.join("plan.json");
-        let bytes = files::read(&path, LIMIT)?;
+        // Read with effect: whoever could write to it, or to a folder above it, could have another plan carried out.
+        let (dir, owners) = (trust::folder(&self.dir, Owners::effective())?, Owners::effective());
+        let file = trust::inside(&dir, OsStr::new("plan.json"), &path, owners)?;
+        let mut bytes = Vec::new();
+        file.take(LIMIT).read_to_end(&mut bytes).map_err(|error| files::fault("read", &path, &error))?;
         let order: Order = serde_json::from_slice(&bytes).map_err(|error| {
             Fault::new(format!("this is no plan: {}.", plain(&error))).at(path.to_string_lossy(), 0, 0)
         })?;

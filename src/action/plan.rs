@@ -2,6 +2,7 @@
 //! based on, how it will be judged. Bound to identities, with a digest. Plain data.
 
 use super::manager::{Manager, Serving};
+use super::relied::ReliedOn;
 use super::verify::{Check, Expect, Traffic};
 use crate::base::{Clean, Fault, Mono, Now, Support, Ulid, Unit};
 use crate::sys::entry::EntryId;
@@ -130,8 +131,8 @@ pub struct Metric {
     pub query: String,
     /// For display.
     pub unit: Unit,
-    /// When the plan was made, in the metric's base unit.
-    pub planned: f64,
+    /// When the plan was made, in the metric's base unit; `None` where it was unknown then, and that was let pass.
+    pub planned: Option<f64>,
     /// Share of the planned value by which a fresh one may differ.
     pub tolerance: f64,
     /// What it must be whatever was planned.
@@ -140,10 +141,11 @@ pub struct Metric {
 }
 
 impl Metric {
-    /// True while `fresh` is still what the plan rests on.
+    /// True while `fresh` is still what the plan rests on: who let pass that nothing was known did not know this.
     pub fn holds(&self, fresh: f64) -> bool {
+        let Some(planned) = self.planned else { return !fresh.is_finite() };
         let expected = self.expect.is_none_or(|expect| expect.holds(None, fresh) == Some(true));
-        expected && (fresh - self.planned).abs() <= self.tolerance * self.planned.abs()
+        expected && (fresh - planned).abs() <= self.tolerance * planned.abs()
     }
 }
 
@@ -293,6 +295,9 @@ pub struct Plan {
     pub undo: Undo,
     /// What it rests on.
     pub based_on: Vec<Precondition>,
+    /// The backup that it relies on, if its profile names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub relied: Option<ReliedOn>,
     /// What it changes, by identity.
     pub targets: Vec<Target>,
     /// For how long the kind's own proof must hold.
@@ -330,6 +335,7 @@ impl Plan {
             hits: vec![Clean::from("this console only; nothing runs by itself")],
             undo: Undo::How(Clean::from("press the same key again")),
             based_on: Vec::new(),
+            relied: None,
             targets: vec![Target::Session],
             settle: Duration::ZERO,
             judging: None,

@@ -224,7 +224,8 @@ fn with_values((name, kind, title): Named<'_>, body: &Body, cx: &Context<'_>) ->
             .hint("The runner observes again what a plan rests on, with samplers of its own."));
     }
     let mut draft = known.draft(&mut body, &Run::of(cx.state, cx.id), cx)?;
-    if let Some((row, wrong)) = relied.map(|relied| relied.look(made.wall)) {
+    let relied = relied.map(|relied| relied.look(made.wall));
+    if let Some((row, wrong, _)) = relied.clone() {
         based_on.push(row);
         // Making one is what mends it.
         if known.name().ends_with("_backup") { draft.hits.extend(wrong) } else { waived.extend(wrong) }
@@ -254,6 +255,7 @@ fn with_values((name, kind, title): Named<'_>, body: &Body, cx: &Context<'_>) ->
         hits: hits.into_iter().chain(draft.hits).collect(),
         undo: draft.undo,
         based_on,
+        relied: relied.map(|(.., on)| on),
         targets: draft.targets,
         settle: draft.settle,
         judging,
@@ -326,7 +328,8 @@ fn based_on(body: &mut Body, cx: &Context<'_>) -> Result<(Vec<Precondition>, Vec
             Err(why) if row.may_be_unknown => {
                 waived.push(crate::clean!("{} is unknown, and its profile lets that pass", row.label));
                 let value = crate::clean!("unknown: {}", why.what);
-                known.push(Precondition { label: row.label, value, age: Duration::ZERO, metric: None });
+                let metric = Metric { query: row.query, unit: row.unit, planned: None, tolerance, expect };
+                known.push(Precondition { label: row.label, value, age: Duration::ZERO, metric: Some(metric) });
                 continue;
             }
             other => other?,
@@ -347,7 +350,7 @@ fn based_on(body: &mut Body, cx: &Context<'_>) -> Result<(Vec<Precondition>, Vec
         }
         // What is not so already is not asked for again: only that it stays as it is.
         let expect = expect.filter(|_| broken.is_none());
-        let metric = Metric { query: row.query, unit: row.unit, planned: value, tolerance, expect };
+        let metric = Metric { query: row.query, unit: row.unit, planned: Some(value), tolerance, expect };
         known.push(Precondition { label: row.label, value: shown, age, metric: Some(metric) });
     }
     Ok((known, waived))

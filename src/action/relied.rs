@@ -6,7 +6,7 @@ use super::prepare::duration;
 use crate::base::time::Age;
 use crate::base::{Body, Clean, Fault, Wall};
 use core::time::Duration;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::time::UNIX_EPOCH;
 
@@ -19,12 +19,35 @@ struct Table {
 }
 
 /// `backup = { folder = "/var/backups", of = "index", max_age = "24h" }`.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Relied {
     folder: PathBuf,
     /// What its name begins with.
     of: String,
     max_age: Duration,
+}
+
+/// What a plan relies on: looked at again before the first effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReliedOn {
+    which: Relied,
+    /// When it was written, and its name; `None` where there was none.
+    newest: Option<(Wall, Clean)>,
+    /// Whether it was as its profile wants it.
+    good: bool,
+}
+
+impl ReliedOn {
+    /// What is worse now than the plan says. A newer one, made meanwhile, is no harm.
+    pub fn difference(&self, now: Wall) -> Option<Clean> {
+        let (row, wrong, seen) = self.which.look(now);
+        let newer = seen.newest.as_ref().map(|(at, _)| *at) > self.newest.as_ref().map(|(at, _)| *at);
+        if !newer && seen.newest != self.newest {
+            let was = self.newest.as_ref().map(|(_, name)| name.as_str()).unwrap_or_default();
+            return Some(crate::clean!("the newest backup of {} was {was} and is {}", self.which.of, row.value));
+        }
+        wrong.filter(|_| self.good)
+    }
 }
 
 impl Relied {
@@ -44,11 +67,12 @@ impl Relied {
         Ok(Some(Self { folder, of, max_age: duration(&max_age, &here)? }))
     }
 
-    /// How the newest one stands, and what is wrong with it, if anything is.
-    pub fn look(&self, now: Wall) -> (Precondition, Option<Clean>) {
+    /// How the newest one stands, what is wrong with it, if anything is, and what a plan keeps of it.
+    pub fn look(&self, now: Wall) -> (Precondition, Option<Clean>, ReliedOn) {
         let of = crate::clean!("backup of {}", self.of);
         let wanted = Age(self.max_age);
-        let (value, wrong) = match self.newest() {
+        let newest = self.newest();
+        let (value, wrong) = match &newest {
             None => {
                 let none = crate::clean!("none in {}", self.folder.display());
                 (none.clone(), Some(crate::clean!("{of}: {none}, and its profile wants one of the last {wanted}")))
@@ -69,7 +93,8 @@ impl Relied {
                 }
             },
         };
-        (Precondition { label: of, value, age: Duration::ZERO, metric: None }, wrong)
+        let on = ReliedOn { which: self.clone(), newest, good: wrong.is_none() };
+        (Precondition { label: of, value, age: Duration::ZERO, metric: None }, wrong, on)
     }
 
     /// By the time it was written: a copy that keeps the times of what it copies has its list beside it.
@@ -105,7 +130,7 @@ mod tests {
         let hours = |hours: u64| Duration::from_secs(hours * 3_600);
         let now = Wall(i64::try_from(hours(1_000_000).as_nanos()).unwrap());
         let look = || {
-            let (row, wrong) = relied.look(now);
+            let (row, wrong, _) = relied.look(now);
             (row.value.to_string(), wrong.map(|wrong| wrong.to_string()))
         };
         let make = |name: &str, ago: u64| {
@@ -121,6 +146,38 @@ mod tests {
         assert_eq!(look(), ("index.backup-2, 30h old".to_owned(), Some(old.to_owned())));
         make("index.backup-2.sha256", 3);
         assert_eq!(look(), ("index.backup-2.sha256, 3h old".to_owned(), None));
+    }
+
+    #[test]
+    fn what_a_plan_relied_on_may_be_followed_by_a_newer_one_and_must_not_be_gone_or_grow_too_old() {
+        let dir = tempfile::tempdir().unwrap();
+        let table = format!("backup = {{ folder = \"{}\", of = \"index\", max_age = \"24h\" }}", dir.path().display());
+        let relied = relied(&table).unwrap().unwrap();
+        let hour = |hour: u64| Duration::from_secs(hour * 3_600);
+        let at = |hours: u64| Wall(i64::try_from(hour(hours).as_nanos()).unwrap());
+        let make = |name: &str, hours: u64| {
+            let file = File::create(dir.path().join(name)).unwrap();
+            file.set_modified(SystemTime::UNIX_EPOCH + hour(hours)).unwrap();
+        };
+        let remove = |name: &str| std::fs::remove_file(dir.path().join(name)).unwrap();
+        let differs = |on: &ReliedOn, hours| on.difference(at(hours)).map(|what| what.to_string());
+        let none = relied.look(at(100)).2;
+        make("index-1", 90);
+        let first = relied.look(at(100)).2;
+        assert_eq!((differs(&none, 100), differs(&first, 101)), (None, None), "one that came is no harm");
+        assert!(differs(&first, 115).unwrap().contains("the newest backup of index is 25h old"));
+        make("index-2", 95);
+        let second = relied.look(at(100)).2;
+        assert_eq!(differs(&first, 100), None);
+        remove("index-2");
+        assert_eq!(differs(&second, 100).unwrap(), "the newest backup of index was index-2 and is index-1, 10h old");
+        remove("index-1");
+        assert!(differs(&second, 100).unwrap().contains("was index-2 and is none in "));
+        assert_eq!(differs(&none, 100), None, "what was not there is not missed");
+        // It came back under a time that is no other: it is that one.
+        make("index-2", 95);
+        let old = relied.look(at(200)).2;
+        assert_eq!((differs(&second, 101), differs(&old, 201)), (None, None), "too old then, and said so");
     }
 
     #[test]

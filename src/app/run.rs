@@ -9,6 +9,7 @@ use super::open_runs;
 use super::prompt;
 use super::walking;
 use crate::action::back;
+use crate::action::kinds;
 use crate::action::lifecycle::{End, Outcome, Progress, State};
 use crate::action::mode::Mode;
 use crate::action::plan::Plan;
@@ -223,6 +224,9 @@ pub fn interrupt(model: &mut Model) -> bool {
     true
 }
 
+/// What can be asked of a program that is spared.
+const NEVER: &str = "Its program is never ended and goes on (kill = \"never\"): its runner begins nothing after it.";
+
 /// The answer: `t` ends the action, `d` leaves it and the console, anything else keeps it.
 pub fn on_input(model: &mut Model, input: &Input) -> Vec<Effect> {
     let Input::Key(key) = input else { return Vec::new() };
@@ -251,7 +255,12 @@ pub fn on_input(model: &mut Model, input: &Input) -> Vec<Effect> {
         }
         Press::Char('t') => {
             let plan = run.plan.id;
-            model.session.say(clean!("Its runner is asked to end it."), Level::Warning, model.now);
+            let spared = kinds::of(&run.plan).is_ok_and(|kind| kind.spares(&run.plan));
+            model.session.say(
+                clean!("{}", if spared { NEVER } else { "Its runner is asked to end it." }),
+                Level::Warning,
+                model.now,
+            );
             vec![Effect::Record(Entry::Stopped { plan }), Effect::Stop(plan)]
         }
         _ => Vec::new(),

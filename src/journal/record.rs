@@ -384,7 +384,7 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     pub(in super::super) fn session() -> Session {
-        let host = Host { name: "gpu-07".into(), machine_id: "3f9c41ab".into(), boot_id: "b007".into() };
+        let host = Host { name: "gpu-07".into(), machine_id: "3f9c41ab".into(), boot_id: "b007".into(), ssh_key: None };
         let login = Login {
             login_uid: Some(1000),
             login: "oncall".into(),

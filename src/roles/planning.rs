@@ -19,6 +19,7 @@ use crate::config::profile::{ActionSpec, Trust};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::host::Login;
+use crate::sys::logind;
 use crate::sys::random;
 use core::time::Duration;
 use std::path::{Path, PathBuf};
@@ -259,10 +260,13 @@ pub(super) fn planned(
         given,
         depth,
     };
-    prepare_or_why(&spec.name, &spec.kind, &spec.title, &spec.body, &context).map_err(|why| match why {
+    let plan = prepare_or_why(&spec.name, &spec.kind, &spec.title, &spec.body, &context);
+    let mut plan = plan.map_err(|why| match why {
         Refused::Precondition(fault) => Refused::Precondition(placed(&spec.body, fault)),
         cooling @ Refused::CoolingDown(_) => cooling,
-    })
+    })?;
+    plan.hits.extend(logind::ends_with_login());
+    Ok(plan)
 }
 
 /// A manager that knows nothing of the name which an action gives it: the refusal tells where the profile gives it.

@@ -10,7 +10,7 @@ use crate::base::{Clock, Fault, Mono};
 use crate::config::{SearchPath, load_profile};
 use crate::rules::expr::{Evaluator, Expr};
 use crate::rules::{Live, WallOffset};
-use crate::samplers::{Job, Mailbox, Supervisor};
+use crate::samplers::{Job, Mailbox, Supervisor, THREADS};
 use crate::store::{Limits, Store};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
@@ -58,7 +58,7 @@ impl Eyes {
     pub(super) fn open(plan: &Plan) -> Result<Self, Fault> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
-            .max_blocking_threads(12)
+            .max_blocking_threads(THREADS)
             .enable_all()
             .build()
             .map_err(|error| Fault::new(format!("no sampler can be started: {error}.")))?;

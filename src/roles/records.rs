@@ -125,7 +125,7 @@ mod tests {
             ),
         ];
         let dir = tempfile::tempdir().unwrap();
-        let host = Host { name: "h".into(), machine_id: "m".into(), boot_id: "b".into() };
+        let host = Host { name: "h".into(), machine_id: "m".into(), boot_id: "b".into(), ssh_key: None };
         let login = Login {
             login_uid: None,
             login: "oncall".into(),

@@ -45,6 +45,8 @@ fn carry(
     clock: &Arc<dyn Clock>,
     build: impl FnOnce(&Plan) -> Result<Box<dyn Probe>, Fault>,
 ) -> Result<End, Refused> {
+    let state = run.state_dir().ok_or_else(|| (None, Fault::new("this is no run folder.")))?;
+    paths::judge_state(state).map_err(|fault| (None, fault))?;
     let accepted = run.read_order().map_err(|fault| (None, fault))?;
     let refused = |fault: Fault| (Some(Box::new(accepted.clone())), fault);
     if process::told_to_look() {

@@ -18,13 +18,13 @@ use crate::config::{self, Profile, ProfileRef, SearchPath, Theme, Trust};
 use crate::input::Keymap;
 use crate::journal::{self, Event, Journal, Record};
 use crate::logs::{Follower, LogMailbox, LogSource, StreamSource, Streams};
-use crate::samplers::{Job, Mailbox, Supervisor};
+use crate::samplers::{Job, Mailbox, Supervisor, THREADS};
 use crate::store::{History, Limits, LogStore, Store};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::host::{Host, Login, groups_of};
 use crate::sys::reserve::Reserve;
-use crate::sys::{group, paths, process, quiet, random, zone};
+use crate::sys::{files, group, paths, process, quiet, random, zone};
 use crate::term::{Caps, Terminal, contain_thread};
 use core::time::Duration;
 use serde_json::json;
@@ -315,8 +315,7 @@ impl Engine {
 pub fn runtime() -> Result<Runtime, Fault> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
-        // All classes of `samplers::blocking` together may hang on ten: two are left for what has no class.
-        .max_blocking_threads(12)
+        .max_blocking_threads(THREADS)
         .thread_name("samplers")
         // A panic in a sampler is that sampler's: the supervisor tells it, the screen stays.
         .on_thread_start(contain_thread)
@@ -356,10 +355,14 @@ impl Started {
 impl Shared {
     fn open(options: &Options, (profile, profile_name): (Profile, String), host: Host, multiplexer: bool) -> Self {
         let login = Login::current();
-        let state_dir = options.state_dir.clone().or_else(paths::state_dir);
-        let opened = match &state_dir {
-            Some(state) => open_journal(state, &host, &login),
+        let named = options.state_dir.clone().or_else(paths::state_dir);
+        let state = match named {
+            Some(named) => own(&named),
             None => Err(Fault::new("there is no folder for the journal.").hint("Set HOME or XDG_STATE_HOME.")),
+        };
+        let (state_dir, opened) = match state {
+            Ok(state) => (Some(state.clone()), open_journal(&state, &host, &login)),
+            Err(fault) => (None, Err(fault)),
         };
         let (journal, unrecorded) = match opened {
             Ok(journal) => (Some(journal), None),
@@ -435,8 +438,46 @@ fn launcher(looks_only: bool, within: Option<StandIn>) -> Option<Launcher> {
     Launcher::new(looks_only, reach, None, vec!["runner".into()], env)
 }
 
+/// The state folder by its real name, made where it is missing, if nobody else can put anything in its place: from one of
+/// others nothing is read and nothing is written there.
+fn own(named: &Path) -> Result<PathBuf, Fault> {
+    files::private_dir(named)?;
+    let state = named.canonicalize().map_err(|error| files::fault("find", named, &error))?;
+    paths::judge_state(&state).map(|()| state)
+}
+
 fn open_journal(state: &Path, host: &Host, login: &Login) -> Result<Journal, Fault> {
     let id = random::ulid(RealClock.now().wall);
     let session = journal::Session { host: host.clone(), login: login.clone(), id, pid: process::pid() };
     Journal::open(&paths::journal_dir(state), session, Arc::new(RealClock))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{Permissions, create_dir, set_permissions};
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn a_console_whose_state_others_may_write_to_looks_only_and_says_why() {
+        let dir = tempfile::Builder::new().tempdir_in("/tmp").unwrap();
+        let state = dir.path().join("state");
+        create_dir(&state).unwrap();
+        let open = |mode: u32| {
+            set_permissions(&state, Permissions::from_mode(mode)).unwrap();
+            let options = Options { state_dir: Some(state.clone()), ..Options::default() };
+            let search = SearchPath::detect(&|_| None);
+            Shared::open(&options, (load("host", &search), "host".to_owned()), Host::current(), false)
+        };
+        let loose = open(0o777);
+        let why = loose.unrecorded.as_ref().unwrap().to_string();
+        assert!(why.starts_with(&format!("{}: others may write to this folder", state.display())), "{why}");
+        assert!(loose.launcher.is_none() && loose.state_dir.is_none() && loose.journal.is_none());
+        assert_eq!(std::fs::read_dir(&state).unwrap().count(), 0, "nothing is written there");
+        let mut session = Session::new(Mode::ReadOnly, Support::L1, "oncall".into(), Vec::new());
+        loose.tell(&mut session);
+        let said = session.notice.unwrap().text.to_string();
+        assert!(said.contains("only looked at: ") && said.contains("others may write to this folder"), "{said}");
+        assert!(open(0o700).launcher.is_some() || process::told_to_look());
+    }
 }

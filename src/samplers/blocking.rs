@@ -9,19 +9,29 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
 /// Owners that begin together, as all do at the start, wait for each other so long; a class that hangs is told then.
+/// Without that a console would begin with "busy" where nothing is wrong; the wait holds no thread, and no sampler but
+/// the one that would be told.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Reads of local files and file systems.
-pub(crate) static LOCAL_FILES: Semaphore = Semaphore::const_new(2);
-/// Secrets and certificates of a login: apart from files that are watched, so that a hanging disk stops no notice.
-pub(crate) static LOGINS: Semaphore = Semaphore::const_new(2);
-/// Reads of other processes' files: one that holds its memory map hangs its reader.
-pub(crate) static PROCESSES: Semaphore = Semaphore::const_new(2);
-/// Name lookups.
-pub(crate) static NAMES: Semaphore = Semaphore::const_new(2);
+/// So many calls of a class at once.
+const PLACES: usize = 2;
+/// Those below.
+const CLASSES: usize = 5;
+/// The blocking threads of a runtime for samplers. safety.md 4.10 counts eight, three of them for all that is neither a name
+/// nor a file: there a hanging program would keep everybody from the certificates. Here each has its own two, and when all
+/// ten hang two threads are still free for what has no class, which is what that rule is for (F5).
+pub const THREADS: usize = CLASSES * PLACES + 2;
 
+/// Reads of local files and file systems.
+pub(crate) static LOCAL_FILES: Semaphore = Semaphore::const_new(PLACES);
+/// Secrets and certificates of a login: apart from files that are watched, so that a hanging disk stops no notice.
+pub(crate) static LOGINS: Semaphore = Semaphore::const_new(PLACES);
+/// Reads of other processes' files: one that holds its memory map hangs its reader.
+pub(crate) static PROCESSES: Semaphore = Semaphore::const_new(PLACES);
+/// Name lookups.
+pub(crate) static NAMES: Semaphore = Semaphore::const_new(PLACES);
 /// Starts of programs, from wherever they lie.
-pub(crate) static PROGRAMS: Semaphore = Semaphore::const_new(2);
+pub(crate) static PROGRAMS: Semaphore = Semaphore::const_new(PLACES);
 
 /// One owner's place in a class. The work goes on when whoever waits for it is dropped.
 #[derive(Debug)]

@@ -55,6 +55,7 @@ mod websocket;
 #[cfg(any(feature = "redis", feature = "postgres"))]
 mod wire;
 
+pub use blocking::THREADS;
 pub use burst::{Bin, Burst, Figures, Outcome};
 pub use cost::{EVERY as OWN_EVERY, OWN, gives as own_gives};
 pub use docs::docs;

@@ -1,6 +1,7 @@
 //! A file of somebody else's, held by descriptor from the first look to the replacement, so that nothing can be
 //! swapped in between: identity, content, backup, atomic replacement with the same owner, mode and attributes.
 
+use super::aside::heard;
 use super::files::{self, TakeAll};
 use super::replaceable;
 use crate::base::{Clean, Fault};
@@ -249,6 +250,7 @@ fn look(path: &Path, mut file: &File) -> Result<(FileId, Vec<u8>), Fault> {
     if (mtime(&again), again.st_size) != (mtime(&stat), stat.st_size) {
         return Err(Fault::new(format!("{} is being written to right now.", path.display())));
     }
+    heard();
     let id = FileId {
         dev: stat.st_dev,
         ino: stat.st_ino,

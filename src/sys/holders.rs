@@ -1,6 +1,7 @@
 //! Which processes hold a file: their maps and their record locks, as the kernel lists them in `/proc`. Asks, never
 //! takes: files are told by device and inode, never by name.
 
+use super::aside::heard;
 use super::quiet;
 use crate::base::Clean;
 use std::fs;
@@ -67,6 +68,7 @@ pub(crate) enum Map {
 
 /// Looks at the maps of one process.
 pub(crate) fn map_of(proc: &Path, pid: u32, file: &FileId) -> Map {
+    heard();
     let mut text = Vec::new();
     let read =
         fs::File::open(proc.join(format!("{pid}/maps"))).and_then(|maps| maps.take(MAPS_MAX).read_to_end(&mut text));

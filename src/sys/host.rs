@@ -3,6 +3,7 @@
 use crate::base::Clean;
 use serde::{Deserialize, Serialize};
 use std::fs;
+use std::path::Path;
 
 /// This host by identity, not only by name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,7 +14,14 @@ pub struct Host {
     pub machine_id: Clean,
     /// Changes at every boot.
     pub boot_id: Clean,
+    /// Digest of the public key by which ssh knows it; `None` where it has none. A copied machine may have the same
+    /// machine-id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh_key: Option<Clean>,
 }
+
+/// The public keys that a host has for ssh; the first that is there counts.
+const SSH_KEYS: [&str; 3] = ["ssh_host_ed25519_key.pub", "ssh_host_ecdsa_key.pub", "ssh_host_rsa_key.pub"];
 
 /// This login. `login_uid` survives sudo; `sudo_uid` and `ssh` are claims of the environment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,13 +49,14 @@ impl Host {
             name: Clean::text(rustix::system::uname().nodename().to_bytes()),
             machine_id: line("/etc/machine-id"),
             boot_id: line("/proc/sys/kernel/random/boot_id"),
+            ssh_key: ssh_key(Path::new("/etc/ssh")),
         }
     }
 }
 
 impl Login {
     /// Whether this folder is the login's own, whoever it acts as: then nothing protects what is in it from that login.
-    pub fn owns(&self, folder: &std::path::Path) -> bool {
+    pub fn owns(&self, folder: &Path) -> bool {
         use std::os::unix::fs::MetadataExt;
         let own = self.login_uid.unwrap_or(self.uid);
         fs::symlink_metadata(folder).is_ok_and(|about| about.uid() == own)
@@ -73,6 +82,14 @@ impl Login {
             ssh: std::env::var_os("SSH_CONNECTION").and_then(|claim| ssh_claim(claim.as_encoded_bytes())),
         }
     }
+}
+
+/// Of its kind and the key itself: what stands behind it is only a note.
+fn ssh_key(folder: &Path) -> Option<Clean> {
+    let text = SSH_KEYS.iter().find_map(|name| fs::read_to_string(folder.join(name)).ok())?;
+    let mut words = text.split_ascii_whitespace();
+    let (kind, key) = (words.next()?, words.next()?);
+    Some(Clean::text(super::files::sha256(format!("{kind} {key}").as_bytes())))
 }
 
 /// The login name of a process' owner and its command, for "who holds this?". `None` when it is gone or hidden.
@@ -217,5 +234,20 @@ mod tests {
         let host = Host::current();
         assert!(!host.name.as_str().is_empty());
         assert_eq!(host.boot_id.as_str().len(), 36);
+    }
+
+    #[test]
+    fn the_ssh_key_of_a_host_is_its_best_one_without_the_note_behind_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| fs::write(dir.path().join(name), text).unwrap();
+        assert_eq!(ssh_key(dir.path()), None);
+        put("ssh_host_rsa_key.pub", "ssh-rsa AAAA root@a\n");
+        let rsa = ssh_key(dir.path()).unwrap();
+        put("ssh_host_ed25519_key.pub", "ssh-ed25519 BBBB root@a\n");
+        let best = ssh_key(dir.path()).unwrap();
+        put("ssh_host_ed25519_key.pub", "ssh-ed25519 BBBB root@b\n");
+        assert_eq!(ssh_key(dir.path()).as_ref(), Some(&best), "the note is no part of it");
+        put("ssh_host_ed25519_key.pub", "ssh-ed25519 CCCC root@b\n");
+        assert!(rsa != best && ssh_key(dir.path()).unwrap() != best && best.as_str().len() == 64);
     }
 }

@@ -1,6 +1,7 @@
 //! The ambient world, and nothing else: real clock, randomness, files, locks, child processes, signals, limits.
 //! The only floor with `unsafe`, FFI, `std::process` and the system clocks. Imports `base` alone.
 
+pub mod aside;
 pub mod bell;
 pub mod child;
 pub mod clock;
@@ -15,6 +16,7 @@ pub mod limits;
 pub mod listeners;
 pub mod lmdb;
 pub mod lock;
+pub mod logind;
 pub mod net;
 pub mod open_files;
 pub mod paths;

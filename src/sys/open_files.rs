@@ -27,6 +27,7 @@ pub fn writers(dev: u64, ino: u64) -> (Vec<Writer>, usize) {
     let (mut found, mut hidden) = (Vec::new(), 0);
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
+        super::aside::heard();
         match writes(&entry.path(), dev, ino) {
             Some(true) => {
                 let name = fs::read(entry.path().join("comm")).unwrap_or_default();

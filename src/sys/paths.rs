@@ -1,5 +1,7 @@
 //! Where our own files live (design.md §4): state, and the locks that all logins share.
 
+use super::trust::{Owners, folder};
+use crate::base::Fault;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -43,9 +45,42 @@ pub fn runs_dir(state: &Path) -> PathBuf {
     state.join("runs")
 }
 
+/// Judges a state folder, and in it those of journal, actions and procedures where they are there, with every folder above
+/// them (safety.md 4.8): whoever may write to one of them can put other files in the place of ours.
+///
+/// # Errors
+/// The first that breaks a rule, which rule, and how to mend it.
+pub fn judge_state(state: &Path) -> Result<(), Fault> {
+    let all = [state.to_owned(), journal_dir(state), actions_dir(state), runs_dir(state)];
+    let there = all.iter().filter(|path| path.symlink_metadata().is_ok());
+    there.map(|path| folder(path, Owners::effective()).map(drop)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::{Permissions, create_dir, set_permissions};
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    #[test]
+    fn a_state_folder_that_others_may_write_or_that_a_link_leads_to_is_told_with_path_and_rule() {
+        let dir = tempfile::Builder::new().tempdir_in("/tmp").unwrap();
+        let (above, state) = (dir.path().join("above"), dir.path().join("above/state"));
+        for path in [&above, &state, &journal_dir(&state)] {
+            create_dir(path).unwrap();
+            set_permissions(path, Permissions::from_mode(0o700)).unwrap();
+        }
+        let said = |state: &Path| judge_state(state).map_err(|fault| fault.to_string());
+        assert_eq!(said(&state), Ok(()), "what is not there yet is made by us");
+        for loose in [&above, &state, &journal_dir(&state)] {
+            set_permissions(loose, Permissions::from_mode(0o770)).unwrap();
+            let (why, name) = (said(&state).unwrap_err(), loose.display());
+            assert_eq!(why, format!("{name}: others may write to this folder (mode 0770). Mend it: chmod go-w {name}"));
+            set_permissions(loose, Permissions::from_mode(0o700)).unwrap();
+        }
+        symlink(&state, actions_dir(&state)).unwrap();
+        assert!(said(&state).unwrap_err().contains("/actions` is a symbolic link."));
+    }
 
     #[test]
     fn locks_lie_where_every_login_may_write_and_none_may_take_away_another_s() {

@@ -1,5 +1,6 @@
 //! Starts a process that outlives us: own session, no terminal, nothing inherited but what is declared (safety.md 4.3).
 
+use super::logind;
 use super::program::{Ended, Order};
 use super::run::run;
 use crate::base::{Clock, Fault};
@@ -63,22 +64,46 @@ pub fn spawn_detached(what: &Detached, errors: File) -> Result<(), Fault> {
     }
 }
 
-/// Where systemd's helper is, and the folder that says that systemd runs here (sd_booted(3)).
+/// Where systemd's helper is.
 const SYSTEMD_RUN: &str = "/usr/bin/systemd-run";
-const BOOTED: &str = "/run/systemd/system";
 
 /// Starts it in a transient unit of its own, where systemd runs and lets us: then no end of the session takes it along,
-/// not even logind's. `None` where that cannot be had; standard error goes to the end of `errors`.
+/// not even logind's. Root has it from the system's manager, another login from its own where that goes on after it.
+/// `None` where that cannot be had; standard error goes to the end of `errors`.
 pub fn spawn_in_unit(what: &Detached, unit: &str, errors: &Path, clock: &dyn Clock) -> Option<()> {
-    if !rustix::process::geteuid().is_root() || !Path::new(BOOTED).is_dir() {
-        return None;
-    }
+    let runtime = match rustix::process::geteuid().is_root() {
+        true => logind::booted().then_some(None),
+        false => logind::lasting_manager().map(Some),
+    }?;
     // Our own image only under its name: a replaced file is another program.
     let program = what.program.clone().or_else(|| {
         let named = std::env::current_exe().ok()?;
         let same = |path: &Path| std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
         (same(&named)? == same(Path::new("/proc/self/exe"))?).then_some(named)
     })?;
+    let mut args = unit_args((&program, what), unit, errors)?;
+    let mut env = Vec::new();
+    if let Some(runtime) = runtime {
+        args.insert(0, "--user".to_owned());
+        env.push(("XDG_RUNTIME_DIR".to_owned(), runtime.to_str()?.to_owned()));
+    }
+    let order = Order { program: SYSTEMD_RUN.into(), args, env, ..Order::default() };
+    match run(&order, UNIT_START, clock) {
+        Ok(ran) if ran.ended == Ended::Code(0) => Some(()),
+        Ok(ran) => {
+            let said = ran.stderr.last_line().unwrap_or_default();
+            tracing::warn!("no unit of its own for {unit}: {} {said}", ran.ended);
+            None
+        }
+        Err(stopped) => {
+            tracing::warn!("no unit of its own for {unit}: {stopped:?}");
+            None
+        }
+    }
+}
+
+/// What `systemd-run` is told; `None` for what cannot be said in text.
+fn unit_args((program, what): (&Path, &Detached), unit: &str, errors: &Path) -> Option<Vec<String>> {
     let mut args: Vec<String> =
         ["--quiet", "--collect", "--no-ask-password", "--service-type=exec"].map(str::to_owned).into();
     args.push(format!("--unit={unit}"));
@@ -103,19 +128,7 @@ pub fn spawn_in_unit(what: &Detached, unit: &str, errors: &Path, clock: &dyn Clo
     for arg in &what.args {
         args.push(arg.to_str()?.to_owned());
     }
-    let order = Order { program: SYSTEMD_RUN.into(), args, ..Order::default() };
-    match run(&order, UNIT_START, clock) {
-        Ok(ran) if ran.ended == Ended::Code(0) => Some(()),
-        Ok(ran) => {
-            let said = ran.stderr.last_line().unwrap_or_default();
-            tracing::warn!("no unit of its own for {unit}: {} {said}", ran.ended);
-            None
-        }
-        Err(stopped) => {
-            tracing::warn!("no unit of its own for {unit}: {stopped:?}");
-            None
-        }
-    }
+    Some(args)
 }
 
 /// In the child: leave the session, fork once more so that no terminal can ever be had, keep no descriptor.

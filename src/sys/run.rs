@@ -1,6 +1,7 @@
 //! One program of others, run to its end: both outputs drained always and their ends kept, a deadline in three stages
 //! (safety.md 4.3 item 7). Blocks the caller; for runners and for planning, never for the console's loop.
 
+use super::aside::{heard, within};
 use super::child::wait_readable;
 use super::group::{children, inherited};
 use super::program::{Ended, Order, Outputs, Program, Refusal};
@@ -31,8 +32,19 @@ pub struct Watching<'a> {
     pub says: &'a dyn Fn(Clean),
     /// Whether it shall stop: it is then asked to end as if its time were over.
     pub stops: &'a dyn Fn() -> bool,
+    /// Is told once each why a program that is to be spared should have ended by now: it goes on.
+    pub spares: &'a dyn Fn(Overdue),
     /// It starts a service: what it leaves running once it has ended in time stays.
     pub leaves: bool,
+}
+
+/// Why a program should have ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overdue {
+    /// Its time is over.
+    Late,
+    /// Who watches wants it to end.
+    Unwanted,
 }
 
 /// One output: its beginning and its end.
@@ -100,6 +112,8 @@ pub struct Ran {
     pub timed_out: bool,
     /// It was asked to end, because who watches said so.
     pub stopped: bool,
+    /// It took longer than it should, and was spared.
+    pub overdue: bool,
     /// Standard output.
     pub stdout: Kept,
     /// Standard error.
@@ -154,7 +168,10 @@ fn wait_for(mut ends: Vec<OwnedFd>, limit: impl Fn() -> Option<Duration>) -> Vec
 /// # Errors
 /// It was not started, or it cannot be ended.
 pub fn run(order: &Order, patience: Duration, clock: &dyn Clock) -> Result<Ran, Stopped> {
-    run_within(order, [patience, GRACE, LAST], KEEP, (None, clock))
+    heard();
+    let ran = run_within(order, [within(patience), GRACE, LAST], KEEP, (None, clock));
+    heard();
+    ran
 }
 
 /// The same, watched.
@@ -184,10 +201,11 @@ fn run_within(
         let what = format!("{name} cannot be watched: {error}. It was ended.");
         Stopped::Refused(Refusal::Impossible(Fault::new(what)))
     })?;
-    let mut running = Running { program, ending, pipes: Pipes::of(outputs), keep, told: (0, clock.now().mono) };
-    let [.., last] = stages;
-    let mut stages = stages.into_iter();
-    let mut until = clock.now().mono + stages.next().unwrap_or_default();
+    let [patience, .., last] = stages;
+    let now = clock.now().mono;
+    let (mut until, overdue) = (now + patience, [(Overdue::Late, false), (Overdue::Unwanted, false)]);
+    let mut running = Running { program, ending, pipes: Pipes::of(outputs), keep, told: (0, now), overdue };
+    let mut stages = stages.into_iter().skip(1);
     let (mut asked, mut stopped) = (0, false);
     let mut strays = Strays::default();
     loop {
@@ -201,11 +219,12 @@ fn run_within(
             if let Some(left) = (asked > 0).then(|| running.rest(last, clock)).flatten() {
                 return Err(Stopped::Unkillable(left));
             }
-            let [stdout, stderr] = running.pipes.kept;
-            return Ok(Ran { ended, timed_out: asked > 0 && !stopped, stopped, stdout, stderr });
+            let (overdue, [stdout, stderr]) = (running.is_overdue(until, clock), running.pipes.kept);
+            return Ok(Ran { ended, timed_out: asked > 0 && !stopped, stopped, overdue, stdout, stderr });
         }
         if let Some(watching) = watching {
             running.tell(watching, clock);
+            running.tell_overdue(watching, until, clock);
             stopped |= asked == 0 && !running.program.spared() && (watching.stops)();
         }
         let at_once = stopped && asked == 0;
@@ -260,6 +279,8 @@ struct Running {
     keep: usize,
     /// How much had been said when it was told last, and when that was.
     told: (u64, Mono),
+    /// Why one that is spared should have ended, and whether that was told.
+    overdue: [(Overdue, bool); 2],
 }
 
 struct Pipes {
@@ -317,6 +338,23 @@ impl Running {
         let [stdout, stderr] = &self.pipes.kept;
         if let Some(line) = stdout.last_line().or_else(|| stderr.last_line()) {
             (watching.says)(line);
+        }
+    }
+
+    /// Whether it is spared, and its time is over.
+    fn is_overdue(&self, until: Mono, clock: &dyn Clock) -> bool {
+        self.program.spared() && left(until, clock).is_zero()
+    }
+
+    /// Tells once each why one that is spared should have ended.
+    fn tell_overdue(&mut self, watching: &Watching<'_>, until: Mono, clock: &dyn Clock) {
+        let late = self.is_overdue(until, clock);
+        let unwanted = || self.program.spared() && (watching.stops)();
+        for (why, told) in self.overdue.iter_mut().filter(|(_, told)| !told) {
+            *told = if *why == Overdue::Late { late } else { unwanted() };
+            if *told {
+                (watching.spares)(*why);
+            }
         }
     }
 
@@ -414,10 +452,34 @@ mod tests {
         let stops = || !heard.borrow().is_empty();
         let script = "for i in 1 2 3 4 5 6 7 8 9; do echo line $i; sleep 0.1; done; exec sleep 600";
         let order = Order { program: "/bin/sh".into(), args: vec!["-c".into(), script.into()], ..Order::default() };
-        let watching = Watching { says: &says, stops: &stops, leaves: false };
+        let watching = Watching { says: &says, stops: &stops, spares: &|_| {}, leaves: false };
         let ran = run_watched(&order, Duration::from_mins(1), &watching, &RealClock).expect("runs");
         assert_eq!((ran.ended, ran.stopped, ran.timed_out), (Ended::Signal(15), true, false));
         assert!(heard.borrow()[0].as_str().starts_with("line "), "{:?}", heard.borrow());
+    }
+
+    #[test]
+    fn one_that_is_spared_goes_on_when_its_time_is_over_or_it_is_unwanted_and_each_is_told_once() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let go = dir.path().join("go");
+        let script = format!("while ! test -e {}; do sleep 0.05; done; sleep 1.2; echo done", go.display());
+        let args = vec!["-c".into(), script];
+        let order = Order { program: "/bin/sh".into(), args, spare: true, ..Order::default() };
+        let told = std::cell::RefCell::new(Vec::new());
+        let spares = |why| {
+            told.borrow_mut().push(why);
+            if told.borrow().len() == 2 {
+                std::fs::write(&go, "").expect("ours");
+            }
+        };
+        let stops = || told.borrow().contains(&Overdue::Late);
+        let watching = Watching { says: &|_| {}, stops: &stops, spares: &spares, leaves: false };
+        let ran = run_watched(&order, Duration::from_millis(1), &watching, &RealClock).expect("runs");
+        assert_eq!((ran.ended, ran.timed_out, ran.stopped, ran.overdue), (Ended::Code(0), false, false, true));
+        assert_eq!(ran.stdout.bytes(), b"done\n");
+        assert_eq!(*told.borrow(), [Overdue::Late, Overdue::Unwanted]);
+        let quick = Order { program: "/bin/true".into(), spare: true, ..Order::default() };
+        assert!(!run(&quick, Duration::from_mins(1), &RealClock).expect("runs").overdue);
     }
 
     #[test]
@@ -454,7 +516,7 @@ mod tests {
         let ends = |fd: &OwnedFd, limit| wait_readable(&[fd.as_fd()], Some(limit)).expect("polled").contains(&true);
         let gone = started(run(&order, Duration::from_secs(60), &RealClock).expect("runs"));
         assert!(gone.is_none_or(|fd| ends(&fd, Duration::from_secs(20))));
-        let watching = Watching { says: &|_| {}, stops: &|| false, leaves: true };
+        let watching = Watching { says: &|_| {}, stops: &|| false, spares: &|_| {}, leaves: true };
         let left = run_watched(&order, Duration::from_secs(60), &watching, &RealClock).expect("runs");
         let stays = started(left).expect("lives");
         assert!(!ends(&stays, Duration::from_millis(200)));
@@ -479,7 +541,8 @@ mod tests {
         for (before, after) in [("exec", ""), ("", "& wait")] {
             let Some((dir, order)) = unkillable(before, after) else { return };
             let heard = core::cell::Cell::new(false);
-            let watching = Watching { says: &|_| heard.set(true), stops: &|| heard.get(), leaves: false };
+            let (says, stops) = (|_| heard.set(true), || heard.get());
+            let watching = Watching { says: &says, stops: &stops, spares: &|_| {}, leaves: false };
             let stages = [60_000, 500, 500].map(Duration::from_millis);
             let done = run_within(&order, stages, KEEP, (Some(&watching), &RealClock));
             let Err(Stopped::Unkillable(left)) = done else { panic!("{done:?}") };

@@ -1,7 +1,9 @@
 //! The runner: what it refuses, how it ends, and that it ends whatever becomes of its console.
 
 use crate::running::Running;
-use crate::support::{CONFIG, Deed, Manager, Scene, Script, Stepped, Store, Temper, Twin, accepted, at, session};
+use crate::support::{
+    CONFIG, Deed, LATENCY, Manager, Scene, Script, Stepped, Store, Temper, Twin, WALL, accepted, at, session,
+};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -154,6 +156,46 @@ fn a_metric_that_moved_since_the_plan_is_a_refusal_that_names_both_values() {
 }
 
 #[test]
+fn a_backup_that_is_gone_is_a_refusal() {
+    let scene = Scene::new(Temper::Restarts);
+    let folder = scene.dir.path().join("backups");
+    fs::create_dir(&folder).unwrap();
+    let backup = folder.join("index-1");
+    let hour_ago = u64::try_from(WALL.0).unwrap() - 3_600_000_000_000;
+    let written = std::time::UNIX_EPOCH + Duration::from_nanos(hour_ago);
+    let make = || fs::File::create(&backup).unwrap().set_modified(written).unwrap();
+    make();
+    let relied = format!("backup = {{ folder = \"{}\", of = \"index\", max_age = \"24h\" }}\n", folder.display());
+    let plan = || scene.prepare(&format!("{relied}{}", scene.profile()), &Store::default(), &[]).unwrap();
+    let run = order(&scene, plan());
+    fs::remove_file(&backup).unwrap();
+    assert_eq!(carry(&run, Twin::new(scene.config()), None), 3);
+    let says = "plan is stale: the newest backup of index was index-1 and is none in ";
+    assert!(end(&run).reason.as_str().starts_with(says), "{}", end(&run).reason);
+    assert_eq!(scene.content(), CONFIG);
+    make();
+    let run = order(&scene, plan());
+    assert_eq!(carry(&run, Twin::new(scene.config()), None), 0, "{}", end(&run).reason);
+}
+
+#[test]
+fn what_was_unknown_is_looked_for_again_and_is_a_refusal_once_it_is_known() {
+    for (query, says) in [(LATENCY, Some("plan is stale: open positions was unknown and is ")), ("nobody_knows", None)]
+    {
+        let scene = Scene::new(Temper::Restarts);
+        let row = format!("label = \"open positions\", query = '{query}', may_be_unknown = true");
+        let profile = scene.profile().replacen("based_on = [ {", &format!("based_on = [ {{ {row} }}, {{"), 1);
+        let run = order(&scene, scene.prepare(&profile, &Store::default(), &[]).unwrap());
+        carry(&run, Twin::new(scene.config()), None);
+        let end = end(&run);
+        match says {
+            Some(says) => assert!(end.reason.as_str().starts_with(says) && !end.executed, "{}", end.reason),
+            None => assert!(end.executed, "{}", end.reason),
+        }
+    }
+}
+
+#[test]
 fn a_change_after_the_last_look_still_stops_the_edit() {
     let scene = Scene::new(Temper::Restarts);
     let run = order(&scene, scene.plan());
@@ -298,6 +340,28 @@ fn a_plan_that_was_changed_on_its_way_is_not_carried_out() {
     assert_eq!(carry(&run, Twin::new(scene.config()), None), 3);
     assert_eq!(scene.content(), CONFIG);
     assert!(end(&run).reason.as_str().contains("differs from what was accepted"), "{}", end(&run).reason);
+}
+
+#[test]
+fn an_order_that_others_could_have_written_is_not_carried_out() {
+    use std::os::unix::fs::PermissionsExt;
+    type Place = fn(&Scene, &Run) -> PathBuf;
+    let places: [(Place, &str); 4] = [
+        (|scene, _| scene.state(), "folder"),
+        (|scene, _| scene.state().join("actions"), "folder"),
+        (|_, run| run.dir().to_owned(), "folder"),
+        (|_, run| run.dir().join("plan.json"), "file"),
+    ];
+    for (place, noun) in places {
+        let scene = Scene::new(Temper::Restarts);
+        let run = order(&scene, scene.plan());
+        let place = place(&scene, &run);
+        fs::set_permissions(&place, PermissionsExt::from_mode(0o777)).unwrap();
+        assert_eq!(carry(&run, Twin::new(scene.config()), None), 3);
+        assert_eq!(scene.content(), CONFIG);
+        let says = format!("{}: others may write to this {noun} (mode 0777)", place.display());
+        assert!(end(&run).reason.as_str().contains(&says), "{}", end(&run).reason);
+    }
 }
 
 #[test]

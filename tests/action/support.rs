@@ -95,6 +95,7 @@ pub(crate) fn plan(danger: Danger) -> Plan {
         hits: vec!["1 file, 1 unit".into()],
         undo: Undo::How("put the backup back".into()),
         based_on: Vec::new(),
+        relied: None,
         targets: Vec::new(),
         settle: Duration::ZERO,
         judging: None,

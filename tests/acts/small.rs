@@ -407,3 +407,14 @@ fn what_is_no_switch_is_refused_before_any_prompt() {
         assert!(fault.contains(why), "{table}: {fault}");
     }
 }
+
+#[test]
+fn a_program_that_is_never_ended_is_told_to_be_late_once_and_counts_by_its_exit_code() {
+    let scene = Scene::new();
+    let table = "argv = [\"/bin/sleep\", \"2.5\"]\nkill = \"never\"\ntimeout = \"1s\"\nundo = \"none\"";
+    let plan = scene.plan("command", table).unwrap();
+    let (end, progress) = scene.act(plan.clone());
+    assert_eq!((end.outcome, end.executed), (Outcome::Unverified, true), "{}", end.reason);
+    assert!(told(&progress).contains(&"ended with exit code 0 after more than 1 s".to_owned()), "{progress:?}");
+    assert_eq!(scene.output(&plan), "/bin/sleep takes longer than 1 s; it is never ended\n");
+}

@@ -449,7 +449,7 @@ fn row(label: &'static str, unit: Unit, before: f64, after: f64) -> Comparison {
 }
 
 pub(crate) fn place() -> Where {
-    let host = Host { name: "gpu-07".into(), machine_id: "3f9c41ab77d0".into(), boot_id: "b1".into() };
+    let host = Host { name: "gpu-07".into(), machine_id: "3f9c41ab77d0".into(), boot_id: "b1".into(), ssh_key: None };
     Where { host, environment: "demo".into() }
 }
 
@@ -496,6 +496,7 @@ fn plan(now: Now) -> Plan {
             age: Duration::from_secs(1),
             metric: None,
         }],
+        relied: None,
         targets: vec![Target::Session],
         settle: Duration::ZERO,
         judging: None,

@@ -18,6 +18,7 @@ mod views;
 use core::time::Duration;
 use crossterm::event::KeyCode;
 use desk::Desk;
+use serde_json::json;
 use watchkeeper::action::mode::Mode;
 use watchkeeper::action::plan::Danger;
 use watchkeeper::action::prompt::Extent;
@@ -366,6 +367,25 @@ fn ctrl_c_asks_what_becomes_of_a_running_action_and_only_t_ends_it() {
     assert!(effects.is_empty() && desk.screen().contains("Ending it needs support level L1."), "{}", desk.screen());
     desk.interrupt();
     assert!(matches!(desk.press(KeyCode::Char('d'))[..], [Effect::Quit]), "detached");
+}
+
+#[test]
+fn of_a_program_that_is_never_ended_t_says_that_it_goes_on() {
+    let mut desk = Desk::demo(80, 24);
+    desk.incident(41);
+    desk.arm();
+    desk.confirmed();
+    desk.pass(1_000);
+    desk.running();
+    let file = json!({ "real": "/x", "dev": 1, "ino": 2, "size": 3, "written": [4, 5], "changed": [6, 7] });
+    let patience = json!({ "secs": 60, "nanos": 0 });
+    let what = &mut desk.model.run.as_mut().unwrap().plan.what;
+    what.kind = "command@1".to_owned();
+    what.work = json!({ "argv": ["/x"], "ok_exit": [0], "patience": patience, "spare": true, "file": file });
+    desk.interrupt();
+    let effects = desk.press(KeyCode::Char('t'));
+    assert!(matches!(effects[..], [Effect::Record(_), Effect::Stop(_)]), "nothing begins after it: {effects:?}");
+    assert!(desk.screen().contains("Its program is never ended and goes on"), "{}", desk.screen());
 }
 
 /// The words on the screen without the frame, each line's blanks at the ends and the line breaks.

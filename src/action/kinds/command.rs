@@ -215,7 +215,8 @@ impl Kind for Command {
         let work: Work = work(plan).map_err(StepError::Failed)?;
         let ran = doing.program(&work.order().map_err(StepError::Failed)?, work.patience)?;
         let said = ran.stdout.last_line().or_else(|| ran.stderr.last_line());
-        let said = said.map_or_else(String::new, |line| format!(": {line}"));
+        let late = if ran.overdue { format!(" after more than {} s", work.patience.as_secs()) } else { String::new() };
+        let said = late + &said.map_or_else(String::new, |line| format!(": {line}"));
         if let Some(how) = work.cannot_check.of(&ran) {
             return Err(StepError::Unsaid(Fault::new(format!("cannot check: {how}{said}."))));
         }
@@ -234,6 +235,10 @@ impl Kind for Command {
 
     fn proves(&self, plan: &Plan) -> bool {
         work::<Work>(plan).is_ok_and(|work| work.looks)
+    }
+
+    fn spares(&self, plan: &Plan) -> bool {
+        work::<Work>(plan).is_ok_and(|work| work.spare)
     }
 
     fn settled(&self, _: &Plan) -> Result<Settled, Fault> {

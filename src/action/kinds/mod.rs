@@ -167,6 +167,10 @@ pub trait Kind: Sync {
     fn proves(&self, _plan: &Plan) -> bool {
         true
     }
+    /// Whether its program is never ended, however long it takes and whoever asks for it.
+    fn spares(&self, _plan: &Plan) -> bool {
+        false
+    }
     /// What the target itself says of what came of it, once that is judged `good` or not: a few lines for the screen, more
     /// of them for the run's `out.log`. Read-only.
     fn evidence(&self, _plan: &Plan, _good: bool, _doing: &Doing<'_>) -> Vec<Clean> {

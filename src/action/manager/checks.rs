@@ -10,6 +10,7 @@ use crate::action::prepare::duration;
 use crate::action::remote;
 use crate::base::scrub::scrub;
 use crate::base::{Body, Clean, Clock, Fault};
+use crate::sys::aside::slow;
 use crate::sys::held::Held;
 use crate::sys::listeners::{self, Holder, Listening};
 use crate::sys::net::http::{Answer, Ask, Site};
@@ -161,7 +162,8 @@ impl Checks {
         let Some(program) = words.next() else { return Ok(None) };
         let cannot = |why: String| Ok(Some(Judged::Cannot(why)));
         let order = Order { program: program.into(), args: words.collect(), ..Order::default() };
-        let ran = match run(&order, LOOK, clock) {
+        // To judge a configuration is work, and no look: it takes what it may take when the plan is made.
+        let ran = match slow(LOOK, || run(&order, LOOK, clock)) {
             Ok(ran) => ran,
             Err(Stopped::Refused(Refusal::Forbidden(fault) | Refusal::Impossible(fault))) => {
                 return cannot(fault.to_string());

@@ -6,6 +6,7 @@ use super::{Look, Service, Serving, Standing, Verb, plain_name};
 use crate::action::doing::Doing;
 use crate::action::kinds::StepError;
 use crate::base::{Clean, Clock, Fault, Mono};
+use crate::sys::aside::heard;
 use crate::sys::socket::connect;
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -132,6 +133,7 @@ impl Stop {
 
 /// One request, one line back, all within `limit`.
 fn ask(path: &Path, request: &str, limit: Duration, clock: &dyn Clock) -> Result<Clean, Stop> {
+    heard();
     let start = clock.now().mono;
     let failed = |doing: &str, error: &std::io::Error| crate::sys::files::fault(doing, path, error);
     let mut stream =

@@ -1,6 +1,7 @@
 //! One talk from beginning to end: a thread with a small runtime, given up at its deadline whatever hangs in it.
 
 use crate::base::Fault;
+use crate::sys::aside::{heard, within};
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::sync::Arc;
@@ -51,6 +52,8 @@ pub(crate) fn talk<T: Send + 'static>(
     limit: Duration,
     words: impl AsyncFnOnce(Sent) -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Lost> {
+    let limit = within(limit);
+    heard();
     let sent = Sent::default();
     let (tell, told) = sync_channel(1);
     let theirs = sent.clone();
@@ -61,7 +64,9 @@ pub(crate) fn talk<T: Send + 'static>(
     if let Err(error) = thread {
         return Err(Lost::Before(Fault::new(format!("no thread can be had to talk with {place}: {error}."))));
     }
-    match told.recv_timeout(limit + GRACE) {
+    let answer = told.recv_timeout(limit + GRACE);
+    heard();
+    match answer {
         Ok(Some(Ok(answer))) => Ok(answer),
         Ok(Some(Err(fault))) => Err(sent.lost(fault)),
         Ok(None) | Err(RecvTimeoutError::Timeout) => Err(sent.lost(late())),

@@ -1,6 +1,7 @@
 //! The way through a tree: by descriptors, names in order, following no link and crossing no mount.
 
 use crate::base::Fault;
+use crate::sys::aside::heard;
 use crate::sys::entry::Entry;
 use crate::sys::files;
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, openat, statat};
@@ -69,6 +70,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn step(&mut self, dir: BorrowedFd<'_>, name: &OsStr, path: &mut PathBuf, depth: usize) -> Result<(), Fault> {
+        heard();
         let top = self.top;
         let failed = |path: &Path, error: io::Error| files::fault("look at", &whole(top, path), &error);
         let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).map_err(|error| failed(path, error.into()))?;
