@@ -2,7 +2,8 @@
 //! based on, how it will be judged. Bound to identities, with a digest. Plain data.
 
 use super::manager::{Manager, Serving};
-use super::verify::{Check, Expect, Traffic};
+use super::traffic::Traffic;
+use super::verify::{Check, Expect};
 use crate::base::{Clean, Fault, Mono, Now, Support, Ulid, Unit};
 use crate::sys::entry::EntryId;
 use crate::sys::files;
