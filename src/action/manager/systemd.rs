@@ -4,7 +4,7 @@
 use super::drop_in::{InForce, Setting, sources};
 use super::permission::{Wish, is_sudo, of_polkit, of_sudo};
 use super::systemd_journal as journal;
-use super::systemd_unit::{Shown, last_exit, obstacle, patience};
+use super::systemd_unit::{Shown, last_exit, not_loaded, obstacle, patience};
 use super::{Kin, Look, Service, Serving, Standing, Told, Verb, plain_name};
 use crate::action::doing::{self, Doing, quoted};
 use crate::action::kinds::StepError;
@@ -300,7 +300,7 @@ impl Systemd {
         let said = doing::look(&self.order(&["show", "--property", &names.join(",")]), clock)?;
         let shown = Shown::of(&String::from_utf8_lossy(&said));
         if shown.get("LoadState") != "loaded" {
-            return Err(Fault::new(format!("{} is {}.", self.unit, Clean::text(shown.get("LoadState")))));
+            return Err(not_loaded(&self.unit, &shown, ""));
         }
         let drop_ins = shown.get("DropInPaths").split(' ').filter(|path| !path.is_empty());
         let files: Vec<&str> = drop_ins.clone().chain([shown.get("FragmentPath")]).collect();
