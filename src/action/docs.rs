@@ -64,7 +64,8 @@ support  = "L1"                       # who ought to do it: L1 Operations, L2 En
 hits     = ["about 2 s without service"]
 verify   = [{ label = "latency p95", query = 'x{q="0.95"}', unit = "seconds", expect = "falls" }]   # "rises", { below = 1 }, { above = 1 }, { at_most = 1 }, { at_least = 1 }, { falls_or_below = 1 }
 verify_samplers = ["page"]            # needed with `verify`: the runner observes with samplers of its own
-traffic  = "requests_total"           # needed with `verify`: without work nothing is proven
+traffic  = "requests_total"           # needed with `verify`: without work nothing is proven. Or, with what goes through:
+# traffic = { query = "sum(rate(x_total[1m]))", label = "orders" }   # else the metric's own word: "0 requests/s"
 verify_within = "60s"
 baseline = "60s"
 based_on = [{ label = "queue", query = "queue_depth", max_age = "10s", tolerance = 0.25 }]   # needs `verify`; observed again before the first effect

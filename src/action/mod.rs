@@ -45,5 +45,6 @@ pub mod relied;
 pub mod remote;
 pub mod right;
 pub mod rights;
+pub mod traffic;
 pub mod validator;
 pub mod verify;

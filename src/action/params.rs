@@ -157,10 +157,13 @@ fn rows(body: &Body) -> BTreeMap<String, Row> {
 }
 
 impl Asked {
-    /// Those of an action's table that are asked for, in the order of their names. A table that cannot be read asks for
+    /// Those of an action's table that are asked for, in the order of the file. A table that cannot be read asks for
     /// nothing: its plan says why.
     pub fn of(body: &Body) -> Vec<Self> {
-        let asked = rows(body).into_iter().filter(|(_, row)| row.ask);
+        let names = body.clone().take_table("params").ok().flatten().map(|table| table.keys());
+        let mut rows = rows(body);
+        let declared = names.unwrap_or_default().into_iter().filter_map(|name| rows.remove_entry(&name));
+        let asked = declared.filter(|(_, row)| row.ask);
         asked.map(|(name, row)| Self { name: Clean::text(name), row }).collect()
     }
 
@@ -402,6 +405,16 @@ mod tests {
             |given: &[(Clean, Clean)]| Params::take(&mut body.clone(), given).and_then(|it| it.word("{keep}{mode}"));
         assert_eq!(filled(&given).as_deref(), Ok("9a"));
         assert!(filled(&[("keep".into(), "31".into())]).is_err());
+    }
+
+    #[test]
+    fn what_is_asked_for_stands_in_the_order_of_the_profile() {
+        let row = |name: &str, ask| format!("{name} = {{ int = [1, 9], value = 7, ask = {ask} }}");
+        let rows = [("to", true), ("from", true), ("not", false), ("by", true)].map(|(name, ask)| row(name, ask));
+        for text in [format!("params = {{ {} }}", rows.join(", ")), format!("[params]\n{}", rows.join("\n"))] {
+            let asked = Asked::of(&Body::parse("p.toml", &text).expect("TOML"));
+            assert_eq!(asked.iter().map(|asked| asked.name.as_str()).collect::<Vec<_>>(), ["to", "from", "by"]);
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 
 use super::manager::{Manager, Serving};
 use super::relied::ReliedOn;
-use super::verify::{Check, Expect, Traffic};
+use super::traffic::Traffic;
+use super::verify::{Check, Expect};
 use crate::base::{Clean, Fault, Mono, Now, Support, Ulid, Unit};
 use crate::sys::entry::EntryId;
 use crate::sys::files;

@@ -10,7 +10,8 @@ use super::params::{self, Params};
 use super::plan::{Danger, Judging, Metric, Plan, Precondition, Readings, Target, Undo, What, Where};
 use super::refused::Refused;
 use super::relied::Relied;
-use super::verify::{BASELINE, Check, Expect, FRESH, Traffic, is_counter, median, pace};
+use super::traffic::{self, Traffic, is_counter};
+use super::verify::{BASELINE, Check, Expect, FRESH, median, pace};
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Clock, Fault, Mono, Support, Ulid, Unit};
 use crate::sys::host::{Host, Login};
@@ -408,7 +409,7 @@ fn cooldown(body: &mut Body) -> Result<Option<Duration>, Fault> {
 fn judging(body: &mut Body, cx: &Context<'_>) -> Result<Option<Judging>, Fault> {
     let rows: Vec<VerifyRow> = body.take("verify")?.unwrap_or_default();
     let samplers: Option<Vec<String>> = body.take("verify_samplers")?;
-    let traffic: Option<String> = body.take("traffic")?;
+    let traffic = traffic::take(body)?;
     let within: Option<String> = body.take("verify_within")?;
     let window: Option<String> = body.take("baseline")?;
     let within = within.map_or(Ok(WITHIN), |text| duration(&text, body))?;
@@ -416,7 +417,7 @@ fn judging(body: &mut Body, cx: &Context<'_>) -> Result<Option<Judging>, Fault> 
     if rows.is_empty() {
         return Ok(None);
     }
-    let Some(query) = traffic else {
+    let Some(traffic::Declared { query, label }) = traffic else {
         return Err(body
             .fault("`verify` needs `traffic`: without work nothing is proven.")
             .hint("Name a series of requests a second, or a counter ending in _total."));
@@ -436,13 +437,8 @@ fn judging(body: &mut Body, cx: &Context<'_>) -> Result<Option<Judging>, Fault> 
     });
     let checks = checks.collect();
     let counter = is_counter(&query);
-    if !counter && query.contains("_total") && !["rate(", "increase("].iter().any(|calm| query.contains(calm)) {
-        return Err(body
-            .fault_at("traffic", "this adds counters up, which only ever rise: it shows no work.")
-            .hint("Name one counter alone, or write `sum(rate(x_total[1m]))`."));
-    }
     let before = enough(&query).and_then(|points| pace(&points, counter)).filter(|pace| pace.is_finite());
-    let traffic = Traffic { query, counter, before };
+    let traffic = Traffic { query, counter, label, before };
     Ok(Some(Judging { checks, traffic, within, samplers, profile: cx.profile.to_owned() }))
 }
 

@@ -1,7 +1,7 @@
 //! Which series an action of a profile looks at, known before it is planned, so that their values can be taken out of
 //! the store for the planner.
 
-use super::params;
+use super::{params, traffic};
 use crate::base::Body;
 use serde::Deserialize;
 
@@ -11,13 +11,12 @@ struct Asks {
 }
 
 /// Every query of an action's table: what it is based on, what verifies it, its traffic, how its target grows, what
-/// its parameters are offered. What cannot be read is left
-/// out here: planning reports it.
+/// its parameters are offered. What cannot be read is left out here: planning reports it.
 pub fn queries(body: &Body) -> Vec<String> {
     let mut body = body.clone();
     let mut rows = |key: &str| body.take::<Vec<Asks>>(key).ok().flatten().unwrap_or_default();
     let asked: Vec<Asks> = rows("based_on").into_iter().chain(rows("verify")).collect();
-    let single = ["traffic", "growth"].map(|key| body.take::<String>(key).ok().flatten());
+    let single = [traffic::take(&mut body).ok().flatten().map(|row| row.query), body.take("growth").ok().flatten()];
     let mut all: Vec<String> = asked
         .into_iter()
         .map(|row| row.query)
@@ -37,6 +36,9 @@ mod tests {
     fn every_query_of_a_table_is_known_before_it_is_planned() {
         let text = "based_on = [{ query = 'a' }]\nverify = [{ query = 'c' }]\ntraffic = 'b'\ngrowth = 'deriv(d[1h])'\n\
              params = { n = { int = [1, 9], value = 1, offer = { query = 'e' } } }";
-        assert_eq!(queries(&Body::parse("profile.toml", text).unwrap()), ["a", "b", "c", "deriv(d[1h])", "e"]);
+        let of = |text: &str| queries(&Body::parse("profile.toml", text).unwrap());
+        assert_eq!(of(text), ["a", "b", "c", "deriv(d[1h])", "e"]);
+        let labelled = text.replace("'b'", "{ query = 'b', label = 'orders' }");
+        assert_eq!(of(&labelled), of(text));
     }
 }

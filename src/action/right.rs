@@ -29,6 +29,8 @@ pub enum Need {
     Sudo(Clean),
     /// A rule of polkit: for this unit of systemd and this verb.
     Polkit(Clean, &'static str),
+    /// A rule of polkit for this action of it as a whole.
+    PolkitAction(&'static str),
     /// A program that is here and can be trusted.
     Program,
     /// Rights to files.
@@ -43,6 +45,28 @@ impl Right {
     /// What is lacking.
     pub fn lacks(self) -> Option<Lack> {
         if let Self::Lacks(lack) = self { Some(lack) } else { None }
+    }
+
+    /// Both are needed: what is known to lack counts before what nobody could tell.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::May, other) => other,
+            (Self::Unknown(_), Self::Lacks(lack)) => Self::Lacks(lack),
+            (first, _) => first,
+        }
+    }
+
+    /// For a plan: what nobody could tell is said there.
+    ///
+    /// # Errors
+    /// What is lacking refuses it.
+    pub fn doubt(self) -> Result<Option<Clean>, Fault> {
+        match self {
+            Self::May => Ok(None),
+            Self::Unknown(lack) => Ok(Some(Clean::text(lack.fault.to_string()))),
+            Self::Lacks(lack) => Err(lack.fault),
+        }
     }
 
     /// Nobody can tell, for this reason.

@@ -36,7 +36,7 @@ impl<'a> Rights<'a> {
             let fault = Fault::new(format!("it needs support level {needed}."));
             return Right::without(Need::Level(needed), fault);
         }
-        let asked = asked_for(kind, &mut body).map_or(Right::May, |(manager, verb)| self.at(&manager, verb));
+        let asked = asked_for(kind, &mut body).map_or(Right::May, |asked| self.at(&asked));
         if matches!(asked, Right::Lacks(_)) {
             return asked;
         }
@@ -47,36 +47,55 @@ impl<'a> Rights<'a> {
         }
     }
 
-    fn at(&self, manager: &Manager, verb: Verb) -> Right {
-        let key = format!("{verb} {manager:?}");
-        let known = self.asked.borrow().get(&key).cloned();
-        known.unwrap_or_else(|| {
-            let right = manager.service().right(verb, self.login, self.clock);
-            self.asked.borrow_mut().insert(key, right.clone());
-            right
-        })
+    fn at(&self, asked: &Asked) -> Right {
+        let (manager, login, clock) = (&asked.manager, self.login, self.clock);
+        let once = |what: &str, ask: &dyn Fn() -> Right| {
+            let key = format!("{what} {manager:?}");
+            let known = self.asked.borrow().get(&key).cloned();
+            known.unwrap_or_else(|| {
+                let right = ask();
+                self.asked.borrow_mut().insert(key, right.clone());
+                right
+            })
+        };
+        let files = match manager {
+            Manager::Systemd(unit) if asked.reads_files => once("files", &|| unit.right_to_read_files(login, clock)),
+            _ => Right::May,
+        };
+        let done =
+            asked.verb.map_or(Right::May, |verb| once(verb.word(), &|| manager.service().right(verb, login, clock)));
+        done.and(files)
     }
 }
 
+/// What a manager is asked for.
+struct Asked {
+    manager: Manager,
+    verb: Option<Verb>,
+    /// It is to read the files of its services again.
+    reads_files: bool,
+}
+
 /// What an action of this kind and table asks which manager for. A table that cannot be read is told by the plan.
-fn asked_for(kind: &str, body: &mut Body) -> Option<(Manager, Verb)> {
+fn asked_for(kind: &str, body: &mut Body) -> Option<Asked> {
     let named = kind.strip_prefix("service_").map(|word| word.replace('_', "-"));
+    let is_set = |body: &mut Body, key: &str| body.take::<bool>(key).ok().flatten().unwrap_or(false);
+    let reads_files = kind == "service_drop_in" || is_set(body, "daemon_reload");
     let mut manager = |key: &str| body.take::<Manager>(key).ok().flatten();
-    if let Some(verb) = VERBS.into_iter().find(|verb| Some(verb.word()) == named.as_deref()) {
-        return manager("service").map(|manager| (manager, verb));
-    }
-    match kind {
-        "lmdb_grow" => manager("service").map(|manager| (manager, Verb::Stop)),
-        "log_rotate" => {
-            let mut reopen = body.take::<BTreeMap<String, Manager>>("reopen").ok().flatten()?;
-            reopen.remove("reload").map(|manager| (manager, Verb::Reload))
+    let (manager, verb) = if let Some(verb) = VERBS.into_iter().find(|verb| Some(verb.word()) == named.as_deref()) {
+        (manager("service")?, Some(verb))
+    } else {
+        match kind {
+            "lmdb_grow" => (manager("service")?, Some(Verb::Stop)),
+            "log_rotate" => {
+                let mut reopen = body.take::<BTreeMap<String, Manager>>("reopen").ok().flatten()?;
+                (reopen.remove("reload")?, Some(Verb::Reload))
+            }
+            "service_drop_in" => (manager("service")?, is_set(body, "restart").then_some(Verb::Restart)),
+            _ => (manager("restart")?, Some(Verb::Restart)),
         }
-        "service_drop_in" => {
-            let service = manager("service")?;
-            body.take("restart").ok().flatten().filter(|restart| *restart).map(|_| (service, Verb::Restart))
-        }
-        _ => manager("restart").map(|manager| (manager, Verb::Restart)),
-    }
+    };
+    Some(Asked { manager, verb, reads_files })
 }
 
 /// Whether somebody else decides that and nobody can be asked: a server that is not ours, the owner of a process.
@@ -153,6 +172,11 @@ mod tests {
         let said = lacking("service_restart", &through(&sudo.to_string_lossy())).expect("lacks it");
         assert!(said.starts_with("sudo does not let this login `restart a.service`. Its rule:"), "{said}");
         assert!(said.contains(&format!("{} ALL=(root) NOPASSWD: ", Login::current().user)), "{said}");
+        let drop_in = lacking("service_drop_in", &through(&sudo.to_string_lossy())).expect("lacks it");
+        assert!(drop_in.starts_with("sudo does not let this login `daemon-reload`. Its rule:"), "{drop_in}");
+        let restarts = through(&sudo.to_string_lossy()) + "\nrestart = true";
+        let said = lacking("service_drop_in", &restarts).expect("lacks it");
+        assert!(said.starts_with("sudo does not let this login `restart a.service`."), "{said}");
         assert_eq!(lacking("config_set", "file = \"/nonexistent/x\""), None, "the plan tells that");
         assert_eq!(lacking("command", "support = \"L2\"").as_deref(), Some("it needs support level L2."));
         assert_eq!(lacking("command", "argv = [\"/bin/true\"]"), None);

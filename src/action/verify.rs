@@ -3,6 +3,7 @@
 
 use super::kinds::Proof;
 use super::plan::Judging;
+use super::traffic::Traffic;
 use crate::base::{Clean, Mono, Unit};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -98,29 +99,6 @@ pub struct Check {
     pub expect: Expect,
     /// Median before the effect; `None` when there were fewer than [`BASELINE`] points.
     pub before: Option<f64>,
-}
-
-/// The work that must go on meanwhile: after the effect it must be above half of what it was.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Traffic {
-    /// An expression that gives one row.
-    pub query: String,
-    /// True for a counter: its rate a second counts.
-    pub counter: bool,
-    /// A second, before the effect; `None` when there were too few points.
-    pub before: Option<f64>,
-}
-
-/// Whether the metric of a selector is a counter, by the naming convention that every series here follows.
-pub fn is_counter(query: &str) -> bool {
-    let name = query.split('{').next().unwrap_or("").trim();
-    name.ends_with("_total") || name.ends_with("_count")
-}
-
-/// Of what shows that work goes through: a second, where the query says so by its name or by `rate`; else what it counts.
-fn traffic_unit(traffic: &Traffic) -> Unit {
-    let a_second = ["rate(", "_per_sec"].iter().any(|part| traffic.query.contains(part));
-    if traffic.counter || a_second { Unit::PerSecond } else { Unit::Count }
 }
 
 /// One row of before and after, as far as it is known.
@@ -243,12 +221,7 @@ pub fn judge(judging: &Judging, seen: &[Seen], effect: Mono, over: bool) -> (Ver
     }
     let traffic = traffic_row(&judging.traffic, seen, effect);
     if traffic.met != Some(true) {
-        let show = |value: Option<f64>| value.map_or_else(|| "unknown".to_owned(), |value| traffic.unit.show(value));
-        let (before, after) = (show(traffic.before), show(traffic.after));
-        // What fell may have fallen because nothing was done.
-        let better = rows.iter().find(|row| row.met == Some(true) && traffic.met == Some(false));
-        let better = better.map_or_else(String::new, |row| format!("{} is as wanted, but ", row.label));
-        unknown.get_or_insert(crate::clean!("{better}too little work went through to tell: {after}, before {before}."));
+        unknown.get_or_insert(too_little(&judging.traffic, &traffic, &rows));
     }
     rows.push(traffic);
     let verdict = match (unknown, wrong) {
@@ -260,6 +233,22 @@ pub fn judge(judging: &Judging, seen: &[Seen], effect: Mono, over: bool) -> (Ver
     (verdict, rows)
 }
 
+/// Why nothing can be told of `rows`: what fell may have fallen because nothing was done.
+fn too_little(traffic: &Traffic, seen: &Comparison, rows: &[Comparison]) -> Clean {
+    let (before, after) = (traffic.show(traffic.before), traffic.show(seen.after));
+    let better = rows.iter().find(|row| row.met == Some(true) && seen.met == Some(false));
+    let fell = seen.before.is_some_and(|before| before > 0.0);
+    match better {
+        Some(row) if fell && row.before.zip(row.after).is_some_and(|(before, after)| after < before) => {
+            crate::clean!("{} fell, but so did throughput: {after}, before {before}.", row.label)
+        }
+        Some(row) if fell => {
+            crate::clean!("{} is as wanted, but throughput fell: {after}, before {before}.", row.label)
+        }
+        _ => crate::clean!("too little work went through to tell: {after}, before {before}."),
+    }
+}
+
 fn traffic_row(traffic: &Traffic, seen: &[Seen], effect: Mono) -> Comparison {
     let points = fresh(seen, &traffic.query, effect);
     let after = pace(&points, traffic.counter);
@@ -267,7 +256,7 @@ fn traffic_row(traffic: &Traffic, seen: &[Seen], effect: Mono) -> Comparison {
         (true, Some(before), Some(after)) => Some(before > 0.0 && after > before / 2.0),
         _ => None,
     };
-    let (label, unit) = (Clean::from("traffic"), traffic_unit(traffic));
+    let (label, unit) = (Clean::from("traffic"), traffic.unit());
     Comparison { label, unit, before: traffic.before, after, fresh: points.len(), met }
 }
 
@@ -319,7 +308,7 @@ mod tests {
     fn judging(expect: Expect, before: Option<f64>) -> Judging {
         Judging {
             checks: vec![Check { label: "latency".into(), query: "l".into(), unit: Unit::Seconds, expect, before }],
-            traffic: Traffic { query: "t_total".into(), counter: true, before: Some(100.0) },
+            traffic: Traffic { query: "t_total".into(), counter: true, label: "orders".into(), before: Some(100.0) },
             within: Duration::from_secs(60),
             samplers: Vec::new(),
             profile: String::new(),
@@ -368,12 +357,21 @@ mod tests {
     #[test]
     fn a_fall_without_traffic_is_never_verified() {
         let judging = judging(Expect::Falls, Some(14.2e-6));
+        let told = |judging: &Judging, rate| match judge(judging, &points(20, 9.0e-6, rate), at(10), true).0 {
+            Verdict::Unverified(why) => why.to_string(),
+            other => panic!("{other:?} at {rate}/s"),
+        };
         for rate in [0.0, 50.0] {
-            let Verdict::Unverified(why) = judge(&judging, &points(20, 9.0e-6, rate), at(10), true).0 else {
-                panic!("judged at {rate}/s")
-            };
-            assert!(why.as_str().starts_with("latency is as wanted, but too little work went through"), "{why}");
+            let said = format!("latency fell, but so did throughput: {rate} orders/s, before 100 orders/s.");
+            assert_eq!(told(&judging, rate), said);
         }
+        let low = Judging { checks: self::judging(Expect::Below(1e-5), None).checks, ..judging.clone() };
+        let said = "latency is as wanted, but throughput fell: 0 orders/s, before 100 orders/s.";
+        assert_eq!(told(&low, 0.0), said);
+        let mut idle = judging;
+        idle.traffic.before = Some(0.0);
+        let said = "too little work went through to tell: 0 orders/s, before 0 orders/s.";
+        assert_eq!(told(&idle, 0.0), said, "it did not fall");
     }
 
     #[test]
@@ -431,18 +429,6 @@ mod tests {
         let rate = pace(&[(at(0), 1_000.0), (at(1), 1_100.0), (at(2), 50.0), (at(3), 150.0)], true);
         assert!((rate.unwrap() - 250.0 / 3.0).abs() < 1e-9);
         assert_eq!(pace(&[(at(0), 1.0)], true), None);
-    }
-
-    #[test]
-    fn traffic_is_told_a_second_only_where_it_is() {
-        let unit = |query: &str| {
-            let traffic = Traffic { query: query.to_owned(), counter: is_counter(query), before: None };
-            traffic_row(&traffic, &[], at(0)).unit
-        };
-        for query in ["steps_total", "x_count{job='a'}", "sum(rate(x_total[1m]))", "completions_per_second"] {
-            assert_eq!(unit(query), Unit::PerSecond, "{query}");
-        }
-        assert_eq!(unit("up{job='a'}"), Unit::Count);
     }
 
     #[test]

@@ -26,6 +26,8 @@ enum Shared {
     Sudo(Clean),
     /// Of polkit, for this unit: rules differ by their verb alone.
     Polkit(Clean),
+    /// Of polkit, for this action of it.
+    PolkitAction(&'static str),
     Other(Need),
 }
 
@@ -49,6 +51,7 @@ pub(super) fn line(who: &Clean, rights: &BTreeMap<Arc<str>, Right>, width: u16) 
         let (need, verb) = match lack.need.clone() {
             Need::Sudo(rule) => (Shared::Sudo(rule), None),
             Need::Polkit(unit, verb) => (Shared::Polkit(unit), Some(verb)),
+            Need::PolkitAction(action) => (Shared::PolkitAction(action), None),
             other => (Shared::Other(other), None),
         };
         let group = groups.entry(Reason { need, sure }).or_default();
@@ -108,6 +111,9 @@ fn reason((Reason { need, sure }, Group { count, verbs }): &(Reason, Group)) -> 
         Shared::Polkit(unit) => {
             let verbs: Vec<&str> = verbs.iter().copied().collect();
             format!("{count} {lack} the polkit rule `systemd1.manage-units` for {unit}: {}", verbs.join(", "))
+        }
+        Shared::PolkitAction(action) => {
+            format!("{count} {lack} the polkit rule `{}`", action.trim_start_matches("org.freedesktop."))
         }
         Shared::Other(Need::Level(level)) => format!("{count} {} {level}", plural(count, ["needs", "need"])),
         Shared::Other(Need::Files) => format!("{count} {lack} rights to files"),

@@ -35,18 +35,27 @@ pub struct Fault {
     pub at: Option<Place>,
     /// How to mend it.
     pub hint: Option<Clean>,
+    /// The name that whoever was asked knows nothing of: then whoever gave it can be shown where that was.
+    pub unknown: Option<Clean>,
 }
 
 impl Fault {
     /// A fault that is nowhere in a file.
     pub fn new(what: impl AsRef<str>) -> Self {
-        Self { what: Clean::text(what.as_ref()), at: None, hint: None }
+        Self { what: Clean::text(what.as_ref()), at: None, hint: None, unknown: None }
     }
 
     /// The same fault, placed.
     #[must_use]
     pub fn at(mut self, file: impl AsRef<str>, line: u32, column: u32) -> Self {
         self.at = Some(Place { file: Clean::text(file.as_ref()), line, column });
+        self
+    }
+
+    /// The same fault, which is that nobody knows this name.
+    #[must_use]
+    pub fn unknown(mut self, name: impl AsRef<str>) -> Self {
+        self.unknown = Some(Clean::text(name.as_ref()));
         self
     }
 

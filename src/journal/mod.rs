@@ -9,10 +9,11 @@ pub mod record;
 pub mod show;
 mod sink;
 pub mod verify;
+mod words;
 pub mod writer;
 
 pub use line::Line;
 pub use record::{EVENTS, Event, Record, Session, ascii};
-pub use show::show;
+pub use show::{raw, show};
 pub use verify::{Anchor, Verdict, verify, verify_against, verify_newest};
 pub use writer::{Journal, Receipt};

@@ -1,46 +1,62 @@
-//! The trail for people: one line per record.
+//! The trail for people: one line per record, and the records themselves.
 
 use super::verify::segments;
+use super::words::Words;
 use crate::base::{Clean, Fault};
 use crate::sys::files;
 use serde_json::Value;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
-/// The newest `last` records of the journal in `dir`, oldest first: time, login, event, action, plan, what came of it.
+/// A file is never larger by much more than one record.
+const LIMIT: u64 = 32 * 1024 * 1024;
+
+/// The newest `last` records of the journal in `dir`, oldest first: time, number, login, event, what it says, and of which
+/// plan.
 ///
 /// # Errors
 /// When the folder or a file cannot be read.
 pub fn show(dir: &Path, last: usize) -> Result<Vec<Clean>, Fault> {
+    let records: Vec<Option<Value>> = raw(dir, last)?.iter().map(|line| serde_json::from_slice(line).ok()).collect();
+    // Some records have the plan alone: others of the same plan name its action.
+    let named = records
+        .iter()
+        .flatten()
+        .filter_map(|record| Some((record.get("plan")?.as_str()?, record.get("act")?.as_str()?)));
+    let named: BTreeMap<&str, &str> = named.collect();
+    let row = |record: &Option<Value>| match record {
+        Some(record) => row(record, &named),
+        None => Clean::from("(not a record)"),
+    };
+    Ok(records.iter().map(row).collect())
+}
+
+/// The newest `last` records as they stand in their files, oldest first.
+///
+/// # Errors
+/// When the folder or a file cannot be read.
+pub fn raw(dir: &Path, last: usize) -> Result<Vec<Vec<u8>>, Fault> {
     let mut rows = VecDeque::new();
     for (_, path) in segments(dir)? {
-        for line in files::read(&path, 32 * 1024 * 1024)?.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        for line in files::read(&path, LIMIT)?.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             if rows.len() == last {
                 rows.pop_front();
             }
-            rows.push_back(row(line));
+            rows.push_back(line.to_vec());
         }
     }
     Ok(rows.into_iter().take(last).collect())
 }
 
-fn row(line: &[u8]) -> Clean {
-    let Ok(value) = serde_json::from_slice::<Value>(line) else { return Clean::from("(not a record)") };
-    let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
-    let who = value.get("who").and_then(|who| who.get("login")).and_then(Value::as_str).unwrap_or("?");
-    let seq = value.get("seq").and_then(Value::as_u64).unwrap_or(0);
-    let args: Vec<&str> =
-        value.get("args").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
-    let part = |key: &str| value.get(key).unwrap_or(&Value::Null);
-    let said = sentence(part("ev").as_str().unwrap_or_default(), part("target"), part("res"));
-    let res = said.unwrap_or_else(|| match value.get("res") {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
-        Some(other) => other.to_string(),
-    });
-    let parts =
-        [text("ts"), format!("#{seq}"), who.to_owned(), text("ev"), text("act"), text("plan"), args.join("; "), res];
-    Clean::text(parts.iter().filter(|part| !part.is_empty()).cloned().collect::<Vec<_>>().join("  "))
+fn row(record: &Value, named: &BTreeMap<&str, &str>) -> Clean {
+    let text = |key: &str| record.get(key).and_then(Value::as_str).unwrap_or("");
+    let who = record.get("who").and_then(|who| who.get("login")).and_then(Value::as_str).unwrap_or("?");
+    let seq = record.get("seq").and_then(Value::as_u64).unwrap_or(0);
+    let plan = text("plan");
+    let said = Words::of(record, named.get(plan).copied()).say();
+    let plan = if plan.is_empty() { String::new() } else { format!("(plan {plan})") };
+    let parts = [text("ts").to_owned(), format!("#{seq}"), who.to_owned(), text("ev").to_owned(), said, plan];
+    Clean::text(parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("  "))
 }
 
 /// What was asked and said of alerts and incidents, as a sentence; `None` of anything else.

@@ -188,8 +188,12 @@ enum TestTool {
 
 #[derive(Clone, Debug, Subcommand)]
 enum JournalTool {
-    /// Every record in words, oldest first
-    Show,
+    /// Every record as a sentence, oldest first
+    Show {
+        /// As the records stand in their files, for a program
+        #[arg(long)]
+        json: bool,
+    },
     /// Checks the hash chain; exit status 1 when it is broken
     Verify {
         /// A record that the system log or a console named: the chain must still have it, as it was
@@ -230,8 +234,8 @@ pub fn main() -> u8 {
         Some(Role::Procedure { what }) => procedure_tool::run(&what, &mut std::io::stdout().lock()),
         Some(Role::Run(ask)) => dry_run::run(&ask, &mut std::io::stdout().lock()),
         Some(Role::Log(options)) => log_tool::run(&options),
-        Some(Role::Journal { what: JournalTool::Show, state }) => {
-            journal_tool::show(state, &mut std::io::stdout().lock())
+        Some(Role::Journal { what: JournalTool::Show { json }, state }) => {
+            journal_tool::show(state, json, &mut std::io::stdout().lock())
         }
         Some(Role::Journal { what: JournalTool::Verify { anchor }, state }) => {
             journal_tool::verify(state, &anchor, &mut std::io::stdout().lock())

@@ -1,7 +1,7 @@
 //! `watchkeeper journal`: the trail in words, and whether its chain holds.
 
 use super::validate::written;
-use crate::base::Fault;
+use crate::base::{Clean, Fault};
 use crate::journal::{self, Anchor};
 use crate::sys::host::Login;
 use crate::sys::paths;
@@ -20,12 +20,18 @@ fn dir(state: Option<PathBuf>) -> Result<PathBuf, Fault> {
     })
 }
 
-/// Writes the newest records, oldest first.
+/// Writes the newest records, oldest first: in words, or each as it stands in its file.
 ///
 /// # Errors
 /// When the journal cannot be read.
-pub fn show(state: Option<PathBuf>, out: &mut dyn Write) -> Result<u8, Fault> {
-    let lines: Vec<String> = journal::show(&dir(state)?, LAST)?.iter().map(ToString::to_string).collect();
+pub fn show(state: Option<PathBuf>, json: bool, out: &mut dyn Write) -> Result<u8, Fault> {
+    let dir = dir(state)?;
+    let lines: Vec<String> = if json {
+        // A record is plain ASCII; what is none any more is for `verify` to tell.
+        journal::raw(&dir, LAST)?.iter().map(|line| Clean::text(line).to_string()).collect()
+    } else {
+        journal::show(&dir, LAST)?.iter().map(ToString::to_string).collect()
+    };
     written(out, &lines).map(|()| 0)
 }
 

@@ -269,20 +269,19 @@ pub(super) fn planned(
     Ok(plan)
 }
 
-/// A manager that knows nothing of the name which an action gives it: the refusal tells where the profile gives it.
+/// Where the profile gives the name that a manager knows nothing of.
 fn placed(action: &Body, fault: Fault) -> Fault {
-    let unknown = ["is not-found", "has no program", "has no container"];
-    if fault.at.is_some() || !unknown.iter().any(|words| fault.what.as_str().contains(words)) {
-        return fault;
-    }
-    let service = action.clone().take_table("service").ok().flatten();
-    let tables = [service.as_ref(), Some(action)].into_iter().flatten();
-    let named = tables.flat_map(|table| ["unit", "program", "name"].map(|key| (table, key))).find(|(table, key)| {
-        let mut table = Body::clone(table);
-        let name = table.take::<String>(key).ok().flatten();
-        name.is_some_and(|name| !name.is_empty() && fault.what.as_str().contains(&name))
+    let (None, Some(unknown)) = (&fault.at, &fault.unknown) else { return fault };
+    let table = |key: &str| action.clone().take_table(key).ok().flatten();
+    let tables = ["service", "restart"].into_iter().filter_map(table).chain([action.clone()]);
+    let gives = |table: &Body, key: &str| {
+        let name = table.clone().take::<String>(key).ok().flatten();
+        name.is_some_and(|name| name == unknown.as_str())
+    };
+    let at = tables.into_iter().find_map(|table| {
+        let key = ["unit", "program", "name", "listener"].into_iter().find(|key| gives(&table, key))?;
+        table.fault_at(key, "").at
     });
-    let at = named.and_then(|(table, key)| table.fault_at(key, "").at);
     Fault { at, ..fault }
 }
 
@@ -316,15 +315,20 @@ mod tests {
     fn a_name_that_no_manager_knows_is_refused_with_its_place_in_the_profile() {
         let text = "kind = 'service_restart'\nservice = { kind = 'systemd', unit = 'nosuch.service' }\n";
         let body = Body::parse("profile.toml", text).expect("TOML");
-        let said = |what: &str| placed(&body, Fault::new(what)).to_string();
-        assert_eq!(said("nosuch.service is not-found."), "profile.toml:2:38: nosuch.service is not-found.");
-        assert_eq!(said("nosuch.service is masked."), "nosuch.service is masked.", "it is known");
-        assert_eq!(said("db.service is not-found."), "db.service is not-found.", "another one's");
-        let body = Body::parse("p.toml", "unit = 'a.service'\n").expect("TOML");
+        let said = |fault: Fault| placed(&body, fault).to_string();
+        let unknown = |unit: &str| Fault::new(format!("{unit} is not here.")).unknown(unit);
+        assert_eq!(said(unknown("nosuch.service")), "profile.toml:2:38: nosuch.service is not here.");
         assert_eq!(
-            placed(&body, Fault::new("a.service is not-found.")).to_string(),
-            "p.toml:1:8: a.service is not-found."
+            said(Fault::new("nosuch.service is not-found.")),
+            "nosuch.service is not-found.",
+            "words say nothing"
         );
+        assert_eq!(said(unknown("such.service")), "such.service is not here.", "another one's");
+        let placed_in = |text: &str| placed(&Body::parse("p.toml", text).expect("TOML"), unknown("a")).to_string();
+        assert_eq!(placed_in("unit = 'a'\n"), "p.toml:1:8: a is not here.");
+        assert_eq!(placed_in("restart = { kind = 'container', name = 'a' }\n"), "p.toml:1:40: a is not here.");
+        let listener = "service = { kind = 'supervisor', program = 'b', listener = 'a' }\n";
+        assert_eq!(placed_in(listener), "p.toml:1:60: a is not here.");
     }
 
     #[test]

@@ -5,6 +5,8 @@ use super::program::{Ended, Order};
 use super::run::run;
 use crate::base::{Clock, Fault};
 use core::time::Duration;
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::write;
 use rustix::process::{Resource, Rlimit, setrlimit, setsid, umask};
 use std::ffi::OsString;
 use std::fs::File;
@@ -151,23 +153,48 @@ fn detach() -> io::Result<()> {
     confine(libc::SIG_IGN)
 }
 
-/// In a child before exec: private files, no core dumps, signals by default, no descriptor but the standard three.
+/// In a child before exec: private files, no core dumps, no more and no less in danger than others when memory runs out,
+/// signals by default, no descriptor but the standard three.
 pub(super) fn confine(hang_up: libc::sighandler_t) -> io::Result<()> {
-    umask(rustix::fs::Mode::from_raw_mode(0o077));
+    umask(Mode::from_raw_mode(0o077));
     setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    usual_oom_score();
     default_signals(hang_up);
     close_on_exec();
     Ok(())
 }
 
-/// Whatever the console ignores, a child takes by default.
+/// Whoever started the console may have kept it from the kernel's killer, or offered it up: that is not for its children.
+fn usual_oom_score() {
+    let flags = OFlags::WRONLY | OFlags::CLOEXEC;
+    // A login that was offered up with all it starts may not take that back.
+    let _best_effort = open(c"/proc/self/oom_score_adj", flags, Mode::empty()).and_then(|file| write(&file, b"0"));
+}
+
+/// Whatever the console ignores or holds back, a child takes by default.
 fn default_signals(hang_up: libc::sighandler_t) {
+    // Both in the kernel's own form (handler, flags, restorer, mask), for the C library keeps two signals to itself that
+    // its `posix_spawn` leaves ignored.
+    let nothing = [0_u64];
+    #[expect(unsafe_code, reason = "what is held back outlives exec")]
+    // SAFETY: async-signal-safe; reads no more than `nothing` has.
+    unsafe {
+        let (how, nobody) = (libc::SIG_SETMASK, core::ptr::null::<u8>());
+        libc::syscall(libc::SYS_rt_sigprocmask, how, nothing.as_ptr(), nobody, size_of_val(&nothing));
+    }
     for signal in 1..=64 {
         let how = if signal == libc::SIGHUP { hang_up } else { libc::SIG_DFL };
+        let action = [how, 0, 0, 0, 0, 0];
         #[expect(unsafe_code, reason = "signal dispositions outlive exec")]
-        // SAFETY: async-signal-safe; numbers that do not exist are refused by the call.
+        // SAFETY: async-signal-safe; reads no more than `action` has; numbers that do not exist are refused by the call.
         unsafe {
-            libc::signal(signal, how);
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                action.as_ptr(),
+                core::ptr::null::<u8>(),
+                size_of_val(&nothing),
+            );
         }
     }
 }

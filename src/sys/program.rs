@@ -323,22 +323,6 @@ mod tests {
     }
 
     #[test]
-    fn it_gets_nothing_of_ours() {
-        let script = "echo $0; env | sort; pwd; umask; ulimit -c; ls /proc/self/fd | wc -l; cut -d' ' -f5-8 /proc/$$/stat; echo $$; wc -c";
-        let (mut program, outputs) = started("/bin/sh", &["-c", script]);
-        let pid = program.pid();
-        let text = said(outputs);
-        let home = std::env::var("HOME").map(|home| format!("HOME={home}\n")).unwrap_or_default();
-        // Four descriptors: the standard three and the folder that `ls` reads. No terminal: 0 -1.
-        let expected = format!(
-            "/bin/sh\n{home}LANG=C.UTF-8\nPATH=/usr/sbin:/usr/bin:/sbin:/bin\nPWD=/\nTERM=dumb\n/\n0077\n0\n4\n{pid} {pid} 0 -1\n{pid}\n0\n"
-        );
-        assert_eq!(text, expected);
-        let _seen = super::super::child::wait_readable(&[program.pidfd.as_fd()], Some(Duration::from_secs(20)));
-        assert_eq!(program.reap(), Some(Ended::Code(0)));
-    }
-
-    #[test]
     fn dropping_it_kills_its_whole_group_and_leaves_no_zombie() {
         let (program, outputs) = started("/bin/sh", &["-c", "trap '' TERM; sleep 600 & echo $!; wait"]);
         let mut line = [0; 16];

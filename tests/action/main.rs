@@ -2,6 +2,7 @@
 //! that outlives its console, the journal that cannot be changed unnoticed.
 #![cfg(test)] // so that clippy knows this for a test
 
+mod child;
 mod dry_run;
 mod gate;
 mod journal;

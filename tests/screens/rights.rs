@@ -45,6 +45,11 @@ fn at_the_start_one_line_says_what_this_login_may_run_and_what_the_rest_lacks() 
     let said = "may run 2 of 9 actions; 3 may lack the polkit rule `systemd1.manage-units` for b.service: restart, start, \
                 stop; 2 lack a rule of their own; 1 needs L2; of 1 whoever is asked decides; a lists them all.";
     assert!(screen.contains(said), "each rule once, and where there is no room for all the last are counted: {screen}");
+    let mut desk = Desk::demo(80, 24);
+    let lacks = lacks(Need::PolkitAction("org.freedesktop.systemd1.reload-daemon"));
+    desk.send(Msg::Rights(vec![("more-files".into(), lacks.clone()), ("more-memory".into(), lacks)]));
+    let said = "oncall (L1) may run 0 of 2 actions; 2 lack the polkit rule `systemd1.reload-daemon`; a lists them all.";
+    assert!(flat(&desk).contains(said), "{}", desk.screen());
 }
 
 /// The screen as one line.

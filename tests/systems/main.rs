@@ -17,6 +17,7 @@ mod operator;
 #[expect(dead_code, reason = "the samplers' tests use all of it")]
 #[path = "../samplers/peer.rs"]
 mod peer;
+mod polkit;
 mod script;
 mod stage;
 mod walk;

@@ -143,9 +143,10 @@ impl Kind for Services {
             of = body.take("of")?.map(|action| Of::read(action, body)).transpose()?;
             keys.push("of");
         }
-        let (mut checks, mut reload) = (Checks::default(), None);
+        let (mut checks, mut reload, mut doubtful) = (Checks::default(), None, None);
         if self.is_checked() {
-            (checks, reload) = (Checks::take(body)?, reload_line(&service, body)?);
+            checks = Checks::take(body)?;
+            (reload, doubtful) = reloaded(&service, body, cx)?.unzip();
             keys.extend(CHECKS.iter().chain(&["daemon_reload"]));
         }
         cx.done(body, &keys)?;
@@ -161,7 +162,7 @@ impl Kind for Services {
             work: to_work(&Work { service, checks, settle, files: reload.is_some(), changes })?,
             lines: first.into_iter().chain(reload).chain([part.line]).chain(then).collect(),
             target: unit,
-            hits: part.hits,
+            hits: part.hits.into_iter().chain(doubtful.flatten()).collect(),
             undo: Undo::How(Clean::text(undo)),
             based_on: [part.based_on].into_iter().chain(validated).collect(),
             targets: vec![part.target],
@@ -243,12 +244,15 @@ impl Kind for Services {
     }
 }
 
-/// The line of a reload of systemd's files, where the table declares one.
-fn reload_line(service: &Manager, body: &mut Body) -> Result<Option<Clean>, Fault> {
+/// The line of a reload of systemd's files where the table declares one, and why it may not be granted.
+fn reloaded(service: &Manager, body: &mut Body, cx: &Context<'_>) -> Result<Option<(Clean, Option<Clean>)>, Fault> {
     let table = body.clone();
     match (body.take::<bool>("daemon_reload")?.unwrap_or(false), service) {
         (false, _) => Ok(None),
-        (true, Manager::Systemd(unit)) => Ok(Some(crate::clean!("first  {}", unit.reload_line()))),
+        (true, Manager::Systemd(unit)) => {
+            let doubtful = unit.right_to_read_files(cx.login, cx.clock).doubt()?;
+            Ok(Some((crate::clean!("first  {}", unit.reload_line()), doubtful)))
+        }
         (true, _) => Err(table.fault_at("daemon_reload", "only systemd reads files of units.")),
     }
 }

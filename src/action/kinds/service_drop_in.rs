@@ -373,12 +373,14 @@ fn unit(plan: &Plan) -> Option<(Option<&Serving>, &BTreeMap<String, String>)> {
 
 /// A plan that leaves what `work` says.
 fn drafted(work: &Work, now: &InForce, run: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
+    let doubtful = work.service.right_to_read_files(cx.login, cx.clock).doubt()?;
     let (part, restart) = part(work, cx)?;
     let unit = &work.service.unit;
     let path = work.path.display();
     let mut hits = hits(work, now);
     let mut raise = Vec::new();
     hits.extend(part.hits);
+    hits.extend(doubtful);
     raise.extend(part.raise);
     if now.stale {
         raise.push(crate::clean!(

@@ -87,7 +87,8 @@ impl Container {
         let all = self.get("/containers/json?all=1").ok().flatten().unwrap_or_default();
         let all: Vec<&str> =
             all.as_array().into_iter().flatten().map(|it| text(it, "/Names/0").trim_start_matches('/')).collect();
-        let fault = Fault::new(format!("the engine at {} has no container `{}`.", self.path.display(), self.name));
+        let what = format!("the engine at {} has no container `{}`.", self.path.display(), self.name);
+        let fault = Fault::new(what).unknown(&self.name);
         Err(if all.is_empty() { fault } else { fault.hint(nearest(&self.name, all.into_iter())) })
     }
 }

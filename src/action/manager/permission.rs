@@ -12,8 +12,10 @@ use crate::sys::run::{Ran, Stopped, run};
 use core::time::Duration;
 use serde_json::Value;
 
-/// The right that systemd asks polkit for.
-const ACTION: &str = "org.freedesktop.systemd1.manage-units";
+/// What systemd asks polkit for where something is done with a unit.
+const UNITS: &str = "org.freedesktop.systemd1.manage-units";
+/// What it asks for where it is to read the files of all units again.
+const FILES: &str = "org.freedesktop.systemd1.reload-daemon";
 /// Either answers within this; a plan that waits for it twice is still in time.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// What polkit says to a login that is not root and asks for one unit.
@@ -43,25 +45,79 @@ pub(super) fn of_sudo(order: Order, what: &str, login: &Login, clock: &dyn Clock
     }
 }
 
-/// Whether polkit lets us have systemd do this with a unit (pkcheck(1)). Of a single unit polkit may tell nobody but root;
-/// then it is asked whether the login may do it with every unit: its no leaves open what a rule for this one says.
-pub(super) fn of_polkit(pkcheck: &Order, (verb, unit): (Verb, &str), login: &Login, clock: &dyn Clock) -> Right {
+/// What systemd is to do.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wish<'a> {
+    /// This with a unit.
+    Unit(Verb, &'a str),
+    /// Read the files of all units again.
+    ReadFiles,
+}
+
+impl Wish<'_> {
+    /// As `systemctl` is told it.
+    pub(super) fn words(self) -> String {
+        match self {
+            Self::Unit(verb, unit) => format!("{verb} {unit}"),
+            Self::ReadFiles => "daemon-reload".to_owned(),
+        }
+    }
+
+    const fn action(self) -> &'static str {
+        match self {
+            Self::Unit(..) => UNITS,
+            Self::ReadFiles => FILES,
+        }
+    }
+
+    fn need(self) -> Need {
+        match self {
+            Self::Unit(verb, unit) => Need::Polkit(Clean::text(unit), verb.word()),
+            Self::ReadFiles => Need::PolkitAction(FILES),
+        }
+    }
+
+    /// What systemd tells polkit beside the action.
+    fn details(self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::Unit(verb, unit) => vec![("unit", unit.to_owned()), ("verb", verb.word().to_owned())],
+            Self::ReadFiles => Vec::new(),
+        }
+    }
+
+    /// The rule that lets this login have it, with where it belongs.
+    fn rule(self, login: &Login) -> String {
+        let quoted = |text: &str| Value::from(text).to_string();
+        let looked_up =
+            self.details().into_iter().map(|(name, value)| format!(" && a.lookup(\"{name}\") == {}", quoted(&value)));
+        format!(
+            "in /etc/polkit-1/rules.d: polkit.addRule(function(a, s) {{ if (a.id == \"{}\"{} && s.user == {}) return \"yes\"; }});",
+            self.action(),
+            looked_up.collect::<String>(),
+            quoted(login.user.as_str())
+        )
+    }
+}
+
+/// Whether polkit lets us have that of systemd (pkcheck(1)). Of a single unit polkit may tell nobody but root; then it is
+/// asked whether the login may do it with every unit: its no leaves open what a rule for this one says.
+pub(super) fn of_polkit(pkcheck: &Order, wish: Wish<'_>, login: &Login, clock: &dyn Clock) -> Right {
     let pid = rustix::process::getpid().as_raw_nonzero().get().unsigned_abs();
     let start = start_time(pid).map_or_else(String::new, |start| format!(",{start},{}", rustix::process::getuid()));
     let subject = format!("{pid}{start}");
-    let asked = |details: &[&str]| {
-        let own = ["--action-id", ACTION, "--process", subject.as_str()];
-        let args = own.iter().chain(details).map(|arg| (*arg).to_owned());
-        ask(&Order { args: pkcheck.args.iter().cloned().chain(args).collect(), ..pkcheck.clone() }, clock)
+    let asked = |details: Vec<(&str, String)>| {
+        let own = ["--action-id", wish.action(), "--process", subject.as_str()].map(str::to_owned);
+        let details = details.into_iter().flat_map(|(name, value)| ["--detail".to_owned(), name.to_owned(), value]);
+        let args = pkcheck.args.iter().cloned().chain(own).chain(details).collect();
+        ask(&Order { args, ..pkcheck.clone() }, clock)
     };
-    let (what, rule) = (format!("{verb} {unit}"), rule(verb, unit, login));
-    let need = Need::Polkit(Clean::text(unit), verb.word());
+    let (what, rule, need) = (wish.words(), wish.rule(login), wish.need());
     let without = |why: String| Right::without(need.clone(), Fault::new(why).hint(format!("Its rule, {rule}")));
     let unknown = |why: Fault| {
         let fault = Fault::new(format!("whether polkit lets this login `{what}` is unknown: {why}"));
         Right::unknown(need.clone(), fault.hint(format!("A rule that does, {rule}")))
     };
-    let ran = match asked(&["--detail", "unit", unit, "--detail", "verb", verb.word()]) {
+    let ran = match asked(wish.details()) {
         Err(why) => return unknown(why),
         Ok(ran) => ran,
     };
@@ -72,7 +128,7 @@ pub(super) fn of_polkit(pkcheck: &Order, (verb, unit): (Verb, &str), login: &Log
             without(format!("polkit wants a password of this login to `{what}`, and nobody is asked."))
         }
         Ended::Code(127) if String::from_utf8_lossy(&ran.stderr.bytes()).contains(ROOT_ALONE) => {
-            match asked(&[]).map(|ran| ran.ended) {
+            match asked(Vec::new()).map(|ran| ran.ended) {
                 Ok(Ended::Code(0)) => Right::May,
                 Ok(_) => unknown(Fault::new("it tells only root of a single unit, and not every one is allowed.")),
                 Err(why) => unknown(why),
@@ -80,15 +136,6 @@ pub(super) fn of_polkit(pkcheck: &Order, (verb, unit): (Verb, &str), login: &Log
         }
         ended => unknown(Fault::new(format!("pkcheck ended with {ended}{}.", last_words(&ran)))),
     }
-}
-
-/// The rule that lets this login do this with this unit, with where it belongs.
-fn rule(verb: Verb, unit: &str, login: &Login) -> String {
-    let [unit, user] = [unit, login.user.as_str()].map(|text| Value::from(text).to_string());
-    format!(
-        "in /etc/polkit-1/rules.d: polkit.addRule(function(a, s) {{ if (a.id == \"{ACTION}\" && a.lookup(\"unit\") == {unit} \
-         && a.lookup(\"verb\") == \"{verb}\" && s.user == {user}) return \"yes\"; }});"
-    )
 }
 
 /// How it ended, where it did.
@@ -139,7 +186,7 @@ mod tests {
         let (pid, user) = (std::process::id(), rustix::process::getuid());
         let start = start_time(pid).expect("we live");
         let question = format!(
-            "--own --action-id {ACTION} --process {pid},{start},{user} --detail unit a.service --detail verb restart\n"
+            "--own --action-id {UNITS} --process {pid},{start},{user} --detail unit a.service --detail verb restart\n"
         );
         assert_eq!(asked, question, "once, and never with leave to ask somebody for a password");
         for (code, said) in [
@@ -154,6 +201,26 @@ mod tests {
             let rule = "polkit.addRule(function(a, s) { if (a.id == \"org.freedesktop.systemd1.manage-units\" && a.lookup(\"unit\") == \"a.service\" && a.lookup(\"verb\") == \"restart\" && s.user == \"oncall\") return \"yes\"; });";
             assert!(fault.ends_with(rule), "{fault}");
         }
+    }
+
+    #[test]
+    fn reading_the_files_of_units_again_is_a_right_of_its_own() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (program, asked) = (dir.path().join("pkcheck"), dir.path().join("asked"));
+        fs::write(&program, format!("#!/bin/sh\necho \"$@\" >> {}\nexit 1\n", asked.display())).expect("writes");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("may run");
+        let unit: Systemd =
+            toml::from_str(&format!("unit = \"a.service\"\npkcheck = [\"{}\"]", program.display())).expect("a unit");
+        let lack = unit.right_to_read_files(&oncall(), &RealClock).lacks().expect("lacks it");
+        assert_eq!(lack.need, Need::PolkitAction(FILES));
+        let fault = lack.fault.to_string();
+        assert!(fault.starts_with("polkit does not let this login `daemon-reload`."), "{fault}");
+        let rule = "polkit.addRule(function(a, s) { if (a.id == \"org.freedesktop.systemd1.reload-daemon\" && s.user == \"oncall\") return \"yes\"; });";
+        assert!(fault.ends_with(rule), "{fault}");
+        let question = fs::read_to_string(asked).expect("asked");
+        assert!(question.starts_with(&format!("--action-id {FILES} --process ")), "{question}");
+        assert!(!question.contains("--detail"), "nothing that only root may ask: {question}");
+        assert_eq!(unit.right_to_read_files(&Login { uid: 0, ..oncall() }, &RealClock), Right::May);
     }
 
     #[test]

@@ -5,7 +5,6 @@ use super::{Manager, Serving, Standing, Verb};
 use crate::action::doing::Doing;
 use crate::action::kinds::{Proof, StepError};
 use crate::action::plan::{Precondition, Target};
-use crate::action::right::Right;
 use crate::base::{Clean, Clock, Fault};
 use crate::sys::host::Login;
 use core::time::Duration;
@@ -40,11 +39,7 @@ impl Manager {
         if let Some(fault) = look.obstacle {
             return Err(fault);
         }
-        let doubtful = match service.right(verb, login, clock) {
-            Right::May => None,
-            Right::Unknown(lack) => Some(Clean::text(lack.fault.to_string())),
-            Right::Lacks(lack) => return Err(lack.fault),
-        };
+        let doubtful = service.right(verb, login, clock).doubt()?;
         let based_on =
             Precondition { label: Clean::text(service.unit()), value: look.said, age: Duration::ZERO, metric: None };
         let standing = look.standing;

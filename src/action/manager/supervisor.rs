@@ -167,7 +167,8 @@ impl Supervisor {
         }
         let known: Vec<String> = infos.iter().map(whole).collect();
         let hint = nearest(name, known.iter().map(String::as_str));
-        Err(Fault::new(format!("supervisord at {} has no program `{name}`.", self.place())).hint(hint))
+        let what = format!("supervisord at {} has no program `{name}`.", self.place());
+        Err(Fault::new(what).unknown(name).hint(hint))
     }
 
     /// The event listener that was declared: what it would do, whether that can be risked now.

@@ -2,9 +2,9 @@
 //! status text; `restart` is one job, and its exit code is the job's result (systemctl(1)).
 
 use super::drop_in::{InForce, Setting, sources};
-use super::permission::{is_sudo, of_polkit, of_sudo};
+use super::permission::{Wish, is_sudo, of_polkit, of_sudo};
 use super::systemd_journal as journal;
-use super::systemd_unit::{Shown, last_exit, obstacle, patience};
+use super::systemd_unit::{Shown, last_exit, not_loaded, obstacle, patience};
 use super::{Kin, Look, Service, Serving, Standing, Told, Verb, plain_name};
 use crate::action::doing::{self, Doing, quoted};
 use crate::action::kinds::StepError;
@@ -196,15 +196,7 @@ impl Service for Systemd {
     }
 
     fn right(&self, verb: Verb, login: &Login, clock: &dyn Clock) -> Right {
-        let order = self.order(&[verb.word()]);
-        if is_sudo(&order) {
-            return of_sudo(order, &format!("{verb} {}", self.unit), login, clock);
-        }
-        // Root and the login's own manager ask nobody.
-        if self.user || login.uid == 0 {
-            return Right::May;
-        }
-        of_polkit(&self.program(&self.pkcheck, core::iter::empty()), (verb, &self.unit), login, clock)
+        self.granted(self.order(&[verb.word()]), Wish::Unit(verb, &self.unit), login, clock)
     }
 
     fn line(&self, verb: Verb) -> Clean {
@@ -308,7 +300,7 @@ impl Systemd {
         let said = doing::look(&self.order(&["show", "--property", &names.join(",")]), clock)?;
         let shown = Shown::of(&String::from_utf8_lossy(&said));
         if shown.get("LoadState") != "loaded" {
-            return Err(Fault::new(format!("{} is {}.", self.unit, Clean::text(shown.get("LoadState")))));
+            return Err(not_loaded(&self.unit, &shown, ""));
         }
         let drop_ins = shown.get("DropInPaths").split(' ').filter(|path| !path.is_empty());
         let files: Vec<&str> = drop_ins.clone().chain([shown.get("FragmentPath")]).collect();
@@ -330,14 +322,35 @@ impl Systemd {
         crate::clean!("{}{user} daemon-reload", quoted(&self.systemctl))
     }
 
+    fn reload_order(&self) -> Order {
+        let scope = if self.user { "--user" } else { "--system" };
+        let own = [scope, "--no-ask-password", "daemon-reload"].map(str::to_owned);
+        self.program(&self.systemctl, own.into_iter())
+    }
+
+    /// Whether this login may have systemd read every unit's files again, and by which rule it would.
+    pub fn right_to_read_files(&self, login: &Login, clock: &dyn Clock) -> Right {
+        self.granted(self.reload_order(), Wish::ReadFiles, login, clock)
+    }
+
+    /// What sudo says where `order` goes through it, else polkit.
+    fn granted(&self, order: Order, wish: Wish<'_>, login: &Login, clock: &dyn Clock) -> Right {
+        if is_sudo(&order) {
+            return of_sudo(order, &wish.words(), login, clock);
+        }
+        // Root and the login's own manager ask nobody.
+        if self.user || login.uid == 0 {
+            return Right::May;
+        }
+        of_polkit(&self.program(&self.pkcheck, core::iter::empty()), wish, login, clock)
+    }
+
     /// Has systemd read every unit's files again.
     ///
     /// # Errors
     /// As [`Service::apply`].
     pub fn reload_files(&self, doing: &Doing<'_>) -> Result<Clean, StepError> {
-        let scope = if self.user { "--user" } else { "--system" };
-        let own = [scope, "--no-ask-password", "daemon-reload"].map(str::to_owned);
-        let ran = doing.program(&self.program(&self.systemctl, own.into_iter()), RELOAD)?;
+        let ran = doing.program(&self.reload_order(), RELOAD)?;
         match ran.ended {
             Ended::Code(0) => Ok(Clean::from("systemd has read the files of its units again")),
             ended => {

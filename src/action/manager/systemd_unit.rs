@@ -98,6 +98,13 @@ pub(super) fn span(text: &str) -> Option<Duration> {
     sum
 }
 
+/// A unit that systemd has not loaded: masked, in error, or no unit that it knows.
+pub(super) fn not_loaded(unit: &str, shown: &Shown, why: &str) -> Fault {
+    let load = shown.get("LoadState");
+    let fault = Fault::new(format!("{unit} is {}{why}.", Clean::text(load)));
+    if load == "not-found" { fault.unknown(unit) } else { fault }
+}
+
 /// Why this cannot be asked of the unit (facts of systemd.unit(5)).
 pub(super) fn obstacle(unit: &str, verb: Verb, shown: &Shown) -> Option<Fault> {
     let get = |name: &str| shown.get(name);
@@ -105,7 +112,7 @@ pub(super) fn obstacle(unit: &str, verb: Verb, shown: &Shown) -> Option<Fault> {
     if load != "loaded" {
         let why = get("LoadError");
         let why = if why.is_empty() { String::new() } else { format!(" ({})", Clean::text(why)) };
-        return Some(Fault::new(format!("{unit} is {}{why}.", Clean::text(load))));
+        return Some(not_loaded(unit, shown, &why));
     }
     if verb == Verb::ResetFailed {
         return None;

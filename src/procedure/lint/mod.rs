@@ -18,7 +18,7 @@ pub use deeds::ActionFacts;
 pub use table::{LINTS, explain};
 
 use super::document::{Document, Item};
-use crate::base::{Clean, Place};
+use crate::base::Place;
 use crate::rules::lint::{Found, Lint};
 
 /// Everything that is suspicious about a document, in its order. `facts` says what an action of the profile is;
@@ -41,6 +41,6 @@ pub fn hazards(document: &Document, facts: &dyn Fn(&str) -> Option<ActionFacts>)
 
 fn found(document: &Document, item: &Item, lint: &'static Lint, what: impl AsRef<str>) -> Found {
     let at = Place { file: document.file.clone(), line: item.line, column: 0 };
-    let fault = crate::base::Fault { what: Clean::text(what.as_ref()), at: Some(at), hint: None };
+    let fault = crate::base::Fault { at: Some(at), ..crate::base::Fault::new(what) };
     Found { lint, about: item.title.clone(), fault }
 }

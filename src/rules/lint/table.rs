@@ -30,7 +30,7 @@ pub struct Found {
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Fault { what, at, hint } = &self.fault;
+        let Fault { what, at, hint, .. } = &self.fault;
         if let Some(at) = at {
             write!(f, "{at}: ")?;
         }
