@@ -4,6 +4,7 @@
 use super::act::{Executor, Probe};
 use super::again::{self, Eyes, left};
 use super::doing::Doing;
+use super::fresh_start;
 use super::kinds::{self, Kind, StepError};
 use super::late;
 use super::lifecycle::{End, Outcome, Progress, Run, State, Step};
@@ -290,6 +291,7 @@ impl Executor for Real<'_> {
             (None, Some(_)) => Some(late::said(true)),
             (None, None) => Some(Clean::from("the outcome is not in the journal: it cannot be written")),
         };
+        self.progress.failed = fresh_start::needed(self.plan(), end.outcome, self.clock);
         self.progress.state = State::Over;
         self.progress.waiting = None;
         self.progress.end = Some(end.clone());

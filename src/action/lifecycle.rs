@@ -1,6 +1,7 @@
 //! What becomes of an accepted plan: states, outcomes, and the run folder that console and runner share.
 //! `ACTIONS/<ulid>/{plan.json, accepted, status.json, out.log, backup/}`; the journal holds what happened.
 
+use super::manager::Manager;
 use super::plan::{Plan, canonical};
 use super::prompt::Acceptance;
 use super::verify::Comparison;
@@ -115,6 +116,9 @@ pub struct Progress {
     pub ended: Option<Now>,
     /// Set while the journal lacks a record of this run.
     pub unrecorded: Option<Clean>,
+    /// The service that is failed now that it is over: started again only after a reset.
+    #[serde(default)]
+    pub failed: Option<Manager>,
 }
 
 impl Progress {
@@ -131,6 +135,7 @@ impl Progress {
             end: None,
             ended: None,
             unrecorded: None,
+            failed: None,
         }
     }
 }

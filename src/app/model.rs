@@ -47,6 +47,8 @@ pub struct Identity {
     pub asked: BTreeMap<Arc<str>, Vec<Asked>>,
     /// Which action takes an action back.
     pub ways_back: BTreeMap<Arc<str>, Arc<str>>,
+    /// Which action resets and starts a unit that failed.
+    pub fresh_starts: BTreeMap<String, Arc<str>>,
 }
 
 impl Identity {

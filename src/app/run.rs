@@ -9,8 +9,10 @@ use super::open_runs;
 use super::prompt;
 use super::walking;
 use crate::action::back;
+use crate::action::fresh_start;
 use crate::action::kinds;
 use crate::action::lifecycle::{End, Outcome, Progress, State};
+use crate::action::manager::Manager;
 use crate::action::mode::Mode;
 use crate::action::plan::Plan;
 use crate::action::recover::{Standing, Unresolved};
@@ -186,6 +188,37 @@ fn own_back(plan: &Plan) -> Option<Arc<str>> {
     back::has(plan).then(|| back::name(plan.id).into())
 }
 
+/// The service that the run on screen has left failed, and its plan.
+fn left_failed(model: &Model) -> Option<(&Plan, &Manager)> {
+    let run = model.run.as_ref().filter(|run| run.ended())?;
+    Some((&run.plan, run.progress.as_ref()?.failed.as_ref()?))
+}
+
+/// The action that resets and starts what the run on screen has left failed: the profile's own, else the built-in one.
+pub fn fresh_start(model: &Model) -> Option<Arc<str>> {
+    let (plan, service) = left_failed(model)?;
+    let declared = model.identity.fresh_starts.get(service.service().unit()).cloned();
+    declared.or_else(|| Some(fresh_start::name(plan.id).into()))
+}
+
+/// The key for it.
+pub(super) fn start_afresh(model: &mut Model) -> Vec<Effect> {
+    match fresh_start(model).filter(|_| matches!(model.overlay, Overlay::Run)) {
+        Some(action) => prompt::plan(model, action),
+        None => {
+            let text = clean!("Only an action that left its unit failed has something to reset and start.");
+            model.session.say(text, Level::Note, model.now);
+            Vec::new()
+        }
+    }
+}
+
+/// The plan and the service that the built-in action of this name resets and starts.
+pub fn started_afresh<'a>(model: &'a Model, action: &str) -> Option<(&'a Plan, &'a Manager)> {
+    let id = fresh_start::of(action)?;
+    left_failed(model).filter(|(plan, _)| plan.id == id)
+}
+
 /// The plan whose run this action takes back, as far as it is known here.
 pub fn taken_back<'a>(model: &'a Model, action: &str) -> Option<&'a Plan> {
     let id = back::of(action)?;
@@ -200,7 +233,10 @@ pub fn title(model: &Model, action: &str) -> Clean {
     match (model.action_title(Some(action)), taken_back(model, action)) {
         (Some(title), _) => title.clone(),
         (None, Some(plan)) => clean!("Take back: {}", plan.what.title),
-        (None, None) => Clean::text(action),
+        (None, None) => match started_afresh(model, action) {
+            Some((_, service)) => fresh_start::title(service),
+            None => Clean::text(action),
+        },
     }
 }
 

@@ -241,6 +241,7 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
         Command::Arm => return prompt::arm(model),
         Command::Open => return enter::open(model),
         Command::Copy => return enter::copy(model),
+        Command::ResetAndStart => return run::start_afresh(model),
         Command::Alerts => toggle(model, Overlay::Alerts(Box::default())),
         Command::Detail => detail::show(model),
         Command::Take | Command::GiveBack | Command::Silence | Command::EndSilence | Command::Escalate => {

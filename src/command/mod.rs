@@ -111,6 +111,8 @@ pub enum Command {
     OwnLog,
     /// The selected text goes to the clipboard.
     Copy,
+    /// A unit that an action left failed is reset and started.
+    ResetAndStart,
     /// Find a row of the list of actions, or of a zoomed table.
     Find,
     /// Search a log.

@@ -5,7 +5,7 @@ use super::commands;
 use super::history::{Keeper, Loaded};
 use super::incidents;
 use super::notify::Notifier;
-use super::past::{can_be_taken_back, is_open, past_effects, record_late, taking_back, unheard};
+use super::past::{can_be_taken_back, is_open, past_effects, record_late, starting_afresh, taking_back, unheard};
 use super::planning::{Here, Planners};
 use super::records::record;
 use super::save;
@@ -295,10 +295,13 @@ impl Effects {
     /// Begins a plan; [`Planners::planned`] takes the answer.
     fn plan(&mut self, request: &Request, model: &Model, shared: &Shared) -> Result<(), Fault> {
         let declared = shared.profile.actions.iter().find(|action| action.name == request.action).cloned();
-        let spec = match declared.or_else(|| units::restart(&request.action)) {
-            None => {
-                run::taken_back(model, &request.action).map(|plan| taking_back(&request.action, plan)).transpose()?
-            }
+        let name = &request.action;
+        let after_a_run = || {
+            let back = run::taken_back(model, name).map(|plan| taking_back(name, plan));
+            back.or_else(|| run::started_afresh(model, name).map(|left| starting_afresh(name, left))).transpose()
+        };
+        let spec = match declared.or_else(|| units::restart(name)) {
+            None => after_a_run()?,
             found => found,
         };
         let spec = spec.map_or_else(|| commands::spec(&request.action, model, &shared.profile), Ok)?;

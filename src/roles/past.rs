@@ -2,8 +2,10 @@
 //! that never found a runner.
 
 use crate::action::back;
+use crate::action::fresh_start;
 use crate::action::late;
 use crate::action::lifecycle::{Outcome, runs};
+use crate::action::manager::Manager;
 use crate::action::plan::Plan;
 use crate::action::recover::{NEVER_STARTED, Standing, Unresolved};
 use crate::app::Mark;
@@ -78,6 +80,12 @@ pub(super) fn can_be_taken_back(state: &Path) -> Vec<Done> {
 /// The action of this name, which takes back what this plan did: through the same gate as any other.
 pub(super) fn taking_back(name: &Arc<str>, plan: &Plan) -> Result<ActionSpec, Fault> {
     let (kind, title, body) = back::spec(plan)?;
+    Ok(ActionSpec { name: Arc::clone(name), kind: kind.to_owned(), title, body })
+}
+
+/// The action of this name, which resets and starts the service that this plan has left failed.
+pub(super) fn starting_afresh(name: &Arc<str>, (plan, service): (&Plan, &Manager)) -> Result<ActionSpec, Fault> {
+    let (kind, title, body) = fresh_start::spec(plan, service)?;
     Ok(ActionSpec { name: Arc::clone(name), kind: kind.to_owned(), title, body })
 }
 

@@ -7,6 +7,7 @@ use super::logs::{self, Source};
 use super::marks;
 use super::notify::Webhook;
 use crate::action::kinds;
+use crate::action::manager::Manager;
 use crate::action::params::Asked;
 use crate::action::prepare::{Any, Context, Depth, check};
 use crate::app::{Board, Changes, Identity, Pane, View};
@@ -152,6 +153,12 @@ fn identity(profile: &Profile, host: Clean) -> Identity {
         let of = action.body.clone().take::<String>("of").ok().flatten()?;
         Some((Arc::from(of), Arc::clone(&action.name)))
     };
+    let fresh_start = |action: &ActionSpec| {
+        let mut body = action.body.clone();
+        let resets = action.kind == "service_start" && body.take::<bool>("reset_failed").ok().flatten()?;
+        let service = body.take::<Manager>("service").ok().flatten().filter(|_| resets)?;
+        Some((service.service().unit().to_owned(), Arc::clone(&action.name)))
+    };
     Identity {
         host,
         title: profile.title.clone(),
@@ -159,6 +166,7 @@ fn identity(profile: &Profile, host: Clean) -> Identity {
         actions,
         asked: profile.actions.iter().map(asked).collect(),
         ways_back: profile.actions.iter().filter_map(back).collect(),
+        fresh_starts: profile.actions.iter().filter_map(fresh_start).collect(),
     }
 }
 

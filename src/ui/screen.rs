@@ -363,8 +363,8 @@ fn hints(model: &Model) -> &'static [Command] {
     use Command::{
         Abandon, Actions, Alerts, Arm, Back, Bottom, ChangeOwner, CloseIncident, Contacts, Copy, Defer, Detail, Done,
         Down, Due, Escalate, Filter, Find, FocusNext, GoToTime, Handover, Help, Incident, Interrupt, NextError,
-        NextView, Note, Open, Override, OwnLog, Pause, Procedures, Quit, Reopen, RunCommands, Search, Silence, Take,
-        Unfold, WentWrong, WhatChanged, Whole, Write, Zoom,
+        NextView, Note, Open, Override, OwnLog, Pause, Procedures, Quit, Reopen, ResetAndStart, RunCommands, Search,
+        Silence, Take, Unfold, WentWrong, WhatChanged, Whole, Write, Zoom,
     };
     match (&model.overlay, model.context()) {
         (Overlay::None, Context::Log) => {
@@ -402,6 +402,9 @@ fn hints(model: &Model) -> &'static [Command] {
         (Overlay::Actions(_), Context::Overlay) => &[Open, Find, Down, Back],
         (Overlay::Actions(_) | Overlay::Unit(_) | Overlay::OpenRuns(_), _) => &[Open, Down, Back],
         (Overlay::Run, _) if model.run.as_ref().is_some_and(|run| !run.ended()) => &[Interrupt, Copy, Back],
+        (Overlay::Run, _) if crate::app::run::fresh_start(model).is_some() => {
+            &[ResetAndStart, Contacts, Escalate, Copy, Back]
+        }
         (Overlay::Procedure(_), _) => {
             &[Help, Due, Open, RunCommands, Whole, Defer, Override, WentWrong, Reopen, Down, Copy, Write, Abandon, Back]
         }

@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 use watchkeeper::action::act::{Probe, carry_out};
 use watchkeeper::action::back;
 use watchkeeper::action::execute::Real;
+use watchkeeper::action::fresh_start;
 use watchkeeper::action::kinds::{Settled, of};
 use watchkeeper::action::lifecycle::{Earlier, End, Progress, Run};
 use watchkeeper::action::plan::{Plan, Readings};
@@ -115,6 +116,12 @@ impl Scene {
     pub(crate) fn way_back(&self, plan: &Plan) -> Result<Plan, Fault> {
         let (kind, title, body) = back::spec(plan)?;
         self.prepare(&back::name(plan.id), kind, &title, &body, &[])
+    }
+
+    /// Plans the reset and the start of what this run has left failed, as the console does.
+    pub(crate) fn fresh_start(&self, plan: &Plan, told: &Progress) -> Result<Plan, Fault> {
+        let (kind, title, body) = fresh_start::spec(plan, told.failed.as_ref().expect("a failed unit"))?;
+        self.prepare(&fresh_start::name(plan.id), kind, &title, &body, &[])
     }
 
     fn prepare(&self, name: &str, kind: &str, title: &Clean, body: &Body, earlier: &[Earlier]) -> Result<Plan, Fault> {

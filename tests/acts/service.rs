@@ -125,6 +125,38 @@ fn a_service_is_started_stopped_and_forgiven() {
 }
 
 #[test]
+fn what_a_restart_has_left_failed_is_reset_and_started_as_a_plan_of_its_own() {
+    let Some(lab) = lab() else { return };
+    let good = lab.dir().join("good");
+    let program = format!("/bin/sh -c 'test -e {} && exec sleep 1000'", good.display());
+    let limit = "[Unit]\nStartLimitBurst=2\nStartLimitIntervalSec=600";
+    lab.unit("app.service", &format!("ExecStart={program}\n{limit}"));
+    fs::write(&good, "").unwrap();
+    lab.systemctl(&["start", "app.service"]);
+    fs::remove_file(&good).unwrap();
+    let restart = lab.scene.plan("service_restart", &lab.table("app.service")).unwrap();
+    let (end, told) = lab.scene.act(restart.clone());
+    assert_eq!((end.outcome, lab.says("app.service", "ActiveState").as_str()), (Outcome::Failed, "failed"), "{end:?}");
+    // Mended, but no start is left.
+    fs::write(&good, "").unwrap();
+    let start = lab.scene.plan("service_start", &lab.table("app.service")).unwrap();
+    let (end, refused) = lab.scene.act(start);
+    assert_eq!((end.outcome, end.executed), (Outcome::Failed, false), "{end:?}");
+    assert!(refused.failed.is_some() && refused.failed == told.failed, "{refused:?}");
+    let plan = lab.scene.fresh_start(&restart, &told).unwrap();
+    let lines: Vec<&str> = plan.what.lines.iter().map(Clean::as_str).collect();
+    assert!(lines[0].starts_with("first  ") && lines[0].ends_with(" reset-failed app.service"), "{lines:?}");
+    assert!(lines[1].ends_with(" start app.service") && lines.len() == 2, "{lines:?}");
+    assert_eq!((plan.danger, plan.support), (Danger::C2, restart.support));
+    assert_eq!(plan.undo.to_string(), "stop app.service; offered afterwards");
+    let (end, again) = lab.scene.act(plan);
+    assert_eq!((end.outcome, end.executed), (Outcome::Succeeded, true), "{end:?} {:?}", crate::scene::told(&again));
+    assert_eq!((again.failed, lab.says("app.service", "ActiveState").as_str()), (None, "active"));
+    let refused = lab.scene.fresh_start(&restart, &told).unwrap_err().to_string();
+    assert!(refused.contains("there is nothing to reset and start: app.service is active"), "{refused}");
+}
+
+#[test]
 fn a_service_that_was_restarted_since_the_plan_is_left_alone() {
     let Some(lab) = lab() else { return };
     lab.unit("good.service", "ExecStart=/bin/sleep 1000");

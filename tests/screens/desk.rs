@@ -425,6 +425,21 @@ impl Desk {
         self.send(Msg::Progress(Box::new(progress)));
     }
 
+    /// Its restart did not come up, and the start limit is hit.
+    pub(crate) fn left_failed(&mut self, unit: &str) {
+        let plan = self.model.run.as_ref().expect("a run").plan.id;
+        let mut progress = Progress::new(plan, 4_242);
+        progress.state = State::Over;
+        progress.steps = vec![Step { at: self.now, what: "systemd has done `restart`".into() }];
+        let service = serde_json::json!({ "kind": "systemd", "unit": unit });
+        progress.failed = Some(serde_json::from_value(service).expect("a unit"));
+        let reason = Clean::text(format!("{unit} is failed (failed), start-limit-hit."));
+        progress.end = Some(End { outcome: Outcome::Failed, reason, executed: true });
+        (progress.effect, progress.ended) = (Some(self.now), Some(self.now));
+        self.send(Msg::Progress(Box::new(progress)));
+        self.pass(10);
+    }
+
     /// Every field that foreign text can reach, with text that would harm a terminal.
     pub(crate) fn hostile(&mut self) {
         const TEXT: &str = "\u{1b}]52;c;aGk=\u{7}\u{202e}x\u{200b}\rOK\u{9b}31m";

@@ -19,12 +19,13 @@ use core::time::Duration;
 use crossterm::event::KeyCode;
 use desk::Desk;
 use serde_json::json;
+use watchkeeper::action::fresh_start;
 use watchkeeper::action::mode::Mode;
 use watchkeeper::action::plan::Danger;
 use watchkeeper::action::prompt::Extent;
 use watchkeeper::app::survey::{Bar, Offer};
 use watchkeeper::app::{Effect, Mark, Msg};
-use watchkeeper::base::{Clean, Failure, Fault, Observation, Point, Support};
+use watchkeeper::base::{Clean, Failure, Fault, Observation, Point, Support, Ulid};
 use watchkeeper::clean;
 use watchkeeper::term::Input;
 
@@ -314,6 +315,45 @@ fn a_verified_run_shows_before_and_after() {
     desk.confirmed();
     desk.verified();
     insta::assert_snapshot!(desk.screen());
+}
+
+#[test]
+fn after_a_restart_that_left_its_unit_failed_a_key_resets_and_starts_it_and_whom_to_call_is_named() {
+    let mut desk = Desk::demo(80, 24);
+    desk.incident(41);
+    desk.arm();
+    desk.confirmed();
+    desk.left_failed("inference.service");
+    insta::assert_snapshot!(desk.screen());
+    desk.key('c');
+    assert!(matches!(desk.model.overlay, watchkeeper::app::Overlay::Contacts(_)), "{}", desk.screen());
+    desk.key('c');
+    desk.press(KeyCode::Esc);
+    desk.model.overlay = watchkeeper::app::Overlay::Run;
+    let planned = |effects: &[Effect]| match effects {
+        [Effect::Plan(request)] => request.action.to_string(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(planned(&desk.press(KeyCode::Char('R'))), fresh_start::name(Ulid(42)));
+    assert!(desk.screen().contains("Reset and start inference.service"), "{}", desk.screen());
+    // Where the profile has an action for it, that one.
+    desk.press(KeyCode::Esc);
+    desk.model.overlay = watchkeeper::app::Overlay::Run;
+    desk.model.identity.fresh_starts.insert("inference.service".into(), "start-it-again".into());
+    assert_eq!(planned(&desk.press(KeyCode::Char('R'))), "start-it-again");
+}
+
+#[test]
+fn after_a_run_that_went_well_nothing_is_to_be_reset() {
+    let mut desk = Desk::demo(80, 24);
+    desk.incident(41);
+    desk.arm();
+    desk.confirmed();
+    desk.verified();
+    assert!(!desk.screen().contains("R plans"), "{}", desk.screen());
+    desk.pass(10);
+    assert!(desk.press(KeyCode::Char('R')).is_empty());
+    assert!(desk.screen().contains("Only an action that left its unit failed"), "{}", desk.screen());
 }
 
 #[test]

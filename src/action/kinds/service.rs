@@ -14,6 +14,7 @@
 //! port       = 8080                # a process of this very run of the service must listen on it
 //! health     = { url = "http://127.0.0.1:8080/health", status = [200], json = [{ pointer = "/status", equals = "healthy" }], within = "30s" } # and bearer = { file = "/etc/app/key" }
 //! # url: by address, names are not looked up; https too, then with ca = "/path" and server_name = "…" as http_call has them
+//! reset_failed = true              # for service_start: its failed state and its start limit are reset first
 //! daemon_reload = true             # systemd reads the files of its units again first, for one that was changed on disk
 //! # user = true: of this login's own systemd; systemctl = ["/usr/bin/sudo", "-n", "/usr/bin/systemctl"]: through sudo, and
 //! # journalctl likewise; pkcheck = ["/usr/bin/pkcheck"]: asks polkit whether a login without either may
@@ -52,9 +53,10 @@ use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
 use crate::action::back::{self, Of};
 use crate::action::doing::Doing;
 use crate::action::lifecycle::Run;
-use crate::action::manager::{CHECKS, Checks, Look, Manager, Serving, Standing, Verb};
+use crate::action::manager::{CHECKS, Checks, Look, Manager, Part, Serving, Standing, Verb};
 use crate::action::plan::{Danger, Plan, Target, Undo};
 use crate::action::prepare::{COMMON, Context};
+use crate::action::right::Right;
 use crate::base::{Body, Clean, Clock, Fault};
 use core::time::Duration;
 use serde::{Deserialize, Serialize};
@@ -92,10 +94,15 @@ struct Work {
     /// Whether the service stands otherwise than a start or a stop leaves it: else there is nothing to take back.
     #[serde(default)]
     changes: bool,
+    /// Whether its failure is reset first.
+    #[serde(default)]
+    reset: bool,
 }
 
 /// The step before the verb, where it is declared.
 const FILES: &str = "daemon-reload";
+/// The step right before a start, where it is declared.
+const RESET: &str = "reset-failed";
 
 impl Kind for Services {
     fn name(&self) -> &'static str {
@@ -143,6 +150,10 @@ impl Kind for Services {
             of = body.take("of")?.map(|action| Of::read(action, body)).transpose()?;
             keys.push("of");
         }
+        let reset = matches!(self.0, Verb::Start) && body.take("reset_failed")?.unwrap_or(false);
+        if matches!(self.0, Verb::Start) {
+            keys.push("reset_failed");
+        }
         let (mut checks, mut reload, mut doubtful) = (Checks::default(), None, None);
         if self.is_checked() {
             checks = Checks::take(body)?;
@@ -151,7 +162,7 @@ impl Kind for Services {
         }
         cx.done(body, &keys)?;
         of.map_or(Ok(()), |of| self.still_as_left(&of, &service, cx))?;
-        let part = service.draft(self.0, cx.login, cx.clock)?;
+        let (part, resets) = self.part(&service, reset, cx)?;
         // Who only opens the list of actions runs no validator.
         let (validated, waived) = if cx.previews() { checks.validated(cx.clock)? } else { (None, None) };
         let (first, then) = checks.lines();
@@ -159,8 +170,8 @@ impl Kind for Services {
         let changes = self.changes(part.standing);
         let undo = self.undo(&unit, changes);
         Ok(Draft {
-            work: to_work(&Work { service, checks, settle, files: reload.is_some(), changes })?,
-            lines: first.into_iter().chain(reload).chain([part.line]).chain(then).collect(),
+            work: to_work(&Work { service, checks, settle, files: reload.is_some(), changes, reset })?,
+            lines: first.into_iter().chain(reload).chain(resets).chain([part.line]).chain(then).collect(),
             target: unit,
             hits: part.hits.into_iter().chain(doubtful.flatten()).collect(),
             undo: Undo::How(Clean::text(undo)),
@@ -174,7 +185,7 @@ impl Kind for Services {
     fn differences(&self, plan: &Plan, clock: &dyn Clock) -> Result<Vec<Clean>, Fault> {
         let work: Work = work(plan)?;
         let Some((serving, identity)) = before(plan) else { return Err(Fault::new("the plan names no service.")) };
-        let mut found = work.service.differences(self.0, (serving, identity), clock)?;
+        let mut found = work.service.differences(self.asked(work.reset), (serving, identity), clock)?;
         found.extend(match work.checks.validated(clock) {
             Err(fault) => Some(Clean::text(fault.to_string())),
             // What the prompt said is no difference.
@@ -188,8 +199,8 @@ impl Kind for Services {
     }
 
     fn steps(&self, plan: &Plan) -> Vec<&'static str> {
-        let files = work::<Work>(plan).is_ok_and(|work| work.files);
-        files.then_some(FILES).into_iter().chain([self.0.word()]).collect()
+        let (files, reset) = work::<Work>(plan).map_or((false, false), |work| (work.files, work.reset));
+        files.then_some(FILES).into_iter().chain(reset.then_some(RESET)).chain([self.0.word()]).collect()
     }
 
     fn step(&self, name: &str, plan: &Plan, doing: &Doing<'_>) -> Result<Clean, StepError> {
@@ -197,8 +208,9 @@ impl Kind for Services {
         let before = before(plan).ok_or_else(|| StepError::Failed(Fault::new("the plan names no service.")))?;
         match &work.service {
             Manager::Systemd(unit) if name == FILES => unit.reload_files(doing),
-            service if work.files => {
-                // What our own reload has changed is no sign of a restart that was not done.
+            service if name == RESET && work.reset => service.service().apply(Verb::ResetFailed, doing),
+            service if work.files || work.reset => {
+                // What our own reload or reset has changed is no sign of a restart that was not done.
                 let now = service.service().look(self.0, doing.clock).map_err(StepError::Failed)?;
                 self.done(service, service.carry_out(self.0, (before.0, &now.identity), doing), doing)
             }
@@ -286,6 +298,31 @@ impl Services {
             }
             Verb::ResetFailed => "nothing runs otherwise than before: only the record of the failure goes".to_owned(),
         }
+    }
+
+    /// What must be possible when the plan begins.
+    const fn asked(&self, reset: bool) -> Verb {
+        if reset { Verb::ResetFailed } else { self.0 }
+    }
+
+    /// The service in the plan, and the line of the reset before its start: without one systemd would refuse the start of
+    /// what was started too often.
+    fn part(&self, service: &Manager, reset: bool, cx: &Context<'_>) -> Result<(Part, Option<Clean>), Fault> {
+        let mut part = service.draft(self.asked(reset), cx.login, cx.clock)?;
+        if !reset {
+            return Ok((part, None));
+        }
+        if part.standing == Standing::Running {
+            let (unit, said) = (service.service().unit(), &part.based_on.value);
+            return Err(Fault::new(format!("there is nothing to reset and start: {unit} is {said}.")));
+        }
+        match service.service().right(self.0, cx.login, cx.clock) {
+            Right::May => {}
+            Right::Unknown(lack) => part.hits.push(Clean::text(lack.fault.to_string())),
+            Right::Lacks(lack) => return Err(lack.fault),
+        }
+        let first = core::mem::replace(&mut part.line, service.service().line(self.0));
+        Ok((part, Some(crate::clean!("first  {first}"))))
     }
 
     /// Refuses a service that is not as the run has left it that is taken back.

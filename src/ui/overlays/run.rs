@@ -4,10 +4,11 @@ use super::sheet::sheet;
 use crate::action::lifecycle::{Outcome, Progress, State};
 use crate::action::mode::Mode;
 use crate::action::verify::Comparison;
-use crate::app::{Model, Run};
+use crate::app::{Model, Run, contacts};
 use crate::base::time::{Age, Span};
 use crate::base::{Clean, Level, Mono, Unit};
 use crate::clean;
+use crate::command::Command;
 use crate::config::Intent;
 use crate::ui::paint::Painter;
 use crate::ui::value::wrap;
@@ -94,11 +95,25 @@ fn rows(run: &Run, model: &Model) -> Vec<(Clean, Intent)> {
         let title = crate::app::run::title(model, &back);
         rows.push((clean!("Enter plans the way back: {title}"), Intent::Note));
     }
+    rows.extend(left_failed(model));
     if run.asking && !run.ended() {
         let end = if matches!(model.session.mode, Mode::Armed { .. }) { "t terminate" } else { "t ARMED only" };
         rows.push((clean!("k keep it running, as any other key   d detach and leave   {end}"), Intent::Danger));
     }
     rows
+}
+
+/// What can be done at once where the unit is failed: the key that resets and starts it, and whom to call.
+fn left_failed(model: &Model) -> Vec<(Clean, Intent)> {
+    let Some(action) = crate::app::run::fresh_start(model) else { return Vec::new() };
+    let key = |command| model.keymap.keys_for(model.context(), command).unwrap_or_default();
+    let start = clean!("{} plans: {}", key(Command::ResetAndStart), crate::app::run::title(model, &action));
+    let call = contacts::ordered(model).first().map(|contact| {
+        let reached = contact.ways().next().map(|way| clean!("  {way}")).unwrap_or_default();
+        clean!("{} whom to call: {}, {}{reached}", key(Command::Contacts), contact.label(), contact.role)
+    });
+    let call = call.unwrap_or_else(|| Clean::from("This profile names nobody to call."));
+    vec![(start, Intent::Note), (call, Intent::Note)]
 }
 
 fn comparison(row: &Comparison) -> (Clean, Intent) {
