@@ -26,8 +26,6 @@ use tempfile::TempDir;
 /// Looks of these kinds are real; the others would see this machine.
 const REAL: [&str; 4] = ["command", "file", "lmdb", "sqlite"];
 
-/// Seconds between looks; it plays on in between.
-const STEP: u64 = 5;
 /// When a rollout comes.
 const ROLLED_OUT: u64 = 9;
 
@@ -36,6 +34,8 @@ type Promise = (&'static str, &'static [(&'static str, &'static str)]);
 
 /// A system whose pages are read without a port.
 trait Played: Part + Sized {
+    /// Seconds between looks; it plays on in between. What is recorded is believed for a few seconds only.
+    const STEP: u64;
     fn begin(run: Run<'_>) -> Self;
     /// What samplers of these names see: points, or nobody there.
     fn looks(&mut self, now: Now) -> Vec<(&'static str, Option<Vec<Point>>)>;
@@ -104,7 +104,7 @@ impl<P: Played> Watch<P> {
                 self.now.wall.0 += 500_000_000;
                 self.part.as_mut().unwrap().tick(self.now);
             }
-            if !second.is_multiple_of(STEP) {
+            if !second.is_multiple_of(P::STEP) {
                 continue;
             }
             self.look(second);
@@ -139,7 +139,7 @@ impl<P: Played> Watch<P> {
         let mut seen: HashMap<&str, Option<Vec<Point>>> =
             self.part.as_mut().unwrap().looks(self.now).into_iter().collect();
         for job in &mut self.setup.jobs {
-            let every = job.every.max(Duration::from_secs(STEP));
+            let every = job.every.max(Duration::from_secs(P::STEP));
             if !second.is_multiple_of(every.as_secs()) {
                 continue;
             }
@@ -181,7 +181,7 @@ impl<P: Played> Watch<P> {
         self.store.ingest(&sample(
             &logs::SAMPLER.into(),
             self.now,
-            Duration::from_secs(STEP),
+            Duration::from_secs(P::STEP),
             Ok(self.setup.tally.observe()),
         ));
     }

@@ -35,6 +35,8 @@ const PROMISES: &[Promise] = &[
 const SECONDS: u64 = 2_500;
 
 impl Played for Norse {
+    const STEP: u64 = 5;
+
     fn begin(run: Run<'_>) -> Self {
         Self::start(run).unwrap()
     }
@@ -52,6 +54,7 @@ impl Played for Norse {
         let memory = Point::gauge("namedprocess_namegroup_memory_bytes", &labels, held);
         let health = Point::gauge("probe_success", &[], f64::from(u8::from(health)));
         vec![
+            ("host", Some(vec![Point::gauge("node_time_seconds", &[], 0.0)])),
             ("gpu", gpu),
             ("metrics", metrics),
             ("neural", neural),

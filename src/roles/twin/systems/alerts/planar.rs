@@ -25,9 +25,11 @@ const PROMISES: &[Promise] = &[
 ];
 
 /// Longer than the longest that one has to hold; and a night that is quiet.
-const SECONDS: u64 = 360;
+const SECONDS: u64 = 720;
 
 impl Played for Planar {
+    const STEP: u64 = 5;
+
     fn begin(run: Run<'_>) -> Self {
         Self::start(run).unwrap()
     }
