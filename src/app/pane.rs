@@ -4,7 +4,7 @@ use super::asked::{Asked, Sight};
 use super::course::{Course, Range};
 use super::metric::Metric;
 use super::table::Table;
-use crate::base::{Clean, Reading, Wall};
+use crate::base::{Clean, Reading, Unknown, Wall};
 use crate::rules::expr::Evaluator;
 use core::time::Duration;
 use std::sync::Arc;
@@ -32,6 +32,8 @@ pub struct Pane {
     pub facts: Option<Arc<str>>,
     /// It has no place on the screen until it has something to show.
     pub optional: bool,
+    /// What it says for a value while its source answers and never had it.
+    pub absent: Option<Clean>,
     /// Something was there to show once.
     pub stood: bool,
     /// The view that is shown leaves it out.
@@ -52,6 +54,7 @@ impl Pane {
             table: None,
             facts: None,
             optional: false,
+            absent: None,
             stood: false,
             hidden: false,
         }
@@ -65,6 +68,17 @@ impl Pane {
     /// Whether it has one in the view that is shown.
     pub fn shows(&self) -> bool {
         self.stands() && !self.hidden
+    }
+
+    /// What it says for a value: its source answers, and has never had what it shows.
+    pub fn absent(&self) -> Option<&Clean> {
+        let lacks = |why: &Unknown| matches!(why, Unknown::NoSuchSeries | Unknown::Empty);
+        let headline = self.headline.as_ref().is_none_or(|metric| match &metric.shown.reading {
+            Reading::Unknown(why) => lacks(why),
+            _ => false,
+        });
+        let table = self.table.as_ref().is_none_or(|table| table.believed.as_ref().is_err_and(lacks));
+        self.absent.as_ref().filter(|_| !self.stood && headline && table)
     }
 
     /// Every value of the pane.

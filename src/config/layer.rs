@@ -120,7 +120,8 @@ fn pane(mut body: Body, known: &KnownKinds<'_>) -> Result<PaneSpec, Fault> {
     let kind = kind(&mut body, "pane", known.panes, &PANE.names())?;
     let title = text(&mut body, "title")?.ok_or_else(|| whole.fault("`title` is missing here."))?;
     let optional = body.take("optional")?.unwrap_or(false);
-    Ok(PaneSpec { kind, title, optional, body })
+    let absent = text(&mut body, "absent")?;
+    Ok(PaneSpec { kind, title, optional, absent, body })
 }
 
 fn view(mut body: Body) -> Result<ViewSpec, Fault> {

@@ -110,6 +110,8 @@ pub struct PaneSpec {
     pub title: Clean,
     /// It has no place on the screen until it has something to show.
     pub optional: bool,
+    /// What it says for a value while its source answers and never had it.
+    pub absent: Option<Clean>,
     /// The rest, for the kind.
     pub body: Body,
 }

@@ -89,6 +89,7 @@ pub const PANE: Table = Table {
         key("title", "above the pane", "\"Queue depth\""),
         key("kind", "which pane", "\"sparkline\""),
         key("optional", "stands on the screen only once it has something to show", "false"),
+        key("absent", "what it says for a value while its source answers and never had it", "\"not enabled\""),
     ],
 };
 

@@ -150,8 +150,21 @@ struct Story {
     #[arg(long, value_name = "cerebellar-norse|genesis|planar")]
     system: Option<String>,
     /// Which incident [default: gpu-memory, and quiet of a system]: quiet, gpu-memory, config-change; a system has its own
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", long_help = scenarios())]
     scenario: Option<String>,
+}
+
+/// Every incident, for the long help.
+fn scenarios() -> String {
+    let own = twin::Scenario::ALL.map(twin::Scenario::name).join(", ");
+    let mut text = format!("Which incident [default: gpu-memory, and quiet of a system]: {own}; of a system:\n");
+    for system in twin::systems::System::ALL {
+        text.extend(["\n", system.name(), ":\n"]);
+        for story in system.stories() {
+            text.extend(["  ", &story.name, ": ", &story.about, "\n"]);
+        }
+    }
+    text
 }
 
 impl Story {

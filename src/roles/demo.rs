@@ -162,7 +162,7 @@ fn also(count: usize) -> io::Result<(Vec<u16>, Vec<OwnedFd>)> {
 }
 
 /// The profile of a system's demo: the shipped one, pointed at the twin.
-fn system_profile(incident: Incident, settings: &str) -> String {
+pub(crate) fn system_profile(incident: Incident, settings: &str) -> String {
     let (name, title) = (incident.system.name(), incident.system.title());
     format!(
         "# The demo of {name}: its shipped profile, pointed at the twin.\ntitle = \"{title}\"\nextends = [\"{name}\"]\nenvironment = \"demo\"\n\n[settings]\n{settings}"

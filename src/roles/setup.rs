@@ -283,6 +283,7 @@ fn pane(spec: &PaneSpec) -> Result<Pane, Fault> {
     let kind = panes::kind(&spec.kind).ok_or_else(|| spec.body.fault(format!("unknown pane kind `{}`.", spec.kind)))?;
     let mut pane = kind.build(&spec.title, &spec.body)?;
     pane.optional = spec.optional;
+    pane.absent.clone_from(&spec.absent);
     Ok(pane)
 }
 

@@ -105,6 +105,12 @@ impl Signals {
     }
 }
 
+/// Ends this process as the kernel does when it needs its memory.
+pub fn kill_self() {
+    // One's own process is always there, and its own to kill.
+    let _none = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+}
+
 /// Really stops this process (with its whole process group when `group`, as the terminal's own Ctrl-Z does) and
 /// returns after SIGCONT. In an orphaned process group the kernel does not stop anyone: then it returns at once.
 pub fn stop_self(group: bool) {

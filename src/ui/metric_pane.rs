@@ -78,8 +78,11 @@ pub fn placed(body: &Body, key: &str, fault: &Fault) -> Fault {
 
 /// The heading line: value, level and age right, laid out first; the title left, shortened where it must be.
 pub fn heading(paint: &mut Painter<'_>, area: Rect, pane: &Pane, model: &Model, focused: bool) {
-    let right =
-        pane.headline.as_ref().map(|metric| value::headline(paint, metric, model.pane_now())).unwrap_or_default();
+    let right = match (pane.absent(), &pane.headline) {
+        (Some(absent), _) => vec![paint.piece(absent, Intent::Muted)],
+        (None, Some(metric)) => value::headline(paint, metric, model.pane_now()),
+        (None, None) => Vec::new(),
+    };
     let room = area.width.saturating_sub(paint.width(&right) + if right.is_empty() { 0 } else { 2 });
     let mark = paint.piece(if focused { "▸" } else { " " }, Intent::Focus);
     let mut tail = Vec::new();
@@ -129,7 +132,7 @@ pub fn draw_with(
     let most = usize::from(inner.height.saturating_sub(1).max(1));
     let absence =
         pane.headline.as_ref().and_then(|metric| value::absence(metric, model.pane_now(), model.log_desk.zone));
-    let absence = absence.map(|why| better.cloned().unwrap_or(why));
+    let absence = absence.map(|why| pane.absent().map(value::never).or_else(|| better.cloned()).unwrap_or(why));
     // Why there is no value; what the pane knows besides stays, what is gone with it needs no second word.
     let known =
         |metric: &&Metric| absence.is_none() || metric.shown.freshness(model.pane_now().mono) < Freshness::Stale;

@@ -137,6 +137,11 @@ pub fn absence(metric: &Metric, now: Now, zone: Zone) -> Option<Clean> {
     }
 }
 
+/// Why nothing stands where something may be absent.
+pub fn never(absent: &Clean) -> Clean {
+    clean!("{absent}: its source answers, and has none of it.")
+}
+
 /// Why the headline's source gives nothing new, and since when; `None` while it does, or where there is no value.
 pub fn lateness(metric: &Metric, now: Now, zone: Zone) -> Option<Clean> {
     let Reading::Value { seen, .. } = &metric.shown.reading else { return None };

@@ -104,6 +104,12 @@ async fn json_and_key_value_lines_become_series_and_facts() {
     assert_eq!(value(&found, "command_value", &[("key", "load")]), 0.75);
     assert_eq!((fact(&found, "state"), fact(&found, "not taken")), (Some("␛[2Jup"), Some("102 lines beyond 200 keys")));
     assert_eq!(failed("echo word", rows).await, "x prints a line that is not key=value.");
+
+    let rows = "parse = \"value_key\"";
+    let found = seen(r"printf '4096\t/srv/a b/.CondaPkg\n  12 /srv/c=d\n'", rows).await;
+    let of = |key| value(&found, "command_value", &[("key", key)]);
+    assert_eq!(["/srv/a b/.CondaPkg", "/srv/c=d"].map(of), [4096.0, 12.0]);
+    assert_eq!(failed("echo 12", rows).await, "x prints a line that is not a value and its key.");
 }
 
 #[tokio::test]

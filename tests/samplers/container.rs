@@ -119,6 +119,30 @@ async fn named_containers_are_looked_at_closely() {
 }
 
 #[tokio::test]
+async fn what_an_ended_container_said_last_stands_beside_its_exit_and_is_asked_for_once() {
+    let mut answers = recorded();
+    let path = |name: &str| format!("/containers/{name}/logs?stdout=1&stderr=1&tail=5");
+    let said = "\u{1}\0\0\0\0\0\0\u{8}loading\n\u{2}\0\0\0\0\0\0\u{17}ERROR: no such strategy";
+    answers[path("crashed")] = said.into();
+    let engine = engine(answers);
+    let names = "names = [\"good\", \"crashed\", \"killed\"]";
+    let mut all = sampler("container", &format!("path = \"{}\"\n{names}", engine.socket().display()));
+    for _ in 0..2 {
+        let seen = observe(&mut *all).await.expect("an answer");
+        assert_eq!(fact(&seen, "crashed"), "exited; exit code 3");
+        assert_eq!(fact(&seen, "crashed last said, 1"), "loading");
+        assert_eq!(fact(&seen, "crashed last said, 2"), "ERROR: no such strategy");
+        let others = seen.facts.iter().filter(|(name, _)| name.as_str().contains("last said")).count();
+        assert_eq!(others, 2, "one runs, and of the other no log is kept");
+    }
+    let asked = engine.asked.lock().expect("whole");
+    assert_eq!(
+        ["crashed", "killed", "good"].map(|name| asked.iter().filter(|known| **known == path(name)).count()),
+        [1, 1, 0]
+    );
+}
+
+#[tokio::test]
 async fn without_names_the_list_says_it() {
     let mut answers = recorded();
     let list = answers["/containers/json?all=1"].as_array_mut().expect("a list");

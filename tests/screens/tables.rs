@@ -204,3 +204,28 @@ fn a_table_of_all_series_has_each_by_its_name_and_labels() {
     assert!(screen.contains("took_seconds{") && screen.contains("sampler=\"sampler-01\""), "{screen}");
     assert!(!screen.contains("node_load1") && !screen.contains("sampler-00"), "{screen}");
 }
+
+#[test]
+fn a_pane_whose_source_answers_and_never_had_it_says_so_in_a_word_of_its_own() {
+    let absent = "[[panes]]\ntitle = \"Traced\"\nkind = \"sparkline\"\nquery = \"node_traced\"\nabsent = \"not enabled\"\n\
+        [[panes]]\ntitle = \"Collector\"\nkind = \"table\"\nlabel = \"generation\"\nabsent = \"not exported\"\n\
+        columns = [{ title = \"runs\", query = \"node_collections\" }]\n";
+    let mut desk = Desk::of(&format!("{PROFILE}{absent}"), (120, 40));
+    let says = |screen: &str| ["not enabled", "not exported"].map(|word| screen.contains(word));
+    assert_eq!(says(&desk.screen()), [false; 2], "nobody has answered yet");
+    desk.says("app", Err(Failure::unreachable("app: refused.")));
+    desk.says("found", Err(Failure::unreachable("found: refused.")));
+    assert_eq!(says(&desk.screen()), [false; 2], "nothing is known: {}", desk.screen());
+    desk.says("app", Ok(rows(2)));
+    desk.says("found", Ok(rows(2)));
+    let screen = desk.screen();
+    assert_eq!(says(&screen), [true; 2], "{screen}");
+    assert!(screen.contains("not enabled: its source answers, and has none of it."), "{screen}");
+    let mut there = rows(2);
+    there.points.push(Point::gauge("node_traced", &[], 7.0));
+    there.points.push(Point::gauge("node_collections", &[("generation", "0")], 3.0));
+    desk.says("app", Ok(there));
+    assert_eq!(says(&desk.screen()), [false; 2], "{}", desk.screen());
+    desk.says("app", Ok(rows(2)));
+    assert_eq!(says(&desk.screen()), [false; 2], "it was there: {}", desk.screen());
+}

@@ -47,7 +47,7 @@ impl Stage {
         let ports: Vec<String> =
             core::iter::once(demo.port).chain(demo.also.iter().copied()).map(|port| port.to_string()).collect();
         let part = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/systems/part.py");
-        let words = [system.name(), incident.name].join(" ");
+        let words = [system.name(), incident.story.name.as_str()].join(" ");
         let start =
             format!("/usr/bin/python3 {} {PROGRAM} {} {words} {}", part.display(), demo.dir.display(), ports.join(" "));
         let mut stage = Self { system, demo, manager, peers, desk, start };

@@ -14,6 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 /// Connections served at a time; more wait in the kernel.
@@ -69,10 +70,12 @@ pub(super) fn pages(request: &Request<Incoming>, page: impl Fn(&str) -> Option<(
     page(request.uri().path()).map_or_else(Reply::missing, |(kind, body)| Reply::new(kind, body))
 }
 
-/// Serves for ever. Must run on a `LocalSet`.
+/// Serves for ever; its connections end with it. Must run on a `LocalSet`.
 pub(super) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, answer: Rc<Answer>) {
     let free = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut talks = JoinSet::new();
     loop {
+        while talks.try_join_next().is_some() {}
         let Ok(permit) = Arc::clone(&free).acquire_owned().await else { return };
         let Ok((stream, _)) = listener.accept().await else {
             // Out of descriptors, say: give those in flight time to end.
@@ -80,7 +83,7 @@ pub(super) async fn serve(listener: TcpListener, tls: Option<TlsAcceptor>, answe
             continue;
         };
         let (answer, tls) = (Rc::clone(&answer), tls.clone());
-        tokio::task::spawn_local(async move {
+        talks.spawn_local(async move {
             match tls {
                 None => talk(TokioIo::new(stream), answer).await,
                 Some(tls) => {

@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 
 /// Power of the card: idle and limit, watts.
 const POWER: (f64, f64) = (70.0, 350.0);
+/// Its clocks: idle, and at most, and of its memory, MHz.
+const CLOCK: (f64, f64, f64) = (210.0, 1_740.0, 9_501.0);
 /// Steps of one epoch of the training run take this long.
 const EPOCH: Duration = Duration::from_secs(45);
 
@@ -105,6 +107,8 @@ pub(super) fn card(used: f64, busy: f64, temperature: f64, seed: u64) -> String 
         ("DCGM_FI_DEV_GPU_TEMP", "GPU temperature (in C).", temperature.round()),
         ("DCGM_FI_DEV_POWER_USAGE", "Power draw (in W).", (POWER.0 + (POWER.1 - POWER.0) * busy * 0.995).round()),
         ("DCGM_FI_DEV_POWER_MGMT_LIMIT", "Power limit (in W).", POWER.1),
+        ("DCGM_FI_DEV_SM_CLOCK", "SM clock frequency (in MHz).", (CLOCK.0 + (CLOCK.1 - CLOCK.0) * busy).round()),
+        ("DCGM_FI_DEV_MEM_CLOCK", "Memory clock frequency (in MHz).", CLOCK.2),
     ] {
         page.family(name, "gauge", help);
         page.sample(name, &labels, value);

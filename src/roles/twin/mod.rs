@@ -79,7 +79,7 @@ impl FromStr for Scenario {
 }
 
 /// What the twin plays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Play {
     /// The stand-in service.
     Service(Scenario),
@@ -134,8 +134,8 @@ impl Play {
     pub(crate) fn arguments(self) -> Vec<OsString> {
         match self {
             Self::Service(scenario) => vec!["--scenario".into(), scenario.name().into()],
-            Self::System(Incident { system, name }) => {
-                vec!["--system".into(), system.name().into(), "--scenario".into(), name.into()]
+            Self::System(Incident { system, story }) => {
+                vec!["--system".into(), system.name().into(), "--scenario".into(), story.name.as_str().into()]
             }
         }
     }
@@ -147,7 +147,10 @@ impl Play {
                 (20, 4, ("etc/production.toml", "cuda_streams = 4", "cuda_streams = 8"))
             }
             Self::Service(_) => return None,
-            Self::System(incident) => (8, 3, incident.rollout()?),
+            Self::System(Incident { story, .. }) => {
+                let rollout = story.rollout.as_ref()?;
+                (8, 3, (rollout.file.as_str(), rollout.from.as_str(), rollout.to.as_str()))
+            }
         };
         Some((Duration::from_secs(least) + Duration::from_secs(more).mul_f64(Jitter(seed).unit()), rollout))
     }

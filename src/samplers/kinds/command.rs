@@ -5,13 +5,13 @@
 //! argv  = ["/usr/lib/nagios/plugins/check_raid", "-v"]
 //! name  = "raid"                         # the label `command`; else the program's file name
 //! env   = { TOKEN = { file = "/etc/raid.token" } }
-//! parse = "nagios"                       # "exit_code" (default), "number", "key_value", "json", "toml", "lines"
+//! parse = "nagios"                       # "exit_code" (default), "number", "key_value", "value_key", "json", "toml", "lines"
 //! ```
 //! Another exit code than 0 is a failure, but for those in `ok_exit = [0, 3]`; of a plugin CRITICAL and UNKNOWN are.
 //! `number` needs `metric = "…"`, `json` and `toml` need rows `json = […]` as in `http`, `lines` rows as in `file`:
 //! `lines = [{ matches = '^[-+U]', metric = "git_submodules_differ" }]` counts the lines that match. Gives command_success (0, 1), command_exit_code (128 and the
 //! number of the signal that killed it, as shells say) and command_duration_seconds also of a failure; command_value{key}
-//! of `key_value`, command_perfdata (also _seconds, _bytes, _ratio, _total, and each with _limit).
+//! of `key_value` (`key=value`) and of `value_key` (a number, then its key, as `du` and `wc` print), command_perfdata (also _seconds, _bytes, _ratio, _total, and each with _limit).
 
 use crate::base::scrub::scrub;
 use crate::base::{Body, Clean, Clock, Failure, Fault, Now, Observation, Point};
@@ -94,6 +94,7 @@ enum Parse {
     Json,
     Toml,
     KeyValue,
+    ValueKey,
     Lines,
     Nagios,
 }
@@ -103,9 +104,35 @@ enum Reader {
     ExitCode,
     Number(String),
     Document(Format, Vec<Pick>),
-    KeyValue,
+    Pairs(Pair),
     Lines(Lines),
     Nagios,
+}
+
+/// How a line holds a key and its value.
+#[derive(Clone, Copy, PartialEq)]
+enum Pair {
+    /// `key=value`.
+    KeyFirst,
+    /// A value, blanks, and the key to the end of the line.
+    ValueFirst,
+}
+
+impl Pair {
+    /// Key and value of a line; `None` when it holds no two.
+    fn split(self, row: &[u8]) -> Option<(&[u8], &[u8])> {
+        let at = row.iter().position(|byte| match self {
+            Self::KeyFirst => *byte == b'=',
+            Self::ValueFirst => byte.is_ascii_whitespace(),
+        })?;
+        let (first, rest) = row.split_at_checked(at)?;
+        let (first, second) = (first.trim_ascii(), rest.get(1..)?.trim_ascii());
+        Some(if self == Self::KeyFirst { (first, second) } else { (second, first) })
+    }
+
+    fn name(self) -> &'static str {
+        if self == Self::KeyFirst { "key=value" } else { "a value and its key" }
+    }
 }
 
 /// Without its arguments, which may hold what nobody else is to read.
@@ -221,7 +248,7 @@ impl CommandSampler {
                 let labels = [("command", self.name.as_str())];
                 Pick::take(picks, &document, &self.name, &labels, seen).map_err(|what| self.bad(&what))?;
             }
-            Reader::KeyValue => self.key_value(output, seen)?,
+            Reader::Pairs(pair) => self.pairs(*pair, output, seen)?,
             Reader::Lines(lines) => lines.put(found, &self.name, &[("command", self.name.as_str())], seen),
             Reader::Nagios => self.nagios(code, output, seen)?,
         }
@@ -254,18 +281,15 @@ impl CommandSampler {
         Failure::answered(format!("{} {what}.", self.name))
     }
 
-    fn key_value(&self, output: &[u8], seen: &mut Observation) -> Result<(), Failure> {
+    fn pairs(&self, pair: Pair, output: &[u8], seen: &mut Observation) -> Result<(), Failure> {
         let rows = output.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).filter(|line| !line.is_empty());
         let (mut taken, mut beyond) = (BTreeMap::new(), 0_usize);
         for row in rows.filter(|row| !row.starts_with(b"#")) {
-            let Some(at) = row.iter().position(|byte| *byte == b'=') else {
-                return Err(self.bad("prints a line that is not key=value"));
-            };
-            let (key, value) = row.split_at_checked(at).unwrap_or((row, b"="));
-            let value = value.get(1..).unwrap_or_default().trim_ascii();
+            let bad = || self.bad(&format!("prints a line that is not {}", pair.name()));
+            let (key, value) = pair.split(row).ok_or_else(bad)?;
             if taken.len() < ROWS {
                 // Of a key that comes twice, the later one counts.
-                taken.insert(Clean::text(key.trim_ascii()), value);
+                taken.insert(Clean::text(key), value);
             } else {
                 beyond += 1;
             }
@@ -362,7 +386,8 @@ fn reader(
     };
     Ok(match parse {
         Parse::ExitCode => Reader::ExitCode,
-        Parse::KeyValue => Reader::KeyValue,
+        Parse::KeyValue => Reader::Pairs(Pair::KeyFirst),
+        Parse::ValueKey => Reader::Pairs(Pair::ValueFirst),
         Parse::Nagios => Reader::Nagios,
         Parse::Number => {
             let missing = || body.fault("`parse = \"number\"` needs `metric`: the name of the number.");

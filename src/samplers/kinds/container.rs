@@ -8,16 +8,19 @@
 //! Gives container_state_status{status} and _health_status{status}, 0 or 1 for each; container_state_exitcode; for names
 //! also container_present (0: there is none of this name; told first), container_state_oomkilled, container_restartcount,
 //! container_start_time_seconds, container_finish_time_seconds, container_spec_memory_limit_bytes,
-//! container_mount_writable{destination, source}; container_engine_up, 0 when the engine is silent or refuses; its version and each state in words as facts.
+//! container_mount_writable{destination, source}; container_engine_up, 0 when the engine is silent or refuses; its version and each state in words as facts; and what a
+//! container has said last, once it has ended: asked for once for each of its ends.
 
 use crate::base::{Body, Clean, Failure, Fault, Now, Observation, Point};
 use crate::clean;
 use crate::samplers::http::local::Daemon;
 use crate::samplers::systemd_show::with_meaning;
 use crate::samplers::{Kind, Observed, Sampler, json};
+use crate::sys::secret::hide_clean;
 use core::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// Further containers of the list are not shown: each has up to 13 series, of which one sampler may give 2,000.
@@ -27,6 +30,8 @@ const NAMES: usize = 20;
 /// Mounts of one container.
 const MOUNTS: usize = 50;
 const STATES: [&str; 7] = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
+/// Lines that an ended container is quoted with.
+const LAST_WORDS: usize = 5;
 const HEALTH: [&str; 4] = ["healthy", "unhealthy", "starting", "none"];
 
 /// The kind.
@@ -59,7 +64,7 @@ impl Kind for Container {
             return Err(fault.hint("Leave `names` out to see all from the list."));
         }
         let daemon = Daemon::at_socket(body, config.path.unwrap_or_else(|| "/var/run/docker.sock".into()))?;
-        Ok(Box::new(ContainerSampler { daemon, names: config.names, engine: None }))
+        Ok(Box::new(ContainerSampler { daemon, names: config.names, engine: None, last_words: HashMap::new() }))
     }
 
     fn gives(&self, _: &Body) -> Vec<String> {
@@ -79,6 +84,8 @@ struct ContainerSampler {
     daemon: Daemon,
     names: Vec<String>,
     engine: Option<Clean>,
+    /// What ended containers have said last, by name: when each ended, and its lines.
+    last_words: HashMap<String, (String, Vec<Clean>)>,
 }
 
 impl ContainerSampler {
@@ -107,7 +114,10 @@ impl ContainerSampler {
             let present = f64::from(u8::from(found.is_some()));
             seen.points.push(Point::gauge("container_present", &[("name", &name)], present));
             match found {
-                Some(container) => inspected(&name, &container, &mut seen),
+                Some(container) => {
+                    inspected(&name, &container, &mut seen);
+                    self.quote(&name, &container, &mut seen).await;
+                }
                 None => missing.push((Clean::text(&name), Clean::from("MISSING: no such container"))),
             }
         }
@@ -116,6 +126,26 @@ impl ContainerSampler {
         seen.facts.push((Clean::from("engine"), engine.clone()));
         self.engine = Some(engine);
         Ok(seen)
+    }
+
+    /// What a container that has ended said last. An engine that keeps no log of it has nothing to add.
+    async fn quote(&mut self, name: &str, container: &Value, seen: &mut Observation) {
+        if !matches!(text(container, "/State/Status"), "exited" | "dead") {
+            self.last_words.remove(name);
+            return;
+        }
+        let ended = text(container, "/State/FinishedAt");
+        if self.last_words.get(name).is_none_or(|(known, _)| known != ended) {
+            let path = format!("containers/{name}/logs?stdout=1&stderr=1&tail={LAST_WORDS}");
+            let log = self.daemon.get(&path).await.ok().flatten().unwrap_or_default();
+            let framed = container.pointer("/Config/Tty").and_then(Value::as_bool) != Some(true);
+            self.last_words.insert(name.to_owned(), (ended.to_owned(), lines(&log, framed)));
+        }
+        let lines = self.last_words.get(name).map(|(_, lines)| lines.as_slice()).unwrap_or_default();
+        let fact = |(at, line): (usize, &Clean)| (clean!("{name} last said, {}", at + 1), line.clone());
+        // Beside its exit, before its mounts.
+        let at = seen.facts.iter().position(|(known, _)| known.as_str() == name).map_or(0, |at| at + 1);
+        seen.facts.splice(at..at, lines.iter().enumerate().map(fact));
     }
 
     async fn version(&mut self) -> Result<Clean, Failure> {
@@ -129,6 +159,28 @@ impl ContainerSampler {
         let Some(answer) = self.daemon.get(path).await? else { return Ok(None) };
         json::parse(&answer).map(Some).map_err(|what| self.daemon.answered(format!("sent what is {what}")))
     }
+}
+
+/// The last lines of a log. Without a terminal each piece has a head of eight bytes: its stream, and how long it is.
+fn lines(log: &[u8], framed: bool) -> Vec<Clean> {
+    let mut text = Vec::new();
+    let mut rest = log;
+    while framed && let Some(([0..=2, 0, 0, 0, length @ ..], more)) = rest.split_first_chunk::<8>() {
+        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX).min(more.len());
+        let (piece, left) = more.split_at(length);
+        text.extend_from_slice(piece);
+        rest = left;
+    }
+    text.extend_from_slice(rest);
+    let lines: Vec<&[u8]> = text.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()).collect();
+    let last = lines.get(lines.len().saturating_sub(LAST_WORDS)..).unwrap_or_default();
+    last.iter()
+        .map(|line| {
+            let mut line = Clean::cut(line, 0);
+            hide_clean(&mut line);
+            line
+        })
+        .collect()
 }
 
 /// A row of the list: its state in the engine's words holds exit code and health.
@@ -246,6 +298,17 @@ impl Sampler for ContainerSampler {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_log_is_read_with_heads_and_without_and_only_its_end_is_kept() {
+        let framed = b"\x01\0\0\0\0\0\0\x04one\n\x02\0\0\0\0\0\0\x09two\nthree";
+        let shown = |log: &[u8], framed| lines(log, framed).iter().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(shown(framed, true), ["one", "two", "three"]);
+        assert_eq!(shown(b"one\n\ntwo\n", false), ["one", "two"]);
+        assert_eq!(shown(b"1\n2\n3\n4\n5\n6\n7\n", true), ["3", "4", "5", "6", "7"]);
+        assert_eq!(shown(b"\x01\0\0\0\0\0\0\xffcut", true), ["cut"], "a piece that is not whole");
+        assert!(shown(b"", true).is_empty());
+    }
 
     #[test]
     fn a_bad_table_says_where_and_what() {

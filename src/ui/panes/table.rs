@@ -130,7 +130,7 @@ impl Kind for Table {
         }
         match &table.believed {
             Err(why) => {
-                let why = value::unknown(why);
+                let why = pane.absent().map_or_else(|| value::unknown(why), value::never);
                 for (y, line) in (inner.top()..inner.bottom()).zip(value::wrap(&why, inner.width, 3)) {
                     paint.put((inner.x, y), inner.width, line, Intent::Stale);
                 }
@@ -167,7 +167,10 @@ fn heading(paint: &mut Painter<'_>, area: Rect, (pane, table): (&Pane, &Rows), m
             let intent = if word.is_empty() { Intent::Muted } else { Intent::Stale };
             vec![paint.piece(clean!("{word} {age:>3}"), intent)]
         }
-        Err(_) => vec![paint.piece("? UNKNOWN", Intent::Unknown)],
+        Err(_) => vec![
+            pane.absent()
+                .map_or_else(|| paint.piece("? UNKNOWN", Intent::Unknown), |absent| paint.piece(absent, Intent::Muted)),
+        ],
     };
     let room = area.width.saturating_sub(paint.width(&right) + 2);
     let mut left = vec![

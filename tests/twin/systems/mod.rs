@@ -1,6 +1,7 @@
 //! The three systems: each starts, its pages answer in their form, its incidents show in metrics and in logs, what is
 //! said to mend one mends it, and leaving leaves nothing.
 
+mod alerts;
 mod door;
 mod genesis;
 mod norse;
@@ -90,7 +91,15 @@ fn a_system_or_an_incident_that_is_not_there_is_said_with_those_that_are() {
     assert!(fault.contains("cerebellar-norse"), "{fault}");
     for system in System::ALL {
         let fault = Incident::of(system, Some("fire")).unwrap_err().to_string();
-        assert!(system.incidents().iter().all(|name| fault.contains(name)), "{fault}");
-        assert_eq!(Incident::of(system, None).unwrap().name, "quiet");
+        assert!(system.stories().iter().all(|story| fault.contains(&story.name)), "{fault}");
+        assert_eq!(Incident::of(system, None).unwrap().story.name, "quiet");
+    }
+}
+
+#[test]
+fn the_readme_names_every_story() {
+    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    for story in System::ALL.into_iter().flat_map(System::stories).filter(|story| story.name != "quiet") {
+        assert!(readme.contains(&format!("`{}`", story.name)), "{}", story.name);
     }
 }

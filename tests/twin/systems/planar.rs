@@ -89,3 +89,17 @@ fn an_exchange_that_limits_is_mended_by_slower_calls_and_a_silent_one_by_nobody(
     std::thread::sleep(Duration::from_secs(7));
     assert_eq!(door.get("/api/v3/ping").as_deref(), Some("{}"), "past its onset");
 }
+
+#[test]
+fn a_stretch_that_is_lost_fails_whoever_reads_all_of_it() {
+    let played = Played::start(Planar, "corrupt-database", 3);
+    played.logs(LOG, &["┌ Error: load_ohlcv failed", "LMDBError(-30796): MDB_CORRUPTED"]);
+    let txn = meta(&played).unwrap().2;
+    let folder = played.twin.demo.dir.join("data/lmdb");
+    let copy = tempfile::tempdir().unwrap();
+    match std::process::Command::new("mdb_copy").arg("-c").arg(&folder).arg(copy.path()).output() {
+        Ok(output) => assert!(!output.status.success(), "a copy of what is lost"),
+        Err(_) => super::super::skipped("mdb_copy"),
+    }
+    assert_eq!(meta(&played).unwrap().2, txn, "nobody writes to it any more");
+}

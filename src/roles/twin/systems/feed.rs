@@ -3,7 +3,7 @@
 use core::time::Duration;
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::spawn_local;
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_tungstenite::accept_async;
 use tokio_tungstenite::tungstenite::Message;
@@ -11,11 +11,13 @@ use tokio_tungstenite::tungstenite::Message;
 /// Between trades.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Serves for ever. Must run on a `LocalSet`.
+/// Serves for ever; its connections end with it. Must run on a `LocalSet`.
 pub(super) async fn serve(listener: TcpListener) {
+    let mut talks = JoinSet::new();
     loop {
+        while talks.try_join_next().is_some() {}
         match listener.accept().await {
-            Ok((stream, _)) => drop(spawn_local(trades(stream))),
+            Ok((stream, _)) => drop(talks.spawn_local(trades(stream))),
             Err(_) => sleep(PAUSE).await,
         }
     }

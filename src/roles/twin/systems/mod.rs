@@ -1,18 +1,25 @@
 //! The three systems of the shipped profiles as the twin plays them: their pages, files and logs, with what their
 //! guides and their code say against each other, and a few incidents each. A system is a [`Part`] under the twin's
-//! supervisor: `play` gives it time and its ports, `certificate` what TLS needs; the rest is a file or folder a system.
+//! supervisor: `play` gives it time and its ports, `story` what it suffers from, `certificate` what TLS needs; the rest is
+//! a file or folder a system.
 
+#[cfg(test)]
+mod alerts;
 mod certificate;
 mod feed;
 mod genesis;
 mod norse;
 mod planar;
 mod play;
+mod story;
 mod system;
 
 pub(crate) use planar::reader;
 pub(crate) use play::play;
+pub use story::Story;
 pub use system::{Incident, System};
+
+use story::Course;
 
 use super::endpoint::{JSON, Reply};
 use crate::base::{Mono, Now};
@@ -41,12 +48,43 @@ pub(super) struct Run<'a> {
     pub(super) began: Now,
 }
 
+impl Run<'_> {
+    /// Its place in its story: at the beginning.
+    fn course(&self) -> Course {
+        Course::new(self.incident.story, self.is_mended())
+    }
+
+    /// Whether what it suffered from is over for good.
+    fn is_mended(&self) -> bool {
+        self.incident.story.is_mended(self.folder, self.turn)
+    }
+}
+
+/// How a port stands to those who come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Door {
+    /// They are let in.
+    Open,
+    /// They knock, and wait in the kernel's queue with others that have come before them.
+    Deaf,
+    /// They are refused.
+    Shut,
+}
+
 /// What each system is to the process that plays it.
 pub(super) trait Part {
     /// Whether a port speaks TLS.
     fn tls(&self, port: usize) -> bool;
     /// Whether a port is a stream of trades over a WebSocket.
     fn feed(&self, _port: usize) -> bool {
+        false
+    }
+    /// How a port stands to those who come now.
+    fn door(&self, _port: usize, _now: Now) -> Door {
+        Door::Open
+    }
+    /// Whether the process has been killed.
+    fn is_killed(&self) -> bool {
         false
     }
     /// Answers a request on one of the ports.

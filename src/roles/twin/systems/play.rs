@@ -1,29 +1,36 @@
 //! The process that plays a system: its ports, a look at the time twice a second, until its lifeline (stdin) ends. All
 //! of it is tasks on one thread, so a system that blocks does not answer, as the real ones.
 
-use super::{Incident, Part, Run, System, certificate, feed, genesis, norse, planar};
+use super::{Door, Incident, Part, Run, System, certificate, feed, genesis, norse, planar};
 use crate::base::{Clock, Fault};
 use crate::roles::twin::endpoint;
 use crate::roles::twin::port::bind_loopback;
 use crate::sys::child::own_session;
 use crate::sys::clock::RealClock;
+use crate::sys::signal::kill_self;
 use core::cell::RefCell;
+use core::future::pending;
 use core::time::Duration;
 use hyper::Request;
 use hyper::body::Incoming;
 use std::ffi::CString;
 use std::io::{self, Write as _};
+use std::net::Ipv4Addr;
 use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::rc::Rc;
 use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpListener;
 use tokio::net::unix::pipe;
-use tokio::task::{LocalSet, spawn_local};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{JoinHandle, JoinSet, LocalSet, spawn_local};
 use tokio::time::sleep;
+use tokio_rustls::TlsAcceptor;
 
 /// How often a system looks at the time.
 const TICK: Duration = Duration::from_millis(500);
+/// Others who wait at a door where nobody is let in: at most, and how many more come at a time. One's queue holds 64.
+const CROWD: usize = 62;
+const COMING: usize = 4;
 
 /// Plays the system, started by the supervisor as the demo's service is: a lifeline for stdin, the first port's
 /// listening socket for stdout; the other ports are bound here. `turn` counts the starts before. Returns the exit code.
@@ -62,20 +69,26 @@ fn live(run: Run<'_>, part: Box<dyn Part>, ports: &[u16]) -> Result<(), Fault> {
             .try_clone_to_owned()
             .and_then(pipe::Receiver::from_owned_fd)
             .map_err(|error| said(&error))?;
+        let mut doors = Vec::new();
         for (number, port) in ports.iter().enumerate() {
-            let listener = listener(number, *port).map_err(|error| said(&error))?;
-            if part.borrow().feed(number) {
-                spawn_local(feed::serve(listener));
-                continue;
-            }
             let tls = acceptor.clone().filter(|_| part.borrow().tls(number));
-            let asked = Rc::clone(&part);
-            let answer = move |request: &Request<Incoming>| asked.borrow_mut().answer(number, request, RealClock.now());
-            spawn_local(endpoint::serve(listener, tls, Rc::new(answer)));
+            let socket = Some(first(number, *port).map_err(|error| said(&error))?);
+            let part = Rc::clone(&part);
+            let mut door = Doorway { number, port: *port, part, tls, socket, serving: None, crowd: JoinSet::new() };
+            door.stand(Door::Open).map_err(|error| said(&error))?;
+            doors.push(door);
         }
         spawn_local(async move {
             loop {
-                part.borrow_mut().tick(RealClock.now());
+                let now = RealClock.now();
+                part.borrow_mut().tick(now);
+                if part.borrow().is_killed() {
+                    kill_self();
+                }
+                for door in &mut doors {
+                    let wanted = part.borrow().door(door.number, now);
+                    let _tried_again = door.stand(wanted);
+                }
                 sleep(TICK).await;
             }
         });
@@ -85,12 +98,65 @@ fn live(run: Run<'_>, part: Box<dyn Part>, ports: &[u16]) -> Result<(), Fault> {
     })
 }
 
+/// One of its ports.
+struct Doorway {
+    number: usize,
+    port: u16,
+    part: Rc<RefCell<Box<dyn Part>>>,
+    tls: Option<TlsAcceptor>,
+    /// Listens; nothing of it is accepted by this.
+    socket: Option<std::net::TcpListener>,
+    serving: Option<JoinHandle<()>>,
+    /// Others who wait for it.
+    crowd: JoinSet<()>,
+}
+
+impl Doorway {
+    /// As the system wants it now. A socket that cannot be had is tried again at the next look.
+    fn stand(&mut self, door: Door) -> io::Result<()> {
+        if door != Door::Open
+            && let Some(serving) = self.serving.take()
+        {
+            serving.abort();
+        }
+        match door {
+            Door::Open if self.serving.is_some() => {}
+            Door::Open => {
+                self.crowd.abort_all();
+                let socket = self.socket.take().map_or_else(|| bind_loopback(self.port), Ok)?;
+                socket.set_nonblocking(true)?;
+                let listener = TcpListener::from_std(socket.try_clone()?)?;
+                self.socket = Some(socket);
+                self.serving = Some(self.serve(listener));
+            }
+            Door::Deaf => {
+                let address = (Ipv4Addr::LOCALHOST, self.port);
+                for _ in self.crowd.len()..CROWD.min(self.crowd.len().saturating_add(COMING)) {
+                    self.crowd.spawn_local(async move {
+                        let _held = TcpStream::connect(address).await;
+                        pending::<()>().await;
+                    });
+                }
+            }
+            Door::Shut => self.socket = None,
+        }
+        Ok(())
+    }
+
+    fn serve(&self, listener: TcpListener) -> JoinHandle<()> {
+        let (number, part) = (self.number, Rc::clone(&self.part));
+        if part.borrow().feed(number) {
+            return spawn_local(feed::serve(listener));
+        }
+        let answer = move |request: &Request<Incoming>| part.borrow_mut().answer(number, request, RealClock.now());
+        spawn_local(endpoint::serve(listener, self.tls.clone(), Rc::new(answer)))
+    }
+}
+
 /// The first one is handed over, so that it was open before the process was.
-fn listener(number: usize, port: u16) -> io::Result<TcpListener> {
-    let listener = match number {
-        0 => std::net::TcpListener::from(io::stdout().as_fd().try_clone_to_owned()?),
-        _ => bind_loopback(port)?,
-    };
-    listener.set_nonblocking(true)?;
-    TcpListener::from_std(listener)
+fn first(number: usize, port: u16) -> io::Result<std::net::TcpListener> {
+    match number {
+        0 => Ok(std::net::TcpListener::from(io::stdout().as_fd().try_clone_to_owned()?)),
+        _ => bind_loopback(port),
+    }
 }

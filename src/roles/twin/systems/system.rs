@@ -1,7 +1,9 @@
 //! Which systems there are, and what each can be made to suffer from.
 
+use super::story::Story;
 use super::{genesis, norse, planar};
 use crate::base::Fault;
+use std::sync::LazyLock;
 
 /// A system that has a shipped profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,8 +21,17 @@ struct About {
     name: &'static str,
     title: &'static str,
     ports: usize,
-    incidents: &'static [&'static str],
+    stories: &'static str,
 }
+
+/// The stories of each system, in their order.
+static STORIES: LazyLock<[Vec<Story>; 3]> = LazyLock::new(|| {
+    System::ALL.map(|system| {
+        let about = system.about();
+        // A test reads each of the texts.
+        Story::all(about.name, about.stories).unwrap_or_default()
+    })
+});
 
 impl System {
     /// Every one of them.
@@ -32,19 +43,19 @@ impl System {
                 name: "cerebellar-norse",
                 title: "Cerebellar-Norse",
                 ports: norse::PORTS,
-                incidents: &["quiet", "gpu-memory", "latency", "training-rises", "data-corruption", "config-broken"],
+                stories: include_str!("norse/stories.toml"),
             },
             Self::Genesis => About {
                 name: "genesis",
                 title: "Genesis",
                 ports: genesis::PORTS,
-                incidents: &["quiet", "slow-database", "event-loop-blocked", "memory-leak", "high-cpu", "queue-grows"],
+                stories: include_str!("genesis/stories.toml"),
             },
             Self::Planar => About {
                 name: "planar",
                 title: "Planar",
                 ports: planar::PORTS,
-                incidents: &["quiet", "map-full", "rate-limited", "exchange-silent", "stale-reader"],
+                stories: include_str!("planar/stories.toml"),
             },
         }
     }
@@ -65,8 +76,13 @@ impl System {
     }
 
     /// What it can be made to suffer from; the first one is nothing.
-    pub fn incidents(self) -> &'static [&'static str] {
-        self.about().incidents
+    pub fn stories(self) -> &'static [Story] {
+        let [norse, genesis, planar] = &*STORIES;
+        match self {
+            Self::CerebellarNorse => norse,
+            Self::Genesis => genesis,
+            Self::Planar => planar,
+        }
     }
 
     /// The system of this name.
@@ -82,12 +98,12 @@ impl System {
 }
 
 /// A system with what it suffers from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Incident {
     /// Which system.
     pub system: System,
-    /// One of its incidents.
-    pub name: &'static str,
+    /// One of its stories.
+    pub story: &'static Story,
 }
 
 impl Incident {
@@ -96,22 +112,36 @@ impl Incident {
     /// # Errors
     /// When the system has none of this name.
     pub fn of(system: System, name: Option<&str>) -> Result<Self, Fault> {
-        let all = system.incidents();
+        let all = system.stories();
         let wanted = name.unwrap_or("quiet");
-        let found = all.iter().find(|known| **known == wanted).ok_or_else(|| {
+        let story = all.iter().find(|known| known.name == wanted).ok_or_else(|| {
+            let names: Vec<&str> = all.iter().map(|story| story.name.as_str()).collect();
             Fault::new(format!("unknown scenario {wanted:?} of {}.", system.name()))
-                .hint(format!("There is: {}.", all.join(", ")))
+                .hint(format!("There is: {}.", names.join(", ")))
         })?;
-        Ok(Self { system, name: found })
+        Ok(Self { system, story })
     }
 
     /// Whether it is this one.
     pub(in crate::roles::twin) fn is(self, name: &str) -> bool {
-        self.name == name
+        self.story.name == name
     }
+}
 
-    /// What a rollout does to a file of the folder: what it writes for what. With it comes a restart.
-    pub(in crate::roles::twin) fn rollout(self) -> Option<(&'static str, &'static str, &'static str)> {
-        self.is("config-broken").then_some(norse::ROLLOUT)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn the_stories_of_each_system_can_be_read_and_the_first_one_is_quiet() {
+        for system in System::ALL {
+            let about = system.about();
+            let stories = Story::all(about.name, about.stories).unwrap();
+            assert_eq!(stories[0].name, "quiet");
+            let names: BTreeSet<&str> = stories.iter().map(|story| story.name.as_str()).collect();
+            assert_eq!(names.len(), stories.len(), "a name each");
+            assert_eq!(names.len(), system.stories().len());
+        }
     }
 }

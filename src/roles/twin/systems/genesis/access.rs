@@ -17,7 +17,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 
 /// The keys, and the file from which the console takes the present one.
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(in crate::roles::twin::systems) struct Keys {
     file: PathBuf,
     present: String,
     before: Option<String>,
@@ -49,8 +49,20 @@ impl Keys {
         }
     }
 
+    /// Neither the key in the file nor the one before it holds any longer.
+    pub(super) fn forget(&mut self) {
+        self.before = None;
+        self.present = hex(&bits().to_be_bytes());
+    }
+
+    /// Where the console reads it.
+    #[cfg(test)]
+    pub(in crate::roles::twin::systems) fn file(&self) -> &std::path::Path {
+        &self.file
+    }
+
     /// Whether this key opens.
-    pub(super) fn open(&self, key: &str) -> bool {
+    pub(in crate::roles::twin::systems) fn open(&self, key: &str) -> bool {
         key == self.present || self.before.as_deref() == Some(key)
     }
 
@@ -112,6 +124,8 @@ mod tests {
         assert!(second_one != first && keys.open(&first) && keys.open(&second_one));
         keys.turn(second(600));
         assert!(!keys.open(&first) && keys.open(&second_one) && keys.open(&read()));
+        keys.forget();
+        assert!(!keys.open(&second_one) && !keys.open(&read()), "nobody was told");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The playing engine: what it reads at its start, what it says and suffers, who gets an answer.
 
-use super::super::{Part, Run, certificate, due, file, folders};
+use super::super::story::Saying;
+use super::super::{Course, Door, Part, Run, certificate, due, file, folders};
 use super::access::{Keys, Limit};
 use super::model::{Model, Settings};
 use crate::base::{Clock as _, Fault, Mono, Now};
@@ -19,18 +20,17 @@ use std::path::Path;
 pub(in crate::roles::twin::systems) const PORTS: usize = 4;
 pub(super) const METRICS: usize = 0;
 pub(super) const API: usize = 1;
-pub(super) const EXCHANGE: usize = 2;
+pub(in crate::roles::twin::systems) const EXCHANGE: usize = 2;
 pub(super) const FEED: usize = 3;
 
 /// The logs, the busiest one first.
 const LOGS: [&str; 5] = ["trading", "system", "audit", "tilt", "compliance"];
 const TRADING: usize = 0;
 const SYSTEM: usize = 1;
-/// What `memory-leak` keeps each half second, and at most.
-const LEAK: usize = 4 << 20;
-const LEAKED: usize = 192 << 20;
 /// How long `high-cpu` computes in each half second.
 const BURN: Duration = Duration::from_millis(220);
+/// What is asked of the cache in half a second.
+const ASKED: f64 = 240.0;
 /// How often the pool, the collector, the tracer and the spans are told of.
 const SELDOM: Duration = Duration::from_secs(5);
 
@@ -38,14 +38,13 @@ const SELDOM: Duration = Duration::from_secs(5);
 pub(in crate::roles::twin::systems) struct Genesis {
     pub(super) began: Now,
     pub(super) model: Model,
-    pub(super) keys: Keys,
+    pub(in crate::roles::twin::systems) keys: Keys,
     pub(super) metrics_limit: Limit,
     pub(super) health_limit: Limit,
     pub(super) logs: Vec<AppLog>,
     pub(super) counted: Counted,
     pub(super) last: Last,
-    /// What it should have let go.
-    pub(super) leaked: Vec<Vec<u8>>,
+    pub(in crate::roles::twin::systems) course: Course,
     pub(super) told: Mono,
     pub(super) ticks: u64,
 }
@@ -93,14 +92,14 @@ impl Genesis {
         let log = |name: &str| AppLog::at(run.folder.join(format!(".genesis/logs/{name}.log")), now.mono);
         let mut genesis = Self {
             began: now,
-            model: Model::new(run.incident, run.seed, run.turn, Settings::parse(&env)),
+            model: Model::new(run.incident, run.seed, run.is_mended(), Settings::parse(&env)),
             keys: Keys::new(run.folder.join(".genesis/state/metrics.key"), now.mono).map_err(said)?,
             metrics_limit: Limit::new(100),
             health_limit: Limit::new(60),
             logs: LOGS.into_iter().map(log).collect::<io::Result<_>>().map_err(said)?,
             counted: Counted::default(),
             last: Last::default(),
-            leaked: Vec::new(),
+            course: run.course(),
             told: now.mono,
             ticks: 0,
         };
@@ -114,12 +113,24 @@ impl Genesis {
         now.mono.since(self.began.mono)
     }
 
+    /// Whether nobody reaches the exchange.
+    pub(super) fn is_away(&self, now: Now) -> bool {
+        self.model.comes("exchange-away", self.up(now)) > 0.0
+    }
+
     /// One line; a log that cannot be written stops nothing.
     fn say(&mut self, now: Now, log: usize, level: &str, logger: &str, event: &str, more: &Value) {
         let line = line(now, level, logger, event, more);
         if let Some(log) = self.logs.get_mut(log) {
             let _best_effort = log.write(now, &line);
         }
+    }
+
+    /// What its story has the logs say; a log that is none of its own is somebody else's beside them.
+    fn told(&mut self, now: Now, saying: &Saying) {
+        let log = LOGS.iter().position(|log| *log == saying.log).unwrap_or(SYSTEM);
+        let fields = saying.more.iter().cloned().collect();
+        self.say(now, log, &saying.level, &saying.from, &saying.text(), &Value::Object(fields));
     }
 
     /// Whether the request may read here: limits first, as the engine has it.
@@ -161,9 +172,6 @@ impl Genesis {
                 self.say(now, SYSTEM, "WARNING", "genesis.monitoring.tasks", event, &json!({}));
             }
         }
-        if self.model.comes("memory-leak", up) > 0.0 && self.leaked.len().saturating_mul(LEAK) < LEAKED {
-            self.leaked.push(vec![0x5A; LEAK]);
-        }
         let queued: f64 = self.model.waiting(up).iter().sum();
         if queued > 500.0 && self.ticks.is_multiple_of(4) {
             let event = format!("event bus falls behind: {queued:.0} events wait");
@@ -194,10 +202,10 @@ impl Genesis {
         );
         let level = if pool.overflow > 0 { "WARNING" } else { "INFO" };
         self.say(now, SYSTEM, level, "genesis.data.database", &event, &json!({}));
-        let traced = 118.4 + self.leaked.len() as f64 * LEAK as f64 / 1e6;
+        let traced = 118.4 + self.course.held() as f64 / 1e6;
         let event = format!("Current memory: {traced:.1} MB, peak: {:.1} MB", traced + 6.2);
         self.say(now, SYSTEM, "INFO", "genesis.monitoring.memory", &event, &json!({}));
-        let pause = 2.0 + 3.0 * self.model.chance();
+        let pause = 2.0 + 3.0 * self.model.chance() + 70.0 * self.model.comes("gc-pauses", up);
         self.counted.collections =
             [21, 2, 1].map(|more| more + self.counted.collections.iter().sum::<u64>() / 24 * more);
         self.say(now, SYSTEM, "INFO", "genesis.monitoring.gc", &format!("GC pause: {pause:.1} ms"), &json!({}));
@@ -225,6 +233,14 @@ impl Part for Genesis {
         port == FEED
     }
 
+    fn door(&self, port: usize, now: Now) -> Door {
+        if matches!(port, EXCHANGE | FEED) && self.is_away(now) { Door::Shut } else { Door::Open }
+    }
+
+    fn is_killed(&self) -> bool {
+        self.course.has_killed()
+    }
+
     fn answer(&mut self, port: usize, request: &Request<Incoming>, now: Now) -> Reply {
         if request.method() != Method::GET && request.method() != Method::HEAD {
             return Reply::refused(405, "GET or HEAD only");
@@ -237,6 +253,9 @@ impl Part for Genesis {
                 Err(refused) => refused,
             },
             (API, _) => self.api(path, now),
+            (EXCHANGE, _) if self.model.comes("exchange-limits", self.up(now)) > 0.0 => {
+                Reply { again: Some(5), ..Reply::refused(429, "Too many requests") }
+            }
             (EXCHANGE, _) => crate::roles::twin::systems::exchange(path, now),
             _ => Reply::missing(),
         }
@@ -245,16 +264,23 @@ impl Part for Genesis {
     fn tick(&mut self, now: Now) {
         let up = self.up(now);
         self.keys.turn(now.mono);
+        if self.model.comes("stale-key", up) > 0.0 {
+            self.keys.forget();
+        }
+        let away = self.is_away(now);
         let model = &mut self.model;
         self.last =
             Last { order: model.order(up), api: model.api(up), query: model.query(up), websocket: model.websocket(up) };
         self.counted.orders += model.orders(up) / 2.0;
-        self.counted.hits += 228.0 + 6.0 * model.swing(up);
-        self.counted.misses += 12.0;
-        self.counted.messages += 90.0;
+        self.counted.hits += ASKED * model.hits(up);
+        self.counted.misses += ASKED * (1.0 - model.hits(up));
+        self.counted.messages += if away { 0.0 } else { 90.0 };
         let millis = (model.event(up) * 10.0).round() / 10.0;
         let more = json!({"event_type": "market.tick", "duration_ms": millis});
         self.say(now, TRADING, "INFO", "genesis.core.event_bus", "event_processed", &more);
+        for saying in self.course.goes_on(up >= self.model.onset) {
+            self.told(now, saying);
+        }
         self.suffer(now);
         self.tell(now);
         self.ticks = self.ticks.wrapping_add(1);

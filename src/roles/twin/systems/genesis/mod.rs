@@ -6,4 +6,6 @@ mod engine;
 mod model;
 mod pages;
 
+#[cfg(test)]
+pub(super) use engine::EXCHANGE;
 pub(super) use engine::{Genesis, PORTS, lay_out};

@@ -50,24 +50,25 @@ pub(super) struct Pool {
 #[derive(Debug)]
 pub(super) struct Model {
     incident: Incident,
-    turn: u32,
+    /// What it suffered from is over for good.
+    mended: bool,
     settings: Settings,
-    onset: Duration,
+    /// When its incident begins.
+    pub(super) onset: Duration,
     phase: f64,
     jitter: Jitter,
 }
 
 impl Model {
-    pub(super) fn new(incident: Incident, seed: u64, turn: u32, settings: Settings) -> Self {
+    pub(super) fn new(incident: Incident, seed: u64, mended: bool, settings: Settings) -> Self {
         let mut jitter = Jitter(seed);
         let onset = Duration::from_secs_f64(3.0 + 2.0 * jitter.unit());
-        Self { incident, turn, settings, onset, phase: jitter.unit() * TAU, jitter }
+        Self { incident, mended, settings, onset, phase: jitter.unit() * TAU, jitter }
     }
 
-    /// How far this incident has come, 0–1. What a restart mends comes in the first run alone.
+    /// How far this incident has come, 0–1; nothing when another one is played, or when it is mended.
     pub(super) fn comes(&self, name: &str, up: Duration) -> f64 {
-        let mended = self.turn > 0 && matches!(name, "event-loop-blocked" | "memory-leak" | "high-cpu");
-        if self.incident.is(name) && !mended { ramp(up, self.onset, GROWTH) } else { 0.0 }
+        if self.incident.is(name) && !self.mended { ramp(up, self.onset, GROWTH) } else { 0.0 }
     }
 
     /// A slow natural swing between -1 and 1.
@@ -83,7 +84,8 @@ impl Model {
     /// The pool now.
     pub(super) fn pool(&self, up: Duration) -> Pool {
         let size = self.settings.pool;
-        let waits = self.comes("slow-database", up) > 0.0 && size < ENOUGH;
+        let held = ["slow-database", "connection-pool"].into_iter().any(|name| self.comes(name, up) > 0.0);
+        let waits = held && size < ENOUGH;
         let in_use = if waits { CONNECTIONS.1 } else { CONNECTIONS.0 };
         Pool { size, in_use, overflow: in_use.saturating_sub(size) }
     }
@@ -104,6 +106,7 @@ impl Model {
     /// Seconds that the last answer of the API took.
     pub(super) fn api(&mut self, up: Duration) -> f64 {
         let held = 0.25 * self.comes("high-cpu", up) + 0.08 * self.comes("event-loop-blocked", up);
+        let held = held + 0.9 * self.comes("exchange-limits", up) + 0.2 * self.comes("cold-cache", up);
         0.045 + 0.02 * self.jitter.unit() + held
     }
 
@@ -144,7 +147,23 @@ impl Model {
 
     /// Orders in a second.
     pub(super) fn orders(&self, up: Duration) -> f64 {
-        150.0 + 12.0 * self.swing(up) - 60.0 * self.comes("high-cpu", up)
+        let sent = 1.0 - self.breaks(up);
+        (150.0 + 12.0 * self.swing(up) - 60.0 * self.comes("high-cpu", up)) * sent
+    }
+
+    /// How far the exchange is out of reach, whoever is to blame.
+    pub(super) fn breaks(&self, up: Duration) -> f64 {
+        self.comes("exchange-away", up).max(self.comes("breaker-open", up))
+    }
+
+    /// Share of what is asked of the cache that it has.
+    pub(super) fn hits(&self, up: Duration) -> f64 {
+        0.95 + 0.005 * self.swing(up) - 0.6 * self.comes("cold-cache", up)
+    }
+
+    /// Share of the exchange's limit that is used up.
+    pub(super) fn limit_used(&self, up: Duration) -> f64 {
+        0.34 + 0.66 * self.comes("exchange-limits", up)
     }
 }
 
@@ -157,7 +176,8 @@ mod tests {
     const LATE: Duration = Duration::from_secs(20);
 
     fn model(name: &str, turn: u32, settings: Settings) -> Model {
-        Model::new(Incident::of(System::Genesis, Some(name)).unwrap(), 9, turn, settings)
+        let incident = Incident::of(System::Genesis, Some(name)).unwrap();
+        Model::new(incident, 9, incident.story.is_mended(std::path::Path::new("/nowhere"), turn), settings)
     }
 
     #[test]
@@ -168,6 +188,7 @@ mod tests {
             assert!(quiet.websocket(at) < 20.0 && quiet.event(at) < 5.0 && quiet.block(at).is_none());
             assert!((20.0..40.0).contains(&quiet.cpu(at)) && (100.0..200.0).contains(&quiet.orders(at)));
             assert!(quiet.waiting(at).iter().sum::<f64>() < 100.0 && quiet.pool(at).overflow == 0);
+            assert!(quiet.hits(at) > 0.9 && quiet.breaks(at) == 0.0 && quiet.limit_used(at) < 0.8);
         }
     }
 
@@ -181,6 +202,14 @@ mod tests {
         assert!(blocked.websocket(LATE) > 100.0 && (0..50).any(|_| blocked.block(LATE) > Some(50.0)));
         assert!(model("event-loop-blocked", 1, SHIPPED).websocket(LATE) < 20.0);
         assert!(model("high-cpu", 0, SHIPPED).cpu(LATE) > 70.0 && model("high-cpu", 1, SHIPPED).cpu(LATE) < 40.0);
+        let mut used_up = model("connection-pool", 0, SHIPPED);
+        assert!(used_up.query(LATE) < 0.01 && used_up.pool(LATE).overflow == 10);
+        assert!(model("connection-pool", 1, Settings { pool: 20, ..SHIPPED }).pool(LATE).in_use == 4);
+        assert!(
+            model("exchange-limits", 1, SHIPPED).api(LATE) > 0.5
+                && model("exchange-away", 1, SHIPPED).orders(LATE) < 1.0
+        );
+        assert!(model("cold-cache", 0, SHIPPED).hits(LATE) < 0.7 && model("cold-cache", 1, SHIPPED).hits(LATE) > 0.9);
         let sum = |model: Model| model.waiting(LATE).iter().sum::<f64>();
         assert!(sum(model("queue-grows", 0, SHIPPED)) > 1_000.0);
         assert!(sum(model("queue-grows", 1, Settings { workers: 8, ..SHIPPED })) < 100.0);

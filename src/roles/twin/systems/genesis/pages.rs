@@ -52,7 +52,7 @@ hit_rate_within = "60s"
 
 impl Genesis {
     /// `/metrics`: of each histogram the last value and nothing else.
-    pub(super) fn metrics(&mut self, now: Now) -> Reply {
+    pub(in crate::roles::twin::systems) fn metrics(&mut self, now: Now) -> Reply {
         let up = self.up(now);
         let mut page = Page::default();
         page.one("genesis_up", "gauge", "Uptime in seconds.", up.as_secs_f64());
@@ -65,16 +65,16 @@ impl Genesis {
         ] {
             page.one(name, "histogram", "The last observation.", value);
         }
-        let leaked = self.leaked.len() as f64;
+        let leaked = self.course.held() as f64;
         let leak = self.model.comes("memory-leak", up);
         for (name, value) in [
             ("genesis_cpu_usage_percent", self.model.cpu(up)),
-            ("genesis_memory_usage_bytes", MEMORY + 0.01 * MEMORY * self.model.swing(up) + leaked * 8e7),
-            ("genesis_memory_usage_percent", SHARE + leaked),
+            ("genesis_memory_usage_bytes", MEMORY + 0.01 * MEMORY * self.model.swing(up) + leaked * 20.0),
+            ("genesis_memory_usage_percent", SHARE + leaked / 4e6),
             ("genesis_memory_leak_confidence", 0.05 + 0.9 * leak),
             ("genesis_disk_usage_percent", 61.0),
-            ("genesis_websocket_connections_active", 12.0),
-            ("genesis_rate_limit_usage_ratio", 0.34),
+            ("genesis_websocket_connections_active", if self.is_away(now) { 0.0 } else { 12.0 }),
+            ("genesis_rate_limit_usage_ratio", self.model.limit_used(up)),
             ("genesis_health_score", if self.suffers(now) { 35.0 } else { 96.0 }),
             ("genesis_position_count", 3.0),
             ("genesis_pnl_dollars", 412.0 + 30.0 * self.model.swing(up)),
@@ -118,7 +118,7 @@ impl Genesis {
         }
         page.family("genesis_circuit_breaker_state", "gauge", "1 is open.");
         let open = u8::from(self.model.pool(up).overflow > 0 && self.model.comes("slow-database", up) >= 1.0);
-        for (service, state) in [("exchange", 0), ("database", open)] {
+        for (service, state) in [("exchange", u8::from(self.model.breaks(up) >= 1.0)), ("database", open)] {
             page.sample("genesis_circuit_breaker_state", &format!("service=\"{service}\""), state);
         }
         page.family("python_gc_collections_total", "counter", "Collections.");
@@ -131,7 +131,8 @@ impl Genesis {
     fn suffers(&self, now: Now) -> bool {
         let up = self.up(now);
         let queued: f64 = self.model.waiting(up).iter().sum();
-        let any = ["event-loop-blocked", "high-cpu", "memory-leak"].iter().any(|name| self.model.comes(name, up) > 0.5);
+        let all = ["event-loop-blocked", "high-cpu", "memory-leak", "exchange-limits", "exchange-away", "breaker-open"];
+        let any = all.iter().any(|name| self.model.comes(name, up) > 0.5);
         any || queued > 1_000.0 || self.model.pool(up).overflow > 0
     }
 

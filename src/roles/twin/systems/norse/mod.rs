@@ -6,4 +6,4 @@ mod pages;
 mod program;
 mod settings;
 
-pub(super) use program::{Norse, PORTS, ROLLOUT, lay_out};
+pub(super) use program::{Norse, PORTS, lay_out};

@@ -27,7 +27,8 @@ const STEEP: f64 = 0.000_5;
 #[derive(Debug)]
 pub(super) struct Model {
     incident: Incident,
-    turn: u32,
+    /// What it suffered from is over for good.
+    mended: bool,
     settings: Settings,
     /// When its incident begins.
     pub(super) onset: Duration,
@@ -36,15 +37,15 @@ pub(super) struct Model {
 }
 
 impl Model {
-    pub(super) fn new(incident: Incident, seed: u64, turn: u32, settings: Settings) -> Self {
+    pub(super) fn new(incident: Incident, seed: u64, mended: bool, settings: Settings) -> Self {
         let mut jitter = Jitter(seed);
         let onset = Duration::from_secs_f64(3.0 + 2.0 * jitter.unit());
-        Self { incident, turn, settings, onset, phase: jitter.unit() * TAU, jitter }
+        Self { incident, mended, settings, onset, phase: jitter.unit() * TAU, jitter }
     }
 
-    /// How far this incident has come, 0–1; nothing when another one is played.
-    fn comes(&self, name: &str, up: Duration) -> f64 {
-        if self.incident.is(name) { ramp(up, self.onset, GROWTH) } else { 0.0 }
+    /// How far this incident has come, 0–1; nothing when another one is played, or when it is mended.
+    pub(super) fn comes(&self, name: &str, up: Duration) -> f64 {
+        if self.incident.is(name) && !self.mended { ramp(up, self.onset, GROWTH) } else { 0.0 }
     }
 
     /// A slow natural swing between -1 and 1.
@@ -76,11 +77,17 @@ impl Model {
         ((share - PRESSURE.0) / (PRESSURE.1 - PRESSURE.0)).clamp(0.0, 1.0)
     }
 
-    /// Share of items that are held up, by whatever it is, 0–1. The fragments of `latency` go with the process.
+    /// Whether the card has gone.
+    pub(super) fn lost(&self, up: Duration) -> bool {
+        self.comes("gpu-lost", up) > 0.0
+    }
+
+    /// Share of items that are held up, by whatever it is, 0–1.
     pub(super) fn trouble(&self, up: Duration) -> f64 {
-        let fragments = if self.turn == 0 { self.comes("latency", up) } else { 0.0 };
-        let processor = if self.settings.cuda { 0.0 } else { 1.0 };
-        self.pressure(up).max(fragments).max(processor)
+        let processor = if self.settings.cuda && !self.lost(up) { 0.0 } else { 1.0 };
+        let slowed = ["latency", "throttling"].into_iter().map(|name| self.comes(name, up));
+        let failed = 0.4 * self.comes("launch-failed", up);
+        slowed.fold(self.pressure(up).max(processor).max(failed), f64::max)
     }
 
     /// Nanoseconds that the next item takes.
@@ -118,7 +125,8 @@ impl Model {
 
     /// Share of the time in which the card works, 0–1.
     pub(super) fn busy(&self, up: Duration) -> f64 {
-        if self.settings.cuda { (0.66 + 0.04 * self.swing(up) + 0.31 * self.pressure(up)).min(1.0) } else { 0.0 }
+        let works = self.settings.cuda && !self.lost(up);
+        if works { (0.66 + 0.04 * self.swing(up) + 0.31 * self.pressure(up)).min(1.0) } else { 0.0 }
     }
 
     /// The settings that it was started with.
@@ -133,7 +141,9 @@ mod tests {
     use super::*;
 
     fn model(name: &str, seed: u64, turn: u32, settings: Settings) -> Model {
-        Model::new(Incident::of(System::CerebellarNorse, Some(name)).unwrap(), seed, turn, settings)
+        let incident = Incident::of(System::CerebellarNorse, Some(name)).unwrap();
+        let mended = incident.story.is_mended(std::path::Path::new("/nowhere"), turn);
+        Model::new(incident, seed, mended, settings)
     }
 
     fn p95(model: &mut Model, at: Duration) -> f64 {
@@ -176,6 +186,9 @@ mod tests {
         let mut slow = model("latency", 3, 0, Settings::default());
         assert!(p95(&mut slow, LATE) > 10_000.0 && slow.pressure(LATE) == 0.0);
         assert!(p95(&mut model("latency", 3, 1, Settings::default()), LATE) < 2_000.0);
+        assert!(p95(&mut model("throttling", 3, 0, Settings::default()), LATE) > 10_000.0);
+        let lost = model("gpu-lost", 3, 1, Settings::default());
+        assert!(lost.lost(LATE) && lost.busy(LATE) == 0.0, "no restart brings a card back");
         let climbing = model("training-rises", 3, 1, Settings::default());
         assert!(climbing.loss(LATE + LATE) > climbing.loss(LATE) + 0.05);
         let slower = Settings { learning_rate: 0.0001, ..Settings::default() };

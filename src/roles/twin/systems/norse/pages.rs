@@ -1,7 +1,7 @@
 //! What the predictor publishes, under the names of its code.
 //! Long because all settings that lead to its folder and ports stand in one text.
 
-use super::program::{API, Norse};
+use super::program::{API, KERNEL, Norse};
 use crate::base::Now;
 use crate::roles::twin::endpoint::{JSON, METRICS, Reply};
 use crate::roles::twin::exposition::{Page, card};
@@ -47,6 +47,7 @@ validate-live = []
 settle = "3s"
 verify-within = "60s"
 baseline = "10s"
+memory-cap = 4e8
 
 # No driver here: the card's own exporter stands for it, and the unit is the twin's.
 [samplers.gpu]
@@ -76,13 +77,19 @@ url = "127.0.0.1:{api}"
 pid_file = "{dir}/run/cerebellar-norse.pid"
 connect = false
 every = "2s"
+
+# Of the kernel it says what belongs to its story.
+[logs.kernel]
+kind = "file"
+path = "{dir}/{KERNEL}"
+format = "syslog"
 "#
     )
 }
 
 impl Norse {
     /// A page of one of the ports.
-    pub(super) fn page(&mut self, port: usize, path: &str, now: Now) -> Reply {
+    pub(in crate::roles::twin::systems) fn page(&mut self, port: usize, path: &str, now: Now) -> Reply {
         let text = |body: String| Reply::new(METRICS, body);
         match (port, path) {
             (API, "/health" | "/ready") => Self::constant_health(now),
@@ -104,13 +111,37 @@ impl Norse {
             (API, "/training/status/latest") => self.training(now),
             (API, _) => Reply::missing(),
             (_, "/metrics") => text(self.metrics(now)),
-            (_, "/gpu/metrics") => {
-                let up = self.up(now);
-                let busy = self.model.busy(up);
-                text(card(self.model.card_mib(up), busy, 41.0 + 33.0 * busy, self.seed))
-            }
+            (_, "/gpu/metrics") => self.hardware(now),
             _ => Reply::missing(),
         }
+    }
+
+    /// The card, and the CPUs where heat is their story.
+    fn hardware(&self, now: Now) -> Reply {
+        let up = self.up(now);
+        if self.model.lost(up) {
+            return Reply::refused(503, "no devices were found");
+        }
+        let busy = self.model.busy(up);
+        let mut page = Page(card(self.model.card_mib(up), busy, 41.0 + 33.0 * busy, self.seed));
+        if self.incident.is("throttling") {
+            let hot = self.model.comes("throttling", up);
+            let since = up.saturating_sub(self.model.onset).as_secs_f64();
+            for (name, kind, help, value) in [
+                (
+                    "node_cpu_core_throttles_total",
+                    "counter",
+                    "Times that heat has slowed it down.",
+                    (since * 2.0).floor(),
+                ),
+                ("node_hwmon_temp_celsius", "gauge", "Temperature.", (61.0 + 38.0 * hot).round()),
+                ("node_cpu_scaling_frequency_hertz", "gauge", "Frequency now.", 3.1e9 - 1.9e9 * hot),
+            ] {
+                page.family(name, kind, help);
+                page.sample(name, "package=\"0\",core=\"3\",cpu=\"3\",chip=\"SIMULATED\"", value);
+            }
+        }
+        Reply::new(METRICS, page.0)
     }
 
     /// The answer to a test of the whole way; what comes in is not looked at.

@@ -1,6 +1,7 @@
 //! The playing program: what it reads at its start, what it says, its models on the disk, who gets an answer.
 
-use super::super::{Incident, Part, Run, certificate, due, file, folders};
+use super::super::story::Saying;
+use super::super::{Course, Door, Incident, Part, Run, certificate, due, file, folders};
 use super::model::Model;
 use super::settings::{SHIPPED, Settings};
 use crate::base::{Fault, Mono, Now};
@@ -20,10 +21,6 @@ use std::path::{Path, PathBuf};
 pub(in crate::roles::twin::systems) const PORTS: usize = 2;
 pub(super) const API: usize = 0;
 
-/// What the rollout of `config-broken` does: a letter among digits.
-pub(in crate::roles::twin::systems) const ROLLOUT: (&str, &str, &str) =
-    ("etc/production.toml", "batch_size = 1024", "batch_size = 1O24");
-
 /// Items that are looked at in half a second.
 const LOOKED_AT: usize = 100;
 /// Models, and how large each is.
@@ -33,6 +30,8 @@ const MODEL_BYTES: usize = 64 << 10;
 const SUMS: &str = "SHA256SUMS";
 /// How often they are compared with it.
 const COMPARED: Duration = Duration::from_secs(2);
+/// What stands for the log of the kernel.
+pub(super) const KERNEL: &str = "run/kernel.log";
 
 /// The playing program.
 pub(in crate::roles::twin::systems) struct Norse {
@@ -43,7 +42,9 @@ pub(in crate::roles::twin::systems) struct Norse {
     pub(super) seed: u64,
     pub(super) key: String,
     pub(super) model: Model,
+    pub(in crate::roles::twin::systems) course: Course,
     pub(super) log: AppLog,
+    kernel: AppLog,
     pub(super) latencies: Latencies,
     pub(super) counted: Counted,
     pub(super) weights: Weights,
@@ -111,6 +112,8 @@ impl Norse {
         let said = |what: &str, error: io::Error| Fault::new(format!("{what}: {error}."));
         let log = AppLog::at(run.folder.join("log/application.log"), run.began.mono);
         let mut log = log.map_err(|error| said("cannot open the log", error))?;
+        let kernel = AppLog::at(run.folder.join(KERNEL), run.began.mono);
+        let kernel = kernel.map_err(|error| said("cannot open what stands for the kernel's log", error))?;
         let settings = Settings::load(&run.folder.join("etc/production.toml")).inspect_err(|fault| {
             let line = line(run.began, "ERROR", "config", &format!("configuration refused: {fault}"), &json!({}));
             let _best_effort = log.write(run.began, &line);
@@ -124,8 +127,10 @@ impl Norse {
             began: run.began,
             seed: run.seed,
             key,
-            model: Model::new(run.incident, run.seed, run.turn, settings),
+            model: Model::new(run.incident, run.seed, run.is_mended(), settings),
+            course: run.course(),
             log,
+            kernel,
             latencies: Latencies::default(),
             counted: Counted::default(),
             weights: Weights { looked: Mono(0), damaged: Vec::new(), harmed: run.turn > 0 },
@@ -144,6 +149,19 @@ impl Norse {
     /// One line; a log that cannot be written stops nothing.
     pub(super) fn say(&mut self, now: Now, level: &str, target: &str, message: &str, fields: &Value) {
         let _best_effort = self.log.write(now, &line(now, level, target, message, fields));
+    }
+
+    /// What its story has the logs say.
+    fn told(&mut self, now: Now, saying: &Saying) {
+        if saying.log == "kernel" {
+            let line = format!("{} demo kernel: {}\n", now.wall.rfc3339(), saying.text());
+            let _best_effort = self.kernel.write(now, &line);
+            return;
+        }
+        let errors = u64::from(saying.level == "ERROR");
+        self.counted.errors = self.counted.errors.saturating_add(errors);
+        let fields = saying.more.iter().cloned().collect();
+        self.say(now, &saying.level, &saying.from, &saying.text(), &Value::Object(fields));
     }
 
     /// Whether the request shows the key.
@@ -196,7 +214,7 @@ impl Norse {
             let stream = (self.ticks / 5) % u64::from(self.model.settings().cuda_streams);
             self.say(now, "ERROR", "cuda", &message, &json!({"code": 2, "stream": stream}));
         }
-        if self.incident.is("latency") && trouble > 0.5 && self.ticks.is_multiple_of(6) {
+        if self.model.comes("latency", up) > 0.5 && self.ticks.is_multiple_of(6) {
             let fields = json!({"largest_block_kib": 64, "wanted_kib": 2_048});
             self.say(now, "WARN", "allocator", "no contiguous block, falling back to small pages", &fields);
         }
@@ -211,6 +229,15 @@ impl Norse {
 impl Part for Norse {
     fn tls(&self, port: usize) -> bool {
         port == API
+    }
+
+    fn door(&self, port: usize, now: Now) -> Door {
+        let deaf = port == API && self.model.comes("queue-full", self.up(now)) > 0.0;
+        if deaf { Door::Deaf } else { Door::Open }
+    }
+
+    fn is_killed(&self) -> bool {
+        self.course.has_killed()
     }
 
     fn answer(&mut self, port: usize, request: &Request<Incoming>, now: Now) -> Reply {
@@ -239,6 +266,9 @@ impl Part for Norse {
         self.counted.seconds += self.model.throughput(up) / 2.0 * last / 1e9;
         self.weigh(now);
         self.tell(now, last);
+        for saying in self.course.goes_on(up >= self.model.onset) {
+            self.told(now, saying);
+        }
         self.ticks = self.ticks.wrapping_add(1);
     }
 }

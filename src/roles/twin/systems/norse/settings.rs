@@ -78,6 +78,7 @@ fn ranged(body: &mut Body, key: &str, range: core::ops::RangeInclusive<u32>) -> 
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::{Incident, System};
     use super::*;
 
     #[test]
@@ -90,8 +91,9 @@ mod tests {
 
     #[test]
     fn what_a_rollout_breaks_is_refused_at_its_place() {
-        let (_, from, to) = super::super::program::ROLLOUT;
-        let broken = SHIPPED.replacen(from, to, 1);
+        let broken = Incident::of(System::CerebellarNorse, Some("config-broken")).unwrap();
+        let rollout = broken.story.rollout.as_ref().unwrap();
+        let broken = SHIPPED.replacen(&rollout.from, &rollout.to, 1);
         assert_ne!(broken, SHIPPED);
         let fault = Settings::parse("production.toml", &broken).unwrap_err().to_string();
         assert!(fault.contains("production.toml:18"), "{fault}");

@@ -1,6 +1,7 @@
 //! The playing bot: what it reads at its start, what it saves and says, how its exchange answers.
 
-use super::super::{Incident, Part, Run, due, file, folders, ramp};
+use super::super::story::Saying;
+use super::super::{Course, Incident, Part, Run, due, file, folders, ramp};
 use super::store::{self, Store};
 use crate::base::backoff::Jitter;
 use crate::base::{Body, Fault, Mono, Now};
@@ -13,10 +14,12 @@ use crate::sys::random::bits;
 use core::time::Duration;
 use hyper::Request;
 use hyper::body::Incoming;
+use serde_json::Value;
 use std::ffi::OsString;
-use std::fs::OpenOptions;
+use std::fs::{OpenOptions, Permissions};
 use std::io;
 use std::os::fd::AsFd as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 /// What stands for the exchange.
@@ -48,10 +51,17 @@ pub(in crate::roles::twin::systems) struct Planar {
     pub(super) onset: Duration,
     /// Between calls, milliseconds.
     pub(super) rate_limit: u32,
+    pub(in crate::roles::twin::systems) course: Course,
     pub(super) log: AppLog,
     pub(super) store: Store,
     /// The history is in.
     pub(super) whole: bool,
+    /// A stretch of the store is lost.
+    damaged: bool,
+    /// Its secrets have been opened to others.
+    exposed: bool,
+    /// The strategy's folder is where the user's file says.
+    found: bool,
     pub(super) reader: Option<(Mono, Child)>,
     pub(super) told: Mono,
     pub(super) ticks: u64,
@@ -115,6 +125,14 @@ fn number(path: &Path, table: Option<&str>, key: &str) -> Option<u32> {
     }
 }
 
+/// Whether the path of the strategy leads to a project.
+fn found(folder: &Path) -> bool {
+    let user = folder.join("user");
+    let text = std::fs::read_to_string(user.join("planar.toml")).unwrap_or_default();
+    let path = text.lines().find_map(|line| line.strip_prefix("path = \"")?.strip_suffix('"'));
+    path.is_some_and(|path| user.join(path).join("Project.toml").is_file())
+}
+
 /// The process that reads the store and dies at it, started by the bot with a lifeline for stdin.
 pub(crate) fn reader(folder: &Path) -> i32 {
     match store::die_reading(&folder.join("data/lmdb")) {
@@ -150,7 +168,11 @@ impl Planar {
             began: run.began,
             onset: Duration::from_secs_f64(3.0 + 2.0 * Jitter(run.seed).unit()),
             rate_limit: limit.unwrap_or(1_200),
+            course: run.course(),
             log,
+            damaged: store::is_damaged(&run.folder.join("data/lmdb")),
+            exposed: false,
+            found: found(run.folder),
             store,
             whole: false,
             reader: None,
@@ -176,8 +198,27 @@ impl Planar {
         let _best_effort = self.log.write(now, lines);
     }
 
+    /// What its story has the log say: a block as Julia draws it, or the text as it is.
+    fn told(&mut self, now: Now, saying: &Saying) {
+        let text = saying.text();
+        if saying.level.is_empty() {
+            return self.say(now, &format!("{text}\n"));
+        }
+        let fields: Vec<(&str, String)> =
+            saying.more.iter().map(|(name, value)| (name.as_str(), shown(value))).collect();
+        self.say(now, &block(&saying.level, &text, &fields, &saying.from));
+    }
+
     /// Brings in the history, then saves what is new.
     fn save(&mut self, now: Now) {
+        if self.damaged {
+            if self.ticks.is_multiple_of(4) {
+                let exception = "LMDBError(-30796): MDB_CORRUPTED: Located page was wrong type";
+                let fields = [("pair", "\"SOL/USDT\"".to_owned()), ("exception", exception.to_owned())];
+                self.say(now, &block("Error", "load_ohlcv failed", &fields, "Data/src/load.jl:77"));
+            }
+            return;
+        }
         let full = self.incident.is("map-full");
         if !self.whole {
             let held = if full { HELD.0 } else { HELD.1 };
@@ -197,6 +238,20 @@ impl Planar {
                 let fields = [("pair", "\"BTC/USDT\"".to_owned()), ("exception", exception)];
                 self.say(now, &block("Error", "save_ohlcv failed", &fields, "Data/src/save.jl:212"));
             }
+        }
+    }
+
+    /// What a story does to its files, once.
+    fn harm(&mut self, now: Now) {
+        if self.turn > 0 || !self.whole {
+            return;
+        }
+        if self.comes("corrupt-database", now) && !self.damaged {
+            self.damaged = store::damage(&self.folder.join("data/lmdb")).is_ok();
+        }
+        if self.comes("keys-exposed", now) && !self.exposed {
+            let open = std::fs::set_permissions(self.folder.join("user/secrets.toml"), Permissions::from_mode(0o644));
+            self.exposed = open.is_ok();
         }
     }
 
@@ -228,6 +283,11 @@ impl Planar {
             let fields = [("pair", "\"ETH/USDT\"".to_owned()), ("txn", stat.to_string())];
             self.say(now, &block("Info", "saved ohlcv", &fields, "Data/src/save.jl:198"));
         }
+    }
+
+    /// Whether the exchange takes requests and says nothing.
+    pub(in crate::roles::twin::systems) fn is_silent(&self, now: Now) -> bool {
+        self.comes("exchange-silent", now)
     }
 
     /// Whether the exchange has had enough of it.
@@ -266,7 +326,7 @@ impl Part for Planar {
     }
 
     fn answer(&mut self, _: usize, request: &Request<Incoming>, now: Now) -> Reply {
-        if self.comes("exchange-silent", now) {
+        if self.is_silent(now) {
             // It takes the request and says nothing.
             return Reply { after: Duration::from_hours(1), ..Reply::missing() };
         }
@@ -280,8 +340,21 @@ impl Part for Planar {
         self.save(now);
         self.fetch(now);
         self.read(now);
+        self.harm(now);
+        if !self.found && self.ticks.is_multiple_of(8) {
+            let path = [("path", "planar.toml".to_owned())];
+            self.say(now, &block("Error", "strategy MyStrategy not found", &path, "Strategies/src/load.jl:63"));
+        }
+        for saying in self.course.goes_on(self.up(now) >= self.onset) {
+            self.told(now, saying);
+        }
         self.ticks = self.ticks.wrapping_add(1);
     }
+}
+
+/// A value of a message: text as it is, since Julia's logger may or may not quote it.
+fn shown(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// A message as Julia's logger draws it.

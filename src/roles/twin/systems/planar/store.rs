@@ -2,6 +2,9 @@
 //! whatever the file says: 64 MiB, or what the strategy asks for, or what is in use.
 
 use crate::sys::lmdb::{Change, Env, LmdbError, Stat};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 /// The map that every start sets, MiB.
@@ -10,6 +13,8 @@ const MAP_MIB: u64 = 64;
 const CHUNK: usize = 16_000;
 /// Chunks of the ring: what comes after them replaces the first ones.
 const RING: u64 = 6_000;
+/// What a damaged store has lost: from this byte on, so many.
+const LOST: (u64, u64) = (8 << 20, 4 << 20);
 const PAIRS: [&str; 4] = ["BTC_USDT", "ETH_USDT", "SOL_USDT", "ADA_USDT"];
 const FRAMES: [&str; 3] = ["1m", "15m", "1h"];
 
@@ -86,6 +91,22 @@ impl Store {
     }
 }
 
+/// Whether a stretch of the file in `folder` is nothing but zeros, as if it had never reached the disk.
+pub(super) fn is_damaged(folder: &Path) -> bool {
+    let mut bytes = vec![0; usize::try_from(LOST.1).unwrap_or(0)];
+    let read = File::open(folder.join("data.mdb")).and_then(|file| file.read_exact_at(&mut bytes, LOST.0));
+    read.is_ok() && bytes.iter().all(|byte| *byte == 0)
+}
+
+/// Loses that stretch. Nobody may write to the store any more.
+///
+/// # Errors
+/// What the system said.
+pub(super) fn damage(folder: &Path) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).open(folder.join("data.mdb"))?;
+    file.write_all_at(&vec![0; usize::try_from(LOST.1).unwrap_or(0)], LOST.0)
+}
+
 /// Of the chunk with this number: pairs and timeframes take turns.
 fn key(number: u64) -> String {
     let number = number % RING;
@@ -137,6 +158,18 @@ mod tests {
         drop(wide);
         let again = Store::open(folder.path(), 0).unwrap().stat().unwrap();
         assert!((64 << 20..128 << 20).contains(&again.map_bytes), "what is in use, no more: {}", again.map_bytes);
+    }
+
+    #[test]
+    fn a_damaged_store_is_known_by_what_it_has_lost() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(!is_damaged(folder.path()));
+        let mut store = Store::open(folder.path(), 0).unwrap();
+        (0..20).for_each(|_| store.save(64).unwrap());
+        assert!(!is_damaged(folder.path()));
+        drop(store);
+        damage(folder.path()).unwrap();
+        assert!(is_damaged(folder.path()));
     }
 
     #[test]
