@@ -26,6 +26,9 @@ struct Row {
     pointer: String,
     equals: Option<Value>,
     matches: Option<String>,
+    /// Whether the number is below this is said, and decides nothing.
+    #[serde(default)]
+    note_below: Option<f64>,
 }
 
 impl Expect {
@@ -72,6 +75,10 @@ impl Expect {
             (Some(value), _) => format!("; {} is {value}", row.pointer),
             (_, pattern) => format!("; {} matches {}", row.pointer, pattern.as_deref().unwrap_or_default()),
         });
+        let rows = rows.zip(&self.json).map(|(words, row)| match row.note_below {
+            Some(limit) => format!("{words}, noted whether below {limit}"),
+            None => words,
+        });
         Clean::text(format!("status {status}{}", rows.collect::<String>()))
     }
 
@@ -104,13 +111,21 @@ impl Expect {
             if !found.is_some_and(|value| row.holds(value)) {
                 return Err(crate::clean!("{seen}, but {} is {shown}", row.pointer));
             }
-            seen = format!("{seen}, {} is {shown}", row.pointer);
+            seen = format!("{seen}, {} is {shown}{}", row.pointer, row.note(found));
         }
         Ok(Clean::text(seen))
     }
 }
 
 impl Row {
+    fn note(&self, found: Option<&Value>) -> String {
+        match (self.note_below, found.and_then(Value::as_f64)) {
+            (Some(limit), Some(value)) if value < limit => format!(" (below {limit})"),
+            (Some(limit), Some(_)) => format!(" (NOT below {limit})"),
+            _ => String::new(),
+        }
+    }
+
     fn holds(&self, value: &Value) -> bool {
         match (&self.equals, &self.matches) {
             // 1 and 1.0 are the same number, whoever writes it.
@@ -153,6 +168,14 @@ mod tests {
         assert_eq!(judge("{}", 204, "").as_deref(), Ok("the answer is 204"));
         let good = judge(rows, 200, r#"{"state": "ok", "n": 1.0}"#);
         assert_eq!(good.as_deref(), Ok("the answer is 200, /state is \"ok\", /n is 1.0"));
+        let noted = "{ json = [{ pointer = \"/ns\", matches = \".\", note_below = 10000 }] }";
+        assert_eq!(judge(noted, 200, "{\"ns\": 9999}").as_deref(), Ok("the answer is 200, /ns is 9999 (below 10000)"));
+        let slow = judge(noted, 200, "{\"ns\": 10000}");
+        assert_eq!(
+            slow.as_deref(),
+            Ok("the answer is 200, /ns is 10000 (NOT below 10000)"),
+            "noted, and good all the same"
+        );
         for (expect, status, body, why) in [
             ("{}", 302, "", "the answer is 302"),
             ("{ status = [202] }", 200, "", "the answer is 200"),

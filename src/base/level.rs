@@ -33,18 +33,6 @@ impl Level {
             Self::Critical => "CRITICAL",
         }
     }
-
-    /// The word where four columns are all there is.
-    pub const fn short(self) -> &'static str {
-        match self {
-            Self::Ok => "OK",
-            Self::Note => "NOTE",
-            Self::BelowNormal => "LOW",
-            Self::Unknown => "?",
-            Self::Warning => "WARN",
-            Self::Critical => "CRIT",
-        }
-    }
 }
 
 impl fmt::Display for Level {

@@ -391,6 +391,16 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_sampler_of_one_second_gives_58_points_a_minute_at_least_whatever_the_others_do() {
+        let busy = (SECOND, &[Act::Take(Duration::from_millis(900))][..]);
+        let others = [(SECOND, &[Act::Hang][..]), (SECOND, &[Act::Panic][..]), (SECOND, &[Act::Refused][..])];
+        let all: Vec<_> = [busy].into_iter().chain(others).chain([busy; 12]).collect();
+        let samples = stage(&all).run(SECOND * 60).await;
+        let points = samples.iter().filter(|sample| &*sample.sampler == "s0" && sample.outcome.is_ok()).count();
+        assert!(points >= 58, "{points}");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn what_takes_long_keeps_the_grid_and_never_overlaps() {
         let slow = Act::Take(Duration::from_millis(2_300));
         let stage = stage(&[(SECOND * 3, &[slow])]);

@@ -40,7 +40,7 @@ pub fn headline<'a>(paint: &Painter<'_>, metric: &Metric, now: Now) -> Vec<Piece
     }
 }
 
-/// `memory 23.1 / 24.0 GiB WARN`; LATE and its age only where the pane as a whole, at `shared`, is fresher.
+/// `memory 23.1 / 24.0 GiB WARNING`; LATE and its age only where the pane as a whole, at `shared`, is fresher.
 pub fn detail<'a>(paint: &Painter<'_>, metric: &'a Metric, now: Now, shared: Freshness) -> Vec<Piece<'a>> {
     let shown = &metric.shown;
     let mut pieces = vec![paint.piece(&metric.label, Intent::Muted), paint.piece(" ", Intent::Muted)];
@@ -55,7 +55,7 @@ pub fn detail<'a>(paint: &Painter<'_>, metric: &'a Metric, now: Now, shared: Fre
             pieces.push(paint.piece(number(metric, *value), strong(level)));
             if metric.bands.is_some() {
                 pieces.push(paint.piece(" ", Intent::Text));
-                pieces.push(paint.piece(level.short(), Intent::of(level)));
+                pieces.push(paint.piece(level.word(), Intent::of(level)));
             }
             pieces.extend(coverage(paint, shown));
             if freshness > shared {
@@ -217,14 +217,32 @@ pub fn hang(text: &Clean, width: u16) -> Vec<Clean> {
     lines.into_iter().enumerate().map(|(at, line)| clean!("{}{line}", before(at))).collect()
 }
 
-/// A text of at most `width` columns; an ellipsis stands for what is missing.
+/// Behind a name whose figures are ours and no guide's. It stays, however short the name becomes.
+const OURS: (&str, &str) = (" (default)", " (def)");
+/// So many columns of a name say which it is, and fewer than the second say nothing.
+const NAME: (usize, usize) = (10, 4);
+
+/// A text of at most `width` columns; an ellipsis stands for what is missing. What a name is marked with stays.
 pub fn shorten(text: &Clean, width: u16) -> Clean {
     let width = usize::from(width);
     if text.as_str().width() <= width {
         return text.clone();
     }
+    let Some(name) = text.as_str().strip_suffix(OURS.0) else { return cut(text.as_str(), width) };
+    let brief = name.width() + OURS.1.len() <= width || width < NAME.0 + OURS.0.len();
+    let mark = if brief { OURS.1 } else { OURS.0 };
+    match width.checked_sub(mark.len()).filter(|room| *room >= NAME.1) {
+        Some(room) => clean!("{}{mark}", cut(name, room)),
+        None => cut(text.as_str(), width),
+    }
+}
+
+fn cut(text: &str, width: usize) -> Clean {
+    if text.width() <= width {
+        return Clean::text(text);
+    }
     let mut out = String::new();
-    for grapheme in text.as_str().graphemes(true) {
+    for grapheme in text.graphemes(true) {
         if out.width() + grapheme.width() + 1 > width {
             break;
         }
@@ -279,6 +297,18 @@ mod tests {
         let text = Clean::text("interference");
         let at = |width| shorten(&text, width).as_str().to_owned();
         assert_eq!([at(12), at(6), at(1), at(0)], ["interference", "inter…", "…", ""]);
+    }
+
+    #[test]
+    fn a_name_is_cut_before_the_mark_that_its_figures_are_ours() {
+        let at = |text: &str, width| shorten(&Clean::text(text), width).as_str().to_owned();
+        assert_eq!(at("GPU 0 (default)", 15), "GPU 0 (default)");
+        assert_eq!(at("GPU 0 (default)", 14), "GPU 0 (def)");
+        assert_eq!(at("Room for the map (default)", 22), "Room for the map (def)");
+        assert_eq!(at("Room for the map (default)", 21), "Room for t… (default)");
+        assert_eq!(at("Room for the map (default)", 15), "Room for… (def)");
+        assert_eq!(at("Room for the map (default)", 10), "Roo… (def)");
+        assert_eq!(at("Room for the map (default)", 9), "Room for…", "no room for both");
     }
 
     #[test]

@@ -1,5 +1,6 @@
-//! Every item of the three operating guides, row by row: what of a shipped profile makes it true is there, and the
-//! observation that its acceptance asks for is made. `SYSTEM.toml` holds the rows.
+//! Every item of the three operating guides, row by row: what of a shipped profile makes it true bears its id, and the
+//! observation that its acceptance asks for is made. `SYSTEM.toml` holds the observations; `SYSTEM.md` is written from
+//! both.
 
 #![expect(
     clippy::disallowed_methods,
@@ -10,6 +11,7 @@
 )]
 
 mod ids;
+mod parts;
 #[expect(dead_code, reason = "the samplers' tests use all of it")]
 #[path = "../samplers/peer.rs"]
 mod peer;
@@ -19,22 +21,34 @@ mod said;
 mod scene;
 mod seen;
 mod site;
+mod steps;
+mod table;
 
 use ids::{SYSTEMS, ids};
+use row::{Row, each};
 use scene::Scene;
+
+fn steps_of(scene: &Scene, row: &Row) -> Vec<String> {
+    each(row.steps.as_ref()).flat_map(|wanted| steps::check(scene, wanted)).collect()
+}
 
 /// Checks all rows of a system, and says everything that is wrong at once.
 fn every_row_of(system: &str) {
-    let scene = Scene::of(system);
     let (_, prefix, sections) = SYSTEMS.into_iter().find(|(name, ..)| *name == system).expect("a system");
+    let scene = Scene::of(system, prefix);
     let mut wrong: Vec<String> = scene.faults.iter().map(|fault| format!("the profile: {fault}")).collect();
     let known = ids(prefix, sections);
+    let bearing = scene.parts.keys().filter(|id| !known.contains(id));
+    wrong.extend(bearing.map(|id| format!("{id} stands in the profile and is no item of the guide")));
     wrong.extend(scene.rows.keys().filter(|id| !known.contains(id)).map(|id| format!("{id} is no item of the guide")));
     for id in &known {
         match scene.rows.get(id) {
             None => wrong.push(format!("{id} has no row")),
             Some(row) => {
-                let told = said::check(&scene, row).into_iter().chain(seen::check(&scene, row));
+                let told = said::check(&scene, id, row)
+                    .into_iter()
+                    .chain(seen::check(&scene, row))
+                    .chain(steps_of(&scene, row));
                 wrong.extend(told.map(|what| format!("{id}: {what}")));
             }
         }

@@ -1,4 +1,4 @@
-//! One row: an item of a system's operating guide, what of the profile makes it true, and what shows that it is.
+//! One row: an item of a system's operating guide, and what shows that it is true.
 
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -9,10 +9,10 @@ pub(crate) type Rows = BTreeMap<String, Row>;
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Row {
-    /// `sampler NAME`, `pane TITLE`, `rule NAME` …: what makes it true.
-    pub by: Vec<String>,
     /// What is typed on the list of procedures, which opens, and what that says.
     pub find: Vec<Find>,
+    /// The view that is shown first, and a pane that stands in it.
+    pub view: Option<(String, String)>,
     /// Values of a pane and their levels.
     pub levels: Option<OneOrMany<Levels>>,
     /// Unit tests of `rules_test.yaml`, by name.
@@ -29,6 +29,10 @@ pub(crate) struct Row {
     pub contact: Option<OneOrMany<Card>>,
     /// The two clocks of a severity.
     pub timers: Option<Timers>,
+    /// The steps of a page, and how many of them fill themselves in.
+    pub steps: Option<OneOrMany<Steps>>,
+    /// How often a sampler looks.
+    pub every: Option<Every>,
     /// Tests of the engine that make the observation on a real peer.
     pub test: Option<OneOrMany<String>>,
 }
@@ -142,6 +146,27 @@ pub(crate) struct Fact {
     pub name: String,
     pub is: Option<String>,
     pub contains: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Steps {
+    /// The page.
+    pub of: String,
+    /// Words of the title of each.
+    pub are: Vec<String>,
+    /// So many of them fill themselves in.
+    pub prefilled: usize,
+    /// What those would be filled with is not there at the stand-in.
+    #[serde(default)]
+    pub dark: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Every {
+    pub sampler: String,
+    pub is: String,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,6 +1,7 @@
 //! What a profile says: its parts are there, its levels, words, cards and clocks are those of the guide.
 
-use crate::row::{Card, Find, Levels, Line, Plan, Row, Timers, each};
+use crate::parts::Part;
+use crate::row::{Card, Every, Find, Levels, Line, Plan, Row, Timers, each};
 use crate::scene::Scene;
 use watchkeeper::app::found::fit;
 use watchkeeper::base::Severity;
@@ -10,13 +11,14 @@ use watchkeeper::roles::setup::policy;
 use watchkeeper::rules::Bands;
 
 /// What of a row is not so.
-pub(crate) fn check(scene: &Scene, row: &Row) -> Vec<String> {
+pub(crate) fn check(scene: &Scene, id: &str, row: &Row) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut keep = |told: Option<String>| wrong.extend(told);
-    if row.by.is_empty() {
-        keep(Some("nothing makes it true".to_owned()));
+    match scene.parts.get(id) {
+        None => keep(Some("no part of the profile bears its id: nothing makes it true".to_owned())),
+        Some(parts) => parts.iter().for_each(|part| keep(there(scene, part))),
     }
-    row.by.iter().for_each(|part| keep(there(scene, part)));
+    row.view.iter().for_each(|view| keep(stands_first(scene, view)));
     row.find.iter().for_each(|find| keep(found(scene, find)));
     each(row.levels.as_ref()).for_each(|levels| keep(level(scene, levels)));
     for name in row.rules.iter().filter(|name| !scene.passed.contains(name)) {
@@ -24,10 +26,12 @@ pub(crate) fn check(scene: &Scene, row: &Row) -> Vec<String> {
     }
     row.lines.iter().for_each(|line| keep(recognised(scene, line)));
     each(row.plan.as_ref()).for_each(|plan| keep(planned(scene, plan)));
+    row.every.iter().for_each(|every| keep(looks(scene, every)));
     row.timers.iter().for_each(|timers| keep(clocks(scene, timers)));
     each(row.contact.as_ref()).for_each(|wanted| keep(card(scene, wanted)));
     each(row.test.as_ref()).for_each(|test| keep(tested(test)));
     let shown = !row.find.is_empty()
+        || row.view.is_some()
         || row.levels.is_some()
         || !row.rules.is_empty()
         || !row.lines.is_empty()
@@ -36,6 +40,8 @@ pub(crate) fn check(scene: &Scene, row: &Row) -> Vec<String> {
         || !row.facts.is_empty()
         || row.contact.is_some()
         || row.timers.is_some()
+        || row.steps.is_some()
+        || row.every.is_some()
         || row.test.is_some();
     if !shown {
         keep(Some("no observation shows it".to_owned()));
@@ -43,19 +49,28 @@ pub(crate) fn check(scene: &Scene, row: &Row) -> Vec<String> {
     wrong
 }
 
-/// A part of the profile, by its kind and name.
-fn there(scene: &Scene, part: &str) -> Option<String> {
-    let (kind, name) = part.split_once(' ').unwrap_or((part, ""));
+/// With what stands for a setting in it filled in.
+fn filled(scene: &Scene, text: &str) -> String {
+    let settings = scene.table.get("settings").and_then(toml::Value::as_table).cloned().unwrap_or_default();
+    let fill = |text: String, (key, value): (&String, &toml::Value)| match value.as_str() {
+        Some(value) => text.replace(&format!("${{{key}}}"), value),
+        None => text,
+    };
+    settings.iter().fold(text.to_owned(), fill)
+}
+
+/// The part that bears an id is one of the profile as the console builds it.
+fn there(scene: &Scene, part: &Part) -> Option<String> {
     let (profile, setup) = (&scene.profile, &scene.setup);
-    let is = match kind {
+    let name = filled(scene, &part.name);
+    let name = name.as_str();
+    let is = match part.kind.as_str() {
         "sampler" => profile.samplers.iter().any(|spec| *spec.name == *name),
         "log" => profile.logs.iter().any(|spec| *spec.name == *name),
         "pane" => setup.board.panes.iter().any(|pane| pane.title.as_str() == name),
-        // `view TITLE: PANE`: the pane stands in it, and the view is the first of the profile.
-        "view" => name.split_once(": ").is_some_and(|(title, pane)| {
-            let view = setup.board.views.first().filter(|view| view.title.as_str() == title);
-            view.is_some_and(|view| view.panes.iter().any(|known| known.as_str() == pane))
-        }),
+        "view" => setup.board.views.iter().any(|view| view.title.as_str() == name),
+        // Rules that a site turns on.
+        "rule" if part.place.0 == "rules-project.yaml" => true,
         "rule" => setup.book.rules().any(|(_, rule, _)| rule.name.as_str() == name),
         "pattern" if name.starts_with("pack:") => {
             let pack = watchkeeper::logs::packs::pack(name.trim_start_matches("pack:")).unwrap_or_default();
@@ -63,18 +78,21 @@ fn there(scene: &Scene, part: &str) -> Option<String> {
         }
         "pattern" => setup.patterns.all().iter().any(|pattern| pattern.name.as_str() == name),
         "action" => profile.actions.iter().any(|spec| *spec.name == *name),
-        "procedure" => {
-            let id = name.split('#').next().unwrap_or(name);
-            scene.documents.iter().any(|document| &*document.id == id)
-        }
+        "procedure" => scene.documents.iter().any(|document| &*document.id == name),
         "contact" => profile.people.contacts.iter().any(|contact| contact.name.as_str() == name),
         "escalation" => profile.people.rows.iter().any(|(severity, ..)| severity.name() == name),
         "setting" => scene.table.get("settings").and_then(|rows| rows.get(name)).is_some(),
-        // What every profile has by itself.
-        "console" => !name.is_empty(),
         _ => false,
     };
-    (!is).then(|| format!("the profile has no {part}"))
+    let (file, line) = &part.place;
+    (!is).then(|| format!("the profile has no {} `{name}`, which bears it at {file}:{line}", part.kind))
+}
+
+/// The view is the first of the profile, and the pane stands in it.
+fn stands_first(scene: &Scene, (title, pane): &(String, String)) -> Option<String> {
+    let view = scene.setup.board.views.first().filter(|view| view.title.as_str() == title);
+    let stands = view.is_some_and(|view| view.panes.iter().any(|known| known.as_str() == pane));
+    (!stands).then(|| format!("the first view is not `{title}` with the pane `{pane}`"))
 }
 
 fn document<'a>(scene: &'a Scene, id: &str) -> Option<&'a Document> {
@@ -182,6 +200,14 @@ fn planned(scene: &Scene, plan: &Plan) -> Option<String> {
     let text = table.map(ToString::to_string).unwrap_or_default();
     let lacks: Vec<&String> = plan.says.iter().filter(|says| !text.contains(says.as_str())).collect();
     (!lacks.is_empty()).then(|| format!("the action {} does not say {lacks:?}", plan.action))
+}
+
+/// The sampler looks so often; that it then does is a test of the engine's.
+fn looks(scene: &Scene, wanted: &Every) -> Option<String> {
+    let spec = scene.profile.samplers.iter().find(|spec| *spec.name == *wanted.sampler);
+    let every = spec.and_then(|spec| spec.every);
+    let same = every.is_some() && every == Lasting::parse(&wanted.is).map(|every| every.0);
+    (!same).then(|| format!("{} looks every {every:?}, not {}", wanted.sampler, wanted.is))
 }
 
 fn clocks(scene: &Scene, timers: &Timers) -> Option<String> {

@@ -1,5 +1,6 @@
 //! A shipped profile, loaded and built as the console does it, with the rows of its system.
 
+use crate::parts::{Parts, parts};
 use crate::plans::Plans;
 use crate::row::Rows;
 use crate::seen::Look;
@@ -16,6 +17,8 @@ use watchkeeper::store::{Limits, Store};
 /// What the rows are held against.
 pub(crate) struct Scene {
     pub(crate) rows: Rows,
+    /// Where the ids stand in the profile.
+    pub(crate) parts: Parts,
     pub(crate) profile: Profile,
     pub(crate) setup: Setup,
     pub(crate) documents: Vec<Document>,
@@ -31,7 +34,7 @@ pub(crate) struct Scene {
 
 impl Scene {
     /// Reads it from the repository, so that nothing is built anew for a changed profile.
-    pub(crate) fn of(system: &str) -> Self {
+    pub(crate) fn of(system: &str, prefix: &str) -> Self {
         let folder = format!("profiles/{system}");
         let mut faults = Vec::new();
         let text = std::fs::read_to_string(format!("tests/coverage/{system}.toml")).unwrap_or_default();
@@ -55,7 +58,8 @@ impl Scene {
         faults.extend(look.faults());
         let site = Site::of(system, &demo);
         faults.extend(Plans::at(&demo, system, &rows, &profile).faults(&rows, &profile, &site));
-        Self { rows, profile, setup, documents, table, look, passed, faults }
+        let parts = parts(system, prefix);
+        Self { rows, parts, profile, setup, documents, table, look, passed, faults }
     }
 }
 

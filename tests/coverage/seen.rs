@@ -57,22 +57,35 @@ fn page(look: &Look) -> String {
     rows(&look.0, "readings").iter().filter_map(value).collect()
 }
 
-/// What such a question answers.
-fn asked(look: &Look, question: &str) -> Vec<f64> {
+/// What a question answers in one look.
+pub(crate) fn answers(look: &Look, question: &str) -> Vec<f64> {
     let mut file = tempfile::NamedTempFile::new().expect("a file");
     std::io::Write::write_all(&mut file, page(look).as_bytes()).expect("writes");
     let mut ask = Command::new(env!("CARGO_BIN_EXE_watchkeeper"));
     let out =
         ask.args(["query", "--json", "--compat", "--series"]).arg(file.path()).arg(question).output().expect("runs");
-    let answer: Value = serde_json::from_slice(&out.stdout).unwrap_or_default();
-    let result = answer.pointer("/data/result").and_then(Value::as_array).cloned().unwrap_or_default();
-    result.iter().filter_map(|row| row.pointer("/value/1")?.as_str()?.parse().ok()).collect()
+    values(&serde_json::from_slice(&out.stdout).unwrap_or_default())
 }
 
 /// What of a row is not seen.
 pub(crate) fn check(scene: &Scene, row: &Row) -> Vec<String> {
     let series = row.reads.iter().filter_map(|reads| series(&scene.look, reads));
     series.chain(row.facts.iter().filter_map(|wanted| fact(&scene.look, wanted))).collect()
+}
+
+/// Any series of this name has a value.
+pub(crate) fn is_given(look: &Look, metric: &str) -> bool {
+    rows(&look.0, "readings").iter().any(|reading| text(reading, "metric") == metric && reading.get("value").is_some())
+}
+
+/// A sampler tells this fact.
+pub(crate) fn fact_is_told(look: &Look, sampler: &str, name: &str) -> bool {
+    fact(look, &Fact { sampler: sampler.to_owned(), name: name.to_owned(), is: None, contains: None }).is_none()
+}
+
+fn values(answer: &Value) -> Vec<f64> {
+    let result = answer.pointer("/data/result").and_then(Value::as_array).cloned().unwrap_or_default();
+    result.iter().filter_map(|row| row.pointer("/value/1")?.as_str()?.parse().ok()).collect()
 }
 
 /// `name{label="value"}` with its labels; `job` is the sampler.
@@ -99,7 +112,7 @@ fn series(look: &Look, reads: &Reads) -> Option<String> {
     let values: Vec<f64> = if simple {
         found.iter().filter_map(|reading| reading.get("value")?.as_f64()).collect()
     } else {
-        asked(look, &reads.series)
+        answers(look, &reads.series)
     };
     let fits = |value: &f64| {
         let equal = reads.is.is_none_or(|is| (value - is).abs() <= is.abs() * 1e-9);

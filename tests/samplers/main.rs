@@ -21,6 +21,7 @@ mod host;
 mod http;
 mod http_asks;
 mod lmdb;
+mod lmdb_full;
 mod login;
 mod mounts;
 mod peer;

@@ -524,6 +524,28 @@ fn long_names_cut_neither_mode_nor_pause_nor_value() {
 }
 
 #[test]
+fn in_a_narrow_pane_words_of_levels_are_whole_and_names_are_cut_before_the_mark_of_our_figures() {
+    for size in [(80, 24), (60, 15)] {
+        let mut desk = Desk::demo(size.0, size.1);
+        desk.incident(41);
+        for (pane, title) in desk.model.board.panes.iter_mut().zip([
+            "Latency of all requests (default)",
+            "The card of this host (default)",
+            "Orders that wait to be worked on (default)",
+            "Map of the orders' store (default)",
+        ]) {
+            pane.title = Clean::text(title);
+        }
+        let screen = desk.screen();
+        let marks = if size.0 == 80 { ["… (def)", "… (default)"] } else { ["requests (default)"; 2] };
+        assert!(marks.iter().all(|mark| screen.contains(mark)), "{screen}");
+        let cut = |word: &str, whole: &str| screen.matches(word).count() > screen.matches(whole).count();
+        assert!(screen.contains("CRITICAL") && !cut("CRIT", "CRITICAL"), "{screen}");
+        insta::assert_snapshot!(format!("narrow_{}x{}", size.0, size.1), screen);
+    }
+}
+
+#[test]
 fn a_calm_strip_is_green_only_when_all_is_known() {
     let mut desk = Desk::demo(80, 24);
     desk.quiet(30);

@@ -10,7 +10,7 @@
 //! headers = { X-Request-Source = "watchkeeper", X-Api-Key = { file = "/etc/watchkeeper/key" } }
 //! bearer  = { file = "/etc/watchkeeper/token" }        # a file of mode 0600; read when it is sent, never shown
 //! body    = '{"wait": true, "node": "{node}"}'         # as JSON when it is JSON, unless `headers` say otherwise
-//! expect  = { status = [200, 202], json = [{ pointer = "/state", equals = "draining" }] }   # or matches = "regex"
+//! expect  = { status = [200, 202], json = [{ pointer = "/state", equals = "draining" }] }   # or matches = "regex"; note_below = 10 beside it only says so
 //! check   = { url = "https://127.0.0.1:8443/nodes/{node}", json = [{ pointer = "/state", equals = "drained" }] }
 //!                                                      # looked at with GET until it holds; without it nothing is proven
 //! proof   = "answer"                                   # or: the answer that `expect` describes is itself what was wanted

@@ -433,10 +433,10 @@ mod tests {
     async fn what_is_available_counts_not_what_is_free() {
         let root = tempfile::tempdir().expect("a folder");
         put(root.path(), "stat", STAT);
-        put(root.path(), "meminfo", "MemTotal: 1000 kB\nMemFree: 10 kB\nMemAvailable: 900 kB\nSwapTotal: 0 kB\n");
+        put(root.path(), "meminfo", "MemTotal: 1000 kB\nMemFree: 10 kB\nMemAvailable: 750 kB\nSwapTotal: 0 kB\n");
         let seen = HostSampler::new(root.path().to_owned()).observe(at(1)).await.expect("seen");
-        assert_eq!(value(&seen, "watchkeeper_host_memory_used_ratio"), Some(0.1), "full of caches is not full");
-        for (name, kib) in [("MemTotal", 1000.0), ("MemFree", 10.0), ("MemAvailable", 900.0)] {
+        assert_eq!(value(&seen, "watchkeeper_host_memory_used_ratio"), Some(0.25), "full of caches is not full");
+        for (name, kib) in [("MemTotal", 1000.0), ("MemFree", 10.0), ("MemAvailable", 750.0)] {
             assert_eq!(value(&seen, &format!("node_memory_{name}_bytes")), Some(kib * 1024.0), "{name}");
         }
     }

@@ -60,8 +60,10 @@ impl Kind for Facts {
         let age = good.map(|age| Age(age).to_string()).unwrap_or_default();
         let right = [paint.piece(clean!("{word} {age:>3}"), if live { Intent::Muted } else { Intent::Stale })];
         let mark = paint.piece(if focused { "▸" } else { " " }, Intent::Focus);
-        let title = paint.piece(&pane.title, if focused { Intent::Focus } else { Intent::Title });
-        paint.line((area.x, area.y), area.width.saturating_sub(paint.width(&right) + 2), &[mark, title]);
+        let room = area.width.saturating_sub(paint.width(&right) + 2);
+        let title = value::shorten(&pane.title, room.saturating_sub(1));
+        let title = paint.piece(title, if focused { Intent::Focus } else { Intent::Title });
+        paint.line((area.x, area.y), room, &[mark, title]);
         paint.right(area.right() - 1, area.x, area.y, &right);
         let width = area.width.saturating_sub(2);
         let rows = usize::from(area.height.saturating_sub(1));

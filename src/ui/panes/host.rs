@@ -75,10 +75,14 @@ impl Kind for Host {
         };
         let age = [paint.piece(age, if shared == Freshness::Live { Intent::Muted } else { Intent::Stale })];
         let room = area.width - paint.width(&age) - 2;
-        // Two columns between values where there is room, else one.
-        let mut pieces = pieces_of(paint, pane, model, focused, (shared, "  "));
-        if paint.width(&pieces) > room {
-            pieces = pieces_of(paint, pane, model, focused, (shared, " "));
+        // Two columns between values where there is room, else one; then those go that stand last, and are counted.
+        let mut left = pane.beside.len();
+        let mut pieces = pieces_of(paint, pane, model, focused, (shared, "  ", left));
+        while paint.width(&pieces) > room && left > 0 {
+            pieces = pieces_of(paint, pane, model, focused, (shared, " ", left));
+            if paint.width(&pieces) > room {
+                left -= 1;
+            }
         }
         paint.line((area.x, area.y), room, &pieces);
         paint.right(area.right() - 1, area.x, area.y, &age);
@@ -90,15 +94,18 @@ fn pieces_of<'a>(
     pane: &'a Pane,
     model: &Model,
     focused: bool,
-    (shared, gap): (Freshness, &'static str),
+    (shared, gap, most): (Freshness, &'static str, usize),
 ) -> Vec<Piece<'a>> {
     let mut pieces = vec![
         paint.piece(if focused { "▸" } else { " " }, Intent::Focus),
         paint.piece(&pane.title, if focused { Intent::Focus } else { Intent::Title }),
     ];
-    for metric in &pane.beside {
+    for metric in pane.beside.iter().take(most) {
         pieces.push(paint.piece(gap, Intent::Text));
         pieces.extend(value::detail(paint, metric, model.pane_now(), shared));
+    }
+    if let Some(more) = pane.beside.len().checked_sub(most).filter(|more| *more > 0) {
+        pieces.push(paint.piece(clean!(" +{more}"), Intent::Note));
     }
     pieces
 }

@@ -132,13 +132,14 @@ fn heading(
         right.insert(0, paint.piece(clean!("{text} "), *intent));
     }
     let room = area.width.saturating_sub(paint.width(&right) + 2);
-    let mut left = vec![
+    let made_up = if table.simulated { " SIMULATED" } else { "" };
+    let made_up = paint.piece(made_up, Intent::Simulated);
+    let title = room.saturating_sub(1 + paint.width(core::slice::from_ref(&made_up)));
+    let left = [
         paint.piece(if focused { "▸" } else { " " }, Intent::Focus),
-        paint.piece(&pane.title, if focused { Intent::Focus } else { Intent::Title }),
+        paint.piece(value::shorten(&pane.title, title), if focused { Intent::Focus } else { Intent::Title }),
+        made_up,
     ];
-    if table.simulated {
-        left.push(paint.piece(" SIMULATED", Intent::Simulated));
-    }
     paint.line((area.x, area.y), room, &left);
     paint.right(area.right() - 1, area.x, area.y, &right);
 }

@@ -125,6 +125,10 @@ impl Genesis {
         for (generation, count) in self.counted.collections.iter().enumerate() {
             page.sample("python_gc_collections_total", &format!("generation=\"{generation}\""), count);
         }
+        page.family("python_gc_objects_collected_total", "counter", "Objects that were collected.");
+        for (generation, count) in self.counted.collections.iter().enumerate() {
+            page.sample("python_gc_objects_collected_total", &format!("generation=\"{generation}\""), count * 40);
+        }
     }
 
     /// Whether anything of it is past its critical level.

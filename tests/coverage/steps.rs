@@ -1,0 +1,120 @@
+//! The steps of a page: each stands there, so many of them fill themselves in at the stand-in, and what is answered to
+//! the others is in the timeline of an incident.
+
+use crate::row::Steps;
+use crate::scene::Scene;
+use crate::seen::{answers, fact_is_told, is_given};
+use serde_json::json;
+use std::sync::Arc;
+use watchkeeper::base::{Now, Ulid, Wall};
+use watchkeeper::clean;
+use watchkeeper::incident::timeline;
+use watchkeeper::journal::{Line, Record};
+use watchkeeper::procedure::document::{Answer, Ask, Condition, Subject};
+use watchkeeper::procedure::{Document, Item, Live, Said, Walk};
+use watchkeeper::roles::procedures::record;
+use watchkeeper::rules::expr::Expr;
+
+/// What of the steps is not so.
+pub(crate) fn check(scene: &Scene, wanted: &Steps) -> Vec<String> {
+    let Some(document) = scene.documents.iter().find(|document| *document.id == *wanted.of) else {
+        return vec![format!("there is no page {}", wanted.of)];
+    };
+    let mut wrong = Vec::new();
+    let mut steps = Vec::new();
+    for name in &wanted.are {
+        match document.items.iter().position(|item| item.title.as_str().contains(name.as_str())) {
+            Some(at) => steps.push(at),
+            None => wrong.push(format!("{} has no step `{name}`", wanted.of)),
+        }
+    }
+    let tells = |at: &&usize| document.items.get(**at).is_some_and(|item| tells_itself(scene, item));
+    let (auto, asked): (Vec<&usize>, Vec<&usize>) = steps.iter().partition(tells);
+    if auto.len() != wanted.prefilled {
+        wrong.push(format!("{} of the steps of {} tell themselves, not {}", auto.len(), wanted.of, wanted.prefilled));
+    }
+    for item in auto.iter().filter_map(|at| document.items.get(**at)) {
+        let dark = wanted.dark.iter().any(|name| item.title.as_str().contains(name.as_str()));
+        match (dark, unseen(scene, item)) {
+            (false, Some(why)) => wrong.push(format!("`{}` is not filled in: {why}", item.title)),
+            (true, None) => wrong.push(format!("`{}` is filled in: it need not be called dark", item.title)),
+            _ => {}
+        }
+    }
+    wrong.extend(unanswered(document, &asked.into_iter().copied().collect::<Vec<_>>()));
+    wrong
+}
+
+/// Something is seen of it, or an action that changes nothing finds it out.
+fn tells_itself(scene: &Scene, item: &Item) -> bool {
+    let looks = |name: &str| {
+        let spec = scene.profile.actions.iter().find(|spec| *spec.name == *name);
+        spec.is_some_and(|spec| spec.body.clone().take::<String>("danger").ok().flatten().as_deref() == Some("C1"))
+    };
+    match &item.live {
+        Live::Check(_) | Live::When(_) | Live::Log(_) => true,
+        Live::Action(name, _) => looks(name),
+        _ => !item.show.is_empty() || !item.beside.facts.is_empty(),
+    }
+}
+
+/// What of it the stand-in does not tell.
+fn unseen(scene: &Scene, item: &Item) -> Option<String> {
+    let silent = |expr: &Expr| {
+        let own = expr.text().as_str();
+        let recorded = |name: &str| scene.setup.book.rules().any(|(_, rule, _)| rule.name.as_str() == name);
+        // A window is not seen in one look, nor what logs count: there its series must be one that comes.
+        let comes = |name: &str| name.starts_with("log_") || recorded(name) || is_given(&scene.look, name);
+        let known = || expr.selectors().iter().all(|selector| selector.metric_name().is_some_and(comes));
+        (answers(&scene.look, own).is_empty() && !known()).then(|| format!("{own} gives nothing"))
+    };
+    match &item.live {
+        Live::Check(Condition { of, .. }) | Live::When(Condition { of, .. }) => match of {
+            Subject::Query(look) => silent(&look.expr),
+            Subject::Fact(told) if !fact_is_told(&scene.look, &told.sampler, told.fact.as_str()) => {
+                Some(format!("{} of {} is not told", told.fact, told.sampler))
+            }
+            Subject::Fact(_) | Subject::Answer(_) => None,
+        },
+        _ => item.show.first().and_then(|look| silent(&look.expr)),
+    }
+}
+
+/// The steps whose answers are not in the timeline once the page was worked through.
+fn unanswered(document: &Document, asked: &[usize]) -> Vec<String> {
+    let who = clean!("oncall");
+    let now = Now { wall: Wall(1_800_000_000_000_000_000), ..Now::default() };
+    let (mut walk, mut taken) = Walk::begin(Ulid(1), Arc::new(document.clone()), &who, now);
+    for _ in 0..=document.items.len() {
+        let at = walk.current;
+        let Some(item) = document.items.get(at) else { break };
+        let said = match &item.live {
+            Live::Challenge(_) => Said::Observed(clean!("answer {at}")),
+            Live::Ask(Ask { kind: Answer::Text, .. }) => Said::Observed(clean!("answer {at}")),
+            Live::Ask(Ask { kind: Answer::Choice(choices), .. }) => {
+                Said::Observed(choices.first().cloned().unwrap_or_default())
+            }
+            Live::Read => Said::Observed(clean!("")),
+            _ => Said::Override(clean!("looked at elsewhere")),
+        };
+        match walk.say(said, &who, now).or_else(|_| walk.say(Said::Defer(None, clean!("later")), &who, now)) {
+            Ok(steps) => taken.extend(steps),
+            Err(why) => return vec![format!("`{}` cannot be worked through: {why}", item.title)],
+        }
+    }
+    let lines: Vec<Line> = taken.iter().map(|step| line(&record(&walk, step))).collect();
+    let rows = timeline::rows(&lines);
+    let told = |at: usize| rows.iter().any(|row| row.text.as_str().ends_with(&format!("answer {at}")));
+    let lacks = asked.iter().filter(|at| !told(**at)).filter_map(|at| document.items.get(*at));
+    lacks.map(|item| format!("an answer to `{}` is not in the timeline", item.title)).collect()
+}
+
+/// The record as it stands in the journal.
+fn line(record: &Record) -> Line {
+    let value = json!({
+        "v": 1, "seq": 1, "ts": "2027-01-15T08:00:00.000000Z", "boot": "b", "bt_ns": 1, "host": "machine",
+        "sess": Ulid(1), "pid": 3, "who": { "login": "oncall" }, "ev": record.event.name(), "target": null, "args": [],
+        "res": record.res,
+    });
+    serde_json::from_value(value).expect("a line")
+}
