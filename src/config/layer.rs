@@ -105,14 +105,19 @@ fn sampler(name: &str, mut body: Body, known: &KnownKinds<'_>) -> Result<Sampler
         return Err(whole.fault_at("timeout", "no attempt ends in no time.").hint("Write for example `800ms`."));
     }
     let simulated = body.take("simulated")?.unwrap_or(false);
-    let needs = body.take("needs")?;
-    Ok(SamplerSpec { name: name.into(), kind, every, timeout, simulated, needs, body })
+    let needs: Option<PathBuf> = body.take("needs")?;
+    if let Some(path) = needs.as_ref().filter(|path| !path.is_absolute()) {
+        return Err(whole
+            .fault_at("needs", format!("`{}` does not begin with `/`.", path.display()))
+            .hint("Write the whole path, for example \"/dev/nvidiactl\"."));
+    }
+    Ok(SamplerSpec { name: name.into(), kind, every, timeout, simulated, needs, body: body.knowing(SAMPLER.names()) })
 }
 
 fn log(name: &str, mut body: Body, known: &KnownKinds<'_>) -> Result<LogSpec, Fault> {
     check_name(name, &body)?;
     let kind = kind(&mut body, "log", known.logs, &LOG.names())?;
-    Ok(LogSpec { name: name.into(), kind, body })
+    Ok(LogSpec { name: name.into(), kind, body: body.knowing(LOG.names()) })
 }
 
 fn pane(mut body: Body, known: &KnownKinds<'_>) -> Result<PaneSpec, Fault> {
@@ -121,7 +126,7 @@ fn pane(mut body: Body, known: &KnownKinds<'_>) -> Result<PaneSpec, Fault> {
     let title = text(&mut body, "title")?.ok_or_else(|| whole.fault("`title` is missing here."))?;
     let optional = body.take("optional")?.unwrap_or(false);
     let absent = text(&mut body, "absent")?;
-    Ok(PaneSpec { kind, title, optional, absent, body })
+    Ok(PaneSpec { kind, title, optional, absent, body: body.knowing(PANE.names()) })
 }
 
 fn view(mut body: Body) -> Result<ViewSpec, Fault> {
@@ -138,7 +143,7 @@ fn action(name: &str, mut body: Body, known: &KnownKinds<'_>) -> Result<ActionSp
     check_name(name, &body)?;
     let kind = kind(&mut body, "action", known.actions, &ACTION.names())?;
     let title = text(&mut body, "title")?.unwrap_or_else(|| Clean::text(name));
-    Ok(ActionSpec { name: name.into(), kind, title, body })
+    Ok(ActionSpec { name: name.into(), kind, title, body: body.knowing(ACTION.names()) })
 }
 
 fn marker(mut body: Body) -> Result<Marker, Fault> {

@@ -23,6 +23,16 @@ pub fn state_dir_of(root: bool, lookup: &dyn Fn(&str) -> Option<OsString>) -> Op
         .map(|base| base.join("watchkeeper"))
 }
 
+/// The folder of what this login runs: sockets of its own services.
+pub fn runtime_dir() -> Option<PathBuf> {
+    std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+/// The folder of what this login runs: sockets of its own services.
+pub fn runtime_dir() -> Option<PathBuf> {
+    std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
 /// The folder for target locks, or none. Every login of this host comes to the same one, so it is chosen by its mode
 /// and not by what this login may write: the first that anybody may write and only owners may take away from.
 pub fn lock_dirs() -> Vec<PathBuf> {

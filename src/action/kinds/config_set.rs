@@ -122,34 +122,34 @@ impl Kind for ConfigSet {
     }
 
     fn draft(&self, body: &mut Body, run: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
+        let table = body.clone();
         let named: PathBuf = body.need("file")?;
         let set: Vec<Wanted> = body.need("set")?;
         let given: Option<Format> = body.take("format")?;
         let restart: Option<Manager> = body.take("restart")?;
         let limits: Limits = body.take("limits")?.unwrap_or_default();
-        let table = body.clone();
         let params = Params::take(body, cx.given)?;
         let validate = Validator::take(body)?;
         let checks = Checks::take(body)?;
         if restart.is_none() && checks.within_the_run() {
             return Err(body.fault("`port` and `health` are of the service that `restart` names."));
         }
-        cx.done(body, &[COMMON, CHECKS, &["file", "set", "format", "restart", "params", "limits"]].concat())?;
+        body.done(&[COMMON, CHECKS, &["file", "set", "format", "restart", "params", "limits"]].concat())?;
         let format = given.or_else(|| Format::of(&named)).ok_or_else(|| {
-            here(&named, "its name does not say its format.")
-                .hint("Add format = \"toml\", \"json\", \"env\" or \"ini\".")
+            let what = format!("the name of {} does not say its format.", named.display());
+            table.fault_at("file", what).hint("Add format = \"toml\", \"json\", \"env\" or \"ini\".")
         })?;
+        for row in &set {
+            row.check(&params).map_err(|fault| table.placed("set", fault))?;
+        }
+        cx.read()?;
         let (file, link) = linked::resolved(named)?;
         let held = Held::open(&file)?;
         let text = (held.bytes(), file.as_path());
         let rows = set.into_iter().map(|row| row.filled(&params, format, text)?.seen(format, text));
         let set = rows.collect::<Result<Vec<Row>, Fault>>()?;
         if let Some(row) = set.iter().find(|row| row.is_secret()) {
-            let what = format!(
-                "`{}` looks like a secret: it would stand in the plan and on the screen.",
-                Clean::text(&row.key)
-            );
-            return Err(here(&file, what).hint("Change it by hand."));
+            return Err(Fault { at: here(&file, "").at, ..secret_shown(&row.key) });
         }
         for row in &set {
             let within = row.to.as_ref().map_or(Ok(()), |to| allowed::check(&limits, &row.key, to));
@@ -412,6 +412,12 @@ pub fn edited(format: Format, bytes: &[u8], set: &[Row], file: &Path) -> Result<
     Ok(out.into_bytes())
 }
 
+/// Why a key is not set from here.
+fn secret_shown(key: &str) -> Fault {
+    let what = format!("`{}` looks like a secret: it would stand in the plan and on the screen.", Clean::text(key));
+    Fault::new(what).hint("Change it by hand.")
+}
+
 fn here(file: &Path, what: impl AsRef<str>) -> Fault {
     Fault::new(what).at(file.to_string_lossy(), 0, 0)
 }
@@ -469,6 +475,15 @@ impl Row {
 }
 
 impl Wanted {
+    /// What of it can be refused before the file is seen.
+    fn check(&self, params: &Params) -> Result<(), Fault> {
+        params.whole(&self.key)?;
+        let Scalar::Text(text) = &self.to else { return Ok(()) };
+        params.whole(text)?;
+        let row = Row { key: self.key.clone(), from: self.from.clone(), to: Some(self.to.clone()) };
+        if row.is_secret() { Err(secret_shown(&self.key)) } else { Ok(()) }
+    }
+
     /// With the parameter that is to be set, in the type of what stands there.
     fn filled(self, params: &Params, format: Format, (bytes, file): (&[u8], &Path)) -> Result<Self, Fault> {
         let key = params.whole(&self.key)?.map_or(self.key, str::to_owned);
