@@ -15,7 +15,7 @@ use watchkeeper::sys::bell::Bell;
 use watchkeeper::sys::clock::RealClock;
 
 /// Several times what the slowest of them takes.
-const LONG: Duration = Duration::from_secs(240);
+const LONG: Duration = Duration::from_secs(900);
 
 /// Plays the story before a console until each of the alerts has fired; which procedure answers it.
 fn raised(system: System, story: &str, alerts: &[&str]) -> Vec<String> {

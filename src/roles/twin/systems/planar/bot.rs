@@ -56,15 +56,21 @@ pub(in crate::roles::twin::systems) struct Planar {
     pub(super) store: Store,
     /// The history is in.
     pub(super) whole: bool,
-    /// A stretch of the store is lost.
-    damaged: bool,
-    /// Its secrets have been opened to others.
-    exposed: bool,
+    harmed: Harmed,
     /// The strategy's folder is where the user's file says.
     found: bool,
     pub(super) reader: Option<(Mono, Child)>,
     pub(super) told: Mono,
     pub(super) ticks: u64,
+}
+
+/// What has been done to its files.
+#[derive(Debug)]
+struct Harmed {
+    /// A stretch of the store is lost.
+    store: bool,
+    /// Others may read its secrets.
+    secrets: bool,
 }
 
 /// Lays out the user's files; returns the settings of the profile.
@@ -170,8 +176,7 @@ impl Planar {
             rate_limit: limit.unwrap_or(1_200),
             course: run.course(),
             log,
-            damaged: store::is_damaged(&run.folder.join("data/lmdb")),
-            exposed: false,
+            harmed: Harmed { store: store::is_damaged(&run.folder.join("data/lmdb")), secrets: false },
             found: found(run.folder),
             store,
             whole: false,
@@ -211,7 +216,7 @@ impl Planar {
 
     /// Brings in the history, then saves what is new.
     fn save(&mut self, now: Now) {
-        if self.damaged {
+        if self.harmed.store {
             if self.ticks.is_multiple_of(4) {
                 let exception = "LMDBError(-30796): MDB_CORRUPTED: Located page was wrong type";
                 let fields = [("pair", "\"SOL/USDT\"".to_owned()), ("exception", exception.to_owned())];
@@ -246,12 +251,12 @@ impl Planar {
         if self.turn > 0 || !self.whole {
             return;
         }
-        if self.comes("corrupt-database", now) && !self.damaged {
-            self.damaged = store::damage(&self.folder.join("data/lmdb")).is_ok();
+        if self.comes("corrupt-database", now) && !self.harmed.store {
+            self.harmed.store = store::damage(&self.folder.join("data/lmdb")).is_ok();
         }
-        if self.comes("keys-exposed", now) && !self.exposed {
+        if self.comes("keys-exposed", now) && !self.harmed.secrets {
             let open = std::fs::set_permissions(self.folder.join("user/secrets.toml"), Permissions::from_mode(0o644));
-            self.exposed = open.is_ok();
+            self.harmed.secrets = open.is_ok();
         }
     }
 
