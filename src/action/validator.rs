@@ -2,7 +2,10 @@
 //! under the name that it has until then (facts.md D.2).
 
 use super::cannot::CannotCheck;
+use super::config_text::Format;
 use super::doing::{last_words, look_at};
+use super::files::seen;
+use super::plan::Precondition;
 use crate::base::{Body, Clean, Clock, Fault};
 use crate::sys::program::{Ended, Order};
 use serde::{Deserialize, Serialize};
@@ -61,12 +64,14 @@ impl Validator {
         crate::clean!("first  {}   {how}", self.argv.join(" "))
     }
 
-    /// Why it can say nothing of any file, asked with the one that stands now; from then on its silence is accepted, its
-    /// fault is not. What it finds wrong with the old file is no matter: that is about to go.
-    pub fn waived_for(&mut self, file: &Path, clock: &dyn Clock) -> Option<Clean> {
+    /// Where it can say nothing of any file, asked with the one that stands now: that as a row of what the plan rests on,
+    /// and why its prompt is heavier. From then on its silence is accepted, its fault is not. What it finds wrong with the old file is no matter: that is about to go.
+    pub fn waived_for(&mut self, file: &Path, format: Format, clock: &dyn Clock) -> Option<(Precondition, Clean)> {
         let Ok(Judged::Cannot(why)) = self.judged(file, clock) else { return None };
         self.waived = true;
-        Some(Clean::text(why.trim_end_matches('.')))
+        let (why, format) = (why.trim_end_matches('.'), format.name());
+        let row = seen("validator", crate::clean!("cannot check: {why}; the new text reads as {format}"));
+        Some((row, Clean::from("the validator cannot check the new file: only its form was looked at")))
     }
 
     /// Lets it judge this file.

@@ -72,13 +72,13 @@ async fn filling() {
     let label = [("mountpoint", point.as_str())];
     let counted = || {
         let disk = rustix::fs::statvfs(&*dir).expect("it answers");
-        (disk.f_bavail * disk.f_frsize, (disk.f_files, disk.f_ffree))
+        ((disk.f_bavail * disk.f_frsize) as f64, (disk.f_files as f64, disk.f_ffree as f64))
     };
     let told = |seen: &Observation| {
         let value = |name| value(seen, name, &label);
-        let files = (value("node_filesystem_files") as u64, value("node_filesystem_files_free") as u64);
+        let files = (value("node_filesystem_files"), value("node_filesystem_files_free"));
         let ratio = value("watchkeeper_host_filesystem_used_ratio");
-        ((value("node_filesystem_avail_bytes") as u64, files), ratio)
+        ((value("node_filesystem_avail_bytes"), files), ratio)
     };
     let mut host = sampler("host", "");
     let begun = RealClock.now();
@@ -89,7 +89,7 @@ async fn filling() {
     let later = Now { mono: begun.mono + by, wall: begun.wall.ahead(by) };
     let after = told(&host.observe(later).await.expect("a host"));
     assert_eq!(after, (counted(), 0.25));
-    assert_eq!((before.0.0 - after.0.0, before.0.1.1 - after.0.1.1), (4 << 20, 1), "a file of 4 MiB");
+    assert_eq!((before.0.0 - after.0.0, before.0.1.1 - after.0.1.1), (4_194_304.0, 1.0), "a file of 4 MiB");
     println!("ALL SEEN");
 }
 

@@ -206,11 +206,7 @@ impl Kind for ConfigSet {
             ("edit", _) => edit(plan, doing),
             ("restart", Some(manager)) => {
                 let none = BTreeMap::new();
-                let before = plan.targets.iter().find_map(|target| match target {
-                    Target::Unit { serving, identity, .. } => Some((serving.as_ref(), identity)),
-                    _ => None,
-                });
-                manager.carry_out(Verb::Restart, before.unwrap_or((None, &none)), doing)
+                manager.carry_out(Verb::Restart, unit(plan).unwrap_or((None, &none)), doing)
             }
             _ => Err(StepError::Failed(Fault::new(format!("there is no step `{}`.", Clean::text(name))))),
         }
@@ -272,11 +268,9 @@ impl Kind for ConfigSet {
 
 /// A plan that leaves what `work` says in the file that is held.
 pub(super) fn drafted((mut work, held): (Work, &Held), run: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
-    let unable = match work.validate.as_mut().filter(|_| cx.previews()) {
-        Some(validator) => validator.waived_for(&work.file, cx.clock),
-        None => None,
-    };
-    let Work { file, set, restart, format, .. } = &work;
+    let validator = work.validate.as_mut().filter(|_| cx.previews());
+    let waived = validator.and_then(|validator| validator.waived_for(&work.file, work.format, cx.clock));
+    let Work { file, set, restart, .. } = &work;
     held.replaceable()?;
     let mut lines = vec![match &work.link {
         Some(link) => crate::clean!("{} → {}", link.display(), file.display()),
@@ -288,11 +282,8 @@ pub(super) fn drafted((mut work, held): (Work, &Held), run: &Run, cx: &Context<'
     let mut hits = Vec::new();
     let backup = run.backup_of(file);
     let mut undo = format!("put back the backup {}", backup.display());
-    let mut raise = Vec::new();
-    if let Some(why) = unable {
-        based_on.push(seen("validator", crate::clean!("cannot check: {why}; the new text reads as {}", format.name())));
-        raise.push(Clean::from("the validator cannot check the new file: only its form was looked at"));
-    }
+    let (unknown, mut raise): (Vec<Precondition>, Vec<Clean>) = waived.into_iter().unzip();
+    based_on.extend(unknown);
     lines.extend(work.validate.as_ref().map(Validator::line));
     if let Some(manager) = restart {
         let part = manager.draft(Verb::Restart, cx.login, cx.clock)?;
@@ -320,12 +311,17 @@ fn side(value: Option<&Scalar>) -> Clean {
     value.map_or(Clean::from("absent"), |value| Clean::text(value.to_string()))
 }
 
-/// The run that served when the plan was made.
-fn served(plan: &Plan) -> Option<&Serving> {
+/// The service as the plan found it.
+fn unit(plan: &Plan) -> Option<(Option<&Serving>, &BTreeMap<String, String>)> {
     plan.targets.iter().find_map(|target| match target {
-        Target::Unit { serving, .. } => serving.as_ref(),
+        Target::Unit { serving, identity, .. } => Some((serving.as_ref(), identity)),
         _ => None,
     })
+}
+
+/// The run that served then.
+fn served(plan: &Plan) -> Option<&Serving> {
+    unit(plan)?.0
 }
 
 fn before(plan: &Plan) -> Option<&FileId> {
