@@ -59,8 +59,8 @@ pub fn runs_dir(state: &Path) -> PathBuf {
 /// The first that breaks a rule, which rule, and how to mend it.
 pub fn judge_state(state: &Path) -> Result<(), Fault> {
     let all = [state.to_owned(), journal_dir(state), actions_dir(state), runs_dir(state)];
-    let there = all.iter().filter(|path| path.symlink_metadata().is_ok());
-    there.map(|path| folder(path, Owners::effective()).map(drop)).collect()
+    let mut there = all.iter().filter(|path| path.symlink_metadata().is_ok());
+    there.try_for_each(|path| folder(path, Owners::effective()).map(drop))
 }
 
 #[cfg(test)]
