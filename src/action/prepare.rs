@@ -231,18 +231,19 @@ fn with_values((name, kind, title): Named<'_>, body: &Body, cx: &Context<'_>) ->
     let word = confirm(&mut body, cx)?;
     let cooldown = cooldown(&mut body)?;
     let judging = judging(&mut body, cx)?;
-    if based_on.iter().any(|row| row.metric.is_some()) && judging.is_none() {
-        return Err(body
-            .fault("`based_on` needs `verify` with its samplers.")
-            .hint("The runner observes again what a plan rests on, with samplers of its own."));
-    }
+    observable(&based_on, judging.as_ref(), &body)?;
     let mut draft = known.draft(&mut body, &Run::of(cx.state, cx.id), cx)?;
-    let relied = relied.map(|relied| relied.look(made.wall));
-    if let Some((row, wrong, _)) = relied.clone() {
+    let relied = relied.map(|relied| {
+        let (row, wrong, on) = relied.look(made.wall);
         based_on.push(row);
         // Making one is what mends it.
-        if known.name().ends_with("_backup") { draft.hits.extend(wrong) } else { waived.extend(wrong) }
-    }
+        if known.name().ends_with("_backup") {
+            draft.hits.extend(wrong)
+        } else {
+            waived.extend(wrong)
+        }
+        on
+    });
     let cooling = cooled_down(cooldown, name, &draft, cx).err();
     let declared = if word.is_some() { Danger::C3 } else { declared };
     let (danger, raised) = danger(known, declared, (&draft, waived), name, cx);
@@ -268,7 +269,7 @@ fn with_values((name, kind, title): Named<'_>, body: &Body, cx: &Context<'_>) ->
         hits: hits.into_iter().chain(draft.hits).collect(),
         undo: draft.undo,
         based_on,
-        relied: relied.map(|(.., on)| on),
+        relied,
         targets: draft.targets,
         settle: draft.settle,
         judging,
@@ -283,6 +284,16 @@ fn with_values((name, kind, title): Named<'_>, body: &Body, cx: &Context<'_>) ->
             .push(Clean::from("nobody has declared a check of its effect: even when all goes well it ends UNVERIFIED"));
     }
     Ok((plan, cooling))
+}
+
+/// Metrics that a plan rests on are observed again, by samplers that its verification names.
+fn observable(based_on: &[Precondition], judging: Option<&Judging>, body: &Body) -> Result<(), Fault> {
+    if based_on.iter().any(|row| row.metric.is_some()) && judging.is_none() {
+        return Err(body
+            .fault("`based_on` needs `verify` with its samplers.")
+            .hint("The runner observes again what a plan rests on, with samplers of its own."));
+    }
+    Ok(())
 }
 
 /// What is typed behind the host instead of the target: a word, or the value of a parameter.

@@ -97,7 +97,6 @@ fn no_entry(row: &Body, documents: &[Arc<Document>]) -> Option<Fault> {
 
 #[cfg(test)]
 mod tests {
-    use crate::base::Fault;
     use crate::roles::setup::{known_kinds, setup};
     use crate::store::{Limits, Store};
 

@@ -57,8 +57,8 @@ fn ends(root: &Path, group: &str, user: &Clean) -> Option<Clean> {
 fn kills(root: &Path, user: &Clean) -> bool {
     let text = settings(root);
     let last = |key: &str| {
-        let values = text.lines().filter_map(|line| line.trim().strip_prefix(key)?.trim_start().strip_prefix('='));
-        values.last().map(str::trim)
+        let mut values = text.lines().filter_map(|line| line.trim().strip_prefix(key)?.trim_start().strip_prefix('='));
+        values.next_back().map(str::trim)
     };
     let names = |key: &str| last(key).map(|list| list.split_whitespace().any(|name| name == user.as_str()));
     // What was built in stands as a comment in the file that ships; systemd's own is yes.

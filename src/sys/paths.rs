@@ -28,11 +28,6 @@ pub fn runtime_dir() -> Option<PathBuf> {
     std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute())
 }
 
-/// The folder of what this login runs: sockets of its own services.
-pub fn runtime_dir() -> Option<PathBuf> {
-    std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute())
-}
-
 /// The folder for target locks, or none. Every login of this host comes to the same one, so it is chosen by its mode
 /// and not by what this login may write: the first that anybody may write and only owners may take away from.
 pub fn lock_dirs() -> Vec<PathBuf> {
@@ -62,8 +57,8 @@ pub fn runs_dir(state: &Path) -> PathBuf {
 /// The first that breaks a rule, which rule, and how to mend it.
 pub fn judge_state(state: &Path) -> Result<(), Fault> {
     let all = [state.to_owned(), journal_dir(state), actions_dir(state), runs_dir(state)];
-    let there = all.iter().filter(|path| path.symlink_metadata().is_ok());
-    there.map(|path| folder(path, Owners::effective()).map(drop)).collect()
+    let mut there = all.iter().filter(|path| path.symlink_metadata().is_ok());
+    there.try_for_each(|path| folder(path, Owners::effective()).map(drop))
 }
 
 #[cfg(test)]

@@ -73,10 +73,8 @@ const SYSTEMD_RUN: &str = "/usr/bin/systemd-run";
 /// not even logind's. Root has it from the system's manager, another login from its own where that goes on after it.
 /// `None` where that cannot be had; standard error goes to the end of `errors`.
 pub fn spawn_in_unit(what: &Detached, unit: &str, errors: &Path, clock: &dyn Clock) -> Option<()> {
-    let runtime = match rustix::process::geteuid().is_root() {
-        true => logind::booted().then_some(None),
-        false => logind::lasting_manager().map(Some),
-    }?;
+    let root = rustix::process::geteuid().is_root();
+    let runtime = if root { logind::booted().then_some(None) } else { logind::lasting_manager().map(Some) }?;
     // Our own image only under its name: a replaced file is another program.
     let program = what.program.clone().or_else(|| {
         let named = std::env::current_exe().ok()?;
