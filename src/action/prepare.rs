@@ -10,11 +10,11 @@ use super::lmdb::size;
 use super::params::{self, Params};
 use super::plan::{Danger, Judging, Metric, Plan, Precondition, Readings, Target, Undo, What, Where};
 use super::refused::Refused;
-use super::relied::Relied;
+use super::relied::{Relied, ReliedOn};
 use super::traffic::{self, Traffic, is_counter};
 use super::verify::{BASELINE, Check, Expect, FRESH, median, pace};
 use crate::base::body::nearest;
-use crate::base::{Body, Clean, Clock, Fault, Mono, Support, Ulid, Unit};
+use crate::base::{Body, Clean, Clock, Fault, Mono, Support, Ulid, Unit, Wall};
 use crate::sys::host::{Host, Login};
 use core::time::Duration;
 use serde::Deserialize;
@@ -233,17 +233,9 @@ fn with_values((name, kind, title): Named<'_>, body: &Body, cx: &Context<'_>) ->
     let judging = judging(&mut body, cx)?;
     observable(&based_on, judging.as_ref(), &body)?;
     let mut draft = known.draft(&mut body, &Run::of(cx.state, cx.id), cx)?;
-    let relied = relied.map(|relied| {
-        let (row, wrong, on) = relied.look(made.wall);
-        based_on.push(row);
-        // Making one is what mends it.
-        if known.name().ends_with("_backup") {
-            draft.hits.extend(wrong)
-        } else {
-            waived.extend(wrong)
-        }
-        on
-    });
+    // Making one is what mends it.
+    let troubles = if known.name().ends_with("_backup") { &mut draft.hits } else { &mut waived };
+    let relied = relied.map(|relied| rely(&relied, made.wall, &mut based_on, troubles));
     let cooling = cooled_down(cooldown, name, &draft, cx).err();
     let declared = if word.is_some() { Danger::C3 } else { declared };
     let (danger, raised) = danger(known, declared, (&draft, waived), name, cx);
@@ -284,6 +276,14 @@ fn with_values((name, kind, title): Named<'_>, body: &Body, cx: &Context<'_>) ->
             .push(Clean::from("nobody has declared a check of its effect: even when all goes well it ends UNVERIFIED"));
     }
     Ok((plan, cooling))
+}
+
+/// Looks at the backup that is relied on: its row, and what is wrong with it.
+fn rely(relied: &Relied, now: Wall, based_on: &mut Vec<Precondition>, troubles: &mut Vec<Clean>) -> ReliedOn {
+    let (row, wrong, on) = relied.look(now);
+    based_on.push(row);
+    troubles.extend(wrong);
+    on
 }
 
 /// Metrics that a plan rests on are observed again, by samplers that its verification names.
