@@ -15,7 +15,7 @@ const BACK: &str = "back:";
 /// Where a run keeps what it leaves.
 const LEFT: &str = "left.json";
 /// That is not larger, in bytes.
-const LEFT_LIMIT: u64 = 4 * 1024;
+const LEFT_LIMIT: u64 = 64 * 1024;
 
 /// The table of a plan of its own, without the keys that all have.
 pub type Table = Map<String, Value>;

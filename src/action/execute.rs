@@ -105,7 +105,7 @@ impl<'a> Real<'a> {
         self.show();
         loop {
             let rest = left(effect.mono, within, self.clock);
-            let proof = self.kind.proof(self.plan(), self.clock);
+            let proof = self.kind.proof_of(self.plan(), self.run, self.clock);
             if proof.is_none() && judging.is_none() {
                 return Verdict::Unverified(no_check());
             }

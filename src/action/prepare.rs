@@ -266,16 +266,20 @@ fn with_values((name, kind, title): Named<'_>, body: &Body, cx: &Context<'_>) ->
         settle: draft.settle,
         judging,
     };
-    if let Undo::How(how) = &plan.undo
-        && back::has(&plan)
-    {
-        plan.undo = Undo::How(crate::clean!("{how}; offered afterwards"));
-    }
+    plan.undo = undo(&plan);
     if plan.judging.is_none() && !known.proves(&plan) {
         plan.hits
             .push(Clean::from("nobody has declared a check of its effect: even when all goes well it ends UNVERIFIED"));
     }
     Ok((plan, cooling))
+}
+
+/// The way back, and whether it is offered once this is done.
+fn undo(plan: &Plan) -> Undo {
+    match &plan.undo {
+        Undo::How(how) if back::has(plan) => Undo::How(crate::clean!("{how}; offered afterwards")),
+        undo => undo.clone(),
+    }
 }
 
 /// Looks at the backup that is relied on: its row, and what is wrong with it.

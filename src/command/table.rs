@@ -84,7 +84,7 @@ pub static TABLE: &[Spec] = &[
         Command::ResetAndStart,
         "reset-and-start",
         "reset, start",
-        "of an action that left its unit failed: reset the failure and start it",
+        "reset and start the unit that an action left failed",
         SHEET,
     ),
     row(Command::Find, "find", "find", "find by words: an action, a row of a zoomed table", FOUND),

@@ -23,6 +23,7 @@ pub mod paths;
 pub mod process;
 pub mod program;
 pub(crate) mod quiet;
+pub(crate) mod quota;
 pub mod random;
 mod replaceable;
 pub mod reserve;

@@ -144,12 +144,24 @@ fn who_opened_it_since_the_plan_is_not_grown_under() {
     assert_eq!(figure(&stat(&lab.db, &["-e"]), "Map size"), 1 << 20);
 }
 
-/// Opens the environment with no size, a size, or the one of a file, and keeps it open.
+/// Opens the environment with no size, a size, or the one of a file, and keeps it open. Where a file beside `ready` says
+/// so it writes so many MiB again and again, and logs what LMDB says to it.
 const PROGRAM: &str = "
-import lmdb, pathlib, signal, sys, tomllib
+import lmdb, pathlib, signal, sys, time, tomllib
 path, how, ready = sys.argv[1:]
 size = tomllib.loads(pathlib.Path(how).read_text())['db']['map_mib'] << 20 if how[0] == '/' else int(how)
 env = lmdb.open(path, map_size=size, max_dbs=8)
+wanted = pathlib.Path(ready).with_name('wanted')
+while wanted.exists():
+    try:
+        with env.begin(write=True) as txn:
+            for key in range(int(wanted.read_text()) * 8):
+                txn.put(str(key).encode(), bytes(120_000))
+    except lmdb.MapFullError as error:
+        with open(pathlib.Path(ready).with_name('app.log'), 'a') as log:
+            print('ERROR', error, file=log)
+    pathlib.Path(ready).touch()
+    time.sleep(0.02)
 pathlib.Path(ready).touch()
 signal.pause()
 ";
@@ -165,6 +177,11 @@ pub(crate) struct Served {
 impl Served {
     /// A service that opens it in this way, running.
     pub(crate) fn start(how: &str, also: &str) -> Option<Self> {
+        Self::start_with(how, also, None)
+    }
+
+    /// The same; it writes so many MiB again and again.
+    fn start_with(how: &str, also: &str, writes: Option<u32>) -> Option<Self> {
         child::played_by(&["lmdb::plays_the_child", "--exact", "--ignored"]);
         let scene = Scene::new();
         let dir = scene.dir.path().to_str().unwrap().to_owned();
@@ -182,6 +199,9 @@ impl Served {
             chown(path, Some(65_534), Some(65_534)).unwrap();
         }
         fs::create_dir(scene.path("copies")).unwrap();
+        if let Some(mib) = writes {
+            fs::write(scene.path("run/wanted"), mib.to_string()).unwrap();
+        }
         fs::write(scene.path("program.py"), PROGRAM).unwrap();
         fs::write(scene.path("app.toml"), "[db]\nmap_mib = 1  # enough\n").unwrap();
         let [how, also] = [how, also].map(|text| text.replace("DIR", &dir));
@@ -294,6 +314,97 @@ fn a_size_that_a_file_sets_is_changed_there_and_the_program_maps_it() {
         (1 << 20, "active"),
         "nothing was written into it"
     );
+}
+
+/// A program that writes so many MiB, grown to 8 MiB with an eye on what it logs.
+fn grown_under_a_writer(mib: u32) -> Option<(Outcome, String)> {
+    let served = Served::start_with("DIR/app.toml", "", Some(mib))?;
+    let log = served.scene.path("run/app.log");
+    served.wait(&log);
+    let said = fs::read_to_string(&log).unwrap();
+    assert!(said.contains("MDB_MAP_FULL"), "1 MiB is too small: {said}");
+    let setting =
+        format!("{{ file = \"{}\", key = \"db.map_mib\", unit = \"MiB\" }}", served.scene.path("app.toml").display());
+    let full = format!(
+        "{{ log = \"{}\", matches = \"MDB_MAP_FULL\", for = \"12s\" }}",
+        served.scene.path("run/*.log").display()
+    );
+    let table = served.table(&format!("how = \"setting\"\nto = \"8MiB\"\nsetting = {setting}\nmap_full = {full}"));
+    let plan = served.scene.plan("lmdb_grow", &table).unwrap();
+    let last = plan.what.lines.last().unwrap().as_str();
+    assert!(last.starts_with("then   for 12 s no new line of ") && last.ends_with("may match MDB_MAP_FULL"), "{last}");
+    assert_eq!(plan.settle.as_secs(), 12);
+    let (end, progress) = served.scene.act(plan);
+    assert!(end.executed, "{end:?} {:?}", told(&progress));
+    Some((end.outcome, format!("{} {:?}", end.reason, told(&progress))))
+}
+
+#[test]
+fn a_growth_counts_only_where_the_log_says_no_more_that_the_map_is_full() {
+    let Some((outcome, said)) = grown_under_a_writer(2) else { return };
+    assert_eq!(outcome, Outcome::Succeeded, "what was said before does not count: {said}");
+    assert!(said.contains("for 12 s no new line of ") && said.contains("said that the map is full"), "{said}");
+    // 8 MiB are too small as well.
+    let Some((outcome, said)) = grown_under_a_writer(20) else { return };
+    assert_eq!(outcome, Outcome::Failed, "{said}");
+    assert!(said.contains("maps 8.00 MiB; but its log says again: ERROR mdb_put: MDB_MAP_FULL"), "{said}");
+}
+
+#[test]
+fn what_is_to_be_watched_for_must_be_of_a_log_of_the_service() {
+    let Some(lab) = lab() else { return };
+    lab.end_reader();
+    let refused = |more: &str| lab.refusal("lmdb_grow", &format!("{}\n{more}", lab.commit("8MiB")));
+    let full = |log: &str, matches: &str| format!("map_full = {{ log = \"{log}\", matches = \"{matches}\" }}");
+    assert!(refused(&full("/var/log/app.log", "FULL")).contains("of the program that `service` names"));
+    assert!(refused(&full("app.log", "FULL")).contains("`log` is an absolute path"));
+    assert!(refused(&full("/var/*/app.log", "FULL")).contains("`*` in its last part only"));
+    assert!(refused(&full("/var/log/app.log", "(")).contains("this is no regular expression"));
+}
+
+/// A file system of its own that keeps quotas, where the kernel knows them, with 2 MiB for `nobody`.
+struct Quota(PathBuf);
+
+impl Quota {
+    fn on(dir: PathBuf) -> Option<Self> {
+        let (image, mounted) = (dir.with_extension("image"), Self(dir));
+        fs::create_dir_all(&mounted.0).unwrap();
+        fs::File::create(&image).unwrap().set_len(32 << 20).unwrap();
+        let quota = ["-q", "-m", "0", "-O", "quota", "-E", "quotatype=usrquota"];
+        let made = Command::new("mkfs.ext4").args(quota).arg(&image).output();
+        let mount = || Command::new("mount").args(["-o", "loop"]).args([&image, &mounted.0]).output();
+        if !made.is_ok_and(|made| made.status.success()) || !mount().is_ok_and(|done| done.status.success()) {
+            peer::skip("quota", "no file system with quotas can be mounted here");
+            return None;
+        }
+        const SET: &str = "
+import ctypes, os, struct, sys
+limit = ctypes.create_string_buffer(struct.pack('8QI4x', 2048, 0, 0, 0, 0, 0, 0, 0, 1))
+done = ctypes.CDLL(None).syscall(443, os.open(sys.argv[1], os.O_RDONLY), 0x800008 << 8, 65534, limit)
+sys.exit(done)
+";
+        let set = Command::new("/usr/bin/python3").args(["-c", SET]).arg(&mounted.0).status().unwrap();
+        assert!(set.success(), "the quota is set");
+        Some(mounted)
+    }
+}
+
+impl Drop for Quota {
+    fn drop(&mut self) {
+        let _best_effort = Command::new("umount").arg("-l").arg(&self.0).output();
+    }
+}
+
+#[test]
+fn what_the_quota_of_its_owner_does_not_leave_is_no_room() {
+    let Some(lab) = lab() else { return };
+    lab.end_reader();
+    let Some(small) = Quota::on(lab.scene.path("small")) else { return };
+    let copied = Command::new("cp").arg("-a").args([&lab.db, &small.0.join("db")]).status().unwrap();
+    assert!(copied.success());
+    let table = format!("path = \"{}\"\nhow = \"write_commit\"\nto = \"8MiB\"", small.0.join("db").display());
+    let fault = lab.refusal("lmdb_grow", &table);
+    assert!(fault.contains("and the quota of user 65534 leaves "), "{fault}");
 }
 
 #[test]

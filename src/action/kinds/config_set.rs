@@ -1,5 +1,6 @@
 //! `config_set`: sets keys of a TOML, JSON, .env or INI file in place, then restarts what reads it. Only the bytes of the
 //! values change, so comments, order and line ends stay; several keys are one edit, one backup, one restart.
+//! Long because what is planned, edited, proven and taken back is one and the same list of keys.
 //!
 //! ```toml
 //! [actions.reduce-batch-size]

@@ -1,5 +1,6 @@
 //! `lmdb_grow`: gives an LMDB environment a larger map, by the way its program sets the size (a running program keeps
 //! the size that it began with), and looks at the map of the program afterwards. Sizes never shrink in place.
+//! Long because a growth by a setting and one by a commit are planned, carried out and judged side by side.
 //!
 //! ```toml
 //! [actions.grow-data]
@@ -15,6 +16,8 @@
 //! setting   = { file = "/etc/app/app.toml", key = "db.map_mb", unit = "MiB", format = "toml" }
 //! service   = { kind = "systemd", unit = "app.service" }   # without it the program must be stopped already
 //! backup_to = "/var/backups/app"    # a compacting copy first; without it the danger rises
+//! map_full  = { log = "/var/log/app/*.log", matches = "MDB_MAP_FULL|-30792", for = "60s" }   # no new line of it may say
+//!                                   # so for so long once the program is up again; without it nothing is claimed of that
 //! ```
 
 use super::config_set::{self, ConfigSet, Row, edited};
@@ -24,6 +27,7 @@ use crate::action::config_text::{Format, Scalar};
 use crate::action::doing::Doing;
 use crate::action::lifecycle::Run;
 use crate::action::lmdb::copy::Copying;
+use crate::action::lmdb::full::{self, MapFull};
 use crate::action::lmdb::identity::{self, Identity};
 use crate::action::lmdb::limits::{Wanted, obstacles};
 use crate::action::lmdb::size;
@@ -77,6 +81,9 @@ struct Work {
     config: Option<Value>,
     /// The program was seen with another size than the stored one: it may not take what is stored.
     own_size: bool,
+    /// What its log must no longer say.
+    #[serde(default)]
+    full: Option<MapFull>,
 }
 
 impl Kind for LmdbGrow {
@@ -105,7 +112,11 @@ impl Kind for LmdbGrow {
         let setting: Option<Setting> = body.take("setting")?;
         let service: Option<Manager> = body.take("service")?;
         let backup_to: Option<PathBuf> = body.take("backup_to")?;
-        let own = ["path", "how", "to", "by", "growth", "cap", "setting", "service", "backup_to"];
+        let full = MapFull::take(body)?;
+        if full.is_some() && service.is_none() {
+            return Err(table.fault_at(full::KEY, "`map_full` is of the log of the program that `service` names."));
+        }
+        let own = ["path", "how", "to", "by", "growth", "cap", "setting", "service", "backup_to", full::KEY];
         body.done(&[COMMON, &own].concat())?;
         match (how, &setting, &service) {
             (How::Setting, Some(_), Some(_)) | (How::WriteCommit, None, _) => {}
@@ -123,14 +134,14 @@ impl Kind for LmdbGrow {
         let above = above(how, &id, &mappers);
         let wanted = Wanted { to, by, cap, above, growth };
         let to = wanted.size(&seen)?;
-        obstacles(&seen, &mappers, to)?;
+        let unknown = obstacles(&seen, &mappers, to)?;
         if service.is_none() {
             identity::unused(&seen).map_err(|fault| fault.hint("Stop the program first, or name its `service`."))?;
         }
         let copying = backup_to
             .map(|folder| Copying::plan((&id, seen.meta.used()), (folder, true), run.dir().join("copy.json"), cx));
         let own_size = mappers.iter().any(|it| it.bytes != seen.meta.map_size);
-        let work = Work { id, to, how, service, copying: copying.transpose()?, config: None, own_size };
+        let work = Work { id, to, how, service, copying: copying.transpose()?, config: None, own_size, full };
         let (mut draft, config) = match setting {
             Some(setting) => by_setting(&setting, &work, run, cx)?,
             None => (by_commit(&work, cx)?, None),
@@ -143,6 +154,11 @@ impl Kind for LmdbGrow {
         }
         if growth > 0.0 {
             draft.hits.push(crate::clean!("it grows by {} a day", Unit::Bytes.show(growth * 86_400.0)));
+        }
+        draft.hits.extend(unknown);
+        if let Some(full) = &work.full {
+            draft.lines.push(full.line());
+            draft.settle = draft.settle.max(full.quiet);
         }
         draft.work = to_work(&Work { config, ..work })?;
         Ok(draft)
@@ -185,21 +201,13 @@ impl Kind for LmdbGrow {
 
     fn step(&self, name: &str, plan: &Plan, doing: &Doing<'_>) -> Result<Clean, StepError> {
         let work: Work = work(plan).map_err(StepError::Failed)?;
-        match (name, &work.service) {
-            ("edit" | "restart", _) => ConfigSet.step(name, &inner(plan, &work), doing),
-            ("stop", Some(manager)) => {
-                let before = unit(plan).ok_or_else(|| StepError::Failed(Fault::new("the plan names no service.")))?;
-                manager.carry_out(Verb::Stop, before, doing).map_err(|error| match error {
-                    StepError::Failed(fault) => StepError::Failed(fault),
-                    // It may be on its way down, and nothing else would start it.
-                    unknown => and_start(unknown, manager, doing),
-                })
-            }
-            ("start", Some(manager)) => manager.service().apply(Verb::Start, &Doing { stops: &|| false, ..*doing }),
-            ("grow", None) => grow(&work),
-            ("grow", Some(manager)) => grow(&work).map_err(|error| and_start(error, manager, doing)),
-            _ => Err(StepError::Failed(Fault::new(format!("there is no step `{}`.", Clean::text(name))))),
+        let done = carried_out(name, (plan, &work), doing);
+        let up = matches!(name, "restart" | "start") && !matches!(done, Err(StepError::Failed(_)));
+        if let Some(full) = work.full.filter(|_| up) {
+            // Without it nobody can tell, and the end says so.
+            let _best_effort = full.begin(doing.run);
         }
+        done
     }
 
     fn ended(&self, before: &str, plan: &Plan, doing: &Doing<'_>) -> Option<Clean> {
@@ -209,6 +217,24 @@ impl Kind for LmdbGrow {
         }
         let manager = work.service.as_ref().filter(|_| matches!(before, "grow" | "start"))?;
         Some(start(manager, doing))
+    }
+
+    fn proof_of(&self, plan: &Plan, run: &Run, clock: &dyn Clock) -> Option<Proof> {
+        let proof = self.proof(plan, clock)?;
+        let Proof::Holds(id, said) = proof else { return Some(proof) };
+        let Some(full) = work::<Work>(plan).ok()?.full else { return Some(Proof::Holds(id, said)) };
+        Some(match full.new_line(run) {
+            Ok(None) => Proof::Holds(id, said),
+            Ok(Some(line)) => Proof::Broken(crate::clean!("{said}; but its log says again: {line}")),
+            Err(fault) => Proof::Unseen(crate::clean!(
+                "{said}; whether its log says again that the map is full is unknown: {fault}"
+            )),
+        })
+    }
+
+    fn evidence(&self, plan: &Plan, good: bool, _: &Doing<'_>) -> Vec<Clean> {
+        let full = work::<Work>(plan).ok().and_then(|work| work.full).filter(|_| good);
+        full.iter().map(MapFull::kept_quiet).collect()
     }
 
     fn proof(&self, plan: &Plan, clock: &dyn Clock) -> Option<Proof> {
@@ -248,6 +274,25 @@ impl Kind for LmdbGrow {
             }
             None => Settled::Other(crate::clean!("the stored size is {stored}; {open}")),
         })
+    }
+}
+
+/// One of its steps.
+fn carried_out(name: &str, (plan, work): (&Plan, &Work), doing: &Doing<'_>) -> Result<Clean, StepError> {
+    match (name, &work.service) {
+        ("edit" | "restart", _) => ConfigSet.step(name, &inner(plan, work), doing),
+        ("stop", Some(manager)) => {
+            let before = unit(plan).ok_or_else(|| StepError::Failed(Fault::new("the plan names no service.")))?;
+            manager.carry_out(Verb::Stop, before, doing).map_err(|error| match error {
+                StepError::Failed(fault) => StepError::Failed(fault),
+                // It may be on its way down, and nothing else would start it.
+                unknown => and_start(unknown, manager, doing),
+            })
+        }
+        ("start", Some(manager)) => manager.service().apply(Verb::Start, &Doing { stops: &|| false, ..*doing }),
+        ("grow", None) => grow(work),
+        ("grow", Some(manager)) => grow(work).map_err(|error| and_start(error, manager, doing)),
+        _ => Err(StepError::Failed(Fault::new(format!("there is no step `{}`.", Clean::text(name))))),
     }
 }
 

@@ -162,6 +162,10 @@ pub trait Kind: Sync {
     fn proof(&self, _plan: &Plan, _clock: &dyn Clock) -> Option<Proof> {
         None
     }
+    /// The same with what the run itself has kept.
+    fn proof_of(&self, plan: &Plan, _run: &Run, clock: &dyn Clock) -> Option<Proof> {
+        self.proof(plan, clock)
+    }
     /// Whether [`Kind::proof`] looks at anything for this plan. Where not, and no metric is declared, the prompt says how
     /// that ends.
     fn proves(&self, _plan: &Plan) -> bool {

@@ -2,9 +2,11 @@
 
 use super::identity::{free, show};
 use super::size;
-use crate::base::Fault;
+use crate::base::{Clean, Fault};
 use crate::sys::holders::is_of_32_bits;
 use crate::sys::lmdb::outside::{Mapper, Outside};
+use crate::sys::quota::{self, Left};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// No map is larger when the profile does not say: catches slips of units.
@@ -71,8 +73,9 @@ impl Wanted {
 /// What forbids a larger size now.
 ///
 /// # Errors
-/// Dead readers, a disk that is smaller than the map, or a program that cannot have so much address space.
-pub(crate) fn obstacles(seen: &Outside, mappers: &[Mapper], to: u64) -> Result<(), Fault> {
+/// Dead readers, a disk or a quota that is smaller than the map, or a program that cannot have so much address space.
+/// What of it cannot be seen is told in words.
+pub(crate) fn obstacles(seen: &Outside, mappers: &[Mapper], to: u64) -> Result<Option<Clean>, Fault> {
     let dead = seen.dead().len();
     if dead > 0 {
         return Err(Fault::new(format!("dead readers pin pages of {}: {dead}.", seen.data.display()))
@@ -85,6 +88,10 @@ pub(crate) fn obstacles(seen: &Outside, mappers: &[Mapper], to: u64) -> Result<(
         return Err(Fault::new(format!("the file may grow by {growth}, and {} has {free} free.", folder.display()))
             .hint("Make room first: a map larger than the disk fills it."));
     }
+    let unknown = match quota::left(folder, seen.about.uid(), seen.about.gid()) {
+        Ok(quota) => quota.and_then(|quota| too_small(&quota, growth, folder)).map_or(Ok(None), Err)?,
+        Err(unknown) => Some(unknown),
+    };
     for it in mappers {
         let who = format!("{} (process {})", it.name, it.pid);
         if to >= NARROW && is_of_32_bits(Path::new("/proc"), it.pid) == Some(true) {
@@ -99,7 +106,17 @@ pub(crate) fn obstacles(seen: &Outside, mappers: &[Mapper], to: u64) -> Result<(
                 .hint("Raise the limit of its unit first (LimitAS)."));
         }
     }
-    Ok(())
+    Ok(unknown)
+}
+
+/// What a quota leaves counts like what the disk has free.
+fn too_small(quota: &Left, growth: u64, folder: &Path) -> Option<Fault> {
+    let (free, whose) = (quota.bytes, &quota.whose);
+    let what = || {
+        let (growth, free, folder) = (show(growth), show(free), folder.display());
+        format!("the file may grow by {growth}, and the quota of {whose} leaves {free} at {folder}.")
+    };
+    (free < growth).then(|| Fault::new(what()).hint("Raise that quota, or make room: a map larger than it fills it."))
 }
 
 /// The limit of a process in bytes, `None` when there is none or it cannot be seen, and what it has.
@@ -110,4 +127,18 @@ fn address_space(pid: u32) -> (Option<u64>, u64) {
     };
     let has = number(&read("status"), "VmSize:").unwrap_or(0).saturating_mul(1024);
     (number(&read("limits"), "Max address space"), has)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_quota_leaves_counts_like_what_the_disk_has_free() {
+        let quota = |bytes| Left { bytes, whose: "user 1000".into() };
+        let said = |bytes| too_small(&quota(bytes), 7 << 20, Path::new("/srv/db")).map(|fault| fault.what.to_string());
+        assert_eq!(said(7 << 20), None);
+        let why = "the file may grow by 7.00 MiB, and the quota of user 1000 leaves 2.00 MiB at /srv/db.";
+        assert_eq!(said(2 << 20).as_deref(), Some(why));
+    }
 }
