@@ -134,7 +134,7 @@ fn journal_tells(desk: &Desk, state: &Path) {
     assert!(text.lines().any(|line| line.contains("action.outcome") && line.contains("VERIFIED")), "{text}");
     let tells = |event: &str, said: &str| text.lines().any(|line| line.contains(event) && line.contains(said));
     let act = "reduce-batch-size";
-    assert!(tells("session.start", "  started a console of demo in OBSERVE"), "{text}");
+    assert!(tells("session.start", "  started a console of watchkeeper-demo-"), "{text}");
     assert!(tells("confirm.shown", &format!("  was shown the plan of {act}  (plan ")), "{text}");
     assert!(tells("confirm.accepted", &format!("  confirmed {act} at C2: ")), "{text}");
     assert!(
