@@ -95,6 +95,8 @@ pub enum Entry {
     },
     /// A prompt was opened.
     Prompted {
+        /// The action and its kind.
+        act: Clean,
         /// Which plan.
         plan: Ulid,
         /// The plan's digest.

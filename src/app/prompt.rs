@@ -222,7 +222,8 @@ pub fn submitted(model: &mut Model, extent: Extent) -> Vec<Effect> {
         && !core::mem::replace(&mut prompt.recorded, true)
     {
         let plan = prompt.gate.plan();
-        out.push(Effect::Record(Entry::Prompted { plan: plan.id, digest: plan.digest() }));
+        let act = clean!("{} ({})", plan.what.action, plan.what.kind);
+        out.push(Effect::Record(Entry::Prompted { act, plan: plan.id, digest: plan.digest() }));
     }
     out
 }

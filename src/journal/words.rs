@@ -52,8 +52,9 @@ impl<'a> Words<'a> {
         self.res(key).map(|why| format!(": {why}")).unwrap_or_default()
     }
 
+    /// The action's name, without its kind.
     fn act(&self) -> &str {
-        self.act.unwrap_or("an action")
+        self.act.and_then(|act| act.split(" (").next()).unwrap_or("an action")
     }
 
     fn trail(&self, event: &str) -> Option<String> {
@@ -258,7 +259,7 @@ mod tests {
             ),
             (
                 json!({"ev": "confirm.shown", "act": "restart (service_restart)", "plan": plan}),
-                "was shown the plan of restart (service_restart)",
+                "was shown the plan of restart",
             ),
             (
                 json!({"ev": "confirm.refused", "act": "restart", "res": {"why": "a.service is masked."}}),

@@ -14,8 +14,9 @@ pub fn record(entry: Entry) -> Record {
         Entry::Previewed { plan, why } => {
             Record { plan: Some(plan), ..Record::new(Event::Refused) }.res(json!({ "why": why.as_str() }))
         }
-        Entry::Prompted { plan, digest } => {
-            Record { plan: Some(plan), plan_sha: Some(digest), ..Record::new(Event::Shown) }
+        Entry::Prompted { act, plan, digest } => {
+            let act = Some(act.to_string());
+            Record { act, plan: Some(plan), plan_sha: Some(digest), ..Record::new(Event::Shown) }
         }
         Entry::Refused { plan, confirm, why } => {
             Record { plan: Some(plan), confirm: json!(confirm), ..Record::new(Event::Refused) }
