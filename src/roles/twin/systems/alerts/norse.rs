@@ -44,7 +44,7 @@ impl Played for Norse {
     fn looks(&mut self, now: Now) -> Vec<(&'static str, Option<Vec<Point>>)> {
         let mut read = |port: usize, path: &str| {
             let reply = (self.door(port, now) == Door::Open).then(|| self.page(port, path, now));
-            reply.filter(|reply| reply.status == 200).and_then(|reply| page(&reply.body))
+            reply.filter(|reply| reply.status == 200).map(|reply| page(&reply.body))
         };
         let health = read(0, "/health").is_some();
         let gpu = read(1, "/gpu/metrics");
