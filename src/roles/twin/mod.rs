@@ -147,10 +147,7 @@ impl Play {
                 (20, 4, ("etc/production.toml", "cuda_streams = 4", "cuda_streams = 8"))
             }
             Self::Service(_) => return None,
-            Self::System(Incident { story, .. }) => {
-                let rollout = story.rollout.as_ref()?;
-                (8, 3, (rollout.file.as_str(), rollout.from.as_str(), rollout.to.as_str()))
-            }
+            Self::System(Incident { story, .. }) => (8, 3, story.rollout.as_ref()?.parts()),
         };
         Some((Duration::from_secs(least) + Duration::from_secs(more).mul_f64(Jitter(seed).unit()), rollout))
     }

@@ -111,6 +111,13 @@ impl Story {
     }
 }
 
+impl Rollout {
+    /// File, what it holds, and what is written for it.
+    pub(in crate::roles::twin) fn parts(&self) -> (&str, &str, &str) {
+        (&self.file, &self.from, &self.to)
+    }
+}
+
 impl Saying {
     /// The text, as this process says it.
     pub(super) fn text(&self) -> String {

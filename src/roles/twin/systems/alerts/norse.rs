@@ -16,7 +16,6 @@ const PROMISES: &[Promise] = &[
         ],
     ),
     ("latency", &[("HighProcessingLatency", "high-latency")]),
-    ("memory-growth", &[("MemoryWillRunOut", "memory-growth")]),
     ("killed-for-memory", &[("KilledForMemory", "killed-for-memory")]),
     (
         "gpu-lost",
@@ -31,8 +30,8 @@ const PROMISES: &[Promise] = &[
     ("queue-full", &[("HealthFails", "service-down"), ("MetricsAbsent", "network")]),
 ];
 
-/// Longer than a window of half an hour, and ten minutes that it has to hold.
-const SECONDS: u64 = 2_500;
+/// Longer than a window of ten minutes, and one that it has to hold.
+const SECONDS: u64 = 900;
 
 impl Played for Norse {
     const STEP: u64 = 5;
@@ -44,7 +43,7 @@ impl Played for Norse {
     fn looks(&mut self, now: Now) -> Vec<(&'static str, Option<Vec<Point>>)> {
         let mut read = |port: usize, path: &str| {
             let reply = (self.door(port, now) == Door::Open).then(|| self.page(port, path, now));
-            reply.filter(|reply| reply.status == 200).and_then(|reply| page(&reply.body))
+            reply.filter(|reply| reply.status == 200).map(|reply| page(&reply.body))
         };
         let health = read(0, "/health").is_some();
         let gpu = read(1, "/gpu/metrics");
@@ -66,7 +65,9 @@ impl Played for Norse {
 
 #[test]
 fn each_story_raises_its_alerts_and_names_their_procedures() {
-    all_are_promised(CerebellarNorse, PROMISES, &["quiet", "training-rises", "data-corruption", "config-broken"]);
+    // Its memory grows by far less than what fills a host of 32 GB within hours: a pane foretells it, and no alert.
+    let others = ["quiet", "memory-growth", "training-rises", "data-corruption", "config-broken"];
+    all_are_promised(CerebellarNorse, PROMISES, &others);
     for promise in PROMISES {
         drop(keeps::<Norse>(CerebellarNorse, SECONDS, *promise));
     }
