@@ -32,9 +32,9 @@ const CUDA: &[Row] = &[
 ];
 
 const MEMORY: &[Row] = &[
-    ("out_of_memory", r"OutOfMemory\w*|MemoryError|[Cc]annot allocate memory", ERROR, Some("CN-8.2")),
-    ("allocation_failed", r"(?i:allocation failed|memory allocation of \d+ bytes failed)", ERROR, Some("CN-8.2")),
-    ("segfault", r"(?i:segfault|segmentation fault|signal 11\b)", ERROR, Some("CN-8.2")),
+    ("out_of_memory", r"OutOfMemory\w*|MemoryError|[Cc]annot allocate memory", ERROR, Some("memory leak")),
+    ("allocation_failed", r"(?i:allocation failed|memory allocation of \d+ bytes failed)", ERROR, Some("memory leak")),
+    ("segfault", r"(?i:segfault|segmentation fault|signal 11\b)", ERROR, Some("memory leak")),
 ];
 
 const OOM: &[Row] = &[
