@@ -32,9 +32,9 @@ const CUDA: &[Row] = &[
 ];
 
 const MEMORY: &[Row] = &[
-    ("out_of_memory", r"OutOfMemory\w*|MemoryError|[Cc]annot allocate memory", ERROR, Some("CN-8.2")),
-    ("allocation_failed", r"(?i:allocation failed|memory allocation of \d+ bytes failed)", ERROR, Some("CN-8.2")),
-    ("segfault", r"(?i:segfault|segmentation fault|signal 11\b)", ERROR, Some("CN-8.2")),
+    ("out_of_memory", r"OutOfMemory\w*|MemoryError|[Cc]annot allocate memory", ERROR, Some("memory leak")),
+    ("allocation_failed", r"(?i:allocation failed|memory allocation of \d+ bytes failed)", ERROR, Some("memory leak")),
+    ("segfault", r"(?i:segfault|segmentation fault|signal 11\b)", ERROR, Some("memory leak")),
 ];
 
 const OOM: &[Row] = &[
@@ -44,7 +44,7 @@ const OOM: &[Row] = &[
 
 const PERFORMANCE: &[Row] = &[
     ("latency_exceeded", r"latency.*exceeded", WARN, Some("CN-8.3")),
-    ("timeout", r"(?i:\btime(d )?-?out\b)", WARN, Some("CN-8.3")),
+    ("timeout", r"(?i:timed out\b|time-?out)", WARN, Some("CN-8.3")),
     ("slow", r"(?i:\bslow\b)", WARN, Some("CN-8.3")),
 ];
 
@@ -158,6 +158,11 @@ mod tests {
             ("Out of memory: Killed process 42 (python3) total-vm:9kB", "oom_kill"),
             ("processing latency of 12 us exceeded 10", "latency_exceeded"),
             ("a slow answer, then a timeout", "timeout slow"),
+            ("read_timeout after 30 s", "timeout"),
+            ("connection_timeout", "timeout"),
+            ("urllib3 TimeoutError", "timeout"),
+            ("request timed out", "timeout exchange_silent"),
+            ("timed output of one second", ""),
             ("the slower one", ""),
             ("MDB_MAP_FULL: Environment mapsize limit reached", "lmdb_map_full"),
             ("LMDBError(-30792): put", "lmdb_map_full"),

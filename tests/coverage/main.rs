@@ -41,6 +41,7 @@ fn every_row_of(system: &str) {
     let bearing = scene.parts.keys().filter(|id| !known.contains(id));
     wrong.extend(bearing.map(|id| format!("{id} stands in the profile and is no item of the guide")));
     wrong.extend(scene.rows.keys().filter(|id| !known.contains(id)).map(|id| format!("{id} is no item of the guide")));
+    wrong.extend(said::dead_ends(&scene));
     for id in &known {
         match scene.rows.get(id) {
             None => wrong.push(format!("{id} has no row")),

@@ -94,7 +94,7 @@ fn tables(text: &str, prefix: &str) -> Vec<Block> {
         block.ids.extend(ids_in(row, prefix).map(|id| (id, line)));
         // In `[settings]` an id stands above its key.
         if block.kind == "setting" && !block.ids.is_empty() && !row.starts_with('#') {
-            block.name = row.split('=').next().unwrap_or_default().trim().to_owned();
+            row.split('=').next().unwrap_or_default().trim().clone_into(&mut block.name);
             blocks.push(Block { kind: "setting".to_owned(), name: String::new(), ids: Vec::new() });
         }
     }

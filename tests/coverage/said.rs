@@ -138,6 +138,23 @@ fn level(scene: &Scene, levels: &Levels) -> Option<String> {
     (!wrong.is_empty()).then(|| format!("{}: {}", levels.pane, wrong.join(", ")))
 }
 
+/// Whether what a pattern leads to is a document, or a symptom of one.
+fn leads_to(scene: &Scene, entry: &str, wanted: Option<&str>) -> bool {
+    let is = |it: &&Document| wanted.is_none_or(|wanted| *it.id == *wanted);
+    let by_symptom = |it: &&Document| fit(it, &entry.to_lowercase()).is_some_and(|(weight, _)| weight >= 4);
+    match document(scene, entry) {
+        Some(document) => is(&document),
+        None => scene.documents.iter().filter(by_symptom).any(|it| is(&it)),
+    }
+}
+
+/// Patterns that lead nowhere: Enter on their lines opens nothing.
+pub(crate) fn dead_ends(scene: &Scene) -> Vec<String> {
+    let all = scene.setup.patterns.all().iter();
+    let dead = all.filter(|pattern| pattern.entry.as_ref().is_some_and(|entry| !leads_to(scene, entry.as_str(), None)));
+    dead.map(|pattern| format!("the pattern `{}` opens {:?}, which is no page", pattern.name, pattern.entry)).collect()
+}
+
 /// A line is named by the pattern, counted, and opens its entry.
 fn recognised(scene: &Scene, line: &Line) -> Option<String> {
     let patterns = &scene.setup.patterns;
@@ -151,18 +168,7 @@ fn recognised(scene: &Scene, line: &Line) -> Option<String> {
     }
     if let Some(opens) = &line.opens {
         let entry = pattern.entry.as_ref().map(watchkeeper::base::Clean::as_str).unwrap_or_default();
-        // An entry is the id of a document, or a symptom of one.
-        let leads = document(scene, entry).map_or_else(
-            || {
-                scene
-                    .documents
-                    .iter()
-                    .filter(|it| fit(it, &entry.to_lowercase()).is_some_and(|(weight, _)| weight >= 4))
-                    .any(|it| &*it.id == opens)
-            },
-            |document| &*document.id == opens,
-        );
-        if !leads {
+        if !leads_to(scene, entry, Some(opens)) {
             return Some(format!("`{}` opens `{entry}`, not {opens}", line.pattern));
         }
     }

@@ -41,12 +41,12 @@ fn table(system: &str, known: &[String], parts: &Parts, rows: &Rows) -> String {
         known.iter().filter(|id| rows.contains_key(*id)).count(),
         known.len(),
     );
-    for id in known {
+    text.extend(known.iter().map(|id| {
         let by = parts.get(id).into_iter().flatten().map(|part| format!("{} `{}`", part.kind, part.name));
         let by: Vec<String> = by.map(|by| by.replace('|', "\\|")).collect();
         let shown = rows.get(id).map(shown).unwrap_or_default();
-        text.push_str(&format!("| {id} | {} | {shown} |\n", by.join(", ")));
-    }
+        format!("| {id} | {} | {shown} |\n", by.join(", "))
+    }));
     text
 }
 

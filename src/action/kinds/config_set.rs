@@ -206,8 +206,7 @@ impl Kind for ConfigSet {
         match (name, &wanted.restart) {
             ("edit", _) => edit(plan, doing),
             ("restart", Some(manager)) => {
-                let none = BTreeMap::new();
-                manager.carry_out(Verb::Restart, unit(plan).unwrap_or((None, &none)), doing)
+                manager.carry_out(Verb::Restart, unit(plan).unwrap_or((None, &BTreeMap::new())), doing)
             }
             _ => Err(StepError::Failed(Fault::new(format!("there is no step `{}`.", Clean::text(name))))),
         }
