@@ -15,6 +15,7 @@ use crate::store::Store;
 use crate::sys::clock::RealClock;
 use crate::sys::host::{Host, Login};
 use std::path::Path;
+use std::sync::LazyLock;
 
 /// What is wrong with the tables of actions by themselves: nothing of what they name is looked at.
 pub(super) fn faults(profile: &Profile) -> Vec<Fault> {
@@ -23,10 +24,12 @@ pub(super) fn faults(profile: &Profile) -> Vec<Fault> {
 
 /// The first thing that is wrong with the table of an action of this kind.
 pub(super) fn judge(profile: &Profile, kind: &str, body: &Body) -> Option<Fault> {
-    let (host, login) = (Host::current(), Login::current());
+    // Whose and where it is is no matter of a table.
+    static HERE: LazyLock<(Host, Login)> = LazyLock::new(|| (Host::current(), Login::current()));
+    let (host, login) = &*HERE;
     let context = Context {
-        host: &host,
-        login: &login,
+        host,
+        login,
         environment: &profile.environment,
         profile: &profile.name,
         readings: &Any,

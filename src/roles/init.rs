@@ -452,8 +452,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         for (health, line) in [
             (
-                "https://shop.example.com/health",
-                "# health = { url = \"https://127.0.0.1/health\", server_name = \"shop.example.com\"",
+                "https://nobody.example.test/health",
+                "# health = { url = \"https://127.0.0.1/health\", server_name = \"nobody.example.test\"",
             ),
             ("http://localhost:8080/health", "\nhealth = { url = \"${health}\""),
             ("http://[::1]:8080/health", "\nhealth = { url = \"${health}\""),

@@ -162,7 +162,7 @@ fn validate_notes_a_unit_that_systemd_does_not_know_here_and_it_is_no_fault() {
     let desk = Desk::new();
     let answer =
         "#!/bin/sh\ncase \"$*\" in *gone.service) echo LoadState=not-found;; *) echo LoadState=loaded;; esac\n";
-    let systemctl = desk.write("systemctl", answer.to_owned());
+    let systemctl = desk.write("systemctl", answer);
     std::fs::set_permissions(&systemctl, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let action = |name: &str| {
         format!(

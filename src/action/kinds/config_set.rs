@@ -473,10 +473,14 @@ impl Row {
 impl Wanted {
     /// What of it can be refused before the file is seen.
     fn check(&self, params: &Params) -> Result<(), Fault> {
-        params.whole(&self.key)?;
-        let Scalar::Text(text) = &self.to else { return Ok(()) };
-        params.whole(text)?;
-        let row = Row { key: self.key.clone(), from: self.from.clone(), to: Some(self.to.clone()) };
+        let key = params.whole(&self.key)?.unwrap_or(&self.key).to_owned();
+        // A value that is given is judged once it is given.
+        if let Scalar::Text(text) = &self.to
+            && params.whole(text)?.is_some()
+        {
+            return Ok(());
+        }
+        let row = Row { key, from: self.from.clone(), to: Some(self.to.clone()) };
         if row.is_secret() { Err(secret_shown(&self.key)) } else { Ok(()) }
     }
 

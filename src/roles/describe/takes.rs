@@ -151,18 +151,39 @@ fn forms(judge: &dyn Fn(Table) -> Option<Fault>, start: &Table, examples: &[Tabl
         }
     }
     if let Some(keys) = known {
+        required.retain(|name| !keys.iter().any(|key| stands_for(judge, &base, name, key)));
         return (vec![(base, keys)], required);
     }
     // Where more than one key is missing at once no sentence names it: a whole example has them all.
+    let answer = |table: Table| match nobody(&table) {
+        Said::Keys(keys) => Some((table, keys)),
+        _ => None,
+    };
     let whole = |example: &Table| {
         let rows = start.iter().chain(example).map(|(name, value)| (name.clone(), value.clone()));
         let table: Table = rows.collect();
-        match nobody(&table) {
-            Said::Keys(keys) => Some((table, keys)),
-            _ => None,
-        }
+        // It may show a key that stands instead of another one.
+        let less = |name: &String| {
+            let mut less = table.clone();
+            less.remove(name).and_then(|_| answer(less))
+        };
+        answer(table.clone()).or_else(|| example.keys().find_map(less))
     };
     (examples.iter().filter_map(whole).collect(), required)
+}
+
+/// Whether a table can do without `name` where it has `key`. What is wrong with that key in any case tells nothing.
+fn stands_for(judge: &dyn Fn(Table) -> Option<Fault>, base: &Table, name: &str, key: &str) -> bool {
+    if base.contains_key(key) {
+        return false;
+    }
+    let mut without = base.clone();
+    without.remove(name);
+    let Some(value) = guess(judge, base, key) else { return false };
+    let [here, gone] = [base, &without].map(|table| judge(with(table, key, value.clone())));
+    let what = |fault: &Option<Fault>| fault.as_ref().map(|fault| fault.what.clone());
+    let anyway = here.is_some() && what(&here) == what(&gone);
+    !anyway && !matches!(said(gone), Said::Missing(missing) if missing == name)
 }
 
 /// A value of the type that this key wants.
