@@ -19,6 +19,7 @@ pub mod execute;
 pub mod expect;
 pub mod files;
 pub mod follow;
+pub mod form;
 pub mod gate;
 pub mod kinds;
 pub mod late;

@@ -2,6 +2,7 @@
 //! it runs beside the console's loop, never in it.
 
 use super::cooldown::{cooled_down, same};
+use super::form;
 use super::kinds::{self, Draft, Kind};
 use super::lifecycle::{Earlier, Run};
 use super::lmdb::size;
@@ -91,9 +92,12 @@ fn table_is_good() -> Fault {
     Fault::new("its table can be read.")
 }
 
-/// What is wrong with the table of an action, by itself; with [`Depth::Table`] nothing of what it names is looked at.
+/// What is wrong with the table of an action, by itself, with its place; with [`Depth::Table`] nothing of what it names
+/// is looked at.
 pub fn check(kind: &str, body: &Body, cx: &Context<'_>) -> Option<Fault> {
-    prepare("", kind, &Clean::default(), body, cx).err().filter(|fault| *fault != table_is_good())
+    let planned = prepare("", kind, &Clean::default(), body, cx).err().filter(|fault| *fault != table_is_good());
+    let wrong = planned.or_else(|| form::check(kind, body).err())?;
+    Some(Fault { at: wrong.at.or_else(|| body.fault("").at), ..wrong })
 }
 
 /// Every query has a value: for whoever only reads tables.
@@ -125,6 +129,14 @@ impl Context<'_> {
     /// An unknown key; or that the table has been read, and no more was asked for.
     pub fn done(&self, body: &Body, keys: &[&str]) -> Result<(), Fault> {
         body.done(keys)?;
+        self.read()
+    }
+
+    /// All that the table says by itself was judged, and what follows looks at what it names.
+    ///
+    /// # Errors
+    /// That the table has been read, and no more was asked for.
+    pub fn read(&self) -> Result<(), Fault> {
         if self.depth == Depth::Table { Err(table_is_good()) } else { Ok(()) }
     }
 

@@ -14,18 +14,23 @@ struct Asks {
 /// its parameters are offered. What cannot be read is left
 /// out here: planning reports it.
 pub fn queries(body: &Body) -> Vec<String> {
-    let mut body = body.clone();
-    let mut rows = |key: &str| body.take::<Vec<Asks>>(key).ok().flatten().unwrap_or_default();
-    let asked: Vec<Asks> = rows("based_on").into_iter().chain(rows("verify")).collect();
-    let single = ["traffic", "growth"].map(|key| body.take::<String>(key).ok().flatten());
-    let mut all: Vec<String> = asked
-        .into_iter()
-        .map(|row| row.query)
-        .chain(single.into_iter().flatten())
-        .chain(params::queries(&body))
-        .collect();
+    let own = written(body).into_iter().map(|(_, query)| query);
+    let mut all: Vec<String> = own.chain(params::queries(body)).collect();
     all.sort();
     all.dedup();
+    all
+}
+
+/// The queries that stand under keys of their own, with those keys.
+pub fn written(body: &Body) -> Vec<(&'static str, String)> {
+    let mut body = body.clone();
+    let mut all = Vec::new();
+    for key in ["based_on", "verify"] {
+        let rows = body.take::<Vec<Asks>>(key).ok().flatten().unwrap_or_default();
+        all.extend(rows.into_iter().map(|row| (key, row.query)));
+    }
+    let single = ["traffic", "growth"].into_iter();
+    all.extend(single.filter_map(|key| Some((key, body.take::<String>(key).ok()??))));
     all
 }
 

@@ -167,6 +167,11 @@ impl Body {
         self.source.fault(what, &span)
     }
 
+    /// The same fault at the value of `key`, unless it has a place already.
+    pub fn placed(&self, key: &str, fault: Fault) -> Fault {
+        Fault { at: fault.at.or_else(|| self.fault_at(key, "").at), ..fault }
+    }
+
     /// A fault inside the text that `key` holds: placed at this line and column of the text where the file shows
     /// it as it is (no escapes before), else at the value.
     pub fn fault_in(&self, key: &str, (line, column): (u32, u32), what: impl AsRef<str>) -> Fault {

@@ -105,7 +105,12 @@ fn sampler(name: &str, mut body: Body, known: &KnownKinds<'_>) -> Result<Sampler
         return Err(whole.fault_at("timeout", "no attempt ends in no time.").hint("Write for example `800ms`."));
     }
     let simulated = body.take("simulated")?.unwrap_or(false);
-    let needs = body.take("needs")?;
+    let needs: Option<PathBuf> = body.take("needs")?;
+    if let Some(path) = needs.as_ref().filter(|path| !path.is_absolute()) {
+        return Err(whole
+            .fault_at("needs", format!("`{}` does not begin with `/`.", path.display()))
+            .hint("Write the whole path, for example \"/dev/nvidiactl\"."));
+    }
     Ok(SamplerSpec { name: name.into(), kind, every, timeout, simulated, needs, body })
 }
 

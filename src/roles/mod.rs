@@ -1,6 +1,7 @@
 //! The only wiring, and the only interpreter of effects: the console loop, its session and effects, the runner, the
 //! demo with its twin, and the small tools of the command line. Called by `main` alone.
 
+mod action_check;
 pub mod alert_state;
 pub mod bundle;
 pub mod burst;
@@ -26,6 +27,7 @@ pub mod log_tool;
 pub mod logs;
 pub mod manner;
 mod marks;
+mod named;
 pub mod notify;
 pub mod own_log;
 mod past;

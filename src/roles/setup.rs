@@ -1,17 +1,17 @@
 //! From a profile to what the console runs: panes with their watches, sampler jobs, log sources.
 //! A part that cannot be built becomes a fault; the rest goes on.
 
+use super::action_check;
 use super::handbook;
 use super::judging;
 use super::logs::{self, Source};
 use super::marks;
+use super::named;
 use super::notify::Webhook;
 use crate::action::kinds;
 use crate::action::params::Asked;
-use crate::action::prepare::{Any, Context, Depth, check};
 use crate::app::{Board, Changes, Identity, Pane, View};
-use crate::base::body::nearest;
-use crate::base::{Body, Clean, Fault, Ulid};
+use crate::base::{Clean, Fault};
 use crate::config::{ActionSpec, KnownKinds, PaneSpec, Profile, SamplerSpec, Trust, ViewSpec};
 use crate::logs::{LogPatterns, LogSource, StreamSource, Tally};
 use crate::procedure::Document;
@@ -19,11 +19,8 @@ use crate::rules::{Alerting, Book, Group, Judge, Policy, Rule, RuleFile, RuleKin
 use crate::samplers::kinds::files;
 use crate::samplers::{self, Job};
 use crate::store::Store;
-use crate::sys::clock::RealClock;
-use crate::sys::host::{Host, Login};
-use crate::ui::panes::{self, Kind as _};
+use crate::ui::panes;
 use core::time::Duration;
-use std::path::Path;
 use std::sync::{Arc, LazyLock};
 
 /// A band must be crossed this long before its alert fires.
@@ -97,9 +94,10 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
         faults.push(fault);
         None
     });
-    faults.extend(dangling(profile));
-    faults.extend(actions(profile));
+    faults.extend(named::dangling(profile));
+    faults.extend(action_check::faults(profile));
     let procedures = procedures(profile, (&book, store), &mut faults);
+    faults.extend(named::led_nowhere(profile, &book, &procedures));
     let identity = identity(profile, host);
     Setup {
         board: Board::new(built).viewing(views(profile, &mut faults)),
@@ -120,9 +118,11 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
 /// What is observed: the profile's samplers, its markers, and the console itself.
 fn jobs(profile: &Profile, store: &mut Store, faults: &mut Vec<Fault>) -> Vec<Job> {
     let mut jobs = Vec::new();
-    let here = |spec: &&SamplerSpec| spec.needs.as_ref().is_none_or(|path| path.exists());
-    for spec in profile.samplers.iter().filter(here) {
-        match runnable(spec, profile).and_then(|()| job(spec)) {
+    for spec in &profile.samplers {
+        let here = spec.needs.as_ref().is_none_or(|path| path.exists());
+        // Where what it needs is absent only its table is read.
+        match if here { runnable(spec, profile).and_then(|()| job(spec)) } else { job(spec) } {
+            Ok(_) if !here => {}
             Ok(job) => {
                 store.declare(&job.name, job.every, spec.simulated);
                 if let Some(kind) = samplers::kind(&spec.kind) {
@@ -205,67 +205,12 @@ pub fn policy(profile: &Profile) -> Policy {
     Policy::new(&people.words, &people.rows, people.contacts.clone())
 }
 
-/// What is wrong with the tables of actions by themselves: nothing of what they name is looked at.
-fn actions(profile: &Profile) -> Vec<Fault> {
-    let (host, login) = (Host::current(), Login::current());
-    let context = Context {
-        host: &host,
-        login: &login,
-        environment: &profile.environment,
-        profile: &profile.name,
-        readings: &Any,
-        earlier: &[],
-        state: Path::new("/"),
-        given: &[],
-        id: Ulid(0),
-        clock: &RealClock,
-        depth: Depth::Table,
-    };
-    profile.actions.iter().filter_map(|spec| check(&spec.kind, &spec.body, &context)).collect()
-}
-
-/// Names that nothing in the profile bears: a pane's action and log source, an action's samplers.
-fn dangling(profile: &Profile) -> Vec<Fault> {
-    let actions: Vec<&str> = profile.actions.iter().map(|action| &*action.name).collect();
-    let logs: Vec<&str> = profile.logs.iter().map(|log| &*log.name).collect();
-    let samplers: Vec<&str> = profile.samplers.iter().map(|sampler| &*sampler.name).collect();
-    let one = |body: &Body, key| body.clone().take::<String>(key).ok().flatten().into_iter().collect::<Vec<_>>();
-    let mut faults = Vec::new();
-    for spec in &profile.screen.panes {
-        faults.extend(unknown(&spec.body, ("action", "action"), &one(&spec.body, "action"), &actions));
-        if spec.kind == panes::facts::Facts.name() {
-            faults.extend(unknown(&spec.body, ("sampler", "sampler"), &one(&spec.body, "sampler"), &samplers));
-        }
-        if spec.kind == panes::log::Log.name() {
-            faults.extend(unknown(&spec.body, ("source", "log"), &one(&spec.body, "source"), &logs));
-            let several = spec.body.clone().take::<Vec<String>>("sources").ok().flatten().unwrap_or_default();
-            faults.extend(unknown(&spec.body, ("sources", "log"), &several, &logs));
-        }
-    }
-    for spec in &profile.actions {
-        let key = "verify_samplers";
-        // A list of another type is the action kind's fault to tell.
-        let names = spec.body.clone().take::<Vec<String>>(key).ok().flatten().unwrap_or_default();
-        faults.extend(unknown(&spec.body, (key, "sampler"), &names, &samplers));
-    }
-    faults
-}
-
-fn unknown(body: &Body, (key, noun): (&str, &str), names: &[String], known: &[&str]) -> Vec<Fault> {
-    let strange = names.iter().filter(|name| !known.contains(&name.as_str()));
-    let fault = |name: &String| {
-        let fault = body.fault_at(key, format!("no {noun} of this profile is called `{name}`."));
-        if known.is_empty() { fault } else { fault.hint(nearest(name, known.iter().copied())) }
-    };
-    strange.map(fault).collect()
-}
-
 /// The profile's views; a title that no pane has is a fault.
 fn views(profile: &Profile, faults: &mut Vec<Fault>) -> Vec<View> {
     let titles: Vec<&str> = profile.screen.panes.iter().map(|pane| pane.title.as_str()).collect();
     let view = |spec: &ViewSpec| {
         let names: Vec<String> = spec.panes.iter().map(ToString::to_string).collect();
-        faults.extend(unknown(&spec.body, ("panes", "pane"), &names, &titles));
+        faults.extend(named::unknown(&spec.body, ("panes", "pane"), &names, &titles));
         View { title: spec.title.clone(), panes: spec.panes.clone() }
     };
     profile.screen.views.iter().map(view).collect()

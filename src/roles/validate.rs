@@ -1,7 +1,7 @@
 //! `watchkeeper validate`: every fault of a profile and of what its kinds read, each with its place and its mend.
 
 use super::session::reference;
-use super::{handbook, setup};
+use super::{action_check, handbook, setup};
 use crate::app::lints;
 use crate::base::{Clock, Fault, Place};
 use crate::config::{PaneSpec, Profile, SearchPath, Trust, load_profile};
@@ -27,6 +27,7 @@ pub fn validate(name: &str, out: &mut dyn Write) -> Result<u8, Fault> {
     // Where a sampler is missing for a fault, its metrics are too: that is told by the fault.
     let whole = setup.faults.is_empty();
     let mut lints = lints::found(&store, &setup.book, &setup.board.panes);
+    lints.extend(action_check::absent(&profile, &setup.book, &store));
     lints.retain(|found| whole || !found.is_absence());
     for found in lints.iter_mut().filter(|found| found.fault.at.is_none()) {
         found.fault.at = place(&profile, found.about.as_str());
@@ -52,6 +53,7 @@ pub fn validate(name: &str, out: &mut dyn Write) -> Result<u8, Fault> {
             procedures.len()
         ));
     }
+    lines.extend(action_check::unknown_here(&profile).iter().map(Fault::to_string));
     // No fault: whoever asks by `snapshot` or `query` alone needs none.
     if profile.screen.panes.is_empty() {
         let what =

@@ -52,6 +52,16 @@ impl Matchers {
         &self.text
     }
 
+    /// Whether an alert of this name may be meant, whatever its other labels are.
+    pub fn may_mean(&self, name: &str) -> bool {
+        self.selector.may_have(ALERTNAME, name)
+    }
+
+    /// The one name that is meant, if it says so.
+    pub fn name(&self) -> Option<&str> {
+        self.selector.equals(ALERTNAME)
+    }
+
     /// Whether an alert with these labels, `alertname` among them, is meant.
     pub fn matches(&self, labels: &SeriesKey) -> bool {
         self.selector.matches(labels)

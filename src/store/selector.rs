@@ -71,6 +71,11 @@ impl Selector {
         self.matchers.iter().find(exact).map(|matcher| matcher.value.as_str())
     }
 
+    /// Whether all that it says of this label lets this value pass.
+    pub fn may_have(&self, label: &str, value: &str) -> bool {
+        self.matchers.iter().filter(|matcher| matcher.label.as_str() == label).all(|matcher| matcher.accepts(value))
+    }
+
     /// Whether this series is meant.
     pub fn matches(&self, key: &SeriesKey) -> bool {
         self.name.as_ref().is_none_or(|name| *name == key.name)

@@ -156,3 +156,24 @@ fn validate_names_every_fault_and_its_place() {
     assert_eq!(desk.run(&["validate"]).status.code(), Some(0), "the host's own profile");
     assert_ne!(desk.run(&["validate", "/nowhere/at/all.toml"]).status.code(), Some(0));
 }
+
+#[test]
+fn validate_notes_a_unit_that_systemd_does_not_know_here_and_it_is_no_fault() {
+    let desk = Desk::new();
+    let answer =
+        "#!/bin/sh\ncase \"$*\" in *gone.service) echo LoadState=not-found;; *) echo LoadState=loaded;; esac\n";
+    let systemctl = desk.write("systemctl", answer);
+    std::fs::set_permissions(&systemctl, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let action = |name: &str| {
+        format!(
+            "[actions.{name}]\nkind = \"service_restart\"\nverb = \"restart\"\ndanger = \"C2\"\n\
+             service = {{ kind = \"systemd\", unit = \"{name}.service\", systemctl = [{systemctl:?}] }}\n"
+        )
+    };
+    let profile = desk.write("p.toml", format!("title = \"X\"\n{}{}", action("gone"), action("here")));
+    let output = desk.run(&["validate", profile.to_str().unwrap()]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("p.toml:6:11: the unit `gone.service` is unknown here."), "{said}");
+    assert!(said.contains("no fault") && !said.contains("here.service` is unknown"), "{said}");
+}

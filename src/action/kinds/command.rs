@@ -159,14 +159,16 @@ impl Kind for Command {
             let what = "only a program that changes nothing is asked to check.";
             return Err(table.fault_at(cannot::KEY, what).hint("Add result = \"exit\"."));
         }
-        cx.done(body, &[COMMON, KEYS].concat())?;
+        body.done(&[COMMON, KEYS].concat())?;
         let mut raise = Vec::new();
         let argv = whole(&table, &params, (argv, script), &mut raise)?;
+        open_secret(&argv).map_or(Ok(()), |at| Err(refused(&table, "argv", at)))?;
+        let preview = preview.map(|argv| previewing(&table, &params, &argv)).transpose()?;
+        cx.read()?;
         // Refused before the prompt by the rule that would refuse it behind it.
         let file = ProgramFile::of(Path::new(argv.first().map_or("", String::as_str)));
         let file = file.map_err(|fault| if looks { cannot_be_asked(&fault) } else { fault })?;
         let script = ScriptFile::of(&argv)?;
-        open_secret(&argv).map_or(Ok(()), |at| Err(refused(&table, "argv", at)))?;
         if undo.is_none() && !looks {
             raise.push(Clean::from("nobody has said how to take it back"));
         }
@@ -174,8 +176,6 @@ impl Kind for Command {
         let previewed = preview.is_some();
         lines.extend(secret_env.iter().map(|(name, path)| crate::clean!("{name} from {}", path.display())));
         if let Some(preview) = preview.filter(|_| cx.previews()) {
-            let preview = params.fill(&preview)?;
-            open_secret(&preview).map_or(Ok(()), |at| Err(refused(&table, "preview", at)))?;
             lines.extend(said_by(&order(&preview, &secret_env)?, cx)?);
         }
         let program = argv.first().cloned().unwrap_or_default();
@@ -313,9 +313,18 @@ fn whole(
     Err(table.fault_at("argv", "the program is not named by its whole path."))
 }
 
+/// The preview with its values, as long as it can be run and shows no secret.
+fn previewing(table: &Body, params: &Params, argv: &[String]) -> Result<Vec<String>, Fault> {
+    let argv = params.fill(argv).map_err(|fault| table.placed("preview", fault))?;
+    if !argv.first().is_some_and(|program| program.starts_with('/')) {
+        return Err(table.fault_at("preview", "the program is not named by its whole path."));
+    }
+    open_secret(&argv).map_or(Ok(argv.clone()), |at| Err(refused(table, "preview", at)))
+}
+
 /// The arguments with their values, of which none is in what a shell reads.
 fn filled(table: &Body, params: &Params, argv: &[String], raise: &mut Vec<Clean>) -> Result<Vec<String>, Fault> {
-    let filled = params.fill(argv)?;
+    let filled = params.fill(argv).map_err(|fault| table.placed("argv", fault))?;
     let Some(script) = script_of(argv) else { return Ok(filled) };
     raise.push(Clean::from("a shell reads it"));
     if filled.get(script) == argv.get(script) {

@@ -1,5 +1,6 @@
 //! `config_set`: sets keys of a TOML, JSON, .env or INI file in place, then restarts what reads it. Only the bytes of the
 //! values change, so comments, order and line ends stay; several keys are one edit, one backup, one restart.
+//! Long because an edit of several keys is judged, shown, made and read back in one place.
 //!
 //! ```toml
 //! [actions.reduce-batch-size]
@@ -115,6 +116,7 @@ impl Kind for ConfigSet {
     }
 
     fn draft(&self, body: &mut Body, run: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
+        let table = body.clone();
         let file: PathBuf = body.need("file")?;
         let set: Vec<Wanted> = body.need("set")?;
         let given: Option<Format> = body.take("format")?;
@@ -125,21 +127,21 @@ impl Kind for ConfigSet {
         if restart.is_none() && checks.within_the_run() {
             return Err(body.fault("`port` and `health` are of the service that `restart` names."));
         }
-        cx.done(body, &[COMMON, CHECKS, &["file", "set", "format", "restart", "params"]].concat())?;
+        body.done(&[COMMON, CHECKS, &["file", "set", "format", "restart", "params"]].concat())?;
         let format = given.or_else(|| Format::of(&file)).ok_or_else(|| {
-            here(&file, "its name does not say its format.")
-                .hint("Add format = \"toml\", \"json\", \"env\" or \"ini\".")
+            let what = format!("the name of {} does not say its format.", file.display());
+            table.fault_at("file", what).hint("Add format = \"toml\", \"json\", \"env\" or \"ini\".")
         })?;
+        for row in &set {
+            row.check(&params).map_err(|fault| table.placed("set", fault))?;
+        }
+        cx.read()?;
         let held = Held::open(&file)?;
         let text = (held.bytes(), file.as_path());
         let rows = set.into_iter().map(|row| row.filled(&params, format, text)?.seen(format, text));
         let set = rows.collect::<Result<Vec<Row>, Fault>>()?;
         if let Some(row) = set.iter().find(|row| row.is_secret()) {
-            let what = format!(
-                "`{}` looks like a secret: it would stand in the plan and on the screen.",
-                Clean::text(&row.key)
-            );
-            return Err(here(&file, what).hint("Change it by hand."));
+            return Err(Fault { at: here(&file, "").at, ..secret_shown(&row.key) });
         }
         let after = files::sha256(&edited(format, held.bytes(), &set, &file)?);
         let old = backups::too_many(cx.state, &file);
@@ -383,6 +385,12 @@ pub fn edited(format: Format, bytes: &[u8], set: &[Row], file: &Path) -> Result<
     Ok(out.into_bytes())
 }
 
+/// Why a key is not set from here.
+fn secret_shown(key: &str) -> Fault {
+    let what = format!("`{}` looks like a secret: it would stand in the plan and on the screen.", Clean::text(key));
+    Fault::new(what).hint("Change it by hand.")
+}
+
 fn here(file: &Path, what: impl AsRef<str>) -> Fault {
     Fault::new(what).at(file.to_string_lossy(), 0, 0)
 }
@@ -440,6 +448,19 @@ impl Row {
 }
 
 impl Wanted {
+    /// What of it can be refused before the file is seen.
+    fn check(&self, params: &Params) -> Result<(), Fault> {
+        let key = params.whole(&self.key)?.unwrap_or(&self.key).to_owned();
+        // A value that is given is judged once it is given.
+        if let Scalar::Text(text) = &self.to
+            && params.whole(text)?.is_some()
+        {
+            return Ok(());
+        }
+        let row = Row { key, from: self.from.clone(), to: Some(self.to.clone()) };
+        if row.is_secret() { Err(secret_shown(&self.key)) } else { Ok(()) }
+    }
+
     /// With the parameter that is to be set, in the type of what stands there.
     fn filled(self, params: &Params, format: Format, (bytes, file): (&[u8], &Path)) -> Result<Self, Fault> {
         let key = params.whole(&self.key)?.map_or(self.key, str::to_owned);

@@ -63,14 +63,16 @@ impl Kind for FileSetAside {
         let table = body.clone();
         let params = Params::take(body, cx.given)?;
         let path: String = body.need("path")?;
-        let path = PathBuf::from(params.whole(&path)?.unwrap_or(&path));
+        let whole = params.whole(&path).map_err(|fault| table.placed("path", fault))?;
+        let path = PathBuf::from(whole.unwrap_or(&path));
         let below: PathBuf = body.need("below")?;
         let to: Option<String> = body.take("to")?;
-        cx.done(body, &[COMMON, &["path", "below", "to", "params"]].concat())?;
+        body.done(&[COMMON, &["path", "below", "to", "params"]].concat())?;
         if to.as_ref().is_some_and(|to| to.is_empty() || to.contains('/') || to.starts_with('.')) {
             return Err(table.fault_at("to", "a new name in the same folder, that does not begin with a dot."));
         }
         check(&path, &below).map_err(|what| table.fault_at("path", what))?;
+        cx.read()?;
         let entry = Entry::open(&path)?;
         entry.replaceable()?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -160,13 +160,14 @@ impl Kind for HttpCall {
         let timeout: Option<String> = body.take("timeout")?;
         let patience = timeout.map_or(Ok(ANSWER), |text| duration(&text, body))?;
         let undo: Option<String> = body.take("undo")?;
-        cx.done(body, &[COMMON, KEYS, remote::TLS].concat())?;
+        body.done(&[COMMON, KEYS, remote::TLS].concat())?;
         let site = request.site().map_err(|fault| table.fault_at("url", fault.to_string()))?;
         let elsewhere = check.as_ref().map(|check| Site::parse(&check.url, request.tls.clone())).transpose()?;
         if elsewhere.is_some_and(|check| request.has_secret() && !check.is_of(&site)) {
             let what = "`check` asks another server than `url`, and would tell it the secret.";
             return Err(table.fault_at("check", what).hint("Name the same host and port, by https where `url` does."));
         }
+        cx.read()?;
         let mut work = Work { request, expect, check, answer, patience };
         let mut based_on = Vec::new();
         // Who only opens the list of actions talks with nobody.

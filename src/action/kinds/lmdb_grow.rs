@@ -106,7 +106,7 @@ impl Kind for LmdbGrow {
         let service: Option<Manager> = body.take("service")?;
         let backup_to: Option<PathBuf> = body.take("backup_to")?;
         let own = ["path", "how", "to", "by", "growth", "cap", "setting", "service", "backup_to"];
-        cx.done(body, &[COMMON, &own].concat())?;
+        body.done(&[COMMON, &own].concat())?;
         match (how, &setting, &service) {
             (How::Setting, Some(_), Some(_)) | (How::WriteCommit, None, _) => {}
             (How::Setting, ..) => return Err(table.fault_at("how", "`setting` and `service` are missing here.")),
@@ -115,6 +115,7 @@ impl Kind for LmdbGrow {
         if to.is_some() && by.is_some() {
             return Err(table.fault_at("by", "either `to` or `by`, not both."));
         }
+        cx.read()?;
         let (seen, id) = identity::look(&path)?;
         let (mappers, _) = seen.mappers();
         let proposed = to.is_none() && by.is_none();

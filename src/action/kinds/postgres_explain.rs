@@ -85,13 +85,14 @@ impl Kind for PostgresExplain {
         let analyze = body.take("analyze")?.unwrap_or(false);
         let timeout: Option<String> = body.take("timeout")?;
         let patience = timeout.map_or(Ok(PATIENCE), |text| duration(&text, body))?;
-        cx.done(body, &[COMMON, KEYS, postgres::KEYS].concat())?;
+        body.done(&[COMMON, KEYS, postgres::KEYS].concat())?;
         let query = match (query, statement) {
             (Some(query), None) => query,
             (None, Some(id)) if !analyze => {
                 let id =
                     params.whole(&id).map_err(|fault| table.fault_at("statement", fault.to_string()))?.unwrap_or(&id);
                 let id: i64 = id.parse().map_err(|_| table.fault_at("statement", "a `queryid` is a whole number."))?;
+                cx.read()?;
                 return open((server, id, patience));
             }
             (None, Some(_)) => {
@@ -113,6 +114,7 @@ impl Kind for PostgresExplain {
         if analyze && first(&query) != "SELECT" {
             return Err(table.fault_at("query", "`analyze` carries the statement out: it is for SELECT only."));
         }
+        cx.read()?;
         let options = if analyze { "ANALYZE, BUFFERS" } else { "COSTS" };
         let work = Work { server, sql: format!("EXPLAIN ({options}) {query}"), patience, open: false };
         let mut draft = draft(&work, if analyze { "one statement is carried out and rolled back" } else { NOTHING })?;

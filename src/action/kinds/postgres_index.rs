@@ -231,7 +231,7 @@ impl Work {
             drop,
             patience: timeout.map_or(Ok(PATIENCE), |text| duration(&text, &table))?,
         };
-        cx.done(body, &[COMMON, KEYS, postgres::KEYS].concat())?;
+        body.done(&[COMMON, KEYS, postgres::KEYS].concat())?;
         let plain = |text: &str| {
             let named = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
             (1..=63).contains(&text.len()) && text.bytes().all(named)
@@ -248,6 +248,7 @@ impl Work {
         if !drop && !(1..=COLUMNS).contains(&work.columns.len()) {
             return Err(table.fault(format!("an index needs `columns`: 1 to {COLUMNS} of them.")));
         }
+        cx.read()?;
         Ok(work)
     }
 

@@ -69,7 +69,7 @@ impl Kind for ProcessSignal {
         let pid_file: PathBuf = body.need("pid_file")?;
         let program: String = body.need("program")?;
         let name: String = body.need("signal")?;
-        cx.done(body, &[COMMON, &["pid_file", "program", "signal"]].concat())?;
+        body.done(&[COMMON, &["pid_file", "program", "signal"]].concat())?;
         let known = SIGNALS.iter().find(|(known, ..)| *known == name.trim_start_matches("SIG"));
         let (name, signal, ends) = *known.ok_or_else(|| {
             let names: Vec<&str> = SIGNALS.iter().map(|(name, ..)| *name).collect();
@@ -77,6 +77,7 @@ impl Kind for ProcessSignal {
                 .fault_at("signal", format!("`{}` is not sent from here.", Clean::text(&name)))
                 .hint(format!("Known here: {}.", names.join(", ")))
         })?;
+        cx.read()?;
         let process = HeldProcess::of_pid_file(&pid_file)?.id().clone();
         if process.program.as_str() != program {
             let (pid, is) = (process.pid, &process.program);

@@ -187,7 +187,7 @@ impl Work {
             keys: None,
             patience: timeout.map_or(Ok(PATIENCE), |text| duration(&text, &table))?,
         };
-        cx.done(body, &[COMMON, KEYS, remote::TLS].concat())?;
+        body.done(&[COMMON, KEYS, remote::TLS].concat())?;
         let plain = work.prefix.bytes().all(|byte| byte.is_ascii_graphic());
         if !plain || !(2..=128).contains(&work.prefix.len()) || work.prefix.contains(['*', '?']) {
             return Err(table
@@ -195,6 +195,7 @@ impl Work {
                 .hint("A whole database is never cleared from here."));
         }
         work.server().map_err(|fault| table.fault_at("url", fault.to_string()))?;
+        cx.read()?;
         Ok(work)
     }
 

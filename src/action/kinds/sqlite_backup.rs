@@ -182,12 +182,13 @@ impl Kind for SqliteBackup {
         let (path, to) = (path_of(body, "path")?, path_of(body, "to")?);
         let sqlite: Option<PathBuf> = body.take("sqlite")?;
         let patience: Option<String> = body.take("patience")?;
-        cx.done(body, &[COMMON, &["path", "to", "sqlite", "patience"]].concat())?;
+        body.done(&[COMMON, &["path", "to", "sqlite", "patience"]].concat())?;
         let patience = patience.map_or(Ok(PATIENCE), |text| duration(&text, body))?;
         let sqlite = sqlite.unwrap_or_else(|| "/usr/bin/sqlite3".into());
         for path in [&path, &to] {
             check_name(path)?;
         }
+        cx.read()?;
         let (entry, place) = (Entry::open(&path)?, Place::trusted(&to)?);
         let (now, owned) = database(&entry)?;
         programs(&owned, &sqlite)?;

@@ -102,10 +102,11 @@ impl Kind for SysfsWrite {
         let back: Option<String> = body.take("back")?;
         let back = back.map(|action| Of::read(action, body)).transpose()?;
         let value: String = if back.is_some() { "as before".to_owned() } else { body.need("value")? };
-        cx.done(body, &[COMMON, &["path", "value", "back"]].concat())?;
+        body.done(&[COMMON, &["path", "value", "back"]].concat())?;
         if value.is_empty() || value.len() > LONGEST || value.bytes().any(|byte| !(b' '..=b'~').contains(&byte)) {
             return Err(table.fault_at("value", "a switch takes one line of up to 64 plain characters."));
         }
+        cx.read()?;
         let before = look(&path).map_err(|what| table.fault_at("path", what))?;
         let each = back.map_or_else(|| Ok(BTreeMap::new()), |back| found_by(&back, &path, &before, cx))?;
         let work = Work { path, value, before: before.clone(), each };

@@ -214,6 +214,9 @@ impl Health {
             return Err(table.fault_at("url", "the URL looks as if it held a secret, and would be shown."));
         }
         let status: Vec<u16> = body.take("status")?.unwrap_or_default();
+        if let Some(bad) = status.iter().find(|status| !(200..600).contains(*status)) {
+            return Err(table.fault_at("status", format!("{bad} is no final status of HTTP.")));
+        }
         let json: Vec<Field> = body.take("json")?.unwrap_or_default();
         if json.iter().any(|field| !field.pointer.starts_with('/')) {
             return Err(table.fault_at("json", "a pointer begins with /, such as \"/status\"."));

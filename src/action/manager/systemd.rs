@@ -91,6 +91,11 @@ impl Systemd {
         Ok(Shown::of(&String::from_utf8_lossy(&said)))
     }
 
+    /// Whether systemd answers and knows no such unit.
+    pub fn is_unknown(&self, clock: &dyn Clock) -> bool {
+        self.show(clock).is_ok_and(|shown| shown.get("LoadState") == "not-found")
+    }
+
     /// The declared time of a job.
     fn declared(&self) -> Option<Duration> {
         self.timeout.and_then(|timeout| Duration::try_from(timeout).ok())

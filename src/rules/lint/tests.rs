@@ -287,12 +287,14 @@ fn a_hold_shorter_than_the_interval_is_caught() {
 
 #[test]
 fn templates_and_keys_that_are_not_known_are_told() {
-    let text = "groups:\n- name: g\n  source_tenants: [a]\n  rules:\n  - alert: A\n    expr: up\n    labels: {severity: major}\n    annotations: {summary: '{{ frob $value }}', fine: '{{ $value | humanize }}'}\n";
+    let text = "groups:\n- name: g\n  source_tenants: [a]\n  rules:\n  - alert: A\n    expr: up\n    labels: {severity: major}\n    annotations: {summary: '{{ frob $value }}', fine: '{{ $value | humanize }}', gone: '{{ .Foo }}{{ $.Bar }}', own: '{{ .Value }}{{ $.Labels.a }}{{ range query \"up\" }}{{ .Labels.b }}{{ end }}'}\n";
     assert_eq!(
         lint(text, None),
         [
             "r.yml:3:3: WK010 a group has no key `source_tenants`. It is passed over.",
             "r.yml:5:12: WK009 `A`: in `summary`, `{{ frob $value }}`: no function `frob`.",
+            "r.yml:5:12: WK009 `A`: in `gone`, `{{ .Foo }}`: no field `.Foo`; a rule's template has .Labels, .Value, .ExternalLabels.",
+            "r.yml:5:12: WK009 `A`: in `gone`, `{{ $.Bar }}`: no field `.Bar`; a rule's template has .Labels, .Value, .ExternalLabels.",
         ]
     );
 }

@@ -90,7 +90,7 @@ pub(super) fn parse(text: &str) -> (Vec<Node>, Vec<Clean>) {
     if !text.contains("{{") {
         return (vec![Node::Text(text.to_owned())], Vec::new());
     }
-    let mut parser = Parser { text, pieces: pieces(text), at: 0, variables: scope(), unknown: Vec::new() };
+    let mut parser = Parser { text, pieces: pieces(text), at: 0, variables: scope(), moved: 0, unknown: Vec::new() };
     let mut nodes = Vec::new();
     while parser.at < parser.pieces.len() {
         let (more, end) = parser.nodes(0);
@@ -187,8 +187,13 @@ struct Parser<'a> {
     pieces: Vec<Piece<'a>>,
     at: usize,
     variables: Vec<String>,
+    /// So many blocks lie around that give the dot another meaning.
+    moved: usize,
     unknown: Vec<Clean>,
 }
+
+/// What the dot of a rule's template has, as long as no block gives it another meaning.
+const FIELDS: [&str; 3] = ["Labels", "Value", "ExternalLabels"];
 
 type Reason = &'static str;
 
@@ -255,8 +260,11 @@ impl<'a> Parser<'a> {
         let mut wrong = matches!(word, "define" | "block").then_some("not known here");
         let mut arms = Vec::new();
         let mut head = self.head(word, head, &mut wrong);
+        let moves = usize::from(word != "if");
         loop {
+            self.moved += moves;
             let (nodes, end) = self.nodes(depth + 1);
+            self.moved -= moves;
             arms.extend(head.take().map(|head| (head, nodes)));
             let Some(end) = end else { return Err("it has no `end`") };
             let (_, rest) = self::word(end.inner.unwrap_or_default());
@@ -357,6 +365,7 @@ impl<'a> Parser<'a> {
             Token::Word("false") => Operand::Literal(Literal::Bool(false)),
             Token::Word("nil") => Operand::Literal(Literal::Nil),
             Token::Word(name) => Operand::Call(Function::parse(name).ok_or_else(|| format!("no function `{name}`"))?),
+            Token::Field(name) if self.moved == 0 => of_rule(Operand::Dot, name)?,
             Token::Field(name) => Operand::Field(Box::new(Operand::Dot), name.to_owned()),
             Token::Open => {
                 let inner = self.take(tokens, false, depth + 1)?;
@@ -368,10 +377,21 @@ impl<'a> Parser<'a> {
             _ => return Err("it is not understood".to_owned()),
         };
         while let Some(name) = tokens.joined_field() {
-            operand = Operand::Field(Box::new(operand), name.to_owned());
+            operand = match operand {
+                Operand::Variable(of) if of == "$" => of_rule(Operand::Variable(of), name)?,
+                of => Operand::Field(Box::new(of), name.to_owned()),
+            };
         }
         Ok(operand)
     }
+}
+
+/// A field of what a rule's template is about.
+fn of_rule(of: Operand, name: &str) -> Result<Operand, String> {
+    if FIELDS.contains(&name) {
+        return Ok(Operand::Field(Box::new(of), name.to_owned()));
+    }
+    Err(format!("no field `.{name}`; a rule's template has .{}", FIELDS.join(", .")))
 }
 
 fn make(word: &str, arms: Vec<(Pipeline, Vec<Node>)>, otherwise: Vec<Node>) -> Box<dyn FnOnce(String) -> Node> {

@@ -1,0 +1,153 @@
+//! What can be said of a profile's actions before anybody asks for one: what is wrong with their tables, which metrics that
+//! they look at never come, and which units this host does not know.
+
+use crate::action::form::managers;
+use crate::action::manager::{Manager, Service as _};
+use crate::action::prepare::{Any, Context, Depth, check};
+use crate::action::queries::written;
+use crate::base::{Clean, Fault, Ulid, Unit};
+use crate::config::{Profile, Trust};
+use crate::rules::Book;
+use crate::rules::book::INTERVAL;
+use crate::rules::expr::Expr;
+use crate::rules::lint::{self, Found, Known};
+use crate::store::Store;
+use crate::sys::clock::RealClock;
+use crate::sys::host::{Host, Login};
+use std::path::Path;
+
+/// What is wrong with the tables of actions by themselves: nothing of what they name is looked at.
+pub(super) fn faults(profile: &Profile) -> Vec<Fault> {
+    let (host, login) = (Host::current(), Login::current());
+    let context = Context {
+        host: &host,
+        login: &login,
+        environment: &profile.environment,
+        profile: &profile.name,
+        readings: &Any,
+        earlier: &[],
+        state: Path::new("/"),
+        given: &[],
+        id: Ulid(0),
+        clock: &RealClock,
+        depth: Depth::Table,
+    };
+    profile.actions.iter().filter_map(|spec| check(&spec.kind, &spec.body, &context)).collect()
+}
+
+/// Metrics in the queries of actions that no sampler makes: what is proven by one is never proven.
+pub(super) fn absent(profile: &Profile, book: &Book, store: &Store) -> Vec<Found> {
+    let known = Known::new(Some(store), book.policy(), INTERVAL, book.rules().map(|(_, rule, _)| rule));
+    let mut all = Vec::new();
+    for spec in &profile.actions {
+        for (key, query) in written(&spec.body) {
+            let Ok(expr) = Expr::parse(&query) else { continue };
+            let mut found = lint::metric(&Clean::text(&*spec.name), &expr, Unit::default(), &known);
+            found.retain(Found::is_absence);
+            for found in &mut found {
+                found.fault.at = spec.body.fault_at(key, "").at;
+            }
+            all.extend(found);
+        }
+    }
+    all
+}
+
+/// Units of actions that systemd does not know here. No fault: the profile may be for another host. Programs that a
+/// profile names are not run where others may write to it.
+pub(super) fn unknown_here(profile: &Profile) -> Vec<Fault> {
+    if matches!(profile.trust, Trust::DisplayOnly(_)) {
+        return Vec::new();
+    }
+    let mut notes: Vec<Fault> = Vec::new();
+    for spec in &profile.actions {
+        for (key, manager) in managers(&spec.body) {
+            let Manager::Systemd(unit) = manager else { continue };
+            let what = Clean::text(format!("the unit `{}` is unknown here.", unit.unit));
+            let told = notes.iter().any(|note| note.what == what);
+            // What is no name at all is a fault of its own, and nobody is asked for it.
+            if !told && unit.check().is_ok() && unit.is_unknown(&RealClock) {
+                let note = spec.body.fault_at(key, what.as_str());
+                notes.push(note.hint("Nothing is wrong where this profile is for another host."));
+            }
+        }
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::roles::setup::{known_kinds, setup};
+    use crate::store::Limits;
+
+    fn read(text: &str) -> Profile {
+        Profile::parse("t", "p.toml", text, &known_kinds()).expect("parses")
+    }
+
+    #[test]
+    fn what_a_plan_would_refuse_by_the_table_alone_is_told_with_its_place() {
+        for (kind, rows, said) in [
+            ("command", "argv = [\"relative\"]", "5:8: the program is not named by its whole path"),
+            ("command", "argv = [\"/bin/true\", \"{x}\"]", "5:8: `{x}` is no parameter of this action"),
+            ("command", "argv = [\"/bin/true\"]\npreview = [\"true\"]", "6:11: the program is not named by its whole"),
+            ("command", "argv = [\"/bin/true\", \"--token\", \"x9\"]", "5:8: argument 2 looks like a secret"),
+            (
+                "service_restart",
+                "service = { kind = \"systemd\", unit = \"bad name\" }",
+                "5:11: `bad name` is no unit name",
+            ),
+            (
+                "service_stop",
+                "service = { kind = \"systemd\", unit = \"web\" }",
+                "5:11: `web` has no suffix. Write `web.service`",
+            ),
+            (
+                "config_set",
+                "file = \"x.toml\"\nset = [{ key = \"a\", to = 1 }]",
+                "5:8: `x.toml` is not an absolute path",
+            ),
+            (
+                "config_set",
+                "file = \"/x\"\nset = [{ key = \"a\", to = 1 }]",
+                "5:8: the name of /x does not say its format",
+            ),
+            ("config_set", "file = \"/x.toml\"\nset = [{ key = \"a\", to = \"{b}\" }]", "6:7: `{b}` is no parameter"),
+            (
+                "config_set",
+                "file = \"/x.env\"\nset = [{ key = \"api_key\", to = \"v\" }]",
+                "6:7: `api_key` looks like a secret",
+            ),
+            ("lmdb_backup", "path = \"/x\"\nto = \"backups\"", "6:6: `backups` is not an absolute path"),
+            (
+                "process_signal",
+                "pid_file = \"/x\"\nprogram = \"y\"\nsignal = \"KILLL\"",
+                "7:10: `KILLL` is not sent from here",
+            ),
+            ("file_set_aside", "path = \"/srv/a/b\"\nbelow = \"/srv/c\"", "5:8: /srv/a/b is not below /srv/c"),
+            ("http_call", "method = \"PUT\"\nurl = \"nowhere\"", "6:7: "),
+            (
+                "service_restart",
+                "service = { kind = \"systemd\", unit = \"a.service\" }\nhealth = { url = \"http://127.0.0.1/\", status = [999] }",
+                "6:48: 999 is no final status of HTTP",
+            ),
+            ("command", "argv = [\"/bin/true\"]\ntraffic = \"rate(\"", "6:11: `rate(` is no PromQL: "),
+        ] {
+            let text = format!("[actions.a]\nkind = \"{kind}\"\nverb = \"perform\"\ndanger = \"C3\"\n{rows}\n");
+            let faults: Vec<String> = faults(&read(&text)).iter().map(Fault::to_string).collect();
+            assert!(matches!(&faults[..], [one] if one.contains(&format!("p.toml:{said}"))), "{rows}: {faults:#?}");
+        }
+    }
+
+    #[test]
+    fn what_an_action_is_proven_by_must_come_from_somewhere() {
+        let text = "[samplers.h]\nkind = \"host\"\n[actions.a]\nkind = \"command\"\nverb = \"perform\"\ndanger = \"C2\"\n\
+             argv = [\"/bin/true\"]\nverify = [{ label = \"load\", query = \"nowhere_made\", expect = \"falls\" }]\n\
+             verify_samplers = [\"h\"]\ntraffic = \"node_load1\"\n";
+        let (profile, mut store) = (read(text), Store::new(Limits::default()));
+        let built = setup(&profile, "h".into(), &mut store);
+        assert!(built.faults.is_empty(), "{:?}", built.faults);
+        let found: Vec<String> = absent(&profile, &built.book, &store).iter().map(Found::to_string).collect();
+        assert_eq!(found, ["p.toml:8:10: WK007 `a`: no sampler here makes `nowhere_made`."]);
+    }
+}
