@@ -1,7 +1,8 @@
 //! `[settings]`: what differs between sites, by name; `${name}` stands for it in the texts of a profile, its rules and
-//! its procedures. `${NAME}` in capitals is nobody's but a shell's.
+//! its procedures. `${NAME}` in capitals is nobody's but a shell's, and `$${name}` is the text `${name}` itself.
 
-use super::body::nearest;
+use super::body::{near, nearest};
+use super::fault::Place;
 use super::{Body, Clean, Fault};
 use std::collections::BTreeMap;
 use toml::de::DeValue;
@@ -13,6 +14,8 @@ const DEEPEST: usize = 8;
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     values: BTreeMap<String, (DeValue<'static>, Fault)>,
+    /// Where texts name what nobody has set.
+    unset: Vec<Place>,
 }
 
 impl Settings {
@@ -37,12 +40,12 @@ impl Settings {
             let known = self.clone();
             for (value, _) in self.values.values_mut() {
                 // What cannot be filled in is told below.
-                let _unfilled = each_text(value, &mut |text| known.filled(text));
+                let _unfilled = each_text(value, &mut |text| known.filled(text, Escapes::Stay));
             }
         }
         let (known, mut faults) = (self.clone(), Vec::new());
         self.values.retain(|name, (value, place)| {
-            let what = match each_text(value, &mut |text| known.filled(text)) {
+            let what = match each_text(value, &mut |text| known.filled(text, Escapes::Stay)) {
                 Ok(false) => return true,
                 Ok(true) => format!("the setting `{name}` is made of itself."),
                 Err(fault) => fault.what.as_str().to_owned(),
@@ -55,36 +58,104 @@ impl Settings {
 
     /// Fills every text of a table in. A name that nobody has set is a fault at its place, and stays as it is.
     pub fn fill(&self, body: &mut Body) -> Vec<Fault> {
-        body.replace_texts(&mut |text| self.filled(text))
+        body.replace_texts(&mut |text| self.filled(text, Escapes::End))
+    }
+
+    /// Keeps where texts name what nobody has set: what follows from that is no fault of its own.
+    pub fn note_unset(&mut self, faults: &[Fault]) {
+        self.unset.extend(faults.iter().filter_map(|fault| fault.at.clone()));
+    }
+
+    /// Whether this fault stands at or in a text that names what nobody has set, and is not the one that says so.
+    pub fn follows(&self, fault: &Fault) -> bool {
+        let told = fault.what.as_str().ends_with(NOT_SET);
+        let within = |at: &Place| {
+            let unset = self.unset.iter().filter(|unset| unset.file == at.file && unset.line == at.line);
+            unset.map(|unset| unset.column).any(|column| column <= at.column)
+        };
+        !told && fault.at.as_ref().is_some_and(within)
     }
 
     /// A text of another format: names that are set are filled in, whatever else looks like one is its own.
     pub fn fill_known(&self, text: &str) -> String {
         let known = |name: &str| Ok(self.values.get(name).map(|(value, _)| shown(value)));
-        walk(text, known).ok().flatten().unwrap_or_else(|| text.to_owned())
+        walk(text, Escapes::End, known).ok().flatten().unwrap_or_else(|| text.to_owned())
     }
 
     /// What stands for a text with names in it; `None` where there are none.
-    fn filled(&self, text: &str) -> Result<Option<DeValue<'static>>, Fault> {
+    fn filled(&self, text: &str, escapes: Escapes) -> Result<Option<DeValue<'static>>, Fault> {
         let whole = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
         if let Some((value, _)) = whole.and_then(|name| self.values.get(name)) {
-            return Ok(Some(value.clone()));
+            let mut value = value.clone();
+            if escapes == Escapes::End {
+                each_text(&mut value, &mut |text| Ok(Some(DeValue::String(plain(text).into()))))?;
+            }
+            return Ok(Some(value));
         }
         let set = |name: &str| match self.values.get(name) {
+            Some((value, _)) if escapes == Escapes::End => Ok(Some(plain(&shown(value)))),
             Some((value, _)) => Ok(Some(shown(value))),
-            None => Err(Fault::new(format!("`${{{name}}}` is not set here."))
-                .hint(nearest(name, self.values.keys().map(String::as_str)))),
+            None => Err(Fault::new(format!("`${{{name}}}`{NOT_SET}")).hint(self.mend(name))),
         };
-        Ok(walk(text, set)?.map(|filled| DeValue::String(filled.into())))
+        Ok(walk(text, escapes, set)?.map(|filled| DeValue::String(filled.into())))
+    }
+
+    fn mend(&self, name: &str) -> String {
+        let known = self.values.keys().map(String::as_str);
+        match near(name, &known.clone().collect::<Vec<_>>()) {
+            None if self.values.is_empty() => {
+                format!("No setting is: write `{name} = …` under [settings], or `$${{{name}}}` for the text itself.")
+            }
+            _ => nearest(name, known),
+        }
     }
 }
 
+/// What becomes of `$${name}`.
+#[derive(Clone, Copy, PartialEq)]
+enum Escapes {
+    /// It is filled into another text first.
+    Stay,
+    /// It is the text `${name}`.
+    End,
+}
+
+/// How a sentence ends that tells of a setting that nobody has set.
+const NOT_SET: &str = " is not set here.";
+
+/// A text as it can stand in a profile so that no part of it is taken for a setting.
+pub fn escaped(text: &str) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some((before, inside)) = rest.split_once("${") {
+        let named = inside.split_once('}').is_some_and(|(name, _)| is_name(name));
+        out = out + before + if named { "$${" } else { "${" };
+        rest = inside;
+    }
+    out + rest
+}
+
+/// The text without its escapes.
+fn plain(text: &str) -> String {
+    walk(text, Escapes::End, |_| Ok(None)).ok().flatten().unwrap_or_else(|| text.to_owned())
+}
+
 /// The text with what `value_of` has for its names; `None` where it has nothing for any.
-fn walk(text: &str, value_of: impl Fn(&str) -> Result<Option<String>, Fault>) -> Result<Option<String>, Fault> {
+fn walk(
+    text: &str,
+    escapes: Escapes,
+    value_of: impl Fn(&str) -> Result<Option<String>, Fault>,
+) -> Result<Option<String>, Fault> {
     let (mut out, mut rest, mut changed) = (String::new(), text, false);
     while let Some((before, inside)) = rest.split_once("${") {
-        out.push_str(before);
         let named = inside.split_once('}').filter(|(name, _)| is_name(name));
+        if let (Some(first), Some((name, after))) = (before.strip_suffix('$'), named) {
+            out.push_str(if escapes == Escapes::End { first } else { before });
+            out.extend(["${", name, "}"]);
+            changed |= escapes == Escapes::End;
+            rest = after;
+            continue;
+        }
+        out.push_str(before);
         let value = named.map(|(name, after)| Ok((value_of(name)?, after))).transpose()?;
         rest = if let Some((Some(value), after)) = value {
             out.push_str(&value);
@@ -174,6 +245,22 @@ mod tests {
         assert_eq!(body.take::<String>("shell").expect("a text").as_deref(), Some("${HOME} $x ${"));
         let mut rows = body.take_array("rows").expect("rows");
         assert_eq!(rows.remove(0).need::<Vec<String>>("of").expect("a list"), ["a", "b"]);
+    }
+
+    #[test]
+    fn an_escaped_name_is_the_text_itself_wherever_it_comes_from() {
+        let (settings, faults) = settings("x = \"1\"\nwhole = \"a $${x}\"\nin = \"<${whole}>\"");
+        assert!(faults.is_empty(), "{faults:?}");
+        for text in ["A ${x}", "$${x}", "${HOME} ${", "$$${x}${x}", "plain", "${no} $"] {
+            let mut body = Body::parse("p.toml", &format!("t = {:?}", escaped(text))).expect("parses");
+            assert!(settings.fill(&mut body).is_empty(), "{text}");
+            assert_eq!(body.take::<String>("t").expect("a text").as_deref(), Some(text));
+            assert_eq!(settings.fill_known(&escaped(text)), text);
+        }
+        let mut body = Body::parse("p.toml", "a = \"${whole}\"\nb = \"${in}, ${whole}\"").expect("parses");
+        assert!(settings.fill(&mut body).is_empty());
+        assert_eq!(body.take::<String>("a").expect("a text").as_deref(), Some("a ${x}"));
+        assert_eq!(body.take::<String>("b").expect("a text").as_deref(), Some("<a ${x}>, a ${x}"));
     }
 
     #[test]

@@ -57,7 +57,7 @@ pub const TOP: Table = Table {
 /// `[settings]`: any name is a key.
 pub const SETTINGS: Table = Table {
     header: "[settings]",
-    about: "what differs between sites: `${name}` stands for it in texts here, in rules and procedures, and in what is extended; a text of one name alone takes the setting's type",
+    about: "what differs between sites: `${name}` stands for it in texts here, in rules and procedures, and in what is extended; a text of one name alone takes the setting's type; `$${name}` is the text `${name}` itself",
     keys: &[key("data", "for example: a text, a number, true or false, or a list", "\"/srv/data\"")],
 };
 

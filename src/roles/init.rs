@@ -3,9 +3,12 @@
 use super::session::reference;
 use super::setup;
 use super::validate::written;
+use crate::base::settings::escaped;
 use crate::base::{Clean, Fault};
-use crate::config::{SearchPath, load_profile};
+use crate::config::{Profile, SearchPath, load_profile};
 use crate::store::{Limits, Store};
+use crate::sys::net::http::Site;
+use crate::sys::net::tls::Tls;
 use std::fs::{DirBuilder, OpenOptions};
 use std::io::{BufRead, IsTerminal, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -34,7 +37,7 @@ pub struct Ask {
 }
 
 /// What was answered; an empty answer is none.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Answers {
     title: String,
     unit: Option<String>,
@@ -49,7 +52,9 @@ struct Answers {
 /// Nothing to watch was named, the folder is there or cannot be made, or what was answered makes no profile.
 pub fn run(ask: &Ask, out: &mut dyn Write) -> Result<u8, Fault> {
     let name = ask.folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let answers = answers(ask, &name, out)?;
+    let mut terminal = std::io::stdin().is_terminal().then(|| std::io::stdin().lock());
+    let input = terminal.as_mut().map(|input| input as &mut dyn BufRead);
+    let answers = answers(ask, &name, Questions { input, out })?;
     let shown = Clean::text(path_of(&ask.folder));
     let made = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => {
@@ -57,9 +62,6 @@ pub fn run(ask: &Ask, out: &mut dyn Write) -> Result<u8, Fault> {
         }
         _ => Fault::new(format!("`{shown}` cannot be made: {error}.")),
     };
-    for (option, url) in [("--metrics", &answers.metrics), ("--health", &answers.health)] {
-        address(option, url.as_deref())?;
-    }
     DirBuilder::new().mode(0o755).create(&ask.folder).map_err(made)?;
     DirBuilder::new().mode(0o755).create(ask.folder.join("procedures")).map_err(made)?;
     write(&ask.folder.join("profile.toml"), &profile(&answers)).map_err(made)?;
@@ -72,35 +74,104 @@ pub fn run(ask: &Ask, out: &mut dyn Write) -> Result<u8, Fault> {
     written(out, &lines).map(|()| u8::from(!faults.is_empty()))
 }
 
-/// What the options say; the rest is asked for where somebody sits at a terminal.
-fn answers(ask: &Ask, name: &str, out: &mut dyn Write) -> Result<Answers, Fault> {
-    let asks = std::io::stdin().is_terminal();
-    let mut one = |given: &Option<String>, question: &str| -> Result<Option<String>, Fault> {
-        if given.is_some() || !asks {
-            return Ok(given.clone());
+/// Where answers come from that no option gives: nobody sits there without `input`.
+struct Questions<'a> {
+    input: Option<&'a mut dyn BufRead>,
+    out: &'a mut dyn Write,
+}
+
+impl Questions<'_> {
+    /// What the option says, else what is answered: asked again until it can stand in a profile. No answer is none.
+    fn one(
+        &mut self,
+        given: Option<&String>,
+        question: &str,
+        check: &dyn Fn(&str) -> Result<(), Fault>,
+    ) -> Result<Option<String>, Fault> {
+        if let Some(given) = given {
+            return check(given).map(|()| Some(given.clone()));
         }
+        let Some(input) = &mut self.input else { return Ok(None) };
         let gone = |error: std::io::Error| Fault::new(format!("the terminal is gone: {error}."));
-        write!(out, "{question} ").and_then(|()| out.flush()).map_err(gone)?;
-        let mut line = String::new();
-        std::io::stdin().lock().read_line(&mut line).map_err(gone)?;
-        Ok(Some(line.trim().to_owned()).filter(|line| !line.is_empty()))
-    };
-    let title = one(&ask.title, &format!("What is it called? [{name}]"))?.unwrap_or_else(|| name.to_owned());
-    let unit = one(&ask.unit, "Which unit of systemd runs it? (Enter: none)")?;
-    let metrics = one(&ask.metrics, "Where is its page of metrics? (URL, Enter: none)")?;
-    let health = one(&ask.health, "Which page answers while it is well? (URL, Enter: none)")?;
-    let log = one(&ask.log, "Where is its log? (path, Enter: none)")?;
-    let answers = Answers { title, unit, metrics, health, log };
-    let any = answers.unit.is_some() || answers.metrics.is_some() || answers.health.is_some() || answers.log.is_some();
-    if any {
-        return Ok(answers);
+        loop {
+            write!(self.out, "{question} ").and_then(|()| self.out.flush()).map_err(gone)?;
+            let mut line = String::new();
+            if input.read_line(&mut line).map_err(gone)? == 0 || line.trim().is_empty() {
+                return Ok(None);
+            }
+            match check(line.trim()) {
+                Ok(()) => return Ok(Some(line.trim().to_owned())),
+                Err(fault) => writeln!(self.out, "{fault}").map_err(gone)?,
+            }
+        }
+    }
+}
+
+/// What the options say; the rest is asked for where somebody sits at a terminal. Each answer is checked at once.
+fn answers(ask: &Ask, name: &str, mut questions: Questions<'_>) -> Result<Answers, Fault> {
+    let title = questions.one(ask.title.as_ref(), &format!("What is it called? [{name}]"), &called)?;
+    let mut so_far = Answers { title: title.unwrap_or_else(|| name.to_owned()), ..Answers::default() };
+    called(&so_far.title)?;
+    let asked = [
+        ("--unit", &ask.unit, "Which unit of systemd runs it? (Enter: none)"),
+        ("--metrics", &ask.metrics, "Where is its page of metrics? (URL, Enter: none)"),
+        ("--health", &ask.health, "Which page answers while it is well? (URL, Enter: none)"),
+        ("--log", &ask.log, "Where is its log? (path, Enter: none)"),
+    ];
+    for (option, given, question) in asked {
+        let check = |text: &str| so_far.with(option, text).map(drop);
+        if let Some(text) = questions.one(given.as_ref(), question, &check)? {
+            so_far = so_far.with(option, &text)?;
+        }
+    }
+    if [&so_far.unit, &so_far.metrics, &so_far.health, &so_far.log].into_iter().any(Option::is_some) {
+        return Ok(so_far);
     }
     Err(Fault::new("there is nothing to watch.").hint("Give at least one of --unit, --metrics, --health, --log."))
 }
 
+impl Answers {
+    /// With one more, as long as what is written then has no fault.
+    fn with(&self, option: &str, text: &str) -> Result<Self, Fault> {
+        if escaped(text) != text {
+            let what = format!("`{}` holds the name of a setting: `${{…}}` cannot stand there.", Clean::text(text));
+            return Err(Fault::new(what).hint("Write what it stands for."));
+        }
+        let mut all = self.clone();
+        let place = match option {
+            "--unit" => &mut all.unit,
+            "--metrics" => &mut all.metrics,
+            "--health" => &mut all.health,
+            _ => &mut all.log,
+        };
+        *place = Some(text.to_owned());
+        match option {
+            "--unit" => {}
+            "--log" if Path::new(text).is_absolute() => {}
+            "--log" => {
+                let what = format!("`{}` is no whole path for {option}.", Clean::text(text));
+                return Err(Fault::new(what).hint("It begins with /, for example /var/log/app/*.log."));
+            }
+            _ => address(option, text)?,
+        }
+        let known = setup::known_kinds();
+        let read = Profile::parse("init", "profile.toml", &profile(&all), &known)?;
+        let built = setup::setup(&read, "this host".into(), &mut Store::new(Limits::default()));
+        // Nobody has seen the file that its place is in.
+        built.faults.into_iter().next().map_or(Ok(all), |fault| Err(Fault { at: None, ..fault }))
+    }
+}
+
+/// Whether people can call it so.
+fn called(title: &str) -> Result<(), Fault> {
+    if title.trim().is_empty() || title.contains(char::is_control) {
+        return Err(Fault::new("a title is one line that says something.").hint("For example --title Orders."));
+    }
+    Ok(())
+}
+
 /// Before anything is written: an address that no sampler could ask.
-fn address(option: &str, url: Option<&str>) -> Result<(), Fault> {
-    let Some(url) = url else { return Ok(()) };
+fn address(option: &str, url: &str) -> Result<(), Fault> {
     match reqwest::Url::parse(url) {
         Ok(parsed) if matches!(parsed.scheme(), "http" | "https") && parsed.has_host() => Ok(()),
         _ => Err(Fault::new(format!("`{}` is no address for {option}.", Clean::text(url)))
@@ -137,7 +208,7 @@ fn profile(of: &Answers) -> String {
          title = {quoted}\n\
          environment = \"production\"                     # a badge on every screen\n",
         title = Clean::text(&of.title),
-        quoted = quoted(&of.title)
+        quoted = quoted(&escaped(&of.title))
     );
     let rows = [("unit", &of.unit), ("metrics", &of.metrics), ("health", &of.health), ("log", &of.log)];
     page += "\n[settings]                                      # what differs between sites: a profile that extends this one sets it anew\n";
@@ -160,10 +231,23 @@ fn profile(of: &Answers) -> String {
     if of.unit.is_none() {
         page += BY_COMMANDS;
     }
-    if of.unit.is_some() && of.health.is_some() {
-        page += "health = { url = \"${health}\", within = \"30s\" }    # proven by its answer\n";
+    if let (Some(_), Some(health)) = (&of.unit, &of.health) {
+        page += &proof(health);
     }
     page + PEOPLE
+}
+
+/// What proves a restart: the same page, where it can be asked without looking a name up.
+fn proof(health: &str) -> String {
+    if Site::parse(health, Tls::default()).is_ok_and(|site| !site.is_named()) {
+        return "health = { url = \"${health}\", within = \"30s\" }    # proven by its answer\n".to_owned();
+    }
+    let host = reqwest::Url::parse(health).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    let name = Clean::text(host);
+    format!(
+        "# health = {{ url = \"https://127.0.0.1/health\", server_name = \"{name}\", within = \"30s\" }}\n\
+         # proves it by its answer: by address, for an action looks no name up; the name is that in its certificate\n"
+    )
 }
 
 fn given(of: &Answers, key: &str) -> bool {
@@ -255,7 +339,7 @@ fn procedure(of: &Answers) -> String {
     let mut page = format!(
         "+++\ntitle = {title}\nsymptoms = [\"service down\", \"no answer\"]\nalerts = [{alerts}]\ntime_box = \"10m\"\nseverity = \"critical\"\n+++\n# Down\n\n\
          What is known of it, for somebody who was asleep a minute ago.\n\n- [ ] What changed: a deploy, a configuration, the host … nothing\n",
-        title = quoted(&format!("{} is down", of.title)),
+        title = quoted(&escaped(&format!("{} is down", of.title))),
         alerts = alerts.join(", ")
     );
     if of.unit.is_some() {
@@ -332,6 +416,83 @@ mod tests {
             let ask = Ask { health: Some(wrong.to_owned()), ..ask(folder.clone(), 4) };
             let fault = run(&ask, &mut Vec::new()).unwrap_err().to_string();
             assert!(fault.contains("is no address for --health") && !folder.exists(), "{fault}");
+        }
+    }
+
+    fn answered(typed: &str) -> (Result<Answers, Fault>, String) {
+        let none = Ask { folder: "x".into(), title: None, unit: None, metrics: None, health: None, log: None };
+        let (mut input, mut out) = (typed.as_bytes(), Vec::new());
+        let got = answers(&none, "x", Questions { input: Some(&mut input), out: &mut out });
+        (got, String::from_utf8(out).unwrap())
+    }
+
+    #[test]
+    fn an_answer_that_cannot_stand_there_is_asked_for_again_at_once_and_the_others_are_kept() {
+        let typed = "Shop\nbad name\nweb\nweb.service\nlocalhost:80/m\n\nhttp://127.0.0.1/h\nrelative.log\n/var/log/${x}\n/l/*.log\n";
+        let (got, out) = answered(typed);
+        let got = got.unwrap();
+        assert_eq!(
+            [Some("Shop"), got.unit.as_deref(), got.metrics.as_deref(), got.health.as_deref(), got.log.as_deref()],
+            [Some(got.title.as_str()), Some("web.service"), None, Some("http://127.0.0.1/h"), Some("/l/*.log")]
+        );
+        for said in [
+            "`bad name` is no name of a unit.",
+            "`web` has no suffix. Write `web.service`.",
+            "`localhost:80/m` is no address for --metrics.",
+            "`relative.log` is no whole path for --log.",
+            "holds the name of a setting",
+        ] {
+            assert_eq!(out.matches(said).count(), 1, "{said}: {out}");
+        }
+        assert!(answered("Shop\nbad name\n").0.is_err(), "an end of the input is no answer");
+    }
+
+    #[test]
+    fn a_page_that_has_only_a_name_proves_no_restart_and_how_it_could_is_said() {
+        let dir = tempfile::tempdir().unwrap();
+        for (health, line) in [
+            (
+                "https://nobody.example.test/health",
+                "# health = { url = \"https://127.0.0.1/health\", server_name = \"nobody.example.test\"",
+            ),
+            ("http://localhost:8080/health", "\nhealth = { url = \"${health}\""),
+            ("http://[::1]:8080/health", "\nhealth = { url = \"${health}\""),
+        ] {
+            let folder = dir.path().join(health.replace('/', "_"));
+            let ask = Ask { health: Some(health.to_owned()), ..ask(folder.clone(), 1) };
+            assert_eq!(run(&ask, &mut Vec::new()).unwrap(), 0, "{health}");
+            let text = std::fs::read_to_string(folder.join("profile.toml")).unwrap();
+            assert!(text.contains(line), "{health}: {text}");
+        }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(48))]
+        #[test]
+        fn whatever_is_answered_what_is_written_has_no_fault_or_the_answer_is_refused_with_a_sentence(
+            title in "[ -~é\n]{0,12}|A \\$\\{[a-z]{1,3}\\}|\\$\\$\\{unit\\}",
+            unit in proptest::option::of("[a-z@. ]{0,8}(\\.service|\\.timer|)|\\$\\{unit\\}"),
+            metrics in proptest::option::of("https?://[a-z0-9.:\\[\\]@]{0,10}(/[ -~]{0,6})?|[ -~]{0,8}"),
+            health in proptest::option::of("https?://(localhost|127\\.0\\.0\\.1|a\\.example)(:[0-9]{1,6})?(/[ -~]{0,6})?"),
+            log in proptest::option::of("/[ -~]{0,10}|[a-z]{1,5}\\.log"),
+        ) {
+            let dir = tempfile::tempdir().unwrap();
+            let folder = dir.path().join("it");
+            let ask = Ask { folder: folder.clone(), title: Some(title), unit, metrics, health, log };
+            match run(&ask, &mut Vec::new()) {
+                Ok(status) => {
+                    let mut said = Vec::new();
+                    let name = folder.to_string_lossy().into_owned();
+                    let validated = crate::roles::validate::validate(&name, &mut said).unwrap();
+                    proptest::prop_assert_eq!((status, validated), (0, 0), "{}", String::from_utf8_lossy(&said));
+                    let read = load_profile(&reference(&name), &SearchPath::default(), &setup::known_kinds()).unwrap();
+                    proptest::prop_assert_eq!(read.title, Clean::text(ask.title.unwrap()));
+                }
+                Err(fault) => {
+                    proptest::prop_assert!(!folder.exists(), "{}", fault);
+                    proptest::prop_assert!(fault.what.as_str().ends_with('.') && fault.what.as_str().len() > 10, "{}", fault);
+                }
+            }
         }
     }
 
