@@ -20,6 +20,8 @@ struct Source {
 pub struct Body {
     table: Spanned<DeTable<'static>>,
     source: Arc<Source>,
+    /// Keys that it may have as well, and that were taken out already.
+    also: Vec<&'static str>,
 }
 
 /// What to put in the place of a text; `None` leaves it.
@@ -35,8 +37,8 @@ impl Body {
         let text: &'static str = Box::leak(text.into());
         let source = Arc::new(Source { file: Clean::text(file.as_ref()), text });
         match DeTable::parse(text) {
-            Ok(table) => Ok(Self { table, source }),
-            Err(error) => Err(source.control().unwrap_or_else(|| source.place(&error, 0..0))),
+            Ok(table) => Ok(Self { table, source, also: Vec::new() }),
+            Err(error) => Err(source.control().unwrap_or_else(|| source.place(&error, 0..0, &[]))),
         }
     }
 
@@ -54,8 +56,18 @@ impl Body {
     /// # Errors
     /// What is wrong, where, and the nearest known name.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, Fault> {
-        T::deserialize(Deserializer::from(self.table.clone()))
-            .map_err(|error| self.source.place(&error, self.table.span()))
+        T::deserialize(Deserializer::from(self.table.clone())).map_err(|error| {
+            // Of a table within this one no other keys are known than it says itself.
+            let own = |span: Range<usize>| self.table.get_ref().keys().any(|key| key.span().start == span.start);
+            let also: &[&str] = if error.span().is_some_and(own) { &self.also } else { &[] };
+            self.source.place(&error, self.table.span(), also)
+        })
+    }
+
+    /// The same table, with keys that it may have as well and that were taken out: for "did you mean".
+    #[must_use]
+    pub fn knowing(self, also: Vec<&'static str>) -> Self {
+        Self { also, ..self }
     }
 
     /// Takes one key out and reads it; `None` when it is absent.
@@ -66,7 +78,7 @@ impl Body {
         self.take_value(key)
             .map(|value| {
                 let span = value.span();
-                T::deserialize(ValueDeserializer::from(value)).map_err(|error| self.source.place(&error, span))
+                T::deserialize(ValueDeserializer::from(value)).map_err(|error| self.source.place(&error, span, &[]))
             })
             .transpose()
     }
@@ -146,7 +158,7 @@ impl Body {
     pub fn unknown(&self, known: &[&str]) -> Vec<Fault> {
         let unknown = self.rows().into_iter().map(|(key, _)| {
             let fault = self.source.fault(format!("unknown key `{}`.", key.get_ref()), &key.span());
-            fault.hint(nearest(key.get_ref(), known.iter().copied()))
+            fault.hint(nearest(key.get_ref(), both(known, &self.also)))
         });
         unknown.collect()
     }
@@ -265,7 +277,9 @@ impl Body {
     fn child(&self, key: &str, value: Spanned<DeValue<'static>>) -> Result<Self, Fault> {
         let span = value.span();
         match value.into_inner() {
-            DeValue::Table(table) => Ok(Self { table: Spanned::new(span, table), source: Arc::clone(&self.source) }),
+            DeValue::Table(table) => {
+                Ok(Self { table: Spanned::new(span, table), source: Arc::clone(&self.source), also: Vec::new() })
+            }
             other => Err(self.source.fault(format!("`{key}` is {}, expected a table.", a(other.type_str())), &span)),
         }
     }
@@ -276,7 +290,26 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.collect();
     match near(name, &known) {
         Some(near) => format!("Did you mean `{near}`?"),
+        None if known.is_empty() => "There is none.".to_owned(),
         None => format!("Known here: {}.", known.join(", ")),
+    }
+}
+
+/// All names of two lists, each once.
+fn both<'a>(first: &'a [&'a str], second: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
+    first.iter().chain(second.iter().filter(|name| !first.contains(name))).copied()
+}
+
+/// What was expected, as people say it.
+fn in_words(expected: &str) -> &str {
+    match expected {
+        "a sequence" => "a list: [ … ]",
+        "a map" => "a table: { … }",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, 0 or more",
+        "i8" | "i16" | "i32" | "i64" => "a whole number",
+        "f32" | "f64" => "a number",
+        _ if expected.starts_with("struct ") => "a table: { … }",
+        _ => expected,
     }
 }
 
@@ -340,7 +373,7 @@ impl Source {
         Some(self.fault(what, &(at..at + c.len_utf8())).hint("Leave it out: no text of a profile needs one."))
     }
 
-    fn place(&self, error: &toml::de::Error, whole: Range<usize>) -> Fault {
+    fn place(&self, error: &toml::de::Error, whole: Range<usize>, also: &[&str]) -> Fault {
         let span = error.span().unwrap_or(whole);
         let message = error.message().trim_end_matches('.');
         if message == "duplicate key" {
@@ -351,13 +384,19 @@ impl Source {
             && let Some(kind) =
                 ["invalid type: string", "invalid value: string"].iter().find(|kind| value.starts_with(*kind))
         {
-            return self.fault(format!("{kind}, expected {expected}."), &span);
+            return self.fault(format!("{kind}, expected {}.", in_words(expected)), &span);
         }
         let mut names = message.split('`').skip(1).step_by(2);
         if message.starts_with("unknown field") || message.starts_with("unknown variant") {
             let name = names.next().unwrap_or_default().to_owned();
             let noun = if message.starts_with("unknown field") { "key" } else { "value" };
-            return self.fault(format!("unknown {noun} `{name}`."), &span).hint(nearest(&name, names));
+            let known: Vec<&str> = names.collect();
+            let also = if noun == "key" { also } else { &[] };
+            return self.fault(format!("unknown {noun} `{name}`."), &span).hint(nearest(&name, both(&known, also)));
+        }
+        if let Some((value, expected)) = message.rsplit_once(", expected ").filter(|(value, _)| value.contains("type"))
+        {
+            return self.fault(format!("{value}, expected {}.", in_words(expected)), &span);
         }
         self.fault(format!("{message}."), &span)
     }
@@ -412,7 +451,7 @@ mod tests {
     fn a_value_of_the_wrong_type_is_not_shown() {
         let mut body = Body::parse("p.toml", "password = 'hunter2, expected \"'\n").expect("parses");
         let fault = body.take::<u16>("password").expect_err("no number").to_string();
-        assert_eq!(fault, "p.toml:1:12: invalid type: string, expected u16.");
+        assert_eq!(fault, "p.toml:1:12: invalid type: string, expected a whole number, 0 or more.");
     }
 
     #[test]

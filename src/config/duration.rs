@@ -1,8 +1,8 @@
 //! Lengths of time as files spell them.
 
+use core::fmt;
 use core::time::Duration;
 use jiff::fmt::friendly::SpanParser;
-use std::borrow::Cow;
 
 /// A length of time in a file: `1s`, `800ms`, `1m 30s`, `2 hours`. Never negative; days and longer are refused,
 /// since their length varies.
@@ -19,9 +19,22 @@ impl Lasting {
 
 impl<'de> serde::Deserialize<'de> for Lasting {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = <Cow<'de, str>>::deserialize(from)?;
-        Self::parse(&text)
-            .ok_or_else(|| serde::de::Error::custom("not a length of time: write it like `1s`, `800ms` or `1m 30s`"))
+        from.deserialize_str(AText)
+    }
+}
+
+/// Reads one, and says how it is written where something else stands.
+struct AText;
+
+impl serde::de::Visitor<'_> for AText {
+    type Value = Lasting;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a length of time in quotes, for example \"5s\" or \"1m 30s\"")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Lasting, E> {
+        Lasting::parse(text).ok_or_else(|| E::custom("not a length of time: write it like `1s`, `800ms` or `1m 30s`"))
     }
 }
 

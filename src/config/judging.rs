@@ -100,7 +100,10 @@ impl Judging {
             }
             (Ok(None), Some(beside)) => judging.files.extend(beside.spec(DEFAULT, None)),
             (Ok(_), None) => {}
-            (Err(fault), _) => keep(fault),
+            (Err(fault), _) => {
+                let what = "`rules` is a list of files.".into();
+                keep(Fault { what, ..fault }.hint("Write for example rules = [\"rules.yaml\"]."));
+            }
         }
         let too_often = file.fault_at("interval", "rules are judged once a second at most.");
         match file.take::<Lasting>("interval") {

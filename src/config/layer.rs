@@ -111,13 +111,13 @@ fn sampler(name: &str, mut body: Body, known: &KnownKinds<'_>) -> Result<Sampler
             .fault_at("needs", format!("`{}` does not begin with `/`.", path.display()))
             .hint("Write the whole path, for example \"/dev/nvidiactl\"."));
     }
-    Ok(SamplerSpec { name: name.into(), kind, every, timeout, simulated, needs, body })
+    Ok(SamplerSpec { name: name.into(), kind, every, timeout, simulated, needs, body: body.knowing(SAMPLER.names()) })
 }
 
 fn log(name: &str, mut body: Body, known: &KnownKinds<'_>) -> Result<LogSpec, Fault> {
     check_name(name, &body)?;
     let kind = kind(&mut body, "log", known.logs, &LOG.names())?;
-    Ok(LogSpec { name: name.into(), kind, body })
+    Ok(LogSpec { name: name.into(), kind, body: body.knowing(LOG.names()) })
 }
 
 fn pane(mut body: Body, known: &KnownKinds<'_>) -> Result<PaneSpec, Fault> {
@@ -125,7 +125,7 @@ fn pane(mut body: Body, known: &KnownKinds<'_>) -> Result<PaneSpec, Fault> {
     let kind = kind(&mut body, "pane", known.panes, &PANE.names())?;
     let title = text(&mut body, "title")?.ok_or_else(|| whole.fault("`title` is missing here."))?;
     let optional = body.take("optional")?.unwrap_or(false);
-    Ok(PaneSpec { kind, title, optional, body })
+    Ok(PaneSpec { kind, title, optional, body: body.knowing(PANE.names()) })
 }
 
 fn view(mut body: Body) -> Result<ViewSpec, Fault> {
@@ -142,7 +142,7 @@ fn action(name: &str, mut body: Body, known: &KnownKinds<'_>) -> Result<ActionSp
     check_name(name, &body)?;
     let kind = kind(&mut body, "action", known.actions, &ACTION.names())?;
     let title = text(&mut body, "title")?.unwrap_or_else(|| Clean::text(name));
-    Ok(ActionSpec { name: name.into(), kind, title, body })
+    Ok(ActionSpec { name: name.into(), kind, title, body: body.knowing(ACTION.names()) })
 }
 
 fn marker(mut body: Body) -> Result<Marker, Fault> {

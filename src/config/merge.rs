@@ -42,7 +42,9 @@ impl<'a> Merge<'a> {
         merge.profile.faults.extend(settings.resolve());
         let last = bodies.len().saturating_sub(1);
         for (at, (origin, mut body)) in bodies.into_iter().enumerate() {
-            merge.profile.faults.extend(settings.fill(&mut body));
+            let unset = settings.fill(&mut body);
+            settings.note_unset(&unset);
+            merge.profile.faults.extend(unset);
             let layer = Layer::read(body, origin.rules_beside.as_ref(), known);
             merge.put(origin, layer, &settings, at == last);
         }
@@ -55,7 +57,8 @@ impl<'a> Merge<'a> {
         let mut body = Body::parse(&origin.file, &origin.text)?;
         let place = body.fault_at("extends", "");
         let names: Option<Vec<String>> = body.take("extends").unwrap_or_else(|fault| {
-            self.profile.faults.push(fault);
+            let what = "`extends` is a list of profiles.".into();
+            self.profile.faults.push(Fault { what, ..fault }.hint("Write for example extends = [\"host\"]."));
             None
         });
         self.chain.push(origin.file.clone());

@@ -98,6 +98,7 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     faults.extend(action_check::faults(profile));
     let procedures = procedures(profile, (&book, store), &mut faults);
     faults.extend(named::led_nowhere(profile, &book, &procedures));
+    faults.retain(|fault| !profile.judging.settings.follows(fault));
     let identity = identity(profile, host);
     Setup {
         board: Board::new(built).viewing(views(profile, &mut faults)),

@@ -177,3 +177,37 @@ fn validate_notes_a_unit_that_systemd_does_not_know_here_and_it_is_no_fault() {
     assert!(said.contains("p.toml:6:11: the unit `gone.service` is unknown here."), "{said}");
     assert!(said.contains("no fault") && !said.contains("here.service` is unknown"), "{said}");
 }
+
+#[test]
+fn validate_says_what_is_meant_once_and_shows_how_it_is_written() {
+    let desk = Desk::new();
+    for (text, told) in [
+        ("rules = \"rules.yaml\"", "1:9: `rules` is a list of files. Write for example rules = [\"rules.yaml\"]."),
+        ("extends = \"host\"", "1:11: `extends` is a list of profiles. Write for example extends = [\"host\"]."),
+        (
+            "[samplers.h]\nkind = \"host\"\nevery = 5",
+            "3:9: invalid type: integer `5`, expected a length of time in quotes, for example \"5s\" or \"1m 30s\".",
+        ),
+        ("[samplers.h]\nkind = \"host\"\nevry = \"5s\"", "3:1: unknown key `evry`. Did you mean `every`?"),
+        (
+            "[[panes]]\ntitle = \"x\"\nkind = \"sparkline\"\nquery = \"${nosetting}\"",
+            "4:9: `${nosetting}` is not set here. No setting is: write `nosetting = …` under [settings], \
+             or `$${nosetting}` for the text itself.",
+        ),
+        (
+            "[samplers.h]\nkind = \"http\"\nurl = \"http://127.0.0.1/\"\nneeds = \"x\"",
+            "4:9: `x` does not begin with `/`.",
+        ),
+        (
+            "[samplers.h]\nkind = \"http\"\nurl = \"http://127.0.0.1/\"\nneeds = \"/nowhere\"\nstatus = [999]",
+            "5:10: 999 is no HTTP status, expected 200 to 599.",
+        ),
+    ] {
+        let profile = desk.write("p.toml", format!("{text}\n"));
+        let output = desk.run(&["validate", profile.to_str().unwrap()]);
+        let said = String::from_utf8(output.stdout).unwrap().replace(profile.to_str().unwrap(), "p.toml");
+        let faults: Vec<&str> = said.lines().filter(|line| line.starts_with("p.toml:")).collect();
+        assert!(matches!(&faults[..], [one] if one.contains(told)), "{text}:\n{said}");
+        assert_eq!(output.status.code(), Some(1), "{said}");
+    }
+}

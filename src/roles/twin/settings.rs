@@ -94,7 +94,7 @@ mod tests {
     fn a_wrong_value_is_a_sentence_with_its_place() {
         for (from, to, word) in [
             ("batch_size = 1024", "batch_size = 0", "batch_size"),
-            ("batch_size = 1024", "batch_size = \"many\"", "expected u32"),
+            ("batch_size = 1024", "batch_size = \"many\"", "expected a whole number"),
             ("map_size_mib = 64", "map_size_mib = 99999", "map_size_mib"),
             ("\"24GB\"", "\"plenty\"", "memory_pool_size"),
             ("[storage]", "[store]", "storage"),
