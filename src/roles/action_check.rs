@@ -5,7 +5,7 @@ use crate::action::form::managers;
 use crate::action::manager::{Manager, Service as _};
 use crate::action::prepare::{Any, Context, Depth, check};
 use crate::action::queries::written;
-use crate::base::{Clean, Fault, Ulid, Unit};
+use crate::base::{Body, Clean, Fault, Ulid, Unit};
 use crate::config::{Profile, Trust};
 use crate::rules::Book;
 use crate::rules::book::INTERVAL;
@@ -15,13 +15,21 @@ use crate::store::Store;
 use crate::sys::clock::RealClock;
 use crate::sys::host::{Host, Login};
 use std::path::Path;
+use std::sync::LazyLock;
 
 /// What is wrong with the tables of actions by themselves: nothing of what they name is looked at.
 pub(super) fn faults(profile: &Profile) -> Vec<Fault> {
-    let (host, login) = (Host::current(), Login::current());
+    profile.actions.iter().filter_map(|spec| judge(profile, &spec.kind, &spec.body)).collect()
+}
+
+/// The first thing that is wrong with the table of an action of this kind.
+pub(super) fn judge(profile: &Profile, kind: &str, body: &Body) -> Option<Fault> {
+    // Whose and where it is is no matter of a table.
+    static HERE: LazyLock<(Host, Login)> = LazyLock::new(|| (Host::current(), Login::current()));
+    let (host, login) = &*HERE;
     let context = Context {
-        host: &host,
-        login: &login,
+        host,
+        login,
         environment: &profile.environment,
         profile: &profile.name,
         readings: &Any,
@@ -32,7 +40,7 @@ pub(super) fn faults(profile: &Profile) -> Vec<Fault> {
         clock: &RealClock,
         depth: Depth::Table,
     };
-    profile.actions.iter().filter_map(|spec| check(&spec.kind, &spec.body, &context)).collect()
+    check(kind, body, &context)
 }
 
 /// Metrics in the queries of actions that no sampler makes: what is proven by one is never proven.

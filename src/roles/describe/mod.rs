@@ -4,6 +4,7 @@
 mod kinds;
 mod profile;
 mod schema;
+mod takes;
 
 use crate::base::Fault;
 use std::io::Write;
