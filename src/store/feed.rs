@@ -74,9 +74,7 @@ impl Feed {
 
     /// Whether the labels of its own are no others than the selector asks for.
     pub(super) fn may_be_meant(&self, selector: &Selector) -> bool {
-        let differs =
-            |(label, value): &(&str, Clean)| selector.equals(label).is_some_and(|wanted| wanted != value.as_str());
-        !self.label.as_ref().is_some_and(differs)
+        self.label.as_ref().is_none_or(|(label, value)| selector.may_have(label, value.as_str()))
     }
 
     /// Whether it says that it gives the metric: by name, or by the beginning of one as long as it has not answered.

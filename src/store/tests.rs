@@ -143,6 +143,10 @@ fn a_sampler_that_a_selector_names_feeds_it_alone_however_seldom_others_give_the
     let lane = |name: &str| Matcher { label: "lane".into(), value: Clean::text(name), op: MatchOp::Equal };
     assert_eq!(feeding(&store, of(vec![lane("fast")])), ["often"], "each series of the other has another lane");
     assert_eq!(feeding(&store, of(vec![lane("slow")])), ["often", "seldom"], "it may yet give one");
+    let like = |pattern: &str, op: MatchOp| Matcher { label: "lane".into(), value: Clean::text(pattern), op };
+    let pattern = |text: &str| regex::Regex::new(text).unwrap();
+    assert_eq!(feeding(&store, of(vec![like("fa.*", MatchOp::Like(pattern("^fa.*$")))])), ["often"], "nor does it fit");
+    assert_eq!(feeding(&store, of(vec![like("s.*", MatchOp::Like(pattern("^s.*$")))])), ["often", "seldom"]);
     assert_eq!(feeding(&store, of(vec![job("nobody")])), ["often", "seldom"], "a label of its own may be meant");
 }
 
