@@ -9,7 +9,8 @@
 //! show_queries = false                                 # texts of statements among the facts
 //! ```
 //! Names as postgres_exporter gives them (`pg_*`, seconds and bytes), `postgres_*` beside; catalogues once a minute, and
-//! absent when they could not be asked for three. pg_up is 0 when the server is silent or refuses.
+//! absent when they could not be asked for three. pg_up is 0 when the server is silent or turns everybody away. A login
+//! that is refused says nothing of the server: then `postgres_login_refused` is 1 and there is no pg_up.
 
 use crate::base::scrub::scrub;
 use crate::base::{Body, Clean, Clock, Failure, Fault, Mono, Now, Observation, Point};
@@ -40,6 +41,8 @@ const LIMIT: Duration = Duration::from_secs(2);
 const CERTIFICATES: u64 = 1 << 20;
 /// 1 when the server answered.
 const UP: &str = "pg_up";
+/// 1 when it did, and does not let this login look.
+const REFUSED: &str = "postgres_login_refused";
 
 /// The kind.
 pub struct Postgres;
@@ -172,12 +175,21 @@ impl PostgresSampler {
 
 impl Sampler for PostgresSampler {
     fn observe(&mut self, now: Now) -> Observed<'_> {
-        Box::pin(async move { self.attempt(now.mono).await.map_err(|failure| failure.with(self.unheard())) })
+        Box::pin(async move {
+            self.attempt(now.mono).await.map_err(|failure| {
+                let told = if failure.not_permitted { vec![refused(true)] } else { self.unheard() };
+                failure.with(told)
+            })
+        })
     }
 
     fn unheard(&self) -> Vec<Point> {
         vec![Point::gauge(UP, &[], 0.0)]
     }
+}
+
+fn refused(is: bool) -> Point {
+    Point::gauge(REFUSED, &[], f64::from(u8::from(is)))
 }
 
 /// Why a sample gave nothing.
@@ -256,7 +268,7 @@ impl PostgresSampler {
         let answered = RealClock.now().mono.since(begun);
         let identity = self.identify(&rows).map_err(Trouble::Wrong)?;
         let mut seen = Observation::default();
-        seen.points.push(Point::gauge(UP, &[], 1.0));
+        seen.points.extend([Point::gauge(UP, &[], 1.0), refused(false)]);
         seen.points.push(Point::gauge("postgres_answer_seconds", &[], answered.as_secs_f64()));
         identity.tell(&mut seen);
         for ask in OFTEN {

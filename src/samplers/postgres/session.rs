@@ -178,8 +178,13 @@ pub(crate) fn refusal(place: &Clean, database: &Config, code: &str, message: &st
         "28P01" => Failure::not_permitted(format!(
             "{place}: the login that the profile gives is refused. Mend the user in `url`, or `password`."
         )),
+        // The server's own words name the role: by a socket it is that of whoever looks, and no part of the URL.
+        "28000" if message.starts_with("role ") && database.get_user().is_none() => Failure::not_permitted(format!(
+            "{place} cannot be looked at: {}. Mend with CREATE ROLE, or name a user in `url`.",
+            scrub(message)
+        )),
         "28000" => Failure::not_permitted(format!(
-            "{place} refuses this login: no role has its name, or pg_hba.conf does not let it in from here."
+            "{place} cannot be looked at: it has no role of this name, or pg_hba.conf does not let it in from here."
         )),
         "42501" => Failure::not_permitted(format!(
             "{place} does not let this login into the database {name}. Mend with GRANT CONNECT."
@@ -272,7 +277,13 @@ mod tests {
                 "the login that the profile gives is refused. Mend the user",
                 true,
             ),
-            ("28000", "no pg_hba.conf entry for host", "refuses this login: no role", true),
+            (
+                "28000",
+                "no pg_hba.conf entry for host",
+                "cannot be looked at: it has no role of this name, or pg_hba.conf",
+                true,
+            ),
+            ("28000", "role \"joe\" does not exist", "cannot be looked at: it has no role of this name", true),
             ("42501", "permission denied for database", "does not let this login into the database app", true),
             ("3D000", "database \"app\" does not exist", "has no database app", false),
             ("53300", "sorry, too many clients already", "takes no more connections: max_connections", false),
@@ -287,5 +298,10 @@ mod tests {
             assert!(!what.contains("joe"), "{what}");
             assert_eq!((failure.not_permitted, failure.answered), (not_permitted, !not_permitted), "{what}");
         }
+        let own: Config = "postgres:///app?host=/run/postgresql".parse().expect("valid");
+        let failure = refusal(&place, &own, "28000", "role \"root\" does not exist");
+        let said =
+            "h:5432 cannot be looked at: role \"root\" does not exist. Mend with CREATE ROLE, or name a user in `url`.";
+        assert!(failure.what.as_str() == said && failure.not_permitted, "{failure:?}");
     }
 }

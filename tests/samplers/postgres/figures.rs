@@ -201,6 +201,10 @@ async fn refusals_have_their_sentences(peer: &Peer) {
     let refused = |url: String, more: &'static str| async move {
         let failure = complaint(&mut *sampler("postgres", &format!("url = \"{url}\"\n{more}"))).await;
         assert!(!failure.what.as_str().contains("hunter22"), "{failure:?}");
+        // Who is not let in knows nothing of the server.
+        let told = ["pg_up", "postgres_login_refused"].map(|name| find(&failure.seen, name, &[]));
+        let right = if failure.not_permitted { [None, Some(1.0)] } else { [Some(0.0), None] };
+        assert_eq!(told, right, "{failure:?}");
         (failure.what.to_string(), failure.not_permitted)
     };
     for (url, more, end, not_permitted) in [
