@@ -483,9 +483,12 @@ fn unmistakable(lines: Vec<Clean>, targets: &[Target]) -> Vec<Clean> {
         .filter(|name| !name.is_ascii())
         .map(|name| (name, name.chars().map(by_number).collect()))
         .collect();
-    let one = |line: Clean| match odd.iter().any(|(name, _)| line.as_str().contains(name.as_str())) {
-        true => Clean::text(odd.iter().fold(line.to_string(), |line, (name, shown)| line.replace(*name, shown))),
-        false => line,
+    let one = |line: Clean| {
+        if odd.iter().any(|(name, _)| line.as_str().contains(name.as_str())) {
+            Clean::text(odd.iter().fold(line.to_string(), |line, (name, shown)| line.replace(*name, shown)))
+        } else {
+            line
+        }
     };
     lines.into_iter().map(one).collect()
 }

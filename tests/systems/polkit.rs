@@ -153,7 +153,7 @@ fn flat(text: &str) -> String {
 fn named(text: &str) -> &str {
     let rule = text.find("polkit.addRule(").and_then(|from| text.get(from..)).unwrap_or_else(|| panic!("{text}"));
     let end = rule.find("});").unwrap_or_else(|| panic!("{text}"));
-    &rule[..end + 3]
+    rule.get(..end + 3).unwrap()
 }
 
 #[test]

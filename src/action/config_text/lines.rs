@@ -121,11 +121,18 @@ pub(super) fn section(key: &str) -> (Option<&str>, &str) {
     key.rsplit_once('.').map_or((Some(""), key), |(section, name)| (Some(section), name))
 }
 
-/// Where a value ends that begins with a quote: the quote's place in it, or `None` if it has none of its own.
-fn closing(body: &str) -> Option<Option<usize>> {
-    let quote = body.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-    let escaped = |at: usize| quote == '"' && body.get(..at).is_some_and(|head| odd_backslashes(head));
-    Some(body.match_indices(quote).map(|(at, _)| at).skip(1).find(|at| !escaped(*at)))
+/// Whether a value begins with a quote, and where that ends.
+enum Quoted {
+    No,
+    Open,
+    Until(usize),
+}
+
+fn quoted(body: &str) -> Quoted {
+    let Some(quote) = body.chars().next().filter(|c| matches!(c, '"' | '\'')) else { return Quoted::No };
+    let escaped = |at: usize| quote == '"' && body.get(..at).is_some_and(odd_backslashes);
+    let end = body.match_indices(quote).map(|(at, _)| at).skip(1).find(|at| !escaped(*at));
+    end.map_or(Quoted::Open, Quoted::Until)
 }
 
 fn odd_backslashes(head: &str) -> bool {
@@ -133,7 +140,7 @@ fn odd_backslashes(head: &str) -> bool {
 }
 
 fn is_open(right: &str) -> bool {
-    closing(right.trim_start()) == Some(None)
+    matches!(quoted(right.trim_start()), Quoted::Open)
 }
 
 /// The bytes of what stands right of the sign, without spaces and comment but with its quotes; and what that says.
@@ -143,10 +150,10 @@ fn value(right: &str, offset: usize) -> Result<(core::ops::Range<usize>, String)
     let from = offset + (right.len() - body.len());
     let comment = [" #", "\t#", " ;", "\t;"];
     let part = |to: usize| body.get(..to).unwrap_or(body);
-    let (end, words) = match closing(body) {
-        Some(None) => return Err("has quotes that do not end"),
-        Some(Some(end)) => (end + 1, body.get(1..end).unwrap_or_default()),
-        None => {
+    let (end, words) = match quoted(body) {
+        Quoted::Open => return Err("has quotes that do not end"),
+        Quoted::Until(end) => (end + 1, body.get(1..end).unwrap_or_default()),
+        Quoted::No => {
             let end =
                 part(comment.iter().filter_map(|mark| body.find(mark)).min().unwrap_or(body.len())).trim_end().len();
             (end, part(end))
@@ -159,7 +166,7 @@ fn value(right: &str, offset: usize) -> Result<(core::ops::Range<usize>, String)
     if words.contains('\\') {
         return Err("holds a backslash, which programs read in different ways");
     }
-    if closing(body).is_none() && words.contains(['"', '\'']) {
+    if matches!(quoted(body), Quoted::No) && words.contains(['"', '\'']) {
         return Err(PIECES);
     }
     Ok((from..from + end, words.to_owned()))
