@@ -85,6 +85,16 @@ pub fn copyable(top: &Path, found: &Findings) -> Result<(), Fault> {
     }
 }
 
+/// Bytes that an ordinary user may still write on the file system of a folder.
+///
+/// # Errors
+/// The system's.
+pub fn free(folder: &Path) -> Result<u64, Fault> {
+    let found = rustix::fs::statvfs(folder)
+        .map_err(|error| crate::sys::files::fault("ask for the space at", folder, &error.into()))?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
 /// Refuses where there is not room for a copy of this, with a fifth to spare.
 ///
 /// # Errors

@@ -29,6 +29,7 @@ pub mod lifecycle;
 mod linked;
 mod lmdb;
 pub mod locks;
+mod lookalike;
 pub mod manager;
 pub mod mode;
 pub mod params;

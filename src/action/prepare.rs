@@ -7,14 +7,15 @@ use super::form;
 use super::kinds::{self, Draft, Kind};
 use super::lifecycle::{Earlier, Run};
 use super::lmdb::size;
+use super::lookalike;
 use super::params::{self, Params};
-use super::plan::{Danger, Judging, Metric, Plan, Precondition, Readings, Target, Undo, What, Where};
+use super::plan::{Danger, Judging, Metric, Plan, Precondition, Readings, Undo, What, Where};
 use super::refused::Refused;
-use super::relied::{Relied, ReliedOn};
+use super::relied::Relied;
 use super::traffic::{self, Traffic, is_counter};
 use super::verify::{BASELINE, Check, Expect, FRESH, median, pace};
 use crate::base::body::nearest;
-use crate::base::{Body, Clean, Clock, Fault, Mono, Support, Ulid, Unit, Wall};
+use crate::base::{Body, Clean, Clock, Fault, Mono, Support, Ulid, Unit};
 use crate::sys::host::{Host, Login};
 use core::time::Duration;
 use serde::Deserialize;
@@ -235,7 +236,7 @@ fn with_values((name, kind, title): Named<'_>, body: &Body, cx: &Context<'_>) ->
     let mut draft = known.draft(&mut body, &Run::of(cx.state, cx.id), cx)?;
     // Making one is what mends it.
     let troubles = if known.name().ends_with("_backup") { &mut draft.hits } else { &mut waived };
-    let relied = relied.map(|relied| rely(&relied, made.wall, &mut based_on, troubles));
+    let relied = relied.map(|relied| relied.tell(made.wall, &mut based_on, troubles));
     let cooling = cooled_down(cooldown, name, &draft, cx).err();
     let declared = if word.is_some() { Danger::C3 } else { declared };
     let (danger, raised) = danger(known, declared, (&draft, waived), name, cx);
@@ -250,7 +251,7 @@ fn with_values((name, kind, title): Named<'_>, body: &Body, cx: &Context<'_>) ->
             title: title.clone(),
             verb: Clean::text(&verb),
             target: Clean::identifier(format!("{}/{typed}", cx.host.name)).0,
-            lines: unmistakable(draft.lines, &draft.targets),
+            lines: lookalike::by_number(draft.lines, &draft.targets),
             work: draft.work,
         },
         danger,
@@ -280,14 +281,6 @@ fn undo(plan: &Plan) -> Undo {
         Undo::How(how) if back::has(plan) => Undo::How(crate::clean!("{how}; offered afterwards")),
         undo => undo.clone(),
     }
-}
-
-/// Looks at the backup that is relied on: its row, and what is wrong with it.
-fn rely(relied: &Relied, now: Wall, based_on: &mut Vec<Precondition>, troubles: &mut Vec<Clean>) -> ReliedOn {
-    let (row, wrong, on) = relied.look(now);
-    based_on.push(row);
-    troubles.extend(wrong);
-    on
 }
 
 /// Metrics that a plan rests on are observed again, by samplers that its verification names.
@@ -469,30 +462,6 @@ fn judging(body: &mut Body, cx: &Context<'_>) -> Result<Option<Judging>, Fault> 
     Ok(Some(Judging { checks, traffic, within, samplers, profile: cx.profile.to_owned() }))
 }
 
-/// A path that a person could take for another, or an argument with letters beyond ASCII, of which many look alike.
-fn is_unusual((name, is_path): (String, bool)) -> bool {
-    if is_path { Clean::identifier(name).1 } else { !name.is_ascii() }
-}
-
-/// In these lines each name of a target stands so that it looks like no other.
-fn unmistakable(lines: Vec<Clean>, targets: &[Target]) -> Vec<Clean> {
-    let by_number = |c: char| if c.is_ascii() { c.to_string() } else { Clean::identifier(c.to_string()).0.to_string() };
-    let names: Vec<String> = targets.iter().flat_map(Target::names).map(|(name, _)| name).collect();
-    let odd: Vec<(&String, String)> = names
-        .iter()
-        .filter(|name| !name.is_ascii())
-        .map(|name| (name, name.chars().map(by_number).collect()))
-        .collect();
-    let one = |line: Clean| {
-        if odd.iter().any(|(name, _)| line.as_str().contains(name.as_str())) {
-            Clean::text(odd.iter().fold(line.to_string(), |line, (name, shown)| line.replace(*name, shown)))
-        } else {
-            line
-        }
-    };
-    lines.into_iter().map(one).collect()
-}
-
 /// Only ever raised: by the kind, by what is unknown, by names that had to be escaped, by impatience.
 fn danger(
     kind: &dyn Kind,
@@ -503,7 +472,7 @@ fn danger(
 ) -> (Danger, Vec<Clean>) {
     let mut danger = declared.max(kind.least_danger_of(&draft.work));
     let mut raised = [draft.raise.clone(), waived].concat();
-    if Clean::identifier(draft.target.as_bytes()).1 || draft.targets.iter().flat_map(Target::names).any(is_unusual) {
+    if Clean::identifier(draft.target.as_bytes()).1 || lookalike::any(&draft.targets) {
         raised.push(Clean::from("a name holds unusual characters"));
     }
     if draft.undo == Undo::Irreversible {

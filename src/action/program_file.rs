@@ -128,6 +128,18 @@ fn script(argv: &[String]) -> Option<PathBuf> {
     words.map(|word| Path::new("/").join(word)).find(|path| path.is_file())
 }
 
+/// The first argument that is code: behind a flag of an interpreter, or what ssh hands to a shell elsewhere.
+pub(super) fn code(argv: &[String]) -> Option<usize> {
+    if argv.first().is_some_and(|program| program.rsplit('/').next() == Some("ssh")) {
+        // Options that take a word of their own would hide the host: whatever follows the first word counts.
+        return argv.iter().skip(1).position(|word| !word.starts_with('-')).map(|host| host + 2);
+    }
+    let (at, inline) = argv.iter().enumerate().find_map(|(at, word)| Some((at, inline(word)?)))?;
+    let says_it = |word: &String| word.starts_with('-') && !word.starts_with("--") && word.ends_with(inline);
+    let flag = argv.iter().skip(at + 1).position(says_it)?;
+    Some(at + flag + 2)
+}
+
 /// The last letters of the flags behind which an interpreter is given the code itself, or the name of a module; `None` for
 /// other programs.
 fn inline(program: &str) -> Option<&'static [char]> {

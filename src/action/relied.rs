@@ -67,6 +67,14 @@ impl Relied {
         Ok(Some(Self { folder, of, max_age: duration(&max_age, &here)? }))
     }
 
+    /// Looks at it for a plan: adds its row, and what is wrong with it.
+    pub fn tell(&self, now: Wall, based_on: &mut Vec<Precondition>, troubles: &mut Vec<Clean>) -> ReliedOn {
+        let (row, wrong, on) = self.look(now);
+        based_on.push(row);
+        troubles.extend(wrong);
+        on
+    }
+
     /// How the newest one stands, what is wrong with it, if anything is, and what a plan keeps of it.
     pub fn look(&self, now: Wall) -> (Precondition, Option<Clean>, ReliedOn) {
         let of = crate::clean!("backup of {}", self.of);

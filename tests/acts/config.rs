@@ -1,6 +1,7 @@
 //! Values of a configuration file, and the way back.
 
 use crate::scene::{Scene, told};
+use crate::trees::Tiny;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -19,6 +20,18 @@ fn scene() -> (Scene, String) {
     fs::write(&file, FILE).unwrap();
     let set = "[{ key = \"performance.batch_size\", to = 512 }, { key = \"performance.streams\", from = 4, to = 2 }]";
     (scene, format!("file = \"{}\"\nset = {set}\n", file.display()))
+}
+
+#[test]
+fn without_room_beside_nothing_is_planned_and_the_missing_bytes_are_told() {
+    let scene = Scene::new();
+    let Some(_tiny) = Tiny::on(&scene.path("tiny")) else { return };
+    let file = scene.path("tiny/app.toml");
+    fs::write(&file, "size = 1\n").unwrap();
+    let _full = fs::write(scene.path("tiny/more"), vec![0; 2 * 1024 * 1024]);
+    let table = format!("file = \"{}\"\nset = [{{ key = \"size\", to = 2 }}]", file.display());
+    let said = scene.plan("config_set", &table).unwrap_err().to_string();
+    assert!(said.contains("no room for the new file") && said.contains("4105 bytes are missing"), "{said}");
 }
 
 #[test]

@@ -110,8 +110,13 @@ fn a_growth_by_so_much_counts_from_the_programs_own_map() {
         }
     }
     assert_eq!(planned(), "3 MiB mapped + 5 MiB = 8 MiB", "1 MiB is stored");
-    let said = succeeded(served.scene.carry("lmdb_grow", &table));
-    assert_eq!(fs::read_to_string(served.scene.path("app.toml")).unwrap(), "[db]\nmap_mib = 8\n", "{said:?}");
+    let plan = served.scene.plan("lmdb_grow", &table).unwrap();
+    assert!(plan.undo.to_string().ends_with("; offered afterwards"), "{}", plan.undo);
+    let said = succeeded(served.scene.act(plan.clone()));
+    let file = || fs::read_to_string(served.scene.path("app.toml")).unwrap();
+    assert_eq!(file(), "[db]\nmap_mib = 8\n", "{said:?}");
+    let (end, _) = served.scene.act(served.scene.way_back(&plan).unwrap());
+    assert_eq!((end.executed, file().as_str()), (true, "[db]\nmap_mib = 3\n"), "{end:?}");
 }
 
 #[test]

@@ -277,6 +277,11 @@ fn what_a_shell_reads_is_heavier_and_no_operator_writes_into_it_and_no_program_i
     assert_eq!(behind.danger, Danger::C3, "{:?}", behind.raised);
     let fault = plan("[\"/bin/sh\", \"-c\", \"echo {x}\"]").unwrap_err().to_string();
     assert!(fault.contains("could become a command of its own"), "{fault}");
+    for argv in [r#"["/usr/bin/python3", "-c", "print({n})"]"#, r#"["/usr/bin/ssh", "-T", "host", "echo", "{n}"]"#] {
+        let table = format!("argv = {argv}\nparams = {{ n = {{ int = [1, 9], value = 1 }} }}");
+        let fault = scene.plan("command", &table).unwrap_err().to_string();
+        assert!(fault.contains("could become a command of its own"), "{argv}: {fault}");
+    }
 }
 
 #[test]

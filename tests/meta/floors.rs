@@ -137,7 +137,7 @@ pub(crate) const CRATES: &[(&str, &[&str])] = &[
     ("thiserror", &["*"]),
     ("memchr", &["*"]),
     ("jiff", &["*"]),
-    ("regex", &["store", "rules", "logs", "samplers", "action"]),
+    ("regex", &["base", "store", "rules", "logs", "samplers", "action"]),
     ("aho_corasick", &["sys"]),
     ("grep_searcher", &["logs"]),
     ("grep_regex", &["logs"]),

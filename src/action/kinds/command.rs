@@ -26,7 +26,7 @@ use crate::action::manager::looks_secret;
 use crate::action::params::Params;
 use crate::action::plan::{Danger, Plan, Target, Undo};
 use crate::action::prepare::{COMMON, Context, duration};
-use crate::action::program_file::{ProgramFile, SHELLS, ScriptFile};
+use crate::action::program_file::{self, ProgramFile, SHELLS, ScriptFile};
 use crate::action::remote;
 use crate::base::scrub::{is_secret_name, scrub};
 use crate::base::{Body, Clean, Clock, Fault};
@@ -327,17 +327,22 @@ fn previewing(table: &Body, params: &Params, argv: &[String]) -> Result<Vec<Stri
     open_secret(&argv).map_or(Ok(argv.clone()), |at| Err(refused(table, "preview", at)))
 }
 
-/// The arguments with their values, of which none is in what a shell reads.
+/// The arguments with their values, of which none is in what a shell or another interpreter reads as its code.
 fn filled(table: &Body, params: &Params, argv: &[String], raise: &mut Vec<Clean>) -> Result<Vec<String>, Fault> {
     let filled = params.fill(argv).map_err(|fault| table.placed("argv", fault))?;
-    let Some(script) = script_of(argv) else { return Ok(filled) };
-    raise.push(Clean::from("a shell reads it"));
-    if filled.get(script) == argv.get(script) {
+    let script = script_of(argv);
+    if script.is_some() {
+        raise.push(Clean::from("a shell reads it"));
+    }
+    let ssh = argv.first().is_some_and(|program| program.ends_with("/ssh"));
+    let Some(code) = script.or_else(|| program_file::code(argv)) else { return Ok(filled) };
+    let upto = if ssh { argv.len() } else { code + 1 };
+    if (code..upto).all(|at| filled.get(at) == argv.get(at)) {
         return Ok(filled);
     }
     Err(table
-        .fault_at("argv", "a parameter within what a shell reads could become a command of its own.")
-        .hint("Put it behind, and let the script read it as \"$1\"."))
+        .fault_at("argv", "a parameter within what a shell or an interpreter reads could become a command of its own.")
+        .hint("Put it behind, and let the script read it as its argument: \"$1\", sys.argv[1]."))
 }
 
 /// Which argument a shell reads as a script, if any does.

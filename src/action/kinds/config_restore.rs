@@ -9,6 +9,7 @@
 //! ```
 
 use super::config_set::{ConfigSet, Row, Work, drafted};
+use super::lmdb_grow;
 use super::{Draft, Kind, Proof, Settled, StepError, work};
 use crate::action::back::Of;
 use crate::action::backups;
@@ -49,9 +50,10 @@ impl Kind for ConfigRestore {
         cx.done(body, &[COMMON, &["of", "file"]].concat())?;
         let (file, link) = linked::resolved(file)?;
         let ours = |done: &Work| done.file == file || (link.is_some() && done.link == link);
-        let (then, plan, done) = of.find(cx.state, "config_set", |run, plan| {
-            work(plan).ok().filter(ours).map(|done| (run, plan.clone(), done))
-        })?;
+        let edit = |done: Option<Work>, run, plan: &Plan| done.filter(ours).map(|done| (run, plan.clone(), done));
+        let grown = || of.find(cx.state, "lmdb_grow", |run, plan| edit(lmdb_grow::edit_of(plan), run, plan)).ok();
+        let set = of.find(cx.state, "config_set", |run, plan| edit(work(plan).ok(), run, plan));
+        let (then, plan, done) = set.or_else(|fault| grown().ok_or(fault))?;
         if let Some(link) = link.as_ref().filter(|_| done.file != file) {
             let (link, then, now) = (link.display(), done.file.display(), file.display());
             return Err(Fault::new(format!("{link} led to {then} at that time, and leads to {now} now."))

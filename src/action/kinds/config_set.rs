@@ -26,7 +26,7 @@ use crate::action::backups;
 use crate::action::config_text::allowed::{self, Limits};
 use crate::action::config_text::{Format, Scalar, Spot};
 use crate::action::doing::Doing;
-use crate::action::files::seen;
+use crate::action::files::{free, seen};
 use crate::action::lifecycle::Run;
 use crate::action::linked;
 use crate::action::manager::{CHECKS, Checks, Manager, Serving, Verb, looks_secret};
@@ -44,6 +44,9 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+/// So much more must be free than the file takes, in bytes: a value may be longer.
+const SPARE: u64 = 4096;
 
 /// The kind.
 #[derive(Debug)]
@@ -272,6 +275,7 @@ pub(super) fn drafted((mut work, held): (Work, &Held), run: &Run, cx: &Context<'
     let waived = validator.and_then(|validator| validator.waived_for(&work.file, work.format, cx.clock));
     let Work { file, set, restart, .. } = &work;
     held.replaceable()?;
+    room(file, held)?;
     let mut lines = vec![match &work.link {
         Some(link) => crate::clean!("{} → {}", link.display(), file.display()),
         None => Clean::text(file.as_os_str().as_encoded_bytes()),
@@ -304,6 +308,23 @@ pub(super) fn drafted((mut work, held): (Work, &Held), run: &Run, cx: &Context<'
     let settle = restart.as_ref().map_or(Duration::ZERO, |_| SETTLE);
     let work = to_work(&work)?;
     Ok(Draft { lines, work, target, hits, undo: Undo::How(Clean::text(undo)), based_on, targets, raise, settle })
+}
+
+/// Refuses where the folder cannot hold the new file beside the old one.
+fn room(file: &Path, held: &Held) -> Result<(), Fault> {
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    let need = (held.bytes().len() as u64).saturating_add(SPARE);
+    match free(folder)? {
+        left if left < need => {
+            let what = format!(
+                "there is no room for the new file in {}: {} bytes are missing.",
+                folder.display(),
+                need - left
+            );
+            Err(here(file, what).hint("Make room there first."))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A value as the plan tells it.

@@ -13,6 +13,7 @@
 
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
 use crate::action::doing::Doing;
+use crate::action::files::free;
 use crate::action::lifecycle::Run;
 use crate::action::lmdb::copy::Copying;
 use crate::action::lmdb::identity::{self, Identity};
@@ -63,7 +64,7 @@ impl Kind for LmdbBackup {
         let there = copying.path();
         let hits = vec![
             identity::fill(&seen),
-            crate::clean!("{} free at {}", identity::show(identity::free(&copying.to)?), copying.to.display()),
+            crate::clean!("{} free at {}", identity::show(free(&copying.to)?), copying.to.display()),
             copying.before(),
             Clean::from("one read transaction stays open until it is done: what is freed meanwhile is not used again"),
         ];

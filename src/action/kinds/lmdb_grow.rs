@@ -20,9 +20,10 @@
 //!                                   # so for so long once the program is up again; without it nothing is claimed of that
 //! ```
 
-use super::config_set::{self, ConfigSet, Row, edited};
+use super::config_set::{self, ConfigSet, Row, Work as EditWork, edited};
 use super::service::SETTLE;
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
+use crate::action::back;
 use crate::action::config_text::{Format, Scalar};
 use crate::action::doing::Doing;
 use crate::action::lifecycle::Run;
@@ -252,6 +253,11 @@ impl Kind for LmdbGrow {
         Some(mapped(&work, run))
     }
 
+    fn way_back(&self, plan: &Plan) -> Option<(&'static str, back::Table)> {
+        let work: Work = work(plan).ok().filter(|work: &Work| work.how == How::Setting)?;
+        ConfigSet.way_back(&inner(plan, &work))
+    }
+
     fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
         let work: Work = work(plan)?;
         if work.how == How::Setting {
@@ -333,6 +339,11 @@ fn above(how: How, id: &Identity, mappers: &[Mapper]) -> u64 {
 fn growth(query: &str, cx: &Context<'_>) -> Result<f64, Fault> {
     let unknown = |fault: &Fault| Fault::new(format!("`growth`: {fault}")).hint("Say `to`, or leave `growth` out.");
     cx.readings.reading(query).map(|(value, _)| value).map_err(|fault| unknown(&fault))
+}
+
+/// The edit of a plan that grows by a setting.
+pub(super) fn edit_of(plan: &Plan) -> Option<EditWork> {
+    serde_json::from_value(work::<Work>(plan).ok()?.config?).ok()
 }
 
 /// What `config_set` is to be given of this plan.

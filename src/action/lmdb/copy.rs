@@ -2,9 +2,9 @@
 //! counted, and only then given its name; the list of digests that `file_restore` wants comes last. What is left half-way
 //! is removed.
 
-use super::identity::{Identity, Owned, free, show};
+use super::identity::{Identity, Owned, show};
 use crate::action::doing::Doing;
-use crate::action::files::stamped;
+use crate::action::files::{free, stamped};
 use crate::action::prepare::Context;
 use crate::base::{Clean, Fault};
 use crate::sys::entry::Entry;

@@ -222,13 +222,3 @@ pub(crate) fn unused(seen: &Outside) -> Result<(), Fault> {
 pub(crate) fn show(bytes: u64) -> String {
     Unit::Bytes.show(bytes as f64)
 }
-
-/// Bytes that an ordinary user may still write on the file system of a folder.
-///
-/// # Errors
-/// The system's.
-pub(crate) fn free(folder: &Path) -> Result<u64, Fault> {
-    let found =
-        rustix::fs::statvfs(folder).map_err(|error| files::fault("ask for the space at", folder, &error.into()))?;
-    Ok(found.f_bavail.saturating_mul(found.f_frsize))
-}

@@ -1,7 +1,8 @@
 //! Which size a map may be given, and what forbids it here and now.
 
-use super::identity::{free, show};
+use super::identity::show;
 use super::size;
+use crate::action::files::free;
 use crate::base::{Clean, Fault};
 use crate::sys::holders::is_of_32_bits;
 use crate::sys::lmdb::outside::{Mapper, Outside};
