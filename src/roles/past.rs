@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(run.read().unwrap().unwrap().unrecorded, None);
         assert!(journal.close(Duration::from_secs(60)));
         let said: Vec<String> = show(&trail, 9).unwrap().iter().map(Clean::to_string).collect();
-        let late = said.iter().filter(|line| line.contains("action.outcome") && line.contains("\"late\":true"));
+        let late = said.iter().filter(|line| line.contains("action.outcome") && line.contains("recorded late"));
         assert_eq!(late.count(), 1, "{said:?}");
     }
 }

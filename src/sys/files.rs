@@ -68,7 +68,7 @@ pub fn trail_dir(path: &Path) -> Result<(), Fault> {
 fn try_trail_dir(path: &Path, open_to: Option<u32>) -> io::Result<()> {
     let state = path.parent().unwrap_or(path);
     for folder in [state, path] {
-        if let Some(above) = folder.parent() {
+        if let Some(above) = folder.parent().filter(|above| !above.is_dir()) {
             try_private_dir(above)?;
         }
         match mkdirat(CWD, folder, Mode::from_raw_mode(0o700)) {

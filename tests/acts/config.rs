@@ -107,7 +107,9 @@ fn what_somebody_else_has_changed_since_is_not_put_back() {
     assert!(fs::read_to_string(&path).unwrap().contains("= 256"));
 
     fs::write(&path, &ours).unwrap();
-    fs::write(undo.as_str().strip_prefix("put back the backup ").unwrap(), "other").unwrap();
+    let kept =
+        undo.as_str().strip_prefix("put back the backup ").and_then(|rest| rest.strip_suffix("; offered afterwards"));
+    fs::write(kept.unwrap(), "other").unwrap();
     let refused = scene.plan("config_restore", &restore).unwrap_err().to_string();
     assert!(refused.contains("is not what was saved"), "{refused}");
 }

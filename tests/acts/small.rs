@@ -380,7 +380,8 @@ fn a_switch_is_written_read_back_and_its_old_value_is_kept() {
     let scene = Scene::new();
     let plan = scene.plan("sysfs_write", &format!("path = \"{path}\"\nvalue = \"{new}\"")).unwrap();
     let Undo::How(undo) = &plan.undo else { panic!("{:?}", plan.undo) };
-    let kept = undo.as_str().strip_prefix("write the old values back: ").unwrap().to_owned();
+    let kept = undo.as_str().strip_prefix("write the old values back: ");
+    let kept = kept.and_then(|rest| rest.strip_suffix("; offered afterwards")).unwrap().to_owned();
     let (end, progress) = scene.act(plan.clone());
     let now = fs::read_to_string(path).unwrap();
     fs::write(path, old.trim()).unwrap();

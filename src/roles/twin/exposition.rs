@@ -234,7 +234,7 @@ mod tests {
         let (engine, now) = engine();
         let page = gpu(&engine, now, 42);
         let samples: Vec<&str> = page.lines().filter(|line| !line.starts_with('#')).collect();
-        assert_eq!(samples.len(), 11);
+        assert_eq!(samples.len(), 13);
         assert!(samples.iter().all(|line| line.contains("SIMULATED") && line.contains("gpu=\"0\"")));
         let of = |name: &str| value(&page, &format!("{name}{{"));
         assert!(
