@@ -9,7 +9,7 @@ use super::prompt;
 use super::run;
 use crate::action::mode::Mode;
 use crate::action::recover::{Standing, Unresolved};
-use crate::base::{Clean, Fault, Level, Ulid};
+use crate::base::{Clean, Fault, Level, Support, Ulid};
 use crate::clean;
 use std::sync::Arc;
 
@@ -58,8 +58,10 @@ pub fn choices(model: &Model) -> Vec<(&Unresolved, Way)> {
 
 /// Enter on the list.
 pub fn choose(model: &mut Model, at: usize) -> Vec<Effect> {
-    let chosen =
-        choices(model).into_iter().nth(at).map(|(run, way)| (run.plan.id, run.plan.support, run.sentence(), way));
+    let chosen = choices(model)
+        .into_iter()
+        .nth(at)
+        .map(|(run, way)| (run.plan.id, run.plan.support.max(Support::L1), run.sentence(), way));
     let Some((plan, support, sentence, way)) = chosen else { return Vec::new() };
     match way {
         _ if model.session.mode == Mode::ReadOnly => {

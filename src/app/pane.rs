@@ -77,7 +77,10 @@ impl Pane {
             Reading::Unknown(why) => lacks(why),
             _ => false,
         });
-        let table = self.table.as_ref().is_none_or(|table| table.believed.as_ref().is_err_and(lacks));
+        let table = self.table.as_ref().is_none_or(|table| match &table.believed {
+            Err(why) => lacks(why),
+            Ok(_) => table.rows.is_empty(),
+        });
         self.absent.as_ref().filter(|_| !self.stood && headline && table)
     }
 

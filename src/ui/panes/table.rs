@@ -128,14 +128,16 @@ impl Kind for Table {
             paint.line((inner.x, inner.y), inner.width, &line);
             inner = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
         }
-        match &table.believed {
-            Err(why) => {
-                let why = pane.absent().map_or_else(|| value::unknown(why), value::never);
+        let told = pane.absent().map(value::never);
+        let unknown = || table.believed.as_ref().err().map(value::unknown);
+        match (told.or_else(unknown), &table.believed) {
+            (Some(why), _) => {
                 for (y, line) in (inner.top()..inner.bottom()).zip(value::wrap(&why, inner.width, 3)) {
                     paint.put((inner.x, y), inner.width, line, Intent::Stale);
                 }
             }
-            Ok((_, freshness)) => {
+            (None, Err(_)) => {}
+            (None, Ok((_, freshness))) => {
                 let most = if inner.height >= metric_pane::TALL { 3 } else { 2 };
                 let why = table.why.as_ref().map(|why| value::wrap(&value::unknown(why), inner.width, most));
                 let mut rest = inner;
@@ -160,17 +162,15 @@ impl Kind for Table {
 }
 
 fn heading(paint: &mut Painter<'_>, area: Rect, (pane, table): (&Pane, &Rows), model: &Model, focused: bool) {
-    let right: Vec<Piece<'_>> = match &table.believed {
-        Ok((seen, freshness)) => {
+    let right: Vec<Piece<'_>> = match (&table.believed, pane.absent()) {
+        (_, Some(absent)) => vec![paint.piece(absent, Intent::Muted)],
+        (Ok((seen, freshness)), None) => {
             let age = Age(model.pane_now().mono.since(*seen)).to_string();
             let word = if *freshness == Freshness::Live { "" } else { freshness.word() };
             let intent = if word.is_empty() { Intent::Muted } else { Intent::Stale };
             vec![paint.piece(clean!("{word} {age:>3}"), intent)]
         }
-        Err(_) => vec![
-            pane.absent()
-                .map_or_else(|| paint.piece("? UNKNOWN", Intent::Unknown), |absent| paint.piece(absent, Intent::Muted)),
-        ],
+        (Err(_), None) => vec![paint.piece("? UNKNOWN", Intent::Unknown)],
     };
     let room = area.width.saturating_sub(paint.width(&right) + 2);
     let made_up = if table.simulated { " SIMULATED" } else { "" };
