@@ -36,7 +36,7 @@ pub struct Fault {
     /// How to mend it.
     pub hint: Option<Clean>,
     /// The name that whoever was asked knows nothing of: then whoever gave it can be shown where that was.
-    pub unknown: Option<Clean>,
+    pub unknown: Option<Box<Clean>>,
 }
 
 impl Fault {
@@ -55,7 +55,7 @@ impl Fault {
     /// The same fault, which is that nobody knows this name.
     #[must_use]
     pub fn unknown(mut self, name: impl AsRef<str>) -> Self {
-        self.unknown = Some(Clean::text(name.as_ref()));
+        self.unknown = Some(Box::new(Clean::text(name.as_ref())));
         self
     }
 

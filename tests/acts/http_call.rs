@@ -133,7 +133,8 @@ fn a_lost_answer_leaves_the_outcome_unknown_and_nothing_is_sent_again() {
 #[test]
 fn nobody_there_is_said_before_the_prompt_and_before_the_first_effect() {
     let mut scene = Scene::new();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    // An address of its own: no other test gets this port meanwhile.
+    let free = std::net::TcpListener::bind("127.0.0.77:0").unwrap();
     let at = free.local_addr().unwrap();
     let table = format!("method = \"PUT\"\nurl = \"http://{at}/x\"\nundo = \"x\"");
     scene.preview = false;

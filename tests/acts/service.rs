@@ -86,7 +86,10 @@ fn what_systemd_would_not_do_is_refused_before_any_prompt() {
     assert!(refused("service_restart", "missing.service").contains("missing.service is not-found"));
     assert!(refused("service_restart", "masked.service").contains("masked.service is masked"));
     let unknown = |unit: &str| lab.scene.plan("service_restart", &lab.table(unit)).unwrap_err().unknown;
-    assert_eq!((unknown("missing.service"), unknown("masked.service")), (Some("missing.service".into()), None));
+    assert_eq!(
+        (unknown("missing.service"), unknown("masked.service")),
+        (Some(Box::new("missing.service".into())), None)
+    );
     assert!(refused("service_stop", "alone.service").contains("refuses to be started or stopped by hand"));
     assert!(refused("service_reload", "good.service").contains("cannot reload. Restart it."));
     // That no start is left systemd says only when it is asked: then nothing was started.

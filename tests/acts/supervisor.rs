@@ -108,7 +108,7 @@ fn what_supervisord_would_not_do_is_refused_before_any_prompt() {
     let said = refused("service_restart", "goood");
     assert!(said.contains("has no program `goood`. Did you mean `good`?"), "{said}");
     let fault = lab.scene.plan("service_restart", &lab.table("goood")).unwrap_err();
-    assert_eq!(fault.unknown, Some("goood".into()));
+    assert_eq!(fault.unknown, Some(Box::new("goood".into())));
     let said = refused("service_start", "good");
     assert!(said.contains("there is nothing to start. To start it anew, restart it."), "{said}");
     assert!(refused("service_stop", "stopped").contains("stopped is STOPPED: there is nothing to stop"));

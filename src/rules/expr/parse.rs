@@ -152,7 +152,7 @@ impl Reader<'_> {
         if depth > DEEPEST {
             return Err(Fault::new(format!("this expression is nested deeper than {DEEPEST} levels.")));
         }
-        let below = |expr: Box<parser::Expr>| self.node(*expr, depth + 1).map(Box::new);
+        let below = |expr| self.below(expr, depth);
         let plan = match from {
             parser::Expr::Paren(paren) => return self.node(*paren.expr, depth + 1),
             parser::Expr::NumberLiteral(number) => Plan::Number(number.val),
@@ -166,42 +166,55 @@ impl Reader<'_> {
                 shift: shift(sub.offset.as_ref(), sub.at.as_ref()),
             }),
             parser::Expr::Unary(unary) => Plan::Negate(below(unary.expr)?),
-            parser::Expr::Binary(binary) => {
-                let sign = binary.op.to_string();
-                let op = BinaryOp::NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(&sign)).map(|(_, op)| *op);
-                let op = op.ok_or_else(|| self.refuse(&sign, &format!("the operator `{sign}`")))?;
-                let modifier = binary.modifier.unwrap_or_default();
-                if modifier.fill_values.lhs.is_some() || modifier.fill_values.rhs.is_some() {
-                    return Err(self.refuse("fill", "`fill`"));
-                }
-                let as_bool = modifier.return_bool;
-                let matching = self.matching(modifier)?;
-                Plan::Binary(Binary { op, as_bool, matching, left: below(binary.lhs)?, right: below(binary.rhs)? })
-            }
-            parser::Expr::Aggregate(aggregate) => {
-                let name = aggregate.op.to_string();
-                let op = AggregateOp::NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name));
-                let op = op.map(|(_, op)| *op).ok_or_else(|| self.refuse(&name, &format!("`{name}`")))?;
-                let (without, labels) = match aggregate.modifier {
-                    Some(LabelModifier::Exclude(labels)) => (true, self.labels(labels)?),
-                    Some(LabelModifier::Include(labels)) => (false, self.labels(labels)?),
-                    None => (false, Vec::new()),
-                };
-                let param = aggregate.param.map(below).transpose()?;
-                self.check_param(op, param.as_deref())?;
-                Plan::Aggregate(Aggregate { op, without, labels, param, of: below(aggregate.expr)? })
-            }
-            parser::Expr::Call(call) => {
-                let name = call.func.name;
-                let Some(function) = Function::parse(name) else {
-                    return Err(self.refuse(name, &format!("the function `{name}`")));
-                };
-                let args = call.args.args.into_iter().map(|arg| self.node(*arg, depth + 1));
-                Plan::Call(Call { function, args: args.collect::<Result<_, _>>()? })
-            }
+            parser::Expr::Binary(binary) => self.binary(binary, depth)?,
+            parser::Expr::Aggregate(aggregate) => self.aggregate(aggregate, depth)?,
+            parser::Expr::Call(call) => self.call(call, depth)?,
             parser::Expr::Extension(_) => return Err(Fault::new("this is no PromQL.")),
         };
         Ok(Node::new(plan))
+    }
+
+    // A function for each, so that a level of nesting takes little of the stack.
+
+    fn below(&self, expr: Box<parser::Expr>, depth: usize) -> Result<Box<Node>, Fault> {
+        self.node(*expr, depth + 1).map(Box::new)
+    }
+
+    fn binary(&self, binary: parser::BinaryExpr, depth: usize) -> Result<Plan, Fault> {
+        let sign = binary.op.to_string();
+        let op = BinaryOp::NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(&sign)).map(|(_, op)| *op);
+        let op = op.ok_or_else(|| self.refuse(&sign, &format!("the operator `{sign}`")))?;
+        let modifier = binary.modifier.unwrap_or_default();
+        if modifier.fill_values.lhs.is_some() || modifier.fill_values.rhs.is_some() {
+            return Err(self.refuse("fill", "`fill`"));
+        }
+        let as_bool = modifier.return_bool;
+        let matching = self.matching(modifier)?;
+        let (left, right) = (self.below(binary.lhs, depth)?, self.below(binary.rhs, depth)?);
+        Ok(Plan::Binary(Binary { op, as_bool, matching, left, right }))
+    }
+
+    fn aggregate(&self, aggregate: parser::AggregateExpr, depth: usize) -> Result<Plan, Fault> {
+        let name = aggregate.op.to_string();
+        let op = AggregateOp::NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(&name));
+        let op = op.map(|(_, op)| *op).ok_or_else(|| self.refuse(&name, &format!("`{name}`")))?;
+        let (without, labels) = match aggregate.modifier {
+            Some(LabelModifier::Exclude(labels)) => (true, self.labels(labels)?),
+            Some(LabelModifier::Include(labels)) => (false, self.labels(labels)?),
+            None => (false, Vec::new()),
+        };
+        let param = aggregate.param.map(|param| self.below(param, depth)).transpose()?;
+        self.check_param(op, param.as_deref())?;
+        Ok(Plan::Aggregate(Aggregate { op, without, labels, param, of: self.below(aggregate.expr, depth)? }))
+    }
+
+    fn call(&self, call: parser::Call, depth: usize) -> Result<Plan, Fault> {
+        let name = call.func.name;
+        let Some(function) = Function::parse(name) else {
+            return Err(self.refuse(name, &format!("the function `{name}`")));
+        };
+        let args = call.args.args.into_iter().map(|arg| self.node(*arg, depth + 1));
+        Ok(Plan::Call(Call { function, args: args.collect::<Result<_, _>>()? }))
     }
 
     fn refuse(&self, word: &str, construct: &str) -> Fault {
