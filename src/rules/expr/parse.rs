@@ -152,7 +152,7 @@ impl Reader<'_> {
         if depth > DEEPEST {
             return Err(Fault::new(format!("this expression is nested deeper than {DEEPEST} levels.")));
         }
-        let below = |expr| self.below(expr, depth);
+        let below = |expr: Box<parser::Expr>| self.below(*expr, depth);
         let plan = match from {
             parser::Expr::Paren(paren) => return self.node(*paren.expr, depth + 1),
             parser::Expr::NumberLiteral(number) => Plan::Number(number.val),
@@ -176,8 +176,8 @@ impl Reader<'_> {
 
     // A function for each, so that a level of nesting takes little of the stack.
 
-    fn below(&self, expr: Box<parser::Expr>, depth: usize) -> Result<Box<Node>, Fault> {
-        self.node(*expr, depth + 1).map(Box::new)
+    fn below(&self, expr: parser::Expr, depth: usize) -> Result<Box<Node>, Fault> {
+        self.node(expr, depth + 1).map(Box::new)
     }
 
     fn binary(&self, binary: parser::BinaryExpr, depth: usize) -> Result<Plan, Fault> {
@@ -190,7 +190,7 @@ impl Reader<'_> {
         }
         let as_bool = modifier.return_bool;
         let matching = self.matching(modifier)?;
-        let (left, right) = (self.below(binary.lhs, depth)?, self.below(binary.rhs, depth)?);
+        let (left, right) = (self.below(*binary.lhs, depth)?, self.below(*binary.rhs, depth)?);
         Ok(Plan::Binary(Binary { op, as_bool, matching, left, right }))
     }
 
@@ -203,9 +203,9 @@ impl Reader<'_> {
             Some(LabelModifier::Include(labels)) => (false, self.labels(labels)?),
             None => (false, Vec::new()),
         };
-        let param = aggregate.param.map(|param| self.below(param, depth)).transpose()?;
+        let param = aggregate.param.map(|param| self.below(*param, depth)).transpose()?;
         self.check_param(op, param.as_deref())?;
-        Ok(Plan::Aggregate(Aggregate { op, without, labels, param, of: self.below(aggregate.expr, depth)? }))
+        Ok(Plan::Aggregate(Aggregate { op, without, labels, param, of: self.below(*aggregate.expr, depth)? }))
     }
 
     fn call(&self, call: parser::Call, depth: usize) -> Result<Plan, Fault> {
