@@ -229,3 +229,20 @@ fn a_pane_whose_source_answers_and_never_had_it_says_so_in_a_word_of_its_own() {
     desk.says("app", Ok(rows(2)));
     assert_eq!(says(&desk.screen()), [false; 2], "it was there: {}", desk.screen());
 }
+
+#[test]
+fn a_table_stands_in_the_order_of_its_labels_where_it_says_so_and_numbers_by_their_size() {
+    let table = "[[panes]]\ntitle = \"Blocks\"\nkind = \"table\"\nlabel = \"size\"\norder = \"label\"\n\
+        columns = [{ title = \"free\", query = \"blocks\" }]\n";
+    let mut desk = Desk::of(&format!("{PROFILE}{table}"), (120, 40));
+    let mut seen = rows(0);
+    for (size, free) in [("10", 5.0), ("9", 70.0), ("1", 6.0)] {
+        seen.points.push(Point::gauge("blocks", &[("size", size)], free));
+    }
+    desk.says("app", Ok(seen));
+    let screen = desk.screen();
+    let at =
+        |row: &str| screen.lines().position(|line| line.contains(row)).unwrap_or_else(|| panic!("{row}: {screen}"));
+    let names: Vec<usize> = ["│ 1  ", "│ 9  ", "│ 10  "].map(at).to_vec();
+    assert!(names.is_sorted() && names[0] < names[2], "{screen}");
+}
