@@ -369,6 +369,23 @@ fn an_effect_is_marked_in_every_chart_with_what_was_before_and_after() {
 }
 
 #[test]
+fn esc_from_the_way_back_that_an_outcome_offers_leads_back_to_the_outcome() {
+    let mut desk = Desk::demo(80, 24);
+    desk.incident(41);
+    desk.arm();
+    desk.confirmed();
+    desk.verified();
+    desk.pass(2_000);
+    let effects = desk.press(KeyCode::Enter);
+    assert!(matches!(effects[..], [Effect::Plan(_)]), "{effects:?}");
+    assert!(!desk.screen().contains("Every value is as wanted."), "{}", desk.screen());
+    desk.press(KeyCode::Esc);
+    assert!(desk.screen().contains("Every value is as wanted."), "{}", desk.screen());
+    desk.press(KeyCode::Esc);
+    assert!(!desk.screen().contains("Every value is as wanted."), "{}", desk.screen());
+}
+
+#[test]
 fn ctrl_c_asks_what_becomes_of_a_running_action_and_only_t_ends_it() {
     let mut desk = Desk::demo(80, 24);
     desk.incident(41);

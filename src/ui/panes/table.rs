@@ -129,15 +129,13 @@ impl Kind for Table {
             inner = Rect { y: inner.y + 1, height: inner.height.saturating_sub(1), ..inner };
         }
         let told = pane.absent().map(value::never);
-        let unknown = || table.believed.as_ref().err().map(value::unknown);
-        match (told.or_else(unknown), &table.believed) {
-            (Some(why), _) => {
+        match told.map_or_else(|| table.believed.as_ref().map_err(value::unknown), Err) {
+            Err(why) => {
                 for (y, line) in (inner.top()..inner.bottom()).zip(value::wrap(&why, inner.width, 3)) {
                     paint.put((inner.x, y), inner.width, line, Intent::Stale);
                 }
             }
-            (None, Err(_)) => {}
-            (None, Ok((_, freshness))) => {
+            Ok((_, freshness)) => {
                 let most = if inner.height >= metric_pane::TALL { 3 } else { 2 };
                 let why = table.why.as_ref().map(|why| value::wrap(&value::unknown(why), inner.width, most));
                 let mut rest = inner;
