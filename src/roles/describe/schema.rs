@@ -236,6 +236,7 @@ mod tests {
         for (odd, told) in [
             (json!({ "title": 5 }), "/title: 5"),
             (json!({ "rules": "a.yaml" }), "/rules: \"a.yaml\""),
+            (json!({ "procedures": { "keep_runs": "200" } }), "/procedures/keep_runs: \"200\""),
             (sampler(json!({ "kind": "host", "every": 5 })), "/samplers/a/every: 5"),
             (sampler(json!({ "kind": "host", "evry": "5s" })), "/samplers/a/evry: unknown"),
             (sampler(json!({ "kind": "http" })), "/samplers/a: no url"),
