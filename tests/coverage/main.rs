@@ -11,6 +11,7 @@
 )]
 
 mod ids;
+mod pages;
 mod parts;
 #[expect(dead_code, reason = "the samplers' tests use all of it")]
 #[path = "../samplers/peer.rs"]

@@ -146,7 +146,7 @@ fn of_profile(system: &str, prefix: &str) -> Vec<String> {
     let rows: Rows = toml::from_str(&rows).expect("rows");
     let text = read(&format!("{folder}/profile.toml"));
     let (seen, mut table) = (bands(&text), text.parse::<toml::Table>().expect("TOML"));
-    table.remove("severities");                     // words for words
+    table.remove("severities"); // words for words
     assert_eq!(seen.len(), parsed(&toml::Value::Table(table)), "{system}: a band stands where no line shows it");
     let mut wrong: Vec<String> = seen.iter().filter_map(|band| band_fault(band, &rows, prefix)).collect();
     for entry in fs::read_dir(format!("{folder}/procedures")).into_iter().flatten() {
@@ -181,7 +181,9 @@ fn what_bears_neither_is_found() {
     assert_eq!(told(&pane("B (default)", "")), 0);
     let rule = |lines: &[&str]| alert_fault("A", lines, "GE").is_some();
     assert!(rule(&["expr: a > 1", "summary: a"]) && !rule(&["# GE-1.1", "summary: a"]));
-    assert!(rule(&["# GE-1.1", "  for: 2m", "summary: a"]) && !rule(&["# GE-1.1", "  for: 2m  # GE-1.1", "summary: a"]));
+    assert!(
+        rule(&["# GE-1.1", "  for: 2m", "summary: a"]) && !rule(&["# GE-1.1", "  for: 2m  # GE-1.1", "summary: a"])
+    );
     assert!(rule(&["# GE-1.1", "  for: 2m  # default", "summary: a"]));
     assert!(!rule(&["for: 2m  # default", "summary: a (default)"]));
 }
