@@ -67,3 +67,97 @@ fn every_page_of_every_shipped_profile_is_found_by_a_symptom() {
         assert_eq!(lost, [""; 0], "{name}: pages that no symptom leads to");
     }
 }
+
+/// What the guide of a system and the system itself contradict each other in.
+const TOPICS: [(&str, &[&str]); 3] = [
+    (
+        "cerebellar-norse",
+        &[
+            "Scheme",
+            "Metrics port",
+            "API prefix",
+            "Old learning rate",
+            "Log file",
+            "Log checks",
+            "The program's own checks",
+            "Path of the program",
+            "Reload",
+            "Health page",
+            "10 µs",
+            "GPU memory",
+            "Training loss",
+            "Neural metrics",
+            "Constants in the code",
+            "The project's own alerts",
+            "Memory pool",
+            "Finding the process",
+        ],
+    ),
+    (
+        "genesis",
+        &[
+            "Process manager",
+            "Restart",
+            "Memory",
+            "Metrics page",
+            "Limits of requests",
+            "Health page",
+            "API port",
+            "Latencies",
+            "Event processing",
+            "GC pause and I/O wait",
+            "genesis_up",
+            "Prometheus",
+            "Queue depth",
+            "Batch size",
+            "Profile the program",
+            "tracemalloc",
+            "Debug mode",
+            "Flush of Redis",
+            "Count of threads",
+            "WebSocket probe",
+            "Index candidates",
+            "The project's own alerts",
+        ],
+    ),
+    (
+        "planar",
+        &[
+            "Where the data is",
+            "Size of the map",
+            "Map full",
+            "Unit of mapsize",
+            "Setting the map",
+            "Adding to the map",
+            "Recreating the database",
+            "Library of LMDB",
+            "Configuration file",
+            "Credentials",
+            "Log files",
+            "Images",
+            "User folder in a container",
+            "Exchange gateway",
+            "JULIA_NOPRECOMP",
+            "I/O of a strategy",
+        ],
+    ),
+];
+
+#[test]
+fn each_contradiction_stands_on_one_page_with_what_the_profile_does() {
+    for (system, topics) in TOPICS {
+        let (_, setup) = built(system);
+        let is = |document: &&std::sync::Arc<Document>| &*document.id == "guide-differs";
+        let page = setup.procedures.iter().find(is).expect("a page");
+        assert!(fit(page, "differs from the guide").is_some_and(|(weight, _)| weight >= 4), "{system}: not found");
+        let told: Vec<&str> = page.items.iter().map(|item| item.title.as_str()).collect();
+        assert_eq!(told, topics, "{system}");
+        for item in &page.items {
+            let text: Vec<&str> = item.prose.iter().map(watchkeeper::base::Clean::as_str).collect();
+            let text = text.join("\n");
+            let lacks: Vec<&str> =
+                ["The guide: ", "The system: ", "Here: "].into_iter().filter(|part| !text.contains(part)).collect();
+            assert_eq!(lacks, [""; 0], "{system}: {} lacks a part of: {text}", item.title);
+        }
+    }
+}
