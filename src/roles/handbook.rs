@@ -14,6 +14,15 @@ pub fn documents(profile: &Profile) -> Vec<Document> {
     read.map(|document| warned(document, profile)).collect()
 }
 
+/// A document answers each alert whose rule names it, too: so the rules of another file need no word in the document.
+pub fn answers(document: &mut Document, book: &Book) {
+    for (_, rule, _) in book.rules().filter(|(_, rule, _)| rule.page().is_some_and(|page| **page == *document.id)) {
+        if !document.alerts.contains(&rule.name) {
+            document.alerts.push(rule.name.clone());
+        }
+    }
+}
+
 /// The same, with what is dangerous about an item told below it.
 fn warned(mut document: Document, profile: &Profile) -> Document {
     for found in hazards(&document, &|name| facts(profile, name)) {

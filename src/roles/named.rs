@@ -52,6 +52,7 @@ pub(super) fn led_nowhere(profile: &Profile, book: &Book, documents: &[Arc<Docum
     let names: Vec<&str> = alerts.iter().map(|rule| rule.name.as_str()).collect();
     let actions: Vec<&str> = profile.actions.iter().map(|action| &*action.name).collect();
     let mut faults: Vec<Fault> = alerts.iter().filter_map(|rule| no_remedy(rule, &actions)).collect();
+    faults.extend(alerts.iter().filter_map(|rule| no_page(rule, documents)));
     for spec in &profile.judging.inhibit {
         faults.extend(no_alert(spec, "source_matchers", &spec.source_matchers, &names));
         faults.extend(no_alert(spec, "target_matchers", &spec.target_matchers, &names));
@@ -67,6 +68,19 @@ fn no_remedy(rule: &Rule, actions: &[&str]) -> Option<Fault> {
     let what = format!("`{}`: no action of this profile is called `{remedy}`, its remedy.", rule.name);
     let fault = Fault { at: Some(place), ..Fault::new(what) };
     Some(if actions.is_empty() { fault } else { fault.hint(nearest(remedy, actions.iter().copied())) })
+}
+
+/// The rule of a file that names a procedure which is not there. A foreign file may have a sentence or an address there.
+fn no_page(rule: &Rule, documents: &[Arc<Document>]) -> Option<Fault> {
+    let named = |page: &&Arc<str>| page.chars().all(|c| c.is_alphanumeric() || c == '-' || c == '_');
+    let page = rule.page().filter(named)?;
+    if documents.iter().any(|document| document.id == *page) {
+        return None;
+    }
+    let what = format!("`{}`: no procedure of this profile is called `{page}`.", rule.name);
+    let fault = Fault { at: Some(rule.place.clone()?), ..Fault::new(what) };
+    let ids = documents.iter().map(|document| &*document.id);
+    Some(if documents.is_empty() { fault.hint("It has none.") } else { fault.hint(nearest(page, ids)) })
 }
 
 /// Matchers that no alert of the profile can meet, by its name alone.
@@ -105,7 +119,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let rules = dir.path().join("rules.yaml");
         let rule = |name: &str, remedy: &str| {
-            format!("      - alert: {name}\n        expr: up\n        annotations: {{remedy: {remedy}}}\n")
+            format!(
+                "      - alert: {name}\n        expr: up\n        annotations: {{remedy: {remedy}, procedure: nopage}}\n"
+            )
         };
         let groups = format!("groups:\n  - name: g\n    rules:\n{}{}", rule("A", "restart"), rule("B", "restrat"));
         std::fs::write(&rules, groups).unwrap();
@@ -127,6 +143,8 @@ mod tests {
             faults,
             [
                 "rules.yaml:7:16: `B`: no action of this profile is called `restrat`, its remedy. Did you mean `restart`?",
+                "rules.yaml:4:16: `A`: no procedure of this profile is called `nopage`. It has none.",
+                "rules.yaml:7:16: `B`: no procedure of this profile is called `nopage`. It has none.",
                 "profile.toml:15:19: no alert of this profile is meant by `alertname=~\"C.*\"`.",
                 "profile.toml:17:19: no alert of this profile is meant by `alertname=\"AA\"`. Did you mean `A`?",
                 "profile.toml:12:9: no procedure of this profile is called `nopage` or tells of it. It has none.",

@@ -179,6 +179,7 @@ fn procedures(profile: &Profile, (book, store): (&Book, &Store), faults: &mut Ve
         }
         faults.extend(document.faults.iter().cloned());
         faults.extend(handbook::dangling(&document, profile, book, store));
+        handbook::answers(&mut document, book);
         Arc::new(document)
     });
     read.collect()
@@ -249,6 +250,7 @@ fn bands(panes: &mut [Pane]) -> RuleFile {
                 annotations: Vec::new(),
                 unit: metric.unit,
                 remedy: action.clone(),
+                page: None,
             };
             rules.push(Rule {
                 name: if head { title.clone() } else { title.join(" ", &metric.label) },

@@ -43,6 +43,11 @@ impl Rule {
         }
     }
 
+    /// The procedure that answers it, by id.
+    pub fn page(&self) -> Option<&Arc<str>> {
+        self.alerting().and_then(|alerting| alerting.page.as_ref())
+    }
+
     /// The action that mends it, by name.
     pub fn remedy(&self) -> Option<&Arc<str>> {
         self.alerting().and_then(|alerting| alerting.remedy.as_ref())
@@ -89,6 +94,8 @@ pub struct Alerting {
     pub unit: Unit,
     /// The action that mends it, by name.
     pub remedy: Option<Arc<str>>,
+    /// The procedure that answers it, by id; one that names the alert itself needs no such word.
+    pub page: Option<Arc<str>>,
 }
 
 /// When a row of the answer is bad.

@@ -11,6 +11,7 @@
 )]
 
 mod ids;
+mod pages;
 mod parts;
 #[expect(dead_code, reason = "the samplers' tests use all of it")]
 #[path = "../samplers/peer.rs"]
@@ -23,6 +24,7 @@ mod seen;
 mod site;
 mod steps;
 mod table;
+mod whose;
 
 use ids::{SYSTEMS, ids};
 use row::{Row, each};
@@ -87,29 +89,6 @@ fn every_shipped_profile_is_without_a_fault_and_every_document_of_it_without_a_l
             let found: Vec<String> = handbook::lints(&document, &profile).iter().map(ToString::to_string).collect();
             assert_eq!(found, [""; 0], "{name}");
         }
-    }
-}
-
-/// A pane whose bands are ours, and a rule whose figure is, as a comment beside it admits.
-fn ours(text: &str, begin: &str) -> Vec<String> {
-    let admits = |line: &str| line.split_once("  #").is_some_and(|(_, why)| why.contains("default"));
-    let judges = |line: &str| begin != "[[panes]]" || line.contains("warning") || line.contains("critical");
-    let blocks = text.split(begin).skip(1).map(|block| block.split("\n[").next().unwrap_or_default());
-    blocks.filter(|block| block.lines().any(|line| admits(line) && judges(line))).map(str::to_owned).collect()
-}
-
-#[test]
-fn what_is_no_figure_of_a_guide_says_so_on_screen() {
-    for (system, ..) in SYSTEMS {
-        let read = |file: &str| std::fs::read_to_string(format!("profiles/{system}/{file}")).expect("reads");
-        let (panes, rules) = (ours(&read("profile.toml"), "[[panes]]"), ours(&read("rules.yaml"), "- alert:"));
-        assert!(panes.len() >= 2 && rules.len() >= 2, "{system}: {} and {}", panes.len(), rules.len());
-        // What a rule says of itself stands in its summary, or in the label that the summary shows.
-        let shown =
-            |line: &str| ["title =", "label =", "summary:", "label_replace("].iter().any(|key| line.contains(key));
-        let marked = |block: &String| block.lines().any(|line| shown(line) && line.contains("(default)"));
-        let unmarked: Vec<String> = panes.into_iter().chain(rules).filter(|block| !marked(block)).collect();
-        assert_eq!(unmarked, [""; 0], "{system}");
     }
 }
 

@@ -64,7 +64,8 @@ fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
     (1..).zip(text.lines())
 }
 
-fn ids_in<'a>(text: &'a str, prefix: &str) -> impl Iterator<Item = String> + use<'a> {
+/// Ids in a text.
+pub(crate) fn ids_in<'a>(text: &'a str, prefix: &str) -> impl Iterator<Item = String> + use<'a> {
     let prefix = format!("{prefix}-");
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '.'));
     words.filter_map(move |word| {

@@ -73,7 +73,7 @@ fn this_host_in_one_round_with_unit_level_freshness_age_and_source() {
     assert!(memory["age_seconds"].as_f64().is_some_and(|age| age < 10.0), "{memory}");
     let panes = document["panes"].as_array().expect("a list");
     assert!(
-        panes.iter().any(|pane| pane["pane"] == "CPU busy" && pane["value"].is_number()),
+        panes.iter().any(|pane| pane["pane"] == "CPU busy (default)" && pane["value"].is_number()),
         "a second answer is waited for: {}",
         said.out
     );

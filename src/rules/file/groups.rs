@@ -14,6 +14,8 @@ use std::sync::Arc;
 const MOST_RULES: usize = 10_000;
 /// The annotation that names the action that mends an alert.
 const REMEDY: &str = "remedy";
+/// The annotation that names the procedure that answers an alert.
+const PAGE: &str = "procedure";
 
 impl RuleFile {
     /// Reads a rule file, as far as it can be read: what cannot is in `broken`, each with its place.
@@ -200,13 +202,17 @@ fn kind(fields: &Fields<'_>, recording: bool, name: &Clean) -> Result<RuleKind, 
     let keep = fields.length("keep_firing_for")?;
     let annotations = labels(fields, "annotations")?;
     if !recording {
-        let remedy = annotations.iter().find(|(known, _)| known.as_str() == REMEDY);
+        let told = |key: &str| {
+            let of = annotations.iter().find(|(known, _)| known.as_str() == key);
+            of.map(|(_, text)| Arc::from(text.raw().as_str()))
+        };
         return Ok(RuleKind::Alerting(Alerting {
             judge: Judge::Rows,
             hold: hold.unwrap_or(Duration::ZERO),
             keep: keep.unwrap_or(Duration::ZERO),
             unit: Unit::Count,
-            remedy: remedy.map(|(_, text)| Arc::from(text.raw().as_str())),
+            remedy: told(REMEDY),
+            page: told(PAGE),
             annotations,
         }));
     }

@@ -34,6 +34,7 @@ fn banded(bands: Bands, hold: u64) -> RuleFile {
         annotations: Vec::new(),
         unit: Unit::Count,
         remedy: None,
+        page: None,
     };
     let expr = Expr::parse("queue").expect("parses");
     let rule = Rule {

@@ -199,8 +199,10 @@ fn annotations(model: &Model, id: &AlertId) -> Vec<Line> {
     let all = model.book.annotations(id);
     let is = |name: &Clean| KNOWN.iter().position(|(known, _)| *known == name.as_str());
     let mut lines: Vec<Line> = Vec::new();
+    // A procedure that is there is offered below.
+    let offered = model.book.rule(id.rule).and_then(Rule::page).and_then(|page| model.procedures.document(page));
     for (at, (_, label)) in KNOWN.iter().enumerate() {
-        let texts = all.iter().filter(|(name, _)| is(name) == Some(at));
+        let texts = all.iter().filter(|(name, _)| is(name) == Some(at) && (*label != "procedure" || offered.is_none()));
         lines.extend(texts.map(|(_, text)| (*label, text.clone(), Intent::Text)));
     }
     // A remedy that names an action is told by it.
