@@ -2,11 +2,13 @@
 //! nothing else, so comments, order, spacing and line ends stay. One file per format. Pure.
 
 pub mod allowed;
+pub mod edit;
 mod json;
 mod lines;
 #[cfg(test)]
 mod tests;
 mod toml_text;
+pub mod wanted;
 
 use crate::base::{Clean, Fault};
 use core::fmt;

@@ -8,11 +8,12 @@
 //! file = "/etc/app/production.toml"
 //! ```
 
-use super::config_set::{ConfigSet, Row, Work, drafted};
+use super::config_set::{ConfigSet, Work, drafted};
 use super::lmdb_grow;
 use super::{Draft, Kind, Proof, Settled, StepError, work};
 use crate::action::back::Of;
 use crate::action::backups;
+use crate::action::config_text::edit::Row;
 use crate::action::doing::Doing;
 use crate::action::lifecycle::Run;
 use crate::action::linked;

@@ -20,10 +20,11 @@
 //!                                   # so for so long once the program is up again; without it nothing is claimed of that
 //! ```
 
-use super::config_set::{self, ConfigSet, Row, Work as EditWork, edited};
+use super::config_set::{self, ConfigSet, Work as EditWork};
 use super::service::SETTLE;
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
 use crate::action::back;
+use crate::action::config_text::edit::{Row, edited};
 use crate::action::config_text::{Format, Scalar};
 use crate::action::doing::Doing;
 use crate::action::lifecycle::Run;
