@@ -25,6 +25,7 @@ pub mod gate;
 pub mod kinds;
 pub mod late;
 pub mod launch;
+pub mod left;
 pub mod lifecycle;
 mod linked;
 mod lmdb;
