@@ -49,6 +49,7 @@ pub mod relied;
 pub mod remote;
 pub mod right;
 pub mod rights;
+pub mod sight;
 pub mod traffic;
 pub mod validator;
 pub mod verify;
