@@ -3,6 +3,7 @@
 use super::act::Probe;
 use super::kinds::Kind;
 use super::plan::{Metric, Plan};
+use super::sight::SILENCE;
 use super::verify::Seen;
 use crate::base::{Clean, Clock, Fault, Mono, Unit, Wall};
 use crate::sys::aside::{Behind, aside, heard};
@@ -10,8 +11,7 @@ use crate::sys::clock::RealClock;
 use crate::sys::host::Host;
 use core::time::Duration;
 
-/// A value that the plan rests on must be seen again within this time, and a target must show something of itself: a large
-/// tree is slow to look through, and only what is silent for so long is late.
+/// A value that the plan rests on must be seen again within this time.
 const OBSERVE: Duration = Duration::from_secs(2);
 
 /// A probe, and what it has shown so far.
@@ -52,7 +52,7 @@ pub fn look(
     if let Some(what) = elsewhere(&plan.place.host, &Host::current()) {
         return Err(stale(&what));
     }
-    let differences = of_targets(plan, (kind, clock.now().wall), OBSERVE, stops)?;
+    let differences = of_targets(plan, (kind, clock.now().wall), SILENCE, stops)?;
     if !differences.is_empty() {
         let list: Vec<&str> = differences.iter().map(Clean::as_str).collect();
         return Err(stale(&Clean::text(list.join("; "))));

@@ -4,6 +4,7 @@
 use super::kinds::{self, Settled};
 use super::lifecycle::{Outcome, Progress, Run, State, runs};
 use super::plan::Plan;
+use super::sight;
 use crate::base::{Body, Clean, Fault, Ulid};
 use crate::sys::files;
 use serde_json::{Map, Value};
@@ -57,7 +58,7 @@ pub fn took_effect(plan: &Plan, told: &Progress) -> bool {
         Some(end) if end.outcome == Outcome::Refused => false,
         Some(end) if end.executed => true,
         _ if told.state < State::Intent => false,
-        _ => !kinds::of(plan).and_then(|kind| kind.settled(plan)).is_ok_and(|now| matches!(now, Settled::NotDone(_))),
+        _ => !sight::settled(plan).is_ok_and(|now| matches!(now, Settled::NotDone(_))),
     }
 }
 

@@ -12,6 +12,7 @@ use super::locks;
 use super::plan::Plan;
 use super::prompt::Acceptance;
 use super::record::record;
+use super::sight::{Proving, SILENCE};
 use super::verify::{Settling, Verdict, judge};
 use crate::base::{Clean, Clock, Fault};
 use crate::journal::{Event, Journal, Record};
@@ -37,6 +38,7 @@ pub struct Real<'a> {
     journal: &'a Journal,
     clock: &'a dyn Clock,
     eyes: Eyes,
+    proving: Proving,
     progress: Progress,
     locks: Vec<TargetLock>,
     /// Whether this runner owns the run folder: only then may it replace the status.
@@ -68,6 +70,7 @@ impl<'a> Real<'a> {
             journal,
             clock,
             eyes: Eyes::of(probe),
+            proving: Proving::default(),
             progress: Progress::new(accepted.plan.id, crate::sys::process::pid()),
             locks: Vec::new(),
             owner: false,
@@ -105,7 +108,8 @@ impl<'a> Real<'a> {
         self.show();
         loop {
             let rest = left(effect.mono, within, self.clock);
-            let proof = self.kind.proof_of(self.plan(), self.run, self.clock);
+            let what = (self.kind, &self.accepted.plan, self.run);
+            let proof = self.proving.look(what, SILENCE, &|| self.run.is_stopped());
             if proof.is_none() && judging.is_none() {
                 return Verdict::Unverified(no_check());
             }
@@ -182,8 +186,11 @@ impl<'a> Real<'a> {
         })
     }
 
-    /// Tells what the target says of it.
+    /// Tells what the target says of it, if it says anything.
     fn ask_target(&mut self, good: bool) {
+        if self.proving.hangs() {
+            return;
+        }
         let said = self
             .doing(|doing| self.kind.evidence(self.plan(), good, &Doing { tell: &|_| {}, stops: &|| false, ..*doing }));
         for line in said {

@@ -1,9 +1,10 @@
 //! After a crash: runs that were ordered and never reported their end. Looked at, never run again.
 
-use super::kinds::{self, Settled};
+use super::kinds::Settled;
 use super::lifecycle::{End, Outcome, Progress, Run, State, runs};
 use super::plan::Plan;
 use super::record::record;
+use super::sight;
 use crate::base::{Clean, Fault, Now, Wall};
 use crate::journal::{Event, Journal};
 use crate::sys::host::Host;
@@ -149,7 +150,6 @@ pub fn standing(
 }
 
 fn look(plan: &Plan) -> Settled {
-    kinds::of(plan)
-        .and_then(|kind| kind.settled(plan))
+    sight::settled(plan)
         .unwrap_or_else(|fault| Settled::Other(crate::clean!("the target cannot be observed ({fault})")))
 }

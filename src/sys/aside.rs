@@ -5,7 +5,7 @@ use core::cell::RefCell;
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::sync::Arc;
-use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::thread;
 
 /// What has a limit of its own says itself that it was over: the whole look is waited for so much longer.
@@ -74,31 +74,83 @@ pub fn aside<T: Send + 'static>(
     unwanted: &dyn Fn() -> bool,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Behind> {
-    let pulse = Arc::new(Pulse { beats: AtomicU64::new(0), limit: AtomicU64::new(millis(silence)) });
-    let (tell, told) = sync_channel(1);
-    let theirs = Arc::clone(&pulse);
-    let thread = thread::Builder::new().name("look".to_owned()).spawn(move || {
-        PULSE.set(Some(theirs));
-        let _nobody_waits = tell.send(work());
-    });
-    if thread.is_err() {
-        return Err(Behind::Broken);
+    Begun::new(silence, work)?.wait(unwanted)
+}
+
+/// Looks of one kind, of which only one is under way: while one that was left behind hangs, no other joins it there.
+#[derive(Debug)]
+pub struct OneAtATime<T> {
+    behind: Option<Begun<T>>,
+}
+
+impl<T> Default for OneAtATime<T> {
+    fn default() -> Self {
+        Self { behind: None }
     }
-    let (mut known, mut silent) = (0, Duration::ZERO);
-    loop {
-        match told.recv_timeout(GLANCE) {
-            Ok(done) => return Ok(done),
-            Err(RecvTimeoutError::Disconnected) => return Err(Behind::Broken),
-            Err(RecvTimeoutError::Timeout) => {}
-        }
-        if unwanted() {
-            return Err(Behind::Unwanted);
-        }
-        let beats = pulse.beats.load(Ordering::Relaxed);
-        silent = if beats == known { silent + GLANCE } else { Duration::ZERO };
-        known = beats;
-        if silent > Duration::from_millis(pulse.limit.load(Ordering::Relaxed)) + GRACE {
+}
+
+impl<T: Send + 'static> OneAtATime<T> {
+    /// As [`aside`]; silent at once while an earlier one hangs.
+    ///
+    /// # Errors
+    /// Why it is waited for no more.
+    pub fn aside(
+        &mut self,
+        silence: Duration,
+        unwanted: &dyn Fn() -> bool,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Behind> {
+        if self.behind.as_ref().is_some_and(Begun::hangs) {
             return Err(Behind::Silent);
+        }
+        let begun = Begun::new(silence, work)?;
+        let done = begun.wait(unwanted);
+        self.behind = done.is_err().then_some(begun);
+        done
+    }
+}
+
+/// A look on its way.
+#[derive(Debug)]
+struct Begun<T> {
+    told: Receiver<T>,
+    pulse: Arc<Pulse>,
+}
+
+impl<T: Send + 'static> Begun<T> {
+    fn new(silence: Duration, work: impl FnOnce() -> T + Send + 'static) -> Result<Self, Behind> {
+        let pulse = Arc::new(Pulse { beats: AtomicU64::new(0), limit: AtomicU64::new(millis(silence)) });
+        let (tell, told) = sync_channel(1);
+        let theirs = Arc::clone(&pulse);
+        let thread = thread::Builder::new().name("look".to_owned()).spawn(move || {
+            PULSE.set(Some(theirs));
+            let _nobody_waits = tell.send(work());
+        });
+        thread.map(|_detached| Self { told, pulse }).map_err(|_| Behind::Broken)
+    }
+
+    /// Whether it has not come back; what it saw by then is too old to count.
+    fn hangs(&self) -> bool {
+        matches!(self.told.try_recv(), Err(TryRecvError::Empty))
+    }
+
+    fn wait(&self, unwanted: &dyn Fn() -> bool) -> Result<T, Behind> {
+        let (mut known, mut silent) = (0, Duration::ZERO);
+        loop {
+            match self.told.recv_timeout(GLANCE) {
+                Ok(done) => return Ok(done),
+                Err(RecvTimeoutError::Disconnected) => return Err(Behind::Broken),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if unwanted() {
+                return Err(Behind::Unwanted);
+            }
+            let beats = self.pulse.beats.load(Ordering::Relaxed);
+            silent = if beats == known { silent + GLANCE } else { Duration::ZERO };
+            known = beats;
+            if silent > Duration::from_millis(self.pulse.limit.load(Ordering::Relaxed)) + GRACE {
+                return Err(Behind::Silent);
+            }
         }
     }
 }
@@ -106,7 +158,6 @@ pub fn aside<T: Send + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc::Receiver;
 
     const SOON: Duration = Duration::from_millis(10);
 
@@ -126,6 +177,23 @@ mod tests {
         // To tell of a panic takes its time.
         let minute = Duration::from_mins(1);
         assert_eq!(aside(minute, &|| false, || -> u8 { panic!("as it is meant") }), Err(Behind::Broken));
+    }
+
+    #[test]
+    fn no_look_joins_one_that_hangs_and_the_next_one_is_fresh() {
+        let mut looks = OneAtATime::default();
+        let (free, held) = sync_channel::<()>(0);
+        let hangs = move || {
+            hang(&held);
+            1
+        };
+        assert_eq!(looks.aside(SOON, &|| false, hangs), Err(Behind::Silent));
+        assert_eq!(looks.aside(SOON, &|| false, || panic!("it is not begun")), Err(Behind::Silent));
+        drop(free);
+        while looks.behind.as_ref().is_some_and(Begun::hangs) {
+            thread::yield_now();
+        }
+        assert_eq!(looks.aside(SOON, &|| false, || 2), Ok(2));
     }
 
     #[test]

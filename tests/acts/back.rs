@@ -5,6 +5,7 @@ use crate::service::lab;
 use crate::trees::{plant, root, tell};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
 use watchkeeper::action::back;
 use watchkeeper::action::kinds::Settled;
 use watchkeeper::action::lifecycle::{Outcome, Run};
@@ -26,7 +27,7 @@ pub(crate) fn there_and_back(scene: &Scene, plan: &Plan, done: impl Fn(), undone
     back
 }
 
-fn folder(scene: &Scene) -> std::path::PathBuf {
+fn folder(scene: &Scene) -> PathBuf {
     let app = scene.path("app");
     plant(&app);
     fs::set_permissions(scene.dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
@@ -77,6 +78,74 @@ fn what_was_replaced_or_missing_is_taken_back() {
     fs::remove_dir_all(&app).unwrap();
     let plan = scene.plan("file_restore", &table).unwrap();
     there_and_back(&scene, &plan, is(good), || assert!(!app.exists()));
+}
+
+/// Somebody touches this after the run: its way back is refused, whether it is planned already or not.
+fn refused_once_touched(scene: &Scene, plan: &Plan, touched: &Path, says: &str) {
+    let ready = scene.way_back(plan).unwrap();
+    fs::write(touched, "another").unwrap();
+    let says = format!("{says}, was changed since by somebody else or a later run");
+    let fault = scene.way_back(plan).unwrap_err().to_string();
+    assert!(fault.contains(&says), "{fault}");
+    let (end, _) = scene.act(ready);
+    assert_eq!((end.outcome, end.executed), (Outcome::Refused, false), "{end:?}");
+    assert!(end.reason.as_str().contains(&says), "{end:?}");
+}
+
+/// What a folder holds whose name begins so.
+fn beginning(folder: &Path, with: &str) -> PathBuf {
+    let mut names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    names.find(|path| path.file_name().unwrap().to_str().unwrap().starts_with(with)).unwrap()
+}
+
+#[test]
+fn what_is_not_any_more_as_the_run_left_it_is_not_taken_back() {
+    for touches_what_was_put in [true, false] {
+        let scene = Scene::new();
+        let app = folder(&scene);
+        fs::create_dir(scene.path("copies")).unwrap();
+        let (path, to) = (app.display().to_string(), scene.path("copies").display().to_string());
+        assert!(scene.carry("file_backup", &format!("path = \"{path}\"\nto = \"{to}\"")).0.executed);
+        let plan = scene.plan("file_restore", &format!("path = \"{path}\"\nfrom = \"{to}/app.backup-*\"")).unwrap();
+        assert!(scene.act(plan.clone()).0.executed);
+        let kept = beginning(scene.dir.path(), "app.before-restore-");
+        if touches_what_was_put {
+            refused_once_touched(&scene, &plan, &app.join("a"), &format!("what was put there, {path}"));
+        } else {
+            let says = format!("what was kept aside, {}", kept.display());
+            refused_once_touched(&scene, &plan, &kept.join("a"), &says);
+        }
+    }
+    // Where there was none, what was put back is not set aside once it was touched.
+    let scene = Scene::new();
+    let file = scene.path("data");
+    fs::set_permissions(scene.dir.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    fs::write(scene.path("copy"), "good").unwrap();
+    let table = format!("path = \"{}\"\nfrom = \"{}\"\nlist = false", file.display(), scene.path("copy").display());
+    let plan = scene.plan("file_restore", &table).unwrap();
+    assert!(scene.act(plan.clone()).0.executed);
+    refused_once_touched(&scene, &plan, &file, &format!("what was put there, {}", file.display()));
+}
+
+#[test]
+fn what_was_set_aside_comes_back_only_as_it_was() {
+    for tree in [true, false] {
+        let scene = Scene::new();
+        let app = folder(&scene);
+        fs::write(app.join("own"), "of one name").unwrap();
+        let what = if tree { app.clone() } else { app.join("own") };
+        let table = format!("path = \"{}\"\nbelow = \"{}\"", what.display(), scene.dir.path().display());
+        let plan = scene.plan("file_set_aside", &table).unwrap();
+        assert!(scene.act(plan.clone()).0.executed);
+        let name = format!("{}.set-aside-", what.file_name().unwrap().display());
+        let aside = beginning(what.parent().unwrap(), &name);
+        let touched = if tree { aside.join("a") } else { aside.clone() };
+        refused_once_touched(&scene, &plan, &touched, &format!("what was kept aside, {}", aside.display()));
+        // Nobody knows any more what it was.
+        fs::remove_file(Run::of(&scene.state(), plan.id).dir().join("left.json")).unwrap();
+        let fault = scene.way_back(&plan).unwrap_err().to_string();
+        assert!(fault.contains("that run did not see what it left"), "{fault}");
+    }
 }
 
 #[test]

@@ -48,6 +48,8 @@ fn a_growth_that_cannot_be_or_is_a_slip_is_refused() {
     says("20", "is no size");
     says("2TiB", "is more than the cap");
     assert!(lab.refusal("lmdb_grow", &format!("{}\ncap = \"1000TiB\"", lab.commit("900TiB"))).contains(" free."));
+    let judged = format!("{}\nvalidate = [\"/bin/true\", \"{{file}}\"]", lab.commit("8MiB"));
+    assert!(lab.refusal("lmdb_grow", &judged).contains("validate"), "it changes no file");
     let wrong = format!("{}\nsetting = {{ file = \"/x\", key = \"a\", unit = \"MiB\" }}", lab.commit("1GiB"));
     assert!(lab.refusal("lmdb_grow", &wrong).contains("belongs to how"));
     let unsized_ = format!("{}how = \"write_commit\"", lab.path());
@@ -63,6 +65,26 @@ fn a_growth_that_cannot_be_or_is_a_slip_is_refused() {
     let fault = lab.refusal("lmdb_grow", &lab.commit("1GiB"));
     assert!(fault.contains("dead readers pin pages") && fault.contains(": 1."), "{fault}");
     drop(holding);
+}
+
+#[test]
+fn a_map_that_the_disk_has_no_room_for_is_refused_unless_that_is_overridden_and_then_one_heavier() {
+    let Some(lab) = lab() else { return };
+    lab.end_reader();
+    let free = rustix::fs::statvfs(&lab.db).unwrap();
+    let gib = free.f_bavail * free.f_frsize / (1 << 30) + 4;
+    let copies = lab.scene.path("copies");
+    let table =
+        |more: &str| format!("{}\nbackup_to = \"{}\"\n{more}", lab.commit(&format!("{gib}GiB")), copies.display());
+    let fault = lab.refusal("lmdb_grow", &table("override_room = false"));
+    assert!(fault.contains("the file may grow by") && fault.contains(" free. Make room first"), "{fault}");
+    let plan = lab.scene.plan("lmdb_grow", &table("override_room = true")).unwrap();
+    assert_eq!(plan.danger, Danger::C3, "one more than the C2 that has room: {:?}", plan.raised);
+    let [raised] = &plan.raised[..] else { panic!("{:?}", plan.raised) };
+    assert!(raised.as_str().starts_with("overridden: the file may grow by "), "{raised}");
+    let (end, progress) = lab.scene.act(plan);
+    assert!(end.executed, "{end:?} {:?}", told(&progress));
+    assert_eq!(figure(&stat(&lab.db, &["-e"]), "Map size"), gib << 30);
 }
 
 #[test]
@@ -312,6 +334,20 @@ fn a_size_that_a_file_sets_is_changed_there_and_the_program_maps_it() {
     let refused = |unit: &str| served.scene.plan("lmdb_grow", &setting(unit)).map(|_| ()).unwrap_err().to_string();
     assert!(refused("GiB").contains("is no whole number of them"), "{}", refused("GiB"));
     assert!(refused("MB").contains("is no whole number of them"), "{}", refused("MB"));
+    // What judges the new file, and what must hold of the service afterwards, is that of `config_set`.
+    let judged = format!("{}\nvalidate = [\"/bin/false\", \"{{file}}\"]", setting("MiB"));
+    let plan = served.scene.plan("lmdb_grow", &judged).unwrap();
+    assert!(plan.what.lines.iter().any(|line| line.as_str().starts_with("first  /bin/false {file}")), "{plan:?}");
+    let (end, _) = served.scene.act(plan);
+    assert_eq!((end.outcome, end.executed), (Outcome::Failed, false), "{end:?}");
+    assert!(end.reason.as_str().contains("/bin/false finds fault with the new configuration"), "{end:?}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "[db]\nmap_mib = 1  # enough\n");
+    let listens = format!("{}\nvalidate = [\"/bin/true\", \"{{file}}\"]\nport = 9", setting("MiB"));
+    let (end, _) = served.scene.carry("lmdb_grow", &listens);
+    assert_eq!(end.outcome, Outcome::Failed, "{end:?}");
+    assert!(end.reason.as_str().contains("nobody listens on port 9"), "{end:?}");
+    fs::write(&file, "[db]\nmap_mib = 1  # enough\n").unwrap();
+    served.systemctl(&["restart", "app.service"]);
     let said = succeeded(served.scene.carry("lmdb_grow", &setting("MiB")));
     assert_eq!(fs::read_to_string(&file).unwrap(), "[db]\nmap_mib = 8  # enough\n", "{said:?}");
     assert_eq!(

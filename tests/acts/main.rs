@@ -10,6 +10,7 @@ mod config;
 mod container;
 mod drop_in;
 mod files;
+mod hangs;
 mod http_call;
 mod lmdb;
 mod lmdb_grow;

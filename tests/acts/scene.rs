@@ -144,6 +144,11 @@ impl Scene {
 
     /// Carries it out as the runner does; how it ended, and all that it told.
     pub(crate) fn act(&self, plan: Plan) -> (End, Progress) {
+        self.with_runner(plan, |real| carry_out(real))
+    }
+
+    /// The runner of an accepted plan, and what it told until then.
+    pub(crate) fn with_runner<T>(&self, plan: Plan, work: impl FnOnce(&mut Real<'_>) -> T) -> (T, Progress) {
         let confirm = Confirm { danger: plan.danger, fence: true, shown_ms: 2_310, reason: None };
         let accepted = Acceptance { plan, confirm };
         let run = Run::of(&self.state(), accepted.plan.id);
@@ -160,9 +165,9 @@ impl Scene {
         let locks = vec![self.locks()];
         let probe = Box::new(Blind(Arc::clone(&self.clock)));
         let mut real = Real::new(&accepted, &run, locks, &journal, clock.as_ref(), probe).unwrap();
-        let end = carry_out(&mut real);
+        let done = work(&mut real);
         journal.close(Duration::from_secs(5));
-        (end, run.read().unwrap().expect("a status"))
+        (done, run.read().unwrap().expect("a status"))
     }
 
     /// Plans and acts.

@@ -14,12 +14,13 @@
 //! copy without a list keeps the owner and mode of what it replaces, as with `cp`.
 
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
-use crate::action::back;
+use crate::action::back::{self, Of};
 use crate::action::config_text::{Format, Scalar};
 use crate::action::doing::Doing;
 use crate::action::files::{
     LIST_LIMIT, Teller, copyable, counted, diff, name_of, path_of, room, seen, stamped, stopped, touched,
 };
+use crate::action::left::{Left, Part};
 use crate::action::lifecycle::Run;
 use crate::action::manager::Manager;
 use crate::action::plan::{Danger, Plan, Target, Undo};
@@ -58,6 +59,9 @@ struct Work {
     /// It takes on owner and mode of the old one.
     like_old: bool,
     stopped: Option<Manager>,
+    /// What the run left that this takes back.
+    #[serde(default)]
+    left: Option<Left>,
 }
 
 /// A copy that was found, and what its list says.
@@ -170,7 +174,7 @@ impl Work {
         }
     }
 
-    fn exchange(&self) -> Result<Clean, StepError> {
+    fn exchange(&self, run: &Run) -> Result<Clean, StepError> {
         let place = Place::around(&self.path).map_err(StepError::Failed)?;
         let done = match &self.old {
             Some(old) => place.replace(&self.name(), old, &self.part(), &self.kept),
@@ -179,9 +183,13 @@ impl Work {
         match done {
             Ok(()) if self.old.is_some() => {
                 let kept = self.path.with_file_name(&self.kept);
-                Ok(crate::clean!("{} is put back; the old one is {}", self.path.display(), kept.display()))
+                let left = Left::keep(run, &[(Part::Put, &self.path), (Part::Aside, &kept)]);
+                Ok(crate::clean!("{} is put back; the old one is {}{left}", self.path.display(), kept.display()))
             }
-            Ok(()) => Ok(crate::clean!("{} is put back; there was none", self.path.display())),
+            Ok(()) => {
+                let left = Left::keep(run, &[(Part::Put, &self.path)]);
+                Ok(crate::clean!("{} is put back; there was none{left}", self.path.display()))
+            }
             Err(Broken::Untouched(fault)) => Err(StepError::Failed(self.cleared(&place, fault))),
             Err(Broken::Unknown(fault)) => Err(StepError::Unknown(fault)),
         }
@@ -255,23 +263,30 @@ impl Kind for FileRestore {
         let from = path_of(body, "from")?;
         let listed = body.take("list")?.unwrap_or(true);
         let stopped: Option<Manager> = body.take("stopped")?;
+        let of = body.take("of")?.map(|action| Of::read(action, body)).transpose()?;
         cx.done(body, &[COMMON, &["path", "from", "list", "stopped"]].concat())?;
         let place = Place::around(&path)?;
         let name = name_of(&path)?;
         let from = newest(from, listed)?;
         let source = Source::open(&from, listed, place.id()?)?;
+        let left = of.map(|of| Left::of(&of, cx.state, &["file_restore"], &[&path, &from])).transpose()?;
+        left.as_ref().map_or(Ok(()), Left::untouched)?;
         let was = if place.has(&name) { Some(replaced(&path, &from, &source)?) } else { None };
         place.writable()?;
         let (old, was) = was.map_or((None, None), |(id, survey)| (Some(id), Some(survey)));
         let like_old = !listed && old.is_some() && !source.entry.id().folder;
         let kept = stamped(&name, "before-restore", cx.clock, cx.id);
         let (survey, list) = (source.survey.clone(), source.digest());
-        Work { path, old, was, kept, from, survey, list, like_old, stopped }.draft(&source, &place, cx)
+        Work { path, old, was, kept, from, survey, list, like_old, stopped, left }.draft(&source, &place, cx)
     }
 
     fn differences(&self, plan: &Plan, clock: &dyn Clock) -> Result<Vec<Clean>, Fault> {
         let work: Work = work(plan)?;
         stopped(work.stopped.as_ref(), clock)?;
+        if let Some(touched) = work.left.as_ref().map(Left::differences).transpose()?.filter(|found| !found.is_empty())
+        {
+            return Ok(touched);
+        }
         let place = Place::around(&work.path)?;
         let source = Source::open(&work.from, work.list.is_some(), place.id()?)?;
         let mut found = touched(&work.from, &work.survey, &source.survey);
@@ -298,19 +313,22 @@ impl Kind for FileRestore {
 
     fn step(&self, name: &str, plan: &Plan, doing: &Doing<'_>) -> Result<Clean, StepError> {
         let work: Work = work(plan).map_err(StepError::Failed)?;
-        if name == "build" { work.build(doing) } else { work.exchange() }
+        if name == "build" { work.build(doing) } else { work.exchange(doing.run) }
     }
 
     fn way_back(&self, plan: &Plan) -> Option<(&'static str, back::Table)> {
         let work: Work = work(plan).ok()?;
-        let path = ("path", back::value(&work.path));
+        let (path, of) = (("path", back::value(&work.path)), ("of", Some(plan.what.action.clone().into())));
         if work.old.is_none() {
             // There was none: what was put back is set aside.
-            return Some(("file_set_aside", back::table([path, ("below", back::value(&work.path.parent()?))])));
+            return Some((
+                "file_set_aside",
+                back::table([path, ("below", back::value(&work.path.parent()?)), of, back::run(plan)]),
+            ));
         }
         let from = ("from", back::value(&work.path.with_file_name(&work.kept)));
         let stopped = ("stopped", work.stopped.as_ref().and_then(back::value));
-        Some(("file_restore", back::table([path, from, ("list", Some(false.into())), stopped])))
+        Some(("file_restore", back::table([path, from, ("list", Some(false.into())), stopped, of, back::run(plan)])))
     }
 
     fn ended(&self, before: &str, plan: &Plan, _: &Doing<'_>) -> Option<Clean> {

@@ -10,9 +10,10 @@
 //! ```
 
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
-use crate::action::back;
+use crate::action::back::{self, Of};
 use crate::action::doing::Doing;
 use crate::action::files::{plain, stamped};
+use crate::action::left::{Left, Part};
 use crate::action::lifecycle::Run;
 use crate::action::params::Params;
 use crate::action::plan::{Danger, Plan, Precondition, Target, Undo};
@@ -34,6 +35,9 @@ struct Work {
     /// Its new name, in the same folder.
     aside: String,
     id: EntryId,
+    /// What the run left that this takes back.
+    #[serde(default)]
+    left: Option<Left>,
 }
 
 impl Work {
@@ -67,6 +71,7 @@ impl Kind for FileSetAside {
         let path = PathBuf::from(whole.unwrap_or(&path));
         let below: PathBuf = body.need("below")?;
         let to: Option<String> = body.take("to")?;
+        let of = body.take("of")?.map(|action| Of::read(action, body)).transpose()?;
         body.done(&[COMMON, &["path", "below", "to", "params"]].concat())?;
         if to.as_ref().is_some_and(|to| to.is_empty() || to.contains('/') || to.starts_with('.')) {
             return Err(table.fault_at("to", "a new name in the same folder, that does not begin with a dot."));
@@ -79,6 +84,9 @@ impl Kind for FileSetAside {
             let what = format!("{} has other names (hard links), which would keep it in use.", path.display());
             return Err(table.fault_at("path", what));
         }
+        let kinds = ["file_set_aside", "file_restore"];
+        let left = of.map(|of| Left::of(&of, cx.state, &kinds, &[&path])).transpose()?;
+        left.as_ref().map_or(Ok(()), Left::untouched)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let aside = to.unwrap_or_else(|| stamped(&name, "set-aside", cx.clock, cx.id));
         if entry.has_beside(&aside) {
@@ -97,7 +105,7 @@ impl Kind for FileSetAside {
             age: Duration::ZERO,
             metric: None,
         };
-        let work = Work { path: path.clone(), aside, id: id.clone() };
+        let work = Work { path: path.clone(), aside, id: id.clone(), left };
         let to = work.to();
         Ok(Draft {
             lines: vec![crate::clean!("rename {}", path.display()), crate::clean!("    to {}", to.display())],
@@ -115,8 +123,10 @@ impl Kind for FileSetAside {
     fn differences(&self, plan: &Plan, _: &dyn Clock) -> Result<Vec<Clean>, Fault> {
         let work: Work = work(plan)?;
         let now = Entry::open(&work.path)?;
-        let same = *now.id() == work.id;
-        Ok(if same { Vec::new() } else { vec![crate::clean!("{} is another one now", work.path.display())] })
+        if *now.id() != work.id {
+            return Ok(vec![crate::clean!("{} is another one now", work.path.display())]);
+        }
+        work.left.as_ref().map_or_else(|| Ok(Vec::new()), Left::differences)
     }
 
     fn backup(&self, _: &Plan, _: &Doing<'_>) -> Result<bool, Fault> {
@@ -127,7 +137,7 @@ impl Kind for FileSetAside {
         vec!["rename"]
     }
 
-    fn step(&self, _: &str, plan: &Plan, _: &Doing<'_>) -> Result<Clean, StepError> {
+    fn step(&self, _: &str, plan: &Plan, doing: &Doing<'_>) -> Result<Clean, StepError> {
         let work: Work = work(plan).map_err(StepError::Failed)?;
         let entry = Entry::open(&work.path).map_err(StepError::Failed)?;
         if *entry.id() != work.id {
@@ -136,14 +146,16 @@ impl Kind for FileSetAside {
         }
         entry.rename(&work.aside).map_err(StepError::Failed)?;
         entry.sync_folder().map_err(StepError::Unknown)?;
-        Ok(crate::clean!("{} is now {}", work.path.display(), work.to().display()))
+        let left = Left::keep(doing.run, &[(Part::Aside, &work.to())]);
+        Ok(crate::clean!("{} is now {}{left}", work.path.display(), work.to().display()))
     }
 
     fn way_back(&self, plan: &Plan) -> Option<(&'static str, back::Table)> {
         let work: Work = work(plan).ok()?;
         let name = work.path.file_name()?.to_str()?.to_owned();
-        let below = ("below", back::value(&work.path.parent()?));
-        Some(("file_set_aside", back::table([("path", back::value(&work.to())), below, ("to", Some(name.into()))])))
+        let (path, below) = (("path", back::value(&work.to())), ("below", back::value(&work.path.parent()?)));
+        let of = ("of", Some(plan.what.action.clone().into()));
+        Some(("file_set_aside", back::table([path, below, ("to", Some(name.into())), of, back::run(plan)])))
     }
 
     fn proof(&self, plan: &Plan, _: &dyn Clock) -> Option<Proof> {

@@ -31,6 +31,7 @@ use crate::action::prepare::{COMMON, Context, duration};
 use crate::action::remote::{self, LOOK, file_of, kept, secret};
 use crate::base::scrub::{is_secret_name, scrub};
 use crate::base::{Body, Clean, Clock, Fault};
+use crate::sys::aside::slow;
 use crate::sys::net::http::{Answer, Ask, LONGEST, Site};
 use crate::sys::net::talk::Lost;
 use crate::sys::net::tls::Tls;
@@ -233,7 +234,7 @@ impl Kind for HttpCall {
         if check.held == Some(true) {
             return Some(Proof::Unseen(Clean::from("the check held before the call as well: it proves nothing.")));
         }
-        Some(match work.look(check) {
+        Some(match slow(LOOK, || work.look(check)) {
             Ok(Ok(said)) => Proof::Holds(String::new(), said),
             Ok(Err(why)) => Proof::NotYet(why),
             Err(fault) => Proof::Unseen(Clean::text(fault.to_string())),
@@ -250,7 +251,7 @@ impl Kind for HttpCall {
             let what = "whether the request was carried out cannot be seen from here; look at what it is for";
             return Ok(Settled::Other(Clean::from(what)));
         };
-        Ok(match work.look(check)? {
+        Ok(match slow(LOOK, || work.look(check))? {
             Ok(said) => Settled::Done(crate::clean!("the check holds: {said}")),
             Err(why) => {
                 Settled::Other(crate::clean!("the check does not hold ({why}); the request may have been sent"))

@@ -14,8 +14,12 @@
 //! growth    = "deriv(lmdb_used_bytes[1h])"   # bytes a second
 //! cap       = "1TiB"                # never larger
 //! setting   = { file = "/etc/app/app.toml", key = "db.map_mb", unit = "MiB", format = "toml" }
+//! validate  = ["/usr/bin/app", "--check", "{file}"]     # of how = "setting" alone, with cannot_check, port and health:
+//! port      = 8080                                       # as of config_set
 //! service   = { kind = "systemd", unit = "app.service" }   # without it the program must be stopped already
 //! backup_to = "/var/backups/app"    # a compacting copy first; without it the danger rises
+//! override_room = true              # the disk or a quota may have less room than the map: then the prompt says so, is one
+//!                                   # level heavier and wants host/target typed; without it that is refused
 //! map_full  = { log = "/var/log/app/*.log", matches = "MDB_MAP_FULL|-30792", for = "60s" }   # no new line of it may say
 //!                                   # so for so long once the program is up again; without it nothing is claimed of that
 //! ```
@@ -31,11 +35,12 @@ use crate::action::lifecycle::Run;
 use crate::action::lmdb::copy::Copying;
 use crate::action::lmdb::full::{self, MapFull};
 use crate::action::lmdb::identity::{self, Identity};
-use crate::action::lmdb::limits::{Wanted, obstacles};
+use crate::action::lmdb::limits::{Told, Wanted, obstacles};
 use crate::action::lmdb::size;
-use crate::action::manager::{Checks, Manager, Serving, Verb};
+use crate::action::manager::{CHECKS, Checks, Manager, Serving, Verb};
 use crate::action::plan::{Danger, Plan, Target, Undo};
 use crate::action::prepare::{COMMON, Context};
+use crate::action::validator::Validator;
 use crate::base::{Body, Clean, Clock, Fault, Unit};
 use crate::sys::files;
 use crate::sys::held::Held;
@@ -46,6 +51,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+const KEYS: &[&str] =
+    &["path", "how", "to", "by", "growth", "cap", "setting", "override_room", "service", "backup_to", full::KEY];
 
 /// The kind.
 #[derive(Debug)]
@@ -62,13 +70,62 @@ enum How {
 }
 
 /// The value that names the size.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Setting {
     file: PathBuf,
     key: String,
     unit: String,
     format: Option<Format>,
+    /// What `config_set` takes besides: it judges the new file, and what must hold of the service afterwards.
+    #[serde(skip)]
+    judged: (Option<Validator>, Checks),
+}
+
+/// The table of an action.
+struct Declared {
+    path: PathBuf,
+    how: How,
+    to: Option<String>,
+    by: Option<String>,
+    cap: Option<String>,
+    growth: Option<String>,
+    setting: Option<Setting>,
+    override_room: bool,
+    service: Option<Manager>,
+    backup_to: Option<PathBuf>,
+    full: Option<MapFull>,
+}
+
+impl Declared {
+    fn take(body: &mut Body) -> Result<Self, Fault> {
+        let table = body.clone();
+        let (path, how) = (body.need("path")?, body.need("how")?);
+        let [to, by] = [body.take::<String>("to")?, body.take::<String>("by")?];
+        let [cap, growth] = [body.take("cap")?, body.take("growth")?];
+        let mut setting: Option<Setting> = body.take("setting")?;
+        let override_room = body.take("override_room")?.unwrap_or(false);
+        let (service, backup_to): (Option<Manager>, _) = (body.take("service")?, body.take("backup_to")?);
+        let full = MapFull::take(body)?;
+        if full.is_some() && service.is_none() {
+            return Err(table.fault_at(full::KEY, "`map_full` is of the log of the program that `service` names."));
+        }
+        let mut keys = [COMMON, KEYS].concat();
+        if let Some(setting) = &mut setting {
+            setting.judged = (Validator::take(body)?, Checks::take(body)?);
+            keys.extend(CHECKS);
+        }
+        body.done(&keys)?;
+        match (how, &setting, &service) {
+            (How::Setting, Some(_), Some(_)) | (How::WriteCommit, None, _) => {}
+            (How::Setting, ..) => return Err(table.fault_at("how", "`setting` and `service` are missing here.")),
+            (How::WriteCommit, ..) => return Err(table.fault_at("setting", "`setting` belongs to how = \"setting\".")),
+        }
+        if to.is_some() && by.is_some() {
+            return Err(table.fault_at("by", "either `to` or `by`, not both."));
+        }
+        Ok(Self { path, how, to, by, cap, growth, setting, override_room, service, backup_to, full })
+    }
 }
 
 /// This kind's part of a plan.
@@ -86,6 +143,9 @@ struct Work {
     /// What its log must no longer say.
     #[serde(default)]
     full: Option<MapFull>,
+    /// There was not the room for all of it, and the prompt said so.
+    #[serde(default)]
+    overridden: bool,
 }
 
 impl Kind for LmdbGrow {
@@ -106,28 +166,8 @@ impl Kind for LmdbGrow {
     }
 
     fn draft(&self, body: &mut Body, run: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
-        let table = body.clone();
-        let path: PathBuf = body.need("path")?;
-        let how: How = body.need("how")?;
-        let [to, by, cap] = [body.take::<String>("to")?, body.take::<String>("by")?, body.take("cap")?];
-        let query = body.take::<String>("growth")?;
-        let setting: Option<Setting> = body.take("setting")?;
-        let service: Option<Manager> = body.take("service")?;
-        let backup_to: Option<PathBuf> = body.take("backup_to")?;
-        let full = MapFull::take(body)?;
-        if full.is_some() && service.is_none() {
-            return Err(table.fault_at(full::KEY, "`map_full` is of the log of the program that `service` names."));
-        }
-        let own = ["path", "how", "to", "by", "growth", "cap", "setting", "service", "backup_to", full::KEY];
-        body.done(&[COMMON, &own].concat())?;
-        match (how, &setting, &service) {
-            (How::Setting, Some(_), Some(_)) | (How::WriteCommit, None, _) => {}
-            (How::Setting, ..) => return Err(table.fault_at("how", "`setting` and `service` are missing here.")),
-            (How::WriteCommit, ..) => return Err(table.fault_at("setting", "`setting` belongs to how = \"setting\".")),
-        }
-        if to.is_some() && by.is_some() {
-            return Err(table.fault_at("by", "either `to` or `by`, not both."));
-        }
+        let Declared { path, how, to, by, cap, growth: query, setting, override_room, service, backup_to, full } =
+            Declared::take(body)?;
         cx.read()?;
         let (seen, id) = identity::look(&path)?;
         let (mappers, _) = seen.mappers();
@@ -136,16 +176,17 @@ impl Kind for LmdbGrow {
         let above = above(how, &id, &mappers);
         let wanted = Wanted { to, by, cap, above, growth };
         let to = wanted.size(&seen)?;
-        let unknown = obstacles(&seen, &mappers, to)?;
+        let Told { unknown, short } = obstacles(&seen, &mappers, to, override_room)?;
         if service.is_none() {
             identity::unused(&seen).map_err(|fault| fault.hint("Stop the program first, or name its `service`."))?;
         }
         let copying = backup_to
             .map(|folder| Copying::plan((&id, seen.meta.used()), (folder, true), run.dir().join("copy.json"), cx));
         let own_size = mappers.iter().any(|it| it.bytes != seen.meta.map_size);
-        let work = Work { id, to, how, service, copying: copying.transpose()?, config: None, own_size, full };
+        let (copying, overridden) = (copying.transpose()?, short.is_some());
+        let work = Work { id, to, how, service, copying, config: None, own_size, full, overridden };
         let (mut draft, config) = match setting {
-            Some(setting) => by_setting(&setting, &work, run, cx)?,
+            Some(setting) => by_setting(setting, &work, run, cx)?,
             None => (by_commit(&work, cx)?, None),
         };
         said(&mut draft, &work, &seen, &mappers);
@@ -158,6 +199,9 @@ impl Kind for LmdbGrow {
             draft.hits.push(crate::clean!("it grows by {} a day", Unit::Bytes.show(growth * 86_400.0)));
         }
         draft.hits.extend(unknown);
+        if let Some(short) = short {
+            draft.raise.push(crate::clean!("overridden: {}", short.as_str().trim_end_matches('.')));
+        }
         if let Some(full) = &work.full {
             draft.lines.push(full.line());
             draft.settle = draft.settle.max(full.quiet);
@@ -169,7 +213,7 @@ impl Kind for LmdbGrow {
     fn differences(&self, plan: &Plan, clock: &dyn Clock) -> Result<Vec<Clean>, Fault> {
         let work: Work = work(plan)?;
         let (seen, mut found) = work.id.differences()?;
-        found.extend(obstacles(&seen, &[], work.to).err().map(|fault| Clean::text(fault.to_string())));
+        found.extend(obstacles(&seen, &[], work.to, work.overridden).err().map(|fault| Clean::text(fault.to_string())));
         match (work.how, &work.service, unit(plan)) {
             (How::Setting, ..) => found.extend(ConfigSet.differences(&inner(plan, &work), clock)?),
             (How::WriteCommit, Some(manager), Some(before)) => {
@@ -252,6 +296,13 @@ impl Kind for LmdbGrow {
             Some(other) => return Some(other),
         };
         Some(mapped(&work, run))
+    }
+
+    fn within(&self, plan: &Plan) -> Duration {
+        match work::<Work>(plan) {
+            Ok(work) if work.how == How::Setting => ConfigSet.within(&inner(plan, &work)),
+            _ => Duration::ZERO,
+        }
     }
 
     fn way_back(&self, plan: &Plan) -> Option<(&'static str, back::Table)> {
@@ -355,7 +406,7 @@ fn inner(plan: &Plan, work: &Work) -> Plan {
 }
 
 /// By the value that names the size; `config_set` does it.
-fn by_setting(it: &Setting, work: &Work, run: &Run, cx: &Context<'_>) -> Result<(Draft, Option<Value>), Fault> {
+fn by_setting(it: Setting, work: &Work, run: &Run, cx: &Context<'_>) -> Result<(Draft, Option<Value>), Fault> {
     let here = |what: String| Fault::new(what).at(it.file.to_string_lossy(), 0, 0);
     let key = Clean::text(&it.key);
     let unit = size::unit(&it.unit)?;
@@ -378,14 +429,14 @@ fn by_setting(it: &Setting, work: &Work, run: &Run, cx: &Context<'_>) -> Result<
     let after = files::sha256(&edited(format, held.bytes(), &set, &it.file)?);
     let part = config_set::Work {
         link: None,
-        file: it.file.clone(),
+        file: it.file,
         set,
         restart: work.service.clone(),
         format,
         after,
         kept: None,
-        validate: None,
-        checks: Checks::default(),
+        validate: it.judged.0,
+        checks: it.judged.1,
         old: Vec::new(),
     };
     let mut draft = config_set::drafted((part, &held), run, cx)?;

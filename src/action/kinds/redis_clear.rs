@@ -22,6 +22,7 @@ use crate::action::plan::{Danger, Plan, Precondition, Target, Undo};
 use crate::action::prepare::{COMMON, Context, duration};
 use crate::action::remote::{self, LOOK, kept, secret};
 use crate::base::{Body, Clean, Clock, Fault};
+use crate::sys::aside::slow;
 use crate::sys::net::redis::{Cleared, Login, Seen, Server};
 use crate::sys::net::tls::Tls;
 use core::time::Duration;
@@ -146,7 +147,7 @@ impl Kind for RedisClear {
     fn proof(&self, plan: &Plan, _: &dyn Clock) -> Option<Proof> {
         let work: Work = work(plan).ok()?;
         let before = work.keys.unwrap_or(0);
-        Some(match work.look().map(|seen| seen.keys.unwrap_or(0)) {
+        Some(match slow(LOOK, || work.look()).map(|seen| seen.keys.unwrap_or(0)) {
             Ok(now) if now < before => Proof::Holds(String::new(), crate::clean!("{before} keys before, {now} now")),
             Ok(now) => {
                 Proof::NotYet(crate::clean!("{before} keys before, {now} now: they come back as fast as they go"))
@@ -161,7 +162,7 @@ impl Kind for RedisClear {
 
     fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
         let work: Work = work(plan)?;
-        let (before, now) = (work.keys.unwrap_or(0), work.look()?.keys.unwrap_or(0));
+        let (before, now) = (work.keys.unwrap_or(0), slow(LOOK, || work.look())?.keys.unwrap_or(0));
         let said = crate::clean!("{before} keys began with {:?} before, {now} do now", work.prefix);
         Ok(if now == 0 {
             Settled::Done(said)

@@ -71,12 +71,21 @@ impl Wanted {
     }
 }
 
-/// What forbids a larger size now.
+/// What does not forbid a larger size, and must be told.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// What could not be seen, in words.
+    pub(crate) unknown: Option<Clean>,
+    /// There is not the room for all of it, and by how much.
+    pub(crate) short: Option<Clean>,
+}
+
+/// What forbids a larger size now. That the disk or a quota has no room for all of it forbids it too, unless the profile
+/// leaves that to the operator (facts.md B.3 step 2: "override needs typed word"): `overridden`.
 ///
 /// # Errors
 /// Dead readers, a disk or a quota that is smaller than the map, or a program that cannot have so much address space.
-/// What of it cannot be seen is told in words.
-pub(crate) fn obstacles(seen: &Outside, mappers: &[Mapper], to: u64) -> Result<Option<Clean>, Fault> {
+pub(crate) fn obstacles(seen: &Outside, mappers: &[Mapper], to: u64, overridden: bool) -> Result<Told, Fault> {
     let dead = seen.dead().len();
     if dead > 0 {
         return Err(Fault::new(format!("dead readers pin pages of {}: {dead}.", seen.data.display()))
@@ -84,14 +93,18 @@ pub(crate) fn obstacles(seen: &Outside, mappers: &[Mapper], to: u64) -> Result<O
     }
     let folder = seen.data.parent().unwrap_or(Path::new("/"));
     let (growth, free) = (to.saturating_sub(seen.about.len()), free(folder)?);
-    if free < growth {
+    let full = (free < growth).then(|| {
         let (growth, free) = (show(growth), show(free));
-        return Err(Fault::new(format!("the file may grow by {growth}, and {} has {free} free.", folder.display()))
-            .hint("Make room first: a map larger than the disk fills it."));
-    }
-    let unknown = match quota::left(folder, seen.about.uid(), seen.about.gid()) {
-        Ok(quota) => quota.and_then(|quota| too_small(&quota, growth, folder)).map_or(Ok(None), Err)?,
-        Err(unknown) => Some(unknown),
+        Fault::new(format!("the file may grow by {growth}, and {} has {free} free.", folder.display()))
+            .hint("Make room first: a map larger than the disk fills it.")
+    });
+    let (unknown, quota) = match quota::left(folder, seen.about.uid(), seen.about.gid()) {
+        Ok(quota) => (None, quota.and_then(|quota| too_small(&quota, growth, folder))),
+        Err(unknown) => (Some(unknown), None),
+    };
+    let short = match full.or(quota) {
+        Some(fault) if !overridden => return Err(fault),
+        short => short.map(|fault| fault.what),
     };
     for it in mappers {
         let who = format!("{} (process {})", it.name, it.pid);
@@ -107,7 +120,7 @@ pub(crate) fn obstacles(seen: &Outside, mappers: &[Mapper], to: u64) -> Result<O
                 .hint("Raise the limit of its unit first (LimitAS)."));
         }
     }
-    Ok(unknown)
+    Ok(Told { unknown, short })
 }
 
 /// What a quota leaves counts like what the disk has free.

@@ -196,7 +196,8 @@ impl Checks {
             }
         }
         if let Some(health) = &self.health {
-            match health.look() {
+            // An answer may take its time, wherever it is waited for.
+            match slow(ANSWER, || health.look()) {
                 Ok(told) => said = said.join("; ", &told),
                 Err(why) => return Proof::NotYet(crate::clean!("{said}; {why}")),
             }

@@ -5,6 +5,7 @@ mod copy;
 mod list;
 mod owners;
 mod place;
+mod seal;
 mod survey;
 mod walk;
 
@@ -12,6 +13,7 @@ pub use copy::{Copied, Progress, beginning, copy, empty_like, read_back, remove,
 pub use list::{Head, Listed, read_list, write_list};
 pub use owners::{Given, Owned, Owners, give, owners, read_owners, write_owners};
 pub use place::{Place, Room};
+pub use seal::{Seal, seal};
 pub use survey::{Findings, Survey, survey};
 pub use walk::{MOST, Seen, Visit, walk};
 
