@@ -14,6 +14,8 @@ use std::sync::Arc;
 const MOST_RULES: usize = 10_000;
 /// The annotation that names the action that mends an alert.
 const REMEDY: &str = "remedy";
+/// The annotation that names the unit of the value: `seconds`.
+const UNIT: &str = "unit";
 
 impl RuleFile {
     /// Reads a rule file, as far as it can be read: what cannot is in `broken`, each with its place.
@@ -200,12 +202,16 @@ fn kind(fields: &Fields<'_>, recording: bool, name: &Clean) -> Result<RuleKind, 
     let keep = fields.length("keep_firing_for")?;
     let annotations = labels(fields, "annotations")?;
     if !recording {
-        let remedy = annotations.iter().find(|(known, _)| known.as_str() == REMEDY);
+        let annotation = |name: &str| annotations.iter().find(|(known, _)| known.as_str() == name);
+        let remedy = annotation(REMEDY);
+        // Prometheus has no such field: whatever else a foreign file says there is only a text.
+        let unit = annotation(UNIT).and_then(|(_, text)| Unit::parse(text.raw().as_str()));
         return Ok(RuleKind::Alerting(Alerting {
             judge: Judge::Rows,
             hold: hold.unwrap_or(Duration::ZERO),
             keep: keep.unwrap_or(Duration::ZERO),
-            unit: Unit::Count,
+            unit,
+            words: None,
             remedy: remedy.map(|(_, text)| Arc::from(text.raw().as_str())),
             annotations,
         }));
