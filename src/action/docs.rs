@@ -22,6 +22,7 @@ static HEADERS: &[(&str, &[u8])] = &[
     header!("file_set_aside", "file_set_aside"),
     header!("http_call", "http_call"),
     header!("lmdb_backup", "lmdb_backup"),
+    header!("lmdb_check", "lmdb_check"),
     header!("lmdb_clear_readers", "lmdb_clear_readers"),
     header!("lmdb_grow", "lmdb_grow"),
     header!("lmdb_set_aside", "lmdb_set_aside"),

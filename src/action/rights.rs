@@ -120,7 +120,7 @@ fn of_files(kind: &str, body: &mut Body, uid: u32) -> Option<Fault> {
         "sqlite_backup" => {
             path.as_deref().and_then(|path| not_theirs(path, uid)).or_else(|| unwritable(to.as_deref()?))
         }
-        "lmdb_backup" | "lmdb_clear_readers" | "lmdb_grow" | "lmdb_set_aside" => {
+        "lmdb_backup" | "lmdb_check" | "lmdb_clear_readers" | "lmdb_grow" | "lmdb_set_aside" => {
             let data = path.map(|path| if path.is_dir() { path.join("data.mdb") } else { path });
             data.and_then(|data| not_theirs(&data, uid)).or_else(|| to.as_deref().and_then(unwritable))
         }
@@ -197,7 +197,8 @@ mod tests {
             of_files(kind, &mut Body::parse("p.toml", text).expect("TOML"), uid).map(|fault| fault.to_string())
         };
         let here = format!("path = \"{place}\"");
-        for kind in ["lmdb_backup", "lmdb_clear_readers", "lmdb_grow", "lmdb_set_aside", "sqlite_backup"] {
+        for kind in ["lmdb_backup", "lmdb_check", "lmdb_clear_readers", "lmdb_grow", "lmdb_set_aside", "sqlite_backup"]
+        {
             let said = lacks(kind, &here, own + 1).unwrap_or_else(|| panic!("{kind}"));
             assert!(said.contains(&format!("belongs to user {own}")), "{said}");
             assert_eq!((lacks(kind, &here, own), lacks(kind, &here, 0)), (None, None), "{kind}");

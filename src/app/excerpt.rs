@@ -1,14 +1,18 @@
-//! What the logs said last: as lines of text for records, which stay when a log is gone. Bounded and without secrets.
+//! What the logs said last, and what repeats in them: as lines of text for records, which stay when a log is gone.
+//! Bounded and without secrets.
 
 use super::effect::{Effect, Entry};
 use super::model::Model;
 use crate::base::scrub::scrub;
-use crate::base::{Clean, LogLine, Mono, Now, Ulid};
+use crate::base::{Clean, LogLevel, LogLine, Mono, Now, Ulid, Wall};
 use crate::clean;
 use crate::incident::Told;
 use crate::incident::card::moment;
-use crate::procedure::document::Tail;
+use crate::logs::fold;
+use crate::procedure::document::{Repeats, Tail};
 use crate::procedure::walk::Found;
+use crate::store::LogRing;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// Logs that an incident tells of at most.
@@ -17,6 +21,8 @@ const SOURCES: usize = 4;
 const LINES: usize = 30;
 /// Characters of a line.
 const WIDTH: usize = 240;
+/// So many of the newest errors are sorted into groups: this is done for every picture.
+const GROUPED: usize = 2_000;
 
 /// The newest lines of a log, oldest first; `None` when the profile has no such log.
 pub fn tail(model: &Model, source: &str, lines: usize) -> Option<Vec<Clean>> {
@@ -33,9 +39,13 @@ fn written((seen, line): &(Now, LogLine)) -> Clean {
     let time = time.map(|time| format!("{}Z ", moment(time).replace(' ', "T"))).unwrap_or_default();
     let level = line.level.map(|level| format!("{} ", level.word())).unwrap_or_default();
     let text = scrub(&format!("{time}{level}{}", line.message));
+    Clean::text(cut(&text))
+}
+
+fn cut(text: &str) -> String {
     match text.char_indices().nth(WIDTH) {
-        Some((end, _)) => clean!("{}…", text.get(..end).unwrap_or_default()),
-        None => Clean::text(text),
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
     }
 }
 
@@ -51,6 +61,73 @@ pub fn found(model: &Model, of: &Tail) -> Found {
         None => clean!("{count} {noun} of {source}"),
     };
     Found { text, lines, value: None }
+}
+
+/// Errors that differ in numbers only.
+struct Group {
+    count: usize,
+    /// The newest of them, and when it was written.
+    last: Wall,
+    text: Clean,
+}
+
+/// The errors of a log that repeat most, the most frequent first: a line that tells how many there are, then one for each
+/// kind.
+pub fn repeated(model: &Model, of: &Repeats) -> Vec<Clean> {
+    let window = match of.within.as_secs() {
+        seconds if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
+        seconds => format!("{seconds} s"),
+    };
+    if let Some(fault) = model.log_desk.failing.get(&of.source) {
+        return vec![clean!("Errors of {}: it cannot be read: {fault}", of.source)];
+    }
+    let Some(ring) = model.logs.ring(&of.source) else { return vec![clean!("Errors of {}: unknown", of.source)] };
+    let from = model.now.wall.back(of.within);
+    let (found, earliest) = errors(ring, from);
+    let short = ring.dropped() > 0 && earliest.is_none_or(|earliest| earliest > from);
+    let seen = earliest.filter(|_| short).map(|at| format!(", seen since {} UTC only", at.hms())).unwrap_or_default();
+    if found.is_empty() {
+        return vec![clean!("Errors of {} in {window}: none{seen}", of.source)];
+    }
+    let mut groups: HashMap<String, Group> = HashMap::new();
+    for (at, line) in found.iter().take(GROUPED) {
+        let new = || Group { count: 0, last: *at, text: line.message.clone() };
+        groups.entry(fold::template(line.message.as_str())).or_insert_with(new).count += 1;
+    }
+    let mut groups: Vec<Group> = groups.into_values().collect();
+    groups.sort_by(|a, b| (b.count, b.last, &a.text).cmp(&(a.count, a.last, &b.text)));
+    let newest = if found.len() > GROUPED { format!(", the newest {GROUPED} grouped") } else { String::new() };
+    let (count, kinds) = (found.len(), groups.len());
+    let noun = if kinds == 1 { "kind" } else { "kinds" };
+    let head = clean!("Errors of {} in {window}: {count} of {kinds} {noun}{newest}{seen}", of.source);
+    let rows = groups.iter().take(of.most).map(|group| {
+        let text = cut(&scrub(group.text.as_str()));
+        clean!("{:>5}× {text} (last {} UTC)", group.count, group.last.hms())
+    });
+    core::iter::once(head).chain(rows).collect()
+}
+
+/// Errors since this moment, the newest first, and when the oldest line was written that is still here. A line whose time
+/// nobody knows is none.
+fn errors(ring: &LogRing, from: Wall) -> (Vec<(Wall, &LogLine)>, Option<Wall>) {
+    let end = ring.first_index() + u64::try_from(ring.len()).unwrap_or(0);
+    let timed =
+        |(seen, line): &(Now, LogLine)| line.time.or_else(|| (seen.mono != Mono::default()).then_some(seen.wall));
+    let all = || (ring.first_index()..end).filter_map(|index| ring.get(index)).filter(|(_, line)| !line.marker);
+    let earliest = all().find_map(timed);
+    let found = all().rev().filter(|(_, line)| is_error(line));
+    let found = found.filter_map(|entry| Some((timed(entry)?, &entry.1))).filter(|(at, _)| *at >= from);
+    (found.collect(), earliest)
+}
+
+/// By its level; and the line of a traceback that names the exception, which has none.
+fn is_error(line: &LogLine) -> bool {
+    let exception = || {
+        let name = line.message.as_str().split(':').next().unwrap_or_default();
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
+        name.chars().all(plain) && (name.ends_with("Error") || name.ends_with("Exception"))
+    };
+    line.level.map_or_else(exception, |level| level == LogLevel::Error)
 }
 
 /// The logs around an incident, for the journal: those that the newest alert is about first.

@@ -3,7 +3,7 @@
 use super::asked::{self, Asked, Sight};
 use super::course::Course;
 use super::trouble;
-use crate::base::{Clean, Freshness, Level, Mono, Reading, SeriesKey, Unit, Unknown};
+use crate::base::{Clean, Freshness, Level, Mono, Reading, SeriesKey, Unit, Unknown, Words};
 use crate::rules::Bands;
 use crate::rules::expr::{Coverage, Evaluator, Expr};
 use crate::rules::forecast::{Forecast, forecast};
@@ -21,6 +21,8 @@ pub struct Metric {
     pub expr: Expr,
     /// Base unit of the answer.
     pub unit: Unit,
+    /// What its numbers stand for.
+    pub words: Option<Words>,
     /// What it is part of: shown as `used / total`.
     pub of: Option<Expr>,
     /// Bands, if the value has levels.
@@ -110,6 +112,7 @@ impl Metric {
             label,
             expr,
             unit,
+            words: None,
             of: None,
             bands: None,
             lowest: false,

@@ -375,8 +375,7 @@ impl Model {
     /// Opens an overlay over the one there is. One that is on the way there already is never opened twice.
     pub fn open(&mut self, overlay: Overlay) {
         let below = take(&mut self.overlay);
-        let passing =
-            matches!(below, Overlay::None | Overlay::Actions(_) | Overlay::Planning(..) | Overlay::Prompt(_));
+        let passing = matches!(below, Overlay::None | Overlay::Actions(_) | Overlay::Planning(..) | Overlay::Prompt(_));
         if !passing {
             self.session.beneath.push(below);
         }

@@ -99,7 +99,7 @@ pub fn tell(model: &mut Model) -> Vec<Effect> {
 
 fn note(book: &Book, finding: &Finding, simulated: bool) -> AlertNote {
     let id = &finding.id;
-    let shown = book.rule(id.rule).map(|rule| rule.unit().show(finding.value));
+    let shown = book.rule(id.rule).map(|rule| rule.says_in_line(finding.value));
     AlertNote {
         firing: true,
         labels: book.labels(id).labels.iter().cloned().collect(),

@@ -4,7 +4,8 @@ use super::asked::{self, Asked, Sight};
 use super::form::Line as Typed;
 use super::metric::telling;
 use super::trouble;
-use crate::base::{Clean, Freshness, Mono, SeriesKey, Unit, Unknown};
+use crate::base::{Clean, Freshness, Mono, SeriesKey, Unit, Unknown, Words};
+use crate::rules::Bands;
 use crate::rules::expr::{Evaluator, Expr, Track};
 use core::time::Duration;
 
@@ -23,6 +24,10 @@ pub struct Column {
     pub expr: Expr,
     /// Base unit.
     pub unit: Unit,
+    /// What its numbers stand for.
+    pub words: Option<Words>,
+    /// What marks a cell with a level. It raises no alert.
+    pub bands: Option<Bands>,
 }
 
 /// One row: its name, and a value for each column that has one.

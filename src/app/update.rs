@@ -106,7 +106,7 @@ fn judge(model: &mut Model, now: Now) -> Vec<Effect> {
     for transition in moved {
         let Some(rule) = model.book.rule(transition.id.rule) else { continue };
         let (state, level) = (transition.to.0.word(), transition.to.1.word());
-        let value = rule.unit().show(transition.value);
+        let value = rule.says_in_line(transition.value);
         told.push(Effect::Log(clean!("{} {value} is {state} at {level}", rule.name)));
     }
     model.board.refresh(&model.store, &model.history, &model.book, now);

@@ -157,7 +157,8 @@ pub fn seen(model: &Model, item: &Item) -> Vec<Clean> {
             None => clean!("{}: unknown", look.label),
         }
     });
-    values.chain(facts(model, item)).collect()
+    let repeated = item.beside.repeats.iter().flat_map(|of| excerpt::repeated(model, of));
+    values.chain(facts(model, item)).chain(repeated).collect()
 }
 
 /// What samplers say in words for an item.

@@ -17,6 +17,7 @@ pub mod severity;
 pub mod support;
 pub mod time;
 pub mod unit;
+pub mod words;
 
 pub use body::Body;
 pub use clean::Clean;
@@ -31,3 +32,4 @@ pub use severity::{Severity, Terms};
 pub use support::Support;
 pub use time::{Clock, Mono, Now, Wall, Zone};
 pub use unit::Unit;
+pub use words::Words;

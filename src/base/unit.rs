@@ -189,8 +189,12 @@ impl serde::Serialize for Unit {
 /// Three significant digits below a thousand, groups of three above.
 fn grouped(value: f64) -> String {
     let size = value.abs();
-    if value.fract() != 0.0 && size < 100.0 {
-        return three(value);
+    match () {
+        () if value.fract() == 0.0 || size >= 100.0 => {}
+        // What two decimals would make nothing of.
+        () if size < 0.001 => return format!("{value:.2e}"),
+        () if size < 0.01 => return format!("{value:.5}"),
+        () => return three(value),
     }
     let whole = format!("{size:.0}");
     let mut out = String::with_capacity(whole.len() + whole.len() / 3 + 1);
@@ -259,6 +263,8 @@ mod tests {
             Unit::Count.show(1_204.0),
             Unit::Count.show(1_234_567.0),
             Unit::Count.show(0.0),
+            Unit::Count.show(9.5e-6),
+            Unit::Count.show(-0.001_234),
             Unit::Ratio.show(0.914),
             Unit::Ratio.show(0.004),
             Unit::Bytes.show(24_780_341_248.0),
@@ -276,6 +282,8 @@ mod tests {
                 "1,204",
                 "1,234,567",
                 "0",
+                "9.50e-6",
+                "-0.00123",
                 "91 %",
                 "0.4 %",
                 "23.1 GiB",

@@ -54,6 +54,9 @@ pub fn check(document: &Document, known: &Known<'_>) -> Vec<Fault> {
             }
             _ => {}
         }
+        if let Some(of) = item.beside.repeats.as_ref().filter(|of| !known.logs.contains(&&*of.source)) {
+            tell(format!("the profile has no log `{}`.", of.source), &of.source, known.logs);
+        }
         let told = condition(&item.live).and_then(|condition| match &condition.of {
             Subject::Fact(told) => Some(&told.sampler),
             Subject::Query(_) | Subject::Answer(_) => None,

@@ -88,6 +88,8 @@ pub struct Item {
 pub struct Beside {
     /// Samplers whose facts are shown with it.
     pub facts: Vec<Arc<str>>,
+    /// What repeats in a log, shown with it.
+    pub repeats: Option<Repeats>,
     /// Words of its text that facts stand for.
     pub fill: Vec<Fill>,
     /// What is dangerous about it where it stands, a sentence each.
@@ -248,6 +250,17 @@ pub struct Tail {
     pub source: Arc<str>,
     /// So many lines at most.
     pub lines: usize,
+}
+
+/// Errors of a log, those that repeat most first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repeats {
+    /// The profile's name of the log.
+    pub source: Arc<str>,
+    /// Not older than this.
+    pub within: Duration,
+    /// So many kinds of them.
+    pub most: usize,
 }
 
 /// Somebody is called.

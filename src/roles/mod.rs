@@ -39,6 +39,7 @@ pub mod procedure_tool;
 pub mod procedures;
 pub mod query;
 pub mod records;
+mod remembered;
 pub mod report;
 pub mod rule_check;
 pub mod rules_test;

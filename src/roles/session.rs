@@ -5,7 +5,7 @@ use super::alert_state::{self, AlertState};
 use super::journal_tool::UNPROTECTED;
 use super::logs::job as log_job;
 use super::notify::{Notifier, Origin, Webhook};
-use super::setup;
+use super::{remembered, setup};
 use crate::action::launch::Launcher;
 use crate::action::mode::Mode;
 use crate::action::reach::{Reach, StandIn};
@@ -216,7 +216,8 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
     if logs.rings().next().is_some() {
         setup.jobs.push(log_job(&setup.tally));
     }
-    let engine = Engine::start(setup.jobs, (setup.sources, setup.streams), &samples, &lines, options.gentle)?;
+    let jobs = remembered::remembering(setup.jobs, options, (&host, &profile_name));
+    let engine = Engine::start(jobs, (setup.sources, setup.streams), &samples, &lines, options.gentle)?;
     let theme_name = options.theme.as_deref().unwrap_or("default");
     let (theme, theme_faults) = config::load_theme(theme_name, depth(caps.depth), &search);
     let (layers, keymap_faults) = config::load_keymap(options.keymap.as_deref().unwrap_or("default"), &search);
@@ -355,12 +356,7 @@ impl Started {
 impl Shared {
     fn open(options: &Options, (profile, profile_name): (Profile, String), host: Host, multiplexer: bool) -> Self {
         let login = Login::current();
-        let named = options.state_dir.clone().or_else(paths::state_dir);
-        let state = match named {
-            Some(named) => own(&named),
-            None => Err(Fault::new("there is no folder for the journal.").hint("Set HOME or XDG_STATE_HOME.")),
-        };
-        let (state_dir, opened) = match state {
+        let (state_dir, opened) = match state_dir(options) {
             Ok(state) => (Some(state.clone()), open_journal(&state, &host, &login)),
             Err(fault) => (None, Err(fault)),
         };
@@ -436,6 +432,17 @@ fn launcher(looks_only: bool, within: Option<StandIn>) -> Option<Launcher> {
     let env = process::inherited(&["HOME", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR", process::READ_ONLY]);
     let reach = within.map_or(Reach::World, Reach::Within);
     Launcher::new(looks_only, reach, None, vec!["runner".into()], env)
+}
+
+/// Where this session keeps what is to outlive it.
+///
+/// # Errors
+/// There is none, or others may write to it.
+pub(super) fn state_dir(options: &Options) -> Result<PathBuf, Fault> {
+    match options.state_dir.clone().or_else(paths::state_dir) {
+        Some(named) => own(&named),
+        None => Err(Fault::new("there is no folder for the journal.").hint("Set HOME or XDG_STATE_HOME.")),
+    }
 }
 
 /// The state folder by its real name, made where it is missing, if nobody else can put anything in its place: from one of

@@ -248,7 +248,8 @@ fn bands(panes: &mut [Pane]) -> RuleFile {
                 hold: bands.hold().unwrap_or(if bands.is_state() { Duration::ZERO } else { HOLD }),
                 keep: Duration::ZERO,
                 annotations: Vec::new(),
-                unit: metric.unit,
+                unit: Some(metric.unit),
+                words: metric.words.clone(),
                 remedy: action.clone(),
                 page: None,
             };

@@ -178,6 +178,11 @@ impl Bands {
         self.state
     }
 
+    /// The key by which they judge a course, where one value alone does not do.
+    pub fn over_time(&self) -> Option<&'static str> {
+        self.hold.map(|_| "for").or(self.clear.map(|_| "clear"))
+    }
+
     /// How long a bad value must last before it is alerted, where the profile says so.
     pub const fn hold(&self) -> Option<Duration> {
         self.hold

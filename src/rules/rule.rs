@@ -5,7 +5,7 @@ use super::expr::Expr;
 use super::lint::promised;
 use super::template::Template;
 use crate::base::fault::Place;
-use crate::base::{Clean, Fault, Unit};
+use crate::base::{Clean, Fault, Unit, Words};
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -35,12 +35,26 @@ impl Rule {
         }
     }
 
-    /// How its value is shown. A rule of a file names no unit: the names of its metrics do.
+    /// How its value is shown. A rule of a file names its unit by the annotation `unit`; else the names of its metrics do.
     pub fn unit(&self) -> Unit {
-        match self.alerting() {
-            Some(Alerting { judge: Judge::Bands(_), unit, .. }) => *unit,
-            _ => promised(&self.expr).unwrap_or_default(),
-        }
+        self.known_unit().unwrap_or_default()
+    }
+
+    fn known_unit(&self) -> Option<Unit> {
+        self.alerting().and_then(|alerting| alerting.unit).or_else(|| promised(&self.expr))
+    }
+
+    /// The value as a column of values has it: its word, else the number with its unit.
+    pub fn says(&self, value: f64) -> Clean {
+        let word = self.alerting().and_then(|alerting| alerting.words.as_ref()?.of(value));
+        word.cloned().unwrap_or_else(|| Clean::text(self.unit().show(value)))
+    }
+
+    /// The same as a line has it: a bare number of which nobody says what it counts is called a value.
+    pub fn says_in_line(&self, value: f64) -> Clean {
+        let said = self.says(value);
+        let bare = self.known_unit().is_none() && said.as_str().starts_with(|c: char| c == '-' || c.is_ascii_digit());
+        if bare { crate::clean!("value {said}") } else { said }
     }
 
     /// The procedure that answers it, by id.
@@ -90,8 +104,10 @@ pub struct Alerting {
     pub keep: Duration,
     /// Summary, description, runbook_url, procedure and others.
     pub annotations: Vec<(Clean, Template)>,
-    /// How the value is shown.
-    pub unit: Unit,
+    /// How the value is shown, where the profile or the rule says so.
+    pub unit: Option<Unit>,
+    /// What its numbers stand for.
+    pub words: Option<Words>,
     /// The action that mends it, by name.
     pub remedy: Option<Arc<str>>,
     /// The procedure that answers it, by id; one that names the alert itself needs no such word.

@@ -5,7 +5,8 @@
 //! event loop. The contract: one attempt in flight, a deadline on each, every cap of the house (connect 2 s, body
 //! 1 MiB, 4 MiB unpacked, JSON depth 64, 2,000 series, 50 attempts a second in all), a sentence for every failure.
 //!
-//! `schedule` is when, `pace` how much longer, `supervisor` runs, `cost` tells what that costs us, `wall` hides secrets.
+//! `schedule` is when, `pace` how much longer, `supervisor` runs, `cost` tells what that costs us, `wall` hides secrets,
+//! `memory` keeps what a sampler wants to know again at the next start.
 //! Ways to look: `blocking` and `probe` for what may hang, `exec` for programs, `resolve`, `dial`, `wire` and `http` for
 //! the network, `sys::quiet` and `sys::holders` for files of others, `discover` for what is here. A folder with a kind's
 //! name is what that kind reads with; the other files read formats that several share.
@@ -29,6 +30,7 @@ mod lmdb;
 mod logins;
 mod look;
 mod mailbox;
+mod memory;
 #[cfg(any(test, not(all(feature = "redis", feature = "postgres"))))]
 mod not_built;
 mod pace;
@@ -61,6 +63,7 @@ pub use cost::{EVERY as OWN_EVERY, OWN, gives as own_gives};
 pub use docs::docs;
 pub use http::fetch::{Fetcher, Undelivered};
 pub use mailbox::Mailbox;
+pub use memory::{Memory, Remembering};
 pub use supervisor::{Job, Supervisor};
 
 use crate::base::{Body, Clean, Failure, Fault, Now, Observation, Point};
@@ -78,6 +81,10 @@ pub trait Sampler: Send {
     /// What is known of a source that does not answer, such as `redis_up 0`: told with an attempt whose time was over.
     fn unheard(&self) -> Vec<Point> {
         Vec::new()
+    }
+    /// What it wants to know again at the next start, where it does.
+    fn remembers(&mut self) -> Option<&mut dyn Memory> {
+        None
     }
 }
 

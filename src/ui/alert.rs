@@ -32,6 +32,11 @@ pub fn word(model: &Model, found: &Finding) -> &'static str {
     }
 }
 
+/// The value of an alert for its line: in a word, with its unit, or called a value.
+pub fn value(model: &Model, found: &Finding) -> Clean {
+    model.book.rule(found.id.rule).map(|rule| rule.says_in_line(found.value)).unwrap_or_default()
+}
+
 /// The unit of an alert's value.
 pub fn unit(model: &Model, rule: usize) -> Unit {
     model.book.rule(rule).map_or(Unit::Count, Rule::unit)

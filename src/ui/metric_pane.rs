@@ -4,7 +4,7 @@ use super::chart::{chart, cursor, draw_with_limit, marks};
 use super::paint::{Painter, Piece};
 use super::value;
 use crate::app::{Mark, Metric, Model, Pane, Range};
-use crate::base::{Body, Clean, Fault, Freshness, Level, Unit};
+use crate::base::{Body, Clean, Fault, Freshness, Level, Unit, Words};
 use crate::clean;
 use crate::config::Intent;
 use crate::rules::Bands;
@@ -29,6 +29,8 @@ pub struct Row {
     pub query: String,
     /// Base unit; without one what the metric's name promises.
     pub unit: Option<Unit>,
+    /// What its numbers stand for: `{ 0 = "closed", 1 = "open" }`.
+    pub words: Option<Words>,
     /// The expression of its total.
     pub of: Option<String>,
     /// Levels.
@@ -48,6 +50,7 @@ impl Row {
         let unit = unit(self.unit, &expr);
         let mut metric = Metric::plain(self.label.clone(), expr, unit);
         metric.of = self.of.as_deref().map(|of| parse("of", of)).transpose()?;
+        metric.words.clone_from(&self.words);
         metric.bands = self.bands;
         metric.forecast = self.forecast;
         Ok(metric)

@@ -425,7 +425,7 @@ fn too_small(paint: &mut Painter<'_>, area: Rect, model: &Model) {
         lines.extend(strip::overdue(model));
         lines.push(match found.no_data_for {
             Some(gone) => clean!("{name} no data for {}", Age(gone)),
-            None => clean!("{name} {}", alert::unit(model, found.id.rule).show(found.value)),
+            None => clean!("{name} {}", alert::value(model, found)),
         });
         if model.is_simulated(found.id.rule) {
             lines.push(Clean::text("SIMULATED"));

@@ -72,8 +72,7 @@ fn said(model: &Model, found: &Finding, narrow: bool) -> Vec<(u8, Said)> {
     }
     // An old value has no colour of health or alarm; that it is old comes before what it is judged by.
     let fresh = if found.no_data_for.is_some() { Intent::Stale } else { Intent::of(found.level) };
-    let unit = alert::unit(model, found.id.rule);
-    out.push((0, (clean!(" {}", unit.show(found.value)), fresh)));
+    out.push((0, (clean!(" {}", alert::value(model, found)), fresh)));
     out.extend(alert::silence_of_data(found).map(|(text, intent)| (0, (clean!("  {text}"), intent))));
     out.extend(alert::limit(model, found).map(|limit| (6, (clean!(" {limit}"), Intent::Muted))));
     out.push((4, (clean!("  {}", alert::state(model, found)), Intent::Text)));

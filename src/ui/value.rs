@@ -167,6 +167,9 @@ fn with_retry(why: &str, shown: &Shown, now: Now) -> Clean {
 
 /// Number and unit, with its total when there is one; a shared unit is said once.
 fn number(metric: &Metric, value: f64) -> Clean {
+    if let Some(word) = metric.words.as_ref().and_then(|words| words.of(value)) {
+        return word.clone();
+    }
     let Some(total) = metric.shown.of else { return Clean::text(metric.unit.show(value)) };
     let ((part, sign), (whole, total_sign)) = (metric.unit.parts(value), metric.unit.parts(total));
     if sign == total_sign { clean!("{part} / {whole} {sign}") } else { clean!("{part} {sign} / {whole} {total_sign}") }

@@ -4,7 +4,7 @@ use crate::peer::{self, Peer};
 use crate::scene::{Scene, settled, told};
 use std::fs;
 use std::os::fd::AsFd;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use watchkeeper::action::kinds::{self, Settled};
@@ -237,6 +237,7 @@ fn what_must_not_be_opened_is_refused_before_any_prompt() {
     let says = |why: &str| {
         for (kind, table) in [
             ("lmdb_backup", lab.backup()),
+            ("lmdb_check", lab.path()),
             ("lmdb_clear_readers", lab.path()),
             ("lmdb_grow", lab.commit("1GiB")),
             ("lmdb_set_aside", lab.path()),
@@ -375,6 +376,33 @@ fn a_copy_that_is_much_smaller_than_the_one_before_says_so() {
     assert!(plan.hits.iter().any(|seen| seen.as_str() == hit), "{:?}", plan.hits);
     let said = succeeded(lab.scene.act(plan));
     assert!(said.iter().any(|line| line.contains("a fifth or more smaller than db.backup-")), "{said:?}");
+}
+
+#[test]
+fn every_page_is_read_to_nowhere_and_a_damaged_one_ends_it() {
+    let Some(lab) = lab() else { return };
+    for step in [&["grow", "67108864"][..], &["named", "20"], &["plain", "3000"]] {
+        assert!(lab.peer.exec(step).status.success(), "{step:?}");
+    }
+    let (owners, before) = (lab.owners(), entries(&lab.db));
+    let plan = lab.scene.plan("lmdb_check", &lab.path()).unwrap();
+    assert_eq!(plan.danger, Danger::C1);
+    assert!(plan.undo.to_string().starts_with("nothing to undo"), "{:?}", plan.undo);
+    let said = succeeded(lab.scene.act(plan));
+    let main = figure(&stat(&lab.db, &[]), "Entries");
+    let named = stat(&lab.db, &["-a"]).matches("Status of").count() - 1;
+    let whole = format!("every page of {main} entries and {named} named databases");
+    assert!(said.iter().any(|line| line.contains(&whole)), "{said:?}");
+    assert_eq!((lab.owners(), entries(&lab.db)), (owners, before), "nothing changed, and no file came");
+
+    // A stretch that never reached the disk: behind the meta pages every page is some tree's, or was.
+    let data = fs::File::options().write(true).open(lab.db.join("data.mdb")).unwrap();
+    let bytes = data.metadata().unwrap().len();
+    let (from, lost) = (bytes / 4 / 4096 * 4096, vec![0; usize::try_from(bytes / 2).unwrap()]);
+    data.write_all_at(&lost, from).unwrap();
+    let (end, _) = lab.scene.carry("lmdb_check", &lab.path());
+    assert_eq!(end.outcome, Outcome::Failed, "{end:?}");
+    assert!(end.reason.as_str().contains("data.mdb") && end.reason.as_str().contains("LMDB"), "{end:?}");
 }
 
 #[test]

@@ -183,10 +183,11 @@ fn environments() -> Option<Vec<Plan>> {
     let at = [(lab.db.display().to_string(), "/srv/shop/orders.mdb")];
     let sit = |kind: &str, table: &str| sitting(&lab.scene, kind, table, &at);
     let backup = sit("lmdb_backup", &lab.backup());
+    let check = sit("lmdb_check", &lab.path());
     lab.end_reader();
     let aside = sit("lmdb_set_aside", &lab.path());
     lab.peer.exec(&["stale"]);
-    Some(vec![backup, aside, sit("lmdb_clear_readers", &lab.path())])
+    Some(vec![backup, check, aside, sit("lmdb_clear_readers", &lab.path())])
 }
 
 fn growth() -> Option<Vec<Plan>> {
@@ -274,7 +275,7 @@ const SITTINGS: &[(&[&str], Sitting)] = &[
     (&["file_owner"], owner),
     (&["sysfs_write"], switches),
     (&["http_call"], requests),
-    (&["lmdb_backup", "lmdb_clear_readers", "lmdb_set_aside"], environments),
+    (&["lmdb_backup", "lmdb_check", "lmdb_clear_readers", "lmdb_set_aside"], environments),
     (&["lmdb_grow"], growth),
     (&["sqlite_backup"], databases),
     (

@@ -37,7 +37,7 @@ fn stat(path: &Path) -> String {
     rows.map(str::trim).collect::<Vec<_>>().join(", ")
 }
 
-fn lmdb() -> Option<[Case; 3]> {
+fn lmdb() -> Option<[Case; 4]> {
     if Command::new("mdb_stat").arg("-V").output().is_err() {
         peer::skip("mdb_stat", "not installed: apt-get install lmdb-utils");
         return None;
@@ -68,6 +68,7 @@ fn lmdb() -> Option<[Case; 3]> {
                 format!("{} copies", named.filter(|entry| !stat(&entry.path()).is_empty()).count())
             },
         ),
+        Case { looks: true, ..Case::new("lmdb_check", arrange(), db, |scene| stat(&scene.path("db"))) },
         Case::new("lmdb_set_aside", arrange(), db, |scene| {
             let inside = fs::read_dir(scene.path("db")).unwrap().map(|entry| entry.unwrap().file_name());
             let mut names: Vec<_> = inside.map(|name| name.into_string().unwrap()).collect();

@@ -6,7 +6,9 @@ use crate::{find, measured, sampler, value};
 use core::time::Duration;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
 use watchkeeper::base::{Clock, Failure, Observation};
+use watchkeeper::samplers::{Remembering, Sampler};
 use watchkeeper::sys::clock::RealClock;
 
 /// What the library gives of GPU 0 in the first test.
@@ -211,6 +213,99 @@ async fn a_gpu_that_the_driver_no_longer_lists_is_gone_since() {
     let none = refused(&mut *gpu).await;
     assert!(none.answered && none.what.as_str().contains(" is gone since "), "{none:?}");
     assert_eq!(value(&measured(none), "watchkeeper_gpu_devices", &[]), 0.0);
+}
+
+/// Another start of the console: a sampler anew, with the memory of the last one.
+fn again(fake: &Fake) -> Box<dyn Sampler> {
+    Remembering::wrap(fake.sampler(), memory(fake))
+}
+
+fn memory(fake: &Fake) -> PathBuf {
+    fake.dir.path().join("memory/gpu.json")
+}
+
+/// Looks until the memory has so many GPUs.
+async fn remembers(gpu: &mut dyn Sampler, fake: &Fake, many: usize) {
+    let has = || fs::read_to_string(memory(fake)).is_ok_and(|text| text.matches("GPU-").count() == many);
+    while !has() {
+        let _seen_or_not = gpu.observe(RealClock.now()).await;
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_gpu_that_is_gone_since_the_last_run_is_missed_as_a_memory_with_its_age() {
+    let Some(fake) = Fake::new("") else { return };
+    let mut first = again(&fake);
+    assert_eq!(fact(&seen(&mut *first).await, "since the last run"), None, "there was none");
+    remembers(&mut *first, &fake, 2).await;
+    drop(first);
+    let same = seen(&mut *again(&fake)).await;
+    let told = fact(&same, "since the last run").expect("told");
+    assert!(told.starts_with("the same 2 as on 20") && told.contains(" UTC ("), "{told}");
+
+    fake.set("devices 1\n");
+    let mut next = again(&fake);
+    let failed = patient(&mut *next, || later(Duration::from_secs(9 * 3600))).await.expect_err("one is missed");
+    assert!(failed.answered && failed.what.as_str().starts_with("1 of 2 GPUs answer: NVIDIA FAKE-100 "), "{failed:?}");
+    let missed = measured(failed);
+    assert_eq!(value(&missed, "watchkeeper_gpu_devices", &[]), 1.0);
+    assert_eq!(value(&missed, "watchkeeper_gpu_devices_expected", &[]), 2.0);
+    assert_eq!(value(&missed, "watchkeeper_gpu_up", &[("gpu", "1")]), 0.0);
+    assert_eq!(find(&missed, "DCGM_FI_DEV_GPU_UTIL", &[("gpu", "1")]), None, "a memory is no value");
+    let words = fact(&missed, "GPU 1 trouble").expect("told");
+    assert!(words.contains(" seen last 20") && words.contains("9h ago), gone: the driver does not list it"), "{words}");
+    let told = fact(&missed, "since the last run").expect("told");
+    assert!(told.contains("gone: NVIDIA FAKE-100 GPU-00000000-fake-0000-0000-000000000001"), "{told}");
+    remembers(&mut *next, &fake, 2).await;
+
+    fake.set("devices 0\n");
+    let none = patient(&mut *again(&fake), || RealClock.now()).await.expect_err("both are missed");
+    assert!(none.answered && none.what.as_str().contains(" seen last 20"), "{none:?}");
+    assert_eq!(value(&measured(none), "watchkeeper_gpu_devices_expected", &[]), 2.0);
+    fake.set("fail.nvmlDeviceGetCount_v2 9");
+    let none = refused(&mut *again(&fake)).await;
+    assert!(none.what.as_str().starts_with("the NVIDIA driver is not loaded"), "{none:?}");
+    assert!(none.what.as_str().contains(" Seen last 20") && none.what.as_str().contains("gone: NVIDIA"), "{none:?}");
+    let none = measured(none);
+    let (devices, expected) = ("watchkeeper_gpu_devices", "watchkeeper_gpu_devices_expected");
+    assert_eq!((value(&none, devices, &[]), value(&none, expected, &[])), (0.0, 2.0));
+
+    // What was taken out for good is said in the profile, and is forgotten.
+    fake.set("devices 1\n");
+    let body = format!("{}\nexpected = 1", fake.config());
+    let mut told = Remembering::wrap(sampler("gpu", &body), memory(&fake));
+    assert_eq!(value(&seen(&mut *told).await, "watchkeeper_gpu_devices_expected", &[]), 1.0);
+    remembers(&mut *told, &fake, 1).await;
+}
+
+#[tokio::test]
+async fn a_memory_that_is_broken_or_of_others_is_ignored_with_a_sentence() {
+    let Some(fake) = Fake::new("devices 1\n") else { return };
+    let mut first = again(&fake);
+    remembers(&mut *first, &fake, 1).await;
+    drop(first);
+    let whole = fs::read_to_string(memory(&fake)).expect("kept");
+    let two = whole
+        .replace("[{", "[{\"uuid\":\"GPU-x\",\"name\":\"NVIDIA X\",\"index\":1,\"seen\":\"2026-01-01T00:00:00Z\"},{");
+    for (text, mode, why) in [
+        (&whole[..20], 0o600, "is ignored: it is damaged ("),
+        (
+            &*two.replace("\"version\":1", "\"version\":9"),
+            0o600,
+            "is ignored: it is of version 9, this program reads 1",
+        ),
+        (&*two, 0o666, "is ignored: "),
+    ] {
+        fs::write(memory(&fake), text).expect("written");
+        fs::set_permissions(memory(&fake), fs::Permissions::from_mode(mode)).expect("set");
+        let mut gpu = again(&fake);
+        let seen = seen(&mut *gpu).await;
+        assert_eq!(value(&seen, "watchkeeper_gpu_devices_expected", &[]), 1.0, "{why}");
+        let said = fact(&seen, "memory of the last run").expect("told");
+        assert!(said.contains(why) && said.contains("/memory/gpu.json "), "{said}");
+        remembers(&mut *gpu, &fake, 1).await;
+    }
 }
 
 #[tokio::test]

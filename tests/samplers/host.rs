@@ -78,6 +78,35 @@ async fn the_first_sample_has_disks_and_no_rates_the_second_has_both() {
 }
 
 #[tokio::test]
+async fn free_blocks_are_those_of_the_kernels_file() {
+    let file = || std::fs::read_to_string("/proc/buddyinfo").expect("reads");
+    let mut host = sampler("host", "");
+    // Blocks come and go: an attempt counts in which the file was the same before and after.
+    let (text, seen) = loop {
+        let before = file();
+        let seen = observe(&mut *host).await.expect("a host");
+        if file() == before {
+            break (before, seen);
+        }
+    };
+    let mut compared = 0;
+    for line in text.lines() {
+        // Node 0, zone   Normal    812   40 …
+        let words: Vec<&str> = line.split([' ', ',']).filter(|word| !word.is_empty()).collect();
+        for (order, blocks) in words[4..].iter().enumerate() {
+            let labels = [("node", words[1]), ("zone", words[3]), ("size", &*order.to_string())];
+            assert_eq!(
+                value(&seen, "node_buddyinfo_blocks", &labels),
+                blocks.parse::<f64>().expect("a number"),
+                "{line}"
+            );
+            compared += 1;
+        }
+    }
+    assert!(compared >= 10, "{text}");
+}
+
+#[tokio::test]
 async fn what_this_host_lacks_has_its_reason_and_is_not_zero() {
     let seen = observe(&mut *sampler("host", "")).await.expect("a host");
     for name in [

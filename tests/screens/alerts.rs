@@ -297,6 +297,32 @@ fn a_recording_rule_says_how_many_series_it_records() {
 }
 
 #[test]
+fn every_value_on_an_alerts_line_has_its_unit_or_says_that_it_is_a_value() {
+    let rule = |expr: &str, annotations: &str| {
+        let labels = "labels: {severity: critical}";
+        format!("groups: [{{name: r, interval: 1s, rules: [{{alert: Slow, expr: '{expr}', {labels}{annotations}}}]}}]")
+    };
+    let small = "vector(0.0000095) > 0.000005";
+    for (rules, said) in [
+        (rule(small, ", annotations: {unit: seconds}"), "Slow 9.50 \u{b5}s > 5.00 \u{b5}s"),
+        (rule(small, ""), "Slow value 9.50e-6 > 5.00e-6"),
+        (rule(small, ", annotations: {unit: parsecs}"), "Slow value 9.50e-6"),
+        (rule("vector(3) > 2", ", annotations: {unit: count}"), "Slow 3 > 2"),
+        (rule("max(watchkeeper_host_memory_used_ratio) > 0", ""), " %"),
+    ] {
+        let mut desk = Desk::demo(100, 24);
+        desk.judge_by(&rules, &[]);
+        desk.quiet(5);
+        let line = strip(&desk);
+        assert!(line.contains("Slow") && line.contains(said), "{said}: {line}");
+        desk.key('e');
+        let list = desk.screen();
+        let value = said.split(" >").next().expect("a value").trim_start_matches("Slow ").trim_start_matches("value ");
+        assert!(list.contains(value), "{value}: {list}");
+    }
+}
+
+#[test]
 fn what_a_paused_picture_cannot_do_is_said() {
     let mut desk = desk(80, 24);
     desk.key(' ');

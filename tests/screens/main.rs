@@ -157,7 +157,7 @@ fn a_metrics_name_says_its_unit_and_a_gpu_has_a_number() {
     desk.pass(200);
     let screen = desk.screen();
     assert_eq!(screen.matches("2.00 ms").count(), 2, "the name's unit, also within an expression: {screen}");
-    assert!(screen.contains(" 0.00 "), "the unit that is given wins: {screen}");
+    assert!(screen.contains(" 0.00200 "), "the unit that is given wins: {screen}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Procedures on screen: the list that a symptom finds, the view while it senses, asks and acts, and its end.
 
 use crate::desk::Desk;
+use core::time::Duration;
 use crossterm::event::KeyCode;
 use insta::assert_snapshot;
 use std::sync::Arc;
@@ -11,7 +12,7 @@ use watchkeeper::app::again::{Again, Found};
 use watchkeeper::app::card::facts;
 use watchkeeper::app::walking::Taken;
 use watchkeeper::app::{Effect, Msg, Procedures, Request};
-use watchkeeper::base::{Clean, Fault, LogLine, Ulid, Unit};
+use watchkeeper::base::{Clean, Fault, LogLevel, LogLine, Ulid, Unit};
 use watchkeeper::clean;
 use watchkeeper::incident::card;
 use watchkeeper::logs::LogBatch;
@@ -592,6 +593,57 @@ fn the_end_of_a_log_is_seen_kept_and_written_or_it_says_why_it_cannot_be_read() 
         assert_eq!(written.contains("NVRM 59 "), kept == 50, "{written}");
         assert!(written.contains(told), "{written}");
     }
+}
+
+#[test]
+fn errors_that_repeat_stand_at_their_item_in_groups_the_most_frequent_first() {
+    let page = include_str!("../../profiles/genesis/procedures/first-five-minutes.md");
+    let shipped = parse("first-five-minutes", "first-five-minutes.md", page);
+    let item = shipped.items.iter().find(|item| item.title.as_str() == "Errors of the last 15 minutes");
+    let repeats = item.and_then(|item| item.beside.repeats.clone()).expect("it shows what repeats");
+    assert_eq!((&*repeats.source, repeats.within.as_secs(), repeats.most), ("engine", 900, 5));
+
+    let text = "# T\n\n## Errors\n\n```check\nquery = \"vector(1)\"\nexpect = \"< 1\"\nrepeats = { source = \"engine\" }\n```\n";
+    let document = Arc::new(parse("t", "t.md", text));
+    assert_eq!(document.faults, []);
+    let mut desk = desk(120, 40);
+    desk.quiet(3);
+    let now = desk.model.now;
+    let line = |level, text: String, age: u64| LogLine {
+        time: Some(now.wall.back(Duration::from_secs(age))),
+        level,
+        message: Clean::text(text),
+        marker: false,
+    };
+    let error = |text: String, age| line(Some(LogLevel::Error), text, age);
+    let mut lines = vec![error("too old".to_owned(), 901)];
+    lines.extend((0..3).map(|n| error(format!("order {n} rejected token=hunter2"), 800)));
+    lines.extend((0..7).map(|n| error(format!("connection to 10.0.0.{n}:5432 refused after {n}.5 ms"), 100 - n)));
+    lines.extend((0..2).map(|n| line(None, format!("ValueError: bad price {n}"), 50)));
+    lines.extend(["a", "b", "c", "d"].map(|name| error(format!("{name} failed"), 40)));
+    lines.extend((0..9).map(|n| line(Some(LogLevel::Info), format!("order {n} filled"), 30)));
+    let lines = lines.into_iter().map(|line| (now, line)).collect();
+    desk.send(Msg::Logs(vec![LogBatch { source: "engine".into(), lines, dropped: 0, failure: None }]));
+    desk.model.procedures = Procedures::new(vec![Arc::clone(&document)]);
+    desk.send(Msg::Work("t".into()));
+    desk.send(Msg::WalkBegun(Arc::clone(&document), Ok(Ulid(9))));
+    let screen = desk.screen();
+    // As a document it is plain ASCII.
+    for (seen, times) in [(screen, "\u{d7} "), (document_of(&desk), "x ")] {
+        let counts = |row: &&str| row.contains("Errors of") || row.contains(" (last ");
+        let rows: Vec<&str> = seen.lines().filter(counts).collect();
+        assert_eq!(rows.len(), 6, "{seen}");
+        assert!(rows[0].contains("Errors of engine in 15 min: 16 of 7 kinds"), "{seen}");
+        for (row, begin) in rows[1..].iter().zip(["7", "3", "2", "1", "1"]) {
+            assert!(row.contains(&format!(" {begin}{times}")) && row.contains(" (last "), "{seen}");
+        }
+        assert!(rows[1].contains("connection to 10.0.0.6:5432 refused after 6.5 ms"), "its newest\n{seen}");
+        assert!(rows[3].contains("ValueError: bad price 1"), "{seen}");
+        assert!(!seen.contains("hunter2") && !seen.contains("too old") && !seen.contains("filled"), "{seen}");
+    }
+    let failure = Some(Fault::new("no right to it"));
+    desk.send(Msg::Logs(vec![LogBatch { source: "engine".into(), lines: Vec::new(), dropped: 0, failure }]));
+    assert!(desk.screen().contains("Errors of engine: it cannot be read: no right to it"), "{}", desk.screen());
 }
 
 /// The walk as it is written with W.

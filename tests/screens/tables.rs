@@ -63,6 +63,65 @@ fn rows_stand_side_by_side_the_largest_first_and_what_has_no_room_is_counted() {
 }
 
 #[test]
+fn a_cell_that_its_column_judges_says_so_in_a_word_and_so_do_free_blocks_of_a_high_order() {
+    let shipped = include_str!("../../profiles/cerebellar-norse/profile.toml");
+    let at = shipped.find("title = \"Free blocks\"").expect("the pane");
+    let pane = shipped[at..].split("\n[[").next().expect("its lines").split("beside = [").next().expect("its table");
+    let profile = format!("title = \"T\"\nenvironment = \"test\"\n[samplers.app]\nkind = \"host\"\n[[panes]]\n{pane}");
+    let mut desk = Desk::of(&profile, (120, 24));
+    let file = [("Normal", [812, 40, 9, 7, 6, 5, 4, 3, 2, 0, 0]), ("DMA32", [0, 9, 9, 9, 9, 9, 9, 9, 9, 1, 12])];
+    let mut points = vec![Point::gauge("watchkeeper_host_memory_fragmentation_ratio", &[], 0.5)];
+    for (zone, blocks) in file {
+        for (order, count) in blocks.into_iter().enumerate() {
+            let labels = [("node", "0"), ("zone", zone), ("size", &*order.to_string())];
+            points.push(Point::gauge("node_buddyinfo_blocks", &labels, f64::from(count)));
+        }
+    }
+    let seen = Observation { points, ..Observation::default() };
+    desk.says("app", Ok(seen.clone()));
+    let screen = desk.screen();
+    let row = |zone: &str| {
+        let row = screen.lines().find(|line| line.trim_start().starts_with(zone)).unwrap_or_else(|| panic!("{screen}"));
+        row.split_whitespace().skip(1).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(row("Normal"), "0 NOTE 0 NOTE 2 3 4 5 6 7 9 40 812", "{screen}");
+    assert_eq!(row("DMA32"), "12 1 9 9 9 9 9 9 9 9 0", "a low order may be empty: {screen}");
+    let mut desk = Desk::of(&profile, (60, 24));
+    desk.says("app", Ok(seen));
+    let narrow = desk.screen();
+    assert!(narrow.contains("order 10") && narrow.contains("0 NOTE"), "the high orders stay: {narrow}");
+}
+
+#[test]
+fn a_breaker_is_open_closed_or_half_open_in_a_word() {
+    let shipped = include_str!("../../profiles/genesis/profile.toml");
+    let at = shipped.find("title = \"Breakers (default)\"").expect("the pane");
+    let pane = shipped[at..].split("\n[[").next().expect("its lines");
+    let profile = format!("title = \"T\"\nenvironment = \"test\"\n[samplers.app]\nkind = \"host\"\n[[panes]]\n{pane}");
+    let mut desk = Desk::of(&profile, (80, 24));
+    let mut states = |states: [f64; 3]| {
+        let names = ["binance_api", "database", "redis"].into_iter().zip(states);
+        let point = |(name, state)| Point::gauge("genesis_circuit_breaker_state", &[("service", name)], state);
+        desk.says("app", Ok(Observation { points: names.map(point).collect(), ..Observation::default() }));
+        desk.screen()
+    };
+    let screen = states([1.0, 0.0, 2.0]);
+    let row = |screen: &str, name: &str| {
+        // Below the strip, which names the pane too.
+        let row = screen.lines().skip(2).find(|line| line.contains(name)).unwrap_or_else(|| panic!("{screen}"));
+        row.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(row(&screen, "binance_api"), "binance_api open WARNING", "{screen}");
+    assert_eq!(row(&screen, "database"), "database closed", "{screen}");
+    assert_eq!(row(&screen, "redis"), "redis half-open WARNING", "{screen}");
+    assert!(row(&screen, "Breakers (default) ").contains(" open WARNING"), "an open one is the worst: {screen}");
+    let screen = states([0.0, 0.0, 2.0]);
+    assert!(row(&screen, "Breakers (default) ").contains(" half-open WARNING"), "{screen}");
+    let screen = states([0.0, 3.0, 0.0]);
+    assert_eq!(row(&screen, "database"), "database 3 WARNING", "a number without a word is itself: {screen}");
+}
+
+#[test]
 fn an_optional_pane_has_no_place_until_it_has_something_to_show_and_then_it_stays() {
     let mut desk = Desk::of(PROFILE, (80, 24));
     desk.says("app", Ok(rows(2)));

@@ -10,6 +10,7 @@ pub mod file_restore;
 pub mod file_set_aside;
 pub mod http_call;
 pub mod lmdb_backup;
+pub mod lmdb_check;
 pub mod lmdb_clear_readers;
 pub mod lmdb_grow;
 pub mod lmdb_set_aside;
@@ -211,6 +212,7 @@ pub static KINDS: &[&dyn Kind] = &[
     &file_set_aside::FileSetAside,
     &http_call::HttpCall,
     &lmdb_backup::LmdbBackup,
+    &lmdb_check::LmdbCheck,
     &lmdb_clear_readers::LmdbClearReaders,
     &lmdb_grow::LmdbGrow,
     &lmdb_set_aside::LmdbSetAside,

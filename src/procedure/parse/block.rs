@@ -3,7 +3,9 @@
 use super::{expect, figures};
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault, Unit};
-use crate::procedure::document::{Answer, Ask, Condition, Escalate, Expect, Live, Look, Subject, Tail, Told, Wait};
+use crate::procedure::document::{
+    Answer, Ask, Condition, Escalate, Expect, Live, Look, Repeats, Subject, Tail, Told, Wait,
+};
 use crate::procedure::pasted::{Form, TOLD};
 use crate::rules::expr::Expr;
 use crate::rules::lint::promised;
@@ -15,7 +17,11 @@ pub const KINDS: &[&str] = &["check", "action", "wait", "ask", "calculate", "log
 /// What was found at an item is believed so long when nothing is said (safety.md 4.4).
 pub(super) const VALID_FOR: Duration = Duration::from_secs(60);
 
-const COMMON: &[&str] = &["show", "facts", "failed", "go", "valid_for", "memory"];
+/// What repeats is looked for so far back, and so many kinds of it are shown, where nothing is said.
+const WITHIN: &str = "15m";
+const KINDS_OF_ERRORS: usize = 5;
+
+const COMMON: &[&str] = &["show", "facts", "repeats", "failed", "go", "valid_for", "memory"];
 const CHECK: &[&str] = &["query", "unit", "label", "expect", "hold", "watch", "sampler", "fact", "is"];
 const ACTION: &[&str] = &["run", "set"];
 const WAIT: &[&str] = &["for", "at_most", "query", "unit", "label", "expect", "hold", "sampler", "fact", "is"];
@@ -32,6 +38,7 @@ pub(super) struct Block {
     pub(super) live: Live,
     pub(super) show: Vec<Look>,
     pub(super) facts: Vec<Arc<str>>,
+    pub(super) repeats: Option<Repeats>,
     pub(super) failed: Option<Clean>,
     pub(super) go: Option<Arc<str>>,
     pub(super) valid_for: Duration,
@@ -132,6 +139,7 @@ impl Reader {
             live,
             show: self.show()?,
             facts: self.rest.take::<Vec<Arc<str>>>("facts")?.unwrap_or_default(),
+            repeats: self.repeats()?,
             failed: self.rest.take::<String>("failed")?.map(Clean::text),
             go: go.map(Arc::from),
             valid_for: self.lasting("valid_for")?.unwrap_or(VALID_FOR),
@@ -241,6 +249,22 @@ impl Reader {
             return Err(self.whole.fault_at("lines", format!("a record keeps 1 to {TOLD} lines of a log.")));
         }
         Ok(Tail { source: self.text("source")?.into(), lines })
+    }
+
+    fn repeats(&mut self) -> Result<Option<Repeats>, Fault> {
+        let Some(mut rest) = self.rest.take_table("repeats")? else { return Ok(None) };
+        let whole = rest.clone();
+        let source = rest.need::<String>("source")?.into();
+        let within = rest.take::<String>("within")?.unwrap_or_else(|| WITHIN.to_owned());
+        let most = rest.take::<usize>("most")?.unwrap_or(KINDS_OF_ERRORS);
+        rest.done(&["source", "within", "most"])?;
+        let within = lasting(&within)
+            .filter(|within| !within.is_zero())
+            .ok_or_else(|| whole.fault_at("within", "`within` is no length of time.").hint("Write it like `15m`."))?;
+        if most == 0 || most > TOLD {
+            return Err(whole.fault_at("most", format!("1 to {TOLD} kinds of errors are shown.")));
+        }
+        Ok(Some(Repeats { source, within, most }))
     }
 
     fn when(&mut self) -> Result<Condition, Fault> {

@@ -112,6 +112,7 @@ impl<'a> Draft<'a> {
                 made.item.live = block.live;
                 made.item.show = block.show;
                 made.item.beside.facts = block.facts;
+                made.item.beside.repeats = block.repeats;
                 made.item.failed = block.failed;
                 made.item.go = block.go;
                 made.item.valid_for = block.valid_for;

@@ -16,6 +16,8 @@ const MOST_RULES: usize = 10_000;
 const REMEDY: &str = "remedy";
 /// The annotation that names the procedure that answers an alert.
 const PAGE: &str = "procedure";
+/// The annotation that names the unit of the value: `seconds`.
+const UNIT: &str = "unit";
 
 impl RuleFile {
     /// Reads a rule file, as far as it can be read: what cannot is in `broken`, each with its place.
@@ -206,11 +208,14 @@ fn kind(fields: &Fields<'_>, recording: bool, name: &Clean) -> Result<RuleKind, 
             let of = annotations.iter().find(|(known, _)| known.as_str() == key);
             of.map(|(_, text)| Arc::from(text.raw().as_str()))
         };
+        // Prometheus has no such field: whatever else a foreign file says there is only a text.
+        let unit = told(UNIT).and_then(|unit| Unit::parse(&unit));
         return Ok(RuleKind::Alerting(Alerting {
             judge: Judge::Rows,
             hold: hold.unwrap_or(Duration::ZERO),
             keep: keep.unwrap_or(Duration::ZERO),
-            unit: Unit::Count,
+            unit,
+            words: None,
             remedy: told(REMEDY),
             page: told(PAGE),
             annotations,

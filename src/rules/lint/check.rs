@@ -79,13 +79,13 @@ fn check(rule: &Rule, every: Duration, known: &Known<'_>, out: &mut Vec<Found>) 
     templates(&rule.labels, &mut tell);
     let RuleKind::Alerting(alerting) = &rule.kind else { return };
     templates(&alerting.annotations, &mut tell);
-    if let Some(what) = wrong_unit(&rule.expr, alerting.unit) {
+    if let Some(what) = wrong_unit(&rule.expr, rule.unit()) {
         tell(UNIT, what);
     }
     match &alerting.judge {
         Judge::Bands(bands) => {
             for (from, to) in bands.undeclared_holes() {
-                let show = |edge: f64| alerting.unit.show(edge);
+                let show = |edge: f64| rule.unit().show(edge);
                 let hole = match (from.is_finite(), to.is_finite()) {
                     (false, _) => format!("what is below {}", show(to)),
                     (_, false) => format!("what is above {}", show(from)),

@@ -162,7 +162,7 @@ fn banded(expr: &str, bands: &str, unit: Unit) -> Vec<String> {
     rule.expr = Expr::parse(expr).expect("an expression");
     let RuleKind::Alerting(alerting) = &mut rule.kind else { panic!("an alert") };
     alerting.judge = Judge::Bands(bands);
-    alerting.unit = unit;
+    alerting.unit = Some(unit);
     let known = store(&[
         ("app_step_seconds_bucket", &[("le", "0.001")], PointKind::Histogram),
         ("app_step_seconds_bucket", &[("le", "1")], PointKind::Histogram),

@@ -32,7 +32,8 @@ fn banded(bands: Bands, hold: u64) -> RuleFile {
         hold: Duration::from_secs(hold),
         keep: Duration::ZERO,
         annotations: Vec::new(),
-        unit: Unit::Count,
+        unit: Some(Unit::Count),
+        words: None,
         remedy: None,
         page: None,
     };

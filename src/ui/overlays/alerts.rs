@@ -193,7 +193,8 @@ fn alert(paint: &mut Painter<'_>, area: Rect, model: &Model, found: &Finding, na
     let room = value.saturating_sub(name + 1);
     let pieces = name_pieces(paint, model, found, named, (room, text(selected)));
     paint.line((name, area.y), room, &pieces);
-    let shown = [paint.piece(Clean::text(alert::unit(model, found.id.rule).show(found.value)), level)];
+    let said = model.book.rule(found.id.rule).map(|rule| rule.says(found.value)).unwrap_or_default();
+    let shown = [paint.piece(said, level)];
     paint.right(value + VALUE, value, area.y, &shown);
     if let Some(state) = state {
         paint.put((state, area.y), STATE, alert::state(model, found), Intent::Text);

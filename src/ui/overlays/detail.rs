@@ -6,7 +6,7 @@ use crate::app::alerts::finding;
 use crate::app::detail::{Detail, labels};
 use crate::app::{Model, answer};
 use crate::base::time::Span;
-use crate::base::{Clean, Contact};
+use crate::base::{Clean, Contact, Unit};
 use crate::clean;
 use crate::command::{Command, Context};
 use crate::config::Intent;
@@ -98,8 +98,7 @@ fn head<'a>(
     match found {
         Some(found) => {
             said.push((Clean::text(alert::word(model, found)), Intent::of(found.level)));
-            let value = alert::unit(model, detail.rule).show(found.value);
-            said.push((Clean::text(value), Intent::Value));
+            said.push((alert::value(model, found), Intent::Value));
             said.extend(alert::limit(model, found).map(|limit| (limit, Intent::Muted)));
             said.push((alert::state(model, found), Intent::Text));
             said.extend(alert::silence_of_data(found));
@@ -183,9 +182,7 @@ fn judged(model: &Model, at: usize, alerting: &Alerting) -> Clean {
     if !alerting.keep.is_zero() {
         said.push(format!("keeps firing for {}", length(alerting.keep)));
     }
-    if alerting.unit.to_string() != "count" {
-        said.push(format!("in {}", alerting.unit));
-    }
+    said.extend(alerting.unit.filter(|unit| *unit != Unit::Count).map(|unit| format!("in {unit}")));
     Clean::text(said.join(", "))
 }
 

@@ -79,8 +79,16 @@ impl Kind for Gpu {
         let label = if is_uuid(&gpu) { "UUID" } else { "gpu" };
         let row = |name: &'static str, metric: &str, unit, of: Option<&str>, bands: Option<Bands>| {
             let query = |metric: &str| format!("{metric}{{{label}=\"{gpu}\"}}");
-            Row { label: name.into(), query: query(metric), unit: Some(unit), of: of.map(query), bands, forecast: None }
-                .metric(body)
+            Row {
+                label: name.into(),
+                query: query(metric),
+                unit: Some(unit),
+                words: None,
+                of: of.map(query),
+                bands,
+                forecast: None,
+            }
+            .metric(body)
         };
         let used = row("memory", "DCGM_FI_DEV_FB_USED", Unit::Mebibytes, Some("DCGM_FI_DEV_FB_TOTAL"), None)?;
         let mut share = row("used", "DCGM_FI_DEV_FB_USED_PERCENT", Unit::Ratio, None, table.memory)?;

@@ -43,8 +43,16 @@ impl Kind for Host {
         let row = |label: &'static str, query: &str, unit, bands| {
             // Of these, what fills up stays full.
             let forecast = matches!(label, "mem" | "disk").then_some(1.0);
-            Row { label: label.into(), query: query.to_owned(), unit: Some(unit), of: None, bands, forecast }
-                .metric(body)
+            Row {
+                label: label.into(),
+                query: query.to_owned(),
+                unit: Some(unit),
+                words: None,
+                of: None,
+                bands,
+                forecast,
+            }
+            .metric(body)
         };
         Ok(Pane {
             beside: vec![

@@ -39,6 +39,7 @@ impl Kind for Lmdb {
                 label: label.clone(),
                 query: query.to_owned(),
                 unit: Some(unit),
+                words: None,
                 of: of.map(str::to_owned),
                 bands,
                 forecast: None,

@@ -64,7 +64,7 @@ impl Kind for Spans {
         let unit = metric_pane::unit(spec.unit, &expr);
         let total = spec.total.as_deref().map(|query| parse("total", query)).transpose()?;
         let headline = total.map(|expr| Metric::plain(title.clone(), expr, unit));
-        let column = Column { title: Clean::from("took"), expr, unit };
+        let column = Column { title: Clean::from("took"), expr, unit, words: None, bands: None };
         let table = Some(Rows::new(spec.label, vec![column], Order::Descending));
         Ok(Pane { headline, table, ..Pane::new(self.name(), title) })
     }

@@ -2,7 +2,7 @@
 
 use super::{Kind, Place};
 use crate::app::{Model, Pane};
-use crate::base::{Body, Clean, Fault, Unit};
+use crate::base::{Body, Clean, Fault, Unit, Words};
 use crate::rules::Bands;
 use crate::ui::metric_pane::{self, Row};
 use crate::ui::paint::Painter;
@@ -17,6 +17,7 @@ pub struct Sparkline;
 struct Table {
     query: String,
     unit: Option<Unit>,
+    words: Option<Words>,
     bands: Option<Bands>,
     forecast: Option<f64>,
     of: Option<String>,
@@ -31,7 +32,7 @@ impl Kind for Sparkline {
     }
 
     fn about(&self) -> &'static str {
-        "an expression with its recent course; `query`, `unit`, `of` (its total, the upper line), `bands`, `forecast` (a limit), `beside`, `action`"
+        "an expression with its recent course; `query`, `unit`, `words` (numbers that stand for states), `of` (its total, the upper line), `bands`, `forecast` (a limit), `beside`, `action`"
     }
 
     fn place(&self) -> Place {
@@ -42,8 +43,8 @@ impl Kind for Sparkline {
         let table: Table = body.read()?;
         let rows = body.clone().take_array("beside")?;
         let beside = table.beside.iter().zip(&rows).map(|(row, body)| row.metric(body)).collect::<Result<_, _>>()?;
-        let Table { query, unit, bands, forecast, of, .. } = table;
-        let headline = Row { label: title.clone(), query, unit, of, bands, forecast };
+        let Table { query, unit, words, bands, forecast, of, .. } = table;
+        let headline = Row { label: title.clone(), query, unit, words, of, bands, forecast };
         Ok(Pane {
             headline: Some(headline.metric(body)?),
             beside,

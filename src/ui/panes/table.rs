@@ -8,7 +8,9 @@
 //! columns = [
 //!   { title = "took", query = "watchkeeper_sampler_duration_seconds", unit = "seconds" },
 //!   { title = "failed", query = "watchkeeper_sampler_failures_total" },
-//! ]
+//!   { title = "free", query = "node_filesystem_avail_bytes", unit = "bytes", bands = { zero = "critical" } },
+//!   { title = "breaker", query = "breaker_state", words = { 0 = "closed", 1 = "open" } },   # numbers that are states
+//! ]                              # `bands` of a column put the word of the level into each cell; they raise no alert
 //! chart = "10m"                  # before the numbers of each row the course of its first column: 10s to 1h
 //! order = "descending"           # by the first column; or "ascending"; or "label": by the names of the rows
 //! query = "watchkeeper_cpu_ratio" # a value beside the title, with `unit` and `bands`
@@ -20,7 +22,7 @@ use super::{Kind, Place};
 use crate::app::table::{Line, Order, POINTS};
 use crate::app::{Column, Model, Pane, Table as Rows};
 use crate::base::time::Age;
-use crate::base::{Body, Clean, Fault, Freshness, Unit};
+use crate::base::{Body, Clean, Fault, Freshness, Level, Unit, Words};
 use crate::clean;
 use crate::config::Intent;
 use crate::config::duration::Lasting;
@@ -56,6 +58,7 @@ struct Spec {
     chart: Option<Lasting>,
     query: Option<String>,
     unit: Option<Unit>,
+    words: Option<Words>,
     bands: Option<Bands>,
     #[serde(default)]
     beside: Vec<Row>,
@@ -67,6 +70,8 @@ struct Cell {
     title: Clean,
     query: String,
     unit: Option<Unit>,
+    words: Option<Words>,
+    bands: Option<Bands>,
 }
 
 impl Kind for Table {
@@ -75,7 +80,7 @@ impl Kind for Table {
     }
 
     fn about(&self) -> &'static str {
-        "rows of several series, the largest first; `columns` of `title`, `query`, `unit`; `label`, `order`, `chart`; `query`, `unit`, `bands`, `beside`"
+        "rows of several series, the largest first; `columns` of `title`, `query`, `unit`, `words`, `bands`; `label`, `order`, `chart`; `query`, `unit`, `words`, `bands`, `beside`"
     }
 
     fn place(&self) -> Place {
@@ -88,7 +93,11 @@ impl Kind for Table {
         let column = |(cell, body): (Cell, &Body)| {
             let expr = Expr::parse(&cell.query).map_err(|fault| placed(body, "query", &fault))?;
             let unit = metric_pane::unit(cell.unit, &expr);
-            Ok(Column { title: cell.title, expr, unit })
+            if let Some(key) = cell.bands.as_ref().and_then(Bands::over_time) {
+                let what = format!("a cell is judged by its value alone: `{key}` has no meaning here.");
+                return Err(body.fault_at("bands", what));
+            }
+            Ok(Column { title: cell.title, expr, unit, words: cell.words, bands: cell.bands })
         };
         let columns: Vec<Column> = spec.columns.into_iter().zip(&rows).map(column).collect::<Result<_, Fault>>()?;
         if columns.is_empty() {
@@ -96,9 +105,9 @@ impl Kind for Table {
         }
         let bodies = body.clone().take_array("beside")?;
         let beside = spec.beside.iter().zip(&bodies).map(|(row, body)| row.metric(body)).collect::<Result<_, _>>()?;
-        let (unit, bands) = (spec.unit, spec.bands);
-        let headline =
-            spec.query.map(|query| Row { label: title.clone(), query, unit, of: None, bands, forecast: None });
+        let (unit, words, bands) = (spec.unit, spec.words, spec.bands);
+        let row = |query| Row { label: title.clone(), query, unit, words, of: None, bands, forecast: None };
+        let headline = spec.query.map(row);
         let headline = headline.map(|row| row.metric(body)).transpose()?;
         let chart = spec.chart.map(|Lasting(reach)| reach);
         if chart.is_some_and(|reach| !CHART.contains(&reach)) {
@@ -191,9 +200,15 @@ fn body(paint: &mut Painter<'_>, area: Rect, (table, effects): (&Rows, &[u16]), 
     let shown = if rows.len() > room { room.saturating_sub(1) } else { rows.len() };
     let text = |column: &Column, cell: Option<f64>| match cell {
         // Nothing old is shown as live.
-        _ if freshness >= Freshness::Stale => "—".to_owned(),
-        Some(value) => column.unit.show(value),
-        None => "—".to_owned(),
+        _ if freshness >= Freshness::Stale => ("—".to_owned(), Level::Ok),
+        Some(value) => {
+            let level = column.bands.map_or(Level::Ok, |bands| bands.level(value));
+            let word = if level == Level::Ok { String::new() } else { format!(" {}", level.word()) };
+            let said = column.words.as_ref().and_then(|words| words.of(value));
+            let said = said.map_or_else(|| column.unit.show(value), Clean::to_string);
+            (said + &word, level)
+        }
+        None => ("—".to_owned(), Level::Ok),
     };
     let lines = rows.get(..shown).unwrap_or_default();
     let widths: Vec<u16> = table
@@ -201,7 +216,7 @@ fn body(paint: &mut Painter<'_>, area: Rect, (table, effects): (&Rows, &[u16]), 
         .iter()
         .enumerate()
         .map(|(at, column)| {
-            let cells = lines.iter().map(|row| text(column, row.cells.get(at).copied().flatten()).width());
+            let cells = lines.iter().map(|row| text(column, row.cells.get(at).copied().flatten()).0.width());
             let title = if titled { column.title.as_str().width() } else { 0 };
             u16::try_from(cells.chain([title]).max().unwrap_or(0)).unwrap_or(u16::MAX)
         })
@@ -222,17 +237,18 @@ fn body(paint: &mut Painter<'_>, area: Rect, (table, effects): (&Rows, &[u16]), 
     let first = area.y + u16::from(titled);
     courses(paint, Rect { x: area.x + name, y: first, width, height: 1 }, (table, effects), lines);
     let mut y = area.y;
-    let mut put = |paint: &mut Painter<'_>, left: Clean, cells: Vec<String>, intent: Intent| {
+    let mut put = |paint: &mut Painter<'_>, left: Clean, cells: Vec<(String, Level)>, intent: Intent| {
         paint.put((area.x, y), name, left, if intent == Intent::Text { Intent::Muted } else { intent });
         let mut x = area.x + numbers;
-        for (cell, width) in cells.iter().zip(&widths) {
+        for ((cell, level), width) in cells.iter().zip(&widths) {
             x += GAP + width;
+            let intent = if *level == Level::Ok { intent } else { Intent::of(*level) };
             paint.right(x, x.saturating_sub(*width), y, &[paint.piece(Clean::text(cell), intent)]);
         }
         y += 1;
     };
     if titled {
-        let titles = table.columns.iter().take(fit).map(|column| column.title.to_string()).collect();
+        let titles = table.columns.iter().take(fit).map(|column| (column.title.to_string(), Level::Ok)).collect();
         put(paint, Clean::default(), titles, Intent::Muted);
     }
     for row in lines {

@@ -79,7 +79,7 @@ struct Harmed {
 /// What the system said.
 pub(in crate::roles::twin::systems) fn lay_out(folder: &Path, ports: &[u16]) -> io::Result<String> {
     let logs = format!("{STRATEGY}/logs");
-    folders(folder, &["data/lmdb", "user/keys", &logs, "depot/compiled", "backups/checks", "run"])?;
+    folders(folder, &["data/lmdb", "user/keys", &logs, "depot/compiled", "backups", "run"])?;
     file(&folder.join("user/planar.toml"), include_bytes!("planar.toml"))?;
     file(&folder.join("user/map.toml"), include_bytes!("map.toml"))?;
     file(&folder.join(STRATEGY).join("Project.toml"), include_bytes!("Project.toml"))?;
