@@ -119,7 +119,12 @@ fn bands(scene: &Scene, levels: &Levels) -> Option<Bands> {
     let pane = scene.setup.board.panes.iter().find(|pane| pane.title.as_str() == levels.pane)?;
     match &levels.beside {
         None => pane.headline.as_ref().or(pane.beside.first())?.bands,
-        Some(label) => pane.metrics().find(|metric| metric.label.as_str() == label)?.bands,
+        Some(label) => {
+            let beside = pane.metrics().find(|metric| metric.label.as_str() == label).map(|metric| metric.bands);
+            let columns = pane.table.as_ref().map_or(&[][..], |table| &table.columns);
+            let of_column = columns.iter().find(|column| column.title.as_str() == label).map(|column| column.bands);
+            beside.or(of_column)?
+        }
     }
 }
 
