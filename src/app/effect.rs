@@ -88,6 +88,8 @@ pub enum Entry {
     },
     /// A plan was shown that this session may not confirm.
     Previewed {
+        /// The action and its kind.
+        act: Clean,
         /// Which plan.
         plan: Ulid,
         /// Why it cannot be confirmed.
@@ -104,6 +106,8 @@ pub enum Entry {
     },
     /// A prompt ended as No.
     Refused {
+        /// The action and its kind.
+        act: Clean,
         /// Which plan.
         plan: Ulid,
         /// How it stood.

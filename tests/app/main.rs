@@ -80,7 +80,11 @@ fn keys_typed_beyond_a_refusal_are_no_commands() {
     let mut desk = typed();
     let effects = desk.press(KeyCode::Esc);
     assert!(effects.iter().any(|effect| matches!(effect, Effect::DiscardInput)));
-    assert!(effects.iter().any(|effect| matches!(effect, Effect::Record(Entry::Refused { .. }))));
+    let named = effects.iter().any(|effect| match effect {
+        Effect::Record(Entry::Refused { act, .. }) => act.as_str().starts_with("reduce-batch-size ("),
+        _ => false,
+    });
+    assert!(named, "{effects:?}");
     let effects = desk.press(KeyCode::Char('q'));
     assert!(effects.is_empty(), "{effects:?}");
     desk.pass(10);
@@ -95,6 +99,17 @@ fn a_prompt_is_recorded_when_it_is_shown_and_not_before() {
     desk.planned();
     assert!(shown(&desk.send(Msg::Shown(Extent::End))));
     assert!(!shown(&desk.send(Msg::Shown(Extent::End))));
+}
+
+#[test]
+fn a_plan_that_was_only_looked_at_is_recorded_with_its_actions_name() {
+    let mut desk = incident();
+    let effects = desk.planned();
+    let recorded = effects.iter().any(|effect| match effect {
+        Effect::Record(Entry::Previewed { act, .. }) => act.as_str().starts_with("reduce-batch-size ("),
+        _ => false,
+    });
+    assert!(recorded, "{effects:?}");
 }
 
 #[test]
