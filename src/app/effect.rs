@@ -18,6 +18,8 @@ pub enum Effect {
     /// Look which of the profile's actions, and restarts of units that failed, can be done now, unless that is under way;
     /// an answer each is `Msg::Surveyed`.
     Survey,
+    /// The list of actions was left: look at no more of them.
+    SurveyOver,
     /// Look whether this login may do these restarts of units that no profile names; the answer is `Msg::Rights`.
     UnitRights(Vec<Arc<str>>),
     /// Read the newest lines of this unit's journal; the answer is `Msg::JournalRead`.

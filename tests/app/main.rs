@@ -146,7 +146,10 @@ fn an_action_is_found_by_its_words_and_esc_shows_all_of_them_again() {
     assert!(screen.contains("Find MAP grow_") && screen.contains("Esc shows all"), "{screen}");
     assert!(screen.contains("▸ Grow") && !screen.contains("Reduce batch size"), "{screen}");
     let effects = desk.press(KeyCode::Enter);
-    assert!(matches!(&effects[..], [Effect::Plan(wanted)] if *wanted.action == *"grow-map"), "{effects:?}");
+    assert!(
+        matches!(&effects[..], [Effect::Plan(wanted), Effect::SurveyOver] if *wanted.action == *"grow-map"),
+        "{effects:?}"
+    );
     desk.press(KeyCode::Esc);
     desk.press(KeyCode::Char('a'));
     desk.press(KeyCode::Char('/'));
@@ -402,7 +405,10 @@ fn what_was_done_and_can_be_taken_back_stands_on_the_list_of_actions_whoever_did
     }
     let effects = desk.press(KeyCode::Enter);
     let back = back::name(Ulid(9));
-    assert!(matches!(&effects[..], [Effect::Plan(wanted)] if *wanted.action == *back), "{effects:?}");
+    assert!(
+        matches!(&effects[..], [Effect::Plan(wanted), Effect::SurveyOver] if *wanted.action == *back),
+        "{effects:?}"
+    );
     assert!(desk.screen().contains("Take back: Set the index aside"), "{}", desk.screen());
 }
 

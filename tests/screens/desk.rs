@@ -388,7 +388,7 @@ impl Desk {
     /// The same with a plan that was changed.
     pub(crate) fn planned_as(&mut self, change: impl FnOnce(&mut Plan)) -> Vec<Effect> {
         let effects = self.press(KeyCode::Enter);
-        assert!(matches!(effects[..], [Effect::Plan(_)]), "{effects:?}");
+        assert!(matches!(effects[..], [Effect::Plan(_), ..]), "{effects:?}");
         let mut plan = plan(self.now);
         change(&mut plan);
         let request = Request::of("reduce-batch-size");
