@@ -13,6 +13,7 @@ macro_rules! header {
 
 /// Every kind by its name.
 static HEADERS: &[(&str, &[u8])] = &[
+    header!("backup_remove", "backup_remove"),
     header!("command", "command"),
     header!("config_restore", "config_restore"),
     header!("config_set", "config_set"),

@@ -18,6 +18,8 @@ pub enum Effect {
     /// Look which of the profile's actions, and restarts of units that failed, can be done now, unless that is under way;
     /// an answer each is `Msg::Surveyed`.
     Survey,
+    /// The list of actions was left: look at no more of them.
+    SurveyOver,
     /// Look whether this login may do these restarts of units that no profile names; the answer is `Msg::Rights`.
     UnitRights(Vec<Arc<str>>),
     /// Read the newest lines of this unit's journal; the answer is `Msg::JournalRead`.
@@ -88,6 +90,8 @@ pub enum Entry {
     },
     /// A plan was shown that this session may not confirm.
     Previewed {
+        /// The action and its kind.
+        act: Clean,
         /// Which plan.
         plan: Ulid,
         /// Why it cannot be confirmed.
@@ -104,6 +108,8 @@ pub enum Entry {
     },
     /// A prompt ended as No.
     Refused {
+        /// The action and its kind.
+        act: Clean,
         /// Which plan.
         plan: Ulid,
         /// How it stood.

@@ -190,6 +190,11 @@ pub fn disarm(model: &mut Model, why: &'static str) -> Vec<Effect> {
     [recorded].into_iter().chain(run::before_its_first_effect(model).map(Effect::Disarm)).collect()
 }
 
+/// What every record of a plan calls its action.
+fn act(plan: &Plan) -> Clean {
+    clean!("{} ({})", plan.what.action, plan.what.kind)
+}
+
 fn open(model: &mut Model, plan: Plan, request: Option<Request>) -> Vec<Effect> {
     let standing = Standing { mode: model.session.mode, support: model.session.support, size: model.size };
     let (gate, effects) = Gate::open(plan, standing, model.now.mono);
@@ -200,7 +205,10 @@ fn open(model: &mut Model, plan: Plan, request: Option<Request>) -> Vec<Effect> 
     let unrecorded = model.session.trail.unrecorded.as_ref();
     let preview = unrecorded.map(|fault| Refusal::Unrecorded(clean!("{fault}"))).or(refused);
     let out = match &preview {
-        Some(why) => vec![Effect::Record(Entry::Previewed { plan: gate.plan().id, why: clean!("{why}") })],
+        Some(why) => {
+            let (act, plan) = (act(gate.plan()), gate.plan().id);
+            vec![Effect::Record(Entry::Previewed { act, plan, why: clean!("{why}") })]
+        }
         None => follow(model, effects),
     };
     model.open(Overlay::Prompt(Box::new(Prompt { gate, scroll: 0, preview, request, recorded: false })));
@@ -222,8 +230,7 @@ pub fn submitted(model: &mut Model, extent: Extent) -> Vec<Effect> {
         && !core::mem::replace(&mut prompt.recorded, true)
     {
         let plan = prompt.gate.plan();
-        let act = clean!("{} ({})", plan.what.action, plan.what.kind);
-        out.push(Effect::Record(Entry::Prompted { act, plan: plan.id, digest: plan.digest() }));
+        out.push(Effect::Record(Entry::Prompted { act: act(plan), plan: plan.id, digest: plan.digest() }));
     }
     out
 }
@@ -390,6 +397,6 @@ fn refused(model: &mut Model, refusal: &Refusal) -> Vec<Effect> {
     model.session.deaf_until = model.now.mono;
     model.session.say(clean!("{title}: {refusal}"), Level::Note, model.now);
     let confirm = prompt.gate.confirm(model.now.mono);
-    let entry = Entry::Refused { plan: prompt.plan().id, confirm, why: clean!("{refusal}") };
+    let entry = Entry::Refused { act: act(prompt.plan()), plan: prompt.plan().id, confirm, why: clean!("{refusal}") };
     vec![Effect::DiscardInput, Effect::Record(entry)]
 }

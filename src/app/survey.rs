@@ -7,7 +7,8 @@ use super::{rights, unit};
 use crate::action::mode::Mode;
 use crate::action::plan::{Danger, Plan};
 use crate::action::right::Right;
-use crate::base::{Clean, Fault, Level, Now, Support, Wall};
+use crate::base::time::Age;
+use crate::base::{Clean, Fault, Level, Mono, Now, Support, Wall};
 use crate::clean;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,8 +20,19 @@ pub enum Offer {
     Can(Danger, Support),
     /// What stands in its way, and the whole reason.
     NotNow(Bar, Fault),
-    /// Nobody looked: that would ask this server, and whoever only opens the list asks none.
-    Unasked(&'static str),
+    /// A server decides: what it answered, and when.
+    Server(Box<Answer>),
+}
+
+/// What a server answered when it was asked whether an action can be done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Answer {
+    /// What kind of server.
+    pub server: &'static str,
+    /// When it answered, or did not.
+    pub at: Mono,
+    /// How heavy the action is, who ought to do it, and which server that is; or why it cannot be done.
+    pub said: Result<(Danger, Support, Clean), Fault>,
 }
 
 /// What stands in the way of an action.
@@ -46,14 +58,18 @@ impl Bar {
 }
 
 impl Offer {
-    /// Why nothing more is said of it.
-    pub fn why(&self) -> Option<Clean> {
+    /// Why nothing more is said of it, or who said it, and how long before `now`.
+    pub fn why(&self, now: Mono) -> Option<Clean> {
         match self {
             Self::Can(..) => None,
             Self::NotNow(Bar::NotPermitted, fault) => Some(clean!("Not permitted: {fault}")),
             Self::NotNow(_, fault) => Some(clean!("Not now: {fault}")),
-            Self::Unasked(server) => {
-                Some(clean!("Not looked at: only its plan asks the {server} server. Enter makes it."))
+            Self::Server(answer) => {
+                let (server, ago) = (answer.server, Age(now.since(answer.at)));
+                Some(match &answer.said {
+                    Ok((.., which)) => clean!("{server} was asked {ago} ago, and lets this login do it: {which}."),
+                    Err(fault) => clean!("Not now; {server} was asked {ago} ago: {fault}"),
+                })
             }
         }
     }
@@ -68,6 +84,8 @@ pub struct Survey {
     pub begun: Now,
     /// What was done here and can be taken back, newest first.
     pub done: Vec<Done>,
+    /// Whether the list is open: servers are asked only while it is.
+    open: bool,
     /// What is known of this login's rights.
     known: BTreeMap<Arc<str>, Right>,
     /// The units that had failed at the start have been asked for.
@@ -151,9 +169,14 @@ pub(super) fn ask_of_units(model: &mut Model) -> Option<Effect> {
     model.session.survey.units_asked.then_some(Effect::UnitRights(restarts))
 }
 
-/// What could be done a while ago is looked at anew whenever the list opens.
-pub fn ask(model: &Model) -> Vec<Effect> {
+/// What could be done a while ago is looked at anew whenever the list opens, and at nothing more once it is left.
+pub(super) fn ask(model: &mut Model) -> Option<Effect> {
     let open = matches!(model.overlay, Overlay::Actions(_));
-    let some = !model.identity.actions.is_empty() || !unit::failed(model).is_empty();
-    if open && some { vec![Effect::Survey] } else { Vec::new() }
+    let was = core::mem::replace(&mut model.session.survey.open, open);
+    let some = || !model.identity.actions.is_empty() || !unit::failed(model).is_empty();
+    match (was, open) {
+        (false, true) if some() => Some(Effect::Survey),
+        (true, false) => Some(Effect::SurveyOver),
+        _ => None,
+    }
 }

@@ -31,6 +31,12 @@ use crate::term::Input;
 /// Applies one event. The screen needs drawing after every call.
 pub fn update(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
     model.now = now;
+    let mut effects = applied(model, msg, now);
+    effects.extend(survey::ask(model));
+    effects
+}
+
+fn applied(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
     match msg {
         Msg::Input(at, input) => on_input(model, Now { mono: at, ..now }, &input),
         Msg::Samples(samples) => {
@@ -232,10 +238,7 @@ fn on_command(model: &mut Model, context: Context, command: Command) -> Vec<Effe
         Command::Procedures => walking::list(model),
         Command::Help => toggle(model, Overlay::Help(Scroll::default())),
         Command::OwnLog => toggle(model, Overlay::OwnLog),
-        Command::Actions => {
-            toggle(model, Overlay::Actions(ActionList::default()));
-            return survey::ask(model);
-        }
+        Command::Actions => toggle(model, Overlay::Actions(ActionList::default())),
         Command::Find if matches!(model.overlay, Overlay::None) => table_find::begin(model),
         Command::Find => action_list::find(model),
         Command::Arm => return prompt::arm(model),

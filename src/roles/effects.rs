@@ -133,6 +133,7 @@ impl Effects {
                 }
             }
             Effect::Journal(unit) => self.journal(unit),
+            Effect::SurveyOver => self.planners.survey_over(),
             Effect::Survey => {
                 if let Err(fault) = self.survey(model, shared) {
                     tracing::warn!(target: "console", "{fault}");

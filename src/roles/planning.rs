@@ -12,7 +12,7 @@ use crate::action::refused::Refused;
 use crate::action::right::Right;
 use crate::action::rights::Rights;
 use crate::app::readings::Snapshot;
-use crate::app::survey::{Bar, Offer};
+use crate::app::survey::{Answer, Bar, Offer};
 use crate::app::{Msg, Request};
 use crate::base::{Body, Clean, Clock, Fault, Mono, Support, Wall};
 use crate::config::profile::{ActionSpec, Trust};
@@ -23,8 +23,8 @@ use crate::sys::logind;
 use crate::sys::random;
 use core::time::Duration;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
-use std::sync::{Arc, Weak};
 
 /// A plan takes no longer (safety.md 4.3).
 const PLANNING: Duration = Duration::from_secs(5);
@@ -32,13 +32,17 @@ const PLANNING: Duration = Duration::from_secs(5);
 const MOST: usize = 4;
 /// The list of actions leaves the rest of them to the prompt.
 const MOST_LISTED: usize = 2;
+/// So many surveys may be under way, those counted whose list was left while they waited for an answer.
+const SURVEYS: usize = 2;
 
 /// What is being planned.
 #[derive(Default)]
 pub(super) struct Planners {
     one: Option<Planning>,
-    /// Ends with the thread that surveys the actions: one at a time, however often the list is opened.
-    surveying: Weak<()>,
+    /// Every thread that surveys the actions holds one of it.
+    surveying: Arc<()>,
+    /// Dropped when the list of actions is left: then its thread looks at no more of them.
+    listed: Option<Arc<()>>,
     /// Every planner's thread holds one of it.
     under_way: Arc<()>,
 }
@@ -108,10 +112,17 @@ impl Here {
         if let Right::Lacks(lack) = right {
             return Offer::NotNow(Bar::NotPermitted, lack.fault);
         }
-        match self.plan(spec, (Depth::Look, &[])) {
-            Ok(plan) => Offer::Can(plan.danger, plan.support),
-            Err(Refused::CoolingDown(fault)) => Offer::NotNow(Bar::CoolingDown, fault),
-            Err(Refused::Precondition(fault)) => Offer::NotNow(Bar::Precondition, fault),
+        let answer = |server, said| Offer::Server(Box::new(Answer { server, at: RealClock.now().mono, said }));
+        match (self.plan(spec, (Depth::Look, &[])), server(spec)) {
+            (Ok(plan), None) => Offer::Can(plan.danger, plan.support),
+            (Ok(plan), Some(server)) => {
+                let which = plan.based_on.iter().find(|row| row.label.as_str() == "server");
+                let which = which.map_or_else(Clean::default, |row| row.value.clone());
+                answer(server, Ok((plan.danger, plan.support, which)))
+            }
+            (Err(Refused::CoolingDown(fault)), _) => Offer::NotNow(Bar::CoolingDown, fault),
+            (Err(Refused::Precondition(fault)), None) => Offer::NotNow(Bar::Precondition, fault),
+            (Err(Refused::Precondition(fault)), Some(server)) => answer(server, Err(fault)),
         }
     }
 
@@ -155,25 +166,35 @@ impl Planners {
         self.one.take().map(|planning| Msg::Planned(planning.request, plan))
     }
 
-    /// Starts the thread that looks at every action in turn until `told` wants no more; false while an earlier one does.
+    /// The list of actions was left.
+    pub(super) fn survey_over(&mut self) {
+        self.listed = None;
+    }
+
+    /// Starts the thread that looks at every action in turn, those last that ask a server, until the list is left or `told`
+    /// wants no more; false while earlier ones do.
     pub(super) fn survey(
         &mut self,
-        specs: Vec<ActionSpec>,
+        mut specs: Vec<ActionSpec>,
         here: Result<Here, Offer>,
         told: impl Fn(Arc<str>, Offer) -> bool + Send + 'static,
     ) -> Result<bool, Fault> {
-        if self.surveying.strong_count() > 0 {
+        let under_way = Arc::strong_count(&self.surveying) - 1;
+        if under_way >= SURVEYS || (self.listed.is_some() && under_way > 0) {
             return Ok(false);
         }
-        let (surveying, under_way) = (Arc::new(()), Arc::clone(&self.under_way));
+        let (surveying, under_way) = (Arc::clone(&self.surveying), Arc::clone(&self.under_way));
         let here = here.map(Arc::new);
-        self.surveying = Arc::downgrade(&surveying);
+        let listed = Arc::new(());
+        let wanted = Arc::downgrade(&listed);
+        self.listed = Some(listed);
+        specs.sort_by_key(|spec| server(spec).is_some());
         worker("survey", move || {
             // Not one of the planners itself.
             let planners = Arc::downgrade(&under_way);
             drop(under_way);
             for spec in specs {
-                let Some(planners) = planners.upgrade() else { break };
+                let Some(planners) = planners.upgrade().filter(|_| wanted.strong_count() > 0) else { break };
                 let name = Arc::clone(&spec.name);
                 let offer = here.clone().map_or_else(|bar| bar, |here| look(&planners, spec, here));
                 if !told(name, offer) {
@@ -186,11 +207,13 @@ impl Planners {
     }
 }
 
+/// The server that is asked by a plan of this action, if any.
+fn server(spec: &ActionSpec) -> Option<&'static str> {
+    kinds::kind(&spec.kind).and_then(kinds::Kind::asks)
+}
+
 /// Whether an action could be planned now.
 fn look(planners: &Arc<()>, spec: ActionSpec, here: Arc<Here>) -> Offer {
-    if let Some(server) = kinds::kind(&spec.kind).and_then(kinds::Kind::asks) {
-        return Offer::Unasked(server);
-    }
     let title = spec.title.clone();
     let work = move || here.offer(&spec);
     let answer = match aside(planners, MOST_LISTED + 1, work, || {}) {
@@ -329,6 +352,52 @@ mod tests {
         assert_eq!(placed_in("restart = { kind = 'container', name = 'a' }\n"), "p.toml:1:40: a is not here.");
         let listener = "service = { kind = 'supervisor', program = 'b', listener = 'a' }\n";
         assert_eq!(placed_in(listener), "p.toml:1:60: a is not here.");
+    }
+
+    fn specs(kinds: &[&str]) -> Vec<ActionSpec> {
+        let spec = |kind: &&str| ActionSpec {
+            name: (*kind).into(),
+            kind: (*kind).to_owned(),
+            title: Clean::text(*kind),
+            body: Body::parse("profile.toml", "").expect("TOML"),
+        };
+        kinds.iter().map(spec).collect()
+    }
+
+    fn nowhere() -> Result<Here, Offer> {
+        Err(Offer::NotNow(Bar::Precondition, Fault::new("there is no folder for its run.")))
+    }
+
+    #[test]
+    fn a_survey_ends_with_its_list() {
+        let mut planners = Planners::default();
+        let (tell, told) = sync_channel(0);
+        let wants = move |name: Arc<str>, _: Offer| tell.send(name).is_ok();
+        let kinds = ["service_restart", "command", "file_owner"];
+        assert!(planners.survey(specs(&kinds), nowhere(), wants.clone()).expect("begun"));
+        assert_eq!(told.recv().as_deref(), Ok("service_restart"));
+        assert!(!planners.survey(specs(&kinds), nowhere(), wants.clone()).expect("asked"), "one at a time");
+        planners.survey_over();
+        // It was about to tell the second one; the list that is opened again has a survey of its own.
+        assert!(planners.survey(specs(&["config_set"]), nowhere(), wants).expect("begun"));
+        let rest: Vec<Arc<str>> = told.iter().collect();
+        assert!(rest.iter().any(|name| &**name == "config_set"), "{rest:?}");
+        assert!(!rest.iter().any(|name| &**name == "file_owner"), "its list was left: {rest:?}");
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn whoever_asks_a_server_waits_for_the_others() {
+        let mut planners = Planners::default();
+        let (tell, told) = sync_channel(8);
+        let wants = move |name: Arc<str>, _: Offer| tell.send(name).is_ok();
+        let kinds = ["postgres_cancel", "command", "postgres_index", "file_owner"];
+        assert!(planners.survey(specs(&kinds), nowhere(), wants).expect("begun"));
+        let order: Vec<Arc<str>> = told.iter().collect();
+        assert_eq!(
+            order.iter().map(|name| &**name).collect::<Vec<_>>(),
+            ["command", "file_owner", "postgres_cancel", "postgres_index"]
+        );
     }
 
     #[test]

@@ -11,15 +11,17 @@ pub fn record(entry: Entry) -> Record {
         Entry::NoPlan { action, why } => {
             Record { act: Some(action.to_string()), ..Record::new(Event::Refused) }.res(json!({ "why": why.as_str() }))
         }
-        Entry::Previewed { plan, why } => {
-            Record { plan: Some(plan), ..Record::new(Event::Refused) }.res(json!({ "why": why.as_str() }))
+        Entry::Previewed { act, plan, why } => {
+            Record { act: Some(act.to_string()), plan: Some(plan), ..Record::new(Event::Refused) }
+                .res(json!({ "why": why.as_str() }))
         }
         Entry::Prompted { act, plan, digest } => {
             let act = Some(act.to_string());
             Record { act, plan: Some(plan), plan_sha: Some(digest), ..Record::new(Event::Shown) }
         }
-        Entry::Refused { plan, confirm, why } => {
-            Record { plan: Some(plan), confirm: json!(confirm), ..Record::new(Event::Refused) }
+        Entry::Refused { act, plan, confirm, why } => {
+            let act = Some(act.to_string());
+            Record { act, plan: Some(plan), confirm: json!(confirm), ..Record::new(Event::Refused) }
                 .res(json!({ "why": why.as_str() }))
         }
         Entry::Stopped { plan } => Record { plan: Some(plan), ..Record::new(Event::Stop) },

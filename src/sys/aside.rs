@@ -193,7 +193,7 @@ mod tests {
         while looks.behind.as_ref().is_some_and(Begun::hangs) {
             thread::yield_now();
         }
-        assert_eq!(looks.aside(SOON, &|| false, || 2), Ok(2));
+        assert_eq!(looks.aside(Duration::from_mins(1), &|| false, || 2), Ok(2));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use watchkeeper::action::back;
 use watchkeeper::action::kinds::Settled;
 use watchkeeper::action::lifecycle::{Outcome, Run};
-use watchkeeper::action::plan::{Danger, Plan};
+use watchkeeper::action::plan::{Danger, Plan, Undo};
 
 /// Does it, and takes it back.
 pub(crate) fn there_and_back(scene: &Scene, plan: &Plan, done: impl Fn(), undone: impl Fn()) -> Plan {
@@ -146,6 +146,43 @@ fn what_was_set_aside_comes_back_only_as_it_was() {
         let fault = scene.way_back(&plan).unwrap_err().to_string();
         assert!(fault.contains("that run did not see what it left"), "{fault}");
     }
+}
+
+#[test]
+fn a_copy_is_removed_only_while_it_is_as_its_run_made_it() {
+    let scene = Scene::new();
+    let app = folder(&scene);
+    let copies = scene.path("copies");
+    fs::create_dir(&copies).unwrap();
+    let table = format!("path = \"{}\"\nto = \"{}\"", app.display(), copies.display());
+    let before = tell(&app);
+    let plan = scene.plan("file_backup", &table).unwrap();
+    let held = || fs::read_dir(&copies).unwrap().count();
+    let back = there_and_back(&scene, &plan, || assert_eq!(held(), 2), || assert_eq!(held(), 0));
+    assert_eq!((back.what.kind.as_str(), back.danger, back.undo), ("backup_remove@1", Danger::C3, Undo::Irreversible));
+    assert_eq!(back.hits[1].as_str(), "there is no other backup beside it");
+    assert!(tell(&app) == before);
+    for list in [false, true] {
+        let plan = scene.plan("file_backup", &table).unwrap();
+        assert!(scene.act(plan.clone()).0.executed);
+        let copy = scene.way_back(&plan).unwrap().what.lines[0].to_string().replace("remove ", "");
+        let (touched, what) = if list {
+            (PathBuf::from(format!("{copy}.sha256")), format!("{copy}.sha256"))
+        } else {
+            (Path::new(&copy).join("a"), copy)
+        };
+        refused_once_touched(&scene, &plan, &touched, &format!("what was put there, {what}"));
+    }
+    let plan = scene.plan("file_backup", &table).unwrap();
+    assert!(scene.act(plan.clone()).0.executed);
+    let back = scene.way_back(&plan).unwrap();
+    assert!(
+        back.hits[1].as_str().starts_with("other backups beside it: 2; the newest is app.backup-"),
+        "{:?}",
+        back.hits
+    );
+    let fault = scene.way_back(&Plan { id: back.id, ..plan }).unwrap_err().to_string();
+    assert!(fault.contains("there is nothing to take back: run "), "a copy of another run: {fault}");
 }
 
 #[test]

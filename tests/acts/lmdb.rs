@@ -174,6 +174,9 @@ fn the_newest_copy_is_put_back_by_file_restore_and_its_owner_can_work_with_it() 
         assert!(lab.peer.exec(step).status.success(), "{step:?}");
     }
     let (before, owners) = (entries(&lab.db), fs::metadata(&lab.db).unwrap());
+    let plan = lab.scene.plan("lmdb_backup", &lab.backup()).unwrap();
+    let held = || fs::read_dir(&copies).unwrap().count();
+    crate::back::there_and_back(&lab.scene, &plan, || assert_eq!(held(), 2), || assert_eq!(held(), 0));
     // Names tell the time to the second: of two of one second either is the newest.
     succeeded(lab.scene.carry("lmdb_backup", &lab.backup()));
     let said = succeeded(lab.scene.carry("lmdb_backup", &lab.backup()));

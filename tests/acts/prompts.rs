@@ -124,7 +124,10 @@ fn files() -> Option<Vec<Plan>> {
     let mut all = vec![sit("config_set", &set), sit("file_backup", &backup)];
     assert!(scene.carry("config_set", &set).0.executed && scene.carry("file_backup", &backup).0.executed);
     fs::write(&data, "broken").unwrap();
+    let copy = fs::read_dir(scene.path("copies")).unwrap().map(|entry| entry.unwrap().path().display().to_string());
+    let copy = copy.min().unwrap();
     all.extend([
+        sit("backup_remove", &format!("of = \"the-action\"\ncopy = \"{copy}\"")),
         sit("config_restore", &format!("of = \"the-action\"\nfile = \"{conf}\"")),
         sit("file_restore", &format!("path = \"{top}\"\nfrom = \"{copies}/data.backup-*\"")),
         sit("file_set_aside", &format!("path = \"{data}\"\nbelow = \"{top}\"")),
@@ -261,6 +264,7 @@ type Sitting = fn() -> Option<Vec<Plan>>;
 const SITTINGS: &[(&[&str], Sitting)] = &[
     (
         &[
+            "backup_remove",
             "command",
             "config_restore",
             "config_set",

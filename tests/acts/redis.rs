@@ -75,8 +75,14 @@ fn the_keys_of_one_key_space_go_and_no_other_does() {
 
 #[test]
 fn what_changed_since_the_plan_stops_it() {
-    let scene = Scene::new();
+    let mut scene = Scene::new();
     let Some((peer, table)) = server(&scene) else { return };
+    // For a list of actions nobody counts them.
+    scene.preview = false;
+    let listed = scene.plan("redis_clear", &table).unwrap();
+    assert!(listed.what.lines[0].as_str().contains("of the keys that begin with"), "{listed:?}");
+    assert!(listed.based_on.iter().any(|row| row.label.as_str() == "server"), "{:?}", listed.based_on);
+    scene.preview = true;
     let plan = scene.plan("redis_clear", &table).unwrap();
     fill(&peer, 4_000);
     let (end, _) = scene.act(plan);
@@ -106,7 +112,11 @@ fn a_server_that_does_not_let_us_is_left_as_it_is() {
 
     cli(&peer, &["acl", "setuser", "reader", "on", ">reader-word", "~*", "+@all", "-unlink"]);
     let reader = format!("{without}\nuser = \"reader\"\npassword = {{ file = \"{}\" }}", secret(&scene, "reader-word"));
-    let (end, _) = scene.carry("redis_clear", &reader);
+    assert!(refused(&reader).contains("does not let this login remove such keys"), "{}", refused(&reader));
+    cli(&peer, &["acl", "setuser", "reader", "+unlink"]);
+    let plan = scene.plan("redis_clear", &reader).unwrap();
+    cli(&peer, &["acl", "setuser", "reader", "-unlink"]);
+    let (end, _) = scene.act(plan);
     assert_eq!(end.outcome, Outcome::Failed, "it said no to the first: {end:?}");
     assert!(end.reason.as_str().contains("does not let this user do that"), "{end:?}");
     assert_eq!(cli(&peer, &["exists", "cache:[1]:1"]), "1");

@@ -119,6 +119,45 @@ fn where_nobody_is_told_nobody_may_have_it_open() {
 }
 
 #[test]
+fn a_rotated_log_comes_back_while_nothing_is_written_to_the_new_one() {
+    if !root() {
+        return println!("SKIPPED: root: to see every writer");
+    }
+    let scene = Scene::new();
+    fs::create_dir(scene.path("log")).unwrap();
+    fs::set_permissions(scene.path("log"), PermissionsExt::from_mode(0o755)).unwrap();
+    fs::write(log(&scene), "1\n2\n").unwrap();
+    let inode = fs::metadata(log(&scene)).unwrap().ino();
+    let plan = scene.plan("log_rotate", &nothing(&log(&scene))).unwrap();
+    let is = |text: &'static str| {
+        let log = log(&scene);
+        move || assert_eq!(fs::read_to_string(&log).unwrap(), text)
+    };
+    let back = crate::back::there_and_back(&scene, &plan, is(""), is("1\n2\n"));
+    assert_eq!(fs::metadata(log(&scene)).unwrap().ino(), inode, "the very file");
+    assert_eq!(back.undo.to_string(), "rotate app.log again");
+    let fault = scene.way_back(&plan).unwrap_err().to_string();
+    assert!(fault.contains("is another one than that run has made"), "once: {fault}");
+
+    let plan = scene.plan("log_rotate", &nothing(&log(&scene))).unwrap();
+    assert!(scene.act(plan.clone()).0.executed);
+    let ready = scene.way_back(&plan).unwrap();
+    fs::write(log(&scene), "3\n").unwrap();
+    let (end, _) = scene.act(ready);
+    assert_eq!((end.outcome, end.executed), (Outcome::Refused, false), "{end:?}");
+    assert!(end.reason.as_str().contains("app.log was written to"), "{end:?}");
+    let fault = scene.way_back(&plan).unwrap_err().to_string();
+    let (_, by_hand) = fault.split_once("By hand: ").unwrap();
+    let (by_hand, _) = by_hand.split_once("; then have its writer").unwrap();
+    assert!(fault.contains("app.log was written to since it was rotated."), "{fault}");
+    // The one command does what it says.
+    assert!(Command::new("/bin/sh").args(["-c", by_hand]).status().unwrap().success());
+    is("1\n2\n3\n")();
+    let others: Vec<String> = names(&scene.path("log")).into_iter().filter(|name| name.contains(".rotated-")).collect();
+    assert!(others.is_empty(), "{others:?}");
+}
+
+#[test]
 fn a_service_is_told_by_a_reload() {
     let Some(lab) = lab() else { return };
     let dir = lab.dir().join("log");

@@ -76,6 +76,10 @@ fn a_database_in_use_is_copied_with_what_stands_in_its_log_only() {
     assert!(settled.what().as_str().ends_with("is whole: 1 file and the list"), "{settled:?}");
     assert_eq!(rows(&copy), rows(&lab.db()));
     assert_eq!(rows(&copy), "70|70\n");
+    let plan = lab.scene.plan("sqlite_backup", &lab.table()).unwrap();
+    let held = || names(&lab.to()).len();
+    crate::back::there_and_back(&lab.scene, &plan, || assert_eq!(held(), 4), || assert_eq!(held(), 2));
+    assert!(copy.exists(), "the other one stays");
 }
 
 #[test]

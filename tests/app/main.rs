@@ -80,7 +80,11 @@ fn keys_typed_beyond_a_refusal_are_no_commands() {
     let mut desk = typed();
     let effects = desk.press(KeyCode::Esc);
     assert!(effects.iter().any(|effect| matches!(effect, Effect::DiscardInput)));
-    assert!(effects.iter().any(|effect| matches!(effect, Effect::Record(Entry::Refused { .. }))));
+    let named = effects.iter().any(|effect| match effect {
+        Effect::Record(Entry::Refused { act, .. }) => act.as_str().starts_with("reduce-batch-size ("),
+        _ => false,
+    });
+    assert!(named, "{effects:?}");
     let effects = desk.press(KeyCode::Char('q'));
     assert!(effects.is_empty(), "{effects:?}");
     desk.pass(10);
@@ -95,6 +99,17 @@ fn a_prompt_is_recorded_when_it_is_shown_and_not_before() {
     desk.planned();
     assert!(shown(&desk.send(Msg::Shown(Extent::End))));
     assert!(!shown(&desk.send(Msg::Shown(Extent::End))));
+}
+
+#[test]
+fn a_plan_that_was_only_looked_at_is_recorded_with_its_actions_name() {
+    let mut desk = incident();
+    let effects = desk.planned();
+    let recorded = effects.iter().any(|effect| match effect {
+        Effect::Record(Entry::Previewed { act, .. }) => act.as_str().starts_with("reduce-batch-size ("),
+        _ => false,
+    });
+    assert!(recorded, "{effects:?}");
 }
 
 #[test]
@@ -131,7 +146,10 @@ fn an_action_is_found_by_its_words_and_esc_shows_all_of_them_again() {
     assert!(screen.contains("Find MAP grow_") && screen.contains("Esc shows all"), "{screen}");
     assert!(screen.contains("▸ Grow") && !screen.contains("Reduce batch size"), "{screen}");
     let effects = desk.press(KeyCode::Enter);
-    assert!(matches!(&effects[..], [Effect::Plan(wanted)] if *wanted.action == *"grow-map"), "{effects:?}");
+    assert!(
+        matches!(&effects[..], [Effect::Plan(wanted), Effect::SurveyOver] if *wanted.action == *"grow-map"),
+        "{effects:?}"
+    );
     desk.press(KeyCode::Esc);
     desk.press(KeyCode::Char('a'));
     desk.press(KeyCode::Char('/'));
@@ -387,7 +405,10 @@ fn what_was_done_and_can_be_taken_back_stands_on_the_list_of_actions_whoever_did
     }
     let effects = desk.press(KeyCode::Enter);
     let back = back::name(Ulid(9));
-    assert!(matches!(&effects[..], [Effect::Plan(wanted)] if *wanted.action == *back), "{effects:?}");
+    assert!(
+        matches!(&effects[..], [Effect::Plan(wanted), Effect::SurveyOver] if *wanted.action == *back),
+        "{effects:?}"
+    );
     assert!(desk.screen().contains("Take back: Set the index aside"), "{}", desk.screen());
 }
 

@@ -148,7 +148,7 @@ impl Drop for Switch {
     }
 }
 
-/// Switches of the kernel, and the way back from an edit.
+/// Switches of the kernel, and the ways back from an edit and from a backup.
 pub(crate) fn more() -> Vec<Case> {
     let switch = Switch::hold().map(|held| {
         Case::new(
@@ -169,7 +169,21 @@ pub(crate) fn more() -> Vec<Case> {
         |scene| format!("of = \"the-action\"\nfile = \"{}\"", path(scene, "target.toml")),
         |scene| text(&scene.path("target.toml")),
     );
-    [restore].into_iter().chain(switch).collect()
+    let remove = Case::new(
+        "backup_remove",
+        |scene| {
+            folder(scene);
+            let (data, to) = (path(scene, "data"), path(scene, "backups"));
+            let (end, _) = scene.carry("file_backup", &format!("path = \"{data}\"\nto = \"{to}\""));
+            assert!(end.executed, "{end:?}");
+        },
+        |scene| {
+            let names = fs::read_dir(scene.path("backups")).unwrap().map(|entry| entry.unwrap().path());
+            format!("of = \"the-action\"\ncopy = \"{}\"", names.min().unwrap().display())
+        },
+        copies,
+    );
+    [restore, remove].into_iter().chain(switch).collect()
 }
 
 /// A program that adds a line to its target.

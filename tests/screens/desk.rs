@@ -381,18 +381,18 @@ impl Desk {
     }
 
     /// Enter on the alert, and the planner's answer.
-    pub(crate) fn planned(&mut self) {
-        self.planned_as(|_| ());
+    pub(crate) fn planned(&mut self) -> Vec<Effect> {
+        self.planned_as(|_| ())
     }
 
     /// The same with a plan that was changed.
-    pub(crate) fn planned_as(&mut self, change: impl FnOnce(&mut Plan)) {
+    pub(crate) fn planned_as(&mut self, change: impl FnOnce(&mut Plan)) -> Vec<Effect> {
         let effects = self.press(KeyCode::Enter);
-        assert!(matches!(effects[..], [Effect::Plan(_)]), "{effects:?}");
+        assert!(matches!(effects[..], [Effect::Plan(_), ..]), "{effects:?}");
         let mut plan = plan(self.now);
         change(&mut plan);
         let request = Request::of("reduce-batch-size");
-        self.send(Msg::Planned(request, Ok(Box::new(plan))));
+        self.send(Msg::Planned(request, Ok(Box::new(plan))))
     }
 
     /// Planned, shown, and the verb typed in time.

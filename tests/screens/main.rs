@@ -23,7 +23,7 @@ use watchkeeper::action::fresh_start;
 use watchkeeper::action::mode::Mode;
 use watchkeeper::action::plan::Danger;
 use watchkeeper::action::prompt::Extent;
-use watchkeeper::app::survey::{Bar, Offer};
+use watchkeeper::app::survey::{Answer, Bar, Offer};
 use watchkeeper::app::{Effect, Mark, Msg};
 use watchkeeper::base::{Clean, Failure, Fault, Observation, Point, Support, Ulid};
 use watchkeeper::clean;
@@ -102,13 +102,32 @@ fn the_list_of_actions_says_what_can_be_done_now_and_why_the_rest_cannot() {
     let fault = Fault::new("GPU memory is 12.0 s old; a plan rests on values of at most 10 s.");
     desk.send(Msg::Surveyed("reduce-batch-size".into(), Offer::NotNow(Bar::Precondition, fault)));
     insta::assert_snapshot!(desk.screen());
-    desk.send(Msg::Surveyed("reduce-batch-size".into(), Offer::Unasked("PostgreSQL")));
-    let screen = desk.screen();
-    let said = "Not looked at: only its plan asks the PostgreSQL server. Enter makes it.";
-    assert!(screen.contains("not asked") && screen.contains(said), "{screen}");
+    // What a server says is told with its age.
+    let asked = |desk: &mut Desk, said| {
+        let answer = Answer { server: "PostgreSQL", at: desk.model.now.mono, said };
+        desk.send(Msg::Surveyed("reduce-batch-size".into(), Offer::Server(Box::new(answer))));
+        desk.pass(3_000);
+        desk.screen()
+    };
+    let screen = asked(&mut desk, Ok((Danger::C2, Support::L1, "primary 15.7".into())));
+    let said = "PostgreSQL was asked 3s ago, and lets this login do it: primary 15.7.";
+    assert!(
+        screen.contains(said) && screen.lines().any(|line| line.contains("Reduce batch size") && line.contains("C2")),
+        "{screen}"
+    );
+    let screen = asked(&mut desk, Err(Fault::new("127.0.0.1:5432 refused the connection.")));
+    let said = "Not now; PostgreSQL was asked 3s ago: 127.0.0.1:5432 refused";
+    assert!(
+        screen.contains(said) && screen.lines().any(|line| line.contains("Reduce") && line.contains("not now")),
+        "{screen}"
+    );
     // What was said before the next look begins is not shown as if it were now.
     desk.send(Msg::Surveying);
-    assert!(!desk.screen().contains("precondition") && desk.screen().contains('…'), "{}", desk.screen());
+    assert!(!desk.screen().contains("not now") && desk.screen().contains('…'), "{}", desk.screen());
+    // Once the list is left nothing more is asked.
+    let effects = desk.press(KeyCode::Esc);
+    assert!(matches!(effects[..], [Effect::SurveyOver]), "{effects:?}");
+    assert!(!desk.press(KeyCode::Esc).iter().any(|effect| matches!(effect, Effect::SurveyOver)), "once");
 }
 
 #[test]
@@ -215,7 +234,10 @@ fn without_a_profile_a_failed_unit_opens_its_journal_and_is_restarted_through_th
     desk.press(KeyCode::Char('a'));
     assert!(desk.screen().contains("orders.service: its journal, its restart"), "{}", desk.screen());
     let effects = desk.press(KeyCode::Enter);
-    assert!(matches!(&effects[..], [Effect::Journal(unit)] if unit.as_str() == "orders.service"), "{effects:?}");
+    assert!(
+        matches!(&effects[..], [Effect::Journal(unit), Effect::SurveyOver] if unit.as_str() == "orders.service"),
+        "{effects:?}"
+    );
     desk.press(KeyCode::Esc);
     // Straight from the alert.
     let effects = desk.press(KeyCode::Enter);
@@ -245,7 +267,7 @@ fn who_is_asked_for_a_value_gives_one_that_fits_before_there_is_a_plan() {
                    queue = { one_of = [\"orders\", \"mails\"], value = \"orders\", ask = true } }\n";
     let mut desk = Desk::of(profile, (80, 24));
     desk.press(KeyCode::Char('a'));
-    assert!(desk.press(KeyCode::Enter).is_empty(), "asked first");
+    assert!(matches!(desk.press(KeyCode::Enter)[..], [Effect::SurveyOver]), "asked first");
     desk.key('5');
     assert!(desk.press(KeyCode::Enter).is_empty(), "75 is too many");
     desk.press(KeyCode::Tab);

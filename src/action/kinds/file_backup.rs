@@ -12,11 +12,14 @@
 //! A file that is written to meanwhile ends it, and nothing is kept: a copy is of one moment. Of a log that goes on, copy what
 //! rotation has left, or run `/bin/cp` as a `command`.
 
+use super::backup_remove;
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
+use crate::action::back;
 use crate::action::doing::Doing;
 use crate::action::files::{
     LIST_LIMIT, Teller, copyable, counted, name_of, path_of, room, seen, stamped, stopped, touched,
 };
+use crate::action::left::{Left, Part};
 use crate::action::lifecycle::Run;
 use crate::action::manager::Manager;
 use crate::action::plan::{Danger, Plan, Target, Undo};
@@ -81,7 +84,7 @@ impl Named<'_> {
         })
     }
 
-    pub(super) fn publish(&self) -> Result<Clean, StepError> {
+    pub(super) fn publish(&self, run: &Run) -> Result<Clean, StepError> {
         let place = Place::trusted(self.to).map_err(StepError::Failed)?;
         match place.rename(&self.part(), self.name) {
             Ok(()) => {}
@@ -92,7 +95,9 @@ impl Named<'_> {
             let (Broken::Untouched(fault) | Broken::Unknown(fault)) = broken;
             StepError::Unknown(fault)
         })?;
-        Ok(crate::clean!("{} and its list are in place", self.whole().display()))
+        let (copy, list) = (self.whole(), self.to.join(self.list()));
+        let left = Left::keep(run, &[(Part::Put, &copy), (Part::Put, &list)]);
+        Ok(crate::clean!("{} and its list are in place{left}", copy.display()))
     }
 
     /// Whether it is there as its list says, whose head must pass.
@@ -218,7 +223,7 @@ impl Kind for FileBackup {
         ];
         based_on.extend(service);
         let id = entry.id().clone();
-        let undo = Undo::How(crate::clean!("remove {0} and {0}.sha256", copy.display()));
+        let undo = Undo::How(Clean::from("remove the copy and its list"));
         let work = Work { path: path.clone(), id: id.clone(), to, name, survey, stopped: manager };
         Ok(Draft {
             lines,
@@ -261,8 +266,12 @@ impl Kind for FileBackup {
         match name {
             "copy" => work.copy(doing),
             "read back" => work.read_back(doing),
-            _ => work.named().publish(),
+            _ => work.named().publish(doing.run),
         }
+    }
+
+    fn way_back(&self, plan: &Plan) -> Option<(&'static str, back::Table)> {
+        work::<Work>(plan).ok().map(|work| backup_remove::way_back(plan, &work.named().whole()))
     }
 
     fn ended(&self, before: &str, plan: &Plan, _: &Doing<'_>) -> Option<Clean> {

@@ -11,9 +11,12 @@
 //! compact = true                     # without free pages: smaller and slower; fails where pages were leaked
 //! ```
 
+use super::backup_remove;
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
+use crate::action::back;
 use crate::action::doing::Doing;
 use crate::action::files::free;
+use crate::action::left::{Left, Part};
 use crate::action::lifecycle::Run;
 use crate::action::lmdb::copy::Copying;
 use crate::action::lmdb::identity::{self, Identity};
@@ -76,7 +79,7 @@ impl Kind for LmdbBackup {
             ],
             target: id.name(),
             hits,
-            undo: Undo::How(crate::clean!("remove {0} and {0}.sha256", there.display())),
+            undo: Undo::How(Clean::from("remove the copy and its list")),
             based_on: vec![identity::based_on(&seen)],
             targets: vec![id.target()],
             raise: Vec::new(),
@@ -107,7 +110,13 @@ impl Kind for LmdbBackup {
             Stop::Silent(fault) => StepError::Unknown(fault),
         })?;
         let kept = kept.map_or_else(String::new, |what| format!("; {what}"));
-        Ok(crate::clean!("{}: {}{kept}", copying.path().display(), copied.words()))
+        let (copy, list) = (copying.path(), copying.to.join(copying.list()));
+        let left = Left::keep(doing.run, &[(Part::Put, &copy), (Part::Put, &list)]);
+        Ok(crate::clean!("{}: {}{kept}{left}", copy.display(), copied.words()))
+    }
+
+    fn way_back(&self, plan: &Plan) -> Option<(&'static str, back::Table)> {
+        work::<Work>(plan).ok().map(|work| backup_remove::way_back(plan, &work.copying.path()))
     }
 
     fn proof(&self, plan: &Plan, _: &dyn Clock) -> Option<Proof> {

@@ -14,6 +14,7 @@
 
 use super::process_signal::SIGNALS;
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
+use crate::action::back::{self, Of};
 use crate::action::doing::Doing;
 use crate::action::files::{name_of, path_of, seen, stamped};
 use crate::action::lifecycle::Run;
@@ -73,6 +74,9 @@ struct Work {
     process: Option<ProcessId>,
     /// How many were seen to write to it.
     writers: usize,
+    /// The name of what comes back in its place; without it that is a new file.
+    #[serde(default)]
+    returns: Option<String>,
 }
 
 /// What asking the writer adds to a plan.
@@ -135,18 +139,30 @@ impl Work {
         format!(".{}.part", self.kept)
     }
 
-    fn rotate(&self) -> Result<Clean, StepError> {
+    fn rotate(&self, run: &Run) -> Result<Clean, StepError> {
         let place = Place::around(&self.path).map_err(StepError::Failed)?;
         let make = || {
             let entry = Entry::open(&self.path)?;
             if let Some(what) = self.other(&entry)? {
                 return Err(Fault::new(format!("{what}.")));
             }
-            empty_like(&place, &self.part(), &entry)
+            if self.returns.is_none() { empty_like(&place, &self.part(), &entry) } else { Ok(()) }
         };
+        let (part, path) = (self.part(), self.path.display());
+        let new = self.returns.as_ref().unwrap_or(&part);
         let done = make().map_err(Broken::Untouched);
-        match done.and_then(|()| place.replace(&self.name(), &self.id, &self.part(), &self.kept)) {
-            Ok(()) => Ok(crate::clean!("{} is empty; what was in it is in {}", self.path.display(), self.kept)),
+        match done.and_then(|()| place.replace(&self.name(), &self.id, new, &self.kept)) {
+            Ok(()) if self.returns.is_some() => {
+                let aside = Entry::open(&self.path.with_file_name(&self.kept));
+                let what =
+                    if aside.is_ok_and(|aside| is_empty(&aside)) { "the empty one" } else { "what came meanwhile" };
+                Ok(crate::clean!("{path} is what it was before; {what} is in {}", self.kept))
+            }
+            Ok(()) => {
+                // Which one it is: to be known again by the way back. Without that there is none.
+                let _best_effort = Entry::open(&self.path).and_then(|new| back::keep(run, new.id()));
+                Ok(crate::clean!("{path} is empty; what was in it is in {}", self.kept))
+            }
             Err(Broken::Untouched(fault)) => Err(StepError::Failed(match remove(&place, &self.part()) {
                 Ok(()) => fault,
                 Err(left) => fault.hint(left.to_string()),
@@ -178,6 +194,9 @@ impl Work {
         let path = self.path.display();
         if *entry.id() != self.id {
             return Ok(Some(crate::clean!("{path} is another one now")));
+        }
+        if self.returns.is_some() && !is_empty(entry) {
+            return Ok(Some(crate::clean!("{path} was written to")));
         }
         let same = owned(entry)? == self.owned;
         Ok((!same).then(|| crate::clean!("owner or mode of {path} changed")))
@@ -212,6 +231,7 @@ impl Kind for LogRotate {
     fn draft(&self, body: &mut Body, _: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
         let path = path_of(body, "path")?;
         let reopen: Reopen = body.need("reopen")?;
+        let of = body.take("back")?.map(|action| Of::read(action, body)).transpose()?;
         cx.done(body, &[COMMON, &["path", "reopen"]].concat())?;
         let place = Place::around(&path)?;
         let entry = Entry::open(&path)?;
@@ -225,22 +245,23 @@ impl Kind for LogRotate {
             return Err(Fault::new(format!("{} would go on writing to the old file.", process(writer)))
                 .hint("Say by `reopen` how it opens the new one."));
         }
+        let returns = of.map(|of| returning(&of, &entry, cx)).transpose()?;
         let asked = reopen.draft(cx)?;
         let name = name_of(&path)?;
-        let kept = stamped(&name, "rotated", cx.clock, cx.id);
-        let mut lines = vec![
-            crate::clean!("rename {}", path.display()),
-            crate::clean!("    to {}", path.with_file_name(&kept).display()),
-            crate::clean!(
-                "a new {} of {}:{}, mode {:04o}",
-                path.display(),
-                user_name(owned.uid),
-                group_name(owned.gid),
-                owned.mode
-            ),
-        ];
+        let kept = stamped(&name, if returns.is_some() { "emptied" } else { "rotated" }, cx.clock, cx.id);
+        let shown = path.display();
+        let mut lines =
+            vec![crate::clean!("rename {shown}"), crate::clean!("    to {}", path.with_file_name(&kept).display())];
+        let mut hits = Vec::new();
+        if let Some(old) = &returns {
+            lines.push(crate::clean!("rename {} back to it", path.with_file_name(old).display()));
+            hits.push(crate::clean!("nothing has been written to {shown} since it was rotated"));
+        } else {
+            let (user, group) = (user_name(owned.uid), group_name(owned.gid));
+            lines.push(crate::clean!("a new {shown} of {user}:{group}, mode {:04o}", owned.mode));
+            hits.push(crate::clean!("{} go into the old file's new name", Unit::Bytes.show(survey.bytes as f64)));
+        }
         lines.extend(asked.lines);
-        let mut hits = vec![crate::clean!("{} go into the old file's new name", Unit::Bytes.show(survey.bytes as f64))];
         hits.extend(writing.iter().map(|writer| crate::clean!("written by {}", process(writer))));
         if hidden > 0 {
             hits.push(crate::clean!("{hidden} processes could not be looked into"));
@@ -250,8 +271,11 @@ impl Kind for LogRotate {
             vec![seen(path.to_string_lossy(), crate::clean!("inode {}, writers: {}", id.ino, writing.len()))];
         let mut targets = vec![Target::Entry { path: path.clone(), id: id.clone() }];
         targets.extend(asked.targets);
-        let undo = crate::clean!("append the new {name} to {kept} and rename that back");
-        let work = Work { path, id, owned, kept, reopen, process: asked.process, writers: writing.len() };
+        let undo = match &returns {
+            Some(_) => crate::clean!("rotate {name} again"),
+            None => crate::clean!("while the new {name} is empty, rename {kept} back; later, append the new one first"),
+        };
+        let work = Work { path, id, owned, kept, reopen, process: asked.process, writers: writing.len(), returns };
         Ok(Draft {
             lines,
             target: name,
@@ -298,7 +322,14 @@ impl Kind for LogRotate {
 
     fn step(&self, name: &str, plan: &Plan, doing: &Doing<'_>) -> Result<Clean, StepError> {
         let work: Work = work(plan).map_err(StepError::Failed)?;
-        if name == "rotate" { work.rotate() } else { work.reopen(plan, doing) }
+        if name == "rotate" { work.rotate(doing.run) } else { work.reopen(plan, doing) }
+    }
+
+    fn way_back(&self, plan: &Plan) -> Option<(&'static str, back::Table)> {
+        let work: Work = work(plan).ok().filter(|work: &Work| work.returns.is_none())?;
+        let (path, reopen) = (("path", back::value(&work.path)), ("reopen", back::value(&work.reopen)));
+        let of = ("back", Some(plan.what.action.clone().into()));
+        Some(("log_rotate", back::table([path, reopen, of, back::run(plan)])))
     }
 
     fn ended(&self, before: &str, plan: &Plan, _: &Doing<'_>) -> Option<Clean> {
@@ -332,17 +363,50 @@ impl Kind for LogRotate {
     fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
         let work: Work = work(plan)?;
         let (path, kept) = (work.path.display(), &work.kept);
+        let is = if work.returns.is_some() { "is what it was before" } else { "is new" };
         Ok(match work.rotated() {
             Some(false) => Settled::NotDone(crate::clean!("{path} is as it was")),
             None => Settled::Other(crate::clean!("neither {path} nor {kept} is what the plan meant")),
             Some(true) => match writers(work.id.dev, work.id.ino).0.first() {
                 Some(writer) => {
-                    Settled::Other(crate::clean!("{path} is new, but {} still writes to {kept}", process(writer)))
+                    Settled::Other(crate::clean!("{path} {is}, but {} still writes to {kept}", process(writer)))
                 }
-                None => Settled::Done(crate::clean!("{path} is new, and nobody writes to {kept}")),
+                None => Settled::Done(crate::clean!("{path} {is}, and nobody writes to {kept}")),
             },
         })
     }
+}
+
+fn is_empty(entry: &Entry) -> bool {
+    entry.size().is_some_and(|(_, bytes)| bytes == 0)
+}
+
+/// What joins a log with the one that it was rotated to, in one command.
+fn join(path: &Path, kept: &str) -> Clean {
+    let (path, kept) = (path.display(), path.with_file_name(kept));
+    crate::clean!("cat {path} >> {0} && mv {0} {path}", kept.display())
+}
+
+/// The name of what a run has rotated away, which comes back while nothing was written to the file that it made.
+fn returning(of: &Of, now: &Entry, cx: &Context<'_>) -> Result<String, Fault> {
+    let ours = |done: &Work| done.path == now.path() && done.returns.is_none();
+    let (run, done) =
+        of.find(cx.state, "log_rotate", |run, plan| work(plan).ok().filter(ours).map(|done| (run, done)))?;
+    let new: EntryId = back::kept(&run)?;
+    let (path, by_hand) = (now.path().display(), join(now.path(), &done.kept));
+    if *now.id() != new {
+        return Err(Fault::new(format!("{path} is another one than that run has made.")).hint("Decide by hand."));
+    }
+    if !is_empty(now) {
+        return Err(Fault::new(format!("{path} was written to since it was rotated."))
+            .hint(format!("By hand: {by_hand}; then have its writer open it again.")));
+    }
+    let kept = now.path().with_file_name(&done.kept);
+    if *Entry::open(&kept)?.id() != done.id {
+        let what = format!("{} is not any more what that run has kept.", kept.display());
+        return Err(Fault::new(what).hint("Decide by hand."));
+    }
+    Ok(done.kept)
 }
 
 fn process(writer: &Writer) -> Clean {

@@ -1,6 +1,7 @@
 //! One file per kind of action: its configuration, how it plans, what it re-observes, its steps, and how a crash is
 //! judged. A new kind is that file and one line in [`KINDS`]. Called by `prepare` and the runner.
 
+pub mod backup_remove;
 pub mod command;
 pub mod config_restore;
 pub mod config_set;
@@ -128,7 +129,7 @@ pub trait Kind: Sync {
     fn least_danger_of(&self, _work: &Value) -> Danger {
         self.least_danger()
     }
-    /// The server that a plan of this kind asks, if any: whoever only opens the list of actions asks none.
+    /// The server that a plan of this kind asks, if any: it decides, and the list of actions says what it answered.
     fn asks(&self) -> Option<&'static str> {
         None
     }
@@ -203,6 +204,7 @@ pub trait Kind: Sync {
 
 /// Every kind there is.
 pub static KINDS: &[&dyn Kind] = &[
+    &backup_remove::BackupRemove,
     &command::Command,
     &config_restore::ConfigRestore,
     &config_set::ConfigSet,

@@ -39,7 +39,9 @@ const SESSION: &str = "SELECT pid, backend_start, coalesce(CASE WHEN state = 'ac
     query_start) AS since, state, usename, application_name, datname, query, \
     (SELECT count(*) FROM pg_stat_activity AS waits WHERE a.pid = ANY (pg_blocking_pids(waits.pid))) AS waiting, \
     round(extract(epoch FROM now() - coalesce(CASE WHEN state = 'active' THEN query_start ELSE xact_start END, \
-    query_start))) AS seconds FROM pg_stat_activity AS a \
+    query_start))) AS seconds, coalesce((pg_has_role(usesysid, 'USAGE') OR pg_has_role('pg_signal_backend', 'USAGE')) \
+    AND (SELECT rolsuper FROM pg_roles WHERE oid = usesysid) <= (SELECT rolsuper FROM pg_roles WHERE rolname = \
+    current_user), false)::int AS may FROM pg_stat_activity AS a \
     WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()";
 
 /// The kind.
@@ -88,6 +90,11 @@ impl Kind for PostgresCancel {
         };
         if cell(session, "query") == "<insufficient privilege>" {
             return Err(Fault::new("this login may not see what that session is at.").hint("GRANT pg_monitor to it."));
+        }
+        if cell(session, "may") != "1" {
+            let whose = said(cell(session, "usename"));
+            let fault = Fault::new(format!("this login may not stop a session of {whose}."));
+            return Err(fault.hint("GRANT pg_signal_backend to it; a superuser's session only another one stops."));
         }
         let (pid, since) = (cell(session, "pid"), cell(session, "seconds"));
         let function = if terminate { "pg_terminate_backend" } else { "pg_cancel_backend" };

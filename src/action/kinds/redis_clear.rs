@@ -78,7 +78,9 @@ impl Kind for RedisClear {
     fn draft(&self, body: &mut Body, _: &Run, cx: &Context<'_>) -> Result<Draft, Fault> {
         let mut work = Work::take(body, cx)?;
         let server = work.server()?;
-        let seen = work.look()?;
+        // To count the keys is to look through all of them: not for a list of actions.
+        let greeted = server.greet(&work.login()?, &work.prefix, LOOK)?;
+        let seen = if cx.previews() { work.look()? } else { greeted };
         work.keys = seen.keys;
         work.fits(&seen)?;
         let count = work.keys.map_or_else(|| "the".to_owned(), |keys| keys.to_string());

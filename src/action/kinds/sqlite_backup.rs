@@ -11,8 +11,10 @@
 //! patience = "10m"                     # for the copy, and for the check; 10 minutes when absent
 //! ```
 
+use super::backup_remove;
 use super::file_backup::{Named, before, removed};
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
+use crate::action::back;
 use crate::action::doing::{Doing, quoted};
 use crate::action::files::{name_of, path_of, seen, stamped};
 use crate::action::lifecycle::Run;
@@ -207,7 +209,7 @@ impl Kind for SqliteBackup {
             lines,
             target: base,
             hits,
-            undo: Undo::How(crate::clean!("remove {0} and {0}.sha256", copy.display())),
+            undo: Undo::How(Clean::from("remove the copy and its list")),
             based_on,
             targets: vec![Target::Entry { path, id }],
             work: to_work(&work)?,
@@ -242,8 +244,12 @@ impl Kind for SqliteBackup {
         match name {
             "copy" => work.copy(doing),
             "check" => work.check(doing),
-            _ => work.named().publish(),
+            _ => work.named().publish(doing.run),
         }
+    }
+
+    fn way_back(&self, plan: &Plan) -> Option<(&'static str, back::Table)> {
+        work::<Work>(plan).ok().map(|work| backup_remove::way_back(plan, &work.named().whole()))
     }
 
     fn ended(&self, before: &str, plan: &Plan, _: &Doing<'_>) -> Option<Clean> {

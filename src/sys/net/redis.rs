@@ -116,14 +116,37 @@ impl Server {
         let (server, login, prefix) = (self.clone(), login.clone(), prefix.map(str::to_owned));
         let looked = talk(self.place().as_str(), limit, async move |_| {
             let mut link = server.open(&login).await?;
-            let text: String = link.ask(&cmd("INFO")).await.map_err(|error| link.fault(&error))?;
-            let info = text.lines().filter_map(|line| line.trim_end().split_once(':'));
-            let info = info.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            let info = link.info().await?;
             let keys = match prefix {
                 Some(prefix) => Some(link.count(&prefix).await.map_err(|error| link.fault(&error))?),
                 None => None,
             };
             Ok(Seen { info, keys })
+        });
+        looked.map_err(Lost::fault)
+    }
+
+    /// Whether it answers, takes the login, and lets it look through its keys and remove such: asks for a few of them, and
+    /// counts none. A server that does not tell what it would let him do is not asked further.
+    ///
+    /// # Errors
+    /// As [`Server::look`], or what the login may not do.
+    pub fn greet(&self, login: &Login, prefix: &str, limit: Duration) -> Result<Seen, Fault> {
+        let (server, login, prefix) = (self.clone(), login.clone(), prefix.to_owned());
+        let looked = talk(self.place().as_str(), limit, async move |_| {
+            let mut link = server.open(&login).await?;
+            let info = link.info().await?;
+            link.scan(0, &prefix).await.map_err(|error| link.fault(&error))?;
+            let user = login.user.as_deref().unwrap_or("default");
+            let mut rehearsal = cmd("ACL");
+            rehearsal.arg("DRYRUN").arg(user).arg("UNLINK").arg(format!("{prefix}1"));
+            match link.ask::<String>(&rehearsal).await {
+                Ok(said) if said != "OK" => {
+                    let what = format!("{} does not let this login remove such keys.", link.place);
+                    Err(Fault::new(what).hint(format!("It says: {}.", Clean::text(said.trim_end_matches('.')))))
+                }
+                _ => Ok(Seen { info, keys: None }),
+            }
         });
         looked.map_err(Lost::fault)
     }
@@ -172,6 +195,12 @@ impl Link {
 
     fn fault(&self, error: &RedisError) -> Fault {
         fault(&self.place, error)
+    }
+
+    async fn info(&mut self) -> Result<BTreeMap<String, String>, Fault> {
+        let text: String = self.ask(&cmd("INFO")).await.map_err(|error| self.fault(&error))?;
+        let info = text.lines().filter_map(|line| line.trim_end().split_once(':'));
+        Ok(info.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
     }
 
     async fn scan(&mut self, cursor: u64, prefix: &str) -> Result<(u64, Vec<Vec<u8>>), RedisError> {

@@ -40,7 +40,7 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, list: &ActionLis
         };
         paint.put((inner.x, inner.y), inner.width, text, Intent::Muted);
     }
-    let why = rows.get(list.at).and_then(|row| offer(model, row)?.why());
+    let why = rows.get(list.at).and_then(|row| offer(model, row)?.why(model.now.mono));
     let why: Vec<Clean> = why.map(|why| value::wrap(&why, inner.width.saturating_sub(2), REASON)).unwrap_or_default();
     // Its reason stands below the selected one, whole.
     let fit = usize::from(inner.height).saturating_sub(why.len()).max(1);
@@ -75,7 +75,15 @@ fn offer<'a>(model: &'a Model, row: &Row) -> Option<&'a Offer> {
 
 /// How it stands with it, in a word or two.
 fn standing(model: &Model, row: &Row) -> (Clean, Intent) {
-    match (row, offer(model, row)) {
+    let offer = offer(model, row);
+    if let Some(Offer::Server(answer)) = offer {
+        return match &answer.said {
+            Ok((_, support, _)) if *support > model.session.support => (clean!("needs {support}"), Intent::Warning),
+            Ok((danger, ..)) => (clean!("{danger}"), Intent::Muted),
+            Err(_) => (Clean::from("not now"), Intent::Warning),
+        };
+    }
+    match (row, offer) {
         (Row::Failed(_), Some(Offer::NotNow(bar, _))) => (clean!("failed, {}", bar.word()), Intent::Critical),
         (Row::Failed(_), _) => (Clean::from("failed"), Intent::Critical),
         (Row::Back(id, _), _) => {
@@ -88,7 +96,6 @@ fn standing(model: &Model, row: &Row) -> (Clean, Intent) {
         }
         (_, Some(Offer::Can(danger, _))) => (clean!("{danger}"), Intent::Muted),
         (_, Some(Offer::NotNow(bar, _))) => (Clean::from(bar.word()), Intent::Warning),
-        (_, Some(Offer::Unasked(_))) => (Clean::from("not asked"), Intent::Muted),
-        (_, None) => (Clean::from("…"), Intent::Muted),
+        (_, Some(Offer::Server(_)) | None) => (Clean::from("…"), Intent::Muted),
     }
 }
