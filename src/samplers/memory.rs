@@ -55,7 +55,10 @@ impl Remembering {
         let read = match self.reader.run(now, move || read(&file)).await {
             Ok(read) => read,
             // Tried again with the next attempt; until then nothing is written over it.
-            Err(stuck) => return self.trouble = Some(clean!("{} cannot be read: {stuck}", self.file.display())),
+            Err(stuck) => {
+                self.trouble = Some(clean!("{} cannot be read: {stuck}", self.file.display()));
+                return;
+            }
         };
         self.recalled = true;
         let taken = read.and_then(|text| match (text, self.sampler.remembers()) {

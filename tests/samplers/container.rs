@@ -103,6 +103,9 @@ async fn named_containers_are_looked_at_closely() {
     assert_eq!(of("container_spec_memory_limit_bytes", "good"), None, "0 is no limit");
     let mount = [("name", "good"), ("source", "/home/watch/user"), ("destination", "/app/user")];
     assert_eq!(value(&seen, "container_mount_writable", &mount), 1.0);
+    let folder = [("name", "good"), ("image", "localhost/lab/busybox:1"), ("working_dir", "/app")];
+    assert_eq!(value(&seen, "container_info", &folder), 1.0, "where its image looks");
+    assert_eq!(of("container_info", "crashed"), None, "its image names no work folder");
     for (name, words) in [
         ("engine", "Podman 4.3.1, API 1.41"),
         ("good", "running; starting"),

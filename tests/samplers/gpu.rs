@@ -289,7 +289,7 @@ async fn a_memory_that_is_broken_or_of_others_is_ignored_with_a_sentence() {
     let two = whole
         .replace("[{", "[{\"uuid\":\"GPU-x\",\"name\":\"NVIDIA X\",\"index\":1,\"seen\":\"2026-01-01T00:00:00Z\"},{");
     for (text, mode, why) in [
-        (&whole[..20], 0o600, "is ignored: it is damaged ("),
+        (whole.get(..20).expect("longer"), 0o600, "is ignored: it is damaged ("),
         (
             &*two.replace("\"version\":1", "\"version\":9"),
             0o600,

@@ -38,6 +38,7 @@ impl Standin {
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("RUST_LOG", "info,x=debug")
+            .env("JULIA_NUM_THREADS", "8")
             .env("API_KEY", "hunter2hunter2");
         let mut child = Running::start(command.process_group(0), Stdio::piped(), Stdio::piped());
         let (say, hear) = (child.0.stdin.take().expect("a pipe"), child.0.stdout.take().expect("a pipe"));
@@ -198,6 +199,11 @@ async fn of_an_environment_only_names_are_told_and_values_where_asked_and_harmle
     let seen = look(&mut *standin.sampler("show_env = [\"RUST_LOG\", \"JULIA_PROJECT\"]")).await;
     assert!(fact(&seen, "environment").contains("API_KEY"), "{:?}", seen.facts);
     assert_eq!([fact(&seen, "RUST_LOG"), fact(&seen, "JULIA_PROJECT")], ["info,x=debug", "not set"]);
+    assert_eq!(find(&seen, "process_env_value", &[]), None, "neither is a number");
+    let seen = look(&mut *standin.sampler("show_env = [\"RUST_LOG\", \"JULIA_NUM_THREADS\"]")).await;
+    let numbers = seen.points.iter().filter(|point| point.key.name.as_str() == "process_env_value").count();
+    let threads = value(&seen, "process_env_value", &[("groupname", "engine"), ("name", "JULIA_NUM_THREADS")]);
+    assert_eq!((numbers, threads), (1, 8.0));
     assert!(!format!("{seen:?}").contains("hunter2"), "{seen:?}");
 }
 

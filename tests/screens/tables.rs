@@ -62,12 +62,19 @@ fn rows_stand_side_by_side_the_largest_first_and_what_has_no_room_is_counted() {
     assert_snapshot!(desk.screen());
 }
 
+/// A profile of this one pane of a shipped one.
+fn only(shipped: &str, title: &str) -> String {
+    let (_, rest) = shipped.split_once(&format!("title = \"{title}\"")).expect("the pane");
+    let rest = rest.split("\n[[").next().expect("its lines");
+    format!(
+        "title = \"T\"\nenvironment = \"test\"\n[samplers.app]\nkind = \"host\"\n[[panes]]\ntitle = \"{title}\"{rest}"
+    )
+}
+
 #[test]
 fn a_cell_that_its_column_judges_says_so_in_a_word_and_so_do_free_blocks_of_a_high_order() {
     let shipped = include_str!("../../profiles/cerebellar-norse/profile.toml");
-    let at = shipped.find("title = \"Free blocks\"").expect("the pane");
-    let pane = shipped[at..].split("\n[[").next().expect("its lines").split("beside = [").next().expect("its table");
-    let profile = format!("title = \"T\"\nenvironment = \"test\"\n[samplers.app]\nkind = \"host\"\n[[panes]]\n{pane}");
+    let profile = only(shipped, "Free blocks").split("beside = [").next().expect("its table").to_owned();
     let mut desk = Desk::of(&profile, (120, 24));
     let file = [("Normal", [812, 40, 9, 7, 6, 5, 4, 3, 2, 0, 0]), ("DMA32", [0, 9, 9, 9, 9, 9, 9, 9, 9, 1, 12])];
     let mut points = vec![Point::gauge("watchkeeper_host_memory_fragmentation_ratio", &[], 0.5)];
@@ -94,10 +101,7 @@ fn a_cell_that_its_column_judges_says_so_in_a_word_and_so_do_free_blocks_of_a_hi
 
 #[test]
 fn a_breaker_is_open_closed_or_half_open_in_a_word() {
-    let shipped = include_str!("../../profiles/genesis/profile.toml");
-    let at = shipped.find("title = \"Breakers (default)\"").expect("the pane");
-    let pane = shipped[at..].split("\n[[").next().expect("its lines");
-    let profile = format!("title = \"T\"\nenvironment = \"test\"\n[samplers.app]\nkind = \"host\"\n[[panes]]\n{pane}");
+    let profile = only(include_str!("../../profiles/genesis/profile.toml"), "Breakers (default)");
     let mut desk = Desk::of(&profile, (80, 24));
     let mut states = |states: [f64; 3]| {
         let names = ["binance_api", "database", "redis"].into_iter().zip(states);

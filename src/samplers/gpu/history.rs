@@ -147,9 +147,10 @@ impl History {
         let told = |word: &str, names: Vec<String>| (!names.is_empty()).then(|| format!("{word} {}", names.join(", ")));
         let parts = [told("gone:", gone.map(named).collect()), told("new:", new.map(named).collect())];
         let parts: Vec<String> = parts.into_iter().flatten().collect();
-        Some(match parts.is_empty() {
-            true => clean!("the same {} as on {when}", before.len()),
-            false => clean!("changed since {when}: {}", parts.join("; ")),
+        Some(if parts.is_empty() {
+            clean!("the same {} as on {when}", before.len())
+        } else {
+            clean!("changed since {when}: {}", parts.join("; "))
         })
     }
 

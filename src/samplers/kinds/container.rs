@@ -8,7 +8,7 @@
 //! Gives container_state_status{status} and _health_status{status}, 0 or 1 for each; container_state_exitcode; for names
 //! also container_present (0: there is none of this name; told first), container_state_oomkilled, container_restartcount,
 //! container_start_time_seconds, container_finish_time_seconds, container_spec_memory_limit_bytes,
-//! container_mount_writable{destination, source}; container_engine_up, 0 when the engine is silent or refuses; its version and each state in words as facts; and what a
+//! container_mount_writable{destination, source}, container_info{image, working_dir} where it has a work folder; container_engine_up, 0 when the engine is silent or refuses; its version and each state in words as facts; and what a
 //! container has said last, once it has ended: asked for once for each of its ends.
 
 use crate::base::{Body, Clean, Failure, Fault, Now, Observation, Point};
@@ -235,6 +235,12 @@ fn inspected(name: &str, container: &Value, seen: &mut Observation) {
     let restarts = number("/RestartCount");
     seen.points.extend(restarts.map(|count| Point::counter("container_restartcount", &labels, count)));
     seen.facts.push((Clean::text(name), sentence(container, state, health, killed == Some(true))));
+    let folder = text(container, "/Config/WorkingDir");
+    if !folder.is_empty() {
+        let labels = [labels[0], ("image", image), ("working_dir", folder)];
+        seen.points.push(Point::gauge("container_info", &labels, 1.0));
+        seen.facts.push((clean!("{name} work folder"), Clean::text(folder)));
+    }
     let mounts = container.pointer("/Mounts").and_then(Value::as_array);
     for mount in mounts.into_iter().flatten().take(MOUNTS) {
         let (source, destination) = (text(mount, "/Source"), text(mount, "/Destination"));

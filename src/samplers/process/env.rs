@@ -9,7 +9,7 @@ use crate::base::scrub::{is_secret_name, scrub};
 use crate::clean;
 use crate::samplers::documents::assigned;
 use crate::samplers::look::look;
-use crate::samplers::pick::shown;
+use crate::samplers::pick::{plain_number, shown};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -36,11 +36,14 @@ pub(super) struct Told {
     pub(super) facts: Vec<(Clean, Clean)>,
     /// Metric, name of the variable, and whether it is another than it should be.
     pub(super) other: Vec<(&'static str, String, bool)>,
+    /// Variables whose values are told and are numbers.
+    numbers: Vec<(String, f64)>,
     pub(super) missing: Vec<(Clean, Clean)>,
 }
 
 pub(super) const UNEXPECTED: &str = "process_env_unexpected";
 pub(super) const DIFFERS: &str = "process_env_differs";
+const VALUE: &str = "process_env_value";
 
 impl Asked {
     /// Looks at one process below this root.
@@ -54,7 +57,8 @@ impl Asked {
             Err(error) => {
                 let why = Absent::from(error).why();
                 told.facts.push((Clean::from("environment"), why.clone()));
-                let asked = [(UNEXPECTED, !self.expect.is_empty()), (DIFFERS, self.file.is_some())];
+                let shows = (VALUE, !self.show.is_empty());
+                let asked = [(UNEXPECTED, !self.expect.is_empty()), (DIFFERS, self.file.is_some()), shows];
                 let asked = asked.into_iter().filter(|(_, asked)| *asked);
                 told.missing.extend(asked.map(|(name, _)| (Clean::from(name), why.clone())));
             }
@@ -71,8 +75,11 @@ impl Asked {
         let value = |name: &str| entries.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
         told.facts.push((Clean::from("environment"), names(&entries)));
         for name in &self.show {
-            let value = value(name).map_or_else(|| Clean::from("not set"), |value| Clean::text(scrub(value)));
-            told.facts.push((clean!("{name}"), value));
+            let is = value(name);
+            let number = is.and_then(|is| plain_number(is.as_bytes()));
+            told.numbers.extend(number.map(|number| (name.clone(), number)));
+            let shown = is.map_or_else(|| Clean::from("not set"), |is| Clean::text(scrub(is)));
+            told.facts.push((clean!("{name}"), shown));
         }
         let mut wrong = Vec::new();
         for (name, expected) in &self.expect {
@@ -138,6 +145,9 @@ impl Tell<'_> {
     pub(super) fn environment(&mut self, told: &Told) {
         for (metric, name, other) in &told.other {
             self.gauge(metric, &[("name", name)], f64::from(u8::from(*other)));
+        }
+        for (name, number) in &told.numbers {
+            self.gauge(VALUE, &[("name", name)], *number);
         }
         self.seen.not_supported.extend(told.missing.iter().cloned());
     }

@@ -46,9 +46,8 @@ pub(super) fn prose(
         rows.push((working.walk.question().sentence(), Intent::Focus));
     }
     rows.extend(log_end(model, item, mark));
-    if let Some(of) = &item.beside.repeats {
-        rows.extend(excerpt::repeated(model, of).into_iter().map(|line| (line, Intent::Accent)));
-    }
+    let repeated = item.beside.repeats.iter().flat_map(|of| excerpt::repeated(model, of));
+    rows.extend(repeated.map(|line| (line, Intent::Accent)));
     rows.extend(hazards(model, item).map(|told| (clean!("HAZARD: {told}"), Intent::Warning)));
     if let Live::Escalate(call) = &item.live {
         rows.extend(reached(model, &call.to).map(|line| (line, Intent::Accent)));

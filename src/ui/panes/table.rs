@@ -198,18 +198,7 @@ fn body(paint: &mut Painter<'_>, area: Rect, (table, effects): (&Rows, &[u16]), 
     let titled = height > 2;
     let room = if titled { height - 1 } else { height };
     let shown = if rows.len() > room { room.saturating_sub(1) } else { rows.len() };
-    let text = |column: &Column, cell: Option<f64>| match cell {
-        // Nothing old is shown as live.
-        _ if freshness >= Freshness::Stale => ("—".to_owned(), Level::Ok),
-        Some(value) => {
-            let level = column.bands.map_or(Level::Ok, |bands| bands.level(value));
-            let word = if level == Level::Ok { String::new() } else { format!(" {}", level.word()) };
-            let said = column.words.as_ref().and_then(|words| words.of(value));
-            let said = said.map_or_else(|| column.unit.show(value), Clean::to_string);
-            (said + &word, level)
-        }
-        None => ("—".to_owned(), Level::Ok),
-    };
+    let text = |column: &Column, cell: Option<f64>| said(column, cell.filter(|_| freshness < Freshness::Stale));
     let lines = rows.get(..shown).unwrap_or_default();
     let widths: Vec<u16> = table
         .columns
@@ -261,6 +250,15 @@ fn body(paint: &mut Painter<'_>, area: Rect, (table, effects): (&Rows, &[u16]), 
     if rows.is_empty() {
         put(paint, Clean::from("none"), Vec::new(), Intent::Muted);
     }
+}
+
+/// A cell as it is said, with the word of its level, and the level. Nothing old is shown as live.
+fn said(column: &Column, value: Option<f64>) -> (String, Level) {
+    let Some(value) = value else { return ("—".to_owned(), Level::Ok) };
+    let level = column.bands.map_or(Level::Ok, |bands| bands.level(value));
+    let said = column.words.as_ref().and_then(|words| words.of(value));
+    let said = said.map_or_else(|| column.unit.show(value), Clean::to_string);
+    (if level == Level::Ok { said } else { format!("{said} {}", level.word()) }, level)
 }
 
 /// How many columns the courses may take of those left of the numbers: the names are whole.
