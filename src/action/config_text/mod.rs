@@ -7,6 +7,7 @@ mod lines;
 #[cfg(test)]
 mod tests;
 mod toml_text;
+mod variables;
 
 use crate::base::{Clean, Fault};
 use core::fmt;
@@ -69,6 +70,8 @@ pub enum Format {
     Env,
     /// `[section]` and `name = value`; a key is `section.name`.
     Ini,
+    /// supervisord's INI, of which single variables of a program are keys: `program:app.environment.NAME`.
+    Supervisor,
 }
 
 /// Where a value stands.
@@ -100,6 +103,7 @@ impl Format {
             Self::Json => "JSON",
             Self::Env => "lines of NAME=value",
             Self::Ini => "INI",
+            Self::Supervisor => "supervisord's configuration",
         }
     }
 
@@ -113,6 +117,7 @@ impl Format {
             Self::Json => json::find(text, key, file),
             Self::Env => lines::find(text, (None, key), like, file),
             Self::Ini => lines::find(text, lines::section(key), like, file),
+            Self::Supervisor => variables::find(text, key, like, file),
         }
     }
 
@@ -130,6 +135,7 @@ impl Format {
             Self::Json => Err(none("cannot be added to JSON here.")),
             Self::Env => lines::add(text, (None, key), value),
             Self::Ini => lines::add(text, lines::section(key), value),
+            Self::Supervisor => variables::add(text, key, value, file),
         }
     }
 
@@ -142,6 +148,7 @@ impl Format {
             Self::Toml => Ok(toml_text::write(value)),
             Self::Json => Ok(json::write(value)),
             Self::Env | Self::Ini => lines::write(value, old),
+            Self::Supervisor => variables::write(value),
         }
     }
 }
