@@ -113,15 +113,15 @@ mod tests {
 
     const KEY: &str = "program:app.environment.DEBUG";
 
-    fn found(list: &str) -> Result<Option<Option<Scalar>>, String> {
+    fn found(list: &str) -> Result<Option<Scalar>, String> {
         let text = format!("[program:app]\ncommand=/bin/app\n{list}\n[program:other]\nenvironment=DEBUG=\"9\"\n");
         let spot = Format::Supervisor.find(&text, KEY, &Scalar::Text(String::new()), Path::new("/s.conf"));
-        spot.map(|spot| spot.map(|spot| spot.value)).map_err(|fault| fault.to_string())
+        spot.map(|spot| spot.and_then(|spot| spot.value)).map_err(|fault| fault.to_string())
     }
 
     #[test]
     fn a_variable_is_found_among_others() {
-        let text = |text: &str| Ok(Some(Some(Scalar::Text(text.to_owned()))));
+        let text = |text: &str| Ok(Some(Scalar::Text(text.to_owned())));
         assert_eq!(found("environment=DEBUG=\"1\""), text("1"));
         assert_eq!(found("environment=A=\"x,y=z\", DEBUG='1' ,B=2"), text("1"));
         assert_eq!(found("environment = A=/x,DEBUG=on,"), text("on"));
