@@ -220,7 +220,8 @@ impl Store {
                 nobody = false;
                 *wanted.entry(at).or_default() |= !self.tells_failing(at, metric);
             }
-            let may = self.feeds.iter().enumerate().filter(|(_, feed)| nobody && feed.may_give());
+            let may = |feed: &Feed| nobody && feed.may_give() && self.is_meant(feed, selector);
+            let may = self.feeds.iter().enumerate().filter(|(_, feed)| may(feed));
             wanted.extend(may.map(|(at, _)| (at, true)));
         }
         let of = |(at, values): (usize, bool)| self.feeds.get(at).map(|feed| self.feeder(feed, !values));

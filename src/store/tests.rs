@@ -151,6 +151,21 @@ fn a_sampler_that_a_selector_names_feeds_it_alone_however_seldom_others_give_the
 }
 
 #[test]
+fn who_may_give_anything_is_waited_for_only_where_no_other_sampler_is_named() {
+    let mut store = Store::new(Limits::default());
+    store.declare(&"page".into(), SECOND, false);
+    store.ingest(&sample("service", 1_000, Ok(vec![Point::gauge("memory_bytes", &[], 1.0)])));
+    let job = |name: &str| Matcher { label: "job".into(), value: Clean::text(name), op: MatchOp::Equal };
+    let feeding = |matchers: Vec<Matcher>| {
+        let selector = Selector { matchers, ..Selector::metric("memory_limit_bytes") };
+        store.feeders(&[selector]).iter().map(|feeder| feeder.name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(feeding(Vec::new()), ["page"]);
+    assert_eq!(feeding(vec![job("page")]), ["page"]);
+    assert_eq!(feeding(vec![job("service")]), [""; 0], "it has answered, and has none");
+}
+
+#[test]
 fn what_a_host_cannot_give_is_not_supported() {
     let mut store = Store::new(Limits::default());
     let seen = Observation { not_supported: vec![("m".into(), "no such sensor".into())], ..Observation::default() };

@@ -427,3 +427,55 @@ fn health_is_asked_by_https_and_only_where_the_certificate_passes() {
     assert!(end.reason.as_str().contains("nobody that is trusted here has signed its certificate"), "{end:?}");
     assert_eq!(web.asked().len(), asked);
 }
+
+#[test]
+fn a_variable_of_its_section_is_taken_up_by_a_restart_that_updates_and_goes_again() {
+    let Some(lab) = lab() else { return };
+    lab.program("program:own", "command=sleep 100000\nstartsecs=1\nenvironment=KEPT=\"a,b\"", "RUNNING");
+    let file = Path::new(lab.peer.env("SUPERVISOR_MORE")).join("own.conf");
+    let before = fs::read_to_string(&file).unwrap();
+    let variables = || {
+        let all = fs::read(format!("/proc/{}/environ", lab.pid("own"))).unwrap();
+        String::from_utf8(all).unwrap().split('\0').map(str::to_owned).collect::<Vec<_>>()
+    };
+    let service = |more: &str| {
+        let path = lab.peer.env("SUPERVISOR_SOCKET");
+        format!("{{ kind = \"supervisor\", path = \"{path}\", program = \"own\"{more} }}")
+    };
+    let set = |more: &str| {
+        let key = "{ key = \"program:own.environment.DEBUG\", to = \"1\", absent = \"add\" }";
+        let file = file.display();
+        format!("file = \"{file}\"\nformat = \"supervisor\"\nset = [{key}]\nrestart = {}\n", service(more))
+    };
+    // A group's other programs would be taken out with it.
+    let table = format!("service = {}\n", service(", update = true").replace("\"own\"", "\"pair:0\""));
+    assert!(lab.refused("service_restart", &table).contains("`update` takes up a whole group"));
+    // Without an update the file has it and the process has not.
+    let (end, progress) = lab.scene.carry("config_set", &set(""));
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    assert!(!variables().contains(&"DEBUG=1".to_owned()));
+    fs::write(&file, &before).unwrap();
+    let (others, old) = (lab.pid("good"), lab.pid("own"));
+    let plan = lab.scene.plan("config_set", &set(", update = true")).unwrap();
+    let (end, progress) = lab.scene.act(plan);
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    let has = variables();
+    assert!(has.contains(&"DEBUG=1".to_owned()) && has.contains(&"KEPT=a,b".to_owned()), "{has:?}");
+    assert!(fs::read_to_string(&file).unwrap().contains("environment=KEPT=\"a,b\",DEBUG=\"1\"\n"));
+    assert!(lab.pid("own") != old && lab.pid("good") == others, "no other program is touched");
+    // A file that cannot be read leaves everything as it runs.
+    let running = lab.pid("own");
+    let broken = file.with_file_name("broken.conf");
+    fs::write(&broken, "[program:broken]\n").unwrap();
+    let table = format!("service = {}\n", service(", update = true"));
+    let (end, progress) = lab.scene.carry("service_restart", &table);
+    assert_eq!(end.outcome, Outcome::Failed, "{end:?} {:?}", told(&progress));
+    assert!(end.reason.as_str().contains("cannot read its configuration"), "{end:?}");
+    assert_eq!(lab.pid("own"), running);
+    fs::remove_file(&broken).unwrap();
+    // What the way back leaves.
+    fs::write(&file, &before).unwrap();
+    let (end, progress) = lab.scene.carry("service_restart", &table);
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    assert!(!variables().contains(&"DEBUG=1".to_owned()));
+}

@@ -161,3 +161,19 @@ fn each_contradiction_stands_on_one_page_with_what_the_profile_does() {
         }
     }
 }
+
+#[test]
+fn no_page_looks_for_a_process_by_its_name() {
+    // The kernel keeps 15 characters of a name, and several processes may bear it: a number is filled in.
+    let seekers = ["pgrep", "pidof", "pkill", "killall"];
+    for name in builtin::names() {
+        let (profile, _) = built(name);
+        for spec in &profile.procedures.specs {
+            let seeks = |line: &&str| line.split(|c: char| !c.is_alphanumeric()).any(|word| seekers.contains(&word));
+            // What the guide does is told, and what somebody typed is a symptom.
+            let told = |line: &&str| line.starts_with("- The guide:") || line.starts_with("symptoms =");
+            let lines: Vec<&str> = spec.text.lines().filter(|line| seeks(line) && !told(line)).collect();
+            assert_eq!(lines, [""; 0], "{name}: {}", spec.id);
+        }
+    }
+}

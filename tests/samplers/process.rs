@@ -130,6 +130,7 @@ async fn a_name_of_sixteen_letters_is_found_and_its_figures_are_the_kernels() {
     let written: f64 =
         standin.proc("io").lines().find_map(|line| line.strip_prefix("write_bytes: ")?.parse().ok()).expect("io");
     assert_eq!(value(&seen, "namedprocess_namegroup_write_bytes_total", &[]), written);
+    assert_eq!(fact(&seen, "main pid"), pid, "a number to fill in, and no more");
     assert!(fact(&seen, "main process").starts_with(&format!("{NAME}, process {pid} of ")), "{:?}", seen.facts);
     if let Ok(ps) = Command::new("ps").args(["-o", "rss=,vsz=,nlwp=", "-p", &pid]).output() {
         let text = String::from_utf8_lossy(&ps.stdout).into_owned();

@@ -55,6 +55,13 @@ fn lines<'a>(text: &'a str, sections: bool, file: &Path) -> Result<Vec<Line<'a>>
     Ok(found)
 }
 
+/// What stands right of the sign of a name, and where it begins.
+pub(super) struct Right<'a> {
+    start: usize,
+    pub(super) text: &'a str,
+    pub(super) offset: usize,
+}
+
 /// The value of a name, in this section of an INI file, or (`None`) in a file without sections.
 pub(super) fn find(
     text: &str,
@@ -62,6 +69,19 @@ pub(super) fn find(
     like: &Scalar,
     file: &Path,
 ) -> Result<Option<Spot>, Fault> {
+    let Some(right) = right(text, (section, name), file)? else { return Ok(None) };
+    match value(right.text, right.offset) {
+        Ok((range, words)) => Ok(Some(Spot { value: Scalar::read(&words, like), range })),
+        Err(what) => Err(at(text, right.start, file, &format!("`{name}` {what}"))),
+    }
+}
+
+/// The one line of a name, as [`find`] looks for it, whatever its value is.
+pub(super) fn right<'a>(
+    text: &'a str,
+    (section, name): (Option<&str>, &str),
+    file: &Path,
+) -> Result<Option<Right<'a>>, Fault> {
     let refused = |line: &Line<'_>, what: &str| Err(at(text, line.start, file, &format!("`{}` {what}", line.name)));
     let all = lines(text, section.is_some(), file)?;
     // Many programs take names of INI files in either case.
@@ -90,16 +110,24 @@ pub(super) fn find(
     if line.joined || (line.indented && section.is_some()) {
         return refused(line, "is part of a value of several lines, or has one");
     }
-    match value(line.right, line.offset) {
-        Ok((range, words)) => Ok(Some(Spot { value: Scalar::read(&words, like), range })),
-        Err(what) => refused(line, what),
-    }
+    Ok(Some(Right { start: line.start, text: line.right, offset: line.offset }))
+}
+
+/// Whether an INI file has this section.
+pub(super) fn has_section(text: &str, section: &str) -> bool {
+    let title = |line: &str| line.trim().strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).map(str::to_owned);
+    text.lines().filter_map(title).any(|title| title.trim() == section)
 }
 
 /// The text with a name that is not there: at the end of its section, which is added at the end where there is none.
 pub(super) fn add(text: &str, (section, name): (Option<&str>, &str), value: &Scalar) -> Result<String, Fault> {
-    let line = format!("{name}={}", write(value, "")?);
-    let Some(section) = section else { return Ok(put_in(text, text.len(), &[line])) };
+    Ok(put(text, section, &format!("{name}={}", write(value, "")?)))
+}
+
+/// The text with a line more at the end of a section.
+pub(super) fn put(text: &str, section: Option<&str>, line: &str) -> String {
+    let line = line.to_owned();
+    let Some(section) = section else { return put_in(text, text.len(), &[line]) };
     let (mut here, mut start, mut place) = ("", 0_usize, (section.is_empty()).then_some(0));
     for whole in text.split_inclusive('\n') {
         start = start.saturating_add(whole.len());
@@ -110,10 +138,10 @@ pub(super) fn add(text: &str, (section, name): (Option<&str>, &str), value: &Sca
             place = Some(start);
         }
     }
-    Ok(match place {
+    match place {
         Some(place) => put_in(text, place, &[line]),
         None => put_in(text, text.len(), &[format!("[{section}]"), line]),
-    })
+    }
 }
 
 /// `section.name`, or a name before every section.

@@ -8,6 +8,7 @@ mod lines;
 #[cfg(test)]
 mod tests;
 mod toml_text;
+mod variables;
 pub mod wanted;
 
 use crate::base::{Clean, Fault};
@@ -71,6 +72,8 @@ pub enum Format {
     Env,
     /// `[section]` and `name = value`; a key is `section.name`.
     Ini,
+    /// supervisord's INI, of which single variables of a program are keys: `program:app.environment.NAME`.
+    Supervisor,
 }
 
 /// Where a value stands.
@@ -102,6 +105,7 @@ impl Format {
             Self::Json => "JSON",
             Self::Env => "lines of NAME=value",
             Self::Ini => "INI",
+            Self::Supervisor => "supervisord's configuration",
         }
     }
 
@@ -115,6 +119,7 @@ impl Format {
             Self::Json => json::find(text, key, file),
             Self::Env => lines::find(text, (None, key), like, file),
             Self::Ini => lines::find(text, lines::section(key), like, file),
+            Self::Supervisor => variables::find(text, key, like, file),
         }
     }
 
@@ -132,6 +137,7 @@ impl Format {
             Self::Json => Err(none("cannot be added to JSON here.")),
             Self::Env => lines::add(text, (None, key), value),
             Self::Ini => lines::add(text, lines::section(key), value),
+            Self::Supervisor => variables::add(text, key, value, file),
         }
     }
 
@@ -144,6 +150,7 @@ impl Format {
             Self::Toml => Ok(toml_text::write(value)),
             Self::Json => Ok(json::write(value)),
             Self::Env | Self::Ini => lines::write(value, old),
+            Self::Supervisor => variables::write(value),
         }
     }
 }

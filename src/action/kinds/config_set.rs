@@ -5,8 +5,9 @@
 //! [actions.reduce-batch-size]
 //! kind    = "config_set"
 //! file    = "/etc/app/production.toml"                   # of a link the file is edited that it leads to, and shown
-//! format  = "toml"                                       # json, env, ini; by the file's name where it says it
+//! format  = "toml"                                       # json, env, ini, supervisor; by the file's name where it says it
 //! set     = [{ key = "performance.batch_size", from = 1024, to = 512 }]   # without `from`: whatever stands there
+//! # format "supervisor": single variables of a program of supervisord, key = "program:app.environment.NAME"
 //! # { key = "…", to = true, absent = "add" }: a key that is not there is added, its table too (not in JSON)
 //! # of several keys some may have their new value already, and are shown so; one of them must change
 //! restart = { kind = "systemd", unit = "app.service" }
@@ -109,7 +110,7 @@ impl Kind for ConfigSet {
         body.done(&[COMMON, CHECKS, &["file", "set", "format", "restart", "params", "limits"]].concat())?;
         let format = given.or_else(|| Format::of(&named)).ok_or_else(|| {
             let what = format!("the name of {} does not say its format.", named.display());
-            table.fault_at("file", what).hint("Add format = \"toml\", \"json\", \"env\" or \"ini\".")
+            table.fault_at("file", what).hint("Add format = \"toml\", \"json\", \"env\", \"ini\" or \"supervisor\".")
         })?;
         for row in &set {
             row.check(&params).map_err(|fault| table.placed("set", fault))?;

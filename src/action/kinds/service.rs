@@ -26,6 +26,7 @@
 //! service = { kind = "supervisor", program = "genesis", path = "/var/run/supervisor.sock" }   # of a group: "pair:0"
 //! # url = "http://127.0.0.1:9001" instead of path: its [inet_http_server] on this host
 //! # owner = "genesis": supervisord runs as that login; user = "joe", password = { file = "/path" }: its socket asks for them
+//! # update = true: a restart takes up what was changed in the program's section, as `supervisorctl update` does
 //! # reload_signal = "HUP" (USR1, USR2, WINCH): what service_reload sends; without it there is no reload
 //! # listener = "emergency", listener_does = "closes all positions": the event listener that acts when the program dies; it
 //! # is looked at first and told of in the prompt, which is one heavier

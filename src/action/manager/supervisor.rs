@@ -32,6 +32,8 @@ const LONGEST: u64 = 1_800;
 const LOG: &str = "2000";
 /// Its number for "not running": to stop such a program is no failure of a restart.
 const NOT_RUNNING: i64 = 70;
+/// Its number for "runs already".
+const ALREADY_STARTED: i64 = 60;
 /// What may be sent instead of a reload, which it does not have.
 const SIGNALS: [&str; 4] = ["HUP", "USR1", "USR2", "WINCH"];
 
@@ -54,6 +56,9 @@ pub struct Supervisor {
     pub password: Option<InFile>,
     /// The signal that has this program read its configuration again.
     pub reload_signal: Option<String>,
+    /// A restart takes up what was changed in the program's section: as `supervisorctl update` does.
+    #[serde(default)]
+    pub update: bool,
     /// The event listener that acts when this program dies.
     pub listener: Option<String>,
     /// What that one does then.
@@ -194,6 +199,17 @@ impl Supervisor {
         }
     }
 
+    /// Has it read its configuration again. That alone changes no program; one that cannot be read is left as it was.
+    fn read_again(&self) -> Result<(), StepError> {
+        let unread = |what: String| StepError::Failed(Fault::new(format!("{} {what}.", self.place())));
+        let answer = self.ask(&requests(&[("supervisor.reloadConfig", &[])]), LOOK).map_err(remote::lost)?;
+        match results(&answer.body).map_err(unread)?.into_iter().next() {
+            Some(Ok(())) => Ok(()),
+            Some(Err(refused)) => Err(unread(format!("cannot read its configuration: {}", refused.words))),
+            None => Err(unread("said nothing of its configuration".to_owned())),
+        }
+    }
+
     /// How the log of the program ends: what it complained of, else what it printed.
     fn log_end(&self) -> Option<Clean> {
         ["supervisor.tailProcessStderrLog", "supervisor.tailProcessStdoutLog"].iter().find_map(|method| {
@@ -201,6 +217,13 @@ impl Supervisor {
             let answer = self.ask(&asked, LOOK).ok()?;
             log_end(first_text(&answer.body).ok()?.as_bytes())
         })
+    }
+
+    /// What else a restart brings into force.
+    fn others(&self, verb: Verb) -> Vec<Clean> {
+        let takes_up = self.update && verb == Verb::Restart;
+        let what = crate::clean!("whatever else was changed in the section of {} is taken up too", self.program);
+        takes_up.then_some(what).into_iter().collect()
     }
 
     /// How long a call may take: as the program's own configuration says.
@@ -277,6 +300,10 @@ impl Service for Supervisor {
                     .hint(format!("Write `{group}`.")));
             }
         }
+        if self.update && self.program.contains(':') {
+            return Err(Fault::new("`update` takes up a whole group: name a program that is its own.")
+                .hint("Update a group by hand: supervisorctl update GROUP."));
+        }
         if self.listener.as_ref() == Some(&self.program) {
             return Err(Fault::new("`listener` names the program itself."));
         }
@@ -328,7 +355,7 @@ impl Service for Supervisor {
             standing,
             serving,
             identity: identity.map(|(name, value)| (name.to_owned(), value)).into(),
-            hits: hits(verb, row, config),
+            hits: [hits(verb, row, config), self.others(verb)].concat(),
             raise: Vec::new(),
             obstacle: obstacle(self, verb, state, &said),
             doubt: None,
@@ -343,6 +370,9 @@ impl Service for Supervisor {
     fn line(&self, verb: Verb) -> Clean {
         let Self { program, reload_signal, .. } = self;
         let what = match verb {
+            Verb::Restart if self.update => {
+                "reloadConfig; stopProcessGroup, removeProcessGroup, addProcessGroup, startProcess".to_owned()
+            }
             Verb::Restart => "stopProcess, then startProcess".to_owned(),
             Verb::Start => "startProcess".to_owned(),
             Verb::Stop => "stopProcess".to_owned(),
@@ -359,6 +389,15 @@ impl Service for Supervisor {
         let start: Call<'_> = ("supervisor.startProcess", &name);
         let reload: Call<'_> = ("supervisor.signalProcess", &signal);
         let calls = match verb {
+            Verb::Restart if self.update => {
+                self.read_again()?;
+                vec![
+                    ("supervisor.stopProcessGroup", &name as &[&str]),
+                    ("supervisor.removeProcessGroup", &name),
+                    ("supervisor.addProcessGroup", &name),
+                    start,
+                ]
+            }
             Verb::Restart => vec![stop, start],
             Verb::Start => vec![start],
             Verb::Stop => vec![stop],
@@ -374,6 +413,8 @@ impl Service for Supervisor {
         }
         let said_no = calls.iter().zip(&came).find_map(|((method, _), came)| match came {
             Err(refused) if verb == Verb::Restart && *method == stop.0 && refused.code == NOT_RUNNING => None,
+            // Once it is added again it starts by itself.
+            Err(refused) if self.update && *method == start.0 && refused.code == ALREADY_STARTED => None,
             Err(refused) => Some(Fault::new(format!("`{verb} {}` was not done: {}.", self.program, refused.words))),
             Ok(()) => None,
         });

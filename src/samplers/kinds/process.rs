@@ -15,6 +15,7 @@
 //! `process_group_peer_connections{peer,state}` with `peers`: connections by who is at the other end, by the first name
 //! that has its address; of others the ten largest by address, the rest as `other`. Hosts are asked for once a minute.
 //! What only a shell can work out (`$HOME`) is not compared, and said so. The fact `command line` has no secrets.
+//! The fact `main pid` is the number of the main process alone, for commands that are typed: `[fill]` of a procedure.
 //!
 //! All together as process-exporter does: `namedprocess_namegroup_*{groupname}` (`memtype` anonymous, file, shmem are
 //! ours); `process_group_*`: busy ratio (1 is one CPU), bytes per second and hour, sockets, restarts, uptime. Each of the

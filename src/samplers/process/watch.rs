@@ -169,6 +169,7 @@ impl Watch {
         if let Some(main) = main {
             let user = main.status.uid.map_or_else(Clean::default, |uid| self.finder.user(uid).clone());
             seen.facts.push((Clean::from("main process"), clean!("{}, process {} of {user}", main.name, main.id.pid)));
+            seen.facts.push((Clean::from("main pid"), clean!("{}", main.id.pid)));
             seen.facts.extend(self.seldom.env.facts.iter().cloned());
             let grown = |part: fn(&Detail) -> Option<u64>| details.iter().filter_map(part).sum::<u64>() as f64;
             let [resident, anonymous] = &mut self.growth;

@@ -192,6 +192,18 @@ impl<P: Played> Watch<P> {
         self.part.as_ref().unwrap()
     }
 
+    /// How the rules of an alert stand.
+    fn stands(&self, alert: &str) -> String {
+        let book = &self.setup.book;
+        let of = book.rules().filter(|(_, rule, _)| rule.name.as_str() == alert);
+        let stand = of.map(|(at, _, health)| {
+            let found = book.findings().iter().filter(|found| found.id.rule == at);
+            let found: Vec<String> = found.map(|found| format!("{:?} at {}", found.state, found.value)).collect();
+            format!("{health:?} {found:?}")
+        });
+        stand.collect::<Vec<_>>().join(", ")
+    }
+
     /// The procedure that answers an alert.
     fn answers(&self, alert: &str) -> Option<&str> {
         let alert = Clean::text(alert);
@@ -209,7 +221,8 @@ pub(super) fn keeps<P: Played>(system: System, seconds: u64, (story, promised): 
     let mut watch = Watch::<P>::new(system, story);
     watch.pass(seconds, |raised| promised.iter().all(|(alert, _)| raised.contains(*alert)));
     for (alert, procedure) in promised {
-        assert!(watch.raised.contains(*alert), "{story}: no {alert} within {seconds} s, but {:?}", watch.raised);
+        let stands = || watch.stands(alert);
+        assert!(watch.raised.contains(*alert), "{story}: no {alert} in {seconds} s: {}; {:?}", stands(), watch.raised);
         assert_eq!(watch.answers(alert), Some(*procedure), "{story}: {alert}");
     }
     watch

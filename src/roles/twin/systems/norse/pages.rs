@@ -11,6 +11,9 @@ use std::path::Path;
 /// Upper bounds of the histogram, seconds: the first is ten times the guide's limit.
 const BOUNDS: [&str; 9] = ["0.0001", "0.0005", "0.001", "0.005", "0.01", "0.05", "0.1", "0.5", "1"];
 
+/// The control group of the service may have so much: as `memory-cap` below.
+const LIMIT: f64 = 4e8;
+
 /// The settings of the profile that point into this folder and at these ports.
 pub(super) fn settings(folder: &Path, ports: &[u16]) -> String {
     let dir = folder.display();
@@ -116,7 +119,7 @@ impl Norse {
         }
     }
 
-    /// The card, and the CPUs where heat is their story.
+    /// The card, what memory the service may have, and the CPUs where heat is their story.
     fn hardware(&self, now: Now) -> Reply {
         let up = self.up(now);
         if self.model.lost(up) {
@@ -124,6 +127,9 @@ impl Norse {
         }
         let busy = self.model.busy(up);
         let mut page = Page(card(self.model.card_mib(up), busy, 41.0 + 33.0 * busy, self.seed));
+        let limit = "container_spec_memory_limit_bytes";
+        page.family(limit, "gauge", "What the control group of the service may have.");
+        page.sample(limit, "id=\"SIMULATED\"", LIMIT);
         if self.incident.is("throttling") {
             let hot = self.model.comes("throttling", up);
             let since = up.saturating_sub(self.model.onset).as_secs_f64();
