@@ -9,6 +9,7 @@ use rustix::fs::{FileType, OFlags, readlinkat};
 use rustix::io::pread;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use std::ffi::CString;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
@@ -88,7 +89,7 @@ impl Visit for Sealing {
                 if top && seen.stat.st_size <= READ { Self::content(seen) } else { Ok(Vec::new()) }
             }
             FileType::Symlink => {
-                Ok(readlinkat(seen.dir, seen.name, Vec::new()).map_or(Vec::new(), |to| to.into_bytes()))
+                Ok(readlinkat(seen.dir, seen.name, Vec::new()).map_or(Vec::new(), CString::into_bytes))
             }
             _ => Ok(Vec::new()),
         };
