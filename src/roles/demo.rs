@@ -23,9 +23,10 @@ const PROFILE: &str = include_str!("../../profiles/demo/profile.toml");
 const RULES: &str = include_str!("../../profiles/demo/rules.yaml");
 
 /// Its procedures, in the folder beside it.
-const PROCEDURES: [(&str, &str); 2] = [
+const PROCEDURES: [(&str, &str); 3] = [
     ("gpu-memory.md", include_str!("../../profiles/demo/procedures/gpu-memory.md")),
     ("lmdb-full.md", include_str!("../../profiles/demo/procedures/lmdb-full.md")),
+    ("service-silent.md", include_str!("../../profiles/demo/procedures/service-silent.md")),
 ];
 
 /// A running demo. Dropping it lets the twin go: its processes end and its folder vanishes within a second or

@@ -109,6 +109,11 @@ impl Format {
         }
     }
 
+    /// Section and name of a key among lines.
+    fn place(self, key: &str) -> (Option<&str>, &str) {
+        if self == Self::Env { (None, key) } else { lines::section(key) }
+    }
+
     /// Finds a value; `like` says the type where the format has none. `None` when there is no such key.
     ///
     /// # Errors
@@ -117,8 +122,7 @@ impl Format {
         match self {
             Self::Toml => toml_text::find(text, key, file),
             Self::Json => json::find(text, key, file),
-            Self::Env => lines::find(text, (None, key), like, file),
-            Self::Ini => lines::find(text, lines::section(key), like, file),
+            Self::Env | Self::Ini => lines::find(text, self.place(key), like, file),
             Self::Supervisor => variables::find(text, key, like, file),
         }
     }
@@ -135,8 +139,7 @@ impl Format {
         match self {
             Self::Toml => toml_text::add(text, key, value).map_err(none),
             Self::Json => Err(none("cannot be added to JSON here.")),
-            Self::Env => lines::add(text, (None, key), value),
-            Self::Ini => lines::add(text, lines::section(key), value),
+            Self::Env | Self::Ini => lines::add(text, self.place(key), value),
             Self::Supervisor => variables::add(text, key, value, file),
         }
     }

@@ -1,5 +1,6 @@
 //! A program of a supervisord, through its own socket (XML-RPC): what it says of a program comes as values, never from the
 //! text of `supervisorctl`. It has no restart of its own: stop and start go in one request; a runner that is killed meanwhile leaves it stopped.
+//! Long because what it is asked, how its answers are judged and what is done rest on the same rows of one daemon.
 
 use super::{Look, Service, Serving, Standing, Verb, log_end, plain_name};
 use crate::action::doing::{Doing, LOOK};
