@@ -189,12 +189,8 @@ impl serde::Serialize for Unit {
 /// Three significant digits below a thousand, groups of three above.
 fn grouped(value: f64) -> String {
     let size = value.abs();
-    match () {
-        () if value.fract() == 0.0 || size >= 100.0 => {}
-        // What two decimals would make nothing of.
-        () if size < 0.001 => return format!("{value:.2e}"),
-        () if size < 0.01 => return format!("{value:.5}"),
-        () => return three(value),
+    if value.fract() != 0.0 && size < 100.0 {
+        return short(value);
     }
     let whole = format!("{size:.0}");
     let mut out = String::with_capacity(whole.len() + whole.len() / 3 + 1);
@@ -208,6 +204,15 @@ fn grouped(value: f64) -> String {
         out.push(digit);
     }
     out
+}
+
+/// Three digits, also of what two decimals would make nothing of.
+fn short(value: f64) -> String {
+    match value.abs() {
+        size if size < 0.001 => format!("{value:.2e}"),
+        size if size < 0.01 => format!("{value:.5}"),
+        _ => three(value),
+    }
 }
 
 /// One decimal below ten per cent: there it decides.
