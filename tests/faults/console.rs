@@ -7,6 +7,7 @@ use crate::lost::{BY_HAND, Bench, bench, is_gone, seen};
 use crate::peer::{self, running::Running};
 use crate::strace::{CHANGES, Point, calls, inject, long, points, works};
 use crate::world::Met;
+use rustix::process::Signal;
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::Path;
@@ -141,8 +142,12 @@ fn killed(deed: &Deed, (whose, point): &(Whose, Point)) -> Result<(Met, bool), S
             [Some(away), Some(attach(&[&LOOP[..], &kill].concat(), nowhere, [&console]))]
         }
     };
-    let _ends_early = bench.confirm_first(&pty) && shown(&pty);
+    let is_over = bench.confirm_first(&pty) && shown(&pty);
     let was_killed = is_gone(&pty);
+    if !is_over && !was_killed {
+        // A child that the plan needs was killed, and there is none.
+        pty.signal(Signal::KILL);
+    }
     let met = judge(deed, &bench, &pty)?;
     // A child that dies before it is another program may be what was killed.
     if !was_killed && met != Met::Done && *whose != Whose::Started {

@@ -114,13 +114,14 @@ impl Bench {
     }
 }
 
-/// The list's first action, by this word, to the key that runs it. False when the console was gone before.
+/// The list's first action, by this word, to the key that runs it. False when the console was gone before, or had no plan.
 pub(crate) fn confirm_first(pty: &Pty, word: &str) -> bool {
     let then = |key: &str, what: &str, wanted: fn(&str) -> bool| {
         pty.send(key);
         seen(pty, what, wanted)
     };
-    let asked = then("\r", "the plan", |text| text.contains("Only a preview"))
+    let asked = then("\r", "the plan, or that there is none", |text| is_planned(text) || text.contains("No plan: "))
+        && is_planned(&pty.text())
         && then("A", "the arming prompt", |text| is_armed(text, "to arm"))
         && then("y", "the plan, armed", |text| is_armed(text, "to run it"));
     if asked && word == "y" {
@@ -134,6 +135,10 @@ pub(crate) fn confirm_first(pty: &Pty, word: &str) -> bool {
         pty.send("\r");
     }
     typed
+}
+
+fn is_planned(text: &str) -> bool {
+    text.contains("Only a preview")
 }
 
 /// Waits until the screen is as wanted; false when the console ends before.
