@@ -1,7 +1,6 @@
-//! Faults of safety.md 3.2 on the real runner: it dies at a write, a disk is full, the console is lost. Whatever happens,
-//! the target is as before or as after, what is told is true of it or says "unknown", and nothing runs twice. A selection
-//! runs here; `WATCHKEEPER_LONG=1` (`tests/run --long`) takes every kind under every fault and prints the table, and with it
-//! `WATCHKEEPER_KINDS=lmdb_check,file_restore` these kinds alone.
+//! Faults of safety.md 3.2 on the real runner: it dies at a write, a disk is full, the console is lost. The target stays whole,
+//! what is told is true of it or "unknown", and nothing runs twice. `WATCHKEEPER_LONG=1` (`tests/run --long`) takes every kind
+//! under every fault and prints the table, `WATCHKEEPER_KINDS=lmdb_check,file_restore` these kinds alone.
 #![cfg(test)] // so that clippy knows this for a test
 #![expect(clippy::disallowed_methods, reason = "a test starts its peers")]
 
