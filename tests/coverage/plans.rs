@@ -109,14 +109,22 @@ fn planned<'a>(demo: &Demo, rows: &Rows, names: impl IntoIterator<Item = &'a str
     said.into_inner().expect("whole")
 }
 
+/// Genesis' page may be asked a hundred times a minute: who wants all plans at once is refused at times, and asks again.
+const AGAIN: usize = 20;
+
 fn plan<'a>(demo: &Demo, name: &str, given: impl Iterator<Item = &'a String>) -> Said {
     let mut ask = Command::new(env!("CARGO_BIN_EXE_watchkeeper"));
     ask.args(["run", name, "--dry-run", "--profile"]).arg(&demo.profile);
     ask.args(given.flat_map(|value| ["--set", value]));
     ask.env("HOME", &demo.dir).env("XDG_STATE_HOME", demo.dir.join("planned"));
-    let out = ask.output().expect("runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Said { plan: text(&out.stdout), refused: text(&out.stderr) }
+    let mut say = || {
+        let out = ask.output().expect("runs");
+        Said { plan: text(&out.stdout), refused: text(&out.stderr) }
+    };
+    let first = say();
+    let unseen = |said: &Said| said.refused.contains("cannot be observed now");
+    (0..AGAIN).fold(first, |said, _| if unseen(&said) { say() } else { said })
 }
 
 impl Said {
