@@ -113,7 +113,10 @@ impl Of {
 pub fn keep(run: &Run, left: &impl serde::Serialize) -> Result<(), Fault> {
     let text = serde_json::to_string(left)
         .map_err(|error| Fault::new(format!("what this run leaves cannot be written: {error}.")))?;
-    files::create_exclusive(&run.dir().join(LEFT), 0o600, text.as_bytes()).map(|_first| ())
+    if files::create_exclusive(&run.dir().join(LEFT), 0o600, text.as_bytes())? {
+        return Ok(());
+    }
+    Err(Fault::new(format!("{} is there already.", run.dir().join(LEFT).display())))
 }
 
 /// The same as the run kept it.

@@ -54,8 +54,7 @@ impl Left {
         let pieces: Result<Vec<Piece>, Fault> = paths.iter().map(look).collect();
         match pieces.and_then(|pieces| back::keep(run, &Self { pieces, others: String::new() })) {
             Ok(()) => String::new(),
-            // What was done is done.
-            Err(fault) => format!("; it cannot be taken back from here, for what it left was not recorded: {fault}"),
+            Err(fault) => unrecorded(fault),
         }
     }
 
@@ -100,6 +99,11 @@ impl Left {
             Some(what) => Err(Fault::new(format!("{what}.")).hint("Look at both, and decide by hand.")),
         }
     }
+}
+
+/// What is said where a run could not record what it left: what was done is done.
+pub fn unrecorded(fault: Fault) -> String {
+    format!("; it cannot be taken back from here, for what it left was not recorded: {fault}")
 }
 
 /// How it differs, as far as numbers tell it.

@@ -189,14 +189,7 @@ enum ValidateTool {
 #[derive(Debug, Subcommand)]
 enum TestTool {
     /// Unit tests of rules in Prometheus' test-file format: a line a test, and what differs
-    Rules {
-        /// Test files
-        #[arg(required = true, value_name = "FILE")]
-        files: Vec<PathBuf>,
-        /// Writes the outcome as JUnit XML too
-        #[arg(long, value_name = "OUT.xml")]
-        junit: Option<PathBuf>,
-    },
+    Rules(rules_test::Ask),
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -234,9 +227,7 @@ pub fn main() -> u8 {
         }
         Some(Role::Validate { explain: Some(id), .. }) => rule_check::explain(&id, &mut std::io::stdout().lock()),
         Some(Role::Validate { profile, .. }) => validate::validate(&profile, &mut std::io::stdout().lock()),
-        Some(Role::Test { what: TestTool::Rules { files, junit } }) => {
-            rules_test::run(&files, junit.as_deref(), &mut std::io::stdout().lock())
-        }
+        Some(Role::Test { what: TestTool::Rules(ask) }) => rules_test::run(&ask, &mut std::io::stdout().lock()),
         Some(Role::Query(ask)) => query::run(&ask),
         Some(Role::Snapshot(ask)) => snapshot::run(&ask),
         Some(Role::Burst(ask)) => burst::run(&ask, &mut std::io::stdout().lock()),

@@ -4,7 +4,7 @@ use super::collect::Collector;
 use super::session::reference;
 use super::setup;
 use super::validate::written;
-use crate::base::{Clock, Fault};
+use crate::base::{Clock, Fault, Settings};
 use crate::config::{Profile, SearchPath, load_or_host, load_profile};
 use crate::rules::file::yaml::LARGEST;
 use crate::rules::lint::{self, Found, Known};
@@ -45,19 +45,19 @@ pub fn run(ask: &Ask, out: &mut dyn Write) -> Result<u8, Fault> {
     if let Some(id) = &ask.explain {
         return explain(id, out);
     }
-    let mut faults = Vec::new();
-    let mut files = Vec::new();
-    for path in &ask.files {
-        match read(path) {
-            Ok(file) => files.push(file),
-            Err(fault) => faults.push(fault),
-        }
-    }
     let search = SearchPath::detect(&|name| std::env::var(name).ok());
     let profile = match &ask.profile {
         Some(name) => load_profile(&reference(name), &search, &setup::known_kinds())?,
         None => load_or_host(&reference("host"), &search, &setup::known_kinds()),
     };
+    let mut faults = Vec::new();
+    let mut files = Vec::new();
+    for path in &ask.files {
+        match read(path, &profile.judging.settings) {
+            Ok(file) => files.push(file),
+            Err(fault) => faults.push(fault),
+        }
+    }
     let policy = setup::policy(&profile);
     let mut store = store(ask, &profile, &files)?;
     faults.extend(files.iter().flat_map(|file| &file.broken).map(|(_, fault)| fault.clone()));
@@ -85,12 +85,12 @@ pub fn interval(profile: &Profile) -> Duration {
     profile.judging.interval.unwrap_or(crate::rules::book::INTERVAL)
 }
 
-/// Reads a rule file.
+/// Reads a rule file, what its profile sets filled in.
 ///
 /// # Errors
 /// It cannot be had.
-pub fn read(path: &Path) -> Result<RuleFile, Fault> {
-    text(path).map(|text| RuleFile::parse(&path.to_string_lossy(), &text))
+pub fn read(path: &Path, settings: &Settings) -> Result<RuleFile, Fault> {
+    text(path).map(|text| RuleFile::parse(&path.to_string_lossy(), &settings.fill_known(&text)))
 }
 
 /// The text of a file that no sane rule file exceeds.

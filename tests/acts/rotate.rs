@@ -8,8 +8,9 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use watchkeeper::action::act::carry_out;
 use watchkeeper::action::kinds;
-use watchkeeper::action::lifecycle::Outcome;
+use watchkeeper::action::lifecycle::{Outcome, Run};
 
 /// Writes numbered lines to `log/app.log`, and opens it again by USR1 unless it is deaf.
 pub(crate) struct Writer(Running);
@@ -116,6 +117,23 @@ fn where_nobody_is_told_nobody_may_have_it_open() {
     drop(held);
     let (end, _) = scene.carry("log_rotate", &nothing(&log(&scene)));
     assert_eq!(end.outcome, unseen(), "{end:?}");
+}
+
+#[test]
+fn a_rotation_that_cannot_be_recorded_says_at_once_that_it_has_no_way_back() {
+    let scene = Scene::new();
+    fs::create_dir(scene.path("log")).unwrap();
+    fs::set_permissions(scene.path("log"), PermissionsExt::from_mode(0o755)).unwrap();
+    fs::write(log(&scene), "1\n").unwrap();
+    let plan = scene.plan("log_rotate", &nothing(&log(&scene))).unwrap();
+    let taken = Run::of(&scene.state(), plan.id).dir().join("left.json");
+    let ((), progress) = scene.with_runner(plan, |real| {
+        fs::write(&taken, "of somebody else").unwrap();
+        assert_eq!(carry_out(real).outcome, unseen());
+    });
+    let told = told(&progress).join("\n");
+    assert!(told.contains("is empty; what was in it is in app.log.rotated-"), "{told}");
+    assert!(told.contains("cannot be taken back from here, for what it left was not recorded: "), "{told}");
 }
 
 #[test]

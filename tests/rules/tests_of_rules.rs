@@ -120,3 +120,25 @@ fn a_test_file_that_cannot_be_played_fails_and_the_others_go_on() {
         assert!(out.contains(told), "{told}\n{out}");
     }
 }
+
+#[test]
+fn what_a_profile_sets_is_filled_into_the_rules_that_are_tested() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).expect("a file");
+    write("profile.toml", "[settings]\njob = \"orders\"\nmost = 5\n");
+    write("rules.yaml", "groups: [{name: g, rules: [{alert: Deep, expr: 'depth{job=\"${job}\"} > ${most}'}]}]");
+    write(
+        "rules_test.yaml",
+        "rule_files: [rules.yaml]\ntests:\n- name: six are too many\n  input_series: [{series: 'depth{job=\"orders\"}', values: 6x5}]\n  alert_rule_test: [{eval_time: 1m, alertname: Deep, exp_alerts: [{exp_labels: {job: orders}}]}]\n",
+    );
+    let told = |args: &[&str]| watchkeeper(dir.path(), &[&["test", "rules", "rules_test.yaml"], args].concat());
+    let (status, out, _) = told(&["--profile", "./profile.toml"]);
+    assert_eq!((status, out.as_str()), (0, "ok   rules_test.yaml:3 six are too many\n1 tests, 0 failed\n"));
+    let (status, out, _) = told(&[]);
+    assert_eq!(status, 1, "nothing is filled in without a profile\n{out}");
+    let (status, _, err) = told(&["--profile", "./none.toml"]);
+    assert_eq!((status, err.contains("none.toml")), (2, true), "{err}");
+    let (_, out, err) =
+        watchkeeper(dir.path(), &["validate", "rules", "rules.yaml", "--offline", "--profile", "./profile.toml"]);
+    assert!(!out.contains("cannot be read") && out.contains("rules.yaml: 1 rule"), "{out}{err}");
+}

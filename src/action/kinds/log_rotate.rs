@@ -17,6 +17,7 @@ use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
 use crate::action::back::{self, Of};
 use crate::action::doing::Doing;
 use crate::action::files::{name_of, path_of, seen, stamped};
+use crate::action::left;
 use crate::action::lifecycle::Run;
 use crate::action::manager::{Manager, Serving, Verb};
 use crate::action::plan::{Danger, Plan, Target, Undo};
@@ -159,9 +160,10 @@ impl Work {
                 Ok(crate::clean!("{path} is what it was before; {what} is in {}", self.kept))
             }
             Ok(()) => {
-                // Which one it is: to be known again by the way back. Without that there is none.
-                let _best_effort = Entry::open(&self.path).and_then(|new| back::keep(run, new.id()));
-                Ok(crate::clean!("{path} is empty; what was in it is in {}", self.kept))
+                // Which one it is: to be known again by the way back.
+                let noted = Entry::open(&self.path).and_then(|new| back::keep(run, new.id()));
+                let unnoted = noted.err().map(left::unrecorded).unwrap_or_default();
+                Ok(crate::clean!("{path} is empty; what was in it is in {}{unnoted}", self.kept))
             }
             Err(Broken::Untouched(fault)) => Err(StepError::Failed(match remove(&place, &self.part()) {
                 Ok(()) => fault,

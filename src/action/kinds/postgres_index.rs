@@ -22,6 +22,7 @@
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
 use crate::action::back::{self, Of};
 use crate::action::doing::Doing;
+use crate::action::left::unrecorded;
 use crate::action::lifecycle::Run;
 use crate::action::plan::{Danger, Plan, Target, Undo};
 use crate::action::postgres::{self, Server, Which, cell, row};
@@ -155,10 +156,11 @@ impl Kind for PostgresIndex {
     fn step(&self, _: &str, plan: &Plan, doing: &Doing<'_>) -> Result<Clean, StepError> {
         let work: Work = work(plan).map_err(StepError::Failed)?;
         let done = work.server.act(BEFORE, &work.sql(), work.patience);
-        if !work.drop && !matches!(done, Err(Lost::Before(_))) {
-            work.keep_which(doing);
-        }
-        let Err(refused) = done.map_err(remote::lost)? else { return Ok(Clean::text(work.sql())) };
+        let begun = !work.drop && !matches!(done, Err(Lost::Before(_)));
+        let unrecorded = if begun { work.keep_which(doing) } else { String::new() };
+        let Err(refused) = done.map_err(remote::lost)? else {
+            return Ok(crate::clean!("{}{unrecorded}", Clean::text(work.sql())));
+        };
         // Of what is done in several transactions a part may stand.
         match work.look().map(|now| is(&now)) {
             Ok(Is::Absent) if !work.drop => Err(StepError::Failed(refused.fault)),
@@ -276,13 +278,14 @@ impl Work {
         Ok((work, of))
     }
 
-    /// Keeps the number of the index that was begun, whatever has become of it: under the lock there was none of that name.
-    fn keep_which(&self, doing: &Doing<'_>) {
-        let seen = self.look().map(|now| cell(&now, "index").to_owned());
-        if let Some(index) = seen.ok().filter(|index| !index.is_empty()) {
-            // Without it the way back is refused, and says why.
-            let _best_effort = back::keep(doing.run, &index);
-        }
+    /// Keeps the number of the index that was begun, whatever has become of it: under the lock there was none of that
+    /// name. What is to be said of that.
+    fn keep_which(&self, doing: &Doing<'_>) -> String {
+        let kept = self.look().and_then(|now| match cell(&now, "index") {
+            "" => Ok(()),
+            index => back::keep(doing.run, &index),
+        });
+        kept.err().map(unrecorded).unwrap_or_default()
     }
 
     /// Refuses any other index than the one that the run has made.

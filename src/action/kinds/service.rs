@@ -53,6 +53,7 @@
 use super::{Draft, Kind, Proof, Settled, StepError, to_work, work};
 use crate::action::back::{self, Of};
 use crate::action::doing::Doing;
+use crate::action::left::unrecorded;
 use crate::action::lifecycle::Run;
 use crate::action::manager::{CHECKS, Checks, Look, Manager, Part, Serving, Standing, Verb};
 use crate::action::plan::{Danger, Plan, Target, Undo};
@@ -351,14 +352,13 @@ impl Services {
 
     /// After its job: which run began with a start, for its way back to end that one and no other.
     fn done(&self, service: &Manager, done: Result<Clean, StepError>, doing: &Doing<'_>) -> Result<Clean, StepError> {
-        if matches!(self.0, Verb::Start)
-            && !matches!(done, Err(StepError::Failed(_)))
-            && let Ok(look) = service.service().look(self.0, doing.clock)
-        {
-            // Without it the way back is refused, and says why.
-            let _best_effort = back::keep(doing.run, &look.serving);
+        if !matches!(self.0, Verb::Start) || matches!(done, Err(StepError::Failed(_))) {
+            return done;
         }
-        done
+        let look = service.service().look(self.0, doing.clock);
+        let kept = look.and_then(|look| back::keep(doing.run, &look.serving));
+        let unrecorded = kept.err().map(unrecorded).unwrap_or_default();
+        done.map(|said| crate::clean!("{said}{unrecorded}"))
     }
 
     /// Whether the service runs afterwards, so that more than its manager's word can be asked for.

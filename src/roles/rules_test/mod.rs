@@ -11,4 +11,4 @@ mod report;
 mod series;
 mod world;
 
-pub use report::run;
+pub use report::{Ask, run};

@@ -3,13 +3,29 @@
 use super::check::{Failure, play};
 use super::format::{self, TestFile};
 use super::junit;
-use crate::base::{Clean, Fault};
+use crate::base::{Clean, Fault, Settings};
+use crate::config::{SearchPath, load_profile};
 use crate::logs::Pattern;
-use crate::roles::rule_check;
+use crate::roles::session::reference;
 use crate::roles::validate::written;
+use crate::roles::{rule_check, setup};
 use crate::rules::rule::RuleFile;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+
+/// `watchkeeper test rules …`
+#[derive(Debug, clap::Args)]
+pub struct Ask {
+    /// Test files
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Profile whose [settings] are filled into the rule files
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<String>,
+    /// Writes the outcome as JUnit XML too
+    #[arg(long, value_name = "OUT.xml")]
+    junit: Option<PathBuf>,
+}
 
 /// What came of one test file.
 pub(super) struct Outcome {
@@ -27,9 +43,13 @@ pub(super) struct Case {
 /// Runs the tests of these files. Returns 1 when one failed, else 0.
 ///
 /// # Errors
-/// When the output or the JUnit file cannot be written.
-pub fn run(files: &[PathBuf], xml: Option<&Path>, out: &mut dyn Write) -> Result<u8, Fault> {
-    let outcomes: Vec<Outcome> = files.iter().map(|file| test_file(file)).collect();
+/// When the profile cannot be had, or the output or the JUnit file cannot be written.
+pub fn run(ask: &Ask, out: &mut dyn Write) -> Result<u8, Fault> {
+    let search = SearchPath::detect(&|name| std::env::var(name).ok());
+    let named = |name: &String| load_profile(&reference(name), &search, &setup::known_kinds());
+    let settings = ask.profile.as_ref().map(named).transpose()?.map(|profile| profile.judging.settings);
+    let settings = settings.unwrap_or_default();
+    let outcomes: Vec<Outcome> = ask.files.iter().map(|file| test_file(file, &settings)).collect();
     let mut lines = Vec::new();
     for outcome in &outcomes {
         for case in &outcome.cases {
@@ -43,7 +63,7 @@ pub fn run(files: &[PathBuf], xml: Option<&Path>, out: &mut dyn Write) -> Result
     let failed = cases().filter(|case| !case.failures.is_empty()).count();
     lines.push(format!("{} tests, {failed} failed", cases().count()));
     written(out, &lines)?;
-    if let Some(path) = xml {
+    if let Some(path) = &ask.junit {
         let fault =
             |error: std::io::Error| Fault::new(format!("cannot be written: {error}.")).at(path.to_string_lossy(), 0, 0);
         std::fs::write(path, junit::xml(&outcomes)).map_err(fault)?;
@@ -58,12 +78,12 @@ pub(super) fn told(failure: &Failure) -> Vec<String> {
     core::iter::once(head).chain(failure.lines.iter().map(|line| format!("  {line}"))).collect()
 }
 
-fn test_file(path: &Path) -> Outcome {
+fn test_file(path: &Path, settings: &Settings) -> Outcome {
     let file = Clean::text(path.to_string_lossy().as_bytes());
     let broken = |failures| vec![Case { name: Clean::from("the file can be read"), line: None, failures }];
     let cases = match rule_check::text(path).and_then(|text| format::read(file.as_str(), &text)) {
         Err(fault) => broken(vec![Failure::from(fault)]),
-        Ok(tests) => match rules(path, &tests) {
+        Ok(tests) => match rules(path, &tests, settings) {
             Err(failures) => broken(failures),
             Ok(rules) => cases(&tests, &rules),
         },
@@ -81,7 +101,7 @@ fn cases(tests: &TestFile, rules: &[RuleFile]) -> Vec<Case> {
 }
 
 /// The rule files, whole: a test over a file that lost a rule would prove nothing.
-fn rules(path: &Path, tests: &TestFile) -> Result<Vec<RuleFile>, Vec<Failure>> {
+fn rules(path: &Path, tests: &TestFile, settings: &Settings) -> Result<Vec<RuleFile>, Vec<Failure>> {
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
     let mut files = Vec::new();
     let mut failures = Vec::new();
@@ -100,7 +120,7 @@ fn rules(path: &Path, tests: &TestFile) -> Result<Vec<RuleFile>, Vec<Failure>> {
             failures.push(Failure { place: Some(place.clone()), what: fault.what.to_string(), lines: Vec::new() });
         }
         for path in paths.unwrap_or_default() {
-            match rule_check::read(&path) {
+            match rule_check::read(&path, settings) {
                 Ok(file) => {
                     failures.extend(file.broken.iter().map(|(_, fault)| Failure::from(fault.clone())));
                     files.push(file);
