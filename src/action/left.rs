@@ -54,7 +54,7 @@ impl Left {
         let pieces: Result<Vec<Piece>, Fault> = paths.iter().map(look).collect();
         match pieces.and_then(|pieces| back::keep(run, &Self { pieces, others: String::new() })) {
             Ok(()) => String::new(),
-            Err(fault) => unrecorded(fault),
+            Err(fault) => unrecorded(&fault),
         }
     }
 
@@ -102,7 +102,7 @@ impl Left {
 }
 
 /// What is said where a run could not record what it left: what was done is done.
-pub fn unrecorded(fault: Fault) -> String {
+pub fn unrecorded(fault: &Fault) -> String {
     format!("; it cannot be taken back from here, for what it left was not recorded: {fault}")
 }
 

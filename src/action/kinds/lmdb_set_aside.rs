@@ -183,11 +183,7 @@ impl Kind for LmdbSetAside {
     }
 
     fn proof(&self, plan: &Plan, _: &dyn Clock) -> Option<Proof> {
-        Some(match self.settled(plan) {
-            Ok(Settled::Done(said)) => Proof::Holds(String::new(), said),
-            Ok(Settled::NotDone(said) | Settled::Other(said)) => Proof::Broken(said),
-            Err(fault) => Proof::Unseen(Clean::text(fault.to_string())),
-        })
+        Some(self.settled(plan).into())
     }
 
     fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {

@@ -162,7 +162,7 @@ impl Work {
             Ok(()) => {
                 // Which one it is: to be known again by the way back.
                 let noted = Entry::open(&self.path).and_then(|new| back::keep(run, new.id()));
-                let unnoted = noted.err().map(left::unrecorded).unwrap_or_default();
+                let unnoted = noted.err().as_ref().map(left::unrecorded).unwrap_or_default();
                 Ok(crate::clean!("{path} is empty; what was in it is in {}{unnoted}", self.kept))
             }
             Err(Broken::Untouched(fault)) => Err(StepError::Failed(match remove(&place, &self.part()) {

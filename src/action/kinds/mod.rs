@@ -115,6 +115,17 @@ impl Settled {
     }
 }
 
+/// Of what is done at once: what is not there after the step does not come by itself.
+impl From<Result<Settled, Fault>> for Proof {
+    fn from(settled: Result<Settled, Fault>) -> Self {
+        match settled {
+            Ok(Settled::Done(said)) => Self::Holds(String::new(), said),
+            Ok(Settled::NotDone(said) | Settled::Other(said)) => Self::Broken(said),
+            Err(fault) => Self::Unseen(Clean::text(fault.to_string())),
+        }
+    }
+}
+
 /// A family of actions.
 pub trait Kind: Sync {
     /// The name in `kind = "…"`.

@@ -285,7 +285,7 @@ impl Work {
             "" => Ok(()),
             index => back::keep(doing.run, &index),
         });
-        kept.err().map(unrecorded).unwrap_or_default()
+        kept.err().as_ref().map(unrecorded).unwrap_or_default()
     }
 
     /// Refuses any other index than the one that the run has made.

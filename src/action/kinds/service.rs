@@ -357,7 +357,7 @@ impl Services {
         }
         let look = service.service().look(self.0, doing.clock);
         let kept = look.and_then(|look| back::keep(doing.run, &look.serving));
-        let unrecorded = kept.err().map(unrecorded).unwrap_or_default();
+        let unrecorded = kept.err().as_ref().map(unrecorded).unwrap_or_default();
         done.map(|said| crate::clean!("{said}{unrecorded}"))
     }
 

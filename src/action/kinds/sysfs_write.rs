@@ -197,11 +197,7 @@ impl Kind for SysfsWrite {
         if work.before.values().all(String::is_empty) {
             return None;
         }
-        Some(match self.settled(plan) {
-            Ok(Settled::Done(said)) => Proof::Holds(String::new(), said),
-            Ok(Settled::NotDone(said) | Settled::Other(said)) => Proof::Broken(said),
-            Err(fault) => Proof::Unseen(Clean::text(fault.to_string())),
-        })
+        Some(self.settled(plan).into())
     }
 
     fn settled(&self, plan: &Plan) -> Result<Settled, Fault> {
