@@ -129,7 +129,7 @@ fn what_a_profile_sets_is_filled_into_the_rules_that_are_tested() {
     write("rules.yaml", "groups: [{name: g, rules: [{alert: Deep, expr: 'depth{job=\"${job}\"} > ${most}'}]}]");
     write(
         "rules_test.yaml",
-        "rule_files: [rules.yaml]\ntests:\n- name: six are too many\n  input_series: [{series: 'depth{job=\"orders\"}', values: 6x5}]\n  alert_rule_test: [{eval_time: 1m, alertname: Deep, exp_alerts: [{exp_labels: {job: orders}}]}]\n",
+        "rule_files: [rules.yaml]\ntests:\n- name: six are too many\n  input_series: [{series: 'depth{job=\"${job}\"}', values: 6x5}]\n  alert_rule_test: [{eval_time: 1m, alertname: Deep, exp_alerts: [{exp_labels: {job: orders}}]}]\n",
     );
     let told = |args: &[&str]| watchkeeper(dir.path(), &[&["test", "rules", "rules_test.yaml"], args].concat());
     let (status, out, _) = told(&["--profile", "./profile.toml"]);

@@ -19,7 +19,7 @@ pub struct Ask {
     /// Test files
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Profile whose [settings] are filled into the rule files
+    /// Profile whose [settings] are filled into tests and rules
     #[arg(long, value_name = "PROFILE")]
     profile: Option<String>,
     /// Writes the outcome as JUnit XML too
@@ -81,7 +81,7 @@ pub(super) fn told(failure: &Failure) -> Vec<String> {
 fn test_file(path: &Path, settings: &Settings) -> Outcome {
     let file = Clean::text(path.to_string_lossy().as_bytes());
     let broken = |failures| vec![Case { name: Clean::from("the file can be read"), line: None, failures }];
-    let cases = match rule_check::text(path).and_then(|text| format::read(file.as_str(), &text)) {
+    let cases = match rule_check::text(path).and_then(|text| format::read(file.as_str(), &settings.fill_known(&text))) {
         Err(fault) => broken(vec![Failure::from(fault)]),
         Ok(tests) => match rules(path, &tests, settings) {
             Err(failures) => broken(failures),
