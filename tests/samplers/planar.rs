@@ -1,6 +1,7 @@
 //! Samplers of the shipped profile of Planar, as it declares them, at what they are for: a checkout of a real git, an
 //! `.envrc` that a real direnv knows, packages as a real dpkg lists them, an exchange behind TLS, and a program called julia.
 
+use crate::mounts::played;
 use crate::peer::{Running, skip};
 use crate::probe::role;
 use crate::tls::Certificates;
@@ -261,6 +262,38 @@ async fn what_a_bot_saves_is_seen_as_bytes_a_second_while_it_does() {
     let saving = rate(&observe(&mut *bot).await.expect("there"));
     assert!(saving.is_some_and(|rate| rate > 0.0), "{saving:?}");
     assert_eq!(rate(&observe(&mut *bot).await.expect("there")), Some(0.0), "nothing since");
+}
+
+#[test]
+fn a_store_on_a_file_system_of_the_network_is_told() {
+    let lmdb = Command::new("/usr/bin/python3").args(["-c", "import lmdb"]).output();
+    if !lmdb.is_ok_and(|lmdb| lmdb.status.success()) {
+        return skip("lmdb", "not installed: apt-get install python3-lmdb");
+    }
+    played("a FUSE mount of the network", "planar::looks_at_a_store_of_the_network");
+}
+
+#[tokio::test]
+#[ignore = "a role: played in a mount namespace of its own"]
+async fn looks_at_a_store_of_the_network() {
+    let dir = std::env::var("PROBE_WORD").expect("told");
+    let [near, far] = ["near", "far"].map(|name| format!("{dir}/{name}"));
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    sh(Path::new(&dir), &format!("mkdir far; /usr/bin/python3 {}/peers/lmdb_lab.py create near", here.display()));
+    let mut files = Command::new("/usr/bin/python3");
+    files.arg(here.join("samplers/network_files.py")).args([&near, &far]);
+    let mut files = Running::start(&mut files, Stdio::piped(), Stdio::piped());
+    let said = BufReader::new(files.0.stdout.take().expect("a pipe")).lines().next();
+    if !said.is_some_and(|said| said.is_ok_and(|said| said == "MOUNTED")) {
+        return println!("CANNOT MOUNT here");
+    }
+    for (store, is, kind) in [(near, 0.0, ""), (far, 1.0, "fuse.sshfs")] {
+        let seen = seen("store", &format!("lmdb = \"{store}\"")).await;
+        assert_eq!(value(&seen, "lmdb_network_file_system", &[("path", &store)]), is, "{store}");
+        assert_eq!(value(&seen, "lmdb_map_size_bytes", &[("path", &store)]), 1_048_576.0, "it is read all the same");
+        assert!(seen.facts.iter().any(|(_, told)| told.as_str().contains(kind)), "{:?}", seen.facts);
+    }
+    println!("ALL SEEN");
 }
 
 #[test]
