@@ -156,15 +156,26 @@ pub(crate) fn place(file: &File, about: &Metadata) -> Place {
     let info = fs::read_to_string(format!("/proc/self/fdinfo/{}", file.as_raw_fd())).unwrap_or_default();
     let mount = info.lines().find_map(|line| number(line.strip_prefix("mnt_id:")?));
     let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let row = mounts.lines().find(|row| mount.is_some() && row.split(' ').next().and_then(number) == mount);
+    let (kind, second) = mount.map(|mount| mounted(&mounts, mount)).unwrap_or_default();
+    let first = (rustix::fs::major(about.dev()), rustix::fs::minor(about.dev()));
+    let devices = core::iter::once(first).chain(second.filter(|second| *second != first)).collect();
+    Place { id: FileId { devices, inode: about.ino() }, kind: Clean::text(kind), network: is_remote(kind) }
+}
+
+/// What a table of mounts says of the mount with this number: its file system's type, and its device.
+fn mounted(mounts: &str, mount: u64) -> (&str, Option<(u32, u32)>) {
+    let row = mounts.lines().find(|row| row.split(' ').next().is_some_and(|first| first.parse() == Ok(mount)));
     let kind = row.and_then(|row| row.split_once(" - ")?.1.split(' ').next()).unwrap_or_default();
-    let second = row.and_then(|row| {
+    let device = row.and_then(|row| {
         let (major, minor) = row.split(' ').nth(2)?.split_once(':')?;
         Some((major.parse().ok()?, minor.parse().ok()?))
     });
-    let first = (rustix::fs::major(about.dev()), rustix::fs::minor(about.dev()));
-    let devices = core::iter::once(first).chain(second.filter(|second| *second != first)).collect();
-    Place { id: FileId { devices, inode: about.ino() }, kind: Clean::text(kind), network: NETWORK.contains(&kind) }
+    (kind, device)
+}
+
+/// Whether several hosts may have a file system of this type mounted.
+fn is_remote(kind: &str) -> bool {
+    NETWORK.contains(&kind)
 }
 
 /// Where the file system is mounted that a path leads to as it is written, if it is one that may never answer. Only
@@ -181,7 +192,7 @@ fn hanging(mounts: &str, path: &Path) -> Option<PathBuf> {
     };
     // Of two at one point the later one counts.
     let (point, kind) = mounts.lines().filter_map(mount).max_by_key(|(point, _)| point.len())?;
-    let may = NETWORK.contains(&&*kind) || kind == "fuse" || kind.starts_with("fuse.");
+    let may = is_remote(&kind) || kind == "fuse" || kind.starts_with("fuse.");
     may.then(|| point.into())
 }
 
@@ -248,6 +259,20 @@ mod tests {
         let at = |path: &str| hanging(mounts, Path::new(path)).map(|point| point.display().to_string());
         assert_eq!((at("/net/x.log").as_deref(), at("/a b/x.log").as_deref()), (Some("/net"), Some("/a b")));
         assert_eq!((at("/net/disk/x.log"), at("/netx/x.log"), at("/var/x.log")), (None, None, None));
+    }
+
+    #[test]
+    fn what_lies_on_a_mount_of_the_network_is_known_by_its_number_in_the_table() {
+        let mounts = "25 1 8:2 / / rw,relatime shared:1 - ext4 /dev/a rw\n\
+            126 25 0:52 / /srv/data rw master:2 shared:9 - nfs4 host:/data rw,vers=4.2\n\
+            26 25 0:53 / /srv/else rw - cifs //host/else rw\n27 25 0:54 / /srv/ssh rw - fuse.sshfs host: rw\n";
+        let of = |mount| {
+            let (kind, device) = mounted(mounts, mount);
+            (kind, is_remote(kind), device)
+        };
+        assert_eq!(of(126), ("nfs4", true, Some((0, 52))));
+        assert_eq!((of(26), of(27)), (("cifs", true, Some((0, 53))), ("fuse.sshfs", true, Some((0, 54)))));
+        assert_eq!((of(25), of(12)), (("ext4", false, Some((8, 2))), ("", false, None)));
     }
 
     #[test]

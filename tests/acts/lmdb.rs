@@ -431,7 +431,15 @@ fn an_environment_that_nobody_has_open_is_set_aside_and_can_be_put_back() {
     let mut names: Vec<String> = aside.iter().map(old).collect();
     names.sort();
     assert_eq!(names, ["data.mdb", "lock.mdb"]);
-    // The program begins anew in the folder.
+    // The program begins anew in the folder, with nothing in it; what there was is kept.
+    assert!(lab.peer.exec(&["plain", "0"]).status.success());
+    assert_eq!(figure(&stat(&lab.db, &[]), "Entries"), 0, "a new environment");
+    let kept = lab.scene.path("kept");
+    fs::create_dir(&kept).unwrap();
+    for path in &aside {
+        fs::copy(path, kept.join(old(path))).unwrap();
+    }
+    assert_eq!(entries(&kept), before);
     assert!(lab.peer.exec(&["create", "1048576", "3"]).status.success());
     assert_ne!(entries(&lab.db), before);
     let fault = lab.scene.way_back(&plan).unwrap_err().to_string();

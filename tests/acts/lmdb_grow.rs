@@ -357,6 +357,28 @@ fn a_size_that_a_file_sets_is_changed_there_and_the_program_maps_it() {
     );
 }
 
+/// Whether so many MiB can be written into a copy of the environment, by a library that is not ours and under the size
+/// that is stored.
+fn takes(served: &Served, mib: u32) -> bool {
+    const WRITE: &str = "
+import lmdb, sys
+env = lmdb.open(sys.argv[1], map_size=0, max_dbs=8)
+try:
+    with env.begin(write=True) as txn:
+        for key in range(int(sys.argv[2]) * 8):
+            txn.put(b'more %d' % key, bytes(120_000))
+except lmdb.MapFullError:
+    sys.exit(28)
+";
+    let scratch = tempfile::tempdir().unwrap();
+    let copied = Command::new("mdb_copy").arg(&served.db).arg(scratch.path()).status().unwrap();
+    assert!(copied.success());
+    let mut write = Command::new("/usr/bin/python3");
+    let write = write.args(["-c", WRITE]).arg(scratch.path()).arg(mib.to_string()).output().unwrap();
+    assert!(write.status.success() || write.status.code() == Some(28), "{write:?}");
+    write.status.success()
+}
+
 /// A program that writes so many MiB, grown to 8 MiB with an eye on what it logs.
 fn grown_under_a_writer(mib: u32) -> Option<(Outcome, String)> {
     let served = Served::start_with("DIR/app.toml", "", Some(mib))?;
@@ -364,6 +386,7 @@ fn grown_under_a_writer(mib: u32) -> Option<(Outcome, String)> {
     served.wait(&log);
     let said = fs::read_to_string(&log).unwrap();
     assert!(said.contains("MDB_MAP_FULL"), "1 MiB is too small: {said}");
+    assert!(!takes(&served, 2), "beyond the limit");
     let setting =
         format!("{{ file = \"{}\", key = \"db.map_mib\", unit = \"MiB\" }}", served.scene.path("app.toml").display());
     let full = format!(
@@ -377,6 +400,8 @@ fn grown_under_a_writer(mib: u32) -> Option<(Outcome, String)> {
     assert_eq!(plan.settle.as_secs(), 12);
     let (end, progress) = served.scene.act(plan);
     assert!(end.executed, "{end:?} {:?}", told(&progress));
+    let [beyond_the_old, beyond_the_new] = [2, 9].map(|mib| takes(&served, mib));
+    assert_eq!((beyond_the_old, beyond_the_new), (mib == 2, false), "of {mib} MiB that are written");
     Some((end.outcome, format!("{} {:?}", end.reason, told(&progress))))
 }
 

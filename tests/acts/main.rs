@@ -19,6 +19,7 @@ mod owner;
 #[expect(dead_code, reason = "the samplers' tests use all of it")]
 #[path = "../samplers/peer.rs"]
 mod peer;
+mod planar;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod prompts;

@@ -20,6 +20,7 @@ use watchkeeper::action::prepare::{Context, Depth, prepare};
 use watchkeeper::action::prompt::{Acceptance, Confirm};
 use watchkeeper::action::verify::Seen;
 use watchkeeper::base::{Body, Clean, Clock, Fault, Mono, Now};
+use watchkeeper::config::profile::ActionSpec;
 use watchkeeper::journal::{Journal, Session};
 use watchkeeper::sys::clock::RealClock;
 use watchkeeper::sys::host::{Host, Login};
@@ -110,6 +111,11 @@ impl Scene {
     pub(crate) fn plan_after(&self, kind: &str, table: &str, earlier: &[Earlier]) -> Result<Plan, Fault> {
         let body = Body::parse("profile.toml", &format!("verb = \"perform\"\ndanger = \"C1\"\n{table}"))?;
         self.prepare("the-action", kind, &Clean::from("The action"), &body, earlier)
+    }
+
+    /// Plans an action as a profile declares it.
+    pub(crate) fn plan_of(&self, spec: &ActionSpec) -> Result<Plan, Fault> {
+        self.prepare(&spec.name, &spec.kind, &spec.title, &spec.body, &[])
     }
 
     /// Plans the way back from a run of this plan, as the console does.

@@ -25,6 +25,7 @@ mod lmdb_full;
 mod login;
 mod mounts;
 mod peer;
+mod planar;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod probe;

@@ -29,7 +29,7 @@ fn what_is_written_to_a_disk_is_gone_from_what_is_free_as_the_kernel_counts() {
 }
 
 /// Plays the role in a mount namespace of its own.
-fn played(what: &str, name: &str) {
+pub(crate) fn played(what: &str, name: &str) {
     let program = std::env::current_exe().expect("ourselves");
     // Ours to remove: in this namespace nothing is ever mounted in it.
     let dir = tempfile::tempdir().expect("a folder");

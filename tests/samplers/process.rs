@@ -201,6 +201,8 @@ async fn of_an_environment_only_names_are_told_and_values_where_asked_and_harmle
     assert!(fact(&seen, "environment").contains("API_KEY"), "{:?}", seen.facts);
     assert_eq!([fact(&seen, "RUST_LOG"), fact(&seen, "JULIA_PROJECT")], ["info,x=debug", "not set"]);
     assert_eq!(find(&seen, "process_env_value", &[]), None, "neither is a number");
+    let set = |name| value(&seen, "process_env_set", &[("groupname", "engine"), ("name", name)]);
+    assert_eq!(["RUST_LOG", "JULIA_PROJECT"].map(set), [1.0, 0.0]);
     let seen = look(&mut *standin.sampler("show_env = [\"RUST_LOG\", \"JULIA_NUM_THREADS\"]")).await;
     let numbers = seen.points.iter().filter(|point| point.key.name.as_str() == "process_env_value").count();
     let threads = value(&seen, "process_env_value", &[("groupname", "engine"), ("name", "JULIA_NUM_THREADS")]);

@@ -29,24 +29,30 @@ subjectAltName = DNS:app.internal,IP:127.0.0.1
 ";
 
 /// Certificates that sign themselves, each with its key, in a folder.
-struct Certificates(tempfile::TempDir);
+pub(crate) struct Certificates(tempfile::TempDir);
 
 impl Certificates {
-    fn make() -> Option<Self> {
+    pub(crate) fn make() -> Option<Self> {
         if Command::new("openssl").arg("version").output().is_err() {
             skip("openssl", "not found: apt-get install openssl");
             return None;
         }
         let made = Self(tempfile::tempdir().expect("a folder"));
         std::fs::write(made.0.path().join("conf"), CONFIG).expect("room");
+        std::fs::write(made.0.path().join("local.conf"), CONFIG.replace("app.internal", "localhost")).expect("room");
         std::fs::write(made.0.path().join("db"), "").expect("room");
         std::fs::write(made.0.path().join("serial"), "01\n").expect("room");
         // The longest life that the certificates of a test can have: the year 2050 is written in another form.
-        for (name, until) in [("good", "20491231235959Z"), ("far", "20720203040506Z"), ("ended", "20210203040506Z")] {
+        for (name, conf, until) in [
+            ("good", "conf", "20491231235959Z"),
+            ("local", "local.conf", "20491231235959Z"),
+            ("far", "conf", "20720203040506Z"),
+            ("ended", "conf", "20210203040506Z"),
+        ] {
             let key = "req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj";
             made.run(&format!("{key} /CN={name} -keyout {name}.key -out {name}.req"));
-            let sign = "ca -config conf -batch -selfsign -notext -startdate 20200101000000Z -enddate";
-            made.run(&format!("{sign} {until} -keyfile {name}.key -in {name}.req -out {name}.pem"));
+            let sign = "-batch -selfsign -notext -startdate 20200101000000Z -enddate";
+            made.run(&format!("ca -config {conf} {sign} {until} -keyfile {name}.key -in {name}.req -out {name}.pem"));
         }
         Some(made)
     }
@@ -57,7 +63,7 @@ impl Certificates {
         assert!(done.status.success(), "openssl {line}: {done:?}");
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(crate) fn path(&self, name: &str) -> String {
         self.0.path().join(name).display().to_string()
     }
 
@@ -69,7 +75,7 @@ impl Certificates {
     }
 
     /// A server that shows the certificate with this name, and wants one of `client` if that is named.
-    fn serve(&self, name: &str, client: Option<&str>) -> Server {
+    pub(crate) fn serve(&self, name: &str, client: Option<&str>) -> Server {
         serve_heads(Some(self.config(name, client)), |head| {
             let host =
                 head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("host: ").map(str::to_owned));

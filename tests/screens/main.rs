@@ -8,6 +8,7 @@ mod gpu;
 mod incident;
 mod insight;
 mod logs;
+mod planar;
 mod procedures;
 mod rights;
 mod sizes;

@@ -63,6 +63,9 @@ logs = os.path.join(folder, "user/strategies/MyStrategy/logs")
 os.makedirs(logs, exist_ok=True)
 with open(os.path.join(logs, "events.log"), "a") as log:
     print("INFO started", file=log)
+    debugged = os.environ.get("JULIA_DEBUG")
+    if debugged:
+        print(f"┌ Debug: signal of {debugged}\n└ @ {debugged} strategies/{debugged}.jl:57", file=log)
 wanted = setting("user/strategies/MyStrategy/Project.toml", "preferences", "Data", "data_store")
 save = in_lmdb() if wanted == "lmdb" else in_files()
 with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:

@@ -73,7 +73,9 @@ impl Kind for FileSetAside {
         let to: Option<String> = body.take("to")?;
         let of = body.take("of")?.map(|action| Of::read(action, body)).transpose()?;
         body.done(&[COMMON, &["path", "below", "to", "params"]].concat())?;
-        if to.as_ref().is_some_and(|to| to.is_empty() || to.contains('/') || to.starts_with('.')) {
+        // Only what comes back may be hidden: it has had that name.
+        let begins = |to: &str| to.starts_with('.') && (of.is_none() || to == "." || to == "..");
+        if to.as_ref().is_some_and(|to| to.is_empty() || to.contains('/') || begins(to)) {
             return Err(table.fault_at("to", "a new name in the same folder, that does not begin with a dot."));
         }
         check(&path, &below).map_err(|what| table.fault_at("path", what))?;

@@ -10,7 +10,8 @@
 //! env_file = "/opt/x/.envrc"          # it should have been started with these `NAME=value` and `export NAME=value` lines
 //! peers = { exchange = ["api.exchange.com", "203.0.113.0/24"], db = ["10.0.0.7"] }     # names of other ends; {}: by address
 //! ```
-//! `process_env_value{name}` is the value of a variable of `show_env` that is a number. `process_env_unexpected{name}` and `process_env_differs{name}` are 1 where the main process has another value than
+//! `process_env_set{name}` is 1 where a variable of `show_env` has a value, and `process_env_value{name}` that value where it is a
+//! number. `process_env_unexpected{name}` and `process_env_differs{name}` are 1 where the main process has another value than
 //! expected, or than the file has now; the facts `unexpected` and `differs` name them, with values of `show_env` alone.
 //! `process_group_peer_connections{peer,state}` with `peers`: connections by who is at the other end, by the first name
 //! that has its address; of others the ten largest by address, the rest as `other`. Hosts are asked for once a minute.

@@ -36,7 +36,9 @@ pub(super) struct Told {
     pub(super) facts: Vec<(Clean, Clean)>,
     /// Metric, name of the variable, and whether it is another than it should be.
     pub(super) other: Vec<(&'static str, String, bool)>,
-    /// Variables whose values are told and are numbers.
+    /// Variables whose values are told, and whether they have one.
+    set: Vec<(String, bool)>,
+    /// Those of them that are numbers.
     numbers: Vec<(String, f64)>,
     pub(super) missing: Vec<(Clean, Clean)>,
 }
@@ -44,6 +46,7 @@ pub(super) struct Told {
 pub(super) const UNEXPECTED: &str = "process_env_unexpected";
 pub(super) const DIFFERS: &str = "process_env_differs";
 const VALUE: &str = "process_env_value";
+const SET: &str = "process_env_set";
 
 impl Asked {
     /// Looks at one process below this root.
@@ -57,9 +60,10 @@ impl Asked {
             Err(error) => {
                 let why = Absent::from(error).why();
                 told.facts.push((Clean::from("environment"), why.clone()));
-                let shows = (VALUE, !self.show.is_empty());
-                let asked = [(UNEXPECTED, !self.expect.is_empty()), (DIFFERS, self.file.is_some()), shows];
-                let asked = asked.into_iter().filter(|(_, asked)| *asked);
+                let shows = [VALUE, SET].map(|name| (name, !self.show.is_empty()));
+                let asked = [(UNEXPECTED, !self.expect.is_empty()), (DIFFERS, self.file.is_some())];
+                let asked = asked.into_iter().chain(shows);
+                let asked = asked.filter(|(_, asked)| *asked);
                 told.missing.extend(asked.map(|(name, _)| (Clean::from(name), why.clone())));
             }
         }
@@ -76,6 +80,7 @@ impl Asked {
         told.facts.push((Clean::from("environment"), names(&entries)));
         for name in &self.show {
             let is = value(name);
+            told.set.push((name.clone(), is.is_some_and(|is| !is.is_empty())));
             let number = is.and_then(|is| plain_number(is.as_bytes()));
             told.numbers.extend(number.map(|number| (name.clone(), number)));
             let shown = is.map_or_else(|| Clean::from("not set"), |is| Clean::text(scrub(is)));
@@ -145,6 +150,9 @@ impl Tell<'_> {
     pub(super) fn environment(&mut self, told: &Told) {
         for (metric, name, other) in &told.other {
             self.gauge(metric, &[("name", name)], f64::from(u8::from(*other)));
+        }
+        for (name, set) in &told.set {
+            self.gauge(SET, &[("name", name)], f64::from(u8::from(*set)));
         }
         for (name, number) in &told.numbers {
             self.gauge(VALUE, &[("name", name)], *number);

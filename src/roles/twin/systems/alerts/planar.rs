@@ -51,6 +51,14 @@ fn each_story_raises_its_alerts_and_names_their_procedures() {
 }
 
 #[test]
+fn an_order_that_fails_is_told_with_the_mode() {
+    let promise = PROMISES.iter().find(|(story, _)| *story == "order-refused").unwrap();
+    let watch = keeps::<Planar>(PLANAR, SECONDS, *promise);
+    let said = watch.says("OrdersFail").unwrap();
+    assert_eq!(said.as_str(), "mode simulation: the exchange has not taken an order");
+}
+
+#[test]
 fn a_quiet_run_raises_none_of_them() {
     is_quiet::<Planar>(PLANAR, SECONDS, PROMISES);
 }

@@ -204,6 +204,14 @@ impl<P: Played> Watch<P> {
         stand.collect::<Vec<_>>().join(", ")
     }
 
+    /// What an alert says.
+    pub(super) fn says(&self, alert: &str) -> Option<Clean> {
+        let book = &self.setup.book;
+        let of = |at| book.rule(at).is_some_and(|rule| rule.name.as_str() == alert);
+        let found = book.findings().iter().find(|found| of(found.id.rule))?;
+        book.annotation(&found.id, "summary")
+    }
+
     /// The procedure that answers an alert.
     fn answers(&self, alert: &str) -> Option<&str> {
         let alert = Clean::text(alert);
