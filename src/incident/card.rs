@@ -16,6 +16,9 @@ pub const WIDTH: usize = 76;
 /// Columns of the word at the beginning of a line.
 const WORD: usize = 9;
 
+/// Columns that a name of an open item is left.
+const NAME: usize = 40;
+
 /// Columns of ` +999 more`.
 const COUNT: usize = 10;
 
@@ -183,9 +186,9 @@ fn deed(it: &Deed) -> String {
 
 fn open(it: &OpenItem) -> String {
     let why = if it.why.as_str().is_empty() { String::new() } else { format!(": {}", it.why) };
-    // The name is shortened before how it stands and whose it is.
+    // A long name is shortened, so that how it stands and whose it is have room; not for a long reason.
     let facts = ascii(&format!(" {}{why}", it.state));
-    fit(&ascii(it.item.as_str()), (WIDTH - WORD).saturating_sub(facts.len()).max(16)) + &facts
+    fit(&ascii(it.item.as_str()), (WIDTH - WORD).saturating_sub(facts.len()).max(NAME)) + &facts
 }
 
 fn mute(it: &Mute) -> String {
