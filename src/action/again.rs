@@ -125,7 +125,9 @@ fn metrics(plan: &Plan, eyes: &mut Eyes, clock: &dyn Clock) -> Result<(), Fault>
 fn unseen(label: &Clean, troubles: &[Clean]) -> Clean {
     let told: Vec<&str> = troubles.iter().map(|trouble| trouble.as_str().trim_end_matches('.')).collect();
     if told.is_empty() {
-        return crate::clean!("{label} cannot be observed now, perhaps since `verify_samplers` does not name what gives it");
+        return crate::clean!(
+            "{label} cannot be observed now, perhaps since `verify_samplers` does not name what gives it"
+        );
     }
     crate::clean!("{label} cannot be observed now: {}", told.join("; "))
 }
