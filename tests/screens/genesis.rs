@@ -8,6 +8,7 @@ use watchkeeper::base::{Clean, Observation, Point, Ulid};
 use watchkeeper::config::{ProfileRef, SearchPath, load_profile};
 use watchkeeper::roles::logs::SAMPLER;
 use watchkeeper::roles::setup::known_kinds;
+use watchkeeper::term::Input;
 
 /// What a sampler gives: series, labels and values.
 type Given<'a> = (&'a str, &'a [(&'a str, &'a [(&'a str, &'a str)], f64)]);
@@ -74,6 +75,12 @@ fn row(desk: &Desk, title: &str) -> String {
     rows.find(|row| row.contains(title)).unwrap_or_else(|| panic!("no {title}: {screen}"))
 }
 
+/// The page as it is written with W.
+fn written(desk: &Desk) -> String {
+    let lines = watchkeeper::app::written::document(&desk.model, &desk.model.procedures.walks[0]);
+    lines.iter().map(Clean::as_str).collect::<Vec<_>>().join("\n")
+}
+
 #[test]
 fn the_first_five_minutes_tick_themselves_with_values_while_their_time_runs() {
     let mut desk = desk();
@@ -95,8 +102,7 @@ fn the_first_five_minutes_tick_themselves_with_values_while_their_time_runs() {
         assert!(row.contains('✓') && row.contains(value) && row.contains("sensed"), "{row}");
     }
     // Behind what it ticked stands what else it looked at.
-    let written = watchkeeper::app::written::document(&desk.model, &desk.model.procedures.walks[0]);
-    let written = written.iter().map(Clean::as_str).collect::<Vec<_>>().join("\n");
+    let written = written(&desk);
     for beside in ["- memory: 2.24 GiB", "- I/O wait: 1.2 %", "- fullest disk: 58 %", "- round trip: 24.1 ms"] {
         assert!(written.contains(beside), "{beside}: {written}");
     }
@@ -163,4 +169,72 @@ fn what_the_engine_does_not_export_is_unknown_with_the_page_that_says_how() {
     let screen = desk.screen();
     assert!(screen.contains("GC pause         unknown, page `gc` says how to export it"), "{screen}");
     assert!(screen.contains("Garbage collector, if exported                not exported"), "{screen}");
+}
+
+/// Names of rows of a table from the top of the screen down, as far as they are there.
+fn in_order(desk: &Desk, names: &[&str]) -> Vec<String> {
+    let screen = desk.screen();
+    let named = |line: &str| names.iter().find(|name| line.contains(*name)).map(|name| (*name).to_owned());
+    screen.lines().filter_map(named).collect()
+}
+
+#[test]
+fn its_tables_begin_with_what_is_worst() {
+    let mut desk = desk();
+    let counted = |name: &'static str, seen: f64, of: [f64; 2]| {
+        [("market_data", of[0]), ("positions", of[1])].map(|(cache, each)| (name, [("cache_name", cache)], seen * each))
+    };
+    for second in 0..40 {
+        let seen = f64::from(second);
+        let counts = [
+            counted("genesis_cache_hits_total", seen, [90.0, 30.0]),
+            counted("genesis_cache_misses_total", seen, [10.0, 70.0]),
+        ];
+        let caches: Vec<_> =
+            counts.iter().flatten().map(|(name, labels, value)| (*name, labels.as_slice(), *value)).collect();
+        let slow = |id: &'static str, mean: f64| ("pg_stat_statements_mean_seconds", [("queryid", id)], mean);
+        let slow = [slow("111222333", 0.061), slow("444555666", 0.310), slow("777888999", 0.095)];
+        let slow: Vec<_> = slow.iter().map(|(name, labels, value)| (*name, labels.as_slice(), *value)).collect();
+        let tasks = [("task", "sync_orders"), ("task", "reconcile")].map(|label| [label]);
+        let tasks = [(tasks[0].as_slice(), 0.12), (tasks[1].as_slice(), 0.312)];
+        let tasks = tasks.map(|(labels, took)| ("genesis_slow_task_seconds", labels, took));
+        seconds(&mut desk, 1, &[("metrics", &caches), ("database", &slow), (SAMPLER, &tasks)]);
+    }
+    for (view, names) in [
+        (3, ["reconcile", "sync_orders"].as_slice()),
+        (4, &["positions", "market_data"]),
+        (5, &["444555666", "777888999", "111222333"]),
+    ] {
+        while !desk.screen().contains(&format!(" {view}/6 ")) {
+            desk.key('V');
+        }
+        assert_eq!(in_order(&desk, names), names, "{}", desk.screen());
+    }
+}
+
+#[test]
+fn the_top_of_a_profile_is_pasted_and_kept_with_the_page() {
+    let mut desk = desk();
+    seconds(&mut desk, 3, &[ENGINE]);
+    begin(&mut desk, "cpu-profiling");
+    desk.press(KeyCode::Enter);
+    desk.press(KeyCode::Enter);
+    desk.type_text("a profile of what runs");
+    desk.press(KeyCode::Enter);
+    desk.press(KeyCode::Enter);
+    desk.press(KeyCode::Down);
+    desk.press(KeyCode::Enter);
+    assert!(row(&desk, "Read a profile").contains('▶'), "nothing is started in production: {}", desk.screen());
+    desk.press(KeyCode::Enter);
+    desk.press(KeyCode::Enter);
+    desk.type_text("pasted below");
+    desk.press(KeyCode::Enter);
+    desk.press(KeyCode::Enter);
+    let top: Vec<String> = (1..=20).map(|at| format!("{at} 0.{at:03} engine.py:{at}(execute_order_{at})")).collect();
+    let text = top.join("\n");
+    let input = Input::Paste { text: Clean::text(&text), lines: Clean::lines(&text), left_out: 0 };
+    desk.send(Msg::Input(desk.model.now.mono, input));
+    desk.press(KeyCode::Enter);
+    let written = written(&desk);
+    assert!(top.iter().all(|line| written.contains(&line.replace('_', "\\_")) || written.contains(line)), "{written}");
 }
