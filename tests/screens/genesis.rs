@@ -2,7 +2,6 @@
 
 use crate::desk::Desk;
 use crossterm::event::KeyCode;
-use std::sync::Arc;
 use watchkeeper::app::Msg;
 use watchkeeper::base::{Clean, Observation, Point, Ulid};
 use watchkeeper::config::{ProfileRef, SearchPath, load_profile};
@@ -63,7 +62,7 @@ fn seconds(desk: &mut Desk, count: u32, given: &[Given<'_>]) {
 
 /// This page of the profile, begun.
 fn begin(desk: &mut Desk, page: &str) {
-    let document = desk.model.procedures.known.iter().find(|document| *document.id == *page).map(Arc::clone);
+    let document = desk.model.procedures.known.iter().find(|document| *document.id == *page).cloned();
     desk.send(Msg::Work(page.into()));
     desk.send(Msg::WalkBegun(document.expect("a page"), Ok(Ulid(9))));
 }
