@@ -59,6 +59,10 @@ pub trait Probe: Send {
     /// Points that came since the last call and answer one of the plan's queries. Waits until some have come, at most
     /// `limit`; returns empty only after that.
     fn points(&mut self, limit: Duration) -> Vec<Seen>;
+    /// Why samplers of its give nothing now, a sentence each.
+    fn troubles(&self) -> Vec<Clean> {
+        Vec::new()
+    }
 }
 
 /// Carries out one accepted plan, once.

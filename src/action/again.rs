@@ -100,9 +100,7 @@ fn metrics(plan: &Plan, eyes: &mut Eyes, clock: &dyn Clock) -> Result<(), Fault>
             if metric.planned.is_none() {
                 break;
             }
-            return Err(stale(&crate::clean!(
-                "{label} cannot be observed now; does `verify_samplers` name what gives it?"
-            )));
+            return Err(stale(&unseen(label, &eyes.probe.troubles())));
         };
         eyes.open(left);
     }
@@ -121,6 +119,17 @@ fn metrics(plan: &Plan, eyes: &mut Eyes, clock: &dyn Clock) -> Result<(), Fault>
         }
     }
     Ok(())
+}
+
+/// Why a value does not come, as far as its samplers say.
+fn unseen(label: &Clean, troubles: &[Clean]) -> Clean {
+    let told: Vec<&str> = troubles.iter().map(|trouble| trouble.as_str().trim_end_matches('.')).collect();
+    if told.is_empty() {
+        return crate::clean!(
+            "{label} cannot be observed now, perhaps since `verify_samplers` does not name what gives it"
+        );
+    }
+    crate::clean!("{label} cannot be observed now: {}", told.join("; "))
 }
 
 /// How this is no longer the host, or its boot, that the plan was made on.

@@ -16,6 +16,9 @@ pub const WIDTH: usize = 76;
 /// Columns of the word at the beginning of a line.
 const WORD: usize = 9;
 
+/// Columns that a name of an open item is left.
+const NAME: usize = 40;
+
 /// Columns of ` +999 more`.
 const COUNT: usize = 10;
 
@@ -183,7 +186,9 @@ fn deed(it: &Deed) -> String {
 
 fn open(it: &OpenItem) -> String {
     let why = if it.why.as_str().is_empty() { String::new() } else { format!(": {}", it.why) };
-    format!("{} {}{why}", it.item, it.state)
+    // A long name is shortened, so that how it stands and whose it is have room; not for a long reason.
+    let facts = ascii(&format!(" {}{why}", it.state));
+    fit(&ascii(it.item.as_str()), (WIDTH - WORD).saturating_sub(facts.len()).max(NAME)) + &facts
 }
 
 fn mute(it: &Mute) -> String {
@@ -280,6 +285,16 @@ mod tests {
     fn holds(card: &[String]) {
         assert!(card.len() <= LINES && card.iter().all(|line| line.len() <= WIDTH), "{card:#?}");
         assert!(card.iter().flat_map(|line| line.bytes()).all(|byte| matches!(byte, 0x20..=0x7E)), "{card:#?}");
+    }
+
+    #[test]
+    fn an_item_of_a_long_name_keeps_its_owner() {
+        let item = "a-loop-without-an-end-or-an-await-work-that-grows-faster-than-its-input";
+        let open = OpenItem { item: item.into(), state: "deferred".into(), why: "ada".into(), ..OpenItem::default() };
+        let card = card(&Facts { open: vec![open], ..Facts::default() });
+        holds(&card);
+        let line = "OPEN     a-loop-without-an-end-or-an-await-work-that-grows-f.. deferred: ada";
+        assert_eq!(card.last().map(String::as_str), Some(line));
     }
 
     #[test]

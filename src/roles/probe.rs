@@ -6,7 +6,7 @@ use crate::action::act::Probe;
 use crate::action::plan::Plan;
 use crate::action::verify::Seen;
 use crate::app::readings;
-use crate::base::{Clock, Fault, Mono};
+use crate::base::{Clean, Clock, Fault, Mono};
 use crate::config::{SearchPath, load_profile};
 use crate::rules::expr::{Evaluator, Expr};
 use crate::rules::{Live, WallOffset};
@@ -16,6 +16,7 @@ use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::random;
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use tokio::runtime::Runtime;
@@ -37,6 +38,8 @@ pub(super) struct Eyes {
     wall: WallOffset,
     /// Up to where each query has been told.
     told: Vec<Mono>,
+    /// By the sampler whose newest attempt failed.
+    troubles: BTreeMap<Arc<str>, Clean>,
     _supervisor: Option<Supervisor>,
     runtime: Option<Runtime>,
 }
@@ -84,6 +87,7 @@ impl Eyes {
             evaluator,
             wall,
             told,
+            troubles: BTreeMap::new(),
             _supervisor: Some(supervisor),
             runtime: Some(runtime),
         })
@@ -92,6 +96,10 @@ impl Eyes {
     fn fresh(&mut self) -> Vec<Seen> {
         for sample in self.mailbox.drain() {
             self.store.ingest(&sample);
+            match sample.outcome {
+                Ok(_) => drop(self.troubles.remove(&sample.sampler)),
+                Err(failure) => drop(self.troubles.insert(sample.sampler, failure.what)),
+            }
         }
         let live = Live::new(&self.store, RealClock.now(), &mut self.wall);
         let mut seen = Vec::new();
@@ -132,6 +140,10 @@ impl Probe for Eyes {
             }
             self.bell.wait(limit.saturating_sub(passed), false);
         }
+    }
+
+    fn troubles(&self) -> Vec<Clean> {
+        self.troubles.values().cloned().collect()
     }
 }
 

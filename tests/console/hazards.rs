@@ -314,6 +314,8 @@ fn a_restart_says_what_its_exit_listener_would_do() {
     pty.send("\r");
     says(&pty, "its event listener genesis_exit closes all positions and cancels all orders");
     says(&pty, "open positions unknown");
+    // What a restart ends is kept before it, by an action that the prompt names.
+    says(&pty, "`save-evidence` keeps the logs before it");
 }
 
 #[test]

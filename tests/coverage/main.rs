@@ -10,6 +10,7 @@
     reason = "tests fail by panicking, say what they skip, and read the repository"
 )]
 
+mod figures;
 mod ids;
 mod pages;
 mod parts;
@@ -51,7 +52,8 @@ fn every_row_of(system: &str) {
                 let told = said::check(&scene, id, row)
                     .into_iter()
                     .chain(seen::check(&scene, row))
-                    .chain(steps_of(&scene, row));
+                    .chain(steps_of(&scene, row))
+                    .chain(row.figures.iter().flat_map(|figure| figures::check(&scene, figure)));
                 wrong.extend(told.map(|what| format!("{id}: {what}")));
             }
         }

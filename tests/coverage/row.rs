@@ -31,6 +31,8 @@ pub(crate) struct Row {
     pub timers: Option<Timers>,
     /// The steps of a page, and how many of them fill themselves in.
     pub steps: Option<OneOrMany<Steps>>,
+    /// Figures of a page or a pane, of series that are fed to them over a window.
+    pub figures: Vec<Figure>,
     /// How often a sampler looks.
     pub every: Option<Every>,
     /// Tests of the engine that make the observation on a real peer.
@@ -72,6 +74,30 @@ pub(crate) struct Levels {
     pub pane: String,
     pub beside: Option<String>,
     pub at: Vec<(f64, String)>,
+    /// The limit whose reach it foretells.
+    pub forecast: Option<f64>,
+    /// What it says where its source never had it.
+    pub absent: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Figure {
+    /// The page, or the title of the pane.
+    pub of: String,
+    /// What it is called there; of a table the column.
+    pub label: String,
+    /// Series and their values, as tests of rules write them.
+    pub fed: Vec<(String, String)>,
+    /// Between two values; 30s where nothing is said.
+    pub every: Option<String>,
+    /// When it is asked.
+    pub at: String,
+    pub is: f64,
+    /// Of several rows: `max` where nothing is said, `min`, `count`.
+    pub take: Option<String>,
+    /// Whether the page is content with that.
+    pub good: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -21,6 +21,7 @@ pub(crate) fn check(scene: &Scene, id: &str, row: &Row) -> Vec<String> {
     row.view.iter().for_each(|view| keep(stands_first(scene, view)));
     row.find.iter().for_each(|find| keep(found(scene, find)));
     each(row.levels.as_ref()).for_each(|levels| keep(level(scene, levels)));
+    each(row.levels.as_ref()).for_each(|levels| keep(beyond(scene, levels)));
     for name in row.rules.iter().filter(|name| !scene.passed.contains(name)) {
         keep(Some(format!("no test of its rules passes that is called `{name}`")));
     }
@@ -41,6 +42,7 @@ pub(crate) fn check(scene: &Scene, id: &str, row: &Row) -> Vec<String> {
         || row.contact.is_some()
         || row.timers.is_some()
         || row.steps.is_some()
+        || !row.figures.is_empty()
         || row.every.is_some()
         || row.test.is_some();
     if !shown {
@@ -141,6 +143,18 @@ fn level(scene: &Scene, levels: &Levels) -> Option<String> {
         .map(|(value, wanted, is)| format!("{value} is {is}, not {wanted}"))
         .collect();
     (!wrong.is_empty()).then(|| format!("{}: {}", levels.pane, wrong.join(", ")))
+}
+
+/// What a pane tells beside its levels: which limit it foretells, and what it says of a value that its source never had.
+fn beyond(scene: &Scene, levels: &Levels) -> Option<String> {
+    let pane = scene.setup.board.panes.iter().find(|pane| pane.title.as_str() == levels.pane)?;
+    let foretold = pane.headline.as_ref().and_then(|metric| metric.forecast);
+    if levels.forecast.is_some() && foretold != levels.forecast {
+        return Some(format!("{} foretells {foretold:?}, not {:?}", levels.pane, levels.forecast));
+    }
+    let absent = pane.absent.as_ref().map(watchkeeper::base::Clean::as_str);
+    let differs = levels.absent.is_some() && absent != levels.absent.as_deref();
+    differs.then(|| format!("{} says {absent:?} of what never came", levels.pane))
 }
 
 /// Whether what a pattern leads to is a document, or a symptom of one.

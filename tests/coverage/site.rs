@@ -10,11 +10,14 @@ use watchkeeper::roles::demo::Demo;
 
 /// The word that Redis asks for.
 const WORD: &str = "a-word-of-the-cache";
-/// What the operator's pages of the database are about.
+/// What the operator's pages of the database are about; two columns of it may need an index, by their count and by their share.
 const TABLES: &str = "CREATE TABLE trades(id int primary key, order_id text, timestamp timestamptz); \
     CREATE TABLE positions(id int primary key, symbol text); \
     ALTER TABLE orders ADD symbol text, ADD status text, ADD created_at timestamptz; \
-    CREATE INDEX idx_orders_created_at ON orders(created_at)";
+    CREATE INDEX idx_orders_created_at ON orders(created_at); \
+    INSERT INTO trades SELECT g, md5(g::text) FROM generate_series(1, 5000) g; \
+    INSERT INTO positions SELECT g, 'S' || (g * 7919 % 5003 % 200) FROM generate_series(1, 5000) g; \
+    ANALYZE trades; ANALYZE positions";
 
 /// Peers that run; each ends with it.
 #[derive(Default)]

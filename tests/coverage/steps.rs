@@ -8,9 +8,10 @@ use serde_json::json;
 use std::sync::Arc;
 use watchkeeper::base::{Now, Ulid, Wall};
 use watchkeeper::clean;
-use watchkeeper::incident::timeline;
+use watchkeeper::incident::{Facts, card, open_items, timeline};
 use watchkeeper::journal::{Line, Record};
 use watchkeeper::procedure::document::{Answer, Ask, Condition, Subject};
+use watchkeeper::procedure::walk::Standing;
 use watchkeeper::procedure::{Document, Item, Live, Said, Walk};
 use watchkeeper::roles::procedures::record;
 use watchkeeper::rules::expr::Expr;
@@ -80,33 +81,66 @@ fn unseen(scene: &Scene, item: &Item) -> Option<String> {
     }
 }
 
-/// The steps whose answers are not in the timeline once the page was worked through.
+/// What is not in the records once the page was worked through: an answer to each of these steps in the timeline, and of
+/// those that somebody can be asked to do, when each is put off with an owner, the step on the handover card.
 fn unanswered(document: &Document, asked: &[usize]) -> Vec<String> {
+    let lines = match worked(document, answer) {
+        Ok(lines) => lines,
+        Err(why) => return vec![why],
+    };
+    let rows = timeline::rows(&lines);
+    let told = |at: usize| rows.iter().any(|row| row.text.as_str().ends_with(&format!("answer {at}")));
+    let of = |at: &usize| document.items.get(*at);
+    let silent = asked.iter().filter(|at| !told(**at)).filter_map(of);
+    let silent = silent.map(|item| format!("an answer to `{}` is not in the timeline", item.title));
+    let later = |at: usize, item: &Item| match &item.live {
+        Live::Challenge(_) if asked.contains(&at) => Said::Defer(None, clean!("owner {at}")),
+        _ => answer(at, item),
+    };
+    let lines = match worked(document, later) {
+        Ok(lines) => lines,
+        Err(why) => return vec![why],
+    };
+    let open = open_items(&lines);
+    let handed_over = |at: &usize| {
+        let owner = format!("owner {at}");
+        let Some(open) = open.iter().find(|open| open.why.as_str() == owner) else { return false };
+        let name = of(at).and_then(|item| item.id.get(..16).or(Some(&*item.id))).unwrap_or_default();
+        card(&Facts { open: vec![open.clone()], ..Facts::default() })
+            .iter()
+            .any(|line| line.starts_with(&format!("OPEN     {name}")) && line.ends_with(&format!(" deferred: {owner}")))
+    };
+    let challenges = asked.iter().filter(|at| of(at).is_some_and(|item| matches!(item.live, Live::Challenge(_))));
+    let lost = challenges.filter(|at| !handed_over(at)).filter_map(of);
+    silent.chain(lost.map(|item| format!("`{}` is put off and not handed over", item.title))).collect()
+}
+
+fn answer(at: usize, item: &Item) -> Said {
+    match &item.live {
+        Live::Challenge(_) | Live::Ask(Ask { kind: Answer::Text, .. }) => Said::Observed(clean!("answer {at}")),
+        Live::Ask(Ask { kind: Answer::Choice(choices), .. }) => {
+            Said::Observed(choices.first().cloned().unwrap_or_default())
+        }
+        Live::Read => Said::Observed(clean!("")),
+        _ => Said::Override(clean!("looked at elsewhere")),
+    }
+}
+
+/// The records of who works through a page and says this at each step.
+fn worked(document: &Document, say: impl Fn(usize, &Item) -> Said) -> Result<Vec<Line>, String> {
     let who = clean!("oncall");
     let now = Now { wall: Wall(1_800_000_000_000_000_000), ..Now::default() };
     let (mut walk, mut taken) = Walk::begin(Ulid(1), Arc::new(document.clone()), &who, now);
-    for _ in 0..=document.items.len() {
+    // What is put off comes back once at the end.
+    for _ in 0..=2 * document.items.len() {
         let at = walk.current;
-        let Some(item) = document.items.get(at) else { break };
-        let said = match &item.live {
-            Live::Challenge(_) => Said::Observed(clean!("answer {at}")),
-            Live::Ask(Ask { kind: Answer::Text, .. }) => Said::Observed(clean!("answer {at}")),
-            Live::Ask(Ask { kind: Answer::Choice(choices), .. }) => {
-                Said::Observed(choices.first().cloned().unwrap_or_default())
-            }
-            Live::Read => Said::Observed(clean!("")),
-            _ => Said::Override(clean!("looked at elsewhere")),
-        };
-        match walk.say(said, &who, now).or_else(|_| walk.say(Said::Defer(None, clean!("later")), &who, now)) {
+        let Some(item) = document.items.get(at).filter(|_| walk.standing == Standing::Running) else { break };
+        match walk.say(say(at, item), &who, now).or_else(|_| walk.say(Said::Defer(None, clean!("later")), &who, now)) {
             Ok(steps) => taken.extend(steps),
-            Err(why) => return vec![format!("`{}` cannot be worked through: {why}", item.title)],
+            Err(why) => return Err(format!("`{}` cannot be worked through: {why}", item.title)),
         }
     }
-    let lines: Vec<Line> = taken.iter().map(|step| line(&record(&walk, step))).collect();
-    let rows = timeline::rows(&lines);
-    let told = |at: usize| rows.iter().any(|row| row.text.as_str().ends_with(&format!("answer {at}")));
-    let lacks = asked.iter().filter(|at| !told(**at)).filter_map(|at| document.items.get(*at));
-    lacks.map(|item| format!("an answer to `{}` is not in the timeline", item.title)).collect()
+    Ok(taken.iter().map(|step| line(&record(&walk, step))).collect())
 }
 
 /// The record as it stands in the journal.

@@ -25,6 +25,7 @@ fn shown(row: &Row) -> String {
     add(each(row.plan.as_ref()).count(), "a plan at the stand-in");
     add(row.reads.len(), "a series at the stand-in");
     add(row.facts.len(), "a fact at the stand-in");
+    add(row.figures.len(), "a figure over a window");
     add(usize::from(row.every.is_some()), "how often it looks");
     add(each(row.contact.as_ref()).count(), "a card");
     add(usize::from(row.timers.is_some()), "two clocks");

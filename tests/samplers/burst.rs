@@ -2,7 +2,9 @@
 
 use crate::peer;
 use crate::server::{refusing, say, serve};
+use crate::websocket::handshake;
 use core::time::Duration;
+use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -34,6 +36,12 @@ async fn the_figures_are_those_of_a_server_with_known_delays() {
     assert_eq!((server.requests(), server.connections()), (20, 1), "one connection for all");
     assert!(figures.min >= 0.020 && figures.max >= 0.200, "{figures:?}");
     assert!(figures.mean >= 0.038 && figures.mean < figures.p95 && figures.stdev > 0.02, "{figures:?}");
+    assert!(figures.p50 >= 0.020 && figures.p95 >= 0.200 && figures.p99 >= 0.200, "the two slow ones are over it");
+    assert!(figures.p95 <= figures.p99 && figures.p99 <= figures.max, "{figures:?}");
+    let known = |number: usize| if number % 10 == 9 { 0.200 } else { 0.020 };
+    let late: Vec<f64> = outcome.took.iter().enumerate().map(|(number, took)| took - known(number)).collect();
+    let least = late.iter().copied().fold(f64::INFINITY, f64::min);
+    assert!((0.0..0.2).contains(&least), "each took its own delay, and the quickest little more: {late:?}");
     let bins = outcome.histogram();
     assert_eq!((bins.len(), bins.iter().map(|bin| bin.count).sum::<u32>()), (8, 20));
 }
@@ -77,6 +85,50 @@ async fn a_port_is_connected_to_and_a_closed_one_is_lost() {
     assert_eq!((closed.sent, closed.lost), (3, 3));
     let words = format!("{at} refused the connection. Is the service running?");
     assert_eq!(closed.first_loss.expect("a reason").as_str(), words);
+}
+
+/// Pongs for ten pings over one connection, each after a delay that is known: 40 ms, every fifth 240 ms.
+fn pong_late(listener: &TcpListener) {
+    let (_keep, never) = sync_channel::<()>(0);
+    let (mut stream, _) = listener.accept().expect("a client");
+    let opening = handshake(&mut stream);
+    stream.write_all(opening.as_bytes()).expect("it reads");
+    for number in 0..10 {
+        // Of a client's ping: two bytes, four of its mask, what it carries.
+        let mut head = [0; 6];
+        stream.read_exact(&mut head).expect("a ping");
+        assert_eq!(head[0], 0x89, "a ping");
+        let mut carried = vec![0; usize::from(head[1] & 0x7F)];
+        stream.read_exact(&mut carried).expect("what it carries");
+        carried.iter_mut().zip(head[2..].iter().cycle()).for_each(|(byte, mask)| *byte ^= mask);
+        assert!(never.recv_timeout(pong_delay(number)).is_err());
+        let pong = [&[0x8A, head[1] & 0x7F], carried.as_slice()].concat();
+        stream.write_all(&pong).expect("it reads");
+    }
+}
+
+fn pong_delay(number: usize) -> Duration {
+    Duration::from_millis(if number % 5 == 4 { 240 } else { 40 })
+}
+
+#[tokio::test]
+async fn a_websocket_of_known_delays_has_their_average_and_their_spread() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("ws://{}/ws", listener.local_addr().expect("bound"));
+    let server = std::thread::spawn(move || pong_late(&listener));
+    let outcome = burst(&url, 10, FAST, Duration::from_secs(5)).await;
+    server.join().expect("every ping had its pong");
+    let figures = outcome.figures().expect("answers");
+    assert_eq!((outcome.sent, outcome.lost), (10, 0), "one ping a round: {outcome:?}");
+    let took = &outcome.took;
+    assert!((0..10).all(|number| took[number] >= pong_delay(number).as_secs_f64()), "{took:?}");
+    let (mean, spread) = (took.iter().sum::<f64>() / 10.0, |mean: f64| {
+        (took.iter().map(|took| (took - mean).powi(2)).sum::<f64>() / 9.0).sqrt()
+    });
+    assert!((figures.mean - mean).abs() < 1e-9 && (figures.stdev - spread(mean)).abs() < 1e-9, "{figures:?}");
+    // 80 ms, and 84 ms around it, are those of the delays themselves; what a busy host adds comes on top.
+    assert!(figures.mean >= 0.080 && figures.min < 0.240 && figures.max >= 0.240, "{figures:?}");
+    println!("WebSocket of known delays: average {:.1} ms, spread {:.1} ms", figures.mean * 1e3, figures.stdev * 1e3);
 }
 
 #[tokio::test]

@@ -3,7 +3,8 @@
 use crate::{observe, peer, sampler, value};
 use core::time::Duration;
 use std::collections::HashMap;
-use watchkeeper::base::{Observation, PointKind, SeriesKey};
+use watchkeeper::base::{Clock as _, Observation, PointKind, SeriesKey};
+use watchkeeper::sys::clock::RealClock;
 
 fn by_key(seen: &Observation) -> HashMap<SeriesKey, f64> {
     seen.points.iter().map(|point| (point.key.clone(), point.value)).collect()
@@ -75,6 +76,48 @@ async fn the_first_sample_has_disks_and_no_rates_the_second_has_both() {
     assert!((0.0..=1.0).contains(&busy), "{busy}");
     let memory = value(&second, "watchkeeper_host_memory_used_ratio", &[]);
     assert!(memory > 0.0 && memory < 1.0, "{memory}");
+}
+
+/// Hundredths of a second that the kernel has counted on all processors: waiting for disks, and all of them.
+fn counted_by_the_kernel() -> (f64, f64) {
+    let stat = std::fs::read_to_string("/proc/stat").expect("reads");
+    let row = stat.lines().next().expect("a row").split_whitespace().skip(1);
+    // What guests take is counted with the rest already.
+    let ticks: Vec<f64> = row.take(8).map(|word| word.parse().expect("a number")).collect();
+    (ticks[4], ticks.iter().sum())
+}
+
+/// A write that comes back once it is on the disk.
+fn write_through(file: &std::fs::File, block: &[u8]) {
+    std::os::unix::fs::FileExt::write_all_at(file, block, 0).expect("written");
+    file.sync_data().expect("on the disk");
+}
+
+#[tokio::test]
+async fn under_the_load_of_a_disk_the_wait_is_what_the_kernel_counts() {
+    const LONGEST: Duration = Duration::from_secs(3);
+    const ENOUGH: f64 = 10.0;
+    // Below the build, which lies on a disk; what lies in memory waits for nothing.
+    let file = tempfile::tempfile_in(env!("CARGO_TARGET_TMPDIR")).expect("a file");
+    let block = vec![7; 1 << 20];
+    let mut host = sampler("host", "");
+    let outer = counted_by_the_kernel();
+    let first = observe(&mut *host).await.expect("a host");
+    let (inner, start) = (counted_by_the_kernel(), RealClock.now().mono);
+    while counted_by_the_kernel().0 - inner.0 < ENOUGH && RealClock.now().mono.since(start) < LONGEST {
+        write_through(&file, &block);
+    }
+    let inner_end = counted_by_the_kernel();
+    let second = observe(&mut *host).await.expect("a host");
+    let outer_end = counted_by_the_kernel();
+    let ours = value(&second, "watchkeeper_host_cpu_iowait_ratio", &[]);
+    let (least, most) =
+        ((inner_end.0 - inner.0) / (outer_end.1 - outer.1), (outer_end.0 - outer.0) / (inner_end.1 - inner.1));
+    println!("I/O wait under a disk's load: {:.1} %", ours * 100.0);
+    // Only a processor that is idle waits: where others keep all of them busy this is none, and the pressure tells alone.
+    assert!((least * 0.99..=most * 1.01).contains(&ours), "{ours}, not {least} to {most}");
+    let stalled = |seen| value(seen, "node_pressure_io_waiting_seconds_total", &[]);
+    assert!(stalled(&second) > stalled(&first), "the pressure beside it rises too");
 }
 
 #[tokio::test]

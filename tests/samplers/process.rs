@@ -13,8 +13,9 @@ use std::path::Path;
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use watchkeeper::base::{Body, Observation};
+use watchkeeper::base::{Body, Clock as _, Observation};
 use watchkeeper::samplers::{Sampler, kind};
+use watchkeeper::sys::clock::RealClock;
 
 /// Longer than the kernel keeps.
 const NAME: &str = "cerebellar-norse";
@@ -142,6 +143,69 @@ async fn a_name_of_sixteen_letters_is_found_and_its_figures_are_the_kernels() {
         ];
         assert_eq!(ours.map(|(name, unit)| value(&seen, name, &labels) / unit).as_slice(), ps, "{text}");
     }
+    if let Ok(ps) = Command::new("ps").args(["-o", "pmem=", "-p", &pid]).output() {
+        let theirs: f64 = String::from_utf8_lossy(&ps.stdout).trim().parse().expect("%MEM");
+        let host = look(&mut *crate::sampler("host", "")).await;
+        let all = value(&host, "node_memory_MemTotal_bytes", &[]);
+        let ours = value(&seen, "process_resident_memory_bytes", &labels) / all * 100.0;
+        assert!((ours - theirs).abs() <= 0.1, "{ours} beside the {theirs} of ps, which has one digit");
+    }
+}
+
+/// User and system time that the kernel counts of it, in seconds.
+fn cpu_of_the_kernel(standin: &Standin) -> [f64; 2] {
+    let stat = standin.proc("stat");
+    let fields: Vec<&str> = stat.rsplit_once(") ").expect("a name").1.split(' ').collect();
+    // The 14th and 15th of all, after two before the name's end.
+    [11, 12].map(|at| fields[at].parse::<f64>().expect("ticks") / 100.0)
+}
+
+#[tokio::test]
+async fn what_it_computes_is_what_the_kernel_counts_of_it() {
+    let mut standin = Standin::start();
+    let mut sampler = standin.sampler("");
+    let counted = |seen: &Observation| {
+        ["user", "system"].map(|mode| value(seen, "namedprocess_namegroup_cpu_seconds_total", &[("mode", mode)]))
+    };
+    let before = cpu_of_the_kernel(&standin);
+    look(&mut *sampler).await;
+    let start = RealClock.now().mono;
+    standin.run("i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done");
+    let least = cpu_of_the_kernel(&standin);
+    let seen = look(&mut *sampler).await;
+    let (ours, most) = (counted(&seen), cpu_of_the_kernel(&standin));
+    let within = |at: usize| least[at] <= ours[at] + 1e-9 && ours[at] <= most[at] + 1e-9;
+    assert!(within(0) && within(1), "{ours:?}, user and system, between {least:?} and {most:?}");
+    let took = RealClock.now().mono.since(start).as_secs_f64();
+    let spent = least.iter().sum::<f64>() - before.iter().sum::<f64>();
+    let pid = standin.pid().to_string();
+    let share = value(&seen, "process_cpu_busy_ratio", &[("pid", &pid), ("name", NAME)]);
+    // Both looks lie within the time that is measured here, but for the way to the first; a tick is 10 ms.
+    assert!(spent > 0.0 && share >= (spent - 0.02) / took * 0.9 && share <= 1.1, "{share}: {spent} s of {took} s");
+}
+
+#[tokio::test]
+async fn who_writes_is_seen_to_write_as_much_as_the_kernel_counts() {
+    let mut standin = Standin::start();
+    let mut sampler = standin.sampler("");
+    // Below the build, which lies on a disk: what goes to memory alone is no write.
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a folder");
+    let file = folder.path().join("written");
+    let io = |standin: &Standin| row(&standin.proc("io"), "write_bytes");
+    let before = (io(&standin), look(&mut *sampler).await);
+    standin.run(&format!("printf '%4000000s' '' > {}", file.display()));
+    let after = (look(&mut *sampler).await, io(&standin));
+    let total =
+        |seen: &Observation| value(seen, "namedprocess_namegroup_write_bytes_total", &[("groupname", "engine")]);
+    assert_eq!((total(&before.1), total(&after.0)), (before.0, after.1));
+    let grown = after.1 - before.0;
+    if grown == 0.0 {
+        return skip("disk", "the kernel counts no writes where this is built");
+    }
+    assert!(grown >= 4_000_000.0, "{grown}");
+    let rate = value(&after.0, "process_group_write_bytes_per_second", &[("groupname", "engine")]);
+    assert!(rate > 0.0, "a rate is seen beside the sum");
+    assert_eq!(value(&after.0, "process_group_read_bytes_per_second", &[("groupname", "engine")]), 0.0);
 }
 
 #[tokio::test]

@@ -127,8 +127,17 @@ async fn through_a_proxy_that_refuses_and_comes_back() {
         assert_eq!(value(&seen, "probe_success", &[]), 1.0, "it accepts");
         assert!(fact(&seen, "listener").contains("(python3)"), "{:?}", seen.facts);
         mode(&proxy, "refuse");
-        assert!(complaint(&mut *tcp).await.what.as_str().contains("refused the connection: nobody listens there"));
+        let refused = complaint(&mut *tcp).await;
+        assert!(refused.what.as_str().contains("refused the connection: nobody listens there"));
+        without_a_duration(refused);
     }
+}
+
+/// Who is not reached took no time, rather than a long one.
+fn without_a_duration(failure: Failure) {
+    let seen = measured(failure);
+    assert_eq!(value(&seen, "probe_success", &[]), 0.0);
+    assert_eq!(find(&seen, "tcp_connect_duration_seconds", &[]), None, "{seen:?}");
 }
 
 #[tokio::test]
@@ -146,6 +155,7 @@ async fn a_pulled_cable_is_silence_and_a_missing_route_is_no_way() {
         let cut = complaint(&mut *tcp).await;
         let words = format!("{ip}:9: no connection within 2.00 s. Is the host up, the port open?");
         assert_eq!((cut.what.as_str(), cut.answered), (words.as_str(), false));
+        without_a_duration(cut);
         assert!(RealClock.now().mono.since(start) < Duration::from_secs(4));
         assert!(far.cable("up"));
         // The far side's address may have to be asked for anew.
@@ -156,5 +166,7 @@ async fn a_pulled_cable_is_silence_and_a_missing_route_is_no_way() {
     }
     drop(far);
     let mut nowhere = sampler("tcp", "url = \"255.255.255.255:9\"");
-    assert!(complaint(&mut *nowhere).await.what.as_str().contains("255.255.255.255:9 is unreachable: "));
+    let unreachable = complaint(&mut *nowhere).await;
+    assert!(unreachable.what.as_str().contains("255.255.255.255:9 is unreachable: "));
+    without_a_duration(unreachable);
 }

@@ -320,7 +320,7 @@ const ANSWERS: &[Case] = &[
 ];
 
 /// Reads a request; the answer that opens a WebSocket.
-fn handshake(stream: &mut TcpStream) -> String {
+pub(crate) fn handshake(stream: &mut TcpStream) -> String {
     let mut request = Vec::new();
     let mut part = [0; 4096];
     while !request.windows(4).any(|end| end == b"\r\n\r\n") {

@@ -4,6 +4,7 @@
 mod alerts;
 mod answers;
 mod desk;
+mod genesis;
 mod gpu;
 mod incident;
 mod insight;

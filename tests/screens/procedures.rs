@@ -528,6 +528,38 @@ fn what_lies_behind_a_word_is_copied_only_once_it_was_typed() {
     assert_eq!(lines.as_slice(), [Clean::from("python -m engine")], "the code, and not what is said of it");
 }
 
+#[test]
+fn commands_that_start_a_second_engine_are_copied_once_it_was_said_where() {
+    let mut desk = begun(include_str!("../../profiles/genesis/procedures/cpu-profiling.md"));
+    desk.enter();
+    desk.enter();
+    assert!(!form(&mut desk, "a profile of what runs").is_empty());
+    assert!(desk.screen().contains("may place orders"), "{}", desk.screen());
+    let commands = [
+        "python -m cProfile -o profile.stats -m genesis",
+        "python -m cProfile -o profile.stats -m genesis.engine.executor",
+        "python -m cProfile -s cumulative -m genesis > profile.txt",
+    ];
+    for down in 2..2 + commands.len() {
+        (0..down).for_each(|_| desk.key('j'));
+        assert!(desk.press(KeyCode::Char('y')).is_empty());
+        assert!(
+            desk.screen().contains("Not copied: type TEST at \"Where would it start\" first."),
+            "{}",
+            desk.screen()
+        );
+        (0..down).for_each(|_| desk.key('k'));
+    }
+    desk.enter();
+    assert!(!form(&mut desk, "TEST").is_empty(), "{}", desk.screen());
+    for command in commands {
+        let effects = desk.press(KeyCode::Char('y'));
+        let [Effect::Copy(lines)] = effects.as_slice() else { panic!("{effects:?} {}", desk.screen()) };
+        assert_eq!(lines.as_slice(), [Clean::from(command)]);
+        desk.enter();
+    }
+}
+
 const HOST: &str =
     "# Load\n\n## Name it\n\n```ask\nname = \"host\"\ntext = true\nnot_production = true\n```\n\n## End\n";
 

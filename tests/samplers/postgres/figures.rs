@@ -120,6 +120,21 @@ async fn slow_statements_agree(peer: &Peer) {
         assert!((value(&seen, name, &labels) - theirs).abs() < 1e-9, "{name} {theirs}");
     }
     assert!(value(&seen, "pg_stat_statements_mean_seconds", &labels) >= 0.12);
+    the_slowest_twenty_come_in_their_order(peer).await;
+}
+
+/// Of more that are over 50 ms; each of another shape, so that each is a statement of its own.
+async fn the_slowest_twenty_come_in_their_order(peer: &Peer) {
+    let slow = (1..=23).map(|number| format!("select pg_sleep(0.0{}){}", 52 + number, ", 1".repeat(number)));
+    ask(peer, &slow.collect::<Vec<_>>().join("; "));
+    let over = "select queryid from pg_stat_statements where mean_exec_time >= 50 order by mean_exec_time desc";
+    let over = ask(peer, over);
+    let over: Vec<&str> = over.lines().collect();
+    assert!(over.len() > 20, "{over:?}");
+    let seen = look(&mut *watch(peer, "PG_VIEWER_URL", "")).await;
+    let means = seen.points.iter().filter(|point| point.key.name.as_str() == "pg_stat_statements_mean_seconds");
+    let told: Vec<&str> = means.filter_map(|point| Some(point.key.label("queryid")?.as_str())).collect();
+    assert_eq!(told, over[..20], "the slowest first");
 }
 
 async fn missing_rights_are_said(peer: &Peer) {

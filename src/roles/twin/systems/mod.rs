@@ -79,6 +79,10 @@ pub(super) trait Part {
     fn feed(&self, _port: usize) -> bool {
         false
     }
+    /// How many streams of that feed it holds open itself.
+    fn holds(&self) -> usize {
+        0
+    }
     /// How a port stands to those who come now.
     fn door(&self, _port: usize, _now: Now) -> Door {
         Door::Open

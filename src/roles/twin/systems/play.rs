@@ -76,6 +76,8 @@ fn live(run: Run<'_>, part: Box<dyn Part>, ports: &[u16]) -> Result<(), Fault> {
             let part = Rc::clone(&part);
             let mut door = Doorway { number, port: *port, part, tls, socket, serving: None, crowd: JoinSet::new() };
             door.stand(Door::Open).map_err(|error| said(&error))?;
+            let held = if door.part.borrow().feed(number) { door.part.borrow().holds() } else { 0 };
+            (0..held).for_each(|_| drop(spawn_local(feed::hold(*port))));
             doors.push(door);
         }
         spawn_local(async move {

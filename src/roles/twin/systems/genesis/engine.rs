@@ -22,6 +22,8 @@ pub(super) const METRICS: usize = 0;
 pub(super) const API: usize = 1;
 pub(in crate::roles::twin::systems) const EXCHANGE: usize = 2;
 pub(super) const FEED: usize = 3;
+/// Streams of the feed that it holds open.
+pub(super) const STREAMS: usize = 12;
 
 /// The logs, the busiest one first.
 const LOGS: [&str; 5] = ["trading", "system", "audit", "tilt", "compliance"];
@@ -231,6 +233,10 @@ impl Part for Genesis {
 
     fn feed(&self, port: usize) -> bool {
         port == FEED
+    }
+
+    fn holds(&self) -> usize {
+        STREAMS
     }
 
     fn door(&self, port: usize, now: Now) -> Door {

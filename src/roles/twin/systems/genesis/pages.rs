@@ -1,9 +1,10 @@
 //! What the engine publishes, and the settings of its profile that point at it.
 
-use super::engine::{API, EXCHANGE, FEED, Genesis, METRICS as PORT};
+use super::engine::{API, EXCHANGE, FEED, Genesis, METRICS as PORT, STREAMS};
 use crate::base::{Now, Wall};
 use crate::roles::twin::endpoint::{JSON, METRICS, Reply};
 use crate::roles::twin::exposition::Page;
+use crate::roles::twin::systems::feed;
 use serde_json::json;
 use std::path::Path;
 
@@ -39,6 +40,7 @@ postgres_operator_password = "{dir}/run/none"
 redis_password = "{dir}/run/none"
 exchange = "127.0.0.1:{exchange}"
 feed = "ws://127.0.0.1:{feed}/ws/btcusdt@trade"
+peers = {{ binance = ["{exchange_at}"] }}
 api_ping = "http://127.0.0.1:{exchange}/api/v3/ping"
 settle = "3s"
 baseline = "10s"
@@ -47,6 +49,7 @@ hit_rate_within = "60s"
 # {api} is its API, which the profile does not ask.
 "#,
         api = port(API),
+        exchange_at = feed::EXCHANGE,
     )
 }
 
@@ -73,7 +76,7 @@ impl Genesis {
             ("genesis_memory_usage_percent", SHARE + leaked / 4e6),
             ("genesis_memory_leak_confidence", 0.05 + 0.9 * leak),
             ("genesis_disk_usage_percent", 61.0),
-            ("genesis_websocket_connections_active", if self.is_away(now) { 0.0 } else { 12.0 }),
+            ("genesis_websocket_connections_active", if self.is_away(now) { 0.0 } else { STREAMS as f64 }),
             ("genesis_rate_limit_usage_ratio", self.model.limit_used(up)),
             ("genesis_health_score", if self.suffers(now) { 35.0 } else { 96.0 }),
             ("genesis_position_count", 3.0),
@@ -161,7 +164,7 @@ impl Genesis {
                 "checks": {
                     "database": {"latency_ms": self.last.query * 1e3},
                     "exchange": {"connected": true},
-                    "websocket": {"connections": 12, "latency_ms": self.last.websocket},
+                    "websocket": {"connections": STREAMS, "latency_ms": self.last.websocket},
                 },
             }),
             "/ready" | "/live" => json!({"status": "ok"}),
