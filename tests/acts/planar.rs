@@ -39,14 +39,14 @@ fn a_map_grows_by_a_hundred_mib_and_beyond_the_room_of_its_disk_only_for_who_typ
         planned(&lab.scene, "grow-map-by", &settings).unwrap()
     };
     let plan = by(1024);
-    let hits: Vec<&str> = plan.hits.iter().map(|hit| hit.as_str()).collect();
+    let hits: Vec<&str> = plan.hits.iter().map(watchkeeper::base::Clean::as_str).collect();
     assert!(hits.contains(&"1 GiB mapped + 100 MiB = 1124 MiB"), "{hits:?}");
-    let lines: Vec<&str> = plan.what.lines.iter().map(|line| line.as_str()).collect();
+    let lines: Vec<&str> = plan.what.lines.iter().map(watchkeeper::base::Clean::as_str).collect();
     assert!(lines.iter().any(|line| line.contains("map_mb   1024 → 1124")), "{lines:?}");
     assert_eq!((plan.danger, plan.expected(), plan.raised.len()), (Danger::C2, "grow", 0), "{:?}", plan.raised);
 
     let disk = rustix::fs::statvfs(&lab.db).unwrap();
-    let more = (disk.f_bavail * disk.f_frsize >> 20) + 4096;
+    let more = ((disk.f_bavail * disk.f_frsize) >> 20) + 4096;
     if more >= (1 << 20) - 100 {
         return peer::skip("quota", "the disk has more room than the largest map");
     }

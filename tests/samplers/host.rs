@@ -84,7 +84,7 @@ fn counted_by_the_kernel() -> (f64, f64) {
     let row = stat.lines().next().expect("a row").split_whitespace().skip(1);
     // What guests take is counted with the rest already.
     let ticks: Vec<f64> = row.take(8).map(|word| word.parse().expect("a number")).collect();
-    (ticks[4], ticks.iter().sum())
+    (*ticks.get(4).expect("five numbers"), ticks.iter().sum())
 }
 
 /// A write that comes back once it is on the disk.

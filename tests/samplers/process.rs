@@ -157,7 +157,7 @@ fn cpu_of_the_kernel(standin: &Standin) -> [f64; 2] {
     let stat = standin.proc("stat");
     let fields: Vec<&str> = stat.rsplit_once(") ").expect("a name").1.split(' ').collect();
     // The 14th and 15th of all, after two before the name's end.
-    [11, 12].map(|at| fields[at].parse::<f64>().expect("ticks") / 100.0)
+    [11, 12].map(|at| fields.get(at).expect("a field").parse::<f64>().expect("ticks") / 100.0)
 }
 
 #[tokio::test]
