@@ -56,7 +56,9 @@ fn give(desk: &mut Desk, (sampler, series): Given<'_>) {
 fn seconds(desk: &mut Desk, count: u32, given: &[Given<'_>]) {
     for _ in 0..count {
         desk.pass(1_000);
-        given.iter().for_each(|given| give(desk, *given));
+        for given in given {
+            give(desk, *given);
+        }
     }
 }
 

@@ -130,7 +130,8 @@ async fn the_slowest_twenty_come_in_their_order(peer: &Peer) {
     let over = "select queryid from pg_stat_statements where mean_exec_time >= 50 order by mean_exec_time desc";
     let over = ask(peer, over);
     let over: Vec<&str> = over.lines().collect();
-    let (slowest, _) = over.split_at_checked(20).expect("more than twenty");
+    let (slowest, others) = over.split_at_checked(20).expect("more than twenty");
+    assert!(!others.is_empty(), "more than are told");
     let seen = look(&mut *watch(peer, "PG_VIEWER_URL", "")).await;
     let means = seen.points.iter().filter(|point| point.key.name.as_str() == "pg_stat_statements_mean_seconds");
     let told: Vec<&str> = means.filter_map(|point| Some(point.key.label("queryid")?.as_str())).collect();
