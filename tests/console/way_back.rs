@@ -55,8 +55,7 @@ fn after_a_verification_that_fails_the_offered_key_puts_the_file_back_byte_for_b
     let pty = part.console(&desk, false);
     // What it was before the change has to be seen a few times.
     pty.wait("a baseline", |screen, _| {
-        let looks = row_with(screen, "used").and_then(|row| row.split_whitespace().find_map(|word| word.parse().ok()));
-        looks.is_some_and(|looks: u32| looks >= 7)
+        screen.contents().lines().any(|row| row.trim().parse::<u32>().is_ok_and(|looks| looks >= 7))
     });
     pty.send("a");
     pty.wait_for("ACTIONS");
