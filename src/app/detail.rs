@@ -2,6 +2,7 @@
 
 use super::alerts::{self, Row, finding};
 use super::answer;
+use super::excerpt;
 use super::model::{Model, Overlay, Scroll};
 use crate::base::time::Span;
 use crate::base::{Clean, Level, Mono, SeriesKey};
@@ -39,6 +40,8 @@ pub struct Detail {
     pub values: Vec<(Clean, f64)>,
     /// Why it does not fire.
     pub why_not: Clean,
+    /// The line of a log that it is about.
+    pub line: Option<Clean>,
 }
 
 /// Values of a rule that are listed at most.
@@ -88,6 +91,7 @@ pub fn copied(model: &Model, detail: &Detail) -> Vec<Clean> {
         }
         let annotations = ["summary", "description", "runbook_url"];
         lines.extend(annotations.iter().filter_map(|name| model.book.annotation(id, name)));
+        lines.extend(detail.line.clone());
     }
     lines
 }
@@ -116,6 +120,8 @@ impl Detail {
             };
         }
         self.why_not = why_not(model, self, rule);
+        // Once found it stays, however much the log has said since.
+        self.line = self.alert.as_ref().and_then(|id| excerpt::counted(model, id)).or_else(|| self.line.take());
         let step = i64::try_from(COLUMN.as_millis()).unwrap_or(1);
         let begin = now.div_euclid(step) * step - step * i64::from(COLUMNS - 1);
         let Ok(answer) = evaluator.range(&of, &live, (begin, now), COLUMN) else { return };

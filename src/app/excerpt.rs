@@ -9,9 +9,11 @@ use crate::clean;
 use crate::incident::Told;
 use crate::incident::card::moment;
 use crate::logs::fold;
+use crate::logs::tally::MATCHES;
 use crate::procedure::document::{Repeats, Tail};
 use crate::procedure::walk::Found;
-use crate::store::LogRing;
+use crate::rules::finding::AlertId;
+use crate::store::{LogRing, Selector};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -30,6 +32,32 @@ pub fn tail(model: &Model, source: &str, lines: usize) -> Option<Vec<Clean>> {
     let end = ring.first_index() + u64::try_from(ring.len()).unwrap_or(0);
     let from = end.saturating_sub(u64::try_from(lines).unwrap_or(0)).max(ring.first_index());
     Some((from..end).filter_map(|index| ring.get(index)).map(written).collect())
+}
+
+/// Lines of a log that are looked through for one that a pattern knows.
+const LOOKED: usize = 5_000;
+
+/// The newest line that an alert on patterns of logs has counted, behind the log's name; `None` for an alert on anything
+/// else, and where the line has left.
+pub fn counted(model: &Model, alert: &AlertId) -> Option<Clean> {
+    let rule = model.book.rule(alert.rule)?;
+    let of: Vec<&Selector> =
+        rule.expr.selectors().iter().filter(|selector| selector.metric_name() == Some(MATCHES)).collect();
+    let may = |label: &str, value: &str| {
+        let own = alert.key.label(label).is_none_or(|own| own.as_str() == value);
+        own && of.iter().any(|selector| selector.may_have(label, value))
+    };
+    let patterns = &model.log_desk.patterns;
+    let wanted = |at: &usize| patterns.all().get(*at).is_some_and(|pattern| may("pattern", pattern.name.as_str()));
+    let newest = |(source, ring): (&Arc<str>, &LogRing)| {
+        let end = ring.first_index() + u64::try_from(ring.len()).unwrap_or(0);
+        let all = (ring.first_index()..end).rev().take(LOOKED).filter_map(|index| ring.get(index));
+        let mut known =
+            all.filter(|(_, line)| !line.marker && patterns.matches(source, line.message.as_str()).iter().any(wanted));
+        known.next().map(|entry| (entry.0.mono, clean!("{source}: {}", written(entry))))
+    };
+    let rings = model.logs.rings().filter(|(source, _)| !of.is_empty() && may("source", source));
+    rings.filter_map(newest).max_by_key(|(seen, _)| *seen).map(|(_, line)| line)
 }
 
 /// A line with its time in UTC: as it was written, else as it was seen.

@@ -4,8 +4,18 @@
 use super::captured::{Captured, Numbers, Saying};
 use super::matching::LogPatterns;
 use crate::base::{Clean, LogLevel, LogLine, Observation, Point};
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// What tells the counters, as a sampler; no sampler of a profile may have its name.
+pub const SAMPLER: &str = "watchkeeper-logs";
+/// How often, where no line is awaited.
+pub const EVERY: Duration = Duration::from_secs(2);
+/// A line that a pattern knows is told at once, and what comes after it after so long: a flood is no reason to judge
+/// without a pause.
+pub const PAUSE: Duration = Duration::from_millis(500);
 
 /// Lines, by source and level.
 pub const LINES: &str = "log_lines_total";
@@ -45,12 +55,14 @@ pub struct Tally {
     patterns: LogPatterns,
     counts: Mutex<Vec<Counts>>,
     said: Mutex<Said>,
+    /// A pattern has matched since the counters were asked for last.
+    news: AtomicBool,
 }
 
 impl Tally {
     /// Counters of these sources, for these patterns: all begin at zero, so that the first match is a rise.
     pub fn new<'a>(patterns: LogPatterns, sources: impl IntoIterator<Item = &'a Arc<str>>) -> Self {
-        let tally = Self { patterns, counts: Mutex::default(), said: Mutex::default() };
+        let tally = Self { patterns, ..Self::default() };
         sources.into_iter().for_each(|source| tally.count(source, core::iter::empty(), 0));
         tally
     }
@@ -74,6 +86,7 @@ impl Tally {
                 said.push((at, self.patterns.groups(at, line.message.as_str())));
             }
         }
+        let known = !said.is_empty();
         let mut all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let at = all.iter().position(|counts| counts.source == *source).unwrap_or_else(|| {
             all.push(Counts { source: Arc::clone(source), matches: vec![0; matches.len()], ..Counts::default() });
@@ -95,6 +108,15 @@ impl Tally {
         }
         counts.levels.iter_mut().zip(levels).for_each(|(count, more)| *count += more);
         counts.matches.iter_mut().zip(matches).for_each(|(count, more)| *count += more);
+        drop(all);
+        if known {
+            self.news.store(true, Ordering::Release);
+        }
+    }
+
+    /// Whether a pattern has matched since the counters were asked for last: then nobody should wait for them.
+    pub fn has_news(&self) -> bool {
+        self.news.load(Ordering::Acquire)
     }
 
     /// The names of every series there may be.
@@ -107,6 +129,8 @@ impl Tally {
     /// is meant for.
     pub fn observe(&self) -> Observation {
         let mut seen = Observation::default();
+        // What is counted from here on is news again.
+        self.news.store(false, Ordering::Release);
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         seen.facts = said.iter().map(|(name, said)| (name.clone(), said.clone())).collect();
         drop(said);
@@ -157,8 +181,12 @@ mod tests {
             line("on", None, false),
             line("full: rotated here", None, true),
         ];
-        tally.count(&db, lines.iter(), 7);
+        tally.count(&db, lines[1..].iter(), 0);
+        assert!(!tally.has_news(), "no pattern knows these");
+        tally.count(&db, lines[..1].iter(), 7);
+        assert!(tally.has_news());
         let points = tally.observe().points;
+        assert!(!tally.has_news(), "told");
         let value = |name: &str, labels: &[(&str, &str)]| {
             let wanted = Point::counter(name, labels, 0.0).key;
             points.iter().find(|point| point.key == wanted).map(|point| point.value)

@@ -255,8 +255,8 @@ impl Store {
     /// The value as it stands, with its age judged at `now`.
     pub fn reading(&self, id: SeriesId, now: Mono) -> Reading {
         let Some((series, feed)) = self.found(id) else { return Reading::Unknown(Unknown::NoSuchSeries) };
-        if feed.not_supported.iter().any(|(name, _)| *name == series.key.name) {
-            return Reading::NotSupported;
+        if let Some((_, why)) = feed.not_supported.iter().find(|(name, _)| *name == series.key.name) {
+            return Reading::lacking(why);
         }
         if feed.health.last_good.is_some_and(|good| series.seen < good.mono) {
             return Reading::Unknown(Unknown::NoSuchSeries);
@@ -279,8 +279,8 @@ impl Store {
     /// `job` explains the lack alone.
     pub fn absence(&self, selector: &Selector) -> Reading {
         let metric = selector.metric_name();
-        if metric.is_some_and(|name| self.not_supported(name).is_some()) {
-            return Reading::NotSupported;
+        if let Some(why) = metric.and_then(|name| self.not_supported(name)) {
+            return Reading::lacking(why);
         }
         let quiet = |feed: &&Feed| feed.health.last_good.is_none() && self.is_meant(feed, selector);
         let known = |feed: &&Feed| metric.is_none_or(|name| feed.gives(name));

@@ -172,6 +172,9 @@ fn what_a_host_cannot_give_is_not_supported() {
     store.ingest(&Sample { outcome: Ok(seen), ..sample("s", 1_000, Ok(Vec::new())) });
     assert_eq!(store.not_supported("m").map(Clean::as_str), Some("no such sensor"));
     assert_eq!(store.absence(&Selector::metric("m")), Reading::NotSupported);
+    assert_eq!(store.absence(&Selector::metric("m")), Reading::lacking(&"no such sensor".into()));
+    let refused: Clean = "not permitted to read it".into();
+    assert_eq!(Reading::lacking(&refused), Reading::Unknown(Unknown::NotPermitted(refused)), "unknown, and not absent");
     assert_eq!(store.absence(&Selector::metric("other")), Reading::Unknown(Unknown::NoSuchSeries));
 }
 

@@ -58,12 +58,55 @@ fn a_service_is_restarted_once_and_stays_up() {
     lab.unit("good.service", "ExecStart=/bin/sleep 1000");
     lab.systemctl(&["start", "good.service"]);
     let before = lab.says("good.service", "InvocationID");
+    let pid = lab.says("good.service", "MainPID");
     let plan = lab.scene.plan("service_restart", &lab.table("good.service")).unwrap();
     assert_eq!(plan.danger, Danger::C2, "whatever the profile says");
     assert!(plan.what.lines[0].as_str().ends_with("systemctl restart good.service"), "{:?}", plan.what.lines);
     let (end, progress) = lab.scene.act(plan.clone());
     assert_eq!((end.outcome, end.executed), (Outcome::Succeeded, true), "{end:?} {:?}", told(&progress));
     assert_ne!(lab.says("good.service", "InvocationID"), before);
+    let now = lab.says("good.service", "MainPID");
+    assert!(now != pid && now != "0", "{pid}, then {now}");
+}
+
+#[test]
+fn two_values_that_are_set_together_take_one_backup_and_one_restart() {
+    let Some(lab) = lab() else { return };
+    let starts = lab.dir().join("starts");
+    let start = format!("ExecStart=/bin/sh -c 'echo begun >> {}; exec sleep 1000'", starts.display());
+    lab.unit("norse.service", &start);
+    lab.systemctl(&["start", "norse.service"]);
+    let count = || fs::read_to_string(&starts).unwrap_or_default().lines().count();
+    while count() < 1 {
+        std::thread::yield_now();
+    }
+    let file = lab.scene.path("production.toml");
+    let text = "[performance]\nbatch_size = 1024\ncuda_streams = 4\n";
+    fs::write(&file, text).unwrap();
+    let table = format!(
+        "danger = \"C2\"\nfile = \"{}\"\nset = [{{ key = \"performance.batch_size\", from = 1024, to = 512 }}, \
+         {{ key = \"performance.cuda_streams\", from = 4, to = 2 }}]\n{}",
+        file.display(),
+        lab.table("norse.service").replace("service = ", "restart = ")
+    );
+    let before = lab.says("norse.service", "MainPID");
+    let plan = lab.scene.plan("config_set", &table).unwrap();
+    let (end, progress) = lab.scene.act(plan.clone());
+    assert!(end.executed, "{end:?} {:?}", told(&progress));
+    assert_eq!(fs::read_to_string(&file).unwrap(), text.replace("1024", "512").replace("= 4", "= 2"));
+    let now = lab.says("norse.service", "MainPID");
+    while count() < 2 {
+        std::thread::yield_now();
+    }
+    assert_eq!((count(), lab.says("norse.service", "NRestarts").as_str()), (2, "0"), "the first start, and one more");
+    assert!(now != before && now == lab.says("norse.service", "MainPID"), "{before}, then {now}");
+    let run = watchkeeper::action::lifecycle::Run::of(&lab.scene.state(), plan.id);
+    let kept = run.backup_of(&file);
+    assert_eq!(fs::read_to_string(&kept).unwrap(), text, "both values stand in the one backup");
+    let name = kept.file_name().unwrap().to_string_lossy().into_owned();
+    let backups = fs::read_dir(kept.parent().unwrap()).unwrap().flatten();
+    let many = backups.filter(|entry| entry.file_name().to_string_lossy().contains("production.toml")).count();
+    assert_eq!(many, 1, "{name}");
 }
 
 #[test]

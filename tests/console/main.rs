@@ -5,11 +5,14 @@
 
 mod alarm;
 mod alerts;
+mod busy;
 mod corpus;
 mod describe;
 mod desk;
+mod events;
 mod facts;
 mod faults;
+mod gpu;
 mod handbook;
 #[path = "../pty/harness.rs"]
 #[expect(unused_imports, reason = "shared with tests/pty, which uses the rest")]
@@ -22,6 +25,7 @@ mod incident;
 #[path = "../pty/judge.rs"]
 #[expect(dead_code, reason = "shared with tests/pty, which uses the rest")]
 mod judge;
+mod kernel_log;
 mod logs;
 #[path = "../samplers/peer.rs"]
 #[expect(dead_code, reason = "shared with tests/samplers, which uses the rest")]
@@ -32,8 +36,11 @@ mod readme;
 #[path = "../samplers/server.rs"]
 #[expect(dead_code, reason = "shared with tests/samplers, which counts")]
 mod server;
+mod shipped;
 mod sick;
 mod story;
 mod tables;
 mod terminal;
+mod unit;
 mod walker;
+mod way_back;

@@ -39,7 +39,7 @@ impl Stopped {
 }
 
 /// The driver's stand-in, built here.
-fn driver(folder: &Path) -> PathBuf {
+pub(crate) fn driver(folder: &Path) -> PathBuf {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/fake_nvml.c");
     let library = folder.join("libnvidia-ml.so.1");
     let built = Command::new("cc").args(["-shared", "-fPIC", "-O1", "-o"]).arg(&library).arg(source).status().unwrap();

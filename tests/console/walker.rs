@@ -319,19 +319,7 @@ impl Console<'_> {
 
     /// Types the word that is asked for, and at C3 a reason.
     pub(crate) fn confirm(&self) {
-        let text = self.pty.text();
-        let row = text.lines().find(|row| row.contains("to run it, Esc cancels.")).unwrap();
-        let word = row.split_whitespace().skip_while(|word| *word != "Type").nth(1).unwrap();
-        let mut words = vec![word];
-        words.extend(word.contains('/').then_some("as it says"));
-        for word in words {
-            self.pty.send(word);
-            self.pty.wait_for(&format!("> {word}_"));
-            std::thread::sleep(Duration::from_millis(250));
-            self.pty.send("\r");
-            self.pty.wait("no word", |screen, _| row_with(screen, &format!("> {word}")).is_none());
-        }
-        self.pty.wait("no prompt", |screen, _| row_with(screen, "EXPIRES").is_none());
+        type_the_word(&self.pty);
     }
 
     /// Waits until another item is current. What nobody declared a check for only goes on by a word.
@@ -392,4 +380,21 @@ impl Console<'_> {
                 && (Self::at(screen).is_some() || row_with(screen, "COMPLETE").is_some())
         });
     }
+}
+
+/// Types the word that an armed prompt asks for, and at C3 a reason.
+pub(crate) fn type_the_word(pty: &Pty) {
+    let text = pty.text();
+    let row = text.lines().find(|row| row.contains("to run it, Esc cancels.")).unwrap();
+    let word = row.split_whitespace().skip_while(|word| *word != "Type").nth(1).unwrap();
+    let mut words = vec![word];
+    words.extend(word.contains('/').then_some("as it says"));
+    for word in words {
+        pty.send(word);
+        pty.wait_for(&format!("> {word}_"));
+        std::thread::sleep(Duration::from_millis(250));
+        pty.send("\r");
+        pty.wait("no word", |screen, _| row_with(screen, &format!("> {word}")).is_none());
+    }
+    pty.wait("no prompt", |screen, _| row_with(screen, "EXPIRES").is_none());
 }

@@ -1,7 +1,7 @@
 //! Every action that a profile declares, planned by the real binary at the stand-in of its system: a whole plan, or the
 //! refusal that this world must give, as its row says.
 
-use crate::row::{Plan, Rows, Stopped, each};
+use crate::row::{Plan, Refuses, Rows, Stopped, each};
 use crate::site::Site;
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -31,23 +31,27 @@ pub(crate) struct Plans {
     running: BTreeMap<String, Said>,
     /// Once it is stopped: of those whose rows say so.
     stopped: BTreeMap<String, Said>,
+    /// Values that were to be refused and were not, or for another reason.
+    taken: Vec<String>,
 }
 
 impl Plans {
     /// All of them; where a row wants the service stopped, it is stopped by its manager, and asked again.
     pub(crate) fn at(demo: &Demo, system: &str, rows: &Rows, profile: &Profile) -> Self {
         let running = planned(demo, rows, profile.actions.iter().map(|spec| &*spec.name));
+        let taken = plans(rows).flat_map(|row| row.refuses.iter().filter_map(|refuses| takes(demo, row, refuses)));
+        let taken = taken.collect();
         let wanted: Vec<&str> = plans(rows).filter(|plan| plan.stopped.is_some()).map(|plan| &*plan.action).collect();
         if !wanted.is_empty() {
             let reply = ask(&demo.dir.join("supervisor.sock"), &format!("stop {system}"));
             assert!(reply.starts_with("ok"), "{reply}");
         }
-        Self { running, stopped: planned(demo, rows, wanted) }
+        Self { running, stopped: planned(demo, rows, wanted), taken }
     }
 
     /// What is not as the rows say; an action that no row names is such a thing too.
     pub(crate) fn faults(&self, rows: &Rows, profile: &Profile, site: &Site) -> Vec<String> {
-        let mut faults = Vec::new();
+        let mut faults = self.taken.clone();
         for spec in &profile.actions {
             let name = &*spec.name;
             let rows: Vec<&Plan> = plans(rows).filter(|plan| plan.action == name).collect();
@@ -75,6 +79,12 @@ impl Plans {
             judged(self.stopped.get(name)?, refused).map(|wrong| format!("once it is stopped: {wrong}"))
         })
     }
+}
+
+/// That an action takes a value which it must not take.
+fn takes(demo: &Demo, row: &Plan, refuses: &Refuses) -> Option<String> {
+    let said = plan(demo, &row.action, core::iter::once(&refuses.given));
+    said.lacks_refusal(&refuses.why).map(|wrong| format!("run {} --set {}: {wrong}", row.action, refuses.given))
 }
 
 fn plans(rows: &Rows) -> impl Iterator<Item = &Plan> {

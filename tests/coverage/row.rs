@@ -128,10 +128,21 @@ pub(crate) struct Plan {
     pub given: Vec<String>,
     /// Why it must be refused there.
     pub refused: Option<String>,
+    /// Values that it must not take, and why.
+    #[serde(default)]
+    pub refuses: Vec<Refuses>,
     /// It is planned again once its service is stopped: then `true` is a whole plan, a text why it is refused even so.
     pub stopped: Option<Stopped>,
     /// A peer that it asks, or with a path a program that it runs: where that is not there, nothing is planned.
     pub needs: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Refuses {
+    /// `NAME=VALUE`.
+    pub given: String,
+    pub why: String,
 }
 
 #[derive(Debug, Deserialize)]

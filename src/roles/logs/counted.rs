@@ -2,14 +2,9 @@
 
 use crate::base::Now;
 use crate::logs::Tally;
+pub use crate::logs::tally::{EVERY, SAMPLER};
 use crate::samplers::{Job, Observed, Sampler};
-use core::time::Duration;
 use std::sync::Arc;
-
-/// Its name; no sampler of a profile may have it.
-pub const SAMPLER: &str = "watchkeeper-logs";
-/// How often.
-pub const EVERY: Duration = Duration::from_secs(2);
 
 struct Counted(Arc<Tally>);
 

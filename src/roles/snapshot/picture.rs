@@ -160,6 +160,7 @@ impl Said {
     pub(super) fn freshness(&self) -> &'static str {
         match self {
             Self::Value { freshness, .. } => freshness.word(),
+            Self::NotSupported(why) if Reading::lacking(why) != Reading::NotSupported => Freshness::Unknown.word(),
             Self::NotSupported(_) => "NOT SUPPORTED",
             Self::Unknown(_) => Freshness::Unknown.word(),
         }

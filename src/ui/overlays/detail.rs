@@ -157,6 +157,7 @@ fn all(model: &Model, detail: &Detail, rule: &Rule, found: Option<&Finding>) -> 
             lines.push(("labels", labels(&id.key), Intent::Text));
         }
         lines.extend(annotations(model, id));
+        lines.extend(detail.line.clone().map(|line| ("line", line, Intent::Value)));
     }
     lines.extend(alerting.and_then(|alerting| offer(model, &answer::name(model, detail.rule), alerting)));
     if let Some(found) = found {

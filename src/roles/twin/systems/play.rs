@@ -7,6 +7,7 @@ use crate::roles::twin::endpoint;
 use crate::roles::twin::port::bind_loopback;
 use crate::sys::child::own_session;
 use crate::sys::clock::RealClock;
+use crate::sys::limits::address_space;
 use crate::sys::signal::kill_self;
 use core::cell::RefCell;
 use core::future::pending;
@@ -32,11 +33,15 @@ const TICK: Duration = Duration::from_millis(500);
 const CROWD: usize = 62;
 const COMING: usize = 4;
 
+/// Bounds of its address space, far above what it takes: a service under a unit has some, and they are there to be read.
+const SPACE: [u64; 2] = [256 << 30, 512 << 30];
+
 /// Plays the system, started by the supervisor as the demo's service is: a lifeline for stdin, the first port's
 /// listening socket for stdout; the other ports are bound here. `turn` counts the starts before. Returns the exit code.
 pub(crate) fn play(folder: &Path, incident: Incident, seed: u64, turn: u32, ports: &[u16]) -> i32 {
     let name = CString::new(incident.system.name()).unwrap_or_default();
     own_session(&name, false);
+    address_space(SPACE);
     let run = Run { folder, incident, seed, turn, began: RealClock.now() };
     match part(run).and_then(|part| live(run, part, ports)) {
         Ok(()) => 0,
