@@ -57,13 +57,15 @@ fn a_service_is_restarted_once_and_stays_up() {
     let Some(lab) = lab() else { return };
     lab.unit("good.service", "ExecStart=/bin/sleep 1000");
     lab.systemctl(&["start", "good.service"]);
-    let before = lab.says("good.service", "InvocationID");
+    let run = || ["InvocationID", "MainPID"].map(|property| lab.says("good.service", property));
+    let before = run();
     let plan = lab.scene.plan("service_restart", &lab.table("good.service")).unwrap();
     assert_eq!(plan.danger, Danger::C2, "whatever the profile says");
     assert!(plan.what.lines[0].as_str().ends_with("systemctl restart good.service"), "{:?}", plan.what.lines);
     let (end, progress) = lab.scene.act(plan.clone());
     assert_eq!((end.outcome, end.executed), (Outcome::Succeeded, true), "{end:?} {:?}", told(&progress));
-    assert_ne!(lab.says("good.service", "InvocationID"), before);
+    let after = run();
+    assert!(after[0] != before[0] && after[1] != before[1] && after[1] != "0", "CN-12.1: {before:?} {after:?}");
 }
 
 #[test]
@@ -125,6 +127,27 @@ fn a_service_is_started_stopped_and_forgiven() {
     assert!(end.reason.as_str().contains("bad.service is failed (failed), exit-code, exit code 1"), "{end:?}");
     let (end, _) = act("service_reset_failed", "bad.service");
     assert_eq!((end.outcome, lab.says("bad.service", "ActiveState").as_str()), (Outcome::Succeeded, "inactive"));
+}
+
+#[test]
+fn a_stop_is_good_once_nobody_is_left_in_the_control_group() {
+    let Some(lab) = lab() else { return };
+    // As the unit of Cerebellar-Norse: systemd ends the main process alone.
+    lab.unit("left.service", "KillMode=process\nExecStart=/bin/sh -c 'sleep 1000 & exec sleep 2000'");
+    lab.systemctl(&["start", "left.service"]);
+    let stop = || lab.scene.carry("service_stop", &lab.table("left.service"));
+    let (end, progress) = stop();
+    assert_eq!(lab.says("left.service", "ActiveState"), "inactive");
+    assert_ne!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    let why = end.reason.as_str();
+    assert!(
+        why.contains("inactive (dead); process ") && why.contains(" (sleep) is left in its control group"),
+        "{why}"
+    );
+    lab.systemctl(&["kill", "--signal=KILL", "left.service"]);
+    let (end, progress) = stop();
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    assert_eq!(lab.says("left.service", "ControlGroup"), "", "nobody is in it");
 }
 
 #[test]
