@@ -10,6 +10,7 @@ mod insight;
 mod logs;
 mod procedures;
 mod rights;
+mod shipped;
 mod sizes;
 mod spans;
 mod tables;
