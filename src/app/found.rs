@@ -8,7 +8,7 @@ use super::walking;
 use crate::base::Clean;
 use crate::clean;
 use crate::input::{Press, press};
-use crate::procedure::document::Live;
+use crate::procedure::document::{Condition, Live, Subject};
 use crate::procedure::{Asked, Document, Waits, Walk, queue};
 use crate::term::Input;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ pub struct Found {
     pub asked: bool,
     /// Of its opening conditions these hold now: how many, of how many; and how many cannot be told.
     pub holds: (usize, usize, usize),
-    weight: (u32, bool, usize),
+    weight: (u32, bool, usize, bool),
 }
 
 /// The rows for what is typed, the most fitting first.
@@ -61,7 +61,8 @@ fn found(model: &Model, document: &Arc<Document>, asked: &[Asked], wanted: &str)
     let asks = at.and_then(|at| asked.get(at));
     let (fits, symptom) = if wanted.is_empty() { (0, None) } else { fit(document, wanted)? };
     let under_way = model.procedures.under_way(document).is_some();
-    // What fits comes first, then what is under way, then what is asked for, in the order of the queue.
+    // What fits comes first, then what is under way, then what is asked for, in the order of the queue; of equals, what
+    // is of this host.
     let urgent = at.map_or(0, |at| asked.len() - at);
     let told = asks.map(|asked| match &asked.turn {
         Waits::Inhibited(cause) => clean!("{} is a consequence: {cause} is worked on", asked.name),
@@ -72,7 +73,7 @@ fn found(model: &Model, document: &Arc<Document>, asked: &[Asked], wanted: &str)
         why: symptom.or(told),
         asked: asks.is_some_and(|asked| !matches!(asked.turn, Waits::Inhibited(_))),
         holds: holds(model, document),
-        weight: (fits, under_way, urgent),
+        weight: (fits, under_way, urgent, is_of_this_host(model, document)),
     })
 }
 
@@ -117,13 +118,22 @@ pub fn fit(document: &Document, wanted: &str) -> Option<(u32, Option<Clean>)> {
     all(&format!("{title} {symptoms} {headings} {prose}")).then_some((1, None))
 }
 
+/// The conditions that the document opens with.
+fn opening(document: &Document) -> impl Iterator<Item = &Condition> {
+    let opening = document.items.iter().take_while(|item| matches!(item.live, Live::Check(_) | Live::Read));
+    opening.filter_map(condition)
+}
+
+/// It opens with a fact that this host has: its platform, say.
+fn is_of_this_host(model: &Model, document: &Document) -> bool {
+    let first = opening(document).next().filter(|condition| matches!(condition.of, Subject::Fact(_)));
+    first.is_some_and(|fact| model.procedures.sight(fact, &model.store, model.now).holds == Some(true))
+}
+
 /// Of the conditions that the document opens with: how many hold now, of how many, and how many cannot be told.
 fn holds(model: &Model, document: &Document) -> (usize, usize, usize) {
-    let opening = document.items.iter().take_while(|item| matches!(item.live, Live::Check(_) | Live::Read));
-    let seen: Vec<Option<bool>> = opening
-        .filter_map(condition)
-        .map(|condition| model.procedures.sight(condition, &model.store, model.now).holds)
-        .collect();
+    let seen: Vec<Option<bool>> =
+        opening(document).map(|condition| model.procedures.sight(condition, &model.store, model.now).holds).collect();
     let count = |wanted: Option<bool>| seen.iter().filter(|holds| **holds == wanted).count();
     (count(Some(true)), seen.len(), count(None))
 }

@@ -43,6 +43,8 @@ pub struct Identity {
     pub environment: Clean,
     /// Actions of the profile: name and title, in its order.
     pub actions: Vec<(Arc<str>, Clean)>,
+    /// Who ought to do each of them.
+    pub levels: BTreeMap<Arc<str>, Support>,
     /// What the operator is asked for before an action is planned.
     pub asked: BTreeMap<Arc<str>, Vec<Asked>>,
     /// Which action takes an action back.

@@ -209,9 +209,10 @@ impl Turns<'_> {
             return;
         };
         let late = mark.state != State::Failed && since(mark.current_since) >= wait.at_most;
+        let took = since(mark.current_since);
         match self.judge(at, condition, senses) {
             Some((true, text)) => {
-                self.item(at, State::Sensed, text);
+                self.item(at, State::Sensed, clean!("{text} in {}", Span(took)));
                 self.advance();
             }
             _ if late => {

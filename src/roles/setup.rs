@@ -12,7 +12,7 @@ use crate::action::kinds;
 use crate::action::manager::Manager;
 use crate::action::params::Asked;
 use crate::app::{Board, Changes, Identity, Pane, View};
-use crate::base::{Clean, Fault};
+use crate::base::{Clean, Fault, Support};
 use crate::config::{ActionSpec, KnownKinds, PaneSpec, Profile, SamplerSpec, Trust, ViewSpec};
 use crate::logs::{LogPatterns, LogSource, StreamSource, Tally};
 use crate::procedure::Document;
@@ -148,6 +148,10 @@ fn jobs(profile: &Profile, store: &mut Store, faults: &mut Vec<Fault>) -> Vec<Jo
 
 fn identity(profile: &Profile, host: Clean) -> Identity {
     let actions = profile.actions.iter().map(|action| (Arc::clone(&action.name), action.title.clone())).collect();
+    let level = |action: &ActionSpec| {
+        let level = action.body.clone().take::<Support>("support").ok().flatten();
+        (Arc::clone(&action.name), level.unwrap_or_default())
+    };
     let asked = |action: &ActionSpec| (Arc::clone(&action.name), Asked::of(&action.body));
     // A kind that takes another action back says of which.
     let back = |action: &ActionSpec| {
@@ -165,6 +169,7 @@ fn identity(profile: &Profile, host: Clean) -> Identity {
         title: profile.title.clone(),
         environment: profile.environment.clone(),
         actions,
+        levels: profile.actions.iter().map(level).collect(),
         asked: profile.actions.iter().map(asked).collect(),
         ways_back: profile.actions.iter().filter_map(back).collect(),
         fresh_starts: profile.actions.iter().filter_map(fresh_start).collect(),

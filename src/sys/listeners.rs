@@ -96,11 +96,16 @@ fn holds(pid: u32, inodes: &BTreeSet<u64>, left: &mut usize) -> Option<bool> {
 }
 
 fn holder(pid: u32) -> Option<Holder> {
-    let name = fs::read(format!("/proc/{pid}/comm")).ok()?;
+    let name = name(pid)?;
     let above = core::iter::successors(parent(pid), |pid| parent(*pid)).take(DEPTH).collect();
     let ticks = u32::try_from(rustix::param::clock_ticks_per_second()).unwrap_or(100).max(1);
     let started = Duration::from_secs_f64(start_time(pid)? as f64 / f64::from(ticks));
-    Some(Holder { pid, name: Clean::text(name.trim_ascii()), started, groups: groups(pid), above })
+    Some(Holder { pid, name, started, groups: groups(pid), above })
+}
+
+/// What the kernel calls a process; `None` once it has gone.
+pub fn name(pid: u32) -> Option<Clean> {
+    Some(Clean::text(fs::read(format!("/proc/{pid}/comm")).ok()?.trim_ascii()))
 }
 
 fn parent(pid: u32) -> Option<u32> {

@@ -131,6 +131,10 @@ fn one_file_from_a_copy_of_somebody_elses_keeps_owner_and_mode_of_what_it_replac
     let (end, _) = scene.act(plan);
     assert_eq!(end.outcome, Outcome::Succeeded, "{end:?}");
     assert_eq!((fs::read_to_string(&file).unwrap().as_str(), of(&file)), ("a = 2\n", before));
+    let kept: Vec<String> = beside(&scene).into_iter().filter(|name| name != "app.toml").collect();
+    let [kept] = kept.as_slice() else { panic!("the one that was replaced is kept: {kept:?}") };
+    assert!(kept.starts_with("app.toml.before-restore-2"), "with its time: {kept}");
+    assert_eq!((fs::read_to_string(scene.path(kept)).unwrap().as_str(), of(&scene.path(kept))), ("a = 1\n", before));
     // Not what the prompt showed as the one that goes.
     let plan = scene.plan("file_restore", &table).unwrap();
     fs::write(&file, "a = 3\n").unwrap();

@@ -2,6 +2,7 @@
 
 use crate::peer::{self, Peer};
 use crate::scene::{Scene, copied_script, told};
+use crate::trees::until;
 use std::fs;
 use std::path::{Path, PathBuf};
 use watchkeeper::action::lifecycle::Outcome;
@@ -77,9 +78,7 @@ fn two_values_that_are_set_together_take_one_backup_and_one_restart() {
     lab.unit("norse.service", &start);
     lab.systemctl(&["start", "norse.service"]);
     let count = || fs::read_to_string(&starts).unwrap_or_default().lines().count();
-    while count() < 1 {
-        std::thread::yield_now();
-    }
+    until("the first start", || count() == 1);
     let file = lab.scene.path("production.toml");
     let text = "[performance]\nbatch_size = 1024\ncuda_streams = 4\n";
     fs::write(&file, text).unwrap();
@@ -95,9 +94,7 @@ fn two_values_that_are_set_together_take_one_backup_and_one_restart() {
     assert!(end.executed, "{end:?} {:?}", told(&progress));
     assert_eq!(fs::read_to_string(&file).unwrap(), text.replace("1024", "512").replace("= 4", "= 2"));
     let now = lab.says("norse.service", "MainPID");
-    while count() < 2 {
-        std::thread::yield_now();
-    }
+    until("the second start", || count() == 2);
     assert_eq!((count(), lab.says("norse.service", "NRestarts").as_str()), (2, "0"), "the first start, and one more");
     assert!(now != before && now == lab.says("norse.service", "MainPID"), "{before}, then {now}");
     let run = watchkeeper::action::lifecycle::Run::of(&lab.scene.state(), plan.id);
@@ -168,6 +165,27 @@ fn a_service_is_started_stopped_and_forgiven() {
     assert!(end.reason.as_str().contains("bad.service is failed (failed), exit-code, exit code 1"), "{end:?}");
     let (end, _) = act("service_reset_failed", "bad.service");
     assert_eq!((end.outcome, lab.says("bad.service", "ActiveState").as_str()), (Outcome::Succeeded, "inactive"));
+}
+
+#[test]
+fn a_stop_is_good_once_nobody_is_left_in_the_control_group() {
+    let Some(lab) = lab() else { return };
+    // As the unit of Cerebellar-Norse: systemd ends the main process alone.
+    lab.unit("left.service", "KillMode=process\nExecStart=/bin/sh -c 'sleep 1000 & exec sleep 2000'");
+    lab.systemctl(&["start", "left.service"]);
+    let stop = || lab.scene.carry("service_stop", &lab.table("left.service"));
+    let (end, progress) = stop();
+    assert_eq!(lab.says("left.service", "ActiveState"), "inactive");
+    assert_ne!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    let why = end.reason.as_str();
+    assert!(
+        why.contains("inactive (dead); process ") && why.contains(" (sleep) is left in its control group"),
+        "{why}"
+    );
+    lab.systemctl(&["kill", "--signal=KILL", "left.service"]);
+    let (end, progress) = stop();
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    assert_eq!(lab.says("left.service", "ControlGroup"), "", "nobody is in it");
 }
 
 #[test]

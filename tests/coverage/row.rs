@@ -21,6 +21,8 @@ pub(crate) struct Row {
     pub lines: Vec<Line>,
     /// An action as the profile declares it.
     pub plan: Option<OneOrMany<Plan>>,
+    /// Panes with their legends, and what they show at its stand-in.
+    pub panes: Vec<Pane>,
     /// Series of the profile's samplers at its stand-in.
     pub reads: Vec<Reads>,
     /// Facts of the profile's samplers at its stand-in.
@@ -165,6 +167,24 @@ pub(crate) struct Reads {
     pub _host: bool,
     #[serde(default, rename = "twin")]
     pub _twin: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pane {
+    pub title: String,
+    /// `sparkline`, `table` …
+    pub kind: String,
+    /// The view that it stands in.
+    pub view: Option<String>,
+    /// What a value of it is called; its first one when absent.
+    pub legend: Option<String>,
+    pub unit: Option<String>,
+    /// A part of what that value is asked by.
+    pub asks: Option<String>,
+    pub between: Option<(f64, f64)>,
+    /// What its chart's upper line is.
+    pub of: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

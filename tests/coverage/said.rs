@@ -1,7 +1,7 @@
 //! What a profile says: its parts are there, its levels, words, cards and clocks are those of the guide.
 
 use crate::parts::Part;
-use crate::row::{Card, Every, Find, Levels, Line, Plan, Row, Timers, each};
+use crate::row::{Card, Every, Find, Levels, Line, Pane, Plan, Row, Timers, each};
 use crate::scene::Scene;
 use watchkeeper::app::found::fit;
 use watchkeeper::base::Severity;
@@ -20,6 +20,7 @@ pub(crate) fn check(scene: &Scene, id: &str, row: &Row) -> Vec<String> {
     }
     row.view.iter().for_each(|view| keep(stands_first(scene, view)));
     row.find.iter().for_each(|find| keep(found(scene, find)));
+    row.panes.iter().for_each(|pane| keep(declared(scene, pane)));
     each(row.levels.as_ref()).for_each(|levels| keep(level(scene, levels)));
     each(row.levels.as_ref()).for_each(|levels| keep(beyond(scene, levels)));
     for name in row.rules.iter().filter(|name| !scene.passed.contains(name)) {
@@ -32,6 +33,7 @@ pub(crate) fn check(scene: &Scene, id: &str, row: &Row) -> Vec<String> {
     each(row.contact.as_ref()).for_each(|wanted| keep(card(scene, wanted)));
     each(row.test.as_ref()).for_each(|test| keep(tested(test)));
     let shown = !row.find.is_empty()
+        || !row.panes.is_empty()
         || row.view.is_some()
         || row.levels.is_some()
         || !row.rules.is_empty()
@@ -88,6 +90,25 @@ fn there(scene: &Scene, part: &Part) -> Option<String> {
     };
     let (file, line) = &part.place;
     (!is).then(|| format!("the profile has no {} `{name}`, which bears it at {file}:{line}", part.kind))
+}
+
+/// The pane stands in its view, is declared so, and is drawn of that.
+pub(crate) fn declared(scene: &Scene, wanted: &Pane) -> Option<String> {
+    let text = |table: &toml::Value, key: &str| table.get(key).and_then(toml::Value::as_str).map(str::to_owned);
+    let panes = scene.table.get("panes").and_then(toml::Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let Some(pane) = panes.iter().find(|pane| text(pane, "title").as_ref() == Some(&wanted.title)) else {
+        return Some(format!("there is no pane `{}`", wanted.title));
+    };
+    let (kind, of) = (text(pane, "kind"), text(pane, "of"));
+    if kind.as_ref() != Some(&wanted.kind) || wanted.of.is_some() && of != wanted.of {
+        return Some(format!("the pane `{}` is {kind:?} of {of:?}", wanted.title));
+    }
+    let stands = |view: &String| {
+        let view = scene.setup.board.views.iter().find(|known| known.title.as_str() == view);
+        view.is_some_and(|view| view.panes.iter().any(|known| known.as_str() == wanted.title))
+    };
+    let lost = wanted.view.as_ref().filter(|view| !stands(view));
+    lost.map(|view| format!("the pane `{}` does not stand in the view `{view}`", wanted.title))
 }
 
 /// The view is the first of the profile, and the pane stands in it.

@@ -4,7 +4,7 @@ use crate::parts::{Parts, parts};
 use crate::plans::Plans;
 use crate::row::Rows;
 use crate::seen::Look;
-use crate::site::Site;
+use crate::site::{self, Site};
 use std::path::Path;
 use std::process::Command;
 use watchkeeper::config::{Profile, ProfileRef, SearchPath, load_profile};
@@ -54,6 +54,7 @@ impl Scene {
         let documents = watchkeeper::roles::handbook::documents(&profile);
         let play = Play::of(Some(system), None).expect("a system");
         let demo = Demo::start_as(Path::new(env!("CARGO_BIN_EXE_watchkeeper")), play, 42).expect("starts");
+        site::prepare(system, &demo);
         let look = Look::at(&demo);
         faults.extend(look.faults());
         let site = Site::of(system, &demo);

@@ -1,6 +1,6 @@
 //! What the profile's samplers see at the stand-in of its system: one look for all rows.
 
-use crate::row::{Fact, Reads, Row};
+use crate::row::{Fact, Pane, Reads, Row};
 use crate::scene::Scene;
 use serde_json::Value;
 use std::path::Path;
@@ -70,6 +70,7 @@ pub(crate) fn answers(look: &Look, question: &str) -> Vec<f64> {
 /// What of a row is not seen.
 pub(crate) fn check(scene: &Scene, row: &Row) -> Vec<String> {
     let series = row.reads.iter().filter_map(|reads| series(&scene.look, reads));
+    let series = series.chain(row.panes.iter().filter_map(|wanted| pane(&scene.look, wanted)));
     series.chain(row.facts.iter().filter_map(|wanted| fact(&scene.look, wanted))).collect()
 }
 
@@ -127,6 +128,23 @@ fn series(look: &Look, reads: &Reads) -> Option<String> {
             Some(format!("{} is {values:?}{}", reads.series, why.unwrap_or_default()))
         }
     }
+}
+
+/// The pane has this legend, and shows such a value.
+fn pane(look: &Look, wanted: &Pane) -> Option<String> {
+    let mut values = rows(&look.0, "panes").iter().filter(|shown| text(shown, "pane") == wanted.title);
+    let value = match &wanted.legend {
+        None => values.next(),
+        Some(legend) => values.find(|shown| text(shown, "label") == legend),
+    };
+    let Some(value) = value else {
+        return Some(format!("the pane `{}` shows no {:?}", wanted.title, wanted.legend));
+    };
+    let is = value.get("value").and_then(Value::as_f64);
+    let fits = wanted.unit.as_ref().is_none_or(|unit| text(value, "unit") == unit)
+        && wanted.asks.as_ref().is_none_or(|asks| text(value, "query").contains(asks.as_str()))
+        && wanted.between.is_none_or(|(low, high)| is.is_some_and(|is| (low..=high).contains(&is)));
+    (!fits).then(|| format!("the pane `{}` shows {value}", wanted.title))
 }
 
 fn fact(look: &Look, wanted: &Fact) -> Option<String> {

@@ -3,7 +3,9 @@
 
 use crate::peer::{self, Peer};
 use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Command;
 use watchkeeper::roles::demo::Demo;
@@ -22,6 +24,39 @@ const TABLES: &str = "CREATE TABLE trades(id int primary key, order_id text, tim
 /// Peers that run; each ends with it.
 #[derive(Default)]
 pub(crate) struct Site(Vec<(&'static str, Peer)>);
+
+/// A container of the bot as an engine tells of it: started by it, with the user folder where its image looks.
+const CONTAINER: &str = r#"{"Name": "/planar", "State": {"Status": "running", "Running": true, "StartedAt": "2026-11-20T08:00:00Z"},
+    "Config": {"Image": "bubbleparticles/planar-sysimage", "WorkingDir": "/planar"}, "RestartCount": 0,
+    "Mounts": [{"Type": "bind", "Source": "/home/planar/user", "Destination": "/planar/user", "RW": true}]}"#;
+const ENGINE: &str = r#"{"Version": "27.3.1", "ApiVersion": "1.47", "Components": [{"Name": "Engine"}]}"#;
+
+/// What must be there before the first look: an engine with the bot's container, and windows that are short.
+pub(crate) fn prepare(system: &str, demo: &Demo) {
+    if system != "planar" {
+        return;
+    }
+    set(&demo.profile, &[("growth_after", "4s".to_owned())]);
+    let listener = UnixListener::bind(demo.dir.join("run/engine.sock")).expect("a socket");
+    // It ends with the test's process.
+    std::thread::spawn(move || listener.incoming().flatten().for_each(answer));
+}
+
+/// One request, one answer.
+fn answer(mut stream: UnixStream) {
+    let mut lines = BufReader::new(&stream).lines().map_while(Result::ok);
+    let first = lines.next().unwrap_or_default();
+    lines.find(String::is_empty);
+    let path = first.split(' ').nth(1).unwrap_or_default();
+    let (status, body) = match path {
+        "/version" => ("200 OK", ENGINE),
+        "/containers/planar/json" => ("200 OK", CONTAINER),
+        _ => ("404 Not Found", "{\"message\": \"no such page\"}"),
+    };
+    let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
+    // Whoever has read enough closes early.
+    let _closed = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body.as_bytes()));
+}
 
 impl Site {
     /// Starts what this system needs, and says where in the profile of its stand-in.

@@ -125,6 +125,15 @@ impl Desk {
         buffer
     }
 
+    /// The same with colours.
+    pub(crate) fn coloured(&self, depth: Depth) -> Buffer {
+        let (theme, _) = config::load_theme("default", depth, &SearchPath::default());
+        let (width, height) = self.model.size;
+        let mut buffer = Buffer::empty(Rect::new(0, 0, width, height));
+        ui::draw(&self.model, &theme, false, &mut buffer);
+        buffer
+    }
+
     /// How much of an open prompt's plan can be seen.
     pub(crate) fn extent(&self) -> Extent {
         let (width, height) = self.model.size;

@@ -12,6 +12,7 @@ mod logs;
 mod planar;
 mod procedures;
 mod rights;
+mod shipped;
 mod sizes;
 mod spans;
 mod tables;

@@ -191,6 +191,10 @@ pub trait Service {
         let pid = self.look(Verb::Restart, clock)?.serving.map(|serving| serving.pid);
         Ok(Kin { pid: pid.filter(|pid| *pid > 0), ..Kin::default() })
     }
+    /// In words, a process of it that still runs though it is stopped. Best effort, read-only.
+    fn left(&self, _clock: &dyn Clock) -> Option<Clean> {
+        None
+    }
     /// What it has logged since the run that served `before`: errors alone where all is `good`. Best effort, read-only.
     fn told(&self, _before: Option<&Serving>, _good: bool, _clock: &dyn Clock) -> Told {
         Told::default()

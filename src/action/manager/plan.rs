@@ -137,7 +137,10 @@ impl Manager {
             (Verb::Restart | Verb::Start | Verb::Reload, Standing::Running) => Proof::Holds(id, said),
             // Its job is over, and it is down: nothing more will come.
             (Verb::Restart | Verb::Start | Verb::Reload, Standing::Failed) => Proof::Broken(said),
-            (Verb::Stop, Standing::Stopped | Standing::Failed) => Proof::Holds(id, said),
+            (Verb::Stop, Standing::Stopped | Standing::Failed) => match self.service().left(clock) {
+                None => Proof::Holds(id, said),
+                Some(left) => Proof::NotYet(said.join("; ", &left)),
+            },
             (Verb::ResetFailed, Standing::Stopped | Standing::Running | Standing::Changing) => Proof::Holds(id, said),
             _ => Proof::NotYet(said),
         }

@@ -200,6 +200,12 @@ impl Service for Systemd {
         })
     }
 
+    /// With KillMode=process systemd ends the main process alone. A group that is empty it forgets.
+    fn left(&self, clock: &dyn Clock) -> Option<Clean> {
+        let (pid, name) = self.kin(clock).ok()?.oldest()?;
+        Some(crate::clean!("process {pid} ({name}) is left in its control group"))
+    }
+
     fn right(&self, verb: Verb, login: &Login, clock: &dyn Clock) -> Right {
         self.granted(self.order(&[verb.word()]), Wish::Unit(verb, &self.unit), login, clock)
     }

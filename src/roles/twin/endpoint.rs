@@ -4,7 +4,7 @@ use core::convert::Infallible;
 use core::time::Duration;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::header::{CONTENT_TYPE, RETRY_AFTER};
+use hyper::header::{CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use hyper::rt::{Read, Write};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -38,6 +38,8 @@ pub(super) struct Reply {
     pub(super) body: String,
     /// Seconds after which one may ask again.
     pub(super) again: Option<u64>,
+    /// Where else the page is.
+    pub(super) to: Option<&'static str>,
     /// How long it takes; the connection is held meanwhile.
     pub(super) after: Duration,
 }
@@ -45,12 +47,17 @@ pub(super) struct Reply {
 impl Reply {
     /// A good answer.
     pub(super) fn new(kind: &'static str, body: String) -> Self {
-        Self { status: 200, kind, body, again: None, after: Duration::ZERO }
+        Self { status: 200, kind, body, again: None, to: None, after: Duration::ZERO }
     }
 
     /// A refusal in JSON.
     pub(super) fn refused(status: u16, error: &str) -> Self {
         Self { status, ..Self::new(JSON, format!("{{\"error\":\"{error}\"}}")) }
+    }
+
+    /// It is there.
+    pub(super) fn moved(to: &'static str) -> Self {
+        Self { status: 308, to: Some(to), ..Self::new(JSON, String::new()) }
     }
 
     /// No such path.
@@ -120,6 +127,9 @@ fn respond(reply: Reply) -> Response<Full<Bytes>> {
     let mut builder = Response::builder().status(status).header(CONTENT_TYPE, reply.kind);
     if let Some(seconds) = reply.again {
         builder = builder.header(RETRY_AFTER, seconds);
+    }
+    if let Some(to) = reply.to {
+        builder = builder.header(LOCATION, to);
     }
     builder.body(Full::new(Bytes::from(reply.body))).unwrap_or_else(|_| Response::new(Full::new(Bytes::new())))
 }

@@ -8,6 +8,7 @@
 //! show_env = ["RUST_LOG"]   # values that are told of its environment; of all others the names only
 //! expect_env = { JULIA_NOPRECOMP = "", JULIA_PROJECT = "Planar" }   # "" also means: not set
 //! env_file = "/opt/x/.envrc"          # it should have been started with these `NAME=value` and `export NAME=value` lines
+//! growth_after = "5m"       # from when on it is said how fast its memory grows; the default
 //! peers = { exchange = ["api.exchange.com", "203.0.113.0/24"], db = ["10.0.0.7"] }     # names of other ends; {}: by address
 //! ```
 //! `process_env_set{name}` is 1 where a variable of `show_env` has a value, and `process_env_value{name}` that value where it is a
@@ -29,6 +30,7 @@ use crate::samplers::blocking::{PROCESSES, Worker};
 use crate::samplers::process::{Asked, Options, Peers, Watch, Which};
 use crate::samplers::{Kind, Observed, Sampler};
 use core::time::Duration;
+use jiff::fmt::friendly::SpanParser;
 use regex::Regex;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -52,7 +54,7 @@ const RESOLVING: Duration = Duration::from_secs(10);
 /// - `process_group_`: `cpu_busy_ratio` (1 is one CPU), `cpu_host_ratio` (1 is all CPUs), `read_bytes_per_second`,
 ///   `write_bytes_per_second`, `restarts_total` (another main process was seen), `uptime_seconds`,
 ///   `sockets{protocol,state}`, `peer_connections{peer,state}`, `resident_growth_bytes_per_hour` and `anonymous_growth_bytes_per_hour` (a line through
-///   the last hour; absent before five minutes and after a restart).
+///   the last hour; absent before `growth_after`, and anew after a restart).
 /// - `process_` with `pid`, `name`, `start` (seconds after boot): `cpu_seconds_total`, `cpu_busy_ratio`,
 ///   `resident_memory_bytes`, `resident_memory_max_bytes` (its peak), `virtual_memory_bytes`,
 ///   `virtual_memory_max_bytes` (its limit), `open_fds`, `max_fds`, `fds_used_ratio`, `threads`, `oom_score`,
@@ -106,6 +108,7 @@ struct Config {
     expect_env: BTreeMap<String, String>,
     env_file: Option<PathBuf>,
     peers: Option<BTreeMap<String, Vec<String>>>,
+    growth_after: Option<String>,
 }
 
 fn options(body: &Body) -> Result<Options, Fault> {
@@ -146,6 +149,7 @@ fn options(body: &Body) -> Result<Options, Fault> {
             ("expect_env", !config.expect_env.is_empty()),
             ("env_file", config.env_file.is_some()),
             ("peers", config.peers.is_some()),
+            ("growth_after", config.growth_after.is_some()),
         ] {
             if given {
                 return Err(
@@ -163,7 +167,14 @@ fn options(body: &Body) -> Result<Options, Fault> {
     let label = Clean::text(config.name.unwrap_or(found));
     let env = Asked { show: config.show_env, expect: config.expect_env, file: config.env_file };
     let peers = config.peers.map(Peers::read).transpose().map_err(|what| body.fault_at("peers", what))?;
-    Ok(Options { which, user: config.user, label, env, peers: peers.map(Arc::new) })
+    let growth_after = config.growth_after.map(|after| span(body, &after)).transpose()?;
+    Ok(Options { which, user: config.user, label, env, peers: peers.map(Arc::new), growth_after })
+}
+
+/// From when on its growth is told.
+fn span(body: &Body, after: &str) -> Result<Duration, Fault> {
+    let wrong = |_| body.fault_at("growth_after", "not a length of time: write it like `5m`.");
+    SpanParser::new().parse_unsigned_duration(after).map_err(wrong)
 }
 
 /// What is asked of an environment can be asked.

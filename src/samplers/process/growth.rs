@@ -5,20 +5,31 @@ use core::time::Duration;
 use std::collections::VecDeque;
 
 const HOUR: Duration = Duration::from_secs(3_600);
-/// A shorter time says nothing of an hour.
-const SHORTEST: Duration = Duration::from_secs(300);
-/// Values kept are so far apart.
+/// A shorter time says nothing of an hour, unless the profile says another one.
+pub(super) const SHORTEST: Duration = Duration::from_secs(300);
+/// Values kept are so far apart, and closer where less time is enough.
 const STEP: Duration = Duration::from_secs(10);
 
 /// The last hour.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Growth {
     seen: VecDeque<(Mono, f64)>,
+    /// A line is drawn through so much of it at least.
+    after: Duration,
 }
 
 impl Growth {
+    pub(super) const fn new(after: Duration) -> Self {
+        Self { seen: VecDeque::new(), after }
+    }
+
+    /// Another process is looked at.
+    pub(super) fn begin_anew(&mut self) {
+        self.seen.clear();
+    }
+
     pub(super) fn add(&mut self, now: Mono, value: f64) {
-        if self.seen.back().is_some_and(|(last, _)| now.since(*last) < STEP) {
+        if self.seen.back().is_some_and(|(last, _)| now.since(*last) < STEP.min(self.after / 2)) {
             return;
         }
         self.seen.push_back((now, value));
@@ -27,10 +38,10 @@ impl Growth {
         }
     }
 
-    /// Per hour, by least squares; `None` before there are five minutes of it.
+    /// Per hour, by least squares; `None` before there is enough of it.
     pub(super) fn per_hour(&self) -> Option<f64> {
         let (first, last) = (self.seen.front()?, self.seen.back()?);
-        if last.0.since(first.0) < SHORTEST {
+        if last.0.since(first.0) < self.after {
             return None;
         }
         let count = self.seen.len() as f64;
@@ -52,7 +63,7 @@ mod tests {
     use super::*;
 
     fn per_hour(minutes: u64, value: impl Fn(f64) -> f64) -> Option<f64> {
-        let mut growth = Growth::default();
+        let mut growth = Growth::new(SHORTEST);
         for second in 0..=minutes * 60 {
             growth.add(Mono(second * 1_000_000_000), value(second as f64));
         }
@@ -67,6 +78,18 @@ mod tests {
         assert!(per_hour(30, |_| 7e9).is_some_and(|slope| slope.abs() < 1e-3));
         let saw = per_hour(60, |second| (second % 60.0) * 1e6).expect("long enough");
         assert!(saw.abs() < 2e6, "a saw-tooth of 60 MB does not grow: {saw}");
+    }
+
+    #[test]
+    fn less_time_is_enough_where_the_profile_says_so() {
+        let mut growth = Growth::new(Duration::from_secs(4));
+        for second in 0..=4_u32 {
+            assert_eq!(growth.per_hour(), None, "before {second} s");
+            growth.add(Mono(u64::from(second) * 1_000_000_000), f64::from(second) * 1_000.0);
+        }
+        assert!(growth.per_hour().is_some_and(|slope| (slope - 3.6e6).abs() < 1.0));
+        growth.begin_anew();
+        assert_eq!(growth.per_hour(), None);
     }
 
     #[test]

@@ -49,7 +49,14 @@ impl Root {
 
     fn watch(&self, which: Which, user: Option<&str>) -> Watch {
         let env = Asked { show: vec!["A".to_owned()], ..Asked::default() };
-        let options = Options { which, user: user.map(str::to_owned), label: Clean::from("x"), env, peers: None };
+        let options = Options {
+            which,
+            user: user.map(str::to_owned),
+            label: Clean::from("x"),
+            env,
+            peers: None,
+            growth_after: None,
+        };
         Watch::new(self.0.path().to_owned(), options)
     }
 }

@@ -4,7 +4,7 @@
 use super::detail::Detail;
 use super::env::{Asked, Told};
 use super::find::{Finder, Found, Which, began};
-use super::growth::Growth;
+use super::growth::{Growth, SHORTEST};
 use super::peers::Peers;
 use super::texts::{self, Shares};
 use super::{Absent, Id, sockets, tell, text, top};
@@ -41,6 +41,8 @@ pub(crate) struct Options {
     pub(crate) env: Asked,
     /// Who is at the other end of connections; `None` where nobody asks.
     pub(crate) peers: Option<Arc<Peers>>,
+    /// From when on it is said how fast its memory grows; `None` is after five minutes.
+    pub(crate) growth_after: Option<Duration>,
 }
 
 /// The memory of one sampler.
@@ -109,7 +111,7 @@ impl Watch {
             totals: Counts::default(),
             main: None,
             restarts: 0,
-            growth: Default::default(),
+            growth: [(); 2].map(|()| Growth::new(options.growth_after.unwrap_or(SHORTEST))),
             seldom: Seldom { peers: options.peers, ..Seldom::default() },
         }
     }
@@ -160,7 +162,7 @@ impl Watch {
             && self.main != Some(new)
         {
             self.restarts += u64::from(self.main.is_some());
-            self.growth = Default::default();
+            self.growth.iter_mut().for_each(Growth::begin_anew);
             self.seldom = Seldom { peers: self.seldom.peers.take(), ..Seldom::default() };
             self.main = Some(new);
         }

@@ -5,8 +5,8 @@ use crate::app::Model;
 use crate::app::action_list::{ActionList, Row, rows};
 use crate::app::survey::Offer;
 use crate::app::unit;
-use crate::base::Clean;
 use crate::base::time::Age;
+use crate::base::{Clean, Support};
 use crate::clean;
 use crate::config::Intent;
 use crate::ui::paint::Painter;
@@ -51,7 +51,10 @@ pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, list: &ActionLis
         let (intent, mark) = if selected { (Intent::Selection, "▸ ") } else { (Intent::Text, "  ") };
         let x = paint.put((inner.x, y), 2, mark, intent);
         let (word, word_intent) = standing(model, row);
-        let tail = [paint.piece(word, word_intent)];
+        let mut tail = vec![paint.piece(word, word_intent)];
+        if let Some(level) = level(model, row) {
+            tail.insert(0, paint.piece(clean!("{level}  "), Intent::Muted));
+        }
         let room = inner.width.saturating_sub(2 + paint.width(&tail) + 1);
         paint.put((x, y), room, value::shorten(&row.title(), room), intent);
         paint.right(inner.right(), inner.x, y, &tail);
@@ -71,6 +74,18 @@ fn offer<'a>(model: &'a Model, row: &Row) -> Option<&'a Offer> {
         Row::Failed(unit) => offers.get(&unit::restart(unit.as_str())),
         Row::Back(..) => None,
     }
+}
+
+/// Who ought to do it, unless its standing says so already.
+fn level(model: &Model, row: &Row) -> Option<Support> {
+    let Row::Action(name, _) = row else { return None };
+    let needed = match offer(model, row) {
+        Some(Offer::Can(_, support)) => Some(*support),
+        Some(Offer::Server(answer)) => answer.said.as_ref().ok().map(|(_, support, _)| *support),
+        Some(Offer::NotNow(..)) | None => None,
+    };
+    let says_so = needed.is_some_and(|needed| needed > model.session.support);
+    model.identity.levels.get(name).copied().filter(|_| !says_so)
 }
 
 /// How it stands with it, in a word or two.

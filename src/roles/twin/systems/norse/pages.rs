@@ -22,6 +22,7 @@ pub(super) fn settings(folder: &Path, ports: &[u16]) -> String {
     format!(
         r#"manager = {{ kind = "unix_socket", path = "{dir}/supervisor.sock", unit = "cerebellar-norse" }}
 base = "https://127.0.0.1:{api}"
+health-page = "https://localhost:{api}/health/"
 host = "localhost"
 ca = "{dir}/etc/tls/ca.pem"
 api-key = "{dir}/etc/api.key"
@@ -96,6 +97,8 @@ impl Norse {
         let text = |body: String| Reply::new(METRICS, body);
         match (port, path) {
             (API, "/health" | "/ready") => Self::constant_health(now),
+            // Whoever adds a slash is sent to the page itself.
+            (API, "/health/") => Reply::moved("/health"),
             (API, "/neural/health") => self.checks(now),
             (API, "/info") => info(),
             (API, "/neural/metrics") => text(self.neural(now)),

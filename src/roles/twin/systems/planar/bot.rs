@@ -79,7 +79,13 @@ struct Harmed {
 /// What the system said.
 pub(in crate::roles::twin::systems) fn lay_out(folder: &Path, ports: &[u16]) -> io::Result<String> {
     let logs = format!("{STRATEGY}/logs");
-    folders(folder, &["data/lmdb", "user/keys", &logs, "depot/compiled", "backups", "run"])?;
+    folders(folder, &["data/lmdb", "user/keys", &logs, "depot/compiled", "backups", "run", "bin"])?;
+    file(&folder.join(".envrc"), include_bytes!("envrc"))?;
+    for (name, script) in [("julia", &include_bytes!("julia.sh")[..]), ("git", include_bytes!("git.sh"))] {
+        let program = folder.join("bin").join(name);
+        file(&program, script)?;
+        std::fs::set_permissions(&program, Permissions::from_mode(0o700))?;
+    }
     file(&folder.join("user/planar.toml"), include_bytes!("planar.toml"))?;
     file(&folder.join("user/map.toml"), include_bytes!("map.toml"))?;
     file(&folder.join(STRATEGY).join("Project.toml"), include_bytes!("Project.toml"))?;
@@ -98,7 +104,9 @@ fn settings(folder: &Path, port: u16) -> String {
         r#"manager = {{ kind = "unix_socket", path = "{dir}/supervisor.sock", unit = "planar" }}
 systemd = {{ kind = "systemd", unit = "${{unit}}", systemctl = ["{dir}/run/none"] }}
 mode = "simulation"
-engine = "{dir}/run/none.sock"
+engine = "{dir}/run/engine.sock"
+julia = "{dir}/bin/julia"
+git = "{dir}/bin/git"
 bot = '(^|/)watchkeeper twin service {dir} '
 right_project = '(^|/)watchkeeper twin service {dir} '
 root = "{dir}"
