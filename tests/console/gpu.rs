@@ -49,7 +49,7 @@ const TWO: &str = "gpu_util 37\nmem_util 21\nenc 3\ndec 4\nmem_total 85899345920
 
 /// The row of this label has these values, each as its unit shows it, one after the other.
 fn shows(pty: &Pty, label: &str, values: &[(Unit, f64)]) {
-    let wanted: Vec<String> = values.iter().map(|(unit, value)| unit.show(*value).to_string()).collect();
+    let wanted: Vec<String> = values.iter().map(|(unit, value)| unit.show(*value).clone()).collect();
     let wanted = wanted.join(" ");
     let row = |row: String| row.split_whitespace().collect::<Vec<_>>().join(" ");
     pty.wait(&format!("{label} {wanted}"), |screen, _| {

@@ -27,11 +27,11 @@ impl Part {
         let text = fs::read_to_string(folder(system).join("profile.toml")).unwrap();
         let mut table: Table = text.parse().unwrap();
         let kept = ["title", "settings", "samplers", "logs", "panes", "patterns", "actions"];
-        table.retain(|key, _| kept.contains(&&key[..]));
+        table.retain(|key, _| kept.contains(&key));
         table.insert("environment".to_owned(), "test".into());
         for (key, names) in [("samplers", wanted.samplers), ("logs", wanted.logs), ("actions", wanted.actions)] {
             let Some(rows) = table.get_mut(key).and_then(Value::as_table_mut) else { continue };
-            rows.retain(|name, _| names.contains(&&name[..]));
+            rows.retain(|name, _| names.contains(&name));
             assert_eq!(rows.len(), names.len(), "{system} has not all of {names:?}");
         }
         let panes = table.get_mut("panes").and_then(Value::as_array_mut).unwrap();
@@ -47,14 +47,17 @@ impl Part {
 
     /// Says a key of one of its tables otherwise.
     pub(crate) fn set(&mut self, table: &str, key: &str, value: impl Into<Value>) {
-        let of = table.split('.').fold(Some(&mut self.table), |of, name| of?.get_mut(name)?.as_table_mut());
-        of.unwrap_or_else(|| panic!("no {table}")).insert(key.to_owned(), value.into());
+        self.table_of(table).insert(key.to_owned(), value.into());
+    }
+
+    fn table_of(&mut self, path: &str) -> &mut Table {
+        let inner = |table, name| Table::get_mut(table, name).and_then(Value::as_table_mut);
+        path.split('.').try_fold(&mut self.table, inner).unwrap_or_else(|| panic!("no {path}"))
     }
 
     /// Leaves these keys of one of its tables out.
     pub(crate) fn without(&mut self, table: &str, keys: &[&str]) {
-        let of = table.split('.').fold(Some(&mut self.table), |of, name| of?.get_mut(name)?.as_table_mut());
-        of.unwrap_or_else(|| panic!("no {table}")).retain(|key, _| !keys.contains(&&key[..]));
+        self.table_of(table).retain(|key, _| !keys.contains(&key));
     }
 
     /// Lays it on the desk, with the rules and the procedures of the profile where the part has them.

@@ -84,7 +84,7 @@ fn each_series_that_a_word_finds_stands_with_the_value_of_the_raw_page() {
         let stands = |(series, value): &(&str, f64)| {
             let (name, label) = series.split_once('{').unwrap_or((series, ""));
             let label = label.split('"').nth(1).unwrap_or_default();
-            let shown = Unit::Count.show(*value).to_string();
+            let shown = Unit::Count.show(*value).clone();
             let is = |row: &&str| {
                 row.contains(&format!("{name}{{"))
                     && row.contains(label)
