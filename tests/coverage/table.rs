@@ -17,6 +17,7 @@ fn shown(row: &Row) -> String {
         }
     };
     add(usize::from(row.view.is_some()), "the first view");
+    add(row.panes.len(), "a pane and its legend");
     add(row.find.len(), "a search and what its page says");
     add(each(row.steps.as_ref()).count(), "the steps of a page");
     add(each(row.levels.as_ref()).count(), "levels at their edges");
