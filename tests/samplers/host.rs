@@ -124,25 +124,31 @@ async fn under_the_load_of_a_disk_the_wait_is_what_the_kernel_counts() {
 async fn free_blocks_are_those_of_the_kernels_file() {
     let mut host = sampler("host", "");
     // Node 0, zone   Normal    812   40 …
-    let differs = |text: &str, seen: &Observation| {
+    let differs = |before: &str, after: &str, seen: &Observation| {
         let mut compared = 0;
-        for line in text.lines() {
-            let words: Vec<&str> = line.split([' ', ',']).filter(|word| !word.is_empty()).collect();
-            for (order, blocks) in words[4..].iter().enumerate() {
-                let labels = [("node", words[1]), ("zone", words[3]), ("size", &*order.to_string())];
-                if crate::find(seen, "node_buddyinfo_blocks", &labels) != blocks.parse().ok() {
-                    return Some(format!("order {order} of {line}"));
+        for (before, after) in before.lines().zip(after.lines()) {
+            let words =
+                |line: &str| line.split([' ', ',']).filter(|word| !word.is_empty()).map(str::to_owned).collect();
+            let (before, after): (Vec<String>, Vec<String>) = (words(before), words(after));
+            for (order, pair) in before[4..].iter().zip(&after[4..]).enumerate() {
+                let labels = [("node", &*before[1]), ("zone", &*before[3]), ("size", &*order.to_string())];
+                let [one, other] = [pair.0, pair.1].map(|blocks| blocks.parse::<f64>().expect("a number"));
+                let ours = crate::find(seen, "node_buddyinfo_blocks", &labels);
+                if !ours.is_some_and(|ours| (one.min(other)..=one.max(other)).contains(&ours)) {
+                    return Some(format!("order {order} of {before:?}, then {after:?}: {ours:?}"));
                 }
                 compared += 1;
             }
         }
-        (compared < 10).then(|| format!("{compared} of {text}"))
+        (compared < 10).then(|| format!("{compared} of {before}"))
     };
-    // Blocks come and go between two looks: one pair of them that agrees will do.
+    let file = || std::fs::read_to_string("/proc/buddyinfo").expect("reads");
+    // Blocks come and go between two looks, mostly one way: one look that lies between two others will do.
     let mut last = None;
     for _ in 0..300 {
+        let before = file();
         let seen = observe(&mut *host).await.expect("a host");
-        last = differs(&std::fs::read_to_string("/proc/buddyinfo").expect("reads"), &seen);
+        last = differs(&before, &file(), &seen);
         if last.is_none() {
             break;
         }
