@@ -1,11 +1,11 @@
 //! The kernel's own log in the shipped panes: a line that was written to it, and a login that may not read it.
 
-use crate::desk::Desk;
+use crate::desk::{Desk, PROGRAM};
 use crate::events::judges;
 use crate::harness::{Pty, Spec};
 use crate::hazards::says;
 use crate::peer::skip;
-use crate::shipped::{Part, Wanted, program};
+use crate::shipped::{Part, Wanted};
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -51,7 +51,7 @@ fn who_may_not_read_the_kernels_log_is_told_so_and_sees_unknown_and_no_zero() {
     fs::create_dir(&home).unwrap();
     fs::set_permissions(&home, fs::Permissions::from_mode(0o777)).unwrap();
     let (home, place) = (home.to_str().unwrap(), desk.path().to_str().unwrap());
-    let args = ["--mount", "sh", "-euc", AS_NOBODY, "sh", place, program(), "--profile", profile.to_str().unwrap()];
+    let args = ["--mount", "sh", "-euc", AS_NOBODY, "sh", place, PROGRAM, "--profile", profile.to_str().unwrap()];
     let mut spec = Spec::new("unshare").args(args);
     spec.size = (140, 48);
     for name in ["HOME", "XDG_STATE_HOME", "TMPDIR"] {
