@@ -1,7 +1,7 @@
 //! What the follower has for the event loop: bounded per source, the oldest lines give way and are counted.
 
 use super::tally::Tally;
-use crate::base::{Fault, LogLine, Mono, Now};
+use crate::base::{Fault, LogLine, Mono, Now, Reading};
 use crate::sys::bell::Bell;
 use core::mem;
 use core::time::Duration;
@@ -53,6 +53,11 @@ impl Slot {
             (!(early && old)).then_some(line)
         })
     }
+}
+
+/// It is this login that may not read it.
+fn is_refusal(fault: &Fault) -> bool {
+    Reading::lacking(&fault.what) != Reading::NotSupported
 }
 
 /// Between the follower's thread and the loop.
@@ -111,6 +116,9 @@ impl LogMailbox {
             self.tally.count(source, slot.fresh(&lines), dropped);
         }
         slot.looked = true;
+        if slot.failure != failure {
+            self.tally.refuse(source, failure.as_ref().is_some_and(is_refusal));
+        }
         if lines.is_empty() && dropped == 0 && slot.failure == failure {
             return;
         }

@@ -38,6 +38,8 @@ const LEVELS: [(Option<LogLevel>, &str); 6] = [
 #[derive(Debug, Default)]
 struct Counts {
     source: Arc<str>,
+    /// This login may not read it: what was not counted is not zero.
+    refused: bool,
     levels: [u64; LEVELS.len()],
     dropped: u64,
     /// By the pattern's number.
@@ -114,6 +116,12 @@ impl Tally {
         }
     }
 
+    /// Says whether this login may read a source; of one that it may not nothing is told.
+    pub(super) fn refuse(&self, source: &Arc<str>, refused: bool) {
+        let mut all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        all.iter_mut().filter(|counts| counts.source == *source).for_each(|counts| counts.refused = refused);
+    }
+
     /// Whether a pattern has matched since the counters were asked for last: then nobody should wait for them.
     pub fn has_news(&self) -> bool {
         self.news.load(Ordering::Acquire)
@@ -135,7 +143,7 @@ impl Tally {
         seen.facts = said.iter().map(|(name, said)| (name.clone(), said.clone())).collect();
         drop(said);
         let mut all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        for counts in &mut *all {
+        for counts in all.iter_mut().filter(|counts| !counts.refused) {
             let source = ("source", &*counts.source);
             for ((_, level), count) in LEVELS.iter().zip(counts.levels) {
                 seen.points.push(Point::counter(LINES, &[source, ("level", level)], count as f64));
@@ -197,6 +205,12 @@ mod tests {
         assert_eq!(value(MATCHES, &[("source", "db"), ("pattern", "db")]), Some(1.0));
         assert_eq!(value(MATCHES, &[("source", "web"), ("pattern", "any")]), Some(0.0), "before anything came");
         assert_eq!(value(MATCHES, &[("source", "web"), ("pattern", "db")]), None);
+        let told =
+            |tally: &Tally| tally.observe().points.iter().any(|point| point.key.label("source") == Some(&"db".into()));
+        tally.refuse(&db, true);
+        assert!(!told(&tally), "nobody has counted zero");
+        tally.refuse(&db, false);
+        assert!(told(&tally));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Parts of a shipped profile as they stand in it, over what a test puts behind them.
 
-use crate::desk::{Desk, PROGRAM};
+use crate::desk::Desk;
 use crate::harness::Pty;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -99,9 +99,4 @@ fn folder(system: &str) -> PathBuf {
 /// A list of texts.
 pub(crate) fn texts(of: &[&str]) -> Value {
     Value::Array(of.iter().map(|text| Value::from(*text)).collect())
-}
-
-/// The program, for those who start it as somebody else.
-pub(crate) const fn program() -> &'static str {
-    PROGRAM
 }

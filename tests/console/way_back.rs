@@ -15,8 +15,8 @@ const CHECK: &str = r#"
 verify = [{ label = "GPU memory", query = 'max(command_value{key="used"})', unit = "ratio", expect = { falls_or_below = 0.9 } }]
 verify_samplers = ["card"]
 traffic = { query = 'sum(command_value{key="work"})', label = "operations" }
-baseline = "8s"
-verify_within = "15s"
+baseline = "6s"
+verify_within = "12s"
 "#;
 
 /// How often the card was looked at.
@@ -55,7 +55,7 @@ fn after_a_verification_that_fails_the_offered_key_puts_the_file_back_byte_for_b
     let pty = part.console(&desk, false);
     // What it was before the change has to be seen a few times.
     pty.wait("a baseline", |screen, _| {
-        screen.contents().lines().any(|row| row.trim().parse::<u32>().is_ok_and(|looks| looks >= 7))
+        screen.contents().lines().any(|row| row.trim().parse::<u32>().is_ok_and(|looks| looks >= 6))
     });
     pty.send("a");
     pty.wait_for("ACTIONS");
