@@ -2,7 +2,7 @@
 
 use super::alerts::{self, Row, finding};
 use super::answer;
-use super::excerpt;
+use super::excerpt::{self, Looked};
 use super::model::{Model, Overlay, Scroll};
 use crate::base::time::Span;
 use crate::base::{Clean, Level, Mono, SeriesKey};
@@ -42,6 +42,8 @@ pub struct Detail {
     pub why_not: Clean,
     /// The line of a log that it is about.
     pub line: Option<Clean>,
+    /// Up to where the logs were looked through for it.
+    looked: Looked,
 }
 
 /// Values of a rule that are listed at most.
@@ -121,7 +123,9 @@ impl Detail {
         }
         self.why_not = why_not(model, self, rule);
         // Once found it stays, however much the log has said since.
-        self.line = self.alert.as_ref().and_then(|id| excerpt::counted(model, id)).or_else(|| self.line.take());
+        let found = self.alert.as_ref().and_then(|id| finding(&model.book, id));
+        let line = found.and_then(|found| excerpt::counted(model, found, &mut self.looked));
+        self.line = line.or_else(|| self.line.take());
         let step = i64::try_from(COLUMN.as_millis()).unwrap_or(1);
         let begin = now.div_euclid(step) * step - step * i64::from(COLUMNS - 1);
         let Ok(answer) = evaluator.range(&of, &live, (begin, now), COLUMN) else { return };

@@ -12,9 +12,10 @@ use crate::logs::fold;
 use crate::logs::tally::MATCHES;
 use crate::procedure::document::{Repeats, Tail};
 use crate::procedure::walk::Found;
-use crate::rules::finding::AlertId;
+use crate::rules::finding::Finding;
 use crate::store::{LogRing, Selector};
-use std::collections::HashMap;
+use core::time::Duration;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// Logs that an incident tells of at most.
@@ -34,15 +35,26 @@ pub fn tail(model: &Model, source: &str, lines: usize) -> Option<Vec<Clean>> {
     Some((from..end).filter_map(|index| ring.get(index)).map(written).collect())
 }
 
-/// Lines of a log that are looked through for one that a pattern knows.
+/// Lines of a log that are looked through at once for one that a pattern knows.
 const LOOKED: usize = 5_000;
+/// No line is older than this when its alert fires.
+const BEFORE: Duration = Duration::from_secs(120);
 
-/// The newest line that an alert on patterns of logs has counted, behind the log's name; `None` for an alert on anything
-/// else, and where the line has left.
-pub fn counted(model: &Model, alert: &AlertId) -> Option<Clean> {
-    let rule = model.book.rule(alert.rule)?;
-    let of: Vec<&Selector> =
-        rule.expr.selectors().iter().filter(|selector| selector.metric_name() == Some(MATCHES)).collect();
+/// Up to where each log was looked through.
+pub type Looked = BTreeMap<Arc<str>, u64>;
+
+/// The newest line that an alert on patterns of logs has counted, behind the log's name, among those that were not looked
+/// at before; `None` for an alert on anything else, and where the line has left.
+pub fn counted(model: &Model, finding: &Finding, looked: &mut Looked) -> Option<Clean> {
+    let alert = &finding.id;
+    let all = model.book.rule(alert.rule)?.expr.selectors();
+    let (of, others): (Vec<&Selector>, Vec<_>) =
+        all.iter().partition(|selector| selector.metric_name() == Some(MATCHES));
+    // One that something else may have raised says by a label that it was a pattern.
+    if of.is_empty() || !others.is_empty() && alert.key.label("pattern").is_none() {
+        return None;
+    }
+    let fired = finding.fired.unwrap_or(finding.since).mono;
     let may = |label: &str, value: &str| {
         let own = alert.key.label(label).is_none_or(|own| own.as_str() == value);
         own && of.iter().any(|selector| selector.may_have(label, value))
@@ -51,12 +63,15 @@ pub fn counted(model: &Model, alert: &AlertId) -> Option<Clean> {
     let wanted = |at: &usize| patterns.all().get(*at).is_some_and(|pattern| may("pattern", pattern.name.as_str()));
     let newest = |(source, ring): (&Arc<str>, &LogRing)| {
         let end = ring.first_index() + u64::try_from(ring.len()).unwrap_or(0);
-        let all = (ring.first_index()..end).rev().take(LOOKED).filter_map(|index| ring.get(index));
-        let mut known =
-            all.filter(|(_, line)| !line.marker && patterns.matches(source, line.message.as_str()).iter().any(wanted));
-        known.next().map(|entry| (entry.0.mono, clean!("{source}: {}", written(entry))))
+        let known = looked.insert(Arc::clone(source), end).unwrap_or(0).max(ring.first_index());
+        let new = (known..end).rev().take(LOOKED).filter_map(|index| ring.get(index));
+        let mut new = new.take_while(|(seen, _)| fired.since(seen.mono) <= BEFORE);
+        let is = |(_, line): &&(Now, LogLine)| {
+            !line.marker && patterns.matches(source, line.message.as_str()).iter().any(wanted)
+        };
+        new.find(is).map(|entry| (entry.0.mono, clean!("{source}: {}", written(entry))))
     };
-    let rings = model.logs.rings().filter(|(source, _)| !of.is_empty() && may("source", source));
+    let rings = model.logs.rings().filter(|(source, _)| may("source", source));
     rings.filter_map(newest).max_by_key(|(seen, _)| *seen).map(|(_, line)| line)
 }
 

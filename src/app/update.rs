@@ -26,7 +26,6 @@ use crate::base::{Clean, Fault, Level, Now};
 use crate::clean;
 use crate::command::{Command, Context};
 use crate::input::{Key, Lookup};
-use crate::logs::tally::MATCHES;
 use crate::term::Input;
 
 /// Applies one event. The screen needs drawing after every call.
@@ -50,7 +49,7 @@ fn applied(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
         }
         Msg::Logs(batches) => {
             log_desk::on_logs(model, batches);
-            counted(model, now)
+            Vec::new()
         }
         Msg::Planned(action, plan) => prompt::planned(model, action, plan),
         looked @ (Msg::Surveying | Msg::Surveyed(..) | Msg::Rights(..) | Msg::Done(_)) => survey::on_msg(model, looked),
@@ -96,14 +95,6 @@ fn applied(model: &mut Model, msg: Msg, now: Now) -> Vec<Effect> {
     }
 }
 
-/// Judges what the logs count, where a line has come that a pattern knows.
-fn counted(model: &mut Model, now: Now) -> Vec<Effect> {
-    let Some(sample) = log_desk::news(model) else { return Vec::new() };
-    model.store.ingest(&sample);
-    model.book.hasten(&[MATCHES]);
-    judge(model, now)
-}
-
 /// Lines of a log were saved, or could not be.
 fn saved_lines(model: &mut Model, saved: Result<Clean, Fault>) -> Vec<Effect> {
     let (text, level) = match saved {
@@ -133,8 +124,7 @@ fn judge(model: &mut Model, now: Now) -> Vec<Effect> {
 }
 
 fn on_tick(model: &mut Model, now: Now) -> Vec<Effect> {
-    let mut effects = counted(model, now);
-    effects.extend(judge(model, now));
+    let mut effects = judge(model, now);
     lints::look(model, now);
     if model.session.notice.as_ref().is_some_and(|notice| now.mono.since(notice.since.mono) > NOTICE) {
         model.session.notice = None;

@@ -4,18 +4,9 @@
 use super::captured::{Captured, Numbers, Saying};
 use super::matching::LogPatterns;
 use crate::base::{Clean, LogLevel, LogLine, Observation, Point};
-use core::sync::atomic::{AtomicBool, Ordering};
-use core::time::Duration;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-
-/// What tells the counters, as a sampler; no sampler of a profile may have its name.
-pub const SAMPLER: &str = "watchkeeper-logs";
-/// How often, where no line is awaited.
-pub const EVERY: Duration = Duration::from_secs(2);
-/// A line that a pattern knows is told at once, and what comes after it after so long: a flood is no reason to judge
-/// without a pause.
-pub const PAUSE: Duration = Duration::from_millis(500);
+use tokio::sync::Notify;
 
 /// Lines, by source and level.
 pub const LINES: &str = "log_lines_total";
@@ -57,8 +48,8 @@ pub struct Tally {
     patterns: LogPatterns,
     counts: Mutex<Vec<Counts>>,
     said: Mutex<Said>,
-    /// A pattern has matched since the counters were asked for last.
-    news: AtomicBool,
+    /// A line has come that a pattern calls a warning or an error.
+    news: Arc<Notify>,
 }
 
 impl Tally {
@@ -88,7 +79,8 @@ impl Tally {
                 said.push((at, self.patterns.groups(at, line.message.as_str())));
             }
         }
-        let known = !said.is_empty();
+        let bad = said.iter().filter_map(|(at, _)| self.patterns.all().get(*at));
+        let bad = bad.map(|pattern| pattern.level).any(|level| level >= LogLevel::Warn);
         let mut all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let at = all.iter().position(|counts| counts.source == *source).unwrap_or_else(|| {
             all.push(Counts { source: Arc::clone(source), matches: vec![0; matches.len()], ..Counts::default() });
@@ -111,8 +103,8 @@ impl Tally {
         counts.levels.iter_mut().zip(levels).for_each(|(count, more)| *count += more);
         counts.matches.iter_mut().zip(matches).for_each(|(count, more)| *count += more);
         drop(all);
-        if known {
-            self.news.store(true, Ordering::Release);
+        if bad {
+            self.news.notify_one();
         }
     }
 
@@ -122,9 +114,9 @@ impl Tally {
         all.iter_mut().filter(|counts| counts.source == *source).for_each(|counts| counts.refused = refused);
     }
 
-    /// Whether a pattern has matched since the counters were asked for last: then nobody should wait for them.
-    pub fn has_news(&self) -> bool {
-        self.news.load(Ordering::Acquire)
+    /// Told when a line has come that a pattern calls a warning or an error: its counter should not wait for its turn.
+    pub const fn news(&self) -> &Arc<Notify> {
+        &self.news
     }
 
     /// The names of every series there may be.
@@ -137,8 +129,6 @@ impl Tally {
     /// is meant for.
     pub fn observe(&self) -> Observation {
         let mut seen = Observation::default();
-        // What is counted from here on is news again.
-        self.news.store(false, Ordering::Release);
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         seen.facts = said.iter().map(|(name, said)| (name.clone(), said.clone())).collect();
         drop(said);
@@ -168,6 +158,7 @@ impl Tally {
 mod tests {
     use super::*;
     use crate::logs::{LogPattern, LooksFor};
+    use futures_util::FutureExt as _;
 
     #[test]
     fn lines_are_counted_by_level_and_by_pattern() {
@@ -189,12 +180,12 @@ mod tests {
             line("on", None, false),
             line("full: rotated here", None, true),
         ];
+        let told = || tally.news().notified().now_or_never().is_some();
         tally.count(&db, lines[1..].iter(), 0);
-        assert!(!tally.has_news(), "no pattern knows these");
+        assert!(!told(), "no pattern knows these");
         tally.count(&db, lines[..1].iter(), 7);
-        assert!(tally.has_news());
+        assert!(told());
         let points = tally.observe().points;
-        assert!(!tally.has_news(), "told");
         let value = |name: &str, labels: &[(&str, &str)]| {
             let wanted = Point::counter(name, labels, 0.0).key;
             points.iter().find(|point| point.key == wanted).map(|point| point.value)

@@ -230,7 +230,6 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
     shared.tell(&mut session);
     let now = RealClock.now();
     let log_desk = LogDesk::new(&setup.board.panes, setup.patterns, zone::local(now.wall));
-    let log_desk = log_desk.counting(Arc::clone(&setup.tally));
     let model = Model {
         now,
         size,

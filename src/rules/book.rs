@@ -184,18 +184,6 @@ impl Book {
         Sides::of(expr, &mut Resting::new(live, &self.recording))
     }
 
-    /// Has whatever asks for one of these metrics evaluated at the next look, whatever its interval is.
-    pub fn hasten(&mut self, metrics: &[&str]) {
-        for group in &mut self.groups {
-            let entries = self.entries.get(group.rules.clone()).unwrap_or_default();
-            let mut names =
-                entries.iter().flat_map(|entry| entry.rule.expr.selectors()).filter_map(Selector::metric_name);
-            if names.any(|name| metrics.contains(&name)) {
-                group.next = None;
-            }
-        }
-    }
-
     fn judge_group(&mut self, group: usize, store: &mut Store, now: Now, moved: &mut Vec<Transition>) {
         let Some(GroupInfo { interval, offset, limit, rules, next, .. }) = self.groups.get_mut(group) else { return };
         let (rules, limit, offset) = (rules.clone(), *limit, *offset);

@@ -70,6 +70,8 @@ use crate::base::{Body, Clean, Failure, Fault, Now, Observation, Point};
 use core::future::Future;
 use core::pin::Pin;
 use core::time::Duration;
+use std::sync::Arc;
+use tokio::sync::Notify;
 
 /// What one attempt yields.
 pub type Observed<'a> = Pin<Box<dyn Future<Output = Result<Observation, Failure>> + Send + 'a>>;
@@ -81,6 +83,10 @@ pub trait Sampler: Send {
     /// What is known of a source that does not answer, such as `redis_up 0`: told with an attempt whose time was over.
     fn unheard(&self) -> Vec<Point> {
         Vec::new()
+    }
+    /// Told when there is something to observe that should not wait for its turn.
+    fn news(&self) -> Option<Arc<Notify>> {
+        None
     }
     /// What it wants to know again at the next start, where it does.
     fn remembers(&mut self) -> Option<&mut dyn Memory> {

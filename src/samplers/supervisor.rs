@@ -25,6 +25,9 @@ const LONGEST: Duration = Duration::from_secs(5);
 /// No sampler is asked more often.
 const SHORTEST: Duration = Duration::from_secs(1);
 
+/// News wakes none sooner after its last attempt: a flood of it is no reason to sample without a pause.
+const SOONEST: Duration = Duration::from_millis(500);
+
 /// One sampler to run.
 pub struct Job {
     /// Its name in the profile, unique.
@@ -182,9 +185,22 @@ impl Task {
             }
             self.grid.every = asked * self.shared.factor.load(Ordering::Relaxed).max(1);
             let next = self.attempt(distance).await;
-            distance = Duration::ZERO;
-            tokio::time::sleep(next).await;
+            // After one before its turn, the next keeps its distance too: a value of one look is there to be seen.
+            distance = if self.rest(next).await { asked / 2 } else { Duration::ZERO };
         }
+    }
+
+    /// Sleeps until the next attempt; whether it was woken before its turn.
+    async fn rest(&mut self, next: Duration) -> bool {
+        let Some(news) = self.job.sampler.news() else {
+            tokio::time::sleep(next).await;
+            return false;
+        };
+        let woken = async {
+            tokio::time::sleep(SOONEST).await;
+            news.notified().await;
+        };
+        tokio::time::timeout(next, woken).await.is_ok()
     }
 
     /// One attempt, posted; how long to sleep until the next.
@@ -388,6 +404,45 @@ mod tests {
         assert_eq!(off(stage.starts(1)[1]), off(starts[1]), "slow and fast wake together");
         assert_eq!(stage.starts(2)[1..], starts[1..]);
         assert_eq!(stage.starts(1).len(), 5);
+    }
+
+    /// Observes at once, and again on news.
+    struct Told(Arc<Notify>, Starts);
+
+    impl Sampler for Told {
+        fn observe(&mut self, now: Now) -> Observed<'_> {
+            self.1.lock().expect("no panic").push(now.mono);
+            Box::pin(async { Ok(Observation::default()) })
+        }
+
+        fn news(&self) -> Option<Arc<Notify>> {
+            Some(Arc::clone(&self.0))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn news_wakes_a_sampler_before_its_turn_and_a_flood_of_it_twice_a_second_at_most() {
+        let (news, starts) = (Arc::new(Notify::new()), Starts::default());
+        let told = Told(Arc::clone(&news), Arc::clone(&starts));
+        let job = Job { name: "told".into(), sampler: Box::new(told), every: SECOND * 10, timeout: None };
+        let mut stage = stage(&[]);
+        let (mailbox, clock) = (Arc::clone(&stage.mailbox), Arc::clone(&stage.clock));
+        stage.supervisor = Some(Supervisor::start(vec![job], mailbox, clock, 7, &Handle::current()));
+        stage.run(SECOND * 3).await;
+        news.notify_one();
+        let woken = stage.run(SECOND).await;
+        let [one] = woken.as_slice() else { panic!("{woken:?}") };
+        assert!(one.seen.mono.since(starts.lock().expect("no panic")[0]) < SECOND * 7 / 2, "at once");
+        assert!(one.interval == SECOND * 10 && one.next_in >= SECOND * 5, "it is late no sooner: {one:?}");
+        for _ in 0..200 {
+            news.notify_one();
+            stage.run(Duration::from_millis(10)).await;
+        }
+        let flood = starts.lock().expect("no panic").len() - 2;
+        assert!((3..=5).contains(&flood), "{flood} in two seconds");
+        stage.run(SECOND * 30).await;
+        let calm = starts.lock().expect("no panic").len() - 2 - flood;
+        assert!((2..=4).contains(&calm), "{calm} in thirty seconds");
     }
 
     #[tokio::test(start_paused = true)]

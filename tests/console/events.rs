@@ -46,7 +46,7 @@ const LINES: [(&str, &str, &str, &str, &str); 5] = [
         "unit",
         "runtime error: Out Of Memory, cerebellar-norse[4711] held 28 GB",
         "KilledForMemory",
-        "the kernel has killed a process for memory",
+        "a log says that memory ran out",
         "Killed for memory",
     ),
 ];

@@ -8,17 +8,15 @@ use crate::app::log_pane::{Ask, COMMANDS, Finding};
 use crate::app::model::{Model, Overlay};
 use crate::app::walking;
 use crate::app::{ProcedureList, enter};
-use crate::base::{Clean, Level, LogLine, Now, Sample, Wall};
+use crate::base::{Clean, Level, LogLine, Now, Wall};
 use crate::clean;
 use crate::command::Command;
 use crate::input::Key;
 use crate::logs::matching::regex;
 use crate::logs::reader::{Lines as _, Row};
 use crate::logs::search::{Find, Progress};
-use crate::logs::tally::{EVERY, PAUSE, SAMPLER};
 use crate::logs::{LogBatch, LogPattern, LooksFor};
 use crate::store::LogStore;
-use core::time::Duration;
 use std::sync::Arc;
 
 /// Lines have come.
@@ -40,24 +38,6 @@ pub(in crate::app) fn on_logs(model: &mut Model, batches: Vec<LogBatch>) {
         }
     }
     fresh(model);
-}
-
-/// The counters, where a pattern has just known a line: an alert on it does not wait for their turn.
-pub(in crate::app) fn news(model: &mut Model) -> Option<Sample> {
-    let desk = &mut model.log_desk;
-    let tally = desk.tally.as_ref().filter(|tally| tally.has_news())?;
-    if model.now.mono.since(desk.told) < PAUSE {
-        return None;
-    }
-    desk.told = model.now.mono;
-    Some(Sample {
-        sampler: SAMPLER.into(),
-        seen: model.now,
-        took: Duration::ZERO,
-        interval: EVERY,
-        next_in: EVERY,
-        outcome: Ok(tally.observe()),
-    })
 }
 
 /// Every pane learns how its log is now.

@@ -4,9 +4,8 @@ use super::stream::Stream;
 use crate::app::log_pane::LogPane;
 use crate::app::pane::Pane;
 use crate::base::Fault;
-use crate::base::Mono;
 use crate::base::time::Zone;
-use crate::logs::{LogPatterns, Tally};
+use crate::logs::LogPatterns;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -30,9 +29,6 @@ pub struct LogDesk {
     pub failing: BTreeMap<Arc<str>, Fault>,
     /// What of a line deserves a colour and leads to an entry.
     pub patterns: Arc<LogPatterns>,
-    /// The counters of those who follow the logs, and when a known line was told last without waiting for their turn.
-    pub tally: Option<Arc<Tally>>,
-    pub(super) told: Mono,
     /// The clock that times are shown on.
     pub zone: Zone,
     /// This host's own clock.
@@ -75,13 +71,6 @@ impl LogDesk {
             }
         }
         desk
-    }
-
-    /// The same desk, which tells what these count as soon as a pattern knows a line.
-    #[must_use]
-    pub fn counting(mut self, tally: Arc<Tally>) -> Self {
-        self.tally = Some(tally);
-        self
     }
 
     /// The one on these sources.

@@ -5,6 +5,6 @@ mod answers;
 mod desk;
 mod stream;
 
-pub(super) use answers::{across, command, fresh, news, on_logs, on_paste, on_typed};
+pub(super) use answers::{across, command, fresh, on_logs, on_paste, on_typed};
 pub use desk::{LogDesk, Reading};
 pub use stream::Stream;

@@ -2,15 +2,25 @@
 
 use crate::base::Now;
 use crate::logs::Tally;
-pub use crate::logs::tally::{EVERY, SAMPLER};
 use crate::samplers::{Job, Observed, Sampler};
+use core::time::Duration;
 use std::sync::Arc;
+use tokio::sync::Notify;
+
+/// Its name; no sampler of a profile may have it.
+pub const SAMPLER: &str = "watchkeeper-logs";
+/// How often, where no bad line comes.
+pub const EVERY: Duration = Duration::from_secs(2);
 
 struct Counted(Arc<Tally>);
 
 impl Sampler for Counted {
     fn observe(&mut self, _now: Now) -> Observed<'_> {
         Box::pin(async move { Ok(self.0.observe()) })
+    }
+
+    fn news(&self) -> Option<Arc<Notify>> {
+        Some(Arc::clone(self.0.news()))
     }
 }
 
