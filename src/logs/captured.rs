@@ -4,7 +4,7 @@ use crate::base::{Clean, Point};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-/// Looks that a summary tells of: five minutes, of one look in two seconds.
+/// Looks that a summary tells of: five minutes, of one look in two seconds; less while bad lines ask for more of them.
 const LOOKS: usize = 150;
 /// Numbers of one metric in that time; beyond it the oldest go first.
 const NUMBERS: usize = 10_000;
