@@ -4,9 +4,9 @@
 use super::captured::{Captured, Numbers, Saying};
 use super::matching::LogPatterns;
 use crate::base::{Clean, LogLevel, LogLine, Observation, Point};
+use crate::sys::news::News;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::Notify;
 
 /// Lines, by source and level.
 pub const LINES: &str = "log_lines_total";
@@ -49,7 +49,7 @@ pub struct Tally {
     counts: Mutex<Vec<Counts>>,
     said: Mutex<Said>,
     /// A line has come that a pattern calls a warning or an error.
-    news: Arc<Notify>,
+    news: Arc<News>,
 }
 
 impl Tally {
@@ -104,7 +104,7 @@ impl Tally {
         counts.matches.iter_mut().zip(matches).for_each(|(count, more)| *count += more);
         drop(all);
         if bad {
-            self.news.notify_one();
+            self.news.tell();
         }
     }
 
@@ -115,7 +115,7 @@ impl Tally {
     }
 
     /// Told when a line has come that a pattern calls a warning or an error: its counter should not wait for its turn.
-    pub const fn news(&self) -> &Arc<Notify> {
+    pub const fn news(&self) -> &Arc<News> {
         &self.news
     }
 
@@ -180,7 +180,7 @@ mod tests {
             line("on", None, false),
             line("full: rotated here", None, true),
         ];
-        let told = || tally.news().notified().now_or_never().is_some();
+        let told = || tally.news().wait().now_or_never().is_some();
         tally.count(&db, lines[1..].iter(), 0);
         assert!(!told(), "no pattern knows these");
         tally.count(&db, lines[..1].iter(), 7);

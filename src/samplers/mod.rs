@@ -67,11 +67,11 @@ pub use memory::{Memory, Remembering};
 pub use supervisor::{Job, Supervisor};
 
 use crate::base::{Body, Clean, Failure, Fault, Now, Observation, Point};
+use crate::sys::news::News;
 use core::future::Future;
 use core::pin::Pin;
 use core::time::Duration;
 use std::sync::Arc;
-use tokio::sync::Notify;
 
 /// What one attempt yields.
 pub type Observed<'a> = Pin<Box<dyn Future<Output = Result<Observation, Failure>> + Send + 'a>>;
@@ -85,7 +85,7 @@ pub trait Sampler: Send {
         Vec::new()
     }
     /// Told when there is something to observe that should not wait for its turn.
-    fn news(&self) -> Option<Arc<Notify>> {
+    fn news(&self) -> Option<Arc<News>> {
         None
     }
     /// What it wants to know again at the next start, where it does.

@@ -198,7 +198,7 @@ impl Task {
         };
         let woken = async {
             tokio::time::sleep(SOONEST).await;
-            news.notified().await;
+            news.wait().await;
         };
         tokio::time::timeout(next, woken).await.is_ok()
     }
@@ -292,6 +292,7 @@ mod tests {
     use crate::base::{Clean, Now, Point};
     use crate::samplers::Observed;
     use crate::sys::bell::Bell;
+    use crate::sys::news::News;
     use std::collections::VecDeque;
     use tokio::time::{Instant, sleep};
 
@@ -407,7 +408,7 @@ mod tests {
     }
 
     /// Observes at once, and again on news.
-    struct Told(Arc<Notify>, Starts);
+    struct Told(Arc<News>, Starts);
 
     impl Sampler for Told {
         fn observe(&mut self, now: Now) -> Observed<'_> {
@@ -415,27 +416,27 @@ mod tests {
             Box::pin(async { Ok(Observation::default()) })
         }
 
-        fn news(&self) -> Option<Arc<Notify>> {
+        fn news(&self) -> Option<Arc<News>> {
             Some(Arc::clone(&self.0))
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn news_wakes_a_sampler_before_its_turn_and_a_flood_of_it_twice_a_second_at_most() {
-        let (news, starts) = (Arc::new(Notify::new()), Starts::default());
+        let (news, starts) = (Arc::new(News::default()), Starts::default());
         let told = Told(Arc::clone(&news), Arc::clone(&starts));
         let job = Job { name: "told".into(), sampler: Box::new(told), every: SECOND * 10, timeout: None };
         let mut stage = stage(&[]);
         let (mailbox, clock) = (Arc::clone(&stage.mailbox), Arc::clone(&stage.clock));
         stage.supervisor = Some(Supervisor::start(vec![job], mailbox, clock, 7, &Handle::current()));
         stage.run(SECOND * 3).await;
-        news.notify_one();
+        news.tell();
         let woken = stage.run(SECOND).await;
         let [one] = woken.as_slice() else { panic!("{woken:?}") };
         assert!(one.seen.mono.since(starts.lock().expect("no panic")[0]) < SECOND * 7 / 2, "at once");
         assert!(one.interval == SECOND * 10 && one.next_in >= SECOND * 5, "it is late no sooner: {one:?}");
         for _ in 0..200 {
-            news.notify_one();
+            news.tell();
             stage.run(Duration::from_millis(10)).await;
         }
         let flood = starts.lock().expect("no panic").len() - 2;

@@ -18,6 +18,7 @@ pub mod lmdb;
 pub mod lock;
 pub mod logind;
 pub mod net;
+pub mod news;
 pub mod open_files;
 pub mod paths;
 pub mod process;

@@ -3,9 +3,9 @@
 use crate::base::Now;
 use crate::logs::Tally;
 use crate::samplers::{Job, Observed, Sampler};
+use crate::sys::news::News;
 use core::time::Duration;
 use std::sync::Arc;
-use tokio::sync::Notify;
 
 /// Its name; no sampler of a profile may have it.
 pub const SAMPLER: &str = "watchkeeper-logs";
@@ -19,7 +19,7 @@ impl Sampler for Counted {
         Box::pin(async move { Ok(self.0.observe()) })
     }
 
-    fn news(&self) -> Option<Arc<Notify>> {
+    fn news(&self) -> Option<Arc<News>> {
         Some(Arc::clone(self.0.news()))
     }
 }
