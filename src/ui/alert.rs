@@ -62,8 +62,8 @@ pub fn silence_of_data(found: &Finding) -> Option<Said> {
     Some((clean!("no data for {}", Age(gone)), Intent::Stale))
 }
 
-/// The clocks of an alert: until it must be answered, then until it is handed on.
-pub fn clocks(model: &Model, found: &Finding) -> Vec<Said> {
+/// The clocks of an alert: until it must be answered, then until it is handed on; `both` shows the second beside the first.
+pub fn clocks(model: &Model, found: &Finding, both: bool) -> Vec<Said> {
     let policy = model.book.policy();
     let clock = policy.clock(found, model.book.escalations(&found.id), model.now);
     let mut said = Vec::new();
@@ -74,7 +74,7 @@ pub fn clocks(model: &Model, found: &Finding) -> Vec<Said> {
     }
     let at_once = policy.terms(found.severity).escalate.is_zero();
     match clock.escalate {
-        Due::In(left) if clock.answer == Due::Done => {
+        Due::In(left) if both || clock.answer == Due::Done => {
             said.push((clean!("escalate in {}", Span(left)), Intent::Text));
         }
         Due::Overdue(_) if at_once => said.push((clean!("escalate now"), Intent::Warning)),

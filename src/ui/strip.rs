@@ -76,7 +76,7 @@ fn said(model: &Model, found: &Finding, narrow: bool) -> Vec<(u8, Said)> {
     out.extend(alert::silence_of_data(found).map(|(text, intent)| (0, (clean!("  {text}"), intent))));
     out.extend(alert::limit(model, found).map(|limit| (6, (clean!(" {limit}"), Intent::Muted))));
     out.push((4, (clean!("  {}", alert::state(model, found)), Intent::Text)));
-    for (text, intent) in alert::clocks(model, found) {
+    for (text, intent) in alert::clocks(model, found, false) {
         match intent {
             Intent::AlertCritical => {
                 // A gap of its own: what is loud is filled with colour to its ends.

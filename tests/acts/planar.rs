@@ -43,6 +43,7 @@ fn a_map_grows_by_a_hundred_mib_and_beyond_the_room_of_its_disk_only_for_who_typ
     assert!(hits.contains(&"1 GiB mapped + 100 MiB = 1124 MiB"), "{hits:?}");
     let lines: Vec<&str> = plan.what.lines.iter().map(watchkeeper::base::Clean::as_str).collect();
     assert!(lines.iter().any(|line| line.contains("map_mb   1024 → 1124")), "{lines:?}");
+    assert!(!lines.concat().contains("mapsize"), "no call of the bot's own: {lines:?}");
     assert_eq!((plan.danger, plan.expected(), plan.raised.len()), (Danger::C2, "grow", 0), "{:?}", plan.raised);
 
     let disk = rustix::fs::statvfs(&lab.db).unwrap();

@@ -30,7 +30,7 @@ pub(crate) fn check(scene: &Scene, wanted: &Steps) -> Vec<String> {
         }
     }
     let tells = |at: &&usize| document.items.get(**at).is_some_and(|item| tells_itself(scene, item));
-    let (auto, asked): (Vec<&usize>, Vec<&usize>) = steps.iter().partition(tells);
+    let auto: Vec<&usize> = steps.iter().filter(tells).collect();
     if auto.len() != wanted.prefilled {
         wrong.push(format!("{} of the steps of {} tell themselves, not {}", auto.len(), wanted.of, wanted.prefilled));
     }
@@ -42,7 +42,7 @@ pub(crate) fn check(scene: &Scene, wanted: &Steps) -> Vec<String> {
             _ => {}
         }
     }
-    wrong.extend(unanswered(document, &asked.into_iter().copied().collect::<Vec<_>>()));
+    wrong.extend(unanswered(document, &steps));
     wrong
 }
 
@@ -81,8 +81,8 @@ fn unseen(scene: &Scene, item: &Item) -> Option<String> {
     }
 }
 
-/// What is not in the records once the page was worked through: an answer to each of these steps in the timeline, and of
-/// those that somebody can be asked to do, when each is put off with an owner, the step on the handover card.
+/// What is not in the records once the page was worked through: what was said at each of these steps in the timeline, and
+/// of those that somebody can be asked to do, when each is put off with an owner, the step on the handover card.
 fn unanswered(document: &Document, asked: &[usize]) -> Vec<String> {
     let lines = match worked(document, answer) {
         Ok(lines) => lines,
@@ -122,7 +122,7 @@ fn answer(at: usize, item: &Item) -> Said {
             Said::Observed(choices.first().cloned().unwrap_or_default())
         }
         Live::Read => Said::Observed(clean!("")),
-        _ => Said::Override(clean!("looked at elsewhere")),
+        _ => Said::Override(clean!("answer {at}")),
     }
 }
 

@@ -206,6 +206,14 @@ const SECRETS: &str = include_str!("procedures/secrets.toml");
 fn a_bug_report_has_its_six_headings_and_no_secret() {
     let text = include_str!("../../profiles/planar/procedures/bug-report.md").replace("${mode}", "paper");
     let mut desk = begun(&text, (120, 40));
+    for (sampler, name, fact) in [
+        ("julia", "says", "julia version 1.11.7"),
+        ("commit", "says", "8c41d07 2026-11-14"),
+        ("system", "kernel", "Linux 6.12.9"),
+    ] {
+        let facts = vec![(name.into(), fact.into())];
+        desk.told(sampler, Ok(Observation { facts, ..Observation::default() }));
+    }
     let pasted = format!("ERROR: LoadError\n\n# no heading\n```\n{SECRETS}");
     for answer in ["unit", pasted.as_str(), "it trades", "it stops", pasted.as_str(), pasted.as_str()] {
         desk.press(KeyCode::Enter);
@@ -233,7 +241,7 @@ fn a_bug_report_has_its_six_headings_and_no_secret() {
     for secret in ["K3Y-f1xture-0001", "S3CRET-f1xture-0002", "PASSPHR4SE-f1xture-0003"] {
         assert!(SECRETS.contains(secret) && !all.contains(secret), "{secret}: {all}");
     }
-    for said in ["LoadError", "it stops", "<redacted>", "julia"] {
+    for said in ["LoadError", "it stops", "<redacted>", "julia version 1.11.7", "8c41d07 2026-11-14", "Linux 6.12.9"] {
         assert!(all.contains(said), "{said}: {all}");
     }
     assert!(all.is_ascii(), "safe to look at with cat");

@@ -214,6 +214,44 @@ fn its_tables_begin_with_what_is_worst() {
 }
 
 #[test]
+fn its_twenty_slowest_statements_stand_in_order() {
+    let mut desk = desk();
+    let all: Vec<(String, f64)> =
+        (1..=20).map(|at| (format!("9000{:02}", at * 7 % 23), f64::from(at * 7 % 23))).collect();
+    let labels: Vec<_> = all.iter().map(|(id, mean)| ([("queryid", id.as_str())], 0.05 + mean / 100.0)).collect();
+    let slow: Vec<_> =
+        labels.iter().map(|(label, mean)| ("pg_stat_statements_mean_seconds", label.as_slice(), *mean)).collect();
+    seconds(&mut desk, 5, &[("database", &slow)]);
+    while !desk.screen().contains(" 5/6 ") {
+        desk.key('V');
+    }
+    while !desk.screen().contains("▸Statements") {
+        desk.tab();
+    }
+    desk.key('z');
+    let mut slowest = all;
+    slowest.sort_by(|one, other| other.1.total_cmp(&one.1));
+    let names: Vec<&str> = slowest.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(in_order(&desk, &names), names, "{}", desk.screen());
+}
+
+#[test]
+fn memory_that_grows_is_seen_by_the_hour_in_its_list() {
+    let mut desk = desk();
+    let labels = [OF, ("memtype", "resident")];
+    for look in 0..125 {
+        desk.pass(29_000);
+        let held = 2.4e9 + f64::from(look) * 1e6;
+        seconds(&mut desk, 1, &[("engine", &[("namedprocess_namegroup_memory_bytes", &labels, held)])]);
+    }
+    desk.key('p');
+    desk.type_text("first half hour");
+    desk.press(KeyCode::Enter);
+    let row = row(&desk, "Memory does not leak");
+    assert!(row.contains("114 MiB"), "{row}: {}", desk.screen());
+}
+
+#[test]
 fn the_top_of_a_profile_is_pasted_and_kept_with_the_page() {
     let mut desk = desk();
     seconds(&mut desk, 3, &[ENGINE]);

@@ -38,15 +38,15 @@ fn what_stopped_filling_is_not_foretold() {
     assert!(!desk.screen().contains("full in "), "{}", desk.screen());
 }
 
-/// Twenty hours of minutes before the desk's time, with three hours missing; a peak of a single minute in it.
+/// A day of minutes before the desk's time, with three hours missing; a peak of a single minute in it, and one at its begin.
 fn remember(desk: &mut Desk, text: &str, usual: f64, peak: f64) {
     let now = u32::try_from(desk.model.now.wall.0 / 60_000_000_000).expect("this century");
     let minute = |back: u32| {
         let mean = usual * (1.0 + 0.4 * (f64::from(back) / 200.0).sin());
-        let max = if back == 600 { peak } else { mean * 1.1 };
+        let max = if matches!(back, 600 | 1_430) { peak } else { mean * 1.1 };
         Minute { number: now - back, count: 60, min: mean * 0.9, mean, max }
     };
-    let kept = (1..1_200).rev().filter(|back| !(300..480).contains(back));
+    let kept = (1..1_440).rev().filter(|back| !(300..480).contains(back));
     let rows: Vec<Kept> = kept.map(|back| Kept { tag: Tag::of(text), minute: minute(back) }).collect();
     desk.model.history.take(&rows);
 }

@@ -181,10 +181,10 @@ fn an_alert_of_the_guide_waits_fires_opens_its_page_and_is_resolved() {
 #[test]
 fn each_severity_has_its_two_clocks_and_is_red_once_one_is_over() {
     const MINUTE: u64 = 60;
-    for (severity, answer, respond, left, escalate) in [
-        ("critical", "answer in 14:5", 15 * MINUTE, "", 0),
-        ("major", "answer in 59:5", 60 * MINUTE, "escalate in 59:5", 120 * MINUTE),
-        ("minor", "answer in 3:59:5", 240 * MINUTE, "escalate in 19:59:5", 24 * 60 * MINUTE),
+    for (severity, answer, respond, both, left, escalate) in [
+        ("critical", "answer in 14:5", 15 * MINUTE, "escalate now", "", 0),
+        ("major", "answer in 59:5", 60 * MINUTE, "escalate in 1:59:5", "escalate in 59:5", 120 * MINUTE),
+        ("minor", "answer in 3:59:5", 240 * MINUTE, "escalate in 23:59:5", "escalate in 19:59:5", 24 * 60 * MINUTE),
     ] {
         let mut desk = norse();
         let rule = format!(
@@ -198,6 +198,11 @@ fn each_severity_has_its_two_clocks_and_is_red_once_one_is_over() {
         assert!(strip(&desk).contains(answer), "{severity}: {}", strip(&desk));
         assert_eq!(strip(&desk).contains("escalate now"), escalate == 0, "{severity}: {}", strip(&desk));
         assert_eq!(red(&desk, "OVERDUE"), None, "{severity}");
+        desk.key('d');
+        let detail = desk.screen();
+        let beside = |line: &str| line.contains(answer) && line.contains(both);
+        assert!(detail.lines().any(beside), "{severity}: {detail}");
+        desk.press(KeyCode::Esc);
         desk.pass(respond * 1_000);
         desk.pass(1_000);
         assert_eq!(red(&desk, "OVERDUE"), Some(true), "{severity}: {}", strip(&desk));

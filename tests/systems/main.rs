@@ -65,7 +65,7 @@ fn play(system: System) {
     let only = std::env::var("WATCHKEEPER_SCENE").ok();
     for (name, scene) in &script.scenes {
         if only.as_ref().map_or(scene.short || long(), |only| only == name) {
-            let Some(stage) = Stage::set(system, &script.set(scene)) else { return };
+            let Some(stage) = Stage::set(system, &script.set(scene)) else { continue };
             println!("{} {name}", system.name());
             act(&stage, scene, script.watch, only.is_some());
         }

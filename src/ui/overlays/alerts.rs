@@ -237,7 +237,7 @@ fn name_pieces<'a>(
 
 /// What matters most of clocks and marks: what is overdue, then who has it, then what is due. The column says `answer`.
 fn answer(model: &Model, found: &Finding) -> Option<Said> {
-    let mut clocks = alert::clocks(model, found);
+    let mut clocks = alert::clocks(model, found, false);
     let mut marks = alert::marks(model, found);
     if let Some(at) = clocks.iter().position(|(_, intent)| *intent == Intent::AlertCritical) {
         return Some(clocks.swap_remove(at));

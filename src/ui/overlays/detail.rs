@@ -102,7 +102,7 @@ fn head<'a>(
             said.extend(alert::limit(model, found).map(|limit| (limit, Intent::Muted)));
             said.push((alert::state(model, found), Intent::Text));
             said.extend(alert::silence_of_data(found));
-            said.extend(alert::clocks(model, found));
+            said.extend(alert::clocks(model, found, true));
             said.extend(alert::marks(model, found));
         }
         None => {
