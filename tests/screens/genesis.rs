@@ -236,22 +236,6 @@ fn its_twenty_slowest_statements_stand_in_order() {
 }
 
 #[test]
-fn memory_that_grows_is_seen_by_the_hour_in_its_list() {
-    let mut desk = desk();
-    let labels = [OF, ("memtype", "resident")];
-    for look in 0..125 {
-        desk.pass(29_000);
-        let held = 2.4e9 + f64::from(look) * 1e6;
-        seconds(&mut desk, 1, &[("engine", &[("namedprocess_namegroup_memory_bytes", &labels, held)])]);
-    }
-    desk.key('p');
-    desk.type_text("first half hour");
-    desk.press(KeyCode::Enter);
-    let row = row(&desk, "Memory does not leak");
-    assert!(row.contains("114 MiB"), "{row}: {}", desk.screen());
-}
-
-#[test]
 fn the_top_of_a_profile_is_pasted_and_kept_with_the_page() {
     let mut desk = desk();
     seconds(&mut desk, 3, &[ENGINE]);
