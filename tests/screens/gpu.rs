@@ -47,7 +47,7 @@ fn a_card_that_is_lost_or_gives_nothing_is_a_sentence() {
                 refused: vec![("DCGM_FI_DEV_GPU_UTIL".into(), "this login may not read it".into())],
                 ..Observation::default()
             }),
-            "unknown: this login may not read it.",
+            "this login may not read it.",
         ),
     ] {
         let mut desk = Desk::demo(120, 40);

@@ -84,7 +84,7 @@ fn what_is_a_state_stands_in_its_pane_as_a_word() {
 #[test]
 fn a_map_that_this_login_may_not_see_is_unknown_with_the_reason_and_the_strip_counts_it() {
     let pane = format!("[[panes]]\n{}", table("title = \"LMDB of the bot (default)\""));
-    let strip = |desk: &Desk| desk.screen().lines().next().unwrap_or_default().to_owned();
+    let strip = |desk: &Desk| desk.screen().lines().nth(1).unwrap_or_default().to_owned();
     let mut seeing = desk(&pane);
     say(&mut seeing, vec![Point::gauge("lmdb_process_used_ratio", &[], 0.2)]);
     assert!(strip(&seeing).contains("every value with a band is OK"), "{}", seeing.screen());

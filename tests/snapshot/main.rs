@@ -151,12 +151,16 @@ fn what_this_login_may_not_look_at_is_unknown_with_the_reason_and_the_status_cou
         let profile = desk.write("p.toml", format!("title = \"T\"\n[samplers.host]\nkind = \"host\"\n{panes}"));
         let schema = schema(&desk);
         let place = desk.path().to_str().unwrap();
-        std::fs::set_permissions(place, std::os::unix::fs::PermissionsExt::from_mode(0o777)).unwrap();
+        let home = desk.path().join("nobody");
+        std::fs::create_dir(&home).unwrap();
+        for (folder, mode) in [(desk.path(), 0o755), (&*home, 0o777)] {
+            std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        }
         let command = ["--mount", "sh", "-euc", AS_NOBODY, "sh", place, desk::PROGRAM, "snapshot", "--json"];
         let mut unshare = std::process::Command::new("unshare");
         unshare.args(command).args(["--profile", profile.to_str().unwrap()]);
         for name in ["HOME", "XDG_STATE_HOME", "TMPDIR"] {
-            unshare.env(name, place);
+            unshare.env(name, &home);
         }
         let Output { status: ended, stdout, stderr } = unshare.output().expect("unshare runs");
         let said = Said {
@@ -164,8 +168,8 @@ fn what_this_login_may_not_look_at_is_unknown_with_the_reason_and_the_status_cou
             out: String::from_utf8_lossy(&stdout).into_owned(),
             err: String::from_utf8_lossy(&stderr).into_owned(),
         };
-        assert_eq!(said.status, Some(status), "{panes}{}{}", said.out, said.err);
         let document = document(&said, &schema);
+        assert_eq!(said.status, Some(status), "{panes}: {} {}", document["faults"], said.err);
         let row = readings(&document, "watchkeeper_host_xids_total")[0];
         let told = |of: &Json| ["level", "freshness", "reason"].map(|key| of[key].as_str().unwrap_or("").to_owned());
         assert_eq!(told(row), ["UNKNOWN", "UNKNOWN", why]);

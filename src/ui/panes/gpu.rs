@@ -2,7 +2,7 @@
 
 use super::{Kind, Place};
 use crate::app::{Model, Pane};
-use crate::base::{Body, Clean, Fault, Reading, Unit, Unknown};
+use crate::base::{Body, Clean, Fault, Reading, Unit};
 use crate::clean;
 use crate::config::Intent;
 use crate::rules::Bands;
@@ -141,7 +141,6 @@ fn words(pane: &Pane, model: &Model) -> (Option<Clean>, Vec<Clean>) {
     let throttled = fact("throttled").filter(|why| !CALM.contains(&why.as_str())).map(|why| clean!("throttled: {why}"));
     let missing = match &headline.shown.reading {
         Reading::NotSupported => selector.metric_name().and_then(|metric| model.store.not_supported(metric)).cloned(),
-        Reading::Unknown(Unknown::NotPermitted(why)) => Some(clean!("unknown: {why}")),
         _ => None,
     };
     (trouble, throttled.into_iter().chain(missing).collect())
