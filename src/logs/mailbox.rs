@@ -193,7 +193,7 @@ mod tests {
         let source: Arc<str> = "a".into();
         let tally = Arc::new(Tally::new(crate::logs::LogPatterns::default(), [&source]));
         let mailbox = LogMailbox::counting(Arc::default(), 10, Arc::clone(&tally));
-        let mut told = |failure: Option<Fault>| {
+        let told = |failure: Option<Fault>| {
             mailbox.post(&source, VecDeque::new(), 0, failure);
             !tally.observe().points.is_empty()
         };

@@ -21,7 +21,7 @@ use crate::samplers::{Kind, Observed, Sampler};
 use crate::sys::clock::RealClock;
 use crate::sys::holders::FileId;
 use crate::sys::lmdb::format::{Meta, Tree};
-use crate::sys::lmdb::outside::Trouble;
+use crate::sys::lmdb::outside::{NoTable, Trouble};
 use core::time::Duration;
 use jiff::fmt::friendly::SpanParser;
 use serde::Deserialize;
@@ -289,11 +289,7 @@ impl Known {
                 self.still_reading(readers, now);
                 out.readers(readers, &seen, &self.reading, now);
             }
-            Err(why) => {
-                for name in ["lmdb_readers", "lmdb_readers_max", "lmdb_readers_dead"] {
-                    out.observed.not_supported.push((Clean::from(name), why.clone()));
-                }
-            }
+            Err(none) => out.without_readers(none),
         }
         match holders {
             Ok(mut holders) => {
@@ -412,6 +408,15 @@ impl Out<'_> {
             let life = if *life == Life::Gone { ", which is gone" } else { "" };
             let who = clean!("pid {} ({process}){life}, thread {:x}, reads transaction {txn}", slot.pid, slot.thread);
             self.fact("oldest reader", who);
+        }
+    }
+
+    fn without_readers(&mut self, NoTable { why, refused }: &NoTable) {
+        let names = ["lmdb_readers", "lmdb_readers_max", "lmdb_readers_dead"];
+        if *refused {
+            self.observed.refuse(&names, why);
+        } else {
+            self.observed.not_supported.extend(names.map(|name| (Clean::from(name), why.clone())));
         }
     }
 
@@ -592,6 +597,16 @@ mod tests {
         assert_eq!(told(&seen), Some(1.0));
         seen.file.system = Clean::default();
         assert_eq!(told(&seen), None);
+    }
+
+    #[test]
+    fn a_lock_file_that_this_login_may_not_read_is_told_apart_from_none() {
+        let told = |refused| {
+            let mut out = Out { path: "/a", observed: Observation::default() };
+            out.without_readers(&NoTable { why: "/a/lock.mdb may not be read by this login".into(), refused });
+            (out.observed.refused.len(), out.observed.not_supported.len())
+        };
+        assert_eq!((told(true), told(false)), ((3, 0), (0, 3)));
     }
 
     #[test]
