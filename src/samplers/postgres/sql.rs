@@ -1,7 +1,6 @@
-//! What PostgreSQL (13 and newer) is asked, and how an answer is read: the names of its columns say what they are.
-//! `g_NAME` is a gauge, `c_NAME` a counter, `l_NAME` a label of its row, `metric` with `value` a gauge named by the
-//! row, `fact` with `said` a fact, `withheld` why the first metric cannot be told, `refused`
-//! why this login may not look at it. NULL is no value.
+//! What PostgreSQL (13 and newer) is asked, and how an answer is read, by column: `g_NAME` is a gauge, `c_NAME` a counter,
+//! `l_NAME` a label of its row, `metric` with `value` a gauge named by the row, `fact` with `said` a fact, `withheld` why
+//! the first metric cannot be told, `refused` why this login may not look at it. NULL is no value.
 
 use crate::base::scrub::scrub;
 use crate::base::{Clean, Observation, Point, PointKind, SeriesKey};
