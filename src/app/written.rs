@@ -9,7 +9,7 @@ use super::model::{Model, Overlay, Scroll};
 use super::procedures::Working;
 use super::walking::{self, Word};
 use crate::base::time::Age;
-use crate::base::{Clean, Freshness, Level, Reading, Ulid};
+use crate::base::{Clean, Freshness, Level, Reading, Ulid, Unknown};
 use crate::clean;
 use crate::incident::markdown::{code, text};
 use crate::incident::plain::ascii;
@@ -153,6 +153,9 @@ pub fn seen(model: &Model, item: &Item) -> Vec<Clean> {
                 clean!("{}: {} ({}, {} old)", look.label, look.unit.show(*value), fresh.word(), Age(now.since(*seen)))
             }
             Some((Reading::NotSupported, _)) => clean!("{}: not supported here", look.label),
+            Some((Reading::Unknown(Unknown::Failed(why) | Unknown::NotPermitted(why)), _)) => {
+                clean!("{}: unknown: {why}", look.label)
+            }
             Some((Reading::Unknown(why), _)) => clean!("{}: unknown. {}", look.label, super::trouble::why(why)),
             None => clean!("{}: unknown", look.label),
         }

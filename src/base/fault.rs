@@ -37,12 +37,14 @@ pub struct Fault {
     pub hint: Option<Clean>,
     /// The name that whoever was asked knows nothing of: then whoever gave it can be shown where that was.
     pub unknown: Option<Box<Clean>>,
+    /// It is this login that may not.
+    pub refused: bool,
 }
 
 impl Fault {
     /// A fault that is nowhere in a file.
     pub fn new(what: impl AsRef<str>) -> Self {
-        Self { what: Clean::text(what.as_ref()), at: None, hint: None, unknown: None }
+        Self { what: Clean::text(what.as_ref()), at: None, hint: None, unknown: None, refused: false }
     }
 
     /// The same fault, placed.
@@ -56,6 +58,13 @@ impl Fault {
     #[must_use]
     pub fn unknown(mut self, name: impl AsRef<str>) -> Self {
         self.unknown = Some(Box::new(Clean::text(name.as_ref())));
+        self
+    }
+
+    /// The same fault, which is that this login may not.
+    #[must_use]
+    pub const fn refused(mut self) -> Self {
+        self.refused = true;
         self
     }
 

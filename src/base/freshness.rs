@@ -62,10 +62,6 @@ pub enum Unknown {
     NotPermitted(Clean),
 }
 
-/// What a sampler's reason begins with where it is this login that may not look: what is there is unknown then, which is
-/// not the same as nothing there.
-const NOT_PERMITTED: &str = "not permitted";
-
 /// One value as it stands now. Zero is a value; absence is not.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Reading {
@@ -84,17 +80,6 @@ pub enum Reading {
     NotSupported,
     /// Not known, and why.
     Unknown(Unknown),
-}
-
-impl Reading {
-    /// What there is to read of a metric that a sampler cannot give for this reason.
-    pub fn lacking(why: &Clean) -> Self {
-        if why.as_str().starts_with(NOT_PERMITTED) {
-            Self::Unknown(Unknown::NotPermitted(why.clone()))
-        } else {
-            Self::NotSupported
-        }
-    }
 }
 
 impl Reading {

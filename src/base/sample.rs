@@ -97,6 +97,21 @@ pub struct Observation {
     pub facts: Vec<(Clean, Clean)>,
     /// Metrics that this host cannot give, with the reason: NOT SUPPORTED, never zero.
     pub not_supported: Vec<(Clean, Clean)>,
+    /// Metrics that this login may not look at, with the reason: UNKNOWN, which is not the same as nothing there.
+    pub refused: Vec<(Clean, Clean)>,
+}
+
+impl Observation {
+    /// Says of these metrics that this login may not look at them, for one reason.
+    pub fn refuse(&mut self, names: &[&str], why: &Clean) {
+        self.refused.extend(names.iter().map(|name| (Clean::text(name), why.clone())));
+    }
+
+    /// Takes over what another look could not give.
+    pub fn lack_too(&mut self, other: &Self) {
+        self.not_supported.extend_from_slice(&other.not_supported);
+        self.refused.extend_from_slice(&other.refused);
+    }
 }
 
 /// Why an attempt failed, and what it measured all the same.

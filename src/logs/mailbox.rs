@@ -1,7 +1,7 @@
 //! What the follower has for the event loop: bounded per source, the oldest lines give way and are counted.
 
 use super::tally::Tally;
-use crate::base::{Fault, LogLine, Mono, Now, Reading};
+use crate::base::{Fault, LogLine, Mono, Now};
 use crate::sys::bell::Bell;
 use core::mem;
 use core::time::Duration;
@@ -53,11 +53,6 @@ impl Slot {
             (!(early && old)).then_some(line)
         })
     }
-}
-
-/// It is this login that may not read it.
-fn is_refusal(fault: &Fault) -> bool {
-    Reading::lacking(&fault.what) != Reading::NotSupported
 }
 
 /// Between the follower's thread and the loop.
@@ -117,7 +112,7 @@ impl LogMailbox {
         }
         slot.looked = true;
         if slot.failure != failure {
-            self.tally.refuse(source, failure.as_ref().is_some_and(is_refusal));
+            self.tally.refuse(source, failure.as_ref().is_some_and(|fault| fault.refused));
         }
         if lines.is_empty() && dropped == 0 && slot.failure == failure {
             return;
@@ -191,6 +186,20 @@ mod tests {
         }
         assert_eq!(counted(), [2.0, 2.0], "one of now, and one that came late, long after the start");
         assert_eq!(mailbox.drain().iter().map(|batch| batch.lines.len()).sum::<usize>(), 14);
+    }
+
+    #[test]
+    fn of_a_source_that_this_login_may_not_read_nothing_is_counted_whatever_the_words() {
+        let source: Arc<str> = "a".into();
+        let tally = Arc::new(Tally::new(crate::logs::LogPatterns::default(), [&source]));
+        let mailbox = LogMailbox::counting(Arc::default(), 10, Arc::clone(&tally));
+        let told = |failure: Option<Fault>| {
+            mailbox.post(&source, VecDeque::new(), 0, failure);
+            !tally.observe().points.is_empty()
+        };
+        assert!(told(None) && told(Some(Fault::new("not permitted by whom?"))));
+        assert!(!told(Some(Fault::new("not permitted by whom?").refused())), "the same words");
+        assert!(told(Some(Fault::new("no such file yet."))));
     }
 
     #[test]

@@ -70,7 +70,9 @@ impl Source {
 
     /// What is wrong now.
     pub(super) fn failure(&self) -> Option<Fault> {
-        self.failure.clone()
+        let nothing = self.tails.is_empty();
+        // Where one of several files may not be read, what the others say counts.
+        self.failure.clone().map(|fault| Fault { refused: fault.refused && nothing, ..fault })
     }
 
     /// Looks which files there are, and opens those that are new.
@@ -287,7 +289,8 @@ fn sentence(place: &str, error: &io::Error) -> Fault {
     match error.kind() {
         io::ErrorKind::PermissionDenied => Fault::new("permission denied.")
             .at(place, 0, 0)
-            .hint("Run as a user who may read it, or add this one to the file's group."),
+            .hint("Run as a user who may read it, or add this one to the file's group.")
+            .refused(),
         io::ErrorKind::NotFound => {
             Fault::new("no such directory yet.").at(place, 0, 0).hint("It will be followed when it appears.")
         }
@@ -295,5 +298,29 @@ fn sentence(place: &str, error: &io::Error) -> Fault {
             Fault::new("this is no regular file.").at(place, 0, 0).hint("Only files can be followed.")
         }
         _ => Fault::new(format!("it cannot be read: {error}.")).at(place, 0, 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::logs::format::Format;
+
+    #[test]
+    fn a_source_of_which_one_file_is_read_is_not_refused_by_another() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let pattern = dir.path().join("*.log").display().to_string();
+        let refused = |kind: io::ErrorKind| {
+            let spec = LogSource { name: "a".into(), pattern: pattern.clone(), format: Format::default() };
+            let mut source = Source::new(spec);
+            source.scan(Now::default());
+            source.failure = None;
+            source.fail(OsStr::new("b.log"), &kind.into());
+            source.failure().map(|fault| fault.refused)
+        };
+        assert_eq!(refused(io::ErrorKind::PermissionDenied), Some(true));
+        assert_eq!(refused(io::ErrorKind::InvalidInput), Some(false), "nobody could read it");
+        std::fs::write(dir.path().join("a.log"), "a line\n").expect("written");
+        assert_eq!(refused(io::ErrorKind::PermissionDenied), Some(false), "the lines of the other count");
     }
 }

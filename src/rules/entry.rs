@@ -338,8 +338,9 @@ fn health_of(readiness: &Readiness, has_rows: bool) -> RuleHealth {
         Readiness::Ready => RuleHealth::Ok,
         Readiness::NotYet => RuleHealth::NotYet,
         Readiness::NoSuchMetric { metric, why: Some(why) } => {
-            RuleHealth::NotEvaluable(clean!("`{metric}` is not supported: {why}"))
+            RuleHealth::NotEvaluable(clean!("`{metric}` is not supported: {why}."))
         }
+        Readiness::Refused { metric, why } => RuleHealth::NotEvaluable(clean!("`{metric}` is unknown: {why}.")),
         Readiness::NoSuchMetric { metric, why: None } => {
             RuleHealth::NotEvaluable(clean!("no sampler makes `{metric}`."))
         }

@@ -54,6 +54,13 @@ pub enum Readiness {
         /// What the sampler says that would make it.
         why: Option<Clean>,
     },
+    /// Nor does anybody make it where this login may not look at it.
+    Refused {
+        /// The first of them.
+        metric: Clean,
+        /// What the sampler says that would make it.
+        why: Clean,
+    },
 }
 
 /// A sampler that feeds a query, or a rule that records what the query looks at.
@@ -160,6 +167,9 @@ impl<'a> Live<'a> {
             if let Some(metric) = selector.metric_name() {
                 let makers = self.store.makers(metric);
                 if makers.known.is_empty() && makers.possible.is_empty() {
+                    if let Some(why) = self.store.refused(metric) {
+                        return Readiness::Refused { metric: Clean::text(metric), why: why.clone() };
+                    }
                     let why = self.store.not_supported(metric).cloned();
                     return Readiness::NoSuchMetric { metric: Clean::text(metric), why };
                 }

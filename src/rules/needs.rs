@@ -135,7 +135,7 @@ impl Sources for Resting<'_> {
 
     fn can(&self, selector: &Selector) -> bool {
         let one = core::slice::from_ref(selector);
-        !matches!(self.live.readiness(one, Duration::ZERO), Readiness::NoSuchMetric { .. })
+        !matches!(self.live.readiness(one, Duration::ZERO), Readiness::NoSuchMetric { .. } | Readiness::Refused { .. })
     }
 
     fn gone(&mut self, selectors: &[Selector]) -> Option<Clean> {

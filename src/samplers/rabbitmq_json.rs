@@ -78,6 +78,13 @@ pub(crate) fn overview(value: &Value, instance: &str, out: &mut Observation) {
 
 const NOT_YET: &str = "the broker has not counted it yet";
 
+/// Says that this user may not see the page `nodes`.
+pub(crate) fn nodes_refused(why: &Clean, out: &mut Observation) {
+    let names: Vec<&str> =
+        NODE.iter().map(|(metric, _)| *metric).chain(["rabbitmq_running", "rabbitmq_partitions"]).collect();
+    out.refuse(&names, why);
+}
+
 /// Adds the page `nodes`.
 pub(crate) fn nodes(value: &Value, instance: &str, out: &mut Observation) -> Result<(), &'static str> {
     for node in value.as_array().ok_or("is no list of nodes")? {

@@ -20,7 +20,7 @@ pub(crate) fn hide(outcome: &mut Result<Observation, Failure>) {
 
 fn hide_seen(seen: &mut Observation) {
     seen.points.iter_mut().for_each(hide_point);
-    for (name, text) in seen.facts.iter_mut().chain(&mut seen.not_supported) {
+    for (name, text) in seen.facts.iter_mut().chain(&mut seen.not_supported).chain(&mut seen.refused) {
         hide_clean(name);
         hide_clean(text);
     }
@@ -58,11 +58,12 @@ mod tests {
             points: vec![Point { key, ..Point::gauge("", &[], 1.0) }, Point::gauge("up", &[("b", "c")], 1.0)],
             facts: vec![(text(), text())],
             not_supported: vec![(text(), text())],
+            refused: vec![(text(), text())],
         });
         hide(&mut seen);
         let seen = seen.expect("good");
         let shown = format!("{seen:?}");
-        assert!(!shown.contains("wall-secret") && shown.matches("<redacted>").count() == 7, "{shown}");
+        assert!(!shown.contains("wall-secret") && shown.matches("<redacted>").count() == 9, "{shown}");
         assert_eq!(seen.points.get(1), Some(&Point::gauge("up", &[("b", "c")], 1.0)));
         let point = Point::gauge("up", &[("b", "wall-secret-of-a-sample")], 0.0);
         let mut failed = Err(Failure::answered("x says wall-secret-of-a-sample.").with([point]));

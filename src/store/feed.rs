@@ -3,7 +3,8 @@
 use super::block::Block;
 use super::catalog::SeriesId;
 use super::selector::Selector;
-use crate::base::{Clean, Failure, Mono, Now, SeriesKey};
+use crate::base::{Clean, Failure, Mono, Now, Observation, Reading, SeriesKey, Unknown};
+use crate::clean;
 use core::time::Duration;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -39,6 +40,39 @@ impl SamplerHealth {
     }
 }
 
+/// What a sampler says that it cannot give.
+#[derive(Debug, Default)]
+pub(super) struct Lacks {
+    pub(super) not_supported: Vec<(Clean, Clean)>,
+    /// This login may not look at these.
+    pub(super) refused: Vec<(Clean, Clean)>,
+    /// When it said so.
+    since: Mono,
+}
+
+impl Lacks {
+    /// What an attempt could not give.
+    pub(super) fn of(seen: &Observation, at: Mono) -> Self {
+        Self { not_supported: seen.not_supported.clone(), refused: seen.refused.clone(), since: at }
+    }
+
+    /// Why there is no series of the metric that was seen last then, if it says so: others of its name may be given beside
+    /// those that are not. What may not be looked at is unknown, whatever else is lacking.
+    pub(super) fn reading(&self, metric: &str, seen: Mono) -> Option<Reading> {
+        if seen >= self.since {
+            return None;
+        }
+        let of = |(name, _): &&(Clean, Clean)| name.as_str() == metric;
+        let refused = self.refused.iter().find(of).map(|(_, why)| refusal(why));
+        refused.or_else(|| self.not_supported.iter().find(of).map(|_| Reading::NotSupported))
+    }
+}
+
+/// What is known of a metric that this login may not look at: nothing, for this reason.
+pub(super) fn refusal(why: &Clean) -> Reading {
+    Reading::Unknown(Unknown::NotPermitted(clean!("{why}.")))
+}
+
 #[derive(Debug, Default)]
 pub(super) struct Feed {
     pub(super) name: Arc<str>,
@@ -59,7 +93,7 @@ pub(super) struct Feed {
     pub(super) told_failing: Vec<usize>,
     /// Ticks had to leave before their age, for lack of room.
     pub(super) evicted: bool,
-    pub(super) not_supported: Vec<(Clean, Clean)>,
+    pub(super) lacks: Lacks,
     /// A label that each series of its own has with this value, besides `job`.
     pub(super) label: Option<(&'static str, Clean)>,
     /// Names, and beginnings of names that end in `_`, of what it can give; empty when nobody knows.

@@ -3,7 +3,7 @@
 use super::block::Block;
 use super::catalog::{Series, SeriesId, cost_of};
 use super::drops::Drops;
-use super::feed::Feed;
+use super::feed::{Feed, Lacks};
 use super::series::Store;
 use crate::base::{Freshness, Mono, Now, Point, PointKind, Sample, SeriesKey};
 use core::time::Duration;
@@ -49,7 +49,7 @@ impl Store {
                 health.last_good = Some(sample.seen);
                 health.failure = None;
                 health.facts.clone_from(&seen.facts);
-                feed.not_supported.clone_from(&seen.not_supported);
+                feed.lacks = Lacks::of(seen, at);
                 feed.good_since.get_or_insert(at);
                 let refused = self.write(&tick, &seen.points, Some(1.0));
                 if let Some(feed) = self.feeds.get_mut(index) {
@@ -62,8 +62,8 @@ impl Store {
                 if !failure.seen.facts.is_empty() {
                     health.facts.clone_from(&failure.seen.facts);
                 }
-                if !failure.seen.not_supported.is_empty() {
-                    feed.not_supported.clone_from(&failure.seen.not_supported);
+                if !failure.seen.not_supported.is_empty() || !failure.seen.refused.is_empty() {
+                    feed.lacks = Lacks::of(&failure.seen, at);
                 }
                 self.write(&tick, &failure.seen.points, Some(0.0));
                 self.note_told(index, at);

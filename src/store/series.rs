@@ -2,7 +2,7 @@
 //! gap, and so is a pause longer than the sampler promised: no chart can draw a line across what was not seen.
 
 use super::catalog::{Catalog, Series, SeriesId};
-use super::feed::{Feed, SamplerHealth};
+use super::feed::{Feed, SamplerHealth, refusal};
 use super::selector::Selector;
 use crate::base::{Clean, Failure, Freshness, Mono, PointKind, Reading, SeriesKey, Unknown};
 use core::time::Duration;
@@ -255,8 +255,8 @@ impl Store {
     /// The value as it stands, with its age judged at `now`.
     pub fn reading(&self, id: SeriesId, now: Mono) -> Reading {
         let Some((series, feed)) = self.found(id) else { return Reading::Unknown(Unknown::NoSuchSeries) };
-        if let Some((_, why)) = feed.not_supported.iter().find(|(name, _)| *name == series.key.name) {
-            return Reading::lacking(why);
+        if let Some(lack) = feed.lacks.reading(series.key.name.as_str(), series.seen) {
+            return lack;
         }
         if feed.health.last_good.is_some_and(|good| series.seen < good.mono) {
             return Reading::Unknown(Unknown::NoSuchSeries);
@@ -279,8 +279,11 @@ impl Store {
     /// `job` explains the lack alone.
     pub fn absence(&self, selector: &Selector) -> Reading {
         let metric = selector.metric_name();
-        if let Some(why) = metric.and_then(|name| self.not_supported(name)) {
-            return Reading::lacking(why);
+        if let Some(why) = metric.and_then(|name| self.refused(name)) {
+            return refusal(why);
+        }
+        if metric.is_some_and(|name| self.not_supported(name).is_some()) {
+            return Reading::NotSupported;
         }
         let quiet = |feed: &&Feed| feed.health.last_good.is_none() && self.is_meant(feed, selector);
         let known = |feed: &&Feed| metric.is_none_or(|name| feed.gives(name));
@@ -299,13 +302,24 @@ impl Store {
 
     /// The reason when a sampler says that this host cannot give the metric.
     pub fn not_supported(&self, metric: &str) -> Option<&Clean> {
-        let said = self.feeds.iter().flat_map(|feed| &feed.not_supported);
+        let said = self.feeds.iter().flat_map(|feed| &feed.lacks.not_supported);
         said.into_iter().find(|(name, _)| name.as_str() == metric).map(|(_, why)| why)
+    }
+
+    /// The reason when a sampler says that this login may not look at the metric.
+    pub fn refused(&self, metric: &str) -> Option<&Clean> {
+        let said = self.feeds.iter().flat_map(|feed| &feed.lacks.refused);
+        said.into_iter().find(|(name, _)| name.as_str() == metric).map(|(_, why)| why)
+    }
+
+    /// Everything of which a sampler says that this login may not look at it: sampler, metric, reason.
+    pub fn all_refused(&self) -> impl Iterator<Item = (&Arc<str>, &Clean, &Clean)> {
+        self.feeds.iter().flat_map(|feed| feed.lacks.refused.iter().map(|(name, why)| (&feed.name, name, why)))
     }
 
     /// Everything of which a sampler says that this host or its source cannot give it: sampler, metric, reason.
     pub fn all_not_supported(&self) -> impl Iterator<Item = (&Arc<str>, &Clean, &Clean)> {
-        self.feeds.iter().flat_map(|feed| feed.not_supported.iter().map(|(name, why)| (&feed.name, name, why)))
+        self.feeds.iter().flat_map(|feed| feed.lacks.not_supported.iter().map(|(name, why)| (&feed.name, name, why)))
     }
 
     /// The ticks of the series' sampler in `from..=to`, oldest first; `None` is a gap.

@@ -172,10 +172,39 @@ fn what_a_host_cannot_give_is_not_supported() {
     store.ingest(&Sample { outcome: Ok(seen), ..sample("s", 1_000, Ok(Vec::new())) });
     assert_eq!(store.not_supported("m").map(Clean::as_str), Some("no such sensor"));
     assert_eq!(store.absence(&Selector::metric("m")), Reading::NotSupported);
-    assert_eq!(store.absence(&Selector::metric("m")), Reading::lacking(&"no such sensor".into()));
-    let refused: Clean = "not permitted to read it".into();
-    assert_eq!(Reading::lacking(&refused), Reading::Unknown(Unknown::NotPermitted(refused)), "unknown, and not absent");
     assert_eq!(store.absence(&Selector::metric("other")), Reading::Unknown(Unknown::NoSuchSeries));
+}
+
+#[test]
+fn what_this_login_may_not_look_at_is_unknown_and_what_is_given_beside_it_is_not() {
+    let mut store = Store::new(Limits::default());
+    let mut at = |millis, seen, good: bool| {
+        let outcome = if good { Ok(seen) } else { Err(Failure::answered("bad.").seeing(seen)) };
+        store.ingest(&Sample { outcome, ..sample("s", millis, Ok(Vec::new())) });
+        let of = |n| one(&store, n).map(|id| store.reading(id, Mono(millis * 1_000_000)));
+        (store.absence(&Selector::metric("m")), of(1), of(2))
+    };
+    let why: Clean = "this login may not read it".into();
+    let unknown = || Reading::Unknown(Unknown::NotPermitted("this login may not read it.".into()));
+    let value = |reading: Option<Reading>| reading.and_then(|reading| reading.usable());
+    let given = |points: Vec<Point>, refused: &[&str]| {
+        let mut seen = Observation { points, ..Observation::default() };
+        seen.refuse(refused, &why);
+        seen
+    };
+    let (_, first, second) = at(1_000, given(vec![gauge(1, 1.0), gauge(2, 2.0)], &[]), true);
+    assert_eq!((value(first), value(second)), (Some(1.0), Some(2.0)));
+    let mut both = given(vec![gauge(1, 1.5)], &["m"]);
+    both.not_supported.push(("m".into(), "no such sensor".into()));
+    let (absent, first, second) = at(2_000, both, true);
+    assert_eq!((absent, second), (unknown(), Some(unknown())), "whatever else is lacking");
+    assert_eq!(value(first), Some(1.5), "of another that the same answer gives something is known");
+    let (absent, first, _) = at(3_000, given(Vec::new(), &[]), false);
+    assert_eq!((absent, value(first)), (unknown(), Some(1.5)), "a failure that says nothing of it changes nothing");
+    let (_, first, _) = at(4_000, given(Vec::new(), &["m"]), false);
+    assert_eq!(first, Some(unknown()), "one that does, does");
+    let (absent, first, _) = at(5_000, given(vec![gauge(1, 3.0)], &[]), true);
+    assert_eq!((absent, value(first)), (Reading::Unknown(Unknown::NoSuchSeries), Some(3.0)));
 }
 
 #[test]

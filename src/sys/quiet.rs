@@ -70,6 +70,11 @@ impl Refused {
         }
     }
 
+    /// It is this login that may not read it.
+    pub(crate) const fn is_for_others(self) -> bool {
+        matches!(self, Self::Os(Errno::ACCESS | Errno::PERM))
+    }
+
     /// The end of a reason why something is not supported.
     pub(crate) fn words(self) -> Clean {
         match self {

@@ -38,7 +38,7 @@ pub fn draw(model: &Model, theme: &Theme, ascii: bool, buffer: &mut Buffer) -> E
     view_in_rule(&mut paint, layout.rule, model);
     run::in_rule(&mut paint, layout.rule, model);
     procedure::in_rule(&mut paint, layout.rule, model);
-    match model.board.focused().filter(|pane| model.board.zoomed || !has_room(&layout, pane)) {
+    match model.board.focused().filter(|pane| pane.shows() && (model.board.zoomed || !has_room(&layout, pane))) {
         Some(pane) => draw_pane(&mut paint, layout.body, pane, model, true),
         None => draw_board(&mut paint, &layout, model),
     }

@@ -170,7 +170,7 @@ async fn what_this_host_lacks_has_its_reason_and_is_not_zero() {
         "watchkeeper_host_xids_total",
         "watchkeeper_host_memory_fragmentation_ratio",
     ] {
-        let why = seen.not_supported.iter().find(|(known, _)| known.as_str() == name);
+        let why = seen.not_supported.iter().chain(&seen.refused).find(|(known, _)| known.as_str() == name);
         let given = crate::find(&seen, name, &[]).is_some();
         assert!(given != why.is_some_and(|(_, why)| !why.as_str().is_empty()), "{name}: {given} {why:?}");
     }

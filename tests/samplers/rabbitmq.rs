@@ -159,7 +159,7 @@ async fn refusals_are_sentences(peer: &Peer, url: &str) {
     write("canary-password-2\n");
     let seen = look(&mut *watch).await;
     assert!(find(&seen, "rabbitmq_queue_consumers", &ORDERS).is_some(), "{seen:?}");
-    let why = seen.not_supported.iter().find(|(name, _)| name.as_str() == "rabbitmq_process_resident_memory_bytes");
+    let why = seen.refused.iter().find(|(name, _)| name.as_str() == "rabbitmq_process_resident_memory_bytes");
     assert_eq!(why.expect("no nodes").1.as_str(), "the user watch may not see nodes; give it the tag monitoring");
     let nowhere = format!("url = \"{url}\"\nvhost = \"nowhere\"");
     let missing = observe(&mut *sampler("rabbitmq", &nowhere)).await.expect_err("no such vhost");

@@ -76,6 +76,7 @@ impl Sampler for Speaker {
                     points: forms.iter().map(|form| Point::gauge("x", &[("a", form)], 1.0)).collect(),
                     facts: forms.iter().map(|form| (Clean::text(form), Clean::text(form))).collect(),
                     not_supported: forms.iter().map(|form| (Clean::text(form), Clean::text(form))).collect(),
+                    refused: forms.iter().map(|form| (Clean::text(form), Clean::text(form))).collect(),
                 }),
             }
         })
@@ -189,7 +190,7 @@ fn told(sample: &Sample) -> String {
                     let _infallible = write!(text, "{name}={value} ");
                 }
             }
-            for (name, value) in seen.facts.iter().chain(&seen.not_supported) {
+            for (name, value) in seen.facts.iter().chain(&seen.not_supported).chain(&seen.refused) {
                 let _infallible = writeln!(text, "{name}: {value}");
             }
             text

@@ -42,6 +42,13 @@ fn a_card_that_is_lost_or_gives_nothing_is_a_sentence() {
             }),
             "this GPU does not support it",
         ),
+        (
+            Ok(Observation {
+                refused: vec![("DCGM_FI_DEV_GPU_UTIL".into(), "this login may not read it".into())],
+                ..Observation::default()
+            }),
+            "this login may not read it.",
+        ),
     ] {
         let mut desk = Desk::demo(120, 40);
         desk.card(outcome);

@@ -82,6 +82,26 @@ fn what_is_a_state_stands_in_its_pane_as_a_word() {
 }
 
 #[test]
+fn a_map_that_this_login_may_not_see_is_unknown_with_the_reason_and_the_strip_counts_it() {
+    let pane = format!("[[panes]]\n{}", table("title = \"LMDB of the bot (default)\""));
+    let strip = |desk: &Desk| desk.screen().lines().nth(1).unwrap_or_default().to_owned();
+    let mut seeing = desk(&pane);
+    say(&mut seeing, vec![Point::gauge("lmdb_process_used_ratio", &[], 0.2)]);
+    assert!(strip(&seeing).contains("every value with a band is OK"), "{}", seeing.screen());
+    let why = "the maps of pid 7 (julia) may not be read by this login: be the same user, or root";
+    let names = ["lmdb_process_used_ratio", "lmdb_process_map_size_bytes", "lmdb_map_size_mismatch_bytes"];
+    let mut seen = Observation::default();
+    seen.refuse(&names, &why.into());
+    let mut desk = desk(&pane);
+    desk.says("bot", Ok(seen));
+    desk.pass(400);
+    let screen = desk.screen();
+    assert!(strip(&desk).contains("1 of 1 values with a band are UNKNOWN"), "{screen}");
+    assert!(screen.contains("? UNKNOWN") && screen.contains("the maps of pid 7 (julia) may not"), "{screen}");
+    assert!(!screen.contains("not supported"), "{screen}");
+}
+
+#[test]
 fn calls_and_refusals_of_the_exchange_are_counted_by_the_minute() {
     let line = |pattern, count| Point::counter("log_pattern_matches_total", &[("pattern", pattern)], count);
     // Two calls a second, of which one is refused.

@@ -134,6 +134,51 @@ fn the_worst_level_is_the_exit_status() {
     }
 }
 
+/// A kernel's log that root alone may open, whatever this host allows, and a login that is not root.
+const AS_NOBODY: &str = "mknod -m 600 \"$1/kmsg\" c 1 11 && mount --bind \"$1/kmsg\" /dev/kmsg && shift && \
+    exec setpriv --reuid 65534 --regid 65534 --clear-groups \"$@\"";
+
+#[test]
+fn what_this_login_may_not_look_at_is_unknown_with_the_reason_and_the_status_counts_it_in_a_pane() {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    let why = "this login may not read the kernel log (/dev/kmsg): it takes root or CAP_SYSLOG on this host.";
+    let pane = "[[panes]]\ntitle = \"Xids\"\nkind = \"sparkline\"\nquery = \"watchkeeper_host_xids_total\"\n";
+    let optional = format!("{pane}optional = true\n");
+    for (panes, status) in [("", 0), (pane, 3), (&optional, 0)] {
+        let desk = Desk::new();
+        let profile = desk.write("p.toml", format!("title = \"T\"\n[samplers.host]\nkind = \"host\"\n{panes}"));
+        let schema = schema(&desk);
+        let place = desk.path().to_str().unwrap();
+        let home = desk.path().join("nobody");
+        std::fs::create_dir(&home).unwrap();
+        for (folder, mode) in [(desk.path(), 0o755), (&*home, 0o777)] {
+            std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(mode)).unwrap();
+        }
+        let command = ["--mount", "sh", "-euc", AS_NOBODY, "sh", place, desk::PROGRAM, "snapshot", "--json"];
+        let mut unshare = std::process::Command::new("unshare");
+        unshare.args(command).args(["--profile", profile.to_str().unwrap()]);
+        for name in ["HOME", "XDG_STATE_HOME", "TMPDIR"] {
+            unshare.env(name, &home);
+        }
+        let Output { status: ended, stdout, stderr } = unshare.output().expect("unshare runs");
+        let said = Said {
+            status: ended.code(),
+            out: String::from_utf8_lossy(&stdout).into_owned(),
+            err: String::from_utf8_lossy(&stderr).into_owned(),
+        };
+        let document = document(&said, &schema);
+        assert_eq!(said.status, Some(status), "{panes}: {} {}", document["faults"], said.err);
+        let row = readings(&document, "watchkeeper_host_xids_total")[0];
+        let told = |of: &Json| ["level", "freshness", "reason"].map(|key| of[key].as_str().unwrap_or("").to_owned());
+        assert_eq!(told(row), ["UNKNOWN", "UNKNOWN", why]);
+        for shown in document["panes"].as_array().into_iter().flatten() {
+            assert_eq!(told(shown), told(row), "one thing in both");
+        }
+    }
+}
+
 #[test]
 fn a_bad_answer_is_failed_and_silence_is_unknown_and_both_end_with_three() {
     let desk = Desk::new();

@@ -27,6 +27,7 @@ pub(super) fn read(outlet: &mut Outlet) {
                 outlet.failure = None;
                 match follow(&log, outlet) {
                     Ok(()) => return,
+                    Err(errno) if is_refusal(errno) => outlet.failure = Some(refusal()),
                     Err(error) => outlet.failure = Some(Fault::new(format!("/dev/kmsg cannot be read: {error}."))),
                 }
             }
@@ -42,8 +43,7 @@ pub(super) fn read(outlet: &mut Outlet) {
 fn open(path: &str) -> Result<OwnedFd, Fault> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     let log = rustix::fs::open(path, flags, Mode::empty()).map_err(|errno| match errno {
-        Errno::PERM | Errno::ACCESS => Fault::new("not permitted to read the kernel log (/dev/kmsg).")
-            .hint("It takes root or CAP_SYSLOG on this host."),
+        errno if is_refusal(errno) => refusal(),
         Errno::NOENT => Fault::new("this host has no /dev/kmsg (containers often have none)."),
         errno => Fault::new(format!("/dev/kmsg cannot be opened: {errno}.")),
     })?;
@@ -53,6 +53,17 @@ fn open(path: &str) -> Result<OwnedFd, Fault> {
         return Ok(log);
     }
     Err(Fault::new("/dev/kmsg is not the kernel's log here (containers often have something else there)."))
+}
+
+/// It is this login that may not read it.
+const fn is_refusal(errno: Errno) -> bool {
+    matches!(errno, Errno::PERM | Errno::ACCESS)
+}
+
+fn refusal() -> Fault {
+    Fault::new("this login may not read the kernel log (/dev/kmsg).")
+        .hint("It takes root or CAP_SYSLOG on this host.")
+        .refused()
 }
 
 /// Reads until it is time to stop.
@@ -130,6 +141,12 @@ mod tests {
             let fault = open(path).expect_err("another file").to_string();
             assert!(fault.contains("is not the kernel's log here"), "{fault}");
         }
+    }
+
+    #[test]
+    fn who_may_not_read_it_is_told_apart_from_a_log_that_is_not_there() {
+        assert!(open("/nowhere/kmsg").is_err_and(|fault| !fault.refused));
+        assert!(is_refusal(Errno::PERM) && is_refusal(Errno::ACCESS) && refusal().refused);
     }
 
     #[test]

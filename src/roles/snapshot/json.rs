@@ -76,7 +76,7 @@ fn pane(of: &Shown) -> Json {
 fn said(out: &mut Map<String, Json>, said: &Said) {
     let known = match said {
         Said::Value { value, age, .. } => Some((*value, *age)),
-        Said::NotSupported(_) | Said::Unknown(_) => None,
+        Said::NotSupported(_) | Said::Refused(_) | Said::Unknown(_) => None,
     };
     let stale = said.freshness() == "STALE";
     out.insert("value".into(), known.filter(|_| !stale).map(|(value, _)| float(value)).into());

@@ -3,6 +3,7 @@
 use super::take::UNKNOWN;
 use crate::app::{Metric, Pane};
 use crate::base::{Clean, Freshness, Level, Now, PointKind, Reading, SeriesKey, Unit, Unknown};
+use crate::clean;
 use crate::config::{Profile, SamplerSpec};
 use crate::roles::logs::SAMPLER as LOGS;
 use crate::roles::setup::Setup;
@@ -49,8 +50,16 @@ pub(super) struct Row {
 
 /// What can be said of a value. Zero, unknown, stale and not supported are four things.
 pub(super) enum Said {
-    Value { value: f64, level: Level, freshness: Freshness, age: Duration, failing: Option<Clean> },
+    Value {
+        value: f64,
+        level: Level,
+        freshness: Freshness,
+        age: Duration,
+        failing: Option<Clean>,
+    },
     NotSupported(Clean),
+    /// This login may not look at it.
+    Refused(Clean),
     Unknown(Clean),
 }
 
@@ -94,13 +103,10 @@ impl Picture {
             readings.extend(here.map(|id| row(store, id, metrics(), now)));
         }
         for (sampler, name, why) in store.all_not_supported() {
-            readings.push(Row {
-                key: SeriesKey::new(name.as_str(), &[]),
-                kind: None,
-                unit: Unit::of_values(name.as_str()),
-                said: Said::NotSupported(why.clone()),
-                sampler: Arc::clone(sampler),
-            });
+            readings.push(Row::without(name, sampler, Said::NotSupported(why.clone())));
+        }
+        for (sampler, name, why) in store.all_refused() {
+            readings.push(Row::without(name, sampler, Said::Refused(clean!("{why}."))));
         }
         let order = |name: &Arc<str>| samplers.iter().position(|sampler| sampler.name == *name);
         readings.sort_by(|a, b| order(&a.sampler).cmp(&order(&b.sampler)).then_with(|| a.key.name.cmp(&b.key.name)));
@@ -113,9 +119,11 @@ impl Picture {
         Self { panes: panes.collect(), alerts: alerts.collect(), samplers, readings, faults }
     }
 
-    /// The worst level: of every reading, sampler, pane and alert. Of what a fault left out nothing is known.
+    /// The worst level: of every reading, sampler, pane and alert. Of what a fault left out nothing is known. A reading
+    /// that this login may not look at counts where a pane shows it: else no login without rights would ever see OK.
     pub(super) fn level(&self) -> Level {
-        let readings = self.readings.iter().map(|row| row.said.level());
+        let may = |row: &&Row| !matches!(row.said, Said::Refused(_));
+        let readings = self.readings.iter().filter(may).map(|row| row.said.level());
         let panes = self.panes.iter().map(|shown| shown.said.level());
         let samplers = self.samplers.iter().map(Sampled::level);
         let alerts = self.alerts.iter().filter(|alert| alert.state != "PENDING").map(|alert| alert.level);
@@ -146,12 +154,25 @@ impl Sampled {
     }
 }
 
+impl Row {
+    /// Of a metric that a sampler does not give.
+    fn without(name: &Clean, sampler: &Arc<str>, said: Said) -> Self {
+        Self {
+            key: SeriesKey::new(name.as_str(), &[]),
+            kind: None,
+            unit: Unit::of_values(name.as_str()),
+            said,
+            sampler: Arc::clone(sampler),
+        }
+    }
+}
+
 impl Said {
     /// The level that may be told: a stale value has none, and what is not supported worries nobody.
     pub(super) fn level(&self) -> Level {
         match self {
             Self::Value { level, freshness: Freshness::Live | Freshness::Late, .. } => *level,
-            Self::Value { .. } | Self::Unknown(_) => Level::Unknown,
+            Self::Value { .. } | Self::Refused(_) | Self::Unknown(_) => Level::Unknown,
             Self::NotSupported(_) => Level::Ok,
         }
     }
@@ -160,9 +181,8 @@ impl Said {
     pub(super) fn freshness(&self) -> &'static str {
         match self {
             Self::Value { freshness, .. } => freshness.word(),
-            Self::NotSupported(why) if Reading::lacking(why) != Reading::NotSupported => Freshness::Unknown.word(),
             Self::NotSupported(_) => "NOT SUPPORTED",
-            Self::Unknown(_) => Freshness::Unknown.word(),
+            Self::Refused(_) | Self::Unknown(_) => Freshness::Unknown.word(),
         }
     }
 
@@ -170,7 +190,7 @@ impl Said {
     pub(super) fn reason(&self) -> Option<&Clean> {
         match self {
             Self::Value { failing, .. } => failing.as_ref(),
-            Self::NotSupported(why) | Self::Unknown(why) => Some(why),
+            Self::NotSupported(why) | Self::Refused(why) | Self::Unknown(why) => Some(why),
         }
     }
 }
@@ -239,7 +259,7 @@ fn row<'a>(store: &Store, id: SeriesId, metrics: impl Iterator<Item = &'a Metric
         Reading::NotSupported => Said::NotSupported(
             store.not_supported(key.name.as_str()).cloned().unwrap_or_else(|| Clean::from("not offered here.")),
         ),
-        Reading::Unknown(why) => Said::Unknown(sentence(&why)),
+        Reading::Unknown(why) => unknown(&why),
     };
     let kind = store.kind_of(key.name.as_str()).map(PointKind::word);
     Row { key: key.clone(), kind, unit: Unit::of_values(key.name.as_str()), said, sampler }
@@ -261,7 +281,7 @@ fn shown(pane: &Clean, metric: &Metric, now: Now) -> Shown {
             failing: failing.clone(),
         },
         Reading::NotSupported => Said::NotSupported(Clean::from("this host does not offer it.")),
-        Reading::Unknown(why) => Said::Unknown(sentence(why)),
+        Reading::Unknown(why) => unknown(why),
     };
     Shown {
         pane: pane.clone(),
@@ -273,12 +293,13 @@ fn shown(pane: &Clean, metric: &Metric, now: Now) -> Shown {
     }
 }
 
-fn sentence(why: &Unknown) -> Clean {
+fn unknown(why: &Unknown) -> Said {
     match why {
-        Unknown::NotYet => Clean::from("no answer has come yet."),
-        Unknown::NoSuchSeries => Clean::from("no sampler gives this series."),
-        Unknown::Empty => Clean::from("the expression has no value now."),
-        Unknown::Failed(what) | Unknown::NotPermitted(what) => what.clone(),
+        Unknown::NotYet => Said::Unknown("no answer has come yet.".into()),
+        Unknown::NoSuchSeries => Said::Unknown("no sampler gives this series.".into()),
+        Unknown::Empty => Said::Unknown("the expression has no value now.".into()),
+        Unknown::Failed(what) => Said::Unknown(what.clone()),
+        Unknown::NotPermitted(what) => Said::Refused(what.clone()),
     }
 }
 

@@ -143,7 +143,9 @@ fn cells(row: &Row, now: Now) -> [String; 5] {
         }
         Said::Value { age, .. } => [name, "—".to_owned(), String::new(), freshness, format!("{}  {why}", Age(*age))],
         Said::NotSupported(_) => [name, "none".to_owned(), String::new(), freshness, why],
-        Said::Unknown(_) => [name, "?".to_owned(), row.said.level().word().to_owned(), freshness, why],
+        Said::Refused(_) | Said::Unknown(_) => {
+            [name, "?".to_owned(), row.said.level().word().to_owned(), freshness, why]
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! How fast the CPUs may run and do run, and how often heat slowed them, under node_exporter's names.
 
-use super::{absent, number, numbered, word};
+use super::{Lack, absent, number, numbered, word};
 use crate::base::{Clean, Observation, Point};
 use crate::clean;
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,11 +42,11 @@ pub(super) fn read(root: &Path, seen: &mut Observation) {
     for (file, name) in CLOCKS.iter().filter(|(_, name)| !given.contains(name)) {
         let refused = cpus.iter().any(|(_, path)| path.join("cpufreq").join(file).exists());
         let why = if refused {
-            "not permitted: only root may ask the hardware"
+            Lack::Refused("only root may ask the hardware for it")
         } else {
-            "this host has no cpufreq (virtual machines have none)"
+            Lack::Absent("this host has no cpufreq (virtual machines have none)")
         };
-        absent(&[name], why, seen);
+        why.tell(&[name], seen);
     }
     throttles(&cpus, seen);
 }

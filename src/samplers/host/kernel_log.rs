@@ -1,7 +1,7 @@
 //! What the kernel wrote of killed processes and of sick GPUs, from /dev/kmsg: all that its ring still holds, then
 //! each new line. Nothing is told before the ring was read to its end, so that old lines never look like news.
 
-use super::absent;
+use super::Lack;
 use crate::base::{Clean, Mono, Observation, Point, Unit};
 use crate::clean;
 use crate::samplers::host::xid;
@@ -32,7 +32,7 @@ const NAMES: [&str; 4] = [KILLS, ALL_XIDS, XID, LOST];
 pub(crate) struct KernelLog {
     log: Option<OwnedFd>,
     /// When it was last opened in vain, and why.
-    refused: Option<(Mono, &'static str)>,
+    refused: Option<(Mono, Lack)>,
     whole: bool,
     tally: Tally,
     buffer: Vec<u8>,
@@ -63,26 +63,26 @@ impl KernelLog {
                 Ok(end) => self.whole |= end,
                 Err(_) => {
                     self.log = None;
-                    self.refused = Some((now, "reading /dev/kmsg failed"));
+                    self.refused = Some((now, Lack::Absent("reading /dev/kmsg failed")));
                 }
             }
         }
         match &self.refused {
-            Some((_, why)) if self.log.is_none() => absent(&NAMES, why, seen),
+            Some((_, why)) if self.log.is_none() => why.tell(&NAMES, seen),
             _ if self.whole => self.tally.tell(seen),
             _ => seen.facts.push((Clean::from("kernel log"), Clean::from("is still being read"))),
         }
     }
 }
 
-fn open(root: &Path) -> Result<OwnedFd, &'static str> {
+fn open(root: &Path) -> Result<OwnedFd, Lack> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOCTTY;
     rustix::fs::open(root.join("dev/kmsg"), flags, Mode::empty()).map_err(|errno| match errno {
-        Errno::PERM | Errno::ACCESS => {
-            "not permitted to read the kernel log (/dev/kmsg): it takes root or CAP_SYSLOG on this host"
-        }
-        Errno::NOENT => "this host has no /dev/kmsg (containers often have none)",
-        _ => "/dev/kmsg cannot be opened",
+        Errno::PERM | Errno::ACCESS => Lack::Refused(
+            "this login may not read the kernel log (/dev/kmsg): it takes root or CAP_SYSLOG on this host",
+        ),
+        Errno::NOENT => Lack::Absent("this host has no /dev/kmsg (containers often have none)"),
+        _ => Lack::Absent("/dev/kmsg cannot be opened"),
     })
 }
 

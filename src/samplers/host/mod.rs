@@ -27,6 +27,25 @@ pub(crate) fn absent(names: &[&'static str], why: &str, seen: &mut Observation) 
     seen.not_supported.extend(names.iter().map(|name| (Clean::from(*name), why.clone())));
 }
 
+/// Why a file of the kernel's gives nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Lack {
+    /// It is this login that may not read it.
+    Refused(&'static str),
+    /// Nobody could.
+    Absent(&'static str),
+}
+
+impl Lack {
+    /// These metrics are not there for it.
+    pub(crate) fn tell(self, names: &[&'static str], seen: &mut Observation) {
+        match self {
+            Self::Refused(why) => seen.refuse(names, &Clean::from(why)),
+            Self::Absent(why) => absent(names, why, seen),
+        }
+    }
+}
+
 /// A small file of the kernel's as text without its line feed.
 fn word(path: &Path) -> Option<String> {
     let raw = std::fs::read(path).ok()?;

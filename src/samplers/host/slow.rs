@@ -49,7 +49,7 @@ impl Slow {
             Some((at, found)) if now.since(*at) <= OLDEST => {
                 seen.points.extend(found.points.iter().cloned());
                 seen.facts.extend(found.facts.iter().cloned());
-                seen.not_supported.extend(found.not_supported.iter().cloned());
+                seen.lack_too(found);
             }
             Some((at, _)) => seen.facts.push((Clean::from("sensors"), silent(now.since(*at)))),
             None => seen.facts.push((Clean::from("sensors"), Clean::from("have not answered yet"))),

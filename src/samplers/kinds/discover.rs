@@ -71,8 +71,8 @@ impl Sampler for DiscoverSampler {
             if !self.lmdb.is_empty() {
                 match self.lmdb.observe(now).await {
                     Ok(lmdb) => {
+                        told.lack_too(&lmdb);
                         told.points.extend(lmdb.points);
-                        told.not_supported.extend(lmdb.not_supported);
                     }
                     Err(failure) => told.facts.push((Clean::from("lmdb"), failure.what)),
                 }

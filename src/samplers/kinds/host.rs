@@ -17,7 +17,7 @@ use crate::base::{Body, Clean, Failure, Fault, Mono, Now, Observation, Point, Po
 use crate::clean;
 use crate::samplers::host::disks::{Disk, Disks};
 use crate::samplers::host::remote_disks::Remote;
-use crate::samplers::host::{DiskIo, KernelLog, Slow};
+use crate::samplers::host::{DiskIo, KernelLog, Lack, Slow};
 use crate::samplers::proc_text::{self, MODES, Pressure, Stat, Times, Traffic};
 use crate::samplers::{Kind, Observed, Sampler};
 use core::time::Duration;
@@ -224,22 +224,26 @@ impl HostSampler {
     }
 
     fn pressure(&self, seen: &mut Observation) {
+        let mut told = false;
         for resource in ["cpu", "io", "memory"] {
             let text = self.read(&format!("proc/pressure/{resource}"));
-            let reason = text.as_ref().err().map_or("this kernel does not count it", pressure_reason);
+            let lack = text.as_ref().err().map_or(Lack::Absent("this kernel does not count it"), pressure_lack);
             let line = |scope: &str| text.as_ref().ok().and_then(|text| proc_text::pressure(text, scope));
             for (_, scope, name) in PRESSURES.iter().filter(|(known, ..)| *known == resource) {
                 match line(scope) {
                     Some(Pressure { seconds, .. }) => seen.points.push(Point::counter(name, &[], seconds)),
-                    None => seen.not_supported.push(absent(name, reason)),
+                    None => lack.tell(&[name], seen),
                 }
             }
             match line("some") {
                 Some(Pressure { ratio, .. }) => {
                     seen.points.push(Point::gauge(PRESSURE_RATIO, &[("resource", resource)], ratio));
                 }
-                None if seen.not_supported.iter().any(|(name, _)| name.as_str() == PRESSURE_RATIO) => {}
-                None => seen.not_supported.push(absent(PRESSURE_RATIO, reason)),
+                None if told => {}
+                None => {
+                    told = true;
+                    lack.tell(&[PRESSURE_RATIO], seen);
+                }
             }
         }
     }
@@ -303,11 +307,11 @@ fn kernel_points(stat: &Stat, seen: &mut Observation) {
     seen.points.extend(counters.iter().filter_map(|(name, value)| Some(Point::counter(name, &[], float((*value)?)))));
 }
 
-fn pressure_reason(error: &io::Error) -> &'static str {
+fn pressure_lack(error: &io::Error) -> Lack {
     match error.kind() {
-        io::ErrorKind::PermissionDenied => "not permitted to read /proc/pressure",
-        io::ErrorKind::NotFound => "this kernel has no pressure figures (CONFIG_PSI)",
-        _ => "pressure figures are switched off in this kernel (psi=1 turns them on)",
+        io::ErrorKind::PermissionDenied => Lack::Refused("this login may not read /proc/pressure"),
+        io::ErrorKind::NotFound => Lack::Absent("this kernel has no pressure figures (CONFIG_PSI)"),
+        _ => Lack::Absent("pressure figures are switched off in this kernel (psi=1 turns them on)"),
     }
 }
 

@@ -21,7 +21,7 @@ use crate::samplers::{Kind, Observed, Sampler};
 use crate::sys::clock::RealClock;
 use crate::sys::holders::FileId;
 use crate::sys::lmdb::format::{Meta, Tree};
-use crate::sys::lmdb::outside::Trouble;
+use crate::sys::lmdb::outside::{NoTable, Trouble};
 use core::time::Duration;
 use jiff::fmt::friendly::SpanParser;
 use serde::Deserialize;
@@ -38,6 +38,8 @@ const READERS: usize = 64;
 const PATIENCE: Duration = Duration::from_millis(250);
 /// The maps of other processes are waited for so long; what the files say does not wait for them.
 const MAPS: Duration = Duration::from_millis(500);
+/// What is told of each map.
+const MAPPED: [&str; 3] = ["lmdb_process_map_size_bytes", "lmdb_process_used_ratio", "lmdb_map_size_mismatch_bytes"];
 /// Maps end at pages of the system, whatever size was asked for.
 const SYSTEM_PAGE: u64 = 4096;
 
@@ -243,8 +245,8 @@ fn look_at_all(jobs: Vec<(PathBuf, bool)>) -> Vec<Result<Seen, Trouble>> {
 
 /// Adds one environment's share; where there are several, a fact says of which.
 fn add(all: &mut Observation, found: Observation, of: Option<&Clean>) {
+    all.lack_too(&found);
     all.points.extend(found.points);
-    all.not_supported.extend(found.not_supported);
     all.facts.extend(found.facts.into_iter().map(|(name, value)| match of {
         Some(path) => (clean!("{path}: {name}"), value),
         None => (name, value),
@@ -287,11 +289,7 @@ impl Known {
                 self.still_reading(readers, now);
                 out.readers(readers, &seen, &self.reading, now);
             }
-            Err(why) => {
-                for name in ["lmdb_readers", "lmdb_readers_max", "lmdb_readers_dead"] {
-                    out.observed.not_supported.push((Clean::from(name), why.clone()));
-                }
-            }
+            Err(none) => out.without_readers(none),
         }
         match holders {
             Ok(mut holders) => {
@@ -385,7 +383,7 @@ impl Out<'_> {
         self.gauge("readers_doubtful", lives(Life::Doubtful));
         if lives(Life::Unknown) > 0.0 {
             let why = Clean::from("the processes of other users are hidden from this login");
-            self.observed.not_supported.push((Clean::from("lmdb_readers_dead"), why));
+            self.observed.refuse(&["lmdb_readers_dead"], &why);
         } else {
             self.gauge("readers_dead", lives(Life::Gone));
         }
@@ -413,6 +411,15 @@ impl Out<'_> {
         }
     }
 
+    fn without_readers(&mut self, NoTable { why, refused }: &NoTable) {
+        let names = ["lmdb_readers", "lmdb_readers_max", "lmdb_readers_dead"];
+        if *refused {
+            self.observed.refuse(&names, why);
+        } else {
+            self.observed.not_supported.extend(names.map(|name| (Clean::from(name), why.clone())));
+        }
+    }
+
     fn maps(&mut self, meta: &Meta, holders: &Holders) {
         let stored = meta.map_size;
         let mappable = stored.div_ceil(SYSTEM_PAGE).saturating_mul(SYSTEM_PAGE);
@@ -427,26 +434,31 @@ impl Out<'_> {
                 self.fact("map size differs", what);
             }
         }
-        let why = match (holders.hidden.as_slice(), holders.unknown, holders.unasked) {
+        let (refused, why) = match (holders.hidden.as_slice(), holders.unknown, holders.unasked) {
             ([(pid, name), more @ ..], ..) => {
                 let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-                clean!("the maps of pid {pid} ({name}){more} may not be read by this login: be the same user, or root")
+                let may_not = "may not be read by this login: be the same user, or root";
+                (true, clean!("the maps of pid {pid} ({name}){more} {may_not}"))
             }
             ([], 0, 0) => return,
-            ([], 0, unasked) => clean!("{unasked} processes were not asked for want of time; some may map the file"),
+            ([], 0, unasked) => {
+                (false, clean!("{unasked} processes were not asked for want of time; some may map the file"))
+            }
             ([], others, _) => {
-                clean!("{others} processes do not show their maps to this login; some may map the file")
+                (true, clean!("{others} processes do not show their maps to this login; some may map the file"))
             }
         };
-        if holders.maps.is_empty() {
-            self.not_mapped(&why);
-        } else {
+        if !holders.maps.is_empty() {
             self.fact("maps not seen", why);
+        } else if refused {
+            self.observed.refuse(&MAPPED, &why);
+        } else {
+            self.not_mapped(&why);
         }
     }
 
     fn not_mapped(&mut self, why: &Clean) {
-        for name in ["lmdb_process_map_size_bytes", "lmdb_process_used_ratio", "lmdb_map_size_mismatch_bytes"] {
+        for name in MAPPED {
             self.observed.not_supported.push((Clean::from(name), why.clone()));
         }
     }
@@ -588,14 +600,24 @@ mod tests {
     }
 
     #[test]
+    fn a_lock_file_that_this_login_may_not_read_is_told_apart_from_none() {
+        let told = |refused| {
+            let mut out = Out { path: "/a", observed: Observation::default() };
+            out.without_readers(&NoTable { why: "/a/lock.mdb may not be read by this login".into(), refused });
+            (out.observed.refused.len(), out.observed.not_supported.len())
+        };
+        assert_eq!((told(true), told(false)), ((3, 0), (0, 3)));
+    }
+
+    #[test]
     fn a_map_that_this_login_may_not_see_is_said_and_is_not_zero() {
         let meta = Meta { page_size: 4096, map_size: 1 << 20, ..Meta::default() };
         let told = |holders: Holders| {
             let mut out = Out { path: "/a", observed: Observation::default() };
             out.maps(&meta, &holders);
             assert_eq!(out.observed.points.len(), holders.maps.len() * 3);
-            let why =
-                out.observed.not_supported.into_iter().find(|(name, _)| name.as_str() == "lmdb_process_map_size_bytes");
+            assert_eq!(out.observed.not_supported, [], "it is there");
+            let why = out.observed.refused.into_iter().find(|(name, _)| name.as_str() == "lmdb_process_map_size_bytes");
             let fact = out.observed.facts.into_iter().find(|(name, _)| name.as_str() == "maps not seen");
             [why, fact].map(|said| said.map(|(_, said)| said.to_string()))
         };

@@ -302,7 +302,7 @@ impl PostgresSampler {
         let login = identity.get("login");
         let grant = clean!("this login sees \"<insufficient privilege>\" there; mend with GRANT pg_monitor TO {login}");
         if ask.monitors && identity.get("monitors") != "1" {
-            ask.refuse(&grant, seen);
+            seen.refuse(ask.gives, &grant);
             return Ok(());
         }
         if !ask.versions.contains(&identity.version) {
@@ -325,7 +325,10 @@ impl PostgresSampler {
             Err(error) => {
                 let Some(said) = error.as_db_error() else { return Err(error) };
                 let why = match said.code().code() {
-                    "42501" => clean!("{}; mend with GRANT pg_monitor TO {login}", said.message()),
+                    "42501" => {
+                        seen.refuse(ask.gives, &clean!("{}; mend with GRANT pg_monitor TO {login}", said.message()));
+                        return Ok(());
+                    }
                     "57014" => Clean::from("the server did not answer within 0.8 s"),
                     "55P03" => Clean::from("the server did not get a lock within 0.1 s"),
                     _ => clean!("the server said: {}", scrub(said.message())),

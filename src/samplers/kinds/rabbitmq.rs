@@ -140,7 +140,7 @@ impl Ask {
             // A user without the tag "monitoring" still sees its own queues.
             Err(failure) if failure.not_permitted => {
                 let why = clean!("the user {} may not see nodes; give it the tag monitoring", self.user);
-                out.not_supported.push((Clean::from("rabbitmq_process_resident_memory_bytes"), why));
+                rabbitmq_json::nodes_refused(&why, &mut out);
             }
             Err(failure) => return Err(failure),
         }

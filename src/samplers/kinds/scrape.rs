@@ -170,7 +170,7 @@ impl ScrapeSampler {
             facts.push((Clean::from("end"), Clean::from("the page has no last line `# EOF`: it may be cut off")));
         }
         facts.extend(fetcher.doubts(answer));
-        Ok(Observation { points: page.points, facts, not_supported: Vec::new() })
+        Ok(Observation { points: page.points, facts, ..Observation::default() })
     }
 }
 

@@ -6,7 +6,7 @@ use crate::samplers::lmdb::tree::{Database, Free, Stop, Walk};
 use crate::sys::clock::RealClock;
 use crate::sys::holders::{self, FileId};
 use crate::sys::lmdb::format::{Meta, Slot};
-use crate::sys::lmdb::outside::{Table, Trouble, Why, files, newest_meta};
+use crate::sys::lmdb::outside::{NoTable, Table, Trouble, Why, files, newest_meta};
 use crate::sys::quiet;
 use core::time::Duration;
 use std::collections::BTreeSet;
@@ -27,7 +27,7 @@ const WALK: Duration = Duration::from_millis(200);
 pub(crate) struct Seen {
     pub(crate) meta: Meta,
     pub(crate) file: FileState,
-    pub(crate) readers: Result<Vec<Reader>, Clean>,
+    pub(crate) readers: Result<Vec<Reader>, NoTable>,
     pub(crate) readers_max: u64,
     pub(crate) lock_format: u32,
     /// Processes that certainly hold it.

@@ -50,7 +50,7 @@ impl Seldom {
                 Some((last, told)) if now.since(*last) < STALE => {
                     seen.points.extend(told.points.iter().cloned());
                     seen.facts.extend(told.facts.iter().cloned());
-                    seen.not_supported.extend(told.not_supported.iter().cloned());
+                    seen.lack_too(told);
                 }
                 Some((last, _)) => {
                     let age = now.since(*last).as_secs();

@@ -1,6 +1,6 @@
-//! What PostgreSQL (13 and newer) is asked, and how an answer is read: the names of its columns say what they are.
-//! `g_NAME` is a gauge, `c_NAME` a counter, `l_NAME` a label of its row, `metric` with `value` a gauge named by the
-//! row, `fact` with `said` a fact, `withheld` why the first metric cannot be told. NULL is no value.
+//! What PostgreSQL (13 and newer) is asked, and how an answer is read, by column: `g_NAME` is a gauge, `c_NAME` a counter,
+//! `l_NAME` a label of its row, `metric` with `value` a gauge named by the row, `fact` with `said` a fact, `withheld` why
+//! the first metric cannot be told, `refused` why this login may not look at it. NULL is no value.
 
 use crate::base::scrub::scrub;
 use crate::base::{Clean, Observation, Point, PointKind, SeriesKey};
@@ -251,7 +251,7 @@ pub(crate) const SELDOM: &[Ask] = &[
         sql: "SELECT d.datname AS l_datname, CASE WHEN r.may THEN pg_database_size(d.oid) END \
             AS g_pg_database_size_bytes, \
             age(d.datfrozenxid) AS g_pg_database_wraparound_age_datfrozenxid_seconds, \
-            CASE WHEN NOT r.may THEN 'this login may not connect to the database ' || d.datname END AS withheld \
+            CASE WHEN NOT r.may THEN 'this login may not connect to the database ' || d.datname END AS refused \
             FROM pg_database d CROSS JOIN LATERAL (SELECT has_database_privilege(d.oid, 'CONNECT') \
             OR pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')) r(may) \
             WHERE d.datallowconn AND NOT d.datistemplate ORDER BY 1 LIMIT 100",
@@ -308,7 +308,7 @@ pub(crate) const SELDOM: &[Ask] = &[
             SELECT NULL AS fact, NULL AS said, CASE WHEN shut.n = 0 THEN (SELECT count(*) FROM many) END \
             AS g_postgres_index_candidates_estimate, CASE WHEN shut.n > 0 THEN shut.n || ' of ' || shut.whole \
             || ' tables may not be read by this login, so the planner''s statistics of them are hidden; mend with ' \
-            || 'GRANT pg_read_all_data TO ' || quote_ident(current_user) END AS withheld FROM shut \
+            || 'GRANT pg_read_all_data TO ' || quote_ident(current_user) END AS refused FROM shut \
             UNION ALL (SELECT 'index candidate ' || name, 'about ' || round(many::numeric) || ' values, correlation ' \
             || round(correlation::numeric, 2) || ' (estimate)', NULL, NULL FROM many ORDER BY reltuples DESC, 1 LIMIT 20)",
     },
@@ -354,8 +354,10 @@ impl Ask {
         if let (Some(fact), Some(said)) = (get("fact"), get("said")) {
             seen.facts.push((Clean::text(fact), Clean::text(scrub(said))));
         }
-        if let (Some(why), Some(name)) = (get("withheld"), self.gives.first()) {
-            seen.not_supported.push((Clean::from(*name), Clean::text(why)));
+        let Some(name) = self.gives.first() else { return };
+        seen.not_supported.extend(get("withheld").map(|why| (Clean::from(*name), Clean::text(why))));
+        if let Some(why) = get("refused") {
+            seen.refuse(&[name], &Clean::text(why));
         }
     }
 }
@@ -383,7 +385,8 @@ mod tests {
                 ("c_commits", Some("3.5")),
                 ("fact", Some("query 7")),
                 ("said", Some("ALTER ROLE x password=hunter22")),
-                ("withheld", Some("no right")),
+                ("withheld", Some("no standby")),
+                ("refused", Some("no right")),
             ],
             &mut seen,
         );
@@ -395,7 +398,8 @@ mod tests {
             Point::gauge("pg_settings_x", &[], -1.0),
         ];
         assert_eq!(seen.points, points);
-        assert_eq!(seen.not_supported, [(Clean::from("first"), Clean::from("no right"))]);
+        assert_eq!(seen.not_supported, [(Clean::from("first"), Clean::from("no standby"))]);
+        assert_eq!(seen.refused, [(Clean::from("first"), Clean::from("no right"))]);
         assert!(seen.facts.iter().all(|(_, said)| !said.as_str().contains("hunter22")), "{:?}", seen.facts);
     }
 

@@ -4,8 +4,8 @@
 use super::tell::Tell;
 use super::texts::strings;
 use super::{Absent, read};
-use crate::base::Clean;
 use crate::base::scrub::{is_secret_name, scrub};
+use crate::base::{Clean, Observation};
 use crate::clean;
 use crate::samplers::documents::assigned;
 use crate::samplers::look::look;
@@ -40,7 +40,8 @@ pub(super) struct Told {
     set: Vec<(String, bool)>,
     /// Those of them that are numbers.
     numbers: Vec<(String, f64)>,
-    pub(super) missing: Vec<(Clean, Clean)>,
+    /// No numbers, but what there are none of.
+    pub(super) missing: Observation,
 }
 
 pub(super) const UNEXPECTED: &str = "process_env_unexpected";
@@ -58,13 +59,13 @@ impl Asked {
         match read(&folder.join("environ")) {
             Ok(raw) => self.compare(&raw, &mut told),
             Err(error) => {
-                let why = Absent::from(error).why();
-                told.facts.push((Clean::from("environment"), why.clone()));
+                let why = Absent::from(error);
+                told.facts.push((Clean::from("environment"), why.why()));
                 let shows = [VALUE, SET].map(|name| (name, !self.show.is_empty()));
                 let asked = [(UNEXPECTED, !self.expect.is_empty()), (DIFFERS, self.file.is_some())];
                 let asked = asked.into_iter().chain(shows);
                 let asked = asked.filter(|(_, asked)| *asked);
-                told.missing.extend(asked.map(|(name, _)| (Clean::from(name), why.clone())));
+                asked.for_each(|(name, _)| why.tell(&[name], &mut told.missing));
             }
         }
         told
@@ -104,8 +105,13 @@ impl Asked {
     fn compare_file<'a>(&self, file: &Path, value: &dyn Fn(&str) -> Option<&'a str>, told: &mut Told) {
         let text = match text_of(file) {
             Ok(text) => text,
-            Err(why) => {
-                told.missing.push((Clean::from(DIFFERS), clean!("{} {why}", file.display())));
+            Err((refused, why)) => {
+                let why = clean!("{} {why}", file.display());
+                if refused {
+                    told.missing.refuse(&[DIFFERS], &why);
+                } else {
+                    told.missing.not_supported.push((Clean::from(DIFFERS), why));
+                }
                 return;
             }
         };
@@ -157,7 +163,7 @@ impl Tell<'_> {
         for (name, number) in &told.numbers {
             self.gauge(VALUE, &[("name", name)], *number);
         }
-        self.seen.not_supported.extend(told.missing.iter().cloned());
+        self.seen.lack_too(&told.missing);
     }
 }
 
@@ -170,16 +176,16 @@ fn names(entries: &[(String, String)]) -> Clean {
     if more > 0 { clean!("{told} and {more} more") } else { clean!("{told}") }
 }
 
-/// The file's text, or why there is none. A link is not followed.
-fn text_of(file: &Path) -> Result<String, String> {
+/// The file's text, or whether this login may not read it and why there is none. A link is not followed.
+fn text_of(file: &Path) -> Result<String, (bool, String)> {
     let looked = look(file, true, None).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => "does not exist".to_owned(),
-        io::ErrorKind::PermissionDenied => "is not for this login to read".to_owned(),
-        _ => format!("cannot be read: {error}"),
+        io::ErrorKind::NotFound => (false, "does not exist".to_owned()),
+        io::ErrorKind::PermissionDenied => (true, "is not for this login to read".to_owned()),
+        _ => (false, format!("cannot be read: {error}")),
     })?;
-    let content = looked.content.ok_or("is no regular file")?;
+    let content = looked.content.ok_or_else(|| (false, "is no regular file".to_owned()))?;
     if content.tail.is_some() {
-        return Err("is larger than 1 MiB".to_owned());
+        return Err((false, "is larger than 1 MiB".to_owned()));
     }
     Ok(String::from_utf8_lossy(&content.head).into_owned())
 }

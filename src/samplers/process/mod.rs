@@ -22,7 +22,7 @@ pub(crate) use find::Which;
 pub(crate) use peers::Peers;
 pub(crate) use watch::{Options, Watch};
 
-use crate::base::Clean;
+use crate::base::{Clean, Observation};
 use std::io::{self, Read};
 use std::path::Path;
 
@@ -51,10 +51,20 @@ enum Absent {
 impl Absent {
     fn why(self) -> Clean {
         Clean::from(match self {
-            Self::Denied => "not permitted: the process belongs to another user (root or CAP_SYS_PTRACE may read it)",
+            Self::Denied => "the process belongs to another user (root or CAP_SYS_PTRACE may read it)",
             Self::Missing => "the kernel does not tell it of this process",
             Self::Many => "too many to look through without being in the way",
         })
+    }
+
+    /// These metrics are not there for it.
+    fn tell(self, names: &[&str], seen: &mut Observation) {
+        match self {
+            Self::Denied => seen.refuse(names, &self.why()),
+            Self::Missing | Self::Many => {
+                seen.not_supported.extend(names.iter().map(|name| (Clean::text(name), self.why())));
+            }
+        }
     }
 }
 

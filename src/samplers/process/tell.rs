@@ -74,7 +74,7 @@ impl Tell<'_> {
     }
 
     fn none(&mut self, names: &[&str], why: Absent) {
-        self.seen.not_supported.extend(names.iter().map(|name| (clean!("{name}"), why.why())));
+        why.tell(names, self.seen);
     }
 
     /// What only rises, whoever of them ends.

@@ -9,6 +9,8 @@ use redis::{FromRedisValue, RedisError, Value, cmd};
 /// Keys that one `SCAN` looks at, and how often it is asked in one sample for all patterns together.
 const SCAN_COUNT: usize = 500;
 const SCANS: usize = 10;
+/// The code of an answer to a user who may not ask that, or not of that key.
+const NOT_ITS: &str = "NOPERM";
 /// Groups of one stream that are told of.
 const GROUPS: usize = 50;
 
@@ -91,11 +93,12 @@ pub(crate) fn tell(
 ) -> Result<(), RedisError> {
     match value {
         Ok(value) => seen.points.push(Point::gauge(name, labels, value)),
+        Err(error) if error.code() == Some(NOT_ITS) => {
+            seen.refuse(&[name], &Clean::from("this user may not ask for it (NOPERM)"));
+        }
         Err(error) if refused(&error) => {
-            let why = match error.code() {
-                Some("NOPERM") => "this user may not ask for it (NOPERM)".to_owned(),
-                code => format!("the server answered {} {}", code.unwrap_or(""), error.detail().unwrap_or("")),
-            };
+            let (code, detail) = (error.code().unwrap_or(""), error.detail().unwrap_or(""));
+            let why = format!("the server answered {code} {detail}");
             seen.not_supported.push((Clean::from(name), Clean::text(why.trim())));
         }
         Err(error) => return Err(error),
@@ -122,9 +125,8 @@ async fn keyed(
             seen.not_supported.push((Clean::from(name), clean!("the key {key} is a {found}, not a {wanted}")));
             Ok(())
         }
-        Err(error) if error.code() == Some("NOPERM") => {
-            let why = clean!("this user may not look at the key {key} (NOPERM)");
-            seen.not_supported.push((Clean::from(name), why));
+        Err(error) if error.code() == Some(NOT_ITS) => {
+            seen.refuse(&[name], &clean!("this user may not look at the key {key} (NOPERM)"));
             Ok(())
         }
         value => tell(seen, name, labels, value),

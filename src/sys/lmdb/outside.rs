@@ -143,18 +143,38 @@ pub(crate) struct Table {
     pub(crate) readers: Readers,
 }
 
+/// Why there is no table.
+#[derive(Clone, Debug)]
+pub(crate) struct NoTable {
+    pub(crate) why: Clean,
+    /// It is this login that may not read it.
+    pub(crate) refused: bool,
+}
+
+impl From<Clean> for NoTable {
+    fn from(why: Clean) -> Self {
+        Self { why, refused: false }
+    }
+}
+
+impl core::fmt::Display for NoTable {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.why.fmt(f)
+    }
+}
+
 impl Table {
     /// Reads it, or says why there is none.
-    pub(crate) fn read(path: &Path) -> Result<Self, Clean> {
+    pub(crate) fn read(path: &Path) -> Result<Self, NoTable> {
         if !cfg!(all(target_arch = "x86_64", target_endian = "little")) {
-            return Err(Clean::from("the lock file's layout is known on x86-64 only"));
+            return Err(Clean::from("the lock file's layout is known on x86-64 only").into());
         }
         let shown = path.display();
         let (file, about) = quiet::open(path).map_err(|refused| match refused {
             Refused::Os(rustix::io::Errno::NOENT) => {
-                clean!("{shown} does not exist: nobody has opened the environment with locks")
+                clean!("{shown} does not exist: nobody has opened the environment with locks").into()
             }
-            refused => clean!("{shown} {}", refused.words()),
+            refused => NoTable { why: clean!("{shown} {}", refused.words()), refused: refused.is_for_others() },
         })?;
         let read = |length: usize| {
             let mut bytes = vec![0; length];

@@ -1,6 +1,6 @@
 //! What it tells, to whom, and how it asks.
 
-use super::{OURS, ask, complaint, facts, figure, look, reason, until, watch};
+use super::{OURS, ask, complaint, facts, figure, look, reason, refusal, until, watch};
 use crate::peer::{self, Peer};
 use crate::{find, sampler, value};
 use std::process::Command;
@@ -142,11 +142,11 @@ async fn missing_rights_are_said(peer: &Peer) {
     let seen = look(&mut *watch(peer, "PG_NOBODY_URL", "")).await;
     let grant = "this login sees \"<insufficient privilege>\" there; mend with GRANT pg_monitor TO nobody_special";
     for name in ["pg_stat_activity_count", "pg_stat_statements_", "postgres_running_statement_seconds_max"] {
-        assert_eq!(reason(&seen, name), grant, "{name}");
+        assert_eq!(refusal(&seen, name), grant, "{name}");
         assert!(!seen.points.iter().any(|point| point.key.name.as_str().starts_with(name)), "{name}");
     }
     assert!(value(&seen, "pg_stat_database_numbackends", &[("datname", "app")]) >= 1.0);
-    let hidden = reason(&seen, "postgres_index_candidates_estimate");
+    let hidden = refusal(&seen, "postgres_index_candidates_estimate");
     assert!(hidden.ends_with("mend with GRANT pg_read_all_data TO nobody_special"), "{hidden}");
     assert_eq!(find(&seen, "postgres_index_candidates_estimate", &[]), None);
 
@@ -157,7 +157,7 @@ async fn missing_rights_are_said(peer: &Peer) {
     ask(peer, "revoke execute on function pg_control_system() from public");
     let seen = look(&mut *watch(peer, "PG_VIEWER_URL", "")).await;
     let denied = "permission denied for function pg_control_system; mend with GRANT pg_monitor TO viewer";
-    assert_eq!(reason(&seen, "system_identifier"), denied);
+    assert_eq!(refusal(&seen, "system_identifier"), denied);
     assert_eq!(value(&seen, "pg_up", &[]), 1.0, "the rest goes on after it");
     ask(peer, "grant execute on function pg_control_system() to public");
 }

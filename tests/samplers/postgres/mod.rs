@@ -78,4 +78,10 @@ pub(super) fn reason<'a>(seen: &'a Observation, name: &str) -> &'a str {
     found.map_or("", |(_, why)| why.as_str())
 }
 
+/// Why this login may not look at a metric.
+pub(super) fn refusal<'a>(seen: &'a Observation, name: &str) -> &'a str {
+    let found = seen.refused.iter().find(|(metric, _)| metric.as_str() == name);
+    found.map_or("", |(_, why)| why.as_str())
+}
+
 pub(super) const OURS: &str = "select count(*) from pg_stat_activity where application_name = 'watchkeeper'";
