@@ -81,6 +81,24 @@ impl StepError {
             Self::Failed(fault) | Self::Unknown(fault) | Self::Unsaid(fault) => fault,
         }
     }
+
+    /// The same with more to say of what it may have left.
+    #[must_use]
+    pub fn also(self, more: &str) -> Self {
+        let add = |mut fault: Fault| {
+            let more = more.trim_start_matches([';', ' ']);
+            if !more.is_empty() {
+                let hint = fault.hint.as_ref().map_or_else(String::new, |hint| format!("{hint} "));
+                fault.hint = Some(Clean::text(format!("{hint}Also, {more}")));
+            }
+            fault
+        };
+        match self {
+            Self::Failed(fault) => Self::Failed(fault),
+            Self::Unknown(fault) => Self::Unknown(add(fault)),
+            Self::Unsaid(fault) => Self::Unsaid(add(fault)),
+        }
+    }
 }
 
 /// What the kind's own look at its target says of the effect.
