@@ -85,20 +85,19 @@ impl StepError {
     /// The same with more to say of what it may have left.
     #[must_use]
     pub fn also(self, more: &str) -> Self {
-        let add = |mut fault: Fault| {
-            let more = more.trim_start_matches([';', ' ']);
-            if !more.is_empty() {
-                let hint = fault.hint.as_ref().map_or_else(String::new, |hint| format!("{hint} "));
-                fault.hint = Some(Clean::text(format!("{hint}Also, {more}")));
-            }
-            fault
-        };
+        let more = more.trim_start_matches([';', ' ']);
         match self {
-            Self::Failed(fault) => Self::Failed(fault),
-            Self::Unknown(fault) => Self::Unknown(add(fault)),
-            Self::Unsaid(fault) => Self::Unsaid(add(fault)),
+            Self::Unknown(fault) if !more.is_empty() => Self::Unknown(with(fault, more)),
+            Self::Unsaid(fault) if !more.is_empty() => Self::Unsaid(with(fault, more)),
+            other => other,
         }
     }
+}
+
+/// A fault with more in its hint.
+fn with(fault: Fault, more: &str) -> Fault {
+    let hint = fault.hint.as_ref().map_or_else(String::new, |hint| format!("{hint} "));
+    fault.hint(format!("{hint}Also, {more}"))
 }
 
 /// What the kind's own look at its target says of the effect.
