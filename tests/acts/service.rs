@@ -185,10 +185,10 @@ impl Shown {
 
 impl Drop for Shown {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg(&self.0).status();
+        let _gone = Command::new("umount").arg(&self.0).status();
         // Its slice goes as well where nobody else has one there.
-        let _ = fs::remove_dir(&self.0);
-        let _ = self.0.parent().map(fs::remove_dir);
+        let _gone = fs::remove_dir(&self.0);
+        let _gone = self.0.parent().map(fs::remove_dir);
     }
 }
 
