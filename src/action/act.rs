@@ -59,8 +59,8 @@ pub trait Probe: Send {
     /// Points that came since the last call and answer one of the plan's queries. Waits until some have come, at most
     /// `limit`; returns empty only after that.
     fn points(&mut self, limit: Duration) -> Vec<Seen>;
-    /// Why samplers of its give nothing now, a sentence each.
-    fn troubles(&self) -> Vec<Clean> {
+    /// Why samplers that feed this query give nothing now, a sentence each.
+    fn troubles(&self, _query: &str) -> Vec<Clean> {
         Vec::new()
     }
 }

@@ -100,7 +100,7 @@ fn metrics(plan: &Plan, eyes: &mut Eyes, clock: &dyn Clock) -> Result<(), Fault>
             if metric.planned.is_none() {
                 break;
             }
-            return Err(stale(&unseen(label, &eyes.probe.troubles())));
+            return Err(stale(&unseen(label, &eyes.probe.troubles(&metric.query))));
         };
         eyes.open(left);
     }
@@ -121,7 +121,7 @@ fn metrics(plan: &Plan, eyes: &mut Eyes, clock: &dyn Clock) -> Result<(), Fault>
     Ok(())
 }
 
-/// Why a value does not come, as far as its samplers say.
+/// Why a value does not come, as far as the samplers say that feed it.
 fn unseen(label: &Clean, troubles: &[Clean]) -> Clean {
     let told: Vec<&str> = troubles.iter().map(|trouble| trouble.as_str().trim_end_matches('.')).collect();
     if told.is_empty() {

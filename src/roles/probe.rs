@@ -142,8 +142,15 @@ impl Probe for Eyes {
         }
     }
 
-    fn troubles(&self) -> Vec<Clean> {
-        self.troubles.values().cloned().collect()
+    fn troubles(&self, query: &str) -> Vec<Clean> {
+        let expr = self.queries.iter().find(|(known, _)| known == query).map(|(_, expr)| expr);
+        let feeders = expr.map(|expr| self.store.feeders(expr.selectors())).unwrap_or_default();
+        let told = feeders.iter().filter(|feeder| !feeder.told_failing).filter_map(|feeder| {
+            let trouble = self.troubles.get(feeder.name)?;
+            let named = trouble.as_str().starts_with(&**feeder.name);
+            Some(if named { trouble.clone() } else { crate::clean!("{}: {trouble}", feeder.name) })
+        });
+        told.collect()
     }
 }
 
@@ -157,7 +164,12 @@ fn jobs(plan: &Plan, store: &mut Store) -> Result<Vec<Job>, Fault> {
             Fault::new(format!("the profile {} has no sampler `{name}` to verify with.", judging.profile))
         })?;
         let job = setup::job(spec)?;
-        store.declare(&job.name, job.every, spec.simulated);
+        if spec.needs.as_ref().is_none_or(|path| path.exists()) {
+            setup::declare(spec, job.every, store);
+        } else {
+            // The plan was made without it: it must not be waited for where others give the same.
+            store.declare(&job.name, job.every, spec.simulated);
+        }
         jobs.push(job);
     }
     Ok(jobs)

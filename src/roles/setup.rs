@@ -126,11 +126,7 @@ fn jobs(profile: &Profile, store: &mut Store, faults: &mut Vec<Fault>) -> Vec<Jo
         match if here { runnable(spec, profile).and_then(|()| job(spec)) } else { job(spec) } {
             Ok(_) if !here => {}
             Ok(job) => {
-                store.declare(&job.name, job.every, spec.simulated);
-                if let Some(kind) = samplers::kind(&spec.kind) {
-                    store.expect(&job.name, kind.gives(&spec.body));
-                    store.expect_label(&job.name, kind.label(&spec.body));
-                }
+                declare(spec, job.every, store);
                 jobs.push(job);
             }
             Err(fault) => faults.extend(further(spec, fault)),
@@ -144,6 +140,15 @@ fn jobs(profile: &Profile, store: &mut Store, faults: &mut Vec<Fault>) -> Vec<Jo
     store.declare(&samplers::OWN.into(), samplers::OWN_EVERY, false);
     store.expect(&samplers::OWN.into(), samplers::own_gives());
     jobs
+}
+
+/// Tells the store of a sampler and of what it can give.
+pub(super) fn declare(spec: &SamplerSpec, every: Duration, store: &mut Store) {
+    store.declare(&spec.name, every, spec.simulated);
+    if let Some(kind) = samplers::kind(&spec.kind) {
+        store.expect(&spec.name, kind.gives(&spec.body));
+        store.expect_label(&spec.name, kind.label(&spec.body));
+    }
 }
 
 fn identity(profile: &Profile, host: Clean) -> Identity {

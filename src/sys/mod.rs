@@ -5,6 +5,7 @@ pub mod aside;
 pub mod bell;
 pub mod child;
 pub mod clock;
+pub mod control_group;
 pub mod entry;
 pub mod files;
 pub mod group;

@@ -5,6 +5,7 @@ use crate::scene::{Scene, copied_script, told};
 use crate::trees::until;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use watchkeeper::action::lifecycle::Outcome;
 use watchkeeper::action::plan::Danger;
 use watchkeeper::base::Clean;
@@ -167,6 +168,30 @@ fn a_service_is_started_stopped_and_forgiven() {
     assert_eq!((end.outcome, lab.says("bad.service", "ActiveState").as_str()), (Outcome::Succeeded, "inactive"));
 }
 
+/// A control group of the lab, shown where it would stand if its systemd were the host's.
+struct Shown(PathBuf);
+
+impl Shown {
+    fn of(lab: &Lab, group: &str) -> Self {
+        let root = fs::read_to_string(lab.dir().join("cgroup")).unwrap();
+        let (root, inside) = (Path::new(root.trim()), group.trim_start_matches('/'));
+        let place = root.parent().unwrap().join(inside);
+        fs::create_dir_all(&place).unwrap();
+        let shown = Self(place);
+        assert!(Command::new("mount").arg("--bind").arg(root.join(inside)).arg(&shown.0).status().unwrap().success());
+        shown
+    }
+}
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        let _gone = Command::new("umount").arg(&self.0).status();
+        // Its slice goes as well where nobody else has one there.
+        let _gone = fs::remove_dir(&self.0);
+        let _gone = self.0.parent().map(fs::remove_dir);
+    }
+}
+
 #[test]
 fn a_stop_is_good_once_nobody_is_left_in_the_control_group() {
     let Some(lab) = lab() else { return };
@@ -174,14 +199,26 @@ fn a_stop_is_good_once_nobody_is_left_in_the_control_group() {
     lab.unit("left.service", "KillMode=process\nExecStart=/bin/sh -c 'sleep 1000 & exec sleep 2000'");
     lab.systemctl(&["start", "left.service"]);
     let stop = || lab.scene.carry("service_stop", &lab.table("left.service"));
+    // This systemd is that of a container: its groups stand elsewhere in the trees of the host, and nobody can say.
+    let plan = lab.scene.plan("service_stop", &lab.table("left.service")).unwrap();
+    let hits: Vec<&str> = plan.hits.iter().map(Clean::as_str).collect();
+    let before = hits.iter().find(|hit| hit.starts_with("KillMode=process: systemd ends its main process alone"));
+    assert!(before.is_some_and(|hit| hit.contains("what would be left running cannot be seen")), "{hits:?}");
     let (end, progress) = stop();
     assert_eq!(lab.says("left.service", "ActiveState"), "inactive");
-    assert_ne!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    assert_eq!(end.outcome, Outcome::Unverified, "{end:?} {:?}", told(&progress));
+    let why = end.reason.as_str();
+    assert!(why.contains("inactive (dead); whether anybody of it is left cannot be seen: "), "{why}");
+    // Once they stand where it says, who is left is seen.
+    let shown = Shown::of(&lab, &lab.says("left.service", "ControlGroup"));
+    let (end, progress) = stop();
+    assert_eq!(end.outcome, Outcome::Failed, "{end:?} {:?}", told(&progress));
     let why = end.reason.as_str();
     assert!(
         why.contains("inactive (dead); process ") && why.contains(" (sleep) is left in its control group"),
         "{why}"
     );
+    drop(shown);
     lab.systemctl(&["kill", "--signal=KILL", "left.service"]);
     let (end, progress) = stop();
     assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));

@@ -33,6 +33,11 @@ async fn seen(name: &str, settings: &str) -> Observation {
     observe(&mut *shipped(name, settings)).await.unwrap_or_else(|failure| panic!("{name}: {failure:?}"))
 }
 
+/// Why it gives nothing.
+async fn failure(name: &str, settings: &str) -> String {
+    observe(&mut *shipped(name, settings)).await.expect_err("it fails").what.to_string()
+}
+
 fn fact<'a>(seen: &'a Observation, name: &str) -> Option<&'a str> {
     seen.facts.iter().find(|(known, _)| known.as_str() == name).map(|(_, text)| text.as_str())
 }
@@ -111,6 +116,12 @@ async fn a_real_direnv_says_whether_the_envrc_is_allowed_for_the_bots_login() {
     assert_eq!(allowed("other").await.0, 0.0, "another login has not allowed it");
     sh(folder.path(), "echo 'export JULIA_DEBUG=all' >> root/.envrc");
     assert_eq!(allowed("bot").await.0, 0.0, "a change is to be allowed anew");
+    // What a login may not look into is no "no": for root too a file is no folder.
+    sh(folder.path(), "mkdir closed; touch closed/.local");
+    for (home, says) in [("closed", "closed/.local: this login may not look into it"), ("nowhere", "can't cd to")] {
+        let failure = failure("direnv", &settings(home)).await;
+        assert!(failure.contains(says), "{home}: {failure}");
+    }
 }
 
 #[tokio::test]
@@ -168,6 +179,7 @@ async fn the_groups_of_this_login_are_told_and_whether_the_engines_is_among_them
     let id = Command::new("id").arg("-nG").output().expect("id runs").stdout;
     let groups = String::from_utf8_lossy(&id).trim().to_owned();
     let own = groups.split(' ').next().expect("a group");
+    let root = f64::from(rustix::process::geteuid().is_root());
     for (group, is) in [(own, 1.0), ("no-such-group", 0.0)] {
         let seen = seen("groups", &format!("engine_group = \"{group}\"")).await;
         assert_eq!(
@@ -175,6 +187,7 @@ async fn the_groups_of_this_login_are_told_and_whether_the_engines_is_among_them
             (is, Some(&*groups)),
             "{group}"
         );
+        assert_eq!(value(&seen, "planar_login_is_root", &[]), root, "who needs no group");
     }
 }
 

@@ -338,27 +338,43 @@ fn a_dry_run_tells_where_what_hits_and_undo_and_leaves_nothing_behind() {
 #[test]
 fn a_page_that_limits_how_often_it_is_asked_is_the_reason_why_a_plan_is_refused() {
     let desk = Desk::new();
-    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = std::sync::Arc::clone(&asked);
     // The plan has its answer; who looks again before the first effect is told to wait.
-    let server = serve(move |_, stream| match asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
+    let server = serve(move |_, stream| match count.fetch_add(1, std::sync::atomic::Ordering::SeqCst) {
         0 => say(stream, "200 OK", "Content-Type: text/plain\r\n", "positions 3\n"),
         _ => say(stream, "429 Too Many Requests", "Retry-After: 37\r\n", ""),
     });
     let table = "title = \"X\"\nkind = \"command\"\nverb = \"perform\"\ndanger = \"C2\"\nargv = [\"/bin/true\"]\n\
-                 undo = \"none\"\nverify_samplers = [\"page\"]\ntraffic = \"positions\"\n\
+                 undo = \"none\"\nverify_samplers = [\"SEEN\", \"other\"]\ntraffic = \"positions\"\n\
                  verify = [{ label = \"open positions\", query = \"positions\", expect = { above = 0 } }]\n\
                  based_on = [{ label = \"open positions\", query = \"positions\", max_age = \"60s\" }]";
     let page = format!("kind = \"scrape\"\nurl = \"http://{}/metrics\"\nevery = \"30s\"", server.at);
-    let profile = desk.write("p.toml", format!("title = \"X\"\n[samplers.page]\n{page}\n[actions.x]\n{table}\n"));
+    // Another sampler of its fails too, which feeds nothing that is asked.
+    let other = "kind = \"file\"\npath = \"/nowhere/at/all\"\nparse = \"number\"\nmetric = \"gold\"\nevery = \"30s\"";
+    let profile = desk.write(
+        "p.toml",
+        format!(
+            "title = \"X\"\n[samplers.page]\n{page}\n[samplers.other]\n{other}\n[actions.x]\n{}\n[actions.y]\n{}\n",
+            table.replace("SEEN", "page"),
+            table.replace("\"SEEN\", ", "")
+        ),
+    );
     let said = desk.run(&["run", "x", "--dry-run", "--profile", profile.to_str().unwrap()]);
     let err = String::from_utf8_lossy(&said.stderr);
     assert!(said.status.code() == Some(1) && server.requests() == 2, "{} requests: {said:?}", server.requests());
     let why = format!(
-        "plan is stale: open positions cannot be observed now: {}/metrics answered 429 Too Many Requests: it wants to be \
+        "plan is stale: open positions cannot be observed now: page: {}/metrics answered 429 Too Many Requests: it wants to be \
          left alone, asked again in 37.0 s. Make a new plan.",
         server.at
     );
     assert!(err.contains(&why), "{err}");
+    // Where nobody is named who gives it, that may be why, whatever else fails.
+    asked.store(0, std::sync::atomic::Ordering::SeqCst);
+    let said = desk.run(&["run", "y", "--dry-run", "--profile", profile.to_str().unwrap()]);
+    let err = String::from_utf8_lossy(&said.stderr);
+    let why = "positions cannot be observed now, perhaps since `verify_samplers` does not name what gives it. Make a new plan.";
+    assert!(err.contains(why), "{err}");
 }
 
 /// Everything below a folder.

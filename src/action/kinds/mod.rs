@@ -81,6 +81,23 @@ impl StepError {
             Self::Failed(fault) | Self::Unknown(fault) | Self::Unsaid(fault) => fault,
         }
     }
+
+    /// The same with more to say of what it may have left.
+    #[must_use]
+    pub fn also(self, more: &str) -> Self {
+        let more = more.trim_start_matches([';', ' ']);
+        match self {
+            Self::Unknown(fault) if !more.is_empty() => Self::Unknown(with(fault, more)),
+            Self::Unsaid(fault) if !more.is_empty() => Self::Unsaid(with(fault, more)),
+            other => other,
+        }
+    }
+}
+
+/// A fault with more in its hint.
+fn with(fault: Fault, more: &str) -> Fault {
+    let hint = fault.hint.as_ref().map_or_else(String::new, |hint| format!("{hint} "));
+    fault.hint(format!("{hint}Also, {more}"))
 }
 
 /// What the kind's own look at its target says of the effect.

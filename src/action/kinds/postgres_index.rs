@@ -162,13 +162,14 @@ impl Kind for PostgresIndex {
             return Ok(crate::clean!("{}{unrecorded}", Clean::text(work.sql())));
         };
         // Of what is done in several transactions a part may stand.
-        match work.look().map(|now| is(&now)) {
-            Ok(Is::Absent) if !work.drop => Err(StepError::Failed(refused.fault)),
-            Ok(Is::Valid) if work.drop => Err(StepError::Failed(refused.fault)),
-            Ok(Is::Invalid) => Err(StepError::Unknown(refused.fault.hint(LEFT))),
-            Ok(_) => Err(StepError::Unknown(refused.fault)),
-            Err(fault) => Err(StepError::Unknown(refused.fault.hint(format!("What it left cannot be seen: {fault}")))),
-        }
+        let error = match work.look().map(|now| is(&now)) {
+            Ok(Is::Absent) if !work.drop => StepError::Failed(refused.fault),
+            Ok(Is::Valid) if work.drop => StepError::Failed(refused.fault),
+            Ok(Is::Invalid) => StepError::Unknown(refused.fault.hint(LEFT)),
+            Ok(_) => StepError::Unknown(refused.fault),
+            Err(fault) => StepError::Unknown(refused.fault.hint(format!("What it left cannot be seen: {fault}"))),
+        };
+        Err(error.also(&unrecorded))
     }
 
     fn way_back(&self, plan: &Plan) -> Option<(&'static str, back::Table)> {

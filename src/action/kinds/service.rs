@@ -358,7 +358,7 @@ impl Services {
         let look = service.service().look(self.0, doing.clock);
         let kept = look.and_then(|look| back::keep(doing.run, &look.serving));
         let unrecorded = kept.err().as_ref().map(unrecorded).unwrap_or_default();
-        done.map(|said| crate::clean!("{said}{unrecorded}"))
+        done.map(|said| crate::clean!("{said}{unrecorded}")).map_err(|error| error.also(&unrecorded))
     }
 
     /// Whether the service runs afterwards, so that more than its manager's word can be asked for.
@@ -372,4 +372,31 @@ fn before(plan: &Plan) -> Option<(Option<&Serving>, &std::collections::BTreeMap<
         Target::Unit { serving, identity, .. } => Some((serving.as_ref(), identity)),
         _ => None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Ulid;
+    use crate::sys::clock::RealClock;
+
+    #[test]
+    fn a_start_that_may_have_been_and_was_not_recorded_says_that_nobody_can_take_it_back() {
+        let mut body = Body::parse(
+            "p.toml",
+            "service = { kind = \"commands\", unit = \"bot\", status = [\"/bin/true\"], start = [\"/bin/true\"] }",
+        )
+        .unwrap();
+        let service: Manager = body.need("service").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        // There is no folder of this run, so nothing can be kept in it.
+        let run = Run::of(&folder.path().join("gone"), Ulid(1));
+        let doing = Doing { run: &run, clock: &RealClock, tell: &|_| {}, stops: &|| false, left: &|_| {} };
+        let lost = Err(StepError::Unknown(Fault::new("it did not say.").hint("Look at it.")));
+        let said = Services(Verb::Start).done(&service, lost, &doing).unwrap_err().fault().to_string();
+        assert!(said.starts_with("it did not say. Look at it. Also, it cannot be taken back from here"), "{said}");
+        let refused = Err(StepError::Failed(Fault::new("it was refused.")));
+        let said = Services(Verb::Start).done(&service, refused, &doing).unwrap_err().fault().to_string();
+        assert_eq!(said, "it was refused.", "what was not begun leaves nothing");
+    }
 }

@@ -328,12 +328,6 @@ impl Kin {
         }
     }
 
-    /// The first process in its control group, and its name.
-    pub fn oldest(&self) -> Option<(u32, Clean)> {
-        let pid = self.first()?;
-        Some((pid, listeners::name(pid)?))
-    }
-
     /// A variable that its first process was started with, as the kernel has it; `None` where that cannot be seen.
     pub fn variable(&self, name: &str) -> Option<String> {
         listeners::variable(self.first()?, name)

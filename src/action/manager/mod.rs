@@ -10,6 +10,7 @@ mod permission;
 mod plan;
 mod supervisor;
 mod systemd;
+mod systemd_group;
 mod systemd_journal;
 mod systemd_unit;
 mod unix_socket;
@@ -191,9 +192,12 @@ pub trait Service {
         let pid = self.look(Verb::Restart, clock)?.serving.map(|serving| serving.pid);
         Ok(Kin { pid: pid.filter(|pid| *pid > 0), ..Kin::default() })
     }
-    /// In words, a process of it that still runs though it is stopped. Best effort, read-only.
-    fn left(&self, _clock: &dyn Clock) -> Option<Clean> {
-        None
+    /// In words, who of it still runs though it is stopped. Read-only.
+    ///
+    /// # Errors
+    /// Why nobody can say.
+    fn left(&self, _clock: &dyn Clock) -> Result<Option<Clean>, Fault> {
+        Ok(None)
     }
     /// What it has logged since the run that served `before`: errors alone where all is `good`. Best effort, read-only.
     fn told(&self, _before: Option<&Serving>, _good: bool, _clock: &dyn Clock) -> Told {

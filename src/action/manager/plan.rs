@@ -138,8 +138,9 @@ impl Manager {
             // Its job is over, and it is down: nothing more will come.
             (Verb::Restart | Verb::Start | Verb::Reload, Standing::Failed) => Proof::Broken(said),
             (Verb::Stop, Standing::Stopped | Standing::Failed) => match self.service().left(clock) {
-                None => Proof::Holds(id, said),
-                Some(left) => Proof::NotYet(said.join("; ", &left)),
+                Ok(None) => Proof::Holds(id, said),
+                Ok(Some(left)) => Proof::NotYet(said.join("; ", &left)),
+                Err(why) => Proof::Unseen(crate::clean!("{said}; whether anybody of it is left cannot be seen: {why}")),
             },
             (Verb::ResetFailed, Standing::Stopped | Standing::Running | Standing::Changing) => Proof::Holds(id, said),
             _ => Proof::NotYet(said),

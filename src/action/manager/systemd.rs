@@ -3,6 +3,7 @@
 
 use super::drop_in::{InForce, Setting, sources};
 use super::permission::{Wish, is_sudo, of_polkit, of_sudo};
+use super::systemd_group as group;
 use super::systemd_journal as journal;
 use super::systemd_unit::{Shown, last_exit, not_loaded, obstacle, patience};
 use super::{Kin, Look, Service, Serving, Standing, Told, Verb, plain_name};
@@ -20,7 +21,7 @@ use std::path::{Path, PathBuf};
 /// What `show` is asked for.
 const PROPERTIES: &str = "Id,LoadState,LoadError,ActiveState,SubState,Result,Job,NeedDaemonReload,CanStart,CanStop,CanReload,\
 RefuseManualStart,RefuseManualStop,StartLimitBurst,StartLimitIntervalUSec,RequiredBy,BoundBy,ConsistsOf,TriggeredBy,\
-TimeoutStartUSec,TimeoutStopUSec,ControlGroup,FragmentPath,DropInPaths,InvocationID,InactiveExitTimestampMonotonic,MainPID,ExecMainStartTimestampMonotonic,NRestarts,ExecMainCode,\
+TimeoutStartUSec,TimeoutStopUSec,ControlGroup,KillMode,FragmentPath,DropInPaths,InvocationID,InactiveExitTimestampMonotonic,MainPID,ExecMainStartTimestampMonotonic,NRestarts,ExecMainCode,\
 ExecMainStatus";
 /// So many that stop with it make a restart heavier.
 const MANY: usize = 5;
@@ -200,10 +201,8 @@ impl Service for Systemd {
         })
     }
 
-    /// With KillMode=process systemd ends the main process alone. A group that is empty it forgets.
-    fn left(&self, clock: &dyn Clock) -> Option<Clean> {
-        let (pid, name) = self.kin(clock).ok()?.oldest()?;
-        Some(crate::clean!("process {pid} ({name}) is left in its control group"))
+    fn left(&self, clock: &dyn Clock) -> Result<Option<Clean>, Fault> {
+        group::left(|| self.show(clock))
     }
 
     fn right(&self, verb: Verb, login: &Login, clock: &dyn Clock) -> Right {
@@ -217,6 +216,9 @@ impl Service for Systemd {
 
     fn outlook(&self, verb: Verb, clock: &dyn Clock) -> (Vec<Clean>, Vec<Clean>) {
         let Ok(shown) = self.show(clock) else { return Default::default() };
+        if verb == Verb::Stop {
+            return (group::would_be_left(&shown).into_iter().collect(), vec![]);
+        }
         let Some((burst, interval)) = shown.start_limit().filter(|_| verb.starts()) else { return Default::default() };
         let window = shown.get("StartLimitIntervalUSec");
         match journal::starts(self, interval, clock) {

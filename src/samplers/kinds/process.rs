@@ -8,7 +8,7 @@
 //! show_env = ["RUST_LOG"]   # values that are told of its environment; of all others the names only
 //! expect_env = { JULIA_NOPRECOMP = "", JULIA_PROJECT = "Planar" }   # "" also means: not set
 //! env_file = "/opt/x/.envrc"          # it should have been started with these `NAME=value` and `export NAME=value` lines
-//! growth_after = "5m"       # from when on it is said how fast its memory grows; the default
+//! growth_after = "5m"       # from when on it is said how fast its memory grows; the default, at most an hour
 //! peers = { exchange = ["api.exchange.com", "203.0.113.0/24"], db = ["10.0.0.7"] }     # names of other ends; {}: by address
 //! ```
 //! `process_env_set{name}` is 1 where a variable of `show_env` has a value, and `process_env_value{name}` that value where it is a
@@ -27,7 +27,7 @@
 use crate::base::scrub::is_secret_name;
 use crate::base::{Body, Clean, Failure, Fault, Mono, Now, Observation};
 use crate::samplers::blocking::{PROCESSES, Worker};
-use crate::samplers::process::{Asked, Options, Peers, Watch, Which};
+use crate::samplers::process::{Asked, HOUR, Options, Peers, Watch, Which};
 use crate::samplers::{Kind, Observed, Sampler};
 use core::time::Duration;
 use jiff::fmt::friendly::SpanParser;
@@ -174,7 +174,13 @@ fn options(body: &Body) -> Result<Options, Fault> {
 /// From when on its growth is told.
 fn span(body: &Body, after: &str) -> Result<Duration, Fault> {
     let wrong = |_| body.fault_at("growth_after", "not a length of time: write it like `5m`.");
-    SpanParser::new().parse_unsigned_duration(after).map_err(wrong)
+    let span = SpanParser::new().parse_unsigned_duration(after).map_err(wrong)?;
+    if span > HOUR {
+        return Err(
+            body.fault_at("growth_after", "no more than an hour is looked at: with more it would never be told.")
+        );
+    }
+    Ok(span)
 }
 
 /// What is asked of an environment can be asked.
@@ -248,6 +254,18 @@ impl Sampler for ProcessSampler {
 mod tests {
     use super::*;
     use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    #[test]
+    fn a_growth_that_would_never_be_told_is_refused_where_it_stands() {
+        let read = |after: &str| {
+            let body =
+                Body::parse("p.toml", &format!("command = \"engine\"\ngrowth_after = \"{after}\"")).expect("parses");
+            options(&body).map(|options| options.growth_after).map_err(|fault| fault.to_string())
+        };
+        assert_eq!(read("1h"), Ok(Some(Duration::from_secs(3_600))));
+        let refused = read("61m").expect_err("more than is looked at");
+        assert!(refused.starts_with("p.toml:2:16: no more than an hour is looked at"), "{refused}");
+    }
 
     #[tokio::test]
     async fn a_process_whose_files_hang_is_named_and_read_again_when_it_answers() {

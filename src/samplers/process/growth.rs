@@ -4,7 +4,7 @@ use crate::base::Mono;
 use core::time::Duration;
 use std::collections::VecDeque;
 
-const HOUR: Duration = Duration::from_secs(3_600);
+pub(crate) const HOUR: Duration = Duration::from_secs(3_600);
 /// A shorter time says nothing of an hour, unless the profile says another one.
 pub(super) const SHORTEST: Duration = Duration::from_secs(300);
 /// Values kept are so far apart, and closer where less time is enough.
@@ -33,7 +33,8 @@ impl Growth {
             return;
         }
         self.seen.push_back((now, value));
-        while self.seen.front().is_some_and(|(first, _)| now.since(*first) > HOUR) {
+        // One stays from before the hour: an hour of it can be asked for.
+        while self.seen.get(1).is_some_and(|(next, _)| now.since(*next) >= HOUR) {
             self.seen.pop_front();
         }
     }
@@ -90,6 +91,15 @@ mod tests {
         assert!(growth.per_hour().is_some_and(|slope| (slope - 3.6e6).abs() < 1.0));
         growth.begin_anew();
         assert_eq!(growth.per_hour(), None);
+    }
+
+    #[test]
+    fn a_whole_hour_can_be_asked_for_though_looks_do_not_come_on_the_second() {
+        let mut growth = Growth::new(HOUR);
+        for look in 0..=600_u32 {
+            growth.add(Mono(u64::from(look) * 10_700_000_000), f64::from(look) * 10.7);
+        }
+        assert!(growth.per_hour().is_some_and(|slope| (slope - 3_600.0).abs() < 1.0), "{:?}", growth.per_hour());
     }
 
     #[test]

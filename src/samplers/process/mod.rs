@@ -19,6 +19,7 @@ mod watch;
 
 pub(crate) use env::Asked;
 pub(crate) use find::Which;
+pub(crate) use growth::HOUR;
 pub(crate) use peers::Peers;
 pub(crate) use watch::{Options, Watch};
 
