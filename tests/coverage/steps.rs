@@ -89,8 +89,11 @@ fn unanswered(document: &Document, asked: &[usize]) -> Vec<String> {
         Err(why) => return vec![why],
     };
     let rows = timeline::rows(&lines);
-    let told = |at: usize| rows.iter().any(|row| row.text.as_str().ends_with(&format!("answer {at}")));
     let of = |at: &usize| document.items.get(*at);
+    let told = |at: usize| {
+        let Some(Said::Observed(said) | Said::Override(said)) = of(&at).map(|item| answer(at, item)) else { return false };
+        rows.iter().any(|row| row.text.as_str().ends_with(said.as_str()))
+    };
     let silent = asked.iter().filter(|at| !told(**at)).filter_map(of);
     let silent = silent.map(|item| format!("an answer to `{}` is not in the timeline", item.title));
     let later = |at: usize, item: &Item| match &item.live {
