@@ -91,7 +91,9 @@ fn unanswered(document: &Document, asked: &[usize]) -> Vec<String> {
     let rows = timeline::rows(&lines);
     let of = |at: &usize| document.items.get(*at);
     let told = |at: usize| {
-        let Some(Said::Observed(said) | Said::Override(said)) = of(&at).map(|item| answer(at, item)) else { return false };
+        let Some(Said::Observed(said) | Said::Override(said)) = of(&at).map(|item| answer(at, item)) else {
+            return false;
+        };
         rows.iter().any(|row| row.text.as_str().ends_with(said.as_str()))
     };
     let silent = asked.iter().filter(|at| !told(**at)).filter_map(of);
