@@ -74,8 +74,9 @@ fn a_map_that_the_disk_has_no_room_for_is_refused_unless_that_is_overridden_and_
     let free = rustix::fs::statvfs(&lab.db).unwrap();
     let gib = free.f_bavail * free.f_frsize / (1 << 30) + 4;
     let copies = lab.scene.path("copies");
-    let table =
-        |more: &str| format!("{}\nbackup_to = \"{}\"\n{more}", lab.commit(&format!("{gib}GiB")), copies.display());
+    // The usual cap is less than a large disk has free.
+    let commit = format!("{}\ncap = \"1000TiB\"", lab.commit(&format!("{gib}GiB")));
+    let table = |more: &str| format!("{commit}\nbackup_to = \"{}\"\n{more}", copies.display());
     let fault = lab.refusal("lmdb_grow", &table("override_room = false"));
     assert!(fault.contains("the file may grow by") && fault.contains(" free. Make room first"), "{fault}");
     let plan = lab.scene.plan("lmdb_grow", &table("override_room = true")).unwrap();

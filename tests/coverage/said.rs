@@ -291,10 +291,25 @@ fn tested(test: &str) -> Option<String> {
     } else {
         vec![format!("tests/{path}.rs"), format!("tests/{path}/main.rs")]
     };
-    let is = places.iter().filter_map(|place| std::fs::read_to_string(place).ok()).any(|text| {
-        let at = text.find(&format!("fn {function}("));
-        at.and_then(|at| text.get(at.saturating_sub(200)..at))
-            .is_some_and(|before| before.contains("test]") || before.contains("test("))
-    });
+    let texts = places.iter().filter_map(|place| std::fs::read_to_string(place).ok());
+    let is = texts.into_iter().any(|text| is_a_test(&text, function));
     (!is).then(|| format!("there is no test `{test}`"))
+}
+
+/// Right above its name a function has the attribute of a test, and none that has it ignored.
+fn is_a_test(text: &str, function: &str) -> bool {
+    let Some((before, _)) = text.split_once(&format!("fn {function}(")) else { return false };
+    let above = before.trim_end().lines().rev().map(str::trim);
+    let own = above.take_while(|line| line.starts_with("//") || !line.is_empty() && !line.ends_with(['{', '}', ';']));
+    let attributes: Vec<&str> = own.filter(|line| line.starts_with("#[")).collect();
+    attributes.iter().any(|line| line.contains("test]") || line.contains("test("))
+        && !attributes.iter().any(|line| line.starts_with("#[ignore"))
+}
+
+#[test]
+fn a_function_is_a_test_only_if_it_is_run_as_one() {
+    let text = "#[test]\nfn runs() {}\n\nfn helps() {}\n\n#[tokio::test(flavor = \"multi_thread\")]\nasync fn waits() {}\n\n\
+        #[test]\n#[ignore = \"a role\"]\nfn plays() {}\n    #[ignore]\n    #[test]\n    // Not now;\n    fn sleeps() {}\n";
+    let is = ["runs", "helps", "waits", "plays", "sleeps", "lacks"].map(|function| is_a_test(text, function));
+    assert_eq!(is, [true, false, true, false, false, false]);
 }

@@ -2,17 +2,24 @@
 
 use crate::parts::{Parts, parts};
 use crate::plans::Plans;
-use crate::row::Rows;
-use crate::seen::Look;
+use crate::row::{Row, Rows, each};
+use crate::seen::{self, Look};
 use crate::site::{self, Site};
+use crate::steps;
+use core::time::Duration;
 use std::path::Path;
 use std::process::Command;
+use watchkeeper::base::Clock as _;
 use watchkeeper::config::{Profile, ProfileRef, SearchPath, load_profile};
 use watchkeeper::procedure::Document;
 use watchkeeper::roles::demo::Demo;
 use watchkeeper::roles::setup::{Setup, known_kinds, setup};
 use watchkeeper::roles::twin::Play;
 use watchkeeper::store::{Limits, Store};
+use watchkeeper::sys::clock::RealClock;
+
+/// A stand-in on a busy host needs more looks than one, all of them within this.
+const LOOKS: Duration = Duration::from_secs(60);
 
 /// What the rows are held against.
 pub(crate) struct Scene {
@@ -55,12 +62,29 @@ impl Scene {
         let play = Play::of(Some(system), None).expect("a system");
         let demo = Demo::start_as(Path::new(env!("CARGO_BIN_EXE_watchkeeper")), play, 42).expect("starts");
         site::prepare(system, &demo);
-        let look = Look::at(&demo);
-        faults.extend(look.faults());
+        let (look, parts) = (Look::at(&demo), parts(system, prefix));
+        let mut scene = Self { rows, parts, profile, setup, documents, table, look, passed, faults };
+        scene.look_until_all_is_seen(&demo);
+        // Only now: it says that servers are elsewhere than at the stand-in.
         let site = Site::of(system, &demo);
-        faults.extend(Plans::at(&demo, system, &rows, &profile).faults(&rows, &profile, &site));
-        let parts = parts(system, prefix);
-        Self { rows, parts, profile, setup, documents, table, look, passed, faults }
+        let plans = Plans::at(&demo, system, &scene.rows, &scene.profile).faults(&scene.rows, &scene.profile, &site);
+        scene.faults.extend(plans);
+        scene
+    }
+
+    /// Looks again until nothing is missing that a row asks for, or the time is over.
+    fn look_until_all_is_seen(&mut self, demo: &Demo) {
+        let start = RealClock.now().mono;
+        while self.lacks_something() && RealClock.now().mono.since(start) < LOOKS {
+            self.look = Look::at(demo);
+        }
+        self.faults.extend(self.look.faults());
+    }
+
+    fn lacks_something(&self) -> bool {
+        let seen = |row: &Row| seen::check(self, row).is_empty();
+        let told = |row: &Row| each(row.steps.as_ref()).all(|wanted| steps::check(self, wanted).is_empty());
+        !self.look.faults().is_empty() || !self.rows.values().all(|row| seen(row) && told(row))
     }
 }
 

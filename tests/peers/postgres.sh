@@ -3,6 +3,7 @@
 #   postgres.sh start|stop|status [DIR]   package: postgresql (contrib is part of it), runs as user "postgres" if we are root
 #   postgres.sh exec DIR standby          a streaming standby beside it; prints STANDBY_URL (viewer)
 # Started by the plain binaries, no cluster tools, no systemd. durability is off (fsync=off): test data only.
+# autovacuum is off: between two looks of a test nothing works or grows but what it does itself.
 # PG_SLOW=50 is its log_min_duration_statement, on the command line; PG_SLOW= leaves it unset.
 # Superuser "ops" without password (trust on loopback); role "viewer" (password viewer) has pg_monitor only;
 # role "nobody_special" (password x) has nothing: query text of others reads "<insufficient privilege>".
@@ -14,7 +15,7 @@ PG_SLOW=${PG_SLOW-50}
 serve() { # TAG DATA PORT
   set -- "$1" "$BIN/postgres" -D "$DIR/$2" -p "$3" -k "$DIR/sock" -c listen_addresses=127.0.0.1 -c fsync=off -c full_page_writes=off \
     -c shared_buffers=16MB -c max_connections=20 -c shared_preload_libraries=pg_stat_statements -c pg_stat_statements.track=all \
-    -c compute_query_id=on -c track_io_timing=on ${PG_SLOW:+-c log_min_duration_statement=$PG_SLOW} -c log_line_prefix='%m [%p] %q%u@%d '
+    -c compute_query_id=on -c track_io_timing=on -c autovacuum=off ${PG_SLOW:+-c log_min_duration_statement=$PG_SLOW} -c log_line_prefix='%m [%p] %q%u@%d '
   local tag=$1; shift
   if [ "$(id -u)" = 0 ]; then spawn "$tag" setpriv --reuid=postgres --regid=postgres --init-groups -- "$@"; else spawn "$tag" "$@"; fi
 }

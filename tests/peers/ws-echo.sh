@@ -5,6 +5,7 @@
 # Paths: /echo; /delay/MS answers after MS ms (pings too are not delayed); /mute never answers a message;
 #        /close/CODE closes with CODE after the first message; /drop cuts TCP after the first message;
 #        /big/BYTES answers BYTES of text; /garbage answers a frame with a reserved opcode; /refuse = HTTP 503.
+# Its main.log has a line "connection" for each that a client opened, and a line "ping" for each ping.
 . "$(dirname "$0")/lib.sh"; svc_init ws-echo "$@"; HERE=$(cd "$(dirname "$0")" && pwd -P)
 case $ACTION in
 start) already main; /usr/bin/python3 -c 'import websockets' 2>/dev/null || need python3-websockets-module python3-websockets; P=$(port main)

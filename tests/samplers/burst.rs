@@ -141,6 +141,9 @@ async fn a_websocket_is_pinged_once_a_round_over_one_connection() {
     let outcome = burst(&url, 10, FAST, Duration::from_secs(5)).await;
     let figures = outcome.figures().expect("answers");
     assert_eq!((outcome.sent, outcome.lost), (10, 0), "{outcome:?}");
+    let log = std::fs::read_to_string(server.dir.path().join("main.log")).expect("readable");
+    let seen = |what| log.lines().filter(|line| *line == what).count();
+    assert_eq!((seen("connection"), seen("ping")), (1, 10), "{log}");
     assert!(figures.min >= 0.060 && figures.p50 < 1.0, "there and back, without the connect: {figures:?}");
     assert!(proxy.exec(&["mode=refuse"]).status.success());
     let gone = burst(&url, 2, FAST, Duration::from_secs(5)).await;

@@ -221,6 +221,12 @@ impl Julia {
         answer.trim().to_owned()
     }
 
+    /// The bytes that the kernel counts as written by it.
+    fn written(&self) -> u64 {
+        let io = fs::read_to_string(format!("/proc/{}/io", self.child.0.id())).expect("readable");
+        io.lines().find_map(|line| line.strip_prefix("write_bytes: ")?.parse().ok()).expect("a row")
+    }
+
     /// The settings of a site with no other bot than this one.
     fn settings(&self) -> String {
         let folder = self.folder.path().display();
@@ -259,7 +265,9 @@ async fn of_a_bot_its_variables_are_what_julia_has_and_those_that_should_not_be_
     assert_eq!(value(&bot, "process_env_set", &[("groupname", "planar"), ("name", "DISPLAY")]), 0.0, "a headless host");
     let right = seen("project", &julia.settings()).await;
     assert_eq!(value(&right, "namedprocess_namegroup_num_procs", &[("groupname", "planar-project")]), 1.0);
-    let with = Julia::start(&[("DISPLAY", ":99")]);
+    let mut with = Julia::start(&[("DISPLAY", ":99")]);
+    // It answers: from now on its variables are there to be read.
+    assert_eq!(with.answers("ENV[\"DISPLAY\"]"), "\":99\"");
     let bot = seen("bot", &with.settings()).await;
     assert_eq!(value(&bot, "process_env_set", &[("groupname", "planar"), ("name", "DISPLAY")]), 1.0);
 }
@@ -271,7 +279,11 @@ async fn what_a_bot_saves_is_seen_as_bytes_a_second_while_it_does() {
     let mut bot = shipped("bot", &julia.settings());
     let rate = |seen: &Observation| find(seen, "process_group_write_bytes_per_second", &[("groupname", "planar")]);
     assert_eq!(rate(&observe(&mut *bot).await.expect("there")), None, "one look is no rate");
+    let before = julia.written();
     assert_eq!(julia.answers("save"), "saved");
+    if julia.written() == before {
+        return skip("disk", "the kernel counts no writes where this is built");
+    }
     let saving = rate(&observe(&mut *bot).await.expect("there"));
     assert!(saving.is_some_and(|rate| rate > 0.0), "{saving:?}");
     assert_eq!(rate(&observe(&mut *bot).await.expect("there")), Some(0.0), "nothing since");

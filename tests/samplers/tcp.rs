@@ -156,7 +156,7 @@ async fn a_pulled_cable_is_silence_and_a_missing_route_is_no_way() {
         let words = format!("{ip}:9: no connection within 2.00 s. Is the host up, the port open?");
         assert_eq!((cut.what.as_str(), cut.answered), (words.as_str(), false));
         without_a_duration(cut);
-        assert!(RealClock.now().mono.since(start) < Duration::from_secs(4));
+        assert!(RealClock.now().mono.since(start) < Duration::from_secs(10));
         assert!(far.cable("up"));
         // The far side's address may have to be asked for anew.
         let start = RealClock.now().mono;
