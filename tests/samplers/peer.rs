@@ -37,7 +37,7 @@ pub(crate) fn start_with(name: &str, settings: &[(&str, &str)]) -> Option<Peer> 
 }
 
 /// What CI may lack, as tests/run has it: not every kernel lets a container run, or counts quotas.
-const MAY_LACK: [&str; 2] = ["container", "quota"];
+const MAY_LACK: [&str; 3] = ["container", "disk", "quota"];
 
 /// Says that a test cannot run for want of `what`.
 pub(crate) fn skip(what: &str, why: &str) {
