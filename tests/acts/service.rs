@@ -336,15 +336,9 @@ fn where_systemd_runs_a_runner_has_a_unit_of_its_own() {
     assert_eq!((says("ActiveState"), says("UMask"), says("LimitCORE")), ("active".into(), "0077".into(), "0".into()));
     assert_eq!(says("KillMode"), "process", "what a command of an action started stays when the runner has ended");
     assert!(says("Environment").contains("GIVEN=a value"), "{}", says("Environment"));
-    let mut group = String::new();
-    for _ in 0..10_000 {
-        group = fs::read_to_string(scene.path("group")).unwrap_or_default();
-        if !group.is_empty() {
-            break;
-        }
-        std::thread::yield_now();
-    }
-    assert!(group.contains("watchkeeper-test.service"), "{group}");
+    let group = || fs::read_to_string(scene.path("group")).unwrap_or_default();
+    until("its group", || group().ends_with('\n'));
+    assert!(group().contains("watchkeeper-test.service"), "{}", group());
 }
 
 #[test]
@@ -448,11 +442,21 @@ fn a_service_in_a_crash_loop_shows_how_it_ended_last() {
     lab.unit("loop.service", "ExecStart=/bin/sh -c 'exit 3'\nRestart=always\nRestartSec=1h");
     lab.systemctl(&["start", "loop.service"]);
     // The start is done with the fork; its end comes a moment later.
-    let ended = (0..1_000).any(|_| lab.says("loop.service", "SubState") == "auto-restart");
-    assert!(ended, "it does not end");
+    until("its end", || lab.says("loop.service", "SubState") == "auto-restart");
     let plan = lab.scene.plan("service_stop", &lab.table("loop.service")).unwrap();
     let seen = plan.based_on[0].value.as_str();
     assert_eq!(seen, "activating (auto-restart), again and again: exit-code, exit code 3");
+}
+
+#[test]
+fn a_restart_of_a_service_in_a_crash_loop_has_failed_with_its_exit_code() {
+    let Some(lab) = lab() else { return };
+    lab.unit("loop.service", "ExecStart=/bin/sh -c 'exit 3'\nRestart=always\nRestartSec=1h");
+    lab.systemctl(&["start", "loop.service"]);
+    until("its end", || lab.says("loop.service", "SubState") == "auto-restart");
+    let (end, progress) = lab.scene.carry("service_restart", &lab.table("loop.service"));
+    assert_eq!((end.outcome, end.executed), (Outcome::Failed, true), "{end:?} {:?}", told(&progress));
+    assert!(end.reason.as_str().contains("exit code 3"), "{end:?}");
 }
 
 #[test]

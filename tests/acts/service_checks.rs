@@ -3,10 +3,11 @@
 
 use crate::scene::told;
 use crate::service::{Lab, lab};
+use crate::trees::until;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
-use watchkeeper::action::lifecycle::{End, Outcome};
+use watchkeeper::action::lifecycle::{End, Outcome, Run};
 use watchkeeper::action::plan::{Danger, Plan};
 use watchkeeper::base::Clean;
 
@@ -56,13 +57,7 @@ impl Web {
     }
 
     fn wait(&self) {
-        for _ in 0..100_000 {
-            if TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() {
-                return;
-            }
-            std::thread::yield_now();
-        }
-        panic!("it does not come up");
+        until("the port", || TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok());
     }
 
     fn restart(&self, checks: &str) -> (End, Vec<String>) {
@@ -91,8 +86,21 @@ fn a_restarted_service_counts_when_it_holds_its_port_and_answers_as_it_must() {
     assert_eq!((lines.len(), plan.danger), (3, Danger::C2), "{lines:?}");
     assert!(lines[1].ends_with(&format!("it must listen on port {}", web.port)), "{lines:?}");
     assert!(lines[2].ends_with("/health must answer 2xx, /status = \"healthy\" within 100 s"), "{lines:?}");
-    let (end, progress) = web.lab.scene.act(plan);
-    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+    let run = Run::of(&web.lab.scene.state(), plan.id);
+    let checked =
+        [format!("port {} is its own", web.port), "/health answers 200 as expected, unchanged for".to_owned()];
+    std::thread::scope(|scope| {
+        // What the operator sees while it settles.
+        let seen = scope.spawn(|| {
+            until("each check", || {
+                let told = run.read().ok().flatten().and_then(|progress| progress.waiting);
+                told.is_some_and(|told| checked.iter().all(|check| told.as_str().contains(check)))
+            });
+        });
+        let (end, progress) = web.lab.scene.act(plan);
+        assert_eq!(end.outcome, Outcome::Succeeded, "{end:?} {:?}", told(&progress));
+        seen.join().unwrap();
+    });
 }
 
 #[test]

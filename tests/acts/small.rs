@@ -67,6 +67,20 @@ fn a_program_that_only_looks_answers_by_its_exit_code() {
 }
 
 #[test]
+fn what_a_dry_run_says_on_standard_error_is_told() {
+    let scene = Scene::new();
+    // As logrotate -d does, which says nothing else.
+    let program =
+        script(&scene, "dry", "echo rotating pattern: /var/log/x/*.log >&2; echo log does not need rotating >&2");
+    let plan = scene.plan("command", &format!("argv = [\"{program}\", \"-d\"]\nresult = \"exit\"")).unwrap();
+    let (end, progress) = scene.act(plan.clone());
+    assert_eq!(end.outcome, Outcome::Succeeded, "{end:?}");
+    let last = "ended with exit code 0: log does not need rotating";
+    assert!(told(&progress).iter().any(|step| step == last), "{:?}", told(&progress));
+    assert_eq!(scene.output(&plan), "rotating pattern: /var/log/x/*.log\nlog does not need rotating\n");
+}
+
+#[test]
 fn a_program_that_does_not_know_the_question_cannot_check_and_neither_passes_nor_finds_fault() {
     let scene = Scene::new();
     for (name, text) in

@@ -102,6 +102,14 @@ pub(crate) fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
     }
 }
 
+/// That the fastest of several tries keeps a figure: what a busy machine delays is not judged, but ten times the figure is
+/// a hang.
+pub(crate) fn keeps(what: &str, figure: Duration, tries: &[Duration]) {
+    println!("{what}: {tries:?}, may take {figure:?}");
+    assert!(tries.iter().all(|took| *took < figure * 10), "{what}: {tries:?}");
+    assert!(tries.iter().any(|took| *took < figure), "{what}: {tries:?}, may take {figure:?}");
+}
+
 /// The folder of the demo that a console runs on this desk.
 pub(crate) fn demo_folder(desk: &Desk) -> PathBuf {
     eventually("the demo's folder", || {

@@ -1,19 +1,25 @@
 //! A line that a shipped pattern knows: its alert within a second, with the line.
 
-use crate::desk::{Desk, row_with};
+use crate::desk::{Desk, keeps, row_with};
 use crate::harness::Pty;
 use crate::hazards::{flat, says};
 use crate::shipped::{Part, Wanted};
 use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::path::Path;
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use toml::{Table, Value};
 
 /// From the line to its alert on the screen.
 const WITHIN: Duration = Duration::from_secs(1);
+/// Of each row: the first makes the alert, and each of the others is then its line.
+const LINES_EACH: usize = 4;
 
 /// The log, the line as it is written, the alert, what its summary says, and the page that answers it.
-const LINES: [(&str, &str, &str, &str, &str); 5] = [
+type Row = (&'static str, &'static str, &'static str, &'static str, &'static str);
+
+const LINES: [Row; 6] = [
     (
         "app",
         "ERROR CUDA_ERROR_OUT_OF_MEMORY in cudaMallocAsync (612 MiB)",
@@ -37,6 +43,13 @@ const LINES: [(&str, &str, &str, &str, &str); 5] = [
     ),
     (
         "kernel",
+        "NVRM: Xid (PCI:0000:ff:1f): 79, GPU has fallen off the bus.",
+        "NvidiaKernelMessage",
+        "the kernel log has a message of the graphics driver",
+        "CUDA: a kernel failed",
+    ),
+    (
+        "kernel",
         "Out of memory: Killed process 4711 (cerebellar-nors) total-vm:31457280kB, anon-rss:29360128kB, file-rss:0kB",
         "KilledForMemory",
         "the kernel has killed cerebellar-nors, which held 28GiB, for memory",
@@ -53,43 +66,60 @@ const LINES: [(&str, &str, &str, &str, &str); 5] = [
 
 #[test]
 fn a_known_line_is_an_alert_within_a_second_with_the_line_attached() {
-    // Each rule judges once most of its window was recorded: all of them wait for that together.
-    std::thread::scope(|scope| {
-        for row in &LINES {
-            scope.spawn(move || is_alert(row));
-        }
+    // Each rule judges once most of its window was recorded: all of them wait for that together, and are then timed by turns.
+    let turn = &Mutex::new(());
+    let alerts: Vec<Duration> = std::thread::scope(|scope| {
+        let consoles = LINES.map(|row| scope.spawn(move || is_alert(row, turn)));
+        consoles.into_iter().map(|console| console.join().unwrap()).collect()
     });
+    keeps("a line and its alert", WITHIN, &alerts);
 }
 
-fn is_alert((log, line, alert, summary, page): &(&str, &str, &str, &str, &str)) {
+/// From a line to its alert.
+fn is_alert((log, line, alert, summary, page): Row, turn: &Mutex<()>) -> Duration {
     let desk = Desk::new();
     let logs = ["app", "unit", "kernel"];
     let wanted = Wanted { panes: &["Lines by pattern", "Log"], logs: &logs, ..Wanted::default() };
     let mut part = Part::of("cerebellar-norse", &wanted);
     // The journal and the kernel's log are played by files.
     for name in logs {
-        let path = desk.write(&format!("{name}.log"), "2026-11-30T03:12:00Z INFO begun\n");
-        let mut table = Table::new();
-        table.insert("kind".to_owned(), "file".into());
-        table.insert("path".to_owned(), path.to_str().unwrap().into());
-        part.set("logs", name, Value::Table(table));
+        plays(&mut part, name, &desk.write(&format!("{name}.log"), "2026-11-30T03:12:00Z INFO begun\n"));
     }
     let pty = part.console(&desk, true);
     judges(&pty, alert);
     let mut file = OpenOptions::new().append(true).open(desk.path().join(format!("{log}.log"))).unwrap();
+    let turn = turn.lock().unwrap();
     let written = Instant::now();
     writeln!(file, "{line}").unwrap();
     pty.wait("the alert", |screen, _| screen.contents().contains(alert));
-    let took = written.elapsed();
-    println!("{alert} {took:?} after its line in {log}");
-    assert!(took < WITHIN * 10, "{alert}: {took:?}");
+    let mut tries = vec![written.elapsed()];
     pty.send("d");
+    let attached = |text: &str| {
+        pty.wait("the detail with the line", |screen, _| {
+            let all = flat(&screen.contents());
+            all.contains(summary) && all.contains(&format!("line {log}: ")) && all.contains(text)
+        });
+    };
     let text = line.trim_start_matches("ERROR ");
-    pty.wait("the detail with the line", |screen, _| {
-        let all = flat(&screen.contents());
-        all.contains(summary) && all.contains(&format!("line {log}: ")) && all.contains(text)
-    });
+    attached(text);
+    for next in 1..LINES_EACH {
+        let written = Instant::now();
+        writeln!(file, "{line} again {next}").unwrap();
+        attached(&format!("{text} again {next}"));
+        tries.push(written.elapsed());
+    }
+    drop(turn);
+    keeps(&format!("{alert} of a line in {log}"), WITHIN, &tries);
     says(&pty, &format!("{page}; "));
+    tries[0]
+}
+
+/// A file plays this log.
+pub(crate) fn plays(part: &mut Part, log: &str, file: &Path) {
+    let mut table = Table::new();
+    table.insert("kind".to_owned(), "file".into());
+    table.insert("path".to_owned(), file.to_str().unwrap().into());
+    part.set("logs", log, Value::Table(table));
 }
 
 /// Waits until the rule of an alert can judge: the list of rules says so.

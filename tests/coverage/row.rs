@@ -107,6 +107,9 @@ pub(crate) struct Figure {
 pub(crate) struct Line {
     pub text: String,
     pub pattern: String,
+    /// The pattern must not match it.
+    #[serde(default)]
+    pub not: bool,
     /// The source that it stands in; any when absent.
     pub source: Option<String>,
     pub opens: Option<String>,

@@ -203,8 +203,10 @@ fn recognised(scene: &Scene, line: &Line) -> Option<String> {
     };
     let pattern = patterns.all().get(at)?;
     let source = line.source.as_deref().or(pattern.sources.first().map(|source| &**source)).unwrap_or("any");
-    if !patterns.matches(source, &line.text).contains(&at) {
-        return Some(format!("`{}` does not match `{}`", line.pattern, line.text));
+    let matches = patterns.matches(source, &line.text).contains(&at);
+    if matches == line.not {
+        let does = if matches { "matches" } else { "does not match" };
+        return Some(format!("`{}` {does} `{}`", line.pattern, line.text));
     }
     if let Some(opens) = &line.opens {
         let entry = pattern.entry.as_ref().map(watchkeeper::base::Clean::as_str).unwrap_or_default();

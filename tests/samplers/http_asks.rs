@@ -80,7 +80,12 @@ async fn an_unwanted_status_can_be_wanted_and_a_redirect_be_looked_at() {
     let seen = ask("/down", "status = [200, 503]").await.expect("wanted");
     assert_eq!(value(&seen, "probe_http_status_code", &[]), 503.0);
     assert_eq!(seen.facts[0].1.as_str(), "unhealthy");
-    assert_eq!(value(&ask("/hop", "").await.expect("followed"), "probe_http_redirects", &[]), 1.0);
+    let hop = ask("/hop", "").await.expect("followed");
+    assert_eq!(value(&hop, "probe_http_redirects", &[]), 1.0);
+    // The redirect is no phase of its own: its time is in those that it went through.
+    let phases = hop.points.iter().filter(|point| point.key.name.as_str() == "probe_http_duration_seconds");
+    let (phases, whole) = (phases.map(|point| point.value).sum::<f64>(), value(&hop, "probe_duration_seconds", &[]));
+    assert!(whole > 0.0 && (phases - whole).abs() < 1e-6, "{phases} of {whole}: {:?}", hop.points);
     let stays = ask("/hop", "follow = false\nstatus = [302]").await.expect("wanted");
     assert_eq!(value(&stays, "probe_http_redirects", &[]), 0.0);
     assert_eq!(ask("/hop", "follow = false").await.err().as_deref(), Some("HOST/hop answered 302 Found."));

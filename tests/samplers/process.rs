@@ -14,7 +14,7 @@ use std::path::Path;
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use watchkeeper::base::{Body, Clock as _, Observation};
+use watchkeeper::base::{Body, Clean, Clock as _, Observation};
 use watchkeeper::samplers::{Sampler, kind};
 use watchkeeper::sys::clock::RealClock;
 
@@ -356,13 +356,53 @@ async fn an_environment_is_held_against_the_profile_and_against_a_file() {
     assert_eq!(why, Some(format!("{} does not exist", file.display()).as_str()));
 }
 
+/// Busy loops of this process until it is dropped: so many that whatever else the machine does, no other process is as busy.
+struct Loops(Arc<AtomicBool>);
+
+impl Loops {
+    const COUNT: usize = 8;
+    /// Of the processor's time, in nanoseconds.
+    const ENOUGH: i64 = 100_000_000;
+
+    /// Once each of them has computed for a while.
+    async fn start() -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (tell, mut told) = tokio::sync::mpsc::channel(Self::COUNT);
+        for _ in 0..Self::COUNT {
+            let (stop, tell) = (Arc::clone(&stop), tell.clone());
+            std::thread::spawn(move || {
+                let used = || rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+                while used().tv_sec == 0 && used().tv_nsec < Self::ENOUGH {}
+                tell.blocking_send(()).expect("it is waited for");
+                while !stop.load(Ordering::Relaxed) {}
+            });
+        }
+        for _ in 0..Self::COUNT {
+            told.recv().await.expect("a loop");
+        }
+        Self(stop)
+    }
+}
+
+impl Drop for Loops {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[tokio::test]
 async fn a_busy_loop_is_on_top_within_two_samples() {
     let mut standin = Standin::start();
     let mut top = sampler("process", "top = 20");
     look(&mut *top).await;
     standin.run("i=0; while [ $i -lt 100000 ]; do i=$((i+1)); done");
+    let loops = Loops::start().await;
     let seen = look(&mut *top).await;
+    drop(loops);
+    let busiest = seen.points.iter().filter(|point| point.key.name.as_str() == "process_cpu_busy_ratio");
+    let busiest = busiest.max_by(|a, b| a.value.total_cmp(&b.value)).and_then(|point| point.key.label("pid"));
+    let us = std::process::id().to_string();
+    assert_eq!(busiest.map(Clean::as_str), Some(us.as_str()), "{:?}", seen.points);
     let pid = standin.pid().to_string();
     let busy = value(&seen, "process_cpu_busy_ratio", &[("pid", &pid), ("name", NAME)]);
     assert!(busy > 0.01, "{busy}");

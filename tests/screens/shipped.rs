@@ -115,6 +115,76 @@ fn the_newest_archive_tells_its_age() {
     assert!(line(&desk.screen(), "Newest archive").contains("2.00 h"), "{}", desk.screen());
 }
 
+#[test]
+fn a_unit_that_stopped_is_critical_and_red_in_the_next_frame() {
+    let mut desk = norse();
+    let unit = |active| {
+        let labels = [("name", "cerebellar-norse.service"), ("state", "active")];
+        Observation { points: vec![Point::gauge("systemd_unit_state", &labels, active)], ..Observation::default() }
+    };
+    let process = || Point::gauge("namedprocess_namegroup_num_procs", &[("groupname", "cerebellar-norse")], 1.0);
+    for sampler in profile("cerebellar-norse").samplers.iter().map(|spec| &*spec.name).chain([LOGS]) {
+        let _effects = desk.told(sampler, Ok(Observation::default()));
+    }
+    for _ in 0..3 {
+        second(&mut desk, &[("unit", unit(1.0).points), ("service", vec![process()])]);
+    }
+    assert!(coloured(&desk, "Service ", "OK").is_some(), "{}", desk.screen());
+    assert_eq!(coloured(&desk, "Service ", "CRITICAL"), None, "{}", desk.screen());
+    let _effects = desk.told("unit", Ok(unit(0.0)));
+    assert_eq!(coloured(&desk, "Service ", "CRITICAL"), Some(Color::Red), "{}", desk.screen());
+}
+
+/// The colour of a word behind the title of a pane; `None` where it does not stand there.
+fn coloured(desk: &Desk, title: &str, word: &str) -> Option<Color> {
+    let cells = desk.coloured(Depth::Ansi16);
+    let (width, height) = desk.model.size;
+    let rows = (0..height).map(|y| (0..width).filter_map(|x| cells.cell((x, y))).collect::<Vec<_>>());
+    rows.into_iter().find_map(|row| {
+        let text: Vec<&str> = row.iter().map(|cell| cell.symbol()).collect();
+        let pane = (0..text.len()).find(|at| text[*at..].concat().starts_with(title))?;
+        let end = (pane..text.len()).find(|at| text[*at] == "│").unwrap_or(text.len());
+        let at = (pane..end).find(|at| text[*at..end].concat().starts_with(word))?;
+        Some(row[at].fg)
+    })
+}
+
+#[test]
+fn mapped_memory_and_limits_of_the_process_stand_with_their_use() {
+    let mut desk = Desk::over(&profile("cerebellar-norse"), (160, 60));
+    let group = ("groupname", "cerebellar-norse");
+    let memory = |kind, gib: f64| {
+        Point::gauge("namedprocess_namegroup_memory_bytes", &[group, ("memtype", kind)], gib * 1_073_741_824.0)
+    };
+    let limit = |resource, bound, value| {
+        Point::gauge("process_limit", &[group, ("bound", bound), ("resource", resource)], value)
+    };
+    let mapped = [("virtual", 40.0), ("resident", 12.0), ("proportionalResident", 11.0), ("swapped", 2.0)];
+    let limits = [("nofile", 1_024.0, 4_096.0), ("nproc", 500.0, 600.0), ("as", 7_000.0, 8_000.0)];
+    let mut points: Vec<Point> = mapped.map(|(kind, gib)| memory(kind, gib)).into();
+    points.extend(limits.iter().flat_map(|(of, soft, hard)| [limit(of, "soft", *soft), limit(of, "hard", *hard)]));
+    points.push(Point::gauge("namedprocess_namegroup_open_filedesc", &[group], 321.0));
+    points.push(Point::gauge("namedprocess_namegroup_num_procs", &[group], 3.0));
+    second(&mut desk, &[("service", points)]);
+    view(&mut desk, "Memory and disks");
+    let screen = desk.screen().split_whitespace().collect::<Vec<_>>().join(" ");
+    for seen in [
+        "virtual 40.0 GiB",
+        "resident 12.0 GiB",
+        "proportionalResident 11.0 GiB",
+        "swapped 2.00 GiB",
+        "soft hard",
+        "nofile 1,024 4,096",
+        "files 321",
+        "nproc 500 600",
+        "processes 3",
+        "as 7,000 8,000",
+        "address space 40.0 GiB",
+    ] {
+        assert!(screen.contains(seen), "{seen}:\n{}", desk.screen());
+    }
+}
+
 /// Selects the row of the list of alerts that holds this text.
 fn select(desk: &mut Desk, text: &str) {
     desk.key('e');
