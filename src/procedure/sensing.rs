@@ -212,7 +212,7 @@ impl Turns<'_> {
         let took = since(mark.current_since);
         match self.judge(at, condition, senses) {
             Some((true, text)) => {
-                self.item(at, State::Sensed, clean!("{text}, after {}", Span(took)));
+                self.item(at, State::Sensed, clean!("{text} ({})", Span(took)));
                 self.advance();
             }
             _ if late => {

@@ -226,7 +226,7 @@ fn a_wait_that_is_over_fails_and_goes_where_the_text_says() {
     assert_eq!((bench.current(), bench.words()[2].as_str()), ("third", "third failed"), "it says nothing: it stays");
     assert!(bench.say(Said::Failed(why("as I said"))).unwrap_err().as_str().contains("override"));
     bench.second("third", Some(true));
-    assert_eq!(bench.walk.marks[2].text.as_str(), "Some(true), after 0:11", "with the time that it took");
+    assert_eq!(bench.walk.marks[2].text.as_str(), "Some(true) (0:11)", "with the time that it took");
     bench.pass(SECOND * 5);
     bench.tick();
     assert_eq!((bench.words()[3].as_str(), &bench.walk.standing), ("fourth sensed", &Standing::Complete));
