@@ -20,9 +20,13 @@ fn typing_a_word_shows_the_series_that_have_it_and_esc_all_of_them() {
         pty.wait_for(view);
     }
     pty.send("z");
-    // Without what follows it, which changes by itself.
-    let title = |text: &str| text.split_once('▸').and_then(|(_, row)| row.split("  ").next().map(str::to_owned));
-    for _ in 0..PANES {
+    // Without its value and age, which change by themselves.
+    let title = |text: &str| {
+        let (_, row) = text.split_once('▸')?;
+        let own: String = row.chars().take_while(|letter| letter.is_alphabetic() || " (),".contains(*letter)).collect();
+        Some(own.trim_end().to_owned())
+    };
+    for _ in 0..2 * PANES {
         let before = title(&pty.text());
         if before.as_ref().is_some_and(|title| title.starts_with("Series")) {
             break;
