@@ -5,8 +5,8 @@ use crate::harness::Pty;
 use crate::hazards::{flat, on_lines, says};
 use crate::server::{say, serve};
 
-/// Opens the only procedure that this finds.
-fn open(pty: &Pty, typed: &str, title: &str) {
+/// Opens the first procedure that this finds.
+pub(crate) fn open(pty: &Pty, typed: &str, title: &str) {
     pty.wait("the panes", |screen, _| row_with(screen, " UTC").is_some());
     pty.send("p");
     pty.wait_for("PROCEDURES");

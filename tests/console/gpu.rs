@@ -2,6 +2,7 @@
 //! what that library answers.
 
 use crate::desk::{Desk, row_with};
+use crate::facts::open;
 use crate::harness::Pty;
 use crate::hazards::{flat, says};
 use crate::shipped::{Part, Wanted};
@@ -101,17 +102,6 @@ fn the_four_engines_of_each_card_stand_in_columns_and_move_with_what_its_library
     // Live: what the library answers next is what stands there next.
     driver.answers(&TWO.replace("gpu_util 37", "gpu_util 5").replace("enc 3\n", "enc 66\n"));
     shows(&pty, "0", &engines([5.0, 21.0, 66.0, 4.0]));
-}
-
-/// Opens the first page that this finds, begun.
-fn open(pty: &Pty, typed: &str, title: &str) {
-    pty.wait("the panes", |screen, _| row_with(screen, " UTC").is_some());
-    pty.send("p");
-    pty.wait_for("PROCEDURES");
-    pty.send(typed);
-    pty.wait("it is found", |screen, _| row_with(screen, "▸ ").is_some_and(|row| row.contains(title)));
-    pty.send("\r");
-    pty.wait("it", |screen, _| row_with(screen, "PROCEDURES").is_none() && row_with(screen, title).is_some());
 }
 
 #[test]
