@@ -10,6 +10,8 @@ use crate::samplers::{Job, Mailbox, OWN};
 use crate::store::{Limits, Selector, Store};
 use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
+use crate::sys::group;
+use crate::sys::signal::on_stop;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -73,6 +75,7 @@ impl Collector {
         let own = own.then(|| OWN.into());
         let answers = jobs.iter().map(|job| Arc::clone(&job.name)).chain(own).map(|name| (name, 0)).collect();
         let begun = RealClock.now().mono;
+        on_stop(group::end_all).map_err(|error| Fault::new(format!("no sampler can be started: {error}.")))?;
         let engine = Engine::start(jobs, (Vec::new(), Vec::new()), &samples, &lines, false)?;
         Ok(Self { store, engine, bell, samples, answers, begun })
     }

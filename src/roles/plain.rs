@@ -31,7 +31,7 @@ pub fn wanted() -> bool {
 /// When nothing can be sampled or the output cannot be written.
 pub fn run(options: &Options) -> Result<u8, Fault> {
     let bell = Arc::new(Bell::default());
-    let Look { mut model, theme, samples, lines, engine, .. } = session::look(options, &bell, SIZE)?;
+    let Look { mut model, theme, samples, lines, engine, .. } = session::look(options, &bell, Some(SIZE))?;
     let clock = RealClock;
     let begun = clock.now().mono;
     loop {

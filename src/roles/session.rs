@@ -24,6 +24,7 @@ use crate::sys::bell::Bell;
 use crate::sys::clock::RealClock;
 use crate::sys::host::{Host, Login, groups_of};
 use crate::sys::reserve::Reserve;
+use crate::sys::signal::{listen, on_stop};
 use crate::sys::{files, group, paths, process, quiet, random, zone};
 use crate::term::{Caps, Terminal, contain_thread};
 use core::time::Duration;
@@ -130,16 +131,19 @@ pub struct Engine {
 /// When there is no terminal to own, or no thread can be started.
 pub fn start(options: &Options, bell: &Arc<Bell>) -> Result<Started, Fault> {
     let caps = Caps::detect(&|name| std::env::var(name).ok(), true);
-    let mut look = look(options, bell, (0, 0))?;
-    if let Some(wanted) = &options.procedure {
-        let procedures = &look.model.procedures;
-        if procedures.document(wanted).is_none() {
-            let known = procedures.known.iter().map(|document| &*document.id);
-            return Err(Fault::new(format!("the profile has no procedure `{wanted}`.")).hint(nearest(wanted, known)));
+    let mut look = look(options, bell, None)?;
+    let opened = options.procedure.as_ref().map_or(Ok(()), |wanted| known(wanted, &look.model));
+    let opened = opened.and_then(|()| {
+        Terminal::open(Arc::clone(bell), caps)
+            .map_err(|error| Fault::new(format!("the terminal cannot be used: {error}.")))
+    });
+    let terminal = match opened {
+        Ok(terminal) => terminal,
+        Err(fault) => {
+            look.engine.leave();
+            return Err(fault);
         }
-    }
-    let terminal = Terminal::open(Arc::clone(bell), caps)
-        .map_err(|error| Fault::new(format!("the terminal cannot be used: {error}.")))?;
+    };
     look.model.size = terminal.size();
     if terminal.found_raw() {
         let text = "The terminal was left raw by a program that died; leaving this console mends it.";
@@ -148,6 +152,14 @@ pub fn start(options: &Options, bell: &Arc<Bell>) -> Result<Started, Fault> {
     let notifier = notifier(&mut look, bell);
     let alerts = keep_alerts(&mut look);
     Ok(Started { look, caps, terminal, notifier, rings: !options.no_bell, alerts })
+}
+
+fn known(wanted: &str, model: &Model) -> Result<(), Fault> {
+    if model.procedures.document(wanted).is_some() {
+        return Ok(());
+    }
+    let known = model.procedures.known.iter().map(|document| &*document.id);
+    Err(Fault::new(format!("the profile has no procedure `{wanted}`.")).hint(nearest(wanted, known)))
 }
 
 /// One look never tells anybody; a session does, read-only or not.
@@ -193,11 +205,12 @@ fn keep_alerts(look: &mut Look) -> Option<AlertState> {
     kept
 }
 
-/// Reads the files and starts what feeds the model, for a screen of this size.
+/// Reads the files and starts what feeds the model, for a screen of this size. `None`: for the terminal that is opened
+/// next; a signal waits for it then. However we end, the programs of samplers end too.
 ///
 /// # Errors
 /// When no thread can be started.
-pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Look, Fault> {
+pub fn look(options: &Options, bell: &Arc<Bell>, size: Option<(u16, u16)>) -> Result<Look, Fault> {
     let lookup = |name: &str| std::env::var(name).ok();
     let caps = Caps::detect(&lookup, true);
     let search = SearchPath::detect(&lookup);
@@ -217,6 +230,11 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
         setup.jobs.push(log_job(&setup.tally));
     }
     let jobs = remembered::remembering(setup.jobs, options, (&host, &profile_name));
+    match size {
+        None => listen().map(drop),
+        Some(_) => on_stop(group::end_all),
+    }
+    .map_err(|error| Fault::new(format!("no sampler can be started: {error}.")))?;
     let engine = Engine::start(jobs, (setup.sources, setup.streams), &samples, &lines, options.gentle)?;
     let theme_name = options.theme.as_deref().unwrap_or("default");
     let (theme, theme_faults) = config::load_theme(theme_name, depth(caps.depth), &search);
@@ -232,7 +250,7 @@ pub fn look(options: &Options, bell: &Arc<Bell>, size: (u16, u16)) -> Result<Loo
     let log_desk = LogDesk::new(&setup.board.panes, setup.patterns, zone::local(now.wall));
     let model = Model {
         now,
-        size,
+        size: size.unwrap_or_default(),
         identity: setup.identity,
         store,
         // Only the demo has a state folder of its own.

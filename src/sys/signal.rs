@@ -2,12 +2,14 @@
 //! Handlers rather than a blocked mask and a signalfd: children inherit a mask through `exec`, never a handler.
 //! Also the fatal ones (SIGSEGV and kin), which run one registered hook on their own stack, then die as they would have.
 
+use super::child::wait_readable;
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::Builder;
 
 /// The signals that the console answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,12 +67,16 @@ static FATAL: OnceLock<fn()> = OnceLock::new();
 /// # Errors
 /// When no eventfd can be had.
 pub fn listen() -> io::Result<&'static Signals> {
+    listen_to(&Signal::ALL)
+}
+
+fn listen_to(wanted: &[Signal]) -> io::Result<&'static Signals> {
     if let Some(signals) = SIGNALS.get() {
         return Ok(signals);
     }
     let bell = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
     let signals = SIGNALS.get_or_init(|| Signals { bell });
-    for signal in Signal::ALL {
+    for signal in wanted {
         if !is_ignored(signal.number()) {
             set_action(signal.number(), handle as *const () as libc::sighandler_t, libc::SA_RESTART);
         }
@@ -123,6 +129,30 @@ pub fn stop_self(group: bool) {
     // Sent to this thread, the signal stops the process before this call returns; sent to the process, some time later.
     raise(libc::SIGTSTP);
     set_action(libc::SIGTSTP, handle as *const () as libc::sighandler_t, libc::SA_RESTART);
+}
+
+/// Runs `hook` when a signal asks this process to stop, which then dies of it. For a process that answers no signal
+/// otherwise; a second call changes nothing.
+///
+/// # Errors
+/// When no eventfd or no thread can be had.
+pub fn on_stop(hook: fn()) -> io::Result<()> {
+    if SIGNALS.get().is_some() {
+        return Ok(());
+    }
+    let signals = listen_to(&[Signal::Hup, Signal::Int, Signal::Quit, Signal::Term])?;
+    let work = move || {
+        loop {
+            let _again = wait_readable(&[signals.fd()], None);
+            if let Some(signal) = signals.take().next() {
+                hook();
+                set_action(signal.number(), libc::SIG_DFL, 0);
+                raise(signal.number());
+            }
+        }
+    };
+    Builder::new().name("on-stop".to_owned()).stack_size(64 * 1024).spawn(work)?;
+    Ok(())
 }
 
 /// Runs `hook` (async-signal-safe: only system calls and atomics) when SIGSEGV, SIGBUS, SIGILL, SIGFPE or SIGABRT

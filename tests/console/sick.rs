@@ -154,24 +154,32 @@ fn probes(pty: &Pty) -> Vec<(i32, String)> {
     found
 }
 
-/// How the console is lost, and its exit status then.
-type Way = (fn(&mut Pty), i32);
+/// What is started, what its screen shows by then, how it is lost, and its exit status.
+type Way = (&'static [&'static str], &'static str, fn(&mut Pty), i32);
 
 #[test]
 fn programs_that_samplers_run_end_with_the_console_however_it_ends() {
-    let ways: [Way; 3] = [(|pty| pty.send("q"), 0), (Pty::hang_up, 129), (|pty| pty.signal(Signal::TERM), 128 + 15)];
-    for (lose, status) in ways {
+    let ways: [Way; 5] = [
+        (&[], "Check", |pty| pty.send("q"), 0),
+        (&[], "Check", Pty::hang_up, 128 + 1),
+        (&[], "Check", |pty| pty.signal(Signal::TERM), 128 + 15),
+        // Mostly before there is a screen.
+        (&[], "", |pty| pty.signal(Signal::TERM), 128 + 15),
+        (&["snapshot"], "", |pty| pty.signal(Signal::INT), -2),
+    ];
+    for (command, screen, lose, status) in ways {
         let desk = Desk::new();
-        let script = format!("trap '' HUP TERM; while [ -d {} ]; do sleep 0.1; done", desk.path().display());
+        let script = format!("trap '' HUP INT TERM; while [ -d {} ]; do sleep 0.1; done", desk.path().display());
         let profile = format!(
             "title = \"Programs\"\nenvironment = \"test\"\n\n[samplers.check]\nkind = \"command\"\nargv = [\"/bin/sh\", \"-c\", \"{script}\"]\nevery = \"60s\"\n\n[[panes]]\ntitle = \"Check\"\nkind = \"sparkline\"\nquery = 'command_exit_code'\n"
         );
         let profile = desk.write("p.toml", profile);
-        let mut pty = desk.start(&["--profile", profile.to_str().unwrap()]);
+        let mut pty = desk.start(&[command, &["--profile", profile.to_str().unwrap()]].concat());
         let runs = || desk.processes().iter().any(|line| line.contains("trap"));
         eventually("the program", || runs().then_some(()));
+        pty.wait_for(screen);
         lose(&mut pty);
-        assert_eq!(pty.status(), status);
+        assert_eq!(pty.status(), status, "{command:?}, {screen:?}");
         eventually("its end", || (!runs()).then_some(()));
     }
 }
