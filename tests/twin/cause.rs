@@ -33,7 +33,7 @@ fn watch(scenario: Scenario, seed: u64, alert: &str) -> Vec<String> {
         ..Options::default()
     };
     let bell = Arc::new(Bell::default());
-    let Look { mut model, samples, lines, engine, .. } = session::look(&options, &bell, (80, 24)).unwrap();
+    let Look { mut model, samples, lines, engine, .. } = session::look(&options, &bell, Some((80, 24))).unwrap();
     let begun = Instant::now();
     let told = loop {
         bell.wait(Duration::from_millis(250), false);

@@ -27,7 +27,7 @@ fn raised(system: System, story: &str, alerts: &[&str]) -> Vec<String> {
         ..Options::default()
     };
     let bell = Arc::new(Bell::default());
-    let Look { mut model, samples, lines, engine, .. } = session::look(&options, &bell, (80, 24)).unwrap();
+    let Look { mut model, samples, lines, engine, .. } = session::look(&options, &bell, Some((80, 24))).unwrap();
     let begun = Instant::now();
     let mut left: Vec<&str> = alerts.to_vec();
     while !left.is_empty() {
