@@ -92,8 +92,8 @@ impl ProcedureSpec {
     ///
     /// # Errors
     /// When it cannot be read any more.
-    pub fn again(path: &Path) -> Result<Self, Fault> {
-        one(path)
+    pub fn again(path: &Path, settings: &Settings) -> Result<Self, Fault> {
+        one(path).map(|spec| spec.filled(settings))
     }
 }
 

@@ -63,7 +63,7 @@ impl Walks {
         }
         let (state, journal) = (shared.state_dir.clone(), shared.journal.clone());
         let (specs, seen, bell) = (shared.profile.procedures.specs.clone(), sync_channel(LOOKS), Arc::clone(bell));
-        let texts = match Texts::watch(&specs, Arc::clone(&bell)) {
+        let texts = match Texts::watch(&specs, shared.profile.judging.settings.clone(), Arc::clone(&bell)) {
             Ok(texts) => Some(texts),
             Err(fault) => {
                 tracing::warn!(target: "console", "{fault}");

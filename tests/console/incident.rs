@@ -2,6 +2,7 @@
 
 use crate::desk::{Desk, demo_folder, eventually, row_with};
 use crate::harness::{Pty, Spec};
+use crate::shipped::{Part, Wanted};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -176,6 +177,52 @@ fn an_open_incident_survives_the_console_and_its_report_comes_from_the_journal()
     let none = ran(&kept(&desk, &["report", "--incident", "00000000000000000000000001"]));
     assert_eq!(none.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&none.stderr).contains("does not tell of incident"));
+}
+
+#[test]
+fn the_top_of_a_profile_that_is_pasted_into_a_page_is_in_the_report_of_its_incident() {
+    let desk = Desk::new();
+    let part = Part::of("genesis", &Wanted { panes: &["I/O wait"], samplers: &["host"], ..Wanted::default() });
+    let profile = part.lay(&desk, true);
+    let mut pty = Pty::spawn(&kept(&desk, &["--profile", profile.to_str().unwrap()]));
+    opened(&pty);
+    pty.send("\x15slow orders\r");
+    pty.wait_for("INCIDENT 0:00:");
+    pty.send("p");
+    pty.wait_for("Symptom _");
+    pty.send("pstats");
+    pty.wait_for("▸ CPU profiling");
+    pty.send("\r");
+    pty.wait_for("not begun");
+    pty.send("\r");
+    let top: Vec<String> = (1..=20).map(|at| format!("{at} 0.{at:03} engine.py:{at}(execute_order_{at})")).collect();
+    let pasted = format!("\x1b[200~{}\x1b[201~", top.join("\r"));
+    for (item, answer) in [
+        ("Attach to what runs", None),
+        ("py-spy record", Some("60 s recorded")),
+        ("Where would it start", Some("production: leave it")),
+        ("Read a profile", None),
+        ("python -c", Some("four lists")),
+        ("What it said", Some(pasted.as_str())),
+    ] {
+        pty.wait(item, |screen, _| row_with(screen, "▶").is_some_and(|row| row.contains(item)));
+        pty.send("\r");
+        if let Some(answer) = answer {
+            pty.wait_for("OBSERVED");
+            pty.send(answer);
+            pty.send("\r");
+        }
+    }
+    pty.wait("the next item", |screen, _| row_with(screen, "▶").is_some_and(|row| row.contains("As a picture")));
+    pty.hang_up();
+    assert_eq!(pty.status(), 128 + 1);
+    let told = ran(&kept(&desk, &["report", "--ascii"]));
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.contains("# Incident: slow orders"), "{told}");
+    let answers = told.split("## Answers").nth(1).unwrap_or_else(|| panic!("{told}"));
+    for line in &top {
+        assert!(answers.lines().any(|row| row.trim() == line), "{line}:\n{answers}");
+    }
 }
 
 #[test]

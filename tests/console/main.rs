@@ -18,6 +18,7 @@ mod handbook;
 #[expect(unused_imports, reason = "shared with tests/pty, which uses the rest")]
 mod harness;
 mod hazards;
+mod history;
 mod host;
 mod hostile;
 mod hostile_files;

@@ -110,6 +110,31 @@ fn the_first_five_minutes_tick_themselves_with_values_while_their_time_runs() {
 }
 
 #[test]
+fn memory_of_an_hour_has_its_growth_and_the_verdict_of_the_list() {
+    const MIB: f64 = 1_048_576.0;
+    for (an_hour, shown, rises) in [(114.0 * MIB, " 114 MiB ", true), (12.0 * MIB, " 12.0 MiB ", false)] {
+        let mut desk = desk();
+        let look = |desk: &mut Desk, count: u32| {
+            desk.pass(10_000);
+            let bytes = 2.4e9 + an_hour * f64::from(count) / 360.0;
+            give(desk, ("engine", &[("namedprocess_namegroup_memory_bytes", &[OF, ("memtype", "resident")], bytes)]));
+        };
+        (0..370).for_each(|count| look(&mut desk, count));
+        begin(&mut desk, "first-half-hour");
+        while !row(&desk, "Slow statements").contains("later") {
+            desk.key('d');
+            desk.type_text("later");
+            desk.press(KeyCode::Enter);
+        }
+        look(&mut desk, 370);
+        let (found, screen) = (row(&desk, "Memory does not leak"), desk.screen());
+        assert!(found.contains(shown), "{screen}");
+        assert_eq!(screen.contains("It rises by more than 50 MB an hour"), rises, "{screen}");
+        assert!(found.contains(if rises { "▶" } else { "✓" }), "{screen}");
+    }
+}
+
+#[test]
 fn what_is_unknown_is_answered_by_hand_and_an_exchange_out_of_reach_is_said() {
     let mut desk = desk();
     let all = [ENGINE, HOST, LINES, NO_POOL, AWAY];

@@ -2,7 +2,7 @@
 
 use crate::action::files::diff;
 use crate::app::texts::Changed;
-use crate::base::Fault;
+use crate::base::{Fault, Settings};
 use crate::config::ProcedureSpec;
 use crate::sys::bell::Bell;
 use core::time::Duration;
@@ -30,18 +30,18 @@ struct Watched {
 }
 
 impl Texts {
-    /// Looks after the files of these documents, on a thread of its own: their disk may hang.
+    /// Looks after the files of these documents, as they read with these settings, on a thread of its own: their disk may hang.
     ///
     /// # Errors
     /// There is no thread to be had.
-    pub fn watch(specs: &[ProcedureSpec], bell: Arc<Bell>) -> Result<Self, Fault> {
+    pub fn watch(specs: &[ProcedureSpec], settings: Settings, bell: Arc<Bell>) -> Result<Self, Fault> {
         let (tell, told) = sync_channel(TOLD);
         let (alive, gone) = sync_channel::<()>(0);
         let mut all: Vec<Watched> = specs.iter().filter(|spec| spec.path().is_some()).map(Watched::new).collect();
         let work = move || {
             while !all.is_empty() {
                 for watched in &mut all {
-                    let Some(changed) = watched.look() else { continue };
+                    let Some(changed) = watched.look(&settings) else { continue };
                     if tell.try_send(changed.clone()).is_ok() {
                         watched.told = changed.sha256;
                         bell.ring();
@@ -73,13 +73,13 @@ impl Watched {
     }
 
     /// What has become of it, when that was not told yet.
-    fn look(&mut self) -> Option<Changed> {
+    fn look(&mut self, settings: &Settings) -> Option<Changed> {
         let path = self.spec.path()?;
         let stat = stat(path);
         if stat.is_some() && stat == self.stat {
             return None;
         }
-        let (sha256, lines) = match ProcedureSpec::again(path) {
+        let (sha256, lines) = match ProcedureSpec::again(path, settings) {
             Ok(now) if now.sha256 == self.spec.sha256 => (now.sha256, Vec::new()),
             Ok(now) => (now.sha256, diff(&self.spec.text, &now.text)),
             Err(fault) => (String::new(), vec![crate::clean!("{fault}")]),
@@ -98,6 +98,7 @@ fn stat(path: &Path) -> Option<(u64, u64, i64, i64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Body;
     use crate::sys::files::sha256;
 
     #[test]
@@ -105,24 +106,29 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.md");
         let put = |text: &str| std::fs::write(&path, text).unwrap();
-        put("# One\n");
-        let mut watched = Watched::new(&ProcedureSpec::again(&path).unwrap());
+        let mut settings = Settings::default();
+        assert!(settings.put(Body::parse("s.toml", "mode = \"paper\"\n").unwrap()).is_empty());
+        put("# One in ${mode}\n");
+        let read = ProcedureSpec::again(&path, &settings).unwrap();
+        assert_eq!(read.text, "# One in paper\n");
+        let mut watched = Watched::new(&read);
         let mut look = || {
-            let changed = watched.look();
+            let changed = watched.look(&settings);
             if let Some(changed) = &changed {
                 watched.told.clone_from(&changed.sha256);
             }
-            changed.map(|changed| (changed.sha256, changed.lines.len()))
+            changed.map(|changed| (changed.sha256, changed.lines))
         };
-        assert_eq!(look(), None);
-        put("# Two, longer\n");
+        assert_eq!(look(), None, "what was filled in is no change");
+        put("# Two, longer, in ${mode}\n");
         let (sha, lines) = look().expect("told");
-        assert!(sha == sha256(b"# Two, longer\n") && lines > 0);
+        assert_eq!(sha, sha256(b"# Two, longer, in paper\n"));
+        assert!(lines.iter().all(|line| !line.as_str().contains('$')), "{lines:?}");
         assert_eq!(look(), None, "once");
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(look(), Some((String::new(), 1)));
+        assert_eq!(look().map(|(sha, lines)| (sha, lines.len())), Some((String::new(), 1)));
         assert_eq!(look(), None, "still gone");
-        put("# One\n");
-        assert_eq!(look(), Some((sha256(b"# One\n"), 0)), "as it was");
+        put("# One in ${mode}\n");
+        assert_eq!(look(), Some((sha256(b"# One in paper\n"), Vec::new())), "as it was");
     }
 }
