@@ -336,6 +336,9 @@ fn whom_an_alert_asks_for_is_there_with_the_number_and_each_is_copied() {
         line(&detail, "next ").contains("DevOps lead") && line(&detail, "next ").contains("+1-555-0125"),
         "{detail}"
     );
+    for (name, phone) in [("On-call engineer", "+1-555-0123"), ("Technical lead", "+1-555-0124")] {
+        assert!(detail.lines().any(|row| row.contains(name) && row.contains(phone)), "{detail}");
+    }
     // Two keys from any screen.
     for screen in ['e', 'a', 'p'] {
         desk.press(KeyCode::Esc);

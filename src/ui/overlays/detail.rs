@@ -28,6 +28,8 @@ const CHART: u16 = 4;
 const ROOMY: u16 = 14;
 /// Of the history the newest are shown.
 const HISTORY: usize = 12;
+/// Of those who may be called instead the first are shown.
+const OTHERS: usize = 3;
 /// Of what changed the first are shown.
 const CHANGES: usize = 2;
 
@@ -165,6 +167,7 @@ fn all(model: &Model, detail: &Detail, rule: &Rule, found: Option<&Finding>) -> 
         lines.extend(family(model, found));
         lines.extend(changed(model, found));
         lines.extend(history(model, found));
+        lines.extend(others(model, found));
     }
     lines.extend(webhook(model).map(|(text, intent)| ("told", text, intent)));
     lines
@@ -246,12 +249,23 @@ fn people(model: &Model, found: &Finding) -> Vec<Line> {
         lines.push(("muted", text, Intent::Note));
     }
     lines.extend(model.book.escalations(&found.id).iter().map(|told| ("escalated", told.sentence(), Intent::Note)));
-    let next = policy.clock(found, model.book.escalations(&found.id), model.now).next;
-    lines.extend(next.map(|contact| ("next", call(contact), Intent::Text)));
+    lines.extend(next(model, found).map(|contact| ("next", call(contact), Intent::Text)));
     if found.flaps > 1 {
         lines.push(("flaps", clean!("fired {} times in the last hour", found.flaps), Intent::Warning));
     }
     lines
+}
+
+fn next<'a>(model: &'a Model, found: &Finding) -> Option<&'a Contact> {
+    model.book.policy().clock(found, model.book.escalations(&found.id), model.now).next
+}
+
+/// Who can be called beside the one who is next.
+fn others(model: &Model, found: &Finding) -> Vec<Line> {
+    let next = next(model, found);
+    let contacts = model.book.policy().contacts().iter();
+    let others = contacts.filter(|contact| next != Some(contact) && contact.phone.is_some()).take(OTHERS).enumerate();
+    others.map(|(at, contact)| (if at == 0 { "or call" } else { "" }, call(contact), Intent::Text)).collect()
 }
 
 fn call(contact: &Contact) -> Clean {
