@@ -149,8 +149,10 @@ impl Verdict {
 #[derive(Debug, Default)]
 pub struct Settling {
     since: Option<(String, Mono)>,
-    /// It held, and then it did not, or as another one.
-    lost: bool,
+    /// How often it held, and then it did not, or as another one.
+    lost: u32,
+    /// Why it did not, the last time.
+    why: Option<Clean>,
 }
 
 impl Settling {
@@ -162,7 +164,8 @@ impl Settling {
             Proof::Unseen(why) if over => return Verdict::Unverified(why),
             Proof::Unseen(why) => return Verdict::Waiting(why),
             Proof::NotYet(why) => {
-                self.lost |= self.since.take().is_some();
+                self.lost += u32::from(self.since.take().is_some());
+                self.why = (self.lost > 0).then(|| why.clone());
                 let why = crate::clean!("{why}.");
                 return if over { Verdict::Failed(why) } else { Verdict::Waiting(why) };
             }
@@ -170,7 +173,7 @@ impl Settling {
         let since = match &self.since {
             Some((known, since)) if *known == id => *since,
             other => {
-                self.lost |= other.is_some();
+                self.lost += u32::from(other.is_some());
                 self.since = Some((id, now));
                 now
             }
@@ -180,12 +183,20 @@ impl Settling {
             return Verdict::Verified;
         }
         let (held, settle) = (held.as_secs(), settle.as_secs());
-        let why = crate::clean!("{said}, unchanged for {held} s of {settle} s.");
+        let why = crate::clean!("{said}, unchanged for {held} s of {settle} s");
         match (over, self.lost) {
-            (false, _) => Verdict::Waiting(why),
-            (true, true) => Verdict::Failed(why),
+            (false, _) => Verdict::Waiting(crate::clean!("{why}.")),
             // It came late, or the host slept: nothing speaks against it.
-            (true, false) => Verdict::Unverified(why),
+            (true, 0) => Verdict::Unverified(crate::clean!("{why}.")),
+            (true, lost) => {
+                let times = match lost {
+                    1 => "once".to_owned(),
+                    2 => "twice".to_owned(),
+                    more => format!("{more} times"),
+                };
+                let last = self.why.as_ref().map(|why| crate::clean!(": {why}")).unwrap_or_default();
+                Verdict::Failed(crate::clean!("{why}; before that it did not last, {times}{last}."))
+            }
         }
     }
 }
@@ -418,8 +429,18 @@ mod tests {
             panic!("told")
         };
         assert_eq!(why.as_str(), "it runs, unchanged for 1 s of 10 s.");
-        for lost in [Proof::NotYet("it ended".into()), holds("two")] {
-            assert!(matches!(after(&[holds("one"), lost]), Verdict::Failed(_)));
+        for (earlier, told) in [
+            (
+                vec![Proof::NotYet("it starts".into()), holds("one"), Proof::NotYet("it ended".into())],
+                "once: it ended.",
+            ),
+            (vec![Proof::NotYet("it starts".into()), holds("one"), holds("two")], "twice."),
+        ] {
+            let Verdict::Failed(why) = after(&earlier) else { panic!("{told}") };
+            assert_eq!(
+                why.as_str(),
+                format!("it runs, unchanged for 0 s of 10 s; before that it did not last, {told}")
+            );
         }
         assert_eq!(after(&core::array::from_fn::<_, 10, _>(|_| holds("one"))), Verdict::Verified);
     }

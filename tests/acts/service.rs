@@ -457,6 +457,15 @@ fn a_restart_of_a_service_in_a_crash_loop_has_failed_with_its_exit_code() {
     let (end, progress) = lab.scene.carry("service_restart", &lab.table("loop.service"));
     assert_eq!((end.outcome, end.executed), (Outcome::Failed, true), "{end:?} {:?}", told(&progress));
     assert!(end.reason.as_str().contains("exit code 3"), "{end:?}");
+    // One that is there again before most looks.
+    lab.unit(
+        "quick.service",
+        "ExecStart=/bin/sh -c 'sleep 0.4; exit 4'\nRestart=always\nRestartSec=600ms\nStartLimitIntervalSec=0",
+    );
+    lab.systemctl(&["start", "quick.service"]);
+    let (end, progress) = lab.scene.carry("service_restart", &lab.table("quick.service"));
+    assert_eq!((end.outcome, end.executed), (Outcome::Failed, true), "{end:?} {:?}", told(&progress));
+    assert!(end.reason.as_str().contains("exit code 4"), "{end:?}");
 }
 
 #[test]
