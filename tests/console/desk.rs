@@ -125,8 +125,8 @@ pub(crate) struct Trail(File);
 impl Trail {
     pub(crate) fn open(demo: &Path) -> Self {
         let folder = demo.join("state/journal");
-        let path = eventually("a journal", || fs::read_dir(&folder).ok()?.flatten().next());
-        Self(File::open(path.path()).unwrap())
+        // Its first name may be one that it has only while it is made.
+        Self(eventually("a journal", || File::open(fs::read_dir(&folder).ok()?.flatten().next()?.path()).ok()))
     }
 
     /// Every record so far, as text.

@@ -67,8 +67,8 @@ fn the_next_console_scrolls_back_over_the_day_that_the_last_one_kept() {
         let Some(at) = rows.iter().position(|row| row.contains("▸I/O wait")) else { return false };
         let (high, low) = (filled(&rows[at + 5]), filled(&rows[at + 16]));
         let [first, second] = high[..] else { return false };
-        first < 4
-            && (65..75).contains(&second)
+        first < 6
+            && (64..75).contains(&second)
             && (first..50).all(|at| low.contains(&at))
             && !(55..62).any(|at| low.contains(&at))
     });
