@@ -134,7 +134,7 @@ pub(super) fn command(model: &mut Model, command: Command) -> Option<Vec<Effect>
         Command::Defer => return Some(form(model, Word::Defer)),
         Command::Override => return Some(form(model, Word::Override)),
         Command::WentWrong => return Some(form(model, Word::WentWrong)),
-        Command::Abandon => return Some(form(model, Word::Abandon)),
+        Command::Abandon => return Some(leave(model)),
         Command::RunCommands => return Some(commands::run(model)),
         Command::Whole => return Some(written::whole(model, at)),
         Command::Write => return Some(written::ask(model)),
@@ -238,6 +238,18 @@ pub(super) fn resume(model: &mut Model, run: Ulid) -> Vec<Effect> {
         }
         None => vec![Effect::ResumeWalk(run)],
     }
+}
+
+/// Asks why the walk on screen is left. One that was paused is taken up for it, and that of another login only through the
+/// gate.
+fn leave(model: &mut Model) -> Vec<Effect> {
+    let paused = shown(model).filter(|working| working.walk.standing == Standing::Paused);
+    let why = match paused.map(|working| working.of.clone()) {
+        Some(_) if model.session.mode == Mode::ReadOnly => "This console is read-only: it leaves no procedure.".into(),
+        Some(Some(from)) => clean!("{from} had it: once Enter has taken it over it can be left."),
+        _ => return form(model, Word::Abandon),
+    };
+    note(model, why, Level::Warning)
 }
 
 /// The action of the current item, through the one gate.

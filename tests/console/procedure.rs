@@ -125,6 +125,8 @@ fn another_login_looks_on_while_its_console_lives_and_takes_over_armed_and_by_th
     third.pty.wait_for("Procedure \"Critical failure\"");
     third.open("under way, step 2 of");
     third.pty.wait_for("PAUSED at step 2");
+    third.pty.send("X");
+    third.pty.wait_for(" had it: once Enter has taken it over it can be left.");
     third.pty.send("\r");
     third.pty.wait_for("Only a preview");
     assert!(third.pty.text().contains("Take a procedure over"));
@@ -136,6 +138,34 @@ fn another_login_looks_on_while_its_console_lives_and_takes_over_armed_and_by_th
     let took: Vec<_> = world.journal().into_iter().filter(|record| record["ev"] == "procedure.takeover").collect();
     assert_eq!(took.len(), 1, "{took:?}");
     assert_ne!(took[0]["res"]["from"]["who"], took[0]["res"]["to"]["who"]);
+}
+
+#[test]
+fn a_run_that_is_left_while_it_is_paused_is_over_for_every_console() {
+    let world = World::new(CRITICAL.0, CRITICAL.1);
+    let first = world.console();
+    first.begin();
+    first.walk(Some(2));
+    first.drop_line();
+
+    let second = world.console();
+    second.told(&[2]);
+    second.open("under way, step 2 of");
+    second.pty.wait_for("PAUSED at step 2");
+    second.pty.send("X");
+    second.pty.wait_for("LEAVE: ");
+    second.pty.send("another one is worked\r");
+    second.pty.wait_for("LEFT");
+    second.drop_line();
+
+    let third = world.console();
+    third.pty.send("p");
+    third.pty.wait_for(third.document.title.as_str());
+    assert!(!third.pty.text().contains("under way"), "{}", third.pty.text());
+    third.pty.send("\r");
+    third.pty.wait_for("not begun");
+    let ends: Vec<_> = world.journal().into_iter().filter(|record| record["ev"] == "procedure.end").collect();
+    assert_eq!(ends.len(), 1, "{ends:?}");
 }
 
 #[test]

@@ -48,8 +48,8 @@ pub struct Keeper {
     runs: PathBuf,
     us: Holder,
     held: BTreeMap<Ulid, Kept>,
-    /// Those that this console has let go itself.
-    let_go: BTreeSet<Ulid>,
+    /// Those that another console took over from this one.
+    lost: BTreeSet<Ulid>,
 }
 
 /// One of them.
@@ -66,7 +66,7 @@ struct Kept {
 impl Keeper {
     /// For this state folder, as this console.
     pub fn new(state: &Path, us: Holder) -> Self {
-        Self { runs: paths::runs_dir(state), us, held: BTreeMap::new(), let_go: BTreeSet::new() }
+        Self { runs: paths::runs_dir(state), us, held: BTreeMap::new(), lost: BTreeSet::new() }
     }
 
     /// Makes the folder of a new run and holds it.
@@ -84,13 +84,13 @@ impl Keeper {
         self.held.entry(run).or_insert(kept).settle(&self.us, now)
     }
 
-    /// Steps of a run, durable when this returns well. One that was let go, since it was over, is taken up again for what
-    /// comes after its end.
+    /// Steps of a run, durable when this returns well. One that is not held is taken up for them: it is over, or an earlier
+    /// console left it.
     ///
     /// # Errors
     /// As [`Keeper::begin`]; or the run cannot be had, and nothing of it is kept.
     pub fn append(&mut self, run: Ulid, steps: &[Step], now: Now) -> Result<(), Fault> {
-        if !steps.is_empty() && !self.held.contains_key(&run) && self.let_go.contains(&run) {
+        if !steps.is_empty() && !self.held.contains_key(&run) && !self.lost.contains(&run) {
             let _found = self.resume(run, now)?;
         }
         let kept = self.held.get_mut(&run).ok_or_else(|| Fault::new("this console does not hold the run."))?;
@@ -102,9 +102,10 @@ impl Keeper {
     /// a run that was taken over is held no more.
     pub fn heartbeat(&mut self, now: Now) -> Vec<Told> {
         let mut told = Vec::new();
-        let us = &self.us;
+        let (us, lost) = (&self.us, &mut self.lost);
         self.held.retain(|run, kept| {
             if let Some(by) = kept.is_lost(us, now) {
+                lost.insert(*run);
                 told.push(Told::Lost(*run, by));
                 return false;
             }
@@ -122,7 +123,6 @@ impl Keeper {
     /// Lets a run go: whoever wants it may take it. Writes what is left first.
     pub fn release(&mut self, run: Ulid, now: Now) {
         if let Some(mut kept) = self.held.remove(&run) {
-            self.let_go.insert(run);
             let _told_before = kept.settle(&self.us, now);
         }
     }
