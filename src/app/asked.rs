@@ -277,21 +277,20 @@ impl Fed {
             let health = feeder.health;
             // Whether it answered is known with every attempt.
             let failure = health.failure.as_ref().filter(|_| !feeder.told_failing);
-            let last = if feeder.told_failing { health.last_attempt } else { health.last_good };
             fed.simulated |= health.simulated;
             fed.interval = fed.interval.max(health.interval);
             if let Some(failure) = failure {
                 fed.failing.get_or_insert_with(|| failure.what.clone());
                 fed.next_attempt = fed.next_attempt.into_iter().chain(health.next_attempt).min();
             }
-            let Some(last) = last else {
+            let Some(last) = feeder.last() else {
                 fed.missing.get_or_insert_with(|| failure.map_or(Unknown::NotYet, Failure::reason));
                 continue;
             };
-            let age = sight.now.mono.since(last.mono);
+            let age = sight.now.mono.since(last);
             let every = if feeder.told_failing { health.promised() } else { health.interval };
             fed.freshness = fed.freshness.max(Freshness::judge(age, every, failure.is_some()));
-            fed.seen = Some(fed.seen.map_or(last.mono, |seen| seen.min(last.mono)));
+            fed.seen = Some(fed.seen.map_or(last, |seen| seen.min(last)));
         }
         // What rests on no sampler is as old as its calculation.
         fed.interval = if fed.interval.is_zero() { Duration::from_secs(1) } else { fed.interval };

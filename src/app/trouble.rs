@@ -74,7 +74,14 @@ mod tests {
         let bad = SamplerHealth { interval, failure, last_good: Some(at(10)), ..SamplerHealth::default() };
         let late = SamplerHealth { interval, last_good: Some(at(11)), ..SamplerHealth::default() };
         let names = ["bad".into(), "late".into()];
-        let of = |name, health, told_failing| Feeder { name, health, since: None, evicting: false, told_failing };
+        let of = |name, health, told_failing| Feeder {
+            name,
+            health,
+            since: None,
+            evicting: false,
+            told_failing,
+            came: None,
+        };
         let feeders = [of(&names[0], &bad, true), of(&names[1], &late, false)];
         assert_eq!(among(&feeders, at(20).mono, Zone::UTC).expect("late").as_str(), "no answer since 00:00:11.");
         assert_eq!(among(&feeders, at(12).mono, Zone::UTC).expect("bad").as_str(), "since 00:00:10: 503.");

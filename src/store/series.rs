@@ -71,6 +71,16 @@ pub struct Feeder<'a> {
     pub evicting: bool,
     /// What is wanted of it comes with a failed attempt too, as its `up` does.
     pub told_failing: bool,
+    /// When all of it came that stood when it last answered well; a failed attempt may have told it since.
+    pub came: Option<Mono>,
+}
+
+impl Feeder<'_> {
+    /// When it last gave what is wanted of it.
+    pub fn last(&self) -> Option<Mono> {
+        let attempt = if self.told_failing { self.health.last_attempt } else { self.health.last_good };
+        self.came.filter(|_| !self.told_failing).or(attempt.map(|at| at.mono))
+    }
 }
 
 /// Who gives a metric.
@@ -206,12 +216,19 @@ impl Store {
     pub fn feeders(&self, selectors: &[Selector]) -> Vec<Feeder<'_>> {
         // Per feed, whether anything is wanted of it that a failed attempt does not give.
         let mut wanted: BTreeMap<usize, bool> = BTreeMap::new();
+        let mut came: BTreeMap<usize, Mono> = BTreeMap::new();
         for selector in selectors {
             let mut nobody = true;
             for (_, series) in self.catalog.matching(selector) {
-                let told = self.feeds.get(series.feed).is_some_and(|feed| feed.tells_failing(series.column));
+                let feed = self.feeds.get(series.feed);
+                let told = feed.is_some_and(|feed| feed.tells_failing(series.column));
                 nobody = false;
                 *wanted.entry(series.feed).or_default() |= !told;
+                // One that was not there any more when it last answered well says nothing of the others.
+                let good = feed.and_then(|feed| feed.health.last_good).map(|good| good.mono);
+                if good.is_none_or(|good| series.seen >= good) {
+                    came.entry(series.feed).and_modify(|came| *came = series.seen.min(*came)).or_insert(series.seen);
+                }
             }
             let Some(metric) = selector.metric_name().filter(|metric| *metric != UP) else { continue };
             let to_give = self.feeds.iter().enumerate().filter(|(_, feed)| feed.is_to_give(metric)).map(|(at, _)| at);
@@ -224,7 +241,7 @@ impl Store {
             let may = self.feeds.iter().enumerate().filter(|(_, feed)| may(feed));
             wanted.extend(may.map(|(at, _)| (at, true)));
         }
-        let of = |(at, values): (usize, bool)| self.feeds.get(at).map(|feed| self.feeder(feed, !values));
+        let of = |(at, values): (usize, bool)| Some(self.feeder(self.feeds.get(at)?, !values, came.get(&at).copied()));
         wanted.into_iter().filter_map(of).collect()
     }
 
@@ -235,9 +252,9 @@ impl Store {
         asked.is_none_or(|name| *feed.name == *name) && feed.may_be_meant(selector)
     }
 
-    fn feeder<'a>(&self, feed: &'a Feed, told_failing: bool) -> Feeder<'a> {
+    fn feeder<'a>(&self, feed: &'a Feed, told_failing: bool, came: Option<Mono>) -> Feeder<'a> {
         let since = self.held_since(feed, told_failing);
-        Feeder { name: &feed.name, health: &feed.health, since, evicting: feed.evicted, told_failing }
+        Feeder { name: &feed.name, health: &feed.health, since, evicting: feed.evicted, told_failing, came }
     }
 
     /// Whether the last failed attempt of this sampler gave the metric.

@@ -3,6 +3,7 @@
 use super::desk::Desk;
 use insta::assert_snapshot;
 use std::time::Duration;
+use watchkeeper::base::{Failure, Observation, Point};
 use watchkeeper::store::history::{Kept, Minute, Tag};
 
 /// The queue's pane asks for a window, and its growth is foretold.
@@ -115,4 +116,27 @@ fn what_a_failed_attempt_told_is_live_until_the_next_one_however_far_that_is() {
     desk.pass(20_000);
     let screen = desk.screen();
     assert!(!screen.contains("LATE") && !screen.contains("STALE"), "{screen}");
+}
+
+#[test]
+fn a_value_that_a_failed_attempt_told_is_as_old_as_that_when_the_next_one_tells_nothing() {
+    const PANE: &str = "[samplers.probe]\nkind = \"http\"\nurl = \"http://127.0.0.1:1/\"\n\
+                        [[panes]]\ntitle = \"Took\"\nkind = \"sparkline\"\nquery = 'max(took)'\nunit = \"seconds\"\n";
+    let mut desk = Desk::of(PANE, (80, 24));
+    let took = |value| Point::gauge("took", &[], value);
+    desk.told("probe", Ok(Observation { points: vec![took(1.0)], ..Observation::default() }));
+    for _ in 0..20 {
+        desk.pass(1_000);
+        desk.told("probe", Err(Failure::answered("page answered 429.").with([took(2.0)])));
+    }
+    for second in 1..=8 {
+        desk.pass(1_000);
+        desk.told("probe", Err(Failure::answered("page is left alone.")));
+        let screen = desk.screen();
+        let row = screen.lines().find(|line| line.contains("Took")).unwrap();
+        assert_eq!(row.contains("STALE"), second >= 5, "after {second} s: {screen}");
+    }
+    // Its last value was seen 8 s before, and not 28.
+    let screen = desk.screen();
+    assert!(screen.contains("last 2.00 s at 03:12:20"), "{screen}");
 }
