@@ -318,12 +318,15 @@ impl Fed {
             let freshness = self.freshness.max(Freshness::Stale);
             return Reading::Value { value, seen, freshness, failing: self.failing.clone() };
         }
-        if let Some(why) = &self.missing {
+        let empty = metric.expr.selectors().iter().filter(|selector| sight.store.select(selector).is_empty());
+        let lacks: Vec<Reading> = empty.map(|selector| sight.store.absence(selector)).collect();
+        // Whose sources answer without it is not explained by one that would give anything.
+        let answered = !lacks.is_empty() && lacks.iter().all(|lack| *lack == Reading::Unknown(Unknown::NoSuchSeries));
+        if let Some(why) = self.missing.as_ref().filter(|_| !answered) {
             return Reading::Unknown(why.clone());
         }
-        let lacking = metric.expr.selectors().iter().find(|selector| sight.store.select(selector).is_empty());
-        match (lacking, &self.failing) {
-            (Some(selector), _) => sight.store.absence(selector),
+        match (lacks.into_iter().next(), &self.failing) {
+            (Some(lack), _) => lack,
             (None, Some(why)) => Reading::Unknown(Unknown::Failed(why.clone())),
             (None, None) => Reading::Unknown(Unknown::Empty),
         }

@@ -302,12 +302,13 @@ impl Store {
         if metric.is_some_and(|name| self.not_supported(name).is_some()) {
             return Reading::NotSupported;
         }
-        let quiet = |feed: &&Feed| feed.health.last_good.is_none() && self.is_meant(feed, selector);
+        let meant = |feed: &&Feed| self.is_meant(feed, selector);
+        let quiet = |feed: &&Feed| feed.health.last_good.is_none();
         let known = |feed: &&Feed| metric.is_none_or(|name| feed.gives(name));
         // Who is known to give it explains its lack; else anyone may whose metrics nobody knows beforehand.
-        let any = self.feeds.iter().filter(quiet).any(|feed| known(&feed));
+        let any = self.feeds.iter().filter(meant).any(|feed| known(&feed));
         let silent = || {
-            let feeds = self.feeds.iter().filter(quiet);
+            let feeds = self.feeds.iter().filter(meant).filter(quiet);
             feeds.filter(move |feed| if any { known(feed) } else { feed.gives.is_empty() }).map(|feed| &feed.health)
         };
         match silent().find_map(|health| health.failure.as_ref()) {

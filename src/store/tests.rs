@@ -122,6 +122,9 @@ fn a_lack_is_explained_by_who_would_give_it() {
     };
     assert_eq!(store.absence(&of("store")), Reading::Unknown(Unknown::NotYet));
     assert_eq!(store.absence(&of("web")), Reading::Unknown(Unknown::NoSuchSeries), "another sampler explains nothing");
+    store.ingest(&sample("store", 2_000, Ok(Vec::new())));
+    let lacks = store.absence(&Selector::metric("lmdb_readers"));
+    assert_eq!(lacks, Reading::Unknown(Unknown::NoSuchSeries), "nor does a page that would give anything");
     store.ingest(&sample("page", 2_000, Ok(Vec::new())));
     assert_eq!(store.absence(&Selector::metric("anything")), Reading::Unknown(Unknown::NoSuchSeries));
 }

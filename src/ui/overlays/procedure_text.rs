@@ -39,7 +39,7 @@ pub(super) fn prose(
         rows.extend(working.only_look.iter().map(|why| (why.clone(), Intent::Warning)));
         rows.extend(working.unkept.iter().map(|why| (clean!("NOT ON DISK: {why}"), Intent::Critical)));
         if !working.changes.is_empty() {
-            let text = "Its file was changed since it was begun; the copy is gone on with. It differs in:";
+            let text = "Its file or a setting was changed since it was begun; the copy is gone on with. It differs in:";
             rows.push((text.into(), Intent::Warning));
             rows.extend(working.changes.iter().take(6).map(|line| (line.clone(), Intent::Note)));
         }
