@@ -53,7 +53,7 @@ fn what_is_a_state_stands_in_its_pane_as_a_word() {
             Point::gauge("planar_data_store_disabled", &[], disabled),
         ]
     };
-    let package = |name, code| Point::gauge("command_exit_code", &[("command", name)], code);
+    let package = |name, found| Point::gauge("planar_package_installed", &[("command", name)], found);
     let thread = |tid, busy| Point::gauge("process_thread_cpu_busy_ratio", &[("tid", tid)], busy);
     let threads = |given: Option<f64>| {
         let given = given.map(|given| bot("process_env_value", &[("name", "JULIA_NUM_THREADS")], given));
@@ -68,8 +68,8 @@ fn what_is_a_state_stands_in_its_pane_as_a_word() {
         (
             "PL-6.3",
             "Plot libraries",
-            vec![package("libgl1", 1.0), package("libxss1", 0.0)],
-            &["libgl1 missing", "libxss1 installed"],
+            vec![package("libgl1", 0.0), package("libxss1", 1.0), package("libasound2", 2.0)],
+            &["libgl1 missing", "libxss1 installed", "libasound2 installed"],
         ),
         ("PL-11.1", "Bot CPU (default)", threads(Some(4.0)), &["busy 2 / 4", "given by JULIA_NUM_THREADS", "47 %"]),
         ("PL-11.1", "Bot CPU (default)", threads(None), &["busy 2 / 8", "given by the setting", "24 %"]),
