@@ -57,6 +57,9 @@ const LMDB: &[Row] = &[
     ("lmdb_version", r"MDB_VERSION_MISMATCH|(^|[^\d])-30794\b", ERROR, None),
     ("lmdb_readers_full", r"MDB_READERS_FULL|(^|[^\d])-30790\b", ERROR, None),
     ("lmdb_resized", r"MDB_MAP_RESIZED|(^|[^\d])-30785\b", WARN, None),
+    ("lmdb_transaction_full", r"MDB_TXN_FULL|(^|[^\d])-30788\b", ERROR, None),
+    ("lmdb_bad_reader_slot", r"MDB_BAD_RSLOT|(^|[^\d])-30783\b", ERROR, None),
+    ("lmdb_bad_transaction", r"MDB_BAD_TXN|(^|[^\d])-30782\b", ERROR, None),
     ("lmdb_missing", r"LMDB not available", ERROR, Some("PL-5.16")),
 ];
 
@@ -171,6 +174,13 @@ mod tests {
             ("error -30797", "lmdb_page_not_found"),
             ("error -30793", "lmdb_invalid"),
             ("MDB_PANIC", "lmdb_panic"),
+            ("MDB_TXN_FULL: Transaction has too many dirty pages - transaction too big", "lmdb_transaction_full"),
+            ("LMDBError(-30788): put", "lmdb_transaction_full"),
+            ("MDB_BAD_RSLOT: Invalid reuse of reader locktable slot", "lmdb_bad_reader_slot"),
+            ("error -30783", "lmdb_bad_reader_slot"),
+            ("MDB_BAD_TXN: Transaction must abort, has a child, or is invalid", "lmdb_bad_transaction"),
+            ("error -30782", "lmdb_bad_transaction"),
+            ("code 130788", ""),
             ("LMDB not available", "lmdb_missing"),
             ("Fetch attempt 3 failed", "fetch"),
             ("Missing values detected", "fetch"),
