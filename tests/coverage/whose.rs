@@ -9,6 +9,8 @@ use std::time::Duration;
 
 /// How a title, a label or a summary says that a figure is ours.
 const OURS: &str = "(default)";
+/// Systems whose pages say of each figure that they expect whose it is.
+const JUDGED_PAGES: [(&str, &str); 1] = [("planar", "PL")];
 /// Words of which each makes a table a band.
 const LEVELS: [&str; 5] = ["warning", "critical", "zero", "normal", "below_normal"];
 /// From this time on, that a rule waits is a figure; below, it keeps a single bad look from raising it.
@@ -139,7 +141,23 @@ fn humantime(text: &str) -> Duration {
     Duration::from_secs(number.parse::<u64>().expect("a number") * unit)
 }
 
-/// Of the host's profile too: no guide gives it a figure.
+/// What a page expects of a value, where that is a figure: 0 and 1 only say whether something is there.
+fn expect_faults(page: &str, prefix: &str) -> Vec<String> {
+    let fault = |block: &str| {
+        let line = block.lines().find(|line| line.starts_with("expect = "))?;
+        let expected = quoted(line, "expect")?;
+        let figure = expected.trim_start_matches(|c: char| !c.is_ascii_digit());
+        let says = |key: &str, words: &str| block.lines().any(|line| line.starts_with(key) && line.contains(words));
+        let ours = says("label = ", OURS) || says("failed = ", "our default");
+        let is_told = ours || ids_in(parted(line).1, prefix).next().is_some();
+        let is_figure = !matches!(figure, "" | "0" | "1");
+        (is_figure && !is_told)
+            .then(|| format!("`{expected}`: no item of the guide stands at it, and it does not say {OURS}"))
+    };
+    page.split("```").skip(1).step_by(2).filter_map(fault).collect()
+}
+
+/// Of the host's profile and the example too: no guide gives them a figure.
 fn of_profile(system: &str, prefix: &str) -> Vec<String> {
     let folder = format!("profiles/{system}");
     let rows = fs::read_to_string(format!("tests/coverage/{system}.toml")).unwrap_or_default();
@@ -168,6 +186,26 @@ fn a_figure_that_no_guide_gives_says_so_on_screen() {
         let wrong = of_profile(system, prefix);
         assert!(wrong.is_empty(), "{system}:\n{}", wrong.join("\n"));
     }
+}
+
+#[test]
+fn a_figure_that_a_page_expects_is_a_guides_or_says_so_on_screen() {
+    for (system, prefix) in JUDGED_PAGES {
+        let mut wrong = Vec::new();
+        for entry in fs::read_dir(format!("profiles/{system}/procedures")).expect("pages") {
+            let file = entry.expect("an entry").path().to_string_lossy().into_owned();
+            wrong.extend(expect_faults(&read(&file), prefix).into_iter().map(|fault| format!("{file}: {fault}")));
+        }
+        assert!(wrong.is_empty(), "{system}:\n{}", wrong.join("\n"));
+    }
+    let told = |expect: &str, label: &str| {
+        expect_faults(&format!("```check\nlabel = \"{label}\"\nexpect = {expect}\n```\n"), "GE").len()
+    };
+    assert_eq!((told("\"< 80 %\"", "use"), told("\"> 5\"", "use")), (1, 1));
+    assert_eq!(
+        (told("\"< 80 %\"", "use (default)"), told("\"< 80 %\"  # GE-1.1", "use"), told("\">= 1\"", "use")),
+        (0, 0, 0)
+    );
 }
 
 #[test]
