@@ -129,6 +129,15 @@ fn alert_fault(name: &str, lines: &[&str], prefix: &str) -> Option<String> {
     (time >= WAITS && !guide).then(|| format!("{name}: no item of the guide stands at its `for`, and it is not marked"))
 }
 
+/// The rule waits for long, or compares with something else than nothing or one.
+fn has_figure(lines: &[&str]) -> bool {
+    let after = |key: &str| lines.iter().find_map(|line| line.trim_start().strip_prefix(key));
+    let last = |text: &str| text.split_whitespace().last().and_then(|word| word.parse::<f64>().ok());
+    let waits = after("for: ").map(|time| humantime(time.split_whitespace().next().unwrap_or_default()));
+    waits.is_some_and(|time| time >= WAITS)
+        || after("expr: ").and_then(last).is_some_and(|limit| limit != 0.0 && limit != 1.0)
+}
+
 /// `30s`, `2m`, `1h`.
 fn humantime(text: &str) -> Duration {
     let (number, unit) = text.split_at(text.len().saturating_sub(1));
@@ -172,7 +181,9 @@ fn of_profile(system: &str, prefix: &str) -> Vec<String> {
         wrong.extend(bands(&page).iter().filter_map(|band| band_fault(band, &rows, prefix)));
     }
     let rules = fs::read_to_string(format!("{folder}/rules.yaml")).unwrap_or_default();
-    wrong.extend(alerts(&rules).iter().filter_map(|(name, lines)| alert_fault(name, lines, prefix)));
+    let judged = |lines: &[&str]| !rows.is_empty() || has_figure(lines);
+    let judged = alerts(&rules).into_iter().filter(|(_, lines)| judged(lines));
+    wrong.extend(judged.filter_map(|(name, lines)| alert_fault(name, &lines, prefix)));
     // A second pack is the project's own, which each name says.
     let pack = fs::read_to_string(format!("{folder}/rules-project.yaml")).unwrap_or_default();
     let foreign = alerts(&pack).into_iter().filter(|(name, _)| !name.starts_with("Project"));
@@ -182,7 +193,7 @@ fn of_profile(system: &str, prefix: &str) -> Vec<String> {
 
 #[test]
 fn a_figure_that_no_guide_gives_says_so_on_screen() {
-    for (system, prefix, _) in SYSTEMS.into_iter().chain([("host", "HOST", &[][..])]) {
+    for (system, prefix, _) in SYSTEMS.into_iter().chain([("host", "HOST", &[][..]), ("example-web", "WEB", &[])]) {
         let wrong = of_profile(system, prefix);
         assert!(wrong.is_empty(), "{system}:\n{}", wrong.join("\n"));
     }
