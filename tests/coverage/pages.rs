@@ -4,7 +4,8 @@
 use crate::ids::SYSTEMS;
 use watchkeeper::app::found::fit;
 use watchkeeper::config::{Profile, ProfileRef, SearchPath, builtin, load_profile};
-use watchkeeper::procedure::Document;
+use watchkeeper::procedure::document::{Answer, Ask, Condition, Expect, Subject};
+use watchkeeper::procedure::{Document, Item, Live};
 use watchkeeper::roles::setup::{Setup, known_kinds, setup};
 use watchkeeper::rules::{Rule, RuleFile};
 use watchkeeper::store::{Limits, Store};
@@ -65,6 +66,44 @@ fn every_page_of_every_shipped_profile_is_found_by_a_symptom() {
         let lost = setup.procedures.iter().filter(|document| !found(document));
         let lost: Vec<&str> = lost.map(|document| &*document.id).collect();
         assert_eq!(lost, [""; 0], "{name}: pages that no symptom leads to");
+    }
+}
+
+/// Questions with several answers without steps: `queries` has the actions of the other four, an index each.
+const ELSEWHERE: [(&str, &str); 1] = [("slow-database", "index")];
+
+/// The answer that an item is for, where it is for one: to which question, and which.
+fn for_answer(item: &Item) -> Option<(&str, &str)> {
+    match &item.live {
+        Live::When(Condition { of: Subject::Answer(name), expect: Expect::Text(text), .. }) => Some((name, text.as_str())),
+        _ => None,
+    }
+}
+
+/// Choices of a question that decides what is done, and no step is done for them.
+fn without_steps<'a>(document: &'a Document, asked: &Ask, choices: &'a [watchkeeper::base::Clean]) -> Vec<&'a str> {
+    let deeper = |pair: &[Item]| matches!(pair, [item, next] if next.depth > item.depth);
+    let pairs = document.items.windows(2).filter(|pair| deeper(pair));
+    let led = pairs.filter_map(|pair| for_answer(pair.first()?)).filter(|(name, _)| **name == *asked.name);
+    let led: Vec<&str> = led.map(|(_, text)| text).collect();
+    let lost = choices.iter().map(watchkeeper::base::Clean::as_str).filter(|choice| !led.contains(choice));
+    if led.is_empty() { Vec::new() } else { lost.collect() }
+}
+
+#[test]
+fn each_answer_that_decides_what_is_done_has_its_steps_but_the_one_that_leaves_things_as_they_are() {
+    for name in builtin::names() {
+        let (_, setup) = built(name);
+        for document in &setup.procedures {
+            let asked = document.items.iter().filter_map(|item| match &item.live {
+                Live::Ask(ask @ Ask { kind: Answer::Choice(choices), .. }) => Some((ask, choices)),
+                _ => None,
+            });
+            for (ask, choices) in asked.filter(|(ask, _)| !ELSEWHERE.contains(&(&*document.id, &*ask.name))) {
+                let lost = without_steps(document, ask, choices);
+                assert!(lost.len() < 2, "{name}: {}: no steps for {lost:?}", document.id);
+            }
+        }
     }
 }
 
