@@ -1,25 +1,41 @@
-//! Figures of a page or a pane over a window: the expression that stands there is asked of series that are fed to it,
+//! Figures of a page, a pane or what an action rests on, over a window: the expression that stands there is asked of series that are fed to it,
 //! with the profile's own rules, by `test rules`.
 
 use crate::row::Figure;
 use crate::scene::Scene;
 use std::process::Command;
+use watchkeeper::action::verify as gate;
 use watchkeeper::procedure::document::{Condition, Expect, Look, Subject};
 use watchkeeper::procedure::{Item, Live};
 use watchkeeper::rules::expr::Expr;
 
 /// What of a figure is not so.
 pub(crate) fn check(scene: &Scene, figure: &Figure) -> Vec<String> {
-    let Some((expr, expect)) = standing(scene, figure) else {
+    let Some((expr, verdict)) = judged_by(scene, figure).or_else(|| gate(scene, figure)) else {
         return vec![format!("{} has no figure {:?}", figure.of, figure.label)];
     };
-    let verdict = expect.and_then(|expect| expect.holds(figure.is));
     let mut wrong = Vec::new();
     if figure.good.is_some_and(|good| verdict != Some(good)) {
         wrong.push(format!("{} of {} finds {} good: {verdict:?}", figure.label, figure.of, figure.is));
     }
-    wrong.extend(differs(scene, figure, expr.text().as_str()));
+    wrong.extend(differs(scene, figure, &expr));
     wrong
+}
+
+/// What a page or a pane asks by that name, and whether that page is content with the value.
+fn judged_by(scene: &Scene, figure: &Figure) -> Option<(String, Option<bool>)> {
+    let (expr, expect) = standing(scene, figure)?;
+    Some((expr.text().to_string(), expect.and_then(|expect| expect.holds(figure.is))))
+}
+
+/// What an action rests on by that name, and whether it is done with that value.
+fn gate(scene: &Scene, figure: &Figure) -> Option<(String, Option<bool>)> {
+    let spec = scene.profile.actions.iter().find(|spec| *spec.name == *figure.of)?;
+    let rows: Vec<toml::Table> = spec.body.clone().take("based_on").ok()??;
+    let text = |row: &toml::Table, key: &str| row.get(key).and_then(toml::Value::as_str).map(str::to_owned);
+    let row = rows.iter().find(|row| text(row, "label").as_ref() == Some(&figure.label))?;
+    let expect = row.get("expect").and_then(|expect| expect.clone().try_into::<gate::Expect>().ok());
+    Some((text(row, "query")?, expect.and_then(|expect| expect.holds(None, figure.is))))
 }
 
 /// The figure of that name, and what is expected of it where a page judges it.

@@ -130,6 +130,9 @@ const TOPICS: [(&str, &[&str]); 3] = [
             "The project's own alerts",
             "Memory pool",
             "Finding the process",
+            "Connections per neuron",
+            "Name of a copy",
+            "Recovery goals",
         ],
     ),
     (

@@ -33,7 +33,7 @@ pub(crate) struct Row {
     pub timers: Option<Timers>,
     /// The steps of a page, and how many of them fill themselves in.
     pub steps: Option<OneOrMany<Steps>>,
-    /// Figures of a page or a pane, of series that are fed to them over a window.
+    /// Figures of a page, a pane or what an action rests on, of series that are fed to them over a window.
     pub figures: Vec<Figure>,
     /// How often a sampler looks.
     pub every: Option<Every>,
@@ -85,7 +85,7 @@ pub(crate) struct Levels {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Figure {
-    /// The page, or the title of the pane.
+    /// The page, the title of the pane, or the action.
     pub of: String,
     /// What it is called there; of a table the column.
     pub label: String,
@@ -98,7 +98,7 @@ pub(crate) struct Figure {
     pub is: f64,
     /// Of several rows: `max` where nothing is said, `min`, `count`.
     pub take: Option<String>,
-    /// Whether the page is content with that.
+    /// Whether the page is content with that, or the action is done.
     pub good: Option<bool>,
 }
 

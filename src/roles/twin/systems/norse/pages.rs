@@ -52,6 +52,8 @@ settle = "3s"
 verify-within = "60s"
 baseline = "10s"
 memory-cap = 4e8
+# A network that any host can hold.
+connections-per-neuron = 4
 
 # No driver here: the card's own exporter stands for it, and the unit is the twin's.
 [samplers.gpu]
