@@ -75,7 +75,9 @@ const ELSEWHERE: [(&str, &str); 1] = [("slow-database", "index")];
 /// The answer that an item is for, where it is for one: to which question, and which.
 fn for_answer(item: &Item) -> Option<(&str, &str)> {
     match &item.live {
-        Live::When(Condition { of: Subject::Answer(name), expect: Expect::Text(text), .. }) => Some((name, text.as_str())),
+        Live::When(Condition { of: Subject::Answer(name), expect: Expect::Text(text), .. }) => {
+            Some((name, text.as_str()))
+        }
         _ => None,
     }
 }
