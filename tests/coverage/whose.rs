@@ -10,7 +10,7 @@ use std::time::Duration;
 /// How a title, a label or a summary says that a figure is ours.
 const OURS: &str = "(default)";
 /// Systems whose pages say of each figure that they expect whose it is.
-const JUDGED_PAGES: [(&str, &str); 1] = [("planar", "PL")];
+const JUDGED_PAGES: [(&str, &str); 3] = [("cerebellar-norse", "CN"), ("genesis", "GE"), ("planar", "PL")];
 /// Words of which each makes a table a band.
 const LEVELS: [&str; 5] = ["warning", "critical", "zero", "normal", "below_normal"];
 /// From this time on, that a rule waits is a figure; below, it keeps a single bad look from raising it.
