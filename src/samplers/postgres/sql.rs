@@ -223,7 +223,7 @@ pub(crate) const SELDOM: &[Ask] = &[
             max(s.max_exec_time) / 1e3 AS g_pg_stat_statements_max_seconds {text} \
             FROM {statements}.pg_stat_statements({texts}) s JOIN pg_database d ON d.oid = s.dbid \
             WHERE s.queryid IS NOT NULL AND s.calls > 0 GROUP BY 1, 2, 3 \
-            HAVING sum(s.total_exec_time) / sum(s.calls) >= 50 \
+            HAVING sum(s.total_exec_time) / sum(s.calls) > 50 \
             ORDER BY sum(s.total_exec_time) / sum(s.calls) DESC LIMIT 20",
     },
     Ask {
