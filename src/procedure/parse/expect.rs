@@ -58,7 +58,7 @@ pub(super) fn read(text: &str, unit: Option<Unit>) -> Result<(Comparison, f64), 
         return Err(wrong(at, what, "Write `KiB`, `MiB`, `GiB` or `TiB`, as the console shows it."));
     }
     match factor(unit, sign) {
-        Some(factor) => Ok((comparison, value * factor)),
+        Some(factor) => Ok((comparison, scaled(value, factor))),
         None => Err(wrong(at, format!("`{sign}` is no unit of {}.", of(unit)), &known(unit))),
     }
 }
@@ -86,6 +86,11 @@ fn split(rest: &str) -> (&str, &str) {
 /// How many of the base unit one of these is.
 fn factor(unit: Unit, sign: &str) -> Option<f64> {
     signs(unit).iter().find(|(known, _)| *known == sign).map(|(_, factor)| *factor)
+}
+
+/// A part of a unit divides: 70 % are 0.7, and 70 × 0.01 is a little more.
+fn scaled(value: f64, factor: f64) -> f64 {
+    if factor < 1.0 { value / (1.0 / factor).round() } else { value * factor }
 }
 
 fn signs(unit: Unit) -> &'static [(&'static str, f64)] {
@@ -151,6 +156,15 @@ mod tests {
             let (found, number) = read(text, Some(unit)).unwrap_or_else(|wrong| unreachable!("{text}: {wrong:?}"));
             assert_eq!(found, comparison, "{text}");
             assert!((number - value).abs() <= value.abs() * 1e-12, "{text}: {number}");
+        }
+    }
+
+    #[test]
+    fn a_share_is_the_number_that_a_band_has() {
+        for (text, unit, value) in
+            [("< 70 %", Unit::Ratio, 0.7), ("< 28 %", Unit::Ratio, 0.28), ("< 5 ms", Unit::Seconds, 0.005)]
+        {
+            assert_eq!(read(text, Some(unit)), Ok((Less, value)), "{text}");
         }
     }
 
