@@ -14,12 +14,14 @@ use watchkeeper::roles::demo::Demo;
 const WORD: &str = "a-word-of-the-cache";
 /// What the operator's pages of the database are about; two columns of it may need an index, by their count and by their share.
 const TABLES: &str = "CREATE TABLE trades(id int primary key, order_id text, timestamp timestamptz); \
-    CREATE TABLE positions(id int primary key, symbol text); \
+    CREATE TABLE positions(id int primary key, symbol text, falling int); \
+    CREATE TABLE prices(five int); \
     ALTER TABLE orders ADD symbol text, ADD status text, ADD created_at timestamptz; \
     CREATE INDEX idx_orders_created_at ON orders(created_at); \
     INSERT INTO trades SELECT g, md5(g::text) FROM generate_series(1, 5000) g; \
-    INSERT INTO positions SELECT g, 'S' || (g * 7919 % 5003 % 200) FROM generate_series(1, 5000) g; \
-    ANALYZE trades; ANALYZE positions";
+    INSERT INTO positions SELECT g, 'S' || (g * 7919 % 5003 % 200), -g / 25 FROM generate_series(1, 5000) g; \
+    INSERT INTO prices SELECT -g FROM generate_series(1, 5) g; \
+    ANALYZE trades; ANALYZE positions; ANALYZE prices";
 
 /// Peers that run; each ends with it.
 #[derive(Default)]
