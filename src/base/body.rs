@@ -91,6 +91,19 @@ impl Body {
         self.take(key)?.ok_or_else(|| self.fault(format!("`{key}` is missing here.")))
     }
 
+    /// Takes a list of texts out, each with a fault without a sentence at its place.
+    ///
+    /// # Errors
+    /// As [`Body::read`].
+    pub fn take_texts(&mut self, key: &str) -> Result<Vec<(String, Fault)>, Fault> {
+        let rows = self.take::<Vec<Spanned<String>>>(key)?.unwrap_or_default();
+        let placed = |row: Spanned<String>| {
+            let place = self.source.fault("", &row.span());
+            (row.into_inner(), place)
+        };
+        Ok(rows.into_iter().map(placed).collect())
+    }
+
     /// Takes a sub-table out; `None` when absent.
     ///
     /// # Errors

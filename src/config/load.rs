@@ -4,11 +4,15 @@ use super::builtin::{self, HOST, Origin};
 use super::judging::RulesBeside;
 use super::merge::Merge;
 use super::{KnownKinds, Profile, procedures};
+use crate::base::body::near;
 use crate::base::{Clean, Fault};
 use crate::sys::trust::{self, Owners};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 pub(super) const FILE: &str = "profile.toml";
+/// In a folder of the search path.
+const PROFILES: &str = "profiles";
 
 /// Which profile.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +42,11 @@ impl SearchPath {
         let folders =
             user.into_iter().chain([PathBuf::from("/etc")]).map(|folder| folder.join("watchkeeper")).collect();
         Self { folders, guest: lookup("SUDO_UID").and_then(|uid| uid.parse().ok()) }
+    }
+
+    /// The folders of profiles, in the order in which they are looked through.
+    fn profiles(&self) -> impl Iterator<Item = PathBuf> {
+        self.folders.iter().map(|folder| folder.join(PROFILES))
     }
 
     /// The first that exists of `FOLDER/relative`; one that cannot be looked at counts, so that its fault is seen.
@@ -72,7 +81,7 @@ pub fn load_profile(which: &ProfileRef, search: &SearchPath, known: &KnownKinds<
             from_file(&name_of(&file), &file)?
         }
     };
-    Merge::run(origin, known, &|name| named(name, search))
+    Merge::run(origin, known, &|name| extended(name, search))
 }
 
 /// The same, but always a profile: the host's own, with the reason first among its faults.
@@ -87,17 +96,51 @@ pub fn load_or_host(which: &ProfileRef, search: &SearchPath, known: &KnownKinds<
 
 fn named(name: &str, search: &SearchPath) -> Result<Origin, Fault> {
     check_file_name(name)?;
-    match search.find(&Path::new("profiles").join(name).join(FILE)) {
-        Some(file) => from_file(name, &file),
-        None => builtin::profile(name).map_err(|_| {
-            let folders: Vec<String> =
-                search.folders.iter().map(|folder| folder.join("profiles").display().to_string()).collect();
-            let here =
-                if Path::new(name).exists() { format!(" For the one here write ./{name}") } else { String::new() };
-            Fault::new(format!("there is no profile `{name}`."))
-                .hint(format!("Looked in {} and among the built-in ones.{here}", folders.join(", ")))
-        }),
+    found(name, search)?.ok_or_else(|| {
+        let here = Path::new(name).exists().then(|| format!("For the one here write ./{name}"));
+        nowhere(name, search, here)
+    })
+}
+
+/// What another profile extends: found by its name alone, whatever the folder in which somebody calls.
+fn extended(name: &str, search: &SearchPath) -> Result<Origin, Fault> {
+    let folder = || search.profiles().next().unwrap_or_default();
+    let last = Path::new(name).file_name().and_then(OsStr::to_str).filter(|last| check_file_name(last).is_ok());
+    if let Some(last) = last.filter(|last| *last != name) {
+        let hint = format!("Put its folder into {} and write \"{last}\".", folder().display());
+        return Err(Fault::new("a profile is extended by its name, not by its path.").hint(hint));
     }
+    check_file_name(name)?;
+    found(name, search)?.ok_or_else(|| {
+        let here = Path::new(name).exists();
+        nowhere(name, search, here.then(|| format!("The one here must be put into {}.", folder().display())))
+    })
+}
+
+/// The first of this name on the search path, else the one in the binary.
+fn found(name: &str, search: &SearchPath) -> Result<Option<Origin>, Fault> {
+    match search.find(&Path::new(PROFILES).join(name).join(FILE)) {
+        Some(file) => from_file(name, &file).map(Some),
+        None => Ok(builtin::profile(name).ok()),
+    }
+}
+
+/// That no profile has this name: where it could be, and what may have been meant.
+fn nowhere(name: &str, search: &SearchPath, here: Option<String>) -> Fault {
+    let mut known: Vec<String> = builtin::names().into_iter().map(str::to_owned).collect();
+    for entry in search.profiles().filter_map(|folder| std::fs::read_dir(folder).ok()).flatten().flatten() {
+        known.extend(entry.file_name().into_string().ok().filter(|name| check_file_name(name).is_ok()));
+    }
+    let meant = near(name, &known.iter().map(String::as_str).collect::<Vec<_>>());
+    let meant = meant.map(|near| format!("Did you mean `{near}`? ")).unwrap_or_default();
+    let folders: Vec<String> = search.profiles().map(|folder| folder.display().to_string()).collect();
+    let looked = format!("Looked in {} and among the built-in ones", folders.join(", "));
+    let looked = match here {
+        Some(here) => format!("{looked}. {here}"),
+        None if meant.is_empty() => format!("{looked}: {}.", builtin::names().join(", ")),
+        None => format!("{looked}."),
+    };
+    Fault::new(format!("there is no profile `{name}`.")).hint(format!("{meant}{looked}"))
 }
 
 fn from_file(name: &str, file: &Path) -> Result<Origin, Fault> {

@@ -18,8 +18,8 @@ pub(super) struct Merge<'a> {
     fetch: &'a Fetch<'a>,
     /// What was read, a profile after what it extends.
     read: Vec<(Origin, Body)>,
-    /// The files from the top to the one being read.
-    chain: Vec<String>,
+    /// Name and file of each from the top to the one being read.
+    chain: Vec<(String, String)>,
     profile: Profile,
 }
 
@@ -55,14 +55,13 @@ impl<'a> Merge<'a> {
     /// Reads a file after what it extends. A base that cannot be had is a fault of the file that names it.
     fn add(&mut self, origin: Origin) -> Result<(), Fault> {
         let mut body = Body::parse(&origin.file, &origin.text)?;
-        let place = body.fault_at("extends", "");
-        let names: Option<Vec<String>> = body.take("extends").unwrap_or_else(|fault| {
+        let names = body.take_texts("extends").unwrap_or_else(|fault| {
             let what = "`extends` is a list of profiles.".into();
             self.profile.faults.push(Fault { what, ..fault }.hint("Write for example extends = [\"host\"]."));
-            None
+            Vec::new()
         });
-        self.chain.push(origin.file.clone());
-        for name in names.unwrap_or_default() {
+        self.chain.push((origin.name.clone(), origin.file.clone()));
+        for (name, place) in names {
             match self.base(&name) {
                 Ok(Some(found)) => {
                     if let Err(fault) = self.add(found) {
@@ -70,7 +69,7 @@ impl<'a> Merge<'a> {
                     }
                 }
                 Ok(None) => {}
-                Err(what) => self.profile.faults.push(Fault { what: Clean::text(what), ..place.clone() }),
+                Err(fault) => self.profile.faults.push(Fault { at: place.at, ..fault }),
             }
         }
         self.chain.pop();
@@ -79,17 +78,22 @@ impl<'a> Merge<'a> {
     }
 
     /// The profile of this name; `None` when it is in already.
-    fn base(&self, name: &str) -> Result<Option<Origin>, String> {
+    fn base(&self, name: &str) -> Result<Option<Origin>, Fault> {
         if self.chain.len() > DEPTH_LIMIT {
-            return Err(format!("`{name}` is extended more than {DEPTH_LIMIT} deep; it is left out."));
+            let what = format!("`{name}` is extended more than {DEPTH_LIMIT} deep; it is left out.");
+            return Err(Fault::new(what).hint("Let a profile nearer to the first extend it."));
         }
+        let open = |found: &Origin| self.chain.iter().position(|(_, file)| *file == found.file);
         // A user's own `host` extends the built-in `host`.
         let past_files = |found: Origin| builtin::profile(name).unwrap_or(found);
         let found = (self.fetch)(name)
-            .map(|found| if self.chain.contains(&found.file) { past_files(found) } else { found })
-            .map_err(|fault| format!("`{name}` cannot be extended: {fault}"))?;
-        if self.chain.contains(&found.file) {
-            return Err(format!("`{name}` extends itself by way of this line; it is left out."));
+            .map(|found| if open(&found).is_some() { past_files(found) } else { found })
+            .map_err(|fault| Fault::new(format!("`{name}` cannot be extended: {fault}")))?;
+        if let Some(first) = open(&found) {
+            let round = self.chain.iter().skip(first).map(|(name, _)| name.as_str()).chain([name]);
+            let round: Vec<String> = round.map(|name| format!("`{name}`")).collect();
+            let what = format!("`{name}` extends itself, {}; it is left out.", round.join(" by way of "));
+            return Err(Fault::new(what).hint(format!("Take `{name}` out of this list.")));
         }
         let known = self.read.iter().any(|(origin, _)| origin.file == found.file);
         Ok((!known).then_some(found))

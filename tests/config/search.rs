@@ -71,12 +71,17 @@ fn circles_and_depth_end_in_a_sentence() {
     let home = Home::new();
     let user = home.user.path();
     put(user, "profiles/a/profile.toml", "extends = [\"b\"]\n[samplers.a]\nkind = \"http\"\n");
-    put(user, "profiles/b/profile.toml", "extends = [\"a\"]\n[samplers.b]\nkind = \"http\"\n");
+    put(user, "profiles/b/profile.toml", "extends = [\"c\"]\n[samplers.b]\nkind = \"http\"\n");
+    let third = "extends = [\"host\",\n  \"a\"]\n[samplers.c]\nkind = \"http\"\n";
+    put(user, "profiles/c/profile.toml", third);
+    put(user, "profiles/host/profile.toml", "");
     let profile = home.named("a").expect("loads");
     let said: Vec<String> = profile.faults.iter().map(ToString::to_string).collect();
-    let place = user.join("profiles/b/profile.toml:1:11");
-    assert_eq!(said, [format!("{}: `a` extends itself by way of this line; it is left out.", place.display())]);
-    assert_eq!(profile.samplers.len(), 2);
+    let place = user.join("profiles/c/profile.toml:2:3");
+    let round =
+        "`a` extends itself, `a` by way of `b` by way of `c` by way of `a`; it is left out. Take `a` out of this list.";
+    assert_eq!(said, [format!("{}: {round}", place.display())]);
+    assert_eq!(profile.samplers.len(), 3);
 
     for level in 0..6 {
         let text = format!("extends = [\"d{}\"]\n[samplers.s{level}]\nkind = \"http\"\n", level + 1);
@@ -86,6 +91,31 @@ fn circles_and_depth_end_in_a_sentence() {
     let names: Vec<&str> = profile.samplers.iter().map(|sampler| &*sampler.name).collect();
     assert_eq!(names, ["s4", "s3", "s2", "s1", "s0"], "four below the first");
     assert!(profile.faults.first().is_some_and(|fault| fault.to_string().contains("`d5`")), "{:?}", profile.faults);
+}
+
+#[test]
+fn a_base_that_is_missing_says_what_was_meant_or_where_it_belongs() {
+    let home = Home::new();
+    let user = home.user.path();
+    put(user, "profiles/orders/profile.toml", "");
+    // `src` lies in the folder in which tests run.
+    put(user, "profiles/a/profile.toml", "extends = [\"genesiss\", \"order\",\n \"src\", \"./src\"]\n");
+    let faults = home.named("a").expect("loads").faults;
+    let said: Vec<String> =
+        faults.iter().map(|fault| fault.to_string().replace(&user.display().to_string(), "")).collect();
+    let looked = format!("Looked in /profiles, {}/profiles and among the built-in ones.", home.system.path().display());
+    let missing = |name: &str| format!("`{name}` cannot be extended: there is no profile `{name}`.");
+    assert_eq!(
+        said,
+        [
+            format!("/profiles/a/profile.toml:1:12: {} Did you mean `genesis`? {looked}", missing("genesiss")),
+            format!("/profiles/a/profile.toml:1:24: {} Did you mean `orders`? {looked}", missing("order")),
+            format!("/profiles/a/profile.toml:2:2: {} {looked} The one here must be put into /profiles.", missing("src")),
+            "/profiles/a/profile.toml:2:9: `./src` cannot be extended: a profile is extended by its name, not by its path. \
+             Put its folder into /profiles and write \"src\"."
+                .to_owned(),
+        ]
+    );
 }
 
 #[test]
