@@ -82,6 +82,24 @@ impl Settings {
         walk(text, Escapes::End, known).ok().flatten().unwrap_or_else(|| text.to_owned())
     }
 
+    /// Where a text of another format names what nobody has set. Some of it may be a shell's own.
+    pub fn unset_in(&self, file: &str, text: &str) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        for (line, number) in text.lines().zip(1..) {
+            for (at, _) in line.match_indices("${") {
+                let (before, inside) = (line.get(..at).unwrap_or_default(), line.get(at + 2..).unwrap_or_default());
+                let Some((name, _)) = inside.split_once('}').filter(|(name, _)| is_name(name)) else { continue };
+                if before.ends_with('$') || self.values.contains_key(name) {
+                    continue;
+                }
+                let column = u32::try_from(before.chars().count()).unwrap_or(u32::MAX).saturating_add(1);
+                let what = format!("`${{{name}}}`{NOT_SET}");
+                faults.push(Fault::new(what).at(file, number, column).hint(self.mend(name)));
+            }
+        }
+        faults
+    }
+
     /// What stands for a text with names in it; `None` where there are none.
     fn filled(&self, text: &str, escapes: Escapes) -> Result<Option<DeValue<'static>>, Fault> {
         let whole = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
@@ -278,6 +296,9 @@ mod tests {
         let mut body = Body::parse("p.toml", "x = 1\nin = [\"${daat}\"]").expect("parses");
         let faults: Vec<String> = settings.fill(&mut body).iter().map(Fault::to_string).collect();
         assert_eq!(faults, ["p.toml:2:7: `${daat}` is not set here. Did you mean `data`?"]);
+        let text = "of ${data}, $${daat} and\nµ ${HOME} ${daat} ${data";
+        let faults: Vec<String> = settings.unset_in("x.md", text).iter().map(Fault::to_string).collect();
+        assert_eq!(faults, ["x.md:2:11: `${daat}` is not set here. Did you mean `data`?"]);
         assert_eq!(settings.fill_known("of ${data} and ${daat}, $data"), "of /x and ${daat}, $data");
     }
 }

@@ -3,7 +3,7 @@
 use super::judging::RulesBeside;
 use super::schema::{ACTION, LOG, MARKER, PANE, SAMPLER, TOP, VIEW};
 use super::{
-    ActionSpec, Handbook, Judging, KnownKinds, Lasting, LogSpec, Marker, PaneSpec, People, SamplerSpec, ViewSpec,
+    ActionSpec, Handbook, Judging, KnownKinds, Lasting, LogSpec, Marker, PaneSpec, Part, People, SamplerSpec, ViewSpec,
 };
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault};
@@ -28,6 +28,8 @@ pub(super) struct Layer {
     pub handbook: Handbook,
     pub people: People,
     pub judging: Judging,
+    /// Parts that are at fault, by name.
+    pub broken: Vec<(Part, Clean)>,
     pub faults: Vec<Fault>,
 }
 
@@ -37,14 +39,18 @@ impl Layer {
         let mut layer = Self::default();
         layer.title = layer.keep(text(&mut file, "title"));
         layer.environment = layer.keep(text(&mut file, "environment"));
-        layer.samplers = layer.named(&mut file, "samplers", |name, body| sampler(name, body, known));
-        layer.logs = layer.named(&mut file, "logs", |name, body| log(name, body, known));
-        layer.actions = layer.named(&mut file, "actions", |name, body| action(name, body, known));
+        layer.samplers = layer.named(&mut file, ("samplers", Part::Sampler), |name, body| sampler(name, body, known));
+        layer.logs = layer.named(&mut file, ("logs", Part::Log), |name, body| log(name, body, known));
+        layer.actions = layer.named(&mut file, ("actions", Part::Action), |name, body| action(name, body, known));
         match file.take_array("panes") {
             Ok(rows) => {
-                let panes: Vec<Option<PaneSpec>> =
-                    rows.into_iter().map(|body| layer.keep(pane(body, known).map(Some))).collect();
-                layer.panes = panes.into_iter().flatten().collect();
+                for body in rows {
+                    let title = text(&mut body.clone(), "title").ok().flatten();
+                    match layer.keep(pane(body, known).map(Some)) {
+                        Some(pane) => layer.panes.push(pane),
+                        None => layer.broken.extend(title.map(|title| (Part::Pane, title))),
+                    }
+                }
             }
             Err(fault) => layer.faults.push(fault),
         }
@@ -79,12 +85,20 @@ impl Layer {
     }
 
     /// Reads a table of tables; a broken row is a fault and leaves the others.
-    fn named<T>(&mut self, file: &mut Body, key: &str, read: impl Fn(&str, Body) -> Result<T, Fault>) -> Vec<T> {
+    fn named<T>(
+        &mut self,
+        file: &mut Body,
+        (key, part): (&str, Part),
+        read: impl Fn(&str, Body) -> Result<T, Fault>,
+    ) -> Vec<T> {
         let Some(mut tables) = self.keep(file.take_table(key)) else { return Vec::new() };
         let mut good = Vec::new();
         for name in tables.keys() {
             let row = tables.take_table(&name).and_then(|body| body.map(|body| read(&name, body)).transpose());
-            good.extend(self.keep(row));
+            match self.keep(row) {
+                Some(row) => good.push(row),
+                None => self.broken.push((part, Clean::text(&name))),
+            }
         }
         good
     }

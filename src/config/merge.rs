@@ -109,7 +109,8 @@ impl<'a> Merge<'a> {
                 profile.trust = Trust::DisplayOnly(fault);
             }
         }
-        profile.sources.push(Source { file: Clean::text(&origin.file), sha256: sha256(&origin.text) });
+        let (file, sha256) = (Clean::text(&origin.file), sha256(&origin.text));
+        profile.sources.push(Source { file, sha256, broken: layer.broken });
         let filled = origin.procedures.into_iter().map(|spec| spec.filled(settings)).collect();
         replace(&mut profile.procedures.specs, filled, |spec| spec.id.clone());
         profile.faults.extend(origin.faults);

@@ -27,6 +27,6 @@ pub use load::{ProfileRef, SearchPath, load_or_host, load_profile};
 pub use people::People;
 pub use procedures::{Handbook, ProcedureSpec};
 pub use profile::{
-    ActionSpec, KnownKinds, LogSpec, Marker, PaneSpec, Profile, SamplerSpec, Screen, Source, Trust, ViewSpec,
+    ActionSpec, KnownKinds, LogSpec, Marker, PaneSpec, Part, Profile, SamplerSpec, Screen, Source, Trust, ViewSpec,
 };
 pub use theme::{Depth, Theme};

@@ -32,6 +32,8 @@ pub struct ProcedureSpec {
     pub sha256: String,
     /// Whether it may lead to actions; else it is only read.
     pub trust: Trust,
+    /// Where it names what nobody has set.
+    pub unset: Vec<Fault>,
 }
 
 /// The documents, and `[procedures]`: what they may do.
@@ -74,13 +76,15 @@ impl ProcedureSpec {
     pub(super) fn filled(self, settings: &Settings) -> Self {
         let text = settings.fill_known(&self.text);
         let sha256 = if text == self.text { self.sha256 } else { sha256(&text) };
-        Self { text, sha256, ..self }
+        let unset = settings.unset_in(self.file.as_str(), &self.text);
+        Self { text, sha256, unset, ..self }
     }
 
     /// A document in the binary.
     pub(super) fn built_in(id: &str, text: &str) -> Self {
         let file = crate::clean!("{BUILT_IN}{id}.md");
-        Self { id: id.into(), file, text: text.to_owned(), sha256: sha256(text), trust: Trust::Trusted }
+        let (sha256, text) = (sha256(text), text.to_owned());
+        Self { id: id.into(), file, text, sha256, trust: Trust::Trusted, unset: Vec::new() }
     }
 
     /// Its file; `None` for a document in the binary.
@@ -139,5 +143,6 @@ fn one(file: &Path) -> Result<ProcedureSpec, Fault> {
         sha256: sha256(&content.text),
         text: content.text,
         trust: content.distrust.map_or(Trust::Trusted, Trust::DisplayOnly),
+        unset: Vec::new(),
     })
 }

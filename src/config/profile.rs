@@ -69,6 +69,21 @@ pub struct Source {
     pub file: Clean,
     /// SHA-256 of its text, in hex.
     pub sha256: String,
+    /// Parts that stand in it and are at fault: whoever names one names something that is there.
+    pub broken: Vec<(Part, Clean)>,
+}
+
+/// What others may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Of `[samplers.NAME]`.
+    Sampler,
+    /// Of `[logs.NAME]`.
+    Log,
+    /// Of `[actions.NAME]`.
+    Action,
+    /// Of `[[panes]]`, by its title.
+    Pane,
 }
 
 /// `[samplers.NAME]`.
@@ -170,6 +185,19 @@ pub struct KnownKinds<'a> {
 }
 
 impl Profile {
+    /// The names of its parts of one sort, those at fault after the others.
+    pub fn names(&self, part: Part) -> Vec<&str> {
+        let mut names: Vec<&str> = match part {
+            Part::Sampler => self.samplers.iter().map(|spec| &*spec.name).collect(),
+            Part::Log => self.logs.iter().map(|spec| &*spec.name).collect(),
+            Part::Action => self.actions.iter().map(|spec| &*spec.name).collect(),
+            Part::Pane => self.screen.panes.iter().map(|spec| spec.title.as_str()).collect(),
+        };
+        let broken = self.sources.iter().flat_map(|source| &source.broken);
+        names.extend(broken.filter(|(of, _)| *of == part).map(|(_, name)| name.as_str()));
+        names
+    }
+
     /// The profile of a host that nothing is known about: nothing to watch, only what went wrong.
     pub fn empty(name: &str, faults: Vec<Fault>) -> Self {
         Self {

@@ -23,7 +23,7 @@ pub mod walk;
 pub use calculate::Calculate;
 pub use check::{Known, check};
 pub use document::{Document, Item, Live};
-pub use parse::parse;
+pub use parse::{foreign_code, parse};
 pub use pasted::Pasted;
 pub use queue::{Asked, Waits, queue};
 pub use sensing::Given;

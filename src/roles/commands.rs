@@ -69,6 +69,7 @@ mod tests {
             text: text.to_owned(),
             sha256: document.sha256.clone(),
             trust: Trust::Trusted,
+            unset: Vec::new(),
         };
         let procedures = Handbook { specs: vec![spec], run_commands: true, ..Handbook::default() };
         (Profile { procedures, ..Profile::empty("p", Vec::new()) }, document)

@@ -1,17 +1,50 @@
 //! The procedures of a profile, read, and what is wrong with them here: names that nobody has, and lints.
 
-use crate::base::{Clean, Fault, Support};
-use crate::config::{Profile, Trust};
+use crate::base::{Fault, Support};
+use crate::config::{Part, ProcedureSpec, Profile, SamplerSpec, Trust};
 use crate::procedure::lint::{ActionFacts, hazards, lint};
-use crate::procedure::{Document, Known, check, parse};
+use crate::procedure::{Document, Known, check, foreign_code, parse};
 use crate::rules::Book;
 use crate::rules::lint::Found;
 use crate::store::Store;
 
 /// Every document of a profile, in the order of their names.
 pub fn documents(profile: &Profile) -> Vec<Document> {
-    let read = profile.procedures.specs.iter().map(|spec| parse(&spec.id, spec.file.as_str(), &spec.text));
-    read.map(|document| warned(document, profile)).collect()
+    profile.procedures.specs.iter().map(|spec| warned(document(spec), profile)).collect()
+}
+
+/// One document, read. What is wrong with a value that names what nobody has set is that it is not set.
+pub fn document(spec: &ProcedureSpec) -> Document {
+    let mut document = parse(&spec.id, spec.file.as_str(), &spec.text);
+    for unset in unset(spec) {
+        let same = |fault: &Fault| line(fault) == line(&unset);
+        let before = document.faults.len();
+        document.faults.retain(|fault| !same(fault));
+        if document.faults.len() < before {
+            document.faults.push(unset);
+        }
+    }
+    document
+}
+
+/// Where a document names what nobody has set, apart from what its faults say of it. Code of another language has names
+/// of its own.
+pub fn unset_beside(spec: &ProcedureSpec, document: &Document) -> Vec<Fault> {
+    unset(spec).into_iter().filter(|fault| !document.faults.contains(fault)).collect()
+}
+
+fn unset(spec: &ProcedureSpec) -> Vec<Fault> {
+    if spec.unset.is_empty() {
+        return Vec::new();
+    }
+    let code = foreign_code(&spec.text);
+    let foreign =
+        |fault: &&Fault| code.iter().any(|(first, last)| line(fault).is_some_and(|at| (*first..=*last).contains(&at)));
+    spec.unset.iter().filter(|fault| !foreign(fault)).cloned().collect()
+}
+
+fn line(fault: &Fault) -> Option<u32> {
+    fault.at.as_ref().map(|at| at.line)
 }
 
 /// A document answers each alert whose rule names it, too: so the rules of another file need no word in the document.
@@ -48,25 +81,24 @@ pub fn lints(document: &Document, profile: &Profile) -> Vec<Found> {
 
 /// Names in a document that nobody on this system has.
 pub fn dangling(document: &Document, profile: &Profile, book: &Book, store: &Store) -> Vec<Fault> {
-    let actions: Vec<&str> = profile.actions.iter().map(|action| &*action.name).collect();
+    let actions = profile.names(Part::Action);
     let alerts: Vec<&str> =
         book.rules().filter(|(_, rule, _)| !rule.kind.records()).map(|(_, rule, _)| rule.name.as_str()).collect();
     let contacts: Vec<&str> = profile.people.contacts.iter().map(|contact| contact.name.as_str()).collect();
     let levels: Vec<String> = Support::ALL.iter().map(ToString::to_string).collect();
     let levels: Vec<&str> = levels.iter().map(String::as_str).collect();
+    let whole = is_whole(profile, store);
     let recorded = |metric: &str| book.rules().any(|(_, rule, _)| rule.kind.records() && rule.name.as_str() == metric);
     let metric = |metric: &str| {
         let makers = store.makers(metric);
         let own = matches!(metric, "ALERTS" | "ALERTS_FOR_STATE" | "up") || recorded(metric);
-        if own || !makers.known.is_empty() || !makers.possible.is_empty() {
+        if own || !whole || !makers.known.is_empty() || !makers.possible.is_empty() {
             return Ok(());
         }
-        let names: Vec<&str> = store.metrics().map(Clean::as_str).collect();
-        Err(crate::base::body::misspelt(metric, &names).map(str::to_owned))
+        Err(store.similar(metric).map(str::to_owned))
     };
-    let samplers: Vec<&str> =
-        profile.samplers.iter().map(|sampler| &*sampler.name).chain([crate::roles::logs::SAMPLER]).collect();
-    let logs: Vec<&str> = profile.logs.iter().map(|log| &*log.name).collect();
+    let samplers: Vec<&str> = profile.names(Part::Sampler).into_iter().chain([crate::roles::logs::SAMPLER]).collect();
+    let logs = profile.names(Part::Log);
     let known = Known {
         logs: &logs,
         actions: &actions,
@@ -79,12 +111,20 @@ pub fn dangling(document: &Document, profile: &Profile, book: &Book, store: &Sto
     check(document, &known)
 }
 
+/// Whether every sampler is there: what one that is at fault would give is not known.
+fn is_whole(profile: &Profile, store: &Store) -> bool {
+    let declared = |name: &str| store.samplers().any(|(known, _)| **known == *name);
+    let wanted = |spec: &&SamplerSpec| spec.needs.as_ref().is_none_or(|path| path.exists());
+    let read = profile.names(Part::Sampler).len() == profile.samplers.len();
+    read && profile.samplers.iter().filter(wanted).all(|spec| declared(&spec.name))
+}
+
 /// A line for everything that is wrong with a profile's procedures: faults, names that nobody has, lints, and files that
 /// may not lead to actions.
 pub(super) fn wrong(profile: &Profile, book: &Book, store: &Store) -> Vec<String> {
     let mut lines = Vec::new();
     for (spec, document) in profile.procedures.specs.iter().zip(documents(profile)) {
-        lines.extend(document.faults.iter().map(Fault::to_string));
+        lines.extend(document.faults.iter().chain(&unset_beside(spec, &document)).map(Fault::to_string));
         lines.extend(dangling(&document, profile, book, store).iter().map(Fault::to_string));
         lines.extend(lints(&document, profile).iter().map(Found::to_string));
         if let Trust::DisplayOnly(fault) = &spec.trust {
@@ -92,4 +132,39 @@ pub(super) fn wrong(profile: &Profile, book: &Book, store: &Store) -> Vec<String
         }
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::base::Fault;
+    use crate::config::{ProfileRef, SearchPath, load_profile};
+    use crate::roles::setup::{known_kinds, setup};
+    use crate::store::{Limits, Store};
+
+    #[test]
+    fn what_a_procedure_names_and_nobody_has_set_is_told_once_where_it_stands() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        std::fs::create_dir(folder.path().join("procedures")).unwrap();
+        put("profile.toml", "[settings]\nunit = \"a\"\n[samplers.h]\nkind = \"host\"\nevery = 5\n");
+        put(
+            "procedures/p.md",
+            "# P\n\n## Look at ${unit} and ${unti}\n\n```check\nquery = 'up > ${limit}'\nexpect = \"== 1\"\n```\n\n\
+             ## B\n\n```check\nquery = 'node_lod1'\nexpect = \"== 1\"\n```\n\n```bash\nfor i in ${list}; do $${unit}; done\n```\n",
+        );
+        let which = ProfileRef::Path(folder.path().to_owned());
+        let profile = load_profile(&which, &SearchPath::default(), &known_kinds()).unwrap();
+        let built = setup(&profile, "h".into(), &mut Store::new(Limits::default()));
+        let page = |fault: &&Fault| fault.at.as_ref().is_some_and(|at| at.file.as_str().ends_with("p.md"));
+        let named = |fault: &Fault| fault.to_string().replace(&format!("{}/", folder.path().display()), "");
+        let faults: Vec<String> = built.faults.iter().filter(page).map(named).collect();
+        assert_eq!(
+            faults,
+            [
+                "procedures/p.md:3:24: `${unti}` is not set here. Did you mean `unit`?",
+                "procedures/p.md:6:15: `${limit}` is not set here. Known here: unit.",
+            ],
+            "what the sampler that is at fault would give is not known"
+        );
+    }
 }

@@ -4,7 +4,7 @@
 use crate::app::Changes;
 use crate::base::Fault;
 use crate::base::body::nearest;
-use crate::config::{Marker, Profile};
+use crate::config::{Marker, Part, Profile};
 use crate::samplers::kinds::files;
 use crate::samplers::{Job, Kind as _};
 use std::path::PathBuf;
@@ -37,10 +37,10 @@ pub(super) fn changes(profile: &Profile) -> (Changes, Vec<Fault>) {
     for marker in &profile.markers {
         let Marker::Line { log, contains, body } = marker else { continue };
         lines.push((Arc::clone(log), contains.clone()));
-        if !profile.logs.iter().any(|known| known.name == *log) {
+        let logs = profile.names(Part::Log);
+        if !logs.contains(&&**log) {
             let fault = body.fault_at("log", format!("no log of this profile is called `{log}`."));
-            let names = profile.logs.iter().map(|known| &*known.name);
-            faults.push(if profile.logs.is_empty() { fault } else { fault.hint(nearest(log, names)) });
+            faults.push(if logs.is_empty() { fault } else { fault.hint(nearest(log, logs.into_iter())) });
         }
     }
     (Changes::new(lines), faults)

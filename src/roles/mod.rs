@@ -3,6 +3,7 @@
 
 mod action_check;
 pub mod alert_state;
+mod awaited;
 pub mod bundle;
 pub mod burst;
 pub mod cli;

@@ -3,7 +3,7 @@
 use crate::app::found::fit;
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault};
-use crate::config::{InhibitSpec, Profile};
+use crate::config::{InhibitSpec, Part, Profile};
 use crate::procedure::Document;
 use crate::rules::{Book, Matchers, Rule};
 use crate::ui::panes::{self, Kind as _};
@@ -11,9 +11,7 @@ use std::sync::Arc;
 
 /// Names that nothing in the profile bears: a pane's action and log source, an action's samplers.
 pub(super) fn dangling(profile: &Profile) -> Vec<Fault> {
-    let actions: Vec<&str> = profile.actions.iter().map(|action| &*action.name).collect();
-    let logs: Vec<&str> = profile.logs.iter().map(|log| &*log.name).collect();
-    let samplers: Vec<&str> = profile.samplers.iter().map(|sampler| &*sampler.name).collect();
+    let [actions, logs, samplers] = [Part::Action, Part::Log, Part::Sampler].map(|part| profile.names(part));
     let one = |body: &Body, key| body.clone().take::<String>(key).ok().flatten().into_iter().collect::<Vec<_>>();
     let mut faults = Vec::new();
     for spec in &profile.screen.panes {
@@ -50,7 +48,7 @@ pub(super) fn unknown(body: &Body, (key, noun): (&str, &str), names: &[String], 
 pub(super) fn led_nowhere(profile: &Profile, book: &Book, documents: &[Arc<Document>]) -> Vec<Fault> {
     let alerts: Vec<&Rule> = book.rules().map(|(_, rule, _)| rule).filter(|rule| !rule.kind.records()).collect();
     let names: Vec<&str> = alerts.iter().map(|rule| rule.name.as_str()).collect();
-    let actions: Vec<&str> = profile.actions.iter().map(|action| &*action.name).collect();
+    let actions = profile.names(Part::Action);
     let mut faults: Vec<Fault> = alerts.iter().filter_map(|rule| no_remedy(rule, &actions)).collect();
     faults.extend(alerts.iter().filter_map(|rule| no_page(rule, documents)));
     for spec in &profile.judging.inhibit {

@@ -6,7 +6,7 @@ use super::session::reference;
 use super::setup;
 use super::validate::written;
 use crate::base::{Clean, Fault};
-use crate::config::{Profile, SearchPath, load_profile};
+use crate::config::{ProcedureSpec, Profile, SearchPath, load_profile};
 use crate::procedure::lint::explain;
 use crate::procedure::{Document, paper, parse};
 use crate::store::{Limits, Store};
@@ -128,6 +128,14 @@ fn read(file: &Path) -> Result<Document, Fault> {
     Ok(parse(&id, &file.to_string_lossy(), &content.text))
 }
 
+/// The same as a document of this profile, with where it names what the profile does not set.
+fn filled(file: &Path, profile: &Profile) -> Result<(Document, Vec<Fault>), Fault> {
+    let spec = ProcedureSpec::again(file, &profile.judging.settings)?;
+    let document = handbook::document(&spec);
+    let unset = handbook::unset_beside(&spec, &document);
+    Ok((document, unset))
+}
+
 fn new(name: &Path, out: &mut dyn Write) -> Result<u8, Fault> {
     let file = if name.extension().is_some_and(|end| end == "md") { name.to_owned() } else { with_md(name) };
     let shown = Clean::text(file.to_string_lossy().as_bytes());
@@ -165,14 +173,14 @@ fn lint(files: &[PathBuf], named: Option<&str>, out: &mut dyn Write) -> Result<u
     }
     for file in files {
         seen += 1;
-        let document = match read(file) {
-            Ok(document) => document,
+        let (document, unset) = match of.as_ref().map_or_else(|| Ok((read(file)?, Vec::new())), |of| filled(file, of)) {
+            Ok(read) => read,
             Err(fault) => {
                 lines.push(fault.to_string());
                 continue;
             }
         };
-        lines.extend(document.faults.iter().map(Fault::to_string));
+        lines.extend(document.faults.iter().chain(&unset).map(Fault::to_string));
         match &of {
             Some(profile) => {
                 let mut store = Store::new(Limits::default());

@@ -13,7 +13,7 @@ use crate::action::manager::Manager;
 use crate::action::params::Asked;
 use crate::app::{Board, Changes, Identity, Pane, View};
 use crate::base::{Clean, Fault, Support};
-use crate::config::{ActionSpec, KnownKinds, PaneSpec, Profile, SamplerSpec, Trust, ViewSpec};
+use crate::config::{ActionSpec, KnownKinds, PaneSpec, Part, Profile, SamplerSpec, Trust, ViewSpec};
 use crate::logs::{LogPatterns, LogSource, StreamSource, Tally};
 use crate::procedure::Document;
 use crate::rules::{Alerting, Book, Group, Judge, Policy, Rule, RuleFile, RuleKind};
@@ -101,8 +101,9 @@ pub fn setup(profile: &Profile, host: Clean, store: &mut Store) -> Setup {
     faults.extend(named::led_nowhere(profile, &book, &procedures));
     faults.retain(|fault| !profile.judging.settings.follows(fault));
     let identity = identity(profile, host);
+    let views = views(profile, &built, &mut faults);
     Setup {
-        board: Board::new(built).viewing(views(profile, &mut faults)),
+        board: Board::new(built).viewing(views),
         book,
         identity,
         jobs,
@@ -184,6 +185,7 @@ fn identity(profile: &Profile, host: Clean) -> Identity {
 /// The profile's procedures. One that is at fault, or that others may write to, is only read.
 fn procedures(profile: &Profile, (book, store): (&Book, &Store), faults: &mut Vec<Fault>) -> Vec<Arc<Document>> {
     let read = profile.procedures.specs.iter().zip(handbook::documents(profile)).map(|(spec, mut document)| {
+        faults.extend(handbook::unset_beside(spec, &document));
         if let Trust::DisplayOnly(fault) = &spec.trust {
             document.faults.push(fault.clone());
         }
@@ -225,15 +227,17 @@ pub fn policy(profile: &Profile) -> Policy {
     Policy::new(&people.words, &people.rows, people.contacts.clone())
 }
 
-/// The profile's views; a title that no pane has is a fault.
-fn views(profile: &Profile, faults: &mut Vec<Fault>) -> Vec<View> {
-    let titles: Vec<&str> = profile.screen.panes.iter().map(|pane| pane.title.as_str()).collect();
+/// The profile's views; a title that no pane has is a fault, and a view of which no pane is left would be empty.
+fn views(profile: &Profile, built: &[Pane], faults: &mut Vec<Fault>) -> Vec<View> {
+    let titles = profile.names(Part::Pane);
     let view = |spec: &ViewSpec| {
         let names: Vec<String> = spec.panes.iter().map(ToString::to_string).collect();
         faults.extend(named::unknown(&spec.body, ("panes", "pane"), &names, &titles));
         View { title: spec.title.clone(), panes: spec.panes.clone() }
     };
-    profile.screen.views.iter().map(view).collect()
+    let mut views: Vec<View> = profile.screen.views.iter().map(view).collect();
+    views.retain(|view| built.iter().any(|pane| view.panes.contains(&pane.title)));
+    views
 }
 
 fn pane(spec: &PaneSpec) -> Result<Pane, Fault> {
@@ -364,23 +368,75 @@ source = "ap"
 [[views]]
 title = "Health"
 panes = ["Load", "Lod"]
+[[views]]
+title = "Empty"
+panes = ["Lod"]
 [actions.reduce-batch-size]
 kind = "config_set"
 verify_samplers = ["metrics", "metrisc"]
 "#;
         let profile = Profile::parse("t", "p.toml", text, &known_kinds()).expect("parses");
         let setup = setup(&profile, "h".into(), &mut Store::new(Limits::default()));
+        assert_eq!(
+            setup.board.view_shown().as_ref().map(Clean::as_str),
+            Some("Health 1/1"),
+            "the other would be empty"
+        );
         let faults: Vec<String> = setup.faults.iter().map(Fault::to_string).collect();
         assert_eq!(
             faults,
             [
                 "p.toml:11:10: no action of this profile is called `reduce-batchsize`. Did you mean `reduce-batch-size`?",
                 "p.toml:15:10: no log of this profile is called `ap`. Did you mean `app`?",
-                "p.toml:21:19: no sampler of this profile is called `metrisc`. Did you mean `metrics`?",
-                "p.toml:19:1: `verb` is missing here.",
+                "p.toml:24:19: no sampler of this profile is called `metrisc`. Did you mean `metrics`?",
+                "p.toml:22:1: `verb` is missing here.",
                 "p.toml:18:9: no pane of this profile is called `Lod`. Did you mean `Load`?",
+                "p.toml:21:9: no pane of this profile is called `Lod`. Did you mean `Load`?",
             ]
         );
+    }
+
+    #[test]
+    fn a_part_that_is_at_fault_is_there_by_name() {
+        let text = r#"
+[samplers.metrics]
+kind = "host"
+every = 5
+[logs.app]
+kind = "fil"
+[actions.restart]
+kind = "service_restrt"
+[[panes]]
+title = "Q"
+kind = "sparklin"
+[[panes]]
+title = "Told"
+kind = "facts"
+sampler = "metrics"
+[[panes]]
+title = "Load"
+kind = "sparkline"
+query = "node_load1"
+action = "restart"
+[[panes]]
+title = "Log"
+kind = "log"
+source = "app"
+[[views]]
+title = "Health"
+panes = ["Q", "Told"]
+[[markers]]
+log = "app"
+contains = "x"
+[[patterns]]
+name = "x"
+text = "x"
+sources = ["app"]
+"#;
+        let profile = Profile::parse("t", "p.toml", text, &known_kinds()).expect("parses");
+        let built = setup(&profile, "h".into(), &mut Store::new(Limits::default()));
+        let lines: Vec<u32> = built.faults.iter().filter_map(|fault| fault.at.as_ref()).map(|at| at.line).collect();
+        assert_eq!(lines, [4, 6, 8, 11], "{:#?}", built.faults);
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! `watchkeeper validate`: every fault of a profile and of what its kinds read, each with its place and its mend.
 
 use super::session::reference;
-use super::{action_check, handbook, setup};
+use super::{action_check, awaited, handbook, setup};
 use crate::app::lints;
 use crate::base::{Clock, Fault, Place};
-use crate::config::{PaneSpec, Profile, SearchPath, Trust, load_profile};
+use crate::config::{PaneSpec, Part, Profile, SearchPath, Trust, load_profile};
 use crate::rules::lint::Found;
 use crate::rules::report::report;
 use crate::store::{Limits, Store};
@@ -55,10 +55,13 @@ pub fn validate(name: &str, out: &mut dyn Write) -> Result<u8, Fault> {
     }
     lines.extend(action_check::unknown_here(&profile).iter().map(Fault::to_string));
     // No fault: whoever asks by `snapshot` or `query` alone needs none.
-    if profile.screen.panes.is_empty() {
+    if profile.names(Part::Pane).is_empty() {
         let what =
             "This profile has no panes: the console shows none of its readings, `watchkeeper snapshot` all of them.";
         lines.push(format!("{what} {EXTEND}"));
+    }
+    if whole {
+        lines.extend(awaited::lines(name, &profile, (&setup.book, &setup.board.panes), &store));
     }
     setup.book.judge(&mut store, RealClock.now());
     let files = report(&setup.book).into_iter().filter(|file| !file.file.as_str().is_empty());
@@ -67,7 +70,7 @@ pub fn validate(name: &str, out: &mut dyn Write) -> Result<u8, Fault> {
 }
 
 /// Where a pane asks for the value of this name: its title, with the value's own name behind it.
-fn place(profile: &Profile, about: &str) -> Option<Place> {
+pub(super) fn place(profile: &Profile, about: &str) -> Option<Place> {
     let of = |spec: &&PaneSpec| {
         about.strip_prefix(spec.title.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '))
     };

@@ -4,6 +4,7 @@
 use super::catalog::{Catalog, Series, SeriesId};
 use super::feed::{Feed, SamplerHealth, refusal};
 use super::selector::Selector;
+use crate::base::body::misspelt;
 use crate::base::{Clean, Failure, Freshness, Mono, PointKind, Reading, SeriesKey, Unknown};
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -195,6 +196,13 @@ impl Store {
     /// Every metric that there is a series of, in no order.
     pub fn metrics(&self) -> impl Iterator<Item = &Clean> {
         self.catalog.metrics()
+    }
+
+    /// The metric that comes here, or that a sampler says it gives, and that this name was probably meant for.
+    pub fn similar(&self, metric: &str) -> Option<&str> {
+        let told = self.feeds.iter().flat_map(|feed| &feed.gives).filter(|name| !name.ends_with('_'));
+        let names: Vec<&str> = self.metrics().map(Clean::as_str).chain(told.map(String::as_str)).collect();
+        misspelt(metric, &names)
     }
 
     /// Who gives a metric, or may: nobody at all means that it does not come here.

@@ -16,6 +16,19 @@ pub fn booted() -> bool {
     Path::new("/").join(BOOTED).is_dir()
 }
 
+/// Why no systemd can be asked here, as sd_booted(3) tells it.
+pub fn absent(root: &Path) -> Option<Clean> {
+    if root.join(BOOTED).is_dir() {
+        return None;
+    }
+    let first = fs::read(root.join("proc/1/comm")).unwrap_or_default();
+    let first = Some(Clean::text(first.trim_ascii())).filter(|name| !name.as_str().is_empty());
+    Some(first.map_or_else(
+        || Clean::from("systemd does not run here"),
+        |name| crate::clean!("systemd does not run here (PID 1 is {name})"),
+    ))
+}
+
 /// The folder of this login's own manager, where that answers and goes on after the login: `XDG_RUNTIME_DIR`.
 pub fn lasting_manager() -> Option<PathBuf> {
     let runtime = super::paths::runtime_dir()?;

@@ -23,6 +23,8 @@ const PROPERTIES: &str = "Id,LoadState,LoadError,ActiveState,SubState,Result,Job
 RefuseManualStart,RefuseManualStop,StartLimitBurst,StartLimitIntervalUSec,RequiredBy,BoundBy,ConsistsOf,TriggeredBy,\
 TimeoutStartUSec,TimeoutStopUSec,ControlGroup,KillMode,FragmentPath,DropInPaths,InvocationID,InactiveExitTimestampMonotonic,MainPID,ExecMainStartTimestampMonotonic,NRestarts,ExecMainCode,\
 ExecMainStatus";
+/// The host's own.
+const SYSTEMCTL: &str = "/usr/bin/systemctl";
 /// So many that stop with it make a restart heavier.
 const MANY: usize = 5;
 /// A job may take this long where the unit cannot be seen: twice the stop that is usual (90 s).
@@ -57,7 +59,7 @@ pub struct Systemd {
 }
 
 fn systemctl() -> Vec<String> {
-    vec!["/usr/bin/systemctl".to_owned()]
+    vec![SYSTEMCTL.to_owned()]
 }
 
 fn journalctl() -> Vec<String> {
@@ -88,13 +90,29 @@ impl Systemd {
     }
 
     fn show(&self, clock: &dyn Clock) -> Result<Shown, Fault> {
-        let said = doing::look(&self.order(&["show", "--property", PROPERTIES]), clock)?;
+        self.shown(PROPERTIES, clock)
+    }
+
+    fn shown(&self, properties: &str, clock: &dyn Clock) -> Result<Shown, Fault> {
+        let said = doing::look(&self.order(&["show", "--property", properties]), clock).map_err(|fault| {
+            let why = self.absent().map_or(fault.what.clone(), |absent| crate::clean!("{absent}."));
+            Fault { what: crate::clean!("the unit `{}` cannot be looked at: {why}", self.unit), ..fault }
+        })?;
         Ok(Shown::of(&String::from_utf8_lossy(&said)))
     }
 
-    /// Whether systemd answers and knows no such unit.
-    pub fn is_unknown(&self, clock: &dyn Clock) -> bool {
-        self.show(clock).is_ok_and(|shown| shown.get("LoadState") == "not-found")
+    /// Whether systemd knows no such unit.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn is_unknown(&self, clock: &dyn Clock) -> Result<bool, Fault> {
+        self.show(clock).map(|shown| shown.get("LoadState") == "not-found")
+    }
+
+    /// Why this host's systemd cannot be asked, where it does not run. Called otherwise, another systemd is meant.
+    pub fn absent(&self) -> Option<Clean> {
+        let own = self.systemctl.last().is_some_and(|program| *program == SYSTEMCTL);
+        if own { crate::sys::logind::absent(Path::new("/")) } else { None }
     }
 
     /// The declared time of a job.
@@ -310,8 +328,7 @@ impl Systemd {
     pub fn in_force(&self, settings: &[Setting], whence: bool, clock: &dyn Clock) -> Result<InForce, Fault> {
         const OWN: &str = "Id,LoadState,FragmentPath,DropInPaths,EnvironmentFiles,NeedDaemonReload";
         let names: Vec<&str> = [OWN].into_iter().chain(settings.iter().map(Setting::property)).collect();
-        let said = doing::look(&self.order(&["show", "--property", &names.join(",")]), clock)?;
-        let shown = Shown::of(&String::from_utf8_lossy(&said));
+        let shown = self.shown(&names.join(","), clock)?;
         if shown.get("LoadState") != "loaded" {
             return Err(not_loaded(&self.unit, &shown, ""));
         }

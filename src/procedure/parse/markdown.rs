@@ -9,6 +9,8 @@ use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser
 
 /// Names by which documents mark a shell's language.
 const SHELLS: &[&str] = &["bash", "sh", "shell", "zsh", "console", "shell-session", "terminal"];
+/// Languages whose names are near a kind of ours.
+const LANGUAGES: &[&str] = &["asm", "awk", "wat"];
 /// Lists in lists: what lies deeper is shown as deep as this.
 const DEEPEST: usize = 12;
 
@@ -95,13 +97,12 @@ impl Reader<'_, '_> {
             }
             Tag::CodeBlock(kind) => {
                 self.flush();
+                self.odd_fence(&kind, &range);
                 let info = match kind {
-                    CodeBlockKind::Fenced(info) => {
-                        Some(info.split([' ', ',', '{', '\t']).next().unwrap_or_default().to_owned())
-                    }
+                    CodeBlockKind::Fenced(info) => Some(first_word(&info).to_owned()),
                     CodeBlockKind::Indented => None,
                 };
-                self.code = Some(Code { at: range.start, info, piece: Piece::default() });
+                self.code = Some(Code { at: range.start, info, piece: Piece::below(range.start) });
             }
             Tag::List(first) => {
                 self.flush();
@@ -120,6 +121,24 @@ impl Reader<'_, '_> {
             }
             Tag::Paragraph | Tag::HtmlBlock | Tag::TableHead | Tag::TableRow => self.flush(),
             _ => {}
+        }
+    }
+
+    /// What is wrong with the marks around a block: its kind misspelt, or no end.
+    fn odd_fence(&mut self, kind: &CodeBlockKind<'_>, range: &Range<usize>) {
+        let CodeBlockKind::Fenced(info) = kind else { return };
+        let whole = self.source.text.get(range.clone()).unwrap_or_default();
+        let word = first_word(info);
+        if let Some(near) = misspelt_kind(word) {
+            let at = range.start + whole.find(word).unwrap_or_default();
+            let what = format!("`{}` is no kind of block: this one is only read.", Clean::text(word));
+            self.draft.fault(self.source.fault(at, what).hint(format!("Did you mean `{near}`?")));
+        }
+        if !is_closed(whole) {
+            let whole = whole.trim_start();
+            let mark: String = whole.chars().take_while(|c| whole.starts_with(*c)).collect();
+            let what = "this block has no end: all that follows is part of it.";
+            self.draft.fault(self.source.fault(range.start, what).hint(format!("Write {mark} below its last line.")));
         }
     }
 
@@ -233,6 +252,42 @@ impl Reader<'_, '_> {
             self.draft.code(Clean::text(line));
         }
     }
+}
+
+/// What a block says of itself, without what its language may be told beside it.
+fn first_word(info: &str) -> &str {
+    info.split([' ', ',', '{', '\t']).next().unwrap_or_default()
+}
+
+/// The kind of ours that was probably meant by a word that is none.
+fn misspelt_kind(word: &str) -> Option<&'static str> {
+    let lower = word.to_lowercase();
+    if KINDS.contains(&word) || LANGUAGES.contains(&&*lower) {
+        return None;
+    }
+    KINDS.iter().find(|kind| strsim::osa_distance(&lower, kind) <= if kind.len() > 5 { 2 } else { 1 }).copied()
+}
+
+/// Whether the last line of a fenced block ends it.
+fn is_closed(whole: &str) -> bool {
+    let whole = whole.trim();
+    let Some(mark) = whole.chars().next() else { return true };
+    let long = whole.chars().take_while(|c| *c == mark).count();
+    let last = whole.lines().skip(1).last().unwrap_or_default();
+    // In a quote its mark stands before each line.
+    let last = last.trim_start_matches(['>', ' ', '\t']);
+    last.len() >= long && last.chars().all(|c| c == mark)
+}
+
+/// The lines of code that is not ours, the first and the last of each block: names in it may be a shell's.
+pub(super) fn foreign_code(source: &Source<'_>) -> Vec<(u32, u32)> {
+    let blocks = Parser::new_ext(source.text, Options::ENABLE_TASKLISTS).into_offset_iter();
+    let foreign = blocks.filter(|(event, _)| match event {
+        Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => !KINDS.contains(&first_word(info)),
+        Event::Start(Tag::CodeBlock(CodeBlockKind::Indented)) => true,
+        _ => false,
+    });
+    foreign.map(|(_, range)| (source.line(range.start), source.line(range.end.saturating_sub(1)))).collect()
 }
 
 /// What is typed: lines behind a prompt where there are prompts, else all.

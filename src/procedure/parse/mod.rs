@@ -40,6 +40,11 @@ pub fn parse(id: &str, file: &str, text: &str) -> Document {
     draft.finish(id, text, front)
 }
 
+/// The lines of a document that are code of another language, the first and the last of each block.
+pub fn foreign_code(text: &str) -> Vec<(u32, u32)> {
+    markdown::foreign_code(&Source::new("", shown(text)))
+}
+
 fn too_long() -> Fault {
     Fault::new("this document has more than 1 MiB: only its beginning is shown.")
         .hint("Split it into several documents.")

@@ -41,9 +41,16 @@ pub(super) struct Piece {
     pub(super) text: String,
     /// The byte of the document at which each of its lines begins.
     lines: Vec<usize>,
+    /// Where it is while it has no line: the mark before it.
+    start: usize,
 }
 
 impl Piece {
+    /// A piece without a line yet, below what stands at this byte.
+    pub(super) fn below(start: usize) -> Self {
+        Self { start, ..Self::default() }
+    }
+
     /// A piece that lies in the document as it is.
     pub(super) fn of(source: &Source<'_>, from: usize, until: usize) -> Self {
         let mut piece = Self::default();
@@ -65,7 +72,7 @@ impl Piece {
     pub(super) fn placed(&self, source: &Source<'_>, mut fault: Fault) -> Fault {
         let Some(at) = &mut fault.at else { return fault };
         let row = usize::try_from(at.line).unwrap_or_default().saturating_sub(1);
-        let begin = self.lines.get(row).or(self.lines.last()).copied().unwrap_or_default();
+        let begin = self.lines.get(row).or(self.lines.last()).copied().unwrap_or(self.start);
         let (line, column) = source.place(begin);
         // The end of the piece is no line of it.
         let beyond = u32::try_from(row.saturating_sub(self.lines.len().saturating_sub(1))).unwrap_or_default();

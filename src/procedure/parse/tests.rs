@@ -197,6 +197,21 @@ fn a_fault_stands_where_the_document_has_it() {
             "x.md:8:10: `yess` is no answer to `x`. Did you mean `yes`?",
         ),
         ("## A\n```check\nquery = 'up'\n", "`expect` is missing"),
+        (
+            "## A\n```check\nquery = 'up'\n",
+            "x.md:2:1: this block has no end: all that follows is part of it. Write ``` below",
+        ),
+        (
+            "- a\n\n  ~~~~sh\n  ls\n  ~~~\n",
+            "x.md:3:3: this block has no end: all that follows is part of it. Write ~~~~ below",
+        ),
+        ("> ```sh\n> ls\n> ```\n\n```awk\n{}\n```\n\n    code\n", ""),
+        (
+            "## A\n```chek\nquery = 'up'\n```\n",
+            "x.md:2:4: `chek` is no kind of block: this one is only read. Did you mean `check`?",
+        ),
+        ("## A\n``` Ask\n```\n", "x.md:2:5: `Ask` is no kind of block: this one is only read. Did you mean `ask`?"),
+        ("## A\n\n```ask\n```\n", "x.md:3:1: `name` is missing"),
         ("## A\n```check\nquery = 'x_seconds'\nexpect = \"< 10 %\"\n```\n", "x.md:4:16: `%` is no unit of seconds."),
     ];
     for (text, expected) in cases {

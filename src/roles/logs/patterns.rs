@@ -2,7 +2,7 @@
 
 use crate::base::body::nearest;
 use crate::base::{Body, Clean, Fault, LogLevel};
-use crate::config::Profile;
+use crate::config::{Part, Profile};
 use crate::logs::captured::{Captured, Saying, Shape};
 use crate::logs::matching::{self, check};
 use crate::logs::packs::pack;
@@ -59,7 +59,7 @@ enum Word {
 /// The patterns of a profile, and what is wrong with the rows that are left out.
 pub fn patterns(profile: &Profile) -> (LogPatterns, Vec<Fault>) {
     let (mut all, mut faults): (Vec<LogPattern>, Vec<Fault>) = (Vec::new(), Vec::new());
-    let logs: Vec<&str> = profile.logs.iter().map(|log| &*log.name).collect();
+    let logs = profile.names(Part::Log);
     for body in &profile.judging.patterns {
         match row(body, &logs) {
             Ok(rows) => {

@@ -6,6 +6,7 @@ use crate::rules::rule::Rule;
 use crate::store::{Selector, Store};
 use core::time::Duration;
 use std::collections::HashSet;
+use std::sync::Arc;
 
 /// What the linter may hold against a rule.
 pub struct Known<'a> {
@@ -42,16 +43,24 @@ impl<'a> Known<'a> {
 
     /// Nobody makes it, and everybody who could is known.
     pub(super) fn is_missing(&self, metric: &str) -> bool {
+        self.possible(metric).as_ref().is_some_and(Vec::is_empty)
+    }
+
+    /// Who may make it, where nobody is known to: whoever has not answered, and does not say what it gives.
+    pub fn awaited(&self, metric: &str) -> Vec<Arc<str>> {
+        self.possible(metric).unwrap_or_default()
+    }
+
+    /// The same; `None` where it is known who makes it.
+    fn possible(&self, metric: &str) -> Option<Vec<Arc<str>>> {
         let own = matches!(metric, "ALERTS" | "ALERTS_FOR_STATE" | "up");
-        let Some(store) = self.store.filter(|_| !own && !self.is_recorded(metric)) else { return false };
-        let makers = store.makers(metric);
-        makers.known.is_empty() && makers.possible.is_empty()
+        let makers = self.store.filter(|_| !own && !self.is_recorded(metric))?.makers(metric);
+        makers.known.is_empty().then_some(makers.possible)
     }
 
     /// The metric that comes here and was probably meant.
-    pub(super) fn near(&self, metric: &str) -> Option<String> {
-        let names: Vec<&str> = self.store?.metrics().map(AsRef::as_ref).collect();
-        crate::base::body::misspelt(metric, &names).map(str::to_owned)
+    pub fn near(&self, metric: &str) -> Option<String> {
+        self.store?.similar(metric).map(str::to_owned)
     }
 
     /// The finite bounds of a histogram's buckets, rising; empty while no bucket was seen.

@@ -16,11 +16,12 @@ use crate::clean;
 use crate::samplers::exec::{Ran, Runner};
 use crate::samplers::systemd_show::{Unit, meaning, units};
 use crate::samplers::{Kind, Observed, Sampler};
+use crate::sys::logind::absent;
 use crate::sys::program::{Ended, Order, signal_name};
 use core::time::Duration;
 use serde::Deserialize;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// A little less than an attempt may take, so that the sentence is ours.
 const LIMIT: Duration = Duration::from_millis(4_800);
@@ -170,19 +171,6 @@ impl SystemdSampler {
         }
         Ok(seen)
     }
-}
-
-/// Why no systemd can be asked here, as sd_booted(3) tells it.
-fn absent(root: &Path) -> Option<Clean> {
-    if root.join("run/systemd/system").is_dir() {
-        return None;
-    }
-    let first = std::fs::read(root.join("proc/1/comm")).unwrap_or_default();
-    let first = Some(Clean::text(first.trim_ascii())).filter(|name| !name.as_str().is_empty());
-    Some(first.map_or_else(
-        || Clean::from("systemd does not run here"),
-        |name| clean!("systemd does not run here (PID 1 is {name})"),
-    ))
 }
 
 /// The series and the sentence of one unit.
