@@ -340,6 +340,12 @@ pub fn misspelt<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
     slips.filter(|(slips, _)| *slips <= 2 && name.len() > 4).min().map(|(_, near)| near)
 }
 
+/// The known name that differs by one slip of the finger, a long one by two: for words that may be something else too.
+pub fn slipped<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let slip = |k: &&&str| strsim::osa_distance(name, k) <= if k.len() > 5 { 2 } else { 1 };
+    known.iter().find(slip).copied()
+}
+
 fn a(noun: &str) -> String {
     let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
     format!("{article} {noun}")

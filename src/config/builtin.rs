@@ -11,6 +11,8 @@ use std::path::PathBuf;
 pub const HOST: &str = "host";
 /// The same, with its ports asked for metrics.
 pub const DISCOVER: &str = "discover";
+/// Before the name of a file in the binary.
+const SHIPPED: &str = "built-in ";
 /// What the demo makes its own profile of: no profile by itself.
 const TEMPLATE: &str = "demo";
 
@@ -29,6 +31,11 @@ pub(super) struct Origin {
     pub procedures: Vec<ProcedureSpec>,
     /// Of procedures that cannot be read.
     pub faults: Vec<Fault>,
+}
+
+/// Whether a file of this name is one in the binary.
+pub fn is_within(file: &str) -> bool {
+    file.starts_with(SHIPPED)
 }
 
 /// The name of each, in alphabetical order.
@@ -51,7 +58,7 @@ pub(super) fn profile(name: &str) -> Result<Origin, Fault> {
     })?;
     Ok(Origin {
         name: name.to_owned(),
-        file: format!("built-in {name}"),
+        file: format!("{SHIPPED}{name}"),
         text: text.to_owned(),
         rules_beside: Some(RulesBeside::BuiltIn(name.to_owned())),
         procedures: procedures(name),

@@ -4,7 +4,7 @@ use super::validate::place;
 use crate::action::queries::written;
 use crate::app::Pane;
 use crate::base::{Clean, Fault, Place};
-use crate::config::Profile;
+use crate::config::{Profile, builtin};
 use crate::rules::Book;
 use crate::rules::book::INTERVAL;
 use crate::rules::expr::Expr;
@@ -13,12 +13,16 @@ use crate::store::Store;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Who may give them, then a line for each metric where it is asked for first; nothing where there is none.
+/// Who may give them, then a line for each metric where it is asked for first; nothing where there is none. What ships
+/// asks for many that come from one version of its system or another: it is left out.
 pub(super) fn lines(name: &str, profile: &Profile, (book, panes): (&Book, &[Pane]), store: &Store) -> Vec<String> {
     let known = Known::new(Some(store), book.policy(), INTERVAL, book.rules().map(|(_, rule, _)| rule));
     let (mut seen, mut from) = (BTreeSet::new(), BTreeSet::<Arc<str>>::new());
     let mut lines = Vec::new();
     for (about, expr, at) in asked(profile, book, panes) {
+        if at.as_ref().is_some_and(|at| builtin::is_within(at.file.as_str())) {
+            continue;
+        }
         for metric in expr.selectors().iter().filter_map(|selector| selector.metric_name()) {
             let possible = known.awaited(metric);
             if possible.is_empty() || !seen.insert(metric.to_owned()) {
@@ -47,7 +51,7 @@ fn asked(profile: &Profile, book: &Book, panes: &[Pane]) -> Vec<(Clean, Expr, Op
     let rules = book
         .rules()
         .map(|(_, rule, _)| (rule.name.clone(), rule.expr.clone(), rule.expr_place.clone().or_else(|| at(&rule.name))));
-    let values = panes.iter().flat_map(|pane| {
+    let values = panes.iter().filter(|pane| !pane.optional).flat_map(|pane| {
         let metrics = pane.metrics().filter(|metric| metric.rule.is_none());
         metrics.map(|metric| (pane.title.clone(), metric.expr.clone(), at(&pane.title)))
     });
@@ -87,5 +91,9 @@ mod tests {
         assert_eq!(told(text), [asks, row]);
         let known = text.replace("training_los +", "training_loss +");
         assert_eq!(told(&known), [""; 0]);
+        let shipped = Profile::parse("t", "built-in t", text, &known_kinds()).unwrap();
+        let mut store = Store::new(Limits::default());
+        let built = setup(&shipped, "h".into(), &mut store);
+        assert_eq!(lines("t", &shipped, (&built.book, &built.board.panes), &store), [""; 0]);
     }
 }

@@ -174,7 +174,7 @@ fn validate_notes_a_unit_that_systemd_does_not_know_here_and_it_is_no_fault() {
     let output = desk.run(&["validate", profile.to_str().unwrap()]);
     let said = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(said.contains("p.toml:6:11: the unit `gone.service` is unknown here."), "{said}");
+    assert!(said.contains("p.toml:6:38: the unit `gone.service` is unknown here."), "{said}");
     assert!(said.contains("no fault") && !said.contains("here.service` is unknown"), "{said}");
 }
 

@@ -4,6 +4,7 @@ use super::block::KINDS;
 use super::draft::Draft;
 use super::place::{Piece, Source};
 use crate::base::Clean;
+use crate::base::body::slipped;
 use core::ops::Range;
 use pulldown_cmark::{CodeBlockKind, CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd};
 
@@ -265,7 +266,7 @@ fn misspelt_kind(word: &str) -> Option<&'static str> {
     if KINDS.contains(&word) || LANGUAGES.contains(&&*lower) {
         return None;
     }
-    KINDS.iter().find(|kind| strsim::osa_distance(&lower, kind) <= if kind.len() > 5 { 2 } else { 1 }).copied()
+    slipped(&lower, KINDS)
 }
 
 /// Whether the last line of a fenced block ends it.
