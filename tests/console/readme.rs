@@ -68,7 +68,8 @@ fn the_walk_through_is_performed_block_by_block_from_its_own_text() {
     ran(dir.path(), &validate[0]);
     let blocks = blocks(&readme);
     let files: BTreeSet<&str> = blocks.iter().map(|block| block.file.as_str()).collect();
-    let all = ["orders/procedures/queue-stands.md", "orders/profile.toml", "orders/rules.yaml"];
+    let all =
+        ["orders/procedures/queue-stands.md", "orders/profile.toml", "orders/rules.yaml", "orders/rules_test.yaml"];
     assert_eq!(files.into_iter().collect::<Vec<_>>(), all);
     for block in &blocks {
         let path = dir.path().join(&block.file);
@@ -78,8 +79,9 @@ fn the_walk_through_is_performed_block_by_block_from_its_own_text() {
     }
     let whole = ran(dir.path(), &validate[0]);
     assert!(whole.contains("2 procedures; no fault"), "{whole}");
-    for begins in ["watchkeeper validate rules", "watchkeeper procedure lint", "watchkeeper procedure print"] {
-        let found = commands(&readme, begins);
+    let checked = ["validate rules", "test rules", "procedure lint", "procedure print"];
+    for begins in checked.map(|words| format!("watchkeeper {words}")) {
+        let found = commands(&readme, &begins);
         assert!(!found.is_empty(), "{begins}");
         for command in &found {
             ran(dir.path(), command);
