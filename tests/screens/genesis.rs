@@ -286,3 +286,22 @@ fn the_top_of_a_profile_is_pasted_and_kept_with_the_page() {
     let written = written(&desk);
     assert!(top.iter().all(|line| written.contains(&line.replace('_', "\\_")) || written.contains(line)), "{written}");
 }
+
+#[test]
+fn help_begins_with_the_keys_of_what_it_was_opened_from() {
+    let mut desk = desk();
+    let first = |desk: &mut Desk| {
+        desk.key('?');
+        let screen = desk.screen();
+        let mut rows = screen.lines().skip_while(|row| !row.contains("─ KEYS ─")).skip(1);
+        rows.next().unwrap_or_default().trim_matches(['│', ' ']).to_owned()
+    };
+    assert_eq!(first(&mut desk), "TRIAGE");
+    desk.press(KeyCode::Esc);
+    begin(&mut desk, "gc");
+    assert_eq!(first(&mut desk), "PROCEDURE");
+    desk.press(KeyCode::Esc);
+    desk.press(KeyCode::Esc);
+    desk.key('e');
+    assert_eq!(first(&mut desk), "OVERLAY");
+}

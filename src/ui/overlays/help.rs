@@ -1,7 +1,7 @@
 //! The keys of here and now, from the keymap in use.
 
 use super::sheet::{more, sheet};
-use crate::app::{Model, Scroll};
+use crate::app::{Model, Overlay, Scroll};
 use crate::base::Clean;
 use crate::clean;
 use crate::command::Context;
@@ -12,7 +12,12 @@ use ratatui::layout::Rect;
 /// Draws the key reference from where the reader stands.
 pub fn draw(paint: &mut Painter<'_>, body: Rect, model: &Model, scroll: &Scroll) {
     let mut lines: Vec<(Clean, Clean)> = Vec::new();
-    let here = if model.reading().is_some() { Context::Log } else { Context::Triage };
+    let here = match model.session.beneath.last() {
+        Some(Overlay::Procedure(_)) => Context::Procedure,
+        Some(_) => Context::Overlay,
+        None if model.reading().is_some() => Context::Log,
+        None => Context::Triage,
+    };
     let others = Context::ALL.iter().filter(|context| **context != here);
     for context in [here].iter().chain(others) {
         lines.push((Clean::text(context.word().to_uppercase()), Clean::default()));
