@@ -266,6 +266,9 @@ fn the_top_of_a_profile_is_pasted_and_kept_with_the_page() {
     seconds(&mut desk, 3, &[ENGINE]);
     begin(&mut desk, "cpu-profiling");
     desk.press(KeyCode::Enter);
+    desk.press(KeyCode::Up);
+    assert!(desk.screen().contains(" done, by oncall "), "{}", desk.screen());
+    desk.press(KeyCode::Down);
     desk.press(KeyCode::Enter);
     desk.type_text("a profile of what runs");
     desk.press(KeyCode::Enter);

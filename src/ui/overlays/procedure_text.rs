@@ -149,6 +149,9 @@ fn found(model: &Model, mark: &Mark) -> Option<(Clean, Intent)> {
         }
         State::Failed | State::Regressed => (clean!("{}, {who} {age} ago", mark.text), Intent::Critical),
         State::Deferred(_) | State::Overridden => (clean!("{}, {who} {age} ago", mark.text), Intent::Warning),
+        State::Sensed | State::Observed if mark.text.as_str().is_empty() => {
+            (clean!("done, {who} {age} ago"), Intent::Muted)
+        }
         State::Sensed | State::Observed => (clean!("{}, {who} {age} ago", mark.text), Intent::Muted),
     })
 }
