@@ -95,6 +95,10 @@ impl Systemd {
 
     fn shown(&self, properties: &str, clock: &dyn Clock) -> Result<Shown, Fault> {
         let said = doing::look(&self.order(&["show", "--property", properties]), clock).map_err(|fault| {
+            // Of a program that is not there it says itself where.
+            if fault.at.is_some() {
+                return fault;
+            }
             let why = self.absent().map_or(fault.what.clone(), |absent| crate::clean!("{absent}."));
             Fault { what: crate::clean!("the unit `{}` cannot be looked at: {why}", self.unit), ..fault }
         })?;
