@@ -44,7 +44,9 @@ fn of_two_operators_on_one_target_one_acts_and_the_other_is_told_why_not() {
             for end in ends.iter().filter(|end| !end.executed) {
                 let why = end.reason.as_str();
                 assert!(end.outcome == Outcome::Refused, "{told}");
-                assert!(why.contains("stale") || why.contains("being acted on by"), "{told}");
+                // Or it was gone already where its place is looked up.
+                let known = ["stale", "being acted on by", "No such file"];
+                assert!(known.iter().any(|word| why.contains(word)), "{told}");
             }
             if once.contains(&case.kind) {
                 assert_eq!(acted, 1, "{told}");
